@@ -1,0 +1,1 @@
+"""Footage to high-resolution sets, and sets to training batches."""

@@ -1,0 +1,1 @@
+"""Networks, their released weights, training steps, export and upscaling."""

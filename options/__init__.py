@@ -1,0 +1,1 @@
+"""Typed options of a training run, and the yml files that hold them."""

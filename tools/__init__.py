@@ -1,0 +1,1 @@
+"""One thin script per job; each has `main(argv)`."""

@@ -1,0 +1,1 @@
+"""Files, images, errors, logs, metrics: helpers that know nothing of the other folders."""

@@ -1,0 +1,72 @@
+"""Images as arrays: RGB order, height first, gray as two dimensions."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.errors import UserError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+
+
+def list_images(folder: str | Path, *, recursive: bool = False) -> list[Path]:
+    """Return the image files of `folder`, by suffix, sorted by path; hidden files are left out."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: not a folder")
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file() and p.name[0] != ".")
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Return an image as it is stored: uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.
+
+    Raises:
+        UserError: the file is no image that OpenCV can decode, or has another sample type.
+    """
+    data = np.fromfile(path, dtype=np.uint8)  # cv2.imread cannot open every file name on Windows
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    if image is None:
+        raise UserError(f"{path}: not a readable image ({data.size} bytes)")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"{path}: samples are {image.dtype}; 8-bit and 16-bit images can be read")
+    if image.ndim == 2:
+        return image
+    return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+
+
+def read_rgb(path: str | Path) -> np.ndarray:
+    """Return an image as float32 RGB (H, W, 3) in [0, 1]; gray is repeated, an alpha channel dropped.
+
+    16-bit samples are recognised by their type, not by their values.
+    """
+    image = read_image(path)
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, axis=2)
+    return image[..., :3].astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Write a uint8 or uint16 image (gray, RGB or RGBA) atomically, in the format of the suffix of `path`.
+
+    Raises:
+        UserError: the suffix is no image format, or the format cannot hold this image.
+    """
+    path = Path(path)
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    try:
+        done, data = cv2.imencode(path.suffix, image)
+    except cv2.error:
+        done, data = False, np.empty(0, np.uint8)
+    if not done:
+        raise UserError(f"{path}: OpenCV cannot write {image.dtype} {image.shape} as {path.suffix or 'no suffix'}")
+    with atomic_path(path) as temporary:
+        data.tofile(temporary)
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Return a float image in [0, 1] as uint8, clipped and rounded to the nearest level."""
+    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
