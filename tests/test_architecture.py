@@ -16,14 +16,7 @@ MAY_IMPORT = {
     "models": {"options", "utils"},
 }
 CODE = [*ROOT.glob("*.py"), *(p for f in (*FOLDERS, "tools", "realesrgan_paddle") for p in (ROOT / f).rglob("*.py"))]
-SOURCES = sorted(
-    p
-    for p in [
-        *ROOT.glob("*.py"),
-        *(q for f in (*FOLDERS, "tools", "realesrgan_paddle") for q in (ROOT / f).rglob("*.py")),
-    ]
-    if "__pycache__" not in p.parts
-)
+SOURCES = sorted(p for p in CODE if "__pycache__" not in p.parts)
 ALL_FILES = SOURCES + sorted((ROOT / "tests").rglob("*.py")) + sorted((ROOT / "benchmarks").rglob("*.py"))
 
 

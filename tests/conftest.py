@@ -1,0 +1,15 @@
+"""Fixtures that several test files share."""
+
+from pathlib import Path
+
+import pytest
+
+ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The folder of real weights, frames and videos that lies beside a developer's checkout."""
+    if not ASSETS.is_dir():
+        pytest.skip("the folder of real files (shared/assets) is not beside this checkout")
+    return ASSETS
