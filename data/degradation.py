@@ -1,0 +1,159 @@
+"""Real-ESRGAN's second-order degradation of a batch: how a ground truth becomes a low-quality image.
+
+Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data",
+figure 2 and section 3; the order of operations is that of realesrgan/models/realesrgan_model.py.
+What is random is drawn first (`draw`), then applied (`degrade`). Tensors are float32 RGB (N, 3, H, W).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from realesrgan_paddle.data.blur import blur
+from realesrgan_paddle.data.jpeg import jpeg
+from realesrgan_paddle.data.noise import add_gaussian_noise, add_poisson_noise
+from realesrgan_paddle.data.resize import ResizeMode, resize_by, resize_to
+from realesrgan_paddle.options.config import PassOptions, SynthesisOptions
+
+RESIZE_MODES: tuple[ResizeMode, ...] = ("area", "bilinear", "bicubic")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassDraws:
+    """What is random in one pass; a number for the whole batch or an array with one entry per sample."""
+
+    factor: float
+    """Resize factor: above 1 the image grows."""
+    mode: ResizeMode
+    gaussian: bool
+    """Gaussian noise, else poisson noise."""
+    strength: np.ndarray
+    """Standard deviation of the gaussian noise in levels of 255, or factor on the poisson noise: float32 (N,)."""
+    gray: np.ndarray
+    """Whether the noise is the same in all channels: bool (N,)."""
+    quality: np.ndarray
+    """JPEG quality, 1 to 100: float32 (N,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """What is random in the degradation of one batch, but for the kernels, which each sample brings along."""
+
+    first: PassDraws
+    second: PassDraws
+    second_blur: bool
+    """Whether the second pass blurs at all."""
+    final_mode: ResizeMode
+    jpeg_last: bool
+    """The last JPEG compression comes after the final resize and sinc filter, else before them."""
+    field_seed: int
+    """Seed of Paddle's generator, from which the noise fields are drawn."""
+
+
+def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -> Draws:
+    """Return the random choices for one batch of `batch_size` samples."""
+    return Draws(
+        first=draw_pass(options.first_pass, rng, batch_size),
+        second=draw_pass(options.second_pass, rng, batch_size),
+        second_blur=rng.random() < options.second_blur_prob,
+        final_mode=_draw_mode(rng),
+        jpeg_last=rng.random() < 0.5,
+        field_seed=int(rng.integers(2**31)),
+    )
+
+
+def draw_pass(options: PassOptions, rng: np.random.Generator, batch_size: int) -> PassDraws:
+    """Return the random choices of one pass for a batch of `batch_size` samples."""
+    gaussian = rng.random() < options.gaussian_noise_prob
+    return PassDraws(
+        factor=_draw_factor(options, rng),
+        mode=_draw_mode(rng),
+        gaussian=gaussian,
+        strength=_uniform(options.noise_range if gaussian else options.poisson_scale_range, rng, batch_size),
+        gray=rng.random(batch_size) < options.gray_noise_prob,
+        quality=_uniform(options.jpeg_range, rng, batch_size),
+    )
+
+
+@paddle.no_grad()
+def degrade(gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int) -> Tensor:
+    """Return the low-quality version of `gt_usm`: float32 RGB (N, 3, H / scale, W / scale) in whole levels of 1 / 255.
+
+    Args:
+        gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W multiples of `scale`.
+        kernels: the batch of each of `Kernels`' three, float32 (N, k, k).
+        draws: the random choices. Equal draws give equal results: Paddle's generator is seeded here.
+        scale: how many times smaller the result is.
+    """
+    paddle.seed(draws.field_seed)
+    first_kernel, second_kernel, final_kernel = kernels
+    height, width = (length // scale for length in gt_usm.shape[2:])
+
+    first = draws.first
+    out = blur(gt_usm, first_kernel)
+    out = resize_by(out, first.factor, first.mode)
+    out = add_noise(out, first)
+    out = jpeg(out, paddle.to_tensor(first.quality))
+
+    second = draws.second
+    if draws.second_blur:
+        out = blur(out, second_kernel)
+    out = resize_to(out, [int(height * second.factor), int(width * second.factor)], second.mode)
+    out = add_noise(out, second)
+
+    quality = paddle.to_tensor(second.quality)
+    if draws.jpeg_last:
+        out = blur(resize_to(out, [height, width], draws.final_mode), final_kernel)
+        out = jpeg(out, quality)
+    else:
+        out = jpeg(out, quality)
+        out = blur(resize_to(out, [height, width], draws.final_mode), final_kernel)
+    return paddle.round(paddle.clip(out, 0, 1) * 255) / 255
+
+
+def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
+    """Return `image` with the noise that `draws` name, clipped to [0, 1]; its field comes from Paddle's generator."""
+    strength = paddle.to_tensor(draws.strength).reshape([-1, 1, 1, 1])
+    gray = paddle.to_tensor(draws.gray).reshape([-1, 1, 1, 1])
+    if draws.gaussian:
+        return add_gaussian_noise(image, paddle.randn(image.shape), strength, gray)
+    return add_poisson_noise(image, strength, gray)
+
+
+def paired_random_crop(
+    gt: Tensor, lq: Tensor, gt_size: int, scale: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return the same random window of both, gt_size x gt_size of `gt`; one place for the whole batch.
+
+    Args:
+        gt: (N, 3, H, W).
+        lq: (N, 3, H / scale, W / scale), at least gt_size / scale each way.
+        gt_size: side of the window in pixels of `gt`, a multiple of `scale`.
+        scale: how many times larger `gt` is.
+        rng: source of the place.
+    """
+    size = gt_size // scale
+    top, left = (int(rng.integers(length - size + 1)) for length in lq.shape[2:])
+    lq = lq[:, :, top : top + size, left : left + size]
+    top, left = top * scale, left * scale
+    return gt[:, :, top : top + gt_size, left : left + gt_size], lq
+
+
+def _draw_factor(options: PassOptions, rng: np.random.Generator) -> float:
+    low, high = options.resize_range
+    up, down, keep = options.resize_prob
+    choice = rng.random() * (up + down + keep)
+    if choice < up:
+        return rng.uniform(1, high)
+    return rng.uniform(low, 1) if choice < up + down else 1.0
+
+
+def _draw_mode(rng: np.random.Generator) -> ResizeMode:
+    return RESIZE_MODES[rng.integers(len(RESIZE_MODES))]
+
+
+def _uniform(limits: tuple[float, float], rng: np.random.Generator, count: int) -> np.ndarray:
+    return rng.uniform(*limits, count).astype(np.float32)

@@ -1,0 +1,72 @@
+"""The training pair pool, which mixes degradations that were synthesised in different iterations."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from realesrgan_paddle.utils.errors import UserError
+
+
+class PairPool:
+    """A pool of (gt, lq) pairs: batches go in, and, once it is full, random pairs come out in their place.
+
+    All samples of a batch share one resize factor, so a batch by itself has little variety (Real-ESRGAN,
+    realesrgan/models/realesrgan_model.py).
+
+    Args:
+        size: pairs in the pool, a multiple of `batch_size`; 0: every batch comes out as it went in.
+        batch_size: pairs of each batch.
+
+    Raises:
+        UserError: `size` is no multiple of `batch_size`.
+    """
+
+    def __init__(self, size: int, batch_size: int) -> None:
+        if size % batch_size:
+            lower = size - size % batch_size
+            raise UserError(
+                f"queue_size: {size} is not a multiple of the batch size {batch_size} (batch_size_per_gpu); "
+                f"set it to {lower} or {lower + batch_size}"
+            )
+        self._size = size
+        self._pairs: list[tuple[Tensor, Tensor]] = []
+
+    def exchange(self, gt: Tensor, lq: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return as many pairs as are given: the given ones while the pool fills, later random ones of the pool.
+
+        Drawing slots without replacement and putting the new pairs there is what shuffling the pool,
+        taking its head and overwriting it does, without moving the rest.
+        """
+        if not self._size:
+            return gt, lq
+        given = [(gt[i].clone(), lq[i].clone()) for i in range(gt.shape[0])]
+        if len(self._pairs) < self._size:
+            self._pairs += given
+            return gt, lq
+        slots = rng.choice(self._size, len(given), replace=False)
+        taken = [self._pairs[slot] for slot in slots]
+        for slot, pair in zip(slots, given, strict=True):
+            self._pairs[slot] = pair
+        return paddle.stack([pair[0] for pair in taken]), paddle.stack([pair[1] for pair in taken])
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the pairs as `gt` (n, 3, H, W) and `lq` (n, 3, h, w), float32; nothing while the pool is empty."""
+        if not self._pairs:
+            return {}
+        return {
+            "gt": np.stack([gt.numpy() for gt, _ in self._pairs]),
+            "lq": np.stack([lq.numpy() for _, lq in self._pairs]),
+        }
+
+    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Replace the pairs by those of `state`.
+
+        Raises:
+            UserError: there are more of them than the pool holds.
+        """
+        pairs = list(zip(arrays["gt"], arrays["lq"], strict=True)) if arrays else []
+        if len(pairs) > self._size:
+            raise UserError(f"queue_size: {self._size} is smaller than the {len(pairs)} pairs of the training state")
+        self._pairs = [(paddle.to_tensor(gt), paddle.to_tensor(lq)) for gt, lq in pairs]
