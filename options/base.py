@@ -1,6 +1,6 @@
-"""What all option models share: the frozen base and the checked kinds of number."""
+"""What all option models share: the frozen base and the checked kinds of value."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -20,25 +20,46 @@ def _not_bool(value: object) -> object:
     return value
 
 
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("expected an odd number")
+    return value
+
+
 def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     if value[0] > value[1]:
         raise ValueError("expected [low, high] with low <= high")
     return value
 
 
-def sums_to_one(value: tuple[float, ...]) -> tuple[float, ...]:
-    """Return `value`; ValueError unless it sums to 1 within 1e-6."""
+def _around_one(value: tuple[float, float]) -> tuple[float, float]:
+    if not value[0] <= 1 <= value[1]:
+        raise ValueError("expected [low, high] with low <= 1 <= high")
+    return value
+
+
+def _sums_to_one(value: tuple[float, ...]) -> tuple[float, ...]:
     if abs(sum(value) - 1) > 1e-6:
         raise ValueError(f"expected probabilities that sum to 1, these sum to {sum(value):g}")
     return value
 
 
-Int = Annotated[int, BeforeValidator(_not_bool)]
-Float = Annotated[float, BeforeValidator(_not_bool)]
-Natural = Annotated[Int, Field(ge=0)]
-Count = Annotated[Int, Field(ge=1)]
-NonNegative = Annotated[Float, Field(ge=0)]
-Positive = Annotated[Float, Field(gt=0)]
-Probability = Annotated[Float, Field(ge=0, le=1)]
-Quality = Annotated[Float, Field(ge=1, le=100)]
+_Number = BeforeValidator(_not_bool)
+Float = Annotated[float, _Number]
+Natural = Annotated[int, Field(ge=0), _Number]
+Count = Annotated[int, Field(ge=1), _Number]
+CropSize = Annotated[int, Field(ge=16, multiple_of=8), _Number]
+KernelSize = Annotated[int, Field(ge=7), _Number, AfterValidator(_odd)]
+WarmUp = Annotated[int, Field(ge=-1), _Number]
+NonNegative = Annotated[float, Field(ge=0), _Number]
+Positive = Annotated[float, Field(gt=0), _Number]
+Probability = Annotated[float, Field(ge=0, le=1), _Number]
+Decay = Annotated[float, Field(ge=0, lt=1), _Number]
+Quality = Annotated[float, Field(ge=1, le=100), _Number]
+
 Ordered = Annotated[tuple[T, T], AfterValidator(_ordered)]
+ResizeRange = Annotated[tuple[Positive, Positive], AfterValidator(_around_one)]
+UpDownKeep = Annotated[tuple[Probability, Probability, Probability], AfterValidator(_sums_to_one)]
+Probabilities = Annotated[tuple[Probability, ...], AfterValidator(_sums_to_one)]
+Scale = Literal[1, 2, 4]
+Text = Annotated[str, Field(min_length=1)]

@@ -1,5 +1,234 @@
-"""The typed options: every option model is imported from here."""
+"""The options of one training run; every option model is imported from here."""
 
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from typing_extensions import Self
+
+from realesrgan_paddle.options.base import Count, Natural, Options, Scale, Text
+from realesrgan_paddle.options.networks import (
+    GeneratorOptions,
+    RRDBNetOptions,
+    SRVGGNetCompactOptions,
+    UNetDiscriminatorSNOptions,
+)
 from realesrgan_paddle.options.synthesis import BlurOptions, KernelOptions, LQConfig, PassOptions, SynthesisOptions
+from realesrgan_paddle.options.training import (
+    ArtifactLossOptions,
+    GANLossOptions,
+    LoggerOptions,
+    MetricOptions,
+    OptimizerOptions,
+    PerceptualLossOptions,
+    PixelLossOptions,
+    SchedulerOptions,
+    TrainOptions,
+    ValOptions,
+)
 
-__all__ = ["BlurOptions", "KernelOptions", "LQConfig", "PassOptions", "SynthesisOptions"]
+__all__ = [
+    "ArtifactLossOptions",
+    "BlurOptions",
+    "Config",
+    "Datasets",
+    "GANLossOptions",
+    "KernelOptions",
+    "LQConfig",
+    "LoggerOptions",
+    "MetricOptions",
+    "OptimizerOptions",
+    "PassOptions",
+    "PathOptions",
+    "PerceptualLossOptions",
+    "PixelLossOptions",
+    "RRDBNetOptions",
+    "SRVGGNetCompactOptions",
+    "SchedulerOptions",
+    "SynthesisOptions",
+    "TrainDataset",
+    "TrainOptions",
+    "UNetDiscriminatorSNOptions",
+    "ValDataset",
+    "ValOptions",
+]
+
+
+class IOBackend(Options):
+    """Where images are read from."""
+
+    type: Literal["disk"] = Field(default="disk", description="Plain files.")
+
+
+class TrainDataset(KernelOptions):
+    """The section `datasets.train`."""
+
+    name: Text = Field(default="train", description="Name in the log.")
+    type: Literal["RealESRGANDataset", "RealESRGANPairedDataset"] = Field(
+        description="Synthesise low-quality images from the ground truth, or read pairs."
+    )
+    dataroot_gt: Text = Field(description="Folder of the ground-truth images.")
+    dataroot_lq: Text | None = Field(
+        default=None, description="Folder of the low-quality images of RealESRGANPairedDataset."
+    )
+    meta_info: Text | None = Field(
+        default=None,
+        description="Text file with one image per line, relative to dataroot_gt (for pairs: `gt.png, lq.png`); "
+        "none: every image of the folder.",
+    )
+    io_backend: IOBackend = Field(default=IOBackend(), description="Images are files.")
+    use_hflip: bool = Field(default=True, description="Mirror images left to right at random.")
+    use_rot: bool = Field(default=False, description="Flip and transpose images at random.")
+    use_shuffle: bool = Field(default=True, description="Take the images in random order.")
+    num_worker_per_gpu: Natural = Field(
+        default=5, description="Processes that read images; 0: the training process itself."
+    )
+    batch_size_per_gpu: Count = Field(default=12, description="Images in a batch.")
+    dataset_enlarge_ratio: Count = Field(default=1, description="How many times an epoch runs through the images.")
+
+
+class ValDataset(Options):
+    """A section `datasets.val`, `datasets.val_2`, ...: images to validate on."""
+
+    name: Text = Field(default="validation", description="Name in the log, and of the folder of saved images.")
+    type: Literal["PairedImageDataset", "SingleImageDataset"] = Field(
+        description="Pairs that the metrics compare, or low-quality images only."
+    )
+    dataroot_gt: Text | None = Field(
+        default=None, description="Folder of the ground-truth images of PairedImageDataset."
+    )
+    dataroot_lq: Text = Field(description="Folder of the low-quality images.")
+    meta_info: Text | None = Field(default=None, description="Text file with one pair per line; none: every image.")
+    io_backend: IOBackend = Field(default=IOBackend(), description="Images are files.")
+
+    @model_validator(mode="after")
+    def _ground_truth_for_pairs(self) -> Self:
+        if (self.dataroot_gt is not None) != (self.type == "PairedImageDataset"):
+            raise ValueError("dataroot_gt belongs to PairedImageDataset, and only to it")
+        return self
+
+
+class Datasets(Options):
+    """The section `datasets`: `train`, and any number of validation sets named `val` or `val_...`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ValDataset]
+
+    train: TrainDataset = Field(description="Images to train on.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _train_and_val_only(cls, sections: object) -> object:
+        for key in sections if isinstance(sections, dict) else ():
+            if key != "train" and key.split("_")[0] != "val":
+                raise ValueError(f"unknown key {key!r}, expected train, val, val_2, ...")
+        return sections
+
+    @property
+    def validation(self) -> dict[str, ValDataset]:
+        """The validation sets by their keys."""
+        return self.__pydantic_extra__
+
+
+class PathOptions(Options):
+    """The section `path`."""
+
+    experiments_root: Text = Field(default="experiments", description="Folder that holds a folder for each run.")
+    pretrain_network_g: Text | None = Field(
+        default=None, description="Generator to start from: a weight file, or the name of a released model."
+    )
+    param_key_g: Text | None = Field(
+        default=None, description="Which weights of that file; none: params_ema, else params, else the only ones."
+    )
+    strict_load_g: bool = Field(default=True, description="Every weight must fit; false: those that fit are taken.")
+    pretrain_network_d: Text | None = Field(default=None, description="Discriminator to start from: a weight file.")
+    param_key_d: Text | None = Field(default=None, description="As param_key_g.")
+    strict_load_d: bool = Field(default=True, description="As strict_load_g.")
+    resume_state: Text | None = Field(default=None, description="Training state to go on from.")
+
+
+def _folder_name(value: str) -> str:
+    if value in (".", "..") or "/" in value or "\\" in value:
+        raise ValueError("expected a plain folder name")
+    return value
+
+
+class Config(SynthesisOptions):
+    """Options of train.py."""
+
+    name: Annotated[Text, AfterValidator(_folder_name)] = Field(description="Name of the run and of its folder.")
+    model_type: Literal["RealESRGANModel", "RealESRNetModel"] = Field(
+        description="Train with a discriminator, or with the losses against the ground truth only."
+    )
+    scale: Scale = Field(default=4, description="Enlargement: 1, 2 or 4.")
+    manual_seed: Natural = Field(default=0, description="Seed of every random draw.")
+    auto_resume: bool = Field(
+        default=False, description="Go on from the newest training state of this run, if there is one."
+    )
+
+    l1_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the pixel loss.")
+    percep_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the perceptual loss.")
+    gan_gt_usm: bool = Field(default=False, description="Sharpen the ground truth that the discriminator sees.")
+    gt_usm: bool = Field(default=True, description="RealESRNetModel: sharpen the ground truth.")
+    high_order_degradation: bool = Field(
+        default=True, description="Synthesise the low-quality images; false for RealESRGANPairedDataset."
+    )
+
+    datasets: Datasets = Field(description="Images.")
+    network_g: GeneratorOptions = Field(description="The generator.")
+    network_d: UNetDiscriminatorSNOptions | None = Field(default=None, description="The discriminator.")
+    path: PathOptions = Field(default=PathOptions(), description="Files and folders.")
+    train: TrainOptions = Field(description="Optimizers, schedule, losses.")
+    val: ValOptions | None = Field(default=None, description="Validation.")
+    logger: LoggerOptions = Field(default=LoggerOptions(), description="Reports and checkpoints.")
+
+    ignored: dict[str, str] = Field(
+        default={},
+        exclude=True,
+        description="Set by the loader: keys of the file that mean nothing here, with the reason.",
+    )
+
+    @property
+    def pool_size(self) -> int:
+        """Pairs in the pool: `queue_size`, rounded down to whole batches."""
+        return self.queue_size - self.queue_size % self.datasets.train.batch_size_per_gpu
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        problems = [*self._network_problems(), *self._dataset_problems()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _network_problems(self) -> Iterator[str]:
+        """Yield what does not fit between the model, the networks and the losses."""
+        if self.network_g.scale != self.scale:
+            yield f"scale is {self.scale} but the scale of network_g is {self.network_g.scale}"
+        adversarial = {
+            "network_d": self.network_d,
+            "train.gan_opt": self.train.gan_opt,
+            "train.optim_d": self.train.optim_d,
+        }
+        if self.model_type == "RealESRGANModel":
+            missing = [key for key, section in adversarial.items() if section is None]
+            if missing:
+                yield f"RealESRGANModel needs {' and '.join(missing)}; to train without them: RealESRNetModel"
+        else:
+            extra = [key for key, section in adversarial.items() if section is not None]
+            if extra:
+                yield f"RealESRNetModel trains without {' and '.join(extra)}; to train with them: RealESRGANModel"
+            if self.train.pixel_opt is None and self.train.perceptual_opt is None:
+                yield "RealESRNetModel needs train.pixel_opt or train.perceptual_opt"
+
+    def _dataset_problems(self) -> Iterator[str]:
+        """Yield what does not fit between the data sets and the rest."""
+        train = self.datasets.train
+        paired = train.type == "RealESRGANPairedDataset"
+        if paired == self.high_order_degradation:
+            yield f"{train.type} goes with high_order_degradation: {str(not paired).lower()}"
+        if paired != (train.dataroot_lq is not None):
+            yield "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, and only to it"
+        if 0 < self.queue_size < train.batch_size_per_gpu and not paired:
+            yield f"queue_size {self.queue_size} is less than one batch of {train.batch_size_per_gpu}; 0 means no pool"
+        if bool(self.datasets.validation) != (self.val is not None):
+            yield "val (how often, which metrics) and datasets.val (which images) go together: give both or neither"

@@ -6,54 +6,31 @@ ends in 2 belongs to the second pass. The yml keeps the keys flat; `SynthesisOpt
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.options.base import (
-    Count,
-    Int,
+    CropSize,
+    KernelSize,
     Natural,
     NonNegative,
     Options,
     Ordered,
     Positive,
+    Probabilities,
     Probability,
     Quality,
-    sums_to_one,
+    ResizeRange,
+    Scale,
+    Text,
+    UpDownKeep,
 )
 
 KernelName = Literal["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
-KERNEL_NAMES: tuple[KernelName, ...] = (
-    "iso",
-    "aniso",
-    "generalized_iso",
-    "generalized_aniso",
-    "plateau_iso",
-    "plateau_aniso",
-)
+KERNEL_NAMES: tuple[KernelName, ...] = get_args(KernelName)
 KERNEL_PROB = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
-
-Scale = Literal[1, 2, 4]
-UpDownKeep = Annotated[tuple[Probability, Probability, Probability], AfterValidator(sums_to_one)]
-Probabilities = Annotated[tuple[Probability, ...], AfterValidator(sums_to_one)]
-
-
-def _odd(value: int) -> int:
-    if value % 2 == 0:
-        raise ValueError("expected an odd number")
-    return value
-
-
-def _around_one(value: tuple[float, float]) -> tuple[float, float]:
-    if not value[0] <= 1 <= value[1]:
-        raise ValueError("expected [low, high] with low <= 1 <= high")
-    return value
-
-
-KernelSize = Annotated[Int, Field(ge=7), AfterValidator(_odd)]
-ResizeRange = Annotated[tuple[Positive, Positive], AfterValidator(_around_one)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,32 +62,41 @@ class BlurOptions:
 class SynthesisOptions(Options):
     """Resize, noise and JPEG of both passes, and the pool of synthesised pairs."""
 
-    resize_prob: UpDownKeep = Field((0.2, 0.7, 0.1), description="Chances to resize up, down, or keep the size.")
+    resize_prob: UpDownKeep = Field(
+        default=(0.2, 0.7, 0.1), description="Chances to resize up, down, or keep the size."
+    )
     resize_range: ResizeRange = Field(
-        (0.15, 1.5), description="Smallest and largest resize factor; up draws from [1, high], down from [low, 1]."
+        default=(0.15, 1.5),
+        description="Smallest and largest resize factor; up draws from [1, high], down from [low, 1].",
     )
-    gaussian_noise_prob: Probability = Field(0.5, description="Chance of gaussian noise; otherwise poisson noise.")
+    gaussian_noise_prob: Probability = Field(
+        default=0.5, description="Chance of gaussian noise; otherwise poisson noise."
+    )
     noise_range: Ordered[NonNegative] = Field(
-        (1, 30), description="Standard deviation of the gaussian noise, in levels of 255."
+        default=(1, 30), description="Standard deviation of the gaussian noise, in levels of 255."
     )
-    poisson_scale_range: Ordered[NonNegative] = Field((0.05, 3), description="Factor on the poisson noise.")
-    gray_noise_prob: Probability = Field(0.4, description="Chance that the noise is the same in all three channels.")
-    jpeg_range: Ordered[Quality] = Field((30, 95), description="JPEG quality, 1 to 100.")
+    poisson_scale_range: Ordered[NonNegative] = Field(default=(0.05, 3), description="Factor on the poisson noise.")
+    gray_noise_prob: Probability = Field(
+        default=0.4, description="Chance that the noise is the same in all three channels."
+    )
+    jpeg_range: Ordered[Quality] = Field(default=(30, 95), description="JPEG quality, 1 to 100.")
 
-    second_blur_prob: Probability = Field(0.8, description="Chance that the second pass blurs at all.")
-    resize_prob2: UpDownKeep = Field((0.3, 0.4, 0.3), description="As resize_prob.")
-    resize_range2: ResizeRange = Field((0.3, 1.2), description="As resize_range.")
-    gaussian_noise_prob2: Probability = Field(0.5, description="As gaussian_noise_prob.")
-    noise_range2: Ordered[NonNegative] = Field((1, 25), description="As noise_range.")
-    poisson_scale_range2: Ordered[NonNegative] = Field((0.05, 2.5), description="As poisson_scale_range.")
-    gray_noise_prob2: Probability = Field(0.4, description="As gray_noise_prob.")
-    jpeg_range2: Ordered[Quality] = Field((30, 95), description="As jpeg_range.")
+    second_blur_prob: Probability = Field(default=0.8, description="Chance that the second pass blurs at all.")
+    resize_prob2: UpDownKeep = Field(default=(0.3, 0.4, 0.3), description="As resize_prob.")
+    resize_range2: ResizeRange = Field(default=(0.3, 1.2), description="As resize_range.")
+    gaussian_noise_prob2: Probability = Field(default=0.5, description="As gaussian_noise_prob.")
+    noise_range2: Ordered[NonNegative] = Field(default=(1, 25), description="As noise_range.")
+    poisson_scale_range2: Ordered[NonNegative] = Field(default=(0.05, 2.5), description="As poisson_scale_range.")
+    gray_noise_prob2: Probability = Field(default=0.4, description="As gray_noise_prob.")
+    jpeg_range2: Ordered[Quality] = Field(default=(30, 95), description="As jpeg_range.")
 
-    gt_size: Count = Field(256, description="Side of a training crop of the ground truth, in pixels.")
+    gt_size: CropSize = Field(
+        default=256, description="Side of a training crop of the ground truth, in pixels, a multiple of 8."
+    )
     queue_size: Natural = Field(
-        180,
-        description="Pairs in the pool from which batches are drawn, so that one batch mixes degradations that were "
-        "synthesised in different iterations; a multiple of batch_size_per_gpu; 0: no pool.",
+        default=180,
+        description="Pairs in the pool from which batches are drawn, so that one batch mixes degradations of "
+        "different iterations; rounded down to whole batches; 0: no pool.",
     )
 
     @property
@@ -144,24 +130,28 @@ class KernelOptions(Options):
     """The blur kernels of both passes and the final sinc filter."""
 
     blur_kernel_size: KernelSize = Field(
-        21, description="Largest kernel, in pixels, odd; the size is drawn from 7, 9, ... up to it."
+        default=21, description="Largest kernel, in pixels, odd; the size is drawn from 7, 9, ... up to it."
     )
-    kernel_list: tuple[KernelName, ...] = Field(KERNEL_NAMES, description="Kinds of kernel to draw from.")
-    kernel_prob: Probabilities = Field(KERNEL_PROB, description="Chance of each kind in kernel_list.")
-    sinc_prob: Probability = Field(0.1, description="Chance of a sinc filter in place of a kernel of kernel_list.")
-    blur_sigma: Ordered[Positive] = Field((0.2, 3), description="Standard deviation of the kernel, in pixels.")
-    betag_range: Ordered[Positive] = Field((0.5, 4), description="Shape of the generalized gaussian kernels.")
-    betap_range: Ordered[Positive] = Field((1, 2), description="Shape of the plateau kernels.")
+    kernel_list: tuple[KernelName, ...] = Field(default=KERNEL_NAMES, description="Kinds of kernel to draw from.")
+    kernel_prob: Probabilities = Field(default=KERNEL_PROB, description="Chance of each kind in kernel_list.")
+    sinc_prob: Probability = Field(
+        default=0.1, description="Chance of a sinc filter in place of a kernel of kernel_list."
+    )
+    blur_sigma: Ordered[Positive] = Field(default=(0.2, 3), description="Standard deviation of the kernel, in pixels.")
+    betag_range: Ordered[Positive] = Field(default=(0.5, 4), description="Shape of the generalized gaussian kernels.")
+    betap_range: Ordered[Positive] = Field(default=(1, 2), description="Shape of the plateau kernels.")
 
-    blur_kernel_size2: KernelSize = Field(21, description="As blur_kernel_size.")
-    kernel_list2: tuple[KernelName, ...] = Field(KERNEL_NAMES, description="As kernel_list.")
-    kernel_prob2: Probabilities = Field(KERNEL_PROB, description="As kernel_prob.")
-    sinc_prob2: Probability = Field(0.1, description="As sinc_prob.")
-    blur_sigma2: Ordered[Positive] = Field((0.2, 1.5), description="As blur_sigma.")
-    betag_range2: Ordered[Positive] = Field((0.5, 4), description="As betag_range.")
-    betap_range2: Ordered[Positive] = Field((1, 2), description="As betap_range.")
+    blur_kernel_size2: KernelSize = Field(default=21, description="As blur_kernel_size.")
+    kernel_list2: tuple[KernelName, ...] = Field(default=KERNEL_NAMES, description="As kernel_list.")
+    kernel_prob2: Probabilities = Field(default=KERNEL_PROB, description="As kernel_prob.")
+    sinc_prob2: Probability = Field(default=0.1, description="As sinc_prob.")
+    blur_sigma2: Ordered[Positive] = Field(default=(0.2, 1.5), description="As blur_sigma.")
+    betag_range2: Ordered[Positive] = Field(default=(0.5, 4), description="As betag_range.")
+    betap_range2: Ordered[Positive] = Field(default=(1, 2), description="As betap_range.")
 
-    final_sinc_prob: Probability = Field(0.8, description="Chance of a sinc filter around the last JPEG compression.")
+    final_sinc_prob: Probability = Field(
+        default=0.8, description="Chance of a sinc filter around the last JPEG compression."
+    )
 
     @model_validator(mode="after")
     def _one_chance_for_each_kernel(self) -> Self:
@@ -206,9 +196,11 @@ class KernelOptions(Options):
 class LQConfig(SynthesisOptions, KernelOptions):
     """Options of make_lq_data.py: one low-quality image for each ground-truth image."""
 
-    scale: Scale = Field(4, description="How many times smaller the low-quality image is; 1, 2 or 4.")
-    manual_seed: Int = Field(0, description="Seed of every draw.")
-    dataroot_gt: str = Field(description="Folder of the ground-truth images.")
-    meta_info: str | None = Field(
-        None, description="Text file with one image per line, relative to dataroot_gt; none: every image of the folder."
+    scale: Scale = Field(default=4, description="How many times smaller the low-quality image is; 1, 2 or 4.")
+    gt_usm: bool = Field(default=True, description="Sharpen the ground truth before it is degraded, as training does.")
+    manual_seed: Natural = Field(default=0, description="Seed of every draw.")
+    dataroot_gt: Text = Field(description="Folder of the ground-truth images.")
+    meta_info: Text | None = Field(
+        default=None,
+        description="Text file with one image per line, relative to dataroot_gt; none: every image of the folder.",
     )

@@ -1,0 +1,160 @@
+"""Optimizers, schedule, losses, validation and reports: the sections `train`, `val` and `logger`.
+
+A loss is used when its section is there. Defaults are those of Real-ESRGAN's option files.
+"""
+
+from itertools import pairwise
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from realesrgan_paddle.options.base import (
+    Count,
+    Decay,
+    Float,
+    Natural,
+    NonNegative,
+    Options,
+    Positive,
+    Text,
+    WarmUp,
+)
+
+# The convolutions of VGG19, three or four of them after two blocks of two (Simonyan and Zisserman 2015, table 1).
+VGG19_LAYERS = tuple(f"conv{b}_{c}" for b, n in enumerate((2, 2, 4, 4, 4), start=1) for c in range(1, n + 1))
+
+
+def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
+    if any(later <= earlier for earlier, later in pairwise(value)):
+        raise ValueError("expected increasing iterations")
+    return value
+
+
+def _vgg19_layers(value: dict[str, float]) -> dict[str, float]:
+    unknown = [name for name in value if name not in VGG19_LAYERS]
+    if unknown or not value:
+        raise ValueError(f"expected convolutions of VGG19, {VGG19_LAYERS[0]} to {VGG19_LAYERS[-1]}, as keys")
+    return value
+
+
+class OptimizerOptions(Options):
+    """An optimizer; the betas are Real-ESRGAN's, not Adam's own (0.9, 0.999)."""
+
+    type: Literal["Adam"] = Field(default="Adam", description="Which optimizer.")
+    lr: Positive = Field(description="Learning rate before the scheduler changes it.")
+    weight_decay: NonNegative = Field(default=0.0, description="L2 penalty on the weights.")
+    betas: tuple[Decay, Decay] = Field(
+        default=(0.9, 0.99), description="Decay of the running mean and of the running variance of the gradient."
+    )
+
+
+class SchedulerOptions(Options):
+    """How the learning rate falls."""
+
+    type: Literal["MultiStepLR"] = Field(default="MultiStepLR", description="Which schedule.")
+    milestones: Annotated[tuple[Natural, ...], AfterValidator(_increasing)] = Field(
+        default=(), description="Iterations after which the learning rate is multiplied by gamma; none: it stays."
+    )
+    gamma: Positive = Field(default=0.5, description="Factor on the learning rate at each milestone.")
+
+
+class PixelLossOptions(Options):
+    """Distance of the pixels."""
+
+    type: Literal["L1Loss", "MSELoss", "CharbonnierLoss"] = Field(default="L1Loss", description="Which distance.")
+    loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss.")
+    reduction: Literal["mean", "sum"] = Field(default="mean", description="Over the pixels of a batch.")
+
+
+class PerceptualLossOptions(Options):
+    """Distance of VGG19 features (content), and of their Gram matrices (style)."""
+
+    type: Literal["PerceptualLoss"] = Field(default="PerceptualLoss", description="Which loss.")
+    vgg_path: Text = Field(
+        default="weights/vgg19.pdparams", description="VGG19 weights: torchvision's, Paddle's or Caffe's."
+    )
+    layer_weights: Annotated[dict[str, NonNegative], AfterValidator(_vgg19_layers)] = Field(
+        default={"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0},
+        description="Weight of each layer's features, taken before the ReLU.",
+    )
+    vgg_type: Literal["vgg19"] = Field(default="vgg19", description="Which network.")
+    use_input_norm: bool = Field(
+        default=True, description="Subtract the mean and divide by the deviation that VGG expects."
+    )
+    range_norm: bool = Field(
+        default=False, description="Map images from [-1, 1] to [0, 1] first; images here are in [0, 1]."
+    )
+    perceptual_weight: NonNegative = Field(default=1.0, description="Factor on the content loss.")
+    style_weight: NonNegative = Field(default=0.0, description="Factor on the style loss.")
+    criterion: Literal["l1", "l2", "fro"] = Field(default="l1", description="Distance of the features.")
+    reduction: Literal["mean"] = Field(default="mean", description="Over the features of a batch.")
+
+
+class ArtifactLossOptions(Options):
+    """Locally discriminative learning: penalises artifacts where the output differs from its moving average's."""
+
+    type: Literal["LDLLoss"] = Field(default="LDLLoss", description="Which loss.")
+    loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss.")
+
+
+class GANLossOptions(Options):
+    """The adversarial loss of both networks."""
+
+    type: Literal["GANLoss"] = Field(default="GANLoss", description="Which loss.")
+    gan_type: Literal["vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"] = Field(
+        default="vanilla", description="Which adversarial loss."
+    )
+    real_label_val: Float = Field(default=1.0, description="What the discriminator should answer to a real image.")
+    fake_label_val: Float = Field(default=0.0, description="What the discriminator should answer to a generated image.")
+    loss_weight: NonNegative = Field(default=0.1, description="Factor on the generator's adversarial loss.")
+
+
+class TrainOptions(Options):
+    """The section `train`."""
+
+    total_iter: Count = Field(description="Iterations; one takes batch_size_per_gpu images.")
+    warmup_iter: WarmUp = Field(
+        default=-1, description="Iterations over which the learning rate rises from 0; -1 or 0: none."
+    )
+    ema_decay: Decay = Field(
+        default=0.999, description="Decay of the moving average of the generator's weights, params_ema."
+    )
+    optim_g: OptimizerOptions = Field(description="The generator's optimizer.")
+    optim_d: OptimizerOptions | None = Field(default=None, description="The discriminator's optimizer.")
+    scheduler: SchedulerOptions = Field(default=SchedulerOptions(), description="Learning rate of both optimizers.")
+    pixel_opt: PixelLossOptions | None = Field(default=None, description="Pixel loss.")
+    perceptual_opt: PerceptualLossOptions | None = Field(default=None, description="Perceptual loss.")
+    artifact_opt: ArtifactLossOptions | None = Field(default=None, description="Artifact loss (LDL).")
+    gan_opt: GANLossOptions | None = Field(default=None, description="Adversarial loss.")
+    net_d_iters: Count = Field(default=1, description="The generator is updated once in so many iterations.")
+    net_d_init_iters: Natural = Field(
+        default=0, description="For so many iterations at first, only the discriminator is updated."
+    )
+
+
+class MetricOptions(Options):
+    """One figure of the validation."""
+
+    type: Literal["calculate_psnr", "calculate_ssim"] = Field(description="Which figure.")
+    crop_border: Natural = Field(default=4, description="Pixels at each border that do not count.")
+    test_y_channel: bool = Field(
+        default=False, description="Compare the luma (Y of YCbCr, ITU-R BT.601) instead of RGB."
+    )
+
+
+class ValOptions(Options):
+    """The section `val`: how the sets of datasets.val are measured."""
+
+    val_freq: Count = Field(default=5000, description="Iterations between two validations.")
+    save_img: bool = Field(default=True, description="Keep the images of each validation.")
+    metrics: dict[str, MetricOptions] = Field(
+        default={"psnr": MetricOptions(type="calculate_psnr"), "ssim": MetricOptions(type="calculate_ssim")},
+        description="Figures by the name that the log gives them.",
+    )
+
+
+class LoggerOptions(Options):
+    """The section `logger`."""
+
+    print_freq: Count = Field(default=100, description="Iterations between two reports.")
+    save_checkpoint_freq: Count = Field(default=5000, description="Iterations between two checkpoints.")
