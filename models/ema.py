@@ -1,0 +1,42 @@
+"""The exponential moving average of a network's weights (`params_ema`)."""
+
+import copy
+
+import paddle
+from paddle import Tensor, nn
+
+
+class EMA:
+    """A slowly following copy of a network: its own layer, in evaluation mode, without gradients.
+
+    Each `update` sets every parameter to decay * average + (1 - decay) * parameter, as BasicSR's
+    `model_ema` does, and copies the buffers as they are: they are state (counters, estimates), of which
+    a mean has no meaning. With decay 0 it is a plain copy.
+
+    Attributes:
+        layer: the averaged network; its state is read and set as any layer's.
+    """
+
+    def __init__(self, layer: nn.Layer, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"ema decay {decay} is not in [0, 1)")
+        self.decay = decay
+        self.layer = copy.deepcopy(layer)
+        self.layer.eval()
+        for parameter in self.layer.parameters():
+            parameter.stop_gradient = True
+
+    @paddle.no_grad()
+    def update(self, layer: nn.Layer) -> None:
+        """Move the average towards the present weights of `layer`, a network of the same kind."""
+        present = dict(layer.named_parameters())
+        for name, average in self.layer.named_parameters():
+            average.lerp_(present[name], 1 - self.decay)
+        buffers = dict(layer.named_buffers())
+        for name, buffer in self.layer.named_buffers():
+            buffer.set_value(buffers[name])
+
+    @paddle.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the averaged network's output for x; no gradient flows through it."""
+        return self.layer(x)
