@@ -1,0 +1,72 @@
+"""The pair pool keeps pairs together, gives back each one once, and resumes where it was."""
+
+import numpy as np
+import paddle
+import pytest
+
+from realesrgan_paddle.data.pool import PairPool
+from realesrgan_paddle.utils.errors import UserError
+
+pytestmark = pytest.mark.paddle
+
+
+def pairs(start: int, count: int = 2) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Return (gt, lq) whose pixels say which pair they belong to."""
+    number = paddle.arange(start, start + count, dtype="float32").reshape([-1, 1, 1, 1])
+    return number.expand([count, 3, 4, 4]) + 0.5, number.expand([count, 3, 2, 2])
+
+
+def numbers(gt: paddle.Tensor, lq: paddle.Tensor) -> list[int]:
+    np.testing.assert_array_equal(gt[:, 0, 0, 0].numpy() - 0.5, lq[:, 0, 0, 0].numpy())
+    return lq[:, 0, 0, 0].numpy().astype(int).tolist()
+
+
+def step(pool: PairPool, iteration: int) -> list[int]:
+    return numbers(*pool.exchange(*pairs(2 * iteration), np.random.default_rng([0, iteration])))
+
+
+def test_fills_first_then_mixes():
+    pool = PairPool(6, 2)
+    assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    out = [step(pool, i) for i in range(3, 40)]
+    seen = [number for batch in out for number in batch]
+    assert len(set(seen)) == len(seen)  # what came out has left the pool
+    assert out != [[2 * i, 2 * i + 1] for i in range(3, 40)]
+    inside = pool.state()["lq"][:, 0, 0, 0].astype(int).tolist()
+    assert sorted(seen + inside) == list(range(80))  # and nothing is lost
+
+
+@pytest.mark.parametrize("k", [0, 2, 10])
+def test_resumes(k: int):
+    straight, resumed = PairPool(6, 2), PairPool(6, 2)
+    expected = [step(straight, i) for i in range(16)][k:]
+    before = PairPool(6, 2)
+    for i in range(k):
+        step(before, i)
+    resumed.load_state(before.state())
+    assert [step(resumed, i) for i in range(k, 16)] == expected
+
+
+def test_keeps_its_own_copy():
+    pool = PairPool(2, 2)
+    gt, lq = pairs(0)
+    pool.exchange(gt, lq, np.random.default_rng(0))
+    gt.fill_(9.0)
+    lq.fill_(9.0)
+    assert sorted(pool.state()["lq"][:, 0, 0, 0].tolist()) == [0, 1]
+
+
+def test_size_zero_is_no_pool():
+    pool = PairPool(0, 2)
+    assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    assert pool.state() == {}
+
+
+def test_refuses_what_does_not_fit():
+    with pytest.raises(UserError, match=r"queue_size: 180 is not a multiple of the batch size 7.*175 or 182"):
+        PairPool(180, 7)
+    pool = PairPool(6, 2)
+    for i in range(3):
+        step(pool, i)
+    with pytest.raises(UserError, match="queue_size: 4 is smaller than the 6 pairs"):
+        PairPool(4, 2).load_state(pool.state())
