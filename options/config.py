@@ -203,7 +203,7 @@ class Config(SynthesisOptions):
     def _network_problems(self) -> Iterator[str]:
         """Yield what does not fit between the model, the networks and the losses."""
         if self.network_g.scale != self.scale:
-            yield f"scale is {self.scale} but the scale of network_g is {self.network_g.scale}"
+            yield f"scale is {self.scale} but network_g enlarges by {self.network_g.scale}; give both the same"
         adversarial = {
             "network_d": self.network_d,
             "train.gan_opt": self.train.gan_opt,

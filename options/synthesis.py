@@ -204,3 +204,7 @@ class LQConfig(SynthesisOptions, KernelOptions):
         default=None,
         description="Text file with one image per line, relative to dataroot_gt; none: every image of the folder.",
     )
+
+    ignored: dict[str, str] = Field(
+        default={}, exclude=True, description="Set by the loader: keys of the file that mean nothing here, and why."
+    )

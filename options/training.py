@@ -31,9 +31,11 @@ def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _vgg19_layers(value: dict[str, float]) -> dict[str, float]:
-    unknown = [name for name in value if name not in VGG19_LAYERS]
-    if unknown or not value:
-        raise ValueError(f"expected convolutions of VGG19, {VGG19_LAYERS[0]} to {VGG19_LAYERS[-1]}, as keys")
+    unknown = next((name for name in value if name not in VGG19_LAYERS), None)
+    if unknown is not None:
+        raise ValueError(f"expected {VGG19_LAYERS[0]} to {VGG19_LAYERS[-1]} as keys, found {unknown!r}")
+    if not value:
+        raise ValueError("expected at least one layer")
     return value
 
 

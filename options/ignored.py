@@ -1,0 +1,69 @@
+"""Keys of other projects' option files that mean nothing here: accepted, left out, and named in the log."""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+Reasons = Mapping[str, str]
+
+_LAUNCHER = "paddle.distributed.launch starts and connects the processes"
+_WORKERS = "worker processes always read ahead; see num_worker_per_gpu"
+_NO_DISCRIMINATOR = "RealESRNetModel has no discriminator"
+_ONE_SWITCH = "RealESRNetModel has one switch for all losses, gt_usm"
+_METRICS_FILE = "the same values are written to metrics.jsonl"
+
+IGNORED_BY_ALL: Reasons = {
+    "num_gpu": "--device chooses the device, and paddle.distributed.launch the number of processes",
+    "dist_params": _LAUNCHER,
+    "find_unused_parameters": _LAUNCHER,
+    "datasets.*.num_gpu": "as num_gpu",
+    "datasets.*.prefetch_mode": _WORKERS,
+    "datasets.*.num_prefetch_queue": _WORKERS,
+    "datasets.*.pin_memory": _WORKERS,
+    "train.perceptual_opt.out_layer_name": "the keys of layer_weights name the layers",
+    "val.pbar": "validation draws no progress bar",
+    "logger.use_tb_logger": _METRICS_FILE,
+    "logger.wandb": _METRICS_FILE,
+}
+
+IGNORED_BY_MODEL: Mapping[str, Reasons] = {
+    "RealESRGANModel": {
+        "gt_usm": "RealESRGANModel has a switch for each loss: l1_gt_usm, percep_gt_usm, gan_gt_usm",
+    },
+    "RealESRNetModel": {
+        "l1_gt_usm": _ONE_SWITCH,
+        "percep_gt_usm": _ONE_SWITCH,
+        "gan_gt_usm": _ONE_SWITCH,
+        "train.optim_d": _NO_DISCRIMINATOR,
+        "train.net_d_iters": _NO_DISCRIMINATOR,
+        "train.net_d_init_iters": _NO_DISCRIMINATOR,
+    },
+}
+
+IGNORED_BY_LQ: Reasons = {
+    "l1_gt_usm": "there are no losses; gt_usm sharpens before the degradation",
+    "percep_gt_usm": "as l1_gt_usm",
+    "gan_gt_usm": "as l1_gt_usm",
+    "gt_size": "whole images are degraded",
+    "queue_size": "every image is written once",
+}
+
+
+def ignored_keys(data: Mapping[str, Any], reasons: Reasons, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (dotted key, reason) for every key of `data` that is on the list."""
+    for name, value in data.items():
+        key = prefix + name
+        reason = next((reason for pattern, reason in reasons.items() if fnmatchcase(key, pattern)), None)
+        if reason is not None:
+            yield key, reason
+        elif isinstance(value, Mapping):
+            yield from ignored_keys(value, reasons, key + ".")
+
+
+def without(data: Mapping[str, Any], keys: Mapping[str, str], prefix: str = "") -> dict[str, Any]:
+    """Return `data` without the dotted `keys`."""
+    kept = {name: value for name, value in data.items() if prefix + name not in keys}
+    return {
+        name: without(value, keys, f"{prefix}{name}.") if isinstance(value, Mapping) else value
+        for name, value in kept.items()
+    }
