@@ -1,0 +1,158 @@
+"""Weight files that others open: .pdparams for paddle.load, .pth for torch.load, .safetensors.
+
+Neither Paddle nor torch is needed. Their files are pickles, and the standard pickler can only name what it can
+import, so the few expressions that a tensor takes are spelled here. A file appears whole or not at all, and the
+same tensors give the same bytes.
+"""
+
+import pickle
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.errors import UserError
+
+Groups = Mapping[str, Mapping[str, np.ndarray]]
+"""Tensors by group ("params", "params_ema", ...), as in `WeightFile.groups`; those of "" stand at the top."""
+
+_NAMES = {  # NumPy's type: its code in pickles, torch's storage
+    "float16": ("f2", "HalfStorage"),
+    "float32": ("f4", "FloatStorage"),
+    "float64": ("f8", "DoubleStorage"),
+    "uint8": ("u1", "ByteStorage"),
+    "int8": ("i1", "CharStorage"),
+    "int16": ("i2", "ShortStorage"),
+    "int32": ("i4", "IntStorage"),
+    "int64": ("i8", "LongStorage"),
+    "bool": ("b1", "BoolStorage"),
+}
+_ZIP_HEADER = 30 + 4  # bytes of an entry beside its name, and of the field that holds the padding
+
+
+def write_pdparams(path: str | Path, groups: Groups) -> None:
+    """Write tensors so that `paddle.load` gives {group: {key: tensor}}.
+
+    Raises:
+        UserError: a tensor has a type that Paddle and torch do not share, such as uint16.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.writelines(_pickled(groups, _paddle_array, protocol=4))
+
+
+def write_pth(path: str | Path, groups: Groups) -> None:
+    """Write tensors so that `torch.load`, also with `weights_only=True`, gives {group: {key: tensor}}.
+
+    Raises:
+        UserError: as `write_pdparams`.
+    """
+    arrays: list[np.ndarray] = []
+
+    def stored(array: np.ndarray) -> bytes:
+        """Return the pickle of a tensor after noting its storage."""
+        arrays.append(array)
+        return _torch_tensor(array, str(len(arrays) - 1))
+
+    with atomic_path(path) as temporary, temporary.open("wb") as file, zipfile.ZipFile(file, "w") as archive:
+        _add(archive, file, "data.pkl", b"".join(_pickled(groups, stored, protocol=2)))
+        _add(archive, file, "byteorder", b"little")
+        for key, array in enumerate(arrays):
+            _add(archive, file, f"data/{key}", _bytes(array))
+        _add(archive, file, "version", b"3\n")
+
+
+def write_safetensors(path: str | Path, groups: Groups) -> None:
+    """Write tensors in a format that has no groups: one group under its bare keys, which other tools expect.
+
+    Of several groups, the keys become "params.conv_first.weight", "params_ema.conv_first.weight". The metadata
+    name the groups, so `read_weights` gives them back.
+
+    Raises:
+        UserError: as `write_pdparams`.
+    """
+    tensors = {}
+    for group, members in groups.items():
+        for key, array in members.items():
+            _check(key, array)  # and contiguous, because save_file takes the memory as it lies
+            tensors[f"{group}.{key}" if len(groups) > 1 else key] = np.require(array, requirements="C")
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {"groups": ",".join(groups)})
+
+
+def _check(key: str, array: np.ndarray) -> None:
+    if array.dtype.name not in _NAMES:
+        raise UserError(f"{key}: {array.dtype} cannot be written; {', '.join(_NAMES)} can")
+
+
+def _pickled(groups: Groups, spell: Callable[[np.ndarray], bytes], protocol: int) -> Iterator[bytes]:
+    """Yield the pickle of {key: tensor, ..., group: {key: tensor, ...}, ...}, a tensor at a time."""
+    yield pickle.PROTO + bytes([protocol]) + pickle.EMPTY_DICT + pickle.MARK
+    for group, tensors in sorted(groups.items(), key=lambda item: item[0] != ""):
+        if group:
+            yield _plain(group) + pickle.EMPTY_DICT + pickle.MARK
+        for key, array in tensors.items():
+            _check(key, array)
+            yield _plain(key) + spell(array)
+        if group:
+            yield pickle.SETITEMS
+    yield pickle.SETITEMS + pickle.STOP
+
+
+def _paddle_array(array: np.ndarray) -> bytes:
+    """Return the pickle of an array under NumPy 1.x's names, which NumPy 2.x knows too."""
+    code = _NAMES[array.dtype.name][0]
+    dtype = _call("numpy.dtype", _plain(code), _plain(False), _plain(True))
+    dtype += _plain((3, "<", None, None, None, -1, -1, 0)) + pickle.BUILD
+    empty = _call("numpy.core.multiarray._reconstruct", _name("numpy.ndarray"), _plain((0,)), _data(b"b"))
+    state = _tuple(_plain(1), _plain(array.shape), dtype, _plain(False), _data(_bytes(array)))
+    return empty + state + pickle.BUILD
+
+
+def _torch_tensor(array: np.ndarray, key: str) -> bytes:
+    """Return the pickle of a tensor that is the whole of the storage `key`."""
+    kind = _name(f"torch.{_NAMES[array.dtype.name][1]}")
+    storage = _tuple(_plain("storage"), kind, _plain(key), _plain("cpu"), _plain(array.size)) + pickle.BINPERSID
+    strides = tuple(int(np.prod(array.shape[axis + 1 :])) for axis in range(array.ndim))
+    no_hooks = _call("collections.OrderedDict")
+    return _call(
+        "torch._utils._rebuild_tensor_v2",
+        *(storage, _plain(0), _plain(array.shape), _plain(strides), _plain(False), no_hooks),
+    )
+
+
+def _bytes(array: np.ndarray) -> bytes:
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _plain(value: object) -> bytes:
+    """Return the pickle of text, numbers and tuples of them, without its first and last opcode."""
+    return pickle.dumps(value, protocol=2)[2:-1]
+
+
+def _data(data: bytes) -> bytes:
+    return pickle.BINBYTES8 + len(data).to_bytes(8, "little") + data
+
+
+def _name(name: str) -> bytes:
+    module, _, last = name.rpartition(".")
+    return pickle.GLOBAL + f"{module}\n{last}\n".encode()
+
+
+def _tuple(*items: bytes) -> bytes:
+    return pickle.MARK + b"".join(items) + pickle.TUPLE
+
+
+def _call(name: str, *arguments: bytes) -> bytes:
+    return _name(name) + _tuple(*arguments) + pickle.REDUCE
+
+
+def _add(archive: zipfile.ZipFile, file: BinaryIO, name: str, data: bytes) -> None:
+    """Add an entry whose data begin at a multiple of 64 bytes, as torch's do, so that they can be memory-mapped."""
+    entry = zipfile.ZipInfo(f"archive/{name}")
+    padding = -(file.tell() + _ZIP_HEADER + len(entry.filename)) % 64
+    entry.extra = b"FB" + padding.to_bytes(2, "little") + bytes(padding)
+    archive.writestr(entry, data)
