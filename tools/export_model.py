@@ -1,0 +1,39 @@
+"""Write a network as a static graph: inference.pdmodel and its weights, checked against the dygraph network."""
+
+from collections.abc import Sequence
+
+from realesrgan_paddle.utils.cli import Parser, run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = Parser(__doc__)
+    parser.add_argument(
+        "--model_dir",
+        "--model_path",
+        required=True,
+        help="weights of any known format, or a released model's name",
+    )
+    parser.add_argument("--save_inference_dir", default="./infer/", help="folder for the exported model")
+    parser.add_argument("--block", type=int, help="the RRDB blocks that the weights must have; not needed")
+    args = parser.parse(argv)
+
+    from realesrgan_paddle.models.read_generator import read_generator
+    from realesrgan_paddle.models.specs import describe
+
+    spec, tensors = read_generator(args.model_dir, args.block)
+    print(f"{args.model_dir}: {describe(spec)}")
+
+    from realesrgan_paddle.models.export import export  # after the weights are read, for Paddle takes seconds to load
+
+    done = export(spec, tensors, args.save_inference_dir)
+    for shape, difference in done.differences.items():
+        print(f"exported graph against dygraph, {shape}: greatest absolute difference {difference:.1e}")
+    if done.without_json:
+        print(f"no inference.json: {done.without_json}")
+    print("\n".join(f"{file} ({file.stat().st_size:,} bytes)" for file in done.files))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,29 @@
+"""Enlarge images with an exported model: with oneDNN on a CPU, on the GPU where there is one."""
+
+from collections.abc import Sequence
+
+from realesrgan_paddle.models.upscale_files import add_flags, find_inputs, from_flags, summary, upscale_files
+from realesrgan_paddle.utils.cli import Parser, run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 if an image failed."""
+    parser = Parser(__doc__)
+    add_flags(parser)
+    parser.add_argument("--model_path", default="./infer/", help="folder with inference.pdmodel, or a .pdmodel file")
+    parser.add_argument("--threads", type=int, help="CPU threads; all cores if not given")
+    args = parser.parse(argv)
+    inputs = find_inputs(args.input)
+
+    from realesrgan_paddle.models.predictors import load_static  # Paddle takes seconds; --help does not wait for it
+
+    runner = load_static(args.model_path, device=args.device, threads=args.threads)
+    print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
+    upscaler = from_flags(runner, args)
+    failures = upscale_files(upscaler, inputs, args.output, outscale=args.outscale, suffix=args.suffix, ext=args.ext)
+    print(summary(failures, len(inputs), args.output))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,29 @@
+"""Enlarge images with a network in dygraph mode, straight from its weights."""
+
+from collections.abc import Sequence
+
+from realesrgan_paddle.models.upscale_files import add_flags, find_inputs, from_flags, summary, upscale_files
+from realesrgan_paddle.utils.cli import Parser, run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 if an image failed."""
+    parser = Parser(__doc__)
+    add_flags(parser)
+    parser.add_argument("--model_path", required=True, help="weights of any known format, or a released model's name")
+    parser.add_argument("--block", type=int, help="the RRDB blocks that the weights must have; not needed")
+    args = parser.parse(argv)
+    inputs = find_inputs(args.input)
+
+    from realesrgan_paddle.models.predictors import load_dygraph  # Paddle takes seconds; --help does not wait for it
+
+    runner = load_dygraph(args.model_path, block=args.block, device=args.device)
+    print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
+    upscaler = from_flags(runner, args)
+    failures = upscale_files(upscaler, inputs, args.output, outscale=args.outscale, suffix=args.suffix, ext=args.ext)
+    print(summary(failures, len(inputs), args.output))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    run(main)
