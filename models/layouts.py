@@ -69,7 +69,6 @@ def to_ppgan(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Tens
 
 def _plain(name: str) -> str:
     """Return `name` without what a framework adds to it."""
-    name = name.removeprefix("module.")  # torch's DataParallel
     name = re.sub(r"\._weight$", ".weight", name)  # Paddle's PReLU
     name = name.replace(".parametrizations.weight.original", ".weight_orig")  # torch's newer spectral norm
     return re.sub(r"\.parametrizations\.weight\.0\._([uv])$", r".weight_\1", name)

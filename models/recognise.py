@@ -18,7 +18,7 @@ def recognise(tensors: Mapping[str, np.ndarray], source: str = "weights", act_ty
     Args:
         tensors: {name: array} under BasicSR's names (see `layouts.to_basicsr`).
         source: what to call the weights in messages, usually their file.
-        act_type: "relu" or "leakyrelu" for an SRVGGNetCompact without PReLU, where tensors cannot tell.
+        act_type: the activation of an SRVGGNetCompact without PReLU ("relu" or "leakyrelu"): tensors do not tell.
 
     A discriminator's skip connections leave no trace in its tensors; BasicSR's default (True) is assumed.
 
@@ -62,7 +62,7 @@ def _srvgg(tensors: Mapping[str, np.ndarray], source: str, act_type: str | None)
     upscale = isqrt(out // num_in_ch)
     if "body.1.weight" in tensors:
         act_type = "prelu"
-    elif act_type not in ("relu", "leakyrelu"):
+    elif act_type is None:
         raise UserError(
             f"{source}: an SRVGGNetCompact without PReLU; whether its activation is relu or leakyrelu "
             "cannot be read from its tensors, so say it (act_type)"

@@ -64,7 +64,6 @@ def test_names_of_frameworks_are_taken_off():
     paddle = {n.replace(".weight", "._weight") if a.ndim == 1 and "weight" in n else n: a for n, a in weights.items()}
     assert "body.1._weight" in paddle
     assert recognise(to_basicsr(paddle)) == spec
-    assert recognise(to_basicsr({f"module.{n}": a for n, a in weights.items()})) == spec
 
 
 def test_torchs_newer_spectral_norm_is_the_older_one():

@@ -14,7 +14,9 @@ from tqdm import tqdm
 from realesrgan_paddle.utils.errors import UserError
 
 CHUNK = 1 << 20
-TIMEOUT = 30  # seconds without a byte
+TIMEOUT = (
+    8  # seconds to connect, and without a byte: short, for there may be another source, and what broke off goes on
+)
 ATTEMPTS = 5
 
 

