@@ -42,10 +42,12 @@ def _problem(detail: ErrorDetails, model: type[Options], data: Mapping[str, Any]
 def _expected(detail: ErrorDetails) -> str:
     """Return what is allowed, in our words where pydantic's speak of Python."""
     kind, context = detail["type"], detail.get("ctx", {})
+    section = "expected a section of 'key: value' lines"
     words = {
         "union_tag_invalid": f"expected {context.get('expected_tags', '')}".replace(", ", " or "),
-        "model_type": "expected a section of 'key: value' lines",
-        "dict_type": "expected a section of 'key: value' lines",
+        "model_type": section,
+        "model_attributes_type": section,
+        "dict_type": section,
         "tuple_type": "expected a list",
         "too_long": f"expected {context.get('max_length')} entries",
         "string_too_short": "expected some text",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from realesrgan_paddle.options.synthesis import SynthesisOptions
-from realesrgan_paddle.options.training import VGG19_LAYERS
+from realesrgan_paddle.options.training import VGG19_NUMBERS
 from realesrgan_paddle.utils.errors import UserError
 
 Data = Mapping[str, Any]
@@ -62,19 +62,11 @@ def _with_layer_names(loss: Data, where: str) -> Data:
             raise UserError(f"{where}: range_norm and norm_img are the same option with two values; give it once")
         loss = {("range_norm" if key == "norm_img" else key): value for key, value in loss.items()}
     weights = _section(loss, "layer_weights")
-    names = _layer_names()
+    names = {number: name for name, number in VGG19_NUMBERS.items()}
     named = {names.get(key, key): value for key, value in weights.items()}
     if len(named) < len(weights):
         raise UserError(f"{where}.layer_weights: gives a layer by its name and by its number; give it once")
     return {**loss, "layer_weights": named} if named else loss
-
-
-def _layer_names() -> dict[str, str]:
-    """Return the name of each convolution by its place in torchvision's and Paddle's `vgg19().features`.
-
-    A ReLU follows each convolution, and a pooling layer each block.
-    """
-    return {str(2 * i + int(name[4]) - 1): name for i, name in enumerate(VGG19_LAYERS)}
 
 
 def _section(data: Data, key: str) -> Data:

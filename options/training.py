@@ -20,8 +20,10 @@ from realesrgan_paddle.options.base import (
     WarmUp,
 )
 
-# The convolutions of VGG19, three or four of them after two blocks of two (Simonyan and Zisserman 2015, table 1).
+# The convolutions of VGG19: two blocks of two and three blocks of four (Simonyan and Zisserman 2015, table 1, E).
 VGG19_LAYERS = tuple(f"conv{b}_{c}" for b, n in enumerate((2, 2, 4, 4, 4), start=1) for c in range(1, n + 1))
+# Their places in torchvision's and Paddle's `vgg19().features`: a ReLU follows each, and a pooling each block.
+VGG19_NUMBERS = {name: str(2 * i + int(name[4]) - 1) for i, name in enumerate(VGG19_LAYERS)}
 
 
 def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -73,7 +75,8 @@ class PerceptualLossOptions(Options):
 
     type: Literal["PerceptualLoss"] = Field(default="PerceptualLoss", description="Which loss.")
     vgg_path: Text = Field(
-        default="weights/vgg19.pdparams", description="VGG19 weights: torchvision's, Paddle's or Caffe's."
+        default="weights/vgg19.pdparams",
+        description="VGG19's weights, torchvision's, Paddle's or Caffe's; if missing, the error says how to get them.",
     )
     layer_weights: Annotated[dict[str, NonNegative], AfterValidator(_vgg19_layers)] = Field(
         default={"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0},
