@@ -37,14 +37,16 @@ class Conversion:
     """False: the output already held the same tensors."""
 
     def __str__(self) -> str:
-        """Return two lines for a person: what was found, what was written."""
+        """Return lines for a person: what was found and, if it is another file, what was written."""
         tensors = next(iter(self.groups.values()))
         dtypes = ", ".join(sorted({str(array.dtype) for array in tensors.values()}))
         count = sum(array.size for array in tensors.values())
-        found = f"{self.source}: {describe(self.spec)}; {len(tensors)} tensors, {count:,} numbers, {dtypes}"
+        network = f"{describe(self.spec)}; {len(tensors)} tensors, {count:,} numbers, {dtypes}"
         groups = ", ".join(name or "bare tensors" for name in self.groups)
+        if self.source == self.output and not self.changed:
+            return f"{self.output}: {groups}; {network}"
         done = "written" if self.changed else "up to date"
-        return f"{found}; {self.layout} names\n{self.output}: {groups}; {done}"
+        return f"{self.source}: {network}; {self.layout} names\n{self.output}: {groups}; {done}"
 
 
 def convert(

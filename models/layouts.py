@@ -84,7 +84,8 @@ def _from_ppgan(name: str) -> str:
 
 def _from_old_esrgan(tensors: Tensors, source: str) -> Tensors:
     """Return the tensors of an nn.Sequential: 0 first, 1 trunk, then the convolutions that follow the upsamplings."""
-    tail = sorted({int(name.split(".")[1]) for name in tensors if name.startswith("model.")} - {0, 1})
+    matches = [re.match(r"model\.([0-9]{1,4})\.", name) for name in tensors]
+    tail = sorted({int(match[1]) for match in matches if match} - {0, 1})
     if len(tail) != len(OLD_TAIL):
         raise UserError(
             f"{source}: an ESRGAN with {max(len(tail) - 2, 0)} upsampling layers; RRDBNet has two "
@@ -99,7 +100,7 @@ def _from_old_esrgan(tensors: Tensors, source: str) -> Tensors:
             renamed["body.{}.rdb{}.conv{}.{}".format(*dense.groups())] = array
         elif trunk := re.fullmatch(r"model\.1\.sub\.\d+\.(weight|bias)", name):
             renamed[f"conv_body.{trunk[1]}"] = array
-        elif outer := re.fullmatch(r"model\.(\d+)\.(weight|bias)", name):
+        elif (outer := re.fullmatch(r"model\.([0-9]+)\.(weight|bias)", name)) and outer[1] in names:
             renamed[f"{names[outer[1]]}.{outer[2]}"] = array
         else:
             renamed[name] = array

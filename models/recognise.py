@@ -1,5 +1,6 @@
 """Which network a set of tensors belongs to, read from their names and shapes alone."""
 
+import re
 from collections.abc import Mapping
 from math import isqrt
 
@@ -55,11 +56,13 @@ def _rrdbnet(tensors: Mapping[str, np.ndarray], source: str) -> RRDBNetSpec:
 
 def _srvgg(tensors: Mapping[str, np.ndarray], source: str, act_type: str | None) -> SRVGGNetCompactSpec:
     num_feat, num_in_ch = _channels(tensors, "body.0.weight", source)
-    numbers = [name.split(".")[1] for name in tensors if name.startswith("body.") and name.endswith(".weight")]
-    last = max(int(number) for number in numbers if number.isdigit())
+    matches = [re.fullmatch(r"body\.([0-9]{1,4})\.weight", name) for name in tensors]
+    last = max(int(match[1]) for match in matches if match)
     out, _ = _channels(tensors, f"body.{last}.weight", source)
     # The enlarged picture is added to the output, so the output has the picture's channels.
     upscale = isqrt(out // num_in_ch)
+    if last < 2 or upscale < 1:
+        raise UserError(f"{source}: begins like SRVGGNetCompact, but ends with body.{last} and {out} channels")
     if "body.1.weight" in tensors:
         act_type = "prelu"
     elif act_type is None:

@@ -1,9 +1,11 @@
+import contextlib
 import math
 
 import numpy as np
 import pytest
 from sample_weights import sample_weights
 
+from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.recognise import recognise
 from realesrgan_paddle.models.shapes import tensor_shapes
 from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec, describe
@@ -104,6 +106,8 @@ def spoil(name, shape):
         (spoil("conv_extra.weight", (1,)), "1 too many (conv_extra.weight)"),
         (spoil("conv_last.weight", None), "conv_last.weight is missing"),
         (spoil("conv_first.weight", (8,)), "conv_first.weight has shape [8]"),
+        ({"body.0.weight": np.zeros((8, 3, 3, 3)), "body.9999.weight": np.zeros((8, 3, 3, 3))}, "(act_type)"),
+        ({"body.0.weight": np.zeros((12, 3, 3, 3)), "body.0.bias": np.zeros(12)}, "ends with body.0"),
         (spoil("conv_last.weight", (0, 8, 3, 3)), "conv_last.weight has shape [0, 8, 3, 3]"),
     ],
 )
@@ -120,3 +124,21 @@ def test_a_discriminator_without_spectral_norm_is_refused():
     plain = {name.replace("weight_orig", "weight"): array for name, array in tensors.items() if name[-2] != "_"}
     with pytest.raises(UserError, match="not spectrally normalised"):
         recognise(plain)
+
+
+@pytest.mark.parametrize("spec", SPECS[::3], ids=describe)
+def test_no_set_of_names_and_shapes_ends_in_a_traceback(spec):
+    draw = np.random.default_rng(0)
+    words = ["0", "1", "²", "9" * 5000, "model", "sub", "RDB1", "conv1x1", "weight", "bias", "RRDB_trunk", "", "x"]
+    for _ in range(200):
+        tensors = dict(sample_weights(spec))
+        for name in draw.choice(list(tensors), 3):
+            array = tensors.pop(name, np.zeros(1))
+            parts = name.split(".")
+            parts[draw.integers(len(parts))] = str(draw.choice(words))
+            tensors[".".join(parts)] = array if draw.random() < 0.5 else np.zeros(draw.integers(0, 5, draw.integers(5)))
+        tensors |= {f"model.{draw.choice(words)}.{draw.choice(words)}": np.zeros(1) for _ in range(draw.integers(4))}
+        if draw.random() < 0.5:  # what makes it an old ESRGAN
+            tensors |= {"model.0.weight": np.zeros(1), "model.1.sub.0.weight": np.zeros(1)}
+        with contextlib.suppress(UserError):
+            recognise(to_basicsr(tensors), act_type="relu")

@@ -14,9 +14,7 @@ from tqdm import tqdm
 from realesrgan_paddle.utils.errors import UserError
 
 CHUNK = 1 << 20
-TIMEOUT = (
-    8  # seconds to connect, and without a byte: short, for there may be another source, and what broke off goes on
-)
+TIMEOUT = 8  # seconds to connect, and without a byte: there may be another source, and what broke off goes on
 ATTEMPTS = 5
 
 
