@@ -141,7 +141,7 @@ class PathOptions(Options):
         default=None, description="Which weights of that file; none: params_ema, else params, else the only ones."
     )
     strict_load_g: bool = Field(default=True, description="Every weight must fit; false: those that fit are taken.")
-    pretrain_network_d: Text | None = Field(default=None, description="Discriminator to start from: a weight file.")
+    pretrain_network_d: Text | None = Field(default=None, description="Discriminator to start from, likewise.")
     param_key_d: Text | None = Field(default=None, description="As param_key_g.")
     strict_load_d: bool = Field(default=True, description="As strict_load_g.")
     resume_state: Text | None = Field(default=None, description="Training state to go on from.")

@@ -79,13 +79,14 @@ def _dotted(loc: tuple[int | str, ...], data: Any) -> str:
 
 def _suggestion(key: str, model: type[Options]) -> str:
     """Return "; did you mean ...?" from the keys of the same section, or else from all keys."""
-    section, _, name = key.rpartition(".")
-    everywhere = {known: s for s in sections(model) for known in s.keys}
-    beside = [known for s in sections(model) if s.name == section for known in s.keys]
-    return did_you_mean(name, beside) or did_you_mean(name, everywhere)
+    parent, _, name = key.rpartition(".")
+    found = sections(model)
+    beside = [known for section in found if section.name == parent for known in section.keys]
+    return did_you_mean(name, beside) or did_you_mean(name, [known for section in found for known in section.keys])
 
 
 def _shown(value: object) -> str:
-    text = {True: "true", False: "false", None: "empty"}.get(value) if isinstance(value, bool | None) else None
-    text = text or repr(value)
+    if value is None:
+        return "empty"
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -35,11 +35,10 @@ def _walk(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> Ite
     yield section
     inner = dict(section.keys)
     if isinstance(schema.get("additionalProperties"), dict):
-        inner["val"] = schema["additionalProperties"]
+        inner["val"] = schema["additionalProperties"]  # only `datasets` has keys of any name, and they are val sets
     for key, value in inner.items():
-        named = "<name>" if "additionalProperties" in value else ""
+        dotted = section.dotted(key) + (".<name>" if "additionalProperties" in value else "")
         for definition in _references(value):
-            dotted = section.dotted(key) + (f".{named}" if named else "")
             yield from _walk(dotted, definitions[definition], definitions)
 
 
