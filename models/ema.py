@@ -31,7 +31,7 @@ class EMA:
         """Move the average towards the present weights of `layer`, a network of the same kind."""
         present = dict(layer.named_parameters())
         for name, average in self.layer.named_parameters():
-            average.lerp_(present[name], 1 - self.decay)
+            average.lerp_(present[name], 1.0 - self.decay)
         buffers = dict(layer.named_buffers())
         for name, buffer in self.layer.named_buffers():
             buffer.set_value(buffers[name])

@@ -8,6 +8,7 @@ import paddle
 from paddle import Tensor, nn
 
 from realesrgan_paddle.models.layers import conv, lrelu, nearest_upsample, pixel_unshuffle, residual_conv
+from realesrgan_paddle.models.shapes import UNSHUFFLE
 
 
 class ResidualDenseBlock(nn.Layer):
@@ -61,9 +62,10 @@ class RRDBNet(nn.Layer):
         num_grow_ch: int = 32,
     ) -> None:
         super().__init__()
-        if scale not in (1, 2, 4):
+        if scale not in UNSHUFFLE:
             raise ValueError(f"RRDBNet: scale {scale} is not 1, 2 or 4")
-        self.unshuffle = 4 // scale
+        self.scale = scale
+        self.unshuffle = UNSHUFFLE[scale]
         self.conv_first = conv(num_in_ch * self.unshuffle**2, num_feat)
         self.body = nn.Sequential(*(RRDB(num_feat, num_grow_ch) for _ in range(num_block)))
         self.conv_body = conv(num_feat, num_feat)
@@ -89,6 +91,6 @@ class RRDBNet(nn.Layer):
         height, width = x.shape[2:]
         if height % self.unshuffle or width % self.unshuffle:
             raise ValueError(
-                f"RRDBNet x{4 // self.unshuffle}: {height} x {width} pixels (height x width) are not multiples of"
+                f"RRDBNet x{self.scale}: {height} x {width} pixels (height x width) are not multiples of"
                 f" {self.unshuffle}; pad the input first"
             )
