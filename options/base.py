@@ -10,7 +10,10 @@ T = TypeVar("T")
 class Options(BaseModel):
     """A group of options: frozen, every key declared, every number finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+    # No protected names: `model_type` is BasicSR's, and pydantic before 2.10 warns of names that start with model_.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=()
+    )
 
 
 def _not_bool(value: object) -> object:
