@@ -11,7 +11,7 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
 
     The same result as a correlation with the kernel (OpenCV's filter2D with BORDER_REFLECT_101,
     BasicSR's filter2D), computed by the Fourier transform, whose cost does not grow with the kernel:
-    on the CPU as fast as OpenCV's filter2D and about ten times faster than Paddle's grouped convolution.
+    with 21 x 21 taps on the CPU some twelve times as fast as Paddle's grouped convolution.
 
     Args:
         image: float32 (N, C, H, W), of any size; a small image is reflected more than once.

@@ -87,7 +87,7 @@ class Log:
         setattr(module, name, logged)
 
     def field(self, gray: torch.Tensor) -> np.ndarray:
-        """Take one pass's noise field (N, 3, H, W); before the colour one a gray one was drawn if any sample is gray."""
+        """Take one pass's noise field (N, 3, H, W); a gray one was drawn before it if any sample is gray."""
         flags = gray.reshape(-1, 1, 1, 1) > 0
         field = self.fields.pop(0)
         return torch.where(flags, field, self.fields.pop(0)).numpy() if flags.any() else field.numpy()
