@@ -1,0 +1,79 @@
+"""Distances of pictures as VGG19 sees them: content and style."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import paddle
+from paddle import Tensor
+from paddle.nn import functional as F
+
+from realesrgan_paddle.loss.vgg import VGG19, layer_name
+
+Criterion = Literal["l1", "l2", "fro"]
+
+
+def _frobenius(a: Tensor, b: Tensor) -> Tensor:
+    return paddle.linalg.norm((a - b).flatten())
+
+
+_DISTANCES: dict[Criterion, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": F.l1_loss,
+    "l2": F.mse_loss,
+    "fro": _frobenius,
+}
+
+
+class PerceptualLoss:
+    """Weighted distances of VGG19 features and of their Gram matrices.
+
+    Johnson et al. 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution"; features
+    before the ReLU: Wang et al. 2018, "ESRGAN", section 3.3; the interface: BasicSR's `PerceptualLoss`.
+
+    Args:
+        layer_weights: weight by layer, as {"conv5_4": 1.0}; the layers that `vgg` was loaded for.
+        vgg: the features; see `loss.vgg.load_vgg19`.
+        perceptual_weight: factor on the content loss; 0 leaves it out.
+        style_weight: factor on the style loss; 0 leaves it out.
+        criterion: mean absolute ("l1") or squared ("l2") difference, or the difference's norm ("fro").
+    """
+
+    def __init__(
+        self,
+        layer_weights: Mapping[str, float],
+        vgg: VGG19,
+        *,
+        perceptual_weight: float = 1.0,
+        style_weight: float = 0.0,
+        criterion: Criterion = "l1",
+    ) -> None:
+        self.layer_weights = {layer_name(key): weight for key, weight in layer_weights.items()}
+        self.vgg = vgg
+        self.perceptual_weight = perceptual_weight
+        self.style_weight = style_weight
+        self.distance = _DISTANCES[criterion]
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the content and the style loss of sr (N, 3, H, W), RGB in [0, 1]; None for a weight of 0."""
+        features = self.vgg(sr)
+        with paddle.no_grad():
+            targets = self.vgg(gt)
+        content = style = None
+        if self.perceptual_weight > 0:
+            content = self.perceptual_weight * self._weighted(features, targets)
+        if self.style_weight > 0:
+            style = self.style_weight * self._weighted(_grams(features), _grams(targets))
+        return content, style
+
+    def _weighted(self, features: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        return sum(weight * self.distance(features[k], targets[k]) for k, weight in self.layer_weights.items())
+
+
+def _grams(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return each layer's Gram matrix (N, C, C): products of channels, averaged over C * H * W."""
+    return {name: _gram(feature) for name, feature in features.items()}
+
+
+def _gram(feature: Tensor) -> Tensor:
+    channels, height, width = feature.shape[1:]
+    rows = feature.flatten(2)
+    return paddle.bmm(rows, rows.transpose([0, 2, 1])) / (channels * height * width)

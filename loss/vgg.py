@@ -1,0 +1,210 @@
+"""VGG19's convolutional features, from anybody's weight file.
+
+Simonyan and Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition", table 1,
+column E. There are two families of weights. torchvision's and Paddle's were trained on RGB in [0, 1] less
+ImageNet's mean over its deviation; the authors' own, made with Caffe, on BGR in 0..255 less the mean.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import paddle
+from paddle import Tensor
+from paddle.nn import functional as F
+
+from realesrgan_paddle.options.training import VGG19_LAYERS
+from realesrgan_paddle.utils.errors import UserError, did_you_mean
+from realesrgan_paddle.utils.weight_files import read_weights
+
+Normalisation = Literal["torchvision", "caffe"]
+Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]
+"""Weight (out, in, 3, 3) and bias (out,) of each convolution, by layer."""
+
+# Mean and deviation of ImageNet, RGB in [0, 1]: torchvision.transforms' documentation, "Normalize".
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+# The mean that the authors' network subtracts, here RGB in 0..255.
+CAFFE_MEAN = (123.68, 116.779, 103.939)
+# The mean of IMAGENET_STD: see `_caffe_as_torchvision`.
+CAFFE_STD = 0.226
+
+_CHANNELS = (3, 64, 64, 128, 128, *[256] * 4, *[512] * 8)
+"""Channels before, between and after the convolutions."""
+
+_NUMBERS = {name: str(2 * i + int(name[4]) - 1) for i, name in enumerate(VGG19_LAYERS)}
+"""Places in torchvision's and Paddle's `vgg19().features`: a ReLU follows each convolution, a pooling each block."""
+
+# Between 1.6 (Caffe's VGG19) and 32 (torchvision's VGG16): see `recognise_normalisation`.
+UNIT_NOISE_SIGNAL_TO_BIAS = 7.0
+
+
+class VGG19:
+    """Features of pictures, before the ReLU; frozen: no gradient reaches the weights.
+
+    Args:
+        weights: of the layers up to the deepest one wanted; deeper ones are left out.
+        layers: the layers whose features are returned, such as "conv5_4".
+        mean: what to subtract from R, G and B in [0, 1].
+        std: what to divide by then.
+        range_norm: whether pictures are in [-1, 1] and are mapped to [0, 1] first.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        layers: Sequence[str],
+        *,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        range_norm: bool = False,
+    ) -> None:
+        self.layers = tuple(layer_name(layer) for layer in layers)
+        deepest = max(VGG19_LAYERS.index(layer) for layer in self.layers)
+        self.convolutions = {
+            name: (paddle.to_tensor(weights[name][0]), paddle.to_tensor(weights[name][1]))
+            for name in VGG19_LAYERS[: deepest + 1]
+        }
+        self.mean = paddle.to_tensor(mean, dtype="float32").reshape([1, 3, 1, 1])
+        self.std = paddle.to_tensor(std, dtype="float32").reshape([1, 3, 1, 1])
+        self.range_norm = range_norm
+
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the features of x (N, 3, H, W), RGB in [0, 1], by layer.
+
+        "convB_C" is (N, channels, H / 2^(B-1), W / 2^(B-1)), rounded down.
+        """
+        if self.range_norm:
+            x = (x + 1) / 2
+        x = (x - self.mean) / self.std
+        features = {}
+        for name, (weight, bias) in self.convolutions.items():
+            if name.endswith("_1") and name != "conv1_1":
+                x = F.max_pool2d(x, 2, 2)
+            x = F.conv2d(x, weight, bias, padding=1)
+            if name in self.layers:
+                features[name] = x
+            x = F.relu(x)
+        return features
+
+
+def load_vgg19(
+    vgg_path: str | Path,
+    layers: Sequence[str],
+    *,
+    use_input_norm: bool = True,
+    range_norm: bool = False,
+    normalisation: Literal["auto", "torchvision", "caffe"] = "auto",
+) -> VGG19:
+    """Return VGG19's features with the weights of `vgg_path`, whatever its family.
+
+    The file holds torchvision's or Paddle's `vgg19` (with or without its classifier), PaddleClas's (such
+    as the soccer project's Vgg19_features.pdparams), or the authors' network under any of these names.
+
+    Args:
+        vgg_path: .pth, .pdparams or .safetensors.
+        layers: the layers wanted, as "conv5_4" or by number ("34").
+        use_input_norm: False if pictures come already normalised.
+        range_norm: whether pictures are in [-1, 1] rather than [0, 1].
+        normalisation: the file's family; "auto" tells it from the weights.
+
+    Raises:
+        UserError: there is no such file, or it does not hold VGG19; says how to get it.
+    """
+    weights = read_vgg19(vgg_path)
+    family = recognise_normalisation(weights) if normalisation == "auto" else normalisation
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
+    if family == "caffe":
+        weights = _caffe_as_torchvision(weights)
+        mean, std = [m / 255 for m in CAFFE_MEAN], [CAFFE_STD] * 3
+    if not use_input_norm:
+        mean, std = [0.0] * 3, [1.0] * 3
+    return VGG19(weights, layers, mean=mean, std=std, range_norm=range_norm)
+
+
+def layer_name(key: str) -> str:
+    """Return "conv5_4" for "conv5_4" and for "34", its number in `vgg19().features`; UserError if there is none."""
+    name = next((name for name, number in _NUMBERS.items() if number == key), key)
+    if name not in VGG19_LAYERS:
+        raise UserError(
+            f"VGG19 layer {key!r}: expected a convolution, {VGG19_LAYERS[0]} to {VGG19_LAYERS[-1]}, or its number"
+            f" in torchvision's features{did_you_mean(key, VGG19_LAYERS)}"
+        )
+    return name
+
+
+def read_vgg19(path: str | Path) -> Weights:
+    """Return the sixteen convolutions of the file as float32; biases are zero where the file has none.
+
+    Raises:
+        UserError: there is no such file, or it does not hold them.
+    """
+    if not Path(path).is_file():
+        raise UserError(
+            f"train.perceptual_opt.vgg_path: {path}: no such file. The perceptual loss needs VGG19's weights: download "
+            "https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams (Paddle's) or "
+            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (torchvision's), about 550 MB, with curl -L -o "
+            f"{path} URL, or set vgg_path to the file you have, or leave perceptual_opt out"
+        )
+    tensors = read_weights(path).select()
+    weights = {}
+    for name, (in_ch, out_ch) in zip(VGG19_LAYERS, pairwise(_CHANNELS), strict=True):
+        key = next((key for key in _keys(name) if f"{key}.weight" in tensors), None)
+        weight = tensors.get(f"{key}.weight")
+        if weight is None or weight.shape != (out_ch, in_ch, 3, 3):
+            have = "missing" if weight is None else f"{list(weight.shape)}"
+            raise UserError(
+                f"{path}: not VGG19: {name} should be {[out_ch, in_ch, 3, 3]} and is {have}; the vgg19 (without batch"
+                " norm) of torchvision, Paddle, PaddleClas or Caffe is expected"
+            )
+        bias = tensors.get(f"{key}.bias", np.zeros(out_ch))
+        weights[name] = (weight.astype(np.float32), bias.astype(np.float32))
+    return weights
+
+
+def _keys(name: str) -> tuple[str, ...]:
+    """Return what a convolution is called in weight files."""
+    number, block, place = _NUMBERS[name], name[4], name[6]
+    return (
+        f"features.{number}",  # torchvision, Paddle's vision models
+        number,  # the features alone
+        name,  # Caffe
+        f"vgg_net.{name}",  # BasicSR
+        f"_conv_block_{block}._conv_{place}",  # PaddleClas, the soccer project
+    )
+
+
+def recognise_normalisation(weights: Weights) -> Normalisation:
+    """Return which input the weights were trained for, told from the weights themselves.
+
+    With its biases left out, a network of convolutions, ReLUs and poolings is homogeneous: its answer
+    grows with its input. One that was trained on inputs of deviation 1 answers unit noise with signals far
+    above its biases, down to the last layer. One that was trained on 0..255 (deviation about 58) answers
+    the same noise with signals 58 times smaller than it is used to, which its last biases drown. So the
+    ratio of that signal to the bias (root mean squares, in conv5_4) tells them apart: measured 1.6 for
+    Caffe's VGG19 and 32 for torchvision's VGG16; no bias at all (PaddleClas) counts as torchvision's.
+    Multiplying a layer's weights and dividing the next one's leaves the ratio as it is.
+    """
+    x = paddle.to_tensor(np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32))
+    unbiased = {name: (weight, np.zeros_like(bias)) for name, (weight, bias) in weights.items()}
+    last = VGG19_LAYERS[-1]
+    signal = VGG19(unbiased, [last], mean=[0.0] * 3, std=[1.0] * 3)(x)[last].numpy()
+    bias = weights[last][1]
+    above = np.square(signal).mean() > UNIT_NOISE_SIGNAL_TO_BIAS**2 * np.square(bias).mean()
+    return "torchvision" if above else "caffe"
+
+
+def _caffe_as_torchvision(weights: Weights) -> Weights:
+    """Return Caffe's network for inputs in RGB and of deviation 1; its features come out 57.63 times smaller.
+
+    The first convolution's input channels change places. Dividing the input and all biases by one number
+    divides all features by it and changes nothing else; the number, 255 * 0.226, makes the features as
+    large as torchvision's, so that layer weights mean the same with both.
+    """
+    scale = np.float32(255 * CAFFE_STD)
+    rgb = {name: (weight, bias / scale) for name, (weight, bias) in weights.items()}
+    weight, bias = rgb["conv1_1"]
+    return {**rgb, "conv1_1": (np.ascontiguousarray(weight[:, ::-1]), bias)}
