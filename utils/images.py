@@ -27,7 +27,10 @@ def read_image(path: str | Path) -> np.ndarray:
         UserError: the file is no image that OpenCV can decode, or has another sample type.
     """
     data = np.fromfile(path, dtype=np.uint8)  # cv2.imread cannot open every file name on Windows
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error:  # such as a declared size beyond OpenCV's limit
+        image = None
     if image is None:
         raise UserError(f"{path}: not a readable image ({data.size} bytes)")
     if image.dtype not in (np.uint8, np.uint16):
@@ -48,8 +51,10 @@ def read_rgb(path: str | Path) -> np.ndarray:
     return image[..., :3].astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
 
 
-def write_image(path: str | Path, image: np.ndarray) -> None:
+def write_image(path: str | Path, image: np.ndarray, *, png_compression: int | None = None) -> None:
     """Write a uint8 or uint16 image (gray, RGB or RGBA) atomically, in the format of the suffix of `path`.
+
+    `png_compression` is 0 (large, fast) to 9; for None OpenCV chooses.
 
     Raises:
         UserError: the suffix is no image format, or the format cannot hold this image.
@@ -57,8 +62,9 @@ def write_image(path: str | Path, image: np.ndarray) -> None:
     path = Path(path)
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+    options = [] if png_compression is None else [cv2.IMWRITE_PNG_COMPRESSION, png_compression]
     try:
-        done, data = cv2.imencode(path.suffix, image)
+        done, data = cv2.imencode(path.suffix, image, options)
     except cv2.error:
         done, data = False, np.empty(0, np.uint8)
     if not done:

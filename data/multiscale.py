@@ -1,0 +1,64 @@
+"""Smaller versions of high-resolution images, so that a network sees objects at several sizes."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from realesrgan_paddle.data.naming import distinct_stems
+from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.jobs import run_each
+
+SCALES = (0.75, 0.5, 1 / 3)
+SHORTEST_EDGE = 400
+"""These and the names are those of Real-ESRGAN's generate_multiscale_DF2K.py."""
+
+
+def generate_multiscale(source: Path, output: Path, *, threads: int | None = None) -> tuple[int, list[str]]:
+    """Write smaller versions of every image below `source` into the same folders below `output`.
+
+    "nameT0.png", "nameT1.png" and "nameT2.png" are 0.75, 0.5 and 1/3 as large; "nameT3.png" has a
+    shortest edge of 400 and is left out where that would not be smaller. Gray, alpha and 16-bit images
+    stay what they are. Files that are there already are left alone.
+
+    Returns:
+        How many versions `output` now holds of these images, and one line for each image that failed.
+
+    Raises:
+        UserError: there are no images, or two would get the same names.
+    """
+    stems = distinct_stems(source)
+    counts, failures = run_each(partial(_shrink_one, stems=stems, output=output), list(stems), threads=threads)
+    return sum(counts), failures
+
+
+def smaller_sizes(width: int, height: int) -> dict[int, tuple[int, int]]:
+    """Return the (width, height) of each version by its number, rounded down; those without a pixel are left out."""
+    sizes = dict(enumerate((int(width * scale), int(height * scale)) for scale in SCALES))
+    shortest = min(width, height)
+    if shortest > SHORTEST_EDGE:
+        sizes[len(SCALES)] = (width * SHORTEST_EDGE // shortest, height * SHORTEST_EDGE // shortest)
+    return {number: size for number, size in sizes.items() if min(size) > 0}
+
+
+def resize_lanczos(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a uint8 or uint16 image resized to `size` (width, height), in its own type.
+
+    Lanczos-3 with the kernel widened by the scale, which does not alias, in float32: Pillow's. (OpenCV's
+    INTER_LANCZOS4 does not widen its kernel.)
+    """
+    channels = np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32)
+    resized = [np.asarray(Image.fromarray(c).resize(size, Image.Resampling.LANCZOS)) for c in channels]
+    levels = np.clip(np.rint(np.stack(resized, axis=-1)), 0, np.iinfo(image.dtype).max).astype(image.dtype)
+    return levels[..., 0] if image.ndim == 2 else levels
+
+
+def _shrink_one(path: Path, stems: dict[Path, Path], output: Path) -> int:
+    image = read_image(path)
+    sizes = smaller_sizes(image.shape[1], image.shape[0])
+    for number, size in sizes.items():
+        target = output / f"{stems[path]}T{number}.png"
+        if not target.exists():
+            write_image(target, resize_lanczos(image, size))
+    return len(sizes)

@@ -1,0 +1,96 @@
+"""Large images cut into overlapping sub-images, which load faster than the whole."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from realesrgan_paddle.data.naming import distinct_stems
+from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.jobs import run_each
+
+SETTINGS_FILE = ".subimages.json"
+"""File in the output folder that says how its sub-images were cut."""
+
+
+@dataclass(frozen=True)
+class CropGrid:
+    """Where an image is cut, in pixels; names and meaning as in BasicSR's extract_subimages.py."""
+
+    crop_size: int = 480
+    """Side of a sub-image."""
+    step: int = 240
+    """From one sub-image to the next; smaller than crop_size means overlap."""
+    thresh_size: int = 0
+    """What is left at the border gets a sub-image of its own, aligned to the border, if it is wider than this."""
+
+    def __post_init__(self) -> None:
+        if self.crop_size < 1 or self.step < 1 or self.thresh_size < 0:
+            raise UserError(f"crop_size and step must be at least 1 and thresh_size at least 0; got {self}")
+
+    def starts(self, length: int) -> list[int]:
+        """Return the first pixel of each sub-image along a side of `length`; one at 0 if it is shorter than a crop."""
+        if length <= self.crop_size:
+            return [0]
+        starts = list(range(0, length - self.crop_size + 1, self.step))
+        if length - (starts[-1] + self.crop_size) > self.thresh_size:
+            starts.append(length - self.crop_size)
+        return starts
+
+    def cut(self, image: np.ndarray) -> list[np.ndarray]:
+        """Return the sub-images, row by row; a side shorter than crop_size is kept whole."""
+        size = self.crop_size
+        rows, columns = self.starts(image.shape[0]), self.starts(image.shape[1])
+        return [image[y : y + size, x : x + size] for y in rows for x in columns]
+
+
+def extract_subimages(
+    source: Path, output: Path, grid: CropGrid, *, threads: int | None = None, png_compression: int | None = 3
+) -> tuple[int, list[str]]:
+    """Cut every image below `source` and write "name_s001.png", ... into the same folders below `output`.
+
+    Gray, alpha and 16-bit images stay what they are. Files that are there already are left alone, so an
+    interrupted run can be run again, with the same grid. The "x2", "x3", "x4", "x8" behind the number of
+    DIV2K's low-quality files is dropped from the names, as in BasicSR, so that both halves of a pair agree.
+
+    Returns:
+        How many sub-images `output` now holds of these images, and one line for each image that failed.
+
+    Raises:
+        UserError: there are no images, two would get the same names, or `output` was cut in another way.
+    """
+    stems = {path: _without_scale(stem) for path, stem in distinct_stems(source).items()}
+    if len(set(stems.values())) < len(stems):
+        raise UserError(f"{source}: images differ in nothing but an ending such as x4; cut them apart from each other")
+    _keep_settings(output, grid)
+    work = partial(_cut_one, stems=stems, output=output, grid=grid, png_compression=png_compression)
+    counts, failures = run_each(work, list(stems), threads=threads)
+    return sum(counts), failures
+
+
+def _cut_one(path: Path, stems: dict[Path, Path], output: Path, grid: CropGrid, png_compression: int | None) -> int:
+    pieces = grid.cut(read_image(path))
+    for number, piece in enumerate(pieces, 1):
+        target = output / f"{stems[path]}_s{number:03d}.png"
+        if not target.exists():
+            write_image(target, piece, png_compression=png_compression)
+    return len(pieces)
+
+
+def _without_scale(stem: Path) -> Path:
+    return stem.with_name(re.sub(r"(?<=\d)x[2348]$", "", stem.name))
+
+
+def _keep_settings(output: Path, grid: CropGrid) -> None:
+    """Write down how `output` is cut, or refuse if it has been cut in another way."""
+    path, settings = output / SETTINGS_FILE, json.dumps(asdict(grid))
+    if not path.exists():
+        with atomic_path(path) as temporary:
+            temporary.write_text(settings)
+    elif path.read_text() != settings:
+        raise UserError(f"{output}: holds sub-images cut with {path.read_text()}, not {settings}; use another --output")

@@ -1,0 +1,41 @@
+"""Tiny videos for the tests, made by ffmpeg with encoders that every build of it has."""
+
+import subprocess
+from pathlib import Path
+
+from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
+
+
+def ffmpeg(*arguments: str | int | Path) -> None:
+    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def moving_clip(
+    path: Path, key_times: str = "0,0.48,1.28", *, size: str = "96x64", options: tuple[str, ...] = ()
+) -> Path:
+    """A moving test picture, 25 frames a second for 2 s, with key frames at the given seconds only."""
+    keys = ("-g", "1000", "-sc_threshold", "1000000000", "-force_key_frames", key_times)
+    source = f"testsrc2=size={size}:rate=25:duration=2"
+    ffmpeg("-f", "lavfi", "-i", source, "-c:v", "mpeg4", "-q:v", "2", *keys, *options, f"file:{path}")
+    return path
+
+
+def flat_clip(
+    path: Path,
+    color: str,
+    *,
+    size: str = "64x48",
+    matrix: str = "bt709",
+    color_range: str = "tv",
+    pix_fmt: str = "yuv420p",
+    tagged: str = "unknown",
+    transfer: str = "unknown",
+) -> Path:
+    """One lossless frame of one colour, made with `matrix` and `color_range`, whose matrix is said to be `tagged`."""
+    convert = f"format=gbrp,scale=out_color_matrix={matrix}:out_range={color_range}:flags=accurate_rnd,format={pix_fmt}"
+    tags = f"setparams=colorspace={tagged}:color_trc={transfer}:range={color_range}:color_primaries=unknown"
+    source = f"color=c={color}:size={size}:rate=10:duration=0.1"
+    also = ("-colorspace", tagged, "-color_trc", transfer, "-color_range", color_range)
+    ffmpeg("-f", "lavfi", "-i", source, "-vf", f"{convert},{tags}", "-c:v", "ffv1", *also, f"file:{path}")
+    return path

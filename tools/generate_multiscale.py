@@ -1,0 +1,24 @@
+"""Write smaller versions of high-resolution images: 0.75, 0.5 and 1/3 as large, and one with a shortest edge of 400."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from realesrgan_paddle.data.multiscale import generate_multiscale
+from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.jobs import report_failures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 if an image failed."""
+    parser = Parser(__doc__)
+    parser.add_argument("--input", required=True, help="folder of images")
+    parser.add_argument("--output", required=True, help="folder for the smaller versions; what is there is left alone")
+    parser.add_argument("--n_thread", type=int, help="images at a time; none: one per CPU")
+    args = parser.parse(argv)
+    count, failures = generate_multiscale(Path(args.input), Path(args.output), threads=args.n_thread)
+    print(f"{args.output}: {count} smaller versions; {len(failures)} images failed")
+    return report_failures(failures)
+
+
+if __name__ == "__main__":
+    run(main)

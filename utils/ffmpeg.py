@@ -1,0 +1,117 @@
+"""The ffmpeg program: where it is, what it may open, how it is run and watched."""
+
+import re
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import ffmpeg
+import imageio_ffmpeg
+
+from realesrgan_paddle.utils.errors import UserError
+
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,rm,wtv,dv,ivf,yuv4mpegpipe"
+"""Names of the demuxers that may open a file.
+
+Playlists (hls, dash, concat) are left out, for they open other files, and so are raw streams, for
+they hold no timestamps.
+"""
+
+_MESSAGE = re.compile(r"^(?:\[(?P<source>[^\]]*?) @ [^\]]*\] )*\[(?:error|fatal)\] (?P<text>.*)")
+
+
+def find_ffmpeg() -> str:
+    """Return the path of the ffmpeg binary: the one on the PATH, else the one in the imageio-ffmpeg wheel."""
+    try:
+        return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise UserError("no ffmpeg on the PATH nor in imageio-ffmpeg; run: pip install imageio-ffmpeg") from error
+
+
+def video_input(path: Path, *, key_frames_only: bool = False) -> Any:
+    """Return the first video stream of a local file, for ffmpeg-python; cover art is no video stream.
+
+    With `key_frames_only` the decoder skips all other frames (a few decoders, VP9's among them,
+    cannot and deliver all), and drops a damaged frame instead of patching it up.
+    """
+    decoder = {"skip_frame": "nokey", "err_detect": "explode"} if key_frames_only else {}
+    # "file:" keeps a name with a colon or a leading dash from being read as a protocol or an option.
+    source = ffmpeg.input(f"file:{path}", protocol_whitelist="file", format_whitelist=CONTAINERS, **decoder)
+    return source["V:0"]
+
+
+class FFmpegRun:
+    """One ffmpeg process: its output as a stream of bytes, its messages watched by a thread.
+
+    A context manager; leaving it ends the process in any case.
+
+    Args:
+        output: what to run, built with ffmpeg-python.
+        name: the file that errors are about.
+        watch: called with each line that ffmpeg prints, in a thread of its own.
+    """
+
+    def __init__(self, output: Any, name: Path, watch: Callable[[str], None]) -> None:
+        self.name = name
+        self.errors: list[str] = []
+        self.container_error: str | None = None
+        self._watch = watch
+        # Frames that cannot be decoded are no failure: a broadcast recording starts with dozens of them.
+        lenient = ("-max_error_rate", "1")
+        run = output.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", *lenient)
+        self._process = ffmpeg.run_async(run, cmd=find_ffmpeg(), pipe_stdout=True, pipe_stderr=True)
+        self._thread = threading.Thread(target=self._read_messages, daemon=True)
+        self._thread.start()
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """What ffmpeg writes to `pipe:1`."""
+        return self._process.stdout
+
+    def finish(self) -> None:
+        """Wait for the end.
+
+        Raises:
+            UserError: ffmpeg failed; the message is the first error it printed.
+        """
+        code = self._process.wait()
+        self._thread.join()
+        if any("matches no streams" in text for text in self.errors):
+            raise UserError(f"{self.name}: no video stream in it")
+        if any("not on whitelist" in text for text in self.errors):
+            raise UserError(f"{self.name}: a playlist, raw stream or other kind that is not opened; use mp4, mkv, ...")
+        if code:
+            # A negative code is the signal that ended ffmpeg; then its last words are not the reason.
+            reason = self.errors[0] if self.errors and code > 0 else f"ffmpeg ended with code {code}"
+            raise UserError(f"{self.name}: not a readable video ({reason})")
+
+    def __enter__(self) -> "FFmpegRun":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        self._process.stdout.close()
+        self._process.stderr.close()
+
+    def _read_messages(self) -> None:
+        for raw in iter(lambda: self._process.stderr.readline(65536), b""):
+            line = raw.decode(errors="replace").rstrip()
+            message = _MESSAGE.match(line)
+            if message:
+                self._note(message["source"] or "", message["text"])
+            self._watch(line)
+
+    def _note(self, source: str, text: str) -> None:
+        """Keep an error message, and the first one that comes from the demuxer ("in#0/mov,mp4" or "mov,mp4")."""
+        if len(self.errors) < 100:
+            self.errors.append(text)
+        demuxer = source.split("/")[-1].split(",")[0]
+        if self.container_error is None and demuxer in CONTAINERS.split(","):
+            self.container_error = text

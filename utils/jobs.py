@@ -1,0 +1,57 @@
+"""One piece of work for each of many files: a bad file is noted and the rest goes on."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from realesrgan_paddle.utils.errors import UserError
+
+Result = TypeVar("Result")
+
+
+def run_each(
+    work: Callable[[Path], Result], paths: Sequence[Path], *, threads: int | None = None, unit: str = "image"
+) -> tuple[list[Result], list[str]]:
+    """Return `work(path)` of each path that succeeds, and one line for each that fails; both in order.
+
+    A path fails with a `UserError`, or because it cannot be opened; any other error ends the run, so
+    does a full disk. Shows a progress bar on a terminal. OpenCV, Pillow and ffmpeg let threads run side by side.
+
+    Args:
+        work: what to do with one path.
+        paths: all of them.
+        threads: how many at a time; None: one per CPU.
+        unit: what the progress bar counts.
+    """
+    results: dict[int, Result] = {}
+    failures: dict[int, str] = {}
+    pool = ThreadPoolExecutor(threads or os.cpu_count())
+    try:
+        jobs = {pool.submit(work, path): index for index, path in enumerate(paths)}
+        for job in tqdm(as_completed(jobs), total=len(jobs), unit=unit, disable=None):
+            try:
+                results[jobs[job]] = job.result()
+            except UserError as error:
+                failures[jobs[job]] = str(error)
+            except OSError as error:
+                if error.errno == errno.ENOSPC:
+                    raise
+                failures[jobs[job]] = f"{paths[jobs[job]]}: {error.strerror or error}"
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return [results[i] for i in sorted(results)], [failures[i] for i in sorted(failures)]
+
+
+def report_failures(failures: Iterable[str]) -> int:
+    """Print each failure as one line on stderr; return the exit code, 1 if there is any."""
+    code = 0
+    for failure in failures:
+        sys.stderr.write("failed: " + failure.replace("\n", "\\n").replace("\r", "\\r") + "\n")
+        code = 1
+    return code
