@@ -1,0 +1,119 @@
+"""The endless, resumable stream of training samples, a batch at a time, as arrays."""
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from realesrgan_paddle.data.datasets import Sample
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.seeds import Stream, generator
+
+Key = tuple[int, int]
+"""(index, position): which file, and where in the stream; see `data.datasets`."""
+
+BATCHES_AHEAD = 2
+"""Batches that each worker may read before they are asked for."""
+
+
+class Dataset(Protocol):
+    """What batches are read from: see `data.datasets`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Key) -> Sample: ...
+
+
+@dataclass(frozen=True)
+class EndlessSampler:
+    """The keys of one batch after the other, from iteration `start` on, without end.
+
+    The stream runs through the data set in a new order each epoch; an epoch is the data set
+    `enlarge_ratio` times over. A batch may reach into the next epoch. Every rank takes its own part
+    of each global batch.
+    """
+
+    length: int
+    batch_size: int
+    seed: int
+    shuffle: bool = True
+    enlarge_ratio: int = 1
+    start: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        epoch_length = self.length * self.enlarge_ratio
+        epoch, order = -1, np.arange(0)
+        position = (self.start * self.world_size + self.rank) * self.batch_size
+        while True:
+            keys = []
+            for p in range(position, position + self.batch_size):
+                if p // epoch_length != epoch:
+                    epoch = p // epoch_length
+                    order = self._order(epoch, epoch_length)
+                keys.append((int(order[p % epoch_length]) % self.length, p))
+            yield keys
+            position += self.world_size * self.batch_size
+
+    def _order(self, epoch: int, epoch_length: int) -> np.ndarray:
+        if not self.shuffle:
+            return np.arange(epoch_length)
+        return generator(self.seed, Stream.EPOCH, epoch).permutation(epoch_length)
+
+
+def endless_batches(dataset: Dataset, sampler: EndlessSampler, num_workers: int) -> Iterator[Sample]:
+    """Yield the batches that `sampler` asks for, in order: each field of the samples stacked along a first axis.
+
+    With workers, that many processes read ahead; closing the iterator ends them. They are spawned, not
+    forked, so that none inherits the threads of Paddle.
+
+    Raises:
+        UserError: a sample could not be read, here or in a worker, or a worker died.
+    """
+    if num_workers == 0:
+        for keys in sampler:
+            yield _read_batch(dataset, keys)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(dataset,))
+    pending: deque[Future[Sample]] = deque()
+    try:
+        for keys in sampler:
+            pending.append(pool.submit(_read_in_worker, keys))
+            if len(pending) > BATCHES_AHEAD * num_workers:
+                yield pending.popleft().result()
+    except BrokenProcessPool:
+        raise UserError(
+            "a process that reads training images died, perhaps for lack of memory; "
+            "try a smaller datasets.train.num_worker_per_gpu"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_batch(dataset: Dataset, keys: list[Key]) -> Sample:
+    samples = [dataset[key] for key in keys]
+    return tuple(np.stack(field) for field in zip(*samples, strict=True))
+
+
+_worker_dataset: Dataset
+"""The data set of a worker process; sent once, for it may name a million files."""
+
+
+def _start_worker(dataset: Dataset) -> None:
+    global _worker_dataset
+    _worker_dataset = dataset
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    cv2.setNumThreads(0)  # the workers are the parallelism
+
+
+def _read_in_worker(keys: list[Key]) -> Sample:
+    return _read_batch(_worker_dataset, keys)

@@ -1,0 +1,40 @@
+"""An optimizer's state under the network's own parameter names.
+
+Paddle names parameters by counting the layers built in the process (`conv2d_17.w_0`), so its own
+state dict fits only a process that built the same layers in the same order.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from paddle import nn
+from paddle.optimizer import Optimizer
+
+from realesrgan_paddle.utils.errors import UserError
+
+
+def get_optimizer_state(optimizer: Optimizer, network: nn.Layer) -> dict[str, np.ndarray]:
+    """Return the optimizer's accumulators as "<parameter>/<accumulator>" -> array."""
+    names = {parameter.name: key for key, parameter in network.named_parameters()}
+    state = {}
+    for name, value in optimizer.state_dict().items():
+        owner = max((n for n in names if name.startswith(n + "_")), key=len, default=None)
+        if owner is not None:
+            state[f"{names[owner]}/{name[len(owner) + 1 :]}"] = value.numpy()
+    return state
+
+
+def set_optimizer_state(optimizer: Optimizer, network: nn.Layer, state: Mapping[str, np.ndarray]) -> None:
+    """Put back what `get_optimizer_state` returned, for the same kind of optimizer over the same parameters.
+
+    Raises:
+        UserError: the state holds a parameter that the network does not have.
+    """
+    names = {key: parameter.name for key, parameter in network.named_parameters()}
+    theirs = {}
+    for key, value in state.items():
+        owner, _, accumulator = key.rpartition("/")
+        if owner not in names:
+            raise UserError(f"optimizer state: the network has no parameter {owner!r}")
+        theirs[f"{names[owner]}_{accumulator}"] = value
+    optimizer.set_state_dict(theirs)

@@ -1,0 +1,169 @@
+"""One training iteration as one object: call it with a batch, get the losses back.
+
+Networks, losses and optimizers arrive as arguments, so a step knows nothing of options.
+Wang et al. 2021, "Real-ESRGAN", section 3.3: RealESRNet is trained with `PixelStep`, Real-ESRGAN
+is finetuned from it with `GANStep`. The names in the returned losses are BasicSR's.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from paddle import Tensor, nn
+from paddle.optimizer import Optimizer
+
+from realesrgan_paddle.models.ema import EMA
+from realesrgan_paddle.models.load import load_state
+from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_optimizer_state
+from realesrgan_paddle.utils.batch import Batch
+
+Losses = dict[str, Tensor]
+Parts = dict[str, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class ReferenceLosses:
+    """The generator's losses against the ground truth; a loss that is None is left out.
+
+    `pixel_usm` and `perceptual_usm` say whether the target is the sharpened ground truth. The artifact
+    loss (LDL) takes the pixel loss's target.
+    """
+
+    pixel: Callable[[Tensor, Tensor], Tensor] | None
+    perceptual: Callable[[Tensor, Tensor], tuple[Tensor | None, Tensor | None]] | None = None
+    artifact: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    pixel_usm: bool = True
+    perceptual_usm: bool = True
+
+    def __call__(self, sr: Tensor, batch: Batch, ema: EMA) -> Losses:
+        """Return the weighted losses of `sr`, scalars by name."""
+        losses: Losses = {}
+        pixel_target = batch.gt_usm if self.pixel_usm else batch.gt
+        if self.pixel is not None:
+            losses["l_g_pix"] = self.pixel(sr, pixel_target)
+        if self.perceptual is not None:
+            percep, style = self.perceptual(sr, batch.gt_usm if self.perceptual_usm else batch.gt)
+            losses |= {name: loss for name, loss in (("l_g_percep", percep), ("l_g_style", style)) if loss is not None}
+        if self.artifact is not None:
+            losses["l_g_artifact"] = self.artifact(sr, pixel_target, ema(batch.lq))
+        return losses
+
+
+@dataclass(kw_only=True)
+class PixelStep:
+    """Update the generator by its reference losses, then its moving average (RealESRNet)."""
+
+    generator: nn.Layer
+    ema: EMA
+    losses: ReferenceLosses
+    optimizer_g: Optimizer
+    lr_g: float
+    """Base learning rate of the generator's optimizer."""
+
+    def __call__(self, batch: Batch, iteration: int) -> Losses:
+        """Train on one batch; return the detached losses."""
+        losses = self.losses(self.generator(batch.lq), batch, self.ema)
+        sum(losses.values()).backward()
+        _advance(self.optimizer_g)
+        self.ema.update(self.generator)
+        return _detached(losses)
+
+    def scale_learning_rates(self, factor: float) -> None:
+        """Set each optimizer's learning rate to `factor` times its base rate."""
+        self.optimizer_g.set_lr(factor * self.lr_g)
+
+    def state(self) -> Parts:
+        """Return everything that training has changed, as arrays."""
+        return {
+            "generator": _arrays(self.generator),
+            "ema": _arrays(self.ema.layer),
+            "optimizer_g": get_optimizer_state(self.optimizer_g, self.generator),
+        }
+
+    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Put back what `state` returned."""
+        load_state(self.generator, dict(parts["generator"]), source="training state, generator")
+        load_state(self.ema.layer, dict(parts["ema"]), source="training state, ema")
+        set_optimizer_state(self.optimizer_g, self.generator, parts["optimizer_g"])
+
+
+@dataclass(kw_only=True)
+class GANStep(PixelStep):
+    """Update the generator, then the discriminator, then the generator's moving average (Real-ESRGAN)."""
+
+    discriminator: nn.Layer
+    optimizer_d: Optimizer
+    lr_d: float
+    gan_loss: Callable[..., Tensor]
+    gan_usm: bool = False
+    net_d_iters: int = 1
+    """The generator is updated once in so many iterations."""
+    net_d_init_iters: int = 0
+    """For so many iterations at first, only the discriminator is updated."""
+
+    def __call__(self, batch: Batch, iteration: int) -> Losses:
+        """Train on one batch; return the detached losses."""
+        sr = self.generator(batch.lq)
+        losses: Losses = {}
+        if iteration % self.net_d_iters == 0 and iteration > self.net_d_init_iters:
+            with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
+                losses |= self.losses(sr, batch, self.ema)
+                losses["l_g_gan"] = self.gan_loss(self.discriminator(sr), True, is_disc=False)
+            sum(losses.values()).backward()
+            _advance(self.optimizer_g)
+
+        real = self.discriminator(batch.gt_usm if self.gan_usm else batch.gt)
+        losses["l_d_real"] = self.gan_loss(real, True, is_disc=True)
+        losses["l_d_real"].backward()
+        fake = self.discriminator(sr.detach())
+        losses["l_d_fake"] = self.gan_loss(fake, False, is_disc=True)
+        losses["l_d_fake"].backward()
+        _advance(self.optimizer_d)
+
+        self.ema.update(self.generator)
+        return _detached(losses | {"out_d_real": real.mean(), "out_d_fake": fake.mean()})
+
+    def scale_learning_rates(self, factor: float) -> None:
+        """Set each optimizer's learning rate to `factor` times its base rate."""
+        super().scale_learning_rates(factor)
+        self.optimizer_d.set_lr(factor * self.lr_d)
+
+    def state(self) -> Parts:
+        """Return everything that training has changed, as arrays."""
+        return super().state() | {
+            "discriminator": _arrays(self.discriminator),
+            "optimizer_d": get_optimizer_state(self.optimizer_d, self.discriminator),
+        }
+
+    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        """Put back what `state` returned."""
+        super().load(parts)
+        load_state(self.discriminator, dict(parts["discriminator"]), source="training state, discriminator")
+        set_optimizer_state(self.optimizer_d, self.discriminator, parts["optimizer_d"])
+
+
+@contextmanager
+def frozen(layer: nn.Layer) -> Iterator[None]:
+    """Keep gradients out of the layer's own parameters; they still flow through it to its input."""
+    learning = [parameter for parameter in layer.parameters() if not parameter.stop_gradient]
+    for parameter in learning:
+        parameter.stop_gradient = True
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.stop_gradient = False
+
+
+def _advance(optimizer: Optimizer) -> None:
+    optimizer.step()
+    optimizer.clear_grad()
+
+
+def _arrays(layer: nn.Layer) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in layer.state_dict().items()}
+
+
+def _detached(losses: Losses) -> Losses:
+    return {name: loss.detach() for name, loss in losses.items()}

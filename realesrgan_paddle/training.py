@@ -1,0 +1,205 @@
+"""The wiring of a training run: options in; a training step and its batches out.
+
+This is the one place where options meet networks, losses and data; `train.py` is the loop.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import paddle
+from paddle import Tensor, nn
+
+from realesrgan_paddle.data.batches import EndlessSampler, endless_batches
+from realesrgan_paddle.data.datasets import HighQualityDataset, PairedDataset
+from realesrgan_paddle.data.degradation import degrade, draw, paired_random_crop
+from realesrgan_paddle.data.pool import PairPool
+from realesrgan_paddle.data.usm import USM
+from realesrgan_paddle.loss.artifact import ArtifactLoss
+from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.loss.perceptual import PerceptualLoss
+from realesrgan_paddle.loss.pixel import CharbonnierLoss, L1Loss, MSELoss
+from realesrgan_paddle.loss.vgg import load_vgg19
+from realesrgan_paddle.models.build import build
+from realesrgan_paddle.models.catalogue import is_released
+from realesrgan_paddle.models.ema import EMA
+from realesrgan_paddle.models.layouts import to_basicsr
+from realesrgan_paddle.models.load import load_state
+from realesrgan_paddle.models.obtain import obtain
+from realesrgan_paddle.models.schedule import multistep_factor
+from realesrgan_paddle.models.specs import SPECS
+from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
+from realesrgan_paddle.options.config import (
+    Config,
+    OptimizerOptions,
+    PerceptualLossOptions,
+    RRDBNetOptions,
+    SRVGGNetCompactOptions,
+    UNetDiscriminatorSNOptions,
+)
+from realesrgan_paddle.utils.batch import Batch
+from realesrgan_paddle.utils.checkpoint import TrainingState, save_state
+from realesrgan_paddle.utils.experiment import Experiment
+from realesrgan_paddle.utils.seeds import Stream, generator
+from realesrgan_paddle.utils.weight_files import read_weights
+from realesrgan_paddle.utils.weight_writers import write_pdparams
+
+PIXEL_LOSSES = {"L1Loss": L1Loss, "MSELoss": MSELoss, "CharbonnierLoss": CharbonnierLoss}
+
+
+def build_step(cfg: Config) -> PixelStep | GANStep:
+    """Return the training step of `cfg.model_type`: networks with their first weights, losses, optimizers."""
+    paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
+    train, path = cfg.train, cfg.path
+    net_g = build_network(cfg.network_g, path.pretrain_network_g, path.param_key_g, path.strict_load_g)
+    pixel_step = PixelStep(
+        generator=net_g,
+        ema=EMA(net_g, train.ema_decay),
+        losses=build_losses(cfg),
+        optimizer_g=build_optimizer(train.optim_g, net_g),
+        lr_g=train.optim_g.lr,
+    )
+    if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
+        return pixel_step
+    net_d = build_network(cfg.network_d, path.pretrain_network_d, path.param_key_d, path.strict_load_d)
+    gan = train.gan_opt
+    return GANStep(
+        **vars(pixel_step),
+        discriminator=net_d,
+        optimizer_d=build_optimizer(train.optim_d, net_d),
+        lr_d=train.optim_d.lr,
+        gan_loss=GANLoss(gan.gan_type, gan.real_label_val, gan.fake_label_val, gan.loss_weight),
+        gan_usm=cfg.gan_gt_usm,
+        net_d_iters=train.net_d_iters,
+        net_d_init_iters=train.net_d_init_iters,
+    )
+
+
+def build_network(
+    options: RRDBNetOptions | SRVGGNetCompactOptions | UNetDiscriminatorSNOptions,
+    pretrained: str | None,
+    param_key: str | None,
+    strict: bool,
+) -> nn.Layer:
+    """Return the network that `options` describe, with the weights of `pretrained` (a file or a released name)."""
+    network = build(SPECS[options.type](**options.model_dump(exclude={"type"})))
+    if pretrained is not None:
+        file = obtain(pretrained, Path("weights")) if is_released(pretrained) else Path(pretrained)
+        tensors = to_basicsr(read_weights(file).select(param_key), str(file))
+        load_state(network, tensors, strict=strict, source=str(file))
+    return network
+
+
+def build_losses(cfg: Config) -> ReferenceLosses:
+    """Return the generator's losses against the ground truth."""
+    train, pixel, artifact = cfg.train, cfg.train.pixel_opt, cfg.train.artifact_opt
+    return ReferenceLosses(
+        pixel=pixel and PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction),
+        perceptual=train.perceptual_opt and build_perceptual_loss(train.perceptual_opt),
+        artifact=artifact and ArtifactLoss(loss_weight=artifact.loss_weight),
+        pixel_usm=cfg.l1_gt_usm,
+        perceptual_usm=cfg.percep_gt_usm,
+    )
+
+
+def build_perceptual_loss(options: PerceptualLossOptions) -> PerceptualLoss:
+    """Return the VGG19 loss; its weights must be there."""
+    vgg = load_vgg19(
+        options.vgg_path,
+        list(options.layer_weights),
+        use_input_norm=options.use_input_norm,
+        range_norm=options.range_norm,
+    )
+    return PerceptualLoss(
+        options.layer_weights,
+        vgg,
+        perceptual_weight=options.perceptual_weight,
+        style_weight=options.style_weight,
+        criterion=options.criterion,
+    )
+
+
+def build_optimizer(options: OptimizerOptions, network: nn.Layer) -> paddle.optimizer.Adam:
+    """Return Adam over the network's parameters."""
+    return paddle.optimizer.Adam(
+        learning_rate=options.lr,
+        beta1=options.betas[0],
+        beta2=options.betas[1],
+        parameters=network.parameters(),
+        weight_decay=options.weight_decay or None,
+    )
+
+
+class TrainingBatches:
+    """The run's endless stream of batches from iteration `start` + 1 on, and the pool they are drawn from."""
+
+    def __init__(self, cfg: Config, start: int) -> None:
+        train = cfg.datasets.train
+        self.cfg = cfg
+        self.pool = PairPool(cfg.pool_size, train.batch_size_per_gpu)
+        self.iteration = start
+        self.usm = USM()
+        kind = PairedDataset if train.type == "RealESRGANPairedDataset" else HighQualityDataset
+        dataset = kind.open(train, cfg.gt_size, cfg.scale, cfg.manual_seed)
+        sampler = EndlessSampler(
+            length=len(dataset),
+            batch_size=train.batch_size_per_gpu,
+            seed=cfg.manual_seed,
+            shuffle=train.use_shuffle,
+            enlarge_ratio=train.dataset_enlarge_ratio,
+            start=start,
+        )
+        self.samples = endless_batches(dataset, sampler, train.num_worker_per_gpu)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        self.iteration += 1
+        tensors = [paddle.to_tensor(field) for field in next(self.samples)]
+        if self.cfg.high_order_degradation:
+            return self._synthesise(*tensors)
+        gt, lq = tensors
+        return Batch(lq=lq, gt=gt, gt_usm=self.usm(gt))
+
+    def close(self) -> None:
+        """End the processes that read images."""
+        self.samples.close()
+
+    def _synthesise(self, gt: Tensor, *kernels: Tensor) -> Batch:
+        """Degrade a batch of ground truths, cut training patches and pass them through the pool.
+
+        RealESRNetModel sharpens the ground truth once, or not at all. RealESRGANModel always degrades
+        the sharpened image, and chooses the sharpness of each loss's target by itself.
+        """
+        cfg = self.cfg
+        rng = generator(cfg.manual_seed, Stream.BATCH, self.iteration)
+        sharpen_once = cfg.model_type == "RealESRNetModel"
+        if sharpen_once and cfg.gt_usm:
+            gt = self.usm(gt)
+        lq = degrade(gt if sharpen_once else self.usm(gt), kernels, draw(cfg, rng, gt.shape[0]), cfg.scale)
+        gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
+        gt, lq = self.pool.exchange(gt, lq, rng)
+        return Batch(lq=lq, gt=gt, gt_usm=gt if sharpen_once else self.usm(gt))
+
+
+def learning_rate_factor(cfg: Config, iteration: int) -> float:
+    """Return what both base learning rates are multiplied by at `iteration`."""
+    scheduler = cfg.train.scheduler
+    return multistep_factor(iteration, scheduler.milestones, scheduler.gamma, cfg.train.warmup_iter)
+
+
+def save(experiment: Experiment, iteration: int, step: PixelStep, batches: TrainingBatches) -> None:
+    """Write the networks of `iteration` (twice: as "latest" too) and then the state to resume from.
+
+    `net_g_*.pdparams` holds `params` and `params_ema`, `net_d_*.pdparams` holds `params`. The state
+    comes last and is complete in itself, so whichever state exists can be resumed from.
+    """
+    parts = step.state()
+    networks = {"net_g": {"params": parts["generator"], "params_ema": parts["ema"]}}
+    if "discriminator" in parts:
+        networks["net_d"] = {"params": parts["discriminator"]}
+    for name, groups in networks.items():
+        for when in (iteration, "latest"):
+            write_pdparams(experiment.models / f"{name}_{when}.pdparams", groups)
+    state = TrainingState(iteration, {**parts, "pool": batches.pool.state()}, {"paddle": paddle.__version__})
+    save_state(experiment.states / f"{iteration}.state", state)

@@ -1,0 +1,70 @@
+"""Validation during training: the averaged generator on whole images, measured and saved."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from realesrgan_paddle.data.datasets import ValidationDataset
+from realesrgan_paddle.models.upscaler import Upscaler
+from realesrgan_paddle.options.config import Config, ValOptions
+from realesrgan_paddle.utils.experiment import Experiment
+from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.metrics import psnr, ssim
+
+METRICS = {"calculate_psnr": psnr, "calculate_ssim": ssim}
+
+
+def open_validation_sets(cfg: Config) -> list[ValidationDataset]:
+    """Return the sets of `datasets.val...`; their files must exist."""
+    return [ValidationDataset.open(options, cfg.scale) for options in cfg.datasets.validation.values()]
+
+
+def validate(
+    options: ValOptions,
+    network: nn.Layer,
+    datasets: Sequence[ValidationDataset],
+    experiment: Experiment,
+    iteration: int,
+) -> tuple[dict[str, float], str]:
+    """Return each set's metrics, averaged over its images with a ground truth, and them as one line.
+
+    With `save_img` the images go to `visualization/<set>/<image>/<image>_<iteration>.png`.
+
+    Args:
+        options: the section `val`.
+        network: the generator, in evaluation mode.
+        datasets: what to restore.
+        experiment: whose folder the images go to.
+        iteration: when this is.
+    """
+    values = {}
+    for dataset in datasets:
+        save_to = experiment.visualization / dataset.name if options.save_img else None
+        for name, value in _validate_one(options, network, dataset, save_to, iteration).items():
+            values[f"{dataset.name}/{name}"] = value
+    line = "  ".join(f"{name} {value:.4f}" for name, value in values.items()) or "images saved, no ground truth"
+    return values, f"iter {iteration:,} validation  {line}"
+
+
+def _validate_one(
+    options: ValOptions, network: nn.Layer, dataset: ValidationDataset, save_to: Path | None, iteration: int
+) -> dict[str, float]:
+    @paddle.no_grad()
+    def _run(lq: np.ndarray) -> np.ndarray:
+        return network(paddle.to_tensor(lq)).numpy()
+
+    upscale = Upscaler(_run, dataset.scale)
+    values: dict[str, list[float]] = {name: [] for name in options.metrics}
+    for image in dataset:
+        sr = upscale(image.lq)
+        if save_to is not None:
+            write_image(save_to / image.name / f"{image.name}_{iteration}.png", sr)
+        if image.gt is None:
+            continue
+        for name, metric in options.metrics.items():
+            measure = METRICS[metric.type]
+            values[name].append(measure(sr, image.gt, crop_border=metric.crop_border, y_channel=metric.test_y_channel))
+    return {name: float(np.mean(found)) for name, found in values.items() if found}

@@ -1,0 +1,79 @@
+"""The folder of a training run: what lies where in it, and its two logs."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from realesrgan_paddle.utils.atomic import atomic_path
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """`<experiments_root>/<name>/`, laid out as BasicSR lays it out."""
+
+    root: Path
+
+    @property
+    def models(self) -> Path:
+        """Folder of `net_g_<iter>.pdparams` and `net_d_<iter>.pdparams`."""
+        return self.root / "models"
+
+    @property
+    def states(self) -> Path:
+        """Folder of `<iter>.state`, from which a run is resumed."""
+        return self.root / "training_states"
+
+    @property
+    def visualization(self) -> Path:
+        """Folder of validation images."""
+        return self.root / "visualization"
+
+    @property
+    def config(self) -> Path:
+        """The yml file of the resolved options."""
+        return self.root / "config.yml"
+
+    @property
+    def metrics(self) -> Path:
+        """The json-lines file of every reported number."""
+        return self.root / "metrics.jsonl"
+
+    def open(self, config: str, resumed_at: int | None) -> None:
+        """Make the folder ready and keep the resolved options, yml text, in its `config.yml`.
+
+        A fresh run moves an older one of its name aside. A resumed one drops the numbers that were
+        reported after the iteration it goes on from.
+        """
+        if resumed_at is None and self.root.exists():
+            archived = self.root.with_name(f"{self.root.name}_archived_{datetime.now():%Y%m%d_%H%M%S}")
+            self.root.rename(archived)
+            sys.stderr.write(f"{self.root} is there already: moved to {archived}\n")
+        self.root.mkdir(parents=True, exist_ok=True)
+        if resumed_at is not None:
+            self._rewind(resumed_at)
+            self.log(f"resumed after iteration {resumed_at:,}")
+        self.config.write_text(config, encoding="utf-8")
+
+    def log(self, message: str) -> None:
+        """Print `message` and add it, with the time, to `train.log`."""
+        sys.stdout.write(message + "\n")
+        sys.stdout.flush()
+        with (self.root / "train.log").open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}\n")
+
+    def report(self, iteration: int, values: Mapping[str, float], line: str) -> None:
+        """Log `line` and add `values` to `metrics.jsonl`."""
+        self.log(line)
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"iter": iteration, **values}) + "\n")
+
+    def _rewind(self, iteration: int) -> None:
+        """Drop the numbers of later iterations, which will be reported again, and a line cut off by a crash."""
+        if self.metrics.exists():
+            lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["iter"] <= iteration]
+            with atomic_path(self.metrics) as temporary:
+                temporary.write_text("".join(kept), encoding="utf-8")
