@@ -78,7 +78,10 @@ class PickledArray:
     @property
     def array(self) -> np.ndarray:
         """The array as a read-only view of the pickled bytes, in the byte order of the file."""
-        data = self._data.encode("latin-1") if isinstance(self._data, str) else self._data
+        try:
+            data = self._data.encode("latin-1") if isinstance(self._data, str) else self._data
+        except UnicodeEncodeError:
+            raise DamagedError("the bytes of an array are spelled with letters beyond Latin-1") from None
         return np.ndarray(self._shape, self._dtype, buffer=data, order="F" if self._fortran else "C")
 
 
@@ -131,11 +134,17 @@ def _encode(text: object, encoding: object) -> Latin1:
     return Latin1(text)
 
 
+def _no_bytes() -> bytes:
+    """Stand in for bytes, as which pickle protocol 2 spells b"" and nothing else."""
+    return b""
+
+
 PLAIN: Allowed = {
     "collections.OrderedDict": _ordered_dict,
     "typing.OrderedDict": _ordered_dict,
     "builtins.tuple": _tuple,
     "__builtin__.tuple": _tuple,
+    "__builtin__.bytes": _no_bytes,
     "_codecs.encode": _encode,
     "numpy.ndarray": None,
     "numpy.dtype": PickledDtype,

@@ -26,7 +26,8 @@ class DamagedError(UnreadableError):
     """Why a file of a known format cannot be whole."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"damaged or cut short ({what[:100]}); download or copy it again")
+        shown = "".join(letter if letter.isprintable() else "?" for letter in what[:100])
+        super().__init__(f"damaged or cut short ({shown}); download or copy it again")
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def write_safetensors(path: str | Path, groups: Groups) -> None:
 
 def _check(key: str, array: np.ndarray) -> None:
     if array.dtype.name not in _NAMES:
-        raise UserError(f"{key}: {array.dtype} cannot be written; {', '.join(_NAMES)} can")
+        raise UserError(f"{key!r}: {array.dtype} cannot be written; {', '.join(_NAMES)} can")
 
 
 def _pickled(groups: Groups, spell: Callable[[np.ndarray], bytes], protocol: int) -> Iterator[bytes]:
