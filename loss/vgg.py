@@ -15,7 +15,7 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-from realesrgan_paddle.options.training import VGG19_LAYERS
+from realesrgan_paddle.options.training import VGG19_LAYERS, VGG19_NUMBERS
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.weight_files import read_weights
 
@@ -33,9 +33,6 @@ CAFFE_STD = 0.226
 
 _CHANNELS = (3, 64, 64, 128, 128, *[256] * 4, *[512] * 8)
 """Channels before, between and after the convolutions."""
-
-_NUMBERS = {name: str(2 * i + int(name[4]) - 1) for i, name in enumerate(VGG19_LAYERS)}
-"""Places in torchvision's and Paddle's `vgg19().features`: a ReLU follows each convolution, a pooling each block."""
 
 # Between 1.6 (Caffe's VGG19) and 32 (torchvision's VGG16): see `recognise_normalisation`.
 UNIT_NOISE_SIGNAL_TO_BIAS = 7.0
@@ -127,7 +124,7 @@ def load_vgg19(
 
 def layer_name(key: str) -> str:
     """Return "conv5_4" for "conv5_4" and for "34", its number in `vgg19().features`; UserError if there is none."""
-    name = next((name for name, number in _NUMBERS.items() if number == key), key)
+    name = next((name for name, number in VGG19_NUMBERS.items() if number == key), key)
     if name not in VGG19_LAYERS:
         raise UserError(
             f"VGG19 layer {key!r}: expected a convolution, {VGG19_LAYERS[0]} to {VGG19_LAYERS[-1]}, or its number"
@@ -167,7 +164,7 @@ def read_vgg19(path: str | Path) -> Weights:
 
 def _keys(name: str) -> tuple[str, ...]:
     """Return what a convolution is called in weight files."""
-    number, block, place = _NUMBERS[name], name[4], name[6]
+    number, block, place = VGG19_NUMBERS[name], name[4], name[6]
     return (
         f"features.{number}",  # torchvision, Paddle's vision models
         number,  # the features alone

@@ -54,6 +54,15 @@ __all__ = [
 ]
 
 
+def _folder_name(value: str) -> str:
+    if value in (".", "..") or "/" in value or "\\" in value:
+        raise ValueError("expected a plain folder name")
+    return value
+
+
+FolderName = Annotated[Text, AfterValidator(_folder_name)]
+
+
 class IOBackend(Options):
     """Where images are read from."""
 
@@ -90,7 +99,7 @@ class TrainDataset(KernelOptions):
 class ValDataset(Options):
     """A section `datasets.val`, `datasets.val_2`, ...: images to validate on."""
 
-    name: Text = Field(default="validation", description="Name in the log, and of the folder of saved images.")
+    name: FolderName = Field(default="validation", description="Name in the log, and of the folder of saved images.")
     type: Literal["PairedImageDataset", "SingleImageDataset"] = Field(
         description="Pairs that the metrics compare, or low-quality images only."
     )
@@ -147,16 +156,10 @@ class PathOptions(Options):
     resume_state: Text | None = Field(default=None, description="Training state to go on from.")
 
 
-def _folder_name(value: str) -> str:
-    if value in (".", "..") or "/" in value or "\\" in value:
-        raise ValueError("expected a plain folder name")
-    return value
-
-
 class Config(SynthesisOptions):
     """Options of train.py."""
 
-    name: Annotated[Text, AfterValidator(_folder_name)] = Field(description="Name of the run and of its folder.")
+    name: FolderName = Field(description="Name of the run and of its folder.")
     model_type: Literal["RealESRGANModel", "RealESRNetModel"] = Field(
         description="Train with a discriminator, or with the losses against the ground truth only."
     )
@@ -230,5 +233,8 @@ class Config(SynthesisOptions):
             yield "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, and only to it"
         if 0 < self.queue_size < train.batch_size_per_gpu and not paired:
             yield f"queue_size {self.queue_size} is less than one batch of {train.batch_size_per_gpu}; 0 means no pool"
-        if bool(self.datasets.validation) != (self.val is not None):
+        names = [dataset.name for dataset in self.datasets.validation.values()]
+        if len(set(names)) < len(names):
+            yield f"each set of datasets.val... needs a name of its own, found {', '.join(names)}"
+        if bool(names) != (self.val is not None):
             yield "val (how often, which metrics) and datasets.val (which images) go together: give both or neither"

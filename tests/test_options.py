@@ -394,7 +394,9 @@ def test_the_pool_holds_whole_batches(write):
 
 
 def test_several_validation_sets(write):
-    config = load_config(write(MINIMAL), [VAL, VAL.replace("val", "val_night"), "val.val_freq=10"])
+    overrides = [VAL, VAL.replace("val", "val_night"), "val.val_freq=10"]
+    assert "needs a name of its own, found validation, validation" in refusal(write(MINIMAL), overrides)
+    config = load_config(write(MINIMAL), [*overrides, "datasets.val_night.name=night"])
     assert list(config.datasets.validation) == ["val", "val_night"]
     assert config.datasets.validation["val_night"].dataroot_lq == "b"
     assert set(config.val.metrics) == {"psnr", "ssim"}
