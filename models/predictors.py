@@ -20,6 +20,9 @@ MODEL_NAME = "inference.pdmodel"
 EXPORT_FIRST = "export one with tools/export_model.py"
 # oneDNN keeps what it compiled for this many input shapes; pictures of ever new sizes would fill the memory.
 ONEDNN_SHAPES = 10
+# Looking for what these fuse takes time that grows with the square of the graph, and finds nothing here:
+# RealESRGAN_x4plus loads in 5 s without them, in 60 s with them, and runs as fast (Paddle 3's name, Paddle 2's name).
+SLOW_PASSES = ("conv_elementwise_add_onednn_fuse_pass", "conv_elementwise_add_mkldnn_fuse_pass")
 GPU_POOL_MB = 100  # grows as needed
 
 
@@ -122,6 +125,8 @@ def load_static(model: str | Path, *, device: str = "auto", threads: int | None 
         config.enable_mkldnn()
         config.set_mkldnn_cache_capacity(ONEDNN_SHAPES)
         config.set_cpu_math_library_num_threads(threads or core_count())
+        for name in SLOW_PASSES:
+            config.delete_pass(name)
     try:
         return StaticRunner(inference.create_predictor(config), f"{chosen} ({reason})")
     except UserError as error:

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+from realesrgan_paddle.models.read_generator import read_generator
+from realesrgan_paddle.models.specs import describe
 from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cpu import start_paddle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,13 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--block", type=int, help="the RRDB blocks that the weights must have; not needed")
     args = parser.parse(argv)
 
-    from realesrgan_paddle.models.read_generator import read_generator
-    from realesrgan_paddle.models.specs import describe
-
     spec, tensors = read_generator(args.model_dir, args.block)
     print(f"{args.model_dir}: {describe(spec)}")
 
-    from realesrgan_paddle.models.export import export  # after the weights are read, for Paddle takes seconds to load
+    start_paddle()
+    from realesrgan_paddle.models.export import export
 
     done = export(spec, tensors, args.save_inference_dir)
     for shape, difference in done.differences.items():

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from realesrgan_paddle.models.upscale_files import add_flags, find_inputs, from_flags, summary, upscale_files
 from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cpu import start_paddle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,7 +16,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
 
-    from realesrgan_paddle.models.predictors import load_static  # Paddle takes seconds; --help does not wait for it
+    start_paddle()
+    from realesrgan_paddle.models.predictors import load_static
 
     runner = load_static(args.model_path, device=args.device, threads=args.threads)
     print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
