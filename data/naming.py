@@ -32,7 +32,7 @@ def claim_source_name(source: Path, output: Path) -> str:
     folder = output / SOURCES_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     for name in (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1)):
-        owner = folder / name
+        owner = folder / f"{name}.txt"
         try:
             with owner.open("x") as file:
                 file.write(identity)

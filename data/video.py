@@ -12,7 +12,7 @@ import ffmpeg
 import numpy as np
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
+from realesrgan_paddle.utils.ffmpeg import FFmpegRun, filter_has_option, find_ffmpeg, video_input
 
 _VIDEO_NAME = re.compile(
     r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|rm|rmvb|ts|vob|webm|wmv|wtv|y4m)",
@@ -21,10 +21,13 @@ _VIDEO_NAME = re.compile(
 
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
-_DURATION = re.compile(r"\[info\] +Duration: (\d+):(\d+):(\d+\.\d+)")
-_SHOWINFO = r"\[Parsed_showinfo_\d+ @ \w+\] \[info\] "
-_FRAME = re.compile(_SHOWINFO + r"n: *\d+ pts: *\S+ pts_time: *(\S+) .* s:(\d+)x(\d+) ")
-_COLOR = re.compile(_SHOWINFO + r"color_range:\S+ color_space:(\S+) .*color_trc:(\S+)")
+# What ffmpeg's showinfo filter and its demuxers print.
+_DURATION = re.compile(r" Duration: (\d+):(\d+):(\d+\.\d+)")
+_FRAME = re.compile(r"n: *\d+ pts: *\S+ pts_time: *(\S+) .* s:(\d+)x(\d+) ")
+_CHROMA_LOCATION = re.compile(r" cl:(left|center|topleft|top|bottomleft|bottom) ")
+_MATRIX = re.compile(r"color_space:([a-z0-9]+)")
+_TRANSFER = re.compile(r"color_trc:([a-z0-9-]+)")
+_CUT_SHORT = re.compile(r"partial file|File ended prematurely")
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class VideoInfo:
     """YCbCr matrix as ffmpeg spells it ("bt709", "smpte170m", ...), or "unknown"."""
     transfer: str
     """Transfer characteristics ("bt709", "smpte2084", ...), or "unknown"."""
-    chroma_is_centred: bool
-    """Whether chroma samples lie midway between luma columns (MJPEG), not on the left one (H.264, HEVC, ...)."""
+    chroma_location: str
+    """Where chroma samples lie among luma samples: "left" (H.264, HEVC, ... when they do not say), "center", ..."""
 
 
 class KeyFrame(NamedTuple):
@@ -68,16 +71,18 @@ def probe(path: Path) -> VideoInfo:
     output = ffmpeg.output(video_input(path).filter("showinfo"), "pipe:1", format="null", **{"frames:v": 1})
     with FFmpegRun(output, path, lines.append) as run:
         run.finish()
-    duration, frame, color = (_first(pattern, lines) for pattern in (_DURATION, _FRAME, _COLOR))
-    if frame is None or color is None:
+    text = "\n".join(lines)
+    duration, frame = _DURATION.search(text), _FRAME.search(text)
+    matrix, transfer, chroma_location = (p.search(text) for p in (_MATRIX, _TRANSFER, _CHROMA_LOCATION))
+    if frame is None:
         raise UserError(f"{path}: no frame of it can be decoded ({'; '.join(run.errors[:1]) or 'it holds none'})")
     return VideoInfo(
         seconds=int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3]) if duration else None,
         width=int(frame[2]),
         height=int(frame[3]),
-        matrix=color[1],
-        transfer=color[2],
-        chroma_is_centred=" cl:center " in frame[0],
+        matrix=matrix[1] if matrix else "unknown",
+        transfer=transfer[1] if transfer else "unknown",
+        chroma_location=chroma_location[1] if chroma_location else "left",
     )
 
 
@@ -98,21 +103,24 @@ def key_frames(path: Path, info: VideoInfo) -> Iterator[KeyFrame]:
     if info.transfer in HDR_TRANSFERS:
         raise UserError(f"{path}: HDR ({HDR_TRANSFERS[info.transfer]}) would come out washed-out; convert it to SDR")
     times: queue.SimpleQueue[str] = queue.SimpleQueue()
+    cuts: list[str] = []
 
-    def note_time(line: str) -> None:
-        """Put the time of a frame that ffmpeg announces into `times`."""
-        if frame := _FRAME.match(line):
+    def watch(line: str) -> None:
+        """Note the time of a frame that ffmpeg announces, and that the file ends early."""
+        if frame := _FRAME.search(line):
             times.put(frame[1])
+        if cut := _CUT_SHORT.search(line):
+            cuts.append(cut[0])
 
     count = 0
-    with FFmpegRun(_ppm_output(path, info), path, note_time) as run:
+    with FFmpegRun(_ppm_output(path, info), path, watch) as run:
         for image in _read_ppm(run.stdout):
             # ffmpeg prints a frame's time before it writes the frame, so this waits for a thread, not for ffmpeg.
             yield KeyFrame(_parse_time(times.get(timeout=60), path), image)
             count += 1
         run.finish()
-    if run.container_error:
-        raise UserError(f"{path}: damaged or cut short after {count} key frames ({run.container_error})")
+    if cuts:
+        raise UserError(f"{path}: cut short after {count} key frames (ffmpeg: {cuts[0]})")
     if not count:
         raise UserError(f"{path}: no key frame can be decoded ({'; '.join(run.errors[:1]) or 'it holds none'})")
     if run.errors:
@@ -125,8 +133,7 @@ def _ppm_output(path: Path, info: VideoInfo) -> Any:
     # Frame N at N ticks of 1000 s, a tick from frame to frame: ffmpeg drops none and repeats none to keep a
     # frame rate. (The option to say so, -vsync, became -fps_mode in ffmpeg 5.1; this works with either.)
     frames = frames.filter("settb", 1000).filter("setpts", "N")
-    # Without the two flags swscale rounds 10-bit samples down by 2 levels and repeats chroma samples; without
-    # in_h_chr_pos it takes all chroma to be centred (128 is midway between two luma columns).
+    # Without the two flags swscale rounds 10-bit samples down by 2 levels and repeats chroma samples.
     # A sample aspect ratio within 1 % of square is left alone: resampling would cost more than it mends.
     frames = frames.filter(
         "scale",
@@ -134,7 +141,7 @@ def _ppm_output(path: Path, info: VideoInfo) -> Any:
         h="ih",
         flags="bicubic+accurate_rnd+full_chroma_int",
         in_color_matrix=_matrix(info),
-        in_h_chr_pos=128 if info.chroma_is_centred else 0,
+        **_chroma_position(info),
     )
     return ffmpeg.output(frames, "pipe:1", format="image2pipe", vcodec="ppm", pix_fmt="rgb24", r="1/1000")
 
@@ -148,6 +155,16 @@ def _matrix(info: VideoInfo) -> str:
     return "bt709" if info.matrix == "unknown" and is_hd else "auto"
 
 
+def _chroma_position(info: VideoInfo) -> dict[str, str | int]:
+    """Return the option of the scale filter that says where chroma samples lie; swscale takes them for centred.
+
+    ffmpeg 7.1 and later know the name of the location, older ones 1/256 of the distance of two luma columns.
+    """
+    if filter_has_option(find_ffmpeg(), "scale", "in_chroma_loc"):
+        return {"in_chroma_loc": info.chroma_location}
+    return {"in_h_chr_pos": 0 if "left" in info.chroma_location else 128}
+
+
 def _read_ppm(stream: IO[bytes]) -> Iterator[np.ndarray]:
     """Yield the images, uint8 RGB (H, W, 3), of a stream of 8-bit binary PPM files as ffmpeg writes them."""
     while stream.readline() == b"P6\n":
@@ -157,10 +174,6 @@ def _read_ppm(stream: IO[bytes]) -> Iterator[np.ndarray]:
         if len(data) < width * height * 3:
             return
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
-
-
-def _first(pattern: re.Pattern[str], lines: list[str]) -> re.Match[str] | None:
-    return next((match for line in lines if (match := pattern.match(line))), None)
 
 
 def _parse_time(text: str, path: Path) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from clips import flat_clip, moving_clip
 
+from realesrgan_paddle.data.meta_info import image_paths
 from realesrgan_paddle.data.naming import safe_stem
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.errors import UserError
@@ -83,6 +84,12 @@ def test_a_wrong_path_stops_before_any_work(tmp_path: Path):
         with pytest.raises(UserError, match=reason):
             extract(tmp_path / "out", clip, tmp_path / wrong)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_output_lists_nothing_but_frames(tmp_path: Path):
+    extract(tmp_path / "out", moving_clip(tmp_path / "match.png.mp4", "0,0.48"))
+    images = image_paths(tmp_path / "out", None)
+    assert [path.name for path in images] == ["match.png_000000.000.png", "match.png_000000.480.png"]
 
 
 def test_a_video_given_twice_is_taken_once(tmp_path: Path, capsys):

@@ -31,6 +31,16 @@ def test_only_the_key_frames_come_out_and_with_their_times(tmp_path: Path):
         assert np.argmin(distance) == round(frame.seconds * 25)
 
 
+def test_a_decoder_that_cannot_skip_gives_no_other_frames(tmp_path: Path):
+    clip = tmp_path / "clip.webm"
+    vp9 = ("-c:v", "libvpx-vp9", "-cpu-used", 8, "-g", 10, "-keyint_min", 10)
+    try:
+        ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=1", *vp9, clip)
+    except subprocess.CalledProcessError:
+        pytest.skip("this ffmpeg has no VP9 encoder")
+    assert [frame.seconds for frame in frames_of(clip)] == [0, 0.4, 0.8]
+
+
 def test_times_of_a_variable_frame_rate_are_kept(tmp_path: Path):
     clip = tmp_path / "clip.mkv"
     source = "testsrc2=size=32x32:rate=25:duration=0.2"
@@ -141,6 +151,11 @@ def test_odd_file_names(tmp_path: Path, monkeypatch, name: str):
     moving_clip(tmp_path / "clip.mp4").rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert len(frames_of(Path(name))) == 3
+
+
+def test_a_name_that_is_no_unicode_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="not valid UTF-8"):
+        probe(tmp_path / "bad\udcff.mp4")
 
 
 def test_folders_are_listed_by_suffix(tmp_path: Path):

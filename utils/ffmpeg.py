@@ -1,7 +1,9 @@
 """The ffmpeg program: where it is, what it may open, how it is run and watched."""
 
+import functools
 import re
 import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,7 @@ Playlists (hls, dash, concat) are left out, for they open other files, and so ar
 they hold no timestamps.
 """
 
-_MESSAGE = re.compile(r"^(?:\[(?P<source>[^\]]*?) @ [^\]]*\] )*\[(?:error|fatal)\] (?P<text>.*)")
+_ERROR = re.compile(r"(?:\[[^\]]* @ \w+\] )*\[(?:error|fatal)\] (.*)")
 
 
 def find_ffmpeg() -> str:
@@ -31,12 +33,27 @@ def find_ffmpeg() -> str:
         raise UserError("no ffmpeg on the PATH nor in imageio-ffmpeg; run: pip install imageio-ffmpeg") from error
 
 
+@functools.cache
+def filter_has_option(binary: str, name: str, option: str) -> bool:
+    """Return whether the filter `name` of this ffmpeg knows an option."""
+    command = [binary, "-hide_banner", "-h", f"filter={name}"]
+    text = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout.decode()
+    return option in text.split()
+
+
 def video_input(path: Path, *, key_frames_only: bool = False) -> Any:
     """Return the first video stream of a local file, for ffmpeg-python; cover art is no video stream.
 
     With `key_frames_only` the decoder skips all other frames (a few decoders, VP9's among them,
     cannot and deliver all), and drops a damaged frame instead of patching it up.
+
+    Raises:
+        UserError: the name is no valid Unicode, which ffmpeg-python needs.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{path}: its name is not valid UTF-8; rename it") from error
     decoder = {"skip_frame": "nokey", "err_detect": "explode"} if key_frames_only else {}
     # "file:" keeps a name with a colon or a leading dash from being read as a protocol or an option.
     source = ffmpeg.input(f"file:{path}", protocol_whitelist="file", format_whitelist=CONTAINERS, **decoder)
@@ -51,13 +68,13 @@ class FFmpegRun:
     Args:
         output: what to run, built with ffmpeg-python.
         name: the file that errors are about.
-        watch: called with each line that ffmpeg prints, in a thread of its own.
+        watch: called with each line that ffmpeg prints, in a thread of its own. Two threads of ffmpeg may
+            write into one line; what one of them writes at a time stays together.
     """
 
     def __init__(self, output: Any, name: Path, watch: Callable[[str], None]) -> None:
         self.name = name
         self.errors: list[str] = []
-        self.container_error: str | None = None
         self._watch = watch
         # Frames that cannot be decoded are no failure: a broadcast recording starts with dozens of them.
         lenient = ("-max_error_rate", "1")
@@ -103,15 +120,6 @@ class FFmpegRun:
     def _read_messages(self) -> None:
         for raw in iter(lambda: self._process.stderr.readline(65536), b""):
             line = raw.decode(errors="replace").rstrip()
-            message = _MESSAGE.match(line)
-            if message:
-                self._note(message["source"] or "", message["text"])
+            if (error := _ERROR.match(line)) and len(self.errors) < 100:
+                self.errors.append(error[1])
             self._watch(line)
-
-    def _note(self, source: str, text: str) -> None:
-        """Keep an error message, and the first one that comes from the demuxer ("in#0/mov,mp4" or "mov,mp4")."""
-        if len(self.errors) < 100:
-            self.errors.append(text)
-        demuxer = source.split("/")[-1].split(",")[0]
-        if self.container_error is None and demuxer in CONTAINERS.split(","):
-            self.container_error = text

@@ -29,9 +29,11 @@ def run_each(
         threads: how many at a time; None: one per CPU.
         unit: what the progress bar counts.
     """
+    if threads is not None and threads < 1:
+        raise UserError(f"the number of threads must be at least 1, not {threads}")
     results: dict[int, Result] = {}
     failures: dict[int, str] = {}
-    pool = ThreadPoolExecutor(threads or os.cpu_count())
+    pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
     try:
         jobs = {pool.submit(work, path): index for index, path in enumerate(paths)}
         for job in tqdm(as_completed(jobs), total=len(jobs), unit=unit, disable=None):
