@@ -10,7 +10,7 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-# Keeps the gradient of the fifth root finite where a picture equals its ground truth; there the map is zero anyway.
+# Keeps the gradient of the fifth root finite where the residual is the same everywhere; there the map is zero anyway.
 SMALLEST_VARIANCE = 1e-12
 
 
