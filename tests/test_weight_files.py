@@ -175,7 +175,7 @@ ONE, TWO, THREE = (np.full(3, value, np.float32) for value in (1, 2, 3))
         ({"generator": {"w": ONE}, "discriminator": {"w": TWO}}, "discriminator", TWO),
         ({"net": {"w": ONE}}, None, ONE),
         ({"w": ONE, "StructuredToParameterName@@": {"w": "conv2d_0.w_0"}}, None, ONE),
-        ({"params": {"w": ("conv2d_0.w_0", ONE)}}, None, ONE),
+        ({"params": {"w": ("conv2d_0.w_0", ONE), "pair": ["a", ONE], "sizes": (3, 4)}}, None, ONE),
         ({"params": {"module.w": ONE}}, None, ONE),
     ],
 )
@@ -332,7 +332,7 @@ ZIPS = {
     "two entries of one name": (TWICE, "two entries of one name"),
     "a declared size beyond the file": (patched(HONEST, HEADER, 24, b"\xff\xff\xff\x7f"), "declare more than that"),
     "an encrypted entry": (patched(HONEST, HEADER, 8, b"\1\0"), "a compressed or encrypted zip"),
-    "an offset beyond the file": (patched(HONEST, HEADER, 42, b"\xff\xff\xff\x7f"), "damaged or cut short"),
+    "an offset beyond the file": (patched(HONEST, HEADER, 42, b"\xff\xff\xff\x7f"), "an entry lies outside the file"),
     "a wrong checksum": (HONEST.replace(ONES, ONES[::-1]), "damaged or cut short (Bad CRC-32"),
     "a big-endian machine": (torch_zip(HONEST_PICKLE, STORAGES, {"byteorder": b"big"}), "a big-endian machine"),
 }
@@ -426,6 +426,7 @@ def test_read_safetensors_gives_keys_as_they_are_and_metadata(tmp_path):
     assert_same(tensors, {"module.w": np.array([1, 2, 3, 4], np.float32)})
     path.write_bytes(safetensors({"w": entry()}))
     assert read_safetensors(path)[1] == {}
+    assert "holds no tensors" in refusal(path, safetensors({}, b""))
     with pytest.raises(UserError, match=r"a Paddle file where a .safetensors file is needed"):
         read_safetensors(pdparams(path, {}))
 

@@ -126,6 +126,8 @@ def _checked_names(archive: zipfile.ZipFile, size: int) -> set[str]:
         raise UnreadableError(
             "a compressed or encrypted zip archive, which torch does not write; is the weight file inside it?"
         )
+    if not all(0 <= entry.header_offset < size for entry in entries):
+        raise DamagedError("an entry lies outside the file")
     if sum(entry.file_size for entry in entries) > size:
         raise UnreadableError(f"a zip archive of {size:,} bytes whose entries declare more than that")
     return names

@@ -7,6 +7,7 @@ that a file holds (see `utils.unpickle`), and compares declared sizes with actua
 import io
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class WeightFile:
         Raises:
             UserError: the file has no such group, or several and none of them is preferred.
         """
-        names = ", ".join(repr(name) if name else "bare tensors" for name in self.groups)
+        names = ", ".join(repr(name[:40]) if name else "bare tensors" for name in list(self.groups)[:8])
         if key is None:
             candidates = [name for name in PREFERRED if name in self.groups] or list(self.groups)
             if candidates[0] not in PREFERRED and len(candidates) > 1:
@@ -61,7 +62,7 @@ class WeightFile:
 def read_weights(path: str | Path) -> WeightFile:
     """Return the tensors of a torch, safetensors or Paddle file, by group.
 
-    Arrays are C-contiguous, writable, in native byte order and as long-lived as any. float32, float16, float64,
+    Arrays are copies of their own: C-contiguous, writable, in native byte order. float32, float16, float64,
     integers and booleans keep their type; bfloat16, which NumPy lacks, is widened to float32 (exactly). In a
     .pdparams file uint16 is bfloat16, as Paddle writes it. The prefix `module.`, which data-parallel training
     gives every key, is removed. Entries that are no tensors (iteration, options, optimizer lists) are left out.
@@ -70,11 +71,9 @@ def read_weights(path: str | Path) -> WeightFile:
         UserError: missing, empty, truncated or hostile; or no weight file, and then what it is instead.
     """
     path = Path(path)
-    form, data = _load(path)
-    try:
+    with _naming(path):
+        form, data = _load(path)
         return WeightFile(path, form, _READERS[form](data))
-    except UnreadableError as reason:
-        raise UserError(f"{path}: {reason}") from None
 
 
 def read_safetensors(path: str | Path) -> tuple[Tensors, dict[str, str]]:
@@ -84,11 +83,18 @@ def read_safetensors(path: str | Path) -> tuple[Tensors, dict[str, str]]:
         UserError: as `read_weights`, or the file has another format.
     """
     path = Path(path)
-    form, data = _load(path)
-    if form != "safetensors":
-        raise UserError(f"{path}: a {form} file where a .safetensors file is needed")
-    try:
+    with _naming(path):
+        form, data = _load(path)
+        if form != "safetensors":
+            raise UnreadableError(f"a {form} file where a .safetensors file is needed")
         return _safetensors(data)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the path of a file in front of the reason why it is not read."""
+    try:
+        yield
     except UnreadableError as reason:
         raise UserError(f"{path}: {reason}") from None
 
@@ -96,15 +102,15 @@ def read_safetensors(path: str | Path) -> tuple[Tensors, dict[str, str]]:
 def _load(path: Path) -> tuple[str, bytes]:
     """Return the format of a file, by its first bytes, and all its bytes."""
     if path.is_dir():
-        raise UserError(f"{path}: a folder; name the weight file inside it")
+        raise UnreadableError("a folder; name the weight file inside it")
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UnreadableError("no such file")
     with path.open("rb") as file:
         head = file.read(512)
-        form = _format(head)
-        if form is None:
-            raise UserError(f"{path}: {_what_else(path, head)}")
-        return form, head + file.read()
+    form = _format(head)
+    if form is None:
+        raise UnreadableError(_what_else(path, head))
+    return form, path.read_bytes()
 
 
 def _format(head: bytes) -> str | None:
@@ -158,13 +164,15 @@ def _safetensors_groups(data: bytes) -> dict[str, Tensors]:
     """Return tensors by the groups that `write_safetensors` names; all in "" where it did not write the file."""
     tensors, metadata = _safetensors(data)
     names = metadata.get("groups", "").split(",")
+    if not tensors:
+        raise UnreadableError("holds no tensors")
     if len(names) == 1:
         return {names[0]: _without_module(tensors)}
     groups: dict[str, Tensors] = {name: {} for name in names}
     for key, array in tensors.items():
         name, _, rest = key.partition(".")
         if name not in groups:
-            raise UnreadableError(f"holds {key[:80]!r}, which is in none of its groups {names}")
+            raise UnreadableError(f"holds {key[:80]!r}, which is in none of its groups {','.join(names)[:80]!r}")
         groups[name][rest] = array
     return groups
 
@@ -198,10 +206,10 @@ def _views(content: dict) -> Iterator[tuple[str, str, np.ndarray]]:
         if seen > MAX_ENTRIES:
             raise UnreadableError(f"holds more than {MAX_ENTRIES:,} entries")
         for key, value in group.items():
-            match value:
-                case PickledArray() | PickledTensor() | (str(), PickledArray()):  # Paddle: (name, array)
-                    leaf = value[1] if isinstance(value, tuple) else value
-                    yield str(name), str(key), leaf.array
+            if isinstance(value, tuple) and len(value) == 2:  # Paddle: (name, array)
+                value = value[1]
+            if isinstance(value, PickledArray | PickledTensor):
+                yield str(name), str(key), value.array
 
 
 def _owned(view: np.ndarray) -> np.ndarray:
