@@ -143,7 +143,7 @@ def read_vgg19(path: str | Path) -> Weights:
         raise UserError(
             f"train.perceptual_opt.vgg_path: {path}: no such file. The perceptual loss needs VGG19's weights: download "
             "https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams (Paddle's) or "
-            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (torchvision's), about 550 MB, with curl -L -o "
+            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (torchvision's), about 550 MB, with curl --create-dirs -Lo "
             f"{path} URL, or set vgg_path to the file you have, or leave perceptual_opt out"
         )
     tensors = read_weights(path).select()
