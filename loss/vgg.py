@@ -141,10 +141,10 @@ def read_vgg19(path: str | Path) -> Weights:
     """
     if not Path(path).is_file():
         raise UserError(
-            f"train.perceptual_opt.vgg_path: {path}: no such file. The perceptual loss needs VGG19's weights: download "
-            "https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams (Paddle's) or "
-            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (torchvision's), about 550 MB, with curl --create-dirs -Lo "
-            f"{path} URL, or set vgg_path to the file you have, or leave perceptual_opt out"
+            f"train.perceptual_opt.vgg_path: {path}: no such file. The perceptual loss needs VGG19's weights, 550 MB: "
+            f"curl --create-dirs -Lo {path} https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams (Paddle's) or "
+            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (torchvision's); or set vgg_path to the file you "
+            "have, or leave perceptual_opt out"
         )
     tensors = read_weights(path).select()
     weights = {}
@@ -183,7 +183,7 @@ def recognise_normalisation(weights: Weights) -> Normalisation:
     the same noise with signals 58 times smaller than it is used to, which its last biases drown. So the
     ratio of that signal to the bias (root mean squares, in conv5_4) tells them apart: measured 1.6 for
     Caffe's VGG19 and 32 for torchvision's VGG16; no bias at all (PaddleClas) counts as torchvision's.
-    Multiplying a layer's weights and dividing the next one's leaves the ratio as it is.
+    Enlarging one layer's output and reducing the next layer's weights as much leaves the ratio as it is.
     """
     x = paddle.to_tensor(np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32))
     unbiased = {name: (weight, np.zeros_like(bias)) for name, (weight, bias) in weights.items()}
