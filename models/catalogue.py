@@ -9,18 +9,10 @@ from dataclasses import dataclass
 
 from realesrgan_paddle.models.specs import RRDBNetSpec, Spec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec, describe
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
+from realesrgan_paddle.utils.wheels import WheelFile
 
 RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 LICENCE = "BSD-3-Clause"
-
-
-@dataclass(frozen=True)
-class WheelFile:
-    """A data file inside a wheel: its path there, its sha256 and its size in bytes."""
-
-    path: str
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True)

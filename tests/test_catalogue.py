@@ -12,13 +12,14 @@ from sample_ncnn import srvgg_parts, write_pair
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models import catalogue, obtain
-from realesrgan_paddle.models.catalogue import MODELS, ReleasedModel, Wheel, WheelFile, find, list_models, table
+from realesrgan_paddle.models.catalogue import MODELS, ReleasedModel, Wheel, find, list_models, table
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.recognise import recognise
 from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weight_files import read_weights
 from realesrgan_paddle.utils.weight_writers import write_pdparams, write_pth
+from realesrgan_paddle.utils.wheels import WheelFile
 
 SPEC = SRVGGNetCompactSpec(num_feat=4, num_conv=1, upscale=2)
 WEIGHTS = sample_weights(SPEC)
