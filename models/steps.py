@@ -27,7 +27,7 @@ class ReferenceLosses:
     """The generator's losses against the ground truth; a loss that is None is left out.
 
     `pixel_usm` and `perceptual_usm` say whether the target is the sharpened ground truth. The artifact
-    loss (LDL) takes the pixel loss's target.
+    loss never takes that one, as its authors' code (LDL).
     """
 
     pixel: Callable[[Tensor, Tensor], Tensor] | None
@@ -39,14 +39,13 @@ class ReferenceLosses:
     def __call__(self, sr: Tensor, batch: Batch, ema: EMA) -> Losses:
         """Return the weighted losses of `sr`, scalars by name."""
         losses: Losses = {}
-        pixel_target = batch.gt_usm if self.pixel_usm else batch.gt
         if self.pixel is not None:
-            losses["l_g_pix"] = self.pixel(sr, pixel_target)
+            losses["l_g_pix"] = self.pixel(sr, batch.gt_usm if self.pixel_usm else batch.gt)
         if self.perceptual is not None:
             percep, style = self.perceptual(sr, batch.gt_usm if self.perceptual_usm else batch.gt)
             losses |= {name: loss for name, loss in (("l_g_percep", percep), ("l_g_style", style)) if loss is not None}
         if self.artifact is not None:
-            losses["l_g_artifact"] = self.artifact(sr, pixel_target, ema(batch.lq))
+            losses["l_g_artifact"] = self.artifact(sr, batch.gt, ema(batch.lq))
         return losses
 
 

@@ -1,0 +1,26 @@
+"""See the whole chain at work: finetune the small network on one video, then compare it with the released one.
+
+Released weights, key frames, training images, finetuning, export, inference and a before/after page:
+each step is a command of this project and is shown as it would be typed.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from realesrgan_paddle.quickstart import quickstart
+from realesrgan_paddle.utils.cli import Parser, run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = Parser(__doc__)
+    parser.add_argument("--video", type=Path, help="your footage; without it, ten seconds of street traffic")
+    parser.add_argument("--output", type=Path, default=Path("quickstart"), help="folder to work in")
+    parser.add_argument("--iterations", type=int, default=600, help="how long to train")
+    args = parser.parse(argv)
+    print(quickstart(args.video, args.output, args.iterations))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
