@@ -174,6 +174,7 @@ ONE, TWO, THREE = (np.full(3, value, np.float32) for value in (1, 2, 3))
         ({"generator": {"w": ONE}, "discriminator": {"w": TWO}, "epoch": 3}, None, ONE),
         ({"generator": {"w": ONE}, "discriminator": {"w": TWO}}, "discriminator", TWO),
         ({"net": {"w": ONE}}, None, ONE),
+        ({"w": ONE, "": {"v": TWO}}, None, ONE),
         ({"w": ONE, "StructuredToParameterName@@": {"w": "conv2d_0.w_0"}}, None, ONE),
         ({"params": {"w": ("conv2d_0.w_0", ONE), "pair": ["a", ONE], "sizes": (3, 4)}}, None, ONE),
         ({"params": {"module.w": ONE}}, None, ONE),
@@ -181,6 +182,11 @@ ONE, TWO, THREE = (np.full(3, value, np.float32) for value in (1, 2, 3))
 )
 def test_the_weights_are_found_among_their_wrappers(tmp_path, content, key, expected):
     assert_same(read_weights(pdparams(tmp_path / "w.pdparams", content)).select(key), {"w": expected})
+
+
+def test_an_empty_tensor_may_lie_anywhere(tmp_path):
+    (tmp_path / "w.pth").write_bytes(torch_zip(state(tensor((0, 3), (3, 1), 100)), STORAGES))
+    assert read_weights(tmp_path / "w.pth").select()["k0"].shape == (0, 3)
 
 
 def test_a_prefix_that_not_all_keys_have_is_theirs(tmp_path):
@@ -326,6 +332,7 @@ ZIPS = {
         torch_zip(state(tensor(of=storage(numel=2**34))), STORAGES),
         "a storage of 68,719,476,736 bytes has 16",
     ),
+    "a storage of more bytes": (torch_zip(HONEST_PICKLE, {"0": ONES + ONES}), "a storage of 16 bytes has 32"),
     "a storage that is not there": (torch_zip(HONEST_PICKLE, {}), "no entry 'archive/data/0'"),
     "a storage elsewhere": (torch_zip(state(tensor(of=storage("../data.pkl"))), {}), "no entry 'archive/data/../data"),
     "a program": (torch_zip(HONEST_PICKLE, STORAGES, {"code/x.py": b""}), "a TorchScript program"),
@@ -401,7 +408,7 @@ SAFETENSORS = {
     "bytes that belong to nothing": safetensors({"w": entry()}, ONES + ONES),
     "a missing end": safetensors({"w": entry()}, ONES[:15]),
     "a header that is no json": safetensors(b'{"w": '),
-    "an unknown type": safetensors({"w": entry("F5")}),
+    "an unknown type": safetensors({"w": entry("F\x1b[2J")}),
     "a type that is not read": safetensors({"w": entry("F8_E4M3", (16,))}),
 }
 

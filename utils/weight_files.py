@@ -199,7 +199,7 @@ def _groups(content: object, size: int) -> dict[str, Tensors]:
 
 def _views(content: dict) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield group, key and a view of each tensor: those at the top (group "") and those one level below."""
-    groups = {"": content} | {name: group for name, group in content.items() if isinstance(group, dict) and name}
+    groups = {name: group for name, group in content.items() if isinstance(group, dict)} | {"": content}
     seen = 0
     for name, group in groups.items():
         seen += len(group)
@@ -230,15 +230,14 @@ def _rejoin(tensors: Tensors, split: object) -> None:
     paddle/framework/io_utils.py, `_unpack_saved_dict`.
     """
     for key, entry in split.items() if isinstance(split, dict) else ():
-        parts: list[np.ndarray | None] = []
+        parts: list[np.ndarray] = []
         shape: Any = None
         match entry:
             case {"OriginShape": shape, "slices": list(names)}:
-                parts = [tensors.pop(name, None) for name in names if isinstance(name, str)]
-        found = [part.ravel() for part in parts if part is not None]
-        if not found or len(found) < len(parts) or sum(part.size for part in found) != element_count(shape):
+                parts = [tensors.pop(name).ravel() for name in names if isinstance(name, str) and name in tensors]
+        if not parts or sum(part.size for part in parts) != element_count(shape):
             raise DamagedError(f"the parts of {str(key)[:60]!r} are not all there")
-        tensors[str(key)] = np.concatenate(found).reshape(shape)
+        tensors[str(key)] = np.concatenate(parts).reshape(shape)
 
 
 def _without_module(tensors: Tensors) -> Tensors:
