@@ -3,7 +3,7 @@
 import multiprocessing
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ class EndlessSampler:
         return generator(self.seed, Stream.EPOCH, epoch).permutation(epoch_length)
 
 
-def endless_batches(dataset: Dataset, sampler: EndlessSampler, num_workers: int) -> Iterator[Sample]:
+def endless_batches(dataset: Dataset, sampler: EndlessSampler, num_workers: int) -> Generator[Sample, None, None]:
     """Yield the batches that `sampler` asks for, in order: each field of the samples stacked along a first axis.
 
     With workers, that many processes read ahead; closing the iterator ends them. They are spawned, not

@@ -68,6 +68,8 @@ class PairedDataset:
     @classmethod
     def open(cls, options: TrainDataset, gt_size: int, scale: int, seed: int) -> "PairedDataset":
         """Return the dataset that `options` name; their files must exist."""
+        if options.dataroot_lq is None:
+            raise UserError("datasets.train.dataroot_lq: pairs need a folder of low-quality images")
         pairs = paired_paths(options.dataroot_gt, options.dataroot_lq, options.meta_info)
         return cls(pairs, options, gt_size, scale, seed)
 

@@ -3,7 +3,7 @@
 This is the one place where options meet networks, losses and data; `train.py` is the loop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import paddle
@@ -43,7 +43,11 @@ from realesrgan_paddle.utils.seeds import Stream, generator
 from realesrgan_paddle.utils.weight_files import read_weights
 from realesrgan_paddle.utils.weight_writers import write_pdparams
 
-PIXEL_LOSSES = {"L1Loss": L1Loss, "MSELoss": MSELoss, "CharbonnierLoss": CharbonnierLoss}
+PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
+    "L1Loss": L1Loss,
+    "MSELoss": MSELoss,
+    "CharbonnierLoss": CharbonnierLoss,
+}
 
 
 def build_step(cfg: Config) -> PixelStep | GANStep:
@@ -90,12 +94,12 @@ def build_network(
 
 
 def build_losses(cfg: Config) -> ReferenceLosses:
-    """Return the generator's losses against the ground truth."""
-    train, pixel, artifact = cfg.train, cfg.train.pixel_opt, cfg.train.artifact_opt
+    """Return the generator's losses against the ground truth; one whose section is missing is left out."""
+    pixel, perceptual, artifact = cfg.train.pixel_opt, cfg.train.perceptual_opt, cfg.train.artifact_opt
     return ReferenceLosses(
-        pixel=pixel and PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction),
-        perceptual=train.perceptual_opt and build_perceptual_loss(train.perceptual_opt),
-        artifact=artifact and ArtifactLoss(loss_weight=artifact.loss_weight),
+        pixel=PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction) if pixel else None,
+        perceptual=build_perceptual_loss(perceptual) if perceptual else None,
+        artifact=ArtifactLoss(loss_weight=artifact.loss_weight) if artifact else None,
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
     )
