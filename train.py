@@ -55,10 +55,9 @@ def train(cfg: Config) -> Path:
 
 def state_to_resume(cfg: Config, experiment: Experiment) -> TrainingState | None:
     """Return the newest state of this run under `auto_resume`, else the one `path.resume_state` names, if any."""
-    file = cfg.path.resume_state
-    if cfg.auto_resume:
-        file = newest_state(experiment.states) or file
-    return None if file is None else load_state(file)
+    named = Path(cfg.path.resume_state) if cfg.path.resume_state else None
+    file = (newest_state(experiment.states) if cfg.auto_resume else None) or named
+    return load_state(file) if file else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
