@@ -11,10 +11,9 @@ import numpy as np
 from realesrgan_paddle.models.upscaler import ALPHA_UPSAMPLERS, TILE_PAD, Upscaler
 from realesrgan_paddle.utils.devices import DEVICES
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import IMAGE_SUFFIXES, list_images, read_image, write_image
+from realesrgan_paddle.utils.images import HOLD_16_BITS, IMAGE_SUFFIXES, list_images, read_image, write_image
 
 EXTENSIONS = ("auto", "jpg", "png")
-HOLD_16_BITS = (".png", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 class Runner(Protocol):

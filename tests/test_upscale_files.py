@@ -146,3 +146,10 @@ def test_missing_inputs_are_named(folder):
         find_inputs(folder)
     with pytest.raises(UserError, match=r"nowhere: no such file"):
         find_inputs(folder / "nowhere")
+
+
+@pytest.mark.parametrize(("name", "shape", "dtype"), [("a.jpg", RGB, np.uint16), ("a.jpg", RGBA, np.uint8)])
+def test_a_format_that_cannot_hold_a_picture_refuses_it(tmp_path, name, shape, dtype):
+    with pytest.raises(UserError, match="cannot write"):
+        write_image(tmp_path / name, np.zeros(shape, dtype))
+    assert not list(tmp_path.iterdir())

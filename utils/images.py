@@ -9,6 +9,9 @@ from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+# OpenCV writes others too, but saturates 16 bits to white and drops alpha without a word.
+HOLD_16_BITS = (".png", ".tif", ".tiff", ".ppm", ".pgm")
+HOLD_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def list_images(folder: str | Path, *, recursive: bool = False) -> list[Path]:
@@ -60,15 +63,17 @@ def write_image(path: str | Path, image: np.ndarray, *, png_compression: int | N
         UserError: the suffix is no image format, or the format cannot hold this image.
     """
     path = Path(path)
+    suffix, alpha = path.suffix.lower(), image.shape[2:] == (4,)
+    held = (image.dtype == np.uint8 or suffix in HOLD_16_BITS) and (not alpha or suffix in HOLD_ALPHA)
     if image.ndim == 3:
-        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR)
+        image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if alpha else cv2.COLOR_RGB2BGR)
     options = [] if png_compression is None else [cv2.IMWRITE_PNG_COMPRESSION, png_compression]
     try:
-        done, data = cv2.imencode(path.suffix, image, options)
+        done, data = cv2.imencode(path.suffix, image, options) if held else (False, np.empty(0, np.uint8))
     except cv2.error:
         done, data = False, np.empty(0, np.uint8)
     if not done:
-        raise UserError(f"{path}: OpenCV cannot write {image.dtype} {image.shape} as {path.suffix or 'no suffix'}")
+        raise UserError(f"{path}: cannot write {image.dtype} {image.shape} as {path.suffix or 'no suffix'}")
     with atomic_path(path) as temporary:
         data.tofile(temporary)
 
