@@ -116,6 +116,7 @@ MALFORMED = {
     "another encoding": (PROTO + call("_codecs.encode", plain("a"), plain("zip")) + b".", "encodes text"),
     "a tuple of a list": (PROTO + call("builtins.tuple", b"]") + b".", "tuple of what is none"),
     "pairs that are none": (PROTO + call("collections.OrderedDict", b"]Na") + b".", "no pairs"),
+    "items that are no list": (PROTO + call("collections.OrderedDict", plain("ab")) + b".", "no pairs"),
     "a subclass of ndarray": (
         PROTO + call("numpy.core.multiarray._reconstruct", plain("numpy.matrix"), plain((0,)), data(b"b")) + b".",
         "something else than plain numbers",

@@ -15,16 +15,18 @@ MAX_DIMENSIONS = 8
 MAX_ELEMENTS = 2**40  # with it no product of sizes, strides included, comes near 64 bits
 
 _DTYPE_CODES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
+_NOT_NUMBERS = "holds an array of something else than plain numbers"
+_IMPOSSIBLE = "declares an array with an impossible shape"
 
 
 def element_count(shape: object) -> int:
     """Return the number of elements of a `shape` that a file declares, after checking that it is one."""
     if type(shape) is not tuple or len(shape) > MAX_DIMENSIONS:
-        raise UnreadableError("declares an array with an impossible shape")
+        raise UnreadableError(_IMPOSSIBLE)
     if not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in shape):
-        raise UnreadableError("declares an array with an impossible shape")
+        raise UnreadableError(_IMPOSSIBLE)
     if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:  # also bounds (0, 2**40, 2**40)
-        raise UnreadableError("declares an array with an impossible shape")
+        raise UnreadableError(_IMPOSSIBLE)
     return math.prod(shape)
 
 
@@ -40,7 +42,7 @@ class PickledDtype:
 
     def __init__(self, code: object, align: object = False, copy: object = False) -> None:
         if type(code) is not str or code not in _DTYPE_CODES:
-            raise UnreadableError("holds an array of something else than plain numbers")
+            raise UnreadableError(_NOT_NUMBERS)
         self.dtype = np.dtype(code)
 
     def set_state(self, state: object) -> None:
@@ -49,7 +51,7 @@ class PickledDtype:
             case (int(), "<" | ">" | "|" | "=" as order, None, None, None, *_):
                 self.dtype = self.dtype.newbyteorder("<" if order == "=" else order)
             case _:
-                raise UnreadableError("holds an array of something else than plain numbers")
+                raise UnreadableError(_NOT_NUMBERS)
 
 
 class PickledArray:
@@ -67,9 +69,9 @@ class PickledArray:
             case (int(), tuple(shape), PickledDtype(dtype=dtype), bool(fortran), data):
                 data = data.text if isinstance(data, Latin1) else data
             case _:
-                raise UnreadableError("holds an array of something else than plain numbers")
+                raise UnreadableError(_NOT_NUMBERS)
         if not isinstance(data, bytes | bytearray | str):
-            raise UnreadableError("holds an array of something else than plain numbers")
+            raise UnreadableError(_NOT_NUMBERS)
         declared = element_count(shape) * dtype.itemsize
         if declared != len(data):
             raise DamagedError(f"an array of {declared:,} bytes has {len(data):,}")
@@ -88,7 +90,7 @@ class PickledArray:
 def _reconstruct(kind: object, shape: object, code: object) -> PickledArray:
     """Stand in for numpy's `_reconstruct`: a subclass of ndarray is not wanted; `shape` is not allocated."""
     if kind != Global("numpy.ndarray"):
-        raise UnreadableError("holds an array of something else than plain numbers")
+        raise UnreadableError(_NOT_NUMBERS)
     return PickledArray()
 
 
@@ -109,14 +111,17 @@ def _ordered_dict(pairs: object = None) -> dict[str, object]:
     The list is emptied, so a file that asks again and again for a copy of a long one gets nothing.
     """
     made: dict[str, object] = {}
-    for pair in pairs if isinstance(pairs, list) else []:
+    if pairs is None:
+        return made
+    if not isinstance(pairs, list):
+        raise UnreadableError("holds an OrderedDict whose items are no pairs")
+    for pair in pairs:
         match pair:
             case [str(key), value]:
                 made[key] = value
             case _:
                 raise UnreadableError("holds an OrderedDict whose items are no pairs")
-    if isinstance(pairs, list):
-        pairs.clear()
+    pairs.clear()
     return made
 
 
