@@ -10,7 +10,7 @@ import pytest
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.specs import RRDBNetSpec
-from realesrgan_paddle.tools import export_model, infer, predict
+from realesrgan_paddle.tools import compare, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.weight_writers import write_pdparams
@@ -83,6 +83,15 @@ def test_a_bad_picture_is_the_last_line(work, tmp_path, capsys):
     assert infer.main(flags) == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last == f"5 of 6 images are in {tmp_path}/out; failed: {tmp_path}/inputs/bad.png"
+
+
+def test_compare_shows_weights_and_graphs_alike(work, tmp_path, capsys):
+    models = [f"weights={work}/net_g_10.pdparams", f"graph={work}/infer"]
+    one = ["--input", f"{work}/inputs/rgb.jpg", "--models", *models, "--output", str(tmp_path / "compare")]
+    assert compare.main(one) == 0
+    printed = capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "compare").iterdir()) == ["index.html", "sheet.png"]
+    assert str(tmp_path / "compare/index.html") in printed
 
 
 def test_a_contradicting_block_names_both(work, tmp_path):

@@ -1,0 +1,179 @@
+"""Networks side by side on the same images: measured where a ground truth is known, and shown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from realesrgan_paddle.models.upscaler import TILE_PAD, Upscaler
+from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.contact_sheet import contact_sheet
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.html_page import html_page
+from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
+from realesrgan_paddle.utils.metrics import psnr, ssim
+from realesrgan_paddle.utils.panels import Crop, Mean, Panel, Row, most_detailed
+
+INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
+SHEET, PAGE = "sheet.png", "index.html"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` wrote and measured."""
+
+    sheet: Path
+    page: Path
+    means: list[Mean]
+    """Bicubic first, then the networks in the order given; empty without ground truth."""
+    remark: str
+    """How many images were measured, and how."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One image, enlarged by each method: uint8 RGB of one size."""
+
+    results: dict[str, np.ndarray]
+    scores: dict[str, tuple[float, float]]
+    """(PSNR [dB], SSIM) of each method; empty without ground truth."""
+
+
+def load_upscalers(
+    models: Sequence[tuple[str, str]], *, tile: int = 0, tile_pad: int = TILE_PAD, device: str = "auto"
+) -> dict[str, Upscaler]:
+    """Return the upscalers of (name, model) pairs by their names; see `Upscaler.load`.
+
+    Raises:
+        UserError: two have one name, or a name is that of another column.
+    """
+    upscalers: dict[str, Upscaler] = {}
+    for name, model in models:
+        if name in (INPUT, BICUBIC, GT, *upscalers):
+            raise UserError(f"two columns cannot be named {name!r}; give {model} another name")
+        upscalers[name] = Upscaler.load(model, tile=tile, tile_pad=tile_pad, device=device)
+    return upscalers
+
+
+def compare(
+    inputs: Sequence[Path],
+    upscalers: Mapping[str, Upscaler],
+    output: str | Path,
+    *,
+    gt: Path | None = None,
+    crop: Crop | None = None,
+    crop_size: int = 96,
+    crops: int = 2,
+    most_rows: int = 12,
+) -> Comparison:
+    """Enlarge `inputs` by bicubic interpolation and by each network; write a sheet and a page into `output`.
+
+    All images are measured; so many are shown that there are `most_rows` rows. Results are compared at the
+    scale of the largest network. Metrics are of the Y channel, without `scale` pixels at each border.
+
+    Args:
+        inputs: low-quality images.
+        upscalers: the networks by the names to show.
+        output: folder, made when missing; files of an earlier run are replaced.
+        gt: the ground truth of the one input, or a folder of images named as the inputs are.
+        crop: the piece of each input to show; None for those of most detail.
+        crop_size: sides of the pieces in input pixels, without `crop`.
+        crops: pieces of one image, without `crop`.
+        most_rows: rows in all.
+
+    Raises:
+        UserError: an image cannot be read, a ground truth has another size, or the crop is outside.
+    """
+    scale = max(upscaler.scale for upscaler in upscalers.values())
+    truths = _match(inputs, gt)
+    shown = set(_spread(inputs, max(1, most_rows // (1 if crop else crops))))
+    rows: list[Row] = []
+    scores = []
+    for path in inputs:
+        lq = to_uint8(read_rgb(path))
+        pieces = _pieces(path, lq, crop, crop_size, crops) if path in shown else []
+        measured = _measure(path, lq, upscalers, scale, truths.get(path))
+        rows += [_row(path.name, lq, measured, piece, scale) for piece in pieces]
+        if measured.scores:
+            scores.append(measured.scores)
+    means = [Mean(name, *np.mean([score[name] for score in scores], axis=0)) for name in (scores[0] if scores else ())]
+    remark = _remark(len(inputs), len(scores), scale)
+    names = list(upscalers)
+    headline = f"Before and after, x{scale}: {', '.join(names)}"
+    page = html_page(rows, means, headline=headline, remark=remark, before=_before(names), after=names[-1])
+    done = Comparison(Path(output) / SHEET, Path(output) / PAGE, means, remark)
+    write_image(done.sheet, contact_sheet(rows, means, remark))
+    with atomic_path(done.page) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return done
+
+
+def _measure(path: Path, lq: np.ndarray, upscalers: Mapping[str, Upscaler], scale: int, gt: Path | None) -> Measured:
+    height, width = lq.shape[0] * scale, lq.shape[1] * scale
+    results = {BICUBIC: np.array(Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC))}
+    results |= {name: upscaler(lq, outscale=scale) for name, upscaler in upscalers.items()}
+    if gt is None:
+        return Measured(results, {})
+    truth = to_uint8(read_rgb(gt))
+    if not (0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale):
+        raise UserError(f"{gt}: {_size(truth)} pixels are not {scale} times the {_size(lq)} of {path}")
+    truth = truth[:height, :width]
+    scores = {
+        name: (psnr(sr, truth, crop_border=scale, y_channel=True), ssim(sr, truth, crop_border=scale, y_channel=True))
+        for name, sr in results.items()
+    }
+    return Measured(results | {GT: truth}, scores)
+
+
+def _row(name: str, lq: np.ndarray, measured: Measured, piece: Crop, scale: int) -> Row:
+    """Return the panels of one piece of one image: the input's pixels enlarged, each result, the ground truth."""
+    panels = [Panel(INPUT, piece.of(lq).repeat(scale, 0).repeat(scale, 1))]
+    for method, result in measured.results.items():
+        note = "{:.2f} dB, {:.4f}".format(*measured.scores[method]) if method in measured.scores else ""
+        panels.append(Panel(method, np.ascontiguousarray(piece.of(result, scale)), note))
+    return Row(f"{name}, {piece.width}x{piece.height} pixels at ({piece.x}, {piece.y})", panels)
+
+
+def _pieces(path: Path, lq: np.ndarray, crop: Crop | None, size: int, count: int) -> list[Crop]:
+    if crop is None:
+        return most_detailed(lq, size, count)
+    if crop.x + crop.width > lq.shape[1] or crop.y + crop.height > lq.shape[0]:
+        raise UserError(f"{path}: has {_size(lq)} pixels, so the crop {crop} reaches beyond them")
+    return [crop]
+
+
+def _match(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
+    """Return the ground truth of each input that has one."""
+    if gt is None:
+        return {}
+    if gt.is_file() and len(inputs) == 1:
+        return {inputs[0]: gt}
+    by_stem = {path.stem: path for path in list_images(gt)}
+    found = {path: by_stem[path.stem] for path in inputs if path.stem in by_stem}
+    if not found:
+        raise UserError(f"{gt}: no image here is named as an input is, such as {inputs[0].stem}.png")
+    return found
+
+
+def _spread(inputs: Sequence[Path], count: int) -> list[Path]:
+    """Return at most `count` of the inputs, spread evenly."""
+    count = min(count, len(inputs))
+    return [inputs[number * len(inputs) // count] for number in range(count)]
+
+
+def _before(names: Sequence[str]) -> str:
+    return names[0] if len(names) > 1 else BICUBIC
+
+
+def _remark(count: int, measured: int, scale: int) -> str:
+    images = f"{count} image{'s' * (count != 1)}"
+    if not measured:
+        return f"{images}; no ground truth, so nothing is measured"
+    of = "" if measured == count else f"; means over the {measured} with a ground truth"
+    return f"{images}{of}; PSNR and SSIM of the Y channel of whole images but for {scale} pixels at each border"
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}x{image.shape[0]}"

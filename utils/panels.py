@@ -1,0 +1,75 @@
+"""What a before/after sheet or page shows, and where to look: no networks here, only finished pictures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a row: the same piece of an image, made by one method."""
+
+    label: str
+    """The method, the column's head."""
+    image: np.ndarray
+    """uint8 RGB (H, W, 3); of one size in a row."""
+    note: str = ""
+    """A figure to print beneath, such as "27.31 dB"."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels that show the same piece of one image."""
+
+    title: str
+    panels: Sequence[Panel]
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean metrics of one method."""
+
+    label: str
+    psnr: float
+    """[dB]; may be infinite."""
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A piece of an image, in its pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, image: np.ndarray, scale: int = 1) -> np.ndarray:
+        """Return this piece of an image that is `scale` times as large as the one the crop was chosen in."""
+        top, left = self.y * scale, self.x * scale
+        return image[top : top + self.height * scale, left : left + self.width * scale]
+
+
+def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
+    """Return up to `count` crops that hold most detail, best first; they do not overlap.
+
+    Detail is the mean gradient magnitude (Sobel) of the luma.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        size: sides of the crops; of a smaller image, the crop is all.
+        count: how many to find.
+    """
+    width, height = min(size, image.shape[1]), min(size, image.shape[0])
+    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    detail = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
+    mean = cv2.boxFilter(detail, -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
+    mean = mean[: image.shape[0] - height + 1, : image.shape[1] - width + 1]
+    crops: list[Crop] = []
+    while len(crops) < count and np.isfinite(mean).any():
+        y, x = np.unravel_index(np.argmax(mean), mean.shape)
+        crops.append(Crop(int(x), int(y), width, height))
+        mean[max(0, y - height + 1) : y + height, max(0, x - width + 1) : x + width] = -np.inf
+    return crops
