@@ -32,7 +32,9 @@ def train(cfg: Config) -> Path:
     experiment.open(dump_config(cfg), start if resumed else None)
     for change in changes:
         experiment.log(f"option changed since the run was started: {change}")
-    experiment.log(f"training on {cfg.datasets.train.name}: {cfg.datasets.train.dataroot_gt}")
+    experiment.log(
+        f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale} on {cfg.datasets.train.name}, {batches.images:,} images"
+    )
     for key, reason in cfg.ignored.items():
         experiment.log(f"option {key} is ignored: {reason}")
 

@@ -144,6 +144,7 @@ class TrainingBatches:
         self.usm = USM()
         kind = PairedDataset if train.type == "RealESRGANPairedDataset" else HighQualityDataset
         dataset = kind.open(train, cfg.gt_size, cfg.scale, cfg.manual_seed)
+        self.images = len(dataset)
         sampler = EndlessSampler(
             length=len(dataset),
             batch_size=train.batch_size_per_gpu,
