@@ -60,7 +60,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     Args:
         video: the footage; None for ten seconds of street traffic out of a package.
         folder: where to work.
-        iterations: how long to train; 600 take about four minutes on two CPU cores.
+        iterations: how long to train; 300 take two to four minutes on two CPU cores.
 
     Raises:
         UserError: a step failed, the video has fewer than two key frames, or this is no checkout.
