@@ -33,6 +33,7 @@ __all__ = [
     "Config",
     "Datasets",
     "GANLossOptions",
+    "GeneratorOptions",
     "KernelOptions",
     "LQConfig",
     "LoggerOptions",

@@ -30,10 +30,9 @@ from realesrgan_paddle.models.specs import SPECS
 from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
 from realesrgan_paddle.options.config import (
     Config,
+    GeneratorOptions,
     OptimizerOptions,
     PerceptualLossOptions,
-    RRDBNetOptions,
-    SRVGGNetCompactOptions,
     UNetDiscriminatorSNOptions,
 )
 from realesrgan_paddle.utils.batch import Batch
@@ -79,7 +78,7 @@ def build_step(cfg: Config) -> PixelStep | GANStep:
 
 
 def build_network(
-    options: RRDBNetOptions | SRVGGNetCompactOptions | UNetDiscriminatorSNOptions,
+    options: GeneratorOptions | UNetDiscriminatorSNOptions,
     pretrained: str | None,
     param_key: str | None,
     strict: bool,
