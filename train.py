@@ -17,12 +17,14 @@ def train(cfg: Config) -> Path:
     """Train as `cfg` says, from the beginning or from a training state; return the last generator's file."""
     # Imported here: they load Paddle, which reads the environment that `start_paddle` sets.
     from realesrgan_paddle.training import TrainingBatches, build_step, learning_rate_factor, save
+    from realesrgan_paddle.utils.cpu_ops import choose_ops
     from realesrgan_paddle.validation import open_validation_sets, validate
 
     experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name)
     resumed = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
-    step = build_step(cfg)
+    ops, operators = choose_ops(cfg.cpu_ops)
+    step = build_step(cfg, ops)
     batches = TrainingBatches(cfg, start)
     val_sets = open_validation_sets(cfg)
     if resumed:
@@ -35,6 +37,7 @@ def train(cfg: Config) -> Path:
     experiment.log(
         f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale} on {cfg.datasets.train.name}, {batches.images:,} images"
     )
+    experiment.log(operators)
     for key, reason in cfg.ignored.items():
         experiment.log(f"option {key} is ignored: {reason}")
 

@@ -61,16 +61,15 @@ class PerceptualLoss:
         if self.perceptual_weight > 0:
             content = self.perceptual_weight * self._weighted(features, targets)
         if self.style_weight > 0:
-            style = self.style_weight * self._weighted(_grams(features), _grams(targets))
+            style = self.style_weight * self._weighted(self._grams(features), self._grams(targets))
         return content, style
 
     def _weighted(self, features: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         return sum(weight * self.distance(features[k], targets[k]) for k, weight in self.layer_weights.items())
 
-
-def _grams(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return each layer's Gram matrix (N, C, C): products of channels, averaged over C * H * W."""
-    return {name: _gram(feature) for name, feature in features.items()}
+    def _grams(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return each layer's Gram matrix (N, C, C): products of channels, averaged over C * H * W."""
+        return {name: _gram(self.vgg.ops.leave(feature)) for name, feature in features.items()}
 
 
 def _gram(feature: Tensor) -> Tensor:

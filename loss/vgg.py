@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 import paddle
 from paddle import Tensor
-from paddle.nn import functional as F
 
 from realesrgan_paddle.options.training import VGG19_LAYERS, VGG19_NUMBERS
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 from realesrgan_paddle.utils.weight_files import read_weights
 
 Normalisation = Literal["torchvision", "caffe"]
@@ -47,6 +47,7 @@ class VGG19:
         mean: what to subtract from R, G and B in [0, 1].
         std: what to divide by then.
         range_norm: whether pictures are in [-1, 1] and are mapped to [0, 1] first.
+        ops: what computes it.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class VGG19:
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
         range_norm: bool = False,
+        ops: Ops = PLAIN,
     ) -> None:
         self.layers = tuple(layer_name(layer) for layer in layers)
         deepest = max(VGG19_LAYERS.index(layer) for layer in self.layers)
@@ -67,23 +69,26 @@ class VGG19:
         self.mean = paddle.to_tensor(mean, dtype="float32").reshape([1, 3, 1, 1])
         self.std = paddle.to_tensor(std, dtype="float32").reshape([1, 3, 1, 1])
         self.range_norm = range_norm
+        self.ops = ops
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
         """Return the features of x (N, 3, H, W), RGB in [0, 1], by layer.
 
-        "convB_C" is (N, channels, H / 2^(B-1), W / 2^(B-1)), rounded down.
+        "convB_C" is (N, channels, H / 2^(B-1), W / 2^(B-1)), rounded down, in the layout of `ops`.
         """
+        ops = self.ops
         if self.range_norm:
             x = (x + 1) / 2
-        x = (x - self.mean) / self.std
+        x = ops.enter((x - self.mean) / self.std)
         features = {}
         for name, (weight, bias) in self.convolutions.items():
             if name.endswith("_1") and name != "conv1_1":
-                x = F.max_pool2d(x, 2, 2)
-            x = F.conv2d(x, weight, bias, padding=1)
+                x = ops.max_pool(x)
             if name in self.layers:
-                features[name] = x
-            x = F.relu(x)
+                features[name] = ops.conv(x, weight, bias)
+                x = ops.leaky_relu(features[name], 0.0)
+            else:
+                x = ops.conv(x, weight, bias, slope=0.0)
         return features
 
 
@@ -94,6 +99,7 @@ def load_vgg19(
     use_input_norm: bool = True,
     range_norm: bool = False,
     normalisation: Literal["auto", "torchvision", "caffe"] = "auto",
+    ops: Ops = PLAIN,
 ) -> VGG19:
     """Return VGG19's features with the weights of `vgg_path`, whatever its family.
 
@@ -106,6 +112,7 @@ def load_vgg19(
         use_input_norm: False if pictures come already normalised.
         range_norm: whether pictures are in [-1, 1] rather than [0, 1].
         normalisation: the file's family; "auto" tells it from the weights.
+        ops: what computes the features.
 
     Raises:
         UserError: there is no such file, or it does not hold VGG19; says how to get it.
@@ -119,7 +126,7 @@ def load_vgg19(
         mean, std = [m / 255 for m in CAFFE_MEAN], [CAFFE_STD] * 3
     if not use_input_norm:
         mean, std = [0.0] * 3, [1.0] * 3
-    return VGG19(weights, layers, mean=mean, std=std, range_norm=range_norm)
+    return VGG19(weights, layers, mean=mean, std=std, range_norm=range_norm, ops=ops)
 
 
 def layer_name(key: str) -> str:

@@ -1,11 +1,14 @@
-"""The few layers that the networks share and Paddle has under other keys, defaults or graph operators."""
+"""The few layers that the networks share and Paddle has under other keys or defaults."""
 
 import math
 
-import paddle
 from paddle import ParamAttr, Tensor, nn
-from paddle.nn import functional as F
 from paddle.nn.initializer import Constant, Normal, Uniform
+
+from realesrgan_paddle.utils.plain_ops import Ops
+
+LRELU = 0.2
+"""Slope of the leaky ReLUs of RRDBNet and the discriminator."""
 
 
 def conv(in_ch: int, out_ch: int, kernel_size: int = 3, stride: int = 1, *, bias: bool = True) -> nn.Conv2D:
@@ -45,24 +48,10 @@ class PReLU(nn.Layer):
         super().__init__()
         self.weight = self.create_parameter([num_parameters], default_initializer=Constant(0.25))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the activation of x (N, C, H, W)."""
-        return F.prelu(x, self.weight)
 
-
-def lrelu(x: Tensor) -> Tensor:
-    """Return x where positive and 0.2 x elsewhere, the activation of RRDBNet and the discriminator."""
-    return F.leaky_relu(x, 0.2)
-
-
-def nearest_upsample(x: Tensor, scale: int) -> Tensor:
-    """Return x (N, C, H, W) enlarged to (N, C, scale * H, scale * W) by repeating each pixel.
-
-    `F.interpolate(scale_factor=...)` gives the same values, but its graph cannot be loaded by Paddle 3's
-    new executor (Paddle issue 77340) and its gradient is three times slower on a CPU.
-    """
-    x = paddle.stack([x] * scale, axis=4).flatten(3, 4)
-    return paddle.stack([x] * scale, axis=3).flatten(2, 3)
+def convolve(ops: Ops, x: Tensor, layer: nn.Conv2D, slope: float = 1.0) -> Tensor:
+    """Return what `layer`, of stride 1, makes of x, times `slope` where it is negative."""
+    return ops.conv(x, layer.weight, layer.bias, slope=slope)
 
 
 def pixel_unshuffle(x: Tensor, scale: int) -> Tensor:

@@ -7,8 +7,9 @@ State-dict keys and shapes are those of `basicsr.archs.rrdbnet_arch.RRDBNet`.
 import paddle
 from paddle import Tensor, nn
 
-from realesrgan_paddle.models.layers import conv, lrelu, nearest_upsample, pixel_unshuffle, residual_conv
+from realesrgan_paddle.models.layers import LRELU, conv, convolve, pixel_unshuffle, residual_conv
 from realesrgan_paddle.models.shapes import UNSHUFFLE
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 
 
 class ResidualDenseBlock(nn.Layer):
@@ -22,13 +23,10 @@ class ResidualDenseBlock(nn.Layer):
         self.conv4 = residual_conv(num_feat + 3 * num_grow_ch, num_grow_ch)
         self.conv5 = residual_conv(num_feat + 4 * num_grow_ch, num_feat)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return features of the shape of x (N, num_feat, H, W)."""
-        x1 = lrelu(self.conv1(x))
-        x2 = lrelu(self.conv2(paddle.concat([x, x1], 1)))
-        x3 = lrelu(self.conv3(paddle.concat([x, x1, x2], 1)))
-        x4 = lrelu(self.conv4(paddle.concat([x, x1, x2, x3], 1)))
-        return x + 0.2 * self.conv5(paddle.concat([x, x1, x2, x3, x4], 1))
+    def forward(self, x: Tensor, ops: Ops) -> Tensor:
+        """Return features of the shape of x."""
+        convolutions = (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5)
+        return ops.dense_block(x, [(layer.weight, layer.bias) for layer in convolutions])
 
 
 class RRDB(nn.Layer):
@@ -40,9 +38,9 @@ class RRDB(nn.Layer):
         self.rdb2 = ResidualDenseBlock(num_feat, num_grow_ch)
         self.rdb3 = ResidualDenseBlock(num_feat, num_grow_ch)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return features of the shape of x (N, num_feat, H, W)."""
-        return x + 0.2 * self.rdb3(self.rdb2(self.rdb1(x)))
+    def forward(self, x: Tensor, ops: Ops) -> Tensor:
+        """Return features of the shape of x."""
+        return x + 0.2 * self.rdb3(self.rdb2(self.rdb1(x, ops), ops), ops)
 
 
 class RRDBNet(nn.Layer):
@@ -50,7 +48,12 @@ class RRDBNet(nn.Layer):
 
     The trunk always enlarges by 4. For scale 2 and 1 the input is first pixel-unshuffled by 2 and 4,
     so H and W must be multiples of that.
+
+    Attributes:
+        ops: what computes it.
     """
+
+    ops: Ops = PLAIN
 
     def __init__(
         self,
@@ -79,11 +82,16 @@ class RRDBNet(nn.Layer):
         if self.unshuffle > 1:
             self._check_size(x)
             x = pixel_unshuffle(x, self.unshuffle)
-        x = self.conv_first(x)
-        x = x + self.conv_body(self.body(x))
-        x = lrelu(self.conv_up1(nearest_upsample(x, 2)))
-        x = lrelu(self.conv_up2(nearest_upsample(x, 2)))
-        return self.conv_last(lrelu(self.conv_hr(x)))
+        ops = self.ops
+        first = convolve(ops, ops.enter(x), self.conv_first)
+        x = first
+        for block in self.body:
+            x = block(x, ops)
+        x = first + convolve(ops, x, self.conv_body)
+        x = convolve(ops, ops.enlarge_nearest(x), self.conv_up1, LRELU)
+        x = convolve(ops, ops.enlarge_nearest(x), self.conv_up2, LRELU)
+        x = convolve(ops, x, self.conv_hr, LRELU)
+        return ops.leave(convolve(ops, x, self.conv_last))
 
     def _check_size(self, x: Tensor) -> None:
         if not paddle.in_dynamic_mode():

@@ -10,6 +10,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 
 from realesrgan_paddle.models.layers import conv
+from realesrgan_paddle.utils.plain_ops import Ops
 
 EPSILON = 1e-12  # torch.nn.utils.spectral_norm's default
 
@@ -32,9 +33,9 @@ class SpectralNormConv2D(nn.Layer):
         self.register_buffer("weight_u", _normalised(paddle.randn([out_ch])))
         self.register_buffer("weight_v", _normalised(paddle.randn([in_ch * kernel_size**2])))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the convolution of x (N, in, H, W) with the normalised weight."""
-        return F.conv2d(x, self._weight(), stride=self.stride, padding=1)
+    def forward(self, x: Tensor, ops: Ops, slope: float = 1.0) -> Tensor:
+        """Return the convolution of x with the normalised weight, times `slope` where it is negative."""
+        return ops.conv(x, self._weight(), stride=self.stride, slope=slope)
 
     def _weight(self) -> Tensor:
         """Return W / sigma; gradients take sigma = u W v with u and v constant."""

@@ -6,19 +6,11 @@ shapes these are.
 
 from paddle import Tensor, nn
 
-from realesrgan_paddle.models.layers import PReLU, conv, nearest_upsample
+from realesrgan_paddle.models.layers import PReLU, conv, convolve
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops, nearest_upsample
 
-ACTIVATIONS = ("prelu", "relu", "leakyrelu")
-
-
-def _activation(act_type: str, num_feat: int) -> nn.Layer:
-    if act_type == "prelu":
-        return PReLU(num_feat)
-    if act_type == "relu":
-        return nn.ReLU()
-    if act_type == "leakyrelu":
-        return nn.LeakyReLU(0.1)
-    raise ValueError(f"SRVGGNetCompact: act_type {act_type!r} is not one of {', '.join(ACTIVATIONS)}")
+SLOPES = {"relu": 0.0, "leakyrelu": 0.1}
+ACTIVATIONS = ("prelu", *SLOPES)
 
 
 class SRVGGNetCompact(nn.Layer):
@@ -26,7 +18,12 @@ class SRVGGNetCompact(nn.Layer):
 
     All convolutions work at the input's size; the last one's channels become pixels and are added to the
     input enlarged by repeating pixels, so the network learns a residual.
+
+    Attributes:
+        ops: what computes it.
     """
+
+    ops: Ops = PLAIN
 
     def __init__(
         self,
@@ -38,13 +35,31 @@ class SRVGGNetCompact(nn.Layer):
         act_type: str = "prelu",
     ) -> None:
         super().__init__()
+        if act_type not in ACTIVATIONS:
+            raise ValueError(f"SRVGGNetCompact: act_type {act_type!r} is not one of {', '.join(ACTIVATIONS)}")
         self.upscale = upscale
-        layers = [conv(num_in_ch, num_feat), _activation(act_type, num_feat)]
-        for _ in range(num_conv):
-            layers += [conv(num_feat, num_feat), _activation(act_type, num_feat)]
+        self.slope = SLOPES.get(act_type)
+        """Of the activations; None where they are PReLUs, which learn theirs."""
+        convolutions = [conv(num_in_ch, num_feat), *(conv(num_feat, num_feat) for _ in range(num_conv))]
+        # Every second layer is an activation: so are the state dict's keys numbered.
+        layers = [part for layer in convolutions for part in (layer, self._activation(num_feat))]
         self.body = nn.Sequential(*layers, conv(num_feat, num_out_ch * upscale**2))
-        self.upsampler = nn.PixelShuffle(upscale)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the enlarged pictures."""
-        return self.upsampler(self.body(x)) + nearest_upsample(x, self.upscale)
+        ops = self.ops
+        features = ops.enter(x)
+        *hidden, last = list(self.body)
+        for i in range(0, len(hidden), 2):
+            features = self._activated(hidden[i], hidden[i + 1], features)
+        features = convolve(ops, features, last)
+        return ops.pixel_shuffle(features, self.upscale) + nearest_upsample(x, self.upscale)
+
+    def _activation(self, num_feat: int) -> nn.Layer:
+        """Return the weights of an activation, or a placeholder where it has none."""
+        return PReLU(num_feat) if self.slope is None else nn.Identity()
+
+    def _activated(self, convolution: nn.Conv2D, activation: nn.Layer, x: Tensor) -> Tensor:
+        if self.slope is None:
+            return self.ops.prelu(convolve(self.ops, x, convolution), activation.weight)
+        return convolve(self.ops, x, convolution, self.slope)

@@ -5,21 +5,22 @@ Wang et al. 2021, "Real-ESRGAN", section 3.3 and figure 6. State-dict keys and s
 """
 
 from paddle import Tensor, nn
-from paddle.nn import functional as F
 
-from realesrgan_paddle.models.layers import conv, lrelu
+from realesrgan_paddle.models.layers import LRELU, conv, convolve
 from realesrgan_paddle.models.spectral_norm import SpectralNormConv2D
-
-
-def _upsample(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 
 
 class UNetDiscriminatorSN(nn.Layer):
     """Judge each pixel of (N, num_in_ch, H, W), RGB in [0, 1]: (N, 1, H, W) logits, larger for real.
 
     H and W must be multiples of 8, or the skip connections do not fit.
+
+    Attributes:
+        ops: what computes it.
     """
+
+    ops: Ops = PLAIN
 
     def __init__(self, num_in_ch: int = 3, num_feat: int = 64, skip_connection: bool = True) -> None:
         super().__init__()
@@ -43,16 +44,20 @@ class UNetDiscriminatorSN(nn.Layer):
                 f"UNetDiscriminatorSN: {height} x {width} pixels (height x width) are not multiples of 8;"
                 " choose a gt_size that is"
             )
-        x0 = lrelu(self.conv0(x))
-        x1 = lrelu(self.conv1(x0))
-        x2 = lrelu(self.conv2(x1))
-        x3 = lrelu(self.conv3(x2))
+        ops = self.ops
+        x0 = convolve(ops, ops.enter(x), self.conv0, LRELU)
+        x1 = self.conv1(x0, ops, LRELU)
+        x2 = self.conv2(x1, ops, LRELU)
+        x3 = self.conv3(x2, ops, LRELU)
 
-        x4 = lrelu(self.conv4(_upsample(x3)))
-        x5 = lrelu(self.conv5(_upsample(x4 + x2 if self.skip_connection else x4)))
-        x6 = lrelu(self.conv6(_upsample(x5 + x1 if self.skip_connection else x5)))
-        out = x6 + x0 if self.skip_connection else x6
+        x4 = self.conv4(ops.enlarge_bilinear(x3), ops, LRELU)
+        x5 = self.conv5(ops.enlarge_bilinear(self._joined(x4, x2)), ops, LRELU)
+        x6 = self.conv6(ops.enlarge_bilinear(self._joined(x5, x1)), ops, LRELU)
+        out = self._joined(x6, x0)
 
-        out = lrelu(self.conv7(out))
-        out = lrelu(self.conv8(out))
-        return self.conv9(out)
+        out = self.conv7(out, ops, LRELU)
+        out = self.conv8(out, ops, LRELU)
+        return ops.leave(convolve(ops, out, self.conv9))
+
+    def _joined(self, x: Tensor, skipped: Tensor) -> Tensor:
+        return x + skipped if self.skip_connection else x

@@ -170,6 +170,12 @@ class Config(SynthesisOptions):
         default=False, description="Go on from the newest training state of this run, if there is one."
     )
 
+    cpu_ops: Literal["auto", "onednn", "onednn_bf16", "plain"] = Field(
+        default="auto",
+        description="Operators on a CPU: oneDNN's in float32, the same with convolutions in bfloat16, or Paddle's own; "
+        "auto: onednn where the installed Paddle has it, else plain. The log says which and why.",
+    )
+
     l1_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the pixel loss.")
     percep_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the perceptual loss.")
     gan_gt_usm: bool = Field(default=False, description="Sharpen the ground truth that the discriminator sees.")

@@ -38,6 +38,7 @@ from realesrgan_paddle.options.config import (
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.checkpoint import TrainingState, save_state
 from realesrgan_paddle.utils.experiment import Experiment
+from realesrgan_paddle.utils.plain_ops import Ops
 from realesrgan_paddle.utils.seeds import Stream, generator
 from realesrgan_paddle.utils.weight_files import read_weights
 from realesrgan_paddle.utils.weight_writers import write_pdparams
@@ -49,21 +50,24 @@ PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
 }
 
 
-def build_step(cfg: Config) -> PixelStep | GANStep:
-    """Return the training step of `cfg.model_type`: networks with their first weights, losses, optimizers."""
+def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
+    """Return the training step of `cfg.model_type`: networks with their first weights, losses, optimizers.
+
+    `ops` computes the networks; see `utils.cpu_ops`.
+    """
     paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
     train, path = cfg.train, cfg.path
-    net_g = build_network(cfg.network_g, path.pretrain_network_g, path.param_key_g, path.strict_load_g)
+    net_g = build_network(cfg.network_g, path.pretrain_network_g, path.param_key_g, path.strict_load_g, ops)
     pixel_step = PixelStep(
         generator=net_g,
         ema=EMA(net_g, train.ema_decay),
-        losses=build_losses(cfg),
+        losses=build_losses(cfg, ops),
         optimizer_g=build_optimizer(train.optim_g, net_g),
         lr_g=train.optim_g.lr,
     )
     if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
         return pixel_step
-    net_d = build_network(cfg.network_d, path.pretrain_network_d, path.param_key_d, path.strict_load_d)
+    net_d = build_network(cfg.network_d, path.pretrain_network_d, path.param_key_d, path.strict_load_d, ops)
     gan = train.gan_opt
     return GANStep(
         **vars(pixel_step),
@@ -82,9 +86,11 @@ def build_network(
     pretrained: str | None,
     param_key: str | None,
     strict: bool,
+    ops: Ops,
 ) -> nn.Layer:
     """Return the network that `options` describe, with the weights of `pretrained` (a file or a released name)."""
     network = build(SPECS[options.type](**options.model_dump(exclude={"type"})))
+    network.ops = ops
     if pretrained is not None:
         file = obtain(pretrained, Path("weights")) if is_released(pretrained) else Path(pretrained)
         tensors = to_basicsr(read_weights(file).select(param_key), str(file))
@@ -92,25 +98,26 @@ def build_network(
     return network
 
 
-def build_losses(cfg: Config) -> ReferenceLosses:
+def build_losses(cfg: Config, ops: Ops) -> ReferenceLosses:
     """Return the generator's losses against the ground truth; one whose section is missing is left out."""
     pixel, perceptual, artifact = cfg.train.pixel_opt, cfg.train.perceptual_opt, cfg.train.artifact_opt
     return ReferenceLosses(
         pixel=PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction) if pixel else None,
-        perceptual=build_perceptual_loss(perceptual) if perceptual else None,
+        perceptual=build_perceptual_loss(perceptual, ops) if perceptual else None,
         artifact=ArtifactLoss(loss_weight=artifact.loss_weight) if artifact else None,
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
     )
 
 
-def build_perceptual_loss(options: PerceptualLossOptions) -> PerceptualLoss:
+def build_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> PerceptualLoss:
     """Return the VGG19 loss; its weights must be there."""
     vgg = load_vgg19(
         options.vgg_path,
         list(options.layer_weights),
         use_input_norm=options.use_input_norm,
         range_norm=options.range_norm,
+        ops=ops,
     )
     return PerceptualLoss(
         options.layer_weights,

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from realesrgan_paddle.options.load import load_config
+from realesrgan_paddle.utils import cpu_ops
 from realesrgan_paddle.utils.checkpoint import load_state
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.onednn_library import OneDNNError
 from realesrgan_paddle.utils.weight_files import read_weights
 from train import main, train
 
@@ -255,3 +257,12 @@ def test_debug_reports_every_iteration_under_its_own_name(tmp_path, options):
     options["logger"]["print_freq"] = 100
     assert main(["-opt", str(write_yml(tmp_path, options)), "--debug", "train.total_iter=2"]) == 0
     assert len(reported(tmp_path / "runs/debug_tiny")) == 2
+
+
+def test_the_log_says_which_operators_train_and_why(tmp_path, options, monkeypatch):
+    def missing(ops):
+        raise OneDNNError("no such library")
+
+    monkeypatch.setattr(cpu_ops, "check", missing)
+    folder = run(tmp_path, options, "train.total_iter=1")
+    assert "operators: Paddle's own (no such library)" in (folder / "train.log").read_text()

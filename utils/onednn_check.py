@@ -1,0 +1,75 @@
+"""Whether oneDNN's operators do what Paddle's own do, on this machine, with the library that was found."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from realesrgan_paddle.utils.onednn_library import F32, OneDNNError
+from realesrgan_paddle.utils.onednn_ops import OneDNNOps
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
+
+# For float32, and for bfloat16, whose numbers have 8 bits. Seen: 4e-7 and 5e-3.
+TOLERANCE = {True: 1e-5, False: 0.03}
+
+Operation = Callable[[Ops, dict[str, Tensor]], Tensor]
+SHAPES = {
+    "x": (2, 16, 6, 10),
+    "weight": (8, 16, 3, 3),
+    "bias": (8,),
+    "strided": (8, 16, 4, 4),
+    "slope": (16,),
+    **{f"weight{i}": (16, 16 + 16 * i, 3, 3) for i in range(5)},
+    **{f"bias{i}": (16,) for i in range(5)},
+}
+OPERATIONS: dict[str, Operation] = {
+    "conv": lambda ops, t: ops.conv(t["x"], t["weight"], t["bias"]),
+    "conv + leaky ReLU": lambda ops, t: ops.conv(t["x"], t["weight"], t["bias"], slope=0.2),
+    "strided conv": lambda ops, t: ops.conv(t["x"], t["strided"], stride=2),
+    "leaky_relu": lambda ops, t: ops.leaky_relu(t["x"], 0.1),
+    "prelu": lambda ops, t: ops.prelu(t["x"], t["slope"]),
+    "enlarge_nearest": lambda ops, t: ops.enlarge_nearest(t["x"]),
+    "enlarge_bilinear": lambda ops, t: ops.enlarge_bilinear(t["x"]),
+    "max_pool": lambda ops, t: ops.max_pool(t["x"]),
+    "dense_block": lambda ops, t: ops.dense_block(t["x"], [(t[f"weight{i}"], t[f"bias{i}"]) for i in range(5)]),
+}
+
+
+def check(ops: OneDNNOps) -> float:
+    """Return the greatest relative difference (of norms) from Paddle's operators, of results and gradients.
+
+    Raises:
+        OneDNNError: one of the operators differs by more than `TOLERANCE`.
+    """
+    found = differences(ops)
+    worst = max(found, key=lambda name: found[name])
+    if not found[worst] <= TOLERANCE[ops.dtype == F32]:
+        raise OneDNNError(f"{worst} differs from Paddle's by {found[worst]:.1e}")
+    return found[worst]
+
+
+def differences(ops: Ops, shapes: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, float]:
+    """Return the difference of each operation's result or gradients, whichever is greater: norm over norm.
+
+    `shapes` replaces those of the tensors that it names, (N, C, H, W) for "x".
+    """
+    random = np.random.default_rng(0)
+    arrays = {}
+    for name, shape in {**SHAPES, **(shapes or {})}.items():
+        fan_in = np.prod(shape[1:]) if len(shape) == 4 and name != "x" else 1  # weights as those of a network
+        arrays[name] = random.standard_normal(shape, np.float32) / np.float32(np.sqrt(fan_in))
+    return {name: _difference(run, ops, arrays) for name, run in OPERATIONS.items()}
+
+
+def _difference(run: Operation, ops: Ops, arrays: Mapping[str, np.ndarray]) -> float:
+    pairs = zip(_evaluated(run, ops, arrays), _evaluated(run, PLAIN, arrays), strict=True)
+    return max(float(np.linalg.norm(a - b) / np.linalg.norm(b)) for a, b in pairs)
+
+
+def _evaluated(run: Operation, ops: Ops, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the operation's result, and the gradients of its sum weighted with random numbers."""
+    leaves = {name: paddle.to_tensor(array, stop_gradient=False) for name, array in arrays.items()}
+    y = ops.leave(run(ops, {**leaves, "x": ops.enter(leaves["x"])}))
+    (y * paddle.to_tensor(np.random.default_rng(1).standard_normal(y.shape, np.float32))).sum().backward()
+    return [y.numpy(), *(leaf.grad.numpy() for leaf in leaves.values() if leaf.grad is not None)]

@@ -1,0 +1,234 @@
+"""Convolutions by oneDNN: NHWC features, weights (out, in, k, k), fused with a leaky ReLU, first gradients only.
+
+In float32, or in bfloat16 with sums, results and weights kept in float32.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import paddle
+from paddle import Tensor
+from paddle.autograd import PyLayer
+
+from realesrgan_paddle.utils.onednn_leaky_relu import leaky_relu_gradient
+from realesrgan_paddle.utils.onednn_library import (
+    BF16,
+    BIAS,
+    CONVOLUTION_DIRECT,
+    DIFF_BIAS,
+    DIFF_DST,
+    DIFF_SRC,
+    DIFF_WEIGHTS,
+    DST,
+    ELTWISE_RELU,
+    F32,
+    FORWARD_TRAINING,
+    NULL,
+    SRC,
+    WEIGHTS,
+    Primitive,
+    any_layout,
+    contiguous,
+    layout,
+    library,
+    nchw,
+    nhwc,
+    reorder,
+    size_of,
+    sizes,
+)
+
+CACHED = 512
+"""Kinds of convolution kept; a network of any depth has a dozen, and one more for each size of picture."""
+
+
+class Kind(NamedTuple):
+    """What tells one convolution from another; `shape` is the input's (N, C, H, W)."""
+
+    shape: tuple[int, int, int, int]
+    out_ch: int
+    kernel_size: int
+    stride: int = 1
+    slope: float = 1.0
+    has_bias: bool = True
+    dtype: int = F32
+
+    @property
+    def weight_shape(self) -> tuple[int, int, int, int]:
+        """(out, in, k, k)."""
+        return self.out_ch, self.shape[1], self.kernel_size, self.kernel_size
+
+    @property
+    def out_shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W) of the output."""
+        n, _, height, width = self.shape
+        return n, self.out_ch, self._steps(height), self._steps(width)
+
+    def _steps(self, size: int) -> int:
+        return (size + 2 - self.kernel_size) // self.stride + 1
+
+
+class Convolution:
+    """The primitives of one kind of convolution. Features are NHWC, x and the output's gradient of type `dtype`."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        dtype = kind.dtype
+        self.x, self.y = nhwc(kind.shape, dtype), nhwc(kind.out_shape, dtype)
+        self.x32, self.y32 = nhwc(kind.shape), nhwc(kind.out_shape)
+        self.weight, self.weight32 = any_layout(kind.weight_shape, dtype), any_layout(kind.weight_shape)
+        self.bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
+        self.geometry = [sizes((kind.stride,) * 2), sizes((0, 0)), *[sizes((1, 1))] * 2]
+        bias = {BIAS: self.bias} if kind.has_bias else {}
+        forward = self._describe_forward(self.y32, _leaky_relu_after(kind.slope))
+        self.forward = Primitive(forward, {SRC: self.x, WEIGHTS: None, DST: self.y32, **bias})
+        self.weight_to_forward = reorder(nchw(kind.weight_shape), self.forward.layouts[WEIGHTS])
+        self._add_gradients()
+
+    def _describe_forward(self, y: Any, attributes: Any) -> Any:
+        return library().create(
+            "dnnl_convolution_forward_primitive_desc_create",
+            library().engine,
+            FORWARD_TRAINING,
+            CONVOLUTION_DIRECT,
+            self.x,
+            self.weight,
+            self.bias,
+            y,
+            *self.geometry,
+            attributes,
+        )
+
+    def _add_gradients(self) -> None:
+        dnnl, kind = library(), self.kind
+        hint = self._describe_forward(self.y, NULL)
+        arguments = (dnnl.engine, CONVOLUTION_DIRECT)
+        backward_data = dnnl.create(
+            "dnnl_convolution_backward_data_primitive_desc_create",
+            *arguments,
+            self.x32,
+            self.weight,
+            self.y,
+            *self.geometry,
+            hint,
+            NULL,
+        )
+        self.backward_data = Primitive(backward_data, {DIFF_SRC: self.x32, WEIGHTS: None, DIFF_DST: self.y})
+        self.weight_to_backward = reorder(nchw(kind.weight_shape), self.backward_data.layouts[WEIGHTS])
+        backward_weights = dnnl.create(
+            "dnnl_convolution_backward_weights_primitive_desc_create",
+            *arguments,
+            self.x,
+            self.weight32,
+            self.bias,
+            self.y,
+            *self.geometry,
+            hint,
+            NULL,
+        )
+        memories = {SRC: self.x, DIFF_WEIGHTS: None, DIFF_DST: self.y}
+        memories |= {DIFF_BIAS: self.bias} if kind.has_bias else {}
+        self.backward_weights = Primitive(backward_weights, memories)
+        self.weight_gradient = reorder(self.backward_weights.layouts[DIFF_WEIGHTS], nchw(kind.weight_shape))
+        dnnl.call("dnnl_primitive_desc_destroy", hint)
+
+
+@lru_cache(CACHED)
+def convolution(kind: Kind) -> Convolution:
+    """Return the primitives of this kind of convolution, made once."""
+    return Convolution(kind)
+
+
+def _leaky_relu_after(slope: float) -> Any:
+    """Return the attributes that multiply negative results by `slope`; none for 1."""
+    if slope == 1:
+        return NULL
+    dnnl = library()
+    steps = dnnl.create("dnnl_post_ops_create")
+    dnnl.call("dnnl_post_ops_append_eltwise", steps, ELTWISE_RELU, slope, 0.0)
+    attributes = dnnl.create("dnnl_primitive_attr_create")
+    dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, steps)
+    dnnl.call("dnnl_post_ops_destroy", steps)
+    return attributes
+
+
+def reordered(copy: Primitive, tensor: Tensor) -> Tensor:
+    """Return the tensor in the layout that `copy` writes, as bytes."""
+    out = paddle.empty([size_of(copy.layouts[DST])], "uint8")
+    copy({SRC: tensor.data_ptr(), DST: out.data_ptr()})
+    return out
+
+
+@lru_cache(CACHED)
+def _rounding(elements: int) -> Primitive:
+    return reorder(layout((elements,), (1,)), layout((elements,), (1,), BF16))
+
+
+def rounded(tensor: Tensor, dtype: int) -> Tensor:
+    """Return the contiguous float32 tensor in `dtype`, a tensor of the same shape."""
+    if dtype == F32:
+        return tensor
+    out = paddle.empty(tensor.shape, "bfloat16")
+    _rounding(tensor.size)({SRC: tensor.data_ptr(), DST: out.data_ptr()})
+    return out
+
+
+class ConvolutionLayer(PyLayer):
+    """A convolution that learns; apply(x, weight, bias or None, stride, slope, dtype)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, slope: float, dtype: int
+    ) -> Tensor:
+        """Return the convolution of x (N, H, W, C), float32."""
+        n, height, width, channels = x.shape
+        shape = (n, channels, height, width)
+        kind = Kind(shape, weight.shape[0], weight.shape[2], stride, slope, bias is not None, dtype)
+        primitives = convolution(kind)
+        n, channels, height, width = kind.out_shape
+        y = paddle.empty([n, height, width, channels])
+        ctx.x_shape, ctx.kind = x.shape, kind
+        # Asked now: a network frozen for this pass may learn again before the gradients come.
+        ctx.learns_x, ctx.learns_weight = not x.stop_gradient, not weight.stop_gradient
+        x, weight = rounded(contiguous(x), dtype), contiguous(weight)
+        addresses = {SRC: x.data_ptr(), DST: y.data_ptr()}
+        if bias is not None:
+            addresses[BIAS] = bias.data_ptr()
+        blocked = reordered(primitives.weight_to_forward, weight)
+        primitives.forward({**addresses, WEIGHTS: blocked.data_ptr()})
+        ctx.save_for_backward(x if ctx.learns_weight else None, weight, y if slope != 1 else None)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of x, weight and bias; None for what does not learn."""
+        x, weight, y = ctx.saved_tensor()
+        kind, dy = ctx.kind, contiguous(dy)
+        if kind.slope != 1:
+            dy = leaky_relu_gradient(y, dy, kind.slope)
+        dy = rounded(dy, kind.dtype)
+        dx = _x_gradient(kind, dy, weight, ctx.x_shape) if ctx.learns_x else None
+        dw, db = _weight_gradients(kind, x, dy) if ctx.learns_weight else (None, None)
+        return (dx, dw, db) if kind.has_bias else (dx, dw)
+
+
+def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor, shape: list[int]) -> Tensor:
+    primitives = convolution(kind)
+    dx = paddle.empty(shape)
+    blocked = reordered(primitives.weight_to_backward, weight)
+    primitives.backward_data({DIFF_SRC: dx.data_ptr(), WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()})
+    return dx
+
+
+def _weight_gradients(kind: Kind, x: Tensor, dy: Tensor) -> tuple[Tensor, Tensor | None]:
+    primitives = convolution(kind)
+    backward = primitives.backward_weights
+    blocked = paddle.empty([size_of(backward.layouts[DIFF_WEIGHTS])], "uint8")
+    db = paddle.empty([kind.out_ch]) if kind.has_bias else None
+    addresses = {SRC: x.data_ptr(), DIFF_WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()}
+    if db is not None:
+        addresses[DIFF_BIAS] = db.data_ptr()
+    backward(addresses)
+    dw = paddle.empty(kind.weight_shape)
+    primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})
+    return dw, db

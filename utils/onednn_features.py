@@ -1,0 +1,202 @@
+"""What networks do to features besides convolving them, by oneDNN: NHWC, float32, first gradients only."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import paddle
+from paddle import Tensor
+from paddle.autograd import PyLayer
+
+from realesrgan_paddle.utils.onednn_library import (
+    DIFF_DST,
+    DIFF_SRC,
+    DIFF_WEIGHTS,
+    DST,
+    FORWARD_TRAINING,
+    NULL,
+    POOLING_MAX,
+    RESAMPLING_LINEAR,
+    RESAMPLING_NEAREST,
+    SRC,
+    WEIGHTS,
+    WORKSPACE,
+    Primitive,
+    contiguous,
+    layout,
+    library,
+    nchw,
+    nhwc,
+    reorder,
+    size_of,
+    sizes,
+)
+
+CACHED = 256
+Pair = tuple[Primitive, Primitive]
+"""Forward and backward."""
+Shape = tuple[int, int, int, int]
+"""(N, C, H, W)."""
+
+
+def shape_of(x: Tensor) -> Shape:
+    """Return the (N, C, H, W) of features x (N, H, W, C)."""
+    n, height, width, channels = x.shape
+    return n, channels, height, width
+
+
+@lru_cache(CACHED)
+def to_nhwc(shape: Shape) -> Pair:
+    """Return the copies of (N, C, H, W) to (N, H, W, C), and back."""
+    return reorder(nchw(shape), nhwc(shape)), reorder(nhwc(shape), nchw(shape))
+
+
+@lru_cache(CACHED)
+def shuffle_pixels(shape: Shape, scale: int) -> Pair:
+    """Return the copies of (N, H, W, c * scale^2) to (N, c, scale * H, scale * W), and back.
+
+    Both are views of one array (N, c, row, column, H, W), the row and the column being those in a large pixel.
+    """
+    n, channels, height, width = shape
+    c, wide = channels // scale**2, width * scale
+    dims = (n, c, scale, scale, height, width)
+    pixels = layout(dims, (height * width * channels, scale**2, scale, 1, width * channels, channels))
+    picture = layout(dims, (channels * height * width, height * scale * wide, wide, 1, scale * wide, scale))
+    return reorder(pixels, picture), reorder(picture, pixels)
+
+
+class RearrangeLayer(PyLayer):
+    """A copy to another layout; apply(x, the copies there and back, the shape of the result)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, copies: Pair, shape: Sequence[int]) -> Tensor:
+        """Return the numbers of x in their new order."""
+        there, ctx.back = copies
+        ctx.shape = x.shape
+        x, y = contiguous(x), paddle.empty(shape)
+        there({SRC: x.data_ptr(), DST: y.data_ptr()})
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        """Return the gradient in the old order."""
+        dy, dx = contiguous(dy), paddle.empty(ctx.shape)
+        ctx.back({SRC: dy.data_ptr(), DST: dx.data_ptr()})
+        return dx
+
+
+@lru_cache(CACHED)
+def _prelu(shape: Shape) -> Pair:
+    dnnl, x, weight = library(), nhwc(shape), nchw((1, shape[1], 1, 1))
+    forward = dnnl.create("dnnl_prelu_forward_primitive_desc_create", dnnl.engine, FORWARD_TRAINING, x, weight, x, NULL)
+    backward = dnnl.create(
+        "dnnl_prelu_backward_primitive_desc_create", dnnl.engine, x, weight, x, weight, x, forward, NULL
+    )
+    gradients = {DIFF_SRC: x, DIFF_WEIGHTS: weight, DIFF_DST: x}
+    return Primitive(forward, {SRC: x, WEIGHTS: weight, DST: x}), Primitive(
+        backward, {SRC: x, WEIGHTS: weight, **gradients}
+    )
+
+
+class PReLULayer(PyLayer):
+    """A PReLU with a weight for each channel; apply(x, weight)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        """Return x where positive and weight * x elsewhere."""
+        x = contiguous(x)
+        y = paddle.empty(x.shape)
+        _prelu(shape_of(x))[0]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()})
+        ctx.save_for_backward(x, weight)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of x and weight."""
+        x, weight = ctx.saved_tensor()
+        dy, dx, dw = contiguous(dy), paddle.empty(x.shape), paddle.empty(weight.shape)
+        gradients = {DIFF_SRC: dx.data_ptr(), DIFF_WEIGHTS: dw.data_ptr(), DIFF_DST: dy.data_ptr()}
+        _prelu(shape_of(x))[1]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), **gradients})
+        return dx, dw
+
+
+@lru_cache(CACHED)
+def _enlargement(shape: Shape, algorithm: int) -> Pair:
+    dnnl = library()
+    n, channels, height, width = shape
+    x, y = nhwc(shape), nhwc((n, channels, 2 * height, 2 * width))
+    forward = dnnl.create(
+        "dnnl_resampling_forward_primitive_desc_create", dnnl.engine, FORWARD_TRAINING, algorithm, NULL, x, y, NULL
+    )
+    backward = dnnl.create(
+        "dnnl_resampling_backward_primitive_desc_create", dnnl.engine, algorithm, NULL, x, y, forward, NULL
+    )
+    return Primitive(forward, {SRC: x, DST: y}), Primitive(backward, {DIFF_SRC: x, DIFF_DST: y})
+
+
+class EnlargeLayer(PyLayer):
+    """An enlargement by 2; apply(x, bilinear)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bilinear: bool) -> Tensor:
+        """Return x (N, H, W, C) as (N, 2 * H, 2 * W, C)."""
+        x = contiguous(x)
+        ctx.shape = n, height, width, channels = x.shape
+        forward, ctx.back = _enlargement(shape_of(x), RESAMPLING_LINEAR if bilinear else RESAMPLING_NEAREST)
+        y = paddle.empty([n, 2 * height, 2 * width, channels])
+        forward({SRC: x.data_ptr(), DST: y.data_ptr()})
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        """Return the gradient of x."""
+        dy, dx = contiguous(dy), paddle.empty(ctx.shape)
+        ctx.back({DIFF_SRC: dx.data_ptr(), DIFF_DST: dy.data_ptr()})
+        return dx
+
+
+@lru_cache(CACHED)
+def _max_pooling(shape: Shape) -> Pair:
+    dnnl = library()
+    n, channels, height, width = shape
+    x, y = nhwc(shape), nhwc((n, channels, height // 2, width // 2))
+    geometry = [sizes((2, 2)), sizes((2, 2)), *[sizes((0, 0))] * 3]
+    forward = dnnl.create(
+        "dnnl_pooling_forward_primitive_desc_create",
+        dnnl.engine,
+        FORWARD_TRAINING,
+        POOLING_MAX,
+        x,
+        y,
+        *geometry,
+        NULL,
+    )
+    backward = dnnl.create(
+        "dnnl_pooling_backward_primitive_desc_create", dnnl.engine, POOLING_MAX, x, y, *geometry, forward, NULL
+    )
+    there = Primitive(forward, {SRC: x, DST: y, WORKSPACE: None})
+    return there, Primitive(backward, {DIFF_SRC: x, DIFF_DST: y, WORKSPACE: there.layouts[WORKSPACE]})
+
+
+class MaxPoolLayer(PyLayer):
+    """The greatest of each 2 x 2 pixels; apply(x)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Return x (N, H, W, C) as (N, H / 2, W / 2, C), rounded down."""
+        x = contiguous(x)
+        ctx.shape = n, height, width, channels = x.shape
+        forward, ctx.back = _max_pooling(shape_of(x))
+        y = paddle.empty([n, height // 2, width // 2, channels])
+        winners = paddle.empty([size_of(forward.layouts[WORKSPACE])], "uint8")
+        forward({SRC: x.data_ptr(), DST: y.data_ptr(), WORKSPACE: winners.data_ptr()})
+        ctx.save_for_backward(winners)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        """Return the gradient of x."""
+        (winners,) = ctx.saved_tensor()
+        dy, dx = contiguous(dy), paddle.empty(ctx.shape)
+        ctx.back({DIFF_SRC: dx.data_ptr(), DIFF_DST: dy.data_ptr(), WORKSPACE: winners.data_ptr()})
+        return dx

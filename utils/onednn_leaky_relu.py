@@ -1,0 +1,81 @@
+"""Leaky ReLUs by oneDNN, of tensors in any contiguous layout."""
+
+from functools import lru_cache
+from typing import Any
+
+import paddle
+from paddle import Tensor
+from paddle.autograd import PyLayer
+
+from realesrgan_paddle.utils.onednn_library import (
+    DIFF_DST,
+    DIFF_SRC,
+    DST,
+    ELTWISE_RELU,
+    ELTWISE_RELU_USE_DST,
+    FORWARD_TRAINING,
+    NULL,
+    SRC,
+    Primitive,
+    contiguous,
+    layout,
+    library,
+)
+
+CACHED = 256
+
+
+@lru_cache(CACHED)
+def _forward(elements: int, slope: float, algorithm: int = ELTWISE_RELU) -> Primitive:
+    dnnl, x = library(), layout((elements,), (1,))
+    description = dnnl.create(
+        "dnnl_eltwise_forward_primitive_desc_create", dnnl.engine, FORWARD_TRAINING, algorithm, x, x, slope, 0.0, NULL
+    )
+    return Primitive(description, {SRC: x, DST: x})
+
+
+@lru_cache(CACHED)
+def leaky_relu_backward(elements: int, slope: float) -> Primitive:
+    """Return the primitive that makes DIFF_SRC of DIFF_DST and the output DST; in place if both are one."""
+    dnnl, x = library(), layout((elements,), (1,))
+    hint = _forward(elements, slope, ELTWISE_RELU_USE_DST).description
+    description = dnnl.create(
+        "dnnl_eltwise_backward_primitive_desc_create",
+        dnnl.engine,
+        ELTWISE_RELU_USE_DST,
+        x,
+        x,
+        x,
+        slope,
+        0.0,
+        hint,
+        NULL,
+    )
+    return Primitive(description, {DST: x, DIFF_DST: x, DIFF_SRC: x})
+
+
+def leaky_relu_gradient(y: Tensor, dy: Tensor, slope: float) -> Tensor:
+    """Return the gradient of the input, from the output y and its gradient; the signs of both are the same."""
+    dx = paddle.empty(dy.shape)
+    backward = leaky_relu_backward(dy.size, slope)
+    backward({DST: y.data_ptr(), DIFF_DST: dy.data_ptr(), DIFF_SRC: dx.data_ptr()})
+    return dx
+
+
+class LeakyReLULayer(PyLayer):
+    """A leaky ReLU; apply(x, slope)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        """Return x where positive and slope * x elsewhere."""
+        x, y = contiguous(x), paddle.empty(x.shape)
+        _forward(x.size, slope)({SRC: x.data_ptr(), DST: y.data_ptr()})
+        ctx.slope = slope
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        """Return the gradient of x."""
+        (y,) = ctx.saved_tensor()
+        return leaky_relu_gradient(y, contiguous(dy), ctx.slope)

@@ -1,0 +1,84 @@
+"""The networks' operations by oneDNN, for training on a CPU: features in NHWC, first gradients only.
+
+A second gradient (a gradient penalty, say) cannot be had through these: Paddle raises an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import paddle
+from paddle import Tensor
+
+from realesrgan_paddle.utils.onednn_convolution import ConvolutionLayer
+from realesrgan_paddle.utils.onednn_features import (
+    EnlargeLayer,
+    MaxPoolLayer,
+    PReLULayer,
+    RearrangeLayer,
+    shape_of,
+    shuffle_pixels,
+    to_nhwc,
+)
+from realesrgan_paddle.utils.onednn_leaky_relu import LeakyReLULayer
+from realesrgan_paddle.utils.onednn_library import F32
+from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE, ConvolutionWeights
+
+
+@dataclass(frozen=True)
+class OneDNNOps:
+    """The operations of `utils.plain_ops.Ops` on features (N, H, W, C).
+
+    Attributes:
+        dtype: what convolutions multiply in, `F32` or `BF16`; all else is float32.
+    """
+
+    dtype: int = F32
+
+    def enter(self, x: Tensor) -> Tensor:
+        """Return x (N, C, H, W) as (N, H, W, C)."""
+        n, channels, height, width = x.shape
+        return RearrangeLayer.apply(x, to_nhwc((n, channels, height, width)), [n, height, width, channels])
+
+    def leave(self, x: Tensor) -> Tensor:
+        """Return x (N, H, W, C) as (N, C, H, W)."""
+        there, back = to_nhwc(shape_of(x))
+        return RearrangeLayer.apply(x, (back, there), shape_of(x))
+
+    def conv(
+        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, slope: float = 1.0
+    ) -> Tensor:
+        """See `Ops`."""
+        return ConvolutionLayer.apply(x, weight, bias, stride, slope, self.dtype)
+
+    def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
+        """See `Ops`."""
+        return LeakyReLULayer.apply(x, slope)
+
+    def prelu(self, x: Tensor, weight: Tensor) -> Tensor:
+        """See `Ops`."""
+        return PReLULayer.apply(x, weight)
+
+    def enlarge_nearest(self, x: Tensor) -> Tensor:
+        """See `Ops`."""
+        return EnlargeLayer.apply(x, bilinear=False)
+
+    def enlarge_bilinear(self, x: Tensor) -> Tensor:
+        """See `Ops`."""
+        return EnlargeLayer.apply(x, bilinear=True)
+
+    def max_pool(self, x: Tensor) -> Tensor:
+        """See `Ops`."""
+        return MaxPoolLayer.apply(x)
+
+    def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
+        """See `Ops`."""
+        n, channels, height, width = shape_of(x)
+        shape = [n, channels // scale**2, height * scale, width * scale]
+        return RearrangeLayer.apply(x, shuffle_pixels(shape_of(x), scale), shape)
+
+    def dense_block(self, x: Tensor, convolutions: Sequence[ConvolutionWeights]) -> Tensor:
+        """See `Ops`."""
+        seen = x
+        for weight, bias in convolutions[:-1]:
+            seen = paddle.concat([seen, self.conv(seen, weight, bias, slope=DENSE_BLOCK_SLOPE)], -1)
+        return x + DENSE_BLOCK_SCALE * self.conv(seen, *convolutions[-1])
