@@ -7,7 +7,7 @@ is finetuned from it with `GANStep`. The names in the returned losses are BasicS
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from paddle import Tensor, nn
@@ -27,12 +27,14 @@ class ReferenceLosses:
     """The generator's losses against the ground truth; a loss that is None is left out.
 
     `pixel_usm` and `perceptual_usm` say whether the target is the sharpened ground truth. The artifact
-    loss never takes that one, as its authors' code (LDL).
+    loss never takes that one, as its authors' code (LDL). Nor do `distances`: further losses of a picture and
+    its ground truth, such as LPIPS, by the names they are reported under.
     """
 
     pixel: Callable[[Tensor, Tensor], Tensor] | None
     perceptual: Callable[[Tensor, Tensor], tuple[Tensor | None, Tensor | None]] | None = None
     artifact: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = field(default_factory=dict)
     pixel_usm: bool = True
     perceptual_usm: bool = True
 
@@ -46,7 +48,7 @@ class ReferenceLosses:
             losses |= {name: loss for name, loss in (("l_g_percep", percep), ("l_g_style", style)) if loss is not None}
         if self.artifact is not None:
             losses["l_g_artifact"] = self.artifact(sr, batch.gt, ema(batch.lq))
-        return losses
+        return losses | {name: distance(sr, batch.gt) for name, distance in self.distances.items()}
 
 
 @dataclass(kw_only=True)

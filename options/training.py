@@ -6,7 +6,7 @@ A loss is used when its section is there. Defaults are those of Real-ESRGAN's op
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from realesrgan_paddle.options.base import (
     Count,
@@ -102,6 +102,23 @@ class ArtifactLossOptions(Options):
     loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss.")
 
 
+class LPIPSLossOptions(Options):
+    """LPIPS of the output and the unsharpened ground truth; its weights come from the package index, once."""
+
+    type: Literal["LPIPSLoss"] = Field(default="LPIPSLoss", description="Which loss.")
+    net: Literal["alex", "vgg"] = Field(
+        default="alex", description="AlexNet, which costs little, or VGG16, which costs as much as DISTS."
+    )
+    loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss; 0.1 suits a pixel loss of 1.")
+
+
+class DISTSLossOptions(Options):
+    """DISTS of the output and the unsharpened ground truth; its weights come from the package index, once."""
+
+    type: Literal["DISTSLoss"] = Field(default="DISTSLoss", description="Which loss.")
+    loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss; 0.1 suits a pixel loss of 1.")
+
+
 class GANLossOptions(Options):
     """The adversarial loss of both networks."""
 
@@ -130,6 +147,8 @@ class TrainOptions(Options):
     pixel_opt: PixelLossOptions | None = Field(default=None, description="Pixel loss.")
     perceptual_opt: PerceptualLossOptions | None = Field(default=None, description="Perceptual loss.")
     artifact_opt: ArtifactLossOptions | None = Field(default=None, description="Artifact loss (LDL).")
+    lpips_opt: LPIPSLossOptions | None = Field(default=None, description="LPIPS as a loss.")
+    dists_opt: DISTSLossOptions | None = Field(default=None, description="DISTS as a loss.")
     gan_opt: GANLossOptions | None = Field(default=None, description="Adversarial loss.")
     net_d_iters: Count = Field(default=1, description="The generator is updated once in so many iterations.")
     net_d_init_iters: Natural = Field(
@@ -137,14 +156,27 @@ class TrainOptions(Options):
     )
 
 
+LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists"})
+"""The types of `MetricOptions` that measure a distance; the others measure likeness."""
+
+
 class MetricOptions(Options):
     """One figure of the validation."""
 
-    type: Literal["calculate_psnr", "calculate_ssim"] = Field(description="Which figure.")
+    type: Literal["calculate_psnr", "calculate_ssim", "calculate_lpips", "calculate_dists"] = Field(
+        description="Which figure; of LPIPS (AlexNet) and DISTS lower is better, of PSNR and SSIM higher."
+    )
     crop_border: Natural = Field(default=4, description="Pixels at each border that do not count.")
     test_y_channel: bool = Field(
-        default=False, description="Compare the luma (Y of YCbCr, ITU-R BT.601) instead of RGB."
+        default=False, description="Compare the luma (Y of YCbCr, ITU-R BT.601) instead of RGB; not of LPIPS and DISTS."
     )
+
+    @field_validator("test_y_channel")
+    @classmethod
+    def _networks_see_rgb(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("type") in LOWER_IS_BETTER:
+            raise ValueError(f"expected false, because {info.data['type']} compares RGB")
+        return value
 
 
 class ValOptions(Options):

@@ -15,10 +15,13 @@ from realesrgan_paddle.data.degradation import degrade, draw, paired_random_crop
 from realesrgan_paddle.data.pool import PairPool
 from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.loss.artifact import ArtifactLoss
+from realesrgan_paddle.loss.dists import load_dists
 from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.loss.lpips import load_lpips
 from realesrgan_paddle.loss.perceptual import PerceptualLoss
 from realesrgan_paddle.loss.pixel import CharbonnierLoss, L1Loss, MSELoss
 from realesrgan_paddle.loss.vgg import load_vgg19
+from realesrgan_paddle.loss.weighted import WeightedMean
 from realesrgan_paddle.models.build import build
 from realesrgan_paddle.models.catalogue import is_released
 from realesrgan_paddle.models.ema import EMA
@@ -105,6 +108,7 @@ def build_losses(cfg: Config, ops: Ops) -> ReferenceLosses:
         pixel=PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction) if pixel else None,
         perceptual=build_perceptual_loss(perceptual, ops) if perceptual else None,
         artifact=ArtifactLoss(loss_weight=artifact.loss_weight) if artifact else None,
+        distances=build_distances(cfg.train),
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
     )
@@ -126,6 +130,17 @@ def build_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> Perceptua
         style_weight=options.style_weight,
         criterion=options.criterion,
     )
+
+
+def build_distances(train: TrainOptions) -> dict[str, WeightedMean]:
+    """Return LPIPS and DISTS, where their sections are there, by the names they are reported under."""
+    lpips, dists = train.lpips_opt, train.dists_opt
+    losses = {}
+    if lpips:
+        losses["l_g_lpips"] = WeightedMean(load_lpips(lpips.net), lpips.loss_weight)
+    if dists:
+        losses["l_g_dists"] = WeightedMean(load_dists(), dists.loss_weight)
+    return losses
 
 
 def build_optimizer(options: OptimizerOptions, network: nn.Layer) -> paddle.optimizer.Adam:

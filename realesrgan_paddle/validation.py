@@ -8,17 +8,17 @@ import paddle
 from paddle import nn
 
 from realesrgan_paddle.data.datasets import ValidationDataset
+from realesrgan_paddle.metrics import open_metric
 from realesrgan_paddle.models.upscaler import Upscaler
 from realesrgan_paddle.options.config import Config, ValOptions
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.metrics import psnr, ssim
-
-METRICS = {"calculate_psnr": psnr, "calculate_ssim": ssim}
 
 
 def open_validation_sets(cfg: Config) -> list[ValidationDataset]:
-    """Return the sets of `datasets.val...`; their files must exist."""
+    """Return the sets of `datasets.val...`; their files, and the weights that `val.metrics` needs, must exist."""
+    for metric in cfg.val.metrics.values() if cfg.val else ():
+        open_metric(metric)
     return [ValidationDataset.open(options, cfg.scale) for options in cfg.datasets.validation.values()]
 
 
@@ -57,14 +57,14 @@ def _validate_one(
         return network(paddle.to_tensor(lq)).numpy()
 
     upscale = Upscaler(_run, dataset.scale)
-    values: dict[str, list[float]] = {name: [] for name in options.metrics}
+    measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
+    values: dict[str, list[float]] = {name: [] for name in measures}
     for image in dataset:
         sr = upscale(image.lq)
         if save_to is not None:
             write_image(save_to / image.name / f"{image.name}_{iteration}.png", sr)
         if image.gt is None:
             continue
-        for name, metric in options.metrics.items():
-            measure = METRICS[metric.type]
-            values[name].append(measure(sr, image.gt, crop_border=metric.crop_border, y_channel=metric.test_y_channel))
+        for name, measure in measures.items():
+            values[name].append(measure(sr, image.gt))
     return {name: float(np.mean(found)) for name, found in values.items() if found}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sample_perceptual_metrics as sample
 import yaml
 
 from realesrgan_paddle.options.load import load_config
@@ -14,6 +15,7 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.onednn_library import OneDNNError
 from realesrgan_paddle.utils.weight_files import read_weights
+from realesrgan_paddle.utils.weight_writers import write_pdparams
 from train import main, train
 
 pytestmark = pytest.mark.paddle
@@ -194,6 +196,26 @@ def test_validation_measures_and_saves(tmp_path, options):
     assert 5 < line["held_out/psnr"] < 60
     assert 0 < line["held_out/ssim"] < 1
     assert (folder / "visualization/held_out/a/a_2.png").is_file()
+
+
+def test_lpips_and_dists_train_and_are_measured(tmp_path, options, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # weights/ is taken from where training is started
+    networks = {"lpips_alex": sample.network("alex") | sample.linear("alex")}
+    networks["dists"] = sample.network("vgg") | sample.dists()
+    for name, tensors in networks.items():
+        write_pdparams(tmp_path / f"weights/{name}.pdparams", {"": tensors})
+    gt = picture(64, 80, 9)
+    write_image(tmp_path / "val_gt" / "a.png", gt)
+    write_image(tmp_path / "val_lq" / "a.png", gt[::4, ::4])
+    folders = {f"dataroot_{kind}": str(tmp_path / f"val_{kind}") for kind in ("gt", "lq")}
+    options["datasets"]["val"] = {"name": "held_out", "type": "PairedImageDataset", **folders}
+    options["val"] = {"val_freq": 2, "metrics": {m: {"type": f"calculate_{m}"} for m in ("psnr", "lpips", "dists")}}
+    options["train"] |= {"lpips_opt": {"loss_weight": 0.1}, "dists_opt": {"type": "DISTSLoss", "loss_weight": 0.2}}
+    first, measured = reported(run(tmp_path, options, "train.total_iter=2"))[::2]
+    assert first["l_g_lpips"] > 0
+    assert first["l_g_dists"] > 0
+    assert measured["held_out/lpips"] > 0
+    assert measured["held_out/dists"] > 0
 
 
 def test_paired_training(tmp_path, options):

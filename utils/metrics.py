@@ -28,7 +28,7 @@ def psnr(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_ch
         crop_border: pixels left out at each border.
         y_channel: compare only the Y channel of RGB images (see `luma`).
     """
-    image, reference = _comparable(image, reference, crop_border, y_channel)
+    image, reference = comparable(image, reference, crop_border, y_channel)
     error = np.mean((image - reference) ** 2)
     return float(20 * np.log10(255) - 10 * np.log10(error)) if error else float("inf")
 
@@ -41,7 +41,7 @@ def ssim(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_ch
     Raises:
         UserError: the image is smaller than the window.
     """
-    image, reference = _comparable(image, reference, crop_border, y_channel)
+    image, reference = comparable(image, reference, crop_border, y_channel)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise UserError(
             f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, not {image.shape[1]}x{image.shape[0]}"
@@ -59,10 +59,14 @@ def ssim(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_ch
     return float(value)
 
 
-def _comparable(
-    image: np.ndarray, reference: np.ndarray, crop_border: int, y_channel: bool
+def comparable(
+    image: np.ndarray, reference: np.ndarray, crop_border: int, y_channel: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return both images as float64, cropped, of one channel where `y_channel` asks for it."""
+    """Return both images as float64, cropped, of one channel where `y_channel` asks for it; arguments as in `psnr`.
+
+    Raises:
+        UserError: the shapes differ, or nothing is left.
+    """
     if image.shape != reference.shape:
         raise UserError(f"images of {image.shape} and {reference.shape} cannot be compared")
     inner = slice(crop_border, -crop_border or None)
