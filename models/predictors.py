@@ -20,9 +20,14 @@ MODEL_NAME = "inference.pdmodel"
 EXPORT_FIRST = "export one with tools/export_model.py"
 # oneDNN keeps what it compiled for this many input shapes; pictures of ever new sizes would fill the memory.
 ONEDNN_SHAPES = 10
-# Looking for what these fuse takes time that grows with the square of the graph, and finds nothing here:
-# RealESRGAN_x4plus loads in 5 s without them, in 60 s with them, and runs as fast (Paddle 3's name, Paddle 2's name).
-SLOW_PASSES = ("conv_elementwise_add_onednn_fuse_pass", "conv_elementwise_add_mkldnn_fuse_pass")
+# What these look for to fuse an upscaler does not have, and the first two take time that grows with the square
+# of the graph: RealESRGAN_x4plus loads in 3 s without them, in 60 s with them, and runs as fast.
+SLOW_PASSES = (
+    "conv_elementwise_add_onednn_fuse_pass",  # Paddle 3
+    "conv_elementwise_add_mkldnn_fuse_pass",  # Paddle 2
+    "conv_bn_fuse_pass",
+    "conv_eltwiseadd_bn_fuse_pass",
+)
 GPU_POOL_MB = 100  # grows as needed
 
 
@@ -75,30 +80,71 @@ def load_runner(
 
 
 class StaticRunner:
-    """Run an exported graph with paddle.inference; `scale` is its enlargement, found by trying it."""
+    """Run an exported graph with paddle.inference; `scale` is its enlargement, found by trying it.
 
-    def __init__(self, predictor: inference.Predictor, device: str = "") -> None:
-        self.predictor = predictor
+    Args:
+        program: the `.pdmodel` file.
+        weights: the `.pdiparams` file.
+        chosen: "cpu" (with oneDNN) or "gpu".
+        threads: CPU threads.
+        device: says where it runs and why.
+    """
+
+    def __init__(self, program: Path, weights: Path, chosen: str, threads: int, device: str = "") -> None:
+        self.files = (str(program), str(weights))
+        self.chosen = chosen
+        self.threads = threads
         self.device = device
-        inputs, outputs = predictor.get_input_names(), predictor.get_output_names()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise UserError(f"{len(inputs)} inputs and {len(outputs)} outputs; an upscaler has one of each")
-        self.input = predictor.get_input_handle(inputs[0])
-        self.output = predictor.get_output_handle(outputs[0])
+        self._largest = 0
+        self._predictor: inference.Predictor | None = None
         self.scale = self._find_scale()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return what the graph makes of `images`."""
-        self.input.copy_from_cpu(images)
-        self.predictor.run()
-        return self.output.copy_to_cpu()
+        # At its first run a predictor lets tensors share memory; where a larger picture comes later, each takes its
+        # own (realesr-animevideov3, 640x448 pixels: 0.7 GB against 4.5 GB). So that one gets a new predictor.
+        if images.size > self._largest:
+            self._predictor = None
+            self._predictor = inference.create_predictor(self._config())
+            self._largest = images.size
+        return _run(self._predictor, images)
+
+    def _config(self) -> inference.Config:
+        config = inference.Config(*self.files)
+        config.disable_glog_info()
+        config.enable_memory_optim()
+        for name in SLOW_PASSES:
+            config.delete_pass(name)
+        if self.chosen == "gpu":
+            config.enable_use_gpu(GPU_POOL_MB, 0)
+        else:
+            config.disable_gpu()
+            config.enable_mkldnn()
+            config.set_mkldnn_cache_capacity(ONEDNN_SHAPES)
+            config.set_cpu_math_library_num_threads(self.threads)
+        return config
 
     def _find_scale(self) -> int:
         """Return the enlargement of a 4x4 picture: 4 is a multiple of all that a network may ask for."""
-        shape = self(np.zeros((1, 3, 4, 4), np.float32)).shape
+        config = inference.Config(*self.files)
+        config.disable_glog_info()
+        config.disable_gpu()
+        config.disable_mkldnn()
+        config.switch_ir_optim(False)  # quick to load, slow to run
+        predictor = inference.create_predictor(config)
+        inputs, outputs = predictor.get_input_names(), predictor.get_output_names()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise UserError(f"{len(inputs)} inputs and {len(outputs)} outputs; an upscaler has one of each")
+        shape = _run(predictor, np.zeros((1, 3, 4, 4), np.float32)).shape
         if len(shape) != 4 or shape[:2] != (1, 3) or shape[2] != shape[3] or shape[2] % 4 or not shape[2]:
             raise UserError(f"makes {shape} of (1, 3, 4, 4); an upscaler makes (1, 3, 4 * scale, 4 * scale)")
         return shape[2] // 4
+
+
+def _run(predictor: inference.Predictor, images: np.ndarray) -> np.ndarray:
+    predictor.get_input_handle(predictor.get_input_names()[0]).copy_from_cpu(images)
+    predictor.run()
+    return predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
 
 
 def load_static(model: str | Path, *, device: str = "auto", threads: int | None = None) -> StaticRunner:
@@ -115,20 +161,8 @@ def load_static(model: str | Path, *, device: str = "auto", threads: int | None 
     """
     program, weights = _exported_files(Path(model))
     chosen, reason = pick_device(device)
-    config = inference.Config(str(program), str(weights))
-    config.disable_glog_info()
-    config.enable_memory_optim()
-    if chosen == "gpu":
-        config.enable_use_gpu(GPU_POOL_MB, 0)
-    else:
-        config.disable_gpu()
-        config.enable_mkldnn()
-        config.set_mkldnn_cache_capacity(ONEDNN_SHAPES)
-        config.set_cpu_math_library_num_threads(threads or core_count())
-        for name in SLOW_PASSES:
-            config.delete_pass(name)
     try:
-        return StaticRunner(inference.create_predictor(config), f"{chosen} ({reason})")
+        return StaticRunner(program, weights, chosen, threads or core_count(), f"{chosen} ({reason})")
     except UserError as error:
         raise UserError(f"{program}: {error}") from error
     except (RuntimeError, ValueError, IndexError) as error:  # Paddle has no exception of its own for a bad file
