@@ -36,6 +36,7 @@ from realesrgan_paddle.options.config import (
     GeneratorOptions,
     OptimizerOptions,
     PerceptualLossOptions,
+    TrainOptions,
     UNetDiscriminatorSNOptions,
 )
 from realesrgan_paddle.utils.batch import Batch
