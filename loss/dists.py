@@ -15,6 +15,7 @@ from paddle.nn import functional as F
 from realesrgan_paddle.loss.features import VGG16, Features
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
 from realesrgan_paddle.loss.vgg import IMAGENET_MEAN, IMAGENET_STD
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 from realesrgan_paddle.utils.weight_files import read_weights
 
 CHANNELS = (3, 64, 128, 256, 512, 512)
@@ -40,10 +41,11 @@ class DISTS:
 
     Args:
         tensors: of VGG16 (see `Features`), and "alpha" and "beta" (1, 1475, 1, 1): weights of the channels.
+        ops: what computes its convolutions.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray]) -> None:
-        self.features = Features(VGG16, tensors, l2_pool, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops = PLAIN) -> None:
+        self.features = Features(VGG16, tensors, l2_pool, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops)
         total = tensors["alpha"].sum() + tensors["beta"].sum()
         self.alpha, self.beta = (
             paddle.to_tensor(tensors[name] / total).split(CHANNELS, axis=1) for name in ("alpha", "beta")
@@ -74,10 +76,10 @@ def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     return (alpha * (1 - texture) + beta * (1 - structure)).sum(1, keepdim=True)
 
 
-def load_dists(folder: str | Path = "weights") -> DISTS:
+def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
     """Return DISTS with the authors' weights, dists.pdparams in `folder`, got there first if need be.
 
     Raises:
         UserError: they cannot be had; says how.
     """
-    return DISTS(read_weights(obtain_metric_weights("dists", folder)).select())
+    return DISTS(read_weights(obtain_metric_weights("dists", folder)).select(), ops)

@@ -13,42 +13,36 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
+
 Pool = Callable[[Tensor], Tensor]
 
 
-class Convolution(NamedTuple):
-    """A convolution and its ReLU: number in torchvision's `features`, stride, padding, what becomes of it."""
+class Block(NamedTuple):
+    """Convolutions, each with its ReLU, up to features that are compared."""
 
-    number: int
+    numbers: tuple[int, ...]
+    """Of the convolutions in torchvision's `features`."""
     stride: int = 1
     padding: int = 1
-    pooled: bool = False
-    """Whether the input is pooled first."""
-    returned: bool = False
-    """Whether its features are compared."""
+    """Of a block's only convolution; those of several have 1."""
+    pooled: bool = True
+    """Whether the features of the block before are pooled first."""
 
 
 ALEXNET = (
-    Convolution(0, stride=4, padding=2, returned=True),
-    Convolution(3, padding=2, pooled=True, returned=True),
-    Convolution(6, pooled=True, returned=True),
-    Convolution(8, returned=True),
-    Convolution(10, returned=True),
+    Block((0,), stride=4, padding=2, pooled=False),
+    Block((3,), padding=2),
+    Block((6,)),
+    Block((8,), pooled=False),
+    Block((10,), pooled=False),
 )
 VGG16 = (
-    Convolution(0),
-    Convolution(2, returned=True),
-    Convolution(5, pooled=True),
-    Convolution(7, returned=True),
-    Convolution(10, pooled=True),
-    Convolution(12),
-    Convolution(14, returned=True),
-    Convolution(17, pooled=True),
-    Convolution(19),
-    Convolution(21, returned=True),
-    Convolution(24, pooled=True),
-    Convolution(26),
-    Convolution(28, returned=True),
+    Block((0, 2), pooled=False),
+    Block((5, 7)),
+    Block((10, 12, 14)),
+    Block((17, 19, 21)),
+    Block((24, 26, 28)),
 )
 
 
@@ -71,32 +65,40 @@ class Features:
         pool: what stands between the blocks.
         mean: what to subtract from R, G and B in [0, 1].
         std: what to divide by then.
+        ops: what computes the convolutions.
     """
 
     def __init__(
         self,
-        network: Sequence[Convolution],
+        network: Sequence[Block],
         tensors: Mapping[str, np.ndarray],
         pool: Pool,
         *,
         mean: Sequence[float],
         std: Sequence[float],
+        ops: Ops = PLAIN,
     ) -> None:
         self.network = network
-        self.weights = [paddle.to_tensor(tensors[f"features.{layer.number}.weight"]) for layer in network]
-        self.biases = [paddle.to_tensor(tensors[f"features.{layer.number}.bias"]) for layer in network]
+        self.tensors = {name: paddle.to_tensor(tensor) for name, tensor in tensors.items() if "features" in name}
         self.pool = pool
         self.mean = paddle.to_tensor(mean, dtype="float32").reshape([1, 3, 1, 1])
         self.std = paddle.to_tensor(std, dtype="float32").reshape([1, 3, 1, 1])
+        self.ops = ops
 
     def __call__(self, x: Tensor) -> list[Tensor]:
         """Return the features of x (N, 3, H, W), RGB in [0, 1]: (N, channels, height, width) of each block."""
+        ops = self.ops
         x = (x - self.mean) / self.std
         features = []
-        for layer, weight, bias in zip(self.network, self.weights, self.biases, strict=True):
-            if layer.pooled:
+        for block in self.network:
+            if block.pooled:
                 x = self.pool(x)
-            x = F.relu(F.conv2d(x, weight, bias, stride=layer.stride, padding=layer.padding))
-            if layer.returned:
-                features.append(x)
+            if block.padding > 1:  # one is the convolution's own
+                x = F.pad(x, [block.padding - 1] * 4)
+            x = ops.enter(x)
+            for number in block.numbers:
+                weight, bias = self.tensors[f"features.{number}.weight"], self.tensors[f"features.{number}.bias"]
+                x = ops.conv(x, weight, bias, stride=block.stride, slope=0.0)
+            x = ops.leave(x)
+            features.append(x)
         return features

@@ -15,6 +15,7 @@ from paddle import Tensor
 from realesrgan_paddle.loss.features import ALEXNET, VGG16, Features, max_pool_2, max_pool_3
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 from realesrgan_paddle.utils.weight_files import read_weights
 
 Net = Literal["alex", "vgg"]
@@ -38,12 +39,13 @@ class LPIPS:
     Args:
         tensors: of the network (see `Features`), and "lin0.weight" (1, channels, 1, 1) to "lin4.weight".
         net: the network: AlexNet, as which LPIPS is reported, or VGG16.
+        ops: what computes its convolutions.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], net: Net = "alex") -> None:
+    def __init__(self, tensors: Mapping[str, np.ndarray], net: Net = "alex", ops: Ops = PLAIN) -> None:
         mean, std = [(shift + 1) / 2 for shift in SHIFT], [scale / 2 for scale in SCALE]
         network, pool = (ALEXNET, max_pool_3) if net == "alex" else (VGG16, max_pool_2)
-        self.features = Features(network, tensors, pool, mean=mean, std=std)
+        self.features = Features(network, tensors, pool, mean=mean, std=std, ops=ops)
         self.channel_weights = [paddle.to_tensor(tensors[f"lin{i}.weight"]) for i in range(5)]
         self.smallest = SMALLEST[net]
 
@@ -71,10 +73,10 @@ def _unit(feature: Tensor) -> Tensor:
     return feature * paddle.rsqrt(feature.square().sum(1, keepdim=True) + EPSILON)
 
 
-def load_lpips(net: Net = "alex", folder: str | Path = "weights") -> LPIPS:
+def load_lpips(net: Net = "alex", folder: str | Path = "weights", ops: Ops = PLAIN) -> LPIPS:
     """Return LPIPS with the authors' weights, lpips_NET.pdparams in `folder`, got there first if need be.
 
     Raises:
         UserError: they cannot be had; says how.
     """
-    return LPIPS(read_weights(obtain_metric_weights(f"lpips_{net}", folder)).select(), net)
+    return LPIPS(read_weights(obtain_metric_weights(f"lpips_{net}", folder)).select(), net, ops)

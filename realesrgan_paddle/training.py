@@ -109,7 +109,7 @@ def build_losses(cfg: Config, ops: Ops) -> ReferenceLosses:
         pixel=PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction) if pixel else None,
         perceptual=build_perceptual_loss(perceptual, ops) if perceptual else None,
         artifact=ArtifactLoss(loss_weight=artifact.loss_weight) if artifact else None,
-        distances=build_distances(cfg.train),
+        distances=build_distances(cfg.train, ops),
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
     )
@@ -133,14 +133,14 @@ def build_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> Perceptua
     )
 
 
-def build_distances(train: TrainOptions) -> dict[str, WeightedMean]:
+def build_distances(train: TrainOptions, ops: Ops) -> dict[str, WeightedMean]:
     """Return LPIPS and DISTS, where their sections are there, by the names they are reported under."""
     lpips, dists = train.lpips_opt, train.dists_opt
     losses = {}
     if lpips:
-        losses["l_g_lpips"] = WeightedMean(load_lpips(lpips.net), lpips.loss_weight)
+        losses["l_g_lpips"] = WeightedMean(load_lpips(lpips.net, ops=ops), lpips.loss_weight)
     if dists:
-        losses["l_g_dists"] = WeightedMean(load_dists(), dists.loss_weight)
+        losses["l_g_dists"] = WeightedMean(load_dists(ops=ops), dists.loss_weight)
     return losses
 
 

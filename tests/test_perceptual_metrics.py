@@ -15,7 +15,9 @@ from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
 from realesrgan_paddle.loss.weighted import WeightedMean
 from realesrgan_paddle.options.config import MetricOptions
+from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.plain_ops import PLAIN
 from realesrgan_paddle.utils.weight_files import read_weights
 
 pytestmark = pytest.mark.paddle
@@ -29,11 +31,18 @@ def pictures():
     return paddle.to_tensor(sr, stop_gradient=False), paddle.to_tensor(gt)
 
 
-def seeded(name):
+def seeded(name, ops=PLAIN):
     if name == "dists":
-        return DISTS({**sample.network("vgg"), **sample.dists()})
+        return DISTS({**sample.network("vgg"), **sample.dists()}, ops)
     net = name.removeprefix("lpips_")
-    return LPIPS({**sample.network(net), **sample.linear(net)}, net)
+    return LPIPS({**sample.network(net), **sample.linear(net)}, net, ops)
+
+
+def operators(name):
+    try:
+        return choose_ops(name)[0]
+    except UserError as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +50,10 @@ def lpips_alex():
     return seeded("lpips_alex")
 
 
+@pytest.mark.parametrize("ops", ["plain", "onednn"])
 @pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
-def test_value_and_gradient_equal_the_authors(name):
-    metric = seeded(name)
+def test_value_and_gradient_equal_the_authors(name, ops):
+    metric = seeded(name, operators(ops))
     sr, gt = pictures()
     value = metric(sr, gt)
     value.sum().backward()
