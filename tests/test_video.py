@@ -234,7 +234,14 @@ def test_ctrl_c_ends_an_ffmpeg_that_hangs(tmp_path: Path):
     tool = Path(__file__).parents[1] / "tools" / "extract_keyframes.py"
     command = [sys.executable, tool, "--input", tmp_path / "clip.mp4", "--output", tmp_path / "out"]
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.Popen(command, env={**os.environ, "PATH": path}, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PATH": path},
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background inherit that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     pid_file = tmp_path / "pid"
     for _ in range(300):
         if pid_file.exists() and pid_file.read_text():
