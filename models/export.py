@@ -15,7 +15,7 @@ from paddle.static import InputSpec
 
 from realesrgan_paddle.models.build import build
 from realesrgan_paddle.models.load import load_state
-from realesrgan_paddle.models.predictors import DygraphRunner, load_static
+from realesrgan_paddle.models.predictors import DygraphRunner, load_static, require_rgb
 from realesrgan_paddle.models.specs import GeneratorSpec
 from realesrgan_paddle.models.tiles import size_multiple
 from realesrgan_paddle.utils.atomic import atomic_path
@@ -52,6 +52,7 @@ def export(spec: GeneratorSpec, tensors: Mapping[str, np.ndarray], folder: str |
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; name a folder to export to")
+    require_rgb(spec, "export")
     with tempfile.TemporaryDirectory() as name, _on_cpu():
         made = Path(name)
         network = build(spec)

@@ -13,6 +13,7 @@ from paddle import inference, nn
 from realesrgan_paddle.models.build import build
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.read_generator import read_generator
+from realesrgan_paddle.models.specs import GeneratorSpec, describe
 from realesrgan_paddle.utils.devices import core_count, pick_device
 from realesrgan_paddle.utils.errors import UserError
 
@@ -46,6 +47,12 @@ class DygraphRunner:
             return self.network(paddle.to_tensor(images)).numpy()
 
 
+def require_rgb(spec: GeneratorSpec, source: str) -> None:
+    """Raise UserError unless the network takes and gives RGB, which is all that pictures are made of here."""
+    if (spec.num_in_ch, spec.num_out_ch) != (3, 3):
+        raise UserError(f"{source}: {describe(spec)}; only networks from RGB to RGB can enlarge pictures")
+
+
 def load_dygraph(model: str | Path, *, block: int | None = None, device: str = "auto") -> DygraphRunner:
     """Return a runner of the network whose weights are in the file, or have the released name, `model`.
 
@@ -57,6 +64,7 @@ def load_dygraph(model: str | Path, *, block: int | None = None, device: str = "
     if is_exported(model):
         raise UserError(f"{model}: an exported model, not weights; run it with tools/infer.py")
     spec, tensors = read_generator(model, block)
+    require_rgb(spec, str(model))
     chosen, reason = pick_device(device)
     paddle.set_device(chosen)
     network = build(spec)

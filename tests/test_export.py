@@ -109,6 +109,15 @@ def test_weights_that_do_not_fit_write_nothing(tmp_path):
     assert not (tmp_path / "infer").exists()
 
 
+def test_a_gray_network_is_refused(tmp_path):
+    spec = SRVGGNetCompactSpec(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=1)
+    write_pdparams(tmp_path / "gray.pdparams", {"params": sample_weights(spec)})
+    with pytest.raises(UserError, match=r"gray.pdparams: .*1 -> 1 channels; only networks from RGB"):
+        load_dygraph(tmp_path / "gray.pdparams")
+    with pytest.raises(UserError, match="only networks from RGB"):
+        export(spec, sample_weights(spec), tmp_path / "infer")
+
+
 def test_a_json_of_other_weights_goes(copy, monkeypatch):
     (copy / "inference.json").write_text("{}")
     monkeypatch.setattr(module, "_add_json", lambda *_: "for a test")

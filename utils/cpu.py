@@ -22,6 +22,7 @@ def start_paddle() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(core_count()))
     if _is_amd():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+    os.environ.setdefault("GLOG_minloglevel", "2")  # its errors are Python's; the rest is about its own insides
     said = io.StringIO()
     with redirect_stderr(said), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No ccache found")  # it compiles nothing for us
