@@ -24,7 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 def prepare_metadata_for_build_wheel(folder, settings=None):
-    info = Path(folder, "data_only.dist-info")
+    info = Path(folder, "{name}-{version}.dist-info")
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
     return info.name
@@ -100,7 +100,9 @@ def _from_sdist(package: str, version: str, sha256: str, files: Iterable[WheelFi
         build_system = Path(folder, "build_system", "setuptools")
         build_system.mkdir(parents=True)
         (build_system / "__init__.py").touch()
-        (build_system / "build_meta.py").write_text(BUILD_SYSTEM.format(name=package, version=version))
+        (build_system / "build_meta.py").write_text(
+            BUILD_SYSTEM.format(name=package.replace("-", "_"), version=version)
+        )
         pinned = Path(folder, "requirements.txt")
         pinned.write_text(f"{requirement} --hash=sha256:{sha256}\n")
         source_only = ["--no-binary=:all:", "--no-build-isolation", "--use-pep517", "--require-hashes"]
