@@ -6,32 +6,37 @@ from pathlib import Path
 
 from realesrgan_paddle.options.config import Config
 from realesrgan_paddle.options.load import config_differences, dump_config, load_config
-from realesrgan_paddle.utils.checkpoint import TrainingState, load_state, newest_state
+from realesrgan_paddle.utils.checkpoint import TrainingState, load_newest_state, load_state
 from realesrgan_paddle.utils.cli import Parser, run
 from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.experiment import Experiment
+from realesrgan_paddle.utils.interruption import Interruption
 from realesrgan_paddle.utils.meter import Meter
 
 
 def train(cfg: Config) -> Path:
     """Train as `cfg` says, from the beginning or from a training state; return the last generator's file."""
     # Imported here: they load Paddle, which reads the environment that `start_paddle` sets.
-    from realesrgan_paddle.training import TrainingBatches, build_step, learning_rate_factor, save
+    from realesrgan_paddle.checkpoints import Checkpoints
+    from realesrgan_paddle.guards import START_UP, DiscriminatorWatch, NonFiniteGuard
+    from realesrgan_paddle.training import TrainingBatches, build_step, learning_rate_factor
     from realesrgan_paddle.utils.cpu_ops import choose_ops
     from realesrgan_paddle.validation import open_validation_sets, validate
 
     experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name)
-    resumed = state_to_resume(cfg, experiment)
+    resumed, damaged = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
     ops, operators = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops)
     batches = TrainingBatches(cfg, start)
     val_sets = open_validation_sets(cfg)
+    checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
     if resumed:
-        step.load(resumed.parts)
-        batches.pool.load_state(resumed.parts.get("pool", {}))
+        checkpoints.restore(resumed)
     changes = config_differences(load_config(experiment.config), cfg) if resumed and experiment.config.exists() else []
     experiment.open(dump_config(cfg), start if resumed else None)
+    for problem in damaged:
+        experiment.log(f"passed over: {problem}")
     for change in changes:
         experiment.log(f"option changed since the run was started: {change}")
     experiment.log(
@@ -42,27 +47,42 @@ def train(cfg: Config) -> Path:
         experiment.log(f"option {key} is ignored: {reason}")
 
     meter = Meter(start, total, cfg.datasets.train.batch_size_per_gpu)
-    with closing(batches):
+    guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
+    watch = DiscriminatorWatch(cfg.train.gan_opt, cfg.train.net_d_init_iters + START_UP, experiment.log)
+    with closing(batches), Interruption() as interruption:
         for iteration in range(start + 1, total + 1):
             batch = next(batches)
             meter.fed()
             step.scale_learning_rates(learning_rate_factor(cfg, iteration))
             losses = step(batch, iteration)
             meter.stepped()
+            guard(iteration, step.skipped, losses)
             if iteration % cfg.logger.print_freq == 0:
-                experiment.report(iteration, *meter.report(losses, step.optimizer_g.get_lr()))
+                numbers, line = meter.report(losses, step.optimizer_g.get_lr())
+                experiment.report(iteration, numbers, line)
+                watch(iteration, numbers)
             if cfg.val and iteration % cfg.val.val_freq == 0:
-                experiment.report(iteration, *validate(cfg.val, step.ema.layer, val_sets, experiment, iteration))
-            if iteration % cfg.logger.save_checkpoint_freq == 0 or iteration == total:
-                save(experiment, iteration, step, batches)
+                figures, line = validate(cfg.val, step.ema.layer, val_sets, experiment, iteration)
+                experiment.report(iteration, figures, line)
+                checkpoints.keep_best(iteration, figures, lowest=cfg.val.best_is_lowest)
+            if iteration % cfg.logger.save_checkpoint_freq == 0 or iteration == total or interruption.signal:
+                state = checkpoints.save(iteration)
+            if interruption.signal:
+                experiment.log(f"{interruption.signal.name}: saved {state}; go on from there with --auto_resume")
+                raise SystemExit(interruption.exit_code)
+    experiment.log(checkpoints.what_next())
     return experiment.models / "net_g_latest.pdparams"
 
 
-def state_to_resume(cfg: Config, experiment: Experiment) -> TrainingState | None:
-    """Return the newest state of this run under `auto_resume`, else the one `path.resume_state` names, if any."""
-    named = Path(cfg.path.resume_state) if cfg.path.resume_state else None
-    file = (newest_state(experiment.states) if cfg.auto_resume else None) or named
-    return load_state(file) if file else None
+def state_to_resume(cfg: Config, experiment: Experiment) -> tuple[TrainingState | None, list[str]]:
+    """Return this run's newest whole state under `auto_resume`, else the one `path.resume_state` names, if any.
+
+    And why newer ones were passed over.
+    """
+    newest, damaged = load_newest_state(experiment.states) if cfg.auto_resume else (None, [])
+    if newest is None and cfg.path.resume_state:
+        return load_state(cfg.path.resume_state), []
+    return newest, damaged
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,12 +1,16 @@
 """The endless, resumable stream of training samples, a batch at a time, as arrays."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.process import parent_process
 from typing import Protocol
 
 import cv2
@@ -21,6 +25,8 @@ Key = tuple[int, int]
 
 BATCHES_AHEAD = 2
 """Batches that each worker may read before they are asked for."""
+GRACE_S = 10.0
+"""How long a worker lives on after a SIGTERM."""
 
 
 class Dataset(Protocol):
@@ -111,8 +117,20 @@ _worker_dataset: Dataset
 def _start_worker(dataset: Dataset) -> None:
     global _worker_dataset
     _worker_dataset = dataset
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    # Ctrl-C, and a SIGTERM to all processes of a job, are the parent's to answer: it may still wait for a batch.
+    # But the executor ends the others by SIGTERM when one worker has died, so ignoring that would be for ever.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: threading.Timer(GRACE_S, os._exit, [1]).start())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(0)  # the workers are the parallelism
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, killed perhaps: nobody would ever tell it to."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _read_in_worker(keys: list[Key]) -> Sample:

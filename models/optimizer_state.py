@@ -17,10 +17,11 @@ def get_optimizer_state(optimizer: Optimizer, network: nn.Layer) -> dict[str, np
     """Return the optimizer's accumulators as "<parameter>/<accumulator>" -> array."""
     names = {parameter.name: key for key, parameter in network.named_parameters()}
     state = {}
-    for name, value in optimizer.state_dict().items():
+    # Before its first step, Paddle 2.6 leaves out what it was given.
+    for name, value in (optimizer.state_dict() or optimizer._accumulators_holder).items():
         owner = max((n for n in names if name.startswith(n + "_")), key=len, default=None)
         if owner is not None:
-            state[f"{names[owner]}/{name[len(owner) + 1 :]}"] = value.numpy()
+            state[f"{names[owner]}/{name[len(owner) + 1 :]}"] = np.array(value)
     return state
 
 

@@ -5,11 +5,12 @@ Wang et al. 2021, "Real-ESRGAN", section 3.3: RealESRNet is trained with `PixelS
 is finetuned from it with `GANStep`. The names in the returned losses are BasicSR's.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
@@ -61,13 +62,14 @@ class PixelStep:
     optimizer_g: Optimizer
     lr_g: float
     """Base learning rate of the generator's optimizer."""
+    skipped: bool = False
+    """Whether the last call left all weights as they were, because a loss or a gradient was not finite."""
 
     def __call__(self, batch: Batch, iteration: int) -> Losses:
         """Train on one batch; return the detached losses."""
         losses = self.losses(self.generator(batch.lq), batch, self.ema)
         sum(losses.values()).backward()
-        _advance(self.optimizer_g)
-        self.ema.update(self.generator)
+        self._advance(losses, (self.optimizer_g, self.generator))
         return _detached(losses)
 
     def scale_learning_rates(self, factor: float) -> None:
@@ -88,6 +90,16 @@ class PixelStep:
         load_state(self.ema.layer, dict(parts["ema"]), source="training state, ema")
         set_optimizer_state(self.optimizer_g, self.generator, parts["optimizer_g"])
 
+    def _advance(self, losses: Losses, *learners: tuple[Optimizer, nn.Layer]) -> None:
+        """Take the optimizers' step and the moving average's, or none of them where a number is not finite."""
+        self.skipped = not _all_finite(losses, [network for _, network in learners])
+        for optimizer, _ in learners:
+            if not self.skipped:
+                optimizer.step()
+            optimizer.clear_grad()
+        if not self.skipped:
+            self.ema.update(self.generator)
+
 
 @dataclass(kw_only=True)
 class GANStep(PixelStep):
@@ -107,12 +119,13 @@ class GANStep(PixelStep):
         """Train on one batch; return the detached losses."""
         sr = self.generator(batch.lq)
         losses: Losses = {}
+        learners = [(self.optimizer_d, self.discriminator)]
         if iteration % self.net_d_iters == 0 and iteration > self.net_d_init_iters:
             with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
                 losses |= self.losses(sr, batch, self.ema)
                 losses["l_g_gan"] = self.gan_loss(self.discriminator(sr), True, is_disc=False)
             sum(losses.values()).backward()
-            _advance(self.optimizer_g)
+            learners.append((self.optimizer_g, self.generator))
 
         real = self.discriminator(batch.gt_usm if self.gan_usm else batch.gt)
         losses["l_d_real"] = self.gan_loss(real, True, is_disc=True)
@@ -120,9 +133,8 @@ class GANStep(PixelStep):
         fake = self.discriminator(sr.detach())
         losses["l_d_fake"] = self.gan_loss(fake, False, is_disc=True)
         losses["l_d_fake"].backward()
-        _advance(self.optimizer_d)
 
-        self.ema.update(self.generator)
+        self._advance(losses, *learners)
         return _detached(losses | {"out_d_real": real.mean(), "out_d_fake": fake.mean()})
 
     def scale_learning_rates(self, factor: float) -> None:
@@ -157,9 +169,15 @@ def frozen(layer: nn.Layer) -> Iterator[None]:
             parameter.stop_gradient = False
 
 
-def _advance(optimizer: Optimizer) -> None:
-    optimizer.step()
-    optimizer.clear_grad()
+@paddle.no_grad()
+def _all_finite(losses: Losses, networks: Sequence[nn.Layer]) -> bool:
+    """Return whether every loss and gradient is finite; waits for the device, once.
+
+    What is not finite makes its sum so, and a sum is one operation for each parameter.
+    """
+    gradients = [parameter.grad for network in networks for parameter in network.parameters()]
+    sums = [gradient.sum() for gradient in gradients if gradient is not None]
+    return bool(paddle.isfinite(paddle.stack([*losses.values(), *sums])).all())
 
 
 def _arrays(layer: nn.Layer) -> dict[str, np.ndarray]:

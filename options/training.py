@@ -154,6 +154,11 @@ class TrainOptions(Options):
     net_d_init_iters: Natural = Field(
         default=0, description="For so many iterations at first, only the discriminator is updated."
     )
+    max_nonfinite: Count = Field(
+        default=10,
+        description="An update whose loss or gradient is not finite is skipped; after so many in a row the weights go "
+        "back to the last good checkpoint, once, and the next time training stops.",
+    )
 
 
 LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists"})
@@ -186,8 +191,14 @@ class ValOptions(Options):
     save_img: bool = Field(default=True, description="Keep the images of each validation.")
     metrics: dict[str, MetricOptions] = Field(
         default={"psnr": MetricOptions(type="calculate_psnr"), "ssim": MetricOptions(type="calculate_ssim")},
-        description="Figures by the name that the log gives them.",
+        description="Figures by the name that the log gives them; net_g_best is the best by the first of them, on the "
+        "first set that has a ground truth.",
     )
+
+    @property
+    def best_is_lowest(self) -> bool:
+        """Whether the first of the metrics, by which the best network is kept, is better the lower it is."""
+        return any(metric.type in LOWER_IS_BETTER for metric in list(self.metrics.values())[:1])
 
 
 class LoggerOptions(Options):
@@ -195,3 +206,8 @@ class LoggerOptions(Options):
 
     print_freq: Count = Field(default=100, description="Iterations between two reports.")
     save_checkpoint_freq: Count = Field(default=5000, description="Iterations between two checkpoints.")
+    keep_checkpoints: Natural = Field(
+        default=10,
+        description="How many checkpoints stay (networks and states), beside latest and best; 0: all. "
+        "One of x4plus takes about 0.5 GB.",
+    )

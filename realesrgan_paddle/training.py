@@ -40,12 +40,9 @@ from realesrgan_paddle.options.config import (
     UNetDiscriminatorSNOptions,
 )
 from realesrgan_paddle.utils.batch import Batch
-from realesrgan_paddle.utils.checkpoint import TrainingState, save_state
-from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.plain_ops import Ops
 from realesrgan_paddle.utils.seeds import Stream, generator
 from realesrgan_paddle.utils.weight_files import read_weights
-from realesrgan_paddle.utils.weight_writers import write_pdparams
 
 PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
     "L1Loss": L1Loss,
@@ -213,20 +210,3 @@ def learning_rate_factor(cfg: Config, iteration: int) -> float:
     """Return what both base learning rates are multiplied by at `iteration`."""
     scheduler = cfg.train.scheduler
     return multistep_factor(iteration, scheduler.milestones, scheduler.gamma, cfg.train.warmup_iter)
-
-
-def save(experiment: Experiment, iteration: int, step: PixelStep, batches: TrainingBatches) -> None:
-    """Write the networks of `iteration` (twice: as "latest" too) and then the state to resume from.
-
-    `net_g_*.pdparams` holds `params` and `params_ema`, `net_d_*.pdparams` holds `params`. The state
-    comes last and is complete in itself, so whichever state exists can be resumed from.
-    """
-    parts = step.state()
-    networks = {"net_g": {"params": parts["generator"], "params_ema": parts["ema"]}}
-    if "discriminator" in parts:
-        networks["net_d"] = {"params": parts["discriminator"]}
-    for name, groups in networks.items():
-        for when in (iteration, "latest"):
-            write_pdparams(experiment.models / f"{name}_{when}.pdparams", groups)
-    state = TrainingState(iteration, {**parts, "pool": batches.pool.state()}, {"paddle": paddle.__version__})
-    save_state(experiment.states / f"{iteration}.state", state)

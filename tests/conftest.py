@@ -13,3 +13,11 @@ def assets() -> Path:
     if not ASSETS.is_dir():
         pytest.skip("the folder of real files (shared/assets) is not beside this checkout")
     return ASSETS
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> dict:
+    """Options of a GAN run of a second over three pictures, one of them smaller than a crop."""
+    from sample_runs import tiny_options  # it imports the training loop
+
+    return tiny_options(tmp_path)

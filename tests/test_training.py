@@ -1,14 +1,10 @@
 """The training loop as a user runs it: it learns, resumes exactly, and says what is wrong in one line."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import sample_perceptual_metrics as sample
-import yaml
+from sample_runs import assert_states_equal, picture, reported, run, write_yml
 
-from realesrgan_paddle.options.load import load_config
 from realesrgan_paddle.utils import cpu_ops
 from realesrgan_paddle.utils.checkpoint import load_state
 from realesrgan_paddle.utils.errors import UserError
@@ -16,58 +12,11 @@ from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.onednn_library import OneDNNError
 from realesrgan_paddle.utils.weight_files import read_weights
 from realesrgan_paddle.utils.weight_writers import write_pdparams
-from train import main, train
+from train import main
 
 pytestmark = pytest.mark.paddle
 
 LN2 = float(np.log(2))
-
-
-def picture(height: int, width: int, seed: int) -> np.ndarray:
-    """A smooth coloured pattern, uint8 RGB."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[0:height, 0:width] / 9
-    waves = [np.sin(y * rng.uniform(0.5, 2) + x * rng.uniform(0.5, 2) + phase) for phase in (0, 2, 4)]
-    return np.uint8(np.dstack(waves) * 100 + 128)
-
-
-@pytest.fixture
-def options(tmp_path: Path) -> dict:
-    """Options of a tiny GAN run over three pictures, one of them smaller than a crop."""
-    for i, (height, width) in enumerate([(96, 80), (60, 110), (40, 48)]):
-        write_image(tmp_path / "hr" / f"{i}.png", picture(height, width, i))
-    return {
-        "name": "tiny",
-        "model_type": "RealESRGANModel",
-        "scale": 4,
-        "manual_seed": 3,
-        "gt_size": 32,
-        "queue_size": 4,
-        "datasets": {
-            "train": {
-                "type": "RealESRGANDataset",
-                "dataroot_gt": str(tmp_path / "hr"),
-                "batch_size_per_gpu": 2,
-                "num_worker_per_gpu": 0,
-                "use_rot": True,
-            }
-        },
-        "network_g": {"type": "SRVGGNetCompact", "num_feat": 8, "num_conv": 2, "upscale": 4},
-        "network_d": {"type": "UNetDiscriminatorSN", "num_feat": 8},
-        "path": {"experiments_root": str(tmp_path / "runs")},
-        "train": {
-            "ema_decay": 0.9,
-            "optim_g": {"lr": 1e-3},
-            "optim_d": {"lr": 1e-3},
-            "scheduler": {"type": "MultiStepLR", "milestones": [4], "gamma": 0.5},
-            "total_iter": 6,
-            "warmup_iter": 2,
-            "pixel_opt": {"type": "L1Loss"},
-            "artifact_opt": {"type": "LDLLoss"},
-            "gan_opt": {"gan_type": "vanilla", "loss_weight": 0.1},
-        },
-        "logger": {"print_freq": 1, "save_checkpoint_freq": 3},
-    }
 
 
 def degrade_mildly(options: dict) -> None:
@@ -77,32 +26,6 @@ def degrade_mildly(options: dict) -> None:
         options |= {f"gaussian_noise_prob{suffix}": 1}
         options["datasets"]["train"] |= {f"blur_sigma{suffix}": [0.2, 0.4], f"sinc_prob{suffix}": 0}
     options["datasets"]["train"]["final_sinc_prob"] = 0
-
-
-def write_yml(folder: Path, options: dict) -> Path:
-    file = folder / "options.yml"
-    file.write_text(yaml.safe_dump(options))
-    return file
-
-
-def run(folder: Path, options: dict, *overrides: str) -> Path:
-    """Train and return the run's folder."""
-    return train(load_config(write_yml(folder, options), overrides)).parents[1]
-
-
-def reported(folder: Path) -> list[dict]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("images_per_s", "data_wait", "left_s")} for line in lines]
-
-
-def assert_states_equal(a: Path, b: Path) -> None:
-    a, b = load_state(a), load_state(b)
-    assert a.iteration == b.iteration
-    assert a.parts.keys() == b.parts.keys() >= {"generator", "ema", "discriminator", "optimizer_g", "pool"}
-    for part, arrays in a.parts.items():
-        assert arrays.keys() == b.parts[part].keys()
-        for name, array in arrays.items():
-            assert array.tobytes() == b.parts[part][name].tobytes(), f"{part}/{name}"
 
 
 @pytest.mark.parametrize("workers", [0, 2])

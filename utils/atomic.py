@@ -1,10 +1,13 @@
 """Files that appear whole or not at all."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?")  # as `atomic_path` names its files
 
 
 @contextmanager
@@ -14,6 +17,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The parent folder is made when missing. The file's contents reach the disk before the name does,
     so a crash leaves either the old file or the new one. The temporary name keeps the suffix of
     `path`, which encoders that go by the suffix need.
+
+    Raises:
+        OSError: as it came, for example of a full disk; one that named no file names `path`.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,8 +32,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _flush(temporary)
         temporary.replace(path)
         _flush(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: str | Path) -> list[Path]:
+    """Remove what `atomic_path` left anywhere in `folder` when its process was killed; return what was removed."""
+    found = [p for p in Path(folder).rglob(".*") if _TEMPORARY.fullmatch(p.name) and p.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return found
 
 
 def _umask() -> int:

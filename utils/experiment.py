@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.atomic import atomic_path, remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Experiment:
         """Make the folder ready and keep the resolved options, yml text, in its `config.yml`.
 
         A fresh run moves an older one of its name aside. A resumed one drops the numbers that were
-        reported after the iteration it goes on from.
+        reported after the iteration it goes on from, and the temporary files of a process that was killed.
         """
         if resumed_at is None and self.root.exists():
             archived = self.root.with_name(f"{self.root.name}_archived_{datetime.now():%Y%m%d_%H%M%S}")
@@ -55,7 +55,10 @@ class Experiment:
         if resumed_at is not None:
             self._rewind(resumed_at)
             self.log(f"resumed after iteration {resumed_at:,}")
-        self.config.write_text(config, encoding="utf-8")
+            for path in remove_leftovers(self.root):
+                self.log(f"removed {path}, left half-written by a run that was killed")
+        with atomic_path(self.config) as temporary:
+            temporary.write_text(config, encoding="utf-8")
 
     def log(self, message: str) -> None:
         """Print `message` and add it, with the time, to `train.log`."""

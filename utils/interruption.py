@@ -1,0 +1,37 @@
+"""SIGINT and SIGTERM as a wish to stop that a loop grants at its own time."""
+
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+
+class Interruption:
+    """While entered, a SIGINT (Ctrl-C) or SIGTERM is noted in `signal`, and the process goes on.
+
+    A second SIGINT ends the process at once, even in the middle of a long operation of Paddle's, where
+    Python's own KeyboardInterrupt would wait. For the main thread only, as Python's signal handlers are.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a process that a signal has ended: 130 for SIGINT, 143 for SIGTERM."""
+        return 128 + (self.signal or 0)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.signal = signal.Signals(number)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        message = f"{self.signal.name}: will save and stop after this iteration; Ctrl-C now ends at once\n"
+        os.write(2, message.encode())  # sys.stderr may be in the middle of a write
