@@ -167,6 +167,8 @@ def load_static(model: str | Path, *, device: str = "auto", threads: int | None 
     Raises:
         UserError: a file is missing or damaged, or the graph is no upscaler.
     """
+    if threads is not None and threads < 1:
+        raise UserError(f"threads {threads}: must be 1 or more")
     program, weights = _exported_files(Path(model))
     chosen, reason = pick_device(device)
     try:

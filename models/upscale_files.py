@@ -123,9 +123,12 @@ def summary(failures: dict[Path, str], count: int, output: str | Path) -> str:
 
 def _positive(text: str) -> float:
     """Return the number that `text` says, for argparse; inf and nan are none."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
     if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
 
 
