@@ -97,6 +97,25 @@ def test_networks_and_all_their_gradients_are_equal(name):
         assert np.abs(actual[key] - value).max() <= 1e-5 * np.abs(value).max(), key
 
 
+def test_what_is_not_frozen_learns():
+    gradients = []
+    for ops in (OneDNNOps(), PLAIN):
+        paddle.seed(5)
+        network = build(RRDBNetSpec(num_feat=16, num_block=1, num_grow_ch=16))
+        network.ops = ops
+        for layer in (network.body[0].rdb1.conv2, network.body[0].rdb2.conv5):
+            layer.weight.stop_gradient = layer.bias.stop_gradient = True
+        for layer in (network.conv_hr, network.body[0].rdb3.conv1):
+            layer.weight.stop_gradient = True
+        network(paddle.to_tensor(random(1, 3, 5, 6))).mean().backward()
+        gradients.append({name: p.grad.numpy() for name, p in network.named_parameters() if p.grad is not None})
+    actual, expected = gradients
+    assert actual.keys() == expected.keys()
+    assert len(expected) == len(list(network.parameters())) - 6
+    for key, value in expected.items():
+        assert np.abs(actual[key] - value).max() <= 1e-5 * np.abs(value).max(), key
+
+
 def test_a_view_is_taken_for_what_it_shows():
     x = paddle.to_tensor(random(2, 3, 8, 10)).transpose([0, 1, 3, 2])
     weight = paddle.to_tensor(random(4, 3, 3, 3))

@@ -72,65 +72,80 @@ class Convolution:
     """The primitives of one kind of convolution. Features are NHWC, x and the output's gradient of type `dtype`."""
 
     def __init__(self, kind: Kind) -> None:
-        self.kind = kind
-        dtype = kind.dtype
-        self.x, self.y = nhwc(kind.shape, dtype), nhwc(kind.out_shape, dtype)
-        self.x32, self.y32 = nhwc(kind.shape), nhwc(kind.out_shape)
-        self.weight, self.weight32 = any_layout(kind.weight_shape, dtype), any_layout(kind.weight_shape)
-        self.bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
-        self.geometry = [sizes((kind.stride,) * 2), sizes((0, 0)), *[sizes((1, 1))] * 2]
-        bias = {BIAS: self.bias} if kind.has_bias else {}
-        forward = self._describe_forward(self.y32, _leaky_relu_after(kind.slope))
-        self.forward = Primitive(forward, {SRC: self.x, WEIGHTS: None, DST: self.y32, **bias})
-        self.weight_to_forward = reorder(nchw(kind.weight_shape), self.forward.layouts[WEIGHTS])
-        self._add_gradients()
+        dtype, stride = kind.dtype, kind.stride
+        x, y = nhwc(kind.shape, dtype), nhwc(kind.out_shape, dtype)
+        x32, y32 = nhwc(kind.shape), nhwc(kind.out_shape)
+        weight, weight32 = any_layout(kind.weight_shape, dtype), any_layout(kind.weight_shape)
+        bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
+        forward = describe_forward(x, weight, bias, y32, stride, leaky_relu_after(kind.slope))
+        backward_data = describe_backward_data(x32, weight, y, stride)
+        backward_weights = describe_backward_weights(x, weight32, bias, y, stride)
 
-    def _describe_forward(self, y: Any, attributes: Any) -> Any:
-        return library().create(
-            "dnnl_convolution_forward_primitive_desc_create",
-            library().engine,
-            FORWARD_TRAINING,
-            CONVOLUTION_DIRECT,
-            self.x,
-            self.weight,
-            self.bias,
-            y,
-            *self.geometry,
-            attributes,
-        )
+        biases = {BIAS: bias} if kind.has_bias else {}
+        self.forward = Primitive(forward, {SRC: x, WEIGHTS: None, DST: y32, **biases})
+        self.backward_data = Primitive(backward_data, {DIFF_SRC: x32, WEIGHTS: None, DIFF_DST: y})
+        biases = {DIFF_BIAS: bias} if kind.has_bias else {}
+        self.backward_weights = Primitive(backward_weights, {SRC: x, DIFF_WEIGHTS: None, DIFF_DST: y, **biases})
 
-    def _add_gradients(self) -> None:
-        dnnl, kind = library(), self.kind
-        hint = self._describe_forward(self.y, NULL)
-        arguments = (dnnl.engine, CONVOLUTION_DIRECT)
-        backward_data = dnnl.create(
-            "dnnl_convolution_backward_data_primitive_desc_create",
-            *arguments,
-            self.x32,
-            self.weight,
-            self.y,
-            *self.geometry,
-            hint,
-            NULL,
-        )
-        self.backward_data = Primitive(backward_data, {DIFF_SRC: self.x32, WEIGHTS: None, DIFF_DST: self.y})
-        self.weight_to_backward = reorder(nchw(kind.weight_shape), self.backward_data.layouts[WEIGHTS])
-        backward_weights = dnnl.create(
-            "dnnl_convolution_backward_weights_primitive_desc_create",
-            *arguments,
-            self.x,
-            self.weight32,
-            self.bias,
-            self.y,
-            *self.geometry,
-            hint,
-            NULL,
-        )
-        memories = {SRC: self.x, DIFF_WEIGHTS: None, DIFF_DST: self.y}
-        memories |= {DIFF_BIAS: self.bias} if kind.has_bias else {}
-        self.backward_weights = Primitive(backward_weights, memories)
-        self.weight_gradient = reorder(self.backward_weights.layouts[DIFF_WEIGHTS], nchw(kind.weight_shape))
-        dnnl.call("dnnl_primitive_desc_destroy", hint)
+        plain = nchw(kind.weight_shape)
+        self.weight_to_forward = reorder(plain, self.forward.layouts[WEIGHTS])
+        self.weight_to_backward = reorder(plain, self.backward_data.layouts[WEIGHTS])
+        self.weight_gradient = reorder(self.backward_weights.layouts[DIFF_WEIGHTS], plain)
+
+
+def describe_forward(x: Any, weight: Any, bias: Any, y: Any, stride: int = 1, attributes: Any = NULL) -> Any:
+    """Return the description of a convolution of memories of these layouts, padded with one zero."""
+    dnnl = library()
+    return dnnl.create(
+        "dnnl_convolution_forward_primitive_desc_create",
+        dnnl.engine,
+        FORWARD_TRAINING,
+        CONVOLUTION_DIRECT,
+        x,
+        weight,
+        bias,
+        y,
+        *_geometry(stride),
+        attributes,
+    )
+
+
+def describe_backward_data(dx: Any, weight: Any, dy: Any, stride: int = 1) -> Any:
+    """Return the description of the gradient of a convolution's input."""
+    dnnl = library()
+    return dnnl.create(
+        "dnnl_convolution_backward_data_primitive_desc_create",
+        dnnl.engine,
+        CONVOLUTION_DIRECT,
+        dx,
+        weight,
+        dy,
+        *_geometry(stride),
+        NULL,
+        NULL,
+    )
+
+
+def describe_backward_weights(x: Any, dw: Any, bias: Any, dy: Any, stride: int = 1) -> Any:
+    """Return the description of the gradients of a convolution's weight and bias."""
+    dnnl = library()
+    return dnnl.create(
+        "dnnl_convolution_backward_weights_primitive_desc_create",
+        dnnl.engine,
+        CONVOLUTION_DIRECT,
+        x,
+        dw,
+        bias,
+        dy,
+        *_geometry(stride),
+        NULL,
+        NULL,
+    )
+
+
+def _geometry(stride: int) -> list[Any]:
+    """Return strides, dilation and padding on both sides."""
+    return [sizes((stride, stride)), sizes((0, 0)), *[sizes((1, 1))] * 2]
 
 
 @lru_cache(CACHED)
@@ -139,7 +154,7 @@ def convolution(kind: Kind) -> Convolution:
     return Convolution(kind)
 
 
-def _leaky_relu_after(slope: float) -> Any:
+def leaky_relu_after(slope: float) -> Any:
     """Return the attributes that multiply negative results by `slope`; none for 1."""
     if slope == 1:
         return NULL
@@ -189,14 +204,14 @@ class ConvolutionLayer(PyLayer):
         y = paddle.empty([n, height, width, channels])
         ctx.x_shape, ctx.kind = x.shape, kind
         # Asked now: a network frozen for this pass may learn again before the gradients come.
-        ctx.learns_x, ctx.learns_weight = not x.stop_gradient, not weight.stop_gradient
+        ctx.learns = [tensor is not None and not tensor.stop_gradient for tensor in (x, weight, bias)]
         x, weight = rounded(contiguous(x), dtype), contiguous(weight)
         addresses = {SRC: x.data_ptr(), DST: y.data_ptr()}
         if bias is not None:
             addresses[BIAS] = bias.data_ptr()
         blocked = reordered(primitives.weight_to_forward, weight)
         primitives.forward({**addresses, WEIGHTS: blocked.data_ptr()})
-        ctx.save_for_backward(x if ctx.learns_weight else None, weight, y if slope != 1 else None)
+        ctx.save_for_backward(x if any(ctx.learns[1:]) else None, weight, y if slope != 1 else None)
         return y
 
     @staticmethod
@@ -207,9 +222,10 @@ class ConvolutionLayer(PyLayer):
         if kind.slope != 1:
             dy = leaky_relu_gradient(y, dy, kind.slope)
         dy = rounded(dy, kind.dtype)
-        dx = _x_gradient(kind, dy, weight, ctx.x_shape) if ctx.learns_x else None
-        dw, db = _weight_gradients(kind, x, dy) if ctx.learns_weight else (None, None)
-        return (dx, dw, db) if kind.has_bias else (dx, dw)
+        dx = _x_gradient(kind, dy, weight, ctx.x_shape) if ctx.learns[0] else None
+        dw, db = _weight_gradients(kind, x, dy) if any(ctx.learns[1:]) else (None, None)
+        found = (dx, dw if ctx.learns[1] else None, db if ctx.learns[2] else None)
+        return found if kind.has_bias else found[:2]
 
 
 def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor, shape: list[int]) -> Tensor:

@@ -13,6 +13,7 @@ from realesrgan_paddle.utils.onednn_library import (
     DST,
     ELTWISE_RELU,
     ELTWISE_RELU_USE_DST,
+    F32,
     FORWARD_TRAINING,
     NULL,
     SRC,
@@ -26,8 +27,8 @@ CACHED = 256
 
 
 @lru_cache(CACHED)
-def _forward(elements: int, slope: float, algorithm: int = ELTWISE_RELU) -> Primitive:
-    dnnl, x = library(), layout((elements,), (1,))
+def _forward(elements: int, slope: float, algorithm: int = ELTWISE_RELU, dtype: int = F32) -> Primitive:
+    dnnl, x = library(), layout((elements,), (1,), dtype)
     description = dnnl.create(
         "dnnl_eltwise_forward_primitive_desc_create", dnnl.engine, FORWARD_TRAINING, algorithm, x, x, slope, 0.0, NULL
     )
@@ -35,10 +36,10 @@ def _forward(elements: int, slope: float, algorithm: int = ELTWISE_RELU) -> Prim
 
 
 @lru_cache(CACHED)
-def leaky_relu_backward(elements: int, slope: float) -> Primitive:
+def leaky_relu_backward(elements: int, slope: float, dtype: int = F32) -> Primitive:
     """Return the primitive that makes DIFF_SRC of DIFF_DST and the output DST; in place if both are one."""
-    dnnl, x = library(), layout((elements,), (1,))
-    hint = _forward(elements, slope, ELTWISE_RELU_USE_DST).description
+    dnnl, x = library(), layout((elements,), (1,), dtype)
+    hint = _forward(elements, slope, ELTWISE_RELU_USE_DST, dtype).description
     description = dnnl.create(
         "dnnl_eltwise_backward_primitive_desc_create",
         dnnl.engine,

@@ -11,7 +11,7 @@ One thread at a time may compute: a primitive's memory objects are pointed at th
 import ctypes
 import sys
 from collections.abc import Mapping, Sequence
-from ctypes import byref, c_float, c_int, c_int64, c_size_t, c_void_p
+from ctypes import byref, c_char_p, c_float, c_int, c_int32, c_int64, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,11 @@ SRC, DST, WEIGHTS, BIAS, WORKSPACE = 1, 17, 33, 41, 64
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS = 129, 145, 161, 169
 # dnnl_query_t: the layout that a primitive chose for an argument
 CHOSEN = {SRC: 129, DIFF_SRC: 130, WEIGHTS: 131, DIFF_WEIGHTS: 132, DST: 133, DIFF_DST: 134, WORKSPACE: 135}
+_IMPLEMENTATION = 8
 
 _CPU = 1  # dnnl_engine_kind_t
 _IN_ORDER = 1  # dnnl_stream_flags_t
-_FORMAT_ANY = 1  # dnnl_format_tag_t
+_FORMAT_ANY, _FORMAT_NCHW16C = 1, 78  # dnnl_format_tag_t
 _MAX_DIMENSIONS = 12
 NULL = c_void_p(0)
 
@@ -90,6 +91,7 @@ class Library:
         functions.dnnl_primitive_desc_query_md.restype = c_void_p
         functions.dnnl_memory_set_data_handle.argtypes = [c_void_p, c_void_p]
         functions.dnnl_post_ops_append_eltwise.argtypes = [c_void_p, c_int, c_float, c_float]
+        functions.dnnl_post_ops_append_sum.argtypes = [c_void_p, c_float, c_int32, c_int]
         handle, alpha, beta = c_void_p, c_float, c_float
         functions.dnnl_eltwise_forward_primitive_desc_create.argtypes = [
             *[handle] * 2, c_int, c_int, *[handle] * 2, alpha, beta, handle
@@ -143,6 +145,13 @@ def size_of(description: c_void_p) -> int:
     return library().ask("dnnl_memory_desc_get_size", description)
 
 
+def implementation(description: c_void_p) -> str:
+    """Return which of oneDNN's implementations a primitive's description stands for, such as "jit:avx512_core"."""
+    name = c_char_p()
+    library().call("dnnl_primitive_desc_query", description, _IMPLEMENTATION, 0, byref(name))
+    return (name.value or b"").decode()
+
+
 class Primitive:
     """One operation on memories of fixed layouts, called with the addresses of those memories.
 
@@ -183,10 +192,16 @@ class Primitive:
         return c_void_p(library().ask("dnnl_primitive_desc_query_md", self.description, CHOSEN[which], 0))
 
 
-def reorder(source: c_void_p, target: c_void_p) -> Primitive:
-    """Return the primitive that copies SRC to DST, from one layout (and data type) to another."""
-    dnnl = library()
-    description = dnnl.create("dnnl_reorder_primitive_desc_create", source, dnnl.engine, target, dnnl.engine, NULL)
+def reorder(source: c_void_p, target: c_void_p, *, add: bool = False) -> Primitive:
+    """Return the primitive that copies SRC to DST, or adds it to DST, from one layout (and data type) to another."""
+    dnnl, attributes = library(), NULL
+    if add:
+        steps, attributes = dnnl.create("dnnl_post_ops_create"), dnnl.create("dnnl_primitive_attr_create")
+        dnnl.call("dnnl_post_ops_append_sum", steps, 1.0, 0, 0)
+        dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, steps)
+    description = dnnl.create(
+        "dnnl_reorder_primitive_desc_create", source, dnnl.engine, target, dnnl.engine, attributes
+    )
     return Primitive(description, {SRC: source, DST: target})
 
 
@@ -200,6 +215,11 @@ def nchw(shape: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return the layout of a tensor of four dimensions that lies in memory in their order."""
     _, c, h, w = shape
     return layout(shape, (c * h * w, h * w, w, 1), dtype)
+
+
+def blocked(shape: Sequence[int], dtype: int = F32) -> c_void_p:
+    """Return the layout of a tensor of logical shape (N, C, H, W) that lies in memory as (N, C / 16, H, W, 16)."""
+    return library().create("dnnl_memory_desc_create_with_tag", 4, sizes(shape), dtype, _FORMAT_NCHW16C)
 
 
 def contiguous(tensor: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.utils.onednn_convolution import ConvolutionLayer
+from realesrgan_paddle.utils.onednn_dense_block import DenseBlockLayer, fits
 from realesrgan_paddle.utils.onednn_features import (
     EnlargeLayer,
     MaxPoolLayer,
@@ -78,6 +79,8 @@ class OneDNNOps:
 
     def dense_block(self, x: Tensor, convolutions: Sequence[ConvolutionWeights]) -> Tensor:
         """See `Ops`."""
+        if fits(x.shape[-1], convolutions[0][0].shape[0], self.dtype):
+            return DenseBlockLayer.apply(x, *(tensor for pair in convolutions for tensor in pair), dtype=self.dtype)
         seen = x
         for weight, bias in convolutions[:-1]:
             seen = paddle.concat([seen, self.conv(seen, weight, bias, slope=DENSE_BLOCK_SLOPE)], -1)
