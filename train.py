@@ -8,7 +8,7 @@ from realesrgan_paddle.options.config import Config
 from realesrgan_paddle.options.load import config_differences, dump_config, load_config
 from realesrgan_paddle.utils.checkpoint import TrainingState, load_newest_state, load_state
 from realesrgan_paddle.utils.cli import Parser, run
-from realesrgan_paddle.utils.cpu import start_paddle
+from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.interruption import Interruption
 from realesrgan_paddle.utils.meter import Meter
@@ -98,6 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.debug:
         often = ["logger.print_freq=1", "logger.save_checkpoint_freq=8", *(["val.val_freq=8"] if cfg.val else [])]
         cfg = load_config(args.yml_path, [*overrides, f"name=debug_{cfg.name}", *often])
+    keep_freed_memory()
     start_paddle()
     print(f"generator: {train(cfg)}")
     return 0
