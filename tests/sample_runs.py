@@ -104,7 +104,7 @@ def start(folder: Path, options: dict, *overrides: str) -> BaseProcess:
 def finish(folder: Path, options: dict, *overrides: str) -> None:
     """As `start`, to the end."""
     process = start(folder, options, *overrides)
-    process.join(120)
+    process.join()
     assert process.exitcode == 0
 
 

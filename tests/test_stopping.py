@@ -122,7 +122,7 @@ def check_kills(tmp_path, options, workers, kills, total_iter):
     killed = 0
     while True:
         process = start(tmp_path, options, f"train.total_iter={total_iter}")
-        process.join(rng.uniform(0.3, 2.0) if killed < kills else 120)
+        process.join(rng.uniform(0.1, 2.0) if killed < kills else None)
         if process.exitcode is not None:
             break
         orphans = children(process.pid)
