@@ -33,18 +33,10 @@ def train(cfg: Config) -> Path:
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
     if resumed:
         checkpoints.restore(resumed)
-    changes = config_differences(load_config(experiment.config), cfg) if resumed and experiment.config.exists() else []
+    remarks = describe(cfg, experiment, batches.images, operators, damaged, resuming=bool(resumed))
     experiment.open(dump_config(cfg), start if resumed else None)
-    for problem in damaged:
-        experiment.log(f"passed over: {problem}")
-    for change in changes:
-        experiment.log(f"option changed since the run was started: {change}")
-    experiment.log(
-        f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale} on {cfg.datasets.train.name}, {batches.images:,} images"
-    )
-    experiment.log(operators)
-    for key, reason in cfg.ignored.items():
-        experiment.log(f"option {key} is ignored: {reason}")
+    for remark in remarks:
+        experiment.log(remark)
 
     meter = Meter(start, total, cfg.datasets.train.batch_size_per_gpu)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
@@ -72,6 +64,20 @@ def train(cfg: Config) -> Path:
                 raise SystemExit(interruption.exit_code)
     experiment.log(checkpoints.what_next())
     return experiment.models / "net_g_latest.pdparams"
+
+
+def describe(
+    cfg: Config, experiment: Experiment, images: int, operators: str, damaged: list[str], *, resuming: bool
+) -> list[str]:
+    """Return what the log says before the first iteration."""
+    before = load_config(experiment.config) if resuming and experiment.config.exists() else cfg
+    return [
+        *(f"passed over: {problem}" for problem in damaged),
+        *(f"option changed since the run was started: {change}" for change in config_differences(before, cfg)),
+        f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale} on {cfg.datasets.train.name}, {images:,} images",
+        operators,
+        *(f"option {key} is ignored: {reason}" for key, reason in cfg.ignored.items()),
+    ]
 
 
 def state_to_resume(cfg: Config, experiment: Experiment) -> tuple[TrainingState | None, list[str]]:
