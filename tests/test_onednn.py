@@ -75,8 +75,12 @@ def test_operators_equal_paddles(shapes):
 @pytest.mark.skipif(not has_bf16(), reason="this CPU does not multiply in bfloat16")
 def test_operators_in_bfloat16_are_near_paddles():
     found = differences(OneDNNOps(BF16), {"x": (2, 16, 9, 7)})
-    assert max(found.values()) <= 0.03, found  # its numbers have 8 bits; 5e-3 was seen
+    assert max(found[name] for name in ("conv", "strided conv")) <= 0.01, found  # 8 bits; 2.5e-3 was seen
     assert found["conv"] >= 1e-4, "this was not computed in bfloat16"
+    # Through leaky ReLUs: some inputs are rounded to the other sign, and there the gradients differ; 0.09 was seen.
+    assert max(found.values()) <= 0.2, found
+    ops, why = choose_ops("onednn_bf16")
+    assert ops == OneDNNOps(BF16) and "bfloat16" in why
 
 
 def evaluated(spec, shape, ops):

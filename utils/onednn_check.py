@@ -6,12 +6,13 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.utils.onednn_library import F32, OneDNNError
+from realesrgan_paddle.utils.onednn_library import BF16, F32, OneDNNError
 from realesrgan_paddle.utils.onednn_ops import OneDNNOps
 from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 
-# For float32, and for bfloat16, whose numbers have 8 bits. Seen: 4e-7 and 5e-3.
-TOLERANCE = {True: 1e-5, False: 0.03}
+# Seen: 4e-7 in float32, 3e-3 in bfloat16, whose numbers have 8 bits; there, where the input of a leaky ReLU is rounded
+# to the other sign, its gradient is 5 times another's: 0.09 was seen among these few numbers. A wrong one is 1 off.
+TOLERANCE = {F32: 1e-5, BF16: 0.2}
 
 Operation = Callable[[Ops, dict[str, Tensor]], Tensor]
 SHAPES = {
@@ -44,7 +45,7 @@ def check(ops: OneDNNOps) -> float:
     """
     found = differences(ops)
     worst = max(found, key=lambda name: found[name])
-    if not found[worst] <= TOLERANCE[ops.dtype == F32]:
+    if not found[worst] <= TOLERANCE[ops.dtype]:
         raise OneDNNError(f"{worst} differs from Paddle's by {found[worst]:.1e}")
     return found[worst]
 
