@@ -6,7 +6,7 @@ from pathlib import Path
 
 from realesrgan_paddle.models.upscale_files import find_inputs
 from realesrgan_paddle.models.upscaler import TILE_PAD
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.devices import DEVICES
 from realesrgan_paddle.utils.panels import Crop
@@ -22,9 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", default="compare", help="folder for the sheet and the page")
     parser.add_argument("--crop", type=_crop, metavar="X,Y,W,H", help="what to show, in input pixels; else most detail")
-    parser.add_argument("--crop_size", type=int, default=96, help="sides of the pieces shown, in input pixels")
-    parser.add_argument("--tile", type=int, default=0, help="longest side of a tile in input pixels; 0: no tiles")
-    parser.add_argument("--tile_pad", type=int, default=TILE_PAD, help="pixels a tile sees beyond its border")
+    parser.add_argument("--crop_size", type=whole(1), default=96, help="sides of the pieces shown, in input pixels")
+    parser.add_argument("--tile", type=whole(0), default=0, help="longest side of a tile in input pixels; 0: no tiles")
+    parser.add_argument("--tile_pad", type=whole(0), default=TILE_PAD, help="pixels a tile sees beyond its border")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
     args = parser.parse(argv)
     inputs = [path for given in args.input for path in find_inputs(given)]

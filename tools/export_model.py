@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.specs import describe
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.cpu import start_paddle
 
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="weights of any known format, or a released model's name",
     )
     parser.add_argument("--save_inference_dir", default="./infer/", help="folder for the exported model")
-    parser.add_argument("--block", type=int, help="the RRDB blocks that the weights must have; not needed")
+    parser.add_argument("--block", type=whole(1), help="the RRDB blocks that the weights must have; not needed")
     args = parser.parse(argv)
 
     spec, tensors = read_generator(args.model_dir, args.block)

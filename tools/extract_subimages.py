@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.subimages import CropGrid, extract_subimages
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -13,13 +13,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     parser.add_argument("--input", required=True, help="folder of images")
     parser.add_argument("--output", required=True, help="folder for the sub-images; what is there is left alone")
-    parser.add_argument("--crop_size", type=int, default=480, help="side of a sub-image")
-    parser.add_argument("--step", type=int, default=240, help="pixels from one sub-image to the next")
+    parser.add_argument("--crop_size", type=whole(1), default=480, help="side of a sub-image")
+    parser.add_argument("--step", type=whole(1), default=240, help="pixels from one sub-image to the next")
     parser.add_argument(
-        "--thresh_size", type=int, default=0, help="drop what is left at a border if not wider than this"
+        "--thresh_size", type=whole(0), default=0, help="drop what is left at a border if not wider than this"
     )
-    parser.add_argument("--n_thread", type=int, help="images at a time; none: one per CPU")
-    parser.add_argument("--compression_level", type=int, default=3, choices=range(10), help="of PNG: 0 fast to 9 small")
+    parser.add_argument("--n_thread", type=whole(1), help="images at a time; none: one per CPU")
+    parser.add_argument("--compression_level", type=whole(0, 9), default=3, help="of PNG: 0 fast to 9 small")
     args = parser.parse(argv)
     grid = CropGrid(args.crop_size, args.step, args.thresh_size)
     count, failures = extract_subimages(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.multiscale import generate_multiscale
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     parser.add_argument("--input", required=True, help="folder of images")
     parser.add_argument("--output", required=True, help="folder for the smaller versions; what is there is left alone")
-    parser.add_argument("--n_thread", type=int, help="images at a time; none: one per CPU")
+    parser.add_argument("--n_thread", type=whole(1), help="images at a time; none: one per CPU")
     args = parser.parse(argv)
     count, failures = generate_multiscale(Path(args.input), Path(args.output), threads=args.n_thread)
     print(f"{args.output}: {count} smaller versions; {len(failures)} images failed")

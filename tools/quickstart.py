@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.quickstart import quickstart
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     parser.add_argument("--video", type=Path, help="your footage; without it, ten seconds of street traffic")
     parser.add_argument("--output", type=Path, default=Path("quickstart"), help="folder to work in")
-    parser.add_argument("--iterations", type=int, default=300, help="how long to train")
+    parser.add_argument("--iterations", type=whole(1), default=300, help="how long to train")
     args = parser.parse(argv)
     print(quickstart(args.video, args.output, args.iterations))
     return 0

@@ -16,3 +16,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the known word nearest to `word`, or an empty string."""
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def one_line(message: str) -> str:
+    """Return `message` with line breaks, which the name of a file may hold, spelled out."""
+    return message.replace("\n", "\\n").replace("\r", "\\r")
