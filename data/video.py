@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 import ffmpeg
 import numpy as np
 
+from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, filter_has_option, find_ffmpeg, video_input
 
@@ -67,8 +68,12 @@ def probe(path: Path) -> VideoInfo:
     Raises:
         UserError: the file is no video that may be opened, or no frame of it can be decoded.
     """
+    video = video_input(path)
+    with path.open("rb") as file:
+        if instead := disguise(file.read(512)):
+            raise UserError(f"{path}: not a readable video ({instead})")
     lines: list[str] = []
-    output = ffmpeg.output(video_input(path).filter("showinfo"), "pipe:1", format="null", **{"frames:v": 1})
+    output = ffmpeg.output(video.filter("showinfo"), "pipe:1", format="null", **{"frames:v": 1})
     with FFmpegRun(output, path, lines.append) as run:
         run.finish()
     text = "\n".join(lines)

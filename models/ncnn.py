@@ -15,6 +15,7 @@ import numpy as np
 from realesrgan_paddle.models.recognise import recognise
 from realesrgan_paddle.models.shapes import rrdbnet_convolutions
 from realesrgan_paddle.models.specs import SRVGGNetCompactSpec
+from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
 
 MAGIC = "7767517"
@@ -66,8 +67,11 @@ def read_ncnn(path: str | Path) -> Tensors:
 
 def _parse(param: Path) -> list[Layer]:
     """Return the layers of a `.param`, in order."""
+    content = param.read_bytes()
+    if instead := disguise(content[:512]):
+        raise UserError(f"{param}: {instead}")
     try:
-        lines = [line.split() for line in param.read_text("ascii").splitlines() if line.strip()]
+        lines = [line.split() for line in content.decode("ascii").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
         raise UserError(f"{param}: not the text of an ncnn .param (a binary one is not read)") from error
     if not lines or lines[0] != [MAGIC]:

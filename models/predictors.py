@@ -15,6 +15,7 @@ from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.specs import GeneratorSpec, describe
 from realesrgan_paddle.utils.devices import core_count, pick_device
+from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
 
 MODEL_NAME = "inference.pdmodel"
@@ -190,9 +191,13 @@ def _exported_files(model: Path) -> tuple[Path, Path]:
             newer = program.with_suffix(".json").is_file() and path is program
             hint = " (the .json beside it is Paddle 3's own format, which its oneDNN cannot run)" if newer else ""
             raise UserError(f"{path}: no such file{hint}; {EXPORT_FIRST}")
-    with program.open("rb") as file:
-        if file.read(1) != b"\x0a":  # the tag of ProgramDesc's first field; Paddle crashes on a web page, say
-            raise UserError(f"{program}: not a Paddle program; {EXPORT_FIRST}")
+    for path in (program, weights):
+        with path.open("rb") as file:
+            head = file.read(512)
+        if head and (instead := disguise(head)):  # a graph without weights has an empty .pdiparams
+            raise UserError(f"{path}: {instead}")
+        if path is program and head[:1] != b"\x0a":  # the tag of ProgramDesc's first field; others crash Paddle
+            raise UserError(f"{path}: not a Paddle program; {EXPORT_FIRST}")
     return program, weights
 
 

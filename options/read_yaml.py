@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 
 
@@ -54,10 +55,15 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         UserError: the file is missing, is not UTF-8, is not YAML, holds no mapping, or gives one key two values.
     """
     path = Path(path)
-    if not path.is_file():
+    if path.is_dir():
+        raise UserError(f"{path}: a folder; name a yml file")
+    if not path.exists():
         raise UserError(f"{path}: no such file{did_you_mean(path.name, [p.name for p in path.parent.glob('*.yml')])}")
+    content = path.read_bytes()
+    if content and (instead := disguise(content[:512])):
+        raise UserError(f"{path}: {instead}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
     data = parse_yaml(text, str(path))

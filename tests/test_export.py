@@ -179,9 +179,13 @@ def test_a_truncated_file_is_named(copy, name, size):
         load_static(copy)
 
 
-def test_a_web_page_is_not_a_program(copy):
-    (copy / "inference.pdmodel").write_text("<!DOCTYPE html><html></html>")
-    with pytest.raises(UserError, match="not a Paddle program"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"<!DOCTYPE html><html></html>", "an HTML page"), (b"\x89PNG\r\n\x1a\n", "not a Paddle program")],
+)
+def test_other_files_are_no_programs(copy, content, message):
+    (copy / "inference.pdmodel").write_bytes(content)
+    with pytest.raises(UserError, match=message):
         load_static(copy)
 
 

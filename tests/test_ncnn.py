@@ -33,7 +33,7 @@ FIRST = "1=3 4=1 5=1 6=189"  # the parameters of the first convolution
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("7767517", "<!DOCTYPE html>", "first line is not 7767517"),
+        ("7767517", "<!DOCTYPE html>", "an HTML page"),
         ("\nSplit s 1 2 data a b", "", "12 layers declared, 11 found"),
         ("Split", "Softmax", "layers of type Softmax"),
         (FIRST, "1=5 4=1 5=1 6=189", "3x3 convolution"),

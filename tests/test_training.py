@@ -175,7 +175,7 @@ def test_a_pretrained_generator_is_the_start(tmp_path, options):
 
 def test_damaged_image_in_a_worker_is_one_line(tmp_path, options):
     (tmp_path / "hr" / "broken.png").write_bytes(b"\x89PNG nonsense")
-    with pytest.raises(UserError, match=r"broken\.png: not a readable image \(\d+ bytes\)$") as error:
+    with pytest.raises(UserError, match=r"broken\.png: not a readable image \(cut short\)$") as error:
         run(tmp_path, options, "datasets.train.num_worker_per_gpu=2")
     assert "\n" not in str(error.value)
 

@@ -230,7 +230,7 @@ def test_ctrl_c_ends_an_ffmpeg_that_hangs(tmp_path: Path):
     fake = tmp_path / "ffmpeg"
     fake.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     fake.chmod(0o755)
-    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "clip.mp4").write_text("a video")
     tool = Path(__file__).parents[1] / "tools" / "extract_keyframes.py"
     command = [sys.executable, tool, "--input", tmp_path / "clip.mp4", "--output", tmp_path / "out"]
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -29,13 +30,15 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises:
         UserError: the file is no image that OpenCV can decode, or has another sample type.
     """
-    data = np.fromfile(path, dtype=np.uint8)  # cv2.imread cannot open every file name on Windows
+    data = Path(path).read_bytes()  # cv2.imread cannot open every file name on Windows
+    if reason := _not_an_image(data):
+        raise UserError(f"{path}: not a readable image ({reason})")
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # such as a declared size beyond OpenCV's limit
         image = None
     if image is None:
-        raise UserError(f"{path}: not a readable image ({data.size} bytes)")
+        raise UserError(f"{path}: not a readable image (damaged, or of a kind that OpenCV does not know)")
     if image.dtype not in (np.uint8, np.uint16):
         raise UserError(f"{path}: samples are {image.dtype}; 8-bit and 16-bit images can be read")
     if image.ndim == 2:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, deserialize
 
+from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.pickled_arrays import PLAIN, PickledArray, element_count
 from realesrgan_paddle.utils.torch_files import LEGACY_MAGIC, PickledTensor, read_torch_legacy, read_torch_zip
@@ -127,13 +128,8 @@ def _format(head: bytes) -> str | None:
 
 def _what_else(path: Path, head: bytes) -> str:
     """Return what a file that holds no weights is, and what to do."""
-    text = head.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
-    if not head:
-        return "empty; download or copy it again"
-    if text.startswith(b"version https://git-lfs"):
-        return "a Git-LFS pointer, not the weights themselves; run `git lfs pull` or download the file"
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        return "an HTML page, not weights: the server answered with a page; download the file itself"
+    if instead := disguise(head):
+        return instead
     if head.startswith((b"7767517", b"\x47\x6b\x30\x01")) or path.suffix in (".param", ".bin"):
         return "an ncnn network; give its .param file to tools/convert_torch.py"
     if path.suffix in (".pdmodel", ".pdiparams"):
