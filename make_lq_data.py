@@ -7,7 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.atomic import check_target
+from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.jobs import report_failures
 
@@ -20,11 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--save_dir", required=True, type=Path, metavar="DIR", help="folder for the low-quality images")
     parser.add_argument("--input", metavar="DIR", help="take all images of this folder, not those the options name")
-    parser.add_argument("--seed", type=int, help="seed of all draws, in place of manual_seed")
+    parser.add_argument("--seed", type=whole(0), help="seed of all draws, in place of manual_seed")
     parser.add_argument("--overwrite", action="store_true", help="make those again that are there already")
     parser.add_argument("--meta_info", type=Path, metavar="FILE", help='also write the pairs, one "gt, lq" a line')
     parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="option that replaces the file's")
     args = parser.parse(argv)
+    if args.meta_info:
+        check_target(args.meta_info)
     start_paddle()
     # Imported here: it loads Paddle, which `start_paddle` must do first.
     from realesrgan_paddle.data.lq import read_lq_options, write_lq_folder, write_pairs
@@ -33,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = read_lq_options(args.yml_path, [*args.overrides, *seed])
     for key, reason in options.ignored.items():
         sys.stderr.write(f"option {key} is ignored: {reason}\n")
-    if args.input:
+    if args.input is not None:
         options = options.model_copy(update={"dataroot_gt": args.input, "meta_info": None})
     done = write_lq_folder(options, args.save_dir, overwrite=args.overwrite)
     if args.meta_info:

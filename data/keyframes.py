@@ -8,8 +8,10 @@ from tqdm import tqdm
 
 from realesrgan_paddle.data.naming import claim_source_name
 from realesrgan_paddle.data.video import key_frames, list_videos, probe
+from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.jobs import failure
 
 
 @dataclass
@@ -49,13 +51,17 @@ def extract_key_frames(videos: Sequence[Path], output: Path) -> KeyFrameSet:
     A file is named after its video and its time in seconds, "match_000012.480.png". Files that are
     there already are left alone, so an interrupted extraction can be run again. A video that fails is noted
     and the rest goes on. Shows a progress bar on a terminal.
+
+    Raises:
+        UserError: `output` is no folder and cannot become one.
     """
     done = KeyFrameSet()
+    make_folder(output)
     for video in videos:
         try:
             _extract_one(video, output, done)
-        except UserError as error:
-            done.failures.append(str(error))
+        except (UserError, OSError) as error:
+            done.failures.append(failure(video, error))
         else:
             done.videos += 1
     return done

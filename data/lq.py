@@ -15,7 +15,7 @@ from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import LQConfig
 from realesrgan_paddle.options.load import load_config, load_lq_config
 from realesrgan_paddle.options.read_yaml import read_yaml
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.jobs import run_each
@@ -60,12 +60,13 @@ def write_lq_folder(options: LQConfig, save_dir: Path, *, overwrite: bool = Fals
         overwrite: make those again that are there; else they are left alone.
 
     Raises:
-        UserError: there are no images, two of them would get one name, or `save_dir` is among them.
+        UserError: there are no images, two of them would get one name, or `save_dir` is among them or no folder.
     """
     root = Path(options.dataroot_gt)
     if options.meta_info is None and save_dir.resolve().is_relative_to(root.resolve()):
         raise UserError(f"{save_dir}: lies in {root}, whose images it would join; choose a folder beside it")
     targets = _targets(image_paths(root, options.meta_info), root, save_dir)
+    make_folder(save_dir)
     todo = [path for path, target in targets.items() if overwrite or not target.exists()]
     # One at a time: Paddle has one random generator for all threads.
     written, failures = run_each(partial(_write_lq, targets=targets, options=options), todo, threads=1)

@@ -90,7 +90,8 @@ def write_meta_info(
     kept = set(good)
     lines = [name for name, image in names.items() if image in kept]
     if not lines:
-        raise UserError(f"{', '.join(map(str, folders))}: no readable images to name")
+        first = f" (such as {failures[0]})" if failures else ""
+        raise UserError(f"{', '.join(map(str, folders))}: no readable images to name{first}")
     _write_lines(path, lines)
     return len(lines), failures
 

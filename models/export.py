@@ -4,7 +4,7 @@ import filecmp
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,6 @@ def export(spec: GeneratorSpec, tensors: Mapping[str, np.ndarray], folder: str |
             _save(network, made)
         without_json = _add_json(network, made)
         differences = _compare(DygraphRunner(network, spec.scale), made)
-        (folder / "inference.json").unlink(missing_ok=True)  # one of an earlier export, for other weights
         return Exported(_publish(made, folder), differences, without_json)
 
 
@@ -115,11 +114,16 @@ def _compare(network: DygraphRunner, made: Path) -> dict[tuple[int, int, int, in
 
 
 def _publish(made: Path, folder: Path) -> list[Path]:
-    """Copy the finished files to `folder`, each whole or not at all, and return their paths."""
+    """Copy the finished files to `folder`, all of them or, if there is no room, none; return their paths.
+
+    An inference.json of an earlier export, for other weights, goes.
+    """
     files = [folder / name for name in FILES if (made / name).is_file()]
-    for file in files:
-        with atomic_path(file) as temporary:
-            shutil.copyfile(made / file.name, temporary)
+    with ExitStack() as written:
+        for file in reversed(files):  # the last to be entered is the first to appear
+            shutil.copyfile(made / file.name, written.enter_context(atomic_path(file)))
+        if not (made / "inference.json").is_file():
+            (folder / "inference.json").unlink(missing_ok=True)
     return files
 
 

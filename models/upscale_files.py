@@ -1,6 +1,7 @@
 """Pictures from files into files: what tools/predict.py and tools/infer.py share."""
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Protocol
 import numpy as np
 
 from realesrgan_paddle.models.upscaler import ALPHA_UPSAMPLERS, TILE_PAD, Upscaler
+from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.cli import whole
 from realesrgan_paddle.utils.devices import DEVICES
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import HOLD_16_BITS, IMAGE_SUFFIXES, list_images, read_image, write_image
+from realesrgan_paddle.utils.jobs import failure, report_failures
 
 EXTENSIONS = ("auto", "jpg", "png")
 
@@ -30,11 +34,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", required=True, help="an image or a folder of images")
     parser.add_argument("--output", default="results", help="folder for the results")
     parser.add_argument("--outscale", type=_positive, help="enlargement of the result; the network's own if not given")
-    parser.add_argument("--suffix", default="out", help="the result of a.png is a_SUFFIX.png; may be empty")
+    parser.add_argument("--suffix", type=_suffix, default="out", help="a.png becomes a_SUFFIX.png; may be empty")
     parser.add_argument("--ext", choices=EXTENSIONS, default="auto", help="format of the results; auto: the input's")
-    parser.add_argument("--tile", type=int, default=0, help="longest side of a tile in input pixels; 0: no tiles")
-    parser.add_argument("--tile_pad", type=int, default=TILE_PAD, help="pixels a tile sees beyond its border")
-    parser.add_argument("--pre_pad", type=int, default=0, help="pixels mirrored around the image and cut off after")
+    parser.add_argument("--tile", type=whole(0), default=0, help="longest side of a tile in input pixels; 0: no tiles")
+    parser.add_argument("--tile_pad", type=whole(0), default=TILE_PAD, help="pixels a tile sees beyond its border")
+    parser.add_argument("--pre_pad", type=whole(0), default=0, help="pixels mirrored around it and cut off after")
     parser.add_argument("--alpha_upsampler", choices=ALPHA_UPSAMPLERS, default="realesrgan", help="for alpha channels")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
 
@@ -64,8 +68,8 @@ def upscale_files(
 ) -> dict[Path, str]:
     """Enlarge image files into the folder `output` and return what failed: the reason for each such file.
 
-    A file that cannot be read, enlarged or written does not stop the others. Results of earlier runs are
-    overwritten; an input never is, nor a result of this run.
+    A file that cannot be read, enlarged or written does not stop the others, but a full disk does. Results
+    of earlier runs are overwritten; an input never is, nor a result of this run.
 
     Args:
         upscaler: what enlarges one picture.
@@ -75,8 +79,12 @@ def upscale_files(
         suffix: the result of `a.png` is `a_<suffix>.png`, `a.png` for an empty one.
         ext: "png", "jpg", or "auto" for the input's format; pictures with alpha are always PNG.
         report: gets one line for each file.
+
+    Raises:
+        UserError: `output` is no folder and cannot become one.
     """
     paths = list(paths)
+    make_folder(Path(output))
     taken = {_key(path): path for path in paths}
     failures: dict[Path, str] = {}
     for number, path in enumerate(paths, 1):
@@ -89,7 +97,7 @@ def upscale_files(
             result = upscaler(image, outscale=outscale)
             write_image(target, _storable(result, target))
         except (UserError, OSError) as error:
-            failures[path] = str(error).removeprefix(f"{path}: ")
+            failures[path] = failure(path, error).removeprefix(f"{path}: ")
             report(f"{head}: failed: {failures[path]}")
             continue
         taken[_key(target)] = path
@@ -115,10 +123,10 @@ def find_inputs(path: str | Path) -> list[Path]:
     return found
 
 
-def summary(failures: dict[Path, str], count: int, output: str | Path) -> str:
-    """Return the last line of a run over `count` files: where the results are and which files failed."""
-    line = f"{count - len(failures)} of {count} images are in {output}"
-    return line + (f"; failed: {', '.join(map(str, failures))}" if failures else "")
+def conclude(failures: dict[Path, str], count: int, output: str | Path) -> int:
+    """Say how many of `count` images are in `output`, and on stderr which failed and why; return the exit code."""
+    sys.stdout.write(f"{count - len(failures)} of {count} images are in {output}\n")
+    return report_failures(f"{path}: {reason}" for path, reason in failures.items())
 
 
 def _positive(text: str) -> float:
@@ -130,6 +138,13 @@ def _positive(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
+
+
+def _suffix(text: str) -> str:
+    """Return `text` if it can be part of a file's name, for argparse."""
+    if "/" in text or "\\" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a part of a file's name")
+    return text
 
 
 def _name(path: Path, image: np.ndarray, suffix: str, ext: str) -> str:

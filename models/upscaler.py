@@ -15,6 +15,7 @@ from realesrgan_paddle.utils.errors import UserError
 # Measured on real pictures in 8 bits (docs/inference.md): with less than this a seam of RealESRGAN_x4plus
 # differs from the untiled picture by more than one level. Upstream's 10 leaves up to 100 levels.
 TILE_PAD = 80
+MAX_SIDE, MAX_PIXELS = 2**20, 2**30  # OpenCV reads no larger pictures
 ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
 
 Run = Callable[[np.ndarray], np.ndarray]
@@ -95,13 +96,22 @@ class Upscaler:
                 resized by a Lanczos filter before it is rounded to levels.
 
         Raises:
-            UserError: an array of another kind, a network that gives other than finite numbers, or
-                memory that does not suffice.
+            UserError: an array of another kind, a result that is too large, a network that gives other than
+                finite numbers, or memory that does not suffice.
         """
         _check(image)
         height, width = image.shape[:2]
-        peak = np.iinfo(image.dtype).max
         size = _scaled(width, height, self.scale if outscale is None else outscale)
+        try:
+            return self._enlarged(image, size)
+        except MemoryError as error:
+            raise UserError(
+                f"out of memory on {width}x{height} pixels; take smaller tiles (now {self.tile})"
+            ) from error
+
+    def _enlarged(self, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Return the picture at `size` (width, height), of the kind that came in."""
+        peak = np.iinfo(image.dtype).max
         levels = image.astype(np.float32) / np.float32(peak)
         if image.ndim == 2:
             out = self._gray(levels)
@@ -145,12 +155,7 @@ class Upscaler:
     def _run(self, window: np.ndarray) -> np.ndarray:
         """Return what the network makes of one tile (1, 3, h, w), as (3, scale * h, scale * w)."""
         height, width = window.shape[2:]
-        try:
-            made = self.run(window)
-        except MemoryError as error:
-            raise UserError(
-                f"out of memory on {width}x{height} pixels; take smaller tiles (now {self.tile})"
-            ) from error
+        made = self.run(window)
         expected = (1, 3, height * self.scale, width * self.scale)
         if made.shape != expected:
             raise UserError(f"the network made {made.shape} of {window.shape}, not {expected}")
@@ -186,7 +191,10 @@ def _scaled(width: int, height: int, outscale: float) -> tuple[int, int]:
     """Return (width, height) times `outscale`, rounded half up, at least 1."""
     if not 0 < outscale < float("inf"):
         raise UserError(f"outscale {outscale}: must be a number above 0")
-    return max(1, int(width * outscale + 0.5)), max(1, int(height * outscale + 0.5))
+    size = max(1, int(width * outscale + 0.5)), max(1, int(height * outscale + 0.5))
+    if max(size) > MAX_SIDE or size[0] * size[1] > MAX_PIXELS:
+        raise UserError(f"{size[0]}x{size[1]} pixels would come out; no image file here holds so many; lower outscale")
+    return size
 
 
 def _resize(image: np.ndarray, size: tuple[int, int], method: Image.Resampling) -> np.ndarray:

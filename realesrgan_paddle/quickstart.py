@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import realesrgan_paddle
+from realesrgan_paddle.data.keyframes import find_videos
 from realesrgan_paddle.data.naming import safe_stem
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.meter import duration
@@ -63,10 +64,14 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
         iterations: how long to train; 300 take two to four minutes on two CPU cores.
 
     Raises:
-        UserError: a step failed, the video has fewer than two key frames, or this is no checkout.
+        UserError: there is no such video, a step failed, the video has fewer than two key frames, or this is
+            no checkout.
     """
     if not (ROOT / "train.py").is_file():
         raise UserError("the quickstart trains, so it needs a checkout of the project, not the installed package")
+    if video is not None:
+        find_videos([video])
+    make_folder(folder)
     began = time.monotonic()
     video = video or fetch_clip(folder)
     work = folder / safe_stem(video)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realesrgan_paddle.models.upscale_files import find_inputs, summary, upscale_files
+from realesrgan_paddle.models.upscale_files import conclude, find_inputs, upscale_files
 from realesrgan_paddle.models.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -74,7 +74,7 @@ def test_16_bits_stay_and_become_8_for_jpg(folder, tmp_path):
     assert abs(small.mean() - image.mean() / 257) < 8
 
 
-def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
+def test_one_bad_file_does_not_stop_the_others(folder, tmp_path, capsys):
     draw(folder / "a.png")
     (folder / "b.png").write_text("<html>404</html>")
     (folder / "c.png").touch()
@@ -86,7 +86,10 @@ def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
     assert "not a readable image" in failures[folder / "b.png"]
     assert lines[1].count("b.png") == 1
     assert names(tmp_path / "results") == ["a_out.png", "e_out.png"]
-    assert summary(failures, 4, "results") == f"2 of 4 images are in results; failed: {folder}/b.png, {folder}/c.png"
+    assert conclude(failures, 4, "results") == 1
+    said = capsys.readouterr()
+    assert said.out == "2 of 4 images are in results\n"
+    assert said.err == "".join(f"failed: {path}: {reason}\n" for path, reason in failures.items())
 
 
 def test_results_of_an_earlier_run_are_replaced(folder, tmp_path):
@@ -127,11 +130,12 @@ def test_a_network_that_fails_on_one_picture_names_it(folder, tmp_path):
     assert names(tmp_path / "out") == ["a_out.png"]
 
 
-def test_an_output_that_cannot_be_written_is_that_files_failure(folder, tmp_path):
+def test_an_output_that_is_no_folder_is_refused_before_any_work(folder, tmp_path):
     draw(folder / "a.png")
     (tmp_path / "results").write_text("a file where the folder should be")
-    failures, _ = upscale(folder, tmp_path / "results")
-    assert list(failures) == [folder / "a.png"]
+    for output in (tmp_path / "results", tmp_path / "results/more"):
+        with pytest.raises(UserError, match=r"results: not a folder"):
+            upscale(folder, output)
 
 
 def test_one_file_is_an_input_too(folder, tmp_path):

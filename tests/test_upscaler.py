@@ -160,7 +160,7 @@ def test_memory_that_does_not_suffice_is_an_error():
             raise MemoryError("ResourceExhausted: 1 GB")
         return nearest(images)
 
-    with pytest.raises(UserError, match=r"out of memory on 8x8 pixels; take smaller tiles \(now 8\)"):
+    with pytest.raises(UserError, match=r"out of memory on 16x16 pixels; take smaller tiles \(now 8\)"):
         Upscaler(second_fails, SCALE, tile=8, tile_pad=0)(picture(16, 16, 3))
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.upscale_files import add_flags, find_inputs, from_flags, summary, upscale_files
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.models.upscale_files import add_flags, conclude, find_inputs, from_flags, upscale_files
+from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.cpu import start_paddle
 
 
@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     add_flags(parser)
     parser.add_argument("--model_path", default="./infer/", help="folder with inference.pdmodel, or a .pdmodel file")
-    parser.add_argument("--threads", type=int, help="CPU threads; all cores if not given")
+    parser.add_argument("--threads", type=whole(1, 1024), help="CPU threads; all cores if not given")
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
 
@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
     upscaler = from_flags(runner, args)
     failures = upscale_files(upscaler, inputs, args.output, outscale=args.outscale, suffix=args.suffix, ext=args.ext)
-    print(summary(failures, len(inputs), args.output))
-    return 1 if failures else 0
+    return conclude(failures, len(inputs), args.output)
 
 
 if __name__ == "__main__":

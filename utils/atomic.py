@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from realesrgan_paddle.utils.errors import UserError
+
 _TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?")  # as `atomic_path` names its files
+
+
+class CannotWriteError(OSError):
+    """A file cannot be written: its `filename` says which, its `strerror` why."""
 
 
 @contextmanager
@@ -19,24 +25,68 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     `path`, which encoders that go by the suffix need.
 
     Raises:
-        OSError: as it came, for example of a full disk; one that named no file names `path`.
+        UserError: `path` is a folder, or its folder cannot be made.
+        CannotWriteError: it cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=f".tmp{path.suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    check_target(path)
+    make_folder(path.parent)
+    with naming(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def check_target(path: Path) -> None:
+    """Raise UserError if no file can be written to `path`, because it is a folder or a file stands for a folder.
+
+    A command that works for hours before it writes asks here first.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file to write")
+    _check_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder`, and those above it, where they are missing.
+
+    Raises:
+        UserError: a file is in the way, or it cannot be made.
+    """
+    _check_folder(folder)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        error.filename = error.filename or str(path)
+        raise UserError(f"{folder}: this folder cannot be made ({error.strerror})") from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name `path` if writing to it fails inside; a full disk, for one, does not say where.
+
+    Raises:
+        CannotWriteError: for any OSError inside.
+    """
+    try:
+        yield
+    except CannotWriteError:
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise CannotWriteError(error.errno, f"cannot be written ({error.strerror or error})", str(path)) from error
+
+
+def _check_folder(folder: Path) -> None:
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path) or path == path.parent)
+    if not there.is_dir():
+        raise UserError(f"{there}: not a folder" + (f", so {folder} cannot be made" if there != folder else ""))
 
 
 def remove_leftovers(folder: str | Path) -> list[Path]:

@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weight_files import read_safetensors
+from realesrgan_paddle.utils.weight_writers import save_safetensors
 
 FORMAT = "realesrgan-paddle training state 2"
 
@@ -31,6 +29,8 @@ class TrainingState:
     parts: Mapping[str, Mapping[str, np.ndarray]]
     record: Mapping[str, Any]
     """Everything else, as json: versions, counters."""
+    path: Path | None = None
+    """The file it was read from."""
 
 
 def save_state(path: str | Path, state: TrainingState) -> None:
@@ -45,12 +45,7 @@ def save_state(path: str | Path, state: TrainingState) -> None:
         for name, array in arrays.items()
     }
     record = json.dumps({"iteration": state.iteration, **state.record})
-    metadata = {"format": FORMAT, "record": record, "sha256": _sha256(record, tensors)}
-    with atomic_path(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata)
-        except SafetensorError as error:  # the library's own name for an OSError
-            raise OSError(None, str(error), str(path)) from None
+    save_safetensors(path, tensors, {"format": FORMAT, "record": record, "sha256": _sha256(record, tensors)})
 
 
 def load_state(path: str | Path) -> TrainingState:
@@ -69,7 +64,7 @@ def load_state(path: str | Path) -> TrainingState:
     for key, array in tensors.items():
         part, _, name = key.partition("/")
         parts.setdefault(part, {})[name] = array
-    return TrainingState(record.pop("iteration"), parts, record)
+    return TrainingState(record.pop("iteration"), parts, record, Path(path))
 
 
 def load_newest_state(folder: str | Path) -> tuple[TrainingState | None, list[str]]:

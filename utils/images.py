@@ -78,9 +78,16 @@ def write_image(path: str | Path, image: np.ndarray, *, png_compression: int | N
     if not done:
         raise UserError(f"{path}: cannot write {image.dtype} {image.shape} as {path.suffix or 'no suffix'}")
     with atomic_path(path) as temporary:
-        data.tofile(temporary)
+        temporary.write_bytes(data.tobytes())  # numpy's tofile says nothing of a full disk
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Return a float image in [0, 1] as uint8, clipped and rounded to the nearest level."""
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+
+
+def _not_an_image(data: bytes) -> str | None:
+    """Return why a file cannot hold a whole image, as far as that shows without decoding it."""
+    if data.startswith(b"\x89PNG") and b"IEND\xaeB`\x82" not in data:  # the end of every PNG file
+        return "cut short"
+    return disguise(data[:512])

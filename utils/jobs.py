@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, one_line
 
 Result = TypeVar("Result")
 
@@ -20,8 +20,9 @@ def run_each(
 ) -> tuple[list[Result], list[str]]:
     """Return `work(path)` of each path that succeeds, and one line for each that fails; both in order.
 
-    A path fails with a `UserError`, or because it cannot be opened; any other error ends the run, so
-    does a full disk. Shows a progress bar on a terminal. OpenCV, Pillow and ffmpeg let threads run side by side.
+    A path fails with a `UserError`, or because a file cannot be opened or written; any other error ends
+    the run, so does a full disk. Shows a progress bar on a terminal. OpenCV, Pillow and ffmpeg let threads
+    run side by side.
 
     Args:
         work: what to do with one path.
@@ -39,21 +40,30 @@ def run_each(
         for job in tqdm(as_completed(jobs), total=len(jobs), unit=unit, disable=None):
             try:
                 results[jobs[job]] = job.result()
-            except UserError as error:
-                failures[jobs[job]] = str(error)
-            except OSError as error:
-                if error.errno == errno.ENOSPC:
-                    raise
-                failures[jobs[job]] = f"{paths[jobs[job]]}: {error.strerror or error}"
+            except (UserError, OSError) as error:
+                failures[jobs[job]] = failure(paths[jobs[job]], error)
     finally:
         pool.shutdown(cancel_futures=True)
     return [results[i] for i in sorted(results)], [failures[i] for i in sorted(failures)]
+
+
+def failure(path: Path, error: UserError | OSError) -> str:
+    """Return the line on `path`, whose piece of work ended with `error`.
+
+    Raises:
+        OSError: `error` itself, if every other file would fail alike: the disk is full or cannot be written.
+    """
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise error
+    return f"{error.filename or path}: {error.strerror or error}"
 
 
 def report_failures(failures: Iterable[str]) -> int:
     """Print each failure as one line on stderr; return the exit code, 1 if there is any."""
     code = 0
     for failure in failures:
-        sys.stderr.write("failed: " + failure.replace("\n", "\\n").replace("\r", "\\r") + "\n")
+        sys.stderr.write(f"failed: {one_line(failure)}\n")
         code = 1
     return code

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from realesrgan_paddle.utils.atomic import atomic_path
@@ -79,8 +80,16 @@ def write_safetensors(path: str | Path, groups: Groups) -> None:
         for key, array in members.items():
             _check(key, array)  # and contiguous, because save_file takes the memory as it lies
             tensors[f"{group}.{key}" if len(groups) > 1 else key] = np.require(array, requirements="C")
+    save_safetensors(path, tensors, {"groups": ",".join(groups)})
+
+
+def save_safetensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Write contiguous arrays and text as a safetensors file, whole or not at all."""
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"groups": ",".join(groups)})
+        try:
+            save_file(tensors, temporary, metadata)
+        except SafetensorError as error:  # also of a full disk
+            raise OSError(str(error)) from error
 
 
 def _check(key: str, array: np.ndarray) -> None:
