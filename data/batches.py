@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
 from typing import Protocol
@@ -18,6 +19,7 @@ import numpy as np
 
 from realesrgan_paddle.data.datasets import Sample
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.interrupts import interrupts_wait
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Key = tuple[int, int]
@@ -91,9 +93,12 @@ def endless_batches(dataset: Dataset, sampler: EndlessSampler, num_workers: int)
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(dataset,))
     pending: deque[Future[Sample]] = deque()
+    if os.name != "nt":
+        resource_tracker.ensure_running()  # were it started with the first worker, it would unblock Ctrl-C there
     try:
         for keys in sampler:
-            pending.append(pool.submit(_read_in_worker, keys))
+            with interrupts_wait():  # Ctrl-C is the parent's to answer, not that of the processes which this starts
+                pending.append(pool.submit(_read_in_worker, keys))
             if len(pending) > BATCHES_AHEAD * num_workers:
                 yield pending.popleft().result()
     except BrokenProcessPool:

@@ -10,6 +10,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 from realesrgan_paddle.utils.devices import core_count
+from realesrgan_paddle.utils.interrupts import interrupts_wait
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
@@ -27,7 +28,8 @@ def start_paddle() -> None:
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
     os.environ.setdefault("GLOG_minloglevel", "2")  # its errors are Python's; the rest is about its own insides
     said = io.StringIO()
-    with redirect_stderr(said), warnings.catch_warnings():
+    # In the middle of its import, Paddle would make an ImportError of Ctrl-C; and it takes SIGTERM for itself.
+    with interrupts_wait(), redirect_stderr(said), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="No ccache found")  # it compiles nothing for us
         import paddle  # noqa: F401  (for its effect: the environment is read here)
     for line in said.getvalue().splitlines(keepends=True):
