@@ -236,7 +236,9 @@ class Config(SynthesisOptions):
         paired = train.type == "RealESRGANPairedDataset"
         if paired == self.high_order_degradation:
             yield f"{train.type} goes with high_order_degradation: {str(not paired).lower()}"
-        if paired != (train.dataroot_lq is not None):
+        if paired and train.dataroot_lq is None:
+            yield "RealESRGANPairedDataset needs datasets.train.dataroot_lq, the folder of low-quality images"
+        if not paired and train.dataroot_lq is not None:
             yield "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, and only to it"
         if 0 < self.queue_size < train.batch_size_per_gpu and not paired:
             yield f"queue_size {self.queue_size} is less than one batch of {train.batch_size_per_gpu}; 0 means no pool"

@@ -1,4 +1,7 @@
-"""The networks of an option file: `type` chooses one, the other keys are its constructor's arguments."""
+"""The networks of an option file: `type` chooses one, the other keys are its constructor's arguments.
+
+Training images are RGB, so the channels can only be 3; the keys are there because BasicSR's files have them.
+"""
 
 from typing import Annotated, Literal
 
@@ -11,8 +14,8 @@ class RRDBNetOptions(Options):
     """The large generator (RealESRGAN_x4plus has 23 blocks, RealESRGAN_x4plus_anime_6B has 6)."""
 
     type: Literal["RRDBNet"] = Field(description="Which network.")
-    num_in_ch: Count = Field(default=3, description="Channels of the input image.")
-    num_out_ch: Count = Field(default=3, description="Channels of the output image.")
+    num_in_ch: Literal[3] = Field(default=3, description="Channels of the input image.")
+    num_out_ch: Literal[3] = Field(default=3, description="Channels of the output image.")
     scale: Scale = Field(default=4, description="Enlargement: 1, 2 or 4; equal to the top-level scale.")
     num_feat: Count = Field(default=64, description="Channels between the blocks.")
     num_block: Count = Field(default=23, description="Residual-in-residual dense blocks.")
@@ -23,8 +26,8 @@ class SRVGGNetCompactOptions(Options):
     """The small generator (realesr-animevideov3 has 16 convolutions, realesr-general-x4v3 has 32)."""
 
     type: Literal["SRVGGNetCompact"] = Field(description="Which network.")
-    num_in_ch: Count = Field(default=3, description="Channels of the input image.")
-    num_out_ch: Count = Field(default=3, description="Channels of the output image.")
+    num_in_ch: Literal[3] = Field(default=3, description="Channels of the input image.")
+    num_out_ch: Literal[3] = Field(default=3, description="Channels of the output image.")
     num_feat: Count = Field(default=64, description="Channels of each convolution.")
     num_conv: Count = Field(default=16, description="Convolutions between the first and the last.")
     upscale: Scale = Field(default=4, description="Enlargement: 1, 2 or 4; equal to the top-level scale.")
@@ -42,7 +45,7 @@ class UNetDiscriminatorSNOptions(Options):
     """Real-ESRGAN's discriminator."""
 
     type: Literal["UNetDiscriminatorSN"] = Field(description="Which network.")
-    num_in_ch: Count = Field(default=3, description="Channels of the image.")
+    num_in_ch: Literal[3] = Field(default=3, description="Channels of the image.")
     num_feat: Count = Field(default=64, description="Channels of the first convolution.")
     skip_connection: bool = Field(default=True, description="Add the features on the way down to those on the way up.")
 
