@@ -9,6 +9,7 @@ from realesrgan_paddle.options.load import config_differences, dump_config, load
 from realesrgan_paddle.utils.checkpoint import TrainingState, load_newest_state, load_state
 from realesrgan_paddle.utils.cli import Parser, run
 from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.interruption import Interruption
 from realesrgan_paddle.utils.meter import Meter
@@ -26,6 +27,9 @@ def train(cfg: Config) -> Path:
     experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name)
     resumed, damaged = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
+    latest = experiment.models / "net_g_latest.pdparams"
+    if resumed and start >= total and not (cfg.auto_resume and latest.exists()):
+        raise UserError(f"{resumed.path}: iteration {start:,} of train.total_iter: {total:,}; nothing is left to train")
     ops, operators = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops)
     batches = TrainingBatches(cfg, start)
@@ -34,14 +38,13 @@ def train(cfg: Config) -> Path:
     if resumed:
         checkpoints.restore(resumed)
     remarks = describe(cfg, experiment, batches.images, operators, damaged, resuming=bool(resumed))
-    experiment.open(dump_config(cfg), start if resumed else None)
-    for remark in remarks:
-        experiment.log(remark)
-
     meter = Meter(start, total, cfg.datasets.train.batch_size_per_gpu)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
     watch = DiscriminatorWatch(cfg.train.gan_opt, cfg.train.net_d_init_iters + START_UP, experiment.log)
-    with closing(batches), Interruption() as interruption:
+    with experiment.reserved(), closing(batches), Interruption() as interruption:
+        experiment.open(dump_config(cfg), start if resumed else None)
+        for remark in remarks:
+            experiment.log(remark)
         for iteration in range(start + 1, total + 1):
             batch = next(batches)
             meter.fed()
@@ -63,7 +66,7 @@ def train(cfg: Config) -> Path:
                 experiment.log(f"{interruption.signal.name}: saved {state}; go on from there with --auto_resume")
                 raise SystemExit(interruption.exit_code)
     experiment.log(checkpoints.what_next())
-    return experiment.models / "net_g_latest.pdparams"
+    return latest
 
 
 def describe(

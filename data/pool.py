@@ -60,12 +60,17 @@ class PairPool:
             "lq": np.stack([lq.numpy() for _, lq in self._pairs]),
         }
 
-    def load_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def load_state(self, arrays: Mapping[str, np.ndarray], gt_size: int) -> None:
         """Replace the pairs by those of `state`.
 
         Raises:
-            UserError: there are more of them than the pool holds.
+            UserError: there are more of them than the pool holds, or their `gt` are no squares of `gt_size` pixels.
         """
+        if arrays and arrays["gt"].shape[2:] != (gt_size, gt_size):
+            side = arrays["gt"].shape[-1]
+            raise UserError(
+                f"gt_size: {gt_size}, but the pairs of the training state are {side} wide; set it to {side}"
+            )
         pairs = list(zip(arrays["gt"], arrays["lq"], strict=True)) if arrays else []
         if len(pairs) > self._size:
             raise UserError(f"queue_size: {self._size} is smaller than the {len(pairs)} pairs of the training state")

@@ -12,10 +12,11 @@ def load_state(layer: nn.Layer, tensors: Mapping[str, np.ndarray], *, strict: bo
     """Copy `tensors` into the parameters and buffers of `layer`, in the layer's own dtypes.
 
     Nothing is copied when something does not fit. With `strict=False`, missing and unexpected tensors
-    are left alone; a wrong shape is an error all the same.
+    are left alone; a wrong shape is an error all the same, and so is not a single tensor that fits.
 
     Raises:
-        UserError: names `source`, how many tensors do not fit, up to three of them, and the likely cause.
+        UserError: names `source`, how many tensors do not fit, up to three of them, and the likely cause;
+            or they hold other than finite numbers.
     """
     targets = layer.state_dict()
     missing = [key for key in targets if key not in tensors]
@@ -25,6 +26,7 @@ def load_state(layer: nn.Layer, tensors: Mapping[str, np.ndarray], *, strict: bo
         for key, target in targets.items()
         if key in tensors and list(tensors[key].shape) != list(target.shape)
     ]
+    strict = strict or len(missing) == len(targets)
     if misshapen or (strict and (missing or unexpected)):
         problems = [
             _some("missing", missing if strict else []),
@@ -35,6 +37,12 @@ def load_state(layer: nn.Layer, tensors: Mapping[str, np.ndarray], *, strict: bo
             f"{source or 'weights'}: do not fit {type(layer).__name__}: "
             + "; ".join(problem for problem in problems if problem)
             + f". {_likely_cause(missing, unexpected, misshapen)}"
+        )
+    broken = [key for key in targets if key in tensors and not np.isfinite(tensors[key]).all()]
+    if broken:
+        raise UserError(
+            f"{source or 'weights'}: damaged, or saved after training diverged: NaN or infinite numbers in "
+            + _some("tensors", broken)
         )
     for key, target in targets.items():
         if key in tensors:

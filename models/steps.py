@@ -18,6 +18,7 @@ from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_optimizer_state
 from realesrgan_paddle.utils.batch import Batch
+from realesrgan_paddle.utils.errors import UserError
 
 Losses = dict[str, Tensor]
 Parts = dict[str, dict[str, np.ndarray]]
@@ -84,11 +85,15 @@ class PixelStep:
             "optimizer_g": get_optimizer_state(self.optimizer_g, self.generator),
         }
 
-    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Put back what `state` returned."""
-        load_state(self.generator, dict(parts["generator"]), source="training state, generator")
-        load_state(self.ema.layer, dict(parts["ema"]), source="training state, ema")
-        set_optimizer_state(self.optimizer_g, self.generator, parts["optimizer_g"])
+    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]], source: str = "training state") -> None:
+        """Put back what `state` returned.
+
+        Raises:
+            UserError: names `source` and the part that is missing or does not fit.
+        """
+        load_state(self.generator, _part(parts, "generator", source), source=f"{source}, generator")
+        load_state(self.ema.layer, _part(parts, "ema", source), source=f"{source}, ema")
+        set_optimizer_state(self.optimizer_g, self.generator, _part(parts, "optimizer_g", source))
 
     def _advance(self, losses: Losses, *learners: tuple[Optimizer, nn.Layer]) -> None:
         """Take the optimizers' step and the moving average's, or none of them where a number is not finite."""
@@ -149,11 +154,11 @@ class GANStep(PixelStep):
             "optimizer_d": get_optimizer_state(self.optimizer_d, self.discriminator),
         }
 
-    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Put back what `state` returned."""
-        super().load(parts)
-        load_state(self.discriminator, dict(parts["discriminator"]), source="training state, discriminator")
-        set_optimizer_state(self.optimizer_d, self.discriminator, parts["optimizer_d"])
+    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]], source: str = "training state") -> None:
+        """Put back what `state` returned; errors as those of `PixelStep.load`."""
+        super().load(parts, source)
+        load_state(self.discriminator, _part(parts, "discriminator", source), source=f"{source}, discriminator")
+        set_optimizer_state(self.optimizer_d, self.discriminator, _part(parts, "optimizer_d", source))
 
 
 @contextmanager
@@ -178,6 +183,15 @@ def _all_finite(losses: Losses, networks: Sequence[nn.Layer]) -> bool:
     gradients = [parameter.grad for network in networks for parameter in network.parameters()]
     sums = [gradient.sum() for gradient in gradients if gradient is not None]
     return bool(paddle.isfinite(paddle.stack([*losses.values(), *sums])).all())
+
+
+def _part(parts: Mapping[str, Mapping[str, np.ndarray]], name: str, source: str) -> Mapping[str, np.ndarray]:
+    if name not in parts:
+        raise UserError(
+            f"{source}: holds no {name}: it is of another model_type, and only its generator can be gone on with, "
+            "as path.pretrain_network_g"
+        )
+    return parts[name]
 
 
 def _arrays(layer: nn.Layer) -> dict[str, np.ndarray]:

@@ -133,8 +133,8 @@ class Checkpoints:
         return f"next: python tools/export_model.py --model-dir {latest} --save-inference-dir {folder}{other}"
 
     def _put_back(self, state: TrainingState) -> None:
-        self._step.load(state.parts)
-        self._batches.pool.load_state(state.parts.get("pool", {}))
+        self._step.load(state.parts, str(state.path))
+        self._batches.pool.load_state(state.parts.get("pool", {}), self._batches.cfg.gt_size)
 
     def _state_file(self, iteration: int) -> Path:
         return self._experiment.states / f"{iteration}.state"

@@ -43,7 +43,7 @@ def test_resumes(k: int):
     before = PairPool(6, 2)
     for i in range(k):
         step(before, i)
-    resumed.load_state(before.state())
+    resumed.load_state(before.state(), gt_size=4)
     assert [step(resumed, i) for i in range(k, 16)] == expected
 
 
@@ -69,4 +69,6 @@ def test_refuses_what_does_not_fit():
     for i in range(3):
         step(pool, i)
     with pytest.raises(UserError, match="queue_size: 4 is smaller than the 6 pairs"):
-        PairPool(4, 2).load_state(pool.state())
+        PairPool(4, 2).load_state(pool.state(), gt_size=4)
+    with pytest.raises(UserError, match=r"gt_size: 64.*set it to 4"):
+        PairPool(6, 2).load_state(pool.state(), gt_size=64)

@@ -2,12 +2,16 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from realesrgan_paddle.utils.atomic import atomic_path, remove_leftovers
+from filelock import FileLock, Timeout
+
+from realesrgan_paddle.utils.atomic import atomic_path, make_folder, naming, remove_leftovers
+from realesrgan_paddle.utils.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,26 @@ class Experiment:
         """The json-lines file of every reported number."""
         return self.root / "metrics.jsonl"
 
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep other runs of this name out of its folder; the lock is a hidden file beside it.
+
+        Raises:
+            UserError: one is running, or the folder cannot be made.
+        """
+        make_folder(self.root.parent)
+        if self.root.exists():
+            make_folder(self.root)
+        lock = FileLock(self.root.with_name(f".{self.root.name}.lock"), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(f"{self.root}: a training of this name is running; give this one another name") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     def open(self, config: str, resumed_at: int | None) -> None:
         """Make the folder ready and keep the resolved options, yml text, in its `config.yml`.
 
@@ -64,19 +88,30 @@ class Experiment:
         """Print `message` and add it, with the time, to `train.log`."""
         sys.stdout.write(message + "\n")
         sys.stdout.flush()
-        with (self.root / "train.log").open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}\n")
+        _append(self.root / "train.log", f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}")
 
     def report(self, iteration: int, values: Mapping[str, float], line: str) -> None:
         """Log `line` and add `values` to `metrics.jsonl`."""
         self.log(line)
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"iter": iteration, **values}) + "\n")
+        _append(self.metrics, json.dumps({"iter": iteration, **values}))
 
     def _rewind(self, iteration: int) -> None:
         """Drop the numbers of later iterations, which will be reported again, and a line cut off by a crash."""
         if self.metrics.exists():
             lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["iter"] <= iteration]
+            kept = [line for line in lines if line.endswith("\n") and self._iteration(line) <= iteration]
             with atomic_path(self.metrics) as temporary:
                 temporary.write_text("".join(kept), encoding="utf-8")
+
+    def _iteration(self, line: str) -> int:
+        try:
+            return int(json.loads(line)["iter"])
+        except (ValueError, KeyError, TypeError):
+            raise UserError(
+                f"{self.metrics}: the line {line.strip()[:60]!r} is no record of a run; mend the file or move it away"
+            ) from None
+
+
+def _append(path: Path, line: str) -> None:
+    with naming(path), path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
