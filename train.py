@@ -60,8 +60,10 @@ def train(cfg: Config) -> Path:
                 figures, line = validate(cfg.val, step.ema.layer, val_sets, experiment, iteration)
                 experiment.report(iteration, figures, line)
                 checkpoints.keep_best(iteration, figures, lowest=cfg.val.best_is_lowest)
+                meter.aside("validation", cfg.val.val_freq)
             if iteration % cfg.logger.save_checkpoint_freq == 0 or iteration == total or interruption.signal:
                 state = checkpoints.save(iteration)
+                meter.aside("checkpoint", cfg.logger.save_checkpoint_freq)
             if interruption.signal:
                 experiment.log(f"{interruption.signal.name}: saved {state}; go on from there with --auto_resume")
                 raise SystemExit(interruption.exit_code)

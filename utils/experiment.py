@@ -1,6 +1,7 @@
 """The folder of a training run: what lies where in it, and its two logs."""
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -91,9 +92,10 @@ class Experiment:
         _append(self.root / "train.log", f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}")
 
     def report(self, iteration: int, values: Mapping[str, float], line: str) -> None:
-        """Log `line` and add `values` to `metrics.jsonl`."""
+        """Log `line` and add `values` to `metrics.jsonl`, where null stands for what is not finite: json has no NaN."""
         self.log(line)
-        _append(self.metrics, json.dumps({"iter": iteration, **values}))
+        numbers = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        _append(self.metrics, json.dumps({"iter": iteration, **numbers}, allow_nan=False))
 
     def _rewind(self, iteration: int) -> None:
         """Drop the numbers of later iterations, which will be reported again, and a line cut off by a crash."""
