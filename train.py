@@ -18,9 +18,10 @@ from realesrgan_paddle.utils.meter import Meter
 def train(cfg: Config) -> Path:
     """Train as `cfg` says, from the beginning or from a training state; return the last generator's file."""
     # Imported here: they load Paddle, which reads the environment that `start_paddle` sets.
+    from realesrgan_paddle.batches import TrainingBatches
     from realesrgan_paddle.checkpoints import Checkpoints
     from realesrgan_paddle.guards import START_UP, DiscriminatorWatch, NonFiniteGuard
-    from realesrgan_paddle.training import TrainingBatches, build_step, learning_rate_factor
+    from realesrgan_paddle.training import build_step, learning_rate_factor
     from realesrgan_paddle.utils.cpu_ops import choose_ops
     from realesrgan_paddle.validation import open_validation_sets, validate
 
@@ -37,7 +38,7 @@ def train(cfg: Config) -> Path:
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
     if resumed:
         checkpoints.restore(resumed)
-    remarks = describe(cfg, experiment, batches.images, operators, damaged, resuming=bool(resumed))
+    remarks = describe(cfg, experiment, batches.sources, operators, damaged, resuming=bool(resumed))
     meter = Meter(start, total, cfg.datasets.train.batch_size_per_gpu)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
     watch = DiscriminatorWatch(cfg.train.gan_opt, cfg.train.net_d_init_iters + START_UP, experiment.log)
@@ -72,14 +73,14 @@ def train(cfg: Config) -> Path:
 
 
 def describe(
-    cfg: Config, experiment: Experiment, images: int, operators: str, damaged: list[str], *, resuming: bool
+    cfg: Config, experiment: Experiment, sources: str, operators: str, damaged: list[str], *, resuming: bool
 ) -> list[str]:
     """Return what the log says before the first iteration."""
     before = load_config(experiment.config) if resuming and experiment.config.exists() else cfg
     return [
         *(f"passed over: {problem}" for problem in damaged),
         *(f"option changed since the run was started: {change}" for change in config_differences(before, cfg)),
-        f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale} on {cfg.datasets.train.name}, {images:,} images",
+        f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale} on {sources}",
         operators,
         *(f"option {key} is ignored: {reason}" for key, reason in cfg.ignored.items()),
     ]

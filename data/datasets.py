@@ -14,7 +14,7 @@ import numpy as np
 
 from realesrgan_paddle.data.kernels import draw_kernels
 from realesrgan_paddle.data.meta_info import PAIR_SEPARATOR, image_paths, read_meta_info
-from realesrgan_paddle.options.config import TrainDataset, ValDataset
+from realesrgan_paddle.options.config import ImageOptions, TrainDataset, TrainPairedDataset, ValDataset
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
 from realesrgan_paddle.utils.seeds import Stream, generator
@@ -60,13 +60,13 @@ class PairedDataset:
     """
 
     pairs: list[tuple[Path, Path]]
-    options: TrainDataset
+    options: ImageOptions
     gt_size: int
     scale: int
     seed: int
 
     @classmethod
-    def open(cls, options: TrainDataset, gt_size: int, scale: int, seed: int) -> "PairedDataset":
+    def open(cls, options: TrainDataset | TrainPairedDataset, gt_size: int, scale: int, seed: int) -> "PairedDataset":
         """Return the dataset that `options` name; their files must exist."""
         if options.dataroot_lq is None:
             raise UserError("datasets.train.dataroot_lq: pairs need a folder of low-quality images")
@@ -169,7 +169,7 @@ def _size(image: np.ndarray) -> str:
     return f"{image.shape[1]}x{image.shape[0]}"
 
 
-def _augment(images: list[np.ndarray], options: TrainDataset, rng: np.random.Generator) -> list[np.ndarray]:
+def _augment(images: list[np.ndarray], options: ImageOptions, rng: np.random.Generator) -> list[np.ndarray]:
     """Return the images flipped left-right, and flipped top-bottom and transposed, each at random and alike.
 
     As BasicSR's `augment`: `use_hflip` allows the first, `use_rot` the other two.

@@ -57,6 +57,7 @@ WarmUp = Annotated[int, Field(ge=-1), _Number]
 NonNegative = Annotated[float, Field(ge=0), _Number]
 Positive = Annotated[float, Field(gt=0), _Number]
 Probability = Annotated[float, Field(ge=0, le=1), _Number]
+Share = Annotated[float, Field(gt=0, lt=1), _Number]
 Decay = Annotated[float, Field(ge=0, lt=1), _Number]
 Quality = Annotated[float, Field(ge=1, le=100), _Number]
 

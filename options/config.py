@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.base import Count, Natural, Options, Scale, Text
+from realesrgan_paddle.options.base import Count, Natural, Options, Scale, Share, Text
 from realesrgan_paddle.options.networks import (
     GeneratorOptions,
     RRDBNetOptions,
@@ -34,6 +34,7 @@ __all__ = [
     "Datasets",
     "GANLossOptions",
     "GeneratorOptions",
+    "ImageOptions",
     "KernelOptions",
     "LQConfig",
     "LoggerOptions",
@@ -70,17 +71,10 @@ class IOBackend(Options):
     type: Literal["disk"] = Field(default="disk", description="Plain files.")
 
 
-class TrainDataset(KernelOptions):
-    """The section `datasets.train`."""
+class ImageOptions(Options):
+    """How training images are read."""
 
-    name: Text = Field(default="train", description="Name in the log.")
-    type: Literal["RealESRGANDataset", "RealESRGANPairedDataset"] = Field(
-        description="Synthesise low-quality images from the ground truth, or read pairs."
-    )
     dataroot_gt: Text = Field(description="Folder of the ground-truth images.")
-    dataroot_lq: Text | None = Field(
-        default=None, description="Folder of the low-quality images of RealESRGANPairedDataset."
-    )
     meta_info: Text | None = Field(
         default=None,
         description="Text file with one image per line, relative to dataroot_gt (for pairs: `gt.png, lq.png`); "
@@ -93,8 +87,34 @@ class TrainDataset(KernelOptions):
     num_worker_per_gpu: Natural = Field(
         default=5, description="Processes that read images; 0: the training process itself."
     )
-    batch_size_per_gpu: Count = Field(default=12, description="Images in a batch.")
     dataset_enlarge_ratio: Count = Field(default=1, description="How many times an epoch runs through the images.")
+
+
+class TrainDataset(KernelOptions, ImageOptions):
+    """The section `datasets.train`."""
+
+    name: Text = Field(default="train", description="Name in the log.")
+    type: Literal["RealESRGANDataset", "RealESRGANPairedDataset"] = Field(
+        description="Synthesise low-quality images from the ground truth, or read pairs."
+    )
+    dataroot_lq: Text | None = Field(
+        default=None, description="Folder of the low-quality images of RealESRGANPairedDataset."
+    )
+    batch_size_per_gpu: Count = Field(default=12, description="Images in a batch.")
+
+
+class TrainPairedDataset(ImageOptions):
+    """Pairs of your own beside the synthesised ones of datasets.train: some of the batches are theirs."""
+
+    name: Text = Field(default="pairs", description="Name in the log.")
+    type: Literal["RealESRGANPairedDataset"] = Field(default="RealESRGANPairedDataset", description="Read pairs.")
+    dataroot_lq: Text = Field(description="Folder of the low-quality images.")
+    share: Share = Field(
+        default=0.25,
+        description="Share of the batches that are pairs, between 0 and 1: with 0.25 every fourth is. "
+        "Pairs do not pass through the pool.",
+    )
+    num_worker_per_gpu: Natural = Field(default=1, description="As that of datasets.train, beside those.")
 
 
 class ValDataset(Options):
@@ -119,19 +139,22 @@ class ValDataset(Options):
 
 
 class Datasets(Options):
-    """The section `datasets`: `train`, and any number of validation sets named `val` or `val_...`."""
+    """The section `datasets`: `train`, perhaps `train_paired`, and any number of sets named `val` or `val_...`."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, ValDataset]
 
     train: TrainDataset = Field(description="Images to train on.")
+    train_paired: TrainPairedDataset | None = Field(
+        default=None, description="Pairs of your own, mixed in with what RealESRGANDataset synthesises."
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _train_and_val_only(cls, sections: object) -> object:
         for key in sections if isinstance(sections, dict) else ():
-            if key != "train" and key.split("_")[0] != "val":
-                raise ValueError(f"unknown key {key!r}, expected train, val, val_2, ...")
+            if key not in ("train", "train_paired") and key.split("_")[0] != "val":
+                raise ValueError(f"unknown key {key!r}, expected train, train_paired, val, val_2, ...")
         return sections
 
     @property
@@ -239,7 +262,12 @@ class Config(SynthesisOptions):
         if paired and train.dataroot_lq is None:
             yield "RealESRGANPairedDataset needs datasets.train.dataroot_lq, the folder of low-quality images"
         if not paired and train.dataroot_lq is not None:
-            yield "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, and only to it"
+            yield (
+                "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, and only to it; pairs beside "
+                "synthesised images have a section of their own, datasets.train_paired"
+            )
+        if paired and self.datasets.train_paired is not None:
+            yield "datasets.train_paired goes beside a datasets.train of type RealESRGANDataset; leave one of them out"
         if 0 < self.queue_size < train.batch_size_per_gpu and not paired:
             yield f"queue_size {self.queue_size} is less than one batch of {train.batch_size_per_gpu}; 0 means no pool"
         names = [dataset.name for dataset in self.datasets.validation.values()]

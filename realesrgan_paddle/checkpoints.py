@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from realesrgan_paddle.batches import TrainingBatches
 from realesrgan_paddle.models.steps import PixelStep
 from realesrgan_paddle.options.config import LoggerOptions
-from realesrgan_paddle.training import TrainingBatches
 from realesrgan_paddle.utils.checkpoint import TrainingState, load_state, save_state
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.weight_writers import write_pdparams

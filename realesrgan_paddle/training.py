@@ -1,19 +1,14 @@
-"""The wiring of a training run: options in; a training step and its batches out.
+"""The wiring of a training run: options in, a training step out.
 
-This is the one place where options meet networks, losses and data; `train.py` is the loop.
+This is where options meet networks and losses; `batches.py` is where they meet data, and `train.py` is the loop.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import paddle
-from paddle import Tensor, nn
+from paddle import nn
 
-from realesrgan_paddle.data.batches import EndlessSampler, endless_batches
-from realesrgan_paddle.data.datasets import HighQualityDataset, PairedDataset
-from realesrgan_paddle.data.degradation import degrade, draw, paired_random_crop
-from realesrgan_paddle.data.pool import PairPool
-from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.dists import load_dists
 from realesrgan_paddle.loss.gan import GANLoss
@@ -39,9 +34,7 @@ from realesrgan_paddle.options.config import (
     TrainOptions,
     UNetDiscriminatorSNOptions,
 )
-from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.plain_ops import Ops
-from realesrgan_paddle.utils.seeds import Stream, generator
 from realesrgan_paddle.utils.weight_files import read_weights
 
 PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
@@ -150,60 +143,6 @@ def build_optimizer(options: OptimizerOptions, network: nn.Layer) -> paddle.opti
         parameters=network.parameters(),
         weight_decay=options.weight_decay or None,
     )
-
-
-class TrainingBatches:
-    """The run's endless stream of batches from iteration `start` + 1 on, and the pool they are drawn from."""
-
-    def __init__(self, cfg: Config, start: int) -> None:
-        train = cfg.datasets.train
-        self.cfg = cfg
-        self.pool = PairPool(cfg.pool_size, train.batch_size_per_gpu)
-        self.iteration = start
-        self.usm = USM()
-        kind = PairedDataset if train.type == "RealESRGANPairedDataset" else HighQualityDataset
-        dataset = kind.open(train, cfg.gt_size, cfg.scale, cfg.manual_seed)
-        self.images = len(dataset)
-        sampler = EndlessSampler(
-            length=len(dataset),
-            batch_size=train.batch_size_per_gpu,
-            seed=cfg.manual_seed,
-            shuffle=train.use_shuffle,
-            enlarge_ratio=train.dataset_enlarge_ratio,
-            start=start,
-        )
-        self.samples = endless_batches(dataset, sampler, train.num_worker_per_gpu)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return self
-
-    def __next__(self) -> Batch:
-        self.iteration += 1
-        tensors = [paddle.to_tensor(field) for field in next(self.samples)]
-        if self.cfg.high_order_degradation:
-            return self._synthesise(*tensors)
-        gt, lq = tensors
-        return Batch(lq=lq, gt=gt, gt_usm=self.usm(gt))
-
-    def close(self) -> None:
-        """End the processes that read images."""
-        self.samples.close()
-
-    def _synthesise(self, gt: Tensor, *kernels: Tensor) -> Batch:
-        """Degrade a batch of ground truths, cut training patches and pass them through the pool.
-
-        RealESRNetModel sharpens the ground truth once, or not at all. RealESRGANModel always degrades
-        the sharpened image, and chooses the sharpness of each loss's target by itself.
-        """
-        cfg = self.cfg
-        rng = generator(cfg.manual_seed, Stream.BATCH, self.iteration)
-        sharpen_once = cfg.model_type == "RealESRNetModel"
-        if sharpen_once and cfg.gt_usm:
-            gt = self.usm(gt)
-        lq = degrade(gt if sharpen_once else self.usm(gt), kernels, draw(cfg, rng, gt.shape[0]), cfg.scale)
-        gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
-        gt, lq = self.pool.exchange(gt, lq, rng)
-        return Batch(lq=lq, gt=gt, gt_usm=gt if sharpen_once else self.usm(gt))
 
 
 def learning_rate_factor(cfg: Config, iteration: int) -> float:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sample_runs import assert_states_equal, picture, reported, run
 
+from realesrgan_paddle.batches import TrainingBatches
 from realesrgan_paddle.guards import REPORTS, DiscriminatorWatch
 from realesrgan_paddle.options.config import GANLossOptions
-from realesrgan_paddle.training import TrainingBatches
 from realesrgan_paddle.utils.checkpoint import load_state
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image

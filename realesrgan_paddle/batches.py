@@ -1,0 +1,117 @@
+"""The batches of a training run: options in; synthesised pairs, given pairs or both out."""
+
+from collections.abc import Generator, Iterator
+from fractions import Fraction
+from math import floor
+
+import paddle
+from paddle import Tensor
+
+from realesrgan_paddle.data.batches import Dataset, EndlessSampler, endless_batches
+from realesrgan_paddle.data.datasets import HighQualityDataset, PairedDataset, Sample
+from realesrgan_paddle.data.degradation import degrade, draw, paired_random_crop
+from realesrgan_paddle.data.pool import PairPool
+from realesrgan_paddle.data.usm import USM
+from realesrgan_paddle.options.config import Config, ImageOptions
+from realesrgan_paddle.utils.batch import Batch
+from realesrgan_paddle.utils.seeds import Stream, generator
+
+
+class TrainingBatches:
+    """The run's endless stream of batches from iteration `start` + 1 on, and the pool they are drawn from.
+
+    Attributes:
+        pool: what synthesised batches pass through; given pairs do not.
+        sources: what the log says of the data.
+    """
+
+    def __init__(self, cfg: Config, start: int) -> None:
+        self.cfg = cfg
+        self.pool = PairPool(cfg.pool_size, cfg.datasets.train.batch_size_per_gpu)
+        self.iteration = start
+        self.usm = USM()
+        self.share = paired_share(cfg)
+        train, geometry = cfg.datasets.train, (cfg.gt_size, cfg.scale, cfg.manual_seed)
+        self.samples: dict[bool, Generator[Sample, None, None]] = {}  # by whether they are given pairs
+        sources, paired = [], paired_until(start, self.share)
+        if self.share < 1:
+            images = HighQualityDataset.open(train, *geometry)
+            self.samples[False] = self._samples(images, train, start - paired)
+            sources.append(f"{train.name}, {len(images):,} images")
+        if self.share > 0:
+            options = cfg.datasets.train_paired or train
+            pairs = PairedDataset.open(options, *geometry)
+            self.samples[True] = self._samples(pairs, options, paired)
+            sources.append(f"{options.name}, {len(pairs):,} pairs")
+        self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self
+
+    def __next__(self) -> Batch:
+        self.iteration += 1
+        paired = is_paired(self.iteration, self.share)
+        tensors = map(paddle.to_tensor, next(self.samples[paired]))
+        return self._given(*tensors) if paired else self._synthesise(*tensors)
+
+    def close(self) -> None:
+        """End the processes that read images."""
+        for samples in self.samples.values():
+            samples.close()
+
+    def _samples(self, dataset: Dataset, options: ImageOptions, start: int) -> Generator[Sample, None, None]:
+        """Return the samples of one data set by the batch, from its batch number `start` + 1 on."""
+        sampler = EndlessSampler(
+            length=len(dataset),
+            batch_size=self.cfg.datasets.train.batch_size_per_gpu,
+            seed=self.cfg.manual_seed,
+            shuffle=options.use_shuffle,
+            enlarge_ratio=options.dataset_enlarge_ratio,
+            start=start,
+        )
+        return endless_batches(dataset, sampler, options.num_worker_per_gpu)
+
+    def _given(self, gt: Tensor, lq: Tensor) -> Batch:
+        """Return a batch of pairs as they were read."""
+        return self._batch(self._sharpened_once(gt), lq)
+
+    def _synthesise(self, gt: Tensor, *kernels: Tensor) -> Batch:
+        """Degrade a batch of ground truths, cut training patches and pass them through the pool.
+
+        RealESRGANModel always degrades the sharpened ground truth.
+        """
+        cfg = self.cfg
+        rng = generator(cfg.manual_seed, Stream.BATCH, self.iteration)
+        gt = self._sharpened_once(gt)
+        sharp = gt if self._one_target else self.usm(gt)
+        lq = degrade(sharp, kernels, draw(cfg, rng, gt.shape[0]), cfg.scale)
+        return self._batch(*self.pool.exchange(*paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng), rng))
+
+    @property
+    def _one_target(self) -> bool:
+        """Whether all losses have one target, by gt_usm; else each chooses its sharpness by a switch of its own."""
+        return self.cfg.model_type == "RealESRNetModel"
+
+    def _sharpened_once(self, gt: Tensor) -> Tensor:
+        return self.usm(gt) if self._one_target and self.cfg.gt_usm else gt
+
+    def _batch(self, gt: Tensor, lq: Tensor) -> Batch:
+        return Batch(lq=lq, gt=gt, gt_usm=gt if self._one_target else self.usm(gt))
+
+
+def paired_share(cfg: Config) -> Fraction:
+    """Return the share of batches that are given pairs, exactly as its digits say (0.1 is no binary fraction)."""
+    if not cfg.high_order_degradation:
+        return Fraction(1)
+    options = cfg.datasets.train_paired
+    return Fraction(str(options.share)) if options else Fraction(0)
+
+
+def paired_until(iteration: int, share: Fraction) -> int:
+    """Return how many of the batches 1 to `iteration` are given pairs."""
+    return floor(iteration * share)
+
+
+def is_paired(iteration: int, share: Fraction) -> bool:
+    """Return whether the batch of `iteration` is given pairs: they lie as evenly among the others as can be."""
+    return paired_until(iteration, share) > paired_until(iteration - 1, share)
