@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from realesrgan_paddle.options.config import Config
@@ -21,7 +22,8 @@ def train(cfg: Config) -> Path:
     from realesrgan_paddle.batches import TrainingBatches
     from realesrgan_paddle.checkpoints import Checkpoints
     from realesrgan_paddle.guards import START_UP, DiscriminatorWatch, NonFiniteGuard
-    from realesrgan_paddle.training import build_step, learning_rate_factor
+    from realesrgan_paddle.models.schedule import learning_rate
+    from realesrgan_paddle.training import build_step
     from realesrgan_paddle.utils.cpu_ops import choose_ops
     from realesrgan_paddle.validation import open_validation_sets, validate
 
@@ -49,7 +51,7 @@ def train(cfg: Config) -> Path:
         for iteration in range(start + 1, total + 1):
             batch = next(batches)
             meter.fed()
-            step.scale_learning_rates(learning_rate_factor(cfg, iteration))
+            step.set_learning_rates(partial(learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, iteration))
             losses = step(batch, iteration)
             meter.stepped()
             guard(iteration, step.skipped, losses)

@@ -73,9 +73,9 @@ class PixelStep:
         self._advance(losses, (self.optimizer_g, self.generator))
         return _detached(losses)
 
-    def scale_learning_rates(self, factor: float) -> None:
-        """Set each optimizer's learning rate to `factor` times its base rate."""
-        self.optimizer_g.set_lr(factor * self.lr_g)
+    def set_learning_rates(self, rate: Callable[[float], float]) -> None:
+        """Set each optimizer's learning rate to what `rate` makes of its base rate."""
+        self.optimizer_g.set_lr(rate(self.lr_g))
 
     def state(self) -> Parts:
         """Return everything that training has changed, as arrays."""
@@ -142,10 +142,10 @@ class GANStep(PixelStep):
         self._advance(losses, *learners)
         return _detached(losses | {"out_d_real": real.mean(), "out_d_fake": fake.mean()})
 
-    def scale_learning_rates(self, factor: float) -> None:
-        """Set each optimizer's learning rate to `factor` times its base rate."""
-        super().scale_learning_rates(factor)
-        self.optimizer_d.set_lr(factor * self.lr_d)
+    def set_learning_rates(self, rate: Callable[[float], float]) -> None:
+        """Set each optimizer's learning rate to what `rate` makes of its base rate."""
+        super().set_learning_rates(rate)
+        self.optimizer_d.set_lr(rate(self.lr_d))
 
     def state(self) -> Parts:
         """Return everything that training has changed, as arrays."""

@@ -13,16 +13,22 @@ from realesrgan_paddle.options.networks import (
     SRVGGNetCompactOptions,
     UNetDiscriminatorSNOptions,
 )
+from realesrgan_paddle.options.optimization import (
+    CosineAnnealingLROptions,
+    CosineAnnealingRestartLROptions,
+    MultiStepLROptions,
+    MultiStepRestartLROptions,
+    OptimizerOptions,
+    SchedulerOptions,
+)
 from realesrgan_paddle.options.synthesis import BlurOptions, KernelOptions, LQConfig, PassOptions, SynthesisOptions
 from realesrgan_paddle.options.training import (
     ArtifactLossOptions,
     GANLossOptions,
     LoggerOptions,
     MetricOptions,
-    OptimizerOptions,
     PerceptualLossOptions,
     PixelLossOptions,
-    SchedulerOptions,
     TrainOptions,
     ValOptions,
 )
@@ -31,6 +37,8 @@ __all__ = [
     "ArtifactLossOptions",
     "BlurOptions",
     "Config",
+    "CosineAnnealingLROptions",
+    "CosineAnnealingRestartLROptions",
     "Datasets",
     "GANLossOptions",
     "GeneratorOptions",
@@ -39,6 +47,8 @@ __all__ = [
     "LQConfig",
     "LoggerOptions",
     "MetricOptions",
+    "MultiStepLROptions",
+    "MultiStepRestartLROptions",
     "OptimizerOptions",
     "PassOptions",
     "PathOptions",

@@ -78,11 +78,19 @@ def _dotted(loc: tuple[int | str, ...], data: Any) -> str:
 
 
 def _suggestion(key: str, model: type[Options]) -> str:
-    """Return "; did you mean ...?" from the keys of the same section, or else from all keys."""
+    """Return where the key belongs, or "; did you mean ...?" from the keys of the same section, or else from all."""
     parent, _, name = key.rpartition(".")
     found = sections(model)
-    beside = [known for section in found if section.name == parent for known in section.keys]
-    return did_you_mean(name, beside) or did_you_mean(name, [known for section in found for known in section.keys])
+    beside = [section for section in found if section.name == parent]
+    types = [section.keys["type"]["const"] for section in beside if name in section.keys]
+    if types:
+        return f", it belongs to type {' or '.join(types)}"
+    elsewhere = [section.dotted(name) for section in found if name in section.keys]
+    if elsewhere:
+        return f"; did you mean {elsewhere[0]!r}?"
+    return did_you_mean(name, [known for section in beside for known in section.keys]) or did_you_mean(
+        name, [known for section in found for known in section.keys]
+    )
 
 
 def _shown(value: object) -> str:

@@ -1,12 +1,12 @@
-"""Optimizers, schedule, losses, validation and reports: the sections `train`, `val` and `logger`.
+"""Losses, validation and reports, and how long training takes: the sections `train`, `val` and `logger`.
 
 A loss is used when its section is there. Defaults are those of Real-ESRGAN's option files.
 """
 
-from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from typing_extensions import Self
 
 from realesrgan_paddle.options.base import (
     Count,
@@ -15,21 +15,20 @@ from realesrgan_paddle.options.base import (
     Natural,
     NonNegative,
     Options,
-    Positive,
     Text,
     WarmUp,
+)
+from realesrgan_paddle.options.optimization import (
+    CosineAnnealingRestartLROptions,
+    MultiStepLROptions,
+    OptimizerOptions,
+    SchedulerOptions,
 )
 
 # The convolutions of VGG19: two blocks of two and three blocks of four (Simonyan and Zisserman 2015, table 1, E).
 VGG19_LAYERS = tuple(f"conv{b}_{c}" for b, n in enumerate((2, 2, 4, 4, 4), start=1) for c in range(1, n + 1))
 # Their places in torchvision's and Paddle's `vgg19().features`: a ReLU follows each, and a pooling each block.
 VGG19_NUMBERS = {name: str(2 * i + int(name[4]) - 1) for i, name in enumerate(VGG19_LAYERS)}
-
-
-def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
-    if any(later <= earlier for earlier, later in pairwise(value)):
-        raise ValueError("expected increasing iterations")
-    return value
 
 
 def _vgg19_layers(value: dict[str, float]) -> dict[str, float]:
@@ -39,27 +38,6 @@ def _vgg19_layers(value: dict[str, float]) -> dict[str, float]:
     if not value:
         raise ValueError("expected at least one layer")
     return value
-
-
-class OptimizerOptions(Options):
-    """An optimizer; the betas are Real-ESRGAN's, not Adam's own (0.9, 0.999)."""
-
-    type: Literal["Adam"] = Field(default="Adam", description="Which optimizer.")
-    lr: Positive = Field(description="Learning rate before the scheduler changes it.")
-    weight_decay: NonNegative = Field(default=0.0, description="L2 penalty on the weights.")
-    betas: tuple[Decay, Decay] = Field(
-        default=(0.9, 0.99), description="Decay of the running mean and of the running variance of the gradient."
-    )
-
-
-class SchedulerOptions(Options):
-    """How the learning rate falls."""
-
-    type: Literal["MultiStepLR"] = Field(default="MultiStepLR", description="Which schedule.")
-    milestones: Annotated[tuple[Natural, ...], AfterValidator(_increasing)] = Field(
-        default=(), description="Iterations after which the learning rate is multiplied by gamma; none: it stays."
-    )
-    gamma: Positive = Field(default=0.5, description="Factor on the learning rate at each milestone.")
 
 
 class PixelLossOptions(Options):
@@ -143,7 +121,9 @@ class TrainOptions(Options):
     )
     optim_g: OptimizerOptions = Field(description="The generator's optimizer.")
     optim_d: OptimizerOptions | None = Field(default=None, description="The discriminator's optimizer.")
-    scheduler: SchedulerOptions = Field(default=SchedulerOptions(), description="Learning rate of both optimizers.")
+    scheduler: SchedulerOptions = Field(
+        default=MultiStepLROptions(), description="How the learning rates of both optimizers change."
+    )
     pixel_opt: PixelLossOptions | None = Field(default=None, description="Pixel loss.")
     perceptual_opt: PerceptualLossOptions | None = Field(default=None, description="Perceptual loss.")
     artifact_opt: ArtifactLossOptions | None = Field(default=None, description="Artifact loss (LDL).")
@@ -159,6 +139,16 @@ class TrainOptions(Options):
         description="An update whose loss or gradient is not finite is skipped; after so many in a row the weights go "
         "back to the last good checkpoint, once, and the next time training stops.",
     )
+
+    @model_validator(mode="after")
+    def _periods_last_to_the_end(self) -> Self:
+        schedule = self.scheduler
+        if isinstance(schedule, CosineAnnealingRestartLROptions) and sum(schedule.periods) < self.total_iter:
+            raise ValueError(
+                f"scheduler.periods end at iteration {sum(schedule.periods):,} of total_iter: {self.total_iter:,}; "
+                "make them longer or give more"
+            )
+        return self
 
 
 LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists"})

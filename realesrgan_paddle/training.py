@@ -23,7 +23,6 @@ from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.obtain import obtain
-from realesrgan_paddle.models.schedule import multistep_factor
 from realesrgan_paddle.models.specs import SPECS
 from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
 from realesrgan_paddle.options.config import (
@@ -42,6 +41,8 @@ PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
     "MSELoss": MSELoss,
     "CharbonnierLoss": CharbonnierLoss,
 }
+
+OPTIMIZERS = {"Adam": paddle.optimizer.Adam, "AdamW": paddle.optimizer.AdamW}
 
 
 def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
@@ -135,17 +136,12 @@ def build_distances(train: TrainOptions, ops: Ops) -> dict[str, WeightedMean]:
 
 
 def build_optimizer(options: OptimizerOptions, network: nn.Layer) -> paddle.optimizer.Adam:
-    """Return Adam over the network's parameters."""
-    return paddle.optimizer.Adam(
+    """Return the optimizer of the network's parameters; AdamW is a kind of Adam."""
+    no_decay = {"Adam": None, "AdamW": 0.0}  # Adam would compute a penalty of 0
+    return OPTIMIZERS[options.type](
         learning_rate=options.lr,
         beta1=options.betas[0],
         beta2=options.betas[1],
         parameters=network.parameters(),
-        weight_decay=options.weight_decay or None,
+        weight_decay=options.weight_decay or no_decay[options.type],
     )
-
-
-def learning_rate_factor(cfg: Config, iteration: int) -> float:
-    """Return what both base learning rates are multiplied by at `iteration`."""
-    scheduler = cfg.train.scheduler
-    return multistep_factor(iteration, scheduler.milestones, scheduler.gamma, cfg.train.warmup_iter)

@@ -9,7 +9,7 @@ from pathlib import Path
 def module(checkout: Path, name: str) -> types.ModuleType:
     """Return `basicsr.<name>` of the checkout; its packages' own __init__ (which scan and import all) do not run."""
     if "basicsr" not in sys.modules:
-        for package in ("", ".archs", ".losses", ".utils", ".ops"):
+        for package in ("", ".archs", ".losses", ".models", ".utils", ".ops"):
             stub = types.ModuleType("basicsr" + package)
             stub.__path__ = [str(checkout / "basicsr" / package.lstrip("."))]
             sys.modules[stub.__name__] = stub
