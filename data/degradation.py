@@ -6,7 +6,8 @@ What is random is drawn first (`draw`), then applied (`degrade`). Tensors are fl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import paddle
@@ -14,7 +15,7 @@ from paddle import Tensor
 
 from realesrgan_paddle.data.blur import blur
 from realesrgan_paddle.data.jpeg import jpeg
-from realesrgan_paddle.data.noise import add_gaussian_noise, add_poisson_noise
+from realesrgan_paddle.data.noise import add_gaussian_noise, add_poisson_noise, normal_fields, poisson_counts
 from realesrgan_paddle.data.resize import ResizeMode, resize_by, resize_to
 from realesrgan_paddle.options.config import PassOptions, SynthesisOptions
 
@@ -36,6 +37,13 @@ class PassDraws:
     """Whether the noise is the same in all channels: bool (N,)."""
     quality: np.ndarray
     """JPEG quality, 1 to 100: float32 (N,)."""
+    field_seeds: np.ndarray
+    """Seeds of Paddle's generator, from which each sample's field of noise is drawn: int64 (N,)."""
+
+    def of(self, samples: slice) -> "PassDraws":
+        """Return the choices for some samples of the batch."""
+        each = ("strength", "gray", "quality", "field_seeds")
+        return replace(self, **{name: getattr(self, name)[samples] for name in each})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +57,10 @@ class Draws:
     final_mode: ResizeMode
     jpeg_last: bool
     """The last JPEG compression comes after the final resize and sinc filter, else before them."""
-    field_seed: int
-    """Seed of Paddle's generator, from which the noise fields are drawn."""
+
+    def of(self, samples: slice) -> "Draws":
+        """Return the choices for some samples of the batch: `degrade` makes of them what it makes of them in it."""
+        return replace(self, first=self.first.of(samples), second=self.second.of(samples))
 
 
 def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -> Draws:
@@ -61,7 +71,6 @@ def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -
         second_blur=rng.random() < options.second_blur_prob,
         final_mode=_draw_mode(rng),
         jpeg_last=rng.random() < 0.5,
-        field_seed=int(rng.integers(2**31)),
     )
 
 
@@ -75,6 +84,7 @@ def draw_pass(options: PassOptions, rng: np.random.Generator, batch_size: int) -
         strength=_uniform(options.noise_range if gaussian else options.poisson_scale_range, rng, batch_size),
         gray=rng.random(batch_size) < options.gray_noise_prob,
         quality=_uniform(options.jpeg_range, rng, batch_size),
+        field_seeds=rng.integers(2**31, size=batch_size),
     )
 
 
@@ -85,10 +95,9 @@ def degrade(gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int)
     Args:
         gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W multiples of `scale`.
         kernels: the batch of each of `Kernels`' three, float32 (N, k, k).
-        draws: the random choices. Equal draws give equal results: Paddle's generator is seeded here.
+        draws: the random choices. Equal draws give equal results: Paddle's generator is seeded for each sample.
         scale: how many times smaller the result is.
     """
-    paddle.seed(draws.field_seed)
     first_kernel, second_kernel, final_kernel = kernels
     height, width = (length // scale for length in gt_usm.shape[2:])
 
@@ -115,12 +124,12 @@ def degrade(gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int)
 
 
 def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
-    """Return `image` with the noise that `draws` name, clipped to [0, 1]; its field comes from Paddle's generator."""
+    """Return `image` with the noise that `draws` name, clipped to [0, 1]."""
     strength = paddle.to_tensor(draws.strength).reshape([-1, 1, 1, 1])
     gray = paddle.to_tensor(draws.gray).reshape([-1, 1, 1, 1])
     if draws.gaussian:
-        return add_gaussian_noise(image, paddle.randn(image.shape), strength, gray)
-    return add_poisson_noise(image, strength, gray)
+        return add_gaussian_noise(image, normal_fields(image.shape[1:], draws.field_seeds), strength, gray)
+    return add_poisson_noise(image, strength, gray, partial(poisson_counts, seeds=draws.field_seeds))
 
 
 def paired_random_crop(

@@ -4,13 +4,31 @@ As BasicSR's `add_gaussian_noise_pt` and `add_poisson_noise_pt`, except that a g
 field of its own, where BasicSR gives all gray samples of a batch the same gaussian field.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import paddle
 from paddle import Tensor
 
 # Luma weights of ITU-R BT.601 as torchvision's rgb_to_grayscale rounds them.
 LUMA = (0.2989, 0.587, 0.114)
+
+
+def normal_fields(size: Sequence[int], seeds: Iterable[int]) -> Tensor:
+    """Return standard normal noise, float32 (N, *`size`), one field for each of N `seeds` of Paddle's generator."""
+    fields = []
+    for seed in seeds:
+        paddle.seed(int(seed))
+        fields.append(paddle.randn([1, *size]))
+    return paddle.concat(fields)
+
+
+def poisson_counts(mean: Tensor, seeds: Iterable[int]) -> Tensor:
+    """Return counts of which `mean` (N, C, H, W) are expected, each sample's from its own of N `seeds`."""
+    counts = []
+    for sample, seed in zip(mean.split(mean.shape[0]), seeds, strict=True):
+        paddle.seed(int(seed))
+        counts.append(paddle.poisson(sample))
+    return paddle.concat(counts)
 
 
 def add_gaussian_noise(image: Tensor, noise: Tensor, sigma: Tensor, gray: Tensor) -> Tensor:

@@ -16,20 +16,10 @@ class PairPool:
     realesrgan/models/realesrgan_model.py).
 
     Args:
-        size: pairs in the pool, a multiple of `batch_size`; 0: every batch comes out as it went in.
-        batch_size: pairs of each batch.
-
-    Raises:
-        UserError: `size` is no multiple of `batch_size`.
+        size: pairs in the pool, at least one batch; 0: every batch comes out as it went in.
     """
 
-    def __init__(self, size: int, batch_size: int) -> None:
-        if size % batch_size:
-            lower = size - size % batch_size
-            raise UserError(
-                f"queue_size: {size} is not a multiple of the batch size {batch_size} (batch_size_per_gpu); "
-                f"set it to {lower} or {lower + batch_size}"
-            )
+    def __init__(self, size: int) -> None:
         self._size = size
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
@@ -43,7 +33,7 @@ class PairPool:
             return gt, lq
         given = [(gt[i].clone(), lq[i].clone()) for i in range(gt.shape[0])]
         if len(self._pairs) < self._size:
-            self._pairs += given
+            self._pairs += given[: self._size - len(self._pairs)]
             return gt, lq
         slots = rng.choice(self._size, len(given), replace=False)
         taken = [self._pairs[slot] for slot in slots]

@@ -231,11 +231,6 @@ class Config(SynthesisOptions):
         description="Set by the loader: keys of the file that mean nothing here, with the reason.",
     )
 
-    @property
-    def pool_size(self) -> int:
-        """Pairs in the pool: `queue_size`, rounded down to whole batches."""
-        return self.queue_size - self.queue_size % self.datasets.train.batch_size_per_gpu
-
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         problems = [*self._network_problems(), *self._dataset_problems()]

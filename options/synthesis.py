@@ -96,7 +96,7 @@ class SynthesisOptions(Options):
     queue_size: Natural = Field(
         default=180,
         description="Pairs in the pool from which batches are drawn, so that one batch mixes degradations of "
-        "different iterations; rounded down to whole batches; 0: no pool.",
+        "different iterations; 0: no pool.",
     )
 
     @property

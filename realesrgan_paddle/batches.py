@@ -27,7 +27,7 @@ class TrainingBatches:
 
     def __init__(self, cfg: Config, start: int) -> None:
         self.cfg = cfg
-        self.pool = PairPool(cfg.pool_size, cfg.datasets.train.batch_size_per_gpu)
+        self.pool = PairPool(cfg.queue_size)
         self.iteration = start
         self.usm = USM()
         self.share = paired_share(cfg)

@@ -66,7 +66,7 @@ def test_pairs_do_not_pass_the_pool(tmp_path, mixed):
     for _ in range(12):
         next(batches)
     pairs = batches.pool.state()["gt"]
-    assert len(pairs) == cfg.pool_size
+    assert len(pairs) == cfg.queue_size
     assert pairs[:, :2].any(axis=(1, 2, 3)).all()
 
 

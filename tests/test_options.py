@@ -391,13 +391,6 @@ def test_every_second_key_reaches_the_second_blur():
     assert options.first_blur == KernelOptions().first_blur
 
 
-def test_the_pool_holds_whole_batches(write):
-    path = write(MINIMAL)
-    assert load_config(path).pool_size == 180
-    assert load_config(path, ["datasets.train.batch_size_per_gpu=8"]).pool_size == 176
-    assert load_config(path, ["queue_size=0"]).pool_size == 0
-
-
 def test_several_validation_sets(write):
     overrides = [VAL, VAL.replace("val", "val_night"), "val.val_freq=10"]
     assert "needs a name of its own, found validation, validation" in refusal(write(MINIMAL), overrides)

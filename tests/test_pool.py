@@ -26,7 +26,7 @@ def step(pool: PairPool, iteration: int) -> list[int]:
 
 
 def test_fills_first_then_mixes():
-    pool = PairPool(6, 2)
+    pool = PairPool(6)
     assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
     out = [step(pool, i) for i in range(3, 40)]
     seen = [number for batch in out for number in batch]
@@ -36,11 +36,19 @@ def test_fills_first_then_mixes():
     assert sorted(seen + inside) == list(range(80))  # and nothing is lost
 
 
+def test_any_size_fills_to_the_last_place():
+    pool = PairPool(5)
+    out = [number for i in range(30) for number in step(pool, i)]
+    assert out[:6] == list(range(6))
+    assert len(set(out[6:])) == len(out[6:]) and out[6:] != list(range(6, 60))
+    assert len(pool.state()["lq"]) == 5
+
+
 @pytest.mark.parametrize("k", [0, 2, 10])
 def test_resumes(k: int):
-    straight, resumed = PairPool(6, 2), PairPool(6, 2)
+    straight, resumed = PairPool(6), PairPool(6)
     expected = [step(straight, i) for i in range(16)][k:]
-    before = PairPool(6, 2)
+    before = PairPool(6)
     for i in range(k):
         step(before, i)
     resumed.load_state(before.state(), gt_size=4)
@@ -48,7 +56,7 @@ def test_resumes(k: int):
 
 
 def test_keeps_its_own_copy():
-    pool = PairPool(2, 2)
+    pool = PairPool(2)
     gt, lq = pairs(0)
     pool.exchange(gt, lq, np.random.default_rng(0))
     gt.fill_(9.0)
@@ -57,18 +65,16 @@ def test_keeps_its_own_copy():
 
 
 def test_size_zero_is_no_pool():
-    pool = PairPool(0, 2)
+    pool = PairPool(0)
     assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
     assert pool.state() == {}
 
 
 def test_refuses_what_does_not_fit():
-    with pytest.raises(UserError, match=r"queue_size: 180 is not a multiple of the batch size 7.*175 or 182"):
-        PairPool(180, 7)
-    pool = PairPool(6, 2)
+    pool = PairPool(6)
     for i in range(3):
         step(pool, i)
     with pytest.raises(UserError, match="queue_size: 4 is smaller than the 6 pairs"):
-        PairPool(4, 2).load_state(pool.state(), gt_size=4)
+        PairPool(4).load_state(pool.state(), gt_size=4)
     with pytest.raises(UserError, match=r"gt_size: 64.*set it to 4"):
-        PairPool(6, 2).load_state(pool.state(), gt_size=64)
+        PairPool(6).load_state(pool.state(), gt_size=64)

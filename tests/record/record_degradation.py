@@ -255,7 +255,7 @@ def read_draws(log: Log) -> tuple[dict, list[np.ndarray]]:
     first, first_field = read_pass(log, "")
     second_blur = log.uniforms.pop(0) < OPTIONS["second_blur_prob"]
     second, second_field = read_pass(log, "2")
-    draws = {"first": first, "second": second, "second_blur": second_blur, "field_seed": 0}
+    draws = {"first": first, "second": second, "second_blur": second_blur}
     draws |= {"final_mode": log.choices.pop(0), "jpeg_last": log.uniforms.pop(0) < 0.5}
     assert not (log.choices or log.uniforms or log.batches or log.fields)
     return draws, [first_field, second_field]
