@@ -6,8 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from realesrgan_paddle.data.interlacing import field_order
 from realesrgan_paddle.data.naming import claim_source_name
-from realesrgan_paddle.data.video import key_frames, list_videos, probe
+from realesrgan_paddle.data.sampling import Sampling
+from realesrgan_paddle.data.video import frames, list_videos, probe
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
@@ -23,6 +25,8 @@ class KeyFrameSet:
     """Key frames written."""
     present: int = 0
     """Key frames that were there already and were left alone."""
+    interlaced: int = 0
+    """Videos that were skipped because they are interlaced; they are among `videos`."""
     failures: list[str] = field(default_factory=list)
     """One line for each video that failed; frames taken before the failure are kept."""
 
@@ -45,12 +49,17 @@ def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
     return list(videos.values())
 
 
-def extract_key_frames(videos: Sequence[Path], output: Path) -> KeyFrameSet:
-    """Write the key frames of `videos` as PNG files into `output` and return what was done.
+def extract_key_frames(videos: Sequence[Path], output: Path, sampling: Sampling) -> KeyFrameSet:
+    """Write frames of `videos` as PNG files into `output` and return what was done.
 
     A file is named after its video and its time in seconds, "match_000012.480.png". Files that are
     there already are left alone, so an interrupted extraction can be run again. A video that fails is noted
     and the rest goes on. Shows a progress bar on a terminal.
+
+    Args:
+        videos: local files.
+        output: folder for the frames.
+        sampling: which frames to take.
 
     Raises:
         UserError: `output` is no folder and cannot become one.
@@ -59,7 +68,7 @@ def extract_key_frames(videos: Sequence[Path], output: Path) -> KeyFrameSet:
     make_folder(output)
     for video in videos:
         try:
-            _extract_one(video, output, done)
+            _extract_one(video, output, sampling, done)
         except (UserError, OSError) as error:
             done.failures.append(failure(video, error))
         else:
@@ -67,11 +76,15 @@ def extract_key_frames(videos: Sequence[Path], output: Path) -> KeyFrameSet:
     return done
 
 
-def _extract_one(video: Path, output: Path, done: KeyFrameSet) -> None:
+def _extract_one(video: Path, output: Path, sampling: Sampling, done: KeyFrameSet) -> None:
     info = probe(video)
+    order = "progressive" if sampling.interlaced == "keep" else field_order(video, info)
+    if order != "progressive" and sampling.interlaced == "skip":
+        done.interlaced += 1
+        return
     name = claim_source_name(video, output)
     with tqdm(total=info.seconds, unit="s", desc=name, unit_scale=True, disable=None) as bar:
-        for frame in key_frames(video, info):
+        for frame in frames(video, info, sampling, order):
             target = output / f"{name}_{frame.seconds:010.3f}.png"
             if target.exists():
                 done.present += 1

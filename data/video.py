@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import ffmpeg
 import numpy as np
 
+from realesrgan_paddle.data.sampling import Sampling
 from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, filter_has_option, find_ffmpeg, video_input
@@ -20,7 +21,13 @@ _VIDEO_NAME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
+FieldOrder = Literal["progressive", "tff", "bff"]
+"""Of an interlaced video: which field is shown first, the top or the bottom one."""
+
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+
+MOST_PIXELS = 1 << 26
+"""Of a frame; 8K has half as many. A tiny file may declare any size."""
 
 # What ffmpeg's showinfo filter and its demuxers print.
 _DURATION = re.compile(r" Duration: (\d+):(\d+):(\d+\.\d+)")
@@ -48,8 +55,8 @@ class VideoInfo:
     """Where chroma samples lie among luma samples: "left" (H.264, HEVC, ... when they do not say), "center", ..."""
 
 
-class KeyFrame(NamedTuple):
-    """One key frame of a video."""
+class Frame(NamedTuple):
+    """One frame of a video."""
 
     seconds: float
     """Presentation time from the start of the file."""
@@ -74,7 +81,7 @@ def probe(path: Path) -> VideoInfo:
             raise UserError(f"{path}: not a readable video ({instead})")
     lines: list[str] = []
     output = ffmpeg.output(video.filter("showinfo"), "pipe:1", format="null", **{"frames:v": 1})
-    with FFmpegRun(output, path, lines.append) as run:
+    with FFmpegRun(output, path, lines.append, minutes=5) as run:
         run.finish()
     text = "\n".join(lines)
     duration, frame = _DURATION.search(text), _FRAME.search(text)
@@ -91,19 +98,21 @@ def probe(path: Path) -> VideoInfo:
     )
 
 
-def key_frames(path: Path, info: VideoInfo) -> Iterator[KeyFrame]:
-    """Yield the key frames of a video in order, while ffmpeg decodes; only a few are in memory at a time.
+def frames(path: Path, info: VideoInfo, sampling: Sampling, order: FieldOrder = "progressive") -> Iterator[Frame]:
+    """Yield the frames of a video that `sampling` asks for, in order, while ffmpeg decodes.
 
-    Frames that an edit list cuts off are not shown by players and are not yielded. Damaged key frames
-    are left out, with a warning.
+    Only a few are in memory at a time, however long the video. Frames that an edit list cuts off are not shown by
+    players and are not yielded. Damaged frames are left out, with a warning.
 
     Args:
         path: a local file.
         info: what `probe` returned for it.
+        sampling: which frames.
+        order: which field of an interlaced video is shown first; such a video is deinterlaced.
 
     Raises:
-        UserError: the video is HDR, cannot be decoded, has no key frame, or is cut short; in the last
-            case the frames before the cut have been yielded.
+        UserError: the video is HDR, cannot be decoded, has no such frame, takes too long, or is cut short; in the
+            last two cases the frames before have been yielded.
     """
     if info.transfer in HDR_TRANSFERS:
         raise UserError(f"{path}: HDR ({HDR_TRANSFERS[info.transfer]}) would come out washed-out; convert it to SDR")
@@ -118,29 +127,40 @@ def key_frames(path: Path, info: VideoInfo) -> Iterator[KeyFrame]:
             cuts.append(cut[0])
 
     count = 0
-    with FFmpegRun(_ppm_output(path, info), path, watch) as run:
-        for image in _read_ppm(run.stdout):
+    output = _ppm_output(_decode(path, sampling, order), info)
+    with FFmpegRun(output, path, watch, minutes=sampling.max_minutes) as run:
+        for image in _read_ppm(run.stdout, path):
             # ffmpeg prints a frame's time before it writes the frame, so this waits for a thread, not for ffmpeg.
-            yield KeyFrame(_parse_time(times.get(timeout=60), path), image)
+            yield Frame(_parse_time(times.get(timeout=60), path), image)
             count += 1
         run.finish()
+    kind = "key frame" if sampling.select == "keyframe" else "frame"
     if cuts:
-        raise UserError(f"{path}: cut short after {count} key frames (ffmpeg: {cuts[0]})")
+        raise UserError(f"{path}: cut short after {count} {kind}s (ffmpeg: {cuts[0]})")
     if not count:
-        raise UserError(f"{path}: no key frame can be decoded ({'; '.join(run.errors[:1]) or 'it holds none'})")
+        raise UserError(f"{path}: no {kind} can be decoded ({'; '.join(run.errors[:1]) or 'it holds none'})")
     if run.errors:
         logging.getLogger(__name__).warning("%s: what cannot be decoded was left out (%s)", path, run.errors[0])
 
 
-def _ppm_output(path: Path, info: VideoInfo) -> Any:
-    """Return the ffmpeg graph that writes all key frames of a video to its standard output as PPM files."""
-    frames = video_input(path, key_frames_only=True).filter("select", "key").filter("showinfo")
+def _decode(path: Path, sampling: Sampling, order: FieldOrder) -> Any:
+    """Return the ffmpeg graph of the frames that are asked for, deinterlaced if `order` says so."""
+    # A deinterlaced frame is made of three, and how much a scene changes is told from two: then all are decoded.
+    alone = sampling.select == "keyframe" and order == "progressive"
+    video = video_input(path, key_frames_only=alone, drop_damaged=True)
+    if order != "progressive":
+        video = video.filter("bwdif", mode="send_frame", parity=order, deint="all")
+    return video.filter("select", sampling.expression()).filter("showinfo")
+
+
+def _ppm_output(video: Any, info: VideoInfo) -> Any:
+    """Return the ffmpeg graph that writes frames to its standard output as PPM files."""
     # Frame N at N ticks of 1000 s, a tick from frame to frame: ffmpeg drops none and repeats none to keep a
     # frame rate. (The option to say so, -vsync, became -fps_mode in ffmpeg 5.1; this works with either.)
-    frames = frames.filter("settb", 1000).filter("setpts", "N")
+    video = video.filter("settb", 1000).filter("setpts", "N")
     # Without the two flags swscale rounds 10-bit samples down by 2 levels and repeats chroma samples.
     # A sample aspect ratio within 1 % of square is left alone: resampling would cost more than it mends.
-    frames = frames.filter(
+    video = video.filter(
         "scale",
         w="if(gt(abs(sar-1),0.01),max(1,round(iw*sar)),iw)",
         h="ih",
@@ -148,7 +168,7 @@ def _ppm_output(path: Path, info: VideoInfo) -> Any:
         in_color_matrix=_matrix(info),
         **_chroma_position(info),
     )
-    return ffmpeg.output(frames, "pipe:1", format="image2pipe", vcodec="ppm", pix_fmt="rgb24", r="1/1000")
+    return ffmpeg.output(video, "pipe:1", format="image2pipe", vcodec="ppm", pix_fmt="rgb24", r="1/1000")
 
 
 def _matrix(info: VideoInfo) -> str:
@@ -170,10 +190,12 @@ def _chroma_position(info: VideoInfo) -> dict[str, str | int]:
     return {"in_h_chr_pos": 0 if "left" in info.chroma_location else 128}
 
 
-def _read_ppm(stream: IO[bytes]) -> Iterator[np.ndarray]:
+def _read_ppm(stream: IO[bytes], path: Path) -> Iterator[np.ndarray]:
     """Yield the images, uint8 RGB (H, W, 3), of a stream of 8-bit binary PPM files as ffmpeg writes them."""
     while stream.readline() == b"P6\n":
         width, height = map(int, stream.readline().split())
+        if width * height > MOST_PIXELS:
+            raise UserError(f"{path}: a frame of {width}x{height}; {MOST_PIXELS:,} pixels are the most that is taken")
         stream.readline()  # the largest sample value, 255
         data = stream.read(width * height * 3)
         if len(data) < width * height * 3:

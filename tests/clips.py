@@ -1,7 +1,10 @@
 """Tiny videos for the tests, made by ffmpeg with encoders that every build of it has."""
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
+
+import numpy as np
 
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
@@ -38,4 +41,17 @@ def flat_clip(
     source = f"color=c={color}:size={size}:rate=10:duration=0.1"
     also = ("-colorspace", tagged, "-color_trc", transfer, "-color_range", color_range)
     ffmpeg("-f", "lavfi", "-i", source, "-vf", f"{convert},{tags}", "-c:v", "ffv1", *also, f"file:{path}")
+    return path
+
+
+def picture_clip(
+    path: Path, pictures: Iterable[np.ndarray], *, rate: int = 25, options: tuple[str | int, ...] = ()
+) -> Path:
+    """A video of the given pictures, uint8 RGB of one size; lossless and all key frames unless `options` say else."""
+    pictures = list(pictures)
+    height, width = pictures[0].shape[:2]
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate, "-i", "pipe:0")
+    codec = options or ("-c:v", "ffv1", "-g", 1)
+    command = [find_ffmpeg(), "-v", "error", "-y", *map(str, (*raw, *codec)), f"file:{path}"]
+    subprocess.run(command, check=True, capture_output=True, input=b"".join(map(np.ndarray.tobytes, pictures)))
     return path

@@ -10,23 +10,24 @@ import numpy as np
 import pytest
 from clips import ffmpeg, flat_clip, moving_clip
 
-from realesrgan_paddle.data.video import key_frames, list_videos, probe
+from realesrgan_paddle.data.sampling import Sampling
+from realesrgan_paddle.data.video import frames, list_videos, probe
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 
 def frames_of(path: Path):
-    return list(key_frames(path, probe(path)))
+    return list(frames(path, probe(path), Sampling()))
 
 
 def test_only_the_key_frames_come_out_and_with_their_times(tmp_path: Path):
     clip = moving_clip(tmp_path / "clip.mkv", "0,0.48,1.28")
-    frames = frames_of(clip)
-    assert [frame.seconds for frame in frames] == [0, 0.48, 1.28]
+    found = frames_of(clip)
+    assert [frame.seconds for frame in found] == [0, 0.48, 1.28]
 
     capture = cv2.VideoCapture(str(clip))
     decoded = [capture.read()[1][..., ::-1].astype(int) for _ in range(50)]
-    for frame in frames:
+    for frame in found:
         distance = [np.abs(frame.image - other).mean() for other in decoded]
         assert np.argmin(distance) == round(frame.seconds * 25)
 
@@ -203,7 +204,7 @@ def test_a_file_cut_short_gives_what_it_has_and_then_an_error(tmp_path: Path):
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     times = []
     with pytest.raises(UserError, match="cut short after 2 key frames"):
-        for frame in key_frames(clip, probe(clip)):
+        for frame in frames(clip, probe(clip), Sampling()):
             times.append(frame.seconds)
     assert times == [0, 0.48]
 

@@ -1,13 +1,17 @@
 """What all command lines share: one spelling rule for flags, one-line errors, exit codes."""
 
 import argparse
+import dataclasses
 import itertools
+import math
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from realesrgan_paddle.utils.errors import UserError, did_you_mean, one_line
+
+Group = TypeVar("Group")
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,6 +35,18 @@ class Parser(argparse.ArgumentParser):
             if flag.startswith("--") and flag not in self._option_string_actions:
                 self.error(f"unknown flag {flag!r}{did_you_mean(flag, self._option_string_actions)}")
         return self.parse_intermixed_args(given)
+
+    def add_group(self, group: type) -> None:
+        """Add a flag for each field of a dataclass whose fields are made by `setting`."""
+        for field in dataclasses.fields(group):
+            given: dict[str, Any] = {"default": field.default, "help": field.metadata["help"]}
+            if get_origin(field.type) is Literal:
+                given["choices"] = get_args(field.type)
+            elif field.type is bool:
+                given["action"] = "store_true"
+            else:
+                given["type"] = field.metadata["type"]
+            self.add_argument(f"--{field.name}", **given)
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
@@ -56,6 +72,33 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def number(least: float, most: float = math.inf) -> Callable[[str], float]:
+    """Return the `type` of a flag that takes a number from `least` to `most`."""
+    allowed = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
+
+    def parse(text: str) -> float:
+        """Return the number in `text`."""
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (least <= value <= most and math.isfinite(value)):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number {allowed}")
+        return value
+
+    return parse
+
+
+def setting(default: Any, text: str, kind: Callable[[str], Any] | None = None) -> Any:
+    """Return the field of a dataclass that `Parser.add_group` makes a flag of; `kind` parses what is no choice."""
+    return dataclasses.field(default=default, metadata={"help": text, "type": kind})
+
+
+def group_of(args: argparse.Namespace, group: type[Group]) -> Group:
+    """Return the dataclass whose flags `Parser.add_group` added."""
+    return group(**{field.name: getattr(args, field.name) for field in dataclasses.fields(group)})  # type: ignore
 
 
 def run(main: Callable[[], int]) -> NoReturn:

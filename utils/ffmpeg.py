@@ -22,6 +22,9 @@ Playlists (hls, dash, concat) are left out, for they open other files, and so ar
 they hold no timestamps.
 """
 
+MOST_MEMORY = 1 << 30
+"""The most that ffmpeg may take in one piece [bytes]; an 8K frame of 16-bit RGB takes 0.2 GB."""
+
 _ERROR = re.compile(r"(?:\[[^\]]* @ \w+\] )*\[(?:error|fatal)\] (.*)")
 
 
@@ -41,11 +44,17 @@ def filter_has_option(binary: str, name: str, option: str) -> bool:
     return option in text.split()
 
 
-def video_input(path: Path, *, key_frames_only: bool = False) -> Any:
+def video_input(
+    path: Path, *, key_frames_only: bool = False, drop_damaged: bool = False, start: float | None = None
+) -> Any:
     """Return the first video stream of a local file, for ffmpeg-python; cover art is no video stream.
 
-    With `key_frames_only` the decoder skips all other frames (a few decoders, VP9's among them,
-    cannot and deliver all), and drops a damaged frame instead of patching it up.
+    Args:
+        path: the file.
+        key_frames_only: the decoder skips all other frames (a few decoders, VP9's among them, cannot and
+            deliver all).
+        drop_damaged: the decoder drops a damaged frame instead of patching it up.
+        start: begin at the key frame before this time [s].
 
     Raises:
         UserError: the name is no valid Unicode, which ffmpeg-python needs.
@@ -54,7 +63,13 @@ def video_input(path: Path, *, key_frames_only: bool = False) -> Any:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{path}: its name is not valid UTF-8; rename it") from error
-    decoder = {"skip_frame": "nokey", "err_detect": "explode"} if key_frames_only else {}
+    decoder: dict[str, str | float | None] = {}
+    if key_frames_only:
+        decoder["skip_frame"] = "nokey"
+    if drop_damaged:
+        decoder["err_detect"] = "explode"
+    if start is not None:
+        decoder.update(ss=start, noaccurate_seek=None)
     # "file:" keeps a name with a colon or a leading dash from being read as a protocol or an option.
     source = ffmpeg.input(f"file:{path}", protocol_whitelist="file", format_whitelist=CONTAINERS, **decoder)
     return source["V:0"]
@@ -70,18 +85,24 @@ class FFmpegRun:
         name: the file that errors are about.
         watch: called with each line that ffmpeg prints, in a thread of its own. Two threads of ffmpeg may
             write into one line; what one of them writes at a time stays together.
+        minutes: how long it may run; a hostile file can keep a decoder busy for ever.
     """
 
-    def __init__(self, output: Any, name: Path, watch: Callable[[str], None]) -> None:
+    def __init__(self, output: Any, name: Path, watch: Callable[[str], None], *, minutes: float) -> None:
         self.name = name
         self.errors: list[str] = []
         self._watch = watch
+        self._minutes = minutes
+        self._out_of_time = False
         # Frames that cannot be decoded are no failure: a broadcast recording starts with dozens of them.
-        lenient = ("-max_error_rate", "1")
+        lenient = ("-max_error_rate", "1", "-max_alloc", str(MOST_MEMORY))
         run = output.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", *lenient)
         self._process = ffmpeg.run_async(run, cmd=find_ffmpeg(), pipe_stdout=True, pipe_stderr=True)
         self._thread = threading.Thread(target=self._read_messages, daemon=True)
         self._thread.start()
+        self._timer = threading.Timer(60 * minutes, self._stop)
+        self._timer.daemon = True
+        self._timer.start()
 
     @property
     def stdout(self) -> IO[bytes]:
@@ -96,6 +117,8 @@ class FFmpegRun:
         """
         code = self._process.wait()
         self._thread.join()
+        if self._out_of_time:
+            raise UserError(f"{self.name}: given up after {self._minutes:g} minutes; --max_minutes allows more")
         if any("matches no streams" in text for text in self.errors):
             raise UserError(f"{self.name}: no video stream in it")
         if any("not on whitelist" in text for text in self.errors):
@@ -111,11 +134,16 @@ class FFmpegRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._timer.cancel()
         self._process.kill()
         self._process.wait()
         self._thread.join()
         self._process.stdout.close()
         self._process.stderr.close()
+
+    def _stop(self) -> None:
+        self._out_of_time = True
+        self._process.kill()
 
     def _read_messages(self) -> None:
         for raw in iter(lambda: self._process.stderr.readline(65536), b""):

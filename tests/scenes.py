@@ -1,0 +1,50 @@
+"""Pictures with the statistics of photographs, made from seeds: what the frame tests know the truth of."""
+
+import functools
+
+import cv2
+import numpy as np
+
+
+@functools.cache
+def world(seed: int, size: int = 640) -> np.ndarray:
+    """Return a sharp square picture, uint8 RGB: noise with a 1/f spectrum, as photographs have, and objects on it."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
+    frequency[0, 0] = 1
+    gray, red, blue = (
+        np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) / frequency**1.2) for _ in range(3)
+    )
+    base = rng.uniform(60, 190, 3)
+    parts = (gray + 0.4 * red, gray, gray + 0.4 * blue)
+    picture = np.stack([mean + 40 * part / part.std() for mean, part in zip(base, parts, strict=True)], axis=2)
+    picture = picture.clip(0, 255).astype(np.uint8)
+    for _ in range(60):
+        center, radius = rng.integers(0, size, 2).tolist(), int(rng.integers(6, size // 16))
+        colour = rng.integers(0, 256, 3).tolist()
+        if rng.random() < 0.5:
+            cv2.circle(picture, center, radius, colour, -1, cv2.LINE_AA)
+        else:
+            box = cv2.boxPoints((center, (2 * radius, radius), float(rng.uniform(0, 180))))
+            cv2.fillPoly(picture, [box.astype(np.int32)], colour, cv2.LINE_AA)
+    return picture
+
+
+def scene(seed: int, step: float = 0.0, *, width: int = 192, height: int = 128) -> np.ndarray:
+    """Return what a camera sees of a world after `step` steps of 3 pixels to the right and 1 down."""
+    shift = np.float32([[1, 0, -20 - 3 * step], [0, 1, -20 - step]])
+    return cv2.warpAffine(world(seed), shift, (width, height), flags=cv2.INTER_CUBIC)
+
+
+def letterboxed(picture: np.ndarray, rows: int, columns: int = 0, level: int = 0) -> np.ndarray:
+    """Return the picture made smaller, with bars of `rows` and `columns` around it; its size stays."""
+    height, width = picture.shape[:2]
+    inner = cv2.resize(picture, (width - 2 * columns, height - 2 * rows), interpolation=cv2.INTER_AREA)
+    return cv2.copyMakeBorder(inner, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=(level,) * 3)
+
+
+def woven(first: np.ndarray, second: np.ndarray, order: str) -> np.ndarray:
+    """Return an interlaced frame out of the pictures at the times of its two fields."""
+    frame = first.copy()
+    frame[1 if order == "tff" else 0 :: 2] = second[1 if order == "tff" else 0 :: 2]
+    return frame
