@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from realesrgan_paddle.options.config import Config
@@ -35,13 +36,13 @@ def train(cfg: Config) -> Path:
         raise UserError(f"{resumed.path}: iteration {start:,} of train.total_iter: {total:,}; nothing is left to train")
     ops, operators = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops)
-    batches = TrainingBatches(cfg, start)
+    batches = TrainingBatches(cfg, start * cfg.datasets.train.accum_iter)
     val_sets = open_validation_sets(cfg)
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
     if resumed:
         checkpoints.restore(resumed)
     remarks = describe(cfg, experiment, batches.sources, operators, damaged, resuming=bool(resumed))
-    meter = Meter(start, total, cfg.datasets.train.batch_size_per_gpu)
+    meter = Meter(start, total, cfg.images_per_iteration)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
     watch = DiscriminatorWatch(cfg.train.gan_opt, cfg.train.net_d_init_iters + START_UP, experiment.log)
     with experiment.reserved(), closing(batches), Interruption() as interruption:
@@ -49,10 +50,10 @@ def train(cfg: Config) -> Path:
         for remark in remarks:
             experiment.log(remark)
         for iteration in range(start + 1, total + 1):
-            batch = next(batches)
+            parts = list(islice(batches, cfg.datasets.train.accum_iter))
             meter.fed()
             step.set_learning_rates(partial(learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, iteration))
-            losses = step(batch, iteration)
+            losses = step(parts, iteration)
             meter.stepped()
             guard(iteration, step.skipped, losses)
             if iteration % cfg.logger.print_freq == 0:

@@ -67,7 +67,7 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     )
     gt = paddle.rand([batch, 3, 4 * case.size, 4 * case.size])
     batch_of_pictures = Batch(lq=paddle.nn.functional.avg_pool2d(gt, 4), gt=gt, gt_usm=gt)
-    return lambda: float(take(batch_of_pictures, 1)["l_g_pix"])
+    return lambda: float(take([batch_of_pictures], 1)["l_g_pix"])
 
 
 def main() -> None:

@@ -1,13 +1,16 @@
-"""One training iteration as one object: call it with a batch, get the losses back.
+"""One training iteration as one object: call it with its batches, get the losses back.
 
+An iteration is one update of the weights. Its batches are parts of one larger batch (gradient accumulation):
+one after the other, each adds its share of the gradient, so memory holds no more than one of them.
 Networks, losses and optimizers arrive as arguments, so a step knows nothing of options.
 Wang et al. 2021, "Real-ESRGAN", section 3.3: RealESRNet is trained with `PixelStep`, Real-ESRGAN
 is finetuned from it with `GANStep`. The names in the returned losses are BasicSR's.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import paddle
@@ -20,6 +23,7 @@ from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_op
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.errors import UserError
 
+T = TypeVar("T")
 Losses = dict[str, Tensor]
 Parts = dict[str, dict[str, np.ndarray]]
 
@@ -66,12 +70,13 @@ class PixelStep:
     skipped: bool = False
     """Whether the last call left all weights as they were, because a loss or a gradient was not finite."""
 
-    def __call__(self, batch: Batch, iteration: int) -> Losses:
-        """Train on one batch; return the detached losses."""
-        losses = self.losses(self.generator(batch.lq), batch, self.ema)
-        sum(losses.values()).backward()
-        self._advance(losses, (self.optimizer_g, self.generator))
-        return _detached(losses)
+    def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
+        """Make one update out of `batches`, all of one size; return the means of their detached losses."""
+        mean = Accumulation(len(batches))
+        for batch in batches:
+            mean.learn(self.losses(self.generator(batch.lq), batch, self.ema))
+        self._advance(mean.found, (self.optimizer_g, self.generator))
+        return mean.found
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""
@@ -120,27 +125,31 @@ class GANStep(PixelStep):
     net_d_init_iters: int = 0
     """For so many iterations at first, only the discriminator is updated."""
 
-    def __call__(self, batch: Batch, iteration: int) -> Losses:
-        """Train on one batch; return the detached losses."""
-        sr = self.generator(batch.lq)
-        losses: Losses = {}
+    def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
+        """Make one update out of `batches`, all of one size; return the means of their detached losses."""
+        mean = Accumulation(len(batches))
         learners = [(self.optimizer_d, self.discriminator)]
-        if iteration % self.net_d_iters == 0 and iteration > self.net_d_init_iters:
-            with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
-                losses |= self.losses(sr, batch, self.ema)
-                losses["l_g_gan"] = self.gan_loss(self.discriminator(sr), True, is_disc=False)
-            sum(losses.values()).backward()
+        generator_learns = iteration % self.net_d_iters == 0 and iteration > self.net_d_init_iters
+        if generator_learns:
             learners.append((self.optimizer_g, self.generator))
+        generated = []
+        for batch in parts_of_one(self.discriminator, batches):
+            sr = self.generator(batch.lq)
+            generated.append(sr.detach())
+            if generator_learns:
+                with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
+                    judged = self.gan_loss(self.discriminator(sr), True, is_disc=False)
+                    mean.learn({**self.losses(sr, batch, self.ema), "l_g_gan": judged})
 
-        real = self.discriminator(batch.gt_usm if self.gan_usm else batch.gt)
-        losses["l_d_real"] = self.gan_loss(real, True, is_disc=True)
-        losses["l_d_real"].backward()
-        fake = self.discriminator(sr.detach())
-        losses["l_d_fake"] = self.gan_loss(fake, False, is_disc=True)
-        losses["l_d_fake"].backward()
+        for batch in parts_of_one(self.discriminator, batches):
+            real = self.discriminator(batch.gt_usm if self.gan_usm else batch.gt)
+            mean.learn({"l_d_real": self.gan_loss(real, True, is_disc=True)}, out_d_real=real.mean())
+        for sr in parts_of_one(self.discriminator, generated):
+            fake = self.discriminator(sr)
+            mean.learn({"l_d_fake": self.gan_loss(fake, False, is_disc=True)}, out_d_fake=fake.mean())
 
-        self._advance(losses, *learners)
-        return _detached(losses | {"out_d_real": real.mean(), "out_d_fake": fake.mean()})
+        self._advance(mean.found, *learners)
+        return mean.found
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""
@@ -159,6 +168,36 @@ class GANStep(PixelStep):
         super().load(parts, source)
         load_state(self.discriminator, _part(parts, "discriminator", source), source=f"{source}, discriminator")
         set_optimizer_state(self.optimizer_d, self.discriminator, _part(parts, "optimizer_d", source))
+
+
+class Accumulation:
+    """Adds up the gradients of the mean of several batches' losses, one batch at a time.
+
+    Attributes:
+        found: the means of what was given, detached.
+    """
+
+    def __init__(self, batches: int) -> None:
+        self._share = 1 / batches
+        self.found: Losses = {}
+
+    def learn(self, losses: Losses, **others: Tensor) -> None:
+        """Add the share of one batch's losses to the gradients; `others` are only reported."""
+        (sum(losses.values()) * self._share).backward()
+        for name, value in {**losses, **others}.items():
+            share = value.detach() * self._share
+            self.found[name] = self.found[name] + share if name in self.found else share
+
+
+def parts_of_one(network: nn.Layer, parts: Iterable[T]) -> Iterator[T]:
+    """Yield the parts of one batch; what the network estimates from batch to batch moves with the first only.
+
+    Spectral norm does: it takes a step of its power iteration in each forward in training mode.
+    """
+    for part in parts:
+        yield part
+        network.eval()
+    network.train()
 
 
 @contextmanager
@@ -196,7 +235,3 @@ def _part(parts: Mapping[str, Mapping[str, np.ndarray]], name: str, source: str)
 
 def _arrays(layer: nn.Layer) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in layer.state_dict().items()}
-
-
-def _detached(losses: Losses) -> Losses:
-    return {name: loss.detach() for name, loss in losses.items()}

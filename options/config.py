@@ -111,6 +111,10 @@ class TrainDataset(KernelOptions, ImageOptions):
         default=None, description="Folder of the low-quality images of RealESRGANPairedDataset."
     )
     batch_size_per_gpu: Count = Field(default=12, description="Images in a batch.")
+    accum_iter: Count = Field(
+        default=1,
+        description="Batches in an iteration: gradients are added up over so many, as if they were one batch.",
+    )
 
 
 class TrainPairedDataset(ImageOptions):
@@ -230,6 +234,11 @@ class Config(SynthesisOptions):
         exclude=True,
         description="Set by the loader: keys of the file that mean nothing here, with the reason.",
     )
+
+    @property
+    def images_per_iteration(self) -> int:
+        """Ground truths that one update is made of."""
+        return self.datasets.train.batch_size_per_gpu * self.datasets.train.accum_iter
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

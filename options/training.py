@@ -112,7 +112,7 @@ class GANLossOptions(Options):
 class TrainOptions(Options):
     """The section `train`."""
 
-    total_iter: Count = Field(description="Iterations; one takes batch_size_per_gpu images.")
+    total_iter: Count = Field(description="Iterations (updates); one takes batch_size_per_gpu * accum_iter images.")
     warmup_iter: WarmUp = Field(
         default=-1, description="Iterations over which the learning rate rises from 0; -1 or 0: none."
     )

@@ -18,9 +18,10 @@ from realesrgan_paddle.utils.seeds import Stream, generator
 
 
 class TrainingBatches:
-    """The run's endless stream of batches from iteration `start` + 1 on, and the pool they are drawn from.
+    """The run's endless stream of batches after the first `start`, and the pool they are drawn from.
 
     Attributes:
+        number: of the batch that was last given; the first is 1.
         pool: what synthesised batches pass through; given pairs do not.
         sources: what the log says of the data.
     """
@@ -28,7 +29,7 @@ class TrainingBatches:
     def __init__(self, cfg: Config, start: int) -> None:
         self.cfg = cfg
         self.pool = PairPool(cfg.queue_size)
-        self.iteration = start
+        self.number = start
         self.usm = USM()
         self.share = paired_share(cfg)
         train, geometry = cfg.datasets.train, (cfg.gt_size, cfg.scale, cfg.manual_seed)
@@ -49,8 +50,8 @@ class TrainingBatches:
         return self
 
     def __next__(self) -> Batch:
-        self.iteration += 1
-        paired = is_paired(self.iteration, self.share)
+        self.number += 1
+        paired = is_paired(self.number, self.share)
         tensors = map(paddle.to_tensor, next(self.samples[paired]))
         return self._given(*tensors) if paired else self._synthesise(*tensors)
 
@@ -81,7 +82,7 @@ class TrainingBatches:
         RealESRGANModel always degrades the sharpened ground truth.
         """
         cfg = self.cfg
-        rng = generator(cfg.manual_seed, Stream.BATCH, self.iteration)
+        rng = generator(cfg.manual_seed, Stream.BATCH, self.number)
         gt = self._sharpened_once(gt)
         sharp = gt if self._one_target else self.usm(gt)
         lq = degrade(sharp, kernels, draw(cfg, rng, gt.shape[0]), cfg.scale)
@@ -107,11 +108,11 @@ def paired_share(cfg: Config) -> Fraction:
     return Fraction(str(options.share)) if options else Fraction(0)
 
 
-def paired_until(iteration: int, share: Fraction) -> int:
-    """Return how many of the batches 1 to `iteration` are given pairs."""
-    return floor(iteration * share)
+def paired_until(number: int, share: Fraction) -> int:
+    """Return how many of the batches 1 to `number` are given pairs."""
+    return floor(number * share)
 
 
-def is_paired(iteration: int, share: Fraction) -> bool:
-    """Return whether the batch of `iteration` is given pairs: they lie as evenly among the others as can be."""
-    return paired_until(iteration, share) > paired_until(iteration - 1, share)
+def is_paired(number: int, share: Fraction) -> bool:
+    """Return whether the batch of this number is given pairs: they lie as evenly among the others as can be."""
+    return paired_until(number, share) > paired_until(number - 1, share)

@@ -28,7 +28,7 @@ def spoil(monkeypatch):
     def spoil_iterations(*iterations):
         def spoiled(batches):
             batch = feed(batches)
-            if batches.iteration in iterations:
+            if batches.number in iterations:
                 return replace(batch, gt=batch.gt * math.nan, gt_usm=batch.gt_usm * math.inf)
             return batch
 

@@ -163,7 +163,7 @@ def losses_of_training(ops, steps):
     for i in range(steps):
         gt = paddle.to_tensor(random(2, 3, 16, 24, seed=i))
         batch = Batch(lq=paddle.nn.functional.avg_pool2d(gt, 2), gt=gt, gt_usm=gt)
-        losses = step(batch, i + 1)
+        losses = step([batch], i + 1)
         curve.append([float(loss) for name, loss in losses.items() if name.startswith("l_")])
     return np.array(curve)
 
