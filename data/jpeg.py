@@ -46,7 +46,7 @@ def jpeg(image: Tensor, quality: Tensor) -> Tensor:
     """
     height, width = image.shape[2:]
     # Chroma blocks are 16 x 16 pixels; DiffJPEG fills the last ones up with black.
-    image = F.pad(paddle.clip(image, 0, 1) * 255, [0, -width % 16, 0, -height % 16])
+    image = F.pad(paddle.clip(image, 0, 1) * 255, [0, 0, 0, 0, 0, -height % 16, 0, -width % 16])
     factor = _table_factor(quality)
     # Levels of Y are shifted to -128..127 for the DCT; Cb and Cr lie around 0 already.
     ycbcr = _mix_channels(image, RGB_TO_YCBCR)
@@ -84,6 +84,7 @@ def _quantize_blocks(plane: Tensor, table: np.ndarray, factor: Tensor) -> Tensor
     step = paddle.to_tensor(table.reshape(8, 1, 8), dtype="float32") * factor.reshape([-1, 1, 1, 1, 1, 1])
 
     coefficients = paddle.matmul(paddle.matmul(basis, plane.reshape(columns)).reshape(blocks), basis.T)
+    step = step.expand(coefficients.shape)  # on a CPU, Paddle divides by a tensor of equal shape ten times as fast
     coefficients = paddle.round(coefficients / step) * step
     rows = paddle.matmul(coefficients, basis)
     return paddle.matmul(basis.T, rows.reshape(columns)).reshape([batch, channels, height, width])

@@ -6,6 +6,7 @@ field of its own, where BasicSR gives all gray samples of a batch the same gauss
 
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import paddle
 from paddle import Tensor
 
@@ -44,8 +45,19 @@ def add_gaussian_noise(image: Tensor, noise: Tensor, sigma: Tensor, gray: Tensor
     return paddle.clip(image + noise * (sigma / 255), 0, 1)
 
 
+def count_photons(expected: Tensor) -> Tensor:
+    """Return Poisson counts, given how many are expected; all randomness comes from Paddle's generator.
+
+    On a CPU NumPy draws them, three times as fast, seeded by a draw of Paddle's.
+    """
+    if not expected.place.is_cpu_place():
+        return paddle.poisson(expected)
+    seed = paddle.randint(2**31 - 1, dtype="int64").item()
+    return paddle.to_tensor(np.random.default_rng(seed).poisson(expected.numpy()).astype(np.float32))
+
+
 def add_poisson_noise(
-    image: Tensor, scale: Tensor, gray: Tensor, sample: Callable[[Tensor], Tensor] = paddle.poisson
+    image: Tensor, scale: Tensor, gray: Tensor, sample: Callable[[Tensor], Tensor] = count_photons
 ) -> Tensor:
     """Return `image` with the noise of counting photons, times `scale`, clipped to [0, 1].
 

@@ -10,6 +10,7 @@ from paddle import Tensor
 from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
 from realesrgan_paddle.options.config import MetricOptions
+from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.metrics import comparable, psnr, ssim
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -31,7 +32,8 @@ def open_metric(options: MetricOptions) -> Measure:
 
 @cache
 def _network(metric: str) -> LPIPS | DISTS:
-    return load_lpips() if metric == "calculate_lpips" else load_dists()
+    ops, _ = choose_ops()
+    return load_lpips(ops=ops) if metric == "calculate_lpips" else load_dists(ops=ops)
 
 
 @paddle.no_grad()

@@ -26,6 +26,7 @@ def start_paddle() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(core_count()))
     if _is_amd():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+    os.environ.setdefault("FLAGS_use_stride_kernel", "0")  # views, whose copies are 30 times as slow on a CPU
     os.environ.setdefault("GLOG_minloglevel", "2")  # its errors are Python's; the rest is about its own insides
     said = io.StringIO()
     # In the middle of its import, Paddle would make an ImportError of Ctrl-C; and it takes SIGTERM for itself.
