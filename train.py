@@ -26,7 +26,7 @@ def train(cfg: Config) -> Path:
     from realesrgan_paddle.models.schedule import learning_rate
     from realesrgan_paddle.training import build_step
     from realesrgan_paddle.utils.cpu_ops import choose_ops
-    from realesrgan_paddle.validation import open_validation_sets, validate
+    from realesrgan_paddle.validation import describe_held_out, open_validation_sets, validate
 
     experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name)
     resumed, damaged = state_to_resume(cfg, experiment)
@@ -37,7 +37,7 @@ def train(cfg: Config) -> Path:
     ops, operators = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops)
     batches = TrainingBatches(cfg, start * cfg.datasets.train.accum_iter)
-    val_sets = open_validation_sets(cfg)
+    val_sets = open_validation_sets(cfg, batches.held_out)
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
     if resumed:
         checkpoints.restore(resumed)
@@ -47,7 +47,7 @@ def train(cfg: Config) -> Path:
     watch = DiscriminatorWatch(cfg.train.gan_opt, cfg.train.net_d_init_iters + START_UP, experiment.log)
     with experiment.reserved(), closing(batches), Interruption() as interruption:
         experiment.open(dump_config(cfg), start if resumed else None)
-        for remark in remarks:
+        for remark in (*remarks, *describe_held_out(cfg, batches)):
             experiment.log(remark)
         for iteration in range(start + 1, total + 1):
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
@@ -60,7 +60,7 @@ def train(cfg: Config) -> Path:
                 numbers, line = meter.report(losses, step.optimizer_g.get_lr())
                 experiment.report(iteration, numbers, line)
                 watch(iteration, numbers)
-            if cfg.val and iteration % cfg.val.val_freq == 0:
+            if cfg.val and val_sets and (iteration % cfg.val.val_freq == 0 or iteration == total):
                 figures, line = validate(cfg.val, step.ema.layer, val_sets, experiment, iteration)
                 experiment.report(iteration, figures, line)
                 checkpoints.keep_best(iteration, figures, lowest=cfg.val.best_is_lowest)

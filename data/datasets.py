@@ -5,8 +5,8 @@ the request stands. All of a sample's random draws come from a generator keyed b
 that position, so the stream is the same for any number of workers and can be entered anywhere.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -39,6 +39,19 @@ class HighQualityDataset:
     def open(cls, options: TrainDataset, gt_size: int, scale: int, seed: int) -> "HighQualityDataset":
         """Return the dataset that `options` name; their files must exist."""
         return cls(image_paths(options.dataroot_gt, options.meta_info), options, crop_size(gt_size, scale), seed)
+
+    @property
+    def gt_paths(self) -> list[Path]:
+        """The files of the ground truths."""
+        return self.paths
+
+    def without(self, apart: Set[Path]) -> "HighQualityDataset":
+        """Return the dataset without the ground truths `apart`."""
+        return replace(self, paths=[path for path in self.paths if path not in apart])
+
+    def files(self, chosen: Sequence[Path]) -> list[tuple[Path, Path | None]]:
+        """Return the ground truths `chosen`, each with the file of its low-quality image: none."""
+        return [(path, None) for path in chosen]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -73,13 +86,27 @@ class PairedDataset:
         pairs = paired_paths(options.dataroot_gt, options.dataroot_lq, options.meta_info)
         return cls(pairs, options, gt_size, scale, seed)
 
+    @property
+    def gt_paths(self) -> list[Path]:
+        """The files of the ground truths."""
+        return [gt for gt, _ in self.pairs]
+
+    def without(self, apart: Set[Path]) -> "PairedDataset":
+        """Return the dataset without the pairs of the ground truths `apart`."""
+        return replace(self, pairs=[pair for pair in self.pairs if pair[0] not in apart])
+
+    def files(self, chosen: Sequence[Path]) -> list[tuple[Path, Path | None]]:
+        """Return the ground truths `chosen`, each with the file of its low-quality image."""
+        lq_paths = dict(self.pairs)
+        return [(path, lq_paths[path]) for path in chosen]
+
     def __len__(self) -> int:
         return len(self.pairs)
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         index, position = key
         rng = generator(self.seed, Stream.SAMPLE, position)
-        gt, lq = _read_pair(*self.pairs[index], self.scale)
+        gt, lq = read_pair(*self.pairs[index], self.scale)
         lq_size = self.gt_size // self.scale
         if min(lq.shape[:2]) < lq_size:
             raise UserError(f"{self.pairs[index][1]}: {_size(lq)} is smaller than gt_size / scale = {lq_size}")
@@ -121,7 +148,7 @@ class ValidationDataset:
             if gt_path is None:
                 yield ValidationImage(lq_path.stem, to_uint8(read_rgb(lq_path)), None)
             else:
-                gt, lq = _read_pair(gt_path, lq_path, self.scale)
+                gt, lq = read_pair(gt_path, lq_path, self.scale)
                 yield ValidationImage(lq_path.stem, to_uint8(lq), to_uint8(gt))
 
 
@@ -158,7 +185,12 @@ def _split_pair(line: str, gt_root: Path, lq_root: Path, meta_info: str) -> tupl
     return gt_root / gt, lq_root / lq
 
 
-def _read_pair(gt_path: Path, lq_path: Path, scale: int) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(gt_path: Path, lq_path: Path, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ground truth and the low-quality image, float32 RGB (H, W, 3) in [0, 1].
+
+    Raises:
+        UserError: one cannot be read, or the sizes do not agree.
+    """
     gt, lq = read_rgb(gt_path), read_rgb(lq_path)
     if gt.shape[0] != lq.shape[0] * scale or gt.shape[1] != lq.shape[1] * scale:
         raise UserError(f"{gt_path} is {_size(gt)} but {lq_path} is {_size(lq)}: not {scale} times as large")

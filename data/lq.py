@@ -12,7 +12,7 @@ from realesrgan_paddle.data.degradation import degrade, draw
 from realesrgan_paddle.data.kernels import draw_kernels
 from realesrgan_paddle.data.meta_info import PAIR_SEPARATOR, image_paths
 from realesrgan_paddle.data.usm import USM
-from realesrgan_paddle.options.config import LQConfig
+from realesrgan_paddle.options.config import Config, LQConfig
 from realesrgan_paddle.options.load import load_config, load_lq_config
 from realesrgan_paddle.options.read_yaml import read_yaml
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
@@ -43,7 +43,11 @@ def read_lq_options(path: str | Path, overrides: Sequence[str] = ()) -> LQConfig
     """
     if "datasets" not in read_yaml(path):
         return load_lq_config(path, overrides)
-    config = load_config(path, overrides)
+    return lq_options(load_config(path, overrides))
+
+
+def lq_options(config: Config) -> LQConfig:
+    """Return the degradation of a training, as options of one image."""
     sources = (config, config.datasets.train)
     shared = {name: getattr(s, name) for s in sources for name in LQConfig.model_fields if hasattr(s, name)}
     # RealESRGANModel always degrades the sharpened ground truth; gt_usm is RealESRNetModel's switch.

@@ -226,7 +226,7 @@ class Config(SynthesisOptions):
     network_d: UNetDiscriminatorSNOptions | None = Field(default=None, description="The discriminator.")
     path: PathOptions = Field(default=PathOptions(), description="Files and folders.")
     train: TrainOptions = Field(description="Optimizers, schedule, losses.")
-    val: ValOptions | None = Field(default=None, description="Validation.")
+    val: ValOptions | None = Field(default=ValOptions(), description="Validation; null: none.")
     logger: LoggerOptions = Field(default=LoggerOptions(), description="Reports and checkpoints.")
 
     ignored: dict[str, str] = Field(
@@ -239,6 +239,11 @@ class Config(SynthesisOptions):
     def images_per_iteration(self) -> int:
         """Ground truths that one update is made of."""
         return self.datasets.train.batch_size_per_gpu * self.datasets.train.accum_iter
+
+    @property
+    def hold_out(self) -> int:
+        """How many training images are to be held out: none where `datasets.val` names others, or with `val: null`."""
+        return self.val.hold_out if self.val and not self.datasets.validation else 0
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
@@ -287,5 +292,5 @@ class Config(SynthesisOptions):
         names = [dataset.name for dataset in self.datasets.validation.values()]
         if len(set(names)) < len(names):
             yield f"each set of datasets.val... needs a name of its own, found {', '.join(names)}"
-        if bool(names) != (self.val is not None):
-            yield "val (how often, which metrics) and datasets.val (which images) go together: give both or neither"
+        if names and self.val is None:
+            yield "datasets.val names images to validate on, but val is null, which turns validation off"

@@ -175,9 +175,16 @@ class MetricOptions(Options):
 
 
 class ValOptions(Options):
-    """The section `val`: how the sets of datasets.val are measured."""
+    """The section `val`: how the sets of datasets.val, or the images held out, are measured."""
 
-    val_freq: Count = Field(default=5000, description="Iterations between two validations.")
+    val_freq: Count = Field(
+        default=5000, description="Iterations between two validations; the last iteration has one too."
+    )
+    hold_out: Natural = Field(
+        default=8,
+        description="Without datasets.val, so many images of datasets.train (at most a tenth; none of fewer than ten) "
+        "are not trained on but validated on, whole sources where that can be; 0: no validation.",
+    )
     save_img: bool = Field(default=True, description="Keep the images of each validation.")
     metrics: dict[str, MetricOptions] = Field(
         default={"psnr": MetricOptions(type="calculate_psnr"), "ssim": MetricOptions(type="calculate_ssim")},

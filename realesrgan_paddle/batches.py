@@ -3,6 +3,8 @@
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from math import floor
+from pathlib import Path
+from typing import TypeVar
 
 import paddle
 from paddle import Tensor
@@ -10,11 +12,14 @@ from paddle import Tensor
 from realesrgan_paddle.data.batches import Dataset, EndlessSampler, endless_batches
 from realesrgan_paddle.data.datasets import HighQualityDataset, PairedDataset, Sample
 from realesrgan_paddle.data.degradation import degrade, draw, paired_random_crop
+from realesrgan_paddle.data.hold_out import hold_out
 from realesrgan_paddle.data.pool import PairPool
 from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import Config, ImageOptions
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.seeds import Stream, generator
+
+ImageFiles = TypeVar("ImageFiles", HighQualityDataset, PairedDataset)
 
 
 class TrainingBatches:
@@ -24,6 +29,8 @@ class TrainingBatches:
         number: of the batch that was last given; the first is 1.
         pool: what synthesised batches pass through; given pairs do not.
         sources: what the log says of the data.
+        apart: ground truths that are kept back, and never in a batch.
+        held_out: those of them to validate on, each with the file of its low-quality image if it has one.
     """
 
     def __init__(self, cfg: Config, start: int) -> None:
@@ -34,14 +41,17 @@ class TrainingBatches:
         self.share = paired_share(cfg)
         train, geometry = cfg.datasets.train, (cfg.gt_size, cfg.scale, cfg.manual_seed)
         self.samples: dict[bool, Generator[Sample, None, None]] = {}  # by whether they are given pairs
+        self.apart: frozenset[Path] = frozenset()
+        self.held_out: list[tuple[Path, Path | None]] = []
         sources, paired = [], paired_until(start, self.share)
         if self.share < 1:
-            images = HighQualityDataset.open(train, *geometry)
+            images = self._hold_out(HighQualityDataset.open(train, *geometry))
             self.samples[False] = self._samples(images, train, start - paired)
             sources.append(f"{train.name}, {len(images):,} images")
         if self.share > 0:
             options = cfg.datasets.train_paired or train
             pairs = PairedDataset.open(options, *geometry)
+            pairs = pairs.without(self.apart) if self.share < 1 else self._hold_out(pairs)
             self.samples[True] = self._samples(pairs, options, paired)
             sources.append(f"{options.name}, {len(pairs):,} pairs")
         self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources)
@@ -59,6 +69,12 @@ class TrainingBatches:
         """End the processes that read images."""
         for samples in self.samples.values():
             samples.close()
+
+    def _hold_out(self, dataset: ImageFiles) -> ImageFiles:
+        """Return the data set without some images, if there is no other to validate on."""
+        held = hold_out(dataset.gt_paths, self.cfg.hold_out)
+        self.apart, self.held_out = held.apart, dataset.files(held.chosen)
+        return dataset.without(self.apart)
 
     def _samples(self, dataset: Dataset, options: ImageOptions, start: int) -> Generator[Sample, None, None]:
         """Return the samples of one data set by the batch, from its batch number `start` + 1 on."""

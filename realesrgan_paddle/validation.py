@@ -7,7 +7,9 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from realesrgan_paddle.batches import TrainingBatches
 from realesrgan_paddle.data.datasets import ValidationDataset
+from realesrgan_paddle.data.hold_out import ValidationSet, open_held_out
 from realesrgan_paddle.metrics import open_metric
 from realesrgan_paddle.models.upscaler import Upscaler
 from realesrgan_paddle.options.config import Config, ValOptions
@@ -15,17 +17,40 @@ from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.images import write_image
 
 
-def open_validation_sets(cfg: Config) -> list[ValidationDataset]:
-    """Return the sets of `datasets.val...`; their files, and the weights that `val.metrics` needs, must exist."""
-    for metric in cfg.val.metrics.values() if cfg.val else ():
+def open_validation_sets(cfg: Config, held_out: Sequence[tuple[Path, Path | None]] = ()) -> list[ValidationSet]:
+    """Return the sets of `datasets.val...`, or the one of the training images that were held out, if any.
+
+    Their files, and the weights that `val.metrics` needs, must exist.
+    """
+    sets: list[ValidationSet] = [ValidationDataset.open(o, cfg.scale) for o in cfg.datasets.validation.values()]
+    if held_out:
+        sets.append(open_held_out(cfg, held_out))
+    for metric in cfg.val.metrics.values() if cfg.val and sets else ():
         open_metric(metric)
-    return [ValidationDataset.open(options, cfg.scale) for options in cfg.datasets.validation.values()]
+    return sets
+
+
+def describe_held_out(cfg: Config, batches: TrainingBatches) -> list[str]:
+    """Return what the log says of images that were held out, or that none could be."""
+    if not cfg.hold_out:
+        return []
+    if not batches.held_out:
+        return [
+            "no validation: of fewer than ten images, or where a tenth is less than one image's pieces, none are held "
+            "out; choose some with datasets.val"
+        ]
+    names = ", ".join(gt.name for gt, _ in batches.held_out)
+    apart = len(batches.apart)
+    return [
+        f"validating on {len(batches.held_out)} of {apart:,} images that are held out of training: {names}; "
+        "to choose others: datasets.val; to train on all: val.hold_out=0"
+    ]
 
 
 def validate(
     options: ValOptions,
     network: nn.Layer,
-    datasets: Sequence[ValidationDataset],
+    datasets: Sequence[ValidationSet],
     experiment: Experiment,
     iteration: int,
 ) -> tuple[dict[str, float], str]:
@@ -50,7 +75,7 @@ def validate(
 
 
 def _validate_one(
-    options: ValOptions, network: nn.Layer, dataset: ValidationDataset, save_to: Path | None, iteration: int
+    options: ValOptions, network: nn.Layer, dataset: ValidationSet, save_to: Path | None, iteration: int
 ) -> dict[str, float]:
     @paddle.no_grad()
     def _run(lq: np.ndarray) -> np.ndarray:

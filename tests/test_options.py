@@ -296,8 +296,6 @@ REFUSED = {
     "train.scheduler={type: MultiStepLR, milestones: [3, 2]}": "expected increasing iterations",
     "train.perceptual_opt.layer_weights.conv9_9=1": "expected conv1_1 to conv5_4 as keys, found 'conv9_9'",
     "train.gan_opt.gan_type=relativistic": "expected 'vanilla', 'lsgan', 'wgan', 'wgan_softplus' or 'hinge'",
-    "val={}": "val (how often, which metrics) and datasets.val (which images) go together",
-    VAL: "val (how often, which metrics) and datasets.val (which images) go together",
     "datasets.val={type: PairedImageDataset, dataroot_lq: b}": "dataroot_gt belongs to PairedImageDataset",
     "val.metrics.niqe.type=calculate_niqe": "'val.metrics.niqe.type' is 'calculate_niqe', expected 'calculate_psnr'",
     "queue_size": "override 'queue_size': expected key=value",
@@ -389,6 +387,16 @@ def test_every_second_key_reaches_the_second_blur():
     options = KernelOptions(**changed)
     assert vars(options.second_blur) == {key[:-1]: value for key, value in changed.items()}
     assert options.first_blur == KernelOptions().first_blur
+
+
+def test_images_to_validate_on_without_validation_are_refused(write):
+    message = "datasets.val names images to validate on, but val is null, which turns validation off"
+    assert message in refusal(write(MINIMAL), [VAL, "val=null"])
+
+
+def test_images_are_held_out_unless_others_are_named_or_none_are_wanted(write):
+    found = [load_config(write(MINIMAL), o).hold_out for o in ([], ["val=null"], ["val.hold_out=3"], [VAL])]
+    assert found == [8, 0, 3, 0]
 
 
 def test_several_validation_sets(write):
