@@ -10,7 +10,7 @@ is finetuned from it with `GANStep`. The names in the returned losses are BasicS
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import paddle
@@ -57,6 +57,15 @@ class ReferenceLosses:
         return losses | {name: distance(sr, batch.gt) for name, distance in self.distances.items()}
 
 
+class Learner(NamedTuple):
+    """A network that an update changes; `name` is "g" or "d"."""
+
+    name: str
+    network: nn.Layer
+    optimizer: Optimizer
+    grad_clip: float | None
+
+
 @dataclass(kw_only=True)
 class PixelStep:
     """Update the generator by its reference losses, then its moving average (RealESRNet)."""
@@ -67,6 +76,8 @@ class PixelStep:
     optimizer_g: Optimizer
     lr_g: float
     """Base learning rate of the generator's optimizer."""
+    grad_clip_g: float | None = None
+    """Largest norm of the generator's gradient; None: any."""
     skipped: bool = False
     """Whether the last call left all weights as they were, because a loss or a gradient was not finite."""
 
@@ -75,8 +86,7 @@ class PixelStep:
         mean = Accumulation(len(batches))
         for batch in batches:
             mean.learn(self.losses(self.generator(batch.lq), batch, self.ema))
-        self._advance(mean.found, (self.optimizer_g, self.generator))
-        return mean.found
+        return self._advance(mean.found, self._learner_g)
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""
@@ -100,15 +110,26 @@ class PixelStep:
         load_state(self.ema.layer, _part(parts, "ema", source), source=f"{source}, ema")
         set_optimizer_state(self.optimizer_g, self.generator, _part(parts, "optimizer_g", source))
 
-    def _advance(self, losses: Losses, *learners: tuple[Optimizer, nn.Layer]) -> None:
-        """Take the optimizers' step and the moving average's, or none of them where a number is not finite."""
-        self.skipped = not _all_finite(losses, [network for _, network in learners])
-        for optimizer, _ in learners:
+    @property
+    def _learner_g(self) -> Learner:
+        return Learner("g", self.generator, self.optimizer_g, self.grad_clip_g)
+
+    def _advance(self, losses: Losses, *learners: Learner) -> Losses:
+        """Take the optimizers' step and the moving average's, or none of them where a number is not finite.
+
+        Return the losses, and the norm of each gradient that has a largest norm, as it was before.
+        """
+        self.skipped = not _all_finite(losses, [learner.network for learner in learners])
+        norms: Losses = {}
+        for name, network, optimizer, grad_clip in learners:
             if not self.skipped:
+                if grad_clip is not None:
+                    norms[f"grad_norm_{name}"] = nn.utils.clip_grad_norm_(network.parameters(), grad_clip)
                 optimizer.step()
             optimizer.clear_grad()
         if not self.skipped:
             self.ema.update(self.generator)
+        return losses | norms
 
 
 @dataclass(kw_only=True)
@@ -118,6 +139,7 @@ class GANStep(PixelStep):
     discriminator: nn.Layer
     optimizer_d: Optimizer
     lr_d: float
+    grad_clip_d: float | None = None
     gan_loss: Callable[..., Tensor]
     gan_usm: bool = False
     net_d_iters: int = 1
@@ -128,10 +150,10 @@ class GANStep(PixelStep):
     def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
         """Make one update out of `batches`, all of one size; return the means of their detached losses."""
         mean = Accumulation(len(batches))
-        learners = [(self.optimizer_d, self.discriminator)]
+        learners = [Learner("d", self.discriminator, self.optimizer_d, self.grad_clip_d)]
         generator_learns = iteration % self.net_d_iters == 0 and iteration > self.net_d_init_iters
         if generator_learns:
-            learners.append((self.optimizer_g, self.generator))
+            learners.append(self._learner_g)
         generated = []
         for batch in parts_of_one(self.discriminator, batches):
             sr = self.generator(batch.lq)
@@ -148,8 +170,7 @@ class GANStep(PixelStep):
             fake = self.discriminator(sr)
             mean.learn({"l_d_fake": self.gan_loss(fake, False, is_disc=True)}, out_d_fake=fake.mean())
 
-        self._advance(mean.found, *learners)
-        return mean.found
+        return self._advance(mean.found, *learners)
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""

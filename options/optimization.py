@@ -31,6 +31,10 @@ class OptimizerOptions(Options):
     betas: tuple[Decay, Decay] = Field(
         default=(0.9, 0.99), description="Decay of the running mean and of the running variance of the gradient."
     )
+    grad_clip: Positive | None = Field(
+        default=None,
+        description="Largest norm of the whole gradient, to which a longer one is shortened; the log gives the norm before.",
+    )
 
 
 class MultiStepLROptions(Options):

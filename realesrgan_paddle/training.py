@@ -59,6 +59,7 @@ def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
         losses=build_losses(cfg, ops),
         optimizer_g=build_optimizer(train.optim_g, net_g),
         lr_g=train.optim_g.lr,
+        grad_clip_g=train.optim_g.grad_clip,
     )
     if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
         return pixel_step
@@ -69,6 +70,7 @@ def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
         discriminator=net_d,
         optimizer_d=build_optimizer(train.optim_d, net_d),
         lr_d=train.optim_d.lr,
+        grad_clip_d=train.optim_d.grad_clip,
         gan_loss=GANLoss(gan.gan_type, gan.real_label_val, gan.fake_label_val, gan.loss_weight),
         gan_usm=cfg.gan_gt_usm,
         net_d_iters=train.net_d_iters,

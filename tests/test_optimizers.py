@@ -1,13 +1,19 @@
-"""Optimizers: what weight decay does in Adam and in AdamW, and that both go on exactly from a state."""
+"""Optimizers: weight decay in Adam and in AdamW, states, and the clipping of gradients."""
 
 import numpy as np
 import paddle
 import pytest
-from sample_runs import assert_states_equal, run
+from sample_runs import assert_states_equal, reported, run
 
+from realesrgan_paddle.loss.pixel import L1Loss
+from realesrgan_paddle.models.build import build
+from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_optimizer_state
+from realesrgan_paddle.models.specs import SRVGGNetCompactSpec
+from realesrgan_paddle.models.steps import PixelStep, ReferenceLosses
 from realesrgan_paddle.options.config import OptimizerOptions
 from realesrgan_paddle.training import build_optimizer
+from realesrgan_paddle.utils.batch import Batch
 
 pytestmark = pytest.mark.paddle
 
@@ -72,3 +78,53 @@ def test_a_run_with_adamw_and_a_cosine_resumes_exactly(tmp_path, options):
     run(tmp_path, options, "name=stopped", "train.total_iter=3")
     resumed = run(tmp_path, options, "name=stopped", "auto_resume=true")
     assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+
+
+def moved_by_one_step(grad_clip):
+    """Return how far SGD at rate 1 moves the weights, which is the length of the gradient, and what is reported."""
+    paddle.seed(3)
+    network = build(SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2))
+    step = PixelStep(
+        generator=network,
+        ema=EMA(network, 0.9),
+        losses=ReferenceLosses(pixel=L1Loss(loss_weight=10)),
+        optimizer_g=paddle.optimizer.SGD(1.0, parameters=network.parameters()),
+        lr_g=1.0,
+        grad_clip_g=grad_clip,
+    )
+    before = [parameter.numpy() for parameter in network.parameters()]
+    gt = paddle.linspace(0, 1, 2 * 3 * 16 * 16).reshape([2, 3, 16, 16]).sin()
+    losses = step([Batch(lq=gt[:, :, ::2, ::2], gt=gt, gt_usm=gt)], 1)
+    after = [parameter.numpy() for parameter in network.parameters()]
+    return np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(after, before, strict=True))), losses
+
+
+def test_a_long_gradient_is_shortened_and_its_length_reported():
+    length, losses = moved_by_one_step(None)
+    assert length > 0.2
+    assert "grad_norm_g" not in losses
+    shortened, losses = moved_by_one_step(0.1)
+    assert shortened == pytest.approx(0.1, rel=1e-3)
+    assert float(losses["grad_norm_g"]) == pytest.approx(length, rel=1e-3)
+
+
+def test_a_short_gradient_stays_as_it_is():
+    assert moved_by_one_step(1e4)[0] == moved_by_one_step(None)[0]
+
+
+def test_the_log_has_the_norms_of_both_networks(tmp_path, options):
+    overrides = ("train.optim_g.grad_clip=0.01", "train.optim_d.grad_clip=100", "train.total_iter=1")
+    folder = run(tmp_path, options, *overrides)
+    (line,) = reported(folder)
+    assert line["grad_norm_g"] > 0
+    assert line["grad_norm_d"] > 0
+    assert "  grad_norm_d " in (folder / "train.log").read_text()
+
+
+def test_clipping_does_not_hide_a_gradient_that_is_not_finite(tmp_path, options, monkeypatch):
+    """The square root of 0 has an infinite slope."""
+    monkeypatch.setattr(
+        "realesrgan_paddle.training.PIXEL_LOSSES", {"L1Loss": lambda **_: lambda sr, gt: (sr - sr).sum().sqrt()}
+    )
+    folder = run(tmp_path, options, "train.total_iter=1", "train.optim_g.grad_clip=1")
+    assert "iter 1: update skipped, not finite: a gradient" in (folder / "train.log").read_text()
