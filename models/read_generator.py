@@ -19,9 +19,13 @@ DEFAULT_FOLDER = Path("weights")
 
 
 def read_generator(
-    path_or_name: str | Path, block: int | None = None, act_type: str | None = None, folder: str | Path = DEFAULT_FOLDER
+    path_or_name: str | Path,
+    block: int | None = None,
+    act_type: str | None = None,
+    folder: str | Path = DEFAULT_FOLDER,
+    param_key: str | None = None,
 ) -> tuple[GeneratorSpec, Tensors]:
-    """Return the spec of a generator and its tensors: BasicSR names, float32, EMA weights where there are any.
+    """Return the spec of a generator and its tensors: BasicSR names, float32.
 
     Args:
         path_or_name: a .pdparams, .pth, .safetensors or ncnn .param/.bin file, a folder that holds exactly
@@ -29,12 +33,13 @@ def read_generator(
         block: how many RRDB blocks the caller believes in; None: as many as the file holds.
         act_type: "relu" or "leakyrelu" for an SRVGGNetCompact without PReLU.
         folder: where released models are kept; relative to the current directory.
+        param_key: which of the file's groups of tensors; None: params_ema, else params, else the only ones.
 
     Raises:
         UserError: nothing there, no generator in it, or `block` contradicts it.
     """
     path = _locate(path_or_name, Path(folder))
-    tensors = read_ncnn(path) if path.suffix in NCNN else to_basicsr(read_weights(path).select(), str(path))
+    tensors = read_ncnn(path) if path.suffix in NCNN else to_basicsr(read_weights(path).select(param_key), str(path))
     spec = recognise(tensors, str(path), act_type)
     if isinstance(spec, UNetDiscriminatorSNSpec):
         raise UserError(f"{path}: holds {describe(spec)}; a generator is wanted (net_g, not net_d)")

@@ -30,16 +30,18 @@ Parts = dict[str, dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class ReferenceLosses:
-    """The generator's losses against the ground truth; a loss that is None is left out.
+    """The generator's losses against the ground truth, or a teacher; a loss that is None is left out.
 
     `pixel_usm` and `perceptual_usm` say whether the target is the sharpened ground truth. The artifact
     loss never takes that one, as its authors' code (LDL). Nor do `distances`: further losses of a picture and
-    its ground truth, such as LPIPS, by the names they are reported under.
+    its ground truth, such as LPIPS, by the names they are reported under. `distillation` has a target of its own,
+    which it makes of the low-quality input.
     """
 
     pixel: Callable[[Tensor, Tensor], Tensor] | None
     perceptual: Callable[[Tensor, Tensor], tuple[Tensor | None, Tensor | None]] | None = None
     artifact: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    distillation: Callable[[Tensor, Tensor], Tensor] | None = None
     distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = field(default_factory=dict)
     pixel_usm: bool = True
     perceptual_usm: bool = True
@@ -54,6 +56,8 @@ class ReferenceLosses:
             losses |= {name: loss for name, loss in (("l_g_percep", percep), ("l_g_style", style)) if loss is not None}
         if self.artifact is not None:
             losses["l_g_artifact"] = self.artifact(sr, batch.gt, ema(batch.lq))
+        if self.distillation is not None:
+            losses["l_g_distill"] = self.distillation(sr, batch.lq)
         return losses | {name: distance(sr, batch.gt) for name, distance in self.distances.items()}
 
 

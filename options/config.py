@@ -24,6 +24,8 @@ from realesrgan_paddle.options.optimization import (
 from realesrgan_paddle.options.synthesis import BlurOptions, KernelOptions, LQConfig, PassOptions, SynthesisOptions
 from realesrgan_paddle.options.training import (
     ArtifactLossOptions,
+    ColorLossOptions,
+    DistillationLossOptions,
     GANLossOptions,
     LoggerOptions,
     MetricOptions,
@@ -36,10 +38,12 @@ from realesrgan_paddle.options.training import (
 __all__ = [
     "ArtifactLossOptions",
     "BlurOptions",
+    "ColorLossOptions",
     "Config",
     "CosineAnnealingLROptions",
     "CosineAnnealingRestartLROptions",
     "Datasets",
+    "DistillationLossOptions",
     "GANLossOptions",
     "GeneratorOptions",
     "ImageOptions",
@@ -269,8 +273,8 @@ class Config(SynthesisOptions):
             extra = [key for key, section in adversarial.items() if section is not None]
             if extra:
                 yield f"RealESRNetModel trains without {' and '.join(extra)}; to train with them: RealESRGANModel"
-            if self.train.pixel_opt is None and self.train.perceptual_opt is None:
-                yield "RealESRNetModel needs train.pixel_opt or train.perceptual_opt"
+            if not (self.train.pixel_opt or self.train.perceptual_opt or self.train.distill_opt):
+                yield "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or train.distill_opt"
 
     def _dataset_problems(self) -> Iterator[str]:
         """Yield what does not fit between the data sets and the rest."""

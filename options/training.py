@@ -97,6 +97,31 @@ class DISTSLossOptions(Options):
     loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss; 0.1 suits a pixel loss of 1.")
 
 
+class ColorLossOptions(Options):
+    """Keeps the colours of areas as they are in the unsharpened ground truth, and leaves texture free."""
+
+    type: Literal["ColorLoss"] = Field(default="ColorLoss", description="Which loss.")
+    loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss.")
+    criterion: Literal["l1"] = Field(default="l1", description="Distance of the mean colours.")
+    brightness: NonNegative = Field(
+        default=1.0, description="Weight of the luma (Y) beside the colour differences (Cb, Cr); ITU-R BT.601."
+    )
+    cell: Count = Field(default=16, description="Side of the squares whose mean colours are compared, in pixels.")
+
+
+class DistillationLossOptions(Options):
+    """Distance of the output from what another network, the teacher, makes of the same input."""
+
+    type: Literal["L1Loss", "MSELoss", "CharbonnierLoss"] = Field(default="L1Loss", description="Which distance.")
+    teacher: Text = Field(
+        description="A weight file or the name of a released model, of any architecture and of the same scale."
+    )
+    param_key: Text | None = Field(
+        default=None, description="Which weights of that file; none: params_ema, else params, else the only ones."
+    )
+    loss_weight: NonNegative = Field(default=1.0, description="Factor on this loss.")
+
+
 class GANLossOptions(Options):
     """The adversarial loss of both networks."""
 
@@ -129,6 +154,10 @@ class TrainOptions(Options):
     artifact_opt: ArtifactLossOptions | None = Field(default=None, description="Artifact loss (LDL).")
     lpips_opt: LPIPSLossOptions | None = Field(default=None, description="LPIPS as a loss.")
     dists_opt: DISTSLossOptions | None = Field(default=None, description="DISTS as a loss.")
+    color_opt: ColorLossOptions | None = Field(default=None, description="Colour consistency.")
+    distill_opt: DistillationLossOptions | None = Field(
+        default=None, description="Distillation: another network teaches the generator."
+    )
     gan_opt: GANLossOptions | None = Field(default=None, description="Adversarial loss.")
     net_d_iters: Count = Field(default=1, description="The generator is updated once in so many iterations.")
     net_d_init_iters: Natural = Field(

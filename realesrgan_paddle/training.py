@@ -10,6 +10,8 @@ import paddle
 from paddle import nn
 
 from realesrgan_paddle.loss.artifact import ArtifactLoss
+from realesrgan_paddle.loss.color import ColorLoss
+from realesrgan_paddle.loss.distillation import DistillationLoss
 from realesrgan_paddle.loss.dists import load_dists
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.lpips import load_lpips
@@ -23,16 +25,19 @@ from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.obtain import obtain
-from realesrgan_paddle.models.specs import SPECS
+from realesrgan_paddle.models.read_generator import read_generator
+from realesrgan_paddle.models.specs import SPECS, describe
 from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
 from realesrgan_paddle.options.config import (
     Config,
+    DistillationLossOptions,
     GeneratorOptions,
     OptimizerOptions,
     PerceptualLossOptions,
     TrainOptions,
     UNetDiscriminatorSNOptions,
 )
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.plain_ops import Ops
 from realesrgan_paddle.utils.weight_files import read_weights
 
@@ -96,12 +101,14 @@ def build_network(
 
 
 def build_losses(cfg: Config, ops: Ops) -> ReferenceLosses:
-    """Return the generator's losses against the ground truth; one whose section is missing is left out."""
+    """Return the generator's losses against the ground truth or a teacher; one whose section is missing is left out."""
     pixel, perceptual, artifact = cfg.train.pixel_opt, cfg.train.perceptual_opt, cfg.train.artifact_opt
+    distill = cfg.train.distill_opt
     return ReferenceLosses(
         pixel=PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction) if pixel else None,
         perceptual=build_perceptual_loss(perceptual, ops) if perceptual else None,
         artifact=ArtifactLoss(loss_weight=artifact.loss_weight) if artifact else None,
+        distillation=build_distillation_loss(distill, cfg.scale, ops) if distill else None,
         distances=build_distances(cfg.train, ops),
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
@@ -126,14 +133,35 @@ def build_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> Perceptua
     )
 
 
-def build_distances(train: TrainOptions, ops: Ops) -> dict[str, WeightedMean]:
-    """Return LPIPS and DISTS, where their sections are there, by the names they are reported under."""
-    lpips, dists = train.lpips_opt, train.dists_opt
-    losses = {}
+def build_distillation_loss(distill: DistillationLossOptions, scale: int, ops: Ops) -> DistillationLoss:
+    """Return the loss against the teacher, a network of the student's `scale` and on the student's operators.
+
+    Raises:
+        UserError: there is no such network, or it enlarges by another factor.
+    """
+    spec, tensors = read_generator(distill.teacher, param_key=distill.param_key)
+    if (spec.scale, spec.num_in_ch, spec.num_out_ch) != (scale, 3, 3):
+        raise UserError(
+            f"train.distill_opt.teacher: {distill.teacher}: holds {describe(spec)}, but the student (network_g) "
+            f"enlarges RGB pictures by {scale}; teacher and student must do the same"
+        )
+    teacher = build(spec)
+    load_state(teacher, tensors, source=distill.teacher)
+    teacher.ops = ops
+    teacher.eval()
+    return DistillationLoss(teacher, PIXEL_LOSSES[distill.type](loss_weight=distill.loss_weight))
+
+
+def build_distances(train: TrainOptions, ops: Ops) -> dict[str, WeightedMean | ColorLoss]:
+    """Return LPIPS, DISTS and the colour loss, where their sections are there, by the names they are reported under."""
+    lpips, dists, color = train.lpips_opt, train.dists_opt, train.color_opt
+    losses: dict[str, WeightedMean | ColorLoss] = {}
     if lpips:
         losses["l_g_lpips"] = WeightedMean(load_lpips(lpips.net, ops=ops), lpips.loss_weight)
     if dists:
         losses["l_g_dists"] = WeightedMean(load_dists(ops=ops), dists.loss_weight)
+    if color:
+        losses["l_g_color"] = ColorLoss(color.loss_weight, color.brightness, color.cell)
     return losses
 
 

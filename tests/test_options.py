@@ -83,7 +83,7 @@ def test_the_promised_files_are_shipped():
     assert {path.stem for path in SHIPPED} == {
         *("train_realesrnet_x4plus", "train_realesrnet_x2plus", "train_realesrgan_x4plus", "train_realesrgan_x2plus"),
         *("finetune_realesrgan_x4plus", "finetune_realesrgan_x4plus_pairdata", "finetune_realesr_animevideov3"),
-        *("generate_lq_data", "smoke_cpu", "quickstart"),
+        *("distill_realesr_animevideov3", "generate_lq_data", "smoke_cpu", "quickstart"),
     }
 
 
