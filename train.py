@@ -22,7 +22,7 @@ def train(cfg: Config) -> Path:
     # Imported here: they load Paddle, which reads the environment that `start_paddle` sets.
     from realesrgan_paddle.batches import TrainingBatches
     from realesrgan_paddle.checkpoints import Checkpoints
-    from realesrgan_paddle.guards import START_UP, DiscriminatorWatch, NonFiniteGuard
+    from realesrgan_paddle.guards import DiscriminatorWatch, NonFiniteGuard
     from realesrgan_paddle.models.schedule import learning_rate
     from realesrgan_paddle.training import build_step
     from realesrgan_paddle.utils.cpu_ops import choose_ops
@@ -44,7 +44,7 @@ def train(cfg: Config) -> Path:
     remarks = describe(cfg, experiment, batches.sources, operators, damaged, resuming=bool(resumed))
     meter = Meter(start, total, cfg.images_per_iteration)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
-    watch = DiscriminatorWatch(cfg.train.gan_opt, cfg.train.net_d_init_iters + START_UP, experiment.log)
+    watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log)
     with experiment.reserved(), closing(batches), Interruption() as interruption:
         experiment.open(dump_config(cfg), start if resumed else None)
         for remark in (*remarks, *describe_held_out(cfg, batches)):

@@ -10,7 +10,7 @@ is finetuned from it with `GANStep`. The names in the returned losses are BasicS
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import paddle
@@ -20,12 +20,25 @@ from paddle.optimizer import Optimizer
 from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_optimizer_state
+from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.errors import UserError
 
 T = TypeVar("T")
 Losses = dict[str, Tensor]
 Parts = dict[str, dict[str, np.ndarray]]
+
+
+class AdversarialLoss(Protocol):
+    """What `loss.gan.GANLoss` is."""
+
+    def __call__(self, pred: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
+        """Return the loss of the discriminator's answers `pred`, its own (`is_disc`) or the generator's."""
+        ...
+
+    def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the share of its answers, to real and to generated pictures, that are right."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -112,14 +125,15 @@ class PixelStep:
         """
         load_state(self.generator, _part(parts, "generator", source), source=f"{source}, generator")
         load_state(self.ema.layer, _part(parts, "ema", source), source=f"{source}, ema")
-        set_optimizer_state(self.optimizer_g, self.generator, _part(parts, "optimizer_g", source))
+        # Before its first step an optimizer has no state.
+        set_optimizer_state(self.optimizer_g, self.generator, parts.get("optimizer_g", {}))
 
     @property
     def _learner_g(self) -> Learner:
         return Learner("g", self.generator, self.optimizer_g, self.grad_clip_g)
 
-    def _advance(self, losses: Losses, *learners: Learner) -> Losses:
-        """Take the optimizers' step and the moving average's, or none of them where a number is not finite.
+    def _advance(self, losses: Losses, *learners: Learner, average: bool = True) -> Losses:
+        """Take the optimizers' step and the moving `average`'s, or none of them where a number is not finite.
 
         Return the losses, and the norm of each gradient that has a largest norm, as it was before.
         """
@@ -131,7 +145,7 @@ class PixelStep:
                     norms[f"grad_norm_{name}"] = nn.utils.clip_grad_norm_(network.parameters(), grad_clip)
                 optimizer.step()
             optimizer.clear_grad()
-        if not self.skipped:
+        if average and not self.skipped:
             self.ema.update(self.generator)
         return losses | norms
 
@@ -144,23 +158,25 @@ class GANStep(PixelStep):
     optimizer_d: Optimizer
     lr_d: float
     grad_clip_d: float | None = None
-    gan_loss: Callable[..., Tensor]
+    gan_loss: AdversarialLoss
     gan_usm: bool = False
     net_d_iters: int = 1
     """The generator is updated once in so many iterations."""
-    net_d_init_iters: int = 0
-    """For so many iterations at first, only the discriminator is updated."""
+    warm_up: DiscriminatorWarmUp = field(default_factory=DiscriminatorWarmUp)
+    """Says in which iterations only the discriminator is updated."""
 
     def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
         """Make one update out of `batches`, all of one size; return the means of their detached losses."""
         mean = Accumulation(len(batches))
         learners = [Learner("d", self.discriminator, self.optimizer_d, self.grad_clip_d)]
-        generator_learns = iteration % self.net_d_iters == 0 and iteration > self.net_d_init_iters
+        alone = self.warm_up.lasts(iteration)
+        generator_learns = iteration % self.net_d_iters == 0 and not alone
         if generator_learns:
             learners.append(self._learner_g)
-        generated = []
+        generated, answers = [], []
         for batch in parts_of_one(self.discriminator, batches):
-            sr = self.generator(batch.lq)
+            with paddle.set_grad_enabled(not alone):
+                sr = self.generator(batch.lq)
             generated.append(sr.detach())
             if generator_learns:
                 with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
@@ -169,12 +185,16 @@ class GANStep(PixelStep):
 
         for batch in parts_of_one(self.discriminator, batches):
             real = self.discriminator(batch.gt_usm if self.gan_usm else batch.gt)
+            answers.append(real.detach())
             mean.learn({"l_d_real": self.gan_loss(real, True, is_disc=True)}, out_d_real=real.mean())
-        for sr in parts_of_one(self.discriminator, generated):
+        for sr, real in parts_of_one(self.discriminator, zip(generated, answers, strict=True)):
             fake = self.discriminator(sr)
-            mean.learn({"l_d_fake": self.gan_loss(fake, False, is_disc=True)}, out_d_fake=fake.mean())
+            loss, right = self.gan_loss(fake, False, is_disc=True), self.gan_loss.accuracy(real, fake)
+            mean.learn({"l_d_fake": loss}, out_d_fake=fake.mean(), out_d_right=right)
 
-        return self._advance(mean.found, *learners)
+        if alone:
+            self.warm_up.note(iteration, float(mean.found["out_d_right"]))
+        return self._advance(mean.found, *learners, average=not alone)
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""
@@ -186,13 +206,15 @@ class GANStep(PixelStep):
         return super().state() | {
             "discriminator": _arrays(self.discriminator),
             "optimizer_d": get_optimizer_state(self.optimizer_d, self.discriminator),
+            "warm_up": self.warm_up.state(),
         }
 
     def load(self, parts: Mapping[str, Mapping[str, np.ndarray]], source: str = "training state") -> None:
         """Put back what `state` returned; errors as those of `PixelStep.load`."""
         super().load(parts, source)
         load_state(self.discriminator, _part(parts, "discriminator", source), source=f"{source}, discriminator")
-        set_optimizer_state(self.optimizer_d, self.discriminator, _part(parts, "optimizer_d", source))
+        set_optimizer_state(self.optimizer_d, self.discriminator, parts.get("optimizer_d", {}))
+        self.warm_up.load(parts.get("warm_up", {}))
 
 
 class Accumulation:

@@ -269,6 +269,8 @@ class Config(SynthesisOptions):
             missing = [key for key, section in adversarial.items() if section is None]
             if missing:
                 yield f"RealESRGANModel needs {' and '.join(missing)}; to train without them: RealESRNetModel"
+            if self.train.net_d_init_until is not None and not self.train.net_d_init_iters:
+                yield "train.net_d_init_until needs train.net_d_init_iters, the most iterations that it may take"
         else:
             extra = [key for key, section in adversarial.items() if section is not None]
             if extra:

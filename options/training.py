@@ -161,7 +161,15 @@ class TrainOptions(Options):
     gan_opt: GANLossOptions | None = Field(default=None, description="Adversarial loss.")
     net_d_iters: Count = Field(default=1, description="The generator is updated once in so many iterations.")
     net_d_init_iters: Natural = Field(
-        default=0, description="For so many iterations at first, only the discriminator is updated."
+        default=0,
+        description="For so many iterations at first, which count in total_iter and in the schedule, only the "
+        "discriminator is updated.",
+    )
+    net_d_init_until: Annotated[Float, Field(gt=0.5, lt=1)] | None = Field(
+        default=None,
+        description="End that stage as soon as the discriminator's answers are right so often (0.8: four in five; 0.5 "
+        "is chance), in the mean over about 50 iterations; net_d_init_iters is then the longest it may take. The log "
+        "says when it ended.",
     )
     max_nonfinite: Count = Field(
         default=10,

@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import SupportsFloat
 
 from realesrgan_paddle.checkpoints import Checkpoints
+from realesrgan_paddle.models.steps import GANStep, PixelStep
+from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.config import GANLossOptions
 from realesrgan_paddle.utils.errors import UserError
 
 REPORTS = 10
 """The discriminator is judged by so many reports in a row."""
 START_UP = 500
-"""Iterations in which it may stand at ln 2, as every untrained discriminator does."""
+"""Iterations, after its warm-up, in which it may stand at ln 2, as every untrained discriminator does."""
 TOLERANCE = 0.01
 
 
@@ -59,24 +61,33 @@ class NonFiniteGuard:
 
 
 class DiscriminatorWatch:
-    """Says so, once each, when the discriminator's losses stay where it teaches the generator nothing.
+    """Says when the discriminator's warm-up ended, and, once each, when its losses stay where it teaches nothing.
 
     Args:
-        gan: the adversarial loss; without one nothing is watched.
-        start_up: iterations in which nothing is said.
+        step: whose discriminator; without one nothing is watched.
+        gan: the adversarial loss.
+        print_freq: iterations between two reports.
         log: takes one line.
     """
 
-    def __init__(self, gan: GANLossOptions | None, start_up: int, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, step: PixelStep, gan: GANLossOptions | None, print_freq: int, log: Callable[[str], None]
+    ) -> None:
         self._gan_type = gan.gan_type if gan else None
-        self._start_up = start_up
+        self._print_freq = print_freq
+        self._warm_up = step.warm_up if isinstance(step, GANStep) else None
         self._log = log
         self._losses: deque[tuple[float, float]] = deque(maxlen=REPORTS)
         self._said: set[str] = set()
 
     def __call__(self, iteration: int, losses: Mapping[str, float]) -> None:
         """Take note of a report."""
-        if self._gan_type is None or iteration <= self._start_up:
+        stage = self._warm_up
+        if stage is None:
+            return
+        if stage.ended and iteration - self._print_freq < stage.ended:
+            self._say_how_it_ended(stage)
+        if iteration <= (stage.ended or stage.longest) + START_UP:
             return
         self._losses.append((losses["l_d_real"], losses["l_d_fake"]))
         if self._gan_type == "vanilla" and self._stay_at(math.log(2)):
@@ -89,6 +100,21 @@ class DiscriminatorWatch:
             self._say(
                 "at 0: it tells real pictures from generated ones without effort, so its gradient says little; try a "
                 "lower train.optim_d.lr, gan_gt_usm: false, or to train longer without it first (RealESRNetModel)"
+            )
+
+    def _say_how_it_ended(self, stage: DiscriminatorWarmUp) -> None:
+        right = f"its answers are right {stage.accuracy:.0%} of the time (chance: 50%)"
+        if stage.separated:
+            self._log(
+                f"the discriminator separated real from generated after {stage.ended:,} iterations alone: {right}"
+            )
+        elif stage.until is None:
+            self._log(f"the discriminator has learned alone for {stage.ended:,} iterations: {right}")
+        else:
+            self._log(
+                f"warning: the discriminator did not separate real from generated in {stage.ended:,} iterations alone: "
+                f"{right}, not {stage.until:.0%}; the generator learns from now on; if l_d_real and l_d_fake stay near "
+                "their first values, try a longer train.net_d_init_iters or a higher train.optim_d.lr"
             )
 
     def _stay_at(self, value: float) -> bool:

@@ -28,6 +28,7 @@ from realesrgan_paddle.models.obtain import obtain
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.specs import SPECS, describe
 from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
+from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.config import (
     Config,
     DistillationLossOptions,
@@ -77,9 +78,9 @@ def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
         lr_d=train.optim_d.lr,
         grad_clip_d=train.optim_d.grad_clip,
         gan_loss=GANLoss(gan.gan_type, gan.real_label_val, gan.fake_label_val, gan.loss_weight),
+        warm_up=DiscriminatorWarmUp(train.net_d_init_iters, train.net_d_init_until),
         gan_usm=cfg.gan_gt_usm,
         net_d_iters=train.net_d_iters,
-        net_d_init_iters=train.net_d_init_iters,
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from sample_runs import assert_states_equal, picture, reported, run
 
 from realesrgan_paddle.batches import TrainingBatches
 from realesrgan_paddle.guards import REPORTS, DiscriminatorWatch
+from realesrgan_paddle.models.steps import GANStep
+from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.config import GANLossOptions
 from realesrgan_paddle.utils.checkpoint import load_state
 from realesrgan_paddle.utils.errors import UserError
@@ -104,9 +107,10 @@ def test_resuming_is_exact_in_the_middle_of_it(tmp_path, options, spoil, stop):
     assert (records[0]["skipped"], records[0]["rolled_back"], records[0]["good"]) == (3, True, 4)
 
 
-def watch(gan_type, real, fake, reports=REPORTS, start=501):
+def watch(gan_type, real, fake, reports=REPORTS, start=501, warm_up=None):
     said = []
-    watch = DiscriminatorWatch(GANLossOptions(gan_type=gan_type), 500, said.append)
+    step = Mock(spec=GANStep, warm_up=warm_up or DiscriminatorWarmUp())
+    watch = DiscriminatorWatch(step, GANLossOptions(gan_type=gan_type), 100, said.append)
     for i in range(reports):
         watch(start + 100 * i, {"l_d_real": real, "l_d_fake": fake})
     return said
@@ -126,6 +130,15 @@ def test_a_collapsed_discriminator_is_named_once():
 def test_a_discriminator_that_works_is_left_alone(case):
     assert watch(*case) == []
     assert watch("vanilla", 0.69, 0.69, start=-400) == [], "it has only begun"
+
+
+def test_its_time_to_begin_counts_from_the_end_of_its_warm_up():
+    stage = DiscriminatorWarmUp(longest=1000, until=0.8)
+    assert watch("vanilla", 0.69, 0.69, start=501, warm_up=stage) == []
+    assert len(watch("vanilla", 0.69, 0.69, start=1501, warm_up=stage)) == 1
+    stage.ended = 100
+    assert len(watch("vanilla", 0.69, 0.69, start=601, warm_up=stage)) == 1
+    assert watch("vanilla", 0.69, 0.69, start=501, warm_up=stage) == []
 
 
 def test_only_the_newest_checkpoints_of_the_run_stay(tmp_path, options):
