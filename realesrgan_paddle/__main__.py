@@ -21,6 +21,7 @@ COMMANDS = {
     "export_model": "write a network as a static graph",
     "infer": "enlarge images with an exported model",
     "compare": "show networks side by side",
+    "plot_run": "draw the curves of training runs",
 }
 
 

@@ -14,6 +14,7 @@ tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no tomllib")
 
 ROOT = Path(__file__).resolve().parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+OPTIONAL = [line for lines in PYPROJECT["project"]["optional-dependencies"].values() for line in lines]
 PACKAGES = sorted(path.parent for path in ROOT.glob("*/__init__.py"))
 # Import names that pip knows by another.
 DISTRIBUTIONS = {
@@ -64,7 +65,7 @@ def test_files_of_code_folders_that_are_no_code_are_in_the_wheel():
 
 
 def test_what_is_imported_is_required_and_the_other_way_round():
-    required = {distribution(line) for line in PYPROJECT["project"]["dependencies"]}
+    required = {distribution(line) for line in [*PYPROJECT["project"]["dependencies"], *OPTIONAL]}
     assert imported_distributions() - {"paddle"} == required
 
 
@@ -91,6 +92,7 @@ def test_test_requirements_begin_with_the_others():
 def test_every_dependency_has_a_reason_and_a_licence():
     lines = [
         *PYPROJECT["project"]["dependencies"],
+        *OPTIONAL,
         *PADDLE["requirements.txt"],
         *PADDLE["requirements-gpu.txt"],
         *requirements("requirements-dev.txt")[1:],

@@ -1,0 +1,21 @@
+"""Draw the curves of one training run, or of several over one another, as a PNG: losses, validation, speed."""
+
+from collections.abc import Sequence
+
+from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.curves import plot_runs
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    parser = Parser(__doc__)
+    parser.add_argument("--input", required=True, nargs="+", metavar="RUN", help="folder of a run, experiments/NAME")
+    parser.add_argument("--output", default="curves.png", help="the picture to write")
+    args = parser.parse(argv)
+    count = plot_runs(args.input, args.output)
+    print(f"{args.output}: {count} panels")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
