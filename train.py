@@ -23,10 +23,10 @@ def train(cfg: Config) -> Path:
     from realesrgan_paddle.batches import TrainingBatches
     from realesrgan_paddle.checkpoints import Checkpoints
     from realesrgan_paddle.guards import DiscriminatorWatch, NonFiniteGuard
+    from realesrgan_paddle.judge import Judge
     from realesrgan_paddle.models.schedule import learning_rate
     from realesrgan_paddle.training import build_step
     from realesrgan_paddle.utils.cpu_ops import choose_ops
-    from realesrgan_paddle.validation import describe_held_out, open_validation_sets, validate
 
     experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name)
     resumed, damaged = state_to_resume(cfg, experiment)
@@ -37,8 +37,8 @@ def train(cfg: Config) -> Path:
     ops, operators = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops)
     batches = TrainingBatches(cfg, start * cfg.datasets.train.accum_iter)
-    val_sets = open_validation_sets(cfg, batches.held_out)
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
+    judge = Judge(cfg, step, batches, experiment, checkpoints)
     if resumed:
         checkpoints.restore(resumed)
     remarks = describe(cfg, experiment, batches.sources, operators, damaged, resuming=bool(resumed))
@@ -47,9 +47,9 @@ def train(cfg: Config) -> Path:
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log)
     with experiment.reserved(), closing(batches), Interruption() as interruption:
         experiment.open(dump_config(cfg), start if resumed else None)
-        for remark in (*remarks, *describe_held_out(cfg, batches)):
+        for remark in (*remarks, *judge.remarks):
             experiment.log(remark)
-        for iteration in range(start + 1, total + 1):
+        for iteration in range(start + 1, start if judge.stops_here() else total + 1):
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
             meter.fed()
             step.set_learning_rates(partial(learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, iteration))
@@ -60,17 +60,16 @@ def train(cfg: Config) -> Path:
                 numbers, line = meter.report(losses, step.optimizer_g.get_lr())
                 experiment.report(iteration, numbers, line)
                 watch(iteration, numbers)
-            if cfg.val and val_sets and (iteration % cfg.val.val_freq == 0 or iteration == total):
-                figures, line = validate(cfg.val, step.ema.layer, val_sets, experiment, iteration)
-                experiment.report(iteration, figures, line)
-                checkpoints.keep_best(iteration, figures, lowest=cfg.val.best_is_lowest)
-                meter.aside("validation", cfg.val.val_freq)
-            if iteration % cfg.logger.save_checkpoint_freq == 0 or iteration == total or interruption.signal:
+            judge(iteration, meter)
+            last = iteration == total or judge.stops_here()
+            if iteration % cfg.logger.save_checkpoint_freq == 0 or last or interruption.signal:
                 state = checkpoints.save(iteration)
                 meter.aside("checkpoint", cfg.logger.save_checkpoint_freq)
             if interruption.signal:
                 experiment.log(f"{interruption.signal.name}: saved {state}; go on from there with --auto_resume")
                 raise SystemExit(interruption.exit_code)
+            if last:
+                break
     experiment.log(checkpoints.what_next())
     return latest
 

@@ -14,11 +14,9 @@ import numpy as np
 
 from realesrgan_paddle.data.datasets import ValidationDataset, ValidationImage, read_pair
 from realesrgan_paddle.data.lq import lq_options, make_lq
-from realesrgan_paddle.options.config import Config, LQConfig
+from realesrgan_paddle.options.config import HELD_OUT, Config, LQConfig
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
 
-NAME = "held_out"
-"""What the log and the folder of saved images call the set."""
 LARGEST_SHARE = 10
 """At most one image in so many is held out."""
 LARGEST_SIDE = 512  # [pixels] of the piece that is validated on: whole frames would take long
@@ -122,7 +120,7 @@ def open_held_out(cfg: Config, files: Sequence[tuple[Path, Path | None]]) -> Hel
         gt, lq = read_pair(gt_path, lq_path, cfg.scale) if lq_path else (read_rgb(gt_path), None)
         if min(gt.shape[:2]) >= SMALLEST_SIDE:
             images.append(_piece("_".join(relative.with_suffix("").parts), gt, lq, options))
-    return HeldOutSet(NAME, cfg.scale, images)
+    return HeldOutSet(HELD_OUT, cfg.scale, images)
 
 
 def _piece(name: str, gt: np.ndarray, lq: np.ndarray | None, options: LQConfig) -> ValidationImage:

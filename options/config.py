@@ -7,6 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.options.base import Count, Natural, Options, Scale, Share, Text
+from realesrgan_paddle.options.drift import GENERAL, DomainLimits, DriftOptions, GeneralLimits
 from realesrgan_paddle.options.networks import (
     GeneratorOptions,
     RRDBNetOptions,
@@ -23,12 +24,14 @@ from realesrgan_paddle.options.optimization import (
 )
 from realesrgan_paddle.options.synthesis import BlurOptions, KernelOptions, LQConfig, PassOptions, SynthesisOptions
 from realesrgan_paddle.options.training import (
+    HELD_OUT,
     ArtifactLossOptions,
     ColorLossOptions,
     DistillationLossOptions,
     GANLossOptions,
     LoggerOptions,
     MetricOptions,
+    MetricType,
     PerceptualLossOptions,
     PixelLossOptions,
     TrainOptions,
@@ -36,6 +39,8 @@ from realesrgan_paddle.options.training import (
 )
 
 __all__ = [
+    "GENERAL",
+    "HELD_OUT",
     "ArtifactLossOptions",
     "BlurOptions",
     "ColorLossOptions",
@@ -44,13 +49,17 @@ __all__ = [
     "CosineAnnealingRestartLROptions",
     "Datasets",
     "DistillationLossOptions",
+    "DomainLimits",
+    "DriftOptions",
     "GANLossOptions",
+    "GeneralLimits",
     "GeneratorOptions",
     "ImageOptions",
     "KernelOptions",
     "LQConfig",
     "LoggerOptions",
     "MetricOptions",
+    "MetricType",
     "MultiStepLROptions",
     "MultiStepRestartLROptions",
     "OptimizerOptions",
@@ -300,3 +309,19 @@ class Config(SynthesisOptions):
             yield f"each set of datasets.val... needs a name of its own, found {', '.join(names)}"
         if names and self.val is None:
             yield "datasets.val names images to validate on, but val is null, which turns validation off"
+        if self.val is not None:
+            yield from self._val_problems(self.val)
+
+    def _val_problems(self, val: ValOptions) -> Iterator[str]:
+        """Yield what does not fit between the section val and the sets."""
+        sets = self.datasets.validation.values()
+        paired = (
+            [each.name for each in sets if each.dataroot_gt is not None] if sets else [HELD_OUT] * bool(val.hold_out)
+        )
+        figures = [f"{name}/{metric}" for name in paired for metric in val.metrics]
+        if val.best is not None and val.best not in figures:
+            yield f"val.best: {val.best!r} is not measured; measured are: {', '.join(figures) or 'none'}"
+        if val.stop_after is not None and not figures:
+            yield "val.stop_after needs a figure: one of val.metrics, and a set of datasets.val with a ground truth"
+        if val.drift is not None and GENERAL in (each.name for each in sets):
+            yield f"datasets.val: {GENERAL} is what val.drift calls its own pictures; give the set another name"

@@ -18,6 +18,7 @@ from realesrgan_paddle.options.base import (
     Text,
     WarmUp,
 )
+from realesrgan_paddle.options.drift import DriftOptions
 from realesrgan_paddle.options.optimization import (
     CosineAnnealingRestartLROptions,
     MultiStepLROptions,
@@ -188,6 +189,7 @@ class TrainOptions(Options):
         return self
 
 
+MetricType = Literal["calculate_psnr", "calculate_ssim", "calculate_lpips", "calculate_dists"]
 LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists"})
 """The types of `MetricOptions` that measure a distance; the others measure likeness."""
 
@@ -195,7 +197,7 @@ LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists"})
 class MetricOptions(Options):
     """One figure of the validation."""
 
-    type: Literal["calculate_psnr", "calculate_ssim", "calculate_lpips", "calculate_dists"] = Field(
+    type: MetricType = Field(
         description="Which figure; of LPIPS (AlexNet) and DISTS lower is better, of PSNR and SSIM higher."
     )
     crop_border: Natural = Field(default=4, description="Pixels at each border that do not count.")
@@ -209,6 +211,10 @@ class MetricOptions(Options):
         if value and info.data.get("type") in LOWER_IS_BETTER:
             raise ValueError(f"expected false, because {info.data['type']} compares RGB")
         return value
+
+
+HELD_OUT = "held_out"
+"""What the log and the folder of saved images call the set of images that were held out."""
 
 
 class ValOptions(Options):
@@ -225,14 +231,27 @@ class ValOptions(Options):
     save_img: bool = Field(default=True, description="Keep the images of each validation.")
     metrics: dict[str, MetricOptions] = Field(
         default={"psnr": MetricOptions(type="calculate_psnr"), "ssim": MetricOptions(type="calculate_ssim")},
-        description="Figures by the name that the log gives them; net_g_best is the best by the first of them, on the "
-        "first set that has a ground truth.",
+        description="Figures by the name that the log gives them.",
+    )
+    best: Text | None = Field(
+        default=None,
+        description="The figure by which net_g_best is kept, as the log names it: SET/METRIC; none: the first of the "
+        "metrics on the first set that has a ground truth.",
+    )
+    stop_after: Count | None = Field(
+        default=None, description="Stop the run after so many validations in a row without a new best; none: never."
+    )
+    drift: DriftOptions | None = Field(
+        default=DriftOptions(),
+        description="Drift alarm: warns when the network leaves the one it started from in a way that is not usual; "
+        "null: none.",
     )
 
     @property
     def best_is_lowest(self) -> bool:
-        """Whether the first of the metrics, by which the best network is kept, is better the lower it is."""
-        return any(metric.type in LOWER_IS_BETTER for metric in list(self.metrics.values())[:1])
+        """Whether the figure by which the best network is kept is better the lower it is."""
+        name = self.best.rpartition("/")[2] if self.best else next(iter(self.metrics), None)
+        return name in self.metrics and self.metrics[name].type in LOWER_IS_BETTER
 
 
 class LoggerOptions(Options):

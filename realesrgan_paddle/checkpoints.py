@@ -10,7 +10,7 @@ import paddle
 
 from realesrgan_paddle.batches import TrainingBatches
 from realesrgan_paddle.models.steps import PixelStep
-from realesrgan_paddle.options.config import LoggerOptions
+from realesrgan_paddle.options.config import LoggerOptions, ValOptions
 from realesrgan_paddle.utils.checkpoint import TrainingState, load_state, save_state
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.weight_writers import write_pdparams
@@ -33,6 +33,8 @@ class RunRecord:
         saved: iterations whose checkpoints this run wrote and has not removed.
         good: the last scheduled checkpoint that was not written in the middle of skipped updates.
         best: what `net_g_best.pdparams` is.
+        stale: validations since then.
+        drifted: the last validation's iteration, if it warned of drift.
         skipped: updates left out because something was not finite.
         skipped_in_a_row: those since the last update that was made.
         rolled_back: whether the run has gone back to a checkpoint.
@@ -41,6 +43,8 @@ class RunRecord:
     saved: list[int] = field(default_factory=list)
     good: int | None = None
     best: Best | None = None
+    stale: int = 0
+    drifted: int | None = None
     skipped: int = 0
     skipped_in_a_row: int = 0
     rolled_back: bool = False
@@ -99,19 +103,20 @@ class Checkpoints:
         self._thin_out()
         return file
 
-    def keep_best(self, iteration: int, figures: Mapping[str, float], *, lowest: bool) -> None:
-        """Write `net_g_best.pdparams` where the first figure of a validation is the highest, or `lowest`, yet."""
-        if not figures:
+    def keep_best(self, iteration: int, figures: Mapping[str, float], options: ValOptions) -> None:
+        """Write `net_g_best.pdparams` where a validation's figure is the best yet: `val.best`, or else its first."""
+        figure = options.best or next(iter(figures), None)
+        if figure is None:
             return
-        figure, value = next(iter(figures.items()))
-        best = self.record.best
-        if best is not None and best.figure == figure:
-            better = value < best.value if lowest else value > best.value
-            if not better:
-                return
-        self.record.best = Best(figure, value, iteration)
+        value, best = figures[figure], self.record.best
+        if best is not None and best.figure != figure:
+            best = None
+        if best is not None and not (value < best.value if options.best_is_lowest else value > best.value):
+            self.record.stale += 1
+            return
+        self.record.best, self.record.stale = Best(figure, value, iteration), 0
         write_pdparams(self._experiment.models / "net_g_best.pdparams", networks(self._step.state())["net_g"])
-        before = f", before {best.value:.4f} at iter {best.iteration:,}" if best and best.figure == figure else ""
+        before = f", before {best.value:.4f} at iter {best.iteration:,}" if best else ""
         self._experiment.log(f"net_g_best.pdparams is now of iter {iteration:,}: {figure} {value:.4f}{before}")
 
     def roll_back(self) -> int:

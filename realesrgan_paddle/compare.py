@@ -14,7 +14,7 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.html_page import html_page
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.metrics import psnr, ssim
-from realesrgan_paddle.utils.panels import Crop, Mean, Panel, Row, most_detailed
+from realesrgan_paddle.utils.panels import Crop, Mean, Panel, Row, most_detailed, spread
 
 INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
 SHEET, PAGE = "sheet.png", "index.html"
@@ -88,7 +88,7 @@ def compare(
     """
     scale = max(upscaler.scale for upscaler in upscalers.values())
     truths = _match(inputs, gt)
-    shown = set(_spread(inputs, max(1, most_rows // (1 if crop else crops))))
+    shown = set(spread(inputs, max(1, most_rows // (1 if crop else crops))))
     rows: list[Row] = []
     scores = []
     for path in inputs:
@@ -155,12 +155,6 @@ def _match(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
     if not found:
         raise UserError(f"{gt}: no image here is named as an input is, such as {inputs[0].stem}.png")
     return found
-
-
-def _spread(inputs: Sequence[Path], count: int) -> list[Path]:
-    """Return at most `count` of the inputs, spread evenly."""
-    count = min(count, len(inputs))
-    return [inputs[number * len(inputs) // count] for number in range(count)]
 
 
 def _before(names: Sequence[str]) -> str:

@@ -9,8 +9,9 @@ from paddle import Tensor
 
 from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
-from realesrgan_paddle.options.config import MetricOptions
+from realesrgan_paddle.options.config import MetricOptions, MetricType
 from realesrgan_paddle.utils.cpu_ops import choose_ops
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics import comparable, psnr, ssim
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -28,6 +29,16 @@ def open_metric(options: MetricOptions) -> Measure:
     if options.type == "calculate_ssim":
         return partial(ssim, crop_border=options.crop_border, y_channel=options.test_y_channel)
     return partial(distance, _network(options.type), crop_border=options.crop_border)
+
+
+@cache
+def missing_weights(metric: MetricType) -> str | None:
+    """Return why the network of a figure cannot be had, if so; asked for once a process, for that may take a while."""
+    try:
+        open_metric(MetricOptions(type=metric))
+    except UserError as error:
+        return str(error)
+    return None
 
 
 @cache

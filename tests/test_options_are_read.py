@@ -17,6 +17,7 @@ FOLDERS = ("data", "loss", "models", "tools", "utils", "realesrgan_paddle")
 WORKERS = [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
 # What the code calls an options object: `cfg.train.total_iter`, `gan.loss_weight`; not `batch.gt_usm`, `args.name`.
 OPTIONS = {"cfg", "config", "options", "datasets", "train", "path", "logger", "val", "scheduler", "metric"}
+OPTIONS |= {"drift", "limits"}
 OPTIONS |= {"gan", "pixel", "artifact", "perceptual", "lpips", "dists", "color", "distill", "optim_g", "optim_d"}
 # Declared before the code that reads it: take a key off when its code lands; the list must become empty.
 PENDING: set[str] = set()

@@ -1,11 +1,14 @@
-"""PSNR and SSIM as papers on super-resolution report them."""
+"""PSNR and SSIM as papers on super-resolution report them; how far colours are apart, and how sharp a picture is."""
 
+import cv2
 import numpy as np
+from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 
 from realesrgan_paddle.utils.errors import UserError
 
 SSIM_WINDOW = 11  # Wang et al. 2004, section III-C: 11x11 Gaussian window, sigma 1.5
+COLOUR_BLOCK = 16  # [pixels]; finer than that is texture
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -57,6 +60,35 @@ def ssim(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_ch
         channel_axis=channel_axis,
     )
     return float(value)
+
+
+def colour_shift(image: np.ndarray, reference: np.ndarray) -> float:
+    """Return how far the colours of two pictures are apart: the mean CIEDE2000 of blocks of 16 x 16 pixels.
+
+    Sharma, Wu and Dalal 2005, "The CIEDE2000 Color-Difference Formula", as scikit-image has it, sRGB under D65;
+    1 is about what the eye can just tell. Blocks are averaged first, so that texture does not count.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        reference: of the same shape.
+    """
+    return float(deltaE_ciede2000(_block_colours(reference), _block_colours(image)).mean())
+
+
+def gradient(image: np.ndarray) -> np.ndarray:
+    """Return the magnitude of the luma's gradient at each pixel (Sobel), float32 (H, W); its mean tells sharpness.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+    """
+    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
+
+
+def _block_colours(image: np.ndarray) -> np.ndarray:
+    """Return the mean colour of each block as CIELAB (rows, columns, 3)."""
+    rows, columns = (max(1, side // COLOUR_BLOCK) for side in image.shape[:2])
+    return rgb2lab(cv2.resize(image.astype(np.float32) / 255, (columns, rows), interpolation=cv2.INTER_AREA))
 
 
 def comparable(

@@ -2,9 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
+
+from realesrgan_paddle.utils.metrics import gradient
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,9 +68,7 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
         count: how many to find.
     """
     width, height = min(size, image.shape[1]), min(size, image.shape[0])
-    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    detail = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
-    mean = cv2.boxFilter(detail, -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
+    mean = cv2.boxFilter(gradient(image), -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
     mean = mean[: image.shape[0] - height + 1, : image.shape[1] - width + 1]
     crops: list[Crop] = []
     while len(crops) < count and np.isfinite(mean).any():
@@ -73,3 +76,9 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
         crops.append(Crop(int(x), int(y), width, height))
         mean[max(0, y - height + 1) : y + height, max(0, x - width + 1) : x + width] = -np.inf
     return crops
+
+
+def spread(items: Sequence[T], count: int) -> list[T]:
+    """Return at most `count` of the items, spread evenly."""
+    count = min(count, len(items))
+    return [items[number * len(items) // count] for number in range(count)]

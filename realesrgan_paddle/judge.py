@@ -1,0 +1,74 @@
+"""What a run makes of its validations: the figures, the best network, the drift alarm, and when it is enough."""
+
+from realesrgan_paddle.batches import TrainingBatches
+from realesrgan_paddle.checkpoints import Checkpoints
+from realesrgan_paddle.drift import open_drift
+from realesrgan_paddle.models.steps import PixelStep
+from realesrgan_paddle.options.config import Config
+from realesrgan_paddle.utils.experiment import Experiment
+from realesrgan_paddle.utils.meter import Meter
+from realesrgan_paddle.validation import describe_held_out, open_validation_sets, validate
+
+
+class Judge:
+    """Validates the averaged generator, keeps the best one, watches for drift and says when to stop.
+
+    Args:
+        cfg: options.
+        step: its generator must still be the one that the run starts from: drift is measured from there.
+        batches: they hold out what is validated on, where the options name no other images.
+        experiment: where it is reported.
+        checkpoints: their record remembers what was found.
+
+    Attributes:
+        remarks: what the log should say of it at the beginning.
+    """
+
+    def __init__(
+        self, cfg: Config, step: PixelStep, batches: TrainingBatches, experiment: Experiment, checkpoints: Checkpoints
+    ) -> None:
+        self._options = cfg.val
+        self._network = step.ema.layer
+        self._last = cfg.train.total_iter
+        self._sets = open_validation_sets(cfg, batches.held_out)
+        self._drift, remarks = open_drift(cfg, self._network, self._sets)
+        self.remarks = [*describe_held_out(cfg, batches), *remarks]
+        self._experiment = experiment
+        self._checkpoints = checkpoints
+
+    def __call__(self, iteration: int, meter: Meter) -> None:
+        """Validate, if a validation is due after `iteration`; `meter` is told of the time."""
+        options = self._options
+        if options is None or not self._sets or (iteration % options.val_freq and iteration < self._last):
+            return
+        figures, line = validate(options, self._network, self._sets, self._experiment, iteration)
+        self._experiment.report(iteration, figures, line)
+        self._checkpoints.keep_best(iteration, figures, options)
+        if self._drift is not None:
+            self._drift(iteration, self._network, self._experiment, self._checkpoints.record)
+        meter.aside("validation", options.val_freq)
+
+    def stops_here(self) -> bool:
+        """Return whether the last validations are a reason to stop, as `val` wants it; log the reason."""
+        reason = self._reason()
+        if reason is not None:
+            self._experiment.log(f"stopped early: {reason}")
+        return reason is not None
+
+    def _reason(self) -> str | None:
+        options, record = self._options, self._checkpoints.record
+        if options is None:
+            return None
+        if options.drift and options.drift.stop and record.drifted is not None:
+            return (
+                f"the drift alarm spoke at iter {record.drifted:,}; to go on all the same: "
+                "--auto_resume val.drift.stop=false"
+            )
+        if options.stop_after and record.best and record.stale >= options.stop_after:
+            best = record.best
+            return (
+                f"{best.figure} has not got better in {record.stale} validations than {best.value:.4f} at iter "
+                f"{best.iteration:,}, which is net_g_best.pdparams; to go on all the same: "
+                "--auto_resume val.stop_after=null"
+            )
+        return None
