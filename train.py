@@ -25,7 +25,7 @@ def train(cfg: Config) -> Path:
     from realesrgan_paddle.guards import DiscriminatorWatch, NonFiniteGuard
     from realesrgan_paddle.judge import Judge
     from realesrgan_paddle.models.schedule import learning_rate
-    from realesrgan_paddle.training import build_step
+    from realesrgan_paddle.training import build_step, how_many_learn
     from realesrgan_paddle.utils.cpu_ops import choose_ops
 
     experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name)
@@ -41,7 +41,9 @@ def train(cfg: Config) -> Path:
     judge = Judge(cfg, step, batches, experiment, checkpoints)
     if resumed:
         checkpoints.restore(resumed)
-    remarks = describe(cfg, experiment, batches.sources, operators, damaged, resuming=bool(resumed))
+    remarks = describe(
+        cfg, experiment, batches.sources, [operators, how_many_learn(step.generator)], damaged, resuming=bool(resumed)
+    )
     meter = Meter(start, total, cfg.images_per_iteration)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log)
@@ -75,7 +77,7 @@ def train(cfg: Config) -> Path:
 
 
 def describe(
-    cfg: Config, experiment: Experiment, sources: str, operators: str, damaged: list[str], *, resuming: bool
+    cfg: Config, experiment: Experiment, sources: str, setup: list[str], damaged: list[str], *, resuming: bool
 ) -> list[str]:
     """Return what the log says before the first iteration."""
     before = load_config(experiment.config) if resuming and experiment.config.exists() else cfg
@@ -83,7 +85,7 @@ def describe(
         *(f"passed over: {problem}" for problem in damaged),
         *(f"option changed since the run was started: {change}" for change in config_differences(before, cfg)),
         f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale} on {sources}",
-        operators,
+        *setup,
         *(f"option {key} is ignored: {reason}" for key, reason in cfg.ignored.items()),
     ]
 

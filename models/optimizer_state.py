@@ -7,7 +7,7 @@ state dict fits only a process that built the same layers in the same order.
 from collections.abc import Mapping
 
 import numpy as np
-from paddle import nn
+from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
 from realesrgan_paddle.utils.errors import UserError
@@ -15,7 +15,7 @@ from realesrgan_paddle.utils.errors import UserError
 
 def get_optimizer_state(optimizer: Optimizer, network: nn.Layer) -> dict[str, np.ndarray]:
     """Return the optimizer's accumulators as "<parameter>/<accumulator>" -> array."""
-    names = {parameter.name: key for key, parameter in network.named_parameters()}
+    names = {parameter.name: key for key, parameter in _learning(network)}
     state = {}
     # Before its first step, Paddle 2.6 leaves out what it was given.
     for name, value in (optimizer.state_dict() or optimizer._accumulators_holder).items():
@@ -28,14 +28,28 @@ def get_optimizer_state(optimizer: Optimizer, network: nn.Layer) -> dict[str, np
 def set_optimizer_state(optimizer: Optimizer, network: nn.Layer, state: Mapping[str, np.ndarray]) -> None:
     """Put back what `get_optimizer_state` returned, for the same kind of optimizer over the same parameters.
 
+    What it holds of parameters that do not learn (any more) is left out.
+
     Raises:
-        UserError: the state holds a parameter that the network does not have.
+        UserError: the state holds a parameter that the network does not have, or none of one that learns.
     """
     names = {key: parameter.name for key, parameter in network.named_parameters()}
+    learning = {key for key, _ in _learning(network)}
     theirs = {}
     for key, value in state.items():
         owner, _, accumulator = key.rpartition("/")
         if owner not in names:
             raise UserError(f"optimizer state: the network has no parameter {owner!r}")
-        theirs[f"{names[owner]}_{accumulator}"] = value
+        if owner in learning:
+            theirs[f"{names[owner]}_{accumulator}"] = value
+    missing = learning - {key.rpartition("/")[0] for key in state}
+    if state and missing:
+        raise UserError(
+            f"optimizer state: holds nothing of {min(missing)!r}, which did not learn before; give train.freeze as it "
+            "was, or start anew from the network, as path.pretrain_network_g"
+        )
     optimizer.set_state_dict(theirs)
+
+
+def _learning(network: nn.Layer) -> list[tuple[str, Tensor]]:
+    return [(name, parameter) for name, parameter in network.named_parameters() if not parameter.stop_gradient]

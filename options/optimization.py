@@ -33,7 +33,7 @@ class OptimizerOptions(Options):
     )
     grad_clip: Positive | None = Field(
         default=None,
-        description="Largest norm of the whole gradient, to which a longer one is shortened; the log gives the norm before.",
+        description="Largest norm of the whole gradient: a longer one is shortened. The log gives the norm before.",
     )
 
 

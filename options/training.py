@@ -145,6 +145,10 @@ class TrainOptions(Options):
     ema_decay: Decay = Field(
         default=0.999, description="Decay of the moving average of the generator's weights, params_ema."
     )
+    freeze: tuple[Text, ...] = Field(
+        default=(),
+        description="Parts of the generator that stay as they are: patterns of parameter names, such as `body.0.*`.",
+    )
     optim_g: OptimizerOptions = Field(description="The generator's optimizer.")
     optim_d: OptimizerOptions | None = Field(default=None, description="The discriminator's optimizer.")
     scheduler: SchedulerOptions = Field(

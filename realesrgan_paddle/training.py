@@ -22,6 +22,7 @@ from realesrgan_paddle.loss.weighted import WeightedMean
 from realesrgan_paddle.models.build import build
 from realesrgan_paddle.models.catalogue import is_released
 from realesrgan_paddle.models.ema import EMA
+from realesrgan_paddle.models.freeze import freeze, learning
 from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.obtain import obtain
@@ -59,6 +60,7 @@ def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
     paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
     train, path = cfg.train, cfg.path
     net_g = build_network(cfg.network_g, path.pretrain_network_g, path.param_key_g, path.strict_load_g, ops)
+    freeze(net_g, train.freeze)
     pixel_step = PixelStep(
         generator=net_g,
         ema=EMA(net_g, train.ema_decay),
@@ -167,12 +169,18 @@ def build_distances(train: TrainOptions, ops: Ops) -> dict[str, WeightedMean | C
 
 
 def build_optimizer(options: OptimizerOptions, network: nn.Layer) -> paddle.optimizer.Adam:
-    """Return the optimizer of the network's parameters; AdamW is a kind of Adam."""
+    """Return the optimizer of those of the network's parameters that learn; AdamW is a kind of Adam."""
     no_decay = {"Adam": None, "AdamW": 0.0}  # Adam would compute a penalty of 0
     return OPTIMIZERS[options.type](
         learning_rate=options.lr,
         beta1=options.betas[0],
         beta2=options.betas[1],
-        parameters=network.parameters(),
+        parameters=learning(network),
         weight_decay=options.weight_decay or no_decay[options.type],
     )
+
+
+def how_many_learn(network: nn.Layer) -> str:
+    """Return a line for the log, such as "1,234 of the generator's 5,678 parameters learn"."""
+    learn, all_of_them = (sum(p.size for p in parameters) for parameters in (learning(network), network.parameters()))
+    return f"{learn:,} of the generator's {all_of_them:,} parameters learn"

@@ -11,6 +11,7 @@ from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
 from realesrgan_paddle.models.build import build
 from realesrgan_paddle.models.ema import EMA
+from realesrgan_paddle.models.freeze import freeze
 from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
 from realesrgan_paddle.models.steps import GANStep, ReferenceLosses, frozen
 from realesrgan_paddle.utils import cpu_ops, onednn_library
@@ -116,6 +117,29 @@ def test_what_is_not_frozen_learns():
     actual, expected = gradients
     assert actual.keys() == expected.keys()
     assert len(expected) == len(list(network.parameters())) - 6
+    for key, value in expected.items():
+        assert np.abs(actual[key] - value).max() <= 1e-5 * np.abs(value).max(), key
+
+
+@pytest.mark.parametrize(
+    ("spec", "patterns"),
+    [
+        (RRDBNetSpec(num_feat=16, num_block=1, num_grow_ch=16), ["conv_first.*", "body.0.rdb1.*", "body.0.rdb3.*"]),
+        (SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2), ["body.0.*"]),
+        (SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2), ["body.1.*", "body.3.*"]),
+    ],
+)
+def test_layers_behind_and_before_frozen_ones_learn(spec, patterns):
+    gradients = []
+    for ops in (OneDNNOps(), PLAIN):
+        paddle.seed(5)
+        network = build(spec)
+        network.ops = ops
+        freeze(network, patterns)
+        network(paddle.to_tensor(random(1, 3, 5, 6))).mean().backward()
+        gradients.append({name: p.grad.numpy() for name, p in network.named_parameters() if p.grad is not None})
+    actual, expected = gradients
+    assert actual.keys() == expected.keys()
     for key, value in expected.items():
         assert np.abs(actual[key] - value).max() <= 1e-5 * np.abs(value).max(), key
 

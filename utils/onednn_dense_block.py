@@ -197,6 +197,7 @@ class DenseBlockLayer(PyLayer):
     def forward(ctx: Any, x: Tensor, *parameters: Tensor, dtype: int) -> Tensor:
         """Return x (N, H, W, C) plus 0.2 times what the last convolution makes."""
         n, height, width, channels = x.shape
+        ctx.x_learns, ctx.learn = not x.stop_gradient, [not tensor.stop_gradient for tensor in parameters]
         weights, biases = parameters[::2], parameters[1::2]
         kind = Kind(channels, biases[0].shape[0], len(weights), height, width, dtype)
         block = dense_block(kind)
@@ -205,19 +206,19 @@ class DenseBlockLayer(PyLayer):
         features = paddle.empty([n * block.picture_bytes], "uint8")
         out = x.clone()
         _compute(block, x, features, out, *scaled)
-        ctx.kind, ctx.learn = kind, [not tensor.stop_gradient for tensor in parameters]
+        ctx.kind = kind
         ctx.save_for_backward(features, *scaled[0])
         return out
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of x and all weights and biases; None for those that do not learn."""
+        """Return the gradients of x and all weights and biases; None for what does not learn."""
         features, *weights = ctx.saved_tensor()
         block, dy = dense_block(ctx.kind), contiguous(dy)
         gradients = _Gradients(block, dy.shape[0], ctx.learn)
         dx = dy.clone()
         _compute_gradients(block, dy, features, dx, weights, gradients)
-        return (dx, *gradients.finished())
+        return (dx if ctx.x_learns else None, *gradients.finished())
 
 
 def _scale_last(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -299,10 +300,14 @@ class _Gradients:
 
     def finished(self) -> list[Tensor | None]:
         """Return weight 1, bias 1, ..., None for those that do not learn."""
-        found = []
-        for i, copy in enumerate(self.block.weight_gradients):
-            total, weight = self.weights[i].sum(0), paddle.empty(self.block.weight_shapes[i])
-            copy({SRC: total.data_ptr(), DST: weight.data_ptr()})
-            found += [weight, self.biases[i].sum(0)]
-        found[-2:] = [tensor * DENSE_BLOCK_SCALE for tensor in found[-2:]]
-        return [tensor if learns else None for tensor, learns in zip(found, self.learn, strict=True)]
+        found: list[Tensor | None] = []
+        for i, (learns_weight, learns_bias) in enumerate(zip(self.learn[::2], self.learn[1::2], strict=True)):
+            found.append(self._weight(i) if learns_weight else None)
+            found.append(self.biases[i].sum(0) if learns_bias else None)
+        found[-2:] = [None if tensor is None else tensor * DENSE_BLOCK_SCALE for tensor in found[-2:]]
+        return found
+
+    def _weight(self, i: int) -> Tensor:
+        total, weight = self.weights[i].sum(0), paddle.empty(self.block.weight_shapes[i])
+        self.block.weight_gradients[i]({SRC: total.data_ptr(), DST: weight.data_ptr()})
+        return weight

@@ -104,6 +104,7 @@ class PReLULayer(PyLayer):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         """Return x where positive and weight * x elsewhere."""
+        ctx.learns = not x.stop_gradient, not weight.stop_gradient
         x = contiguous(x)
         y = paddle.empty(x.shape)
         _prelu(shape_of(x))[0]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()})
@@ -111,13 +112,14 @@ class PReLULayer(PyLayer):
         return y
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the gradients of x and weight."""
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the gradients of x and weight; None for what does not learn."""
         x, weight = ctx.saved_tensor()
         dy, dx, dw = contiguous(dy), paddle.empty(x.shape), paddle.empty(weight.shape)
         gradients = {DIFF_SRC: dx.data_ptr(), DIFF_WEIGHTS: dw.data_ptr(), DIFF_DST: dy.data_ptr()}
         _prelu(shape_of(x))[1]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), **gradients})
-        return dx, dw
+        x_learns, weight_learns = ctx.learns
+        return dx if x_learns else None, dw if weight_learns else None
 
 
 @lru_cache(CACHED)

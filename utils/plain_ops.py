@@ -84,6 +84,11 @@ class PlainOps:
 
     def prelu(self, x: Tensor, weight: Tensor) -> Tensor:
         """See `Ops`."""
+        if paddle.in_dynamic_mode() and x.stop_gradient and not weight.stop_gradient:
+            # Behind layers that do not learn. Paddle's kernel on a CPU (2.6.2, 3.3.1) writes the gradient of x,
+            # asked for or not, and crashes: so ask.
+            x = x.detach()
+            x.stop_gradient = False
         return F.prelu(x, weight)
 
     def enlarge_nearest(self, x: Tensor) -> Tensor:
