@@ -14,7 +14,7 @@ from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.freeze import freeze
 from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
 from realesrgan_paddle.models.steps import GANStep, ReferenceLosses, frozen
-from realesrgan_paddle.utils import cpu_ops, onednn_library
+from realesrgan_paddle.utils import cpu_ops, onednn_library, onednn_winograd
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.errors import UserError
@@ -82,6 +82,40 @@ def test_operators_in_bfloat16_are_near_paddles():
     assert max(found.values()) <= 0.2, found
     ops, why = choose_ops("onednn_bf16")
     assert ops == OneDNNOps(BF16) and "bfloat16" in why
+
+
+WIDE = (1, 32, 32, 64), (64, 64, 3, 3)
+
+
+@pytest.mark.parametrize("learns", [(True, True, True), (True, False, False), (False, True, True)])
+@pytest.mark.parametrize("strip", ["two rows", "four rows", "all"])
+def test_rows_by_winograd_equal_paddles(strip, learns, monkeypatch):
+    shape, weight_shape = (2, 64, 36, 30), (80, 64, 3, 3)
+    if not onednn_winograd.fits(*WIDE):
+        pytest.skip("this CPU has no fast implementation")
+    row = 4 * 80 * 30
+    monkeypatch.setattr(onednn_winograd, "STRIP_BYTES", {"two rows": 1, "four rows": 2 * row, "all": 2**30}[strip])
+    arrays = random(*shape) - 0.5, (random(*weight_shape) - 0.5) / 24, random(80) - 0.5
+    found = []
+    for ops in (OneDNNOps(), PLAIN):
+        x, weight, bias = (paddle.to_tensor(a, stop_gradient=not b) for a, b in zip(arrays, learns, strict=True))
+        y = ops.leave(ops.conv(ops.enter(x), weight, bias))
+        (y * paddle.to_tensor(random(*y.shape, seed=1) - 0.5)).sum().backward()
+        found.append([y, *(tensor.grad for tensor, learn in zip((x, weight, bias), learns, strict=True) if learn)])
+    for actual, expected in zip(*found, strict=True):
+        assert np.linalg.norm(actual.numpy() - expected.numpy()) <= 5e-6 * np.linalg.norm(expected.numpy())
+
+
+def test_winograd_is_for_large_even_pictures_of_many_channels():
+    if not onednn_winograd.fits(*WIDE):
+        pytest.skip("this CPU has no fast implementation")
+    for shape, weight_shape in [
+        ((1, 31, 64, 64), (64, 64, 3, 3)),  # an odd row is left over
+        ((1, 16, 16, 64), (64, 64, 3, 3)),
+        ((1, 32, 32, 3), (64, 3, 3, 3)),
+        ((1, 32, 32, 64), (64, 64, 4, 4)),
+    ]:
+        assert not onednn_winograd.fits(shape, weight_shape)
 
 
 def evaluated(spec, shape, ops):
@@ -166,9 +200,9 @@ def test_a_frozen_discriminator_passes_gradients_on_and_keeps_none():
     assert np.abs(gradients[0] - gradients[1]).max() <= 1e-5 * np.abs(gradients[1]).max()
 
 
-def losses_of_training(ops, steps):
+def losses_of_training(ops, steps, num_feat=12, size=(16, 24)):
     paddle.seed(2)
-    generator = build(SRVGGNetCompactSpec(num_feat=12, num_conv=2, upscale=2))
+    generator = build(SRVGGNetCompactSpec(num_feat=num_feat, num_conv=2, upscale=2))
     discriminator = build(UNetDiscriminatorSNSpec(num_feat=8))
     generator.ops = discriminator.ops = ops
     adam = {"learning_rate": 1e-4, "beta1": 0.9, "beta2": 0.99}
@@ -185,15 +219,16 @@ def losses_of_training(ops, steps):
     )
     curve = []
     for i in range(steps):
-        gt = paddle.to_tensor(random(2, 3, 16, 24, seed=i))
+        gt = paddle.to_tensor(random(2, 3, *size, seed=i))
         batch = Batch(lq=paddle.nn.functional.avg_pool2d(gt, 2), gt=gt, gt_usm=gt)
         losses = step([batch], i + 1)
         curve.append([float(loss) for name, loss in losses.items() if name.startswith("l_")])
     return np.array(curve)
 
 
-def test_twenty_gan_steps_follow_the_same_curve():
-    actual, expected = losses_of_training(OneDNNOps(), 20), losses_of_training(PLAIN, 20)
+@pytest.mark.parametrize("kind", [(12, (16, 24)), (64, (64, 64))], ids=["small", "rows by Winograd"])
+def test_twenty_gan_steps_follow_the_same_curve(kind):
+    actual, expected = losses_of_training(OneDNNOps(), 20, *kind), losses_of_training(PLAIN, 20, *kind)
     np.testing.assert_allclose(actual, expected, rtol=1e-4)
 
 

@@ -21,12 +21,15 @@ SHAPES = {
     "bias": (8,),
     "strided": (8, 16, 4, 4),
     "slope": (16,),
+    "picture": (1, 64, 32, 32),  # enough of pixels and channels for `utils.onednn_winograd`
+    "square": (64, 64, 3, 3),
     **{f"weight{i}": (16, 16 + 16 * i, 3, 3) for i in range(5)},
     **{f"bias{i}": (16,) for i in range(5)},
 }
 OPERATIONS: dict[str, Operation] = {
     "conv": lambda ops, t: ops.conv(t["x"], t["weight"], t["bias"]),
     "conv + leaky ReLU": lambda ops, t: ops.conv(t["x"], t["weight"], t["bias"], slope=0.2),
+    "large conv": lambda ops, t: ops.conv(ops.enter(t["picture"]), t["square"]),
     "strided conv": lambda ops, t: ops.conv(t["x"], t["strided"], stride=2),
     "leaky_relu": lambda ops, t: ops.leaky_relu(t["x"], 0.1),
     "prelu": lambda ops, t: ops.prelu(t["x"], t["slope"]),
@@ -58,7 +61,9 @@ def differences(ops: Ops, shapes: Mapping[str, tuple[int, ...]] | None = None) -
     random = np.random.default_rng(0)
     arrays = {}
     for name, shape in {**SHAPES, **(shapes or {})}.items():
-        fan_in = np.prod(shape[1:]) if len(shape) == 4 and name != "x" else 1  # weights as those of a network
+        fan_in = (
+            np.prod(shape[1:]) if len(shape) == 4 and name not in ("x", "picture") else 1
+        )  # weights as those of a network
         arrays[name] = random.standard_normal(shape, np.float32) / np.float32(np.sqrt(fan_in))
     return {name: _difference(run, ops, arrays) for name, run in OPERATIONS.items()}
 

@@ -28,6 +28,7 @@ from realesrgan_paddle.utils.onednn_library import (
     WEIGHTS,
     Primitive,
     any_layout,
+    attributes_after,
     contiguous,
     layout,
     library,
@@ -93,8 +94,14 @@ class Convolution:
         self.weight_gradient = reorder(self.backward_weights.layouts[DIFF_WEIGHTS], plain)
 
 
-def describe_forward(x: Any, weight: Any, bias: Any, y: Any, stride: int = 1, attributes: Any = NULL) -> Any:
-    """Return the description of a convolution of memories of these layouts, padded with one zero."""
+Padding = tuple[int, int]
+"""Zeros above and below, left and right."""
+
+
+def describe_forward(
+    x: Any, weight: Any, bias: Any, y: Any, stride: int = 1, attributes: Any = NULL, padding: Padding = (1, 1)
+) -> Any:
+    """Return the description of a convolution of memories of these layouts."""
     dnnl = library()
     return dnnl.create(
         "dnnl_convolution_forward_primitive_desc_create",
@@ -105,7 +112,7 @@ def describe_forward(x: Any, weight: Any, bias: Any, y: Any, stride: int = 1, at
         weight,
         bias,
         y,
-        *_geometry(stride),
+        *geometry(stride, padding),
         attributes,
     )
 
@@ -120,13 +127,13 @@ def describe_backward_data(dx: Any, weight: Any, dy: Any, stride: int = 1) -> An
         dx,
         weight,
         dy,
-        *_geometry(stride),
+        *geometry(stride),
         NULL,
         NULL,
     )
 
 
-def describe_backward_weights(x: Any, dw: Any, bias: Any, dy: Any, stride: int = 1) -> Any:
+def describe_backward_weights(x: Any, dw: Any, bias: Any, dy: Any, stride: int = 1, padding: Padding = (1, 1)) -> Any:
     """Return the description of the gradients of a convolution's weight and bias."""
     dnnl = library()
     return dnnl.create(
@@ -137,15 +144,15 @@ def describe_backward_weights(x: Any, dw: Any, bias: Any, dy: Any, stride: int =
         dw,
         bias,
         dy,
-        *_geometry(stride),
+        *geometry(stride, padding),
         NULL,
         NULL,
     )
 
 
-def _geometry(stride: int) -> list[Any]:
+def geometry(stride: int = 1, padding: Padding = (1, 1)) -> list[Any]:
     """Return strides, dilation and padding on both sides."""
-    return [sizes((stride, stride)), sizes((0, 0)), *[sizes((1, 1))] * 2]
+    return [sizes((stride, stride)), sizes((0, 0)), *[sizes(padding)] * 2]
 
 
 @lru_cache(CACHED)
@@ -156,15 +163,7 @@ def convolution(kind: Kind) -> Convolution:
 
 def leaky_relu_after(slope: float) -> Any:
     """Return the attributes that multiply negative results by `slope`; none for 1."""
-    if slope == 1:
-        return NULL
-    dnnl = library()
-    steps = dnnl.create("dnnl_post_ops_create")
-    dnnl.call("dnnl_post_ops_append_eltwise", steps, ELTWISE_RELU, slope, 0.0)
-    attributes = dnnl.create("dnnl_primitive_attr_create")
-    dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, steps)
-    dnnl.call("dnnl_post_ops_destroy", steps)
-    return attributes
+    return NULL if slope == 1 else attributes_after([(ELTWISE_RELU, slope)])
 
 
 def reordered(copy: Primitive, tensor: Tensor) -> Tensor:

@@ -27,12 +27,13 @@ BYTES = {BF16: 2, F32: 4}
 # dnnl_prop_kind_t, dnnl_alg_kind_t
 FORWARD_TRAINING = 64
 CONVOLUTION_DIRECT = 1
-ELTWISE_RELU, ELTWISE_RELU_USE_DST = 0x20, 0x100
+ELTWISE_RELU, ELTWISE_LINEAR, ELTWISE_RELU_USE_DST = 0x20, 0x26, 0x100
 POOLING_MAX = 0x1FF
 RESAMPLING_NEAREST, RESAMPLING_LINEAR = 0x2FFF0, 0x2FFF1
-BINARY_MUL = 0x1FFF1
+BINARY_ADD, BINARY_SUB = 0x1FFF0, 0x1FFF5
+DECONVOLUTION_DIRECT = 0xA
 # Arguments of an execution: DNNL_ARG_...
-SRC, DST, WEIGHTS, BIAS, WORKSPACE = 1, 17, 33, 41, 64
+SRC, SRC_1, DST, WEIGHTS, BIAS, WORKSPACE = 1, 2, 17, 33, 41, 64
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS = 129, 145, 161, 169
 # dnnl_query_t: the layout that a primitive chose for an argument
 CHOSEN = {SRC: 129, DIFF_SRC: 130, WEIGHTS: 131, DIFF_WEIGHTS: 132, DST: 133, DIFF_DST: 134, WORKSPACE: 135}
@@ -89,8 +90,11 @@ class Library:
         functions = self._functions
         functions.dnnl_memory_desc_get_size.restype = c_size_t
         functions.dnnl_primitive_desc_query_md.restype = c_void_p
-        functions.dnnl_memory_set_data_handle.argtypes = [c_void_p, c_void_p]
+        self.set_address, self.execute = functions.dnnl_memory_set_data_handle, functions.dnnl_primitive_execute
+        self.set_address.argtypes = [c_void_p, c_void_p]
+        self.execute.argtypes = [c_void_p, c_void_p, c_int, c_void_p]
         functions.dnnl_post_ops_append_eltwise.argtypes = [c_void_p, c_int, c_float, c_float]
+        functions.dnnl_post_ops_append_binary.argtypes = [c_void_p, c_int, c_void_p]
         functions.dnnl_post_ops_append_sum.argtypes = [c_void_p, c_float, c_int32, c_int]
         handle, alpha, beta = c_void_p, c_float, c_float
         functions.dnnl_eltwise_forward_primitive_desc_create.argtypes = [
@@ -161,7 +165,7 @@ class Primitive:
     """
 
     def __init__(self, description: c_void_p, memories: Mapping[int, c_void_p | None]) -> None:
-        dnnl = library()
+        self._library = dnnl = library()
         self.description = description
         self._handle = dnnl.create("dnnl_primitive_create", description)
         self.layouts = {which: memory or self._chosen(which) for which, memory in memories.items()}
@@ -171,14 +175,16 @@ class Primitive:
         }
         arguments = [_Argument(which, memory) for which, memory in self._memories.items()]
         self._arguments = (_Argument * len(arguments))(*arguments)
+        self._execution = (self._handle, dnnl.stream, len(self._arguments), self._arguments)
 
     def __call__(self, addresses: Mapping[int, int]) -> None:
         """Compute; `addresses` says where each argument's memory begins."""
-        dnnl = library()
+        dnnl, memories = self._library, self._memories
         for which, address in addresses.items():
-            dnnl.call("dnnl_memory_set_data_handle", self._memories[which], address)
-        dnnl.call("dnnl_primitive_execute", self._handle, dnnl.stream, len(self._arguments), self._arguments)
-        dnnl.call("dnnl_stream_wait", dnnl.stream)
+            dnnl.set_address(memories[which], address)
+        status = dnnl.execute(*self._execution)  # returns when it has been computed: dnnl_stream_wait is for GPUs
+        if status:
+            raise OneDNNError(f"oneDNN {dnnl.version}: dnnl_primitive_execute returns status {status}")
 
     def __del__(self) -> None:
         """Give back what oneDNN holds for it (the layouts, a few hundred bytes each, are shared and stay)."""
@@ -203,6 +209,39 @@ def reorder(source: c_void_p, target: c_void_p, *, add: bool = False) -> Primiti
         "dnnl_reorder_primitive_desc_create", source, dnnl.engine, target, dnnl.engine, attributes
     )
     return Primitive(description, {SRC: source, DST: target})
+
+
+def attributes_after(
+    activations: Sequence[tuple[int, float]], binaries: Sequence[tuple[int, c_void_p]] = ()
+) -> c_void_p:
+    """Return the attributes of a primitive after which come operations with other memories, then activations.
+
+    Args:
+        activations: kind (ELTWISE_...) and its alpha.
+        binaries: kind (BINARY_...) and the layout of the other memory; `operand` is its argument.
+    """
+    dnnl = library()
+    steps, attributes = dnnl.create("dnnl_post_ops_create"), dnnl.create("dnnl_primitive_attr_create")
+    for kind, memory in binaries:
+        dnnl.call("dnnl_post_ops_append_binary", steps, kind, memory)
+    for kind, alpha in activations:
+        dnnl.call("dnnl_post_ops_append_eltwise", steps, kind, alpha, 0.0)
+    dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, steps)
+    dnnl.call("dnnl_post_ops_destroy", steps)
+    return attributes
+
+
+def operand(i: int) -> int:
+    """Return the argument of the other memory of the i-th operation that comes after a primitive."""
+    return 32768 * (i + 1) | SRC_1  # DNNL_ARG_ATTR_MULTIPLE_POST_OP
+
+
+def binary(kind: int, elements: int, scale: float = 1.0) -> Primitive:
+    """Return the primitive that makes DST of SRC and SRC_1, float32 in a row, times `scale`; in place if DST is one."""
+    dnnl, x = library(), layout((elements,), (1,))
+    after = NULL if scale == 1 else attributes_after([(ELTWISE_LINEAR, scale)])
+    description = dnnl.create("dnnl_binary_primitive_desc_create", dnnl.engine, kind, x, x, x, after)
+    return Primitive(description, {SRC: x, SRC_1: x, DST: x})
 
 
 def nhwc(shape: Sequence[int], dtype: int = F32) -> c_void_p:

@@ -22,6 +22,8 @@ from realesrgan_paddle.utils.onednn_features import (
 )
 from realesrgan_paddle.utils.onednn_leaky_relu import LeakyReLULayer
 from realesrgan_paddle.utils.onednn_library import F32
+from realesrgan_paddle.utils.onednn_winograd import WinogradLayer
+from realesrgan_paddle.utils.onednn_winograd import fits as winograd_fits
 from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE, ConvolutionWeights
 
 
@@ -49,6 +51,8 @@ class OneDNNOps:
         self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, slope: float = 1.0
     ) -> Tensor:
         """See `Ops`."""
+        if self.dtype == F32 and stride == 1 and winograd_fits(tuple(x.shape), tuple(weight.shape)):
+            return WinogradLayer.apply(x, weight, bias, slope)
         return ConvolutionLayer.apply(x, weight, bias, stride, slope, self.dtype)
 
     def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
