@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from signal import Signals
 
 from realesrgan_paddle.options.config import Config
 from realesrgan_paddle.options.load import config_differences, dump_config, load_config
@@ -25,32 +26,30 @@ def train(cfg: Config) -> Path:
     from realesrgan_paddle.guards import DiscriminatorWatch, NonFiniteGuard
     from realesrgan_paddle.judge import Judge
     from realesrgan_paddle.models.schedule import learning_rate
-    from realesrgan_paddle.training import build_step, how_many_learn
+    from realesrgan_paddle.training import build_step, check_same_start, how_many_learn
     from realesrgan_paddle.utils.cpu_ops import choose_ops
+    from realesrgan_paddle.utils.process_group import join_group
 
-    experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name)
+    group = join_group()
+    experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name, group.writes)
     resumed, damaged = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
-    latest = experiment.models / "net_g_latest.pdparams"
-    if resumed and start >= total and not (cfg.auto_resume and latest.exists()):
-        raise UserError(f"{resumed.path}: iteration {start:,} of train.total_iter: {total:,}; nothing is left to train")
     ops, operators = choose_ops(cfg.cpu_ops)
-    step = build_step(cfg, ops)
-    batches = TrainingBatches(cfg, start * cfg.datasets.train.accum_iter)
+    step = build_step(cfg, ops, group)
+    batches = TrainingBatches(cfg, start * cfg.datasets.train.accum_iter, group)
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
     judge = Judge(cfg, step, batches, experiment, checkpoints)
     if resumed:
         checkpoints.restore(resumed)
+    check_same_start(cfg, start, step, group)
     remarks = describe(
         cfg, experiment, batches.sources, [operators, how_many_learn(step.generator)], damaged, resuming=bool(resumed)
     )
-    meter = Meter(start, total, cfg.images_per_iteration)
+    meter = Meter(start, total, cfg.images_per_iteration * group.size)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log)
     with experiment.reserved(), closing(batches), Interruption() as interruption:
-        experiment.open(dump_config(cfg), start if resumed else None)
-        for remark in (*remarks, *judge.remarks):
-            experiment.log(remark)
+        experiment.open(dump_config(cfg), start if resumed else None, [*remarks, *judge.remarks])
         for iteration in range(start + 1, start if judge.stops_here() else total + 1):
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
             meter.fed()
@@ -63,17 +62,18 @@ def train(cfg: Config) -> Path:
                 experiment.report(iteration, numbers, line)
                 watch(iteration, numbers)
             judge(iteration, meter)
-            last = iteration == total or judge.stops_here()
-            if iteration % cfg.logger.save_checkpoint_freq == 0 or last or interruption.signal:
+            ends = iteration == total or judge.stops_here()
+            stop, last = group.highest(interruption.signal or 0, ends)  # what any process has come to know
+            if iteration % cfg.logger.save_checkpoint_freq == 0 or last or stop:
                 state = checkpoints.save(iteration)
                 meter.aside("checkpoint", cfg.logger.save_checkpoint_freq)
-            if interruption.signal:
-                experiment.log(f"{interruption.signal.name}: saved {state}; go on from there with --auto_resume")
-                raise SystemExit(interruption.exit_code)
+            if stop:
+                experiment.log(f"{Signals(stop).name}: saved {state}; go on from there with --auto_resume")
+                raise SystemExit(128 + stop)  # as shells say that a signal has ended a process
             if last:
                 break
     experiment.log(checkpoints.what_next())
-    return latest
+    return experiment.latest
 
 
 def describe(
@@ -94,11 +94,19 @@ def state_to_resume(cfg: Config, experiment: Experiment) -> tuple[TrainingState 
     """Return this run's newest whole state under `auto_resume`, else the one `path.resume_state` names, if any.
 
     And why newer ones were passed over.
+
+    Raises:
+        UserError: the state cannot be read, or it is of the last iteration and this run has not been there.
     """
-    newest, damaged = load_newest_state(experiment.states) if cfg.auto_resume else (None, [])
-    if newest is None and cfg.path.resume_state:
-        return load_state(cfg.path.resume_state), []
-    return newest, damaged
+    state, damaged = load_newest_state(experiment.states) if cfg.auto_resume else (None, [])
+    if state is None and cfg.path.resume_state:
+        state = load_state(cfg.path.resume_state)
+    total = cfg.train.total_iter
+    if state and state.iteration >= total and not (cfg.auto_resume and experiment.latest.exists()):
+        raise UserError(
+            f"{state.path}: iteration {state.iteration:,} of train.total_iter: {total:,}; nothing is left to train"
+        )
+    return state, damaged
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -23,23 +23,26 @@ class PairPool:
         self._size = size
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
-    def exchange(self, gt: Tensor, lq: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def exchange(
+        self, gt: Tensor, lq: Tensor, rng: np.random.Generator, part: slice = slice(None)
+    ) -> tuple[Tensor, Tensor]:
         """Return as many pairs as are given: the given ones while the pool fills, later random ones of the pool.
 
         Drawing slots without replacement and putting the new pairs there is what shuffling the pool,
-        taking its head and overwriting it does, without moving the rest.
+        taking its head and overwriting it does, without moving the rest. Of the pairs that come out, only `part`
+        is returned.
         """
         if not self._size:
-            return gt, lq
+            return gt[part], lq[part]
         given = [(gt[i].clone(), lq[i].clone()) for i in range(gt.shape[0])]
         if len(self._pairs) < self._size:
             self._pairs += given[: self._size - len(self._pairs)]
-            return gt, lq
+            return gt[part], lq[part]
         slots = rng.choice(self._size, len(given), replace=False)
         taken = [self._pairs[slot] for slot in slots]
         for slot, pair in zip(slots, given, strict=True):
             self._pairs[slot] = pair
-        return paddle.stack([pair[0] for pair in taken]), paddle.stack([pair[1] for pair in taken])
+        return paddle.stack([pair[0] for pair in taken[part]]), paddle.stack([pair[1] for pair in taken[part]])
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the pairs as `gt` (n, 3, H, W) and `lq` (n, 3, h, w), float32; nothing while the pool is empty."""

@@ -23,6 +23,7 @@ from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_op
 from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
 
 T = TypeVar("T")
 Losses = dict[str, Tensor]
@@ -95,6 +96,8 @@ class PixelStep:
     """Base learning rate of the generator's optimizer."""
     grad_clip_g: float | None = None
     """Largest norm of the generator's gradient; None: any."""
+    group: ProcessGroup = ALONE
+    """The processes that learn together, each from its own part of the batch."""
     skipped: bool = False
     """Whether the last call left all weights as they were, because a loss or a gradient was not finite."""
 
@@ -135,9 +138,12 @@ class PixelStep:
     def _advance(self, losses: Losses, *learners: Learner, average: bool = True) -> Losses:
         """Take the optimizers' step and the moving `average`'s, or none of them where a number is not finite.
 
+        Gradients and losses are averaged over the processes before, so all of them take the same step, or none.
         Return the losses, and the norm of each gradient that has a largest norm, as it was before.
         """
-        self.skipped = not _all_finite(losses, [learner.network for learner in learners])
+        gradients = _gradients(learner.network for learner in learners)
+        self.group.average([*gradients, *losses.values()])
+        self.skipped = not _all_finite([*gradients, *losses.values()])
         norms: Losses = {}
         for name, network, optimizer, grad_clip in learners:
             if not self.skipped:
@@ -192,9 +198,10 @@ class GANStep(PixelStep):
             loss, right = self.gan_loss(fake, False, is_disc=True), self.gan_loss.accuracy(real, fake)
             mean.learn({"l_d_fake": loss}, out_d_fake=fake.mean(), out_d_right=right)
 
+        losses = self._advance(mean.found, *learners, average=not alone)
         if alone:
-            self.warm_up.note(iteration, float(mean.found["out_d_right"]))
-        return self._advance(mean.found, *learners, average=not alone)
+            self.warm_up.note(iteration, float(losses["out_d_right"]))
+        return losses
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""
@@ -260,15 +267,19 @@ def frozen(layer: nn.Layer) -> Iterator[None]:
             parameter.stop_gradient = False
 
 
-@paddle.no_grad()
-def _all_finite(losses: Losses, networks: Sequence[nn.Layer]) -> bool:
-    """Return whether every loss and gradient is finite; waits for the device, once.
-
-    What is not finite makes its sum so, and a sum is one operation for each parameter.
-    """
+def _gradients(networks: Iterable[nn.Layer]) -> list[Tensor]:
+    """Return the gradients of all parameters that have one."""
     gradients = [parameter.grad for network in networks for parameter in network.parameters()]
-    sums = [gradient.sum() for gradient in gradients if gradient is not None]
-    return bool(paddle.isfinite(paddle.stack([*losses.values(), *sums])).all())
+    return [gradient for gradient in gradients if gradient is not None]
+
+
+@paddle.no_grad()
+def _all_finite(tensors: Sequence[Tensor]) -> bool:
+    """Return whether all numbers are finite; waits for the device, once.
+
+    What is not finite makes its sum so, and a sum is one operation for each tensor.
+    """
+    return bool(paddle.isfinite(paddle.stack([tensor.sum() for tensor in tensors])).all())
 
 
 def _part(parts: Mapping[str, Mapping[str, np.ndarray]], name: str, source: str) -> Mapping[str, np.ndarray]:

@@ -6,16 +6,16 @@ from typing import Any
 
 Reasons = Mapping[str, str]
 
-_ONE_PROCESS = "training runs in one process"
+_LAUNCHER = "python -m paddle.distributed.launch starts the processes; see docs/finetuning.md"
 _WORKERS = "worker processes always read ahead; see num_worker_per_gpu"
 _NO_DISCRIMINATOR = "RealESRNetModel has no discriminator"
 _ONE_SWITCH = "RealESRNetModel has one switch for all losses, gt_usm"
 _METRICS_FILE = "the same values are written to metrics.jsonl"
 
 IGNORED_BY_ALL: Reasons = {
-    "num_gpu": "training runs on the first GPU that Paddle sees, or else on the CPU",
-    "dist_params": _ONE_PROCESS,
-    "find_unused_parameters": _ONE_PROCESS,
+    "num_gpu": "training takes the first GPU that Paddle sees, or else the CPU; " + _LAUNCHER,
+    "dist_params": _LAUNCHER,
+    "find_unused_parameters": "gradients are averaged when all are there, so none is waited for",
     "datasets.*.num_gpu": "as num_gpu",
     "datasets.*.prefetch_mode": _WORKERS,
     "datasets.*.num_prefetch_queue": _WORKERS,

@@ -17,6 +17,8 @@ from realesrgan_paddle.data.pool import PairPool
 from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import Config, ImageOptions
 from realesrgan_paddle.utils.batch import Batch
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 ImageFiles = TypeVar("ImageFiles", HighQualityDataset, PairedDataset)
@@ -31,10 +33,13 @@ class TrainingBatches:
         sources: what the log says of the data.
         apart: ground truths that are kept back, and never in a batch.
         held_out: those of them to validate on, each with the file of its low-quality image if it has one.
+        batch_size: of the processes of `group` together; each gets its part of a batch.
     """
 
-    def __init__(self, cfg: Config, start: int) -> None:
+    def __init__(self, cfg: Config, start: int, group: ProcessGroup = ALONE) -> None:
         self.cfg = cfg
+        self.group = group
+        self.batch_size = group.size * cfg.datasets.train.batch_size_per_gpu
         self.pool = PairPool(cfg.queue_size)
         self.number = start
         self.usm = USM()
@@ -45,6 +50,11 @@ class TrainingBatches:
         self.held_out: list[tuple[Path, Path | None]] = []
         sources, paired = [], paired_until(start, self.share)
         if self.share < 1:
+            if 0 < cfg.queue_size < self.batch_size:
+                raise UserError(
+                    f"queue_size {cfg.queue_size} is less than one batch of {group.size} processes, {self.batch_size} "
+                    f"images; set it to {15 * self.batch_size}, for example, or to 0 for no pool"
+                )
             images = self._hold_out(HighQualityDataset.open(train, *geometry))
             self.samples[False] = self._samples(images, train, start - paired)
             sources.append(f"{train.name}, {len(images):,} images")
@@ -85,6 +95,8 @@ class TrainingBatches:
             shuffle=options.use_shuffle,
             enlarge_ratio=options.dataset_enlarge_ratio,
             start=start,
+            rank=self.group.rank,
+            world_size=self.group.size,
         )
         return endless_batches(dataset, sampler, options.num_worker_per_gpu)
 
@@ -95,14 +107,19 @@ class TrainingBatches:
     def _synthesise(self, gt: Tensor, *kernels: Tensor) -> Batch:
         """Degrade a batch of ground truths, cut training patches and pass them through the pool.
 
-        RealESRGANModel always degrades the sharpened ground truth.
+        RealESRGANModel always degrades the sharpened ground truth. What is random is drawn for the images of all
+        processes, alike in each, and each has the whole pool: they train on what one process would.
         """
         cfg = self.cfg
         rng = generator(cfg.manual_seed, Stream.BATCH, self.number)
         gt = self._sharpened_once(gt)
         sharp = gt if self._one_target else self.usm(gt)
-        lq = degrade(sharp, kernels, draw(cfg, rng, gt.shape[0]), cfg.scale)
-        return self._batch(*self.pool.exchange(*paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng), rng))
+        part = self.group.part(self.batch_size)
+        lq = degrade(sharp, kernels, draw(cfg, rng, self.batch_size).of(part), cfg.scale)
+        gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
+        if cfg.queue_size:
+            gt, lq = self.pool.exchange(self.group.gather(gt), self.group.gather(lq), rng, part)
+        return self._batch(gt, lq)
 
     @property
     def _one_target(self) -> bool:

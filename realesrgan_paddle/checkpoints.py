@@ -80,7 +80,8 @@ class Checkpoints:
         """Write the networks of `iteration` (twice: as "latest" too) and then the state to resume from; return it.
 
         `net_g_*.pdparams` holds `params` and `params_ema`, `net_d_*.pdparams` holds `params`. The state
-        comes last and is complete in itself, so whichever state exists can be resumed from.
+        comes last and is complete in itself, so whichever state exists can be resumed from. Of several processes
+        of one training, one writes, and the others keep the record alike.
 
         Raises:
             OSError: something cannot be written; what was there before is untouched.
@@ -89,6 +90,13 @@ class Checkpoints:
         record.saved = [*(i for i in record.saved if i < iteration), iteration]
         if iteration % self.options.save_checkpoint_freq == 0 and not record.skipped_in_a_row:
             record.good = iteration
+        file = self._state_file(iteration)
+        if self._experiment.writes:
+            self._write(iteration, file)
+        self._step.group.wait()  # for the file: the launcher ends all processes when one has ended
+        return file
+
+    def _write(self, iteration: int, file: Path) -> None:
         parts = self._step.state()
         for name, groups in networks(parts).items():
             for when in (iteration, "latest"):
@@ -96,12 +104,10 @@ class Checkpoints:
         state = TrainingState(
             iteration,
             {**parts, "pool": self._batches.pool.state()},
-            {"paddle": paddle.__version__, "run": asdict(record)},
+            {"paddle": paddle.__version__, "run": asdict(self.record)},
         )
-        file = self._state_file(iteration)
         save_state(file, state)
         self._thin_out()
-        return file
 
     def keep_best(self, iteration: int, figures: Mapping[str, float], options: ValOptions) -> None:
         """Write `net_g_best.pdparams` where a validation's figure is the best yet: `val.best`, or else its first."""

@@ -37,9 +37,14 @@ class Judge:
         self._checkpoints = checkpoints
 
     def __call__(self, iteration: int, meter: Meter) -> None:
-        """Validate, if a validation is due after `iteration`; `meter` is told of the time."""
+        """Validate, if a validation is due after `iteration`; `meter` is told of the time.
+
+        Of several processes of one training, the one that writes does it, and the others wait for its judgement.
+        """
         options = self._options
         if options is None or not self._sets or (iteration % options.val_freq and iteration < self._last):
+            return
+        if not self._experiment.writes:
             return
         figures, line = validate(options, self._network, self._sets, self._experiment, iteration)
         self._experiment.report(iteration, figures, line)

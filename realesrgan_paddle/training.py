@@ -3,9 +3,11 @@
 This is where options meet networks and losses; `batches.py` is where they meet data, and `train.py` is the loop.
 """
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import paddle
 from paddle import nn
 
@@ -39,8 +41,10 @@ from realesrgan_paddle.options.config import (
     TrainOptions,
     UNetDiscriminatorSNOptions,
 )
+from realesrgan_paddle.options.load import dump_config
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.plain_ops import Ops
+from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.weight_files import read_weights
 
 PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
@@ -52,10 +56,10 @@ PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
 OPTIMIZERS = {"Adam": paddle.optimizer.Adam, "AdamW": paddle.optimizer.AdamW}
 
 
-def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
+def build_step(cfg: Config, ops: Ops, group: ProcessGroup = ALONE) -> PixelStep | GANStep:
     """Return the training step of `cfg.model_type`: networks with their first weights, losses, optimizers.
 
-    `ops` computes the networks; see `utils.cpu_ops`.
+    `ops` computes the networks; see `utils.cpu_ops`. The processes of `group` learn together.
     """
     paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
     train, path = cfg.train, cfg.path
@@ -68,6 +72,7 @@ def build_step(cfg: Config, ops: Ops) -> PixelStep | GANStep:
         optimizer_g=build_optimizer(train.optim_g, net_g),
         lr_g=train.optim_g.lr,
         grad_clip_g=train.optim_g.grad_clip,
+        group=group,
     )
     if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
         return pixel_step
@@ -184,3 +189,13 @@ def how_many_learn(network: nn.Layer) -> str:
     """Return a line for the log, such as "1,234 of the generator's 5,678 parameters learn"."""
     learn, all_of_them = (sum(p.size for p in parameters) for parameters in (learning(network), network.parameters()))
     return f"{learn:,} of the generator's {all_of_them:,} parameters learn"
+
+
+def check_same_start(cfg: Config, start: int, step: PixelStep, group: ProcessGroup) -> None:
+    """Refuse to begin where the processes of `group` differ in options, iteration or weights."""
+    if group.size > 1:
+        options, weights = zlib.crc32(dump_config(cfg).encode()), 0
+        for arrays in step.state().values():
+            for array in arrays.values():
+                weights = zlib.crc32(np.ascontiguousarray(array), weights)
+        group.check_alike({"options": options, "training state": start, "weights": weights})

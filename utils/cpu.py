@@ -9,7 +9,7 @@ import warnings
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from realesrgan_paddle.utils.devices import core_count
+from realesrgan_paddle.utils.devices import core_count, processes_here
 from realesrgan_paddle.utils.interrupts import interrupts_wait
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -21,9 +21,12 @@ def start_paddle() -> None:
     Paddle reads the environment once, when it is imported. It takes one thread unless OMP_NUM_THREADS
     says otherwise. On an AMD processor its MKL takes slow code unless MKL_DEBUG_CPU_TYPE names AVX2: a
     training step of SRVGGNetCompact on two cores of an AMD EPYC took 0.25 s with both, 0.38 s with the
-    second alone, 0.55 s with neither.
+    second alone, 0.55 s with neither. Processes that Paddle's launcher starts share the cores.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", str(core_count()))
+    processes = processes_here()
+    if processes > 1 and os.environ.get("OMP_NUM_THREADS") == "1":
+        del os.environ["OMP_NUM_THREADS"]  # the launcher imports Paddle, which sets it, and its processes inherit it
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, core_count() // processes)))
     if _is_amd():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
     os.environ.setdefault("FLAGS_use_stride_kernel", "0")  # views, whose copies are 30 times as slow on a CPU

@@ -19,6 +19,11 @@ def core_count() -> int:
     return max(1, math.ceil(min(cores, _quota(Path("/sys/fs/cgroup")))))
 
 
+def processes_here() -> int:
+    """Return how many processes Paddle's launcher has started on this machine; 1 without it."""
+    return int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))
+
+
 def _quota(root: Path) -> float:
     """Return the cores that the control group under `root` grants (version 2, then 1); infinity where none is set."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):

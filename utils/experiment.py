@@ -3,7 +3,7 @@
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,11 +20,18 @@ class Experiment:
     """`<experiments_root>/<name>/`, laid out as BasicSR lays it out."""
 
     root: Path
+    writes: bool = True
+    """Of several processes of one training, one writes; in the others nothing is logged, made or locked."""
 
     @property
     def models(self) -> Path:
         """Folder of `net_g_<iter>.pdparams` and `net_d_<iter>.pdparams`."""
         return self.root / "models"
+
+    @property
+    def latest(self) -> Path:
+        """The newest generator's file."""
+        return self.models / "net_g_latest.pdparams"
 
     @property
     def states(self) -> Path:
@@ -53,6 +60,9 @@ class Experiment:
         Raises:
             UserError: one is running, or the folder cannot be made.
         """
+        if not self.writes:
+            yield
+            return
         make_folder(self.root.parent)
         if self.root.exists():
             make_folder(self.root)
@@ -66,12 +76,14 @@ class Experiment:
         finally:
             lock.release()
 
-    def open(self, config: str, resumed_at: int | None) -> None:
-        """Make the folder ready and keep the resolved options, yml text, in its `config.yml`.
+    def open(self, config: str, resumed_at: int | None, remarks: Iterable[str] = ()) -> None:
+        """Make the folder ready, keep the resolved options, yml text, in its `config.yml`, and log `remarks`.
 
         A fresh run moves an older one of its name aside. A resumed one drops the numbers that were
         reported after the iteration it goes on from, and the temporary files of a process that was killed.
         """
+        if not self.writes:
+            return
         if resumed_at is None and self.root.exists():
             archived = self.root.with_name(f"{self.root.name}_archived_{datetime.now():%Y%m%d_%H%M%S}")
             self.root.rename(archived)
@@ -84,15 +96,21 @@ class Experiment:
                 self.log(f"removed {path}, left half-written by a run that was killed")
         with atomic_path(self.config) as temporary:
             temporary.write_text(config, encoding="utf-8")
+        for remark in remarks:
+            self.log(remark)
 
     def log(self, message: str) -> None:
         """Print `message` and add it, with the time, to `train.log`."""
+        if not self.writes:
+            return
         sys.stdout.write(message + "\n")
         sys.stdout.flush()
         _append(self.root / "train.log", f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}")
 
     def report(self, iteration: int, values: Mapping[str, float], line: str) -> None:
         """Log `line` and add `values` to `metrics.jsonl`, where null stands for what is not finite: json has no NaN."""
+        if not self.writes:
+            return
         self.log(line)
         numbers = {name: value if math.isfinite(value) else None for name, value in values.items()}
         _append(self.metrics, json.dumps({"iter": iteration, **numbers}, allow_nan=False))

@@ -25,12 +25,9 @@ class Interruption:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    @property
-    def exit_code(self) -> int:
-        """What a shell expects of a process that a signal has ended: 130 for SIGINT, 143 for SIGTERM."""
-        return 128 + (self.signal or 0)
-
     def _note(self, number: int, _: FrameType | None) -> None:
+        if self.signal is not None:  # launchers send several
+            return
         self.signal = signal.Signals(number)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         message = f"{self.signal.name}: will save and stop after this iteration; Ctrl-C now ends at once\n"
