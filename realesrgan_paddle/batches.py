@@ -65,6 +65,8 @@ class TrainingBatches:
             self.samples[True] = self._samples(pairs, options, paired)
             sources.append(f"{options.name}, {len(pairs):,} pairs")
         self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources)
+        if group.size > 1:
+            self.sources += f"; {group.size} processes, {self.batch_size} images in an iteration"
 
     def __iter__(self) -> Iterator[Batch]:
         return self
