@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import paddle
 from paddle import nn
 
@@ -197,5 +196,5 @@ def check_same_start(cfg: Config, start: int, step: PixelStep, group: ProcessGro
         options, weights = zlib.crc32(dump_config(cfg).encode()), 0
         for arrays in step.state().values():
             for array in arrays.values():
-                weights = zlib.crc32(np.ascontiguousarray(array), weights)
+                weights = zlib.crc32(array.tobytes(), weights)
         group.check_alike({"options": options, "training state": start, "weights": weights})
