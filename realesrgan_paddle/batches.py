@@ -66,7 +66,7 @@ class TrainingBatches:
             sources.append(f"{options.name}, {len(pairs):,} pairs")
         self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources)
         if group.size > 1:
-            self.sources += f"; {group.size} processes, {self.batch_size} images in an iteration"
+            self.sources += f"; {group.size} processes, {self.batch_size} images in a batch"
 
     def __iter__(self) -> Iterator[Batch]:
         return self

@@ -55,16 +55,16 @@ def finish_together(folder: Path, options: dict, *overrides: str, change: Change
 
 def not_a_number(batches: TrainingBatches) -> None:
     """Spoil the third batch."""
-    if batches.iteration == 3:
+    if batches.number == 3:
         make = batches._batch
         batches._batch = lambda gt, lq: replace(make(gt, lq), gt=gt * float("nan"))
-    elif batches.iteration == 4:
+    elif batches.number == 4:
         del batches._batch
 
 
 def broken(batches: TrainingBatches) -> None:
     """Fail at the third batch."""
-    if batches.iteration == 3:
+    if batches.number == 3:
         raise UserError("a damaged image")
 
 
@@ -84,9 +84,9 @@ def _train(rank: int, ports: list[int], arguments: list[str], stderr: Path, chan
         feed = TrainingBatches.__next__
 
         def changed(batches: TrainingBatches) -> object:
-            batches.iteration += 1
+            batches.number += 1
             change(batches)
-            batches.iteration -= 1
+            batches.number -= 1
             return feed(batches)
 
         TrainingBatches.__next__ = changed

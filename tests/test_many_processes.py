@@ -116,7 +116,7 @@ def test_the_failure_of_one_ends_all_in_one_line(tmp_path, options):
 def test_a_pool_smaller_than_the_global_batch_is_refused(tmp_path, options):
     assert finish_together(tmp_path, options, "queue_size=3", ONE) == [1, 1]
     for rank in (0, 1):
-        assert "queue_size 3 is less than the 4 images that 2 processes take" in said(tmp_path, rank)[0]
+        assert "queue_size 3 is less than one batch of 2 processes, 4 images" in said(tmp_path, rank)[0]
     assert not (tmp_path / "runs").exists()
 
 
