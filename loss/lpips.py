@@ -14,6 +14,7 @@ from paddle import Tensor
 
 from realesrgan_paddle.loss.features import ALEXNET, VGG16, Features, max_pool_2, max_pool_3
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
+from realesrgan_paddle.options.training import LPIPS_SMALLEST
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 from realesrgan_paddle.utils.weight_files import read_weights
@@ -23,9 +24,6 @@ Net = Literal["alex", "vgg"]
 # The authors' `ScalingLayer`, which is given pictures in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
-
-# Below it a network has no pixel left to pool.
-SMALLEST: Mapping[Net, int] = {"alex": 31, "vgg": 16}
 
 # The authors' 1e-10 beside the norm, here inside its root: where all features are zero, so is the gradient, not NaN.
 EPSILON = 1e-20
@@ -47,7 +45,7 @@ class LPIPS:
         network, pool = (ALEXNET, max_pool_3) if net == "alex" else (VGG16, max_pool_2)
         self.features = Features(network, tensors, pool, mean=mean, std=std, ops=ops)
         self.channel_weights = [paddle.to_tensor(tensors[f"lin{i}.weight"]) for i in range(5)]
-        self.smallest = SMALLEST[net]
+        self.smallest = LPIPS_SMALLEST[net]
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
         """Return the distance of each picture of sr from gt, (N,); both (N, 3, H, W), RGB in [0, 1].

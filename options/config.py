@@ -25,6 +25,7 @@ from realesrgan_paddle.options.optimization import (
 from realesrgan_paddle.options.synthesis import BlurOptions, KernelOptions, LQConfig, PassOptions, SynthesisOptions
 from realesrgan_paddle.options.training import (
     HELD_OUT,
+    LPIPS_SMALLEST,
     ArtifactLossOptions,
     ColorLossOptions,
     DistillationLossOptions,
@@ -260,7 +261,7 @@ class Config(SynthesisOptions):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
-        problems = [*self._network_problems(), *self._dataset_problems()]
+        problems = [*self._network_problems(), *self._loss_problems(), *self._dataset_problems()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -286,6 +287,15 @@ class Config(SynthesisOptions):
                 yield f"RealESRNetModel trains without {' and '.join(extra)}; to train with them: RealESRGANModel"
             if not (self.train.pixel_opt or self.train.perceptual_opt or self.train.distill_opt):
                 yield "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or train.distill_opt"
+
+    def _loss_problems(self) -> Iterator[str]:
+        """Yield what does not fit between the losses and the rest."""
+        lpips = self.train.lpips_opt
+        if lpips is not None and self.gt_size < LPIPS_SMALLEST[lpips.net]:
+            yield (
+                f"train.lpips_opt with net: {lpips.net} needs a gt_size of at least {LPIPS_SMALLEST[lpips.net]}, "
+                f"found {self.gt_size}"
+            )
 
     def _dataset_problems(self) -> Iterator[str]:
         """Yield what does not fit between the data sets and the rest."""

@@ -30,6 +30,8 @@ from realesrgan_paddle.options.optimization import (
 VGG19_LAYERS = tuple(f"conv{b}_{c}" for b, n in enumerate((2, 2, 4, 4, 4), start=1) for c in range(1, n + 1))
 # Their places in torchvision's and Paddle's `vgg19().features`: a ReLU follows each, and a pooling each block.
 VGG19_NUMBERS = {name: str(2 * i + int(name[4]) - 1) for i, name in enumerate(VGG19_LAYERS)}
+# Side of the smallest picture that LPIPS compares with each network: of a smaller one no pixel is left to pool.
+LPIPS_SMALLEST = {"alex": 31, "vgg": 16}
 
 
 def _vgg19_layers(value: dict[str, float]) -> dict[str, float]:

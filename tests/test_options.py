@@ -313,6 +313,12 @@ def test_wrong_options_are_refused_in_one_line(write, override):
     assert message.startswith(("run.yml: ", "override"))
 
 
+def test_crops_too_small_for_lpips_are_refused_when_the_options_are_read(write):
+    message = refusal(write(MINIMAL), ["gt_size=24", "train.lpips_opt.net=alex"])
+    assert "train.lpips_opt with net: alex needs a gt_size of at least 31, found 24" in message
+    assert load_config(write(MINIMAL), ["gt_size=16", "train.lpips_opt.net=vgg"]).gt_size == 16
+
+
 def test_a_refused_override_is_named(write):
     assert refusal(write(MINIMAL), ["scale=3"]).endswith("(given as 'scale=3')")
     assert "given as" not in refusal(write({**MINIMAL, "scale": 3}))

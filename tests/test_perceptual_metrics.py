@@ -99,7 +99,7 @@ def test_the_loss_is_the_weighted_mean_of_the_pictures(lpips_alex):
 
 
 def test_a_metric_takes_uint8_pictures_and_leaves_out_the_border(monkeypatch, lpips_alex):
-    monkeypatch.setattr(metrics, "load_lpips", lambda: lpips_alex)
+    monkeypatch.setattr(metrics, "load_lpips", lambda ops: lpips_alex)
     metrics._network.cache_clear()
     measure = metrics.open_metric(MetricOptions(type="calculate_lpips", crop_border=4))
     metrics._network.cache_clear()
