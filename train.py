@@ -9,6 +9,7 @@ from signal import Signals
 
 from realesrgan_paddle.options.config import Config
 from realesrgan_paddle.options.load import config_differences, dump_config, load_config
+from realesrgan_paddle.utils.board import Board
 from realesrgan_paddle.utils.checkpoint import TrainingState, load_newest_state, load_state
 from realesrgan_paddle.utils.cli import Parser, run
 from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
@@ -31,7 +32,8 @@ def train(cfg: Config) -> Path:
     from realesrgan_paddle.utils.process_group import join_group
 
     group = join_group()
-    experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name, group.writes)
+    board = Board() if cfg.logger.use_tb_logger else None
+    experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name, group.writes, board)
     resumed, damaged = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
     ops, operators = choose_ops(cfg.cpu_ops)

@@ -235,6 +235,11 @@ class ValOptions(Options):
         "are not trained on but validated on, whole sources where that can be; 0: no validation.",
     )
     save_img: bool = Field(default=True, description="Keep the images of each validation.")
+    save_sheet: bool = Field(
+        default=True,
+        description="Keep a sheet of each validation: pieces of up to six images as input, start network, now, and "
+        "ground truth.",
+    )
     metrics: dict[str, MetricOptions] = Field(
         default={"psnr": MetricOptions(type="calculate_psnr"), "ssim": MetricOptions(type="calculate_ssim")},
         description="Figures by the name that the log gives them.",
@@ -269,4 +274,8 @@ class LoggerOptions(Options):
         default=10,
         description="How many checkpoints stay (networks and states), beside latest and best; 0: all. "
         "One of x4plus takes about 0.5 GB.",
+    )
+    use_tb_logger: bool = Field(
+        default=False,
+        description="Write numbers and sheets for VisualDL, into tb_logger of the run; `pip install visualdl` first.",
     )

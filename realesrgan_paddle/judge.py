@@ -5,6 +5,7 @@ from realesrgan_paddle.checkpoints import Checkpoints
 from realesrgan_paddle.drift import open_drift
 from realesrgan_paddle.models.steps import PixelStep
 from realesrgan_paddle.options.config import Config
+from realesrgan_paddle.sheets import Sheets
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.meter import Meter
 from realesrgan_paddle.validation import describe_held_out, open_validation_sets, validate
@@ -31,6 +32,9 @@ class Judge:
         self._network = step.ema.layer
         self._last = cfg.train.total_iter
         self._sets = open_validation_sets(cfg, batches.held_out)
+        trained = cfg.path.pretrain_network_g is not None
+        wanted = cfg.val is not None and cfg.val.save_sheet
+        self._sheets = Sheets(self._sets, self._network, cfg.scale, trained=trained) if wanted else None
         self._drift, remarks = open_drift(cfg, self._network, self._sets)
         self.remarks = [*describe_held_out(cfg, batches), *remarks]
         self._experiment = experiment
@@ -49,6 +53,8 @@ class Judge:
         figures, line = validate(options, self._network, self._sets, self._experiment, iteration)
         self._experiment.report(iteration, figures, line)
         self._checkpoints.keep_best(iteration, figures, options)
+        if self._sheets is not None:
+            self._sheets(iteration, self._network, figures, self._experiment)
         if self._drift is not None:
             self._drift(iteration, self._network, self._experiment, self._checkpoints.record)
         meter.aside("validation", options.val_freq)

@@ -23,8 +23,9 @@ def open_validation_sets(cfg: Config, held_out: Sequence[tuple[Path, Path | None
     Their files, and the weights that `val.metrics` needs, must exist.
     """
     sets: list[ValidationSet] = [ValidationDataset.open(o, cfg.scale) for o in cfg.datasets.validation.values()]
-    if held_out:
-        sets.append(open_held_out(cfg, held_out))
+    held_out_set = open_held_out(cfg, held_out)
+    if held_out_set.images:
+        sets.append(held_out_set)
     for metric in cfg.val.metrics.values() if cfg.val and sets else ():
         open_metric(metric)
     return sets

@@ -149,7 +149,7 @@ def _names(inputs: Sequence[str | Path]) -> dict[str, Path]:
 def _title(figure: str) -> str:
     if "/" in figure:  # SET/FIGURE, drift/SET/FIGURE
         *kind, _, name = figure.split("/")
-        return " ".join([*kind, TITLES.get(name, name)])
+        return " ".join([*kind, name]) if kind else TITLES.get(name, name)
     title = TITLES.get(figure)
     return TOGETHER.get(figure) or (f"{title} ({figure})" if title and figure.startswith("l_") else title or figure)
 
@@ -195,7 +195,7 @@ def _draw_panel(axis: "Axes", title: str, curves: Sequence[Curve], runs: Sequenc
     if len(finite) and finite.min() > 0 and finite.max() > LOG_RATIO * finite.min():
         axis.set_yscale("log")
     elif curves[0].figure in MACHINE:
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.1 * finite.max() if len(finite) else None)
     if title in LEVELS:
         axis.axhline(LEVELS[title], color="gray", linestyle=":", linewidth=1)
     axis.set_title(title, fontsize=11)

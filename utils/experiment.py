@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder, naming, remove_leftovers
+from realesrgan_paddle.utils.board import Board
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_image, write_image
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Experiment:
     root: Path
     writes: bool = True
     """Of several processes of one training, one writes; in the others nothing is logged, made or locked."""
+    board: Board | None = None
+    """Told all that VisualDL shows, if it is wanted."""
 
     @property
     def models(self) -> Path:
@@ -98,6 +104,8 @@ class Experiment:
             temporary.write_text(config, encoding="utf-8")
         for remark in remarks:
             self.log(remark)
+        if self.board is not None:
+            self._open_board(self.board, resumed_at or 0)
 
     def log(self, message: str) -> None:
         """Print `message` and add it, with the time, to `train.log`."""
@@ -114,6 +122,14 @@ class Experiment:
         self.log(line)
         numbers = {name: value if math.isfinite(value) else None for name, value in values.items()}
         _append(self.metrics, json.dumps({"iter": iteration, **numbers}, allow_nan=False))
+        if self.board is not None:
+            self.board.numbers([(iteration, numbers)])
+
+    def show(self, dataset: str, iteration: int, sheet: np.ndarray) -> None:
+        """Keep a validation's sheet, uint8 RGB (H, W, 3), as `visualization/<dataset>/sheet_<iteration>.png`."""
+        write_image(self.visualization / dataset / f"sheet_{iteration}.png", sheet)
+        if self.board is not None:
+            self.board.picture(f"{dataset}/sheet", iteration, sheet)
 
     def _rewind(self, iteration: int) -> None:
         """Drop the numbers of later iterations, which will be reported again, and a line cut off by a crash."""
@@ -122,6 +138,17 @@ class Experiment:
             kept = [line for line in lines if line.endswith("\n") and self._iteration(line) <= iteration]
             with atomic_path(self.metrics) as temporary:
                 temporary.write_text("".join(kept), encoding="utf-8")
+
+    def _open_board(self, board: Board, until: int) -> None:
+        """Begin VisualDL's records with what was reported before, up to the iteration `until`."""
+        board.open(self.root / "tb_logger")
+        lines = self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.exists() else []
+        records = [json.loads(line) for line in lines]
+        board.numbers((record["iter"], {k: v for k, v in record.items() if k != "iter"}) for record in records)
+        sheets = [(path, re.fullmatch(r"sheet_(\d+)", path.stem)) for path in self.visualization.glob("*/sheet_*.png")]
+        for path, iteration in sorted((path, int(found[1])) for path, found in sheets if found):
+            if iteration <= until:
+                board.picture(f"{path.parent.name}/sheet", iteration, read_image(path))
 
     def _iteration(self, line: str) -> int:
         try:
