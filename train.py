@@ -27,7 +27,7 @@ def train(cfg: Config) -> Path:
     from realesrgan_paddle.guards import DiscriminatorWatch, NonFiniteGuard
     from realesrgan_paddle.judge import Judge
     from realesrgan_paddle.models.schedule import learning_rate
-    from realesrgan_paddle.training import build_step, check_same_start, how_many_learn
+    from realesrgan_paddle.training import build_step, check_same_start, describe_step
     from realesrgan_paddle.utils.cpu_ops import choose_ops
     from realesrgan_paddle.utils.process_group import join_group
 
@@ -45,7 +45,7 @@ def train(cfg: Config) -> Path:
         checkpoints.restore(resumed)
     check_same_start(cfg, start, step, group)
     remarks = describe(
-        cfg, experiment, batches.sources, [operators, how_many_learn(step.generator)], damaged, resuming=bool(resumed)
+        cfg, experiment, batches.sources, [operators, *describe_step(step)], damaged, resuming=bool(resumed)
     )
     meter = Meter(start, total, cfg.images_per_iteration * group.size)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)

@@ -10,6 +10,7 @@ is finetuned from it with `GANStep`. The names in the returned losses are BasicS
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from paddle.optimizer import Optimizer
 from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_optimizer_state
+from realesrgan_paddle.models.precision import Precision
 from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.errors import UserError
@@ -60,8 +62,8 @@ class ReferenceLosses:
     pixel_usm: bool = True
     perceptual_usm: bool = True
 
-    def __call__(self, sr: Tensor, batch: Batch, ema: EMA) -> Losses:
-        """Return the weighted losses of `sr`, scalars by name."""
+    def __call__(self, sr: Tensor, batch: Batch, ema: Callable[[Tensor], Tensor]) -> Losses:
+        """Return the weighted losses of `sr`, scalars by name; `ema` is the generator's moving average."""
         losses: Losses = {}
         if self.pixel is not None:
             losses["l_g_pix"] = self.pixel(sr, batch.gt_usm if self.pixel_usm else batch.gt)
@@ -98,14 +100,19 @@ class PixelStep:
     """Largest norm of the generator's gradient; None: any."""
     group: ProcessGroup = ALONE
     """The processes that learn together, each from its own part of the batch."""
+    precision: Precision = field(default_factory=Precision)
     skipped: bool = False
-    """Whether the last call left all weights as they were, because a loss or a gradient was not finite."""
+    """Whether the last call left all weights as they were, because a loss or a gradient was not finite.
+
+    Not where only float16's loss scale was too large: it is smaller in the next call.
+    """
 
     def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
         """Make one update out of `batches`, all of one size; return the means of their detached losses."""
-        mean = Accumulation(len(batches))
+        mean = Accumulation(len(batches), self.precision.scale)
         for batch in batches:
-            mean.learn(self.losses(self.generator(batch.lq), batch, self.ema))
+            sr = self.precision(self.generator, batch.lq)
+            mean.learn(self.losses(sr, batch, partial(self.precision, self.ema)))
         return self._advance(mean.found, self._learner_g)
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
@@ -118,6 +125,7 @@ class PixelStep:
             "generator": _arrays(self.generator),
             "ema": _arrays(self.ema.layer),
             "optimizer_g": get_optimizer_state(self.optimizer_g, self.generator),
+            "precision": self.precision.state(),
         }
 
     def load(self, parts: Mapping[str, Mapping[str, np.ndarray]], source: str = "training state") -> None:
@@ -130,6 +138,7 @@ class PixelStep:
         load_state(self.ema.layer, _part(parts, "ema", source), source=f"{source}, ema")
         # Before its first step an optimizer has no state.
         set_optimizer_state(self.optimizer_g, self.generator, parts.get("optimizer_g", {}))
+        self.precision.load(parts.get("precision", {}))
 
     @property
     def _learner_g(self) -> Learner:
@@ -139,21 +148,26 @@ class PixelStep:
         """Take the optimizers' step and the moving `average`'s, or none of them where a number is not finite.
 
         Gradients and losses are averaged over the processes before, so all of them take the same step, or none.
-        Return the losses, and the norm of each gradient that has a largest norm, as it was before.
+        Return the losses, the norm of each gradient that has a largest norm, as it was before, and the loss scale.
         """
         gradients = _gradients(learner.network for learner in learners)
         self.group.average([*gradients, *losses.values()])
-        self.skipped = not _all_finite([*gradients, *losses.values()])
-        norms: Losses = {}
+        finite = _finite([*losses.values(), *gradients])
+        losses_finite, gradients_finite = finite[: len(losses)].all(), finite[len(losses) :].all()
+        advance = losses_finite and gradients_finite
+        figures = self.precision.figures()
         for name, network, optimizer, grad_clip in learners:
-            if not self.skipped:
+            if advance:
+                self.precision.unscale(network.parameters())
                 if grad_clip is not None:
-                    norms[f"grad_norm_{name}"] = nn.utils.clip_grad_norm_(network.parameters(), grad_clip)
+                    figures[f"grad_norm_{name}"] = nn.utils.clip_grad_norm_(network.parameters(), grad_clip)
                 optimizer.step()
             optimizer.clear_grad()
-        if average and not self.skipped:
+        if average and advance:
             self.ema.update(self.generator)
-        return losses | norms
+        scale_was_too_large = losses_finite and self.precision.adapt(gradients_finite)
+        self.skipped = not advance and not scale_was_too_large
+        return losses | figures
 
 
 @dataclass(kw_only=True)
@@ -173,7 +187,7 @@ class GANStep(PixelStep):
 
     def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
         """Make one update out of `batches`, all of one size; return the means of their detached losses."""
-        mean = Accumulation(len(batches))
+        mean = Accumulation(len(batches), self.precision.scale)
         learners = [Learner("d", self.discriminator, self.optimizer_d, self.grad_clip_d)]
         alone = self.warm_up.lasts(iteration)
         generator_learns = iteration % self.net_d_iters == 0 and not alone
@@ -182,19 +196,20 @@ class GANStep(PixelStep):
         generated, answers = [], []
         for batch in parts_of_one(self.discriminator, batches):
             with paddle.set_grad_enabled(not alone):
-                sr = self.generator(batch.lq)
+                sr = self.precision(self.generator, batch.lq)
             generated.append(sr.detach())
             if generator_learns:
                 with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
-                    judged = self.gan_loss(self.discriminator(sr), True, is_disc=False)
-                    mean.learn({**self.losses(sr, batch, self.ema), "l_g_gan": judged})
+                    judged = self.gan_loss(self.precision(self.discriminator, sr), True, is_disc=False)
+                    losses = self.losses(sr, batch, partial(self.precision, self.ema))
+                    mean.learn({**losses, "l_g_gan": judged})
 
         for batch in parts_of_one(self.discriminator, batches):
-            real = self.discriminator(batch.gt_usm if self.gan_usm else batch.gt)
+            real = self.precision(self.discriminator, batch.gt_usm if self.gan_usm else batch.gt)
             answers.append(real.detach())
             mean.learn({"l_d_real": self.gan_loss(real, True, is_disc=True)}, out_d_real=real.mean())
         for sr, real in parts_of_one(self.discriminator, zip(generated, answers, strict=True)):
-            fake = self.discriminator(sr)
+            fake = self.precision(self.discriminator, sr)
             loss, right = self.gan_loss(fake, False, is_disc=True), self.gan_loss.accuracy(real, fake)
             mean.learn({"l_d_fake": loss}, out_d_fake=fake.mean(), out_d_right=right)
 
@@ -225,19 +240,20 @@ class GANStep(PixelStep):
 
 
 class Accumulation:
-    """Adds up the gradients of the mean of several batches' losses, one batch at a time.
+    """Adds up the gradients of the mean of several batches' losses, times `scale`, one batch at a time.
 
     Attributes:
         found: the means of what was given, detached.
     """
 
-    def __init__(self, batches: int) -> None:
+    def __init__(self, batches: int, scale: float) -> None:
         self._share = 1 / batches
+        self._scale = scale
         self.found: Losses = {}
 
     def learn(self, losses: Losses, **others: Tensor) -> None:
         """Add the share of one batch's losses to the gradients; `others` are only reported."""
-        (sum(losses.values()) * self._share).backward()
+        (sum(losses.values()) * (self._share * self._scale)).backward()
         for name, value in {**losses, **others}.items():
             share = value.detach() * self._share
             self.found[name] = self.found[name] + share if name in self.found else share
@@ -274,12 +290,12 @@ def _gradients(networks: Iterable[nn.Layer]) -> list[Tensor]:
 
 
 @paddle.no_grad()
-def _all_finite(tensors: Sequence[Tensor]) -> bool:
-    """Return whether all numbers are finite; waits for the device, once.
+def _finite(tensors: Sequence[Tensor]) -> np.ndarray:
+    """Return for each tensor whether all its numbers are finite; waits for the device, once.
 
     What is not finite makes its sum so, and a sum is one operation for each tensor.
     """
-    return bool(paddle.isfinite(paddle.stack([tensor.sum() for tensor in tensors])).all())
+    return paddle.isfinite(paddle.stack([tensor.sum() for tensor in tensors])).numpy()
 
 
 def _part(parts: Mapping[str, Mapping[str, np.ndarray]], name: str, source: str) -> Mapping[str, np.ndarray]:

@@ -227,6 +227,11 @@ class Config(SynthesisOptions):
         "auto: onednn where the installed Paddle has it, else plain. The log says which and why.",
     )
 
+    use_amp: bool = Field(
+        default=False, description="Run networks in float16 on a GPU, with weights and losses in float32; not on a CPU."
+    )
+    amp_bf16: bool = Field(default=False, description="With use_amp: bfloat16 instead, which needs no loss scale.")
+
     l1_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the pixel loss.")
     percep_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the perceptual loss.")
     gan_gt_usm: bool = Field(default=False, description="Sharpen the ground truth that the discriminator sees.")

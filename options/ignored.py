@@ -13,6 +13,7 @@ _ONE_SWITCH = "RealESRNetModel has one switch for all losses, gt_usm"
 
 IGNORED_BY_ALL: Reasons = {
     "num_gpu": "training takes the first GPU that Paddle sees, or else the CPU; " + _LAUNCHER,
+    "use_channels_last": "on a GPU the networks run in Paddle's own layout, NCHW",
     "dist_params": _LAUNCHER,
     "find_unused_parameters": "gradients are averaged when all are there, so none is waited for",
     "datasets.*.num_gpu": "as num_gpu",

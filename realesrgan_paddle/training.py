@@ -27,6 +27,7 @@ from realesrgan_paddle.models.freeze import freeze, learning
 from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.obtain import obtain
+from realesrgan_paddle.models.precision import choose_precision
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.specs import SPECS, describe
 from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
@@ -72,6 +73,7 @@ def build_step(cfg: Config, ops: Ops, group: ProcessGroup = ALONE) -> PixelStep 
         lr_g=train.optim_g.lr,
         grad_clip_g=train.optim_g.grad_clip,
         group=group,
+        precision=choose_precision(cfg.use_amp, cfg.amp_bf16),
     )
     if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
         return pixel_step
@@ -184,12 +186,6 @@ def build_optimizer(options: OptimizerOptions, network: nn.Layer) -> paddle.opti
     )
 
 
-def how_many_learn(network: nn.Layer) -> str:
-    """Return a line for the log, such as "1,234 of the generator's 5,678 parameters learn"."""
-    learn, all_of_them = (sum(p.size for p in parameters) for parameters in (learning(network), network.parameters()))
-    return f"{learn:,} of the generator's {all_of_them:,} parameters learn"
-
-
 def check_same_start(cfg: Config, start: int, step: PixelStep, group: ProcessGroup) -> None:
     """Refuse to begin where the processes of `group` differ in options, iteration or weights."""
     if group.size > 1:
@@ -198,3 +194,11 @@ def check_same_start(cfg: Config, start: int, step: PixelStep, group: ProcessGro
             for array in arrays.values():
                 weights = zlib.crc32(array.tobytes(), weights)
         group.check_alike({"options": options, "training state": start, "weights": weights})
+
+
+def describe_step(step: PixelStep) -> list[str]:
+    """Return lines for the log: how many of the generator's parameters learn, and the precision where it is mixed."""
+    everything = step.generator.parameters()
+    learn, all_of_them = (sum(p.size for p in parameters) for parameters in (learning(step.generator), everything))
+    line = f"{learn:,} of the generator's {all_of_them:,} parameters learn"
+    return [line, step.precision.remark] if step.precision.remark else [line]

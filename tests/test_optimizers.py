@@ -38,7 +38,7 @@ def updated(kind, decay, weight, steps):
 
 
 def make(kind, decay):
-    network = paddle.nn.Linear(3, 2)
+    network = paddle.nn.Linear(3, 2, bias_attr=False)
     optimizer = build_optimizer(OptimizerOptions(type=kind, lr=LR, weight_decay=decay, betas=BETAS), network)
     return network, optimizer
 
