@@ -12,30 +12,26 @@ GENERAL = "general"
 
 
 class GeneralLimits(Options):
-    """What is usual on the general pictures: the warning comes beyond it; null for one that is not to be watched."""
+    """What is usual on the general pictures: the warning comes beyond it; null: never."""
 
     delta_e: NonNegative | None = Field(
-        default=2.0, description="Colour: CIEDE2000 further from the ground truth than the start network was."
+        default=1.0, description="Colour: CIEDE2000 further from the ground truth than the start network was."
     )
     sharpness: FactorRange | None = Field(
-        default=(0.7, 1.25),
+        default=(0.65, 1.25),
         description="Lowest and highest mean gradient of the pictures: times the smaller, and times the larger, of the "
         "start network's and the ground truth's.",
     )
     lpips: NonNegative | None = Field(
-        default=0.1, description="LPIPS further from the ground truth than the start network was."
+        default=0.08, description="LPIPS further from the ground truth than the start network was."
     )
 
 
 class DomainLimits(GeneralLimits):
-    """What is usual on the sets of datasets.val, on which the network is to get better."""
+    """What is usual on the sets to validate on, where the network is to get better; without ground truth, anything."""
 
-    delta_e: NonNegative | None = Field(
-        default=1.5,
-        description="As general; of a set without ground truth, the distance from the start network's pictures.",
-    )
-    sharpness: FactorRange | None = Field(default=(0.6, 1.25), description="As general.")
-    lpips: NonNegative | None = Field(default=0.05, description="As general; not of a set without ground truth.")
+    delta_e: NonNegative | None = Field(default=0.5, description="As general.")
+    lpips: NonNegative | None = Field(default=0.05, description="As general.")
 
 
 class DriftOptions(Options):
@@ -49,5 +45,5 @@ class DriftOptions(Options):
     general: GeneralLimits | None = Field(
         default=GeneralLimits(), description="Limits on the general pictures; null: they are not looked at."
     )
-    domain: DomainLimits = Field(default=DomainLimits(), description="Limits on the sets of datasets.val.")
+    domain: DomainLimits = Field(default=DomainLimits(), description="Limits on the images to validate on.")
     stop: bool = Field(default=False, description="Stop the run at the first warning.")

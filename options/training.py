@@ -241,8 +241,13 @@ class ValOptions(Options):
         "ground truth.",
     )
     metrics: dict[str, MetricOptions] = Field(
-        default={"psnr": MetricOptions(type="calculate_psnr"), "ssim": MetricOptions(type="calculate_ssim")},
-        description="Figures by the name that the log gives them.",
+        default={
+            "psnr": MetricOptions(type="calculate_psnr"),
+            "ssim": MetricOptions(type="calculate_ssim"),
+            "lpips": MetricOptions(type="calculate_lpips"),
+        },
+        description="Figures by the name that the log gives them. LPIPS is left out where its weights cannot be had, "
+        "unless the file names it.",
     )
     best: Text | None = Field(
         default=None,

@@ -4,7 +4,7 @@ Figures are means over the pictures of a set, named drift/SET/FIGURE. `delta_e` 
 `lpips` compare the present network's pictures with the start network's: 0, 1 and 0 while nothing was learnt. With
 `_gt` they compare them with the ground truth. On the domain the network is meant to change, and the start network may
 have been wrong. So the alarm does not ask how far the pictures are from the start's, but whether they are further
-from the ground truth than the start's were.
+from the ground truth than the start's were; where there is none, it reports and does not judge.
 """
 
 import math
@@ -49,33 +49,31 @@ class PictureSet:
     pictures: Sequence[ValidationImage]
 
     def moved(self, now: Mapping[str, float], start: Mapping[str, float]) -> Iterator[tuple[str, str]]:
-        """Yield what went beyond the limits, a key of `ADVICE`, and by how much.
+        """Yield what went beyond the limits, a key of `ADVICE`, and by how much; nothing without ground truth.
 
         Args:
             now: the network's figures, by their names without the prefix.
             start: the start network's.
         """
+        if "delta_e_gt" not in now:
+            return
         limits, name = self.limits, self.name
-        gt = "_gt" if "delta_e_gt" in now else ""
-        of = "{} of start and ground truth" if gt else "start"
-        colour = now[f"delta_e{gt}"] - start[f"delta_e{gt}"]
-        if limits.delta_e is not None and colour > limits.delta_e:
-            whence = "further from the ground truth" if gt else "from the start"
-            yield "colours moved", f"{name} by Delta E {colour:.1f} {whence} (usual: up to {limits.delta_e:g})"
-        least, most = sorted((1.0, start[f"sharpness{gt}"]))
-        softer, sharper = now[f"sharpness{gt}"] / least, now[f"sharpness{gt}"] / most
+        further = now["delta_e_gt"] - start["delta_e_gt"]
+        if limits.delta_e is not None and further > limits.delta_e:
+            yield (
+                "colours moved",
+                f"{name} by Delta E {further:.1f} from the ground truth (usual: up to {limits.delta_e:g})",
+            )
+        softer, sharper = sorted((1.0, start["sharpness_gt"]))
+        least, most = now["sharpness_gt"] / softer, now["sharpness_gt"] / sharper
         low, high = limits.sharpness or (0.0, math.inf)
-        if softer < low:
-            yield (
-                "pictures are too blurred",
-                f"{name} x{softer:.2f} as sharp as the {of.format('softer')} (usual: down to x{low:g})",
-            )
-        if sharper > high:
-            yield (
-                "pictures are too sharp",
-                f"{name} x{sharper:.2f} as sharp as the {of.format('sharper')} (usual: up to x{high:g})",
-            )
-        worse = now.get("lpips_gt", 0.0) - start.get("lpips_gt", 0.0)
+        if least < low:
+            usual = f"the softer of start and ground truth (usual: down to x{low:g})"
+            yield "pictures are too blurred", f"{name} x{least:.2f} as sharp as {usual}"
+        if most > high:
+            usual = f"the sharper of start and ground truth (usual: up to x{high:g})"
+            yield "pictures are too sharp", f"{name} x{most:.2f} as sharp as {usual}"
+        worse = now["lpips_gt"] - start["lpips_gt"] if "lpips_gt" in now else 0.0
         if limits.lpips is not None and worse > limits.lpips:
             yield "pictures look worse", f"{name} by LPIPS {worse:.3f} (usual: up to {limits.lpips:g})"
 

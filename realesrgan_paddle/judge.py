@@ -3,8 +3,9 @@
 from realesrgan_paddle.batches import TrainingBatches
 from realesrgan_paddle.checkpoints import Checkpoints
 from realesrgan_paddle.drift import open_drift
+from realesrgan_paddle.metrics import metrics_at_hand
 from realesrgan_paddle.models.steps import PixelStep
-from realesrgan_paddle.options.config import Config
+from realesrgan_paddle.options.config import Config, ValOptions
 from realesrgan_paddle.sheets import Sheets
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.meter import Meter
@@ -28,15 +29,18 @@ class Judge:
     def __init__(
         self, cfg: Config, step: PixelStep, batches: TrainingBatches, experiment: Experiment, checkpoints: Checkpoints
     ) -> None:
-        self._options = cfg.val
         self._network = step.ema.layer
         self._last = cfg.train.total_iter
         self._sets = open_validation_sets(cfg, batches.held_out)
         trained = cfg.path.pretrain_network_g is not None
         wanted = cfg.val is not None and cfg.val.save_sheet
         self._sheets = Sheets(self._sets, self._network, cfg.scale, trained=trained) if wanted else None
+        self._options: ValOptions | None = None
+        missing: list[str] = []
+        if cfg.val is not None and self._sets:
+            self._options, missing = metrics_at_hand(cfg.val)
         self._drift, remarks = open_drift(cfg, self._network, self._sets)
-        self.remarks = [*describe_held_out(cfg, batches), *remarks]
+        self.remarks = [*describe_held_out(cfg, batches), *missing, *remarks]
         self._experiment = experiment
         self._checkpoints = checkpoints
 
@@ -46,7 +50,7 @@ class Judge:
         Of several processes of one training, the one that writes does it, and the others wait for its judgement.
         """
         options = self._options
-        if options is None or not self._sets or (iteration % options.val_freq and iteration < self._last):
+        if options is None or (iteration % options.val_freq and iteration < self._last):
             return
         if not self._experiment.writes:
             return

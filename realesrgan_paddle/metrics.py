@@ -9,7 +9,7 @@ from paddle import Tensor
 
 from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
-from realesrgan_paddle.options.config import MetricOptions, MetricType
+from realesrgan_paddle.options.config import MetricOptions, MetricType, ValOptions
 from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics import comparable, psnr, ssim
@@ -29,6 +29,24 @@ def open_metric(options: MetricOptions) -> Measure:
     if options.type == "calculate_ssim":
         return partial(ssim, crop_border=options.crop_border, y_channel=options.test_y_channel)
     return partial(distance, _network(options.type), crop_border=options.crop_border)
+
+
+def metrics_at_hand(options: ValOptions) -> tuple[ValOptions, list[str]]:
+    """Return the options without those metrics whose weights cannot be had and that nobody asked for, and why.
+
+    Raises:
+        UserError: the weights of a metric that is asked for cannot be had; says how.
+    """
+    if "metrics" in options.model_fields_set:
+        wanted = set(options.metrics)
+    else:
+        wanted = {options.best.rpartition("/")[2]} if options.best else set()
+    for name in wanted:
+        open_metric(options.metrics[name])
+    why = {name: missing_weights(metric.type) for name, metric in options.metrics.items() if name not in wanted}
+    remarks = [f"validating without {name}: {reason}" for name, reason in why.items() if reason]
+    left = {name: metric for name, metric in options.metrics.items() if not why.get(name)}
+    return options.model_copy(update={"metrics": left}), remarks
 
 
 @cache

@@ -20,14 +20,12 @@ from realesrgan_paddle.utils.images import write_image
 def open_validation_sets(cfg: Config, held_out: Sequence[tuple[Path, Path | None]] = ()) -> list[ValidationSet]:
     """Return the sets of `datasets.val...`, or the one of the training images that were held out, if any.
 
-    Their files, and the weights that `val.metrics` needs, must exist.
+    Their files must exist.
     """
     sets: list[ValidationSet] = [ValidationDataset.open(o, cfg.scale) for o in cfg.datasets.validation.values()]
     held_out_set = open_held_out(cfg, held_out)
     if held_out_set.images:
         sets.append(held_out_set)
-    for metric in cfg.val.metrics.values() if cfg.val and sets else ():
-        open_metric(metric)
     return sets
 
 

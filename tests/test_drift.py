@@ -39,18 +39,18 @@ def blurred(x):
 
 
 def sharpened(x):
-    return x + 4 * (x - functional.avg_pool2d(functional.pad(x, [3] * 4, mode="reflect"), 7, 1))
+    return x + 3 * (x - functional.avg_pool2d(functional.pad(x, [3] * 4, mode="reflect"), 7, 1))
 
 
-def coarse_lpips(image, reference):
-    return float(np.abs(image.astype(float) - reference).mean() / 255)
+def hardly_any(image, reference):
+    return 0.01 * float((image != reference).any())
 
 
 def alarm(start, *, gt=True):
     of = general_pictures(SCALE)[::2]
     pictures = of if gt else [ValidationImage(it.name, it.lq, None) for it in of]
     sets = [PictureSet("general", GeneralLimits(), pictures), PictureSet("held_out", DomainLimits(), pictures[:2])]
-    return DriftAlarm(sets, start, SCALE, coarse_lpips)
+    return DriftAlarm(sets, start, SCALE, hardly_any)
 
 
 def spoken(watch, network):
@@ -68,7 +68,6 @@ def test_the_network_that_was_not_changed_is_not_apart(gt):
         assert len(of) == (6 if gt else 3)
 
 
-@pytest.mark.parametrize("gt", [True, False])
 @pytest.mark.parametrize(
     ("spoil", "what"),
     [
@@ -78,8 +77,8 @@ def test_the_network_that_was_not_changed_is_not_apart(gt):
         (lambda x: 0.9 * x, "colours moved"),
     ],
 )
-def test_what_moved_is_named_and_nothing_else(gt, spoil, what):
-    watch = alarm(Bicubic(), gt=gt)
+def test_what_moved_is_named_and_nothing_else(spoil, what):
+    watch = alarm(Bicubic())
     said, figures = spoken(watch, Bicubic(spoil))
     assert said == [what]
     (warning,) = watch.warnings(figures)
@@ -92,7 +91,12 @@ def test_what_moved_is_named_and_nothing_else(gt, spoil, what):
 def test_a_network_that_gets_right_what_the_start_had_wrong_is_left_alone():
     for wrong in (tinted, blurred, sharpened):
         assert spoken(alarm(Bicubic(wrong)), Bicubic())[0] == []
-        assert spoken(alarm(Bicubic(wrong), gt=False), Bicubic())[0] != [], "without ground truth it cannot know"
+
+
+def test_without_ground_truth_it_cannot_know_and_only_reports():
+    said, figures = spoken(alarm(Bicubic(), gt=False), Bicubic(tinted))
+    assert said == []
+    assert figures["held_out"]["delta_e"] > 2
 
 
 def test_texture_is_no_colour():
@@ -175,10 +179,9 @@ def test_pictures_out_of_reach_leave_the_domain(tmp_path, validated, monkeypatch
     assert "on pieces of pictures: held_out (1)" in log(folder)
 
 
-def test_drift_stops_a_run_that_wants_it_and_says_so_again(tmp_path, validated):
-    strict = ["val.drift.stop=true", "val.drift.domain.delta_e=0", "val.drift.general=null", "val.val_freq=2"]
-    del validated["datasets"]["val"]["dataroot_gt"]
-    validated["datasets"]["val"]["type"] = "SingleImageDataset"
+def test_drift_stops_a_run_that_wants_it_and_says_so_again(tmp_path, validated, monkeypatch):
+    strict = ["val.drift.stop=true", "val.drift.general=null", "val.val_freq=2"]
+    monkeypatch.setattr(DriftAlarm, "warnings", lambda *_: ["colours moved: held_out by Delta E 9"])
     folder = run(tmp_path, validated, *strict)
     assert max(line["iter"] for line in reported(folder)) == 2
     said = log(folder).splitlines()

@@ -413,7 +413,7 @@ def test_several_validation_sets(write):
     config = load_config(write(MINIMAL), [*overrides, "datasets.val_night.name=night"])
     assert list(config.datasets.validation) == ["val", "val_night"]
     assert config.datasets.validation["val_night"].dataroot_lq == "b"
-    assert set(config.val.metrics) == {"psnr", "ssim"}
+    assert set(config.val.metrics) == {"psnr", "ssim", "lpips"}
 
 
 @pytest.mark.parametrize("options", [RRDBNetOptions, SRVGGNetCompactOptions, UNetDiscriminatorSNOptions])

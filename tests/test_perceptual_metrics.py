@@ -14,7 +14,7 @@ from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
 from realesrgan_paddle.loss.weighted import WeightedMean
-from realesrgan_paddle.options.config import MetricOptions
+from realesrgan_paddle.options.config import MetricOptions, ValOptions
 from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.plain_ops import PLAIN
@@ -23,6 +23,7 @@ from realesrgan_paddle.utils.weight_files import read_weights
 pytestmark = pytest.mark.paddle
 
 REFERENCE = np.load(Path(__file__).parent / "reference" / "perceptual_metrics.npz")
+MISSING_WEIGHTS = metrics.missing_weights  # conftest.py puts another in its place
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 
 
@@ -110,6 +111,37 @@ def test_a_metric_takes_uint8_pictures_and_leaves_out_the_border(monkeypatch, lp
     assert measure(gt, gt) == 0
     with pytest.raises(UserError, match="cannot be compared"):
         measure(sr, gt[1:])
+
+
+def test_lpips_is_left_out_where_it_is_out_of_reach_and_nobody_asked(monkeypatch):
+    def unreachable(*_, **__):
+        raise UserError("weights/lpips_alex.pdparams: not there")
+
+    monkeypatch.setattr(metrics, "load_lpips", unreachable)
+    metrics._network.cache_clear()
+    options, remarks = metrics.metrics_at_hand(ValOptions())
+    assert list(options.metrics) == ["psnr", "ssim"]
+    assert remarks == ["validating without lpips: calculate_lpips: tests fetch nothing"]
+    wanted = {"lpips": MetricOptions(type="calculate_lpips")}
+    for asked in (ValOptions(metrics=wanted), ValOptions(best="held_out/lpips")):
+        with pytest.raises(UserError, match="not there"):
+            metrics.metrics_at_hand(asked)
+
+
+def test_why_a_network_is_missing_is_found_out_once(monkeypatch, request):
+    asked = []
+
+    def unreachable(*_, **__):
+        asked.append(1)
+        raise UserError("not there")
+
+    monkeypatch.setattr(metrics, "load_lpips", unreachable)
+    metrics._network.cache_clear()
+    MISSING_WEIGHTS.cache_clear()
+    request.addfinalizer(MISSING_WEIGHTS.cache_clear)
+    assert [MISSING_WEIGHTS("calculate_lpips") for _ in range(2)] == ["not there"] * 2
+    assert len(asked) == 1
+    assert MISSING_WEIGHTS("calculate_psnr") is None
 
 
 def test_networks_see_no_luma():
