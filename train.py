@@ -1,5 +1,6 @@
 """Train or finetune a generator as an option file says: `--yml_path options/finetune_realesrgan_x4plus.yml`."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
@@ -11,7 +12,7 @@ from realesrgan_paddle.options.config import Config
 from realesrgan_paddle.options.load import config_differences, dump_config, load_config
 from realesrgan_paddle.utils.board import Board
 from realesrgan_paddle.utils.checkpoint import TrainingState, load_newest_state, load_state
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, number, run
 from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.experiment import Experiment
@@ -19,8 +20,11 @@ from realesrgan_paddle.utils.interruption import Interruption
 from realesrgan_paddle.utils.meter import Meter
 
 
-def train(cfg: Config) -> Path:
-    """Train as `cfg` says, from the beginning or from a training state; return the last generator's file."""
+def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
+    """Train as `cfg` says, from the beginning or from a training state; return the last generator's file.
+
+    `recipe` is what the log says first: how options were chosen.
+    """
     # Imported here: they load Paddle, which reads the environment that `start_paddle` sets.
     from realesrgan_paddle.batches import TrainingBatches
     from realesrgan_paddle.checkpoints import Checkpoints
@@ -51,7 +55,7 @@ def train(cfg: Config) -> Path:
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log)
     with experiment.reserved(), closing(batches), Interruption() as interruption:
-        experiment.open(dump_config(cfg), start if resumed else None, [*remarks, *judge.remarks])
+        experiment.open(dump_config(cfg), start if resumed else None, [*recipe, *remarks, *judge.remarks])
         for iteration in range(start + 1, start if judge.stops_here() else total + 1):
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
             meter.fed()
@@ -114,20 +118,53 @@ def state_to_resume(cfg: Config, experiment: Experiment) -> tuple[TrainingState 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = Parser(__doc__)
-    parser.add_argument("--yml_path", "--opt", "-opt", required=True, metavar="FILE", help="option file")
+    parser.add_argument("--yml_path", "--opt", "-opt", metavar="FILE", help="option file; needed without --recipe")
+    parser.add_argument("--recipe", choices=["auto"], help="choose what is not given from images, network and machine")
+    parser.add_argument("--dataroot_gt", metavar="FOLDER", help="with --recipe: the images to train on")
+    parser.add_argument("--network", metavar="NAME", help="with --recipe: released model or weight file to start from")
+    parser.add_argument("--minutes", type=number(1), help="with --recipe: about how long to train")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="print the options that are given or chosen, as yml, and stop"
+    )
     parser.add_argument("--auto_resume", action="store_true", help="go on from this run's newest state, if any")
     parser.add_argument("--debug", action="store_true", help="report every iteration, save and validate every 8")
     parser.add_argument("overrides", nargs="*", metavar="a.b=c", help="option that replaces the file's")
     args = parser.parse(argv)
+    check_flags(parser, args)
+    keep_freed_memory()
     overrides = [*args.overrides, *(["auto_resume=true"] if args.auto_resume else [])]
-    cfg = load_config(args.yml_path, overrides)
+    cfg, recipe = resolve(args, overrides)
     if args.debug:
         often = ["logger.print_freq=1", "logger.save_checkpoint_freq=8", *(["val.val_freq=8"] if cfg.val else [])]
-        cfg = load_config(args.yml_path, [*overrides, f"name=debug_{cfg.name}", *often])
-    keep_freed_memory()
+        cfg, recipe = resolve(args, [*overrides, f"name=debug_{cfg.name}", *often])
+    if args.dry_run:
+        print("\n".join(f"# {line}" for line in recipe), dump_config(cfg, defaults=False), sep="\n")
+        return 0
     start_paddle()
-    print(f"generator: {train(cfg)}")
+    print(f"generator: {train(cfg, recipe)}")
     return 0
+
+
+def check_flags(parser: Parser, args: Namespace) -> None:
+    """Exit with 2 where flags do not go together."""
+    if not args.recipe:
+        for flag in ("dataroot_gt", "network", "minutes"):
+            if getattr(args, flag) is not None:
+                parser.error(f"--{flag} goes with --recipe auto")
+        if args.yml_path is None:
+            parser.error("--yml_path FILE is needed, or --recipe auto")
+    elif args.auto_resume:
+        parser.error("--recipe chooses for a new run; to go on: --yml_path experiments/NAME/config.yml --auto_resume")
+
+
+def resolve(args: Namespace, overrides: Sequence[str]) -> tuple[Config, list[str]]:
+    """Return the options, and what the recipe says of those that it chose."""
+    if not args.recipe:
+        return load_config(args.yml_path, overrides), []
+    start_paddle()  # the recipe looks at the machine with it
+    from realesrgan_paddle.recipes import auto_recipe
+
+    return auto_recipe(args.yml_path, overrides, args.dataroot_gt, args.network, args.minutes)
 
 
 if __name__ == "__main__":

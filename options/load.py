@@ -30,19 +30,29 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Raises:
         UserError: one line with the file, the key, what was found and what is allowed.
     """
-    data = _merged(our_spelling(read_yaml(path), str(path)), our_spelling(_changes(overrides), "overrides"))
+    return check_options(given_options(path, overrides), path, overrides)
+
+
+def given_options(path: str | Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what a yml file, if there is one, and the overrides say, unchecked but in the schema's spelling."""
+    file = our_spelling(read_yaml(path), str(path)) if path is not None else {}
+    return merged(file, our_spelling(_changes(overrides), "overrides"))
+
+
+def check_options(data: Mapping[str, Any], path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Return the options of train.py out of `data`; errors name `path`, and as `load_config`'s."""
     by_model = IGNORED_BY_MODEL.get(str(data.get("model_type")), {})
     return _checked(Config, data, {**IGNORED_BY_ALL, **by_model}, path, overrides)
 
 
 def load_lq_config(path: str | Path, overrides: Sequence[str] = ()) -> LQConfig:
     """Return the options of make_lq_data.py; as `load_config`."""
-    return _checked(LQConfig, _merged(read_yaml(path), _changes(overrides)), IGNORED_BY_LQ, path, overrides)
+    return _checked(LQConfig, merged(read_yaml(path), _changes(overrides)), IGNORED_BY_LQ, path, overrides)
 
 
-def dump_config(config: Config | LQConfig) -> str:
-    """Return the options as yml text, every key with its value, that loads as the same options."""
-    data = config.model_dump(mode="json")
+def dump_config(config: Config | LQConfig, *, defaults: bool = True) -> str:
+    """Return the options as yml text that loads as the same options: every key, or those that were given."""
+    data = config.model_dump(mode="json", exclude_unset=not defaults)
     return yaml.safe_dump(data, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
 
 
@@ -54,7 +64,7 @@ def config_differences(old: Config, new: Config) -> list[str]:
 
 
 def _checked(
-    model: type[Model], data: dict[str, Any], reasons: Reasons, path: str | Path, overrides: Sequence[str]
+    model: type[Model], data: Mapping[str, Any], reasons: Reasons, path: str | Path, overrides: Sequence[str]
 ) -> Model:
     ignored = dict(ignored_keys(data, reasons))
     kept = without(data, ignored)
@@ -78,17 +88,17 @@ def _changes(overrides: Sequence[str]) -> dict[str, Any]:
         nested = parse_yaml(value, f"override {override!r}")
         for name in reversed(key.split(".")):
             nested = {name: nested}
-        changes = _merged(changes, nested)
+        changes = merged(changes, nested)
     return changes
 
 
-def _merged(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(data: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return `data` with `changes` put in, section by section."""
-    merged = dict(data)
+    result = dict(data)
     for key, value in changes.items():
-        inner = merged.get(key)
-        merged[key] = _merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
-    return merged
+        inner = result.get(key)
+        result[key] = merged(inner, value) if isinstance(inner, Mapping) and isinstance(value, Mapping) else value
+    return result
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -35,6 +35,14 @@ def _quota(root: Path) -> float:
     return math.inf
 
 
+def main_memory() -> float:
+    """Return the memory that this process may use at most, in bytes; infinity where the system does not say."""
+    limit = Path("/sys/fs/cgroup/memory.max")
+    granted = limit.read_text().strip() if limit.is_file() else "max"
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    return there if granted == "max" else min(there, int(granted))
+
+
 def pick_device(wanted: str = "auto") -> tuple[str, str]:
     """Return Paddle's name of the device to use, "cpu" or "gpu", and the reason in a few words.
 
