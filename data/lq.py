@@ -11,6 +11,7 @@ import paddle
 from realesrgan_paddle.data.degradation import degrade, draw
 from realesrgan_paddle.data.kernels import draw_kernels
 from realesrgan_paddle.data.meta_info import PAIR_SEPARATOR, image_paths
+from realesrgan_paddle.data.naming import check_apart
 from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import Config, LQConfig
 from realesrgan_paddle.options.load import load_config, load_lq_config
@@ -67,8 +68,8 @@ def write_lq_folder(options: LQConfig, save_dir: Path, *, overwrite: bool = Fals
         UserError: there are no images, two of them would get one name, or `save_dir` is among them or no folder.
     """
     root = Path(options.dataroot_gt)
-    if options.meta_info is None and save_dir.resolve().is_relative_to(root.resolve()):
-        raise UserError(f"{save_dir}: lies in {root}, whose images it would join; choose a folder beside it")
+    if options.meta_info is None:
+        check_apart(save_dir, root)
     targets = _targets(image_paths(root, options.meta_info), root, save_dir)
     make_folder(save_dir)
     todo = [path for path, target in targets.items() if overwrite or not target.exists()]

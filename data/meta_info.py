@@ -33,6 +33,10 @@ def read_meta_info(path: str | Path) -> list[str]:
         text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
     except FileNotFoundError:
         raise UserError(f"{path}: no such meta-info file; tools/generate_meta_info.py writes one") from None
+    except IsADirectoryError:
+        raise UserError(
+            f"{path}: a folder; name a meta-info file, or none to take every image of dataroot_gt"
+        ) from None
     lines = [_SIZE.sub("", line.rstrip("\r")) for line in text.split("\n") if line.strip()]
     if not lines or any("\0" in line for line in lines):
         raise UserError(f"{path}: not a meta-info file; it must hold one relative image path per line")
@@ -108,7 +112,9 @@ def write_pair_meta_info(folders: Sequence[Path], roots: Sequence[Path], path: P
     if len(folders) != 2:
         raise UserError(f"--input needs two folders, ground truth and low quality; got {len(folders)}")
     gt_images, lq_images = (list_images(folder, recursive=True) for folder in folders)
-    if len(gt_images) != len(lq_images) or not gt_images:
+    if not gt_images:
+        raise UserError(f"{folders[0]}: no images in it")
+    if len(gt_images) != len(lq_images):
         found = f"{folders[0]} holds {len(gt_images)} images and {folders[1]} {len(lq_images)}"
         raise UserError(f"{found}; there must be one low-quality image for each ground truth")
     lines = []

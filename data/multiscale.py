@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.data.naming import distinct_stems
+from realesrgan_paddle.data.naming import check_apart, distinct_stems
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
@@ -27,8 +27,9 @@ def generate_multiscale(source: Path, output: Path, *, threads: int | None = Non
         How many versions `output` now holds of these images, and one line for each image that failed.
 
     Raises:
-        UserError: there are no images, two would get the same names, or `output` cannot be a folder.
+        UserError: there are no images, two would get the same names, or `output` lies in `source` or is no folder.
     """
+    check_apart(output, source)
     stems = distinct_stems(source)
     make_folder(output)
     counts, failures = run_each(partial(_shrink_one, stems=stems, output=output), list(stems), threads=threads)

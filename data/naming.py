@@ -52,6 +52,16 @@ def _identity(path: Path) -> str:
         return hashlib.sha256(b"%d" % size + head + file.read()).hexdigest()
 
 
+def check_apart(output: Path, folder: Path) -> None:
+    """Refuse an output folder in which results would count among the images below `folder` the next time.
+
+    Raises:
+        UserError: `output` is `folder`, or lies in it.
+    """
+    if output.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{output}: the results would join the images of {folder}; choose a folder beside it")
+
+
 def distinct_stems(folder: Path) -> dict[Path, Path]:
     """Return, for each image below `folder`, its path inside the folder without the suffix.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.naming import distinct_stems
+from realesrgan_paddle.data.naming import check_apart, distinct_stems
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -62,8 +62,10 @@ def extract_subimages(
         How many sub-images `output` now holds of these images, and one line for each image that failed.
 
     Raises:
-        UserError: there are no images, two would get the same names, or `output` was cut in another way.
+        UserError: there are no images, two would get the same names, or `output` lies in `source` or was cut in
+            another way.
     """
+    check_apart(output, source)
     stems = {path: _without_scale(stem) for path, stem in distinct_stems(source).items()}
     if len(set(stems.values())) < len(stems):
         raise UserError(f"{source}: images differ in nothing but an ending such as x4; cut them apart from each other")

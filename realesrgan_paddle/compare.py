@@ -140,7 +140,7 @@ def _pieces(path: Path, lq: np.ndarray, crop: Crop | None, size: int, count: int
     if crop is None:
         return most_detailed(lq, size, count)
     if crop.x + crop.width > lq.shape[1] or crop.y + crop.height > lq.shape[0]:
-        raise UserError(f"{path}: has {_size(lq)} pixels, so the crop {crop} reaches beyond them")
+        raise UserError(f"{path}: has {_size(lq)} pixels, so the crop reaches beyond them: {crop}")
     return [crop]
 
 

@@ -51,6 +51,9 @@ class Crop:
     width: int
     height: int
 
+    def __str__(self) -> str:
+        return f"{self.x},{self.y},{self.width},{self.height}"
+
     def of(self, image: np.ndarray, scale: int = 1) -> np.ndarray:
         """Return this piece of an image that is `scale` times as large as the one the crop was chosen in."""
         top, left = self.y * scale, self.x * scale
