@@ -1,34 +1,68 @@
-"""From footage to a folder of key frames."""
+"""From footage to a folder of frames that are worth training on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import errno
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tqdm import tqdm
-
+from realesrgan_paddle.data.duplicates import HashIndex
+from realesrgan_paddle.data.frame_sheet import kind, write_sheet
 from realesrgan_paddle.data.interlacing import field_order
-from realesrgan_paddle.data.naming import claim_source_name
+from realesrgan_paddle.data.judging import VideoJudge
+from realesrgan_paddle.data.manifest import (
+    DROPPED,
+    KEPT,
+    MANIFEST,
+    Record,
+    all_lists,
+    failure_record,
+    frame_record,
+    hash_of,
+    read_records,
+    skip_record,
+    source_list,
+    write_manifest,
+    write_records,
+)
+from realesrgan_paddle.data.naming import SOURCES_FOLDER, check_apart, claim_source_name
 from realesrgan_paddle.data.sampling import Sampling
-from realesrgan_paddle.data.video import frames, list_videos, probe
-from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.data.selection import Candidate, Selection
+from realesrgan_paddle.data.split import TRAIN, VAL, Split, SplitOptions
+from realesrgan_paddle.data.video import FieldOrder, VideoInfo, list_videos, probe
+from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.jobs import failure
 
 
+@dataclass(frozen=True)
+class Settings:
+    """How frames are taken; the same for all of one set."""
+
+    sampling: Sampling = field(default_factory=Sampling)
+    selection: Selection = field(default_factory=Selection)
+    split: SplitOptions = field(default_factory=SplitOptions)
+
+
 @dataclass
-class KeyFrameSet:
+class FrameSet:
     """What an extraction did."""
 
     videos: int = 0
     written: int = 0
-    """Key frames written."""
+    """Frames written."""
     present: int = 0
-    """Key frames that were there already and were left alone."""
-    interlaced: int = 0
-    """Videos that were skipped because they are interlaced; they are among `videos`."""
+    """Frames that were there already and were left alone."""
+    val: int = 0
+    """How many of the frames are for validation."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """How many frames were dropped, by reason; a whole video that was skipped counts as one."""
     failures: list[str] = field(default_factory=list)
     """One line for each video that failed; frames taken before the failure are kept."""
+    sheet: Path | None = None
+    """The page that shows all frames; None if there are none."""
 
 
 def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
@@ -49,46 +83,149 @@ def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
     return list(videos.values())
 
 
-def extract_key_frames(videos: Sequence[Path], output: Path, sampling: Sampling) -> KeyFrameSet:
+def extract_key_frames(
+    videos: Sequence[Path], output: Path, settings: Settings, *, sheet: Path, max_gigabytes: float = 500.0
+) -> FrameSet:
     """Write frames of `videos` as PNG files into `output` and return what was done.
 
     A file is named after its video and its time in seconds, "match_000012.480.png". Files that are
-    there already are left alone, so an interrupted extraction can be run again. A video that fails is noted
-    and the rest goes on. Shows a progress bar on a terminal.
+    there already are left alone, and videos that are done are not decoded again, so an interrupted extraction can be
+    run again. A video that fails is noted and the rest goes on. `output`/manifest.jsonl lists all frames with
+    what was measured and why they were dropped. Shows a progress bar on a terminal.
 
     Args:
         videos: local files.
         output: folder for the frames.
-        sampling: which frames to take.
+        settings: which frames to take.
+        sheet: folder for the page and the picture that show all frames.
+        max_gigabytes: the most to write.
 
     Raises:
-        UserError: `output` is no folder and cannot become one.
+        UserError: `output` is no folder and cannot become one, or it was made with other settings, or `sheet` is in it.
+        OSError: the disk is full, or `max_gigabytes` are written.
     """
-    done = KeyFrameSet()
+    check_apart(sheet, output)
     make_folder(output)
-    for video in videos:
-        try:
-            _extract_one(video, output, sampling, done)
-        except (UserError, OSError) as error:
-            done.failures.append(failure(video, error))
-        else:
-            done.videos += 1
-    return done
-
-
-def _extract_one(video: Path, output: Path, sampling: Sampling, done: KeyFrameSet) -> None:
-    info = probe(video)
-    order = "progressive" if sampling.interlaced == "keep" else field_order(video, info)
-    if order != "progressive" and sampling.interlaced == "skip":
-        done.interlaced += 1
-        return
-    name = claim_source_name(video, output)
-    with tqdm(total=info.seconds, unit="s", desc=name, unit_scale=True, disable=None) as bar:
-        for frame in frames(video, info, sampling, order):
-            target = output / f"{name}_{frame.seconds:010.3f}.png"
-            if target.exists():
-                done.present += 1
+    if (output / MANIFEST).exists():
+        next(read_records(output / MANIFEST), None)  # raises if it is somebody else's
+    _keep_settings(output, settings)
+    work = _Work(output, settings, sheet, max_gigabytes)
+    failures: list[Record] = []
+    try:
+        for video in videos:
+            try:
+                work.take(video)
+            except (UserError, OSError) as error:
+                work.done.failures.append(failure(video, error))
+                failures.append(failure_record(video, work.done.failures[-1]))
             else:
-                write_image(target, frame.image)
-                done.written += 1
-            bar.update(frame.seconds - bar.n)
+                work.done.videos += 1
+    finally:
+        write_manifest(output, failures)
+    work.done.sheet = write_sheet(output, sheet)
+    return work.done
+
+
+class _Work:
+    """An extraction at work: what the set holds, and what was done."""
+
+    def __init__(self, output: Path, settings: Settings, sheet: Path, max_gigabytes: float) -> None:
+        self.done = FrameSet()
+        self._output = output
+        self._settings = settings
+        self._sheet = sheet
+        self._bytes_left = max_gigabytes * 1e9
+        self._load()
+
+    def take(self, video: Path) -> None:
+        """Take the frames of one video, unless that has been done."""
+        info = probe(video)
+        name = claim_source_name(video, self._output)
+        done = source_list(self._output, name)
+        records = list(read_records(done)) if done.exists() else []
+        if records and self._all_there(records):
+            self.done.present += sum(record["decision"] == KEPT for record in records)
+        else:
+            self._load(without=name)
+            records = self._decide(video, info, name)
+        self.done.val += sum(_is_val(record) for record in records)
+        self.done.dropped.update(kind(record) for record in records if record["decision"] == DROPPED)
+
+    def _decide(self, video: Path, info: VideoInfo, name: str) -> list[Record]:
+        """Write the frames of a video that are kept, then the list of all; return the list."""
+        sampling = self._settings.sampling
+        order: FieldOrder = "progressive" if sampling.interlaced == "keep" else field_order(video, info)
+        if order != "progressive" and sampling.interlaced == "skip":
+            records = [skip_record(video, "interlaced video")]
+            write_records(source_list(self._output, name), records)
+            return records
+        judge = VideoJudge(name, sampling, self._settings.selection, self._index, self._sheet)
+        error: UserError | None = None
+        decided: list[Candidate] = []
+        try:
+            for frame in judge.decided(video, info, order):
+                if not frame.reason:
+                    self._keep(frame, name)
+                decided.append(frame)
+        except UserError as caught:
+            error = caught
+        overlays = judge.overlays()
+        records = [frame_record(frame, video, overlays) for frame in decided]
+        write_records(source_list(self._output, name, finished=error is None), records)
+        if error:
+            raise error
+        source_list(self._output, name, finished=False).unlink(missing_ok=True)
+        return records
+
+    def _keep(self, frame: Candidate, name: str) -> None:
+        """Write a frame, if it is not there, and let the picture go."""
+        frame.file = self._split.place(frame.file, name, frame.shot)
+        target = self._output / frame.file
+        if target.exists():
+            self.done.present += 1
+        else:
+            if self._bytes_left < 0:
+                raise OSError(errno.EDQUOT, "as much as --max_gigabytes allows is written", str(self._output))
+            assert frame.image is not None
+            write_image(target, frame.image)
+            self.done.written += 1
+            self._bytes_left -= target.stat().st_size
+        frame.image = None
+
+    def _load(self, without: str = "") -> None:
+        """Read what the set holds, but for one video; of that, only which of its shots are for validation."""
+        self._index = HashIndex()
+        own = {source_list(self._output, without, finished=finished) for finished in (True, False)}
+        lists = all_lists(self._output)
+        for record in _kept(path for path in lists if path not in own):
+            self._index.add(record["file"], hash_of(record))
+        parts = Counter(_is_val(record) for record in _kept(path for path in lists if path not in own))
+        self._split = Split(self._settings.split, parts.total(), parts[True])
+        for record in _kept(path for path in lists if path in own):
+            self._split.remember(VAL if _is_val(record) else TRAIN, without, record["shot"])
+
+    def _all_there(self, records: Sequence[Record]) -> bool:
+        return all((self._output / record["file"]).exists() for record in records if record["decision"] == KEPT)
+
+
+def _kept(lists: Iterable[Path]) -> Iterator[Record]:
+    return (record for path in lists for record in read_records(path) if record["decision"] == KEPT)
+
+
+def _is_val(record: Record) -> bool:
+    return record["decision"] == KEPT and record["file"].startswith(f"{VAL}/")
+
+
+def _keep_settings(output: Path, settings: Settings) -> None:
+    """Write down how the frames of `output` are taken, or refuse if they have been taken in another way."""
+    path = output / SOURCES_FOLDER / "settings.json"
+    parts = (asdict(settings.sampling), asdict(settings.selection), asdict(settings.split))
+    mine = {key: value for part in parts for key, value in part.items() if key != "max_minutes"}
+    if not path.exists():
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(mine))
+        return
+    theirs = json.loads(path.read_text())
+    differing = [f"{key} {theirs.get(key)}, not {value}" for key, value in mine.items() if theirs.get(key) != value]
+    if differing:
+        raise UserError(f"{output}: its frames were taken with {', '.join(differing)}; use another --output")

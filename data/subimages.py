@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
+from realesrgan_paddle.data.manifest import overlays_by_file
 from realesrgan_paddle.data.naming import check_apart, distinct_stems
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
+from realesrgan_paddle.utils.panels import Crop
 
 SETTINGS_FILE = ".subimages.json"
 """File in the output folder that says how its sub-images were cut."""
@@ -42,21 +42,35 @@ class CropGrid:
             starts.append(length - self.crop_size)
         return starts
 
-    def cut(self, image: np.ndarray) -> list[np.ndarray]:
-        """Return the sub-images, row by row; a side shorter than crop_size is kept whole."""
-        size = self.crop_size
-        rows, columns = self.starts(image.shape[0]), self.starts(image.shape[1])
-        return [image[y : y + size, x : x + size] for y in rows for x in columns]
+    def crops(self, height: int, width: int) -> list[Crop]:
+        """Return where the sub-images are, row by row; a side shorter than crop_size is kept whole."""
+        size = (min(self.crop_size, width), min(self.crop_size, height))
+        return [Crop(x, y, *size) for y in self.starts(height) for x in self.starts(width)]
 
 
 def extract_subimages(
-    source: Path, output: Path, grid: CropGrid, *, threads: int | None = None, png_compression: int | None = 3
+    source: Path,
+    output: Path,
+    grid: CropGrid,
+    *,
+    manifest: Path | None = None,
+    threads: int | None = None,
+    png_compression: int | None = 3,
 ) -> tuple[int, list[str]]:
     """Cut every image below `source` and write "name_s001.png", ... into the same folders below `output`.
 
     Gray, alpha and 16-bit images stay what they are. Files that are there already are left alone, so an
     interrupted run can be run again, with the same grid. The "x2", "x3", "x4", "x8" behind the number of
     DIV2K's low-quality files is dropped from the names, as in BasicSR, so that both halves of a pair agree.
+
+    Args:
+        source: folder of images.
+        output: folder for the sub-images.
+        grid: where to cut.
+        manifest: list of frames by tools/extract_keyframes.py; sub-images that touch an overlay which it names, such
+            as a channel's logo, are left out (their numbers are, too).
+        threads: how many images at a time; None: one per CPU.
+        png_compression: 0 (large, fast) to 9; None: OpenCV chooses.
 
     Returns:
         How many sub-images `output` now holds of these images, and one line for each image that failed.
@@ -69,28 +83,43 @@ def extract_subimages(
     stems = {path: _without_scale(stem) for path, stem in distinct_stems(source).items()}
     if len(set(stems.values())) < len(stems):
         raise UserError(f"{source}: images differ in nothing but an ending such as x4; cut them apart from each other")
-    _keep_settings(output, grid)
-    work = partial(_cut_one, stems=stems, output=output, grid=grid, png_compression=png_compression)
+    overlays = overlays_by_file(manifest) if manifest else {}
+    avoid = {(manifest.parent / file).resolve(): boxes for file, boxes in overlays.items()} if manifest else {}
+    _keep_settings(output, grid, avoids_overlays=manifest is not None)
+    work = partial(_cut_one, stems=stems, output=output, grid=grid, avoid=avoid, png_compression=png_compression)
     counts, failures = run_each(work, list(stems), threads=threads)
     return sum(counts), failures
 
 
-def _cut_one(path: Path, stems: dict[Path, Path], output: Path, grid: CropGrid, png_compression: int | None) -> int:
-    pieces = grid.cut(read_image(path))
-    for number, piece in enumerate(pieces, 1):
+def _cut_one(
+    path: Path,
+    stems: dict[Path, Path],
+    output: Path,
+    grid: CropGrid,
+    avoid: dict[Path, list[Crop]],
+    png_compression: int | None,
+) -> int:
+    image = read_image(path)
+    boxes = avoid.get(path.resolve(), [])
+    count = 0
+    for number, crop in enumerate(grid.crops(*image.shape[:2]), 1):
+        if any(crop.touches(box) for box in boxes):
+            continue
+        count += 1
         target = output / f"{stems[path]}_s{number:03d}.png"
         if not target.exists():
-            write_image(target, piece, png_compression=png_compression)
-    return len(pieces)
+            write_image(target, crop.of(image), png_compression=png_compression)
+    return count
 
 
 def _without_scale(stem: Path) -> Path:
     return stem.with_name(re.sub(r"(?<=\d)x[2348]$", "", stem.name))
 
 
-def _keep_settings(output: Path, grid: CropGrid) -> None:
+def _keep_settings(output: Path, grid: CropGrid, *, avoids_overlays: bool) -> None:
     """Write down how `output` is cut, or refuse if it has been cut in another way."""
-    path, settings = output / SETTINGS_FILE, json.dumps(asdict(grid))
+    path = output / SETTINGS_FILE
+    settings = json.dumps(asdict(grid) | ({"avoids_overlays": True} if avoids_overlays else {}))
     if not path.exists():
         with atomic_path(path) as temporary:
             temporary.write_text(settings)

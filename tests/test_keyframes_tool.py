@@ -15,12 +15,12 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 
-def extract(output: Path, *inputs: Path) -> int:
-    return main(["--input", *map(str, inputs), "--output", str(output)])
+def extract(output: Path, *inputs: Path, keep_all: bool = True) -> int:
+    return main(["--input", *map(str, inputs), "--output", str(output), *(["--keep_all"] if keep_all else [])])
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_file())
+    return sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "manifest.jsonl")
 
 
 def test_files_are_named_after_the_video_and_the_time(tmp_path: Path, capsys):

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import moving_clip
+from clips import picture_clip
 from formulas import picture
 from sample_weights import sample_weights
+from scenes import scene
 
 from realesrgan_paddle.models.shapes import tensor_shapes
 from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec
@@ -108,7 +109,7 @@ def workplace(tmp_path_factory):
     for name in ("options", "tools", "train.py", "make_lq_data.py"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("match.mp4", "another_match.mp4"):
-        moving_clip(folder / name)
+        picture_clip(folder / name, [scene(n, width=96, height=64) for n in range(3)])
     for name, size in (("datasets/A/1.png", 64), ("datasets/B/2.png", 72), ("inputs/frame.png", 16)):
         write_image(folder / name, np.uint8(picture(name, (1, 3, size, size + 8))[0].transpose(1, 2, 0) * 255))
     tiny = RRDBNetSpec(num_block=2, num_feat=8, num_grow_ch=4)

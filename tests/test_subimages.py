@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from realesrgan_paddle.data.manifest import write_records
 from realesrgan_paddle.data.subimages import CropGrid
 from realesrgan_paddle.tools.extract_subimages import main
 from realesrgan_paddle.utils.errors import UserError
@@ -117,3 +118,26 @@ def test_wrong_input_is_one_line(tmp_path: Path):
         extract(tmp_path)
     with pytest.raises(UserError, match="step must be at least 1"):
         CropGrid(step=0)
+
+
+def test_what_shows_an_overlay_is_left_out(tmp_path: Path):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / "in" / "train" / name, RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    manifest = tmp_path / "in" / "manifest.jsonl"
+    record = {"source": "v.mp4", "decision": "kept", "reason": "", "file": "train/a.png", "overlays": [[38, 0, 3, 20]]}
+    write_records(manifest, [record, {**record, "file": "train/b.png", "overlays": []}])
+    words = ("--crop_size", "20", "--step", "20", "--manifest", str(manifest))
+    assert extract(tmp_path, *words) == 0
+    every = range(1, 13)
+    assert names(tmp_path / "out" / "train") == [
+        *(f"a_s{n:03d}.png" for n in every if n not in (2, 3)),
+        *(f"b_s{n:03d}.png" for n in every),
+    ]
+
+
+def test_a_manifest_of_something_else_is_refused(tmp_path: Path):
+    write_image(tmp_path / "in" / "a.png", RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    (tmp_path / "x.jsonl").write_text("[1, 2]\n")
+    for wrong, reason in (("x.jsonl", "not a manifest"), ("y.jsonl", "no such file")):
+        with pytest.raises(UserError, match=reason):
+            extract(tmp_path, "--manifest", str(tmp_path / wrong))

@@ -18,12 +18,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--thresh_size", type=whole(0), default=0, help="drop what is left at a border if not wider than this"
     )
+    parser.add_argument(
+        "--manifest", type=Path, help="of extract_keyframes.py: leave out what shows logos, scoreboards"
+    )
     parser.add_argument("--n_thread", type=whole(1), help="images at a time; none: one per CPU")
     parser.add_argument("--compression_level", type=whole(0, 9), default=3, help="of PNG: 0 fast to 9 small")
     args = parser.parse(argv)
     grid = CropGrid(args.crop_size, args.step, args.thresh_size)
     count, failures = extract_subimages(
-        Path(args.input), Path(args.output), grid, threads=args.n_thread, png_compression=args.compression_level
+        Path(args.input),
+        Path(args.output),
+        grid,
+        manifest=args.manifest,
+        threads=args.n_thread,
+        png_compression=args.compression_level,
     )
     print(f"{args.output}: {count} sub-images; {len(failures)} images failed")
     return report_failures(failures)

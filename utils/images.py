@@ -16,12 +16,16 @@ HOLD_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def list_images(folder: str | Path, *, recursive: bool = False) -> list[Path]:
-    """Return the image files of `folder`, by suffix, sorted by path; hidden files are left out."""
+    """Return the image files of `folder`, by suffix, sorted by path; hidden files and folders are left out."""
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder")
     found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file() and p.name[0] != ".")
+    return sorted(p for p in found if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file() and not _hidden(p, folder))
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part[0] == "." for part in path.relative_to(folder).parts)
 
 
 def read_image(path: str | Path) -> np.ndarray:

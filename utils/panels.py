@@ -59,6 +59,11 @@ class Crop:
         top, left = self.y * scale, self.x * scale
         return image[top : top + self.height * scale, left : left + self.width * scale]
 
+    def touches(self, other: "Crop") -> bool:
+        """Return whether two pieces of one image have a pixel in common."""
+        across = self.x < other.x + other.width and other.x < self.x + self.width
+        return across and self.y < other.y + other.height and other.y < self.y + self.height
+
 
 def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
     """Return up to `count` crops that hold most detail, best first; they do not overlap.
