@@ -195,7 +195,7 @@ MISTAKES = {
     "convert_torch --input text.txt": "text.txt: no weight file",
     "export_model --model_dir bad.pdparams": "bad.pdparams: no weight file",
     "export_model --model_dir net_d.pdparams": "a generator is wanted",
-    "generate_meta_info --input broken --root . --meta_info out.txt --check": "(such as broken/0.png: not a readable image",
+    "generate_meta_info --input broken --root . --meta_info out.txt --check": "(such as broken/0.png: not",
     "infer --input images --output out --model_path net.pdparams": "net.pdparams: not an exported model",
     "predict --input images --output out --model_path net_d.pdparams": "a generator is wanted",
     # an output that cannot be one
