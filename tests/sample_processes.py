@@ -1,5 +1,6 @@
 """A training in several processes, as Paddle's launcher would start them, only faster."""
 
+import multiprocessing
 import os
 import socket
 import sys
@@ -79,6 +80,7 @@ def _train(rank: int, ports: list[int], arguments: list[str], stderr: Path, chan
         "PADDLE_LOCAL_SIZE": "2",
         "PADDLE_DISTRI_BACKEND": "gloo",
     }
+    multiprocessing.set_start_method("fork", force=True)  # as in a process of its own; Paddle starts two for gloo
     os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno())
     if change:
         feed = TrainingBatches.__next__

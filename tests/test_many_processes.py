@@ -10,8 +10,12 @@ import pytest
 from sample_processes import SECONDS, broken, finish_together, not_a_number
 from sample_runs import alive, children, finish, picture, reported, wait_until, write_yml
 
+from realesrgan_paddle.batches import TrainingBatches
+from realesrgan_paddle.options.load import load_config
 from realesrgan_paddle.utils.checkpoint import load_newest_state, load_state
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.process_group import ProcessGroup
 
 ROOT = Path(__file__).parents[1]
 pytestmark = [
@@ -28,10 +32,6 @@ def without_discriminator_and_pool(options: dict, tmp_path: Path) -> None:
         del options["train"][key]
 
 
-def with_a_pool(options: dict, tmp_path: Path) -> None:
-    options["queue_size"] = 5
-
-
 def with_pairs(options: dict, tmp_path: Path) -> None:
     for i in range(3):
         gt = picture(64, 48, i)
@@ -43,48 +43,56 @@ def with_pairs(options: dict, tmp_path: Path) -> None:
 
 
 def assert_close(a: Path, b: Path) -> None:
-    """The pools are equal to the bit. All else differs by the rounding of a mean over two samples, which Adam enlarges
-    where a gradient is next to nothing: by less than a tenth of one update at the learning rate of 1e-3."""
+    """The pools are equal to the bit. All else differs by the rounding of a mean over two samples, of which Adam makes
+    up to a whole update (1e-3) where a gradient is next to nothing; that is seldom, so the mean is held closer."""
     a, b = load_state(a).parts, load_state(b).parts
     assert a.keys() == b.keys()
     for part, arrays in a.items():
         assert arrays.keys() == b[part].keys()
         for name, array in arrays.items():
-            atol = 0 if part == "pool" else 1e-4
-            np.testing.assert_allclose(array, b[part][name], rtol=0, atol=atol, err_msg=f"{part}/{name}")
+            difference, where = np.abs(array - b[part][name], dtype=np.float64), f"{part}/{name}"
+            if part == "pool":
+                assert not difference.any()
+            elif part.startswith("optimizer"):
+                assert difference.max() <= 0.01 * np.abs(array).max(), where
+            else:
+                assert difference.max() <= 1e-3, where
+                assert difference.mean() <= 1e-4, where
 
 
-def assert_reports_close(a: Path, b: Path) -> None:
-    for line, other in zip(reported(a), reported(b), strict=True):
+def assert_alike(tmp_path: Path, name: str) -> None:
+    """The run of this name, and the files it has left, are like those of `one`."""
+    one, two = tmp_path / "runs/one", tmp_path / "runs" / name
+    assert_close(one / "training_states/6.state", two / "training_states/6.state")
+    for line, other in zip(reported(one)[-3:], reported(two)[-3:], strict=True):
         assert line == pytest.approx(other, rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.parametrize("case", [without_discriminator_and_pool, with_a_pool, with_pairs])
+@pytest.mark.parametrize("case", [without_discriminator_and_pool, with_pairs])
 def test_two_processes_equal_one_with_the_same_global_batch(tmp_path, options, case):
     case(options, tmp_path)
     finish(tmp_path, options, ONE, "name=one")
     assert finish_together(tmp_path, options, TWO, "name=two") == [0, 0]
+    assert_alike(tmp_path, "two")
+
+
+def test_one_writes_and_another_number_goes_on(tmp_path, options):
+    options["queue_size"] = 5
+    finish(tmp_path, options, ONE, "name=one")
+    assert finish_together(tmp_path, options, TWO, "name=two") == [0, 0]
+    assert_alike(tmp_path, "two")
     one, two = tmp_path / "runs/one", tmp_path / "runs/two"
-    assert_close(one / "training_states/6.state", two / "training_states/6.state")
-    assert_reports_close(one, two)
-    files = [sorted(str(p.relative_to(folder)) for p in folder.rglob("*")) for folder in (one, two)]
+    files = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) for folder in (one, two)]
     assert files[0] == files[1]
     log = (two / "train.log").read_text()
-    assert all(log.count(f"iter {i}/6") == 1 for i in range(1, 7))
-    assert "2 processes" in log
+    assert [log.count(f"iter {i}/6") for i in range(1, 7)] == [1] * 6
+    assert "2 processes, 2 images in a batch" in log
 
-
-def test_another_number_of_processes_goes_on(tmp_path, options):
-    finish(tmp_path, options, ONE, "name=straight")
-    straight = tmp_path / "runs/straight"
-    finish(tmp_path, options, ONE, "name=more", "train.total_iter=3")
-    assert finish_together(tmp_path, options, TWO, "name=more") == [0, 0]
-    assert finish_together(tmp_path, options, TWO, "name=fewer", "train.total_iter=3") == [0, 0]
-    finish(tmp_path, options, ONE, "name=fewer")
-    for other in ("more", "fewer"):
-        folder = tmp_path / "runs" / other
-        assert_close(straight / "training_states/6.state", folder / "training_states/6.state")
-        assert_reports_close(straight, folder)
+    finish(tmp_path, options, ONE, "name=fewer", f"path.resume_state={two / 'training_states/3.state'}")
+    resume = f"path.resume_state={one / 'training_states/3.state'}"
+    assert finish_together(tmp_path, options, TWO, "name=more", resume) == [0, 0]
+    assert_alike(tmp_path, "fewer")
+    assert_alike(tmp_path, "more")
 
 
 def test_what_is_not_finite_in_one_is_skipped_by_all(tmp_path, options):
@@ -114,10 +122,9 @@ def test_the_failure_of_one_ends_all_in_one_line(tmp_path, options):
 
 
 def test_a_pool_smaller_than_the_global_batch_is_refused(tmp_path, options):
-    assert finish_together(tmp_path, options, "queue_size=3", ONE) == [1, 1]
-    for rank in (0, 1):
-        assert "queue_size 3 is less than one batch of 2 processes, 4 images" in said(tmp_path, rank)[0]
-    assert not (tmp_path / "runs").exists()
+    cfg = load_config(write_yml(tmp_path, options), [ONE, "queue_size=3"])
+    with pytest.raises(UserError, match="queue_size 3 is less than one batch of 2 processes, 4 images; set it to 60"):
+        TrainingBatches(cfg, 0, ProcessGroup(0, 2))
 
 
 def test_sigterm_to_the_launcher_saves(tmp_path, options):
@@ -142,5 +149,6 @@ def test_sigterm_to_the_launcher_saves(tmp_path, options):
     state, problems = load_newest_state(folder / "training_states")
     assert (state.iteration, problems) == (last, [])
     assert f"SIGTERM: saved {folder / 'training_states' / str(last)}.state" in (folder / "train.log").read_text()
+    assert not (tmp_path / "http.log").exists()
     for rank in (0, 1):
         assert "Traceback" not in (tmp_path / f"log/workerlog.{rank}").read_text()

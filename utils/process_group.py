@@ -6,9 +6,11 @@ one has failed, and passes SIGTERM on to all. Over NCCL on GPUs, over gloo on CP
 
 import io
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from pathlib import Path
 
 import paddle
 from paddle import Tensor
@@ -26,10 +28,12 @@ class ProcessGroup:
     Attributes:
         rank: which of them this is, 0 being the one that writes files and the log.
         size: how many they are; with 1 the methods do nothing.
+        over_gloo: whether they talk over gloo, else over NCCL.
     """
 
     rank: int = 0
     size: int = 1
+    over_gloo: bool = False
 
     @property
     def writes(self) -> bool:
@@ -46,7 +50,7 @@ class ProcessGroup:
             return
         for some in _buffers(tensors):
             flat = paddle.concat([tensor.flatten() for tensor in some])
-            with _all_there():
+            with self._exchange():
                 paddle.distributed.all_reduce(flat)
             means = paddle.split(flat / self.size, [int(tensor.size) for tensor in some])
             for tensor, mean in zip(some, means, strict=True):
@@ -57,7 +61,7 @@ class ProcessGroup:
         if self.size == 1:
             return tensor
         parts: list[Tensor] = []
-        with _all_there():
+        with self._exchange():
             paddle.distributed.all_gather(parts, tensor.contiguous())
         return paddle.concat(parts)
 
@@ -92,6 +96,17 @@ class ProcessGroup:
                 "start all by one command, and let all machines see the same files"
             )
 
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """Wait for the others, then exchange something with them.
+
+        One of them may be long in validating or saving. gloo's exchanges give up after 30 s, its barrier never.
+        """
+        with _in_one_line():
+            if self.over_gloo:
+                paddle.distributed.gloo_barrier()
+            yield
+
 
 ALONE = ProcessGroup()
 
@@ -101,13 +116,30 @@ def join_group() -> ProcessGroup:
     size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     if size == 1:
         return ALONE
-    with _all_there(), redirect_stderr(io.StringIO()):  # it lists flags that nobody has set
+    with _in_one_line(), redirect_stderr(io.StringIO()):  # of flags that nobody has set, and of waiting
         paddle.distributed.init_parallel_env()
-    return ProcessGroup(paddle.distributed.get_rank(), size)
+        rank, over_gloo = paddle.distributed.get_rank(), paddle.get_device() == "cpu"
+        if over_gloo:
+            first = os.environ["PADDLE_TRAINER_ENDPOINTS"].split(",")[0]
+            with _elsewhere():
+                paddle.distributed.gloo_init_parallel_env(rank, size, first)
+    return ProcessGroup(rank, size, over_gloo)
 
 
 @contextmanager
-def _all_there() -> Iterator[None]:
+def _elsewhere() -> Iterator[None]:
+    """Work in a folder that is thrown away: Paddle's server for gloo leaves an http.log where it is started."""
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(here)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
     """Turn the failure of an exchange into one line."""
     try:
         yield
