@@ -48,6 +48,10 @@ OTHERS = [
     "pip install paddlepaddle==2.6.2 setuptools -e .",
     "pip install -r requirements-gpu.txt",
     "curl --create-dirs -Lo weights/vgg19.pdparams https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams",
+    # test_many_processes.py runs this launcher.
+    "python -m paddle.distributed.launch --devices 0,1,2,3 train.py --yml_path options/finetune_realesrgan_x4plus.yml",
+    "python -m paddle.distributed.launch --master 10.0.0.1:6170 --nnodes 2 --rank 0 --devices 0,1,2,3 train.py"
+    " --yml_path options/finetune_realesrgan_x4plus.yml",
 ]
 # What a page says, and what is typed here: the network of the training before it, with 2 blocks.
 TYPED = {
