@@ -13,8 +13,9 @@ from formulas import picture
 from sample_weights import sample_weights
 from scenes import scene
 
+from realesrgan_paddle.models.catalogue import find
 from realesrgan_paddle.models.shapes import tensor_shapes
-from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec
+from realesrgan_paddle.models.specs import RRDBNetSpec
 from realesrgan_paddle.tools import quickstart
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weight_writers import write_pdparams, write_pth
@@ -57,6 +58,7 @@ OTHERS = [
 TYPED = {
     ".../net_g_102500.pdparams": "experiments/finetune_RealESRGANx4plus/models/net_g_2.pdparams",
     "--block 23": "--block 2",
+    '"body.?.*", "body.1?.*"': '"body.0.*"',
 }
 
 SMALL_TRAINING = (
@@ -67,9 +69,11 @@ SMALL_TRAINING = (
     "network_d.num_feat=4",
     "path.pretrain_network_d=null",
     "train.perceptual_opt=null",
+    "train.lpips_opt=null",
     "train.total_iter=2",
     "logger.print_freq=1",
 )
+SMALL_NETWORKS = ("animevideov3", "general_x4v3", "finetune_cpu", "--recipe")
 SMALL_RRDBNET = (
     "network_g.num_block=2",
     "network_g.num_feat=8",
@@ -118,7 +122,8 @@ def workplace(tmp_path_factory):
         write_image(folder / name, np.uint8(picture(name, (1, 3, size, size + 8))[0].transpose(1, 2, 0) * 255))
     tiny = RRDBNetSpec(num_block=2, num_feat=8, num_grow_ch=4)
     write_pth(folder / "X.pth", {"params_ema": sample_weights(tiny)})
-    for name, spec in (("RealESRGAN_x4plus", RRDBNetSpec()), ("realesr-animevideov3", SRVGGNetCompactSpec())):
+    for name in ("RealESRGAN_x4plus", "realesr-animevideov3", "realesr-general-x4v3"):
+        spec = find(name).spec
         zeros = {key: np.zeros(shape, np.float32) for key, shape in tensor_shapes(spec).items()}
         write_pdparams(folder / f"weights/{name}.pdparams", {"params_ema": zeros})
     return folder
@@ -130,8 +135,12 @@ def type_in(line, monkeypatch):
         line = line.replace(said, typed)
     _, *words = shlex.split(line)
     if words[0] == "train.py":
-        words += SMALL_TRAINING if "animevideov3" in line else SMALL_TRAINING + SMALL_RRDBNET
-        words = [word for word in words if not (word.startswith("network_d.") and "distill" in line)]
+        small = any(name in line for name in SMALL_NETWORKS)
+        words += SMALL_TRAINING if small else SMALL_TRAINING + SMALL_RRDBNET
+        gan = not any(name in line for name in ("distill", "finetune_cpu", "--recipe"))
+        words = [word for word in words if gan or not word.startswith("network_d.")]
+        if "--minutes" in line:  # it chooses that
+            words.remove("train.total_iter=2")
     monkeypatch.setattr(sys, "argv", words)
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(words[0], run_name="__main__")

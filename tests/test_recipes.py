@@ -1,5 +1,7 @@
 """`train.py --recipe auto`: what is chosen follows from images, network, machine and minutes; what is given stays."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -18,6 +20,7 @@ from train import main
 
 pytestmark = pytest.mark.paddle
 
+ROOT = Path(__file__).resolve().parents[1]
 CPU, GPU = Machine(False, 2, 16.0), Machine(True, 16, 80.0)
 
 
@@ -54,6 +57,18 @@ def test_the_pilots_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     assert cfg.train.total_iter == cfg.train.scheduler.T_max == recipes.FEWEST
     assert "2 images, 0 megapixels, shorter side 256" in lines[0] and "a CPU, 2 cores" in lines[0]
     assert all("(" in line for line in lines[1:]), "each with its reason"
+
+
+def test_the_file_for_a_cpu_says_the_same(frames):
+    """But for the number of iterations, which is the pilot's."""
+    file = load_config(ROOT / "options/finetune_cpu.yml")
+    cfg, _ = auto_recipe(None, ["train.total_iter=2400"], frames)
+    assert (cfg.train.model_dump(), cfg.network_g, cfg.gt_size) == (
+        file.train.model_dump(),
+        file.network_g,
+        file.gt_size,
+    )
+    assert (cfg.datasets.train.batch_size_per_gpu, cfg.gt_usm) == (file.datasets.train.batch_size_per_gpu, file.gt_usm)
 
 
 def test_more_pixels_are_trained_on_for_longer(frames, monkeypatch):
@@ -93,7 +108,7 @@ def test_what_is_given_stays_and_is_said(frames, tmp_path):
 def test_a_gan_gets_a_discriminator_that_warms_up(frames):
     cfg, _ = auto_recipe(None, ["model_type=RealESRGANModel"], frames)
     assert (cfg.train.net_d_init_until, cfg.train.net_d_init_iters, cfg.train.optim_d.lr) == (0.8, 1000, 1e-4)
-    cfg, _ = auto_recipe("options/finetune_realesrgan_x4plus.yml", [], frames)
+    cfg, _ = auto_recipe(str(ROOT / "options/finetune_realesrgan_x4plus.yml"), [], frames)
     assert cfg.train.net_d_init_iters == 0, "the released discriminator knows already"
 
 
