@@ -38,7 +38,7 @@ class PassDraws:
     quality: np.ndarray
     """JPEG quality, 1 to 100: float32 (N,)."""
     field_seeds: np.ndarray
-    """Seeds of Paddle's generator, from which each sample's field of noise is drawn: int64 (N,)."""
+    """Seeds from which each sample's field of noise is drawn: int64 (N,)."""
 
     def of(self, samples: slice) -> "PassDraws":
         """Return the choices for some samples of the batch."""
@@ -95,7 +95,7 @@ def degrade(gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int)
     Args:
         gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W multiples of `scale`.
         kernels: the batch of each of `Kernels`' three, float32 (N, k, k).
-        draws: the random choices. Equal draws give equal results: Paddle's generator is seeded for each sample.
+        draws: the random choices. Equal draws give equal results.
         scale: how many times smaller the result is.
     """
     first_kernel, second_kernel, final_kernel = kernels

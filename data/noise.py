@@ -15,27 +15,31 @@ LUMA = (0.2989, 0.587, 0.114)
 
 
 def normal_fields(size: Sequence[int], seeds: Iterable[int]) -> Tensor:
-    """Return standard normal noise, float32 (N, *`size`), one field for each of N `seeds` of Paddle's generator."""
-    fields = []
-    for seed in seeds:
-        paddle.seed(int(seed))
-        fields.append(paddle.randn([1, *size]))
-    return paddle.concat(fields)
+    """Return standard normal noise, float32 (N, *`size`), one field for each of N `seeds`.
+
+    Paddle's generator draws on a GPU; on a CPU NumPy's does, in half the time.
+    """
+    if paddle.get_device() == "cpu":
+        fields = [np.random.default_rng(seed).standard_normal(size, dtype=np.float32) for seed in seeds]
+        return paddle.to_tensor(np.stack(fields))
+    return paddle.concat([_seeded(seed, paddle.randn, [1, *size]) for seed in seeds])
 
 
 def poisson_counts(mean: Tensor, seeds: Iterable[int]) -> Tensor:
-    """Return Poisson counts of which `mean` (N, C, H, W) are expected, each sample's from its own of N `seeds`.
+    """Return counts of which `mean` (N, C, H, W) are expected, each sample's from its own of N `seeds`.
 
-    On a CPU NumPy draws them, three times as fast.
+    Paddle's generator draws on a GPU; on a CPU NumPy's does, in a third of the time.
     """
-    if mean.place.is_cpu_place():
-        drawn = [np.random.default_rng(seed).poisson(sample) for sample, seed in zip(mean.numpy(), seeds, strict=True)]
-        return paddle.to_tensor(np.stack(drawn).astype(np.float32))
-    counts = []
-    for sample, seed in zip(mean.split(mean.shape[0]), seeds, strict=True):
-        paddle.seed(int(seed))
-        counts.append(paddle.poisson(sample))
-    return paddle.concat(counts)
+    if paddle.get_device() == "cpu":
+        counts = [np.random.default_rng(s).poisson(m) for m, s in zip(mean.numpy(), seeds, strict=True)]
+        return paddle.to_tensor(np.stack(counts).astype(np.float32))
+    samples = zip(mean.split(mean.shape[0]), seeds, strict=True)
+    return paddle.concat([_seeded(seed, paddle.poisson, sample) for sample, seed in samples])
+
+
+def _seeded(seed: int, draw: Callable[..., Tensor], *args: object) -> Tensor:
+    paddle.seed(int(seed))
+    return draw(*args)
 
 
 def add_gaussian_noise(image: Tensor, noise: Tensor, sigma: Tensor, gray: Tensor) -> Tensor:
@@ -51,9 +55,7 @@ def add_gaussian_noise(image: Tensor, noise: Tensor, sigma: Tensor, gray: Tensor
     return paddle.clip(image + noise * (sigma / 255), 0, 1)
 
 
-def add_poisson_noise(
-    image: Tensor, scale: Tensor, gray: Tensor, sample: Callable[[Tensor], Tensor] = paddle.poisson
-) -> Tensor:
+def add_poisson_noise(image: Tensor, scale: Tensor, gray: Tensor, sample: Callable[[Tensor], Tensor]) -> Tensor:
     """Return `image` with the noise of counting photons, times `scale`, clipped to [0, 1].
 
     The brightest pixel expects as many photons as the sample has distinct 8-bit levels, rounded up to

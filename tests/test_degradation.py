@@ -1,6 +1,7 @@
 """Each stage of the degradation, and the whole, equals Real-ESRGAN's given the same draws; draws follow the options."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from realesrgan_paddle.data import degradation
 from realesrgan_paddle.data.blur import blur
 from realesrgan_paddle.data.degradation import Draws, PassDraws, degrade, draw, draw_pass, paired_random_crop
 from realesrgan_paddle.data.kernels import draw_kernels
-from realesrgan_paddle.data.noise import add_gaussian_noise, add_poisson_noise
+from realesrgan_paddle.data.noise import add_gaussian_noise, add_poisson_noise, normal_fields, poisson_counts
 from realesrgan_paddle.data.resize import resize_by, resize_to
 from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import KernelOptions, SynthesisOptions
@@ -86,12 +87,24 @@ def test_poisson_noise_equals_basicsr():
     assert deviation.std() == pytest.approx(1, abs=0.1)
 
 
+def test_noise_fields_have_the_moments_of_their_distributions():
+    normal = normal_fields([3, 64, 64], [5, 6]).numpy()
+    assert normal.mean() == pytest.approx(0, abs=0.02)
+    assert normal.std() == pytest.approx(1, abs=0.02)
+    for mean in (0.5, 30.0, 250.0):
+        counts = poisson_counts(paddle.full([2, 3, 64, 64], mean), [5, 6]).numpy()
+        assert counts.mean() == pytest.approx(mean, rel=0.02)
+        assert counts.var() == pytest.approx(mean, rel=0.05)
+        assert (counts == counts.round()).all()
+        assert (counts[0] != counts[1]).any()
+
+
 def test_gray_noise_is_gray():
     gray = paddle.full([2, 3, 16, 16], 0.5)
     flags = per_sample(True, False)
     for noisy in (
-        add_gaussian_noise(gray, paddle.randn(gray.shape), per_sample(20.0, 20.0), flags),
-        add_poisson_noise(gray, per_sample(2.0, 2.0), flags),
+        add_gaussian_noise(gray, normal_fields([3, 16, 16], [0, 1]), per_sample(20.0, 20.0), flags),
+        add_poisson_noise(gray, per_sample(2.0, 2.0), flags, partial(poisson_counts, seeds=[0, 1])),
     ):
         spread = noisy.numpy().std(axis=1).max(axis=(1, 2))
         assert spread[0] < 1e-6 < 1e-2 < spread[1]
