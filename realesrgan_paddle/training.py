@@ -5,6 +5,7 @@ This is where options meet networks and losses; `batches.py` is where they meet 
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import paddle
@@ -27,7 +28,7 @@ from realesrgan_paddle.models.freeze import freeze, learning
 from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.obtain import obtain
-from realesrgan_paddle.models.precision import choose_precision
+from realesrgan_paddle.models.precision import Precision, choose_precision
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.specs import SPECS, describe
 from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
@@ -63,17 +64,18 @@ def build_step(cfg: Config, ops: Ops, group: ProcessGroup = ALONE) -> PixelStep 
     """
     paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
     train, path = cfg.train, cfg.path
+    precision = choose_precision(cfg.use_amp, cfg.amp_bf16)
     net_g = build_network(cfg.network_g, path.pretrain_network_g, path.param_key_g, path.strict_load_g, ops)
     freeze(net_g, train.freeze)
     pixel_step = PixelStep(
         generator=net_g,
         ema=EMA(net_g, train.ema_decay),
-        losses=build_losses(cfg, ops),
+        losses=build_losses(cfg, ops, precision),
         optimizer_g=build_optimizer(train.optim_g, net_g),
         lr_g=train.optim_g.lr,
         grad_clip_g=train.optim_g.grad_clip,
         group=group,
-        precision=choose_precision(cfg.use_amp, cfg.amp_bf16),
+        precision=precision,
     )
     if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
         return pixel_step
@@ -109,7 +111,7 @@ def build_network(
     return network
 
 
-def build_losses(cfg: Config, ops: Ops) -> ReferenceLosses:
+def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses:
     """Return the generator's losses against the ground truth or a teacher; one whose section is missing is left out."""
     pixel, perceptual, artifact = cfg.train.pixel_opt, cfg.train.perceptual_opt, cfg.train.artifact_opt
     distill = cfg.train.distill_opt
@@ -117,7 +119,7 @@ def build_losses(cfg: Config, ops: Ops) -> ReferenceLosses:
         pixel=PIXEL_LOSSES[pixel.type](loss_weight=pixel.loss_weight, reduction=pixel.reduction) if pixel else None,
         perceptual=build_perceptual_loss(perceptual, ops) if perceptual else None,
         artifact=ArtifactLoss(loss_weight=artifact.loss_weight) if artifact else None,
-        distillation=build_distillation_loss(distill, cfg.scale, ops) if distill else None,
+        distillation=build_distillation_loss(distill, cfg.scale, ops, precision) if distill else None,
         distances=build_distances(cfg.train, ops),
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
@@ -142,8 +144,10 @@ def build_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> Perceptua
     )
 
 
-def build_distillation_loss(distill: DistillationLossOptions, scale: int, ops: Ops) -> DistillationLoss:
-    """Return the loss against the teacher, a network of the student's `scale` and on the student's operators.
+def build_distillation_loss(
+    distill: DistillationLossOptions, scale: int, ops: Ops, precision: Precision
+) -> DistillationLoss:
+    """Return the loss against the teacher, a network of the student's `scale`, run as the student is.
 
     Raises:
         UserError: there is no such network, or it enlarges by another factor.
@@ -158,7 +162,7 @@ def build_distillation_loss(distill: DistillationLossOptions, scale: int, ops: O
     load_state(teacher, tensors, source=distill.teacher)
     teacher.ops = ops
     teacher.eval()
-    return DistillationLoss(teacher, PIXEL_LOSSES[distill.type](loss_weight=distill.loss_weight))
+    return DistillationLoss(partial(precision, teacher), PIXEL_LOSSES[distill.type](loss_weight=distill.loss_weight))
 
 
 def build_distances(train: TrainOptions, ops: Ops) -> dict[str, WeightedMean | ColorLoss]:
