@@ -14,11 +14,12 @@ from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.freeze import freeze
 from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
 from realesrgan_paddle.models.steps import GANStep, ReferenceLosses, frozen
-from realesrgan_paddle.utils import cpu_ops, onednn_library, onednn_winograd
+from realesrgan_paddle.utils import cpu_ops, onednn_dense_rows, onednn_library, onednn_winograd
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.onednn_check import differences
+from realesrgan_paddle.utils.onednn_dense_block import Kind
 from realesrgan_paddle.utils.onednn_library import BF16, Library, OneDNNError, library
 from realesrgan_paddle.utils.onednn_ops import OneDNNOps
 from realesrgan_paddle.utils.plain_ops import PLAIN
@@ -66,7 +67,8 @@ def random(*shape, seed=0):
 )
 def test_operators_equal_paddles(shapes):
     c = shapes.get("x", (0, 16))[1]
-    shapes |= {f"weight{i}": (16 if i < 4 else c, c + 16 * i, 3, 3) for i in range(5)} | {"bias4": (c,)}
+    shapes |= {f"weight{i}": (16 if i < 4 else c, c + 16 * i, 3, 3) for i in range(5)}
+    shapes |= {"bias4": (c,), "few": (1, c, 32, 32)}
     if shapes.get("x") == (1, 16, 1, 2):
         shapes = {name: shape for name, shape in shapes.items() if name != "x"} | {"x": (1, 16, 2, 2)}
     found = differences(OneDNNOps(), shapes)
@@ -104,6 +106,21 @@ def test_rows_by_winograd_equal_paddles(strip, learns, monkeypatch):
         found.append([y, *(tensor.grad for tensor, learn in zip((x, weight, bias), learns, strict=True) if learn)])
     for actual, expected in zip(*found, strict=True):
         assert np.linalg.norm(actual.numpy() - expected.numpy()) <= 5e-6 * np.linalg.norm(expected.numpy())
+
+
+def test_dense_blocks_by_winograd_equal_paddles_and_learn_what_is_not_frozen():
+    if not onednn_dense_rows.fits(Kind(16, 16, 5, 36, 30)):
+        pytest.skip("this CPU has no fast implementation")
+    assert differences(OneDNNOps(), {"few": (2, 16, 36, 30)})["large dense_block"] <= 1e-5
+    x = paddle.to_tensor(random(1, 36, 30, 16), stop_gradient=False)
+    learns = [False, True, True, False, False, False, True, True, False, True]
+    shapes = [shape for i in range(5) for shape in ((16, 16 + 16 * i, 3, 3), (16,))]
+    tensors = [
+        paddle.to_tensor(random(*s) / 12, stop_gradient=not learn) for s, learn in zip(shapes, learns, strict=True)
+    ]
+    OneDNNOps().dense_block(x, list(zip(tensors[::2], tensors[1::2], strict=True))).sum().backward()
+    assert x.grad is not None
+    assert [tensor.grad is not None for tensor in tensors] == learns
 
 
 def test_winograd_is_for_large_even_pictures_of_many_channels():

@@ -23,6 +23,7 @@ SHAPES = {
     "slope": (16,),
     "picture": (1, 64, 32, 32),  # enough of pixels and channels for `utils.onednn_winograd`
     "square": (64, 64, 3, 3),
+    "few": (1, 16, 32, 32),  # of channels, and enough of pixels for `utils.onednn_dense_rows`
     **{f"weight{i}": (16, 16 + 16 * i, 3, 3) for i in range(5)},
     **{f"bias{i}": (16,) for i in range(5)},
 }
@@ -37,6 +38,9 @@ OPERATIONS: dict[str, Operation] = {
     "enlarge_bilinear": lambda ops, t: ops.enlarge_bilinear(t["x"]),
     "max_pool": lambda ops, t: ops.max_pool(t["x"]),
     "dense_block": lambda ops, t: ops.dense_block(t["x"], [(t[f"weight{i}"], t[f"bias{i}"]) for i in range(5)]),
+    "large dense_block": lambda ops, t: ops.dense_block(
+        ops.enter(t["few"]), [(t[f"weight{i}"], t[f"bias{i}"]) for i in range(5)]
+    ),
 }
 
 
@@ -62,7 +66,7 @@ def differences(ops: Ops, shapes: Mapping[str, tuple[int, ...]] | None = None) -
     arrays = {}
     for name, shape in {**SHAPES, **(shapes or {})}.items():
         fan_in = (
-            np.prod(shape[1:]) if len(shape) == 4 and name not in ("x", "picture") else 1
+            np.prod(shape[1:]) if len(shape) == 4 and name not in ("x", "picture", "few") else 1
         )  # weights as those of a network
         arrays[name] = random.standard_normal(shape, np.float32) / np.float32(np.sqrt(fan_in))
     return {name: _difference(run, ops, arrays) for name, run in OPERATIONS.items()}

@@ -202,7 +202,7 @@ class DenseBlockLayer(PyLayer):
         kind = Kind(channels, biases[0].shape[0], len(weights), height, width, dtype)
         block = dense_block(kind)
         x = contiguous(x)
-        scaled = _scale_last(weights), _scale_last(biases)
+        scaled = scale_last(weights), scale_last(biases)
         features = paddle.empty([n * block.picture_bytes], "uint8")
         out = x.clone()
         _compute(block, x, features, out, *scaled)
@@ -221,7 +221,8 @@ class DenseBlockLayer(PyLayer):
         return (dx if ctx.x_learns else None, *gradients.finished())
 
 
-def _scale_last(tensors: Sequence[Tensor]) -> list[Tensor]:
+def scale_last(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return the weights or the biases of a block's convolutions; the last's are scaled, so that its result is."""
     return [*(contiguous(tensor) for tensor in tensors[:-1]), tensors[-1] * DENSE_BLOCK_SCALE]
 
 

@@ -10,7 +10,9 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.utils.onednn_convolution import ConvolutionLayer
-from realesrgan_paddle.utils.onednn_dense_block import DenseBlockLayer, fits
+from realesrgan_paddle.utils.onednn_dense_block import DenseBlockLayer, Kind, fits
+from realesrgan_paddle.utils.onednn_dense_rows import DenseRowsLayer
+from realesrgan_paddle.utils.onednn_dense_rows import fits as rows_fit
 from realesrgan_paddle.utils.onednn_features import (
     EnlargeLayer,
     MaxPoolLayer,
@@ -83,8 +85,13 @@ class OneDNNOps:
 
     def dense_block(self, x: Tensor, convolutions: Sequence[ConvolutionWeights]) -> Tensor:
         """See `Ops`."""
-        if fits(x.shape[-1], convolutions[0][0].shape[0], self.dtype):
-            return DenseBlockLayer.apply(x, *(tensor for pair in convolutions for tensor in pair), dtype=self.dtype)
+        _, height, width, num_feat = x.shape
+        kind = Kind(num_feat, convolutions[0][0].shape[0], len(convolutions), height, width, self.dtype)
+        if fits(kind.num_feat, kind.num_grow_ch, self.dtype):
+            tensors = [tensor for pair in convolutions for tensor in pair]
+            if self.dtype == F32 and rows_fit(kind):
+                return DenseRowsLayer.apply(x, *tensors)
+            return DenseBlockLayer.apply(x, *tensors, dtype=self.dtype)
         seen = x
         for weight, bias in convolutions[:-1]:
             seen = paddle.concat([seen, self.conv(seen, weight, bias, slope=DENSE_BLOCK_SLOPE)], -1)
