@@ -1,20 +1,23 @@
 """Networks side by side on the same images: measured where a ground truth is known, and shown."""
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from realesrgan_paddle.models.upscaler import TILE_PAD, Upscaler
+from realesrgan_paddle.options.config import MetricOptions
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.html_page import html_page
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.metrics import psnr, ssim
-from realesrgan_paddle.utils.panels import Crop, Mean, Panel, Row, most_detailed, spread
+from realesrgan_paddle.utils.panels import FIGURES, Crop, Mean, Panel, Row, most_detailed, spread
 
 INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
 SHEET, PAGE = "sheet.png", "index.html"
@@ -31,14 +34,19 @@ class Comparison:
     remark: str
     """How many images were measured, and how."""
 
+    def __str__(self) -> str:
+        """Return what was measured, and where it is shown, as lines."""
+        means = (f"  {mean.label:<16} {mean}" for mean in self.means)
+        return "\n".join([self.remark, *means, str(self.sheet), str(self.page)])
+
 
 @dataclass(frozen=True)
 class Measured:
     """One image, enlarged by each method: uint8 RGB of one size."""
 
     results: dict[str, np.ndarray]
-    scores: dict[str, tuple[float, float]]
-    """(PSNR [dB], SSIM) of each method; empty without ground truth."""
+    scores: dict[str, dict[str, float]]
+    """The metrics of each method; empty without ground truth."""
 
 
 def load_upscalers(
@@ -67,11 +75,12 @@ def compare(
     crop_size: int = 96,
     crops: int = 2,
     most_rows: int = 12,
+    metrics: Sequence[str] = ("psnr", "ssim"),
 ) -> Comparison:
     """Enlarge `inputs` by bicubic interpolation and by each network; write a sheet and a page into `output`.
 
     All images are measured; so many are shown that there are `most_rows` rows. Results are compared at the
-    scale of the largest network. Metrics are of the Y channel, without `scale` pixels at each border.
+    scale of the largest network. Metrics leave out `scale` pixels at each border; PSNR and SSIM are of the Y channel.
 
     Args:
         inputs: low-quality images.
@@ -82,24 +91,30 @@ def compare(
         crop_size: sides of the pieces in input pixels, without `crop`.
         crops: pieces of one image, without `crop`.
         most_rows: rows in all.
+        metrics: which, of `FIGURES`.
 
     Raises:
-        UserError: an image cannot be read, a ground truth has another size, or the crop is outside.
+        UserError: weights that a metric needs cannot be had, an image cannot be read, a ground truth has another
+            size, or the crop is outside.
     """
     scale = max(upscaler.scale for upscaler in upscalers.values())
     truths = _match(inputs, gt)
+    measures = _open_measures(metrics if truths else (), scale)
     shown = set(spread(inputs, max(1, most_rows // (1 if crop else crops))))
     rows: list[Row] = []
     scores = []
     for path in inputs:
         lq = to_uint8(read_rgb(path))
         pieces = _pieces(path, lq, crop, crop_size, crops) if path in shown else []
-        measured = _measure(path, lq, upscalers, scale, truths.get(path))
+        measured = _measure(path, lq, upscalers, scale, truths.get(path), measures)
         rows += [_row(path.name, lq, measured, piece, scale) for piece in pieces]
         if measured.scores:
             scores.append(measured.scores)
-    means = [Mean(name, *np.mean([score[name] for score in scores], axis=0)) for name in (scores[0] if scores else ())]
-    remark = _remark(len(inputs), len(scores), scale)
+    means = [
+        Mean(name, {metric: float(np.mean([score[name][metric] for score in scores])) for metric in metrics})
+        for name in (scores[0] if scores else ())
+    ]
+    remark = _remark(len(inputs), len(scores), scale, metrics)
     names = list(upscalers)
     headline = f"Before and after, x{scale}: {', '.join(names)}"
     page = html_page(rows, means, headline=headline, remark=remark, before=_before(names), after=names[-1])
@@ -110,7 +125,39 @@ def compare(
     return done
 
 
-def _measure(path: Path, lq: np.ndarray, upscalers: Mapping[str, Upscaler], scale: int, gt: Path | None) -> Measured:
+def usual_metrics() -> list[str]:
+    """Return the names of PSNR, SSIM, and LPIPS where its weights can be had; else stderr says why not."""
+    from realesrgan_paddle.metrics import missing_weights  # it loads Paddle, which exported graphs bring along anyway
+
+    reason = missing_weights("calculate_lpips")
+    if reason is not None:
+        sys.stderr.write(f"LPIPS is left out: {reason}\n")
+    return ["psnr", "ssim", *(["lpips"] if reason is None else [])]
+
+
+def _open_measures(metrics: Sequence[str], scale: int) -> Mapping[str, Callable[[np.ndarray, np.ndarray], float]]:
+    """Return the metrics by name: PSNR and SSIM of the Y channel, all without `scale` pixels at each border."""
+    luma = {"psnr": psnr, "ssim": ssim}
+    measures = {name: partial(luma[name], crop_border=scale, y_channel=True) for name in metrics if name in luma}
+    if set(metrics) <= set(luma):
+        return measures
+    from realesrgan_paddle.metrics import open_metric  # it loads Paddle
+
+    networks = {
+        "lpips": MetricOptions(type="calculate_lpips", crop_border=scale),
+        "dists": MetricOptions(type="calculate_dists", crop_border=scale),
+    }
+    return {**measures, **{name: open_metric(networks[name]) for name in metrics if name in networks}}
+
+
+def _measure(
+    path: Path,
+    lq: np.ndarray,
+    upscalers: Mapping[str, Upscaler],
+    scale: int,
+    gt: Path | None,
+    measures: Mapping[str, Callable[[np.ndarray, np.ndarray], float]],
+) -> Measured:
     height, width = lq.shape[0] * scale, lq.shape[1] * scale
     results = {BICUBIC: np.array(Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC))}
     results |= {name: upscaler(lq, outscale=scale) for name, upscaler in upscalers.items()}
@@ -120,10 +167,7 @@ def _measure(path: Path, lq: np.ndarray, upscalers: Mapping[str, Upscaler], scal
     if not (0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale):
         raise UserError(f"{gt}: {_size(truth)} pixels are not {scale} times the {_size(lq)} of {path}")
     truth = truth[:height, :width]
-    scores = {
-        name: (psnr(sr, truth, crop_border=scale, y_channel=True), ssim(sr, truth, crop_border=scale, y_channel=True))
-        for name, sr in results.items()
-    }
+    scores = {method: {name: measures[name](sr, truth) for name in measures} for method, sr in results.items()}
     return Measured(results | {GT: truth}, scores)
 
 
@@ -131,7 +175,7 @@ def _row(name: str, lq: np.ndarray, measured: Measured, piece: Crop, scale: int)
     """Return the panels of one piece of one image: the input's pixels enlarged, each result, the ground truth."""
     panels = [Panel(INPUT, piece.of(lq).repeat(scale, 0).repeat(scale, 1))]
     for method, result in measured.results.items():
-        note = "{:.2f} dB, {:.4f}".format(*measured.scores[method]) if method in measured.scores else ""
+        note = ", ".join(FIGURES[name].text(value) for name, value in measured.scores.get(method, {}).items())
         panels.append(Panel(method, np.ascontiguousarray(piece.of(result, scale)), note))
     return Row(f"{name}, {piece.width}x{piece.height} pixels at ({piece.x}, {piece.y})", panels)
 
@@ -161,12 +205,15 @@ def _before(names: Sequence[str]) -> str:
     return names[0] if len(names) > 1 else BICUBIC
 
 
-def _remark(count: int, measured: int, scale: int) -> str:
+def _remark(count: int, measured: int, scale: int, metrics: Sequence[str]) -> str:
     images = f"{count} image{'s' * (count != 1)}"
     if not measured:
         return f"{images}; no ground truth, so nothing is measured"
     of = "" if measured == count else f"; means over the {measured} with a ground truth"
-    return f"{images}{of}; PSNR and SSIM of the Y channel of whole images but for {scale} pixels at each border"
+    luma = [FIGURES[name].name for name in metrics if name in ("psnr", "ssim")]
+    rgb = [f"{FIGURES[name].name} (lower is better)" for name in metrics if FIGURES[name].lowest]
+    kinds = [f"{' and '.join(names)} of {what}" for names, what in ((luma, "the Y channel"), (rgb, "RGB")) if names]
+    return f"{images}{of}; {', '.join(kinds)}, whole images but for {scale} pixels at each border"
 
 
 def _size(image: np.ndarray) -> str:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realesrgan_paddle.compare import compare, load_upscalers
+from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
 from realesrgan_paddle.models.upscaler import Upscaler
 from realesrgan_paddle.tools import compare as tool
 from realesrgan_paddle.utils.errors import UserError
@@ -93,13 +93,37 @@ def test_figures_are_those_of_the_images(work):
     )
     means = {mean.label: mean for mean in done.means}
     assert list(means) == ["bicubic", "right", "wrong"]
-    assert means["right"].psnr == float("inf")
-    assert means["right"].ssim == pytest.approx(1)
-    assert means["wrong"].psnr < means["bicubic"].psnr < 40
+    assert means["right"].values["psnr"] == float("inf")
+    assert means["right"].values["ssim"] == pytest.approx(1)
+    assert means["wrong"].values["psnr"] < means["bicubic"].values["psnr"] < 40
     page = Elements(done.page.read_text(encoding="utf-8")).text
     assert "inf" in page
-    assert f"{means['wrong'].psnr:.2f}" in page
+    assert f"{means['wrong'].values['psnr']:.2f}" in page
     assert done.remark.startswith("3 images; PSNR and SSIM of the Y channel")
+
+
+@pytest.mark.paddle
+def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch, capsys):
+    from realesrgan_paddle import metrics
+
+    far = {"calculate_lpips": 0.25, "calculate_dists": 0.125}
+    monkeypatch.setattr(
+        metrics, "open_metric", lambda options: lambda sr, gt: far[options.type] * float((sr != gt).any())
+    )
+    networks = {"right": nearest(2), "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2)}
+    done = compare(inputs(work), networks, work, gt=work / "gt", metrics=["dists", "psnr", "lpips"])
+    means = {mean.label: mean for mean in done.means}
+    assert list(means["right"].values) == ["dists", "psnr", "lpips"]
+    assert str(means["wrong"]).startswith("0.1250 DISTS, ")
+    assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS")
+    page = done.page.read_text(encoding="utf-8")
+    assert "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th>" in page
+    assert '<td>right</td><td class="best">0.0000</td><td class="best">inf</td><td class="best">0.0000</td>' in page
+    assert "PSNR of the Y channel, DISTS (lower is better) and LPIPS (lower is better) of RGB" in done.remark
+    assert str(done).splitlines()[3] == f"  wrong            {means['wrong']}"
+
+    assert usual_metrics() == ["psnr", "ssim"]
+    assert capsys.readouterr().err == "LPIPS is left out: calculate_lpips: tests fetch nothing\n"
 
 
 def test_without_ground_truth_nothing_is_measured(work):
@@ -114,7 +138,7 @@ def test_without_ground_truth_nothing_is_measured(work):
 def test_some_ground_truths_may_be_missing(work):
     (work / "gt/a.png").unlink()
     done = compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt")
-    assert done.means[1].psnr == float("inf")
+    assert done.means[1].values["psnr"] == float("inf")
     assert "means over the 2 with a ground truth" in done.remark
     assert "<option>ground truth</option>" not in done.page.read_text(encoding="utf-8")
 
@@ -132,13 +156,15 @@ def test_networks_of_two_scales_meet_at_the_larger(work):
     done = compare(inputs(work)[:1], {"x1": nearest(1), "x2": nearest(2)}, work / "out", gt=work / "gt/a.png")
     pictures = Elements(done.page.read_text(encoding="utf-8")).pictures()
     assert len({picture.shape for picture in pictures.values()}) == 1
-    assert done.means[2].psnr == float("inf")
+    assert done.means[2].values["psnr"] == float("inf")
 
 
 def test_a_ground_truth_may_be_a_rest_larger(work):
     for path in (work / "gt").iterdir():
         write_image(path, np.pad(read_image(path), ((0, 1), (0, 1), (0, 0))))
-    assert compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt").means[1].psnr == float("inf")
+    assert compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt").means[1].values["psnr"] == float(
+        "inf"
+    )
 
 
 def test_rows_are_limited_and_spread(work):

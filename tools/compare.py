@@ -1,4 +1,4 @@
-"""Show networks side by side: one PNG sheet and one self-contained HTML page, with PSNR and SSIM where possible."""
+"""Show networks side by side: one PNG sheet and one self-contained HTML page, with figures where possible."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from realesrgan_paddle.models.upscaler import TILE_PAD
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.devices import DEVICES
-from realesrgan_paddle.utils.panels import Crop
+from realesrgan_paddle.utils.panels import FIGURES, Crop
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,12 +17,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     parser.add_argument("--input", required=True, nargs="+", help="low-quality images, or a folder of them")
     parser.add_argument("--gt", type=Path, help="folder of ground truths named as the inputs, or the one image")
-    parser.add_argument(
-        "--models", required=True, nargs="+", type=_named, metavar="NAME=MODEL", help="weights or exports"
-    )
+    parser.add_argument("--models", required=True, nargs="+", type=_named, metavar="NAME=MODEL", help="networks")
     parser.add_argument("--output", default="compare", help="folder for the sheet and the page")
     parser.add_argument("--crop", type=_crop, metavar="X,Y,W,H", help="what to show, in input pixels; else most detail")
     parser.add_argument("--crop_size", type=whole(1), default=96, help="sides of the pieces shown, in input pixels")
+    parser.add_argument("--metrics", nargs="+", choices=FIGURES, help="figures; else all but DISTS, which takes long")
     parser.add_argument("--tile", type=whole(0), default=0, help="longest side of a tile in input pixels; 0: no tiles")
     parser.add_argument("--tile_pad", type=whole(0), default=TILE_PAD, help="pixels a tile sees beyond its border")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
@@ -30,14 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = [path for given in args.input for path in find_inputs(given)]
 
     start_paddle()
-    from realesrgan_paddle.compare import compare, load_upscalers
+    from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
 
     upscalers = load_upscalers(args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device)
-    done = compare(inputs, upscalers, args.output, gt=args.gt, crop=args.crop, crop_size=args.crop_size)
-    print(done.remark)
-    for mean in done.means:
-        print(f"  {mean.label:<16} {mean.psnr:6.2f} dB  {mean.ssim:.4f}")
-    print(f"{done.sheet}\n{done.page}")
+    metrics = args.metrics or (usual_metrics() if args.gt else [])
+    done = compare(
+        inputs, upscalers, args.output, gt=args.gt, crop=args.crop, crop_size=args.crop_size, metrics=metrics
+    )
+    print(done)
     return 0
 
 

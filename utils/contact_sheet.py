@@ -21,7 +21,7 @@ def contact_sheet(rows: Sequence[Row], means: Sequence[Mean], headline: str) -> 
         means: one line each; none where no ground truth is known.
         headline: the first line.
     """
-    lines = [headline, *(f"{mean.label}: {mean.psnr:.2f} dB PSNR, {mean.ssim:.4f} SSIM" for mean in means)]
+    lines = [headline, *(f"{mean.label}: {mean}" for mean in means)]
     width = MARGIN + max(sum(panel.image.shape[1] + MARGIN for panel in row.panels) for row in rows)
     heights = [2 * LINE + row.panels[0].image.shape[0] + LINE + MARGIN for row in rows]
     sheet = Image.new("RGB", (width, 2 * MARGIN + LINE * len(lines) + sum(heights)), PAPER)

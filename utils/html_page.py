@@ -7,7 +7,7 @@ from html import escape
 import cv2
 import numpy as np
 
-from realesrgan_paddle.utils.panels import Mean, Panel, Row
+from realesrgan_paddle.utils.panels import FIGURES, Mean, Panel, Row
 
 STYLE = """
 body { margin: 0 auto; max-width: 1600px; padding: 0 24px 48px; background: #fff; color: #1c1c1c;
@@ -111,13 +111,18 @@ def _table(means: Sequence[Mean]) -> str:
     """Return the means as a table, the best figures bold; nothing for none."""
     if not means:
         return ""
-    best_psnr, best_ssim = max(mean.psnr for mean in means), max(mean.ssim for mean in means)
+    names = list(means[0].values)
+    best = {name: (min if FIGURES[name].lowest else max)(mean.values[name] for mean in means) for name in names}
+    heads = "".join(f"<th>{FIGURES[name].name}{' [dB]' * (FIGURES[name].unit == 'dB')}</th>" for name in names)
     lines = [
-        f"<tr><td>{escape(mean.label)}</td>{_cell(f'{mean.psnr:.2f}', mean.psnr == best_psnr)}"
-        f"{_cell(f'{mean.ssim:.4f}', mean.ssim == best_ssim)}</tr>"
+        f"<tr><td>{escape(mean.label)}</td>"
+        + "".join(
+            _cell(f"{mean.values[name]:.{FIGURES[name].digits}f}", mean.values[name] == best[name]) for name in names
+        )
+        + "</tr>"
         for mean in means
     ]
-    return f"<table><tr><th></th><th>PSNR [dB]</th><th>SSIM</th></tr>{''.join(lines)}</table>"
+    return f"<table><tr><th></th>{heads}</tr>{''.join(lines)}</table>"
 
 
 def _cell(text: str, best: bool) -> str:

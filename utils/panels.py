@@ -1,6 +1,6 @@
 """What a before/after sheet or page shows, and where to look: no networks here, only finished pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,13 +33,38 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """How a metric is written, and which way it is better."""
+
+    name: str
+    digits: int
+    unit: str = ""
+    lowest: bool = False
+
+    def text(self, value: float) -> str:
+        """Return the value with its unit, such as "27.31 dB"."""
+        return f"{value:.{self.digits}f}{self.unit and ' ' + self.unit}"
+
+
+FIGURES = {
+    "psnr": Figure("PSNR", 2, "dB"),
+    "ssim": Figure("SSIM", 4),
+    "lpips": Figure("LPIPS", 4, lowest=True),
+    "dists": Figure("DISTS", 4, lowest=True),
+}
+
+
+@dataclass(frozen=True)
 class Mean:
     """The mean metrics of one method."""
 
     label: str
-    psnr: float
-    """[dB]; may be infinite."""
-    ssim: float
+    values: Mapping[str, float]
+    """By their names in `FIGURES`; PSNR may be infinite."""
+
+    def __str__(self) -> str:
+        """Return the figures as a line, such as "27.31 dB PSNR, 0.8210 SSIM"."""
+        return ", ".join(f"{FIGURES[name].text(value)} {FIGURES[name].name}" for name, value in self.values.items())
 
 
 @dataclass(frozen=True)
