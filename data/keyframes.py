@@ -141,12 +141,13 @@ class _Work:
         """Take the frames of one video, unless that has been done."""
         info = probe(video)
         name = claim_source_name(video, self._output)
-        done = source_list(self._output, name)
+        done, unfinished = (source_list(self._output, name, finished=finished) for finished in (True, False))
         records = list(read_records(done)) if done.exists() else []
         if records and self._all_there(records):
             self.done.present += sum(record["decision"] == KEPT for record in records)
         else:
-            self._load(without=name)
+            if records or unfinished.exists():
+                self._load(without=name)
             records = self._decide(video, info, name)
         self.done.val += sum(_is_val(record) for record in records)
         self.done.dropped.update(kind(record) for record in records if record["decision"] == DROPPED)
