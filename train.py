@@ -10,7 +10,7 @@ from signal import Signals
 
 from realesrgan_paddle.options.config import Config
 from realesrgan_paddle.options.load import config_differences, dump_config, load_config
-from realesrgan_paddle.utils.board import Board
+from realesrgan_paddle.utils.board import open_board
 from realesrgan_paddle.utils.checkpoint import TrainingState, load_newest_state, load_state
 from realesrgan_paddle.utils.cli import Parser, number, run
 from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
@@ -36,7 +36,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     from realesrgan_paddle.utils.process_group import join_group
 
     group = join_group()
-    board = Board() if cfg.logger.use_tb_logger else None
+    board, unwritten = open_board(cfg.logger.use_tb_logger)
     experiment = Experiment(Path(cfg.path.experiments_root) / cfg.name, group.writes, board)
     resumed, damaged = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
@@ -55,7 +55,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, experiment.log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log)
     with experiment.reserved(), closing(batches), Interruption() as interruption:
-        experiment.open(dump_config(cfg), start if resumed else None, [*recipe, *remarks, *judge.remarks])
+        experiment.open(dump_config(cfg), start if resumed else None, [*recipe, *unwritten, *remarks, *judge.remarks])
         for iteration in range(start + 1, start if judge.stops_here() else total + 1):
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
             meter.fed()

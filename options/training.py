@@ -282,5 +282,5 @@ class LoggerOptions(Options):
     )
     use_tb_logger: bool = Field(
         default=False,
-        description="Write numbers and sheets for VisualDL, into tb_logger of the run; `pip install visualdl` first.",
+        description="Write numbers and sheets for VisualDL, into tb_logger of the run, where VisualDL is installed.",
     )

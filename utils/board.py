@@ -6,40 +6,42 @@ resumed run writes it anew from what the run has kept: no step is there twice, a
 
 import importlib.util
 import math
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realesrgan_paddle.utils.errors import UserError
-
 if TYPE_CHECKING:
     from visualdl import LogWriter
 
 
-class Board:
-    """VisualDL's records of one run; its `visualdl --logdir` may be the folder of one run or of many.
+def open_board(wanted: bool) -> tuple["Board | None", list[str]]:
+    """Return the records to write, if they are `wanted` and VisualDL is installed; else, where wanted, a remark.
 
-    Raises:
-        UserError: VisualDL is not installed.
+    Many option files ask for them, and nothing is lost without: a resume writes them from `metrics.jsonl`.
     """
+    if not wanted or importlib.util.find_spec("visualdl") is not None:
+        return (Board() if wanted else None), []
+    beside = ' "numpy<2"' if np.__version__.startswith("1.") else ""  # pandas would bring numpy 2
+    return None, [
+        f"option logger.use_tb_logger has no effect: VisualDL is not installed (pip install visualdl{beside}); "
+        "metrics.jsonl has the numbers, and tools/plot_run.py draws them"
+    ]
+
+
+class Board:
+    """VisualDL's records of one run; its `visualdl --logdir` may be the folder of one run or of many."""
 
     def __init__(self) -> None:
-        if importlib.util.find_spec("visualdl") is None:
-            beside = ' "numpy<2"' if np.__version__.startswith("1.") else ""  # pandas would bring numpy 2
-            raise UserError(
-                f"logger.use_tb_logger: VisualDL is not installed: pip install visualdl{beside}; or train without it: "
-                "logger.use_tb_logger=false (metrics.jsonl has the numbers, tools/plot_run.py draws them)"
-            )
         self._writer: LogWriter | None = None
 
     def open(self, folder: Path) -> None:
         """Begin the records in `folder`, without those of an earlier process."""
         from visualdl import LogWriter  # here, for it takes its time and most runs do without
 
-        shutil.rmtree(folder, ignore_errors=True)
+        for records in folder.glob("vdlrecords.*.log"):
+            records.unlink()
         self._writer = LogWriter(logdir=str(folder))
 
     def numbers(self, records: Iterable[tuple[int, Mapping[str, float | None]]]) -> None:
