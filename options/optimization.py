@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.options.base import Count, Decay, Natural, NonNegative, Options, Positive
@@ -98,7 +98,12 @@ class CosineAnnealingRestartLROptions(Options):
         return self
 
 
+def _multistep_unless_named(section: object) -> object:
+    return {"type": "MultiStepLR", **section} if isinstance(section, dict) else section
+
+
 SchedulerOptions = Annotated[
     MultiStepLROptions | MultiStepRestartLROptions | CosineAnnealingLROptions | CosineAnnealingRestartLROptions,
     Field(discriminator="type"),
+    BeforeValidator(_multistep_unless_named),
 ]

@@ -206,6 +206,10 @@ def test_betas_one_by_one(write):
     assert "betas" in refusal(write(MINIMAL), ["train.optim_g.beta1=0.5"])
 
 
+def test_a_schedule_without_a_type_is_multistep(write):
+    assert load_config(write(MINIMAL), ["train.scheduler.milestones=[5]"]).train.scheduler.milestones == (5,)
+
+
 def test_top_level_keys_exist():
     assert set(Config.model_fields) >= TOP_LEVEL
 
