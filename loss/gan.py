@@ -39,22 +39,20 @@ class GANLoss:
         loss = self._loss(pred, target_is_real, is_disc)
         return loss if is_disc else self.loss_weight * loss
 
+    @staticmethod
     @paddle.no_grad()
-    def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
+    def accuracy(real: Tensor, fake: Tensor) -> Tensor:
         """Return the share of the discriminator's answers that are on the right side, a scalar; 0.5: it knows nothing.
 
-        The border is 0, midway between the labels for lsgan. For wgan, of whose answers only the difference
-        means something, it is midway between the two means.
+        The border is midway between its mean answers to a picture and to what was generated of it: what the
+        picture shows moves both, long before the discriminator has found out where 0 should be.
 
         Args:
-            real: the answers to real pictures, any shape.
-            fake: those to generated pictures, same shape.
+            real: the answers to real pictures (N, ...).
+            fake: those to generated ones, in the same order.
         """
-        border: Tensor | float = 0.0
-        if self.gan_type == "lsgan":
-            border = (self.real_label_val + self.fake_label_val) / 2
-        elif self.gan_type == "wgan":
-            border = (real.mean() + fake.mean()) / 2
+        axes = list(range(1, real.ndim))
+        border = (real.mean(axes, keepdim=True) + fake.mean(axes, keepdim=True)) / 2
         right = [(real > border).astype("float32").mean(), (fake < border).astype("float32").mean()]
         return (right[0] + right[1]) / 2
 

@@ -2,7 +2,7 @@
 
 Three things were measured; what follows from none of them is called a rule of thumb:
 
-* the pilot: realesr-general-x4v3 on 168 frames of soccer in 1920x1080, 2,391 iterations of 6 crops of 160 in 14
+* the pilot: realesr-general-x4v3 on soccer frames of 1920x1080, 2,391 iterations of 6 crops of 160 in 14
   minutes of two CPU cores, Adam 2e-4 falling to a tenth, EMA 0.998, gradients clipped at 1, L1 + 0.1 LPIPS, no GAN:
   on other matches PSNR +2.0 dB, DISTS -31 % (one run, one seed, matched degradation);
 * the quickstart: 5 frames of 640x272, 300 iterations of 4 crops of 128: by then it gains nothing more;
