@@ -1,13 +1,14 @@
 """Images as arrays: RGB order, height first, gray as two dimensions."""
 
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import not_an_image, read_header, stand_upright
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # OpenCV writes others too, but saturates 16 bits to white and drops alpha without a word.
@@ -29,14 +30,18 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """Return an image as it is stored: uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.
+    """Return an image in its own type: uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.
+
+    It stands upright, as viewers show it: turned and mirrored as its Exif orientation asks. Palettes are spelled
+    out, CMYK becomes RGB, gray with alpha becomes RGBA; of several frames the first is taken.
 
     Raises:
-        UserError: the file is no image that OpenCV can decode, or has another sample type.
+        UserError: the file is no image that OpenCV can decode, has another sample type, or too many pixels.
     """
     data = Path(path).read_bytes()  # cv2.imread cannot open every file name on Windows
-    if reason := _not_an_image(data):
+    if reason := not_an_image(data):
         raise UserError(f"{path}: not a readable image ({reason})")
+    header = read_header(io.BytesIO(data), path)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:  # such as a declared size beyond OpenCV's limit
@@ -45,6 +50,8 @@ def read_image(path: str | Path) -> np.ndarray:
         raise UserError(f"{path}: not a readable image (damaged, or of a kind that OpenCV does not know)")
     if image.dtype not in (np.uint8, np.uint16):
         raise UserError(f"{path}: samples are {image.dtype}; 8-bit and 16-bit images can be read")
+    if header is not None:
+        image = stand_upright(image, header.turn)
     if image.ndim == 2:
         return image
     return cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB)
@@ -88,10 +95,3 @@ def write_image(path: str | Path, image: np.ndarray, *, png_compression: int | N
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Return a float image in [0, 1] as uint8, clipped and rounded to the nearest level."""
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
-
-
-def _not_an_image(data: bytes) -> str | None:
-    """Return why a file cannot hold a whole image, as far as that shows without decoding it."""
-    if data.startswith(b"\x89PNG") and b"IEND\xaeB`\x82" not in data:  # the end of every PNG file
-        return "cut short"
-    return disguise(data[:512])

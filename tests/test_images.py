@@ -1,0 +1,66 @@
+"""Images of every kind come out upright and in right colours; what is none is refused with the reason."""
+
+import numpy as np
+import pytest
+from odd_images import colours, encode, kinds, place, stored
+from PIL import Image
+
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import inspect
+from realesrgan_paddle.utils.images import read_image, read_rgb
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_every_kind_shows_its_colours(tmp_path, name):
+    rgb = read_rgb(place(tmp_path, name, kinds()[name]))
+    assert rgb.dtype == np.float32
+    assert np.abs(rgb * 255 - colours()).max() <= 3
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_pictures_stand_upright_and_their_headers_say_so(tmp_path, kind, orientation):
+    lossless = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    image = Image.fromarray(stored(colours(), orientation))
+    path = place(tmp_path, f"a.{kind.lower()}", encode(image, kind, orientation, **lossless))
+    assert np.abs(read_image(path).astype(int) - colours()).max() <= 3
+    header = inspect(path)
+    assert (header.height, header.width) == colours().shape[:2]
+
+
+def test_sixteen_bits_and_gray_stay_what_they_are_when_turned(tmp_path):
+    gray = colours()[..., 0].astype(np.uint16) * 257 + 3
+    path = place(tmp_path, "a.png", encode(Image.fromarray(gray), "PNG", 6))
+    assert np.array_equal(read_image(path), np.rot90(gray, -1))
+    assert read_rgb(path).shape == (24, 16, 3)
+    assert np.allclose(read_rgb(path)[..., 1], np.rot90(gray, -1) / 65535)
+
+
+def test_one_bit_is_black_and_white(tmp_path):
+    path = place(tmp_path, "a.png", encode(Image.fromarray(colours()[..., 1] > 100), "PNG"))
+    assert set(np.unique(read_image(path))) == {0, 255}
+
+
+def test_an_orientation_that_exif_does_not_know_turns_nothing(tmp_path):
+    path = place(tmp_path, "a.jpg", encode(Image.fromarray(colours()), "JPEG", 99))
+    assert read_image(path).shape == colours().shape
+
+
+def noise(kind, **options):
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    return encode(Image.fromarray(pixels), kind, **options)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_file_that_is_cut_short_is_refused(tmp_path, kind):
+    data = noise(kind)
+    path = place(tmp_path, f"a.{kind.lower()}", data[: len(data) * 2 // 3])
+    for read in (read_image, inspect):
+        with pytest.raises(UserError, match=r"not a readable image \(cut short\)"):
+            read(path)
+
+
+def test_what_a_phone_puts_behind_the_picture_does_not_matter(tmp_path):
+    path = place(tmp_path, "a.jpg", noise("JPEG") + bytes(200_000))
+    assert read_image(path).shape == (64, 64, 3)
+    assert inspect(path).width == 64
