@@ -1,6 +1,5 @@
 """Networks side by side on the same images: measured where a ground truth is known, and shown."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -125,14 +124,12 @@ def compare(
     return done
 
 
-def usual_metrics() -> list[str]:
-    """Return the names of PSNR, SSIM, and LPIPS where its weights can be had; else stderr says why not."""
+def usual_metrics() -> tuple[list[str], list[str]]:
+    """Return the names of PSNR, SSIM, and LPIPS where its weights can be had; else, a remark that says why not."""
     from realesrgan_paddle.metrics import missing_weights  # it loads Paddle, which exported graphs bring along anyway
 
     reason = missing_weights("calculate_lpips")
-    if reason is not None:
-        sys.stderr.write(f"LPIPS is left out: {reason}\n")
-    return ["psnr", "ssim", *(["lpips"] if reason is None else [])]
+    return (["psnr", "ssim"], [f"LPIPS is left out: {reason}"]) if reason else (["psnr", "ssim", "lpips"], [])
 
 
 def _open_measures(metrics: Sequence[str], scale: int) -> Mapping[str, Callable[[np.ndarray, np.ndarray], float]]:

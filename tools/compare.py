@@ -32,11 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
 
     upscalers = load_upscalers(args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device)
-    metrics = args.metrics or (usual_metrics() if args.gt else [])
+    metrics, left_out = usual_metrics() if args.gt and not args.metrics else (args.metrics or [], [])
     done = compare(
         inputs, upscalers, args.output, gt=args.gt, crop=args.crop, crop_size=args.crop_size, metrics=metrics
     )
-    print(done)
+    print(done, *left_out, sep="\n")
     return 0
 
 
