@@ -62,7 +62,7 @@ def _sharpness(luma: np.ndarray) -> tuple[float, float]:
     """
     if min(luma.shape) < TILE + SPAN:
         return 0.0, 0.0
-    sharp, detail = np.inf, 0.0
+    sharp, detail = np.array(np.inf), np.array(0.0)
     for direction in ((0, 1), (1, 0), (1, 1), (1, -1)):
         before = _difference(luma, SPAN // 2, SPAN // 2 + 1, direction)
         # Neighbouring means of 9 share 8 samples: their difference is that of the two samples at the ends.
@@ -101,11 +101,11 @@ def _blockiness(luma: np.ndarray) -> float:
     is taken over the columns of each of the 8 positions, as a cropped picture may begin anywhere: a few straight lines
     are no blocks. Strong edges are held to 10 levels.
     """
+    if luma.shape[1] < BLOCK + 3:
+        return 0.0
     differences = cv2.absdiff(luma[:, 1:], luma[:, :-1]).astype(np.float32)
     excess = np.minimum(differences[:, 1:-1] - (differences[:, :-2] + differences[:, 2:]) / 2, 10).mean(axis=0)
     whole = len(excess) // BLOCK * BLOCK
-    if not whole:
-        return 0.0
     positions = np.median(excess[:whole].reshape(-1, BLOCK), axis=0)
     activity = max(float(np.minimum(differences, 10).mean()), 0.5)
     return float(positions.max() - np.median(positions)) / activity

@@ -1,6 +1,5 @@
 """From footage to a folder of frames that are worth training on."""
 
-import errno
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from realesrgan_paddle.data.duplicates import HashIndex
 from realesrgan_paddle.data.frame_sheet import kind, write_sheet
+from realesrgan_paddle.data.frame_writer import FrameWriter
 from realesrgan_paddle.data.interlacing import field_order
 from realesrgan_paddle.data.judging import VideoJudge
 from realesrgan_paddle.data.manifest import (
@@ -33,7 +33,6 @@ from realesrgan_paddle.data.split import TRAIN, VAL, Split, SplitOptions
 from realesrgan_paddle.data.video import FieldOrder, VideoInfo, list_videos, probe
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.jobs import failure
 
 
@@ -109,19 +108,20 @@ def extract_key_frames(
     if (output / MANIFEST).exists():
         next(read_records(output / MANIFEST), None)  # raises if it is somebody else's
     _keep_settings(output, settings)
-    work = _Work(output, settings, sheet, max_gigabytes)
     failures: list[Record] = []
-    try:
-        for video in videos:
-            try:
-                work.take(video)
-            except (UserError, OSError) as error:
-                work.done.failures.append(failure(video, error))
-                failures.append(failure_record(video, work.done.failures[-1]))
-            else:
-                work.done.videos += 1
-    finally:
-        write_manifest(output, failures)
+    with FrameWriter(output, max_gigabytes * 1e9) as writer:
+        work = _Work(output, settings, sheet, writer)
+        try:
+            for video in videos:
+                try:
+                    work.take(video)
+                except (UserError, OSError) as error:
+                    work.done.failures.append(failure(video, error))
+                    failures.append(failure_record(video, work.done.failures[-1]))
+                else:
+                    work.done.videos += 1
+        finally:
+            write_manifest(output, failures)
     work.done.sheet = write_sheet(output, sheet)
     return work.done
 
@@ -129,12 +129,12 @@ def extract_key_frames(
 class _Work:
     """An extraction at work: what the set holds, and what was done."""
 
-    def __init__(self, output: Path, settings: Settings, sheet: Path, max_gigabytes: float) -> None:
+    def __init__(self, output: Path, settings: Settings, sheet: Path, writer: FrameWriter) -> None:
         self.done = FrameSet()
         self._output = output
         self._settings = settings
         self._sheet = sheet
-        self._bytes_left = max_gigabytes * 1e9
+        self._writer = writer
         self._load()
 
     def take(self, video: Path) -> None:
@@ -170,6 +170,7 @@ class _Work:
                 decided.append(frame)
         except UserError as caught:
             error = caught
+        self._writer.finish()
         overlays = judge.overlays()
         records = [frame_record(frame, video, overlays) for frame in decided]
         write_records(source_list(self._output, name, finished=error is None), records)
@@ -179,18 +180,15 @@ class _Work:
         return records
 
     def _keep(self, frame: Candidate, name: str) -> None:
-        """Write a frame, if it is not there, and let the picture go."""
+        """Have a frame written, if it is not there, and let the picture go."""
         frame.file = self._split.place(frame.file, name, frame.shot)
         target = self._output / frame.file
         if target.exists():
             self.done.present += 1
         else:
-            if self._bytes_left < 0:
-                raise OSError(errno.EDQUOT, "as much as --max_gigabytes allows is written", str(self._output))
             assert frame.image is not None
-            write_image(target, frame.image)
+            self._writer.put(target, frame.image)
             self.done.written += 1
-            self._bytes_left -= target.stat().st_size
         frame.image = None
 
     def _load(self, without: str = "") -> None:
