@@ -168,12 +168,6 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "no index.mp4": (cut(0.9), "not a readable video"),
     "half.mp4": (cut(0.5, "-movflags", "+faststart"), "cut short"),
     "a file that may not be read.mp4": (lambda path: sound(path).chmod(0), ""),
-    "a thousand wide for one high.mkv": (
-        lambda path: encoded(
-            path, "-c:v", "ffv1", "-vf", "setsar=90000:max=100000", source="color=red:size=64x64:duration=0.1"
-        ),
-        "",
-    ),
     "raw without times.mp4": (no_times, ""),
     **{f"{name}.mp4": (written(content), "") for name, content in LISTS.items()},
 }
