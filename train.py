@@ -42,7 +42,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
     ops, operators = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops, group)
-    batches = TrainingBatches(cfg, start * cfg.datasets.train.accum_iter, group)
+    batches = TrainingBatches(cfg, start * cfg.datasets.train.accum_iter, group, experiment.log)
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
     judge = Judge(cfg, step, batches, experiment, checkpoints)
     if resumed:

@@ -5,10 +5,10 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
@@ -24,6 +24,9 @@ from realesrgan_paddle.utils.seeds import Stream, generator
 
 Key = tuple[int, int]
 """(index, position): which file, and where in the stream; see `data.datasets`."""
+
+ReadBatch = tuple[Sample, list[str]]
+"""A batch, and why images were passed over for it."""
 
 BATCHES_AHEAD = 2
 """Batches that each worker may read before they are asked for."""
@@ -77,30 +80,63 @@ class EndlessSampler:
         return generator(self.seed, Stream.EPOCH, epoch).permutation(epoch_length)
 
 
-def endless_batches(dataset: Dataset, sampler: EndlessSampler, num_workers: int) -> Generator[Sample, None, None]:
+@dataclass
+class BadImages:
+    """The images that could not be read and were passed over: each is told of once, and there is a limit.
+
+    Another image stands in for one that cannot be read: the next of the data set, in its order. So what is read depends
+    on the files alone, not on the number of workers, nor on where a run was resumed.
+    """
+
+    limit: int
+    """How many different ones may be passed over."""
+    log: Callable[[str], None]
+    """Gets a line for each, in the order of the batches."""
+    seen: set[str] = field(default_factory=set)
+
+    def __call__(self, problem: str) -> None:
+        """Note a problem with an image; UserError if there are too many."""
+        if problem in self.seen:
+            return
+        self.seen.add(problem)
+        if len(self.seen) > self.limit:
+            raise too_many(problem, self.limit)
+        self.log(f"passed over, {len(self.seen)} of at most {self.limit}: {problem}")
+
+
+def too_many(problem: str, limit: int) -> UserError:
+    """Return the error for one more unreadable image than may be passed over."""
+    if limit == 0:
+        return UserError(problem)
+    return UserError(f"{problem}; more than datasets.train.max_bad_images: {limit} images cannot be read")
+
+
+def endless_batches(
+    dataset: Dataset, sampler: EndlessSampler, num_workers: int, bad: BadImages
+) -> Generator[Sample, None, None]:
     """Yield the batches that `sampler` asks for, in order: each field of the samples stacked along a first axis.
 
-    With workers, that many processes read ahead; closing the iterator ends them. They are spawned, not
-    forked, so that none inherits the threads of Paddle.
+    An image that cannot be read is told to `bad` and replaced. With workers, that many processes read ahead; closing
+    the iterator ends them. They are spawned, not forked, so that none inherits the threads of Paddle.
 
     Raises:
-        UserError: a sample could not be read, here or in a worker, or a worker died.
+        UserError: too many samples could not be read, here or in a worker, or a worker died.
     """
     if num_workers == 0:
         for keys in sampler:
-            yield _read_batch(dataset, keys)
+            yield _told(_read_batch(dataset, keys, bad.limit), bad)
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(dataset,))
-    pending: deque[Future[Sample]] = deque()
+    pending: deque[Future[ReadBatch]] = deque()
     if os.name != "nt":
         resource_tracker.ensure_running()  # were it started with the first worker, it would unblock Ctrl-C there
     try:
         for keys in sampler:
             with interrupts_wait():  # Ctrl-C is the parent's to answer, not that of the processes which this starts
-                pending.append(pool.submit(_read_in_worker, keys))
+                pending.append(pool.submit(_read_in_worker, keys, bad.limit))
             if len(pending) > BATCHES_AHEAD * num_workers:
-                yield pending.popleft().result()
+                yield _told(pending.popleft().result(), bad)
     except BrokenProcessPool:
         raise UserError(
             "a process that reads training images died, perhaps for lack of memory; "
@@ -110,9 +146,32 @@ def endless_batches(dataset: Dataset, sampler: EndlessSampler, num_workers: int)
         pool.shutdown(cancel_futures=True)
 
 
-def _read_batch(dataset: Dataset, keys: list[Key]) -> Sample:
-    samples = [dataset[key] for key in keys]
-    return tuple(np.stack(field) for field in zip(*samples, strict=True))
+def _told(read: ReadBatch, bad: BadImages) -> Sample:
+    """Return a batch, after what was passed over has been told."""
+    batch, problems = read
+    for problem in problems:
+        bad(problem)
+    return batch
+
+
+def _read_batch(dataset: Dataset, keys: list[Key], limit: int) -> ReadBatch:
+    problems: list[str] = []
+    samples = [_read_sample(dataset, key, limit, problems) for key in keys]
+    return tuple(np.stack(values) for values in zip(*samples, strict=True)), problems
+
+
+def _read_sample(dataset: Dataset, key: Key, limit: int, problems: list[str]) -> Sample:
+    """Return the sample of `key`, or of the next image that can be read; why others cannot goes to `problems`."""
+    index, position = key
+    for number in range(index, index + min(limit + 1, len(dataset))):
+        try:
+            return dataset[number % len(dataset), position]
+        except UserError as error:
+            problem = str(error)
+        except OSError as error:
+            problem = f"{error.filename}: {error.strerror or error}"
+        problems.append(problem)
+    raise too_many(problem, limit)
 
 
 _worker_dataset: Dataset
@@ -138,5 +197,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _read_in_worker(keys: list[Key]) -> Sample:
-    return _read_batch(_worker_dataset, keys)
+def _read_in_worker(keys: list[Key], limit: int) -> ReadBatch:
+    return _read_batch(_worker_dataset, keys, limit)

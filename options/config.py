@@ -129,6 +129,11 @@ class TrainDataset(KernelOptions, ImageOptions):
         default=1,
         description="Batches in an iteration: gradients are added up over so many, as if they were one batch.",
     )
+    max_bad_images: Natural = Field(
+        default=10,
+        description="How many images may go bad during training and be replaced by the next one; the log names them. "
+        "0: the first ends the run.",
+    )
 
 
 class TrainPairedDataset(ImageOptions):

@@ -1,6 +1,7 @@
 """The batches of a training run: options in; synthesised pairs, given pairs or both out."""
 
-from collections.abc import Generator, Iterator
+import sys
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 from math import floor
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import TypeVar
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.data.batches import Dataset, EndlessSampler, endless_batches
+from realesrgan_paddle.data.batches import BadImages, Dataset, EndlessSampler, endless_batches
 from realesrgan_paddle.data.datasets import HighQualityDataset, PairedDataset, Sample
 from realesrgan_paddle.data.degradation import degrade, draw, paired_random_crop
 from realesrgan_paddle.data.hold_out import hold_out
 from realesrgan_paddle.data.pool import PairPool
 from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import Config, ImageOptions
+from realesrgan_paddle.preflight import preflight
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
@@ -36,7 +38,9 @@ class TrainingBatches:
         batch_size: of the processes of `group` together; each gets its part of a batch.
     """
 
-    def __init__(self, cfg: Config, start: int, group: ProcessGroup = ALONE) -> None:
+    def __init__(
+        self, cfg: Config, start: int, group: ProcessGroup = ALONE, log: Callable[[str], None] | None = None
+    ) -> None:
         self.cfg = cfg
         self.group = group
         self.batch_size = group.size * cfg.datasets.train.batch_size_per_gpu
@@ -44,10 +48,13 @@ class TrainingBatches:
         self.number = start
         self.usm = USM()
         self.share = paired_share(cfg)
+        self.bad = BadImages(cfg.datasets.train.max_bad_images, log if log and group.writes else _to_stderr)
         train, geometry = cfg.datasets.train, (cfg.gt_size, cfg.scale, cfg.manual_seed)
         self.samples: dict[bool, Generator[Sample, None, None]] = {}  # by whether they are given pairs
         self.apart: frozenset[Path] = frozenset()
         self.held_out: list[tuple[Path, Path | None]] = []
+        images: HighQualityDataset | None = None
+        pairs: PairedDataset | None = None
         sources, paired = [], paired_until(start, self.share)
         if self.share < 1:
             if 0 < cfg.queue_size < self.batch_size:
@@ -55,16 +62,20 @@ class TrainingBatches:
                     f"queue_size {cfg.queue_size} is less than one batch of {group.size} processes, {self.batch_size} "
                     f"images; set it to {15 * self.batch_size}, for example, or to 0 for no pool"
                 )
-            images = self._hold_out(HighQualityDataset.open(train, *geometry))
+            images = HighQualityDataset.open(train, *geometry)
+        if self.share > 0:
+            pairs = PairedDataset.open(cfg.datasets.train_paired or train, *geometry)
+        files = preflight(cfg, images, pairs, resuming=start > 0)
+        if images is not None:
+            images = self._hold_out(images)
             self.samples[False] = self._samples(images, train, start - paired)
             sources.append(f"{train.name}, {len(images):,} images")
-        if self.share > 0:
+        if pairs is not None:
             options = cfg.datasets.train_paired or train
-            pairs = PairedDataset.open(options, *geometry)
             pairs = pairs.without(self.apart) if self.share < 1 else self._hold_out(pairs)
             self.samples[True] = self._samples(pairs, options, paired)
             sources.append(f"{options.name}, {len(pairs):,} pairs")
-        self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources)
+        self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources) + f"; {files}"
         if group.size > 1:
             self.sources += f"; {group.size} processes, {self.batch_size} images in a batch"
 
@@ -100,7 +111,7 @@ class TrainingBatches:
             rank=self.group.rank,
             world_size=self.group.size,
         )
-        return endless_batches(dataset, sampler, options.num_worker_per_gpu)
+        return endless_batches(dataset, sampler, options.num_worker_per_gpu, self.bad)
 
     def _given(self, gt: Tensor, lq: Tensor) -> Batch:
         """Return a batch of pairs as they were read."""
@@ -133,6 +144,10 @@ class TrainingBatches:
 
     def _batch(self, gt: Tensor, lq: Tensor) -> Batch:
         return Batch(lq=lq, gt=gt, gt_usm=gt if self._one_target else self.usm(gt))
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def paired_share(cfg: Config) -> Fraction:

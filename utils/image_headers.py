@@ -43,6 +43,8 @@ def read_header(file: IO[bytes], name: str | Path) -> Header | None:
     """
     try:
         with Image.open(file) as image:
+            if image.mode == "F":  # OpenCV decodes it, and then it is refused
+                return None
             # In Pillow, PNG's getexif decodes the picture if there is no Exif before it.
             found = image.getexif().get(_ORIENTATION) if image.format == "TIFF" or "exif" in image.info else 1
             turn = found if found in range(1, 9) else 1
