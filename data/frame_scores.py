@@ -53,6 +53,16 @@ def measure(luma: np.ndarray) -> Scores:
     )
 
 
+def share_of_detail(luma: np.ndarray) -> float:
+    """Return the share, 0 to 1, of the whole tiles of a picture, uint8 luma (H, W), that are not flat.
+
+    1 for a picture in which there is no room for a tile: it cannot be judged.
+    """
+    if min(luma.shape) < TILE + SPAN:
+        return 1.0
+    return _sharpness(luma)[1]
+
+
 def _sharpness(luma: np.ndarray) -> tuple[float, float]:
     """Return how sharp the sharpest fifth of the tiles with detail is, and the share of such tiles.
 

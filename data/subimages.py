@@ -6,6 +6,10 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import cv2
+import numpy as np
+
+from realesrgan_paddle.data.frame_scores import share_of_detail
 from realesrgan_paddle.data.manifest import overlays_by_file
 from realesrgan_paddle.data.naming import check_apart, distinct_stems
 from realesrgan_paddle.utils.atomic import atomic_path
@@ -48,15 +52,28 @@ class CropGrid:
         return [Crop(x, y, *size) for y in self.starts(height) for x in self.starts(width)]
 
 
+@dataclass(frozen=True)
+class Cut:
+    """What `extract_subimages` did."""
+
+    count: int
+    """Sub-images that are there now of these images."""
+    flat: int
+    """How many were left out, for they show next to nothing."""
+    failures: list[str]
+    """One line for each image that failed."""
+
+
 def extract_subimages(
     source: Path,
     output: Path,
     grid: CropGrid,
     *,
     manifest: Path | None = None,
+    min_detail: float = 0.0,
     threads: int | None = None,
     png_compression: int | None = 3,
-) -> tuple[int, list[str]]:
+) -> Cut:
     """Cut every image below `source` and write "name_s001.png", ... into the same folders below `output`.
 
     Gray, alpha and 16-bit images stay what they are. Files that are there already are left alone, so an
@@ -69,11 +86,9 @@ def extract_subimages(
         grid: where to cut.
         manifest: list of frames by tools/extract_keyframes.py; sub-images that touch an overlay which it names, such
             as a channel's logo, are left out (their numbers are, too).
+        min_detail: leave out sub-images of which a smaller share is not flat, see `share_of_detail`.
         threads: how many images at a time; None: one per CPU.
         png_compression: 0 (large, fast) to 9; None: OpenCV chooses.
-
-    Returns:
-        How many sub-images `output` now holds of these images, and one line for each image that failed.
 
     Raises:
         UserError: there are no images, two would get the same names, or `output` lies in `source` or was cut in
@@ -85,10 +100,18 @@ def extract_subimages(
         raise UserError(f"{source}: images differ in nothing but an ending such as x4; cut them apart from each other")
     overlays = overlays_by_file(manifest) if manifest else {}
     avoid = {(manifest.parent / file).resolve(): boxes for file, boxes in overlays.items()} if manifest else {}
-    _keep_settings(output, grid, avoids_overlays=manifest is not None)
-    work = partial(_cut_one, stems=stems, output=output, grid=grid, avoid=avoid, png_compression=png_compression)
+    _keep_settings(output, grid, min_detail, avoids_overlays=manifest is not None)
+    work = partial(
+        _cut_one,
+        stems=stems,
+        output=output,
+        grid=grid,
+        avoid=avoid,
+        min_detail=min_detail,
+        png_compression=png_compression,
+    )
     counts, failures = run_each(work, list(stems), threads=threads)
-    return sum(counts), failures
+    return Cut(sum(count for count, _ in counts), sum(flat for _, flat in counts), failures)
 
 
 def _cut_one(
@@ -97,29 +120,42 @@ def _cut_one(
     output: Path,
     grid: CropGrid,
     avoid: dict[Path, list[Crop]],
+    min_detail: float,
     png_compression: int | None,
-) -> int:
+) -> tuple[int, int]:
+    """Return how many sub-images of an image are there, and how many were left out as flat."""
     image = read_image(path)
     boxes = avoid.get(path.resolve(), [])
-    count = 0
+    count = flat = 0
     for number, crop in enumerate(grid.crops(*image.shape[:2]), 1):
         if any(crop.touches(box) for box in boxes):
+            continue
+        piece = crop.of(image)
+        if min_detail and share_of_detail(_luma(piece)) < min_detail:
+            flat += 1
             continue
         count += 1
         target = output / f"{stems[path]}_s{number:03d}.png"
         if not target.exists():
-            write_image(target, crop.of(image), png_compression=png_compression)
-    return count
+            write_image(target, piece, png_compression=png_compression)
+    return count, flat
+
+
+def _luma(image: np.ndarray) -> np.ndarray:
+    """Return the luma of an image of any kind, uint8 (H, W)."""
+    levels = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+    return levels if levels.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(levels[..., :3]), cv2.COLOR_RGB2GRAY)
 
 
 def _without_scale(stem: Path) -> Path:
     return stem.with_name(re.sub(r"(?<=\d)x[2348]$", "", stem.name))
 
 
-def _keep_settings(output: Path, grid: CropGrid, *, avoids_overlays: bool) -> None:
+def _keep_settings(output: Path, grid: CropGrid, min_detail: float, *, avoids_overlays: bool) -> None:
     """Write down how `output` is cut, or refuse if it has been cut in another way."""
     path = output / SETTINGS_FILE
-    settings = json.dumps(asdict(grid) | ({"avoids_overlays": True} if avoids_overlays else {}))
+    others = {"avoids_overlays": avoids_overlays, "min_detail": min_detail}
+    settings = json.dumps(asdict(grid) | {key: value for key, value in others.items() if value})
     if not path.exists():
         with atomic_path(path) as temporary:
             temporary.write_text(settings)

@@ -12,6 +12,7 @@ COMMANDS = {
     "quickstart": "see the whole chain at work on one video",
     "convert_torch": "convert weights between torch, Paddle, safetensors and ncnn, or get a released model",
     "extract_keyframes": "take the key frames out of a video",
+    "build_domain_set": "make a training set of videos or frames, in one go",
     "extract_subimages": "cut large images into training images",
     "generate_multiscale": "add smaller versions of training images",
     "generate_meta_info": "list training images",

@@ -36,6 +36,7 @@ REQUIRED = {  # flags without which each command does not start, all of them rig
     "describe_options": "--output out.md",
     "export_model": "--model_dir net.pdparams --save_inference_dir out",
     "extract_keyframes": "--input clip.mp4 --output out",
+    "build_domain_set": "--input images --output out",
     "extract_subimages": "--input images --output out",
     "generate_meta_info": "--input images --root . --meta_info out.txt",
     "generate_meta_info_pairdata": "--input images images --meta_info out.txt",

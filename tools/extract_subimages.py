@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.subimages import CropGrid, extract_subimages
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, number, run, whole
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -21,20 +21,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--manifest", type=Path, help="of extract_keyframes.py: leave out what shows logos, scoreboards"
     )
+    parser.add_argument(
+        "--min_detail", type=number(0, 1), default=0.0, help="drop those that are flat but for this share"
+    )
     parser.add_argument("--n_thread", type=whole(1), help="images at a time; none: one per CPU")
     parser.add_argument("--compression_level", type=whole(0, 9), default=3, help="of PNG: 0 fast to 9 small")
     args = parser.parse(argv)
     grid = CropGrid(args.crop_size, args.step, args.thresh_size)
-    count, failures = extract_subimages(
+    cut = extract_subimages(
         Path(args.input),
         Path(args.output),
         grid,
         manifest=args.manifest,
+        min_detail=args.min_detail,
         threads=args.n_thread,
         png_compression=args.compression_level,
     )
-    print(f"{args.output}: {count} sub-images; {len(failures)} images failed")
-    return report_failures(failures)
+    flat = f", {cut.flat} flat ones dropped" if args.min_detail else ""
+    print(f"{args.output}: {cut.count} sub-images{flat}; {len(cut.failures)} images failed")
+    return report_failures(cut.failures)
 
 
 if __name__ == "__main__":

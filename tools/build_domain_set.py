@@ -1,0 +1,36 @@
+"""Make a set to train on of videos or frames: frames, sub-images, smaller versions, list, in one go."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from realesrgan_paddle.data.keyframes import Settings
+from realesrgan_paddle.data.sampling import Sampling
+from realesrgan_paddle.data.selection import Selection
+from realesrgan_paddle.data.split import SplitOptions
+from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
+from realesrgan_paddle.utils.cli import Parser, group_of, run
+from realesrgan_paddle.utils.jobs import report_failures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 if a video or image failed."""
+    parser = Parser(__doc__)
+    parser.add_argument("--input", nargs="+", required=True, help="videos and folders of videos, or a folder of images")
+    parser.add_argument("--output", required=True, type=Path, help="folder of the set; new, or made by this command")
+    for group in (DomainOptions, Sampling, Selection, SplitOptions):
+        parser.add_group(group)
+    args = parser.parse(argv)
+    settings = Settings(group_of(args, Sampling), group_of(args, Selection), group_of(args, SplitOptions))
+    done = build_domain_set(args.input, args.output, group_of(args, DomainOptions), settings)
+    print(f"{args.output}: {done.frames} frames, {done.sub_images} sub-images, {done.flat} flat ones dropped")
+    if done.smaller:
+        print(f"smaller versions: {done.smaller}")
+    if done.val:
+        print(f"for validation: {done.val} images of other shots")
+    print(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
+    print(f"next: {done.command()}")
+    return report_failures(done.failures)
+
+
+if __name__ == "__main__":
+    run(main)
