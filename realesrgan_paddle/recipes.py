@@ -2,9 +2,9 @@
 
 Three things were measured; what follows from none of them is called a rule of thumb:
 
-* the pilot: realesr-general-x4v3 on soccer frames of 1920x1080, 2,391 iterations of 6 crops of 160 in 14
-  minutes of two CPU cores, Adam 2e-4 falling to a tenth, EMA 0.998, gradients clipped at 1, L1 + 0.1 LPIPS, no GAN:
-  on other matches PSNR +2.0 dB, DISTS -31 % (one run, one seed, matched degradation);
+* docs/soccer.md: realesr-general-x4v3 on 168 soccer frames of 1920x1080, 2,400 iterations of 6 crops of 160 in 40
+  minutes of one CPU core's time, Adam 2e-4 falling to a twentieth, EMA 0.998, gradients clipped at 1, L1 + 0.1 LPIPS,
+  no GAN: on other clips PSNR +2.2 dB, DISTS -28 % (one run, one seed, matched degradation);
 * the quickstart: 5 frames of 640x272, 300 iterations of 4 crops of 128: by then it gains nothing more;
 * Real-ESRGAN (Wang et al. 2021, and its option files): 12 crops of 256 on a GPU, 1e-4 with a GAN, EMA 0.999.
 """
@@ -34,9 +34,9 @@ from realesrgan_paddle.surroundings import (
 from realesrgan_paddle.utils.errors import UserError
 
 NETWORK = "realesr-general-x4v3"
-"""What is finetuned if nothing else is said: the pilot's."""
+"""What is finetuned if nothing else is said: docs/soccer.md's."""
 PASSES = 10
-"""Training sees so many times the data set's pixels; the pilot, which still gained, saw 1, the quickstart 22."""
+"""It sees so many times the data set's pixels; LPIPS still fell in docs/soccer.md, at 1; the quickstart: 22."""
 FEWEST, MOST = 300, 100_000
 """Iterations that are proposed; the soccer project published its network after 102,500."""
 GIB_PER_CROP = {True: 0.15, False: 1.5}
@@ -129,7 +129,9 @@ def choose_network(plan: Plan) -> None:
     if plan.gives("network_g"):
         plan.choose("name", "finetune", "for want of another")
         return
-    plan.choose("path.pretrain_network_g", NETWORK, "the pilot's; RealESRGAN_x4plus takes 15 times the multiplications")
+    plan.choose(
+        "path.pretrain_network_g", NETWORK, "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications"
+    )
     start = str(_at(merged(plan.chosen, plan.given), "path.pretrain_network_g"))
     spec = find(start).spec if is_released(start) else read_generator(start)[0]
     kind = next(name for name, kind in SPECS.items() if isinstance(spec, kind))
@@ -144,21 +146,21 @@ def choose_losses(plan: Plan) -> None:
     plan.choose("datasets.train.type", "RealESRGANDataset", "low-quality images are synthesised")
     plan.choose("model_type", "RealESRNetModel", "no GAN: better than the released network in minutes, measured; with "
                 "one: --yml_path options/finetune_realesr_general_x4v3.yml")  # fmt: skip
-    plan.choose("train.pixel_opt", {"type": "L1Loss"}, "the pilot's")
+    plan.choose("train.pixel_opt", {"type": "L1Loss"}, "docs/soccer.md's")
     if not plan.gives("train.perceptual_opt"):
-        plan.choose("train.lpips_opt", {"loss_weight": 0.1}, "the pilot's: L1 alone blurs")
+        plan.choose("train.lpips_opt", {"loss_weight": 0.1}, "docs/soccer.md's: L1 alone blurs")
     if _at(plan.given, "model_type") == "RealESRGANModel":
         plan.choose("network_d", {"type": "UNetDiscriminatorSN"}, "Real-ESRGAN's")
         plan.choose("train.gan_opt", {"loss_weight": 0.1}, "Real-ESRGAN's")
         plan.choose("train.optim_d.lr", 1e-4, "Real-ESRGAN's")
     else:
-        plan.choose("gt_usm", False, "unsharpened as in the pilot: sharpened targets teach halos")
+        plan.choose("gt_usm", False, "unsharpened as in docs/soccer.md: sharpened targets teach halos")
 
 
 def choose_crops(plan: Plan, images: Images, generator: Generator, machine: Machine) -> None:
     """Choose the size of the crops, how many make a batch, and who reads them."""
     wanted = 160 if generator.small else 256 if machine.gpu else 128
-    why = "the pilot's" if generator.small else "Real-ESRGAN's" if machine.gpu else "a rule of thumb for a CPU"
+    why = "docs/soccer.md's" if generator.small else "Real-ESRGAN's" if machine.gpu else "a rule of thumb for a CPU"
     # Synthesis degrades a crop of 400 for a patch of 256 (Real-ESRGAN's ratio).
     fits = images.short_side * (256 if plan.config.high_order_degradation else 400) // 400 // 16 * 16
     if fits < wanted:
@@ -166,7 +168,7 @@ def choose_crops(plan: Plan, images: Images, generator: Generator, machine: Mach
     plan.choose("gt_size", wanted, why)
 
     together = 12 if machine.gpu else 6 if generator.small else 4
-    why = "Real-ESRGAN's on each GPU" if machine.gpu else "the pilot's" if generator.small else "a rule of thumb"
+    why = "Real-ESRGAN's on each GPU" if machine.gpu else "docs/soccer.md's" if generator.small else "a rule of thumb"
     room = machine.memory / 2 / GIB_PER_CROP[generator.small] / (plan.config.gt_size / 256) ** 2
     parts = math.ceil(together / max(1, math.floor(min(together, room))))
     plan.choose("datasets.train.batch_size_per_gpu", math.ceil(together / parts), why)
@@ -181,10 +183,10 @@ def choose_optimizers(plan: Plan, generator: Generator) -> None:
     if gan:
         plan.choose("train.optim_g.lr", 1e-4, "Real-ESRGAN's with a GAN")
     elif generator.small:
-        plan.choose("train.optim_g.lr", 2e-4, "the pilot's")
+        plan.choose("train.optim_g.lr", 2e-4, "docs/soccer.md's")
     else:
         plan.choose("train.optim_g.lr", 1e-4, "half of the small network's, a rule of thumb")
-    plan.choose("train.optim_g.grad_clip", 1.0, "the pilot's: one odd batch cannot undo much")
+    plan.choose("train.optim_g.grad_clip", 1.0, "docs/soccer.md's: one odd batch cannot undo much")
     if gan and plan.config.path.pretrain_network_d is None:
         plan.choose("train.net_d_init_until", 0.8, "the new discriminator learns alone until it is right that often")
         plan.choose("train.net_d_init_iters", 1000, "but no longer; a rule of thumb")
@@ -196,7 +198,7 @@ def choose_total(plan: Plan, images: Images) -> None:
     total = _rounded(min(MOST, max(FEWEST, PASSES * images.pixels / pixels)))
     seen = pixels * total / images.pixels
     plan.choose("train.total_iter", total, f"the images' pixels are seen {seen:.2g} times then, a rule of thumb: the "
-                "pilot still gained at 1, the quickstart no longer at 22; validation keeps the best")  # fmt: skip
+                "network of docs/soccer.md still gained at 1, the quickstart's not at 22; best is kept")  # fmt: skip
 
 
 def choose_total_by_the_clock(plan: Plan, minutes: float) -> None:
@@ -212,10 +214,10 @@ def choose_schedule(plan: Plan) -> None:
     total, rate = plan.config.train.total_iter, plan.config.train.optim_g.lr
     decay = round(1 - min(0.01, max(0.001, 5 / total)), 3)
     plan.choose(
-        "train.ema_decay", decay, "as the pilot's a mean over about a fifth of the run; 1,000 iterations at most"
+        "train.ema_decay", decay, "as docs/soccer.md's a mean over about a fifth of the run; 1,000 iterations at most"
     )
     cosine = {"type": "CosineAnnealingLR", "T_max": total, "eta_min": rate / 10}
-    plan.choose("train.scheduler", cosine, "falling to a tenth, as the pilot's")
+    plan.choose("train.scheduler", cosine, "falling to a tenth, as docs/soccer.md's")
     often = min(total, max(100, _rounded(total / 8)))
     if plan.config.val is not None:
         plan.choose("val.val_freq", often, "eight validations, but at least 100 iterations apart")

@@ -48,7 +48,7 @@ def line(lines, key):
     return found
 
 
-def test_the_pilots_options_are_proposed_for_a_small_network_on_a_cpu(frames):
+def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     cfg, lines = auto_recipe(None, dataroot_gt=frames)
     assert (cfg.path.pretrain_network_g, cfg.network_g.num_conv) == ("realesr-general-x4v3", 32)
     assert (cfg.model_type, cfg.train.lpips_opt.loss_weight, cfg.gt_usm) == ("RealESRNetModel", 0.1, False)
@@ -60,7 +60,7 @@ def test_the_pilots_options_are_proposed_for_a_small_network_on_a_cpu(frames):
 
 
 def test_the_file_for_a_cpu_says_the_same(frames):
-    """But for the number of iterations, which is the pilot's."""
+    """But for the number of iterations, which is docs/soccer.md's."""
     file = load_config(ROOT / "options/finetune_cpu.yml")
     cfg, _ = auto_recipe(None, ["train.total_iter=2400"], frames)
     assert (cfg.train.model_dump(), cfg.network_g, cfg.gt_size) == (
@@ -101,7 +101,7 @@ def test_what_is_given_stays_and_is_said(frames, tmp_path):
     cfg, lines = auto_recipe(str(file), ["train.total_iter=5000"], frames)
     assert (cfg.gt_size, cfg.train.total_iter, cfg.train.optim_g.lr) == (64, 5000, 3e-4)
     assert cfg.train.scheduler.milestones == (9,)
-    assert line(lines, "gt_size").startswith("gt_size: 64  (as given; the recipe's: 160, the pilot's")
+    assert line(lines, "gt_size").startswith("gt_size: 64  (as given; the recipe's: 160, docs/soccer.md's")
     assert "as given" in line(lines, "train.total_iter") and cfg.logger.save_checkpoint_freq == 620
 
 
