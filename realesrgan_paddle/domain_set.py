@@ -161,7 +161,8 @@ def _write_validation(frames: Path, output: Path, options: DomainOptions) -> tup
     stems = distinct_stems(frames)
     work = partial(_write_middle, stems=stems, output=output / "HR", side=options.crop_size, scale=options.scale)
     _, failures = run_each(work, list(stems))
-    written = write_lq_folder(LQConfig(dataroot_gt=str(output / "HR"), scale=options.scale), output / "LR")
+    degradation = LQConfig.model_validate({"dataroot_gt": str(output / "HR"), "scale": options.scale})
+    written = write_lq_folder(degradation, output / "LR")
     return len(written.pairs), [*failures, *written.failures]
 
 
