@@ -2,7 +2,8 @@
 
 Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data",
 figure 2 and section 3; the order of operations is that of realesrgan/models/realesrgan_model.py.
-What is random is drawn first (`draw`), then applied (`degrade`). Tensors are float32 RGB (N, 3, H, W).
+What a domain adds (data/domain.py) comes last. What is random is drawn first (`draw`), then applied (`degrade`).
+Tensors are float32 RGB (N, 3, H, W).
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.data.blur import blur
+from realesrgan_paddle.data.domain import DomainDraws, apply_domain, draw_domain
 from realesrgan_paddle.data.jpeg import jpeg
 from realesrgan_paddle.data.noise import add_gaussian_noise, add_poisson_noise, normal_fields, poisson_counts
 from realesrgan_paddle.data.resize import ResizeMode, resize_by, resize_to
@@ -57,10 +59,12 @@ class Draws:
     final_mode: ResizeMode
     jpeg_last: bool
     """The last JPEG compression comes after the final resize and sinc filter, else before them."""
+    domain: tuple[DomainDraws, ...] = ()
+    """What else is done to each sample's low-quality image; empty where the options name nothing."""
 
     def of(self, samples: slice) -> "Draws":
         """Return the choices for some samples of the batch: `degrade` makes of them what it makes of them in it."""
-        return replace(self, first=self.first.of(samples), second=self.second.of(samples))
+        return replace(self, first=self.first.of(samples), second=self.second.of(samples), domain=self.domain[samples])
 
 
 def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -> Draws:
@@ -71,6 +75,7 @@ def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -
         second_blur=rng.random() < options.second_blur_prob,
         final_mode=_draw_mode(rng),
         jpeg_last=rng.random() < 0.5,
+        domain=draw_domain(options, rng, batch_size),  # last: what is off must not move the other draws
     )
 
 
@@ -113,14 +118,14 @@ def degrade(gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int)
     out = resize_to(out, [int(height * second.factor), int(width * second.factor)], second.mode)
     out = add_noise(out, second)
 
-    quality = paddle.to_tensor(second.quality)
     if draws.jpeg_last:
         out = blur(resize_to(out, [height, width], draws.final_mode), final_kernel)
-        out = jpeg(out, quality)
+        out = _last_jpeg(out, draws)
     else:
-        out = jpeg(out, quality)
+        out = _last_jpeg(out, draws)
         out = blur(resize_to(out, [height, width], draws.final_mode), final_kernel)
-    return paddle.round(paddle.clip(out, 0, 1) * 255) / 255
+    levels = paddle.round(paddle.clip(out, 0, 1) * 255)
+    return _apply_domain(levels, draws.domain) / 255
 
 
 def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
@@ -130,6 +135,23 @@ def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
     if draws.gaussian:
         return add_gaussian_noise(image, normal_fields(image.shape[1:], draws.field_seeds), strength, gray)
     return add_poisson_noise(image, strength, gray, partial(poisson_counts, seeds=draws.field_seeds))
+
+
+def _last_jpeg(image: Tensor, draws: Draws) -> Tensor:
+    """Return `image` after the second pass' JPEG, but for samples that a video codec will compress instead."""
+    compressed = jpeg(image, paddle.to_tensor(draws.second.quality))
+    filmed = [sample.video is not None for sample in draws.domain]
+    if not any(filmed):
+        return compressed
+    return paddle.where(paddle.to_tensor(filmed).reshape([-1, 1, 1, 1]), image, compressed)
+
+
+def _apply_domain(levels: Tensor, draws: Sequence[DomainDraws]) -> Tensor:
+    """Return whole levels, float32 RGB (N, 3, H, W) in [0, 255], after what is done to them on the host."""
+    if not draws:
+        return levels
+    images = levels.numpy().astype(np.uint8).transpose(0, 2, 3, 1)
+    return paddle.to_tensor(np.stack(apply_domain(images, draws)).transpose(0, 3, 1, 2).astype(np.float32))
 
 
 def paired_random_crop(

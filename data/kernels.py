@@ -1,4 +1,4 @@
-"""The blur kernels of Real-ESRGAN's degradation: six gaussian-like kinds and the sinc filter (numpy only).
+"""The blur kernels of Real-ESRGAN's degradation: six gaussian-like kinds, the sinc filter; and motion (no Paddle).
 
 Formulas: Wang et al. 2021, "Real-ESRGAN", sections 3.1 and 3.4; draws as in its training data set
 (realesrgan/data/realesrgan_dataset.py). Sizes and standard deviations are in pixels, angles in radians.
@@ -7,6 +7,7 @@ Formulas: Wang et al. 2021, "Real-ESRGAN", sections 3.1 and 3.4; draws as in its
 from typing import NamedTuple
 
 import numpy as np
+from scipy.signal import convolve2d
 from scipy.special import j1
 
 from realesrgan_paddle.options.config import BlurOptions, KernelOptions
@@ -26,7 +27,10 @@ class Kernels(NamedTuple):
 
 
 def draw_kernels(options: KernelOptions, rng: np.random.Generator) -> Kernels:
-    """Return one sample's kernels, padded with zeros to `blur_kernel_size`, `blur_kernel_size2` and again that."""
+    """Return one sample's kernels, padded with zeros to `blur_kernel_size`, `blur_kernel_size2` and again that.
+
+    Where there may be motion, it is joined into the first, which is larger then by the longest motion.
+    """
     first = draw_blur_kernel(options.first_blur, rng)
     second = draw_blur_kernel(options.second_blur, rng)
     largest = options.blur_kernel_size2
@@ -34,6 +38,8 @@ def draw_kernels(options: KernelOptions, rng: np.random.Generator) -> Kernels:
         final = sinc_kernel(_draw_size(largest, rng), cutoff=rng.uniform(np.pi / 3, np.pi))
     else:
         final = np.ones((1, 1))
+    if options.motion_blur_prob:
+        first = _add_motion(first, options, rng)
     return Kernels(first, second, _pad(final, largest))
 
 
@@ -76,6 +82,34 @@ def sinc_kernel(size: int, cutoff: float) -> np.ndarray:
     centre = radius == 0
     ripple = cutoff * j1(cutoff * radius) / (2 * np.pi * np.where(centre, 1, radius))
     return _normalized(np.where(centre, cutoff**2 / (4 * np.pi), ripple))
+
+
+def motion_kernel(size: int, length: float, theta: float) -> np.ndarray:
+    """Return a straight line through the centre, `length` pixels long, as a motion leaves it: float64 (size, size).
+
+    Points every eighth of a pixel, each shared among the four pixels around it; they sum to 1.
+
+    Args:
+        size: side of the kernel in pixels, odd and more than `length`.
+        length: of the motion while the shutter is open; 0 is none.
+        theta: its direction.
+    """
+    along = np.linspace(-length / 2, length / 2, 1 + int(np.ceil(8 * length)))
+    x, y = size // 2 + along * np.cos(theta), size // 2 + along * np.sin(theta)
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    kernel = np.zeros((size + 1, size + 1))  # a line that ends on the last pixel has a share of 0 in the next
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        share = (1 - np.abs(x - left - right)) * (1 - np.abs(y - top - down))
+        np.add.at(kernel, (top + down, left + right), share)
+    return _normalized(kernel[:size, :size])
+
+
+def _add_motion(kernel: np.ndarray, options: KernelOptions, rng: np.random.Generator) -> np.ndarray:
+    """Return `kernel` followed by a motion or, drawn so, by none: float32, of one size for all draws."""
+    moves = rng.random() < options.motion_blur_prob
+    length, theta = rng.uniform(*options.motion_blur_range), rng.uniform(0, np.pi)
+    size = 2 * int(np.ceil(options.motion_blur_range[1] / 2)) + 1
+    return convolve2d(kernel, motion_kernel(size, length if moves else 0, theta)).astype(np.float32)
 
 
 def _draw_size(largest: int, rng: np.random.Generator) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from realesrgan_paddle.data.codec import check_installed
 from realesrgan_paddle.data.degradation import degrade, draw
 from realesrgan_paddle.data.kernels import draw_kernels
 from realesrgan_paddle.data.meta_info import PAIR_SEPARATOR, image_paths
@@ -65,8 +66,10 @@ def write_lq_folder(options: LQConfig, save_dir: Path, *, overwrite: bool = Fals
         overwrite: make those again that are there; else they are left alone.
 
     Raises:
-        UserError: there are no images, two of them would get one name, or `save_dir` is among them or no folder.
+        UserError: there are no images, two of them would get one name, `save_dir` is among them or no folder, or a
+            video codec is asked for without PyAV.
     """
+    check_installed(options)
     root = Path(options.dataroot_gt)
     if options.meta_info is None:
         check_apart(save_dir, root)

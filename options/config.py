@@ -22,7 +22,15 @@ from realesrgan_paddle.options.optimization import (
     OptimizerOptions,
     SchedulerOptions,
 )
-from realesrgan_paddle.options.synthesis import BlurOptions, KernelOptions, LQConfig, PassOptions, SynthesisOptions
+from realesrgan_paddle.options.synthesis import (
+    BlurOptions,
+    CodecName,
+    DeinterlaceName,
+    KernelOptions,
+    LQConfig,
+    PassOptions,
+    SynthesisOptions,
+)
 from realesrgan_paddle.options.training import (
     HELD_OUT,
     LPIPS_SMALLEST,
@@ -44,11 +52,13 @@ __all__ = [
     "HELD_OUT",
     "ArtifactLossOptions",
     "BlurOptions",
+    "CodecName",
     "ColorLossOptions",
     "Config",
     "CosineAnnealingLROptions",
     "CosineAnnealingRestartLROptions",
     "Datasets",
+    "DeinterlaceName",
     "DistillationLossOptions",
     "DomainLimits",
     "DriftOptions",

@@ -1,10 +1,12 @@
 """How low-quality images are synthesised: Real-ESRGAN's second-order degradation.
 
 Defaults are those of Real-ESRGAN's train_realesrgan_x4plus.yml (Wang et al. 2021, section 4.1). A key that
-ends in 2 belongs to the second pass. The yml keeps the keys flat; `SynthesisOptions.first_pass`,
+ends in 2 belongs to the second pass. What a domain adds to it (motion blur, halos, interlacing, video codecs) is
+off by default. The yml keeps the keys flat; `SynthesisOptions.first_pass`,
 `.second_pass` and `KernelOptions.first_blur`, `.second_blur` give one pass's values under one set of names.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,8 +14,12 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.options.base import (
+    CRF,
+    VP9CRF,
+    Count,
     CropSize,
     KernelSize,
+    MotionLength,
     Natural,
     NonNegative,
     Options,
@@ -21,6 +27,7 @@ from realesrgan_paddle.options.base import (
     Positive,
     Probabilities,
     Probability,
+    QScale,
     Quality,
     ResizeRange,
     Scale,
@@ -31,6 +38,9 @@ from realesrgan_paddle.options.base import (
 KernelName = Literal["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
 KERNEL_NAMES: tuple[KernelName, ...] = get_args(KernelName)
 KERNEL_PROB = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
+CodecName = Literal["h264", "hevc", "mpeg2", "vp9"]
+CODEC_NAMES: tuple[CodecName, ...] = get_args(CodecName)
+DeinterlaceName = Literal["weave", "bob", "blend"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +100,47 @@ class SynthesisOptions(Options):
     gray_noise_prob2: Probability = Field(default=0.4, description="As gray_noise_prob.")
     jpeg_range2: Ordered[Quality] = Field(default=(30, 95), description="As jpeg_range.")
 
+    halo_prob: Probability = Field(
+        default=0, description="Chance that edges of the low-quality image get halos, as cameras and broadcasters add."
+    )
+    halo_range: Ordered[NonNegative] = Field(
+        default=(0.3, 1.5), description="How much of the luma's difference from its blur is added."
+    )
+    halo_sigma: Ordered[Positive] = Field(
+        default=(0.7, 2), description="Standard deviation of that blur, in pixels of the low-quality image."
+    )
+    interlace_prob: Probability = Field(
+        default=0, description="Chance that the low-quality image is of two fields, between which the picture moved."
+    )
+    interlace_shift: Ordered[Count] = Field(
+        default=(1, 4), description="How far it moved sideways, in pixels of the low-quality image."
+    )
+    interlace_list: tuple[DeinterlaceName, ...] = Field(
+        default=("weave", "bob", "blend"),
+        min_length=1,
+        description="What became of the fields, one is drawn: weave leaves the comb, bob keeps one and fills in its "
+        "lines, blend mixes both.",
+    )
+    video_prob: Probability = Field(
+        default=0,
+        description="Chance that a video codec compresses the low-quality image, in place of the last JPEG. "
+        "Needs PyAV: pip install av.",
+    )
+    codec_list: tuple[CodecName, ...] = Field(default=CODEC_NAMES, description="Video codecs to draw from.")
+    codec_prob: Probabilities = Field(default=(0.5, 0.2, 0.2, 0.1), description="Chance of each codec in codec_list.")
+    h264_crf: Ordered[CRF] = Field(default=(20, 36), description="CRF of H.264, 0 (best) to 51.")
+    hevc_crf: Ordered[CRF] = Field(default=(22, 38), description="CRF of HEVC, 0 (best) to 51.")
+    mpeg2_qscale: Ordered[QScale] = Field(default=(3, 20), description="Quantiser of MPEG-2, 1 (best) to 31.")
+    vp9_crf: Ordered[VP9CRF] = Field(default=(28, 56), description="CRF of VP9, 0 (best) to 63.")
+    chroma_422_prob: Probability = Field(
+        default=0.1, description="Chance that a video has chroma of half the width (4:2:2); else half the height too."
+    )
+    video_motion: NonNegative = Field(
+        default=2,
+        le=16,
+        description="The video's frames are the image, moved each way by up to so many pixels from one to the next.",
+    )
+
     gt_size: CropSize = Field(
         default=256, description="Side of a training crop of the ground truth, in pixels, a multiple of 8."
     )
@@ -98,6 +149,16 @@ class SynthesisOptions(Options):
         description="Pairs in the pool from which batches are drawn, so that one batch mixes degradations of "
         "different iterations; 0: no pool.",
     )
+
+    @model_validator(mode="after")
+    def _one_chance_for_each_codec(self) -> Self:
+        _check_chances("codec_list", self.codec_list, "codec_prob", self.codec_prob)
+        return self
+
+    @property
+    def codec_qualities(self) -> dict[CodecName, tuple[float, float]]:
+        """Limits of each codec's CRF or quantiser."""
+        return {"h264": self.h264_crf, "hevc": self.hevc_crf, "mpeg2": self.mpeg2_qscale, "vp9": self.vp9_crf}
 
     @property
     def first_pass(self) -> PassOptions:
@@ -153,17 +214,17 @@ class KernelOptions(Options):
         default=0.8, description="Chance of a sinc filter around the last JPEG compression."
     )
 
+    motion_blur_prob: Probability = Field(
+        default=0, description="Chance that something moved during the exposure: a blur along a line, before all else."
+    )
+    motion_blur_range: Ordered[MotionLength] = Field(
+        default=(3, 15), description="Length of that line, in pixels of the ground truth; its direction is any."
+    )
+
     @model_validator(mode="after")
     def _one_chance_for_each_kernel(self) -> Self:
-        for kinds, chances, suffix in (
-            (self.kernel_list, self.kernel_prob, ""),
-            (self.kernel_list2, self.kernel_prob2, "2"),
-        ):
-            if len(kinds) != len(chances):
-                raise ValueError(
-                    f"kernel_list{suffix} has {len(kinds)} entries and kernel_prob{suffix} has {len(chances)}; "
-                    "give one chance for each kind"
-                )
+        _check_chances("kernel_list", self.kernel_list, "kernel_prob", self.kernel_prob)
+        _check_chances("kernel_list2", self.kernel_list2, "kernel_prob2", self.kernel_prob2)
         return self
 
     @property
@@ -208,3 +269,10 @@ class LQConfig(SynthesisOptions, KernelOptions):
     ignored: dict[str, str] = Field(
         default={}, exclude=True, description="Set by the loader: keys of the file that mean nothing here, and why."
     )
+
+
+def _check_chances(kinds_key: str, kinds: Sequence[str], chances_key: str, chances: Sequence[float]) -> None:
+    if len(kinds) != len(chances):
+        raise ValueError(
+            f"{kinds_key} has {len(kinds)} entries and {chances_key} has {len(chances)}; give one chance for each kind"
+        )

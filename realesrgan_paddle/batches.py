@@ -11,6 +11,7 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.data.batches import BadImages, Dataset, EndlessSampler, endless_batches
+from realesrgan_paddle.data.codec import check_installed
 from realesrgan_paddle.data.datasets import HighQualityDataset, PairedDataset, Sample
 from realesrgan_paddle.data.degradation import degrade, draw, paired_random_crop
 from realesrgan_paddle.data.hold_out import hold_out
@@ -57,6 +58,7 @@ class TrainingBatches:
         pairs: PairedDataset | None = None
         sources, paired = [], paired_until(start, self.share)
         if self.share < 1:
+            check_installed(cfg)
             if 0 < cfg.queue_size < self.batch_size:
                 raise UserError(
                     f"queue_size {cfg.queue_size} is less than one batch of {group.size} processes, {self.batch_size} "
