@@ -42,6 +42,11 @@ class PassDraws:
     field_seeds: np.ndarray
     """Seeds from which each sample's field of noise is drawn: int64 (N,)."""
 
+    def __str__(self) -> str:
+        """Return what is done to the first sample, such as "x0.52, gaussian noise 12, JPEG 71"."""
+        noise = "gaussian" if self.gaussian else "poisson"
+        return f"x{self.factor:.2f}, {noise} noise {self.strength[0]:.2g}, JPEG {self.quality[0]:.0f}"
+
     def of(self, samples: slice) -> "PassDraws":
         """Return the choices for some samples of the batch."""
         each = ("strength", "gray", "quality", "field_seeds")
@@ -61,6 +66,10 @@ class Draws:
     """The last JPEG compression comes after the final resize and sinc filter, else before them."""
     domain: tuple[DomainDraws, ...] = ()
     """What else is done to each sample's low-quality image; empty where the options name nothing."""
+
+    def __str__(self) -> str:
+        """Return what is done to the first sample; a video has taken the place of the second JPEG."""
+        return "; ".join(filter(None, [str(self.first), str(self.second), *map(str, self.domain[:1])]))
 
     def of(self, samples: slice) -> "Draws":
         """Return the choices for some samples of the batch: `degrade` makes of them what it makes of them in it."""

@@ -9,8 +9,8 @@ import numpy as np
 import paddle
 
 from realesrgan_paddle.data.codec import check_installed
-from realesrgan_paddle.data.degradation import degrade, draw
-from realesrgan_paddle.data.kernels import draw_kernels
+from realesrgan_paddle.data.degradation import Draws, degrade, draw
+from realesrgan_paddle.data.kernels import Kernels, draw_kernels
 from realesrgan_paddle.data.meta_info import PAIR_SEPARATOR, image_paths
 from realesrgan_paddle.data.naming import check_apart
 from realesrgan_paddle.data.usm import USM
@@ -79,7 +79,7 @@ def write_lq_folder(options: LQConfig, save_dir: Path, *, overwrite: bool = Fals
     # One at a time: Paddle has one random generator for all threads.
     written, failures = run_each(partial(_write_lq, targets=targets, options=options), todo, threads=1)
     there = targets.keys() - (set(todo) - set(written))
-    pairs = {_name(path, root): _name(targets[path], save_dir) for path in targets if path in there}
+    pairs = {source_name(path, root): source_name(targets[path], save_dir) for path in targets if path in there}
     return Written(pairs, len(targets) - len(todo), failures)
 
 
@@ -110,14 +110,19 @@ def make_lq(gt: np.ndarray, name: str, options: LQConfig) -> np.ndarray:
         name: name relative to the folder of ground truth, with forward slashes.
         options: how it is degraded.
     """
-    rng = np.random.default_rng([options.manual_seed, *name.encode("utf-8", "surrogateescape")])
     height, width = (side - side % options.scale for side in gt.shape[:2])
     image = paddle.to_tensor(np.ascontiguousarray(gt[:height, :width].transpose(2, 0, 1)))[None]
     if options.gt_usm:
         image = USM()(image)
-    kernels = [paddle.to_tensor(kernel[None]) for kernel in draw_kernels(options, rng)]
-    lq = degrade(image, kernels, draw(options, rng, 1), options.scale)
+    kernels, draws = lq_draws(name, options)
+    lq = degrade(image, [paddle.to_tensor(kernel[None]) for kernel in kernels], draws, options.scale)
     return to_uint8(lq[0].numpy().transpose(1, 2, 0))
+
+
+def lq_draws(name: str, options: LQConfig) -> tuple[Kernels, Draws]:
+    """Return what is random in the low-quality version of the image of this name."""
+    rng = np.random.default_rng([options.manual_seed, *name.encode("utf-8", "surrogateescape")])
+    return draw_kernels(options, rng), draw(options, rng, 1)
 
 
 def _write_lq(path: Path, targets: Mapping[Path, Path], options: LQConfig) -> Path:
@@ -126,7 +131,7 @@ def _write_lq(path: Path, targets: Mapping[Path, Path], options: LQConfig) -> Pa
         raise UserError(
             f"{path}: {gt.shape[1]}x{gt.shape[0]} pixels are too few to be made {options.scale} times smaller"
         )
-    write_image(targets[path], make_lq(gt, _name(path, Path(options.dataroot_gt)), options))
+    write_image(targets[path], make_lq(gt, source_name(path, Path(options.dataroot_gt)), options))
     return path
 
 
@@ -135,7 +140,7 @@ def _targets(paths: Sequence[Path], root: Path, save_dir: Path) -> dict[Path, Pa
     outside = [path for path in paths if not path.is_relative_to(root) or ".." in path.relative_to(root).parts]
     if outside:
         raise UserError(f"{outside[0]}: not in {root}; meta_info must name images inside dataroot_gt")
-    targets = {path: (save_dir / _name(path, root)).with_suffix(".png") for path in paths}
+    targets = {path: (save_dir / source_name(path, root)).with_suffix(".png") for path in paths}
     sources: dict[Path, Path] = {}
     for path, target in targets.items():
         if sources.setdefault(target, path) != path:
@@ -147,5 +152,6 @@ def _targets(paths: Sequence[Path], root: Path, save_dir: Path) -> dict[Path, Pa
     return targets
 
 
-def _name(path: Path, root: Path) -> str:
+def source_name(path: Path, root: Path) -> str:
+    """Return the name of an image relative to its folder, with forward slashes."""
     return path.relative_to(root).as_posix()

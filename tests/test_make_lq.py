@@ -178,3 +178,17 @@ def test_a_name_that_no_line_can_hold(folder: Path):
     with pytest.raises(UserError, match="cannot hold the name"):
         make(folder, "--meta_info", folder / "pairs.txt")
     assert (folder / "LQ" / "a, b.png").exists() and not (folder / "pairs.txt").exists()
+
+
+def test_the_preview_shows_the_very_images_that_are_written(folder: Path, capsys: pytest.CaptureFixture):
+    yml, sheet = folder / "lq.yml", folder / "sheet.png"
+    assert command("--yml_path", yml, "--preview", sheet) == 0
+    assert capsys.readouterr().out == f"{sheet}: 3 images and what becomes of them\n"
+    assert not (folder / "LQ").exists()
+    make(folder)
+    pixels = read_image(sheet)
+    lq = read_image(folder / "LQ" / "a.png")
+    windows = np.lib.stride_tricks.sliding_window_view(pixels[..., 0], lq.shape[:2])
+    assert (windows == lq[..., 0]).all(axis=(2, 3)).any()
+    with pytest.raises(SystemExit):
+        command("--yml_path", yml)
