@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from realesrgan_paddle.data.codec import check_installed
 from realesrgan_paddle.data.lq import lq_draws, make_lq, source_name
 from realesrgan_paddle.data.meta_info import image_paths
 from realesrgan_paddle.options.config import LQConfig
@@ -29,8 +30,9 @@ def write_preview(options: LQConfig, path: Path) -> int:
         path: the PNG to write.
 
     Raises:
-        UserError: there are no images, or one is unreadable or tiny.
+        UserError: there are no images, one is unreadable or tiny, or PyAV is missing.
     """
+    check_installed(options)
     check_target(path)
     paths = spread(image_paths(Path(options.dataroot_gt), options.meta_info), IMAGES)
     rows = [_row(path, options) for path in paths]

@@ -17,6 +17,7 @@ from realesrgan_paddle.data.fields import Interlacing, interlace
 from realesrgan_paddle.data.halos import Halo, add_halo
 from realesrgan_paddle.data.kernels import draw_kernels, motion_kernel
 from realesrgan_paddle.data.lq import make_lq
+from realesrgan_paddle.data.preview import write_preview
 from realesrgan_paddle.options.config import KernelOptions, LQConfig, SynthesisOptions
 from realesrgan_paddle.options.load import load_config, load_lq_config
 from realesrgan_paddle.utils.errors import UserError
@@ -225,6 +226,8 @@ def test_without_pyav_the_error_says_how_to_get_it_before_anything_is_read(tmp_p
     (tmp_path / "run.yml").write_text(yaml.safe_dump(options))
     with pytest.raises(UserError, match=r"video_prob 0.5: .*pip install av$"):
         TrainingBatches(load_config(tmp_path / "run.yml"), start=0)
+    with pytest.raises(UserError, match=r"pip install av$"):
+        write_preview(LQConfig(dataroot_gt=str(tmp_path), video_prob=0.5), tmp_path / "sheet.png")
 
 
 @pytest.mark.parametrize(
