@@ -1,6 +1,5 @@
 """From footage to a folder of frames that are worth training on."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -29,9 +28,10 @@ from realesrgan_paddle.data.manifest import (
 from realesrgan_paddle.data.naming import SOURCES_FOLDER, check_apart, claim_source_name
 from realesrgan_paddle.data.sampling import Sampling
 from realesrgan_paddle.data.selection import Candidate, Selection
+from realesrgan_paddle.data.settings_file import keep_settings
 from realesrgan_paddle.data.split import TRAIN, VAL, Split, SplitOptions
 from realesrgan_paddle.data.video import FieldOrder, VideoInfo, list_videos, probe
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure
 
@@ -220,11 +220,4 @@ def _keep_settings(output: Path, settings: Settings) -> None:
     path = output / SOURCES_FOLDER / "settings.json"
     parts = (asdict(settings.sampling), asdict(settings.selection), asdict(settings.split))
     mine = {key: value for part in parts for key, value in part.items() if key != "max_minutes"}
-    if not path.exists():
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(mine))
-        return
-    theirs = json.loads(path.read_text())
-    differing = [f"{key} {theirs.get(key)}, not {value}" for key, value in mine.items() if theirs.get(key) != value]
-    if differing:
-        raise UserError(f"{output}: its frames were taken with {', '.join(differing)}; use another --output")
+    keep_settings(path, mine, output)

@@ -1,6 +1,5 @@
 """Large images cut into overlapping sub-images, which load faster than the whole."""
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -12,7 +11,7 @@ import numpy as np
 from realesrgan_paddle.data.frame_scores import share_of_detail
 from realesrgan_paddle.data.manifest import overlays_by_file
 from realesrgan_paddle.data.naming import check_apart, distinct_stems
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.data.settings_file import keep_settings
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
@@ -153,11 +152,6 @@ def _without_scale(stem: Path) -> Path:
 
 def _keep_settings(output: Path, grid: CropGrid, min_detail: float, *, avoids_overlays: bool) -> None:
     """Write down how `output` is cut, or refuse if it has been cut in another way."""
-    path = output / SETTINGS_FILE
     others = {"avoids_overlays": avoids_overlays, "min_detail": min_detail}
-    settings = json.dumps(asdict(grid) | {key: value for key, value in others.items() if value})
-    if not path.exists():
-        with atomic_path(path) as temporary:
-            temporary.write_text(settings)
-    elif path.read_text() != settings:
-        raise UserError(f"{output}: holds sub-images cut with {path.read_text()}, not {settings}; use another --output")
+    settings = asdict(grid) | {key: value for key, value in others.items() if value}
+    keep_settings(output / SETTINGS_FILE, settings, output)

@@ -1,6 +1,5 @@
 """From footage or frames to a set to train on, in one go: frames, sub-images, smaller versions, list, look at all."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,10 +12,11 @@ from realesrgan_paddle.data.meta_info import write_meta_info
 from realesrgan_paddle.data.multiscale import generate_multiscale
 from realesrgan_paddle.data.naming import check_apart, distinct_stems
 from realesrgan_paddle.data.preflight import look_at
+from realesrgan_paddle.data.settings_file import keep_settings
 from realesrgan_paddle.data.split import TRAIN, VAL
 from realesrgan_paddle.data.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.options.config import LQConfig
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.cli import number, setting, whole
 from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.errors import UserError
@@ -140,17 +140,9 @@ def _claim(output: Path, options: DomainOptions) -> None:
     """Mark `output` as a domain set, or refuse: it holds other things, or is a set made in another way."""
     make_folder(output)
     marker = output / SETTINGS_FILE
-    mine = asdict(options)
-    if marker.exists():
-        theirs = json.loads(marker.read_text())
-        differing = [f"{key} {theirs.get(key)}, not {value}" for key, value in mine.items() if theirs.get(key) != value]
-        if differing:
-            raise UserError(f"{output}: was made with {', '.join(differing)}; use another --output")
-        return
-    if next(output.iterdir(), None) is not None:
+    if not marker.exists() and next(output.iterdir(), None) is not None:
         raise UserError(f"{output}: holds other files; use another --output")
-    with atomic_path(marker) as temporary:
-        temporary.write_text(json.dumps(mine))
+    keep_settings(marker, asdict(options), output)
 
 
 def _write_validation(frames: Path, output: Path, options: DomainOptions) -> tuple[int, list[str]]:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import paddle
 from paddle import nn
 
 from realesrgan_paddle.batches import TrainingBatches
 from realesrgan_paddle.data.datasets import ValidationDataset
 from realesrgan_paddle.data.hold_out import ValidationSet, open_held_out
 from realesrgan_paddle.metrics import open_metric
+from realesrgan_paddle.models.predictors import DygraphRunner
 from realesrgan_paddle.models.upscaler import Upscaler
 from realesrgan_paddle.options.config import Config, ValOptions
 from realesrgan_paddle.utils.experiment import Experiment
@@ -76,11 +76,7 @@ def validate(
 def _validate_one(
     options: ValOptions, network: nn.Layer, dataset: ValidationSet, save_to: Path | None, iteration: int
 ) -> dict[str, float]:
-    @paddle.no_grad()
-    def _run(lq: np.ndarray) -> np.ndarray:
-        return network(paddle.to_tensor(lq)).numpy()
-
-    upscale = Upscaler(_run, dataset.scale)
+    upscale = Upscaler(DygraphRunner(network, dataset.scale), dataset.scale)
     measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
     values: dict[str, list[float]] = {name: [] for name in measures}
     for image in dataset:
