@@ -17,10 +17,8 @@ from paddle import nn
 from realesrgan_paddle.checkpoints import RunRecord
 from realesrgan_paddle.data.datasets import ValidationImage
 from realesrgan_paddle.data.hold_out import ValidationSet
-from realesrgan_paddle.drift_pictures import domain_pictures, general_pictures, general_pictures_of
+from realesrgan_paddle.drift_pictures import domain_pictures, enlarged, general_pictures, general_pictures_of
 from realesrgan_paddle.metrics import Measure, missing_weights, open_metric
-from realesrgan_paddle.models.predictors import DygraphRunner
-from realesrgan_paddle.models.upscaler import Upscaler
 from realesrgan_paddle.options.config import GENERAL, Config, DriftOptions, GeneralLimits, MetricOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.experiment import Experiment
@@ -92,7 +90,7 @@ class DriftAlarm:
         self.sets = sets
         self._scale = scale
         self._lpips = lpips
-        self._start = {each.name: self._enlarge(network, each) for each in sets}
+        self._start = {each.name: enlarged(network, scale, each.pictures) for each in sets}
         self._start_figures = {each.name: self._figures(self._start[each.name], each) for each in sets}
 
     def __call__(self, iteration: int, network: nn.Layer, experiment: Experiment, record: RunRecord) -> None:
@@ -107,7 +105,7 @@ class DriftAlarm:
 
     def measure(self, network: nn.Layer) -> dict[str, dict[str, float]]:
         """Return the network's figures on each set, without the prefix of their names."""
-        return {each.name: self._figures(self._enlarge(network, each), each) for each in self.sets}
+        return {each.name: self._figures(enlarged(network, self._scale, each.pictures), each) for each in self.sets}
 
     def warnings(self, figures: Mapping[str, Mapping[str, float]]) -> list[str]:
         """Return a line for each thing that moved on any of the sets, whose figures these are."""
@@ -120,10 +118,6 @@ class DriftAlarm:
             if amounts:
                 lines.append(f"{what}: {', '.join(amounts)}; try {advice}")
         return lines
-
-    def _enlarge(self, network: nn.Layer, of: PictureSet) -> list[np.ndarray]:
-        upscale = Upscaler(DygraphRunner(network, self._scale), self._scale)
-        return [upscale(picture.lq) for picture in of.pictures]
 
     def _figures(self, images: Sequence[np.ndarray], of: PictureSet) -> dict[str, float]:
         """Return the figures of a network's pictures against the start network's, and against the ground truth."""

@@ -1,15 +1,19 @@
 """What drift is measured on: six general pictures that everybody has, and pieces of the domain's validation images."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import skimage
+from paddle import nn
 from PIL import Image
 
 from realesrgan_paddle.data.datasets import ValidationDataset, ValidationImage
 from realesrgan_paddle.data.hold_out import ValidationSet
+from realesrgan_paddle.models.predictors import DygraphRunner
+from realesrgan_paddle.models.upscaler import Upscaler
 from realesrgan_paddle.utils.download import sha256_of
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
@@ -106,6 +110,12 @@ def domain_pictures(dataset: ValidationSet) -> list[ValidationImage]:
         for image, piece in pieces
         if min(piece.width, piece.height) * dataset.scale >= SMALLEST
     ]
+
+
+def enlarged(network: nn.Layer, scale: int, pictures: Sequence[ValidationImage]) -> list[np.ndarray]:
+    """Return what the network makes of each picture's low-quality image, uint8 RGB (H, W, 3)."""
+    upscale = Upscaler(DygraphRunner(network, scale), scale)
+    return [upscale(picture.lq) for picture in pictures]
 
 
 def _degraded(name: str, gt: np.ndarray, scale: int) -> ValidationImage:

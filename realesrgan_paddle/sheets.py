@@ -8,9 +8,7 @@ from PIL import Image
 
 from realesrgan_paddle.data.datasets import ValidationImage
 from realesrgan_paddle.data.hold_out import ValidationSet
-from realesrgan_paddle.drift_pictures import domain_pictures
-from realesrgan_paddle.models.predictors import DygraphRunner
-from realesrgan_paddle.models.upscaler import Upscaler
+from realesrgan_paddle.drift_pictures import domain_pictures, enlarged
 from realesrgan_paddle.utils.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.experiment import Experiment
 from realesrgan_paddle.utils.metrics import psnr
@@ -33,7 +31,7 @@ class Sheets:
     def __init__(self, sets: Sequence[ValidationSet], network: nn.Layer, scale: int, *, trained: bool) -> None:
         self._scale = scale
         self._pieces = {each.name: domain_pictures(each) for each in sets}
-        self._start = {name: self._enlarge(network, pieces) for name, pieces in self._pieces.items() if trained}
+        self._start = {name: enlarged(network, scale, pieces) for name, pieces in self._pieces.items() if trained}
 
     def __call__(self, iteration: int, network: nn.Layer, figures: Mapping[str, float], experiment: Experiment) -> None:
         """Write the sheets of `iteration`; their first lines are the `figures` of their sets."""
@@ -43,15 +41,11 @@ class Sheets:
             columns = {"input, bicubic": [_bicubic(piece.lq, self._scale) for piece in pieces]}
             if name in self._start:
                 columns["start network"] = self._start[name]
-            columns[f"iter {iteration:,}"] = self._enlarge(network, pieces)
+            columns[f"iter {iteration:,}"] = enlarged(network, self._scale, pieces)
             rows = [_row(piece, {label: of[i] for label, of in columns.items()}) for i, piece in enumerate(pieces)]
             told = "  ".join(f"{k.split('/')[1]} {v:.4f}" for k, v in figures.items() if k.startswith(f"{name}/"))
             headline = f"{experiment.root.name}, {name}, iter {iteration:,}: {told or 'no ground truth'}"
             experiment.show(name, iteration, contact_sheet(rows, [], headline))
-
-    def _enlarge(self, network: nn.Layer, pieces: Sequence[ValidationImage]) -> list[np.ndarray]:
-        upscale = Upscaler(DygraphRunner(network, self._scale), self._scale)
-        return [upscale(piece.lq) for piece in pieces]
 
 
 def _row(piece: ValidationImage, pictures: Mapping[str, np.ndarray]) -> Row:
