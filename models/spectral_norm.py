@@ -33,8 +33,10 @@ class SpectralNormConv2D(nn.Layer):
         self.register_buffer("weight_u", _normalised(paddle.randn([out_ch])))
         self.register_buffer("weight_v", _normalised(paddle.randn([in_ch * kernel_size**2])))
 
-    def forward(self, x: Tensor, ops: Ops, slope: float = 1.0) -> Tensor:
-        """Return the convolution of x with the normalised weight, times `slope` where it is negative."""
+    def forward(self, x: Tensor, ops: Ops, slope: float = 1.0, *, enlarged: bool = False) -> Tensor:
+        """Return the convolution of x (bilinearly `enlarged` by 2) with W / sigma, times `slope` where negative."""
+        if enlarged:
+            return ops.conv_enlarged(x, self._weight(), mode="bilinear", slope=slope)
         return ops.conv(x, self._weight(), stride=self.stride, slope=slope)
 
     def _weight(self) -> Tensor:
@@ -42,7 +44,7 @@ class SpectralNormConv2D(nn.Layer):
         matrix = self.weight_orig.flatten(1)
         if self.training:
             with paddle.no_grad():
-                self.weight_v = _normalised(paddle.mv(matrix.t(), self.weight_u))
+                self.weight_v = _normalised(paddle.matmul(self.weight_u, matrix))
                 self.weight_u = _normalised(paddle.mv(matrix, self.weight_v))
         sigma = paddle.dot(self.weight_u, paddle.mv(matrix, self.weight_v))
         return self.weight_orig / sigma

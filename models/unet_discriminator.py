@@ -50,9 +50,9 @@ class UNetDiscriminatorSN(nn.Layer):
         x2 = self.conv2(x1, ops, LRELU)
         x3 = self.conv3(x2, ops, LRELU)
 
-        x4 = self.conv4(ops.enlarge_bilinear(x3), ops, LRELU)
-        x5 = self.conv5(ops.enlarge_bilinear(self._joined(x4, x2)), ops, LRELU)
-        x6 = self.conv6(ops.enlarge_bilinear(self._joined(x5, x1)), ops, LRELU)
+        x4 = self.conv4(x3, ops, LRELU, enlarged=True)
+        x5 = self.conv5(self._joined(x4, x2), ops, LRELU, enlarged=True)
+        x6 = self.conv6(self._joined(x5, x1), ops, LRELU, enlarged=True)
         out = self._joined(x6, x0)
 
         out = self.conv7(out, ops, LRELU)

@@ -78,7 +78,8 @@ def test_operators_equal_paddles(shapes):
 @pytest.mark.skipif(not has_bf16(), reason="this CPU does not multiply in bfloat16")
 def test_operators_in_bfloat16_are_near_paddles():
     found = differences(OneDNNOps(BF16), {"x": (2, 16, 9, 7)})
-    assert max(found[name] for name in ("conv", "strided conv")) <= 0.01, found  # 8 bits; 2.5e-3 was seen
+    linear = "conv", "strided conv", "conv_enlarged, bilinear"
+    assert max(found[name] for name in linear) <= 0.01, found  # 8 bits; 2.5e-3 was seen
     assert found["conv"] >= 1e-4, "this was not computed in bfloat16"
     # Through leaky ReLUs: some inputs are rounded to the other sign, and there the gradients differ; 0.09 was seen.
     assert max(found.values()) <= 0.2, found
@@ -106,6 +107,22 @@ def test_rows_by_winograd_equal_paddles(strip, learns, monkeypatch):
         found.append([y, *(tensor.grad for tensor, learn in zip((x, weight, bias), learns, strict=True) if learn)])
     for actual, expected in zip(*found, strict=True):
         assert np.linalg.norm(actual.numpy() - expected.numpy()) <= 5e-6 * np.linalg.norm(expected.numpy())
+
+
+@pytest.mark.parametrize("learns", [(True, True, True), (True, False, False), (False, True, False)])
+@pytest.mark.parametrize("size", [(1, 5), (4, 1), (9, 6)])
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+def test_convolutions_of_enlarged_pictures_equal_paddles(mode, size, learns):
+    arrays = random(2, 16, *size) - 0.5, (random(8, 16, 3, 3) - 0.5) / 12, random(8) - 0.5
+    found = []
+    for ops in (OneDNNOps(), PLAIN):
+        x, weight, bias = (paddle.to_tensor(a, stop_gradient=not b) for a, b in zip(arrays, learns, strict=True))
+        y = ops.leave(ops.conv_enlarged(ops.enter(x), weight, bias, mode=mode, slope=0.2))
+        (y * paddle.to_tensor(random(*y.shape, seed=1) - 0.5)).sum().backward()
+        assert [tensor.grad is not None for tensor in (x, weight, bias)] == list(learns)
+        found.append([y, *(tensor.grad for tensor, learn in zip((x, weight, bias), learns, strict=True) if learn)])
+    for actual, expected in zip(*found, strict=True):
+        assert np.abs(actual.numpy() - expected.numpy()).max() <= 5e-6 * np.abs(expected.numpy()).max()
 
 
 def test_dense_blocks_by_winograd_equal_paddles_and_learn_what_is_not_frozen():

@@ -34,8 +34,8 @@ OPERATIONS: dict[str, Operation] = {
     "strided conv": lambda ops, t: ops.conv(t["x"], t["strided"], stride=2),
     "leaky_relu": lambda ops, t: ops.leaky_relu(t["x"], 0.1),
     "prelu": lambda ops, t: ops.prelu(t["x"], t["slope"]),
-    "enlarge_nearest": lambda ops, t: ops.enlarge_nearest(t["x"]),
-    "enlarge_bilinear": lambda ops, t: ops.enlarge_bilinear(t["x"]),
+    "conv_enlarged, nearest": lambda ops, t: ops.conv_enlarged(t["x"], t["weight"], t["bias"], slope=0.2),
+    "conv_enlarged, bilinear": lambda ops, t: ops.conv_enlarged(t["x"], t["weight"], t["bias"], mode="bilinear"),
     "max_pool": lambda ops, t: ops.max_pool(t["x"]),
     "dense_block": lambda ops, t: ops.dense_block(t["x"], [(t[f"weight{i}"], t[f"bias{i}"]) for i in range(5)]),
     "large dense_block": lambda ops, t: ops.dense_block(

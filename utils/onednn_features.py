@@ -16,8 +16,6 @@ from realesrgan_paddle.utils.onednn_library import (
     FORWARD_TRAINING,
     NULL,
     POOLING_MAX,
-    RESAMPLING_LINEAR,
-    RESAMPLING_NEAREST,
     SRC,
     WEIGHTS,
     WORKSPACE,
@@ -120,41 +118,6 @@ class PReLULayer(PyLayer):
         _prelu(shape_of(x))[1]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), **gradients})
         x_learns, weight_learns = ctx.learns
         return dx if x_learns else None, dw if weight_learns else None
-
-
-@lru_cache(CACHED)
-def _enlargement(shape: Shape, algorithm: int) -> Pair:
-    dnnl = library()
-    n, channels, height, width = shape
-    x, y = nhwc(shape), nhwc((n, channels, 2 * height, 2 * width))
-    forward = dnnl.create(
-        "dnnl_resampling_forward_primitive_desc_create", dnnl.engine, FORWARD_TRAINING, algorithm, NULL, x, y, NULL
-    )
-    backward = dnnl.create(
-        "dnnl_resampling_backward_primitive_desc_create", dnnl.engine, algorithm, NULL, x, y, forward, NULL
-    )
-    return Primitive(forward, {SRC: x, DST: y}), Primitive(backward, {DIFF_SRC: x, DIFF_DST: y})
-
-
-class EnlargeLayer(PyLayer):
-    """An enlargement by 2; apply(x, bilinear)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, bilinear: bool) -> Tensor:
-        """Return x (N, H, W, C) as (N, 2 * H, 2 * W, C)."""
-        x = contiguous(x)
-        ctx.shape = n, height, width, channels = x.shape
-        forward, ctx.back = _enlargement(shape_of(x), RESAMPLING_LINEAR if bilinear else RESAMPLING_NEAREST)
-        y = paddle.empty([n, 2 * height, 2 * width, channels])
-        forward({SRC: x.data_ptr(), DST: y.data_ptr()})
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> Tensor:
-        """Return the gradient of x."""
-        dy, dx = contiguous(dy), paddle.empty(ctx.shape)
-        ctx.back({DIFF_SRC: dx.data_ptr(), DIFF_DST: dy.data_ptr()})
-        return dx
 
 
 @lru_cache(CACHED)

@@ -55,6 +55,11 @@ def leaky_relu_backward(elements: int, slope: float, dtype: int = F32) -> Primit
     return Primitive(description, {DST: x, DIFF_DST: x, DIFF_SRC: x})
 
 
+def leaky_relu_(x: Tensor, slope: float) -> None:
+    """Multiply the negative numbers of x by `slope`."""
+    _forward(x.size, slope)({SRC: x.data_ptr(), DST: x.data_ptr()})
+
+
 def leaky_relu_gradient(y: Tensor, dy: Tensor, slope: float) -> Tensor:
     """Return the gradient of the input, from the output y and its gradient; the signs of both are the same."""
     dx = paddle.empty(dy.shape)

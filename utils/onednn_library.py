@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 from paddle import Tensor
 
@@ -28,8 +29,7 @@ BYTES = {BF16: 2, F32: 4}
 FORWARD_TRAINING = 64
 CONVOLUTION_DIRECT = 1
 ELTWISE_RELU, ELTWISE_LINEAR, ELTWISE_RELU_USE_DST = 0x20, 0x26, 0x100
-POOLING_MAX = 0x1FF
-RESAMPLING_NEAREST, RESAMPLING_LINEAR = 0x2FFF0, 0x2FFF1
+POOLING_MAX, POOLING_AVERAGE = 0x1FF, 0x3FF  # the mean of the pixels that are there: padding does not count
 BINARY_ADD, BINARY_SUB = 0x1FFF0, 0x1FFF5
 DECONVOLUTION_DIRECT = 0xA
 # Arguments of an execution: DNNL_ARG_...
@@ -264,3 +264,9 @@ def blocked(shape: Sequence[int], dtype: int = F32) -> c_void_p:
 def contiguous(tensor: Tensor) -> Tensor:
     """Return the tensor, copied if its numbers do not lie in their order: a view's do not."""
     return tensor if tensor.is_contiguous() else tensor.contiguous()
+
+
+def array_of(tensor: Tensor) -> np.ndarray:
+    """Return an array that is a contiguous float32 tensor's own memory, for as long as that lives."""
+    memory = (c_float * tensor.size).from_address(tensor.data_ptr())
+    return np.ctypeslib.as_array(memory).reshape(tensor.shape)

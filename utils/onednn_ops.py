@@ -13,8 +13,8 @@ from realesrgan_paddle.utils.onednn_convolution import ConvolutionLayer
 from realesrgan_paddle.utils.onednn_dense_block import DenseBlockLayer, Kind, fits
 from realesrgan_paddle.utils.onednn_dense_rows import DenseRowsLayer
 from realesrgan_paddle.utils.onednn_dense_rows import fits as rows_fit
+from realesrgan_paddle.utils.onednn_enlarged import convolve_enlarged
 from realesrgan_paddle.utils.onednn_features import (
-    EnlargeLayer,
     MaxPoolLayer,
     PReLULayer,
     RearrangeLayer,
@@ -26,7 +26,7 @@ from realesrgan_paddle.utils.onednn_leaky_relu import LeakyReLULayer
 from realesrgan_paddle.utils.onednn_library import F32
 from realesrgan_paddle.utils.onednn_winograd import WinogradLayer
 from realesrgan_paddle.utils.onednn_winograd import fits as winograd_fits
-from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE, ConvolutionWeights
+from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE, ConvolutionWeights, Enlargement
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,17 @@ class OneDNNOps:
         """See `Ops`."""
         return PReLULayer.apply(x, weight)
 
-    def enlarge_nearest(self, x: Tensor) -> Tensor:
+    def conv_enlarged(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        mode: Enlargement = "nearest",
+        slope: float = 1.0,
+    ) -> Tensor:
         """See `Ops`."""
-        return EnlargeLayer.apply(x, bilinear=False)
-
-    def enlarge_bilinear(self, x: Tensor) -> Tensor:
-        """See `Ops`."""
-        return EnlargeLayer.apply(x, bilinear=True)
+        return convolve_enlarged(x, weight, bias, slope, self.dtype, bilinear=mode == "bilinear")
 
     def max_pool(self, x: Tensor) -> Tensor:
         """See `Ops`."""

@@ -5,7 +5,7 @@ A network's forward is written once, over an `Ops`. Which one it gets is decided
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import paddle
 from paddle import Tensor
@@ -13,6 +13,8 @@ from paddle.nn import functional as F
 
 ConvolutionWeights = tuple[Tensor, Tensor]
 """Weight (out, in, k, k) and bias (out,)."""
+
+Enlargement = Literal["nearest", "bilinear"]
 
 DENSE_BLOCK_SLOPE = 0.2  # of the leaky ReLU, and the factor on the block's residual: ESRGAN, section 3.1
 DENSE_BLOCK_SCALE = 0.2
@@ -42,11 +44,20 @@ class Ops(Protocol):
     def prelu(self, x: Tensor, weight: Tensor) -> Tensor:
         """Return x where positive and weight * x elsewhere; one weight a channel."""
 
-    def enlarge_nearest(self, x: Tensor) -> Tensor:
-        """Return x with each pixel doubled in both directions."""
+    def conv_enlarged(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        mode: Enlargement = "nearest",
+        slope: float = 1.0,
+    ) -> Tensor:
+        """Return the 3x3 convolution of x enlarged by 2, as `conv` does.
 
-    def enlarge_bilinear(self, x: Tensor) -> Tensor:
-        """Return x enlarged by 2, interpolated between the centres of pixels (`align_corners=False`)."""
+        "nearest" doubles pixels in both directions, "bilinear" interpolates between their centres
+        (`align_corners=False`).
+        """
 
     def max_pool(self, x: Tensor) -> Tensor:
         """Return the greatest of each 2 x 2 pixels; an odd last row or column is left out."""
@@ -91,13 +102,21 @@ class PlainOps:
             x.stop_gradient = False
         return F.prelu(x, weight)
 
-    def enlarge_nearest(self, x: Tensor) -> Tensor:
+    def conv_enlarged(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        mode: Enlargement = "nearest",
+        slope: float = 1.0,
+    ) -> Tensor:
         """See `Ops`."""
-        return nearest_upsample(x, 2)
-
-    def enlarge_bilinear(self, x: Tensor) -> Tensor:
-        """See `Ops`."""
-        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        if mode == "nearest":
+            x = nearest_upsample(x, 2)
+        else:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return self.conv(x, weight, bias, slope=slope)
 
     def max_pool(self, x: Tensor) -> Tensor:
         """See `Ops`."""
