@@ -11,6 +11,7 @@ import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.plots import blank_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,12 +157,8 @@ def _title(figure: str) -> str:
 
 def _draw(shown: Mapping[str, Sequence[Curve]], runs: Sequence[str]) -> "Figure":
     """Return the figure; with one run its curves differ by colour, with more the runs do, and the curves by dashes."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UserError("curves are drawn by matplotlib, which is not installed: pip install matplotlib") from None
     rows = -(-len(shown) // COLUMNS)
-    figure = Figure(figsize=(5.4 * COLUMNS, 3.2 * rows + 0.5), dpi=100, layout="constrained")
+    figure = blank_figure(540 * COLUMNS, 320 * rows + 50)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axis in axes[len(shown) :]:
         axis.set_visible(False)

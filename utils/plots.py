@@ -1,0 +1,32 @@
+"""Figures drawn by matplotlib, which only those need who ask for one."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realesrgan_paddle.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def blank_figure(width: int, height: int) -> "Figure":
+    """Return an empty figure, `width` x `height` pixels, which keeps its texts apart.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError("curves are drawn by matplotlib, which is not installed: pip install matplotlib") from None
+    return Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained")
+
+
+def pixels(figure: "Figure") -> np.ndarray:
+    """Return a figure as uint8 RGB (H, W, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
