@@ -6,7 +6,7 @@ frames are the image moved by fractions of a pixel, as a pan moves it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ from realesrgan_paddle.utils.errors import UserError
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
 
-FRAMES = 3
+FRAMES, FRAME_RATE = 3, 25
 MULTIPLE, LEAST = 16, 64
 """Sides that every encoder takes [pixels]; smaller and odd images are continued by reflection.
 
@@ -37,6 +37,8 @@ SETTINGS: dict[CodecName, dict[str, str]] = {
     "mpeg2": {"bf": "0"},
     "vp9": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "b": "0"},
 }
+VP9_INTRA = "150"
+"""The most that VP9's first frame takes of a limited rate, in percent of a frame's share."""
 
 # ITU-R BT.709-6, items 3.2 to 3.5: Y'CbCr of R'G'B' in [0, 255], in 8-bit levels of limited range.
 TO_YCBCR = (
@@ -64,9 +66,12 @@ class Video:
     """Chroma of half the width has half the height too (4:2:0)."""
     motion: tuple[float, float]
     """From one frame to the next, right and down [pixels]."""
+    bits_per_pixel: float | None = None
+    """What the encoder may take in the mean of the frames, in place of `quality`; None: no limit."""
 
     def __str__(self) -> str:
-        return f"{self.codec} {self.quality}{'' if self.half_height else ' 4:2:2'}"
+        amount = self.quality if self.bits_per_pixel is None else f"{self.bits_per_pixel:.2g} bits/px"
+        return f"{self.codec} {amount}{'' if self.half_height else ' 4:2:2'}"
 
 
 def check_installed(options: SynthesisOptions) -> None:
@@ -82,12 +87,16 @@ def draw_video(options: SynthesisOptions, rng: np.random.Generator) -> Video:
     chances = np.asarray(options.codec_prob) / np.sum(options.codec_prob)
     codec = options.codec_list[rng.choice(len(chances), p=chances)]
     right, down = rng.uniform(-options.video_motion, options.video_motion, 2)
-    return Video(
+    video = Video(
         codec=codec,
         quality=round(rng.uniform(*options.codec_qualities[codec])),
         half_height=rng.random() >= options.chroma_422_prob,
         motion=(right, down),
     )
+    # Without the option nothing is drawn, so that it moves no other draw.
+    if options.video_bitrate_prob and rng.random() < options.video_bitrate_prob:
+        return replace(video, bits_per_pixel=float(np.exp(rng.uniform(*np.log(options.video_bits_per_pixel)))))
+    return video
 
 
 def compress(image: np.ndarray, video: Video) -> np.ndarray:
@@ -115,15 +124,28 @@ def _encode(frames: Sequence[np.ndarray], video: Video) -> "list[Packet]":
     encoder = av.CodecContext.create(ENCODERS[video.codec], "w")
     encoder.height, encoder.width = frames[0].shape[:2]
     encoder.pix_fmt = "yuv420p" if video.half_height else "yuv422p"
-    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+    encoder.time_base, encoder.framerate = Fraction(1, FRAME_RATE), Fraction(FRAME_RATE)
     encoder.thread_count = 1
-    quality = str(video.quality)
-    limits = {"qmin": quality, "qmax": quality} if video.codec == "mpeg2" else {"crf": quality}
-    encoder.options = SETTINGS[video.codec] | limits
+    encoder.options = SETTINGS[video.codec] | _rate_control(video, encoder.width * encoder.height)
     packets = []
     for number, frame in enumerate(frames):
         packets += encoder.encode(_frame(frame, number, encoder.pix_fmt))
     return packets + encoder.encode(None)
+
+
+def _rate_control(video: Video, pixels: int) -> dict[str, str]:
+    """Return ffmpeg's options for the quality of a video, or for its bits: one pass, and a buffer of all the frames.
+
+    The first frame, which is predicted from nothing, may so take what the others leave, but no more. libvpx must be
+    told: it would give the first frame more than that, or starve the others at a constant rate.
+    """
+    if video.bits_per_pixel is None:
+        quality = str(video.quality)
+        return {"qmin": quality, "qmax": quality} if video.codec == "mpeg2" else {"crf": quality}
+    frame = video.bits_per_pixel * pixels
+    rate, buffer = str(round(frame * FRAME_RATE)), str(round(frame * FRAMES))
+    limits = {"b": rate, "maxrate": rate, "bufsize": buffer}
+    return limits | {"max-intra-rate": VP9_INTRA} if video.codec == "vp9" else limits
 
 
 def _decode(packets: "Sequence[Packet]", video: Video) -> "VideoFrame":

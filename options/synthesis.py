@@ -132,6 +132,14 @@ class SynthesisOptions(Options):
     hevc_crf: Ordered[CRF] = Field(default=(22, 38), description="CRF of HEVC, 0 (best) to 51.")
     mpeg2_qscale: Ordered[QScale] = Field(default=(3, 20), description="Quantiser of MPEG-2, 1 (best) to 31.")
     vp9_crf: Ordered[VP9CRF] = Field(default=(28, 56), description="CRF of VP9, 0 (best) to 63.")
+    video_bitrate_prob: Probability = Field(
+        default=0, description="Chance that a video is held to a drawn bitrate, in place of a CRF or quantiser."
+    )
+    video_bits_per_pixel: Ordered[Positive] = Field(
+        default=(0.3, 2),
+        description="That bitrate, in bits for each pixel of a frame, drawn evenly by its logarithm. One frame of "
+        "three is an intra frame, so it is more than in whole videos.",
+    )
     chroma_422_prob: Probability = Field(
         default=0.1, description="Chance that a video has chroma of half the width (4:2:2); else half the height too."
     )

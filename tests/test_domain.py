@@ -10,7 +10,16 @@ import yaml
 from sample_runs import assert_states_equal, picture, run
 
 from realesrgan_paddle.batches import TrainingBatches
-from realesrgan_paddle.data.codec import ENCODERS, Video, check_installed, compress, draw_video
+from realesrgan_paddle.data.codec import (
+    ENCODERS,
+    FRAMES,
+    Video,
+    _encode,
+    _moving,
+    check_installed,
+    compress,
+    draw_video,
+)
 from realesrgan_paddle.data.degradation import degrade, draw
 from realesrgan_paddle.data.domain import DomainDraws, apply_domain, draw_domain
 from realesrgan_paddle.data.fields import Interlacing, interlace
@@ -24,7 +33,7 @@ from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
 ALL_ON = {"halo_prob": 0.6, "interlace_prob": 0.6, "video_prob": 0.7, "codec_list": ["mpeg2", "h264"]}
-ALL_ON |= {"codec_prob": [0.5, 0.5]}
+ALL_ON |= {"codec_prob": [0.5, 0.5], "video_bitrate_prob": 0.4}
 QUALITIES = {"h264": (18, 40), "hevc": (18, 40), "mpeg2": (2, 25), "vp9": (20, 60)}
 
 
@@ -124,6 +133,33 @@ def test_a_video_is_the_same_each_time_and_of_any_size(av, codec):
         np.testing.assert_array_equal(compress(image, video), first)
         if height > 30:
             assert not np.array_equal(compress(image, replace(video, motion=(3.0, 3.0))), first)
+
+
+@pytest.mark.parametrize("codec", ENCODERS)
+def test_a_bitrate_is_kept_and_more_bits_are_better(av, codec):
+    grain = np.random.default_rng(0).normal(0, 12, (128, 128, 1))
+    image = np.uint8(np.clip(picture(128, 128, 4) + grain, 0, 255))
+    sizes, errors = [], []
+    for bits in (0.3, 0.8, 2):
+        video = Video(codec, 1, True, (1.3, -0.4), bits)  # the quality is not asked for
+        packets = _encode(_moving(image, video.motion), video)
+        sizes.append(sum(packet.size for packet in packets) * 8 / image[..., 0].size / FRAMES)
+        errors.append(rms(compress(image, video) - image.astype(float)))
+        np.testing.assert_array_equal(compress(image, video), compress(image, replace(video, quality=30)))
+    # Encoders keep to it roughly; x265 adds its settings as text.
+    assert np.all(np.array(sizes) < 2 * np.array([0.3, 0.8, 2]) + 0.3)
+    assert sizes[0] < sizes[1] and errors[0] > 1.1 * errors[1] > 1.1 * errors[2]
+
+
+def test_a_bitrate_is_drawn_only_where_it_may_be():
+    off, never, always = (
+        [draw_video(SynthesisOptions(video_bitrate_prob=p), np.random.default_rng(n)) for n in range(200)]
+        for p in (0, 1e-12, 1)
+    )
+    assert off == never
+    assert [replace(video, bits_per_pixel=None) for video in always] == off
+    assert all(0.3 <= video.bits_per_pixel <= 2 for video in always)
+    assert str(replace(always[0], codec="vp9", half_height=False, bits_per_pixel=0.517)) == "vp9 0.52 bits/px 4:2:2"
 
 
 def test_chroma_of_half_the_height_loses_more_colour(av):
@@ -242,6 +278,7 @@ def test_without_pyav_the_error_says_how_to_get_it_before_anything_is_read(tmp_p
         ("mpeg2_qscale: [0, 8]", "mpeg2_qscale"),
         ("interlace_list: []", "interlace_list"),
         ("interlace_shift: [0.5, 2]", "interlace_shift"),
+        ("video_bits_per_pixel: [0, 1]", "video_bits_per_pixel"),
         ("motion_blur_range: [3, 300]", "motion_blur_range"),
     ],
 )
