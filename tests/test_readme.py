@@ -43,9 +43,12 @@ KEPT = [
     "python tools/export_model.py --model-dir .../net_g_102500.pdparams --save-inference-dir ./infer/ --block 23",
     "python tools/infer.py --input inputs --output results_infer --model_path ./infer",
 ]
-# Not run here: the first takes minutes (its flags are checked), the others install or fetch.
+# Not run here: the first takes minutes (its flags are checked), the others install, fetch, or want larger pictures.
 QUICKSTART = "python tools/quickstart.py --video match.mp4"
 OTHERS = [
+    # test_fit.py runs it.
+    "python make_lq_data.py --yml_path options/generate_lq_broadcast.yml --input datasets/SoccerHR --fit datasets/Real"
+    " --fit_report fit.png",
     "pip install paddlepaddle==2.6.2 setuptools -e .",
     "pip install -r requirements-gpu.txt",
     "curl --create-dirs -Lo weights/vgg19.pdparams https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams",
