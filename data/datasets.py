@@ -162,19 +162,25 @@ def crop_size(gt_size: int, scale: int) -> int:
 
 
 def paired_paths(dataroot_gt: str, dataroot_lq: str, meta_info: str | None) -> list[tuple[Path, Path]]:
-    """Return (gt, lq) paths from the lines "gt, lq" of `meta_info`, or by equal relative names without one."""
+    """Return (gt, lq) paths from the lines "gt, lq" of `meta_info`, or by equal relative names without one.
+
+    A file that is named, or that a ground truth wants, need not be there: who reads it will say so.
+
+    Raises:
+        UserError: a folder or file does not exist, or no pair is there.
+    """
     gt_root, lq_root = Path(dataroot_gt), Path(dataroot_lq)
     if meta_info is None:
         lq_by_name = {p.relative_to(lq_root).with_suffix(""): p for p in list_images(lq_root, recursive=True)}
-        gt_paths = list_images(gt_root, recursive=True)
-        pairs = [(p, lq_by_name.get(p.relative_to(gt_root).with_suffix(""), lq_root / p.name)) for p in gt_paths]
+        names = [path.relative_to(gt_root) for path in list_images(gt_root, recursive=True)]
+        pairs = [(gt_root / name, lq_by_name.get(name.with_suffix(""), lq_root / name)) for name in names]
     else:
         pairs = [_split_pair(line, gt_root, lq_root, meta_info) for line in read_meta_info(meta_info)]
     if not pairs:
         raise UserError(f"{meta_info or gt_root}: no image pairs in it")
-    missing = [path for pair in pairs for path in pair if not path.is_file()]
-    if missing:
-        raise UserError(f"{missing[0]}: missing file of a training pair ({len(missing)} missing in all)")
+    if not any(gt.is_file() and lq.is_file() for gt, lq in pairs):
+        gone = next(path for path in pairs[0] if not path.is_file())
+        raise UserError(f"{gone}: no such file, and none of the {len(pairs):,} pairs is there")
     return pairs
 
 

@@ -75,17 +75,18 @@ def _sharpness(luma: np.ndarray) -> tuple[float, float]:
     sharp, detail = np.array(np.inf), np.array(0.0)
     for direction in ((0, 1), (1, 0), (1, 1), (1, -1)):
         before = _difference(luma, SPAN // 2, SPAN // 2 + 1, direction)
-        # Neighbouring means of 9 share 8 samples: their difference is that of the two samples at the ends.
-        loss = np.maximum(before - _difference(luma, 0, SPAN, direction) / SPAN, 0)
+        # Neighbouring means of 9 share 8 samples: their difference is that of the two samples at the ends. Rounded, for
+        # 8-bit arithmetic is six times as fast.
+        after = cv2.convertScaleAbs(_difference(luma, 0, SPAN, direction), alpha=1 / SPAN)
         there = _tiles(before)
-        sharp = np.minimum(sharp, _tiles(loss) / np.maximum(there, 1e-6))
+        sharp = np.minimum(sharp, _tiles(cv2.subtract(before, after)) / np.maximum(there, 1e-6))  # negative is 0 here
         detail = np.maximum(detail, there)
     busy = detail >= LEAST_DETAIL
     return (float(np.percentile(sharp[busy], 80)), float(busy.mean())) if busy.any() else (0.0, 0.0)
 
 
 def _difference(luma: np.ndarray, first: int, last: int, direction: tuple[int, int]) -> np.ndarray:
-    """Return |a - b|, float32 (H - 9, W - 9), of two samples in each row of 10 that goes in a direction (down, right).
+    """Return |a - b|, uint8 (H - 9, W - 9), of two samples in each row of 10 that goes in a direction (down, right).
 
     `first` and `last` are the samples' places in the row, 0 to 9.
     """
@@ -94,13 +95,14 @@ def _difference(luma: np.ndarray, first: int, last: int, direction: tuple[int, i
     for place in (first, last):
         y, x = (SPAN // 2 if step == 0 else place if step > 0 else SPAN - place for step in direction)
         ends.append(luma[y : y + height, x : x + width])
-    return cv2.absdiff(*ends).astype(np.float32)
+    return cv2.absdiff(*ends)
 
 
 def _tiles(values: np.ndarray) -> np.ndarray:
-    """Return the means of whole tiles."""
+    """Return the means of whole tiles of uint8 values, float64."""
     rows, columns = values.shape[0] // TILE, values.shape[1] // TILE
-    return cv2.resize(values[: rows * TILE, : columns * TILE], (columns, rows), interpolation=cv2.INTER_AREA)
+    corners = cv2.integral(values[: rows * TILE, : columns * TILE])[::TILE, ::TILE]
+    return np.diff(np.diff(corners, axis=0), axis=1) / TILE**2
 
 
 def _blockiness(luma: np.ndarray) -> float:

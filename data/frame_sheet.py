@@ -19,6 +19,9 @@ THUMBS = ".thumbs"
 WIDTH, HEIGHT = 240, 135
 """The most that a small picture takes [pixels]."""
 
+LETTERS = 16
+"""Of a video's name, above a picture of the PNG sheet."""
+
 COLUMNS, MOST_ROWS = 6, 8
 """Of each section of the PNG sheet; where there are more frames, they are taken at even distances."""
 
@@ -54,6 +57,8 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
             groups.setdefault(kind(record), []).append(record)
     if not groups:
         return None
+    for records in groups.values():
+        records.sort(key=lambda record: (record["source"], record["seconds"]))
     order = sorted(groups, key=lambda name: (name != KEPT, -len(groups[name]), name))
     headline = f"{output.name}: {len(groups.get(KEPT, []))} of {sum(map(len, groups.values()))} frames kept"
     rows = [row for name in order for row in _rows(name, groups[name], sheet)]
@@ -84,7 +89,15 @@ def _panel(record: Record, sheet: Path) -> Panel:
         last = (round((left + width) * columns), round((top + height) * lines))
         cv2.rectangle(small, first, last, (230, 0, 30), 1)
     image = cv2.copyMakeBorder(small, 0, HEIGHT - lines, 0, WIDTH - columns, cv2.BORDER_CONSTANT, value=(230, 230, 230))
-    return Panel(f"{record['seconds']:.1f} s", image, f"score {record['score']:.2f}")
+    like = record["reason"].removeprefix("like ")
+    note = f"score {record['score']:.2f}" if like == record["reason"] else f"like {_short(like)}"
+    return Panel(_short(record["file"]), image, note)
+
+
+def _short(file: str) -> str:
+    """Return the name of a frame's video, cut to fit above its picture, and the time: "match 12.5 s"."""
+    video, _, seconds = Path(file).stem.rpartition("_")
+    return f"{video[:LETTERS]} {float(seconds):.1f} s"
 
 
 def _picture(record: Record) -> Picture:

@@ -30,7 +30,7 @@ def read_meta_info(path: str | Path) -> list[str]:
         UserError: the file does not exist, is no text, or names nothing.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
+        text = Path(path).read_bytes().decode("utf-8-sig", "surrogateescape")
     except FileNotFoundError:
         raise UserError(f"{path}: no such meta-info file; tools/generate_meta_info.py writes one") from None
     except IsADirectoryError:
@@ -44,7 +44,7 @@ def read_meta_info(path: str | Path) -> list[str]:
 
 
 def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path]:
-    """Return the images of a training set.
+    """Return the images of a training set. A file that is named need not be there: who reads it will say so.
 
     Args:
         dataroot: folder of the set.
@@ -60,10 +60,10 @@ def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path
             raise UserError(f"{root}: no images in it")
         return paths
     paths = [root / line.split(PAIR_SEPARATOR)[0] for line in read_meta_info(meta_info)]
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        examples = ", ".join(map(str, missing[:3]))
-        raise UserError(f"{meta_info}: {len(missing)} of {len(paths)} images are missing: {examples}")
+    if not any(path.is_file() for path in paths):
+        raise UserError(
+            f"{meta_info}: none of its {len(paths):,} images is there, such as {paths[0]}; they are named from {root}"
+        )
     return paths
 
 

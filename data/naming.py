@@ -6,6 +6,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+from realesrgan_paddle.data.meta_info import PAIR_SEPARATOR
+from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images
 
@@ -30,16 +32,14 @@ def claim_source_name(source: Path, output: Path) -> str:
     """
     stem, identity = safe_stem(source), _identity(source)
     folder = output / SOURCES_FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     for name in (stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1)):
         owner = folder / f"{name}.txt"
-        try:
-            with owner.open("x") as file:
-                file.write(identity)
+        if not owner.exists():
+            with atomic_path(owner) as temporary:
+                temporary.write_text(identity)
             return name
-        except FileExistsError:
-            if owner.read_text() == identity:
-                return name
+        if owner.read_text() == identity:
+            return name
     raise AssertionError("unreachable")
 
 
@@ -65,12 +65,14 @@ def check_apart(output: Path, folder: Path) -> None:
 def distinct_stems(folder: Path) -> dict[Path, Path]:
     """Return, for each image below `folder`, its path inside the folder without the suffix.
 
+    With "_" in place of a line break and of ", ", which a meta-info file cannot hold.
+
     Raises:
         UserError: the folder holds no image, or two that differ in nothing but the suffix.
     """
     stems: dict[Path, Path] = {}
     for path in list_images(folder, recursive=True):
-        stem = path.relative_to(folder).parent / path.stem
+        stem = Path(re.sub(f"[\r\n]|{PAIR_SEPARATOR}", "_", str(path.relative_to(folder).with_suffix(""))))
         if stem in stems:
             raise UserError(f"{path} and {stems[stem]} would get the same output names; rename one")
         stems[stem] = path

@@ -21,8 +21,11 @@ LEAST_FRAMES = 12
 MOST_FRAMES = 300
 """More are not looked at."""
 
-DENSITY = 0.2
-"""Share of a box that fixed edges must fill: text and logos do, the line of a horizon does not."""
+DENSITY = 0.3
+"""Share of a box that fixed edges must fill: 0.33 to 0.7 of text and logos, 0.03 to 0.27 of a horizon with hills."""
+
+LEAST_AREA = 400
+"""Pixels of a box, at `LINES`, below which it is scenery that happens to look alike, as far ahead of a car."""
 
 MOST_AREA = 0.1
 """Share of the frame beyond which a box is scenery, seen by a camera that does not move."""
@@ -67,8 +70,8 @@ class OverlayFinder:
         lines, columns = fixed.shape
         boxes = []
         for x, y, w, h, _ in cv2.connectedComponentsWithStats(joined)[2][1:].tolist():
-            is_small = w * h <= MOST_AREA * lines * columns
-            if min(w, h) >= 8 and is_small and fixed[y : y + h, x : x + w].mean() >= DENSITY:
+            fits = LEAST_AREA <= w * h <= MOST_AREA * lines * columns
+            if min(w, h) >= 8 and fits and fixed[y : y + h, x : x + w].mean() >= DENSITY:
                 boxes.append(_scaled(x - 4, y - 4, w + 8, h + 8, width / columns, height / lines, width, height))
         return boxes
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from realesrgan_paddle.data.meta_info import check_image
 from realesrgan_paddle.utils.image_headers import inspect
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.jobs import run_each
@@ -24,12 +25,26 @@ class Looked:
     problems: list[str]
     """One line for each other file, with the reason."""
 
+    @property
+    def count(self) -> int:
+        """How many files were looked at."""
+        return len(self.sizes) + len(self.problems)
 
-def look_at(paths: Sequence[Path]) -> Looked:
-    """Return the sizes of image files; one whose header Pillow cannot read is decoded."""
+
+def look_at(paths: Sequence[Path], *, decode: bool = False) -> Looked:
+    """Return the sizes of image files; one whose header Pillow cannot read is decoded, with `decode` all are."""
     distinct = list(dict.fromkeys(paths))
-    found, problems = run_each(_size, distinct, threads=THREADS)
+    found, problems = run_each(_size_of_decoded if decode else _size, distinct, threads=THREADS)
     return Looked(dict(found), problems)
+
+
+def too_small(paths: Sequence[Path], sizes: dict[Path, Size], least: int, name: str) -> list[str]:
+    """Return a line for each file of which a side is shorter than `least`; `name` says what that is."""
+    return [
+        f"{path}: {sizes[path][0]}x{sizes[path][1]} is smaller than {name} {least}"
+        for path in dict.fromkeys(paths)
+        if path in sizes and min(sizes[path]) < least
+    ]
 
 
 def unfit_pairs(pairs: Sequence[tuple[Path, Path]], sizes: dict[Path, Size], scale: int, gt_size: int) -> list[str]:
@@ -47,6 +62,10 @@ def unfit_pairs(pairs: Sequence[tuple[Path, Path]], sizes: dict[Path, Size], sca
         elif min(width, height) < gt_size:
             problems.append(f"{gt}: {width}x{height} is smaller than gt_size {gt_size}")
     return problems
+
+
+def _size_of_decoded(path: Path) -> tuple[Path, Size]:
+    return _size(check_image(path))
 
 
 def _size(path: Path) -> tuple[Path, Size]:

@@ -17,6 +17,7 @@ COMMANDS = {
     "generate_multiscale": "add smaller versions of training images",
     "generate_meta_info": "list training images",
     "generate_meta_info_pairdata": "list pairs of training images",
+    "preflight": "look at all images of a training run before it",
     "describe_options": "explain the keys of the option files",
     "predict": "enlarge images with a network's weights",
     "export_model": "write a network as a static graph",

@@ -18,7 +18,7 @@ from realesrgan_paddle.data.hold_out import hold_out
 from realesrgan_paddle.data.pool import PairPool
 from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import Config, ImageOptions
-from realesrgan_paddle.preflight import preflight
+from realesrgan_paddle.preflight import open_images, preflight
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
@@ -50,12 +50,10 @@ class TrainingBatches:
         self.usm = USM()
         self.share = paired_share(cfg)
         self.bad = BadImages(cfg.datasets.train.max_bad_images, log if log and group.writes else _to_stderr)
-        train, geometry = cfg.datasets.train, (cfg.gt_size, cfg.scale, cfg.manual_seed)
+        train = cfg.datasets.train
         self.samples: dict[bool, Generator[Sample, None, None]] = {}  # by whether they are given pairs
         self.apart: frozenset[Path] = frozenset()
         self.held_out: list[tuple[Path, Path | None]] = []
-        images: HighQualityDataset | None = None
-        pairs: PairedDataset | None = None
         sources, paired = [], paired_until(start, self.share)
         if self.share < 1:
             check_installed(cfg)
@@ -64,9 +62,7 @@ class TrainingBatches:
                     f"queue_size {cfg.queue_size} is less than one batch of {group.size} processes, {self.batch_size} "
                     f"images; set it to {15 * self.batch_size}, for example, or to 0 for no pool"
                 )
-            images = HighQualityDataset.open(train, *geometry)
-        if self.share > 0:
-            pairs = PairedDataset.open(cfg.datasets.train_paired or train, *geometry)
+        images, pairs = open_images(cfg)
         files = preflight(cfg, images, pairs, resuming=start > 0)
         if images is not None:
             images = self._hold_out(images)

@@ -16,7 +16,7 @@ from realesrgan_paddle.data.settings_file import keep_settings
 from realesrgan_paddle.data.split import TRAIN, VAL
 from realesrgan_paddle.data.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.options.config import LQConfig
-from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import number, setting, whole
 from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.errors import UserError
@@ -143,6 +143,7 @@ def _claim(output: Path, options: DomainOptions) -> None:
     if not marker.exists() and next(output.iterdir(), None) is not None:
         raise UserError(f"{output}: holds other files; use another --output")
     keep_settings(marker, asdict(options), output)
+    remove_leftovers(output)
 
 
 def _write_validation(frames: Path, output: Path, options: DomainOptions) -> tuple[int, list[str]]:

@@ -1,10 +1,13 @@
-"""Image files as they come from cameras, scanners and old programs, all of one picture."""
+"""Image files as they come from cameras, scanners and old programs, all of one picture; and what is no image."""
 
 import io
+import os
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 LEVELS = (200, 50, 20), (10, 220, 30)
 """Colours of the picture, and of its upper left quarter."""
@@ -38,23 +41,199 @@ def stored(upright: np.ndarray, orientation: int) -> np.ndarray:
     return np.asarray(image.transpose(Image.Transpose[way]) if way else image)
 
 
+def chunk(name: bytes, data: bytes) -> bytes:
+    """Return a chunk of a PNG file."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(width: int, height: int, *chunks: tuple[bytes, bytes], bits: int = 8, kind: int = 2, adam7: int = 0) -> bytes:
+    """Return a PNG file of the given chunks; kind 0 is gray, 2 RGB."""
+    head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, adam7)
+    rows = [chunk(*one) for one in ((b"IHDR", head), *chunks, (b"IEND", b""))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(rows)
+
+
+def lines(image: np.ndarray) -> bytes:
+    """Return the unfiltered lines of a PNG file, packed."""
+    return zlib.compress(b"".join(b"\0" + line.tobytes() for line in image))
+
+
+def interlaced(image: np.ndarray) -> bytes:
+    """Return the seven passes of an interlaced PNG file (PNG specification, 8.2)."""
+    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    parts = [image[top::down, left::right] for top, left, down, right in passes]
+    return zlib.compress(b"".join(b"\0" + line.tobytes() for part in parts for line in part))
+
+
+def deep(image: np.ndarray) -> np.ndarray:
+    """Return 8-bit samples as 16-bit ones, as PNG stores them."""
+    return (image.astype(np.uint16) * 257).astype(">u2")
+
+
+def several(image: Image.Image, kind: str, **options: object) -> bytes:
+    """Return a file of three frames or pages, the picture first."""
+    others = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), Image.new("RGB", image.size)]
+    return encode(image, kind, save_all=True, append_images=others, **options)
+
+
 def kinds() -> dict[str, bytes]:
     """Return files by name that all show `colours()`, within a few levels."""
-    image = Image.fromarray(colours())
+    picture = colours()
+    image, size = Image.fromarray(picture), picture.shape[1::-1]
+    best = {"quality": 100, "subsampling": 0}
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    data = (b"IDAT", lines(picture))
     return {
         "palette.png": encode(image.quantize(16), "PNG"),
         "palette_with_a_clear_colour.png": encode(image.quantize(16), "PNG", transparency=0),
         "two_bits.png": encode(image.quantize(4), "PNG", bits=2),
         "clear_colour.png": encode(image, "PNG", transparency=LEVELS[1]),
         "alpha.png": encode(image.convert("RGBA"), "PNG"),
+        "sixteen_bits.png": png(*size, (b"IDAT", lines(deep(picture))), bits=16),
+        "interlaced.png": png(*size, (b"IDAT", interlaced(picture)), adam7=1),
+        "many_pieces.png": png(*size, *((b"IDAT", data[1][n : n + 1]) for n in range(len(data[1])))),
+        "profile.png": encode(image, "PNG", icc_profile=profile),
+        "not_a_profile.png": png(*size, (b"iCCP", b"x\0\0nonsense"), data),
+        "text_that_explodes.png": png(*size, (b"zTXt", b"x\0\0" + zlib.compress(bytes(1 << 24))), data),
+        "wrong_sum_of_a_remark.png": png(*size, (b"tEXt", b"a\0b"), data).replace(b"a\0b", b"a\0c"),
+        "animated.png": several(image, "PNG", default_image=False),
+        "something_behind.png": encode(image, "PNG") + bytes(100_000),
+        "UPPER.PNG": encode(image, "PNG"),
         "palette.tif": encode(image.quantize(16), "TIFF"),
-        "palette.bmp": encode(image.quantize(16), "BMP"),
-        "cmyk.jpg": encode(image.convert("CMYK"), "JPEG", quality=100, subsampling=0),
+        "pages.tif": several(image, "TIFF"),
+        "lzw.tiff": encode(image, "TIFF", compression="tiff_lzw"),
+        "deflated.tif": encode(image, "TIFF", compression="tiff_adobe_deflate"),
         "cmyk.tif": encode(image.convert("CMYK"), "TIFF"),
-        "progressive.jpg": encode(image, "JPEG", quality=100, subsampling=0, progressive=True),
+        "palette.bmp": encode(image.quantize(16), "BMP"),
+        "alpha.bmp": encode(image.convert("RGBA"), "BMP"),
+        "plain.ppm": encode(image, "PPM"),
+        "words.ppm": b"P3 # in words\n%d %d\n255\n" % size + " ".join(map(str, picture.ravel())).encode() + b"\n",
+        "sixteen_bits.ppm": b"P6 %d %d 65535\n" % size + deep(picture).tobytes(),
+        "cmyk.jpg": encode(image.convert("CMYK"), "JPEG", **best),
+        "progressive.jpg": encode(image, "JPEG", **best, progressive=True),
+        "restarts.jpeg": encode(image, "JPEG", **best, restart_marker_blocks=1),
+        "profile.jpg": encode(image, "JPEG", **best, icc_profile=profile),
+        "thumbnail.jpg": encode(image, "JPEG", **best, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0" + encode(image, "JPEG")),
         "lossless.webp": encode(image, "WEBP", lossless=True),
-        "jpeg_in_disguise.png": encode(image, "JPEG", quality=100, subsampling=0),
+        "alpha.webp": encode(image.convert("RGBA"), "WEBP", lossless=True),
+        "jpeg_in_disguise.png": encode(image, "JPEG", **best),
+        "tiff_in_disguise.jpg": encode(image, "TIFF"),
     }
+
+
+def grays() -> dict[str, bytes]:
+    """Return files by name that show the green channel of `colours()`."""
+    picture = np.ascontiguousarray(colours()[..., 1])
+    image, size = Image.fromarray(picture), picture.shape[::-1]
+    return {
+        "gray.png": encode(image, "PNG"),
+        "gray_and_alpha.png": encode(image.convert("LA"), "PNG"),
+        "gray_16.png": png(*size, (b"IDAT", lines(deep(picture))), bits=16, kind=0),
+        "gray.jpg": encode(image, "JPEG", quality=100),
+        "gray.pgm": encode(image, "PPM"),
+        "gray_16.pgm": b"P5 %d %d 65535\n" % size + deep(picture).tobytes(),
+        "gray_16.tif": encode(Image.fromarray(picture.astype(np.uint16) * 257), "TIFF"),
+        "gray.tif": encode(image, "TIFF"),
+        "gray.bmp": encode(image, "BMP"),
+    }
+
+
+def noise(kind: str, **options: object) -> bytes:
+    """Return a file of 64 x 64 pixels that cannot be packed."""
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    return encode(Image.fromarray(pixels), kind, **options)
+
+
+WITHIN = ["no_pixels.png", "nonsense_within.png", "cut.bmp", "cut.tif", "cut.ppm"]
+"""Those of `broken` whose headers are in order: only decoding tells."""
+
+
+SUMS = ["text_that_explodes.png", "wrong_sum_of_a_remark.png"]
+"""Those of `kinds` that show their picture, and that a check of all that is in a file refuses."""
+
+
+def broken() -> dict[str, tuple[bytes, str]]:
+    """Return files by name that are no images, or no whole ones, and what is said of them."""
+    image = Image.fromarray(colours())
+    size = image.size
+    data = lines(colours())
+    kinds = {"png": noise("PNG"), "jpg": noise("JPEG"), "webp": noise("WEBP")}
+    cut = {
+        f"cut_at_{n}.{kind}": (file[: len(file) * n // 100], "cut short")
+        for kind, file in kinds.items()
+        for n in (40, 99)
+    }
+    none, bomb = "not a readable image", "declares more than"
+    bmp = encode(image, "BMP")
+    bomb_bmp = bmp[:18] + struct.pack("<ii", 60_000, 60_000) + bmp[26:]
+    floats = np.full((8, 8), np.nan, np.float32)
+    return cut | {
+        "empty.png": (b"", "empty"),
+        "one_byte.jpg": (b"\xff", none),
+        "only_a_mark.jpg": (b"\xff\xd8\xff\xd9", none),
+        "only_a_signature.png": (b"\x89PNG\r\n\x1a\n", "cut short"),
+        "no_pixels.png": (png(*size), none),
+        "no_width.png": (png(0, 8, (b"IDAT", data)), none),
+        "sides_of_two_billion.png": (png(2**31 - 1, 2**31 - 1, (b"IDAT", data)), bomb),
+        "bomb.png": (png(60_000, 60_000, (b"IDAT", data), kind=0), bomb),
+        "bomb.bmp": (bomb_bmp, bomb),
+        "bomb.ppm": (b"P6 60000 60000 255\n" + bytes(99), bomb),
+        "bits_of_three.png": (png(*size, (b"IDAT", data), bits=3), none),
+        "nonsense_within.png": (png(*size, (b"IDAT", b"nonsense")), none),
+        "cut.bmp": (noise("BMP")[:5000], none),
+        "cut.tif": (noise("TIFF")[:5000], none),
+        "cut.ppm": (noise("PPM")[:5000], none),
+        "zeros.webp": (bytes(5000), none),
+        "noise.tif": (b"II*\0" + np.random.default_rng(0).bytes(5000), none),
+        "a_directory_in_itself.tif": (b"II*\0\x08\0\0\0\0\0\x08\0\0\0", none),
+        "floats.tif": (encode(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"), "samples are float32"),
+        "not_numbers.tif": (encode(Image.fromarray(floats), "TIFF"), "samples are float32"),
+        "floats.png": (b"Pf\n8 8\n-1.0\n" + floats.tobytes(), ""),
+        "pointer.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git-LFS pointer"),
+        "page.jpg": (b"<!DOCTYPE html><html></html>", "HTML page"),
+        "drawing.png": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>', none),
+        "text.bmp": (b"words", none),
+        "paper.jpg": (b"%PDF-1.7\n" + bytes(500), none),
+        "archive.png": (b"PK\x03\x04" + bytes(500), none),
+        "pickle.png": (b"\x80\x04cos\nsystem\n(S'touch hacked'\ntR.", none),
+        "video.jpg": (b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41" + bytes(500), none),
+        "json.webp": (b'{"image": true}', none),
+    }
+
+
+ODD_NAMES = [
+    "two words.png",
+    " leading.png",
+    "-rf.png",
+    "--output.png",
+    "a'b\"c.png",
+    "$(touch x) `touch y`.png",
+    "100%s %d.png",
+    "new\nline.png",
+    "carriage\rreturn.png",
+    "semi;colon|pipe&and.png",
+    "one, two.png",
+    "[brackets] (1,2,3).png",
+    "back\\slash.png",
+    "比赛 é 🎬.png",
+    "e\u0301.png",
+    "two..dots..png",
+    "bytes \udcff.png",
+    "x" * 200 + ".png",
+]
+
+
+def no_images(folder: Path) -> None:
+    """Fill a folder with what has the name of an image, or nearly, and is none to be listed."""
+    (folder / "folder.png").mkdir()
+    (folder / "gone.png").symlink_to(folder / "nothing.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    (folder / "device.png").symlink_to("/dev/zero")
+    (folder / "folder.png" / "up").symlink_to(folder)
+    for name in (".hidden.png", "notes.txt", "PNG", "animation.gif", ".thumbs/a.png"):
+        place(folder, name, encode(Image.new("RGB", (9, 9)), "PNG"))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(folder / "pipe.png")
 
 
 def place(folder: Path, name: str, data: bytes) -> Path:

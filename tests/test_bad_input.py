@@ -44,6 +44,7 @@ REQUIRED = {  # flags without which each command does not start, all of them rig
     "infer": "--input images --output out --model_path exported",
     "plot_run": "--input run --output out.png",
     "predict": "--input images --output out --model_path net.pdparams",
+    "preflight": "--input images",
     "quickstart": "--video clip.mp4 --output out",
 }
 
@@ -121,6 +122,7 @@ WRONG_VALUES = {
     "generate_meta_info_pairdata": ["--input images"],
     "generate_multiscale": ["--n_thread -2"],
     "infer": ["--threads 0", "--threads many", "--tile -1", "--outscale 0"],
+    "preflight": ["--scale 0", "--min_size 0"],
     "predict": ["--tile_pad -1", "--outscale -2", "--outscale huge", "--ext gif", "--suffix a/b", "--block 0"],
     "quickstart": ["--iterations 0", "--iterations few"],
 }
@@ -153,6 +155,10 @@ MISTAKES = {
     "infer --input nowhere --output out": "nowhere: no such file or folder",
     "infer --input images --output out --model_path nowhere": "nowhere/inference.pdmodel: no such file",
     "plot_run --input nowhere": "nowhere: no such file",
+    "preflight --yml_path nowhere.yml": "nowhere.yml: no such file",
+    "preflight --input nowhere": "nowhere: not a folder",
+    "preflight --input empty": "empty: no images in it",
+    "preflight --input images --lq empty": "empty/0.png: no such file, and none of the 2 pairs is there",
     "predict --input nowhere --output out --model_path net.pdparams": "nowhere: no such file or folder",
     "predict --input images --output out --model_path nowhere": "nowhere: no such file, and no released model",
     "quickstart --video nowhere.mp4 --output out": "nowhere.mp4: no such file or folder",

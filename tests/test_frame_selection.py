@@ -17,6 +17,7 @@ from realesrgan_paddle.data.manifest import overlays_by_file, read_records
 from realesrgan_paddle.data.meta_info import image_paths
 from realesrgan_paddle.data.selection import Candidate, Picker, Selection
 from realesrgan_paddle.data.video import frames
+from realesrgan_paddle.tools import extract_subimages, generate_multiscale
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image
@@ -135,6 +136,29 @@ def test_overlays_are_listed_as_boxes_in_the_kept_pictures(tmp_path: Path):
         lettering = box.of(read_image(tmp_path / "out" / file))
         assert (lettering > 240).all(axis=2).sum() > 150
         assert box.width * box.height < 4000
+
+
+def test_overlays_are_cut_around_in_smaller_versions_too(tmp_path: Path):
+    clip = picture_clip(tmp_path / "clip.mkv", [branded(number) for number in range(16)])
+    out, smaller, sub = tmp_path / "out", tmp_path / "smaller", tmp_path / "sub"
+    extract(out, clip, "--per_window", "20", "--val_share", "0.2")
+    flags = ["--input", str(out), "--output", str(smaller), "--manifest", str(out / "manifest.jsonl")]
+    assert generate_multiscale.main(flags) == 0
+    large, boxes = overlays_by_file(out / "manifest.jsonl"), overlays_by_file(smaller / "manifest.jsonl")
+    assert sorted(boxes) == pngs(smaller)
+    assert len(boxes) == 3 * len(large)
+    for file, (box,) in boxes.items():
+        width, height = read_image(smaller / file).shape[1::-1]
+        (whole,) = large[file.replace("T0", "").replace("T1", "").replace("T2", "")]
+        across, down = width / 320, height / next(iter(read_image(out / name).shape[0] for name in large))
+        assert box.x <= whole.x * across < box.x + 1
+        assert box.y <= whole.y * down < box.y + 1.1
+        assert 0 <= box.x + box.width - (whole.x + whole.width) * across < 1
+    flags = ["--input", str(smaller), "--output", str(sub), "--manifest", str(smaller / "manifest.jsonl")]
+    assert extract_subimages.main([*flags, "--crop_size", "40", "--step", "40"]) == 0
+    pieces = [cv2.cvtColor(read_image(sub / name), cv2.COLOR_RGB2GRAY) for name in pngs(sub) if "T0" in name]
+    assert len(pieces) > 20
+    assert max((piece > 250).sum() for piece in pieces) < 30, "lettering has 90 such pixels"
 
 
 def test_keep_all_keeps_and_measures_all(tmp_path: Path):

@@ -1,90 +1,36 @@
 """Files are looked at before a run begins, all problems at once; those that go bad later are passed over by name."""
 
-import struct
-import zlib
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-from odd_images import colours, encode, place
-from PIL import Image
+from odd_images import WITHIN, broken, place
 from sample_runs import assert_states_equal, picture, run, write_yml
 
 from realesrgan_paddle.batches import TrainingBatches
-from realesrgan_paddle.data.preflight import look_at
 from realesrgan_paddle.options.load import load_config
+from realesrgan_paddle.tools import preflight
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import list_images, write_image
+from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle
 
 
-def bomb(width: int, height: int) -> bytes:
-    """A PNG of one pixel that declares others."""
-    data = encode(Image.new("L", (1, 1)), "PNG")
-    head = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
-    return data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:]
-
-
-HOSTILE = {
-    "empty.png": (b"", "empty"),
-    "cut.png": (encode(Image.fromarray(picture(40, 40, 0)), "PNG")[:-30], "cut short"),
-    "cut.jpg": (encode(Image.fromarray(picture(40, 40, 0)), "JPEG")[:-30], "cut short"),
-    "pointer.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git-LFS pointer"),
-    "page.jpg": (b"<!DOCTYPE html><html></html>", "HTML page"),
-    "text.bmp": (b"words", "not a readable image"),
-    "bomb.png": (bomb(60_000, 60_000), "declares more than"),
-    "only_a_mark.jpg": (b"\xff\xd8\xff\xd9", "not a readable image"),
-    "zeros.webp": (bytes(5000), "not a readable image"),
-    "float.tif": (encode(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"), "samples are float32"),
-}
-GOOD = {
-    "dot.png": encode(Image.new("RGB", (1, 1)), "PNG"),
-    "line.png": encode(Image.new("L", (100_000, 1)), "PNG"),
-    "jpeg.png": encode(Image.fromarray(colours()), "JPEG"),
-}
-
-
-def hostile_folder(folder: Path) -> Path:
-    """Fill a folder with what should not be among training images, and with some that may be."""
-    for name, (data, _) in HOSTILE.items():
-        place(folder, name, data)
-    for name, data in GOOD.items():
-        place(folder, name, data)
-    (folder / "folder.png").mkdir()
-    (folder / "gone.png").symlink_to(folder / "nothing.png")
-    return folder
-
-
-def test_each_hostile_file_has_its_reason_and_odd_ones_their_size(tmp_path):
-    looked = look_at(list_images(hostile_folder(tmp_path)))
-    assert len(looked.problems) == len(HOSTILE)
-    for name, (_, reason) in HOSTILE.items():
-        (line,) = [line for line in looked.problems if line.startswith(f"{tmp_path / name}: ")]
-        assert reason in line
-    assert looked.sizes[tmp_path / "line.png"] == (100_000, 1)
-    assert {path.name for path in looked.sizes} == set(GOOD), "folders and broken links are no images"
-
-
-def test_training_lists_all_problems_and_writes_nothing(tmp_path, options, capsys):
-    hostile_folder(tmp_path / "hr")
-    with pytest.raises(UserError, match=rf"^{len(HOSTILE)} problems with {len(HOSTILE) + len(GOOD) + 3} image files"):
-        run(tmp_path, options)
-    lines = capsys.readouterr().err.splitlines()
-    assert all(any(str(tmp_path / "hr" / name) in line for line in lines) for name in HOSTILE)
-    assert not (tmp_path / "runs").exists()
-
-
-def test_twenty_problems_are_shown_and_a_file_lists_all(tmp_path, options, capsys, monkeypatch):
+def test_training_lists_all_problems_shows_twenty_and_writes_nothing(tmp_path, options, capsys, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    for number in range(30):
-        place(tmp_path / "hr", f"bad{number:02d}.png", b"")
-    with pytest.raises(UserError, match="10 more are listed in ") as error:
+    names = set(broken()) - set(WITHIN)
+    for name in names:
+        place(tmp_path / "hr", name, broken()[name][0])
+    count = len(names)
+    with pytest.raises(
+        UserError, match=rf"^{count} problems with {count + 3} image files; {count - 20} more are "
+    ) as error:
         run(tmp_path, options)
-    assert capsys.readouterr().err.count("bad") == 20
-    file = Path(str(error.value).partition("listed in ")[2].partition(";")[0])
-    assert file.read_text().count("bad") == 30
+    assert capsys.readouterr().err.count("\n") == 20
+    listed = Path(str(error.value).partition("listed in ")[2].partition(";")[0]).read_text().splitlines()
+    assert sorted(line.partition(": ")[0] for line in listed) == sorted(str(tmp_path / "hr" / name) for name in names)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_all_pairs_that_do_not_fit_are_listed_for_training_and_validation(tmp_path, options, capsys):
@@ -99,17 +45,47 @@ def test_all_pairs_that_do_not_fit_are_listed_for_training_and_validation(tmp_pa
     options["high_order_degradation"] = False
     with pytest.raises(UserError, match="5 problems with 8 image files"):
         run(tmp_path, options)
-    report = capsys.readouterr().err
+    _assert_all_listed(capsys.readouterr().err)
+    assert preflight.main(["--yml_path", str(write_yml(tmp_path, options))]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "8 image files looked at; 5 findings\n"
+    _assert_all_listed(captured.err)
+
+
+def _assert_all_listed(report: str):
     assert report.count("small.png: 16x16 is smaller than gt_size 32\n") == 1, "validation takes small ones"
     assert report.count("wrong.png is 15x15: not 4 times as large") == 2
     assert report.count("turned.png is 80x64 but ") == 2
 
 
-def test_images_smaller_than_the_crop_are_only_counted(tmp_path, options):
+def test_folders_of_pairs_are_looked_at_without_a_run(tmp_path, capsys):
+    for name, (gt, lq) in {"good": (64, 16), "wrong": (64, 15)}.items():
+        write_image(tmp_path / "gt" / f"{name}.png", picture(gt, gt, 0))
+        write_image(tmp_path / "lq" / f"{name}.png", picture(lq, lq, 0))
+    write_image(tmp_path / "gt" / "alone.png", picture(64, 64, 0))
+    write_image(tmp_path / "lq" / "lone.png", picture(16, 16, 0))
+    data = bytearray((tmp_path / "gt" / "good.png").read_bytes())
+    data[len(data) // 2] ^= 255
+    (tmp_path / "gt" / "good.png").write_bytes(data)
+    folders = ["--input", str(tmp_path / "gt"), "--lq", str(tmp_path / "lq")]
+    assert preflight.main(folders) == 1
+    listed = capsys.readouterr().err
+    assert "wrong.png is 15x15: not 4 times as large" in listed
+    assert f"{tmp_path / 'lq' / 'alone.png'}: No such file" in listed
+    assert f"{tmp_path / 'lq' / 'lone.png'}: has no ground truth" in listed
+    assert "good.png" not in listed, "a header does not tell"
+    assert preflight.main([*folders, "--check"]) == 1
+    assert "good.png: " in capsys.readouterr().err
+    assert preflight.main(["--input", str(tmp_path / "gt")]) == 0
+
+
+def test_images_smaller_than_the_crop_are_only_counted(tmp_path, options, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         sources = TrainingBatches(load_config(write_yml(tmp_path, options)), 0).sources
     assert "3 image files looked at; 1 are smaller than the crop of 52" in sources
+    assert preflight.main(["--yml_path", str(write_yml(tmp_path, options))]) == 1
+    assert "is smaller than the crop of 52\n" in capsys.readouterr().err
 
 
 def spoil(monkeypatch, path: Path, after: int):
@@ -174,3 +150,17 @@ def test_resuming_past_a_bad_image_equals_not_stopping(tmp_path, options, monkey
     run(tmp_path, options, "train.total_iter=4")
     resumed = run(tmp_path, options, "auto_resume=true")
     assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+
+
+def test_a_run_is_resumed_though_an_image_that_its_list_names_is_gone(tmp_path, options):
+    (tmp_path / "meta.txt").write_text("0.png\n1.png\n2.png\n")
+    options["datasets"]["train"]["meta_info"] = str(tmp_path / "meta.txt")
+    options["logger"]["save_checkpoint_freq"] = 2
+    run(tmp_path, options, "train.total_iter=2")
+    (tmp_path / "hr" / "1.png").unlink()
+    folder = run(tmp_path, options, "auto_resume=true")
+    assert (folder / "models" / "net_g_6.pdparams").exists()
+    assert f"{tmp_path / 'hr' / '1.png'}: No such file or directory" in (folder / "train.log").read_text()
+    options["name"] = "new"
+    with pytest.raises(UserError, match=r"1\.png: No such file or directory$"):
+        run(tmp_path, options)

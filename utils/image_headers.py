@@ -18,6 +18,9 @@ DAMAGED = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, s
 TAIL = 1 << 16
 """How much of a file's end is read to look for the mark that ends it [bytes]."""
 
+LARGEST_FILE = 1 << 31
+"""Of an image [bytes]; as many pixels as are taken, of 16 bits without compression, need half of it."""
+
 _ORIENTATION, _WIDTH, _HEIGHT = 274, 256, 257  # tags of TIFF and Exif
 _ENDS = {b"\x89PNG": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}  # by how a file begins: PNG, JPEG
 
@@ -68,6 +71,7 @@ def inspect(path: Path) -> Header | None:
         UserError: it cannot hold a whole image.
         OSError: it cannot be opened.
     """
+    check_file_size(path)
     with path.open("rb") as file:
         start = file.read(512)
         end = file.seek(0, io.SEEK_END)
@@ -80,6 +84,12 @@ def inspect(path: Path) -> Header | None:
             raise UserError(f"{path}: not a readable image ({reason})")
         file.seek(0)
         return read_header(file, path)
+
+
+def check_file_size(path: Path) -> None:
+    """Raise UserError for a file that is not to be read into memory."""
+    if path.stat().st_size > LARGEST_FILE:
+        raise UserError(f"{path}: larger than {LARGEST_FILE >> 30} GiB; cut such a picture into smaller ones")
 
 
 def not_an_image(data: bytes) -> str | None:

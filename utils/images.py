@@ -8,7 +8,7 @@ import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.image_headers import not_an_image, read_header, stand_upright
+from realesrgan_paddle.utils.image_headers import check_file_size, not_an_image, read_header, stand_upright
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 # OpenCV writes others too, but saturates 16 bits to white and drops alpha without a word.
@@ -38,6 +38,7 @@ def read_image(path: str | Path) -> np.ndarray:
     Raises:
         UserError: the file is no image that OpenCV can decode, has another sample type, or too many pixels.
     """
+    check_file_size(Path(path))
     data = Path(path).read_bytes()  # cv2.imread cannot open every file name on Windows
     if reason := not_an_image(data):
         raise UserError(f"{path}: not a readable image ({reason})")
