@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from math import floor
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+import numpy as np
 import paddle
 from paddle import Tensor
 
@@ -20,6 +22,7 @@ from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import Config, ImageOptions
 from realesrgan_paddle.preflight import open_images, preflight
 from realesrgan_paddle.utils.batch import Batch
+from realesrgan_paddle.utils.cpu import compute_on_one_thread
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.seeds import Stream, generator
@@ -27,8 +30,21 @@ from realesrgan_paddle.utils.seeds import Stream, generator
 ImageFiles = TypeVar("ImageFiles", HighQualityDataset, PairedDataset)
 
 
+class Pairs(NamedTuple):
+    """A batch as it goes into the pool; or, where the pairs were given, past it."""
+
+    gt: Tensor
+    lq: Tensor
+    rng: np.random.Generator | None
+    """Goes on from the draws of the degradation; None for given pairs."""
+
+
 class TrainingBatches:
     """The run's endless stream of batches after the first `start`, and the pool they are drawn from.
+
+    On a CPU a thread reads and degrades the next batch while the step computes. The pool changes when a batch is
+    given, so a state that is saved after it is one of that batch. On a GPU the step's own operations are waiting in
+    line when the next batch is asked for: there is nothing to win.
 
     Attributes:
         number: of the batch that was last given; the first is 1.
@@ -76,20 +92,44 @@ class TrainingBatches:
         self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources) + f"; {files}"
         if group.size > 1:
             self.sources += f"; {group.size} processes, {self.batch_size} images in a batch"
+        self.beside: ThreadPoolExecutor | None = None
+        if paddle.get_device() == "cpu":
+            self.beside = ThreadPoolExecutor(1, "batches", initializer=compute_on_one_thread)
+        self.coming: Future[Pairs] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
+        gt, lq, rng = self._next_pairs()
         self.number += 1
-        paired = is_paired(self.number, self.share)
-        tensors = map(paddle.to_tensor, next(self.samples[paired]))
-        return self._given(*tensors) if paired else self._synthesise(*tensors)
+        if rng is not None and self.cfg.queue_size:
+            part = self.group.part(self.batch_size)
+            gt, lq = self.pool.exchange(self.group.gather(gt), self.group.gather(lq), rng, part)
+        return self._batch(gt, lq)
 
     def close(self) -> None:
-        """End the processes that read images."""
+        """End the thread and the processes that read images."""
+        if self.beside is not None:
+            self.beside.shutdown(cancel_futures=True)
         for samples in self.samples.values():
             samples.close()
+
+    def _next_pairs(self) -> Pairs:
+        """Return the pairs of the next batch; on a CPU, begin with those after it."""
+        if self.beside is None:
+            return self._pairs(self.number + 1)
+        coming = self.coming or self.beside.submit(self._pairs, self.number + 1)
+        pairs = coming.result()
+        self.coming = self.beside.submit(self._pairs, self.number + 2)
+        return pairs
+
+    def _pairs(self, number: int) -> Pairs:
+        """Return the pairs of the batch of this number."""
+        paired = is_paired(number, self.share)
+        gt, *others = map(paddle.to_tensor, next(self.samples[paired]))
+        gt = self._sharpened_once(gt)
+        return Pairs(gt, *others, None) if paired else self._synthesise(number, gt, *others)
 
     def _hold_out(self, dataset: ImageFiles) -> ImageFiles:
         """Return the data set without some images, if there is no other to validate on."""
@@ -111,26 +151,18 @@ class TrainingBatches:
         )
         return endless_batches(dataset, sampler, options.num_worker_per_gpu, self.bad)
 
-    def _given(self, gt: Tensor, lq: Tensor) -> Batch:
-        """Return a batch of pairs as they were read."""
-        return self._batch(self._sharpened_once(gt), lq)
-
-    def _synthesise(self, gt: Tensor, *kernels: Tensor) -> Batch:
-        """Degrade a batch of ground truths, cut training patches and pass them through the pool.
+    def _synthesise(self, number: int, gt: Tensor, *kernels: Tensor) -> Pairs:
+        """Degrade a batch of ground truths and cut training patches.
 
         RealESRGANModel always degrades the sharpened ground truth. What is random is drawn for the images of all
         processes, alike in each, and each has the whole pool: they train on what one process would.
         """
         cfg = self.cfg
-        rng = generator(cfg.manual_seed, Stream.BATCH, self.number)
-        gt = self._sharpened_once(gt)
+        rng = generator(cfg.manual_seed, Stream.BATCH, number)
         sharp = gt if self._one_target else self.usm(gt)
-        part = self.group.part(self.batch_size)
-        lq = degrade(sharp, kernels, draw(cfg, rng, self.batch_size).of(part), cfg.scale)
-        gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
-        if cfg.queue_size:
-            gt, lq = self.pool.exchange(self.group.gather(gt), self.group.gather(lq), rng, part)
-        return self._batch(gt, lq)
+        draws = draw(cfg, rng, self.batch_size).of(self.group.part(self.batch_size))
+        lq = degrade(sharp, kernels, draws, cfg.scale)
+        return Pairs(*paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng), rng)
 
     @property
     def _one_target(self) -> bool:

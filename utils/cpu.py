@@ -41,6 +41,19 @@ def start_paddle() -> None:
             sys.stderr.write(line)
 
 
+def compute_on_one_thread() -> None:
+    """Let Paddle compute on one thread, on the CPU, where it is called by the thread that calls this.
+
+    Else its OpenMP would start as many threads for that one as it has for the others, more than there are cores;
+    between operations they wait actively.
+    """
+    import paddle
+
+    paddle.set_device("cpu")
+    for library in (Path(paddle.__file__).parent / "libs").glob("libiomp5*"):
+        ctypes.CDLL(str(library)).omp_set_num_threads(1)
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to keep freed memory for the next step instead of giving it back to the system.
 

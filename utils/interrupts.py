@@ -10,11 +10,15 @@ from contextlib import contextmanager
 def interrupts_wait() -> Iterator[None]:
     """Put off the answer to Ctrl-C and SIGTERM to the end, and answer then as it would have been done before.
 
-    Processes started inside never get Ctrl-C, where the system knows signal masks. Only the main thread may say
-    so; in others nothing is put off.
+    Processes started inside never get Ctrl-C, where the system knows signal masks. Only the main thread answers
+    signals: in others nothing has to be put off.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        _mask("SIG_BLOCK")
+        try:
+            yield
+        finally:
+            _mask("SIG_UNBLOCK")
         return
     came: list[int] = []
     before = {
