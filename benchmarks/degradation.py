@@ -63,7 +63,13 @@ def measure(case: str, batch: int, size: int, args: argparse.Namespace) -> Row:
         torch.close()
     ours_ms, torch_ms = (statistics.mean(side.times) for side in (ours, torch))
     median = statistics.median(a / b for a, b in zip(ours.times, torch.times, strict=True))
-    row: Row = {"case": case, "batch": batch, "size": size, "ours_ms": round(ours_ms, 1), "torch_ms": round(torch_ms, 1)}
+    row: Row = {
+        "case": case,
+        "batch": batch,
+        "size": size,
+        "ours_ms": round(ours_ms, 1),
+        "torch_ms": round(torch_ms, 1),
+    }
     return row | {"ratio": round(ours_ms / torch_ms, 3), "median_ratio": round(median, 3), **compared}
 
 
@@ -72,7 +78,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--basicsr", type=Path, required=True, metavar="PATH", help="checkout of XPixelGroup/BasicSR")
     parser.add_argument("--realesrgan", type=Path, required=True, metavar="PATH", help="of xinntao/Real-ESRGAN")
-    parser.add_argument("--torch_python", required=True, metavar="PYTHON", help="interpreter with torch and torchvision")
+    parser.add_argument(
+        "--torch_python", required=True, metavar="PYTHON", help="interpreter with torch and torchvision"
+    )
     parser.add_argument("--quick", action="store_true", help="one shape of batch only, 6 images of 256x256")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     parser.add_argument("--rounds", type=int, default=8)

@@ -1,4 +1,4 @@
-"""What the degradation's benchmark measures, and how its processes are asked for it; for Paddle's process and torch's."""
+"""What the degradation's benchmark measures, and how its processes, Paddle's and torch's, are asked for it."""
 
 import argparse
 from pathlib import Path
@@ -24,9 +24,9 @@ QUALITY = (30.0, 95.0)
 def arguments() -> argparse.Namespace:
     """Return what the process was asked to measure.
 
-    `folder` has `input.npz` with the float32 batch `gt` (N, 3, H, W) and its `kernels` (3, N, 21, 21), and `options.json`.
-    Torch's process writes the draws of each of `rounds` runs of a chain there (`draws.json`), and what came of the first,
-    and the noise in it (`result.npz`).
+    `folder` has `input.npz`, with the float32 batch `gt` (N, 3, H, W) and its `kernels` (3, N, 21, 21), and
+    `options.json`. Torch's process writes the draws of each of `rounds` runs of a chain there (`draws.json`), and
+    what came of the first, and the noise in it (`result.npz`).
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", choices=[*STAGES, *CHAINS], required=True)

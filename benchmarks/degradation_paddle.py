@@ -1,4 +1,5 @@
 """A process that degrades batches with this project's operators; see degradation.py."""
+# ruff: noqa: E402  (Paddle reads the environment when it is imported)
 
 import json
 from argparse import Namespace
@@ -30,7 +31,8 @@ def stage(case: str, gt: Tensor, kernel: Tensor, field: Tensor | None) -> Callab
     """Return what computes one stage of the degradation, with this `field` of noise or with one drawn each time."""
     batch = gt.shape[0]
     seeds = range(batch)
-    gray = paddle.to_tensor(np.arange(batch) % 2 == 1).reshape([-1, 1, 1, 1])
+    alike = np.arange(batch) % 2 == 1
+    gray = paddle.to_tensor(alike).reshape([-1, 1, 1, 1])
     sigma, scale = (paddle.full([batch, 1, 1, 1], strength) for strength in (SIGMA, POISSON_SCALE))
     if case == "USM":
         return partial(USM(), gt)
@@ -40,10 +42,10 @@ def stage(case: str, gt: Tensor, kernel: Tensor, field: Tensor | None) -> Callab
         mode, factor = resize_case(case)
         return partial(resize_by, gt, factor, mode)
     if case == "gaussian noise":
-        drawn = partial(normal_fields, gt.shape[1:], seeds) if field is None else lambda: field
+        drawn = partial(normal_fields, gt.shape[1:], seeds, alike) if field is None else lambda: field
         return lambda: add_gaussian_noise(gt, drawn(), sigma, gray)
     if case == "poisson noise":
-        count = partial(poisson_counts, seeds=seeds) if field is None else lambda _: field
+        count = partial(poisson_counts, seeds=seeds, gray=alike) if field is None else lambda *_: field
         return partial(add_poisson_noise, gt, scale, gray, count)
     return partial(jpeg, gt, paddle.to_tensor(np.linspace(*QUALITY, batch, dtype=np.float32)))
 

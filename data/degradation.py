@@ -142,8 +142,8 @@ def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
     strength = paddle.to_tensor(draws.strength).reshape([-1, 1, 1, 1])
     gray = paddle.to_tensor(draws.gray).reshape([-1, 1, 1, 1])
     if draws.gaussian:
-        return add_gaussian_noise(image, normal_fields(image.shape[1:], draws.field_seeds), strength, gray)
-    return add_poisson_noise(image, strength, gray, partial(poisson_counts, seeds=draws.field_seeds))
+        return add_gaussian_noise(image, normal_fields(image.shape[1:], draws.field_seeds, draws.gray), strength, gray)
+    return add_poisson_noise(image, strength, gray, partial(poisson_counts, seeds=draws.field_seeds, gray=draws.gray))
 
 
 def _last_jpeg(image: Tensor, draws: Draws) -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from scipy.stats import chi2, poisson
 
 from realesrgan_paddle.data import degradation
 from realesrgan_paddle.data.blur import blur
@@ -77,7 +78,7 @@ def test_poisson_noise_equals_basicsr():
         image("noise_image"),
         per_sample(0.4, 2.2),
         per_sample(False, True),
-        lambda mean: expected.append(mean) or counts,
+        lambda level, brightest: expected.append(level / 255 * brightest) or counts,
     )
     close(result, "poisson", atol=1e-6)
     # The counts were drawn around the same means: sqrt(mean) is their standard deviation.
@@ -88,23 +89,32 @@ def test_poisson_noise_equals_basicsr():
 
 
 def test_noise_fields_have_the_moments_of_their_distributions():
-    normal = normal_fields([3, 64, 64], [5, 6]).numpy()
+    normal = normal_fields([3, 64, 64], [5, 6], [False, False]).numpy()
     assert normal.mean() == pytest.approx(0, abs=0.02)
     assert normal.std() == pytest.approx(1, abs=0.02)
-    for mean in (0.5, 30.0, 250.0):
-        counts = poisson_counts(paddle.full([2, 3, 64, 64], mean), [5, 6]).numpy()
-        assert counts.mean() == pytest.approx(mean, rel=0.02)
-        assert counts.var() == pytest.approx(mean, rel=0.05)
-        assert (counts == counts.round()).all()
-        assert (counts[0] != counts[1]).any()
+
+
+@pytest.mark.parametrize(("level", "brightest"), [(255, 1), (3, 16), (40, 64), (1, 256), (77, 256), (255, 256)])
+def test_counts_follow_poisson(level: int, brightest: int):
+    """Of 200,000 counts no more are off than chance would have it (chi squared; seeds are fixed)."""
+    levels, peaks = paddle.full([2, 1, 250, 400], float(level)), per_sample(brightest, brightest).astype("float32")
+    first, second = poisson_counts(levels, peaks, [5, 6], [False, False]).numpy().astype(int)
+    assert (first != second).any()
+    seen = np.bincount(np.concatenate([first.ravel(), second.ravel()]))
+    expected = 200_000 * poisson.pmf(np.arange(len(seen)), level / 255 * brightest)
+    likely = expected > 10
+    terms = (seen - expected)[likely] ** 2 / expected[likely]
+    assert 0.001 < chi2.sf(terms.sum(), likely.sum() - 1) < 0.999
+    assert seen[~likely].sum() < 200
+    assert not poisson_counts(paddle.zeros_like(levels), peaks, [5, 6], [False, False]).any()
 
 
 def test_gray_noise_is_gray():
     gray = paddle.full([2, 3, 16, 16], 0.5)
     flags = per_sample(True, False)
     for noisy in (
-        add_gaussian_noise(gray, normal_fields([3, 16, 16], [0, 1]), per_sample(20.0, 20.0), flags),
-        add_poisson_noise(gray, per_sample(2.0, 2.0), flags, partial(poisson_counts, seeds=[0, 1])),
+        add_gaussian_noise(gray, normal_fields([3, 16, 16], [0, 1], [True, False]), per_sample(20.0, 20.0), flags),
+        add_poisson_noise(gray, per_sample(2.0, 2.0), flags, partial(poisson_counts, seeds=[0, 1], gray=[True, False])),
     ):
         spread = noisy.numpy().std(axis=1).max(axis=(1, 2))
         assert spread[0] < 1e-6 < 1e-2 < spread[1]
