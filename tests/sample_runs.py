@@ -123,7 +123,8 @@ def wait_until(true, seconds: float = 30) -> None:
 
 def children(pid: int) -> list[Path]:
     """The folders in /proc of the processes that `pid` has started."""
-    return [Path("/proc", child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    by_thread = [task.joinpath("children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return [Path("/proc", child) for started in by_thread for child in started]
 
 
 def alive(process: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from realesrgan_paddle.utils.devices import core_count, processes_here
 from realesrgan_paddle.utils.interrupts import interrupts_wait
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
 def start_paddle() -> None:
@@ -68,6 +68,7 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 2**30)
         mallopt(_M_TRIM_THRESHOLD, -1)  # never
+        mallopt(_M_ARENA_MAX, 1)  # what the thread that makes the next batch has freed serves the step too
 
 
 def _is_amd() -> bool:
