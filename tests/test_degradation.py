@@ -60,6 +60,13 @@ def test_resize_equals_torch(mode: str, to: str):
     close(result, f"resize_{mode}_{to}")
 
 
+def test_a_factor_that_changes_no_size_is_as_in_torch():
+    """Its bilinear then copies; its bicubic samples at steps of 1 / factor."""
+    image = paddle.to_tensor(np.random.default_rng(0).random((1, 1, 3, 9), np.float32))
+    assert resize_by(image, 1.07, "bilinear").equal_all(image)
+    assert not resize_by(image, 1.07, "bicubic").equal_all(image)
+
+
 @pytest.mark.parametrize("mode", ["area", "bilinear", "bicubic"])
 def test_resize_keeps_at_least_one_pixel(mode: str):
     assert resize_by(paddle.ones([1, 3, 3, 9]), 0.2, mode).shape == [1, 3, 1, 1]

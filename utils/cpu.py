@@ -42,13 +42,15 @@ def start_paddle() -> None:
 
 
 def compute_on_one_thread() -> None:
-    """Let Paddle compute on one thread, on the CPU, where it is called by the thread that calls this.
+    """Let Paddle compute on one thread, on the CPU, where it is called by the thread that calls this; OpenCV anywhere.
 
-    Else its OpenMP would start as many threads for that one as it has for the others, more than there are cores;
-    between operations they wait actively.
+    Else Paddle's OpenMP would start as many threads for that one as it has for the others, more than there are
+    cores; between operations they wait actively.
     """
+    import cv2
     import paddle
 
+    cv2.setNumThreads(1)
     paddle.set_device("cpu")
     for library in (Path(paddle.__file__).parent / "libs").glob("libiomp5*"):
         ctypes.CDLL(str(library)).omp_set_num_threads(1)
