@@ -37,6 +37,7 @@ IGNORED_BY_MODEL: Mapping[str, Reasons] = {
         "train.net_d_iters": _NO_DISCRIMINATOR,
         "train.net_d_init_iters": _NO_DISCRIMINATOR,
         "train.net_d_init_until": _NO_DISCRIMINATOR,
+        "train.net_d_init_detail": _NO_DISCRIMINATOR,
     },
 }
 

@@ -178,6 +178,11 @@ class TrainOptions(Options):
         "is chance), in the mean over about 50 iterations; net_d_init_iters is then the longest it may take. The log "
         "says when it ended.",
     )
+    net_d_init_detail: bool = Field(
+        default=False,
+        description="Let a discriminator without pretrain_network_d begin with a first layer that sees fine detail and "
+        "no flat colour: it separates within a hundred iterations, not thousands.",
+    )
     max_nonfinite: Count = Field(
         default=10,
         description="An update whose loss or gradient is not finite is skipped; after so many in a row the weights go "

@@ -24,6 +24,7 @@ from realesrgan_paddle.loss.weighted import WeightedMean
 from realesrgan_paddle.models.build import build
 from realesrgan_paddle.models.catalogue import is_released
 from realesrgan_paddle.models.ema import EMA
+from realesrgan_paddle.models.first_weights import see_detail
 from realesrgan_paddle.models.freeze import freeze, learning
 from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.load import load_state
@@ -80,6 +81,8 @@ def build_step(cfg: Config, ops: Ops, group: ProcessGroup = ALONE) -> PixelStep 
     if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
         return pixel_step
     net_d = build_network(cfg.network_d, path.pretrain_network_d, path.param_key_d, path.strict_load_d, ops)
+    if train.net_d_init_detail and path.pretrain_network_d is None:
+        see_detail(net_d)
     gan = train.gan_opt
     return GANStep(
         **vars(pixel_step),
