@@ -7,8 +7,8 @@ from realesrgan_paddle.models.unet_discriminator import UNetDiscriminatorSN
 GAIN = 40.0
 """Of the first layer.
 
-Its filters, as `models.layers.conv` draws them, less their mean, answer to photographs with a standard deviation of 0.02
-to 0.03 (45 pictures); times 40 it is about 1.
+Its filters, as `models.layers.conv` draws them, less their mean, answer to photographs with a standard deviation of
+0.02 to 0.03 (45 pictures); times 40 it is about 1.
 """
 
 
