@@ -1,5 +1,7 @@
 """From footage or frames to a set to train on, in one go: frames, sub-images, smaller versions, list, look at all."""
 
+import json
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,6 +17,7 @@ from realesrgan_paddle.data.preflight import look_at
 from realesrgan_paddle.data.settings_file import keep_settings
 from realesrgan_paddle.data.split import TRAIN, VAL
 from realesrgan_paddle.data.subimages import CropGrid, extract_subimages
+from realesrgan_paddle.data.video import list_videos
 from realesrgan_paddle.options.config import LQConfig
 from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import number, setting, whole
@@ -75,7 +78,7 @@ class DomainSet:
         if self.val:
             pairs = {"dataroot_gt": self.root / "val" / "HR", "dataroot_lq": self.root / "val" / "LR"}
             options |= {"val.type": Path("PairedImageDataset"), **{f"val.{key}": path for key, path in pairs.items()}}
-        words = [f"datasets.{key}={value}" for key, value in options.items()]
+        words = [f"datasets.{key}={_yaml(str(value))}" for key, value in options.items()]
         return f"python train.py --yml_path {OPTION_FILE} {shlex.join(words)}"
 
 
@@ -128,12 +131,23 @@ def build_domain_set(
     return done
 
 
+def _yaml(text: str) -> str:
+    """Return text as yml: quoted if it is more than a plain path."""
+    return text if re.fullmatch(r"[\w./-]*[/_][\w./-]*", text) else json.dumps(text, ensure_ascii=False)
+
+
 def _folder_of_images(inputs: Sequence[str | Path]) -> Path | None:
-    """Return the one input, if it is a folder with images in it."""
+    """Return the one input, if it is a folder with images in it.
+
+    Raises:
+        UserError: it holds videos, too.
+    """
     folder = Path(inputs[0])
-    if len(inputs) == 1 and folder.is_dir() and list_images(folder, recursive=True):
-        return folder
-    return None
+    if len(inputs) > 1 or not folder.is_dir() or not list_images(folder, recursive=True):
+        return None
+    if list_videos(folder):
+        raise UserError(f"{folder}: holds videos and images; name the videos, or a folder with one kind")
+    return folder
 
 
 def _claim(output: Path, options: DomainOptions) -> None:

@@ -36,6 +36,13 @@ def scene(seed: int, step: float = 0.0, *, width: int = 192, height: int = 128) 
     return cv2.warpAffine(world(seed), shift, (width, height), flags=cv2.INTER_CUBIC)
 
 
+def drive(seed: int, step: float, *, width: int = 640, height: int = 360) -> np.ndarray:
+    """Return what a camera sees that moves into a world: far ahead, in the middle, hardly anything moves."""
+    zoom = cv2.getRotationMatrix2D((320, 320), 0, 0.6 * 1.03**step)
+    zoom[:, 2] += (width / 2 - 320, height / 2 - 320)
+    return cv2.warpAffine(world(seed), zoom, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+
+
 def letterboxed(picture: np.ndarray, rows: int, columns: int = 0, level: int = 0) -> np.ndarray:
     """Return the picture made smaller, with bars of `rows` and `columns` around it; its size stays."""
     height, width = picture.shape[:2]

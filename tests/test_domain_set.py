@@ -1,14 +1,21 @@
 """One command from frames to a set that trains."""
 
 import shlex
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import picture_clip
+from odd_images import ODD_NAMES
 from PIL import Image
 from sample_runs import picture
+from scenes import scene
 
 from realesrgan_paddle.data.keyframes import Settings
+from realesrgan_paddle.data.meta_info import image_paths, read_meta_info
 from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
 from realesrgan_paddle.options.load import load_config
 from realesrgan_paddle.tools.build_domain_set import main
@@ -130,3 +137,67 @@ def test_smooth_pictures_have_detail_and_gray_16_bits_are_judged(tmp_path):
     write_image(tmp_path / "frames" / "fog.png", np.full((64, 64), 40_000, np.uint16))
     assert build(tmp_path) == 0
     assert [path.name for path in list_images(tmp_path / "set" / "sub")] == ["waves_s001.png"]
+
+
+def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, capsys):
+    for name in ODD_NAMES:
+        write_image(tmp_path / "frames" / name, texture(64, 64, len(name)))
+    made = tmp_path / "a 'set' \"of\" $x; #1: [b], 100% \n-é"
+    assert main(["--input", str(tmp_path / "frames"), "--output", str(made), *SMALL, "--multiscale"]) == 0
+    lines = read_meta_info(made / "meta_info.txt")
+    assert len(lines) == len(ODD_NAMES) * 4
+    cfg = load_config(*_split(capsys.readouterr().out.partition("next: python train.py --yml_path ")[2].strip()))
+    assert cfg.datasets.train.dataroot_gt == str(made)
+    assert len(image_paths(made, cfg.datasets.train.meta_info)) == len(lines)
+    assert all(path.is_file() for path in image_paths(made, cfg.datasets.train.meta_info))
+
+
+def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):
+    picture_clip(frames / "match.mkv", [scene(0)])
+    with pytest.raises(UserError, match="frames: holds videos and images; name"):
+        build(tmp_path)
+
+
+# Runs the tool and ends itself by SIGKILL when it is about to give a file its name, the second one of a stage.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from realesrgan_paddle.tools.build_domain_set import main
+
+replace, seen = Path.replace, []
+
+def counted(path, target):
+    if sys.argv[1] in str(target):
+        seen.append(target)
+        if len(seen) == (1 if sys.argv[1] == "meta_info.txt" else 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+Path.replace = counted
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_a_build_that_was_killed_in_any_stage_goes_on_to_the_same_set(tmp_path):
+    videos = tmp_path / "in put"
+    videos.mkdir()
+    for number, name in enumerate(("-rf; 'a' \"b\", c.mkv", "new\nline 比赛..x.mkv")):
+        shots = [scene(4 * number + n // 2, 8 * (n % 2)) for n in range(8)]
+        picture_clip(videos / name, shots, rate=1)
+    words = ["--input", str(videos), *SMALL, "--multiscale", "--val_share", "0.2", "--output"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    whole = _contents(tmp_path / "whole")
+    for number, stage in enumerate(("/.sources/", "/train/", "/sub/", "/multiscale/", "meta_info.txt", "/LR/")):
+        made = tmp_path / f"killed{number}"
+        command = [sys.executable, "-c", KILLED, stage, *words, str(made)]
+        killed = subprocess.run(command, check=False, capture_output=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert _contents(made) != whole
+        assert main([*words, str(made)]) == 0
+        assert _contents(made) == whole
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Return what is in all files, by their paths in the folder."""
+    return {str(path.relative_to(folder)): data for path, data in snapshot(folder).items()}

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 from clips import picture_clip
-from scenes import letterboxed, scene
+from scenes import drive, letterboxed, scene, woven
 
 from realesrgan_paddle.data.borders import content
 from realesrgan_paddle.data.duplicates import HashIndex, distance, perceptual_hash
 from realesrgan_paddle.data.frame_scores import measure
+from realesrgan_paddle.data.interlacing import field_order
 from realesrgan_paddle.data.overlays import OverlayFinder
 from realesrgan_paddle.data.sampling import Sampling
 from realesrgan_paddle.data.selection import Selection, flaw
@@ -37,6 +38,47 @@ def check(truth_and_answer: Iterable[tuple[bool, bool]]) -> None:
     assert 0 < there < len(pairs)
     assert right >= 0.95 * found, f"precision {right} of {found}"
     assert right >= 0.95 * there, f"recall {right} of {there}"
+
+
+def test_key_frames_and_no_others_are_taken(tmp_path: Path):
+    pairs = []
+    for seed, codec in enumerate(("mpeg4", "mpeg2video", "mpeg4", "mpeg2video")):
+        rng = np.random.default_rng(seed)
+        keys = {0, *rng.choice(np.arange(1, 60), 8, replace=False).tolist()}
+        forced = ",".join(f"{number / 25:.2f}" for number in sorted(keys))
+        options = (
+            "-c:v",
+            codec,
+            "-q:v",
+            2,
+            "-bf",
+            seed // 2,
+            "-g",
+            600,
+            "-sc_threshold",
+            10**9,
+            "-force_key_frames",
+            forced,
+        )
+        clip = picture_clip(tmp_path / f"{seed}.mkv", [scene(seed, n) for n in range(60)], options=options)
+        found = {round(frame.seconds * 25) for frame in frames(clip, probe(clip), Sampling())}
+        pairs += [(number in keys, number in found) for number in range(60)]
+    check(pairs)
+
+
+def test_interlaced_clips_are_told_from_progressive_ones(tmp_path: Path):
+    pairs = []
+    for seed in range(8):
+        fields = [scene(seed, step) for step in range(24)]
+        order = ("tff", "bff")[seed % 2]
+        clips = {order: [woven(*fields[n : n + 2], order) for n in range(0, 24, 2)], "progressive": fields[:12]}
+        for truth, pictures in clips.items():
+            clip = picture_clip(
+                tmp_path / f"{seed}{truth}.mkv", pictures, options=("-c:v", "ffv1", "-pix_fmt", "yuv444p")
+            )
+            found = field_order(clip, probe(clip))
+            pairs.append((truth != "progressive", found == order if truth == order else found != "progressive"))
+    check(pairs)
 
 
 def defocused(image: np.ndarray, radius: int) -> np.ndarray:
@@ -216,6 +258,37 @@ def test_what_stays_in_its_place_is_found(kind: str, shown: float):
     assert len(found) == len(truth) == 1
     assert overlap(found[0], truth[0]) > 0.5
     assert finder.boxes(1280, 720)[0].x == pytest.approx(2 * found[0].x, abs=1)
+
+
+CORNERS = [(24, 20), (470, 24), (30, 280), (500, 290), (250, 300)]
+
+
+def badge(picture: np.ndarray, seed: int) -> tuple[np.ndarray, Crop]:
+    """Return the picture with a channel's mark in one of the corners, light or see-through, and where it is."""
+    x, y = CORNERS[seed % len(CORNERS)]
+    paint = np.zeros_like(picture)
+    cv2.rectangle(paint, (x, y), (x + 62, y + 30), (255, 255, 255), 3)
+    cv2.putText(paint, f"C{seed}", (x + 8, y + 24), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 3, cv2.LINE_AA)
+    strength = (0.35, 0.6, 1.0)[seed % 3]
+    return np.clip(picture + strength * paint.astype(float), 0, 255).astype(np.uint8), Crop(x - 2, y - 2, 66, 34)
+
+
+def test_overlays_are_found_in_clips_and_only_where_they_are():
+    pairs = []
+    for seed in range(5):
+        shots = [scene(seed + n % 3, 6 * n, width=640, height=360) for n in range(15)]
+        ahead = [drive(seed + n // 10, 2 * (n % 10)) for n in range(20)]
+        for clip in (shots, ahead):
+            plain, marked = OverlayFinder(), OverlayFinder()
+            for picture in clip:
+                plain.add(luma(picture), Crop(0, 0, 640, 360))
+                marked.add(luma(badge(picture, seed)[0]), Crop(0, 0, 640, 360))
+            truth = badge(clip[0], seed)[1]
+            boxes = marked.boxes(640, 360)
+            pairs += [(True, any(overlap(box, truth) > 0.5 for box in boxes))]
+            pairs += [(False, True) for box in (*plain.boxes(640, 360), *boxes) if overlap(box, truth) <= 0.5]
+            pairs += [(False, bool(plain.boxes(640, 360)))]
+    check(pairs)
 
 
 @pytest.mark.parametrize("kind", ["nothing", "still camera", "few frames"])

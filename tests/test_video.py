@@ -118,18 +118,23 @@ def test_pixels_become_square(tmp_path: Path, aspect: str, width: int):
     assert frames_of(clip)[0].image.shape == (48, width, 3)
 
 
-def test_rotation_is_undone(tmp_path: Path):
+@pytest.mark.parametrize(("degrees", "top", "bottom"), [(-90, "red", "blue"), (90, "blue", "red"), (180, "", "")])
+def test_rotation_is_undone(tmp_path: Path, degrees: int, top: str, bottom: str):
     lying, upright = tmp_path / "lying.mp4", tmp_path / "upright.mp4"
     half_red = "color=red:size=32x48:rate=25:duration=0.2,pad=64:48:0:0:blue"  # red at the left
     ffmpeg("-f", "lavfi", "-i", half_red, "-c:v", "mpeg4", "-q:v", "1", lying)
     try:
-        ffmpeg("-display_rotation:v:0", "-90", "-i", lying, "-c", "copy", upright)
+        ffmpeg("-display_rotation:v:0", degrees, "-i", lying, "-c", "copy", upright)
     except subprocess.CalledProcessError:
         pytest.skip("this ffmpeg (before 6.0) cannot write a rotation")
     (frame, *_) = frames_of(upright)
-    assert frame.image.shape == (64, 48, 3)
-    assert frame.image[:28, :, 0].min() > 200  # a quarter turn clockwise brings the left to the top
-    assert frame.image[36:, :, 2].min() > 200
+    channel = {"red": 0, "blue": 2}
+    if degrees == 180:  # red comes to the right
+        assert frame.image.shape == (48, 64, 3)
+        assert frame.image[:, 36:, 0].min() > 200 < frame.image[:, :28, 2].min()
+    else:  # a quarter turn clockwise brings the left to the top
+        assert frame.image.shape == (64, 48, 3)
+        assert frame.image[:28, :, channel[top]].min() > 200 < frame.image[36:, :, channel[bottom]].min()
 
 
 ODD_NAMES = [
@@ -248,6 +253,7 @@ def test_ctrl_c_ends_an_ffmpeg_that_hangs(tmp_path: Path):
         if pid_file.exists() and pid_file.read_text():
             break
         time.sleep(0.1)
+    time.sleep(1)  # until the tool waits for it
     process.send_signal(signal.SIGINT)
     assert "interrupted" in process.communicate(timeout=20)[1]
     assert process.returncode == 130
