@@ -1,5 +1,6 @@
 """Images that are odd, broken or hostile: the loader, the look before training and the tools, each as promised."""
 
+import os
 import re
 from pathlib import Path
 
@@ -121,3 +122,18 @@ def test_a_list_names_all_that_can_be_read_and_have_a_name_that_it_can_hold(host
     assert code == 1
     assert set(failures(capsys.readouterr().err)) == {*BAD, *SUMS}
     assert {Path(line).name for line in read_meta_info(meta)} == {*GOOD} - unfit - {*SUMS}
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("gone", "No such file"), ("locked", "Permission denied")])
+def test_a_file_that_cannot_be_opened_is_named_and_the_rest_goes_on(tmp_path: Path, kind: str, reason: str):
+    paths = [place(tmp_path, f"{name}.png", kinds()["alpha.png"]) for name in ("a", "b", "c")]
+    if kind == "gone":
+        paths[1].unlink()
+    elif os.geteuid() == 0:
+        pytest.skip("root may read anything")
+    else:
+        paths[1].chmod(0)
+    looked = look_at(paths)
+    assert list(looked.sizes) == [paths[0], paths[2]]
+    (line,) = looked.problems
+    assert line.startswith(f"{paths[1]}: {reason}")
