@@ -15,10 +15,8 @@ from realesrgan_paddle.utils.onednn_library import (
     BF16,
     BIAS,
     CONVOLUTION_DIRECT,
-    DIFF_BIAS,
     DIFF_DST,
     DIFF_SRC,
-    DIFF_WEIGHTS,
     DST,
     ELTWISE_RELU,
     F32,
@@ -38,6 +36,8 @@ from realesrgan_paddle.utils.onednn_library import (
     size_of,
     sizes,
 )
+from realesrgan_paddle.utils.onednn_strips import Kind as StripsKind
+from realesrgan_paddle.utils.onednn_strips import strips
 
 CACHED = 512
 """Kinds of convolution kept; a network of any depth has a dozen, and one more for each size of picture."""
@@ -76,22 +76,22 @@ class Convolution:
         dtype, stride = kind.dtype, kind.stride
         x, y = nhwc(kind.shape, dtype), nhwc(kind.out_shape, dtype)
         x32, y32 = nhwc(kind.shape), nhwc(kind.out_shape)
-        weight, weight32 = any_layout(kind.weight_shape, dtype), any_layout(kind.weight_shape)
+        weight = any_layout(kind.weight_shape, dtype)
         bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
         forward = describe_forward(x, weight, bias, y32, stride, leaky_relu_after(kind.slope))
         backward_data = describe_backward_data(x32, weight, y, stride)
-        backward_weights = describe_backward_weights(x, weight32, bias, y, stride)
 
         biases = {BIAS: bias} if kind.has_bias else {}
         self.forward = Primitive(forward, {SRC: x, WEIGHTS: None, DST: y32, **biases})
         self.backward_data = Primitive(backward_data, {DIFF_SRC: x32, WEIGHTS: None, DIFF_DST: y})
-        biases = {DIFF_BIAS: bias} if kind.has_bias else {}
-        self.backward_weights = Primitive(backward_weights, {SRC: x, DIFF_WEIGHTS: None, DIFF_DST: y, **biases})
+        self.backward_weights = strips(
+            StripsKind(kind.shape, kind.out_shape, kind.kernel_size, stride, kind.has_bias, dtype)
+        )
 
         plain = nchw(kind.weight_shape)
         self.weight_to_forward = reorder(plain, self.forward.layouts[WEIGHTS])
         self.weight_to_backward = reorder(plain, self.backward_data.layouts[WEIGHTS])
-        self.weight_gradient = reorder(self.backward_weights.layouts[DIFF_WEIGHTS], plain)
+        self.weight_gradient = reorder(self.backward_weights.weight, plain)
 
 
 Padding = tuple[int, int]
@@ -236,14 +236,7 @@ def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor, shape: list[int]) -> Ten
 
 
 def _weight_gradients(kind: Kind, x: Tensor, dy: Tensor) -> tuple[Tensor, Tensor | None]:
-    primitives = convolution(kind)
-    backward = primitives.backward_weights
-    blocked = paddle.empty([size_of(backward.layouts[DIFF_WEIGHTS])], "uint8")
-    db = paddle.empty([kind.out_ch]) if kind.has_bias else None
-    addresses = {SRC: x.data_ptr(), DIFF_WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()}
-    if db is not None:
-        addresses[DIFF_BIAS] = db.data_ptr()
-    backward(addresses)
-    dw = paddle.empty(kind.weight_shape)
+    primitives, dw = convolution(kind), paddle.empty(kind.weight_shape)
+    blocked, db = primitives.backward_weights(x, dy)
     primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})
     return dw, db

@@ -27,7 +27,6 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from realesrgan_paddle.utils.onednn_convolution import (
-    describe_backward_weights,
     describe_forward,
     geometry,
     leaky_relu_after,
@@ -39,8 +38,6 @@ from realesrgan_paddle.utils.onednn_leaky_relu import leaky_relu_, leaky_relu_gr
 from realesrgan_paddle.utils.onednn_library import (
     BIAS,
     DECONVOLUTION_DIRECT,
-    DIFF_DST,
-    DIFF_WEIGHTS,
     DST,
     FORWARD_TRAINING,
     NULL,
@@ -56,9 +53,10 @@ from realesrgan_paddle.utils.onednn_library import (
     nchw,
     nhwc,
     reorder,
-    size_of,
     sizes,
 )
+from realesrgan_paddle.utils.onednn_strips import Kind as StripsKind
+from realesrgan_paddle.utils.onednn_strips import strips
 
 CACHED = 256
 SPREAD = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
@@ -153,14 +151,13 @@ class Transposed:
         x32 = nhwc(kind.shape)
         backward_data = describe_forward(y, any_layout(back, dtype), NULL, x32, 2)
         self.backward_data = Primitive(backward_data, {SRC: y, WEIGHTS: None, DST: x32})
-        backward_weights = describe_backward_weights(y, any_layout(back), NULL, x, 2)
-        self.backward_weights = Primitive(backward_weights, {SRC: y, DIFF_WEIGHTS: None, DIFF_DST: x})
+        self.backward_weights = strips(StripsKind(kind.out_shape, kind.shape, 4, 2, False, dtype))
 
         plane = in_ch * kind.out_ch
         taps = layout(back, (kind.out_ch, 1, 4 * plane, plane))
         self.weight_to_forward = reorder(_taps(kind.out_ch, in_ch, 4), self.forward.layouts[WEIGHTS])
         self.weight_to_backward = reorder(taps, self.backward_data.layouts[WEIGHTS])
-        self.weight_gradient = reorder(self.backward_weights.layouts[DIFF_WEIGHTS], taps)
+        self.weight_gradient = reorder(self.backward_weights.weight, taps)
 
 
 @lru_cache(CACHED)
@@ -205,9 +202,7 @@ class TransposedLayer(PyLayer):
             for edge, border in zip(_edges(dx), borders, strict=False):
                 edge += array_of(contiguous(border))
         if ctx.learns[1]:
-            backward, dw = primitives.backward_weights, paddle.empty(filters.shape)
-            blocked = paddle.empty([size_of(backward.layouts[DIFF_WEIGHTS])], "uint8")
-            backward({SRC: dy.data_ptr(), DIFF_WEIGHTS: blocked.data_ptr(), DIFF_DST: x.data_ptr()})
+            dw, (blocked, _) = paddle.empty(filters.shape), primitives.backward_weights(dy, x)
             primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})
         return (dx, dw, db) if kind.has_bias else (dx, dw)
 
