@@ -14,13 +14,13 @@ from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.freeze import freeze
 from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
 from realesrgan_paddle.models.steps import GANStep, ReferenceLosses, frozen
-from realesrgan_paddle.utils import cpu_ops, onednn_dense_rows, onednn_library, onednn_winograd
+from realesrgan_paddle.utils import cpu_ops, onednn_dense_rows, onednn_library, onednn_strips, onednn_winograd
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.onednn_check import differences
 from realesrgan_paddle.utils.onednn_dense_block import Kind
-from realesrgan_paddle.utils.onednn_library import BF16, Library, OneDNNError, library
+from realesrgan_paddle.utils.onednn_library import BF16, F32, Library, OneDNNError, library
 from realesrgan_paddle.utils.onednn_ops import OneDNNOps
 from realesrgan_paddle.utils.plain_ops import PLAIN
 
@@ -123,6 +123,24 @@ def test_convolutions_of_enlarged_pictures_equal_paddles(mode, size, learns):
         found.append([y, *(tensor.grad for tensor, learn in zip((x, weight, bias), learns, strict=True) if learn)])
     for actual, expected in zip(*found, strict=True):
         assert np.abs(actual.numpy() - expected.numpy()).max() <= 5e-6 * np.abs(expected.numpy()).max()
+
+
+@pytest.mark.parametrize(("stride", "kernel_size", "height"), [(1, 3, 12), (2, 4, 12), (2, 4, 13)])
+def test_gradients_of_weights_from_strips_equal_paddles(stride, kernel_size, height, monkeypatch):
+    monkeypatch.setattr(onednn_strips, "STRIP_BYTES", 2 * 4 * 5 * 24)  # two rows at least, of 5 channels
+    monkeypatch.setattr(onednn_strips, "WEIGHTS_PER_STRIP", 2**30)
+    onednn_strips.strips.cache_clear()
+    arrays = random(2, 7, height, 24), random(5, 7, kernel_size, kernel_size) / 8, random(5)
+    found = []
+    for ops in (OneDNNOps(), PLAIN):
+        x, weight, bias = (paddle.to_tensor(array, stop_gradient=False) for array in arrays)
+        y = ops.leave(ops.conv(ops.enter(x), weight, bias, stride=stride))
+        (y * paddle.to_tensor(random(*y.shape, seed=1) - 0.5)).sum().backward()
+        found.append((weight.grad.numpy(), bias.grad.numpy()))
+    kind = onednn_strips.Kind((2, 7, height, 24), (2, 5, *y.shape[2:]), kernel_size, stride, True, F32)
+    assert onednn_strips.strips(kind).strips > 1
+    for actual, expected in zip(*found, strict=True):
+        assert np.abs(actual - expected).max() <= 5e-6 * np.abs(expected).max()
 
 
 def test_dense_blocks_by_winograd_equal_paddles_and_learn_what_is_not_frozen():

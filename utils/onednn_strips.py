@@ -40,7 +40,7 @@ WEIGHTS_PER_STRIP = 4
 
 
 class Kind(NamedTuple):
-    """What tells one gradient from another: (N, C, H, W) of a convolution's input and output; its padding is 1."""
+    """What tells one gradient from another: (N, C, H, W) of the input and the output; padding 1, stride 1 or 2."""
 
     shape: tuple[int, int, int, int]
     out_shape: tuple[int, int, int, int]
