@@ -41,13 +41,13 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def serve(step: Callable[[], None]) -> None:
-    """Warm up, then take a step for each line of the input and print its milliseconds; at its end, the peak memory.
+def serve(step: Callable[[], None], warm_up: int = 2) -> None:
+    """Take `warm_up` steps, then one for each line of the input and print its milliseconds; at its end, the peak memory.
 
     The line names the clock: "wall", or "cpu" for the processor time of all threads.
     """
-    step()
-    step()
+    for _ in range(warm_up):
+        step()
     print("ready", flush=True)
     for line in sys.stdin:
         clock = {"wall": time.perf_counter, "cpu": time.process_time}[line.strip()]

@@ -80,7 +80,8 @@ def main() -> None:
 
     ops, _ = choose_ops("plain" if args.ops == "plain" else {"fp32": "onednn", "bf16": "onednn_bf16"}[args.precision])
     case = CASES[args.case]
-    serve((gan if case.network == "gan" else one_network)(case, args.batch, ops))
+    take = (gan if case.network == "gan" else one_network)(case, args.batch, ops)
+    serve(take, warm_up=1 if args.ops == "plain" else 2)
 
 
 if __name__ == "__main__":
