@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
 
 
 def serve(step: Callable[[], None], warm_up: int = 2) -> None:
-    """Take `warm_up` steps, then one for each line of the input and print its milliseconds; at its end, the peak memory.
+    """Take `warm_up` steps, then one for each line of the input; print its milliseconds, at the end the peak memory.
 
     The line names the clock: "wall", or "cpu" for the processor time of all threads.
     """

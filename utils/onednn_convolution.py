@@ -133,23 +133,6 @@ def describe_backward_data(dx: Any, weight: Any, dy: Any, stride: int = 1) -> An
     )
 
 
-def describe_backward_weights(x: Any, dw: Any, bias: Any, dy: Any, stride: int = 1, padding: Padding = (1, 1)) -> Any:
-    """Return the description of the gradients of a convolution's weight and bias."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_convolution_backward_weights_primitive_desc_create",
-        dnnl.engine,
-        CONVOLUTION_DIRECT,
-        x,
-        dw,
-        bias,
-        dy,
-        *geometry(stride, padding),
-        NULL,
-        NULL,
-    )
-
-
 def geometry(stride: int = 1, padding: Padding = (1, 1)) -> list[Any]:
     """Return strides, dilation and padding on both sides."""
     return [sizes((stride, stride)), sizes((0, 0)), *[sizes(padding)] * 2]

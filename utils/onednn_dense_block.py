@@ -22,7 +22,6 @@ from paddle.autograd import PyLayer
 
 from realesrgan_paddle.utils.onednn_convolution import (
     describe_backward_data,
-    describe_backward_weights,
     describe_forward,
     leaky_relu_after,
     reordered,
@@ -52,6 +51,7 @@ from realesrgan_paddle.utils.onednn_library import (
     reorder,
     size_of,
 )
+from realesrgan_paddle.utils.onednn_strips import describe_backward_weights
 from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
 
 CACHED = 64

@@ -13,9 +13,9 @@ count as repeated once more. The convolution is a sum of shifts S_a times weight
     S_0 B D x = B S_0 D x + (-x[0], x[0], 0, 0, ...) / 4        S_1 B = B S_1
     S_2 B D x = B S_2 D x + (..., 0, 0, x[n-1], -x[n-1]) / 4
 
-of which follow rows a (weights w_ab), columns b of a picture, as tensor products: (S_a B D)(S_b B D) x is (B B)
-(S_a D)(S_b D) x, which is the transposed convolution, smoothed; and, on the two rows and columns next to each border,
-what the border's own row (S_b B D, of w_0b or w_2b) or column (B S_a D, of w_a0 or w_a2) makes, times 1/4.
+A picture's convolution is the sum of w_ab S_a along its columns, S_b along its rows. Put B last in both, and it is
+the transposed convolution, smoothed. What is left lies on the two rows and the two columns next to each border: 1/4 of
+the border's row through w_0b (below: w_2b) S_b B D, or of its column through w_a0 (on the right: w_a2) B S_a D.
 """
 
 from functools import lru_cache

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.utils.onednn_convolution import describe_backward_weights, describe_forward, geometry
+from realesrgan_paddle.utils.onednn_convolution import describe_forward, geometry
 from realesrgan_paddle.utils.onednn_library import (
     BIAS,
     BINARY_ADD,
@@ -49,6 +49,7 @@ from realesrgan_paddle.utils.onednn_library import (
     reorder,
     size_of,
 )
+from realesrgan_paddle.utils.onednn_strips import describe_backward_weights
 
 PADDING = (0, 1)
 
@@ -166,10 +167,10 @@ class WeightGradient:
         self.out_ch = kind.out_ch
         x, y = kind.features(kind.in_ch), kind.features(kind.out_ch)
         shape, bias = (kind.out_ch, kind.in_ch, 1, 3), layout((kind.out_ch,), (1,))
-        description = describe_backward_weights(x, any_layout(shape), bias, y, padding=PADDING)
+        description = describe_backward_weights(x, any_layout(shape), bias, y, before=PADDING, after=PADDING)
         self.biased = Primitive(description, {SRC: x, DIFF_DST: y, DIFF_WEIGHTS: None, DIFF_BIAS: bias})
         weight = self.biased.layouts[DIFF_WEIGHTS]
-        description = describe_backward_weights(x, weight, NULL, y, padding=PADDING)
+        description = describe_backward_weights(x, weight, NULL, y, before=PADDING, after=PADDING)
         self.plain = Primitive(description, {SRC: x, DIFF_DST: y, DIFF_WEIGHTS: weight})
         self.copy = reorder(weight, layout(shape, (kind.in_ch * 9, 9, 3, 1)))
         self.weight_bytes = size_of(weight)
