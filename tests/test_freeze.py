@@ -1,5 +1,7 @@
 """Frozen parts of the generator: they stay bit for bit, have no state, and cost no gradient."""
 
+from functools import partialmethod
+
 import numpy as np
 import paddle
 import pytest
@@ -11,6 +13,7 @@ from realesrgan_paddle.models.specs import RRDBNetSpec
 from realesrgan_paddle.utils.checkpoint import load_state
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.onednn_convolution import Convolution
+from realesrgan_paddle.utils.onednn_enlarged import Transposed
 from realesrgan_paddle.utils.onednn_library import OneDNNError, library
 from realesrgan_paddle.utils.onednn_ops import OneDNNOps
 
@@ -81,21 +84,20 @@ def test_the_gradient_of_a_frozen_weight_is_not_computed(monkeypatch):
     except OneDNNError as problem:
         pytest.skip(str(problem))
     computed = []
-    make = Convolution.__init__
 
-    def counting(self, kind):
+    def counting(self, kind, make):
         make(self, kind)
         for name in ("backward_weights", "backward_data"):
-            primitive = getattr(self, name)
+            compute = getattr(self, name)
 
-            def call(addresses, name=name, primitive=primitive):
+            def call(*args, name=name, compute=compute):
                 computed.append((name, kind.out_ch))
-                primitive(addresses)
+                return compute(*args)
 
-            call.layouts = primitive.layouts
             setattr(self, name, call)
 
-    monkeypatch.setattr(Convolution, "__init__", counting)
+    for layer in (Convolution, Transposed):
+        monkeypatch.setattr(layer, "__init__", partialmethod(counting, make=layer.__init__))
     network = build(RRDBNetSpec(num_feat=20, num_block=1, num_grow_ch=4))
     network.ops = OneDNNOps()
     freeze(network, ["conv_first.*", "body.*", "conv_body.*", "conv_up1.*", "conv_hr.*"])
