@@ -22,7 +22,7 @@ from realesrgan_paddle.data.usm import USM
 from realesrgan_paddle.options.config import Config, ImageOptions
 from realesrgan_paddle.preflight import open_images, preflight
 from realesrgan_paddle.utils.batch import Batch
-from realesrgan_paddle.utils.cpu import compute_on_one_thread
+from realesrgan_paddle.utils.cpu import compute_on_one_thread, leave_cores_to_others
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.seeds import Stream, generator
@@ -94,6 +94,7 @@ class TrainingBatches:
             self.sources += f"; {group.size} processes, {self.batch_size} images in a batch"
         self.beside: ThreadPoolExecutor | None = None
         if paddle.get_device() == "cpu":
+            leave_cores_to_others()
             self.beside = ThreadPoolExecutor(1, "batches", initializer=compute_on_one_thread)
         self.coming: Future[Pairs] | None = None
 
