@@ -112,10 +112,8 @@ def fit(options: LQConfig, folder: Path) -> Fit:
         f"{name}: {WINDOWS} windows of {side}x{side} pixels, of {min(len(paths), WINDOWS)} images of {where}"
         for name, paths, where in (("real", large, folder), ("synthetic", sources, root))
     ]
-    figures = [[lq_statistics(window) for window in windows] for windows in (real, synthetic)]
-    compared = [
-        compare(name, *([of[name] for of in windows] for windows in figures), options) for name in figures[0][0]
-    ]
+    ours, made = ([lq_statistics(window) for window in windows] for windows in (real, synthetic))
+    compared = [compare(name, [w[name] for w in ours], [w[name] for w in made], options) for name in ours[0]]
     return Fit(real, synthetic, compared, notes, [*originals.problems, *found.problems])
 
 

@@ -23,6 +23,15 @@ PANEL = 256
 """Their side, enlarged without smoothing [pixels]."""
 BINS = 24
 COLOURS = ("C0", "C1")
+SCALES = {
+    "noise": "8-bit levels",
+    "blockiness": "0: no blocks",
+    "sharpness": "to the right: sharper",
+    "spectral slope": "to the right: more of the finest detail, or noise",
+    "chroma detail": "to the right: finer colour, or coloured noise",
+    "contrast": "8-bit levels",
+}
+"""What stands below each statistic."""
 
 
 def check_plotting() -> None:
@@ -49,12 +58,13 @@ def write_plot(fit: Fit, path: Path) -> None:
 def _draw(axis: "Axes", compared: Compared) -> None:
     """Draw the histograms of both sets, and their medians as lines."""
     axis.set_title(f"{compared.name}: distance {compared.distance:.2f}", fontsize=11)
+    axis.set_xlabel(SCALES[compared.name], fontsize=9)
     axis.set_yticks([])
     both = (compared.real, compared.synthetic)
     if np.isnan(compared.distance):
         return
     low, high = np.percentile(np.concatenate(both), [1, 99])
-    ends = np.linspace(low, high, BINS + 1)
+    ends = np.linspace(low, high, BINS + 1).tolist()
     for values, colour, label in zip(both, COLOURS, ("real", "synthetic"), strict=True):
         shown = np.clip(values, low, high)
         axis.hist(shown, ends, color=colour, alpha=0.45, label=f"{label}: {spread_of(values)}")
