@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.jobs import report_failures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     args = _arguments(argv)
-    for path in filter(None, (args.meta_info, args.preview, args.fit_report)):
+    for path in filter(None, (args.meta_info, args.fit_report)):
         check_target(path)
     start_paddle()
     # Imported here: they load Paddle, which `start_paddle` must do first.
