@@ -48,16 +48,15 @@ def _remarks(options: LQConfig) -> dict[str, tuple[str, str, str]]:
             f"have coarser colour: lower the blur, gray_noise_prob and gray_noise_prob2, or {better}",
             "gray_noise_prob, gray_noise_prob2",
         ),
-        "contrast": (scene, scene, "the ground truth (no key does)"),
+        "contrast": (scene, scene, "the choice of ground truth, which no key does"),
     }
 
 
 def _compression(options: LQConfig) -> tuple[str, str, str]:
     """Return how to compress less, how to compress more, and the keys that say how much."""
     codecs = {"h264": "h264_crf", "hevc": "hevc_crf", "mpeg2": "mpeg2_qscale", "vp9": "vp9_crf"}
-    named = [codecs[codec] for codec, p in zip(options.codec_list, options.codec_prob, strict=True) if p]
-    if not options.video_prob:
-        named = []
+    drawn = zip(options.codec_list, options.codec_prob, strict=True) if options.video_prob else []
+    named = [codecs[codec] for codec, probability in drawn if probability]
     videos = ", ".join(named)
     better = "raise jpeg_range and jpeg_range2" + (f", lower {videos}" if named else "")
     worse = "lower jpeg_range and jpeg_range2" + (f", raise {videos}" if named else "")
