@@ -18,7 +18,7 @@ BEGINNINGS = 1024
 """Parts in which counts are looked up: most then hold one or two of them, and the tables stay in a core's cache."""
 
 
-def normal_fields(size: Sequence[int], seeds: Sequence[int], gray: Iterable[bool]) -> Tensor:
+def normal_fields(size: Sequence[int], seeds: np.ndarray | Sequence[int], gray: Iterable[bool]) -> Tensor:
     """Return standard normal noise, float32 (N, *`size`), one field for each of N `seeds`.
 
     Paddle's generator draws on a GPU; on a CPU NumPy's does, in half the time, and where a sample is `gray`, only the

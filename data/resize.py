@@ -52,5 +52,6 @@ def _by_opencv(image: Tensor, size: Sequence[int], mode: ResizeMode, factor: flo
     for planes, smaller in zip(image.numpy(), resized, strict=True):
         for plane, out in zip(planes, smaller, strict=True):
             to = (width, height) if factor is None else None  # else OpenCV rounds the size, to this or one more
-            out[:] = cv2.resize(plane, to, fx=factor, fy=factor, interpolation=OPENCV[mode])[:height, :width]
+            step = factor or 0.0
+            out[:] = cv2.resize(plane, to, fx=step, fy=step, interpolation=OPENCV[mode])[:height, :width]
     return paddle.to_tensor(resized)

@@ -130,7 +130,7 @@ class TrainingBatches:
         paired = is_paired(number, self.share)
         gt, *others = map(paddle.to_tensor, next(self.samples[paired]))
         gt = self._sharpened_once(gt)
-        return Pairs(gt, *others, None) if paired else self._synthesise(number, gt, *others)
+        return Pairs(gt, others[0], None) if paired else self._synthesise(number, gt, *others)
 
     def _hold_out(self, dataset: ImageFiles) -> ImageFiles:
         """Return the data set without some images, if there is no other to validate on."""
