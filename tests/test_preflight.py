@@ -89,15 +89,15 @@ def test_images_smaller_than_the_crop_are_only_counted(tmp_path, options, capsys
 
 
 def spoil(monkeypatch, path: Path, after: int):
-    """Let an image go bad once training batches have been asked for `after` times."""
-    given = TrainingBatches.__next__
+    """Let an image go bad once `after` training batches have been made, whichever thread makes them."""
+    made = TrainingBatches._pairs
 
-    def _next(batches):
-        if batches.number == after:
+    def _pairs(batches, number):
+        if number == after + 1:
             path.write_bytes(path.read_bytes()[:40])
-        return given(batches)
+        return made(batches, number)
 
-    monkeypatch.setattr(TrainingBatches, "__next__", _next)
+    monkeypatch.setattr(TrainingBatches, "_pairs", _pairs)
 
 
 def test_an_image_that_goes_bad_is_passed_over_by_name(tmp_path, options, monkeypatch):
