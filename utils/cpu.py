@@ -12,6 +12,8 @@ from pathlib import Path
 from realesrgan_paddle.utils.devices import core_count, processes_here
 from realesrgan_paddle.utils.interrupts import interrupts_wait
 
+IDLE_MS = 2
+"""For so long an OpenMP thread waits actively for more to do, where another thread needs the cores too."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
@@ -57,13 +59,14 @@ def compute_on_one_thread() -> None:
 
 
 def leave_cores_to_others() -> None:
-    """Let the calling thread's OpenMP threads sleep when they have nothing to do, so that another thread may compute.
+    """Let the calling thread's OpenMP threads sleep soon when they have nothing to do: another thread may compute.
 
-    Else they wait actively for 200 ms, for each other too, and a core that waits is lost to the thread beside: an
-    iteration with the next batch made beside it took a fifth longer on a busy machine of 2 cores; so, a twentieth.
+    Else they wait actively for 200 ms, for each other too, and a core that waits is lost to the thread beside. To
+    sleep at once costs as much: they must be woken for each operation. With the next batch made beside the step,
+    2 cores trained on 10.9 pictures a second with 0 ms and on 13.0 with 2 ms (docs/training-speed.md).
     """
     for openmp in _openmp():
-        openmp.kmp_set_blocktime(0)
+        openmp.kmp_set_blocktime(IDLE_MS)
 
 
 def _openmp() -> list[ctypes.CDLL]:
