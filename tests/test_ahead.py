@@ -73,4 +73,4 @@ def test_an_error_comes_with_the_batch_that_has_it(tmp_path, options):
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's OpenMP library")
 def test_the_thread_beside_the_step_computes_alone_and_the_step_leaves_it_a_core():
     done = subprocess.run([sys.executable, "-c", PROGRAM], env={"OMP_NUM_THREADS": "3"}, capture_output=True, text=True)
-    assert done.stdout == "0\n3 1 3\n", done.stderr
+    assert done.stdout == "2\n3 1 3\n", done.stderr
