@@ -9,7 +9,6 @@ noise in both; differing is the share of values that are more than half a level 
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from degradation_cases import CHAINS, STAGES
-from train_step import Row, Stepper
+from train_step import Row, Stepper, parse_args, write_rows
 
 from realesrgan_paddle.data.kernels import draw_kernels
 from realesrgan_paddle.options.config import Config
@@ -82,19 +81,14 @@ def main() -> None:
         "--torch_python", required=True, metavar="PYTHON", help="interpreter with torch and torchvision"
     )
     parser.add_argument("--quick", action="store_true", help="one shape of batch only, 6 images of 256x256")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu, of 1 thread, on a busy machine")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name has this in it")
-    args = parser.parse_args()
+    args = parse_args(parser)
     rows = []
     for batch, size in SHAPES[2:3] if args.quick else SHAPES:
         for case in (case for case in (*STAGES, *CHAINS) if args.only in case):
             rows.append(measure(case, batch, size, args))
             print(json.dumps(rows[-1]), flush=True)
-    if args.json:
-        args.json.write_text(json.dumps({"clock": args.clock, "threads": args.threads, "rows": rows}, indent=1))
+    write_rows(rows, args)
 
 
 if __name__ == "__main__":

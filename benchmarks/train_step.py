@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from step_cases import CASES
@@ -77,26 +78,36 @@ def measure(case: str, batch: int, precision: str, args: argparse.Namespace) -> 
     return row
 
 
+def parse_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the command's arguments: its own, and those that all such benchmarks have."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu, of 1 thread, on a busy machine")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name has this in it")
+    return parser.parse_args()
+
+
+def write_rows(rows: Sequence[Row], args: argparse.Namespace) -> None:
+    """Write the rows as json, if --json says where."""
+    if args.json:
+        args.json.write_text(json.dumps({"clock": args.clock, "threads": args.threads, "rows": rows}, indent=1))
+
+
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="batch 1, without the case that takes minutes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
     parser.add_argument("--torch_python", metavar="PYTHON", help="interpreter that has torch and spandrel")
     parser.add_argument("--no_stock", action="store_true", help="leave stock Paddle out")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu, of 1 thread, on a busy machine")
-    parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name has this in it")
-    args = parser.parse_args()
+    args = parse_args(parser)
     rows = []
     for case, batch in ((case, batch) for batch in ((1,) if args.quick else (1, 4)) for case in CASES):
         if args.only in case and (CASES[case].quick or not args.quick):
             for precision in ("fp32", "bf16"):
                 rows.append(measure(case, batch, precision, args))
                 print(json.dumps(rows[-1]), flush=True)
-    if args.json:
-        args.json.write_text(json.dumps({"clock": args.clock, "threads": args.threads, "rows": rows}, indent=1))
+    write_rows(rows, args)
 
 
 if __name__ == "__main__":

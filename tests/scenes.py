@@ -19,15 +19,22 @@ def world(seed: int, size: int = 640) -> np.ndarray:
     parts = (gray + 0.4 * red, gray, gray + 0.4 * blue)
     picture = np.stack([mean + 40 * part / part.std() for mean, part in zip(base, parts, strict=True)], axis=2)
     picture = picture.clip(0, 255).astype(np.uint8)
-    for _ in range(60):
-        center, radius = rng.integers(0, size, 2).tolist(), int(rng.integers(6, size // 16))
-        colour = rng.integers(0, 256, 3).tolist()
+    scatter(picture, rng, 60, radii=(6, size // 16), colours=(0, 256))
+    return picture
+
+
+def scatter(
+    picture: np.ndarray, rng: np.random.Generator, count: int, radii: tuple[int, int], colours: tuple[int, int]
+) -> None:
+    """Draw discs and turned boxes of one colour each onto a square picture, uint8 RGB."""
+    for _ in range(count):
+        center, radius = rng.integers(0, len(picture), 2).tolist(), int(rng.integers(*radii))
+        colour = rng.integers(*colours, 3).tolist()
         if rng.random() < 0.5:
             cv2.circle(picture, center, radius, colour, -1, cv2.LINE_AA)
         else:
             box = cv2.boxPoints((center, (2 * radius, radius), float(rng.uniform(0, 180))))
             cv2.fillPoly(picture, [box.astype(np.int32)], colour, cv2.LINE_AA)
-    return picture
 
 
 def scene(seed: int, step: float = 0.0, *, width: int = 192, height: int = 128) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scenes import scatter
 from test_make_lq import command
 
 from realesrgan_paddle.data import fit_plot
@@ -46,14 +47,7 @@ def things(seed: int, side: int = 240) -> np.ndarray:
     y, x = np.mgrid[:side, :side] / side
     slopes = [rng.uniform(80, 170) + rng.uniform(-40, 40) * x + rng.uniform(-40, 40) * y for _ in range(3)]
     picture = np.stack(slopes, axis=2).astype(np.uint8)
-    for _ in range(45):
-        center, radius = rng.integers(0, side, 2).tolist(), int(rng.integers(3, 16))
-        colour = rng.integers(20, 236, 3).tolist()
-        if rng.random() < 0.5:
-            cv2.circle(picture, center, radius, colour, -1, cv2.LINE_AA)
-        else:
-            box = cv2.boxPoints((center, (2 * radius, radius), float(rng.uniform(0, 180))))
-            cv2.fillPoly(picture, [box.astype(np.int32)], colour, cv2.LINE_AA)
+    scatter(picture, rng, 45, radii=(3, 16), colours=(20, 236))
     return picture
 
 
