@@ -6,7 +6,6 @@ In float32, or in bfloat16 with sums, results and weights kept in float32.
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
@@ -36,6 +35,7 @@ from realesrgan_paddle.utils.onednn_library import (
     size_of,
     sizes,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 from realesrgan_paddle.utils.onednn_strips import Kind as StripsKind
 from realesrgan_paddle.utils.onednn_strips import strips
 
@@ -151,7 +151,7 @@ def leaky_relu_after(slope: float) -> Any:
 
 def reordered(copy: Primitive, tensor: Tensor) -> Tensor:
     """Return the tensor in the layout that `copy` writes, as bytes."""
-    out = paddle.empty([size_of(copy.layouts[DST])], "uint8")
+    out = empty([size_of(copy.layouts[DST])], "uint8")
     copy({SRC: tensor.data_ptr(), DST: out.data_ptr()})
     return out
 
@@ -165,7 +165,7 @@ def rounded(tensor: Tensor, dtype: int) -> Tensor:
     """Return the contiguous float32 tensor in `dtype`, a tensor of the same shape."""
     if dtype == F32:
         return tensor
-    out = paddle.empty(tensor.shape, "bfloat16")
+    out = empty(tensor.shape, "int16")  # of the same size, and only its bytes are looked at
     _rounding(tensor.size)({SRC: tensor.data_ptr(), DST: out.data_ptr()})
     return out
 
@@ -183,7 +183,7 @@ class ConvolutionLayer(PyLayer):
         kind = Kind(shape, weight.shape[0], weight.shape[2], stride, slope, bias is not None, dtype)
         primitives = convolution(kind)
         n, channels, height, width = kind.out_shape
-        y = paddle.empty([n, height, width, channels])
+        y = empty([n, height, width, channels])
         ctx.x_shape, ctx.kind = x.shape, kind
         # Asked now: a network frozen for this pass may learn again before the gradients come.
         ctx.learns = [tensor is not None and not tensor.stop_gradient for tensor in (x, weight, bias)]
@@ -212,14 +212,14 @@ class ConvolutionLayer(PyLayer):
 
 def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor, shape: list[int]) -> Tensor:
     primitives = convolution(kind)
-    dx = paddle.empty(shape)
+    dx = empty(shape)
     blocked = reordered(primitives.weight_to_backward, weight)
     primitives.backward_data({DIFF_SRC: dx.data_ptr(), WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()})
     return dx
 
 
 def _weight_gradients(kind: Kind, x: Tensor, dy: Tensor) -> tuple[Tensor, Tensor | None]:
-    primitives, dw = convolution(kind), paddle.empty(kind.weight_shape)
+    primitives, dw = convolution(kind), empty(kind.weight_shape)
     blocked, db = primitives.backward_weights(x, dy)
     primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})
     return dw, db

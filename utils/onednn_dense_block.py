@@ -16,7 +16,6 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
@@ -51,6 +50,7 @@ from realesrgan_paddle.utils.onednn_library import (
     reorder,
     size_of,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 from realesrgan_paddle.utils.onednn_strips import describe_backward_weights
 from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
 
@@ -203,7 +203,7 @@ class DenseBlockLayer(PyLayer):
         block = dense_block(kind)
         x = contiguous(x)
         scaled = scale_last(weights), scale_last(biases)
-        features = paddle.empty([n * block.picture_bytes], "uint8")
+        features = empty([n * block.picture_bytes], "uint8")
         out = x.clone()
         _compute(block, x, features, out, *scaled)
         ctx.kind = kind
@@ -232,7 +232,7 @@ def _compute(
     """Fill `features` with those of all pictures of x, and add the last convolution's to `out`."""
     kind = block.kind
     blocked_weights = [reordered(*pair) for pair in zip(block.weights_to_forward, weights, strict=True)]
-    result = paddle.empty([kind.num_feat * kind.height * kind.width])
+    result = empty([kind.num_feat * kind.height * kind.width])
     step = 4 * result.size
     for n in range(x.shape[0]):
         seen = block.at(features, 0, n)
@@ -251,8 +251,8 @@ def _compute_gradients(
     """Add what comes through the convolutions to `dx`, and compute the gradients of the weights."""
     kind = block.kind
     blocked_weights = _weights_to_backward(block, weights)
-    buffer = paddle.empty([block.picture_bytes], "uint8")
-    result = paddle.empty([kind.num_feat * kind.height * kind.width])
+    buffer = empty([block.picture_bytes], "uint8")
+    result = empty([kind.num_feat * kind.height * kind.width])
     step = 4 * result.size
     for n in range(dy.shape[0]):
         block.enter({SRC: dy.data_ptr() + n * step, DST: block.at(buffer, 0)})
@@ -270,13 +270,13 @@ def _compute_gradients(
 def _weights_to_backward(block: DenseBlock, weights: list[Tensor]) -> list[Tensor]:
     """Return, for x and each xi, the parts of the weights that see it."""
     kind = block.kind
-    matrix = paddle.empty([kind.channels, kind.channels, 3, 3])
+    matrix = empty([kind.channels, kind.channels, 3, 3])
     for copy, weight, row in zip(block.gather, weights, kind.gradients, strict=True):
         copy({SRC: weight.data_ptr(), DST: matrix.data_ptr() + 4 * 9 * kind.channels * row})
     columns = [0, *kind.seen[:-1]]
     parts = []
     for copy, column in zip(block.weights_to_backward, columns, strict=True):
-        part = paddle.empty([size_of(copy.layouts[DST])], "uint8")
+        part = empty([size_of(copy.layouts[DST])], "uint8")
         copy({SRC: matrix.data_ptr() + 4 * 9 * column, DST: part.data_ptr()})
         parts.append(part)
     return parts
@@ -288,8 +288,8 @@ class _Gradients:
     def __init__(self, block: DenseBlock, pictures: int, learn: list[bool]) -> None:
         self.block, self.learn = block, learn
         sizes = [size_of(primitive.layouts[DIFF_WEIGHTS]) // 4 for primitive in block.backward_weights]
-        self.weights = [paddle.empty([pictures, size]) for size in sizes]
-        self.biases = [paddle.empty([pictures, out]) for out in block.kind.out]
+        self.weights = [empty([pictures, size]) for size in sizes]
+        self.biases = [empty([pictures, out]) for out in block.kind.out]
 
     def compute(self, picture: int, features: int, gradients: Sequence[int]) -> None:
         """Compute those of one picture, from the addresses of its features and of each output's gradient."""
@@ -309,6 +309,6 @@ class _Gradients:
         return found
 
     def _weight(self, i: int) -> Tensor:
-        total, weight = self.weights[i].sum(0), paddle.empty(self.block.weight_shapes[i])
+        total, weight = self.weights[i].sum(0), empty(self.block.weight_shapes[i])
         self.block.weight_gradients[i]({SRC: total.data_ptr(), DST: weight.data_ptr()})
         return weight

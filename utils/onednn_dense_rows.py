@@ -31,6 +31,7 @@ from realesrgan_paddle.utils.onednn_library import (
     nchw,
     reorder,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 from realesrgan_paddle.utils.onednn_rows import Filter, Rows, Sums, WeightGradient, picture
 from realesrgan_paddle.utils.onednn_rows import Kind as RowsKind
 from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
@@ -147,7 +148,7 @@ class DenseRowsLayer(PyLayer):
         ctx.kind = Kind(channels, parameters[0].shape[0], len(parameters) // 2, height, width)
         block = _dense_rows(ctx.kind)
         x, weights, biases = contiguous(x), scale_last(parameters[::2]), scale_last(parameters[1::2])
-        features = paddle.empty([n, 2 * block.features.buffer_bytes // 4])
+        features = empty([n, 2 * block.features.buffer_bytes // 4])
         out = x.clone()
         _compute(block, x, features, out, weights, biases)
         ctx.learn = [not tensor.stop_gradient for tensor in parameters]
@@ -176,7 +177,7 @@ def _compute(
     """Fill `features` with those of all pictures of x, and add the last convolution's to `out`."""
     kind, parts = block.kind, block.features
     ready = [part.weights(w.data_ptr()) for part, w in zip(block.forward, weights, strict=True)]
-    room = paddle.empty([block.scratch_floats])
+    room = empty([block.scratch_floats])
     sums = room.data_ptr()
     scratch = parts.at(sums, 4, 0)
     even, odd = (parts.at(scratch, 2 + i, 0) for i in range(2))
@@ -199,7 +200,7 @@ def _compute_gradients(
     """Add what comes through the convolutions to `dx`, and compute the gradients of the weights."""
     kind, parts = block.kind, block.features
     ready = _weights_to_backward(block, weights)
-    room = paddle.empty([block.scratch_floats + 4 * parts.buffer_bytes // 4])
+    room = empty([block.scratch_floats + 4 * parts.buffer_bytes // 4])
     buffers = room.data_ptr()
     sums, seen, scratch = (parts.at(buffers, i, 0) for i in (2, 6, 10))
     even, odd = (parts.at(scratch, 2 + i, 0) for i in range(2))
@@ -229,7 +230,7 @@ def _compute_gradients(
 def _weights_to_backward(block: DenseRows, weights: list[Tensor]) -> list[Tensor]:
     """Return, for x and each xi, the parts of the weights that see it, turned around: gradients are so convolved."""
     kind = block.kind
-    matrix = paddle.empty([kind.channels, kind.channels, 3, 3])
+    matrix = empty([kind.channels, kind.channels, 3, 3])
     for copy, weight, row in zip(block.gather, weights, kind.gradients, strict=True):
         copy({SRC: weight.data_ptr(), DST: matrix.data_ptr() + 4 * 9 * kind.channels * row})
     matrix = matrix.flip([2, 3])

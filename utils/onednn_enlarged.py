@@ -55,6 +55,7 @@ from realesrgan_paddle.utils.onednn_library import (
     reorder,
     sizes,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 from realesrgan_paddle.utils.onednn_strips import Kind as StripsKind
 from realesrgan_paddle.utils.onednn_strips import strips
 
@@ -177,7 +178,7 @@ class TransposedLayer(PyLayer):
         primitives, x = _transposed(kind), contiguous(x)
         ctx.kind, ctx.learns = kind, [tensor is not None and not tensor.stop_gradient for tensor in (x, filters, bias)]
         n, channels, height, width = kind.out_shape
-        y, seen = paddle.empty([n, height, width, channels]), rounded(x, dtype)
+        y, seen = empty([n, height, width, channels]), rounded(x, dtype)
         addresses = {SRC: seen.data_ptr(), DST: y.data_ptr()}
         if bias is not None:
             addresses[BIAS] = bias.data_ptr()
@@ -197,12 +198,12 @@ class TransposedLayer(PyLayer):
         dy, dx, dw = rounded(dy, kind.dtype), None, None
         if ctx.learns[0]:
             n, channels, height, width = kind.shape
-            dx, weight = paddle.empty([n, height, width, channels]), reordered(primitives.weight_to_backward, filters)
+            dx, weight = empty([n, height, width, channels]), reordered(primitives.weight_to_backward, filters)
             primitives.backward_data({SRC: dy.data_ptr(), WEIGHTS: weight.data_ptr(), DST: dx.data_ptr()})
             for edge, border in zip(_edges(dx), borders, strict=False):
                 edge += array_of(contiguous(border))
         if ctx.learns[1]:
-            dw, (blocked, _) = paddle.empty(filters.shape), primitives.backward_weights(dy, x)
+            dw, (blocked, _) = empty(filters.shape), primitives.backward_weights(dy, x)
             primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})
         return (dx, dw, db) if kind.has_bias else (dx, dw)
 
@@ -246,7 +247,7 @@ class SmoothLayer(PyLayer):
 def _smoothed(x: Tensor) -> Tensor:
     """Return x (N, H, W, C) smoothed along both axes, by the means of two pixels, taken twice."""
     n, height, width, channels = x.shape
-    middle, y = paddle.empty([n, height + 1, width + 1, channels]), paddle.empty(x.shape)
+    middle, y = empty([n, height + 1, width + 1, channels]), empty(x.shape)
     between, back = _means(shape_of(x))
     between({SRC: x.data_ptr(), DST: middle.data_ptr()})
     back({SRC: middle.data_ptr(), DST: y.data_ptr()})

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
@@ -29,6 +28,7 @@ from realesrgan_paddle.utils.onednn_library import (
     size_of,
     sizes,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 
 CACHED = 256
 Pair = tuple[Primitive, Primitive]
@@ -71,14 +71,14 @@ class RearrangeLayer(PyLayer):
         """Return the numbers of x in their new order."""
         there, ctx.back = copies
         ctx.shape = x.shape
-        x, y = contiguous(x), paddle.empty(shape)
+        x, y = contiguous(x), empty(shape)
         there({SRC: x.data_ptr(), DST: y.data_ptr()})
         return y
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> Tensor:
         """Return the gradient in the old order."""
-        dy, dx = contiguous(dy), paddle.empty(ctx.shape)
+        dy, dx = contiguous(dy), empty(ctx.shape)
         ctx.back({SRC: dy.data_ptr(), DST: dx.data_ptr()})
         return dx
 
@@ -104,7 +104,7 @@ class PReLULayer(PyLayer):
         """Return x where positive and weight * x elsewhere."""
         ctx.learns = not x.stop_gradient, not weight.stop_gradient
         x = contiguous(x)
-        y = paddle.empty(x.shape)
+        y = empty(x.shape)
         _prelu(shape_of(x))[0]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()})
         ctx.save_for_backward(x, weight)
         return y
@@ -113,7 +113,7 @@ class PReLULayer(PyLayer):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Return the gradients of x and weight; None for what does not learn."""
         x, weight = ctx.saved_tensor()
-        dy, dx, dw = contiguous(dy), paddle.empty(x.shape), paddle.empty(weight.shape)
+        dy, dx, dw = contiguous(dy), empty(x.shape), empty(weight.shape)
         gradients = {DIFF_SRC: dx.data_ptr(), DIFF_WEIGHTS: dw.data_ptr(), DIFF_DST: dy.data_ptr()}
         _prelu(shape_of(x))[1]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), **gradients})
         x_learns, weight_learns = ctx.learns
@@ -152,8 +152,8 @@ class MaxPoolLayer(PyLayer):
         x = contiguous(x)
         ctx.shape = n, height, width, channels = x.shape
         forward, ctx.back = _max_pooling(shape_of(x))
-        y = paddle.empty([n, height // 2, width // 2, channels])
-        winners = paddle.empty([size_of(forward.layouts[WORKSPACE])], "uint8")
+        y = empty([n, height // 2, width // 2, channels])
+        winners = empty([size_of(forward.layouts[WORKSPACE])], "uint8")
         forward({SRC: x.data_ptr(), DST: y.data_ptr(), WORKSPACE: winners.data_ptr()})
         ctx.save_for_backward(winners)
         return y
@@ -162,6 +162,6 @@ class MaxPoolLayer(PyLayer):
     def backward(ctx: Any, dy: Tensor) -> Tensor:
         """Return the gradient of x."""
         (winners,) = ctx.saved_tensor()
-        dy, dx = contiguous(dy), paddle.empty(ctx.shape)
+        dy, dx = contiguous(dy), empty(ctx.shape)
         ctx.back({DIFF_SRC: dx.data_ptr(), DIFF_DST: dy.data_ptr(), WORKSPACE: winners.data_ptr()})
         return dx

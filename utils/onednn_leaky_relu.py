@@ -3,7 +3,6 @@
 from functools import lru_cache
 from typing import Any
 
-import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
@@ -22,6 +21,7 @@ from realesrgan_paddle.utils.onednn_library import (
     layout,
     library,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 
 CACHED = 256
 
@@ -62,7 +62,7 @@ def leaky_relu_(x: Tensor, slope: float) -> None:
 
 def leaky_relu_gradient(y: Tensor, dy: Tensor, slope: float) -> Tensor:
     """Return the gradient of the input, from the output y and its gradient; the signs of both are the same."""
-    dx = paddle.empty(dy.shape)
+    dx = empty(dy.shape)
     backward = leaky_relu_backward(dy.size, slope)
     backward({DST: y.data_ptr(), DIFF_DST: dy.data_ptr(), DIFF_SRC: dx.data_ptr()})
     return dx
@@ -74,7 +74,7 @@ class LeakyReLULayer(PyLayer):
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
         """Return x where positive and slope * x elsewhere."""
-        x, y = contiguous(x), paddle.empty(x.shape)
+        x, y = contiguous(x), empty(x.shape)
         _forward(x.size, slope)({SRC: x.data_ptr(), DST: y.data_ptr()})
         ctx.slope = slope
         ctx.save_for_backward(y)

@@ -16,7 +16,6 @@ Here are the four convolutions of even and odd rows; who uses them takes picture
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.utils.onednn_convolution import describe_forward, geometry
@@ -49,6 +48,7 @@ from realesrgan_paddle.utils.onednn_library import (
     reorder,
     size_of,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 from realesrgan_paddle.utils.onednn_strips import describe_backward_weights
 
 PADDING = (0, 1)
@@ -115,7 +115,7 @@ class Filter:
     def weights(self, weight: int) -> Tensor:
         """Return w0, w0 + w1 + w2, w0 - w1 + w2, w2 of the weight at an address, as the convolutions want them."""
         size = self.weight_bytes
-        out = paddle.empty([5 * size], "uint8")
+        out = empty([5 * size], "uint8")
         first, plus, minus, last, middle = (out.data_ptr() + i * size for i in range(5))
         rows = [first, middle, last]
         for i, target in enumerate(reversed(rows) if self.transposed else rows):
@@ -183,8 +183,8 @@ class Sums:
 
     def __init__(self, gradient: WeightGradient, strips: int) -> None:
         self.gradient, self.seen = gradient, 0
-        self.room = paddle.empty([5 * gradient.weight_bytes], "uint8")
-        self.biases = paddle.empty([strips, 2, gradient.out_ch])
+        self.room = empty([5 * gradient.weight_bytes], "uint8")
+        self.biases = empty([strips, 2, gradient.out_ch])
 
     def include(self, x: Sequence[int], dy: Rows) -> None:
         """Add those of a strip: of the four sums of its input's rows, and its output's gradient."""
@@ -204,7 +204,7 @@ class Sums:
 
     def finished(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Return the gradients of the weight, of `shape`, and the bias; the third sum has the other sign."""
-        gradient, dw = self.gradient, paddle.empty(shape)
+        gradient, dw = self.gradient, empty(shape)
         first, plus, minus, last, outer = self._addresses()
         gradient.half[0]({SRC: plus, SRC_1: minus, DST: outer})
         gradient.half[1]({SRC: plus, SRC_1: minus, DST: plus})

@@ -6,7 +6,6 @@ oneDNN's own, of a whole picture, takes 1.3 to 1.8 times as long where pictures 
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.utils.onednn_library import (
@@ -30,6 +29,7 @@ from realesrgan_paddle.utils.onednn_library import (
     size_of,
     sizes,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 
 CACHED = 256
 STRIP_BYTES = 2**18
@@ -96,9 +96,9 @@ class Strips:
         """Return the gradients of the weight, in the layout `weight`, and of the bias, of features (N, H, W, C)."""
         n, out_ch = self.kind.out_shape[:2]
         count = n // self.pictures * self.strips
-        total = paddle.empty([size_of(self.weight)], "uint8")
-        one = total if count == 1 else paddle.empty(total.shape, "uint8")
-        biases = paddle.empty([count, out_ch]) if self.kind.has_bias else None
+        total = empty([size_of(self.weight)], "uint8")
+        one = total if count == 1 else empty(total.shape, "uint8")
+        biases = empty([count, out_ch]) if self.kind.has_bias else None
         for i in range(count):
             picture, first = i // self.strips, i % self.strips * self.rows
             begin, _, padding = self._seen(first)

@@ -8,7 +8,6 @@ from ctypes import memmove, memset
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
@@ -25,6 +24,7 @@ from realesrgan_paddle.utils.onednn_library import (
     layout,
     reorder,
 )
+from realesrgan_paddle.utils.onednn_memory import empty
 from realesrgan_paddle.utils.onednn_rows import Filter, Kind, Rows, Sums, WeightGradient, picture
 
 CACHED = 256
@@ -142,9 +142,9 @@ class WinogradLayer(PyLayer):
 def _filtered(x: Tensor, weight: Tensor, bias: Tensor | None, kind: Kind) -> Tensor:
     n, height, width, channels = x.shape
     strips, results = _strips(kind.pairs, width, channels), _strips(kind.pairs, width, kind.out_ch)
-    convolve, y = _filter(kind, False), paddle.empty([n, height, width, kind.out_ch])
+    convolve, y = _filter(kind, False), empty([n, height, width, kind.out_ch])
     weights = convolve.weights(weight.data_ptr())
-    scratch = paddle.empty([strips.floats + convolve.strip])
+    scratch = empty([strips.floats + convolve.strip])
     made = _room(scratch.data_ptr() + 4 * strips.floats, convolve.strip)
     for i in range(n):
         for first in range(0, height // 2, kind.pairs):
@@ -161,11 +161,11 @@ def _gradients(
     n, height, width, out_ch = dy.shape
     strips, results = _strips(kind.pairs, width, kind.in_ch), _strips(kind.pairs, width, out_ch)
     convolve = _filter(Kind(kind.pairs, width, out_ch, kind.in_ch, has_bias=False), True)
-    dx = paddle.empty([n, height, width, kind.in_ch]) if dx_wanted else None
+    dx = empty([n, height, width, kind.in_ch]) if dx_wanted else None
     weights = convolve.weights(weight.data_ptr()) if dx_wanted else None
     gradient = _weight_gradient(kind._replace(slope=1.0, has_bias=True))
     sums = Sums(gradient, n * height // 2 // kind.pairs) if x is not None else None
-    scratch = paddle.empty([strips.floats + results.floats + convolve.strip])
+    scratch = empty([strips.floats + results.floats + convolve.strip])
     seen = scratch.data_ptr() + 4 * results.floats
     made = _room(seen + 4 * strips.floats, convolve.strip)
     for i in range(n):
