@@ -60,4 +60,4 @@ class UNetDiscriminatorSN(nn.Layer):
         return ops.leave(convolve(ops, out, self.conv9))
 
     def _joined(self, x: Tensor, skipped: Tensor) -> Tensor:
-        return x + skipped if self.skip_connection else x
+        return self.ops.add(x, skipped) if self.skip_connection else x

@@ -31,6 +31,7 @@ OPERATIONS: dict[str, Operation] = {
     "conv": lambda ops, t: ops.conv(t["x"], t["weight"], t["bias"]),
     "conv + leaky ReLU": lambda ops, t: ops.conv(t["x"], t["weight"], t["bias"], slope=0.2),
     "large conv": lambda ops, t: ops.conv(ops.enter(t["picture"]), t["square"]),
+    "add": lambda ops, t: ops.add(t["x"], ops.leaky_relu(t["x"], 0.1)),
     "strided conv": lambda ops, t: ops.conv(t["x"], t["strided"], stride=2),
     "leaky_relu": lambda ops, t: ops.leaky_relu(t["x"], 0.1),
     "prelu": lambda ops, t: ops.prelu(t["x"], t["slope"]),

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from realesrgan_paddle.utils.onednn_leaky_relu import leaky_relu_gradient
+from realesrgan_paddle.utils.onednn_leaky_relu import leaky_relu_backward, leaky_relu_gradient
 from realesrgan_paddle.utils.onednn_library import (
     BF16,
     BIAS,
+    BYTES,
     CONVOLUTION_DIRECT,
     DIFF_DST,
     DIFF_SRC,
@@ -35,7 +36,7 @@ from realesrgan_paddle.utils.onednn_library import (
     size_of,
     sizes,
 )
-from realesrgan_paddle.utils.onednn_memory import empty
+from realesrgan_paddle.utils.onednn_memory import empty, picture
 from realesrgan_paddle.utils.onednn_strips import Kind as StripsKind
 from realesrgan_paddle.utils.onednn_strips import strips
 
@@ -200,14 +201,27 @@ class ConvolutionLayer(PyLayer):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, weight and bias; None for what does not learn."""
         x, weight, y = ctx.saved_tensor()
-        kind, dy = ctx.kind, contiguous(dy)
-        if kind.slope != 1:
-            dy = leaky_relu_gradient(y, dy, kind.slope)
-        dy = rounded(dy, kind.dtype)
+        kind = ctx.kind
+        dy = _before_activation(y, contiguous(dy), kind)
         dx = _x_gradient(kind, dy, weight, ctx.x_shape) if ctx.learns[0] else None
         dw, db = _weight_gradients(kind, x, dy) if any(ctx.learns[1:]) else (None, None)
         found = (dx, dw if ctx.learns[1] else None, db if ctx.learns[2] else None)
         return found if kind.has_bias else found[:2]
+
+
+def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
+    """Return the gradient of what the leaky ReLU was given, in the type that convolutions multiply in."""
+    if y is None:
+        return rounded(dy, kind.dtype)
+    if kind.dtype == F32:
+        return leaky_relu_gradient(y, dy, kind.slope)
+    n = dy.shape[0]
+    of_one, found = empty([dy.size // n]), empty(dy.shape, "int16")
+    backward, rounding = leaky_relu_backward(of_one.size, kind.slope), _rounding(of_one.size)
+    for i in range(n):
+        backward({DST: picture(y, i), DIFF_DST: picture(dy, i), DIFF_SRC: of_one.data_ptr()})
+        rounding({SRC: of_one.data_ptr(), DST: found.data_ptr() + BYTES[BF16] * i * of_one.size})
+    return found
 
 
 def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor, shape: list[int]) -> Tensor:

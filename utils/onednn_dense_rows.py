@@ -31,8 +31,8 @@ from realesrgan_paddle.utils.onednn_library import (
     nchw,
     reorder,
 )
-from realesrgan_paddle.utils.onednn_memory import empty
-from realesrgan_paddle.utils.onednn_rows import Filter, Rows, Sums, WeightGradient, picture
+from realesrgan_paddle.utils.onednn_memory import empty, picture
+from realesrgan_paddle.utils.onednn_rows import Filter, Rows, Sums, WeightGradient
 from realesrgan_paddle.utils.onednn_rows import Kind as RowsKind
 from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
 

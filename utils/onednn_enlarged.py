@@ -55,7 +55,7 @@ from realesrgan_paddle.utils.onednn_library import (
     reorder,
     sizes,
 )
-from realesrgan_paddle.utils.onednn_memory import empty
+from realesrgan_paddle.utils.onednn_memory import empty, picture
 from realesrgan_paddle.utils.onednn_strips import Kind as StripsKind
 from realesrgan_paddle.utils.onednn_strips import strips
 
@@ -247,10 +247,11 @@ class SmoothLayer(PyLayer):
 def _smoothed(x: Tensor) -> Tensor:
     """Return x (N, H, W, C) smoothed along both axes, by the means of two pixels, taken twice."""
     n, height, width, channels = x.shape
-    middle, y = empty([n, height + 1, width + 1, channels]), empty(x.shape)
-    between, back = _means(shape_of(x))
-    between({SRC: x.data_ptr(), DST: middle.data_ptr()})
-    back({SRC: middle.data_ptr(), DST: y.data_ptr()})
+    middle, y = empty([height + 1, width + 1, channels]), empty(x.shape)
+    between, back = _means((1, channels, height, width))
+    for i in range(n):
+        between({SRC: picture(x, i), DST: middle.data_ptr()})
+        back({SRC: middle.data_ptr(), DST: picture(y, i)})
     return y
 
 

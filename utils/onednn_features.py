@@ -8,6 +8,7 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from realesrgan_paddle.utils.onednn_library import (
+    BINARY_ADD,
     DIFF_DST,
     DIFF_SRC,
     DIFF_WEIGHTS,
@@ -16,9 +17,11 @@ from realesrgan_paddle.utils.onednn_library import (
     NULL,
     POOLING_MAX,
     SRC,
+    SRC_1,
     WEIGHTS,
     WORKSPACE,
     Primitive,
+    binary,
     contiguous,
     layout,
     library,
@@ -81,6 +84,33 @@ class RearrangeLayer(PyLayer):
         dy, dx = contiguous(dy), empty(ctx.shape)
         ctx.back({SRC: dy.data_ptr(), DST: dx.data_ptr()})
         return dx
+
+
+@lru_cache(CACHED)
+def _sum(elements: int) -> Pair:
+    row = layout((elements,), (1,))
+    return binary(BINARY_ADD, elements), reorder(row, row)
+
+
+class SumLayer(PyLayer):
+    """The sum of two tensors of one shape; apply(x, y)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        """Return x + y."""
+        ctx.learns = not x.stop_gradient, not y.stop_gradient
+        x, y, total = contiguous(x), contiguous(y), empty(x.shape)
+        _sum(x.size)[0]({SRC: x.data_ptr(), SRC_1: y.data_ptr(), DST: total.data_ptr()})
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, total: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the gradients of x and y: two tensors, as Paddle adds to each what comes from elsewhere."""
+        dx = dy = contiguous(total)
+        if all(ctx.learns):
+            dy = empty(dx.shape)
+            _sum(dx.size)[1]({SRC: dx.data_ptr(), DST: dy.data_ptr()})
+        return dx if ctx.learns[0] else None, dy if ctx.learns[1] else None
 
 
 @lru_cache(CACHED)

@@ -40,6 +40,11 @@ def empty(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
     return dlpack.from_dlpack(array.__dlpack__())  # which holds the array, which holds the block
 
 
+def picture(tensor: Tensor, i: int) -> int:
+    """Return the address of picture i of a contiguous float32 tensor whose first dimension they are."""
+    return tensor.data_ptr() + 4 * i * (tensor.size // tensor.shape[0])
+
+
 class Memory:
     """A range of addresses of `size` bytes; pages are the system's until they are first written to."""
 

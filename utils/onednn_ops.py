@@ -18,6 +18,7 @@ from realesrgan_paddle.utils.onednn_features import (
     MaxPoolLayer,
     PReLULayer,
     RearrangeLayer,
+    SumLayer,
     shape_of,
     shuffle_pixels,
     to_nhwc,
@@ -56,6 +57,10 @@ class OneDNNOps:
         if self.dtype == F32 and stride == 1 and winograd_fits(tuple(x.shape), tuple(weight.shape)):
             return WinogradLayer.apply(x, weight, bias, slope)
         return ConvolutionLayer.apply(x, weight, bias, stride, slope, self.dtype)
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Ops`."""
+        return SumLayer.apply(x, y)
 
     def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
         """See `Ops`."""

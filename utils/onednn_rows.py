@@ -216,8 +216,3 @@ class Sums:
 
     def _addresses(self) -> list[int]:
         return [self.room.data_ptr() + i * self.gradient.weight_bytes for i in range(5)]
-
-
-def picture(tensor: Tensor, i: int) -> int:
-    """Return the address of picture i of a contiguous float32 tensor whose first dimension they are."""
-    return tensor.data_ptr() + 4 * i * (tensor.size // tensor.shape[0])

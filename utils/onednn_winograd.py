@@ -24,8 +24,8 @@ from realesrgan_paddle.utils.onednn_library import (
     layout,
     reorder,
 )
-from realesrgan_paddle.utils.onednn_memory import empty
-from realesrgan_paddle.utils.onednn_rows import Filter, Kind, Rows, Sums, WeightGradient, picture
+from realesrgan_paddle.utils.onednn_memory import empty, picture
+from realesrgan_paddle.utils.onednn_rows import Filter, Kind, Rows, Sums, WeightGradient
 
 CACHED = 256
 STRIP_BYTES = 2**18

@@ -38,6 +38,9 @@ class Ops(Protocol):
     ) -> Tensor:
         """Return the convolution of x, padded with one zero, times `slope` where it is negative (0: ReLU)."""
 
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return x + y, of one shape."""
+
     def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
         """Return x where positive and slope * x elsewhere."""
 
@@ -86,6 +89,10 @@ class PlainOps:
     ) -> Tensor:
         """See `Ops`."""
         return self.leaky_relu(F.conv2d(x, weight, bias, stride=stride, padding=1), slope)
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        """See `Ops`."""
+        return x + y
 
     def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
         """See `Ops`."""
