@@ -56,9 +56,9 @@ class DISTS:
 
         Gradients flow to `sr` only.
         """
-        features = [sr, *self.features(sr)]
-        with paddle.no_grad():
+        with paddle.no_grad():  # first, while nothing is kept for the backward pass
             targets = [gt, *self.features(gt)]
+        features = [sr, *self.features(sr)]
         layers = zip(features, targets, self.alpha, self.beta, strict=True)
         return sum(_difference(*layer) for layer in layers).flatten()
 

@@ -59,9 +59,9 @@ class LPIPS:
             raise UserError(
                 f"LPIPS needs pictures of at least {self.smallest}x{self.smallest}, not {sr.shape[3]}x{sr.shape[2]}"
             )
-        features = self.features(sr)
-        with paddle.no_grad():
+        with paddle.no_grad():  # first, while nothing is kept for the backward pass
             targets = [_unit(feature) for feature in self.features(gt)]
+        features = self.features(sr)
         layers = zip(features, targets, self.channel_weights, strict=True)
         return sum(((_unit(f) - target).square() * w).sum(1).mean([1, 2]) for f, target, w in layers)
 

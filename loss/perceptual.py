@@ -54,9 +54,9 @@ class PerceptualLoss:
 
     def __call__(self, sr: Tensor, gt: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Return the content and the style loss of sr (N, 3, H, W), RGB in [0, 1]; None for a weight of 0."""
-        features = self.vgg(sr)
-        with paddle.no_grad():
+        with paddle.no_grad():  # first, while nothing is kept for the backward pass
             targets = self.vgg(gt)
+        features = self.vgg(sr)
         content = style = None
         if self.perceptual_weight > 0:
             content = self.perceptual_weight * self._weighted(features, targets)

@@ -199,10 +199,7 @@ class GANStep(PixelStep):
                 sr = self.precision(self.generator, batch.lq)
             generated.append(sr.detach())
             if generator_learns:
-                with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
-                    judged = self.gan_loss(self.precision(self.discriminator, sr), True, is_disc=False)
-                    losses = self.losses(sr, batch, partial(self.precision, self.ema))
-                    mean.learn({**losses, "l_g_gan": judged})
+                self._teach(sr, batch, mean)
 
         for batch in parts_of_one(self.discriminator, batches):
             real = self.precision(self.discriminator, batch.gt_usm if self.gan_usm else batch.gt)
@@ -217,6 +214,19 @@ class GANStep(PixelStep):
         if alone:
             self.warm_up.note(iteration, float(losses["out_d_right"]))
         return losses
+
+    def _teach(self, sr: Tensor, batch: Batch, mean: "Accumulation") -> None:
+        """Add the gradients of the generator's losses to its weights'.
+
+        They meet in the picture, so memory holds what the discriminator remembers, or the other losses' networks do.
+        """
+        seen = sr.detach()
+        seen.stop_gradient = False
+        mean.learn(self.losses(seen, batch, partial(self.precision, self.ema)))
+        with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
+            judged = self.gan_loss(self.precision(self.discriminator, seen), True, is_disc=False)
+            mean.learn({"l_g_gan": judged})
+        sr.backward(seen.grad)
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""
@@ -253,7 +263,8 @@ class Accumulation:
 
     def learn(self, losses: Losses, **others: Tensor) -> None:
         """Add the share of one batch's losses to the gradients; `others` are only reported."""
-        (sum(losses.values()) * (self._share * self._scale)).backward()
+        if losses:
+            (sum(losses.values()) * (self._share * self._scale)).backward()
         for name, value in {**losses, **others}.items():
             share = value.detach() * self._share
             self.found[name] = self.found[name] + share if name in self.found else share

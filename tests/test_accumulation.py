@@ -65,6 +65,20 @@ def test_two_batches_of_two_are_one_of_four(adversarial):
     assert moved > 10
 
 
+@pytest.mark.parametrize("pixel", [L1Loss(), None], ids=["all losses", "the adversarial loss alone"])
+def test_the_generator_learns_from_the_sum_of_its_losses(pixel):
+    step, other, batch = make(True), make(True), batches(1, 1)[0]
+    step.losses = other.losses = ReferenceLosses(pixel=pixel)
+    step([batch], 1)
+    sr = other.generator(batch.lq)
+    judged = other.gan_loss(other.discriminator(sr), True, is_disc=False)
+    sum(other.losses(sr, batch, other.ema).values(), judged).backward()
+    for found, parameter in zip(step.generator.parameters(), other.generator.parameters(), strict=True):
+        expected = parameter - 0.1 * parameter.grad
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-7)
+        assert np.abs(parameter.grad.numpy()).max() > 1e-5
+
+
 @pytest.fixture
 def pairs(tmp_path, options):
     """Options of a run on pairs, of which nothing is drawn for a batch as a whole."""

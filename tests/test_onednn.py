@@ -230,6 +230,20 @@ def test_layers_behind_and_before_frozen_ones_learn(spec, patterns):
         assert np.abs(actual[key] - value).max() <= 1e-5 * np.abs(value).max(), key
 
 
+@pytest.mark.parametrize("learns", [(True, True), (True, False), (False, True)])
+def test_sums_pass_gradients_on_that_others_are_added_to(learns):
+    arrays, found = [random(2, 3, 4, 5, seed=i) for i in range(2)], []
+    for ops in (OneDNNOps(), PLAIN):
+        tensors = [
+            paddle.to_tensor(array, stop_gradient=not learn) for array, learn in zip(arrays, learns, strict=True)
+        ]
+        x, y = (2 * tensor for tensor in tensors)
+        (ops.add(ops.add(x, y), y) * paddle.to_tensor(arrays[0]) + x * 3).sum().backward()
+        found.append([tensor.grad.numpy() for tensor, learn in zip(tensors, learns, strict=True) if learn])
+    for actual, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
 def test_a_view_is_taken_for_what_it_shows():
     x = paddle.to_tensor(random(2, 3, 8, 10)).transpose([0, 1, 3, 2])
     weight = paddle.to_tensor(random(4, 3, 3, 3))
