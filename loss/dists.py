@@ -26,11 +26,12 @@ POOL_EPSILON = 1e-12  # the authors' too: the gradient of the root at 0
 POOL_1D = (0.25, 0.5, 0.25)  # a Hann window of 5 without its zeros, scaled to sum 1
 
 
-def l2_pool(x: Tensor) -> Tensor:
+def l2_pool(ops: Ops, x: Tensor) -> Tensor:
     """Return the root of the blurred squares of every second pixel: pooling without aliasing."""
+    x = ops.leave(x)
     channels = x.shape[1]
     window = paddle.to_tensor(np.outer(POOL_1D, POOL_1D).astype(np.float32)).expand([channels, 1, 3, 3])
-    return (F.conv2d(x.square(), window, stride=2, padding=1, groups=channels) + POOL_EPSILON).sqrt()
+    return ops.enter((F.conv2d(x.square(), window, stride=2, padding=1, groups=channels) + POOL_EPSILON).sqrt())
 
 
 class DISTS:
@@ -56,9 +57,10 @@ class DISTS:
 
         Gradients flow to `sr` only.
         """
+        leave = self.features.ops.leave
         with paddle.no_grad():  # first, while nothing is kept for the backward pass
-            targets = [gt, *self.features(gt)]
-        features = [sr, *self.features(sr)]
+            targets = [gt, *map(leave, self.features(gt))]
+        features = [sr, *map(leave, self.features(sr))]
         layers = zip(features, targets, self.alpha, self.beta, strict=True)
         return sum(_difference(*layer) for layer in layers).flatten()
 

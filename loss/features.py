@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import paddle
 from paddle import Tensor
-from paddle.nn import functional as F
 
 from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
 
-Pool = Callable[[Tensor], Tensor]
+Pool = Callable[[Ops, Tensor], Tensor]
+"""From features to smaller ones, in the layout of the operators."""
 
 
 class Block(NamedTuple):
@@ -25,7 +25,7 @@ class Block(NamedTuple):
     """Of the convolutions in torchvision's `features`."""
     stride: int = 1
     padding: int = 1
-    """Of a block's only convolution; those of several have 1."""
+    """Of each convolution."""
     pooled: bool = True
     """Whether the features of the block before are pooled first."""
 
@@ -46,14 +46,14 @@ VGG16 = (
 )
 
 
-def max_pool_3(x: Tensor) -> Tensor:
+def max_pool_3(ops: Ops, x: Tensor) -> Tensor:
     """Return the greatest of each 3 x 3 pixels, two apart: AlexNet's pooling."""
-    return F.max_pool2d(x, 3, 2)
+    return ops.max_pool(x, 3)
 
 
-def max_pool_2(x: Tensor) -> Tensor:
+def max_pool_2(ops: Ops, x: Tensor) -> Tensor:
     """Return the greatest of each 2 x 2 pixels: VGG's pooling."""
-    return F.max_pool2d(x, 2, 2)
+    return ops.max_pool(x)
 
 
 class Features:
@@ -86,19 +86,15 @@ class Features:
         self.ops = ops
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        """Return the features of x (N, 3, H, W), RGB in [0, 1]: (N, channels, height, width) of each block."""
+        """Return the features of x (N, 3, H, W), RGB in [0, 1], of each block, in the layout of `ops`."""
         ops = self.ops
-        x = (x - self.mean) / self.std
+        x = ops.enter_normalised(x, self.mean, self.std)
         features = []
         for block in self.network:
             if block.pooled:
-                x = self.pool(x)
-            if block.padding > 1:  # one is the convolution's own
-                x = F.pad(x, [block.padding - 1] * 4)
-            x = ops.enter(x)
+                x = self.pool(ops, x)
             for number in block.numbers:
                 weight, bias = self.tensors[f"features.{number}.weight"], self.tensors[f"features.{number}.bias"]
-                x = ops.conv(x, weight, bias, stride=block.stride, slope=0.0)
-            x = ops.leave(x)
+                x = ops.conv(x, weight, bias, stride=block.stride, padding=block.padding, slope=0.0)
             features.append(x)
         return features

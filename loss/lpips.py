@@ -25,9 +25,6 @@ Net = Literal["alex", "vgg"]
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 
-# The authors' 1e-10 beside the norm, here inside its root: where all features are zero, so is the gradient, not NaN.
-EPSILON = 1e-20
-
 
 class LPIPS:
     """Mean squared distance of features scaled to length 1, with weighted channels.
@@ -60,15 +57,10 @@ class LPIPS:
                 f"LPIPS needs pictures of at least {self.smallest}x{self.smallest}, not {sr.shape[3]}x{sr.shape[2]}"
             )
         with paddle.no_grad():  # first, while nothing is kept for the backward pass
-            targets = [_unit(feature) for feature in self.features(gt)]
+            targets = self.features(gt)
         features = self.features(sr)
         layers = zip(features, targets, self.channel_weights, strict=True)
-        return sum(((_unit(f) - target).square() * w).sum(1).mean([1, 2]) for f, target, w in layers)
-
-
-def _unit(feature: Tensor) -> Tensor:
-    """Return features (N, C, H, W) whose channels at each pixel are a vector of length 1."""
-    return feature * paddle.rsqrt(feature.square().sum(1, keepdim=True) + EPSILON)
+        return sum(self.features.ops.unit_distance(*layer) for layer in layers)
 
 
 def load_lpips(net: Net = "alex", folder: str | Path = "weights", ops: Ops = PLAIN) -> LPIPS:

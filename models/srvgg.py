@@ -61,5 +61,5 @@ class SRVGGNetCompact(nn.Layer):
 
     def _activated(self, convolution: nn.Conv2D, activation: nn.Layer, x: Tensor) -> Tensor:
         if self.slope is None:
-            return self.ops.prelu(convolve(self.ops, x, convolution), activation.weight)
+            return self.ops.conv_prelu(x, convolution.weight, convolution.bias, activation.weight)
         return convolve(self.ops, x, convolution, self.slope)

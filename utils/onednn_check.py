@@ -20,7 +20,8 @@ SHAPES = {
     "weight": (8, 16, 3, 3),
     "bias": (8,),
     "strided": (8, 16, 4, 4),
-    "slope": (16,),
+    "slopes": (8,),
+    "64 slopes": (64,),
     "picture": (1, 64, 32, 32),  # enough of pixels and channels for `utils.onednn_winograd`
     "square": (64, 64, 3, 3),
     "few": (1, 16, 32, 32),  # of channels, and enough of pixels for `utils.onednn_dense_rows`
@@ -34,10 +35,12 @@ OPERATIONS: dict[str, Operation] = {
     "add": lambda ops, t: ops.add(t["x"], ops.leaky_relu(t["x"], 0.1)),
     "strided conv": lambda ops, t: ops.conv(t["x"], t["strided"], stride=2),
     "leaky_relu": lambda ops, t: ops.leaky_relu(t["x"], 0.1),
-    "prelu": lambda ops, t: ops.prelu(t["x"], t["slope"]),
+    "conv + PReLU": lambda ops, t: ops.conv_prelu(t["x"], t["weight"], t["bias"], t["slopes"]),
+    "large conv + PReLU": lambda ops, t: ops.conv_prelu(ops.enter(t["picture"]), t["square"], None, t["64 slopes"]),
     "conv_enlarged, nearest": lambda ops, t: ops.conv_enlarged(t["x"], t["weight"], t["bias"], slope=0.2),
     "conv_enlarged, bilinear": lambda ops, t: ops.conv_enlarged(t["x"], t["weight"], t["bias"], mode="bilinear"),
     "max_pool": lambda ops, t: ops.max_pool(t["x"]),
+    "max_pool, 3x3": lambda ops, t: ops.max_pool(ops.enter(t["few"]), 3),
     "dense_block": lambda ops, t: ops.dense_block(t["x"], [(t[f"weight{i}"], t[f"bias{i}"]) for i in range(5)]),
     "large dense_block": lambda ops, t: ops.dense_block(
         ops.enter(t["few"]), [(t[f"weight{i}"], t[f"bias{i}"]) for i in range(5)]

@@ -1,4 +1,4 @@
-"""Convolutions by oneDNN: NHWC features, weights (out, in, k, k), fused with a leaky ReLU, first gradients only.
+"""Convolutions by oneDNN: NHWC features, weights (out, in, k, k), with a leaky ReLU or a PReLU, first gradients only.
 
 In float32, or in bfloat16 with sums, results and weights kept in float32.
 """
@@ -28,15 +28,16 @@ from realesrgan_paddle.utils.onednn_library import (
     any_layout,
     attributes_after,
     contiguous,
+    count,
     layout,
     library,
     nchw,
     nhwc,
     reorder,
-    size_of,
     sizes,
 )
 from realesrgan_paddle.utils.onednn_memory import empty, picture
+from realesrgan_paddle.utils.onednn_prelu import prelu, prelu_gradients
 from realesrgan_paddle.utils.onednn_strips import Kind as StripsKind
 from realesrgan_paddle.utils.onednn_strips import strips
 
@@ -51,6 +52,7 @@ class Kind(NamedTuple):
     out_ch: int
     kernel_size: int
     stride: int = 1
+    padding: int = 1
     slope: float = 1.0
     has_bias: bool = True
     dtype: int = F32
@@ -67,26 +69,26 @@ class Kind(NamedTuple):
         return n, self.out_ch, self._steps(height), self._steps(width)
 
     def _steps(self, size: int) -> int:
-        return (size + 2 - self.kernel_size) // self.stride + 1
+        return (size + 2 * self.padding - self.kernel_size) // self.stride + 1
 
 
 class Convolution:
     """The primitives of one kind of convolution. Features are NHWC, x and the output's gradient of type `dtype`."""
 
     def __init__(self, kind: Kind) -> None:
-        dtype, stride = kind.dtype, kind.stride
+        dtype, stride, padding = kind.dtype, kind.stride, (kind.padding, kind.padding)
         x, y = nhwc(kind.shape, dtype), nhwc(kind.out_shape, dtype)
         x32, y32 = nhwc(kind.shape), nhwc(kind.out_shape)
         weight = any_layout(kind.weight_shape, dtype)
         bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
-        forward = describe_forward(x, weight, bias, y32, stride, leaky_relu_after(kind.slope))
-        backward_data = describe_backward_data(x32, weight, y, stride)
+        forward = describe_forward(x, weight, bias, y32, stride, leaky_relu_after(kind.slope), padding)
+        backward_data = describe_backward_data(x32, weight, y, stride, padding)
 
         biases = {BIAS: bias} if kind.has_bias else {}
         self.forward = Primitive(forward, {SRC: x, WEIGHTS: None, DST: y32, **biases})
         self.backward_data = Primitive(backward_data, {DIFF_SRC: x32, WEIGHTS: None, DIFF_DST: y})
         self.backward_weights = strips(
-            StripsKind(kind.shape, kind.out_shape, kind.kernel_size, stride, kind.has_bias, dtype)
+            StripsKind(kind.shape, kind.out_shape, kind.kernel_size, stride, kind.padding, kind.has_bias, dtype)
         )
 
         plain = nchw(kind.weight_shape)
@@ -118,7 +120,7 @@ def describe_forward(
     )
 
 
-def describe_backward_data(dx: Any, weight: Any, dy: Any, stride: int = 1) -> Any:
+def describe_backward_data(dx: Any, weight: Any, dy: Any, stride: int = 1, padding: Padding = (1, 1)) -> Any:
     """Return the description of the gradient of a convolution's input."""
     dnnl = library()
     return dnnl.create(
@@ -128,7 +130,7 @@ def describe_backward_data(dx: Any, weight: Any, dy: Any, stride: int = 1) -> An
         dx,
         weight,
         dy,
-        *geometry(stride),
+        *geometry(stride, padding),
         NULL,
         NULL,
     )
@@ -152,7 +154,7 @@ def leaky_relu_after(slope: float) -> Any:
 
 def reordered(copy: Primitive, tensor: Tensor) -> Tensor:
     """Return the tensor in the layout that `copy` writes, as bytes."""
-    out = empty([size_of(copy.layouts[DST])], "uint8")
+    out = empty([copy.bytes[DST]], "uint8")
     copy({SRC: tensor.data_ptr(), DST: out.data_ptr()})
     return out
 
@@ -167,46 +169,59 @@ def rounded(tensor: Tensor, dtype: int) -> Tensor:
     if dtype == F32:
         return tensor
     out = empty(tensor.shape, "int16")  # of the same size, and only its bytes are looked at
-    _rounding(tensor.size)({SRC: tensor.data_ptr(), DST: out.data_ptr()})
+    _rounding(count(tensor))({SRC: tensor.data_ptr(), DST: out.data_ptr()})
     return out
 
 
 class ConvolutionLayer(PyLayer):
-    """A convolution that learns; apply(x, weight, bias or None, stride, slope, dtype)."""
+    """A convolution that learns; apply(x, weight, bias or None, slopes or None, stride, padding, slope, dtype).
+
+    `slopes` are a PReLU's: one for each channel, where `slope` is 1.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, slope: float, dtype: int
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        slopes: Tensor | None,
+        stride: int,
+        padding: int,
+        slope: float,
+        dtype: int,
     ) -> Tensor:
         """Return the convolution of x (N, H, W, C), float32."""
         n, height, width, channels = x.shape
         shape = (n, channels, height, width)
-        kind = Kind(shape, weight.shape[0], weight.shape[2], stride, slope, bias is not None, dtype)
-        primitives = convolution(kind)
-        n, channels, height, width = kind.out_shape
-        y = empty([n, height, width, channels])
-        ctx.x_shape, ctx.kind = x.shape, kind
+        has_bias = bias is not None
+        ctx.kind = kind = Kind(shape, weight.shape[0], weight.shape[2], stride, padding, slope, has_bias, dtype)
+        ctx.given = [tensor is not None for tensor in (x, weight, bias, slopes)]
         # Asked now: a network frozen for this pass may learn again before the gradients come.
-        ctx.learns = [tensor is not None and not tensor.stop_gradient for tensor in (x, weight, bias)]
+        ctx.learns = [tensor is not None and not tensor.stop_gradient for tensor in (x, weight, bias, slopes)]
         x, weight = rounded(contiguous(x), dtype), contiguous(weight)
-        addresses = {SRC: x.data_ptr(), DST: y.data_ptr()}
-        if bias is not None:
-            addresses[BIAS] = bias.data_ptr()
-        blocked = reordered(primitives.weight_to_forward, weight)
-        primitives.forward({**addresses, WEIGHTS: blocked.data_ptr()})
-        ctx.save_for_backward(x if any(ctx.learns[1:]) else None, weight, y if slope != 1 else None)
-        return y
+        y = _convolved(kind, x, weight, bias)
+        activated = y if slopes is None else prelu(y, slopes)
+        ctx.save_for_backward(
+            x if any(ctx.learns[1:3]) else None, weight, None if slope == 1 and slopes is None else y, slopes
+        )
+        return activated
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of x, weight and bias; None for what does not learn."""
-        x, weight, y = ctx.saved_tensor()
-        kind = ctx.kind
-        dy = _before_activation(y, contiguous(dy), kind)
-        dx = _x_gradient(kind, dy, weight, ctx.x_shape) if ctx.learns[0] else None
-        dw, db = _weight_gradients(kind, x, dy) if any(ctx.learns[1:]) else (None, None)
-        found = (dx, dw if ctx.learns[1] else None, db if ctx.learns[2] else None)
-        return found if kind.has_bias else found[:2]
+        """Return the gradients of x, weight, bias and slopes; None for what does not learn."""
+        x, weight, y, slopes = ctx.saved_tensor()
+        kind, dy, dw, db, ds = ctx.kind, contiguous(dy), None, None, None
+        if slopes is not None:
+            dy, ds = prelu_gradients(y, slopes, dy)
+            dy = rounded(dy, kind.dtype)
+        else:
+            dy = _before_activation(y, dy, kind)
+        dx = _x_gradient(kind, dy, weight) if ctx.learns[0] else None
+        if x is not None:
+            dw, db = _weight_gradients(kind, x, dy)
+        found = zip((dx, dw, db, ds), ctx.given, ctx.learns, strict=True)
+        return tuple(gradient if learns else None for gradient, given, learns in found if given)
 
 
 def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
@@ -216,18 +231,30 @@ def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
     if kind.dtype == F32:
         return leaky_relu_gradient(y, dy, kind.slope)
     n = dy.shape[0]
-    of_one, found = empty([dy.size // n]), empty(dy.shape, "int16")
-    backward, rounding = leaky_relu_backward(of_one.size, kind.slope), _rounding(of_one.size)
+    elements = count(dy) // n
+    of_one, found = empty([elements]), empty(dy.shape, "int16")
+    backward, rounding = leaky_relu_backward(elements, kind.slope), _rounding(elements)
     for i in range(n):
         backward({DST: picture(y, i), DIFF_DST: picture(dy, i), DIFF_SRC: of_one.data_ptr()})
-        rounding({SRC: of_one.data_ptr(), DST: found.data_ptr() + BYTES[BF16] * i * of_one.size})
+        rounding({SRC: of_one.data_ptr(), DST: found.data_ptr() + BYTES[BF16] * i * elements})
     return found
 
 
-def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor, shape: list[int]) -> Tensor:
+def _convolved(kind: Kind, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     primitives = convolution(kind)
-    dx = empty(shape)
-    blocked = reordered(primitives.weight_to_backward, weight)
+    n, channels, height, width = kind.out_shape
+    y, blocked = empty([n, height, width, channels]), reordered(primitives.weight_to_forward, weight)
+    addresses = {SRC: x.data_ptr(), WEIGHTS: blocked.data_ptr(), DST: y.data_ptr()}
+    if bias is not None:
+        addresses[BIAS] = bias.data_ptr()
+    primitives.forward(addresses)
+    return y
+
+
+def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor) -> Tensor:
+    primitives = convolution(kind)
+    n, channels, height, width = kind.shape
+    dx, blocked = empty([n, height, width, channels]), reordered(primitives.weight_to_backward, weight)
     primitives.backward_data({DIFF_SRC: dx.data_ptr(), WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()})
     return dx
 

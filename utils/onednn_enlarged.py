@@ -152,7 +152,7 @@ class Transposed:
         x32 = nhwc(kind.shape)
         backward_data = describe_forward(y, any_layout(back, dtype), NULL, x32, 2)
         self.backward_data = Primitive(backward_data, {SRC: y, WEIGHTS: None, DST: x32})
-        self.backward_weights = strips(StripsKind(kind.out_shape, kind.shape, 4, 2, False, dtype))
+        self.backward_weights = strips(StripsKind(kind.out_shape, kind.shape, 4, 2, 1, False, dtype))
 
         plane = in_ch * kind.out_ch
         taps = layout(back, (kind.out_ch, 1, 4 * plane, plane))

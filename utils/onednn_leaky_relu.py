@@ -18,6 +18,7 @@ from realesrgan_paddle.utils.onednn_library import (
     SRC,
     Primitive,
     contiguous,
+    count,
     layout,
     library,
 )
@@ -57,13 +58,13 @@ def leaky_relu_backward(elements: int, slope: float, dtype: int = F32) -> Primit
 
 def leaky_relu_(x: Tensor, slope: float) -> None:
     """Multiply the negative numbers of x by `slope`."""
-    _forward(x.size, slope)({SRC: x.data_ptr(), DST: x.data_ptr()})
+    _forward(count(x), slope)({SRC: x.data_ptr(), DST: x.data_ptr()})
 
 
 def leaky_relu_gradient(y: Tensor, dy: Tensor, slope: float) -> Tensor:
     """Return the gradient of the input, from the output y and its gradient; the signs of both are the same."""
     dx = empty(dy.shape)
-    backward = leaky_relu_backward(dy.size, slope)
+    backward = leaky_relu_backward(count(dy), slope)
     backward({DST: y.data_ptr(), DIFF_DST: dy.data_ptr(), DIFF_SRC: dx.data_ptr()})
     return dx
 
@@ -75,7 +76,7 @@ class LeakyReLULayer(PyLayer):
     def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
         """Return x where positive and slope * x elsewhere."""
         x, y = contiguous(x), empty(x.shape)
-        _forward(x.size, slope)({SRC: x.data_ptr(), DST: y.data_ptr()})
+        _forward(count(x), slope)({SRC: x.data_ptr(), DST: y.data_ptr()})
         ctx.slope = slope
         ctx.save_for_backward(y)
         return y

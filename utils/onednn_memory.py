@@ -42,7 +42,7 @@ def empty(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
 
 def picture(tensor: Tensor, i: int) -> int:
     """Return the address of picture i of a contiguous float32 tensor whose first dimension they are."""
-    return tensor.data_ptr() + 4 * i * (tensor.size // tensor.shape[0])
+    return tensor.data_ptr() + 4 * i * math.prod(tensor.shape[1:])
 
 
 class Memory:

@@ -16,7 +16,7 @@ from realesrgan_paddle.utils.onednn_dense_rows import fits as rows_fit
 from realesrgan_paddle.utils.onednn_enlarged import convolve_enlarged
 from realesrgan_paddle.utils.onednn_features import (
     MaxPoolLayer,
-    PReLULayer,
+    NormaliseLayer,
     RearrangeLayer,
     SumLayer,
     shape_of,
@@ -25,6 +25,8 @@ from realesrgan_paddle.utils.onednn_features import (
 )
 from realesrgan_paddle.utils.onednn_leaky_relu import LeakyReLULayer
 from realesrgan_paddle.utils.onednn_library import F32
+from realesrgan_paddle.utils.onednn_prelu import PReLULayer
+from realesrgan_paddle.utils.onednn_unit_distance import UnitDistanceLayer
 from realesrgan_paddle.utils.onednn_winograd import WinogradLayer
 from realesrgan_paddle.utils.onednn_winograd import fits as winograd_fits
 from realesrgan_paddle.utils.plain_ops import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE, ConvolutionWeights, Enlargement
@@ -45,18 +47,29 @@ class OneDNNOps:
         n, channels, height, width = x.shape
         return RearrangeLayer.apply(x, to_nhwc((n, channels, height, width)), [n, height, width, channels])
 
+    def enter_normalised(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """See `Ops`."""
+        return self.enter(NormaliseLayer.apply(x, mean, std))
+
     def leave(self, x: Tensor) -> Tensor:
         """Return x (N, H, W, C) as (N, C, H, W)."""
         there, back = to_nhwc(shape_of(x))
         return RearrangeLayer.apply(x, (back, there), shape_of(x))
 
     def conv(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, slope: float = 1.0
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: int = 1,
+        padding: int = 1,
+        slope: float = 1.0,
     ) -> Tensor:
         """See `Ops`."""
-        if self.dtype == F32 and stride == 1 and winograd_fits(tuple(x.shape), tuple(weight.shape)):
+        if stride == padding == 1 and self._by_winograd(x, weight):
             return WinogradLayer.apply(x, weight, bias, slope)
-        return ConvolutionLayer.apply(x, weight, bias, stride, slope, self.dtype)
+        return ConvolutionLayer.apply(x, weight, bias, None, stride, padding, slope, self.dtype)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Ops`."""
@@ -66,9 +79,11 @@ class OneDNNOps:
         """See `Ops`."""
         return LeakyReLULayer.apply(x, slope)
 
-    def prelu(self, x: Tensor, weight: Tensor) -> Tensor:
+    def conv_prelu(self, x: Tensor, weight: Tensor, bias: Tensor | None, slopes: Tensor) -> Tensor:
         """See `Ops`."""
-        return PReLULayer.apply(x, weight)
+        if self._by_winograd(x, weight):
+            return PReLULayer.apply(WinogradLayer.apply(x, weight, bias, 1.0), slopes)
+        return ConvolutionLayer.apply(x, weight, bias, slopes, 1, 1, 1.0, self.dtype)
 
     def conv_enlarged(
         self,
@@ -82,9 +97,13 @@ class OneDNNOps:
         """See `Ops`."""
         return convolve_enlarged(x, weight, bias, slope, self.dtype, bilinear=mode == "bilinear")
 
-    def max_pool(self, x: Tensor) -> Tensor:
+    def max_pool(self, x: Tensor, window: int = 2) -> Tensor:
         """See `Ops`."""
-        return MaxPoolLayer.apply(x)
+        return MaxPoolLayer.apply(x, window)
+
+    def unit_distance(self, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """See `Ops`."""
+        return UnitDistanceLayer.apply(x, target.detach(), weight)
 
     def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
         """See `Ops`."""
@@ -105,3 +124,6 @@ class OneDNNOps:
         for weight, bias in convolutions[:-1]:
             seen = paddle.concat([seen, self.conv(seen, weight, bias, slope=DENSE_BLOCK_SLOPE)], -1)
         return x + DENSE_BLOCK_SCALE * self.conv(seen, *convolutions[-1])
+
+    def _by_winograd(self, x: Tensor, weight: Tensor) -> bool:
+        return self.dtype == F32 and winograd_fits(tuple(x.shape), tuple(weight.shape))

@@ -40,12 +40,13 @@ Padding = tuple[int, int]
 
 
 class Kind(NamedTuple):
-    """What tells one gradient from another: (N, C, H, W) of the input and the output; padding 1, stride 1 or 2."""
+    """What tells one gradient from another: (N, C, H, W) of the input and the output."""
 
     shape: tuple[int, int, int, int]
     out_shape: tuple[int, int, int, int]
     kernel_size: int
     stride: int
+    padding: int
     has_bias: bool
     dtype: int
 
@@ -88,7 +89,8 @@ class Strips:
     def _seen(self, first: int) -> tuple[int, int, tuple[int, int]]:
         """Return the rows of the input that the strip from row `first` on sees, and zeros above and below."""
         kind = self.kind
-        begin, end = first * kind.stride - 1, (first + self.rows - 1) * kind.stride - 1 + kind.kernel_size
+        begin = first * kind.stride - kind.padding
+        end = begin + (self.rows - 1) * kind.stride + kind.kernel_size
         above, below = max(0, -begin), max(0, end - self.height)
         return begin + above, end - below, (above, below)
 
@@ -118,7 +120,9 @@ class Strips:
 def _primitive(kind: Kind, x: Any, weight: Any, y: Any, padding: tuple[int, int]) -> Primitive:
     above, below = padding
     bias = layout((kind.out_shape[1],), (1,)) if kind.has_bias else NULL
-    description = describe_backward_weights(x, weight, bias, y, kind.stride, (above, 1), (below, 1))
+    description = describe_backward_weights(
+        x, weight, bias, y, kind.stride, (above, kind.padding), (below, kind.padding)
+    )
     biases = {DIFF_BIAS: bias} if kind.has_bias else {}
     return Primitive(description, {SRC: x, DIFF_WEIGHTS: None, DIFF_DST: y, **biases})
 

@@ -11,6 +11,9 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
+UNIT_EPSILON = 1e-20
+"""LPIPS's authors' 1e-10 beside a vector's length, here inside its root: where it is 0, so is the gradient, not NaN."""
+
 ConvolutionWeights = tuple[Tensor, Tensor]
 """Weight (out, in, k, k) and bias (out,)."""
 
@@ -30,13 +33,23 @@ class Ops(Protocol):
     def enter(self, x: Tensor) -> Tensor:
         """Return x (N, C, H, W) in this layout."""
 
+    def enter_normalised(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """Return (x - mean) / std in this layout: x (N, C, H, W), the others (1, C, 1, 1) and constant."""
+
     def leave(self, x: Tensor) -> Tensor:
         """Return x as (N, C, H, W)."""
 
     def conv(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, slope: float = 1.0
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: int = 1,
+        padding: int = 1,
+        slope: float = 1.0,
     ) -> Tensor:
-        """Return the convolution of x, padded with one zero, times `slope` where it is negative (0: ReLU)."""
+        """Return the convolution of x, padded with zeros, times `slope` where it is negative (0: ReLU)."""
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """Return x + y, of one shape."""
@@ -44,8 +57,8 @@ class Ops(Protocol):
     def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
         """Return x where positive and slope * x elsewhere."""
 
-    def prelu(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Return x where positive and weight * x elsewhere; one weight a channel."""
+    def conv_prelu(self, x: Tensor, weight: Tensor, bias: Tensor | None, slopes: Tensor) -> Tensor:
+        """Return the convolution of x, padded with one zero, times its channel's of `slopes` where it is negative."""
 
     def conv_enlarged(
         self,
@@ -62,8 +75,15 @@ class Ops(Protocol):
         (`align_corners=False`).
         """
 
-    def max_pool(self, x: Tensor) -> Tensor:
-        """Return the greatest of each 2 x 2 pixels; an odd last row or column is left out."""
+    def max_pool(self, x: Tensor, window: int = 2) -> Tensor:
+        """Return the greatest of each `window` x `window` pixels, two apart; what they do not reach is left out."""
+
+    def unit_distance(self, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """Return (N,): the mean over the pixels of the weighted squares of the differences of x and target.
+
+        At each pixel, the channels of either are a vector, scaled to length 1 before. `weight` (1, C, 1, 1) is the
+        channels'. Gradients flow to x only.
+        """
 
     def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
         """Return x as (N, C / scale^2, scale * H, scale * W): each pixel's channels become pixels."""
@@ -80,15 +100,26 @@ class PlainOps:
         """Return x."""
         return x
 
+    def enter_normalised(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """See `Ops`."""
+        return (x - mean) / std
+
     def leave(self, x: Tensor) -> Tensor:
         """Return x."""
         return x
 
     def conv(
-        self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *, stride: int = 1, slope: float = 1.0
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: int = 1,
+        padding: int = 1,
+        slope: float = 1.0,
     ) -> Tensor:
         """See `Ops`."""
-        return self.leaky_relu(F.conv2d(x, weight, bias, stride=stride, padding=1), slope)
+        return self.leaky_relu(F.conv2d(x, weight, bias, stride=stride, padding=padding), slope)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Ops`."""
@@ -100,14 +131,15 @@ class PlainOps:
             return x
         return F.leaky_relu(x, slope) if slope else F.relu(x)
 
-    def prelu(self, x: Tensor, weight: Tensor) -> Tensor:
+    def conv_prelu(self, x: Tensor, weight: Tensor, bias: Tensor | None, slopes: Tensor) -> Tensor:
         """See `Ops`."""
-        if paddle.in_dynamic_mode() and x.stop_gradient and not weight.stop_gradient:
-            # Behind layers that do not learn. Paddle's kernel on a CPU (2.6.2, 3.3.1) writes the gradient of x,
-            # asked for or not, and crashes: so ask.
-            x = x.detach()
-            x.stop_gradient = False
-        return F.prelu(x, weight)
+        y = self.conv(x, weight, bias)
+        if paddle.in_dynamic_mode() and y.stop_gradient and not slopes.stop_gradient:
+            # Behind layers that do not learn. Paddle's kernel on a CPU (2.6.2, 3.3.1) writes the gradient of its
+            # input, asked for or not, and crashes: so ask.
+            y = y.detach()
+            y.stop_gradient = False
+        return F.prelu(y, slopes)
 
     def conv_enlarged(
         self,
@@ -125,9 +157,14 @@ class PlainOps:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
         return self.conv(x, weight, bias, slope=slope)
 
-    def max_pool(self, x: Tensor) -> Tensor:
+    def max_pool(self, x: Tensor, window: int = 2) -> Tensor:
         """See `Ops`."""
-        return F.max_pool2d(x, 2, 2)
+        return F.max_pool2d(x, window, 2)
+
+    def unit_distance(self, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        """See `Ops`."""
+        difference = _of_length_1(x) - _of_length_1(target.detach())
+        return (difference.square() * weight).sum(1).mean([1, 2])
 
     def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
         """See `Ops`."""
@@ -142,6 +179,10 @@ class PlainOps:
 
 
 PLAIN = PlainOps()
+
+
+def _of_length_1(x: Tensor) -> Tensor:
+    return x * paddle.rsqrt(x.square().sum(1, keepdim=True) + UNIT_EPSILON)
 
 
 def nearest_upsample(x: Tensor, scale: int) -> Tensor:
