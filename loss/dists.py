@@ -12,7 +12,7 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-from realesrgan_paddle.loss.features import VGG16, Features
+from realesrgan_paddle.loss.features import VGG16, Features, max_pool_2
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
 from realesrgan_paddle.loss.vgg import IMAGENET_MEAN, IMAGENET_STD
 from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
@@ -88,3 +88,9 @@ def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
         UserError: they cannot be had; says how.
     """
     return DISTS(read_weights(obtain_metric_weights("dists", folder)).select(), ops)
+
+
+def load_vgg16_features(blocks: int, folder: str | Path = "weights", ops: Ops = PLAIN) -> Features:
+    """Return the features of the first `blocks` blocks of VGG16, pooled by the greatest of 2 x 2; errors as above."""
+    tensors = read_weights(obtain_metric_weights("dists", folder)).select()
+    return Features(VGG16[:blocks], tensors, max_pool_2, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops)

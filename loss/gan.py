@@ -48,10 +48,10 @@ class GANLoss:
         picture shows moves both, long before the discriminator has found out where 0 should be.
 
         Args:
-            real: the answers to real pictures (N, ...).
+            real: the answers to real pictures (N, C, ...), by each of C judges.
             fake: those to generated ones, in the same order.
         """
-        axes = list(range(1, real.ndim))
+        axes = list(range(2, real.ndim))
         border = (real.mean(axes, keepdim=True) + fake.mean(axes, keepdim=True)) / 2
         right = [(real > border).astype("float32").mean(), (fake < border).astype("float32").mean()]
         return (right[0] + right[1]) / 2

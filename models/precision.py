@@ -1,7 +1,7 @@
 """Mixed precision on a GPU: networks in bfloat16 or float16 where that does no harm, weights and losses in float32."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import paddle
@@ -9,6 +9,7 @@ from paddle import Tensor
 
 from realesrgan_paddle.utils.errors import UserError
 
+T = TypeVar("T")
 DType = Literal["float32", "bfloat16", "float16"]
 
 FIRST_SCALE = 2.0**16  # these are the numbers of torch's and Paddle's GradScaler
@@ -35,7 +36,7 @@ class Precision:
         self._updates = 0
         """Since the scale was last changed."""
 
-    def __call__(self, network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def __call__(self, network: Callable[[T], Tensor], x: T) -> Tensor:
         """Return what the network makes of x, in float32."""
         if self.dtype == "float32":
             return network(x)

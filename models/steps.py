@@ -22,6 +22,8 @@ from realesrgan_paddle.models.ema import EMA
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.optimizer_state import get_optimizer_state, set_optimizer_state
 from realesrgan_paddle.models.precision import Precision
+from realesrgan_paddle.models.projected_discriminator import ProjectedDiscriminator
+from realesrgan_paddle.models.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.utils.batch import Batch
 from realesrgan_paddle.utils.errors import UserError
@@ -29,6 +31,7 @@ from realesrgan_paddle.utils.process_group import ALONE, ProcessGroup
 
 T = TypeVar("T")
 Losses = dict[str, Tensor]
+Seen = Sequence[Tensor]
 Parts = dict[str, dict[str, np.ndarray]]
 
 
@@ -174,11 +177,13 @@ class PixelStep:
 class GANStep(PixelStep):
     """Update the generator, then the discriminator, then the generator's moving average (Real-ESRGAN)."""
 
-    discriminator: nn.Layer
+    discriminator: UNetDiscriminatorSN | ProjectedDiscriminator
     optimizer_d: Optimizer
     lr_d: float
     grad_clip_d: float | None = None
     gan_loss: AdversarialLoss
+    relativistic: bool = False
+    """Whether an answer is judged less the answer to the picture's other version: see `_answer`."""
     gan_usm: bool = False
     net_d_iters: int = 1
     """The generator is updated once in so many iterations."""
@@ -193,40 +198,56 @@ class GANStep(PixelStep):
         generator_learns = iteration % self.net_d_iters == 0 and not alone
         if generator_learns:
             learners.append(self._learner_g)
-        generated, answers = [], []
+        pairs, answers = [], []
         for batch in parts_of_one(self.discriminator, batches):
-            with paddle.set_grad_enabled(not alone):
+            with paddle.set_grad_enabled(generator_learns):
                 sr = self.precision(self.generator, batch.lq)
-            generated.append(sr.detach())
-            if generator_learns:
-                self._teach(sr, batch, mean)
+            real = self.discriminator.see(batch.gt_usm if self.gan_usm else batch.gt)
+            fake = self._teach(sr, batch, real, mean) if generator_learns else self.discriminator.see(sr)
+            pairs.append((real, [seen.detach() for seen in fake]))
 
-        for batch in parts_of_one(self.discriminator, batches):
-            real = self.precision(self.discriminator, batch.gt_usm if self.gan_usm else batch.gt)
-            answers.append(real.detach())
-            mean.learn({"l_d_real": self.gan_loss(real, True, is_disc=True)}, out_d_real=real.mean())
-        for sr, real in parts_of_one(self.discriminator, zip(generated, answers, strict=True)):
-            fake = self.precision(self.discriminator, sr)
-            loss, right = self.gan_loss(fake, False, is_disc=True), self.gan_loss.accuracy(real, fake)
-            mean.learn({"l_d_fake": loss}, out_d_fake=fake.mean(), out_d_right=right)
+        for real, fake in parts_of_one(self.discriminator, pairs):
+            answer = self._answer(real, fake)
+            mean.learn({"l_d_real": self.gan_loss(answer, True, is_disc=True)}, out_d_real=answer.mean())
+            answers.append(answer.detach())
+        for (real, fake), to_real in parts_of_one(self.discriminator, zip(pairs, answers, strict=True)):
+            answer = self._answer(fake, real)
+            loss, right = self.gan_loss(answer, False, is_disc=True), self.gan_loss.accuracy(to_real, answer)
+            mean.learn({"l_d_fake": loss}, out_d_fake=answer.mean(), out_d_right=right)
 
         losses = self._advance(mean.found, *learners, average=not alone)
         if alone:
             self.warm_up.note(iteration, float(losses["out_d_right"]))
         return losses
 
-    def _teach(self, sr: Tensor, batch: Batch, mean: "Accumulation") -> None:
-        """Add the gradients of the generator's losses to its weights'.
+    def _teach(self, sr: Tensor, batch: Batch, real: Seen, mean: "Accumulation") -> Seen:
+        """Add the gradients of the generator's losses to its weights'; return what `sr` is judged by.
 
         They meet in the picture, so memory holds what the discriminator remembers, or the other losses' networks do.
         """
-        seen = sr.detach()
-        seen.stop_gradient = False
-        mean.learn(self.losses(seen, batch, partial(self.precision, self.ema)))
+        picture = sr.detach()
+        picture.stop_gradient = False
+        mean.learn(self.losses(picture, batch, partial(self.precision, self.ema)))
+        fake = self.discriminator.see(picture)
         with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
-            judged = self.gan_loss(self.precision(self.discriminator, seen), True, is_disc=False)
-            mean.learn({"l_g_gan": judged})
-        sr.backward(seen.grad)
+            mean.learn({"l_g_gan": self.gan_loss(self._answer(fake, real), True, is_disc=False)})
+        sr.backward(picture.grad)
+        return fake
+
+    def _answer(self, seen: Seen, other: Seen) -> Tensor:
+        """Return the discriminator's answer to what is `seen`; if `relativistic`, less its answer to the `other`.
+
+        The other version of the picture has everything in common with it but what tells them apart. Its answer is a
+        constant here: the sum of the losses of both versions has the same gradient. (Jolicoeur-Martineau 2020, "On
+        relativistic f-divergences", RpGAN; Huang et al. 2024, "The GAN is dead; long live the GAN!", equation 2; of
+        pixels of a picture and its restoration, not of two drawn at random.)
+        """
+        answer = self.precision(self.discriminator.judge, seen)
+        if not self.relativistic:
+            return answer
+        with paddle.no_grad():
+            to_other = self.precision(self.discriminator.judge, other)
+        return answer - to_other
 
     def set_learning_rates(self, rate: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to what `rate` makes of its base rate."""

@@ -4,6 +4,8 @@ Wang et al. 2021, "Real-ESRGAN", section 3.3 and figure 6. State-dict keys and s
 `realesrgan.archs.discriminator_arch.UNetDiscriminatorSN` under `torch.nn.utils.spectral_norm`.
 """
 
+from collections.abc import Sequence
+
 from paddle import Tensor, nn
 
 from realesrgan_paddle.models.layers import LRELU, conv, convolve
@@ -58,6 +60,15 @@ class UNetDiscriminatorSN(nn.Layer):
         out = self.conv7(out, ops, LRELU)
         out = self.conv8(out, ops, LRELU)
         return ops.leave(convolve(ops, out, self.conv9))
+
+    def see(self, x: Tensor) -> list[Tensor]:
+        """Return what x is judged by: itself."""
+        return [x]
+
+    def judge(self, seen: Sequence[Tensor]) -> Tensor:
+        """Return the logits of what `see` returned."""
+        (x,) = seen
+        return self(x)
 
     def _joined(self, x: Tensor, skipped: Tensor) -> Tensor:
         return self.ops.add(x, skipped) if self.skip_connection else x

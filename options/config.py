@@ -9,7 +9,9 @@ from typing_extensions import Self
 from realesrgan_paddle.options.base import Count, Natural, Options, Scale, Share, Text
 from realesrgan_paddle.options.drift import GENERAL, DomainLimits, DriftOptions, GeneralLimits
 from realesrgan_paddle.options.networks import (
+    DiscriminatorOptions,
     GeneratorOptions,
+    ProjectedDiscriminatorOptions,
     RRDBNetOptions,
     SRVGGNetCompactOptions,
     UNetDiscriminatorSNOptions,
@@ -59,6 +61,7 @@ __all__ = [
     "CosineAnnealingRestartLROptions",
     "Datasets",
     "DeinterlaceName",
+    "DiscriminatorOptions",
     "DistillationLossOptions",
     "DomainLimits",
     "DriftOptions",
@@ -78,6 +81,7 @@ __all__ = [
     "PathOptions",
     "PerceptualLossOptions",
     "PixelLossOptions",
+    "ProjectedDiscriminatorOptions",
     "RRDBNetOptions",
     "SRVGGNetCompactOptions",
     "SchedulerOptions",
@@ -257,7 +261,7 @@ class Config(SynthesisOptions):
 
     datasets: Datasets = Field(description="Images.")
     network_g: GeneratorOptions = Field(description="The generator.")
-    network_d: UNetDiscriminatorSNOptions | None = Field(default=None, description="The discriminator.")
+    network_d: DiscriminatorOptions | None = Field(default=None, description="The discriminator.")
     path: PathOptions = Field(default=PathOptions(), description="Files and folders.")
     train: TrainOptions = Field(description="Optimizers, schedule, losses.")
     val: ValOptions | None = Field(default=ValOptions(), description="Validation; null: none.")
@@ -301,6 +305,8 @@ class Config(SynthesisOptions):
                 yield f"RealESRGANModel needs {' and '.join(missing)}; to train without them: RealESRNetModel"
             if self.train.net_d_init_until is not None and not self.train.net_d_init_iters:
                 yield "train.net_d_init_until needs train.net_d_init_iters, the most iterations that it may take"
+            if self.train.net_d_init_detail and isinstance(self.network_d, ProjectedDiscriminatorOptions):
+                yield "train.net_d_init_detail is for UNetDiscriminatorSN; a ProjectedDiscriminator sees detail already"
         else:
             extra = [key for key, section in adversarial.items() if section is not None]
             if extra:

@@ -50,4 +50,20 @@ class UNetDiscriminatorSNOptions(Options):
     skip_connection: bool = Field(default=True, description="Add the features on the way down to those on the way up.")
 
 
+class ProjectedDiscriminatorOptions(Options):
+    """A discriminator on the features of a frozen VGG16 (those of DISTS, got from the package index once).
+
+    It learns within minutes what the U-Net learns in days.
+    """
+
+    type: Literal["ProjectedDiscriminator"] = Field(description="Which network.")
+    num_feat: Count = Field(default=64, description="Channels between the convolutions on each block's features.")
+    num_block: Annotated[Count, Field(le=4)] = Field(
+        default=3, description="Blocks of VGG16 whose features are judged; each sees twice as far as the one before."
+    )
+
+
+DiscriminatorOptions = Annotated[
+    UNetDiscriminatorSNOptions | ProjectedDiscriminatorOptions, Field(discriminator="type")
+]
 GeneratorOptions = Annotated[RRDBNetOptions | SRVGGNetCompactOptions, Field(discriminator="type")]

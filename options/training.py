@@ -135,6 +135,17 @@ class GANLossOptions(Options):
     real_label_val: Float = Field(default=1.0, description="What the discriminator should answer to a real image.")
     fake_label_val: Float = Field(default=0.0, description="What the discriminator should answer to a generated image.")
     loss_weight: NonNegative = Field(default=0.1, description="Factor on the generator's adversarial loss.")
+    relativistic: bool = Field(
+        default=False,
+        description="Let the discriminator say which of two is the real one, a picture or what was generated of it, at "
+        "each of its pixels, rather than whether one is real; with vanilla, hinge, wgan or wgan_softplus.",
+    )
+
+    @model_validator(mode="after")
+    def _differences_have_no_label(self) -> Self:
+        if self.relativistic and self.gan_type == "lsgan":
+            raise ValueError("relativistic goes with vanilla, hinge, wgan or wgan_softplus, not with gan_type: lsgan")
+        return self
 
 
 class TrainOptions(Options):

@@ -14,7 +14,7 @@ from paddle import nn
 from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.color import ColorLoss
 from realesrgan_paddle.loss.distillation import DistillationLoss
-from realesrgan_paddle.loss.dists import load_dists
+from realesrgan_paddle.loss.dists import load_dists, load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.lpips import load_lpips
 from realesrgan_paddle.loss.perceptual import PerceptualLoss
@@ -30,18 +30,22 @@ from realesrgan_paddle.models.layouts import to_basicsr
 from realesrgan_paddle.models.load import load_state
 from realesrgan_paddle.models.obtain import obtain
 from realesrgan_paddle.models.precision import Precision, choose_precision
+from realesrgan_paddle.models.projected_discriminator import ProjectedDiscriminator
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.specs import SPECS, describe
 from realesrgan_paddle.models.steps import GANStep, PixelStep, ReferenceLosses
+from realesrgan_paddle.models.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.config import (
     Config,
+    DiscriminatorOptions,
     DistillationLossOptions,
     GeneratorOptions,
     OptimizerOptions,
+    PathOptions,
     PerceptualLossOptions,
+    ProjectedDiscriminatorOptions,
     TrainOptions,
-    UNetDiscriminatorSNOptions,
 )
 from realesrgan_paddle.options.load import dump_config
 from realesrgan_paddle.utils.errors import UserError
@@ -66,7 +70,7 @@ def build_step(cfg: Config, ops: Ops, group: ProcessGroup = ALONE) -> PixelStep 
     paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
     train, path = cfg.train, cfg.path
     precision = choose_precision(cfg.use_amp, cfg.amp_bf16)
-    net_g = build_network(cfg.network_g, path.pretrain_network_g, path.param_key_g, path.strict_load_g, ops)
+    net_g = build_generator(cfg.network_g, path, ops)
     freeze(net_g, train.freeze)
     pixel_step = PixelStep(
         generator=net_g,
@@ -80,9 +84,7 @@ def build_step(cfg: Config, ops: Ops, group: ProcessGroup = ALONE) -> PixelStep 
     )
     if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:  # RealESRNetModel
         return pixel_step
-    net_d = build_network(cfg.network_d, path.pretrain_network_d, path.param_key_d, path.strict_load_d, ops)
-    if train.net_d_init_detail and path.pretrain_network_d is None:
-        see_detail(net_d)
+    net_d = build_discriminator(cfg.network_d, path, train.net_d_init_detail, ops)
     gan = train.gan_opt
     return GANStep(
         **vars(pixel_step),
@@ -92,26 +94,43 @@ def build_step(cfg: Config, ops: Ops, group: ProcessGroup = ALONE) -> PixelStep 
         grad_clip_d=train.optim_d.grad_clip,
         gan_loss=GANLoss(gan.gan_type, gan.real_label_val, gan.fake_label_val, gan.loss_weight),
         warm_up=DiscriminatorWarmUp(train.net_d_init_iters, train.net_d_init_until),
+        relativistic=gan.relativistic,
         gan_usm=cfg.gan_gt_usm,
         net_d_iters=train.net_d_iters,
     )
 
 
-def build_network(
-    options: GeneratorOptions | UNetDiscriminatorSNOptions,
-    pretrained: str | None,
-    param_key: str | None,
-    strict: bool,
-    ops: Ops,
-) -> nn.Layer:
-    """Return the network that `options` describe, with the weights of `pretrained` (a file or a released name)."""
+def build_generator(options: GeneratorOptions, path: PathOptions, ops: Ops) -> nn.Layer:
+    """Return the network that `options` describe, with the pretrained weights that `path` names."""
     network = build(SPECS[options.type](**options.model_dump(exclude={"type"})))
     network.ops = ops
+    _load_pretrained(network, path.pretrain_network_g, path.param_key_g, path.strict_load_g)
+    return network
+
+
+def build_discriminator(
+    options: DiscriminatorOptions, path: PathOptions, see_detail_at_first: bool, ops: Ops
+) -> UNetDiscriminatorSN | ProjectedDiscriminator:
+    """Return the network that `options` describe, with the pretrained weights that `path` names, if any."""
+    network: UNetDiscriminatorSN | ProjectedDiscriminator
+    if isinstance(options, ProjectedDiscriminatorOptions):
+        features = load_vgg16_features(options.num_block, ops=ops)
+        network = ProjectedDiscriminator(features, options.num_feat, options.num_block)
+    else:
+        network = UNetDiscriminatorSN(options.num_in_ch, options.num_feat, options.skip_connection)
+        if see_detail_at_first:
+            see_detail(network)
+    network.ops = ops
+    _load_pretrained(network, path.pretrain_network_d, path.param_key_d, path.strict_load_d)
+    return network
+
+
+def _load_pretrained(network: nn.Layer, pretrained: str | None, param_key: str | None, strict: bool) -> None:
+    """Load the weights of `pretrained`, a file or a released name; None: leave the network's first ones."""
     if pretrained is not None:
         file = obtain(pretrained, Path("weights")) if is_released(pretrained) else Path(pretrained)
         tensors = to_basicsr(read_weights(file).select(param_key), str(file))
         load_state(network, tensors, strict=strict, source=str(file))
-    return network
 
 
 def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses:

@@ -1,0 +1,79 @@
+"""ProjectedDiscriminator: a discriminator that looks through another network's eyes, and so learns in minutes.
+
+Sauer et al. 2021, "Projected GANs Converge Faster", section 3: a trained network of features that stays as it is, and
+a small discriminator of its own on each of several scales. Real-ESRGAN's U-Net must learn to see first, which takes
+it tens of thousands of iterations (docs/soccer.md). Not taken over: the random mixing of features (section 3.2).
+"""
+
+from collections.abc import Callable, Sequence
+
+import paddle
+from paddle import Tensor, nn
+
+from realesrgan_paddle.models.layers import LRELU, conv, convolve
+from realesrgan_paddle.models.spectral_norm import SpectralNormConv2D
+from realesrgan_paddle.utils.plain_ops import PLAIN, Ops, nearest_upsample
+
+CHANNELS = (64, 128, 256, 512, 512)
+"""Of the features of VGG16's five blocks."""
+FEATURE_SIZE = (1.2, 1.9, 2.8, 1.5, 0.8)
+"""Root mean square of each block's features: means over 36 pictures (scikit-image's and frames of soccer)."""
+
+
+class ProjectedDiscriminator(nn.Layer):
+    """Judge pictures by the features that a frozen VGG16 has of them, at several scales.
+
+    Spectral norm divides by the largest singular value, which keeps the answers from changing abruptly with the
+    features (Miyato et al. 2018). State: that of the heads; VGG16's weights are not part of it.
+
+    Args:
+        features: makes of (N, 3, H, W), RGB in [0, 1], the features of VGG16's blocks: (N, 64, H, W) and, of each
+            further block, half as high and wide. No gradient may reach its weights.
+        num_feat: channels between a head's convolutions.
+        num_block: how many blocks are judged, from 1 to 5.
+
+    Attributes:
+        ops: what computes the heads.
+    """
+
+    ops: Ops = PLAIN
+
+    def __init__(self, features: Callable[[Tensor], list[Tensor]], num_feat: int = 64, num_block: int = 3) -> None:
+        super().__init__()
+        self._features = features
+        # The first block's features are as large as the picture: its head looks at every second pixel, as the second's.
+        self.heads = nn.LayerList(
+            [Head(channels, num_feat, 1 if block else 2) for block, channels in enumerate(CHANNELS[:num_block])]
+        )
+
+    def see(self, x: Tensor) -> list[Tensor]:
+        """Return what x (N, 3, H, W), RGB in [0, 1], is judged by: its features, of size 1 on average."""
+        return [feature / size for feature, size in zip(self._features(x), FEATURE_SIZE, strict=False)]
+
+    def judge(self, seen: Sequence[Tensor]) -> Tensor:
+        """Return logits (N, num_block, H / 2, W / 2), larger for real, of what `see` returned.
+
+        Coarser answers are repeated to that size, so a mean over all of them counts each block alike.
+        """
+        answers = [head(feature, self.ops) for head, feature in zip(self.heads, seen, strict=True)]
+        height = answers[0].shape[2]
+        return paddle.concat([nearest_upsample(answer, height // answer.shape[2]) for answer in answers], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (N, num_block, H / 2, W / 2) of x (N, 3, H, W), RGB in [0, 1]."""
+        return self.judge(self.see(x))
+
+
+class Head(nn.Layer):
+    """Judge features (N, channels, H, W) of one scale: (N, 1, H / stride, W / stride) logits."""
+
+    def __init__(self, channels: int, num_feat: int, stride: int) -> None:
+        super().__init__()
+        self.conv0 = SpectralNormConv2D(channels, num_feat, 4 if stride == 2 else 3, stride)
+        self.conv1 = SpectralNormConv2D(num_feat, num_feat, 3)
+        self.conv2 = conv(num_feat, 1)
+
+    def forward(self, x: Tensor, ops: Ops) -> Tensor:
+        """Return the logits, computed by `ops`."""
+        x = self.conv1(self.conv0(ops.enter(x), ops, LRELU), ops, LRELU)
+        return ops.leave(convolve(ops, x, self.conv2))
