@@ -41,6 +41,7 @@ FEWEST, MOST = 300, 100_000
 """Iterations that are proposed; the soccer project published its network after 102,500."""
 GIB_PER_CROP = {True: 0.15, False: 1.5}
 """Memory that a crop of 256x256 takes in training a small network, and a large one; rules of thumb."""
+GPU_GAN, CPU_GAN = "options/finetune_realesr_general_x4v3.yml", "options/finetune_cpu_gan.yml"
 UNTIL_KNOWN = {"train": {"total_iter": FEWEST, "optim_g": {"lr": 1e-4}}}
 """What a check of the options needs before these are chosen."""
 
@@ -107,10 +108,11 @@ def auto_recipe(
     if minutes is not None and plan.gives("train.total_iter"):
         raise UserError("--minutes chooses train.total_iter, which is given too; leave one of them out")
 
+    machine = look_at_machine()
     choose_network(plan)
-    choose_losses(plan)
+    choose_losses(plan, machine)
     train = plan.config.datasets.train
-    images, machine = look_at_images(train.dataroot_gt, train.meta_info), look_at_machine()
+    images = look_at_images(train.dataroot_gt, train.meta_info)
     generator = look_at_network(plan.config.network_g)
     plan.lines.insert(0, f"recipe auto for {images}; {generator}; {machine}")
     choose_crops(plan, images, generator, machine)
@@ -141,20 +143,33 @@ def choose_network(plan: Plan) -> None:
         plan.choose("scale", spec.scale, "the network's")
 
 
-def choose_losses(plan: Plan) -> None:
+def choose_losses(plan: Plan, machine: Machine) -> None:
     """Choose what is learned from: the ground truth without a GAN, unless a model_type is given."""
     plan.choose("datasets.train.type", "RealESRGANDataset", "low-quality images are synthesised")
     plan.choose("model_type", "RealESRNetModel", "no GAN: better than the released network in minutes, measured; with "
-                "one: --yml_path options/finetune_realesr_general_x4v3.yml")  # fmt: skip
+                f"one, afterwards: --yml_path {GPU_GAN if machine.gpu else CPU_GAN}")  # fmt: skip
     plan.choose("train.pixel_opt", {"type": "L1Loss"}, "docs/soccer.md's")
     if not plan.gives("train.perceptual_opt"):
         plan.choose("train.lpips_opt", {"loss_weight": 0.1}, "docs/soccer.md's: L1 alone blurs")
     if _at(plan.given, "model_type") == "RealESRGANModel":
+        choose_adversary(plan, machine)
+    else:
+        plan.choose("gt_usm", False, "unsharpened as in docs/soccer.md: sharpened targets teach halos")
+
+
+def choose_adversary(plan: Plan, machine: Machine) -> None:
+    """Choose a discriminator, and what it and the generator learn from one another."""
+    if machine.gpu or _at(plan.given, "network_d.type") == "UNetDiscriminatorSN":
         plan.choose("network_d", {"type": "UNetDiscriminatorSN"}, "Real-ESRGAN's")
         plan.choose("train.gan_opt", {"loss_weight": 0.1}, "Real-ESRGAN's")
         plan.choose("train.optim_d.lr", 1e-4, "Real-ESRGAN's")
     else:
-        plan.choose("gt_usm", False, "unsharpened as in docs/soccer.md: sharpened targets teach halos")
+        plan.choose(
+            "network_d", {"type": "ProjectedDiscriminator", "num_block": 4}, "docs/soccer.md's: learns in minutes"
+        )
+        plan.choose("train.gan_opt", {"loss_weight": 0.1, "relativistic": True}, "docs/soccer.md's")
+        plan.choose("train.optim_d.lr", 4e-4, "docs/soccer.md's")
+        plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")
 
 
 def choose_crops(plan: Plan, images: Images, generator: Generator, machine: Machine) -> None:
