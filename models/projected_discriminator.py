@@ -28,7 +28,7 @@ class ProjectedDiscriminator(nn.Layer):
 
     Args:
         features: makes of (N, 3, H, W), RGB in [0, 1], the features of VGG16's blocks: (N, 64, H, W) and, of each
-            further block, half as high and wide. No gradient may reach its weights.
+            further block, half as high and wide; in the layout of `ops`. No gradient may reach its weights.
         num_feat: channels between a head's convolutions.
         num_block: how many blocks are judged, from 1 to 5.
 
@@ -42,13 +42,13 @@ class ProjectedDiscriminator(nn.Layer):
         super().__init__()
         self._features = features
         # The first block's features are as large as the picture: its head looks at every second pixel, as the second's.
-        self.heads = nn.LayerList(
-            [Head(channels, num_feat, 1 if block else 2) for block, channels in enumerate(CHANNELS[:num_block])]
-        )
+        strides = [2] + [1] * (num_block - 1)
+        sizes = zip(CHANNELS, FEATURE_SIZE, strides, strict=False)
+        self.heads = nn.LayerList([Head(channels, size, num_feat, stride) for channels, size, stride in sizes])
 
     def see(self, x: Tensor) -> list[Tensor]:
-        """Return what x (N, 3, H, W), RGB in [0, 1], is judged by: its features, of size 1 on average."""
-        return [feature / size for feature, size in zip(self._features(x), FEATURE_SIZE, strict=False)]
+        """Return what x (N, 3, H, W), RGB in [0, 1], is judged by: its features, in the layout of `ops`."""
+        return self._features(x)
 
     def judge(self, seen: Sequence[Tensor]) -> Tensor:
         """Return logits (N, num_block, H / 2, W / 2), larger for real, of what `see` returned.
@@ -65,15 +65,17 @@ class ProjectedDiscriminator(nn.Layer):
 
 
 class Head(nn.Layer):
-    """Judge features (N, channels, H, W) of one scale: (N, 1, H / stride, W / stride) logits."""
+    """Judge features of one scale, of `channels` channels, H x W pixels and that `size`, by every `stride`-th pixel."""
 
-    def __init__(self, channels: int, num_feat: int, stride: int) -> None:
+    def __init__(self, channels: int, size: float, num_feat: int, stride: int) -> None:
         super().__init__()
+        self._size = size
         self.conv0 = SpectralNormConv2D(channels, num_feat, 4 if stride == 2 else 3, stride)
         self.conv1 = SpectralNormConv2D(num_feat, num_feat, 3)
         self.conv2 = conv(num_feat, 1)
 
     def forward(self, x: Tensor, ops: Ops) -> Tensor:
-        """Return the logits, computed by `ops`."""
-        x = self.conv1(self.conv0(ops.enter(x), ops, LRELU), ops, LRELU)
-        return ops.leave(convolve(ops, x, self.conv2))
+        """Return the logits (N, 1, H / stride, W / stride) of x, which is in the layout of `ops`."""
+        x = self.conv1(self.conv0(x, ops, LRELU), ops, LRELU)
+        # Both are proportional to x, so here, where there is least of it, its size becomes 1.
+        return ops.leave(convolve(ops, x / self._size, self.conv2))

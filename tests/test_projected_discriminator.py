@@ -1,4 +1,4 @@
-"""A discriminator on another network's features: what it answers, what of it learns, and how it is compared and kept."""
+"""A discriminator on another network's features: what it answers, what of it learns, how it is compared and kept."""
 
 import formulas
 import numpy as np
