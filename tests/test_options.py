@@ -83,7 +83,7 @@ def test_the_promised_files_are_shipped():
     assert {path.stem for path in SHIPPED} == {
         *("train_realesrnet_x4plus", "train_realesrnet_x2plus", "train_realesrgan_x4plus", "train_realesrgan_x2plus"),
         *("finetune_realesrgan_x4plus", "finetune_realesrgan_x4plus_pairdata", "finetune_realesr_animevideov3"),
-        *("finetune_realesr_general_x4v3", "finetune_cpu", "distill_realesr_animevideov3"),
+        *("finetune_realesr_general_x4v3", "finetune_cpu", "finetune_cpu_gan", "distill_realesr_animevideov3"),
         *("generate_lq_broadcast", "generate_lq_dashcam", "generate_lq_anime"),
         *("generate_lq_data", "smoke_cpu", "quickstart"),
     }
