@@ -106,8 +106,14 @@ def test_what_is_given_stays_and_is_said(frames, tmp_path):
 
 
 def test_a_gan_gets_a_discriminator_that_warms_up(frames):
-    cfg, _ = auto_recipe(None, ["model_type=RealESRGANModel"], frames)
+    cfg, _ = auto_recipe(None, ["model_type=RealESRGANModel", "network_d.type=UNetDiscriminatorSN"], frames)
     assert (cfg.train.net_d_init_until, cfg.train.net_d_init_iters, cfg.train.optim_d.lr) == (0.8, 1000, 1e-4)
+    assert not cfg.train.gan_opt.relativistic
+    cfg, _ = auto_recipe(None, ["model_type=RealESRGANModel"], frames)
+    file = load_config(ROOT / "options/finetune_cpu_gan.yml")
+    assert cfg.network_d == file.network_d, "without a GPU"
+    assert (cfg.train.gan_opt, cfg.train.optim_d) == (file.train.gan_opt, file.train.optim_d)
+    assert (cfg.train.net_d_init_until, cfg.train.net_d_init_iters) == (0.8, 1000)
     cfg, _ = auto_recipe(str(ROOT / "options/finetune_realesrgan_x4plus.yml"), [], frames)
     assert cfg.train.net_d_init_iters == 0, "the released discriminator knows already"
 
