@@ -3,6 +3,7 @@
 In float32, or in bfloat16 with sums, results and weights kept in float32.
 """
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -160,16 +161,20 @@ def reordered(copy: Primitive, tensor: Tensor) -> Tensor:
 
 
 @lru_cache(CACHED)
-def _rounding(elements: int) -> Primitive:
-    return reorder(layout((elements,), (1,)), layout((elements,), (1,), BF16))
+def _rounding(elements: int) -> tuple[Primitive, Primitive]:
+    """Return the copies of float32 to bfloat16, and back."""
+    exact, coarse = (layout((elements,), (1,), dtype) for dtype in (F32, BF16))
+    return reorder(exact, coarse), reorder(coarse, exact)
 
 
 def rounded(tensor: Tensor, dtype: int) -> Tensor:
     """Return the contiguous float32 tensor in `dtype`, a tensor of the same shape."""
     if dtype == F32:
         return tensor
+    if hasattr(tensor, "in_bfloat16"):  # a convolution left it
+        return tensor.in_bfloat16
     out = empty(tensor.shape, "int16")  # of the same size, and only its bytes are looked at
-    _rounding(count(tensor))({SRC: tensor.data_ptr(), DST: out.data_ptr()})
+    _rounding(count(tensor))[0]({SRC: tensor.data_ptr(), DST: out.data_ptr()})
     return out
 
 
@@ -202,9 +207,12 @@ class ConvolutionLayer(PyLayer):
         x, weight = rounded(contiguous(x), dtype), contiguous(weight)
         y = _convolved(kind, x, weight, bias)
         activated = y if slopes is None else prelu(y, slopes)
-        ctx.save_for_backward(
-            x if any(ctx.learns[1:3]) else None, weight, None if slope == 1 and slopes is None else y, slopes
-        )
+        kept = None if slope == 1 and slopes is None else y
+        if slope != 1 and dtype == BF16:
+            kept = rounded(y, dtype)  # of the same signs, and what the convolutions after this one keep too
+            with suppress(AttributeError):  # Paddle 2's tensors take none; there it is rounded again
+                y.in_bfloat16 = kept
+        ctx.save_for_backward(x if any(ctx.learns[1:3]) else None, weight, kept, slopes)
         return activated
 
     @staticmethod
@@ -225,18 +233,20 @@ class ConvolutionLayer(PyLayer):
 
 
 def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
-    """Return the gradient of what the leaky ReLU was given, in the type that convolutions multiply in."""
+    """Return the gradient of what the leaky ReLU was given, in the type that convolutions multiply in, as y is."""
     if y is None:
         return rounded(dy, kind.dtype)
     if kind.dtype == F32:
         return leaky_relu_gradient(y, dy, kind.slope)
     n = dy.shape[0]
     elements = count(dy) // n
-    of_one, found = empty([elements]), empty(dy.shape, "int16")
-    backward, rounding = leaky_relu_backward(elements, kind.slope), _rounding(elements)
+    exact_y, dx, found = empty([elements]), empty([elements]), empty(dy.shape, "int16")
+    backward, (to_bf16, from_bf16) = leaky_relu_backward(elements, kind.slope), _rounding(elements)
     for i in range(n):
-        backward({DST: picture(y, i), DIFF_DST: picture(dy, i), DIFF_SRC: of_one.data_ptr()})
-        rounding({SRC: of_one.data_ptr(), DST: found.data_ptr() + BYTES[BF16] * i * elements})
+        begin = BYTES[BF16] * i * elements
+        from_bf16({SRC: y.data_ptr() + begin, DST: exact_y.data_ptr()})
+        backward({DST: exact_y.data_ptr(), DIFF_DST: picture(dy, i), DIFF_SRC: dx.data_ptr()})
+        to_bf16({SRC: dx.data_ptr(), DST: found.data_ptr() + begin})
     return found
 
 
