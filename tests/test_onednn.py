@@ -20,7 +20,7 @@ from realesrgan_paddle.utils.cpu_ops import choose_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.onednn_check import differences
 from realesrgan_paddle.utils.onednn_dense_block import Kind
-from realesrgan_paddle.utils.onednn_library import BF16, F32, Library, OneDNNError, library
+from realesrgan_paddle.utils.onednn_library import BF16, F32, Library, OneDNNError, library, threads
 from realesrgan_paddle.utils.onednn_ops import OneDNNOps
 from realesrgan_paddle.utils.plain_ops import PLAIN
 
@@ -130,7 +130,7 @@ def test_convolutions_of_enlarged_pictures_equal_paddles(mode, size, learns):
     [(1, 3, 1, 12), (2, 4, 1, 12), (2, 4, 1, 13), (1, 5, 2, 12), (4, 11, 2, 51)],
 )
 def test_gradients_of_weights_from_strips_equal_paddles(stride, kernel_size, padding, height, monkeypatch):
-    monkeypatch.setattr(onednn_strips, "STRIP_BYTES", 2 * 4 * 5 * 24)  # two rows at least, of 5 channels
+    monkeypatch.setattr(onednn_strips, "STRIP_BYTES", 2 * 4 * 5 * 24 // threads())  # two rows of 5 channels
     monkeypatch.setattr(onednn_strips, "WEIGHTS_PER_STRIP", 2**30)
     onednn_strips.strips.cache_clear()
     arrays = random(2, 7, height, 24), random(5, 7, kernel_size, kernel_size) / 8, random(5)

@@ -264,6 +264,11 @@ def blocked(shape: Sequence[int], dtype: int = F32) -> c_void_p:
     return library().create("dnnl_memory_desc_create_with_tag", 4, sizes(shape), dtype, _FORMAT_NCHW16C)
 
 
+def threads() -> int:
+    """Return on how many threads a primitive computes: those of the OpenMP that the library has loaded."""
+    return library().ask("omp_get_max_threads")
+
+
 def contiguous(tensor: Tensor) -> Tensor:
     """Return the tensor, copied if its numbers do not lie in their order: a view's do not."""
     return tensor if tensor.is_contiguous() else tensor.contiguous()

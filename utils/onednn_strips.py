@@ -28,12 +28,13 @@ from realesrgan_paddle.utils.onednn_library import (
     nhwc,
     size_of,
     sizes,
+    threads,
 )
 from realesrgan_paddle.utils.onednn_memory import empty
 
 CACHED = 256
 STRIP_BYTES = 2**18
-"""Of a strip's output; 2^16 to 2^20 were tried."""
+"""Of a strip's output, for each thread; 2^16 to 2^20 were tried."""
 WEIGHTS_PER_STRIP = 4
 """A strip's output has no less than the weight's bytes by this, or adding up gradients costs more than it saves."""
 Padding = tuple[int, int]
@@ -60,7 +61,7 @@ class Kind(NamedTuple):
         """Rows of the output in a strip: of equal strips, the largest within the bounds."""
         _, out_ch, height, width = self.out_shape
         weight = 4 * out_ch * self.shape[1] * self.kernel_size**2
-        most = max(STRIP_BYTES, weight // WEIGHTS_PER_STRIP) // (BYTES[self.dtype] * width * out_ch)
+        most = max(STRIP_BYTES * threads(), weight // WEIGHTS_PER_STRIP) // (BYTES[self.dtype] * width * out_ch)
         return max((rows for rows in range(2, height + 1) if height % rows == 0 and rows <= most), default=height)
 
 
@@ -84,7 +85,8 @@ class Strips:
                 self.primitives[padding] = primitive = _primitive(kind, x, weight, y, padding)
                 weight = primitive.layouts[DIFF_WEIGHTS]
         self.weight = weight
-        self.add = binary(BINARY_ADD, size_of(weight) // BYTES[F32])
+        self.weight_bytes = size_of(weight)
+        self.add = binary(BINARY_ADD, self.weight_bytes // BYTES[F32])
 
     def _seen(self, first: int) -> tuple[int, int, tuple[int, int]]:
         """Return the rows of the input that the strip from row `first` on sees, and zeros above and below."""
@@ -98,9 +100,9 @@ class Strips:
         """Return the gradients of the weight, in the layout `weight`, and of the bias, of features (N, H, W, C)."""
         n, out_ch = self.kind.out_shape[:2]
         count = n // self.pictures * self.strips
-        total = empty([size_of(self.weight)], "uint8")
-        one = total if count == 1 else empty(total.shape, "uint8")
-        biases = empty([count, out_ch]) if self.kind.has_bias else None
+        total = empty([self.weight_bytes], "uint8")
+        one = total if count == 1 else empty([self.weight_bytes], "uint8")
+        biases = empty([count, out_ch] if count > 1 else [out_ch]) if self.kind.has_bias else None
         for i in range(count):
             picture, first = i // self.strips, i % self.strips * self.rows
             begin, _, padding = self._seen(first)
@@ -114,7 +116,7 @@ class Strips:
             self.primitives[padding](addresses)
             if i:
                 self.add({SRC: total.data_ptr(), SRC_1: one.data_ptr(), DST: total.data_ptr()})
-        return total, None if biases is None else biases.sum(0)
+        return total, biases if biases is None or count == 1 else biases.sum(0)
 
 
 def _primitive(kind: Kind, x: Any, weight: Any, y: Any, padding: tuple[int, int]) -> Primitive:

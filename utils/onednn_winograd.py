@@ -23,13 +23,17 @@ from realesrgan_paddle.utils.onednn_library import (
     contiguous,
     layout,
     reorder,
+    threads,
 )
 from realesrgan_paddle.utils.onednn_memory import empty, picture
 from realesrgan_paddle.utils.onednn_rows import Filter, Kind, Rows, Sums, WeightGradient
 
 CACHED = 256
 STRIP_BYTES = 2**18
-"""Of a strip's even rows: with what is made of them, a few times this stays in the caches. 2^18 to 2^20 were tried."""
+"""Of a strip's even rows, for each thread: with what is made of them, a few times this stays in the caches.
+
+2^18 to 2^20 were tried.
+"""
 MIN_CHANNELS = 64
 MIN_PIXELS = 1024
 """With fewer, the sums of pixels or of weights cost more than the multiplications that they save."""
@@ -108,7 +112,7 @@ def fits(shape: Sequence[int], weight_shape: Sequence[int]) -> bool:
 def _kind(shape: Sequence[int], out_ch: int, slope: float = 1.0, has_bias: bool = False) -> Kind:
     """Return the kind whose strips are the largest equal ones within STRIP_BYTES."""
     _, height, width, in_ch = shape
-    most = max(1, STRIP_BYTES // (4 * width * max(in_ch, out_ch)))
+    most = max(1, STRIP_BYTES * threads() // (4 * width * max(in_ch, out_ch)))
     pairs = max(pairs for pairs in range(1, height // 2 + 1) if height // 2 % pairs == 0 and pairs <= most)
     return Kind(pairs, width, in_ch, out_ch, slope, has_bias)
 
