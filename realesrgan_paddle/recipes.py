@@ -20,7 +20,7 @@ import yaml
 from realesrgan_paddle.models.catalogue import find, is_released
 from realesrgan_paddle.models.read_generator import read_generator
 from realesrgan_paddle.models.specs import SPECS, UNetDiscriminatorSNSpec
-from realesrgan_paddle.options.config import Config
+from realesrgan_paddle.options.config import Config, ProjectedDiscriminatorOptions
 from realesrgan_paddle.options.load import check_options, given_options, merged
 from realesrgan_paddle.surroundings import (
     Generator,
@@ -195,7 +195,10 @@ def choose_crops(plan: Plan, images: Images, generator: Generator, machine: Mach
 def choose_optimizers(plan: Plan, generator: Generator) -> None:
     """Choose the generator's learning rate, and how a new discriminator begins."""
     gan = plan.config.model_type == "RealESRGANModel"
-    if gan:
+    if isinstance(plan.config.network_d, ProjectedDiscriminatorOptions):
+        plan.choose("train.optim_g.lr", 5e-5, "docs/soccer.md's, after a training without a GAN")
+        plan.choose("train.optim_g.betas", [0.5, 0.99], "docs/soccer.md's")
+    elif gan:
         plan.choose("train.optim_g.lr", 1e-4, "Real-ESRGAN's with a GAN")
     elif generator.small:
         plan.choose("train.optim_g.lr", 2e-4, "docs/soccer.md's")
