@@ -14,10 +14,10 @@ from realesrgan_paddle.models.layers import LRELU, conv, convolve
 from realesrgan_paddle.models.spectral_norm import SpectralNormConv2D
 from realesrgan_paddle.utils.plain_ops import PLAIN, Ops, nearest_upsample
 
-CHANNELS = (64, 128, 256, 512, 512)
-"""Of the features of VGG16's five blocks."""
-FEATURE_SIZE = (1.2, 1.9, 2.8, 1.5, 0.8)
-"""Root mean square of each block's features: means over 36 pictures (scikit-image's and frames of soccer)."""
+CHANNELS = (64, 128, 256, 512)
+"""Of the features of VGG16's first four blocks."""
+FEATURE_SIZE = (1.2, 1.9, 2.8, 1.5)
+"""Root mean square of each block's features, about: between those of soccer frames and of scikit-image's photographs."""
 
 
 class ProjectedDiscriminator(nn.Layer):
@@ -30,7 +30,7 @@ class ProjectedDiscriminator(nn.Layer):
         features: makes of (N, 3, H, W), RGB in [0, 1], the features of VGG16's blocks: (N, 64, H, W) and, of each
             further block, half as high and wide; in the layout of `ops`. No gradient may reach its weights.
         num_feat: channels between a head's convolutions.
-        num_block: how many blocks are judged, from 1 to 5.
+        num_block: how many blocks are judged, from 1 to 4.
 
     Attributes:
         ops: what computes the heads.
