@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.plain_ops import PLAIN, Ops, nearest_upsample
 CHANNELS = (64, 128, 256, 512)
 """Of the features of VGG16's first four blocks."""
 FEATURE_SIZE = (1.2, 1.9, 2.8, 1.5)
-"""Root mean square of each block's features, about: between those of soccer frames and of scikit-image's photographs."""
+"""Root mean square of each block's features, about: between those of soccer frames and of scikit-image's pictures."""
 
 
 class ProjectedDiscriminator(nn.Layer):
