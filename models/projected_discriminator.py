@@ -1,8 +1,8 @@
 """ProjectedDiscriminator: a discriminator that looks through another network's eyes, and so learns in minutes.
 
 Sauer et al. 2021, "Projected GANs Converge Faster", section 3: a trained network of features that stays as it is, and
-a small discriminator of its own on each of several scales. Real-ESRGAN's U-Net must learn to see first, which takes
-it tens of thousands of iterations (docs/soccer.md). Not taken over: the random mixing of features (section 3.2).
+a small discriminator of its own on each of several scales. Real-ESRGAN's U-Net must learn to see first, and gains
+nothing in an hour on a CPU (docs/soccer.md). Not taken over: the random mixing of features (section 3.2).
 """
 
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ class ProjectedDiscriminator(nn.Layer):
 
     ops: Ops = PLAIN
 
-    def __init__(self, features: Callable[[Tensor], list[Tensor]], num_feat: int = 64, num_block: int = 3) -> None:
+    def __init__(self, features: Callable[[Tensor], list[Tensor]], num_feat: int = 64, num_block: int = 4) -> None:
         super().__init__()
         self._features = features
         # The first block's features are as large as the picture: its head looks at every second pixel, as the second's.

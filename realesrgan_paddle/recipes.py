@@ -164,9 +164,7 @@ def choose_adversary(plan: Plan, machine: Machine) -> None:
         plan.choose("train.gan_opt", {"loss_weight": 0.1}, "Real-ESRGAN's")
         plan.choose("train.optim_d.lr", 1e-4, "Real-ESRGAN's")
     else:
-        plan.choose(
-            "network_d", {"type": "ProjectedDiscriminator", "num_block": 4}, "docs/soccer.md's: learns in minutes"
-        )
+        plan.choose("network_d", {"type": "ProjectedDiscriminator"}, "docs/soccer.md's: learns in minutes")
         plan.choose("train.gan_opt", {"loss_weight": 0.03, "relativistic": True}, "docs/soccer.md's")
         plan.choose("train.optim_d.lr", 1e-3, "docs/soccer.md's")
         plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")

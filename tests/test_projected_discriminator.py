@@ -35,7 +35,7 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def discriminator(weights):
     paddle.seed(0)
-    return ProjectedDiscriminator(load_vgg16_features(3, weights), num_feat=8)
+    return ProjectedDiscriminator(load_vgg16_features(3, weights), num_feat=8, num_block=3)
 
 
 def pictures(name, n=2):
