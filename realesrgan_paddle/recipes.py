@@ -168,6 +168,7 @@ def choose_adversary(plan: Plan, machine: Machine) -> None:
         plan.choose("train.gan_opt", {"loss_weight": 0.03, "relativistic": True}, "docs/soccer.md's")
         plan.choose("train.optim_d.lr", 1e-3, "docs/soccer.md's")
         plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")
+        plan.choose("l1_gt_usm", False, "unsharpened as in docs/soccer.md: sharpened targets teach halos")
 
 
 def choose_crops(plan: Plan, images: Images, generator: Generator, machine: Machine) -> None:
