@@ -91,6 +91,10 @@ def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
 
 
 def load_vgg16_features(blocks: int, folder: str | Path = "weights", ops: Ops = PLAIN) -> Features:
-    """Return the features of the first `blocks` blocks of VGG16, pooled by the greatest of 2 x 2; errors as above."""
+    """Return the features of VGG16's first `blocks` blocks, pooled by the greatest of 2 x 2; with DISTS's weights.
+
+    Raises:
+        UserError: they cannot be had; says how.
+    """
     tensors = read_weights(obtain_metric_weights("dists", folder)).select()
     return Features(VGG16[:blocks], tensors, max_pool_2, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops)

@@ -79,7 +79,8 @@ class Features:
         ops: Ops = PLAIN,
     ) -> None:
         self.network = network
-        self.tensors = {name: paddle.to_tensor(tensor) for name, tensor in tensors.items() if "features" in name}
+        names = [f"features.{n}.{part}" for block in network for n in block.numbers for part in ("weight", "bias")]
+        self.tensors = {name: paddle.to_tensor(tensors[name]) for name in names}
         self.pool = pool
         self.mean = paddle.to_tensor(mean, dtype="float32").reshape([1, 3, 1, 1])
         self.std = paddle.to_tensor(std, dtype="float32").reshape([1, 3, 1, 1])
