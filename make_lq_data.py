@@ -10,8 +10,8 @@ from pathlib import Path
 
 from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.cli import Parser, run, whole
-from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,10 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         check_target(path)
     start_paddle()
     # Imported here: they load Paddle, which `start_paddle` must do first.
-    from realesrgan_paddle.data.fit import fit
-    from realesrgan_paddle.data.fit_plot import check_plotting, write_plot
-    from realesrgan_paddle.data.lq import read_lq_options, write_lq_folder, write_pairs
-    from realesrgan_paddle.data.preview import write_preview
+    from realesrgan_paddle.data.lq.fit import fit
+    from realesrgan_paddle.data.lq.fit_plot import check_plotting, write_plot
+    from realesrgan_paddle.data.lq.folder import read_lq_options, write_lq_folder, write_pairs
+    from realesrgan_paddle.data.lq.preview import write_preview
 
     seed = [] if args.seed is None else [f"manual_seed={args.seed}"]
     options = read_lq_options(args.yml_path, [*args.overrides, *seed])

@@ -8,16 +8,16 @@ from itertools import islice
 from pathlib import Path
 from signal import Signals
 
-from realesrgan_paddle.options.config import Config
-from realesrgan_paddle.options.load import config_differences, dump_config, load_config
-from realesrgan_paddle.utils.board import open_board
-from realesrgan_paddle.utils.checkpoint import TrainingState, load_newest_state, load_state
+from realesrgan_paddle.options.reading.load import config_differences, dump_config, load_config
+from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.cli import Parser, number, run
-from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.experiment import Experiment
-from realesrgan_paddle.utils.interruption import Interruption
-from realesrgan_paddle.utils.meter import Meter
+from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.runlog.experiment import Experiment
+from realesrgan_paddle.utils.runlog.meter import Meter
+from realesrgan_paddle.utils.runlog.training_state import TrainingState, load_newest_state, load_state
+from realesrgan_paddle.utils.runlog.visualdl import open_board
+from realesrgan_paddle.utils.stop_request import Interruption
 
 
 def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
@@ -26,14 +26,14 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     `recipe` is what the log says first: how options were chosen.
     """
     # Imported here: they load Paddle, which reads the environment that `start_paddle` sets.
-    from realesrgan_paddle.batches import TrainingBatches
-    from realesrgan_paddle.checkpoints import Checkpoints
-    from realesrgan_paddle.guards import DiscriminatorWatch, NonFiniteGuard
-    from realesrgan_paddle.judge import Judge
-    from realesrgan_paddle.models.schedule import learning_rate
-    from realesrgan_paddle.training import build_step, check_same_start, describe_step
-    from realesrgan_paddle.utils.cpu_ops import choose_ops
-    from realesrgan_paddle.utils.process_group import join_group
+    from realesrgan_paddle.models.step.schedule import learning_rate
+    from realesrgan_paddle.run.batches import TrainingBatches
+    from realesrgan_paddle.run.build import build_step, check_same_start, describe_step
+    from realesrgan_paddle.run.checkpoints import Checkpoints
+    from realesrgan_paddle.run.guards import DiscriminatorWatch, NonFiniteGuard
+    from realesrgan_paddle.run.validator import Judge
+    from realesrgan_paddle.utils.machine.process_group import join_group
+    from realesrgan_paddle.utils.ops.choose import choose_ops
 
     group = join_group()
     board, unwritten = open_board(cfg.logger.use_tb_logger)

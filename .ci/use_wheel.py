@@ -12,10 +12,11 @@ checkout = Path(sys.argv[1])
 files = [str(file) for file in metadata.files("realesrgan-paddle") or []]
 strangers = [file for file in files if not file.startswith(("realesrgan_paddle/", "realesrgan_paddle-", "../"))]
 assert not strangers, f"the wheel puts these outside its package: {strangers}"
-for folder in ("data", "loss", "models", "options", "tools", "utils"):
-    for source in (checkout / folder).glob("*.[py]*"):
+for folder in ("data", "loss", "models", "options", "tools", "utils", "realesrgan_paddle"):
+    for source in (checkout / folder).rglob("*.[py]*"):
         if source.suffix in (".py", ".yml"):
-            assert f"realesrgan_paddle/{folder}/{source.name}" in files, f"{source} is missing from the wheel"
+            inside = source.relative_to(checkout / "realesrgan_paddle" if folder == "realesrgan_paddle" else checkout)
+            assert f"realesrgan_paddle/{inside}" in files, f"{source} is missing from the wheel"
 
 import realesrgan_paddle  # noqa: E402
 

@@ -11,8 +11,8 @@ import time
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.codec import ENCODERS, Video, compress
-from realesrgan_paddle.options.config import CodecName
+from realesrgan_paddle.data.degradation.codec import ENCODERS, Video, compress
+from realesrgan_paddle.options.schema.config import CodecName
 
 SIZES = (64, 100, 128, 256)
 QUALITIES: dict[CodecName, int] = {"h264": 28, "hevc": 30, "mpeg2": 8, "vp9": 42}

@@ -18,9 +18,9 @@ import numpy as np
 from degradation_cases import CHAINS, STAGES
 from train_step import Row, Stepper, parse_args, write_rows
 
-from realesrgan_paddle.data.kernels import draw_kernels
-from realesrgan_paddle.options.config import Config
-from realesrgan_paddle.options.load import load_config
+from realesrgan_paddle.data.degradation.kernels import draw_kernels
+from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.options.schema.config import Config
 
 OPTIONS = Path(__file__).resolve().parents[1] / "options"
 SHAPES = ((6, 400), (12, 400), (6, 256), (12, 256))

@@ -11,20 +11,25 @@ import numpy as np
 from degradation_cases import CHAINS, POISSON_SCALE, QUALITY, SIGMA, arguments, resize_case
 from step_cases import serve
 
-from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 
 keep_freed_memory()
 start_paddle()
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.data import degradation
-from realesrgan_paddle.data.blur import blur
-from realesrgan_paddle.data.degradation import Draws, PassDraws, degrade
-from realesrgan_paddle.data.jpeg import jpeg
-from realesrgan_paddle.data.noise import add_gaussian_noise, add_poisson_noise, normal_fields, poisson_counts
-from realesrgan_paddle.data.resize import resize_by
-from realesrgan_paddle.data.usm import USM
+from realesrgan_paddle.data.degradation import pipeline as degradation
+from realesrgan_paddle.data.degradation.blur import blur
+from realesrgan_paddle.data.degradation.jpeg import jpeg
+from realesrgan_paddle.data.degradation.noise import (
+    add_gaussian_noise,
+    add_poisson_noise,
+    normal_fields,
+    poisson_counts,
+)
+from realesrgan_paddle.data.degradation.pipeline import Draws, PassDraws, degrade
+from realesrgan_paddle.data.degradation.resize import resize_by
+from realesrgan_paddle.data.degradation.usm import USM
 
 
 def stage(case: str, gt: Tensor, kernel: Tensor, field: Tensor | None) -> Callable[[], Tensor]:

@@ -7,15 +7,15 @@ from itertools import pairwise
 import numpy as np
 from step_cases import CASES, VGG_CHANNELS, VGG_LAYER_WEIGHTS, Case, arguments, serve
 
-from realesrgan_paddle.utils.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 
 
 def one_network(case: Case, batch: int, ops: object) -> Callable[[], None]:
     """Return the step that lowers the mean of |output| by Adam."""
     import paddle
 
-    from realesrgan_paddle.models.build import build
-    from realesrgan_paddle.models.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+    from realesrgan_paddle.models.networks.build import build
+    from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
 
     specs = {"rrdbnet": RRDBNetSpec(num_block=case.blocks or 1), "srvgg": SRVGGNetCompactSpec()}
     network = build(specs.get(case.network, UNetDiscriminatorSNSpec()))
@@ -39,12 +39,12 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     from realesrgan_paddle.loss.perceptual import PerceptualLoss
     from realesrgan_paddle.loss.pixel import L1Loss
     from realesrgan_paddle.loss.vgg import VGG19
-    from realesrgan_paddle.models.build import build
-    from realesrgan_paddle.models.ema import EMA
-    from realesrgan_paddle.models.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
-    from realesrgan_paddle.models.steps import GANStep, ReferenceLosses
-    from realesrgan_paddle.options.training import VGG19_LAYERS
-    from realesrgan_paddle.utils.batch import Batch
+    from realesrgan_paddle.models.networks.build import build
+    from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+    from realesrgan_paddle.models.step.batch import Batch
+    from realesrgan_paddle.models.step.ema import EMA
+    from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
+    from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 
     generator, discriminator = build(SRVGGNetCompactSpec()), build(UNetDiscriminatorSNSpec())
     generator.ops = discriminator.ops = ops
@@ -76,7 +76,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
     keep_freed_memory()
     start_paddle()
-    from realesrgan_paddle.utils.cpu_ops import choose_ops
+    from realesrgan_paddle.utils.ops.choose import choose_ops
 
     ops, _ = choose_ops("plain" if args.ops == "plain" else {"fp32": "onednn", "bf16": "onednn_bf16"}[args.precision])
     case = CASES[args.case]

@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
+from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 
 Pool = Callable[[Ops, Tensor], Tensor]
 """From features to smaller ones, in the layout of the operators."""

@@ -14,10 +14,10 @@ from paddle import Tensor
 
 from realesrgan_paddle.loss.features import ALEXNET, VGG16, Features, max_pool_2, max_pool_3
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
-from realesrgan_paddle.options.training import LPIPS_SMALLEST
+from realesrgan_paddle.options.schema.training import LPIPS_SMALLEST
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
-from realesrgan_paddle.utils.weight_files import read_weights
+from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+from realesrgan_paddle.utils.weights.reader import read_weights
 
 Net = Literal["alex", "vgg"]
 

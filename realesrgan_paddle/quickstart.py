@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import realesrgan_paddle
-from realesrgan_paddle.data.keyframes import find_videos
-from realesrgan_paddle.data.naming import safe_stem
+from realesrgan_paddle.data.footage.keyframes import find_videos
+from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_wheel
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images
-from realesrgan_paddle.utils.meter import duration
-from realesrgan_paddle.utils.wheels import WheelFile, read_wheel
+from realesrgan_paddle.utils.runlog.meter import duration
 
 ROOT = Path(realesrgan_paddle.__file__).resolve().parents[1]
 """The checkout."""

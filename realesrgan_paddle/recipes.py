@@ -17,12 +17,7 @@ from typing import Any
 
 import yaml
 
-from realesrgan_paddle.models.catalogue import find, is_released
-from realesrgan_paddle.models.read_generator import read_generator
-from realesrgan_paddle.models.specs import SPECS, UNetDiscriminatorSNSpec
-from realesrgan_paddle.options.config import Config, ProjectedDiscriminatorOptions
-from realesrgan_paddle.options.load import check_options, given_options, merged
-from realesrgan_paddle.surroundings import (
+from realesrgan_paddle.environment import (
     Generator,
     Images,
     Machine,
@@ -31,6 +26,11 @@ from realesrgan_paddle.surroundings import (
     look_at_network,
     seconds_per_iteration,
 )
+from realesrgan_paddle.models.networks.specs import SPECS, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.weights.catalogue import find, is_released
+from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.options.reading.load import check_options, given_options, merged
+from realesrgan_paddle.options.schema.config import Config, ProjectedDiscriminatorOptions
 from realesrgan_paddle.utils.errors import UserError
 
 NETWORK = "realesr-general-x4v3"

@@ -27,10 +27,10 @@ def options(tmp_path: Path) -> dict:
 def no_fetched_weights(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs do without LPIPS unless they ask for it: what a machine has fetched must not change a test."""
     if request.node.get_closest_marker("paddle"):
-        for module in ("metrics", "drift"):
-            monkeypatch.setattr(f"realesrgan_paddle.{module}.missing_weights", missing_weights)
+        for module in ("available_metrics", "drift_watch"):
+            monkeypatch.setattr(f"realesrgan_paddle.run.{module}.missing_weights", missing_weights)
 
 
 def missing_weights(metric: str) -> str | None:
-    """Stand in for `realesrgan_paddle.metrics.missing_weights`."""
+    """Stand in for `realesrgan_paddle.run.available_metrics.missing_weights`."""
     return f"{metric}: tests fetch nothing" if metric in ("calculate_lpips", "calculate_dists") else None

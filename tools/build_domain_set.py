@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.data.keyframes import Settings
-from realesrgan_paddle.data.sampling import Sampling
-from realesrgan_paddle.data.selection import Selection
-from realesrgan_paddle.data.split import SplitOptions
+from realesrgan_paddle.data.footage.keyframes import Settings
+from realesrgan_paddle.data.footage.sampling import Sampling
+from realesrgan_paddle.data.footage.selection import Selection
+from realesrgan_paddle.data.footage.split import SplitOptions
 from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
 from realesrgan_paddle.utils.cli import Parser, group_of, run
 from realesrgan_paddle.utils.jobs import report_failures

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.models.upscale_files import find_inputs
-from realesrgan_paddle.models.upscaler import TILE_PAD
+from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.models.inference.upscaler import TILE_PAD
 from realesrgan_paddle.utils.cli import Parser, run, whole
-from realesrgan_paddle.utils.cpu import start_paddle
-from realesrgan_paddle.utils.devices import DEVICES
-from realesrgan_paddle.utils.panels import FIGURES, Crop
+from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import DEVICES
+from realesrgan_paddle.utils.report.panels import FIGURES, Crop
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,9 +8,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.models.catalogue import table
-from realesrgan_paddle.models.convert import LAYOUTS, WRITERS, convert
-from realesrgan_paddle.models.obtain import obtain
+from realesrgan_paddle.models.weights.catalogue import table
+from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
+from realesrgan_paddle.models.weights.fetch import obtain
 from realesrgan_paddle.utils.cli import Parser, run
 
 

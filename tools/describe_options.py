@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.options.describe import options_page
+from realesrgan_paddle.options.reading.describe import options_page
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.cli import Parser, run
 

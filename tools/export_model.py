@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.read_generator import read_generator
-from realesrgan_paddle.models.specs import describe
+from realesrgan_paddle.models.networks.specs import describe
+from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.cli import Parser, run, whole
-from realesrgan_paddle.utils.cpu import start_paddle
+from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{args.model_dir}: {describe(spec)}")
 
     start_paddle()
-    from realesrgan_paddle.models.export import export
+    from realesrgan_paddle.models.inference.export import export
 
     done = export(spec, tensors, args.save_inference_dir)
     for shape, difference in done.differences.items():

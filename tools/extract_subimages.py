@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.data.subimages import CropGrid, extract_subimages
+from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.utils.cli import Parser, number, run, whole
 from realesrgan_paddle.utils.jobs import report_failures
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.data.meta_info import write_meta_info
+from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.utils.cli import Parser, run
 from realesrgan_paddle.utils.jobs import report_failures
 

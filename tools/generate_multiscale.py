@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.data.multiscale import generate_multiscale
+from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.jobs import report_failures
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from realesrgan_paddle.utils.cli import Parser, run
-from realesrgan_paddle.utils.curves import plot_runs
+from realesrgan_paddle.utils.runlog.curves import plot_runs
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.upscale_files import add_flags, conclude, find_inputs, from_flags, upscale_files
+from realesrgan_paddle.models.inference.upscale_files import add_flags, conclude, find_inputs, from_flags, upscale_files
 from realesrgan_paddle.utils.cli import Parser, run, whole
-from realesrgan_paddle.utils.cpu import start_paddle
+from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = find_inputs(args.input)
 
     start_paddle()
-    from realesrgan_paddle.models.predictors import load_dygraph
+    from realesrgan_paddle.models.inference.predictors import load_dygraph
 
     runner = load_dygraph(args.model_path, block=args.block, device=args.device)
     print(f"{args.model_path}: x{runner.scale}, on {runner.device}")

@@ -6,8 +6,8 @@ Of a run, by its option file, or of folders. Only headers are read; --check deco
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.options.load import load_config
-from realesrgan_paddle.preflight import look_at_folders, look_at_run, open_images
+from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.run.file_checks import look_at_folders, look_at_run, open_images
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.jobs import report_failures
 

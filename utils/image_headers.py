@@ -9,8 +9,8 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.utils.disguises import disguise
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.file_kinds import disguise
 
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, struct.error)
 """What Pillow raises for a file that it cannot read."""

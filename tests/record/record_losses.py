@@ -1,9 +1,9 @@
 """Record the values and gradients of BasicSR's losses on fixed inputs: tests/reference/losses.npz.
 
-    PYTHONPATH=tests python tests/record/record_losses.py --basicsr PATH
+    PYTHONPATH=tests/helpers python tests/record/record_losses.py --basicsr PATH
 
 PATH is a checkout of XPixelGroup/BasicSR. Needs torch and torchvision, on the CPU. Inputs, and VGG19's weights, come
-from tests/formulas.py. BasicSR's artifact map is that of the authors of LDL, word for word.
+from tests/helpers/formulas.py. BasicSR's artifact map is that of the authors of LDL, word for word.
 """
 
 import argparse

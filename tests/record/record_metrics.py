@@ -1,9 +1,9 @@
 """Record BasicSR's PSNR and SSIM of fixed pictures: tests/reference/metrics.npz.
 
-    PYTHONPATH=tests python tests/record/record_metrics.py --basicsr PATH
+    PYTHONPATH=tests/helpers python tests/record/record_metrics.py --basicsr PATH
 
 PATH is a checkout of XPixelGroup/BasicSR. Needs torch (for its imports) and OpenCV. The pictures are those of
-tests/sample_metrics.py.
+tests/record/sample_metrics.py.
 """
 
 import argparse

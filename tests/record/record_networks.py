@@ -1,10 +1,10 @@
 """Record what BasicSR's networks make of fixed inputs: tests/reference/networks.npz.
 
-    PYTHONPATH=tests python tests/record/record_networks.py --basicsr PATH --weights FOLDER
+    PYTHONPATH=tests/helpers python tests/record/record_networks.py --basicsr PATH --weights FOLDER
 
 PATH is a checkout of XPixelGroup/BasicSR. FOLDER holds the released realesr-animevideov3.pth, realesr-general-x4v3.pth
 and RealESRGAN_x4plus_anime_6B.pth. Needs torch, on the CPU. The inputs, and the weights of the tiny networks, come
-from tests/formulas.py; only outputs and gradients are kept.
+from tests/helpers/formulas.py; only outputs and gradients are kept.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Record LPIPS and DISTS of the authors' packages on fixed inputs: tests/reference/perceptual_metrics.npz.
 
-    PYTHONPATH=tests:. python tests/record/record_perceptual_metrics.py --weights weights
+    PYTHONPATH=tests/helpers:. python tests/record/record_perceptual_metrics.py --weights weights
 
 Needs torch, torchvision, lpips 0.1.4 and DISTS-pytorch 0.1 (`pip install --no-deps`), on the CPU. Values and gradients
 with weights from the formula; and values with the released weights, from the folder --weights, where
@@ -18,7 +18,7 @@ import torch
 import torchvision
 from DISTS_pytorch import DISTS
 
-from realesrgan_paddle.utils.weight_files import read_weights
+from realesrgan_paddle.utils.weights.reader import read_weights
 
 OUTPUT = Path(__file__).resolve().parents[1] / "reference" / "perceptual_metrics.npz"
 Tensors = Mapping[str, np.ndarray]

@@ -1,6 +1,6 @@
 """Record the learning rates of BasicSR's schedulers, and of torch's cosine: tests/reference/schedules.npz.
 
-    PYTHONPATH=tests python tests/record/record_schedules.py --basicsr PATH
+    PYTHONPATH=tests/helpers python tests/record/record_schedules.py --basicsr PATH
 
 PATH is a checkout of XPixelGroup/BasicSR. Needs torch. As in BasicSR's `update_learning_rate`, a scheduler takes one
 step before each iteration but the first, and a warm-up overwrites what it gives.

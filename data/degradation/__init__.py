@@ -1,0 +1,1 @@
+"""Second-order degradation, and what a domain adds to it."""

@@ -1,0 +1,1 @@
+"""Folders of low-quality images: written, previewed, compared with real ones."""

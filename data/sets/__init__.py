@@ -1,0 +1,1 @@
+"""Folders of images: sub-images, smaller versions, meta info, manifest."""

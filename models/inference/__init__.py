@@ -1,0 +1,1 @@
+"""Trained networks on whole images: tiles, export, files."""

@@ -1,0 +1,1 @@
+"""The networks, each described in one file."""

@@ -1,0 +1,74 @@
+"""UNetDiscriminatorSN, Real-ESRGAN's discriminator.
+
+Wang et al. 2021, "Real-ESRGAN", section 3.3 and figure 6. State-dict keys and shapes are those of
+`realesrgan.archs.discriminator_arch.UNetDiscriminatorSN` under `torch.nn.utils.spectral_norm`.
+"""
+
+from collections.abc import Sequence
+
+from paddle import Tensor, nn
+
+from realesrgan_paddle.models.networks.layers import LRELU, conv, convolve
+from realesrgan_paddle.models.networks.spectral_norm import SpectralNormConv2D
+from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+
+
+class UNetDiscriminatorSN(nn.Layer):
+    """Judge each pixel of (N, num_in_ch, H, W), RGB in [0, 1]: (N, 1, H, W) logits, larger for real.
+
+    H and W must be multiples of 8, or the skip connections do not fit.
+
+    Attributes:
+        ops: what computes it.
+    """
+
+    ops: Ops = PLAIN
+
+    def __init__(self, num_in_ch: int = 3, num_feat: int = 64, skip_connection: bool = True) -> None:
+        super().__init__()
+        self.skip_connection = skip_connection
+        self.conv0 = conv(num_in_ch, num_feat)
+        self.conv1 = SpectralNormConv2D(num_feat, num_feat * 2, 4, 2)
+        self.conv2 = SpectralNormConv2D(num_feat * 2, num_feat * 4, 4, 2)
+        self.conv3 = SpectralNormConv2D(num_feat * 4, num_feat * 8, 4, 2)
+        self.conv4 = SpectralNormConv2D(num_feat * 8, num_feat * 4, 3)
+        self.conv5 = SpectralNormConv2D(num_feat * 4, num_feat * 2, 3)
+        self.conv6 = SpectralNormConv2D(num_feat * 2, num_feat, 3)
+        self.conv7 = SpectralNormConv2D(num_feat, num_feat, 3)
+        self.conv8 = SpectralNormConv2D(num_feat, num_feat, 3)
+        self.conv9 = conv(num_feat, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits; ValueError if H or W is no multiple of 8."""
+        height, width = x.shape[2:]
+        if height % 8 or width % 8:
+            raise ValueError(
+                f"UNetDiscriminatorSN: {height} x {width} pixels (height x width) are not multiples of 8;"
+                " choose a gt_size that is"
+            )
+        ops = self.ops
+        x0 = convolve(ops, ops.enter(x), self.conv0, LRELU)
+        x1 = self.conv1(x0, ops, LRELU)
+        x2 = self.conv2(x1, ops, LRELU)
+        x3 = self.conv3(x2, ops, LRELU)
+
+        x4 = self.conv4(x3, ops, LRELU, enlarged=True)
+        x5 = self.conv5(self._joined(x4, x2), ops, LRELU, enlarged=True)
+        x6 = self.conv6(self._joined(x5, x1), ops, LRELU, enlarged=True)
+        out = self._joined(x6, x0)
+
+        out = self.conv7(out, ops, LRELU)
+        out = self.conv8(out, ops, LRELU)
+        return ops.leave(convolve(ops, out, self.conv9))
+
+    def see(self, x: Tensor) -> list[Tensor]:
+        """Return what x is judged by: itself."""
+        return [x]
+
+    def judge(self, seen: Sequence[Tensor]) -> Tensor:
+        """Return the logits of what `see` returned."""
+        (x,) = seen
+        return self(x)
+
+    def _joined(self, x: Tensor, skipped: Tensor) -> Tensor:
+        return self.ops.add(x, skipped) if self.skip_connection else x

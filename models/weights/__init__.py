@@ -1,0 +1,1 @@
+"""Released and converted weights."""

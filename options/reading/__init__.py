@@ -1,0 +1,1 @@
+"""Option files to checked options."""

@@ -1,0 +1,1 @@
+"""Every option, declared once with its type, default and bounds."""

@@ -1,0 +1,1 @@
+"""A training run put together of data, losses and networks."""

@@ -1,0 +1,204 @@
+"""One command from frames to a set that trains."""
+
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import picture_clip
+from odd_images import ODD_NAMES
+from PIL import Image
+from places import ROOT
+from sample_runs import picture
+from scenes import scene
+
+from realesrgan_paddle.data.footage.keyframes import Settings
+from realesrgan_paddle.data.sets.meta_info import image_paths, read_meta_info
+from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
+from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.tools.build_domain_set import main
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import list_images, read_image, write_image
+
+pytestmark = pytest.mark.paddle
+
+SMALL = ["--crop_size", "64", "--step", "64"]
+
+
+def texture(height: int, width: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+
+
+def build(root: Path, *flags: str) -> int:
+    return main(["--input", str(root / "frames"), "--output", str(root / "set"), *SMALL, *flags])
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Two frames, the right half of the first of them sky."""
+    half_sky = texture(64, 128, 0)
+    half_sky[:, 64:] = 180
+    write_image(tmp_path / "frames" / "a.png", half_sky)
+    write_image(tmp_path / "frames" / "b.png", texture(64, 128, 1))
+    return tmp_path / "frames"
+
+
+def snapshot(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_frames_become_a_list_of_sub_images_without_the_flat_ones(tmp_path, frames, capsys):
+    assert build(tmp_path) == 0
+    lines = (tmp_path / "set" / "meta_info.txt").read_text().splitlines()
+    assert lines == ["sub/a_s001.png", "sub/b_s001.png", "sub/b_s002.png"]
+    output = capsys.readouterr().out
+    assert "2 frames, 3 sub-images, 1 flat ones dropped" in output
+    command = output.partition("next: python train.py --yml_path ")[2].strip()
+    cfg = load_config(*_split(command))
+    assert cfg.datasets.train.dataroot_gt == str(tmp_path / "set")
+
+
+def _split(command: str) -> tuple[str, list[str]]:
+    yml, *overrides = shlex.split(command)
+    return str(ROOT / yml), overrides
+
+
+def test_running_again_changes_nothing_and_adds_what_is_new(tmp_path, frames):
+    build(tmp_path)
+    before = snapshot(tmp_path / "set")
+    assert build(tmp_path) == 0
+    assert snapshot(tmp_path / "set") == before
+    write_image(frames / "c.png", texture(64, 64, 2))
+    assert build(tmp_path) == 0
+    after = snapshot(tmp_path / "set")
+    assert set(after) - set(before) == {tmp_path / "set" / "sub" / "c_s001.png"}
+    assert "sub/c_s001.png\n" in (tmp_path / "set" / "meta_info.txt").read_text()
+
+
+def test_smaller_versions_are_listed_too(tmp_path, frames):
+    build(tmp_path, "--multiscale")
+    lines = (tmp_path / "set" / "meta_info.txt").read_text().splitlines()
+    assert len(lines) == 3 * 4
+    assert read_image(tmp_path / "set" / "multiscale" / "a_s001T1.png").shape == (32, 32, 3)
+
+
+def test_a_split_becomes_training_and_validation_pairs(tmp_path, frames, capsys):
+    write_image(tmp_path / "split/frames/train/a.png", texture(64, 64, 0))
+    write_image(tmp_path / "split/frames/val/b.png", texture(70, 50, 1))
+    assert build(tmp_path / "split") == 0
+    made = tmp_path / "split" / "set"
+    assert [path.name for path in list_images(made / "sub")] == ["a_s001.png"], "nothing of the validation frames"
+    assert read_image(made / "val" / "HR" / "b.png").shape == (64, 48, 3)
+    assert read_image(made / "val" / "LR" / "b.png").shape == (16, 12, 3)
+    command = capsys.readouterr().out.partition("next: python train.py --yml_path ")[2].strip()
+    (val,) = load_config(*_split(command)).datasets.validation.values()
+    assert val.dataroot_lq == str(made / "val" / "LR")
+
+
+def test_bad_frames_are_named_and_the_rest_goes_on(tmp_path, frames, capsys):
+    (frames / "empty.png").write_bytes(b"")
+    (frames / "page.jpg").write_bytes(b"<html>")
+    (frames / "pointer.png").write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    (frames / "cut.png").write_bytes((frames / "a.png").read_bytes()[:-40])
+    (frames / "folder.png").mkdir()
+    (frames / "gone.png").symlink_to("nothing")
+    Image.fromarray(np.zeros((8, 8), np.float32)).save(frames / "float.tif")
+    assert build(tmp_path) == 1
+    captured = capsys.readouterr()
+    assert "3 images; 5 failures" in captured.out
+    for name in ("empty.png", "page.jpg", "pointer.png", "cut.png", "float.tif"):
+        assert captured.err.count(f"{frames / name}: ") == 1
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path, frames):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "mine.txt").write_text("x")
+    with pytest.raises(UserError, match="set: holds other files; use another --output"):
+        build(tmp_path)
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
+
+
+def test_a_set_is_made_in_one_way(tmp_path, frames):
+    build(tmp_path)
+    with pytest.raises(UserError, match=r"was made with min_detail 0\.05, not 0\.5; use another --output"):
+        build(tmp_path, "--min_detail", "0.5")
+
+
+def test_the_set_may_not_lie_among_its_frames(tmp_path, frames):
+    with pytest.raises(UserError, match="the results would join the images"):
+        build_domain_set([frames], frames / "set", DomainOptions(), Settings())
+    assert not (frames / "set").exists()
+
+
+def test_smooth_pictures_have_detail_and_gray_16_bits_are_judged(tmp_path):
+    write_image(tmp_path / "frames" / "waves.png", picture(64, 64, 0)[..., 0].astype(np.uint16) * 257)
+    write_image(tmp_path / "frames" / "fog.png", np.full((64, 64), 40_000, np.uint16))
+    assert build(tmp_path) == 0
+    assert [path.name for path in list_images(tmp_path / "set" / "sub")] == ["waves_s001.png"]
+
+
+def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, capsys):
+    for name in ODD_NAMES:
+        write_image(tmp_path / "frames" / name, texture(64, 64, len(name)))
+    made = tmp_path / "a 'set' \"of\" $x; #1: [b], 100% \n-é"
+    assert main(["--input", str(tmp_path / "frames"), "--output", str(made), *SMALL, "--multiscale"]) == 0
+    lines = read_meta_info(made / "meta_info.txt")
+    assert len(lines) == len(ODD_NAMES) * 4
+    cfg = load_config(*_split(capsys.readouterr().out.partition("next: python train.py --yml_path ")[2].strip()))
+    assert cfg.datasets.train.dataroot_gt == str(made)
+    assert len(image_paths(made, cfg.datasets.train.meta_info)) == len(lines)
+    assert all(path.is_file() for path in image_paths(made, cfg.datasets.train.meta_info))
+
+
+def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):
+    picture_clip(frames / "match.mkv", [scene(0)])
+    with pytest.raises(UserError, match="frames: holds videos and images; name"):
+        build(tmp_path)
+
+
+# Runs the tool and ends itself by SIGKILL when it is about to give a file its name, the second one of a stage.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from realesrgan_paddle.tools.build_domain_set import main
+
+replace, seen = Path.replace, []
+
+def counted(path, target):
+    if sys.argv[1] in str(target):
+        seen.append(target)
+        if len(seen) == (1 if sys.argv[1] == "meta_info.txt" else 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return replace(path, target)
+
+Path.replace = counted
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+def test_a_build_that_was_killed_in_any_stage_goes_on_to_the_same_set(tmp_path):
+    videos = tmp_path / "in put"
+    videos.mkdir()
+    for number, name in enumerate(("-rf; 'a' \"b\", c.mkv", "new\nline 比赛..x.mkv")):
+        shots = [scene(4 * number + n // 2, 8 * (n % 2)) for n in range(8)]
+        picture_clip(videos / name, shots, rate=1)
+    words = ["--input", str(videos), *SMALL, "--multiscale", "--val_share", "0.2", "--output"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    whole = _contents(tmp_path / "whole")
+    for number, stage in enumerate(("/.sources/", "/train/", "/sub/", "/multiscale/", "meta_info.txt", "/LR/")):
+        made = tmp_path / f"killed{number}"
+        command = [sys.executable, "-c", KILLED, stage, *words, str(made)]
+        killed = subprocess.run(command, check=False, capture_output=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert _contents(made) != whole
+        assert main([*words, str(made)]) == 0
+        assert _contents(made) == whole
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    """Return what is in all files, by their paths in the folder."""
+    return {str(path.relative_to(folder)): data for path, data in snapshot(folder).items()}

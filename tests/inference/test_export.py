@@ -1,0 +1,239 @@
+"""The exported graph: its files, its pixels, and what happens when something is wrong with it."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+from sample_weights import sample_weights
+
+from realesrgan_paddle.models.inference import export as module
+from realesrgan_paddle.models.inference.export import export
+from realesrgan_paddle.models.inference.predictors import DygraphRunner, is_exported, load_dygraph, load_static
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.models.networks.build import build
+from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec
+from realesrgan_paddle.models.weights.assign import load_state
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.weights.writer import write_pdparams
+
+pytestmark = pytest.mark.paddle
+
+SMALL = {"num_feat": 8, "num_block": 1, "num_grow_ch": 4}
+SPECS = [
+    RRDBNetSpec(scale=4, **SMALL),
+    RRDBNetSpec(scale=2, **SMALL),
+    RRDBNetSpec(scale=1, **SMALL),
+    SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=4),
+    SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2),
+]
+PIR = paddle.framework.use_pir_api()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The folder of an exported x4 SRVGGNetCompact; not to be changed."""
+    folder = tmp_path_factory.mktemp("export") / "infer"
+    export(SPECS[3], sample_weights(SPECS[3]), folder)
+    return folder
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    """A copy of the exported folder, to be damaged."""
+    return shutil.copytree(exported, tmp_path / "copy")
+
+
+def dygraph(spec):
+    network = build(spec)
+    load_state(network, sample_weights(spec))
+    return DygraphRunner(network, spec.scale)
+
+
+def picture(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_the_graph_is_the_network(spec, tmp_path):
+    done = export(spec, sample_weights(spec), tmp_path / "deep" / "infer")
+    files = {file.name for file in (tmp_path / "deep/infer").iterdir()}
+    assert {"inference.pdmodel", "inference.pdiparams", "inference.pdiparams.info"} <= files
+    assert {file.name for file in done.files} == files
+    assert ("inference.json" in files) == PIR == (not done.without_json)
+    assert len(done.differences) == 3
+    assert all(0 <= difference <= 1e-4 for difference in done.differences.values())
+    graph = load_static(tmp_path / "deep/infer", device="cpu", threads=1)
+    assert graph.scale == spec.scale
+    for size in ((1, 1), (7, 18), (30, 9)):
+        image = picture(*size, 3)
+        ours = Upscaler(graph, graph.scale)(image)
+        assert ours.shape == (size[0] * spec.scale, size[1] * spec.scale, 3)
+        assert np.abs(ours.astype(int) - Upscaler(dygraph(spec), spec.scale)(image)).max() <= 1
+
+
+def test_it_takes_batches_and_is_not_clipped(exported):
+    images = np.random.default_rng(1).random((3, 3, 5, 6), np.float32) * 3
+    graph = load_static(exported, device="cpu")
+    assert graph(images).shape == (3, 3, 20, 24)
+    assert np.abs(graph(images) - dygraph(SPECS[3])(images)).max() < 1e-4
+    assert graph(images).max() > 1
+
+
+@pytest.mark.skipif(not PIR, reason="this Paddle has no PIR")
+def test_the_json_beside_it_is_the_same_network(exported):
+    images = np.random.default_rng(1).random((1, 3, 5, 6), np.float32)
+    layer = paddle.jit.load(str(exported / "inference"))
+    assert "program" in json.loads((exported / "inference.json").read_text())
+    assert np.abs(layer(paddle.to_tensor(images)).numpy() - dygraph(SPECS[3])(images)).max() < 1e-5
+
+
+def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
+    def load_wrong(folder, device):
+        right = load_static(folder, device=device)
+        return lambda images: right(images) + np.float32(1e-3)
+
+    monkeypatch.setattr(module, "load_static", load_wrong)
+    with pytest.raises(UserError, match=r"differs from the network by 0.001 for \(1, 3, 16, 16\)"):
+        export(SPECS[3], sample_weights(SPECS[3]), tmp_path / "infer")
+    assert not (tmp_path / "infer").exists()
+
+
+def test_weights_that_do_not_fit_write_nothing(tmp_path):
+    with pytest.raises(UserError, match="do not fit"):
+        export(SPECS[0], sample_weights(SPECS[3]), tmp_path / "infer")
+    assert not (tmp_path / "infer").exists()
+
+
+def test_a_gray_network_is_refused(tmp_path):
+    spec = SRVGGNetCompactSpec(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=1)
+    write_pdparams(tmp_path / "gray.pdparams", {"params": sample_weights(spec)})
+    with pytest.raises(UserError, match=r"gray.pdparams: .*1 -> 1 channels; only networks from RGB"):
+        load_dygraph(tmp_path / "gray.pdparams")
+    with pytest.raises(UserError, match="only networks from RGB"):
+        export(spec, sample_weights(spec), tmp_path / "infer")
+
+
+def test_a_json_of_other_weights_goes(copy, monkeypatch):
+    (copy / "inference.json").write_text("{}")
+    monkeypatch.setattr(module, "_add_json", lambda *_: "for a test")
+    export(SPECS[4], sample_weights(SPECS[4]), copy)
+    assert not (copy / "inference.json").exists()
+    assert load_static(copy).scale == 2
+
+
+def test_training_goes_on_after_an_export(tmp_path):
+    network = build(SPECS[3])
+    export(SPECS[3], sample_weights(SPECS[3]), tmp_path)
+    network(paddle.ones([1, 3, 4, 4])).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+class Foreign(nn.Layer):
+    """Somebody else's network: x3, or no upscaler at all."""
+
+    def __init__(self, upscales):
+        super().__init__()
+        self.upscales = upscales
+        self.gain = self.create_parameter([1], default_initializer=nn.initializer.Constant(1.0))
+
+    def forward(self, image):
+        image = image * self.gain
+        return nn.functional.interpolate(image, scale_factor=3, mode="nearest") if self.upscales else image.mean([2, 3])
+
+
+def save_foreign(layer, prefix):
+    with module._old_ir():
+        paddle.jit.save(layer, str(prefix), input_spec=[paddle.static.InputSpec([-1, 3, -1, -1], name="image")])
+
+
+def test_a_foreign_graph_runs(tmp_path):
+    """The soccer project's exports have no word of ours beside them; the scale is found by trying."""
+    save_foreign(Foreign(upscales=True), tmp_path / "model")
+    image = picture(5, 6, 3)
+    assert (Upscaler.load(tmp_path / "model.pdmodel")(image) == image.repeat(3, 0).repeat(3, 1)).all()
+
+
+def test_a_graph_that_is_no_upscaler_is_refused(tmp_path):
+    save_foreign(Foreign(upscales=False), tmp_path / "inference")
+    with pytest.raises(UserError, match=r"makes \(1, 3\) of \(1, 3, 4, 4\)"):
+        load_static(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["inference.pdmodel", "inference.pdiparams"])
+def test_a_missing_file_is_named(copy, name):
+    (copy / name).unlink()
+    with pytest.raises(UserError, match=rf"{name}: no such file.*export_model.py"):
+        load_static(copy)
+
+
+@pytest.mark.parametrize(("name", "size"), [("pdmodel", 2000), ("pdmodel", 0), ("pdiparams", 3000), ("pdiparams", 0)])
+def test_a_truncated_file_is_named(copy, name, size):
+    with (copy / f"inference.{name}").open("r+b") as file:
+        file.truncate(size)
+    with pytest.raises(UserError, match=r"inference.pdmodel.*(damaged|not a Paddle program)"):
+        load_static(copy)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"<!DOCTYPE html><html></html>", "an HTML page"), (b"\x89PNG\r\n\x1a\n", "not a Paddle program")],
+)
+def test_other_files_are_no_programs(copy, content, message):
+    (copy / "inference.pdmodel").write_bytes(content)
+    with pytest.raises(UserError, match=message):
+        load_static(copy)
+
+
+def test_weights_of_another_network_are_refused(copy, tmp_path):
+    export(SPECS[0], sample_weights(SPECS[0]), tmp_path / "other")
+    shutil.copy(tmp_path / "other/inference.pdiparams", copy)
+    with pytest.raises(UserError, match=r"inference\.pdiparams is damaged"):
+        load_static(copy)
+
+
+def test_a_json_alone_is_not_run(copy):
+    (copy / "inference.json").touch()
+    (copy / "inference.pdmodel").unlink()
+    assert is_exported(copy)
+    with pytest.raises(UserError, match=r"no such file \(the .json beside it.*export_model.py"):
+        load_static(copy)
+
+
+def test_weights_and_graphs_are_not_mixed_up(exported, tmp_path):
+    write_pdparams(tmp_path / "x.pdparams", {"params": sample_weights(SPECS[3])})
+    with pytest.raises(UserError, match=r"run weights with tools/predict.py"):
+        load_static(tmp_path / "x.pdparams")
+    with pytest.raises(UserError, match=r"run it with tools/infer.py"):
+        load_dygraph(exported)
+
+
+def test_upscaler_load_takes_weights_and_graphs(exported, tmp_path):
+    write_pdparams(tmp_path / "x.pdparams", {"params": sample_weights(SPECS[3])})
+    image = picture(9, 12, 4)
+    from_weights = Upscaler.load(str(tmp_path / "x.pdparams"), device="cpu", tile=5)
+    from_graph = Upscaler.load(exported, tile=5, threads=1)
+    assert from_weights.scale == from_graph.scale == 4
+    assert np.abs(from_weights(image).astype(int) - from_graph(image)).max() <= 1
+
+
+def test_a_larger_picture_later_does_not_take_more_memory(tmp_path):
+    """Paddle plans at a predictor's first run which tensors share memory; 35 of them apart would be 0.6 GB here."""
+    spec = SRVGGNetCompactSpec()
+    export(spec, sample_weights(spec), tmp_path)
+    code = (
+        "import sys, resource, numpy as np\n"
+        "from realesrgan_paddle.models.inference.predictors import load_static\n"
+        "run = load_static(sys.argv[1], device='cpu')\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before = peak()\n"
+        "for size in (16, 32, 256):\n"
+        "    run(np.zeros((1, 3, size, size), np.float32))\n"
+        "print(peak() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 250_000, "KiB on Linux"

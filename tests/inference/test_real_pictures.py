@@ -1,0 +1,54 @@
+"""Released networks on real pictures: colours, kinds, and tiles without seams."""
+
+import numpy as np
+import pytest
+
+from realesrgan_paddle.models.inference.export import export
+from realesrgan_paddle.models.inference.predictors import load_dygraph, load_static
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.utils.images import read_image
+
+pytestmark = pytest.mark.paddle
+
+
+@pytest.fixture(scope="module")
+def runners(assets, tmp_path_factory):
+    """realesr-animevideov3 in dygraph mode and exported."""
+    weights = assets / "weights/realesr-animevideov3.pth"
+    folder = tmp_path_factory.mktemp("infer")
+    export(*read_generator(weights), folder)
+    return load_dygraph(weights), load_static(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "corner"),
+    [
+        ("children-alpha.png", (130, 440)),  # red sleeves and their alpha edge
+        ("tree_alpha_16bit.png", (100, 40)),
+        ("00017_gray.png", (60, 60)),
+        ("0030.jpg", (100, 100)),
+    ],
+)
+def test_pictures_keep_their_colours(assets, runners, name, corner):
+    image = read_image(assets / "images/realesrgan_inputs" / name)
+    image = image[corner[0] : corner[0] + 40, corner[1] : corner[1] + 48]
+    level = np.iinfo(image.dtype).max / 255
+    eager, static = (Upscaler(runner, runner.scale)(image) for runner in runners)
+    assert eager.dtype == image.dtype
+    assert eager.shape == (160, 192, *image.shape[2:])
+    assert np.abs(eager.astype(int) - static).max() <= level, "dygraph and static agree to a level"
+    small = eager.reshape(10, 16, 12, 16, -1).mean((1, 3))
+    expected = image.reshape(10, 4, 12, 4, -1).mean((1, 3))
+    assert np.abs(small - expected).mean() < 6 * level, "swapping red and blue makes 20 or more"
+
+
+def test_tiles_of_a_deep_network_leave_no_seam(assets, tmp_path):
+    export(*read_generator(assets / "weights/RealESRGAN_x4plus_anime_6B.pth"), tmp_path)
+    runner = load_static(tmp_path)
+    image = read_image(assets / "images/realesrgan_inputs/OST_009.png")[300:324, 100:340]
+    whole = Upscaler(runner, 4)(image).astype(int)
+    assert np.abs(Upscaler(runner, 4, tile=120)(image) - whole).max() <= 1
+    assert np.abs(Upscaler(runner, 4, tile=120, tile_pad=10)(image) - whole).max() > 1, (
+        "upstream's padding is too small"
+    )

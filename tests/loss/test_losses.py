@@ -1,0 +1,85 @@
+"""Pixel, adversarial and artifact losses: values and gradients equal to BasicSR's (recorded with torch)."""
+
+from itertools import product
+
+import formulas
+import numpy as np
+import paddle
+import pytest
+import sample_losses as sample
+from places import REFERENCE
+
+from realesrgan_paddle.loss.artifact import ArtifactLoss, artifact_map
+from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.loss.pixel import CharbonnierLoss, L1Loss, MSELoss
+
+pytestmark = pytest.mark.paddle
+
+PIXEL = {"L1Loss": L1Loss, "MSELoss": MSELoss, "CharbonnierLoss": CharbonnierLoss}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return np.load(REFERENCE / "losses.npz")
+
+
+def picture(name, shape):
+    return paddle.to_tensor(formulas.picture(name, shape), stop_gradient=name not in ("pred", "sr"))
+
+
+def assert_equal(pred, value, expected, tolerance=2e-6):
+    """Compare the value, and the gradient of its sum, with the recorded ones, relative to the largest number."""
+    value.sum().backward()
+    for actual, recorded in ((value, expected["value"]), (pred.grad, expected["grad"])):
+        assert actual.shape == list(recorded.shape)
+        assert np.abs(actual.numpy() - recorded).max() <= tolerance * np.abs(recorded).max()
+
+
+def recorded(reference, name):
+    return {part: reference[f"{name}/{part}"] for part in ("value", "grad")}
+
+
+@pytest.mark.parametrize(("kind", "reduction", "weighted"), [*product(sample.PIXEL, sample.REDUCTIONS, sample.WEIGHTS)])
+def test_a_pixel_loss_equals_basicsrs(kind, reduction, weighted, reference):
+    loss = PIXEL[kind](loss_weight=0.7, reduction=reduction, **sample.PIXEL[kind])
+    pred, target = picture("pred", sample.SHAPE), picture("target", sample.SHAPE)
+    shape = sample.WEIGHTS[weighted]
+    value = loss(pred, target, None if shape is None else picture("weight", shape))
+    assert_equal(pred, value, recorded(reference, f"{kind}/{reduction}/{weighted}"))
+
+
+@pytest.mark.parametrize(("gan_type", "real", "disc"), [*product(sample.GAN_TYPES, (True, False), (True, False))])
+def test_a_gan_loss_equals_basicsrs(gan_type, real, disc, reference):
+    pred = paddle.to_tensor(formulas.noise("answers", sample.GAN_SHAPE) + np.float32(0.5), stop_gradient=False)
+    value = GANLoss(gan_type, **sample.GAN)(pred, real, is_disc=disc)
+    assert_equal(pred, value, recorded(reference, f"{gan_type}/{real}/{disc}"))
+
+
+def test_the_artifact_loss_and_its_map_equal_the_reference(reference):
+    gt, sr, ema = (picture(name, sample.ARTIFACT_SHAPE) for name in ("gt", "sr", "ema"))
+    expected = reference["artifact/map"]
+    assert np.abs(artifact_map(gt, sr, ema).numpy() - expected).max() <= 1e-5 * expected.max()
+    assert_equal(sr, ArtifactLoss()(sr, gt, ema), recorded(reference, "artifact"), 1e-5)
+
+
+def test_the_artifact_map_is_zero_where_the_average_is_worse():
+    gt, sr = picture("gt", (1, 3, 16, 16)), picture("sr", (1, 3, 16, 16))
+    assert (artifact_map(gt, sr, 1 - gt).numpy() == 0).mean() > 0.8
+    assert (artifact_map(gt, sr, gt) > 0).all()
+
+
+def test_flat_and_perfect_pictures_have_finite_gradients():
+    gt = paddle.zeros([1, 3, 16, 16])
+    for level in (0.0, 0.25):  # perfect; wrong by the same amount everywhere, so that all variances are zero
+        sr = paddle.full([1, 3, 16, 16], level)
+        sr.stop_gradient = False
+        (ArtifactLoss()(sr, gt, gt) + CharbonnierLoss()(sr, gt)).backward()
+        assert np.isfinite(sr.grad.numpy()).all()
+
+
+def test_unknown_kinds_are_refused():
+    x = paddle.zeros([1, 1, 2, 2])
+    with pytest.raises(ValueError, match="gan_type 'r1'"):
+        GANLoss("r1")(x, True)
+    with pytest.raises(ValueError, match="reduction 'average'"):
+        L1Loss(reduction="average")(x, x)

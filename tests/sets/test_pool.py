@@ -1,0 +1,80 @@
+"""The pair pool keeps pairs together, gives back each one once, and resumes where it was."""
+
+import numpy as np
+import paddle
+import pytest
+
+from realesrgan_paddle.data.loading.pair_pool import PairPool
+from realesrgan_paddle.utils.errors import UserError
+
+pytestmark = pytest.mark.paddle
+
+
+def pairs(start: int, count: int = 2) -> tuple[paddle.Tensor, paddle.Tensor]:
+    """Return (gt, lq) whose pixels say which pair they belong to."""
+    number = paddle.arange(start, start + count, dtype="float32").reshape([-1, 1, 1, 1])
+    return number.expand([count, 3, 4, 4]) + 0.5, number.expand([count, 3, 2, 2])
+
+
+def numbers(gt: paddle.Tensor, lq: paddle.Tensor) -> list[int]:
+    np.testing.assert_array_equal(gt[:, 0, 0, 0].numpy() - 0.5, lq[:, 0, 0, 0].numpy())
+    return lq[:, 0, 0, 0].numpy().astype(int).tolist()
+
+
+def step(pool: PairPool, iteration: int) -> list[int]:
+    return numbers(*pool.exchange(*pairs(2 * iteration), np.random.default_rng([0, iteration])))
+
+
+def test_fills_first_then_mixes():
+    pool = PairPool(6)
+    assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    out = [step(pool, i) for i in range(3, 40)]
+    seen = [number for batch in out for number in batch]
+    assert len(set(seen)) == len(seen)  # what came out has left the pool
+    assert out != [[2 * i, 2 * i + 1] for i in range(3, 40)]
+    inside = pool.state()["lq"][:, 0, 0, 0].astype(int).tolist()
+    assert sorted(seen + inside) == list(range(80))  # and nothing is lost
+
+
+def test_any_size_fills_to_the_last_place():
+    pool = PairPool(5)
+    out = [number for i in range(30) for number in step(pool, i)]
+    assert out[:6] == list(range(6))
+    assert len(set(out[6:])) == len(out[6:]) and out[6:] != list(range(6, 60))
+    assert len(pool.state()["lq"]) == 5
+
+
+@pytest.mark.parametrize("k", [0, 2, 10])
+def test_resumes(k: int):
+    straight, resumed = PairPool(6), PairPool(6)
+    expected = [step(straight, i) for i in range(16)][k:]
+    before = PairPool(6)
+    for i in range(k):
+        step(before, i)
+    resumed.load_state(before.state(), gt_size=4)
+    assert [step(resumed, i) for i in range(k, 16)] == expected
+
+
+def test_keeps_its_own_copy():
+    pool = PairPool(2)
+    gt, lq = pairs(0)
+    pool.exchange(gt, lq, np.random.default_rng(0))
+    gt.fill_(9.0)
+    lq.fill_(9.0)
+    assert sorted(pool.state()["lq"][:, 0, 0, 0].tolist()) == [0, 1]
+
+
+def test_size_zero_is_no_pool():
+    pool = PairPool(0)
+    assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
+    assert pool.state() == {}
+
+
+def test_refuses_what_does_not_fit():
+    pool = PairPool(6)
+    for i in range(3):
+        step(pool, i)
+    with pytest.raises(UserError, match="queue_size: 4 is smaller than the 6 pairs"):
+        PairPool(4).load_state(pool.state(), gt_size=4)
+    with pytest.raises(UserError, match=r"gt_size: 64.*set it to 4"):
+        PairPool(6).load_state(pool.state(), gt_size=64)

@@ -1,0 +1,68 @@
+"""The moving average of the weights."""
+
+import numpy as np
+import paddle
+import pytest
+
+from realesrgan_paddle.models.networks.build import build
+from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.step.ema import EMA
+
+pytestmark = pytest.mark.paddle
+
+SPEC = SRVGGNetCompactSpec(num_feat=4, num_conv=1)
+
+
+def test_the_average_equals_its_closed_form():
+    """After n updates: decay^n w_0 + (1 - decay) * sum over k of decay^(n - k) w_k."""
+    network, decay, n = build(SPEC), 0.9, 12
+    history = [{name: p.numpy() for name, p in network.named_parameters()}]
+    ema = EMA(network, decay)
+    for step in range(n):
+        for parameter in network.parameters():
+            parameter.set_value(parameter + np.float32(np.sin(step)))
+        ema.update(network)
+        history.append({name: p.numpy() for name, p in network.named_parameters()})
+    for name, average in ema.layer.named_parameters():
+        terms = sum(decay ** (n - k) * history[k][name].astype(np.float64) for k in range(1, n + 1))
+        expected = decay**n * history[0][name] + (1 - decay) * terms
+        np.testing.assert_allclose(average.numpy(), expected, atol=1e-6)
+        assert np.abs(expected - history[-1][name]).max() > 0.1  # it lags behind
+
+
+def test_buffers_are_copied():
+    discriminator = build(UNetDiscriminatorSNSpec(num_feat=4))
+    ema = EMA(discriminator, 0.999)
+    discriminator(paddle.rand([1, 3, 16, 16]))  # moves u and v
+    assert not np.array_equal(ema.layer.conv1.weight_u.numpy(), discriminator.conv1.weight_u.numpy())
+    ema.update(discriminator)
+    for name, buffer in discriminator.named_buffers():
+        assert np.array_equal(dict(ema.layer.named_buffers())[name].numpy(), buffer.numpy())
+
+
+def test_the_average_is_apart_from_the_network():
+    network = build(SPEC)
+    ema = EMA(network, 0.5)
+    x = paddle.rand([1, 3, 6, 5])
+    before = ema(x)
+    assert before.stop_gradient
+    assert not ema.layer.training
+    assert network.training
+    network(x).sum().backward()
+    paddle.optimizer.SGD(0.1, parameters=network.parameters()).step()
+    assert np.array_equal(ema(x).numpy(), before.numpy())
+    assert all(parameter.stop_gradient for parameter in ema.layer.parameters())
+    assert not any(parameter.stop_gradient for parameter in network.parameters())
+
+
+def test_decay_zero_is_a_copy():
+    network = build(SPEC)
+    ema = EMA(build(SPEC), 0)
+    ema.update(network)
+    for name, average in ema.layer.named_parameters():
+        np.testing.assert_allclose(average.numpy(), dict(network.named_parameters())[name].numpy(), atol=1e-7)
+
+
+def test_a_decay_outside_its_range_is_refused():
+    with pytest.raises(ValueError, match=r"1\.5"):
+        EMA(build(SPEC), 1.5)

@@ -1,0 +1,108 @@
+"""State files: whole or refused by name; what a full disk and a killed process leave."""
+
+import errno
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realesrgan_paddle.utils.atomic import atomic_path, remove_leftovers
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.runlog.training_state import TrainingState, load_newest_state, load_state, save_state
+from realesrgan_paddle.utils.weights.writer import write_pdparams
+
+
+def state(iteration: int, size: int = 40) -> TrainingState:
+    parts = {"generator": {"a": np.arange(size, dtype=np.float32) + iteration, "b": np.ones((2, 3), np.int64)}}
+    return TrainingState(iteration, parts, {"run": {"saved": [iteration]}})
+
+
+def assert_same(found: TrainingState, expected: TrainingState) -> None:
+    assert (found.iteration, found.record) == (expected.iteration, expected.record)
+    for name, array in expected.parts["generator"].items():
+        np.testing.assert_array_equal(found.parts["generator"][name], array)
+
+
+def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
+    file = tmp_path / "7.state"
+    save_state(file, state(7))
+    whole = file.read_bytes()
+    refused = 0
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1 << position % 8
+        file.write_bytes(damaged)
+        try:
+            assert_same(load_state(file), state(7))  # the spaces that pad the header mean nothing
+        except UserError as error:
+            assert str(error).startswith(f"{file}: ")
+            refused += 1
+    assert refused > 0.95 * len(whole)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:100], lambda b: b"", lambda b: b"<html>" + b])
+def test_the_newest_whole_state_is_taken_and_the_others_named(tmp_path, damage):
+    for iteration in (2, 10, 9):
+        save_state(tmp_path / f"{iteration}.state", state(iteration))
+    newest = tmp_path / "10.state"
+    newest.write_bytes(damage(newest.read_bytes()))
+    found, problems = load_newest_state(tmp_path)
+    assert_same(found, state(9))
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{newest}: ")
+
+
+def test_all_states_damaged_is_an_error_and_none_is_not(tmp_path):
+    assert load_newest_state(tmp_path / "missing") == (None, [])
+    for iteration in (1, 2):
+        (tmp_path / f"{iteration}.state").write_bytes(b"no state")
+    with pytest.raises(UserError, match=r"2\.state: .* \(and 1 older\); restore one"):
+        load_newest_state(tmp_path)
+
+
+@pytest.fixture
+def full_disk():
+    """A file system of 256 KiB."""
+    with tempfile.TemporaryDirectory() as name:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", name]
+        try:
+            subprocess.run(mount, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("only root may mount a small file system")
+        try:
+            yield Path(name)
+        finally:
+            subprocess.run(["umount", name], check=True)
+
+
+def test_a_full_disk_keeps_the_old_file_and_no_other(full_disk):
+    save_state(full_disk / "1.state", state(1))
+    write_pdparams(full_disk / "a.pdparams", {"params": {"w": np.ones(3)}})
+    before = (full_disk / "a.pdparams").read_bytes()
+    with pytest.raises(OSError, match="No space left on device") as error:
+        save_state(full_disk / "1.state", state(2, 10**6))
+    assert error.value.filename == str(full_disk / "1.state")
+    with pytest.raises(OSError, match="No space left on device") as error:
+        write_pdparams(full_disk / "a.pdparams", {"params": {"w": np.ones(10**6)}})
+    assert error.value.errno == errno.ENOSPC
+    assert error.value.filename == str(full_disk / "a.pdparams")
+    assert_same(load_state(full_disk / "1.state"), state(1))
+    assert (full_disk / "a.pdparams").read_bytes() == before
+    assert sorted(p.name for p in full_disk.iterdir()) == ["1.state", "a.pdparams"]
+
+
+def test_only_temporary_files_of_ours_are_removed(tmp_path):
+    mine = [".hidden", ".notes.tmp", "a.tmp", ".a-12345678.tmp2", ".swap.swp", ".a-1234567.tmp.png"]
+    for name in mine:
+        (tmp_path / "models" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "models" / name).touch()
+    left = []
+    for name in ("net_g_5.pdparams", "5.state", "x" * 90, "metrics.jsonl"):
+        with atomic_path(tmp_path / "models" / name) as temporary:
+            left.append(temporary)
+    for path in left:
+        path.touch()
+    assert sorted(remove_leftovers(tmp_path)) == sorted(left)
+    assert {p.name for p in (tmp_path / "models").iterdir() if p.name.startswith((".", "a."))} == set(mine)

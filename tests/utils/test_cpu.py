@@ -1,0 +1,51 @@
+"""What a command sets up before it loads Paddle."""
+
+import os
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+from realesrgan_paddle.utils.machine import cpu
+
+PROGRAM = """
+from realesrgan_paddle.utils.machine.cpu import keep_freed_memory
+from pathlib import Path
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+keep_freed_memory()
+before = resident()
+block = bytearray(b"x") * 2**26
+del block
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's allocator is told")
+@pytest.mark.parametrize(("variables", "keeps"), [({}, True), ({"MALLOC_TOP_PAD_": "0"}, False)])
+def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variables, keeps):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")} | variables
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    assert (int(done.stdout) > 2**25) == keeps
+
+
+@pytest.mark.parametrize(
+    ("variables", "threads"),
+    [
+        ({}, "8"),
+        ({"OMP_NUM_THREADS": "1"}, "1"),
+        ({"PADDLE_LOCAL_SIZE": "2"}, "4"),
+        ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "1"}, "4"),  # as Paddle's launcher hands it on
+        ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "3"}, "3"),
+        ({"PADDLE_LOCAL_SIZE": "16"}, "1"),
+    ],
+)
+def test_processes_of_one_machine_share_its_cores(monkeypatch, variables, threads):
+    monkeypatch.setattr(os, "environ", variables.copy())
+    monkeypatch.setattr(cpu, "core_count", lambda: 8)
+    monkeypatch.setitem(sys.modules, "paddle", ModuleType("paddle"))  # only the environment is of interest
+    cpu.start_paddle()
+    assert os.environ["OMP_NUM_THREADS"] == threads

@@ -1,0 +1,250 @@
+"""Downloads from a server on loopback: whole, broken, refused, hostile."""
+
+import hashlib
+import http.server
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from realesrgan_paddle.utils.downloads.http import download
+from realesrgan_paddle.utils.errors import UserError
+
+CONTENT = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SIZE = len(CONTENT)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT and notes what was asked; its attributes make it misbehave."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/weights.pth"
+        self.asked: list[str | None] = []  # the Range header of each request
+        self.content = CONTENT
+        self.content_type = "application/octet-stream"
+        self.status = 200
+        self.redirect: str | None = None
+        self.takes_ranges = True
+        self.range_shift = 0
+        self.breaks_after = SIZE  # bytes of one answer
+        self.pause = 0.0
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        server, wanted = self.server, self.headers["Range"]
+        server.asked.append(wanted)
+        time.sleep(server.pause)
+        if server.redirect or server.status != 200:
+            self.send_response(302 if server.redirect else server.status)
+            self.send_header("Location", server.redirect or "")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.takes_ranges else 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start + server.range_shift}-{SIZE - 1}/{SIZE}")
+        self.send_header("Content-Length", str(len(server.content) - start))
+        self.send_header("Content-Type", server.content_type)
+        self.end_headers()
+        self.wfile.write(server.content[start : start + server.breaks_after])
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "new" / "weights.pth"
+
+
+def part_of(path: Path, content: bytes | None = None) -> Path:
+    part = path.with_name(f"{path.name}.part")
+    if content is not None:
+        part.parent.mkdir(exist_ok=True)
+        part.write_bytes(content)
+    return part
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.name[0] != ".")
+
+
+def refused(server: Server, path: Path, sha256: str = SHA256) -> str:
+    """Return the message with which a download fails; it is one line, and no file got its name."""
+    with pytest.raises(UserError) as caught:
+        download(server.url, path, sha256, SIZE)
+    assert "\n" not in str(caught.value)
+    assert not path.exists()
+    return str(caught.value)
+
+
+def test_a_file_arrives_whole_and_is_not_asked_for_twice(server, path):
+    assert download(server.url, path, SHA256.upper(), SIZE) == path
+    download(server.url, path, SHA256.upper(), SIZE)
+    assert path.read_bytes() == CONTENT
+    assert visible(path.parent) == ["weights.pth"]
+    assert server.asked == [None]
+
+
+def test_another_file_of_that_name_stays(server, path):
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"weights.pth: is not http.*expected"):
+        download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == b"mine"
+    assert server.asked == []
+
+
+def test_a_download_goes_on_where_it_stopped(server, path):
+    part_of(path, CONTENT[:1000])
+    download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == ["bytes=1000-"]
+
+
+def test_a_complete_part_needs_no_server(server, path):
+    part_of(path, CONTENT)
+    download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == []
+
+
+def test_a_server_without_ranges_starts_over(server, path):
+    server.takes_ranges = False
+    part_of(path, CONTENT[:1000])
+    download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_part_that_is_too_long_is_dropped(server, path):
+    part_of(path, CONTENT + b"more")
+    download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == [None]
+
+
+def test_a_connection_that_breaks_is_taken_up_again(server, path):
+    server.breaks_after = 40_000
+    download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == [None, "bytes=40000-", "bytes=80000-"]
+
+
+def test_a_truncated_download_is_kept_for_the_next_run(server, path):
+    server.breaks_after = 10
+    assert f"broke off at 50 of {SIZE:,} bytes; run again" in refused(server, path)
+    assert part_of(path).read_bytes() == CONTENT[:50]
+    server.breaks_after = SIZE
+    download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_wrong_hash_deletes_the_part_alone_and_names_both_hashes(server, path):
+    part_of(path, b"not the beginning of the file")
+    (path.parent / "other.pth").write_bytes(b"mine")
+    message = refused(server, path)
+    assert SHA256 in message
+    assert hashlib.sha256(b"not the beginning of the file" + CONTENT[29:]).hexdigest() in message
+    assert visible(path.parent) == ["other.pth"]
+    download(server.url, path, SHA256, SIZE)
+    assert path.read_bytes() == CONTENT
+
+
+def test_other_bytes_of_the_right_size_are_refused(server, path):
+    server.content = CONTENT[::-1]
+    assert "expected" in refused(server, path)
+    assert visible(path.parent) == []
+
+
+def test_a_refused_range_starts_over_instead_of_failing_for_ever(server, path):
+    part_of(path, CONTENT[:1000])
+    server.status = 416
+    assert "416" in refused(server, path)
+    assert server.asked == ["bytes=1000-", None]
+    assert visible(path.parent) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("status", 404, "the server answers 404 Not Found"),
+        ("status", 503, "the server answers 503"),
+        ("content_type", "text/html; charset=utf-8", "HTML page"),
+        ("content", CONTENT[:-1], f"the server has {SIZE - 1:,} bytes, expected {SIZE:,}"),
+        ("content", CONTENT + b"x", f"the server has {SIZE + 1:,} bytes, expected {SIZE:,}"),
+        ("redirect", "file:///etc/passwd", "not allowed"),
+        ("redirect", "ftp://127.0.0.1/weights.pth", "not reachable (unknown url type: ftp)"),
+    ],
+)
+def test_what_is_not_the_file_is_named(server, path, name, value, message):
+    setattr(server, name, value)
+    assert message in refused(server, path)
+    assert visible(path.parent) == []
+
+
+def test_another_part_than_asked_for_is_refused(server, path):
+    part_of(path, CONTENT[:1000])
+    server.range_shift = 8
+    assert "another part of the file" in refused(server, path)
+    assert part_of(path).read_bytes() == CONTENT[:1000]
+
+
+def test_no_network_is_said(path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/weights.pth"
+        with pytest.raises(UserError, match=r"weights.pth: not reachable \(.*refused.*\); check the network"):
+            download(url, path, SHA256, SIZE)
+    assert visible(path.parent) == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "data:,x", "weights.pth", "http://[x"])
+def test_only_web_addresses_are_fetched(path, url):
+    with pytest.raises(UserError):
+        download(url, path, SHA256, SIZE)
+    assert not path.exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_said(server, path):
+    path.parent.mkdir()
+    part_of(path).symlink_to("/dev/full")
+    assert "weights.pth.part: cannot be written (No space left on device)" in refused(server, path)
+
+
+def test_of_two_processes_one_fetches_and_the_other_waits(server, path):
+    server.pause = 0.5
+    program = (
+        "import sys; from realesrgan_paddle.utils.downloads.http import download; "
+        "download(*sys.argv[1:4], int(sys.argv[4]))"
+    )
+    command = [sys.executable, "-c", program, server.url, str(path), SHA256, str(SIZE)]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    assert path.read_bytes() == CONTENT
+    assert server.asked == [None]

@@ -1,0 +1,240 @@
+"""The before/after sheet and page, with plain functions in place of networks."""
+
+import base64
+import re
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+
+from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.tools import compare as tool
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.report.panels import Crop, most_detailed
+
+
+def nearest(scale):
+    return Upscaler(lambda x: x.repeat(scale, axis=2).repeat(scale, axis=3), scale)
+
+
+class Elements(HTMLParser):
+    """All start tags of a page with their attributes, and its text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def pictures(self):
+        """{label: RGB} of the first row's panels."""
+        found = {}
+        for tag, attributes in self.tags:
+            if tag == "img" and "src" in attributes:
+                head, data = attributes["src"].split(",")
+                assert head == "data:image/png;base64"
+                image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+                found.setdefault(attributes["alt"], image[..., ::-1])
+        return found
+
+
+@pytest.fixture
+def work(tmp_path):
+    """Folders lq (3 images of 20x30) and gt (their double, by repeating pixels)."""
+    draw = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        lq = draw.integers(0, 256, (20, 30, 3), np.uint8)
+        write_image(tmp_path / f"lq/{name}.png", lq)
+        write_image(tmp_path / f"gt/{name}.png", lq.repeat(2, 0).repeat(2, 1))
+    return tmp_path
+
+
+def inputs(work):
+    return sorted((work / "lq").iterdir())
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(work):
+    done = compare(
+        inputs(work),
+        {"<released>": nearest(2), "fine": nearest(2)},
+        work / "out",
+        gt=work / "gt",
+        crop=Crop(3, 4, 12, 8),
+    )
+    text = done.page.read_text(encoding="utf-8")
+    assert done.page == work / "out/index.html"
+    assert "http" not in text
+    assert "<link" not in text
+    assert "url(" not in text
+    page = Elements(text)
+    pictures = page.pictures()
+    assert list(pictures) == ["input", "bicubic", "<released>", "fine", "ground truth"]
+    lq = read_image(work / "lq/a.png")[4:12, 3:15]
+    for label in ("input", "<released>", "fine", "ground truth"):
+        assert (pictures[label] == lq.repeat(2, 0).repeat(2, 1)).all(), label
+    assert pictures["bicubic"].shape == (16, 24, 3)
+    assert "a.png, 12x8 pixels at (3, 4)" in page.text
+    chosen = [attributes for tag, attributes in page.tags if tag == "option" and "selected" in attributes]
+    assert len(chosen) == 2
+    assert re.findall(r"<option selected>(.*?)</option>", text) == ["&lt;released&gt;", "fine"]
+
+
+def test_figures_are_those_of_the_images(work):
+    done = compare(
+        inputs(work), {"right": nearest(2), "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2)}, work, gt=work / "gt"
+    )
+    means = {mean.label: mean for mean in done.means}
+    assert list(means) == ["bicubic", "right", "wrong"]
+    assert means["right"].values["psnr"] == float("inf")
+    assert means["right"].values["ssim"] == pytest.approx(1)
+    assert means["wrong"].values["psnr"] < means["bicubic"].values["psnr"] < 40
+    page = Elements(done.page.read_text(encoding="utf-8")).text
+    assert "inf" in page
+    assert f"{means['wrong'].values['psnr']:.2f}" in page
+    assert done.remark.startswith("3 images; PSNR and SSIM of the Y channel")
+
+
+@pytest.mark.paddle
+def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
+    from realesrgan_paddle.run import available_metrics as metrics
+
+    far = {"calculate_lpips": 0.25, "calculate_dists": 0.125}
+    monkeypatch.setattr(
+        metrics, "open_metric", lambda options: lambda sr, gt: far[options.type] * float((sr != gt).any())
+    )
+    networks = {"right": nearest(2), "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2)}
+    done = compare(inputs(work), networks, work, gt=work / "gt", metrics=["dists", "psnr", "lpips"])
+    means = {mean.label: mean for mean in done.means}
+    assert list(means["right"].values) == ["dists", "psnr", "lpips"]
+    assert str(means["wrong"]).startswith("0.1250 DISTS, ")
+    assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS")
+    page = done.page.read_text(encoding="utf-8")
+    assert "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th>" in page
+    assert '<td>right</td><td class="best">0.0000</td><td class="best">inf</td><td class="best">0.0000</td>' in page
+    assert "PSNR of the Y channel, DISTS (lower is better) and LPIPS (lower is better) of RGB" in done.remark
+    assert str(done).splitlines()[3] == f"  wrong            {means['wrong']}"
+
+    assert usual_metrics() == (["psnr", "ssim"], ["LPIPS is left out: calculate_lpips: tests fetch nothing"])
+
+
+def test_without_ground_truth_nothing_is_measured(work):
+    done = compare(inputs(work), {"one": nearest(2)}, work / "out")
+    assert not done.means
+    assert "nothing is measured" in done.remark
+    page = Elements(done.page.read_text(encoding="utf-8"))
+    assert "table" not in [tag for tag, _ in page.tags]
+    assert "ground truth" not in page.pictures()
+
+
+def test_some_ground_truths_may_be_missing(work):
+    (work / "gt/a.png").unlink()
+    done = compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt")
+    assert done.means[1].values["psnr"] == float("inf")
+    assert "means over the 2 with a ground truth" in done.remark
+    assert "<option>ground truth</option>" not in done.page.read_text(encoding="utf-8")
+
+
+def test_the_sheet_shows_the_panels_side_by_side(work):
+    done = compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt", crop=Crop(0, 0, 20, 10))
+    sheet = read_image(done.sheet)
+    lq = read_image(work / "lq/b.png")[:10, :20].repeat(2, 0).repeat(2, 1)
+    found = [np.abs(sheet[y : y + 20, 12:52].astype(int) - lq).max() == 0 for y in range(sheet.shape[0] - 20)]
+    assert sum(found) == 1, "the input of the second row stands once at the left"
+    assert sheet.shape[1] == 12 + 4 * (40 + 12)
+
+
+def test_networks_of_two_scales_meet_at_the_larger(work):
+    done = compare(inputs(work)[:1], {"x1": nearest(1), "x2": nearest(2)}, work / "out", gt=work / "gt/a.png")
+    pictures = Elements(done.page.read_text(encoding="utf-8")).pictures()
+    assert len({picture.shape for picture in pictures.values()}) == 1
+    assert done.means[2].values["psnr"] == float("inf")
+
+
+def test_a_ground_truth_may_be_a_rest_larger(work):
+    for path in (work / "gt").iterdir():
+        write_image(path, np.pad(read_image(path), ((0, 1), (0, 1), (0, 0))))
+    assert compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt").means[1].values["psnr"] == float(
+        "inf"
+    )
+
+
+def test_rows_are_limited_and_spread(work):
+    page = Elements(
+        compare(inputs(work), {"one": nearest(2)}, work, crop_size=8, crops=1, most_rows=2).page.read_text()
+    )
+    assert page.text.count("8x8 pixels at") == 2
+    assert "a.png" in page.text
+    assert "b.png" in page.text
+    page = Elements(compare(inputs(work), {"one": nearest(2)}, work, crop_size=8, crops=3).page.read_text())
+    assert page.text.count("a.png, 8x8 pixels at") == 3
+
+
+def test_what_does_not_fit_is_named(work):
+    networks = {"one": nearest(2)}
+    with pytest.raises(UserError, match=r"gt/a.png: 60x40 pixels are not 3 times the 30x20 of .*lq/a.png"):
+        compare(inputs(work), {"one": nearest(3)}, work / "out", gt=work / "gt")
+    with pytest.raises(UserError, match=r"lq/a.png: has 30x20 pixels"):
+        compare(inputs(work), networks, work / "out", crop=Crop(25, 0, 6, 6))
+    (work / "other").mkdir()
+    with pytest.raises(UserError, match=r"no image here is named as an input is, such as a.png"):
+        compare(inputs(work), networks, work / "out", gt=work / "other")
+    (work / "lq/d.png").write_text("no image")
+    with pytest.raises(UserError, match=r"d.png: not a readable image"):
+        compare(inputs(work), networks, work / "out")
+    assert not (work / "out").exists()
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(UserError, match="cannot be named 'bicubic'"):
+        load_upscalers([("bicubic", "x.pdparams")])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--models", "infer"], "'infer' is not NAME=MODEL"),
+        (["--models", "a=b", "--crop", "1,2,3"], "'1,2,3' is not X,Y,W,H"),
+        (["--models", "a=b", "--crop", "1,-2,4,5"], "is not X,Y,W,H"),
+        (["--models", "a=b", "--crop", "1,2,0,5"], "is not X,Y,W,H"),
+        (["--models", "a=b", "--crop", "x,2,3,5"], "is not X,Y,W,H"),
+    ],
+)
+def test_wrong_flags_are_named(work, capsys, flags, message):
+    with pytest.raises(SystemExit) as stop:
+        tool.main(["--input", str(work / "lq"), *flags])
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_crops_go_where_the_detail_is():
+    image = np.full((60, 90, 3), 120, np.uint8)
+    image[10:26, 60:76] = np.random.default_rng(0).integers(0, 256, (16, 16, 3))
+    image[40:50, 4:14] = np.random.default_rng(1).integers(90, 150, (10, 10, 3))
+    first, second = most_detailed(image, 16, 2)
+    assert abs(first.x - 60) <= 2
+    assert abs(first.y - 10) <= 2
+    assert second.x <= 6
+    assert 34 <= second.y <= 44
+
+
+def test_crops_do_not_overlap_and_stay_inside():
+    image = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+    seen = np.zeros((40, 70), int)
+    crops = most_detailed(image, 16, 20)
+    assert len(crops) > 2
+    for crop in crops:
+        assert crop.of(seen).shape == (16, 16)
+        crop.of(seen)[...] += 1
+    assert seen.max() == 1
+
+
+def test_of_a_small_image_the_crop_is_all():
+    assert most_detailed(np.zeros((5, 9, 3), np.uint8), 96, 3) == [Crop(0, 0, 9, 5)]

@@ -1,0 +1,1 @@
+"""Files from the network, each checked by its sha256."""

@@ -1,0 +1,1 @@
+"""The machine: processors, memory, devices, and the processes of one training."""

@@ -1,0 +1,1 @@
+"""Operators that call the oneDNN library inside the Paddle wheel."""

@@ -1,0 +1,1 @@
+"""Sheets, pages and plots for people to look at."""

@@ -1,0 +1,1 @@
+"""Reading and writing weight files of every framework, without any of them."""
