@@ -6,7 +6,11 @@ from pathlib import Path
 STAGES = (
     "USM",
     "blur 21x21",
-    *(f"resize {mode} x{factor}" for mode in ("area", "bilinear", "bicubic") for factor in (0.5, 1.3)),
+    *(
+        f"resize {mode} x{factor}"
+        for mode in ("area", "bilinear", "bicubic")
+        for factor in (0.5, 1.3)
+    ),
     "gaussian noise",
     "poisson noise",
     "JPEG",
@@ -24,9 +28,10 @@ QUALITY = (30.0, 95.0)
 def arguments() -> argparse.Namespace:
     """Return what the process was asked to measure.
 
-    `folder` has `input.npz`, with the float32 batch `gt` (N, 3, H, W) and its `kernels` (3, N, 21, 21), and
-    `options.json`. Torch's process writes the draws of each of `rounds` runs of a chain there (`draws.json`), and
-    what came of the first, and the noise in it (`result.npz`).
+    `folder` has `input.npz`, with the float32 batch `gt` (N, 3, H, W) and its `kernels`
+    (3, N, 21, 21), and `options.json`. Torch's process writes the draws of each of
+    `rounds` runs of a chain there (`draws.json`), and what came of the first, and the
+    noise in it (`result.npz`).
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", choices=[*STAGES, *CHAINS], required=True)

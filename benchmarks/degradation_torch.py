@@ -12,7 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from degradation_cases import CHAINS, POISSON_SCALE, QUALITY, SIGMA, arguments, resize_case
+from degradation_cases import (
+    CHAINS,
+    POISSON_SCALE,
+    QUALITY,
+    SIGMA,
+    arguments,
+    resize_case,
+)
 from step_cases import serve
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,7 +31,9 @@ from record_degradation import Log, load_references, read_draws
 Arrays = dict[str, np.ndarray]
 
 
-def stage(case: str, gt: Tensor, kernel: Tensor, references: tuple) -> tuple[Callable[[], Tensor], Arrays]:
+def stage(
+    case: str, gt: Tensor, kernel: Tensor, references: tuple
+) -> tuple[Callable[[], Tensor], Arrays]:
     """Return what computes one stage of the degradation, and what comes of it with its noise."""
     degradations, diffjpeg, images, _ = references
     gray = (torch.arange(len(gt)) % 2).float()
@@ -36,11 +45,24 @@ def stage(case: str, gt: Tensor, kernel: Tensor, references: tuple) -> tuple[Cal
         mode, factor = resize_case(case)
         step = partial(F.interpolate, gt, scale_factor=factor, mode=mode)
     elif case == "gaussian noise":
-        step = partial(degradations.add_gaussian_noise_pt, gt, torch.full([len(gt)], SIGMA), gray_noise=gray)
+        step = partial(
+            degradations.add_gaussian_noise_pt,
+            gt,
+            torch.full([len(gt)], SIGMA),
+            gray_noise=gray,
+        )
     elif case == "poisson noise":
-        step = partial(degradations.add_poisson_noise_pt, gt, torch.full([len(gt)], POISSON_SCALE), gray_noise=gray)
+        step = partial(
+            degradations.add_poisson_noise_pt,
+            gt,
+            torch.full([len(gt)], POISSON_SCALE),
+            gray_noise=gray,
+        )
     else:
-        jpeg, quality = diffjpeg.DiffJPEG(differentiable=False), torch.linspace(*QUALITY, len(gt))
+        jpeg, quality = (
+            diffjpeg.DiffJPEG(differentiable=False),
+            torch.linspace(*QUALITY, len(gt)),
+        )
         step = lambda: jpeg(gt, quality=quality.clone())  # noqa: E731  (it changes the qualities that it is given)
     log = Log()
     result = {"result": step().numpy()}
@@ -60,13 +82,21 @@ def chain(
     _, _, images, real_esrgan = references
     record_degradation.OPTIONS = options
     size = options["gt_size"]
-    real_esrgan.paired_random_crop = lambda gts, lq, *_: ([gt[:, :, :size, :size] for gt in gts], lq)
+    real_esrgan.paired_random_crop = lambda gts, lq, *_: (
+        [gt[:, :, :size, :size] for gt in gts],
+        lq,
+    )
     jpeg, usm = real_esrgan.DiffJPEG(differentiable=False), images.USMSharp()
-    run = types.SimpleNamespace(is_train=True, opt=options, device="cpu", _dequeue_and_enqueue=lambda: None)
+    run = types.SimpleNamespace(
+        is_train=True, opt=options, device="cpu", _dequeue_and_enqueue=lambda: None
+    )
     run.usm_sharpener = usm if options["sharpen"] else lambda image: image
     # On the CPU its result is laid out in a way that the blur after it cannot view.
     run.jpeger = lambda image, quality: jpeg(image, quality).contiguous()
-    data = {"gt": gt, **dict(zip(("kernel1", "kernel2", "sinc_kernel"), kernels, strict=True))}
+    data = {
+        "gt": gt,
+        **dict(zip(("kernel1", "kernel2", "sinc_kernel"), kernels, strict=True)),
+    }
 
     def feed(seed: int) -> np.ndarray:
         random.seed(seed)
@@ -105,7 +135,13 @@ def main() -> None:
     given = np.load(args.folder / "input.npz")
     gt, kernels = torch.from_numpy(given["gt"]), torch.from_numpy(given["kernels"])
     if args.case in CHAINS:
-        step, result = chain(args, json.loads((args.folder / "options.json").read_text()), gt, kernels, references)
+        step, result = chain(
+            args,
+            json.loads((args.folder / "options.json").read_text()),
+            gt,
+            kernels,
+            references,
+        )
     else:
         step, result = stage(args.case, gt, kernels[0], references)
     np.savez(args.folder / "result.npz", **result)

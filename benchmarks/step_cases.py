@@ -27,7 +27,13 @@ CASES = {
     "GAN step, SRVGGNetCompact, 64x64 to 256x256": Case("gan", 16, 64, True),
 }
 VGG_CHANNELS = (3, 64, 64, 128, 128, *[256] * 4, *[512] * 8)
-VGG_LAYER_WEIGHTS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}
+VGG_LAYER_WEIGHTS = {
+    "conv1_2": 0.1,
+    "conv2_2": 0.1,
+    "conv3_4": 1.0,
+    "conv4_4": 1.0,
+    "conv5_4": 1.0,
+}
 
 
 def arguments() -> argparse.Namespace:

@@ -15,9 +15,16 @@ def one_network(case: Case, batch: int, ops: object) -> Callable[[], None]:
     import paddle
 
     from realesrgan_paddle.models.networks.build import build
-    from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+    from realesrgan_paddle.models.networks.specs import (
+        RRDBNetSpec,
+        SRVGGNetCompactSpec,
+        UNetDiscriminatorSNSpec,
+    )
 
-    specs = {"rrdbnet": RRDBNetSpec(num_block=case.blocks or 1), "srvgg": SRVGGNetCompactSpec()}
+    specs = {
+        "rrdbnet": RRDBNetSpec(num_block=case.blocks or 1),
+        "srvgg": SRVGGNetCompactSpec(),
+    }
     network = build(specs.get(case.network, UNetDiscriminatorSNSpec()))
     network.ops = ops
     adam = paddle.optimizer.Adam(learning_rate=1e-4, parameters=network.parameters())
@@ -40,33 +47,51 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     from realesrgan_paddle.loss.pixel import L1Loss
     from realesrgan_paddle.loss.vgg import VGG19
     from realesrgan_paddle.models.networks.build import build
-    from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+    from realesrgan_paddle.models.networks.specs import (
+        SRVGGNetCompactSpec,
+        UNetDiscriminatorSNSpec,
+    )
     from realesrgan_paddle.models.step.batch import Batch
     from realesrgan_paddle.models.step.ema import EMA
     from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
     from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 
-    generator, discriminator = build(SRVGGNetCompactSpec()), build(UNetDiscriminatorSNSpec())
+    generator, discriminator = (
+        build(SRVGGNetCompactSpec()),
+        build(UNetDiscriminatorSNSpec()),
+    )
     generator.ops = discriminator.ops = ops
     random = np.random.default_rng(0)
     weights = {
-        name: (random.standard_normal((out, in_ch, 3, 3), np.float32) / np.float32(3 * in_ch**0.5), np.zeros(out, "f"))
+        name: (
+            random.standard_normal((out, in_ch, 3, 3), np.float32)
+            / np.float32(3 * in_ch**0.5),
+            np.zeros(out, "f"),
+        )
         for name, (in_ch, out) in zip(VGG19_LAYERS, pairwise(VGG_CHANNELS), strict=True)
     }
     vgg = VGG19(weights, list(VGG_LAYER_WEIGHTS), ops=ops)
     take = GANStep(
         generator=generator,
         ema=EMA(generator, 0.999),
-        losses=ReferenceLosses(pixel=L1Loss(), perceptual=PerceptualLoss(VGG_LAYER_WEIGHTS, vgg)),
-        optimizer_g=paddle.optimizer.Adam(learning_rate=1e-4, parameters=generator.parameters()),
+        losses=ReferenceLosses(
+            pixel=L1Loss(), perceptual=PerceptualLoss(VGG_LAYER_WEIGHTS, vgg)
+        ),
+        optimizer_g=paddle.optimizer.Adam(
+            learning_rate=1e-4, parameters=generator.parameters()
+        ),
         lr_g=1e-4,
         discriminator=discriminator,
-        optimizer_d=paddle.optimizer.Adam(learning_rate=1e-4, parameters=discriminator.parameters()),
+        optimizer_d=paddle.optimizer.Adam(
+            learning_rate=1e-4, parameters=discriminator.parameters()
+        ),
         lr_d=1e-4,
         gan_loss=GANLoss(loss_weight=0.1),
     )
     gt = paddle.rand([batch, 3, 4 * case.size, 4 * case.size])
-    batch_of_pictures = Batch(lq=paddle.nn.functional.avg_pool2d(gt, 4), gt=gt, gt_usm=gt)
+    batch_of_pictures = Batch(
+        lq=paddle.nn.functional.avg_pool2d(gt, 4), gt=gt, gt_usm=gt
+    )
     return lambda: float(take([batch_of_pictures], 1)["l_g_pix"])
 
 
@@ -78,7 +103,11 @@ def main() -> None:
     start_paddle()
     from realesrgan_paddle.utils.ops.choose import choose_ops
 
-    ops, _ = choose_ops("plain" if args.ops == "plain" else {"fp32": "onednn", "bf16": "onednn_bf16"}[args.precision])
+    ops, _ = choose_ops(
+        "plain"
+        if args.ops == "plain"
+        else {"fp32": "onednn", "bf16": "onednn_bf16"}[args.precision]
+    )
     case = CASES[args.case]
     take = (gan if case.network == "gan" else one_network)(case, args.batch, ops)
     serve(take, warm_up=1 if args.ops == "plain" else 2)

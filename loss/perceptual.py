@@ -26,15 +26,18 @@ _DISTANCES: dict[Criterion, Callable[[Tensor, Tensor], Tensor]] = {
 class PerceptualLoss:
     """Weighted distances of VGG19 features and of their Gram matrices.
 
-    Johnson et al. 2016, "Perceptual Losses for Real-Time Style Transfer and Super-Resolution"; features
-    before the ReLU: Wang et al. 2018, "ESRGAN", section 3.3; the interface: BasicSR's `PerceptualLoss`.
+    Johnson et al. 2016, "Perceptual Losses for Real-Time Style Transfer and
+    Super-Resolution"; features before the ReLU: Wang et al. 2018, "ESRGAN", section
+    3.3; the interface: BasicSR's `PerceptualLoss`.
 
     Args:
-        layer_weights: weight by layer, as {"conv5_4": 1.0}; the layers that `vgg` was loaded for.
+        layer_weights: weight by layer, as {"conv5_4": 1.0}; the layers that `vgg` was
+            loaded for.
         vgg: the features; see `loss.vgg.load_vgg19`.
         perceptual_weight: factor on the content loss; 0 leaves it out.
         style_weight: factor on the style loss; 0 leaves it out.
-        criterion: mean absolute ("l1") or squared ("l2") difference, or the difference's norm ("fro").
+        criterion: mean absolute ("l1") or squared ("l2") difference, or the
+            difference's norm ("fro").
     """
 
     def __init__(
@@ -46,7 +49,9 @@ class PerceptualLoss:
         style_weight: float = 0.0,
         criterion: Criterion = "l1",
     ) -> None:
-        self.layer_weights = {layer_name(key): weight for key, weight in layer_weights.items()}
+        self.layer_weights = {
+            layer_name(key): weight for key, weight in layer_weights.items()
+        }
         self.vgg = vgg
         self.perceptual_weight = perceptual_weight
         self.style_weight = style_weight
@@ -61,15 +66,25 @@ class PerceptualLoss:
         if self.perceptual_weight > 0:
             content = self.perceptual_weight * self._weighted(features, targets)
         if self.style_weight > 0:
-            style = self.style_weight * self._weighted(self._grams(features), self._grams(targets))
+            style = self.style_weight * self._weighted(
+                self._grams(features), self._grams(targets)
+            )
         return content, style
 
-    def _weighted(self, features: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        return sum(weight * self.distance(features[k], targets[k]) for k, weight in self.layer_weights.items())
+    def _weighted(
+        self, features: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> Tensor:
+        return sum(
+            weight * self.distance(features[k], targets[k])
+            for k, weight in self.layer_weights.items()
+        )
 
     def _grams(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return each layer's Gram matrix (N, C, C): products of channels, averaged over C * H * W."""
-        return {name: _gram(self.vgg.ops.leave(feature)) for name, feature in features.items()}
+        return {
+            name: _gram(self.vgg.ops.leave(feature))
+            for name, feature in features.items()
+        }
 
 
 def _gram(feature: Tensor) -> Tensor:

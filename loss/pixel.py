@@ -17,7 +17,9 @@ class L1Loss:
     loss_weight: float = 1.0
     reduction: Reduction = "mean"
 
-    def __call__(self, pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, pred: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of pred (N, C, H, W); see `reduce` for weight and reduction."""
         return self.loss_weight * reduce((pred - target).abs(), weight, self.reduction)
 
@@ -29,23 +31,30 @@ class MSELoss:
     loss_weight: float = 1.0
     reduction: Reduction = "mean"
 
-    def __call__(self, pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, pred: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of pred (N, C, H, W); see `reduce` for weight and reduction."""
-        return self.loss_weight * reduce(F.square_error_cost(pred, target), weight, self.reduction)
+        return self.loss_weight * reduce(
+            F.square_error_cost(pred, target), weight, self.reduction
+        )
 
 
 @dataclass(frozen=True)
 class CharbonnierLoss:
     """loss_weight * sqrt((pred - target)^2 + eps), an L1 loss that is smooth at zero.
 
-    Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate Super-Resolution", equation 2.
+    Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate
+    Super-Resolution", equation 2.
     """
 
     loss_weight: float = 1.0
     reduction: Reduction = "mean"
     eps: float = 1e-12
 
-    def __call__(self, pred: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, pred: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
         """Return the loss of pred (N, C, H, W); see `reduce` for weight and reduction."""
         loss = paddle.sqrt(F.square_error_cost(pred, target) + self.eps)
         return self.loss_weight * reduce(loss, weight, self.reduction)
@@ -54,8 +63,9 @@ class CharbonnierLoss:
 def reduce(loss: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
     """Return the elements of loss (N, C, H, W) as they are ("none"), their sum or their mean.
 
-    `weight`, (N, C, H, W) or (N, 1, H, W), multiplies the elements; their mean is then the weighted one,
-    divided by the sum of the weights (`basicsr.losses.loss_util.weight_reduce_loss`).
+    `weight`, (N, C, H, W) or (N, 1, H, W), multiplies the elements; their mean is then
+    the weighted one, divided by the sum of the weights
+    (`basicsr.losses.loss_util.weight_reduce_loss`).
     """
     if weight is not None:
         loss = loss * weight

@@ -1,8 +1,9 @@
 """VGG19's convolutional features, from anybody's weight file.
 
-Simonyan and Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image Recognition", table 1,
-column E. There are two families of weights. torchvision's and Paddle's were trained on RGB in [0, 1] less
-ImageNet's mean over its deviation; the authors' own, made with Caffe, on BGR in 0..255 less the mean.
+Simonyan and Zisserman 2015, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", table 1, column E. There are two families of weights. torchvision's and
+Paddle's were trained on RGB in [0, 1] less ImageNet's mean over its deviation; the
+authors' own, made with Caffe, on BGR in 0..255 less the mean.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,8 @@ Normalisation = Literal["torchvision", "caffe"]
 Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Weight (out, in, 3, 3) and bias (out,) of each convolution, by layer."""
 
-# Mean and deviation of ImageNet, RGB in [0, 1]: torchvision.transforms' documentation, "Normalize".
+# Mean and deviation of ImageNet, RGB in [0, 1]: torchvision.transforms' documentation,
+# "Normalize".
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 # The mean that the authors' network subtracts, here RGB in 0..255.
@@ -34,7 +36,8 @@ CAFFE_STD = 0.226
 _CHANNELS = (3, 64, 64, 128, 128, *[256] * 4, *[512] * 8)
 """Channels before, between and after the convolutions."""
 
-# Between 1.6 (Caffe's VGG19) and 32 (torchvision's VGG16): see `recognise_normalisation`.
+# Between 1.6 (Caffe's VGG19) and 32 (torchvision's VGG16): see
+# `recognise_normalisation`.
 UNIT_NOISE_SIGNAL_TO_BIAS = 7.0
 
 
@@ -63,7 +66,10 @@ class VGG19:
         self.layers = tuple(layer_name(layer) for layer in layers)
         deepest = max(VGG19_LAYERS.index(layer) for layer in self.layers)
         self.convolutions = {
-            name: (paddle.to_tensor(weights[name][0]), paddle.to_tensor(weights[name][1]))
+            name: (
+                paddle.to_tensor(weights[name][0]),
+                paddle.to_tensor(weights[name][1]),
+            )
             for name in VGG19_LAYERS[: deepest + 1]
         }
         self.mean = paddle.to_tensor(mean, dtype="float32").reshape([1, 3, 1, 1])
@@ -74,7 +80,8 @@ class VGG19:
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
         """Return the features of x (N, 3, H, W), RGB in [0, 1], by layer.
 
-        "convB_C" is (N, channels, H / 2^(B-1), W / 2^(B-1)), rounded down, in the layout of `ops`.
+        "convB_C" is (N, channels, H / 2^(B-1), W / 2^(B-1)), rounded down, in the
+        layout of `ops`.
         """
         ops = self.ops
         if self.range_norm:
@@ -103,8 +110,9 @@ def load_vgg19(
 ) -> VGG19:
     """Return VGG19's features with the weights of `vgg_path`, whatever its family.
 
-    The file holds torchvision's or Paddle's `vgg19` (with or without its classifier), PaddleClas's (such
-    as the soccer project's Vgg19_features.pdparams), or the authors' network under any of these names.
+    The file holds torchvision's or Paddle's `vgg19` (with or without its classifier),
+    PaddleClas's (such as the soccer project's Vgg19_features.pdparams), or the authors'
+    network under any of these names.
 
     Args:
         vgg_path: .pth, .pdparams or .safetensors.
@@ -118,7 +126,9 @@ def load_vgg19(
         UserError: there is no such file, or it does not hold VGG19; says how to get it.
     """
     weights = read_vgg19(vgg_path)
-    family = recognise_normalisation(weights) if normalisation == "auto" else normalisation
+    family = (
+        recognise_normalisation(weights) if normalisation == "auto" else normalisation
+    )
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
     if family == "caffe":
@@ -184,29 +194,38 @@ def _keys(name: str) -> tuple[str, ...]:
 def recognise_normalisation(weights: Weights) -> Normalisation:
     """Return which input the weights were trained for, told from the weights themselves.
 
-    With its biases left out, a network of convolutions, ReLUs and poolings is homogeneous: its answer
-    grows with its input. One that was trained on inputs of deviation 1 answers unit noise with signals far
-    above its biases, down to the last layer. One that was trained on 0..255 (deviation about 58) answers
-    the same noise with signals 58 times smaller than it is used to, which its last biases drown. So the
-    ratio of that signal to the bias (root mean squares, in conv5_4) tells them apart: measured 1.6 for
-    Caffe's VGG19 and 32 for torchvision's VGG16; no bias at all (PaddleClas) counts as torchvision's.
-    Enlarging one layer's output and reducing the next layer's weights as much leaves the ratio as it is.
+    With its biases left out, a network of convolutions, ReLUs and poolings is
+    homogeneous: its answer grows with its input. One that was trained on inputs of
+    deviation 1 answers unit noise with signals far above its biases, down to the last
+    layer. One that was trained on 0..255 (deviation about 58) answers the same noise
+    with signals 58 times smaller than it is used to, which its last biases drown. So
+    the ratio of that signal to the bias (root mean squares, in conv5_4) tells them
+    apart: measured 1.6 for Caffe's VGG19 and 32 for torchvision's VGG16; no bias at all
+    (PaddleClas) counts as torchvision's. Enlarging one layer's output and reducing the
+    next layer's weights as much leaves the ratio as it is.
     """
-    x = paddle.to_tensor(np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32))
-    unbiased = {name: (weight, np.zeros_like(bias)) for name, (weight, bias) in weights.items()}
+    x = paddle.to_tensor(
+        np.random.default_rng(0).standard_normal((1, 3, 32, 32)).astype(np.float32)
+    )
+    unbiased = {
+        name: (weight, np.zeros_like(bias)) for name, (weight, bias) in weights.items()
+    }
     last = VGG19_LAYERS[-1]
     signal = VGG19(unbiased, [last], mean=[0.0] * 3, std=[1.0] * 3)(x)[last].numpy()
     bias = weights[last][1]
-    above = np.square(signal).mean() > UNIT_NOISE_SIGNAL_TO_BIAS**2 * np.square(bias).mean()
+    above = (
+        np.square(signal).mean() > UNIT_NOISE_SIGNAL_TO_BIAS**2 * np.square(bias).mean()
+    )
     return "torchvision" if above else "caffe"
 
 
 def _caffe_as_torchvision(weights: Weights) -> Weights:
     """Return Caffe's network for inputs in RGB and of deviation 1; its features come out 57.63 times smaller.
 
-    The first convolution's input channels change places. Dividing the input and all biases by one number
-    divides all features by it and changes nothing else; the number, 255 * 0.226, makes the features as
-    large as torchvision's, so that layer weights mean the same with both.
+    The first convolution's input channels change places. Dividing the input and all
+    biases by one number divides all features by it and changes nothing else; the
+    number, 255 * 0.226, makes the features as large as torchvision's, so that layer
+    weights mean the same with both.
     """
     scale = np.float32(255 * CAFFE_STD)
     rgb = {name: (weight, bias / scale) for name, (weight, bias) in weights.items()}

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# The folders of this package (data, loss, models, ...) lie beside this file in a wheel, and beside
-# its folder in a checkout, where the repository shows them at its top level.
+# The folders of this package (data, loss, models, ...) lie beside this file in a wheel,
+# and beside its folder in a checkout, where the repository shows them at its top level.
 _here = Path(__file__).resolve().parent
 if not (_here / "models").is_dir():
     __path__.append(str(_here.parent))

@@ -32,11 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
         print("usage: python -m realesrgan_paddle COMMAND [--help] ...\n")
-        print("\n".join(f"  {name:<28} {summary}" for name, summary in COMMANDS.items()))
+        print(
+            "\n".join(f"  {name:<28} {summary}" for name, summary in COMMANDS.items())
+        )
         return 0 if words else 2
     name = words[0].replace("-", "_")
     if name not in COMMANDS:
-        sys.stderr.write(f"error: unknown command {words[0]!r}{did_you_mean(name, COMMANDS)} (see --help)\n")
+        sys.stderr.write(
+            f"error: unknown command {words[0]!r}{did_you_mean(name, COMMANDS)} (see --help)\n"
+        )
         return 2
     sys.argv[0] = f"realesrgan_paddle {name}"  # argparse names the program by it
     return importlib.import_module(f"realesrgan_paddle.tools.{name}").main(words[1:])

@@ -16,7 +16,15 @@ from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, writ
 from realesrgan_paddle.utils.metrics import psnr, ssim
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.html_page import html_page
-from realesrgan_paddle.utils.report.panels import FIGURES, Crop, Mean, Panel, Row, most_detailed, spread
+from realesrgan_paddle.utils.report.panels import (
+    FIGURES,
+    Crop,
+    Mean,
+    Panel,
+    Row,
+    most_detailed,
+    spread,
+)
 
 INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
 SHEET, PAGE = "sheet.png", "index.html"
@@ -49,7 +57,11 @@ class Measured:
 
 
 def load_upscalers(
-    models: Sequence[tuple[str, str]], *, tile: int = 0, tile_pad: int = TILE_PAD, device: str = "auto"
+    models: Sequence[tuple[str, str]],
+    *,
+    tile: int = 0,
+    tile_pad: int = TILE_PAD,
+    device: str = "auto",
 ) -> dict[str, Upscaler]:
     """Return the upscalers of (name, model) pairs by their names; see `Upscaler.load`.
 
@@ -59,8 +71,12 @@ def load_upscalers(
     upscalers: dict[str, Upscaler] = {}
     for name, model in models:
         if name in (INPUT, BICUBIC, GT, *upscalers):
-            raise UserError(f"two columns cannot be named {name!r}; give {model} another name")
-        upscalers[name] = Upscaler.load(model, tile=tile, tile_pad=tile_pad, device=device)
+            raise UserError(
+                f"two columns cannot be named {name!r}; give {model} another name"
+            )
+        upscalers[name] = Upscaler.load(
+            model, tile=tile, tile_pad=tile_pad, device=device
+        )
     return upscalers
 
 
@@ -78,14 +94,16 @@ def compare(
 ) -> Comparison:
     """Enlarge `inputs` by bicubic interpolation and by each network; write a sheet and a page into `output`.
 
-    All images are measured; so many are shown that there are `most_rows` rows. Results are compared at the
-    scale of the largest network. Metrics leave out `scale` pixels at each border; PSNR and SSIM are of the Y channel.
+    All images are measured; so many are shown that there are `most_rows` rows. Results
+    are compared at the scale of the largest network. Metrics leave out `scale` pixels
+    at each border; PSNR and SSIM are of the Y channel.
 
     Args:
         inputs: low-quality images.
         upscalers: the networks by the names to show.
         output: folder, made when missing; files of an earlier run are replaced.
-        gt: the ground truth of the one input, or a folder of images named as the inputs are.
+        gt: the ground truth of the one input, or a folder of images named as the inputs
+            are.
         crop: the piece of each input to show; None for those of most detail.
         crop_size: sides of the pieces in input pixels, without `crop`.
         crops: pieces of one image, without `crop`.
@@ -93,8 +111,8 @@ def compare(
         metrics: which, of `FIGURES`.
 
     Raises:
-        UserError: weights that a metric needs cannot be had, an image cannot be read, a ground truth has another
-            size, or the crop is outside.
+        UserError: weights that a metric needs cannot be had, an image cannot be read, a
+            ground truth has another size, or the crop is outside.
     """
     scale = max(upscaler.scale for upscaler in upscalers.values())
     truths = _match(inputs, gt)
@@ -110,13 +128,26 @@ def compare(
         if measured.scores:
             scores.append(measured.scores)
     means = [
-        Mean(name, {metric: float(np.mean([score[name][metric] for score in scores])) for metric in metrics})
+        Mean(
+            name,
+            {
+                metric: float(np.mean([score[name][metric] for score in scores]))
+                for metric in metrics
+            },
+        )
         for name in (scores[0] if scores else ())
     ]
     remark = _remark(len(inputs), len(scores), scale, metrics)
     names = list(upscalers)
     headline = f"Before and after, x{scale}: {', '.join(names)}"
-    page = html_page(rows, means, headline=headline, remark=remark, before=_before(names), after=names[-1])
+    page = html_page(
+        rows,
+        means,
+        headline=headline,
+        remark=remark,
+        before=_before(names),
+        after=names[-1],
+    )
     done = Comparison(Path(output) / SHEET, Path(output) / PAGE, means, remark)
     write_image(done.sheet, contact_sheet(rows, means, remark))
     with atomic_path(done.page) as temporary:
@@ -131,13 +162,23 @@ def usual_metrics() -> tuple[list[str], list[str]]:
     )
 
     reason = missing_weights("calculate_lpips")
-    return (["psnr", "ssim"], [f"LPIPS is left out: {reason}"]) if reason else (["psnr", "ssim", "lpips"], [])
+    return (
+        (["psnr", "ssim"], [f"LPIPS is left out: {reason}"])
+        if reason
+        else (["psnr", "ssim", "lpips"], [])
+    )
 
 
-def _open_measures(metrics: Sequence[str], scale: int) -> Mapping[str, Callable[[np.ndarray, np.ndarray], float]]:
+def _open_measures(
+    metrics: Sequence[str], scale: int
+) -> Mapping[str, Callable[[np.ndarray, np.ndarray], float]]:
     """Return the metrics by name: PSNR and SSIM of the Y channel, all without `scale` pixels at each border."""
     luma = {"psnr": psnr, "ssim": ssim}
-    measures = {name: partial(luma[name], crop_border=scale, y_channel=True) for name in metrics if name in luma}
+    measures = {
+        name: partial(luma[name], crop_border=scale, y_channel=True)
+        for name in metrics
+        if name in luma
+    }
     if set(metrics) <= set(luma):
         return measures
     from realesrgan_paddle.run.available_metrics import open_metric  # it loads Paddle
@@ -146,7 +187,10 @@ def _open_measures(metrics: Sequence[str], scale: int) -> Mapping[str, Callable[
         "lpips": MetricOptions(type="calculate_lpips", crop_border=scale),
         "dists": MetricOptions(type="calculate_dists", crop_border=scale),
     }
-    return {**measures, **{name: open_metric(networks[name]) for name in metrics if name in networks}}
+    return {
+        **measures,
+        **{name: open_metric(networks[name]) for name in metrics if name in networks},
+    }
 
 
 def _measure(
@@ -158,15 +202,28 @@ def _measure(
     measures: Mapping[str, Callable[[np.ndarray, np.ndarray], float]],
 ) -> Measured:
     height, width = lq.shape[0] * scale, lq.shape[1] * scale
-    results = {BICUBIC: np.array(Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC))}
-    results |= {name: upscaler(lq, outscale=scale) for name, upscaler in upscalers.items()}
+    results = {
+        BICUBIC: np.array(
+            Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC)
+        )
+    }
+    results |= {
+        name: upscaler(lq, outscale=scale) for name, upscaler in upscalers.items()
+    }
     if gt is None:
         return Measured(results, {})
     truth = to_uint8(read_rgb(gt))
-    if not (0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale):
-        raise UserError(f"{gt}: {_size(truth)} pixels are not {scale} times the {_size(lq)} of {path}")
+    if not (
+        0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale
+    ):
+        raise UserError(
+            f"{gt}: {_size(truth)} pixels are not {scale} times the {_size(lq)} of {path}"
+        )
     truth = truth[:height, :width]
-    scores = {method: {name: measures[name](sr, truth) for name in measures} for method, sr in results.items()}
+    scores = {
+        method: {name: measures[name](sr, truth) for name in measures}
+        for method, sr in results.items()
+    }
     return Measured(results | {GT: truth}, scores)
 
 
@@ -174,16 +231,27 @@ def _row(name: str, lq: np.ndarray, measured: Measured, piece: Crop, scale: int)
     """Return the panels of one piece of one image: the input's pixels enlarged, each result, the ground truth."""
     panels = [Panel(INPUT, piece.of(lq).repeat(scale, 0).repeat(scale, 1))]
     for method, result in measured.results.items():
-        note = ", ".join(FIGURES[name].text(value) for name, value in measured.scores.get(method, {}).items())
-        panels.append(Panel(method, np.ascontiguousarray(piece.of(result, scale)), note))
-    return Row(f"{name}, {piece.width}x{piece.height} pixels at ({piece.x}, {piece.y})", panels)
+        note = ", ".join(
+            FIGURES[name].text(value)
+            for name, value in measured.scores.get(method, {}).items()
+        )
+        panels.append(
+            Panel(method, np.ascontiguousarray(piece.of(result, scale)), note)
+        )
+    return Row(
+        f"{name}, {piece.width}x{piece.height} pixels at ({piece.x}, {piece.y})", panels
+    )
 
 
-def _pieces(path: Path, lq: np.ndarray, crop: Crop | None, size: int, count: int) -> list[Crop]:
+def _pieces(
+    path: Path, lq: np.ndarray, crop: Crop | None, size: int, count: int
+) -> list[Crop]:
     if crop is None:
         return most_detailed(lq, size, count)
     if crop.x + crop.width > lq.shape[1] or crop.y + crop.height > lq.shape[0]:
-        raise UserError(f"{path}: has {_size(lq)} pixels, so the crop reaches beyond them: {crop}")
+        raise UserError(
+            f"{path}: has {_size(lq)} pixels, so the crop reaches beyond them: {crop}"
+        )
     return [crop]
 
 
@@ -196,7 +264,9 @@ def _match(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
     by_stem = {path.stem: path for path in list_images(gt)}
     found = {path: by_stem[path.stem] for path in inputs if path.stem in by_stem}
     if not found:
-        raise UserError(f"{gt}: no image here is named as an input is, such as {inputs[0].stem}.png")
+        raise UserError(
+            f"{gt}: no image here is named as an input is, such as {inputs[0].stem}.png"
+        )
     return found
 
 
@@ -210,8 +280,16 @@ def _remark(count: int, measured: int, scale: int, metrics: Sequence[str]) -> st
         return f"{images}; no ground truth, so nothing is measured"
     of = "" if measured == count else f"; means over the {measured} with a ground truth"
     luma = [FIGURES[name].name for name in metrics if name in ("psnr", "ssim")]
-    rgb = [f"{FIGURES[name].name} (lower is better)" for name in metrics if FIGURES[name].lowest]
-    kinds = [f"{' and '.join(names)} of {what}" for names, what in ((luma, "the Y channel"), (rgb, "RGB")) if names]
+    rgb = [
+        f"{FIGURES[name].name} (lower is better)"
+        for name in metrics
+        if FIGURES[name].lowest
+    ]
+    kinds = [
+        f"{' and '.join(names)} of {what}"
+        for names, what in ((luma, "the Y channel"), (rgb, "RGB"))
+        if names
+    ]
     return f"{images}{of}; {', '.join(kinds)}, whole images but for {scale} pixels at each border"
 
 

@@ -74,15 +74,23 @@ def look_at_images(dataroot: str, meta_info: str | None) -> Images:
         UserError: no images, or a file of which no size can be read.
     """
     paths = image_paths(dataroot, meta_info)
-    sizes = np.array([_size(path) for path in paths[:: -(-len(paths) // MOST_LOOKED_AT)]])
+    sizes = np.array(
+        [_size(path) for path in paths[:: -(-len(paths) // MOST_LOOKED_AT)]]
+    )
     pixels = float(sizes.prod(axis=1).mean()) * len(paths)
-    return Images(len(paths), pixels, int(np.quantile(sizes.min(axis=1), 0.1, method="lower")))
+    return Images(
+        len(paths), pixels, int(np.quantile(sizes.min(axis=1), 0.1, method="lower"))
+    )
 
 
 def look_at_machine() -> Machine:
     """Return the device that training would take."""
     if pick_device()[0] == "gpu":
-        return Machine(True, core_count(), paddle.device.cuda.get_device_properties(0).total_memory / 2**30)
+        return Machine(
+            True,
+            core_count(),
+            paddle.device.cuda.get_device_properties(0).total_memory / 2**30,
+        )
     return Machine(False, core_count(), main_memory() / 2**30)
 
 
@@ -95,16 +103,21 @@ def look_at_network(options: GeneratorOptions) -> Generator:
 def seconds_per_iteration(cfg: Config) -> float:
     """Return how long an iteration takes here in which both networks learn.
 
-    That is the mean of three after a first, which takes longer; of one if a minute has gone by.
+    That is the mean of three after a first, which takes longer; of one if a minute has
+    gone by.
     """
     alone = {"net_d_init_iters": 0, "net_d_init_until": None}
     cfg = cfg.model_copy(update={"train": cfg.train.model_copy(update=alone)})
     step = build_step(cfg, choose_ops(cfg.cpu_ops)[0])
-    step.set_learning_rates(partial(learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, 1))
+    step.set_learning_rates(
+        partial(learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, 1)
+    )
     marks = [time.perf_counter()]
     with closing(TrainingBatches(cfg, 0)) as batches:
         while len(marks) < 3 or (len(marks) < 5 and marks[-1] - marks[0] < 60):
-            losses = step(list(islice(batches, cfg.datasets.train.accum_iter)), len(marks))
+            losses = step(
+                list(islice(batches, cfg.datasets.train.accum_iter)), len(marks)
+            )
             float(next(iter(losses.values())))  # waits for the device
             marks.append(time.perf_counter())
     return (marks[-1] - marks[1]) / (len(marks) - 2)

@@ -45,18 +45,22 @@ class Commands:
         """Run `script`, a path in the checkout; UserError if it fails."""
         self.number += 1
         words = [str(argument) for argument in arguments]
-        sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ python {shlex.join([script, *words])}\n")
+        sys.stdout.write(
+            f"\n[{self.number}/{self.count}] {what}\n$ python {shlex.join([script, *words])}\n"
+        )
         sys.stdout.flush()
         done = subprocess.run([sys.executable, str(ROOT / script), *words], check=False)
         if done.returncode:
-            raise UserError(f"step {self.number} of {self.count} failed: {script} ended with code {done.returncode}")
+            raise UserError(
+                f"step {self.number} of {self.count} failed: {script} ended with code {done.returncode}"
+            )
 
 
 def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     """Finetune the small network on a video and compare it with the released one; return what to tell the user.
 
-    Everything is written below `folder`, in a folder named after the video; a second run goes on with the
-    frames that are there and trains anew.
+    Everything is written below `folder`, in a folder named after the video; a second
+    run goes on with the frames that are there and trains anew.
 
     Args:
         video: the footage; None for ten seconds of street traffic out of a package.
@@ -64,11 +68,13 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
         iterations: how long to train; 300 take two to four minutes on two CPU cores.
 
     Raises:
-        UserError: there is no such video, a step failed, the video has fewer than two key frames, or this is
-            no checkout.
+        UserError: there is no such video, a step failed, the video has fewer than two
+            key frames, or this is no checkout.
     """
     if not (ROOT / "train.py").is_file():
-        raise UserError("the quickstart trains, so it needs a checkout of the project, not the installed package")
+        raise UserError(
+            "the quickstart trains, so it needs a checkout of the project, not the installed package"
+        )
     if video is not None:
         find_videos([video])
     make_folder(folder)
@@ -80,8 +86,22 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     finetuned = work / "finetune/models/net_g_latest.pdparams"
     run = Commands(count=10)
 
-    run("Get the released network", "tools/convert_torch.py", "--name", NETWORK, "--output", released)
-    run("Take the key frames", "tools/extract_keyframes.py", "--input", video, "--output", work / "frames")
+    run(
+        "Get the released network",
+        "tools/convert_torch.py",
+        "--name",
+        NETWORK,
+        "--output",
+        released,
+    )
+    run(
+        "Take the key frames",
+        "tools/extract_keyframes.py",
+        "--input",
+        video,
+        "--output",
+        work / "frames",
+    )
     hold_out(work / "frames", work / "train", work / "held_out")
     run("Cut training images", "tools/extract_subimages.py", "--input", work / "train", "--output", work / "HR",
         "--crop_size", "256", "--step", "128")  # fmt: skip
@@ -117,12 +137,15 @@ def fetch_clip(folder: Path) -> Path:
 def hold_out(frames: Path, train: Path, held_out: Path) -> None:
     """Copy the frames of `frames` into `train`, but for some from the middle, which go into `held_out`.
 
-    The middle fifth of the video (at least one frame) is not trained on; of it, up to `MOST_HELD_OUT`
-    frames are kept to compare on. They are one stretch of time, so that few shots fall into both sets.
+    The middle fifth of the video (at least one frame) is not trained on; of it, up to
+    `MOST_HELD_OUT` frames are kept to compare on. They are one stretch of time, so that
+    few shots fall into both sets.
     """
     paths = list_images(frames)
     if len(paths) < 2:
-        raise UserError(f"{frames}: {len(paths)} key frames; one to train on and one to compare on are needed")
+        raise UserError(
+            f"{frames}: {len(paths)} key frames; one to train on and one to compare on are needed"
+        )
     length = max(1, len(paths) // 5)
     start = len(paths) // 2
     middle = paths[start : start + length]

@@ -11,7 +11,9 @@ ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
 def assets() -> Path:
     """The folder of real weights, frames and videos that lies beside a developer's checkout."""
     if not ASSETS.is_dir():
-        pytest.skip("the folder of real files (shared/assets) is not beside this checkout")
+        pytest.skip(
+            "the folder of real files (shared/assets) is not beside this checkout"
+        )
     return ASSETS
 
 
@@ -24,13 +26,21 @@ def options(tmp_path: Path) -> dict:
 
 
 @pytest.fixture(autouse=True)
-def no_fetched_weights(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def no_fetched_weights(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Let runs do without LPIPS unless they ask for it: what a machine has fetched must not change a test."""
     if request.node.get_closest_marker("paddle"):
         for module in ("available_metrics", "drift_watch"):
-            monkeypatch.setattr(f"realesrgan_paddle.run.{module}.missing_weights", missing_weights)
+            monkeypatch.setattr(
+                f"realesrgan_paddle.run.{module}.missing_weights", missing_weights
+            )
 
 
 def missing_weights(metric: str) -> str | None:
     """Stand in for `realesrgan_paddle.run.available_metrics.missing_weights`."""
-    return f"{metric}: tests fetch nothing" if metric in ("calculate_lpips", "calculate_dists") else None
+    return (
+        f"{metric}: tests fetch nothing"
+        if metric in ("calculate_lpips", "calculate_dists")
+        else None
+    )

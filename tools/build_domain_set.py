@@ -15,14 +15,32 @@ from realesrgan_paddle.utils.jobs import report_failures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if a video or image failed."""
     parser = Parser(__doc__)
-    parser.add_argument("--input", nargs="+", required=True, help="videos and folders of videos, or a folder of images")
-    parser.add_argument("--output", required=True, type=Path, help="folder of the set; new, or made by this command")
+    parser.add_argument(
+        "--input",
+        nargs="+",
+        required=True,
+        help="videos and folders of videos, or a folder of images",
+    )
+    parser.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        help="folder of the set; new, or made by this command",
+    )
     for group in (DomainOptions, Sampling, Selection, SplitOptions):
         parser.add_group(group)
     args = parser.parse(argv)
-    settings = Settings(group_of(args, Sampling), group_of(args, Selection), group_of(args, SplitOptions))
-    done = build_domain_set(args.input, args.output, group_of(args, DomainOptions), settings)
-    print(f"{args.output}: {done.frames} frames, {done.sub_images} sub-images, {done.flat} flat ones dropped")
+    settings = Settings(
+        group_of(args, Sampling),
+        group_of(args, Selection),
+        group_of(args, SplitOptions),
+    )
+    done = build_domain_set(
+        args.input, args.output, group_of(args, DomainOptions), settings
+    )
+    print(
+        f"{args.output}: {done.frames} frames, {done.sub_images} sub-images, {done.flat} flat ones dropped"
+    )
     if done.smaller:
         print(f"smaller versions: {done.smaller}")
     if done.val:

@@ -15,26 +15,81 @@ from realesrgan_paddle.utils.report.panels import FIGURES, Crop
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = Parser(__doc__)
-    parser.add_argument("--input", required=True, nargs="+", help="low-quality images, or a folder of them")
-    parser.add_argument("--gt", type=Path, help="folder of ground truths named as the inputs, or the one image")
-    parser.add_argument("--models", required=True, nargs="+", type=_named, metavar="NAME=MODEL", help="networks")
-    parser.add_argument("--output", default="compare", help="folder for the sheet and the page")
-    parser.add_argument("--crop", type=_crop, metavar="X,Y,W,H", help="what to show, in input pixels; else most detail")
-    parser.add_argument("--crop_size", type=whole(1), default=96, help="sides of the pieces shown, in input pixels")
-    parser.add_argument("--metrics", nargs="+", choices=FIGURES, help="figures; else all but DISTS, which takes long")
-    parser.add_argument("--tile", type=whole(0), default=0, help="longest side of a tile in input pixels; 0: no tiles")
-    parser.add_argument("--tile_pad", type=whole(0), default=TILE_PAD, help="pixels a tile sees beyond its border")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
+    parser.add_argument(
+        "--input",
+        required=True,
+        nargs="+",
+        help="low-quality images, or a folder of them",
+    )
+    parser.add_argument(
+        "--gt",
+        type=Path,
+        help="folder of ground truths named as the inputs, or the one image",
+    )
+    parser.add_argument(
+        "--models",
+        required=True,
+        nargs="+",
+        type=_named,
+        metavar="NAME=MODEL",
+        help="networks",
+    )
+    parser.add_argument(
+        "--output", default="compare", help="folder for the sheet and the page"
+    )
+    parser.add_argument(
+        "--crop",
+        type=_crop,
+        metavar="X,Y,W,H",
+        help="what to show, in input pixels; else most detail",
+    )
+    parser.add_argument(
+        "--crop_size",
+        type=whole(1),
+        default=96,
+        help="sides of the pieces shown, in input pixels",
+    )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        choices=FIGURES,
+        help="figures; else all but DISTS, which takes long",
+    )
+    parser.add_argument(
+        "--tile",
+        type=whole(0),
+        default=0,
+        help="longest side of a tile in input pixels; 0: no tiles",
+    )
+    parser.add_argument(
+        "--tile_pad",
+        type=whole(0),
+        default=TILE_PAD,
+        help="pixels a tile sees beyond its border",
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where to compute"
+    )
     args = parser.parse(argv)
     inputs = [path for given in args.input for path in find_inputs(given)]
 
     start_paddle()
     from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
 
-    upscalers = load_upscalers(args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device)
-    metrics, left_out = usual_metrics() if args.gt and not args.metrics else (args.metrics or [], [])
+    upscalers = load_upscalers(
+        args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device
+    )
+    metrics, left_out = (
+        usual_metrics() if args.gt and not args.metrics else (args.metrics or [], [])
+    )
     done = compare(
-        inputs, upscalers, args.output, gt=args.gt, crop=args.crop, crop_size=args.crop_size, metrics=metrics
+        inputs,
+        upscalers,
+        args.output,
+        gt=args.gt,
+        crop=args.crop,
+        crop_size=args.crop_size,
+        metrics=metrics,
     )
     print(done, *left_out, sep="\n")
     return 0
@@ -43,14 +98,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _named(text: str) -> tuple[str, str]:
     name, equals, model = text.partition("=")
     if not (name and equals and model):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=MODEL, such as finetuned=infer")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not NAME=MODEL, such as finetuned=infer"
+        )
     return name, model
 
 
 def _crop(text: str) -> Crop:
     words = text.split(",")
-    if len(words) != 4 or not all(word.isdigit() for word in words) or 0 in map(int, words[2:]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,W,H, such as 40,60,96,96")
+    if (
+        len(words) != 4
+        or not all(word.isdigit() for word in words)
+        or 0 in map(int, words[2:])
+    ):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not X,Y,W,H, such as 40,60,96,96"
+        )
     return Crop(*map(int, words))
 
 

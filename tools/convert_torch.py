@@ -1,7 +1,8 @@
 """Turn weights of any known format into .pdparams (or .safetensors, .pth); get the released models.
 
-Without arguments: obtain RealESRGAN_x4plus and write weights/RealESRGAN_x4plus.pdparams, ready to finetune.
-Reads torch .pth, .safetensors, .pdparams and ncnn .param/.bin, and says which network it found.
+Without arguments: obtain RealESRGAN_x4plus and write
+weights/RealESRGAN_x4plus.pdparams, ready to finetune. Reads torch .pth, .safetensors,
+.pdparams and ncnn .param/.bin, and says which network it found.
 """
 
 import logging
@@ -19,12 +20,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--input", type=Path, help="the weight file to convert")
-    source.add_argument("--name", default="RealESRGAN_x4plus", help="the released model to obtain and convert")
-    source.add_argument("--list", action="store_true", help="list the released models and stop")
-    parser.add_argument("--output", type=Path, help="the file to write (by default weights/NAME.pdparams)")
-    parser.add_argument("--to", choices=list(WRITERS), help="the format to write (by default as --output says)")
-    parser.add_argument("--layout", choices=LAYOUTS, default="basicsr", help="whose tensor names to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that holds something else")
+    source.add_argument(
+        "--name",
+        default="RealESRGAN_x4plus",
+        help="the released model to obtain and convert",
+    )
+    source.add_argument(
+        "--list", action="store_true", help="list the released models and stop"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="the file to write (by default weights/NAME.pdparams)",
+    )
+    parser.add_argument(
+        "--to",
+        choices=list(WRITERS),
+        help="the format to write (by default as --output says)",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="basicsr",
+        help="whose tensor names to write",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace an output that holds something else",
+    )
     args = parser.parse(argv)
     if args.list:
         print(table())

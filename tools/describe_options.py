@@ -12,7 +12,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = Parser(__doc__)
     parser.add_argument(
-        "--output", default=str(Path(__file__).resolve().parents[1] / "docs" / "options.md"), help="page to write"
+        "--output",
+        default=str(Path(__file__).resolve().parents[1] / "docs" / "options.md"),
+        help="page to write",
     )
     args = parser.parse(argv)
     with atomic_path(args.output) as path:

@@ -17,8 +17,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         required=True,
         help="weights of any known format, or a released model's name",
     )
-    parser.add_argument("--save_inference_dir", default="./infer/", help="folder for the exported model")
-    parser.add_argument("--block", type=whole(1), help="the RRDB blocks that the weights must have; not needed")
+    parser.add_argument(
+        "--save_inference_dir", default="./infer/", help="folder for the exported model"
+    )
+    parser.add_argument(
+        "--block",
+        type=whole(1),
+        help="the RRDB blocks that the weights must have; not needed",
+    )
     args = parser.parse(argv)
 
     spec, tensors = read_generator(args.model_dir, args.block)
@@ -29,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     done = export(spec, tensors, args.save_inference_dir)
     for shape, difference in done.differences.items():
-        print(f"exported graph against dygraph, {shape}: greatest absolute difference {difference:.1e}")
+        print(
+            f"exported graph against dygraph, {shape}: greatest absolute difference {difference:.1e}"
+        )
     if done.without_json:
         print(f"no inference.json: {done.without_json}")
     print("\n".join(f"{file} ({file.stat().st_size:,} bytes)" for file in done.files))

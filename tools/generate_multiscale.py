@@ -12,14 +12,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     parser = Parser(__doc__)
     parser.add_argument("--input", required=True, help="folder of images")
-    parser.add_argument("--output", required=True, help="folder for the smaller versions; what is there is left alone")
     parser.add_argument(
-        "--manifest", type=Path, help="of extract_keyframes.py: list, in OUTPUT, where logos and scoreboards are"
+        "--output",
+        required=True,
+        help="folder for the smaller versions; what is there is left alone",
     )
-    parser.add_argument("--n_thread", type=whole(1), help="images at a time; none: one per CPU")
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        help="of extract_keyframes.py: list, in OUTPUT, where logos and scoreboards are",
+    )
+    parser.add_argument(
+        "--n_thread", type=whole(1), help="images at a time; none: one per CPU"
+    )
     args = parser.parse(argv)
     count, failures = generate_multiscale(
-        Path(args.input), Path(args.output), manifest=args.manifest, threads=args.n_thread
+        Path(args.input),
+        Path(args.output),
+        manifest=args.manifest,
+        threads=args.n_thread,
     )
     print(f"{args.output}: {count} smaller versions; {len(failures)} images failed")
     return report_failures(failures)

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.upscale_files import add_flags, conclude, find_inputs, from_flags, upscale_files
+from realesrgan_paddle.models.inference.upscale_files import (
+    add_flags,
+    conclude,
+    find_inputs,
+    from_flags,
+    upscale_files,
+)
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -11,8 +17,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     parser = Parser(__doc__)
     add_flags(parser)
-    parser.add_argument("--model_path", default="./infer/", help="folder with inference.pdmodel, or a .pdmodel file")
-    parser.add_argument("--threads", type=whole(1, 1024), help="CPU threads; all cores if not given")
+    parser.add_argument(
+        "--model_path",
+        default="./infer/",
+        help="folder with inference.pdmodel, or a .pdmodel file",
+    )
+    parser.add_argument(
+        "--threads", type=whole(1, 1024), help="CPU threads; all cores if not given"
+    )
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
 
@@ -22,7 +34,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     runner = load_static(args.model_path, device=args.device, threads=args.threads)
     print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
     upscaler = from_flags(runner, args)
-    failures = upscale_files(upscaler, inputs, args.output, outscale=args.outscale, suffix=args.suffix, ext=args.ext)
+    failures = upscale_files(
+        upscaler,
+        inputs,
+        args.output,
+        outscale=args.outscale,
+        suffix=args.suffix,
+        ext=args.ext,
+    )
     return conclude(failures, len(inputs), args.output)
 
 

@@ -9,7 +9,13 @@ from realesrgan_paddle.utils.runlog.curves import plot_runs
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = Parser(__doc__)
-    parser.add_argument("--input", required=True, nargs="+", metavar="RUN", help="folder of a run, experiments/NAME")
+    parser.add_argument(
+        "--input",
+        required=True,
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run, experiments/NAME",
+    )
     parser.add_argument("--output", default="curves.png", help="the picture to write")
     args = parser.parse(argv)
     count = plot_runs(args.input, args.output)

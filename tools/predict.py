@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.upscale_files import add_flags, conclude, find_inputs, from_flags, upscale_files
+from realesrgan_paddle.models.inference.upscale_files import (
+    add_flags,
+    conclude,
+    find_inputs,
+    from_flags,
+    upscale_files,
+)
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -11,8 +17,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     parser = Parser(__doc__)
     add_flags(parser)
-    parser.add_argument("--model_path", required=True, help="weights of any known format, or a released model's name")
-    parser.add_argument("--block", type=whole(1), help="the RRDB blocks that the weights must have; not needed")
+    parser.add_argument(
+        "--model_path",
+        required=True,
+        help="weights of any known format, or a released model's name",
+    )
+    parser.add_argument(
+        "--block",
+        type=whole(1),
+        help="the RRDB blocks that the weights must have; not needed",
+    )
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
 
@@ -22,7 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     runner = load_dygraph(args.model_path, block=args.block, device=args.device)
     print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
     upscaler = from_flags(runner, args)
-    failures = upscale_files(upscaler, inputs, args.output, outscale=args.outscale, suffix=args.suffix, ext=args.ext)
+    failures = upscale_files(
+        upscaler,
+        inputs,
+        args.output,
+        outscale=args.outscale,
+        suffix=args.suffix,
+        ext=args.ext,
+    )
     return conclude(failures, len(inputs), args.output)
 
 

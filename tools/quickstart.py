@@ -1,7 +1,8 @@
 """See the whole chain at work: finetune the small network on one video, then compare it with the released one.
 
-Released weights, key frames, training images, finetuning, export, inference and a before/after page:
-each step is a command of this project and is shown as it would be typed.
+Released weights, key frames, training images, finetuning, export, inference and a
+before/after page: each step is a command of this project and is shown as it would be
+typed.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,17 @@ from realesrgan_paddle.utils.cli import Parser, run, whole
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = Parser(__doc__)
-    parser.add_argument("--video", type=Path, help="your footage; without it, ten seconds of street traffic")
-    parser.add_argument("--output", type=Path, default=Path("quickstart"), help="folder to work in")
-    parser.add_argument("--iterations", type=whole(1), default=300, help="how long to train")
+    parser.add_argument(
+        "--video",
+        type=Path,
+        help="your footage; without it, ten seconds of street traffic",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("quickstart"), help="folder to work in"
+    )
+    parser.add_argument(
+        "--iterations", type=whole(1), default=300, help="how long to train"
+    )
     args = parser.parse(argv)
     print(quickstart(args.video, args.output, args.iterations))
     return 0

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
 
-_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?")  # as `atomic_path` names its files
+_TEMPORARY = re.compile(
+    r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?"
+)  # as `atomic_path` names its files
 
 
 class CannotWriteError(OSError):
@@ -20,9 +22,9 @@ class CannotWriteError(OSError):
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on a clean exit it becomes `path`, on an error it is removed.
 
-    The parent folder is made when missing. The file's contents reach the disk before the name does,
-    so a crash leaves either the old file or the new one. The temporary name keeps the suffix of
-    `path`, which encoders that go by the suffix need.
+    The parent folder is made when missing. The file's contents reach the disk before
+    the name does, so a crash leaves either the old file or the new one. The temporary
+    name keeps the suffix of `path`, which encoders that go by the suffix need.
 
     Raises:
         UserError: `path` is a folder, or its folder cannot be made.
@@ -32,7 +34,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     check_target(path)
     make_folder(path.parent)
     with naming(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}-", suffix=f".tmp{path.suffix}", dir=path.parent
+        )
         os.close(handle)
         temporary = Path(name)
         try:
@@ -65,7 +69,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: this folder cannot be made ({error.strerror})") from error
+        raise UserError(
+            f"{folder}: this folder cannot be made ({error.strerror})"
+        ) from error
 
 
 @contextmanager
@@ -80,18 +86,31 @@ def naming(path: Path) -> Iterator[None]:
     except CannotWriteError:
         raise
     except OSError as error:
-        raise CannotWriteError(error.errno, f"cannot be written ({error.strerror or error})", str(path)) from error
+        raise CannotWriteError(
+            error.errno, f"cannot be written ({error.strerror or error})", str(path)
+        ) from error
 
 
 def _check_folder(folder: Path) -> None:
-    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path) or path == path.parent)
+    there = next(
+        path
+        for path in (folder, *folder.parents)
+        if os.path.lexists(path) or path == path.parent
+    )
     if not there.is_dir():
-        raise UserError(f"{there}: not a folder" + (f", so {folder} cannot be made" if there != folder else ""))
+        raise UserError(
+            f"{there}: not a folder"
+            + (f", so {folder} cannot be made" if there != folder else "")
+        )
 
 
 def remove_leftovers(folder: str | Path) -> list[Path]:
     """Remove what `atomic_path` left anywhere in `folder` when its process was killed; return what was removed."""
-    found = [p for p in Path(folder).rglob(".*") if _TEMPORARY.fullmatch(p.name) and p.is_file()]
+    found = [
+        p
+        for p in Path(folder).rglob(".*")
+        if _TEMPORARY.fullmatch(p.name) and p.is_file()
+    ]
     for path in found:
         path.unlink(missing_ok=True)
     return found

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A wrong file, key or flag.
 
-    Its message is one line that says where (file, key, flag), what was found, what is allowed and
-    what to do. Command lines print it without a traceback and exit with 1 (see `utils.cli.run`).
+    Its message is one line that says where (file, key, flag), what was found, what is
+    allowed and what to do. Command lines print it without a traceback and exit with 1
+    (see `utils.cli.run`).
     """
 
 

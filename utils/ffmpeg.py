@@ -15,11 +15,13 @@ import imageio_ffmpeg
 
 from realesrgan_paddle.utils.errors import UserError
 
-CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,rm,wtv,dv,ivf,yuv4mpegpipe"
+CONTAINERS = (
+    "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,rm,wtv,dv,ivf,yuv4mpegpipe"
+)
 """Names of the demuxers that may open a file.
 
-Playlists (hls, dash, concat) are left out, for they open other files, and so are raw streams, for
-they hold no timestamps.
+Playlists (hls, dash, concat) are left out, for they open other files, and so are raw
+streams, for they hold no timestamps.
 """
 
 MOST_MEMORY = 1 << 30
@@ -33,26 +35,34 @@ def find_ffmpeg() -> str:
     try:
         return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
-        raise UserError("no ffmpeg on the PATH nor in imageio-ffmpeg; run: pip install imageio-ffmpeg") from error
+        raise UserError(
+            "no ffmpeg on the PATH nor in imageio-ffmpeg; run: pip install imageio-ffmpeg"
+        ) from error
 
 
 @functools.cache
 def filter_has_option(binary: str, name: str, option: str) -> bool:
     """Return whether the filter `name` of this ffmpeg knows an option."""
     command = [binary, "-hide_banner", "-h", f"filter={name}"]
-    text = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stdout.decode()
+    text = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    ).stdout.decode()
     return option in text.split()
 
 
 def video_input(
-    path: Path, *, key_frames_only: bool = False, drop_damaged: bool = False, start: float | None = None
+    path: Path,
+    *,
+    key_frames_only: bool = False,
+    drop_damaged: bool = False,
+    start: float | None = None,
 ) -> Any:
     """Return the first video stream of a local file, for ffmpeg-python; cover art is no video stream.
 
     Args:
         path: the file.
-        key_frames_only: the decoder skips all other frames (a few decoders, VP9's among them, cannot and
-            deliver all).
+        key_frames_only: the decoder skips all other frames (a few decoders, VP9's among
+            them, cannot and deliver all).
         drop_damaged: the decoder drops a damaged frame instead of patching it up.
         start: begin at the key frame before this time [s].
 
@@ -70,8 +80,14 @@ def video_input(
         decoder["err_detect"] = "explode"
     if start is not None:
         decoder.update(ss=start, noaccurate_seek=None)
-    # "file:" keeps a name with a colon or a leading dash from being read as a protocol or an option.
-    source = ffmpeg.input(f"file:{path}", protocol_whitelist="file", format_whitelist=CONTAINERS, **decoder)
+    # "file:" keeps a name with a colon or a leading dash from being read as a protocol
+    # or an option.
+    source = ffmpeg.input(
+        f"file:{path}",
+        protocol_whitelist="file",
+        format_whitelist=CONTAINERS,
+        **decoder,
+    )
     return source["V:0"]
 
 
@@ -83,21 +99,29 @@ class FFmpegRun:
     Args:
         output: what to run, built with ffmpeg-python.
         name: the file that errors are about.
-        watch: called with each line that ffmpeg prints, in a thread of its own. Two threads of ffmpeg may
-            write into one line; what one of them writes at a time stays together.
+        watch: called with each line that ffmpeg prints, in a thread of its own. Two
+            threads of ffmpeg may write into one line; what one of them writes at a time
+            stays together.
         minutes: how long it may run; a hostile file can keep a decoder busy for ever.
     """
 
-    def __init__(self, output: Any, name: Path, watch: Callable[[str], None], *, minutes: float) -> None:
+    def __init__(
+        self, output: Any, name: Path, watch: Callable[[str], None], *, minutes: float
+    ) -> None:
         self.name = name
         self.errors: list[str] = []
         self._watch = watch
         self._minutes = minutes
         self._out_of_time = False
-        # Frames that cannot be decoded are no failure: a broadcast recording starts with dozens of them.
+        # Frames that cannot be decoded are no failure: a broadcast recording starts
+        # with dozens of them.
         lenient = ("-max_error_rate", "1", "-max_alloc", str(MOST_MEMORY))
-        run = output.global_args("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", *lenient)
-        self._process = ffmpeg.run_async(run, cmd=find_ffmpeg(), pipe_stdout=True, pipe_stderr=True)
+        run = output.global_args(
+            "-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", *lenient
+        )
+        self._process = ffmpeg.run_async(
+            run, cmd=find_ffmpeg(), pipe_stdout=True, pipe_stderr=True
+        )
         self._thread = threading.Thread(target=self._read_messages, daemon=True)
         self._thread.start()
         self._timer = threading.Timer(60 * minutes, self._stop)
@@ -118,21 +142,33 @@ class FFmpegRun:
         code = self._process.wait()
         self._thread.join()
         if self._out_of_time:
-            raise UserError(f"{self.name}: given up after {self._minutes:g} minutes; --max_minutes allows more")
+            raise UserError(
+                f"{self.name}: given up after {self._minutes:g} minutes; --max_minutes allows more"
+            )
         if any("matches no streams" in text for text in self.errors):
             raise UserError(f"{self.name}: no video stream in it")
         if any("not on whitelist" in text for text in self.errors):
-            raise UserError(f"{self.name}: a playlist, raw stream or other kind that is not opened; use mp4, mkv, ...")
+            raise UserError(
+                f"{self.name}: a playlist, raw stream or other kind that is not opened; use mp4, mkv, ..."
+            )
         if code:
-            # A negative code is the signal that ended ffmpeg; then its last words are not the reason.
-            reason = self.errors[0] if self.errors and code > 0 else f"ffmpeg ended with code {code}"
+            # A negative code is the signal that ended ffmpeg; then its last words are
+            # not the reason.
+            reason = (
+                self.errors[0]
+                if self.errors and code > 0
+                else f"ffmpeg ended with code {code}"
+            )
             raise UserError(f"{self.name}: not a readable video ({reason})")
 
     def __enter__(self) -> "FFmpegRun":
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._timer.cancel()
         self._process.kill()

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 def interrupts_wait() -> Iterator[None]:
     """Put off the answer to Ctrl-C and SIGTERM to the end, and answer then as it would have been done before.
 
-    Processes started inside never get Ctrl-C, where the system knows signal masks. Only the main thread answers
-    signals: in others nothing has to be put off.
+    Processes started inside never get Ctrl-C, where the system knows signal masks. Only
+    the main thread answers signals: in others nothing has to be put off.
     """
     if threading.current_thread() is not threading.main_thread():
         _mask("SIG_BLOCK")

@@ -16,13 +16,17 @@ Result = TypeVar("Result")
 
 
 def run_each(
-    work: Callable[[Path], Result], paths: Sequence[Path], *, threads: int | None = None, unit: str = "image"
+    work: Callable[[Path], Result],
+    paths: Sequence[Path],
+    *,
+    threads: int | None = None,
+    unit: str = "image",
 ) -> tuple[list[Result], list[str]]:
     """Return `work(path)` of each path that succeeds, and one line for each that fails; both in order.
 
-    A path fails with a `UserError`, or because a file cannot be opened or written; any other error ends
-    the run, so does a full disk. Shows a progress bar on a terminal. OpenCV, Pillow and ffmpeg let threads
-    run side by side.
+    A path fails with a `UserError`, or because a file cannot be opened or written; any
+    other error ends the run, so does a full disk. Shows a progress bar on a terminal.
+    OpenCV, Pillow and ffmpeg let threads run side by side.
 
     Args:
         work: what to do with one path.
@@ -44,14 +48,17 @@ def run_each(
                 failures[jobs[job]] = failure(paths[jobs[job]], error)
     finally:
         pool.shutdown(cancel_futures=True)
-    return [results[i] for i in sorted(results)], [failures[i] for i in sorted(failures)]
+    return [results[i] for i in sorted(results)], [
+        failures[i] for i in sorted(failures)
+    ]
 
 
 def failure(path: Path, error: UserError | OSError) -> str:
     """Return the line on `path`, whose piece of work ended with `error`.
 
     Raises:
-        OSError: `error` itself, if every other file would fail alike: the disk is full or cannot be written.
+        OSError: `error` itself, if every other file would fail alike: the disk is full
+            or cannot be written.
     """
     if not isinstance(error, OSError):
         return str(error)

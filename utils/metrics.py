@@ -22,7 +22,13 @@ def luma(image: np.ndarray) -> np.ndarray:
     return 16 + image.astype(np.float64) @ (np.array([65.481, 128.553, 24.966]) / 255)
 
 
-def psnr(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_channel: bool = False) -> float:
+def psnr(
+    image: np.ndarray,
+    reference: np.ndarray,
+    *,
+    crop_border: int = 0,
+    y_channel: bool = False,
+) -> float:
     """Return the peak signal-to-noise ratio in dB; infinity for equal images.
 
     Args:
@@ -36,10 +42,17 @@ def psnr(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_ch
     return float(20 * np.log10(255) - 10 * np.log10(error)) if error else float("inf")
 
 
-def ssim(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_channel: bool = False) -> float:
+def ssim(
+    image: np.ndarray,
+    reference: np.ndarray,
+    *,
+    crop_border: int = 0,
+    y_channel: bool = False,
+) -> float:
     """Return the structural similarity, at most 1, averaged over pixels and channels; arguments as in `psnr`.
 
-    Wang et al. 2004 with K1 = 0.01, K2 = 0.03; only where the window lies inside the image counts.
+    Wang et al. 2004 with K1 = 0.01, K2 = 0.03; only where the window lies inside the
+    image counts.
 
     Raises:
         UserError: the image is smaller than the window.
@@ -65,14 +78,17 @@ def ssim(image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0, y_ch
 def colour_shift(image: np.ndarray, reference: np.ndarray) -> float:
     """Return how far the colours of two pictures are apart: the mean CIEDE2000 of blocks of 16 x 16 pixels.
 
-    Sharma, Wu and Dalal 2005, "The CIEDE2000 Color-Difference Formula", as scikit-image has it, sRGB under D65;
-    1 is about what the eye can just tell. Blocks are averaged first, so that texture does not count.
+    Sharma, Wu and Dalal 2005, "The CIEDE2000 Color-Difference Formula", as scikit-image
+    has it, sRGB under D65; 1 is about what the eye can just tell. Blocks are averaged
+    first, so that texture does not count.
 
     Args:
         image: uint8 (H, W, 3) RGB.
         reference: of the same shape.
     """
-    return float(deltaE_ciede2000(_block_colours(reference), _block_colours(image)).mean())
+    return float(
+        deltaE_ciede2000(_block_colours(reference), _block_colours(image)).mean()
+    )
 
 
 def gradient(image: np.ndarray) -> np.ndarray:
@@ -82,13 +98,21 @@ def gradient(image: np.ndarray) -> np.ndarray:
         image: uint8 (H, W, 3) RGB.
     """
     luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1))
+    return np.hypot(
+        cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)
+    )
 
 
 def _block_colours(image: np.ndarray) -> np.ndarray:
     """Return the mean colour of each block as CIELAB (rows, columns, 3)."""
     rows, columns = (max(1, side // COLOUR_BLOCK) for side in image.shape[:2])
-    return rgb2lab(cv2.resize(image.astype(np.float32) / 255, (columns, rows), interpolation=cv2.INTER_AREA))
+    return rgb2lab(
+        cv2.resize(
+            image.astype(np.float32) / 255,
+            (columns, rows),
+            interpolation=cv2.INTER_AREA,
+        )
+    )
 
 
 def comparable(
@@ -100,11 +124,15 @@ def comparable(
         UserError: the shapes differ, or nothing is left.
     """
     if image.shape != reference.shape:
-        raise UserError(f"images of {image.shape} and {reference.shape} cannot be compared")
+        raise UserError(
+            f"images of {image.shape} and {reference.shape} cannot be compared"
+        )
     inner = slice(crop_border, -crop_border or None)
     both = (image[inner, inner], reference[inner, inner])
     if not both[0].size:
-        raise UserError(f"crop_border {crop_border} leaves nothing of {image.shape[1]}x{image.shape[0]}")
+        raise UserError(
+            f"crop_border {crop_border} leaves nothing of {image.shape[1]}x{image.shape[0]}"
+        )
     if y_channel and image.ndim == 3:
         return luma(both[0]), luma(both[1])
     return both[0].astype(np.float64), both[1].astype(np.float64)

@@ -1,7 +1,8 @@
 """Random generators that are entered anywhere: keyed by what they are for and by a counter.
 
-A run stores no generator state. The draws of a sample, an epoch or a batch depend only on the run's
-seed and on that sample's, epoch's or batch's number, for any number of workers and after any resume.
+A run stores no generator state. The draws of a sample, an epoch or a batch depend only
+on the run's seed and on that sample's, epoch's or batch's number, for any number of
+workers and after any resume.
 """
 
 from enum import IntEnum

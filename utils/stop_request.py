@@ -9,8 +9,9 @@ from typing import Any
 class Interruption:
     """While entered, a SIGINT (Ctrl-C) or SIGTERM is noted in `signal`, and the process goes on.
 
-    A second SIGINT ends the process at once, even in the middle of a long operation of Paddle's, where
-    Python's own KeyboardInterrupt would wait. For the main thread only, as Python's signal handlers are.
+    A second SIGINT ends the process at once, even in the middle of a long operation of
+    Paddle's, where Python's own KeyboardInterrupt would wait. For the main thread only,
+    as Python's signal handlers are.
     """
 
     def __init__(self) -> None:
@@ -18,7 +19,10 @@ class Interruption:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interruption":
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {
+            number: signal.signal(number, self._note)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
         return self
 
     def __exit__(self, *_: object) -> None:

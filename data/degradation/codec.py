@@ -1,8 +1,9 @@
 """The low-quality image as a frame of a compressed video: H.264, HEVC, MPEG-2 or VP9, by PyAV.
 
-Of three frames the last is taken: one frame alone would be an intra frame, and most frames of a video are predicted
-from others, with other artefacts (skipped blocks, residuals of a coarse quantiser, detail that is dragged along). The
-frames are the image moved by fractions of a pixel, as a pan moves it.
+Of three frames the last is taken: one frame alone would be an intra frame, and most
+frames of a video are predicted from others, with other artefacts (skipped blocks,
+residuals of a coarse quantiser, detail that is dragged along). The frames are the image
+moved by fractions of a pixel, as a pan moves it.
 """
 
 from collections.abc import Sequence
@@ -24,9 +25,20 @@ FRAMES, FRAME_RATE = 3, 25
 MULTIPLE, LEAST = 16, 64
 """Sides that every encoder takes [pixels]; smaller and odd images are continued by reflection.
 
-Of images smaller than its largest block, 64 x 64, x265 makes something else each time."""
-ENCODERS: dict[CodecName, str] = {"h264": "libx264", "hevc": "libx265", "mpeg2": "mpeg2video", "vp9": "libvpx-vp9"}
-DECODERS: dict[CodecName, str] = {"h264": "h264", "hevc": "hevc", "mpeg2": "mpeg2video", "vp9": "vp9"}
+Of images smaller than its largest block, 64 x 64, x265 makes something else each
+time."""
+ENCODERS: dict[CodecName, str] = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "mpeg2": "mpeg2video",
+    "vp9": "libvpx-vp9",
+}
+DECODERS: dict[CodecName, str] = {
+    "h264": "h264",
+    "hevc": "hevc",
+    "mpeg2": "mpeg2video",
+    "vp9": "vp9",
+}
 # One thread and no look-ahead: the same bits each time, and no frame is held back.
 SETTINGS: dict[CodecName, dict[str, str]] = {
     "h264": {"preset": "veryfast", "tune": "zerolatency"},
@@ -40,7 +52,8 @@ SETTINGS: dict[CodecName, dict[str, str]] = {
 VP9_INTRA = "150"
 """The most that VP9's first frame takes of a limited rate, in percent of a frame's share."""
 
-# ITU-R BT.709-6, items 3.2 to 3.5: Y'CbCr of R'G'B' in [0, 255], in 8-bit levels of limited range.
+# ITU-R BT.709-6, items 3.2 to 3.5: Y'CbCr of R'G'B' in [0, 255], in 8-bit levels of
+# limited range.
 TO_YCBCR = (
     np.array(
         [
@@ -70,7 +83,11 @@ class Video:
     """What the encoder may take in the mean of the frames, in place of `quality`; None: no limit."""
 
     def __str__(self) -> str:
-        amount = self.quality if self.bits_per_pixel is None else f"{self.bits_per_pixel:.2g} bits/px"
+        amount = (
+            self.quality
+            if self.bits_per_pixel is None
+            else f"{self.bits_per_pixel:.2g} bits/px"
+        )
         return f"{self.codec} {amount}{'' if self.half_height else ' 4:2:2'}"
 
 
@@ -95,7 +112,12 @@ def draw_video(options: SynthesisOptions, rng: np.random.Generator) -> Video:
     )
     # Without the option nothing is drawn, so that it moves no other draw.
     if options.video_bitrate_prob and rng.random() < options.video_bitrate_prob:
-        return replace(video, bits_per_pixel=float(np.exp(rng.uniform(*np.log(options.video_bits_per_pixel)))))
+        return replace(
+            video,
+            bits_per_pixel=float(
+                np.exp(rng.uniform(*np.log(options.video_bits_per_pixel)))
+            ),
+        )
     return video
 
 
@@ -105,7 +127,9 @@ def compress(image: np.ndarray, video: Video) -> np.ndarray:
     Equal arguments give equal results, with one version of PyAV.
     """
     height, width = image.shape[:2]
-    bottom, right = (max(LEAST, -(-side // MULTIPLE) * MULTIPLE) - side for side in (height, width))
+    bottom, right = (
+        max(LEAST, -(-side // MULTIPLE) * MULTIPLE) - side for side in (height, width)
+    )
     whole = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REFLECT)
     last = _decode(_encode(_moving(whole, video.motion), video), video)
     return _rgb(last)[:height, :width]
@@ -114,8 +138,14 @@ def compress(image: np.ndarray, video: Video) -> np.ndarray:
 def _moving(image: np.ndarray, motion: tuple[float, float]) -> list[np.ndarray]:
     """Return the frames; the last is the image."""
     size = image.shape[1], image.shape[0]
-    steps = [np.array([[1, 0, -n * motion[0]], [0, 1, -n * motion[1]]], np.float64) for n in range(FRAMES - 1, 0, -1)]
-    return [cv2.warpAffine(image, step, size, borderMode=cv2.BORDER_REFLECT) for step in steps] + [image]
+    steps = [
+        np.array([[1, 0, -n * motion[0]], [0, 1, -n * motion[1]]], np.float64)
+        for n in range(FRAMES - 1, 0, -1)
+    ]
+    return [
+        cv2.warpAffine(image, step, size, borderMode=cv2.BORDER_REFLECT)
+        for step in steps
+    ] + [image]
 
 
 def _encode(frames: Sequence[np.ndarray], video: Video) -> "list[Packet]":
@@ -126,7 +156,9 @@ def _encode(frames: Sequence[np.ndarray], video: Video) -> "list[Packet]":
     encoder.pix_fmt = "yuv420p" if video.half_height else "yuv422p"
     encoder.time_base, encoder.framerate = Fraction(1, FRAME_RATE), Fraction(FRAME_RATE)
     encoder.thread_count = 1
-    encoder.options = SETTINGS[video.codec] | _rate_control(video, encoder.width * encoder.height)
+    encoder.options = SETTINGS[video.codec] | _rate_control(
+        video, encoder.width * encoder.height
+    )
     packets = []
     for number, frame in enumerate(frames):
         packets += encoder.encode(_frame(frame, number, encoder.pix_fmt))
@@ -136,12 +168,17 @@ def _encode(frames: Sequence[np.ndarray], video: Video) -> "list[Packet]":
 def _rate_control(video: Video, pixels: int) -> dict[str, str]:
     """Return ffmpeg's options for the quality of a video, or for its bits: one pass, and a buffer of all the frames.
 
-    The first frame, which is predicted from nothing, may so take what the others leave, but no more. libvpx must be
-    told: it would give the first frame more than that, or starve the others at a constant rate.
+    The first frame, which is predicted from nothing, may so take what the others leave,
+    but no more. libvpx must be told: it would give the first frame more than that, or
+    starve the others at a constant rate.
     """
     if video.bits_per_pixel is None:
         quality = str(video.quality)
-        return {"qmin": quality, "qmax": quality} if video.codec == "mpeg2" else {"crf": quality}
+        return (
+            {"qmin": quality, "qmax": quality}
+            if video.codec == "mpeg2"
+            else {"crf": quality}
+        )
     frame = video.bits_per_pixel * pixels
     rate, buffer = str(round(frame * FRAME_RATE)), str(round(frame * FRAMES))
     limits = {"b": rate, "maxrate": rate, "bufsize": buffer}
@@ -161,8 +198,9 @@ def _decode(packets: "Sequence[Packet]", video: Video) -> "VideoFrame":
 def _frame(image: np.ndarray, number: int, pixel_format: str) -> "VideoFrame":
     """Return `image`, uint8 RGB (H, W, 3), as a frame of Y'CbCr.
 
-    Not by ffmpeg's own conversion: it loses more than a level of brightness on the way there and back (-1.2 of 255
-    in the mean of photographs), which a network would learn to add.
+    Not by ffmpeg's own conversion: it loses more than a level of brightness on the way
+    there and back (-1.2 of 255 in the mean of photographs), which a network would learn
+    to add.
     """
     import av
 
@@ -170,7 +208,9 @@ def _frame(image: np.ndarray, number: int, pixel_format: str) -> "VideoFrame":
     frame.pts = number
     full = cv2.transform(image.astype(np.float32), np.column_stack([TO_YCBCR, OFFSET]))
     for number, plane in enumerate(frame.planes):
-        values = cv2.resize(full[..., number], (plane.width, plane.height), interpolation=cv2.INTER_AREA)
+        values = cv2.resize(
+            full[..., number], (plane.width, plane.height), interpolation=cv2.INTER_AREA
+        )
         lines = np.zeros((plane.height, plane.line_size), np.uint8)
         lines[:, : plane.width] = np.rint(values)
         plane.update(lines.tobytes())
@@ -183,6 +223,10 @@ def _rgb(frame: "VideoFrame") -> np.ndarray:
     for plane in frame.planes:
         lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
         values = lines[: plane.height, : plane.width].astype(np.float32)
-        planes.append(cv2.resize(values, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR))
+        planes.append(
+            cv2.resize(
+                values, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR
+            )
+        )
     rgb = cv2.transform(cv2.merge(planes) - np.float32(OFFSET), TO_RGB)
     return np.rint(np.clip(rgb, 0, 255)).astype(np.uint8)

@@ -31,9 +31,12 @@ def draw_halo(options: SynthesisOptions, rng: np.random.Generator) -> Halo:
 def add_halo(image: np.ndarray, halo: Halo) -> np.ndarray:
     """Return `image`, uint8 RGB (H, W, 3), with its luma driven past the edges: unsharp masking, without a threshold.
 
-    Detail is added to luma alone, so colours keep their hue; what exceeds the range is clipped, as it is there.
+    Detail is added to luma alone, so colours keep their hue; what exceeds the range is
+    clipped, as it is there.
     """
     luma = image.astype(np.float32) @ LUMA
-    blurred = cv2.GaussianBlur(luma, (0, 0), halo.sigma, borderType=cv2.BORDER_REPLICATE)
+    blurred = cv2.GaussianBlur(
+        luma, (0, 0), halo.sigma, borderType=cv2.BORDER_REPLICATE
+    )
     sharp = image + halo.strength * (luma - blurred)[..., None]
     return np.rint(np.clip(sharp, 0, 255)).astype(np.uint8)

@@ -1,7 +1,8 @@
 """The blur kernels of Real-ESRGAN's degradation: six gaussian-like kinds, the sinc filter; and motion (no Paddle).
 
-Formulas: Wang et al. 2021, "Real-ESRGAN", sections 3.1 and 3.4; draws as in its training data set
-(realesrgan/data/realesrgan_dataset.py). Sizes and standard deviations are in pixels, angles in radians.
+Formulas: Wang et al. 2021, "Real-ESRGAN", sections 3.1 and 3.4; draws as in its
+training data set (realesrgan/data/realesrgan_dataset.py). Sizes and standard deviations
+are in pixels, angles in radians.
 """
 
 from typing import NamedTuple
@@ -29,13 +30,16 @@ class Kernels(NamedTuple):
 def draw_kernels(options: KernelOptions, rng: np.random.Generator) -> Kernels:
     """Return one sample's kernels, padded with zeros to `blur_kernel_size`, `blur_kernel_size2` and again that.
 
-    Where there may be motion, it is joined into the first, which is larger then by the longest motion.
+    Where there may be motion, it is joined into the first, which is larger then by the
+    longest motion.
     """
     first = draw_blur_kernel(options.first_blur, rng)
     second = draw_blur_kernel(options.second_blur, rng)
     largest = options.blur_kernel_size2
     if rng.random() < options.final_sinc_prob:
-        final = sinc_kernel(_draw_size(largest, rng), cutoff=rng.uniform(np.pi / 3, np.pi))
+        final = sinc_kernel(
+            _draw_size(largest, rng), cutoff=rng.uniform(np.pi / 3, np.pi)
+        )
     else:
         final = np.ones((1, 1))
     if options.motion_blur_prob:
@@ -48,35 +52,49 @@ def draw_blur_kernel(options: BlurOptions, rng: np.random.Generator) -> np.ndarr
     size = _draw_size(options.blur_kernel_size, rng)
     if rng.random() < options.sinc_prob:
         # A small kernel cannot hold the ripples of a low cutoff.
-        kernel = sinc_kernel(size, cutoff=rng.uniform(np.pi / 3 if size < 13 else np.pi / 5, np.pi))
+        kernel = sinc_kernel(
+            size, cutoff=rng.uniform(np.pi / 3 if size < 13 else np.pi / 5, np.pi)
+        )
     else:
         kernel = _draw_mixed_kernel(options, size, rng)
     return _pad(kernel, options.blur_kernel_size)
 
 
-def gaussian_kernel(size: int, sigma_x: float, sigma_y: float, theta: float) -> np.ndarray:
+def gaussian_kernel(
+    size: int, sigma_x: float, sigma_y: float, theta: float
+) -> np.ndarray:
     """Return the gaussian exp(-d / 2) of the squared distance d, rotated by `theta`: float64 (size, size), sum 1."""
     return generalized_gaussian_kernel(size, sigma_x, sigma_y, theta, beta=1)
 
 
-def generalized_gaussian_kernel(size: int, sigma_x: float, sigma_y: float, theta: float, beta: float) -> np.ndarray:
+def generalized_gaussian_kernel(
+    size: int, sigma_x: float, sigma_y: float, theta: float, beta: float
+) -> np.ndarray:
     """Return exp(-d**beta / 2) (beta < 1: heavier tails, > 1: a flat top): float64 (size, size), sum 1.
 
-    Pascal et al. 2013, "Parameter Estimation For Multivariate Generalized Gaussian Distributions".
+    Pascal et al. 2013, "Parameter Estimation For Multivariate Generalized Gaussian
+    Distributions".
     """
-    return _normalized(np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, theta) ** beta))
+    return _normalized(
+        np.exp(-0.5 * _squared_distance(size, sigma_x, sigma_y, theta) ** beta)
+    )
 
 
-def plateau_kernel(size: int, sigma_x: float, sigma_y: float, theta: float, beta: float) -> np.ndarray:
+def plateau_kernel(
+    size: int, sigma_x: float, sigma_y: float, theta: float, beta: float
+) -> np.ndarray:
     """Return 1 / (1 + d**beta), a plateau with long tails: float64 (size, size), sum 1."""
-    return _normalized(1 / (1 + _squared_distance(size, sigma_x, sigma_y, theta) ** beta))
+    return _normalized(
+        1 / (1 + _squared_distance(size, sigma_x, sigma_y, theta) ** beta)
+    )
 
 
 def sinc_kernel(size: int, cutoff: float) -> np.ndarray:
     """Return the ideal circular low-pass filter (it rings): float64 (size, size), sum 1.
 
-    cutoff * J1(cutoff * r) / (2 pi r) at distance r from the centre, with `cutoff` in radians per
-    pixel (pi passes all that the grid holds); its limit at r = 0 is cutoff**2 / (4 pi).
+    cutoff * J1(cutoff * r) / (2 pi r) at distance r from the centre, with `cutoff` in
+    radians per pixel (pi passes all that the grid holds); its limit at r = 0 is
+    cutoff**2 / (4 pi).
     """
     radius = np.sqrt(_squared_distance(size, 1, 1, 0))
     centre = radius == 0
@@ -87,7 +105,8 @@ def sinc_kernel(size: int, cutoff: float) -> np.ndarray:
 def motion_kernel(size: int, length: float, theta: float) -> np.ndarray:
     """Return a straight line through the centre, `length` pixels long, as a motion leaves it: float64 (size, size).
 
-    Points every eighth of a pixel, each shared among the four pixels around it; they sum to 1.
+    Points every eighth of a pixel, each shared among the four pixels around it; they
+    sum to 1.
 
     Args:
         size: side of the kernel in pixels, odd and more than `length`.
@@ -97,26 +116,34 @@ def motion_kernel(size: int, length: float, theta: float) -> np.ndarray:
     along = np.linspace(-length / 2, length / 2, 1 + int(np.ceil(8 * length)))
     x, y = size // 2 + along * np.cos(theta), size // 2 + along * np.sin(theta)
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-    kernel = np.zeros((size + 1, size + 1))  # a line that ends on the last pixel has a share of 0 in the next
+    kernel = np.zeros(
+        (size + 1, size + 1)
+    )  # a line that ends on the last pixel has a share of 0 in the next
     for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         share = (1 - np.abs(x - left - right)) * (1 - np.abs(y - top - down))
         np.add.at(kernel, (top + down, left + right), share)
     return _normalized(kernel[:size, :size])
 
 
-def _add_motion(kernel: np.ndarray, options: KernelOptions, rng: np.random.Generator) -> np.ndarray:
+def _add_motion(
+    kernel: np.ndarray, options: KernelOptions, rng: np.random.Generator
+) -> np.ndarray:
     """Return `kernel` followed by a motion or, drawn so, by none: float32, of one size for all draws."""
     moves = rng.random() < options.motion_blur_prob
     length, theta = rng.uniform(*options.motion_blur_range), rng.uniform(0, np.pi)
     size = 2 * int(np.ceil(options.motion_blur_range[1] / 2)) + 1
-    return convolve2d(kernel, motion_kernel(size, length if moves else 0, theta)).astype(np.float32)
+    return convolve2d(
+        kernel, motion_kernel(size, length if moves else 0, theta)
+    ).astype(np.float32)
 
 
 def _draw_size(largest: int, rng: np.random.Generator) -> int:
     return int(rng.choice(np.arange(SMALLEST_KERNEL, largest + 1, 2)))
 
 
-def _draw_mixed_kernel(options: BlurOptions, size: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_mixed_kernel(
+    options: BlurOptions, size: int, rng: np.random.Generator
+) -> np.ndarray:
     chances = np.asarray(options.kernel_prob) / np.sum(options.kernel_prob)
     kind = options.kernel_list[rng.choice(len(chances), p=chances)]
     sigma_x = sigma_y = rng.uniform(*options.blur_sigma)
@@ -134,7 +161,9 @@ def _draw_mixed_kernel(options: BlurOptions, size: int, rng: np.random.Generator
     return shape(size, sigma_x, sigma_y, theta, beta)
 
 
-def _squared_distance(size: int, sigma_x: float, sigma_y: float, theta: float) -> np.ndarray:
+def _squared_distance(
+    size: int, sigma_x: float, sigma_y: float, theta: float
+) -> np.ndarray:
     """Return the squared distance of each pixel from the centre, in standard deviations along the rotated axes."""
     axis = np.arange(size) - size // 2
     x, y = np.meshgrid(axis, axis)

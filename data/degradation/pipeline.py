@@ -1,9 +1,10 @@
 """Real-ESRGAN's second-order degradation of a batch: how a ground truth becomes a low-quality image.
 
-Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data",
-figure 2 and section 3; the order of operations is that of realesrgan/models/realesrgan_model.py.
-What a domain adds (data/domain.py) comes last. What is random is drawn first (`draw`), then applied (`degrade`).
-Tensors are float32 RGB (N, 3, H, W).
+Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure
+Synthetic Data", figure 2 and section 3; the order of operations is that of
+realesrgan/models/realesrgan_model.py. What a domain adds (data/domain.py) comes last.
+What is random is drawn first (`draw`), then applied (`degrade`). Tensors are float32
+RGB (N, 3, H, W).
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,11 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.data.degradation.blur import blur
-from realesrgan_paddle.data.degradation.domain import DomainDraws, apply_domain, draw_domain
+from realesrgan_paddle.data.degradation.domain import (
+    DomainDraws,
+    apply_domain,
+    draw_domain,
+)
 from realesrgan_paddle.data.degradation.jpeg import jpeg
 from realesrgan_paddle.data.degradation.noise import (
     add_gaussian_noise,
@@ -74,11 +79,20 @@ class Draws:
 
     def __str__(self) -> str:
         """Return what is done to the first sample; a video has taken the place of the second JPEG."""
-        return "; ".join(filter(None, [str(self.first), str(self.second), *map(str, self.domain[:1])]))
+        return "; ".join(
+            filter(
+                None, [str(self.first), str(self.second), *map(str, self.domain[:1])]
+            )
+        )
 
     def of(self, samples: slice) -> "Draws":
         """Return the choices for some samples of the batch: `degrade` makes of them what it makes of them in it."""
-        return replace(self, first=self.first.of(samples), second=self.second.of(samples), domain=self.domain[samples])
+        return replace(
+            self,
+            first=self.first.of(samples),
+            second=self.second.of(samples),
+            domain=self.domain[samples],
+        )
 
 
 def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -> Draws:
@@ -89,18 +103,26 @@ def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -
         second_blur=rng.random() < options.second_blur_prob,
         final_mode=_draw_mode(rng),
         jpeg_last=rng.random() < 0.5,
-        domain=draw_domain(options, rng, batch_size),  # last: what is off must not move the other draws
+        domain=draw_domain(
+            options, rng, batch_size
+        ),  # last: what is off must not move the other draws
     )
 
 
-def draw_pass(options: PassOptions, rng: np.random.Generator, batch_size: int) -> PassDraws:
+def draw_pass(
+    options: PassOptions, rng: np.random.Generator, batch_size: int
+) -> PassDraws:
     """Return the random choices of one pass for a batch of `batch_size` samples."""
     gaussian = rng.random() < options.gaussian_noise_prob
     return PassDraws(
         factor=_draw_factor(options, rng),
         mode=_draw_mode(rng),
         gaussian=gaussian,
-        strength=_uniform(options.noise_range if gaussian else options.poisson_scale_range, rng, batch_size),
+        strength=_uniform(
+            options.noise_range if gaussian else options.poisson_scale_range,
+            rng,
+            batch_size,
+        ),
         gray=rng.random(batch_size) < options.gray_noise_prob,
         quality=_uniform(options.jpeg_range, rng, batch_size),
         field_seeds=rng.integers(2**31, size=batch_size),
@@ -108,11 +130,14 @@ def draw_pass(options: PassOptions, rng: np.random.Generator, batch_size: int) -
 
 
 @paddle.no_grad()
-def degrade(gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int) -> Tensor:
+def degrade(
+    gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int
+) -> Tensor:
     """Return the low-quality version of `gt_usm`: float32 RGB (N, 3, H / scale, W / scale) in whole levels of 1 / 255.
 
     Args:
-        gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W multiples of `scale`.
+        gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W
+            multiples of `scale`.
         kernels: the batch of each of `Kernels`' three, float32 (N, k, k).
         draws: the random choices. Equal draws give equal results.
         scale: how many times smaller the result is.
@@ -129,7 +154,9 @@ def degrade(gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int)
     second = draws.second
     if draws.second_blur:
         out = blur(out, second_kernel)
-    out = resize_to(out, [int(height * second.factor), int(width * second.factor)], second.mode)
+    out = resize_to(
+        out, [int(height * second.factor), int(width * second.factor)], second.mode
+    )
     out = add_noise(out, second)
 
     if draws.jpeg_last:
@@ -147,8 +174,18 @@ def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
     strength = paddle.to_tensor(draws.strength).reshape([-1, 1, 1, 1])
     gray = paddle.to_tensor(draws.gray).reshape([-1, 1, 1, 1])
     if draws.gaussian:
-        return add_gaussian_noise(image, normal_fields(image.shape[1:], draws.field_seeds, draws.gray), strength, gray)
-    return add_poisson_noise(image, strength, gray, partial(poisson_counts, seeds=draws.field_seeds, gray=draws.gray))
+        return add_gaussian_noise(
+            image,
+            normal_fields(image.shape[1:], draws.field_seeds, draws.gray),
+            strength,
+            gray,
+        )
+    return add_poisson_noise(
+        image,
+        strength,
+        gray,
+        partial(poisson_counts, seeds=draws.field_seeds, gray=draws.gray),
+    )
 
 
 def _last_jpeg(image: Tensor, draws: Draws) -> Tensor:
@@ -157,7 +194,9 @@ def _last_jpeg(image: Tensor, draws: Draws) -> Tensor:
     filmed = [sample.video is not None for sample in draws.domain]
     if not any(filmed):
         return compressed
-    return paddle.where(paddle.to_tensor(filmed).reshape([-1, 1, 1, 1]), image, compressed)
+    return paddle.where(
+        paddle.to_tensor(filmed).reshape([-1, 1, 1, 1]), image, compressed
+    )
 
 
 def _apply_domain(levels: Tensor, draws: Sequence[DomainDraws]) -> Tensor:
@@ -165,7 +204,9 @@ def _apply_domain(levels: Tensor, draws: Sequence[DomainDraws]) -> Tensor:
     if not draws:
         return levels
     images = levels.numpy().astype(np.uint8).transpose(0, 2, 3, 1)
-    return paddle.to_tensor(np.stack(apply_domain(images, draws)).transpose(0, 3, 1, 2).astype(np.float32))
+    return paddle.to_tensor(
+        np.stack(apply_domain(images, draws)).transpose(0, 3, 1, 2).astype(np.float32)
+    )
 
 
 def paired_random_crop(
@@ -200,5 +241,7 @@ def _draw_mode(rng: np.random.Generator) -> ResizeMode:
     return RESIZE_MODES[rng.integers(len(RESIZE_MODES))]
 
 
-def _uniform(limits: tuple[float, float], rng: np.random.Generator, count: int) -> np.ndarray:
+def _uniform(
+    limits: tuple[float, float], rng: np.random.Generator, count: int
+) -> np.ndarray:
     return rng.uniform(*limits, count).astype(np.float32)

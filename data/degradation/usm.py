@@ -11,14 +11,17 @@ class USM:
 
     Args:
         radius: side of the gaussian window in pixels, an even one grows by 1.
-        sigma: its standard deviation in pixels; 0 takes OpenCV's for that window (8 for the default).
+        sigma: its standard deviation in pixels; 0 takes OpenCV's for that window (8 for
+            the default).
     """
 
     def __init__(self, radius: int = 50, sigma: float = 0) -> None:
         self._window = cv2.getGaussianKernel(radius + 1 - radius % 2, sigma)[:, 0]
 
     @paddle.no_grad()
-    def __call__(self, image: Tensor, weight: float = 0.5, threshold: float = 10) -> Tensor:
+    def __call__(
+        self, image: Tensor, weight: float = 0.5, threshold: float = 10
+    ) -> Tensor:
         """Return `image` sharpened where it differs from its blur: float32 (N, C, H, W) in [0, 1].
 
         Args:
@@ -26,9 +29,13 @@ class USM:
             weight: how much of the difference is added.
             threshold: the difference that counts as detail, in levels of 255.
         """
-        down, across = (_blur_matrix(self._window, length) for length in image.shape[2:])
+        down, across = (
+            _blur_matrix(self._window, length) for length in image.shape[2:]
+        )
         detail = image - _blur(image, down, across)
-        mask = _blur((paddle.abs(detail) * 255 > threshold).astype("float32"), down, across)
+        mask = _blur(
+            (paddle.abs(detail) * 255 > threshold).astype("float32"), down, across
+        )
         sharp = paddle.clip(image + weight * detail, 0, 1)
         return mask * sharp + (1 - mask) * image
 

@@ -18,8 +18,9 @@ SOFT = 2
 def content(luma: np.ndarray) -> Crop:
     """Return the part of a picture, uint8 luma (H, W), that lies inside black bars; all of it if there are none.
 
-    Bars lie on two opposite sides and are equally wide (2 % of the picture may be between them); one of them may
-    hold a logo or subtitles. A picture that is black nearly everywhere has no bars.
+    Bars lie on two opposite sides and are equally wide (2 % of the picture may be
+    between them); one of them may hold a logo or subtitles. A picture that is black
+    nearly everywhere has no bars.
     """
     dark = cv2.blur(luma, (3, 3)) <= BLACK
     top, bottom = _bars(dark)

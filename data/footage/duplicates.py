@@ -15,9 +15,10 @@ _ONES = np.array([value.bit_count() for value in range(256)], np.uint8)
 def perceptual_hash(luma: np.ndarray) -> np.ndarray:
     """Return the hash of a picture, uint8 luma (H, W), as 32 bytes.
 
-    Zauner 2010, "Implementation and benchmarking of perceptual image hash functions": which of the low frequencies of
-    the cosine transform are above their median. Size, brightness and contrast do not matter. With the usual 8 x 8
-    frequencies all wide shots of a pitch are alike, hence 16 x 16.
+    Zauner 2010, "Implementation and benchmarking of perceptual image hash functions":
+    which of the low frequencies of the cosine transform are above their median. Size,
+    brightness and contrast do not matter. With the usual 8 x 8 frequencies all wide
+    shots of a pitch are alike, hence 16 x 16.
     """
     small = cv2.resize(luma, (4 * SIDE, 4 * SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small.astype(np.float32))[:SIDE, :SIDE].ravel()
@@ -42,7 +43,9 @@ class HashIndex:
         """Add one."""
         count = len(self._names)
         if count == len(self._hashes):
-            self._hashes = np.concatenate([self._hashes, np.empty((max(64, count), BITS // 8), np.uint8)])
+            self._hashes = np.concatenate(
+                [self._hashes, np.empty((max(64, count), BITS // 8), np.uint8)]
+            )
         self._hashes[count] = hash_
         self._names.append(name)
 

@@ -47,7 +47,9 @@ def measure(luma: np.ndarray) -> Scores:
         sharpness=sharp,
         detail=detail,
         # Half the rows, and half the columns, tell as much.
-        blockiness=max(_blockiness(luma[::2]), _blockiness(np.ascontiguousarray(luma[:, ::2].T))),
+        blockiness=max(
+            _blockiness(luma[::2]), _blockiness(np.ascontiguousarray(luma[:, ::2].T))
+        ),
         contrast=float(high - low),
         brightness=float(luma.mean()),
     )
@@ -66,26 +68,38 @@ def share_of_detail(luma: np.ndarray) -> float:
 def _sharpness(luma: np.ndarray) -> tuple[float, float]:
     """Return how sharp the sharpest fifth of the tiles with detail is, and the share of such tiles.
 
-    Crete et al. 2007, "The blur effect": blurring again, with the mean of 9 samples in a row, takes little from the
-    differences of neighbours in a picture that was blurred before. Their measure of the worst direction, in tiles, and
-    of the diagonals too, for things move in any direction. (The share that is lost, so 1 minus what they call blur.)
+    Crete et al. 2007, "The blur effect": blurring again, with the mean of 9 samples in
+    a row, takes little from the differences of neighbours in a picture that was blurred
+    before. Their measure of the worst direction, in tiles, and of the diagonals too,
+    for things move in any direction. (The share that is lost, so 1 minus what they call
+    blur.)
     """
     if min(luma.shape) < TILE + SPAN:
         return 0.0, 0.0
     sharp, detail = np.array(np.inf), np.array(0.0)
     for direction in ((0, 1), (1, 0), (1, 1), (1, -1)):
         before = _difference(luma, SPAN // 2, SPAN // 2 + 1, direction)
-        # Neighbouring means of 9 share 8 samples: their difference is that of the two samples at the ends. Rounded, for
-        # 8-bit arithmetic is six times as fast.
-        after = cv2.convertScaleAbs(_difference(luma, 0, SPAN, direction), alpha=1 / SPAN)
+        # Neighbouring means of 9 share 8 samples: their difference is that of the two
+        # samples at the ends. Rounded, for 8-bit arithmetic is six times as fast.
+        after = cv2.convertScaleAbs(
+            _difference(luma, 0, SPAN, direction), alpha=1 / SPAN
+        )
         there = _tiles(before)
-        sharp = np.minimum(sharp, _tiles(cv2.subtract(before, after)) / np.maximum(there, 1e-6))  # negative is 0 here
+        sharp = np.minimum(
+            sharp, _tiles(cv2.subtract(before, after)) / np.maximum(there, 1e-6)
+        )  # negative is 0 here
         detail = np.maximum(detail, there)
     busy = detail >= LEAST_DETAIL
-    return (float(np.percentile(sharp[busy], 80)), float(busy.mean())) if busy.any() else (0.0, 0.0)
+    return (
+        (float(np.percentile(sharp[busy], 80)), float(busy.mean()))
+        if busy.any()
+        else (0.0, 0.0)
+    )
 
 
-def _difference(luma: np.ndarray, first: int, last: int, direction: tuple[int, int]) -> np.ndarray:
+def _difference(
+    luma: np.ndarray, first: int, last: int, direction: tuple[int, int]
+) -> np.ndarray:
     """Return |a - b|, uint8 (H - 9, W - 9), of two samples in each row of 10 that goes in a direction (down, right).
 
     `first` and `last` are the samples' places in the row, 0 to 9.
@@ -93,7 +107,10 @@ def _difference(luma: np.ndarray, first: int, last: int, direction: tuple[int, i
     height, width = luma.shape[0] - SPAN, luma.shape[1] - SPAN
     ends = []
     for place in (first, last):
-        y, x = (SPAN // 2 if step == 0 else place if step > 0 else SPAN - place for step in direction)
+        y, x = (
+            SPAN // 2 if step == 0 else place if step > 0 else SPAN - place
+            for step in direction
+        )
         ends.append(luma[y : y + height, x : x + width])
     return cv2.absdiff(*ends)
 
@@ -108,15 +125,18 @@ def _tiles(values: np.ndarray) -> np.ndarray:
 def _blockiness(luma: np.ndarray) -> float:
     """Return how much larger differences are at the borders of blocks than elsewhere, 0 for no more.
 
-    After Wang, Bovik and Evans 2000, "Blind measurement of blocking artifacts": the differences of neighbours have a
-    period of 8 columns. Here it is the excess of a difference over the two beside it, which texture has not. Its median
-    is taken over the columns of each of the 8 positions, as a cropped picture may begin anywhere: a few straight lines
-    are no blocks. Strong edges are held to 10 levels.
+    After Wang, Bovik and Evans 2000, "Blind measurement of blocking artifacts": the
+    differences of neighbours have a period of 8 columns. Here it is the excess of a
+    difference over the two beside it, which texture has not. Its median is taken over
+    the columns of each of the 8 positions, as a cropped picture may begin anywhere: a
+    few straight lines are no blocks. Strong edges are held to 10 levels.
     """
     if luma.shape[1] < BLOCK + 3:
         return 0.0
     differences = cv2.absdiff(luma[:, 1:], luma[:, :-1]).astype(np.float32)
-    excess = np.minimum(differences[:, 1:-1] - (differences[:, :-2] + differences[:, 2:]) / 2, 10).mean(axis=0)
+    excess = np.minimum(
+        differences[:, 1:-1] - (differences[:, :-2] + differences[:, 2:]) / 2, 10
+    ).mean(axis=0)
     whole = len(excess) // BLOCK * BLOCK
     positions = np.median(excess[:whole].reshape(-1, BLOCK), axis=0)
     activity = max(float(np.minimum(differences, 10).mean()), 0.5)

@@ -6,7 +6,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.manifest import FAILED, KEPT, MANIFEST, Record, read_records
+from realesrgan_paddle.data.sets.manifest import (
+    FAILED,
+    KEPT,
+    MANIFEST,
+    Record,
+    read_records,
+)
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
@@ -35,7 +41,9 @@ def write_thumb(path: Path, image: np.ndarray) -> None:
     """Write a frame, uint8 RGB (H, W, 3), as a small JPEG, if it is not there."""
     if not path.exists():
         factor = min(WIDTH / image.shape[1], HEIGHT / image.shape[0], 1)
-        size = tuple(max(1, round(side * factor)) for side in (image.shape[1], image.shape[0]))
+        size = tuple(
+            max(1, round(side * factor)) for side in (image.shape[1], image.shape[0])
+        )
         write_image(path, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
@@ -43,7 +51,9 @@ def kind(record: Record) -> str:
     """Return what became of a frame: "kept", or the reason without the names of other frames."""
     if record["decision"] == KEPT:
         return KEPT
-    return "near-duplicates" if record["reason"].startswith("like ") else record["reason"]
+    return (
+        "near-duplicates" if record["reason"].startswith("like ") else record["reason"]
+    )
 
 
 def write_sheet(output: Path, sheet: Path) -> Path | None:
@@ -53,7 +63,10 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
     """
     groups: dict[str, list[Record]] = {}
     for record in read_records(output / MANIFEST):
-        if record["decision"] != FAILED and thumb_path(sheet, record.get("file", "")).exists():
+        if (
+            record["decision"] != FAILED
+            and thumb_path(sheet, record.get("file", "")).exists()
+        ):
             groups.setdefault(kind(record), []).append(record)
     if not groups:
         return None
@@ -63,7 +76,9 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
     headline = f"{output.name}: {len(groups.get(KEPT, []))} of {sum(map(len, groups.values()))} frames kept"
     rows = [row for name in order for row in _rows(name, groups[name], sheet)]
     write_image(sheet / "contact_sheet.png", contact_sheet(rows, [], headline))
-    sections = [Section(name, [_picture(record) for record in groups[name]]) for name in order]
+    sections = [
+        Section(name, [_picture(record) for record in groups[name]]) for name in order
+    ]
     remark = "Red boxes: overlays that do not move; tools/extract_subimages.py --manifest cuts around them."
     page = sheet / "index.html"
     with atomic_path(page) as temporary, temporary.open("w", encoding="utf-8") as file:
@@ -74,10 +89,14 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
 def _rows(name: str, records: Sequence[Record], sheet: Path) -> Iterable[Row]:
     """Yield the rows of one section of the PNG sheet."""
     shown = min(len(records), COLUMNS * MOST_ROWS)
-    chosen = [records[round(n * (len(records) - 1) / max(1, shown - 1))] for n in range(shown)]
+    chosen = [
+        records[round(n * (len(records) - 1) / max(1, shown - 1))] for n in range(shown)
+    ]
     for start in range(0, shown, COLUMNS):
         title = f"{name} ({len(records)})" if start == 0 else ""
-        yield Row(title, [_panel(record, sheet) for record in chosen[start : start + COLUMNS]])
+        yield Row(
+            title, [_panel(record, sheet) for record in chosen[start : start + COLUMNS]]
+        )
 
 
 def _panel(record: Record, sheet: Path) -> Panel:
@@ -88,9 +107,21 @@ def _panel(record: Record, sheet: Path) -> Panel:
         first = (round(left * columns), round(top * lines))
         last = (round((left + width) * columns), round((top + height) * lines))
         cv2.rectangle(small, first, last, (230, 0, 30), 1)
-    image = cv2.copyMakeBorder(small, 0, HEIGHT - lines, 0, WIDTH - columns, cv2.BORDER_CONSTANT, value=(230, 230, 230))
+    image = cv2.copyMakeBorder(
+        small,
+        0,
+        HEIGHT - lines,
+        0,
+        WIDTH - columns,
+        cv2.BORDER_CONSTANT,
+        value=(230, 230, 230),
+    )
     like = record["reason"].removeprefix("like ")
-    note = f"score {record['score']:.2f}" if like == record["reason"] else f"like {_short(like)}"
+    note = (
+        f"score {record['score']:.2f}"
+        if like == record["reason"]
+        else f"like {_short(like)}"
+    )
     return Panel(_short(record["file"]), image, note)
 
 
@@ -113,4 +144,7 @@ def _picture(record: Record) -> Picture:
 def _shares(record: Record) -> list[tuple[float, float, float, float]]:
     """Return the overlays as shares of the picture: left, top, width, height."""
     width, height = record["size"]
-    return [(x / width, y / height, w / width, h / height) for x, y, w, h in record["overlays"]]
+    return [
+        (x / width, y / height, w / width, h / height)
+        for x, y, w, h in record["overlays"]
+    ]

@@ -32,7 +32,8 @@ class FrameWriter:
         """Begin to write an image, when there is a thread for it.
 
         Raises:
-            OSError: an earlier image could not be written, or as much is written as may be.
+            OSError: an earlier image could not be written, or as much is written as may
+                be.
         """
         while len(self._running) >= THREADS:
             self._wait()
@@ -47,14 +48,21 @@ class FrameWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def _wait(self) -> None:
         self._bytes_left -= self._running.popleft().result()
         if self._bytes_left < 0:
-            raise OSError(errno.EDQUOT, "as much as --max_gigabytes allows is written", str(self._folder))
+            raise OSError(
+                errno.EDQUOT,
+                "as much as --max_gigabytes allows is written",
+                str(self._folder),
+            )
 
 
 def _write(path: Path, image: np.ndarray) -> int:

@@ -13,7 +13,12 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.scoring import VideoJudge
 from realesrgan_paddle.data.footage.selection import Candidate, Selection
 from realesrgan_paddle.data.footage.split import TRAIN, VAL, Split, SplitOptions
-from realesrgan_paddle.data.footage.video import FieldOrder, VideoInfo, list_videos, probe
+from realesrgan_paddle.data.footage.video import (
+    FieldOrder,
+    VideoInfo,
+    list_videos,
+    probe,
+)
 from realesrgan_paddle.data.sets.manifest import (
     DROPPED,
     KEPT,
@@ -29,7 +34,11 @@ from realesrgan_paddle.data.sets.manifest import (
     write_manifest,
     write_records,
 )
-from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER, check_apart, claim_source_name
+from realesrgan_paddle.data.sets.naming import (
+    SOURCES_FOLDER,
+    check_apart,
+    claim_source_name,
+)
 from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
@@ -83,14 +92,20 @@ def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
 
 
 def extract_key_frames(
-    videos: Sequence[Path], output: Path, settings: Settings, *, sheet: Path, max_gigabytes: float = 500.0
+    videos: Sequence[Path],
+    output: Path,
+    settings: Settings,
+    *,
+    sheet: Path,
+    max_gigabytes: float = 500.0,
 ) -> FrameSet:
     """Write frames of `videos` as PNG files into `output` and return what was done.
 
-    A file is named after its video and its time in seconds, "match_000012.480.png". Files that are
-    there already are left alone, and videos that are done are not decoded again, so an interrupted extraction can be
-    run again. A video that fails is noted and the rest goes on. `output`/manifest.jsonl lists all frames with
-    what was measured and why they were dropped. Shows a progress bar on a terminal.
+    A file is named after its video and its time in seconds, "match_000012.480.png".
+    Files that are there already are left alone, and videos that are done are not
+    decoded again, so an interrupted extraction can be run again. A video that fails is
+    noted and the rest goes on. `output`/manifest.jsonl lists all frames with what was
+    measured and why they were dropped. Shows a progress bar on a terminal.
 
     Args:
         videos: local files.
@@ -100,7 +115,8 @@ def extract_key_frames(
         max_gigabytes: the most to write.
 
     Raises:
-        UserError: `output` is no folder and cannot become one, or it was made with other settings, or `sheet` is in it.
+        UserError: `output` is no folder and cannot become one, or it was made with
+            other settings, or `sheet` is in it.
         OSError: the disk is full, or `max_gigabytes` are written.
     """
     check_apart(sheet, output)
@@ -129,7 +145,9 @@ def extract_key_frames(
 class _Work:
     """An extraction at work: what the set holds, and what was done."""
 
-    def __init__(self, output: Path, settings: Settings, sheet: Path, writer: FrameWriter) -> None:
+    def __init__(
+        self, output: Path, settings: Settings, sheet: Path, writer: FrameWriter
+    ) -> None:
         self.done = FrameSet()
         self._output = output
         self._settings = settings
@@ -141,7 +159,10 @@ class _Work:
         """Take the frames of one video, unless that has been done."""
         info = probe(video)
         name = claim_source_name(video, self._output)
-        done, unfinished = (source_list(self._output, name, finished=finished) for finished in (True, False))
+        done, unfinished = (
+            source_list(self._output, name, finished=finished)
+            for finished in (True, False)
+        )
         records = list(read_records(done)) if done.exists() else []
         if records and self._all_there(records):
             self.done.present += sum(record["decision"] == KEPT for record in records)
@@ -150,17 +171,23 @@ class _Work:
                 self._load(without=name)
             records = self._decide(video, info, name)
         self.done.val += sum(_is_val(record) for record in records)
-        self.done.dropped.update(kind(record) for record in records if record["decision"] == DROPPED)
+        self.done.dropped.update(
+            kind(record) for record in records if record["decision"] == DROPPED
+        )
 
     def _decide(self, video: Path, info: VideoInfo, name: str) -> list[Record]:
         """Write the frames of a video that are kept, then the list of all; return the list."""
         sampling = self._settings.sampling
-        order: FieldOrder = "progressive" if sampling.interlaced == "keep" else field_order(video, info)
+        order: FieldOrder = (
+            "progressive" if sampling.interlaced == "keep" else field_order(video, info)
+        )
         if order != "progressive" and sampling.interlaced == "skip":
             records = [skip_record(video, "interlaced video")]
             write_records(source_list(self._output, name), records)
             return records
-        judge = VideoJudge(name, sampling, self._settings.selection, self._index, self._sheet)
+        judge = VideoJudge(
+            name, sampling, self._settings.selection, self._index, self._sheet
+        )
         error: UserError | None = None
         decided: list[Candidate] = []
         try:
@@ -194,21 +221,38 @@ class _Work:
     def _load(self, without: str = "") -> None:
         """Read what the set holds, but for one video; of that, only which of its shots are for validation."""
         self._index = HashIndex()
-        own = {source_list(self._output, without, finished=finished) for finished in (True, False)}
+        own = {
+            source_list(self._output, without, finished=finished)
+            for finished in (True, False)
+        }
         lists = all_lists(self._output)
         for record in _kept(path for path in lists if path not in own):
             self._index.add(record["file"], hash_of(record))
-        parts = Counter(_is_val(record) for record in _kept(path for path in lists if path not in own))
+        parts = Counter(
+            _is_val(record)
+            for record in _kept(path for path in lists if path not in own)
+        )
         self._split = Split(self._settings.split, parts.total(), parts[True])
         for record in _kept(path for path in lists if path in own):
-            self._split.remember(VAL if _is_val(record) else TRAIN, without, record["shot"])
+            self._split.remember(
+                VAL if _is_val(record) else TRAIN, without, record["shot"]
+            )
 
     def _all_there(self, records: Sequence[Record]) -> bool:
-        return all((self._output / record["file"]).exists() for record in records if record["decision"] == KEPT)
+        return all(
+            (self._output / record["file"]).exists()
+            for record in records
+            if record["decision"] == KEPT
+        )
 
 
 def _kept(lists: Iterable[Path]) -> Iterator[Record]:
-    return (record for path in lists for record in read_records(path) if record["decision"] == KEPT)
+    return (
+        record
+        for path in lists
+        for record in read_records(path)
+        if record["decision"] == KEPT
+    )
 
 
 def _is_val(record: Record) -> bool:
@@ -218,6 +262,15 @@ def _is_val(record: Record) -> bool:
 def _keep_settings(output: Path, settings: Settings) -> None:
     """Write down how the frames of `output` are taken, or refuse if they have been taken in another way."""
     path = output / SOURCES_FOLDER / "settings.json"
-    parts = (asdict(settings.sampling), asdict(settings.selection), asdict(settings.split))
-    mine = {key: value for part in parts for key, value in part.items() if key != "max_minutes"}
+    parts = (
+        asdict(settings.sampling),
+        asdict(settings.selection),
+        asdict(settings.split),
+    )
+    mine = {
+        key: value
+        for part in parts
+        for key, value in part.items()
+        if key != "max_minutes"
+    }
     keep_settings(path, mine, output)

@@ -34,10 +34,11 @@ MOST_AREA = 0.1
 class OverlayFinder:
     """Learns from frame after frame which edges do not move; takes no more memory for more frames.
 
-    After Dekel et al. 2017, "On the effectiveness of visible watermarks": over pictures of different things, gradients
-    add up only where something is always the same. Here the directions of the gradients are added up, so that one
-    strong edge counts no more than a weak one. Frames that look like one before tell nothing and are left out; so a
-    camera that does not move gives no overlays.
+    After Dekel et al. 2017, "On the effectiveness of visible watermarks": over pictures
+    of different things, gradients add up only where something is always the same. Here
+    the directions of the gradients are added up, so that one strong edge counts no more
+    than a weak one. Frames that look like one before tell nothing and are left out; so
+    a camera that does not move gives no overlays.
     """
 
     def __init__(self) -> None:
@@ -53,7 +54,11 @@ class OverlayFinder:
             return
         self._seen.add("", hash_)
         height, width = luma.shape
-        size = (max(1, round(width * LINES / height)), LINES) if self._sum is None else self._sum.shape[1::-1]
+        size = (
+            (max(1, round(width * LINES / height)), LINES)
+            if self._sum is None
+            else self._sum.shape[1::-1]
+        )
         directions = _directions(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
         directions *= _mask(size, inside, width, height)[..., None]
         self._sum = directions if self._sum is None else self._sum + directions
@@ -63,23 +68,44 @@ class OverlayFinder:
         """Return the boxes around overlays in a frame of this size, [] where there are none or too few frames."""
         if self._sum is None or self._count < LEAST_FRAMES:
             return []
-        # Of n random directions the mean is longer than r with a probability of exp(-n r^2) (Rayleigh): 1 in 10,000.
+        # Of n random directions the mean is longer than r with a probability of exp(-n
+        # r^2) (Rayleigh): 1 in 10,000.
         threshold = max(0.5, (9.2 / self._count) ** 0.5)
-        fixed = (np.hypot(self._sum[..., 0], self._sum[..., 1]) / self._count > threshold).astype(np.uint8)
+        fixed = (
+            np.hypot(self._sum[..., 0], self._sum[..., 1]) / self._count > threshold
+        ).astype(np.uint8)
         joined = cv2.morphologyEx(fixed, cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8))
         lines, columns = fixed.shape
         boxes = []
         for x, y, w, h, _ in cv2.connectedComponentsWithStats(joined)[2][1:].tolist():
             fits = LEAST_AREA <= w * h <= MOST_AREA * lines * columns
-            if min(w, h) >= 8 and fits and fixed[y : y + h, x : x + w].mean() >= DENSITY:
-                boxes.append(_scaled(x - 4, y - 4, w + 8, h + 8, width / columns, height / lines, width, height))
+            if (
+                min(w, h) >= 8
+                and fits
+                and fixed[y : y + h, x : x + w].mean() >= DENSITY
+            ):
+                boxes.append(
+                    _scaled(
+                        x - 4,
+                        y - 4,
+                        w + 8,
+                        h + 8,
+                        width / columns,
+                        height / lines,
+                        width,
+                        height,
+                    )
+                )
         return boxes
 
 
 def _directions(luma: np.ndarray) -> np.ndarray:
     """Return the direction of the gradient, float32 (H, W, 2) of length 1, shorter where there is hardly an edge."""
     values = luma.astype(np.float32)
-    gradient = np.stack([cv2.Sobel(values, cv2.CV_32F, *axis, scale=0.25) for axis in ((1, 0), (0, 1))], axis=2)
+    gradient = np.stack(
+        [cv2.Sobel(values, cv2.CV_32F, *axis, scale=0.25) for axis in ((1, 0), (0, 1))],
+        axis=2,
+    )
     length = np.hypot(gradient[..., 0], gradient[..., 1])
     return gradient / np.maximum(length, EDGE)[..., None]
 
@@ -91,13 +117,19 @@ def _mask(size: tuple[int, int], inside: Crop, width: int, height: int) -> np.nd
     left, right = (round(x * across) for x in (inside.x, inside.x + inside.width))
     top, bottom = (round(y * down) for y in (inside.y, inside.y + inside.height))
     mask[
-        top + 3 * (top > 0) : bottom - 3 * (bottom < size[1]), left + 3 * (left > 0) : right - 3 * (right < size[0])
+        top + 3 * (top > 0) : bottom - 3 * (bottom < size[1]),
+        left + 3 * (left > 0) : right - 3 * (right < size[0]),
     ] = 1
     return mask
 
 
-def _scaled(x: int, y: int, w: int, h: int, across: float, down: float, width: int, height: int) -> Crop:
+def _scaled(
+    x: int, y: int, w: int, h: int, across: float, down: float, width: int, height: int
+) -> Crop:
     """Return a box in a frame of `width` x `height`, cut to it."""
     left, top = max(0, round(x * across)), max(0, round(y * down))
-    right, bottom = min(width, round((x + w) * across)), min(height, round((y + h) * down))
+    right, bottom = (
+        min(width, round((x + w) * across)),
+        min(height, round((y + h) * down)),
+    )
     return Crop(left, top, right - left, bottom - top)

@@ -30,7 +30,14 @@ class VideoJudge:
         sheet: folder for small pictures of all frames.
     """
 
-    def __init__(self, name: str, sampling: Sampling, selection: Selection, index: HashIndex, sheet: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        sampling: Sampling,
+        selection: Selection,
+        index: HashIndex,
+        sheet: Path,
+    ) -> None:
         self._name = name
         self._sampling = sampling
         self._selection = selection
@@ -40,14 +47,18 @@ class VideoJudge:
         self._overlays = OverlayFinder()
         self._size = (0, 0)
 
-    def decided(self, video: Path, info: VideoInfo, order: FieldOrder) -> Iterator[Candidate]:
+    def decided(
+        self, video: Path, info: VideoInfo, order: FieldOrder
+    ) -> Iterator[Candidate]:
         """Yield all frames as they are decided on; those with a reason are dropped, the others have their picture.
 
         Raises:
             UserError: as `frames` does, after all frames before have been yielded.
         """
         error: UserError | None = None
-        with tqdm(total=info.seconds, unit="s", desc=self._name, unit_scale=True, disable=None) as bar:
+        with tqdm(
+            total=info.seconds, unit="s", desc=self._name, unit_scale=True, disable=None
+        ) as bar:
             try:
                 for frame in frames(video, info, self._sampling, order):
                     yield from self._picker.offer(self._judge(frame))
@@ -69,7 +80,11 @@ class VideoJudge:
         inside = content(luma)
         self._overlays.add(luma, inside)
         selection = self._selection
-        crop = inside if selection.borders == "crop" and not selection.keep_all else Crop(0, 0, *self._size)
+        crop = (
+            inside
+            if selection.borders == "crop" and not selection.keep_all
+            else Crop(0, 0, *self._size)
+        )
         luma, image = crop.of(luma), crop.of(frame.image)
         scores = measure(luma)
         candidate = Candidate(

@@ -15,19 +15,40 @@ from realesrgan_paddle.utils.report.panels import Crop
 class Selection:
     """What a frame must be to be kept."""
 
-    min_size: int = setting(64, "shorter side that a frame must have, within black bars", whole(1))
-    min_sharpness: float = setting(0.42, "drop blurred frames: sharp footage has 0.6 to 0.75", number(0, 1))
-    max_blockiness: float = setting(0.95, "drop blocky frames: JPEG of quality 30 has 0.5 to 2", number(0))
+    min_size: int = setting(
+        64, "shorter side that a frame must have, within black bars", whole(1)
+    )
+    min_sharpness: float = setting(
+        0.42, "drop blurred frames: sharp footage has 0.6 to 0.75", number(0, 1)
+    )
+    max_blockiness: float = setting(
+        0.95, "drop blocky frames: JPEG of quality 30 has 0.5 to 2", number(0)
+    )
     min_contrast: float = setting(
-        80.0, "drop black, white, faded and empty frames: levels from the darkest to the brightest hundredth", number(0)
+        80.0,
+        "drop black, white, faded and empty frames: levels from the darkest to the brightest hundredth",
+        number(0),
     )
     min_difference: float = setting(
-        0.1, "drop a frame that differs from a kept one, of any video, in less of its hash", number(0, 1)
+        0.1,
+        "drop a frame that differs from a kept one, of any video, in less of its hash",
+        number(0, 1),
     )
-    window: float = setting(10.0, "seconds of a shot of which the --per_window best are kept; 0: keep all", number(0))
-    per_window: int = setting(3, "how many frames to keep of each --window of a shot", whole(1, 100))
-    borders: Literal["crop", "keep"] = setting("crop", "what to do with black bars around the picture")
-    keep_all: bool = setting(False, "drop nothing and crop nothing; everything is measured and listed all the same")
+    window: float = setting(
+        10.0,
+        "seconds of a shot of which the --per_window best are kept; 0: keep all",
+        number(0),
+    )
+    per_window: int = setting(
+        3, "how many frames to keep of each --window of a shot", whole(1, 100)
+    )
+    borders: Literal["crop", "keep"] = setting(
+        "crop", "what to do with black bars around the picture"
+    )
+    keep_all: bool = setting(
+        False,
+        "drop nothing and crop nothing; everything is measured and listed all the same",
+    )
 
 
 @dataclass
@@ -58,7 +79,13 @@ def flaw(scores: Scores, crop: Crop, selection: Selection) -> str:
     if min(crop.width, crop.height) < selection.min_size:
         return "too small"
     if scores.contrast < selection.min_contrast:
-        return "black" if scores.brightness < 48 else "white" if scores.brightness > 208 else "faded or empty"
+        return (
+            "black"
+            if scores.brightness < 48
+            else "white"
+            if scores.brightness > 208
+            else "faded or empty"
+        )
     if scores.sharpness < selection.min_sharpness:
         return "blurred"
     if scores.blockiness > selection.max_blockiness:
@@ -69,8 +96,8 @@ def flaw(scores: Scores, crop: Crop, selection: Selection) -> str:
 class Picker:
     """Picks the best frames of each window of time of a shot, none of them like one that is kept already.
 
-    Frames are offered in the order of time. At most `per_window` pictures are held. So a long shot does not fill the
-    set, and a short one is not lost among better ones.
+    Frames are offered in the order of time. At most `per_window` pictures are held. So
+    a long shot does not fill the set, and a short one is not lost among better ones.
     """
 
     def __init__(self, selection: Selection, index: HashIndex) -> None:

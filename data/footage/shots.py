@@ -5,7 +5,8 @@ import numpy as np
 
 CUT = 0.35
 """Distance of the colours of two frames from which there is a cut between them: frames of one shot that are
-seconds apart have 0.03 to 0.33 in soccer, street and animated footage, those of two shots 0.4 to 0.8."""
+seconds apart have 0.03 to 0.33 in soccer, street and animated footage, those of two
+shots 0.4 to 0.8."""
 
 
 class ShotCounter:
@@ -19,7 +20,9 @@ class ShotCounter:
         """Return the number of the shot of the next frame, uint8 RGB (H, W, 3); `begins` says that it is a new one."""
         colours = _colours(image)
         if self._colours is not None:
-            distance = cv2.compareHist(self._colours, colours, cv2.HISTCMP_BHATTACHARYYA)
+            distance = cv2.compareHist(
+                self._colours, colours, cv2.HISTCMP_BHATTACHARYYA
+            )
             self._shot += begins or distance > CUT
         self._colours = colours
         return self._shot

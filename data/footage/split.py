@@ -18,14 +18,16 @@ class SplitOptions:
         "share of the frames for validation: they go into OUTPUT/val, others into OUTPUT/train; 0 does not split",
         number(0, 0.9),
     )
-    split_by: Literal["shot", "source"] = setting("shot", "what is never split: a shot, or all of a video")
+    split_by: Literal["shot", "source"] = setting(
+        "shot", "what is never split: a shot, or all of a video"
+    )
 
 
 class Split:
     """Deals groups of frames (the shots, or the videos) out to training and validation.
 
-    The first group is trained on, the second one validated on, and from then on a group goes where the share is
-    short of.
+    The first group is trained on, the second one validated on, and from then on a group
+    goes where the share is short of.
 
     Args:
         options: how to split.
@@ -57,7 +59,9 @@ class Split:
         group = self._group(source, shot)
         if group not in self._parts:
             second = self._kept and not self._val
-            self._parts[group] = VAL if second or self._val + 0.5 < share * (self._kept + 1) else TRAIN
+            self._parts[group] = (
+                VAL if second or self._val + 0.5 < share * (self._kept + 1) else TRAIN
+            )
         self._kept += 1
         self._val += self._parts[group] == VAL
         return f"{self._parts[group]}/{file}"

@@ -34,11 +34,15 @@ class Looked:
 def look_at(paths: Sequence[Path], *, decode: bool = False) -> Looked:
     """Return the sizes of image files; one whose header Pillow cannot read is decoded, with `decode` all are."""
     distinct = list(dict.fromkeys(paths))
-    found, problems = run_each(_size_of_decoded if decode else _size, distinct, threads=THREADS)
+    found, problems = run_each(
+        _size_of_decoded if decode else _size, distinct, threads=THREADS
+    )
     return Looked(dict(found), problems)
 
 
-def too_small(paths: Sequence[Path], sizes: dict[Path, Size], least: int, name: str) -> list[str]:
+def too_small(
+    paths: Sequence[Path], sizes: dict[Path, Size], least: int, name: str
+) -> list[str]:
     """Return a line for each file of which a side is shorter than `least`; `name` says what that is."""
     return [
         f"{path}: {sizes[path][0]}x{sizes[path][1]} is smaller than {name} {least}"
@@ -47,7 +51,12 @@ def too_small(paths: Sequence[Path], sizes: dict[Path, Size], least: int, name: 
     ]
 
 
-def unfit_pairs(pairs: Sequence[tuple[Path, Path]], sizes: dict[Path, Size], scale: int, gt_size: int) -> list[str]:
+def unfit_pairs(
+    pairs: Sequence[tuple[Path, Path]],
+    sizes: dict[Path, Size],
+    scale: int,
+    gt_size: int,
+) -> list[str]:
     """Return a line for each pair whose ground truth is not `scale` times as large, or smaller than `gt_size`.
 
     Pairs with a file that is not in `sizes` are left out.
@@ -58,7 +67,9 @@ def unfit_pairs(pairs: Sequence[tuple[Path, Path]], sizes: dict[Path, Size], sca
             continue
         (width, height), (lq_width, lq_height) = sizes[gt], sizes[lq]
         if (width, height) != (lq_width * scale, lq_height * scale):
-            problems.append(f"{gt} is {width}x{height} but {lq} is {lq_width}x{lq_height}: not {scale} times as large")
+            problems.append(
+                f"{gt} is {width}x{height} but {lq} is {lq_width}x{lq_height}: not {scale} times as large"
+            )
         elif min(width, height) < gt_size:
             problems.append(f"{gt}: {width}x{height} is smaller than gt_size {gt_size}")
     return problems

@@ -46,9 +46,9 @@ class Dataset(Protocol):
 class EndlessSampler:
     """The keys of one batch after the other, from iteration `start` on, without end.
 
-    The stream runs through the data set in a new order each epoch; an epoch is the data set
-    `enlarge_ratio` times over. A batch may reach into the next epoch. Every rank takes its own part
-    of each global batch.
+    The stream runs through the data set in a new order each epoch; an epoch is the data
+    set `enlarge_ratio` times over. A batch may reach into the next epoch. Every rank
+    takes its own part of each global batch.
     """
 
     length: int
@@ -84,8 +84,9 @@ class EndlessSampler:
 class BadImages:
     """The images that could not be read and were passed over: each is told of once, and there is a limit.
 
-    Another image stands in for one that cannot be read: the next of the data set, in its order. So what is read depends
-    on the files alone, not on the number of workers, nor on where a run was resumed.
+    Another image stands in for one that cannot be read: the next of the data set, in
+    its order. So what is read depends on the files alone, not on the number of workers,
+    nor on where a run was resumed.
     """
 
     limit: int
@@ -108,7 +109,9 @@ def too_many(problem: str, limit: int) -> UserError:
     """Return the error for one more unreadable image than may be passed over."""
     if limit == 0:
         return UserError(problem)
-    return UserError(f"{problem}; more than datasets.train.max_bad_images: {limit} images cannot be read")
+    return UserError(
+        f"{problem}; more than datasets.train.max_bad_images: {limit} images cannot be read"
+    )
 
 
 def endless_batches(
@@ -116,24 +119,31 @@ def endless_batches(
 ) -> Generator[Sample, None, None]:
     """Yield the batches that `sampler` asks for, in order: each field of the samples stacked along a first axis.
 
-    An image that cannot be read is told to `bad` and replaced. With workers, that many processes read ahead; closing
-    the iterator ends them. They are spawned, not forked, so that none inherits the threads of Paddle.
+    An image that cannot be read is told to `bad` and replaced. With workers, that many
+    processes read ahead; closing the iterator ends them. They are spawned, not forked,
+    so that none inherits the threads of Paddle.
 
     Raises:
-        UserError: too many samples could not be read, here or in a worker, or a worker died.
+        UserError: too many samples could not be read, here or in a worker, or a worker
+            died.
     """
     if num_workers == 0:
         for keys in sampler:
             yield _told(_read_batch(dataset, keys, bad.limit), bad)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(num_workers, context, initializer=_start_worker, initargs=(dataset,))
+    pool = ProcessPoolExecutor(
+        num_workers, context, initializer=_start_worker, initargs=(dataset,)
+    )
     pending: deque[Future[ReadBatch]] = deque()
     if os.name != "nt":
-        resource_tracker.ensure_running()  # were it started with the first worker, it would unblock Ctrl-C there
+        # were it started with the first worker, it would unblock Ctrl-C there
+        resource_tracker.ensure_running()
     try:
         for keys in sampler:
-            with interrupts_wait():  # Ctrl-C is the parent's to answer, not that of the processes which this starts
+            # Ctrl-C is the parent's to answer, not that of the processes which this
+            # starts
+            with interrupts_wait():
                 pending.append(pool.submit(_read_in_worker, keys, bad.limit))
             if len(pending) > BATCHES_AHEAD * num_workers:
                 yield _told(pending.popleft().result(), bad)
@@ -181,10 +191,13 @@ _worker_dataset: Dataset
 def _start_worker(dataset: Dataset) -> None:
     global _worker_dataset
     _worker_dataset = dataset
-    # Ctrl-C, and a SIGTERM to all processes of a job, are the parent's to answer: it may still wait for a batch.
-    # But the executor ends the others by SIGTERM when one worker has died, so ignoring that would be for ever.
+    # Ctrl-C, and a SIGTERM to all processes of a job, are the parent's to answer: it
+    # may still wait for a batch. But the executor ends the others by SIGTERM when one
+    # worker has died, so ignoring that would be for ever.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: threading.Timer(GRACE_S, os._exit, [1]).start())
+    signal.signal(
+        signal.SIGTERM, lambda *_: threading.Timer(GRACE_S, os._exit, [1]).start()
+    )
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(0)  # the workers are the parallelism
 

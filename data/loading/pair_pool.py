@@ -12,11 +12,12 @@ from realesrgan_paddle.utils.errors import UserError
 class PairPool:
     """A pool of (gt, lq) pairs: batches go in, and, once it is full, random pairs come out in their place.
 
-    All samples of a batch share one resize factor, so a batch by itself has little variety (Real-ESRGAN,
-    realesrgan/models/realesrgan_model.py).
+    All samples of a batch share one resize factor, so a batch by itself has little
+    variety (Real-ESRGAN, realesrgan/models/realesrgan_model.py).
 
     Args:
-        size: pairs in the pool, at least one batch; 0: every batch comes out as it went in.
+        size: pairs in the pool, at least one batch; 0: every batch comes out as it went
+            in.
     """
 
     def __init__(self, size: int) -> None:
@@ -24,13 +25,17 @@ class PairPool:
         self._pairs: list[tuple[Tensor, Tensor]] = []
 
     def exchange(
-        self, gt: Tensor, lq: Tensor, rng: np.random.Generator, part: slice = slice(None)
+        self,
+        gt: Tensor,
+        lq: Tensor,
+        rng: np.random.Generator,
+        part: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
         """Return as many pairs as are given: the given ones while the pool fills, later random ones of the pool.
 
-        Drawing slots without replacement and putting the new pairs there is what shuffling the pool,
-        taking its head and overwriting it does, without moving the rest. Of the pairs that come out, only `part`
-        is returned.
+        Drawing slots without replacement and putting the new pairs there is what
+        shuffling the pool, taking its head and overwriting it does, without moving the
+        rest. Of the pairs that come out, only `part` is returned.
         """
         if not self._size:
             return gt[part], lq[part]
@@ -42,7 +47,9 @@ class PairPool:
         taken = [self._pairs[slot] for slot in slots]
         for slot, pair in zip(slots, given, strict=True):
             self._pairs[slot] = pair
-        return paddle.stack([pair[0] for pair in taken[part]]), paddle.stack([pair[1] for pair in taken[part]])
+        return paddle.stack([pair[0] for pair in taken[part]]), paddle.stack(
+            [pair[1] for pair in taken[part]]
+        )
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the pairs as `gt` (n, 3, H, W) and `lq` (n, 3, h, w), float32; nothing while the pool is empty."""
@@ -57,7 +64,8 @@ class PairPool:
         """Replace the pairs by those of `state`.
 
         Raises:
-            UserError: there are more of them than the pool holds, or their `gt` are no squares of `gt_size` pixels.
+            UserError: there are more of them than the pool holds, or their `gt` are no
+                squares of `gt_size` pixels.
         """
         if arrays and arrays["gt"].shape[2:] != (gt_size, gt_size):
             side = arrays["gt"].shape[-1]
@@ -66,5 +74,7 @@ class PairPool:
             )
         pairs = list(zip(arrays["gt"], arrays["lq"], strict=True)) if arrays else []
         if len(pairs) > self._size:
-            raise UserError(f"queue_size: {self._size} is smaller than the {len(pairs)} pairs of the training state")
+            raise UserError(
+                f"queue_size: {self._size} is smaller than the {len(pairs)} pairs of the training state"
+            )
         self._pairs = [(paddle.to_tensor(gt), paddle.to_tensor(lq)) for gt, lq in pairs]

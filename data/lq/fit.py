@@ -31,8 +31,9 @@ PLACES = 4
 ALIKE = 0.3
 """The distance up to which two sets are called alike.
 
-Two sets of 96 windows of one kind are more than 0.235 apart in one case of a hundred (Smirnov 1948, "Table for
-Estimating the Goodness of Fit of Empirical Distributions"); here it is more, for windows of one image are akin."""
+Two sets of 96 windows of one kind are more than 0.235 apart in one case of a hundred
+(Smirnov 1948, "Table for Estimating the Goodness of Fit of Empirical Distributions");
+here it is more, for windows of one image are akin."""
 CLEARLY = 0.6
 """The share of pairs of windows in which one set's figure is the larger, from which on it is called higher."""
 
@@ -51,9 +52,8 @@ class Compared:
 
     def __str__(self) -> str:
         """Return a line of the table that `Fit` prints."""
-        return (
-            f"{self.name:16}{spread_of(self.real):26}{spread_of(self.synthetic):26}{self.distance:<10.2f}{self.remark}"
-        )
+        spreads = f"{spread_of(self.real):26}{spread_of(self.synthetic):26}"
+        return f"{self.name:16}{spreads}{self.distance:<10.2f}{self.remark}"
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,14 @@ class Fit:
 def fit(options: LQConfig, folder: Path) -> Fit:
     """Return how the low-quality images that `options` make compare with the real ones of a folder.
 
-    Both sets are measured in windows of one size, so that a larger picture is not taken for a blurrier one. The
-    synthetic ones are pieces of the ground truth, degraded by `make_lq`, each with draws of its own.
+    Both sets are measured in windows of one size, so that a larger picture is not taken
+    for a blurrier one. The synthetic ones are pieces of the ground truth, degraded by
+    `make_lq`, each with draws of its own.
 
     Args:
         options: where the ground truth is and how it is degraded.
-        folder: real low-quality images, also in folders inside it; of any size, as a network will be given them.
+        folder: real low-quality images, also in folders inside it; of any size, as a
+            network will be given them.
 
     Raises:
         UserError: there are no images, they are too small, or PyAV is missing.
@@ -103,23 +105,38 @@ def fit(options: LQConfig, folder: Path) -> Fit:
     sources = [path for path, size in originals.sizes.items() if min(size) >= whole]
     real = [to_uint8(piece) for _, piece in _pieces(large, side, rng)]
     synthetic = []
-    pieces = tqdm(_pieces(sources, whole, rng), total=WINDOWS, unit="window", disable=None)
+    pieces = tqdm(
+        _pieces(sources, whole, rng), total=WINDOWS, unit="window", disable=None
+    )
     for number, (path, piece) in enumerate(pieces):
         lq = make_lq(piece, f"{source_name(path, root)}#{number}", options)
         top, left = rng.integers(MARGIN, size=2)
         synthetic.append(lq[top : top + side, left : left + side])
     notes = [
         f"{name}: {WINDOWS} windows of {side}x{side} pixels, of {min(len(paths), WINDOWS)} images of {where}"
-        for name, paths, where in (("real", large, folder), ("synthetic", sources, root))
+        for name, paths, where in (
+            ("real", large, folder),
+            ("synthetic", sources, root),
+        )
     ]
-    ours, made = ([lq_statistics(window) for window in windows] for windows in (real, synthetic))
-    compared = [compare(name, [w[name] for w in ours], [w[name] for w in made], options) for name in ours[0]]
+    ours, made = (
+        [lq_statistics(window) for window in windows] for windows in (real, synthetic)
+    )
+    compared = [
+        compare(name, [w[name] for w in ours], [w[name] for w in made], options)
+        for name in ours[0]
+    ]
     return Fit(real, synthetic, compared, notes, [*originals.problems, *found.problems])
 
 
-def compare(name: str, real: Sequence[float], synthetic: Sequence[float], options: LQConfig) -> Compared:
+def compare(
+    name: str, real: Sequence[float], synthetic: Sequence[float], options: LQConfig
+) -> Compared:
     """Return how a statistic of `lq_statistics` differs between two sets of windows."""
-    ours, made = (np.array([value for value in values if np.isfinite(value)]) for values in (real, synthetic))
+    ours, made = (
+        np.array([value for value in values if np.isfinite(value)])
+        for values in (real, synthetic)
+    )
     if min(len(ours), len(made)) < 2:
         return Compared(name, ours, made, np.nan, "cannot be told of these images")
     distance, above = ks_distance(ours, made), share_above(made, ours)
@@ -135,7 +152,10 @@ def compare(name: str, real: Sequence[float], synthetic: Sequence[float], option
 def ks_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Return the largest difference between the cumulative shares of two samples: 0 (alike) to 1 (apart)."""
     points = np.concatenate([first, second])
-    shares = [np.searchsorted(np.sort(values), points, side="right") / len(values) for values in (first, second)]
+    shares = [
+        np.searchsorted(np.sort(values), points, side="right") / len(values)
+        for values in (first, second)
+    ]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
@@ -155,13 +175,21 @@ def spread_of(values: np.ndarray) -> str:
 def _images(folder: Path) -> list[Path]:
     paths = list_images(folder, recursive=True)
     if not paths:
-        raise UserError(f"{folder}: no images in it; --fit takes a folder of real low-quality images")
+        raise UserError(
+            f"{folder}: no images in it; --fit takes a folder of real low-quality images"
+        )
     return paths
 
 
-def _side(originals: Mapping[Path, Size], found: Mapping[Path, Size], scale: int, folder: Path) -> int:
+def _side(
+    originals: Mapping[Path, Size], found: Mapping[Path, Size], scale: int, folder: Path
+) -> int:
     """Return the side of the windows, in pixels of the low-quality image."""
-    typical = [np.median([min(size) for size in sizes.values()]) for sizes in (originals, found) if sizes]
+    typical = [
+        np.median([min(size) for size in sizes.values()])
+        for sizes in (originals, found)
+        if sizes
+    ]
     room = min(typical[0] // scale - MARGIN, typical[1]) if len(typical) == 2 else 0
     sides = [side for side in SIDES if side <= room]
     if not sides:
@@ -172,9 +200,13 @@ def _side(originals: Mapping[Path, Size], found: Mapping[Path, Size], scale: int
     return sides[0]
 
 
-def _pieces(paths: Sequence[Path], side: int, rng: np.random.Generator) -> Iterator[tuple[Path, np.ndarray]]:
+def _pieces(
+    paths: Sequence[Path], side: int, rng: np.random.Generator
+) -> Iterator[tuple[Path, np.ndarray]]:
     """Yield WINDOWS square pieces, float32 RGB (side, side, 3) in [0, 1], spread over the images, with their paths."""
-    for path, numbers in groupby(range(WINDOWS), lambda number: paths[number * len(paths) // WINDOWS]):
+    for path, numbers in groupby(
+        range(WINDOWS), lambda number: paths[number * len(paths) // WINDOWS]
+    ):
         image = read_rgb(path)
         for _ in numbers:
             yield path, _piece(image, side, rng)
@@ -182,6 +214,11 @@ def _pieces(paths: Sequence[Path], side: int, rng: np.random.Generator) -> Itera
 
 def _piece(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
     """Return the piece with most detail of some that lie anywhere."""
-    corners = [[int(rng.integers(length - side + 1)) for length in image.shape[:2]] for _ in range(PLACES)]
+    corners = [
+        [int(rng.integers(length - side + 1)) for length in image.shape[:2]]
+        for _ in range(PLACES)
+    ]
     pieces = [image[top : top + side, left : left + side] for top, left in corners]
-    return max(pieces, key=lambda piece: cv2.absdiff(piece[:, 1:], piece[:, :-1]).mean())
+    return max(
+        pieces, key=lambda piece: cv2.absdiff(piece[:, 1:], piece[:, :-1]).mean()
+    )

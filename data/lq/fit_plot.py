@@ -45,8 +45,13 @@ def write_plot(fit: Fit, path: Path) -> None:
     Raises:
         UserError: matplotlib is not installed.
     """
-    rows_of_windows = [_row(note, windows) for note, windows in zip(fit.notes, (fit.real, fit.synthetic), strict=True)]
-    windows = contact_sheet(rows_of_windows, [], "Some of the windows, enlarged without smoothing")
+    rows_of_windows = [
+        _row(note, windows)
+        for note, windows in zip(fit.notes, (fit.real, fit.synthetic), strict=True)
+    ]
+    windows = contact_sheet(
+        rows_of_windows, [], "Some of the windows, enlarged without smoothing"
+    )
     rows = -(-len(fit.compared) // COLUMNS)
     figure = blank_figure(windows.shape[1], 300 * rows)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
@@ -67,12 +72,17 @@ def _draw(axis: "Axes", compared: Compared) -> None:
     ends = np.linspace(low, high, BINS + 1).tolist()
     for values, colour, label in zip(both, COLOURS, ("real", "synthetic"), strict=True):
         shown = np.clip(values, low, high)
-        axis.hist(shown, ends, color=colour, alpha=0.45, label=f"{label}: {spread_of(values)}")
+        axis.hist(
+            shown, ends, color=colour, alpha=0.45, label=f"{label}: {spread_of(values)}"
+        )
         axis.axvline(np.median(shown), color=colour, linewidth=1.5)
     axis.legend(fontsize=8)
 
 
 def _row(title: str, windows: Sequence[np.ndarray]) -> Row:
     size = (PANEL, PANEL)
-    large = [cv2.resize(window, size, interpolation=cv2.INTER_NEAREST) for window in spread(windows, SHOWN)]
+    large = [
+        cv2.resize(window, size, interpolation=cv2.INTER_NEAREST)
+        for window in spread(windows, SHOWN)
+    ]
     return Row(title, [Panel("", picture) for picture in large])

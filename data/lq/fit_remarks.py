@@ -36,8 +36,16 @@ def _remarks(options: LQConfig) -> dict[str, tuple[str, str, str]]:
             f"are blurrier: lower {BLUR}{motion}, or raise {SHRINKING}",
             f"{BLUR}, resize_range, resize_range2",
         ),
-        "noise": (f"are noisier: lower {NOISE}", f"have less noise: raise {NOISE}", NOISE),
-        "blockiness": (f"show more blocks: {better}", f"show fewer blocks: {worse}", qualities),
+        "noise": (
+            f"are noisier: lower {NOISE}",
+            f"have less noise: raise {NOISE}",
+            NOISE,
+        ),
+        "blockiness": (
+            f"show more blocks: {better}",
+            f"show fewer blocks: {worse}",
+            qualities,
+        ),
         "spectral slope": (
             "have more of the finest detail or noise: raise blur_sigma2 or final_sinc_prob, or lower the noise",
             f"have less of the finest detail: lower {BLUR} or final_sinc_prob, or raise {SHRINKING}",
@@ -54,8 +62,17 @@ def _remarks(options: LQConfig) -> dict[str, tuple[str, str, str]]:
 
 def _compression(options: LQConfig) -> tuple[str, str, str]:
     """Return how to compress less, how to compress more, and the keys that say how much."""
-    codecs = {"h264": "h264_crf", "hevc": "hevc_crf", "mpeg2": "mpeg2_qscale", "vp9": "vp9_crf"}
-    drawn = zip(options.codec_list, options.codec_prob, strict=True) if options.video_prob else []
+    codecs = {
+        "h264": "h264_crf",
+        "hevc": "hevc_crf",
+        "mpeg2": "mpeg2_qscale",
+        "vp9": "vp9_crf",
+    }
+    drawn = (
+        zip(options.codec_list, options.codec_prob, strict=True)
+        if options.video_prob
+        else []
+    )
     named = [codecs[codec] for codec, probability in drawn if probability]
     videos = ", ".join(named)
     better = "raise jpeg_range and jpeg_range2" + (f", lower {videos}" if named else "")

@@ -25,8 +25,9 @@ LEAST_COLOUR = 1.0
 def lq_statistics(rgb: np.ndarray) -> dict[str, float]:
     """Return what is measured of a picture, uint8 RGB (H, W, 3) of at least 64 x 64, by name; NaN for what it lacks.
 
-    noise: `noise`; blockiness, sharpness (NaN without detail) and contrast: `frame_scores.Scores`; spectral slope:
-    `spectral_slope`; chroma detail: `chroma_detail`.
+    noise: `noise`; blockiness, sharpness (NaN without detail) and contrast:
+    `frame_scores.Scores`; spectral slope: `spectral_slope`; chroma detail:
+    `chroma_detail`.
     """
     y_cr_cb = cv2.cvtColor(rgb.astype(np.float32), cv2.COLOR_RGB2YCrCb)
     luma = np.ascontiguousarray(y_cr_cb[..., 0])
@@ -44,14 +45,16 @@ def lq_statistics(rgb: np.ndarray) -> dict[str, float]:
 def noise(luma: np.ndarray) -> float:
     """Return the standard deviation of the noise [8-bit levels]; NaN if all is black or white.
 
-    Immerkaer 1996, "Fast Noise Variance Estimation", equation 4, in squares of 16 x 16, of which the calmest count
-    (so a tenth too little of white noise). Of noise that was enlarged or compressed it is what is left from one pixel
-    to the next.
+    Immerkaer 1996, "Fast Noise Variance Estimation", equation 4, in squares of 16 x 16,
+    of which the calmest count (so a tenth too little of white noise). Of noise that was
+    enlarged or compressed it is what is left from one pixel to the next.
 
     Args:
         luma: float32 (H, W) in [0, 255].
     """
-    response = np.abs(cv2.filter2D(luma, -1, LAPLACIANS)) * np.float32(np.sqrt(np.pi / 2) / 6)
+    response = np.abs(cv2.filter2D(luma, -1, LAPLACIANS)) * np.float32(
+        np.sqrt(np.pi / 2) / 6
+    )
     means = _squares(luma)
     lit = (means > LIT[0]) & (means < LIT[1])
     return float(np.percentile(_squares(response)[lit], CALM)) if lit.any() else np.nan
@@ -60,24 +63,31 @@ def noise(luma: np.ndarray) -> float:
 def spectral_slope(luma: np.ndarray) -> float:
     """Return the exponent p of a power spectrum like frequency ** p, over the last two octaves of luma (H, W).
 
-    About -2 for sharp photographs (Field 1987, "Relations between the statistics of natural images and the response
-    properties of cortical cells"), less where detail is gone, more with noise.
+    About -2 for sharp photographs (Field 1987, "Relations between the statistics of
+    natural images and the response properties of cortical cells"), less where detail is
+    gone, more with noise.
     """
     window = np.outer(*(np.hanning(side) for side in luma.shape))
     power = np.abs(np.fft.rfft2((luma - luma.mean()) * window)) ** 2
-    frequency = np.hypot(np.fft.fftfreq(luma.shape[0])[:, None], np.fft.rfftfreq(luma.shape[1]))
-    fine, coarse = (power[(frequency >= low) & (frequency < high)].mean() for low, high in (FINE, COARSE))
+    frequency = np.hypot(
+        np.fft.fftfreq(luma.shape[0])[:, None], np.fft.rfftfreq(luma.shape[1])
+    )
+    fine, coarse = (
+        power[(frequency >= low) & (frequency < high)].mean()
+        for low, high in (FINE, COARSE)
+    )
     return float(np.log2((fine + 1e-6) / (coarse + 1e-6)) / 2)
 
 
 def chroma_detail(chroma: np.ndarray) -> float:
     """Return how much colour changes from one pixel to the next, relative to four pixels on; NaN for gray pictures.
 
-    Root mean squares of the differences of Cb and Cr (H, W, 2) [8-bit levels]: 0.25 for colour that was enlarged, about
-    0.5 for sharp borders, 1 for coloured noise.
+    Root mean squares of the differences of Cb and Cr (H, W, 2) [8-bit levels]: 0.25 for
+    colour that was enlarged, about 0.5 for sharp borders, 1 for coloured noise.
     """
     near, far = (
-        np.mean((chroma[step:] - chroma[:-step]) ** 2) + np.mean((chroma[:, step:] - chroma[:, :-step]) ** 2)
+        np.mean((chroma[step:] - chroma[:-step]) ** 2)
+        + np.mean((chroma[:, step:] - chroma[:, :-step]) ** 2)
         for step in (1, 4)
     )
     return float(np.sqrt(near / far)) if far > LEAST_COLOUR else np.nan
@@ -86,4 +96,8 @@ def chroma_detail(chroma: np.ndarray) -> float:
 def _squares(values: np.ndarray) -> np.ndarray:
     """Return the means of whole squares."""
     rows, columns = values.shape[0] // SQUARE, values.shape[1] // SQUARE
-    return cv2.resize(values[: rows * SQUARE, : columns * SQUARE], (columns, rows), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        values[: rows * SQUARE, : columns * SQUARE],
+        (columns, rows),
+        interpolation=cv2.INTER_AREA,
+    )

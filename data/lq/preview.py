@@ -23,7 +23,8 @@ SIDE = 384
 def write_preview(options: LQConfig, path: Path) -> int:
     """Write a sheet of some images beside what becomes of them, with the draws of each; return how many.
 
-    Each low-quality image is the one that `write_lq_folder` writes, enlarged without smoothing.
+    Each low-quality image is the one that `write_lq_folder` writes, enlarged without
+    smoothing.
 
     Args:
         options: where the images are and how they are degraded.
@@ -36,7 +37,14 @@ def write_preview(options: LQConfig, path: Path) -> int:
     check_target(path)
     paths = spread(image_paths(Path(options.dataroot_gt), options.meta_info), IMAGES)
     rows = [_row(path, options) for path in paths]
-    write_image(path, contact_sheet(rows, [], f"{options.dataroot_gt}: what seed {options.manual_seed} makes of it"))
+    write_image(
+        path,
+        contact_sheet(
+            rows,
+            [],
+            f"{options.dataroot_gt}: what seed {options.manual_seed} makes of it",
+        ),
+    )
     return len(rows)
 
 
@@ -44,13 +52,18 @@ def _row(path: Path, options: LQConfig) -> Row:
     name = source_name(path, Path(options.dataroot_gt))
     gt, scale = read_rgb(path), options.scale
     if min(gt.shape[:2]) < scale:
-        raise UserError(f"{path}: {gt.shape[1]}x{gt.shape[0]} pixels are too few to be made {scale} times smaller")
+        raise UserError(
+            f"{path}: {gt.shape[1]}x{gt.shape[0]} pixels are too few to be made {scale} times smaller"
+        )
     lq = make_lq(gt, name, options)
     crop = most_detailed(lq, SIDE // scale, 1)[0]
     small = crop.of(lq)
     large = cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
     draws = lq_draws(name, options)[1]
-    panels = [Panel("HR", to_uint8(crop.of(gt, scale))), Panel(f"LQ, each pixel {scale}x{scale}", large)]
+    panels = [
+        Panel("HR", to_uint8(crop.of(gt, scale))),
+        Panel(f"LQ, each pixel {scale}x{scale}", large),
+    ]
     panels.append(Panel("LQ", _at_the_top(small, large.shape)))
     return Row(f"{name}: {draws}", panels)
 

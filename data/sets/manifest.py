@@ -1,6 +1,7 @@
 """The list of all frames of a set, kept or dropped, with what was measured and why: one json object a line.
 
-Each video's list is a file of its own beside its name, written when the video is done; `manifest.jsonl` is all of them.
+Each video's list is a file of its own beside its name, written when the video is done;
+`manifest.jsonl` is all of them.
 """
 
 import json
@@ -23,7 +24,8 @@ KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
 
 Record = dict[str, Any]
 """A line: source, decision, reason, and for a frame also file, seconds, shot, score, what is measured, hash, size,
-crop [x, y, width, height in the video's frame] and overlays [the same in the file's picture]."""
+crop [x, y, width, height in the video's frame] and overlays [the same in the file's
+picture]."""
 
 
 def frame_record(frame: Candidate, source: Path, overlays: Sequence[Crop]) -> Record:
@@ -45,7 +47,9 @@ def frame_record(frame: Candidate, source: Path, overlays: Sequence[Crop]) -> Re
         "hash": frame.hash.tobytes().hex(),
         "size": [crop.width, crop.height],
         "crop": [crop.x, crop.y, crop.width, crop.height],
-        "overlays": [box for box in (_inside(overlay, crop) for overlay in overlays) if box],
+        "overlays": [
+            box for box in (_inside(overlay, crop) for overlay in overlays) if box
+        ],
     }
 
 
@@ -66,7 +70,11 @@ def hash_of(record: Record) -> np.ndarray:
 
 def source_list(output: Path, name: str, *, finished: bool = True) -> Path:
     """Return where the lines of the video called `name` are; elsewhere if it could not be read to its end."""
-    return output / SOURCES_FOLDER / (f"{name}.jsonl" if finished else f"{name}.jsonl.part")
+    return (
+        output
+        / SOURCES_FOLDER
+        / (f"{name}.jsonl" if finished else f"{name}.jsonl.part")
+    )
 
 
 def all_lists(output: Path) -> list[Path]:
@@ -89,9 +97,13 @@ def read_records(path: Path) -> Iterator[Record]:
                     raise ValueError("a line without a decision")
                 yield record
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; tools/extract_keyframes.py writes one") from None
+        raise UserError(
+            f"{path}: no such file; tools/extract_keyframes.py writes one"
+        ) from None
     except ValueError as error:
-        raise UserError(f"{path}: not a manifest of tools/extract_keyframes.py ({error})") from None
+        raise UserError(
+            f"{path}: not a manifest of tools/extract_keyframes.py ({error})"
+        ) from None
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
@@ -103,14 +115,27 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
 def write_manifest(output: Path, failures: Sequence[Record]) -> Path:
     """Write the lines of all videos of a set, and those on videos that could not be opened, and return the file."""
     path = output / MANIFEST
-    write_records(path, (record for list_ in (*map(read_records, all_lists(output)), failures) for record in list_))
+    write_records(
+        path,
+        (
+            record
+            for list_ in (*map(read_records, all_lists(output)), failures)
+            for record in list_
+        ),
+    )
     return path
 
 
 def overlays_by_file(manifest: Path) -> dict[str, list[Crop]]:
     """Return the boxes of the overlays in each kept frame that has any, by the frame's file."""
-    kept = (record for record in read_records(manifest) if record["decision"] == KEPT and record["overlays"])
-    return {record["file"]: [Crop(*box) for box in record["overlays"]] for record in kept}
+    kept = (
+        record
+        for record in read_records(manifest)
+        if record["decision"] == KEPT and record["overlays"]
+    )
+    return {
+        record["file"]: [Crop(*box) for box in record["overlays"]] for record in kept
+    }
 
 
 def _inside(box: Crop, crop: Crop) -> list[int]:
@@ -118,4 +143,6 @@ def _inside(box: Crop, crop: Crop) -> list[int]:
     left, top = max(0, box.x - crop.x), max(0, box.y - crop.y)
     right = min(crop.width, box.x + box.width - crop.x)
     bottom = min(crop.height, box.y + box.height - crop.y)
-    return [left, top, right - left, bottom - top] if right > left and bottom > top else []
+    return (
+        [left, top, right - left, bottom - top] if right > left and bottom > top else []
+    )

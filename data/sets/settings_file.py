@@ -26,4 +26,6 @@ def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None
         if before.get(key) != settings.get(key)
     ]
     if differing:
-        raise UserError(f"{output}: was made with {', '.join(differing)}; use another --output")
+        raise UserError(
+            f"{output}: was made with {', '.join(differing)}; use another --output"
+        )

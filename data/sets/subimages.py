@@ -34,7 +34,9 @@ class CropGrid:
 
     def __post_init__(self) -> None:
         if self.crop_size < 1 or self.step < 1 or self.thresh_size < 0:
-            raise UserError(f"crop_size and step must be at least 1 and thresh_size at least 0; got {self}")
+            raise UserError(
+                f"crop_size and step must be at least 1 and thresh_size at least 0; got {self}"
+            )
 
     def starts(self, length: int) -> list[int]:
         """Return the first pixel of each sub-image along a side of `length`; one at 0 if it is shorter than a crop."""
@@ -48,7 +50,9 @@ class CropGrid:
     def crops(self, height: int, width: int) -> list[Crop]:
         """Return where the sub-images are, row by row; a side shorter than crop_size is kept whole."""
         size = (min(self.crop_size, width), min(self.crop_size, height))
-        return [Crop(x, y, *size) for y in self.starts(height) for x in self.starts(width)]
+        return [
+            Crop(x, y, *size) for y in self.starts(height) for x in self.starts(width)
+        ]
 
 
 @dataclass(frozen=True)
@@ -75,30 +79,41 @@ def extract_subimages(
 ) -> Cut:
     """Cut every image below `source` and write "name_s001.png", ... into the same folders below `output`.
 
-    Gray, alpha and 16-bit images stay what they are. Files that are there already are left alone, so an
-    interrupted run can be run again, with the same grid. The "x2", "x3", "x4", "x8" behind the number of
-    DIV2K's low-quality files is dropped from the names, as in BasicSR, so that both halves of a pair agree.
+    Gray, alpha and 16-bit images stay what they are. Files that are there already are
+    left alone, so an interrupted run can be run again, with the same grid. The "x2",
+    "x3", "x4", "x8" behind the number of DIV2K's low-quality files is dropped from the
+    names, as in BasicSR, so that both halves of a pair agree.
 
     Args:
         source: folder of images.
         output: folder for the sub-images.
         grid: where to cut.
-        manifest: list of frames by tools/extract_keyframes.py; sub-images that touch an overlay which it names, such
-            as a channel's logo, are left out (their numbers are, too).
-        min_detail: leave out sub-images of which a smaller share is not flat, see `share_of_detail`.
+        manifest: list of frames by tools/extract_keyframes.py; sub-images that touch an
+            overlay which it names, such as a channel's logo, are left out (their
+            numbers are, too).
+        min_detail: leave out sub-images of which a smaller share is not flat, see
+            `share_of_detail`.
         threads: how many images at a time; None: one per CPU.
         png_compression: 0 (large, fast) to 9; None: OpenCV chooses.
 
     Raises:
-        UserError: there are no images, two would get the same names, or `output` lies in `source` or was cut in
-            another way.
+        UserError: there are no images, two would get the same names, or `output` lies
+            in `source` or was cut in another way.
     """
     check_apart(output, source)
-    stems = {path: _without_scale(stem) for path, stem in distinct_stems(source).items()}
+    stems = {
+        path: _without_scale(stem) for path, stem in distinct_stems(source).items()
+    }
     if len(set(stems.values())) < len(stems):
-        raise UserError(f"{source}: images differ in nothing but an ending such as x4; cut them apart from each other")
+        raise UserError(
+            f"{source}: images differ in nothing but an ending such as x4; cut them apart from each other"
+        )
     overlays = overlays_by_file(manifest) if manifest else {}
-    avoid = {(manifest.parent / file).resolve(): boxes for file, boxes in overlays.items()} if manifest else {}
+    avoid = (
+        {(manifest.parent / file).resolve(): boxes for file, boxes in overlays.items()}
+        if manifest
+        else {}
+    )
     _keep_settings(output, grid, min_detail, avoids_overlays=manifest is not None)
     work = partial(
         _cut_one,
@@ -110,7 +125,9 @@ def extract_subimages(
         png_compression=png_compression,
     )
     counts, failures = run_each(work, list(stems), threads=threads)
-    return Cut(sum(count for count, _ in counts), sum(flat for _, flat in counts), failures)
+    return Cut(
+        sum(count for count, _ in counts), sum(flat for _, flat in counts), failures
+    )
 
 
 def _cut_one(
@@ -143,14 +160,20 @@ def _cut_one(
 def _luma(image: np.ndarray) -> np.ndarray:
     """Return the luma of an image of any kind, uint8 (H, W)."""
     levels = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
-    return levels if levels.ndim == 2 else cv2.cvtColor(np.ascontiguousarray(levels[..., :3]), cv2.COLOR_RGB2GRAY)
+    return (
+        levels
+        if levels.ndim == 2
+        else cv2.cvtColor(np.ascontiguousarray(levels[..., :3]), cv2.COLOR_RGB2GRAY)
+    )
 
 
 def _without_scale(stem: Path) -> Path:
     return stem.with_name(re.sub(r"(?<=\d)x[2348]$", "", stem.name))
 
 
-def _keep_settings(output: Path, grid: CropGrid, min_detail: float, *, avoids_overlays: bool) -> None:
+def _keep_settings(
+    output: Path, grid: CropGrid, min_detail: float, *, avoids_overlays: bool
+) -> None:
     """Write down how `output` is cut, or refuse if it has been cut in another way."""
     others = {"avoids_overlays": avoids_overlays, "min_detail": min_detail}
     settings = asdict(grid) | {key: value for key, value in others.items() if value}

@@ -13,7 +13,11 @@ import paddle
 from paddle import nn
 from paddle.static import InputSpec
 
-from realesrgan_paddle.models.inference.predictors import DygraphRunner, load_static, require_rgb
+from realesrgan_paddle.models.inference.predictors import (
+    DygraphRunner,
+    load_static,
+    require_rgb,
+)
 from realesrgan_paddle.models.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.build import build
 from realesrgan_paddle.models.networks.specs import GeneratorSpec
@@ -21,9 +25,19 @@ from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 
-# The program comes last: a reader that sees it sees its weights. The .json is Paddle 3's own format (PIR).
-FILES = ("inference.pdiparams", "inference.pdiparams.info", "inference.json", "inference.pdmodel")
-SHAPES = ((1, 16, 16), (2, 9, 14), (1, 27, 5))  # (N, H, W); odd, not square, and smaller than the network sees
+# The program comes last: a reader that sees it sees its weights. The .json is Paddle
+# 3's own format (PIR).
+FILES = (
+    "inference.pdiparams",
+    "inference.pdiparams.info",
+    "inference.json",
+    "inference.pdmodel",
+)
+SHAPES = (
+    (1, 16, 16),
+    (2, 9, 14),
+    (1, 27, 5),
+)  # (N, H, W); odd, not square, and smaller than the network sees
 TOLERANCE = 1e-4  # of a picture in [0, 1]; a fortieth of a level of 8 bits
 
 
@@ -38,13 +52,16 @@ class Exported:
     """Why there is no inference.json; empty where there is one."""
 
 
-def export(spec: GeneratorSpec, tensors: Mapping[str, np.ndarray], folder: str | Path) -> Exported:
+def export(
+    spec: GeneratorSpec, tensors: Mapping[str, np.ndarray], folder: str | Path
+) -> Exported:
     """Write the network as a static graph into `folder` and return what was written and measured.
 
-    The graph takes float32 RGB [N, 3, H, W] in [0, 1], N, H, W free (H, W multiples of 2 for a network x2
-    with pixel-unshuffle, of 4 for x1), and gives [N, 3, scale * H, scale * W], not clipped. Paddle 2.6 and
-    3.x read it, whichever wrote it. Nothing is written unless the graph, run by paddle.inference on the
-    CPU, agrees with the dygraph network at three sizes.
+    The graph takes float32 RGB [N, 3, H, W] in [0, 1], N, H, W free (H, W multiples of
+    2 for a network x2 with pixel-unshuffle, of 4 for x1), and gives [N, 3, scale * H,
+    scale * W], not clipped. Paddle 2.6 and 3.x read it, whichever wrote it. Nothing is
+    written unless the graph, run by paddle.inference on the CPU, agrees with the
+    dygraph network at three sizes.
 
     Raises:
         UserError: the weights do not fit, or the graph differs from the network.
@@ -73,35 +90,46 @@ def _save(network: nn.Layer, folder: Path) -> None:
 def _old_ir() -> AbstractContextManager[None]:
     """Return a context in which Paddle 3 writes `.pdmodel`, as Paddle 2 always does.
 
-    Paddle's own `paddle.jit.api.json_to_pdmodel` does it so. The graphs equal those written with
-    FLAGS_enable_pir_api=0, which must be set before Paddle is imported.
+    Paddle's own `paddle.jit.api.json_to_pdmodel` does it so. The graphs equal those
+    written with FLAGS_enable_pir_api=0, which must be set before Paddle is imported.
     """
-    return paddle.pir_utils.OldIrGuard() if paddle.framework.use_pir_api() else nullcontext()
+    return (
+        paddle.pir_utils.OldIrGuard()
+        if paddle.framework.use_pir_api()
+        else nullcontext()
+    )
 
 
 def _add_json(network: nn.Layer, made: Path) -> str:
     """Write inference.json beside the `.pdmodel`; return why not where that is not possible.
 
-    It has no weights of its own: it may only join when Paddle writes the very same file for both.
+    It has no weights of its own: it may only join when Paddle writes the very same file
+    for both.
     """
     if not paddle.framework.use_pir_api():
         return "this Paddle does not write it"
     own = made / "pir"
     _save(network, own)
-    if not filecmp.cmp(own / "inference.pdiparams", made / "inference.pdiparams", shallow=False):
+    if not filecmp.cmp(
+        own / "inference.pdiparams", made / "inference.pdiparams", shallow=False
+    ):
         return "it would need other weights than the .pdmodel"
     shutil.move(own / "inference.json", made)
     return ""
 
 
-def _compare(network: DygraphRunner, made: Path) -> dict[tuple[int, int, int, int], float]:
+def _compare(
+    network: DygraphRunner, made: Path
+) -> dict[tuple[int, int, int, int], float]:
     """Return the differences of the exported graph from `network`; UserError if one is too great."""
     graph = load_static(made, device="cpu")
     multiple = size_multiple(network.scale)
     random = np.random.default_rng(0)
     differences = {}
     for batch, height, width in SHAPES:
-        images = random.random((batch, 3, height * multiple, width * multiple), np.float32)
+        images = random.random(
+            (batch, 3, height * multiple, width * multiple), np.float32
+        )
         expected = network(images)
         difference = float(np.abs(graph(images) - expected).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Span:
     """One tile along one axis, in pixels of the input.
 
-    The network reads [window_start, window_stop); of what it makes, [start, stop) is kept.
+    The network reads [window_start, window_stop); of what it makes, [start, stop) is
+    kept.
     """
 
     start: int
@@ -19,9 +20,10 @@ class Span:
 def spans(length: int, tile: int, pad: int, multiple: int = 1) -> list[Span]:
     """Return the spans that cover an axis of `length` pixels: the kept parts touch, the windows overlap.
 
-    All kept parts are at most `tile` long and about equally long. All windows are equally long, so that
-    a runtime that prepares itself for each new shape does so once; they reach `pad` pixels or more
-    beyond the kept part, or to the image's edge, where the network must see the edge itself.
+    All kept parts are at most `tile` long and about equally long. All windows are
+    equally long, so that a runtime that prepares itself for each new shape does so
+    once; they reach `pad` pixels or more beyond the kept part, or to the image's edge,
+    where the network must see the edge itself.
 
     Args:
         length: the axis, a multiple of `multiple`.
@@ -42,8 +44,8 @@ def spans(length: int, tile: int, pad: int, multiple: int = 1) -> list[Span]:
 def size_multiple(scale: int) -> int:
     """Return the number whose multiples the height and width of a network's input must be.
 
-    The networks of scale 2 and 1 pixel-unshuffle by 2 and 4 first (models/rrdbnet.py); those that do not
-    need it are not hurt by it.
+    The networks of scale 2 and 1 pixel-unshuffle by 2 and 4 first (models/rrdbnet.py);
+    those that do not need it are not hurt by it.
     """
     return {1: 4, 2: 2}.get(scale, 1)
 

@@ -9,11 +9,21 @@ from typing import Protocol
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.upscaler import ALPHA_UPSAMPLERS, TILE_PAD, Upscaler
+from realesrgan_paddle.models.inference.upscaler import (
+    ALPHA_UPSAMPLERS,
+    TILE_PAD,
+    Upscaler,
+)
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.cli import whole
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import HOLD_16_BITS, IMAGE_SUFFIXES, list_images, read_image, write_image
+from realesrgan_paddle.utils.images import (
+    HOLD_16_BITS,
+    IMAGE_SUFFIXES,
+    list_images,
+    read_image,
+    write_image,
+)
 from realesrgan_paddle.utils.jobs import failure, report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
 
@@ -33,14 +43,50 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of upscaling; their names and meanings are those of Real-ESRGAN's inference script."""
     parser.add_argument("--input", required=True, help="an image or a folder of images")
     parser.add_argument("--output", default="results", help="folder for the results")
-    parser.add_argument("--outscale", type=_positive, help="enlargement of the result; the network's own if not given")
-    parser.add_argument("--suffix", type=_suffix, default="out", help="a.png becomes a_SUFFIX.png; may be empty")
-    parser.add_argument("--ext", choices=EXTENSIONS, default="auto", help="format of the results; auto: the input's")
-    parser.add_argument("--tile", type=whole(0), default=0, help="longest side of a tile in input pixels; 0: no tiles")
-    parser.add_argument("--tile_pad", type=whole(0), default=TILE_PAD, help="pixels a tile sees beyond its border")
-    parser.add_argument("--pre_pad", type=whole(0), default=0, help="pixels mirrored around it and cut off after")
-    parser.add_argument("--alpha_upsampler", choices=ALPHA_UPSAMPLERS, default="realesrgan", help="for alpha channels")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute")
+    parser.add_argument(
+        "--outscale",
+        type=_positive,
+        help="enlargement of the result; the network's own if not given",
+    )
+    parser.add_argument(
+        "--suffix",
+        type=_suffix,
+        default="out",
+        help="a.png becomes a_SUFFIX.png; may be empty",
+    )
+    parser.add_argument(
+        "--ext",
+        choices=EXTENSIONS,
+        default="auto",
+        help="format of the results; auto: the input's",
+    )
+    parser.add_argument(
+        "--tile",
+        type=whole(0),
+        default=0,
+        help="longest side of a tile in input pixels; 0: no tiles",
+    )
+    parser.add_argument(
+        "--tile_pad",
+        type=whole(0),
+        default=TILE_PAD,
+        help="pixels a tile sees beyond its border",
+    )
+    parser.add_argument(
+        "--pre_pad",
+        type=whole(0),
+        default=0,
+        help="pixels mirrored around it and cut off after",
+    )
+    parser.add_argument(
+        "--alpha_upsampler",
+        choices=ALPHA_UPSAMPLERS,
+        default="realesrgan",
+        help="for alpha channels",
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="where to compute"
+    )
 
 
 def from_flags(runner: Runner, flags: argparse.Namespace) -> Upscaler:
@@ -68,8 +114,9 @@ def upscale_files(
 ) -> dict[Path, str]:
     """Enlarge image files into the folder `output` and return what failed: the reason for each such file.
 
-    A file that cannot be read, enlarged or written does not stop the others, but a full disk does. Results
-    of earlier runs are overwritten; an input never is, nor a result of this run.
+    A file that cannot be read, enlarged or written does not stop the others, but a full
+    disk does. Results of earlier runs are overwritten; an input never is, nor a result
+    of this run.
 
     Args:
         upscaler: what enlarges one picture.
@@ -77,7 +124,8 @@ def upscale_files(
         output: folder, made when missing.
         outscale: see `Upscaler.__call__`.
         suffix: the result of `a.png` is `a_<suffix>.png`, `a.png` for an empty one.
-        ext: "png", "jpg", or "auto" for the input's format; pictures with alpha are always PNG.
+        ext: "png", "jpg", or "auto" for the input's format; pictures with alpha are
+            always PNG.
         report: gets one line for each file.
 
     Raises:
@@ -119,7 +167,9 @@ def find_inputs(path: str | Path) -> list[Path]:
         return [path]
     found = list_images(path)
     if not found:
-        raise UserError(f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)})")
+        raise UserError(
+            f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)})"
+        )
     return found
 
 
@@ -167,8 +217,12 @@ def _refuse_taken(target: Path, taken: dict[str, Path]) -> None:
     if source is None:
         return
     if _key(source) == _key(target):
-        raise UserError(f"its result would overwrite the input {source}; choose another --output or --suffix")
-    raise UserError(f"its result would overwrite {target}, that of {source}; rename one of the two")
+        raise UserError(
+            f"its result would overwrite the input {source}; choose another --output or --suffix"
+        )
+    raise UserError(
+        f"its result would overwrite {target}, that of {source}; rename one of the two"
+    )
 
 
 def _storable(image: np.ndarray, target: Path) -> np.ndarray:

@@ -6,7 +6,12 @@ from dataclasses import asdict
 from paddle import nn
 
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, Spec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    RRDBNetSpec,
+    Spec,
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 

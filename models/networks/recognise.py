@@ -19,18 +19,25 @@ from realesrgan_paddle.utils.errors import UserError
 KNOWN = "RRDBNet, SRVGGNetCompact and UNetDiscriminatorSN"
 
 
-def recognise(tensors: Mapping[str, np.ndarray], source: str = "weights", act_type: str | None = None) -> Spec:
+def recognise(
+    tensors: Mapping[str, np.ndarray],
+    source: str = "weights",
+    act_type: str | None = None,
+) -> Spec:
     """Return the spec of the network whose tensors these are, every name and shape checked.
 
     Args:
         tensors: {name: array} under BasicSR's names (see `layouts.to_basicsr`).
         source: what to call the weights in messages, usually their file.
-        act_type: the activation of an SRVGGNetCompact without PReLU ("relu" or "leakyrelu"): tensors do not tell.
+        act_type: the activation of an SRVGGNetCompact without PReLU ("relu" or
+            "leakyrelu"): tensors do not tell.
 
-    A discriminator's skip connections leave no trace in its tensors; BasicSR's default (True) is assumed.
+    A discriminator's skip connections leave no trace in its tensors; BasicSR's default
+    (True) is assumed.
 
     Raises:
-        UserError: no known network, or one with tensors missing, too many or of another shape.
+        UserError: no known network, or one with tensors missing, too many or of another
+            shape.
     """
     if "conv_first.weight" in tensors and "body.0.rdb1.conv1.weight" in tensors:
         spec: Spec = _rrdbnet(tensors, source)
@@ -40,7 +47,9 @@ def recognise(tensors: Mapping[str, np.ndarray], source: str = "weights", act_ty
         spec = _srvgg(tensors, source, act_type)
     else:
         some = ", ".join(sorted(tensors)[:3]) or "none"
-        raise UserError(f"{source}: no known network among {len(tensors)} tensors ({some} ...); known are {KNOWN}")
+        raise UserError(
+            f"{source}: no known network among {len(tensors)} tensors ({some} ...); known are {KNOWN}"
+        )
     _check(tensors, spec, source)
     return spec
 
@@ -55,20 +64,28 @@ def _rrdbnet(tensors: Mapping[str, np.ndarray], source: str) -> RRDBNetSpec:
         num_out_ch=num_out_ch,
         scale=scale,
         num_feat=num_feat,
-        num_block=sum(name.startswith("body.") and name.endswith(".rdb1.conv1.weight") for name in tensors),
+        num_block=sum(
+            name.startswith("body.") and name.endswith(".rdb1.conv1.weight")
+            for name in tensors
+        ),
         num_grow_ch=_channels(tensors, "body.0.rdb1.conv1.weight", source)[0],
     )
 
 
-def _srvgg(tensors: Mapping[str, np.ndarray], source: str, act_type: str | None) -> SRVGGNetCompactSpec:
+def _srvgg(
+    tensors: Mapping[str, np.ndarray], source: str, act_type: str | None
+) -> SRVGGNetCompactSpec:
     num_feat, num_in_ch = _channels(tensors, "body.0.weight", source)
     matches = [re.fullmatch(r"body\.([0-9]{1,4})\.weight", name) for name in tensors]
     last = max(int(match[1]) for match in matches if match)
     out, _ = _channels(tensors, f"body.{last}.weight", source)
-    # The enlarged picture is added to the output, so the output has the picture's channels.
+    # The enlarged picture is added to the output, so the output has the picture's
+    # channels.
     upscale = isqrt(out // num_in_ch)
     if last < 2 or upscale < 1:
-        raise UserError(f"{source}: begins like SRVGGNetCompact, but ends with body.{last} and {out} channels")
+        raise UserError(
+            f"{source}: begins like SRVGGNetCompact, but ends with body.{last} and {out} channels"
+        )
     if "body.1.weight" in tensors:
         act_type = "prelu"
     elif act_type is None:
@@ -76,10 +93,14 @@ def _srvgg(tensors: Mapping[str, np.ndarray], source: str, act_type: str | None)
             f"{source}: an SRVGGNetCompact without PReLU; whether its activation is relu or leakyrelu "
             "cannot be read from its tensors, so say it (act_type)"
         )
-    return SRVGGNetCompactSpec(num_in_ch, num_in_ch, num_feat, last // 2 - 1, upscale, act_type)
+    return SRVGGNetCompactSpec(
+        num_in_ch, num_in_ch, num_feat, last // 2 - 1, upscale, act_type
+    )
 
 
-def _discriminator(tensors: Mapping[str, np.ndarray], source: str) -> UNetDiscriminatorSNSpec:
+def _discriminator(
+    tensors: Mapping[str, np.ndarray], source: str
+) -> UNetDiscriminatorSNSpec:
     if "conv1.weight" in tensors:
         raise UserError(
             f"{source}: a U-Net discriminator whose weights are not spectrally normalised (conv1.weight, "
@@ -89,13 +110,17 @@ def _discriminator(tensors: Mapping[str, np.ndarray], source: str) -> UNetDiscri
     return UNetDiscriminatorSNSpec(num_in_ch, num_feat)
 
 
-def _channels(tensors: Mapping[str, np.ndarray], name: str, source: str) -> tuple[int, int]:
+def _channels(
+    tensors: Mapping[str, np.ndarray], name: str, source: str
+) -> tuple[int, int]:
     """Return (channels out, channels in) of a convolution's weight."""
     if name not in tensors:
         raise UserError(f"{source}: the tensor {name} is missing")
     shape = tensors[name].shape
     if len(shape) != 4 or 0 in shape:
-        raise UserError(f"{source}: {name} has shape {list(shape)}; a convolution's is [out, in, height, width]")
+        raise UserError(
+            f"{source}: {name} has shape {list(shape)}; a convolution's is [out, in, height, width]"
+        )
     return shape[0], shape[1]
 
 
@@ -104,8 +129,21 @@ def _check(tensors: Mapping[str, np.ndarray], spec: Spec, source: str) -> None:
     complaints = [
         ("missing", sorted(expected.keys() - tensors.keys())),
         ("too many", sorted(tensors.keys() - expected.keys())),
-        ("of another shape", sorted(n for n in expected.keys() & tensors.keys() if tensors[n].shape != expected[n])),
+        (
+            "of another shape",
+            sorted(
+                n
+                for n in expected.keys() & tensors.keys()
+                if tensors[n].shape != expected[n]
+            ),
+        ),
     ]
-    found = [f"{len(names)} {what} ({', '.join(names[:3])})" for what, names in complaints if names]
+    found = [
+        f"{len(names)} {what} ({', '.join(names[:3])})"
+        for what, names in complaints
+        if names
+    ]
     if found:
-        raise UserError(f"{source}: looks like {describe(spec)}, but of its tensors {'; '.join(found)}")
+        raise UserError(
+            f"{source}: looks like {describe(spec)}, but of its tensors {'; '.join(found)}"
+        )

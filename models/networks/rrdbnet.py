@@ -1,13 +1,20 @@
 """RRDBNet, the generator of ESRGAN and Real-ESRGAN.
 
-Wang et al. 2018, "ESRGAN", section 3.1; the x2 and x1 forms: Wang et al. 2021, "Real-ESRGAN", section 3.3.
-State-dict keys and shapes are those of `basicsr.archs.rrdbnet_arch.RRDBNet`.
+Wang et al. 2018, "ESRGAN", section 3.1; the x2 and x1 forms: Wang et al. 2021,
+"Real-ESRGAN", section 3.3. State-dict keys and shapes are those of
+`basicsr.archs.rrdbnet_arch.RRDBNet`.
 """
 
 import paddle
 from paddle import Tensor, nn
 
-from realesrgan_paddle.models.networks.layers import LRELU, conv, convolve, pixel_unshuffle, residual_conv
+from realesrgan_paddle.models.networks.layers import (
+    LRELU,
+    conv,
+    convolve,
+    pixel_unshuffle,
+    residual_conv,
+)
 from realesrgan_paddle.models.networks.shapes import UNSHUFFLE
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 
@@ -26,7 +33,9 @@ class ResidualDenseBlock(nn.Layer):
     def forward(self, x: Tensor, ops: Ops) -> Tensor:
         """Return features of the shape of x."""
         convolutions = (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5)
-        return ops.dense_block(x, [(layer.weight, layer.bias) for layer in convolutions])
+        return ops.dense_block(
+            x, [(layer.weight, layer.bias) for layer in convolutions]
+        )
 
 
 class RRDB(nn.Layer):
@@ -46,8 +55,8 @@ class RRDB(nn.Layer):
 class RRDBNet(nn.Layer):
     """Enlarge (N, num_in_ch, H, W) to (N, num_out_ch, scale * H, scale * W); float32 RGB in [0, 1], not clipped.
 
-    The trunk always enlarges by 4. For scale 2 and 1 the input is first pixel-unshuffled by 2 and 4,
-    so H and W must be multiples of that.
+    The trunk always enlarges by 4. For scale 2 and 1 the input is first
+    pixel-unshuffled by 2 and 4, so H and W must be multiples of that.
 
     Attributes:
         ops: what computes it.
@@ -70,7 +79,9 @@ class RRDBNet(nn.Layer):
         self.scale = scale
         self.unshuffle = UNSHUFFLE[scale]
         self.conv_first = conv(num_in_ch * self.unshuffle**2, num_feat)
-        self.body = nn.Sequential(*(RRDB(num_feat, num_grow_ch) for _ in range(num_block)))
+        self.body = nn.Sequential(
+            *(RRDB(num_feat, num_grow_ch) for _ in range(num_block))
+        )
         self.conv_body = conv(num_feat, num_feat)
         self.conv_up1 = conv(num_feat, num_feat)
         self.conv_up2 = conv(num_feat, num_feat)

@@ -1,13 +1,20 @@
 """The tensors of each network: names and shapes, in the order in which the forward pass meets them.
 
-Names and shapes are BasicSR's (`rrdbnet_arch.py`, `srvgg_arch.py`, `discriminator_arch.py`).
+Names and shapes are BasicSR's (`rrdbnet_arch.py`, `srvgg_arch.py`,
+`discriminator_arch.py`).
 """
 
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, Spec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    RRDBNetSpec,
+    Spec,
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 
 Shapes = dict[str, tuple[int, ...]]
 
-# RRDBNet always enlarges four times inside; x2 and x1 first pixel-unshuffle the picture by this factor.
+# RRDBNet always enlarges four times inside; x2 and x1 first pixel-unshuffle the picture
+# by this factor.
 UNSHUFFLE = {4: 1, 2: 2, 1: 4}
 
 
@@ -28,7 +35,15 @@ def rrdbnet_convolutions(num_block: int) -> list[str]:
         for dense in (1, 2, 3)
         for conv in range(1, 6)
     ]
-    return ["conv_first", *blocks, "conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"]
+    return [
+        "conv_first",
+        *blocks,
+        "conv_body",
+        "conv_up1",
+        "conv_up2",
+        "conv_hr",
+        "conv_last",
+    ]
 
 
 def _convolution(name: str, into: int, out: int) -> Shapes:
@@ -68,7 +83,17 @@ def _unet_discriminator(spec: UNetDiscriminatorSNSpec) -> Shapes:
     shapes = _convolution("conv0", spec.num_in_ch, feat)
     # Multiples of num_feat into and out of conv1 ... conv8, and the kernel's side.
     for position, (into, out, side) in enumerate(
-        [(1, 2, 4), (2, 4, 4), (4, 8, 4), (8, 4, 3), (4, 2, 3), (2, 1, 3), (1, 1, 3), (1, 1, 3)], start=1
+        [
+            (1, 2, 4),
+            (2, 4, 4),
+            (4, 8, 4),
+            (8, 4, 3),
+            (4, 2, 3),
+            (2, 1, 3),
+            (1, 1, 3),
+            (1, 1, 3),
+        ],
+        start=1,
     ):
         shapes[f"conv{position}.weight_orig"] = (out * feat, into * feat, side, side)
         shapes[f"conv{position}.weight_u"] = (out * feat,)

@@ -1,6 +1,7 @@
 """What identifies a network: its type and the numbers its constructor takes.
 
-The field names are the keyword arguments of the networks of the same name, which are BasicSR's.
+The field names are the keyword arguments of the networks of the same name, which are
+BasicSR's.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from dataclasses import dataclass
 class RRDBNetSpec:
     """RRDBNet (ESRGAN, Real-ESRGAN): `num_block` residual-in-residual dense blocks.
 
-    `num_in_ch` counts the picture's channels, not those after the pixel-unshuffle of x2 and x1.
+    `num_in_ch` counts the picture's channels, not those after the pixel-unshuffle of x2
+    and x1.
     """
 
     num_in_ch: int = 3
@@ -65,10 +67,15 @@ def describe(spec: Spec) -> str:
         channels = (spec.num_in_ch, spec.num_out_ch)
     elif isinstance(spec, SRVGGNetCompactSpec):
         line = (
-            f"SRVGGNetCompact x{spec.upscale}, {spec.num_conv} convolutions, {spec.num_feat} features, {spec.act_type}"
+            f"SRVGGNetCompact x{spec.upscale}, {spec.num_conv} convolutions, "
+            f"{spec.num_feat} features, {spec.act_type}"
         )
         channels = (spec.num_in_ch, spec.num_out_ch)
     else:
         skips = "skip connections" if spec.skip_connection else "no skip connections"
         return f"UNetDiscriminatorSN, {spec.num_feat} features, {skips}, {spec.num_in_ch} channels"
-    return line if channels == (3, 3) else f"{line}, {channels[0]} -> {channels[1]} channels"
+    return (
+        line
+        if channels == (3, 3)
+        else f"{line}, {channels[0]} -> {channels[1]} channels"
+    )

@@ -1,7 +1,7 @@
 """SRVGGNetCompact, the small generator of Real-ESRGAN (realesr-animevideov3, realesr-general-x4v3).
 
-There is no paper; the source is `realesrgan.archs.srvgg_arch.SRVGGNetCompact`, whose state-dict keys and
-shapes these are.
+There is no paper; the source is `realesrgan.archs.srvgg_arch.SRVGGNetCompact`, whose
+state-dict keys and shapes these are.
 """
 
 from paddle import Tensor, nn
@@ -16,8 +16,9 @@ ACTIVATIONS = ("prelu", *SLOPES)
 class SRVGGNetCompact(nn.Layer):
     """Enlarge (N, num_in_ch, H, W) to (N, num_out_ch, upscale * H, upscale * W); float32 RGB in [0, 1], not clipped.
 
-    All convolutions work at the input's size; the last one's channels become pixels and are added to the
-    input enlarged by repeating pixels, so the network learns a residual.
+    All convolutions work at the input's size; the last one's channels become pixels and
+    are added to the input enlarged by repeating pixels, so the network learns a
+    residual.
 
     Attributes:
         ops: what computes it.
@@ -36,13 +37,22 @@ class SRVGGNetCompact(nn.Layer):
     ) -> None:
         super().__init__()
         if act_type not in ACTIVATIONS:
-            raise ValueError(f"SRVGGNetCompact: act_type {act_type!r} is not one of {', '.join(ACTIVATIONS)}")
+            raise ValueError(
+                f"SRVGGNetCompact: act_type {act_type!r} is not one of {', '.join(ACTIVATIONS)}"
+            )
         self.upscale = upscale
         self.slope = SLOPES.get(act_type)
         """Of the activations; None where they are PReLUs, which learn theirs."""
-        convolutions = [conv(num_in_ch, num_feat), *(conv(num_feat, num_feat) for _ in range(num_conv))]
+        convolutions = [
+            conv(num_in_ch, num_feat),
+            *(conv(num_feat, num_feat) for _ in range(num_conv)),
+        ]
         # Every second layer is an activation: so are the state dict's keys numbered.
-        layers = [part for layer in convolutions for part in (layer, self._activation(num_feat))]
+        layers = [
+            part
+            for layer in convolutions
+            for part in (layer, self._activation(num_feat))
+        ]
         self.body = nn.Sequential(*layers, conv(num_feat, num_out_ch * upscale**2))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,13 +63,19 @@ class SRVGGNetCompact(nn.Layer):
         for i in range(0, len(hidden), 2):
             features = self._activated(hidden[i], hidden[i + 1], features)
         features = convolve(ops, features, last)
-        return ops.pixel_shuffle(features, self.upscale) + nearest_upsample(x, self.upscale)
+        return ops.pixel_shuffle(features, self.upscale) + nearest_upsample(
+            x, self.upscale
+        )
 
     def _activation(self, num_feat: int) -> nn.Layer:
         """Return the weights of an activation, or a placeholder where it has none."""
         return PReLU(num_feat) if self.slope is None else nn.Identity()
 
-    def _activated(self, convolution: nn.Conv2D, activation: nn.Layer, x: Tensor) -> Tensor:
+    def _activated(
+        self, convolution: nn.Conv2D, activation: nn.Layer, x: Tensor
+    ) -> Tensor:
         if self.slope is None:
-            return self.ops.conv_prelu(x, convolution.weight, convolution.bias, activation.weight)
+            return self.ops.conv_prelu(
+                x, convolution.weight, convolution.bias, activation.weight
+            )
         return convolve(self.ops, x, convolution, self.slope)

@@ -1,7 +1,8 @@
 """UNetDiscriminatorSN, Real-ESRGAN's discriminator.
 
-Wang et al. 2021, "Real-ESRGAN", section 3.3 and figure 6. State-dict keys and shapes are those of
-`realesrgan.archs.discriminator_arch.UNetDiscriminatorSN` under `torch.nn.utils.spectral_norm`.
+Wang et al. 2021, "Real-ESRGAN", section 3.3 and figure 6. State-dict keys and shapes
+are those of `realesrgan.archs.discriminator_arch.UNetDiscriminatorSN` under
+`torch.nn.utils.spectral_norm`.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,9 @@ class UNetDiscriminatorSN(nn.Layer):
 
     ops: Ops = PLAIN
 
-    def __init__(self, num_in_ch: int = 3, num_feat: int = 64, skip_connection: bool = True) -> None:
+    def __init__(
+        self, num_in_ch: int = 3, num_feat: int = 64, skip_connection: bool = True
+    ) -> None:
         super().__init__()
         self.skip_connection = skip_connection
         self.conv0 = conv(num_in_ch, num_feat)

@@ -9,9 +9,10 @@ from paddle import Tensor, nn
 class EMA:
     """A slowly following copy of a network: its own layer, in evaluation mode, without gradients.
 
-    Each `update` sets every parameter to decay * average + (1 - decay) * parameter, as BasicSR's
-    `model_ema` does, and copies the buffers as they are: they are state (counters, estimates), of which
-    a mean has no meaning. With decay 0 it is a plain copy.
+    Each `update` sets every parameter to decay * average + (1 - decay) * parameter, as
+    BasicSR's `model_ema` does, and copies the buffers as they are: they are state
+    (counters, estimates), of which a mean has no meaning. With decay 0 it is a plain
+    copy.
 
     Attributes:
         layer: the averaged network; its state is read and set as any layer's.

@@ -24,12 +24,16 @@ def freeze(network: nn.Layer, patterns: Sequence[str]) -> None:
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             parameter.stop_gradient = True
     if not learning(network):
-        raise UserError("train.freeze: matches every parameter of network_g; leave some to learn")
+        raise UserError(
+            "train.freeze: matches every parameter of network_g; leave some to learn"
+        )
 
 
 def learning(network: nn.Layer) -> list[Tensor]:
     """Return the parameters that learn."""
-    return [parameter for parameter in network.parameters() if not parameter.stop_gradient]
+    return [
+        parameter for parameter in network.parameters() if not parameter.stop_gradient
+    ]
 
 
 def _patterns(names: Sequence[str]) -> list[str]:

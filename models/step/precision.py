@@ -19,9 +19,10 @@ UPDATES_UNTIL_DOUBLED = 2000
 class Precision:
     """How networks are run and losses are scaled: in float32, or by Paddle's automatic mixed precision (level O1).
 
-    Small gradients vanish in float16, so the losses are multiplied by as large a power of two as no gradient
-    overflows from (Micikevicius et al. 2018, "Mixed precision training", section 3.2): it is halved when one does,
-    and doubled after 2000 updates. Paddle's GradScaler does so for one optimizer; here an update is both networks' or
+    Small gradients vanish in float16, so the losses are multiplied by as large a power
+    of two as no gradient overflows from (Micikevicius et al. 2018, "Mixed precision
+    training", section 3.2): it is halved when one does, and doubled after 2000 updates.
+    Paddle's GradScaler does so for one optimizer; here an update is both networks' or
     neither's. (And on a CPU, where it is tested, that does nothing.)
 
     Attributes:
@@ -67,11 +68,19 @@ class Precision:
 
     def figures(self) -> dict[str, Tensor]:
         """Return what the log reports: the scale of float16."""
-        return {"loss_scale": paddle.to_tensor(self.scale)} if self.dtype == "float16" else {}
+        return (
+            {"loss_scale": paddle.to_tensor(self.scale)}
+            if self.dtype == "float16"
+            else {}
+        )
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what it has found out; nothing in other types than float16."""
-        return {"scale": np.array([self.scale, self._updates])} if self.dtype == "float16" else {}
+        return (
+            {"scale": np.array([self.scale, self._updates])}
+            if self.dtype == "float16"
+            else {}
+        )
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Put back what `state` returned; of nothing (a state of another type) it takes nothing."""
@@ -86,12 +95,25 @@ def choose_precision(use_amp: bool, amp_bf16: bool) -> Precision:
         UserError: the GPU cannot compute in the type.
     """
     if not use_amp:
-        return Precision(remark="option amp_bf16 is ignored: use_amp is false" if amp_bf16 else "")
+        return Precision(
+            remark="option amp_bf16 is ignored: use_amp is false" if amp_bf16 else ""
+        )
     if paddle.get_device().startswith("cpu"):
-        return Precision(remark="option use_amp is ignored: it is for GPUs; on a CPU there is cpu_ops: onednn_bf16")
-    supported = paddle.amp.is_bfloat16_supported() if amp_bf16 else paddle.amp.is_float16_supported()
+        return Precision(
+            remark="option use_amp is ignored: it is for GPUs; on a CPU there is cpu_ops: onednn_bf16"
+        )
+    supported = (
+        paddle.amp.is_bfloat16_supported()
+        if amp_bf16
+        else paddle.amp.is_float16_supported()
+    )
     if not supported:
         other = "amp_bf16: false (float16)" if amp_bf16 else "use_amp: false"
-        raise UserError(f"use_amp: this GPU does not compute in {'bfloat16' if amp_bf16 else 'float16'}; try {other}")
+        raise UserError(
+            f"use_amp: this GPU does not compute in {'bfloat16' if amp_bf16 else 'float16'}; try {other}"
+        )
     dtype: DType = "bfloat16" if amp_bf16 else "float16"
-    return Precision(dtype, f"mixed precision: networks in {dtype} (auto_cast, O1), weights and losses in float32")
+    return Precision(
+        dtype,
+        f"mixed precision: networks in {dtype} (auto_cast, O1), weights and losses in float32",
+    )

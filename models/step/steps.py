@@ -1,10 +1,11 @@
 """One training iteration as one object: call it with its batches, get the losses back.
 
-An iteration is one update of the weights. Its batches are parts of one larger batch (gradient accumulation):
-one after the other, each adds its share of the gradient, so memory holds no more than one of them.
-Networks, losses and optimizers arrive as arguments, so a step knows nothing of options.
-Wang et al. 2021, "Real-ESRGAN", section 3.3: RealESRNet is trained with `PixelStep`, Real-ESRGAN
-is finetuned from it with `GANStep`. The names in the returned losses are BasicSR's.
+An iteration is one update of the weights. Its batches are parts of one larger batch
+(gradient accumulation): one after the other, each adds its share of the gradient, so
+memory holds no more than one of them. Networks, losses and optimizers arrive as
+arguments, so a step knows nothing of options. Wang et al. 2021, "Real-ESRGAN", section
+3.3: RealESRNet is trained with `PixelStep`, Real-ESRGAN is finetuned from it with
+`GANStep`. The names in the returned losses are BasicSR's.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,11 +19,16 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
-from realesrgan_paddle.models.networks.projected_discriminator import ProjectedDiscriminator
+from realesrgan_paddle.models.networks.projected_discriminator import (
+    ProjectedDiscriminator,
+)
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.optimizer_state import get_optimizer_state, set_optimizer_state
+from realesrgan_paddle.models.step.optimizer_state import (
+    get_optimizer_state,
+    set_optimizer_state,
+)
 from realesrgan_paddle.models.step.precision import Precision
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.models.weights.assign import load_state
@@ -38,7 +44,9 @@ Parts = dict[str, dict[str, np.ndarray]]
 class AdversarialLoss(Protocol):
     """What `loss.gan.GANLoss` is."""
 
-    def __call__(self, pred: Tensor, target_is_real: bool, is_disc: bool = False) -> Tensor:
+    def __call__(
+        self, pred: Tensor, target_is_real: bool, is_disc: bool = False
+    ) -> Tensor:
         """Return the loss of the discriminator's answers `pred`, its own (`is_disc`) or the generator's."""
         ...
 
@@ -51,33 +59,50 @@ class AdversarialLoss(Protocol):
 class ReferenceLosses:
     """The generator's losses against the ground truth, or a teacher; a loss that is None is left out.
 
-    `pixel_usm` and `perceptual_usm` say whether the target is the sharpened ground truth. The artifact
-    loss never takes that one, as its authors' code (LDL). Nor do `distances`: further losses of a picture and
-    its ground truth, such as LPIPS, by the names they are reported under. `distillation` has a target of its own,
-    which it makes of the low-quality input.
+    `pixel_usm` and `perceptual_usm` say whether the target is the sharpened ground
+    truth. The artifact loss never takes that one, as its authors' code (LDL). Nor do
+    `distances`: further losses of a picture and its ground truth, such as LPIPS, by the
+    names they are reported under. `distillation` has a target of its own, which it
+    makes of the low-quality input.
     """
 
     pixel: Callable[[Tensor, Tensor], Tensor] | None
-    perceptual: Callable[[Tensor, Tensor], tuple[Tensor | None, Tensor | None]] | None = None
+    perceptual: (
+        Callable[[Tensor, Tensor], tuple[Tensor | None, Tensor | None]] | None
+    ) = None
     artifact: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     distillation: Callable[[Tensor, Tensor], Tensor] | None = None
-    distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = field(default_factory=dict)
+    distances: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = field(
+        default_factory=dict
+    )
     pixel_usm: bool = True
     perceptual_usm: bool = True
 
-    def __call__(self, sr: Tensor, batch: Batch, ema: Callable[[Tensor], Tensor]) -> Losses:
+    def __call__(
+        self, sr: Tensor, batch: Batch, ema: Callable[[Tensor], Tensor]
+    ) -> Losses:
         """Return the weighted losses of `sr`, scalars by name; `ema` is the generator's moving average."""
         losses: Losses = {}
         if self.pixel is not None:
-            losses["l_g_pix"] = self.pixel(sr, batch.gt_usm if self.pixel_usm else batch.gt)
+            losses["l_g_pix"] = self.pixel(
+                sr, batch.gt_usm if self.pixel_usm else batch.gt
+            )
         if self.perceptual is not None:
-            percep, style = self.perceptual(sr, batch.gt_usm if self.perceptual_usm else batch.gt)
-            losses |= {name: loss for name, loss in (("l_g_percep", percep), ("l_g_style", style)) if loss is not None}
+            percep, style = self.perceptual(
+                sr, batch.gt_usm if self.perceptual_usm else batch.gt
+            )
+            losses |= {
+                name: loss
+                for name, loss in (("l_g_percep", percep), ("l_g_style", style))
+                if loss is not None
+            }
         if self.artifact is not None:
             losses["l_g_artifact"] = self.artifact(sr, batch.gt, ema(batch.lq))
         if self.distillation is not None:
             losses["l_g_distill"] = self.distillation(sr, batch.lq)
-        return losses | {name: distance(sr, batch.gt) for name, distance in self.distances.items()}
+        return losses | {
+            name: distance(sr, batch.gt) for name, distance in self.distances.items()
+        }
 
 
 class Learner(NamedTuple):
@@ -131,39 +156,57 @@ class PixelStep:
             "precision": self.precision.state(),
         }
 
-    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]], source: str = "training state") -> None:
+    def load(
+        self,
+        parts: Mapping[str, Mapping[str, np.ndarray]],
+        source: str = "training state",
+    ) -> None:
         """Put back what `state` returned.
 
         Raises:
             UserError: names `source` and the part that is missing or does not fit.
         """
-        load_state(self.generator, _part(parts, "generator", source), source=f"{source}, generator")
+        load_state(
+            self.generator,
+            _part(parts, "generator", source),
+            source=f"{source}, generator",
+        )
         load_state(self.ema.layer, _part(parts, "ema", source), source=f"{source}, ema")
         # Before its first step an optimizer has no state.
-        set_optimizer_state(self.optimizer_g, self.generator, parts.get("optimizer_g", {}))
+        set_optimizer_state(
+            self.optimizer_g, self.generator, parts.get("optimizer_g", {})
+        )
         self.precision.load(parts.get("precision", {}))
 
     @property
     def _learner_g(self) -> Learner:
         return Learner("g", self.generator, self.optimizer_g, self.grad_clip_g)
 
-    def _advance(self, losses: Losses, *learners: Learner, average: bool = True) -> Losses:
+    def _advance(
+        self, losses: Losses, *learners: Learner, average: bool = True
+    ) -> Losses:
         """Take the optimizers' step and the moving `average`'s, or none of them where a number is not finite.
 
-        Gradients and losses are averaged over the processes before, so all of them take the same step, or none.
-        Return the losses, the norm of each gradient that has a largest norm, as it was before, and the loss scale.
+        Gradients and losses are averaged over the processes before, so all of them take
+        the same step, or none. Return the losses, the norm of each gradient that has a
+        largest norm, as it was before, and the loss scale.
         """
         gradients = _gradients(learner.network for learner in learners)
         self.group.average([*gradients, *losses.values()])
         finite = _finite([*losses.values(), *gradients])
-        losses_finite, gradients_finite = finite[: len(losses)].all(), finite[len(losses) :].all()
+        losses_finite, gradients_finite = (
+            finite[: len(losses)].all(),
+            finite[len(losses) :].all(),
+        )
         advance = losses_finite and gradients_finite
         figures = self.precision.figures()
         for name, network, optimizer, grad_clip in learners:
             if advance:
                 self.precision.unscale(network.parameters())
                 if grad_clip is not None:
-                    figures[f"grad_norm_{name}"] = nn.utils.clip_grad_norm_(network.parameters(), grad_clip)
+                    figures[f"grad_norm_{name}"] = nn.utils.clip_grad_norm_(
+                        network.parameters(), grad_clip
+                    )
                 optimizer.step()
             optimizer.clear_grad()
         if average and advance:
@@ -193,7 +236,9 @@ class GANStep(PixelStep):
     def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
         """Make one update out of `batches`, all of one size; return the means of their detached losses."""
         mean = Accumulation(len(batches), self.precision.scale)
-        learners = [Learner("d", self.discriminator, self.optimizer_d, self.grad_clip_d)]
+        learners = [
+            Learner("d", self.discriminator, self.optimizer_d, self.grad_clip_d)
+        ]
         alone = self.warm_up.lasts(iteration)
         generator_learns = iteration % self.net_d_iters == 0 and not alone
         if generator_learns:
@@ -203,16 +248,28 @@ class GANStep(PixelStep):
             with paddle.set_grad_enabled(generator_learns):
                 sr = self.precision(self.generator, batch.lq)
             real = self.discriminator.see(batch.gt_usm if self.gan_usm else batch.gt)
-            fake = self._teach(sr, batch, real, mean) if generator_learns else self.discriminator.see(sr)
+            fake = (
+                self._teach(sr, batch, real, mean)
+                if generator_learns
+                else self.discriminator.see(sr)
+            )
             pairs.append((real, [seen.detach() for seen in fake]))
 
         for real, fake in parts_of_one(self.discriminator, pairs):
             answer = self._answer(real, fake)
-            mean.learn({"l_d_real": self.gan_loss(answer, True, is_disc=True)}, out_d_real=answer.mean())
+            mean.learn(
+                {"l_d_real": self.gan_loss(answer, True, is_disc=True)},
+                out_d_real=answer.mean(),
+            )
             answers.append(answer.detach())
-        for (real, fake), to_real in parts_of_one(self.discriminator, zip(pairs, answers, strict=True)):
+        for (real, fake), to_real in parts_of_one(
+            self.discriminator, zip(pairs, answers, strict=True)
+        ):
             answer = self._answer(fake, real)
-            loss, right = self.gan_loss(answer, False, is_disc=True), self.gan_loss.accuracy(to_real, answer)
+            loss, right = (
+                self.gan_loss(answer, False, is_disc=True),
+                self.gan_loss.accuracy(to_real, answer),
+            )
             mean.learn({"l_d_fake": loss}, out_d_fake=answer.mean(), out_d_right=right)
 
         losses = self._advance(mean.found, *learners, average=not alone)
@@ -220,27 +277,40 @@ class GANStep(PixelStep):
             self.warm_up.note(iteration, float(losses["out_d_right"]))
         return losses
 
-    def _teach(self, sr: Tensor, batch: Batch, real: Seen, mean: "Accumulation") -> Seen:
+    def _teach(
+        self, sr: Tensor, batch: Batch, real: Seen, mean: "Accumulation"
+    ) -> Seen:
         """Add the gradients of the generator's losses to its weights'; return what `sr` is judged by.
 
-        They meet in the picture, so memory holds what the discriminator remembers, or the other losses' networks do.
+        They meet in the picture, so memory holds what the discriminator remembers, or
+        the other losses' networks do.
         """
         picture = sr.detach()
         picture.stop_gradient = False
         mean.learn(self.losses(picture, batch, partial(self.precision, self.ema)))
         fake = self.discriminator.see(picture)
-        with frozen(self.discriminator):  # it tells the generator what it sees, and learns nothing from this
-            mean.learn({"l_g_gan": self.gan_loss(self._answer(fake, real), True, is_disc=False)})
+        with frozen(
+            self.discriminator
+        ):  # it tells the generator what it sees, and learns nothing from this
+            mean.learn(
+                {
+                    "l_g_gan": self.gan_loss(
+                        self._answer(fake, real), True, is_disc=False
+                    )
+                }
+            )
         sr.backward(picture.grad)
         return fake
 
     def _answer(self, seen: Seen, other: Seen) -> Tensor:
         """Return the discriminator's answer to what is `seen`; if `relativistic`, less its answer to the `other`.
 
-        The other version of the picture has everything in common with it but what tells them apart. Its answer is a
-        constant here: the sum of the losses of both versions has the same gradient. (Jolicoeur-Martineau 2020, "On
-        relativistic f-divergences", RpGAN; Huang et al. 2024, "The GAN is dead; long live the GAN!", equation 2; of
-        pixels of a picture and its restoration, not of two drawn at random.)
+        The other version of the picture has everything in common with it but what tells
+        them apart. Its answer is a constant here: the sum of the losses of both
+        versions has the same gradient. (Jolicoeur-Martineau 2020, "On relativistic
+        f-divergences", RpGAN; Huang et al. 2024, "The GAN is dead; long live the GAN!",
+        equation 2; of pixels of a picture and its restoration, not of two drawn at
+        random.)
         """
         answer = self.precision(self.discriminator.judge, seen)
         if not self.relativistic:
@@ -262,11 +332,21 @@ class GANStep(PixelStep):
             "warm_up": self.warm_up.state(),
         }
 
-    def load(self, parts: Mapping[str, Mapping[str, np.ndarray]], source: str = "training state") -> None:
+    def load(
+        self,
+        parts: Mapping[str, Mapping[str, np.ndarray]],
+        source: str = "training state",
+    ) -> None:
         """Put back what `state` returned; errors as those of `PixelStep.load`."""
         super().load(parts, source)
-        load_state(self.discriminator, _part(parts, "discriminator", source), source=f"{source}, discriminator")
-        set_optimizer_state(self.optimizer_d, self.discriminator, parts.get("optimizer_d", {}))
+        load_state(
+            self.discriminator,
+            _part(parts, "discriminator", source),
+            source=f"{source}, discriminator",
+        )
+        set_optimizer_state(
+            self.optimizer_d, self.discriminator, parts.get("optimizer_d", {})
+        )
         self.warm_up.load(parts.get("warm_up", {}))
 
 
@@ -294,7 +374,8 @@ class Accumulation:
 def parts_of_one(network: nn.Layer, parts: Iterable[T]) -> Iterator[T]:
     """Yield the parts of one batch; what the network estimates from batch to batch moves with the first only.
 
-    Spectral norm does: it takes a step of its power iteration in each forward in training mode.
+    Spectral norm does: it takes a step of its power iteration in each forward in
+    training mode.
     """
     for part in parts:
         yield part
@@ -305,7 +386,9 @@ def parts_of_one(network: nn.Layer, parts: Iterable[T]) -> Iterator[T]:
 @contextmanager
 def frozen(layer: nn.Layer) -> Iterator[None]:
     """Keep gradients out of the layer's own parameters; they still flow through it to its input."""
-    learning = [parameter for parameter in layer.parameters() if not parameter.stop_gradient]
+    learning = [
+        parameter for parameter in layer.parameters() if not parameter.stop_gradient
+    ]
     for parameter in learning:
         parameter.stop_gradient = True
     try:
@@ -317,7 +400,9 @@ def frozen(layer: nn.Layer) -> Iterator[None]:
 
 def _gradients(networks: Iterable[nn.Layer]) -> list[Tensor]:
     """Return the gradients of all parameters that have one."""
-    gradients = [parameter.grad for network in networks for parameter in network.parameters()]
+    gradients = [
+        parameter.grad for network in networks for parameter in network.parameters()
+    ]
     return [gradient for gradient in gradients if gradient is not None]
 
 
@@ -330,7 +415,9 @@ def _finite(tensors: Sequence[Tensor]) -> np.ndarray:
     return paddle.isfinite(paddle.stack([tensor.sum() for tensor in tensors])).numpy()
 
 
-def _part(parts: Mapping[str, Mapping[str, np.ndarray]], name: str, source: str) -> Mapping[str, np.ndarray]:
+def _part(
+    parts: Mapping[str, Mapping[str, np.ndarray]], name: str, source: str
+) -> Mapping[str, np.ndarray]:
     if name not in parts:
         raise UserError(
             f"{source}: holds no {name}: it is of another model_type, and only its generator can be gone on with, "

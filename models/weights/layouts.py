@@ -1,8 +1,9 @@
 """One network, several spellings of its tensors' names: BasicSR's is the one used here.
 
-Layouts read: BasicSR (`body.0.rdb1.conv1.weight`), PaddleGAN, which is also ESRGAN's "new" one
-(`RRDB_trunk.0.RDB1.conv1.weight`), and the first ESRGAN's (`model.1.sub.0.RDB1.conv1.0.weight`).
-Sources: BasicSR `rrdbnet_arch.py`, PaddleGAN `ppgan/models/generators/rrdb_net.py`, xinntao/ESRGAN.
+Layouts read: BasicSR (`body.0.rdb1.conv1.weight`), PaddleGAN, which is also ESRGAN's
+"new" one (`RRDB_trunk.0.RDB1.conv1.weight`), and the first ESRGAN's
+(`model.1.sub.0.RDB1.conv1.0.weight`). Sources: BasicSR `rrdbnet_arch.py`, PaddleGAN
+`ppgan/models/generators/rrdb_net.py`, xinntao/ESRGAN.
 """
 
 import re
@@ -15,7 +16,12 @@ from realesrgan_paddle.utils.errors import UserError
 Tensors = dict[str, np.ndarray]
 
 # BasicSR's name and PaddleGAN's; conv_first and conv_last are the same in both.
-PPGAN_NAMES = {"conv_body": "trunk_conv", "conv_up1": "upconv1", "conv_up2": "upconv2", "conv_hr": "HRconv"}
+PPGAN_NAMES = {
+    "conv_body": "trunk_conv",
+    "conv_up1": "upconv1",
+    "conv_up2": "upconv2",
+    "conv_hr": "HRconv",
+}
 OLD_TAIL = ("conv_up1", "conv_up2", "conv_hr", "conv_last")
 
 
@@ -24,7 +30,9 @@ def layout_of(tensors: Mapping[str, np.ndarray]) -> str:
     names = [_plain(name) for name in tensors]
     if any(name.startswith("RRDB_trunk.") for name in names):
         return "PaddleGAN"
-    if "model.0.weight" in names and any(name.startswith("model.1.sub.") for name in names):
+    if "model.0.weight" in names and any(
+        name.startswith("model.1.sub.") for name in names
+    ):
         return "old ESRGAN"
     return "BasicSR"
 
@@ -32,8 +40,9 @@ def layout_of(tensors: Mapping[str, np.ndarray]) -> str:
 def to_basicsr(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Tensors:
     """Return the tensors under BasicSR's names; names of no known layout stay as they are.
 
-    The arrays are passed on untouched, with one exception: the soccer project's discriminator
-    normalises its first convolution too, which is folded into a plain one of equal effect.
+    The arrays are passed on untouched, with one exception: the soccer project's
+    discriminator normalises its first convolution too, which is folded into a plain one
+    of equal effect.
 
     Args:
         tensors: {name: array} in any of the layouts above.
@@ -58,19 +67,27 @@ def to_ppgan(tensors: Mapping[str, np.ndarray], source: str = "weights") -> Tens
         UserError: PaddleGAN has no such network.
     """
     if "conv_body.weight" not in tensors:
-        raise UserError(f"{source}: only RRDBNet exists in PaddleGAN, so only its weights can take the ppgan layout")
+        raise UserError(
+            f"{source}: only RRDBNet exists in PaddleGAN, so only its weights can take the ppgan layout"
+        )
     renamed = {}
     for name, array in tensors.items():
         first, _, rest = name.partition(".")
         rest = rest.replace("rdb", "RDB")
-        renamed["RRDB_trunk." + rest if first == "body" else f"{PPGAN_NAMES.get(first, first)}.{rest}"] = array
+        renamed[
+            "RRDB_trunk." + rest
+            if first == "body"
+            else f"{PPGAN_NAMES.get(first, first)}.{rest}"
+        ] = array
     return renamed
 
 
 def _plain(name: str) -> str:
     """Return `name` without what a framework adds to it."""
     name = re.sub(r"\._weight$", ".weight", name)  # Paddle's PReLU
-    name = name.replace(".parametrizations.weight.original", ".weight_orig")  # torch's newer spectral norm
+    name = name.replace(
+        ".parametrizations.weight.original", ".weight_orig"
+    )  # torch's newer spectral norm
     return re.sub(r"\.parametrizations\.weight\.0\._([uv])$", r".weight_\1", name)
 
 
@@ -92,15 +109,21 @@ def _from_old_esrgan(tensors: Tensors, source: str) -> Tensors:
             "(its x2 and x1 pixel-unshuffle the picture first), so these weights do not fit it"
         )
     if any(".conv1x1." in name for name in tensors):
-        raise UserError(f"{source}: an ESRGAN+ (1x1 convolutions inside its dense blocks), which is not RRDBNet")
+        raise UserError(
+            f"{source}: an ESRGAN+ (1x1 convolutions inside its dense blocks), which is not RRDBNet"
+        )
     names = {"0": "conv_first", **dict(zip(map(str, tail), OLD_TAIL, strict=True))}
     renamed = {}
     for name, array in tensors.items():
-        if dense := re.fullmatch(r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(weight|bias)", name):
+        if dense := re.fullmatch(
+            r"model\.1\.sub\.(\d+)\.RDB(\d)\.conv(\d)\.0\.(weight|bias)", name
+        ):
             renamed["body.{}.rdb{}.conv{}.{}".format(*dense.groups())] = array
         elif trunk := re.fullmatch(r"model\.1\.sub\.\d+\.(weight|bias)", name):
             renamed[f"conv_body.{trunk[1]}"] = array
-        elif (outer := re.fullmatch(r"model\.([0-9]+)\.(weight|bias)", name)) and outer[1] in names:
+        elif (outer := re.fullmatch(r"model\.([0-9]+)\.(weight|bias)", name)) and outer[
+            1
+        ] in names:
             renamed[f"{names[outer[1]]}.{outer[2]}"] = array
         else:
             renamed[name] = array

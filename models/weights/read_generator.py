@@ -5,7 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.specs import GeneratorSpec, RRDBNetSpec, UNetDiscriminatorSNSpec, describe
+from realesrgan_paddle.models.networks.specs import (
+    GeneratorSpec,
+    RRDBNetSpec,
+    UNetDiscriminatorSNSpec,
+    describe,
+)
 from realesrgan_paddle.models.weights.catalogue import MODELS, is_released
 from realesrgan_paddle.models.weights.fetch import obtain
 from realesrgan_paddle.models.weights.layouts import Tensors, to_basicsr
@@ -28,24 +33,39 @@ def read_generator(
     """Return the spec of a generator and its tensors: BasicSR names, float32.
 
     Args:
-        path_or_name: a .pdparams, .pth, .safetensors or ncnn .param/.bin file, a folder that holds exactly
-            one of them, or the name of a released model, which is got into `folder` if it is not there.
-        block: how many RRDB blocks the caller believes in; None: as many as the file holds.
+        path_or_name: a .pdparams, .pth, .safetensors or ncnn .param/.bin file, a folder
+            that holds exactly one of them, or the name of a released model, which is
+            got into `folder` if it is not there.
+        block: how many RRDB blocks the caller believes in; None: as many as the file
+            holds.
         act_type: "relu" or "leakyrelu" for an SRVGGNetCompact without PReLU.
         folder: where released models are kept; relative to the current directory.
-        param_key: which of the file's groups of tensors; None: params_ema, else params, else the only ones.
+        param_key: which of the file's groups of tensors; None: params_ema, else params,
+            else the only ones.
 
     Raises:
         UserError: nothing there, no generator in it, or `block` contradicts it.
     """
     path = _locate(path_or_name, Path(folder))
-    tensors = read_ncnn(path) if path.suffix in NCNN else to_basicsr(read_weights(path).select(param_key), str(path))
+    tensors = (
+        read_ncnn(path)
+        if path.suffix in NCNN
+        else to_basicsr(read_weights(path).select(param_key), str(path))
+    )
     spec = recognise(tensors, str(path), act_type)
     if isinstance(spec, UNetDiscriminatorSNSpec):
-        raise UserError(f"{path}: holds {describe(spec)}; a generator is wanted (net_g, not net_d)")
-    if block is not None and not (isinstance(spec, RRDBNetSpec) and spec.num_block == block):
-        raise UserError(f"{path}: --block {block} contradicts the file, which holds {describe(spec)}; leave it out")
-    return spec, {name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()}
+        raise UserError(
+            f"{path}: holds {describe(spec)}; a generator is wanted (net_g, not net_d)"
+        )
+    if block is not None and not (
+        isinstance(spec, RRDBNetSpec) and spec.num_block == block
+    ):
+        raise UserError(
+            f"{path}: --block {block} contradicts the file, which holds {describe(spec)}; leave it out"
+        )
+    return spec, {
+        name: np.ascontiguousarray(array, np.float32) for name, array in tensors.items()
+    }
 
 
 def _locate(path_or_name: str | Path, folder: Path) -> Path:
@@ -66,8 +86,14 @@ def _locate(path_or_name: str | Path, folder: Path) -> Path:
 
 def _only_file(folder: Path) -> Path:
     """Return the one weight file in `folder`."""
-    found = sorted(path for path in folder.iterdir() if path.suffix in WEIGHT_FILES and path.is_file())
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in WEIGHT_FILES and path.is_file()
+    )
     if len(found) != 1:
         some = ", ".join(path.name for path in found[:3]) or "none"
-        raise UserError(f"{folder}: {len(found)} weight files ({some}); name one file ({', '.join(WEIGHT_FILES)})")
+        raise UserError(
+            f"{folder}: {len(found)} weight files ({some}); name one file ({', '.join(WEIGHT_FILES)})"
+        )
     return found[0]

@@ -3,7 +3,11 @@
 import json
 from typing import Any
 
-from realesrgan_paddle.options.reading.ignored import IGNORED_BY_ALL, IGNORED_BY_LQ, IGNORED_BY_MODEL
+from realesrgan_paddle.options.reading.ignored import (
+    IGNORED_BY_ALL,
+    IGNORED_BY_LQ,
+    IGNORED_BY_MODEL,
+)
 from realesrgan_paddle.options.reading.sections import Section, sections
 from realesrgan_paddle.options.schema.config import Config, LQConfig
 
@@ -33,13 +37,27 @@ Validation needs images and a rhythm:
 
 def options_page() -> str:
     """Return docs/options.md."""
-    parts = [_HEAD, *(_section_text(names, section) for names, section in _grouped(sections(Config)))]
-    own = {key: value for key, value in sections(LQConfig)[0].keys.items() if key in LQConfig.__annotations__}
+    parts = [
+        _HEAD,
+        *(
+            _section_text(names, section)
+            for names, section in _grouped(sections(Config))
+        ),
+    ]
+    own = {
+        key: value
+        for key, value in sections(LQConfig)[0].keys.items()
+        if key in LQConfig.__annotations__
+    }
     parts.append(
         "## make_lq_data.py\n\n`make_lq_data.py --yml_path FILE` takes the degradation keys of the top level and the "
-        "kernel keys of `datasets.train`, all on one level, and:\n\n" + _table(own, set())
+        "kernel keys of `datasets.train`, all on one level, and:\n\n"
+        + _table(own, set())
     )
-    parts.append("## Accepted and ignored\n\nThe log names those that a file has.\n\n" + _ignored_table())
+    parts.append(
+        "## Accepted and ignored\n\nThe log names those that a file has.\n\n"
+        + _ignored_table()
+    )
     return "\n".join(parts)
 
 
@@ -65,7 +83,9 @@ def _table(keys: dict[str, dict[str, Any]], required: set[str]) -> str:
     for key in sorted(keys, key=lambda key: key not in required):
         schema = keys[key]
         default = "" if key in required or "default" not in schema else _default(schema)
-        rows.append(f"| `{key}` | {default} | {_allowed(schema)} | {schema['description']} |")
+        rows.append(
+            f"| `{key}` | {default} | {_allowed(schema)} | {schema['description']} |"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -84,7 +104,9 @@ def _allowed(schema: dict[str, Any]) -> str:
     if kinds:
         return _allowed(kinds[0])
     if "const" in schema or "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+        return ", ".join(
+            f"`{value}`" for value in schema.get("enum", [schema.get("const")])
+        )
     if "$ref" in schema or "oneOf" in schema:
         return "section"
     if "prefixItems" in schema:
@@ -94,8 +116,12 @@ def _allowed(schema: dict[str, Any]) -> str:
         return f"list of {_allowed(schema['items'])}"
     if kind == "object":
         inner = _allowed(schema["additionalProperties"])
-        return "section for each name" if inner == "section" else f"{inner} for each name"
-    return {"string": "text", "boolean": "true, false"}.get(kind) or kind + _range(schema)
+        return (
+            "section for each name" if inner == "section" else f"{inner} for each name"
+        )
+    return {"string": "text", "boolean": "true, false"}.get(kind) or kind + _range(
+        schema
+    )
 
 
 def _range(schema: dict[str, Any]) -> str:
@@ -104,13 +130,28 @@ def _range(schema: dict[str, Any]) -> str:
         return f" from {schema['minimum']}, multiple of {schema['multipleOf']}"
     if "minimum" in schema and "maximum" in schema:
         return f" {schema['minimum']:g} to {schema['maximum']:g}"
-    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema]
+    signs = {
+        "minimum": ">=",
+        "exclusiveMinimum": ">",
+        "maximum": "<=",
+        "exclusiveMaximum": "<",
+    }
+    bounds = [
+        f"{sign} {schema[name]:g}" for name, sign in signs.items() if name in schema
+    ]
     return " " + ", ".join(bounds) if bounds else ""
 
 
 def _ignored_table() -> str:
     rows = ["| key | in | reason |", "|---|---|---|"]
-    lists = {"all": IGNORED_BY_ALL, **IGNORED_BY_MODEL, "make_lq_data.py": IGNORED_BY_LQ}
-    rows += [f"| `{key}` | {where} | {reason} |" for where, reasons in lists.items() for key, reason in reasons.items()]
+    lists = {
+        "all": IGNORED_BY_ALL,
+        **IGNORED_BY_MODEL,
+        "make_lq_data.py": IGNORED_BY_LQ,
+    }
+    rows += [
+        f"| `{key}` | {where} | {reason} |"
+        for where, reasons in lists.items()
+        for key, reason in reasons.items()
+    ]
     return "\n".join(rows) + "\n"

@@ -6,13 +6,16 @@ from typing import Any
 
 Reasons = Mapping[str, str]
 
-_LAUNCHER = "python -m paddle.distributed.launch starts the processes; see docs/finetuning.md"
+_LAUNCHER = (
+    "python -m paddle.distributed.launch starts the processes; see docs/finetuning.md"
+)
 _WORKERS = "worker processes always read ahead; see num_worker_per_gpu"
 _NO_DISCRIMINATOR = "RealESRNetModel has no discriminator"
 _ONE_SWITCH = "RealESRNetModel has one switch for all losses, gt_usm"
 
 IGNORED_BY_ALL: Reasons = {
-    "num_gpu": "training takes the first GPU that Paddle sees, or else the CPU; " + _LAUNCHER,
+    "num_gpu": "training takes the first GPU that Paddle sees, or else the CPU; "
+    + _LAUNCHER,
     "use_channels_last": "on a GPU the networks run in Paddle's own layout, NCHW",
     "dist_params": _LAUNCHER,
     "find_unused_parameters": "gradients are averaged when all are there, so none is waited for",
@@ -50,21 +53,34 @@ IGNORED_BY_LQ: Reasons = {
 }
 
 
-def ignored_keys(data: Mapping[str, Any], reasons: Reasons, prefix: str = "") -> Iterator[tuple[str, str]]:
+def ignored_keys(
+    data: Mapping[str, Any], reasons: Reasons, prefix: str = ""
+) -> Iterator[tuple[str, str]]:
     """Yield (dotted key, reason) for every key of `data` that is on the list."""
     for name, value in data.items():
         key = prefix + name
-        reason = next((reason for pattern, reason in reasons.items() if fnmatchcase(key, pattern)), None)
+        reason = next(
+            (
+                reason
+                for pattern, reason in reasons.items()
+                if fnmatchcase(key, pattern)
+            ),
+            None,
+        )
         if reason is not None:
             yield key, reason
         elif isinstance(value, Mapping):
             yield from ignored_keys(value, reasons, key + ".")
 
 
-def without(data: Mapping[str, Any], keys: Mapping[str, str], prefix: str = "") -> dict[str, Any]:
+def without(
+    data: Mapping[str, Any], keys: Mapping[str, str], prefix: str = ""
+) -> dict[str, Any]:
     """Return `data` without the dotted `keys`."""
     kept = {name: value for name, value in data.items() if prefix + name not in keys}
     return {
-        name: without(value, keys, f"{prefix}{name}.") if isinstance(value, Mapping) else value
+        name: without(value, keys, f"{prefix}{name}.")
+        if isinstance(value, Mapping)
+        else value
         for name, value in kept.items()
     }

@@ -11,16 +11,24 @@ from realesrgan_paddle.options.schema.base import Options
 from realesrgan_paddle.utils.errors import did_you_mean
 
 
-def first_problem(error: ValidationError, model: type[Options], data: Mapping[str, Any]) -> tuple[str, str]:
+def first_problem(
+    error: ValidationError, model: type[Options], data: Mapping[str, Any]
+) -> tuple[str, str]:
     """Return the dotted key and one line on the first problem, with the number of the others."""
     found = error.errors(include_url=False)
-    found.sort(key=lambda detail: detail["type"] != "extra_forbidden")  # a misspelt key explains a missing one
+    found.sort(
+        key=lambda detail: detail["type"] != "extra_forbidden"
+    )  # a misspelt key explains a missing one
     key, text = _problem(found[0], model, data)
     others = len(found) - 1
-    return key, text + (f" (and {others} more problem{'s' * (others > 1)})" if others else "")
+    return key, text + (
+        f" (and {others} more problem{'s' * (others > 1)})" if others else ""
+    )
 
 
-def _problem(detail: ErrorDetails, model: type[Options], data: Mapping[str, Any]) -> tuple[str, str]:
+def _problem(
+    detail: ErrorDetails, model: type[Options], data: Mapping[str, Any]
+) -> tuple[str, str]:
     key = _dotted(detail["loc"], data)
     kind, value = detail["type"], detail["input"]
     if kind == "extra_forbidden":
@@ -44,7 +52,9 @@ def _expected(detail: ErrorDetails) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     section = "expected a section of 'key: value' lines"
     words = {
-        "union_tag_invalid": f"expected {context.get('expected_tags', '')}".replace(", ", " or "),
+        "union_tag_invalid": f"expected {context.get('expected_tags', '')}".replace(
+            ", ", " or "
+        ),
         "model_type": section,
         "model_attributes_type": section,
         "dict_type": section,
@@ -60,7 +70,9 @@ def _expected(detail: ErrorDetails) -> str:
         "bool_parsing": "expected true or false",
         "bool_type": "expected true or false",
     }
-    return words.get(kind) or detail["msg"].removeprefix("Value error, ").replace("Input should be", "expected")
+    return words.get(kind) or detail["msg"].removeprefix("Value error, ").replace(
+        "Input should be", "expected"
+    )
 
 
 def _dotted(loc: tuple[int | str, ...], data: Any) -> str:
@@ -82,15 +94,17 @@ def _suggestion(key: str, model: type[Options]) -> str:
     parent, _, name = key.rpartition(".")
     found = sections(model)
     beside = [section for section in found if section.name == parent]
-    types = [section.keys["type"]["const"] for section in beside if name in section.keys]
+    types = [
+        section.keys["type"]["const"] for section in beside if name in section.keys
+    ]
     if types:
         return f", it belongs to type {' or '.join(types)}"
     elsewhere = [section.dotted(name) for section in found if name in section.keys]
     if elsewhere:
         return f"; did you mean {elsewhere[0]!r}?"
-    return did_you_mean(name, [known for section in beside for known in section.keys]) or did_you_mean(
-        name, [known for section in found for known in section.keys]
-    )
+    return did_you_mean(
+        name, [known for section in beside for known in section.keys]
+    ) or did_you_mean(name, [known for section in found for known in section.keys])
 
 
 def _shown(value: object) -> str:

@@ -30,14 +30,20 @@ def sections(model: type[Options]) -> list[Section]:
     return list(_walk("", schema, schema.get("$defs", {})))
 
 
-def _walk(name: str, schema: dict[str, Any], definitions: dict[str, Any]) -> Iterator[Section]:
+def _walk(
+    name: str, schema: dict[str, Any], definitions: dict[str, Any]
+) -> Iterator[Section]:
     section = Section(name, schema)
     yield section
     inner = dict(section.keys)
     if isinstance(schema.get("additionalProperties"), dict):
-        inner["val"] = schema["additionalProperties"]  # only `datasets` has keys of any name, and they are val sets
+        inner["val"] = schema[
+            "additionalProperties"
+        ]  # only `datasets` has keys of any name, and they are val sets
     for key, value in inner.items():
-        dotted = section.dotted(key) + (".<name>" if "additionalProperties" in value else "")
+        dotted = section.dotted(key) + (
+            ".<name>" if "additionalProperties" in value else ""
+        )
         for definition in _references(value):
             yield from _walk(dotted, definitions[definition], definitions)
 

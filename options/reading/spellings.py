@@ -1,8 +1,8 @@
 """Other projects' spellings of the same options, rewritten as the schema spells them.
 
-BasicSR's data sets have their own gt_size; the soccer project and its ancestor repeat all synthesis keys
-inside datasets.train. PaddleGAN gives Adam's betas one by one, numbers the VGG layers and says norm_img
-for range_norm.
+BasicSR's data sets have their own gt_size; the soccer project and its ancestor repeat
+all synthesis keys inside datasets.train. PaddleGAN gives Adam's betas one by one,
+numbers the VGG layers and says norm_img for range_norm.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,13 @@ from realesrgan_paddle.utils.errors import UserError
 
 Data = Mapping[str, Any]
 
-SWITCHES = ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm", "gt_usm", "high_order_degradation")
+SWITCHES = (
+    "l1_gt_usm",
+    "percep_gt_usm",
+    "gan_gt_usm",
+    "gt_usm",
+    "high_order_degradation",
+)
 TOP_LEVEL = {*SynthesisOptions.model_fields, *SWITCHES, "scale", "manual_seed"}
 
 
@@ -25,7 +31,9 @@ def our_spelling(data: Data, source: str) -> dict[str, Any]:
     rewritten = {
         "optim_g": _with_betas(_section(train, "optim_g"), f"{source}: train.optim_g"),
         "optim_d": _with_betas(_section(train, "optim_d"), f"{source}: train.optim_d"),
-        "perceptual_opt": _with_layer_names(_section(train, "perceptual_opt"), f"{source}: train.perceptual_opt"),
+        "perceptual_opt": _with_layer_names(
+            _section(train, "perceptual_opt"), f"{source}: train.perceptual_opt"
+        ),
     }
     sections = {name: section for name, section in rewritten.items() if section}
     return {**data, "train": {**train, **sections}} if sections else dict(data)
@@ -38,7 +46,9 @@ def _hoisted(data: Data, source: str) -> Data:
     hoisted = {key: value for key, value in train.items() if key in TOP_LEVEL}
     for key, value in hoisted.items():
         if data.get(key, value) != value:
-            raise UserError(f"{source}: {key!r} is {data[key]!r} but 'datasets.train.{key}' is {value!r}; give it once")
+            raise UserError(
+                f"{source}: {key!r} is {data[key]!r} but 'datasets.train.{key}' is {value!r}; give it once"
+            )
     if not hoisted:
         return data
     rest = {key: value for key, value in train.items() if key not in hoisted}
@@ -47,7 +57,9 @@ def _hoisted(data: Data, source: str) -> Data:
 
 def _with_betas(optimizer: Data, where: str) -> Data:
     """Return the optimizer's options with beta1 and beta2 as betas."""
-    rest = {key: value for key, value in optimizer.items() if key not in ("beta1", "beta2")}
+    rest = {
+        key: value for key, value in optimizer.items() if key not in ("beta1", "beta2")
+    }
     if rest == optimizer:
         return optimizer
     if "betas" in rest or not {"beta1", "beta2"} <= set(optimizer):
@@ -59,13 +71,20 @@ def _with_layer_names(loss: Data, where: str) -> Data:
     """Return the perceptual loss's options with layers by name, and norm_img as range_norm."""
     if "norm_img" in loss:
         if loss.get("range_norm", loss["norm_img"]) != loss["norm_img"]:
-            raise UserError(f"{where}: range_norm and norm_img are the same option with two values; give it once")
-        loss = {("range_norm" if key == "norm_img" else key): value for key, value in loss.items()}
+            raise UserError(
+                f"{where}: range_norm and norm_img are the same option with two values; give it once"
+            )
+        loss = {
+            ("range_norm" if key == "norm_img" else key): value
+            for key, value in loss.items()
+        }
     weights = _section(loss, "layer_weights")
     names = {number: name for name, number in VGG19_NUMBERS.items()}
     named = {names.get(key, key): value for key, value in weights.items()}
     if len(named) < len(weights):
-        raise UserError(f"{where}.layer_weights: gives a layer by its name and by its number; give it once")
+        raise UserError(
+            f"{where}.layer_weights: gives a layer by its name and by its number; give it once"
+        )
     return {**loss, "layer_weights": named} if named else loss
 
 

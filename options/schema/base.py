@@ -10,9 +10,14 @@ T = TypeVar("T")
 class Options(BaseModel):
     """A group of options: frozen, every key declared, every number finite."""
 
-    # No protected names: `model_type` is BasicSR's, and pydantic before 2.10 warns of names that start with model_.
+    # No protected names: `model_type` is BasicSR's, and pydantic before 2.10 warns of
+    # names that start with model_.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=True,
+        protected_namespaces=(),
     )
 
 
@@ -43,7 +48,9 @@ def _around_one(value: tuple[float, float]) -> tuple[float, float]:
 
 def _sums_to_one(value: tuple[float, ...]) -> tuple[float, ...]:
     if abs(sum(value) - 1) > 1e-6:
-        raise ValueError(f"expected probabilities that sum to 1, these sum to {sum(value):g}")
+        raise ValueError(
+            f"expected probabilities that sum to 1, these sum to {sum(value):g}"
+        )
     return value
 
 
@@ -69,7 +76,9 @@ Ordered = Annotated[tuple[T, T], AfterValidator(_ordered)]
 ResizeFactor = Annotated[float, Field(ge=0.01, le=16), _Number]
 ResizeRange = Annotated[tuple[ResizeFactor, ResizeFactor], AfterValidator(_around_one)]
 FactorRange = Annotated[tuple[Positive, Positive], AfterValidator(_around_one)]
-UpDownKeep = Annotated[tuple[Probability, Probability, Probability], AfterValidator(_sums_to_one)]
+UpDownKeep = Annotated[
+    tuple[Probability, Probability, Probability], AfterValidator(_sums_to_one)
+]
 Probabilities = Annotated[tuple[Probability, ...], AfterValidator(_sums_to_one)]
 Scale = Literal[1, 2, 4]
 Text = Annotated[str, Field(min_length=1)]

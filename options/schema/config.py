@@ -6,8 +6,20 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import Count, Natural, Options, Scale, Share, Text
-from realesrgan_paddle.options.schema.drift_alarm import GENERAL, DomainLimits, DriftOptions, GeneralLimits
+from realesrgan_paddle.options.schema.base import (
+    Count,
+    Natural,
+    Options,
+    Scale,
+    Share,
+    Text,
+)
+from realesrgan_paddle.options.schema.drift_alarm import (
+    GENERAL,
+    DomainLimits,
+    DriftOptions,
+    GeneralLimits,
+)
 from realesrgan_paddle.options.schema.networks import (
     DiscriminatorOptions,
     GeneratorOptions,
@@ -119,13 +131,22 @@ class ImageOptions(Options):
         "none: every image of the folder.",
     )
     io_backend: IOBackend = Field(default=IOBackend(), description="Images are files.")
-    use_hflip: bool = Field(default=True, description="Mirror images left to right at random.")
-    use_rot: bool = Field(default=False, description="Flip and transpose images at random.")
-    use_shuffle: bool = Field(default=True, description="Take the images in random order.")
-    num_worker_per_gpu: Natural = Field(
-        default=5, description="Processes that read images; 0: the training process itself."
+    use_hflip: bool = Field(
+        default=True, description="Mirror images left to right at random."
     )
-    dataset_enlarge_ratio: Count = Field(default=1, description="How many times an epoch runs through the images.")
+    use_rot: bool = Field(
+        default=False, description="Flip and transpose images at random."
+    )
+    use_shuffle: bool = Field(
+        default=True, description="Take the images in random order."
+    )
+    num_worker_per_gpu: Natural = Field(
+        default=5,
+        description="Processes that read images; 0: the training process itself.",
+    )
+    dataset_enlarge_ratio: Count = Field(
+        default=1, description="How many times an epoch runs through the images."
+    )
 
 
 class TrainDataset(KernelOptions, ImageOptions):
@@ -136,7 +157,8 @@ class TrainDataset(KernelOptions, ImageOptions):
         description="Synthesise low-quality images from the ground truth, or read pairs."
     )
     dataroot_lq: Text | None = Field(
-        default=None, description="Folder of the low-quality images of RealESRGANPairedDataset."
+        default=None,
+        description="Folder of the low-quality images of RealESRGANPairedDataset.",
     )
     batch_size_per_gpu: Count = Field(default=12, description="Images in a batch.")
     accum_iter: Count = Field(
@@ -154,34 +176,46 @@ class TrainPairedDataset(ImageOptions):
     """Pairs of your own beside the synthesised ones of datasets.train: some of the batches are theirs."""
 
     name: Text = Field(default="pairs", description="Name in the log.")
-    type: Literal["RealESRGANPairedDataset"] = Field(default="RealESRGANPairedDataset", description="Read pairs.")
+    type: Literal["RealESRGANPairedDataset"] = Field(
+        default="RealESRGANPairedDataset", description="Read pairs."
+    )
     dataroot_lq: Text = Field(description="Folder of the low-quality images.")
     share: Share = Field(
         default=0.25,
         description="Share of the batches that are pairs, between 0 and 1: with 0.25 every fourth is. "
         "Pairs do not pass through the pool.",
     )
-    num_worker_per_gpu: Natural = Field(default=1, description="As that of datasets.train, beside those.")
+    num_worker_per_gpu: Natural = Field(
+        default=1, description="As that of datasets.train, beside those."
+    )
 
 
 class ValDataset(Options):
     """A section `datasets.val`, `datasets.val_2`, ...: images to validate on."""
 
-    name: FolderName = Field(default="validation", description="Name in the log, and of the folder of saved images.")
+    name: FolderName = Field(
+        default="validation",
+        description="Name in the log, and of the folder of saved images.",
+    )
     type: Literal["PairedImageDataset", "SingleImageDataset"] = Field(
         description="Pairs that the metrics compare, or low-quality images only."
     )
     dataroot_gt: Text | None = Field(
-        default=None, description="Folder of the ground-truth images of PairedImageDataset."
+        default=None,
+        description="Folder of the ground-truth images of PairedImageDataset.",
     )
     dataroot_lq: Text = Field(description="Folder of the low-quality images.")
-    meta_info: Text | None = Field(default=None, description="Text file with one pair per line; none: every image.")
+    meta_info: Text | None = Field(
+        default=None, description="Text file with one pair per line; none: every image."
+    )
     io_backend: IOBackend = Field(default=IOBackend(), description="Images are files.")
 
     @model_validator(mode="after")
     def _ground_truth_for_pairs(self) -> Self:
         if (self.dataroot_gt is not None) != (self.type == "PairedImageDataset"):
-            raise ValueError("dataroot_gt belongs to PairedImageDataset, and only to it")
+            raise ValueError(
+                "dataroot_gt belongs to PairedImageDataset, and only to it"
+            )
         return self
 
 
@@ -193,7 +227,8 @@ class Datasets(Options):
 
     train: TrainDataset = Field(description="Images to train on.")
     train_paired: TrainPairedDataset | None = Field(
-        default=None, description="Pairs of your own, mixed in with what RealESRGANDataset synthesises."
+        default=None,
+        description="Pairs of your own, mixed in with what RealESRGANDataset synthesises.",
     )
 
     @model_validator(mode="before")
@@ -201,7 +236,9 @@ class Datasets(Options):
     def _train_and_val_only(cls, sections: object) -> object:
         for key in sections if isinstance(sections, dict) else ():
             if key not in ("train", "train_paired") and key.split("_")[0] != "val":
-                raise ValueError(f"unknown key {key!r}, expected train, train_paired, val, val_2, ...")
+                raise ValueError(
+                    f"unknown key {key!r}, expected train, train_paired, val, val_2, ..."
+                )
         return sections
 
     @property
@@ -213,18 +250,29 @@ class Datasets(Options):
 class PathOptions(Options):
     """The section `path`."""
 
-    experiments_root: Text = Field(default="experiments", description="Folder that holds a folder for each run.")
+    experiments_root: Text = Field(
+        default="experiments", description="Folder that holds a folder for each run."
+    )
     pretrain_network_g: Text | None = Field(
-        default=None, description="Generator to start from: a weight file, or the name of a released model."
+        default=None,
+        description="Generator to start from: a weight file, or the name of a released model.",
     )
     param_key_g: Text | None = Field(
-        default=None, description="Which weights of that file; none: params_ema, else params, else the only ones."
+        default=None,
+        description="Which weights of that file; none: params_ema, else params, else the only ones.",
     )
-    strict_load_g: bool = Field(default=True, description="Every weight must fit; false: those that fit are taken.")
-    pretrain_network_d: Text | None = Field(default=None, description="Discriminator to start from, likewise.")
+    strict_load_g: bool = Field(
+        default=True,
+        description="Every weight must fit; false: those that fit are taken.",
+    )
+    pretrain_network_d: Text | None = Field(
+        default=None, description="Discriminator to start from, likewise."
+    )
     param_key_d: Text | None = Field(default=None, description="As param_key_g.")
     strict_load_d: bool = Field(default=True, description="As strict_load_g.")
-    resume_state: Text | None = Field(default=None, description="Training state to go on from.")
+    resume_state: Text | None = Field(
+        default=None, description="Training state to go on from."
+    )
 
 
 class Config(SynthesisOptions):
@@ -237,7 +285,8 @@ class Config(SynthesisOptions):
     scale: Scale = Field(default=4, description="Enlargement: 1, 2 or 4.")
     manual_seed: Natural = Field(default=0, description="Seed of every random draw.")
     auto_resume: bool = Field(
-        default=False, description="Go on from the newest training state of this run, if there is one."
+        default=False,
+        description="Go on from the newest training state of this run, if there is one.",
     )
 
     cpu_ops: Literal["auto", "onednn", "onednn_bf16", "plain"] = Field(
@@ -247,25 +296,45 @@ class Config(SynthesisOptions):
     )
 
     use_amp: bool = Field(
-        default=False, description="Run networks in float16 on a GPU, with weights and losses in float32; not on a CPU."
+        default=False,
+        description="Run networks in float16 on a GPU, with weights and losses in float32; not on a CPU.",
     )
-    amp_bf16: bool = Field(default=False, description="With use_amp: bfloat16 instead, which needs no loss scale.")
+    amp_bf16: bool = Field(
+        default=False,
+        description="With use_amp: bfloat16 instead, which needs no loss scale.",
+    )
 
-    l1_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the pixel loss.")
-    percep_gt_usm: bool = Field(default=True, description="Sharpen the ground truth of the perceptual loss.")
-    gan_gt_usm: bool = Field(default=False, description="Sharpen the ground truth that the discriminator sees.")
-    gt_usm: bool = Field(default=True, description="RealESRNetModel: sharpen the ground truth.")
+    l1_gt_usm: bool = Field(
+        default=True, description="Sharpen the ground truth of the pixel loss."
+    )
+    percep_gt_usm: bool = Field(
+        default=True, description="Sharpen the ground truth of the perceptual loss."
+    )
+    gan_gt_usm: bool = Field(
+        default=False,
+        description="Sharpen the ground truth that the discriminator sees.",
+    )
+    gt_usm: bool = Field(
+        default=True, description="RealESRNetModel: sharpen the ground truth."
+    )
     high_order_degradation: bool = Field(
-        default=True, description="Synthesise the low-quality images; false for RealESRGANPairedDataset."
+        default=True,
+        description="Synthesise the low-quality images; false for RealESRGANPairedDataset.",
     )
 
     datasets: Datasets = Field(description="Images.")
     network_g: GeneratorOptions = Field(description="The generator.")
-    network_d: DiscriminatorOptions | None = Field(default=None, description="The discriminator.")
+    network_d: DiscriminatorOptions | None = Field(
+        default=None, description="The discriminator."
+    )
     path: PathOptions = Field(default=PathOptions(), description="Files and folders.")
     train: TrainOptions = Field(description="Optimizers, schedule, losses.")
-    val: ValOptions | None = Field(default=ValOptions(), description="Validation; null: none.")
-    logger: LoggerOptions = Field(default=LoggerOptions(), description="Reports and checkpoints.")
+    val: ValOptions | None = Field(
+        default=ValOptions(), description="Validation; null: none."
+    )
+    logger: LoggerOptions = Field(
+        default=LoggerOptions(), description="Reports and checkpoints."
+    )
 
     ignored: dict[str, str] = Field(
         default={},
@@ -285,7 +354,11 @@ class Config(SynthesisOptions):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
-        problems = [*self._network_problems(), *self._loss_problems(), *self._dataset_problems()]
+        problems = [
+            *self._network_problems(),
+            *self._loss_problems(),
+            *self._dataset_problems(),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -303,15 +376,24 @@ class Config(SynthesisOptions):
             missing = [key for key, section in adversarial.items() if section is None]
             if missing:
                 yield f"RealESRGANModel needs {' and '.join(missing)}; to train without them: RealESRNetModel"
-            if self.train.net_d_init_until is not None and not self.train.net_d_init_iters:
+            if (
+                self.train.net_d_init_until is not None
+                and not self.train.net_d_init_iters
+            ):
                 yield "train.net_d_init_until needs train.net_d_init_iters, the most iterations that it may take"
-            if self.train.net_d_init_detail and isinstance(self.network_d, ProjectedDiscriminatorOptions):
+            if self.train.net_d_init_detail and isinstance(
+                self.network_d, ProjectedDiscriminatorOptions
+            ):
                 yield "train.net_d_init_detail is for UNetDiscriminatorSN; a ProjectedDiscriminator sees detail already"
         else:
             extra = [key for key, section in adversarial.items() if section is not None]
             if extra:
                 yield f"RealESRNetModel trains without {' and '.join(extra)}; to train with them: RealESRGANModel"
-            if not (self.train.pixel_opt or self.train.perceptual_opt or self.train.distill_opt):
+            if not (
+                self.train.pixel_opt
+                or self.train.perceptual_opt
+                or self.train.distill_opt
+            ):
                 yield "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or train.distill_opt"
 
     def _loss_problems(self) -> Iterator[str]:
@@ -352,7 +434,9 @@ class Config(SynthesisOptions):
         """Yield what does not fit between the section val and the sets."""
         sets = self.datasets.validation.values()
         paired = (
-            [each.name for each in sets if each.dataroot_gt is not None] if sets else [HELD_OUT] * bool(val.hold_out)
+            [each.name for each in sets if each.dataroot_gt is not None]
+            if sets
+            else [HELD_OUT] * bool(val.hold_out)
         )
         figures = [f"{name}/{metric}" for name in paired for metric in val.metrics]
         if val.best is not None and val.best not in figures:

@@ -1,11 +1,17 @@
 """The drift alarm: the section `val.drift`.
 
-The limits come from measurements on real footage: see "The drift alarm" in docs/finetuning.md.
+The limits come from measurements on real footage: see "The drift alarm" in
+docs/finetuning.md.
 """
 
 from pydantic import Field
 
-from realesrgan_paddle.options.schema.base import FactorRange, NonNegative, Options, Text
+from realesrgan_paddle.options.schema.base import (
+    FactorRange,
+    NonNegative,
+    Options,
+    Text,
+)
 
 GENERAL = "general"
 """The name of the set of general pictures."""
@@ -15,7 +21,8 @@ class GeneralLimits(Options):
     """What is usual on the general pictures: the warning comes beyond it; null: never."""
 
     delta_e: NonNegative | None = Field(
-        default=1.0, description="Colour: CIEDE2000 further from the ground truth than the start network was."
+        default=1.0,
+        description="Colour: CIEDE2000 further from the ground truth than the start network was.",
     )
     sharpness: FactorRange | None = Field(
         default=(0.65, 1.25),
@@ -23,7 +30,8 @@ class GeneralLimits(Options):
         "start network's and the ground truth's.",
     )
     lpips: NonNegative | None = Field(
-        default=0.08, description="LPIPS further from the ground truth than the start network was."
+        default=0.08,
+        description="LPIPS further from the ground truth than the start network was.",
     )
 
 
@@ -43,7 +51,10 @@ class DriftOptions(Options):
         "brings along.",
     )
     general: GeneralLimits | None = Field(
-        default=GeneralLimits(), description="Limits on the general pictures; null: they are not looked at."
+        default=GeneralLimits(),
+        description="Limits on the general pictures; null: they are not looked at.",
     )
-    domain: DomainLimits = Field(default=DomainLimits(), description="Limits on the images to validate on.")
+    domain: DomainLimits = Field(
+        default=DomainLimits(), description="Limits on the images to validate on."
+    )
     stop: bool = Field(default=False, description="Stop the run at the first warning.")

@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import Count, Decay, Natural, NonNegative, Options, Positive
+from realesrgan_paddle.options.schema.base import (
+    Count,
+    Decay,
+    Natural,
+    NonNegative,
+    Options,
+    Positive,
+)
 
 
 def _increasing(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -21,7 +28,9 @@ Iterations = Annotated[tuple[Natural, ...], AfterValidator(_increasing)]
 class OptimizerOptions(Options):
     """An optimizer; the betas are Real-ESRGAN's, not Adam's own (0.9, 0.999)."""
 
-    type: Literal["Adam", "AdamW"] = Field(default="Adam", description="Which optimizer.")
+    type: Literal["Adam", "AdamW"] = Field(
+        default="Adam", description="Which optimizer."
+    )
     lr: Positive = Field(description="Learning rate before the scheduler changes it.")
     weight_decay: NonNegative = Field(
         default=0.0,
@@ -29,7 +38,8 @@ class OptimizerOptions(Options):
         "part of the weights away, times the learning rate.",
     )
     betas: tuple[Decay, Decay] = Field(
-        default=(0.9, 0.99), description="Decay of the running mean and of the running variance of the gradient."
+        default=(0.9, 0.99),
+        description="Decay of the running mean and of the running variance of the gradient.",
     )
     grad_clip: Positive | None = Field(
         default=None,
@@ -40,11 +50,16 @@ class OptimizerOptions(Options):
 class MultiStepLROptions(Options):
     """The learning rate falls at milestones."""
 
-    type: Literal["MultiStepLR"] = Field(default="MultiStepLR", description="Which schedule.")
-    milestones: Iterations = Field(
-        default=(), description="Iterations after which the learning rate is multiplied by gamma; none: it stays."
+    type: Literal["MultiStepLR"] = Field(
+        default="MultiStepLR", description="Which schedule."
     )
-    gamma: Positive = Field(default=0.5, description="Factor on the learning rate at each milestone.")
+    milestones: Iterations = Field(
+        default=(),
+        description="Iterations after which the learning rate is multiplied by gamma; none: it stays.",
+    )
+    gamma: Positive = Field(
+        default=0.5, description="Factor on the learning rate at each milestone."
+    )
 
 
 class MultiStepRestartLROptions(Options):
@@ -52,11 +67,15 @@ class MultiStepRestartLROptions(Options):
 
     type: Literal["MultiStepRestartLR"] = Field(description="Which schedule.")
     milestones: Iterations = Field(
-        default=(), description="Iterations after which the learning rate is multiplied by gamma."
+        default=(),
+        description="Iterations after which the learning rate is multiplied by gamma.",
     )
-    gamma: Positive = Field(default=0.5, description="Factor on the learning rate at each milestone.")
+    gamma: Positive = Field(
+        default=0.5, description="Factor on the learning rate at each milestone."
+    )
     restarts: Iterations = Field(
-        default=(0,), description="Iterations after which it begins again; earlier milestones no longer count."
+        default=(0,),
+        description="Iterations after which it begins again; earlier milestones no longer count.",
     )
     restart_weights: tuple[Positive, ...] = Field(
         default=(1.0,), description="Factor on the learning rate from each restart on."
@@ -65,7 +84,9 @@ class MultiStepRestartLROptions(Options):
     @model_validator(mode="after")
     def _a_weight_for_each(self) -> Self:
         if len(self.restarts) != len(self.restart_weights):
-            raise ValueError(f"{len(self.restarts)} restarts and {len(self.restart_weights)} restart_weights")
+            raise ValueError(
+                f"{len(self.restarts)} restarts and {len(self.restart_weights)} restart_weights"
+            )
         return self
 
 
@@ -73,8 +94,12 @@ class CosineAnnealingLROptions(Options):
     """The learning rate falls along half a cosine."""
 
     type: Literal["CosineAnnealingLR"] = Field(description="Which schedule.")
-    T_max: Count = Field(description="Iterations until eta_min; then it rises again, as torch's. Usually total_iter.")
-    eta_min: NonNegative = Field(default=0.0, description="The lowest learning rate, of both optimizers.")
+    T_max: Count = Field(
+        description="Iterations until eta_min; then it rises again, as torch's. Usually total_iter."
+    )
+    eta_min: NonNegative = Field(
+        default=0.0, description="The lowest learning rate, of both optimizers."
+    )
 
 
 class CosineAnnealingRestartLROptions(Options):
@@ -82,19 +107,24 @@ class CosineAnnealingRestartLROptions(Options):
 
     type: Literal["CosineAnnealingRestartLR"] = Field(description="Which schedule.")
     periods: tuple[Count, ...] = Field(
-        min_length=1, description="Iterations of each period; together at least total_iter."
+        min_length=1,
+        description="Iterations of each period; together at least total_iter.",
     )
     restart_weights: tuple[Positive, ...] = Field(
-        default=(1.0,), description="Factor on the learning rate (above eta_min) in each period."
+        default=(1.0,),
+        description="Factor on the learning rate (above eta_min) in each period.",
     )
     eta_min: NonNegative = Field(
-        default=0.0, description="The lowest learning rate, of both optimizers, at the end of each period."
+        default=0.0,
+        description="The lowest learning rate, of both optimizers, at the end of each period.",
     )
 
     @model_validator(mode="after")
     def _a_weight_for_each(self) -> Self:
         if len(self.periods) != len(self.restart_weights):
-            raise ValueError(f"{len(self.periods)} periods and {len(self.restart_weights)} restart_weights")
+            raise ValueError(
+                f"{len(self.periods)} periods and {len(self.restart_weights)} restart_weights"
+            )
         return self
 
 
@@ -103,7 +133,10 @@ def _multistep_unless_named(section: object) -> object:
 
 
 SchedulerOptions = Annotated[
-    MultiStepLROptions | MultiStepRestartLROptions | CosineAnnealingLROptions | CosineAnnealingRestartLROptions,
+    MultiStepLROptions
+    | MultiStepRestartLROptions
+    | CosineAnnealingLROptions
+    | CosineAnnealingRestartLROptions,
     Field(discriminator="type"),
     BeforeValidator(_multistep_unless_named),
 ]

@@ -9,7 +9,11 @@ from paddle import Tensor
 
 from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
-from realesrgan_paddle.options.schema.config import MetricOptions, MetricType, ValOptions
+from realesrgan_paddle.options.schema.config import (
+    MetricOptions,
+    MetricType,
+    ValOptions,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics import comparable, psnr, ssim
 from realesrgan_paddle.utils.ops.choose import choose_ops
@@ -25,9 +29,13 @@ def open_metric(options: MetricOptions) -> Measure:
         UserError: the weights of LPIPS or DISTS cannot be had; says how.
     """
     if options.type == "calculate_psnr":
-        return partial(psnr, crop_border=options.crop_border, y_channel=options.test_y_channel)
+        return partial(
+            psnr, crop_border=options.crop_border, y_channel=options.test_y_channel
+        )
     if options.type == "calculate_ssim":
-        return partial(ssim, crop_border=options.crop_border, y_channel=options.test_y_channel)
+        return partial(
+            ssim, crop_border=options.crop_border, y_channel=options.test_y_channel
+        )
     return partial(distance, _network(options.type), crop_border=options.crop_border)
 
 
@@ -43,9 +51,17 @@ def metrics_at_hand(options: ValOptions) -> tuple[ValOptions, list[str]]:
         wanted = {options.best.rpartition("/")[2]} if options.best else set()
     for name in wanted:
         open_metric(options.metrics[name])
-    why = {name: missing_weights(metric.type) for name, metric in options.metrics.items() if name not in wanted}
-    remarks = [f"validating without {name}: {reason}" for name, reason in why.items() if reason]
-    left = {name: metric for name, metric in options.metrics.items() if not why.get(name)}
+    why = {
+        name: missing_weights(metric.type)
+        for name, metric in options.metrics.items()
+        if name not in wanted
+    }
+    remarks = [
+        f"validating without {name}: {reason}" for name, reason in why.items() if reason
+    ]
+    left = {
+        name: metric for name, metric in options.metrics.items() if not why.get(name)
+    }
     return options.model_copy(update={"metrics": left}), remarks
 
 
@@ -66,7 +82,13 @@ def _network(metric: str) -> LPIPS | DISTS:
 
 
 @paddle.no_grad()
-def distance(network: LPIPS | DISTS, image: np.ndarray, reference: np.ndarray, *, crop_border: int = 0) -> float:
+def distance(
+    network: LPIPS | DISTS,
+    image: np.ndarray,
+    reference: np.ndarray,
+    *,
+    crop_border: int = 0,
+) -> float:
     """Return how far apart `network` sees two pictures; 0 for equal ones.
 
     Args:
@@ -78,7 +100,9 @@ def distance(network: LPIPS | DISTS, image: np.ndarray, reference: np.ndarray, *
     Raises:
         UserError: the shapes differ, or are too small.
     """
-    return network(*(_tensor(picture) for picture in comparable(image, reference, crop_border))).item()
+    return network(
+        *(_tensor(picture) for picture in comparable(image, reference, crop_border))
+    ).item()
 
 
 def _tensor(picture: np.ndarray) -> Tensor:

@@ -13,17 +13,33 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.degradation.pipeline import degrade, draw, paired_random_crop
+from realesrgan_paddle.data.degradation.pipeline import (
+    degrade,
+    draw,
+    paired_random_crop,
+)
 from realesrgan_paddle.data.degradation.usm import USM
-from realesrgan_paddle.data.loading.datasets import HighQualityDataset, PairedDataset, Sample
+from realesrgan_paddle.data.loading.datasets import (
+    HighQualityDataset,
+    PairedDataset,
+    Sample,
+)
 from realesrgan_paddle.data.loading.hold_out import hold_out
-from realesrgan_paddle.data.loading.loader import BadImages, Dataset, EndlessSampler, endless_batches
+from realesrgan_paddle.data.loading.loader import (
+    BadImages,
+    Dataset,
+    EndlessSampler,
+    endless_batches,
+)
 from realesrgan_paddle.data.loading.pair_pool import PairPool
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.options.schema.config import Config, ImageOptions
 from realesrgan_paddle.run.file_checks import open_images, preflight
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import compute_on_one_thread, leave_cores_to_others
+from realesrgan_paddle.utils.machine.cpu import (
+    compute_on_one_thread,
+    leave_cores_to_others,
+)
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.seeds import Stream, generator
 
@@ -42,21 +58,27 @@ class Pairs(NamedTuple):
 class TrainingBatches:
     """The run's endless stream of batches after the first `start`, and the pool they are drawn from.
 
-    On a CPU a thread reads and degrades the next batch while the step computes. The pool changes when a batch is
-    given, so a state that is saved after it is one of that batch. On a GPU the step's own operations are waiting in
-    line when the next batch is asked for: there is nothing to win.
+    On a CPU a thread reads and degrades the next batch while the step computes. The
+    pool changes when a batch is given, so a state that is saved after it is one of that
+    batch. On a GPU the step's own operations are waiting in line when the next batch is
+    asked for: there is nothing to win.
 
     Attributes:
         number: of the batch that was last given; the first is 1.
         pool: what synthesised batches pass through; given pairs do not.
         sources: what the log says of the data.
         apart: ground truths that are kept back, and never in a batch.
-        held_out: those of them to validate on, each with the file of its low-quality image if it has one.
+        held_out: those of them to validate on, each with the file of its low-quality
+            image if it has one.
         batch_size: of the processes of `group` together; each gets its part of a batch.
     """
 
     def __init__(
-        self, cfg: Config, start: int, group: ProcessGroup = ALONE, log: Callable[[str], None] | None = None
+        self,
+        cfg: Config,
+        start: int,
+        group: ProcessGroup = ALONE,
+        log: Callable[[str], None] | None = None,
     ) -> None:
         self.cfg = cfg
         self.group = group
@@ -65,9 +87,14 @@ class TrainingBatches:
         self.number = start
         self.usm = USM()
         self.share = paired_share(cfg)
-        self.bad = BadImages(cfg.datasets.train.max_bad_images, log if log and group.writes else _to_stderr)
+        self.bad = BadImages(
+            cfg.datasets.train.max_bad_images,
+            log if log and group.writes else _to_stderr,
+        )
         train = cfg.datasets.train
-        self.samples: dict[bool, Generator[Sample, None, None]] = {}  # by whether they are given pairs
+        self.samples: dict[
+            bool, Generator[Sample, None, None]
+        ] = {}  # by whether they are given pairs
         self.apart: frozenset[Path] = frozenset()
         self.held_out: list[tuple[Path, Path | None]] = []
         sources, paired = [], paired_until(start, self.share)
@@ -86,16 +113,25 @@ class TrainingBatches:
             sources.append(f"{train.name}, {len(images):,} images")
         if pairs is not None:
             options = cfg.datasets.train_paired or train
-            pairs = pairs.without(self.apart) if self.share < 1 else self._hold_out(pairs)
+            pairs = (
+                pairs.without(self.apart) if self.share < 1 else self._hold_out(pairs)
+            )
             self.samples[True] = self._samples(pairs, options, paired)
             sources.append(f"{options.name}, {len(pairs):,} pairs")
-        self.sources = f" and, for {float(self.share):.3g} of the batches, ".join(sources) + f"; {files}"
+        self.sources = (
+            f" and, for {float(self.share):.3g} of the batches, ".join(sources)
+            + f"; {files}"
+        )
         if group.size > 1:
-            self.sources += f"; {group.size} processes, {self.batch_size} images in a batch"
+            self.sources += (
+                f"; {group.size} processes, {self.batch_size} images in a batch"
+            )
         self.beside: ThreadPoolExecutor | None = None
         if paddle.get_device() == "cpu":
             leave_cores_to_others()
-            self.beside = ThreadPoolExecutor(1, "batches", initializer=compute_on_one_thread)
+            self.beside = ThreadPoolExecutor(
+                1, "batches", initializer=compute_on_one_thread
+            )
         self.coming: Future[Pairs] | None = None
 
     def __iter__(self) -> Iterator[Batch]:
@@ -106,7 +142,9 @@ class TrainingBatches:
         self.number += 1
         if rng is not None and self.cfg.queue_size:
             part = self.group.part(self.batch_size)
-            gt, lq = self.pool.exchange(self.group.gather(gt), self.group.gather(lq), rng, part)
+            gt, lq = self.pool.exchange(
+                self.group.gather(gt), self.group.gather(lq), rng, part
+            )
         return self._batch(gt, lq)
 
     def close(self) -> None:
@@ -130,7 +168,11 @@ class TrainingBatches:
         paired = is_paired(number, self.share)
         gt, *others = map(paddle.to_tensor, next(self.samples[paired]))
         gt = self._sharpened_once(gt)
-        return Pairs(gt, others[0], None) if paired else self._synthesise(number, gt, *others)
+        return (
+            Pairs(gt, others[0], None)
+            if paired
+            else self._synthesise(number, gt, *others)
+        )
 
     def _hold_out(self, dataset: ImageFiles) -> ImageFiles:
         """Return the data set without some images, if there is no other to validate on."""
@@ -138,7 +180,9 @@ class TrainingBatches:
         self.apart, self.held_out = held.apart, dataset.files(held.chosen)
         return dataset.without(self.apart)
 
-    def _samples(self, dataset: Dataset, options: ImageOptions, start: int) -> Generator[Sample, None, None]:
+    def _samples(
+        self, dataset: Dataset, options: ImageOptions, start: int
+    ) -> Generator[Sample, None, None]:
         """Return the samples of one data set by the batch, from its batch number `start` + 1 on."""
         sampler = EndlessSampler(
             length=len(dataset),
@@ -155,8 +199,9 @@ class TrainingBatches:
     def _synthesise(self, number: int, gt: Tensor, *kernels: Tensor) -> Pairs:
         """Degrade a batch of ground truths and cut training patches.
 
-        RealESRGANModel always degrades the sharpened ground truth. What is random is drawn for the images of all
-        processes, alike in each, and each has the whole pool: they train on what one process would.
+        RealESRGANModel always degrades the sharpened ground truth. What is random is
+        drawn for the images of all processes, alike in each, and each has the whole
+        pool: they train on what one process would.
         """
         cfg = self.cfg
         rng = generator(cfg.manual_seed, Stream.BATCH, number)

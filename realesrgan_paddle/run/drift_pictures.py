@@ -37,8 +37,9 @@ class GeneralPicture:
 
 
 _ASTRONAUT = "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5"
-# In the public domain or CC0, as `skimage.data` says of each: NASA; the photographers R. Michetti and S. van der Walt;
-# SpaceX; and the last, which is gray and shows a cast best, by linolafett.
+# In the public domain or CC0, as `skimage.data` says of each: NASA; the photographers
+# R. Michetti and S. van der Walt; SpaceX; and the last, which is gray and shows a cast
+# best, by linolafett.
 GENERAL = (
     GeneralPicture("astronaut.png", _ASTRONAUT, Crop(112, 16, SIDE, SIDE)),
     GeneralPicture("astronaut.png", _ASTRONAUT, Crop(32, 240, SIDE, SIDE)),
@@ -78,8 +79,12 @@ def general_pictures(scale: int) -> list[ValidationImage]:
     for picture in GENERAL:
         path = folder / picture.file
         if not path.is_file() or sha256_of(path) != picture.sha256:
-            raise UserError(f"{path}: not there, or another file than scikit-image has there")
-        images.append(_degraded(path.stem, picture.crop.of(to_uint8(read_rgb(path))), scale))
+            raise UserError(
+                f"{path}: not there, or another file than scikit-image has there"
+            )
+        images.append(
+            _degraded(path.stem, picture.crop.of(to_uint8(read_rgb(path))), scale)
+        )
     return images
 
 
@@ -91,10 +96,19 @@ def general_pictures_of(folder: str, scale: int) -> list[ValidationImage]:
     """
     paths = list_images(folder, recursive=True)
     pictures = [(path.stem, to_uint8(read_rgb(path))) for path in spread(paths, COUNT)]
-    pieces = [(name, most_detailed(picture, SIDE, 1)[0].of(picture)) for name, picture in pictures]
-    images = [_degraded(name, piece, scale) for name, piece in pieces if min(piece.shape[:2]) >= SMALLEST + scale]
+    pieces = [
+        (name, most_detailed(picture, SIDE, 1)[0].of(picture))
+        for name, picture in pictures
+    ]
+    images = [
+        _degraded(name, piece, scale)
+        for name, piece in pieces
+        if min(piece.shape[:2]) >= SMALLEST + scale
+    ]
     if not images:
-        raise UserError(f"val.drift.dataroot: {folder}: no picture of at least {SMALLEST + scale} pixels each way")
+        raise UserError(
+            f"val.drift.dataroot: {folder}: no picture of at least {SMALLEST + scale} pixels each way"
+        )
     return images
 
 
@@ -104,15 +118,24 @@ def domain_pictures(dataset: ValidationSet) -> list[ValidationImage]:
         dataset = replace(dataset, pairs=spread(dataset.pairs, COUNT))
     else:
         dataset = replace(dataset, images=spread(dataset.images, COUNT))
-    pieces = [(image, most_detailed(image.lq, SIDE // dataset.scale, 1)[0]) for image in dataset]
+    pieces = [
+        (image, most_detailed(image.lq, SIDE // dataset.scale, 1)[0])
+        for image in dataset
+    ]
     return [
-        ValidationImage(image.name, piece.of(image.lq), None if image.gt is None else piece.of(image.gt, dataset.scale))
+        ValidationImage(
+            image.name,
+            piece.of(image.lq),
+            None if image.gt is None else piece.of(image.gt, dataset.scale),
+        )
         for image, piece in pieces
         if min(piece.width, piece.height) * dataset.scale >= SMALLEST
     ]
 
 
-def enlarged(network: nn.Layer, scale: int, pictures: Sequence[ValidationImage]) -> list[np.ndarray]:
+def enlarged(
+    network: nn.Layer, scale: int, pictures: Sequence[ValidationImage]
+) -> list[np.ndarray]:
     """Return what the network makes of each picture's low-quality image, uint8 RGB (H, W, 3)."""
     upscale = Upscaler(DygraphRunner(network, scale), scale)
     return [upscale(picture.lq) for picture in pictures]
@@ -123,5 +146,7 @@ def _degraded(name: str, gt: np.ndarray, scale: int) -> ValidationImage:
     height, width = (side // scale for side in gt.shape[:2])
     gt = gt[: height * scale, : width * scale]
     jpeg = io.BytesIO()
-    Image.fromarray(gt).resize((width, height), Image.Resampling.BICUBIC).save(jpeg, "JPEG", quality=JPEG_QUALITY)
+    Image.fromarray(gt).resize((width, height), Image.Resampling.BICUBIC).save(
+        jpeg, "JPEG", quality=JPEG_QUALITY
+    )
     return ValidationImage(name, np.array(Image.open(jpeg)), gt)

@@ -1,10 +1,12 @@
 """The drift alarm: the network as it is now beside the one that the run started from, on a few small pictures.
 
-Figures are means over the pictures of a set, named drift/SET/FIGURE. `delta_e` (colour), `sharpness` (a ratio) and
-`lpips` compare the present network's pictures with the start network's: 0, 1 and 0 while nothing was learnt. With
-`_gt` they compare them with the ground truth. On the domain the network is meant to change, and the start network may
-have been wrong. So the alarm does not ask how far the pictures are from the start's, but whether they are further
-from the ground truth than the start's were; where there is none, it reports and does not judge.
+Figures are means over the pictures of a set, named drift/SET/FIGURE. `delta_e`
+(colour), `sharpness` (a ratio) and `lpips` compare the present network's pictures with
+the start network's: 0, 1 and 0 while nothing was learnt. With `_gt` they compare them
+with the ground truth. On the domain the network is meant to change, and the start
+network may have been wrong. So the alarm does not ask how far the pictures are from the
+start's, but whether they are further from the ground truth than the start's were; where
+there is none, it reports and does not judge.
 """
 
 import math
@@ -16,10 +18,25 @@ from paddle import nn
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import ValidationSet
-from realesrgan_paddle.options.schema.config import GENERAL, Config, DriftOptions, GeneralLimits, MetricOptions
-from realesrgan_paddle.run.available_metrics import Measure, missing_weights, open_metric
+from realesrgan_paddle.options.schema.config import (
+    GENERAL,
+    Config,
+    DriftOptions,
+    GeneralLimits,
+    MetricOptions,
+)
+from realesrgan_paddle.run.available_metrics import (
+    Measure,
+    missing_weights,
+    open_metric,
+)
 from realesrgan_paddle.run.checkpoints import RunRecord
-from realesrgan_paddle.run.drift_pictures import domain_pictures, enlarged, general_pictures, general_pictures_of
+from realesrgan_paddle.run.drift_pictures import (
+    domain_pictures,
+    enlarged,
+    general_pictures,
+    general_pictures_of,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics import colour_shift, gradient
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -46,7 +63,9 @@ class PictureSet:
     limits: GeneralLimits
     pictures: Sequence[ValidationImage]
 
-    def moved(self, now: Mapping[str, float], start: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+    def moved(
+        self, now: Mapping[str, float], start: Mapping[str, float]
+    ) -> Iterator[tuple[str, str]]:
         """Yield what went beyond the limits, a key of `ADVICE`, and by how much; nothing without ground truth.
 
         Args:
@@ -73,7 +92,10 @@ class PictureSet:
             yield "pictures are too sharp", f"{name} x{most:.2f} as sharp as {usual}"
         worse = now["lpips_gt"] - start["lpips_gt"] if "lpips_gt" in now else 0.0
         if limits.lpips is not None and worse > limits.lpips:
-            yield "pictures look worse", f"{name} by LPIPS {worse:.3f} (usual: up to {limits.lpips:g})"
+            yield (
+                "pictures look worse",
+                f"{name} by LPIPS {worse:.3f} (usual: up to {limits.lpips:g})",
+            )
 
 
 class DriftAlarm:
@@ -86,18 +108,42 @@ class DriftAlarm:
         lpips: None where it cannot be measured.
     """
 
-    def __init__(self, sets: Sequence[PictureSet], network: nn.Layer, scale: int, lpips: Measure | None) -> None:
+    def __init__(
+        self,
+        sets: Sequence[PictureSet],
+        network: nn.Layer,
+        scale: int,
+        lpips: Measure | None,
+    ) -> None:
         self.sets = sets
         self._scale = scale
         self._lpips = lpips
-        self._start = {each.name: enlarged(network, scale, each.pictures) for each in sets}
-        self._start_figures = {each.name: self._figures(self._start[each.name], each) for each in sets}
+        self._start = {
+            each.name: enlarged(network, scale, each.pictures) for each in sets
+        }
+        self._start_figures = {
+            each.name: self._figures(self._start[each.name], each) for each in sets
+        }
 
-    def __call__(self, iteration: int, network: nn.Layer, experiment: Experiment, record: RunRecord) -> None:
+    def __call__(
+        self,
+        iteration: int,
+        network: nn.Layer,
+        experiment: Experiment,
+        record: RunRecord,
+    ) -> None:
         """Report the network's figures, warn where it drifted, and note in `record` whether it did."""
         figures = self.measure(network)
-        named = {f"drift/{name}/{figure}": value for name, of in figures.items() for figure, value in of.items()}
-        experiment.report(iteration, named, f"iter {iteration:,} drift  " + "  ".join(map(_line, figures.items())))
+        named = {
+            f"drift/{name}/{figure}": value
+            for name, of in figures.items()
+            for figure, value in of.items()
+        }
+        experiment.report(
+            iteration,
+            named,
+            f"iter {iteration:,} drift  " + "  ".join(map(_line, figures.items())),
+        )
         warnings = self.warnings(figures)
         for warning in warnings:
             experiment.log(f"warning: drift: {warning}")
@@ -105,12 +151,19 @@ class DriftAlarm:
 
     def measure(self, network: nn.Layer) -> dict[str, dict[str, float]]:
         """Return the network's figures on each set, without the prefix of their names."""
-        return {each.name: self._figures(enlarged(network, self._scale, each.pictures), each) for each in self.sets}
+        return {
+            each.name: self._figures(
+                enlarged(network, self._scale, each.pictures), each
+            )
+            for each in self.sets
+        }
 
     def warnings(self, figures: Mapping[str, Mapping[str, float]]) -> list[str]:
         """Return a line for each thing that moved on any of the sets, whose figures these are."""
         found = [
-            moved for each in self.sets for moved in each.moved(figures[each.name], self._start_figures[each.name])
+            moved
+            for each in self.sets
+            for moved in each.moved(figures[each.name], self._start_figures[each.name])
         ]
         lines = []
         for what, advice in ADVICE.items():
@@ -119,18 +172,26 @@ class DriftAlarm:
                 lines.append(f"{what}: {', '.join(amounts)}; try {advice}")
         return lines
 
-    def _figures(self, images: Sequence[np.ndarray], of: PictureSet) -> dict[str, float]:
+    def _figures(
+        self, images: Sequence[np.ndarray], of: PictureSet
+    ) -> dict[str, float]:
         """Return the figures of a network's pictures against the start network's, and against the ground truth."""
         figures = self._compare(images, self._start[of.name])
         known = [
-            (image, picture.gt) for image, picture in zip(images, of.pictures, strict=True) if picture.gt is not None
+            (image, picture.gt)
+            for image, picture in zip(images, of.pictures, strict=True)
+            if picture.gt is not None
         ]
         if known:
-            against = self._compare([image for image, _ in known], [gt for _, gt in known])
+            against = self._compare(
+                [image for image, _ in known], [gt for _, gt in known]
+            )
             figures |= {f"{name}_gt": value for name, value in against.items()}
         return figures
 
-    def _compare(self, images: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> dict[str, float]:
+    def _compare(
+        self, images: Sequence[np.ndarray], references: Sequence[np.ndarray]
+    ) -> dict[str, float]:
         pairs = list(zip(images, references, strict=True))
         figures = {
             "delta_e": float(np.mean([colour_shift(*pair) for pair in pairs])),
@@ -157,22 +218,36 @@ def open_drift(
     if cfg.val is None or cfg.val.drift is None or not val_sets:
         return None, []
     if cfg.path.pretrain_network_g is None:
-        return None, ["drift is not measured: path.pretrain_network_g names no network that the run starts from"]
+        return None, [
+            "drift is not measured: path.pretrain_network_g names no network that the run starts from"
+        ]
     remarks = []
-    sets = [PictureSet(each.name, cfg.val.drift.domain, domain_pictures(each)) for each in val_sets]
+    sets = [
+        PictureSet(each.name, cfg.val.drift.domain, domain_pictures(each))
+        for each in val_sets
+    ]
     try:
         sets = [*_general(cfg.val.drift, cfg.scale), *sets]
     except UserError as error:
         if cfg.val.drift.dataroot is not None:
             raise
-        remarks.append(f"drift is not measured on general pictures ({error}); val.drift.dataroot may name some")
+        remarks.append(
+            f"drift is not measured on general pictures ({error}); val.drift.dataroot may name some"
+        )
     why_not = missing_weights("calculate_lpips")
-    lpips = open_metric(MetricOptions(type="calculate_lpips", crop_border=0)) if why_not is None else None
+    lpips = (
+        open_metric(MetricOptions(type="calculate_lpips", crop_border=0))
+        if why_not is None
+        else None
+    )
     if why_not is not None:
         remarks.append(f"drift is measured without LPIPS: {why_not}")
     sets = [each for each in sets if each.pictures]
     if not sets:
-        return None, [*remarks, "drift is not measured: there are no pictures to measure it on"]
+        return None, [
+            *remarks,
+            "drift is not measured: there are no pictures to measure it on",
+        ]
     on = ", ".join(f"{each.name} ({len(each.pictures)})" for each in sets)
     remarks.append(
         f"drift from {cfg.path.pretrain_network_g} is measured at each validation, on pieces of pictures: {on}"
@@ -184,7 +259,11 @@ def _general(options: DriftOptions, scale: int) -> list[PictureSet]:
     """Return the set of general pictures, if it is wanted."""
     if options.general is None:
         return []
-    pictures = general_pictures_of(options.dataroot, scale) if options.dataroot else general_pictures(scale)
+    pictures = (
+        general_pictures_of(options.dataroot, scale)
+        if options.dataroot
+        else general_pictures(scale)
+    )
     return [PictureSet(GENERAL, options.general, pictures)]
 
 

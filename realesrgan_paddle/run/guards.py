@@ -27,16 +27,21 @@ class NonFiniteGuard:
         log: takes one line.
     """
 
-    def __init__(self, patience: int, checkpoints: Checkpoints, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, patience: int, checkpoints: Checkpoints, log: Callable[[str], None]
+    ) -> None:
         self._patience = patience
         self._checkpoints = checkpoints
         self._log = log
 
-    def __call__(self, iteration: int, skipped: bool, losses: Mapping[str, SupportsFloat]) -> None:
+    def __call__(
+        self, iteration: int, skipped: bool, losses: Mapping[str, SupportsFloat]
+    ) -> None:
         """Take note of an iteration: whether its update was `skipped`, and its losses.
 
         Raises:
-            UserError: too many were skipped, and going back did not help or there is nothing to go back to.
+            UserError: too many were skipped, and going back did not help or there is
+                nothing to go back to.
         """
         record = self._checkpoints.record
         if not skipped:
@@ -44,20 +49,30 @@ class NonFiniteGuard:
             return
         record.skipped += 1
         record.skipped_in_a_row += 1
-        bad = [name for name, loss in losses.items() if name.startswith("l_") and not math.isfinite(float(loss))]
+        bad = [
+            name
+            for name, loss in losses.items()
+            if name.startswith("l_") and not math.isfinite(float(loss))
+        ]
         found = ", ".join(bad) or "a gradient"
         counts = f"{record.skipped_in_a_row} in a row, {record.skipped} in all"
         self._log(f"iter {iteration:,}: update skipped, not finite: {found} ({counts})")
         if record.skipped_in_a_row < self._patience:
             return
         if record.rolled_back or record.good is None:
-            tried = "although it went back to a checkpoint before" if record.rolled_back else "before any checkpoint"
+            tried = (
+                "although it went back to a checkpoint before"
+                if record.rolled_back
+                else "before any checkpoint"
+            )
             raise UserError(
                 f"iteration {iteration:,}: {record.skipped_in_a_row} updates in a row were not finite ({found}), "
                 f"{tried}; try a lower train.optim_g.lr and train.optim_d.lr, a longer train.warmup_iter, "
                 "or smaller loss weights, and go on with --auto_resume"
             )
-        self._log(f"went back to the weights of iter {self._checkpoints.roll_back():,}; the run goes on from here")
+        self._log(
+            f"went back to the weights of iter {self._checkpoints.roll_back():,}; the run goes on from here"
+        )
 
 
 class DiscriminatorWatch:
@@ -71,7 +86,11 @@ class DiscriminatorWatch:
     """
 
     def __init__(
-        self, step: PixelStep, gan: GANLossOptions | None, print_freq: int, log: Callable[[str], None]
+        self,
+        step: PixelStep,
+        gan: GANLossOptions | None,
+        print_freq: int,
+        log: Callable[[str], None],
     ) -> None:
         self._gan_type = gan.gan_type if gan else None
         self._print_freq = print_freq
@@ -109,7 +128,9 @@ class DiscriminatorWatch:
                 f"the discriminator separated real from generated after {stage.ended:,} iterations alone: {right}"
             )
         elif stage.until is None:
-            self._log(f"the discriminator has learned alone for {stage.ended:,} iterations: {right}")
+            self._log(
+                f"the discriminator has learned alone for {stage.ended:,} iterations: {right}"
+            )
         else:
             self._log(
                 f"warning: the discriminator did not separate real from generated in {stage.ended:,} iterations alone: "
@@ -118,10 +139,14 @@ class DiscriminatorWatch:
             )
 
     def _stay_at(self, value: float) -> bool:
-        far = any(abs(loss - value) > TOLERANCE for pair in self._losses for loss in pair)
+        far = any(
+            abs(loss - value) > TOLERANCE for pair in self._losses for loss in pair
+        )
         return len(self._losses) == REPORTS and not far
 
     def _say(self, what: str) -> None:
         if what not in self._said:
             self._said.add(what)
-            self._log(f"warning: in the last {REPORTS} reports l_d_real and l_d_fake stayed {what}")
+            self._log(
+                f"warning: in the last {REPORTS} reports l_d_real and l_d_fake stayed {what}"
+            )

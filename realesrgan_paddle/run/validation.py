@@ -17,12 +17,16 @@ from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 
-def open_validation_sets(cfg: Config, held_out: Sequence[tuple[Path, Path | None]] = ()) -> list[ValidationSet]:
+def open_validation_sets(
+    cfg: Config, held_out: Sequence[tuple[Path, Path | None]] = ()
+) -> list[ValidationSet]:
     """Return the sets of `datasets.val...`, or the one of the training images that were held out, if any.
 
     Their files must exist.
     """
-    sets: list[ValidationSet] = [ValidationDataset.open(o, cfg.scale) for o in cfg.datasets.validation.values()]
+    sets: list[ValidationSet] = [
+        ValidationDataset.open(o, cfg.scale) for o in cfg.datasets.validation.values()
+    ]
     held_out_set = open_held_out(cfg, held_out)
     if held_out_set.images:
         sets.append(held_out_set)
@@ -55,7 +59,8 @@ def validate(
 ) -> tuple[dict[str, float], str]:
     """Return each set's metrics, averaged over its images with a ground truth, and them as one line.
 
-    With `save_img` the images go to `visualization/<set>/<image>/<image>_<iteration>.png`.
+    With `save_img` the images go to
+    `visualization/<set>/<image>/<image>_<iteration>.png`.
 
     Args:
         options: the section `val`.
@@ -67,14 +72,23 @@ def validate(
     values = {}
     for dataset in datasets:
         save_to = experiment.visualization / dataset.name if options.save_img else None
-        for name, value in _validate_one(options, network, dataset, save_to, iteration).items():
+        for name, value in _validate_one(
+            options, network, dataset, save_to, iteration
+        ).items():
             values[f"{dataset.name}/{name}"] = value
-    line = "  ".join(f"{name} {value:.4f}" for name, value in values.items()) or "images saved, no ground truth"
+    line = (
+        "  ".join(f"{name} {value:.4f}" for name, value in values.items())
+        or "images saved, no ground truth"
+    )
     return values, f"iter {iteration:,} validation  {line}"
 
 
 def _validate_one(
-    options: ValOptions, network: nn.Layer, dataset: ValidationSet, save_to: Path | None, iteration: int
+    options: ValOptions,
+    network: nn.Layer,
+    dataset: ValidationSet,
+    save_to: Path | None,
+    iteration: int,
 ) -> dict[str, float]:
     upscale = Upscaler(DygraphRunner(network, dataset.scale), dataset.scale)
     measures = {name: open_metric(metric) for name, metric in options.metrics.items()}

@@ -7,7 +7,11 @@ from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.run.checkpoints import Checkpoints
 from realesrgan_paddle.run.drift_watch import open_drift
 from realesrgan_paddle.run.sheets import Sheets
-from realesrgan_paddle.run.validation import describe_held_out, open_validation_sets, validate
+from realesrgan_paddle.run.validation import (
+    describe_held_out,
+    open_validation_sets,
+    validate,
+)
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import Meter
 
@@ -17,8 +21,10 @@ class Judge:
 
     Args:
         cfg: options.
-        step: its generator must still be the one that the run starts from: drift is measured from there.
-        batches: they hold out what is validated on, where the options name no other images.
+        step: its generator must still be the one that the run starts from: drift is
+            measured from there.
+        batches: they hold out what is validated on, where the options name no other
+            images.
         experiment: where it is reported.
         checkpoints: their record remembers what was found.
 
@@ -27,14 +33,23 @@ class Judge:
     """
 
     def __init__(
-        self, cfg: Config, step: PixelStep, batches: TrainingBatches, experiment: Experiment, checkpoints: Checkpoints
+        self,
+        cfg: Config,
+        step: PixelStep,
+        batches: TrainingBatches,
+        experiment: Experiment,
+        checkpoints: Checkpoints,
     ) -> None:
         self._network = step.ema.layer
         self._last = cfg.train.total_iter
         self._sets = open_validation_sets(cfg, batches.held_out)
         trained = cfg.path.pretrain_network_g is not None
         wanted = cfg.val is not None and cfg.val.save_sheet
-        self._sheets = Sheets(self._sets, self._network, cfg.scale, trained=trained) if wanted else None
+        self._sheets = (
+            Sheets(self._sets, self._network, cfg.scale, trained=trained)
+            if wanted
+            else None
+        )
         self._options: ValOptions | None = None
         missing: list[str] = []
         if cfg.val is not None and self._sets:
@@ -47,20 +62,25 @@ class Judge:
     def __call__(self, iteration: int, meter: Meter) -> None:
         """Validate, if a validation is due after `iteration`; `meter` is told of the time.
 
-        Of several processes of one training, the one that writes does it, and the others wait for its judgement.
+        Of several processes of one training, the one that writes does it, and the
+        others wait for its judgement.
         """
         options = self._options
         if options is None or (iteration % options.val_freq and iteration < self._last):
             return
         if not self._experiment.writes:
             return
-        figures, line = validate(options, self._network, self._sets, self._experiment, iteration)
+        figures, line = validate(
+            options, self._network, self._sets, self._experiment, iteration
+        )
         self._experiment.report(iteration, figures, line)
         self._checkpoints.keep_best(iteration, figures, options)
         if self._sheets is not None:
             self._sheets(iteration, self._network, figures, self._experiment)
         if self._drift is not None:
-            self._drift(iteration, self._network, self._experiment, self._checkpoints.record)
+            self._drift(
+                iteration, self._network, self._experiment, self._checkpoints.record
+            )
         meter.aside("validation", options.val_freq)
 
     def stops_here(self) -> bool:

@@ -17,11 +17,14 @@ def picture() -> np.ndarray:
 
 
 def compress(image: np.ndarray, quality: list[float]) -> np.ndarray:
-    return jpeg(paddle.to_tensor(image), paddle.to_tensor(quality, dtype="float32")).numpy()
+    return jpeg(
+        paddle.to_tensor(image), paddle.to_tensor(quality, dtype="float32")
+    ).numpy()
 
 
 def test_equals_diffjpeg():
-    # 24 x 41: neither side is a multiple of 16. No coefficient of this picture lies half-way between two steps.
+    # 24 x 41: neither side is a multiple of 16. No coefficient of this picture lies
+    # half-way between two steps.
     result = compress(picture(), RECORDED["jpeg_quality"].tolist())
     np.testing.assert_allclose(result, RECORDED["jpeg"], rtol=0, atol=2e-5)
 
@@ -38,7 +41,9 @@ def test_is_near_a_real_encoder():
     y, x = np.mgrid[:64, :96]
     image = np.stack([x / 96, y / 64, (x + y) / 160]).astype(np.float32)
     bgr = np.rint(image[::-1].transpose(1, 2, 0) * 255).astype(np.uint8)
-    encoded = cv2.imdecode(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR)
+    encoded = cv2.imdecode(
+        cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR
+    )
     real = encoded[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255
     assert np.abs(compress(image[None], [60])[0] - real).mean() < 1.5 / 255
 
@@ -46,4 +51,6 @@ def test_is_near_a_real_encoder():
 def test_clips_what_lies_outside():
     image = picture()
     wild = np.where(image > 0.8, image + 1, image).astype(np.float32)
-    np.testing.assert_array_equal(compress(wild, [50, 50, 50]), compress(np.clip(wild, 0, 1), [50, 50, 50]))
+    np.testing.assert_array_equal(
+        compress(wild, [50, 50, 50]), compress(np.clip(wild, 0, 1), [50, 50, 50])
+    )

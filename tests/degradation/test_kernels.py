@@ -41,24 +41,51 @@ def test_kernels_follow_the_generator():
     assert not np.array_equal(draw(1), draw(2))
 
 
-def test_kinds_and_parameters_are_drawn_as_the_options_say(monkeypatch: pytest.MonkeyPatch):
+def test_kinds_and_parameters_are_drawn_as_the_options_say(
+    monkeypatch: pytest.MonkeyPatch,
+):
     calls: list[tuple] = []
-    for name in ("gaussian_kernel", "generalized_gaussian_kernel", "plateau_kernel", "sinc_kernel"):
-        monkeypatch.setattr(kernels, name, lambda *args, name=name, **kw: calls.append((name, *args, kw)) or np.eye(7))
-    options = KernelOptions(blur_kernel_size=21, blur_sigma=(0.5, 2), betag_range=(0.25, 4), betap_range=(0.75, 2))
+    for name in (
+        "gaussian_kernel",
+        "generalized_gaussian_kernel",
+        "plateau_kernel",
+        "sinc_kernel",
+    ):
+        monkeypatch.setattr(
+            kernels,
+            name,
+            lambda *args, name=name, **kw: calls.append((name, *args, kw)) or np.eye(7),
+        )
+    options = KernelOptions(
+        blur_kernel_size=21,
+        blur_sigma=(0.5, 2),
+        betag_range=(0.25, 4),
+        betap_range=(0.75, 2),
+    )
     rng = np.random.default_rng(1)
     count = 4000
     for _ in range(count):
         kernels.draw_blur_kernel(options.first_blur, rng)
 
     def share(name: str, isotropic: bool) -> float:
-        return sum(c[0] == name and (c[2] == c[3] and c[4] == 0) == isotropic for c in calls) / count
+        return (
+            sum(
+                c[0] == name and (c[2] == c[3] and c[4] == 0) == isotropic
+                for c in calls
+            )
+            / count
+        )
 
     sincs = [call for call in calls if call[0] == "sinc_kernel"]
     calls = [call for call in calls if call[0] != "sinc_kernel"]
     assert len(sincs) / count == pytest.approx(0.1, abs=0.02)
-    shares = {name: [share(name, True), share(name, False)] for name in ("gaussian_kernel", "plateau_kernel")}
-    assert shares["gaussian_kernel"] == pytest.approx([0.9 * 0.45, 0.9 * 0.25], abs=0.03)
+    shares = {
+        name: [share(name, True), share(name, False)]
+        for name in ("gaussian_kernel", "plateau_kernel")
+    }
+    assert shares["gaussian_kernel"] == pytest.approx(
+        [0.9 * 0.45, 0.9 * 0.25], abs=0.03
+    )
     assert shares["plateau_kernel"] == pytest.approx([0.9 * 0.12, 0.9 * 0.03], abs=0.02)
 
     assert {call[1] for call in calls} == set(range(7, 22, 2))
@@ -66,7 +93,10 @@ def test_kinds_and_parameters_are_drawn_as_the_options_say(monkeypatch: pytest.M
     assert 0.5 <= sigmas.min() < 0.51 and 1.99 < sigmas.max() <= 2
     thetas = np.array([call[4] for call in calls])
     assert -np.pi <= thetas.min() < -3 and 3 < thetas.max() <= np.pi
-    for name, low, high in (("generalized_gaussian_kernel", 0.25, 4), ("plateau_kernel", 0.75, 2)):
+    for name, low, high in (
+        ("generalized_gaussian_kernel", 0.25, 4),
+        ("plateau_kernel", 0.75, 2),
+    ):
         betas = np.array([call[5] for call in calls if call[0] == name])
         assert low <= betas.min() and betas.max() <= high
         assert np.mean(betas < 1) == pytest.approx(0.5, abs=0.08)

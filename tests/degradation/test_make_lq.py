@@ -15,7 +15,9 @@ pytestmark = pytest.mark.paddle
 
 
 def command(*words: object) -> int:
-    spec = importlib.util.spec_from_file_location("make_lq_data", ROOT / "make_lq_data.py")
+    spec = importlib.util.spec_from_file_location(
+        "make_lq_data", ROOT / "make_lq_data.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main([str(word) for word in words])
@@ -39,20 +41,32 @@ def folder(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *words: object, save_dir: str = "LQ") -> int:
-    return command("--yml_path", folder / "lq.yml", "--save_dir", folder / save_dir, *words)
+    return command(
+        "--yml_path", folder / "lq.yml", "--save_dir", folder / save_dir, *words
+    )
 
 
 def written(folder: Path, save_dir: str = "LQ") -> dict[str, bytes]:
     root = folder / save_dir
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    return {
+        p.relative_to(root).as_posix(): p.read_bytes()
+        for p in root.rglob("*")
+        if p.is_file()
+    }
 
 
 def test_writes_one_png_for_each_image(folder: Path, capsys: pytest.CaptureFixture):
     assert make(folder, "--meta-info", folder / "pairs.txt") == 0
     assert "3 low-quality images; 0 failed" in capsys.readouterr().out
     sizes = {name: read_image(folder / "LQ" / name).shape for name in written(folder)}
-    assert sizes == {"a.png": (12, 20, 3), "b.png": (12, 20, 3), "clip/c.d.png": (8, 16, 3)}
-    assert (folder / "pairs.txt").read_text() == "a.png, a.png\nb.jpg, b.png\nclip/c.d.png, clip/c.d.png\n"
+    assert sizes == {
+        "a.png": (12, 20, 3),
+        "b.png": (12, 20, 3),
+        "clip/c.d.png": (8, 16, 3),
+    }
+    assert (
+        folder / "pairs.txt"
+    ).read_text() == "a.png, a.png\nb.jpg, b.png\nclip/c.d.png, clip/c.d.png\n"
 
 
 def test_a_file_depends_on_the_seed_and_its_name_alone(folder: Path):
@@ -60,7 +74,11 @@ def test_a_file_depends_on_the_seed_and_its_name_alone(folder: Path):
     (folder / "HR" / "b.jpg").unlink()
     make(folder, save_dir="alone")
     make(folder, "--seed", 7, save_dir="other")
-    everything, alone, other = written(folder), written(folder, "alone"), written(folder, "other")
+    everything, alone, other = (
+        written(folder),
+        written(folder, "alone"),
+        written(folder, "other"),
+    )
     assert alone == {name: everything[name] for name in ("a.png", "clip/c.d.png")}
     assert all(other[name] != alone[name] for name in alone)
 
@@ -77,7 +95,9 @@ def test_leaves_alone_what_is_there(folder: Path, capsys: pytest.CaptureFixture)
     assert written(folder) == first
 
 
-def test_a_bad_image_is_named_and_the_rest_is_made(folder: Path, capsys: pytest.CaptureFixture):
+def test_a_bad_image_is_named_and_the_rest_is_made(
+    folder: Path, capsys: pytest.CaptureFixture
+):
     (folder / "HR" / "aa.png").write_bytes(b"not an image")
     write_image(folder / "HR" / "tiny.png", picture(4, 3, 9))
     assert make(folder, "--meta_info", folder / "pairs.txt") == 1
@@ -90,7 +110,10 @@ def test_a_bad_image_is_named_and_the_rest_is_made(folder: Path, capsys: pytest.
 
 def test_names_that_would_clash_are_refused(folder: Path):
     write_image(folder / "HR" / "a.jpg", picture(5, 48, 80))
-    with pytest.raises(UserError, match=r"a\.jpg and .*a\.png would both become|a\.png and .*a\.jpg would both become"):
+    with pytest.raises(
+        UserError,
+        match=r"a\.jpg and .*a\.png would both become|a\.png and .*a\.jpg would both become",
+    ):
         make(folder)
     assert not (folder / "LQ").exists()
 
@@ -116,8 +139,16 @@ def test_meta_info_names_the_images_unless_a_folder_is_given(folder: Path):
 
 
 def test_takes_the_options_of_a_training(folder: Path):
-    gan, net = (read_lq_options(ROOT / "options" / f"train_{name}_x4plus.yml") for name in ("realesrgan", "realesrnet"))
-    assert (gan.scale, gan.resize_range2, gan.blur_sigma2, gan.gt_usm) == (4, (0.3, 1.2), (0.2, 1.5), True)
+    gan, net = (
+        read_lq_options(ROOT / "options" / f"train_{name}_x4plus.yml")
+        for name in ("realesrgan", "realesrnet")
+    )
+    assert (gan.scale, gan.resize_range2, gan.blur_sigma2, gan.gt_usm) == (
+        4,
+        (0.3, 1.2),
+        (0.2, 1.5),
+        True,
+    )
     assert net.gt_usm
     net_yml = (ROOT / "options" / "train_realesrnet_x4plus.yml").read_text()
     (folder / "net.yml").write_text(net_yml.replace("gt_usm: true", "gt_usm: false"))
@@ -130,7 +161,9 @@ def test_takes_the_options_of_a_training(folder: Path):
 
 
 def test_red_is_red_and_gray_and_16_bit_are_read(folder: Path):
-    red = np.uint8(np.random.default_rng(0).integers(0, 80, (64, 96, 3)) + np.array([150, 20, 5]))
+    red = np.uint8(
+        np.random.default_rng(0).integers(0, 80, (64, 96, 3)) + np.array([150, 20, 5])
+    )
     write_image(folder / "HR" / "red.png", red)
     write_image(folder / "HR" / "gray.png", picture(6, 32, 48)[..., 0])
     write_image(folder / "HR" / "deep.png", picture(7, 32, 48).astype(np.uint16) * 257)
@@ -180,7 +213,9 @@ def test_a_name_that_no_line_can_hold(folder: Path):
     assert (folder / "LQ" / "a, b.png").exists() and not (folder / "pairs.txt").exists()
 
 
-def test_the_preview_shows_the_very_images_that_are_written(folder: Path, capsys: pytest.CaptureFixture):
+def test_the_preview_shows_the_very_images_that_are_written(
+    folder: Path, capsys: pytest.CaptureFixture
+):
     yml, sheet = folder / "lq.yml", folder / "sheet.png"
     assert command("--yml_path", yml, "--preview", sheet) == 0
     assert capsys.readouterr().out == f"{sheet}: 3 images and what becomes of them\n"

@@ -33,7 +33,9 @@ def texture(height: int, width: int, seed: int) -> np.ndarray:
 
 
 def build(root: Path, *flags: str) -> int:
-    return main(["--input", str(root / "frames"), "--output", str(root / "set"), *SMALL, *flags])
+    return main(
+        ["--input", str(root / "frames"), "--output", str(root / "set"), *SMALL, *flags]
+    )
 
 
 @pytest.fixture
@@ -50,7 +52,9 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_frames_become_a_list_of_sub_images_without_the_flat_ones(tmp_path, frames, capsys):
+def test_frames_become_a_list_of_sub_images_without_the_flat_ones(
+    tmp_path, frames, capsys
+):
     assert build(tmp_path) == 0
     lines = (tmp_path / "set" / "meta_info.txt").read_text().splitlines()
     assert lines == ["sub/a_s001.png", "sub/b_s001.png", "sub/b_s002.png"]
@@ -82,7 +86,11 @@ def test_smaller_versions_are_listed_too(tmp_path, frames):
     build(tmp_path, "--multiscale")
     lines = (tmp_path / "set" / "meta_info.txt").read_text().splitlines()
     assert len(lines) == 3 * 4
-    assert read_image(tmp_path / "set" / "multiscale" / "a_s001T1.png").shape == (32, 32, 3)
+    assert read_image(tmp_path / "set" / "multiscale" / "a_s001T1.png").shape == (
+        32,
+        32,
+        3,
+    )
 
 
 def test_a_split_becomes_training_and_validation_pairs(tmp_path, frames, capsys):
@@ -90,10 +98,16 @@ def test_a_split_becomes_training_and_validation_pairs(tmp_path, frames, capsys)
     write_image(tmp_path / "split/frames/val/b.png", texture(70, 50, 1))
     assert build(tmp_path / "split") == 0
     made = tmp_path / "split" / "set"
-    assert [path.name for path in list_images(made / "sub")] == ["a_s001.png"], "nothing of the validation frames"
+    assert [path.name for path in list_images(made / "sub")] == ["a_s001.png"], (
+        "nothing of the validation frames"
+    )
     assert read_image(made / "val" / "HR" / "b.png").shape == (64, 48, 3)
     assert read_image(made / "val" / "LR" / "b.png").shape == (16, 12, 3)
-    command = capsys.readouterr().out.partition("next: python train.py --yml_path ")[2].strip()
+    command = (
+        capsys.readouterr()
+        .out.partition("next: python train.py --yml_path ")[2]
+        .strip()
+    )
     (val,) = load_config(*_split(command)).datasets.validation.values()
     assert val.dataroot_lq == str(made / "val" / "LR")
 
@@ -123,7 +137,10 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path, frames):
 
 def test_a_set_is_made_in_one_way(tmp_path, frames):
     build(tmp_path)
-    with pytest.raises(UserError, match=r"was made with min_detail 0\.05, not 0\.5; use another --output"):
+    with pytest.raises(
+        UserError,
+        match=r"was made with min_detail 0\.05, not 0\.5; use another --output",
+    ):
         build(tmp_path, "--min_detail", "0.5")
 
 
@@ -134,23 +151,48 @@ def test_the_set_may_not_lie_among_its_frames(tmp_path, frames):
 
 
 def test_smooth_pictures_have_detail_and_gray_16_bits_are_judged(tmp_path):
-    write_image(tmp_path / "frames" / "waves.png", picture(64, 64, 0)[..., 0].astype(np.uint16) * 257)
+    write_image(
+        tmp_path / "frames" / "waves.png",
+        picture(64, 64, 0)[..., 0].astype(np.uint16) * 257,
+    )
     write_image(tmp_path / "frames" / "fog.png", np.full((64, 64), 40_000, np.uint16))
     assert build(tmp_path) == 0
-    assert [path.name for path in list_images(tmp_path / "set" / "sub")] == ["waves_s001.png"]
+    assert [path.name for path in list_images(tmp_path / "set" / "sub")] == [
+        "waves_s001.png"
+    ]
 
 
 def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, capsys):
     for name in ODD_NAMES:
         write_image(tmp_path / "frames" / name, texture(64, 64, len(name)))
     made = tmp_path / "a 'set' \"of\" $x; #1: [b], 100% \n-é"
-    assert main(["--input", str(tmp_path / "frames"), "--output", str(made), *SMALL, "--multiscale"]) == 0
+    assert (
+        main(
+            [
+                "--input",
+                str(tmp_path / "frames"),
+                "--output",
+                str(made),
+                *SMALL,
+                "--multiscale",
+            ]
+        )
+        == 0
+    )
     lines = read_meta_info(made / "meta_info.txt")
     assert len(lines) == len(ODD_NAMES) * 4
-    cfg = load_config(*_split(capsys.readouterr().out.partition("next: python train.py --yml_path ")[2].strip()))
+    cfg = load_config(
+        *_split(
+            capsys.readouterr()
+            .out.partition("next: python train.py --yml_path ")[2]
+            .strip()
+        )
+    )
     assert cfg.datasets.train.dataroot_gt == str(made)
     assert len(image_paths(made, cfg.datasets.train.meta_info)) == len(lines)
-    assert all(path.is_file() for path in image_paths(made, cfg.datasets.train.meta_info))
+    assert all(
+        path.is_file() for path in image_paths(made, cfg.datasets.train.meta_info)
+    )
 
 
 def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):
@@ -159,7 +201,8 @@ def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):
         build(tmp_path)
 
 
-# Runs the tool and ends itself by SIGKILL when it is about to give a file its name, the second one of a stage.
+# Runs the tool and ends itself by SIGKILL when it is about to give a file its name, the
+# second one of a stage.
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -186,10 +229,20 @@ def test_a_build_that_was_killed_in_any_stage_goes_on_to_the_same_set(tmp_path):
     for number, name in enumerate(("-rf; 'a' \"b\", c.mkv", "new\nline 比赛..x.mkv")):
         shots = [scene(4 * number + n // 2, 8 * (n % 2)) for n in range(8)]
         picture_clip(videos / name, shots, rate=1)
-    words = ["--input", str(videos), *SMALL, "--multiscale", "--val_share", "0.2", "--output"]
+    words = [
+        "--input",
+        str(videos),
+        *SMALL,
+        "--multiscale",
+        "--val_share",
+        "0.2",
+        "--output",
+    ]
     assert main([*words, str(tmp_path / "whole")]) == 0
     whole = _contents(tmp_path / "whole")
-    for number, stage in enumerate(("/.sources/", "/train/", "/sub/", "/multiscale/", "meta_info.txt", "/LR/")):
+    for number, stage in enumerate(
+        ("/.sources/", "/train/", "/sub/", "/multiscale/", "meta_info.txt", "/LR/")
+    ):
         made = tmp_path / f"killed{number}"
         command = [sys.executable, "-c", KILLED, stage, *words, str(made)]
         killed = subprocess.run(command, check=False, capture_output=True)
@@ -201,4 +254,6 @@ def test_a_build_that_was_killed_in_any_stage_goes_on_to_the_same_set(tmp_path):
 
 def _contents(folder: Path) -> dict[str, bytes]:
     """Return what is in all files, by their paths in the folder."""
-    return {str(path.relative_to(folder)): data for path, data in snapshot(folder).items()}
+    return {
+        str(path.relative_to(folder)): data for path, data in snapshot(folder).items()
+    }

@@ -10,7 +10,11 @@ from clips import picture_clip
 from scenes import drive, letterboxed, scene, woven
 
 from realesrgan_paddle.data.footage.borders import content
-from realesrgan_paddle.data.footage.duplicates import HashIndex, distance, perceptual_hash
+from realesrgan_paddle.data.footage.duplicates import (
+    HashIndex,
+    distance,
+    perceptual_hash,
+)
 from realesrgan_paddle.data.footage.field_order import field_order
 from realesrgan_paddle.data.footage.frame_scores import measure
 from realesrgan_paddle.data.footage.overlays import OverlayFinder
@@ -28,7 +32,9 @@ def luma(image: np.ndarray) -> np.ndarray:
 
 
 def verdict(image: np.ndarray) -> str:
-    return flaw(measure(luma(image)), Crop(0, 0, image.shape[1], image.shape[0]), Selection())
+    return flaw(
+        measure(luma(image)), Crop(0, 0, image.shape[1], image.shape[0]), Selection()
+    )
 
 
 def check(truth_and_answer: Iterable[tuple[bool, bool]]) -> None:
@@ -60,8 +66,14 @@ def test_key_frames_and_no_others_are_taken(tmp_path: Path):
             "-force_key_frames",
             forced,
         )
-        clip = picture_clip(tmp_path / f"{seed}.mkv", [scene(seed, n) for n in range(60)], options=options)
-        found = {round(frame.seconds * 25) for frame in frames(clip, probe(clip), Sampling())}
+        clip = picture_clip(
+            tmp_path / f"{seed}.mkv",
+            [scene(seed, n) for n in range(60)],
+            options=options,
+        )
+        found = {
+            round(frame.seconds * 25) for frame in frames(clip, probe(clip), Sampling())
+        }
         pairs += [(number in keys, number in found) for number in range(60)]
     check(pairs)
 
@@ -71,18 +83,30 @@ def test_interlaced_clips_are_told_from_progressive_ones(tmp_path: Path):
     for seed in range(8):
         fields = [scene(seed, step) for step in range(24)]
         order = ("tff", "bff")[seed % 2]
-        clips = {order: [woven(*fields[n : n + 2], order) for n in range(0, 24, 2)], "progressive": fields[:12]}
+        clips = {
+            order: [woven(*fields[n : n + 2], order) for n in range(0, 24, 2)],
+            "progressive": fields[:12],
+        }
         for truth, pictures in clips.items():
             clip = picture_clip(
-                tmp_path / f"{seed}{truth}.mkv", pictures, options=("-c:v", "ffv1", "-pix_fmt", "yuv444p")
+                tmp_path / f"{seed}{truth}.mkv",
+                pictures,
+                options=("-c:v", "ffv1", "-pix_fmt", "yuv444p"),
             )
             found = field_order(clip, probe(clip))
-            pairs.append((truth != "progressive", found == order if truth == order else found != "progressive"))
+            pairs.append(
+                (
+                    truth != "progressive",
+                    found == order if truth == order else found != "progressive",
+                )
+            )
     check(pairs)
 
 
 def defocused(image: np.ndarray, radius: int) -> np.ndarray:
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2).astype(np.float32)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2).astype(
+        np.float32
+    )
     return cv2.filter2D(image, -1, disc / disc.sum())
 
 
@@ -90,12 +114,22 @@ def dragged(image: np.ndarray, length: int, angle: float) -> np.ndarray:
     line = np.zeros((length, length), np.float32)
     step = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))]) * length / 2
     middle = np.array([length, length]) / 2
-    cv2.line(line, *(tuple(np.rint(middle + sign * step).astype(int).tolist()) for sign in (-1, 1)), 1)
+    cv2.line(
+        line,
+        *(
+            tuple(np.rint(middle + sign * step).astype(int).tolist())
+            for sign in (-1, 1)
+        ),
+        1,
+    )
     return cv2.filter2D(image, -1, line / line.sum())
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
-    return cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+    return cv2.imdecode(
+        cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1],
+        cv2.IMREAD_COLOR,
+    )
 
 
 def test_blurred_defocused_and_dragged_frames_are_found():
@@ -104,11 +138,22 @@ def test_blurred_defocused_and_dragged_frames_are_found():
         sharp = scene(seed, width=320, height=192)
         soft_behind = defocused(sharp, 4)
         soft_behind[48:144, 80:240] = sharp[48:144, 80:240]
-        noisy = np.clip(sharp + np.random.default_rng(seed).normal(0, 4, sharp.shape), 0, 255).astype(np.uint8)
-        good = [sharp, jpeg(sharp, 90), soft_behind, noisy, (sharp * 0.6).astype(np.uint8), sharp // 2 + 100]
+        noisy = np.clip(
+            sharp + np.random.default_rng(seed).normal(0, 4, sharp.shape), 0, 255
+        ).astype(np.uint8)
+        good = [
+            sharp,
+            jpeg(sharp, 90),
+            soft_behind,
+            noisy,
+            (sharp * 0.6).astype(np.uint8),
+            sharp // 2 + 100,
+        ]
         bad = [cv2.GaussianBlur(sharp, (0, 0), sigma) for sigma in (2.5, 4)]
         bad += [defocused(sharp, radius) for radius in (4, 7)]
-        bad += [dragged(sharp, 23, angle) for angle in (0, 45, 90)] + [jpeg(cv2.GaussianBlur(sharp, (0, 0), 3), 90)]
+        bad += [dragged(sharp, 23, angle) for angle in (0, 45, 90)] + [
+            jpeg(cv2.GaussianBlur(sharp, (0, 0), 3), 90)
+        ]
         pairs += [(False, verdict(image) == "blurred") for image in good]
         pairs += [(True, verdict(image) == "blurred") for image in bad]
     check(pairs)
@@ -118,17 +163,45 @@ def test_blocky_frames_are_found_wherever_the_grid_begins():
     pairs = []
     for seed in SEEDS:
         sharp = scene(seed, width=320, height=192)
-        bad = [jpeg(sharp, 10), jpeg(sharp, 6)[3:, 5:], jpeg(cv2.GaussianBlur(sharp, (0, 0), 1), 15)]
-        good = [sharp, jpeg(sharp, 90), jpeg(sharp, 75), cv2.GaussianBlur(sharp, (0, 0), 1)]
-        pairs += [(False, measure(luma(image)).blockiness > Selection().max_blockiness) for image in good]
-        pairs += [(True, measure(luma(image)).blockiness > Selection().max_blockiness) for image in bad]
+        bad = [
+            jpeg(sharp, 10),
+            jpeg(sharp, 6)[3:, 5:],
+            jpeg(cv2.GaussianBlur(sharp, (0, 0), 1), 15),
+        ]
+        good = [
+            sharp,
+            jpeg(sharp, 90),
+            jpeg(sharp, 75),
+            cv2.GaussianBlur(sharp, (0, 0), 1),
+        ]
+        pairs += [
+            (False, measure(luma(image)).blockiness > Selection().max_blockiness)
+            for image in good
+        ]
+        pairs += [
+            (True, measure(luma(image)).blockiness > Selection().max_blockiness)
+            for image in bad
+        ]
     check(pairs)
 
 
 @pytest.mark.parametrize(("quantizer", "blocky"), [(2, False), (31, True)])
-def test_blocks_of_a_video_codec_are_found(tmp_path: Path, quantizer: int, blocky: bool):
+def test_blocks_of_a_video_codec_are_found(
+    tmp_path: Path, quantizer: int, blocky: bool
+):
     pictures = [scene(1, step, width=320, height=192) for step in range(4)]
-    codec = ("-c:v", "mpeg2video", "-q:v", quantizer, "-qmin", 2, "-qmax", 31, "-pix_fmt", "yuv420p")
+    codec = (
+        "-c:v",
+        "mpeg2video",
+        "-q:v",
+        quantizer,
+        "-qmin",
+        2,
+        "-qmax",
+        31,
+        "-pix_fmt",
+        "yuv420p",
+    )
     clip = picture_clip(tmp_path / "clip.mpg", pictures, options=codec)
     for frame in frames(clip, probe(clip), Sampling(select="interval", interval=0.04)):
         assert (verdict(frame.image) == "blocky") == blocky
@@ -142,9 +215,18 @@ def test_black_white_faded_and_empty_frames_are_found():
         low, high = np.percentile(luma(picture), [1, 99])
         for share in (0, 0.1, 0.2, 0.3, 0.7, 0.85, 1):
             for end in (0, 16, 255):
-                faded = np.rint(end + share * (picture.astype(float) - end)).astype(np.uint8)
-                pairs.append((share <= 0.3, verdict(faded) in ("black", "white", "faded or empty")))
-        flat = np.clip(noise.normal(seed * 20, 3, picture.shape), 0, 255).astype(np.uint8)
+                faded = np.rint(end + share * (picture.astype(float) - end)).astype(
+                    np.uint8
+                )
+                pairs.append(
+                    (
+                        share <= 0.3,
+                        verdict(faded) in ("black", "white", "faded or empty"),
+                    )
+                )
+        flat = np.clip(noise.normal(seed * 20, 3, picture.shape), 0, 255).astype(
+            np.uint8
+        )
         pairs.append((True, verdict(flat) in ("black", "white", "faded or empty")))
         assert high - low > 115
     check(pairs)
@@ -158,13 +240,34 @@ def test_near_duplicates_are_found_and_other_frames_are_not():
     for seed in SEEDS:
         picture = scene(seed)
         hash_ = perceptual_hash(luma(picture))
-        larger = cv2.resize(picture, None, fx=2.3, fy=2.2, interpolation=cv2.INTER_CUBIC)
+        larger = cv2.resize(
+            picture, None, fx=2.3, fy=2.2, interpolation=cv2.INTER_CUBIC
+        )
         moved = scene(seed, 0.3)
-        same = [picture, jpeg(picture, 20), larger, picture // 2, 255 - (255 - picture) // 2, moved]
+        same = [
+            picture,
+            jpeg(picture, 20),
+            larger,
+            picture // 2,
+            255 - (255 - picture) // 2,
+            moved,
+        ]
         same += [cv2.GaussianBlur(picture, (0, 0), 2)]
-        others = [scene(seed + 1), scene(seed, 8), scene(seed, 20), picture[:, ::-1], picture[:96, :144]]
-        pairs += [(True, distance(hash_, perceptual_hash(luma(image))) < least) for image in same]
-        pairs += [(False, distance(hash_, perceptual_hash(luma(image))) < least) for image in others]
+        others = [
+            scene(seed + 1),
+            scene(seed, 8),
+            scene(seed, 20),
+            picture[:, ::-1],
+            picture[:96, :144],
+        ]
+        pairs += [
+            (True, distance(hash_, perceptual_hash(luma(image))) < least)
+            for image in same
+        ]
+        pairs += [
+            (False, distance(hash_, perceptual_hash(luma(image))) < least)
+            for image in others
+        ]
     check(pairs)
 
 
@@ -198,7 +301,12 @@ def test_bars_are_found_to_the_pixel_and_nothing_else_is_cut():
                     and 0 <= 128 - 2 * rows - found.height <= 8
                 )
                 pairs.append(
-                    (rows + columns > 0, exact if rows + columns else (found.width, found.height) != (192, 128))
+                    (
+                        rows + columns > 0,
+                        exact
+                        if rows + columns
+                        else (found.width, found.height) != (192, 128),
+                    )
                 )
         night = (picture * 0.2).astype(np.uint8)
         night[:64] = 0  # a black sky, and lights below
@@ -208,7 +316,15 @@ def test_bars_are_found_to_the_pixel_and_nothing_else_is_cut():
 
 def test_subtitles_in_a_bar_do_not_hide_it():
     barred = letterboxed(scene(1, width=320, height=240), 40)
-    cv2.putText(barred, "what was said", (70, 228), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2)
+    cv2.putText(
+        barred,
+        "what was said",
+        (70, 228),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.7,
+        (255, 255, 255),
+        2,
+    )
     found = content(luma(barred))
     assert 40 <= found.y <= 44
     assert 196 <= found.y + found.height <= 200
@@ -226,21 +342,52 @@ def overlap(one: Crop, other: Crop) -> float:
     return both / (one.width * one.height + other.width * other.height - both)
 
 
-def with_overlays(picture: np.ndarray, kind: str, number: int) -> tuple[np.ndarray, list[Crop]]:
+def with_overlays(
+    picture: np.ndarray, kind: str, number: int
+) -> tuple[np.ndarray, list[Crop]]:
     image = picture.copy()
     height, width = image.shape[:2]
     if kind == "logo":
         cv2.circle(image, (width - 70, 50), 22, (240, 240, 240), 4, cv2.LINE_AA)
-        cv2.putText(image, "TV", (width - 86, 58), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (240, 240, 240), 2, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            "TV",
+            (width - 86, 58),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.8,
+            (240, 240, 240),
+            2,
+            cv2.LINE_AA,
+        )
         return image, [Crop(width - 95, 26, 50, 49)]
     if kind == "watermark":
         paint = np.zeros_like(image)
-        cv2.putText(paint, "SAMPLE", (40, height - 40), cv2.FONT_HERSHEY_SIMPLEX, 1.5, (255, 255, 255), 4, cv2.LINE_AA)
-        return np.clip(image + 0.4 * paint, 0, 255).astype(np.uint8), [Crop(40, height - 75, 185, 38)]
+        cv2.putText(
+            paint,
+            "SAMPLE",
+            (40, height - 40),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            1.5,
+            (255, 255, 255),
+            4,
+            cv2.LINE_AA,
+        )
+        return np.clip(image + 0.4 * paint, 0, 255).astype(np.uint8), [
+            Crop(40, height - 75, 185, 38)
+        ]
     cv2.rectangle(image, (30, 24), (230, 60), (20, 30, 90), -1)
     cv2.rectangle(image, (30, 24), (230, 60), (250, 250, 250), 2)
     for text, left in (("AAA", 40), ("BBB", 165), (f"{number // 9}-{number % 3}", 108)):
-        cv2.putText(image, text, (left, 50), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 2, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            text,
+            (left, 50),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.7,
+            (255, 255, 255),
+            2,
+            cv2.LINE_AA,
+        )
     return image, [Crop(29, 23, 203, 39)]
 
 
@@ -251,7 +398,11 @@ def test_what_stays_in_its_place_is_found(kind: str, shown: float):
     for number in range(24):
         picture = scene(number % 8, 4 * number, width=640, height=360)
         barred = letterboxed(picture, 20) if number % 4 else picture
-        image, truth = with_overlays(barred, kind, number) if number % 8 < 8 * shown else (barred, [])
+        image, truth = (
+            with_overlays(barred, kind, number)
+            if number % 8 < 8 * shown
+            else (barred, [])
+        )
         finder.add(luma(image), content(luma(image)))
     found = finder.boxes(640, 360)
     truth = with_overlays(picture, kind, 0)[1]
@@ -268,9 +419,20 @@ def badge(picture: np.ndarray, seed: int) -> tuple[np.ndarray, Crop]:
     x, y = CORNERS[seed % len(CORNERS)]
     paint = np.zeros_like(picture)
     cv2.rectangle(paint, (x, y), (x + 62, y + 30), (255, 255, 255), 3)
-    cv2.putText(paint, f"C{seed}", (x + 8, y + 24), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 3, cv2.LINE_AA)
+    cv2.putText(
+        paint,
+        f"C{seed}",
+        (x + 8, y + 24),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.8,
+        (255, 255, 255),
+        3,
+        cv2.LINE_AA,
+    )
     strength = (0.35, 0.6, 1.0)[seed % 3]
-    return np.clip(picture + strength * paint.astype(float), 0, 255).astype(np.uint8), Crop(x - 2, y - 2, 66, 34)
+    return np.clip(picture + strength * paint.astype(float), 0, 255).astype(
+        np.uint8
+    ), Crop(x - 2, y - 2, 66, 34)
 
 
 def test_overlays_are_found_in_clips_and_only_where_they_are():
@@ -286,7 +448,11 @@ def test_overlays_are_found_in_clips_and_only_where_they_are():
             truth = badge(clip[0], seed)[1]
             boxes = marked.boxes(640, 360)
             pairs += [(True, any(overlap(box, truth) > 0.5 for box in boxes))]
-            pairs += [(False, True) for box in (*plain.boxes(640, 360), *boxes) if overlap(box, truth) <= 0.5]
+            pairs += [
+                (False, True)
+                for box in (*plain.boxes(640, 360), *boxes)
+                if overlap(box, truth) <= 0.5
+            ]
             pairs += [(False, bool(plain.boxes(640, 360)))]
     check(pairs)
 
@@ -296,7 +462,9 @@ def test_scenery_is_no_overlay(kind: str):
     finder = OverlayFinder()
     for number in range(6 if kind == "few frames" else 30):
         step = 4 * number if kind != "still camera" else 0
-        picture = scene(number % 6 if kind == "nothing" else 0, step, width=640, height=360)
+        picture = scene(
+            number % 6 if kind == "nothing" else 0, step, width=640, height=360
+        )
         picture = with_overlays(picture, "logo", 0)[0] if kind != "nothing" else picture
         finder.add(luma(picture), content(luma(picture)))
     assert finder.boxes(640, 360) == []

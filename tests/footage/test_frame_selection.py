@@ -32,7 +32,10 @@ def extract(output: Path, *words: str | Path) -> int:
 
 
 def manifest(output: Path) -> list[dict]:
-    return sorted(read_records(output / "manifest.jsonl"), key=lambda r: (r["source"], r.get("seconds", 0)))
+    return sorted(
+        read_records(output / "manifest.jsonl"),
+        key=lambda r: (r["source"], r.get("seconds", 0)),
+    )
 
 
 def pngs(folder: Path) -> list[str]:
@@ -40,20 +43,37 @@ def pngs(folder: Path) -> list[str]:
 
 
 def test_each_frame_is_decided_on_and_the_manifest_says_why(tmp_path: Path, capsys):
-    shown = [scene(0), scene(1), BLACK, BLURRED, scene(1, 0.2), 255 - BLACK, scene(4) // 8 + 100, scene(5)]
+    shown = [
+        scene(0),
+        scene(1),
+        BLACK,
+        BLURRED,
+        scene(1, 0.2),
+        255 - BLACK,
+        scene(4) // 8 + 100,
+        scene(5),
+    ]
     clip = picture_clip(tmp_path / "clip.mkv", shown)
     assert extract(tmp_path / "out", clip) == 0
     records = manifest(tmp_path / "out")
-    assert [record["seconds"] for record in records] == pytest.approx([n / 25 for n in range(8)], abs=0.0006)
+    assert [record["seconds"] for record in records] == pytest.approx(
+        [n / 25 for n in range(8)], abs=0.0006
+    )
     duplicate = next(n for n in (1, 4) if records[n]["decision"] == "dropped")
     other = records[5 - duplicate]["file"]
     reasons = ["", "", "black", "blurred", "", "white", "faded or empty", ""]
     reasons[duplicate] = f"like {other}"
     assert [record["reason"] for record in records] == reasons
-    assert [record["decision"] for record in records] == ["dropped" if reason else "kept" for reason in reasons]
-    assert pngs(tmp_path / "out") == [record["file"] for record in records if not record["reason"]]
+    assert [record["decision"] for record in records] == [
+        "dropped" if reason else "kept" for reason in reasons
+    ]
+    assert pngs(tmp_path / "out") == [
+        record["file"] for record in records if not record["reason"]
+    ]
     output = capsys.readouterr().out
-    assert "4 key frames of 1 videos; 0 videos failed" not in output  # three shots and one of the two alike
+    assert (
+        "4 key frames of 1 videos; 0 videos failed" not in output
+    )  # three shots and one of the two alike
     assert "dropped: 1 blurred\n" in output
     assert {record["source"] for record in records} == {str(clip)}
     assert records[0]["size"] == [192, 128]
@@ -62,23 +82,38 @@ def test_each_frame_is_decided_on_and_the_manifest_says_why(tmp_path: Path, caps
 
 def test_duplicates_are_found_over_all_videos_and_runs(tmp_path: Path):
     first = picture_clip(tmp_path / "a.mkv", [scene(0), scene(1)])
-    second = picture_clip(tmp_path / "b.mkv", [cv2.resize(scene(n), (384, 256)) for n in (2, 1)])
+    second = picture_clip(
+        tmp_path / "b.mkv", [cv2.resize(scene(n), (384, 256)) for n in (2, 1)]
+    )
     third = picture_clip(tmp_path / "c.mkv", [scene(n)[2:] for n in (0, 3)])
     out = tmp_path / "out"
     extract(out, first, second)
     extract(out, third)
-    assert pngs(out) == ["a_000000.000.png", "a_000000.040.png", "b_000000.000.png", "c_000000.040.png"]
+    assert pngs(out) == [
+        "a_000000.000.png",
+        "a_000000.040.png",
+        "b_000000.000.png",
+        "c_000000.040.png",
+    ]
     reasons = [record["reason"] for record in manifest(out) if record["reason"]]
     assert reasons == ["like a_000000.040.png", "like a_000000.000.png"]
 
 
 def test_the_best_frames_of_each_stretch_of_a_shot_are_kept(tmp_path: Path):
     blur = [0, 1.2, 1.0, 1.1, 0.3, 1.3] * 2
-    pictures = [cv2.GaussianBlur(scene(0, 4 * n), (0, 0), s) if s else scene(0, 4 * n) for n, s in enumerate(blur)]
+    pictures = [
+        cv2.GaussianBlur(scene(0, 4 * n), (0, 0), s) if s else scene(0, 4 * n)
+        for n, s in enumerate(blur)
+    ]
     clip = picture_clip(tmp_path / "clip.mkv", pictures, rate=1)
     extract(tmp_path / "out", clip, "--window", "6", "--per_window", "2")
-    assert pngs(tmp_path / "out") == [f"clip_0000{n:02d}.000.png" for n in (0, 4, 6, 10)]
-    assert Counter(r["reason"] for r in manifest(tmp_path / "out")) == {"": 4, "others of its time are better": 8}
+    assert pngs(tmp_path / "out") == [
+        f"clip_0000{n:02d}.000.png" for n in (0, 4, 6, 10)
+    ]
+    assert Counter(r["reason"] for r in manifest(tmp_path / "out")) == {
+        "": 4,
+        "others of its time are better": 8,
+    }
     extract(tmp_path / "all", clip, "--window", "0")
     assert len(pngs(tmp_path / "all")) == 12
 
@@ -103,31 +138,54 @@ def test_few_pictures_are_held_however_long_the_video(tmp_path: Path, monkeypatc
 
 
 def test_black_bars_are_cut_off(tmp_path: Path):
-    clip = picture_clip(tmp_path / "clip.mkv", [letterboxed(scene(0), 20), scene(1), letterboxed(scene(2), 0, 30)])
+    clip = picture_clip(
+        tmp_path / "clip.mkv",
+        [letterboxed(scene(0), 20), scene(1), letterboxed(scene(2), 0, 30)],
+    )
     extract(tmp_path / "out", clip)
     assert [record["crop"] for record in manifest(tmp_path / "out")] == [
-        pytest.approx(crop, abs=4) for crop in ([0, 22, 192, 84], [0, 0, 192, 128], [32, 0, 128, 128])
+        pytest.approx(crop, abs=4)
+        for crop in ([0, 22, 192, 84], [0, 0, 192, 128], [32, 0, 128, 128])
     ]
-    shapes = [list(read_image(tmp_path / "out" / name).shape[1::-1]) for name in pngs(tmp_path / "out")]
+    shapes = [
+        list(read_image(tmp_path / "out" / name).shape[1::-1])
+        for name in pngs(tmp_path / "out")
+    ]
     assert shapes == [record["size"] for record in manifest(tmp_path / "out")]
     extract(tmp_path / "kept", clip, "--borders", "keep")
-    assert {tuple(record["size"]) for record in manifest(tmp_path / "kept")} == {(192, 128)}
+    assert {tuple(record["size"]) for record in manifest(tmp_path / "kept")} == {
+        (192, 128)
+    }
 
 
 def test_small_frames_are_dropped(tmp_path: Path):
     clip = picture_clip(tmp_path / "clip.mkv", [letterboxed(scene(0), 34), scene(1)])
     extract(tmp_path / "out", clip)
-    assert [record["reason"] for record in manifest(tmp_path / "out")] == ["too small", ""]
+    assert [record["reason"] for record in manifest(tmp_path / "out")] == [
+        "too small",
+        "",
+    ]
 
 
 def branded(number: int) -> np.ndarray:
     picture = letterboxed(scene(number, 0, width=320, height=240), 30)
-    cv2.putText(picture, "TV", (262, 72), cv2.FONT_HERSHEY_SIMPLEX, 1.0, (255, 255, 255), 3, cv2.LINE_AA)
+    cv2.putText(
+        picture,
+        "TV",
+        (262, 72),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        1.0,
+        (255, 255, 255),
+        3,
+        cv2.LINE_AA,
+    )
     return picture
 
 
 def test_overlays_are_listed_as_boxes_in_the_kept_pictures(tmp_path: Path):
-    clip = picture_clip(tmp_path / "clip.mkv", [branded(number) for number in range(16)])
+    clip = picture_clip(
+        tmp_path / "clip.mkv", [branded(number) for number in range(16)]
+    )
     extract(tmp_path / "out", clip, "--per_window", "20")
     boxes = overlays_by_file(tmp_path / "out" / "manifest.jsonl")
     assert sorted(boxes) == pngs(tmp_path / "out")
@@ -139,30 +197,61 @@ def test_overlays_are_listed_as_boxes_in_the_kept_pictures(tmp_path: Path):
 
 
 def test_overlays_are_cut_around_in_smaller_versions_too(tmp_path: Path):
-    clip = picture_clip(tmp_path / "clip.mkv", [branded(number) for number in range(16)])
+    clip = picture_clip(
+        tmp_path / "clip.mkv", [branded(number) for number in range(16)]
+    )
     out, smaller, sub = tmp_path / "out", tmp_path / "smaller", tmp_path / "sub"
     extract(out, clip, "--per_window", "20", "--val_share", "0.2")
-    flags = ["--input", str(out), "--output", str(smaller), "--manifest", str(out / "manifest.jsonl")]
+    flags = [
+        "--input",
+        str(out),
+        "--output",
+        str(smaller),
+        "--manifest",
+        str(out / "manifest.jsonl"),
+    ]
     assert generate_multiscale.main(flags) == 0
-    large, boxes = overlays_by_file(out / "manifest.jsonl"), overlays_by_file(smaller / "manifest.jsonl")
+    large, boxes = (
+        overlays_by_file(out / "manifest.jsonl"),
+        overlays_by_file(smaller / "manifest.jsonl"),
+    )
     assert sorted(boxes) == pngs(smaller)
     assert len(boxes) == 3 * len(large)
     for file, (box,) in boxes.items():
         width, height = read_image(smaller / file).shape[1::-1]
         (whole,) = large[file.replace("T0", "").replace("T1", "").replace("T2", "")]
-        across, down = width / 320, height / next(iter(read_image(out / name).shape[0] for name in large))
+        across, down = (
+            width / 320,
+            height / next(iter(read_image(out / name).shape[0] for name in large)),
+        )
         assert box.x <= whole.x * across < box.x + 1
         assert box.y <= whole.y * down < box.y + 1.1
         assert 0 <= box.x + box.width - (whole.x + whole.width) * across < 1
-    flags = ["--input", str(smaller), "--output", str(sub), "--manifest", str(smaller / "manifest.jsonl")]
+    flags = [
+        "--input",
+        str(smaller),
+        "--output",
+        str(sub),
+        "--manifest",
+        str(smaller / "manifest.jsonl"),
+    ]
     assert extract_subimages.main([*flags, "--crop_size", "40", "--step", "40"]) == 0
-    pieces = [cv2.cvtColor(read_image(sub / name), cv2.COLOR_RGB2GRAY) for name in pngs(sub) if "T0" in name]
+    pieces = [
+        cv2.cvtColor(read_image(sub / name), cv2.COLOR_RGB2GRAY)
+        for name in pngs(sub)
+        if "T0" in name
+    ]
     assert len(pieces) > 20
-    assert max((piece > 250).sum() for piece in pieces) < 30, "lettering has 90 such pixels"
+    assert max((piece > 250).sum() for piece in pieces) < 30, (
+        "lettering has 90 such pixels"
+    )
 
 
 def test_keep_all_keeps_and_measures_all(tmp_path: Path):
-    clip = picture_clip(tmp_path / "clip.mkv", [BLACK, BLURRED, letterboxed(scene(0), 20), scene(1), scene(1)])
+    clip = picture_clip(
+        tmp_path / "clip.mkv",
+        [BLACK, BLURRED, letterboxed(scene(0), 20), scene(1), scene(1)],
+    )
     extract(tmp_path / "out", clip, "--keep_all")
     records = manifest(tmp_path / "out")
     assert [record["decision"] for record in records] == ["kept"] * 5
@@ -172,7 +261,9 @@ def test_keep_all_keeps_and_measures_all(tmp_path: Path):
 
 def long_clip(path: Path, first: int = 0) -> Path:
     """Seven shots of three seconds, a key frame each second."""
-    return picture_clip(path, [scene(first + n // 3, 5 * (n % 3)) for n in range(21)], rate=1)
+    return picture_clip(
+        path, [scene(first + n // 3, 5 * (n % 3)) for n in range(21)], rate=1
+    )
 
 
 def test_a_split_tears_no_shot_and_keeps_the_share(tmp_path: Path, capsys):
@@ -192,9 +283,15 @@ def test_a_split_tears_no_shot_and_keeps_the_share(tmp_path: Path, capsys):
 
 
 def test_a_split_by_source_keeps_videos_whole(tmp_path: Path):
-    clips = [picture_clip(tmp_path / f"{name}.mkv", [scene(n)]) for n, name in enumerate("abcde")]
+    clips = [
+        picture_clip(tmp_path / f"{name}.mkv", [scene(n)])
+        for n, name in enumerate("abcde")
+    ]
     extract(tmp_path / "out", *clips, "--val-share", "0.2", "--split-by", "source")
-    owners = {part: {name[0] for name in pngs(tmp_path / "out" / part)} for part in ("train", "val")}
+    owners = {
+        part: {name[0] for name in pngs(tmp_path / "out" / part)}
+        for part in ("train", "val")
+    }
     assert not owners["train"] & owners["val"]
     assert owners["train"] | owners["val"] == set("abcde")
     assert len(owners["val"]) == 1
@@ -211,7 +308,9 @@ def test_a_resumed_split_moves_nothing(tmp_path: Path):
     assert pngs(out) == before
 
 
-def test_what_is_done_is_not_decoded_again_and_what_is_missing_comes_back(tmp_path: Path, monkeypatch, capsys):
+def test_what_is_done_is_not_decoded_again_and_what_is_missing_comes_back(
+    tmp_path: Path, monkeypatch, capsys
+):
     clip, out = long_clip(tmp_path / "clip.mkv"), tmp_path / "out"
     extract(out, clip)
     before = {name: (out / name).stat().st_mtime_ns for name in pngs(out)}
@@ -219,12 +318,19 @@ def test_what_is_done_is_not_decoded_again_and_what_is_missing_comes_back(tmp_pa
     with monkeypatch.context() as patch:
         patch.setattr(judging, "frames", None)
         assert extract(out, clip) == 0
-    assert f"{len(before)} key frames ({len(before)} of them there before)" in capsys.readouterr().out
+    assert (
+        f"{len(before)} key frames ({len(before)} of them there before)"
+        in capsys.readouterr().out
+    )
     missing = next(iter(before))
     (out / missing).unlink()
     assert extract(out, clip) == 0
     assert pngs(out) == list(before)
-    assert all((out / name).stat().st_mtime_ns == time for name, time in before.items() if name != missing)
+    assert all(
+        (out / name).stat().st_mtime_ns == time
+        for name, time in before.items()
+        if name != missing
+    )
     assert (out / "manifest.jsonl").read_text() == list_before
 
 
@@ -254,11 +360,15 @@ def test_a_run_that_was_killed_goes_on_to_the_same_set(tmp_path: Path, monkeypat
 def test_other_settings_need_another_folder(tmp_path: Path):
     clip = picture_clip(tmp_path / "clip.mkv", [scene(0)])
     extract(tmp_path / "out", clip)
-    with pytest.raises(UserError, match=r"min_sharpness 0\.42, not 0\.5; use another --output"):
+    with pytest.raises(
+        UserError, match=r"min_sharpness 0\.42, not 0\.5; use another --output"
+    ):
         extract(tmp_path / "out", clip, "--min-sharpness", "0.5")
 
 
-def test_broken_videos_are_in_the_manifest_and_frames_before_the_break_are_kept(tmp_path: Path, capsys):
+def test_broken_videos_are_in_the_manifest_and_frames_before_the_break_are_kept(
+    tmp_path: Path, capsys
+):
     whole = [scene(n // 20, n % 20, width=320, height=240) for n in range(100)]
     codec = ("-c:v", "mpeg4", "-q:v", 2, "-g", 20, "-movflags", "+faststart")
     short = picture_clip(tmp_path / "short.mp4", whole, options=codec)
@@ -267,10 +377,18 @@ def test_broken_videos_are_in_the_manifest_and_frames_before_the_break_are_kept(
     out = tmp_path / "out"
     for _ in range(2):  # a second run tries again and gives the same
         assert extract(out, tmp_path) == 1
-        failed = {Path(r["source"]).name: r["reason"] for r in manifest(out) if r["decision"] == "failed"}
+        failed = {
+            Path(r["source"]).name: r["reason"]
+            for r in manifest(out)
+            if r["decision"] == "failed"
+        }
         assert sorted(failed) == ["empty.mp4", "short.mp4"]
         assert "cut short after" in failed["short.mp4"]
-        assert pngs(out) == [r["file"] for r in manifest(out) if r["decision"] == "kept"] != []
+        assert (
+            pngs(out)
+            == [r["file"] for r in manifest(out) if r["decision"] == "kept"]
+            != []
+        )
         assert "2 videos failed" in capsys.readouterr().out
 
 
@@ -282,8 +400,13 @@ def test_the_disk_is_not_filled_beyond_the_limit(tmp_path: Path):
     assert 0.5e6 < written < 0.7e6
 
 
-def test_the_sheet_shows_all_frames_and_no_training_takes_it_for_images(tmp_path: Path, capsys):
-    clip = picture_clip(tmp_path / "a 'clip' & 比赛.mkv", [scene(0), BLACK, branded(1)[:128, :192], scene(3)])
+def test_the_sheet_shows_all_frames_and_no_training_takes_it_for_images(
+    tmp_path: Path, capsys
+):
+    clip = picture_clip(
+        tmp_path / "a 'clip' & 比赛.mkv",
+        [scene(0), BLACK, branded(1)[:128, :192], scene(3)],
+    )
     extract(tmp_path / "sets" / "out", clip)
     sheet = tmp_path / "sets" / "out_sheet"
     assert f"look at them: {sheet / 'index.html'}" in capsys.readouterr().out
@@ -292,12 +415,18 @@ def test_the_sheet_shows_all_frames_and_no_training_takes_it_for_images(tmp_path
     assert "a &#x27;clip&#x27; &amp; 比赛_000000.000.png" in page
     assert "black (1)" in page
     assert read_image(sheet / "contact_sheet.png").shape[1] > 700
-    assert all(path.parent == tmp_path / "sets" / "out" for path in image_paths(tmp_path / "sets" / "out", None))
+    assert all(
+        path.parent == tmp_path / "sets" / "out"
+        for path in image_paths(tmp_path / "sets" / "out", None)
+    )
     assert [path.name for path in image_paths(sheet, None)] == ["contact_sheet.png"]
 
 
 def test_a_set_without_a_frame_is_said_to_be_empty(tmp_path: Path, capsys):
-    assert extract(tmp_path / "out", picture_clip(tmp_path / "clip.mkv", [BLACK, BLACK])) == 0
+    assert (
+        extract(tmp_path / "out", picture_clip(tmp_path / "clip.mkv", [BLACK, BLACK]))
+        == 0
+    )
     assert "0 key frames of 1 videos" in capsys.readouterr().out
 
 
@@ -314,16 +443,28 @@ def candidate(seconds: float, score: float, seed: int) -> Candidate:
     from realesrgan_paddle.data.footage.frame_scores import Scores
 
     hash_ = np.random.default_rng(seed).integers(0, 256, 32, dtype=np.uint8)
-    scores = Scores(sharpness=score, detail=1, blockiness=0, contrast=200, brightness=128)
+    scores = Scores(
+        sharpness=score, detail=1, blockiness=0, contrast=200, brightness=128
+    )
     image = np.zeros((4, 4, 3), np.uint8)
-    return Candidate(f"{seconds}.png", seconds, image, scores, hash_, Crop(0, 0, 4, 4), 0)
+    return Candidate(
+        f"{seconds}.png", seconds, image, scores, hash_, Crop(0, 0, 4, 4), 0
+    )
 
 
 def test_of_frames_alike_the_best_is_kept():
     picker = Picker(Selection(), HashIndex())
-    offered = [candidate(0, 0.5, 0), candidate(1, 0.7, 0), candidate(2, 0.6, 0), candidate(3, 0.1, 1)]
+    offered = [
+        candidate(0, 0.5, 0),
+        candidate(1, 0.7, 0),
+        candidate(2, 0.6, 0),
+        candidate(3, 0.1, 1),
+    ]
     dropped = [frame for one in offered for frame in picker.offer(one)]
-    assert [(frame.seconds, frame.reason) for frame in dropped] == [(0, "like 1.png"), (2, "like 1.png")]
+    assert [(frame.seconds, frame.reason) for frame in dropped] == [
+        (0, "like 1.png"),
+        (2, "like 1.png"),
+    ]
     assert [frame.seconds for frame in picker.finish()] == [1, 3]
     (late,) = picker.offer(candidate(100, 0.9, 0))
     assert late.reason == "like 1.png"

@@ -20,10 +20,16 @@ SECOND = ("-f", "lavfi", "-i", "color=red:size=8x8:duration=0.4")
 
 
 def sound(path: Path) -> Path:
-    return moving_clip(path, options=("-f", "mp4" if path.suffix in ("", ".mp4") else "matroska"))
+    return moving_clip(
+        path, options=("-f", "mp4" if path.suffix in ("", ".mp4") else "matroska")
+    )
 
 
-def encoded(path: Path, *options: str | int, source: str = "testsrc2=size=96x64:rate=25:duration=0.4") -> None:
+def encoded(
+    path: Path,
+    *options: str | int,
+    source: str = "testsrc2=size=96x64:rate=25:duration=0.4",
+) -> None:
     ffmpeg("-f", "lavfi", "-i", source, *options, f"file:{path}")
 
 
@@ -45,7 +51,9 @@ def flipped(seed: int) -> Callable[[Path], object]:
     def make(path: Path) -> None:
         data = np.frombuffer(moving_clip(path).read_bytes(), np.uint8).copy()
         rng = np.random.default_rng(seed)
-        data[rng.integers(0, len(data), 1 + len(data) // 400)] ^= rng.integers(1, 256, 1 + len(data) // 400, np.uint8)
+        data[rng.integers(0, len(data), 1 + len(data) // 400)] ^= rng.integers(
+            1, 256, 1 + len(data) // 400, np.uint8
+        )
         path.write_bytes(data.tobytes())
 
     return make
@@ -83,7 +91,9 @@ LISTS = {
     "zeros": bytes(100_000),
     "only a header": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41",
     "a box of 4 EB": b"\0\0\0\1moov" + b"\x3f" + b"\xff" * 7,
-    "boxes in boxes": b"".join((80 * (99 - n) + 800).to_bytes(4) + b"moov" for n in range(99)),
+    "boxes in boxes": b"".join(
+        (80 * (99 - n) + 800).to_bytes(4) + b"moov" for n in range(99)
+    ),
     "matroska magic": b"\x1a\x45\xdf\xa3" + b"\xff" * 64,
     "riff of -1 bytes": b"RIFF\xff\xff\xff\xffAVI LIST\xff\xff\xff\xffhdrl",
 }
@@ -115,35 +125,95 @@ GOOD_NAMES = [
 GOOD: dict[str, tuple[Callable[[Path], object], tuple[int, int], int]] = {
     # what it is: maker, width and height of the pictures, how many
     "one frame.mkv": (lambda path: flat_clip(path, "red"), (64, 48), 1),
-    "gray.mkv": (lambda path: encoded(path, "-pix_fmt", "gray", "-c:v", "ffv1"), (96, 64), 1),
-    "16 bit gray.mkv": (lambda path: encoded(path, "-pix_fmt", "gray16le", "-c:v", "ffv1"), (96, 64), 1),
-    "alpha.mkv": (lambda path: encoded(path, "-pix_fmt", "yuva420p", "-c:v", "ffv1"), (96, 64), 1),
-    "rgb.mkv": (lambda path: encoded(path, "-pix_fmt", "gbrp", "-c:v", "ffv1"), (96, 64), 1),
-    "4:1:0.mkv": (lambda path: encoded(path, "-pix_fmt", "yuv410p", "-c:v", "ffv1"), (96, 64), 1),
-    "palette.avi": (lambda path: encoded(path, "-pix_fmt", "pal8", "-c:v", "rawvideo"), (96, 64), 10),
+    "gray.mkv": (
+        lambda path: encoded(path, "-pix_fmt", "gray", "-c:v", "ffv1"),
+        (96, 64),
+        1,
+    ),
+    "16 bit gray.mkv": (
+        lambda path: encoded(path, "-pix_fmt", "gray16le", "-c:v", "ffv1"),
+        (96, 64),
+        1,
+    ),
+    "alpha.mkv": (
+        lambda path: encoded(path, "-pix_fmt", "yuva420p", "-c:v", "ffv1"),
+        (96, 64),
+        1,
+    ),
+    "rgb.mkv": (
+        lambda path: encoded(path, "-pix_fmt", "gbrp", "-c:v", "ffv1"),
+        (96, 64),
+        1,
+    ),
+    "4:1:0.mkv": (
+        lambda path: encoded(path, "-pix_fmt", "yuv410p", "-c:v", "ffv1"),
+        (96, 64),
+        1,
+    ),
+    "palette.avi": (
+        lambda path: encoded(path, "-pix_fmt", "pal8", "-c:v", "rawvideo"),
+        (96, 64),
+        10,
+    ),
     "odd sides.mkv": (
         lambda path: encoded(
-            path, "-c:v", "ffv1", "-pix_fmt", "yuv444p", source="testsrc=size=33x31:rate=25:duration=0.2"
+            path,
+            "-c:v",
+            "ffv1",
+            "-pix_fmt",
+            "yuv444p",
+            source="testsrc=size=33x31:rate=25:duration=0.2",
         ),
         (33, 31),
         1,
     ),
-    "one pixel.mkv": (lambda path: encoded(path, "-c:v", "ffv1", source="color=red:size=1x1:duration=0.2"), (1, 1), 1),
+    "one pixel.mkv": (
+        lambda path: encoded(
+            path, "-c:v", "ffv1", source="color=red:size=1x1:duration=0.2"
+        ),
+        (1, 1),
+        1,
+    ),
     "a line.mkv": (
-        lambda path: encoded(path, "-c:v", "ffv1", source="testsrc2=size=640x2:rate=25:duration=0.2"),
+        lambda path: encoded(
+            path, "-c:v", "ffv1", source="testsrc2=size=640x2:rate=25:duration=0.2"
+        ),
         (640, 2),
         1,
     ),
     "1000 a second.mkv": (
-        lambda path: encoded(path, "-c:v", "ffv1", "-g", 10, source="testsrc2=size=32x32:rate=1000:duration=0.03"),
+        lambda path: encoded(
+            path,
+            "-c:v",
+            "ffv1",
+            "-g",
+            10,
+            source="testsrc2=size=32x32:rate=1000:duration=0.03",
+        ),
         (32, 32),
         3,
     ),
-    "motion jpeg.avi": (lambda path: encoded(path, "-c:v", "mjpeg", "-q:v", 3), (96, 64), 10),
+    "motion jpeg.avi": (
+        lambda path: encoded(path, "-c:v", "mjpeg", "-q:v", 3),
+        (96, 64),
+        10,
+    ),
     "raw.y4m": (lambda path: encoded(path), (96, 64), 10),
-    "begins at an hour.mkv": (lambda path: encoded(path, "-c:v", "mpeg4", "-output_ts_offset", 3600), (96, 64), 1),
+    "begins at an hour.mkv": (
+        lambda path: encoded(path, "-c:v", "mpeg4", "-output_ts_offset", 3600),
+        (96, 64),
+        1,
+    ),
     "begins before zero.mkv": (
-        lambda path: encoded(path, "-c:v", "mpeg4", "-output_ts_offset", -5, "-avoid_negative_ts", "disabled"),
+        lambda path: encoded(
+            path,
+            "-c:v",
+            "mpeg4",
+            "-output_ts_offset",
+            -5,
+            "-avoid_negative_ts",
+            "disabled",
+        ),
         (96, 64),
         1,
     ),
@@ -157,14 +227,25 @@ GOOD: dict[str, tuple[Callable[[Path], object], tuple[int, int], int]] = {
 
 BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "HDR PQ.mkv": (
-        lambda path: flat_clip(path, "red", pix_fmt="yuv420p10le", tagged="bt2020nc", transfer="smpte2084"),
+        lambda path: flat_clip(
+            path, "red", pix_fmt="yuv420p10le", tagged="bt2020nc", transfer="smpte2084"
+        ),
         "HDR (PQ)",
     ),
     "HDR HLG.mkv": (
-        lambda path: flat_clip(path, "red", pix_fmt="yuv420p10le", tagged="bt2020nc", transfer="arib-std-b67"),
+        lambda path: flat_clip(
+            path,
+            "red",
+            pix_fmt="yuv420p10le",
+            tagged="bt2020nc",
+            transfer="arib-std-b67",
+        ),
         "HDR (HLG)",
     ),
-    "sound only.mp4": (lambda path: encoded(path, "-c:a", "aac", source="sine=duration=0.3"), "no video stream"),
+    "sound only.mp4": (
+        lambda path: encoded(path, "-c:a", "aac", source="sine=duration=0.3"),
+        "no video stream",
+    ),
     "no index.mp4": (cut(0.9), "not a readable video"),
     "half.mp4": (cut(0.5, "-movflags", "+faststart"), "cut short"),
     "a file that may not be read.mp4": (lambda path: sound(path).chmod(0), ""),
@@ -182,22 +263,36 @@ def outcome(tmp_path_factory) -> dict[str, list[dict]]:
     template = sound(folder / "template.mp4")
     for number, name in enumerate(GOOD_NAMES):
         # Other content each, for the same video is the same source.
-        (videos / name).write_bytes(template.read_bytes() + (9).to_bytes(4) + b"free" + bytes([number]))
+        (videos / name).write_bytes(
+            template.read_bytes() + (9).to_bytes(4) + b"free" + bytes([number])
+        )
     for name, (make, *_) in {**GOOD, **BAD}.items():
         make(videos / name)
     for seed in FLIPS:
-        flipped(seed)(videos / f"flipped {seed}.{('mp4', 'mkv', 'avi', 'ts')[seed % 4]}")
+        flipped(seed)(
+            videos / f"flipped {seed}.{('mp4', 'mkv', 'avi', 'ts')[seed % 4]}"
+        )
     two_sizes(videos / "two sizes.ts")
     (videos / "folder.mp4").mkdir()
     (videos / "nowhere.mp4").symlink_to(videos / "gone.mp4")
     if hasattr(os, "mkfifo"):
         os.mkfifo(videos / "pipe.mp4")
-    shutil.copytree(videos, folder / "before", symlinks=True, ignore=shutil.ignore_patterns("pipe.mp4", "a file that*"))
+    shutil.copytree(
+        videos,
+        folder / "before",
+        symlinks=True,
+        ignore=shutil.ignore_patterns("pipe.mp4", "a file that*"),
+    )
     here = sorted(Path.cwd().iterdir())
-    with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()):
+    with (
+        contextlib.redirect_stderr(io.StringIO()) as errors,
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
         code = main(["--input", str(videos), "--output", str(out), "--keep-all"])
     assert sorted(Path.cwd().iterdir()) == here
-    lines: dict[str, list[dict]] = {"": [{"code": code, "errors": errors.getvalue(), "folder": folder}]}
+    lines: dict[str, list[dict]] = {
+        "": [{"code": code, "errors": errors.getvalue(), "folder": folder}]
+    }
     for record in read_records(out / "manifest.jsonl"):
         lines.setdefault(Path(record["source"]).name, []).append(record)
     return lines
@@ -209,7 +304,11 @@ def kept(outcome: dict[str, list[dict]], name: str) -> list[dict]:
 
 def reason(outcome: dict[str, list[dict]], name: str) -> str:
     """Return why a video failed, "" if it did not."""
-    return "".join(record["reason"] for record in outcome.get(name, []) if record["decision"] == "failed")
+    return "".join(
+        record["reason"]
+        for record in outcome.get(name, [])
+        if record["decision"] == "failed"
+    )
 
 
 @pytest.mark.parametrize("name", GOOD_NAMES)
@@ -227,7 +326,10 @@ def test_odd_videos_give_their_frames(outcome, name: str):
     assert len(records) == count, reason(outcome, name)
     for record in records:
         assert record["seconds"] < 2
-        assert read_image(outcome[""][0]["folder"] / "out" / record["file"]).shape[1::-1] == size
+        assert (
+            read_image(outcome[""][0]["folder"] / "out" / record["file"]).shape[1::-1]
+            == size
+        )
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -235,7 +337,9 @@ def test_what_is_broken_or_hostile_is_reported_in_one_line(outcome, name: str):
     if name.startswith("a file that") and os.geteuid() == 0:
         pytest.skip("root may read anything")
     assert BAD[name][1] in reason(outcome, name) != ""
-    (line,) = (line for line in outcome[""][0]["errors"].splitlines() if f"{name}: " in line)
+    (line,) = (
+        line for line in outcome[""][0]["errors"].splitlines() if f"{name}: " in line
+    )
     assert line.startswith("failed: ")
     assert "root:" not in line  # nothing of /etc/passwd
 
@@ -249,7 +353,9 @@ def test_random_damage_gives_frames_or_a_reason(outcome, seed: int):
 
 
 def test_a_size_that_changes_on_the_way_ends_nothing(outcome):
-    records = kept(outcome, "two sizes.ts")  # ffmpeg scales what comes later to the first size
+    records = kept(
+        outcome, "two sizes.ts"
+    )  # ffmpeg scales what comes later to the first size
     assert {tuple(record["size"]) for record in records} == {(96, 64)}
     assert max(record["seconds"] for record in records) >= 1
 

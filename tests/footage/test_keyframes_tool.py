@@ -16,16 +16,35 @@ from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 
 def extract(output: Path, *inputs: Path, keep_all: bool = True) -> int:
-    return main(["--input", *map(str, inputs), "--output", str(output), *(["--keep_all"] if keep_all else [])])
+    return main(
+        [
+            "--input",
+            *map(str, inputs),
+            "--output",
+            str(output),
+            *(["--keep_all"] if keep_all else []),
+        ]
+    )
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != "manifest.jsonl")
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_file() and path.name != "manifest.jsonl"
+    )
 
 
 def test_files_are_named_after_the_video_and_the_time(tmp_path: Path, capsys):
-    assert extract(tmp_path / "out", moving_clip(tmp_path / "match.mp4", "0,0.48,1.28")) == 0
-    assert names(tmp_path / "out") == ["match_000000.000.png", "match_000000.480.png", "match_000001.280.png"]
+    assert (
+        extract(tmp_path / "out", moving_clip(tmp_path / "match.mp4", "0,0.48,1.28"))
+        == 0
+    )
+    assert names(tmp_path / "out") == [
+        "match_000000.000.png",
+        "match_000000.480.png",
+        "match_000001.280.png",
+    ]
     assert "3 key frames of 1 videos; 0 videos failed" in capsys.readouterr().out
 
 
@@ -44,7 +63,11 @@ def test_an_interrupted_run_is_resumed_and_nothing_is_touched(tmp_path: Path, ca
     (out / "other.txt").write_bytes(b"mine")
     assert extract(out, clip) == 0
     assert len(names(out)) == 4
-    assert (out / "match_000001.280.png").read_bytes() == (out / "other.txt").read_bytes() == b"mine"
+    assert (
+        (out / "match_000001.280.png").read_bytes()
+        == (out / "other.txt").read_bytes()
+        == b"mine"
+    )
     assert "3 key frames (2 of them there before)" in capsys.readouterr().out
 
 
@@ -58,11 +81,16 @@ def test_two_videos_of_one_name_stay_apart_in_one_run_and_in_two(tmp_path: Path)
     shutil.move(tmp_path / "a" / "renamed folder.mkv", tmp_path / "match.mkv")
     extract(out, tmp_path / "c" / "match.mkv", tmp_path / "b", tmp_path / "match.mkv")
     assert names(out) == [f"match{n}_000000.000.png" for n in ("-2", "-3", "")]
-    colors = [cv2.imread(str(out / f"match{n}_000000.000.png"))[0, 0].argmax() for n in ("", "-2", "-3")]
+    colors = [
+        cv2.imread(str(out / f"match{n}_000000.000.png"))[0, 0].argmax()
+        for n in ("", "-2", "-3")
+    ]
     assert colors == [2, 1, 0]  # OpenCV's order is BGR
 
 
-def test_a_broken_video_among_many_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
+def test_a_broken_video_among_many_is_reported_and_the_rest_goes_on(
+    tmp_path: Path, capsys
+):
     folder = tmp_path / "videos"
     folder.mkdir()
     (folder / "a broken\none.mp4").write_bytes(b"no video")
@@ -80,7 +108,10 @@ def test_a_broken_video_among_many_is_reported_and_the_rest_goes_on(tmp_path: Pa
 def test_a_wrong_path_stops_before_any_work(tmp_path: Path):
     clip = moving_clip(tmp_path / "match.mp4")
     (tmp_path / "empty").mkdir()
-    for wrong, reason in (("nowhere.mp4", "no such file"), ("empty", "no videos in this folder")):
+    for wrong, reason in (
+        ("nowhere.mp4", "no such file"),
+        ("empty", "no videos in this folder"),
+    ):
         with pytest.raises(UserError, match=reason):
             extract(tmp_path / "out", clip, tmp_path / wrong)
     assert not (tmp_path / "out").exists()
@@ -89,7 +120,10 @@ def test_a_wrong_path_stops_before_any_work(tmp_path: Path):
 def test_the_output_lists_nothing_but_frames(tmp_path: Path):
     extract(tmp_path / "out", moving_clip(tmp_path / "match.png.mp4", "0,0.48"))
     images = image_paths(tmp_path / "out", None)
-    assert [path.name for path in images] == ["match.png_000000.000.png", "match.png_000000.480.png"]
+    assert [path.name for path in images] == [
+        "match.png_000000.000.png",
+        "match.png_000000.480.png",
+    ]
 
 
 def test_a_video_given_twice_is_taken_once(tmp_path: Path, capsys):
@@ -118,7 +152,8 @@ def test_names_of_frames_may_stand_in_meta_info_and_on_any_disk(name: str, stem:
 
 CLIPS = {
     "asone_football1_1080p": 3,
-    "rubico_football_720p": 5,  # and one before the start that the edit list sets; no player shows it
+    # and one before the start that the edit list sets; no player shows it
+    "rubico_football_720p": 5,
     "dhruvil_football_848x478_inter": 3,
     "onepiece_demo": 2,
     "bikes": 6,
@@ -130,7 +165,23 @@ def test_real_clips_give_what_ffmpeg_gives(tmp_path: Path, assets: Path, name: s
     clip = assets / "videos" / f"{name}.mp4"
     assert extract(tmp_path, clip) == 0
     assert len(names(tmp_path)) == CLIPS[name]
-    command = [find_ffmpeg(), "-skip_frame", "nokey", "-i", clip, "-an", "-vf", "showinfo", "-f", "null", "-"]
-    messages = subprocess.run(command, check=True, capture_output=True).stderr.decode(errors="replace")
-    times = [float(text) for text in re.findall(r"\bn: *\d+ .*pts_time:(\S+)", messages)]
+    command = [
+        find_ffmpeg(),
+        "-skip_frame",
+        "nokey",
+        "-i",
+        clip,
+        "-an",
+        "-vf",
+        "showinfo",
+        "-f",
+        "null",
+        "-",
+    ]
+    messages = subprocess.run(command, check=True, capture_output=True).stderr.decode(
+        errors="replace"
+    )
+    times = [
+        float(text) for text in re.findall(r"\bn: *\d+ .*pts_time:(\S+)", messages)
+    ]
     assert names(tmp_path) == [f"{name}_{seconds:010.3f}.png" for seconds in times]

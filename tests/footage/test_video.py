@@ -37,7 +37,9 @@ def test_a_decoder_that_cannot_skip_gives_no_other_frames(tmp_path: Path):
     clip = tmp_path / "clip.webm"
     vp9 = ("-c:v", "libvpx-vp9", "-cpu-used", 8, "-g", 10, "-keyint_min", 10)
     try:
-        ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=1", *vp9, clip)
+        ffmpeg(
+            "-f", "lavfi", "-i", "testsrc2=size=64x64:rate=25:duration=1", *vp9, clip
+        )
     except subprocess.CalledProcessError:
         pytest.skip("this ffmpeg has no VP9 encoder")
     assert [frame.seconds for frame in frames_of(clip)] == [0, 0.4, 0.8]
@@ -61,13 +63,29 @@ def test_times_of_a_variable_frame_rate_are_kept(tmp_path: Path):
         1,
         clip,
     )
-    assert [frame.seconds for frame in frames_of(clip)] == pytest.approx([0, 0.071, 0.282, 0.633, 1.124])
+    assert [frame.seconds for frame in frames_of(clip)] == pytest.approx(
+        [0, 0.071, 0.282, 0.633, 1.124]
+    )
 
 
 @pytest.mark.parametrize("rate", ["1/5", "240"])
-def test_no_frame_is_repeated_or_dropped_to_keep_a_frame_rate(tmp_path: Path, rate: str):
+def test_no_frame_is_repeated_or_dropped_to_keep_a_frame_rate(
+    tmp_path: Path, rate: str
+):
     clip = tmp_path / "clip.mkv"
-    ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=32x32:rate={rate}", "-frames:v", 6, "-c:v", "ffv1", "-g", 1, clip)
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        f"testsrc2=size=32x32:rate={rate}",
+        "-frames:v",
+        6,
+        "-c:v",
+        "ffv1",
+        "-g",
+        1,
+        clip,
+    )
     assert len(frames_of(clip)) == 6
 
 
@@ -85,7 +103,9 @@ COLOURS = {
 
 @pytest.mark.parametrize("options", COLOURS.values(), ids=COLOURS.keys())
 @pytest.mark.parametrize("color", [(255, 0, 0), (48, 96, 192)], ids=["red", "blue"])
-def test_red_stays_red(tmp_path: Path, color: tuple[int, int, int], options: dict[str, str]):
+def test_red_stays_red(
+    tmp_path: Path, color: tuple[int, int, int], options: dict[str, str]
+):
     clip = flat_clip(tmp_path / "clip.mkv", "0x" + bytes(color).hex(), **options)
     (frame,) = frames_of(clip)
     assert frame.image.dtype == np.uint8
@@ -93,9 +113,12 @@ def test_red_stays_red(tmp_path: Path, color: tuple[int, int, int], options: dic
 
 
 def test_chroma_lies_on_the_left_luma_column(tmp_path: Path):
-    # A ramp of Cb, 1 level per luma column, sampled as H.264 does; bicubic interpolation restores a ramp exactly.
+    # A ramp of Cb, 1 level per luma column, sampled as H.264 does; bicubic
+    # interpolation restores a ramp exactly.
     width, height = 192, 16
-    cb = np.broadcast_to(np.arange(24, 24 + width, 2, dtype=np.uint8), (height // 2, width // 2))
+    cb = np.broadcast_to(
+        np.arange(24, 24 + width, 2, dtype=np.uint8), (height // 2, width // 2)
+    )
     planes = [np.full((height, width), 128, np.uint8), cb, np.full_like(cb, 128)]
     header = f"YUV4MPEG2 W{width} H{height} F25:1 Ip A1:1 C420mpeg2\nFRAME\n".encode()
     clip = tmp_path / "ramp.y4m"
@@ -108,21 +131,36 @@ def test_chroma_lies_on_the_left_luma_column(tmp_path: Path):
 
 
 def test_hdr_is_refused(tmp_path: Path):
-    clip = flat_clip(tmp_path / "hdr.mkv", "red", pix_fmt="yuv420p10le", tagged="bt2020nc", transfer="smpte2084")
+    clip = flat_clip(
+        tmp_path / "hdr.mkv",
+        "red",
+        pix_fmt="yuv420p10le",
+        tagged="bt2020nc",
+        transfer="smpte2084",
+    )
     with pytest.raises(UserError, match=r"hdr\.mkv: HDR \(PQ\)"):
         frames_of(clip)
 
 
-@pytest.mark.parametrize(("aspect", "width"), [("2", 128), ("1/2", 32), ("64/45", 91), ("199/200:max=1000", 64)])
+@pytest.mark.parametrize(
+    ("aspect", "width"),
+    [("2", 128), ("1/2", 32), ("64/45", 91), ("199/200:max=1000", 64)],
+)
 def test_pixels_become_square(tmp_path: Path, aspect: str, width: int):
-    clip = moving_clip(tmp_path / "clip.mp4", size="64x48", options=("-vf", f"setsar={aspect}"))
+    clip = moving_clip(
+        tmp_path / "clip.mp4", size="64x48", options=("-vf", f"setsar={aspect}")
+    )
     assert frames_of(clip)[0].image.shape == (48, width, 3)
 
 
-@pytest.mark.parametrize(("degrees", "top", "bottom"), [(-90, "red", "blue"), (90, "blue", "red"), (180, "", "")])
+@pytest.mark.parametrize(
+    ("degrees", "top", "bottom"),
+    [(-90, "red", "blue"), (90, "blue", "red"), (180, "", "")],
+)
 def test_rotation_is_undone(tmp_path: Path, degrees: int, top: str, bottom: str):
     lying, upright = tmp_path / "lying.mp4", tmp_path / "upright.mp4"
-    half_red = "color=red:size=32x48:rate=25:duration=0.2,pad=64:48:0:0:blue"  # red at the left
+    # red at the left
+    half_red = "color=red:size=32x48:rate=25:duration=0.2,pad=64:48:0:0:blue"
     ffmpeg("-f", "lavfi", "-i", half_red, "-c:v", "mpeg4", "-q:v", "1", lying)
     try:
         ffmpeg("-display_rotation:v:0", degrees, "-i", lying, "-c", "copy", upright)
@@ -135,7 +173,11 @@ def test_rotation_is_undone(tmp_path: Path, degrees: int, top: str, bottom: str)
         assert frame.image[:, 36:, 0].min() > 200 < frame.image[:, :28, 2].min()
     else:  # a quarter turn clockwise brings the left to the top
         assert frame.image.shape == (64, 48, 3)
-        assert frame.image[:28, :, channel[top]].min() > 200 < frame.image[36:, :, channel[bottom]].min()
+        assert (
+            frame.image[:28, :, channel[top]].min()
+            > 200
+            < frame.image[36:, :, channel[bottom]].min()
+        )
 
 
 ODD_NAMES = [
@@ -169,7 +211,11 @@ def test_folders_are_listed_by_suffix(tmp_path: Path):
     (tmp_path / "sub").mkdir()
     for name in ("b.mp4", "a.MKV", "sub/c.m2ts", ".hidden.mp4", "notes.txt", "mp4"):
         (tmp_path / name).touch()
-    assert [str(path.relative_to(tmp_path)) for path in list_videos(tmp_path)] == ["a.MKV", "b.mp4", "sub/c.m2ts"]
+    assert [str(path.relative_to(tmp_path)) for path in list_videos(tmp_path)] == [
+        "a.MKV",
+        "b.mp4",
+        "sub/c.m2ts",
+    ]
 
 
 NO_VIDEOS = {
@@ -199,14 +245,27 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, name: str):
 def test_sound_with_cover_art_is_no_video(tmp_path: Path):
     cover, song = tmp_path / "cover.png", tmp_path / "song.m4a"
     cv2.imwrite(str(cover), np.zeros((32, 32, 3), np.uint8))
-    sound = ("-f", "lavfi", "-i", "sine=duration=0.5", "-i", cover, "-map", "0", "-map", "1")
+    sound = (
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=duration=0.5",
+        "-i",
+        cover,
+        "-map",
+        "0",
+        "-map",
+        "1",
+    )
     ffmpeg(*sound, "-c:v", "copy", "-disposition:v", "attached_pic", "-f", "mp4", song)
     with pytest.raises(UserError, match="no video stream"):
         frames_of(song)
 
 
 def test_a_file_cut_short_gives_what_it_has_and_then_an_error(tmp_path: Path):
-    clip = moving_clip(tmp_path / "clip.mp4", "0,0.48,1.28", options=("-movflags", "+faststart"))
+    clip = moving_clip(
+        tmp_path / "clip.mp4", "0,0.48,1.28", options=("-movflags", "+faststart")
+    )
     clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     times = []
     with pytest.raises(UserError, match="cut short after 2 key frames"):
@@ -218,14 +277,20 @@ def test_a_file_cut_short_gives_what_it_has_and_then_an_error(tmp_path: Path):
 def test_a_damaged_key_frame_is_left_out_with_a_warning(tmp_path: Path, caplog):
     clip = moving_clip(tmp_path / "clip.avi", "0,0.48,1.28", size="320x240")
     data = bytearray(clip.read_bytes())
-    second = [i for i in range(len(data)) if data[i : i + 4] == b"\0\0\1\xb6" and data[i + 4] >> 6 == 0][1]
+    second = [
+        i
+        for i in range(len(data))
+        if data[i : i + 4] == b"\0\0\1\xb6" and data[i + 4] >> 6 == 0
+    ][1]
     data[second + 600 : second + 1600] = np.random.default_rng(0).bytes(1000)
     clip.write_bytes(data)
     assert [frame.seconds for frame in frames_of(clip)] == pytest.approx([0, 1.28])
     assert "left out" in caplog.text
 
 
-def test_the_wheel_s_ffmpeg_is_found_without_one_on_the_path(tmp_path: Path, monkeypatch):
+def test_the_wheel_s_ffmpeg_is_found_without_one_on_the_path(
+    tmp_path: Path, monkeypatch
+):
     monkeypatch.setenv("PATH", str(tmp_path))
     binary = Path(find_ffmpeg())
     assert "imageio_ffmpeg" in binary.parts
@@ -239,7 +304,14 @@ def test_ctrl_c_ends_an_ffmpeg_that_hangs(tmp_path: Path):
     fake.chmod(0o755)
     (tmp_path / "clip.mp4").write_text("a video")
     tool = ROOT / "tools" / "extract_keyframes.py"
-    command = [sys.executable, tool, "--input", tmp_path / "clip.mp4", "--output", tmp_path / "out"]
+    command = [
+        sys.executable,
+        tool,
+        "--input",
+        tmp_path / "clip.mp4",
+        "--output",
+        tmp_path / "out",
+    ]
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
         command,

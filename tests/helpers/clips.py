@@ -15,12 +15,28 @@ def ffmpeg(*arguments: str | int | Path) -> None:
 
 
 def moving_clip(
-    path: Path, key_times: str = "0,0.48,1.28", *, size: str = "96x64", options: tuple[str, ...] = ()
+    path: Path,
+    key_times: str = "0,0.48,1.28",
+    *,
+    size: str = "96x64",
+    options: tuple[str, ...] = (),
 ) -> Path:
     """A moving test picture, 25 frames a second for 2 s, with key frames at the given seconds only."""
     keys = ("-g", "1000", "-sc_threshold", "1000000000", "-force_key_frames", key_times)
     source = f"testsrc2=size={size}:rate=25:duration=2"
-    ffmpeg("-f", "lavfi", "-i", source, "-c:v", "mpeg4", "-q:v", "2", *keys, *options, f"file:{path}")
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        source,
+        "-c:v",
+        "mpeg4",
+        "-q:v",
+        "2",
+        *keys,
+        *options,
+        f"file:{path}",
+    )
     return path
 
 
@@ -40,18 +56,56 @@ def flat_clip(
     tags = f"setparams=colorspace={tagged}:color_trc={transfer}:range={color_range}:color_primaries=unknown"
     source = f"color=c={color}:size={size}:rate=10:duration=0.1"
     also = ("-colorspace", tagged, "-color_trc", transfer, "-color_range", color_range)
-    ffmpeg("-f", "lavfi", "-i", source, "-vf", f"{convert},{tags}", "-c:v", "ffv1", *also, f"file:{path}")
+    ffmpeg(
+        "-f",
+        "lavfi",
+        "-i",
+        source,
+        "-vf",
+        f"{convert},{tags}",
+        "-c:v",
+        "ffv1",
+        *also,
+        f"file:{path}",
+    )
     return path
 
 
 def picture_clip(
-    path: Path, pictures: Iterable[np.ndarray], *, rate: int = 25, options: tuple[str | int, ...] = ()
+    path: Path,
+    pictures: Iterable[np.ndarray],
+    *,
+    rate: int = 25,
+    options: tuple[str | int, ...] = (),
 ) -> Path:
     """A video of the given pictures, uint8 RGB of one size; lossless and all key frames unless `options` say else."""
     pictures = list(pictures)
     height, width = pictures[0].shape[:2]
-    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", rate, "-i", "pipe:0")
+    raw = (
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-s",
+        f"{width}x{height}",
+        "-r",
+        rate,
+        "-i",
+        "pipe:0",
+    )
     codec = options or ("-c:v", "ffv1", "-g", 1)
-    command = [find_ffmpeg(), "-v", "error", "-y", *map(str, (*raw, *codec)), f"file:{path}"]
-    subprocess.run(command, check=True, capture_output=True, input=b"".join(map(np.ndarray.tobytes, pictures)))
+    command = [
+        find_ffmpeg(),
+        "-v",
+        "error",
+        "-y",
+        *map(str, (*raw, *codec)),
+        f"file:{path}",
+    ]
+    subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        input=b"".join(map(np.ndarray.tobytes, pictures)),
+    )
     return path

@@ -8,19 +8,29 @@ import numpy as np
 
 def noise(name: str, shape: Sequence[int]) -> np.ndarray:
     """Return normal noise (float32) that depends on `name` only; numpy keeps RandomState's numbers for ever."""
-    return np.random.RandomState(zlib.crc32(name.encode())).standard_normal(list(shape)).astype(np.float32)
+    return (
+        np.random.RandomState(zlib.crc32(name.encode()))
+        .standard_normal(list(shape))
+        .astype(np.float32)
+    )
 
 
 def picture(name: str, shape: Sequence[int]) -> np.ndarray:
     """Return pictures (N, C, H, W) in [0, 1], float32: slopes, an edge and noise, different in each channel."""
     n, c, h, w = shape
     y, x = np.mgrid[0:h, 0:w]
-    slopes = np.stack([(np.sin(0.2 * x + k) + np.cos(0.3 * y - 2 * k)) / 8 for k in range(c)])
+    slopes = np.stack(
+        [(np.sin(0.2 * x + k) + np.cos(0.3 * y - 2 * k)) / 8 for k in range(c)]
+    )
     edge = 0.3 * (x + y > (h + w) / 2)
-    return np.clip(0.35 + slopes + edge + 0.05 * noise(name, (n, c, h, w)), 0, 1).astype(np.float32)
+    return np.clip(
+        0.35 + slopes + edge + 0.05 * noise(name, (n, c, h, w)), 0, 1
+    ).astype(np.float32)
 
 
-def weights(shapes: Mapping[str, Sequence[int]], gain: float = 1.0) -> dict[str, np.ndarray]:
+def weights(
+    shapes: Mapping[str, Sequence[int]], gain: float = 1.0
+) -> dict[str, np.ndarray]:
     """Return a tensor for each name and shape: `gain` keeps a network's signal level, biases are small."""
     return {name: _weight(name, list(shape), gain) for name, shape in shapes.items()}
 

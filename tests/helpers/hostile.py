@@ -8,7 +8,9 @@ import zipfile
 from realesrgan_paddle.utils.weights.torch_files import LEGACY_MAGIC
 
 PROTO = b"\x80\x04"
-LEGACY_HEAD = LEGACY_MAGIC + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
+LEGACY_HEAD = (
+    LEGACY_MAGIC + pickle.dumps(1001, 2) + pickle.dumps({"little_endian": True}, 2)
+)
 
 
 def plain(value: object) -> bytes:
@@ -29,25 +31,68 @@ def data(content: bytes) -> bytes:
     return pickle.BINBYTES8 + struct.pack("<Q", len(content)) + content
 
 
-def dtype(code: str = "f4", state: tuple = (3, "<", None, None, None, -1, -1, 0)) -> bytes:
-    return call("numpy.dtype", plain(code), plain(False), plain(True)) + plain(state) + b"b"
+def dtype(
+    code: str = "f4", state: tuple = (3, "<", None, None, None, -1, -1, 0)
+) -> bytes:
+    return (
+        call("numpy.dtype", plain(code), plain(False), plain(True))
+        + plain(state)
+        + b"b"
+    )
 
 
-def array(shape: object = (2,), content: bytes = bytes(8), kind: bytes = dtype()) -> bytes:
+def array(
+    shape: object = (2,), content: bytes = bytes(8), kind: bytes = dtype()
+) -> bytes:
     """Return the opcodes of a NumPy array, honest by default."""
-    empty = call("numpy.core.multiarray._reconstruct", name("numpy.ndarray"), plain((0,)), data(b"b"))
-    return empty + b"(" + plain(1) + plain(shape) + kind + plain(False) + data(content) + b"tb"
+    empty = call(
+        "numpy.core.multiarray._reconstruct",
+        name("numpy.ndarray"),
+        plain((0,)),
+        data(b"b"),
+    )
+    return (
+        empty
+        + b"("
+        + plain(1)
+        + plain(shape)
+        + kind
+        + plain(False)
+        + data(content)
+        + b"tb"
+    )
 
 
 def storage(key: str = "0", numel: int = 4, kind: str = "torch.FloatStorage") -> bytes:
     """Return the opcodes of torch's reference to a storage."""
-    return b"(" + plain("storage") + name(kind) + plain(key) + plain("cpu") + plain(numel) + b"tQ"
+    return (
+        b"("
+        + plain("storage")
+        + name(kind)
+        + plain(key)
+        + plain("cpu")
+        + plain(numel)
+        + b"tQ"
+    )
 
 
-def tensor(shape: object = (4,), strides: object = (1,), offset: object = 0, of: bytes = storage()) -> bytes:
+def tensor(
+    shape: object = (4,),
+    strides: object = (1,),
+    offset: object = 0,
+    of: bytes = storage(),
+) -> bytes:
     """Return the opcodes of a tensor, honest by default."""
     hooks = call("collections.OrderedDict")
-    return call("torch._utils._rebuild_tensor_v2", of, plain(offset), plain(shape), plain(strides), plain(False), hooks)
+    return call(
+        "torch._utils._rebuild_tensor_v2",
+        of,
+        plain(offset),
+        plain(shape),
+        plain(strides),
+        plain(False),
+        hooks,
+    )
 
 
 def state(*values: bytes) -> bytes:
@@ -57,7 +102,10 @@ def state(*values: bytes) -> bytes:
 
 
 def torch_zip(
-    pickled: bytes, storages: dict[str, bytes], others: dict[str, bytes] | None = None, **options: int
+    pickled: bytes,
+    storages: dict[str, bytes],
+    others: dict[str, bytes] | None = None,
+    **options: int,
 ) -> bytes:
     """Return torch's archive: data.pkl, the storages by key, other entries by name."""
     file = io.BytesIO()
@@ -72,5 +120,7 @@ def torch_zip(
 
 def torch_legacy(pickled: bytes, storages: dict[str, bytes]) -> bytes:
     """Return torch's older row of pickles and storages of four-byte numbers."""
-    rows = b"".join(struct.pack("<q", len(content) // 4) + content for content in storages.values())
+    rows = b"".join(
+        struct.pack("<q", len(content) // 4) + content for content in storages.values()
+    )
     return LEGACY_HEAD + pickled + pickle.dumps(list(storages), 2) + rows

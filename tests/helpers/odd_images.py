@@ -20,7 +20,9 @@ def colours(height: int = 16, width: int = 24) -> np.ndarray:
     return image
 
 
-def encode(image: Image.Image, kind: str, orientation: int = 1, **options: object) -> bytes:
+def encode(
+    image: Image.Image, kind: str, orientation: int = 1, **options: object
+) -> bytes:
     """Return a file's bytes, with an Exif orientation if it is not 1."""
     if orientation != 1 and kind == "TIFF":
         options["tiffinfo"] = {274: orientation}
@@ -43,10 +45,22 @@ def stored(upright: np.ndarray, orientation: int) -> np.ndarray:
 
 def chunk(name: bytes, data: bytes) -> bytes:
     """Return a chunk of a PNG file."""
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return (
+        struct.pack(">I", len(data))
+        + name
+        + data
+        + struct.pack(">I", zlib.crc32(name + data))
+    )
 
 
-def png(width: int, height: int, *chunks: tuple[bytes, bytes], bits: int = 8, kind: int = 2, adam7: int = 0) -> bytes:
+def png(
+    width: int,
+    height: int,
+    *chunks: tuple[bytes, bytes],
+    bits: int = 8,
+    kind: int = 2,
+    adam7: int = 0,
+) -> bytes:
     """Return a PNG file of the given chunks; kind 0 is gray, 2 RGB."""
     head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, adam7)
     rows = [chunk(*one) for one in ((b"IHDR", head), *chunks, (b"IEND", b""))]
@@ -60,9 +74,19 @@ def lines(image: np.ndarray) -> bytes:
 
 def interlaced(image: np.ndarray) -> bytes:
     """Return the seven passes of an interlaced PNG file (PNG specification, 8.2)."""
-    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+    passes = (
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    )
     parts = [image[top::down, left::right] for top, left, down, right in passes]
-    return zlib.compress(b"".join(b"\0" + line.tobytes() for part in parts for line in part))
+    return zlib.compress(
+        b"".join(b"\0" + line.tobytes() for part in parts for line in part)
+    )
 
 
 def deep(image: np.ndarray) -> np.ndarray:
@@ -72,7 +96,10 @@ def deep(image: np.ndarray) -> np.ndarray:
 
 def several(image: Image.Image, kind: str, **options: object) -> bytes:
     """Return a file of three frames or pages, the picture first."""
-    others = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), Image.new("RGB", image.size)]
+    others = [
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        Image.new("RGB", image.size),
+    ]
     return encode(image, kind, save_all=True, append_images=others, **options)
 
 
@@ -85,17 +112,25 @@ def kinds() -> dict[str, bytes]:
     data = (b"IDAT", lines(picture))
     return {
         "palette.png": encode(image.quantize(16), "PNG"),
-        "palette_with_a_clear_colour.png": encode(image.quantize(16), "PNG", transparency=0),
+        "palette_with_a_clear_colour.png": encode(
+            image.quantize(16), "PNG", transparency=0
+        ),
         "two_bits.png": encode(image.quantize(4), "PNG", bits=2),
         "clear_colour.png": encode(image, "PNG", transparency=LEVELS[1]),
         "alpha.png": encode(image.convert("RGBA"), "PNG"),
         "sixteen_bits.png": png(*size, (b"IDAT", lines(deep(picture))), bits=16),
         "interlaced.png": png(*size, (b"IDAT", interlaced(picture)), adam7=1),
-        "many_pieces.png": png(*size, *((b"IDAT", data[1][n : n + 1]) for n in range(len(data[1])))),
+        "many_pieces.png": png(
+            *size, *((b"IDAT", data[1][n : n + 1]) for n in range(len(data[1])))
+        ),
         "profile.png": encode(image, "PNG", icc_profile=profile),
         "not_a_profile.png": png(*size, (b"iCCP", b"x\0\0nonsense"), data),
-        "text_that_explodes.png": png(*size, (b"zTXt", b"x\0\0" + zlib.compress(bytes(1 << 24))), data),
-        "wrong_sum_of_a_remark.png": png(*size, (b"tEXt", b"a\0b"), data).replace(b"a\0b", b"a\0c"),
+        "text_that_explodes.png": png(
+            *size, (b"zTXt", b"x\0\0" + zlib.compress(bytes(1 << 24))), data
+        ),
+        "wrong_sum_of_a_remark.png": png(*size, (b"tEXt", b"a\0b"), data).replace(
+            b"a\0b", b"a\0c"
+        ),
         "animated.png": several(image, "PNG", default_image=False),
         "something_behind.png": encode(image, "PNG") + bytes(100_000),
         "UPPER.PNG": encode(image, "PNG"),
@@ -107,13 +142,20 @@ def kinds() -> dict[str, bytes]:
         "palette.bmp": encode(image.quantize(16), "BMP"),
         "alpha.bmp": encode(image.convert("RGBA"), "BMP"),
         "plain.ppm": encode(image, "PPM"),
-        "words.ppm": b"P3 # in words\n%d %d\n255\n" % size + " ".join(map(str, picture.ravel())).encode() + b"\n",
+        "words.ppm": b"P3 # in words\n%d %d\n255\n" % size
+        + " ".join(map(str, picture.ravel())).encode()
+        + b"\n",
         "sixteen_bits.ppm": b"P6 %d %d 65535\n" % size + deep(picture).tobytes(),
         "cmyk.jpg": encode(image.convert("CMYK"), "JPEG", **best),
         "progressive.jpg": encode(image, "JPEG", **best, progressive=True),
         "restarts.jpeg": encode(image, "JPEG", **best, restart_marker_blocks=1),
         "profile.jpg": encode(image, "JPEG", **best, icc_profile=profile),
-        "thumbnail.jpg": encode(image, "JPEG", **best, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0" + encode(image, "JPEG")),
+        "thumbnail.jpg": encode(
+            image,
+            "JPEG",
+            **best,
+            exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0" + encode(image, "JPEG"),
+        ),
         "lossless.webp": encode(image, "WEBP", lossless=True),
         "alpha.webp": encode(image.convert("RGBA"), "WEBP", lossless=True),
         "jpeg_in_disguise.png": encode(image, "JPEG", **best),
@@ -186,12 +228,24 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "zeros.webp": (bytes(5000), none),
         "noise.tif": (b"II*\0" + np.random.default_rng(0).bytes(5000), none),
         "a_directory_in_itself.tif": (b"II*\0\x08\0\0\0\0\0\x08\0\0\0", none),
-        "floats.tif": (encode(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"), "samples are float32"),
-        "not_numbers.tif": (encode(Image.fromarray(floats), "TIFF"), "samples are float32"),
+        "floats.tif": (
+            encode(Image.fromarray(np.zeros((8, 8), np.float32)), "TIFF"),
+            "samples are float32",
+        ),
+        "not_numbers.tif": (
+            encode(Image.fromarray(floats), "TIFF"),
+            "samples are float32",
+        ),
         "floats.png": (b"Pf\n8 8\n-1.0\n" + floats.tobytes(), ""),
-        "pointer.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git-LFS pointer"),
+        "pointer.png": (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n",
+            "Git-LFS pointer",
+        ),
         "page.jpg": (b"<!DOCTYPE html><html></html>", "HTML page"),
-        "drawing.png": (b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>', none),
+        "drawing.png": (
+            b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+            none,
+        ),
         "text.bmp": (b"words", none),
         "paper.jpg": (b"%PDF-1.7\n" + bytes(500), none),
         "archive.png": (b"PK\x03\x04" + bytes(500), none),

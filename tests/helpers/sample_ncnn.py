@@ -32,12 +32,17 @@ def srvgg_parts(spec, half=True):
     for name, array in weights.items():
         if array.ndim == 4:
             lines.append(convolution_line(name, array))
-            data += convolution_bytes(array, weights[name.replace("weight", "bias")], half)
+            data += convolution_bytes(
+                array, weights[name.replace("weight", "bias")], half
+            )
         elif name.endswith("weight"):
             lines.append(f"PReLU {name} 1 1 a b 0={array.size}")
             data += array.tobytes()
     factor = f"{spec.upscale}.000000e+00"
-    lines += [f"PixelShuffle p 1 1 a b 0={spec.upscale}", f"Interp i 1 1 b c 0=1 1={factor} 2={factor}"]
+    lines += [
+        f"PixelShuffle p 1 1 a b 0={spec.upscale}",
+        f"Interp i 1 1 b c 0=1 1={factor} 2={factor}",
+    ]
     return weights, [*lines, "BinaryOp add 2 1 b c output"], data
 
 
@@ -47,10 +52,16 @@ def rrdb_parts(spec, half=True):
     lines, data = ["Input in 0 1 data"], b""
     for name in rrdbnet_convolutions(spec.num_block):
         weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        leaky = name in ("conv_up1", "conv_up2", "conv_hr") or (".rdb" in name and not name.endswith("conv5"))
+        leaky = name in ("conv_up1", "conv_up2", "conv_hr") or (
+            ".rdb" in name and not name.endswith("conv5")
+        )
         if name.startswith("conv_up"):
             lines.append("Interp i 1 1 a b 0=1 1=2.000000e+00 2=2.000000e+00")
-        lines.append(convolution_line(name, weight, " 9=2 -23310=1,2.000000e-01" if leaky else ""))
+        lines.append(
+            convolution_line(
+                name, weight, " 9=2 -23310=1,2.000000e-01" if leaky else ""
+            )
+        )
         if name.endswith("conv5"):
             lines.append("Eltwise e 2 1 a b c 0=1 -23301=2,2.000000e-01,1.000000e+00")
         data += convolution_bytes(weight, bias, half)

@@ -2,10 +2,23 @@
 
 from copy import deepcopy
 
-KINDS = ["iso", "aniso", "generalized_iso", "generalized_aniso", "plateau_iso", "plateau_aniso"]
+KINDS = [
+    "iso",
+    "aniso",
+    "generalized_iso",
+    "generalized_aniso",
+    "plateau_iso",
+    "plateau_aniso",
+]
 CHANCES = [0.45, 0.25, 0.12, 0.03, 0.12, 0.03]
 ADAM = {"type": "Adam", "lr": 1e-4, "weight_decay": 0, "betas": [0.9, 0.99]}
-ADAM_OF_PADDLE = {"type": "Adam", "lr": 1e-4, "weight_decay": 0.0, "beta1": 0.9, "beta2": 0.99}
+ADAM_OF_PADDLE = {
+    "type": "Adam",
+    "lr": 1e-4,
+    "weight_decay": 0.0,
+    "beta1": 0.9,
+    "beta2": 0.99,
+}
 
 SYNTHESIS = {
     "resize_prob": [0.2, 0.7, 0.1],
@@ -24,7 +37,13 @@ SYNTHESIS = {
     "gray_noise_prob2": 0.4,
     "jpeg_range2": [30, 95],
 }
-BLUR = {"kernel_list": KINDS, "kernel_prob": CHANCES, "sinc_prob": 0.1, "betag_range": [0.5, 4], "betap_range": [1, 2]}
+BLUR = {
+    "kernel_list": KINDS,
+    "kernel_prob": CHANCES,
+    "sinc_prob": 0.1,
+    "betag_range": [0.5, 4],
+    "betap_range": [1, 2],
+}
 KERNELS = {
     "blur_kernel_size": 21,
     "blur_sigma": [0.2, 3],
@@ -47,7 +66,13 @@ READING = {
     "dataset_enlarge_ratio": 1,
     "prefetch_mode": None,
 }
-SYNTHETIC = {"name": "DF2K", "type": "RealESRGANDataset", "dataroot_gt": "datasets", **READING, **KERNELS}
+SYNTHETIC = {
+    "name": "DF2K",
+    "type": "RealESRGANDataset",
+    "dataroot_gt": "datasets",
+    **READING,
+    **KERNELS,
+}
 PIXEL = {"type": "L1Loss", "loss_weight": 1.0, "reduction": "mean"}
 LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1, "conv4_4": 1, "conv5_4": 1}
 PERCEPTUAL = {
@@ -60,7 +85,13 @@ PERCEPTUAL = {
     "range_norm": False,
     "criterion": "l1",
 }
-GAN = {"type": "GANLoss", "gan_type": "vanilla", "real_label_val": 1.0, "fake_label_val": 0.0, "loss_weight": 0.1}
+GAN = {
+    "type": "GANLoss",
+    "gan_type": "vanilla",
+    "real_label_val": 1.0,
+    "fake_label_val": 0.0,
+    "loss_weight": 0.1,
+}
 AROUND = {
     "logger": {
         "print_freq": 100,
@@ -109,7 +140,12 @@ def realesrgan(scale=4):
                 "num_grow_ch": 32,
                 **({"scale": scale} if scale != 4 else {}),
             },
-            "network_d": {"type": "UNetDiscriminatorSN", "num_in_ch": 3, "num_feat": 64, "skip_connection": True},
+            "network_d": {
+                "type": "UNetDiscriminatorSN",
+                "num_in_ch": 3,
+                "num_feat": 64,
+                "skip_connection": True,
+            },
             "path": {
                 "pretrain_network_g": "g.pth",
                 "param_key_g": "params_ema",
@@ -133,7 +169,13 @@ def realesrgan(scale=4):
             "val": {
                 "val_freq": 5000.0,
                 "save_img": True,
-                "metrics": {"psnr": {"type": "calculate_psnr", "crop_border": 4, "test_y_channel": False}},
+                "metrics": {
+                    "psnr": {
+                        "type": "calculate_psnr",
+                        "crop_border": 4,
+                        "test_y_channel": False,
+                    }
+                },
             },
             **AROUND,
         }
@@ -147,7 +189,12 @@ def realesrnet(scale=4):
         del options[key]
     del options["datasets"]["val"]
     options["path"] = {k: v for k, v in options["path"].items() if not k.endswith("_d")}
-    options["train"] = {"ema_decay": 0.999, "optim_g": {**ADAM, "lr": 2e-4}, **SCHEDULE, "pixel_opt": PIXEL}
+    options["train"] = {
+        "ema_decay": 0.999,
+        "optim_g": {**ADAM, "lr": 2e-4},
+        **SCHEDULE,
+        "pixel_opt": PIXEL,
+    }
     return {**options, "model_type": "RealESRNetModel", "gt_usm": True}
 
 
@@ -156,19 +203,39 @@ def realesrgan_pairs():
     options = realesrgan()
     for key in (*SYNTHESIS, "gt_size", "queue_size"):
         del options[key]
-    pairs = {"name": "DIV2K", "type": "RealESRGANPairedDataset", "dataroot_gt": "hr", "dataroot_lq": "lr"}
-    return {**options, "high_order_degradation": False, "datasets": {"train": {**pairs, **READING}}, "val": None}
+    pairs = {
+        "name": "DIV2K",
+        "type": "RealESRGANPairedDataset",
+        "dataroot_gt": "hr",
+        "dataroot_lq": "lr",
+    }
+    return {
+        **options,
+        "high_order_degradation": False,
+        "datasets": {"train": {**pairs, **READING}},
+        "val": None,
+    }
 
 
 def soccer_realesrgan():
     """The soccer project's train_realesrgan_x4plus.yml: PaddleGAN's spellings, synthesis keys in two places."""
     options = realesrgan()
     options |= {"num_gpu": 0, "auto_resume": False, "val": None}
-    train = {**options["datasets"]["train"], **USM, **SYNTHESIS, "batch_size_per_gpu": 20}
+    train = {
+        **options["datasets"]["train"],
+        **USM,
+        **SYNTHESIS,
+        "batch_size_per_gpu": 20,
+    }
     options["datasets"] = {"train": train}
     options["path"]["experiments_root"] = "experiments"
     options["train"]["optim_g"] = options["train"]["optim_d"] = ADAM_OF_PADDLE
-    perceptual = {**PERCEPTUAL, "vgg_path": "vgg.pdparams", "out_layer_name": list(LAYERS), "reduction": "mean"}
+    perceptual = {
+        **PERCEPTUAL,
+        "vgg_path": "vgg.pdparams",
+        "out_layer_name": list(LAYERS),
+        "reduction": "mean",
+    }
     perceptual["layer_weights"] = {"2": 0.1, "7": 0.1, "16": 1, "25": 1, "34": 1}
     perceptual["norm_img"] = perceptual.pop("range_norm")
     options["train"]["perceptual_opt"] = perceptual
@@ -179,7 +246,11 @@ def soccer_realesrnet():
     """The soccer project's train_realesrnet_x4plus.yml: a discriminator's optimizer without a discriminator."""
     options = realesrnet()
     options |= {"num_gpu": 0, "auto_resume": False}
-    options["datasets"]["train"] |= {"gt_usm": True, **SYNTHESIS, "batch_size_per_gpu": 45}
+    options["datasets"]["train"] |= {
+        "gt_usm": True,
+        **SYNTHESIS,
+        "batch_size_per_gpu": 45,
+    }
     options["path"]["experiments_root"] = "experiments"
     options["train"] |= {"optim_g": ADAM_OF_PADDLE, "optim_d": ADAM_OF_PADDLE}
     return options
@@ -188,16 +259,30 @@ def soccer_realesrnet():
 def ancestor_realesrgan():
     """The soccer project's ancestor: everything twice, two values of num_gpu, a pool of no whole number of batches."""
     options = soccer_realesrgan()
-    options["datasets"]["train"] |= {"scale": 4, "num_gpu": 1, "manual_seed": 0, "gt_usm": True}
+    options["datasets"]["train"] |= {
+        "scale": 4,
+        "num_gpu": 1,
+        "manual_seed": 0,
+        "gt_usm": True,
+    }
     options["datasets"]["train"]["batch_size_per_gpu"] = 8
     options["train"]["perceptual_opt"]["layer_weights"] = LAYERS
-    options["train"]["perceptual_opt"]["range_norm"] = options["train"]["perceptual_opt"].pop("norm_img")
+    options["train"]["perceptual_opt"]["range_norm"] = options["train"][
+        "perceptual_opt"
+    ].pop("norm_img")
     return options
 
 
 def soccer_lq():
     """The soccer project's generate_lq_data.yml."""
-    return {"scale": 4, "dataroot_gt": "datasets/GT", "meta_info": "meta.txt", **USM, **SYNTHESIS, **KERNELS}
+    return {
+        "scale": 4,
+        "dataroot_gt": "datasets/GT",
+        "meta_info": "meta.txt",
+        **USM,
+        **SYNTHESIS,
+        **KERNELS,
+    }
 
 
 OPTION_FILES = {

@@ -26,15 +26,25 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-def start_together(folder: Path, options: dict, *overrides: str, change: Change | None = None) -> list[BaseProcess]:
+def start_together(
+    folder: Path, options: dict, *overrides: str, change: Change | None = None
+) -> list[BaseProcess]:
     """Start the two processes of one training; `change` is called with the second's batches before each of them.
 
     What they say on stderr goes to `stderr.0` and `stderr.1`.
     """
-    arguments = ["--yml_path", str(write_yml(folder, options)), "--auto_resume", *overrides]
+    arguments = [
+        "--yml_path",
+        str(write_yml(folder, options)),
+        "--auto_resume",
+        *overrides,
+    ]
     ports = [free_port() for _ in range(3)]
     processes = [
-        FORKSERVER.Process(target=_train, args=(rank, ports, arguments, folder / f"stderr.{rank}", rank and change))
+        FORKSERVER.Process(
+            target=_train,
+            args=(rank, ports, arguments, folder / f"stderr.{rank}", rank and change),
+        )
         for rank in range(2)
     ]
     for process in processes:
@@ -42,7 +52,9 @@ def start_together(folder: Path, options: dict, *overrides: str, change: Change 
     return processes
 
 
-def finish_together(folder: Path, options: dict, *overrides: str, change: Change | None = None) -> list[int]:
+def finish_together(
+    folder: Path, options: dict, *overrides: str, change: Change | None = None
+) -> list[int]:
     """As `start_together`, to the end; return the exit codes."""
     processes = start_together(folder, options, *overrides, change=change)
     for process in processes:
@@ -69,7 +81,13 @@ def broken(batches: TrainingBatches) -> None:
         raise UserError("a damaged image")
 
 
-def _train(rank: int, ports: list[int], arguments: list[str], stderr: Path, change: Change | None) -> None:
+def _train(
+    rank: int,
+    ports: list[int],
+    arguments: list[str],
+    stderr: Path,
+    change: Change | None,
+) -> None:
     endpoints = [f"127.0.0.1:{port}" for port in ports]
     os.environ |= {
         "PADDLE_MASTER": endpoints[2],
@@ -80,8 +98,12 @@ def _train(rank: int, ports: list[int], arguments: list[str], stderr: Path, chan
         "PADDLE_LOCAL_SIZE": "2",
         "PADDLE_DISTRI_BACKEND": "gloo",
     }
-    multiprocessing.set_start_method("fork", force=True)  # as in a process of its own; Paddle starts two for gloo
-    os.dup2(os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno())
+    multiprocessing.set_start_method(
+        "fork", force=True
+    )  # as in a process of its own; Paddle starts two for gloo
+    os.dup2(
+        os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno()
+    )
     if change:
         feed = TrainingBatches.__next__
 

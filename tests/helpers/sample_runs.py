@@ -15,14 +15,19 @@ from realesrgan_paddle.utils.runlog.training_state import load_state
 from train import main, train
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(["realesrgan_paddle.run.checkpoints"])  # it imports Paddle once for all processes
+FORKSERVER.set_forkserver_preload(
+    ["realesrgan_paddle.run.checkpoints"]
+)  # it imports Paddle once for all processes
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:
     """A smooth coloured pattern, uint8 RGB."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / 9
-    waves = [np.sin(y * rng.uniform(0.5, 2) + x * rng.uniform(0.5, 2) + phase) for phase in (0, 2, 4)]
+    waves = [
+        np.sin(y * rng.uniform(0.5, 2) + x * rng.uniform(0.5, 2) + phase)
+        for phase in (0, 2, 4)
+    ]
     return np.uint8(np.dstack(waves) * 100 + 128)
 
 
@@ -46,7 +51,12 @@ def tiny_options(tmp_path: Path) -> dict:
                 "use_rot": True,
             }
         },
-        "network_g": {"type": "SRVGGNetCompact", "num_feat": 8, "num_conv": 2, "upscale": 4},
+        "network_g": {
+            "type": "SRVGGNetCompact",
+            "num_feat": 8,
+            "num_conv": 2,
+            "upscale": 4,
+        },
         "network_d": {"type": "UNetDiscriminatorSN", "num_feat": 8},
         "path": {"experiments_root": str(tmp_path / "runs")},
         "train": {
@@ -76,15 +86,23 @@ def run(folder: Path, options: dict, *overrides: str) -> Path:
 
 
 def reported(folder: Path) -> list[dict]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
     of_the_machine = ("images_per_s", "data_wait", "memory_mb", "left_s")
-    return [{k: v for k, v in line.items() if k not in of_the_machine} for line in lines]
+    return [
+        {k: v for k, v in line.items() if k not in of_the_machine} for line in lines
+    ]
 
 
 def assert_states_equal(a: Path, b: Path) -> None:
     a, b = load_state(a), load_state(b)
     assert a.iteration == b.iteration
-    assert a.parts.keys() == b.parts.keys() >= {"generator", "ema", "discriminator", "optimizer_g", "pool"}
+    assert (
+        a.parts.keys()
+        == b.parts.keys()
+        >= {"generator", "ema", "discriminator", "optimizer_g", "pool"}
+    )
     for part, arrays in a.parts.items():
         assert arrays.keys() == b.parts[part].keys()
         for name, array in arrays.items():
@@ -94,9 +112,15 @@ def assert_states_equal(a: Path, b: Path) -> None:
 def start(folder: Path, options: dict, *overrides: str) -> BaseProcess:
     """Train as a command in a process of its own, from the newest state if there is one.
 
-    Commands set up Paddle's math library (`utils.cpu`), so their last bits may be other than those of `run`.
+    Commands set up Paddle's math library (`utils.cpu`), so their last bits may be other
+    than those of `run`.
     """
-    arguments = ["--yml_path", str(write_yml(folder, options)), "--auto_resume", *overrides]
+    arguments = [
+        "--yml_path",
+        str(write_yml(folder, options)),
+        "--auto_resume",
+        *overrides,
+    ]
     process = FORKSERVER.Process(target=_exit_with_main, args=(arguments,))
     process.start()
     return process
@@ -123,7 +147,10 @@ def wait_until(true, seconds: float = 30) -> None:
 
 def children(pid: int) -> list[Path]:
     """The folders in /proc of the processes that `pid` has started."""
-    by_thread = [task.joinpath("children").read_text().split() for task in Path(f"/proc/{pid}/task").iterdir()]
+    by_thread = [
+        task.joinpath("children").read_text().split()
+        for task in Path(f"/proc/{pid}/task").iterdir()
+    ]
     return [Path("/proc", child) for started in by_thread for child in started]
 
 

@@ -13,31 +13,46 @@ def world(seed: int, size: int = 640) -> np.ndarray:
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
     frequency[0, 0] = 1
     gray, red, blue = (
-        np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) / frequency**1.2) for _ in range(3)
+        np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) / frequency**1.2)
+        for _ in range(3)
     )
     base = rng.uniform(60, 190, 3)
     parts = (gray + 0.4 * red, gray, gray + 0.4 * blue)
-    picture = np.stack([mean + 40 * part / part.std() for mean, part in zip(base, parts, strict=True)], axis=2)
+    picture = np.stack(
+        [mean + 40 * part / part.std() for mean, part in zip(base, parts, strict=True)],
+        axis=2,
+    )
     picture = picture.clip(0, 255).astype(np.uint8)
     scatter(picture, rng, 60, radii=(6, size // 16), colours=(0, 256))
     return picture
 
 
 def scatter(
-    picture: np.ndarray, rng: np.random.Generator, count: int, radii: tuple[int, int], colours: tuple[int, int]
+    picture: np.ndarray,
+    rng: np.random.Generator,
+    count: int,
+    radii: tuple[int, int],
+    colours: tuple[int, int],
 ) -> None:
     """Draw discs and turned boxes of one colour each onto a square picture, uint8 RGB."""
     for _ in range(count):
-        center, radius = rng.integers(0, len(picture), 2).tolist(), int(rng.integers(*radii))
+        center, radius = (
+            rng.integers(0, len(picture), 2).tolist(),
+            int(rng.integers(*radii)),
+        )
         colour = rng.integers(*colours, 3).tolist()
         if rng.random() < 0.5:
             cv2.circle(picture, center, radius, colour, -1, cv2.LINE_AA)
         else:
-            box = cv2.boxPoints((center, (2 * radius, radius), float(rng.uniform(0, 180))))
+            box = cv2.boxPoints(
+                (center, (2 * radius, radius), float(rng.uniform(0, 180)))
+            )
             cv2.fillPoly(picture, [box.astype(np.int32)], colour, cv2.LINE_AA)
 
 
-def scene(seed: int, step: float = 0.0, *, width: int = 192, height: int = 128) -> np.ndarray:
+def scene(
+    seed: int, step: float = 0.0, *, width: int = 192, height: int = 128
+) -> np.ndarray:
     """Return what a camera sees of a world after `step` steps of 3 pixels to the right and 1 down."""
     shift = np.float32([[1, 0, -20 - 3 * step], [0, 1, -20 - step]])
     return cv2.warpAffine(world(seed), shift, (width, height), flags=cv2.INTER_CUBIC)
@@ -47,14 +62,26 @@ def drive(seed: int, step: float, *, width: int = 640, height: int = 360) -> np.
     """Return what a camera sees that moves into a world: far ahead, in the middle, hardly anything moves."""
     zoom = cv2.getRotationMatrix2D((320, 320), 0, 0.6 * 1.03**step)
     zoom[:, 2] += (width / 2 - 320, height / 2 - 320)
-    return cv2.warpAffine(world(seed), zoom, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    return cv2.warpAffine(
+        world(seed),
+        zoom,
+        (width, height),
+        flags=cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REFLECT,
+    )
 
 
-def letterboxed(picture: np.ndarray, rows: int, columns: int = 0, level: int = 0) -> np.ndarray:
+def letterboxed(
+    picture: np.ndarray, rows: int, columns: int = 0, level: int = 0
+) -> np.ndarray:
     """Return the picture made smaller, with bars of `rows` and `columns` around it; its size stays."""
     height, width = picture.shape[:2]
-    inner = cv2.resize(picture, (width - 2 * columns, height - 2 * rows), interpolation=cv2.INTER_AREA)
-    return cv2.copyMakeBorder(inner, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=(level,) * 3)
+    inner = cv2.resize(
+        picture, (width - 2 * columns, height - 2 * rows), interpolation=cv2.INTER_AREA
+    )
+    return cv2.copyMakeBorder(
+        inner, rows, rows, columns, columns, cv2.BORDER_CONSTANT, value=(level,) * 3
+    )
 
 
 def woven(first: np.ndarray, second: np.ndarray, order: str) -> np.ndarray:

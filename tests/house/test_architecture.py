@@ -49,7 +49,11 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [
+        node
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -64,9 +68,15 @@ def test_every_depth_is_read():
 @pytest.mark.parametrize("folder", MAY_IMPORT)
 def test_imports_point_one_way(folder):
     for path in files_of(folder):
-        ours = {name.split(".")[1] for name in imported(path) if name.startswith("realesrgan_paddle.")}
+        ours = {
+            name.split(".")[1]
+            for name in imported(path)
+            if name.startswith("realesrgan_paddle.")
+        }
         extra = ours - MAY_IMPORT[folder] - {folder}
-        assert not extra, f"{name_of(path)} may not import {sorted(extra)}; see docs/architecture.md"
+        assert not extra, (
+            f"{name_of(path)} may not import {sorted(extra)}; see docs/architecture.md"
+        )
 
 
 def test_imports_are_qualified_and_named():
@@ -75,18 +85,24 @@ def test_imports_are_qualified_and_named():
             assert name.split(".")[0] not in (*MAY_IMPORT, "tools"), (
                 f"{name_of(path)}: {name}: realesrgan_paddle.{name}"
             )
-            assert not name.endswith(".*"), f"{name_of(path)}: {name}: name what is imported"
+            assert not name.endswith(".*"), (
+                f"{name_of(path)}: {name}: name what is imported"
+            )
 
 
 def test_files_and_functions_stay_small():
     for path in SOURCES:
         assert path.read_text(encoding="utf-8").count("\n") <= 400, name_of(path)
         for function in functions(path):
-            assert length(function) <= 60, f"{name_of(path)}: {function.name} has {length(function)} lines"
+            assert length(function) <= 60, (
+                f"{name_of(path)}: {function.name} has {length(function)} lines"
+            )
 
 
 def test_most_functions_are_under_40_lines():
-    lengths = sorted(length(function) for path in SOURCES for function in functions(path))
+    lengths = sorted(
+        length(function) for path in SOURCES for function in functions(path)
+    )
     assert lengths[int(0.95 * len(lengths))] < 40
 
 
@@ -97,18 +113,24 @@ def test_tools_are_thin():
 
 def test_no_folder_is_full():
     held = Counter(path.parent for path in ALL_FILES if path.name != "__init__.py")
-    full = {name_of(folder): count for folder, count in held.items() if count > FULL_FOLDER}
+    full = {
+        name_of(folder): count for folder, count in held.items() if count > FULL_FOLDER
+    }
     assert not full, "make rooms within rooms"
 
 
 def test_each_room_says_in_one_sentence_what_it_is():
     for folder in {path.parent for path in files_of(*FOLDERS)}:
         text = ast.get_docstring(tree_of(folder / "__init__.py"))
-        assert text and "\n" not in text and text.endswith("."), f"{name_of(folder)}/__init__.py"
+        assert text and "\n" not in text and text.endswith("."), (
+            f"{name_of(folder)}/__init__.py"
+        )
 
 
 def test_nothing_is_made_from_text():
     for path in SOURCES:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                assert node.func.id not in ("exec", "eval", "__import__"), f"{name_of(path)}, line {node.lineno}"
+                assert node.func.id not in ("exec", "eval", "__import__"), (
+                    f"{name_of(path)}, line {node.lineno}"
+                )

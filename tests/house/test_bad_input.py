@@ -11,20 +11,33 @@ import yaml
 from places import ROOT
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
-COMMANDS = ["train", "make_lq_data", *(path.stem for path in sorted((ROOT / "tools").glob("[!_]*.py")))]
+COMMANDS = [
+    "train",
+    "make_lq_data",
+    *(path.stem for path in sorted((ROOT / "tools").glob("[!_]*.py"))),
+]
 TRAINING = {
     "name": "run",
     "model_type": "RealESRNetModel",
     "gt_size": 32,
     "queue_size": 0,
-    "datasets": {"train": {"type": "RealESRGANDataset", "dataroot_gt": "images", "num_worker_per_gpu": 0}},
+    "datasets": {
+        "train": {
+            "type": "RealESRGANDataset",
+            "dataroot_gt": "images",
+            "num_worker_per_gpu": 0,
+        }
+    },
     "network_g": {"type": "SRVGGNetCompact", "num_feat": 8, "num_conv": 2},
     "train": {"total_iter": 1, "optim_g": {"lr": 1e-4}, "pixel_opt": {}},
 }
@@ -60,7 +73,10 @@ def workplace(tmp_path_factory):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"nonsense")
     (folder / "empty").mkdir()
-    for name, spec in (("net", SRVGGNetCompactSpec(num_feat=8, num_conv=2)), ("net_d", UNetDiscriminatorSNSpec(3, 8))):
+    for name, spec in (
+        ("net", SRVGGNetCompactSpec(num_feat=8, num_conv=2)),
+        ("net_d", UNetDiscriminatorSNSpec(3, 8)),
+    ):
         write_pdparams(folder / f"{name}.pdparams", {"params": sample_weights(spec)})
     (folder / "train.yml").write_text(yaml.safe_dump(TRAINING))
     (folder / "lq.yml").write_text("dataroot_gt: images\n")
@@ -76,7 +92,11 @@ def answer(workplace, monkeypatch, capsys):
 
     def _answer(line: str) -> tuple[int, str]:
         name, *argv = shlex.split(line)
-        module = name if name in ("train", "make_lq_data") else f"realesrgan_paddle.tools.{name}"
+        module = (
+            name
+            if name in ("train", "make_lq_data")
+            else f"realesrgan_paddle.tools.{name}"
+        )
         main = importlib.import_module(module).main
         monkeypatch.setattr("sys.argv", [f"{name}.py"])
         there = snapshot(workplace)
@@ -93,7 +113,11 @@ def answer(workplace, monkeypatch, capsys):
 
 
 def snapshot(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() or path.is_dir()}
+    return {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() or path.is_dir()
+    }
 
 
 def test_every_command_is_swept():
@@ -102,33 +126,63 @@ def test_every_command_is_swept():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_flag_is_named(answer, command):
-    assert answer(f"{command} {REQUIRED[command]} --zzz 3") == (2, "unknown flag '--zzz' (see --help)")
+    assert answer(f"{command} {REQUIRED[command]} --zzz 3") == (
+        2,
+        "unknown flag '--zzz' (see --help)",
+    )
 
 
-@pytest.mark.parametrize("command", sorted({*COMMANDS} - {"convert_torch", "describe_options", "quickstart"}))
+@pytest.mark.parametrize(
+    "command", sorted({*COMMANDS} - {"convert_torch", "describe_options", "quickstart"})
+)
 def test_a_missing_flag_is_named(answer, command):
     code, message = answer(command)
     assert code == 2
-    assert message.startswith(("the following arguments are required: --", "--yml_path FILE is needed"))
+    assert message.startswith(
+        ("the following arguments are required: --", "--yml_path FILE is needed")
+    )
 
 
 WRONG_VALUES = {
     "make_lq_data": ["--seed -1", "--seed x"],
-    "compare": ["--crop 1,2,3", "--crop_size -1", "--tile x", "--tile_pad -1", "--device tpu", "--models net.pdparams"],
+    "compare": [
+        "--crop 1,2,3",
+        "--crop_size -1",
+        "--tile x",
+        "--tile_pad -1",
+        "--device tpu",
+        "--models net.pdparams",
+    ],
     "convert_torch": ["--to onnx", "--layout caffe", "--name RealESRGAN_x4plus"],
     "export_model": ["--block 0", "--block six"],
     "extract_keyframes": ["--interval -1"],
-    "extract_subimages": ["--crop_size -480", "--step 0", "--thresh_size -1", "--compression_level 10", "--n_thread 0"],
+    "extract_subimages": [
+        "--crop_size -480",
+        "--step 0",
+        "--thresh_size -1",
+        "--compression_level 10",
+        "--n_thread 0",
+    ],
     "generate_meta_info_pairdata": ["--input images"],
     "generate_multiscale": ["--n_thread -2"],
     "infer": ["--threads 0", "--threads many", "--tile -1", "--outscale 0"],
     "preflight": ["--scale 0", "--min_size 0"],
-    "predict": ["--tile_pad -1", "--outscale -2", "--outscale huge", "--ext gif", "--suffix a/b", "--block 0"],
+    "predict": [
+        "--tile_pad -1",
+        "--outscale -2",
+        "--outscale huge",
+        "--ext gif",
+        "--suffix a/b",
+        "--block 0",
+    ],
     "quickstart": ["--iterations 0", "--iterations few"],
 }
 
 
-@pytest.mark.parametrize(("command", "flag"), [(c, flag) for c, flags in WRONG_VALUES.items() for flag in flags])
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [(c, flag) for c, flags in WRONG_VALUES.items() for flag in flags],
+)
 def test_a_wrong_value_is_named_with_its_flag(answer, command, flag):
     code, message = answer(f"{command} {REQUIRED[command]} {flag}")
     assert code == 2

@@ -37,12 +37,22 @@ def test_a_command_gets_its_flags(command):
 
 def test_an_error_of_a_command_is_one_line(tmp_path):
     call = [sys.executable, "-m", "realesrgan_paddle", "infer", "--input", "nowhere"]
-    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "error: nowhere: no such file or folder\n")
+    done = subprocess.run(
+        call, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: nowhere: no such file or folder\n",
+    )
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
 def test_help_does_not_wait_for_paddle(name):
     """What a tool imports at its top level must not import Paddle, which takes seconds."""
     code = f"import sys, realesrgan_paddle.tools.{name}; assert 'paddle' not in sys.modules"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, check=False
+        ).returncode
+        == 0
+    )

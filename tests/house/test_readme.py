@@ -23,8 +23,17 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams, write_pth
 
 READMES = ("README.md", "README_CN.md")
 GUIDE = "docs/finetuning.md"
-PAGES = [*READMES, "CONTRIBUTING.md", "models/README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
-SCRIPTS = ["train.py", "make_lq_data.py", *(f"tools/{p.name}" for p in (ROOT / "tools").glob("[!_]*.py"))]
+PAGES = [
+    *READMES,
+    "CONTRIBUTING.md",
+    "models/README.md",
+    *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+]
+SCRIPTS = [
+    "train.py",
+    "make_lq_data.py",
+    *(f"tools/{p.name}" for p in (ROOT / "tools").glob("[!_]*.py")),
+]
 
 SET_UP = [
     "pip install -r requirements.txt && python tools/quickstart.py",
@@ -43,7 +52,8 @@ KEPT = [
     "python tools/export_model.py --model-dir .../net_g_102500.pdparams --save-inference-dir ./infer/ --block 23",
     "python tools/infer.py --input inputs --output results_infer --model_path ./infer",
 ]
-# Not run here: the first takes minutes (its flags are checked), the others install, fetch, or want larger pictures.
+# Not run here: the first takes minutes (its flags are checked), the others install,
+# fetch, or want larger pictures.
 QUICKSTART = "python tools/quickstart.py --video match.mp4"
 OTHERS = [
     # test_fit.py runs it.
@@ -57,7 +67,8 @@ OTHERS = [
     "python -m paddle.distributed.launch --master 10.0.0.1:6170 --nnodes 2 --rank 0 --devices 0,1,2,3 train.py"
     " --yml_path options/finetune_realesrgan_x4plus.yml",
 ]
-# What a page says, and what is typed here: the network of the training before it, with 2 blocks.
+# What a page says, and what is typed here: the network of the training before it, with
+# 2 blocks.
 TYPED = {
     ".../net_g_102500.pdparams": "experiments/finetune_RealESRGANx4plus/models/net_g_2.pdparams",
     "--block 23": "--block 2",
@@ -90,17 +101,25 @@ def text_of(page):
 
 
 def blocks(page, language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", text_of(page), re.DOTALL | re.MULTILINE
+    )
 
 
 def commands(page):
     """The lines of the page's bash blocks, without comments."""
-    lines = [re.sub(r"\s+#.*", "", line) for block in blocks(page, "bash") for line in block.splitlines()]
+    lines = [
+        re.sub(r"\s+#.*", "", line)
+        for block in blocks(page, "bash")
+        for line in block.splitlines()
+    ]
     return [line for line in lines if line]
 
 
 def scripts_of(page):
-    return [line for line in commands(page) if line not in (*SET_UP, *OTHERS, QUICKSTART)]
+    return [
+        line for line in commands(page) if line not in (*SET_UP, *OTHERS, QUICKSTART)
+    ]
 
 
 def first_cells(page):
@@ -121,13 +140,23 @@ def workplace(tmp_path_factory):
         (folder / name).symlink_to(ROOT / name)
     for name in ("match.mp4", "another_match.mp4"):
         picture_clip(folder / name, [scene(n, width=96, height=64) for n in range(3)])
-    for name, size in (("datasets/A/1.png", 64), ("datasets/B/2.png", 72), ("inputs/frame.png", 16)):
-        write_image(folder / name, np.uint8(picture(name, (1, 3, size, size + 8))[0].transpose(1, 2, 0) * 255))
+    for name, size in (
+        ("datasets/A/1.png", 64),
+        ("datasets/B/2.png", 72),
+        ("inputs/frame.png", 16),
+    ):
+        write_image(
+            folder / name,
+            np.uint8(picture(name, (1, 3, size, size + 8))[0].transpose(1, 2, 0) * 255),
+        )
     tiny = RRDBNetSpec(num_block=2, num_feat=8, num_grow_ch=4)
     write_pth(folder / "X.pth", {"params_ema": sample_weights(tiny)})
     for name in ("RealESRGAN_x4plus", "realesr-animevideov3", "realesr-general-x4v3"):
         spec = find(name).spec
-        zeros = {key: np.zeros(shape, np.float32) for key, shape in tensor_shapes(spec).items()}
+        zeros = {
+            key: np.zeros(shape, np.float32)
+            for key, shape in tensor_shapes(spec).items()
+        }
         write_pdparams(folder / f"weights/{name}.pdparams", {"params_ema": zeros})
     return folder
 
@@ -174,7 +203,9 @@ def test_the_python_example_works(workplace, monkeypatch):
 
 def test_the_quickstart_takes_a_video(monkeypatch):
     taken = []
-    monkeypatch.setattr(quickstart, "quickstart", lambda *arguments: taken.append(arguments) or "")
+    monkeypatch.setattr(
+        quickstart, "quickstart", lambda *arguments: taken.append(arguments) or ""
+    )
     assert quickstart.main(shlex.split(QUICKSTART)[2:]) == 0
     assert taken[0][:2] == (Path("match.mp4"), Path("quickstart"))
 
@@ -193,7 +224,10 @@ def test_the_checks_run_the_second_command():
 
 def test_both_readmes_say_the_same_commands():
     assert commands("README.md") == commands("README_CN.md")
-    without_comments = [[re.sub(r"\s+#.*", "", block) for block in blocks(page, "python")] for page in READMES]
+    without_comments = [
+        [re.sub(r"\s+#.*", "", block) for block in blocks(page, "python")]
+        for page in READMES
+    ]
     assert without_comments[0] == without_comments[1]
     assert text_of("README.md").count("\n## ") == text_of("README_CN.md").count("\n## ")
 
@@ -213,7 +247,9 @@ def test_commands_are_ones_that_exist(page):
 def test_tables_name_every_command_and_option_file(page):
     cells = first_cells(page)
     assert sorted(cell for cell in cells if cell.endswith(".py")) == sorted(SCRIPTS)
-    options = sorted(f"options/{path.name}" for path in (ROOT / "options").glob("*.yml"))
+    options = sorted(
+        f"options/{path.name}" for path in (ROOT / "options").glob("*.yml")
+    )
     assert sorted(cell for cell in cells if cell.endswith(".yml")) == options
 
 
@@ -226,13 +262,18 @@ def test_links_lead_somewhere(page):
         target = (ROOT / page).parent / name if name else ROOT / page
         assert target.is_file(), link
         if place:
-            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            headings = re.findall(
+                r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE
+            )
             assert place in map(anchor, headings), link
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "CONTRIBUTING.md"])  # it invents a network
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page != "CONTRIBUTING.md"]
+)  # it invents a network
 def test_files_that_are_named_exist(page):
     for name in re.findall(
-        r"(?<![\w/])(?:data|docs|loss|models|options|tests|tools|utils)/[\w/]+\.(?:md|py|yml)\b", text_of(page)
+        r"(?<![\w/])(?:data|docs|loss|models|options|tests|tools|utils)/[\w/]+\.(?:md|py|yml)\b",
+        text_of(page),
     ):
         assert (ROOT / name).is_file(), name

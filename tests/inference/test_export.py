@@ -13,7 +13,12 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference import export as module
 from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.predictors import DygraphRunner, is_exported, load_dygraph, load_static
+from realesrgan_paddle.models.inference.predictors import (
+    DygraphRunner,
+    is_exported,
+    load_dygraph,
+    load_static,
+)
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.build import build
 from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec
@@ -62,7 +67,11 @@ def picture(*shape):
 def test_the_graph_is_the_network(spec, tmp_path):
     done = export(spec, sample_weights(spec), tmp_path / "deep" / "infer")
     files = {file.name for file in (tmp_path / "deep/infer").iterdir()}
-    assert {"inference.pdmodel", "inference.pdiparams", "inference.pdiparams.info"} <= files
+    assert {
+        "inference.pdmodel",
+        "inference.pdiparams",
+        "inference.pdiparams.info",
+    } <= files
     assert {file.name for file in done.files} == files
     assert ("inference.json" in files) == PIR == (not done.without_json)
     assert len(done.differences) == 3
@@ -73,7 +82,10 @@ def test_the_graph_is_the_network(spec, tmp_path):
         image = picture(*size, 3)
         ours = Upscaler(graph, graph.scale)(image)
         assert ours.shape == (size[0] * spec.scale, size[1] * spec.scale, 3)
-        assert np.abs(ours.astype(int) - Upscaler(dygraph(spec), spec.scale)(image)).max() <= 1
+        assert (
+            np.abs(ours.astype(int) - Upscaler(dygraph(spec), spec.scale)(image)).max()
+            <= 1
+        )
 
 
 def test_it_takes_batches_and_is_not_clipped(exported):
@@ -89,7 +101,12 @@ def test_the_json_beside_it_is_the_same_network(exported):
     images = np.random.default_rng(1).random((1, 3, 5, 6), np.float32)
     layer = paddle.jit.load(str(exported / "inference"))
     assert "program" in json.loads((exported / "inference.json").read_text())
-    assert np.abs(layer(paddle.to_tensor(images)).numpy() - dygraph(SPECS[3])(images)).max() < 1e-5
+    assert (
+        np.abs(
+            layer(paddle.to_tensor(images)).numpy() - dygraph(SPECS[3])(images)
+        ).max()
+        < 1e-5
+    )
 
 
 def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
@@ -98,7 +115,9 @@ def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
         return lambda images: right(images) + np.float32(1e-3)
 
     monkeypatch.setattr(module, "load_static", load_wrong)
-    with pytest.raises(UserError, match=r"differs from the network by 0.001 for \(1, 3, 16, 16\)"):
+    with pytest.raises(
+        UserError, match=r"differs from the network by 0.001 for \(1, 3, 16, 16\)"
+    ):
         export(SPECS[3], sample_weights(SPECS[3]), tmp_path / "infer")
     assert not (tmp_path / "infer").exists()
 
@@ -112,7 +131,9 @@ def test_weights_that_do_not_fit_write_nothing(tmp_path):
 def test_a_gray_network_is_refused(tmp_path):
     spec = SRVGGNetCompactSpec(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=1)
     write_pdparams(tmp_path / "gray.pdparams", {"params": sample_weights(spec)})
-    with pytest.raises(UserError, match=r"gray.pdparams: .*1 -> 1 channels; only networks from RGB"):
+    with pytest.raises(
+        UserError, match=r"gray.pdparams: .*1 -> 1 channels; only networks from RGB"
+    ):
         load_dygraph(tmp_path / "gray.pdparams")
     with pytest.raises(UserError, match="only networks from RGB"):
         export(spec, sample_weights(spec), tmp_path / "infer")
@@ -139,23 +160,36 @@ class Foreign(nn.Layer):
     def __init__(self, upscales):
         super().__init__()
         self.upscales = upscales
-        self.gain = self.create_parameter([1], default_initializer=nn.initializer.Constant(1.0))
+        self.gain = self.create_parameter(
+            [1], default_initializer=nn.initializer.Constant(1.0)
+        )
 
     def forward(self, image):
         image = image * self.gain
-        return nn.functional.interpolate(image, scale_factor=3, mode="nearest") if self.upscales else image.mean([2, 3])
+        return (
+            nn.functional.interpolate(image, scale_factor=3, mode="nearest")
+            if self.upscales
+            else image.mean([2, 3])
+        )
 
 
 def save_foreign(layer, prefix):
     with module._old_ir():
-        paddle.jit.save(layer, str(prefix), input_spec=[paddle.static.InputSpec([-1, 3, -1, -1], name="image")])
+        paddle.jit.save(
+            layer,
+            str(prefix),
+            input_spec=[paddle.static.InputSpec([-1, 3, -1, -1], name="image")],
+        )
 
 
 def test_a_foreign_graph_runs(tmp_path):
     """The soccer project's exports have no word of ours beside them; the scale is found by trying."""
     save_foreign(Foreign(upscales=True), tmp_path / "model")
     image = picture(5, 6, 3)
-    assert (Upscaler.load(tmp_path / "model.pdmodel")(image) == image.repeat(3, 0).repeat(3, 1)).all()
+    assert (
+        Upscaler.load(tmp_path / "model.pdmodel")(image)
+        == image.repeat(3, 0).repeat(3, 1)
+    ).all()
 
 
 def test_a_graph_that_is_no_upscaler_is_refused(tmp_path):
@@ -171,17 +205,25 @@ def test_a_missing_file_is_named(copy, name):
         load_static(copy)
 
 
-@pytest.mark.parametrize(("name", "size"), [("pdmodel", 2000), ("pdmodel", 0), ("pdiparams", 3000), ("pdiparams", 0)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("pdmodel", 2000), ("pdmodel", 0), ("pdiparams", 3000), ("pdiparams", 0)],
+)
 def test_a_truncated_file_is_named(copy, name, size):
     with (copy / f"inference.{name}").open("r+b") as file:
         file.truncate(size)
-    with pytest.raises(UserError, match=r"inference.pdmodel.*(damaged|not a Paddle program)"):
+    with pytest.raises(
+        UserError, match=r"inference.pdmodel.*(damaged|not a Paddle program)"
+    ):
         load_static(copy)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"<!DOCTYPE html><html></html>", "an HTML page"), (b"\x89PNG\r\n\x1a\n", "not a Paddle program")],
+    [
+        (b"<!DOCTYPE html><html></html>", "an HTML page"),
+        (b"\x89PNG\r\n\x1a\n", "not a Paddle program"),
+    ],
 )
 def test_other_files_are_no_programs(copy, content, message):
     (copy / "inference.pdmodel").write_bytes(content)
@@ -200,7 +242,9 @@ def test_a_json_alone_is_not_run(copy):
     (copy / "inference.json").touch()
     (copy / "inference.pdmodel").unlink()
     assert is_exported(copy)
-    with pytest.raises(UserError, match=r"no such file \(the .json beside it.*export_model.py"):
+    with pytest.raises(
+        UserError, match=r"no such file \(the .json beside it.*export_model.py"
+    ):
         load_static(copy)
 
 
@@ -235,5 +279,10 @@ def test_a_larger_picture_later_does_not_take_more_memory(tmp_path):
         "    run(np.zeros((1, 3, size, size), np.float32))\n"
         "print(peak() - before)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert int(done.stdout) < 250_000, "KiB on Linux"

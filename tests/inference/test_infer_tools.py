@@ -35,17 +35,29 @@ def work(tmp_path_factory):
     weights = sample_weights(SPEC)
     weights["conv_last.bias"][:] = 0.5  # so that pictures are neither black nor white
     other = {name: np.zeros_like(array) for name, array in weights.items()}
-    write_pdparams(folder / "net_g_10.pdparams", {"params": other, "params_ema": weights})
+    write_pdparams(
+        folder / "net_g_10.pdparams", {"params": other, "params_ema": weights}
+    )
     (folder / "inputs").mkdir()
     for name, (shape, dtype) in PICTURES.items():
-        write_image(folder / "inputs" / name, np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype))
+        write_image(
+            folder / "inputs" / name,
+            np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype),
+        )
     model = ["--model-dir", f"{folder}/net_g_10.pdparams", "--block", "1"]
     assert export_model.main([*model, "--save-inference-dir", f"{folder}/infer/"]) == 0
     return folder
 
 
 def test_export_prints_the_differences(work, tmp_path, capsys):
-    export_model.main(["--model_path", f"{work}/net_g_10.pdparams", "--save_inference_dir", str(tmp_path)])
+    export_model.main(
+        [
+            "--model_path",
+            f"{work}/net_g_10.pdparams",
+            "--save_inference_dir",
+            str(tmp_path),
+        ]
+    )
     printed = capsys.readouterr().out
     assert "RRDBNet x4, 1 blocks" in printed
     assert printed.count("greatest absolute difference") == 3
@@ -55,12 +67,42 @@ def test_export_prints_the_differences(work, tmp_path, capsys):
 def test_predict_and_infer_make_the_same_pictures(work, tmp_path, capsys):
     flags = ["--input", f"{work}/inputs", "--tile", "9"]
     weights = f"{work}/net_g_10.pdparams"
-    assert predict.main([*flags, "--output", f"{tmp_path}/a", "--model_path", weights, "--block", "1"]) == 0
-    assert infer.main([*flags, "--output", f"{tmp_path}/b", "--model-path", f"{work}/infer", "--threads", "1"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"5 of 5 images are in {tmp_path}/b"
+    assert (
+        predict.main(
+            [
+                *flags,
+                "--output",
+                f"{tmp_path}/a",
+                "--model_path",
+                weights,
+                "--block",
+                "1",
+            ]
+        )
+        == 0
+    )
+    assert (
+        infer.main(
+            [
+                *flags,
+                "--output",
+                f"{tmp_path}/b",
+                "--model-path",
+                f"{work}/infer",
+                "--threads",
+                "1",
+            ]
+        )
+        == 0
+    )
+    assert (
+        capsys.readouterr().out.splitlines()[-1] == f"5 of 5 images are in {tmp_path}/b"
+    )
     for name, (shape, dtype) in PICTURES.items():
         stem, suffix = name.split(".")
-        ours, theirs = (read_image(tmp_path / folder / f"{stem}_out.{suffix}") for folder in "ab")
+        ours, theirs = (
+            read_image(tmp_path / folder / f"{stem}_out.{suffix}") for folder in "ab"
+        )
         assert ours.dtype == dtype
         assert ours.shape == (shape[0] * 4, shape[1] * 4, *shape[2:])
         assert np.ptp(ours[..., :3]) > 0, "the averaged weights (params_ema) are used"
@@ -70,33 +112,69 @@ def test_predict_and_infer_make_the_same_pictures(work, tmp_path, capsys):
 
 
 def test_outscale_suffix_and_ext_arrive(work, tmp_path):
-    one = ["--input", f"{work}/inputs/rgb.jpg", "--output", str(tmp_path), "--model_path", f"{work}/infer"]
-    assert infer.main([*one, "--outscale", "1.5", "--suffix", "small", "--ext", "png"]) == 0
+    one = [
+        "--input",
+        f"{work}/inputs/rgb.jpg",
+        "--output",
+        str(tmp_path),
+        "--model_path",
+        f"{work}/infer",
+    ]
+    assert (
+        infer.main([*one, "--outscale", "1.5", "--suffix", "small", "--ext", "png"])
+        == 0
+    )
     assert read_image(tmp_path / "rgb_small.png").shape == (24, 18, 3)
 
 
 def test_a_bad_picture_is_named_on_stderr_with_the_reason(work, tmp_path, capsys):
     shutil.copytree(work / "inputs", tmp_path / "inputs")
     (tmp_path / "inputs/bad.png").write_text("no picture")
-    flags = ["--input", f"{tmp_path}/inputs", "--output", f"{tmp_path}/out", "--model_path", f"{work}/infer"]
+    flags = [
+        "--input",
+        f"{tmp_path}/inputs",
+        "--output",
+        f"{tmp_path}/out",
+        "--model_path",
+        f"{work}/infer",
+    ]
     assert infer.main(flags) == 1
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == f"5 of 6 images are in {tmp_path}/out"
-    assert said.err.startswith(f"failed: {tmp_path}/inputs/bad.png: not a readable image")
+    assert said.err.startswith(
+        f"failed: {tmp_path}/inputs/bad.png: not a readable image"
+    )
     assert said.err.count("\n") == 1
 
 
 def test_compare_shows_weights_and_graphs_alike(work, tmp_path, capsys):
     models = [f"weights={work}/net_g_10.pdparams", f"graph={work}/infer"]
-    one = ["--input", f"{work}/inputs/rgb.jpg", "--models", *models, "--output", str(tmp_path / "compare")]
+    one = [
+        "--input",
+        f"{work}/inputs/rgb.jpg",
+        "--models",
+        *models,
+        "--output",
+        str(tmp_path / "compare"),
+    ]
     assert compare.main(one) == 0
     printed = capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "compare").iterdir()) == ["index.html", "sheet.png"]
+    assert sorted(path.name for path in (tmp_path / "compare").iterdir()) == [
+        "index.html",
+        "sheet.png",
+    ]
     assert str(tmp_path / "compare/index.html") in printed
 
 
 def test_a_contradicting_block_names_both(work, tmp_path):
-    flags = ["--input", f"{work}/inputs", "--model_path", f"{work}/net_g_10.pdparams", "--block", "23"]
+    flags = [
+        "--input",
+        f"{work}/inputs",
+        "--model_path",
+        f"{work}/net_g_10.pdparams",
+        "--block",
+        "23",
+    ]
     with pytest.raises(UserError, match=r"--block 23.*1 blocks"):
         predict.main([*flags, "--output", f"{tmp_path}/out"])
     assert not (tmp_path / "out").exists()
@@ -106,18 +184,59 @@ def test_a_contradicting_block_names_both(work, tmp_path):
     ("tool", "flags", "message"),
     [
         ("infer", ["--input", "nowhere"], "nowhere: no such file"),
-        ("infer", ["--input", "inputs", "--model_path", "empty"], "inference.pdmodel: no such file"),
-        ("infer", ["--input", "inputs", "--model_pth", "infer"], "did you mean '--model_path'"),
-        ("infer", ["--input", "inputs", "--outscale", "0"], "'0' is not a number above 0"),
-        ("infer", ["--input", "inputs", "--outscale", "big"], "'big' is not a number above 0"),
-        ("infer", ["--input", "inputs", "--threads", "0"], "'0' is not a whole number from 1 to 1024"),
-        ("infer", ["--input", "inputs", "--model_path", "infer", "--tile", "-1"], "'-1' is not a whole number"),
-        ("predict", ["--input", "inputs", "--model_path", "none.pdparams"], "none.pdparams: no such file"),
-        ("predict", ["--input", "inputs", "--model_path", "broken.pdparams"], "broken.pdparams"),
-        ("export_model", ["--model_dir", "none.pdparams"], "none.pdparams: no such file"),
+        (
+            "infer",
+            ["--input", "inputs", "--model_path", "empty"],
+            "inference.pdmodel: no such file",
+        ),
+        (
+            "infer",
+            ["--input", "inputs", "--model_pth", "infer"],
+            "did you mean '--model_path'",
+        ),
+        (
+            "infer",
+            ["--input", "inputs", "--outscale", "0"],
+            "'0' is not a number above 0",
+        ),
+        (
+            "infer",
+            ["--input", "inputs", "--outscale", "big"],
+            "'big' is not a number above 0",
+        ),
+        (
+            "infer",
+            ["--input", "inputs", "--threads", "0"],
+            "'0' is not a whole number from 1 to 1024",
+        ),
+        (
+            "infer",
+            ["--input", "inputs", "--model_path", "infer", "--tile", "-1"],
+            "'-1' is not a whole number",
+        ),
+        (
+            "predict",
+            ["--input", "inputs", "--model_path", "none.pdparams"],
+            "none.pdparams: no such file",
+        ),
+        (
+            "predict",
+            ["--input", "inputs", "--model_path", "broken.pdparams"],
+            "broken.pdparams",
+        ),
         (
             "export_model",
-            ["--model_dir", "net_g_10.pdparams", "--save_inference_dir", "net_g_10.pdparams"],
+            ["--model_dir", "none.pdparams"],
+            "none.pdparams: no such file",
+        ),
+        (
+            "export_model",
+            [
+                "--model_dir",
+                "net_g_10.pdparams",
+                "--save_inference_dir",
+                "net_g_10.pdparams",
+            ],
             "is a file",
         ),
     ],
@@ -129,16 +248,23 @@ def test_bad_input_is_named(work, tmp_path, monkeypatch, capsys, tool, flags, me
     before = sorted(folder.rglob("*"))
     with pytest.raises((UserError, SystemExit)) as error:
         TOOLS[tool].main(flags)
-    assert message in (str(error.value) if error.type is UserError else capsys.readouterr().err)
+    assert message in (
+        str(error.value) if error.type is UserError else capsys.readouterr().err
+    )
     assert sorted(folder.rglob("*")) == before, "nothing is half-written"
 
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_an_error_is_one_line_and_an_exit_code(tmp_path, tool):
     flags = [] if tool == "export_model" else ["--input", str(ROOT / "pyproject.toml")]
-    flags += ["--model-dir" if tool == "export_model" else "--model_path", "no.pdparams"]
+    flags += [
+        "--model-dir" if tool == "export_model" else "--model_path",
+        "no.pdparams",
+    ]
     command = [sys.executable, str(ROOT / "tools" / f"{tool}.py"), *flags]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode == 1
     assert len(errors) == 1

@@ -37,18 +37,24 @@ def test_pictures_keep_their_colours(assets, runners, name, corner):
     eager, static = (Upscaler(runner, runner.scale)(image) for runner in runners)
     assert eager.dtype == image.dtype
     assert eager.shape == (160, 192, *image.shape[2:])
-    assert np.abs(eager.astype(int) - static).max() <= level, "dygraph and static agree to a level"
+    assert np.abs(eager.astype(int) - static).max() <= level, (
+        "dygraph and static agree to a level"
+    )
     small = eager.reshape(10, 16, 12, 16, -1).mean((1, 3))
     expected = image.reshape(10, 4, 12, 4, -1).mean((1, 3))
-    assert np.abs(small - expected).mean() < 6 * level, "swapping red and blue makes 20 or more"
+    assert np.abs(small - expected).mean() < 6 * level, (
+        "swapping red and blue makes 20 or more"
+    )
 
 
 def test_tiles_of_a_deep_network_leave_no_seam(assets, tmp_path):
     export(*read_generator(assets / "weights/RealESRGAN_x4plus_anime_6B.pth"), tmp_path)
     runner = load_static(tmp_path)
-    image = read_image(assets / "images/realesrgan_inputs/OST_009.png")[300:324, 100:340]
+    image = read_image(assets / "images/realesrgan_inputs/OST_009.png")[
+        300:324, 100:340
+    ]
     whole = Upscaler(runner, 4)(image).astype(int)
     assert np.abs(Upscaler(runner, 4, tile=120)(image) - whole).max() <= 1
-    assert np.abs(Upscaler(runner, 4, tile=120, tile_pad=10)(image) - whole).max() > 1, (
-        "upstream's padding is too small"
-    )
+    assert (
+        np.abs(Upscaler(runner, 4, tile=120, tile_pad=10)(image) - whole).max() > 1
+    ), "upstream's padding is too small"

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from realesrgan_paddle.models.inference.upscale_files import conclude, find_inputs, upscale_files
+from realesrgan_paddle.models.inference.upscale_files import (
+    conclude,
+    find_inputs,
+    upscale_files,
+)
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -32,7 +36,9 @@ def draw(path, shape=RGB, dtype=np.uint8):
 
 def upscale(folder, output, **options):
     lines = []
-    failures = upscale_files(UPSCALER, find_inputs(folder), output, report=lines.append, **options)
+    failures = upscale_files(
+        UPSCALER, find_inputs(folder), output, report=lines.append, **options
+    )
     return failures, lines
 
 
@@ -67,7 +73,12 @@ def test_names(folder, tmp_path, given, shape, options, result):
 def test_16_bits_stay_and_become_8_for_jpg(folder, tmp_path):
     image = draw(folder / "a.png", RGB, np.uint16)
     upscale(folder, tmp_path / "results")
-    assert np.abs(read_image(tmp_path / "results/a_out.png")[::2, ::2].astype(int) - image).max() <= 1
+    assert (
+        np.abs(
+            read_image(tmp_path / "results/a_out.png")[::2, ::2].astype(int) - image
+        ).max()
+        <= 1
+    )
     upscale(folder, tmp_path / "results", ext="jpg")
     small = read_image(tmp_path / "results/a_out.jpg")
     assert small.dtype == np.uint8
@@ -89,7 +100,9 @@ def test_one_bad_file_does_not_stop_the_others(folder, tmp_path, capsys):
     assert conclude(failures, 4, "results") == 1
     said = capsys.readouterr()
     assert said.out == "2 of 4 images are in results\n"
-    assert said.err == "".join(f"failed: {path}: {reason}\n" for path, reason in failures.items())
+    assert said.err == "".join(
+        f"failed: {path}: {reason}\n" for path, reason in failures.items()
+    )
 
 
 def test_results_of_an_earlier_run_are_replaced(folder, tmp_path):
@@ -122,9 +135,13 @@ def test_two_inputs_with_one_result_are_told_apart(folder, tmp_path):
 def test_a_network_that_fails_on_one_picture_names_it(folder, tmp_path):
     draw(folder / "a.png")
     write_image(folder / "b.png", np.full((3, 3, 3), 255, np.uint8))
-    diverging = Upscaler(lambda x: np.where(x.min() == 1, np.float32(np.nan), nearest(x)), 2)
+    diverging = Upscaler(
+        lambda x: np.where(x.min() == 1, np.float32(np.nan), nearest(x)), 2
+    )
     lines = []
-    failures = upscale_files(diverging, find_inputs(folder), tmp_path / "out", report=lines.append)
+    failures = upscale_files(
+        diverging, find_inputs(folder), tmp_path / "out", report=lines.append
+    )
     assert list(failures) == [folder / "b.png"]
     assert "b.png: failed: the network's output holds NaN" in lines[1]
     assert names(tmp_path / "out") == ["a_out.png"]
@@ -152,7 +169,9 @@ def test_missing_inputs_are_named(folder):
         find_inputs(folder / "nowhere")
 
 
-@pytest.mark.parametrize(("name", "shape", "dtype"), [("a.jpg", RGB, np.uint16), ("a.jpg", RGBA, np.uint8)])
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype"), [("a.jpg", RGB, np.uint16), ("a.jpg", RGBA, np.uint8)]
+)
 def test_a_format_that_cannot_hold_a_picture_refuses_it(tmp_path, name, shape, dtype):
     with pytest.raises(UserError, match="cannot write"):
         write_image(tmp_path / name, np.zeros(shape, dtype))

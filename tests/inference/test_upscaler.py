@@ -23,12 +23,20 @@ def blur(images):
     padded = np.pad(images, ((0, 0), (0, 0), (REACH, REACH), (REACH, REACH)))
     height, width = images.shape[2:]
     shifts = range(2 * REACH + 1)
-    total = sum(padded[:, :, y : y + height, x : x + width] * (1 + y + 2 * x) for y in shifts for x in shifts)
-    return nearest(total / np.float32(sum(1 + y + 2 * x for y in shifts for x in shifts)))
+    total = sum(
+        padded[:, :, y : y + height, x : x + width] * (1 + y + 2 * x)
+        for y in shifts
+        for x in shifts
+    )
+    return nearest(
+        total / np.float32(sum(1 + y + 2 * x for y in shifts for x in shifts))
+    )
 
 
 def picture(*shape, dtype=np.uint8, seed=0):
-    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    return np.random.default_rng(seed).integers(
+        0, np.iinfo(dtype).max, shape, dtype, endpoint=True
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -38,7 +46,9 @@ def test_a_picture_keeps_its_kind(channels, dtype):
     out = Upscaler(nearest, SCALE)(image)
     assert out.dtype == dtype
     expected = image.repeat(SCALE, 0).repeat(SCALE, 1)
-    assert np.abs(out.astype(int) - expected).max() <= (dtype == np.uint16)  # float32 has 24 bits
+    assert np.abs(out.astype(int) - expected).max() <= (
+        dtype == np.uint16
+    )  # float32 has 24 bits
 
 
 def test_red_stays_red():
@@ -90,7 +100,9 @@ def test_too_little_padding_shows():
 
 @pytest.mark.parametrize("multiple", [1, 2, 4])
 @pytest.mark.parametrize("length", [4, 20, 64, 100, 204])
-@pytest.mark.parametrize(("tile", "pad"), [(0, 10), (1, 0), (16, 5), (33, 80), (64, 10)])
+@pytest.mark.parametrize(
+    ("tile", "pad"), [(0, 10), (1, 0), (16, 5), (33, 80), (64, 10)]
+)
 def test_spans_cover_the_axis_with_equal_windows(length, tile, pad, multiple):
     found = spans(length, tile, pad, multiple)
     assert found[0].start == 0
@@ -115,7 +127,10 @@ def test_the_multiple_is_that_of_the_pixel_unshuffle():
 def test_the_result_is_resized_before_it_is_rounded():
     def stripes(images):
         out = nearest(images)
-        out[..., 0::2], out[..., 1::2] = 10.4 / 255, 11.5 / 255  # 10.95 on average; 10 and 12 (or 11) when rounded
+        out[..., 0::2], out[..., 1::2] = (
+            10.4 / 255,
+            11.5 / 255,
+        )  # 10.95 on average; 10 and 12 (or 11) when rounded
         return out
 
     out = Upscaler(stripes, SCALE)(picture(12, 12, 3), outscale=2)
@@ -124,13 +139,16 @@ def test_the_result_is_resized_before_it_is_rounded():
 
 def test_a_smaller_result_does_not_alias():
     checks = np.indices((48, 48)).sum(0) % 2
-    out = Upscaler(lambda x: np.broadcast_to(checks.astype(np.float32), (1, 3, 48, 48)), SCALE)(
-        picture(12, 12, 3), outscale=1.5
-    )
+    out = Upscaler(
+        lambda x: np.broadcast_to(checks.astype(np.float32), (1, 3, 48, 48)), SCALE
+    )(picture(12, 12, 3), outscale=1.5)
     assert np.abs(out[3:-3, 3:-3].astype(int) - 127).max() <= 2
 
 
-@pytest.mark.parametrize(("outscale", "size"), [(1.5, (5, 8)), (3.3, (10, 17)), (0.1, (1, 1)), (None, (12, 20))])
+@pytest.mark.parametrize(
+    ("outscale", "size"),
+    [(1.5, (5, 8)), (3.3, (10, 17)), (0.1, (1, 1)), (None, (12, 20))],
+)
 def test_outscale_rounds_the_size(outscale, size):
     out = Upscaler(nearest, SCALE)(picture(3, 5, 3), outscale=outscale)
     assert out.shape[:2] == size
@@ -139,7 +157,9 @@ def test_outscale_rounds_the_size(outscale, size):
 def test_an_opaque_picture_stays_opaque():
     image = picture(6, 6, 4)
     image[..., 3] = 255
-    assert (Upscaler(lambda x: nearest(x) * np.float32(0.9), SCALE)(image)[..., 3] == 255).all()
+    assert (
+        Upscaler(lambda x: nearest(x) * np.float32(0.9), SCALE)(image)[..., 3] == 255
+    ).all()
 
 
 def test_alpha_goes_where_it_is_told():
@@ -147,8 +167,12 @@ def test_alpha_goes_where_it_is_told():
     image[..., 3] = np.arange(6) * 40
     through_network = Upscaler(lambda x: 1 - nearest(x), SCALE)(image)[..., 3]
     assert (through_network == 255 - image[..., 3].repeat(4, 0).repeat(4, 1)).all()
-    bicubic = Upscaler(lambda x: 1 - nearest(x), SCALE, alpha_upsampler="bicubic")(image)[..., 3]
-    assert (np.diff(bicubic[:, 8:-8].astype(int)) == 10).all(), "a ramp of 40 levels a pixel stays one"
+    bicubic = Upscaler(lambda x: 1 - nearest(x), SCALE, alpha_upsampler="bicubic")(
+        image
+    )[..., 3]
+    assert (np.diff(bicubic[:, 8:-8].astype(int)) == 10).all(), (
+        "a ramp of 40 levels a pixel stays one"
+    )
 
 
 def test_memory_that_does_not_suffice_is_an_error():
@@ -160,7 +184,9 @@ def test_memory_that_does_not_suffice_is_an_error():
             raise MemoryError("ResourceExhausted: 1 GB")
         return nearest(images)
 
-    with pytest.raises(UserError, match=r"out of memory on 16x16 pixels; take smaller tiles \(now 8\)"):
+    with pytest.raises(
+        UserError, match=r"out of memory on 16x16 pixels; take smaller tiles \(now 8\)"
+    ):
         Upscaler(second_fails, SCALE, tile=8, tile_pad=0)(picture(16, 16, 3))
 
 
@@ -201,6 +227,11 @@ def test_an_impossible_outscale_is_refused(outscale):
 
 
 def test_impossible_arguments_are_refused():
-    for arguments in ({"tile": -1}, {"tile_pad": -1}, {"pre_pad": -2}, {"alpha_upsampler": "lanczos"}):
+    for arguments in (
+        {"tile": -1},
+        {"tile_pad": -1},
+        {"pre_pad": -2},
+        {"alpha_upsampler": "lanczos"},
+    ):
         with pytest.raises(UserError, match=next(iter(arguments))):
             Upscaler(nearest, SCALE, **arguments)

@@ -33,10 +33,15 @@ def test_texture_is_not_seen(gt):
 
 def test_grain_is_hardly_seen(gt):
     grain = np.random.default_rng(0).normal(0, 0.05, gt.shape)
-    assert float(ColorLoss()(tensor(gt + grain), tensor(gt))) < 0.2 * np.abs(grain).mean()
+    assert (
+        float(ColorLoss()(tensor(gt + grain), tensor(gt))) < 0.2 * np.abs(grain).mean()
+    )
 
 
-@pytest.mark.parametrize(("channel", "luma", "cb", "cr"), [(0, 0.299, -0.1687, 0.5), (2, 0.114, 0.5, -0.0813)])
+@pytest.mark.parametrize(
+    ("channel", "luma", "cb", "cr"),
+    [(0, 0.299, -0.1687, 0.5), (2, 0.114, 0.5, -0.0813)],
+)
 def test_a_tint_of_two_percent_is_seen_whole(gt, channel, luma, cb, cr):
     """The coefficients of JPEG's YCbCr (T.871, section 7), which is BT.601's at full range."""
     tinted = gt.copy()
@@ -48,7 +53,9 @@ def test_a_tint_of_two_percent_is_seen_whole(gt, channel, luma, cb, cr):
 def test_brightness_counts_as_its_weight_says(gt):
     brighter = tensor(gt + 0.02)
     assert float(ColorLoss()(brighter, tensor(gt))) == pytest.approx(0.02)
-    assert float(ColorLoss(brightness=0)(brighter, tensor(gt))) == pytest.approx(0, abs=1e-12)
+    assert float(ColorLoss(brightness=0)(brighter, tensor(gt))) == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("side", [32, 40])
@@ -61,8 +68,12 @@ def test_the_gradient_is_that_of_finite_differences(side):
     for place in [(0, 0, 3, 4), (0, 1, 20, 31), (0, 2, side - 1, side - 1)]:
         step = np.zeros_like(sr)
         step[place] = 1e-6
-        difference = float(loss(tensor(sr + step), target)) - float(loss(tensor(sr - step), target))
-        assert difference / 2e-6 == pytest.approx(float(x.grad.numpy()[place]), rel=1e-4)
+        difference = float(loss(tensor(sr + step), target)) - float(
+            loss(tensor(sr - step), target)
+        )
+        assert difference / 2e-6 == pytest.approx(
+            float(x.grad.numpy()[place]), rel=1e-4
+        )
 
 
 def test_a_tint_is_unlearnt_and_texture_stays(gt):
@@ -78,15 +89,23 @@ def test_a_tint_is_unlearnt_and_texture_stays(gt):
     left = sr.numpy() - gt
     assert np.abs(left.mean(axis=(2, 3))).max() < 5e-3
     np.testing.assert_allclose(
-        left - left.mean(axis=(2, 3), keepdims=True), np.broadcast_to(texture, gt.shape), atol=0.01
+        left - left.mean(axis=(2, 3), keepdims=True),
+        np.broadcast_to(texture, gt.shape),
+        atol=0.01,
     )
 
 
 def test_it_trains_alike_on_fast_and_on_plain_operators(tmp_path, options):
     options["train"]["color_opt"] = {"loss_weight": 2}
     fast, plain = (
-        reported(run(tmp_path, options, f"name={ops}", f"cpu_ops={ops}", "train.total_iter=2"))
+        reported(
+            run(
+                tmp_path, options, f"name={ops}", f"cpu_ops={ops}", "train.total_iter=2"
+            )
+        )
         for ops in ("auto", "plain")
     )
-    assert [line["l_g_color"] for line in fast] == pytest.approx([line["l_g_color"] for line in plain], rel=1e-3)
+    assert [line["l_g_color"] for line in fast] == pytest.approx(
+        [line["l_g_color"] for line in plain], rel=1e-3
+    )
     assert fast[0]["l_g_color"] > 0

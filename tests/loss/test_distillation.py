@@ -6,7 +6,11 @@ import pytest
 from sample_runs import assert_states_equal, reported, run, write_yml
 
 from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    RRDBNetSpec,
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.build import build_step
@@ -24,14 +28,22 @@ def write_network(path, spec, **groups):
     """Write random weights, all the same ones or, by group, times a number."""
     paddle.seed(5)
     arrays = {name: value.numpy() for name, value in build(spec).state_dict().items()}
-    write_pdparams(path, {name: {k: v * factor for k, v in arrays.items()} for name, factor in groups.items()})
+    write_pdparams(
+        path,
+        {
+            name: {k: v * factor for k, v in arrays.items()}
+            for name, factor in groups.items()
+        },
+    )
     return path
 
 
 @pytest.fixture
 def student(tmp_path, options) -> dict:
     """Options of a student of LARGE that has nothing but its teacher to learn from."""
-    teacher = write_network(tmp_path / "teacher.pdparams", LARGE, params=0, params_ema=1)
+    teacher = write_network(
+        tmp_path / "teacher.pdparams", LARGE, params=0, params_ema=1
+    )
     options["model_type"] = "RealESRNetModel"
     del options["network_d"]
     for key in ("gan_opt", "optim_d", "artifact_opt", "pixel_opt"):
@@ -43,20 +55,39 @@ def student(tmp_path, options) -> dict:
 def test_the_student_learns_the_teacher_which_stays_as_it_is(tmp_path, student):
     before = (tmp_path / "teacher.pdparams").read_bytes()
     student["train"] |= {"total_iter": 60, "optim_g": {"lr": 5e-3}, "warmup_iter": -1}
-    lines = reported(run(tmp_path, student, "logger.save_checkpoint_freq=100", "train.scheduler.milestones=[]"))
+    lines = reported(
+        run(
+            tmp_path,
+            student,
+            "logger.save_checkpoint_freq=100",
+            "train.scheduler.milestones=[]",
+        )
+    )
     assert "l_g_pix" not in lines[0]
-    first, last = (np.mean([line["l_g_distill"] for line in part]) for part in (lines[:3], lines[-5:]))
+    first, last = (
+        np.mean([line["l_g_distill"] for line in part])
+        for part in (lines[:3], lines[-5:])
+    )
     assert last < 0.3 * first
     assert (tmp_path / "teacher.pdparams").read_bytes() == before
 
 
 def test_the_loss_is_the_distance_from_the_teachers_picture(tmp_path, student):
-    step = build_step(load_config(write_yml(tmp_path, student), ["train.distill_opt.loss_weight=0.5"]), PLAIN)
-    (teacher,) = step.losses.distillation.teacher.args  # behind the precision that networks are run in
+    step = build_step(
+        load_config(
+            write_yml(tmp_path, student), ["train.distill_opt.loss_weight=0.5"]
+        ),
+        PLAIN,
+    )
+    (teacher,) = (
+        step.losses.distillation.teacher.args
+    )  # behind the precision that networks are run in
     before = [parameter.numpy() for parameter in teacher.parameters()]
     lq, gt = paddle.rand([2, 3, 8, 8]), paddle.rand([2, 3, 32, 32])
     expected = 0.5 * float((step.generator(lq) - teacher(lq)).abs().mean())
-    assert float(step([Batch(lq=lq, gt=gt, gt_usm=gt)], 1)["l_g_distill"]) == pytest.approx(expected)
+    assert float(
+        step([Batch(lq=lq, gt=gt, gt_usm=gt)], 1)["l_g_distill"]
+    ) == pytest.approx(expected)
     for parameter, array in zip(teacher.parameters(), before, strict=True):
         assert parameter.grad is None
         assert np.array_equal(parameter.numpy(), array)
@@ -65,11 +96,16 @@ def test_the_loss_is_the_distance_from_the_teachers_picture(tmp_path, student):
 
 def test_resuming_a_gan_run_with_a_teacher_equals_not_stopping(tmp_path, options):
     teacher = write_network(tmp_path / "teacher.pdparams", LARGE, params=1)
-    options["train"]["distill_opt"] = {"teacher": str(teacher), "type": "CharbonnierLoss"}
+    options["train"]["distill_opt"] = {
+        "teacher": str(teacher),
+        "type": "CharbonnierLoss",
+    }
     straight = run(tmp_path, options, "name=straight")
     run(tmp_path, options, "name=stopped", "train.total_iter=3")
     resumed = run(tmp_path, options, "name=stopped", "auto_resume=true")
-    assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+    assert_states_equal(
+        straight / "training_states/6.state", resumed / "training_states/6.state"
+    )
     assert reported(straight) == reported(resumed)
     assert {"l_g_pix", "l_g_distill", "l_g_gan"} <= reported(straight)[0].keys()
 
@@ -77,25 +113,42 @@ def test_resuming_a_gan_run_with_a_teacher_equals_not_stopping(tmp_path, options
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["train.distill_opt.teacher=nowhere.pdparams"], "nowhere.pdparams: no such file, and no released model"),
-        (["train.distill_opt.param_key=best"], "has no 'best'; it holds 'params', 'params_ema'"),
+        (
+            ["train.distill_opt.teacher=nowhere.pdparams"],
+            "nowhere.pdparams: no such file, and no released model",
+        ),
+        (
+            ["train.distill_opt.param_key=best"],
+            "has no 'best'; it holds 'params', 'params_ema'",
+        ),
         (
             ["train.distill_opt.teacher={folder}/x2.pdparams"],
             "x2.pdparams: holds RRDBNet x2, 1 blocks, 8 features, growth 4, but the student (network_g) enlarges "
             "RGB pictures by 4",
         ),
-        (["train.distill_opt.teacher={folder}/net_d.pdparams"], "a generator is wanted"),
+        (
+            ["train.distill_opt.teacher={folder}/net_d.pdparams"],
+            "a generator is wanted",
+        ),
         (
             ["train.distill_opt=null"],
             "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or train.distill_opt",
         ),
     ],
 )
-def test_a_teacher_that_cannot_teach_is_one_line_and_leaves_nothing(tmp_path, student, overrides, message):
+def test_a_teacher_that_cannot_teach_is_one_line_and_leaves_nothing(
+    tmp_path, student, overrides, message
+):
     write_network(tmp_path / "x2.pdparams", X2, params=1)
-    write_network(tmp_path / "net_d.pdparams", UNetDiscriminatorSNSpec(num_feat=8), params=1)
+    write_network(
+        tmp_path / "net_d.pdparams", UNetDiscriminatorSNSpec(num_feat=8), params=1
+    )
     with pytest.raises(UserError) as error:
-        run(tmp_path, student, *(override.format(folder=tmp_path) for override in overrides))
+        run(
+            tmp_path,
+            student,
+            *(override.format(folder=tmp_path) for override in overrides),
+        )
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "runs").exists()

@@ -24,7 +24,9 @@ def reference():
 
 
 def picture(name, shape):
-    return paddle.to_tensor(formulas.picture(name, shape), stop_gradient=name not in ("pred", "sr"))
+    return paddle.to_tensor(
+        formulas.picture(name, shape), stop_gradient=name not in ("pred", "sr")
+    )
 
 
 def assert_equal(pred, value, expected, tolerance=2e-6):
@@ -32,14 +34,20 @@ def assert_equal(pred, value, expected, tolerance=2e-6):
     value.sum().backward()
     for actual, recorded in ((value, expected["value"]), (pred.grad, expected["grad"])):
         assert actual.shape == list(recorded.shape)
-        assert np.abs(actual.numpy() - recorded).max() <= tolerance * np.abs(recorded).max()
+        assert (
+            np.abs(actual.numpy() - recorded).max()
+            <= tolerance * np.abs(recorded).max()
+        )
 
 
 def recorded(reference, name):
     return {part: reference[f"{name}/{part}"] for part in ("value", "grad")}
 
 
-@pytest.mark.parametrize(("kind", "reduction", "weighted"), [*product(sample.PIXEL, sample.REDUCTIONS, sample.WEIGHTS)])
+@pytest.mark.parametrize(
+    ("kind", "reduction", "weighted"),
+    [*product(sample.PIXEL, sample.REDUCTIONS, sample.WEIGHTS)],
+)
 def test_a_pixel_loss_equals_basicsrs(kind, reduction, weighted, reference):
     loss = PIXEL[kind](loss_weight=0.7, reduction=reduction, **sample.PIXEL[kind])
     pred, target = picture("pred", sample.SHAPE), picture("target", sample.SHAPE)
@@ -48,9 +56,15 @@ def test_a_pixel_loss_equals_basicsrs(kind, reduction, weighted, reference):
     assert_equal(pred, value, recorded(reference, f"{kind}/{reduction}/{weighted}"))
 
 
-@pytest.mark.parametrize(("gan_type", "real", "disc"), [*product(sample.GAN_TYPES, (True, False), (True, False))])
+@pytest.mark.parametrize(
+    ("gan_type", "real", "disc"),
+    [*product(sample.GAN_TYPES, (True, False), (True, False))],
+)
 def test_a_gan_loss_equals_basicsrs(gan_type, real, disc, reference):
-    pred = paddle.to_tensor(formulas.noise("answers", sample.GAN_SHAPE) + np.float32(0.5), stop_gradient=False)
+    pred = paddle.to_tensor(
+        formulas.noise("answers", sample.GAN_SHAPE) + np.float32(0.5),
+        stop_gradient=False,
+    )
     value = GANLoss(gan_type, **sample.GAN)(pred, real, is_disc=disc)
     assert_equal(pred, value, recorded(reference, f"{gan_type}/{real}/{disc}"))
 
@@ -58,7 +72,10 @@ def test_a_gan_loss_equals_basicsrs(gan_type, real, disc, reference):
 def test_the_artifact_loss_and_its_map_equal_the_reference(reference):
     gt, sr, ema = (picture(name, sample.ARTIFACT_SHAPE) for name in ("gt", "sr", "ema"))
     expected = reference["artifact/map"]
-    assert np.abs(artifact_map(gt, sr, ema).numpy() - expected).max() <= 1e-5 * expected.max()
+    assert (
+        np.abs(artifact_map(gt, sr, ema).numpy() - expected).max()
+        <= 1e-5 * expected.max()
+    )
     assert_equal(sr, ArtifactLoss()(sr, gt, ema), recorded(reference, "artifact"), 1e-5)
 
 
@@ -70,7 +87,10 @@ def test_the_artifact_map_is_zero_where_the_average_is_worse():
 
 def test_flat_and_perfect_pictures_have_finite_gradients():
     gt = paddle.zeros([1, 3, 16, 16])
-    for level in (0.0, 0.25):  # perfect; wrong by the same amount everywhere, so that all variances are zero
+    for level in (
+        0.0,
+        0.25,
+    ):  # perfect; wrong by the same amount everywhere, so that all variances are zero
         sr = paddle.full([1, 3, 16, 16], level)
         sr.stop_gradient = False
         (ArtifactLoss()(sr, gt, gt) + CharbonnierLoss()(sr, gt)).backward()

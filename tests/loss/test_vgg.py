@@ -13,14 +13,37 @@ from safetensors.numpy import save_file
 
 from realesrgan_paddle.loss import vgg
 from realesrgan_paddle.loss.perceptual import PerceptualLoss
-from realesrgan_paddle.loss.vgg import VGG19, layer_name, load_vgg19, read_vgg19, recognise_normalisation
+from realesrgan_paddle.loss.vgg import (
+    VGG19,
+    layer_name,
+    load_vgg19,
+    read_vgg19,
+    recognise_normalisation,
+)
 from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
 
 RECORDED = REFERENCE / "losses.npz"
-NUMBERS = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)  # of the convolutions in vgg19().features
+NUMBERS = (
+    0,
+    2,
+    5,
+    7,
+    10,
+    12,
+    14,
+    16,
+    19,
+    21,
+    23,
+    25,
+    28,
+    30,
+    32,
+    34,
+)  # of the convolutions in vgg19().features
 CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 256, *[512] * 8)
 
 
@@ -29,7 +52,10 @@ def tensors():
     """VGG19's features with weights from a formula, under torchvision's names without "features."."""
     shapes = {}
     for number, (in_ch, out_ch) in zip(NUMBERS, pairwise(CHANNELS), strict=True):
-        shapes |= {f"{number}.weight": (out_ch, in_ch, 3, 3), f"{number}.bias": (out_ch,)}
+        shapes |= {
+            f"{number}.weight": (out_ch, in_ch, 3, 3),
+            f"{number}.bias": (out_ch,),
+        }
     return formulas.weights(shapes, sample.VGG_GAIN)
 
 
@@ -45,7 +71,9 @@ def file(monkeypatch):
     """Let the reader find given tensors in a file, for the names under which they may stand."""
 
     def holds(tensors, path=__file__):
-        monkeypatch.setattr(vgg, "read_weights", lambda _: SimpleNamespace(select=lambda: tensors))
+        monkeypatch.setattr(
+            vgg, "read_weights", lambda _: SimpleNamespace(select=lambda: tensors)
+        )
         return path
 
     return holds
@@ -64,7 +92,9 @@ def assert_close(actual, expected, tolerance):
 
 def test_features_equal_basicsrs(vgg_path):
     reference = np.load(RECORDED)
-    features = load_vgg19(vgg_path, list(sample.LAYER_WEIGHTS), normalisation="torchvision")(pictures()[0])
+    features = load_vgg19(
+        vgg_path, list(sample.LAYER_WEIGHTS), normalisation="torchvision"
+    )(pictures()[0])
     assert list(features) == list(sample.LAYER_WEIGHTS)
     for name, feature in features.items():
         assert_close(feature[:, ::16], reference[f"features/{name}"], 1e-5)
@@ -74,8 +104,14 @@ def test_features_equal_basicsrs(vgg_path):
 def test_the_perceptual_loss_equals_basicsrs(name, vgg_path):
     reference = np.load(RECORDED)
     arguments = dict(sample.PERCEPTUAL[name])
-    norms = {key: arguments.pop(key) for key in ("use_input_norm", "range_norm") if key in arguments}
-    features = load_vgg19(vgg_path, list(sample.LAYER_WEIGHTS), normalisation="torchvision", **norms)
+    norms = {
+        key: arguments.pop(key)
+        for key in ("use_input_norm", "range_norm")
+        if key in arguments
+    }
+    features = load_vgg19(
+        vgg_path, list(sample.LAYER_WEIGHTS), normalisation="torchvision", **norms
+    )
     loss = PerceptualLoss(sample.LAYER_WEIGHTS, features, **arguments)
     for kind, part in (("perceptual", 0), ("style", 1)):
         sr, gt = pictures()
@@ -84,8 +120,11 @@ def test_the_perceptual_loss_equals_basicsrs(name, vgg_path):
             assert value is None
             continue
         value.backward()
-        assert_close(value, reference[f"{kind}/{name}/value"], 5e-5)  # 2e-5 was seen: a norm of 262144 numbers
-        # A feature that is equal in both pictures but for rounding may turn its sign in the L1 distance.
+        assert_close(
+            value, reference[f"{kind}/{name}/value"], 5e-5
+        )  # 2e-5 was seen: a norm of 262144 numbers
+        # A feature that is equal in both pictures but for rounding may turn its sign in
+        # the L1 distance.
         assert_close(sr.grad, reference[f"{kind}/{name}/grad"], 1e-3)
 
 
@@ -97,11 +136,19 @@ def test_the_weights_are_frozen_and_no_deeper_than_needed(vgg_path):
     content.backward()
     assert style is None
     assert np.abs(sr.grad.numpy()).sum() > 0
-    assert all(weight.grad is None and bias.grad is None for weight, bias in features.convolutions.values())
+    assert all(
+        weight.grad is None and bias.grad is None
+        for weight, bias in features.convolutions.values()
+    )
 
 
 def test_equal_pictures_have_a_finite_gradient(vgg_path):
-    loss = PerceptualLoss({"conv1_2": 1.0}, load_vgg19(vgg_path, ["conv1_2"]), criterion="fro", style_weight=1.0)
+    loss = PerceptualLoss(
+        {"conv1_2": 1.0},
+        load_vgg19(vgg_path, ["conv1_2"]),
+        criterion="fro",
+        style_weight=1.0,
+    )
     sr, _ = pictures()
     sum(loss(sr, sr.detach())).backward()
     assert (sr.grad.numpy() == 0).all()
@@ -128,18 +175,24 @@ def test_layers_have_names_and_numbers():
 )
 def test_every_layout_is_read(key, tensors, file):
     renamed = {
-        key.format(number=number, kind=kind, name=name, b=name[4], c=name[6]): tensors[f"{number}.{kind}"]
+        key.format(number=number, kind=kind, name=name, b=name[4], c=name[6]): tensors[
+            f"{number}.{kind}"
+        ]
         for number, name in zip(NUMBERS, VGG19_LAYERS, strict=True)
         for kind in ("weight", "bias")
     }
-    found = read_vgg19(file({**renamed, "classifier.0.weight": np.zeros(1), "mean": np.zeros(3)}))
+    found = read_vgg19(
+        file({**renamed, "classifier.0.weight": np.zeros(1), "mean": np.zeros(3)})
+    )
     for number, name in zip(NUMBERS, VGG19_LAYERS, strict=True):
         assert np.array_equal(found[name][0], tensors[f"{number}.weight"])
         assert np.array_equal(found[name][1], tensors[f"{number}.bias"])
 
 
 def test_paddleclas_has_no_biases(tensors, file):
-    path = file({name: tensor for name, tensor in tensors.items() if name.endswith("weight")})
+    path = file(
+        {name: tensor for name, tensor in tensors.items() if name.endswith("weight")}
+    )
     found = read_vgg19(path)
     assert all((bias == 0).all() for _, bias in found.values())
     assert recognise_normalisation(found) == "torchvision"
@@ -147,7 +200,10 @@ def test_paddleclas_has_no_biases(tensors, file):
 
 def trained_on_unit_inputs(tensors):
     """A network whose signals outweigh its biases in every layer, as training leaves them."""
-    return {name: tensor * np.float32(0.1) if name.endswith("bias") else tensor for name, tensor in tensors.items()}
+    return {
+        name: tensor * np.float32(0.1) if name.endswith("bias") else tensor
+        for name, tensor in tensors.items()
+    }
 
 
 def caffe_twin(tensors):
@@ -157,16 +213,25 @@ def caffe_twin(tensors):
 
 
 def test_the_family_is_told_from_the_weights(tensors, file):
-    assert recognise_normalisation(read_vgg19(file(trained_on_unit_inputs(tensors)))) == "torchvision"
+    assert (
+        recognise_normalisation(read_vgg19(file(trained_on_unit_inputs(tensors))))
+        == "torchvision"
+    )
     assert recognise_normalisation(read_vgg19(file(caffe_twin(tensors)))) == "caffe"
 
 
-def test_a_caffe_file_gives_the_features_of_bgr_in_255_on_torchvisions_scale(tensors, file):
+def test_a_caffe_file_gives_the_features_of_bgr_in_255_on_torchvisions_scale(
+    tensors, file
+):
     path = file(caffe_twin(tensors))
     rgb = formulas.picture("sr", sample.VGG_SHAPE)
-    bgr = rgb[:, ::-1] * 255 - np.float32([103.939, 116.779, 123.68]).reshape(1, 3, 1, 1)
+    bgr = rgb[:, ::-1] * 255 - np.float32([103.939, 116.779, 123.68]).reshape(
+        1, 3, 1, 1
+    )
     layers = ["conv1_2", "conv3_4", "conv5_4"]
-    plain = VGG19(read_vgg19(path), layers, mean=[0.0] * 3, std=[1.0] * 3)(paddle.to_tensor(np.ascontiguousarray(bgr)))
+    plain = VGG19(read_vgg19(path), layers, mean=[0.0] * 3, std=[1.0] * 3)(
+        paddle.to_tensor(np.ascontiguousarray(bgr))
+    )
     features = load_vgg19(path, layers)(paddle.to_tensor(rgb))
     for layer in layers:
         assert_close(features[layer], plain[layer].numpy() / (255 * 0.226), 1e-4)
@@ -174,14 +239,20 @@ def test_a_caffe_file_gives_the_features_of_bgr_in_255_on_torchvisions_scale(ten
 
 def test_missing_weights_say_how_to_get_them(tmp_path):
     with pytest.raises(
-        UserError, match=r"vgg_path: .*none\.pdparams: no such file.*curl --create-dirs -Lo .*none\.pdparams https://"
+        UserError,
+        match=r"vgg_path: .*none\.pdparams: no such file.*curl --create-dirs -Lo .*none\.pdparams https://",
     ):
         load_vgg19(tmp_path / "none.pdparams", ["conv5_4"])
 
 
 def test_another_network_is_refused(tensors, file):
-    vgg16 = {name: tensor for name, tensor in tensors.items() if not name.startswith("16.")}
-    with pytest.raises(UserError, match=r"not VGG19: conv3_4 should be \[256, 256, 3, 3\] and is missing"):
+    vgg16 = {
+        name: tensor for name, tensor in tensors.items() if not name.startswith("16.")
+    }
+    with pytest.raises(
+        UserError,
+        match=r"not VGG19: conv3_4 should be \[256, 256, 3, 3\] and is missing",
+    ):
         read_vgg19(file(vgg16))
     batch_norm = {**tensors, "2.weight": np.zeros(64)}
     with pytest.raises(UserError, match=r"conv1_2 .* is \[64\]"):

@@ -22,17 +22,31 @@ def first_layer(*, detail):
 
 
 def answers(layer, picture):
-    return layer(paddle.to_tensor(np.float32(picture.transpose(2, 0, 1)[None]) / 255))[0, :, 2:-2, 2:-2].numpy()
+    return layer(paddle.to_tensor(np.float32(picture.transpose(2, 0, 1)[None]) / 255))[
+        0, :, 2:-2, 2:-2
+    ].numpy()
 
 
 def test_flat_colour_moves_nothing_and_detail_moves_by_about_one():
     usual, layer = first_layer(detail=False), first_layer(detail=True)
-    flat = [np.full((16, 16, 3), colour, np.uint8) for colour in ((0, 0, 0), (255, 255, 255), (200, 30, 90))]
+    flat = [
+        np.full((16, 16, 3), colour, np.uint8)
+        for colour in ((0, 0, 0), (255, 255, 255), (200, 30, 90))
+    ]
     assert np.ptp([answers(usual, picture) for picture in flat], axis=0).max() > 0.3
     assert np.ptp([answers(layer, picture) for picture in flat], axis=0).max() < 1e-4
-    spread = [answers(layer, picture.gt).std(axis=(1, 2)).mean() for picture in general_pictures(4)]
+    spread = [
+        answers(layer, picture.gt).std(axis=(1, 2)).mean()
+        for picture in general_pictures(4)
+    ]
     assert 0.3 < np.median(spread) < 3
-    assert max(answers(usual, picture.gt).std(axis=(1, 2)).mean() for picture in general_pictures(4)) > 0.05
+    assert (
+        max(
+            answers(usual, picture.gt).std(axis=(1, 2)).mean()
+            for picture in general_pictures(4)
+        )
+        > 0.05
+    )
 
 
 def test_only_the_first_layer_changes():
@@ -40,7 +54,11 @@ def test_only_the_first_layer_changes():
     usual, other = UNetDiscriminatorSN(num_feat=16), UNetDiscriminatorSN(num_feat=16)
     other.set_state_dict(usual.state_dict())
     see_detail(other)
-    same = [name for name, value in other.state_dict().items() if (value == usual.state_dict()[name]).all()]
+    same = [
+        name
+        for name, value in other.state_dict().items()
+        if (value == usual.state_dict()[name]).all()
+    ]
     assert set(usual.state_dict()) - set(same) == {"conv0.weight"}
 
 
@@ -49,7 +67,13 @@ def test_a_run_begins_with_it_unless_weights_are_given(tmp_path, options, pretra
     """After one iteration at a rate of next to nothing the first weights are still there."""
     options["train"] |= {"net_d_init_detail": True, "optim_d": {"lr": 1e-12}}
     if pretrained:
-        folder = run(tmp_path, options, "name=before", "train.total_iter=1", "train.net_d_init_detail=false")
+        folder = run(
+            tmp_path,
+            options,
+            "name=before",
+            "train.total_iter=1",
+            "train.net_d_init_detail=false",
+        )
         options["path"]["pretrain_network_d"] = str(folder / "models/net_d_1.pdparams")
     folder = run(tmp_path, options, "train.total_iter=1")
     (state,) = (folder / "training_states").glob("*.state")

@@ -14,7 +14,12 @@ from places import REFERENCE, TESTS
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.models.networks.build import build
 from realesrgan_paddle.models.networks.shapes import tensor_shapes
-from realesrgan_paddle.models.networks.specs import SPECS, RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    SPECS,
+    RRDBNetSpec,
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -40,7 +45,9 @@ def filled(kind, arguments):
 def enlarge(network, size):
     network.eval()
     with paddle.no_grad():
-        return network(paddle.to_tensor(formulas.picture("input", (1, 3, *size)))).numpy()
+        return network(
+            paddle.to_tensor(formulas.picture("input", (1, 3, *size)))
+        ).numpy()
 
 
 def assert_close(actual, expected, tolerance):
@@ -53,7 +60,9 @@ def test_a_generator_equals_basicsrs(name, reference):
     kind, arguments, size = sample_networks.GENERATORS[name]
     expected = reference[name]
     # Relative, for these outputs are larger than a picture's; 1.7e-6 was seen.
-    assert_close(enlarge(filled(kind, arguments), size), expected, 5e-6 * np.abs(expected).max())
+    assert_close(
+        enlarge(filled(kind, arguments), size), expected, 5e-6 * np.abs(expected).max()
+    )
 
 
 @pytest.mark.parametrize("file", sample_networks.RELEASED)
@@ -61,22 +70,40 @@ def test_a_released_generator_equals_basicsrs(file, reference, assets):
     kind, arguments = sample_networks.RELEASED[file]
     network = build(SPECS[kind](**arguments))
     load_state(network, read_weights(assets / "weights" / file).select(), source=file)
-    assert_close(enlarge(network, sample_networks.RELEASED_INPUT), reference[file], 1e-4)
+    assert_close(
+        enlarge(network, sample_networks.RELEASED_INPUT), reference[file], 1e-4
+    )
 
 
 @pytest.mark.parametrize("name", sample_networks.DISCRIMINATORS)
 def test_the_discriminator_and_its_spectral_norm_equal_torchs(name, reference):
     network = filled("UNetDiscriminatorSN", sample_networks.DISCRIMINATORS[name])
     network.train()
-    x = paddle.to_tensor(formulas.picture("input", sample_networks.DISCRIMINATOR_INPUT), stop_gradient=False)
+    x = paddle.to_tensor(
+        formulas.picture("input", sample_networks.DISCRIMINATOR_INPUT),
+        stop_gradient=False,
+    )
     for _ in range(3):
         out = network(x)
-    (out * paddle.to_tensor(formulas.noise("output gradient", out.shape))).sum().backward()
+    (
+        out * paddle.to_tensor(formulas.noise("output gradient", out.shape))
+    ).sum().backward()
     network.eval()
-    actual = {"out": out, "x.grad": x.grad, "eval": network(x), **dict(network.named_buffers())}
-    actual |= {f"{key}.grad": parameter.grad for key, parameter in network.named_parameters()}
+    actual = {
+        "out": out,
+        "x.grad": x.grad,
+        "eval": network(x),
+        **dict(network.named_buffers()),
+    }
+    actual |= {
+        f"{key}.grad": parameter.grad for key, parameter in network.named_parameters()
+    }
 
-    recorded = {key.removeprefix(f"{name}/") for key in reference.files if key.startswith(f"{name}/")}
+    recorded = {
+        key.removeprefix(f"{name}/")
+        for key in reference.files
+        if key.startswith(f"{name}/")
+    }
     assert recorded == actual.keys()
     for key, tensor in actual.items():
         expected = reference[f"{name}/{key}"]
@@ -104,23 +131,35 @@ def test_two_forwards_can_share_one_backward():
 
 @pytest.mark.parametrize(
     "spec",
-    [RRDBNetSpec(num_block=2), RRDBNetSpec(scale=2, num_block=1), SRVGGNetCompactSpec(), UNetDiscriminatorSNSpec()],
+    [
+        RRDBNetSpec(num_block=2),
+        RRDBNetSpec(scale=2, num_block=1),
+        SRVGGNetCompactSpec(),
+        UNetDiscriminatorSNSpec(),
+    ],
 )
 def test_names_and_shapes_are_basicsrs(spec):
-    assert {k: tuple(v.shape) for k, v in build(spec).state_dict().items()} == tensor_shapes(spec)
+    assert {
+        k: tuple(v.shape) for k, v in build(spec).state_dict().items()
+    } == tensor_shapes(spec)
 
 
 def test_networks_start_as_the_reference_does():
     paddle.seed(0)
     network = build(RRDBNetSpec(num_feat=32, num_block=1))
     dense = network.body[0].rdb1.conv5
-    assert dense.weight.numpy().std() == pytest.approx(0.1 * np.sqrt(2 / (9 * (32 + 4 * 32))), rel=0.02)
+    assert dense.weight.numpy().std() == pytest.approx(
+        0.1 * np.sqrt(2 / (9 * (32 + 4 * 32))), rel=0.02
+    )
     assert (dense.bias.numpy() == 0).all()
     plain = [network.conv_hr, build(UNetDiscriminatorSNSpec(num_feat=32)).conv8]
     for weight in (plain[0].weight, plain[0].bias, plain[1].weight_orig):
         bound = 1 / np.sqrt(9 * 32)
         assert 0.8 * bound < np.abs(weight.numpy()).max() <= bound
-    assert (build(SRVGGNetCompactSpec(num_feat=4, num_conv=1)).body[1].weight.numpy() == 0.25).all()
+    assert (
+        build(SRVGGNetCompactSpec(num_feat=4, num_conv=1)).body[1].weight.numpy()
+        == 0.25
+    ).all()
 
 
 def test_a_discriminator_learns_to_tell_flat_from_noisy():
@@ -129,7 +168,10 @@ def test_a_discriminator_learns_to_tell_flat_from_noisy():
     adam = paddle.optimizer.Adam(1e-3, parameters=network.parameters())
     loss = GANLoss("vanilla")
     for step in range(30):
-        real = paddle.to_tensor(np.float32(0.5) + np.float32(0.3) * formulas.noise(f"real {step}", (2, 3, 16, 16)))
+        real = paddle.to_tensor(
+            np.float32(0.5)
+            + np.float32(0.3) * formulas.noise(f"real {step}", (2, 3, 16, 16))
+        )
         d_real = loss(network(real), True, is_disc=True)
         d_fake = loss(network(paddle.full_like(real, 0.5)), False, is_disc=True)
         (d_real + d_fake).backward()
@@ -146,12 +188,16 @@ def test_gradients_pass_through_a_frozen_discriminator_into_the_generator():
         parameter.stop_gradient = True
     GANLoss("vanilla", loss_weight=0.1)(discriminator(sr), True).backward()
     assert all(parameter.grad is None for parameter in discriminator.parameters())
-    assert all(np.abs(parameter.grad.numpy()).sum() > 0 for parameter in generator.parameters())
+    assert all(
+        np.abs(parameter.grad.numpy()).sum() > 0 for parameter in generator.parameters()
+    )
 
 
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"15 x 16 pixels .* not multiples of 2"):
-        build(RRDBNetSpec(scale=2, num_feat=4, num_block=1, num_grow_ch=4))(paddle.zeros([1, 3, 15, 16]))
+        build(RRDBNetSpec(scale=2, num_feat=4, num_block=1, num_grow_ch=4))(
+            paddle.zeros([1, 3, 15, 16])
+        )
     with pytest.raises(ValueError, match=r"48 x 20 pixels .* not multiples of 8"):
         build(TINY_D)(paddle.zeros([1, 3, 48, 20]))
 
@@ -160,12 +206,18 @@ class TestLoadState:
     spec = SRVGGNetCompactSpec(num_feat=4, num_conv=1)
 
     def tensors(self):
-        return {name: np.ones(shape, np.float16) for name, shape in tensor_shapes(self.spec).items()}
+        return {
+            name: np.ones(shape, np.float16)
+            for name, shape in tensor_shapes(self.spec).items()
+        }
 
     def test_copies_in_the_networks_dtype(self):
         network = build(self.spec)
         load_state(network, self.tensors())
-        assert all(tensor.dtype == paddle.float32 and (tensor == 1).all() for tensor in network.state_dict().values())
+        assert all(
+            tensor.dtype == paddle.float32 and (tensor == 1).all()
+            for tensor in network.state_dict().values()
+        )
 
     def test_names_what_does_not_fit_and_copies_nothing(self):
         network = build(self.spec)
@@ -174,14 +226,19 @@ class TestLoadState:
         tensors["body.9.weight"] = tensors.pop("body.0.weight")
         tensors["body.4.bias"] = np.ones(5)
         with pytest.raises(
-            UserError, match=r"x\.pth: .*1 missing \(body\.0\.weight\); 1 not of.*\[5\] instead of \[48\]"
+            UserError,
+            match=r"x\.pth: .*1 missing \(body\.0\.weight\); 1 not of.*\[5\] instead of \[48\]",
         ):
             load_state(network, tensors, source="x.pth")
         assert np.array_equal(network.body[2].weight.numpy(), before)
 
     def test_not_strict_leaves_the_rest_alone(self):
         network = build(self.spec)
-        load_state(network, {"body.0.bias": np.full(4, 3.0), "other": np.zeros(1)}, strict=False)
+        load_state(
+            network,
+            {"body.0.bias": np.full(4, 3.0), "other": np.zeros(1)},
+            strict=False,
+        )
         assert (network.body[0].bias.numpy() == 3).all()
         with pytest.raises(UserError, match="another shape"):
             load_state(network, {"body.0.bias": np.zeros(5)}, strict=False)
@@ -220,10 +277,17 @@ print("same")
 @pytest.mark.parametrize("name", ["rrdbnet_x4", "rrdbnet_x1", "srvgg_x4_prelu"])
 def test_a_pdmodel_of_any_size_gives_the_same_picture(name, tmp_path):
     # A process of its own: the flag must be set before Paddle is imported.
-    path = os.pathsep.join(str(TESTS / folder) for folder in ("helpers", "record"))
+    path = os.pathsep.join(
+        str(TESTS / folder) for folder in ("helpers", "record", "networks")
+    )
     environment = {**os.environ, "FLAGS_enable_pir_api": "0", "PYTHONPATH": path}
     done = subprocess.run(
-        [sys.executable, "-c", EXPORT, name], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", EXPORT, name],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.rstrip().endswith("same"), done.stderr[-2000:]
     assert (tmp_path / "net.pdmodel").is_file()

@@ -11,8 +11,14 @@ from realesrgan_paddle.loss.dists import load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
 from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.projected_discriminator import CHANNELS, ProjectedDiscriminator
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.projected_discriminator import (
+    CHANNELS,
+    ProjectedDiscriminator,
+)
+from realesrgan_paddle.models.networks.specs import (
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
@@ -28,14 +34,18 @@ pytestmark = pytest.mark.paddle
 def weights(tmp_path_factory):
     """A folder with VGG16's weights, of a formula."""
     folder = tmp_path_factory.mktemp("weights")
-    write_pdparams(folder / "dists.pdparams", {"": sample.network("vgg") | sample.dists()})
+    write_pdparams(
+        folder / "dists.pdparams", {"": sample.network("vgg") | sample.dists()}
+    )
     return folder
 
 
 @pytest.fixture
 def discriminator(weights):
     paddle.seed(0)
-    return ProjectedDiscriminator(load_vgg16_features(3, weights), num_feat=8, num_block=3)
+    return ProjectedDiscriminator(
+        load_vgg16_features(3, weights), num_feat=8, num_block=3
+    )
 
 
 def pictures(name, n=2):
@@ -44,15 +54,23 @@ def pictures(name, n=2):
 
 def test_each_block_answers_at_its_own_scale(discriminator):
     seen = discriminator.see(pictures("gt"))
-    assert [tuple(feature.shape[1:]) for feature in seen] == [(64, 32, 48), (128, 16, 24), (256, 8, 12)]
+    assert [tuple(feature.shape[1:]) for feature in seen] == [
+        (64, 32, 48),
+        (128, 16, 24),
+        (256, 8, 12),
+    ]
     answers = discriminator.judge(seen).numpy()
     assert answers.shape == (2, 3, 16, 24)
     coarse = answers[:, 2]
     np.testing.assert_array_equal(coarse, coarse[:, ::2, ::2].repeat(2, 1).repeat(2, 2))
     assert np.ptp(answers[:, 1, :2, :2]) > 0, "finer answers are not repeated"
-    with paddle.no_grad():  # one weight vector per forward: spectral norm moves on while it trains
+    with (
+        paddle.no_grad()
+    ):  # one weight vector per forward: spectral norm moves on while it trains
         discriminator.eval()
-        np.testing.assert_array_equal(discriminator(pictures("gt")), discriminator.judge(seen))
+        np.testing.assert_array_equal(
+            discriminator(pictures("gt")), discriminator.judge(seen)
+        )
 
 
 def test_only_the_heads_learn_and_are_kept(discriminator):
@@ -63,9 +81,13 @@ def test_only_the_heads_learn_and_are_kept(discriminator):
     names = set(discriminator.state_dict())
     assert {name.split(".")[0] for name in names} == {"heads"}
     assert sum(np.prod(p.shape) for p in discriminator.parameters()) == sum(
-        8 * channels * (16 if block == 0 else 9) + 8 * 8 * 9 + 8 * 9 + 1 for block, channels in enumerate(CHANNELS[:3])
+        8 * channels * (16 if block == 0 else 9) + 8 * 8 * 9 + 8 * 9 + 1
+        for block, channels in enumerate(CHANNELS[:3])
     )
-    assert all(float(parameter.grad.abs().sum()) > 0 for parameter in discriminator.parameters())
+    assert all(
+        float(parameter.grad.abs().sum()) > 0
+        for parameter in discriminator.parameters()
+    )
 
 
 def test_it_tells_sharp_from_blurred_within_a_few_updates(discriminator):
@@ -73,30 +95,48 @@ def test_it_tells_sharp_from_blurred_within_a_few_updates(discriminator):
     loss = GANLoss()
     for step in range(40):
         real = pictures(f"gt{step}")
-        fake = paddle.nn.functional.interpolate(paddle.nn.functional.avg_pool2d(real, 2), scale_factor=2)
+        fake = paddle.nn.functional.interpolate(
+            paddle.nn.functional.avg_pool2d(real, 2), scale_factor=2
+        )
         to_real, to_fake = discriminator(real), discriminator(fake)
-        (loss(to_real, True, is_disc=True) + loss(to_fake, False, is_disc=True)).backward()
+        (
+            loss(to_real, True, is_disc=True) + loss(to_fake, False, is_disc=True)
+        ).backward()
         adam.step()
         adam.clear_grad()
     assert float(loss.accuracy(to_real, to_fake)) > 0.8
 
 
 @pytest.mark.parametrize("kind", ["projected", "unet"])
-def test_a_relativistic_step_follows_the_gradient_of_the_difference(discriminator, kind):
+def test_a_relativistic_step_follows_the_gradient_of_the_difference(
+    discriminator, kind
+):
     paddle.seed(5)
     generator = build(SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2))
-    judge = discriminator if kind == "projected" else build(UNetDiscriminatorSNSpec(num_feat=8))
+    judge = (
+        discriminator
+        if kind == "projected"
+        else build(UNetDiscriminatorSNSpec(num_feat=8))
+    )
     gt = pictures("gt")
     for _ in range(20):
         judge(gt)
-    judge.eval()  # its spectral norm has converged and stands still, so that both ways below see the same weights
+    # its spectral norm has converged and stands still, so that both ways below see the
+    # same weights
+    judge.eval()
     judge.train = lambda: judge
     batch = Batch(lq=paddle.nn.functional.avg_pool2d(gt, 2), gt=gt, gt_usm=gt)
     fake, real = judge(generator(batch.lq)), judge(gt)
-    teaches, learns = (paddle.nn.functional.softplus(x).mean() for x in (real.detach() - fake, fake - real))
+    teaches, learns = (
+        paddle.nn.functional.softplus(x).mean()
+        for x in (real.detach() - fake, fake - real)
+    )
     expected_g = paddle.grad(teaches, generator.parameters(), retain_graph=True)
     expected_d = paddle.grad(learns, judge.parameters())
-    before = [[p.numpy().copy() for p in network.parameters()] for network in (generator, judge)]
+    before = [
+        [p.numpy().copy() for p in network.parameters()]
+        for network in (generator, judge)
+    ]
 
     step = GANStep(
         generator=generator,
@@ -112,27 +152,59 @@ def test_a_relativistic_step_follows_the_gradient_of_the_difference(discriminato
     )
     losses = step([batch], 1)
     assert float(losses["l_g_gan"]) == pytest.approx(float(teaches), rel=1e-5)
-    assert float(losses["l_d_real"]) == float(losses["l_d_fake"]) == pytest.approx(float(learns), rel=1e-5)
-    for network, old, gradients in zip((generator, judge), before, (expected_g, expected_d), strict=True):
-        for parameter, was, gradient in zip(network.parameters(), old, gradients, strict=True):
+    assert (
+        float(losses["l_d_real"])
+        == float(losses["l_d_fake"])
+        == pytest.approx(float(learns), rel=1e-5)
+    )
+    for network, old, gradients in zip(
+        (generator, judge), before, (expected_g, expected_d), strict=True
+    ):
+        for parameter, was, gradient in zip(
+            network.parameters(), old, gradients, strict=True
+        ):
             tolerance = 1e-3 * float(gradient.abs().max()) + 1e-7
-            np.testing.assert_allclose(was - parameter.numpy(), gradient.numpy(), atol=tolerance)
+            np.testing.assert_allclose(
+                was - parameter.numpy(), gradient.numpy(), atol=tolerance
+            )
 
 
 @pytest.fixture
 def projected(options, weights, monkeypatch):
     monkeypatch.chdir(weights.parent)
-    (weights.parent / "weights").exists() or (weights.parent / "weights").symlink_to(weights)
-    options["network_d"] = {"type": "ProjectedDiscriminator", "num_feat": 8, "num_block": 2}
+    (weights.parent / "weights").exists() or (weights.parent / "weights").symlink_to(
+        weights
+    )
+    options["network_d"] = {
+        "type": "ProjectedDiscriminator",
+        "num_feat": 8,
+        "num_block": 2,
+    }
     options["train"]["gan_opt"] |= {"relativistic": True}
     return options
 
 
-def test_a_run_with_it_resumes_exactly_and_its_weights_can_be_given_to_another(tmp_path, projected):
+def test_a_run_with_it_resumes_exactly_and_its_weights_can_be_given_to_another(
+    tmp_path, projected
+):
     straight = run(tmp_path, projected, "name=straight", "train.net_d_init_iters=2")
-    run(tmp_path, projected, "name=stopped", "train.net_d_init_iters=2", "train.total_iter=3")
-    resumed = run(tmp_path, projected, "name=stopped", "train.net_d_init_iters=2", "auto_resume=true")
-    assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+    run(
+        tmp_path,
+        projected,
+        "name=stopped",
+        "train.net_d_init_iters=2",
+        "train.total_iter=3",
+    )
+    resumed = run(
+        tmp_path,
+        projected,
+        "name=stopped",
+        "train.net_d_init_iters=2",
+        "auto_resume=true",
+    )
+    assert_states_equal(
+        straight / "training_states/6.state", resumed / "training_states/6.state"
+    )
     assert "l_g_gan" not in reported(straight)[1]
     assert reported(straight)[5]["l_g_gan"] > 0
 
@@ -140,17 +212,31 @@ def test_a_run_with_it_resumes_exactly_and_its_weights_can_be_given_to_another(t
     assert set(read_weights(trained).select()) == {
         f"heads.{head}.{name}"
         for head in range(2)
-        for name in [f"conv{i}.weight_{v}" for i in range(2) for v in ("orig", "u", "v")]
+        for name in [
+            f"conv{i}.weight_{v}" for i in range(2) for v in ("orig", "u", "v")
+        ]
         + ["conv2.weight", "conv2.bias"]
     }
-    run(tmp_path, projected, "name=third", f"path.pretrain_network_d={trained}", "train.total_iter=1")
+    run(
+        tmp_path,
+        projected,
+        "name=third",
+        f"path.pretrain_network_d={trained}",
+        "train.total_iter=1",
+    )
 
 
 def test_options_that_do_not_go_with_it_are_refused(tmp_path, projected):
     for change, found in (
         ("network_d.num_block=5", "num_block"),
-        ("train.net_d_init_detail=true", r"train\.net_d_init_detail is for UNetDiscriminatorSN"),
-        ("train.gan_opt.gan_type=lsgan", "relativistic goes with vanilla, hinge, wgan or wgan_softplus"),
+        (
+            "train.net_d_init_detail=true",
+            r"train\.net_d_init_detail is for UNetDiscriminatorSN",
+        ),
+        (
+            "train.gan_opt.gan_type=lsgan",
+            "relativistic goes with vanilla, hinge, wgan or wgan_softplus",
+        ),
     ):
         with pytest.raises(UserError, match=found):
             load_config(write_yml(tmp_path, projected), [change])

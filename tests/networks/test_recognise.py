@@ -7,7 +7,12 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.recognise import recognise
 from realesrgan_paddle.models.networks.shapes import tensor_shapes
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec, describe
+from realesrgan_paddle.models.networks.specs import (
+    RRDBNetSpec,
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+    describe,
+)
 from realesrgan_paddle.models.weights.layouts import to_basicsr
 from realesrgan_paddle.utils.errors import UserError
 
@@ -16,7 +21,9 @@ SPECS = [
     RRDBNetSpec(**SMALL),
     RRDBNetSpec(scale=2, **SMALL),
     RRDBNetSpec(scale=1, **SMALL),
-    RRDBNetSpec(num_in_ch=1, num_out_ch=1, scale=2, num_feat=8, num_block=1, num_grow_ch=8),
+    RRDBNetSpec(
+        num_in_ch=1, num_out_ch=1, scale=2, num_feat=8, num_block=1, num_grow_ch=8
+    ),
     RRDBNetSpec(num_in_ch=1, num_out_ch=3, num_feat=6, num_block=11, num_grow_ch=5),
     RRDBNetSpec(num_in_ch=4, num_out_ch=4, num_feat=8, num_block=1, num_grow_ch=4),
     SRVGGNetCompactSpec(num_feat=8, num_conv=3),
@@ -45,9 +52,13 @@ def test_each_number_of_a_network_is_read_off_its_tensors(spec):
         (UNetDiscriminatorSNSpec(), 4_376_897),
     ],
 )
-def test_default_networks_have_as_many_parameters_as_the_released_ones(spec, parameters):
+def test_default_networks_have_as_many_parameters_as_the_released_ones(
+    spec, parameters
+):
     shapes = tensor_shapes(spec)
-    trained = [shape for name, shape in shapes.items() if not name.endswith(("_u", "_v"))]
+    trained = [
+        shape for name, shape in shapes.items() if not name.endswith(("_u", "_v"))
+    ]
     assert sum(math.prod(shape) for shape in trained) == parameters
 
 
@@ -71,10 +82,18 @@ def test_names_and_shapes_are_basicsrs():
 
 
 def test_describe_says_what_matters():
-    assert describe(RRDBNetSpec(num_block=6)) == "RRDBNet x4, 6 blocks, 64 features, growth 32"
-    assert describe(SRVGGNetCompactSpec()) == "SRVGGNetCompact x4, 16 convolutions, 64 features, prelu"
+    assert (
+        describe(RRDBNetSpec(num_block=6))
+        == "RRDBNet x4, 6 blocks, 64 features, growth 32"
+    )
+    assert (
+        describe(SRVGGNetCompactSpec())
+        == "SRVGGNetCompact x4, 16 convolutions, 64 features, prelu"
+    )
     assert "1 -> 3 channels" in describe(RRDBNetSpec(num_in_ch=1))
-    assert describe(UNetDiscriminatorSNSpec()).startswith("UNetDiscriminatorSN, 64 features, skip connections")
+    assert describe(UNetDiscriminatorSNSpec()).startswith(
+        "UNetDiscriminatorSN, 64 features, skip connections"
+    )
 
 
 @pytest.mark.parametrize("act_type", ["relu", "leakyrelu"])
@@ -102,13 +121,28 @@ def spoil(name, shape):
         ({"features.0.weight": np.zeros((64, 3, 3, 3))}, "features.0.weight"),
         (spoil("conv_up2.bias", None), "1 missing (conv_up2.bias)"),
         (spoil("body.1.rdb2.conv3.weight", None), "body.1.rdb2.conv3.weight"),
-        (spoil("body.0.rdb1.conv2.weight", (4, 8, 3, 3)), "1 of another shape (body.0.rdb1.conv2.weight)"),
+        (
+            spoil("body.0.rdb1.conv2.weight", (4, 8, 3, 3)),
+            "1 of another shape (body.0.rdb1.conv2.weight)",
+        ),
         (spoil("conv_extra.weight", (1,)), "1 too many (conv_extra.weight)"),
         (spoil("conv_last.weight", None), "conv_last.weight is missing"),
         (spoil("conv_first.weight", (8,)), "conv_first.weight has shape [8]"),
-        ({"body.0.weight": np.zeros((8, 3, 3, 3)), "body.9999.weight": np.zeros((8, 3, 3, 3))}, "(act_type)"),
-        ({"body.0.weight": np.zeros((12, 3, 3, 3)), "body.0.bias": np.zeros(12)}, "ends with body.0"),
-        (spoil("conv_last.weight", (0, 8, 3, 3)), "conv_last.weight has shape [0, 8, 3, 3]"),
+        (
+            {
+                "body.0.weight": np.zeros((8, 3, 3, 3)),
+                "body.9999.weight": np.zeros((8, 3, 3, 3)),
+            },
+            "(act_type)",
+        ),
+        (
+            {"body.0.weight": np.zeros((12, 3, 3, 3)), "body.0.bias": np.zeros(12)},
+            "ends with body.0",
+        ),
+        (
+            spoil("conv_last.weight", (0, 8, 3, 3)),
+            "conv_last.weight has shape [0, 8, 3, 3]",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named(tensors, said):
@@ -121,7 +155,11 @@ def test_what_does_not_fit_is_named(tensors, said):
 
 def test_a_discriminator_without_spectral_norm_is_refused():
     tensors = sample_weights(UNetDiscriminatorSNSpec(num_feat=4))
-    plain = {name.replace("weight_orig", "weight"): array for name, array in tensors.items() if name[-2] != "_"}
+    plain = {
+        name.replace("weight_orig", "weight"): array
+        for name, array in tensors.items()
+        if name[-2] != "_"
+    }
     with pytest.raises(UserError, match="not spectrally normalised"):
         recognise(plain)
 
@@ -129,16 +167,40 @@ def test_a_discriminator_without_spectral_norm_is_refused():
 @pytest.mark.parametrize("spec", SPECS[::3], ids=describe)
 def test_no_set_of_names_and_shapes_ends_in_a_traceback(spec):
     draw = np.random.default_rng(0)
-    words = ["0", "1", "²", "9" * 5000, "model", "sub", "RDB1", "conv1x1", "weight", "bias", "RRDB_trunk", "", "x"]
+    words = [
+        "0",
+        "1",
+        "²",
+        "9" * 5000,
+        "model",
+        "sub",
+        "RDB1",
+        "conv1x1",
+        "weight",
+        "bias",
+        "RRDB_trunk",
+        "",
+        "x",
+    ]
     for _ in range(200):
         tensors = dict(sample_weights(spec))
         for name in draw.choice(list(tensors), 3):
             array = tensors.pop(name, np.zeros(1))
             parts = name.split(".")
             parts[draw.integers(len(parts))] = str(draw.choice(words))
-            tensors[".".join(parts)] = array if draw.random() < 0.5 else np.zeros(draw.integers(0, 5, draw.integers(5)))
-        tensors |= {f"model.{draw.choice(words)}.{draw.choice(words)}": np.zeros(1) for _ in range(draw.integers(4))}
+            tensors[".".join(parts)] = (
+                array
+                if draw.random() < 0.5
+                else np.zeros(draw.integers(0, 5, draw.integers(5)))
+            )
+        tensors |= {
+            f"model.{draw.choice(words)}.{draw.choice(words)}": np.zeros(1)
+            for _ in range(draw.integers(4))
+        }
         if draw.random() < 0.5:  # what makes it an old ESRGAN
-            tensors |= {"model.0.weight": np.zeros(1), "model.1.sub.0.weight": np.zeros(1)}
+            tensors |= {
+                "model.0.weight": np.zeros(1),
+                "model.1.sub.0.weight": np.zeros(1),
+            }
         with contextlib.suppress(UserError):
             recognise(to_basicsr(tensors), act_type="relu")

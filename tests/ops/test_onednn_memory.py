@@ -11,7 +11,8 @@ from realesrgan_paddle.utils.ops.onednn.memory import LARGE, Memory, empty
 pytestmark = [
     pytest.mark.paddle,
     pytest.mark.skipif(
-        sys.platform != "linux" or paddle.__version__.startswith("2."), reason="all tensors are Paddle's own"
+        sys.platform != "linux" or paddle.__version__.startswith("2."),
+        reason="all tensors are Paddle's own",
     ),
 ]
 
@@ -33,7 +34,10 @@ def test_a_tensor_lies_where_one_of_its_size_was(memory):
     first, second, third = (empty([LARGE // 4]) for _ in range(3))
     assert places(memory, first, second, third) == [0, 1, 2]
     del second
-    assert places(memory, empty([3, LARGE // 2], "int16"), empty([LARGE], "uint8")) == [3, 1]
+    assert places(memory, empty([3, LARGE // 2], "int16"), empty([LARGE], "uint8")) == [
+        3,
+        1,
+    ]
 
 
 def test_places_beside_one_another_become_one(memory):

@@ -11,7 +11,12 @@ from places import ROOT
 from sample_options import OPTION_FILES, USM, realesrgan, realesrnet, soccer_lq
 
 from realesrgan_paddle.options.reading.describe import options_page
-from realesrgan_paddle.options.reading.load import config_differences, dump_config, load_config, load_lq_config
+from realesrgan_paddle.options.reading.load import (
+    config_differences,
+    dump_config,
+    load_config,
+    load_lq_config,
+)
 from realesrgan_paddle.options.reading.sections import sections
 from realesrgan_paddle.options.reading.spellings import TOP_LEVEL
 from realesrgan_paddle.options.schema.config import (
@@ -25,7 +30,9 @@ from realesrgan_paddle.options.schema.config import (
 from realesrgan_paddle.utils.errors import UserError
 
 SHIPPED = sorted((ROOT / "options").glob("*.yml"))
-REAL_FILES = Path(os.environ.get("OPTION_FILES", ROOT.parent / "shared" / "option_files"))
+REAL_FILES = Path(
+    os.environ.get("OPTION_FILES", ROOT.parent / "shared" / "option_files")
+)
 
 MINIMAL = {
     "name": "run",
@@ -54,7 +61,10 @@ def write(tmp_path):
         if isinstance(options, bytes):
             path.write_bytes(options)
         else:
-            path.write_text(options if isinstance(options, str) else yaml.safe_dump(options), encoding="utf-8")
+            path.write_text(
+                options if isinstance(options, str) else yaml.safe_dump(options),
+                encoding="utf-8",
+            )
         return path
 
     return _write
@@ -81,9 +91,23 @@ def test_shipped_files_load_and_fit_a_screen(path):
 
 def test_the_promised_files_are_shipped():
     assert {path.stem for path in SHIPPED} == {
-        *("train_realesrnet_x4plus", "train_realesrnet_x2plus", "train_realesrgan_x4plus", "train_realesrgan_x2plus"),
-        *("finetune_realesrgan_x4plus", "finetune_realesrgan_x4plus_pairdata", "finetune_realesr_animevideov3"),
-        *("finetune_realesr_general_x4v3", "finetune_cpu", "finetune_cpu_gan", "distill_realesr_animevideov3"),
+        *(
+            "train_realesrnet_x4plus",
+            "train_realesrnet_x2plus",
+            "train_realesrgan_x4plus",
+            "train_realesrgan_x2plus",
+        ),
+        *(
+            "finetune_realesrgan_x4plus",
+            "finetune_realesrgan_x4plus_pairdata",
+            "finetune_realesr_animevideov3",
+        ),
+        *(
+            "finetune_realesr_general_x4v3",
+            "finetune_cpu",
+            "finetune_cpu_gan",
+            "distill_realesr_animevideov3",
+        ),
         *("generate_lq_broadcast", "generate_lq_dashcam", "generate_lq_anime"),
         *("generate_lq_data", "smoke_cpu", "quickstart"),
     }
@@ -96,7 +120,10 @@ def test_other_projects_files_load(write, name):
     assert config.network_g.num_block == 23
     assert config.logger.save_checkpoint_freq == 5000
     assert config.train.optim_g.betas == (0.9, 0.99)
-    assert config.datasets.train.batch_size_per_gpu == options["datasets"]["train"]["batch_size_per_gpu"]
+    assert (
+        config.datasets.train.batch_size_per_gpu
+        == options["datasets"]["train"]["batch_size_per_gpu"]
+    )
 
 
 def test_the_soccer_projects_lq_file_loads(write):
@@ -110,24 +137,43 @@ def test_real_files_load_and_have_no_key_that_the_samples_lack():
     files = sorted(REAL_FILES.rglob("*.yml"))
     if not files:
         pytest.skip(f"no option files of other projects in OPTION_FILES={REAL_FILES}")
-    known = set(chain.from_iterable(flat_keys(sample) for sample in (*OPTION_FILES.values(), soccer_lq())))
+    known = set(
+        chain.from_iterable(
+            flat_keys(sample) for sample in (*OPTION_FILES.values(), soccer_lq())
+        )
+    )
     for path in files:
         (load_lq_config if "lq_data" in path.name else load_config)(path)
         assert flat_keys(yaml.safe_load(path.read_text())) <= known, path
 
 
 def flat_keys(options, prefix=""):
-    inner = (flat_keys(value, f"{prefix}{key}.") for key, value in options.items() if isinstance(value, dict))
+    inner = (
+        flat_keys(value, f"{prefix}{key}.")
+        for key, value in options.items()
+        if isinstance(value, dict)
+    )
     return {prefix + key for key in options}.union(*inner)
 
 
 def test_defaults_are_real_esrgans(write):
-    given = {"datasets.train.name", "datasets.train.dataroot_gt", "datasets.train.meta_info"}
-    given |= {"path.pretrain_network_g", "path.param_key_g", "path.pretrain_network_d", "path.param_key_d"}
+    given = {
+        "datasets.train.name",
+        "datasets.train.dataroot_gt",
+        "datasets.train.meta_info",
+    }
+    given |= {
+        "path.pretrain_network_g",
+        "path.param_key_g",
+        "path.pretrain_network_d",
+        "path.param_key_d",
+    }
     given |= {"name", "train.scheduler.milestones", "logger.use_tb_logger"}
     options = realesrgan()
     del options["val"], options["datasets"]["val"]
-    differing = config_differences(load_config(write(MINIMAL)), load_config(write(options)))
+    differing = config_differences(
+        load_config(write(MINIMAL)), load_config(write(options))
+    )
     assert {line.partition(":")[0] for line in differing} == given
 
 
@@ -141,7 +187,10 @@ def test_dump_loads_as_the_same_options(write, name):
 
 def test_differences_name_each_key_with_both_values(write):
     path = write(MINIMAL)
-    new = load_config(path, ["train.total_iter=7", "datasets.train.blur_sigma=[0.1, 2]", VAL, "val={}"])
+    new = load_config(
+        path,
+        ["train.total_iter=7", "datasets.train.blur_sigma=[0.1, 2]", VAL, "val={}"],
+    )
     found = config_differences(load_config(path), new)
     assert "train.total_iter: 400000 -> 7" in found
     assert "datasets.train.blur_sigma: [0.2, 3.0] -> [0.1, 2.0]" in found
@@ -158,7 +207,12 @@ def test_config_is_frozen(write):
 def test_options_load_without_paddle():
     modules = "realesrgan_paddle.options.reading.load, realesrgan_paddle.options.reading.describe"
     code = f"import sys, {modules}; print('paddle' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True
+        ).stdout
+        == "False\n"
+    )
 
 
 # ---- other spellings ----
@@ -175,7 +229,12 @@ def test_synthesis_keys_inside_the_data_set_count_for_the_top_level(write):
 @pytest.mark.parametrize("key", ["noise_range", "gt_size", "l1_gt_usm", "scale"])
 def test_two_values_in_two_places_are_refused(write, key):
     options = realesrgan()
-    options["datasets"]["train"][key] = {"noise_range": [1, 31], "gt_size": 128, "l1_gt_usm": False, "scale": 2}[key]
+    options["datasets"]["train"][key] = {
+        "noise_range": [1, 31],
+        "gt_size": 128,
+        "l1_gt_usm": False,
+        "scale": 2,
+    }[key]
     message = refusal(write(options))
     assert f"'{key}'" in message
     assert f"'datasets.train.{key}'" in message
@@ -188,26 +247,45 @@ def test_an_override_counts_in_either_place(write):
 
 
 def test_layers_by_number_and_by_name_are_the_same(write):
-    numbered = load_config(write(OPTION_FILES["soccer_realesrgan"])).train.perceptual_opt
-    assert numbered.layer_weights == {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1, "conv4_4": 1, "conv5_4": 1}
-    text = yaml.safe_dump(MINIMAL).replace("perceptual_opt: {}", "perceptual_opt:\n    layer_weights:\n      34: 1")
+    numbered = load_config(
+        write(OPTION_FILES["soccer_realesrgan"])
+    ).train.perceptual_opt
+    assert numbered.layer_weights == {
+        "conv1_2": 0.1,
+        "conv2_2": 0.1,
+        "conv3_4": 1,
+        "conv4_4": 1,
+        "conv5_4": 1,
+    }
+    text = yaml.safe_dump(MINIMAL).replace(
+        "perceptual_opt: {}", "perceptual_opt:\n    layer_weights:\n      34: 1"
+    )
     assert load_config(write(text)).train.perceptual_opt.layer_weights == {"conv5_4": 1}
 
 
 def test_norm_img_is_range_norm(write):
-    assert load_config(write(MINIMAL), ["train.perceptual_opt.norm_img=true"]).train.perceptual_opt.range_norm
-    both = ["train.perceptual_opt.norm_img=true", "train.perceptual_opt.range_norm=false"]
+    assert load_config(
+        write(MINIMAL), ["train.perceptual_opt.norm_img=true"]
+    ).train.perceptual_opt.range_norm
+    both = [
+        "train.perceptual_opt.norm_img=true",
+        "train.perceptual_opt.range_norm=false",
+    ]
     assert "range_norm and norm_img" in refusal(write(MINIMAL), both)
 
 
 def test_betas_one_by_one(write):
-    config = load_config(write(MINIMAL), ["train.optim_g.beta1=0.5", "train.optim_g.beta2=0.6"])
+    config = load_config(
+        write(MINIMAL), ["train.optim_g.beta1=0.5", "train.optim_g.beta2=0.6"]
+    )
     assert config.train.optim_g.betas == (0.5, 0.6)
     assert "betas" in refusal(write(MINIMAL), ["train.optim_g.beta1=0.5"])
 
 
 def test_a_schedule_without_a_type_is_multistep(write):
-    assert load_config(write(MINIMAL), ["train.scheduler.milestones=[5]"]).train.scheduler.milestones == (5,)
+    assert load_config(
+        write(MINIMAL), ["train.scheduler.milestones=[5]"]
+    ).train.scheduler.milestones == (5,)
 
 
 def test_top_level_keys_exist():
@@ -221,14 +299,20 @@ def test_ignored_keys_carry_their_reason(write):
     ignored = load_config(write(OPTION_FILES["ancestor"])).ignored
     assert set(ignored) == {
         *("num_gpu", "dist_params", "logger.wandb", "gt_usm"),
-        *("datasets.train.prefetch_mode", "datasets.train.num_gpu", "train.perceptual_opt.out_layer_name"),
+        *(
+            "datasets.train.prefetch_mode",
+            "datasets.train.num_gpu",
+            "train.perceptual_opt.out_layer_name",
+        ),
     }
     assert "metrics.jsonl" in ignored["logger.wandb"]
     assert all(ignored.values())
 
 
 def test_realesrnet_ignores_an_optimizer_but_not_a_discriminator(write):
-    assert "train.optim_d" in load_config(write(OPTION_FILES["soccer_realesrnet"])).ignored
+    assert (
+        "train.optim_d" in load_config(write(OPTION_FILES["soccer_realesrnet"])).ignored
+    )
     with_discriminator = {**realesrnet(), "network_d": {"type": "UNetDiscriminatorSN"}}
     assert "network_d" in refusal(write(with_discriminator))
 
@@ -237,9 +321,21 @@ def test_realesrnet_ignores_an_optimizer_but_not_a_discriminator(write):
 
 
 def test_overrides_win_and_are_yml(write):
-    overrides = ["train.total_iter=1e3", "name='2024'", "train.perceptual_opt=~", "resize_prob=[0, 0.5, 0.5]"]
-    config = load_config(write(realesrgan()), [*overrides, "path.resume_state=a=b.state", "train.optim_g.lr=3e-5"])
-    assert (config.train.total_iter, config.name, config.train.perceptual_opt) == (1000, "2024", None)
+    overrides = [
+        "train.total_iter=1e3",
+        "name='2024'",
+        "train.perceptual_opt=~",
+        "resize_prob=[0, 0.5, 0.5]",
+    ]
+    config = load_config(
+        write(realesrgan()),
+        [*overrides, "path.resume_state=a=b.state", "train.optim_g.lr=3e-5"],
+    )
+    assert (config.train.total_iter, config.name, config.train.perceptual_opt) == (
+        1000,
+        "2024",
+        None,
+    )
     assert config.resize_prob == (0, 0.5, 0.5)
     assert config.path.resume_state == "a=b.state"
     assert config.train.optim_g.lr == 3e-5
@@ -320,8 +416,14 @@ def test_wrong_options_are_refused_in_one_line(write, override):
 
 def test_crops_too_small_for_lpips_are_refused_when_the_options_are_read(write):
     message = refusal(write(MINIMAL), ["gt_size=24", "train.lpips_opt.net=alex"])
-    assert "train.lpips_opt with net: alex needs a gt_size of at least 31, found 24" in message
-    assert load_config(write(MINIMAL), ["gt_size=16", "train.lpips_opt.net=vgg"]).gt_size == 16
+    assert (
+        "train.lpips_opt with net: alex needs a gt_size of at least 31, found 24"
+        in message
+    )
+    assert (
+        load_config(write(MINIMAL), ["gt_size=16", "train.lpips_opt.net=vgg"]).gt_size
+        == 16
+    )
 
 
 def test_a_refused_override_is_named(write):
@@ -330,14 +432,21 @@ def test_a_refused_override_is_named(write):
 
 
 def test_a_missing_key_is_named_and_others_are_counted(write):
-    assert refusal(write({**MINIMAL, "train": {"optim_g": {"lr": 1e-4}}})) == "run.yml: missing key 'train.total_iter'"
+    assert (
+        refusal(write({**MINIMAL, "train": {"optim_g": {"lr": 1e-4}}}))
+        == "run.yml: missing key 'train.total_iter'"
+    )
     several = {**MINIMAL, "scale": 3, "gt_size": 1}
     assert refusal(write(several)).endswith("(and 1 more problem)")
 
 
 def test_lq_files_are_checked_alike(write):
-    assert "missing key 'dataroot_gt'" in refusal(write({"scale": 4}), load=load_lq_config)
-    assert "did you mean 'blur_sigma'?" in refusal(write({**soccer_lq(), "blr_sigma": 3}), load=load_lq_config)
+    assert "missing key 'dataroot_gt'" in refusal(
+        write({"scale": 4}), load=load_lq_config
+    )
+    assert "did you mean 'blur_sigma'?" in refusal(
+        write({**soccer_lq(), "blr_sigma": 3}), load=load_lq_config
+    )
     assert load_lq_config(write(soccer_lq()), ["scale=2"]).scale == 2
 
 
@@ -346,8 +455,14 @@ def test_lq_files_are_checked_alike(write):
     [
         ("", "run.yml: holds no 'key: value' lines"),
         ("- a\n- b\n", "run.yml: holds no 'key: value' lines"),
-        ("name: a\nscale: 4\nscale: 2\n", "run.yml: line 3: the key 'scale' has another value than in line 2"),
-        ("train:\n\ttotal_iter: 3\n", r"run.yml: line 2: found character '\t' that cannot start any token; indent"),
+        (
+            "name: a\nscale: 4\nscale: 2\n",
+            "run.yml: line 3: the key 'scale' has another value than in line 2",
+        ),
+        (
+            "train:\n\ttotal_iter: 3\n",
+            r"run.yml: line 2: found character '\t' that cannot start any token; indent",
+        ),
         ("name: a: b\n", "run.yml: line 1: mapping values are not allowed here"),
         ("name: [a\n", "run.yml: line 2: expected ',' or ']'"),
         (
@@ -364,11 +479,17 @@ def test_what_is_no_yml_mapping_is_refused(write, text, message):
 
 
 def test_a_missing_file_is_named_with_its_neighbour(write):
-    assert refusal(write(MINIMAL).with_name("rum.yml")) == "rum.yml: no such file; did you mean 'run.yml'?"
+    assert (
+        refusal(write(MINIMAL).with_name("rum.yml"))
+        == "rum.yml: no such file; did you mean 'run.yml'?"
+    )
 
 
 def test_a_key_repeated_with_the_same_value_is_accepted(write):
-    text = yaml.safe_dump(MINIMAL) + "scale: 4\nnoise_range: [1, 30]\nscale: 4\nnoise_range: [ 1, 30 ]\n"
+    text = (
+        yaml.safe_dump(MINIMAL)
+        + "scale: 4\nnoise_range: [1, 30]\nscale: 4\nnoise_range: [ 1, 30 ]\n"
+    )
     assert load_config(write(text)).scale == 4
 
 
@@ -380,25 +501,50 @@ def test_numbers_as_people_write_them(write, number):
 
 
 def test_files_of_windows_editors_load(write):
-    assert load_config(write(b"\xef\xbb\xbf" + yaml.safe_dump(MINIMAL).replace("\n", "\r\n").encode())).scale == 4
+    assert (
+        load_config(
+            write(
+                b"\xef\xbb\xbf" + yaml.safe_dump(MINIMAL).replace("\n", "\r\n").encode()
+            )
+        ).scale
+        == 4
+    )
 
 
 # ---- what the code gets ----
 
 
 def test_every_second_key_reaches_the_second_pass():
-    changed = {"resize_prob2": (1, 0, 0), "resize_range2": (0.5, 2), "gaussian_noise_prob2": 1, "noise_range2": (5, 6)}
-    changed |= {"poisson_scale_range2": (1, 2), "gray_noise_prob2": 1, "jpeg_range2": (50, 60)}
+    changed = {
+        "resize_prob2": (1, 0, 0),
+        "resize_range2": (0.5, 2),
+        "gaussian_noise_prob2": 1,
+        "noise_range2": (5, 6),
+    }
+    changed |= {
+        "poisson_scale_range2": (1, 2),
+        "gray_noise_prob2": 1,
+        "jpeg_range2": (50, 60),
+    }
     options = SynthesisOptions(**changed)
-    assert vars(options.second_pass) == {key[:-1]: value for key, value in changed.items()}
+    assert vars(options.second_pass) == {
+        key[:-1]: value for key, value in changed.items()
+    }
     assert options.first_pass == SynthesisOptions().first_pass
 
 
 def test_every_second_key_reaches_the_second_blur():
-    changed = {"blur_kernel_size2": 9, "kernel_list2": ("iso",), "kernel_prob2": (1,), "sinc_prob2": 0.5}
+    changed = {
+        "blur_kernel_size2": 9,
+        "kernel_list2": ("iso",),
+        "kernel_prob2": (1,),
+        "sinc_prob2": 0.5,
+    }
     changed |= {"blur_sigma2": (5, 6), "betag_range2": (6, 7), "betap_range2": (7, 8)}
     options = KernelOptions(**changed)
-    assert vars(options.second_blur) == {key[:-1]: value for key, value in changed.items()}
+    assert vars(options.second_blur) == {
+        key[:-1]: value for key, value in changed.items()
+    }
     assert options.first_blur == KernelOptions().first_blur
 
 
@@ -408,20 +554,27 @@ def test_images_to_validate_on_without_validation_are_refused(write):
 
 
 def test_images_are_held_out_unless_others_are_named_or_none_are_wanted(write):
-    found = [load_config(write(MINIMAL), o).hold_out for o in ([], ["val=null"], ["val.hold_out=3"], [VAL])]
+    found = [
+        load_config(write(MINIMAL), o).hold_out
+        for o in ([], ["val=null"], ["val.hold_out=3"], [VAL])
+    ]
     assert found == [8, 0, 3, 0]
 
 
 def test_several_validation_sets(write):
     overrides = [VAL, VAL.replace("val", "val_night"), "val.val_freq=10"]
-    assert "needs a name of its own, found validation, validation" in refusal(write(MINIMAL), overrides)
+    assert "needs a name of its own, found validation, validation" in refusal(
+        write(MINIMAL), overrides
+    )
     config = load_config(write(MINIMAL), [*overrides, "datasets.val_night.name=night"])
     assert list(config.datasets.validation) == ["val", "val_night"]
     assert config.datasets.validation["val_night"].dataroot_lq == "b"
     assert set(config.val.metrics) == {"psnr", "ssim", "lpips"}
 
 
-@pytest.mark.parametrize("options", [RRDBNetOptions, SRVGGNetCompactOptions, UNetDiscriminatorSNOptions])
+@pytest.mark.parametrize(
+    "options", [RRDBNetOptions, SRVGGNetCompactOptions, UNetDiscriminatorSNOptions]
+)
 def test_network_options_are_the_networks_arguments(options):
     from realesrgan_paddle.models.networks.specs import SPECS
 

@@ -2,13 +2,15 @@
 
     python tests/record/record_degradation.py --basicsr PATH --realesrgan PATH
 
-The paths are checkouts of XPixelGroup/BasicSR and xinntao/Real-ESRGAN. Needs torch, torchvision, scipy and OpenCV.
-Their modules are loaded by file, so neither has to be installed. The whole chain is Real-ESRGAN's own
-`feed_data`; its draws are written down as it makes them.
+The paths are checkouts of XPixelGroup/BasicSR and xinntao/Real-ESRGAN. Needs torch,
+torchvision, scipy and OpenCV. Their modules are loaded by file, so neither has to be
+installed. The whole chain is Real-ESRGAN's own `feed_data`; its draws are written down
+as it makes them.
 
-A DCT coefficient that lies half-way between two steps may be rounded either way by two correct
-implementations, and so may a level. Inputs are therefore searched (by seed) until everything that the
-reference rounds is farther from half-way than float32 arithmetic can move it.
+A DCT coefficient that lies half-way between two steps may be rounded either way by two
+correct implementations, and so may a level. Inputs are therefore searched (by seed)
+until everything that the reference rounds is farther from half-way than float32
+arithmetic can move it.
 """
 
 import argparse
@@ -71,7 +73,9 @@ class Log:
         self.wrap(np.random, "uniform", self.uniforms)
         self.wrap(torch, "rand", self.batches)
         self.wrap(torch.Tensor, "uniform_", self.batches)
-        self.wrap(torch, "randn", self.fields, lambda x: x.half().float())  # so that float16 holds them exactly
+        self.wrap(
+            torch, "randn", self.fields, lambda x: x.half().float()
+        )  # so that float16 holds them exactly
         self.wrap(torch, "poisson", self.fields)
 
     @staticmethod
@@ -90,7 +94,11 @@ class Log:
         """Take one pass's noise field (N, 3, H, W); a gray one was drawn before it if any sample is gray."""
         flags = gray.reshape(-1, 1, 1, 1) > 0
         field = self.fields.pop(0)
-        return torch.where(flags, field, self.fields.pop(0)).numpy() if flags.any() else field.numpy()
+        return (
+            torch.where(flags, field, self.fields.pop(0)).numpy()
+            if flags.any()
+            else field.numpy()
+        )
 
 
 def load(name: str, path: Path):
@@ -103,27 +111,48 @@ def load(name: str, path: Path):
 
 def load_references(basicsr: Path, realesrgan: Path):
     """Return BasicSR's degradations, diffjpeg and image functions, and Real-ESRGAN's model module."""
-    for name in ("basicsr", "basicsr.data", "basicsr.utils", "basicsr.models", "basicsr.models.srgan_model"):
+    for name in (
+        "basicsr",
+        "basicsr.data",
+        "basicsr.utils",
+        "basicsr.models",
+        "basicsr.models.srgan_model",
+    ):
         sys.modules[name] = types.ModuleType(name)
-    degradations = load("basicsr.data.degradations", basicsr / "basicsr/data/degradations.py")
+    degradations = load(
+        "basicsr.data.degradations", basicsr / "basicsr/data/degradations.py"
+    )
     load("basicsr.data.transforms", basicsr / "basicsr/data/transforms.py")
     load("basicsr.utils.registry", basicsr / "basicsr/utils/registry.py")
     diffjpeg = load("basicsr.utils.diffjpeg", basicsr / "basicsr/utils/diffjpeg.py")
-    images = load("basicsr.utils.img_process_util", basicsr / "basicsr/utils/img_process_util.py")
+    images = load(
+        "basicsr.utils.img_process_util", basicsr / "basicsr/utils/img_process_util.py"
+    )
     sys.modules["basicsr.utils"].DiffJPEG = diffjpeg.DiffJPEG
     sys.modules["basicsr.utils"].USMSharp = images.USMSharp
     sys.modules["basicsr.models.srgan_model"].SRGANModel = object
-    real_esrgan = load("realesrgan_model", realesrgan / "realesrgan/models/realesrgan_model.py")
+    real_esrgan = load(
+        "realesrgan_model", realesrgan / "realesrgan/models/realesrgan_model.py"
+    )
     return degradations, diffjpeg, images, real_esrgan
 
 
-def picture(rng: np.random.RandomState, height: int, width: int, count: int = 1) -> np.ndarray:
+def picture(
+    rng: np.random.RandomState, height: int, width: int, count: int = 1
+) -> np.ndarray:
     """Return uint8 (count, 3, height, width): soft waves with some grain, no flat areas."""
     y, x = np.mgrid[:height, :width]
     waves = [
-        np.sin(x * rng.uniform(0.05, 0.6) + y * rng.uniform(-0.6, 0.6) + rng.uniform(0, 6)) for _ in range(3 * count)
+        np.sin(
+            x * rng.uniform(0.05, 0.6) + y * rng.uniform(-0.6, 0.6) + rng.uniform(0, 6)
+        )
+        for _ in range(3 * count)
     ]
-    image = 128 + 80 * np.reshape(waves, (count, 3, height, width)) + rng.normal(0, 15, (count, 3, height, width))
+    image = (
+        128
+        + 80 * np.reshape(waves, (count, 3, height, width))
+        + rng.normal(0, 15, (count, 3, height, width))
+    )
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
@@ -133,20 +162,31 @@ def tensor(image: np.ndarray) -> torch.Tensor:
 
 def record_kernels(degradations, out: dict) -> None:
     """Keys `<function>_<size>_<parameters>` hold float64 kernels; the parameters are those of data/kernels.py."""
-    shapes = [(7, 0.2, 0.2, 0.0), (21, 2.7, 2.7, 0.0), (21, 3.0, 0.6, 0.7), (13, 0.4, 1.9, -2.9)]
+    shapes = [
+        (7, 0.2, 0.2, 0.0),
+        (21, 2.7, 2.7, 0.0),
+        (21, 3.0, 0.6, 0.7),
+        (13, 0.4, 1.9, -2.9),
+    ]
     for size, sx, sy, theta in shapes:
         name = f"{size}_{sx}_{sy}_{theta}"
         iso = sx == sy
-        out[f"gaussian_kernel_{name}"] = degradations.bivariate_Gaussian(size, sx, sy, theta, isotropic=iso)
+        out[f"gaussian_kernel_{name}"] = degradations.bivariate_Gaussian(
+            size, sx, sy, theta, isotropic=iso
+        )
         for beta in (0.5, 3.3):
-            out[f"generalized_gaussian_kernel_{name}_{beta}"] = degradations.bivariate_generalized_Gaussian(
-                size, sx, sy, theta, beta, isotropic=iso
+            out[f"generalized_gaussian_kernel_{name}_{beta}"] = (
+                degradations.bivariate_generalized_Gaussian(
+                    size, sx, sy, theta, beta, isotropic=iso
+                )
             )
             out[f"plateau_kernel_{name}_{beta}"] = degradations.bivariate_plateau(
                 size, sx, sy, theta, beta, isotropic=iso
             )
     for size, cutoff in ((7, 1.1), (13, 0.63), (21, 3.1)):
-        out[f"sinc_kernel_{size}_{cutoff}"] = degradations.circular_lowpass_kernel(cutoff, size, pad_to=False)
+        out[f"sinc_kernel_{size}_{cutoff}"] = degradations.circular_lowpass_kernel(
+            cutoff, size, pad_to=False
+        )
 
 
 def record_blur(degradations, images, out: dict) -> None:
@@ -157,7 +197,9 @@ def record_blur(degradations, images, out: dict) -> None:
     kernel = np.stack([sinc, aniso]).astype(np.float32)
     out["image"] = image
     out["blur_kernel"] = kernel
-    out["blur"] = images.filter2D(tensor(image), torch.from_numpy(kernel))[:, :1].numpy()
+    out["blur"] = images.filter2D(tensor(image), torch.from_numpy(kernel))[
+        :, :1
+    ].numpy()
     out["usm_image"] = usm_image = picture(np.random.RandomState(2), 64, 80)
     out["usm"] = images.USMSharp()(tensor(usm_image))[:, :1].numpy()
 
@@ -167,9 +209,13 @@ def record_resize(out: dict) -> None:
     image = tensor(out["image"][:1, :1])
     for mode in ("area", "bilinear", "bicubic"):
         for factor in (0.15, 0.731, 1.0, 1.377):
-            out[f"resize_{mode}_{factor}"] = F.interpolate(image, scale_factor=factor, mode=mode).numpy()
+            out[f"resize_{mode}_{factor}"] = F.interpolate(
+                image, scale_factor=factor, mode=mode
+            ).numpy()
         for size in ((12, 20), (30, 93)):
-            out[f"resize_{mode}_{size[0]}x{size[1]}"] = F.interpolate(image, size=size, mode=mode).numpy()
+            out[f"resize_{mode}_{size[0]}x{size[1]}"] = F.interpolate(
+                image, size=size, mode=mode
+            ).numpy()
 
 
 def record_noise(degradations, margin: Margin, out: dict) -> None:
@@ -178,14 +224,27 @@ def record_noise(degradations, margin: Margin, out: dict) -> None:
     image = picture(np.random.RandomState(7), 24, 40, count=2)
     image[0] //= 16  # few levels, so fewer photons
     log = Log()
-    result = degradations.add_gaussian_noise_pt(tensor(image), torch.tensor([7.5, 24.0]), gray_noise=gray)
-    out["noise_image"], out["gaussian_field"], out["gaussian"] = image, log.field(gray), result.numpy()
+    result = degradations.add_gaussian_noise_pt(
+        tensor(image), torch.tensor([7.5, 24.0]), gray_noise=gray
+    )
+    out["noise_image"], out["gaussian_field"], out["gaussian"] = (
+        image,
+        log.field(gray),
+        result.numpy(),
+    )
     out["gaussian_field"] = out["gaussian_field"].astype(np.float16)
     margin.smallest = 1.0
     log = Log()
-    result = degradations.add_poisson_noise_pt(tensor(image), torch.tensor([0.4, 2.2]), gray_noise=gray)
-    out["poisson_counts"], out["poisson"] = log.field(gray).astype(np.uint16), result.numpy()
-    assert margin.smallest > 1e-4, "a luma half-way between two levels: take another seed for the picture"
+    result = degradations.add_poisson_noise_pt(
+        tensor(image), torch.tensor([0.4, 2.2]), gray_noise=gray
+    )
+    out["poisson_counts"], out["poisson"] = (
+        log.field(gray).astype(np.uint16),
+        result.numpy(),
+    )
+    assert margin.smallest > 1e-4, (
+        "a luma half-way between two levels: take another seed for the picture"
+    )
 
 
 def record_jpeg(diffjpeg, margin: Margin, out: dict) -> None:
@@ -214,8 +273,11 @@ def run_chain(real_esrgan, degradations, seed: int) -> dict:
         degradations.bivariate_Gaussian(21, 1.2, 1.2, 0),
         degradations.circular_lowpass_kernel(1.6, 13, pad_to=21),
     ]
-    kernels = np.stack([mixed, mixed[::-1]], axis=1).astype(np.float32)  # (3, 2, 21, 21)
-    # Neither sharpened (USM has its own record; its window needs more rows), nor cropped, nor pooled.
+    kernels = np.stack([mixed, mixed[::-1]], axis=1).astype(
+        np.float32
+    )  # (3, 2, 21, 21)
+    # Neither sharpened (USM has its own record; its window needs more rows), nor
+    # cropped, nor pooled.
     real_esrgan.paired_random_crop = lambda gts, lq, *_: (gts, lq)
     run = types.SimpleNamespace(is_train=True, opt=OPTIONS, device="cpu")
     run.usm_sharpener = lambda image: image
@@ -224,7 +286,10 @@ def run_chain(real_esrgan, degradations, seed: int) -> dict:
     # On the CPU its result is laid out in a way that the blur after it cannot view.
     run.jpeger = lambda image, quality: jpeg(image, quality).contiguous()
     names = ("kernel1", "kernel2", "sinc_kernel")
-    data = {"gt": tensor(gt), **dict(zip(names, torch.from_numpy(kernels), strict=True))}
+    data = {
+        "gt": tensor(gt),
+        **dict(zip(names, torch.from_numpy(kernels), strict=True)),
+    }
     log = Log()
     with torch.no_grad():
         real_esrgan.RealESRGANModel.feed_data(run, data)
@@ -268,9 +333,20 @@ def record_chains(real_esrgan, degradations, margin: Margin, out: dict) -> None:
             margin.smallest = 1.0
             run = run_chain(real_esrgan, degradations, seed)
             draws, fields = read_draws(run["log"])
-            branches = (draws["first"]["gaussian"], draws["second"]["gaussian"], draws["jpeg_last"])
-            mixed = all(0 < sum(draws[name]["gray"]) < 2 for name in ("first", "second"))
-            if branches == wanted and draws["second_blur"] and mixed and margin.smallest > 3e-5:
+            branches = (
+                draws["first"]["gaussian"],
+                draws["second"]["gaussian"],
+                draws["jpeg_last"],
+            )
+            mixed = all(
+                0 < sum(draws[name]["gray"]) < 2 for name in ("first", "second")
+            )
+            if (
+                branches == wanted
+                and draws["second_blur"]
+                and mixed
+                and margin.smallest > 3e-5
+            ):
                 break
         else:
             raise RuntimeError("no such run; loosen the margin")
@@ -278,17 +354,23 @@ def record_chains(real_esrgan, degradations, margin: Margin, out: dict) -> None:
         out[f"chain{number}_lq"] = np.rint(run["lq"] * 255).astype(np.uint8)
         for name, field in zip(("first", "second"), fields, strict=True):
             gaussian = draws[name]["gaussian"]
-            out[f"chain{number}_{name}_field"] = field.astype(np.float16 if gaussian else np.uint16)
+            out[f"chain{number}_{name}_field"] = field.astype(
+                np.float16 if gaussian else np.uint16
+            )
         out[f"chain{number}_draws"] = np.array(json.dumps(draws))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--basicsr", required=True, type=Path)
     parser.add_argument("--realesrgan", required=True, type=Path)
     args = parser.parse_args()
     margin = Margin()
-    degradations, diffjpeg, images, real_esrgan = load_references(args.basicsr, args.realesrgan)
+    degradations, diffjpeg, images, real_esrgan = load_references(
+        args.basicsr, args.realesrgan
+    )
     out: dict[str, np.ndarray] = {}
     record_kernels(degradations, out)
     record_blur(degradations, images, out)

@@ -2,8 +2,9 @@
 
     PYTHONPATH=tests/helpers python tests/record/record_losses.py --basicsr PATH
 
-PATH is a checkout of XPixelGroup/BasicSR. Needs torch and torchvision, on the CPU. Inputs, and VGG19's weights, come
-from tests/helpers/formulas.py. BasicSR's artifact map is that of the authors of LDL, word for word.
+PATH is a checkout of XPixelGroup/BasicSR. Needs torch and torchvision, on the CPU.
+Inputs, and VGG19's weights, come from tests/helpers/formulas.py. BasicSR's artifact map
+is that of the authors of LDL, word for word.
 """
 
 import argparse
@@ -25,7 +26,9 @@ def picture(name: str, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.from_numpy(formulas.picture(name, shape))
 
 
-def with_gradient(loss: Callable, pred: torch.Tensor, *rest: object, part: int | None = None) -> dict[str, np.ndarray]:
+def with_gradient(
+    loss: Callable, pred: torch.Tensor, *rest: object, part: int | None = None
+) -> dict[str, np.ndarray]:
     """Return the loss of `pred` (or one part of it), and the gradient of its sum with respect to `pred`."""
     pred = pred.clone().requires_grad_()
     value = loss(pred, *rest) if part is None else loss(pred, *rest)[part]
@@ -40,8 +43,12 @@ def pixel(losses: types.ModuleType) -> dict[str, dict[str, np.ndarray]]:
         for reduction in sample.REDUCTIONS:
             for name, shape in sample.WEIGHTS.items():
                 weight = None if shape is None else picture("weight", shape)
-                loss = getattr(losses, kind)(loss_weight=0.7, reduction=reduction, **arguments)
-                record[f"{kind}/{reduction}/{name}"] = with_gradient(loss, pred, target, weight)
+                loss = getattr(losses, kind)(
+                    loss_weight=0.7, reduction=reduction, **arguments
+                )
+                record[f"{kind}/{reduction}/{name}"] = with_gradient(
+                    loss, pred, target, weight
+                )
     return record
 
 
@@ -52,7 +59,9 @@ def gan(losses: types.ModuleType) -> dict[str, dict[str, np.ndarray]]:
         loss = losses.GANLoss(gan_type, **sample.GAN)
         for real in (True, False):
             for disc in (True, False):
-                record[f"{gan_type}/{real}/{disc}"] = with_gradient(loss, pred, real, disc)
+                record[f"{gan_type}/{real}/{disc}"] = with_gradient(
+                    loss, pred, real, disc
+                )
     return record
 
 
@@ -70,14 +79,22 @@ def artifact(loss_util: types.ModuleType) -> dict[str, dict[str, np.ndarray]]:
 def vgg19(pretrained: bool) -> torch.nn.Module:
     """Return torchvision's VGG19 with weights from the formula, where BasicSR would download them."""
     network = torchvision.models.vgg19(weights=None)
-    shapes = {name: tensor.shape for name, tensor in network.features.state_dict().items()}
+    shapes = {
+        name: tensor.shape for name, tensor in network.features.state_dict().items()
+    }
     tensors = formulas.weights(shapes, sample.VGG_GAIN)
-    network.features.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    network.features.load_state_dict(
+        {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
+    )
     return network
 
 
-def perceptual(checkout: Path, losses: types.ModuleType) -> dict[str, dict[str, np.ndarray]]:
-    basicsr_checkout.module(checkout, "archs.vgg_arch").vgg = types.SimpleNamespace(vgg19=vgg19)
+def perceptual(
+    checkout: Path, losses: types.ModuleType
+) -> dict[str, dict[str, np.ndarray]]:
+    basicsr_checkout.module(checkout, "archs.vgg_arch").vgg = types.SimpleNamespace(
+        vgg19=vgg19
+    )
     sr, gt = picture("sr", sample.VGG_SHAPE), picture("gt", sample.VGG_SHAPE)
     record = {}
     for name, arguments in sample.PERCEPTUAL.items():
@@ -86,12 +103,16 @@ def perceptual(checkout: Path, losses: types.ModuleType) -> dict[str, dict[str, 
         if arguments.get("style_weight"):
             record[f"style/{name}"] = with_gradient(loss, sr, gt, part=1)
     features = losses.PerceptualLoss(sample.LAYER_WEIGHTS).vgg(sr)
-    record["features"] = {name: feature.detach().numpy()[:, ::16] for name, feature in features.items()}
+    record["features"] = {
+        name: feature.detach().numpy()[:, ::16] for name, feature in features.items()
+    }
     return record
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--basicsr", type=Path, required=True)
     checkout = parser.parse_args().basicsr
     losses = basicsr_checkout.module(checkout, "losses.basic_loss")
@@ -101,7 +122,11 @@ def main() -> None:
         **artifact(basicsr_checkout.module(checkout, "losses.loss_util")),
         **perceptual(checkout, losses),
     }
-    arrays = {f"{loss}/{name}": array for loss, parts in record.items() for name, array in parts.items()}
+    arrays = {
+        f"{loss}/{name}": array
+        for loss, parts in record.items()
+        for name, array in parts.items()
+    }
     np.savez_compressed(OUTPUT, **arrays)
     print(f"{OUTPUT}: {len(arrays)} arrays, {OUTPUT.stat().st_size} bytes")
 

@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests/helpers python tests/record/record_metrics.py --basicsr PATH
 
-PATH is a checkout of XPixelGroup/BasicSR. Needs torch (for its imports) and OpenCV. The pictures are those of
-tests/record/sample_metrics.py.
+PATH is a checkout of XPixelGroup/BasicSR. Needs torch (for its imports) and OpenCV. The
+pictures are those of tests/record/sample_metrics.py.
 """
 
 import argparse
@@ -23,14 +23,18 @@ def main() -> None:
     parser.add_argument("--basicsr", type=Path, required=True)
     checkout = parser.parse_args().basicsr
     basicsr_checkout.module(checkout, "utils.registry")
-    sys.modules["basicsr.utils"].bgr2ycbcr = basicsr_checkout.module(checkout, "utils.color_util").bgr2ycbcr
+    sys.modules["basicsr.utils"].bgr2ycbcr = basicsr_checkout.module(
+        checkout, "utils.color_util"
+    ).bgr2ycbcr
     stub = types.ModuleType("basicsr.metrics")
     stub.__path__ = [str(checkout / "basicsr" / "metrics")]
     sys.modules["basicsr.metrics"] = stub
     metrics = basicsr_checkout.module(checkout, "metrics.psnr_ssim")
     image, reference = (picture[..., ::-1] for picture in pictures())  # it takes BGR
     record = {
-        f"{name}/{border}/{int(y)}": getattr(metrics, f"calculate_{name}")(image, reference, border, test_y_channel=y)
+        f"{name}/{border}/{int(y)}": getattr(metrics, f"calculate_{name}")(
+            image, reference, border, test_y_channel=y
+        )
         for name in ("psnr", "ssim")
         for border in (0, 4)
         for y in (False, True)

@@ -2,9 +2,11 @@
 
     PYTHONPATH=tests/helpers:. python tests/record/record_perceptual_metrics.py --weights weights
 
-Needs torch, torchvision, lpips 0.1.4 and DISTS-pytorch 0.1 (`pip install --no-deps`), on the CPU. Values and gradients
-with weights from the formula; and values with the released weights, from the folder --weights, where
-lpips_alex.pdparams, lpips_vgg.pdparams and dists.pdparams lie (`loss.metric_weights.obtain_metric_weights` makes them).
+Needs torch, torchvision, lpips 0.1.4 and DISTS-pytorch 0.1 (`pip install --no-deps`),
+on the CPU. Values and gradients with weights from the formula; and values with the
+released weights, from the folder --weights, where lpips_alex.pdparams,
+lpips_vgg.pdparams and dists.pdparams lie (`loss.metric_weights.obtain_metric_weights`
+makes them).
 """
 
 import argparse
@@ -32,9 +34,21 @@ def untrained(build: Callable[..., torch.nn.Module]) -> Callable[..., torch.nn.M
 
 def load(network: torch.nn.Module, tensors: Tensors) -> None:
     """Fill the convolutions of `network` in their order."""
-    convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d) and m.bias is not None]
-    weights = [torch.from_numpy(v) for k, v in tensors.items() if k.startswith("features") and k.endswith("weight")]
-    biases = [torch.from_numpy(v) for k, v in tensors.items() if k.startswith("features") and k.endswith("bias")]
+    convolutions = [
+        m
+        for m in network.modules()
+        if isinstance(m, torch.nn.Conv2d) and m.bias is not None
+    ]
+    weights = [
+        torch.from_numpy(v)
+        for k, v in tensors.items()
+        if k.startswith("features") and k.endswith("weight")
+    ]
+    biases = [
+        torch.from_numpy(v)
+        for k, v in tensors.items()
+        if k.startswith("features") and k.endswith("bias")
+    ]
     for convolution, weight, bias in zip(convolutions, weights, biases, strict=True):
         convolution.weight.data, convolution.bias.data = weight, bias
 
@@ -50,11 +64,15 @@ def lpips_of(net: str, tensors: Tensors) -> Metric:
 def dists_of(tensors: Tensors) -> Metric:
     metric = DISTS(load_weights=False)
     load(metric, tensors)
-    metric.alpha.data, metric.beta.data = (torch.from_numpy(tensors[name]) for name in ("alpha", "beta"))
+    metric.alpha.data, metric.beta.data = (
+        torch.from_numpy(tensors[name]) for name in ("alpha", "beta")
+    )
     return lambda sr, gt: metric(sr, gt, require_grad=True)
 
 
-def value_and_gradient(metric: Metric, sr: torch.Tensor, gt: torch.Tensor) -> dict[str, np.ndarray]:
+def value_and_gradient(
+    metric: Metric, sr: torch.Tensor, gt: torch.Tensor
+) -> dict[str, np.ndarray]:
     sr = sr.clone().requires_grad_()
     value = metric(sr, gt)
     value.sum().backward()
@@ -62,20 +80,37 @@ def value_and_gradient(metric: Metric, sr: torch.Tensor, gt: torch.Tensor) -> di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--weights", type=Path, required=True)
     folder = parser.parse_args().weights
     torchvision.models.alexnet = untrained(torchvision.models.alexnet)
     torchvision.models.vgg16 = untrained(torchvision.models.vgg16)
     sr, gt = (torch.from_numpy(picture) for picture in sample.pictures())
-    seeded = {net: {**sample.network(net), **sample.linear(net)} for net in sample.COMPARED}
-    record = {f"lpips_{net}": value_and_gradient(lpips_of(net, seeded[net]), sr, gt) for net in seeded}
-    record["dists"] = value_and_gradient(dists_of({**seeded["vgg"], **sample.dists()}), sr, gt)
+    seeded = {
+        net: {**sample.network(net), **sample.linear(net)} for net in sample.COMPARED
+    }
+    record = {
+        f"lpips_{net}": value_and_gradient(lpips_of(net, seeded[net]), sr, gt)
+        for net in seeded
+    }
+    record["dists"] = value_and_gradient(
+        dists_of({**seeded["vgg"], **sample.dists()}), sr, gt
+    )
     for name, parts in record.items():
         tensors = read_weights(folder / f"{name}.pdparams").select()
-        metric = dists_of(tensors) if name == "dists" else lpips_of(name.removeprefix("lpips_"), tensors)
+        metric = (
+            dists_of(tensors)
+            if name == "dists"
+            else lpips_of(name.removeprefix("lpips_"), tensors)
+        )
         parts["released"] = value_and_gradient(metric, sr, gt)["value"]
-    arrays = {f"{name}/{part}": array for name, parts in record.items() for part, array in parts.items()}
+    arrays = {
+        f"{name}/{part}": array
+        for name, parts in record.items()
+        for part, array in parts.items()
+    }
     np.savez_compressed(OUTPUT, **arrays)
     print({name: array for name, array in arrays.items() if not name.endswith("grad")})
     print(f"{OUTPUT}: {len(arrays)} arrays, {OUTPUT.stat().st_size} bytes")

@@ -2,9 +2,10 @@
 
     python tests/record/record_torch_files.py
 
-Needs torch >= 2.0 and NumPy. `expected.npz` holds the tensors of x_zip.pth and x_legacy.pth under
-"x/<group>/<key>", bfloat16 as float32. With `--check FOLDER` it loads every .pth of FOLDER with
-`weights_only=True` instead and prints the tensors: for what `write_pth` wrote.
+Needs torch >= 2.0 and NumPy. `expected.npz` holds the tensors of x_zip.pth and
+x_legacy.pth under "x/<group>/<key>", bfloat16 as float32. With `--check FOLDER` it
+loads every .pth of FOLDER with `weights_only=True` instead and prints the tensors: for
+what `write_pth` wrote.
 """
 
 import argparse
@@ -45,7 +46,9 @@ def kinds() -> STATE:
 def network() -> STATE:
     """Return the state_dict of a module, which carries `_metadata`."""
     torch.manual_seed(1)
-    return torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3), torch.nn.BatchNorm2d(2)).state_dict()
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, 2, 3), torch.nn.BatchNorm2d(2)
+    ).state_dict()
 
 
 def contents() -> dict[str, dict[str, object]]:
@@ -54,20 +57,35 @@ def contents() -> dict[str, dict[str, object]]:
     return {
         "bare": kinds(),
         "network": network(),
-        "both": {"params": network(), "params_ema": {k: v * 0.5 for k, v in network().items()}, "iter": 5},
-        "lightning": {"state_dict": parallel, "epoch": 3, "lr": [0.1, None], "best": np.float64(31.5)},
+        "both": {
+            "params": network(),
+            "params_ema": {k: v * 0.5 for k, v in network().items()},
+            "iter": 5,
+        },
+        "lightning": {
+            "state_dict": parallel,
+            "epoch": 3,
+            "lr": [0.1, None],
+            "best": np.float64(31.5),
+        },
         "cuda": {"params": network()},
     }
 
 
 def expected(content: dict[str, object]) -> dict[str, np.ndarray]:
     """Return the tensors of a file under "<group>/<key>"."""
-    groups = {"": content} | {name: group for name, group in content.items() if isinstance(group, dict)}
+    groups = {"": content} | {
+        name: group for name, group in content.items() if isinstance(group, dict)
+    }
     found = {}
     for name, group in groups.items():
         for key, tensor in group.items():
             if isinstance(tensor, torch.Tensor):
-                plain = tensor.detach().float() if tensor.dtype == torch.bfloat16 else tensor.detach()
+                plain = (
+                    tensor.detach().float()
+                    if tensor.dtype == torch.bfloat16
+                    else tensor.detach()
+                )
                 found[f"{name}/{key.removeprefix('module.')}"] = plain.numpy()
     return found
 
@@ -78,9 +96,15 @@ def record() -> None:
     honest = torch.serialization.location_tag
     arrays = {}
     for stem, content in contents().items():
-        torch.serialization.location_tag = (lambda _: "cuda:0") if stem == "cuda" else honest
+        torch.serialization.location_tag = (
+            (lambda _: "cuda:0") if stem == "cuda" else honest
+        )
         for form in ("zip", "legacy"):
-            torch.save(content, FOLDER / f"{stem}_{form}.pth", _use_new_zipfile_serialization=form == "zip")
+            torch.save(
+                content,
+                FOLDER / f"{stem}_{form}.pth",
+                _use_new_zipfile_serialization=form == "zip",
+            )
         arrays |= {f"{stem}/{key}": array for key, array in expected(content).items()}
     torch.serialization.location_tag = honest
     np.savez_compressed(FOLDER / "expected.npz", **arrays)

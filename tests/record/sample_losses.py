@@ -13,7 +13,13 @@ ARTIFACT_SHAPE = (2, 3, 24, 20)
 
 VGG_GAIN = 1.4
 VGG_SHAPE = (1, 3, 32, 40)
-LAYER_WEIGHTS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0}  # Real-ESRGAN's
+LAYER_WEIGHTS = {
+    "conv1_2": 0.1,
+    "conv2_2": 0.1,
+    "conv3_4": 1.0,
+    "conv4_4": 1.0,
+    "conv5_4": 1.0,
+}  # Real-ESRGAN's
 PERCEPTUAL = {
     "l1": {"criterion": "l1", "style_weight": 10.0},
     "l2": {"criterion": "l2", "style_weight": 100.0, "perceptual_weight": 0.5},

@@ -51,23 +51,36 @@ def test_pieces_and_smaller_versions_of_an_image_stay_together_in_any_folder():
     assert {path.name[:16] for path in held.apart} == {stem[:16] for stem in stems[-8:]}
     assert len(held.apart) == 8 * 7
     assert len({path.name[:16] for path in held.chosen}) == 8, "one piece of each frame"
-    assert not any("_s001" in path.name for path in held.chosen), "always the upper left corner"
+    assert not any("_s001" in path.name for path in held.chosen), (
+        "always the upper left corner"
+    )
 
 
 def test_a_folder_of_numbered_images_is_a_source():
     clips = names(*(f"clip{c}/{n:04d}.png" for c in range(30) for n in range(10)))
-    assert hold_out(clips, 8).apart == set(names(*(f"clip9/{n:04d}.png" for n in range(10))))
+    assert hold_out(clips, 8).apart == set(
+        names(*(f"clip9/{n:04d}.png" for n in range(10)))
+    )
 
 
 def test_images_of_names_of_their_own_need_no_more_than_asked_for():
-    photos = names(*(f"{chr(97 + i)}{chr(97 + j)}.jpg" for i in range(20) for j in range(20)))
+    photos = names(
+        *(f"{chr(97 + i)}{chr(97 + j)}.jpg" for i in range(20) for j in range(20))
+    )
     assert hold_out(photos, 8).apart == set(photos[-8:])
 
 
-@pytest.mark.parametrize(("count", "asked", "held"), [(9, 8, 0), (10, 8, 1), (35, 8, 3), (500, 8, 8), (500, 0, 0)])
+@pytest.mark.parametrize(
+    ("count", "asked", "held"),
+    [(9, 8, 0), (10, 8, 1), (35, 8, 3), (500, 8, 8), (500, 0, 0)],
+)
 def test_at_most_a_tenth(count, asked, held):
     frames = video("match", count)
-    assert len(hold_out(frames, asked).apart) == len(hold_out(frames, asked).chosen) == held
+    assert (
+        len(hold_out(frames, asked).apart)
+        == len(hold_out(frames, asked).chosen)
+        == held
+    )
 
 
 def test_pieces_of_one_image_that_are_more_than_a_tenth_stay():
@@ -98,12 +111,20 @@ def is_red(gt: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("workers", "start"), [(0, 0), (2, 0), (0, 17)])
 def test_no_batch_has_a_held_out_image(tmp_path, match, workers, start):
-    overrides = [f"datasets.train.num_worker_per_gpu={workers}", "queue_size=0", "datasets.train.batch_size_per_gpu=9"]
+    overrides = [
+        f"datasets.train.num_worker_per_gpu={workers}",
+        "queue_size=0",
+        "datasets.train.batch_size_per_gpu=9",
+    ]
     counts = []
     for hold in (8, 0):
-        cfg = load_config(write_yml(tmp_path, match), [*overrides, f"val.hold_out={hold}"])
+        cfg = load_config(
+            write_yml(tmp_path, match), [*overrides, f"val.hold_out={hold}"]
+        )
         batches = TrainingBatches(cfg, start)
-        counts.append(sum(is_red(batch.gt.numpy()).sum() for batch in islice(batches, 7)))
+        counts.append(
+            sum(is_red(batch.gt.numpy()).sum() for batch in islice(batches, 7))
+        )
         batches.close()
     assert counts[0] == 0 < counts[1]
 
@@ -111,33 +132,52 @@ def test_no_batch_has_a_held_out_image(tmp_path, match, workers, start):
 def test_pairs_are_held_out_likewise(tmp_path, match):
     for path in (tmp_path / "match").iterdir():
         write_image(tmp_path / "lq" / path.name, np.zeros((24, 20, 3), np.uint8))
-    pairs = {"type": "RealESRGANPairedDataset", "dataroot_lq": str(tmp_path / "lq"), "batch_size_per_gpu": 9}
+    pairs = {
+        "type": "RealESRGANPairedDataset",
+        "dataroot_lq": str(tmp_path / "lq"),
+        "batch_size_per_gpu": 9,
+    }
     match["datasets"]["train"] |= pairs
     match |= {"high_order_degradation": False, "queue_size": 0}
     cfg = load_config(write_yml(tmp_path, match))
     batches = TrainingBatches(cfg, 0)
     assert not any(is_red(batch.gt.numpy()).any() for batch in islice(batches, 7))
     images = list(open_held_out(cfg, batches.held_out))
-    assert [image.name for image in images] == [f"match_{number:06d}.480" for number in (27, 28, 29)]
-    assert not any(image.lq.any() for image in images), "the low-quality image is the file's"
+    assert [image.name for image in images] == [
+        f"match_{number:06d}.480" for number in (27, 28, 29)
+    ]
+    assert not any(image.lq.any() for image in images), (
+        "the low-quality image is the file's"
+    )
 
 
-def test_pairs_beside_synthesised_images_do_not_bring_the_held_out_ones_back(tmp_path, match):
+def test_pairs_beside_synthesised_images_do_not_bring_the_held_out_ones_back(
+    tmp_path, match
+):
     for path in (tmp_path / "match").iterdir():
         write_image(tmp_path / "lq" / path.name, np.zeros((24, 20, 3), np.uint8))
-    folders = {"dataroot_gt": str(tmp_path / "match"), "dataroot_lq": str(tmp_path / "lq"), "num_worker_per_gpu": 0}
+    folders = {
+        "dataroot_gt": str(tmp_path / "match"),
+        "dataroot_lq": str(tmp_path / "lq"),
+        "num_worker_per_gpu": 0,
+    }
     match["datasets"]["train_paired"] = {**folders, "share": 0.5}
     overrides = ["queue_size=0", "datasets.train.batch_size_per_gpu=9"]
     batches = TrainingBatches(load_config(write_yml(tmp_path, match), overrides), 0)
     assert not any(is_red(batch.gt.numpy()).any() for batch in islice(batches, 10))
 
 
-def test_pieces_are_the_middle_of_large_images_and_the_same_for_every_run(tmp_path, match):
+def test_pieces_are_the_middle_of_large_images_and_the_same_for_every_run(
+    tmp_path, match
+):
     large = np.zeros((603, 1000, 3), np.uint8)
     large[300, 500] = 255
     file = tmp_path / "match" / "match_000029.480.png"
     write_image(file, large)
-    configs = [load_config(write_yml(tmp_path, match), [f"manual_seed={seed}"]) for seed in (1, 2)]
+    configs = [
+        load_config(write_yml(tmp_path, match), [f"manual_seed={seed}"])
+        for seed in (1, 2)
+    ]
     first, second = (open_held_out(cfg, [(file, None)]).images[0] for cfg in configs)
     assert (first.gt.shape, first.lq.shape) == ((512, 512, 3), (128, 128, 3))
     y, x, _ = np.argwhere(first.gt)[0]
@@ -147,11 +187,19 @@ def test_pieces_are_the_middle_of_large_images_and_the_same_for_every_run(tmp_pa
 
 def test_a_run_without_datasets_val_validates_and_says_on_what(tmp_path, match):
     folder = run(tmp_path, match, "val.val_freq=2", "train.total_iter=3")
-    assert [line["iter"] for line in reported(folder) if "held_out/psnr" in line] == [2, 3], "and after the last"
+    assert [line["iter"] for line in reported(folder) if "held_out/psnr" in line] == [
+        2,
+        3,
+    ], "and after the last"
     log = (folder / "train.log").read_text()
     assert "on train, 27 images" in log
-    assert "match_000027.480.png, match_000028.480.png, match_000029.480.png; to choose others: datasets.val" in log
-    assert (folder / "visualization/held_out/match_000028.480/match_000028.480_2.png").is_file()
+    assert (
+        "match_000027.480.png, match_000028.480.png, match_000029.480.png; to choose others: datasets.val"
+        in log
+    )
+    assert (
+        folder / "visualization/held_out/match_000028.480/match_000028.480_2.png"
+    ).is_file()
     assert (folder / "models/net_g_best.pdparams").is_file()
 
 
@@ -159,8 +207,13 @@ def test_a_resumed_run_holds_the_same_out_and_ends_the_same(tmp_path, match):
     whole = run(tmp_path, match, "name=whole", "val.val_freq=2")
     run(tmp_path, match, "name=parts", "val.val_freq=2", "train.total_iter=3")
     parts = run(tmp_path, match, "name=parts", "val.val_freq=2", "auto_resume=true")
-    assert_states_equal(whole / "training_states/6.state", parts / "training_states/6.state")
-    figures = [[line for line in reported(folder) if "held_out/psnr" in line] for folder in (whole, parts)]
+    assert_states_equal(
+        whole / "training_states/6.state", parts / "training_states/6.state"
+    )
+    figures = [
+        [line for line in reported(folder) if "held_out/psnr" in line]
+        for folder in (whole, parts)
+    ]
     assert figures[0] == [line for line in figures[1] if line["iter"] != 3]
 
 

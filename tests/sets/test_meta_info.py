@@ -21,15 +21,30 @@ def make(root: Path, *names: str) -> None:
 def png_header(width: int, height: int) -> bytes:
     """The start of a PNG file that declares a size."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+    )
 
 
-def generate(root: Path, *folders: str, check: bool = False, roots: tuple[str, ...] = ("",)) -> int:
+def generate(
+    root: Path, *folders: str, check: bool = False, roots: tuple[str, ...] = ("",)
+) -> int:
     inputs = [str(root / folder) for folder in folders]
     flags = ["--check"] if check else []
     meta_info = str(root / "new" / "meta.txt")
     return generate_meta_info.main(
-        ["--input", *inputs, "--root", *(str(root / r) for r in roots), "--meta-info", meta_info, *flags]
+        [
+            "--input",
+            *inputs,
+            "--root",
+            *(str(root / r) for r in roots),
+            "--meta-info",
+            meta_info,
+            *flags,
+        ]
     )
 
 
@@ -37,11 +52,19 @@ def written(root: Path) -> list[str]:
     return (root / "new" / "meta.txt").read_text(encoding="utf-8").splitlines()
 
 
-def test_names_are_sorted_in_each_folder_and_relative_to_the_root(tmp_path: Path, capsys):
+def test_names_are_sorted_in_each_folder_and_relative_to_the_root(
+    tmp_path: Path, capsys
+):
     make(tmp_path, "B/2.png", "B/1.jpg", "A/z.png", "A/deep/é 好.png", "A/a (1).png")
     (tmp_path / "A" / "notes.txt").touch()
     assert generate(tmp_path, "B", "A") == 0
-    assert written(tmp_path) == ["B/1.jpg", "B/2.png", "A/a (1).png", "A/deep/é 好.png", "A/z.png"]
+    assert written(tmp_path) == [
+        "B/1.jpg",
+        "B/2.png",
+        "A/a (1).png",
+        "A/deep/é 好.png",
+        "A/z.png",
+    ]
     assert "5 images" in capsys.readouterr().out
 
 
@@ -57,7 +80,10 @@ def test_relative_paths_and_a_slash_at_the_end(tmp_path: Path, monkeypatch):
     words = "--input datasets/A ./datasets/B/ --root datasets/ datasets/ --meta_info datasets/meta_Soccer.txt"
     assert generate_meta_info.main(words.split()) == 0
     assert Path("datasets/meta_Soccer.txt").read_text() == "A/1.png\nB/1.png\n"
-    assert image_paths("datasets", "datasets/meta_Soccer.txt") == [Path("datasets/A/1.png"), Path("datasets/B/1.png")]
+    assert image_paths("datasets", "datasets/meta_Soccer.txt") == [
+        Path("datasets/A/1.png"),
+        Path("datasets/B/1.png"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +97,9 @@ def test_relative_paths_and_a_slash_at_the_end(tmp_path: Path, monkeypatch):
         (("comma",), ("",), "rename it"),
     ],
 )
-def test_wrong_input_is_one_line_and_writes_nothing(tmp_path: Path, folders, roots, reason: str):
+def test_wrong_input_is_one_line_and_writes_nothing(
+    tmp_path: Path, folders, roots, reason: str
+):
     make(tmp_path, "A/1.png", "B/1.png", "comma/a, b.png")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=reason):
@@ -79,8 +107,12 @@ def test_wrong_input_is_one_line_and_writes_nothing(tmp_path: Path, folders, roo
     assert not (tmp_path / "new").exists()
 
 
-def test_check_leaves_out_and_names_what_cannot_be_read_to_the_end(tmp_path: Path, capsys):
-    make(tmp_path, "A/good.png", "A/good.jpg", "A/cut.png", "A/cut.jpg", "A/flipped.png")
+def test_check_leaves_out_and_names_what_cannot_be_read_to_the_end(
+    tmp_path: Path, capsys
+):
+    make(
+        tmp_path, "A/good.png", "A/good.jpg", "A/cut.png", "A/cut.jpg", "A/flipped.png"
+    )
     for name in ("cut.png", "cut.jpg"):
         path = tmp_path / "A" / name
         path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
@@ -95,7 +127,14 @@ def test_check_leaves_out_and_names_what_cannot_be_read_to_the_end(tmp_path: Pat
     assert written(tmp_path) == ["A/good.jpg", "A/good.png"]
     output = capsys.readouterr()
     assert "2 images; 6 unreadable ones left out" in output.out
-    for name in ("bomb.png", "cut.jpg", "cut.png", "empty.png", "flipped.png", "text.png"):
+    for name in (
+        "bomb.png",
+        "cut.jpg",
+        "cut.png",
+        "empty.png",
+        "flipped.png",
+        "text.png",
+    ):
         assert f"failed: {tmp_path}/A/{name}: " in output.err
 
 
@@ -111,7 +150,9 @@ def test_check_passes_what_training_can_use(tmp_path: Path):
 
 def test_reading_takes_upstream_s_formats(tmp_path: Path):
     meta = tmp_path / "meta.txt"
-    meta.write_bytes("\ufeff0001_s001.png (480,480,3)\r\n\r\nwith space (1).png\né.png\n".encode())
+    meta.write_bytes(
+        "\ufeff0001_s001.png (480,480,3)\r\n\r\nwith space (1).png\né.png\n".encode()
+    )
     assert read_meta_info(meta) == ["0001_s001.png", "with space (1).png", "é.png"]
 
 
@@ -124,7 +165,10 @@ def test_image_paths_of_pairs_are_the_ground_truth(tmp_path: Path):
 
 def test_image_paths_without_meta_info_are_all_images(tmp_path: Path):
     make(tmp_path, "b.png", "sub/a.jpg")
-    assert image_paths(str(tmp_path), None) == [tmp_path / "b.png", tmp_path / "sub" / "a.jpg"]
+    assert image_paths(str(tmp_path), None) == [
+        tmp_path / "b.png",
+        tmp_path / "sub" / "a.jpg",
+    ]
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no images in it"):
         image_paths(tmp_path / "empty", None)
@@ -134,9 +178,13 @@ def test_a_wrong_root_is_told_from_images_that_are_gone(tmp_path: Path):
     make(tmp_path, "there.png")
     meta = tmp_path / "meta.txt"
     meta.write_text("there.png\ngone.png\n")
-    assert image_paths(tmp_path, meta) == [tmp_path / "there.png", tmp_path / "gone.png"]
+    assert image_paths(tmp_path, meta) == [
+        tmp_path / "there.png",
+        tmp_path / "gone.png",
+    ]
     with pytest.raises(
-        UserError, match=r"none of its 2 images is there, such as .*sub/there\.png; they are named from"
+        UserError,
+        match=r"none of its 2 images is there, such as .*sub/there\.png; they are named from",
     ):
         image_paths(tmp_path / "sub", meta)
 
@@ -151,17 +199,28 @@ def test_a_file_that_names_nothing_is_refused(tmp_path: Path, content: bytes):
 
 
 def generate_pairs(root: Path) -> int:
-    words = ["--input", str(root / "gt"), str(root / "lq"), "--meta_info", str(root / "pairs.txt")]
+    words = [
+        "--input",
+        str(root / "gt"),
+        str(root / "lq"),
+        "--meta_info",
+        str(root / "pairs.txt"),
+    ]
     return generate_meta_info_pairdata.main(words)
 
 
 def test_pairs_are_matched_by_name(tmp_path: Path):
     make(tmp_path, "gt/0001.png", "gt/0002.png", "lq/0001x4.png", "lq/0002.jpg")
     assert generate_pairs(tmp_path) == 0
-    assert (tmp_path / "pairs.txt").read_text() == "gt/0001.png, lq/0001x4.png\ngt/0002.png, lq/0002.jpg\n"
+    assert (
+        tmp_path / "pairs.txt"
+    ).read_text() == "gt/0001.png, lq/0001x4.png\ngt/0002.png, lq/0002.jpg\n"
 
 
-@pytest.mark.parametrize(("lq", "reason"), [(["a.png"], "2 images and"), (["a.png", "c.png"], "names differ")])
+@pytest.mark.parametrize(
+    ("lq", "reason"),
+    [(["a.png"], "2 images and"), (["a.png", "c.png"], "names differ")],
+)
 def test_what_makes_no_pairs_is_refused(tmp_path: Path, lq: list[str], reason: str):
     make(tmp_path, "gt/a.png", "gt/b.png", *(f"lq/{name}" for name in lq))
     with pytest.raises(UserError, match=reason):

@@ -17,17 +17,36 @@ def generate(root: Path) -> int:
 
 
 def test_sizes_and_names_are_upstream_s(tmp_path: Path, capsys):
-    write_image(tmp_path / "in" / "sub" / "a.png", RNG.integers(0, 256, (433, 601, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "sub" / "a.png",
+        RNG.integers(0, 256, (433, 601, 3), dtype=np.uint8),
+    )
     assert generate(tmp_path) == 0
-    sizes = {path.name: read_image(path).shape[:2] for path in (tmp_path / "out" / "sub").iterdir()}
-    assert sizes == {"aT0.png": (324, 450), "aT1.png": (216, 300), "aT2.png": (144, 200), "aT3.png": (400, 555)}
+    sizes = {
+        path.name: read_image(path).shape[:2]
+        for path in (tmp_path / "out" / "sub").iterdir()
+    }
+    assert sizes == {
+        "aT0.png": (324, 450),
+        "aT1.png": (216, 300),
+        "aT2.png": (144, 200),
+        "aT3.png": (400, 555),
+    }
     assert "4 smaller versions; 0 images failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("size", "numbers"), [((400, 900), [0, 1, 2]), ((401, 900), [0, 1, 2, 3]), ((2, 9), [0, 1]), ((1, 9), [])]
+    ("size", "numbers"),
+    [
+        ((400, 900), [0, 1, 2]),
+        ((401, 900), [0, 1, 2, 3]),
+        ((2, 9), [0, 1]),
+        ((1, 9), []),
+    ],
 )
-def test_nothing_is_enlarged_and_nothing_vanishes(size: tuple[int, int], numbers: list[int]):
+def test_nothing_is_enlarged_and_nothing_vanishes(
+    size: tuple[int, int], numbers: list[int]
+):
     for width, height in (size, size[::-1]):
         sizes = smaller_sizes(width, height)
         assert list(sizes) == numbers
@@ -36,9 +55,13 @@ def test_nothing_is_enlarged_and_nothing_vanishes(size: tuple[int, int], numbers
 
 def test_pixels_are_pillow_s_lanczos(tmp_path: Path):
     image = RNG.integers(64, 192, (60, 90, 3), dtype=np.uint8)
-    expected = np.asarray(Image.fromarray(image).resize((45, 30), Image.Resampling.LANCZOS))
+    expected = np.asarray(
+        Image.fromarray(image).resize((45, 30), Image.Resampling.LANCZOS)
+    )
     ours = resize_lanczos(image, (45, 30))
-    assert np.abs(ours.astype(int) - expected).max() <= 1  # Pillow rounds 8-bit images between its two passes
+    assert (
+        np.abs(ours.astype(int) - expected).max() <= 1
+    )  # Pillow rounds 8-bit images between its two passes
 
 
 def test_a_fine_chessboard_becomes_gray_and_does_not_alias():
@@ -50,7 +73,9 @@ def test_a_fine_chessboard_becomes_gray_and_does_not_alias():
 
 @pytest.mark.parametrize("shape", [(30, 30), (30, 30, 3), (30, 30, 4)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_gray_alpha_and_16_bit_stay_what_they_are(tmp_path: Path, shape: tuple[int, ...], dtype: type):
+def test_gray_alpha_and_16_bit_stay_what_they_are(
+    tmp_path: Path, shape: tuple[int, ...], dtype: type
+):
     level = np.iinfo(dtype).max - 1
     write_image(tmp_path / "in" / "a.png", np.full(shape, level, dtype))
     generate(tmp_path)
@@ -61,15 +86,23 @@ def test_gray_alpha_and_16_bit_stay_what_they_are(tmp_path: Path, shape: tuple[i
 
 
 def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
-    write_image(tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    )
     (tmp_path / "in" / "a.png").write_text("no image")
     assert generate(tmp_path) == 1
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["bT0.png", "bT1.png", "bT2.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "bT0.png",
+        "bT1.png",
+        "bT2.png",
+    ]
     assert "a.png: not a readable image" in capsys.readouterr().err
 
 
 def test_what_is_there_is_left_alone(tmp_path: Path):
-    write_image(tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    )
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "aT1.png").write_bytes(b"mine")
     assert generate(tmp_path) == 0

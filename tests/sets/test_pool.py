@@ -22,7 +22,9 @@ def numbers(gt: paddle.Tensor, lq: paddle.Tensor) -> list[int]:
 
 
 def step(pool: PairPool, iteration: int) -> list[int]:
-    return numbers(*pool.exchange(*pairs(2 * iteration), np.random.default_rng([0, iteration])))
+    return numbers(
+        *pool.exchange(*pairs(2 * iteration), np.random.default_rng([0, iteration]))
+    )
 
 
 def test_fills_first_then_mixes():

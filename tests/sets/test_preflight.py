@@ -17,23 +17,34 @@ from realesrgan_paddle.utils.images import write_image
 pytestmark = pytest.mark.paddle
 
 
-def test_training_lists_all_problems_shows_twenty_and_writes_nothing(tmp_path, options, capsys, monkeypatch):
+def test_training_lists_all_problems_shows_twenty_and_writes_nothing(
+    tmp_path, options, capsys, monkeypatch
+):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     names = set(broken()) - set(WITHIN)
     for name in names:
         place(tmp_path / "hr", name, broken()[name][0])
     count = len(names)
     with pytest.raises(
-        UserError, match=rf"^{count} problems with {count + 3} image files; {count - 20} more are "
+        UserError,
+        match=rf"^{count} problems with {count + 3} image files; {count - 20} more are ",
     ) as error:
         run(tmp_path, options)
     assert capsys.readouterr().err.count("\n") == 20
-    listed = Path(str(error.value).partition("listed in ")[2].partition(";")[0]).read_text().splitlines()
-    assert sorted(line.partition(": ")[0] for line in listed) == sorted(str(tmp_path / "hr" / name) for name in names)
+    listed = (
+        Path(str(error.value).partition("listed in ")[2].partition(";")[0])
+        .read_text()
+        .splitlines()
+    )
+    assert sorted(line.partition(": ")[0] for line in listed) == sorted(
+        str(tmp_path / "hr" / name) for name in names
+    )
     assert not (tmp_path / "runs").exists()
 
 
-def test_all_pairs_that_do_not_fit_are_listed_for_training_and_validation(tmp_path, options, capsys):
+def test_all_pairs_that_do_not_fit_are_listed_for_training_and_validation(
+    tmp_path, options, capsys
+):
     sizes = {"small": (16, 4), "wrong": (64, 15), "good": (64, 16), "turned": (64, 16)}
     for name, (gt, lq) in sizes.items():
         write_image(tmp_path / "gt" / f"{name}.png", picture(gt, gt, 0))
@@ -53,7 +64,9 @@ def test_all_pairs_that_do_not_fit_are_listed_for_training_and_validation(tmp_pa
 
 
 def _assert_all_listed(report: str):
-    assert report.count("small.png: 16x16 is smaller than gt_size 32\n") == 1, "validation takes small ones"
+    assert report.count("small.png: 16x16 is smaller than gt_size 32\n") == 1, (
+        "validation takes small ones"
+    )
     assert report.count("wrong.png is 15x15: not 4 times as large") == 2
     assert report.count("turned.png is 80x64 but ") == 2
 
@@ -105,19 +118,37 @@ def test_an_image_that_goes_bad_is_passed_over_by_name(tmp_path, options, monkey
     spoil(monkeypatch, path, after=2)
     folder = run(tmp_path, options)
     log = (folder / "train.log").read_text()
-    assert log.count(f"passed over, 1 of at most 10: {path}: not a readable image (cut short)") == 1
+    assert (
+        log.count(
+            f"passed over, 1 of at most 10: {path}: not a readable image (cut short)"
+        )
+        == 1
+    )
 
 
-def test_the_stand_in_is_the_same_for_any_number_of_workers_and_after_a_resume(tmp_path, options):
+def test_the_stand_in_is_the_same_for_any_number_of_workers_and_after_a_resume(
+    tmp_path, options
+):
     path = tmp_path / "hr" / "1.png"
     cfg = load_config(write_yml(tmp_path, options))
     runs = [TrainingBatches(cfg, 0)]
-    runs.append(TrainingBatches(load_config(write_yml(tmp_path, options), ["datasets.train.num_worker_per_gpu=2"]), 0))
+    runs.append(
+        TrainingBatches(
+            load_config(
+                write_yml(tmp_path, options), ["datasets.train.num_worker_per_gpu=2"]
+            ),
+            0,
+        )
+    )
     path.write_bytes(path.read_bytes()[:40])
-    runs.append(TrainingBatches(cfg, 2))  # a resumed run does not refuse what the first one passed over
+    runs.append(
+        TrainingBatches(cfg, 2)
+    )  # a resumed run does not refuse what the first one passed over
     streams = []
     for batches in runs:
-        stream = [sample[0] for sample in islice(batches.samples[False], 6 - batches.number)]
+        stream = [
+            sample[0] for sample in islice(batches.samples[False], 6 - batches.number)
+        ]
         assert len(batches.bad.seen) == 1
         batches.close()
         streams.append(np.stack(stream))
@@ -131,11 +162,19 @@ def test_too_many_bad_images_end_the_run_by_name(tmp_path, options, monkeypatch)
         run(tmp_path, options, "datasets.train.max_bad_images=0")
 
 
-def test_more_bad_images_than_allowed_are_an_error_that_names_the_option(tmp_path, options):
-    batches = TrainingBatches(load_config(write_yml(tmp_path, options), ["datasets.train.max_bad_images=1"]), 0)
+def test_more_bad_images_than_allowed_are_an_error_that_names_the_option(
+    tmp_path, options
+):
+    batches = TrainingBatches(
+        load_config(write_yml(tmp_path, options), ["datasets.train.max_bad_images=1"]),
+        0,
+    )
     for name in ("0.png", "1.png", "2.png"):
         (tmp_path / "hr" / name).unlink()
-    with pytest.raises(UserError, match=r"\.png: No such file.*; more than datasets\.train\.max_bad_images: 1 images"):
+    with pytest.raises(
+        UserError,
+        match=r"\.png: No such file.*; more than datasets\.train\.max_bad_images: 1 images",
+    ):
         next(batches)
 
 
@@ -149,10 +188,14 @@ def test_resuming_past_a_bad_image_equals_not_stopping(tmp_path, options, monkey
     options["name"] = "stopped"
     run(tmp_path, options, "train.total_iter=4")
     resumed = run(tmp_path, options, "auto_resume=true")
-    assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+    assert_states_equal(
+        straight / "training_states/6.state", resumed / "training_states/6.state"
+    )
 
 
-def test_a_run_is_resumed_though_an_image_that_its_list_names_is_gone(tmp_path, options):
+def test_a_run_is_resumed_though_an_image_that_its_list_names_is_gone(
+    tmp_path, options
+):
     (tmp_path / "meta.txt").write_text("0.png\n1.png\n2.png\n")
     options["datasets"]["train"]["meta_info"] = str(tmp_path / "meta.txt")
     options["logger"]["save_checkpoint_freq"] = 2
@@ -160,7 +203,10 @@ def test_a_run_is_resumed_though_an_image_that_its_list_names_is_gone(tmp_path, 
     (tmp_path / "hr" / "1.png").unlink()
     folder = run(tmp_path, options, "auto_resume=true")
     assert (folder / "models" / "net_g_6.pdparams").exists()
-    assert f"{tmp_path / 'hr' / '1.png'}: No such file or directory" in (folder / "train.log").read_text()
+    assert (
+        f"{tmp_path / 'hr' / '1.png'}: No such file or directory"
+        in (folder / "train.log").read_text()
+    )
     options["name"] = "new"
     with pytest.raises(UserError, match=r"1\.png: No such file or directory$"):
         run(tmp_path, options)

@@ -33,7 +33,9 @@ def names(folder: Path) -> list[str]:
         (300, 0, [0]),
     ],
 )
-def test_crops_step_along_and_the_last_ends_at_the_border(length: int, threshold: int, starts: list[int]):
+def test_crops_step_along_and_the_last_ends_at_the_border(
+    length: int, threshold: int, starts: list[int]
+):
     assert CropGrid(480, 240, threshold).starts(length) == starts
 
 
@@ -44,24 +46,44 @@ def test_sub_images_are_numbered_row_by_row(tmp_path: Path):
     assert names(tmp_path / "out") == [f"a_s{n:03d}.png" for n in range(1, 7)]
     corners = [(y, x) for y in (0, 10) for x in (0, 20, 30)]
     for n, (y, x) in enumerate(corners, 1):
-        assert np.array_equal(read_image(tmp_path / "out" / f"a_s{n:03d}.png"), image[y : y + 40, x : x + 40])
+        assert np.array_equal(
+            read_image(tmp_path / "out" / f"a_s{n:03d}.png"),
+            image[y : y + 40, x : x + 40],
+        )
 
 
 @pytest.mark.parametrize("shape", [(30, 30), (30, 30, 3), (30, 30, 4)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_gray_alpha_and_16_bit_stay_what_they_are(tmp_path: Path, shape: tuple[int, ...], dtype: type):
+def test_gray_alpha_and_16_bit_stay_what_they_are(
+    tmp_path: Path, shape: tuple[int, ...], dtype: type
+):
     image = RNG.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
     write_image(tmp_path / "in" / "a.png", image)
-    extract(tmp_path, "--crop_size", "20", "--step", "20", "--thresh_size", "10", "--compression_level", "0")
+    extract(
+        tmp_path,
+        "--crop_size",
+        "20",
+        "--step",
+        "20",
+        "--thresh_size",
+        "10",
+        "--compression_level",
+        "0",
+    )
     piece = read_image(tmp_path / "out" / "a_s001.png")
     assert piece.dtype == dtype
     assert np.array_equal(piece, image[:20, :20])
 
 
 def test_a_side_shorter_than_the_crop_is_kept_whole(tmp_path: Path):
-    write_image(tmp_path / "in" / "wide.png", RNG.integers(0, 256, (10, 50, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "wide.png", RNG.integers(0, 256, (10, 50, 3), dtype=np.uint8)
+    )
     extract(tmp_path, "--crop_size", "40", "--step", "20")
-    assert [read_image(tmp_path / "out" / name).shape[:2] for name in names(tmp_path / "out")] == [(10, 40), (10, 40)]
+    assert [
+        read_image(tmp_path / "out" / name).shape[:2]
+        for name in names(tmp_path / "out")
+    ] == [(10, 40), (10, 40)]
 
 
 def test_folders_and_pairs_keep_their_names(tmp_path: Path):
@@ -69,12 +91,19 @@ def test_folders_and_pairs_keep_their_names(tmp_path: Path):
     for name in ("0801x4.png", "sub/0801x4.jpg", "box2.png", "frame_000012.480.png"):
         write_image(tmp_path / "in" / name, image)
     extract(tmp_path)
-    expected = ["0801_s001.png", "box2_s001.png", "frame_000012.480_s001.png", "sub/0801_s001.png"]
+    expected = [
+        "0801_s001.png",
+        "box2_s001.png",
+        "frame_000012.480_s001.png",
+        "sub/0801_s001.png",
+    ]
     assert names(tmp_path / "out") == expected
 
 
 def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
-    write_image(tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    )
     (tmp_path / "in" / "a.png").write_text("no image")
     assert extract(tmp_path) == 1
     assert names(tmp_path / "out") == ["b_s001.png"]
@@ -84,7 +113,9 @@ def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
 
 
 def test_a_second_run_adds_what_is_missing_and_touches_nothing(tmp_path: Path):
-    write_image(tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 12, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    )
     flags = ("--crop_size", "8", "--step", "4")
     extract(tmp_path, *flags)
     (tmp_path / "out" / "a_s001.png").unlink()
@@ -95,16 +126,22 @@ def test_a_second_run_adds_what_is_missing_and_touches_nothing(tmp_path: Path):
 
 
 def test_two_grids_are_not_mixed_in_one_folder(tmp_path: Path):
-    write_image(tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    )
     extract(tmp_path, "--crop_size", "8")
     with pytest.raises(UserError, match="use another --output"):
         extract(tmp_path, "--crop_size", "4")
 
 
 @pytest.mark.parametrize("pair", [("a.png", "a.jpg"), ("1.png", "1x4.png")])
-def test_images_that_would_overwrite_each_other_are_refused(tmp_path: Path, pair: tuple[str, str]):
+def test_images_that_would_overwrite_each_other_are_refused(
+    tmp_path: Path, pair: tuple[str, str]
+):
     for name in pair:
-        write_image(tmp_path / "in" / name, RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+        write_image(
+            tmp_path / "in" / name, RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        )
     with pytest.raises(UserError, match=r"differ in nothing but|same output names"):
         extract(tmp_path)
     assert not (tmp_path / "out").exists()
@@ -122,9 +159,18 @@ def test_wrong_input_is_one_line(tmp_path: Path):
 
 def test_what_shows_an_overlay_is_left_out(tmp_path: Path):
     for name in ("a.png", "b.png"):
-        write_image(tmp_path / "in" / "train" / name, RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+        write_image(
+            tmp_path / "in" / "train" / name,
+            RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8),
+        )
     manifest = tmp_path / "in" / "manifest.jsonl"
-    record = {"source": "v.mp4", "decision": "kept", "reason": "", "file": "train/a.png", "overlays": [[38, 0, 3, 20]]}
+    record = {
+        "source": "v.mp4",
+        "decision": "kept",
+        "reason": "",
+        "file": "train/a.png",
+        "overlays": [[38, 0, 3, 20]],
+    }
     write_records(manifest, [record, {**record, "file": "train/b.png", "overlays": []}])
     words = ("--crop_size", "20", "--step", "20", "--manifest", str(manifest))
     assert extract(tmp_path, *words) == 0
@@ -136,7 +182,9 @@ def test_what_shows_an_overlay_is_left_out(tmp_path: Path):
 
 
 def test_a_manifest_of_something_else_is_refused(tmp_path: Path):
-    write_image(tmp_path / "in" / "a.png", RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8))
+    write_image(
+        tmp_path / "in" / "a.png", RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    )
     (tmp_path / "x.jsonl").write_text("[1, 2]\n")
     for wrong, reason in (("x.jsonl", "not a manifest"), ("y.jsonl", "no such file")):
         with pytest.raises(UserError, match=reason):

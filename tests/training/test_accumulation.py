@@ -13,7 +13,10 @@ from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
 from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.steps import GANStep, PixelStep, ReferenceLosses
@@ -31,7 +34,10 @@ def batches(iteration, count):
     """Four pairs, in `count` batches."""
     gt = paddle.to_tensor(formulas.picture(f"gt{iteration}", (4, 3, 16, 24)))
     parts = gt.split(count)
-    return [Batch(lq=paddle.nn.functional.avg_pool2d(part, 2), gt=part, gt_usm=part) for part in parts]
+    return [
+        Batch(lq=paddle.nn.functional.avg_pool2d(part, 2), gt=part, gt_usm=part)
+        for part in parts
+    ]
 
 
 def make(adversarial):
@@ -40,12 +46,24 @@ def make(adversarial):
     generator = build(SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2))
     losses = ReferenceLosses(pixel=L1Loss(), artifact=ArtifactLoss())
     sgd = paddle.optimizer.SGD(0.1, parameters=generator.parameters())
-    step = PixelStep(generator=generator, ema=EMA(generator, 0.9), losses=losses, optimizer_g=sgd, lr_g=0.1)
+    step = PixelStep(
+        generator=generator,
+        ema=EMA(generator, 0.9),
+        losses=losses,
+        optimizer_g=sgd,
+        lr_g=0.1,
+    )
     if not adversarial:
         return step
     discriminator = build(UNetDiscriminatorSNSpec(num_feat=8))
     sgd = paddle.optimizer.SGD(0.1, parameters=discriminator.parameters())
-    return GANStep(**vars(step), discriminator=discriminator, optimizer_d=sgd, lr_d=0.1, gan_loss=GANLoss())
+    return GANStep(
+        **vars(step),
+        discriminator=discriminator,
+        optimizer_d=sgd,
+        lr_d=0.1,
+        gan_loss=GANLoss(),
+    )
 
 
 @pytest.mark.parametrize("adversarial", [False, True])
@@ -60,12 +78,16 @@ def test_two_batches_of_two_are_one_of_four(adversarial):
     moved = 0
     for part, arrays in large.state().items():
         for name, array in arrays.items():
-            np.testing.assert_allclose(small.state()[part][name], array, atol=2e-6, err_msg=f"{part}/{name}")
+            np.testing.assert_allclose(
+                small.state()[part][name], array, atol=2e-6, err_msg=f"{part}/{name}"
+            )
             moved += np.abs(array - before[part][name]).max() > 1e-4
     assert moved > 10
 
 
-@pytest.mark.parametrize("pixel", [L1Loss(), None], ids=["all losses", "the adversarial loss alone"])
+@pytest.mark.parametrize(
+    "pixel", [L1Loss(), None], ids=["all losses", "the adversarial loss alone"]
+)
 def test_the_generator_learns_from_the_sum_of_its_losses(pixel):
     step, other, batch = make(True), make(True), batches(1, 1)[0]
     step.losses = other.losses = ReferenceLosses(pixel=pixel)
@@ -73,7 +95,9 @@ def test_the_generator_learns_from_the_sum_of_its_losses(pixel):
     sr = other.generator(batch.lq)
     judged = other.gan_loss(other.discriminator(sr), True, is_disc=False)
     sum(other.losses(sr, batch, other.ema).values(), judged).backward()
-    for found, parameter in zip(step.generator.parameters(), other.generator.parameters(), strict=True):
+    for found, parameter in zip(
+        step.generator.parameters(), other.generator.parameters(), strict=True
+    ):
         expected = parameter - 0.1 * parameter.grad
         np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-7)
         assert np.abs(parameter.grad.numpy()).max() > 1e-5
@@ -94,7 +118,9 @@ def pairs(tmp_path, options):
 
 def test_the_stream_of_samples_is_that_of_large_batches(tmp_path, pairs):
     def pictures(count, *overrides, start=0):
-        stream = TrainingBatches(load_config(write_yml(tmp_path, pairs), overrides), start)
+        stream = TrainingBatches(
+            load_config(write_yml(tmp_path, pairs), overrides), start
+        )
         return paddle.concat([batch.gt for batch in islice(stream, count)]).numpy()
 
     large = pictures(3, *LARGE)
@@ -104,7 +130,9 @@ def test_the_stream_of_samples_is_that_of_large_batches(tmp_path, pairs):
 
 def test_a_run_reports_the_losses_of_large_batches(tmp_path, pairs):
     large = reported(run(tmp_path, pairs, "name=large", "train.total_iter=3", *LARGE))
-    small = reported(run(tmp_path, pairs, "name=small", "train.total_iter=3", *ACCUMULATED))
+    small = reported(
+        run(tmp_path, pairs, "name=small", "train.total_iter=3", *ACCUMULATED)
+    )
     assert [line["iter"] for line in small] == [1, 2, 3]
     for expected, found in zip(large, small, strict=True):
         for name in ("l_g_pix", "l_g_gan", "l_d_real", "l_d_fake", "lr"):
@@ -115,7 +143,9 @@ def test_resuming_equals_not_stopping(tmp_path, options):
     straight = run(tmp_path, options, "name=straight", *ACCUMULATED)
     run(tmp_path, options, "name=stopped", "train.total_iter=3", *ACCUMULATED)
     resumed = run(tmp_path, options, "name=stopped", "auto_resume=true", *ACCUMULATED)
-    assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+    assert_states_equal(
+        straight / "training_states/6.state", resumed / "training_states/6.state"
+    )
     assert reported(straight) == reported(resumed)
 
 
@@ -128,5 +158,9 @@ def test_one_bad_batch_spoils_its_update_and_no_other(tmp_path, options, monkeyp
 
     monkeypatch.setattr(TrainingBatches, "__next__", spoiled)
     folder = run(tmp_path, options, "train.total_iter=3", "queue_size=0", *ACCUMULATED)
-    skipped = [line for line in (folder / "train.log").read_text().splitlines() if "update skipped" in line]
+    skipped = [
+        line
+        for line in (folder / "train.log").read_text().splitlines()
+        if "update skipped" in line
+    ]
     assert len(skipped) == 1 and "iter 2: update skipped" in skipped[0]

@@ -34,7 +34,9 @@ print(openmp.omp_get_max_threads(), beside.submit(openmp.omp_get_max_threads).re
 
 @contextmanager
 def opened(tmp_path, options, *overrides: str) -> Iterator[TrainingBatches]:
-    with closing(TrainingBatches(load_config(write_yml(tmp_path, options), overrides), 0)) as batches:
+    with closing(
+        TrainingBatches(load_config(write_yml(tmp_path, options), overrides), 0)
+    ) as batches:
         yield batches
 
 
@@ -43,25 +45,35 @@ def test_the_next_batch_is_made_before_it_is_asked_for(tmp_path, options):
         first = next(batches)
         wait_until(lambda: batches.coming.done())
         assert batches.number == 1
-        np.testing.assert_array_equal(batches.pool.state()["lq"], first.lq.numpy())  # not the second's too
+        np.testing.assert_array_equal(
+            batches.pool.state()["lq"], first.lq.numpy()
+        )  # not the second's too
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_batches_are_the_same_as_without_looking_ahead(tmp_path, options, workers):
     streams = []
     for ahead in (True, False):
-        with opened(tmp_path, options, f"datasets.train.num_worker_per_gpu={workers}") as batches:
+        with opened(
+            tmp_path, options, f"datasets.train.num_worker_per_gpu={workers}"
+        ) as batches:
             if not ahead:
                 batches.beside.shutdown()
                 batches.beside = None
             streams.append(list(islice(batches, 5)))
     for batch, other in zip(*streams, strict=True):
         for name in ("lq", "gt", "gt_usm"):
-            np.testing.assert_array_equal(getattr(batch, name).numpy(), getattr(other, name).numpy())
+            np.testing.assert_array_equal(
+                getattr(batch, name).numpy(), getattr(other, name).numpy()
+            )
 
 
 def test_an_error_comes_with_the_batch_that_has_it(tmp_path, options):
-    options["datasets"]["train"] |= {"use_shuffle": False, "batch_size_per_gpu": 1, "max_bad_images": 0}
+    options["datasets"]["train"] |= {
+        "use_shuffle": False,
+        "batch_size_per_gpu": 1,
+        "max_bad_images": 0,
+    }
     with opened(tmp_path, options) as batches:
         (tmp_path / "hr" / "1.png").write_bytes(b"\x89PNG nonsense")
         assert next(batches).gt.shape == [1, 3, 32, 32]
@@ -72,5 +84,10 @@ def test_an_error_comes_with_the_batch_that_has_it(tmp_path, options):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's OpenMP library")
 def test_the_thread_beside_the_step_computes_alone_and_the_step_leaves_it_a_core():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env={"OMP_NUM_THREADS": "3"}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={"OMP_NUM_THREADS": "3"},
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout == "2\n3 1 3\n", done.stderr

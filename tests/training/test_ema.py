@@ -5,7 +5,10 @@ import paddle
 import pytest
 
 from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.step.ema import EMA
 
 pytestmark = pytest.mark.paddle
@@ -24,7 +27,10 @@ def test_the_average_equals_its_closed_form():
         ema.update(network)
         history.append({name: p.numpy() for name, p in network.named_parameters()})
     for name, average in ema.layer.named_parameters():
-        terms = sum(decay ** (n - k) * history[k][name].astype(np.float64) for k in range(1, n + 1))
+        terms = sum(
+            decay ** (n - k) * history[k][name].astype(np.float64)
+            for k in range(1, n + 1)
+        )
         expected = decay**n * history[0][name] + (1 - decay) * terms
         np.testing.assert_allclose(average.numpy(), expected, atol=1e-6)
         assert np.abs(expected - history[-1][name]).max() > 0.1  # it lags behind
@@ -34,10 +40,14 @@ def test_buffers_are_copied():
     discriminator = build(UNetDiscriminatorSNSpec(num_feat=4))
     ema = EMA(discriminator, 0.999)
     discriminator(paddle.rand([1, 3, 16, 16]))  # moves u and v
-    assert not np.array_equal(ema.layer.conv1.weight_u.numpy(), discriminator.conv1.weight_u.numpy())
+    assert not np.array_equal(
+        ema.layer.conv1.weight_u.numpy(), discriminator.conv1.weight_u.numpy()
+    )
     ema.update(discriminator)
     for name, buffer in discriminator.named_buffers():
-        assert np.array_equal(dict(ema.layer.named_buffers())[name].numpy(), buffer.numpy())
+        assert np.array_equal(
+            dict(ema.layer.named_buffers())[name].numpy(), buffer.numpy()
+        )
 
 
 def test_the_average_is_apart_from_the_network():
@@ -60,7 +70,9 @@ def test_decay_zero_is_a_copy():
     ema = EMA(build(SPEC), 0)
     ema.update(network)
     for name, average in ema.layer.named_parameters():
-        np.testing.assert_allclose(average.numpy(), dict(network.named_parameters())[name].numpy(), atol=1e-7)
+        np.testing.assert_allclose(
+            average.numpy(), dict(network.named_parameters())[name].numpy(), atol=1e-7
+        )
 
 
 def test_a_decay_outside_its_range_is_refused():

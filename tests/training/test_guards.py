@@ -32,7 +32,9 @@ def spoil(monkeypatch):
         def spoiled(batches):
             batch = feed(batches)
             if batches.number in iterations:
-                return replace(batch, gt=batch.gt * math.nan, gt_usm=batch.gt_usm * math.inf)
+                return replace(
+                    batch, gt=batch.gt * math.nan, gt_usm=batch.gt_usm * math.inf
+                )
             return batch
 
         monkeypatch.setattr(TrainingBatches, "__next__", spoiled)
@@ -44,8 +46,12 @@ def weights(folder, iteration):
     """Everything that an update changes, except the power iteration's vectors and the pool."""
     parts = load_state(folder / f"training_states/{iteration}.state").parts
     names = ("generator", "ema", "discriminator", "optimizer_g", "optimizer_d")
-    flat = {f"{part}/{name}": array for part in names for name, array in parts[part].items()}
-    return {name: array for name, array in flat.items() if not name.endswith(("_u", "_v"))}
+    flat = {
+        f"{part}/{name}": array for part in names for name, array in parts[part].items()
+    }
+    return {
+        name: array for name, array in flat.items() if not name.endswith(("_u", "_v"))
+    }
 
 
 def same(a, b):
@@ -60,16 +66,23 @@ def test_an_update_that_is_not_finite_is_skipped_and_counted(tmp_path, options, 
     assert [same(a, b) for a, b in pairwise(at)] == [False, True, False, False, False]
     assert all(np.isfinite(array).all() for array in at[-1].values())
     log = (folder / "train.log").read_text()
-    assert "iter 3: update skipped, not finite: l_g_pix, l_g_artifact, l_d_real (1 in a row, 1 in all)" in log
+    assert (
+        "iter 3: update skipped, not finite: l_g_pix, l_g_artifact, l_d_real (1 in a row, 1 in all)"
+        in log
+    )
 
 
 def test_a_gradient_counts_although_the_loss_is_finite(tmp_path, options, monkeypatch):
     """The square root of 0 has an infinite slope."""
     monkeypatch.setattr(
-        "realesrgan_paddle.run.build.PIXEL_LOSSES", {"L1Loss": lambda **_: lambda sr, gt: (sr - sr).sum().sqrt()}
+        "realesrgan_paddle.run.build.PIXEL_LOSSES",
+        {"L1Loss": lambda **_: lambda sr, gt: (sr - sr).sum().sqrt()},
     )
     folder = run(tmp_path, options, "train.total_iter=1")
-    assert "iter 1: update skipped, not finite: a gradient" in (folder / "train.log").read_text()
+    assert (
+        "iter 1: update skipped, not finite: a gradient"
+        in (folder / "train.log").read_text()
+    )
 
 
 def test_too_many_in_a_row_go_back_once_and_then_stop(tmp_path, options, spoil):
@@ -77,13 +90,17 @@ def test_too_many_in_a_row_go_back_once_and_then_stop(tmp_path, options, spoil):
     options["train"] |= {"max_nonfinite": 2, "total_iter": 10}
     options["logger"]["save_checkpoint_freq"] = 3
     with pytest.raises(
-        UserError, match=r"^iteration 9: 2 updates in a row were not finite .* lower train\.optim_g\.lr"
+        UserError,
+        match=r"^iteration 9: 2 updates in a row were not finite .* lower train\.optim_g\.lr",
     ):
         run(tmp_path, options)
     folder = tmp_path / "runs/tiny"
     assert same(weights(folder, 3), weights(folder, 6))
     assert load_state(folder / "training_states/6.state").record["run"]["rolled_back"]
-    assert "went back to the weights of iter 3; the run goes on from here" in (folder / "train.log").read_text()
+    assert (
+        "went back to the weights of iter 3; the run goes on from here"
+        in (folder / "train.log").read_text()
+    )
 
 
 def test_without_a_checkpoint_it_stops(tmp_path, options, spoil):
@@ -104,13 +121,19 @@ def test_resuming_is_exact_in_the_middle_of_it(tmp_path, options, spoil, stop):
     assert_states_equal(*states)
     records = [load_state(state).record["run"] | {"saved": None} for state in states]
     assert records[0] == records[1]
-    assert (records[0]["skipped"], records[0]["rolled_back"], records[0]["good"]) == (3, True, 4)
+    assert (records[0]["skipped"], records[0]["rolled_back"], records[0]["good"]) == (
+        3,
+        True,
+        4,
+    )
 
 
 def watch(gan_type, real, fake, reports=REPORTS, start=501, warm_up=None):
     said = []
     step = Mock(spec=GANStep, warm_up=warm_up or DiscriminatorWarmUp())
-    watch = DiscriminatorWatch(step, GANLossOptions(gan_type=gan_type), 100, said.append)
+    watch = DiscriminatorWatch(
+        step, GANLossOptions(gan_type=gan_type), 100, said.append
+    )
     for i in range(reports):
         watch(start + 100 * i, {"l_d_real": real, "l_d_fake": fake})
     return said
@@ -125,7 +148,12 @@ def test_a_collapsed_discriminator_is_named_once():
 
 @pytest.mark.parametrize(
     "case",
-    [("vanilla", 0.69, 0.60), ("vanilla", 0.0, 0.5), ("lsgan", 0.69, 0.69), ("vanilla", 0.69, 0.69, REPORTS - 1)],
+    [
+        ("vanilla", 0.69, 0.60),
+        ("vanilla", 0.0, 0.5),
+        ("lsgan", 0.69, 0.69),
+        ("vanilla", 0.69, 0.69, REPORTS - 1),
+    ],
 )
 def test_a_discriminator_that_works_is_left_alone(case):
     assert watch(*case) == []
@@ -150,30 +178,61 @@ def test_only_the_newest_checkpoints_of_the_run_stay(tmp_path, options):
     mine.write_bytes(b"not written by this run, which has removed its own")
     run(tmp_path, options, "auto_resume=true")
     names = {path.name for path in (folder / "models").iterdir()}
-    stay = [f"net_{network}_{when}.pdparams" for network in "gd" for when in (5, 6, "latest")]
+    stay = [
+        f"net_{network}_{when}.pdparams"
+        for network in "gd"
+        for when in (5, 6, "latest")
+    ]
     assert names == {mine.name, *stay}
-    assert {path.name for path in (folder / "training_states").iterdir()} == {"5.state", "6.state"}
+    assert {path.name for path in (folder / "training_states").iterdir()} == {
+        "5.state",
+        "6.state",
+    }
 
 
 @pytest.mark.parametrize(("figure", "choose"), [("psnr", max), ("lpips", min)])
-def test_the_best_generator_is_kept_and_named(tmp_path, options, monkeypatch, figure, choose):
+def test_the_best_generator_is_kept_and_named(
+    tmp_path, options, monkeypatch, figure, choose
+):
     monkeypatch.setattr(
-        "realesrgan_paddle.run.validation.open_metric", lambda _: lambda sr, gt, **_k: float(psnr(sr, gt))
+        "realesrgan_paddle.run.validation.open_metric",
+        lambda _: lambda sr, gt, **_k: float(psnr(sr, gt)),
     )
     gt = picture(48, 80, 9)
     write_image(tmp_path / "val_gt/a.png", gt)
     write_image(tmp_path / "val_lq/a.png", gt[::4, ::4])
-    roots = {"dataroot_gt": str(tmp_path / "val_gt"), "dataroot_lq": str(tmp_path / "val_lq")}
-    options["datasets"]["val"] = {"name": "held_out", "type": "PairedImageDataset", **roots}
-    options["val"] = {"val_freq": 1, "save_img": False, "metrics": {figure: {"type": f"calculate_{figure}"}}}
+    roots = {
+        "dataroot_gt": str(tmp_path / "val_gt"),
+        "dataroot_lq": str(tmp_path / "val_lq"),
+    }
+    options["datasets"]["val"] = {
+        "name": "held_out",
+        "type": "PairedImageDataset",
+        **roots,
+    }
+    options["val"] = {
+        "val_freq": 1,
+        "save_img": False,
+        "metrics": {figure: {"type": f"calculate_{figure}"}},
+    }
     options["logger"] |= {"save_checkpoint_freq": 1, "keep_checkpoints": 0}
     run(tmp_path, options, "train.total_iter=3")
     folder = run(tmp_path, options, "auto_resume=true")
-    figures = {line["iter"]: line[f"held_out/{figure}"] for line in reported(folder) if f"held_out/{figure}" in line}
+    figures = {
+        line["iter"]: line[f"held_out/{figure}"]
+        for line in reported(folder)
+        if f"held_out/{figure}" in line
+    }
     best = choose(figures, key=figures.get)
-    kept, expected = (read_weights(folder / f"models/net_g_{when}.pdparams").groups for when in ("best", best))
+    kept, expected = (
+        read_weights(folder / f"models/net_g_{when}.pdparams").groups
+        for when in ("best", best)
+    )
     assert kept.keys() == expected.keys() == {"params", "params_ema"}
     assert all(same(kept[group], expected[group]) for group in kept)
     last = (folder / "train.log").read_text().splitlines()[-1]
     assert "next: python tools/export_model.py --model-dir " in last
-    assert f"(or net_g_best.pdparams: held_out/{figure} {figures[best]:.4f}, iter {best})" in last
+    assert (
+        f"(or net_g_best.pdparams: held_out/{figure} {figures[best]:.4f}, iter {best})"
+        in last
+    )

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from places import ROOT
 from sample_processes import SECONDS, broken, finish_together, not_a_number
-from sample_runs import alive, children, finish, picture, reported, wait_until, write_yml
+from sample_runs import (
+    alive,
+    children,
+    finish,
+    picture,
+    reported,
+    wait_until,
+    write_yml,
+)
 
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.batches import TrainingBatches
@@ -44,13 +52,17 @@ def with_pairs(options: dict, tmp_path: Path) -> None:
 
 def assert_close(a: Path, b: Path) -> None:
     """The pools are equal to the bit. All else differs by the rounding of a mean over two samples, of which Adam makes
-    up to a whole update (1e-3) where a gradient is next to nothing; that is seldom, so the mean is held closer."""
+    up to a whole update (1e-3) where a gradient is next to nothing; that is seldom, so
+    the mean is held closer."""
     a, b = load_state(a).parts, load_state(b).parts
     assert a.keys() == b.keys()
     for part, arrays in a.items():
         assert arrays.keys() == b[part].keys()
         for name, array in arrays.items():
-            difference, where = np.abs(array - b[part][name], dtype=np.float64), f"{part}/{name}"
+            difference, where = (
+                np.abs(array - b[part][name], dtype=np.float64),
+                f"{part}/{name}",
+            )
             if part == "pool":
                 assert not difference.any()
             elif part.startswith("optimizer"):
@@ -82,13 +94,22 @@ def test_one_writes_and_another_number_goes_on(tmp_path, options):
     assert finish_together(tmp_path, options, TWO, "name=two") == [0, 0]
     assert_alike(tmp_path, "two")
     one, two = tmp_path / "runs/one", tmp_path / "runs/two"
-    files = [sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) for folder in (one, two)]
+    files = [
+        sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+        for folder in (one, two)
+    ]
     assert files[0] == files[1]
     log = (two / "train.log").read_text()
     assert [log.count(f"iter {i}/6") for i in range(1, 7)] == [1] * 6
     assert "2 processes, 2 images in a batch" in log
 
-    finish(tmp_path, options, ONE, "name=fewer", f"path.resume_state={two / 'training_states/3.state'}")
+    finish(
+        tmp_path,
+        options,
+        ONE,
+        "name=fewer",
+        f"path.resume_state={two / 'training_states/3.state'}",
+    )
     resume = f"path.resume_state={one / 'training_states/3.state'}"
     assert finish_together(tmp_path, options, TWO, "name=more", resume) == [0, 0]
     assert_alike(tmp_path, "fewer")
@@ -101,7 +122,10 @@ def test_what_is_not_finite_in_one_is_skipped_by_all(tmp_path, options):
     assert finish_together(tmp_path, options, TWO, often, change=not_a_number) == [0, 0]
     folder = tmp_path / "runs/tiny"
     assert (folder / "train.log").read_text().count("update skipped") == 1
-    before, after, later = (load_state(folder / f"training_states/{i}.state").parts["generator"] for i in (2, 3, 4))
+    before, after, later = (
+        load_state(folder / f"training_states/{i}.state").parts["generator"]
+        for i in (2, 3, 4)
+    )
     assert all(np.array_equal(array, after[name]) for name, array in before.items())
     assert not all(np.array_equal(array, later[name]) for name, array in after.items())
     assert np.isfinite(later["body.0.weight"]).all()
@@ -109,7 +133,11 @@ def test_what_is_not_finite_in_one_is_skipped_by_all(tmp_path, options):
 
 def said(folder: Path, rank: int) -> list[str]:
     """What a process said on stderr, but for the notes of Paddle's own ("I1121 10:55:28 ...")."""
-    return [line for line in (folder / f"stderr.{rank}").read_text().splitlines() if not line[1:5].isdecimal()]
+    return [
+        line
+        for line in (folder / f"stderr.{rank}").read_text().splitlines()
+        if not line[1:5].isdecimal()
+    ]
 
 
 def test_the_failure_of_one_ends_all_in_one_line(tmp_path, options):
@@ -123,22 +151,42 @@ def test_the_failure_of_one_ends_all_in_one_line(tmp_path, options):
 
 def test_a_pool_smaller_than_the_global_batch_is_refused(tmp_path, options):
     cfg = load_config(write_yml(tmp_path, options), [ONE, "queue_size=3"])
-    with pytest.raises(UserError, match="queue_size 3 is less than one batch of 2 processes, 4 images; set it to 60"):
+    with pytest.raises(
+        UserError,
+        match="queue_size 3 is less than one batch of 2 processes, 4 images; set it to 60",
+    ):
         TrainingBatches(cfg, 0, ProcessGroup(0, 2))
 
 
 def test_sigterm_to_the_launcher_saves(tmp_path, options):
     """The documented command, and what a job scheduler does."""
-    command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
-    command += ["--log_dir", str(tmp_path / "log"), str(ROOT / "train.py"), "--yml_path"]
+    command = [
+        sys.executable,
+        "-m",
+        "paddle.distributed.launch",
+        "--nproc_per_node",
+        "2",
+    ]
+    command += [
+        "--log_dir",
+        str(tmp_path / "log"),
+        str(ROOT / "train.py"),
+        "--yml_path",
+    ]
     often = ["train.total_iter=100000", "logger.save_checkpoint_freq=100000", TWO]
     with (tmp_path / "out").open("w") as out:
         launcher = subprocess.Popen(
-            [*command, str(write_yml(tmp_path, options)), *often], stdout=out, stderr=out, cwd=tmp_path
+            [*command, str(write_yml(tmp_path, options)), *often],
+            stdout=out,
+            stderr=out,
+            cwd=tmp_path,
         )
     folder = tmp_path / "runs/tiny"
     try:
-        wait_until(lambda: (folder / "metrics.jsonl").exists() and len(reported(folder)) >= 2, SECONDS)
+        wait_until(
+            lambda: (folder / "metrics.jsonl").exists() and len(reported(folder)) >= 2,
+            SECONDS,
+        )
         processes = children(launcher.pid)
         launcher.send_signal(signal.SIGTERM)
         launcher.wait(SECONDS)
@@ -148,7 +196,10 @@ def test_sigterm_to_the_launcher_saves(tmp_path, options):
     last = reported(folder)[-1]["iter"]
     state, problems = load_newest_state(folder / "training_states")
     assert (state.iteration, problems) == (last, [])
-    assert f"SIGTERM: saved {folder / 'training_states' / str(last)}.state" in (folder / "train.log").read_text()
+    assert (
+        f"SIGTERM: saved {folder / 'training_states' / str(last)}.state"
+        in (folder / "train.log").read_text()
+    )
     assert not (tmp_path / "http.log").exists()
     for rank in (0, 1):
         assert "Traceback" not in (tmp_path / f"log/workerlog.{rank}").read_text()

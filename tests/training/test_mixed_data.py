@@ -11,13 +11,20 @@ from sample_runs import assert_states_equal, picture, reported, run, write_yml
 
 import make_lq_data
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.run.batches import TrainingBatches, is_paired, paired_share, paired_until
+from realesrgan_paddle.run.batches import (
+    TrainingBatches,
+    is_paired,
+    paired_share,
+    paired_until,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, write_image
 
 pytestmark = pytest.mark.paddle
 
-SHARP = np.uint8(np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((4, 4))) * 120 + 60)  # something for USM to sharpen
+SHARP = np.uint8(
+    np.kron(np.indices((8, 8)).sum(0) % 2, np.ones((4, 4))) * 120 + 60
+)  # something for USM to sharpen
 
 
 @pytest.fixture
@@ -28,11 +35,17 @@ def mixed(tmp_path, options) -> dict:
         write_image(tmp_path / "gt" / f"{i}.png", gt)
         write_image(tmp_path / "lq" / f"{i}.png", gt[::4, ::4])
     folders = {"dataroot_gt": str(tmp_path / "gt"), "dataroot_lq": str(tmp_path / "lq")}
-    options["datasets"]["train_paired"] = {**folders, "share": 0.5, "num_worker_per_gpu": 0}
+    options["datasets"]["train_paired"] = {
+        **folders,
+        "share": 0.5,
+        "num_worker_per_gpu": 0,
+    }
     return options
 
 
-def first_batches(folder: Path, options: dict, count: int, *overrides: str, start: int = 0) -> list:
+def first_batches(
+    folder: Path, options: dict, count: int, *overrides: str, start: int = 0
+) -> list:
     batches = TrainingBatches(load_config(write_yml(folder, options), overrides), start)
     found = list(islice(batches, count))
     batches.close()
@@ -45,7 +58,9 @@ def is_blue(batch) -> bool:
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 0.1, 0.29, 0.333, 0.9])
 def test_shares_are_hit_exactly_and_evenly(mixed, tmp_path, share):
-    cfg = load_config(write_yml(tmp_path, mixed), [f"datasets.train_paired.share={share}"])
+    cfg = load_config(
+        write_yml(tmp_path, mixed), [f"datasets.train_paired.share={share}"]
+    )
     exact = paired_share(cfg)
     chosen = [is_paired(i, exact) for i in range(1, 1001)]
     assert sum(chosen) == round(1000 * share) == paired_until(1000, exact)
@@ -57,7 +72,9 @@ def test_every_other_batch_is_of_the_pairs_as_they_were_read(tmp_path, mixed):
     batches = first_batches(tmp_path, mixed, 6)
     assert [is_blue(batch) for batch in batches] == [False, True] * 3
     blue = batches[1]
-    assert np.array_equal(blue.gt.numpy()[:, :, ::4, ::4], blue.lq.numpy()), "the low-quality image is not the file's"
+    assert np.array_equal(blue.gt.numpy()[:, :, ::4, ::4], blue.lq.numpy()), (
+        "the low-quality image is not the file's"
+    )
 
 
 def test_pairs_do_not_pass_the_pool(tmp_path, mixed):
@@ -78,25 +95,38 @@ def test_targets_of_pairs_are_as_sharp_as_the_options_say(tmp_path, mixed, gt_us
     (_, net) = first_batches(tmp_path, mixed, 2)
     assert not np.array_equal(gan.gt.numpy(), gan.gt_usm.numpy())
     for target in (net.gt, net.gt_usm):
-        assert np.array_equal(target.numpy(), (gan.gt_usm if gt_usm else gan.gt).numpy())
+        assert np.array_equal(
+            target.numpy(), (gan.gt_usm if gt_usm else gan.gt).numpy()
+        )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_both_streams_are_entered_anywhere_by_any_number_of_workers(tmp_path, mixed, workers):
+def test_both_streams_are_entered_anywhere_by_any_number_of_workers(
+    tmp_path, mixed, workers
+):
     mixed["queue_size"] = 0
     straight = first_batches(tmp_path, mixed, 7)
-    keys = ("datasets.train.num_worker_per_gpu", "datasets.train_paired.num_worker_per_gpu")
-    later = first_batches(tmp_path, mixed, 4, *(f"{key}={workers}" for key in keys), start=3)
+    keys = (
+        "datasets.train.num_worker_per_gpu",
+        "datasets.train_paired.num_worker_per_gpu",
+    )
+    later = first_batches(
+        tmp_path, mixed, 4, *(f"{key}={workers}" for key in keys), start=3
+    )
     for expected, found in zip(straight[3:], later, strict=True):
         for name in ("lq", "gt", "gt_usm"):
-            assert np.array_equal(getattr(expected, name).numpy(), getattr(found, name).numpy())
+            assert np.array_equal(
+                getattr(expected, name).numpy(), getattr(found, name).numpy()
+            )
 
 
 def test_resuming_a_mixed_run_equals_not_stopping(tmp_path, mixed):
     straight = run(tmp_path, mixed, "name=straight")
     run(tmp_path, mixed, "name=stopped", "train.total_iter=3")
     resumed = run(tmp_path, mixed, "name=stopped", "auto_resume=true")
-    assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+    assert_states_equal(
+        straight / "training_states/6.state", resumed / "training_states/6.state"
+    )
     assert reported(straight) == reported(resumed)
     log = (straight / "train.log").read_text()
     assert "on train, 3 images and, for 0.5 of the batches, pairs, 3 pairs" in log
@@ -106,12 +136,24 @@ def test_resuming_a_mixed_run_equals_not_stopping(tmp_path, mixed):
     ("overrides", "message"),
     [
         (["datasets.train_paired.dataroot_lq=nowhere"], "nowhere"),
-        (["datasets.train_paired.share=1"], "'datasets.train_paired.share' is 1, expected less than 1"),
-        (["datasets.train_paired.share=0"], "'datasets.train_paired.share' is 0, expected greater than 0"),
-        (["datasets.train_pared.dataroot_lq=lq"], "expected train, train_paired, val"),
-        (["datasets.train.dataroot_lq=lq"], "pairs beside synthesised images have a section of their own"),
         (
-            ["datasets.train={type: RealESRGANPairedDataset, dataroot_lq: lq}", "high_order_degradation=false"],
+            ["datasets.train_paired.share=1"],
+            "'datasets.train_paired.share' is 1, expected less than 1",
+        ),
+        (
+            ["datasets.train_paired.share=0"],
+            "'datasets.train_paired.share' is 0, expected greater than 0",
+        ),
+        (["datasets.train_pared.dataroot_lq=lq"], "expected train, train_paired, val"),
+        (
+            ["datasets.train.dataroot_lq=lq"],
+            "pairs beside synthesised images have a section of their own",
+        ),
+        (
+            [
+                "datasets.train={type: RealESRGANPairedDataset, dataroot_lq: lq}",
+                "high_order_degradation=false",
+            ],
             "datasets.train_paired goes beside a datasets.train of type RealESRGANDataset",
         ),
     ],
@@ -123,33 +165,68 @@ def test_mistakes_are_one_line_and_leave_nothing(tmp_path, mixed, overrides, mes
     assert not (tmp_path / "runs").exists()
 
 
-def test_pairs_of_another_scale_are_named_by_the_iteration_that_reads_them(tmp_path, mixed):
+def test_pairs_of_another_scale_are_named_by_the_iteration_that_reads_them(
+    tmp_path, mixed
+):
     write_image(tmp_path / "lq" / "1.png", SHARP[:6, :6])
-    with pytest.raises(UserError, match=r"gt/1\.png is 32x32 but .*lq/1\.png is 6x6: not 4 times as large"):
+    with pytest.raises(
+        UserError,
+        match=r"gt/1\.png is 32x32 but .*lq/1\.png is 6x6: not 4 times as large",
+    ):
         run(tmp_path, mixed)
 
 
 def test_the_training_file_still_makes_low_quality_images(tmp_path, mixed):
-    call = ["--yml_path", str(write_yml(tmp_path, mixed)), "--save_dir", str(tmp_path / "made")]
+    call = [
+        "--yml_path",
+        str(write_yml(tmp_path, mixed)),
+        "--save_dir",
+        str(tmp_path / "made"),
+    ]
     assert make_lq_data.main(call) == 0
     assert len(list((tmp_path / "made").glob("*.png"))) == 3
 
 
 @pytest.mark.parametrize("model_type", ["RealESRNetModel", "RealESRGANModel"])
-def test_the_shipped_paired_recipe_trains_on_what_make_lq_data_makes(tmp_path, model_type):
+def test_the_shipped_paired_recipe_trains_on_what_make_lq_data_makes(
+    tmp_path, model_type
+):
     for i in range(2):
         write_image(tmp_path / "hr" / f"{i}.png", picture(64, 80, i))
     folders = {"gt": tmp_path / "hr", "lq": tmp_path / "lq"}
     lq_file, recipe = (
-        ROOT / "options" / f"{name}.yml" for name in ("generate_lq_data", "finetune_realesrgan_x4plus_pairdata")
+        ROOT / "options" / f"{name}.yml"
+        for name in ("generate_lq_data", "finetune_realesrgan_x4plus_pairdata")
     )
-    call = ["--yml_path", str(lq_file), "--input", str(folders["gt"]), "--save_dir", str(folders["lq"])]
+    call = [
+        "--yml_path",
+        str(lq_file),
+        "--input",
+        str(folders["gt"]),
+        "--save_dir",
+        str(folders["lq"]),
+    ]
     assert make_lq_data.main(call) == 0
     assert read_rgb(folders["lq"] / "1.png").shape == (16, 20, 3)
-    overrides = [f"datasets.train.dataroot_{kind}={folder}" for kind, folder in folders.items()]
-    overrides += [f"path.experiments_root={tmp_path / 'runs'}", "name=pairs", "logger.print_freq=1", "gt_size=48"]
-    overrides += ["datasets.train.num_worker_per_gpu=0", "datasets.train.batch_size_per_gpu=2", "train.total_iter=2"]
-    overrides += ["network_g.num_block=1", "network_g.num_feat=8", "network_g.num_grow_ch=4"]
+    overrides = [
+        f"datasets.train.dataroot_{kind}={folder}" for kind, folder in folders.items()
+    ]
+    overrides += [
+        f"path.experiments_root={tmp_path / 'runs'}",
+        "name=pairs",
+        "logger.print_freq=1",
+        "gt_size=48",
+    ]
+    overrides += [
+        "datasets.train.num_worker_per_gpu=0",
+        "datasets.train.batch_size_per_gpu=2",
+        "train.total_iter=2",
+    ]
+    overrides += [
+        "network_g.num_block=1",
+        "network_g.num_feat=8",
+        "network_g.num_grow_ch=4",
+    ]
     overrides += [
         "train.perceptual_opt=null",
         "path.pretrain_network_g=null",
@@ -157,7 +234,11 @@ def test_the_shipped_paired_recipe_trains_on_what_make_lq_data_makes(tmp_path, m
         f"model_type={model_type}",
     ]
     gan = model_type == "RealESRGANModel"
-    overrides += ["network_d.num_feat=8"] if gan else ["network_d=null", "train.gan_opt=null", "train.optim_d=null"]
+    overrides += (
+        ["network_d.num_feat=8"]
+        if gan
+        else ["network_d=null", "train.gan_opt=null", "train.optim_d=null"]
+    )
     lines = reported(run(tmp_path, yaml.safe_load(recipe.read_text()), *overrides))
     assert ("l_g_gan" in lines[1]) == gan
     assert 0 < lines[1]["l_g_pix"] < 1

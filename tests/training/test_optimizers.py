@@ -10,7 +10,10 @@ from realesrgan_paddle.models.networks.build import build
 from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.optimizer_state import get_optimizer_state, set_optimizer_state
+from realesrgan_paddle.models.step.optimizer_state import (
+    get_optimizer_state,
+    set_optimizer_state,
+)
 from realesrgan_paddle.models.step.steps import PixelStep, ReferenceLosses
 from realesrgan_paddle.options.schema.config import OptimizerOptions
 from realesrgan_paddle.run.build import build_optimizer
@@ -33,13 +36,17 @@ def updated(kind, decay, weight, steps):
         m, v = BETAS[0] * m + (1 - BETAS[0]) * g, BETAS[1] * v + (1 - BETAS[1]) * g**2
         if kind == "AdamW":
             weight = weight - LR * decay * weight
-        weight = weight - LR * (m / (1 - BETAS[0] ** i)) / (np.sqrt(v / (1 - BETAS[1] ** i)) + 1e-8)
+        weight = weight - LR * (m / (1 - BETAS[0] ** i)) / (
+            np.sqrt(v / (1 - BETAS[1] ** i)) + 1e-8
+        )
     return weight
 
 
 def make(kind, decay):
     network = paddle.nn.Linear(3, 2, bias_attr=False)
-    optimizer = build_optimizer(OptimizerOptions(type=kind, lr=LR, weight_decay=decay, betas=BETAS), network)
+    optimizer = build_optimizer(
+        OptimizerOptions(type=kind, lr=LR, weight_decay=decay, betas=BETAS), network
+    )
     return network, optimizer
 
 
@@ -71,13 +78,18 @@ def test_a_state_put_into_a_new_optimizer_goes_on_bit_for_bit(kind, decay):
 
 
 def test_a_run_with_adamw_and_a_cosine_resumes_exactly(tmp_path, options):
-    options["train"] |= {kind: {"type": "AdamW", "lr": 1e-3, "weight_decay": 0.1} for kind in ("optim_g", "optim_d")}
+    options["train"] |= {
+        kind: {"type": "AdamW", "lr": 1e-3, "weight_decay": 0.1}
+        for kind in ("optim_g", "optim_d")
+    }
     cosine = {"periods": [2, 4], "restart_weights": [1, 0.5], "eta_min": 1e-5}
     options["train"]["scheduler"] = {"type": "CosineAnnealingRestartLR", **cosine}
     straight = run(tmp_path, options, "name=straight")
     run(tmp_path, options, "name=stopped", "train.total_iter=3")
     resumed = run(tmp_path, options, "name=stopped", "auto_resume=true")
-    assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+    assert_states_equal(
+        straight / "training_states/6.state", resumed / "training_states/6.state"
+    )
 
 
 def moved_by_one_step(grad_clip):
@@ -96,7 +108,9 @@ def moved_by_one_step(grad_clip):
     gt = paddle.linspace(0, 1, 2 * 3 * 16 * 16).reshape([2, 3, 16, 16]).sin()
     losses = step([Batch(lq=gt[:, :, ::2, ::2], gt=gt, gt_usm=gt)], 1)
     after = [parameter.numpy() for parameter in network.parameters()]
-    return np.sqrt(sum(((a - b) ** 2).sum() for a, b in zip(after, before, strict=True))), losses
+    return np.sqrt(
+        sum(((a - b) ** 2).sum() for a, b in zip(after, before, strict=True))
+    ), losses
 
 
 def test_a_long_gradient_is_shortened_and_its_length_reported():
@@ -113,7 +127,11 @@ def test_a_short_gradient_stays_as_it_is():
 
 
 def test_the_log_has_the_norms_of_both_networks(tmp_path, options):
-    overrides = ("train.optim_g.grad_clip=0.01", "train.optim_d.grad_clip=100", "train.total_iter=1")
+    overrides = (
+        "train.optim_g.grad_clip=0.01",
+        "train.optim_d.grad_clip=100",
+        "train.total_iter=1",
+    )
     folder = run(tmp_path, options, *overrides)
     (line,) = reported(folder)
     assert line["grad_norm_g"] > 0
@@ -121,10 +139,16 @@ def test_the_log_has_the_norms_of_both_networks(tmp_path, options):
     assert "  grad_norm_d " in (folder / "train.log").read_text()
 
 
-def test_clipping_does_not_hide_a_gradient_that_is_not_finite(tmp_path, options, monkeypatch):
+def test_clipping_does_not_hide_a_gradient_that_is_not_finite(
+    tmp_path, options, monkeypatch
+):
     """The square root of 0 has an infinite slope."""
     monkeypatch.setattr(
-        "realesrgan_paddle.run.build.PIXEL_LOSSES", {"L1Loss": lambda **_: lambda sr, gt: (sr - sr).sum().sqrt()}
+        "realesrgan_paddle.run.build.PIXEL_LOSSES",
+        {"L1Loss": lambda **_: lambda sr, gt: (sr - sr).sum().sqrt()},
     )
     folder = run(tmp_path, options, "train.total_iter=1", "train.optim_g.grad_clip=1")
-    assert "iter 1: update skipped, not finite: a gradient" in (folder / "train.log").read_text()
+    assert (
+        "iter 1: update skipped, not finite: a gradient"
+        in (folder / "train.log").read_text()
+    )

@@ -1,7 +1,7 @@
 """Mixed precision, as far as it can be tested without a GPU: what is chosen, and the loss scale.
 
-Paddle's `auto_cast` does nothing on a CPU, so networks here run in float32 throughout. Then a loss scale, a power of
-two, must not change a single bit.
+Paddle's `auto_cast` does nothing on a CPU, so networks here run in float32 throughout.
+Then a loss scale, a power of two, must not change a single bit.
 """
 
 import math
@@ -16,7 +16,10 @@ from sample_runs import assert_states_equal, run
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
 from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.step import precision
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
@@ -35,8 +38,14 @@ def uncast(monkeypatch):
 
 def batches(iteration, factor=1.0):
     gt = paddle.to_tensor(formulas.picture(f"gt{iteration}", (4, 3, 16, 16)))
-    parts = [Batch(lq=paddle.nn.functional.avg_pool2d(part, 2), gt=part, gt_usm=part) for part in gt.split(2)]
-    return [Batch(lq=part.lq, gt=part.gt * factor, gt_usm=part.gt_usm * factor) for part in parts]
+    parts = [
+        Batch(lq=paddle.nn.functional.avg_pool2d(part, 2), gt=part, gt_usm=part)
+        for part in gt.split(2)
+    ]
+    return [
+        Batch(lq=part.lq, gt=part.gt * factor, gt_usm=part.gt_usm * factor)
+        for part in parts
+    ]
 
 
 def make(dtype):
@@ -61,8 +70,14 @@ def make(dtype):
 def weights(step):
     parts = step.state()
     names = ("generator", "ema", "discriminator", "optimizer_g", "optimizer_d")
-    flat = {f"{part}/{name}": array for part in names for name, array in parts[part].items()}
-    return {name: array.tobytes() for name, array in flat.items() if not name.endswith(("weight_u", "weight_v"))}
+    flat = {
+        f"{part}/{name}": array for part in names for name, array in parts[part].items()
+    }
+    return {
+        name: array.tobytes()
+        for name, array in flat.items()
+        if not name.endswith(("weight_u", "weight_v"))
+    }
 
 
 def test_the_loss_scale_changes_no_bit(uncast):
@@ -70,11 +85,15 @@ def test_the_loss_scale_changes_no_bit(uncast):
     for i in range(1, 4):
         found, expected = scaled(batches(i), i), plain(batches(i), i)
         assert float(found.pop("loss_scale")) == 2**16
-        assert {name: float(value) for name, value in found.items()} == {n: float(v) for n, v in expected.items()}
+        assert {name: float(value) for name, value in found.items()} == {
+            n: float(v) for n, v in expected.items()
+        }
     assert weights(scaled) == weights(plain)
 
 
-def test_a_scale_that_is_too_large_is_halved_until_gradients_fit_and_is_no_trouble(uncast):
+def test_a_scale_that_is_too_large_is_halved_until_gradients_fit_and_is_no_trouble(
+    uncast,
+):
     step = make("float16")
     step.precision.scale = 2.0**126
     step.losses = ReferenceLosses(pixel=L1Loss(loss_weight=1e3))
@@ -85,14 +104,22 @@ def test_a_scale_that_is_too_large_is_halved_until_gradients_fit_and_is_no_troub
     assert len(scales) > 2
     assert scales == [2.0 ** (126 - i) for i in range(len(scales))]
     assert step.precision.scale == scales[-1]
-    assert all(np.isfinite(array).all() for part in step.state().values() for array in part.values())
+    assert all(
+        np.isfinite(array).all()
+        for part in step.state().values()
+        for array in part.values()
+    )
 
 
 def test_it_is_trouble_where_no_scale_would_help(uncast):
     step = make("float16")
     step(batches(1, math.nan), 1)
-    assert step.skipped and step.precision.scale == 2**16, "the losses are not finite, whatever the scale"
-    step.losses = ReferenceLosses(pixel=lambda sr, gt: (sr - sr).sum().sqrt())  # with an infinite slope
+    assert step.skipped and step.precision.scale == 2**16, (
+        "the losses are not finite, whatever the scale"
+    )
+    step.losses = ReferenceLosses(
+        pixel=lambda sr, gt: (sr - sr).sum().sqrt()
+    )  # with an infinite slope
     troubles = []
     for _ in range(18):
         step(batches(1), 1)
@@ -111,7 +138,9 @@ def test_the_scale_is_doubled_after_many_updates(monkeypatch):
 
 def test_a_run_resumes_with_its_scale(tmp_path, options, uncast, monkeypatch):
     monkeypatch.setattr(precision, "UPDATES_UNTIL_DOUBLED", 4)
-    monkeypatch.setattr("realesrgan_paddle.run.build.choose_precision", lambda *_: Precision("float16"))
+    monkeypatch.setattr(
+        "realesrgan_paddle.run.build.choose_precision", lambda *_: Precision("float16")
+    )
     straight = run(tmp_path, options, "name=straight")
     run(tmp_path, options, "name=stopped", "train.total_iter=3")
     resumed = run(tmp_path, options, "name=stopped", "auto_resume=true")
@@ -123,28 +152,46 @@ def test_a_run_resumes_with_its_scale(tmp_path, options, uncast, monkeypatch):
 
 def test_networks_run_under_auto_cast_and_answer_in_float32(monkeypatch):
     entered = []
-    monkeypatch.setattr(paddle.amp, "auto_cast", lambda **given: entered.append(given) or nullcontext())
-    y = Precision("bfloat16")(lambda x: x.astype("bfloat16"), paddle.to_tensor([1.0, 2.0]))
+    monkeypatch.setattr(
+        paddle.amp, "auto_cast", lambda **given: entered.append(given) or nullcontext()
+    )
+    y = Precision("bfloat16")(
+        lambda x: x.astype("bfloat16"), paddle.to_tensor([1.0, 2.0])
+    )
     assert y.dtype == paddle.float32 and y.tolist() == [1.0, 2.0]
     Precision("float16")(lambda x: x, paddle.to_tensor([1.0]))
     Precision()(lambda x: x, paddle.to_tensor([1.0]))
-    assert entered == [{"level": "O1", "dtype": "bfloat16"}, {"level": "O1", "dtype": "float16"}]
+    assert entered == [
+        {"level": "O1", "dtype": "bfloat16"},
+        {"level": "O1", "dtype": "float16"},
+    ]
 
 
 def test_on_a_cpu_it_is_ignored_and_the_log_says_why(tmp_path, options):
     folder = run(tmp_path, options, "use_amp=true", "train.total_iter=1")
     log = (folder / "train.log").read_text()
-    assert "option use_amp is ignored: it is for GPUs; on a CPU there is cpu_ops: onednn_bf16" in log
-    assert choose_precision(use_amp=False, amp_bf16=True).remark == "option amp_bf16 is ignored: use_amp is false"
+    assert (
+        "option use_amp is ignored: it is for GPUs; on a CPU there is cpu_ops: onednn_bf16"
+        in log
+    )
+    assert (
+        choose_precision(use_amp=False, amp_bf16=True).remark
+        == "option amp_bf16 is ignored: use_amp is false"
+    )
     assert not choose_precision(use_amp=False, amp_bf16=False).remark
 
 
 def test_on_a_gpu_the_type_is_chosen_or_refused(monkeypatch):
     monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
     for name, answer in (("bfloat16", False), ("float16", True)):
-        monkeypatch.setattr(paddle.amp, f"is_{name}_supported", lambda answer=answer: answer)
+        monkeypatch.setattr(
+            paddle.amp, f"is_{name}_supported", lambda answer=answer: answer
+        )
     chosen = choose_precision(use_amp=True, amp_bf16=False)
     assert (chosen.dtype, chosen.scale) == ("float16", 2**16)
     assert "networks in float16 (auto_cast, O1)" in chosen.remark
-    with pytest.raises(UserError, match=r"does not compute in bfloat16; try amp_bf16: false \(float16\)"):
+    with pytest.raises(
+        UserError,
+        match=r"does not compute in bfloat16; try amp_bf16: false \(float16\)",
+    ):
         choose_precision(use_amp=True, amp_bf16=True)

@@ -15,7 +15,10 @@ RECORDED = np.load(REFERENCE / "schedules.npz")
 def rates(name, warmup_iter=-1):
     scheduler = TypeAdapter(SchedulerOptions).validate_python(sample.SCHEDULES[name])
     iterations = range(1, sample.ITERATIONS + 1)
-    return [[learning_rate(scheduler, warmup_iter, i, base) for base in sample.BASES] for i in iterations]
+    return [
+        [learning_rate(scheduler, warmup_iter, i, base) for base in sample.BASES]
+        for i in iterations
+    ]
 
 
 @pytest.mark.parametrize("name", sample.SCHEDULES)
@@ -24,16 +27,24 @@ def test_rates_are_the_references(name):
 
 
 def test_a_warm_up_is_basicsrs():
-    np.testing.assert_allclose(rates("cosine_restart", sample.WARM_UP), RECORDED["warm_up"], rtol=1e-12)
+    np.testing.assert_allclose(
+        rates("cosine_restart", sample.WARM_UP), RECORDED["warm_up"], rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", sample.SCHEDULES)
 def test_after_a_warm_up_the_schedule_is_where_it_would_be(name):
     warm, cold = np.array(rates(name, 15)), np.array(rates(name))
     assert np.array_equal(warm[14:], cold[14:])
-    np.testing.assert_allclose(warm[:14], np.outer(np.arange(1, 15) / 15, sample.BASES), rtol=1e-12)
+    np.testing.assert_allclose(
+        warm[:14], np.outer(np.arange(1, 15) / 15, sample.BASES), rtol=1e-12
+    )
 
 
 def test_a_milestone_shows_in_the_iteration_behind_it():
     scheduler = MultiStepLROptions(milestones=(1000,), gamma=0.5)
-    assert [learning_rate(scheduler, -1, i, 1.0) for i in (1, 1000, 1001)] == [1.0, 1.0, 0.5]
+    assert [learning_rate(scheduler, -1, i, 1.0) for i in (1, 1000, 1001)] == [
+        1.0,
+        1.0,
+        0.5,
+    ]

@@ -33,15 +33,29 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_ends_the_run_with_its_workers(tmp_path, options, number, code):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
+def test_a_signal_saves_and_ends_the_run_with_its_workers(
+    tmp_path, options, number, code
+):
     options["datasets"]["train"]["num_worker_per_gpu"] = 2
-    process = start(tmp_path, options, "train.total_iter=100000", "logger.save_checkpoint_freq=100000")
+    process = start(
+        tmp_path,
+        options,
+        "train.total_iter=100000",
+        "logger.save_checkpoint_freq=100000",
+    )
     folder = tmp_path / "runs/tiny"
-    wait_until(lambda: (folder / "metrics.jsonl").exists() and len(reported(folder)) >= 2)
+    wait_until(
+        lambda: (folder / "metrics.jsonl").exists() and len(reported(folder)) >= 2
+    )
     workers = children(process.pid)
     assert sum(alive(worker) for worker in workers) >= 2
-    for pid in (process.pid, *(int(worker.name) for worker in workers)):  # as a terminal or a job scheduler does
+    for pid in (
+        process.pid,
+        *(int(worker.name) for worker in workers),
+    ):  # as a terminal or a job scheduler does
         os.kill(pid, number)
     process.join(30)
     assert process.exitcode == code
@@ -49,13 +63,20 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(tmp_path, options, num
     last = reported(folder)[-1]["iter"]
     state, problems = load_newest_state(folder / "training_states")
     assert (state.iteration, problems) == (last, [])
-    assert f"saved {folder / 'training_states' / str(last)}.state" in (folder / "train.log").read_text()
+    assert (
+        f"saved {folder / 'training_states' / str(last)}.state"
+        in (folder / "train.log").read_text()
+    )
 
     total = f"train.total_iter={last + 2}"
     finish(tmp_path, options, total)
-    finish(tmp_path, options, total, "name=straight", "datasets.train.num_worker_per_gpu=0")
+    finish(
+        tmp_path, options, total, "name=straight", "datasets.train.num_worker_per_gpu=0"
+    )
     straight = folder.with_name("straight")
-    assert_states_equal(*(f / f"training_states/{last + 2}.state" for f in (folder, straight)))
+    assert_states_equal(
+        *(f / f"training_states/{last + 2}.state" for f in (folder, straight))
+    )
     assert reported(folder) == reported(straight)
 
 
@@ -94,7 +115,9 @@ def test_a_run_whose_states_are_all_damaged_is_not_begun_anew(tmp_path, options)
     assert [p.name for p in folder.parent.iterdir() if p.is_dir()] == ["tiny"]
 
 
-def test_a_full_disk_is_one_line_and_spoils_nothing(tmp_path, options, monkeypatch, capsys):
+def test_a_full_disk_is_one_line_and_spoils_nothing(
+    tmp_path, options, monkeypatch, capsys
+):
     flush = atomic._flush
 
     def full(path):
@@ -107,7 +130,9 @@ def test_a_full_disk_is_one_line_and_spoils_nothing(tmp_path, options, monkeypat
         cli.run(lambda: main(["--yml_path", str(write_yml(tmp_path, options))]))
     folder = tmp_path / "runs/tiny"
     assert stopped.value.code == 1
-    full = f"{folder}/training_states/6.state: cannot be written (No space left on device)"
+    full = (
+        f"{folder}/training_states/6.state: cannot be written (No space left on device)"
+    )
     assert capsys.readouterr().err == f"error: {full}\n"
     assert load_newest_state(folder / "training_states")[0].iteration == 3
     assert temporaries(folder) == []
@@ -128,9 +153,16 @@ def check_kills(tmp_path, options, workers, kills, total_iter):
     killed = 0
     while True:
         process = start(tmp_path, options, f"train.total_iter={total_iter}")
-        if killed < kills:  # after a few more iterations, or none: by progress, for machines differ in speed
+        if (
+            killed < kills
+        ):  # after a few more iterations, or none: by progress, for machines differ in speed
             goal = iterations(folder) + rng.randint(0, 6)
-            wait_until(lambda p=process, goal=goal: iterations(folder) >= goal or p.exitcode is not None, 120)
+            wait_until(
+                lambda p=process, goal=goal: (
+                    iterations(folder) >= goal or p.exitcode is not None
+                ),
+                120,
+            )
             process.join(rng.uniform(0, 0.1))
         else:
             process.join()
@@ -147,9 +179,13 @@ def check_kills(tmp_path, options, workers, kills, total_iter):
     assert killed >= kills / 2, "finished too early to show anything"
     assert [line["iter"] for line in reported(folder)] == list(range(1, total_iter + 1))
     assert reported(folder) == reported(straight)
-    assert_states_equal(*(f / f"training_states/{total_iter}.state" for f in (folder, straight)))
+    assert_states_equal(
+        *(f / f"training_states/{total_iter}.state" for f in (folder, straight))
+    )
     for file in ("net_g_latest.pdparams", "net_d_latest.pdparams"):
-        assert (folder / "models" / file).read_bytes() == (straight / "models" / file).read_bytes()
+        assert (folder / "models" / file).read_bytes() == (
+            straight / "models" / file
+        ).read_bytes()
     assert temporaries(folder) == []
     return killed
 

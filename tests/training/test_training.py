@@ -22,9 +22,16 @@ LN2 = float(np.log(2))
 def degrade_mildly(options: dict) -> None:
     """No resizing but the last, hardly any noise or blur: what is left to learn is the enlargement."""
     for suffix in ("", "2"):
-        options |= {f"resize_prob{suffix}": [0, 0, 1], f"noise_range{suffix}": [0, 1], f"jpeg_range{suffix}": [95, 95]}
+        options |= {
+            f"resize_prob{suffix}": [0, 0, 1],
+            f"noise_range{suffix}": [0, 1],
+            f"jpeg_range{suffix}": [95, 95],
+        }
         options |= {f"gaussian_noise_prob{suffix}": 1}
-        options["datasets"]["train"] |= {f"blur_sigma{suffix}": [0.2, 0.4], f"sinc_prob{suffix}": 0}
+        options["datasets"]["train"] |= {
+            f"blur_sigma{suffix}": [0.2, 0.4],
+            f"sinc_prob{suffix}": 0,
+        }
     options["datasets"]["train"]["final_sinc_prob"] = 0
 
 
@@ -34,7 +41,9 @@ def test_resuming_equals_not_stopping(tmp_path, options, workers):
     straight = run(tmp_path, options, "name=straight")
     run(tmp_path, options, "name=stopped", "train.total_iter=3")
     resumed = run(tmp_path, options, "name=stopped", "auto_resume=true")
-    assert_states_equal(straight / "training_states/6.state", resumed / "training_states/6.state")
+    assert_states_equal(
+        straight / "training_states/6.state", resumed / "training_states/6.state"
+    )
     assert reported(straight) == reported(resumed)
     assert [line["iter"] for line in reported(resumed)] == [1, 2, 3, 4, 5, 6]
     assert "train.total_iter: 3 -> 6" in (resumed / "train.log").read_text()
@@ -42,8 +51,16 @@ def test_resuming_equals_not_stopping(tmp_path, options, workers):
 
 def test_workers_change_nothing(tmp_path, options):
     alone = run(tmp_path, options, "name=alone", "train.total_iter=3")
-    helped = run(tmp_path, options, "name=helped", "train.total_iter=3", "datasets.train.num_worker_per_gpu=2")
-    assert_states_equal(alone / "training_states/3.state", helped / "training_states/3.state")
+    helped = run(
+        tmp_path,
+        options,
+        "name=helped",
+        "train.total_iter=3",
+        "datasets.train.num_worker_per_gpu=2",
+    )
+    assert_states_equal(
+        alone / "training_states/3.state", helped / "training_states/3.state"
+    )
 
 
 def test_the_last_checkpoint_is_complete(tmp_path, options):
@@ -55,28 +72,57 @@ def test_the_last_checkpoint_is_complete(tmp_path, options):
     latest = read_weights(folder / "models/net_g_latest.pdparams")
     assert set(latest.groups) == {"params", "params_ema"}
     state = load_state(folder / "training_states/4.state")
-    assert np.array_equal(latest.groups["params"]["body.0.weight"], state.parts["generator"]["body.0.weight"])
-    assert not np.array_equal(state.parts["generator"]["body.0.weight"], state.parts["ema"]["body.0.weight"])
+    assert np.array_equal(
+        latest.groups["params"]["body.0.weight"],
+        state.parts["generator"]["body.0.weight"],
+    )
+    assert not np.array_equal(
+        state.parts["generator"]["body.0.weight"], state.parts["ema"]["body.0.weight"]
+    )
 
 
 def test_learning_rate_warms_up_and_falls(tmp_path, options):
     lines = reported(run(tmp_path, options))
-    assert [line["lr"] for line in lines] == pytest.approx([0.5e-3, 1e-3, 1e-3, 1e-3, 0.5e-3, 0.5e-3])
+    assert [line["lr"] for line in lines] == pytest.approx(
+        [0.5e-3, 1e-3, 1e-3, 1e-3, 0.5e-3, 0.5e-3]
+    )
 
 
 def test_gan_training_learns(tmp_path, options):
     """The discriminator leaves ln 2: it tells grain, which no generator has learnt yet, from smoothness."""
     for i in range(3):
         grain = np.random.default_rng(i).integers(-60, 60, (96, 96, 3))
-        write_image(tmp_path / "hr" / f"{i}.png", np.uint8(np.clip(picture(96, 96, i) + grain, 0, 255)))
+        write_image(
+            tmp_path / "hr" / f"{i}.png",
+            np.uint8(np.clip(picture(96, 96, i) + grain, 0, 255)),
+        )
     degrade_mildly(options)
-    options["train"] |= {"total_iter": 80, "optim_g": {"lr": 1e-4}, "optim_d": {"lr": 5e-4}, "warmup_iter": -1}
-    lines = reported(run(tmp_path, options, "logger.save_checkpoint_freq=100", "train.scheduler.milestones=[]"))
-    first, last = ({k: np.median([line[k] for line in part]) for k in lines[0]} for part in (lines[:3], lines[-20:]))
+    options["train"] |= {
+        "total_iter": 80,
+        "optim_g": {"lr": 1e-4},
+        "optim_d": {"lr": 5e-4},
+        "warmup_iter": -1,
+    }
+    lines = reported(
+        run(
+            tmp_path,
+            options,
+            "logger.save_checkpoint_freq=100",
+            "train.scheduler.milestones=[]",
+        )
+    )
+    first, last = (
+        {k: np.median([line[k] for line in part]) for k in lines[0]}
+        for part in (lines[:3], lines[-20:])
+    )
     assert abs(first["l_d_real"] + first["l_d_fake"] - 2 * LN2) < 0.2
     assert last["l_d_real"] < 0.7 * LN2, "the discriminator does not know real pictures"
-    assert last["l_d_fake"] < 0.7 * LN2, "the discriminator does not know generated pictures"
-    assert last["l_g_gan"] > 1.2 * first["l_g_gan"], "the generator does not feel the discriminator"
+    assert last["l_d_fake"] < 0.7 * LN2, (
+        "the discriminator does not know generated pictures"
+    )
+    assert last["l_g_gan"] > 1.2 * first["l_g_gan"], (
+        "the generator does not feel the discriminator"
+    )
 
 
 def test_pixel_loss_falls(tmp_path, options):
@@ -86,18 +132,34 @@ def test_pixel_loss_falls(tmp_path, options):
         del options["train"][key]
     degrade_mildly(options)
     options["train"] |= {"total_iter": 80, "optim_g": {"lr": 3e-3}, "warmup_iter": -1}
-    lines = reported(run(tmp_path, options, "logger.save_checkpoint_freq=100", "train.scheduler.milestones=[]"))
-    first, last = (np.mean([line["l_g_pix"] for line in part]) for part in (lines[:20], lines[-20:]))
+    lines = reported(
+        run(
+            tmp_path,
+            options,
+            "logger.save_checkpoint_freq=100",
+            "train.scheduler.milestones=[]",
+        )
+    )
+    first, last = (
+        np.mean([line["l_g_pix"] for line in part])
+        for part in (lines[:20], lines[-20:])
+    )
     assert last < 0.9 * first
 
 
 def test_discriminator_only_iterations_leave_the_generator_alone(tmp_path, options):
     options["train"] |= {"net_d_init_iters": 2, "total_iter": 2}
     folder = run(tmp_path, options, "logger.save_checkpoint_freq=1")
-    first, second = (load_state(folder / f"training_states/{i}.state").parts for i in (1, 2))
-    assert all(np.array_equal(array, second["generator"][name]) for name, array in first["generator"].items())
+    first, second = (
+        load_state(folder / f"training_states/{i}.state").parts for i in (1, 2)
+    )
+    assert all(
+        np.array_equal(array, second["generator"][name])
+        for name, array in first["generator"].items()
+    )
     assert any(
-        not np.array_equal(array, second["discriminator"][name]) for name, array in first["discriminator"].items()
+        not np.array_equal(array, second["discriminator"][name])
+        for name, array in first["discriminator"].items()
     )
     assert "l_g_gan" not in reported(folder)[0]
 
@@ -130,10 +192,22 @@ def test_lpips_and_dists_train_and_are_measured(tmp_path, options, monkeypatch):
     gt = picture(64, 80, 9)
     write_image(tmp_path / "val_gt" / "a.png", gt)
     write_image(tmp_path / "val_lq" / "a.png", gt[::4, ::4])
-    folders = {f"dataroot_{kind}": str(tmp_path / f"val_{kind}") for kind in ("gt", "lq")}
-    options["datasets"]["val"] = {"name": "held_out", "type": "PairedImageDataset", **folders}
-    options["val"] = {"val_freq": 2, "metrics": {m: {"type": f"calculate_{m}"} for m in ("psnr", "lpips", "dists")}}
-    options["train"] |= {"lpips_opt": {"loss_weight": 0.1}, "dists_opt": {"type": "DISTSLoss", "loss_weight": 0.2}}
+    folders = {
+        f"dataroot_{kind}": str(tmp_path / f"val_{kind}") for kind in ("gt", "lq")
+    }
+    options["datasets"]["val"] = {
+        "name": "held_out",
+        "type": "PairedImageDataset",
+        **folders,
+    }
+    options["val"] = {
+        "val_freq": 2,
+        "metrics": {m: {"type": f"calculate_{m}"} for m in ("psnr", "lpips", "dists")},
+    }
+    options["train"] |= {
+        "lpips_opt": {"loss_weight": 0.1},
+        "dists_opt": {"type": "DISTSLoss", "loss_weight": 0.2},
+    }
     first, measured = reported(run(tmp_path, options, "train.total_iter=2"))[::2]
     assert first["l_g_lpips"] > 0
     assert first["l_g_dists"] > 0
@@ -159,23 +233,33 @@ def test_a_finished_run_is_moved_aside_not_overwritten(tmp_path, options):
     folder = run(tmp_path, options, "train.total_iter=1")
     (folder / "mine.txt").write_text("keep")
     run(tmp_path, options, "train.total_iter=1")
-    (archived,) = [p for p in folder.parent.iterdir() if p.name.startswith("tiny_archived_")]
+    (archived,) = [
+        p for p in folder.parent.iterdir() if p.name.startswith("tiny_archived_")
+    ]
     assert (archived / "mine.txt").read_text() == "keep"
 
 
 def test_a_pretrained_generator_is_the_start(tmp_path, options):
     first = run(tmp_path, options, "name=first", "train.total_iter=1")
-    options["path"] |= {"pretrain_network_g": str(first / "models/net_g_latest.pdparams"), "param_key_g": "params_ema"}
+    options["path"] |= {
+        "pretrain_network_g": str(first / "models/net_g_latest.pdparams"),
+        "param_key_g": "params_ema",
+    }
     options["train"] |= {"net_d_init_iters": 1, "total_iter": 1}
     second = run(tmp_path, options, "name=second")
-    weights = [read_weights(f / "models/net_g_latest.pdparams").groups["params_ema"] for f in (first, second)]
+    weights = [
+        read_weights(f / "models/net_g_latest.pdparams").groups["params_ema"]
+        for f in (first, second)
+    ]
     for name, array in weights[0].items():
         np.testing.assert_allclose(array, weights[1][name], atol=1e-7)
 
 
 def test_damaged_image_in_a_worker_is_one_line(tmp_path, options):
     (tmp_path / "hr" / "broken.png").write_bytes(b"\x89PNG nonsense")
-    with pytest.raises(UserError, match=r"broken\.png: not a readable image \(cut short\)$") as error:
+    with pytest.raises(
+        UserError, match=r"broken\.png: not a readable image \(cut short\)$"
+    ) as error:
         run(tmp_path, options, "datasets.train.num_worker_per_gpu=2")
     assert "\n" not in str(error.value)
 
@@ -190,7 +274,9 @@ def test_damaged_image_in_a_worker_is_one_line(tmp_path, options):
         (["train.totl_iter=3"], "total_iter"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, options, overrides, message):
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path, options, overrides, message
+):
     with pytest.raises(UserError) as error:
         main(["--yml_path", str(write_yml(tmp_path, options)), *overrides])
     assert message in str(error.value)
@@ -200,7 +286,12 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, options, overrides, 
 
 def test_debug_reports_every_iteration_under_its_own_name(tmp_path, options):
     options["logger"]["print_freq"] = 100
-    assert main(["-opt", str(write_yml(tmp_path, options)), "--debug", "train.total_iter=2"]) == 0
+    assert (
+        main(
+            ["-opt", str(write_yml(tmp_path, options)), "--debug", "train.total_iter=2"]
+        )
+        == 0
+    )
     assert len(reported(tmp_path / "runs/debug_tiny")) == 2
 
 
@@ -210,4 +301,7 @@ def test_the_log_says_which_operators_train_and_why(tmp_path, options, monkeypat
 
     monkeypatch.setattr(cpu_ops, "check", missing)
     folder = run(tmp_path, options, "train.total_iter=1")
-    assert "operators: Paddle's own (no such library)" in (folder / "train.log").read_text()
+    assert (
+        "operators: Paddle's own (no such library)"
+        in (folder / "train.log").read_text()
+    )

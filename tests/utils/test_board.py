@@ -20,8 +20,14 @@ def seen(tmp_path, options) -> dict:
     gt = picture(64, 80, 9)
     write_image(tmp_path / "val_gt" / "a.png", gt)
     write_image(tmp_path / "val_lq" / "a.png", gt[::4, ::4])
-    folders = {f"dataroot_{kind}": str(tmp_path / f"val_{kind}") for kind in ("gt", "lq")}
-    options["datasets"]["val"] = {"name": "100%", "type": "PairedImageDataset", **folders}
+    folders = {
+        f"dataroot_{kind}": str(tmp_path / f"val_{kind}") for kind in ("gt", "lq")
+    }
+    options["datasets"]["val"] = {
+        "name": "100%",
+        "type": "PairedImageDataset",
+        **folders,
+    }
     options["val"] = {"val_freq": 2, "drift": None}
     options["logger"]["use_tb_logger"] = True
     return options
@@ -35,9 +41,15 @@ def records(folder: Path) -> dict[str, dict[str, list]]:
     reader = LogReader(file_path=str(file))
     tags = reader.get_tags()
     return {
-        "scalar": {tag: [(r.id, r.value) for r in reader.get_data("scalar", tag)] for tag in tags["scalar"]},
+        "scalar": {
+            tag: [(r.id, r.value) for r in reader.get_data("scalar", tag)]
+            for tag in tags["scalar"]
+        },
         "image": {
-            tag: [(r.id, len(r.image.encoded_image_string)) for r in reader.get_data("image", tag)]
+            tag: [
+                (r.id, len(r.image.encoded_image_string))
+                for r in reader.get_data("image", tag)
+            ]
             for tag in tags.get("image", [])
         },
     }
@@ -46,16 +58,24 @@ def records(folder: Path) -> dict[str, dict[str, list]]:
 def test_numbers_and_sheets_are_there_and_go_on_after_a_resume(tmp_path, seen):
     pytest.importorskip("visualdl")
     folder = run(tmp_path, seen, "train.total_iter=5", "logger.save_checkpoint_freq=4")
-    (folder / "training_states/5.state").unlink()  # as if it had been killed after iteration 5
+    (
+        folder / "training_states/5.state"
+    ).unlink()  # as if it had been killed after iteration 5
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"iter": 5, "l_g_p')
     run(tmp_path, seen, "auto_resume=true")
     found = records(folder)
     assert [step for step, _ in found["scalar"]["losses/l_g_pix"]] == [1, 2, 3, 4, 5, 6]
     assert [step for step, _ in found["scalar"]["100_/psnr"]] == [2, 4, 6]
-    assert [step for step, size in found["image"]["100_/sheet"] if size > 1000] == [2, 4, 6]
+    assert [step for step, size in found["image"]["100_/sheet"] if size > 1000] == [
+        2,
+        4,
+        6,
+    ]
     lines = [line for line in reported(folder) if "l_g_pix" in line]
-    assert [value for _, value in found["scalar"]["losses/l_g_pix"]] == pytest.approx([r["l_g_pix"] for r in lines])
+    assert [value for _, value in found["scalar"]["losses/l_g_pix"]] == pytest.approx(
+        [r["l_g_pix"] for r in lines]
+    )
     assert {"lr", "images_per_s", "memory_mb"} <= found["scalar"].keys()
 
 
@@ -63,15 +83,22 @@ def test_what_is_not_finite_is_left_out(tmp_path):
     pytest.importorskip("visualdl")
     board = Board()
     board.open(tmp_path / "tb_logger")
-    board.numbers([(1, {"l_g_pix": 0.5}), (2, {"l_g_pix": None}), (3, {"l_g_pix": float("nan")})])
+    board.numbers(
+        [(1, {"l_g_pix": 0.5}), (2, {"l_g_pix": None}), (3, {"l_g_pix": float("nan")})]
+    )
     board.picture("a/sheet", 3, np.zeros((4, 5, 3), np.uint8))
     assert records(tmp_path)["scalar"] == {"losses/l_g_pix": [(1, 0.5)]}
 
 
-def test_without_visualdl_training_goes_on_and_the_log_says_how_to_get_it(tmp_path, seen, monkeypatch):
+def test_without_visualdl_training_goes_on_and_the_log_says_how_to_get_it(
+    tmp_path, seen, monkeypatch
+):
     monkeypatch.setitem(sys.modules, "visualdl", None)
     folder = run(tmp_path, seen, "train.total_iter=1")
-    assert "VisualDL is not installed (pip install visualdl" in (folder / "train.log").read_text()
+    assert (
+        "VisualDL is not installed (pip install visualdl"
+        in (folder / "train.log").read_text()
+    )
     assert not (folder / "tb_logger").exists()
 
 

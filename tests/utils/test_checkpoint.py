@@ -10,12 +10,22 @@ import pytest
 
 from realesrgan_paddle.utils.atomic import atomic_path, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.runlog.training_state import TrainingState, load_newest_state, load_state, save_state
+from realesrgan_paddle.utils.runlog.training_state import (
+    TrainingState,
+    load_newest_state,
+    load_state,
+    save_state,
+)
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 
 def state(iteration: int, size: int = 40) -> TrainingState:
-    parts = {"generator": {"a": np.arange(size, dtype=np.float32) + iteration, "b": np.ones((2, 3), np.int64)}}
+    parts = {
+        "generator": {
+            "a": np.arange(size, dtype=np.float32) + iteration,
+            "b": np.ones((2, 3), np.int64),
+        }
+    }
     return TrainingState(iteration, parts, {"run": {"saved": [iteration]}})
 
 
@@ -35,14 +45,19 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
         damaged[position] ^= 1 << position % 8
         file.write_bytes(damaged)
         try:
-            assert_same(load_state(file), state(7))  # the spaces that pad the header mean nothing
+            assert_same(
+                load_state(file), state(7)
+            )  # the spaces that pad the header mean nothing
         except UserError as error:
             assert str(error).startswith(f"{file}: ")
             refused += 1
     assert refused > 0.95 * len(whole)
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:100], lambda b: b"", lambda b: b"<html>" + b])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda b: b[:-1], lambda b: b[:100], lambda b: b"", lambda b: b"<html>" + b],
+)
 def test_the_newest_whole_state_is_taken_and_the_others_named(tmp_path, damage):
     for iteration in (2, 10, 9):
         save_state(tmp_path / f"{iteration}.state", state(iteration))
@@ -94,7 +109,14 @@ def test_a_full_disk_keeps_the_old_file_and_no_other(full_disk):
 
 
 def test_only_temporary_files_of_ours_are_removed(tmp_path):
-    mine = [".hidden", ".notes.tmp", "a.tmp", ".a-12345678.tmp2", ".swap.swp", ".a-1234567.tmp.png"]
+    mine = [
+        ".hidden",
+        ".notes.tmp",
+        "a.tmp",
+        ".a-12345678.tmp2",
+        ".swap.swp",
+        ".a-1234567.tmp.png",
+    ]
     for name in mine:
         (tmp_path / "models" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "models" / name).touch()
@@ -105,4 +127,8 @@ def test_only_temporary_files_of_ours_are_removed(tmp_path):
     for path in left:
         path.touch()
     assert sorted(remove_leftovers(tmp_path)) == sorted(left)
-    assert {p.name for p in (tmp_path / "models").iterdir() if p.name.startswith((".", "a."))} == set(mine)
+    assert {
+        p.name
+        for p in (tmp_path / "models").iterdir()
+        if p.name.startswith((".", "a."))
+    } == set(mine)

@@ -25,10 +25,22 @@ print(resident() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux's allocator is told")
-@pytest.mark.parametrize(("variables", "keeps"), [({}, True), ({"MALLOC_TOP_PAD_": "0"}, False)])
+@pytest.mark.parametrize(
+    ("variables", "keeps"), [({}, True), ({"MALLOC_TOP_PAD_": "0"}, False)]
+)
 def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variables, keeps):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")} | variables
-    done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True)
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("MALLOC_")
+    } | variables
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert (int(done.stdout) > 2**25) == keeps
 
 
@@ -38,7 +50,10 @@ def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variables, k
         ({}, "8"),
         ({"OMP_NUM_THREADS": "1"}, "1"),
         ({"PADDLE_LOCAL_SIZE": "2"}, "4"),
-        ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "1"}, "4"),  # as Paddle's launcher hands it on
+        (
+            {"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "1"},
+            "4",
+        ),  # as Paddle's launcher hands it on
         ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "3"}, "3"),
         ({"PADDLE_LOCAL_SIZE": "16"}, "1"),
     ],
@@ -46,6 +61,8 @@ def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variables, k
 def test_processes_of_one_machine_share_its_cores(monkeypatch, variables, threads):
     monkeypatch.setattr(os, "environ", variables.copy())
     monkeypatch.setattr(cpu, "core_count", lambda: 8)
-    monkeypatch.setitem(sys.modules, "paddle", ModuleType("paddle"))  # only the environment is of interest
+    monkeypatch.setitem(
+        sys.modules, "paddle", ModuleType("paddle")
+    )  # only the environment is of interest
     cpu.start_paddle()
     assert os.environ["OMP_NUM_THREADS"] == threads

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.paddle
         ({"cpu.max": "150000 100000\n"}, 1.5),
         ({"cpu.max": "max 100000\n"}, math.inf),
         ({"cpu/cpu.cfs_quota_us": "400000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, math.inf),
+        (
+            {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"},
+            math.inf,
+        ),
         ({}, math.inf),
     ],
 )
@@ -41,7 +44,9 @@ def test_a_device_comes_with_its_reason(monkeypatch):
     assert pick_device("cpu") == ("cpu", "asked for")
     monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: False)
     assert pick_device("auto") == ("cpu", "the installed Paddle is the CPU build")
-    with pytest.raises(UserError, match="device 'gpu': the installed Paddle is the CPU build"):
+    with pytest.raises(
+        UserError, match="device 'gpu': the installed Paddle is the CPU build"
+    ):
         pick_device("gpu")
     monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: True)
     monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 0)

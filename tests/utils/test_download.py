@@ -51,10 +51,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and server.takes_ranges else 0
+        start = (
+            int(wanted.removeprefix("bytes=").removesuffix("-"))
+            if wanted and server.takes_ranges
+            else 0
+        )
         self.send_response(206 if start else 200)
         if start:
-            self.send_header("Content-Range", f"bytes {start + server.range_shift}-{SIZE - 1}/{SIZE}")
+            self.send_header(
+                "Content-Range", f"bytes {start + server.range_shift}-{SIZE - 1}/{SIZE}"
+            )
         self.send_header("Content-Length", str(len(server.content) - start))
         self.send_header("Content-Type", server.content_type)
         self.end_headers()
@@ -68,7 +74,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}
+    )
     thread.start()
     yield server
     server.shutdown()
@@ -168,7 +176,10 @@ def test_a_wrong_hash_deletes_the_part_alone_and_names_both_hashes(server, path)
     (path.parent / "other.pth").write_bytes(b"mine")
     message = refused(server, path)
     assert SHA256 in message
-    assert hashlib.sha256(b"not the beginning of the file" + CONTENT[29:]).hexdigest() in message
+    assert (
+        hashlib.sha256(b"not the beginning of the file" + CONTENT[29:]).hexdigest()
+        in message
+    )
     assert visible(path.parent) == ["other.pth"]
     download(server.url, path, SHA256, SIZE)
     assert path.read_bytes() == CONTENT
@@ -194,10 +205,22 @@ def test_a_refused_range_starts_over_instead_of_failing_for_ever(server, path):
         ("status", 404, "the server answers 404 Not Found"),
         ("status", 503, "the server answers 503"),
         ("content_type", "text/html; charset=utf-8", "HTML page"),
-        ("content", CONTENT[:-1], f"the server has {SIZE - 1:,} bytes, expected {SIZE:,}"),
-        ("content", CONTENT + b"x", f"the server has {SIZE + 1:,} bytes, expected {SIZE:,}"),
+        (
+            "content",
+            CONTENT[:-1],
+            f"the server has {SIZE - 1:,} bytes, expected {SIZE:,}",
+        ),
+        (
+            "content",
+            CONTENT + b"x",
+            f"the server has {SIZE + 1:,} bytes, expected {SIZE:,}",
+        ),
         ("redirect", "file:///etc/passwd", "not allowed"),
-        ("redirect", "ftp://127.0.0.1/weights.pth", "not reachable (unknown url type: ftp)"),
+        (
+            "redirect",
+            "ftp://127.0.0.1/weights.pth",
+            "not reachable (unknown url type: ftp)",
+        ),
     ],
 )
 def test_what_is_not_the_file_is_named(server, path, name, value, message):
@@ -218,23 +241,39 @@ def test_no_network_is_said(path, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/weights.pth"
-        with pytest.raises(UserError, match=r"weights.pth: not reachable \(.*refused.*\); check the network"):
+        with pytest.raises(
+            UserError,
+            match=r"weights.pth: not reachable \(.*refused.*\); check the network",
+        ):
             download(url, path, SHA256, SIZE)
     assert visible(path.parent) == []
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.org/x", "data:,x", "weights.pth", "http://[x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd",
+        "ftp://example.org/x",
+        "data:,x",
+        "weights.pth",
+        "http://[x",
+    ],
+)
 def test_only_web_addresses_are_fetched(path, url):
     with pytest.raises(UserError):
         download(url, path, SHA256, SIZE)
     assert not path.exists()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="needs a device that is always full"
+)
 def test_a_full_disk_is_said(server, path):
     path.parent.mkdir()
     part_of(path).symlink_to("/dev/full")
-    assert "weights.pth.part: cannot be written (No space left on device)" in refused(server, path)
+    assert "weights.pth.part: cannot be written (No space left on device)" in refused(
+        server, path
+    )
 
 
 def test_of_two_processes_one_fetches_and_the_other_waits(server, path):

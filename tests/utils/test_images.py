@@ -20,9 +20,14 @@ def test_every_kind_shows_its_colours(tmp_path, name):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_pictures_stand_upright_and_their_headers_say_so(tmp_path, kind, orientation):
-    lossless = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    lossless = {
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "WEBP": {"lossless": True},
+    }.get(kind, {})
     image = Image.fromarray(stored(colours(), orientation))
-    path = place(tmp_path, f"a.{kind.lower()}", encode(image, kind, orientation, **lossless))
+    path = place(
+        tmp_path, f"a.{kind.lower()}", encode(image, kind, orientation, **lossless)
+    )
     assert np.abs(read_image(path).astype(int) - colours()).max() <= 3
     header = inspect(path)
     assert (header.height, header.width) == colours().shape[:2]
@@ -37,7 +42,9 @@ def test_sixteen_bits_and_gray_stay_what_they_are_when_turned(tmp_path):
 
 
 def test_one_bit_is_black_and_white(tmp_path):
-    path = place(tmp_path, "a.png", encode(Image.fromarray(colours()[..., 1] > 100), "PNG"))
+    path = place(
+        tmp_path, "a.png", encode(Image.fromarray(colours()[..., 1] > 100), "PNG")
+    )
     assert set(np.unique(read_image(path))) == {0, 255}
 
 

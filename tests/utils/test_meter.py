@@ -38,8 +38,14 @@ def test_speed_wait_and_time_left(clock):
     meter = Meter(start=10, total_iter=100, batch_size=6)
     iterate(meter, clock, 5)
     numbers, line = meter.report({"l_g_pix": 0.25}, 1e-4)
-    assert (numbers["images_per_s"], numbers["data_wait"], numbers["left_s"]) == (6 / 4, 0.25, 85 * 4)
-    assert line.startswith("iter 15/100  l_g_pix 0.25  lr 1.0e-04  1.5 img/s  data wait 25%  peak ")
+    assert (numbers["images_per_s"], numbers["data_wait"], numbers["left_s"]) == (
+        6 / 4,
+        0.25,
+        85 * 4,
+    )
+    assert line.startswith(
+        "iter 15/100  l_g_pix 0.25  lr 1.0e-04  1.5 img/s  data wait 25%  peak "
+    )
     assert line.endswith("  left 5m 40s")
 
 
@@ -74,7 +80,9 @@ def test_peak_memory_grows_with_what_is_held():
         "from realesrgan_paddle.utils.machine.memory import host_peak_bytes as peak\n"
         "before = peak(); held = bytearray(b'x') * (200 << 20); del held; print(before, peak())"
     )
-    before, after = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split()
+    before, after = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True
+    ).stdout.split()
     assert 150 << 20 < int(after) - int(before) < 250 << 20
     assert 1 < memory.peak_memory()["memory_mb"] < 100_000
 
@@ -89,15 +97,25 @@ def test_sizes():
     assert (size(812.4), size(3174)) == ("812 MB", "3.1 GB")
 
 
-def test_numbers_that_are_not_finite_are_null_in_the_metrics_file_and_survive_a_resume(tmp_path):
+def test_numbers_that_are_not_finite_are_null_in_the_metrics_file_and_survive_a_resume(
+    tmp_path,
+):
     run = Experiment(tmp_path / "run")
     run.open("a: 1", None)
     for iteration in (1, 2, 3):
-        run.report(iteration, {"l_g_pix": math.nan, "psnr": math.inf, "lr": 0.5}, "a line")
+        run.report(
+            iteration, {"l_g_pix": math.nan, "psnr": math.inf, "lr": 0.5}, "a line"
+        )
     run.open("a: 1", 2)
 
     def refuse(constant):
         raise AssertionError(f"{constant} is not json")
 
-    lines = [json.loads(line, parse_constant=refuse) for line in run.metrics.read_text().splitlines()]
-    assert lines == [{"iter": iteration, "l_g_pix": None, "psnr": None, "lr": 0.5} for iteration in (1, 2)]
+    lines = [
+        json.loads(line, parse_constant=refuse)
+        for line in run.metrics.read_text().splitlines()
+    ]
+    assert lines == [
+        {"iter": iteration, "l_g_pix": None, "psnr": None, "lr": 0.5}
+        for iteration in (1, 2)
+    ]

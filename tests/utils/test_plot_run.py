@@ -16,9 +16,21 @@ pytest.importorskip("matplotlib")
 
 def write_run(folder, reports=40, unfinished=""):
     folder.mkdir()
-    lines = [{"iter": i, "l_g_pix": 1 / i, "l_d_real": 0.6, "l_d_fake": 0.7, "lr": 1e-4} for i in range(1, reports + 1)]
-    lines += [{"iter": reports, "held_out/psnr": 26.5, "night/psnr": 24.0, "drift/general/delta_e": 0.2}]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + unfinished)
+    lines = [
+        {"iter": i, "l_g_pix": 1 / i, "l_d_real": 0.6, "l_d_fake": 0.7, "lr": 1e-4}
+        for i in range(1, reports + 1)
+    ]
+    lines += [
+        {
+            "iter": reports,
+            "held_out/psnr": 26.5,
+            "night/psnr": 24.0,
+            "drift/general/delta_e": 0.2,
+        }
+    ]
+    (folder / "metrics.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + unfinished
+    )
     return folder
 
 
@@ -26,7 +38,15 @@ def test_one_run_and_several_are_drawn(tmp_path, capsys):
     first, second = write_run(tmp_path / "first"), write_run(tmp_path / "second", 5)
     assert main(["--input", str(first), "--output", str(tmp_path / "one.png")]) == 0
     assert capsys.readouterr().out == f"{tmp_path}/one.png: 5 panels\n"
-    main(["--input", str(first), str(second / "metrics.jsonl"), "--output", str(tmp_path / "two.png")])
+    main(
+        [
+            "--input",
+            str(first),
+            str(second / "metrics.jsonl"),
+            "--output",
+            str(tmp_path / "two.png"),
+        ]
+    )
     one, two = (cv2.imread(str(tmp_path / f"{name}.png")) for name in ("one", "two"))
     assert one.shape == two.shape and min(one.shape[:2]) > 500
     assert (one != two).any()
@@ -54,7 +74,9 @@ def test_a_run_that_goes_on_is_drawn_without_its_unfinished_line(tmp_path):
 
 def test_numbers_that_were_not_finite_are_gaps(tmp_path):
     file = tmp_path / "metrics.jsonl"
-    file.write_text('{"iter": 1, "l_g_pix": null}\n{"iter": 2, "l_g_pix": NaN}\n{"iter": 3, "l_g_pix": 0.5}\n')
+    file.write_text(
+        '{"iter": 1, "l_g_pix": null}\n{"iter": 2, "l_g_pix": NaN}\n{"iter": 3, "l_g_pix": 0.5}\n'
+    )
     (curve,) = read_curves(file, "run")
     assert np.isnan(curve.values).tolist() == [True, True, False]
     assert plot_runs([file], tmp_path / "curves.png") == 1
@@ -67,14 +89,19 @@ def test_smoothing_follows_the_curve_without_its_noise():
     line = np.linspace(2, 1, 600)
     noisy = line + rng.normal(0, 0.2, 600)
     assert np.abs(smooth(noisy) - line)[100:].max() < 0.15  # of 0.6
-    assert np.array_equal(smooth(np.full(40, 3.0)).round(9), np.full(40, 3.0)), "it does not start from 0"
+    assert np.array_equal(smooth(np.full(40, 3.0)).round(9), np.full(40, 3.0)), (
+        "it does not start from 0"
+    )
 
 
 def test_runs_of_one_name_are_told_apart(tmp_path):
     for parent in ("a", "b"):
         (tmp_path / parent).mkdir()
         write_run(tmp_path / parent / "run", 3)
-    assert plot_runs([tmp_path / "a/run", tmp_path / "b/run"], tmp_path / "curves.png") == 5
+    assert (
+        plot_runs([tmp_path / "a/run", tmp_path / "b/run"], tmp_path / "curves.png")
+        == 5
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +110,10 @@ def test_runs_of_one_name_are_told_apart(tmp_path):
         (None, "no such file; --input takes the folder of a run"),
         ("", "no numbers in it yet"),
         ('{"iter": 1', "no numbers in it yet"),
-        ('{"iter": 1, "a": 2}\nhello\n{"iter": 2, "a": 2}\n', "line 2 is no record of a run: 'hello'"),
+        (
+            '{"iter": 1, "a": 2}\nhello\n{"iter": 2, "a": 2}\n',
+            "line 2 is no record of a run: 'hello'",
+        ),
         ('{"a": 2}\n', "line 1 is no record"),
         ('{"iter": 1, "a": "b"}\n', "line 1 is no record"),
         ("[1]\n", "line 1 is no record"),

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import PROTO, array, call, data, dtype, name, plain, state, torch_legacy, torch_zip
+from hostile import (
+    PROTO,
+    array,
+    call,
+    data,
+    dtype,
+    name,
+    plain,
+    state,
+    torch_legacy,
+    torch_zip,
+)
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -51,25 +62,49 @@ PYTHON = plain("open('canary', 'w')")
 MODULE = b"\x8c\x0bevil_module"
 RUNS = {
     "os.system": (PROTO + call("os.system", SHELL) + b".", "wants 'os.system'"),
-    "by its other name": (PROTO + call("posix.system", SHELL) + b".", "wants 'posix.system'"),
+    "by its other name": (
+        PROTO + call("posix.system", SHELL) + b".",
+        "wants 'posix.system'",
+    ),
     "eval": (PROTO + call("builtins.eval", PYTHON) + b".", "wants 'builtins.eval'"),
-    "exec, python 2 name": (b"\x80\x02" + call("__builtin__.eval", PYTHON) + b".", "wants '__builtin__.eval'"),
-    "name from the stack": (PROTO + b"\x8c\x02os\x8c\x06system\x93(" + SHELL + b"tR.", "wants 'os.system'"),
+    "exec, python 2 name": (
+        b"\x80\x02" + call("__builtin__.eval", PYTHON) + b".",
+        "wants '__builtin__.eval'",
+    ),
+    "name from the stack": (
+        PROTO + b"\x8c\x02os\x8c\x06system\x93(" + SHELL + b"tR.",
+        "wants 'os.system'",
+    ),
     "a chain of getattr": (
         PROTO + call("builtins.getattr", name("os.path"), plain("os")) + b".",
         "wants 'builtins.getattr'",
     ),
-    "a dotted name": (PROTO + MODULE + b"\x8c\x0etouch.__call__\x93)R.", "wants 'evil_module.touch.__call__'"),
-    "only an import": (PROTO + MODULE + b"\x8c\x05touch\x93.", "wants 'evil_module.touch'"),
+    "a dotted name": (
+        PROTO + MODULE + b"\x8c\x0etouch.__call__\x93)R.",
+        "wants 'evil_module.touch.__call__'",
+    ),
+    "only an import": (
+        PROTO + MODULE + b"\x8c\x05touch\x93.",
+        "wants 'evil_module.touch'",
+    ),
     "INST": (b"\x80\x02(" + SHELL + b"ios\nsystem\n.", "wants 'os.system'"),
     "OBJ": (b"\x80\x02(" + name("os.system") + SHELL + b"o.", "wants 'os.system'"),
-    "in an entry that is not read": (state(array(), call("os.system", SHELL)), "wants 'os.system'"),
-    "in a state": (PROTO + b"}" + call("os.system", SHELL) + b"b.", "wants 'os.system'"),
+    "in an entry that is not read": (
+        state(array(), call("os.system", SHELL)),
+        "wants 'os.system'",
+    ),
+    "in a state": (
+        PROTO + b"}" + call("os.system", SHELL) + b"b.",
+        "wants 'os.system'",
+    ),
     "in the arguments of an array": (
         PROTO + call("numpy.dtype", call("os.system", SHELL)) + b".",
         "wants 'os.system'",
     ),
-    "in a persistent id": (PROTO + call("os.system", SHELL) + b"Q.", "wants 'os.system'"),
+    "in a persistent id": (
+        PROTO + call("os.system", SHELL) + b"Q.",
+        "wants 'os.system'",
+    ),
 }
 
 
@@ -82,7 +117,10 @@ def test_code_is_refused_by_name_and_does_not_run(canary, tmp_path, case, contai
     assert "evil_module" not in sys.modules
 
 
-@pytest.mark.parametrize("case", ["os.system", "eval", "name from the stack", "only an import", "INST", "OBJ"])
+@pytest.mark.parametrize(
+    "case",
+    ["os.system", "eval", "name from the stack", "only an import", "INST", "OBJ"],
+)
 def test_the_canary_sings_under_the_standard_unpickler(canary, case):
     with contextlib.suppress(pickle.UnpicklingError, AttributeError, TypeError):
         pickle.loads(RUNS[case][0])
@@ -104,38 +142,99 @@ def test_the_extension_registry_is_out_of_reach(canary, tmp_path):
 
 HUGE = 2**40
 MALFORMED = {
-    "an instance of an allowed name": (PROTO + name("numpy.dtype") + b")\x81.", "opcode NEWOBJ,"),
-    "the same with keywords": (PROTO + name("numpy.dtype") + b")}\x92.", "opcode NEWOBJ_EX,"),
+    "an instance of an allowed name": (
+        PROTO + name("numpy.dtype") + b")\x81.",
+        "opcode NEWOBJ,",
+    ),
+    "the same with keywords": (
+        PROTO + name("numpy.dtype") + b")}\x92.",
+        "opcode NEWOBJ_EX,",
+    ),
     "an out-of-band buffer": (b"\x80\x05\x97.", "opcode NEXT_BUFFER,"),
     "a set": (PROTO + b"\x8f.", "opcode EMPTY_SET,"),
     "protocol 0": (PROTO + b"I1\n.", "opcode INT,"),
-    "a type that is only a name": (PROTO + call("numpy.ndarray", plain((HUGE,))) + b".", "calls what is no function"),
-    "a call of text": (PROTO + plain("os.system") + b")R.", "calls what is no function"),
-    "arguments that are no tuple": (PROTO + name("collections.OrderedDict") + b"]R.", "calls what is no function"),
-    "too many arguments": (PROTO + call("_codecs.encode", *[plain("a")] * 3) + b".", "other arguments"),
-    "another encoding": (PROTO + call("_codecs.encode", plain("a"), plain("zip")) + b".", "encodes text"),
-    "a tuple of a list": (PROTO + call("builtins.tuple", b"]") + b".", "tuple of what is none"),
-    "pairs that are none": (PROTO + call("collections.OrderedDict", b"]Na") + b".", "no pairs"),
-    "items that are no list": (PROTO + call("collections.OrderedDict", plain("ab")) + b".", "no pairs"),
+    "a type that is only a name": (
+        PROTO + call("numpy.ndarray", plain((HUGE,))) + b".",
+        "calls what is no function",
+    ),
+    "a call of text": (
+        PROTO + plain("os.system") + b")R.",
+        "calls what is no function",
+    ),
+    "arguments that are no tuple": (
+        PROTO + name("collections.OrderedDict") + b"]R.",
+        "calls what is no function",
+    ),
+    "too many arguments": (
+        PROTO + call("_codecs.encode", *[plain("a")] * 3) + b".",
+        "other arguments",
+    ),
+    "another encoding": (
+        PROTO + call("_codecs.encode", plain("a"), plain("zip")) + b".",
+        "encodes text",
+    ),
+    "a tuple of a list": (
+        PROTO + call("builtins.tuple", b"]") + b".",
+        "tuple of what is none",
+    ),
+    "pairs that are none": (
+        PROTO + call("collections.OrderedDict", b"]Na") + b".",
+        "no pairs",
+    ),
+    "items that are no list": (
+        PROTO + call("collections.OrderedDict", plain("ab")) + b".",
+        "no pairs",
+    ),
     "a subclass of ndarray": (
-        PROTO + call("numpy.core.multiarray._reconstruct", plain("numpy.matrix"), plain((0,)), data(b"b")) + b".",
+        PROTO
+        + call(
+            "numpy.core.multiarray._reconstruct",
+            plain("numpy.matrix"),
+            plain((0,)),
+            data(b"b"),
+        )
+        + b".",
         "something else than plain numbers",
     ),
-    "an array of objects": (state(array(kind=dtype("O8"))), "something else than plain numbers"),
-    "an array of text": (state(array(kind=dtype("U2"))), "something else than plain numbers"),
-    "an array of void": (state(array(kind=dtype("V4"))), "something else than plain numbers"),
-    "a dtype of a list": (PROTO + call("numpy.dtype", b"]") + b".", "something else than plain numbers"),
+    "an array of objects": (
+        state(array(kind=dtype("O8"))),
+        "something else than plain numbers",
+    ),
+    "an array of text": (
+        state(array(kind=dtype("U2"))),
+        "something else than plain numbers",
+    ),
+    "an array of void": (
+        state(array(kind=dtype("V4"))),
+        "something else than plain numbers",
+    ),
+    "a dtype of a list": (
+        PROTO + call("numpy.dtype", b"]") + b".",
+        "something else than plain numbers",
+    ),
     "records": (
         state(array(kind=dtype("f4", (3, "<", None, ("a",), None, -1, -1, 0)))),
         "something else than plain numbers",
     ),
-    "a subarray": (state(array(kind=dtype("f4", (3, "<", (HUGE,), None, None)))), "something else than plain numbers"),
-    "a byte order that is none": (state(array(kind=dtype("f4", (3, "x", None, None, None)))), "plain numbers"),
-    "an array without a dtype": (state(array(kind=plain("f4"))), "something else than plain numbers"),
+    "a subarray": (
+        state(array(kind=dtype("f4", (3, "<", (HUGE,), None, None)))),
+        "something else than plain numbers",
+    ),
+    "a byte order that is none": (
+        state(array(kind=dtype("f4", (3, "x", None, None, None)))),
+        "plain numbers",
+    ),
+    "an array without a dtype": (
+        state(array(kind=plain("f4"))),
+        "something else than plain numbers",
+    ),
     "a huge shape": (state(array((HUGE,))), f"an array of {4 * HUGE:,} bytes has 8"),
     "a product that overflows": (state(array((2**32, 2**32, 4))), "impossible shape"),
     "a size that overflows": (state(array((2**62,))), "impossible shape"),
-    "an empty array of huge extent": (state(array((0, HUGE, HUGE), b"")), "impossible shape"),
+    "an empty array of huge extent": (
+        state(array((0, HUGE, HUGE), b"")),
+        "impossible shape",
+    ),
     "a negative size": (state(array((-2,))), "impossible shape"),
     "a size that is no number": (state(array((2.0,))), "impossible shape"),
     "a truth value for a size": (state(array((True, 2))), "impossible shape"),
@@ -146,10 +245,22 @@ MALFORMED = {
         state(array(content=b"").replace(data(b"") + b"tb", plain("αβγδεζηθ") + b"tb")),
         "beyond Latin-1",
     ),
-    "an odd state of an array": (state(array() + b"Nb"), "something else than plain numbers"),
-    "the state of text": (PROTO + plain("a") + b"Nb.", "sets the state of what has none"),
-    "a tuple as key": (PROTO + b"}(" + plain((1, 2)) + b"Nu.", "neither text nor a small number"),
-    "a huge number as key": (PROTO + b"}(" + plain(2**61 - 1) + b"Nu.", "neither text nor a small number"),
+    "an odd state of an array": (
+        state(array() + b"Nb"),
+        "something else than plain numbers",
+    ),
+    "the state of text": (
+        PROTO + plain("a") + b"Nb.",
+        "sets the state of what has none",
+    ),
+    "a tuple as key": (
+        PROTO + b"}(" + plain((1, 2)) + b"Nu.",
+        "neither text nor a small number",
+    ),
+    "a huge number as key": (
+        PROTO + b"}(" + plain(2**61 - 1) + b"Nu.",
+        "neither text nor a small number",
+    ),
     "items of a list": (PROTO + b"](NNu.", "items of what is no dict"),
     "an odd number of items": (PROTO + b"}(Nu.", "items of what is no dict"),
     "an item appended to a dict": (PROTO + b"}Na.", "appends to what is no list"),
@@ -157,16 +268,31 @@ MALFORMED = {
     "no mark": (PROTO + b"t.", "has no mark"),
     "a memo that is empty": (PROTO + b"h\x07.", "recalls what it did not keep"),
     "a name that is no text": (PROTO + b"NN\x93.", "a name is no text"),
-    "a name with control characters": (PROTO + b"cos\x1b[2J\nsystem\n.", "wants 'os\\x1b[2J.system'"),
-    "bytes beyond the end": (PROTO + b"\x8e" + struct.pack("<Q", 2**60) + b"abc", "damaged or cut short"),
-    "text beyond the end": (PROTO + b"X" + struct.pack("<I", 2**32 - 1) + b"abc", "damaged or cut short"),
-    "a negative length": (PROTO + b"\x8b" + struct.pack("<i", -5) + b"abc", "damaged or cut short"),
+    "a name with control characters": (
+        PROTO + b"cos\x1b[2J\nsystem\n.",
+        "wants 'os\\x1b[2J.system'",
+    ),
+    "bytes beyond the end": (
+        PROTO + b"\x8e" + struct.pack("<Q", 2**60) + b"abc",
+        "damaged or cut short",
+    ),
+    "text beyond the end": (
+        PROTO + b"X" + struct.pack("<I", 2**32 - 1) + b"abc",
+        "damaged or cut short",
+    ),
+    "a negative length": (
+        PROTO + b"\x8b" + struct.pack("<i", -5) + b"abc",
+        "damaged or cut short",
+    ),
     "text that is no utf-8": (PROTO + b"\x8c\x01\xff.", "damaged or cut short"),
     "an unknown opcode": (PROTO + b"\xff.", "damaged or cut short"),
     "no end": (PROTO + b"}", "damaged or cut short"),
     "not a dict": (PROTO + b"].", "holds no dict of tensors"),
     "no tensors": (state(plain(1)), "holds no tensors; its entries are 'k0'"),
-    "a dict that holds itself": (PROTO + b"}q\0" + plain("params") + b"h\0s.", "holds no tensors"),
+    "a dict that holds itself": (
+        PROTO + b"}q\0" + plain("params") + b"h\0s.",
+        "holds no tensors",
+    ),
 }
 
 
@@ -177,7 +303,9 @@ def test_malformed_pickles_are_refused(tmp_path, case):
 
 
 def test_a_persistent_id_means_nothing_outside_torch_files(tmp_path):
-    assert "refers to data outside itself" in refusal(tmp_path / "w.pdparams", PROTO + plain("storage") + b"Q.")
+    assert "refers to data outside itself" in refusal(
+        tmp_path / "w.pdparams", PROTO + plain("storage") + b"Q."
+    )
 
 
 KEEP, RECALL = b"q\xc8", b"h\xc8"  # memo 200; texts take the lower ones
@@ -192,23 +320,34 @@ def again(value: bytes, use: bytes = RECALL, times: int = 1000) -> bytes:
 MEGABYTE = bytes(2**20)
 BIG_ARRAY = array((2**18,), MEGABYTE)
 BOMBS = {
-    "one array a thousand times": (again(BIG_ARRAY), "declare more than 8 times as many"),
+    "one array a thousand times": (
+        again(BIG_ARRAY),
+        "declare more than 8 times as many",
+    ),
     "one group a thousand times": (
         again(b"}(" + plain("x") + BIG_ARRAY + b"u"),
         "declare more than 8 times as many",
     ),
     "one dict of numbers a thousand times": (
-        again(b"}(" + b"".join(plain(f"k{index}") + b"N" for index in range(2000)) + b"u"),
+        again(
+            b"}(" + b"".join(plain(f"k{index}") + b"N" for index in range(2000)) + b"u"
+        ),
         "holds more than 1,000,000 entries",
     ),
     "bytes made of text a thousand times": (
-        again(b"X" + struct.pack("<I", 2**20) + MEGABYTE, call("_codecs.encode", RECALL, plain("latin1"))),
+        again(
+            b"X" + struct.pack("<I", 2**20) + MEGABYTE,
+            call("_codecs.encode", RECALL, plain("latin1")),
+        ),
         "holds no tensors",
     ),
     "arrays made of text a thousand times": (
         again(
             b"X" + struct.pack("<I", 2**20) + MEGABYTE,
-            array((2**18,), b"").replace(data(b"") + b"tb", call("_codecs.encode", RECALL, plain("latin1")) + b"tb"),
+            array((2**18,), b"").replace(
+                data(b"") + b"tb",
+                call("_codecs.encode", RECALL, plain("latin1")) + b"tb",
+            ),
         ),
         "declare more than 8 times as many",
     ),
@@ -218,20 +357,37 @@ BOMBS = {
     ),
     "pairs copied a thousand times": (
         again(
-            b"](" + b"".join(plain(f"k{index}") + b"N\x86" for index in range(10_000)) + b"e",
+            b"]("
+            + b"".join(plain(f"k{index}") + b"N\x86" for index in range(10_000))
+            + b"e",
             call("collections.OrderedDict", RECALL),
         ),
         "holds no tensors",
     ),
-    "a memo index of four thousand million": (PROTO + b"Nr\xff\xff\xff\xff.", "holds no dict"),
-    "a hundred thousand levels": (PROTO + b"]" * 100_000 + b"a" * 99_999 + b".", "holds no dict"),
-    "a hundred thousand tuples": (PROTO + b")" + b"\x85" * 100_000 + b".", "holds no dict"),
+    "a memo index of four thousand million": (
+        PROTO + b"Nr\xff\xff\xff\xff.",
+        "holds no dict",
+    ),
+    "a hundred thousand levels": (
+        PROTO + b"]" * 100_000 + b"a" * 99_999 + b".",
+        "holds no dict",
+    ),
+    "a hundred thousand tuples": (
+        PROTO + b")" + b"\x85" * 100_000 + b".",
+        "holds no dict",
+    ),
     "a thousand million laughs": (
         PROTO + b"]" + KEEP + (b"](" + RECALL * 10 + b"e" + KEEP) * 9 + b".",
         "holds no dict",
     ),
     "a key that takes for ever to hash": (
-        PROTO + b"]()" + KEEP + (RECALL + RECALL + b"\x86" + KEEP) * 64 + b"e}" + RECALL + b"Ns.",
+        PROTO
+        + b"]()"
+        + KEEP
+        + (RECALL + RECALL + b"\x86" + KEEP) * 64
+        + b"e}"
+        + RECALL
+        + b"Ns.",
         "neither text nor a small number",
     ),
 }
@@ -251,7 +407,9 @@ def test_small_files_stay_small_in_memory(tmp_path, case):
 
 def test_the_steps_of_a_pickle_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("realesrgan_paddle.utils.weights.unpickle.MAX_OPCODES", 1000)
-    assert "more than 1,000 steps" in refusal(tmp_path / "w.pdparams", PROTO + b"](" + b"N" * 1000 + b"e.")
+    assert "more than 1,000 steps" in refusal(
+        tmp_path / "w.pdparams", PROTO + b"](" + b"N" * 1000 + b"e."
+    )
 
 
 def test_every_truncation_is_refused(tmp_path):
@@ -272,8 +430,12 @@ def test_what_numpy_pickles_is_read(tmp_path, protocol, numpy_1):
         "bool": np.array([True, False]),
         "every_byte": np.arange(256, dtype=np.uint8),
     }
-    pickled = pickle.dumps({**arrays, "psnr": np.float64(30), "iter": 5, "list": [1, None, "a"]}, protocol)
-    if protocol < 4:  # there a name ends with a line; later its length is part of the pickle
+    pickled = pickle.dumps(
+        {**arrays, "psnr": np.float64(30), "iter": 5, "list": [1, None, "a"]}, protocol
+    )
+    if (
+        protocol < 4
+    ):  # there a name ends with a line; later its length is part of the pickle
         names = (b"numpy._core.", b"numpy.core.")
         pickled = pickled.replace(*names) if numpy_1 else pickled.replace(*names[::-1])
     (tmp_path / "w.pdparams").write_bytes(pickled)
@@ -288,5 +450,7 @@ def test_what_numpy_pickles_is_read(tmp_path, protocol, numpy_1):
 
 def test_python_2_gave_an_ordered_dict_its_items(tmp_path):
     pairs = b"](](" + plain("w") + array() + b"ee"
-    (tmp_path / "w.pdparams").write_bytes(PROTO + call("collections.OrderedDict", pairs) + b".")
+    (tmp_path / "w.pdparams").write_bytes(
+        PROTO + call("collections.OrderedDict", pairs) + b"."
+    )
     assert read_weights(tmp_path / "w.pdparams").select()["w"].tolist() == [0, 0]

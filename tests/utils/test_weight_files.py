@@ -10,22 +10,44 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hostile import LEGACY_HEAD, array, name, plain, state, storage, tensor, torch_legacy, torch_zip
+from hostile import (
+    LEGACY_HEAD,
+    array,
+    name,
+    plain,
+    state,
+    storage,
+    tensor,
+    torch_legacy,
+    torch_zip,
+)
 from places import REFERENCE
 from test_unpickle import refusal
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_safetensors, read_weights
-from realesrgan_paddle.utils.weights.writer import write_pdparams, write_pth, write_safetensors
+from realesrgan_paddle.utils.weights.writer import (
+    write_pdparams,
+    write_pth,
+    write_safetensors,
+)
 
 TORCH_FILES = REFERENCE / "torch_files"
-WRITERS = {"pdparams": write_pdparams, "pth": write_pth, "safetensors": write_safetensors}
+WRITERS = {
+    "pdparams": write_pdparams,
+    "pth": write_pth,
+    "safetensors": write_safetensors,
+}
 FORMATS = {"pdparams": "Paddle", "pth": "torch zip", "safetensors": "safetensors"}
 ONES = struct.pack("<4f", 1, 2, 3, 4)
 
 
 def same(found: np.ndarray, expected: np.ndarray) -> bool:
-    return (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
+    return (found.dtype, found.shape, found.tobytes()) == (
+        expected.dtype,
+        expected.shape,
+        expected.tobytes(),
+    )
 
 
 def assert_same(found: dict, expected: dict) -> None:
@@ -38,11 +60,20 @@ def assert_same(found: dict, expected: dict) -> None:
 @pytest.mark.parametrize("stem", ["bare", "network", "both", "lightning", "cuda"])
 def test_what_torch_wrote_is_read_bit_for_bit(stem, form):
     weights = read_weights(TORCH_FILES / f"{stem}_{form}.pth")
-    found = {f"{stem}/{group}/{key}": array for group in weights.groups for key, array in weights.groups[group].items()}
+    found = {
+        f"{stem}/{group}/{key}": array
+        for group in weights.groups
+        for key, array in weights.groups[group].items()
+    }
     recorded = np.load(TORCH_FILES / "expected.npz")
-    assert_same(found, {key: recorded[key] for key in recorded.files if key.startswith(f"{stem}/")})
+    assert_same(
+        found,
+        {key: recorded[key] for key in recorded.files if key.startswith(f"{stem}/")},
+    )
     assert weights.format == f"torch {form}"
-    assert all(array.flags.writeable and array.flags.c_contiguous for array in found.values())
+    assert all(
+        array.flags.writeable and array.flags.c_contiguous for array in found.values()
+    )
 
 
 def test_tensors_of_one_storage_do_not_share_memory():
@@ -88,7 +119,10 @@ GROUPS = {
     "params": {"params": sample()},
     "both": {
         "params": sample(),
-        "params_ema": {key: array[..., :1] if array.ndim else array for key, array in sample().items()},
+        "params_ema": {
+            key: array[..., :1] if array.ndim else array
+            for key, array in sample().items()
+        },
     },
 }
 
@@ -102,8 +136,13 @@ def test_a_round_trip_keeps_every_byte(tmp_path, suffix, groups):
     assert found.format == FORMATS[suffix]
     assert list(found.groups) == list(GROUPS[groups])
     for group, tensors in GROUPS[groups].items():
-        assert list(found.groups[group]) == list(tensors) or suffix == "safetensors"  # which sorts by size
-        assert_same(found.groups[group], {key: a.astype(a.dtype.newbyteorder("=")) for key, a in tensors.items()})
+        assert (
+            list(found.groups[group]) == list(tensors) or suffix == "safetensors"
+        )  # which sorts by size
+        assert_same(
+            found.groups[group],
+            {key: a.astype(a.dtype.newbyteorder("=")) for key, a in tensors.items()},
+        )
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -130,27 +169,50 @@ def test_pth_is_what_torch_takes_for_its_own(tmp_path):
     """The opcodes and names are those of torch's own files, and each entry begins at a multiple of 64 bytes."""
     write_pth(tmp_path / "w.pth", GROUPS["both"])
     content = (tmp_path / "w.pth").read_bytes()
-    with zipfile.ZipFile(tmp_path / "w.pth") as ours, zipfile.ZipFile(TORCH_FILES / "both_zip.pth") as torchs:
+    with (
+        zipfile.ZipFile(tmp_path / "w.pth") as ours,
+        zipfile.ZipFile(TORCH_FILES / "both_zip.pth") as torchs,
+    ):
         for entry in ours.infolist():
-            lengths = struct.unpack("<2H", content[entry.header_offset + 26 : entry.header_offset + 30])
+            lengths = struct.unpack(
+                "<2H", content[entry.header_offset + 26 : entry.header_offset + 30]
+            )
             assert (entry.header_offset + 30 + sum(lengths)) % 64 == 0
-        own = {opcode.name for opcode, _, _ in pickletools.genops(ours.read("archive/data.pkl"))}
-        known = {opcode.name for opcode, _, _ in pickletools.genops(torchs.read("both_zip/data.pkl"))}
+        own = {
+            opcode.name
+            for opcode, _, _ in pickletools.genops(ours.read("archive/data.pkl"))
+        }
+        known = {
+            opcode.name
+            for opcode, _, _ in pickletools.genops(torchs.read("both_zip/data.pkl"))
+        }
         # torch/_weights_only_unpickler.py takes these too
-        assert own <= known | {"TUPLE", "TUPLE1", "TUPLE2", "EMPTY_TUPLE", "BININT", "BININT2"}
+        assert own <= known | {
+            "TUPLE",
+            "TUPLE1",
+            "TUPLE2",
+            "EMPTY_TUPLE",
+            "BININT",
+            "BININT2",
+        }
         assert ours.read("archive/version") == torchs.read("both_zip/version")
         assert ours.read("archive/byteorder") == torchs.read("both_zip/byteorder")
 
 
 def test_torch_reads_what_write_pth_wrote(tmp_path):
-    torch = pytest.importorskip("torch", reason="torch is not needed here; run this where it is installed")
+    torch = pytest.importorskip(
+        "torch", reason="torch is not needed here; run this where it is installed"
+    )
     write_pth(tmp_path / "w.pth", GROUPS["both"])
     for mmap in (False, True):
         found = torch.load(tmp_path / "w.pth", weights_only=True, mmap=mmap)
         for group, tensors in GROUPS["both"].items():
             assert_same(
                 {key: tensor.numpy() for key, tensor in found[group].items()},
-                {key: a.astype(a.dtype.newbyteorder("=")) for key, a in tensors.items()},
+                {
+                    key: a.astype(a.dtype.newbyteorder("="))
+                    for key, a in tensors.items()
+                },
             )
 
 
@@ -177,16 +239,31 @@ ONE, TWO, THREE = (np.full(3, value, np.float32) for value in (1, 2, 3))
         ({"net": {"w": ONE}}, None, ONE),
         ({"w": ONE, "": {"v": TWO}}, None, ONE),
         ({"w": ONE, "StructuredToParameterName@@": {"w": "conv2d_0.w_0"}}, None, ONE),
-        ({"params": {"w": ("conv2d_0.w_0", ONE), "pair": ["a", ONE], "sizes": (3, 4)}}, None, ONE),
+        (
+            {
+                "params": {
+                    "w": ("conv2d_0.w_0", ONE),
+                    "pair": ["a", ONE],
+                    "sizes": (3, 4),
+                }
+            },
+            None,
+            ONE,
+        ),
         ({"params": {"module.w": ONE}}, None, ONE),
     ],
 )
 def test_the_weights_are_found_among_their_wrappers(tmp_path, content, key, expected):
-    assert_same(read_weights(pdparams(tmp_path / "w.pdparams", content)).select(key), {"w": expected})
+    assert_same(
+        read_weights(pdparams(tmp_path / "w.pdparams", content)).select(key),
+        {"w": expected},
+    )
 
 
 def test_an_empty_tensor_may_lie_anywhere(tmp_path):
-    (tmp_path / "w.pth").write_bytes(torch_zip(state(tensor((0, 3), (3, 1), 100)), STORAGES))
+    (tmp_path / "w.pth").write_bytes(
+        torch_zip(state(tensor((0, 3), (3, 1), 100)), STORAGES)
+    )
     assert read_weights(tmp_path / "w.pth").select()["k0"].shape == (0, 3)
 
 
@@ -196,8 +273,12 @@ def test_a_prefix_that_not_all_keys_have_is_theirs(tmp_path):
 
 
 def test_a_choice_that_cannot_be_made_lists_the_groups(tmp_path):
-    weights = read_weights(pdparams(tmp_path / "w.pdparams", {"a": {"w": ONE}, "b": {"w": TWO}}))
-    with pytest.raises(UserError, match=r"w.pdparams: holds several sets of tensors \('a', 'b'\)"):
+    weights = read_weights(
+        pdparams(tmp_path / "w.pdparams", {"a": {"w": ONE}, "b": {"w": TWO}})
+    )
+    with pytest.raises(
+        UserError, match=r"w.pdparams: holds several sets of tensors \('a', 'b'\)"
+    ):
         weights.select()
     with pytest.raises(UserError, match=r"w.pdparams: has no 'c'; it holds 'a', 'b'"):
         weights.select("c")
@@ -205,16 +286,28 @@ def test_a_choice_that_cannot_be_made_lists_the_groups(tmp_path):
 
 def test_bfloat16_is_widened_exactly(tmp_path):
     bits = np.array([0x3F80, 0xC049, 0x7F80, 0x0001], np.uint16)
-    expected = np.array([0x3F800000, 0xC0490000, 0x7F800000, 0x00010000], np.uint32).view(np.float32)
-    assert_same(read_weights(pdparams(tmp_path / "paddle", {"w": bits})).select(), {"w": expected})
-    header = json.dumps({"w": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}).encode()
-    (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bits.tobytes())
+    expected = np.array(
+        [0x3F800000, 0xC0490000, 0x7F800000, 0x00010000], np.uint32
+    ).view(np.float32)
+    assert_same(
+        read_weights(pdparams(tmp_path / "paddle", {"w": bits})).select(),
+        {"w": expected},
+    )
+    header = json.dumps(
+        {"w": {"dtype": "BF16", "shape": [4], "data_offsets": [0, 8]}}
+    ).encode()
+    (tmp_path / "w.safetensors").write_bytes(
+        struct.pack("<Q", len(header)) + header + bits.tobytes()
+    )
     assert_same(read_weights(tmp_path / "w.safetensors").select(), {"w": expected})
 
 
 def split(slices: list, shape: tuple = (2, 3), **parts: np.ndarray) -> dict:
     """Return what paddle.save makes of a parameter of more than 1 GB at protocol 2."""
-    return {**parts, "UnpackBigParamInfor@@": {"w": {"OriginShape": shape, "slices": slices}}}
+    return {
+        **parts,
+        "UnpackBigParamInfor@@": {"w": {"OriginShape": shape, "slices": slices}},
+    }
 
 
 def test_parameters_that_paddle_split_are_put_together(tmp_path):
@@ -247,17 +340,37 @@ def test_parts_that_do_not_add_up_are_refused(tmp_path, content):
     ("file", "content", "message"),
     [
         ("w.pth", b"", "empty; download or copy it again"),
-        ("w.pth", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n", "a Git-LFS pointer"),
+        (
+            "w.pth",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n",
+            "a Git-LFS pointer",
+        ),
         ("w.pth", b"\n<!DOCTYPE html><html>", "an HTML page"),
         ("w.pth", b"<html><head>", "an HTML page"),
-        ("w.param", b"7767517\n2 1\n", "an ncnn network; give its .param file to tools/convert_torch.py"),
+        (
+            "w.param",
+            b"7767517\n2 1\n",
+            "an ncnn network; give its .param file to tools/convert_torch.py",
+        ),
         ("w.bin", b"\x47\x6b\x30\x01\0\0\0\0", "an ncnn network"),
         ("w.bin", bytes(64), "an ncnn network"),
         ("inference.pdiparams", bytes(64), "an exported graph"),
-        ("w.pth", b"\x89PNG\r\n\x1a\n", r"no weight file (it begins with b'\x89PNG\r\n\x1a\n')"),
+        (
+            "w.pth",
+            b"\x89PNG\r\n\x1a\n",
+            r"no weight file (it begins with b'\x89PNG\r\n\x1a\n')",
+        ),
         ("w.pth", b"{}", "no weight file"),
-        ("w.pth", b"PK\3\4 and no more", "damaged or cut short (File is not a zip file)"),
-        ("w.npz", torch_zip(b"", {}).replace(b"data.pkl", b"arr0.npy"), "a zip archive, but not one of torch"),
+        (
+            "w.pth",
+            b"PK\3\4 and no more",
+            "damaged or cut short (File is not a zip file)",
+        ),
+        (
+            "w.npz",
+            torch_zip(b"", {}).replace(b"data.pkl", b"arr0.npy"),
+            "a zip archive, but not one of torch",
+        ),
     ],
 )
 def test_what_is_no_weight_file_is_named(tmp_path, file, content, message):
@@ -278,15 +391,24 @@ STORAGES = {"0": ONES}
 
 
 def test_the_honest_torch_files_of_these_tests_are_read(tmp_path):
-    for content in (torch_zip(HONEST_PICKLE, STORAGES), torch_legacy(HONEST_PICKLE, STORAGES)):
+    for content in (
+        torch_zip(HONEST_PICKLE, STORAGES),
+        torch_legacy(HONEST_PICKLE, STORAGES),
+    ):
         (tmp_path / "w.pth").write_bytes(content)
         assert read_weights(tmp_path / "w.pth").select()["k0"].tolist() == [1, 2, 3, 4]
 
 
 TENSORS = {
     "beyond its storage": (tensor((5,)), "reaches 1 numbers beyond its storage"),
-    "shifted beyond it": (tensor((4,), offset=1), "reaches 1 numbers beyond its storage"),
-    "strides beyond it": (tensor((2, 2), (3, 1)), "reaches 1 numbers beyond its storage"),
+    "shifted beyond it": (
+        tensor((4,), offset=1),
+        "reaches 1 numbers beyond its storage",
+    ),
+    "strides beyond it": (
+        tensor((2, 2), (3, 1)),
+        "reaches 1 numbers beyond its storage",
+    ),
     "strides that overflow": (tensor((2, 2), (2**63, 1)), "impossible strides"),
     "negative stride": (tensor((2,), (-1,), 3), "impossible strides"),
     "negative offset": (tensor((2,), (1,), -1), "impossible strides"),
@@ -294,16 +416,40 @@ TENSORS = {
     "fewer strides": (tensor((2, 2), (1,)), "a malformed tensor"),
     "no storage": (tensor(of=b"N"), "a malformed tensor"),
     "an array for a storage": (tensor(of=array()), "a malformed tensor"),
-    "one number repeated for ever": (tensor((2**30,), (0,)), "declare more than 8 times as many"),
+    "one number repeated for ever": (
+        tensor((2**30,), (0,)),
+        "declare more than 8 times as many",
+    ),
     "overflowing storage": (tensor((0,), of=storage(numel=2**62)), "impossible shape"),
     "negative storage": (tensor((0,), of=storage(numel=-4)), "impossible shape"),
-    "wider storage": (tensor(of=storage(kind="torch.DoubleStorage")), "a storage of 32 bytes has 16"),
-    "storage of an unknown type": (tensor(of=storage(kind="torch.QInt8Storage")), "wants 'torch.QInt8Storage'"),
-    "a type that is no storage": (tensor(of=storage(kind="numpy.ndarray")), "malformed reference to a storage"),
-    "a storage of two types": (tensor() + tensor(of=storage(kind="torch.IntStorage")) + b"\x86", "in two ways"),
-    "an odd persistent id": (plain("storage") + b"Q", "malformed reference to a storage"),
-    "a missing argument": (name("torch._utils._rebuild_tensor_v2") + b")R", "other arguments than it takes"),
-    "a class of torch": (name("torch.nn.modules.conv.Conv2d") + b")\x81", "wants 'torch.nn.modules.conv.Conv2d'"),
+    "wider storage": (
+        tensor(of=storage(kind="torch.DoubleStorage")),
+        "a storage of 32 bytes has 16",
+    ),
+    "storage of an unknown type": (
+        tensor(of=storage(kind="torch.QInt8Storage")),
+        "wants 'torch.QInt8Storage'",
+    ),
+    "a type that is no storage": (
+        tensor(of=storage(kind="numpy.ndarray")),
+        "malformed reference to a storage",
+    ),
+    "a storage of two types": (
+        tensor() + tensor(of=storage(kind="torch.IntStorage")) + b"\x86",
+        "in two ways",
+    ),
+    "an odd persistent id": (
+        plain("storage") + b"Q",
+        "malformed reference to a storage",
+    ),
+    "a missing argument": (
+        name("torch._utils._rebuild_tensor_v2") + b")R",
+        "other arguments than it takes",
+    ),
+    "a class of torch": (
+        name("torch.nn.modules.conv.Conv2d") + b")\x81",
+        "wants 'torch.nn.modules.conv.Conv2d'",
+    ),
 }
 
 
@@ -321,28 +467,60 @@ def patched(content: bytes, signature: bytes, offset: int, value: bytes) -> byte
 
 
 HONEST = torch_zip(HONEST_PICKLE, STORAGES)
-TWICE = torch_zip(HONEST_PICKLE, STORAGES, {"data/1": ONES}).replace(b"data/1", b"data/0")
+TWICE = torch_zip(HONEST_PICKLE, STORAGES, {"data/1": ONES}).replace(
+    b"data/1", b"data/0"
+)
 HEADER = b"PK\1\2"  # of an entry in the archive's directory
 ZIPS = {
     "a bomb": (
         torch_zip(HONEST_PICKLE, {"0": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED),
         "a compressed or encrypted",
     ),
-    "a zip in a zip": (HONEST.replace(b"data.pkl", b"more.zip"), "a zip archive, but not one of torch"),
+    "a zip in a zip": (
+        HONEST.replace(b"data.pkl", b"more.zip"),
+        "a zip archive, but not one of torch",
+    ),
     "a huge storage": (
         torch_zip(state(tensor(of=storage(numel=2**34))), STORAGES),
         "a storage of 68,719,476,736 bytes has 16",
     ),
-    "a storage of more bytes": (torch_zip(HONEST_PICKLE, {"0": ONES + ONES}), "a storage of 16 bytes has 32"),
-    "a storage that is not there": (torch_zip(HONEST_PICKLE, {}), "no entry 'archive/data/0'"),
-    "a storage elsewhere": (torch_zip(state(tensor(of=storage("../data.pkl"))), {}), "no entry 'archive/data/../data"),
-    "a program": (torch_zip(HONEST_PICKLE, STORAGES, {"code/x.py": b""}), "a TorchScript program"),
+    "a storage of more bytes": (
+        torch_zip(HONEST_PICKLE, {"0": ONES + ONES}),
+        "a storage of 16 bytes has 32",
+    ),
+    "a storage that is not there": (
+        torch_zip(HONEST_PICKLE, {}),
+        "no entry 'archive/data/0'",
+    ),
+    "a storage elsewhere": (
+        torch_zip(state(tensor(of=storage("../data.pkl"))), {}),
+        "no entry 'archive/data/../data",
+    ),
+    "a program": (
+        torch_zip(HONEST_PICKLE, STORAGES, {"code/x.py": b""}),
+        "a TorchScript program",
+    ),
     "two entries of one name": (TWICE, "two entries of one name"),
-    "a declared size beyond the file": (patched(HONEST, HEADER, 24, b"\xff\xff\xff\x7f"), "declare more than that"),
-    "an encrypted entry": (patched(HONEST, HEADER, 8, b"\1\0"), "a compressed or encrypted zip"),
-    "an offset beyond the file": (patched(HONEST, HEADER, 42, b"\xff\xff\xff\x7f"), "an entry lies outside the file"),
-    "a wrong checksum": (HONEST.replace(ONES, ONES[::-1]), "damaged or cut short (Bad CRC-32"),
-    "a big-endian machine": (torch_zip(HONEST_PICKLE, STORAGES, {"byteorder": b"big"}), "a big-endian machine"),
+    "a declared size beyond the file": (
+        patched(HONEST, HEADER, 24, b"\xff\xff\xff\x7f"),
+        "declare more than that",
+    ),
+    "an encrypted entry": (
+        patched(HONEST, HEADER, 8, b"\1\0"),
+        "a compressed or encrypted zip",
+    ),
+    "an offset beyond the file": (
+        patched(HONEST, HEADER, 42, b"\xff\xff\xff\x7f"),
+        "an entry lies outside the file",
+    ),
+    "a wrong checksum": (
+        HONEST.replace(ONES, ONES[::-1]),
+        "damaged or cut short (Bad CRC-32",
+    ),
+    "a big-endian machine": (
+        torch_zip(HONEST_PICKLE, STORAGES, {"byteorder": b"big"}),
+        "a big-endian machine",
+    ),
 }
 
 
@@ -354,20 +532,43 @@ def test_archives_that_lie_are_refused(tmp_path, case):
 
 ROWS = torch_legacy(HONEST_PICKLE, STORAGES)
 LEGACY = {
-    "another protocol": (ROWS.replace(pickle.dumps(1001, 2), pickle.dumps(1002, 2)), "unknown protocol"),
-    "a big-endian machine": (ROWS.replace(b"\x88s.", b"\x89s."), "a big-endian machine"),
-    "no list of storages": (LEGACY_HEAD + HONEST_PICKLE + pickle.dumps({}, 2), "list of storages is another"),
-    "an unknown storage": (LEGACY_HEAD + HONEST_PICKLE + pickle.dumps(["1"], 2), "list of storages is another"),
-    "a storage that is no text": (LEGACY_HEAD + HONEST_PICKLE + pickle.dumps([0], 2), "list of storages is another"),
-    "a missing storage": (torch_legacy(HONEST_PICKLE, {}), "list of storages is another"),
+    "another protocol": (
+        ROWS.replace(pickle.dumps(1001, 2), pickle.dumps(1002, 2)),
+        "unknown protocol",
+    ),
+    "a big-endian machine": (
+        ROWS.replace(b"\x88s.", b"\x89s."),
+        "a big-endian machine",
+    ),
+    "no list of storages": (
+        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps({}, 2),
+        "list of storages is another",
+    ),
+    "an unknown storage": (
+        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps(["1"], 2),
+        "list of storages is another",
+    ),
+    "a storage that is no text": (
+        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps([0], 2),
+        "list of storages is another",
+    ),
+    "a missing storage": (
+        torch_legacy(HONEST_PICKLE, {}),
+        "list of storages is another",
+    ),
     "a huge storage": (
         torch_legacy(state(tensor(of=storage(numel=2**34))), STORAGES),
         "is not where it should be",
     ),
-    "another count": (torch_legacy(HONEST_PICKLE, {"0": ONES[:12]}), "is not where it should be"),
+    "another count": (
+        torch_legacy(HONEST_PICKLE, {"0": ONES[:12]}),
+        "is not where it should be",
+    ),
     "a cut storage": (ROWS[:-1], "a storage of 16 bytes has 15"),
     "a view of a storage": (
-        torch_legacy(state(tensor(of=storage()[:-2] + plain(("1", 0, 4)) + b"tQ")), STORAGES),
+        torch_legacy(
+            state(tensor(of=storage()[:-2] + plain(("1", 0, 4)) + b"tQ")), STORAGES
+        ),
         "in two ways",
     ),
 }
@@ -380,14 +581,18 @@ def test_legacy_files_that_lie_are_refused(tmp_path, case):
 
 
 def test_a_legacy_file_may_say_that_a_storage_is_no_view(tmp_path):
-    (tmp_path / "w.pth").write_bytes(torch_legacy(state(tensor(of=storage()[:-2] + b"NtQ")), STORAGES))
+    (tmp_path / "w.pth").write_bytes(
+        torch_legacy(state(tensor(of=storage()[:-2] + b"NtQ")), STORAGES)
+    )
     assert read_weights(tmp_path / "w.pth").select()["k0"].tolist() == [1, 2, 3, 4]
 
 
 # Safetensors
 
 
-def safetensors(header: dict | bytes, content: bytes = ONES, length: int | None = None) -> bytes:
+def safetensors(
+    header: dict | bytes, content: bytes = ONES, length: int | None = None
+) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + content
 
@@ -401,7 +606,9 @@ SAFETENSORS = {
     "a huge header": safetensors({"w": entry()}, length=2**60),
     "a shape of more bytes": safetensors({"w": entry(shape=(5,))}),
     "a shape that overflows": safetensors({"w": entry(shape=(2**62, 4))}),
-    "an empty tensor of huge extent": safetensors({"w": entry(shape=(0, 2**40, 2**20), span=(0, 0))}, b""),
+    "an empty tensor of huge extent": safetensors(
+        {"w": entry(shape=(0, 2**40, 2**20), span=(0, 0))}, b""
+    ),
     "a span beyond the file": safetensors({"w": entry(shape=(40,), span=(0, 160))}),
     "a span that runs backwards": safetensors({"w": entry(span=(16, 0))}),
     "spans that overlap": safetensors({"v": entry(), "w": entry()}),
@@ -423,7 +630,9 @@ def test_safetensors_that_lie_are_refused(tmp_path, case):
 
 def test_a_tensor_of_no_announced_group_is_refused(tmp_path):
     content = safetensors({"__metadata__": {"groups": "a,b"}, "c.w": entry()})
-    assert "holds 'c.w', which is in none of its groups" in refusal(tmp_path / "w.safetensors", content)
+    assert "holds 'c.w', which is in none of its groups" in refusal(
+        tmp_path / "w.safetensors", content
+    )
 
 
 def test_read_safetensors_gives_keys_as_they_are_and_metadata(tmp_path):
@@ -435,7 +644,9 @@ def test_read_safetensors_gives_keys_as_they_are_and_metadata(tmp_path):
     path.write_bytes(safetensors({"w": entry()}))
     assert read_safetensors(path)[1] == {}
     assert "holds no tensors" in refusal(path, safetensors({}, b""))
-    with pytest.raises(UserError, match=r"a Paddle file where a .safetensors file is needed"):
+    with pytest.raises(
+        UserError, match=r"a Paddle file where a .safetensors file is needed"
+    ):
         read_safetensors(pdparams(path, {}))
 
 
@@ -447,7 +658,11 @@ def examples(tmp_path: Path) -> list[bytes]:
     for suffix, write in WRITERS.items():
         write(tmp_path / f"example.{suffix}", small)
     written = [(tmp_path / f"example.{suffix}").read_bytes() for suffix in WRITERS]
-    return [*written, torch_legacy(HONEST_PICKLE, STORAGES), pickle.dumps({"w": ONE}, 4)]
+    return [
+        *written,
+        torch_legacy(HONEST_PICKLE, STORAGES),
+        pickle.dumps({"w": ONE}, 4),
+    ]
 
 
 def test_no_truncated_file_is_taken_for_a_whole_one(tmp_path):

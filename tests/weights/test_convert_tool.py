@@ -11,12 +11,20 @@ from sample_ncnn import rrdb_parts, write_pair
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.specs import (
+    RRDBNetSpec,
+    SRVGGNetCompactSpec,
+    UNetDiscriminatorSNSpec,
+)
 from realesrgan_paddle.models.weights.layouts import to_ppgan
 from realesrgan_paddle.tools.convert_torch import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
-from realesrgan_paddle.utils.weights.writer import write_pdparams, write_pth, write_safetensors
+from realesrgan_paddle.utils.weights.writer import (
+    write_pdparams,
+    write_pth,
+    write_safetensors,
+)
 
 TOOL = ROOT / "tools" / "convert_torch.py"
 SPEC = RRDBNetSpec(num_feat=4, num_block=2, num_grow_ch=2)
@@ -44,7 +52,10 @@ def test_both_groups_are_kept_and_what_was_found_is_said(capsys):
     assert_same(groups["params_ema"], EMA)
     said = capsys.readouterr().out
     numbers = sum(array.size for array in WEIGHTS.values())
-    assert f"net.pth: RRDBNet x4, 2 blocks, 4 features, growth 2; 72 tensors, {numbers:,} numbers, float32" in said
+    assert (
+        f"net.pth: RRDBNet x4, 2 blocks, 4 features, growth 2; 72 tensors, {numbers:,} numbers, float32"
+        in said
+    )
     assert "BasicSR names" in said
     assert f"{Path('out/net.pdparams')}: params, params_ema; written" in said
 
@@ -93,7 +104,14 @@ def test_ncnn_and_discriminators_convert(capsys):
 
 
 def test_an_unknown_activation_is_no_obstacle_and_not_guessed(capsys):
-    write_pth("net.pth", {"params": sample_weights(SRVGGNetCompactSpec(num_feat=4, num_conv=1, act_type="leakyrelu"))})
+    write_pth(
+        "net.pth",
+        {
+            "params": sample_weights(
+                SRVGGNetCompactSpec(num_feat=4, num_conv=1, act_type="leakyrelu")
+            )
+        },
+    )
     main(["--input", "net.pth"])
     assert "relu or leakyrelu" in capsys.readouterr().out
 
@@ -105,7 +123,9 @@ def test_converting_again_is_fine_and_other_contents_are_not_replaced_unasked(ca
     assert "up to date" in capsys.readouterr().out
     write_pdparams("weights/net.pdparams", {"params": EMA})
     before = Path("weights/net.pdparams").read_bytes()
-    with pytest.raises(UserError, match=r"net\.pdparams: exists and holds something else.*--overwrite"):
+    with pytest.raises(
+        UserError, match=r"net\.pdparams: exists and holds something else.*--overwrite"
+    ):
         main(["--input", "net.pth"])
     assert Path("weights/net.pdparams").read_bytes() == before
     main(["--input", "net.pth", "--overwrite"])
@@ -121,7 +141,10 @@ def test_converting_again_is_fine_and_other_contents_are_not_replaced_unasked(ca
     ],
 )
 def test_flags_that_cannot_be_met_are_refused(flags, said):
-    write_pth("small.pth", {"params": sample_weights(SRVGGNetCompactSpec(num_feat=4, num_conv=1))})
+    write_pth(
+        "small.pth",
+        {"params": sample_weights(SRVGGNetCompactSpec(num_feat=4, num_conv=1))},
+    )
     with pytest.raises(UserError, match=said):
         main(["--input", "small.pth", *flags])
     assert [path.name for path in Path().iterdir()] == ["small.pth"]
@@ -156,7 +179,12 @@ def truncated():
     [
         (lambda: b"", "empty"),
         (lambda: b"<!DOCTYPE html><html>", "HTML page"),
-        (lambda: b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "Git-LFS pointer"),
+        (
+            lambda: (
+                b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+            ),
+            "Git-LFS pointer",
+        ),
         (lambda: pickle.dumps({"params": Hostile()}), "system"),
         (truncated, "net.pth"),
         (None, "no such file"),
@@ -168,7 +196,9 @@ def test_a_bad_file_is_one_line_exit_1_and_nothing_written(content, said):
         data = content()
         Path("net.pth").write_bytes(data)
     done = subprocess.run(
-        [sys.executable, TOOL, "--input", "net.pth", "--output", "out/net.pdparams"], capture_output=True, text=True
+        [sys.executable, TOOL, "--input", "net.pth", "--output", "out/net.pdparams"],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 1
     assert done.stdout == ""
@@ -180,7 +210,9 @@ def test_a_bad_file_is_one_line_exit_1_and_nothing_written(content, said):
 
 
 def test_a_file_of_another_network_is_one_line():
-    write_pth("net.pth", {"": {"features.0.weight": np.zeros((2, 3, 3, 3), np.float32)}})
+    write_pth(
+        "net.pth", {"": {"features.0.weight": np.zeros((2, 3, 3, 3), np.float32)}}
+    )
     with pytest.raises(UserError, match=r"net\.pth: no known network among 1 tensors"):
         main(["--input", "net.pth"])
 

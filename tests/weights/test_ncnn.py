@@ -9,12 +9,16 @@ from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompact
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.utils.errors import UserError
 
-SRVGG = SRVGGNetCompactSpec(num_feat=7, num_conv=2, upscale=3)  # 7 * 9 * 27 numbers: fp16 needs padding
+SRVGG = SRVGGNetCompactSpec(
+    num_feat=7, num_conv=2, upscale=3
+)  # 7 * 9 * 27 numbers: fp16 needs padding
 RRDB = RRDBNetSpec(num_feat=5, num_block=1, num_grow_ch=3)
 
 
 @pytest.mark.parametrize("half", [True, False], ids=["fp16", "fp32"])
-@pytest.mark.parametrize(("spec", "parts"), [(SRVGG, srvgg_parts), (RRDB, rrdb_parts)], ids=["srvgg", "rrdb"])
+@pytest.mark.parametrize(
+    ("spec", "parts"), [(SRVGG, srvgg_parts), (RRDB, rrdb_parts)], ids=["srvgg", "rrdb"]
+)
 def test_every_tensor_comes_out_under_its_name(spec, parts, half, tmp_path):
     weights, lines, data = parts(spec, half)
     param = write_pair(tmp_path, lines, data)
@@ -23,7 +27,9 @@ def test_every_tensor_comes_out_under_its_name(spec, parts, half, tmp_path):
         assert recognise(found) == spec
         for name, array in weights.items():
             rounded = array.astype(np.float16) if half and array.ndim == 4 else array
-            np.testing.assert_array_equal(found[name], rounded.astype(np.float32), err_msg=name)
+            np.testing.assert_array_equal(
+                found[name], rounded.astype(np.float32), err_msg=name
+            )
             assert found[name].dtype == np.float32
 
 
@@ -44,8 +50,16 @@ FIRST = "1=3 4=1 5=1 6=189"  # the parameters of the first convolution
         (FIRST, "1=3 4=1 5=1 6=nan", "cannot be read"),
         ("Split s 1 2 data a b", "Split s", "cannot be read"),
         ("Split s 1 2 data a b", "PReLU s 1 1 a b 0=7", "do not alternate"),
-        ("Split s 1 2 data a b", "Interp i 1 1 a b 0=3 1=5.0e-01 2=5.0e-01", "take the -x4 pair"),
-        ("PixelShuffle p 1 1 a b 0=3", "PixelShuffle p 1 1 a b 0=2", "resizes the picture"),
+        (
+            "Split s 1 2 data a b",
+            "Interp i 1 1 a b 0=3 1=5.0e-01 2=5.0e-01",
+            "take the -x4 pair",
+        ),
+        (
+            "PixelShuffle p 1 1 a b 0=3",
+            "PixelShuffle p 1 1 a b 0=2",
+            "resizes the picture",
+        ),
     ],
 )
 def test_a_bad_param_is_refused_in_one_line(old, new, said, tmp_path):
@@ -66,7 +80,10 @@ def test_a_bad_param_is_refused_in_one_line(old, new, said, tmp_path):
         (lambda data: data[:-1], "truncated"),
         (lambda data: data[:2], "truncated"),
         (lambda data: data + b"\0\0\0\0", "4 bytes more"),
-        (lambda data: struct.pack("<I", 0x000D4B38) + data[4:], "neither fp16 nor fp32 (tag 0x000d4b38"),
+        (
+            lambda data: struct.pack("<I", 0x000D4B38) + data[4:],
+            "neither fp16 nor fp32 (tag 0x000d4b38",
+        ),
         (lambda data: b"\1\0\0\0" + data[4:], "neither fp16 nor fp32"),
     ],
 )
@@ -87,14 +104,18 @@ def test_an_rrdbnet_with_other_activations_or_resizes_is_refused(tmp_path):
         ("0=1 1=2.0", "0=2 1=2.0", "enlarge twice by 2"),
     ]:
         with pytest.raises(UserError, match=said):
-            read_ncnn(write_pair(tmp_path, [line.replace(old, new) for line in lines], data))
+            read_ncnn(
+                write_pair(tmp_path, [line.replace(old, new) for line in lines], data)
+            )
 
 
 def test_half_a_pair_is_named(tmp_path):
     _, lines, data = srvgg_parts(SRVGG)
     param = write_pair(tmp_path, lines, data)
     param.with_suffix(".bin").unlink()
-    with pytest.raises(UserError, match=r"net\.bin: no such file; ncnn weights are a pair"):
+    with pytest.raises(
+        UserError, match=r"net\.bin: no such file; ncnn weights are a pair"
+    ):
         read_ncnn(param)
     with pytest.raises(UserError, match=r"other\.param: no such file"):
         read_ncnn(tmp_path / "other.bin")

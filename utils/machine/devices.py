@@ -12,10 +12,15 @@ DEVICES = ("auto", "cpu", "gpu")
 def core_count() -> int:
     """Return the number of CPU cores this process may use, at least 1.
 
-    That is the least of its affinity mask and its control group's quota: in a container, the host's
-    core count would start more threads than there are cores, and a convolution would slow down.
+    That is the least of its affinity mask and its control group's quota: in a
+    container, the host's core count would start more threads than there are cores, and
+    a convolution would slow down.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count() or 1
+    )
     return max(1, math.ceil(min(cores, _quota(Path("/sys/fs/cgroup")))))
 
 
@@ -39,7 +44,11 @@ def main_memory() -> float:
     """Return the memory that this process may use at most, in bytes; infinity where the system does not say."""
     limit = Path("/sys/fs/cgroup/memory.max")
     granted = limit.read_text().strip() if limit.is_file() else "max"
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    there = (
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if hasattr(os, "sysconf")
+        else math.inf
+    )
     return there if granted == "max" else min(there, int(granted))
 
 

@@ -1,7 +1,8 @@
 """The processes of one training, one for each device, and what they tell one another.
 
-`python -m paddle.distributed.launch` starts them, says in the environment which is which, ends the others when
-one has failed, and passes SIGTERM on to all. Over NCCL on GPUs, over gloo on CPUs.
+`python -m paddle.distributed.launch` starts them, says in the environment which is
+which, ends the others when one has failed, and passes SIGTERM on to all. Over NCCL on
+GPUs, over gloo on CPUs.
 """
 
 import io
@@ -52,7 +53,9 @@ class ProcessGroup:
             flat = paddle.concat([tensor.flatten() for tensor in some])
             with self._exchange():
                 paddle.distributed.all_reduce(flat)
-            means = paddle.split(flat / self.size, [int(tensor.size) for tensor in some])
+            means = paddle.split(
+                flat / self.size, [int(tensor.size) for tensor in some]
+            )
             for tensor, mean in zip(some, means, strict=True):
                 paddle.assign(mean.reshape(tensor.shape), tensor)
 
@@ -74,7 +77,9 @@ class ProcessGroup:
         """Return the highest that any process gives of each number; all of them wait for the last."""
         if self.size == 1:
             return [*numbers]
-        return self.gather(paddle.to_tensor([numbers], dtype="int64")).max(axis=0).tolist()
+        return (
+            self.gather(paddle.to_tensor([numbers], dtype="int64")).max(axis=0).tolist()
+        )
 
     def wait(self) -> None:
         """Return when all processes are here."""
@@ -88,8 +93,14 @@ class ProcessGroup:
         """
         if self.size == 1:
             return
-        found = self.gather(paddle.to_tensor([list(numbers.values())], dtype="int64")).numpy()
-        differ = [name for name, column in zip(numbers, found.T, strict=True) if len(set(column)) > 1]
+        found = self.gather(
+            paddle.to_tensor([list(numbers.values())], dtype="int64")
+        ).numpy()
+        differ = [
+            name
+            for name, column in zip(numbers, found.T, strict=True)
+            if len(set(column)) > 1
+        ]
         if differ:
             raise UserError(
                 f"the {self.size} processes of this training do not have the same {' and '.join(differ)}; "
@@ -100,7 +111,8 @@ class ProcessGroup:
     def _exchange(self) -> Iterator[None]:
         """Wait for the others, then exchange something with them.
 
-        One of them may be long in validating or saving. gloo's exchanges give up after 30 s, its barrier never.
+        One of them may be long in validating or saving. gloo's exchanges give up after
+        30 s, its barrier never.
         """
         with _in_one_line():
             if self.over_gloo:
@@ -116,7 +128,10 @@ def join_group() -> ProcessGroup:
     size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     if size == 1:
         return ALONE
-    with _in_one_line(), redirect_stderr(io.StringIO()):  # of flags that nobody has set, and of waiting
+    with (
+        _in_one_line(),
+        redirect_stderr(io.StringIO()),
+    ):  # of flags that nobody has set, and of waiting
         paddle.distributed.init_parallel_env()
         rank, over_gloo = paddle.distributed.get_rank(), paddle.get_device() == "cpu"
         if over_gloo:
@@ -143,7 +158,10 @@ def _in_one_line() -> Iterator[None]:
     """Turn the failure of an exchange into one line."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # what Paddle makes of an exchange that cannot be
+    except (
+        OSError,
+        RuntimeError,
+    ) as error:  # what Paddle makes of an exchange that cannot be
         raise UserError(
             "another process of this training has ended or cannot be reached; "
             "the last line of its log (workerlog.N in the launcher's --log_dir) says why"

@@ -1,6 +1,7 @@
 """Which operators the networks train on: oneDNN's on a CPU where its library is there, else Paddle's own.
 
-oneDNN's are 3 to 10 times as fast: outside of inference graphs, Paddle's convolutions on a CPU do not use it.
+oneDNN's are 3 to 10 times as fast: outside of inference graphs, Paddle's convolutions
+on a CPU do not use it.
 """
 
 from pathlib import Path
@@ -20,11 +21,13 @@ CPUOps = Literal["auto", "onednn", "onednn_bf16", "plain"]
 def choose_ops(wanted: CPUOps = "auto") -> tuple[Ops, str]:
     """Return the operators to train with, and a line that says which they are and why.
 
-    oneDNN's are compared with Paddle's own, on small tensors, before they are taken (0.1 s).
+    oneDNN's are compared with Paddle's own, on small tensors, before they are taken
+    (0.1 s).
 
     Args:
-        wanted: "onednn" (float32), "onednn_bf16" (convolutions multiply in bfloat16; everything else, the weights
-            too, stays float32), "plain", or "auto": onednn where it is there and right, else plain.
+        wanted: "onednn" (float32), "onednn_bf16" (convolutions multiply in bfloat16;
+            everything else, the weights too, stays float32), "plain", or "auto": onednn
+            where it is there and right, else plain.
 
     Raises:
         UserError: oneDNN is wanted and is not there, or differs from Paddle.
@@ -49,6 +52,8 @@ def _difference(ops: OneDNNOps) -> float:
     """Return how far the operators are from Paddle's; OneDNNError if they cannot be used here."""
     if not paddle.get_device().startswith("cpu"):
         raise OneDNNError(f"computing on {paddle.get_device()}")
-    if ops.dtype == BF16 and "avx512_bf16" not in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
+    if ops.dtype == BF16 and "avx512_bf16" not in Path("/proc/cpuinfo").read_text(
+        encoding="utf-8"
+    ):
         raise OneDNNError("this CPU does not multiply in bfloat16 (avx512_bf16)")
     return check(ops)

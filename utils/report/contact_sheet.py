@@ -13,7 +13,9 @@ LINE = 24  # height of a line of text
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
 
-def contact_sheet(rows: Sequence[Row], means: Sequence[Mean], headline: str) -> np.ndarray:
+def contact_sheet(
+    rows: Sequence[Row], means: Sequence[Mean], headline: str
+) -> np.ndarray:
     """Return a sheet, uint8 RGB (H, W, 3): the means on top, then the rows, panels side by side at their own size.
 
     Args:
@@ -22,9 +24,13 @@ def contact_sheet(rows: Sequence[Row], means: Sequence[Mean], headline: str) -> 
         headline: the first line.
     """
     lines = [headline, *(f"{mean.label}: {mean}" for mean in means)]
-    width = MARGIN + max(sum(panel.image.shape[1] + MARGIN for panel in row.panels) for row in rows)
+    width = MARGIN + max(
+        sum(panel.image.shape[1] + MARGIN for panel in row.panels) for row in rows
+    )
     heights = [2 * LINE + row.panels[0].image.shape[0] + LINE + MARGIN for row in rows]
-    sheet = Image.new("RGB", (width, 2 * MARGIN + LINE * len(lines) + sum(heights)), PAPER)
+    sheet = Image.new(
+        "RGB", (width, 2 * MARGIN + LINE * len(lines) + sum(heights)), PAPER
+    )
     draw = ImageDraw.Draw(sheet)
     for number, line in enumerate(lines):
         _write(draw, line, MARGIN, MARGIN + LINE * number)
@@ -35,14 +41,21 @@ def contact_sheet(rows: Sequence[Row], means: Sequence[Mean], headline: str) -> 
     return np.array(sheet)
 
 
-def _paste_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int) -> None:
+def _paste_row(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int
+) -> None:
     """Draw the title at `top`, below it the labels, the panels and their notes."""
     _write(draw, row.title, MARGIN, top)
     left = MARGIN
     for panel in row.panels:
         _write(draw, panel.label, left, top + LINE)
         sheet.paste(Image.fromarray(panel.image), (left, top + 2 * LINE))
-        _write(draw, panel.note, left, top + 2 * LINE + panel.image.shape[0] + (LINE - TEXT) // 2)
+        _write(
+            draw,
+            panel.note,
+            left,
+            top + 2 * LINE + panel.image.shape[0] + (LINE - TEXT) // 2,
+        )
         left += panel.image.shape[1] + MARGIN
 
 

@@ -69,19 +69,28 @@ document.querySelector("nav").hidden = false;
 
 
 def html_page(
-    rows: Sequence[Row], means: Sequence[Mean], *, headline: str, remark: str, before: str, after: str
+    rows: Sequence[Row],
+    means: Sequence[Mean],
+    *,
+    headline: str,
+    remark: str,
+    before: str,
+    after: str,
 ) -> str:
     """Return the page: a table of means, and for each row a slider between two panels, and all panels.
 
     Args:
-        rows: what to show; at least one. The slider offers the labels that all rows have.
+        rows: what to show; at least one. The slider offers the labels that all rows
+            have.
         means: the table's rows; no table where there are none.
         headline: the page's title.
         remark: a sentence below it, such as how the figures were measured.
         before: the label that is left of the slider at first.
         after: the label that is right of it.
     """
-    everywhere = set.intersection(*({panel.label for panel in row.panels} for row in rows))
+    everywhere = set.intersection(
+        *({panel.label for panel in row.panels} for row in rows)
+    )
     labels = [panel.label for panel in rows[0].panels if panel.label in everywhere]
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -112,12 +121,24 @@ def _table(means: Sequence[Mean]) -> str:
     if not means:
         return ""
     names = list(means[0].values)
-    best = {name: (min if FIGURES[name].lowest else max)(mean.values[name] for mean in means) for name in names}
-    heads = "".join(f"<th>{FIGURES[name].name}{' [dB]' * (FIGURES[name].unit == 'dB')}</th>" for name in names)
+    best = {
+        name: (min if FIGURES[name].lowest else max)(
+            mean.values[name] for mean in means
+        )
+        for name in names
+    }
+    heads = "".join(
+        f"<th>{FIGURES[name].name}{' [dB]' * (FIGURES[name].unit == 'dB')}</th>"
+        for name in names
+    )
     lines = [
         f"<tr><td>{escape(mean.label)}</td>"
         + "".join(
-            _cell(f"{mean.values[name]:.{FIGURES[name].digits}f}", mean.values[name] == best[name]) for name in names
+            _cell(
+                f"{mean.values[name]:.{FIGURES[name].digits}f}",
+                mean.values[name] == best[name],
+            )
+            for name in names
         )
         + "</tr>"
         for mean in means
@@ -130,7 +151,10 @@ def _cell(text: str, best: bool) -> str:
 
 
 def _options(labels: Sequence[str], chosen: str) -> str:
-    return "".join(f"<option{' selected' * (label == chosen)}>{escape(label)}</option>" for label in labels)
+    return "".join(
+        f"<option{' selected' * (label == chosen)}>{escape(label)}</option>"
+        for label in labels
+    )
 
 
 def _section(row: Row) -> str:

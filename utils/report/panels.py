@@ -64,7 +64,10 @@ class Mean:
 
     def __str__(self) -> str:
         """Return the figures as a line, such as "27.31 dB PSNR, 0.8210 SSIM"."""
-        return ", ".join(f"{FIGURES[name].text(value)} {FIGURES[name].name}" for name, value in self.values.items())
+        return ", ".join(
+            f"{FIGURES[name].text(value)} {FIGURES[name].name}"
+            for name, value in self.values.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,11 @@ class Crop:
     def touches(self, other: "Crop") -> bool:
         """Return whether two pieces of one image have a pixel in common."""
         across = self.x < other.x + other.width and other.x < self.x + self.width
-        return across and self.y < other.y + other.height and other.y < self.y + self.height
+        return (
+            across
+            and self.y < other.y + other.height
+            and other.y < self.y + self.height
+        )
 
 
 def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
@@ -101,13 +108,21 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
         count: how many to find.
     """
     width, height = min(size, image.shape[1]), min(size, image.shape[0])
-    mean = cv2.boxFilter(gradient(image), -1, (width, height), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
+    mean = cv2.boxFilter(
+        gradient(image),
+        -1,
+        (width, height),
+        anchor=(0, 0),
+        borderType=cv2.BORDER_REFLECT,
+    )
     mean = mean[: image.shape[0] - height + 1, : image.shape[1] - width + 1]
     crops: list[Crop] = []
     while len(crops) < count and np.isfinite(mean).any():
         y, x = np.unravel_index(np.argmax(mean), mean.shape)
         crops.append(Crop(int(x), int(y), width, height))
-        mean[max(0, y - height + 1) : y + height, max(0, x - width + 1) : x + width] = -np.inf
+        mean[
+            max(0, y - height + 1) : y + height, max(0, x - width + 1) : x + width
+        ] = -np.inf
     return crops
 
 

@@ -19,7 +19,9 @@ def blank_figure(width: int, height: int) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UserError("plots are drawn by matplotlib, which is not installed: pip install matplotlib") from None
+        raise UserError(
+            "plots are drawn by matplotlib, which is not installed: pip install matplotlib"
+        ) from None
     return Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained")
 
 

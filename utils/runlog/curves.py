@@ -74,9 +74,14 @@ def plot_runs(inputs: Sequence[str | Path], output: str | Path) -> int:
         output: the file to write.
 
     Raises:
-        UserError: a run has no numbers, a line is none of a run, or matplotlib is not installed.
+        UserError: a run has no numbers, a line is none of a run, or matplotlib is not
+            installed.
     """
-    curves = [curve for name, path in _names(inputs).items() for curve in read_curves(path, name)]
+    curves = [
+        curve
+        for name, path in _names(inputs).items()
+        for curve in read_curves(path, name)
+    ]
     shown = panels(curves)
     figure = _draw(shown, [*dict.fromkeys(curve.run for curve in curves)])
     with atomic_path(Path(output)) as temporary:
@@ -93,25 +98,41 @@ def read_curves(path: Path, run: str) -> list[Curve]:
         UserError: the file is not there, holds no numbers, or a line is not of a run.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; --input takes the folder of a run, such as experiments/NAME")
+        raise UserError(
+            f"{path}: no such file; --input takes the folder of a run, such as experiments/NAME"
+        )
     points: dict[str, list[tuple[int, float]]] = {}
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
     for number, line in enumerate(lines, 1):
         if line.endswith("\n"):
             record = _record(line, f"{path}: line {number}")
             for figure in record.keys() - LEFT_OUT:
-                points.setdefault(figure, []).append((int(record["iter"]), record[figure]))
+                points.setdefault(figure, []).append(
+                    (int(record["iter"]), record[figure])
+                )
     if not points:
-        raise UserError(f"{path}: no numbers in it yet; a run reports once in logger.print_freq iterations")
-    order = [figure for line in lines if line.endswith("\n") for figure in json.loads(line)]
-    arrays = {figure: np.array(sorted(points[figure])) for figure in dict.fromkeys(order) if figure in points}
-    return [Curve(run, figure, array[:, 0], array[:, 1]) for figure, array in arrays.items()]
+        raise UserError(
+            f"{path}: no numbers in it yet; a run reports once in logger.print_freq iterations"
+        )
+    order = [
+        figure for line in lines if line.endswith("\n") for figure in json.loads(line)
+    ]
+    arrays = {
+        figure: np.array(sorted(points[figure]))
+        for figure in dict.fromkeys(order)
+        if figure in points
+    }
+    return [
+        Curve(run, figure, array[:, 0], array[:, 1]) for figure, array in arrays.items()
+    ]
 
 
 def panels(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
     """Return the curves by the titles of their panels: losses, validation (`SET/FIGURE`, by figure), the machine's."""
     shown: dict[str, list[Curve]] = {}
-    for curve in sorted(curves, key=lambda curve: (curve.figure in MACHINE, curve.figure.count("/"))):
+    for curve in sorted(
+        curves, key=lambda curve: (curve.figure in MACHINE, curve.figure.count("/"))
+    ):
         shown.setdefault(_title(curve.figure), []).append(curve)
     return shown
 
@@ -124,7 +145,9 @@ def smooth(values: np.ndarray) -> np.ndarray:
         if np.isfinite(value):
             mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
         if weight:
-            smoothed[i] = mean / weight  # without the start from 0 (Kingma and Ba 2015, section 3)
+            smoothed[i] = (
+                mean / weight
+            )  # without the start from 0 (Kingma and Ba 2015, section 3)
     return smoothed
 
 
@@ -132,11 +155,14 @@ def _record(line: str, where: str) -> dict[str, float]:
     """Return the numbers of a line; NaN for null."""
     try:
         record = json.loads(line)
-        return {name: math.nan if value is None else float(value) for name, value in record.items()} | {
-            "iter": int(record["iter"])
-        }
+        return {
+            name: math.nan if value is None else float(value)
+            for name, value in record.items()
+        } | {"iter": int(record["iter"])}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{where} is no record of a run: {line.strip()[:60]!r}") from None
+        raise UserError(
+            f"{where} is no record of a run: {line.strip()[:60]!r}"
+        ) from None
 
 
 def _names(inputs: Sequence[str | Path]) -> dict[str, Path]:
@@ -144,7 +170,9 @@ def _names(inputs: Sequence[str | Path]) -> dict[str, Path]:
     files = [path / FILE if path.is_dir() else path for path in map(Path, inputs)]
     short = [file.resolve().parent.name for file in files]
     long = [str(file.parent) for file in files]
-    return dict(zip(short if len(set(short)) == len(short) else long, files, strict=True))
+    return dict(
+        zip(short if len(set(short)) == len(short) else long, files, strict=True)
+    )
 
 
 def _title(figure: str) -> str:
@@ -152,7 +180,9 @@ def _title(figure: str) -> str:
         *kind, _, name = figure.split("/")
         return " ".join([*kind, name]) if kind else TITLES.get(name, name)
     title = TITLES.get(figure)
-    return TOGETHER.get(figure) or (f"{title} ({figure})" if title and figure.startswith("l_") else title or figure)
+    return TOGETHER.get(figure) or (
+        f"{title} ({figure})" if title and figure.startswith("l_") else title or figure
+    )
 
 
 def _draw(shown: Mapping[str, Sequence[Curve]], runs: Sequence[str]) -> "Figure":
@@ -166,29 +196,52 @@ def _draw(shown: Mapping[str, Sequence[Curve]], runs: Sequence[str]) -> "Figure"
     for axis, (title, curves) in zip(axes, shown.items(), strict=False):
         _draw_panel(axis, title, curves, runs)
         axis.set_xlim(-0.03 * last, 1.03 * last)
-    handles = [axes[0].plot([], [], color=f"C{n % 10}", linewidth=3)[0] for n in range(len(runs))]
+    handles = [
+        axes[0].plot([], [], color=f"C{n % 10}", linewidth=3)[0]
+        for n in range(len(runs))
+    ]
     if len(runs) > 1:
-        figure.legend(handles, runs, loc="outside upper center", ncols=min(4, len(runs)))
+        figure.legend(
+            handles, runs, loc="outside upper center", ncols=min(4, len(runs))
+        )
     else:
         figure.suptitle(runs[0])
     return figure
 
 
-def _draw_panel(axis: "Axes", title: str, curves: Sequence[Curve], runs: Sequence[str]) -> None:
+def _draw_panel(
+    axis: "Axes", title: str, curves: Sequence[Curve], runs: Sequence[str]
+) -> None:
     figures = [*dict.fromkeys(curve.figure for curve in curves)]
     for curve in curves:
         number = figures.index(curve.figure)
         colour = f"C{(runs.index(curve.run) if len(runs) > 1 else number) % 10}"
         style = STYLES[number % len(STYLES)] if len(runs) > 1 else "-"
         label = curve.figure if curve.run == curves[0].run else None
-        noisy = "/" not in curve.figure and curve.figure not in ("lr", "memory_mb", "gpu_memory_mb")
+        noisy = "/" not in curve.figure and curve.figure not in (
+            "lr",
+            "memory_mb",
+            "gpu_memory_mb",
+        )
         smoothed = noisy and len(curve.values) >= SMOOTHED_FROM
         if smoothed:
-            axis.plot(curve.iterations, curve.values, color=colour, alpha=0.25, linewidth=0.8)
+            axis.plot(
+                curve.iterations, curve.values, color=colour, alpha=0.25, linewidth=0.8
+            )
         line = smooth(curve.values) if smoothed else curve.values
         marker = "o" if len(line) < SMOOTHED_FROM else None
-        axis.plot(curve.iterations, line, style, color=colour, label=label, marker=marker, markersize=3.5)
-    finite = np.concatenate([curve.values[np.isfinite(curve.values)] for curve in curves])
+        axis.plot(
+            curve.iterations,
+            line,
+            style,
+            color=colour,
+            label=label,
+            marker=marker,
+            markersize=3.5,
+        )
+    finite = np.concatenate(
+        [curve.values[np.isfinite(curve.values)] for curve in curves]
+    )
     if len(finite) and finite.min() > 0 and finite.max() > LOG_RATIO * finite.min():
         axis.set_yscale("log")
     elif curves[0].figure in MACHINE:

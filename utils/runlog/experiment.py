@@ -13,7 +13,12 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder, naming, remove_leftovers
+from realesrgan_paddle.utils.atomic import (
+    atomic_path,
+    make_folder,
+    naming,
+    remove_leftovers,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.runlog.visualdl import Board
@@ -76,22 +81,29 @@ class Experiment:
         try:
             lock.acquire()
         except Timeout:
-            raise UserError(f"{self.root}: a training of this name is running; give this one another name") from None
+            raise UserError(
+                f"{self.root}: a training of this name is running; give this one another name"
+            ) from None
         try:
             yield
         finally:
             lock.release()
 
-    def open(self, config: str, resumed_at: int | None, remarks: Iterable[str] = ()) -> None:
+    def open(
+        self, config: str, resumed_at: int | None, remarks: Iterable[str] = ()
+    ) -> None:
         """Make the folder ready, keep the resolved options, yml text, in its `config.yml`, and log `remarks`.
 
-        A fresh run moves an older one of its name aside. A resumed one drops the numbers that were
-        reported after the iteration it goes on from, and the temporary files of a process that was killed.
+        A fresh run moves an older one of its name aside. A resumed one drops the
+        numbers that were reported after the iteration it goes on from, and the
+        temporary files of a process that was killed.
         """
         if not self.writes:
             return
         if resumed_at is None and self.root.exists():
-            archived = self.root.with_name(f"{self.root.name}_archived_{datetime.now():%Y%m%d_%H%M%S}")
+            archived = self.root.with_name(
+                f"{self.root.name}_archived_{datetime.now():%Y%m%d_%H%M%S}"
+            )
             self.root.rename(archived)
             sys.stderr.write(f"{self.root} is there already: moved to {archived}\n")
         self.root.mkdir(parents=True, exist_ok=True)
@@ -113,15 +125,22 @@ class Experiment:
             return
         sys.stdout.write(message + "\n")
         sys.stdout.flush()
-        _append(self.root / "train.log", f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}")
+        _append(
+            self.root / "train.log", f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}"
+        )
 
     def report(self, iteration: int, values: Mapping[str, float], line: str) -> None:
         """Log `line` and add `values` to `metrics.jsonl`, where null stands for what is not finite: json has no NaN."""
         if not self.writes:
             return
         self.log(line)
-        numbers = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        _append(self.metrics, json.dumps({"iter": iteration, **numbers}, allow_nan=False))
+        numbers = {
+            name: value if math.isfinite(value) else None
+            for name, value in values.items()
+        }
+        _append(
+            self.metrics, json.dumps({"iter": iteration, **numbers}, allow_nan=False)
+        )
         if self.board is not None:
             self.board.numbers([(iteration, numbers)])
 
@@ -135,18 +154,34 @@ class Experiment:
         """Drop the numbers of later iterations, which will be reported again, and a line cut off by a crash."""
         if self.metrics.exists():
             lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if line.endswith("\n") and self._iteration(line) <= iteration]
+            kept = [
+                line
+                for line in lines
+                if line.endswith("\n") and self._iteration(line) <= iteration
+            ]
             with atomic_path(self.metrics) as temporary:
                 temporary.write_text("".join(kept), encoding="utf-8")
 
     def _open_board(self, board: Board, until: int) -> None:
         """Begin VisualDL's records with what was reported before, up to the iteration `until`."""
         board.open(self.root / "tb_logger")
-        lines = self.metrics.read_text(encoding="utf-8").splitlines() if self.metrics.exists() else []
+        lines = (
+            self.metrics.read_text(encoding="utf-8").splitlines()
+            if self.metrics.exists()
+            else []
+        )
         records = [json.loads(line) for line in lines]
-        board.numbers((record["iter"], {k: v for k, v in record.items() if k != "iter"}) for record in records)
-        sheets = [(path, re.fullmatch(r"sheet_(\d+)", path.stem)) for path in self.visualization.glob("*/sheet_*.png")]
-        for path, iteration in sorted((path, int(found[1])) for path, found in sheets if found):
+        board.numbers(
+            (record["iter"], {k: v for k, v in record.items() if k != "iter"})
+            for record in records
+        )
+        sheets = [
+            (path, re.fullmatch(r"sheet_(\d+)", path.stem))
+            for path in self.visualization.glob("*/sheet_*.png")
+        ]
+        for path, iteration in sorted(
+            (path, int(found[1])) for path, found in sheets if found
+        ):
             if iteration <= until:
                 board.picture(f"{path.parent.name}/sheet", iteration, read_image(path))
 

@@ -10,8 +10,9 @@ from realesrgan_paddle.utils.machine.memory import peak_memory
 class Meter:
     """Times the iterations of a run and says what is left.
 
-    Call `fed` when a batch has arrived, `stepped` when it has been trained on, and `aside` after work that is no
-    training, which then counts neither as speed nor as waiting for data.
+    Call `fed` when a batch has arrived, `stepped` when it has been trained on, and
+    `aside` after work that is no training, which then counts neither as speed nor as
+    waiting for data.
     """
 
     def __init__(self, start: int, total_iter: int, batch_size: int) -> None:
@@ -38,13 +39,17 @@ class Meter:
         self._mark += took
         self._since += took
 
-    def report(self, losses: Mapping[str, SupportsFloat], lr: float) -> tuple[dict[str, float], str]:
+    def report(
+        self, losses: Mapping[str, SupportsFloat], lr: float
+    ) -> tuple[dict[str, float], str]:
         """Return the numbers since the last report, and them as one line.
 
-        The line is like "iter 300/400,000  l_g_pix 0.0312  lr 1.0e-04  41.2 img/s  data wait 3%  peak 2.1 GB
-        left 1d 04h".
+        The line is like "iter 300/400,000  l_g_pix 0.0312  lr 1.0e-04  41.2 img/s  data
+        wait 3%  peak 2.1 GB left 1d 04h".
         """
-        numbers = {name: float(loss) for name, loss in losses.items()}  # waits for the device to finish
+        numbers = {
+            name: float(loss) for name, loss in losses.items()
+        }  # waits for the device to finish
         elapsed = time.perf_counter() - self._since
         speed = self._steps * self._batch_size / elapsed
         wait = self._waited / elapsed
@@ -58,13 +63,21 @@ class Meter:
             + f"  left {duration(left)}"
         )
         self._begin()
-        return {**numbers, "lr": lr, "images_per_s": speed, "data_wait": wait, **memory, "left_s": left}, line
+        return {
+            **numbers,
+            "lr": lr,
+            "images_per_s": speed,
+            "data_wait": wait,
+            **memory,
+            "left_s": left,
+        }, line
 
     def _left(self, step_s: float) -> float:
         """Return the seconds to the end, at `step_s` an iteration and with what is due beside, as long as the last."""
         steps = (self._total - self._iteration) * step_s
         return steps + sum(
-            took * (self._total // every - self._iteration // every) for took, every in self._asides.values()
+            took * (self._total // every - self._iteration // every)
+            for took, every in self._asides.values()
         )
 
     def _begin(self) -> None:

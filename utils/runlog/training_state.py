@@ -1,8 +1,9 @@
 """The state of a training run in one file: tensors and a json record, without pickle.
 
 A state file is a safetensors file. Its tensors are named "part/name" (for example
-"generator/conv_first.weight"); everything that is not a tensor is json in the file's metadata, and
-so is the SHA-256 of it all, for a disk or a copy may damage a file that was written whole.
+"generator/conv_first.weight"); everything that is not a tensor is json in the file's
+metadata, and so is the SHA-256 of it all, for a disk or a copy may damage a file that
+was written whole.
 """
 
 import hashlib
@@ -45,7 +46,11 @@ def save_state(path: str | Path, state: TrainingState) -> None:
         for name, array in arrays.items()
     }
     record = json.dumps({"iteration": state.iteration, **state.record})
-    save_safetensors(path, tensors, {"format": FORMAT, "record": record, "sha256": _sha256(record, tensors)})
+    save_safetensors(
+        path,
+        tensors,
+        {"format": FORMAT, "record": record, "sha256": _sha256(record, tensors)},
+    )
 
 
 def load_state(path: str | Path) -> TrainingState:
@@ -56,9 +61,13 @@ def load_state(path: str | Path) -> TrainingState:
     """
     tensors, metadata = read_safetensors(path)
     if metadata.get("format") != FORMAT:
-        raise UserError(f"{path}: not a training state of this version (found format {metadata.get('format')!r})")
+        raise UserError(
+            f"{path}: not a training state of this version (found format {metadata.get('format')!r})"
+        )
     if metadata.get("sha256") != _sha256(metadata.get("record", ""), tensors):
-        raise UserError(f"{path}: damaged: its contents differ from the checksum it was written with")
+        raise UserError(
+            f"{path}: damaged: its contents differ from the checksum it was written with"
+        )
     record = json.loads(metadata["record"])
     parts: dict[str, dict[str, np.ndarray]] = {}
     for key, array in tensors.items():
@@ -73,9 +82,13 @@ def load_newest_state(folder: str | Path) -> tuple[TrainingState | None, list[st
     Without any state, that is None and nothing.
 
     Raises:
-        UserError: there are states, but none that can be read. To begin again would throw the run away.
+        UserError: there are states, but none that can be read. To begin again would
+            throw the run away.
     """
-    files = sorted((p for p in Path(folder).glob("*.state") if p.stem.isdigit()), key=lambda p: int(p.stem))
+    files = sorted(
+        (p for p in Path(folder).glob("*.state") if p.stem.isdigit()),
+        key=lambda p: int(p.stem),
+    )
     problems: list[str] = []
     for file in reversed(files):
         try:

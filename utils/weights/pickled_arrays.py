@@ -1,7 +1,8 @@
 """The allow-list for plain containers and NumPy arrays: what is called for each name a harmless pickle may hold.
 
-NumPy's own functions allocate the shape they are told and can make arrays of Python objects. These stand-ins
-only keep what the pickle says, after comparing the declared size with the bytes that are there.
+NumPy's own functions allocate the shape they are told and can make arrays of Python
+objects. These stand-ins only keep what the pickle says, after comparing the declared
+size with the bytes that are there.
 """
 
 import math
@@ -9,10 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realesrgan_paddle.utils.weights.unpickle import Allowed, DamagedError, Global, UnreadableError
+from realesrgan_paddle.utils.weights.unpickle import (
+    Allowed,
+    DamagedError,
+    Global,
+    UnreadableError,
+)
 
 MAX_DIMENSIONS = 8
-MAX_ELEMENTS = 2**40  # with it no product of sizes, strides included, comes near 64 bits
+MAX_ELEMENTS = (
+    2**40
+)  # with it no product of sizes, strides included, comes near 64 bits
 
 _DTYPE_CODES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 _NOT_NUMBERS = "holds an array of something else than plain numbers"
@@ -25,7 +33,9 @@ def element_count(shape: object) -> int:
         raise UnreadableError(_IMPOSSIBLE)
     if not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in shape):
         raise UnreadableError(_IMPOSSIBLE)
-    if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:  # also bounds (0, 2**40, 2**40)
+    if (
+        math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS
+    ):  # also bounds (0, 2**40, 2**40)
         raise UnreadableError(_IMPOSSIBLE)
     return math.prod(shape)
 
@@ -40,7 +50,9 @@ class Latin1:
 class PickledDtype:
     """The type of an array of plain numbers, as a pickle describes it."""
 
-    def __init__(self, code: object, align: object = False, copy: object = False) -> None:
+    def __init__(
+        self, code: object, align: object = False, copy: object = False
+    ) -> None:
         if type(code) is not str or code not in _DTYPE_CODES:
             raise UnreadableError(_NOT_NUMBERS)
         self.dtype = np.dtype(code)
@@ -75,16 +87,29 @@ class PickledArray:
         declared = element_count(shape) * dtype.itemsize
         if declared != len(data):
             raise DamagedError(f"an array of {declared:,} bytes has {len(data):,}")
-        self._shape, self._dtype, self._fortran, self._data = shape, dtype, fortran, data
+        self._shape, self._dtype, self._fortran, self._data = (
+            shape,
+            dtype,
+            fortran,
+            data,
+        )
 
     @property
     def array(self) -> np.ndarray:
         """The array as a read-only view of the pickled bytes, in the byte order of the file."""
         try:
-            data = self._data.encode("latin-1") if isinstance(self._data, str) else self._data
+            data = (
+                self._data.encode("latin-1")
+                if isinstance(self._data, str)
+                else self._data
+            )
         except UnicodeEncodeError:
-            raise DamagedError("the bytes of an array are spelled with letters beyond Latin-1") from None
-        return np.ndarray(self._shape, self._dtype, buffer=data, order="F" if self._fortran else "C")
+            raise DamagedError(
+                "the bytes of an array are spelled with letters beyond Latin-1"
+            ) from None
+        return np.ndarray(
+            self._shape, self._dtype, buffer=data, order="F" if self._fortran else "C"
+        )
 
 
 def _reconstruct(kind: object, shape: object, code: object) -> PickledArray:
@@ -94,7 +119,9 @@ def _reconstruct(kind: object, shape: object, code: object) -> PickledArray:
     return PickledArray()
 
 
-def _frombuffer(data: object, dtype: object, shape: object, order: object) -> PickledArray:
+def _frombuffer(
+    data: object, dtype: object, shape: object, order: object
+) -> PickledArray:
     """Stand in for numpy's `_frombuffer`, with which pickle protocol 5 spells an array."""
     array = PickledArray()
     array.set_state((1, shape, dtype, order == "F", data))
@@ -108,7 +135,8 @@ def _scalar(dtype: object, data: object) -> None:
 def _ordered_dict(pairs: object = None) -> dict[str, object]:
     """Stand in for OrderedDict, which Python 2 gave its items as a list of [key, value].
 
-    The list is emptied, so a file that asks again and again for a copy of a long one gets nothing.
+    The list is emptied, so a file that asks again and again for a copy of a long one
+    gets nothing.
     """
     made: dict[str, object] = {}
     if pairs is None:

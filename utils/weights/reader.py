@@ -1,7 +1,8 @@
 """Weights from any file: torch (.pth, both formats), safetensors, Paddle (.pdparams), told apart by content.
 
-This is the one place where the project opens weights or states. It needs neither torch nor Paddle, runs nothing
-that a file holds (see `utils.unpickle`), and compares declared sizes with actual bytes before it allocates.
+This is the one place where the project opens weights or states. It needs neither torch
+nor Paddle, runs nothing that a file holds (see `utils.unpickle`), and compares declared
+sizes with actual bytes before it allocates.
 """
 
 import io
@@ -17,9 +18,22 @@ from safetensors import SafetensorError, deserialize
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import disguise
-from realesrgan_paddle.utils.weights.pickled_arrays import PLAIN, PickledArray, element_count
-from realesrgan_paddle.utils.weights.torch_files import LEGACY_MAGIC, PickledTensor, read_torch_legacy, read_torch_zip
-from realesrgan_paddle.utils.weights.unpickle import DamagedError, UnreadableError, unpickle
+from realesrgan_paddle.utils.weights.pickled_arrays import (
+    PLAIN,
+    PickledArray,
+    element_count,
+)
+from realesrgan_paddle.utils.weights.torch_files import (
+    LEGACY_MAGIC,
+    PickledTensor,
+    read_torch_legacy,
+    read_torch_zip,
+)
+from realesrgan_paddle.utils.weights.unpickle import (
+    DamagedError,
+    UnreadableError,
+    unpickle,
+)
 
 Tensors = dict[str, np.ndarray]
 
@@ -27,11 +41,22 @@ PREFERRED = ("params_ema", "params", "state_dict", "generator")
 """What `WeightFile.select` looks for, in this order: BasicSR's groups, Lightning's, PaddleGAN's."""
 
 MAX_ENTRIES = 1_000_000
-MAX_GROWTH = 8  # tensors may share their storage, but a small file must not become a huge one by repeating it
+# tensors may share their storage, but a small file must not become a huge one by
+# repeating it
+MAX_GROWTH = 8
 
 _SAFETENSORS_DTYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?"},
-    **{"I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1"},
+    **{
+        "I64": "<i8",
+        "I32": "<i4",
+        "I16": "<i2",
+        "I8": "i1",
+        "U64": "<u8",
+        "U32": "<u4",
+        "U16": "<u2",
+        "U8": "u1",
+    },
 }
 
 
@@ -47,13 +72,21 @@ class WeightFile:
         """Return the tensors of the group `key`; for None, of the first of `PREFERRED` or else of the only group.
 
         Raises:
-            UserError: the file has no such group, or several and none of them is preferred.
+            UserError: the file has no such group, or several and none of them is
+                preferred.
         """
-        names = ", ".join(repr(name[:40]) if name else "bare tensors" for name in list(self.groups)[:8])
+        names = ", ".join(
+            repr(name[:40]) if name else "bare tensors"
+            for name in list(self.groups)[:8]
+        )
         if key is None:
-            candidates = [name for name in PREFERRED if name in self.groups] or list(self.groups)
+            candidates = [name for name in PREFERRED if name in self.groups] or list(
+                self.groups
+            )
             if candidates[0] not in PREFERRED and len(candidates) > 1:
-                raise UserError(f"{self.path}: holds several sets of tensors ({names}); say which one is meant")
+                raise UserError(
+                    f"{self.path}: holds several sets of tensors ({names}); say which one is meant"
+                )
             key = candidates[0]
         if key not in self.groups:
             raise UserError(f"{self.path}: has no {key!r}; it holds {names}")
@@ -63,13 +96,16 @@ class WeightFile:
 def read_weights(path: str | Path) -> WeightFile:
     """Return the tensors of a torch, safetensors or Paddle file, by group.
 
-    Arrays are copies of their own: C-contiguous, writable, in native byte order. float32, float16, float64,
-    integers and booleans keep their type; bfloat16, which NumPy lacks, is widened to float32 (exactly). In a
-    .pdparams file uint16 is bfloat16, as Paddle writes it. The prefix `module.`, which data-parallel training
-    gives every key, is removed. Entries that are no tensors (iteration, options, optimizer lists) are left out.
+    Arrays are copies of their own: C-contiguous, writable, in native byte order.
+    float32, float16, float64, integers and booleans keep their type; bfloat16, which
+    NumPy lacks, is widened to float32 (exactly). In a .pdparams file uint16 is
+    bfloat16, as Paddle writes it. The prefix `module.`, which data-parallel training
+    gives every key, is removed. Entries that are no tensors (iteration, options,
+    optimizer lists) are left out.
 
     Raises:
-        UserError: missing, empty, truncated or hostile; or no weight file, and then what it is instead.
+        UserError: missing, empty, truncated or hostile; or no weight file, and then
+            what it is instead.
     """
     path = Path(path)
     with _naming(path):
@@ -130,7 +166,10 @@ def _what_else(path: Path, head: bytes) -> str:
     """Return what a file that holds no weights is, and what to do."""
     if instead := disguise(head):
         return instead
-    if head.startswith((b"7767517", b"\x47\x6b\x30\x01")) or path.suffix in (".param", ".bin"):
+    if head.startswith((b"7767517", b"\x47\x6b\x30\x01")) or path.suffix in (
+        ".param",
+        ".bin",
+    ):
         return "an ncnn network; give its .param file to tools/convert_torch.py"
     if path.suffix in (".pdmodel", ".pdiparams"):
         return "an exported graph, which tools/infer.py runs; here the .pdparams it was exported from is needed"
@@ -150,7 +189,9 @@ def _safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
                 f"holds {name[:80]!r} as {entry['dtype']}; F64, F32, F16, BF16, integers and BOOL are read"
             )
         element_count(tuple(entry["shape"]))
-        array = np.ndarray(entry["shape"], _SAFETENSORS_DTYPES[entry["dtype"]], buffer=entry["data"])
+        array = np.ndarray(
+            entry["shape"], _SAFETENSORS_DTYPES[entry["dtype"]], buffer=entry["data"]
+        )
         tensors[name] = _widened(array) if entry["dtype"] == "BF16" else array
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return tensors, header.get("__metadata__") or {}
@@ -168,7 +209,9 @@ def _safetensors_groups(data: bytes) -> dict[str, Tensors]:
     for key, array in tensors.items():
         name, _, rest = key.partition(".")
         if name not in groups:
-            raise UnreadableError(f"holds {key[:80]!r}, which is in none of its groups {','.join(names)[:80]!r}")
+            raise UnreadableError(
+                f"holds {key[:80]!r}, which is in none of its groups {','.join(names)[:80]!r}"
+            )
         groups[name][rest] = array
     return groups
 
@@ -176,26 +219,35 @@ def _safetensors_groups(data: bytes) -> dict[str, Tensors]:
 def _groups(content: object, size: int) -> dict[str, Tensors]:
     """Return the tensors of an unpickled file of `size` bytes, by group."""
     if not isinstance(content, dict):
-        raise UnreadableError("holds no dict of tensors; save the state_dict() of the network")
+        raise UnreadableError(
+            "holds no dict of tensors; save the state_dict() of the network"
+        )
     views: dict[str, Tensors] = {}
     total = 0
     for group, key, view in _views(content):
         total += view.nbytes
         if total > MAX_GROWTH * size:
-            raise UnreadableError(f"has {size:,} bytes, and its tensors declare more than {MAX_GROWTH} times as many")
+            raise UnreadableError(
+                f"has {size:,} bytes, and its tensors declare more than {MAX_GROWTH} times as many"
+            )
         views.setdefault(group, {})[key] = view
     if not views:
         raise UnreadableError(
             f"holds no tensors; its entries are {', '.join(repr(key)[:40] for key in list(content)[:5])}"
         )
-    groups = {name: {key: _owned(view) for key, view in group.items()} for name, group in views.items()}
+    groups = {
+        name: {key: _owned(view) for key, view in group.items()}
+        for name, group in views.items()
+    }
     _rejoin(groups.get("", {}), content.get("UnpackBigParamInfor@@"))
     return {name: _without_module(group) for name, group in groups.items()}
 
 
 def _views(content: dict) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield group, key and a view of each tensor: those at the top (group "") and those one level below."""
-    groups = {name: group for name, group in content.items() if isinstance(group, dict)} | {"": content}
+    groups = {
+        name: group for name, group in content.items() if isinstance(group, dict)
+    } | {"": content}
     seen = 0
     for name, group in groups.items():
         seen += len(group)
@@ -222,15 +274,19 @@ def _widened(bits: np.ndarray) -> np.ndarray:
 def _rejoin(tensors: Tensors, split: object) -> None:
     """Put together what paddle.save splits: parameters of more than 1 GB at pickle protocols 2 and 3.
 
-    `split` maps a parameter to {"OriginShape": shape, "slices": keys of its parts}. Source:
-    paddle/framework/io_utils.py, `_unpack_saved_dict`.
+    `split` maps a parameter to {"OriginShape": shape, "slices": keys of its parts}.
+    Source: paddle/framework/io_utils.py, `_unpack_saved_dict`.
     """
     for key, entry in split.items() if isinstance(split, dict) else ():
         parts: list[np.ndarray] = []
         shape: Any = None
         match entry:
             case {"OriginShape": shape, "slices": list(names)}:
-                parts = [tensors.pop(name).ravel() for name in names if isinstance(name, str) and name in tensors]
+                parts = [
+                    tensors.pop(name).ravel()
+                    for name in names
+                    if isinstance(name, str) and name in tensors
+                ]
         if not parts or sum(part.size for part in parts) != element_count(shape):
             raise DamagedError(f"the parts of {str(key)[:60]!r} are not all there")
         tensors[str(key)] = np.concatenate(parts).reshape(shape)
@@ -238,7 +294,11 @@ def _rejoin(tensors: Tensors, split: object) -> None:
 
 def _without_module(tensors: Tensors) -> Tensors:
     prefixed = all(key.startswith("module.") for key in tensors)
-    return {key.removeprefix("module."): array for key, array in tensors.items()} if prefixed else tensors
+    return (
+        {key.removeprefix("module."): array for key, array in tensors.items()}
+        if prefixed
+        else tensors
+    )
 
 
 _READERS: dict[str, Callable[[bytes], dict[str, Tensors]]] = {

@@ -1,7 +1,8 @@
 """Torch's two file formats, read without torch: the zip archive, and the older row of pickles.
 
-Both hold a pickle in which a tensor is a storage (a row of numbers kept outside the pickle), an offset, a shape
-and strides. Layouts: torch/serialization.py, `_save` and `_legacy_save` (torch 2.x).
+Both hold a pickle in which a tensor is a storage (a row of numbers kept outside the
+pickle), an offset, a shape and strides. Layouts: torch/serialization.py, `_save` and
+`_legacy_save` (torch 2.x).
 """
 
 import io
@@ -10,17 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.utils.weights.pickled_arrays import MAX_ELEMENTS, PLAIN, element_count
-from realesrgan_paddle.utils.weights.unpickle import Allowed, DamagedError, Global, UnreadableError, unpickle
+from realesrgan_paddle.utils.weights.pickled_arrays import (
+    MAX_ELEMENTS,
+    PLAIN,
+    element_count,
+)
+from realesrgan_paddle.utils.weights.unpickle import (
+    Allowed,
+    DamagedError,
+    Global,
+    UnreadableError,
+    unpickle,
+)
 
-LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the pickled number with which a legacy file begins
+# the pickled number with which a legacy file begins
+LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _LEGACY_PROTOCOL = 1001
 
 _STORAGE_DTYPES = {
     "torch.FloatStorage": "<f4",
     "torch.DoubleStorage": "<f8",
     "torch.HalfStorage": "<f2",
-    "torch.BFloat16Storage": "<u2",  # NumPy has no bfloat16; no storage of torch holds uint16
+    # NumPy has no bfloat16; no storage of torch holds uint16
+    "torch.BFloat16Storage": "<u2",
     "torch.ByteStorage": "u1",
     "torch.CharStorage": "i1",
     "torch.ShortStorage": "<i2",
@@ -50,18 +63,34 @@ class Storage:
 class PickledTensor:
     """A tensor as a pickle describes it: a strided view of a storage, inside the storage's bounds."""
 
-    def __init__(self, storage: object, offset: Any, shape: Any, strides: object, *_: object) -> None:
+    def __init__(
+        self, storage: object, offset: Any, shape: Any, strides: object, *_: object
+    ) -> None:
         count = element_count(shape)
-        if not isinstance(storage, Storage) or not isinstance(strides, tuple) or len(strides) != len(shape):
+        if (
+            not isinstance(storage, Storage)
+            or not isinstance(strides, tuple)
+            or len(strides) != len(shape)
+        ):
             raise UnreadableError("holds a malformed tensor")
-        if not all(type(step) is int and 0 <= step <= MAX_ELEMENTS for step in (offset, *strides)):
+        if not all(
+            type(step) is int and 0 <= step <= MAX_ELEMENTS
+            for step in (offset, *strides)
+        ):
             raise UnreadableError("holds a tensor with impossible strides")
-        last = offset + sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
+        last = offset + sum(
+            (size - 1) * step for size, step in zip(shape, strides, strict=True)
+        )
         if count and last >= storage.numel:
             raise UnreadableError(
                 f"holds a tensor that reaches {last - storage.numel + 1:,} numbers beyond its storage"
             )
-        self._storage, self._offset, self._shape, self._strides = storage, offset, shape, strides
+        self._storage, self._offset, self._shape, self._strides = (
+            storage,
+            offset,
+            shape,
+            strides,
+        )
 
     @property
     def array(self) -> np.ndarray:
@@ -70,7 +99,13 @@ class PickledTensor:
         if 0 in self._shape:
             return np.empty(self._shape, dtype)
         strides = [step * dtype.itemsize for step in self._strides]
-        return np.ndarray(self._shape, dtype, self._storage.data, self._offset * dtype.itemsize, strides)
+        return np.ndarray(
+            self._shape,
+            dtype,
+            self._storage.data,
+            self._offset * dtype.itemsize,
+            strides,
+        )
 
 
 def _parameter(data: object, *_: object) -> object:
@@ -93,7 +128,9 @@ class _Storages(dict[str, Storage]):
     def refer(self, persistent_id: object) -> Storage:
         """Return the storage that torch's ("storage", type, key, device, numel) refers to."""
         match persistent_id:
-            case ("storage", Global(name=kind), str(key), str(), int(numel), *view) if kind in _STORAGE_DTYPES:
+            case ("storage", Global(name=kind), str(key), str(), int(numel), *view) if (
+                kind in _STORAGE_DTYPES
+            ):
                 element_count((numel,))
             case _:
                 raise UnreadableError("holds a malformed reference to a storage")
@@ -107,7 +144,8 @@ def read_torch_zip(data: bytes) -> object:
     """Return the content of a file that `torch.save` wrote (torch >= 1.6), tensors as `PickledTensor`.
 
     Raises:
-        UnreadableError: damaged, compressed, names what no weight file needs, or declares other sizes than it holds.
+        UnreadableError: damaged, compressed, names what no weight file needs, or
+            declares other sizes than it holds.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -121,26 +159,40 @@ def _checked_names(archive: zipfile.ZipFile, size: int) -> set[str]:
     entries = archive.infolist()
     names = {entry.filename for entry in entries}
     if len(names) != len(entries):
-        raise UnreadableError("a zip archive with two entries of one name, which torch does not write")
-    if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+        raise UnreadableError(
+            "a zip archive with two entries of one name, which torch does not write"
+        )
+    if any(
+        entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1
+        for entry in entries
+    ):
         raise UnreadableError(
             "a compressed or encrypted zip archive, which torch does not write; is the weight file inside it?"
         )
     if not all(0 <= entry.header_offset < size for entry in entries):
         raise DamagedError("an entry lies outside the file")
     if sum(entry.file_size for entry in entries) > size:
-        raise UnreadableError(f"a zip archive of {size:,} bytes whose entries declare more than that")
+        raise UnreadableError(
+            f"a zip archive of {size:,} bytes whose entries declare more than that"
+        )
     return names
 
 
 def _read_archive(archive: zipfile.ZipFile, names: set[str]) -> object:
     pickles = [name for name in names if name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise UnreadableError("a zip archive, but not one of torch (it has no data.pkl)")
+        raise UnreadableError(
+            "a zip archive, but not one of torch (it has no data.pkl)"
+        )
     folder = pickles[0].removesuffix("data.pkl")
     if any(name.startswith(f"{folder}code/") for name in names):
-        raise UnreadableError("a TorchScript program, not weights; save its state_dict() with torch")
-    if f"{folder}byteorder" in names and archive.read(f"{folder}byteorder") != b"little":
+        raise UnreadableError(
+            "a TorchScript program, not weights; save its state_dict() with torch"
+        )
+    if (
+        f"{folder}byteorder" in names
+        and archive.read(f"{folder}byteorder") != b"little"
+    ):
         raise UnreadableError("written on a big-endian machine, which is not supported")
     storages = _Storages()
     content = unpickle(io.BytesIO(archive.read(pickles[0])), _ALLOWED, storages.refer)
@@ -155,23 +207,33 @@ def _read_archive(archive: zipfile.ZipFile, names: set[str]) -> object:
 def read_torch_legacy(data: bytes) -> object:
     """Return the content of a file that torch wrote before 1.6, tensors as `PickledTensor`.
 
-    The file is a row of pickles (magic number, protocol, system, content, keys of the storages) and then, in
-    the order of the keys, each storage as its 64-bit number of elements and its bytes.
+    The file is a row of pickles (magic number, protocol, system, content, keys of the
+    storages) and then, in the order of the keys, each storage as its 64-bit number of
+    elements and its bytes.
 
     Raises:
-        UnreadableError: damaged, names what no weight file needs, or declares other sizes than it holds.
+        UnreadableError: damaged, names what no weight file needs, or declares other
+            sizes than it holds.
     """
     stream = io.BytesIO(data)
     stream.seek(len(LEGACY_MAGIC))
     protocol, system = unpickle(stream, {}), unpickle(stream, {})
-    if protocol != _LEGACY_PROTOCOL or not isinstance(system, dict) or system.get("little_endian") is not True:
+    if (
+        protocol != _LEGACY_PROTOCOL
+        or not isinstance(system, dict)
+        or system.get("little_endian") is not True
+    ):
         raise UnreadableError(
             "a torch file of an unknown protocol, or of a big-endian machine; save it again with torch"
         )
     storages = _Storages()
     content = unpickle(stream, _ALLOWED, storages.refer)
     keys = unpickle(stream, {})
-    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or set(keys) != set(storages):
+    if (
+        not isinstance(keys, list)
+        or not all(isinstance(key, str) for key in keys)
+        or set(keys) != set(storages)
+    ):
         raise DamagedError("its list of storages is another than its tensors need")
     start = stream.tell()
     for key in keys:

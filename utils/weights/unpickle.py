@@ -1,10 +1,11 @@
 """A pickle reader that builds plain data and can do nothing else.
 
-A pickle is a program, and the standard unpickler runs it: it imports the modules that the file names and
-calls what it finds there. Here `pickletools` decodes the opcodes and a small machine runs the ones that
-weight files need. A name in the file stays an inert `Global`; nothing is imported; the only calls are those
-of the functions that the caller put on the allow-list, each of which checks its arguments. Opcodes outside
-`_ACTIONS` (those that make instances, use the extension registry, ...) are refused.
+A pickle is a program, and the standard unpickler runs it: it imports the modules that
+the file names and calls what it finds there. Here `pickletools` decodes the opcodes and
+a small machine runs the ones that weight files need. A name in the file stays an inert
+`Global`; nothing is imported; the only calls are those of the functions that the caller
+put on the allow-list, each of which checks its arguments. Opcodes outside `_ACTIONS`
+(those that make instances, use the extension registry, ...) are refused.
 """
 
 import pickletools
@@ -15,7 +16,8 @@ from typing import Any, BinaryIO, NoReturn, Protocol, runtime_checkable
 Allowed = Mapping[str, Callable[..., object] | None]
 """From a full name ("numpy.ndarray") to the function called in its place; None: a name that is only passed on."""
 
-MAX_OPCODES = 2_000_000  # a tensor takes about 50: 40,000 tensors; what comes later is no weight file
+# a tensor takes about 50: 40,000 tensors; what comes later is no weight file
+MAX_OPCODES = 2_000_000
 
 
 class UnreadableError(Exception):
@@ -26,7 +28,9 @@ class DamagedError(UnreadableError):
     """Why a file of a known format cannot be whole."""
 
     def __init__(self, what: str) -> None:
-        shown = "".join(letter if letter.isprintable() else "?" for letter in what[:100])
+        shown = "".join(
+            letter if letter.isprintable() else "?" for letter in what[:100]
+        )
         super().__init__(f"damaged or cut short ({shown}); download or copy it again")
 
 
@@ -45,26 +49,36 @@ class Stateful(Protocol):
         """Check and keep `state`."""
 
 
-def unpickle(stream: BinaryIO, allowed: Allowed, persistent: Callable[[object], object] | None = None) -> object:
+def unpickle(
+    stream: BinaryIO,
+    allowed: Allowed,
+    persistent: Callable[[object], object] | None = None,
+) -> object:
     """Return what the pickle at the position of `stream` holds; `stream` is left just behind it.
 
     Args:
-        stream: an in-memory stream, so that a length the pickle declares cannot allocate more than is there.
+        stream: an in-memory stream, so that a length the pickle declares cannot
+            allocate more than is there.
         allowed: the names that the pickle may mention.
-        persistent: called with each persistent id (torch's references to storages); None refuses them.
+        persistent: called with each persistent id (torch's references to storages);
+            None refuses them.
 
     Returns:
-        None, bool, int, float, str, bytes, tuple, list, dict, `Global`, and what the allowed functions return.
+        None, bool, int, float, str, bytes, tuple, list, dict, `Global`, and what the
+            allowed functions return.
         Nesting may be deep, shared or cyclic: walk to a fixed depth, never recurse.
 
     Raises:
-        UnreadableError: the pickle is damaged, names something else, or uses an opcode that weight files do not need.
+        UnreadableError: the pickle is damaged, names something else, or uses an opcode
+            that weight files do not need.
     """
     machine = _Machine(allowed, persistent)
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if count == MAX_OPCODES:
-                raise UnreadableError(f"holds a pickle of more than {MAX_OPCODES:,} steps, which no weight file needs")
+                raise UnreadableError(
+                    f"holds a pickle of more than {MAX_OPCODES:,} steps, which no weight file needs"
+                )
             action = _ACTIONS.get(opcode.name)
             if action is None:
                 raise UnreadableError(
@@ -79,7 +93,9 @@ def unpickle(stream: BinaryIO, allowed: Allowed, persistent: Callable[[object], 
 class _Machine:
     """The stack machine of the pickle format, without the opcodes that reach outside it."""
 
-    def __init__(self, allowed: Allowed, persistent: Callable[[object], object] | None) -> None:
+    def __init__(
+        self, allowed: Allowed, persistent: Callable[[object], object] | None
+    ) -> None:
         self.allowed = allowed
         self.persistent = persistent
         self.stack: list[object] = []
@@ -150,7 +166,9 @@ class _Machine:
         """Push a name as an inert `Global` if it is allowed."""
         name = module_and_name.replace(" ", ".", 1)
         if name not in self.allowed:
-            raise UnreadableError(f"wants {name[:100]!r}, which no weight file needs; nothing was run; do not trust it")
+            raise UnreadableError(
+                f"wants {name[:100]!r}, which no weight file needs; nothing was run; do not trust it"
+            )
         self.push(Global(name))
 
     def mention_from_stack(self, _: None) -> None:
@@ -217,7 +235,9 @@ _ACTIONS: dict[str, _Action] = {
     "TUPLE3": lambda machine, _: machine.tuple_of(3),
     "APPEND": lambda machine, _: machine.extend([machine.pop()]),
     "APPENDS": lambda machine, _: machine.extend(machine.pop_to_mark()),
-    "SETITEM": lambda machine, _: machine.set_items([machine.pop(), machine.pop()][::-1]),
+    "SETITEM": lambda machine, _: machine.set_items(
+        [machine.pop(), machine.pop()][::-1]
+    ),
     "SETITEMS": lambda machine, _: machine.set_items(machine.pop_to_mark()),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine.memoize),
     **dict.fromkeys(("BINGET", "LONG_BINGET"), _Machine.recall),

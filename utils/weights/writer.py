@@ -1,8 +1,8 @@
 """Weight files that others open: .pdparams for paddle.load, .pth for torch.load, .safetensors.
 
-Neither Paddle nor torch is needed. Their files are pickles, and the standard pickler can only name what it can
-import, so the few expressions that a tensor takes are spelled here. A file appears whole or not at all, and the
-same tensors give the same bytes.
+Neither Paddle nor torch is needed. Their files are pickles, and the standard pickler
+can only name what it can import, so the few expressions that a tensor takes are spelled
+here. A file appears whole or not at all, and the same tensors give the same bytes.
 """
 
 import pickle
@@ -32,14 +32,17 @@ _NAMES = {  # NumPy's type: its code in pickles, torch's storage
     "int64": ("i8", "LongStorage"),
     "bool": ("b1", "BoolStorage"),
 }
-_ZIP_HEADER = 30 + 4  # bytes of an entry beside its name, and of the field that holds the padding
+_ZIP_HEADER = (
+    30 + 4
+)  # bytes of an entry beside its name, and of the field that holds the padding
 
 
 def write_pdparams(path: str | Path, groups: Groups) -> None:
     """Write tensors so that `paddle.load` gives {group: {key: tensor}}.
 
     Raises:
-        UserError: a tensor has a type that Paddle and torch do not share, such as uint16.
+        UserError: a tensor has a type that Paddle and torch do not share, such as
+            uint16.
     """
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.writelines(_pickled(groups, _paddle_array, protocol=4))
@@ -58,7 +61,11 @@ def write_pth(path: str | Path, groups: Groups) -> None:
         arrays.append(array)
         return _torch_tensor(array, str(len(arrays) - 1))
 
-    with atomic_path(path) as temporary, temporary.open("wb") as file, zipfile.ZipFile(file, "w") as archive:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("wb") as file,
+        zipfile.ZipFile(file, "w") as archive,
+    ):
         _add(archive, file, "data.pkl", b"".join(_pickled(groups, stored, protocol=2)))
         _add(archive, file, "byteorder", b"little")
         for key, array in enumerate(arrays):
@@ -69,8 +76,9 @@ def write_pth(path: str | Path, groups: Groups) -> None:
 def write_safetensors(path: str | Path, groups: Groups) -> None:
     """Write tensors in a format that has no groups: one group under its bare keys, which other tools expect.
 
-    Of several groups, the keys become "params.conv_first.weight", "params_ema.conv_first.weight". The metadata
-    name the groups, so `read_weights` gives them back.
+    Of several groups, the keys become "params.conv_first.weight",
+    "params_ema.conv_first.weight". The metadata name the groups, so `read_weights`
+    gives them back.
 
     Raises:
         UserError: as `write_pdparams`.
@@ -78,12 +86,18 @@ def write_safetensors(path: str | Path, groups: Groups) -> None:
     tensors = {}
     for group, members in groups.items():
         for key, array in members.items():
-            _check(key, array)  # and contiguous, because save_file takes the memory as it lies
-            tensors[f"{group}.{key}" if len(groups) > 1 else key] = np.require(array, requirements="C")
+            _check(
+                key, array
+            )  # and contiguous, because save_file takes the memory as it lies
+            tensors[f"{group}.{key}" if len(groups) > 1 else key] = np.require(
+                array, requirements="C"
+            )
     save_safetensors(path, tensors, {"groups": ",".join(groups)})
 
 
-def save_safetensors(path: str | Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+def save_safetensors(
+    path: str | Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]
+) -> None:
     """Write contiguous arrays and text as a safetensors file, whole or not at all."""
     with atomic_path(path) as temporary:
         try:
@@ -94,10 +108,14 @@ def save_safetensors(path: str | Path, tensors: dict[str, np.ndarray], metadata:
 
 def _check(key: str, array: np.ndarray) -> None:
     if array.dtype.name not in _NAMES:
-        raise UserError(f"{key!r}: {array.dtype} cannot be written; {', '.join(_NAMES)} can")
+        raise UserError(
+            f"{key!r}: {array.dtype} cannot be written; {', '.join(_NAMES)} can"
+        )
 
 
-def _pickled(groups: Groups, spell: Callable[[np.ndarray], bytes], protocol: int) -> Iterator[bytes]:
+def _pickled(
+    groups: Groups, spell: Callable[[np.ndarray], bytes], protocol: int
+) -> Iterator[bytes]:
     """Yield the pickle of {key: tensor, ..., group: {key: tensor, ...}, ...}, a tensor at a time."""
     yield pickle.PROTO + bytes([protocol]) + pickle.EMPTY_DICT + pickle.MARK
     for group, tensors in sorted(groups.items(), key=lambda item: item[0] != ""):
@@ -116,20 +134,37 @@ def _paddle_array(array: np.ndarray) -> bytes:
     code = _NAMES[array.dtype.name][0]
     dtype = _call("numpy.dtype", _plain(code), _plain(False), _plain(True))
     dtype += _plain((3, "<", None, None, None, -1, -1, 0)) + pickle.BUILD
-    empty = _call("numpy.core.multiarray._reconstruct", _name("numpy.ndarray"), _plain((0,)), _data(b"b"))
-    state = _tuple(_plain(1), _plain(array.shape), dtype, _plain(False), _data(_bytes(array)))
+    empty = _call(
+        "numpy.core.multiarray._reconstruct",
+        _name("numpy.ndarray"),
+        _plain((0,)),
+        _data(b"b"),
+    )
+    state = _tuple(
+        _plain(1), _plain(array.shape), dtype, _plain(False), _data(_bytes(array))
+    )
     return empty + state + pickle.BUILD
 
 
 def _torch_tensor(array: np.ndarray, key: str) -> bytes:
     """Return the pickle of a tensor that is the whole of the storage `key`."""
     kind = _name(f"torch.{_NAMES[array.dtype.name][1]}")
-    storage = _tuple(_plain("storage"), kind, _plain(key), _plain("cpu"), _plain(array.size)) + pickle.BINPERSID
+    storage = (
+        _tuple(_plain("storage"), kind, _plain(key), _plain("cpu"), _plain(array.size))
+        + pickle.BINPERSID
+    )
     strides = tuple(int(np.prod(array.shape[axis + 1 :])) for axis in range(array.ndim))
     no_hooks = _call("collections.OrderedDict")
     return _call(
         "torch._utils._rebuild_tensor_v2",
-        *(storage, _plain(0), _plain(array.shape), _plain(strides), _plain(False), no_hooks),
+        *(
+            storage,
+            _plain(0),
+            _plain(array.shape),
+            _plain(strides),
+            _plain(False),
+            no_hooks,
+        ),
     )
 
 

@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from realesrgan_paddle.utils.ops.onednn.leaky_relu import leaky_relu_backward, leaky_relu_gradient
+from realesrgan_paddle.utils.ops.onednn.leaky_relu import (
+    leaky_relu_backward,
+    leaky_relu_gradient,
+)
 from realesrgan_paddle.utils.ops.onednn.library import (
     BF16,
     BIAS,
@@ -82,14 +85,26 @@ class Convolution:
         x32, y32 = nhwc(kind.shape), nhwc(kind.out_shape)
         weight = any_layout(kind.weight_shape, dtype)
         bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
-        forward = describe_forward(x, weight, bias, y32, stride, leaky_relu_after(kind.slope), padding)
+        forward = describe_forward(
+            x, weight, bias, y32, stride, leaky_relu_after(kind.slope), padding
+        )
         backward_data = describe_backward_data(x32, weight, y, stride, padding)
 
         biases = {BIAS: bias} if kind.has_bias else {}
         self.forward = Primitive(forward, {SRC: x, WEIGHTS: None, DST: y32, **biases})
-        self.backward_data = Primitive(backward_data, {DIFF_SRC: x32, WEIGHTS: None, DIFF_DST: y})
+        self.backward_data = Primitive(
+            backward_data, {DIFF_SRC: x32, WEIGHTS: None, DIFF_DST: y}
+        )
         self.backward_weights = strips(
-            StripsKind(kind.shape, kind.out_shape, kind.kernel_size, stride, kind.padding, kind.has_bias, dtype)
+            StripsKind(
+                kind.shape,
+                kind.out_shape,
+                kind.kernel_size,
+                stride,
+                kind.padding,
+                kind.has_bias,
+                dtype,
+            )
         )
 
         plain = nchw(kind.weight_shape)
@@ -103,7 +118,13 @@ Padding = tuple[int, int]
 
 
 def describe_forward(
-    x: Any, weight: Any, bias: Any, y: Any, stride: int = 1, attributes: Any = NULL, padding: Padding = (1, 1)
+    x: Any,
+    weight: Any,
+    bias: Any,
+    y: Any,
+    stride: int = 1,
+    attributes: Any = NULL,
+    padding: Padding = (1, 1),
 ) -> Any:
     """Return the description of a convolution of memories of these layouts."""
     dnnl = library()
@@ -121,7 +142,9 @@ def describe_forward(
     )
 
 
-def describe_backward_data(dx: Any, weight: Any, dy: Any, stride: int = 1, padding: Padding = (1, 1)) -> Any:
+def describe_backward_data(
+    dx: Any, weight: Any, dy: Any, stride: int = 1, padding: Padding = (1, 1)
+) -> Any:
     """Return the description of the gradient of a convolution's input."""
     dnnl = library()
     return dnnl.create(
@@ -173,7 +196,9 @@ def rounded(tensor: Tensor, dtype: int) -> Tensor:
         return tensor
     if hasattr(tensor, "in_bfloat16"):  # a convolution left it
         return tensor.in_bfloat16
-    out = empty(tensor.shape, "int16")  # of the same size, and only its bytes are looked at
+    out = empty(
+        tensor.shape, "int16"
+    )  # of the same size, and only its bytes are looked at
     _rounding(count(tensor))[0]({SRC: tensor.data_ptr(), DST: out.data_ptr()})
     return out
 
@@ -200,17 +225,34 @@ class ConvolutionLayer(PyLayer):
         n, height, width, channels = x.shape
         shape = (n, channels, height, width)
         has_bias = bias is not None
-        ctx.kind = kind = Kind(shape, weight.shape[0], weight.shape[2], stride, padding, slope, has_bias, dtype)
+        ctx.kind = kind = Kind(
+            shape,
+            weight.shape[0],
+            weight.shape[2],
+            stride,
+            padding,
+            slope,
+            has_bias,
+            dtype,
+        )
         ctx.given = [tensor is not None for tensor in (x, weight, bias, slopes)]
-        # Asked now: a network frozen for this pass may learn again before the gradients come.
-        ctx.learns = [tensor is not None and not tensor.stop_gradient for tensor in (x, weight, bias, slopes)]
+        # Asked now: a network frozen for this pass may learn again before the gradients
+        # come.
+        ctx.learns = [
+            tensor is not None and not tensor.stop_gradient
+            for tensor in (x, weight, bias, slopes)
+        ]
         x, weight = rounded(contiguous(x), dtype), contiguous(weight)
         y = _convolved(kind, x, weight, bias)
         activated = y if slopes is None else prelu(y, slopes)
         kept = None if slope == 1 and slopes is None else y
         if slope != 1 and dtype == BF16:
-            kept = rounded(y, dtype)  # of the same signs, and what the convolutions after this one keep too
-            with suppress(AttributeError):  # Paddle 2's tensors take none; there it is rounded again
+            kept = rounded(
+                y, dtype
+            )  # of the same signs, and what the convolutions after this one keep too
+            with suppress(
+                AttributeError
+            ):  # Paddle 2's tensors take none; there it is rounded again
                 y.in_bfloat16 = kept
         ctx.save_for_backward(x if any(ctx.learns[1:3]) else None, weight, kept, slopes)
         return activated
@@ -229,7 +271,9 @@ class ConvolutionLayer(PyLayer):
         if x is not None:
             dw, db = _weight_gradients(kind, x, dy)
         found = zip((dx, dw, db, ds), ctx.given, ctx.learns, strict=True)
-        return tuple(gradient if learns else None for gradient, given, learns in found if given)
+        return tuple(
+            gradient if learns else None for gradient, given, learns in found if given
+        )
 
 
 def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
@@ -241,11 +285,16 @@ def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
     n = dy.shape[0]
     elements = count(dy) // n
     exact_y, dx, found = empty([elements]), empty([elements]), empty(dy.shape, "int16")
-    backward, (to_bf16, from_bf16) = leaky_relu_backward(elements, kind.slope), _rounding(elements)
+    backward, (to_bf16, from_bf16) = (
+        leaky_relu_backward(elements, kind.slope),
+        _rounding(elements),
+    )
     for i in range(n):
         begin = BYTES[BF16] * i * elements
         from_bf16({SRC: y.data_ptr() + begin, DST: exact_y.data_ptr()})
-        backward({DST: exact_y.data_ptr(), DIFF_DST: picture(dy, i), DIFF_SRC: dx.data_ptr()})
+        backward(
+            {DST: exact_y.data_ptr(), DIFF_DST: picture(dy, i), DIFF_SRC: dx.data_ptr()}
+        )
         to_bf16({SRC: dx.data_ptr(), DST: found.data_ptr() + begin})
     return found
 
@@ -253,7 +302,10 @@ def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
 def _convolved(kind: Kind, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     primitives = convolution(kind)
     n, channels, height, width = kind.out_shape
-    y, blocked = empty([n, height, width, channels]), reordered(primitives.weight_to_forward, weight)
+    y, blocked = (
+        empty([n, height, width, channels]),
+        reordered(primitives.weight_to_forward, weight),
+    )
     addresses = {SRC: x.data_ptr(), WEIGHTS: blocked.data_ptr(), DST: y.data_ptr()}
     if bias is not None:
         addresses[BIAS] = bias.data_ptr()
@@ -264,12 +316,19 @@ def _convolved(kind: Kind, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
 def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor) -> Tensor:
     primitives = convolution(kind)
     n, channels, height, width = kind.shape
-    dx, blocked = empty([n, height, width, channels]), reordered(primitives.weight_to_backward, weight)
-    primitives.backward_data({DIFF_SRC: dx.data_ptr(), WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()})
+    dx, blocked = (
+        empty([n, height, width, channels]),
+        reordered(primitives.weight_to_backward, weight),
+    )
+    primitives.backward_data(
+        {DIFF_SRC: dx.data_ptr(), WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()}
+    )
     return dx
 
 
-def _weight_gradients(kind: Kind, x: Tensor, dy: Tensor) -> tuple[Tensor, Tensor | None]:
+def _weight_gradients(
+    kind: Kind, x: Tensor, dy: Tensor
+) -> tuple[Tensor, Tensor | None]:
     primitives, dw = convolution(kind), empty(kind.weight_shape)
     blocked, db = primitives.backward_weights(x, dy)
     primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})

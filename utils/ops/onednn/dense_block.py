@@ -1,14 +1,16 @@
 """ESRGAN's dense block by oneDNN, without a concatenation: each convolution writes where the next ones read.
 
-All features of one picture lie in one buffer, blocked by 16 channels: (channels / 16, H, W, 16). In this layout
-the first channels are the first part of the memory, and some channels in the middle a part in the middle.
+All features of one picture lie in one buffer, blocked by 16 channels: (channels / 16,
+H, W, 16). In this layout the first channels are the first part of the memory, and some
+channels in the middle a part in the middle.
 
     forward, the features:    x | x1 | x2 | x3 | x4       xi   = conv i of all before it, and a leaky ReLU
     backward, the gradients:  dy5 | dy4 | dy3 | dy2 | dy1  dyi = gradient of conv i's output
 
-A gradient is made as a feature is: xi was seen by the convolutions after it, so dyi is one convolution (the
-gradient of a convolution is one) of all gradients before it, with the parts of those weights that saw xi. So
-nothing is added up either. What is kept for the backward pass is one buffer, a third of what concatenations keep.
+A gradient is made as a feature is: xi was seen by the convolutions after it, so dyi is
+one convolution (the gradient of a convolution is one) of all gradients before it, with
+the parts of those weights that saw xi. So nothing is added up either. What is kept for
+the backward pass is one buffer, a third of what concatenations keep.
 """
 
 from collections.abc import Sequence
@@ -51,7 +53,9 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     size_of,
 )
 from realesrgan_paddle.utils.ops.onednn.memory import empty
-from realesrgan_paddle.utils.ops.onednn.weight_gradients import describe_backward_weights
+from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
+    describe_backward_weights,
+)
 from realesrgan_paddle.utils.ops.plain import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
 
 CACHED = 64
@@ -99,7 +103,9 @@ class DenseBlock:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         size = (kind.height, kind.width)
-        self.picture_bytes = kind.channels * kind.height * kind.width * BYTES[kind.dtype]
+        self.picture_bytes = (
+            kind.channels * kind.height * kind.width * BYTES[kind.dtype]
+        )
         outside, inside = nhwc((1, kind.num_feat, *size)), self._features(kind.num_feat)
         result = self._features(kind.num_feat, F32)
         self.enter = reorder(outside, inside)
@@ -108,7 +114,10 @@ class DenseBlock:
             kind.num_grow_ch * kind.height * kind.width, DENSE_BLOCK_SLOPE, kind.dtype
         )
         channels = list(zip(kind.seen, kind.out, strict=True))
-        self.forward = [*(self._forward(*pair) for pair in channels[:-1]), self._forward(*channels[-1], result)]
+        self.forward = [
+            *(self._forward(*pair) for pair in channels[:-1]),
+            self._forward(*channels[-1], result),
+        ]
         self.backward_weights = [self._backward_weights(*pair) for pair in channels]
         self.backward_data = [self._backward_data(i) for i in range(kind.convolutions)]
         self.weight_shapes = [(out, seen, 3, 3) for seen, out in channels]
@@ -118,7 +127,9 @@ class DenseBlock:
         ]
         self.weight_gradients = [
             reorder(primitive.layouts[DIFF_WEIGHTS], nchw(shape))
-            for shape, primitive in zip(self.weight_shapes, self.backward_weights, strict=True)
+            for shape, primitive in zip(
+                self.weight_shapes, self.backward_weights, strict=True
+            )
         ]
         self._add_gathering()
 
@@ -137,20 +148,31 @@ class DenseBlock:
         after = NULL if result else leaky_relu_after(DENSE_BLOCK_SLOPE)
         y = result or self._features(out)
         weight = any_layout((out, seen, 3, 3), self.kind.dtype)
-        description = describe_forward(self._features(seen), weight, bias, y, attributes=after)
-        return Primitive(description, {SRC: self._features(seen), WEIGHTS: None, BIAS: bias, DST: y})
+        description = describe_forward(
+            self._features(seen), weight, bias, y, attributes=after
+        )
+        return Primitive(
+            description, {SRC: self._features(seen), WEIGHTS: None, BIAS: bias, DST: y}
+        )
 
     def _backward_weights(self, seen: int, out: int) -> Primitive:
         bias, x, y = layout((out,), (1,)), self._features(seen), self._features(out)
-        description = describe_backward_weights(x, any_layout((out, seen, 3, 3)), bias, y)
-        return Primitive(description, {SRC: x, DIFF_WEIGHTS: None, DIFF_BIAS: bias, DIFF_DST: y})
+        description = describe_backward_weights(
+            x, any_layout((out, seen, 3, 3)), bias, y
+        )
+        return Primitive(
+            description, {SRC: x, DIFF_WEIGHTS: None, DIFF_BIAS: bias, DIFF_DST: y}
+        )
 
     def _backward_data(self, i: int) -> Primitive:
         """Return what makes the gradient of x (i = 0) or xi from those of all convolutions that see it."""
         kind = self.kind
         channels = kind.out[i - 1] if i else kind.num_feat
         after = kind.channels if i == 0 else kind.gradients[i - 1]
-        dy, weight = self._features(after), any_layout((after, channels, 3, 3), kind.dtype)
+        dy, weight = (
+            self._features(after),
+            any_layout((after, channels, 3, 3), kind.dtype),
+        )
         dx = self._features(channels, kind.dtype if i else F32)
         description = describe_backward_data(dx, weight, dy)
         return Primitive(description, {DIFF_SRC: dx, WEIGHTS: None, DIFF_DST: dy})
@@ -162,7 +184,9 @@ class DenseBlock:
         """
         kind = self.kind
         strides = (kind.channels * 9, 9, 3, 1)
-        self.gather = [reorder(nchw(shape), layout(shape, strides)) for shape in self.weight_shapes]
+        self.gather = [
+            reorder(nchw(shape), layout(shape, strides)) for shape in self.weight_shapes
+        ]
         self.weights_to_backward = []
         for i, primitive in enumerate(self.backward_data):
             rows = kind.channels if i == 0 else kind.gradients[i - 1]
@@ -187,7 +211,9 @@ def fits(num_feat: int, num_grow_ch: int, dtype: int) -> bool:
     description = describe_forward(x, weight, NULL, x)
     found = implementation(description)
     dnnl.call("dnnl_primitive_desc_destroy", description)
-    return not found.startswith("ref")  # the reference implementation, a thousand times slower
+    return not found.startswith(
+        "ref"
+    )  # the reference implementation, a thousand times slower
 
 
 class DenseBlockLayer(PyLayer):
@@ -197,7 +223,10 @@ class DenseBlockLayer(PyLayer):
     def forward(ctx: Any, x: Tensor, *parameters: Tensor, dtype: int) -> Tensor:
         """Return x (N, H, W, C) plus 0.2 times what the last convolution makes."""
         n, height, width, channels = x.shape
-        ctx.x_learns, ctx.learn = not x.stop_gradient, [not tensor.stop_gradient for tensor in parameters]
+        ctx.x_learns, ctx.learn = (
+            not x.stop_gradient,
+            [not tensor.stop_gradient for tensor in parameters],
+        )
         weights, biases = parameters[::2], parameters[1::2]
         kind = Kind(channels, biases[0].shape[0], len(weights), height, width, dtype)
         block = dense_block(kind)
@@ -223,15 +252,25 @@ class DenseBlockLayer(PyLayer):
 
 def scale_last(tensors: Sequence[Tensor]) -> list[Tensor]:
     """Return the weights or the biases of a block's convolutions; the last's are scaled, so that its result is."""
-    return [*(contiguous(tensor) for tensor in tensors[:-1]), tensors[-1] * DENSE_BLOCK_SCALE]
+    return [
+        *(contiguous(tensor) for tensor in tensors[:-1]),
+        tensors[-1] * DENSE_BLOCK_SCALE,
+    ]
 
 
 def _compute(
-    block: DenseBlock, x: Tensor, features: Tensor, out: Tensor, weights: list[Tensor], biases: list[Tensor]
+    block: DenseBlock,
+    x: Tensor,
+    features: Tensor,
+    out: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor],
 ) -> None:
     """Fill `features` with those of all pictures of x, and add the last convolution's to `out`."""
     kind = block.kind
-    blocked_weights = [reordered(*pair) for pair in zip(block.weights_to_forward, weights, strict=True)]
+    blocked_weights = [
+        reordered(*pair) for pair in zip(block.weights_to_forward, weights, strict=True)
+    ]
     result = empty([kind.num_feat * kind.height * kind.width])
     step = 4 * result.size
     for n in range(x.shape[0]):
@@ -246,7 +285,12 @@ def _compute(
 
 
 def _compute_gradients(
-    block: DenseBlock, dy: Tensor, features: Tensor, dx: Tensor, weights: list[Tensor], gradients: "_Gradients"
+    block: DenseBlock,
+    dy: Tensor,
+    features: Tensor,
+    dx: Tensor,
+    weights: list[Tensor],
+    gradients: "_Gradients",
 ) -> None:
     """Add what comes through the convolutions to `dx`, and compute the gradients of the weights."""
     kind = block.kind
@@ -259,12 +303,30 @@ def _compute_gradients(
         for i in range(kind.convolutions - 1, 0, -1):
             made = block.at(buffer, kind.gradients[i - 1])
             weight = blocked_weights[i].data_ptr()
-            block.backward_data[i]({DIFF_DST: block.at(buffer, 0), WEIGHTS: weight, DIFF_SRC: made})
-            block.activation_backward({DST: block.at(features, kind.seen[i - 1], n), DIFF_DST: made, DIFF_SRC: made})
+            block.backward_data[i](
+                {DIFF_DST: block.at(buffer, 0), WEIGHTS: weight, DIFF_SRC: made}
+            )
+            block.activation_backward(
+                {
+                    DST: block.at(features, kind.seen[i - 1], n),
+                    DIFF_DST: made,
+                    DIFF_SRC: made,
+                }
+            )
         weight = blocked_weights[0].data_ptr()
-        block.backward_data[0]({DIFF_DST: block.at(buffer, 0), WEIGHTS: weight, DIFF_SRC: result.data_ptr()})
+        block.backward_data[0](
+            {
+                DIFF_DST: block.at(buffer, 0),
+                WEIGHTS: weight,
+                DIFF_SRC: result.data_ptr(),
+            }
+        )
         block.add({SRC: result.data_ptr(), DST: dx.data_ptr() + n * step})
-        gradients.compute(n, block.at(features, 0, n), [block.at(buffer, channel) for channel in kind.gradients])
+        gradients.compute(
+            n,
+            block.at(features, 0, n),
+            [block.at(buffer, channel) for channel in kind.gradients],
+        )
 
 
 def _weights_to_backward(block: DenseBlock, weights: list[Tensor]) -> list[Tensor]:
@@ -272,7 +334,12 @@ def _weights_to_backward(block: DenseBlock, weights: list[Tensor]) -> list[Tenso
     kind = block.kind
     matrix = empty([kind.channels, kind.channels, 3, 3])
     for copy, weight, row in zip(block.gather, weights, kind.gradients, strict=True):
-        copy({SRC: weight.data_ptr(), DST: matrix.data_ptr() + 4 * 9 * kind.channels * row})
+        copy(
+            {
+                SRC: weight.data_ptr(),
+                DST: matrix.data_ptr() + 4 * 9 * kind.channels * row,
+            }
+        )
     columns = [0, *kind.seen[:-1]]
     parts = []
     for copy, column in zip(block.weights_to_backward, columns, strict=True):
@@ -287,7 +354,10 @@ class _Gradients:
 
     def __init__(self, block: DenseBlock, pictures: int, learn: list[bool]) -> None:
         self.block, self.learn = block, learn
-        sizes = [size_of(primitive.layouts[DIFF_WEIGHTS]) // 4 for primitive in block.backward_weights]
+        sizes = [
+            size_of(primitive.layouts[DIFF_WEIGHTS]) // 4
+            for primitive in block.backward_weights
+        ]
         self.weights = [empty([pictures, size]) for size in sizes]
         self.biases = [empty([pictures, out]) for out in block.kind.out]
 
@@ -295,17 +365,31 @@ class _Gradients:
         """Compute those of one picture, from the addresses of its features and of each output's gradient."""
         for i, primitive in enumerate(self.block.backward_weights):
             if any(self.learn[2 * i : 2 * i + 2]):
-                weight = self.weights[i].data_ptr() + 4 * picture * self.weights[i].shape[1]
+                weight = (
+                    self.weights[i].data_ptr() + 4 * picture * self.weights[i].shape[1]
+                )
                 bias = self.biases[i].data_ptr() + 4 * picture * self.biases[i].shape[1]
-                primitive({SRC: features, DIFF_DST: gradients[i], DIFF_WEIGHTS: weight, DIFF_BIAS: bias})
+                primitive(
+                    {
+                        SRC: features,
+                        DIFF_DST: gradients[i],
+                        DIFF_WEIGHTS: weight,
+                        DIFF_BIAS: bias,
+                    }
+                )
 
     def finished(self) -> list[Tensor | None]:
         """Return weight 1, bias 1, ..., None for those that do not learn."""
         found: list[Tensor | None] = []
-        for i, (learns_weight, learns_bias) in enumerate(zip(self.learn[::2], self.learn[1::2], strict=True)):
+        for i, (learns_weight, learns_bias) in enumerate(
+            zip(self.learn[::2], self.learn[1::2], strict=True)
+        ):
             found.append(self._weight(i) if learns_weight else None)
             found.append(self.biases[i].sum(0) if learns_bias else None)
-        found[-2:] = [None if tensor is None else tensor * DENSE_BLOCK_SCALE for tensor in found[-2:]]
+        found[-2:] = [
+            None if tensor is None else tensor * DENSE_BLOCK_SCALE
+            for tensor in found[-2:]
+        ]
         return found
 
     def _weight(self, i: int) -> Tensor:

@@ -56,13 +56,27 @@ def to_nhwc(shape: Shape) -> Pair:
 def shuffle_pixels(shape: Shape, scale: int) -> Pair:
     """Return the copies of (N, H, W, c * scale^2) to (N, c, scale * H, scale * W), and back.
 
-    Both are views of one array (N, c, row, column, H, W), the row and the column being those in a large pixel.
+    Both are views of one array (N, c, row, column, H, W), the row and the column being
+    those in a large pixel.
     """
     n, channels, height, width = shape
     c, wide = channels // scale**2, width * scale
     dims = (n, c, scale, scale, height, width)
-    pixels = layout(dims, (height * width * channels, scale**2, scale, 1, width * channels, channels))
-    picture = layout(dims, (channels * height * width, height * scale * wide, wide, 1, scale * wide, scale))
+    pixels = layout(
+        dims,
+        (height * width * channels, scale**2, scale, 1, width * channels, channels),
+    )
+    picture = layout(
+        dims,
+        (
+            channels * height * width,
+            height * scale * wide,
+            wide,
+            1,
+            scale * wide,
+            scale,
+        ),
+    )
     return reorder(pixels, picture), reorder(picture, pixels)
 
 
@@ -100,7 +114,9 @@ class SumLayer(PyLayer):
         """Return x + y."""
         ctx.learns = not x.stop_gradient, not y.stop_gradient
         x, y, total = contiguous(x), contiguous(y), empty(x.shape)
-        _sum(count(x))[0]({SRC: x.data_ptr(), SRC_1: y.data_ptr(), DST: total.data_ptr()})
+        _sum(count(x))[0](
+            {SRC: x.data_ptr(), SRC_1: y.data_ptr(), DST: total.data_ptr()}
+        )
         return total
 
     @staticmethod
@@ -116,8 +132,8 @@ class SumLayer(PyLayer):
 class NormaliseLayer(PyLayer):
     """Channels moved and scaled by constants; apply(x, mean, std).
 
-    By NumPy, for one channel at a time: where Paddle repeats a small operand for a large one, it takes ten times as
-    long.
+    By NumPy, for one channel at a time: where Paddle repeats a small operand for a
+    large one, it takes ten times as long.
     """
 
     @staticmethod
@@ -144,7 +160,10 @@ class NormaliseLayer(PyLayer):
 def _max_pooling(shape: Shape, window: int) -> Pair:
     dnnl = library()
     n, channels, height, width = shape
-    x, y = nhwc(shape), nhwc((n, channels, _pooled(height, window), _pooled(width, window)))
+    x, y = (
+        nhwc(shape),
+        nhwc((n, channels, _pooled(height, window), _pooled(width, window))),
+    )
     geometry = [sizes((2, 2)), sizes((window, window)), *[sizes((0, 0))] * 3]
     forward = dnnl.create(
         "dnnl_pooling_forward_primitive_desc_create",
@@ -157,10 +176,19 @@ def _max_pooling(shape: Shape, window: int) -> Pair:
         NULL,
     )
     backward = dnnl.create(
-        "dnnl_pooling_backward_primitive_desc_create", dnnl.engine, POOLING_MAX, x, y, *geometry, forward, NULL
+        "dnnl_pooling_backward_primitive_desc_create",
+        dnnl.engine,
+        POOLING_MAX,
+        x,
+        y,
+        *geometry,
+        forward,
+        NULL,
     )
     there = Primitive(forward, {SRC: x, DST: y, WORKSPACE: None})
-    return there, Primitive(backward, {DIFF_SRC: x, DIFF_DST: y, WORKSPACE: there.layouts[WORKSPACE]})
+    return there, Primitive(
+        backward, {DIFF_SRC: x, DIFF_DST: y, WORKSPACE: there.layouts[WORKSPACE]}
+    )
 
 
 def _pooled(size: int, window: int) -> int:
@@ -187,5 +215,11 @@ class MaxPoolLayer(PyLayer):
         """Return the gradient of x."""
         (winners,) = ctx.saved_tensor()
         dy, dx = contiguous(dy), empty(ctx.shape)
-        ctx.back({DIFF_SRC: dx.data_ptr(), DIFF_DST: dy.data_ptr(), WORKSPACE: winners.data_ptr()})
+        ctx.back(
+            {
+                DIFF_SRC: dx.data_ptr(),
+                DIFF_DST: dy.data_ptr(),
+                WORKSPACE: winners.data_ptr(),
+            }
+        )
         return dx

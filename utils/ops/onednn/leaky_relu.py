@@ -28,10 +28,20 @@ CACHED = 256
 
 
 @lru_cache(CACHED)
-def _forward(elements: int, slope: float, algorithm: int = ELTWISE_RELU, dtype: int = F32) -> Primitive:
+def _forward(
+    elements: int, slope: float, algorithm: int = ELTWISE_RELU, dtype: int = F32
+) -> Primitive:
     dnnl, x = library(), layout((elements,), (1,), dtype)
     description = dnnl.create(
-        "dnnl_eltwise_forward_primitive_desc_create", dnnl.engine, FORWARD_TRAINING, algorithm, x, x, slope, 0.0, NULL
+        "dnnl_eltwise_forward_primitive_desc_create",
+        dnnl.engine,
+        FORWARD_TRAINING,
+        algorithm,
+        x,
+        x,
+        slope,
+        0.0,
+        NULL,
     )
     return Primitive(description, {SRC: x, DST: x})
 

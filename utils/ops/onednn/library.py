@@ -1,11 +1,13 @@
 """oneDNN's C API, through ctypes, from the library that is inside the Paddle wheel.
 
-Paddle's own convolutions on a CPU do not use oneDNN outside of inference graphs. Its wheel for Linux carries
-the library all the same (`paddle/libs/libdnnl.so.3`) and has it loaded, with its own OpenMP; no compiler, header
-or package is needed to call it. Names, numbers and signatures here are those of oneDNN 3's `dnnl.h` and
-`dnnl_types.h`, which stay the same throughout version 3.
+Paddle's own convolutions on a CPU do not use oneDNN outside of inference graphs. Its
+wheel for Linux carries the library all the same (`paddle/libs/libdnnl.so.3`) and has it
+loaded, with its own OpenMP; no compiler, header or package is needed to call it. Names,
+numbers and signatures here are those of oneDNN 3's `dnnl.h` and `dnnl_types.h`, which
+stay the same throughout version 3.
 
-One thread at a time may compute: a primitive's memory objects are pointed at the tensors of each call.
+One thread at a time may compute: a primitive's memory objects are pointed at the
+tensors of each call.
 """
 
 import ctypes
@@ -30,14 +32,25 @@ BYTES = {BF16: 2, F32: 4}
 FORWARD_TRAINING = 64
 CONVOLUTION_DIRECT = 1
 ELTWISE_RELU, ELTWISE_LINEAR, ELTWISE_RELU_USE_DST = 0x20, 0x26, 0x100
-POOLING_MAX, POOLING_AVERAGE = 0x1FF, 0x3FF  # the mean of the pixels that are there: padding does not count
+POOLING_MAX, POOLING_AVERAGE = (
+    0x1FF,
+    0x3FF,
+)  # the mean of the pixels that are there: padding does not count
 BINARY_ADD, BINARY_SUB = 0x1FFF0, 0x1FFF5
 DECONVOLUTION_DIRECT = 0xA
 # Arguments of an execution: DNNL_ARG_...
 SRC, SRC_1, DST, WEIGHTS, BIAS, WORKSPACE = 1, 2, 17, 33, 41, 64
 DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS = 129, 145, 161, 169
 # dnnl_query_t: the layout that a primitive chose for an argument
-CHOSEN = {SRC: 129, DIFF_SRC: 130, WEIGHTS: 131, DIFF_WEIGHTS: 132, DST: 133, DIFF_DST: 134, WORKSPACE: 135}
+CHOSEN = {
+    SRC: 129,
+    DIFF_SRC: 130,
+    WEIGHTS: 131,
+    DIFF_WEIGHTS: 132,
+    DST: 133,
+    DIFF_DST: 134,
+    WORKSPACE: 135,
+}
 _IMPLEMENTATION = 8
 
 _CPU = 1  # dnnl_engine_kind_t
@@ -52,7 +65,11 @@ class OneDNNError(Exception):
 
 
 class _Version(ctypes.Structure):
-    _fields_ = (("major", c_int), ("minor", c_int), ("patch", c_int))  # the head of dnnl_version_t
+    _fields_ = (
+        ("major", c_int),
+        ("minor", c_int),
+        ("patch", c_int),
+    )  # the head of dnnl_version_t
 
 
 class _Argument(ctypes.Structure):
@@ -91,12 +108,25 @@ class Library:
         functions = self._functions
         functions.dnnl_memory_desc_get_size.restype = c_size_t
         functions.dnnl_primitive_desc_query_md.restype = c_void_p
-        self.set_address, self.execute = functions.dnnl_memory_set_data_handle, functions.dnnl_primitive_execute
+        self.set_address, self.execute = (
+            functions.dnnl_memory_set_data_handle,
+            functions.dnnl_primitive_execute,
+        )
         self.set_address.argtypes = [c_void_p, c_void_p]
         self.execute.argtypes = [c_void_p, c_void_p, c_int, c_void_p]
-        functions.dnnl_post_ops_append_eltwise.argtypes = [c_void_p, c_int, c_float, c_float]
+        functions.dnnl_post_ops_append_eltwise.argtypes = [
+            c_void_p,
+            c_int,
+            c_float,
+            c_float,
+        ]
         functions.dnnl_post_ops_append_binary.argtypes = [c_void_p, c_int, c_void_p]
-        functions.dnnl_post_ops_append_sum.argtypes = [c_void_p, c_float, c_int32, c_int]
+        functions.dnnl_post_ops_append_sum.argtypes = [
+            c_void_p,
+            c_float,
+            c_int32,
+            c_int,
+        ]
         handle, alpha, beta = c_void_p, c_float, c_float
         functions.dnnl_eltwise_forward_primitive_desc_create.argtypes = [
             *[handle] * 2, c_int, c_int, *[handle] * 2, alpha, beta, handle
@@ -137,12 +167,20 @@ def sizes(values: Sequence[int]) -> Any:
 
 def layout(dims: Sequence[int], strides: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return the description of a memory: its logical sizes, and how many elements apart neighbours lie."""
-    return library().create("dnnl_memory_desc_create_with_strides", len(dims), sizes(dims), dtype, sizes(strides))
+    return library().create(
+        "dnnl_memory_desc_create_with_strides",
+        len(dims),
+        sizes(dims),
+        dtype,
+        sizes(strides),
+    )
 
 
 def any_layout(dims: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return the description of a memory whose layout the primitive may choose."""
-    return library().create("dnnl_memory_desc_create_with_tag", len(dims), sizes(dims), dtype, _FORMAT_ANY)
+    return library().create(
+        "dnnl_memory_desc_create_with_tag", len(dims), sizes(dims), dtype, _FORMAT_ANY
+    )
 
 
 def size_of(description: c_void_p) -> int:
@@ -153,7 +191,9 @@ def size_of(description: c_void_p) -> int:
 def implementation(description: c_void_p) -> str:
     """Return which of oneDNN's implementations a primitive's description stands for, such as "jit:avx512_core"."""
     name = c_char_p()
-    library().call("dnnl_primitive_desc_query", description, _IMPLEMENTATION, 0, byref(name))
+    library().call(
+        "dnnl_primitive_desc_query", description, _IMPLEMENTATION, 0, byref(name)
+    )
     return (name.value or b"").decode()
 
 
@@ -161,22 +201,34 @@ class Primitive:
     """One operation on memories of fixed layouts, called with the addresses of those memories.
 
     Args:
-        description: the handle of a primitive's description (`dnnl_..._primitive_desc_create`).
+        description: the handle of a primitive's description
+            (`dnnl_..._primitive_desc_create`).
         memories: layout of each argument; None means the one that the primitive chose.
     """
 
-    def __init__(self, description: c_void_p, memories: Mapping[int, c_void_p | None]) -> None:
+    def __init__(
+        self, description: c_void_p, memories: Mapping[int, c_void_p | None]
+    ) -> None:
         self._library = dnnl = library()
         self.description = description
         self._handle = dnnl.create("dnnl_primitive_create", description)
-        self.layouts = {which: memory or self._chosen(which) for which, memory in memories.items()}
+        self.layouts = {
+            which: memory or self._chosen(which) for which, memory in memories.items()
+        }
         self._memories = {
             which: dnnl.create("dnnl_memory_create", memory, dnnl.engine, NULL)
             for which, memory in self.layouts.items()
         }
-        arguments = [_Argument(which, memory) for which, memory in self._memories.items()]
+        arguments = [
+            _Argument(which, memory) for which, memory in self._memories.items()
+        ]
         self._arguments = (_Argument * len(arguments))(*arguments)
-        self._execution = (self._handle, dnnl.stream, len(self._arguments), self._arguments)
+        self._execution = (
+            self._handle,
+            dnnl.stream,
+            len(self._arguments),
+            self._arguments,
+        )
         self.bytes = {which: size_of(memory) for which, memory in self.layouts.items()}
         """What each argument's memory takes."""
 
@@ -185,9 +237,13 @@ class Primitive:
         dnnl, memories = self._library, self._memories
         for which, address in addresses.items():
             dnnl.set_address(memories[which], address)
-        status = dnnl.execute(*self._execution)  # returns when it has been computed: dnnl_stream_wait is for GPUs
+        status = dnnl.execute(
+            *self._execution
+        )  # returns when it has been computed: dnnl_stream_wait is for GPUs
         if status:
-            raise OneDNNError(f"oneDNN {dnnl.version}: dnnl_primitive_execute returns status {status}")
+            raise OneDNNError(
+                f"oneDNN {dnnl.version}: dnnl_primitive_execute returns status {status}"
+            )
 
     def __del__(self) -> None:
         """Give back what oneDNN holds for it (the layouts, a few hundred bytes each, are shared and stay)."""
@@ -198,33 +254,50 @@ class Primitive:
         dnnl.call("dnnl_primitive_desc_destroy", self.description)
 
     def _chosen(self, which: int) -> c_void_p:
-        return c_void_p(library().ask("dnnl_primitive_desc_query_md", self.description, CHOSEN[which], 0))
+        return c_void_p(
+            library().ask(
+                "dnnl_primitive_desc_query_md", self.description, CHOSEN[which], 0
+            )
+        )
 
 
 def reorder(source: c_void_p, target: c_void_p, *, add: bool = False) -> Primitive:
     """Return the primitive that copies SRC to DST, or adds it to DST, from one layout (and data type) to another."""
     dnnl, attributes = library(), NULL
     if add:
-        steps, attributes = dnnl.create("dnnl_post_ops_create"), dnnl.create("dnnl_primitive_attr_create")
+        steps, attributes = (
+            dnnl.create("dnnl_post_ops_create"),
+            dnnl.create("dnnl_primitive_attr_create"),
+        )
         dnnl.call("dnnl_post_ops_append_sum", steps, 1.0, 0, 0)
         dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, steps)
     description = dnnl.create(
-        "dnnl_reorder_primitive_desc_create", source, dnnl.engine, target, dnnl.engine, attributes
+        "dnnl_reorder_primitive_desc_create",
+        source,
+        dnnl.engine,
+        target,
+        dnnl.engine,
+        attributes,
     )
     return Primitive(description, {SRC: source, DST: target})
 
 
 def attributes_after(
-    activations: Sequence[tuple[int, float]], binaries: Sequence[tuple[int, c_void_p]] = ()
+    activations: Sequence[tuple[int, float]],
+    binaries: Sequence[tuple[int, c_void_p]] = (),
 ) -> c_void_p:
     """Return the attributes of a primitive after which come operations with other memories, then activations.
 
     Args:
         activations: kind (ELTWISE_...) and its alpha.
-        binaries: kind (BINARY_...) and the layout of the other memory; `operand` is its argument.
+        binaries: kind (BINARY_...) and the layout of the other memory; `operand` is its
+            argument.
     """
     dnnl = library()
-    steps, attributes = dnnl.create("dnnl_post_ops_create"), dnnl.create("dnnl_primitive_attr_create")
+    steps, attributes = (
+        dnnl.create("dnnl_post_ops_create"),
+        dnnl.create("dnnl_primitive_attr_create"),
+    )
     for kind, memory in binaries:
         dnnl.call("dnnl_post_ops_append_binary", steps, kind, memory)
     for kind, alpha in activations:
@@ -243,7 +316,9 @@ def binary(kind: int, elements: int, scale: float = 1.0) -> Primitive:
     """Return the primitive that makes DST of SRC and SRC_1, float32 in a row, times `scale`; in place if DST is one."""
     dnnl, x = library(), layout((elements,), (1,))
     after = NULL if scale == 1 else attributes_after([(ELTWISE_LINEAR, scale)])
-    description = dnnl.create("dnnl_binary_primitive_desc_create", dnnl.engine, kind, x, x, x, after)
+    description = dnnl.create(
+        "dnnl_binary_primitive_desc_create", dnnl.engine, kind, x, x, x, after
+    )
     return Primitive(description, {SRC: x, SRC_1: x, DST: x})
 
 
@@ -261,7 +336,9 @@ def nchw(shape: Sequence[int], dtype: int = F32) -> c_void_p:
 
 def blocked(shape: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return the layout of a tensor of logical shape (N, C, H, W) that lies in memory as (N, C / 16, H, W, 16)."""
-    return library().create("dnnl_memory_desc_create_with_tag", 4, sizes(shape), dtype, _FORMAT_NCHW16C)
+    return library().create(
+        "dnnl_memory_desc_create_with_tag", 4, sizes(shape), dtype, _FORMAT_NCHW16C
+    )
 
 
 def threads() -> int:

@@ -1,10 +1,11 @@
 """Memory for large tensors that is kept for the next step, and given out again without gaps.
 
-Paddle asks the system's allocator for each tensor, at an address that 4096 divides. glibc cuts the rest off, small
-objects settle there, and when the tensor is freed, another of its size no longer fits where it was: a step held up to
-twice the memory of the tensors that were alive (docs/training-speed.md). Here tensors lie in whole pages, of one range
-of addresses, each at the lowest that is free. Pages that were used stay with the process: the system would have to
-clear them again in each step.
+Paddle asks the system's allocator for each tensor, at an address that 4096 divides.
+glibc cuts the rest off, small objects settle there, and when the tensor is freed,
+another of its size no longer fits where it was: a step held up to twice the memory of
+the tensors that were alive (docs/training-speed.md). Here tensors lie in whole pages,
+of one range of addresses, each at the lowest that is free. Pages that were used stay
+with the process: the system would have to clear them again in each step.
 """
 
 import math
@@ -37,7 +38,9 @@ def empty(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
     if place is None:
         return paddle.empty(shape, dtype)
     array = np.asarray(_Block(_memory(), place, tuple(shape), np.dtype(dtype).str))
-    return dlpack.from_dlpack(array.__dlpack__())  # which holds the array, which holds the block
+    return dlpack.from_dlpack(
+        array.__dlpack__()
+    )  # which holds the array, which holds the block
 
 
 def picture(tensor: Tensor, i: int) -> int:
@@ -49,7 +52,9 @@ class Memory:
     """A range of addresses of `size` bytes; pages are the system's until they are first written to."""
 
     def __init__(self, size: int) -> None:
-        self._pages = np.frombuffer(mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8)
+        self._pages = np.frombuffer(
+            mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8
+        )
         self.address: int = self._pages.ctypes.data
         self.given_back: deque[Place] = deque()
         """Places that no tensor is in any more. Tensors may end in any thread, at any time, even within `take`."""
@@ -63,7 +68,9 @@ class Memory:
         size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         for i, (begin, end) in enumerate(self._holes):
             if end - begin >= size:
-                self._holes[i : i + 1] = [(begin + size, end)] if end - begin > size else []
+                self._holes[i : i + 1] = (
+                    [(begin + size, end)] if end - begin > size else []
+                )
                 return begin, begin + size
         return None
 
@@ -80,10 +87,17 @@ class Memory:
 class _Block:
     """A tensor's place; it is given back with the last reference to the array that NumPy makes of this."""
 
-    def __init__(self, memory: Memory, place: Place, shape: tuple[int, ...], dtype: str) -> None:
+    def __init__(
+        self, memory: Memory, place: Place, shape: tuple[int, ...], dtype: str
+    ) -> None:
         self.memory, self.place = memory, place
         where = memory.address + place[0], False
-        self.__array_interface__ = {"version": 3, "shape": shape, "typestr": dtype, "data": where}
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": shape,
+            "typestr": dtype,
+            "data": where,
+        }
 
     def __del__(self) -> None:
         self.memory.given_back.append(self.place)
@@ -93,7 +107,8 @@ class _Block:
 def _memory() -> Memory:
     """Return as many addresses as the machine has memory; or too few for any tensor, where that cannot be had.
 
-    So it is where the system will not give so many, and with Paddle 2, whose `from_dlpack` copies.
+    So it is where the system will not give so many, and with Paddle 2, whose
+    `from_dlpack` copies.
     """
     if not paddle.__version__.startswith("2."):
         with suppress(OSError):

@@ -27,12 +27,34 @@ CACHED = 256
 
 
 @lru_cache(CACHED)
-def _primitives(n: int, height: int, width: int, channels: int) -> tuple[Primitive, Primitive]:
+def _primitives(
+    n: int, height: int, width: int, channels: int
+) -> tuple[Primitive, Primitive]:
     """Return forward and backward."""
-    dnnl, x, weight = library(), nhwc((n, channels, height, width)), nchw((1, channels, 1, 1))
-    forward = dnnl.create("dnnl_prelu_forward_primitive_desc_create", dnnl.engine, FORWARD_TRAINING, x, weight, x, NULL)
+    dnnl, x, weight = (
+        library(),
+        nhwc((n, channels, height, width)),
+        nchw((1, channels, 1, 1)),
+    )
+    forward = dnnl.create(
+        "dnnl_prelu_forward_primitive_desc_create",
+        dnnl.engine,
+        FORWARD_TRAINING,
+        x,
+        weight,
+        x,
+        NULL,
+    )
     backward = dnnl.create(
-        "dnnl_prelu_backward_primitive_desc_create", dnnl.engine, x, weight, x, weight, x, forward, NULL
+        "dnnl_prelu_backward_primitive_desc_create",
+        dnnl.engine,
+        x,
+        weight,
+        x,
+        weight,
+        x,
+        forward,
+        NULL,
     )
     gradients = {DIFF_SRC: x, DIFF_WEIGHTS: weight, DIFF_DST: x}
     return Primitive(forward, {SRC: x, WEIGHTS: weight, DST: x}), Primitive(
@@ -43,15 +65,23 @@ def _primitives(n: int, height: int, width: int, channels: int) -> tuple[Primiti
 def prelu(x: Tensor, weight: Tensor) -> Tensor:
     """Return contiguous features x (N, H, W, C) where positive, and weight * x elsewhere."""
     y = empty(x.shape)
-    _primitives(*x.shape)[0]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()})
+    _primitives(*x.shape)[0](
+        {SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()}
+    )
     return y
 
 
 def prelu_gradients(x: Tensor, weight: Tensor, dy: Tensor) -> tuple[Tensor, Tensor]:
     """Return the gradients of x and weight from that of the result."""
     dx, dw = empty(x.shape), empty(weight.shape)
-    gradients = {DIFF_SRC: dx.data_ptr(), DIFF_WEIGHTS: dw.data_ptr(), DIFF_DST: dy.data_ptr()}
-    _primitives(*x.shape)[1]({SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), **gradients})
+    gradients = {
+        DIFF_SRC: dx.data_ptr(),
+        DIFF_WEIGHTS: dw.data_ptr(),
+        DIFF_DST: dy.data_ptr(),
+    }
+    _primitives(*x.shape)[1](
+        {SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), **gradients}
+    )
     return dx, dw
 
 

@@ -1,7 +1,8 @@
 """How far features are apart once their channels are a vector of length 1 at each pixel: NHWC, first gradients only.
 
-It is written down with NumPy for one picture at a time, which stays in the processor's caches: a dozen operations of
-Paddle's and their gradients, each on its own way through memory and on one thread, take ten times as long.
+It is written down with NumPy for one picture at a time, which stays in the processor's
+caches: a dozen operations of Paddle's and their gradients, each on its own way through
+memory and on one thread, take ten times as long.
 """
 
 from typing import Any, NamedTuple
@@ -34,7 +35,11 @@ class UnitDistanceLayer(PyLayer):
     def forward(ctx: Any, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """Return (N,)."""
         learns, ctx.shape, ctx.pictures = not x.stop_gradient, x.shape, []
-        x, target, channel_weights = contiguous(x), contiguous(target), array_of(contiguous(weight)).reshape(-1)
+        x, target, channel_weights = (
+            contiguous(x),
+            contiguous(target),
+            array_of(contiguous(weight)).reshape(-1),
+        )
         distances = []
         for picture, other in zip(_by_pixel(x), _by_pixel(target), strict=True):
             unit, factor = _of_length_1(picture)
@@ -50,7 +55,9 @@ class UnitDistanceLayer(PyLayer):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, None]:
         """Return the gradient of x: across its vectors, along which nothing changes."""
         dx = empty(ctx.shape)
-        for gradient, picture, scale in zip(_by_pixel(dx), ctx.pictures, dy.numpy(), strict=True):
+        for gradient, picture, scale in zip(
+            _by_pixel(dx), ctx.pictures, dy.numpy(), strict=True
+        ):
             along = np.einsum("pc,pc->p", picture.weighted, picture.unit)[:, None]
             np.multiply(picture.unit, along, out=gradient)
             np.subtract(picture.weighted, gradient, out=gradient)
@@ -66,5 +73,7 @@ def _by_pixel(x: Tensor) -> np.ndarray:
 
 def _of_length_1(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows of x divided by their lengths, and what they were multiplied by."""
-    factor = 1 / np.sqrt(np.einsum("pc,pc->p", x, x) + np.float32(UNIT_EPSILON))[:, None]
+    factor = (
+        1 / np.sqrt(np.einsum("pc,pc->p", x, x) + np.float32(UNIT_EPSILON))[:, None]
+    )
     return x * factor, factor

@@ -1,21 +1,25 @@
 """3x3 convolutions of pictures enlarged by 2, with 4/9 of the multiplications, by oneDNN: NHWC, first gradients only.
 
-Where pixels are repeated, three weights meet two pixels. Along one axis, with weights w0, w1, w2 and pixels x,
+Where pixels are repeated, three weights meet two pixels. Along one axis, with weights
+w0, w1, w2 and pixels x,
 
     y[2i] = w0 x[i-1] + (w1 + w2) x[i]        y[2i + 1] = (w0 + w1) x[i] + w2 x[i+1]
 
-which is a transposed convolution of stride 2 with the weights w2, w1 + w2, w0 + w1, w0, as sums are rounded once more.
-No picture is enlarged, and none kept for the backward pass.
+which is a transposed convolution of stride 2 with the weights w2, w1 + w2, w0 + w1, w0,
+as sums are rounded once more. No picture is enlarged, and none kept for the backward
+pass.
 
-Bilinear enlargement repeats pixels (D), then smooths them with B = (1 2 1) / 4, in which the pixels at the borders
-count as repeated once more. The convolution is a sum of shifts S_a times weights w_a, and shifts pixels of zero in. So
+Bilinear enlargement repeats pixels (D), then smooths them with B = (1 2 1) / 4, in
+which the pixels at the borders count as repeated once more. The convolution is a sum of
+shifts S_a times weights w_a, and shifts pixels of zero in. So
 
     S_0 B D x = B S_0 D x + (-x[0], x[0], 0, 0, ...) / 4        S_1 B = B S_1
     S_2 B D x = B S_2 D x + (..., 0, 0, x[n-1], -x[n-1]) / 4
 
-A picture's convolution is the sum of w_ab S_a along its columns, S_b along its rows. Put B last in both, and it is
-the transposed convolution, smoothed. What is left lies on the two rows and the two columns next to each border: 1/4 of
-the border's row through w_0b (below: w_2b) S_b B D, or of its column through w_a0 (on the right: w_a2) B S_a D.
+A picture's convolution is the sum of w_ab S_a along its columns, S_b along its rows.
+Put B last in both, and it is the transposed convolution, smoothed. What is left lies on
+the two rows and the two columns next to each border: 1/4 of the border's row through
+w_0b (below: w_2b) S_b B D, or of its column through w_a0 (on the right: w_a2) B S_a D.
 """
 
 from functools import lru_cache
@@ -33,8 +37,16 @@ from realesrgan_paddle.utils.ops.onednn.convolution import (
     reordered,
     rounded,
 )
-from realesrgan_paddle.utils.ops.onednn.layers import Pair, RearrangeLayer, Shape, shape_of
-from realesrgan_paddle.utils.ops.onednn.leaky_relu import leaky_relu_, leaky_relu_gradient
+from realesrgan_paddle.utils.ops.onednn.layers import (
+    Pair,
+    RearrangeLayer,
+    Shape,
+    shape_of,
+)
+from realesrgan_paddle.utils.ops.onednn.leaky_relu import (
+    leaky_relu_,
+    leaky_relu_gradient,
+)
 from realesrgan_paddle.utils.ops.onednn.library import (
     BIAS,
     DECONVOLUTION_DIRECT,
@@ -65,16 +77,28 @@ SPREAD = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
 
 
 def convolve_enlarged(
-    x: Tensor, weight: Tensor, bias: Tensor | None, slope: float, dtype: int, *, bilinear: bool
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    slope: float,
+    dtype: int,
+    *,
+    bilinear: bool,
 ) -> Tensor:
     """Return the convolution of x (N, H, W, C), enlarged, with a weight (out, C, 3, 3): (N, 2 * H, 2 * W, out)."""
     out_ch, in_ch = weight.shape[:2]
-    taps = RearrangeLayer.apply(weight, _taps_first((out_ch, in_ch, 3, 3)), [3, 3, in_ch, out_ch])
+    taps = RearrangeLayer.apply(
+        weight, _taps_first((out_ch, in_ch, 3, 3)), [3, 3, in_ch, out_ch]
+    )
     spread = paddle.to_tensor(np.kron(SPREAD, SPREAD))
-    filters = paddle.matmul(spread, taps.reshape([9, -1])).reshape([4, 4, in_ch, out_ch])
+    filters = paddle.matmul(spread, taps.reshape([9, -1])).reshape(
+        [4, 4, in_ch, out_ch]
+    )
     if not bilinear:
         return TransposedLayer.apply(x, filters, bias, slope, dtype, False)
-    y, top, bottom, left, right = TransposedLayer.apply(x, filters, bias, 1.0, dtype, True)
+    y, top, bottom, left, right = TransposedLayer.apply(
+        x, filters, bias, 1.0, dtype, True
+    )
     columns, rows = _lines(x.shape[2], inner=False), _lines(x.shape[1], inner=True)
     across = _line(top, taps[0], columns), _line(bottom, taps[2], columns)
     down = _line(left, taps[:, 0], rows), _line(right, taps[:, 2], rows)
@@ -102,13 +126,17 @@ def _lines(size: int, *, inner: bool) -> Tensor:
     smooth = (2 * np.eye(2 * size) + np.eye(2 * size, k=1) + np.eye(2 * size, k=-1)) / 4
     smooth[0, 0] = smooth[-1, -1] = 0.75
     shifts = [np.eye(2 * size, k=k) for k in (-1, 0, 1)]
-    found = [(smooth @ shift if inner else shift @ smooth) @ repeat / 4 for shift in shifts]
+    found = [
+        (smooth @ shift if inner else shift @ smooth) @ repeat / 4 for shift in shifts
+    ]
     return paddle.to_tensor(np.concatenate(found, 1).astype(np.float32)[None])
 
 
 def _line(border: Tensor, taps: Tensor, matrices: Tensor) -> Tensor:
     """Return (N, 2 * L, out), a border's (N, L, C) part in the result, of three taps (3, C, out)."""
-    return paddle.matmul(matrices, paddle.matmul(border.unsqueeze(1), taps.unsqueeze(0)).flatten(1, 2))
+    return paddle.matmul(
+        matrices, paddle.matmul(border.unsqueeze(1), taps.unsqueeze(0)).flatten(1, 2)
+    )
 
 
 class Kind(NamedTuple):
@@ -132,7 +160,11 @@ class Transposed:
 
     def __init__(self, kind: Kind) -> None:
         dnnl, dtype, in_ch = library(), kind.dtype, kind.shape[1]
-        x, y, y32 = nhwc(kind.shape, dtype), nhwc(kind.out_shape, dtype), nhwc(kind.out_shape)
+        x, y, y32 = (
+            nhwc(kind.shape, dtype),
+            nhwc(kind.out_shape, dtype),
+            nhwc(kind.out_shape),
+        )
         there, back = (kind.out_ch, in_ch, 4, 4), (in_ch, kind.out_ch, 4, 4)
         bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
         forward = dnnl.create(
@@ -152,11 +184,15 @@ class Transposed:
         x32 = nhwc(kind.shape)
         backward_data = describe_forward(y, any_layout(back, dtype), NULL, x32, 2)
         self.backward_data = Primitive(backward_data, {SRC: y, WEIGHTS: None, DST: x32})
-        self.backward_weights = strips(StripsKind(kind.out_shape, kind.shape, 4, 2, 1, False, dtype))
+        self.backward_weights = strips(
+            StripsKind(kind.out_shape, kind.shape, 4, 2, 1, False, dtype)
+        )
 
         plane = in_ch * kind.out_ch
         taps = layout(back, (kind.out_ch, 1, 4 * plane, plane))
-        self.weight_to_forward = reorder(_taps(kind.out_ch, in_ch, 4), self.forward.layouts[WEIGHTS])
+        self.weight_to_forward = reorder(
+            _taps(kind.out_ch, in_ch, 4), self.forward.layouts[WEIGHTS]
+        )
         self.weight_to_backward = reorder(taps, self.backward_data.layouts[WEIGHTS])
         self.weight_gradient = reorder(self.backward_weights.weight, taps)
 
@@ -171,12 +207,24 @@ class TransposedLayer(PyLayer):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, filters: Tensor, bias: Tensor | None, slope: float, dtype: int, borders: bool
+        ctx: Any,
+        x: Tensor,
+        filters: Tensor,
+        bias: Tensor | None,
+        slope: float,
+        dtype: int,
+        borders: bool,
     ) -> Tensor | tuple[Tensor, ...]:
         """Return y (N, 2 * H, 2 * W, out), with the top and bottom rows of x, its left and right columns if wanted."""
         kind = Kind(shape_of(x), filters.shape[3], slope, bias is not None, dtype)
         primitives, x = _transposed(kind), contiguous(x)
-        ctx.kind, ctx.learns = kind, [tensor is not None and not tensor.stop_gradient for tensor in (x, filters, bias)]
+        ctx.kind, ctx.learns = (
+            kind,
+            [
+                tensor is not None and not tensor.stop_gradient
+                for tensor in (x, filters, bias)
+            ],
+        )
         n, channels, height, width = kind.out_shape
         y, seen = empty([n, height, width, channels]), rounded(x, dtype)
         addresses = {SRC: seen.data_ptr(), DST: y.data_ptr()}
@@ -184,7 +232,9 @@ class TransposedLayer(PyLayer):
             addresses[BIAS] = bias.data_ptr()
         weight = reordered(primitives.weight_to_forward, filters)
         primitives.forward({**addresses, WEIGHTS: weight.data_ptr()})
-        ctx.save_for_backward(seen if ctx.learns[1] else None, filters, y if slope != 1 else None)
+        ctx.save_for_backward(
+            seen if ctx.learns[1] else None, filters, y if slope != 1 else None
+        )
         return (y, *(paddle.to_tensor(edge) for edge in _edges(x))) if borders else y
 
     @staticmethod
@@ -194,12 +244,21 @@ class TransposedLayer(PyLayer):
         kind, primitives, dy = ctx.kind, _transposed(ctx.kind), contiguous(dy)
         if kind.slope != 1:
             dy = leaky_relu_gradient(y, dy, kind.slope)
-        db = paddle.matmul(paddle.ones([1, dy.size // kind.out_ch]), dy.flatten(0, 2))[0] if ctx.learns[2] else None
+        db = (
+            paddle.matmul(paddle.ones([1, dy.size // kind.out_ch]), dy.flatten(0, 2))[0]
+            if ctx.learns[2]
+            else None
+        )
         dy, dx, dw = rounded(dy, kind.dtype), None, None
         if ctx.learns[0]:
             n, channels, height, width = kind.shape
-            dx, weight = empty([n, height, width, channels]), reordered(primitives.weight_to_backward, filters)
-            primitives.backward_data({SRC: dy.data_ptr(), WEIGHTS: weight.data_ptr(), DST: dx.data_ptr()})
+            dx, weight = (
+                empty([n, height, width, channels]),
+                reordered(primitives.weight_to_backward, filters),
+            )
+            primitives.backward_data(
+                {SRC: dy.data_ptr(), WEIGHTS: weight.data_ptr(), DST: dx.data_ptr()}
+            )
             for edge, border in zip(_edges(dx), borders, strict=False):
                 edge += array_of(contiguous(border))
         if ctx.learns[1]:
@@ -218,11 +277,22 @@ class SmoothLayer(PyLayer):
     """What a bilinear enlargement has after the convolution; apply(x, top, bottom, left, right, slope)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor, slope: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        top: Tensor,
+        bottom: Tensor,
+        left: Tensor,
+        right: Tensor,
+        slope: float,
+    ) -> Tensor:
         """Return x (N, H, W, C), smoothed, with the borders' parts, through a leaky ReLU."""
         y = _smoothed(x)
         rows = array_of(y)
-        for lines, first, last in ((rows, top, bottom), (rows.swapaxes(1, 2), left, right)):
+        for lines, first, last in (
+            (rows, top, bottom),
+            (rows.swapaxes(1, 2), left, right),
+        ):
             first, last = array_of(contiguous(first)), array_of(contiguous(last))
             lines[:, 0] -= first
             lines[:, 1] += first
@@ -240,7 +310,11 @@ class SmoothLayer(PyLayer):
         dy = leaky_relu_gradient(y, contiguous(dy), ctx.slope)
         rows = array_of(dy)
         columns = rows.swapaxes(1, 2)
-        borders = [lines[:, i + j] - lines[:, i] for lines in (rows, columns) for i, j in ((0, 1), (-1, -1))]
+        borders = [
+            lines[:, i + j] - lines[:, i]
+            for lines in (rows, columns)
+            for i, j in ((0, 1), (-1, -1))
+        ]
         return _smoothed(dy), *(paddle.to_tensor(border) for border in borders)
 
 
@@ -262,7 +336,12 @@ def _means(shape: Shape) -> Pair:
     x, between = nhwc(shape), nhwc((n, channels, height + 1, width + 1))
     dnnl, made = library(), []
     for source, target, padding in ((x, between, 1), (between, x, 0)):
-        geometry_of = [sizes((1, 1)), sizes((2, 2)), sizes((0, 0)), *[sizes((padding, padding))] * 2]
+        geometry_of = [
+            sizes((1, 1)),
+            sizes((2, 2)),
+            sizes((0, 0)),
+            *[sizes((padding, padding))] * 2,
+        ]
         description = dnnl.create(
             "dnnl_pooling_forward_primitive_desc_create",
             dnnl.engine,

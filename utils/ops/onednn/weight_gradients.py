@@ -1,6 +1,7 @@
 """Gradients of convolutions' weights, from some rows at a time, which stay in the processor's caches: by oneDNN.
 
-oneDNN's own, of a whole picture, takes 1.3 to 1.8 times as long where pictures are large.
+oneDNN's own, of a whole picture, takes 1.3 to 1.8 times as long where pictures are
+large.
 """
 
 from functools import lru_cache
@@ -61,8 +62,17 @@ class Kind(NamedTuple):
         """Rows of the output in a strip: of equal strips, the largest within the bounds."""
         _, out_ch, height, width = self.out_shape
         weight = 4 * out_ch * self.shape[1] * self.kernel_size**2
-        most = max(STRIP_BYTES * threads(), weight // WEIGHTS_PER_STRIP) // (BYTES[self.dtype] * width * out_ch)
-        return max((rows for rows in range(2, height + 1) if height % rows == 0 and rows <= most), default=height)
+        most = max(STRIP_BYTES * threads(), weight // WEIGHTS_PER_STRIP) // (
+            BYTES[self.dtype] * width * out_ch
+        )
+        return max(
+            (
+                rows
+                for rows in range(2, height + 1)
+                if height % rows == 0 and rows <= most
+            ),
+            default=height,
+        )
 
 
 class Strips:
@@ -72,7 +82,9 @@ class Strips:
         self.kind, self.rows = kind, kind.rows
         n, in_ch, self.height, width = kind.shape
         _, out_ch, self.out_height, out_width = kind.out_shape
-        self.x_row, self.y_row = (BYTES[kind.dtype] * size for size in (width * in_ch, out_width * out_ch))
+        self.x_row, self.y_row = (
+            BYTES[kind.dtype] * size for size in (width * in_ch, out_width * out_ch)
+        )
         self.pictures = n if self.rows == self.out_height else 1
         self.strips = self.out_height // self.rows
         weight = any_layout(kind.weight_shape)
@@ -82,7 +94,9 @@ class Strips:
             if padding not in self.primitives:
                 x = nhwc((self.pictures, in_ch, end - begin, width), kind.dtype)
                 y = nhwc((self.pictures, out_ch, self.rows, out_width), kind.dtype)
-                self.primitives[padding] = primitive = _primitive(kind, x, weight, y, padding)
+                self.primitives[padding] = primitive = _primitive(
+                    kind, x, weight, y, padding
+                )
                 weight = primitive.layouts[DIFF_WEIGHTS]
         self.weight = weight
         self.weight_bytes = size_of(weight)
@@ -102,24 +116,37 @@ class Strips:
         count = n // self.pictures * self.strips
         total = empty([self.weight_bytes], "uint8")
         one = total if count == 1 else empty([self.weight_bytes], "uint8")
-        biases = empty([count, out_ch] if count > 1 else [out_ch]) if self.kind.has_bias else None
+        biases = (
+            empty([count, out_ch] if count > 1 else [out_ch])
+            if self.kind.has_bias
+            else None
+        )
         for i in range(count):
             picture, first = i // self.strips, i % self.strips * self.rows
             begin, _, padding = self._seen(first)
             addresses = {
                 SRC: x.data_ptr() + (picture * self.height + begin) * self.x_row,
-                DIFF_DST: dy.data_ptr() + (picture * self.out_height + first) * self.y_row,
+                DIFF_DST: dy.data_ptr()
+                + (picture * self.out_height + first) * self.y_row,
                 DIFF_WEIGHTS: (one if i else total).data_ptr(),
             }
             if biases is not None:
                 addresses[DIFF_BIAS] = biases.data_ptr() + 4 * i * out_ch
             self.primitives[padding](addresses)
             if i:
-                self.add({SRC: total.data_ptr(), SRC_1: one.data_ptr(), DST: total.data_ptr()})
+                self.add(
+                    {
+                        SRC: total.data_ptr(),
+                        SRC_1: one.data_ptr(),
+                        DST: total.data_ptr(),
+                    }
+                )
         return total, biases if biases is None or count == 1 else biases.sum(0)
 
 
-def _primitive(kind: Kind, x: Any, weight: Any, y: Any, padding: tuple[int, int]) -> Primitive:
+def _primitive(
+    kind: Kind, x: Any, weight: Any, y: Any, padding: tuple[int, int]
+) -> Primitive:
     above, below = padding
     bias = layout((kind.out_shape[1],), (1,)) if kind.has_bias else NULL
     description = describe_backward_weights(
@@ -130,7 +157,13 @@ def _primitive(kind: Kind, x: Any, weight: Any, y: Any, padding: tuple[int, int]
 
 
 def describe_backward_weights(
-    x: Any, dw: Any, bias: Any, dy: Any, stride: int = 1, before: Padding = (1, 1), after: Padding = (1, 1)
+    x: Any,
+    dw: Any,
+    bias: Any,
+    dy: Any,
+    stride: int = 1,
+    before: Padding = (1, 1),
+    after: Padding = (1, 1),
 ) -> Any:
     """Return the description of the gradients of a convolution's weight and bias.
 

@@ -26,7 +26,13 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     threads,
 )
 from realesrgan_paddle.utils.ops.onednn.memory import empty, picture
-from realesrgan_paddle.utils.ops.onednn.winograd_rows import Filter, Kind, Rows, Sums, WeightGradient
+from realesrgan_paddle.utils.ops.onednn.winograd_rows import (
+    Filter,
+    Kind,
+    Rows,
+    Sums,
+    WeightGradient,
+)
 
 CACHED = 256
 STRIP_BYTES = 2**18
@@ -44,9 +50,14 @@ class Strips:
 
     def __init__(self, pairs: int, width: int, channels: int) -> None:
         self.pairs, self.row = pairs, width * channels
-        together, apart = layout((pairs, self.row), (self.row, 1)), layout((pairs, self.row), (2 * self.row, 1))
+        together, apart = (
+            layout((pairs, self.row), (self.row, 1)),
+            layout((pairs, self.row), (2 * self.row, 1)),
+        )
         self.take, self.put = reorder(apart, together), reorder(together, apart)
-        self.add, self.subtract = (binary(kind, pairs * self.row) for kind in (BINARY_ADD, BINARY_SUB))
+        self.add, self.subtract = (
+            binary(kind, pairs * self.row) for kind in (BINARY_ADD, BINARY_SUB)
+        )
         self.floats = (6 * pairs + 2) * self.row
         """Scratch that `taken` needs."""
 
@@ -103,17 +114,28 @@ def fits(shape: Sequence[int], weight_shape: Sequence[int]) -> bool:
     if small or height % 2 or kernel_size != 3:
         return False
     kind = _kind(shape, out_ch)
-    try:  # what comes after a convolution is part of it in these implementations alone; elsewhere it is slow
-        return all(_filter(kind, form).implementation.startswith("brg") for form in (False, True))
+    # what comes after a convolution is part of it in these implementations alone;
+    # elsewhere it is slow
+    try:
+        return all(
+            _filter(kind, form).implementation.startswith("brg")
+            for form in (False, True)
+        )
     except OneDNNError:
         return False
 
 
-def _kind(shape: Sequence[int], out_ch: int, slope: float = 1.0, has_bias: bool = False) -> Kind:
+def _kind(
+    shape: Sequence[int], out_ch: int, slope: float = 1.0, has_bias: bool = False
+) -> Kind:
     """Return the kind whose strips are the largest equal ones within STRIP_BYTES."""
     _, height, width, in_ch = shape
     most = max(1, STRIP_BYTES * threads() // (4 * width * max(in_ch, out_ch)))
-    pairs = max(pairs for pairs in range(1, height // 2 + 1) if height // 2 % pairs == 0 and pairs <= most)
+    pairs = max(
+        pairs
+        for pairs in range(1, height // 2 + 1)
+        if height // 2 % pairs == 0 and pairs <= most
+    )
     return Kind(pairs, width, in_ch, out_ch, slope, has_bias)
 
 
@@ -121,14 +143,22 @@ class WinogradLayer(PyLayer):
     """A 3x3 convolution that learns; apply(x, weight, bias or None, slope)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, slope: float) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, slope: float
+    ) -> Tensor:
         """Return the convolution of x (N, H, W, C)."""
         ctx.kind = _kind(x.shape, weight.shape[0], slope, bias is not None)
-        # Asked now: a network frozen for this pass may learn again before the gradients come.
-        ctx.learns = [tensor is not None and not tensor.stop_gradient for tensor in (x, weight, bias)]
+        # Asked now: a network frozen for this pass may learn again before the gradients
+        # come.
+        ctx.learns = [
+            tensor is not None and not tensor.stop_gradient
+            for tensor in (x, weight, bias)
+        ]
         x, weight = contiguous(x), contiguous(weight)
         y = _filtered(x, weight, bias, ctx.kind)
-        ctx.save_for_backward(x if any(ctx.learns[1:]) else None, weight, y if slope != 1 else None)
+        ctx.save_for_backward(
+            x if any(ctx.learns[1:]) else None, weight, y if slope != 1 else None
+        )
         return y
 
     @staticmethod
@@ -145,7 +175,10 @@ class WinogradLayer(PyLayer):
 
 def _filtered(x: Tensor, weight: Tensor, bias: Tensor | None, kind: Kind) -> Tensor:
     n, height, width, channels = x.shape
-    strips, results = _strips(kind.pairs, width, channels), _strips(kind.pairs, width, kind.out_ch)
+    strips, results = (
+        _strips(kind.pairs, width, channels),
+        _strips(kind.pairs, width, kind.out_ch),
+    )
     convolve, y = _filter(kind, False), empty([n, height, width, kind.out_ch])
     weights = convolve.weights(weight.data_ptr())
     scratch = empty([strips.floats + convolve.strip])
@@ -163,8 +196,13 @@ def _gradients(
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """Return the gradients of x, weight and bias from the output's; the last two only if x is given."""
     n, height, width, out_ch = dy.shape
-    strips, results = _strips(kind.pairs, width, kind.in_ch), _strips(kind.pairs, width, out_ch)
-    convolve = _filter(Kind(kind.pairs, width, out_ch, kind.in_ch, has_bias=False), True)
+    strips, results = (
+        _strips(kind.pairs, width, kind.in_ch),
+        _strips(kind.pairs, width, out_ch),
+    )
+    convolve = _filter(
+        Kind(kind.pairs, width, out_ch, kind.in_ch, has_bias=False), True
+    )
     dx = empty([n, height, width, kind.in_ch]) if dx_wanted else None
     weights = convolve.weights(weight.data_ptr()) if dx_wanted else None
     gradient = _weight_gradient(kind._replace(slope=1.0, has_bias=True))
@@ -179,7 +217,9 @@ def _gradients(
                 convolve(rows.sums, weights, None, *made)
                 strips.given(picture(dx, i), first, made.even, made.odd)
             if sums is not None:
-                sums.include(strips.taken(picture(x, i), first, height // 2, seen).sums, rows)
+                sums.include(
+                    strips.taken(picture(x, i), first, height // 2, seen).sums, rows
+                )
     return dx, *(sums.finished(weight.shape) if sums is not None else (None, None))
 
 

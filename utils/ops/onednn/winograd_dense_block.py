@@ -1,9 +1,10 @@
 """ESRGAN's dense block with a third fewer multiplications: as `onednn_dense_block`, of even and odd rows apart.
 
-Features and gradients lie as described there, blocked by 16 channels, but the even rows of a picture in one buffer and
-its odd rows in another. What the convolutions of `onednn_rows` read, sums of neighbouring rows, lies in four buffers
-more; the sums of a feature are made once, for all the convolutions that see it. For the backward pass, only features
-are kept.
+Features and gradients lie as described there, blocked by 16 channels, but the even rows
+of a picture in one buffer and its odd rows in another. What the convolutions of
+`onednn_rows` read, sums of neighbouring rows, lies in four buffers more; the sums of a
+feature are made once, for all the convolutions that see it. For the backward pass, only
+features are kept.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,12 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     reorder,
 )
 from realesrgan_paddle.utils.ops.onednn.memory import empty, picture
-from realesrgan_paddle.utils.ops.onednn.winograd_rows import Filter, Rows, Sums, WeightGradient
+from realesrgan_paddle.utils.ops.onednn.winograd_rows import (
+    Filter,
+    Rows,
+    Sums,
+    WeightGradient,
+)
 from realesrgan_paddle.utils.ops.onednn.winograd_rows import Kind as RowsKind
 from realesrgan_paddle.utils.ops.plain import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
 
@@ -66,7 +72,9 @@ class Features:
         neighbours({SRC: odd, SRC_1: odd + row, DST: above + row})
         neighbours({SRC: even + row, SRC_1: even, DST: below})
         zeros, block = self.zeros.data_ptr(), BLOCK * self.channel_bytes
-        for i in range((end - begin) // BLOCK):  # where a picture ends, the next row is of another channel
+        for i in range(
+            (end - begin) // BLOCK
+        ):  # where a picture ends, the next row is of another channel
             first, last = i * block, (i + 1) * block - row
             self.edge({SRC: zeros, SRC_1: odd + first, DST: above + first})
             self.edge({SRC: zeros, SRC_1: even + last, DST: below + last})
@@ -86,34 +94,57 @@ class DenseRows:
         self.outer_row = 4 * kind.width * kind.num_feat
         inside = self._rows(kind.num_feat, kind.num_feat).features(kind.num_feat)
         height, channels = 2 * kind.width * kind.num_feat, kind.num_feat
-        outside = layout((1, channels, self.pairs, kind.width), (height * self.pairs, 1, height, channels))
-        self.enter, self.add = reorder(outside, inside), reorder(inside, outside, add=True)
+        outside = layout(
+            (1, channels, self.pairs, kind.width),
+            (height * self.pairs, 1, height, channels),
+        )
+        self.enter, self.add = (
+            reorder(outside, inside),
+            reorder(inside, outside, add=True),
+        )
         shapes = list(zip(kind.seen, kind.out, strict=True))
         last = kind.convolutions - 1
         self.forward = [
-            Filter(self._rows(*pair, 1.0 if i == last else DENSE_BLOCK_SLOPE)) for i, pair in enumerate(shapes)
+            Filter(self._rows(*pair, 1.0 if i == last else DENSE_BLOCK_SLOPE))
+            for i, pair in enumerate(shapes)
         ]
         self.backward = [self._backward(i) for i in range(kind.convolutions)]
         self.weight_gradients = [WeightGradient(self._rows(*pair)) for pair in shapes]
         self.weight_shapes = [(out, seen, 3, 3) for seen, out in shapes]
-        self.gather = [reorder(nchw(s), layout(s, (kind.channels * 9, 9, 3, 1))) for s in self.weight_shapes]
-        self.activation = leaky_relu_backward(kind.num_grow_ch * self.pairs * kind.width, DENSE_BLOCK_SLOPE)
+        self.gather = [
+            reorder(nchw(s), layout(s, (kind.channels * 9, 9, 3, 1)))
+            for s in self.weight_shapes
+        ]
+        self.activation = leaky_relu_backward(
+            kind.num_grow_ch * self.pairs * kind.width, DENSE_BLOCK_SLOPE
+        )
         self.scratch_floats = (2 + 4 + 4) * self.features.buffer_bytes // 4
 
-    def _rows(self, seen: int, out: int, slope: float = 1.0, *, has_bias: bool = True) -> RowsKind:
-        return RowsKind(self.pairs, self.kind.width, seen, out, slope, has_bias, in_blocks=True)
+    def _rows(
+        self, seen: int, out: int, slope: float = 1.0, *, has_bias: bool = True
+    ) -> RowsKind:
+        return RowsKind(
+            self.pairs, self.kind.width, seen, out, slope, has_bias, in_blocks=True
+        )
 
     def _backward(self, i: int) -> Filter:
         """Return what makes the gradient of x (i = 0) or xi from those of all convolutions that see it."""
         kind = self.kind
         after = kind.channels if i == 0 else kind.gradients[i - 1]
-        rows = self._rows(after, kind.out[i - 1] if i else kind.num_feat, has_bias=False)
+        rows = self._rows(
+            after, kind.out[i - 1] if i else kind.num_feat, has_bias=False
+        )
         return Filter(rows, steps=(9, kind.channels * 9))
 
     def entered(self, picture: int, buffers: int) -> None:
         """Take the rows of a picture apart, into the first channels of two buffers."""
         for i in range(2):
-            self.enter({SRC: picture + i * self.outer_row, DST: self.features.at(buffers, i, 0)})
+            self.enter(
+                {
+                    SRC: picture + i * self.outer_row,
+                    DST: self.features.at(buffers, i, 0),
+                }
+            )
 
     def added(self, even: int, odd: int, picture: int) -> None:
         """Add what the last convolution made to a picture."""
@@ -131,11 +162,16 @@ def fits(kind: Kind) -> bool:
     """Return whether a dense block is faster this way, on this CPU; its channels fall into blocks."""
     if kind.height % 2 or kind.height * kind.width < MIN_PIXELS:
         return False
-    try:  # what comes after a convolution is part of it in this implementation; elsewhere it is slow
+    # what comes after a convolution is part of it in this implementation; elsewhere it
+    # is slow
+    try:
         block = _dense_rows(kind)
     except OneDNNError:
         return False
-    return all(part.implementation.startswith("jit:avx512") for part in (*block.forward, *block.backward))
+    return all(
+        part.implementation.startswith("jit:avx512")
+        for part in (*block.forward, *block.backward)
+    )
 
 
 class DenseRowsLayer(PyLayer):
@@ -145,9 +181,15 @@ class DenseRowsLayer(PyLayer):
     def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
         """Return x (N, H, W, C) plus 0.2 times what the last convolution makes."""
         n, height, width, channels = x.shape
-        ctx.kind = Kind(channels, parameters[0].shape[0], len(parameters) // 2, height, width)
+        ctx.kind = Kind(
+            channels, parameters[0].shape[0], len(parameters) // 2, height, width
+        )
         block = _dense_rows(ctx.kind)
-        x, weights, biases = contiguous(x), scale_last(parameters[::2]), scale_last(parameters[1::2])
+        x, weights, biases = (
+            contiguous(x),
+            scale_last(parameters[::2]),
+            scale_last(parameters[1::2]),
+        )
         features = empty([n, 2 * block.features.buffer_bytes // 4])
         out = x.clone()
         _compute(block, x, features, out, weights, biases)
@@ -160,23 +202,43 @@ class DenseRowsLayer(PyLayer):
         """Return the gradients of x and all weights and biases; None for those that do not learn."""
         features, *weights = ctx.saved_tensor()
         block, dy = _dense_rows(ctx.kind), contiguous(dy)
-        n, learns = dy.shape[0], [any(ctx.learn[i : i + 2]) for i in range(0, len(ctx.learn), 2)]
-        sums = [Sums(g, n) if learn else None for g, learn in zip(block.weight_gradients, learns, strict=True)]
+        n, learns = (
+            dy.shape[0],
+            [any(ctx.learn[i : i + 2]) for i in range(0, len(ctx.learn), 2)],
+        )
+        sums = [
+            Sums(g, n) if learn else None
+            for g, learn in zip(block.weight_gradients, learns, strict=True)
+        ]
         dx = dy.clone()
         _compute_gradients(block, dy, features, dx, weights, sums)
         found: list[Tensor | None] = []
         for total, shape in zip(sums, block.weight_shapes, strict=True):
             found += total.finished(shape) if total else (None, None)
-        found[-2:] = [tensor if tensor is None else tensor * DENSE_BLOCK_SCALE for tensor in found[-2:]]
-        return dx, *(tensor if learn else None for tensor, learn in zip(found, ctx.learn, strict=True))
+        found[-2:] = [
+            tensor if tensor is None else tensor * DENSE_BLOCK_SCALE
+            for tensor in found[-2:]
+        ]
+        return dx, *(
+            tensor if learn else None
+            for tensor, learn in zip(found, ctx.learn, strict=True)
+        )
 
 
 def _compute(
-    block: DenseRows, x: Tensor, features: Tensor, out: Tensor, weights: list[Tensor], biases: list[Tensor]
+    block: DenseRows,
+    x: Tensor,
+    features: Tensor,
+    out: Tensor,
+    weights: list[Tensor],
+    biases: list[Tensor],
 ) -> None:
     """Fill `features` with those of all pictures of x, and add the last convolution's to `out`."""
     kind, parts = block.kind, block.features
-    ready = [part.weights(w.data_ptr()) for part, w in zip(block.forward, weights, strict=True)]
+    ready = [
+        part.weights(w.data_ptr())
+        for part, w in zip(block.forward, weights, strict=True)
+    ]
     room = empty([block.scratch_floats])
     sums = room.data_ptr()
     scratch = parts.at(sums, 4, 0)
@@ -188,14 +250,25 @@ def _compute(
         of = [parts.at(sums, i, 0) for i in range(4)]
         for i, convolve in enumerate(block.forward[:-1]):
             begin, end = kind.seen[i], kind.seen[i + 1]
-            convolve(of, ready[i], biases[i], scratch, *(parts.at(buffers, j, begin) for j in range(2)))
+            convolve(
+                of,
+                ready[i],
+                biases[i],
+                scratch,
+                *(parts.at(buffers, j, begin) for j in range(2)),
+            )
             parts.add_up(buffers, sums, begin, end)
         block.forward[-1](of, ready[-1], biases[-1], scratch, even, odd)
         block.added(even, odd, picture(out, n))
 
 
 def _compute_gradients(
-    block: DenseRows, dy: Tensor, features: Tensor, dx: Tensor, weights: list[Tensor], totals: Sequence[Sums | None]
+    block: DenseRows,
+    dy: Tensor,
+    features: Tensor,
+    dx: Tensor,
+    weights: list[Tensor],
+    totals: Sequence[Sums | None],
 ) -> None:
     """Add what comes through the convolutions to `dx`, and compute the gradients of the weights."""
     kind, parts = block.kind, block.features
@@ -232,7 +305,15 @@ def _weights_to_backward(block: DenseRows, weights: list[Tensor]) -> list[Tensor
     kind = block.kind
     matrix = empty([kind.channels, kind.channels, 3, 3])
     for copy, weight, row in zip(block.gather, weights, kind.gradients, strict=True):
-        copy({SRC: weight.data_ptr(), DST: matrix.data_ptr() + 4 * 9 * kind.channels * row})
+        copy(
+            {
+                SRC: weight.data_ptr(),
+                DST: matrix.data_ptr() + 4 * 9 * kind.channels * row,
+            }
+        )
     matrix = matrix.flip([2, 3])
     columns = [0, *kind.seen[:-1]]
-    return [part.weights(matrix.data_ptr() + 4 * 9 * c) for part, c in zip(block.backward, columns, strict=True)]
+    return [
+        part.weights(matrix.data_ptr() + 4 * 9 * c)
+        for part, c in zip(block.backward, columns, strict=True)
+    ]

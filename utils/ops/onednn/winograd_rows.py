@@ -1,16 +1,19 @@
 """3x3 convolutions with a third fewer multiplications: Winograd's minimal filtering of rows, by oneDNN, float32.
 
-Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks", section 4.1: F(2, 3) makes two outputs of
-three weights with four multiplications instead of six. Here it is used along the height only, and a "multiplication"
-is a convolution of 1 x 3 of whole rows. With rows d0..d3 of the input and w0, w1, w2 of the weights, two rows of the
-output are
+Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks", section 4.1:
+F(2, 3) makes two outputs of three weights with four multiplications instead of six.
+Here it is used along the height only, and a "multiplication" is a convolution of 1 x 3
+of whole rows. With rows d0..d3 of the input and w0, w1, w2 of the weights, two rows of
+the output are
 
     y0 = d0 w0 + d1 w1 + d2 w2 = (d0 - d2) w0 + (s + t) / 2        s = (d1 + d2) (w0 + w1 + w2)
     y1 = d1 w0 + d2 w1 + d3 w2 = (d3 - d1) w2 + (s - t) / 2        t = (d2 - d1) (w0 - w1 + w2)
 
-The convolution's own gradients have the same form. Sums are rounded one more time: 1e-6 of the result.
+The convolution's own gradients have the same form. Sums are rounded one more time: 1e-6
+of the result.
 
-Here are the four convolutions of even and odd rows; who uses them takes pictures apart into those, and makes the sums.
+Here are the four convolutions of even and odd rows; who uses them takes pictures apart
+into those, and makes the sums.
 """
 
 from collections.abc import Sequence
@@ -49,7 +52,9 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     size_of,
 )
 from realesrgan_paddle.utils.ops.onednn.memory import empty
-from realesrgan_paddle.utils.ops.onednn.weight_gradients import describe_backward_weights
+from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
+    describe_backward_weights,
+)
 
 PADDING = (0, 1)
 
@@ -69,7 +74,9 @@ class Kind(NamedTuple):
 
     def features(self, channels: int) -> Any:
         """Return the layout of the even rows of a strip, or of the odd ones."""
-        return (blocked if self.in_blocks else nhwc)((1, channels, self.pairs, self.width))
+        return (blocked if self.in_blocks else nhwc)(
+            (1, channels, self.pairs, self.width)
+        )
 
 
 class Rows(NamedTuple):
@@ -85,12 +92,23 @@ class Filter:
 
     Args:
         kind: of the convolution.
-        transposed: whether it is the gradient of the input of a convolution with weights (in, out, 3, 3); NHWC only.
-        steps: how many elements apart in the weight outputs lie, and inputs, if not as in (out, in, 3, 3).
+        transposed: whether it is the gradient of the input of a convolution with
+            weights (in, out, 3, 3); NHWC only.
+        steps: how many elements apart in the weight outputs lie, and inputs, if not as
+            in (out, in, 3, 3).
     """
 
-    def __init__(self, kind: Kind, *, transposed: bool = False, steps: tuple[int, int] | None = None) -> None:
-        self.transposed, self.strip = transposed, 4 * kind.pairs * kind.width * kind.out_ch
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        transposed: bool = False,
+        steps: tuple[int, int] | None = None,
+    ) -> None:
+        self.transposed, self.strip = (
+            transposed,
+            4 * kind.pairs * kind.width * kind.out_ch,
+        )
         x, y = kind.features(kind.in_ch), kind.features(kind.out_ch)
         bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
         biases = {BIAS: bias} if kind.has_bias else {}
@@ -105,12 +123,21 @@ class Filter:
         self.whole = []
         for sign in (BINARY_ADD, BINARY_SUB):
             after = attributes_after(activations, [(BINARY_ADD, y), (sign, y)])
-            arguments = {SRC: x, WEIGHTS: weight, DST: y, **biases, operand(0): y, operand(1): y}
+            arguments = {
+                SRC: x,
+                WEIGHTS: weight,
+                DST: y,
+                **biases,
+                operand(0): y,
+                operand(1): y,
+            }
             self.whole.append(Primitive(describe(x, weight, bias, y, after), arguments))
         steps = steps or ((9, kind.out_ch * 9) if transposed else (kind.in_ch * 9, 9))
         self.copy = reorder(layout(shape, (*steps, 3, 1)), weight)
         self.weight_bytes = size_of(weight)
-        self.add, self.subtract = (binary(sign, self.weight_bytes // 4) for sign in (BINARY_ADD, BINARY_SUB))
+        self.add, self.subtract = (
+            binary(sign, self.weight_bytes // 4) for sign in (BINARY_ADD, BINARY_SUB)
+        )
 
     def weights(self, weight: int) -> Tensor:
         """Return w0, w0 + w1 + w2, w0 - w1 + w2, w2 of the weight at an address, as the convolutions want them."""
@@ -126,7 +153,13 @@ class Filter:
         return out
 
     def __call__(
-        self, sums: Sequence[int], weights: Tensor, bias: Tensor | None, scratch: int, even: int, odd: int
+        self,
+        sums: Sequence[int],
+        weights: Tensor,
+        bias: Tensor | None,
+        scratch: int,
+        even: int,
+        odd: int,
     ) -> None:
         """Fill `even` and `odd` from the four sums of input rows; `scratch` has room for two strips."""
         addresses = [weights.data_ptr() + i * self.weight_bytes for i in range(4)]
@@ -144,7 +177,9 @@ def _describe(x: Any, weight: Any, bias: Any, y: Any, attributes: Any) -> Any:
     return describe_forward(x, weight, bias, y, 1, attributes, PADDING)
 
 
-def _describe_transposed(x: Any, weight: Any, bias: Any, y: Any, attributes: Any) -> Any:
+def _describe_transposed(
+    x: Any, weight: Any, bias: Any, y: Any, attributes: Any
+) -> Any:
     dnnl = library()
     return dnnl.create(
         "dnnl_deconvolution_forward_primitive_desc_create",
@@ -167,15 +202,24 @@ class WeightGradient:
         self.out_ch = kind.out_ch
         x, y = kind.features(kind.in_ch), kind.features(kind.out_ch)
         shape, bias = (kind.out_ch, kind.in_ch, 1, 3), layout((kind.out_ch,), (1,))
-        description = describe_backward_weights(x, any_layout(shape), bias, y, before=PADDING, after=PADDING)
-        self.biased = Primitive(description, {SRC: x, DIFF_DST: y, DIFF_WEIGHTS: None, DIFF_BIAS: bias})
+        description = describe_backward_weights(
+            x, any_layout(shape), bias, y, before=PADDING, after=PADDING
+        )
+        self.biased = Primitive(
+            description, {SRC: x, DIFF_DST: y, DIFF_WEIGHTS: None, DIFF_BIAS: bias}
+        )
         weight = self.biased.layouts[DIFF_WEIGHTS]
-        description = describe_backward_weights(x, weight, NULL, y, before=PADDING, after=PADDING)
+        description = describe_backward_weights(
+            x, weight, NULL, y, before=PADDING, after=PADDING
+        )
         self.plain = Primitive(description, {SRC: x, DIFF_DST: y, DIFF_WEIGHTS: weight})
         self.copy = reorder(weight, layout(shape, (kind.in_ch * 9, 9, 3, 1)))
         self.weight_bytes = size_of(weight)
         self.add = binary(BINARY_ADD, self.weight_bytes // 4)
-        self.half = [binary(kind, self.weight_bytes // 4, 0.5) for kind in (BINARY_SUB, BINARY_ADD)]
+        self.half = [
+            binary(kind, self.weight_bytes // 4, 0.5)
+            for kind in (BINARY_SUB, BINARY_ADD)
+        ]
 
 
 class Sums:
@@ -193,9 +237,15 @@ class Sums:
         outputs = [dy.even, dy.sums[1], dy.sums[2], dy.odd]
         bias = self.biases.data_ptr() + self.seen * 8 * gradient.out_ch
         for i, (total, row, output) in enumerate(zip(sums, x, outputs, strict=True)):
-            addresses = {SRC: row, DIFF_DST: output, DIFF_WEIGHTS: last if self.seen else total}
+            addresses = {
+                SRC: row,
+                DIFF_DST: output,
+                DIFF_WEIGHTS: last if self.seen else total,
+            }
             if i in (0, 3):
-                gradient.biased({**addresses, DIFF_BIAS: bias + (i // 3) * 4 * gradient.out_ch})
+                gradient.biased(
+                    {**addresses, DIFF_BIAS: bias + (i // 3) * 4 * gradient.out_ch}
+                )
             else:
                 gradient.plain(addresses)
             if self.seen:
