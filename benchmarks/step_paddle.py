@@ -7,6 +7,11 @@ from itertools import pairwise
 import numpy as np
 from step_cases import CASES, VGG_CHANNELS, VGG_LAYER_WEIGHTS, Case, arguments, serve
 
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 
 
@@ -14,18 +19,11 @@ def one_network(case: Case, batch: int, ops: object) -> Callable[[], None]:
     """Return the step that lowers the mean of |output| by Adam."""
     import paddle
 
-    from realesrgan_paddle.models.networks.build import build
-    from realesrgan_paddle.models.networks.specs import (
-        RRDBNetSpec,
-        SRVGGNetCompactSpec,
-        UNetDiscriminatorSNSpec,
-    )
-
     specs = {
-        "rrdbnet": RRDBNetSpec(num_block=case.blocks or 1),
-        "srvgg": SRVGGNetCompactSpec(),
+        "rrdbnet": RRDBNet(num_block=case.blocks or 1),
+        "srvgg": SRVGGNetCompact(),
     }
-    network = build(specs.get(case.network, UNetDiscriminatorSNSpec()))
+    network = Network(specs.get(case.network, UNetDiscriminatorSNOptions()))
     network.ops = ops
     adam = paddle.optimizer.Adam(learning_rate=1e-4, parameters=network.parameters())
     x = paddle.rand([batch, 3, case.size, case.size])
@@ -46,19 +44,14 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     from realesrgan_paddle.loss.perceptual import PerceptualLoss
     from realesrgan_paddle.loss.pixel import L1Loss
     from realesrgan_paddle.loss.vgg import VGG19
-    from realesrgan_paddle.models.networks.build import build
-    from realesrgan_paddle.models.networks.specs import (
-        SRVGGNetCompactSpec,
-        UNetDiscriminatorSNSpec,
-    )
     from realesrgan_paddle.models.step.batch import Batch
     from realesrgan_paddle.models.step.ema import EMA
     from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
     from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 
     generator, discriminator = (
-        build(SRVGGNetCompactSpec()),
-        build(UNetDiscriminatorSNSpec()),
+        Network(SRVGGNetCompact()),
+        UNetDiscriminatorSN(),
     )
     generator.ops = discriminator.ops = ops
     random = np.random.default_rng(0)

@@ -12,8 +12,7 @@ import paddle
 from PIL import Image, UnidentifiedImageError
 
 from realesrgan_paddle.data.sets.meta_info import image_paths
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import SPECS, describe
+from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.step.schedule import learning_rate
 from realesrgan_paddle.options.schema.config import Config, GeneratorOptions
 from realesrgan_paddle.run.batches import TrainingBatches
@@ -52,7 +51,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Generator:
+class NetworkSize:
     """The network, in words, and its number of parameters."""
 
     name: str
@@ -94,10 +93,10 @@ def look_at_machine() -> Machine:
     return Machine(False, core_count(), main_memory() / 2**30)
 
 
-def look_at_network(options: GeneratorOptions) -> Generator:
+def look_at_network(options: GeneratorOptions) -> NetworkSize:
     """Return what the section `network_g` describes."""
-    spec = SPECS[options.type](**options.model_dump(exclude={"type"}))
-    return Generator(describe(spec), sum(int(p.size) for p in build(spec).parameters()))
+    parameters = Network(options).parameters()
+    return NetworkSize(str(options), sum(int(p.size) for p in parameters))
 
 
 def seconds_per_iteration(cfg: Config) -> float:

@@ -14,22 +14,22 @@ Three things were measured; what follows from none of them is called a rule of t
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from realesrgan_paddle.environment import (
-    Generator,
     Images,
     Machine,
+    NetworkSize,
     look_at_images,
     look_at_machine,
     look_at_network,
     seconds_per_iteration,
 )
-from realesrgan_paddle.models.networks.specs import SPECS, UNetDiscriminatorSNSpec
+from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.options.reading.load import check_options, given_options, merged
@@ -161,12 +161,11 @@ def choose_network(plan: Plan) -> None:
         "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications",
     )
     start = str(_at(merged(plan.chosen, plan.given), "path.pretrain_network_g"))
-    spec = find(start).spec if is_released(start) else read_generator(start)[0]
-    kind = next(name for name, kind in SPECS.items() if isinstance(spec, kind))
+    network = find(start).network if is_released(start) else read_generator(start)[0]
     plan.choose("name", f"finetune_{Path(start).stem}", "after the network")
-    plan.choose("network_g", {"type": kind, **asdict(spec)}, "what the weights are of")
-    if not isinstance(spec, UNetDiscriminatorSNSpec):
-        plan.choose("scale", spec.scale, "the network's")
+    plan.choose("network_g", network.model_dump(), "what the weights are of")
+    if isinstance(network, Generator):
+        plan.choose("scale", network.scale, "the network's")
 
 
 def choose_losses(plan: Plan, machine: Machine) -> None:
@@ -218,7 +217,7 @@ def choose_adversary(plan: Plan, machine: Machine) -> None:
 
 
 def choose_crops(
-    plan: Plan, images: Images, generator: Generator, machine: Machine
+    plan: Plan, images: Images, generator: NetworkSize, machine: Machine
 ) -> None:
     """Choose the size of the crops, how many make a batch, and who reads them."""
     wanted = 160 if generator.small else 256 if machine.gpu else 128
@@ -273,7 +272,7 @@ def choose_crops(
     )
 
 
-def choose_optimizers(plan: Plan, generator: Generator) -> None:
+def choose_optimizers(plan: Plan, generator: NetworkSize) -> None:
     """Choose the generator's learning rate, and how a new discriminator begins."""
     gan = plan.config.model_type == "RealESRGANModel"
     if isinstance(plan.config.network_d, ProjectedDiscriminatorOptions):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from realesrgan_paddle.models.weights.catalogue import table
 from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
-from realesrgan_paddle.models.weights.fetch import obtain
+from realesrgan_paddle.models.weights.fetch import fetch
 from realesrgan_paddle.utils.cli import Parser, run
 
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(table())
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    path = args.input or obtain(args.name, "weights")
+    path = args.input or fetch(args.name, "weights")
     print(convert(path, args.output, args.to, args.layout, args.overwrite))
     return 0
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.networks.specs import describe
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.machine.cpu import start_paddle
@@ -28,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse(argv)
 
     spec, tensors = read_generator(args.model_dir, args.block)
-    print(f"{args.model_dir}: {describe(spec)}")
+    print(f"{args.model_dir}: {spec}")
 
     start_paddle()
     from realesrgan_paddle.models.inference.export import export

@@ -19,8 +19,8 @@ from realesrgan_paddle.models.inference.predictors import (
     require_rgb,
 )
 from realesrgan_paddle.models.inference.tiles import size_multiple
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import GeneratorSpec
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
@@ -53,7 +53,7 @@ class Exported:
 
 
 def export(
-    spec: GeneratorSpec, tensors: Mapping[str, np.ndarray], folder: str | Path
+    spec: Generator, tensors: Mapping[str, np.ndarray], folder: str | Path
 ) -> Exported:
     """Write the network as a static graph into `folder` and return what was written and measured.
 
@@ -72,7 +72,7 @@ def export(
     require_rgb(spec, "export")
     with tempfile.TemporaryDirectory() as name, _on_cpu():
         made = Path(name)
-        network = build(spec)
+        network = Network(spec)
         load_state(network, tensors)
         network.eval()
         with _old_ir():

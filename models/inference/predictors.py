@@ -10,8 +10,8 @@ import numpy as np
 import paddle
 from paddle import inference, nn
 
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import GeneratorSpec, describe
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.errors import UserError
@@ -50,11 +50,11 @@ class DygraphRunner:
             return self.network(paddle.to_tensor(images)).numpy()
 
 
-def require_rgb(spec: GeneratorSpec, source: str) -> None:
+def require_rgb(spec: Generator, source: str) -> None:
     """Raise UserError unless the network takes and gives RGB, which is all that pictures are made of here."""
     if (spec.num_in_ch, spec.num_out_ch) != (3, 3):
         raise UserError(
-            f"{source}: {describe(spec)}; only networks from RGB to RGB can enlarge pictures"
+            f"{source}: {spec}; only networks from RGB to RGB can enlarge pictures"
         )
 
 
@@ -77,7 +77,7 @@ def load_dygraph(
     require_rgb(spec, str(model))
     chosen, reason = pick_device(device)
     paddle.set_device(chosen)
-    network = build(spec)
+    network = Network(spec)
     load_state(network, tensors, source=str(model))
     return DygraphRunner(network, spec.scale, f"{chosen} ({reason})")
 

@@ -1,115 +1,146 @@
 """RRDBNet, the generator of ESRGAN and Real-ESRGAN.
 
-Wang et al. 2018, "ESRGAN", section 3.1; the x2 and x1 forms: Wang et al. 2021,
-"Real-ESRGAN", section 3.3. State-dict keys and shapes are those of
+Wang et al. 2018, "ESRGAN", section 3.1; scales 2 and 1: Wang et al. 2021,
+"Real-ESRGAN", section 3.3. Tensor names and shapes are those of
 `basicsr.archs.rrdbnet_arch.RRDBNet`.
 """
 
-import paddle
-from paddle import Tensor, nn
+from typing import TYPE_CHECKING, Literal
 
-from realesrgan_paddle.models.networks.layers import (
-    LRELU,
+from pydantic import Field
+from typing_extensions import Self
+
+from realesrgan_paddle.models.networks.description import (
+    Generator,
+    Layers,
+    Tensors,
+    Weights,
     conv,
-    convolve,
-    pixel_unshuffle,
+    conv_channels,
     residual_conv,
 )
-from realesrgan_paddle.models.networks.shapes import UNSHUFFLE
-from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+from realesrgan_paddle.options.schema.base import Count, Scale
+
+if TYPE_CHECKING:
+    from paddle import Tensor
+
+    from realesrgan_paddle.utils.ops.plain import Ops
+
+UNSHUFFLE = {4: 1, 2: 2, 1: 4}
+"""{scale: factor of the pixel-unshuffle in front of the trunk, which upscales by 4}."""
+SLOPE = 0.2
+"""Of the leaky ReLUs behind conv_up1, conv_up2 and conv_hr."""
+RESIDUAL_SCALE = 0.2
+"""Factor on the output of a block before its input is added (ESRGAN, section 3.1)."""
 
 
-class ResidualDenseBlock(nn.Layer):
-    """Five convolutions, each of which sees the outputs of all before it; 0.2 times their result is added."""
+class RRDBNet(Generator):
+    """The large generator of Real-ESRGAN: 23 blocks in RealESRGAN_x4plus, 6 in its anime version."""
 
-    def __init__(self, num_feat: int, num_grow_ch: int) -> None:
-        super().__init__()
-        self.conv1 = residual_conv(num_feat, num_grow_ch)
-        self.conv2 = residual_conv(num_feat + num_grow_ch, num_grow_ch)
-        self.conv3 = residual_conv(num_feat + 2 * num_grow_ch, num_grow_ch)
-        self.conv4 = residual_conv(num_feat + 3 * num_grow_ch, num_grow_ch)
-        self.conv5 = residual_conv(num_feat + 4 * num_grow_ch, num_feat)
+    type: Literal["RRDBNet"] = Field(default="RRDBNet", description="The network.")
+    num_in_ch: Count = Field(default=3, description="Input channels; 3 to train (RGB).")
+    num_out_ch: Count = Field(
+        default=3, description="Output channels; 3 to train (RGB)."
+    )
+    scale: Scale = Field(
+        default=4, description="Upscaling: 1, 2 or 4; the same as the top-level scale."
+    )
+    num_feat: Count = Field(
+        default=64,
+        description="Channels between the blocks. 64 fits the released weights.",
+    )
+    num_block: Count = Field(
+        default=23,
+        description="Residual-in-residual dense blocks: 23 for RealESRGAN_x4plus, 6 for "
+        "the anime network, which is four times as fast.",
+    )
+    num_grow_ch: Count = Field(
+        default=32,
+        description="Channels that each convolution of a dense block adds. 32 fits the "
+        "released weights.",
+    )
 
-    def forward(self, x: Tensor, ops: Ops) -> Tensor:
-        """Return features of the shape of x."""
-        convolutions = (self.conv1, self.conv2, self.conv3, self.conv4, self.conv5)
-        return ops.dense_block(
-            x, [(layer.weight, layer.bias) for layer in convolutions]
+    def __str__(self) -> str:
+        return (
+            f"RRDBNet x{self.scale}, {self.num_block} blocks, {self.num_feat} features, "
+            f"growth {self.num_grow_ch}{self.channels_remark()}"
         )
 
+    def layers(self) -> Layers:
+        """See `Generator`."""
+        feat, grow = self.num_feat, self.num_grow_ch
+        layers = {"conv_first": conv(self.num_in_ch * UNSHUFFLE[self.scale] ** 2, feat)}
 
-class RRDB(nn.Layer):
-    """Residual-in-residual dense block: three dense blocks; 0.2 times their result is added."""
+        for block in range(self.num_block):
+            for dense in (1, 2, 3):
+                for i in range(5):
+                    name = f"body.{block}.rdb{dense}.conv{i + 1}"
+                    out_ch = feat if i == 4 else grow
+                    layers[name] = residual_conv(feat + i * grow, out_ch)
 
-    def __init__(self, num_feat: int, num_grow_ch: int) -> None:
-        super().__init__()
-        self.rdb1 = ResidualDenseBlock(num_feat, num_grow_ch)
-        self.rdb2 = ResidualDenseBlock(num_feat, num_grow_ch)
-        self.rdb3 = ResidualDenseBlock(num_feat, num_grow_ch)
+        layers["conv_body"] = conv(feat, feat)
+        layers["conv_up1"] = conv(feat, feat)
+        layers["conv_up2"] = conv(feat, feat)
+        layers["conv_hr"] = conv(feat, feat)
+        layers["conv_last"] = conv(feat, self.num_out_ch)
+        return layers
 
-    def forward(self, x: Tensor, ops: Ops) -> Tensor:
-        """Return features of the shape of x."""
-        return x + 0.2 * self.rdb3(self.rdb2(self.rdb1(x, ops), ops), ops)
-
-
-class RRDBNet(nn.Layer):
-    """Enlarge (N, num_in_ch, H, W) to (N, num_out_ch, scale * H, scale * W); float32 RGB in [0, 1], not clipped.
-
-    The trunk always enlarges by 4. For scale 2 and 1 the input is first
-    pixel-unshuffled by 2 and 4, so H and W must be multiples of that.
-
-    Attributes:
-        ops: what computes it.
-    """
-
-    ops: Ops = PLAIN
-
-    def __init__(
-        self,
-        num_in_ch: int = 3,
-        num_out_ch: int = 3,
-        scale: int = 4,
-        num_feat: int = 64,
-        num_block: int = 23,
-        num_grow_ch: int = 32,
-    ) -> None:
-        super().__init__()
-        if scale not in UNSHUFFLE:
-            raise ValueError(f"RRDBNet: scale {scale} is not 1, 2 or 4")
-        self.scale = scale
-        self.unshuffle = UNSHUFFLE[scale]
-        self.conv_first = conv(num_in_ch * self.unshuffle**2, num_feat)
-        self.body = nn.Sequential(
-            *(RRDB(num_feat, num_grow_ch) for _ in range(num_block))
-        )
-        self.conv_body = conv(num_feat, num_feat)
-        self.conv_up1 = conv(num_feat, num_feat)
-        self.conv_up2 = conv(num_feat, num_feat)
-        self.conv_hr = conv(num_feat, num_feat)
-        self.conv_last = conv(num_feat, num_out_ch)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the enlarged pictures; ValueError if H or W is no multiple of the unshuffle factor."""
-        if self.unshuffle > 1:
+    def forward(self, x: "Tensor", w: Weights, ops: "Ops") -> "Tensor":
+        """See `Generator`. For scales 2 and 1, H and W must be multiples of 2 and 4."""
+        unshuffle = UNSHUFFLE[self.scale]
+        if unshuffle > 1:
             self._check_size(x)
-            x = pixel_unshuffle(x, self.unshuffle)
-        ops = self.ops
-        first = convolve(ops, ops.enter(x), self.conv_first)
-        x = first
-        for block in self.body:
-            x = block(x, ops)
-        x = first + convolve(ops, x, self.conv_body)
-        x = ops.conv_enlarged(x, self.conv_up1.weight, self.conv_up1.bias, slope=LRELU)
-        x = ops.conv_enlarged(x, self.conv_up2.weight, self.conv_up2.bias, slope=LRELU)
-        x = convolve(ops, x, self.conv_hr, LRELU)
-        return ops.leave(convolve(ops, x, self.conv_last))
+            x = ops.pixel_unshuffle(x, unshuffle)
 
-    def _check_size(self, x: Tensor) -> None:
-        if not paddle.in_dynamic_mode():
-            return  # the sizes of a graph under export are not known yet
+        first = ops.conv(ops.enter(x), *w["conv_first"])
+        x = first
+        for block in range(self.num_block):
+            before = x
+            for dense in (1, 2, 3):
+                name = f"body.{block}.rdb{dense}"
+                x = ops.dense_block(x, [w[f"{name}.conv{i}"] for i in range(1, 6)])
+            x = before + RESIDUAL_SCALE * x
+        x = first + ops.conv(x, *w["conv_body"])
+
+        x = ops.conv_enlarged(x, *w["conv_up1"], slope=SLOPE)
+        x = ops.conv_enlarged(x, *w["conv_up2"], slope=SLOPE)
+        x = ops.conv(x, *w["conv_hr"], slope=SLOPE)
+        return ops.leave(ops.conv(x, *w["conv_last"]))
+
+    @classmethod
+    def recognize(
+        cls, tensors: Tensors, source: str, act_type: str | None
+    ) -> Self | None:
+        """See `Description`."""
+        first, grown = "conv_first.weight", "body.0.rdb1.conv1.weight"
+        if first not in tensors or grown not in tensors:
+            return None
+
+        num_feat, unshuffled = conv_channels(tensors, first, source)
+        num_out_ch, _ = conv_channels(tensors, "conv_last.weight", source)
+        # The pixel-unshuffle of x2 and x1 gives conv_first 4 and 16 times the channels.
+        ratio = unshuffled // num_out_ch if unshuffled % num_out_ch == 0 else 0
+        scales: dict[int, Scale] = {4: 2, 16: 1}
+        scale = scales.get(ratio, 4)
+
+        blocks = [name for name in tensors if name.endswith(".rdb1.conv1.weight")]
+        return cls(
+            num_in_ch=unshuffled if scale == 4 else num_out_ch,
+            num_out_ch=num_out_ch,
+            scale=scale,
+            num_feat=num_feat,
+            num_block=sum(name.startswith("body.") for name in blocks),
+            num_grow_ch=conv_channels(tensors, grown, source)[0],
+        )
+
+    def _check_size(self, x: "Tensor") -> None:
         height, width = x.shape[2:]
-        if height % self.unshuffle or width % self.unshuffle:
+        if height < 0 or width < 0:
+            return  # not yet known: the graph is being exported
+
+        unshuffle = UNSHUFFLE[self.scale]
+        if height % unshuffle or width % unshuffle:
             raise ValueError(
-                f"RRDBNet x{self.scale}: {height} x {width} pixels (height x width) are not multiples of"
-                f" {self.unshuffle}; pad the input first"
+                f"RRDBNet x{self.scale}: {height} x {width} pixels (height x width) are "
+                f"not multiples of {unshuffle}; pad the input first"
             )

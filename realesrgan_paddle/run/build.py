@@ -22,11 +22,10 @@ from realesrgan_paddle.loss.perceptual import PerceptualLoss
 from realesrgan_paddle.loss.pixel import CharbonnierLoss, L1Loss, MSELoss
 from realesrgan_paddle.loss.vgg import load_vgg19
 from realesrgan_paddle.loss.weighted import WeightedMean
-from realesrgan_paddle.models.networks.build import build
+from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
 )
-from realesrgan_paddle.models.networks.specs import SPECS, describe
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.freeze import freeze, learning
@@ -36,7 +35,7 @@ from realesrgan_paddle.models.step.steps import GANStep, PixelStep, ReferenceLos
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.models.weights.catalogue import is_released
-from realesrgan_paddle.models.weights.fetch import obtain
+from realesrgan_paddle.models.weights.fetch import fetch
 from realesrgan_paddle.models.weights.layouts import to_basicsr
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.options.reading.load import dump_config
@@ -112,7 +111,7 @@ def build_step(
 
 def build_generator(options: GeneratorOptions, path: PathOptions, ops: Ops) -> nn.Layer:
     """Return the network that `options` describe, with the pretrained weights that `path` names."""
-    network = build(SPECS[options.type](**options.model_dump(exclude={"type"})))
+    network = Network(options)
     network.ops = ops
     _load_pretrained(
         network, path.pretrain_network_g, path.param_key_g, path.strict_load_g
@@ -150,7 +149,7 @@ def _load_pretrained(
     """Load the weights of `pretrained`, a file or a released name; None: leave the network's first ones."""
     if pretrained is not None:
         file = (
-            obtain(pretrained, Path("weights"))
+            fetch(pretrained, Path("weights"))
             if is_released(pretrained)
             else Path(pretrained)
         )
@@ -212,10 +211,10 @@ def build_distillation_loss(
     spec, tensors = read_generator(distill.teacher, param_key=distill.param_key)
     if (spec.scale, spec.num_in_ch, spec.num_out_ch) != (scale, 3, 3):
         raise UserError(
-            f"train.distill_opt.teacher: {distill.teacher}: holds {describe(spec)}, but the student (network_g) "
+            f"train.distill_opt.teacher: {distill.teacher}: holds {spec}, but the student (network_g) "
             f"enlarges RGB pictures by {scale}; teacher and student must do the same"
         )
-    teacher = build(spec)
+    teacher = Network(spec)
     load_state(teacher, tensors, source=distill.teacher)
     teacher.ops = ops
     teacher.eval()

@@ -4,8 +4,6 @@ import struct
 
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.networks.shapes import rrdbnet_convolutions
-
 
 def convolution_line(name, weight, activation=""):
     return f"Convolution {name} 1 1 a b 0={weight.shape[0]} 1=3 4=1 5=1 6={weight.size}{activation}"
@@ -50,7 +48,7 @@ def rrdb_parts(spec, half=True):
     """Return (tensors, lines of a .param, bytes of a .bin) of an RRDBNet."""
     weights = sample_weights(spec)
     lines, data = ["Input in 0 1 data"], b""
-    for name in rrdbnet_convolutions(spec.num_block):
+    for name in spec.layers():
         weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
         leaky = name in ("conv_up1", "conv_up2", "conv_hr") or (
             ".rdb" in name and not name.endswith("conv5")

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from realesrgan_paddle.models.networks.shapes import tensor_shapes
-
 
 def sample_weights(spec, seed=0):
     """Return {BasicSR name: float32 array} of the network that `spec` describes."""
     draw = np.random.default_rng(seed)
     return {
         name: draw.normal(scale=0.1, size=shape).astype(np.float32)
-        for name, shape in tensor_shapes(spec).items()
+        for name, shape in spec.tensor_shapes().items()
     }

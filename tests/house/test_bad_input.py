@@ -11,10 +11,8 @@ import yaml
 from places import ROOT
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.networks.specs import (
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -74,8 +72,8 @@ def workplace(tmp_path_factory):
         (folder / name).write_bytes(b"nonsense")
     (folder / "empty").mkdir()
     for name, spec in (
-        ("net", SRVGGNetCompactSpec(num_feat=8, num_conv=2)),
-        ("net_d", UNetDiscriminatorSNSpec(3, 8)),
+        ("net", SRVGGNetCompact(num_feat=8, num_conv=2)),
+        ("net_d", UNetDiscriminatorSNOptions(3, 8)),
     ):
         write_pdparams(folder / f"{name}.pdparams", {"params": sample_weights(spec)})
     (folder / "train.yml").write_text(yaml.safe_dump(TRAINING))

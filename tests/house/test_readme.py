@@ -14,8 +14,7 @@ from places import ROOT
 from sample_weights import sample_weights
 from scenes import scene
 
-from realesrgan_paddle.models.networks.shapes import tensor_shapes
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.tools import quickstart
 from realesrgan_paddle.utils.images import write_image
@@ -149,13 +148,13 @@ def workplace(tmp_path_factory):
             folder / name,
             np.uint8(picture(name, (1, 3, size, size + 8))[0].transpose(1, 2, 0) * 255),
         )
-    tiny = RRDBNetSpec(num_block=2, num_feat=8, num_grow_ch=4)
+    tiny = RRDBNet(num_block=2, num_feat=8, num_grow_ch=4)
     write_pth(folder / "X.pth", {"params_ema": sample_weights(tiny)})
     for name in ("RealESRGAN_x4plus", "realesr-animevideov3", "realesr-general-x4v3"):
         spec = find(name).spec
         zeros = {
             key: np.zeros(shape, np.float32)
-            for key, shape in tensor_shapes(spec).items()
+            for key, shape in spec.tensor_shapes().items()
         }
         write_pdparams(folder / f"weights/{name}.pdparams", {"params_ema": zeros})
     return folder

@@ -20,8 +20,9 @@ from realesrgan_paddle.models.inference.predictors import (
     load_static,
 )
 from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -30,11 +31,11 @@ pytestmark = pytest.mark.paddle
 
 SMALL = {"num_feat": 8, "num_block": 1, "num_grow_ch": 4}
 SPECS = [
-    RRDBNetSpec(scale=4, **SMALL),
-    RRDBNetSpec(scale=2, **SMALL),
-    RRDBNetSpec(scale=1, **SMALL),
-    SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=4),
-    SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2),
+    RRDBNet(scale=4, **SMALL),
+    RRDBNet(scale=2, **SMALL),
+    RRDBNet(scale=1, **SMALL),
+    SRVGGNetCompact(num_feat=8, num_conv=2, upscale=4),
+    SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2),
 ]
 PIR = paddle.framework.use_pir_api()
 
@@ -54,7 +55,7 @@ def copy(exported, tmp_path):
 
 
 def dygraph(spec):
-    network = build(spec)
+    network = Network(spec)
     load_state(network, sample_weights(spec))
     return DygraphRunner(network, spec.scale)
 
@@ -129,7 +130,7 @@ def test_weights_that_do_not_fit_write_nothing(tmp_path):
 
 
 def test_a_gray_network_is_refused(tmp_path):
-    spec = SRVGGNetCompactSpec(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=1)
+    spec = SRVGGNetCompact(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=1)
     write_pdparams(tmp_path / "gray.pdparams", {"params": sample_weights(spec)})
     with pytest.raises(
         UserError, match=r"gray.pdparams: .*1 -> 1 channels; only networks from RGB"
@@ -148,7 +149,7 @@ def test_a_json_of_other_weights_goes(copy, monkeypatch):
 
 
 def test_training_goes_on_after_an_export(tmp_path):
-    network = build(SPECS[3])
+    network = Network(SPECS[3])
     export(SPECS[3], sample_weights(SPECS[3]), tmp_path)
     network(paddle.ones([1, 3, 4, 4])).sum().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())
@@ -267,7 +268,7 @@ def test_upscaler_load_takes_weights_and_graphs(exported, tmp_path):
 
 def test_a_larger_picture_later_does_not_take_more_memory(tmp_path):
     """Paddle plans at a predictor's first run which tensors share memory; 35 of them apart would be 0.6 GB here."""
-    spec = SRVGGNetCompactSpec()
+    spec = SRVGGNetCompact()
     export(spec, sample_weights(spec), tmp_path)
     code = (
         "import sys, resource, numpy as np\n"

@@ -9,7 +9,7 @@ import pytest
 from places import ROOT
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.tools import compare, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
-SPEC = RRDBNetSpec(num_feat=8, num_block=1, num_grow_ch=4)
+SPEC = RRDBNet(num_feat=8, num_block=1, num_grow_ch=4)
 TOOLS = {"predict": predict, "infer": infer, "export_model": export_model}
 PICTURES = {
     "gray.png": ((9, 7), np.uint8),

@@ -5,12 +5,10 @@ import paddle
 import pytest
 from sample_runs import assert_states_equal, reported, run, write_yml
 
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import (
-    RRDBNetSpec,
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.build import build_step
@@ -20,14 +18,14 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
-LARGE = SRVGGNetCompactSpec(num_feat=12, num_conv=3)
-X2 = RRDBNetSpec(scale=2, num_feat=8, num_block=1, num_grow_ch=4)
+LARGE = SRVGGNetCompact(num_feat=12, num_conv=3)
+X2 = RRDBNet(scale=2, num_feat=8, num_block=1, num_grow_ch=4)
 
 
 def write_network(path, spec, **groups):
     """Write random weights, all the same ones or, by group, times a number."""
     paddle.seed(5)
-    arrays = {name: value.numpy() for name, value in build(spec).state_dict().items()}
+    arrays = {name: value.numpy() for name, value in Network(spec).state_dict().items()}
     write_pdparams(
         path,
         {
@@ -141,7 +139,7 @@ def test_a_teacher_that_cannot_teach_is_one_line_and_leaves_nothing(
 ):
     write_network(tmp_path / "x2.pdparams", X2, params=1)
     write_network(
-        tmp_path / "net_d.pdparams", UNetDiscriminatorSNSpec(num_feat=8), params=1
+        tmp_path / "net_d.pdparams", UNetDiscriminatorSNOptions(num_feat=8), params=1
     )
     with pytest.raises(UserError) as error:
         run(

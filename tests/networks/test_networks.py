@@ -12,14 +12,14 @@ import sample_networks
 from places import REFERENCE, TESTS
 
 from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.shapes import tensor_shapes
-from realesrgan_paddle.models.networks.specs import (
-    SPECS,
-    RRDBNetSpec,
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.known import GENERATORS
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdn import RRDN
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -27,7 +27,7 @@ from realesrgan_paddle.utils.weights.reader import read_weights
 pytestmark = pytest.mark.paddle
 
 RECORDED = REFERENCE / "networks.npz"
-TINY_D = UNetDiscriminatorSNSpec(num_feat=4)
+TINY_D = {"num_feat": 4}
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,12 @@ def reference():
     return np.load(RECORDED)
 
 
-def filled(kind, arguments):
-    network = build(SPECS[kind](**arguments))
+def described(kind, arguments):
+    types = {network.model_fields["type"].default: network for network in GENERATORS}
+    return types[kind](**arguments)
+
+
+def filled(network):
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     load_state(network, formulas.weights(shapes, sample_networks.GAIN))
     return network
@@ -61,14 +65,16 @@ def test_a_generator_equals_basicsrs(name, reference):
     expected = reference[name]
     # Relative, for these outputs are larger than a picture's; 1.7e-6 was seen.
     assert_close(
-        enlarge(filled(kind, arguments), size), expected, 5e-6 * np.abs(expected).max()
+        enlarge(filled(Network(described(kind, arguments))), size),
+        expected,
+        5e-6 * np.abs(expected).max(),
     )
 
 
 @pytest.mark.parametrize("file", sample_networks.RELEASED)
 def test_a_released_generator_equals_basicsrs(file, reference, assets):
     kind, arguments = sample_networks.RELEASED[file]
-    network = build(SPECS[kind](**arguments))
+    network = Network(described(kind, arguments))
     load_state(network, read_weights(assets / "weights" / file).select(), source=file)
     assert_close(
         enlarge(network, sample_networks.RELEASED_INPUT), reference[file], 1e-4
@@ -77,7 +83,7 @@ def test_a_released_generator_equals_basicsrs(file, reference, assets):
 
 @pytest.mark.parametrize("name", sample_networks.DISCRIMINATORS)
 def test_the_discriminator_and_its_spectral_norm_equal_torchs(name, reference):
-    network = filled("UNetDiscriminatorSN", sample_networks.DISCRIMINATORS[name])
+    network = filled(UNetDiscriminatorSN(**sample_networks.DISCRIMINATORS[name]))
     network.train()
     x = paddle.to_tensor(
         formulas.picture("input", sample_networks.DISCRIMINATOR_INPUT),
@@ -111,7 +117,7 @@ def test_the_discriminator_and_its_spectral_norm_equal_torchs(name, reference):
 
 
 def test_power_iteration_runs_in_training_only():
-    network = build(TINY_D)
+    network = UNetDiscriminatorSN(**TINY_D)
     x = paddle.to_tensor(formulas.picture("input", (1, 3, 16, 16)))
     network.eval()
     before = network.conv3.weight_u.numpy()
@@ -123,48 +129,55 @@ def test_power_iteration_runs_in_training_only():
 
 
 def test_two_forwards_can_share_one_backward():
-    network = build(TINY_D)
+    network = UNetDiscriminatorSN(**TINY_D)
     x = paddle.to_tensor(formulas.picture("input", (1, 3, 16, 16)))
     (network(x).sum() + network(1 - x).sum()).backward()
     assert np.isfinite(network.conv1.weight_orig.grad.numpy()).all()
 
 
 @pytest.mark.parametrize(
-    "spec",
+    ("network", "description"),
     [
-        RRDBNetSpec(num_block=2),
-        RRDBNetSpec(scale=2, num_block=1),
-        SRVGGNetCompactSpec(),
-        UNetDiscriminatorSNSpec(),
-    ],
+        (Network(generator), generator)
+        for generator in (
+            RRDBNet(num_block=2),
+            RRDBNet(scale=2, num_block=1),
+            SRVGGNetCompact(),
+            RDN(C=2, D=2),
+            RDN(C=2, D=2, x=4, upscaling="shuffle"),
+            RRDN(T=2),
+        )
+    ]
+    + [(UNetDiscriminatorSN(), UNetDiscriminatorSNOptions())],
+    ids=lambda part: type(part).__name__,
 )
-def test_names_and_shapes_are_basicsrs(spec):
-    assert {
-        k: tuple(v.shape) for k, v in build(spec).state_dict().items()
-    } == tensor_shapes(spec)
+def test_a_layer_has_the_tensors_that_its_description_names(network, description):
+    shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    assert shapes == description.tensor_shapes()
 
 
 def test_networks_start_as_the_reference_does():
     paddle.seed(0)
-    network = build(RRDBNetSpec(num_feat=32, num_block=1))
-    dense = network.body[0].rdb1.conv5
-    assert dense.weight.numpy().std() == pytest.approx(
-        0.1 * np.sqrt(2 / (9 * (32 + 4 * 32))), rel=0.02
-    )
-    assert (dense.bias.numpy() == 0).all()
-    plain = [network.conv_hr, build(UNetDiscriminatorSNSpec(num_feat=32)).conv8]
-    for weight in (plain[0].weight, plain[0].bias, plain[1].weight_orig):
-        bound = 1 / np.sqrt(9 * 32)
-        assert 0.8 * bound < np.abs(weight.numpy()).max() <= bound
-    assert (
-        build(SRVGGNetCompactSpec(num_feat=4, num_conv=1)).body[1].weight.numpy()
-        == 0.25
-    ).all()
+    network = Network(RRDBNet(num_feat=32, num_block=1))
+    tensors = {name: value.numpy() for name, value in network.state_dict().items()}
+    kaiming = np.sqrt(2 / (9 * (32 + 4 * 32)))
+    dense = tensors["body.0.rdb1.conv5.weight"]
+    assert dense.std() == pytest.approx(0.1 * kaiming, rel=0.02)
+    assert (tensors["body.0.rdb1.conv5.bias"] == 0).all()
+
+    spectral = UNetDiscriminatorSN(num_feat=32).conv8.weight_orig.numpy()
+    plain = (tensors["conv_hr.weight"], tensors["conv_hr.bias"], spectral)
+    bound = 1 / np.sqrt(9 * 32)
+    for weight in plain:
+        assert 0.8 * bound < np.abs(weight).max() <= bound
+
+    small = Network(SRVGGNetCompact(num_feat=4, num_conv=1)).state_dict()
+    assert (small["body.1.weight"].numpy() == 0.25).all()
 
 
 def test_a_discriminator_learns_to_tell_flat_from_noisy():
     paddle.seed(0)
-    network = build(UNetDiscriminatorSNSpec(num_feat=8))
+    network = UNetDiscriminatorSN(num_feat=8)
     adam = paddle.optimizer.Adam(1e-3, parameters=network.parameters())
     loss = GANLoss("vanilla")
     for step in range(30):
@@ -181,8 +194,8 @@ def test_a_discriminator_learns_to_tell_flat_from_noisy():
 
 
 def test_gradients_pass_through_a_frozen_discriminator_into_the_generator():
-    generator = build(SRVGGNetCompactSpec(num_feat=4, num_conv=1))
-    discriminator = build(TINY_D)
+    generator = Network(SRVGGNetCompact(num_feat=4, num_conv=1))
+    discriminator = UNetDiscriminatorSN(**TINY_D)
     sr = generator(paddle.to_tensor(formulas.picture("input", (1, 3, 8, 8))))
     for parameter in discriminator.parameters():
         parameter.stop_gradient = True
@@ -195,24 +208,24 @@ def test_gradients_pass_through_a_frozen_discriminator_into_the_generator():
 
 def test_sizes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"15 x 16 pixels .* not multiples of 2"):
-        build(RRDBNetSpec(scale=2, num_feat=4, num_block=1, num_grow_ch=4))(
+        Network(RRDBNet(scale=2, num_feat=4, num_block=1, num_grow_ch=4))(
             paddle.zeros([1, 3, 15, 16])
         )
     with pytest.raises(ValueError, match=r"48 x 20 pixels .* not multiples of 8"):
-        build(TINY_D)(paddle.zeros([1, 3, 48, 20]))
+        UNetDiscriminatorSN(**TINY_D)(paddle.zeros([1, 3, 48, 20]))
 
 
 class TestLoadState:
-    spec = SRVGGNetCompactSpec(num_feat=4, num_conv=1)
+    spec = SRVGGNetCompact(num_feat=4, num_conv=1)
 
     def tensors(self):
         return {
             name: np.ones(shape, np.float16)
-            for name, shape in tensor_shapes(self.spec).items()
+            for name, shape in self.spec.tensor_shapes().items()
         }
 
     def test_copies_in_the_networks_dtype(self):
-        network = build(self.spec)
+        network = Network(self.spec)
         load_state(network, self.tensors())
         assert all(
             tensor.dtype == paddle.float32 and (tensor == 1).all()
@@ -220,8 +233,8 @@ class TestLoadState:
         )
 
     def test_names_what_does_not_fit_and_copies_nothing(self):
-        network = build(self.spec)
-        before = network.body[2].weight.numpy()
+        network = Network(self.spec)
+        before = network.state_dict()["body.2.weight"].numpy()
         tensors = self.tensors()
         tensors["body.9.weight"] = tensors.pop("body.0.weight")
         tensors["body.4.bias"] = np.ones(5)
@@ -230,16 +243,16 @@ class TestLoadState:
             match=r"x\.pth: .*1 missing \(body\.0\.weight\); 1 not of.*\[5\] instead of \[48\]",
         ):
             load_state(network, tensors, source="x.pth")
-        assert np.array_equal(network.body[2].weight.numpy(), before)
+        assert np.array_equal(network.state_dict()["body.2.weight"].numpy(), before)
 
     def test_not_strict_leaves_the_rest_alone(self):
-        network = build(self.spec)
+        network = Network(self.spec)
         load_state(
             network,
             {"body.0.bias": np.full(4, 3.0), "other": np.zeros(1)},
             strict=False,
         )
-        assert (network.body[0].bias.numpy() == 3).all()
+        assert (network.state_dict()["body.0.bias"].numpy() == 3).all()
         with pytest.raises(UserError, match="another shape"):
             load_state(network, {"body.0.bias": np.zeros(5)}, strict=False)
 
@@ -249,10 +262,11 @@ import sys
 import numpy as np, paddle
 import formulas, sample_networks
 from paddle.static import InputSpec
-from test_networks import filled, enlarge
+from realesrgan_paddle.models.networks.network import Network
+from test_networks import described, enlarge, filled
 
 kind, arguments, size = sample_networks.GENERATORS[sys.argv[1]]
-network = filled(kind, arguments)
+network = filled(Network(described(kind, arguments)))
 sizes = [(12, 20), (24, 8)]
 expected = [enlarge(network, size) for size in sizes]
 spec = InputSpec([None, 3, None, None], "float32", "x")

@@ -10,15 +10,13 @@ from sample_runs import assert_states_equal, reported, run, write_yml
 from realesrgan_paddle.loss.dists import load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
-from realesrgan_paddle.models.networks.build import build
+from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     CHANNELS,
     ProjectedDiscriminator,
 )
-from realesrgan_paddle.models.networks.specs import (
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
@@ -112,12 +110,8 @@ def test_a_relativistic_step_follows_the_gradient_of_the_difference(
     discriminator, kind
 ):
     paddle.seed(5)
-    generator = build(SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2))
-    judge = (
-        discriminator
-        if kind == "projected"
-        else build(UNetDiscriminatorSNSpec(num_feat=8))
-    )
+    generator = Network(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2))
+    judge = discriminator if kind == "projected" else UNetDiscriminatorSN(num_feat=8)
     gt = pictures("gt")
     for _ in range(20):
         judge(gt)

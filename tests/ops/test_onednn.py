@@ -9,12 +9,11 @@ import pytest
 
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import (
-    RRDBNetSpec,
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.freeze import freeze
@@ -42,25 +41,25 @@ from realesrgan_paddle.utils.ops.plain import PLAIN
 pytestmark = pytest.mark.paddle
 
 NETWORKS = {
-    "rrdbnet": (RRDBNetSpec(num_feat=32, num_block=1, num_grow_ch=16), (2, 3, 7, 11)),
+    "rrdbnet": (RRDBNet(num_feat=32, num_block=1, num_grow_ch=16), (2, 3, 7, 11)),
     "rrdbnet, odd channels": (
-        RRDBNetSpec(num_feat=12, num_block=1, num_grow_ch=5),
+        RRDBNet(num_feat=12, num_block=1, num_grow_ch=5),
         (2, 3, 6, 9),
     ),
     "rrdbnet x2": (
-        RRDBNetSpec(scale=2, num_feat=16, num_block=1, num_grow_ch=16),
+        RRDBNet(scale=2, num_feat=16, num_block=1, num_grow_ch=16),
         (1, 3, 10, 6),
     ),
-    "srvgg": (SRVGGNetCompactSpec(num_feat=16, num_conv=2), (2, 3, 9, 7)),
+    "srvgg": (SRVGGNetCompact(num_feat=16, num_conv=2), (2, 3, 9, 7)),
     "srvgg x2, leaky": (
-        SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2, act_type="leakyrelu"),
+        SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2, act_type="leakyrelu"),
         (1, 3, 5, 8),
     ),
     "srvgg, relu": (
-        SRVGGNetCompactSpec(num_feat=8, num_conv=1, act_type="relu"),
+        SRVGGNetCompact(num_feat=8, num_conv=1, act_type="relu"),
         (1, 3, 5, 8),
     ),
-    "discriminator": (UNetDiscriminatorSNSpec(num_feat=16), (2, 3, 24, 40)),
+    "discriminator": (UNetDiscriminatorSNOptions(num_feat=16), (2, 3, 24, 40)),
 }
 
 
@@ -285,7 +284,7 @@ def test_winograd_is_for_large_even_pictures_of_many_channels():
 
 def evaluated(spec, shape, ops):
     paddle.seed(5)
-    network = build(spec)
+    network = Network(spec)
     network.ops = ops
     x = paddle.to_tensor(random(*shape), stop_gradient=False)
     y = network(x)
@@ -308,7 +307,7 @@ def test_what_is_not_frozen_learns():
     gradients = []
     for ops in (OneDNNOps(), PLAIN):
         paddle.seed(5)
-        network = build(RRDBNetSpec(num_feat=16, num_block=1, num_grow_ch=16))
+        network = Network(RRDBNet(num_feat=16, num_block=1, num_grow_ch=16))
         network.ops = ops
         for layer in (network.body[0].rdb1.conv2, network.body[0].rdb2.conv5):
             layer.weight.stop_gradient = layer.bias.stop_gradient = True
@@ -333,12 +332,12 @@ def test_what_is_not_frozen_learns():
     ("spec", "patterns"),
     [
         (
-            RRDBNetSpec(num_feat=16, num_block=1, num_grow_ch=16),
+            RRDBNet(num_feat=16, num_block=1, num_grow_ch=16),
             ["conv_first.*", "body.0.rdb1.*", "body.0.rdb3.*"],
         ),
-        (SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2), ["body.0.*"]),
+        (SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2), ["body.0.*"]),
         (
-            SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2),
+            SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2),
             ["body.1.*", "body.3.*"],
         ),
     ],
@@ -347,7 +346,7 @@ def test_layers_behind_and_before_frozen_ones_learn(spec, patterns):
     gradients = []
     for ops in (OneDNNOps(), PLAIN):
         paddle.seed(5)
-        network = build(spec)
+        network = Network(spec)
         network.ops = ops
         freeze(network, patterns)
         network(paddle.to_tensor(random(1, 3, 5, 6))).mean().backward()
@@ -401,7 +400,7 @@ def test_a_frozen_discriminator_passes_gradients_on_and_keeps_none():
     gradients = []
     for ops in (OneDNNOps(), PLAIN):
         paddle.seed(5)
-        network = build(UNetDiscriminatorSNSpec(num_feat=8))
+        network = UNetDiscriminatorSN(num_feat=8)
         network.ops = ops
         x = paddle.to_tensor(random(1, 3, 16, 16), stop_gradient=False)
         with frozen(network):
@@ -416,8 +415,8 @@ def test_a_frozen_discriminator_passes_gradients_on_and_keeps_none():
 
 def losses_of_training(ops, steps, num_feat=12, size=(16, 24)):
     paddle.seed(2)
-    generator = build(SRVGGNetCompactSpec(num_feat=num_feat, num_conv=2, upscale=2))
-    discriminator = build(UNetDiscriminatorSNSpec(num_feat=8))
+    generator = Network(SRVGGNetCompact(num_feat=num_feat, num_conv=2, upscale=2))
+    discriminator = UNetDiscriminatorSN(num_feat=8)
     generator.ops = discriminator.ops = ops
     adam = {"learning_rate": 1e-4, "beta1": 0.9, "beta2": 0.99}
     step = GANStep(

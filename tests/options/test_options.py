@@ -22,10 +22,7 @@ from realesrgan_paddle.options.reading.spellings import TOP_LEVEL
 from realesrgan_paddle.options.schema.config import (
     Config,
     KernelOptions,
-    RRDBNetOptions,
-    SRVGGNetCompactOptions,
     SynthesisOptions,
-    UNetDiscriminatorSNOptions,
 )
 from realesrgan_paddle.utils.errors import UserError
 
@@ -570,17 +567,6 @@ def test_several_validation_sets(write):
     assert list(config.datasets.validation) == ["val", "val_night"]
     assert config.datasets.validation["val_night"].dataroot_lq == "b"
     assert set(config.val.metrics) == {"psnr", "ssim", "lpips"}
-
-
-@pytest.mark.parametrize(
-    "options", [RRDBNetOptions, SRVGGNetCompactOptions, UNetDiscriminatorSNOptions]
-)
-def test_network_options_are_the_networks_arguments(options):
-    from realesrgan_paddle.models.networks.specs import SPECS
-
-    name = options.model_fields["type"].annotation.__args__[0]
-    network = options(type=name)
-    assert SPECS[name](**network.model_dump(exclude={"type"})) == SPECS[name]()
 
 
 def test_every_key_is_described():

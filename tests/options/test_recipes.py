@@ -8,8 +8,8 @@ from sample_runs import picture, reported
 
 from realesrgan_paddle import recipes
 from realesrgan_paddle.environment import Machine, look_at_images
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipes import auto_recipe
 from realesrgan_paddle.utils.errors import UserError
@@ -180,7 +180,7 @@ def test_the_command_prints_options_that_load_and_trains_by_them(
     monkeypatch.chdir(tmp_path)
     weights = {
         name: value.numpy()
-        for name, value in build(SRVGGNetCompactSpec(num_feat=8, num_conv=1))
+        for name, value in Network(SRVGGNetCompact(num_feat=8, num_conv=1))
         .state_dict()
         .items()
     }

@@ -12,11 +12,9 @@ from sample_runs import assert_states_equal, picture, reported, run, write_yml
 from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import (
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.steps import GANStep, PixelStep, ReferenceLosses
@@ -43,7 +41,7 @@ def batches(iteration, count):
 def make(adversarial):
     """A step whose optimizers are SGD: Adam makes a whole step of a gradient that is nothing but rounding."""
     paddle.seed(5)
-    generator = build(SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2))
+    generator = Network(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2))
     losses = ReferenceLosses(pixel=L1Loss(), artifact=ArtifactLoss())
     sgd = paddle.optimizer.SGD(0.1, parameters=generator.parameters())
     step = PixelStep(
@@ -55,7 +53,7 @@ def make(adversarial):
     )
     if not adversarial:
         return step
-    discriminator = build(UNetDiscriminatorSNSpec(num_feat=8))
+    discriminator = UNetDiscriminatorSN(num_feat=8)
     sgd = paddle.optimizer.SGD(0.1, parameters=discriminator.parameters())
     return GANStep(
         **vars(step),

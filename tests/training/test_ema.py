@@ -4,21 +4,19 @@ import numpy as np
 import paddle
 import pytest
 
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import (
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.ema import EMA
 
 pytestmark = pytest.mark.paddle
 
-SPEC = SRVGGNetCompactSpec(num_feat=4, num_conv=1)
+SPEC = SRVGGNetCompact(num_feat=4, num_conv=1)
 
 
 def test_the_average_equals_its_closed_form():
     """After n updates: decay^n w_0 + (1 - decay) * sum over k of decay^(n - k) w_k."""
-    network, decay, n = build(SPEC), 0.9, 12
+    network, decay, n = Network(SPEC), 0.9, 12
     history = [{name: p.numpy() for name, p in network.named_parameters()}]
     ema = EMA(network, decay)
     for step in range(n):
@@ -37,7 +35,7 @@ def test_the_average_equals_its_closed_form():
 
 
 def test_buffers_are_copied():
-    discriminator = build(UNetDiscriminatorSNSpec(num_feat=4))
+    discriminator = UNetDiscriminatorSN(num_feat=4)
     ema = EMA(discriminator, 0.999)
     discriminator(paddle.rand([1, 3, 16, 16]))  # moves u and v
     assert not np.array_equal(
@@ -51,7 +49,7 @@ def test_buffers_are_copied():
 
 
 def test_the_average_is_apart_from_the_network():
-    network = build(SPEC)
+    network = Network(SPEC)
     ema = EMA(network, 0.5)
     x = paddle.rand([1, 3, 6, 5])
     before = ema(x)
@@ -66,8 +64,8 @@ def test_the_average_is_apart_from_the_network():
 
 
 def test_decay_zero_is_a_copy():
-    network = build(SPEC)
-    ema = EMA(build(SPEC), 0)
+    network = Network(SPEC)
+    ema = EMA(Network(SPEC), 0)
     ema.update(network)
     for name, average in ema.layer.named_parameters():
         np.testing.assert_allclose(
@@ -77,4 +75,4 @@ def test_decay_zero_is_a_copy():
 
 def test_a_decay_outside_its_range_is_refused():
     with pytest.raises(ValueError, match=r"1\.5"):
-        EMA(build(SPEC), 1.5)
+        EMA(Network(SPEC), 1.5)

@@ -7,8 +7,8 @@ import paddle
 import pytest
 from sample_runs import assert_states_equal, run
 
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.step.freeze import freeze
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.onednn.convolution import Convolution
@@ -127,7 +127,7 @@ def test_the_gradient_of_a_frozen_weight_is_not_computed(monkeypatch):
         monkeypatch.setattr(
             layer, "__init__", partialmethod(counting, make=layer.__init__)
         )
-    network = build(RRDBNetSpec(num_feat=20, num_block=1, num_grow_ch=4))
+    network = Network(RRDBNet(num_feat=20, num_block=1, num_grow_ch=4))
     network.ops = OneDNNOps()
     freeze(
         network, ["conv_first.*", "body.*", "conv_body.*", "conv_up1.*", "conv_hr.*"]

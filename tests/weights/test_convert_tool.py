@@ -10,12 +10,10 @@ from places import ROOT
 from sample_ncnn import rrdb_parts, write_pair
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.specs import (
-    RRDBNetSpec,
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.known import recognize
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.layouts import to_ppgan
 from realesrgan_paddle.tools.convert_torch import main
 from realesrgan_paddle.utils.errors import UserError
@@ -27,7 +25,7 @@ from realesrgan_paddle.utils.weights.writer import (
 )
 
 TOOL = ROOT / "tools" / "convert_torch.py"
-SPEC = RRDBNetSpec(num_feat=4, num_block=2, num_grow_ch=2)
+SPEC = RRDBNet(num_feat=4, num_block=2, num_grow_ch=2)
 WEIGHTS = sample_weights(SPEC)
 EMA = sample_weights(SPEC, seed=1)
 
@@ -96,7 +94,7 @@ def test_ncnn_and_discriminators_convert(capsys):
     write_pair(Path(), lines, data)
     main(["--input", "net.param"])
     assert_same(read_weights("weights/net.pdparams").groups["params"], weights)
-    unet = sample_weights(UNetDiscriminatorSNSpec(num_feat=4))
+    unet = sample_weights(UNetDiscriminatorSNOptions(num_feat=4))
     write_safetensors("net_d.safetensors", {"": unet})
     main(["--input", "net_d.safetensors"])
     assert_same(read_weights("weights/net_d.pdparams").groups["params"], unet)
@@ -108,7 +106,7 @@ def test_an_unknown_activation_is_no_obstacle_and_not_guessed(capsys):
         "net.pth",
         {
             "params": sample_weights(
-                SRVGGNetCompactSpec(num_feat=4, num_conv=1, act_type="leakyrelu")
+                SRVGGNetCompact(num_feat=4, num_conv=1, act_type="leakyrelu")
             )
         },
     )
@@ -143,7 +141,7 @@ def test_converting_again_is_fine_and_other_contents_are_not_replaced_unasked(ca
 def test_flags_that_cannot_be_met_are_refused(flags, said):
     write_pth(
         "small.pth",
-        {"params": sample_weights(SRVGGNetCompactSpec(num_feat=4, num_conv=1))},
+        {"params": sample_weights(SRVGGNetCompact(num_feat=4, num_conv=1))},
     )
     with pytest.raises(UserError, match=said):
         main(["--input", "small.pth", *flags])
@@ -151,7 +149,7 @@ def test_flags_that_cannot_be_met_are_refused(flags, said):
 
 
 def test_groups_of_different_networks_are_refused():
-    other = sample_weights(RRDBNetSpec(num_feat=4, num_block=1, num_grow_ch=2))
+    other = sample_weights(RRDBNet(num_feat=4, num_block=1, num_grow_ch=2))
     write_pth("net.pth", {"params": WEIGHTS, "params_ema": other})
     with pytest.raises(UserError, match="its groups hold different networks"):
         main(["--input", "net.pth"])
@@ -220,9 +218,9 @@ def test_a_file_of_another_network_is_one_line():
 @pytest.mark.parametrize(
     ("name", "group", "spec"),
     [
-        ("realesr-animevideov3", "params", SRVGGNetCompactSpec()),
-        ("realesr-general-x4v3", "params", SRVGGNetCompactSpec(num_conv=32)),
-        ("RealESRGAN_x4plus_anime_6B", "params_ema", RRDBNetSpec(num_block=6)),
+        ("realesr-animevideov3", "params", SRVGGNetCompact()),
+        ("realesr-general-x4v3", "params", SRVGGNetCompact(num_conv=32)),
+        ("RealESRGAN_x4plus_anime_6B", "params_ema", RRDBNet(num_block=6)),
     ],
 )
 def test_real_files_convert(name, group, spec, assets):
@@ -230,5 +228,5 @@ def test_real_files_convert(name, group, spec, assets):
     main(["--input", str(source)])
     found = read_weights(f"weights/{name}.pdparams").groups
     assert list(found) == [group]
-    assert recognise(found[group]) == spec
+    assert recognize(found[group]) == spec
     assert_same(found[group], read_weights(source).groups[group])

@@ -2,16 +2,14 @@ import numpy as np
 import pytest
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.specs import (
-    RRDBNetSpec,
-    SRVGGNetCompactSpec,
-    UNetDiscriminatorSNSpec,
-)
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.known import recognize
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.layouts import layout_of, to_basicsr, to_ppgan
 from realesrgan_paddle.utils.errors import UserError
 
-SPEC = RRDBNetSpec(num_feat=8, num_block=3, num_grow_ch=4)
+SPEC = RRDBNet(num_feat=8, num_block=3, num_grow_ch=4)
 WEIGHTS = sample_weights(SPEC)
 
 # The names as PaddleGAN's ppgan/models/generators/rrdb_net.py makes them, and as the
@@ -81,18 +79,18 @@ def test_basicsr_names_stay():
 
 
 def test_names_of_frameworks_are_taken_off():
-    spec = SRVGGNetCompactSpec(num_feat=8, num_conv=2)
+    spec = SRVGGNetCompact(num_feat=8, num_conv=2)
     weights = sample_weights(spec)
     paddle = {
         n.replace(".weight", "._weight") if a.ndim == 1 and "weight" in n else n: a
         for n, a in weights.items()
     }
     assert "body.1._weight" in paddle
-    assert recognise(to_basicsr(paddle)) == spec
+    assert recognize(to_basicsr(paddle)) == spec
 
 
 def test_torchs_newer_spectral_norm_is_the_older_one():
-    spec = UNetDiscriminatorSNSpec(num_feat=4)
+    spec = UNetDiscriminatorSNOptions(num_feat=4)
     weights = sample_weights(spec)
     new = {}
     for name, array in weights.items():
@@ -104,7 +102,7 @@ def test_torchs_newer_spectral_norm_is_the_older_one():
 
 
 def test_the_soccer_projects_discriminator_loses_the_norm_of_its_first_convolution():
-    spec = UNetDiscriminatorSNSpec(num_feat=4)
+    spec = UNetDiscriminatorSNOptions(num_feat=4)
     weights = sample_weights(spec)
     original = weights.pop("conv0.weight") * 5
     # Power iteration, as a spectral norm does it, until u and v are the leading
@@ -118,7 +116,7 @@ def test_the_soccer_projects_discriminator_loses_the_norm_of_its_first_convoluti
         "conv0.weight_v": right[0],
     }
     found = to_basicsr(foreign)
-    assert recognise(found) == spec
+    assert recognize(found) == spec
     np.testing.assert_allclose(found["conv0.weight"], original / values[0], rtol=1e-5)
     assert found["conv0.weight"].dtype == np.float32
 
@@ -152,4 +150,4 @@ def test_esrgan_plus_is_refused():
 
 def test_paddlegan_has_no_other_network():
     with pytest.raises(UserError, match="only RRDBNet exists in PaddleGAN"):
-        to_ppgan(sample_weights(SRVGGNetCompactSpec(num_feat=8, num_conv=1)))
+        to_ppgan(sample_weights(SRVGGNetCompact(num_feat=8, num_conv=1)))

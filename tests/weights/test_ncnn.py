@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from sample_ncnn import rrdb_parts, srvgg_parts, write_pair
 
-from realesrgan_paddle.models.networks.recognise import recognise
-from realesrgan_paddle.models.networks.specs import RRDBNetSpec, SRVGGNetCompactSpec
+from realesrgan_paddle.models.networks.known import recognize
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.utils.errors import UserError
 
-SRVGG = SRVGGNetCompactSpec(
+SRVGG = SRVGGNetCompact(
     num_feat=7, num_conv=2, upscale=3
 )  # 7 * 9 * 27 numbers: fp16 needs padding
-RRDB = RRDBNetSpec(num_feat=5, num_block=1, num_grow_ch=3)
+RRDB = RRDBNet(num_feat=5, num_block=1, num_grow_ch=3)
 
 
 @pytest.mark.parametrize("half", [True, False], ids=["fp16", "fp32"])
@@ -24,7 +25,7 @@ def test_every_tensor_comes_out_under_its_name(spec, parts, half, tmp_path):
     param = write_pair(tmp_path, lines, data)
     for path in (param, param.with_suffix(".bin")):
         found = read_ncnn(path)
-        assert recognise(found) == spec
+        assert recognize(found) == spec
         for name, array in weights.items():
             rounded = array.astype(np.float16) if half and array.ndim == 4 else array
             np.testing.assert_array_equal(
@@ -129,7 +130,7 @@ def test_a_binary_param_is_named(tmp_path):
 
 
 def test_no_damaged_pair_ends_in_a_traceback(tmp_path):
-    _, lines, data = srvgg_parts(SRVGGNetCompactSpec(num_feat=2, num_conv=1, upscale=1))
+    _, lines, data = srvgg_parts(SRVGGNetCompact(num_feat=2, num_conv=1, upscale=1))
     text = write_pair(tmp_path, lines, data).read_text()
     draw = np.random.default_rng(0)
     for _ in range(300):

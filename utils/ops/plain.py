@@ -92,10 +92,27 @@ class Ops(Protocol):
     def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
         """Return x as (N, C / scale^2, scale * H, scale * W): each pixel's channels become pixels."""
 
+    def concat(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Return features of one N, H and W with their channels one after the other."""
+
+    def pixel_unshuffle(self, x: Tensor, scale: int) -> Tensor:
+        """Return x (N, C, H, W) as (N, C * scale^2, H / scale, W / scale); both NCHW."""
+
+    def nearest_upsample(self, x: Tensor, scale: int) -> Tensor:
+        """Return x (N, C, H, W) with each pixel repeated `scale` times; both NCHW."""
+
     def dense_block(
-        self, x: Tensor, convolutions: Sequence[ConvolutionWeights]
+        self,
+        x: Tensor,
+        convolutions: Sequence[ConvolutionWeights],
+        *,
+        slope: float = DENSE_BLOCK_SLOPE,
     ) -> Tensor:
-        """Return x + 0.2 times the last convolution; each sees x and all before it, with leaky ReLUs of 0.2 between."""
+        """Return x + 0.2 times the output of the last convolution.
+
+        Each convolution reads x and the outputs of all before it, which are multiplied
+        by `slope` where they are negative.
+        """
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, deserialize
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.weights.keras_files import HDF5_MAGIC, read_hdf5
 from realesrgan_paddle.utils.weights.pickled_arrays import (
     PLAIN,
     PickledArray,
@@ -157,6 +158,8 @@ def _format(head: bytes) -> str | None:
         return "torch legacy"
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "Paddle"
+    if head.startswith(HDF5_MAGIC):
+        return "Keras HDF5"
     if head[8:9] == b"{":  # behind the 64-bit length of the header
         return "safetensors"
     return None
@@ -306,4 +309,5 @@ _READERS: dict[str, Callable[[bytes], dict[str, Tensors]]] = {
     "torch legacy": lambda data: _groups(read_torch_legacy(data), len(data)),
     "Paddle": lambda data: _groups(unpickle(io.BytesIO(data), PLAIN), len(data)),
     "safetensors": _safetensors_groups,
+    "Keras HDF5": lambda data: {"": read_hdf5(data)},
 }

@@ -1,0 +1,77 @@
+"""A generator as a Paddle layer: the tensors of its description, and its forward pass."""
+
+from paddle import ParamAttr, Tensor, nn
+from paddle.jit import not_to_static
+from paddle.nn import initializer
+
+from realesrgan_paddle.models.networks.description import (
+    Constant,
+    Generator,
+    Normal,
+    Uniform,
+    Weights,
+)
+from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+
+
+class Network(nn.Layer):
+    """A generator with weights, random at first, in training mode.
+
+    Its state dict has the names and shapes of the description's tensors.
+
+    Attributes:
+        description: which generator it is.
+        ops: what computes it; Paddle's own operators unless another is set.
+    """
+
+    ops: Ops = PLAIN
+
+    def __init__(self, description: Generator) -> None:
+        super().__init__()
+        self.description = description
+        self._holders: dict[str, nn.Layer] = {}
+
+        for layer, parameters in description.layers().items():
+            holder = _add_sublayer(self, layer)
+            for name, (shape, init) in parameters.items():
+                attr = ParamAttr(initializer=_initializer(init))
+                bias = name == "bias"
+                parameter = holder.create_parameter(list(shape), attr, is_bias=bias)
+                holder.add_parameter(name, parameter)
+            self._holders[layer] = holder
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (N, 3, scale * H, scale * W) for x (N, 3, H, W); see `Generator`."""
+        return self._forward(x)
+
+    @not_to_static  # no branch depends on a tensor, so an export can trace it as it is
+    def _forward(self, x: Tensor) -> Tensor:
+        return self.description.forward(x, self.weights(), self.ops)
+
+    def weights(self) -> Weights:
+        """Return {layer name: its tensors, weight before bias}."""
+        return {
+            name: tuple(holder.parameters(include_sublayers=False))
+            for name, holder in self._holders.items()
+        }
+
+
+def _add_sublayer(layer: nn.Layer, name: str) -> nn.Layer:
+    """Add a sublayer under a dotted name, such as "body.0.rdb1.conv1", and return it.
+
+    The name scope is that of a convolution, so that Paddle's own names of parameters,
+    which stand in exported graphs, are those that `nn.Conv2D` gives.
+    """
+    *groups, last = name.split(".")
+    for group in groups:
+        children = dict(layer.named_children())
+        layer = children.get(group) or layer.add_sublayer(group, nn.Layer())
+    return layer.add_sublayer(last, nn.Layer(name_scope="conv2d"))
+
+
+def _initializer(init: Uniform | Normal | Constant) -> initializer.Initializer:
+    if isinstance(init, Uniform):
+        return initializer.Uniform(-init.bound, init.bound)
+    if isinstance(init, Normal):
+        return initializer.Normal(0.0, init.std)
+    return initializer.Constant(init.value)
