@@ -1,14 +1,9 @@
-"""Enlarge images with an exported model: with oneDNN on a CPU, on the GPU where there is one."""
+"""Upscale images with an exported model: with oneDNN on a CPU, or on a GPU."""
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.upscale_files import (
-    add_flags,
-    conclude,
-    find_inputs,
-    from_flags,
-    upscale_files,
-)
+from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.upscale_command import add_flags, upscale
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -32,17 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from realesrgan_paddle.models.inference.predictors import load_static
 
     runner = load_static(args.model_path, device=args.device, threads=args.threads)
-    print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
-    upscaler = from_flags(runner, args)
-    failures = upscale_files(
-        upscaler,
-        inputs,
-        args.output,
-        outscale=args.outscale,
-        suffix=args.suffix,
-        ext=args.ext,
-    )
-    return conclude(failures, len(inputs), args.output)
+    return upscale(runner, inputs, args)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,9 @@
-"""Enlarge images with a network in dygraph mode, straight from its weights."""
+"""Upscale images with a network in dygraph mode, straight from its weights."""
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.upscale_files import (
-    add_flags,
-    conclude,
-    find_inputs,
-    from_flags,
-    upscale_files,
-)
+from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.upscale_command import add_flags, upscale
 from realesrgan_paddle.utils.cli import Parser, run, whole
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -25,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--block",
         type=whole(1),
-        help="the RRDB blocks that the weights must have; not needed",
+        help="number of RRDB blocks that the weights must have; not needed",
     )
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
@@ -34,17 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from realesrgan_paddle.models.inference.predictors import load_dygraph
 
     runner = load_dygraph(args.model_path, block=args.block, device=args.device)
-    print(f"{args.model_path}: x{runner.scale}, on {runner.device}")
-    upscaler = from_flags(runner, args)
-    failures = upscale_files(
-        upscaler,
-        inputs,
-        args.output,
-        outscale=args.outscale,
-        suffix=args.suffix,
-        ext=args.ext,
-    )
-    return conclude(failures, len(inputs), args.output)
+    return upscale(runner, inputs, args)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ SHAPES = (
     (2, 9, 14),
     (1, 27, 5),
 )  # (N, H, W); odd, not square, and smaller than the network sees
-TOLERANCE = 1e-4  # of a picture in [0, 1]; a fortieth of a level of 8 bits
+TOLERANCE = 1e-4  # of a image in [0, 1]; a fortieth of a level of 8 bits
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,13 @@
-"""Pictures from files into files: what tools/predict.py and tools/infer.py share."""
+"""Image files in, upscaled image files out."""
 
-import argparse
-import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.upscaler import (
-    ALPHA_UPSAMPLERS,
-    TILE_PAD,
-    Upscaler,
-)
+from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import make_folder
-from realesrgan_paddle.utils.cli import whole
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import (
     HOLD_16_BITS,
@@ -24,82 +16,9 @@ from realesrgan_paddle.utils.images import (
     read_image,
     write_image,
 )
-from realesrgan_paddle.utils.jobs import failure, report_failures
-from realesrgan_paddle.utils.machine.devices import DEVICES
+from realesrgan_paddle.utils.jobs import failure
 
 EXTENSIONS = ("auto", "jpg", "png")
-
-
-class Runner(Protocol):
-    """What runs a network and knows its enlargement, such as those of models/predictors.py."""
-
-    scale: int
-
-    def __call__(self, images: np.ndarray, /) -> np.ndarray:
-        """Return (N, 3, scale * H, scale * W) for float32 (N, 3, H, W)."""
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of upscaling; their names and meanings are those of Real-ESRGAN's inference script."""
-    parser.add_argument("--input", required=True, help="an image or a folder of images")
-    parser.add_argument("--output", default="results", help="folder for the results")
-    parser.add_argument(
-        "--outscale",
-        type=_positive,
-        help="enlargement of the result; the network's own if not given",
-    )
-    parser.add_argument(
-        "--suffix",
-        type=_suffix,
-        default="out",
-        help="a.png becomes a_SUFFIX.png; may be empty",
-    )
-    parser.add_argument(
-        "--ext",
-        choices=EXTENSIONS,
-        default="auto",
-        help="format of the results; auto: the input's",
-    )
-    parser.add_argument(
-        "--tile",
-        type=whole(0),
-        default=0,
-        help="longest side of a tile in input pixels; 0: no tiles",
-    )
-    parser.add_argument(
-        "--tile_pad",
-        type=whole(0),
-        default=TILE_PAD,
-        help="pixels a tile sees beyond its border",
-    )
-    parser.add_argument(
-        "--pre_pad",
-        type=whole(0),
-        default=0,
-        help="pixels mirrored around it and cut off after",
-    )
-    parser.add_argument(
-        "--alpha_upsampler",
-        choices=ALPHA_UPSAMPLERS,
-        default="realesrgan",
-        help="for alpha channels",
-    )
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where to compute"
-    )
-
-
-def from_flags(runner: Runner, flags: argparse.Namespace) -> Upscaler:
-    """Return an upscaler with what `add_flags` declared."""
-    return Upscaler(
-        runner,
-        runner.scale,
-        tile=flags.tile,
-        tile_pad=flags.tile_pad,
-        pre_pad=flags.pre_pad,
-        alpha_upsampler=flags.alpha_upsampler,
-        progress=True,
-    )
 
 
 def upscale_files(
@@ -112,19 +31,19 @@ def upscale_files(
     ext: str = "auto",
     report: Callable[[str], None] = print,
 ) -> dict[Path, str]:
-    """Enlarge image files into the folder `output` and return what failed: the reason for each such file.
+    """Upscale image files into the folder `output`; return the reason of each failure.
 
-    A file that cannot be read, enlarged or written does not stop the others, but a full
+    A file that cannot be read, upscaled or written does not stop the others, but a full
     disk does. Results of earlier runs are overwritten; an input never is, nor a result
     of this run.
 
     Args:
-        upscaler: what enlarges one picture.
+        upscaler: upscales one image.
         paths: the input files, see `find_inputs`.
-        output: folder, made when missing.
+        output: folder, made if missing.
         outscale: see `Upscaler.__call__`.
-        suffix: the result of `a.png` is `a_<suffix>.png`, `a.png` for an empty one.
-        ext: "png", "jpg", or "auto" for the input's format; pictures with alpha are
+        suffix: the result of `a.png` is `a_<suffix>.png`, or `a.png` if it is empty.
+        ext: "png", "jpg", or "auto" for the input's format; images with alpha are
             always PNG.
         report: gets one line for each file.
 
@@ -135,6 +54,7 @@ def upscale_files(
     make_folder(Path(output))
     taken = {_key(path): path for path in paths}
     failures: dict[Path, str] = {}
+
     for number, path in enumerate(paths, 1):
         start = time.perf_counter()
         head = f"[{number}/{len(paths)}] {path}"
@@ -148,6 +68,7 @@ def upscale_files(
             failures[path] = failure(path, error).removeprefix(f"{path}: ")
             report(f"{head}: failed: {failures[path]}")
             continue
+
         taken[_key(target)] = path
         seconds = time.perf_counter() - start
         report(f"{head} {_size(image)} -> {target} {_size(result)}, {seconds:.1f} s")
@@ -155,7 +76,7 @@ def upscale_files(
 
 
 def find_inputs(path: str | Path) -> list[Path]:
-    """Return the images that `path` means: itself, or those of the folder, not of the folders within.
+    """Return `path` itself, or the images of that folder, not of the folders within.
 
     Raises:
         UserError: there is no such file, or no image in the folder.
@@ -165,49 +86,29 @@ def find_inputs(path: str | Path) -> list[Path]:
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
         return [path]
+
     found = list_images(path)
     if not found:
-        raise UserError(
-            f"{path}: no images in this folder ({', '.join(IMAGE_SUFFIXES)})"
-        )
+        suffixes = ", ".join(IMAGE_SUFFIXES)
+        raise UserError(f"{path}: no images in this folder ({suffixes})")
     return found
-
-
-def conclude(failures: dict[Path, str], count: int, output: str | Path) -> int:
-    """Say how many of `count` images are in `output`, and on stderr which failed and why; return the exit code."""
-    sys.stdout.write(f"{count - len(failures)} of {count} images are in {output}\n")
-    return report_failures(f"{path}: {reason}" for path, reason in failures.items())
-
-
-def _positive(text: str) -> float:
-    """Return the number that `text` says, for argparse; inf and nan are none."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
-def _suffix(text: str) -> str:
-    """Return `text` if it can be part of a file's name, for argparse."""
-    if "/" in text or "\\" in text:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a part of a file's name")
-    return text
 
 
 def _name(path: Path, image: np.ndarray, suffix: str, ext: str) -> str:
     """Return the file name of the result of `path`."""
-    known = path.suffix if path.suffix.lower() in IMAGE_SUFFIXES else ".png"
-    extension = known if ext == "auto" else f".{ext}"
-    if image.ndim == 3 and image.shape[2] == 4 and extension.lower() != ".png":
-        extension = ".png"  # as upstream: the one format of --ext that holds alpha
+    extension = f".{ext}"
+    if ext == "auto":
+        extension = path.suffix if path.suffix.lower() in IMAGE_SUFFIXES else ".png"
+
+    # As upstream: PNG is the one format of --ext that holds alpha.
+    has_alpha = image.shape[2:] == (4,)
+    if has_alpha and extension.lower() != ".png":
+        extension = ".png"
     return f"{path.stem}_{suffix}{extension}" if suffix else f"{path.stem}{extension}"
 
 
 def _key(path: Path) -> str:
-    """Return what is equal for two paths of one file, on file systems that ignore case too."""
+    """Return a key equal for two paths of one file, also where case does not matter."""
     return str(path.resolve()).casefold()
 
 
@@ -216,9 +117,11 @@ def _refuse_taken(target: Path, taken: dict[str, Path]) -> None:
     source = taken.get(_key(target))
     if source is None:
         return
+
     if _key(source) == _key(target):
         raise UserError(
-            f"its result would overwrite the input {source}; choose another --output or --suffix"
+            f"its result would overwrite the input {source}; choose another --output or "
+            "--suffix"
         )
     raise UserError(
         f"its result would overwrite {target}, that of {source}; rename one of the two"
@@ -227,7 +130,8 @@ def _refuse_taken(target: Path, taken: dict[str, Path]) -> None:
 
 def _storable(image: np.ndarray, target: Path) -> np.ndarray:
     """Return `image` with the bits per sample that the format of `target` holds."""
-    if image.dtype == np.uint16 and target.suffix.lower() not in HOLD_16_BITS:
+    holds_16_bits = target.suffix.lower() in HOLD_16_BITS
+    if image.dtype == np.uint16 and not holds_16_bits:
         return np.rint(image / 257).astype(np.uint8)
     return image
 

@@ -185,7 +185,7 @@ def test_memory_that_does_not_suffice_is_an_error():
         return nearest(images)
 
     with pytest.raises(
-        UserError, match=r"out of memory on 16x16 pixels; take smaller tiles \(now 8\)"
+        UserError, match=r"out of memory on 16x16 pixels; use smaller tiles \(now 8\)"
     ):
         Upscaler(second_fails, SCALE, tile=8, tile_pad=0)(picture(16, 16, 3))
 
@@ -216,7 +216,7 @@ def test_a_network_of_another_scale_is_an_error():
     ],
 )
 def test_other_arrays_are_refused(image):
-    with pytest.raises(UserError, match="cannot be enlarged"):
+    with pytest.raises(UserError, match="cannot be upscaled"):
         Upscaler(nearest, SCALE)(image)
 
 
