@@ -13,7 +13,7 @@ from paddle import inference, nn
 
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
-from realesrgan_paddle.models.weights.assign import load_state
+from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import disguise
@@ -88,7 +88,7 @@ def load_dygraph(
     chosen, reason = pick_device(device)
     paddle.set_device(chosen)
     network = Network(description)
-    load_state(network, tensors, source=str(model))
+    load_weights(network, tensors, source=str(model))
     return DygraphRunner(network, description.scale, f"{chosen} ({reason})")
 
 

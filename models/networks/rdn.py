@@ -83,48 +83,58 @@ class RDN(Generator):
         layers = {"F_m1": isr_conv(3, self.G0), "F_0": isr_conv(self.G0, self.G0)}
 
         for d in range(1, self.D + 1):
+            seen = self.G0
             for c in range(1, self.C + 1):
-                layers[f"F_{d}_{c}"] = isr_conv(self.G0 + (c - 1) * self.G, self.G)
-            layers[f"LFF_{d}"] = isr_conv(self.G0 + self.C * self.G, self.G0, 1)
+                layers[f"F_{d}_{c}"] = isr_conv(seen, self.G)
+                seen += self.G
+            layers[f"LFF_{d}"] = isr_conv(seen, self.G0, kernel_size=1)
 
-        layers["GFF_1"] = isr_conv(self.D * self.G0, self.G0, 1)
+        layers["GFF_1"] = isr_conv(self.D * self.G0, self.G0, kernel_size=1)
         layers["GFF_2"] = isr_conv(self.G0, self.G0)
-        layers["UPN1"] = isr_conv(self.G0, 64, 5)
+
+        subpixels = 3 * self.x**2
+        layers["UPN1"] = isr_conv(self.G0, 64, kernel_size=5)
         layers["UPN2"] = isr_conv(64, 32)
-        layers["UPN3"] = isr_conv(32, 3 * self.x**2)
-        layers["SR"] = isr_conv(3 if self.upscaling == "shuffle" else 3 * self.x**2, 3)
+        layers["UPN3"] = isr_conv(32, subpixels)
+        layers["SR"] = isr_conv(3 if self.upscaling == "shuffle" else subpixels, 3)
         return layers
 
     def forward(self, x: "Tensor", w: Weights, ops: "Ops") -> "Tensor":
         """See `Generator`."""
-        shallow = ops.conv(ops.enter(x), *w["F_m1"])
-        features = ops.conv(shallow, *w["F_0"])
+        x = ops.enter(x)
+        shallow = ops.conv(x, *w["F_m1"])
+        x = ops.conv(shallow, *w["F_0"])
 
         blocks = []
         for d in range(1, self.D + 1):
-            features = ops.add(self._dense_block(features, d, w, ops), features)
-            blocks.append(features)
+            x = ops.add(self._dense_block(x, d, w, ops), x)
+            blocks.append(x)
 
-        fused = ops.conv(ops.concat(blocks), *w["GFF_1"], padding=0)
-        fused = ops.conv(fused, *w["GFF_2"])
-        features = ops.add(fused, shallow)
+        # All blocks' outputs are fused, and the shallow features added.
+        x = ops.concat(blocks)
+        x = ops.conv(x, *w["GFF_1"], padding=0)
+        x = ops.conv(x, *w["GFF_2"])
+        x = ops.add(x, shallow)
 
-        features = ops.conv(features, *w["UPN1"], padding=2, slope=0.0)
-        features = ops.conv(features, *w["UPN2"], slope=0.0)
-        features = ops.conv(features, *w["UPN3"])
+        x = ops.conv(x, *w["UPN1"], padding=2, slope=0.0)
+        x = ops.conv(x, *w["UPN2"], slope=0.0)
+        x = ops.conv(x, *w["UPN3"])
         if self.upscaling == "shuffle":
-            upscaled = ops.pixel_shuffle(features, self.x)
+            x = ops.pixel_shuffle(x, self.x)
         else:
-            upscaled = ops.nearest_upsample(ops.leave(features), self.x)
-        return ops.leave(ops.conv(ops.enter(upscaled), *w["SR"]))
+            x = ops.nearest_upsample(ops.leave(x), self.x)
+        x = ops.conv(ops.enter(x), *w["SR"])
+        return ops.leave(x)
 
     def _dense_block(self, x: "Tensor", d: int, w: Weights, ops: "Ops") -> "Tensor":
         """Return the output of dense block `d`, before its input is added."""
-        seen = x
         for c in range(1, self.C + 1):
-            grown = ops.conv(seen, *w[f"F_{d}_{c}"], slope=0.0)
-            seen = ops.concat([seen, grown])
-        return ops.conv(seen, *w[f"LFF_{d}"], padding=0)
+            weight, bias = w[f"F_{d}_{c}"]
+            grown = ops.conv(x, weight, bias, slope=0.0)
+            x = ops.concat([x, grown])
+
+        weight, bias = w[f"LFF_{d}"]
+        return ops.conv(x, weight, bias, padding=0)
 
     @classmethod
     def recognize(

@@ -92,20 +92,25 @@ class RRDBNet(Generator):
             self._check_size(x)
             x = ops.pixel_unshuffle(x, unshuffle)
 
-        first = ops.conv(ops.enter(x), *w["conv_first"])
+        x = ops.enter(x)
+        first = ops.conv(x, *w["conv_first"])
+
         x = first
         for block in range(self.num_block):
             before = x
             for dense in (1, 2, 3):
                 name = f"body.{block}.rdb{dense}"
-                x = ops.dense_block(x, [w[f"{name}.conv{i}"] for i in range(1, 6)])
+                convolutions = [w[f"{name}.conv{i}"] for i in range(1, 6)]
+                x = ops.dense_block(x, convolutions)
             x = before + RESIDUAL_SCALE * x
-        x = first + ops.conv(x, *w["conv_body"])
+        x = ops.conv(x, *w["conv_body"])
+        x = first + x
 
         x = ops.conv_enlarged(x, *w["conv_up1"], slope=SLOPE)
         x = ops.conv_enlarged(x, *w["conv_up2"], slope=SLOPE)
         x = ops.conv(x, *w["conv_hr"], slope=SLOPE)
-        return ops.leave(ops.conv(x, *w["conv_last"]))
+        x = ops.conv(x, *w["conv_last"])
+        return ops.leave(x)
 
     @classmethod
     def recognize(

@@ -66,10 +66,11 @@ class RRDN(Generator):
 
         for t in range(1, self.T + 1):
             for d in range(1, self.D + 1):
+                seen = self.G0
                 for c in range(1, self.C + 1):
-                    in_ch = self.G0 + (c - 1) * self.G
-                    layers[f"F_{t}_{d}_{c}"] = isr_conv(in_ch, self.G)
-                layers[f"LFF_{t}_{d}"] = isr_conv(self.G0 + self.C * self.G, self.G0)
+                    layers[f"F_{t}_{d}_{c}"] = isr_conv(seen, self.G)
+                    seen += self.G
+                layers[f"LFF_{t}_{d}"] = isr_conv(seen, self.G0)
 
         layers["post_blocks_conv"] = isr_conv(self.G0, self.G0)
         layers["PreShuffle"] = isr_conv(self.G0, 3 * self.x**2)
@@ -78,19 +79,24 @@ class RRDN(Generator):
 
     def forward(self, x: "Tensor", w: Weights, ops: "Ops") -> "Tensor":
         """See `Generator`."""
-        first = ops.conv(ops.enter(x), *w["Pre_blocks_conv"])
-        features = first
-        for t in range(1, self.T + 1):
-            before = features
-            for d in range(1, self.D + 1):
-                grown = [w[f"F_{t}_{d}_{c}"] for c in range(1, self.C + 1)]
-                convolutions = [*grown, w[f"LFF_{t}_{d}"]]
-                features = ops.dense_block(features, convolutions, slope=0.0)
-            features = before + BETA * features
-        features = ops.add(ops.conv(features, *w["post_blocks_conv"]), first)
+        x = ops.enter(x)
+        first = ops.conv(x, *w["Pre_blocks_conv"])
 
-        upscaled = ops.pixel_shuffle(ops.conv(features, *w["PreShuffle"]), self.x)
-        return ops.leave(ops.conv(ops.enter(upscaled), *w["SR"]))
+        x = first
+        for t in range(1, self.T + 1):
+            before = x
+            for d in range(1, self.D + 1):
+                convolutions = [w[f"F_{t}_{d}_{c}"] for c in range(1, self.C + 1)]
+                convolutions.append(w[f"LFF_{t}_{d}"])
+                x = ops.dense_block(x, convolutions, slope=0.0)
+            x = before + BETA * x
+        x = ops.conv(x, *w["post_blocks_conv"])
+        x = ops.add(x, first)
+
+        x = ops.conv(x, *w["PreShuffle"])
+        x = ops.pixel_shuffle(x, self.x)
+        x = ops.conv(ops.enter(x), *w["SR"])
+        return ops.leave(x)
 
     @classmethod
     def recognize(

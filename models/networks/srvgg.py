@@ -103,7 +103,8 @@ class SRVGGNetCompact(Generator):
                 slope = SLOPES[self.act_type]
                 features = ops.conv(features, weight, bias, slope=slope)
 
-        features = ops.conv(features, *w[f"body.{2 * self.num_conv + 2}"])
+        last = f"body.{2 * self.num_conv + 2}"
+        features = ops.conv(features, *w[last])
         residual = ops.pixel_shuffle(features, self.upscale)
         return residual + ops.nearest_upsample(x, self.upscale)
 

@@ -31,7 +31,7 @@ from realesrgan_paddle.models.step.optimizer_state import (
 )
 from realesrgan_paddle.models.step.precision import Precision
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
-from realesrgan_paddle.models.weights.assign import load_state
+from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
@@ -166,12 +166,14 @@ class PixelStep:
         Raises:
             UserError: names `source` and the part that is missing or does not fit.
         """
-        load_state(
+        load_weights(
             self.generator,
             _part(parts, "generator", source),
             source=f"{source}, generator",
         )
-        load_state(self.ema.layer, _part(parts, "ema", source), source=f"{source}, ema")
+        load_weights(
+            self.ema.layer, _part(parts, "ema", source), source=f"{source}, ema"
+        )
         # Before its first step an optimizer has no state.
         set_optimizer_state(
             self.optimizer_g, self.generator, parts.get("optimizer_g", {})
@@ -339,7 +341,7 @@ class GANStep(PixelStep):
     ) -> None:
         """Put back what `state` returned; errors as those of `PixelStep.load`."""
         super().load(parts, source)
-        load_state(
+        load_weights(
             self.discriminator,
             _part(parts, "discriminator", source),
             source=f"{source}, discriminator",

@@ -7,72 +7,84 @@ from paddle import nn
 
 from realesrgan_paddle.utils.errors import UserError
 
+MAX_NAMED = 3
+"""An error message names so many tensors of each kind."""
 
-def load_state(
+
+def load_weights(
     layer: nn.Layer,
     tensors: Mapping[str, np.ndarray],
     *,
     strict: bool = True,
     source: str = "",
 ) -> None:
-    """Copy `tensors` into the parameters and buffers of `layer`, in the layer's own dtypes.
+    """Copy `tensors` into the parameters and buffers of `layer`, in the layer's dtypes.
 
-    Nothing is copied when something does not fit. With `strict=False`, missing and
-    unexpected tensors are left alone; a wrong shape is an error all the same, and so is
-    not a single tensor that fits.
+    Nothing is copied if something does not fit. With `strict=False`, missing and
+    unexpected tensors are skipped; a wrong shape is still an error, and so is a file
+    without a single tensor that fits.
 
     Raises:
         UserError: names `source`, how many tensors do not fit, up to three of them, and
-            the likely cause; or they hold other than finite numbers.
+            the likely cause; or the tensors are not finite.
     """
+    source = source or "weights"
     targets = layer.state_dict()
-    missing = [key for key in targets if key not in tensors]
-    unexpected = [key for key in tensors if key not in targets]
+    present = [name for name in targets if name in tensors]
+    missing = [name for name in targets if name not in tensors]
+    unexpected = [name for name in tensors if name not in targets]
     misshapen = [
-        f"{key} {list(tensors[key].shape)} instead of {list(target.shape)}"
-        for key, target in targets.items()
-        if key in tensors and list(tensors[key].shape) != list(target.shape)
+        f"{name} {list(tensors[name].shape)} instead of {list(targets[name].shape)}"
+        for name in present
+        if list(tensors[name].shape) != list(targets[name].shape)
     ]
-    strict = strict or len(missing) == len(targets)
-    if misshapen or (strict and (missing or unexpected)):
-        problems = [
-            _some("missing", missing if strict else []),
-            _some("not of this network", unexpected if strict else []),
-            _some("of another shape", misshapen),
-        ]
-        raise UserError(
-            f"{source or 'weights'}: do not fit {type(layer).__name__}: "
-            + "; ".join(problem for problem in problems if problem)
-            + f". {_likely_cause(missing, unexpected, misshapen)}"
+
+    problems = {"of another shape": misshapen}
+    if strict or not present:
+        problems = {
+            "missing": missing,
+            "not of this network": unexpected,
+            **problems,
+        }
+    if any(problems.values()):
+        found = "; ".join(
+            _count(kind, names) for kind, names in problems.items() if names
         )
-    broken = [
-        key for key in targets if key in tensors and not np.isfinite(tensors[key]).all()
-    ]
+        cause = _likely_cause(missing, unexpected, misshapen)
+        raise UserError(
+            f"{source}: do not fit {type(layer).__name__}: {found}. {cause}"
+        )
+
+    broken = [name for name in present if not np.isfinite(tensors[name]).all()]
     if broken:
         raise UserError(
-            f"{source or 'weights'}: damaged, or saved after training diverged: NaN or infinite numbers in "
-            + _some("tensors", broken)
+            f"{source}: damaged, or saved after training diverged: NaN or infinite "
+            f"numbers in {_count('tensors', broken)}"
         )
-    for key, target in targets.items():
-        if key in tensors:
-            target.set_value(tensors[key].astype(target.numpy().dtype))
+
+    for name in present:
+        target = targets[name]
+        target.set_value(tensors[name].astype(target.numpy().dtype))
 
 
-def _some(what: str, keys: Sequence[str]) -> str:
-    """Return "5 missing (a, b, c ...)", or nothing for no keys."""
-    more = " ..." if len(keys) > 3 else ""
-    return f"{len(keys)} {what} ({', '.join(keys[:3])}{more})" if keys else ""
+def _count(kind: str, names: Sequence[str]) -> str:
+    """Return a count with some of the names: "5 missing (a, b, c ...)"."""
+    some = ", ".join(names[:MAX_NAMED])
+    more = " ..." if len(names) > MAX_NAMED else ""
+    return f"{len(names)} {kind} ({some}{more})"
 
 
 def _likely_cause(
     missing: Sequence[str], unexpected: Sequence[str], misshapen: Sequence[str]
 ) -> str:
-    if unexpected and all(key.startswith("module.") for key in unexpected):
-        return "They were saved from a parallel wrapper: take 'module.' off their names"
+    if unexpected and all(name.startswith("module.") for name in unexpected):
+        return (
+            "They were saved from a parallel wrapper: remove 'module.' from the names"
+        )
     if misshapen and not missing and not unexpected:
-        return "The network's width, scale or number of channels is another"
+        return "The network's width, scale or number of channels is different"
     if missing and unexpected:
         return (
             "They belong to another kind of network, or name the same layers otherwise"
         )
-    return "The network's number of blocks or layers is another"
+    return "The network's number of blocks or layers is different"

@@ -1,11 +1,10 @@
 """ncnn's `.param` + `.bin` pairs of RRDBNet and SRVGGNetCompact, as BasicSR tensors.
 
-Formats: the ncnn wiki's "param and model file structure" and
-`ModelBinFromDataReader::load` of ncnn. A `.param` is text: a magic number, the counts
-of layers and blobs, then a line per layer. A `.bin` holds the layers' numbers in the
-order of those lines; a convolution is a 4-byte tag, the weights in the type that the
-tag names, padding to 4 bytes, and the bias in fp32; PReLU slopes are fp32 without a
-tag.
+Formats: the ncnn wiki's "param and model file structure", and ncnn's
+`ModelBinFromDataReader::load`. A `.param` is text: a magic number, the counts of layers
+and blobs, then one line per layer. A `.bin` holds the layers' numbers in the order of
+those lines: of a convolution a 4-byte tag, the weights in the type that the tag names,
+padding to 4 bytes, and the bias in fp32; of PReLU the slopes in fp32, without a tag.
 """
 
 from dataclasses import dataclass
@@ -15,34 +14,28 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.models.networks.known import recognize
-from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdbnet import SLOPE, RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import disguise
 
 MAGIC = "7767517"
-FP32, FP16 = 0, 0x01306B47  # tags
-TAGS: dict[int, np.dtype] = {FP32: np.dtype("<f4"), FP16: np.dtype("<f2")}
-RRDBNET_LAYERS = {
-    "Input",
-    "Split",
-    "Convolution",
-    "Concat",
-    "Eltwise",
-    "BinaryOp",
-    "Interp",
-    "ReLU",
-}
-SRVGG_LAYERS = {
-    "Input",
-    "Split",
-    "Convolution",
-    "PReLU",
-    "PixelShuffle",
-    "Interp",
-    "BinaryOp",
-}
-LEAKY_RELU, NEAREST = 2, 1  # Convolution's activation type and Interp's resize type
+FP32_TAG, FP16_TAG = 0, 0x01306B47
+DTYPES: dict[int, np.dtype] = {FP32_TAG: np.dtype("<f4"), FP16_TAG: np.dtype("<f2")}
+FIRST_ARRAY_KEY = -23300
+"""A parameter id of this or less is an array of the id FIRST_ARRAY_KEY - id."""
+
+SHARED_LAYERS = {"Input", "Split", "Convolution", "Interp", "BinaryOp"}
+RRDBNET_LAYERS = SHARED_LAYERS | {"Concat", "Eltwise", "ReLU"}
+SRVGG_LAYERS = SHARED_LAYERS | {"PReLU", "PixelShuffle"}
+
+# Parameter ids of a convolution (ncnn's `Convolution::load_param`).
+OUT, KERNEL_W, DILATION, STRIDE, PAD, HAS_BIAS, WEIGHTS = range(7)
+ACTIVATION, ACTIVATION_PARAMS, KERNEL_H = 9, 10, 11
+LEAKY_RELU = 2
+"""The activation type of a convolution with a leaky ReLU."""
+NEAREST = 1
+"""The resize type of an Interp layer that repeats pixels."""
 
 Numbers = tuple[float, ...]
 Tensors = dict[str, np.ndarray]
@@ -50,67 +43,70 @@ Tensors = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Layer:
-    """One line of a `.param`: the layer's type, its name, and its numbers by ncnn's parameter id."""
+    """One line of a `.param`: type, name, and numbers by ncnn's parameter id."""
 
     type: str
     name: str
     numbers: dict[int, Numbers]
 
     def number(self, key: int, default: float) -> float:
-        """Return the first number under `key`."""
+        """Return the first number of a parameter id."""
         return self.numbers.get(key, (default,))[0]
 
 
 def read_ncnn(path: str | Path) -> Tensors:
-    """Return {BasicSR name: float32 array} of the network in an ncnn pair, every shape checked.
+    """Return {BasicSR name: float32 array} of the network in an ncnn pair.
 
     Args:
-        path: the `.param` or the `.bin`; the other lies beside it under the same name.
+        path: the `.param` or the `.bin`; the other lies beside it, with the same name.
 
     Raises:
-        UserError: a file is missing or damaged, or holds another network or another
-            number type.
+        UserError: a file is missing or damaged, or holds another network or number
+            type.
     """
-    param, binary = Path(path).with_suffix(".param"), Path(path).with_suffix(".bin")
+    param = Path(path).with_suffix(".param")
+    binary = param.with_suffix(".bin")
     for part, other in ((param, binary), (binary, param)):
         if not part.is_file():
             raise UserError(
-                f"{part}: no such file; ncnn weights are a pair, and {other.name} needs it beside it"
+                f"{part}: no such file; ncnn weights are a pair, and {other.name} needs it "
+                "beside it"
             )
+
     layers = _parse(param)
     types = {layer.type for layer in layers}
     if types <= RRDBNET_LAYERS:
         return _read_rrdbnet(layers, param, binary)
     if types <= SRVGG_LAYERS:
         return _read_srvgg(layers, param, binary)
+
     foreign = sorted(types - RRDBNET_LAYERS - SRVGG_LAYERS) or sorted(types)
     raise UserError(
-        f"{param}: neither RRDBNet nor SRVGGNetCompact: it has layers of type {', '.join(foreign[:3])}"
+        f"{param}: neither RRDBNet nor SRVGGNetCompact: it has layers of type "
+        f"{', '.join(foreign[:3])}"
     )
 
 
 def _parse(param: Path) -> list[Layer]:
     """Return the layers of a `.param`, in order."""
     content = param.read_bytes()
-    if instead := disguise(content[:512]):
-        raise UserError(f"{param}: {instead}")
+    if other_kind := disguise(content[:512]):
+        raise UserError(f"{param}: {other_kind}")
     try:
-        lines = [
-            line.split()
-            for line in content.decode("ascii").splitlines()
-            if line.strip()
-        ]
+        text = content.decode("ascii")
     except UnicodeDecodeError as error:
         raise UserError(
             f"{param}: not the text of an ncnn .param (a binary one is not read)"
         ) from error
+
+    lines = [line.split() for line in text.splitlines() if line.strip()]
     if not lines or lines[0] != [MAGIC]:
         raise UserError(f"{param}: not an ncnn .param: its first line is not {MAGIC}")
-    if len(lines) < 2 or lines[1][0] != str(len(lines) - 2):
-        declared = lines[1][0] if len(lines) > 1 else "no"
-        raise UserError(
-            f"{param}: damaged: {declared} layers declared, {max(len(lines) - 2, 0)} found"
-        )
+    declared = lines[1][0] if len(lines) > 1 else "no"
+    found = max(len(lines) - 2, 0)
+    if declared != str(found):
+        raise UserError(f"{param}: damaged: {declared} layers declared, {found} found")
+
     try:
         return [_layer(words) for words in lines[2:]]
     except (ValueError, IndexError) as error:
@@ -120,21 +116,28 @@ def _parse(param: Path) -> list[Layer]:
 
 
 def _layer(words: list[str]) -> Layer:
-    """Return the layer of one line: type, name, counts of inputs and outputs, their names, then key=value words."""
-    blobs = int(words[2]) + int(words[3])
+    """Return the layer of one line.
+
+    The words are its type, its name, the counts of inputs and outputs, their names, and
+    KEY=VALUE pairs.
+    """
+    kind, name, inputs, outputs = words[:4]
+    first_pair = 4 + int(inputs) + int(outputs)
+
     numbers: dict[int, Numbers] = {}
-    for word in words[4 + blobs :]:
-        key, value = int(word.partition("=")[0]), word.partition("=")[2].split(",")
-        if key <= -23300:  # an array: its length comes first
-            key, value = -key - 23300, value[1:]
-        numbers[key] = tuple(_finite(number) for number in value)
-    return Layer(words[0], words[1], numbers)
+    for pair in words[first_pair:]:
+        text, _, values = pair.partition("=")
+        key, parts = int(text), values.split(",")
+        if key <= FIRST_ARRAY_KEY:
+            key, parts = FIRST_ARRAY_KEY - key, parts[1:]  # without the array's length
+        numbers[key] = tuple(_finite(part) for part in parts)
+    return Layer(kind, name, numbers)
 
 
 def _finite(word: str) -> float:
     number = float(word)
     if not isfinite(number):
-        raise ValueError(f"{word} is no number")
+        raise ValueError(f"{word} is not finite")
     return number
 
 
@@ -146,23 +149,24 @@ def _read_rrdbnet(layers: list[Layer], param: Path, binary: Path) -> Tensors:
         param,
         f"{len(convolutions)} convolutions are not RRDBNet's 15 a block and 6",
     )
-    slopes = [
-        layer.number(10, 0)
-        for layer in convolutions
-        if layer.number(9, 0) == LEAKY_RELU
-    ]
-    slopes += [layer.number(0, 0) for layer in layers if layer.type == "ReLU"]
-    # One after four convolutions of each dense block, after conv_up1, conv_up2 and
-    # conv_hr.
-    leaky = len(slopes) == 12 * num_block + 3 and np.allclose(slopes, 0.2)
+
+    # Leaky ReLUs follow four convolutions of each dense block, conv_up1, conv_up2 and
+    # conv_hr; they are part of a convolution or a layer of their own.
+    slopes = [layer.number(0, 0) for layer in layers if layer.type == "ReLU"]
+    for layer in convolutions:
+        if layer.number(ACTIVATION, 0) == LEAKY_RELU:
+            slopes.append(layer.number(ACTIVATION_PARAMS, 0))
     _require(
-        leaky, param, "its activations are not RRDBNet's leaky ReLU with slope 0.2"
-    )
-    _require(
-        _resizes(layers) == [(NEAREST, 2)] * 2,
+        len(slopes) == 12 * num_block + 3 and np.allclose(slopes, SLOPE),
         param,
-        "it does not enlarge twice by 2 as RRDBNet does",
+        f"its activations are not RRDBNet's leaky ReLU with slope {SLOPE}",
     )
+    _require(
+        _resizes(layers) == [(NEAREST, 2), (NEAREST, 2)],
+        param,
+        "it does not upscale twice by 2 as RRDBNet does",
+    )
+
     numbers = _Numbers(binary)
     names = RRDBNet(num_block=num_block).layers()
     tensors: Tensors = {}
@@ -175,13 +179,12 @@ def _read_rrdbnet(layers: list[Layer], param: Path, binary: Path) -> Tensors:
 
 def _read_srvgg(layers: list[Layer], param: Path, binary: Path) -> Tensors:
     weighted = [layer for layer in layers if layer.type in ("Convolution", "PReLU")]
-    alternate = len(weighted) % 2 == 1 and all(
-        layer.type == ("PReLU" if position % 2 else "Convolution")
-        and layer.number(9, 0) == 0
-        for position, layer in enumerate(weighted)
-    )
+    expected = ["PReLU" if i % 2 else "Convolution" for i in range(len(weighted))]
+    fused = any(layer.number(ACTIVATION, 0) for layer in weighted)
     _require(
-        alternate,
+        [layer.type for layer in weighted] == expected
+        and expected[-1] == "Convolution"
+        and not fused,
         param,
         "convolutions and PReLU do not alternate as SRVGGNetCompact's do",
     )
@@ -189,22 +192,23 @@ def _read_srvgg(layers: list[Layer], param: Path, binary: Path) -> Tensors:
     _require(
         len(factors) == 1 and _resizes(layers) == [(NEAREST, factors[0])],
         param,
-        "besides SRVGGNetCompact's own enlargement it resizes the picture (of animevideov3 take the -x4 pair)",
+        "besides SRVGGNetCompact's own upscaling it resizes the image (of animevideov3 "
+        "take the -x4 pair)",
     )
+
     numbers = _Numbers(binary)
     tensors: Tensors = {}
-    for position, layer in enumerate(weighted):
+    for i, layer in enumerate(weighted):
         if layer.type == "PReLU":
-            tensors[f"body.{position}.weight"] = numbers.take(
-                int(layer.number(0, 0)), FP32
-            )
+            count = int(layer.number(0, 0))
+            tensors[f"body.{i}.weight"] = numbers.take(count, FP32_TAG)
         else:
-            tensors |= _convolution(f"body.{position}", layer, numbers, param)
+            tensors |= _convolution(f"body.{i}", layer, numbers, param)
     numbers.finish()
-    spec = recognize(tensors, str(param))
-    fits = isinstance(spec, SRVGGNetCompact) and spec.upscale == factors[0]
+
+    network = recognize(tensors, str(param))
     _require(
-        fits,
+        isinstance(network, SRVGGNetCompact) and network.upscale == factors[0],
         param,
         f"its pixel-shuffle by {factors[0]:g} does not fit its last convolution",
     )
@@ -212,38 +216,39 @@ def _read_srvgg(layers: list[Layer], param: Path, binary: Path) -> Tensors:
 
 
 def _resizes(layers: list[Layer]) -> list[tuple[float, float]]:
-    """Return (kind, factor) of every resize."""
-    return [
-        (layer.number(0, 0), layer.number(1, 0))
-        for layer in layers
-        if layer.type == "Interp"
-    ]
+    """Return (type, factor) of every resize."""
+    resizes = [layer for layer in layers if layer.type == "Interp"]
+    return [(layer.number(0, 0), layer.number(1, 0)) for layer in resizes]
 
 
 def _convolution(name: str, layer: Layer, numbers: "_Numbers", param: Path) -> Tensors:
-    """Return the weight and bias of a 3x3 convolution with stride 1, padding 1 and a bias."""
-    out, size = int(layer.number(0, 0)), int(layer.number(6, 0))
-    side = layer.number(1, 0)
+    """Return weight and bias of a 3x3 convolution of stride and padding 1."""
+    kernel_w = layer.number(KERNEL_W, 0)
     geometry = (
-        side,
-        layer.number(11, side),
-        layer.number(2, 1),
-        layer.number(3, 1),
-        layer.number(4, 0),
+        kernel_w,
+        layer.number(KERNEL_H, kernel_w),
+        layer.number(DILATION, 1),
+        layer.number(STRIDE, 1),
+        layer.number(PAD, 0),
     )
     _require(
         geometry == (3, 3, 1, 1, 1),
         param,
         f"{layer.name} is not a 3x3 convolution with stride and padding 1",
     )
-    _require(layer.number(5, 0) == 1, param, f"{layer.name} has no bias")
+    _require(layer.number(HAS_BIAS, 0) == 1, param, f"{layer.name} has no bias")
+
+    out_ch, count = int(layer.number(OUT, 0)), int(layer.number(WEIGHTS, 0))
     _require(
-        out > 0 and size > 0 and size % (out * 9) == 0,
+        out_ch > 0 and count > 0 and count % (out_ch * 9) == 0,
         param,
-        f"{layer.name}: {size} weights for {out} channels",
+        f"{layer.name}: {count} weights for {out_ch} channels",
     )
-    weight = numbers.take(size, numbers.tag(layer.name)).reshape(out, -1, 3, 3)
-    return {f"{name}.weight": weight, f"{name}.bias": numbers.take(out, FP32)}
+    weight = numbers.take(count, numbers.tag(layer.name))
+    return {
+        f"{name}.weight": weight.reshape(out_ch, -1, 3, 3),
+        f"{name}.bias": numbers.take(out_ch, FP32_TAG),
+    }
 
 
 class _Numbers:
@@ -255,38 +260,38 @@ class _Numbers:
         self._at = 0
 
     def take(self, count: int, tag: int) -> np.ndarray:
-        """Return the next `count` numbers as float32 and pass over their padding to 4 bytes."""
-        dtype = TAGS[tag]
-        return np.frombuffer(
-            self._data, dtype, count, self._pass(count * dtype.itemsize)
-        ).astype(np.float32)
+        """Return the next `count` numbers as float32; skip their padding to 4 bytes."""
+        dtype = DTYPES[tag]
+        start = self._skip(count * dtype.itemsize)
+        return np.frombuffer(self._data, dtype, count, start).astype(np.float32)
 
     def tag(self, layer: str) -> int:
-        """Return the next tag: which type the weights that follow have."""
-        at = self._pass(4)
-        tag = int.from_bytes(self._data[at : at + 4], "little")
-        if tag not in TAGS:
+        """Return the next tag: the type of the weights that follow."""
+        start = self._skip(4)
+        tag = int.from_bytes(self._data[start : start + 4], "little")
+        if tag not in DTYPES:
             raise UserError(
-                f"{self._path}: the weights of {layer} are neither fp16 nor fp32 (tag {tag:#010x}; int8?)"
+                f"{self._path}: the weights of {layer} are neither fp16 nor fp32 (tag "
+                f"{tag:#010x}; int8?)"
             )
         return tag
 
     def finish(self) -> None:
-        """Refuse a file that goes on."""
-        if self._at != len(self._data):
-            raise UserError(
-                f"{self._path}: {len(self._data) - self._at} bytes more than its .param declares"
-            )
+        """Refuse a file with more bytes than the layers have."""
+        left = len(self._data) - self._at
+        if left:
+            raise UserError(f"{self._path}: {left} bytes more than its .param declares")
 
-    def _pass(self, size: int) -> int:
-        """Return where the next `size` bytes begin, and go on after them and their padding."""
-        at = self._at
-        if size < 0 or at + size > len(self._data):
+    def _skip(self, size: int) -> int:
+        """Return where the next `size` bytes start; go on after them and their padding."""
+        start = self._at
+        if size < 0 or start + size > len(self._data):
             raise UserError(
-                f"{self._path}: truncated, or of another .param: {size} bytes wanted at {at} of {len(self._data)}"
+                f"{self._path}: truncated, or of another .param: {size} bytes expected at "
+                f"{start} of {len(self._data)}"
             )
-        self._at = at + size + -size % 4
-        return at
+        self._at = start + size + -size % 4
+        return start
 
 
 def _require(holds: bool, param: Path, complaint: str) -> None:

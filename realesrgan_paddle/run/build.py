@@ -33,7 +33,7 @@ from realesrgan_paddle.models.step.init_first_layer import see_detail
 from realesrgan_paddle.models.step.precision import Precision, choose_precision
 from realesrgan_paddle.models.step.steps import GANStep, PixelStep, ReferenceLosses
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
-from realesrgan_paddle.models.weights.assign import load_state
+from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.catalogue import is_released
 from realesrgan_paddle.models.weights.fetch import fetch
 from realesrgan_paddle.models.weights.layouts import to_basicsr
@@ -154,7 +154,7 @@ def _load_pretrained(
             else Path(pretrained)
         )
         tensors = to_basicsr(read_weights(file).select(param_key), str(file))
-        load_state(network, tensors, strict=strict, source=str(file))
+        load_weights(network, tensors, strict=strict, source=str(file))
 
 
 def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses:
@@ -215,7 +215,7 @@ def build_distillation_loss(
             f"enlarges RGB pictures by {scale}; teacher and student must do the same"
         )
     teacher = Network(spec)
-    load_state(teacher, tensors, source=distill.teacher)
+    load_weights(teacher, tensors, source=distill.teacher)
     teacher.ops = ops
     teacher.eval()
     return DistillationLoss(

@@ -23,7 +23,7 @@ from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.weights.assign import load_state
+from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
@@ -56,7 +56,7 @@ def copy(exported, tmp_path):
 
 def dygraph(spec):
     network = Network(spec)
-    load_state(network, sample_weights(spec))
+    load_weights(network, sample_weights(spec))
     return DygraphRunner(network, spec.scale)
 
 

@@ -10,7 +10,7 @@ from sample_runs import run
 
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights import fetch as module
-from realesrgan_paddle.models.weights.assign import load_state
+from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.tools import convert_torch, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
@@ -31,7 +31,7 @@ def keras_file(name):
 
 def upscale(description, tensors, size, ops=PLAIN):
     network = Network(description)
-    load_state(network, tensors)
+    load_weights(network, tensors)
     network.ops = ops
     network.eval()
     with paddle.no_grad():

@@ -20,7 +20,7 @@ from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.weights.assign import load_state
+from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
 
@@ -42,7 +42,7 @@ def described(kind, arguments):
 
 def filled(network):
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    load_state(network, formulas.weights(shapes, sample_networks.GAIN))
+    load_weights(network, formulas.weights(shapes, sample_networks.GAIN))
     return network
 
 
@@ -75,7 +75,7 @@ def test_a_generator_equals_basicsrs(name, reference):
 def test_a_released_generator_equals_basicsrs(file, reference, assets):
     kind, arguments = sample_networks.RELEASED[file]
     network = Network(described(kind, arguments))
-    load_state(network, read_weights(assets / "weights" / file).select(), source=file)
+    load_weights(network, read_weights(assets / "weights" / file).select(), source=file)
     assert_close(
         enlarge(network, sample_networks.RELEASED_INPUT), reference[file], 1e-4
     )
@@ -226,7 +226,7 @@ class TestLoadState:
 
     def test_copies_in_the_networks_dtype(self):
         network = Network(self.spec)
-        load_state(network, self.tensors())
+        load_weights(network, self.tensors())
         assert all(
             tensor.dtype == paddle.float32 and (tensor == 1).all()
             for tensor in network.state_dict().values()
@@ -242,19 +242,19 @@ class TestLoadState:
             UserError,
             match=r"x\.pth: .*1 missing \(body\.0\.weight\); 1 not of.*\[5\] instead of \[48\]",
         ):
-            load_state(network, tensors, source="x.pth")
+            load_weights(network, tensors, source="x.pth")
         assert np.array_equal(network.state_dict()["body.2.weight"].numpy(), before)
 
     def test_not_strict_leaves_the_rest_alone(self):
         network = Network(self.spec)
-        load_state(
+        load_weights(
             network,
             {"body.0.bias": np.full(4, 3.0), "other": np.zeros(1)},
             strict=False,
         )
         assert (network.state_dict()["body.0.bias"].numpy() == 3).all()
         with pytest.raises(UserError, match="another shape"):
-            load_state(network, {"body.0.bias": np.zeros(5)}, strict=False)
+            load_weights(network, {"body.0.bias": np.zeros(5)}, strict=False)
 
 
 EXPORT = """

@@ -59,7 +59,7 @@ FIRST = "1=3 4=1 5=1 6=189"  # the parameters of the first convolution
         (
             "PixelShuffle p 1 1 a b 0=3",
             "PixelShuffle p 1 1 a b 0=2",
-            "resizes the picture",
+            "resizes the image",
         ),
     ],
 )
@@ -102,7 +102,7 @@ def test_an_rrdbnet_with_other_activations_or_resizes_is_refused(tmp_path):
     for old, new, said in [
         ("-23310=1,2.000000e-01", "-23310=1,1.000000e-01", "slope 0.2"),
         (" 9=2 ", " 9=1 ", "slope 0.2"),
-        ("0=1 1=2.0", "0=2 1=2.0", "enlarge twice by 2"),
+        ("0=1 1=2.0", "0=2 1=2.0", "upscale twice by 2"),
     ]:
         with pytest.raises(UserError, match=said):
             read_ncnn(
