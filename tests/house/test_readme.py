@@ -1,5 +1,8 @@
-"""What the README and the guide tell a user to type is what is typed here."""
+"""Commands, links and file names on the pages are real; the guides' commands are run."""
 
+import contextlib
+import functools
+import io
 import re
 import runpy
 import shlex
@@ -8,31 +11,47 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sample_perceptual_metrics
 from clips import picture_clip
 from formulas import picture
 from places import ROOT
 from sample_weights import sample_weights
 from scenes import scene
 
-from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet, SRVGGNetCompactSpec
 from realesrgan_paddle.models.weights.catalogue import find
+from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.tools import quickstart
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams, write_pth
 
 READMES = ("README.md", "README_CN.md")
-GUIDE = "docs/finetuning.md"
+GUIDES = ("docs/finetuning.md", "docs/training.md")
 PAGES = [
     *READMES,
     "CONTRIBUTING.md",
     "models/README.md",
     *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 ]
-SCRIPTS = [
+FOLDERS = (
+    "benchmarks",
+    "data",
+    "docs",
+    "loss",
+    "models",
+    "options",
+    "realesrgan_paddle",
+    "tests",
+    "tools",
+    "utils",
+)
+MOST_LINES = {"README.md": 180, "README_CN.md": 180, "docs/finetuning.md": 300}
+COMMANDS = [
     "train.py",
     "make_lq_data.py",
     *(f"tools/{p.name}" for p in (ROOT / "tools").glob("[!_]*.py")),
 ]
+BENCHMARKS = [f"benchmarks/{p.name}" for p in (ROOT / "benchmarks").glob("*.py")]
 
 SET_UP = [
     "pip install -r requirements.txt && python tools/quickstart.py",
@@ -43,56 +62,63 @@ KEPT = [
     "python tools/convert_torch.py",
     "python tools/convert_torch.py --input X.pth --output X.pdparams",
     "python tools/extract_keyframes.py --input match.mp4 --output datasets/SoccerHR",
-    "python tools/generate_meta_info.py --input datasets/A datasets/B --root datasets/ datasets/"
-    " --meta_info datasets/meta_Soccer.txt",
-    "python make_lq_data.py --yml_path options/generate_lq_data.yml --save_dir datasets/LQ",
+    "python tools/generate_meta_info.py --input datasets/A datasets/B"
+    " --root datasets/ datasets/ --meta_info datasets/meta_Soccer.txt",
+    "python make_lq_data.py --yml_path options/generate_lq_data.yml"
+    " --save_dir datasets/LQ",
     "python train.py --yml_path options/train_realesrgan_x4plus.yml",
-    "python tools/predict.py --input inputs --output results --model_path .../net_g_102500.pdparams --block 23",
-    "python tools/export_model.py --model-dir .../net_g_102500.pdparams --save-inference-dir ./infer/ --block 23",
+    "python tools/predict.py --input inputs --output results"
+    " --model_path .../net_g_102500.pdparams --block 23",
+    "python tools/export_model.py --model-dir .../net_g_102500.pdparams"
+    " --save-inference-dir ./infer/ --block 23",
     "python tools/infer.py --input inputs --output results_infer --model_path ./infer",
 ]
-# Not run here: the first takes minutes (its flags are checked), the others install,
-# fetch, or want larger pictures.
 QUICKSTART = "python tools/quickstart.py --video match.mp4"
-OTHERS = [
-    # test_fit.py runs it.
-    "python make_lq_data.py --yml_path options/generate_lq_broadcast.yml --input datasets/SoccerHR --fit datasets/Real"
-    " --fit_report fit.png",
+# No script of this project is started by these lines.
+NOT_OURS = [
     "pip install paddlepaddle==2.6.2 setuptools -e .",
     "pip install -r requirements-gpu.txt",
-    "curl --create-dirs -Lo weights/vgg19.pdparams https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams",
+    "curl --create-dirs -Lo weights/vgg19.pdparams"
+    " https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams",
     # test_many_processes.py runs this launcher.
-    "python -m paddle.distributed.launch --devices 0,1,2,3 train.py --yml_path options/finetune_realesrgan_x4plus.yml",
-    "python -m paddle.distributed.launch --master 10.0.0.1:6170 --nnodes 2 --rank 0 --devices 0,1,2,3 train.py"
+    "python -m paddle.distributed.launch --devices 0,1,2,3 train.py"
     " --yml_path options/finetune_realesrgan_x4plus.yml",
+    "python -m paddle.distributed.launch --master 10.0.0.1:6170 --nnodes 2 --rank 0"
+    " --devices 0,1,2,3 train.py --yml_path options/finetune_realesrgan_x4plus.yml",
 ]
-# What a page says, and what is typed here: the network of the training before it, with
-# 2 blocks.
-TYPED = {
-    ".../net_g_102500.pdparams": "experiments/finetune_RealESRGANx4plus/models/net_g_2.pdparams",
-    "--block 23": "--block 2",
-    '"body.?.*", "body.1?.*"': '"body.0.*"',
+# Checked like all others, but not run here.
+NOT_RUN = [
+    QUICKSTART,  # it takes minutes
+    # test_fit.py runs it; it needs larger images than those here.
+    "python make_lq_data.py --yml_path options/generate_lq_broadcast.yml"
+    " --input datasets/SoccerHR --fit datasets/Real --fit_report fit.png",
+]
+# On the page, and in its place here: the RRDBNet trained before has 1 block.
+REPLACED = {
+    "...": "experiments/finetune_RealESRGANx4plus/models",
+    "net_g_102500": "net_g_2",
+    "--block 23": "--block 1",
+    '"body.?.*", "body.1?.*"': '"body.0.rdb1.*"',
 }
 
-SMALL_TRAINING = (
+TINY_RUN = (
     "gt_size=32",
     "queue_size=0",
     "datasets.train.batch_size_per_gpu=1",
     "datasets.train.num_worker_per_gpu=0",
-    "network_d.num_feat=4",
     "path.pretrain_network_d=null",
     "train.perceptual_opt=null",
     "train.lpips_opt=null",
-    "train.total_iter=2",
     "logger.print_freq=1",
 )
-SMALL_NETWORKS = ("animevideov3", "general_x4v3", "finetune_cpu", "--recipe")
-SMALL_RRDBNET = (
-    "network_g.num_block=2",
+TINY_RRDBNET = (
+    "network_g.num_block=1",
     "network_g.num_feat=8",
     "network_g.num_grow_ch=4",
     "path.pretrain_network_g=X.pdparams",
 )
+TINY_SRVGG = ("network_g.num_conv=2", "network_g.num_feat=8")
+TINY_DISCRIMINATOR = "network_d.num_feat=4"
 
 
 def text_of(page):
@@ -108,7 +134,7 @@ def blocks(page, language):
 def commands(page):
     """The lines of the page's bash blocks, without comments."""
     lines = [
-        re.sub(r"\s+#.*", "", line)
+        re.sub(r"(^|\s+)#.*", "", line)
         for block in blocks(page, "bash")
         for line in block.splitlines()
     ]
@@ -116,12 +142,14 @@ def commands(page):
 
 
 def scripts_of(page):
-    return [
-        line for line in commands(page) if line not in (*SET_UP, *OTHERS, QUICKSTART)
-    ]
+    """The words behind `python` of each command that starts a script of this project."""
+    started = [line for line in commands(page) if line not in (*SET_UP, *NOT_OURS)]
+    for line in started:
+        assert line.startswith("python "), line
+    return [shlex.split(line)[1:] for line in started]
 
 
-def first_cells(page):
+def code_in_first_column(page):
     """The code in the first column of the page's tables."""
     return re.findall(r"^\| `([^`]+)` \|", text_of(page), re.MULTILINE)
 
@@ -131,12 +159,44 @@ def anchor(heading):
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
+def run_script(script, arguments):
+    """Run a script of the checkout in this process; its exit code must be 0."""
+    before, sys.argv = sys.argv, [script, *arguments]
+    try:
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / script), run_name="__main__")
+    finally:
+        sys.argv = before
+    assert not ended.value.code, [script, *arguments]
+
+
+def tiny(script, arguments):
+    """The arguments, and for a training the overrides that make it small."""
+    if script != "train.py":
+        return arguments
+    changes = list(TINY_RUN)
+    if "--minutes" not in arguments:  # that chooses the number of iterations itself
+        changes.append("train.total_iter=2")
+    if "--recipe" in arguments:
+        return [*arguments, *changes]
+
+    cfg = load_config(arguments[arguments.index("--yml_path") + 1])
+    if cfg.network_g.type == "RRDBNet":
+        changes += TINY_RRDBNET
+    if "finetune_cpu" in cfg.name:
+        changes += TINY_SRVGG
+    if cfg.path.pretrain_network_g == "realesr-general-x4v3":
+        changes.append("path.pretrain_network_g=Y.pdparams")
+    if cfg.network_d and cfg.network_d.type == "UNetDiscriminatorSN":
+        changes.append(TINY_DISCRIMINATOR)
+    return [*arguments, *changes]
+
+
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
-    """A checkout with what its user brings: two videos, images, and weights, all tiny or made of zeros."""
+    """A folder with what a user brings: two videos, images, weights; tiny or of zeros."""
     folder = tmp_path_factory.mktemp("workplace")
-    for name in ("options", "tools", "train.py", "make_lq_data.py"):
-        (folder / name).symlink_to(ROOT / name)
+    (folder / "options").symlink_to(ROOT / "options")
     for name in ("match.mp4", "another_match.mp4"):
         picture_clip(folder / name, [scene(n, width=96, height=64) for n in range(3)])
     for name, size in (
@@ -144,45 +204,36 @@ def workplace(tmp_path_factory):
         ("datasets/B/2.png", 72),
         ("inputs/frame.png", 16),
     ):
-        write_image(
-            folder / name,
-            np.uint8(picture(name, (1, 3, size, size + 8))[0].transpose(1, 2, 0) * 255),
-        )
-    tiny = RRDBNet(num_block=2, num_feat=8, num_grow_ch=4)
-    write_pth(folder / "X.pth", {"params_ema": sample_weights(tiny)})
-    for name in ("RealESRGAN_x4plus", "realesr-animevideov3", "realesr-general-x4v3"):
-        spec = find(name).spec
-        zeros = {
-            key: np.zeros(shape, np.float32)
-            for key, shape in spec.tensor_shapes().items()
-        }
-        write_pdparams(folder / f"weights/{name}.pdparams", {"params_ema": zeros})
+        image = picture(name, (1, 3, size, size + 8))[0].transpose(1, 2, 0)
+        write_image(folder / name, np.uint8(image * 255))
+    write_tiny_weights(folder)
     return folder
 
 
-def type_in(line, monkeypatch):
-    """Run a `python SCRIPT ...` line of a page, its training made small."""
-    for said, typed in TYPED.items():
-        line = line.replace(said, typed)
-    _, *words = shlex.split(line)
-    if words[0] == "train.py":
-        small = any(name in line for name in SMALL_NETWORKS)
-        words += SMALL_TRAINING if small else SMALL_TRAINING + SMALL_RRDBNET
-        gan = not any(name in line for name in ("distill", "finetune_cpu", "--recipe"))
-        words = [word for word in words if gan or not word.startswith("network_d.")]
-        if "--minutes" in line:  # it chooses that
-            words.remove("train.total_iter=2")
-    monkeypatch.setattr(sys, "argv", words)
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(words[0], run_name="__main__")
-    assert not ended.value.code, line
+def write_tiny_weights(folder):
+    """Write what would be fetched: released networks of zeros, and VGG16 of a formula."""
+    rrdbnet = RRDBNet(num_block=1, num_feat=8, num_grow_ch=4)
+    write_pth(folder / "X.pth", {"params_ema": sample_weights(rrdbnet)})
+    srvgg = SRVGGNetCompactSpec(num_conv=2, num_feat=8)
+    write_pdparams(folder / "Y.pdparams", {"params_ema": sample_weights(srvgg)})
+    for name in ("RealESRGAN_x4plus", "realesr-animevideov3", "realesr-general-x4v3"):
+        shapes = tensor_shapes(find(name).spec)
+        zeros = {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
+        write_pdparams(folder / f"weights/{name}.pdparams", {"params_ema": zeros})
+    vgg16 = sample_perceptual_metrics.network("vgg") | sample_perceptual_metrics.dists()
+    write_pdparams(folder / "weights/dists.pdparams", {"": vgg16})
 
 
 @pytest.mark.paddle
 def test_every_command_works_in_the_order_of_the_pages(workplace, monkeypatch):
     monkeypatch.chdir(workplace)
-    for line in dict.fromkeys([*scripts_of("README.md"), *scripts_of(GUIDE)]):
-        type_in(line, monkeypatch)
+    lines = [line for page in ("README.md", *GUIDES) for line in commands(page)]
+    ours = [line for line in lines if line not in (*SET_UP, *NOT_OURS, *NOT_RUN)]
+    for line in dict.fromkeys(ours):
+        for shown, used in REPLACED.items():
+            line = line.replace(shown, used)
+        _, script, *arguments = shlex.split(line)
+        run_script(script, tiny(script, arguments))
     for written in (
         "results/frame_out.png",
         "infer/inference.pdmodel",
@@ -205,6 +256,7 @@ def test_the_quickstart_takes_a_video(monkeypatch):
     monkeypatch.setattr(
         quickstart, "quickstart", lambda *arguments: taken.append(arguments) or ""
     )
+    assert QUICKSTART in commands("README.md")
     assert quickstart.main(shlex.split(QUICKSTART)[2:]) == 0
     assert taken[0][:2] == (Path("match.mp4"), Path("quickstart"))
 
@@ -221,31 +273,60 @@ def test_the_checks_run_the_second_command():
     assert SET_UP[1] in checks.read_text()
 
 
-def test_both_readmes_say_the_same_commands():
+def test_both_readmes_show_the_same_commands_code_and_sections():
     assert commands("README.md") == commands("README_CN.md")
     without_comments = [
         [re.sub(r"\s+#.*", "", block) for block in blocks(page, "python")]
         for page in READMES
     ]
     assert without_comments[0] == without_comments[1]
+    assert code_in_first_column("README.md") == code_in_first_column("README_CN.md")
     assert text_of("README.md").count("\n## ") == text_of("README_CN.md").count("\n## ")
 
 
-def test_the_readme_holds_the_command_lines_that_are_kept():
+def test_the_readme_has_the_command_lines_that_are_kept():
     assert set(KEPT) <= set(commands("README.md"))
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_commands_are_ones_that_exist(page):
-    for line in scripts_of(page):
-        words = shlex.split(line)
-        assert words[0] == "python" and words[1] in SCRIPTS, line
+def test_commands_start_scripts_that_exist(page):
+    for script, *_ in scripts_of(page):
+        assert script in (*COMMANDS, *BENCHMARKS), script
+
+
+@functools.cache
+def flags_of(script):
+    """The flags in a script's --help, written with underscores."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        run_script(script, ["--help"])
+    return set(re.findall(r"--\w+", printed.getvalue()))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_use_flags_that_exist(page):
+    for script, *arguments in scripts_of(page):
+        if script in BENCHMARKS:
+            continue
+        for argument in arguments:
+            if argument.startswith("--"):
+                flag = "--" + argument.removeprefix("--").replace("-", "_")
+                assert flag in flags_of(script), f"{script} {argument}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_training_commands_name_options_that_load(page, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for script, *arguments in scripts_of(page):
+        if script == "train.py" and "--yml_path" in arguments:
+            overrides = [word for word in arguments if "=" in word]
+            load_config(arguments[arguments.index("--yml_path") + 1], overrides)
 
 
 @pytest.mark.parametrize("page", READMES)
 def test_tables_name_every_command_and_option_file(page):
-    cells = first_cells(page)
-    assert sorted(cell for cell in cells if cell.endswith(".py")) == sorted(SCRIPTS)
+    cells = code_in_first_column(page)
+    assert sorted(cell for cell in cells if cell.endswith(".py")) == sorted(COMMANDS)
     options = sorted(
         f"options/{path.name}" for path in (ROOT / "options").glob("*.yml")
     )
@@ -253,8 +334,10 @@ def test_tables_name_every_command_and_option_file(page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page):
-    for link in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+def test_links_and_images_lead_somewhere(page):
+    text = text_of(page)
+    for link in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', text):
+        link = "".join(link)
         if "://" in link:
             continue
         name, _, place = link.partition("#")
@@ -267,12 +350,16 @@ def test_links_lead_somewhere(page):
             assert place in map(anchor, headings), link
 
 
+@pytest.mark.parametrize(("page", "most"), MOST_LINES.items())
+def test_pages_stay_short(page, most):
+    assert len(text_of(page).splitlines()) <= most
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if page != "CONTRIBUTING.md"]
-)  # it invents a network
+)  # its worked example has a network that does not exist
 def test_files_that_are_named_exist(page):
     for name in re.findall(
-        r"(?<![\w/])(?:data|docs|loss|models|options|tests|tools|utils)/[\w/]+\.(?:md|py|yml)\b",
-        text_of(page),
+        rf"(?<![\w/])(?:{'|'.join(FOLDERS)})/[\w/]+\.(?:md|py|yml)\b", text_of(page)
     ):
         assert (ROOT / name).is_file(), name
