@@ -1,5 +1,6 @@
 """Write a network as a static graph: inference.pdmodel and its weights, checked against the dygraph network."""
 
+import shlex
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.weights.read_generator import read_generator
@@ -26,13 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse(argv)
 
-    spec, tensors = read_generator(args.model_dir, args.block)
-    print(f"{args.model_dir}: {spec}")
+    network, tensors = read_generator(args.model_dir, args.block)
+    print(f"{args.model_dir}: {network}")
 
     start_paddle()
     from realesrgan_paddle.models.inference.export import export
 
-    done = export(spec, tensors, args.save_inference_dir)
+    done = export(network, tensors, args.save_inference_dir)
     for shape, difference in done.differences.items():
         print(
             f"exported graph against dygraph, {shape}: greatest absolute difference {difference:.1e}"
@@ -40,7 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if done.without_json:
         print(f"no inference.json: {done.without_json}")
     print("\n".join(f"{file} ({file.stat().st_size:,} bytes)" for file in done.files))
+    print(f"next: {_next_command(args.save_inference_dir)}")
     return 0
+
+
+def _next_command(folder: str) -> str:
+    return f"python tools/infer.py --input FOLDER --output results --model_path {shlex.quote(folder)}"
 
 
 if __name__ == "__main__":

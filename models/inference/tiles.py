@@ -22,8 +22,9 @@ class Span:
 
     def kept(self, scale: int) -> slice:
         """Return what is kept of the network's output for the window."""
-        first = (self.start - self.window_start) * scale
-        return slice(first, first + (self.stop - self.start) * scale)
+        first = self.start - self.window_start
+        last = self.stop - self.window_start
+        return slice(first * scale, last * scale)
 
     def target(self, scale: int) -> slice:
         """Return where the kept part belongs in the whole output."""
@@ -52,9 +53,12 @@ def spans(length: int, tile: int, pad: int, multiple: int = 1) -> list[Span]:
     found = []
     for start in range(0, length, kept):
         stop = min(start + kept, length)
-        first = min(max(start - pad, 0), length - window)
+
+        first = max(start - pad, 0)
+        first = min(first, length - window)
         first = first // multiple * multiple
-        found.append(Span(start, stop, first, first + window))
+        span = Span(start, stop, first, first + window)
+        found.append(span)
     return found
 
 

@@ -1,6 +1,7 @@
 """The tiled upscaler that every command uses: whole images in, whole images out."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -157,33 +158,38 @@ class Upscaler:
         # Mirrored pixels also fill the size up to a multiple that the network takes.
         bottom = pad + -(height + 2 * pad) % self.multiple
         right = pad + -(width + 2 * pad) % self.multiple
-        padded = np.pad(image, ((pad, bottom), (pad, right), (0, 0)), "reflect")
+        margins = ((pad, bottom), (pad, right), (0, 0))
+        padded = np.pad(image, margins, "reflect")
 
-        out = self._tiled(np.ascontiguousarray(padded.transpose(2, 0, 1)))
+        channels_first = padded.transpose(2, 0, 1)
+        out = self._tiled(np.ascontiguousarray(channels_first))
 
         first = pad * scale
-        rows = slice(first, first + height * scale)
-        columns = slice(first, first + width * scale)
-        kept = out[rows, columns]
+        bottom = first + height * scale
+        right = first + width * scale
+        kept = out[first:bottom, first:right]
         return np.clip(kept, 0, 1, out=kept)
 
     def _tiled(self, image: np.ndarray) -> np.ndarray:
         """Return float32 (3, H, W) upscaled, (scale * H, scale * W, 3), tile by tile."""
         _, height, width = image.shape
         scale = self.scale
-        out = np.empty((height * scale, width * scale, 3), np.float32)
+        shape = (height * scale, width * scale, 3)
+        out = np.empty(shape, np.float32)
 
-        rows = spans(height, self.tile, self.tile_pad, self.multiple)
-        columns = spans(width, self.tile, self.tile_pad, self.multiple)
-        tiles = [(y, x) for y in rows for x in columns]
+        cut = (self.tile, self.tile_pad, self.multiple)
+        rows, columns = spans(height, *cut), spans(width, *cut)
+        tiles = list(product(rows, columns))
         # None: shown if stderr is a terminal.
         hidden = None if self.progress and len(tiles) > 1 else True
 
         for y, x in tqdm(tiles, unit="tile", leave=False, disable=hidden):
             window = image[None, :, y.window(), x.window()]
             output = self._run(np.ascontiguousarray(window))
+
             kept = output[:, y.kept(scale), x.kept(scale)]
-            out[y.target(scale), x.target(scale)] = kept.transpose(1, 2, 0)
+            target = y.target(scale), x.target(scale)
+            out[target] = kept.transpose(1, 2, 0)
         return out
 
     def _run(self, window: np.ndarray) -> np.ndarray:
@@ -206,8 +212,9 @@ class Upscaler:
 
     def _gray(self, image: np.ndarray) -> np.ndarray:
         """Return float32 gray (H, W) upscaled: the luma of the network's output."""
-        rgb = np.repeat(image[..., None], 3, axis=2)
-        return cv2.cvtColor(self._rgb(rgb), cv2.COLOR_RGB2GRAY)
+        three_channels = np.repeat(image[..., None], 3, axis=2)
+        rgb = self._rgb(three_channels)
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
     def _alpha(self, alpha: np.ndarray) -> np.ndarray:
         """Return an alpha channel, float32 (H, W), upscaled by `scale`."""

@@ -49,8 +49,9 @@ class Conversion:
     def __str__(self) -> str:
         """Return lines to print: what was found and, if it is another file, written."""
         tensors = next(iter(self.groups.values()))
-        dtypes = ", ".join(sorted({str(array.dtype) for array in tensors.values()}))
-        count = sum(array.size for array in tensors.values())
+        arrays = tensors.values()
+        dtypes = ", ".join(sorted({str(array.dtype) for array in arrays}))
+        count = sum(array.size for array in arrays)
         network = f"{self.network}; {len(tensors)} tensors, {count:,} numbers, {dtypes}"
         groups = ", ".join(name or "bare tensors" for name in self.groups)
 

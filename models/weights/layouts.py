@@ -198,9 +198,14 @@ def _fold_spectral_conv0(tensors: Tensors) -> Tensors:
     if not tensors.keys() >= set(SPECTRAL_CONV0):
         return tensors
 
-    weight, u, v = (tensors[name].astype(np.float64) for name in SPECTRAL_CONV0)
-    sigma = u @ weight.reshape(len(u), -1) @ v
-    folded = (weight / sigma).astype(tensors[SPECTRAL_CONV0[0]].dtype)
+    original = tensors["conv0.weight_orig"]
+    u = tensors["conv0.weight_u"].astype(np.float64)
+    v = tensors["conv0.weight_v"].astype(np.float64)
+    weight = original.astype(np.float64)
+
+    matrix = weight.reshape(len(u), -1)
+    sigma = u @ matrix @ v
+    folded = (weight / sigma).astype(original.dtype)
 
     others = {n: array for n, array in tensors.items() if n not in SPECTRAL_CONV0}
     return {"conv0.weight": folded, **others}

@@ -217,8 +217,12 @@ def _read_srvgg(layers: list[Layer], param: Path, binary: Path) -> Tensors:
 
 def _resizes(layers: list[Layer]) -> list[tuple[float, float]]:
     """Return (type, factor) of every resize."""
-    resizes = [layer for layer in layers if layer.type == "Interp"]
-    return [(layer.number(0, 0), layer.number(1, 0)) for layer in resizes]
+    found = []
+    for layer in layers:
+        if layer.type == "Interp":
+            kind, factor = layer.number(0, 0), layer.number(1, 0)
+            found.append((kind, factor))
+    return found
 
 
 def _convolution(name: str, layer: Layer, numbers: "_Numbers", param: Path) -> Tensors:
@@ -262,8 +266,10 @@ class _Numbers:
     def take(self, count: int, tag: int) -> np.ndarray:
         """Return the next `count` numbers as float32; skip their padding to 4 bytes."""
         dtype = DTYPES[tag]
-        start = self._skip(count * dtype.itemsize)
-        return np.frombuffer(self._data, dtype, count, start).astype(np.float32)
+        size = count * dtype.itemsize
+        start = self._skip(size)
+        numbers = np.frombuffer(self._data, dtype, count, start)
+        return numbers.astype(np.float32)
 
     def tag(self, layer: str) -> int:
         """Return the next tag: the type of the weights that follow."""

@@ -18,7 +18,8 @@ from places import ROOT
 from sample_weights import sample_weights
 from scenes import scene
 
-from realesrgan_paddle.models.networks.rrdbnet import RRDBNet, SRVGGNetCompactSpec
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.tools import quickstart
@@ -214,10 +215,10 @@ def write_tiny_weights(folder):
     """Write what would be fetched: released networks of zeros, and VGG16 of a formula."""
     rrdbnet = RRDBNet(num_block=1, num_feat=8, num_grow_ch=4)
     write_pth(folder / "X.pth", {"params_ema": sample_weights(rrdbnet)})
-    srvgg = SRVGGNetCompactSpec(num_conv=2, num_feat=8)
+    srvgg = SRVGGNetCompact(num_conv=2, num_feat=8)
     write_pdparams(folder / "Y.pdparams", {"params_ema": sample_weights(srvgg)})
     for name in ("RealESRGAN_x4plus", "realesr-animevideov3", "realesr-general-x4v3"):
-        shapes = tensor_shapes(find(name).spec)
+        shapes = find(name).network.tensor_shapes()
         zeros = {key: np.zeros(shape, np.float32) for key, shape in shapes.items()}
         write_pdparams(folder / f"weights/{name}.pdparams", {"params_ema": zeros})
     vgg16 = sample_perceptual_metrics.network("vgg") | sample_perceptual_metrics.dists()
