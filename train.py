@@ -14,7 +14,7 @@ from realesrgan_paddle.options.reading.load import (
     load_config,
 )
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.utils.cli import Parser, number, run
+from realesrgan_paddle.utils.cli import Parser, float_range, run
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -25,7 +25,7 @@ from realesrgan_paddle.utils.runlog.training_state import (
     load_state,
 )
 from realesrgan_paddle.utils.runlog.visualdl import open_board
-from realesrgan_paddle.utils.stop_request import Interruption
+from realesrgan_paddle.utils.stop_request import StopRequest
 
 
 def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
@@ -74,7 +74,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     watch = DiscriminatorWatch(
         step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log
     )
-    with experiment.reserved(), closing(batches), Interruption() as interruption:
+    with experiment.reserved(), closing(batches), StopRequest() as stop_request:
         experiment.open(
             dump_config(cfg),
             start if resumed else None,
@@ -98,7 +98,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             judge(iteration, meter)
             ends = iteration == total or judge.stops_here()
             stop, last = group.highest(
-                interruption.signal or 0, ends
+                stop_request.signal or 0, ends
             )  # what any process has come to know
             if iteration % cfg.logger.save_checkpoint_freq == 0 or last or stop:
                 state = checkpoints.save(iteration)
@@ -195,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="with --recipe: released model or weight file to start from",
     )
     parser.add_argument(
-        "--minutes", type=number(1), help="with --recipe: about how long to train"
+        "--minutes", type=float_range(1), help="with --recipe: about how long to train"
     )
     parser.add_argument(
         "--dry_run",

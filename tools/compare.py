@@ -6,7 +6,7 @@ from pathlib import Path
 
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES
 from realesrgan_paddle.utils.report.panels import FIGURES, Crop
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--crop_size",
-        type=whole(1),
+        type=int_range(1),
         default=96,
         help="sides of the pieces shown, in input pixels",
     )
@@ -57,13 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--tile",
-        type=whole(0),
+        type=int_range(0),
         default=0,
         help="longest side of a tile in input pixels; 0: no tiles",
     )
     parser.add_argument(
         "--tile_pad",
-        type=whole(0),
+        type=int_range(0),
         default=TILE_PAD,
         help="pixels a tile sees beyond its border",
     )

@@ -9,7 +9,7 @@ from realesrgan_paddle.models.inference.upscale_files import (
     from_flags,
     upscale_files,
 )
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--block",
-        type=whole(1),
+        type=int_range(1),
         help="the RRDB blocks that the weights must have; not needed",
     )
     args = parser.parse(argv)

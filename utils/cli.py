@@ -72,7 +72,7 @@ def _underscored(word: str) -> str:
     return "--" + name.replace("-", "_") + equals + value
 
 
-def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+def int_range(least: int, most: int | None = None) -> Callable[[str], int]:
     """Return the `type` of a flag that takes a whole number from `least` on, up to `most` if given."""
     allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
 
@@ -91,7 +91,7 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     return parse
 
 
-def number(least: float, most: float = math.inf) -> Callable[[str], float]:
+def float_range(least: float, most: float = math.inf) -> Callable[[str], float]:
     """Return the `type` of a flag that takes a number from `least` to `most`."""
     allowed = (
         f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"

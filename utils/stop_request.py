@@ -6,7 +6,7 @@ from types import FrameType
 from typing import Any
 
 
-class Interruption:
+class StopRequest:
     """While entered, a SIGINT (Ctrl-C) or SIGTERM is noted in `signal`, and the process goes on.
 
     A second SIGINT ends the process at once, even in the middle of a long operation of
@@ -18,7 +18,7 @@ class Interruption:
         self.signal: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> "Interruption":
+    def __enter__(self) -> "StopRequest":
         self._before = {
             number: signal.signal(number, self._note)
             for number in (signal.SIGINT, signal.SIGTERM)

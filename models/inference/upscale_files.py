@@ -15,7 +15,7 @@ from realesrgan_paddle.models.inference.upscaler import (
     Upscaler,
 )
 from realesrgan_paddle.utils.atomic import make_folder
-from realesrgan_paddle.utils.cli import whole
+from realesrgan_paddle.utils.cli import int_range
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import (
     HOLD_16_BITS,
@@ -62,19 +62,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--tile",
-        type=whole(0),
+        type=int_range(0),
         default=0,
         help="longest side of a tile in input pixels; 0: no tiles",
     )
     parser.add_argument(
         "--tile_pad",
-        type=whole(0),
+        type=int_range(0),
         default=TILE_PAD,
         help="pixels a tile sees beyond its border",
     )
     parser.add_argument(
         "--pre_pad",
-        type=whole(0),
+        type=int_range(0),
         default=0,
         help="pixels mirrored around it and cut off after",
     )

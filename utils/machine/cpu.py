@@ -9,7 +9,7 @@ import warnings
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from realesrgan_paddle.utils.interrupts import interrupts_wait
+from realesrgan_paddle.utils.deferred_signals import defer_interrupts
 from realesrgan_paddle.utils.machine.devices import core_count, processes_here
 
 IDLE_MS = 2
@@ -43,7 +43,7 @@ def start_paddle() -> None:
     said = io.StringIO()
     # In the middle of its import, Paddle would make an ImportError of Ctrl-C; and it
     # takes SIGTERM for itself.
-    with interrupts_wait(), redirect_stderr(said), warnings.catch_warnings():
+    with defer_interrupts(), redirect_stderr(said), warnings.catch_warnings():
         warnings.filterwarnings(
             "ignore", message="No ccache found"
         )  # it compiles nothing for us

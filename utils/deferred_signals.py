@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def interrupts_wait() -> Iterator[None]:
+def defer_interrupts() -> Iterator[None]:
     """Put off the answer to Ctrl-C and SIGTERM to the end, and answer then as it would have been done before.
 
     Processes started inside never get Ctrl-C, where the system knows signal masks. Only
