@@ -97,7 +97,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
                 watch(iteration, numbers)
             judge(iteration, meter)
             ends = iteration == total or judge.stops_here()
-            stop, last = group.highest(
+            stop, last = group.maximum(
                 stop_request.signal or 0, ends
             )  # what any process has come to know
             if iteration % cfg.logger.save_checkpoint_freq == 0 or last or stop:

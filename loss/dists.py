@@ -14,7 +14,7 @@ from paddle import Tensor
 from paddle.nn import functional as F
 
 from realesrgan_paddle.loss.features import VGG16, Features, max_pool_2
-from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
+from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
 from realesrgan_paddle.loss.vgg import IMAGENET_MEAN, IMAGENET_STD
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -103,7 +103,7 @@ def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
     Raises:
         UserError: they cannot be had; says how.
     """
-    return DISTS(read_weights(obtain_metric_weights("dists", folder)).select(), ops)
+    return DISTS(read_weights(fetch_metric_weights("dists", folder)).select(), ops)
 
 
 def load_vgg16_features(
@@ -114,7 +114,7 @@ def load_vgg16_features(
     Raises:
         UserError: they cannot be had; says how.
     """
-    tensors = read_weights(obtain_metric_weights("dists", folder)).select()
+    tensors = read_weights(fetch_metric_weights("dists", folder)).select()
     return Features(
         VGG16[:blocks],
         tensors,

@@ -20,7 +20,7 @@ from realesrgan_paddle.loss.features import (
     max_pool_2,
     max_pool_3,
 )
-from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
+from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
 from realesrgan_paddle.options.schema.training import LPIPS_SMALLEST
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
@@ -84,5 +84,5 @@ def load_lpips(
         UserError: they cannot be had; says how.
     """
     return LPIPS(
-        read_weights(obtain_metric_weights(f"lpips_{net}", folder)).select(), net, ops
+        read_weights(fetch_metric_weights(f"lpips_{net}", folder)).select(), net, ops
     )

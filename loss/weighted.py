@@ -7,7 +7,7 @@ from paddle import Tensor
 
 
 @dataclass(frozen=True)
-class WeightedMean:
+class WeightedLoss:
     """loss_weight * the mean over a batch of a distance, such as `LPIPS` and `DISTS` give it for each picture."""
 
     distance: Callable[[Tensor, Tensor], Tensor]

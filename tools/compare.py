@@ -7,9 +7,10 @@ from pathlib import Path
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD
 from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES
-from realesrgan_paddle.utils.report.panels import FIGURES, Crop
+from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--metrics",
         nargs="+",
-        choices=FIGURES,
+        choices=METRIC_FORMATS,
         help="figures; else all but DISTS, which takes long",
     )
     parser.add_argument(

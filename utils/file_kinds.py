@@ -1,7 +1,7 @@
 """Files that are not what their names say, told from their first bytes."""
 
 
-def disguise(head: bytes) -> str | None:
+def failed_download(head: bytes) -> str | None:
     """Return what a file is in place of data, and what to do, from its first bytes (64 or more); None: nothing known.
 
     These are what a failed download, copy or checkout leaves behind.

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 
 DAMAGED = (
     OSError,
@@ -86,7 +86,7 @@ def read_header(file: IO[bytes], name: str | Path) -> Header | None:
         return None
 
 
-def inspect(path: Path) -> Header | None:
+def read_checked_header(path: Path) -> Header | None:
     """Return the header of an image file, None if only decoding can tell its size; only its ends are read.
 
     Raises:
@@ -132,7 +132,7 @@ def not_an_image(data: bytes) -> str | None:
         and len(data) < int.from_bytes(data[4:8], "little")
     ):
         return "cut short"
-    return disguise(data[:512])
+    return failed_download(data[:512])
 
 
 def stand_upright(image: np.ndarray, turn: int) -> np.ndarray:

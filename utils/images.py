@@ -28,8 +28,8 @@ IMAGE_SUFFIXES = (
 )
 # OpenCV writes others too, but saturates 16 bits to white and drops alpha without a
 # word.
-HOLD_16_BITS = (".png", ".tif", ".tiff", ".ppm", ".pgm")
-HOLD_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
+SUFFIXES_16_BIT = (".png", ".tif", ".tiff", ".ppm", ".pgm")
+SUFFIXES_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def list_images(folder: str | Path, *, recursive: bool = False) -> list[Path]:
@@ -109,8 +109,8 @@ def write_image(
     """
     path = Path(path)
     suffix, alpha = path.suffix.lower(), image.shape[2:] == (4,)
-    held = (image.dtype == np.uint8 or suffix in HOLD_16_BITS) and (
-        not alpha or suffix in HOLD_ALPHA
+    held = (image.dtype == np.uint8 or suffix in SUFFIXES_16_BIT) and (
+        not alpha or suffix in SUFFIXES_ALPHA
     )
     if image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGBA2BGRA if alpha else cv2.COLOR_RGB2BGR)

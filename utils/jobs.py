@@ -45,7 +45,7 @@ def run_each(
             try:
                 results[jobs[job]] = job.result()
             except (UserError, OSError) as error:
-                failures[jobs[job]] = failure(paths[jobs[job]], error)
+                failures[jobs[job]] = failure_line(paths[jobs[job]], error)
     finally:
         pool.shutdown(cancel_futures=True)
     return [results[i] for i in sorted(results)], [
@@ -53,7 +53,7 @@ def run_each(
     ]
 
 
-def failure(path: Path, error: UserError | OSError) -> str:
+def failure_line(path: Path, error: UserError | OSError) -> str:
     """Return the line on `path`, whose piece of work ended with `error`.
 
     Raises:

@@ -37,7 +37,7 @@ def psnr(
         crop_border: pixels left out at each border.
         y_channel: compare only the Y channel of RGB images (see `luma`).
     """
-    image, reference = comparable(image, reference, crop_border, y_channel)
+    image, reference = cropped_pair(image, reference, crop_border, y_channel)
     error = np.mean((image - reference) ** 2)
     return float(20 * np.log10(255) - 10 * np.log10(error)) if error else float("inf")
 
@@ -57,7 +57,7 @@ def ssim(
     Raises:
         UserError: the image is smaller than the window.
     """
-    image, reference = comparable(image, reference, crop_border, y_channel)
+    image, reference = cropped_pair(image, reference, crop_border, y_channel)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise UserError(
             f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, not {image.shape[1]}x{image.shape[0]}"
@@ -75,7 +75,7 @@ def ssim(
     return float(value)
 
 
-def colour_shift(image: np.ndarray, reference: np.ndarray) -> float:
+def mean_delta_e(image: np.ndarray, reference: np.ndarray) -> float:
     """Return how far the colours of two pictures are apart: the mean CIEDE2000 of blocks of 16 x 16 pixels.
 
     Sharma, Wu and Dalal 2005, "The CIEDE2000 Color-Difference Formula", as scikit-image
@@ -91,7 +91,7 @@ def colour_shift(image: np.ndarray, reference: np.ndarray) -> float:
     )
 
 
-def gradient(image: np.ndarray) -> np.ndarray:
+def sobel_magnitude(image: np.ndarray) -> np.ndarray:
     """Return the magnitude of the luma's gradient at each pixel (Sobel), float32 (H, W); its mean tells sharpness.
 
     Args:
@@ -115,7 +115,7 @@ def _block_colours(image: np.ndarray) -> np.ndarray:
     )
 
 
-def comparable(
+def cropped_pair(
     image: np.ndarray, reference: np.ndarray, crop_border: int, y_channel: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return both images as float64, cropped, of one channel where `y_channel` asks for it; arguments as in `psnr`.

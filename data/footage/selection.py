@@ -8,7 +8,7 @@ import numpy as np
 from realesrgan_paddle.data.footage.duplicates import HashIndex, distance
 from realesrgan_paddle.data.footage.frame_scores import Scores
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
-from realesrgan_paddle.utils.report.panels import Crop
+from realesrgan_paddle.utils.crops import Crop
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from realesrgan_paddle.models.networks.specs import GeneratorSpec, describe
 from realesrgan_paddle.models.weights.assign import load_state
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 
 MODEL_NAME = "inference.pdmodel"
@@ -236,7 +236,7 @@ def _exported_files(model: Path) -> tuple[Path, Path]:
         with path.open("rb") as file:
             head = file.read(512)
         if head and (
-            instead := disguise(head)
+            instead := failed_download(head)
         ):  # a graph without weights has an empty .pdiparams
             raise UserError(f"{path}: {instead}")
         if (

@@ -18,13 +18,13 @@ from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.cli import int_range
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import (
-    HOLD_16_BITS,
     IMAGE_SUFFIXES,
+    SUFFIXES_16_BIT,
     list_images,
     read_image,
     write_image,
 )
-from realesrgan_paddle.utils.jobs import failure, report_failures
+from realesrgan_paddle.utils.jobs import failure_line, report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
 
 EXTENSIONS = ("auto", "jpg", "png")
@@ -145,7 +145,7 @@ def upscale_files(
             result = upscaler(image, outscale=outscale)
             write_image(target, _storable(result, target))
         except (UserError, OSError) as error:
-            failures[path] = failure(path, error).removeprefix(f"{path}: ")
+            failures[path] = failure_line(path, error).removeprefix(f"{path}: ")
             report(f"{head}: failed: {failures[path]}")
             continue
         taken[_key(target)] = path
@@ -227,7 +227,7 @@ def _refuse_taken(target: Path, taken: dict[str, Path]) -> None:
 
 def _storable(image: np.ndarray, target: Path) -> np.ndarray:
     """Return `image` with the bits per sample that the format of `target` holds."""
-    if image.dtype == np.uint16 and target.suffix.lower() not in HOLD_16_BITS:
+    if image.dtype == np.uint16 and target.suffix.lower() not in SUFFIXES_16_BIT:
         return np.rint(image / 257).astype(np.uint8)
     return image
 

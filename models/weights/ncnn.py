@@ -18,7 +18,7 @@ from realesrgan_paddle.models.networks.recognise import recognise
 from realesrgan_paddle.models.networks.shapes import rrdbnet_convolutions
 from realesrgan_paddle.models.networks.specs import SRVGGNetCompactSpec
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 
 MAGIC = "7767517"
 FP32, FP16 = 0, 0x01306B47  # tags
@@ -92,7 +92,7 @@ def read_ncnn(path: str | Path) -> Tensors:
 def _parse(param: Path) -> list[Layer]:
     """Return the layers of a `.param`, in order."""
     content = param.read_bytes()
-    if instead := disguise(content[:512]):
+    if instead := failed_download(content[:512]):
         raise UserError(f"{param}: {instead}")
     try:
         lines = [

@@ -10,7 +10,7 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 from realesrgan_paddle.utils.deferred_signals import defer_interrupts
-from realesrgan_paddle.utils.machine.devices import core_count, processes_here
+from realesrgan_paddle.utils.machine.devices import core_count, local_process_count
 
 IDLE_MS = 2
 """For so long an OpenMP thread waits actively for more to do, where another thread needs the cores too."""
@@ -26,7 +26,7 @@ def start_paddle() -> None:
     AMD EPYC took 0.25 s with both, 0.38 s with the second alone, 0.55 s with neither.
     Processes that Paddle's launcher starts share the cores.
     """
-    processes = processes_here()
+    processes = local_process_count()
     if processes > 1 and os.environ.get("OMP_NUM_THREADS") == "1":
         del os.environ[
             "OMP_NUM_THREADS"
@@ -68,7 +68,7 @@ def compute_on_one_thread() -> None:
         openmp.omp_set_num_threads(1)
 
 
-def leave_cores_to_others() -> None:
+def shorten_spin_time() -> None:
     """Let the calling thread's OpenMP threads sleep soon when they have nothing to do: another thread may compute.
 
     Else they wait actively for 200 ms, for each other too, and a core that waits is

@@ -24,7 +24,7 @@ def core_count() -> int:
     return max(1, math.ceil(min(cores, _quota(Path("/sys/fs/cgroup")))))
 
 
-def processes_here() -> int:
+def local_process_count() -> int:
     """Return how many processes Paddle's launcher has started on this machine; 1 without it."""
     return int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))
 
@@ -40,7 +40,7 @@ def _quota(root: Path) -> float:
     return math.inf
 
 
-def main_memory() -> float:
+def memory_limit() -> float:
     """Return the memory that this process may use at most, in bytes; infinity where the system does not say."""
     limit = Path("/sys/fs/cgroup/memory.max")
     granted = limit.read_text().strip() if limit.is_file() else "max"

@@ -68,12 +68,12 @@ class ProcessGroup:
             paddle.distributed.all_gather(parts, tensor.contiguous())
         return paddle.concat(parts)
 
-    def part(self, length: int) -> slice:
+    def local_slice(self, length: int) -> slice:
         """Return which of the `length` samples of a batch of all processes together are this process's."""
         each = length // self.size
         return slice(self.rank * each, (self.rank + 1) * each)
 
-    def highest(self, *numbers: int) -> list[int]:
+    def maximum(self, *numbers: int) -> list[int]:
         """Return the highest that any process gives of each number; all of them wait for the last."""
         if self.size == 1:
             return [*numbers]
@@ -83,9 +83,9 @@ class ProcessGroup:
 
     def wait(self) -> None:
         """Return when all processes are here."""
-        self.highest(0)
+        self.maximum(0)
 
-    def check_alike(self, numbers: Mapping[str, int]) -> None:
+    def check_equal(self, numbers: Mapping[str, int]) -> None:
         """Compare numbers that must be the same in all processes, by what the message calls them.
 
         Raises:

@@ -21,7 +21,7 @@ figcaption span { color: #595959; }
 
 
 @dataclass(frozen=True)
-class Picture:
+class GalleryImage:
     """One picture of the page."""
 
     file: str
@@ -37,7 +37,7 @@ class Section:
     """Pictures under one headline."""
 
     title: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[GalleryImage]
 
 
 def gallery(sections: Sequence[Section], headline: str, remark: str) -> Iterable[str]:
@@ -64,7 +64,7 @@ def gallery(sections: Sequence[Section], headline: str, remark: str) -> Iterable
     yield "</body>\n</html>\n"
 
 
-def _figure(picture: Picture) -> str:
+def _figure(picture: GalleryImage) -> str:
     boxes = "".join(
         f'<i style="left:{x:.2%};top:{y:.2%};width:{width:.2%};height:{height:.2%}"></i>'
         for x, y, width, height in picture.boxes

@@ -7,7 +7,7 @@ from html import escape
 import cv2
 import numpy as np
 
-from realesrgan_paddle.utils.report.panels import FIGURES, Mean, Panel, Row
+from realesrgan_paddle.utils.report.panels import METRIC_FORMATS, Mean, Panel, Row
 
 STYLE = """
 body { margin: 0 auto; max-width: 1600px; padding: 0 24px 48px; background: #fff; color: #1c1c1c;
@@ -122,20 +122,20 @@ def _table(means: Sequence[Mean]) -> str:
         return ""
     names = list(means[0].values)
     best = {
-        name: (min if FIGURES[name].lowest else max)(
+        name: (min if METRIC_FORMATS[name].lower_is_better else max)(
             mean.values[name] for mean in means
         )
         for name in names
     }
     heads = "".join(
-        f"<th>{FIGURES[name].name}{' [dB]' * (FIGURES[name].unit == 'dB')}</th>"
+        f"<th>{METRIC_FORMATS[name].name}{' [dB]' * (METRIC_FORMATS[name].unit == 'dB')}</th>"
         for name in names
     )
     lines = [
         f"<tr><td>{escape(mean.label)}</td>"
         + "".join(
             _cell(
-                f"{mean.values[name]:.{FIGURES[name].digits}f}",
+                f"{mean.values[name]:.{METRIC_FORMATS[name].digits}f}",
                 mean.values[name] == best[name],
             )
             for name in names

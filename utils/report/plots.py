@@ -25,7 +25,7 @@ def blank_figure(width: int, height: int) -> "Figure":
     return Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained")
 
 
-def pixels(figure: "Figure") -> np.ndarray:
+def render(figure: "Figure") -> np.ndarray:
     """Return a figure as uint8 RGB (H, W, 3)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

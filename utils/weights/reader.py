@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 from realesrgan_paddle.utils.weights.pickled_arrays import (
     PLAIN,
     PickledArray,
@@ -164,7 +164,7 @@ def _format(head: bytes) -> str | None:
 
 def _what_else(path: Path, head: bytes) -> str:
     """Return what a file that holds no weights is, and what to do."""
-    if instead := disguise(head):
+    if instead := failed_download(head):
         return instead
     if head.startswith((b"7767517", b"\x47\x6b\x30\x01")) or path.suffix in (
         ".param",
