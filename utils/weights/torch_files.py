@@ -13,7 +13,7 @@ import numpy as np
 
 from realesrgan_paddle.utils.weights.pickled_arrays import (
     MAX_ELEMENTS,
-    PLAIN,
+    SAFE_GLOBALS,
     element_count,
 )
 from realesrgan_paddle.utils.weights.unpickle import (
@@ -114,7 +114,7 @@ def _parameter(data: object, *_: object) -> object:
 
 
 _ALLOWED: Allowed = {
-    **PLAIN,
+    **SAFE_GLOBALS,
     **dict.fromkeys(_STORAGE_DTYPES),
     "torch._utils._rebuild_tensor": PickledTensor,
     "torch._utils._rebuild_tensor_v2": PickledTensor,
