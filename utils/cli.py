@@ -125,13 +125,16 @@ def setting(default: Any, text: str, kind: Callable[[str], Any] | None = None) -
         text: the flag's help.
         kind: the flag's `type`; not needed for a Literal or a bool.
     """
-    return dataclasses.field(default=default, metadata={"help": text, "type": kind})
+    metadata = {"help": text, "type": kind}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def group_of(args: argparse.Namespace, group: type[Group]) -> Group:
     """Return an instance of a dataclass with the values of the flags of `add_group`."""
-    names = [field.name for field in dataclasses.fields(group)]  # type: ignore
-    return group(**{name: getattr(args, name) for name in names})
+    values = {}
+    for field in dataclasses.fields(group):  # type: ignore
+        values[field.name] = getattr(args, field.name)
+    return group(**values)
 
 
 def run(main: Callable[[], int]) -> NoReturn:

@@ -103,7 +103,7 @@ def _tiff_header(image: Image.Image) -> Header:
 
 
 def _valid_orientation(image: Image.Image) -> int:
-    orientation = image.getexif().get(_ORIENTATION)
+    orientation = image.getexif().get(_ORIENTATION, 1)
     return orientation if orientation in range(1, 9) else 1
 
 

@@ -105,7 +105,8 @@ def read_rgb(path: str | Path) -> np.ndarray:
     if image.ndim == 2:
         image = np.repeat(image[..., None], 3, axis=2)
     white = np.float32(np.iinfo(image.dtype).max)
-    return image[..., :3].astype(np.float32) / white
+    rgb = image[..., :3].astype(np.float32)
+    return rgb / white
 
 
 def write_image(
@@ -157,4 +158,5 @@ def _encode(
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Return a float image in [0, 1] as uint8, clipped and rounded to nearest."""
-    return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
+    levels = np.clip(image, 0, 1) * 255
+    return np.rint(levels).astype(np.uint8)

@@ -56,7 +56,8 @@ def run_each(
 
 
 def _in_order(items: dict[int, Item]) -> list[Item]:
-    return [items[index] for index in sorted(items)]
+    indices = sorted(items)
+    return [items[index] for index in indices]
 
 
 def failure_line(path: Path, error: UserError | OSError) -> str:

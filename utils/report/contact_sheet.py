@@ -44,11 +44,15 @@ def contact_sheet(
 
 def _row_height(row: Row) -> int:
     """Return the height of a row: title, labels, panels, notes and a margin."""
-    return 2 * LINE + row.panels[0].image.shape[0] + LINE + MARGIN
+    panel = row.panels[0].image
+    return 3 * LINE + panel.shape[0] + MARGIN
 
 
 def _panels_width(row: Row) -> int:
-    return sum(panel.image.shape[1] + MARGIN for panel in row.panels)
+    width = 0
+    for panel in row.panels:
+        width += panel.image.shape[1] + MARGIN
+    return width
 
 
 def _paste_row(

@@ -105,5 +105,7 @@ def _figure(panel: Panel) -> str:
 
 def _png(image: np.ndarray) -> str:
     """Return uint8 RGB (H, W, 3) as a PNG file in base64."""
-    _, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    return base64.b64encode(data.tobytes()).decode()
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    _, data = cv2.imencode(".png", bgr)
+    encoded = base64.b64encode(data.tobytes())
+    return encoded.decode()

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -194,10 +194,13 @@ def _parse_record(line: str, where: str) -> dict[str, float]:
 
 def _name_runs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     """Return the metrics file of each run by a name that is unique among them."""
-    paths = [Path(given) for given in inputs]
-    files = [path / METRICS_FILE if path.is_dir() else path for path in paths]
+    files = []
+    for path in map(Path, inputs):
+        files.append(path / METRICS_FILE if path.is_dir() else path)
+
     names = [file.resolve().parent.name for file in files]
-    if len(set(names)) < len(names):
+    unique = len(set(names)) == len(names)
+    if not unique:
         names = [str(file.parent) for file in files]
     return dict(zip(names, files, strict=True))
 
@@ -272,7 +275,7 @@ def _draw_panel(
         axis.legend(fontsize=8)
 
 
-def _draw_curve(axis: "Axes", curve: Curve, line: Mapping[str, object]) -> None:
+def _draw_curve(axis: "Axes", curve: Curve, line: Mapping[str, Any]) -> None:
     """Draw a curve; a noisy one smoothed, with its values in pale behind it."""
     values = curve.values
     few = len(values) < SMOOTHED_FROM
@@ -290,7 +293,13 @@ def _scale(axis: "Axes", curves: Sequence[Curve]) -> None:
     """Choose a logarithmic axis for a wide range; start those of the machine at 0."""
     values = np.concatenate([curve.values for curve in curves])
     finite = values[np.isfinite(values)]
-    if len(finite) and finite.min() > 0 and finite.max() > LOG_RATIO * finite.min():
+    from_zero = curves[0].name in MACHINE
+    if not len(finite):
+        if from_zero:
+            axis.set_ylim(0, None)
+        return
+    least, most = finite.min(), finite.max()
+    if least > 0 and most > LOG_RATIO * least:
         axis.set_yscale("log")
-    elif curves[0].name in MACHINE:
-        axis.set_ylim(0, 1.1 * finite.max() if len(finite) else None)
+    elif from_zero:
+        axis.set_ylim(0, 1.1 * most)

@@ -100,7 +100,9 @@ class Meter:
 
 def size(mib: float) -> str:
     """Return MiB as "812 MB" or "3.1 GB"."""
-    return f"{mib:.0f} MB" if mib < 1000 else f"{mib / 1024:.1f} GB"
+    if mib < 1000:
+        return f"{mib:.0f} MB"
+    return f"{mib / 1024:.1f} GB"
 
 
 def duration(seconds: float) -> str:

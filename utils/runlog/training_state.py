@@ -104,7 +104,8 @@ def _sha256(record: str, tensors: Mapping[str, np.ndarray]) -> str:
     """Return the checksum of the record and of each tensor's name, type, shape and bytes."""
     digest = hashlib.sha256(record.encode())
     for name, array in sorted(tensors.items()):
-        header = f"{name} {array.dtype.str} {array.shape}"
+        dtype = array.dtype.str
+        header = f"{name} {dtype} {array.shape}"
         digest.update(header.encode())
         content = array.reshape(-1).view(np.uint8)
         digest.update(content.data)

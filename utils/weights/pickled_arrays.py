@@ -7,6 +7,7 @@ declared size with the number of bytes that are there.
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -112,7 +113,7 @@ class PickledArray:
                 raise DamagedError(
                     "the bytes of an array are spelled with letters beyond Latin-1"
                 ) from None
-        order = "F" if self._fortran else "C"
+        order: Literal["F", "C"] = "F" if self._fortran else "C"
         return np.ndarray(self._shape, self._dtype, buffer=data, order=order)
 
 

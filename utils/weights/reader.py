@@ -105,8 +105,10 @@ class WeightFile:
         return next(iter(self.groups))
 
     def _group_names(self) -> str:
-        names = list(self.groups)[:8]
-        return ", ".join(repr(name[:40]) if name else "bare tensors" for name in names)
+        shown = []
+        for name in list(self.groups)[:8]:
+            shown.append(repr(name[:40]) if name else "bare tensors")
+        return ", ".join(shown)
 
 
 def read_weights(path: str | Path) -> WeightFile:

@@ -228,8 +228,7 @@ def read_torch_legacy(data: bytes) -> object:
     storages = _Storages()
     content = unpickle(stream, _ALLOWED, storages.refer)
     keys = unpickle(stream, {})
-    is_text_list = isinstance(keys, list) and all(isinstance(k, str) for k in keys)
-    if not is_text_list or set(keys) != set(storages):
+    if not isinstance(keys, list) or not _are_names_of(keys, storages):
         raise DamagedError("its list of storages does not match its tensors")
 
     start = stream.tell()
@@ -242,3 +241,10 @@ def read_torch_legacy(data: bytes) -> object:
         storage.fill(memoryview(data)[start:end])
         start = end
     return content
+
+
+def _are_names_of(keys: list, storages: _Storages) -> bool:
+    for key in keys:
+        if not isinstance(key, str):  # it may not be hashable
+            return False
+    return set(keys) == set(storages)

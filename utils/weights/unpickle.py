@@ -145,7 +145,9 @@ class _Machine:
 
     def memoize(self, index: int | None) -> None:
         """Keep the top of the stack under a number, by default the next one."""
-        self.memo[len(self.memo) if index is None else index] = self.top()
+        if index is None:
+            index = len(self.memo)
+        self.memo[index] = self.top()
 
     def recall(self, index: int) -> None:
         """Push the value kept under a number."""
