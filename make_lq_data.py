@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.utils.atomic import check_target
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -100,7 +100,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="take all images of this folder, not those the options name",
     )
     parser.add_argument(
-        "--seed", type=whole(0), help="seed of all draws, in place of manual_seed"
+        "--seed", type=int_range(0), help="seed of all draws, in place of manual_seed"
     )
     parser.add_argument(
         "--overwrite",

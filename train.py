@@ -14,7 +14,7 @@ from realesrgan_paddle.options.reading.load import (
     load_config,
 )
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.utils.cli import Parser, number, run
+from realesrgan_paddle.utils.cli import Parser, float_range, run
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -24,8 +24,8 @@ from realesrgan_paddle.utils.runlog.training_state import (
     load_newest_state,
     load_state,
 )
-from realesrgan_paddle.utils.runlog.visualdl import open_board
-from realesrgan_paddle.utils.stop_request import Interruption
+from realesrgan_paddle.utils.runlog.visualdl import make_visualdl_writer
+from realesrgan_paddle.utils.stop_request import StopRequest
 
 
 def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
@@ -45,9 +45,9 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     from realesrgan_paddle.utils.ops.choose import choose_ops
 
     group = join_group()
-    board, unwritten = open_board(cfg.logger.use_tb_logger)
+    visualdl, no_visualdl = make_visualdl_writer(cfg.logger.use_tb_logger)
     experiment = Experiment(
-        Path(cfg.path.experiments_root) / cfg.name, group.writes, board
+        Path(cfg.path.experiments_root) / cfg.name, group.writes, visualdl
     )
     resumed, damaged = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
@@ -74,22 +74,22 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     watch = DiscriminatorWatch(
         step, cfg.train.gan_opt, cfg.logger.print_freq, experiment.log
     )
-    with experiment.reserved(), closing(batches), Interruption() as interruption:
+    with experiment.reserved(), closing(batches), StopRequest() as stop_request:
         experiment.open(
             dump_config(cfg),
             start if resumed else None,
-            [*recipe, *unwritten, *remarks, *judge.remarks],
+            [*recipe, *no_visualdl, *remarks, *judge.remarks],
         )
         for iteration in range(start + 1, start if judge.stops_here() else total + 1):
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
-            meter.fed()
+            meter.batch_ready()
             step.set_learning_rates(
                 partial(
                     learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, iteration
                 )
             )
             losses = step(parts, iteration)
-            meter.stepped()
+            meter.step_done()
             guard(iteration, step.skipped, losses)
             if iteration % cfg.logger.print_freq == 0:
                 numbers, line = meter.report(losses, step.optimizer_g.get_lr())
@@ -97,12 +97,12 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
                 watch(iteration, numbers)
             judge(iteration, meter)
             ends = iteration == total or judge.stops_here()
-            stop, last = group.highest(
-                interruption.signal or 0, ends
+            stop, last = group.maximum(
+                stop_request.signal or 0, ends
             )  # what any process has come to know
             if iteration % cfg.logger.save_checkpoint_freq == 0 or last or stop:
                 state = checkpoints.save(iteration)
-                meter.aside("checkpoint", cfg.logger.save_checkpoint_freq)
+                meter.exclude("checkpoint", cfg.logger.save_checkpoint_freq)
             if stop:
                 experiment.log(
                     f"{Signals(stop).name}: saved {state}; go on from there with --auto_resume"
@@ -195,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="with --recipe: released model or weight file to start from",
     )
     parser.add_argument(
-        "--minutes", type=number(1), help="with --recipe: about how long to train"
+        "--minutes", type=float_range(1), help="with --recipe: about how long to train"
     )
     parser.add_argument(
         "--dry_run",

@@ -11,19 +11,18 @@ from PIL import Image
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD, Upscaler
 from realesrgan_paddle.options.schema.config import MetricOptions
 from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.metrics import psnr, ssim
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.html_page import html_page
 from realesrgan_paddle.utils.report.panels import (
-    FIGURES,
-    Crop,
+    METRIC_FORMATS,
     Mean,
     Panel,
     Row,
-    most_detailed,
-    spread,
+    evenly_spaced,
 )
 
 INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
@@ -108,7 +107,7 @@ def compare(
         crop_size: sides of the pieces in input pixels, without `crop`.
         crops: pieces of one image, without `crop`.
         most_rows: rows in all.
-        metrics: which, of `FIGURES`.
+        metrics: which, of `METRIC_FORMATS`.
 
     Raises:
         UserError: weights that a metric needs cannot be had, an image cannot be read, a
@@ -117,7 +116,7 @@ def compare(
     scale = max(upscaler.scale for upscaler in upscalers.values())
     truths = _match(inputs, gt)
     measures = _open_measures(metrics if truths else (), scale)
-    shown = set(spread(inputs, max(1, most_rows // (1 if crop else crops))))
+    shown = set(evenly_spaced(inputs, max(1, most_rows // (1 if crop else crops))))
     rows: list[Row] = []
     scores = []
     for path in inputs:
@@ -232,7 +231,7 @@ def _row(name: str, lq: np.ndarray, measured: Measured, piece: Crop, scale: int)
     panels = [Panel(INPUT, piece.of(lq).repeat(scale, 0).repeat(scale, 1))]
     for method, result in measured.results.items():
         note = ", ".join(
-            FIGURES[name].text(value)
+            METRIC_FORMATS[name].text(value)
             for name, value in measured.scores.get(method, {}).items()
         )
         panels.append(
@@ -279,11 +278,11 @@ def _remark(count: int, measured: int, scale: int, metrics: Sequence[str]) -> st
     if not measured:
         return f"{images}; no ground truth, so nothing is measured"
     of = "" if measured == count else f"; means over the {measured} with a ground truth"
-    luma = [FIGURES[name].name for name in metrics if name in ("psnr", "ssim")]
+    luma = [METRIC_FORMATS[name].name for name in metrics if name in ("psnr", "ssim")]
     rgb = [
-        f"{FIGURES[name].name} (lower is better)"
+        f"{METRIC_FORMATS[name].name} (lower is better)"
         for name in metrics
-        if FIGURES[name].lowest
+        if METRIC_FORMATS[name].lower_is_better
     ]
     kinds = [
         f"{' and '.join(names)} of {what}"

@@ -24,7 +24,7 @@ from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
-from realesrgan_paddle.utils.cli import number, setting, whole
+from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
@@ -41,12 +41,12 @@ OPTION_FILE = "options/finetune_realesr_general_x4v3.yml"
 class DomainOptions:
     """How a set is made of its frames."""
 
-    crop_size: int = setting(480, "side of a sub-image", whole(1))
-    step: int = setting(240, "pixels from one sub-image to the next", whole(1))
+    crop_size: int = setting(480, "side of a sub-image", int_range(1))
+    step: int = setting(240, "pixels from one sub-image to the next", int_range(1))
     min_detail: float = setting(
         0.05,
         "drop sub-images of which less than this share has detail: sky, blurred grass; 0 drops none",
-        number(0, 1),
+        float_range(0, 1),
     )
     multiscale: bool = setting(
         False, "add smaller versions of the sub-images; best with a larger --crop_size"
@@ -54,7 +54,7 @@ class DomainOptions:
     scale: int = setting(
         4,
         "of the network; sizes of the validation set are multiples of it",
-        whole(1, 4),
+        int_range(1, 4),
     )
 
     def __post_init__(self) -> None:

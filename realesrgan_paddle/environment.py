@@ -18,7 +18,11 @@ from realesrgan_paddle.options.schema.config import Config, GeneratorOptions
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.run.build import build_step
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.devices import core_count, main_memory, pick_device
+from realesrgan_paddle.utils.machine.devices import (
+    core_count,
+    memory_limit,
+    pick_device,
+)
 from realesrgan_paddle.utils.ops.choose import choose_ops
 
 MOST_LOOKED_AT = 1000
@@ -90,7 +94,7 @@ def look_at_machine() -> Machine:
             core_count(),
             paddle.device.cuda.get_device_properties(0).total_memory / 2**30,
         )
-    return Machine(False, core_count(), main_memory() / 2**30)
+    return Machine(False, core_count(), memory_limit() / 2**30)
 
 
 def look_at_network(options: GeneratorOptions) -> NetworkSize:

@@ -14,7 +14,7 @@ from realesrgan_paddle.models.inference.upscaler import (
     TILE_PAD,
     Upscaler,
 )
-from realesrgan_paddle.utils.cli import whole
+from realesrgan_paddle.utils.cli import int_range
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
 
@@ -53,19 +53,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--tile",
-        type=whole(0),
+        type=int_range(0),
         default=0,
         help="longest side of a tile in input pixels, for less memory; 0: no tiles",
     )
     add(
         "--tile_pad",
-        type=whole(0),
+        type=int_range(0),
         default=TILE_PAD,
         help="pixels that a tile sees beyond its border; fewer are faster, with seams",
     )
     add(
         "--pre_pad",
-        type=whole(0),
+        type=int_range(0),
         default=0,
         help="pixels by which the image is mirrored at its borders, and cropped after",
     )

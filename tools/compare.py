@@ -6,10 +6,11 @@ from pathlib import Path
 
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES
-from realesrgan_paddle.utils.report.panels import FIGURES, Crop
+from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,25 +46,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--crop_size",
-        type=whole(1),
+        type=int_range(1),
         default=96,
         help="sides of the pieces shown, in input pixels",
     )
     parser.add_argument(
         "--metrics",
         nargs="+",
-        choices=FIGURES,
+        choices=METRIC_FORMATS,
         help="figures; else all but DISTS, which takes long",
     )
     parser.add_argument(
         "--tile",
-        type=whole(0),
+        type=int_range(0),
         default=0,
         help="longest side of a tile in input pixels; 0: no tiles",
     )
     parser.add_argument(
         "--tile_pad",
-        type=whole(0),
+        type=int_range(0),
         default=TILE_PAD,
         help="pixels a tile sees beyond its border",
     )

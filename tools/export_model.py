@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.weights.read_generator import read_generator
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--block",
-        type=whole(1),
+        type=int_range(1),
         help="the RRDB blocks that the weights must have; not needed",
     )
     args = parser.parse(argv)

@@ -12,7 +12,7 @@ from realesrgan_paddle.data.footage.keyframes import (
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
-from realesrgan_paddle.utils.cli import Parser, group_of, number, run
+from realesrgan_paddle.utils.cli import Parser, float_range, group_of, run
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder for a page that shows all frames; none: OUTPUT_sheet",
     )
     parser.add_argument(
-        "--max_gigabytes", type=number(0), default=500.0, help="the most to write"
+        "--max_gigabytes", type=float_range(0), default=500.0, help="the most to write"
     )
     for group in (Sampling, Selection, SplitOptions):
         parser.add_group(group)

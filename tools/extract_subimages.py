@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
-from realesrgan_paddle.utils.cli import Parser, number, run, whole
+from realesrgan_paddle.utils.cli import Parser, float_range, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -18,17 +18,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder for the sub-images; what is there is left alone",
     )
     parser.add_argument(
-        "--crop_size", type=whole(1), default=480, help="side of a sub-image"
+        "--crop_size", type=int_range(1), default=480, help="side of a sub-image"
     )
     parser.add_argument(
         "--step",
-        type=whole(1),
+        type=int_range(1),
         default=240,
         help="pixels from one sub-image to the next",
     )
     parser.add_argument(
         "--thresh_size",
-        type=whole(0),
+        type=int_range(0),
         default=0,
         help="drop what is left at a border if not wider than this",
     )
@@ -39,16 +39,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--min_detail",
-        type=number(0, 1),
+        type=float_range(0, 1),
         default=0.0,
         help="drop those that are flat but for this share",
     )
     parser.add_argument(
-        "--n_thread", type=whole(1), help="images at a time; none: one per CPU"
+        "--n_thread", type=int_range(1), help="images at a time; none: one per CPU"
     )
     parser.add_argument(
         "--compression_level",
-        type=whole(0, 9),
+        type=int_range(0, 9),
         default=3,
         help="of PNG: 0 fast to 9 small",
     )

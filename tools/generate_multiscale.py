@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="of extract_keyframes.py: list, in OUTPUT, where logos and scoreboards are",
     )
     parser.add_argument(
-        "--n_thread", type=whole(1), help="images at a time; none: one per CPU"
+        "--n_thread", type=int_range(1), help="images at a time; none: one per CPU"
     )
     args = parser.parse(argv)
     count, failures = generate_multiscale(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.upscale_command import add_flags, upscale
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="folder with inference.pdmodel, or a .pdmodel file",
     )
     parser.add_argument(
-        "--threads", type=whole(1, 1024), help="CPU threads; all cores if not given"
+        "--threads", type=int_range(1, 1024), help="CPU threads; all cores if not given"
     )
     args = parser.parse(argv)
     inputs = find_inputs(args.input)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.upscale_command import add_flags, upscale
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--block",
-        type=whole(1),
+        type=int_range(1),
         help="number of RRDB blocks that the weights must have; not needed",
     )
     args = parser.parse(argv)

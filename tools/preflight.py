@@ -9,7 +9,7 @@ from pathlib import Path
 
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.file_checks import look_at_folders, look_at_run, open_images
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -36,13 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--scale",
-        type=whole(1, 8),
+        type=int_range(1, 8),
         default=4,
         help="how much larger than --lq the images of --input are",
     )
     parser.add_argument(
         "--min_size",
-        type=whole(1),
+        type=int_range(1),
         default=1,
         help="with --input: the shorter side an image must have",
     )

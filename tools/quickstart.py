@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.quickstart import quickstart
-from realesrgan_paddle.utils.cli import Parser, run, whole
+from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=Path("quickstart"), help="folder to work in"
     )
     parser.add_argument(
-        "--iterations", type=whole(1), default=300, help="how long to train"
+        "--iterations", type=int_range(1), default=300, help="how long to train"
     )
     args = parser.parse(argv)
     print(quickstart(args.video, args.output, args.iterations))

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop that a loop grants at its own time."""
+"""A deferred stop request: SIGINT or SIGTERM noted for a loop to act on."""
 
 import os
 import signal
@@ -6,19 +6,19 @@ from types import FrameType
 from typing import Any
 
 
-class Interruption:
-    """While entered, a SIGINT (Ctrl-C) or SIGTERM is noted in `signal`, and the process goes on.
+class StopRequest:
+    """While entered, a SIGINT (Ctrl-C) or SIGTERM is kept in `signal` and nothing stops.
 
     A second SIGINT ends the process at once, even in the middle of a long operation of
     Paddle's, where Python's own KeyboardInterrupt would wait. For the main thread only,
-    as Python's signal handlers are.
+    like Python's signal handlers.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> "Interruption":
+    def __enter__(self) -> "StopRequest":
         self._before = {
             number: signal.signal(number, self._note)
             for number in (signal.SIGINT, signal.SIGTERM)
@@ -34,5 +34,9 @@ class Interruption:
             return
         self.signal = signal.Signals(number)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        message = f"{self.signal.name}: will save and stop after this iteration; Ctrl-C now ends at once\n"
-        os.write(2, message.encode())  # sys.stderr may be in the middle of a write
+        message = (
+            f"{self.signal.name}: will save and stop after this iteration; "
+            "Ctrl-C now ends at once\n"
+        )
+        # Not sys.stderr: the signal may have interrupted a write to it.
+        os.write(2, message.encode())

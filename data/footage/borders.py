@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realesrgan_paddle.utils.report.panels import Crop
+from realesrgan_paddle.utils.crops import Crop
 
 BLACK = 24
 """Luma [8-bit levels] up to which a sample is black; compression lifts black by a few levels."""

@@ -16,7 +16,7 @@ from realesrgan_paddle.data.sets.manifest import (
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.gallery import Picture, Section, gallery
+from realesrgan_paddle.utils.report.gallery import GalleryImage, Section, gallery
 from realesrgan_paddle.utils.report.panels import Panel, Row
 
 THUMBS = ".thumbs"
@@ -131,14 +131,14 @@ def _short(file: str) -> str:
     return f"{video[:LETTERS]} {float(seconds):.1f} s"
 
 
-def _picture(record: Record) -> Picture:
+def _picture(record: Record) -> GalleryImage:
     measured = (
         f"score {record['score']:.2f}, sharpness {record['sharpness']:.2f}, blockiness {record['blockiness']:.2f}, "
         f"contrast {record['contrast']:.0f}, shot {record['shot']}"
     )
     note = f"{record['reason']}; {measured}" if record["reason"] else measured
     file = f"{THUMBS}/{thumb_path(Path(), record['file']).name}"
-    return Picture(file, record["file"], note, _shares(record))
+    return GalleryImage(file, record["file"], note, _shares(record))
 
 
 def _shares(record: Record) -> list[tuple[float, float, float, float]]:

@@ -42,7 +42,7 @@ from realesrgan_paddle.data.sets.naming import (
 from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.jobs import failure
+from realesrgan_paddle.utils.jobs import failure_line
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def extract_key_frames(
                 try:
                     work.take(video)
                 except (UserError, OSError) as error:
-                    work.done.failures.append(failure(video, error))
+                    work.done.failures.append(failure_line(video, error))
                     failures.append(failure_record(video, work.done.failures[-1]))
                 else:
                     work.done.videos += 1

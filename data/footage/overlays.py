@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.footage.duplicates import HashIndex, perceptual_hash
-from realesrgan_paddle.utils.report.panels import Crop
+from realesrgan_paddle.utils.crops import Crop
 
 LINES = 480
 """Height at which frames are looked at: the strokes of a logo are 2 pixels wide there, and it is fast."""

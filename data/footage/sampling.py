@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from realesrgan_paddle.utils.cli import number, setting
+from realesrgan_paddle.utils.cli import float_range, setting
 
 
 @dataclass(frozen=True)
@@ -15,18 +15,22 @@ class Sampling:
         "take the frames stored whole, the first of each scene, or one each --interval seconds",
     )
     interval: float = setting(
-        1.0, "seconds from one frame to the next, with --select interval", number(0.001)
+        1.0,
+        "seconds from one frame to the next, with --select interval",
+        float_range(0.001),
     )
     scene_change: float = setting(
         0.1,
         "how much of the picture must change at once to begin a scene, with --select scene",
-        number(0, 1),
+        float_range(0, 1),
     )
     interlaced: Literal["deinterlace", "skip", "keep"] = setting(
         "deinterlace",
         "what to do with interlaced videos; deinterlacing decodes all frames, so it takes longer",
     )
-    max_minutes: float = setting(360.0, "give up a video after so long", number(0.001))
+    max_minutes: float = setting(
+        360.0, "give up a video after so long", float_range(0.001)
+    )
 
     def expression(self) -> str:
         """Return the condition for ffmpeg's select filter.

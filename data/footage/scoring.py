@@ -15,8 +15,8 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Candidate, Picker, Selection, flaw
 from realesrgan_paddle.data.footage.shots import ShotCounter
 from realesrgan_paddle.data.footage.video import FieldOrder, Frame, VideoInfo, frames
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.report.panels import Crop
 
 
 class VideoJudge:

@@ -7,8 +7,8 @@ import numpy as np
 
 from realesrgan_paddle.data.footage.duplicates import HashIndex, distance
 from realesrgan_paddle.data.footage.frame_scores import Scores
-from realesrgan_paddle.utils.cli import number, setting, whole
-from realesrgan_paddle.utils.report.panels import Crop
+from realesrgan_paddle.utils.cli import float_range, int_range, setting
+from realesrgan_paddle.utils.crops import Crop
 
 
 @dataclass(frozen=True)
@@ -16,31 +16,31 @@ class Selection:
     """What a frame must be to be kept."""
 
     min_size: int = setting(
-        64, "shorter side that a frame must have, within black bars", whole(1)
+        64, "shorter side that a frame must have, within black bars", int_range(1)
     )
     min_sharpness: float = setting(
-        0.42, "drop blurred frames: sharp footage has 0.6 to 0.75", number(0, 1)
+        0.42, "drop blurred frames: sharp footage has 0.6 to 0.75", float_range(0, 1)
     )
     max_blockiness: float = setting(
-        0.95, "drop blocky frames: JPEG of quality 30 has 0.5 to 2", number(0)
+        0.95, "drop blocky frames: JPEG of quality 30 has 0.5 to 2", float_range(0)
     )
     min_contrast: float = setting(
         80.0,
         "drop black, white, faded and empty frames: levels from the darkest to the brightest hundredth",
-        number(0),
+        float_range(0),
     )
     min_difference: float = setting(
         0.1,
         "drop a frame that differs from a kept one, of any video, in less of its hash",
-        number(0, 1),
+        float_range(0, 1),
     )
     window: float = setting(
         10.0,
         "seconds of a shot of which the --per_window best are kept; 0: keep all",
-        number(0),
+        float_range(0),
     )
     per_window: int = setting(
-        3, "how many frames to keep of each --window of a shot", whole(1, 100)
+        3, "how many frames to keep of each --window of a shot", int_range(1, 100)
     )
     borders: Literal["crop", "keep"] = setting(
         "crop", "what to do with black bars around the picture"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from realesrgan_paddle.utils.cli import number, setting
+from realesrgan_paddle.utils.cli import float_range, setting
 
 TRAIN, VAL = "train", "val"
 """Folders of the two parts."""
@@ -16,7 +16,7 @@ class SplitOptions:
     val_share: float = setting(
         0.0,
         "share of the frames for validation: they go into OUTPUT/val, others into OUTPUT/train; 0 does not split",
-        number(0, 0.9),
+        float_range(0, 0.9),
     )
     split_by: Literal["shot", "source"] = setting(
         "shot", "what is never split: a shot, or all of a video"

@@ -19,7 +19,7 @@ from realesrgan_paddle.utils.ffmpeg import (
     find_ffmpeg,
     video_input,
 )
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 
 _VIDEO_NAME = re.compile(
     r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|rm|rmvb|ts|vob|webm|wmv|wtv|y4m)",
@@ -87,7 +87,7 @@ def probe(path: Path) -> VideoInfo:
     """
     video = video_input(path)
     with path.open("rb") as file:
-        if instead := disguise(file.read(512)):
+        if instead := failed_download(file.read(512)):
             raise UserError(f"{path}: not a readable video ({instead})")
     lines: list[str] = []
     output = ffmpeg.output(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.meta_info import check_image
-from realesrgan_paddle.utils.image_headers import inspect
+from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.jobs import run_each
 
@@ -80,7 +80,7 @@ def _size_of_decoded(path: Path) -> tuple[Path, Size]:
 
 
 def _size(path: Path) -> tuple[Path, Size]:
-    header = inspect(path)
+    header = read_checked_header(path)
     if header is not None:
         return path, (header.width, header.height)
     height, width = read_image(path).shape[:2]

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.loading.datasets import Sample
+from realesrgan_paddle.utils.deferred_signals import defer_interrupts
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.interrupts import interrupts_wait
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Key = tuple[int, int]
@@ -143,7 +143,7 @@ def endless_batches(
         for keys in sampler:
             # Ctrl-C is the parent's to answer, not that of the processes which this
             # starts
-            with interrupts_wait():
+            with defer_interrupts():
                 pending.append(pool.submit(_read_in_worker, keys, bad.limit))
             if len(pending) > BATCHES_AHEAD * num_workers:
                 yield _told(pending.popleft().result(), bad)

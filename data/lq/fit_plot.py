@@ -10,8 +10,8 @@ import numpy as np
 from realesrgan_paddle.data.lq.fit import Compared, Fit, spread_of
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row, spread
-from realesrgan_paddle.utils.report.plots import blank_figure, pixels
+from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
+from realesrgan_paddle.utils.report.plots import blank_figure, render
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +57,7 @@ def write_plot(fit: Fit, path: Path) -> None:
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axis, compared in zip(axes, fit.compared, strict=False):
         _draw(axis, compared)
-    write_image(path, np.concatenate([pixels(figure), windows]))
+    write_image(path, np.concatenate([render(figure), windows]))
 
 
 def _draw(axis: "Axes", compared: Compared) -> None:
@@ -83,6 +83,6 @@ def _row(title: str, windows: Sequence[np.ndarray]) -> Row:
     size = (PANEL, PANEL)
     large = [
         cv2.resize(window, size, interpolation=cv2.INTER_NEAREST)
-        for window in spread(windows, SHOWN)
+        for window in evenly_spaced(windows, SHOWN)
     ]
     return Row(title, [Panel("", picture) for picture in large])

@@ -10,10 +10,11 @@ from realesrgan_paddle.data.lq.folder import lq_draws, make_lq, source_name
 from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.atomic import check_target
+from realesrgan_paddle.utils.crops import most_detailed
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row, most_detailed, spread
+from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
 
 IMAGES = 8
 SIDE = 384
@@ -35,7 +36,9 @@ def write_preview(options: LQConfig, path: Path) -> int:
     """
     check_installed(options)
     check_target(path)
-    paths = spread(image_paths(Path(options.dataroot_gt), options.meta_info), IMAGES)
+    paths = evenly_spaced(
+        image_paths(Path(options.dataroot_gt), options.meta_info), IMAGES
+    )
     rows = [_row(path, options) for path in paths]
     write_image(
         path,

@@ -14,8 +14,8 @@ import numpy as np
 from realesrgan_paddle.data.footage.selection import Candidate
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
 from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.report.panels import Crop
 
 MANIFEST = "manifest.jsonl"
 

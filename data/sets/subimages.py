@@ -12,10 +12,10 @@ from realesrgan_paddle.data.footage.frame_scores import share_of_detail
 from realesrgan_paddle.data.sets.manifest import overlays_by_file
 from realesrgan_paddle.data.sets.naming import check_apart, distinct_stems
 from realesrgan_paddle.data.sets.settings_file import keep_settings
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
-from realesrgan_paddle.utils.report.panels import Crop
 
 SETTINGS_FILE = ".subimages.json"
 """File in the output folder that says how its sub-images were cut."""

@@ -16,7 +16,7 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 
 MODEL_NAME = "inference.pdmodel"
@@ -255,7 +255,7 @@ def _head(path: Path) -> bytes:
     with path.open("rb") as file:
         head = file.read(512)
     # A graph without weights has an empty .pdiparams.
-    if head and (other_kind := disguise(head)):
+    if head and (other_kind := failed_download(head)):
         raise UserError(f"{path}: {other_kind}")
     return head
 

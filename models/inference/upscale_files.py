@@ -10,13 +10,13 @@ from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import (
-    HOLD_16_BITS,
     IMAGE_SUFFIXES,
+    SUFFIXES_16_BIT,
     list_images,
     read_image,
     write_image,
 )
-from realesrgan_paddle.utils.jobs import failure
+from realesrgan_paddle.utils.jobs import failure_line
 
 EXTENSIONS = ("auto", "jpg", "png")
 
@@ -65,7 +65,7 @@ def upscale_files(
             result = upscaler(image, outscale=outscale)
             write_image(target, _storable(result, target))
         except (UserError, OSError) as error:
-            failures[path] = failure(path, error).removeprefix(f"{path}: ")
+            failures[path] = failure_line(path, error).removeprefix(f"{path}: ")
             report(f"{head}: failed: {failures[path]}")
             continue
 
@@ -130,7 +130,7 @@ def _refuse_taken(target: Path, taken: dict[str, Path]) -> None:
 
 def _storable(image: np.ndarray, target: Path) -> np.ndarray:
     """Return `image` with the bits per sample that the format of `target` holds."""
-    holds_16_bits = target.suffix.lower() in HOLD_16_BITS
+    holds_16_bits = target.suffix.lower() in SUFFIXES_16_BIT
     if image.dtype == np.uint16 and not holds_16_bits:
         return np.rint(image / 257).astype(np.uint8)
     return image

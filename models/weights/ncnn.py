@@ -17,7 +17,7 @@ from realesrgan_paddle.models.networks.known import recognize
 from realesrgan_paddle.models.networks.rrdbnet import SLOPE, RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 
 MAGIC = "7767517"
 FP32_TAG, FP16_TAG = 0, 0x01306B47
@@ -90,7 +90,7 @@ def read_ncnn(path: str | Path) -> Tensors:
 def _parse(param: Path) -> list[Layer]:
     """Return the layers of a `.param`, in order."""
     content = param.read_bytes()
-    if other_kind := disguise(content[:512]):
+    if other_kind := failed_download(content[:512]):
         raise UserError(f"{param}: {other_kind}")
     try:
         text = content.decode("ascii")

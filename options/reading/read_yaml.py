@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
-from realesrgan_paddle.utils.file_kinds import disguise
+from realesrgan_paddle.utils.file_kinds import failed_download
 
 
 class _Loader(yaml.SafeLoader):
@@ -79,7 +79,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             f"{path}: no such file{did_you_mean(path.name, [p.name for p in path.parent.glob('*.yml')])}"
         )
     content = path.read_bytes()
-    if content and (instead := disguise(content[:512])):
+    if content and (instead := failed_download(content[:512])):
         raise UserError(f"{path}: {instead}")
     try:
         text = content.decode("utf-8-sig")

@@ -15,7 +15,7 @@ from realesrgan_paddle.options.schema.config import (
     ValOptions,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.metrics import comparable, psnr, ssim
+from realesrgan_paddle.utils.metrics import cropped_pair, psnr, ssim
 from realesrgan_paddle.utils.ops.choose import choose_ops
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
@@ -101,7 +101,7 @@ def distance(
         UserError: the shapes differ, or are too small.
     """
     return network(
-        *(_tensor(picture) for picture in comparable(image, reference, crop_border))
+        *(_tensor(picture) for picture in cropped_pair(image, reference, crop_border))
     ).item()
 
 

@@ -38,7 +38,7 @@ from realesrgan_paddle.run.file_checks import open_images, preflight
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import (
     compute_on_one_thread,
-    leave_cores_to_others,
+    shorten_spin_time,
 )
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.seeds import Stream, generator
@@ -128,7 +128,7 @@ class TrainingBatches:
             )
         self.beside: ThreadPoolExecutor | None = None
         if paddle.get_device() == "cpu":
-            leave_cores_to_others()
+            shorten_spin_time()
             self.beside = ThreadPoolExecutor(
                 1, "batches", initializer=compute_on_one_thread
             )
@@ -141,7 +141,7 @@ class TrainingBatches:
         gt, lq, rng = self._next_pairs()
         self.number += 1
         if rng is not None and self.cfg.queue_size:
-            part = self.group.part(self.batch_size)
+            part = self.group.local_slice(self.batch_size)
             gt, lq = self.pool.exchange(
                 self.group.gather(gt), self.group.gather(lq), rng, part
             )
@@ -206,7 +206,9 @@ class TrainingBatches:
         cfg = self.cfg
         rng = generator(cfg.manual_seed, Stream.BATCH, number)
         sharp = gt if self._one_target else self.usm(gt)
-        draws = draw(cfg, rng, self.batch_size).of(self.group.part(self.batch_size))
+        draws = draw(cfg, rng, self.batch_size).of(
+            self.group.local_slice(self.batch_size)
+        )
         lq = degrade(sharp, kernels, draws, cfg.scale)
         return Pairs(*paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng), rng)
 

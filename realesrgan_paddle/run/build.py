@@ -21,7 +21,7 @@ from realesrgan_paddle.loss.lpips import load_lpips
 from realesrgan_paddle.loss.perceptual import PerceptualLoss
 from realesrgan_paddle.loss.pixel import CharbonnierLoss, L1Loss, MSELoss
 from realesrgan_paddle.loss.vgg import load_vgg19
-from realesrgan_paddle.loss.weighted import WeightedMean
+from realesrgan_paddle.loss.weighted import WeightedLoss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
@@ -226,16 +226,16 @@ def build_distillation_loss(
 
 def build_distances(
     train: TrainOptions, ops: Ops
-) -> dict[str, WeightedMean | ColorLoss]:
+) -> dict[str, WeightedLoss | ColorLoss]:
     """Return LPIPS, DISTS and the colour loss, where their sections are there, by the names they are reported under."""
     lpips, dists, color = train.lpips_opt, train.dists_opt, train.color_opt
-    losses: dict[str, WeightedMean | ColorLoss] = {}
+    losses: dict[str, WeightedLoss | ColorLoss] = {}
     if lpips:
-        losses["l_g_lpips"] = WeightedMean(
+        losses["l_g_lpips"] = WeightedLoss(
             load_lpips(lpips.net, ops=ops), lpips.loss_weight
         )
     if dists:
-        losses["l_g_dists"] = WeightedMean(load_dists(ops=ops), dists.loss_weight)
+        losses["l_g_dists"] = WeightedLoss(load_dists(ops=ops), dists.loss_weight)
     if color:
         losses["l_g_color"] = ColorLoss(color.loss_weight, color.brightness, color.cell)
     return losses
@@ -264,7 +264,7 @@ def check_same_start(
         for arrays in step.state().values():
             for array in arrays.values():
                 weights = zlib.crc32(array.tobytes(), weights)
-        group.check_alike(
+        group.check_equal(
             {"options": options, "training state": start, "weights": weights}
         )
 

@@ -14,10 +14,11 @@ from realesrgan_paddle.data.loading.datasets import ValidationDataset, Validatio
 from realesrgan_paddle.data.loading.hold_out import ValidationSet
 from realesrgan_paddle.models.inference.predictors import DygraphRunner
 from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.downloads.http import sha256_of
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
-from realesrgan_paddle.utils.report.panels import Crop, most_detailed, spread
+from realesrgan_paddle.utils.report.panels import evenly_spaced
 
 COUNT = 6
 SIDE = 256
@@ -95,7 +96,9 @@ def general_pictures_of(folder: str, scale: int) -> list[ValidationImage]:
         UserError: there is no picture of a fair size, or one cannot be read.
     """
     paths = list_images(folder, recursive=True)
-    pictures = [(path.stem, to_uint8(read_rgb(path))) for path in spread(paths, COUNT)]
+    pictures = [
+        (path.stem, to_uint8(read_rgb(path))) for path in evenly_spaced(paths, COUNT)
+    ]
     pieces = [
         (name, most_detailed(picture, SIDE, 1)[0].of(picture))
         for name, picture in pictures
@@ -115,9 +118,9 @@ def general_pictures_of(folder: str, scale: int) -> list[ValidationImage]:
 def domain_pictures(dataset: ValidationSet) -> list[ValidationImage]:
     """Return the most detailed piece of each of up to six images of a validation set."""
     if isinstance(dataset, ValidationDataset):
-        dataset = replace(dataset, pairs=spread(dataset.pairs, COUNT))
+        dataset = replace(dataset, pairs=evenly_spaced(dataset.pairs, COUNT))
     else:
-        dataset = replace(dataset, images=spread(dataset.images, COUNT))
+        dataset = replace(dataset, images=evenly_spaced(dataset.images, COUNT))
     pieces = [
         (image, most_detailed(image.lq, SIDE // dataset.scale, 1)[0])
         for image in dataset

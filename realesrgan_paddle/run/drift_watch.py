@@ -38,7 +38,7 @@ from realesrgan_paddle.run.drift_pictures import (
     general_pictures_of,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.metrics import colour_shift, gradient
+from realesrgan_paddle.utils.metrics import mean_delta_e, sobel_magnitude
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 ADVICE = {
@@ -194,7 +194,7 @@ class DriftAlarm:
     ) -> dict[str, float]:
         pairs = list(zip(images, references, strict=True))
         figures = {
-            "delta_e": float(np.mean([colour_shift(*pair) for pair in pairs])),
+            "delta_e": float(np.mean([mean_delta_e(*pair) for pair in pairs])),
             "sharpness": _sharpness(images) / _sharpness(references),
         }
         if self._lpips is not None:
@@ -268,7 +268,7 @@ def _general(options: DriftOptions, scale: int) -> list[PictureSet]:
 
 
 def _sharpness(images: Sequence[np.ndarray]) -> float:
-    return float(np.mean([gradient(image).mean() for image in images])) + FLAT
+    return float(np.mean([sobel_magnitude(image).mean() for image in images])) + FLAT
 
 
 def _line(item: tuple[str, Mapping[str, float]]) -> str:

@@ -22,7 +22,7 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection, flaw
 from realesrgan_paddle.data.footage.shots import ShotCounter
 from realesrgan_paddle.data.footage.video import frames, probe
-from realesrgan_paddle.utils.report.panels import Crop
+from realesrgan_paddle.utils.crops import Crop
 
 SEEDS = range(12)
 

@@ -19,9 +19,9 @@ from realesrgan_paddle.data.sets.manifest import overlays_by_file, read_records
 from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.tools import extract_subimages, generate_multiscale
 from realesrgan_paddle.tools.extract_keyframes import main
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image
-from realesrgan_paddle.utils.report.panels import Crop
 
 BLURRED = cv2.GaussianBlur(scene(2), (0, 0), 4)
 BLACK = np.zeros_like(scene(0))

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from realesrgan_paddle.loss import metric_weights
 from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
-from realesrgan_paddle.loss.metric_weights import obtain_metric_weights
-from realesrgan_paddle.loss.weighted import WeightedMean
+from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
+from realesrgan_paddle.loss.weighted import WeightedLoss
 from realesrgan_paddle.options.schema.config import MetricOptions, ValOptions
 from realesrgan_paddle.run import available_metrics as metrics
 from realesrgan_paddle.utils.errors import UserError
@@ -93,13 +93,13 @@ def test_a_black_picture_has_a_finite_gradient():
 def test_no_gradient_reaches_the_ground_truth(lpips_alex):
     sr, gt = pictures()
     gt.stop_gradient = False
-    WeightedMean(lpips_alex, 0.1)(sr, gt).backward()
+    WeightedLoss(lpips_alex, 0.1)(sr, gt).backward()
     assert gt.grad is None
     assert sr.grad is not None
 
 
 def test_the_loss_is_the_weighted_mean_of_the_pictures(lpips_alex):
-    loss = WeightedMean(lpips_alex, 0.1)(*pictures())
+    loss = WeightedLoss(lpips_alex, 0.1)(*pictures())
     assert loss.shape == []
     assert loss.item() == pytest.approx(
         0.1 * RECORDED["lpips_alex/value"].mean(), rel=1e-5
@@ -186,7 +186,7 @@ def test_released_alexnet_gives_the_authors_figure(assets):
 def test_obtained_weights_give_the_authors_figure(name):
     if not (WEIGHTS / f"{name}.pdparams").exists():
         pytest.skip(
-            f"weights/{name}.pdparams is not there; obtain_metric_weights({name!r}, 'weights') makes it"
+            f"weights/{name}.pdparams is not there; fetch_metric_weights({name!r}, 'weights') makes it"
         )
     metric = (
         load_dists(WEIGHTS)
@@ -209,5 +209,5 @@ def test_an_index_out_of_reach_is_said_and_nothing_is_left(monkeypatch, tmp_path
         UserError,
         match=r"lpips_alex\.pdparams: not there, and pip could not .* PIP_FIND_LINKS",
     ):
-        obtain_metric_weights("lpips_alex", tmp_path / "weights")
+        fetch_metric_weights("lpips_alex", tmp_path / "weights")
     assert not list((tmp_path / "weights").glob("*.pdparams"))

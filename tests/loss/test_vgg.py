@@ -18,7 +18,7 @@ from realesrgan_paddle.loss.vgg import (
     layer_name,
     load_vgg19,
     read_vgg19,
-    recognise_normalisation,
+    recognize_normalization,
 )
 from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 from realesrgan_paddle.utils.errors import UserError
@@ -93,7 +93,7 @@ def assert_close(actual, expected, tolerance):
 def test_features_equal_basicsrs(vgg_path):
     reference = np.load(RECORDED)
     features = load_vgg19(
-        vgg_path, list(sample.LAYER_WEIGHTS), normalisation="torchvision"
+        vgg_path, list(sample.LAYER_WEIGHTS), normalization="torchvision"
     )(pictures()[0])
     assert list(features) == list(sample.LAYER_WEIGHTS)
     for name, feature in features.items():
@@ -110,7 +110,7 @@ def test_the_perceptual_loss_equals_basicsrs(name, vgg_path):
         if key in arguments
     }
     features = load_vgg19(
-        vgg_path, list(sample.LAYER_WEIGHTS), normalisation="torchvision", **norms
+        vgg_path, list(sample.LAYER_WEIGHTS), normalization="torchvision", **norms
     )
     loss = PerceptualLoss(sample.LAYER_WEIGHTS, features, **arguments)
     for kind, part in (("perceptual", 0), ("style", 1)):
@@ -195,7 +195,7 @@ def test_paddleclas_has_no_biases(tensors, file):
     )
     found = read_vgg19(path)
     assert all((bias == 0).all() for _, bias in found.values())
-    assert recognise_normalisation(found) == "torchvision"
+    assert recognize_normalization(found) == "torchvision"
 
 
 def trained_on_unit_inputs(tensors):
@@ -214,10 +214,10 @@ def caffe_twin(tensors):
 
 def test_the_family_is_told_from_the_weights(tensors, file):
     assert (
-        recognise_normalisation(read_vgg19(file(trained_on_unit_inputs(tensors))))
+        recognize_normalization(read_vgg19(file(trained_on_unit_inputs(tensors))))
         == "torchvision"
     )
-    assert recognise_normalisation(read_vgg19(file(caffe_twin(tensors)))) == "caffe"
+    assert recognize_normalization(read_vgg19(file(caffe_twin(tensors)))) == "caffe"
 
 
 def test_a_caffe_file_gives_the_features_of_bgr_in_255_on_torchvisions_scale(

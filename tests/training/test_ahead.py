@@ -20,13 +20,13 @@ PROGRAM = """
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from realesrgan_paddle.utils.machine.cpu import compute_on_one_thread, leave_cores_to_others, start_paddle
+from realesrgan_paddle.utils.machine.cpu import compute_on_one_thread, shorten_spin_time, start_paddle
 
 start_paddle()
 import paddle
 openmp = ctypes.CDLL(str(Path(paddle.__file__).parent / "libs" / "libiomp5.so"))
 beside = ThreadPoolExecutor(1, initializer=compute_on_one_thread)
-leave_cores_to_others()
+shorten_spin_time()
 print(openmp.kmp_get_blocktime())
 print(openmp.omp_get_max_threads(), beside.submit(openmp.omp_get_max_threads).result(), openmp.omp_get_max_threads())
 """

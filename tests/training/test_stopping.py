@@ -82,9 +82,9 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(
 
 def test_a_second_ctrl_c_ends_at_once():
     code = (
-        "import os, signal, time; from realesrgan_paddle.utils.stop_request import Interruption\n"
-        "with Interruption() as interruption:\n"
-        "    os.kill(os.getpid(), signal.SIGINT); assert interruption.signal == 2\n"
+        "import os, signal, time; from realesrgan_paddle.utils.stop_request import StopRequest\n"
+        "with StopRequest() as request:\n"
+        "    os.kill(os.getpid(), signal.SIGINT); assert request.signal == 2\n"
         "    os.kill(os.getpid(), signal.SIGINT); print('still there')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -6,7 +6,7 @@ from odd_images import colours, encode, kinds, place, stored
 from PIL import Image
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.image_headers import inspect
+from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import read_image, read_rgb
 
 
@@ -29,7 +29,7 @@ def test_pictures_stand_upright_and_their_headers_say_so(tmp_path, kind, orienta
         tmp_path, f"a.{kind.lower()}", encode(image, kind, orientation, **lossless)
     )
     assert np.abs(read_image(path).astype(int) - colours()).max() <= 3
-    header = inspect(path)
+    header = read_checked_header(path)
     assert (header.height, header.width) == colours().shape[:2]
 
 
@@ -62,7 +62,7 @@ def noise(kind, **options):
 def test_a_file_that_is_cut_short_is_refused(tmp_path, kind):
     data = noise(kind)
     path = place(tmp_path, f"a.{kind.lower()}", data[: len(data) * 2 // 3])
-    for read in (read_image, inspect):
+    for read in (read_image, read_checked_header):
         with pytest.raises(UserError, match=r"not a readable image \(cut short\)"):
             read(path)
 
@@ -70,4 +70,4 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path, kind):
 def test_what_a_phone_puts_behind_the_picture_does_not_matter(tmp_path):
     path = place(tmp_path, "a.jpg", noise("JPEG") + bytes(200_000))
     assert read_image(path).shape == (64, 64, 3)
-    assert inspect(path).width == 64
+    assert read_checked_header(path).width == 64

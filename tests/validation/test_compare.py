@@ -11,9 +11,9 @@ import pytest
 from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.tools import compare as tool
+from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.report.panels import Crop, most_detailed
 
 
 def nearest(scale):
