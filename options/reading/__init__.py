@@ -1,1 +1,1 @@
-"""Option files to checked options."""
+"""Reads option files into checked options, and describes the options to people and editors."""
