@@ -1,1 +1,1 @@
-"""Reads option files into checked options, and describes the options to people and editors."""
+"""Reads option files, and describes the options to people and editors."""

@@ -77,9 +77,11 @@ def _grouped(found: list[Section]) -> list[tuple[list[str], Section]]:
 
 def _lq_keys() -> dict[str, Schema]:
     """Return the keys that only make_lq_data.py has."""
-    top_level = sections(LQConfig)[0]
-    own = LQConfig.__annotations__
-    return {key: schema for key, schema in top_level.keys.items() if key in own}
+    own = {}
+    for key, schema in sections(LQConfig)[0].keys.items():
+        if key in LQConfig.__annotations__:
+            own[key] = schema
+    return own
 
 
 def _section_text(names: list[str], section: Section) -> str:
@@ -95,15 +97,19 @@ def _section_text(names: list[str], section: Section) -> str:
 def _table(keys: dict[str, Schema], required: set[str]) -> str:
     """Return a table of keys, the required ones first."""
     rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
-    for key in sorted(keys, key=lambda key: key not in required):
-        default = _default(keys[key]) if key not in required else ""
-        rows.append(_row(key, default, keys[key]))
+    for key, schema in keys.items():
+        if key in required:
+            rows.append(_row(key, schema, default=""))
+    for key, schema in keys.items():
+        if key not in required:
+            rows.append(_row(key, schema, _default(schema)))
     return "\n".join(rows) + "\n"
 
 
-def _row(key: str, default: str, schema: Schema) -> str:
+def _row(key: str, schema: Schema, default: str) -> str:
+    allowed = _allowed(schema)
     meaning = schema["description"]
-    return f"| `{key}` | {default} | {_allowed(schema)} | {meaning} |"
+    return f"| `{key}` | {default} | {allowed} | {meaning} |"
 
 
 def _default(schema: Schema) -> str:

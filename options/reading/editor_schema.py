@@ -1,4 +1,4 @@
-"""JSON schemas of the option files, with which editors complete, explain and check them.
+"""JSON schemas of the option files: editors complete, explain and check by them.
 
 They accept what the loader accepts: other projects' spellings and ignored keys too. The
 dialect is draft 7, the newest that yaml-language-server's releases all know.

@@ -1,4 +1,4 @@
-"""Keys of other projects' option files that have no effect: accepted, removed and logged."""
+"""Keys of other projects' option files that have no effect: accepted and logged."""
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase

@@ -55,7 +55,7 @@ def given_options(
 def check_options(
     data: Mapping[str, Any], path: str | Path, overrides: Sequence[str] = ()
 ) -> Config:
-    """Return the options of train.py from `data`, which is spelled as the schema spells.
+    """Return the options of train.py from `data`, spelled as the schema spells them.
 
     Raises:
         UserError: as `load_config`; the message names `path`.
@@ -88,7 +88,7 @@ def dump_config(config: Config | LQConfig, *, defaults: bool = True) -> str:
 
 
 def config_differences(old: Config, new: Config) -> list[str]:
-    """Return "key: old -> new" for each key that differs, in the order of the schema."""
+    """Return "key: old -> new" for each key that differs, in the schema's order."""
     before = _flat(old.model_dump(mode="json"))
     after = _flat(new.model_dump(mode="json"))
     differences = []

@@ -38,7 +38,7 @@ _EXPECTED = {
 def first_problem(
     error: ValidationError, model: type[Options], data: Mapping[str, Any]
 ) -> tuple[str, str]:
-    """Return the dotted key and a line on the first problem, and how many more there are.
+    """Return the dotted key and a line on the first problem and the number of others.
 
     Unknown keys come first: a misspelt key explains a missing one.
     """

@@ -1,4 +1,4 @@
-"""Reads yml text into plain dicts, strictly: what PyYAML silently accepts is an error."""
+"""Reads yml into plain dicts, strictly: what PyYAML silently accepts is an error."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ HEADER_BYTES = 512
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, but one key cannot have two values, and 1e-4 is a number."""
+    """PyYAML's safe loader; but a key cannot have two values, and 1e-4 is a number."""
 
     def construct_mapping(
         self, node: yaml.MappingNode, deep: bool = False

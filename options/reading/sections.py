@@ -1,4 +1,4 @@
-"""The option models as a list of sections, each with its keys and their JSON schemas."""
+"""The option models as a list of sections with their keys and JSON schemas."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Section:
 
 
 def sections(model: type[Options]) -> list[Section]:
-    """Return a model's sections in order; one with several types comes once for each."""
+    """Return a model's sections in order; one of several types comes once for each."""
     return sections_of(model.model_json_schema(mode="serialization"))
 
 

@@ -1,4 +1,4 @@
-"""The options of one training run; other folders import every option model from here."""
+"""The options of one training run; other folders import all option models from here."""
 
 from typing import Literal
 
@@ -124,47 +124,48 @@ class Config(SynthesisOptions):
     )
     manual_seed: Natural = Field(
         default=0,
-        description="Seed of every random draw. The same seed gives the same run, bit for "
-        "bit on a CPU; change it to see how much a result depends on chance.",
+        description="Seed of every random draw. The same seed gives the same run, bit "
+        "for bit on a CPU; change it to see how much a result depends on chance.",
     )
     auto_resume: bool = Field(
         default=False,
-        description="Resume from this run's newest training state, if there is one. Usually "
-        "given as --auto_resume.",
+        description="Resume from this run's newest training state, if there is one. "
+        "Usually given as --auto_resume.",
     )
 
     cpu_ops: Literal["auto", "onednn", "onednn_bf16", "plain"] = Field(
         default="auto",
-        description="Operators on a CPU. auto: oneDNN in float32 if the installed Paddle has "
-        "it, else plain (Paddle's own, 3 to 10 times slower). onednn_bf16 is faster where "
-        "the CPU computes in bfloat16.",
+        description="Operators on a CPU. auto: oneDNN in float32 if the installed "
+        "Paddle has it, else plain (Paddle's own, 3 to 10 times slower). onednn_bf16 "
+        "is faster where the CPU computes in bfloat16.",
     )
 
     use_amp: bool = Field(
         default=False,
-        description="Mixed precision on a GPU: networks in float16, weights and losses in "
-        "float32. Saves memory and time; no effect on a CPU (see cpu_ops).",
+        description="Mixed precision on a GPU: networks in float16, weights and "
+        "losses in float32. Saves memory and time; no effect on a CPU (see cpu_ops).",
     )
     amp_bf16: bool = Field(
         default=False,
-        description="With use_amp, compute in bfloat16, which needs no loss scaling. Prefer "
-        "it on Ampere or later GPUs.",
+        description="With use_amp, compute in bfloat16, which needs no loss scaling. "
+        "Prefer it on Ampere or later GPUs.",
     )
 
     l1_gt_usm: bool = Field(
         default=True,
         description="RealESRGANModel: sharpen (USM) the pixel loss's ground truth, as "
-        "Real-ESRGAN does. false if results show halos; false to finetune on clean footage.",
+        "Real-ESRGAN does. false if results show halos; false to finetune on clean "
+        "footage.",
     )
     percep_gt_usm: bool = Field(
         default=True,
-        description="RealESRGANModel: sharpen the perceptual loss's ground truth. false if "
-        "results show halos or over-sharp edges.",
+        description="RealESRGANModel: sharpen the perceptual loss's ground truth. "
+        "false if results show halos or over-sharp edges.",
     )
     gan_gt_usm: bool = Field(
         default=False,
-        description="RealESRGANModel: sharpen the ground truth that the discriminator sees. "
-        "Keep false, or it asks for halos.",
+        description="RealESRGANModel: sharpen the ground truth that the discriminator "
+        "sees. Keep false, or it asks for halos.",
     )
     gt_usm: bool = Field(
         default=True,
@@ -173,8 +174,8 @@ class Config(SynthesisOptions):
     )
     high_order_degradation: bool = Field(
         default=True,
-        description="Synthesize the low-quality images from the ground truth. false for "
-        "RealESRGANPairedDataset, which reads them.",
+        description="Synthesize the low-quality images from the ground truth. false "
+        "for RealESRGANPairedDataset, which reads them.",
     )
 
     datasets: Datasets = Field(description="Images to train and to validate on.")
@@ -183,8 +184,8 @@ class Config(SynthesisOptions):
     )
     network_d: DiscriminatorOptions | None = Field(
         default=None,
-        description="The discriminator; RealESRGANModel only. UNetDiscriminatorSN for a GPU "
-        "and hours, ProjectedDiscriminator for minutes or a CPU.",
+        description="The discriminator; RealESRGANModel only. UNetDiscriminatorSN for "
+        "a GPU and hours, ProjectedDiscriminator for minutes or a CPU.",
     )
     path: PathOptions = Field(
         default=PathOptions(), description="Start weights and output folder."
@@ -200,7 +201,8 @@ class Config(SynthesisOptions):
     ignored: dict[str, str] = Field(
         default={},
         exclude=True,
-        description="Set by the loader: keys of the file that have no effect, with reasons.",
+        description="Set by the loader: keys of the file that have no effect, with "
+        "reasons.",
     )
 
     @property

@@ -18,21 +18,22 @@ GENERAL = "general"
 
 
 class GeneralLimits(Options):
-    """Limits on the general images: beyond them the alarm warns; null: it never does."""
+    """Limits on the general images, beyond which the alarm warns; null: never."""
 
     delta_e: NonNegative | None = Field(
         default=1.0,
-        description="Color: how much the CIEDE2000 distance from the ground truth may exceed "
-        "the start network's. 1 is about what the eye can tell.",
+        description="Color: how much the CIEDE2000 distance from the ground truth may "
+        "exceed the start network's. 1 is about what the eye can tell.",
     )
     sharpness: FactorRange | None = Field(
         default=(0.65, 1.25),
-        description="Lowest and highest sharpness (mean gradient): factors on the softer and "
-        "on the sharper of start network and ground truth.",
+        description="Lowest and highest sharpness (mean gradient): factors on the "
+        "softer and on the sharper of start network and ground truth.",
     )
     lpips: NonNegative | None = Field(
         default=0.08,
-        description="How much LPIPS against the ground truth may exceed the start network's.",
+        description="How much LPIPS against the ground truth may exceed the start "
+        "network's.",
     )
 
 
@@ -41,13 +42,13 @@ class DomainLimits(GeneralLimits):
 
     delta_e: NonNegative | None = Field(
         default=0.5,
-        description="Color: as general.delta_e, and tighter, for on its domain the network "
-        "should improve.",
+        description="Color: as general.delta_e, and tighter, for on its domain the "
+        "network should improve.",
     )
     lpips: NonNegative | None = Field(
         default=0.05,
-        description="LPIPS: as general.lpips, and tighter, for on its domain the network "
-        "should improve.",
+        description="LPIPS: as general.lpips, and tighter, for on its domain the "
+        "network should improve.",
     )
 
 
@@ -56,8 +57,8 @@ class DriftOptions(Options):
 
     dataroot: Text | None = Field(
         default=None,
-        description="Folder of sharp general images, of which six are used. null: six that "
-        "come with scikit-image; give your own if another domain must stay good.",
+        description="Folder of sharp general images, of which six are used. null: six "
+        "that come with scikit-image; give your own if another domain must stay good.",
     )
     general: GeneralLimits | None = Field(
         default=GeneralLimits(),
@@ -68,6 +69,6 @@ class DriftOptions(Options):
     )
     stop: bool = Field(
         default=False,
-        description="Stop the run at the first warning. Use it for unattended runs; the "
-        "state is saved, so the run can be resumed.",
+        description="Stop the run at the first warning. Use it for unattended runs; "
+        "the state is saved, so the run can be resumed.",
     )

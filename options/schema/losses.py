@@ -58,18 +58,18 @@ class PixelLossOptions(Options):
 
     type: PixelLossType = Field(
         default="L1Loss",
-        description="Distance per pixel. L1Loss is Real-ESRGAN's; CharbonnierLoss is an L1 "
-        "that is smooth at zero; MSELoss favors PSNR and gives smoother images.",
+        description="Distance per pixel. L1Loss is Real-ESRGAN's; CharbonnierLoss is "
+        "an L1 that is smooth at zero; MSELoss favors PSNR and gives smoother images.",
     )
     loss_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of the pixel loss. Keep 1 and balance the other losses against "
-        "it; raise it if colors drift or a GAN invents texture.",
+        description="Weight of the pixel loss. Keep 1 and balance the other losses "
+        "against it; raise it if colors drift or a GAN invents texture.",
     )
     reduction: Literal["mean", "sum"] = Field(
         default="mean",
-        description="Mean or sum over the batch's pixels. Keep mean: a sum grows with crop "
-        "and batch size and needs a far smaller loss_weight.",
+        description="Mean or sum over the batch's pixels. Keep mean: a sum grows with "
+        "crop and batch size and needs a far smaller loss_weight.",
     )
 
 
@@ -92,37 +92,38 @@ class PerceptualLossOptions(Options):
             "conv4_4": 1.0,
             "conv5_4": 1.0,
         },
-        description="Weight of each VGG19 layer, taken before its ReLU. Early layers (conv1, "
-        "conv2) compare edges and colors, late ones (conv5) content; the defaults are "
-        "Real-ESRGAN's.",
+        description="Weight of each VGG19 layer, taken before its ReLU. Early layers "
+        "(conv1, conv2) compare edges and colors, late ones (conv5) content; the "
+        "defaults are Real-ESRGAN's.",
     )
     vgg_type: Literal["vgg19"] = Field(
         default="vgg19", description="The feature network; vgg19 is the only one."
     )
     use_input_norm: bool = Field(
         default=True,
-        description="Normalize images by ImageNet's mean and standard deviation, as VGG19 "
-        "expects. Keep true.",
+        description="Normalize images by ImageNet's mean and standard deviation, as "
+        "VGG19 expects. Keep true.",
     )
     range_norm: bool = Field(
         default=False,
-        description="Map images from [-1, 1] to [0, 1] first. Keep false: images here are in "
-        "[0, 1].",
+        description="Map images from [-1, 1] to [0, 1] first. Keep false: images here "
+        "are in [0, 1].",
     )
     perceptual_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of the content loss (Real-ESRGAN: 1). Raise it for more texture, "
-        "lower it if regular patterns appear; 0 skips it.",
+        description="Weight of the content loss (Real-ESRGAN: 1). Raise it for more "
+        "texture, lower it if regular patterns appear; 0 skips it.",
     )
     style_weight: NonNegative = Field(
         default=0.0,
-        description="Weight of the style loss (Gram matrices). 0, as in Real-ESRGAN, skips "
-        "it.",
+        description="Weight of the style loss (Gram matrices). 0, as in Real-ESRGAN, "
+        "skips it.",
     )
     criterion: Literal["l1", "l2", "fro"] = Field(
         default="l1",
-        description="Distance between features: mean absolute (l1, Real-ESRGAN's), mean "
-        "squared (l2) or Frobenius norm (fro, which grows with batch and crop size).",
+        description="Distance between features: mean absolute (l1, Real-ESRGAN's), "
+        "mean squared (l2) or Frobenius norm (fro, which grows with batch and crop "
+        "size).",
     )
     reduction: Literal["mean"] = Field(
         default="mean", description="Mean over the features; the only choice."
@@ -130,26 +131,26 @@ class PerceptualLossOptions(Options):
 
 
 class ArtifactLossOptions(Options):
-    """Locally discriminative learning (LDL): penalizes artifacts that EMA does not show."""
+    """Locally discriminative learning (LDL): penalizes artifacts that EMA lacks."""
 
     type: Literal["LDLLoss"] = Field(default="LDLLoss", description="The only type.")
     loss_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of the artifact loss. Use it with a GAN and raise it if small "
-        "artifacts appear; it costs one forward pass of the EMA network.",
+        description="Weight of the artifact loss. Use it with a GAN and raise it if "
+        "small artifacts appear; it costs one forward pass of the EMA network.",
     )
 
 
 class LPIPSLossOptions(Options):
-    """LPIPS between output and unsharpened ground truth; weights are downloaded once."""
+    """LPIPS against the unsharpened ground truth; its weights are downloaded once."""
 
     type: Literal["LPIPSLoss"] = Field(
         default="LPIPSLoss", description="The only type."
     )
     net: Literal["alex", "vgg"] = Field(
         default="alex",
-        description="Feature network. alex (AlexNet) is cheap enough for a CPU; vgg (VGG16) "
-        "takes over 20 times its time there.",
+        description="Feature network. alex (AlexNet) is cheap enough for a CPU; vgg "
+        "(VGG16) takes over 20 times its time there.",
     )
     loss_weight: NonNegative = Field(
         default=1.0,
@@ -159,41 +160,41 @@ class LPIPSLossOptions(Options):
 
 
 class DISTSLossOptions(Options):
-    """DISTS between output and unsharpened ground truth; weights are downloaded once."""
+    """DISTS against the unsharpened ground truth; its weights are downloaded once."""
 
     type: Literal["DISTSLoss"] = Field(
         default="DISTSLoss", description="The only type."
     )
     loss_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of DISTS; 0.1 suits a pixel loss of weight 1. It runs VGG16, so "
-        "on a CPU prefer lpips_opt with net: alex.",
+        description="Weight of DISTS; 0.1 suits a pixel loss of weight 1. It runs "
+        "VGG16, so on a CPU prefer lpips_opt with net: alex.",
     )
 
 
 class ColorLossOptions(Options):
-    """Mean color of image areas against the unsharpened ground truth; texture is free."""
+    """Mean color of image areas against the unsharpened ground truth, not texture."""
 
     type: Literal["ColorLoss"] = Field(
         default="ColorLoss", description="The only type."
     )
     loss_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of the color loss. Use it with a GAN; raise it if the drift alarm "
-        "reports that colors moved.",
+        description="Weight of the color loss. Use it with a GAN; raise it if the "
+        "drift alarm reports that colors moved.",
     )
     criterion: Literal["l1"] = Field(
         default="l1", description="Distance between mean colors; l1 is the only one."
     )
     brightness: NonNegative = Field(
         default=1.0,
-        description="Weight of luma (Y) relative to the color differences Cb and Cr (ITU-R "
-        "BT.601). 0 lets brightness drift and keeps only hues.",
+        description="Weight of luma (Y) relative to the color differences Cb and Cr "
+        "(ITU-R BT.601). 0 lets brightness drift and keeps only hues.",
     )
     cell: Count = Field(
         default=16,
-        description="Side in pixels of the squares whose mean colors are compared. Smaller "
-        "cells constrain texture too; larger ones only whole areas.",
+        description="Side in pixels of the squares whose mean colors are compared. "
+        "Smaller cells constrain texture too; larger ones only whole areas.",
     )
 
 
@@ -206,18 +207,18 @@ class DistillationLossOptions(Options):
     )
     teacher: Text = Field(
         description="Teacher: a weight file or the name of a released model, of any "
-        "architecture but of the same scale. Best: a large network finetuned on the same "
-        "footage."
+        "architecture but of the same scale. Best: a large network finetuned on the "
+        "same footage."
     )
     param_key: Text | None = Field(
         default=None,
-        description="Which weights of that file; null takes params_ema, else params, else "
-        "the only ones.",
+        description="Which weights of that file; null takes params_ema, else params, "
+        "else the only ones.",
     )
     loss_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of the distillation loss. 1 where it is the only loss; lower it "
-        "to let the ground truth of pixel_opt count more.",
+        description="Weight of the distillation loss. 1 where it is the only loss; "
+        "lower it to let the ground truth of pixel_opt count more.",
     )
 
 
@@ -227,9 +228,9 @@ class GANLossOptions(Options):
     type: Literal["GANLoss"] = Field(default="GANLoss", description="The only type.")
     gan_type: Literal["vanilla", "lsgan", "wgan", "wgan_softplus", "hinge"] = Field(
         default="vanilla",
-        description="Formula: vanilla (cross entropy, Real-ESRGAN's), lsgan (squared error), "
-        "wgan, wgan_softplus (StyleGAN2's logistic loss) or hinge. Keep vanilla unless you "
-        "compare.",
+        description="Formula: vanilla (cross entropy, Real-ESRGAN's), lsgan (squared "
+        "error), wgan, wgan_softplus (StyleGAN2's logistic loss) or hinge. Keep "
+        "vanilla unless you compare.",
     )
     real_label_val: Float = Field(
         default=1.0,
@@ -242,15 +243,15 @@ class GANLossOptions(Options):
     )
     loss_weight: NonNegative = Field(
         default=0.1,
-        description="Weight of the generator's adversarial loss. 0.1 is Real-ESRGAN's; 0.03 "
-        "suits a small network (docs/soccer.md). Lower it if texture is invented, raise it "
-        "if images are too smooth.",
+        description="Weight of the generator's adversarial loss. 0.1 is "
+        "Real-ESRGAN's; 0.03 suits a small network (docs/soccer.md). Lower it if "
+        "texture is invented, raise it if images are too smooth.",
     )
     relativistic: bool = Field(
         default=False,
-        description="Relativistic loss: compare real and generated image pixel by pixel "
-        "instead of judging each alone. Gains more from the same iterations (docs/soccer.md); "
-        "not with lsgan.",
+        description="Relativistic loss: compare real and generated image pixel by "
+        "pixel instead of judging each alone. Gains more from the same iterations "
+        "(docs/soccer.md); not with lsgan.",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules: BasicSR's types and keys, and torch's cosine."""
+"""Optimizers and learning-rate schedules: BasicSR's types and torch's cosine."""
 
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -26,20 +26,23 @@ Iterations = Annotated[tuple[Natural, ...], AfterValidator(_increasing)]
 
 
 class OptimizerOptions(Options):
-    """An optimizer; the default betas are Real-ESRGAN's, not Adam's own (0.9, 0.999)."""
+    """An optimizer; default betas are Real-ESRGAN's, not Adam's own (0.9, 0.999)."""
 
     type: Literal["Adam", "AdamW"] = Field(
         default="Adam",
-        description="Adam is Real-ESRGAN's; AdamW decouples weight_decay from the gradient.",
+        description="Adam is Real-ESRGAN's; AdamW decouples weight_decay from the "
+        "gradient.",
     )
     lr: Positive = Field(
-        description="Initial learning rate. Real-ESRGAN: 1e-4 with a GAN, 2e-4 without; "
-        "small networks without a GAN 2e-4. Lower it if colors drift or losses jump."
+        description="Initial learning rate. Real-ESRGAN: 1e-4 with a GAN, 2e-4 "
+        "without; small networks without a GAN 2e-4. Lower it if colors drift or "
+        "losses jump."
     )
     weight_decay: NonNegative = Field(
         default=0.0,
-        description="Weight decay: an L2 penalty for Adam, decoupled (lr * weight_decay of "
-        "the weights per update) for AdamW. 0, as in Real-ESRGAN, suits finetuning.",
+        description="Weight decay: an L2 penalty for Adam, decoupled (lr * "
+        "weight_decay of the weights per update) for AdamW. 0, as in Real-ESRGAN, "
+        "suits finetuning.",
     )
     betas: tuple[Decay, Decay] = Field(
         default=(0.9, 0.99),
@@ -48,9 +51,9 @@ class OptimizerOptions(Options):
     )
     grad_clip: Positive | None = Field(
         default=None,
-        description="Largest gradient norm over all parameters; longer gradients are scaled "
-        "down. 1.0 suits finetuning; choose by grad_norm_g and grad_norm_d of the log. null: "
-        "none.",
+        description="Largest gradient norm over all parameters; longer gradients are "
+        "scaled down. 1.0 suits finetuning; choose by grad_norm_g and grad_norm_d of "
+        "the log. null: none.",
     )
 
 
@@ -62,8 +65,8 @@ class MultiStepLROptions(Options):
     )
     milestones: Iterations = Field(
         default=(),
-        description="Iterations after which the learning rate is multiplied by gamma; empty: "
-        "it stays constant, as in Real-ESRGAN.",
+        description="Iterations after which the learning rate is multiplied by gamma; "
+        "empty: it stays constant, as in Real-ESRGAN.",
     )
     gamma: Positive = Field(
         default=0.5, description="Factor on the learning rate at each milestone."
@@ -85,8 +88,8 @@ class MultiStepRestartLROptions(Options):
     )
     restarts: Iterations = Field(
         default=(0,),
-        description="Iterations after which the learning rate starts anew; milestones before "
-        "it no longer count.",
+        description="Iterations after which the learning rate starts anew; milestones "
+        "before it no longer count.",
     )
     restart_weights: tuple[Positive, ...] = Field(
         default=(1.0,),
@@ -106,17 +109,17 @@ class CosineAnnealingLROptions(Options):
     """The learning rate falls along half a cosine."""
 
     type: Literal["CosineAnnealingLR"] = Field(
-        description="The learning rate falls along half a cosine; let such a run end, its "
-        "last part is where it settles."
+        description="The learning rate falls along half a cosine; let such a run end, "
+        "its last part is where it settles."
     )
     T_max: Count = Field(
-        description="Iterations until eta_min; afterwards the rate rises again, as in torch. "
-        "Set it to total_iter."
+        description="Iterations until eta_min; afterwards the rate rises again, as in "
+        "torch. Set it to total_iter."
     )
     eta_min: NonNegative = Field(
         default=0.0,
-        description="Lowest learning rate (not a factor), of both optimizers; a tenth or a "
-        "twentieth of lr in docs/soccer.md.",
+        description="Lowest learning rate (not a factor), of both optimizers; a tenth "
+        "or a twentieth of lr in docs/soccer.md.",
     )
 
 
@@ -132,13 +135,13 @@ class CosineAnnealingRestartLROptions(Options):
     )
     restart_weights: tuple[Positive, ...] = Field(
         default=(1.0,),
-        description="Factor on the learning rate (above eta_min) in each period, one per "
-        "period.",
+        description="Factor on the learning rate (above eta_min) in each period, one "
+        "per period.",
     )
     eta_min: NonNegative = Field(
         default=0.0,
-        description="Lowest learning rate (not a factor), of both optimizers, at the end of "
-        "each period.",
+        description="Lowest learning rate (not a factor), of both optimizers, at the "
+        "end of each period.",
     )
 
     @model_validator(mode="after")

@@ -14,23 +14,25 @@ class PathOptions(Options):
     )
     pretrain_network_g: Text | None = Field(
         default=None,
-        description="Generator to start from: a weight file or the name of a released model. "
-        "To finetune, take a released or finetuned GAN network; null starts from scratch.",
+        description="Generator to start from: a weight file or the name of a released "
+        "model. To finetune, take a released or finetuned GAN network; null starts "
+        "from scratch.",
     )
     param_key_g: Text | None = Field(
         default=None,
-        description="Which weights of that file; null takes params_ema, else params, else "
-        "the only ones.",
+        description="Which weights of that file; null takes params_ema, else params, "
+        "else the only ones.",
     )
     strict_load_g: bool = Field(
         default=True,
-        description="Require every tensor to fit. false loads those that fit, such as x4 "
-        "weights into an x2 network.",
+        description="Require every tensor to fit. false loads those that fit, such as "
+        "x4 weights into an x2 network.",
     )
     pretrain_network_d: Text | None = Field(
         default=None,
-        description="Discriminator to start from: a weight file or the name of a released "
-        "one. null: a new one; then let it learn alone first (train.net_d_init_iters).",
+        description="Discriminator to start from: a weight file or the name of a "
+        "released one. null: a new one; then let it learn alone first "
+        "(train.net_d_init_iters).",
     )
     param_key_d: Text | None = Field(
         default=None,
@@ -38,10 +40,11 @@ class PathOptions(Options):
     )
     strict_load_d: bool = Field(
         default=True,
-        description="Require every tensor of the discriminator to fit; as strict_load_g.",
+        description="Require every tensor of the discriminator to fit; as "
+        "strict_load_g.",
     )
     resume_state: Text | None = Field(
         default=None,
-        description="Training state (.state) to resume from. To resume from the newest one, "
-        "use --auto_resume instead.",
+        description="Training state (.state) to resume from. To resume from the "
+        "newest one, use --auto_resume instead.",
     )

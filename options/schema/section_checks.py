@@ -1,4 +1,4 @@
-"""Checks of a training's options across sections: combinations that cannot be trained."""
+"""Checks of the options across sections: combinations that cannot be trained."""
 
 from __future__ import annotations
 
@@ -119,13 +119,14 @@ def _pair_problems(cfg: Config) -> Iterator[str]:
         )
     if not paired and train.dataroot_lq is not None:
         yield (
-            "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, and only to "
-            "it; pairs besides synthesized images go into datasets.train_paired"
+            "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, "
+            "and only to it; pairs besides synthesized images go into "
+            "datasets.train_paired"
         )
     if paired and cfg.datasets.train_paired is not None:
         yield (
-            "datasets.train_paired goes with a datasets.train of type RealESRGANDataset; "
-            "leave one of them out"
+            "datasets.train_paired goes with a datasets.train of type "
+            "RealESRGANDataset; leave one of them out"
         )
 
 
