@@ -64,6 +64,7 @@ def _folder_name(value: str) -> str:
     return value
 
 
+# Bounds come before `_Number`: pydantic leaves later ones out of the JSON schema.
 _Number = BeforeValidator(_not_bool)
 Float = Annotated[float, _Number]
 Natural = Annotated[int, Field(ge=0), _Number]
@@ -73,6 +74,7 @@ NonNegative = Annotated[float, Field(ge=0), _Number]
 Positive = Annotated[float, Field(gt=0), _Number]
 Probability = Annotated[float, Field(ge=0, le=1), _Number]
 Share = Annotated[float, Field(gt=0, lt=1), _Number]
+Accuracy = Annotated[float, Field(gt=0.5, lt=1), _Number]  # 0.5 is chance
 Decay = Annotated[float, Field(ge=0, lt=1), _Number]
 
 # The U-Net discriminator halves the size three times, so crops are multiples of 8. The

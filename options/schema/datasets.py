@@ -70,7 +70,7 @@ class ImageOptions(Options):
 
 
 class TrainDataset(KernelOptions, ImageOptions):
-    """The section `datasets.train`."""
+    """Training images: where they are, how they are read, and their blur kernels."""
 
     name: Text = Field(default="train", description="Name in the log.")
     type: Literal["RealESRGANDataset", "RealESRGANPairedDataset"] = Field(
@@ -161,7 +161,7 @@ class ValDataset(Options):
 
 
 class Datasets(Options):
-    """The section `datasets`: `train`; optionally `train_paired`, `val`, `val_2`, ..."""
+    """The section `datasets`: `train`; if wanted `train_paired`, `val`, `val_2`, ..."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, ValDataset]

@@ -131,7 +131,7 @@ class PerceptualLossOptions(Options):
 
 
 class ArtifactLossOptions(Options):
-    """Locally discriminative learning (LDL): penalizes artifacts that EMA lacks."""
+    """Locally discriminative learning (LDL): penalizes artifacts that EMA avoids."""
 
     type: Literal["LDLLoss"] = Field(default="LDLLoss", description="The only type.")
     loss_weight: NonNegative = Field(
@@ -189,7 +189,7 @@ class ColorLossOptions(Options):
     brightness: NonNegative = Field(
         default=1.0,
         description="Weight of luma (Y) relative to the color differences Cb and Cr "
-        "(ITU-R BT.601). 0 lets brightness drift and keeps only hues.",
+        "(ITU-R BT.601). 0 ignores brightness.",
     )
     cell: Count = Field(
         default=16,

@@ -1,14 +1,12 @@
 """The section `train`: number of iterations, optimizers, losses."""
 
-from typing import Annotated
-
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.options.schema.base import (
+    Accuracy,
     Count,
     Decay,
-    Float,
     Natural,
     Options,
     Text,
@@ -30,9 +28,6 @@ from realesrgan_paddle.options.schema.optimization import (
     OptimizerOptions,
     SchedulerOptions,
 )
-
-Accuracy = Annotated[Float, Field(gt=0.5, lt=1)]
-"""A discriminator's share of right answers; 0.5 is chance."""
 
 
 class TrainOptions(Options):

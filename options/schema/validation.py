@@ -45,7 +45,7 @@ class MetricOptions(Options):
 
 
 class ValOptions(Options):
-    """The section `val`: how datasets.val, or held-out training images, are measured."""
+    """The section `val`: how datasets.val, or held-out training images, is measured."""
 
     val_freq: Count = Field(
         default=5000,
