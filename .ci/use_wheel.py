@@ -1,4 +1,4 @@
-"""Use the installed wheel from outside any checkout: its contents, its command line, its Python API."""
+"""Use the installed wheel outside a checkout: its contents, command line and Python API."""
 
 import subprocess
 import sys
@@ -8,60 +8,53 @@ from pathlib import Path
 
 import numpy as np
 
-checkout = Path(sys.argv[1])
-files = [str(file) for file in metadata.files("realesrgan-paddle") or []]
-strangers = [
-    file
-    for file in files
-    if not file.startswith(("realesrgan_paddle/", "realesrgan_paddle-", "../"))
-]
-assert not strangers, f"the wheel puts these outside its package: {strangers}"
-for folder in (
-    "data",
-    "loss",
-    "models",
-    "options",
-    "tools",
-    "utils",
-    "realesrgan_paddle",
-):
-    for source in (checkout / folder).rglob("*.[py]*"):
-        if source.suffix in (".py", ".yml"):
-            inside = source.relative_to(
-                checkout / "realesrgan_paddle"
-                if folder == "realesrgan_paddle"
-                else checkout
-            )
-            assert f"realesrgan_paddle/{inside}" in files, (
-                f"{source} is missing from the wheel"
-            )
+import realesrgan_paddle
 
-import realesrgan_paddle  # noqa: E402
+CHECKOUT = Path(sys.argv[1])
+FOLDERS = ("data", "loss", "models", "options", "tools", "utils")
+IN_THE_WHEEL = (".py", ".yml", ".json")
+MODEL = "realesr-animevideov3"
 
-assert checkout not in Path(realesrgan_paddle.__file__).parents, (
-    "this is the checkout, not the wheel"
-)
-print("models:", ", ".join(realesrgan_paddle.list_models()))
 
-with tempfile.TemporaryDirectory() as name:
-    folder = Path(name)
+def check_contents() -> None:
+    """Compare the wheel's files with the checkout's code and option files."""
+    files = {str(file) for file in metadata.files("realesrgan-paddle") or []}
+    own = ("realesrgan_paddle/", "realesrgan_paddle-", "../")
+    foreign = [file for file in files if not file.startswith(own)]
+    assert not foreign, f"the wheel puts these outside its package: {foreign}"
+
+    package = CHECKOUT / "realesrgan_paddle"
+    expected = [source.relative_to(package) for source in package.rglob("*")]
+    for folder in FOLDERS:
+        sources = (CHECKOUT / folder).rglob("*")
+        expected += [source.relative_to(CHECKOUT) for source in sources]
+    for source in expected:
+        if source.suffix in IN_THE_WHEEL:
+            assert f"realesrgan_paddle/{source}" in files, f"no {source} in the wheel"
+
+    imported = Path(realesrgan_paddle.__file__)
+    assert CHECKOUT not in imported.parents, "this is the checkout, not the wheel"
+
+
+def use(folder: Path) -> None:
+    """Convert and export a released model and upscale an image with it."""
 
     def command(*words: str) -> None:
-        """Run `python -m realesrgan_paddle WORDS`."""
-        subprocess.run(
-            [sys.executable, "-m", "realesrgan_paddle", *words], check=True, cwd=folder
-        )
+        program = [sys.executable, "-m", "realesrgan_paddle"]
+        subprocess.run([*program, *words], check=True, cwd=folder)
 
     command("--help")
-    command("convert_torch", "--name", "realesr-animevideov3")
-    command(
-        "export_model",
-        "--model-dir",
-        "weights/realesr-animevideov3.pdparams",
-        "--save-inference-dir",
-        "infer",
-    )
+    command("convert_torch", "--name", MODEL)
+    weights = f"weights/{MODEL}.pdparams"
+    command("export_model", "--model-dir", weights, "--save-inference-dir", "infer")
+
     upscaler = realesrgan_paddle.Upscaler.load(folder / "infer")
     image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     assert upscaler(image).shape == (80, 120, 3)
+
+
+check_contents()
+print("models:", ", ".join(realesrgan_paddle.list_models()))
+with tempfile.TemporaryDirectory() as name:
+    use(Path(name))
 print("the wheel works")

@@ -1,11 +1,14 @@
-"""Write docs/options.md, the reference of all options, from the schema."""
+"""Write docs/options.md and the JSON schemas for editors from the declared options."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.options.reading.describe import options_page
+from realesrgan_paddle.options.reading.editor_schema import editor_schemas
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.cli import Parser, run
+
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -13,13 +16,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(__doc__)
     parser.add_argument(
         "--output",
-        default=str(Path(__file__).resolve().parents[1] / "docs" / "options.md"),
+        type=Path,
+        default=CHECKOUT / "docs" / "options.md",
         help="page to write",
     )
+    parser.add_argument(
+        "--schemas",
+        type=Path,
+        default=CHECKOUT / "options",
+        metavar="FOLDER",
+        help="folder for the JSON schemas, beside the yml files that name them",
+    )
     args = parser.parse(argv)
-    with atomic_path(args.output) as path:
-        path.write_text(options_page(), encoding="utf-8")
-    print(f"wrote {args.output}")
+
+    written = {args.output: options_page()}
+    for name, text in editor_schemas().items():
+        written[args.schemas / name] = text
+    for path, text in written.items():
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        print(f"wrote {path}")
     return 0
 
 

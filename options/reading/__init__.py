@@ -1,1 +1,1 @@
-"""Option files to checked options."""
+"""Reads option files, and describes the options to people and editors."""

@@ -1,10 +1,11 @@
-"""Keys of other projects' option files that mean nothing here: accepted, left out, and named in the log."""
+"""Keys of other projects' option files that have no effect: accepted and logged."""
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
 Reasons = Mapping[str, str]
+"""Pattern of a dotted key -> why the key has no effect."""
 
 _LAUNCHER = (
     "python -m paddle.distributed.launch starts the processes; see docs/finetuning.md"
@@ -14,11 +15,11 @@ _NO_DISCRIMINATOR = "RealESRNetModel has no discriminator"
 _ONE_SWITCH = "RealESRNetModel has one switch for all losses, gt_usm"
 
 IGNORED_BY_ALL: Reasons = {
-    "num_gpu": "training takes the first GPU that Paddle sees, or else the CPU; "
+    "num_gpu": "training uses the first GPU that Paddle sees, else the CPU; "
     + _LAUNCHER,
     "use_channels_last": "on a GPU the networks run in Paddle's own layout, NCHW",
     "dist_params": _LAUNCHER,
-    "find_unused_parameters": "gradients are averaged when all are there, so none is waited for",
+    "find_unused_parameters": "gradients are averaged after the whole backward pass",
     "datasets.*.num_gpu": "as num_gpu",
     "datasets.*.prefetch_mode": _WORKERS,
     "datasets.*.num_prefetch_queue": _WORKERS,
@@ -30,7 +31,8 @@ IGNORED_BY_ALL: Reasons = {
 
 IGNORED_BY_MODEL: Mapping[str, Reasons] = {
     "RealESRGANModel": {
-        "gt_usm": "RealESRGANModel has a switch for each loss: l1_gt_usm, percep_gt_usm, gan_gt_usm",
+        "gt_usm": "RealESRGANModel has a switch for each loss: "
+        "l1_gt_usm, percep_gt_usm, gan_gt_usm",
     },
     "RealESRNetModel": {
         "l1_gt_usm": _ONE_SWITCH,
@@ -56,31 +58,34 @@ IGNORED_BY_LQ: Reasons = {
 def ignored_keys(
     data: Mapping[str, Any], reasons: Reasons, prefix: str = ""
 ) -> Iterator[tuple[str, str]]:
-    """Yield (dotted key, reason) for every key of `data` that is on the list."""
+    """Yield (dotted key, reason) for every key of `data` that has no effect."""
     for name, value in data.items():
         key = prefix + name
-        reason = next(
-            (
-                reason
-                for pattern, reason in reasons.items()
-                if fnmatchcase(key, pattern)
-            ),
-            None,
-        )
+        reason = _reason(key, reasons)
         if reason is not None:
             yield key, reason
         elif isinstance(value, Mapping):
             yield from ignored_keys(value, reasons, key + ".")
 
 
+def _reason(key: str, reasons: Reasons) -> str | None:
+    for pattern, reason in reasons.items():
+        if fnmatchcase(key, pattern):
+            return reason
+    return None
+
+
 def without(
     data: Mapping[str, Any], keys: Mapping[str, str], prefix: str = ""
 ) -> dict[str, Any]:
     """Return `data` without the dotted `keys`."""
-    kept = {name: value for name, value in data.items() if prefix + name not in keys}
-    return {
-        name: without(value, keys, f"{prefix}{name}.")
-        if isinstance(value, Mapping)
-        else value
-        for name, value in kept.items()
-    }
+    kept: dict[str, Any] = {}
+    for name, value in data.items():
+        key = prefix + name
+        if key in keys:
+            continue
+        if isinstance(value, Mapping):
+            kept[name] = without(value, keys, f"{key}.")
+        else:
+            kept[name] = value
+    return kept

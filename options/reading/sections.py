@@ -1,10 +1,13 @@
-"""The schema as data: what the error messages suggest from and the reference page is made of."""
+"""The option models as a list of sections with their keys and JSON schemas."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from realesrgan_paddle.options.schema.base import Options
+
+Schema = dict[str, Any]
+"""A JSON schema, as pydantic makes it."""
 
 
 @dataclass(frozen=True)
@@ -12,12 +15,13 @@ class Section:
     """One group of keys: its dotted name ("" for the top level) and its JSON schema."""
 
     name: str
-    schema: dict[str, Any]
+    schema: Schema
 
     @property
-    def keys(self) -> dict[str, dict[str, Any]]:
-        """The section's keys and the JSON schema of each."""
-        return self.schema["properties"]
+    def keys(self) -> dict[str, Schema]:
+        """The section's keys, each with its JSON schema."""
+        properties: dict[str, Schema] = self.schema["properties"]
+        return properties
 
     def dotted(self, key: str) -> str:
         """Return the full name of one of the section's keys."""
@@ -25,25 +29,31 @@ class Section:
 
 
 def sections(model: type[Options]) -> list[Section]:
-    """Return the sections of an option file in order; a section with several types comes once for each."""
-    schema = model.model_json_schema(mode="serialization")
+    """Return a model's sections in order; one of several types comes once for each."""
+    return sections_of(model.model_json_schema(mode="serialization"))
+
+
+def sections_of(schema: Schema) -> list[Section]:
+    """Return the sections of a model's JSON schema; their schemas are parts of it."""
     return list(_walk("", schema, schema.get("$defs", {})))
 
 
 def _walk(
-    name: str, schema: dict[str, Any], definitions: dict[str, Any]
+    name: str, schema: Schema, definitions: Mapping[str, Schema]
 ) -> Iterator[Section]:
     section = Section(name, schema)
     yield section
+
     inner = dict(section.keys)
-    if isinstance(schema.get("additionalProperties"), dict):
-        inner["val"] = schema[
-            "additionalProperties"
-        ]  # only `datasets` has keys of any name, and they are val sets
+    others = schema.get("additionalProperties")
+    if isinstance(others, dict):
+        # Only `datasets` has keys of any name: the validation sets.
+        inner["val"] = others
+
     for key, value in inner.items():
-        dotted = section.dotted(key) + (
-            ".<name>" if "additionalProperties" in value else ""
-        )
+        dotted = section.dotted(key)
+        if "additionalProperties" in value:
+            dotted += ".<name>"
         for definition in _references(value):
             yield from _walk(dotted, definitions[definition], definitions)
 

@@ -1,4 +1,4 @@
-"""What all option models share: the frozen base and the checked kinds of value."""
+"""What all option models share: the frozen base class and the checked value types."""
 
 from typing import Annotated, Literal, TypeVar
 
@@ -6,12 +6,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 T = TypeVar("T")
 
+SUM_TOLERANCE = 1e-6
+"""How far probabilities may sum from 1: they are written in decimals, not in binary."""
+
 
 class Options(BaseModel):
-    """A group of options: frozen, every key declared, every number finite."""
+    """A group of options: frozen, unknown keys refused, numbers finite."""
 
-    # No protected names: `model_type` is BasicSR's, and pydantic before 2.10 warns of
-    # names that start with model_.
+    # No protected names: `model_type` is BasicSR's key, and pydantic before 2.10 warns
+    # of names that start with model_.
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -22,7 +25,7 @@ class Options(BaseModel):
 
 
 def _not_bool(value: object) -> object:
-    """Return `value`; pydantic would take `true` for 1."""
+    """Return `value`; refuse true and false, which pydantic would take for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("expected a number")
     return value
@@ -47,30 +50,51 @@ def _around_one(value: tuple[float, float]) -> tuple[float, float]:
 
 
 def _sums_to_one(value: tuple[float, ...]) -> tuple[float, ...]:
-    if abs(sum(value) - 1) > 1e-6:
+    total = sum(value)
+    if abs(total - 1) > SUM_TOLERANCE:
         raise ValueError(
-            f"expected probabilities that sum to 1, these sum to {sum(value):g}"
+            f"expected probabilities that sum to 1, these sum to {total:g}"
         )
     return value
 
 
+def _folder_name(value: str) -> str:
+    if value in (".", "..") or "/" in value or "\\" in value:
+        raise ValueError("expected a plain folder name")
+    return value
+
+
+# Bounds come before `_Number`: pydantic leaves later ones out of the JSON schema.
 _Number = BeforeValidator(_not_bool)
 Float = Annotated[float, _Number]
 Natural = Annotated[int, Field(ge=0), _Number]
 Count = Annotated[int, Field(ge=1), _Number]
-CropSize = Annotated[int, Field(ge=16, le=4096, multiple_of=8), _Number]
-KernelSize = Annotated[int, Field(ge=7, le=511), _Number, AfterValidator(_odd)]
 WarmUp = Annotated[int, Field(ge=-1), _Number]
 NonNegative = Annotated[float, Field(ge=0), _Number]
 Positive = Annotated[float, Field(gt=0), _Number]
 Probability = Annotated[float, Field(ge=0, le=1), _Number]
 Share = Annotated[float, Field(gt=0, lt=1), _Number]
+Accuracy = Annotated[float, Field(gt=0.5, lt=1), _Number]  # 0.5 is chance
 Decay = Annotated[float, Field(ge=0, lt=1), _Number]
+
+# The U-Net discriminator halves the size three times, so crops are multiples of 8. The
+# upper bounds of crops, kernels and motion catch typing errors before they fill the
+# memory.
+CropSize = Annotated[int, Field(ge=16, le=4096, multiple_of=8), _Number]
+# Real-ESRGAN draws kernel sizes from 7 on; only an odd size has a center pixel.
+KernelSize = Annotated[
+    int,
+    Field(ge=7, le=511, json_schema_extra={"not": {"multipleOf": 2}}),
+    _Number,
+    AfterValidator(_odd),
+]
+MotionLength = Annotated[float, Field(ge=1, le=255), _Number]
+
+# The ranges of the encoders themselves: libjpeg, x264 and x265, libvpx, ffmpeg's mpeg2.
 Quality = Annotated[float, Field(ge=1, le=100), _Number]
 CRF = Annotated[float, Field(ge=0, le=51), _Number]
 VP9CRF = Annotated[float, Field(ge=0, le=63), _Number]
 QScale = Annotated[float, Field(ge=1, le=31), _Number]
-MotionLength = Annotated[float, Field(ge=1, le=255), _Number]
 
 Ordered = Annotated[tuple[T, T], AfterValidator(_ordered)]
 ResizeFactor = Annotated[float, Field(ge=0.01, le=16), _Number]
@@ -80,5 +104,11 @@ UpDownKeep = Annotated[
     tuple[Probability, Probability, Probability], AfterValidator(_sums_to_one)
 ]
 Probabilities = Annotated[tuple[Probability, ...], AfterValidator(_sums_to_one)]
+
 Scale = Literal[1, 2, 4]
 Text = Annotated[str, Field(min_length=1)]
+FolderName = Annotated[
+    Text,
+    Field(json_schema_extra={"pattern": r"^(?!\.{1,2}$)[^/\\]+$"}),
+    AfterValidator(_folder_name),
+]

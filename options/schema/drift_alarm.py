@@ -14,47 +14,61 @@ from realesrgan_paddle.options.schema.base import (
 )
 
 GENERAL = "general"
-"""The name of the set of general pictures."""
+"""Name of the set of general images, which are the same for every run."""
 
 
 class GeneralLimits(Options):
-    """What is usual on the general pictures: the warning comes beyond it; null: never."""
+    """Limits on the general images, beyond which the alarm warns; null: never."""
 
     delta_e: NonNegative | None = Field(
         default=1.0,
-        description="Colour: CIEDE2000 further from the ground truth than the start network was.",
+        description="Color: how much the CIEDE2000 distance from the ground truth may "
+        "exceed the start network's. 1 is about what the eye can tell.",
     )
     sharpness: FactorRange | None = Field(
         default=(0.65, 1.25),
-        description="Lowest and highest mean gradient of the pictures: times the smaller, and times the larger, of the "
-        "start network's and the ground truth's.",
+        description="Lowest and highest sharpness (mean gradient): factors on the "
+        "softer and on the sharper of start network and ground truth.",
     )
     lpips: NonNegative | None = Field(
         default=0.08,
-        description="LPIPS further from the ground truth than the start network was.",
+        description="How much LPIPS against the ground truth may exceed the start "
+        "network's.",
     )
 
 
 class DomainLimits(GeneralLimits):
-    """What is usual on the sets to validate on, where the network is to get better; without ground truth, anything."""
+    """Limits on the validation sets, which should improve; sets need a ground truth."""
 
-    delta_e: NonNegative | None = Field(default=0.5, description="As general.")
-    lpips: NonNegative | None = Field(default=0.05, description="As general.")
+    delta_e: NonNegative | None = Field(
+        default=0.5,
+        description="Color: as general.delta_e, and tighter, for on its domain the "
+        "network should improve.",
+    )
+    lpips: NonNegative | None = Field(
+        default=0.05,
+        description="LPIPS: as general.lpips, and tighter, for on its domain the "
+        "network should improve.",
+    )
 
 
 class DriftOptions(Options):
-    """How each validation compares the network with path.pretrain_network_g, from which the run started."""
+    """Each validation compares the network with path.pretrain_network_g, its start."""
 
     dataroot: Text | None = Field(
         default=None,
-        description="Folder of general pictures of high quality, of which six are taken; none: six that scikit-image "
-        "brings along.",
+        description="Folder of sharp general images, of which six are used. null: six "
+        "that come with scikit-image; give your own if another domain must stay good.",
     )
     general: GeneralLimits | None = Field(
         default=GeneralLimits(),
-        description="Limits on the general pictures; null: they are not looked at.",
+        description="Limits on the general images; null: do not measure them.",
     )
     domain: DomainLimits = Field(
-        default=DomainLimits(), description="Limits on the images to validate on."
+        default=DomainLimits(), description="Limits on the validation sets."
     )
-    stop: bool = Field(default=False, description="Stop the run at the first warning.")
+    stop: bool = Field(
+        default=False,
+        description="Stop the run at the first warning. Use it for unattended runs; "
+        "the state is saved, so the run can be resumed.",
+    )

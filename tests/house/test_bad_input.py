@@ -1,4 +1,4 @@
-"""Every command answers the common mistakes with one clear line and exit code 1 or 2, and writes nothing."""
+"""Every command answers common mistakes with one line and exit code 1 or 2, and writes nothing."""
 
 import importlib
 import shlex
@@ -19,11 +19,9 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
-COMMANDS = [
-    "train",
-    "make_lq_data",
-    *(path.stem for path in sorted((ROOT / "tools").glob("[!_]*.py"))),
-]
+SCRIPTS = ("train", "make_lq_data")
+TOOLS = [path.stem for path in sorted((ROOT / "tools").glob("[!_]*.py"))]
+COMMANDS = [*SCRIPTS, *TOOLS]
 TRAINING = {
     "name": "run",
     "model_type": "RealESRNetModel",
@@ -39,7 +37,7 @@ TRAINING = {
     "network_g": {"type": "SRVGGNetCompact", "num_feat": 8, "num_conv": 2},
     "train": {"total_iter": 1, "optim_g": {"lr": 1e-4}, "pixel_opt": {}},
 }
-REQUIRED = {  # flags without which each command does not start, all of them right
+REQUIRED = {  # the flags that each command needs, with right values
     "train": "--yml_path train.yml",
     "make_lq_data": "--yml_path lq.yml --save_dir out",
     "compare": "--input images --models a=net.pdparams --output out",
@@ -62,7 +60,7 @@ REQUIRED = {  # flags without which each command does not start, all of them rig
 
 @pytest.fixture(scope="module", autouse=True)
 def workplace(tmp_path_factory):
-    """A folder with one of everything that can be named by mistake."""
+    """A folder with a file and a folder of each kind that can be named by mistake."""
     folder = tmp_path_factory.mktemp("workplace")
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
     for name in ("images/0.png", "images/1.png", "others/2.png", "others/3.png"):
@@ -84,61 +82,55 @@ def workplace(tmp_path_factory):
 
 @pytest.fixture
 def answer(workplace, monkeypatch, capsys):
-    """Run a command line; return its exit code and its one line of errors, less the program's name."""
+    """Run a command line; return its exit code and its error, without the program's name."""
     monkeypatch.chdir(workplace)
-    before = signal.getsignal(signal.SIGTERM)
+    handler = signal.getsignal(signal.SIGTERM)
 
     def _answer(line: str) -> tuple[int, str]:
         name, *argv = shlex.split(line)
-        module = (
-            name
-            if name in ("train", "make_lq_data")
-            else f"realesrgan_paddle.tools.{name}"
-        )
-        main = importlib.import_module(module).main
+        package = "" if name in SCRIPTS else "realesrgan_paddle.tools."
+        main = importlib.import_module(package + name).main
         monkeypatch.setattr("sys.argv", [f"{name}.py"])
-        there = snapshot(workplace)
+
+        before_it = snapshot(workplace)
         with pytest.raises(SystemExit) as ended:
             cli.run(lambda: main(argv))
-        assert snapshot(workplace) == there, "something was written"
+        assert snapshot(workplace) == before_it, "something was written"
+
         errors = capsys.readouterr().err
         assert errors.count("\n") == 1, errors
         assert "Traceback" not in errors
         return ended.value.code, errors.partition("error: ")[2].rstrip("\n")
 
     yield _answer
-    signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGTERM, handler)
 
 
 def snapshot(folder: Path) -> dict[Path, int]:
-    return {
-        path: path.stat().st_mtime_ns
-        for path in folder.rglob("*")
-        if path.is_file() or path.is_dir()
-    }
+    """Return when each file and folder was last changed."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-def test_every_command_is_swept():
+def test_every_command_is_tested():
     assert set(REQUIRED) == set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_flag_is_named(answer, command):
-    assert answer(f"{command} {REQUIRED[command]} --zzz 3") == (
-        2,
-        "unknown flag '--zzz' (see --help)",
-    )
+    code, message = answer(f"{command} {REQUIRED[command]} --zzz 3")
+    assert code == 2
+    assert message == "unknown flag '--zzz' (see --help)"
 
 
-@pytest.mark.parametrize(
-    "command", sorted({*COMMANDS} - {"convert_torch", "describe_options", "quickstart"})
-)
+RUN_WITHOUT_FLAGS = {"convert_torch", "describe_options", "quickstart"}
+MISSING = ("the following arguments are required: --", "--yml_path FILE is needed")
+
+
+@pytest.mark.parametrize("command", sorted({*COMMANDS} - RUN_WITHOUT_FLAGS))
 def test_a_missing_flag_is_named(answer, command):
     code, message = answer(command)
     assert code == 2
-    assert message.startswith(
-        ("the following arguments are required: --", "--yml_path FILE is needed")
-    )
+    assert message.startswith(MISSING)
 
 
 WRONG_VALUES = {
@@ -190,103 +182,223 @@ def test_a_wrong_value_is_named_with_its_flag(answer, command, flag):
 MISTAKES = {
     # missing files and folders
     "train --yml_path nowhere.yml": "nowhere.yml: no such file",
-    "train --yml_path train.yml datasets.train.meta_info=nowhere.txt": "nowhere.txt: no such meta-info file",
+    "train --yml_path train.yml datasets.train.meta_info=nowhere.txt": (
+        "nowhere.txt: no such meta-info file"
+    ),
     "make_lq_data --yml_path nowhere.yml --save_dir out": "nowhere.yml: no such file",
-    "make_lq_data --yml_path lq.yml --save_dir out --input nowhere": "nowhere: not a folder",
-    "compare --input nowhere --models a=net.pdparams --output out": "nowhere: no such file or folder",
-    "compare --input images --models a=nowhere --output out": "nowhere: no such file, and no released model",
-    "compare --input images --models a=net.pdparams --gt nowhere --output out": "nowhere: not a folder",
+    "make_lq_data --yml_path lq.yml --save_dir out --input nowhere": (
+        "nowhere: not a folder"
+    ),
+    "compare --input nowhere --models a=net.pdparams --output out": (
+        "nowhere: no such file or folder"
+    ),
+    "compare --input images --models a=nowhere --output out": (
+        "nowhere: no such file, and no released model"
+    ),
+    "compare --input images --models a=net.pdparams --gt nowhere --output out": (
+        "nowhere: not a folder"
+    ),
     "convert_torch --input nowhere.pth": "nowhere.pth: no such file",
     "convert_torch --name RealESRGAN_x5plus": "did you mean 'RealESRGAN_x4plus'?",
-    "export_model --model_dir nowhere": "nowhere: no such file, and no released model of this name",
-    "extract_keyframes --input nowhere.mp4 --output out": "nowhere.mp4: no such file or folder",
+    "export_model --model_dir nowhere": (
+        "nowhere: no such file, and no released model of this name"
+    ),
+    "extract_keyframes --input nowhere.mp4 --output out": (
+        "nowhere.mp4: no such file or folder"
+    ),
     "extract_subimages --input nowhere --output out": "nowhere: not a folder",
-    "generate_meta_info --input nowhere --root . --meta_info out.txt": "nowhere: not a folder",
-    "generate_meta_info_pairdata --input images nowhere --meta_info out.txt": "nowhere: not a folder",
+    "generate_meta_info --input nowhere --root . --meta_info out.txt": (
+        "nowhere: not a folder"
+    ),
+    "generate_meta_info_pairdata --input images nowhere --meta_info out.txt": (
+        "nowhere: not a folder"
+    ),
     "generate_multiscale --input nowhere --output out": "nowhere: not a folder",
     "infer --input nowhere --output out": "nowhere: no such file or folder",
-    "infer --input images --output out --model_path nowhere": "nowhere/inference.pdmodel: no such file",
+    "infer --input images --output out --model_path nowhere": (
+        "nowhere/inference.pdmodel: no such file"
+    ),
     "plot_run --input nowhere": "nowhere: no such file",
     "preflight --yml_path nowhere.yml": "nowhere.yml: no such file",
     "preflight --input nowhere": "nowhere: not a folder",
     "preflight --input empty": "empty: no images in it",
-    "preflight --input images --lq empty": "empty/0.png: no such file, and none of the 2 pairs is there",
-    "predict --input nowhere --output out --model_path net.pdparams": "nowhere: no such file or folder",
-    "predict --input images --output out --model_path nowhere": "nowhere: no such file, and no released model",
-    "quickstart --video nowhere.mp4 --output out": "nowhere.mp4: no such file or folder",
-    # a folder where a file belongs, and the other way round
+    "preflight --input images --lq empty": (
+        "empty/0.png: no such file, and none of the 2 pairs is there"
+    ),
+    "predict --input nowhere --output out --model_path net.pdparams": (
+        "nowhere: no such file or folder"
+    ),
+    "predict --input images --output out --model_path nowhere": (
+        "nowhere: no such file, and no released model"
+    ),
+    "quickstart --video nowhere.mp4 --output out": (
+        "nowhere.mp4: no such file or folder"
+    ),
+    # a folder where a file belongs, or a file where a folder does
     "train --yml_path images": "images: a folder; name a yml file",
-    "train --yml_path train.yml datasets.train.dataroot_gt=text.txt": "text.txt: not a folder",
-    "train --yml_path train.yml datasets.train.meta_info=images": "images: a folder; name a meta-info file",
-    "train --yml_path train.yml path.pretrain_network_g=images": "images: a folder; name the weight file inside it",
-    "make_lq_data --yml_path images --save_dir out": "images: a folder; name a yml file",
-    "make_lq_data --yml_path lq.yml --save_dir out --input text.txt": "text.txt: not a folder",
+    "train --yml_path train.yml datasets.train.dataroot_gt=text.txt": (
+        "text.txt: not a folder"
+    ),
+    "train --yml_path train.yml datasets.train.meta_info=images": (
+        "images: a folder; name a meta-info file"
+    ),
+    "train --yml_path train.yml path.pretrain_network_g=images": (
+        "images: a folder; name the weight file inside it"
+    ),
+    "make_lq_data --yml_path images --save_dir out": (
+        "images: a folder; name a yml file"
+    ),
+    "make_lq_data --yml_path lq.yml --save_dir out --input text.txt": (
+        "text.txt: not a folder"
+    ),
     "convert_torch --input images": "images: a folder; name the weight file inside it",
     "export_model --model_dir images": "images: 0 weight files (none)",
     "extract_subimages --input text.txt --output out": "text.txt: not a folder",
-    "generate_meta_info --input text.txt --root . --meta_info out.txt": "text.txt: not a folder",
-    "generate_meta_info_pairdata --input images text.txt --meta_info out.txt": "text.txt: not a folder",
+    "generate_meta_info --input text.txt --root . --meta_info out.txt": (
+        "text.txt: not a folder"
+    ),
+    "generate_meta_info_pairdata --input images text.txt --meta_info out.txt": (
+        "text.txt: not a folder"
+    ),
     "generate_multiscale --input text.txt --output out": "text.txt: not a folder",
-    "compare --input images --models a=net.pdparams --gt text.txt --output out": "text.txt: not a folder",
+    "compare --input images --models a=net.pdparams --gt text.txt --output out": (
+        "text.txt: not a folder"
+    ),
     # empty folders
-    "train --yml_path train.yml datasets.train.dataroot_gt=empty": "empty: no images in it",
-    "make_lq_data --yml_path lq.yml --save_dir out --input empty": "empty: no images in it",
-    "compare --input empty --models a=net.pdparams --output out": "empty: no images in this folder",
-    "compare --input images --models a=net.pdparams --gt empty --output out": "empty: no image here is named as an",
+    "train --yml_path train.yml datasets.train.dataroot_gt=empty": (
+        "empty: no images in it"
+    ),
+    "make_lq_data --yml_path lq.yml --save_dir out --input empty": (
+        "empty: no images in it"
+    ),
+    "compare --input empty --models a=net.pdparams --output out": (
+        "empty: no images in this folder"
+    ),
+    "compare --input images --models a=net.pdparams --gt empty --output out": (
+        "empty: no image here is named as an"
+    ),
     "extract_keyframes --input empty --output out": "empty: no videos in this folder",
     "extract_subimages --input empty --output out": "empty: no images in it",
-    "generate_meta_info --input empty --root . --meta_info out.txt": "empty: no readable images to name",
-    "generate_meta_info_pairdata --input empty empty --meta_info out.txt": "empty: no images in it",
-    "generate_meta_info_pairdata --input images empty --meta_info out.txt": "images holds 2 images and empty 0",
+    "generate_meta_info --input empty --root . --meta_info out.txt": (
+        "empty: no readable images to name"
+    ),
+    "generate_meta_info_pairdata --input empty empty --meta_info out.txt": (
+        "empty: no images in it"
+    ),
+    "generate_meta_info_pairdata --input images empty --meta_info out.txt": (
+        "images holds 2 images and empty 0"
+    ),
     "generate_multiscale --input empty --output out": "empty: no images in it",
     "infer --input empty --output out": "empty: no images in this folder",
     "plot_run --input empty": "empty/metrics.jsonl: no such file",
-    "predict --input empty --output out --model_path net.pdparams": "empty: no images in this folder",
-    # damaged, or of another kind
+    "predict --input empty --output out --model_path net.pdparams": (
+        "empty: no images in this folder"
+    ),
+    # damaged files, and files of another kind
     "train --yml_path bad.yml": "bad.yml: line 2:",
     "train --yml_path text.txt": "text.txt: holds no 'key: value' lines",
-    "train --yml_path train.yml path.pretrain_network_g=bad.pdparams": "bad.pdparams: no weight file",
-    "train --yml_path train.yml path.pretrain_network_g=net_d.pdparams": "net_d.pdparams: do not fit SRVGGNetCompact",
-    "train --yml_path train.yml path.resume_state=bad.pdparams": "bad.pdparams: no weight file",
-    "compare --input broken --models a=net.pdparams --output out": "broken/0.png: not a readable image",
-    "compare --input images --models a=bad.pdparams --output out": "bad.pdparams: no weight file",
-    "compare --input images --models a=net_d.pdparams --output out": "a generator is wanted",
+    "train --yml_path train.yml path.pretrain_network_g=bad.pdparams": (
+        "bad.pdparams: no weight file"
+    ),
+    "train --yml_path train.yml path.pretrain_network_g=net_d.pdparams": (
+        "net_d.pdparams: do not fit SRVGGNetCompact"
+    ),
+    "train --yml_path train.yml path.resume_state=bad.pdparams": (
+        "bad.pdparams: no weight file"
+    ),
+    "compare --input broken --models a=net.pdparams --output out": (
+        "broken/0.png: not a readable image"
+    ),
+    "compare --input images --models a=bad.pdparams --output out": (
+        "bad.pdparams: no weight file"
+    ),
+    "compare --input images --models a=net_d.pdparams --output out": (
+        "a generator is wanted"
+    ),
     "convert_torch --input text.txt": "text.txt: no weight file",
     "export_model --model_dir bad.pdparams": "bad.pdparams: no weight file",
     "export_model --model_dir net_d.pdparams": "a generator is wanted",
-    "generate_meta_info --input broken --root . --meta_info out.txt --check": "(such as broken/0.png: not",
-    "infer --input images --output out --model_path net.pdparams": "net.pdparams: not an exported model",
-    "predict --input images --output out --model_path net_d.pdparams": "a generator is wanted",
-    # an output that cannot be one
-    "train --yml_path train.yml path.experiments_root=text.txt": "text.txt: not a folder",
+    "generate_meta_info --input broken --root . --meta_info out.txt --check": (
+        "(such as broken/0.png: not"
+    ),
+    "infer --input images --output out --model_path net.pdparams": (
+        "net.pdparams: not an exported model"
+    ),
+    "predict --input images --output out --model_path net_d.pdparams": (
+        "a generator is wanted"
+    ),
+    # impossible outputs
+    "train --yml_path train.yml path.experiments_root=text.txt": (
+        "text.txt: not a folder"
+    ),
     "make_lq_data --yml_path lq.yml --save_dir text.txt": "text.txt: not a folder",
-    "make_lq_data --yml_path lq.yml --save_dir images": "images: the results would join the images of images",
-    "make_lq_data --yml_path lq.yml --save_dir out --meta_info images": "images: is a folder; name a file to write",
-    "compare --input images --models a=net.pdparams --output text.txt": "text.txt: not a folder",
-    "convert_torch --input net.pdparams --output text.txt": "--output text.txt: the suffix must be one of .pdparams",
+    "make_lq_data --yml_path lq.yml --save_dir images": (
+        "images: the results would join the images of images"
+    ),
+    "make_lq_data --yml_path lq.yml --save_dir out --meta_info images": (
+        "images: is a folder; name a file to write"
+    ),
+    "compare --input images --models a=net.pdparams --output text.txt": (
+        "text.txt: not a folder"
+    ),
+    "convert_torch --input net.pdparams --output text.txt": (
+        "--output text.txt: the suffix must be one of .pdparams"
+    ),
     "describe_options --output images": "images: is a folder; name a file to write",
-    "export_model --model_dir net.pdparams --save_inference_dir text.txt": "text.txt: is a file; name a folder",
+    "export_model --model_dir net.pdparams --save_inference_dir text.txt": (
+        "text.txt: is a file; name a folder"
+    ),
     "extract_keyframes --input clip.mp4 --output text.txt": "text.txt: not a folder",
     "extract_subimages --input images --output text.txt": "text.txt: not a folder",
-    "extract_subimages --input images --output images/sub": "images/sub: the results would join the images of images",
-    "generate_meta_info --input images --root . --meta_info others": "others: is a folder; name a file to write",
-    "generate_meta_info --input images --root . --meta_info text.txt/out.txt": "text.txt: not a folder",
-    "generate_meta_info_pairdata --input images images --meta_info others": "others: is a folder; name a file to write",
+    "extract_subimages --input images --output images/sub": (
+        "images/sub: the results would join the images of images"
+    ),
+    "generate_meta_info --input images --root . --meta_info others": (
+        "others: is a folder; name a file to write"
+    ),
+    "generate_meta_info --input images --root . --meta_info text.txt/out.txt": (
+        "text.txt: not a folder"
+    ),
+    "generate_meta_info_pairdata --input images images --meta_info others": (
+        "others: is a folder; name a file to write"
+    ),
     "generate_multiscale --input images --output text.txt": "text.txt: not a folder",
-    "generate_multiscale --input images --output images": "images: the results would join the images of images",
-    "predict --input images --output text.txt --model_path net.pdparams": "text.txt: not a folder",
+    "generate_multiscale --input images --output images": (
+        "images: the results would join the images of images"
+    ),
+    "predict --input images --output text.txt --model_path net.pdparams": (
+        "text.txt: not a folder"
+    ),
     "quickstart --video clip.mp4 --output text.txt": "text.txt: not a folder",
-    # things that contradict one another
-    "train --yml_path train.yml train.total_iter=-1": "'train.total_iter' is -1, expected greater than or equal to 1",
+    # contradictions
+    "train --yml_path train.yml train.total_iter=-1": (
+        "'train.total_iter' is -1, expected greater than or equal to 1"
+    ),
     "train --yml_path train.yml totl_iter=3": "unknown key 'totl_iter'",
-    "compare --input images --models a=net.pdparams --crop 90,90,20,20": "the crop reaches beyond them: 90,90,20,20",
-    "compare --input images --models a=net.pdparams a=net.pdparams": "two columns cannot be named 'a'",
-    "compare --input images --models a=net.pdparams --gt images": "32x32 pixels are not 4 times the 32x32",
-    "export_model --model_dir net.pdparams --block 23": "--block 23 contradicts the file",
-    "generate_meta_info --input images --root empty --meta_info out.txt": "images/0.png: not inside its root empty",
-    "generate_meta_info --input images --root . . . --meta_info out.txt": "--root: 3 given for 1 inputs",
-    "generate_meta_info_pairdata --input images others --meta_info out.txt": "would be a pair, but their names differ",
-    "predict --input images --output out --model_path net.pdparams --block 6": "--block 6 contradicts the file",
+    "compare --input images --models a=net.pdparams --crop 90,90,20,20": (
+        "the crop reaches beyond them: 90,90,20,20"
+    ),
+    "compare --input images --models a=net.pdparams a=net.pdparams": (
+        "two columns cannot be named 'a'"
+    ),
+    "compare --input images --models a=net.pdparams --gt images": (
+        "32x32 pixels are not 4 times the 32x32"
+    ),
+    "export_model --model_dir net.pdparams --block 23": (
+        "--block 23 contradicts the file"
+    ),
+    "generate_meta_info --input images --root empty --meta_info out.txt": (
+        "images/0.png: not inside its root empty"
+    ),
+    "generate_meta_info --input images --root . . . --meta_info out.txt": (
+        "--root: 3 given for 1 inputs"
+    ),
+    "generate_meta_info_pairdata --input images others --meta_info out.txt": (
+        "would be a pair, but their names differ"
+    ),
+    "predict --input images --output out --model_path net.pdparams --block 6": (
+        "--block 6 contradicts the file"
+    ),
 }
 
 

@@ -1,0 +1,185 @@
+"""Checks of the options across sections: combinations that cannot be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from realesrgan_paddle.options.schema.drift_alarm import GENERAL
+from realesrgan_paddle.options.schema.losses import LPIPS_SMALLEST
+from realesrgan_paddle.options.schema.validation import HELD_OUT, ValOptions
+
+if TYPE_CHECKING:  # config.py imports this file
+    from realesrgan_paddle.options.schema.config import Config
+
+
+def section_problems(cfg: Config) -> Iterator[str]:
+    """Yield one line for each contradiction between the sections of `cfg`."""
+    yield from _scale_problems(cfg)
+    if cfg.model_type == "RealESRGANModel":
+        yield from _gan_problems(cfg)
+    else:
+        yield from _no_gan_problems(cfg)
+    yield from _crop_problems(cfg)
+    yield from _degradation_problems(cfg)
+    yield from _pair_problems(cfg)
+    yield from _pool_problems(cfg)
+    yield from _validation_set_problems(cfg)
+    if cfg.val is not None:
+        yield from _metric_problems(cfg, cfg.val)
+        yield from _drift_problems(cfg, cfg.val)
+
+
+def _scale_problems(cfg: Config) -> Iterator[str]:
+    if cfg.network_g.scale != cfg.scale:
+        yield (
+            f"scale is {cfg.scale} but network_g upscales by {cfg.network_g.scale}; "
+            "give both the same"
+        )
+
+
+def _adversarial_sections(cfg: Config) -> dict[str, object]:
+    """Return the sections that training with a discriminator needs, given or None."""
+    return {
+        "network_d": cfg.network_d,
+        "train.gan_opt": cfg.train.gan_opt,
+        "train.optim_d": cfg.train.optim_d,
+    }
+
+
+def _gan_problems(cfg: Config) -> Iterator[str]:
+    sections = _adversarial_sections(cfg)
+    missing = [key for key, section in sections.items() if section is None]
+    if missing:
+        yield (
+            f"RealESRGANModel needs {' and '.join(missing)}; "
+            "to train without them: RealESRNetModel"
+        )
+
+    train = cfg.train
+    if train.net_d_init_until is not None and not train.net_d_init_iters:
+        yield (
+            "train.net_d_init_until needs train.net_d_init_iters, "
+            "the most iterations that stage may take"
+        )
+    projected = (
+        cfg.network_d is not None and cfg.network_d.type == "ProjectedDiscriminator"
+    )
+    if train.net_d_init_detail and projected:
+        yield (
+            "train.net_d_init_detail is for UNetDiscriminatorSN; "
+            "a ProjectedDiscriminator sees fine detail from the start"
+        )
+
+
+def _no_gan_problems(cfg: Config) -> Iterator[str]:
+    sections = _adversarial_sections(cfg)
+    extra = [key for key, section in sections.items() if section is not None]
+    if extra:
+        yield (
+            f"RealESRNetModel trains without {' and '.join(extra)}; "
+            "to train with them: RealESRGANModel"
+        )
+
+    train = cfg.train
+    if not (train.pixel_opt or train.perceptual_opt or train.distill_opt):
+        yield (
+            "RealESRNetModel needs train.pixel_opt, train.perceptual_opt "
+            "or train.distill_opt"
+        )
+
+
+def _crop_problems(cfg: Config) -> Iterator[str]:
+    lpips = cfg.train.lpips_opt
+    if lpips is None:
+        return
+    smallest = LPIPS_SMALLEST[lpips.net]
+    if cfg.gt_size < smallest:
+        yield (
+            f"train.lpips_opt with net: {lpips.net} needs a gt_size of at least "
+            f"{smallest}, found {cfg.gt_size}"
+        )
+
+
+def _degradation_problems(cfg: Config) -> Iterator[str]:
+    train = cfg.datasets.train
+    degraded = train.type == "RealESRGANDataset"
+    if degraded != cfg.high_order_degradation:
+        needed = str(degraded).lower()
+        yield f"{train.type} goes with high_order_degradation: {needed}"
+
+
+def _pair_problems(cfg: Config) -> Iterator[str]:
+    train = cfg.datasets.train
+    paired = train.type == "RealESRGANPairedDataset"
+    if paired and train.dataroot_lq is None:
+        yield (
+            "RealESRGANPairedDataset needs datasets.train.dataroot_lq, "
+            "the folder of low-quality images"
+        )
+    if not paired and train.dataroot_lq is not None:
+        yield (
+            "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, "
+            "and only to it; pairs besides synthesized images go into "
+            "datasets.train_paired"
+        )
+    if paired and cfg.datasets.train_paired is not None:
+        yield (
+            "datasets.train_paired goes with a datasets.train of type "
+            "RealESRGANDataset; leave one of them out"
+        )
+
+
+def _pool_problems(cfg: Config) -> Iterator[str]:
+    train = cfg.datasets.train
+    paired = train.type == "RealESRGANPairedDataset"
+    if 0 < cfg.queue_size < train.batch_size_per_gpu and not paired:
+        yield (
+            f"queue_size {cfg.queue_size} is less than one batch of "
+            f"{train.batch_size_per_gpu}; 0 means no pool"
+        )
+
+
+def _validation_set_problems(cfg: Config) -> Iterator[str]:
+    names = [dataset.name for dataset in cfg.datasets.validation.values()]
+    if len(set(names)) < len(names):
+        yield (
+            "each set of datasets.val... needs a name of its own, "
+            f"found {', '.join(names)}"
+        )
+    if names and cfg.val is None:
+        yield (
+            "datasets.val names images to validate on, but val is null, "
+            "which turns validation off"
+        )
+
+
+def _metric_problems(cfg: Config, val: ValOptions) -> Iterator[str]:
+    measured = _measured(cfg, val)
+    if val.best is not None and val.best not in measured:
+        known = ", ".join(measured) or "none"
+        yield f"val.best: {val.best!r} is not measured; measured are: {known}"
+    if val.stop_after is not None and not measured:
+        yield (
+            "val.stop_after needs a metric: one of val.metrics, "
+            "and a set of datasets.val with a ground truth"
+        )
+
+
+def _measured(cfg: Config, val: ValOptions) -> list[str]:
+    """Return what each validation measures, as SET/METRIC."""
+    validation = cfg.datasets.validation.values()
+    if validation:
+        names = [each.name for each in validation if each.dataroot_gt is not None]
+    else:
+        names = [HELD_OUT] if val.hold_out else []
+    return [f"{name}/{metric}" for name in names for metric in val.metrics]
+
+
+def _drift_problems(cfg: Config, val: ValOptions) -> Iterator[str]:
+    names = {dataset.name for dataset in cfg.datasets.validation.values()}
+    if val.drift is not None and GENERAL in names:
+        yield (
+            f"datasets.val: {GENERAL!r} is the name of val.drift's own images; "
+            "give the set another name"
+        )

@@ -1,0 +1,105 @@
+"""The section `val`: when and how the network is validated."""
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from realesrgan_paddle.options.schema.base import Count, Natural, Options, Text
+from realesrgan_paddle.options.schema.drift_alarm import DriftOptions
+
+MetricType = Literal[
+    "calculate_psnr", "calculate_ssim", "calculate_lpips", "calculate_dists"
+]
+LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists"})
+"""The metrics that are distances; the others grow with similarity."""
+HELD_OUT = "held_out"
+"""Name of the set of held-out training images in the log and in `visualization/`."""
+
+
+class MetricOptions(Options):
+    """One metric of the validation."""
+
+    type: MetricType = Field(
+        description="Metric. PSNR and SSIM (higher is better) reward blur; LPIPS "
+        "(AlexNet) and DISTS (lower is better) agree better with the eye. DISTS is "
+        "slow on a CPU."
+    )
+    crop_border: Natural = Field(
+        default=4,
+        description="Pixels to leave out at each border. Usually the scale, as in "
+        "papers; 0 measures all of the image.",
+    )
+    test_y_channel: bool = Field(
+        default=False,
+        description="Compare luma only (Y of YCbCr, ITU-R BT.601), as papers do, "
+        "instead of RGB. PSNR and SSIM only.",
+    )
+
+    @field_validator("test_y_channel")
+    @classmethod
+    def _check_luma(cls, value: bool, info: ValidationInfo) -> bool:
+        metric = info.data.get("type")
+        if value and metric in LOWER_IS_BETTER:
+            raise ValueError(f"expected false, because {metric} compares RGB")
+        return value
+
+
+class ValOptions(Options):
+    """The section `val`: how datasets.val, or held-out training images, is measured."""
+
+    val_freq: Count = Field(
+        default=5000,
+        description="Iterations between validations; one more follows the last "
+        "iteration. About six in a run show its course; more cost time.",
+    )
+    hold_out: Natural = Field(
+        default=8,
+        description="Without datasets.val: training images to keep for validation, "
+        "whole videos or series where possible, at most a tenth (none of fewer than "
+        "ten). 0 turns validation off.",
+    )
+    save_img: bool = Field(
+        default=True,
+        description="Save every validation image at each validation. Set false if "
+        "large sets fill the disk.",
+    )
+    save_sheet: bool = Field(
+        default=True,
+        description="Save one sheet per validation with crops of up to six images: "
+        "input, start network, current network, ground truth.",
+    )
+    metrics: dict[str, MetricOptions] = Field(
+        default={
+            "psnr": MetricOptions(type="calculate_psnr"),
+            "ssim": MetricOptions(type="calculate_ssim"),
+            "lpips": MetricOptions(type="calculate_lpips"),
+        },
+        description="Metrics by the name they get in the log. The default LPIPS is "
+        "left out, with a warning, if its weights cannot be downloaded.",
+    )
+    best: Text | None = Field(
+        default=None,
+        description="Metric that chooses net_g_best, as SET/METRIC of the log, such "
+        "as held_out/lpips. null: the first metric on the first set with ground "
+        "truth. Prefer LPIPS or DISTS for a GAN.",
+    )
+    stop_after: Count | None = Field(
+        default=None,
+        description="Stop after this many validations in a row without a new best; 3 "
+        "to 5 suit. null: never. Leave it null where the learning rate falls to the "
+        "end.",
+    )
+    drift: DriftOptions | None = Field(
+        default=DriftOptions(),
+        description="Drift alarm: warns when colors, sharpness or LPIPS move "
+        "unusually far from the start network. null turns it off.",
+    )
+
+    @property
+    def best_is_lowest(self) -> bool:
+        """Whether the metric that chooses the best network is better when lower."""
+        name = next(iter(self.metrics), "")
+        if self.best:
+            name = self.best.rpartition("/")[2]
+        metric = self.metrics.get(name)
+        return metric is not None and metric.type in LOWER_IS_BETTER
