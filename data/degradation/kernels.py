@@ -1,4 +1,4 @@
-"""The blur kernels of Real-ESRGAN's degradation, as arrays; this module needs no Paddle.
+"""The blur kernels of Real-ESRGAN's degradation, as arrays, without Paddle.
 
 Six gaussian-like kinds and the sinc filter: Wang et al. 2021, "Real-ESRGAN", sections
 3.1 and 3.4, drawn as in its training dataset (realesrgan/data/realesrgan_dataset.py).
@@ -79,7 +79,7 @@ def draw_blur_kernel(options: BlurOptions, rng: np.random.Generator) -> np.ndarr
 def gaussian_kernel(
     size: int, sigma_x: float, sigma_y: float, theta: float
 ) -> np.ndarray:
-    """Return an anisotropic gaussian, rotated by `theta`: float64 (size, size), sum 1."""
+    """Return a gaussian, its axes rotated by `theta`: float64 (size, size), sum 1."""
     return generalized_gaussian_kernel(size, sigma_x, sigma_y, theta, beta=1)
 
 
@@ -98,13 +98,16 @@ def generalized_gaussian_kernel(
 def plateau_kernel(
     size: int, sigma_x: float, sigma_y: float, theta: float, beta: float
 ) -> np.ndarray:
-    """Return 1 / (1 + d**beta), a plateau with long tails: float64 (size, size), sum 1."""
+    """Return 1 / (1 + d**beta) of the squared distance d: float64 (size, size), sum 1.
+
+    A plateau with long tails.
+    """
     distance = _squared_distance(size, sigma_x, sigma_y, theta)
     return _normalized(1 / (1 + distance**beta))
 
 
 def sinc_kernel(size: int, cutoff: float) -> np.ndarray:
-    """Return the ideal circular low-pass filter, which rings: float64 (size, size), sum 1.
+    """Return the ideal circular low-pass filter: float64 (size, size), sum 1.
 
     cutoff * J1(cutoff * r) / (2 pi r) at distance r from the center, with `cutoff` in
     radians per pixel (pi passes all frequencies of the grid); the limit at r = 0 is
@@ -113,9 +116,11 @@ def sinc_kernel(size: int, cutoff: float) -> np.ndarray:
     radius = np.sqrt(_squared_distance(size, 1, 1, 0))
     center = radius == 0
     nonzero = np.where(center, 1, radius)
-    ripple = cutoff * j1(cutoff * radius) / (2 * np.pi * nonzero)
+    ripple = cutoff * j1(cutoff * radius)
+    ripple /= 2 * np.pi * nonzero
     limit = cutoff**2 / (4 * np.pi)
-    return _normalized(np.where(center, limit, ripple))
+    kernel = np.where(center, limit, ripple)
+    return _normalized(kernel)
 
 
 def motion_kernel(size: int, length: float, theta: float) -> np.ndarray:
@@ -129,9 +134,9 @@ def motion_kernel(size: int, length: float, theta: float) -> np.ndarray:
         length: distance moved while the shutter is open, in pixels; 0 is none.
         theta: direction of the motion.
     """
-    count = 1 + int(np.ceil(MOTION_SAMPLES * length))
+    steps = int(np.ceil(MOTION_SAMPLES * length))
     half = length / 2
-    along = np.linspace(-half, half, count)
+    along = np.linspace(-half, half, steps + 1)
     center = size // 2
     x = center + along * np.cos(theta)
     y = center + along * np.sin(theta)
@@ -140,7 +145,8 @@ def motion_kernel(size: int, length: float, theta: float) -> np.ndarray:
     top = np.floor(y).astype(int)
     # One row and column more than `size`: a line that ends on the last pixel has a
     # right and a lower neighbor, of weight 0.
-    kernel = np.zeros((size + 1, size + 1))
+    extended = size + 1
+    kernel = np.zeros((extended, extended))
     for down in (0, 1):
         rows = top + down
         row_weights = 1 - np.abs(y - top - down)

@@ -346,7 +346,7 @@ class LQConfig(SynthesisOptions, KernelOptions):
 
 
 def _one_pass(group: type[OnePass], options: Options, *, suffix: str) -> OnePass:
-    """Return the options of one pass: the keys of `group`, each followed by `suffix`."""
+    """Return the options of one pass: the fields of `group`, followed by `suffix`."""
     values = {name: getattr(options, name + suffix) for name in group.model_fields}
     # Without validation: `options` are checked already, and kernels are drawn for
     # every sample.

@@ -206,7 +206,7 @@ class TrainingBatches:
         cfg = self.cfg
         rng = generator(cfg.manual_seed, Stream.BATCH, number)
         sharp = gt if self._one_target else self.usm(gt)
-        draws = draw(cfg, rng, self.batch_size).of(self.group.part(self.batch_size))
+        draws = draw(cfg, rng, self.batch_size).subset(self.group.part(self.batch_size))
         lq = degrade(sharp, kernels, draws, cfg.scale)
         return Pairs(*paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng), rng)
 

@@ -220,7 +220,7 @@ def test_a_sample_does_not_depend_on_the_others():
         draws = draw(SynthesisOptions(), rng, 3)
         whole = degrade(gt, kernels, draws, 4).numpy()
         some = degrade(
-            gt[1:], [kernel[1:] for kernel in kernels], draws.of(slice(1, 3)), 4
+            gt[1:], [kernel[1:] for kernel in kernels], draws.subset(slice(1, 3)), 4
         ).numpy()
         np.testing.assert_array_equal(some, whole[1:])
 

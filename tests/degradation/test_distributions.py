@@ -247,7 +247,7 @@ def of_domain(draws: list[DomainDraws]) -> dict[str, dict[str, float]]:
             )
             for codec in OPTIONS.codec_list
         },
-        "Video.half_height": {"": chance([v.half_height for v in videos], 1 - 0.37)},
+        "Video.chroma_420": {"": chance([v.chroma_420 for v in videos], 1 - 0.37)},
         "Video.motion": {
             way: uniform([v.motion[n] for v in videos], -2.5, 2.5)
             for n, way in enumerate(("x", "y"))
@@ -432,7 +432,7 @@ def ranks_of_batch(draws: Draws) -> dict[str, float]:
             "quality": (video.quality - low) / (high - low),
         }
         parts |= {
-            "half": video.half_height,
+            "half": video.chroma_420,
             "x": video.motion[0],
             "y": video.motion[1],
             "bits": video.bits_per_pixel,

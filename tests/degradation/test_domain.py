@@ -14,7 +14,7 @@ from realesrgan_paddle.data.degradation.codec import (
     FRAMES,
     Video,
     _encode,
-    _moving,
+    _moving_frames,
     check_installed,
     compress,
     draw_video,
@@ -69,7 +69,7 @@ def degraded(
         strict=True,
     )
     kernels = [paddle.to_tensor(np.stack(kernel)[part]) for kernel in stacked]
-    return degrade(gt[part], kernels, draw(options, rng, 3).of(part), 4).numpy()
+    return degrade(gt[part], kernels, draw(options, rng, 3).subset(part), 4).numpy()
 
 
 def test_a_motion_kernel_is_a_line_of_its_length():
@@ -184,7 +184,7 @@ def test_a_bitrate_is_kept_and_more_bits_are_better(av, codec):
     sizes, errors = [], []
     for bits in (0.3, 0.8, 2):
         video = Video(codec, 1, True, (1.3, -0.4), bits)  # the quality is not asked for
-        packets = _encode(_moving(image, video.motion), video)
+        packets = _encode(_moving_frames(image, video.motion), video)
         sizes.append(
             sum(packet.size for packet in packets) * 8 / image[..., 0].size / FRAMES
         )
@@ -209,7 +209,7 @@ def test_a_bitrate_is_drawn_only_where_it_may_be():
     assert [replace(video, bits_per_pixel=None) for video in always] == off
     assert all(0.3 <= video.bits_per_pixel <= 2 for video in always)
     assert (
-        str(replace(always[0], codec="vp9", half_height=False, bits_per_pixel=0.517))
+        str(replace(always[0], codec="vp9", chroma_420=False, bits_per_pixel=0.517))
         == "vp9 0.52 bits/px 4:2:2"
     )
 
@@ -268,7 +268,7 @@ def test_draws_follow_the_options():
         qualities = [v.quality for v in videos if v.codec == codec]
         assert len(qualities) / len(videos) == pytest.approx(chance, abs=0.03)
         assert (min(qualities), max(qualities)) == options.codec_qualities[codec]
-    assert np.mean([v.half_height for v in videos]) == pytest.approx(0.9, abs=0.02)
+    assert np.mean([v.chroma_420 for v in videos]) == pytest.approx(0.9, abs=0.02)
     assert [
         np.min([v.motion for v in videos]),
         np.max([v.motion for v in videos]),
