@@ -212,7 +212,7 @@ MISTAKES = {
     "preflight --yml_path nowhere.yml": "nowhere.yml: no such file",
     "preflight --input nowhere": "nowhere: not a folder",
     "preflight --input empty": "empty: no images in it",
-    "preflight --input images --lq empty": "empty/0.png: no such file, and none of the 2 pairs is there",
+    "preflight --input images --lq empty": "empty/0.png: no such file, and none of the 2 pairs is complete",
     "predict --input nowhere --output out --model_path net.pdparams": "nowhere: no such file or folder",
     "predict --input images --output out --model_path nowhere": "nowhere: no such file, and no released model",
     "quickstart --video nowhere.mp4 --output out": "nowhere.mp4: no such file or folder",
