@@ -1,9 +1,9 @@
 """Training and validation images, one sample at a time, as arrays.
 
-A training sample has a key (index, position): which file, and the place of the sample in
-the endless stream. All of a sample's random values come from a generator seeded by the
-run's seed and that position. So the stream is the same for any number of workers and can
-be entered anywhere.
+A training sample has a key (index, position): which file, and the place of the sample
+in the endless stream. All of a sample's random values come from a generator seeded by
+the run's seed and that position. So the stream is the same for any number of workers
+and can be entered anywhere.
 """
 
 from collections.abc import Iterator, Sequence, Set
@@ -46,8 +46,8 @@ class HighQualityDataset:
     """High-resolution images and random blur kernels: Real-ESRGAN's training data.
 
     A sample is (gt, kernel1, kernel2, sinc_kernel). gt: float32 RGB (3, crop, crop) in
-    [0, 1], randomly flipped and rotated, padded by reflection where the file is smaller.
-    Kernels: float32 (k, k).
+    [0, 1], randomly flipped and rotated, padded by reflection where the file is
+    smaller. Kernels: float32 (k, k).
     """
 
     paths: list[Path]
@@ -87,11 +87,12 @@ class HighQualityDataset:
         gt = read_rgb(self.paths[index])
         (gt,) = _augment([gt], self.options, rng)
         gt = _pad_to(gt, self.crop)
+
         top, left = _random_corner(gt, self.crop, rng)
         gt = _crop(gt, top, left, self.crop)
 
-        kernels = draw_kernels(self.options, rng)
-        return _channels_first(gt), *kernels
+        gt = _channels_first(gt)
+        return gt, *draw_kernels(self.options, rng)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class PairedDataset:
 
     def without(self, excluded: Set[Path]) -> "PairedDataset":
         """Return the dataset without the pairs of the ground truths `excluded`."""
-        kept = [(gt, lq) for gt, lq in self.pairs if gt not in excluded]
+        kept = [pair for pair in self.pairs if pair[0] not in excluded]
         return replace(self, pairs=kept)
 
     def files(self, gt_paths: Sequence[Path]) -> list[Source]:
@@ -219,10 +220,10 @@ def crop_size(gt_size: int, scale: int) -> int:
 def paired_paths(
     dataroot_gt: str, dataroot_lq: str, meta_info: str | None
 ) -> list[Pair]:
-    """Return (gt, lq) paths: the lines "gt, lq" of `meta_info`, or files of equal names.
+    """Return the (gt, lq) paths of the lines "gt, lq" of `meta_info`.
 
-    Equal names are relative to the folders, and without suffix. Single files may be
-    missing; reading them reports it.
+    Without `meta_info`, files are paired by their names relative to the folders,
+    without suffix. Single files may be missing; reading them reports it.
 
     Raises:
         UserError: a folder or file does not exist, or there is no complete pair.
@@ -298,8 +299,8 @@ def _augment(
 ) -> list[np.ndarray]:
     """Return the images randomly flipped and transposed, all in the same way.
 
-    As BasicSR's `augment`: `use_hflip` allows horizontal flips, `use_rot` vertical flips
-    and transposition.
+    As BasicSR's `augment`: `use_hflip` allows horizontal flips, `use_rot` vertical
+    flips and transposition.
     """
     hflip, vflip, transpose = rng.random(3) < 0.5
     if hflip and options.use_hflip:

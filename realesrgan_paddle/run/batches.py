@@ -177,7 +177,7 @@ class TrainingBatches:
     def _hold_out(self, dataset: ImageFiles) -> ImageFiles:
         """Return the data set without some images, if there is no other to validate on."""
         held = hold_out(dataset.gt_paths, self.cfg.hold_out)
-        self.apart, self.held_out = held.apart, dataset.files(held.chosen)
+        self.apart, self.held_out = held.excluded, dataset.files(held.validated)
         return dataset.without(self.apart)
 
     def _samples(
