@@ -48,9 +48,13 @@ def test_pieces_and_smaller_versions_of_an_image_stay_together_in_any_folder():
     cut = names(*(f"sub/{s}_s{p:03d}.png" for s in stems for p in range(1, 6)))
     small = names(*(f"multiscale/{s}T{t}.png" for s in stems for t in range(2)))
     held = hold_out(cut + small, 8)
-    assert {path.name[:16] for path in held.excluded} == {stem[:16] for stem in stems[-8:]}
+    assert {path.name[:16] for path in held.excluded} == {
+        stem[:16] for stem in stems[-8:]
+    }
     assert len(held.excluded) == 8 * 7
-    assert len({path.name[:16] for path in held.validated}) == 8, "one piece of each frame"
+    assert len({path.name[:16] for path in held.validated}) == 8, (
+        "one piece of each frame"
+    )
     assert not any("_s001" in path.name for path in held.validated), (
         "always the upper left corner"
     )
