@@ -1,71 +1,100 @@
-"""Write a low-quality PNG for each image of a folder, by the very degradation that training uses.
+"""Write a low-quality PNG for each image of a folder, with the degradation of training.
 
-Draws are keyed by the seed and by each file's name: the same file is always degraded
-the same way.
+All random values depend on the seed and on the file's name: the same file is always
+degraded in the same way.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
+if TYPE_CHECKING:
+    from realesrgan_paddle.options.schema.config import LQConfig
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     args = _arguments(argv)
-    for path in filter(None, (args.meta_info, args.fit_report)):
-        check_target(path)
-    start_paddle()
-    # Imported here: they load Paddle, which `start_paddle` must do first.
-    from realesrgan_paddle.data.lq.fit import fit
-    from realesrgan_paddle.data.lq.fit_plot import check_plotting, write_plot
-    from realesrgan_paddle.data.lq.folder import (
-        read_lq_options,
-        write_lq_folder,
-        write_pairs,
-    )
-    from realesrgan_paddle.data.lq.preview import write_preview
+    for path in (args.meta_info, args.fit_report):
+        if path is not None:
+            check_target(path)
 
-    seed = [] if args.seed is None else [f"manual_seed={args.seed}"]
-    options = read_lq_options(args.yml_path, [*args.overrides, *seed])
-    for key, reason in options.ignored.items():
-        sys.stderr.write(f"option {key} is ignored: {reason}\n")
-    if args.input is not None:
-        options = options.model_copy(
-            update={"dataroot_gt": args.input, "meta_info": None}
-        )
+    # Everything that loads Paddle is imported after this, here and below.
+    start_paddle()
+    options = _read_options(args)
+
     failures: list[str] = []
     if args.preview:
-        sys.stdout.write(
-            f"{args.preview}: {write_preview(options, args.preview)} images and what becomes of them\n"
-        )
+        _preview(options, args.preview)
     if args.fit:
-        if args.fit_report:
-            check_plotting()
-        found = fit(options, args.fit)
-        sys.stdout.write(f"{found}\n")
-        failures += found.failures
-        if args.fit_report:
-            write_plot(found, args.fit_report)
+        failures += _compare(options, args.fit, args.fit_report)
     if args.save_dir:
-        done = write_lq_folder(options, args.save_dir, overwrite=args.overwrite)
-        if args.meta_info:
-            write_pairs(done.pairs, args.meta_info)
-        there = (
-            f", {done.skipped} of them there before (--overwrite makes them again)"
-            if done.skipped
-            else ""
-        )
-        sys.stdout.write(
-            f"{args.save_dir}: {len(done.pairs)} low-quality images{there}; {len(done.failures)} failed\n"
-        )
-        failures += done.failures
-    return report_failures(dict.fromkeys(failures))
+        failures += _write(options, args.save_dir, args.meta_info, args.overwrite)
+
+    distinct = list(dict.fromkeys(failures))  # --fit and --save_dir may name the same
+    return report_failures(distinct)
+
+
+def _read_options(args: argparse.Namespace) -> "LQConfig":
+    """Return the options of the yml file, with those that flags replace."""
+    from realesrgan_paddle.data.lq.folder import read_lq_options
+
+    overrides = list(args.overrides)
+    if args.seed is not None:
+        overrides.append(f"manual_seed={args.seed}")
+    options = read_lq_options(args.yml_path, overrides)
+    for key, reason in options.ignored.items():
+        sys.stderr.write(f"option {key} is ignored: {reason}\n")
+
+    if args.input is None:
+        return options
+    return options.model_copy(update={"dataroot_gt": args.input, "meta_info": None})
+
+
+def _preview(options: "LQConfig", sheet: Path) -> None:
+    """Write the sheet of --preview."""
+    from realesrgan_paddle.data.lq.preview import write_preview
+
+    count = write_preview(options, sheet)
+    sys.stdout.write(f"{sheet}: {count} images before and after degradation\n")
+
+
+def _compare(options: "LQConfig", real: Path, plot: Path | None) -> Sequence[str]:
+    """Print the comparison of --fit; return a line for each unreadable image."""
+    from realesrgan_paddle.data.lq.fit import fit
+    from realesrgan_paddle.data.lq.fit_plot import check_plotting, write_plot
+
+    if plot is not None:
+        check_plotting()
+    found = fit(options, real)
+    sys.stdout.write(f"{found}\n")
+    if plot is not None:
+        write_plot(found, plot)
+    return found.failures
+
+
+def _write(
+    options: "LQConfig", save_dir: Path, meta_info: Path | None, overwrite: bool
+) -> Sequence[str]:
+    """Write the low-quality images; return a line for each that failed."""
+    from realesrgan_paddle.data.lq.folder import write_lq_folder, write_pairs
+
+    done = write_lq_folder(options, save_dir, overwrite=overwrite)
+    if meta_info is not None:
+        write_pairs(done.pairs, meta_info)
+
+    count = f"{len(done.pairs)} low-quality images"
+    if done.skipped:
+        count += f", {done.skipped} of them existed before (--overwrite replaces them)"
+    sys.stdout.write(f"{save_dir}: {count}; {len(done.failures)} failed\n")
+    return done.failures
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -74,7 +103,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--yml_path",
         required=True,
         metavar="FILE",
-        help="options/generate_lq_data.yml or a training's",
+        help="options/generate_lq_data.yml, or the option file of a training",
     )
     parser.add_argument(
         "--save_dir", type=Path, metavar="DIR", help="folder for the low-quality images"
@@ -83,46 +112,55 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "--preview",
         type=Path,
         metavar="FILE.png",
-        help="write a sheet of some images beside what becomes of them",
+        help="write a sheet of some images before and after degradation",
     )
     parser.add_argument(
         "--fit",
         type=Path,
         metavar="DIR",
-        help="compare what is made with the real low-quality images of this folder",
+        help="compare the degraded images with the real low-quality images in DIR",
     )
     parser.add_argument(
-        "--fit_report", type=Path, metavar="FILE.png", help="draw what --fit finds"
+        "--fit_report",
+        type=Path,
+        metavar="FILE.png",
+        help="plot the comparison of --fit",
     )
     parser.add_argument(
         "--input",
         metavar="DIR",
-        help="take all images of this folder, not those the options name",
+        help="degrade all images in DIR instead of those the options name",
     )
     parser.add_argument(
-        "--seed", type=int_range(0), help="seed of all draws, in place of manual_seed"
+        "--seed", type=int_range(0), help="seed of all draws, instead of manual_seed"
     )
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="make those again that are there already",
+        help="replace low-quality images that exist",
     )
     parser.add_argument(
         "--meta_info",
         type=Path,
         metavar="FILE",
-        help='also write the pairs, one "gt, lq" a line',
+        help='also write the pairs to FILE, one line "gt, lq" each',
     )
     parser.add_argument(
-        "overrides", nargs="*", metavar="a.b=c", help="option that replaces the file's"
+        "overrides",
+        nargs="*",
+        metavar="a.b=c",
+        help="option that replaces the file's",
     )
+
     args = parser.parse(argv)
-    if args.save_dir is None and (not (args.preview or args.fit) or args.meta_info):
+    only_looks = (args.preview or args.fit) and not args.meta_info
+    if args.save_dir is None and not only_looks:
         parser.error(
-            "--save_dir DIR: where the low-quality images are to be; only --preview and --fit go without"
+            "--save_dir DIR, the folder for the low-quality images, is needed; "
+            "only --preview and --fit work without it"
         )
     if args.fit_report and not args.fit:
-        parser.error("--fit_report FILE.png draws what --fit DIR finds; give both")
+        parser.error("--fit_report FILE.png plots the comparison of --fit; give both")
     return args
 
 

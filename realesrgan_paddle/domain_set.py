@@ -15,7 +15,7 @@ from realesrgan_paddle.data.footage.keyframes import (
 )
 from realesrgan_paddle.data.footage.split import TRAIN, VAL
 from realesrgan_paddle.data.footage.video import list_videos
-from realesrgan_paddle.data.loading.header_checks import look_at
+from realesrgan_paddle.data.loading.header_checks import check_headers
 from realesrgan_paddle.data.sets.manifest import MANIFEST
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
@@ -155,7 +155,7 @@ def build_domain_set(
     if split:
         done.val, failures = _write_validation(frames / VAL, output / "val", options)
         done.failures += failures
-    done.failures += look_at(
+    done.failures += check_headers(
         [path for folder in folders for path in list_images(folder, recursive=True)]
     ).problems
     return done

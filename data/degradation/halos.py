@@ -1,4 +1,4 @@
-"""Halos along edges: what sharpening in a camera or for a broadcast leaves."""
+"""Sharpening halos along edges, as cameras and broadcasters add them."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,16 @@ import numpy as np
 
 from realesrgan_paddle.options.schema.config import SynthesisOptions
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)  # ITU-R BT.709, of R, G and B
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Weights of R, G and B in the luma (ITU-R BT.709)."""
 
 
 @dataclass(frozen=True)
 class Halo:
-    """What is random in a halo."""
+    """The random values of one halo."""
 
     strength: float
-    """How much of the difference is added."""
+    """Factor on the detail that is added."""
     sigma: float
     """Standard deviation of the blur [pixels]."""
 
@@ -24,19 +25,22 @@ class Halo:
 
 
 def draw_halo(options: SynthesisOptions, rng: np.random.Generator) -> Halo:
-    """Return the random choices for one image."""
-    return Halo(rng.uniform(*options.halo_range), rng.uniform(*options.halo_sigma))
+    """Return the random values for one image."""
+    strength = rng.uniform(*options.halo_range)
+    sigma = rng.uniform(*options.halo_sigma)
+    return Halo(strength, sigma)
 
 
 def add_halo(image: np.ndarray, halo: Halo) -> np.ndarray:
-    """Return `image`, uint8 RGB (H, W, 3), with its luma driven past the edges: unsharp masking, without a threshold.
+    """Return `image` sharpened by unsharp masking without a threshold.
 
-    Detail is added to luma alone, so colours keep their hue; what exceeds the range is
-    clipped, as it is there.
+    uint8 RGB (H, W, 3). Only luma is sharpened, so colors keep their hue; the result is
+    clipped, as a broadcast's is.
     """
     luma = image.astype(np.float32) @ LUMA
     blurred = cv2.GaussianBlur(
         luma, (0, 0), halo.sigma, borderType=cv2.BORDER_REPLICATE
     )
-    sharp = image + halo.strength * (luma - blurred)[..., None]
+    detail = luma - blurred
+    sharp = image + halo.strength * detail[..., None]
     return np.rint(np.clip(sharp, 0, 255)).astype(np.uint8)

@@ -1,4 +1,9 @@
-"""Interlacing: a picture of two fields, a moment apart, and what a deinterlacer makes of it."""
+"""Interlaced images, deinterlaced: combing, missing lines or ghosts.
+
+An interlaced image consists of two fields: the top field has lines 0, 2, ..., the
+bottom field lines 1, 3, ..., recorded a moment later. data/footage/field_order.py
+detects such footage.
+"""
 
 from dataclasses import dataclass
 
@@ -7,14 +12,18 @@ import numpy as np
 
 from realesrgan_paddle.options.schema.config import DeinterlaceName, SynthesisOptions
 
+BLEND_WEIGHTS = np.array([0.25, 0.5, 0.25])
+"""Vertical filter of "blend": the line itself, and half as much of each neighbor."""
+
 
 @dataclass(frozen=True)
 class Interlacing:
-    """What is random in the interlacing of one image."""
+    """The random values of the interlacing of one image."""
 
     shift: int
-    """How far the picture moved to the right (below 0: left) between its fields [pixels]."""
+    """Motion between the fields, to the right (below 0: to the left) [pixels]."""
     method: DeinterlaceName
+    """How the fields are deinterlaced."""
 
     def __str__(self) -> str:
         return f"{self.method} {abs(self.shift)} px"
@@ -23,35 +32,45 @@ class Interlacing:
 def draw_interlacing(
     options: SynthesisOptions, rng: np.random.Generator
 ) -> Interlacing:
-    """Return the random choices for one image."""
+    """Return the random values for one image."""
     low, high = options.interlace_shift
-    shift = int(rng.integers(low, high + 1)) * int(rng.choice([-1, 1]))
-    return Interlacing(
-        shift, options.interlace_list[rng.integers(len(options.interlace_list))]
-    )
+    distance = int(rng.integers(low, high + 1))
+    direction = int(rng.choice([-1, 1]))
+    method = options.interlace_list[rng.integers(len(options.interlace_list))]
+    return Interlacing(distance * direction, method)
 
 
-def interlace(image: np.ndarray, draws: Interlacing) -> np.ndarray:
-    """Return `image`, uint8 RGB (H, W, 3), as a deinterlacer would give it.
+def interlace(image: np.ndarray, interlacing: Interlacing) -> np.ndarray:
+    """Return `image`, uint8 RGB (H, W, 3), interlaced with motion and deinterlaced.
 
-    The even lines are the image's, so it stays in its place; the odd ones are those of
-    the moved picture. "weave" shows both: combs at what moved. "bob" keeps the even
-    lines and interpolates the others. "blend" takes the mean over three lines (1, 2,
-    1), each a mixture of both moments: ghosts.
+    The top field is the image's own, so nothing shifts on average. "weave" shows both
+    fields: combing where something moved. "bob" keeps the top field and interpolates
+    the other lines. "blend" averages neighboring lines of both fields: ghosts.
     """
     if len(image) < 2:
         return image
+    if interlacing.method == "bob":
+        return _bob(image)
+
+    width = image.shape[1]
+    columns = np.clip(np.arange(width) - interlacing.shift, 0, width - 1)
     woven = image.copy()
-    if draws.method == "bob":
-        below = np.minimum(np.arange(2, len(image) + 1, 2), (len(image) - 1) // 2 * 2)
-        mean = (image[0 : len(image) - 1 : 2].astype(np.uint16) + image[below] + 1) // 2
-        woven[1::2] = mean.astype(np.uint8)
-        return woven
-    columns = np.clip(np.arange(image.shape[1]) - draws.shift, 0, image.shape[1] - 1)
     woven[1::2] = image[1::2, columns]
-    if draws.method == "blend":
-        weights = np.array([0.25, 0.5, 0.25])
-        return cv2.sepFilter2D(
-            woven, -1, np.ones(1), weights, borderType=cv2.BORDER_REFLECT_101
-        )
-    return woven
+    if interlacing.method == "weave":
+        return woven
+    return cv2.sepFilter2D(
+        woven, -1, np.ones(1), BLEND_WEIGHTS, borderType=cv2.BORDER_REFLECT_101
+    )
+
+
+def _bob(image: np.ndarray) -> np.ndarray:
+    """Return the top field of `image` with the lines between it interpolated."""
+    height = len(image)
+    last_even = (height - 1) // 2 * 2
+    above = image[0 : height - 1 : 2].astype(np.uint16)
+    below = image[np.minimum(np.arange(2, height + 1, 2), last_even)]
+
+    result = image.copy()
+    mean = (above + below + 1) // 2
+    result[1::2] = mean.astype(np.uint8)
+    return result

@@ -1,8 +1,8 @@
-"""JPEG compression as arithmetic on tensors: the losses of an encoder and decoder without the file.
+"""JPEG compression as arithmetic on tensors: the loss of quality without a file.
 
 Follows DiffJPEG with plain rounding, as Real-ESRGAN uses it (BasicSR,
-utils/diffjpeg.py, after mlomnitz/DiffJPEG): ITU-T T.81 Annex K tables, 4:2:0 chroma, a
-quality that need not be whole and differs from sample to sample.
+utils/diffjpeg.py, after mlomnitz/DiffJPEG): the tables of ITU-T T.81 Annex K, 4:2:0
+chroma, and a quality that may be fractional and differ between samples.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ from paddle import Tensor
 from paddle.nn import functional as F
 from scipy.fft import dct
 
-# T.81 Annex K, by (vertical, horizontal) frequency. DiffJPEG uses the luma table
-# transposed, and so does `jpeg`.
+# T.81 Annex K, by (vertical, horizontal) frequency. DiffJPEG transposes the luma table,
+# and so does `jpeg`.
 LUMA_TABLE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
     (12, 12, 14, 19, 26, 58, 60, 55),
@@ -33,55 +33,69 @@ CHROMA_TABLE = (
     (99, 99, 99, 99, 99, 99, 99, 99),
     (99, 99, 99, 99, 99, 99, 99, 99),
 )
+ColorMatrix = tuple[tuple[float, float, float], ...]
 # JFIF 1.02: full-range YCbCr of ITU-R BT.601.
-RGB_TO_YCBCR = (
+RGB_TO_YCBCR: ColorMatrix = (
     (0.299, 0.587, 0.114),
     (-0.168736, -0.331264, 0.5),
     (0.5, -0.418688, -0.081312),
 )
-YCBCR_TO_RGB = ((1, 0, 1.402), (1, -0.344136, -0.714136), (1, 1.772, 0))
+YCBCR_TO_RGB: ColorMatrix = (
+    (1, 0, 1.402),
+    (1, -0.344136, -0.714136),
+    (1, 1.772, 0),
+)
 
 
 def jpeg(image: Tensor, quality: Tensor) -> Tensor:
-    """Return `image` as it looks after JPEG compression: float32 RGB (N, 3, H, W) in [0, 1], not rounded to levels.
+    """Return `image` after JPEG compression, not rounded to levels.
 
     Args:
-        image: float32 RGB (N, 3, H, W) of any size; clipped to [0, 1].
+        image: float32 RGB (N, 3, H, W) of any size; clipped to [0, 1], like the result.
         quality: float32 (N,), 1 (worst) to 100.
     """
     height, width = image.shape[2:]
-    # Chroma blocks are 16 x 16 pixels; DiffJPEG fills the last ones up with black.
-    image = F.pad(
-        paddle.clip(image, 0, 1) * 255, [0, 0, 0, 0, 0, -height % 16, 0, -width % 16]
-    )
+    levels = paddle.clip(image, 0, 1) * 255
+    # Chroma blocks cover 16 x 16 pixels; DiffJPEG pads the last ones with black.
+    bottom = -height % 16
+    right = -width % 16
+    padded = F.pad(levels, [0, 0, 0, 0, 0, bottom, 0, right])
+
+    ycbcr = _mix_channels(padded, RGB_TO_YCBCR)
+    luma = ycbcr[:, :1]
+    chroma = F.avg_pool2d(ycbcr[:, 1:], 2)
+
     factor = _table_factor(quality)
-    # Levels of Y are shifted to -128..127 for the DCT; Cb and Cr lie around 0 already.
-    ycbcr = _mix_channels(image, RGB_TO_YCBCR)
-    luma = _quantize_blocks(ycbcr[:, :1] - 128, np.transpose(LUMA_TABLE), factor) + 128
-    chroma = _quantize_blocks(
-        F.avg_pool2d(ycbcr[:, 1:], 2), np.array(CHROMA_TABLE), factor
-    )
+    # Y is shifted to -128..127 for the DCT; Cb and Cr are centered on 0 already.
+    luma_table = np.transpose(LUMA_TABLE)
+    luma = _quantize_blocks(luma - 128, luma_table, factor) + 128
+    chroma = _quantize_blocks(chroma, np.array(CHROMA_TABLE), factor)
+
     chroma = F.interpolate(chroma, scale_factor=2, mode="nearest")
-    image = _mix_channels(paddle.concat([luma, chroma], axis=1), YCBCR_TO_RGB)
-    return paddle.clip(image[:, :, :height, :width] / 255, 0, 1)
+    ycbcr = paddle.concat([luma, chroma], axis=1)
+    rgb = _mix_channels(ycbcr, YCBCR_TO_RGB)
+    unpadded = rgb[:, :, :height, :width]
+    return paddle.clip(unpadded / 255, 0, 1)
 
 
 def _table_factor(quality: Tensor) -> Tensor:
-    """Return what the tables are multiplied by, after the Independent JPEG Group's encoder."""
-    return paddle.where(quality < 50, 50 / quality, 2 - quality / 50)
+    """Return the factor on the tables, as the Independent JPEG Group's encoder."""
+    below_50 = 50 / quality
+    from_50 = 2 - quality / 50
+    return paddle.where(quality < 50, below_50, from_50)
 
 
-def _mix_channels(image: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
+def _mix_channels(image: Tensor, matrix: ColorMatrix) -> Tensor:
     """Return (N, 3, H, W) `image` with each pixel's channels multiplied by `matrix`."""
     batch, channels, height, width = image.shape
     flat = image.reshape([batch, channels, height * width])
-    return paddle.matmul(paddle.to_tensor(matrix, dtype="float32"), flat).reshape(
-        [batch, channels, height, width]
-    )
+    weights = paddle.to_tensor(matrix, dtype="float32")
+    mixed = paddle.matmul(weights, flat)
+    return mixed.reshape(image.shape)
 
 
 def _quantize_blocks(plane: Tensor, table: np.ndarray, factor: Tensor) -> Tensor:
-    """Return `plane` with the DCT coefficients of its 8 x 8 blocks rounded to multiples of `table` * `factor`.
+    """Return `plane` with the DCT of its 8 x 8 blocks quantized by `table` * `factor`.
 
     Args:
         plane: float32 (N, C, H, W), H and W multiples of 8.
@@ -89,23 +103,26 @@ def _quantize_blocks(plane: Tensor, table: np.ndarray, factor: Tensor) -> Tensor
         factor: float32 (N,).
     """
     batch, channels, height, width = plane.shape
-    basis = paddle.to_tensor(
-        dct(np.eye(8), norm="ortho", axis=0), dtype="float32"
-    )  # (frequency, position)
-    columns = [batch, channels, height // 8, 8, width]
-    blocks = [batch, channels, height // 8, 8, width // 8, 8]
-    step = paddle.to_tensor(table.reshape(8, 1, 8), dtype="float32") * factor.reshape(
-        [-1, 1, 1, 1, 1, 1]
-    )
+    rows = height // 8
+    columns = width // 8
+    row_blocks = [batch, channels, rows, 8, width]
+    blocks = [batch, channels, rows, 8, columns, 8]
 
-    coefficients = paddle.matmul(
-        paddle.matmul(basis, plane.reshape(columns)).reshape(blocks), basis.T
-    )
-    step = step.expand(
-        coefficients.shape
-    )  # on a CPU, Paddle divides by a tensor of equal shape ten times as fast
-    coefficients = paddle.round(coefficients / step) * step
-    rows = paddle.matmul(coefficients, basis)
-    return paddle.matmul(basis.T, rows.reshape(columns)).reshape(
-        [batch, channels, height, width]
-    )
+    # By frequency and position.
+    basis = dct(np.eye(8), norm="ortho", axis=0)
+    basis = paddle.to_tensor(basis, dtype="float32")
+    plane = plane.reshape(row_blocks)
+    plane = paddle.matmul(basis, plane).reshape(blocks)
+    coefficients = paddle.matmul(plane, basis.T)
+
+    factor = factor.reshape([-1, 1, 1, 1, 1, 1])
+    table = table.reshape(8, 1, 8)
+    step = paddle.to_tensor(table, dtype="float32") * factor
+    # On a CPU, Paddle divides by a tensor of equal shape ten times as fast.
+    step = step.expand(coefficients.shape)
+    quantized = paddle.round(coefficients / step)
+    coefficients = quantized * step
+
+    plane = paddle.matmul(coefficients, basis).reshape(row_blocks)
+    plane = paddle.matmul(basis.T, plane)
+    return plane.reshape([batch, channels, height, width])

@@ -1,8 +1,8 @@
-"""Gaussian and poisson noise, colour or gray, of a strength that differs from sample to sample.
+"""Gaussian and poisson noise, color or gray, with one strength per sample.
 
-As BasicSR's `add_gaussian_noise_pt` and `add_poisson_noise_pt`, except that a gray
-sample has a noise field of its own, where BasicSR gives all gray samples of a batch the
-same gaussian field.
+As BasicSR's `add_gaussian_noise_pt` and `add_poisson_noise_pt`, except that each gray
+sample has its own noise field, where BasicSR gives all gray samples of a batch the same
+gaussian field.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -13,96 +13,122 @@ import paddle
 from paddle import Tensor
 from scipy.special import pdtr
 
-# Luma weights of ITU-R BT.601 as torchvision's rgb_to_grayscale rounds them.
 LUMA = (0.2989, 0.587, 0.114)
-BEGINNINGS = 1024
-"""Parts in which counts are looked up: most then hold one or two of them, and the tables stay in a core's cache."""
+"""Luma weights of ITU-R BT.601, as torchvision's rgb_to_grayscale rounds them."""
+PARTS = 1024
+"""Parts of [0, 1) in the table that starts the search for a poisson count.
+
+Most parts then hold one or two counts, and the tables fit in a core's cache.
+"""
 
 
 def normal_fields(
     size: Sequence[int], seeds: np.ndarray | Sequence[int], gray: Iterable[bool]
 ) -> Tensor:
-    """Return standard normal noise, float32 (N, *`size`), one field for each of N `seeds`.
+    """Return standard normal noise, float32 (N, *`size`), one field per seed.
 
-    Paddle's generator draws on a GPU; on a CPU NumPy's does, in half the time, and
-    where a sample is `gray`, only the first channel, which is repeated.
+    A GPU uses Paddle's generator. A CPU uses NumPy's, in half the time; where a sample
+    is `gray`, it draws the first channel only and repeats it.
     """
-    if paddle.get_device() == "cpu":
-        fields = np.empty([len(seeds), *size], np.float32)
-        for field, seed, alike in zip(fields, seeds, gray, strict=True):
-            shape = [1, *size[1:]] if alike else size
-            field[:] = np.random.default_rng(seed).standard_normal(
-                shape, dtype=np.float32
-            )
-        return paddle.to_tensor(fields)
-    return paddle.concat([_seeded(seed, paddle.randn, [1, *size]) for seed in seeds])
+    if paddle.get_device() != "cpu":
+        shape = [1, *size]
+        drawn = [_draw_seeded(seed, paddle.randn, shape) for seed in seeds]
+        return paddle.concat(drawn)
+
+    fields = np.empty([len(seeds), *size], np.float32)
+    for field, seed, is_gray in zip(fields, seeds, gray, strict=True):
+        shape = [1, *size[1:]] if is_gray else list(size)
+        rng = np.random.default_rng(seed)
+        field[:] = rng.standard_normal(shape, dtype=np.float32)
+    return paddle.to_tensor(fields)
 
 
 def poisson_counts(
     level: Tensor, brightest: Tensor, seeds: Iterable[int], gray: Iterable[bool]
 ) -> Tensor:
-    """Return counts of which `level` / 255 * `brightest` are expected, each sample's from its own of N `seeds`.
+    """Return poisson counts of mean `level` / 255 * `brightest`: float32 (N, C, H, W).
 
-    Paddle's generator draws on a GPU. On a CPU counts are looked up, for a sample's
-    pixels have no more than 256 distributions: in less than half the time that NumPy's
-    generator takes, and an eighth of Paddle's. Of a `gray` sample the first channel's
-    are, and repeated.
+    A GPU uses Paddle's generator. A CPU samples by inverse CDF from tables, because a
+    sample's pixels have at most 256 different distributions: in less than half of
+    NumPy's time, and an eighth of Paddle's. Where a sample is `gray`, it draws the
+    first channel only and repeats it.
 
     Args:
         level: float32 (N, C, H, W), whole numbers from 0 to 255.
-        brightest: float32 (N, 1, 1, 1), what is expected at level 255, a power of two
-            up to 256.
-        seeds: one for each sample.
-        gray: whether the channels of a sample are equal.
+        brightest: float32 (N, 1, 1, 1), the mean at level 255, a power of two up to
+            256.
+        seeds: one per sample.
+        gray: whether all channels of a sample are equal, one per sample.
     """
     if paddle.get_device() != "cpu":
-        samples = zip(
-            (level / 255 * brightest).split(level.shape[0]), seeds, strict=True
-        )
-        return paddle.concat(
-            [_seeded(seed, paddle.poisson, sample) for sample, seed in samples]
-        )
-    levels, peaks = level.numpy(), brightest.flatten().tolist()
+        means = (level / 255 * brightest).split(level.shape[0])
+        drawn = [
+            _draw_seeded(seed, paddle.poisson, mean)
+            for mean, seed in zip(means, seeds, strict=True)
+        ]
+        return paddle.concat(drawn)
+
+    levels = level.numpy()
+    peaks = brightest.flatten().tolist()
     counts = np.empty_like(levels)
-    for count, one, peak, seed, alike in zip(
-        counts, levels, peaks, seeds, gray, strict=True
-    ):
-        count[:] = _look_up(one[:1] if alike else one, int(peak), seed)
+    samples = zip(counts, levels, peaks, seeds, gray, strict=True)
+    for count, sample, peak, seed, is_gray in samples:
+        channels = sample[:1] if is_gray else sample
+        count[:] = _sample_by_inverse_cdf(channels, int(peak), seed)
     return paddle.to_tensor(counts)
 
 
-def _look_up(level: np.ndarray, brightest: int, seed: int) -> np.ndarray:
-    """Return a count for each of `level`, float32 of its shape: the smallest that is likelier than a random number."""
-    cumulative, begin = _poisson_tables(brightest)
-    row = level.astype(np.intp).ravel()
-    drawn = np.random.default_rng(seed).random(level.size, np.float32)
-    counts = begin.take(row * BEGINNINGS + (drawn * BEGINNINGS).astype(np.intp))
-    row *= cumulative.shape[1]
-    low = np.flatnonzero(drawn >= cumulative.take(row + counts))
+def _sample_by_inverse_cdf(level: np.ndarray, brightest: int, seed: int) -> np.ndarray:
+    """Return a poisson count for each pixel of `level`, float32 of the same shape.
+
+    The smallest count whose cumulative probability exceeds a uniform random number.
+    """
+    cumulative, first_counts = _poisson_tables(brightest)
+    rng = np.random.default_rng(seed)
+    uniform = rng.random(level.size, np.float32)
+
+    row = level.astype(np.intp)
+    row = row.ravel()
+    part = (uniform * PARTS).astype(np.intp)
+    counts = first_counts.take(row * PARTS + part)
+
+    # Raise the counts that are still too small, until none is.
+    row *= cumulative.shape[1]  # now the place of each row in the flat table
+    low = np.flatnonzero(uniform >= cumulative.take(row + counts))
     while low.size:
         counts[low] += 1
-        low = low[drawn[low] >= cumulative.take(row[low] + counts[low])]
+        reached = cumulative.take(row[low] + counts[low])
+        low = low[uniform[low] >= reached]
     return counts.astype(np.float32).reshape(level.shape)
 
 
 @cache
 def _poisson_tables(brightest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probability that a level's count is so large at most, float32 (256, counts), and where to begin.
+    """Return the tables of the inverse CDF, for each level 0..255.
 
-    That is the smallest count that is possible in each of `BEGINNINGS` equal parts of
-    [0, 1): int16 (256, BEGINNINGS).
+    The probability that a count is at most 0, 1, 2, ...: float32 (256, counts). And the
+    smallest count that is possible in each of `PARTS` equal parts of [0, 1): int16
+    (256, PARTS).
     """
-    counts = np.arange(brightest + 12 * np.sqrt(brightest) + 20)
-    cumulative = pdtr(counts, np.arange(256)[:, None] / 255 * brightest).astype(
-        np.float32
-    )
+    # Twelve standard deviations above the largest mean, where the probability is 1 in
+    # float32; the 20 more do the same for small means.
+    largest = brightest + 12 * np.sqrt(brightest) + 20
+    counts = np.arange(largest)
+    means = np.arange(256) / 255 * brightest
+    cumulative = pdtr(counts, means[:, None])
+    cumulative = cumulative.astype(np.float32)
     cumulative[:, -1] = 1
-    parts = np.arange(BEGINNINGS, dtype=np.float32) / BEGINNINGS
-    begin = [np.searchsorted(level, parts, side="right") for level in cumulative]
-    return cumulative, np.stack(begin).astype(np.int16)
+
+    first_counts = np.empty((256, PARTS), np.int16)
+    parts = np.arange(PARTS, dtype=np.float32) / PARTS
+    for level in range(256):
+        probabilities = cumulative[level]
+        found = np.searchsorted(probabilities, parts, side="right")
+        first_counts[level] = found
+    return cumulative, first_counts
 
 
-def _seeded(seed: int, draw: Callable[..., Tensor], *args: object) -> Tensor:
+def _draw_seeded(seed: int, draw: Callable[..., Tensor], *args: object) -> Tensor:
     paddle.seed(int(seed))
     return draw(*args)
 
@@ -114,8 +140,8 @@ def add_gaussian_noise(
 
     Args:
         image: float32 RGB (N, 3, H, W) in [0, 1].
-        noise: standard normal field of the same shape; where `gray`, its first channel
-            serves all three.
+        noise: standard normal noise of the same shape; where `gray`, its first channel
+            is used for all three.
         sigma: float32 (N, 1, 1, 1), in levels of 255.
         gray: bool (N, 1, 1, 1).
     """
@@ -129,23 +155,24 @@ def add_poisson_noise(
     gray: Tensor,
     sample: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:
-    """Return `image` with the noise of counting photons, times `scale`, clipped to [0, 1].
+    """Return `image` with photon shot noise times `scale`, clipped to [0, 1].
 
-    The brightest pixel expects as many photons as the sample has distinct 8-bit levels,
-    rounded up to a power of two (scikit-image's random_noise). Where `gray`, the luma
-    is counted instead of the colours.
+    White expects as many photons as the sample has distinct 8-bit levels, rounded up to
+    a power of two (scikit-image's random_noise). Where `gray`, the noise is that of the
+    luma, equal in all channels.
 
     Args:
-        image: float32 RGB (N, 3, H, W); outside [0, 1] nothing is counted.
+        image: float32 RGB (N, 3, H, W); its levels are clipped to [0, 1] for the count.
         scale: float32 (N, 1, 1, 1), a factor on the noise.
         gray: bool (N, 1, 1, 1).
-        sample: returns counts, as `poisson_counts`; of a gray sample's three equal
-            channels the first counts.
+        sample: returns counts for (level, brightest), as `poisson_counts` does; where
+            `gray`, its first channel is used for all three.
     """
-    red, green, blue = (weight * image[:, c : c + 1] for c, weight in enumerate(LUMA))
-    level = paddle.round(
-        paddle.clip(paddle.where(gray, red + green + blue, image), 0, 1) * 255
-    )
+    red, green, blue = paddle.split(image, 3, axis=1)
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    counted = paddle.clip(paddle.where(gray, luma, image), 0, 1)
+    level = paddle.round(counted * 255)
+
     brightest = _count_levels(level)
     noise = sample(level, brightest) / brightest - level / 255
     noise = paddle.where(gray, noise[:, :1], noise)
@@ -153,28 +180,28 @@ def add_poisson_noise(
 
 
 def _count_levels(level: Tensor) -> Tensor:
-    """Return how many of the levels 0..255 each sample has, rounded up to a power of two: float32 (N, 1, 1, 1)."""
+    """Return each sample's number of distinct levels: float32 (N, 1, 1, 1).
+
+    Rounded up to a power of two.
+    """
     samples = level.shape[0]
     if paddle.get_device() == "cpu":  # NumPy counts four times as fast
-        counts = [
-            np.bincount(one.ravel(), minlength=256)
-            for one in level.numpy().astype(np.uint8)
-        ]
+        levels = level.numpy()
+        levels = levels.astype(np.uint8)
+        counts = [np.bincount(sample.ravel(), minlength=256) for sample in levels]
         present = paddle.to_tensor(np.stack(counts) > 0)
     else:
-        first = 256 * paddle.arange(samples).reshape([-1, 1, 1, 1])
-        numbers = (level.astype("int64") + first).flatten()
-        present = (
-            paddle.bincount(numbers, minlength=256 * samples).reshape([samples, 256])
-            > 0
-        )
+        sample = paddle.arange(samples)
+        sample = sample.reshape([-1, 1, 1, 1])
+        bins = 256 * sample + level.astype("int64")
+        counts = paddle.bincount(bins.flatten(), minlength=256 * samples)
+        present = counts.reshape([samples, 256]) > 0
+
     count = present.astype("int64").sum(axis=1, keepdim=True)
+    # The smallest power of two that is not below the count; a logarithm could miss it
+    # by rounding.
     powers = 2 ** paddle.arange(9)
-    # The smallest power that is not below the count, without a logarithm that may miss
-    # it.
-    return (
-        paddle.where(powers >= count, powers, powers[-1])
-        .min(axis=1)
-        .astype("float32")
-        .reshape([-1, 1, 1, 1])
-    )
+    candidates = paddle.where(powers >= count, powers, powers[-1])
+    smallest = candidates.min(axis=1)
+    smallest = smallest.astype("float32")
+    return smallest.reshape([-1, 1, 1, 1])

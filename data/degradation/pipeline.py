@@ -1,9 +1,9 @@
-"""Real-ESRGAN's second-order degradation of a batch: how a ground truth becomes a low-quality image.
+"""Real-ESRGAN's second-order degradation of a batch of ground-truth images.
 
 Wang et al. 2021, "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure
 Synthetic Data", figure 2 and section 3; the order of operations is that of
-realesrgan/models/realesrgan_model.py. What a domain adds (data/domain.py) comes last.
-What is random is drawn first (`draw`), then applied (`degrade`). Tensors are float32
+realesrgan/models/realesrgan_model.py. What a domain adds comes last (domain.py). All
+random values are drawn first (`draw`), then applied (`degrade`). Tensors are float32
 RGB (N, 3, H, W).
 """
 
@@ -36,93 +36,98 @@ RESIZE_MODES: tuple[ResizeMode, ...] = ("area", "bilinear", "bicubic")
 
 @dataclass(frozen=True, kw_only=True)
 class PassDraws:
-    """What is random in one pass; a number for the whole batch or an array with one entry per sample."""
+    """The random values of one pass: one per batch, or an array with one per sample."""
 
     factor: float
-    """Resize factor: above 1 the image grows."""
+    """Resize factor; above 1 the image becomes larger."""
     mode: ResizeMode
     gaussian: bool
     """Gaussian noise, else poisson noise."""
     strength: np.ndarray
-    """Standard deviation of the gaussian noise in levels of 255, or factor on the poisson noise: float32 (N,)."""
+    """Sigma of the gaussian noise [levels of 255], or factor on the poisson noise.
+
+    float32 (N,).
+    """
     gray: np.ndarray
-    """Whether the noise is the same in all channels: bool (N,)."""
+    """Whether the noise is equal in all channels: bool (N,)."""
     quality: np.ndarray
     """JPEG quality, 1 to 100: float32 (N,)."""
     field_seeds: np.ndarray
-    """Seeds from which each sample's field of noise is drawn: int64 (N,)."""
+    """Seed of each sample's noise: int64 (N,)."""
 
     def __str__(self) -> str:
-        """Return what is done to the first sample, such as "x0.52, gaussian noise 12, JPEG 71"."""
+        """Describe the first sample, such as "x0.52, gaussian noise 12, JPEG 71"."""
         noise = "gaussian" if self.gaussian else "poisson"
-        return f"x{self.factor:.2f}, {noise} noise {self.strength[0]:.2g}, JPEG {self.quality[0]:.0f}"
+        strength = f"{self.strength[0]:.2g}"
+        quality = f"{self.quality[0]:.0f}"
+        return f"x{self.factor:.2f}, {noise} noise {strength}, JPEG {quality}"
 
-    def of(self, samples: slice) -> "PassDraws":
-        """Return the choices for some samples of the batch."""
-        each = ("strength", "gray", "quality", "field_seeds")
-        return replace(self, **{name: getattr(self, name)[samples] for name in each})
+    def subset(self, samples: slice) -> "PassDraws":
+        """Return the values of some samples of the batch."""
+        return replace(
+            self,
+            strength=self.strength[samples],
+            gray=self.gray[samples],
+            quality=self.quality[samples],
+            field_seeds=self.field_seeds[samples],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draws:
-    """What is random in the degradation of one batch, but for the kernels, which each sample brings along."""
+    """The random values of one batch, except the kernels, which each sample brings."""
 
     first: PassDraws
     second: PassDraws
     second_blur: bool
-    """Whether the second pass blurs at all."""
+    """Whether the second pass blurs."""
     final_mode: ResizeMode
     jpeg_last: bool
-    """The last JPEG compression comes after the final resize and sinc filter, else before them."""
+    """The last JPEG comes after the final resize and sinc filter, else before them."""
     domain: tuple[DomainDraws, ...] = ()
-    """What else is done to each sample's low-quality image; empty where the options name nothing."""
+    """What a domain adds, one per sample; empty where the options use none of it."""
 
     def __str__(self) -> str:
-        """Return what is done to the first sample; a video has taken the place of the second JPEG."""
-        return "; ".join(
-            filter(
-                None, [str(self.first), str(self.second), *map(str, self.domain[:1])]
-            )
-        )
+        """Describe the first sample; with a video, its second JPEG is not applied."""
+        parts = [str(self.first), str(self.second)]
+        if self.domain:
+            parts.append(str(self.domain[0]))
+        return "; ".join(part for part in parts if part)
 
-    def of(self, samples: slice) -> "Draws":
-        """Return the choices for some samples of the batch: `degrade` makes of them what it makes of them in it."""
+    def subset(self, samples: slice) -> "Draws":
+        """Return the values of some samples, which `degrade` as in the whole batch."""
         return replace(
             self,
-            first=self.first.of(samples),
-            second=self.second.of(samples),
+            first=self.first.subset(samples),
+            second=self.second.subset(samples),
             domain=self.domain[samples],
         )
 
 
 def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -> Draws:
-    """Return the random choices for one batch of `batch_size` samples."""
+    """Return the random values for a batch of `batch_size` samples."""
     return Draws(
         first=draw_pass(options.first_pass, rng, batch_size),
         second=draw_pass(options.second_pass, rng, batch_size),
         second_blur=rng.random() < options.second_blur_prob,
         final_mode=_draw_mode(rng),
         jpeg_last=rng.random() < 0.5,
-        domain=draw_domain(
-            options, rng, batch_size
-        ),  # last: what is off must not move the other draws
+        # Last, so that switching a part of it on changes no other draw.
+        domain=draw_domain(options, rng, batch_size),
     )
 
 
 def draw_pass(
     options: PassOptions, rng: np.random.Generator, batch_size: int
 ) -> PassDraws:
-    """Return the random choices of one pass for a batch of `batch_size` samples."""
+    """Return the random values of one pass for a batch of `batch_size` samples."""
     gaussian = rng.random() < options.gaussian_noise_prob
+    strengths = options.noise_range if gaussian else options.poisson_scale_range
     return PassDraws(
         factor=_draw_factor(options, rng),
         mode=_draw_mode(rng),
         gaussian=gaussian,
-        strength=_uniform(
-            options.noise_range if gaussian else options.poisson_scale_range,
-            rng,
-            batch_size,
-        ),
+        strength=_uniform(strengths, rng, batch_size),
         gray=rng.random(batch_size) < options.gray_noise_prob,
         quality=_uniform(options.jpeg_range, rng, batch_size),
         field_seeds=rng.integers(2**31, size=batch_size),
@@ -133,17 +138,20 @@ def draw_pass(
 def degrade(
     gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int
 ) -> Tensor:
-    """Return the low-quality version of `gt_usm`: float32 RGB (N, 3, H / scale, W / scale) in whole levels of 1 / 255.
+    """Return the low-quality version of `gt_usm`.
+
+    float32 RGB (N, 3, H / scale, W / scale) in [0, 1], rounded to 8-bit levels.
 
     Args:
         gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W
             multiples of `scale`.
-        kernels: the batch of each of `Kernels`' three, float32 (N, k, k).
-        draws: the random choices. Equal draws give equal results.
-        scale: how many times smaller the result is.
+        kernels: the fields of `Kernels` as batches, each float32 (N, k, k).
+        draws: the random values. Equal draws give equal results.
+        scale: factor by which the result is smaller.
     """
     first_kernel, second_kernel, final_kernel = kernels
-    height, width = (length // scale for length in gt_usm.shape[2:])
+    height = gt_usm.shape[2] // scale
+    width = gt_usm.shape[3] // scale
 
     first = draws.first
     out = blur(gt_usm, first_kernel)
@@ -154,78 +162,87 @@ def degrade(
     second = draws.second
     if draws.second_blur:
         out = blur(out, second_kernel)
-    out = resize_to(
-        out, [int(height * second.factor), int(width * second.factor)], second.mode
-    )
+    size = [int(height * second.factor), int(width * second.factor)]
+    out = resize_to(out, size, second.mode)
     out = add_noise(out, second)
 
     if draws.jpeg_last:
-        out = blur(resize_to(out, [height, width], draws.final_mode), final_kernel)
+        out = resize_to(out, [height, width], draws.final_mode)
+        out = blur(out, final_kernel)
         out = _last_jpeg(out, draws)
     else:
         out = _last_jpeg(out, draws)
-        out = blur(resize_to(out, [height, width], draws.final_mode), final_kernel)
+        out = resize_to(out, [height, width], draws.final_mode)
+        out = blur(out, final_kernel)
+
     levels = paddle.round(paddle.clip(out, 0, 1) * 255)
     return _apply_domain(levels, draws.domain) / 255
 
 
 def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
-    """Return `image` with the noise that `draws` name, clipped to [0, 1]."""
-    strength = paddle.to_tensor(draws.strength).reshape([-1, 1, 1, 1])
-    gray = paddle.to_tensor(draws.gray).reshape([-1, 1, 1, 1])
+    """Return `image` with the noise of one pass, clipped to [0, 1]."""
+    strength = _per_sample(draws.strength)
+    gray = _per_sample(draws.gray)
     if draws.gaussian:
-        return add_gaussian_noise(
-            image,
-            normal_fields(image.shape[1:], draws.field_seeds, draws.gray),
-            strength,
-            gray,
-        )
-    return add_poisson_noise(
-        image,
-        strength,
-        gray,
-        partial(poisson_counts, seeds=draws.field_seeds, gray=draws.gray),
-    )
+        field = normal_fields(image.shape[1:], draws.field_seeds, draws.gray)
+        return add_gaussian_noise(image, field, strength, gray)
+    sample = partial(poisson_counts, seeds=draws.field_seeds, gray=draws.gray)
+    return add_poisson_noise(image, strength, gray, sample)
 
 
 def _last_jpeg(image: Tensor, draws: Draws) -> Tensor:
-    """Return `image` after the second pass' JPEG, but for samples that a video codec will compress instead."""
+    """Return `image` after the second pass's JPEG, except where a video replaces it."""
     compressed = jpeg(image, paddle.to_tensor(draws.second.quality))
-    filmed = [sample.video is not None for sample in draws.domain]
-    if not any(filmed):
+    has_video = [sample.video is not None for sample in draws.domain]
+    if not any(has_video):
         return compressed
-    return paddle.where(
-        paddle.to_tensor(filmed).reshape([-1, 1, 1, 1]), image, compressed
-    )
+    return paddle.where(_per_sample(np.array(has_video)), image, compressed)
 
 
 def _apply_domain(levels: Tensor, draws: Sequence[DomainDraws]) -> Tensor:
-    """Return whole levels, float32 RGB (N, 3, H, W) in [0, 255], after what is done to them on the host."""
+    """Return `levels`, float32 RGB (N, 3, H, W) in [0, 255], after the domain's part.
+
+    Rounded to whole levels, before and after.
+    """
     if not draws:
         return levels
-    images = levels.numpy().astype(np.uint8).transpose(0, 2, 3, 1)
-    return paddle.to_tensor(
-        np.stack(apply_domain(images, draws)).transpose(0, 3, 1, 2).astype(np.float32)
-    )
+    images = levels.numpy().astype(np.uint8)
+    changed = apply_domain(images.transpose(0, 2, 3, 1), draws)
+    channels_first = np.stack(changed).transpose(0, 3, 1, 2)
+    return paddle.to_tensor(channels_first.astype(np.float32))
 
 
 def paired_random_crop(
     gt: Tensor, lq: Tensor, gt_size: int, scale: int, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Return the same random window of both, gt_size x gt_size of `gt`; one place for the whole batch.
+    """Return the same random crop of both, at one position for the whole batch.
 
     Args:
-        gt: (N, 3, H, W).
+        gt: (N, 3, H, W); its crop is (N, 3, gt_size, gt_size).
         lq: (N, 3, H / scale, W / scale), at least gt_size / scale each way.
-        gt_size: side of the window in pixels of `gt`, a multiple of `scale`.
-        scale: how many times larger `gt` is.
-        rng: source of the place.
+        gt_size: side of the crop of `gt` [pixels], a multiple of `scale`.
+        scale: factor by which `gt` is larger.
+        rng: draws the position.
     """
     size = gt_size // scale
-    top, left = (int(rng.integers(length - size + 1)) for length in lq.shape[2:])
-    lq = lq[:, :, top : top + size, left : left + size]
-    top, left = top * scale, left * scale
-    return gt[:, :, top : top + gt_size, left : left + gt_size], lq
+    height, width = lq.shape[2:]
+    top = int(rng.integers(height - size + 1))
+    left = int(rng.integers(width - size + 1))
+    lq_crop = _crop(lq, top, left, size)
+    gt_crop = _crop(gt, top * scale, left * scale, gt_size)
+    return gt_crop, lq_crop
+
+
+def _crop(image: Tensor, top: int, left: int, side: int) -> Tensor:
+    bottom = top + side
+    right = left + side
+    return image[:, :, top:bottom, left:right]
+
+
+def _per_sample(values: np.ndarray) -> Tensor:
+    """Return (N,) `values` as (N, 1, 1, 1), which broadcasts over images."""
+    tensor = paddle.to_tensor(values)
+    return tensor.reshape([-1, 1, 1, 1])
 
 
 def _draw_factor(options: PassOptions, rng: np.random.Generator) -> float:
@@ -234,7 +251,9 @@ def _draw_factor(options: PassOptions, rng: np.random.Generator) -> float:
     choice = rng.random() * (up + down + keep)
     if choice < up:
         return rng.uniform(1, high)
-    return rng.uniform(low, 1) if choice < up + down else 1.0
+    if choice < up + down:
+        return rng.uniform(low, 1)
+    return 1.0
 
 
 def _draw_mode(rng: np.random.Generator) -> ResizeMode:

@@ -1,4 +1,4 @@
-"""Resize tensors as torch's `interpolate` does (half-pixel centres, no antialiasing)."""
+"""Resize tensors as torch's `interpolate` does: half-pixel centers, no antialiasing."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,12 +14,14 @@ OPENCV = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
 def resize_by(image: Tensor, factor: float, mode: ResizeMode) -> Tensor:
-    """Return (N, C, H, W) `image` at floor(H * factor) x floor(W * factor), at least 1 x 1.
+    """Return (N, C, H, W) `image` resized to floor(H * factor) x floor(W * factor).
 
-    The sampling points of bilinear and bicubic are 1 / factor apart, which is not quite
-    the ratio of the rounded sizes: what torch's `interpolate(scale_factor=...)` does.
+    Each side is at least 1. As torch's `interpolate(scale_factor=...)`: bilinear and
+    bicubic sample at steps of 1 / factor, which differs slightly from the ratio of the
+    rounded sizes.
     """
-    size = [int(length * factor) for length in image.shape[2:]]
+    height, width = image.shape[2:]
+    size = [int(height * factor), int(width * factor)]
     if mode == "area" or min(size) == 0:
         return resize_to(image, size, mode)
     if paddle.get_device() == "cpu":
@@ -28,10 +30,10 @@ def resize_by(image: Tensor, factor: float, mode: ResizeMode) -> Tensor:
 
 
 def resize_to(image: Tensor, size: Sequence[int], mode: ResizeMode) -> Tensor:
-    """Return (N, C, H, W) `image` at `size` (height, width), each side at least 1: torch's `interpolate(size=...)`.
+    """Return (N, C, H, W) `image` at `size` (height, width), each side at least 1.
 
-    "area" averages over the whole cells that a pixel touches (adaptive average
-    pooling); "bicubic" has a = -0.75.
+    As torch's `interpolate(size=...)`: "area" averages over all cells that a pixel
+    touches (adaptive average pooling); "bicubic" has a = -0.75.
     """
     size = [max(1, length) for length in size]
     if mode == "area":
@@ -44,21 +46,22 @@ def resize_to(image: Tensor, size: Sequence[int], mode: ResizeMode) -> Tensor:
 def _by_opencv(
     image: Tensor, size: Sequence[int], mode: ResizeMode, factor: float | None = None
 ) -> Tensor:
-    """Return `image` as torch's `interpolate` resizes it on a CPU, in half of Paddle's time or less.
+    """Return `image` resized as torch does on a CPU, in at most half of Paddle's time.
 
-    Paddle's has other values where a side becomes one pixel.
+    Paddle also differs from torch where a side becomes one pixel.
     """
     if mode == "bilinear" and [*size] == image.shape[2:]:
         return image  # as torch does, whatever the factor
+
     height, width = size
+    # Given a factor, OpenCV rounds the size, to this one or one pixel more.
+    target = (width, height) if factor is None else None
+    step = factor or 0.0
     resized = np.empty([*image.shape[:2], height, width], np.float32)
-    for planes, smaller in zip(image.numpy(), resized, strict=True):
-        for plane, out in zip(planes, smaller, strict=True):
-            to = (
-                (width, height) if factor is None else None
-            )  # else OpenCV rounds the size, to this or one more
-            step = factor or 0.0
-            out[:] = cv2.resize(
-                plane, to, fx=step, fy=step, interpolation=OPENCV[mode]
-            )[:height, :width]
+    for planes, results in zip(image.numpy(), resized, strict=True):
+        for plane, result in zip(planes, results, strict=True):
+            out = cv2.resize(
+                plane, target, fx=step, fy=step, interpolation=OPENCV[mode]
+            )
+            result[:] = out[:height, :width]
     return paddle.to_tensor(resized)

@@ -1,1 +1,1 @@
-"""Image files to batches."""
+"""Training and validation data: from image files to batches."""

@@ -1,9 +1,9 @@
 """Training and validation images, one sample at a time, as arrays.
 
-A sample is asked for by (index, position): which file, and where in the endless stream
-of samples the request stands. All of a sample's random draws come from a generator
-keyed by the run's seed and that position, so the stream is the same for any number of
-workers and can be entered anywhere.
+A training sample has a key (index, position): which file, and the place of the sample
+in the endless stream. All of a sample's random values come from a generator seeded by
+the run's seed and that position. So the stream is the same for any number of workers
+and can be entered anywhere.
 """
 
 from collections.abc import Iterator, Sequence, Set
@@ -14,6 +14,11 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
+from realesrgan_paddle.data.loading.header_checks import (
+    Size,
+    size_mismatch,
+    size_text,
+)
 from realesrgan_paddle.data.sets.meta_info import (
     PAIR_SEPARATOR,
     image_paths,
@@ -30,15 +35,19 @@ from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Sample = tuple[np.ndarray, ...]
+Pair = tuple[Path, Path]
+"""Files of a ground truth and its low-quality image."""
+Source = tuple[Path, Path | None]
+"""File of a ground truth, and of its low-quality image where there is one."""
 
 
 @dataclass(frozen=True)
 class HighQualityDataset:
-    """High-resolution images and the blur kernels that will degrade them (Real-ESRGAN's training data).
+    """High-resolution images and random blur kernels: Real-ESRGAN's training data.
 
-    A sample is (gt, kernel1, kernel2, sinc_kernel): gt float32 RGB (3, crop, crop) in
-    [0, 1], flipped and rotated at random, reflected at the border where the file is
-    smaller; kernels float32 (k, k).
+    A sample is (gt, kernel1, kernel2, sinc_kernel). gt: float32 RGB (3, crop, crop) in
+    [0, 1], randomly flipped and rotated, padded by reflection where the file is
+    smaller. Kernels: float32 (k, k).
     """
 
     paths: list[Path]
@@ -50,26 +59,23 @@ class HighQualityDataset:
     def open(
         cls, options: TrainDataset, gt_size: int, scale: int, seed: int
     ) -> "HighQualityDataset":
-        """Return the dataset that `options` name; their files must exist."""
-        return cls(
-            image_paths(options.dataroot_gt, options.meta_info),
-            options,
-            crop_size(gt_size, scale),
-            seed,
-        )
+        """Return the dataset of `options`; their files must exist."""
+        paths = image_paths(options.dataroot_gt, options.meta_info)
+        return cls(paths, options, crop_size(gt_size, scale), seed)
 
     @property
     def gt_paths(self) -> list[Path]:
         """The files of the ground truths."""
         return self.paths
 
-    def without(self, apart: Set[Path]) -> "HighQualityDataset":
-        """Return the dataset without the ground truths `apart`."""
-        return replace(self, paths=[path for path in self.paths if path not in apart])
+    def without(self, excluded: Set[Path]) -> "HighQualityDataset":
+        """Return the dataset without the ground truths `excluded`."""
+        kept = [path for path in self.paths if path not in excluded]
+        return replace(self, paths=kept)
 
-    def files(self, chosen: Sequence[Path]) -> list[tuple[Path, Path | None]]:
-        """Return the ground truths `chosen`, each with the file of its low-quality image: none."""
-        return [(path, None) for path in chosen]
+    def files(self, gt_paths: Sequence[Path]) -> list[Source]:
+        """Return the given ground truths, without low-quality images."""
+        return [(path, None) for path in gt_paths]
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -77,9 +83,16 @@ class HighQualityDataset:
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         index, position = key
         rng = generator(self.seed, Stream.SAMPLE, position)
-        (gt,) = _augment([read_rgb(self.paths[index])], self.options, rng)
-        gt = _random_crop(_reflect_to(gt, self.crop), self.crop, rng)
-        return _channels_first(gt), *draw_kernels(self.options, rng)
+
+        gt = read_rgb(self.paths[index])
+        (gt,) = _augment([gt], self.options, rng)
+        gt = _pad_to(gt, self.crop)
+
+        top, left = _random_corner(gt, self.crop, rng)
+        gt = _crop(gt, top, left, self.crop)
+
+        gt = _channels_first(gt)
+        return gt, *draw_kernels(self.options, rng)
 
 
 @dataclass(frozen=True)
@@ -87,10 +100,10 @@ class PairedDataset:
     """Given pairs of a high-resolution image and its low-quality version.
 
     A sample is (gt, lq): float32 RGB (3, gt_size, gt_size) and (3, gt_size / scale,
-    gt_size / scale) in [0, 1], the same crop, flip and rotation of both.
+    gt_size / scale) in [0, 1], with the same crop, flip and rotation.
     """
 
-    pairs: list[tuple[Path, Path]]
+    pairs: list[Pair]
     options: ImageOptions
     gt_size: int
     scale: int
@@ -104,7 +117,7 @@ class PairedDataset:
         scale: int,
         seed: int,
     ) -> "PairedDataset":
-        """Return the dataset that `options` name; their files must exist."""
+        """Return the dataset of `options`; their files must exist."""
         if options.dataroot_lq is None:
             raise UserError(
                 "datasets.train.dataroot_lq: pairs need a folder of low-quality images"
@@ -119,16 +132,15 @@ class PairedDataset:
         """The files of the ground truths."""
         return [gt for gt, _ in self.pairs]
 
-    def without(self, apart: Set[Path]) -> "PairedDataset":
-        """Return the dataset without the pairs of the ground truths `apart`."""
-        return replace(
-            self, pairs=[pair for pair in self.pairs if pair[0] not in apart]
-        )
+    def without(self, excluded: Set[Path]) -> "PairedDataset":
+        """Return the dataset without the pairs of the ground truths `excluded`."""
+        kept = [pair for pair in self.pairs if pair[0] not in excluded]
+        return replace(self, pairs=kept)
 
-    def files(self, chosen: Sequence[Path]) -> list[tuple[Path, Path | None]]:
-        """Return the ground truths `chosen`, each with the file of its low-quality image."""
+    def files(self, gt_paths: Sequence[Path]) -> list[Source]:
+        """Return the given ground truths, each with its low-quality image."""
         lq_paths = dict(self.pairs)
-        return [(path, lq_paths[path]) for path in chosen]
+        return [(path, lq_paths[path]) for path in gt_paths]
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -136,23 +148,26 @@ class PairedDataset:
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         index, position = key
         rng = generator(self.seed, Stream.SAMPLE, position)
-        gt, lq = read_pair(*self.pairs[index], self.scale)
-        lq_size = self.gt_size // self.scale
-        if min(lq.shape[:2]) < lq_size:
+
+        gt_path, lq_path = self.pairs[index]
+        gt, lq = read_pair(gt_path, lq_path, self.scale)
+        lq_side = self.gt_size // self.scale
+        if min(lq.shape[:2]) < lq_side:
+            found = size_text(_size(lq))
             raise UserError(
-                f"{self.pairs[index][1]}: {_size(lq)} is smaller than gt_size / scale = {lq_size}"
+                f"{lq_path}: {found} is smaller than gt_size / scale = {lq_side}"
             )
-        top, left = (int(rng.integers(0, side - lq_size + 1)) for side in lq.shape[:2])
-        lq = lq[top : top + lq_size, left : left + lq_size]
-        top, left = top * self.scale, left * self.scale
-        gt = gt[top : top + self.gt_size, left : left + self.gt_size]
+
+        top, left = _random_corner(lq, lq_side, rng)
+        lq = _crop(lq, top, left, lq_side)
+        gt = _crop(gt, top * self.scale, left * self.scale, self.gt_size)
         gt, lq = _augment([gt, lq], self.options, rng)
         return _channels_first(gt), _channels_first(lq)
 
 
 @dataclass(frozen=True)
 class ValidationImage:
-    """One validation image; uint8 RGB (H, W, 3), and `gt` None where there is no ground truth."""
+    """One validation image, uint8 RGB (H, W, 3); `gt` is None without ground truth."""
 
     name: str
     lq: np.ndarray
@@ -161,7 +176,7 @@ class ValidationImage:
 
 @dataclass(frozen=True)
 class ValidationDataset:
-    """The images of one `datasets.val` entry, read whole, in order of their names."""
+    """The whole images of one `datasets.val` entry, sorted by name."""
 
     name: str
     pairs: list[tuple[Path | None, Path]]
@@ -169,81 +184,84 @@ class ValidationDataset:
 
     @classmethod
     def open(cls, options: ValDataset, scale: int) -> "ValidationDataset":
-        """Return the set that `options` name; without `dataroot_gt` it has no ground truth."""
+        """Return the dataset of `options`; no ground truth without `dataroot_gt`."""
+        pairs: list[tuple[Path | None, Path]]
         if options.dataroot_gt is None:
-            return cls(
-                options.name,
-                [
-                    (None, lq)
-                    for lq in image_paths(options.dataroot_lq, options.meta_info)
-                ],
-                scale,
-            )
-        pairs = paired_paths(
-            options.dataroot_gt, options.dataroot_lq, options.meta_info
-        )
-        return cls(options.name, list(pairs), scale)
+            paths = image_paths(options.dataroot_lq, options.meta_info)
+            pairs = [(None, path) for path in paths]
+        else:
+            pairs = [
+                *paired_paths(
+                    options.dataroot_gt, options.dataroot_lq, options.meta_info
+                )
+            ]
+        return cls(options.name, pairs, scale)
 
     def __iter__(self) -> Iterator[ValidationImage]:
         for gt_path, lq_path in self.pairs:
+            name = lq_path.stem
             if gt_path is None:
-                yield ValidationImage(lq_path.stem, to_uint8(read_rgb(lq_path)), None)
+                yield ValidationImage(name, to_uint8(read_rgb(lq_path)), None)
             else:
                 gt, lq = read_pair(gt_path, lq_path, self.scale)
-                yield ValidationImage(lq_path.stem, to_uint8(lq), to_uint8(gt))
+                yield ValidationImage(name, to_uint8(lq), to_uint8(gt))
 
 
 def crop_size(gt_size: int, scale: int) -> int:
-    """Return the side of the crop that is degraded before the training patch is cut from it.
+    """Return the side of the crop that is degraded, larger than the training patch.
 
-    Real-ESRGAN cuts 400 x 400 for patches of 256; this keeps that ratio for other
-    sizes, rounded up to a multiple of `scale`.
+    Real-ESRGAN degrades crops of 400 x 400 for patches of 256 (realesrgan_dataset.py).
+    Other sizes get the same ratio, rounded up to a multiple of `scale`.
     """
-    return -(-gt_size * 400 // (256 * scale)) * scale
+    lq_side = -(-gt_size * 400 // (256 * scale))
+    return lq_side * scale
 
 
 def paired_paths(
     dataroot_gt: str, dataroot_lq: str, meta_info: str | None
-) -> list[tuple[Path, Path]]:
-    """Return (gt, lq) paths from the lines "gt, lq" of `meta_info`, or by equal relative names without one.
+) -> list[Pair]:
+    """Return the (gt, lq) paths of the lines "gt, lq" of `meta_info`.
 
-    A file that is named, or that a ground truth wants, need not be there: who reads it
-    will say so.
+    Without `meta_info`, files are paired by their names relative to the folders,
+    without suffix. Single files may be missing; reading them reports it.
 
     Raises:
-        UserError: a folder or file does not exist, or no pair is there.
+        UserError: a folder or file does not exist, or there is no complete pair.
     """
-    gt_root, lq_root = Path(dataroot_gt), Path(dataroot_lq)
+    gt_root = Path(dataroot_gt)
+    lq_root = Path(dataroot_lq)
     if meta_info is None:
-        lq_by_name = {
-            p.relative_to(lq_root).with_suffix(""): p
-            for p in list_images(lq_root, recursive=True)
-        }
-        names = [
-            path.relative_to(gt_root) for path in list_images(gt_root, recursive=True)
-        ]
-        pairs = [
-            (gt_root / name, lq_by_name.get(name.with_suffix(""), lq_root / name))
-            for name in names
-        ]
+        pairs = _pairs_by_name(gt_root, lq_root)
     else:
-        pairs = [
-            _split_pair(line, gt_root, lq_root, meta_info)
-            for line in read_meta_info(meta_info)
-        ]
+        lines = read_meta_info(meta_info)
+        pairs = [_split_pair(line, gt_root, lq_root, meta_info) for line in lines]
+
     if not pairs:
         raise UserError(f"{meta_info or gt_root}: no image pairs in it")
     if not any(gt.is_file() and lq.is_file() for gt, lq in pairs):
-        gone = next(path for path in pairs[0] if not path.is_file())
+        missing = next(path for path in pairs[0] if not path.is_file())
         raise UserError(
-            f"{gone}: no such file, and none of the {len(pairs):,} pairs is there"
+            f"{missing}: no such file, and none of the {len(pairs):,} pairs is complete"
         )
     return pairs
 
 
-def _split_pair(
-    line: str, gt_root: Path, lq_root: Path, meta_info: str
-) -> tuple[Path, Path]:
+def _pairs_by_name(gt_root: Path, lq_root: Path) -> list[Pair]:
+    """Return each ground truth with the low-quality image of its relative name."""
+    lq_paths = {}
+    for path in list_images(lq_root, recursive=True):
+        name = path.relative_to(lq_root)
+        lq_paths[name.with_suffix("")] = path
+
+    pairs = []
+    for path in list_images(gt_root, recursive=True):
+        name = path.relative_to(gt_root)
+        lq_path = lq_paths.get(name.with_suffix(""), lq_root / name)
+        pairs.append((gt_root / name, lq_path))
+    return pairs
+
+
+def _split_pair(line: str, gt_root: Path, lq_root: Path, meta_info: str) -> Pair:
     gt, separator, lq = line.partition(PAIR_SEPARATOR)
     if not separator:
         raise UserError(
@@ -255,29 +273,34 @@ def _split_pair(
 def read_pair(
     gt_path: Path, lq_path: Path, scale: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ground truth and the low-quality image, float32 RGB (H, W, 3) in [0, 1].
+    """Return the ground truth and the low-quality image.
+
+    Both float32 RGB (H, W, 3) in [0, 1].
 
     Raises:
-        UserError: one cannot be read, or the sizes do not agree.
+        UserError: a file cannot be read, or the sizes do not agree.
     """
-    gt, lq = read_rgb(gt_path), read_rgb(lq_path)
-    if gt.shape[0] != lq.shape[0] * scale or gt.shape[1] != lq.shape[1] * scale:
-        raise UserError(
-            f"{gt_path} is {_size(gt)} but {lq_path} is {_size(lq)}: not {scale} times as large"
-        )
+    gt = read_rgb(gt_path)
+    lq = read_rgb(lq_path)
+    height, width = lq.shape[:2]
+    if gt.shape[:2] != (height * scale, width * scale):
+        raise UserError(size_mismatch(gt_path, _size(gt), lq_path, _size(lq), scale))
     return gt, lq
 
 
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[1]}x{image.shape[0]}"
+def _size(image: np.ndarray) -> Size:
+    """Return (width, height)."""
+    height, width = image.shape[:2]
+    return width, height
 
 
 def _augment(
     images: list[np.ndarray], options: ImageOptions, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Return the images flipped left-right, and flipped top-bottom and transposed, each at random and alike.
+    """Return the images randomly flipped and transposed, all in the same way.
 
-    As BasicSR's `augment`: `use_hflip` allows the first, `use_rot` the other two.
+    As BasicSR's `augment`: `use_hflip` allows horizontal flips, `use_rot` vertical
+    flips and transposition.
     """
     hflip, vflip, transpose = rng.random(3) < 0.5
     if hflip and options.use_hflip:
@@ -289,17 +312,30 @@ def _augment(
     return images
 
 
-def _reflect_to(image: np.ndarray, side: int) -> np.ndarray:
-    """Return the image, continued by reflection at the bottom and right to at least `side` pixels each way."""
-    bottom, right = (max(0, side - length) for length in image.shape[:2])
+def _pad_to(image: np.ndarray, side: int) -> np.ndarray:
+    """Return `image` with reflected pixels at the bottom and right, up to `side`."""
+    height, width = image.shape[:2]
+    bottom = max(0, side - height)
+    right = max(0, side - width)
     if bottom == right == 0:
         return image
     return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REFLECT_101)
 
 
-def _random_crop(image: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[:2])
-    return image[top : top + side, left : left + side]
+def _random_corner(
+    image: np.ndarray, side: int, rng: np.random.Generator
+) -> tuple[int, int]:
+    """Return top and left of a random square crop inside `image`."""
+    height, width = image.shape[:2]
+    top = int(rng.integers(0, height - side + 1))
+    left = int(rng.integers(0, width - side + 1))
+    return top, left
+
+
+def _crop(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
+    bottom = top + side
+    right = left + side
+    return image[top:bottom, left:right]
 
 
 def _channels_first(image: np.ndarray) -> np.ndarray:

@@ -1,4 +1,9 @@
-"""All files of a run looked at before it begins, by their headers: unreadable ones, pairs that do not fit."""
+"""Check image files by their headers: unreadable files, sizes that do not fit.
+
+Used before training, and by tools/preflight.py, to report every problem at once. A file
+may still change, or be damaged behind its header; so data/loading/datasets.py checks
+again whatever it reads, and data/loading/loader.py replaces images that turn out bad.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,69 +15,92 @@ from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.jobs import run_each
 
 Size = tuple[int, int]
-"""(width, height) of an upright picture [pixels]."""
+"""(width, height) of an image after its EXIF rotation [pixels]."""
 
 THREADS = 8
-"""Files looked at side by side: disks and network drives answer several questions at a time."""
+"""Files read at a time: disks and network drives serve several requests in parallel."""
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What the headers say."""
+class HeaderReport:
+    """The sizes of image files, and the problems of those that cannot be read."""
 
     sizes: dict[Path, Size]
-    """Of the files that can be read."""
+    """Sizes of the readable files."""
     problems: list[str]
     """One line for each other file, with the reason."""
 
     @property
     def count(self) -> int:
-        """How many files were looked at."""
+        """Number of files that were checked."""
         return len(self.sizes) + len(self.problems)
 
 
-def look_at(paths: Sequence[Path], *, decode: bool = False) -> Looked:
-    """Return the sizes of image files; one whose header Pillow cannot read is decoded, with `decode` all are."""
+def check_headers(paths: Sequence[Path], *, decode: bool = False) -> HeaderReport:
+    """Return the sizes of image files and the problems of unreadable ones.
+
+    Args:
+        paths: files; repeated ones are checked once.
+        decode: decode every image, which also finds damage behind the header. Without
+            it, only images whose header Pillow cannot read are decoded.
+    """
     distinct = list(dict.fromkeys(paths))
-    found, problems = run_each(
-        _size_of_decoded if decode else _size, distinct, threads=THREADS
-    )
-    return Looked(dict(found), problems)
+    read = _size_of_decoded if decode else _size
+    found, problems = run_each(read, distinct, threads=THREADS)
+    return HeaderReport(dict(found), problems)
 
 
 def too_small(
     paths: Sequence[Path], sizes: dict[Path, Size], least: int, name: str
 ) -> list[str]:
-    """Return a line for each file of which a side is shorter than `least`; `name` says what that is."""
-    return [
-        f"{path}: {sizes[path][0]}x{sizes[path][1]} is smaller than {name} {least}"
-        for path in dict.fromkeys(paths)
-        if path in sizes and min(sizes[path]) < least
-    ]
+    """Return a line for each file with a side shorter than `least`.
+
+    `name` says in that line what `least` is. Files that are not in `sizes` are ignored.
+    """
+    problems = []
+    for path in dict.fromkeys(paths):
+        if path in sizes and min(sizes[path]) < least:
+            found = size_text(sizes[path])
+            problems.append(f"{path}: {found} is smaller than {name} {least}")
+    return problems
 
 
-def unfit_pairs(
+def pair_problems(
     pairs: Sequence[tuple[Path, Path]],
     sizes: dict[Path, Size],
     scale: int,
     gt_size: int,
 ) -> list[str]:
-    """Return a line for each pair whose ground truth is not `scale` times as large, or smaller than `gt_size`.
+    """Return a line for each (gt, lq) pair that cannot be used.
 
-    Pairs with a file that is not in `sizes` are left out.
+    That is, the ground truth is not `scale` times as large as the low-quality image, or
+    is smaller than `gt_size`. Pairs with a file that is not in `sizes` are ignored.
     """
     problems = []
     for gt, lq in dict.fromkeys(pairs):
         if gt not in sizes or lq not in sizes:
             continue
-        (width, height), (lq_width, lq_height) = sizes[gt], sizes[lq]
-        if (width, height) != (lq_width * scale, lq_height * scale):
-            problems.append(
-                f"{gt} is {width}x{height} but {lq} is {lq_width}x{lq_height}: not {scale} times as large"
-            )
-        elif min(width, height) < gt_size:
-            problems.append(f"{gt}: {width}x{height} is smaller than gt_size {gt_size}")
+        lq_width, lq_height = sizes[lq]
+        if sizes[gt] != (lq_width * scale, lq_height * scale):
+            problems.append(size_mismatch(gt, sizes[gt], lq, sizes[lq], scale))
+        elif min(sizes[gt]) < gt_size:
+            found = size_text(sizes[gt])
+            problems.append(f"{gt}: {found} is smaller than gt_size {gt_size}")
     return problems
+
+
+def size_mismatch(gt: Path, gt_size: Size, lq: Path, lq_size: Size, scale: int) -> str:
+    """Return the message for a pair whose sizes do not agree."""
+    return (
+        f"{gt} is {size_text(gt_size)} but {lq} is {size_text(lq_size)}: "
+        f"not {scale} times as large"
+    )
+
+
+def size_text(size: Size) -> str:
+    """Return a size for a message, such as "64x48"."""
+    width, height = size
+    return f"{width}x{height}"
 
 
 def _size_of_decoded(path: Path) -> tuple[Path, Size]:

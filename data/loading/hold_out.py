@@ -1,9 +1,10 @@
-"""Training images that are kept back to validate on: chosen once by their names, degraded once.
+"""Training images that are held out for validation.
 
-Neighbours of one shot look alike, so pictures of one source stay on one side where that
-can be: all frames of a video (tools/extract_keyframes.py writes
-`match_000012.480.png`), all images of a folder that are numbered alike, all pieces and
-smaller versions of one image (`name_s001.png`, `nameT0_s001.png`).
+They are chosen once by their names and degraded once. Neighboring images of a shot look
+alike, so all images of a source stay on the same side where possible: all frames of a
+video (tools/extract_keyframes.py writes `match_000012.480.png`), all images of a folder
+whose names differ only in their numbers, all crops and downscaled versions of an image
+(`name_s001.png`, `nameT0_s001.png`).
 """
 
 import re
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.data.loading.datasets import (
+    Source,
     ValidationDataset,
     ValidationImage,
     read_pair,
@@ -23,37 +25,40 @@ from realesrgan_paddle.options.schema.config import HELD_OUT, Config, LQConfig
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
 
 LARGEST_SHARE = 10
-"""At most one image in so many is held out."""
-LARGEST_SIDE = (
-    512  # [pixels] of the piece that is validated on: whole frames would take long
-)
-SMALLEST_SIDE = 64  # [pixels] LPIPS and DISTS shrink a picture four and five times
+"""At most one tenth of the images is held out."""
+LARGEST_SIDE = 512
+"""Validated crops have at most this side [pixels]: whole frames would take long."""
+SMALLEST_SIDE = 64
+"""Smaller images are not validated [pixels]: DISTS halves an image five times."""
 SEED = 0
-"""Of the degradation, whatever the run's is: so figures of several runs compare."""
+"""Seed of their degradation, whatever the run's: so the metrics of runs compare."""
 
-_PIECE = re.compile(r"_s\d{3,}$")  # of tools/extract_subimages.py
-_SMALLER = re.compile(r"T[0-3]$")  # of tools/generate_multiscale.py
+_CROP = re.compile(r"_s\d{3,}$")  # of tools/extract_subimages.py
+_DOWNSCALED = re.compile(r"T[0-3]$")  # of tools/generate_multiscale.py
 _TIME = re.compile(r"_\d{6,}\.\d{3}$")  # of tools/extract_keyframes.py
 _NUMBER = re.compile(r"[-_. ]*\d+$")
+
+Frame = list[Path]
+"""The files of one image: itself, or its crops and downscaled versions."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What training leaves out.
+    """The images that training leaves out.
 
     Attributes:
-        apart: ground truths that are not trained on: whole sources, so perhaps more
-            than are validated on.
-        chosen: those of them to validate on.
+        excluded: ground truths to exclude from training: whole sources, so possibly
+            more than are validated.
+        validated: those of them to validate on.
     """
 
-    apart: frozenset[Path] = frozenset()
-    chosen: tuple[Path, ...] = ()
+    excluded: frozenset[Path] = frozenset()
+    validated: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class HeldOutSet:
-    """The pieces to validate on: made once, then always the same."""
+    """The crops to validate on, made once and kept in memory."""
 
     name: str
     scale: int
@@ -67,55 +72,45 @@ ValidationSet = ValidationDataset | HeldOutSet
 
 
 def hold_out(paths: Sequence[Path], count: int) -> HeldOut:
-    """Return `count` images to validate on, at most a tenth of `paths`, and what must not be trained on beside them.
+    """Return `count` images to validate on, and all that must be excluded with them.
 
-    From the end of the sorted list: whole sources while they fit into a tenth, then the
-    last frames of the last source that does not. Depends on the paths alone.
+    At most a tenth of `paths` is excluded. Sources are taken from the end of the sorted
+    list: whole ones that fit into the tenth, then the last frames of the last one that
+    does not fit. The result depends on the paths only.
     """
     room = len(set(paths)) // LARGEST_SHARE
     wanted = min(count, room)
-    held: list[list[Path]] = []  # the images of each frame
-    others: list[list[list[Path]]] = []
+    held: list[Frame] = []
+    too_large: list[list[Frame]] = []
     for frames in reversed(_sources(paths)):
-        images = sum(map(len, frames))
-        if len(held) < wanted and images <= room:
+        size = sum(map(len, frames))
+        if len(held) < wanted and size <= room:
             held += frames
-            room -= images
+            room -= size
         else:
-            others.append(frames)
-    for frame in reversed(others[0]) if others else ():
+            too_large.append(frames)
+
+    last_frames = reversed(too_large[0]) if too_large else ()
+    for frame in last_frames:
         if len(held) >= wanted or len(frame) > room:
             break
         held.append(frame)
         room -= len(frame)
-    apart = [path for frame in sorted(held) for path in frame]
-    return HeldOut(frozenset(apart), tuple(_spread(apart, min(wanted, len(apart)))))
+
+    excluded = [path for frame in sorted(held) for path in frame]
+    validated = _evenly_spaced(excluded, min(wanted, len(excluded)))
+    return HeldOut(frozenset(excluded), tuple(validated))
 
 
-def origin(path: Path) -> tuple[str, str]:
-    """Return what `path` is a picture of: the source (video, series, folder) and the one image of it, as keys.
+def open_held_out(cfg: Config, files: Sequence[Source]) -> HeldOutSet:
+    """Return the crops to validate on: the center of each image.
 
-    A name that one of the tools gave counts in whatever folder it lies: pieces and
-    smaller versions of one image may be in two.
-    """
-    image = _SMALLER.sub("", _PIECE.sub("", path.stem))
-    if _TIME.search(image):
-        return _TIME.sub("", image), image
-    series = _NUMBER.sub("", image)
-    if image != path.stem:
-        return series, image
-    folder = path.parent.as_posix()
-    return f"{folder}/{series}", f"{folder}/{image}"
-
-
-def open_held_out(cfg: Config, files: Sequence[tuple[Path, Path | None]]) -> HeldOutSet:
-    """Return the pieces to validate on: the middle of each image, `LARGEST_SIDE` pixels wide and high at most.
-
-    Too small ones are left out.
+    Crops have at most `LARGEST_SIDE` pixels a side; images below `SMALLEST_SIDE` are
+    left out.
 
     Args:
-        cfg: options of the run; without a low-quality image, its degradation makes one.
-        files: ground truth and low-quality image of each.
+        cfg: options of the run. Its degradation makes missing low-quality images.
+        files: ground truth and low-quality image, if any, of each.
 
     Raises:
         UserError: an image cannot be read.
@@ -124,55 +119,88 @@ def open_held_out(cfg: Config, files: Sequence[tuple[Path, Path | None]]) -> Hel
     root = Path(cfg.datasets.train.dataroot_gt)
     images = []
     for gt_path, lq_path in files:
-        relative = (
-            gt_path.relative_to(root)
-            if gt_path.is_relative_to(root)
-            else Path(gt_path.name)
-        )
-        gt, lq = (
-            read_pair(gt_path, lq_path, cfg.scale)
-            if lq_path
-            else (read_rgb(gt_path), None)
-        )
+        lq = None
+        if lq_path is None:
+            gt = read_rgb(gt_path)
+        else:
+            gt, lq = read_pair(gt_path, lq_path, cfg.scale)
         if min(gt.shape[:2]) >= SMALLEST_SIDE:
-            images.append(
-                _piece("_".join(relative.with_suffix("").parts), gt, lq, options)
-            )
+            images.append(_center(_flat_name(gt_path, root), gt, lq, options))
     return HeldOutSet(HELD_OUT, cfg.scale, images)
 
 
-def _piece(
+def _flat_name(path: Path, root: Path) -> str:
+    """Return the name of an image, with its folders below `root`: "folder_image"."""
+    inside = path.is_relative_to(root)
+    relative = path.relative_to(root) if inside else Path(path.name)
+    return "_".join(relative.with_suffix("").parts)
+
+
+def _center(
     name: str, gt: np.ndarray, lq: np.ndarray | None, options: LQConfig
 ) -> ValidationImage:
-    """Return the middle of `gt`, and of `lq` or the middle degraded; float32 (H, W, 3) RGB in [0, 1] comes in."""
+    """Return the center crop of `gt`, and of `lq` or, without one, of `gt` degraded.
+
+    `gt` and `lq` are float32 RGB (H, W, 3) in [0, 1].
+    """
     scale = options.scale
-    sides = [min(length, LARGEST_SIDE) // scale for length in gt.shape[:2]]
-    top, left = (
-        (length // scale - side) // 2
-        for length, side in zip(gt.shape[:2], sides, strict=True)
-    )
-    height, width = sides
-    piece = gt[
-        top * scale : (top + height) * scale, left * scale : (left + width) * scale
-    ]
+    height, width = gt.shape[:2]
+    top, bottom = _centered(height, scale)
+    left, right = _centered(width, scale)
+
+    gt = gt[top * scale : bottom * scale, left * scale : right * scale]
     if lq is None:
-        return ValidationImage(name, make_lq(piece, name, options), to_uint8(piece))
-    return ValidationImage(
-        name, to_uint8(lq[top : top + height, left : left + width]), to_uint8(piece)
-    )
+        return ValidationImage(name, make_lq(gt, name, options), to_uint8(gt))
+    lq = lq[top:bottom, left:right]
+    return ValidationImage(name, to_uint8(lq), to_uint8(gt))
 
 
-def _sources(paths: Sequence[Path]) -> list[list[list[Path]]]:
-    """Return the images of each frame of each source, all in order of their names."""
-    sources: dict[str, dict[str, list[Path]]] = {}
-    for path in sorted(set(paths)):
-        source, frame = origin(path)
-        sources.setdefault(source, {}).setdefault(frame, []).append(path)
-    return [list(sources[name].values()) for name in sorted(sources)]
+def _centered(length: int, scale: int) -> tuple[int, int]:
+    """Return start and end of the central crop of a side [low-quality pixels]."""
+    whole = length // scale
+    cropped = min(length, LARGEST_SIDE) // scale
+    start = (whole - cropped) // 2
+    return start, start + cropped
 
 
-def _spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """Return `count` of the paths, each from the middle of an equal part: not always a frame's first piece."""
-    return [
-        paths[(2 * number + 1) * len(paths) // (2 * count)] for number in range(count)
-    ]
+def _sources(paths: Sequence[Path]) -> list[list[Frame]]:
+    """Return the sources, each as its frames, all sorted by name."""
+    sources: dict[str, dict[str, Frame]] = {}
+    distinct = set(paths)
+    for path in sorted(distinct):
+        source, name = _source_and_frame(path)
+        frames = sources.setdefault(source, {})
+        frame = frames.setdefault(name, [])
+        frame.append(path)
+    by_name = [sources[name] for name in sorted(sources)]
+    return [list(frames.values()) for frames in by_name]
+
+
+def _source_and_frame(path: Path) -> tuple[str, str]:
+    """Return keys of the source (video, series, folder) and of the frame in it.
+
+    Files that one of the tools has named count as one source whatever their folders:
+    crops and downscaled versions of an image may be in two.
+    """
+    uncropped = _CROP.sub("", path.stem)
+    image = _DOWNSCALED.sub("", uncropped)
+    if _TIME.search(image):
+        return _TIME.sub("", image), image
+
+    series = _NUMBER.sub("", image)
+    if image != path.stem:
+        return series, image
+    folder = path.parent.as_posix()
+    return f"{folder}/{series}", f"{folder}/{image}"
+
+
+def _evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
+    """Return `count` of the paths, each from the middle of an equal part of the list.
+
+    From the middle, because the start would be the first crop of a frame each time.
+    """
+    spaced = []
+    for part in range(count):
+        middle = (2 * part + 1) * len(paths) // (2 * count)
+        spaced.append(paths[middle])
+    return spaced

@@ -1,4 +1,4 @@
-"""The endless, resumable stream of training samples, a batch at a time, as arrays."""
+"""The endless, resumable stream of training batches, as arrays."""
 
 import multiprocessing
 import os
@@ -23,19 +23,19 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Key = tuple[int, int]
-"""(index, position): which file, and where in the stream; see `data.datasets`."""
+"""(index, position): which file, and where in the stream; see datasets.py."""
 
 ReadBatch = tuple[Sample, list[str]]
-"""A batch, and why images were passed over for it."""
+"""A batch, and the problems of the images that were skipped for it."""
 
 BATCHES_AHEAD = 2
-"""Batches that each worker may read before they are asked for."""
+"""Batches that each worker reads ahead."""
 GRACE_S = 10.0
-"""How long a worker lives on after a SIGTERM."""
+"""How long a worker goes on after a SIGTERM [seconds]."""
 
 
 class Dataset(Protocol):
-    """What batches are read from: see `data.datasets`."""
+    """The samples that batches are made of; see datasets.py."""
 
     def __len__(self) -> int: ...
 
@@ -44,11 +44,10 @@ class Dataset(Protocol):
 
 @dataclass(frozen=True)
 class EndlessSampler:
-    """The keys of one batch after the other, from iteration `start` on, without end.
+    """The keys of batch after batch, from iteration `start` on, without end.
 
-    The stream runs through the data set in a new order each epoch; an epoch is the data
-    set `enlarge_ratio` times over. A batch may reach into the next epoch. Every rank
-    takes its own part of each global batch.
+    Each epoch goes through the dataset `enlarge_ratio` times, in a new order. A batch
+    may reach into the next epoch. Every rank takes its own part of each global batch.
     """
 
     length: int
@@ -62,17 +61,20 @@ class EndlessSampler:
 
     def __iter__(self) -> Iterator[list[Key]]:
         epoch_length = self.length * self.enlarge_ratio
-        epoch, order = -1, np.arange(0)
-        position = (self.start * self.world_size + self.rank) * self.batch_size
+        global_batch_size = self.world_size * self.batch_size
+        first = self.start * global_batch_size + self.rank * self.batch_size
+
+        current, order = -1, np.arange(0)
         while True:
             keys = []
-            for p in range(position, position + self.batch_size):
-                if p // epoch_length != epoch:
-                    epoch = p // epoch_length
-                    order = self._order(epoch, epoch_length)
-                keys.append((int(order[p % epoch_length]) % self.length, p))
+            for position in range(first, first + self.batch_size):
+                epoch, place = divmod(position, epoch_length)
+                if epoch != current:
+                    current, order = epoch, self._order(epoch, epoch_length)
+                index = int(order[place]) % self.length
+                keys.append((index, position))
             yield keys
-            position += self.world_size * self.batch_size
+            first += global_batch_size
 
     def _order(self, epoch: int, epoch_length: int) -> np.ndarray:
         if not self.shuffle:
@@ -82,71 +84,73 @@ class EndlessSampler:
 
 @dataclass
 class BadImages:
-    """The images that could not be read and were passed over: each is told of once, and there is a limit.
+    """The unreadable images that were skipped: each is logged once, up to a limit.
 
-    Another image stands in for one that cannot be read: the next of the data set, in
-    its order. So what is read depends on the files alone, not on the number of workers,
-    nor on where a run was resumed.
+    An unreadable image is replaced by the next one of the dataset that can be read. So
+    the batches depend on the files only, not on the number of workers, nor on where a
+    run was resumed.
     """
 
     limit: int
-    """How many different ones may be passed over."""
+    """How many different images may be skipped."""
     log: Callable[[str], None]
-    """Gets a line for each, in the order of the batches."""
+    """Called with a line for each, in the order of the batches."""
     seen: set[str] = field(default_factory=set)
 
-    def __call__(self, problem: str) -> None:
-        """Note a problem with an image; UserError if there are too many."""
+    def add(self, problem: str) -> None:
+        """Log the problem of a skipped image once; UserError if there are too many."""
         if problem in self.seen:
             return
         self.seen.add(problem)
         if len(self.seen) > self.limit:
             raise too_many(problem, self.limit)
-        self.log(f"passed over, {len(self.seen)} of at most {self.limit}: {problem}")
+        self.log(f"skipped, {len(self.seen)} of at most {self.limit}: {problem}")
 
 
 def too_many(problem: str, limit: int) -> UserError:
-    """Return the error for one more unreadable image than may be passed over."""
+    """Return the error for one more unreadable image than may be skipped."""
     if limit == 0:
         return UserError(problem)
     return UserError(
-        f"{problem}; more than datasets.train.max_bad_images: {limit} images cannot be read"
+        f"{problem}; more than datasets.train.max_bad_images: "
+        f"{limit} images cannot be read"
     )
 
 
 def endless_batches(
     dataset: Dataset, sampler: EndlessSampler, num_workers: int, bad: BadImages
 ) -> Generator[Sample, None, None]:
-    """Yield the batches that `sampler` asks for, in order: each field of the samples stacked along a first axis.
+    """Yield the batches of `sampler`: each field of the samples, stacked on axis 0.
 
-    An image that cannot be read is told to `bad` and replaced. With workers, that many
-    processes read ahead; closing the iterator ends them. They are spawned, not forked,
-    so that none inherits the threads of Paddle.
+    Unreadable images are added to `bad` and replaced. With `num_workers` above 0, that
+    many processes read ahead; closing the iterator ends them. They are spawned, not
+    forked, so that none inherits the threads of Paddle.
 
     Raises:
-        UserError: too many samples could not be read, here or in a worker, or a worker
-            died.
+        UserError: too many images could not be read, or a worker died.
     """
     if num_workers == 0:
         for keys in sampler:
-            yield _told(_read_batch(dataset, keys, bad.limit), bad)
+            yield _report_skipped(_read_batch(dataset, keys, bad.limit), bad)
         return
+
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(
         num_workers, context, initializer=_start_worker, initargs=(dataset,)
     )
-    pending: deque[Future[ReadBatch]] = deque()
     if os.name != "nt":
-        # were it started with the first worker, it would unblock Ctrl-C there
+        # Started together with the first worker, it would unblock Ctrl-C there.
         resource_tracker.ensure_running()
+
+    pending: deque[Future[ReadBatch]] = deque()
     try:
         for keys in sampler:
-            # Ctrl-C is the parent's to answer, not that of the processes which this
-            # starts
+            # Submitting may start a worker, which inherits the blocked Ctrl-C: only the
+            # parent answers it.
             with defer_interrupts():
                 pending.append(pool.submit(_read_in_worker, keys, bad.limit))
             if len(pending) > BATCHES_AHEAD * num_workers:
-                yield _told(pending.popleft().result(), bad)
+                yield _report_skipped(pending.popleft().result(), bad)
     except BrokenProcessPool:
         raise UserError(
             "a process that reads training images died, perhaps for lack of memory; "
@@ -156,24 +160,30 @@ def endless_batches(
         pool.shutdown(cancel_futures=True)
 
 
-def _told(read: ReadBatch, bad: BadImages) -> Sample:
-    """Return a batch, after what was passed over has been told."""
+def _report_skipped(read: ReadBatch, bad: BadImages) -> Sample:
+    """Return a batch, after adding the problems of its skipped images to `bad`."""
     batch, problems = read
     for problem in problems:
-        bad(problem)
+        bad.add(problem)
     return batch
 
 
 def _read_batch(dataset: Dataset, keys: list[Key], limit: int) -> ReadBatch:
     problems: list[str] = []
     samples = [_read_sample(dataset, key, limit, problems) for key in keys]
-    return tuple(np.stack(values) for values in zip(*samples, strict=True)), problems
+    fields = zip(*samples, strict=True)
+    stacked = tuple(np.stack(values) for values in fields)
+    return stacked, problems
 
 
 def _read_sample(dataset: Dataset, key: Key, limit: int, problems: list[str]) -> Sample:
-    """Return the sample of `key`, or of the next image that can be read; why others cannot goes to `problems`."""
+    """Return the sample of `key`, or of the next image that can be read.
+
+    Appends a line to `problems` for each image that cannot be read.
+    """
     index, position = key
-    for number in range(index, index + min(limit + 1, len(dataset))):
+    tries = min(limit + 1, len(dataset))
+    for number in range(index, index + tries):
         try:
             return dataset[number % len(dataset), position]
         except UserError as error:
@@ -185,25 +195,29 @@ def _read_sample(dataset: Dataset, key: Key, limit: int, problems: list[str]) ->
 
 
 _worker_dataset: Dataset
-"""The data set of a worker process; sent once, for it may name a million files."""
+"""The dataset of a worker process; sent once, because it may list a million files."""
 
 
 def _start_worker(dataset: Dataset) -> None:
     global _worker_dataset
     _worker_dataset = dataset
-    # Ctrl-C, and a SIGTERM to all processes of a job, are the parent's to answer: it
-    # may still wait for a batch. But the executor ends the others by SIGTERM when one
-    # worker has died, so ignoring that would be for ever.
+
+    # Ctrl-C, and a SIGTERM to all processes of a job, are for the parent to handle: it
+    # may still be waiting for a batch. But SIGTERM must end a worker eventually: the
+    # executor sends it to all workers when one has died.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(
-        signal.SIGTERM, lambda *_: threading.Timer(GRACE_S, os._exit, [1]).start()
-    )
+    signal.signal(signal.SIGTERM, lambda *_: _exit_later())
+
     threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(0)  # the workers are the parallelism
 
 
+def _exit_later() -> None:
+    threading.Timer(GRACE_S, os._exit, [1]).start()
+
+
 def _end_with_parent() -> None:
-    """End this process when its parent is gone, killed perhaps: nobody would ever tell it to."""
+    """End this process when its parent is gone, even if that was killed."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

@@ -1,4 +1,4 @@
-"""The training pair pool, which mixes degradations that were synthesised in different iterations."""
+"""The pool of training pairs, which mixes degradations of different iterations."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,13 @@ from realesrgan_paddle.utils.errors import UserError
 
 
 class PairPool:
-    """A pool of (gt, lq) pairs: batches go in, and, once it is full, random pairs come out in their place.
+    """A pool of (gt, lq) pairs: each batch is exchanged for random pairs of the pool.
 
-    All samples of a batch share one resize factor, so a batch by itself has little
-    variety (Real-ESRGAN, realesrgan/models/realesrgan_model.py).
+    All samples of a batch share one resize factor, so a batch alone has little variety
+    (Real-ESRGAN, realesrgan/models/realesrgan_model.py).
 
     Args:
-        size: pairs in the pool, at least one batch; 0: every batch comes out as it went
-            in.
+        size: pairs in the pool, at least one batch; 0: batches are returned unchanged.
     """
 
     def __init__(self, size: int) -> None:
@@ -31,28 +30,37 @@ class PairPool:
         rng: np.random.Generator,
         part: slice = slice(None),
     ) -> tuple[Tensor, Tensor]:
-        """Return as many pairs as are given: the given ones while the pool fills, later random ones of the pool.
+        """Put a batch into the pool and return as many pairs.
 
-        Drawing slots without replacement and putting the new pairs there is what
-        shuffling the pool, taking its head and overwriting it does, without moving the
-        rest. Of the pairs that come out, only `part` is returned.
+        While the pool fills, that is the batch itself; later, random pairs of the pool,
+        whose slots the batch takes. Equivalent to Real-ESRGAN's shuffling of the whole
+        pool and overwriting of its head, without moving the rest.
+
+        Args:
+            gt: (N, 3, H, W).
+            lq: (N, 3, h, w).
+            rng: draws the slots.
+            part: which of the N pairs to return.
         """
         if not self._size:
             return gt[part], lq[part]
+
         given = [(gt[i].clone(), lq[i].clone()) for i in range(gt.shape[0])]
-        if len(self._pairs) < self._size:
-            self._pairs += given[: self._size - len(self._pairs)]
+        room = self._size - len(self._pairs)
+        if room > 0:
+            self._pairs += given[:room]
             return gt[part], lq[part]
+
+        taken = []
         slots = rng.choice(self._size, len(given), replace=False)
-        taken = [self._pairs[slot] for slot in slots]
         for slot, pair in zip(slots, given, strict=True):
+            taken.append(self._pairs[slot])
             self._pairs[slot] = pair
-        return paddle.stack([pair[0] for pair in taken[part]]), paddle.stack(
-            [pair[1] for pair in taken[part]]
-        )
+        taken_gt, taken_lq = zip(*taken[part], strict=True)
+        return paddle.stack(taken_gt), paddle.stack(taken_lq)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the pairs as `gt` (n, 3, H, W) and `lq` (n, 3, h, w), float32; nothing while the pool is empty."""
+        """Return the pairs, if any: float32 `gt` (n, 3, H, W) and `lq` (n, 3, h, w)."""
         if not self._pairs:
             return {}
         return {
@@ -64,17 +72,26 @@ class PairPool:
         """Replace the pairs by those of `state`.
 
         Raises:
-            UserError: there are more of them than the pool holds, or their `gt` are no
-                squares of `gt_size` pixels.
+            UserError: there are more pairs than the pool holds, or their `gt` are not
+                `gt_size` pixels wide and high.
         """
-        if arrays and arrays["gt"].shape[2:] != (gt_size, gt_size):
-            side = arrays["gt"].shape[-1]
+        if not arrays:
+            self._pairs = []
+            return
+
+        gts, lqs = arrays["gt"], arrays["lq"]
+        if gts.shape[2:] != (gt_size, gt_size):
+            side = gts.shape[-1]
             raise UserError(
-                f"gt_size: {gt_size}, but the pairs of the training state are {side} wide; set it to {side}"
+                f"gt_size: {gt_size}, but the pairs of the training state are "
+                f"{side} wide; set it to {side}"
             )
-        pairs = list(zip(arrays["gt"], arrays["lq"], strict=True)) if arrays else []
-        if len(pairs) > self._size:
+        if len(gts) > self._size:
             raise UserError(
-                f"queue_size: {self._size} is smaller than the {len(pairs)} pairs of the training state"
+                f"queue_size: {self._size} is smaller than the {len(gts)} pairs "
+                "of the training state"
             )
-        self._pairs = [(paddle.to_tensor(gt), paddle.to_tensor(lq)) for gt, lq in pairs]
+        self._pairs = [
+            (paddle.to_tensor(gt), paddle.to_tensor(lq))
+            for gt, lq in zip(gts, lqs, strict=True)
+        ]

@@ -1,4 +1,4 @@
-"""A picture of how synthetic low-quality images compare with real ones: their statistics, and some of both."""
+"""Plot how synthetic low-quality images compare with real ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.lq.fit import Compared, Fit, spread_of
+from realesrgan_paddle.data.lq.fit import Comparison, Fit, spread_text
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
@@ -17,21 +17,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLUMNS = 3
+ROW_HEIGHT = 300
+"""Height of a row of histograms [pixels]."""
 SHOWN = 6
 """Windows of each set that are shown."""
 PANEL = 256
-"""Their side, enlarged without smoothing [pixels]."""
+"""Side of a window on the sheet, upscaled by repetition [pixels]."""
 BINS = 24
-COLOURS = ("C0", "C1")
-SCALES = {
+COLORS = ("C0", "C1")
+AXIS_LABELS = {
     "noise": "8-bit levels",
     "blockiness": "0: no blocks",
-    "sharpness": "to the right: sharper",
-    "spectral slope": "to the right: more of the finest detail, or noise",
-    "chroma detail": "to the right: finer colour, or coloured noise",
+    "sharpness": "higher: sharper",
+    "spectral slope": "higher: more of the finest detail, or noise",
+    "chroma detail": "higher: finer color, or color noise",
     "contrast": "8-bit levels",
 }
-"""What stands below each statistic."""
+"""Label below the histogram of each statistic."""
 
 
 def check_plotting() -> None:
@@ -40,49 +42,48 @@ def check_plotting() -> None:
 
 
 def write_plot(fit: Fit, path: Path) -> None:
-    """Write a PNG: the distributions of each statistic laid over one another, below them windows of both sets.
+    """Write a PNG: a histogram of both sets for each statistic, and some windows below.
 
     Raises:
         UserError: matplotlib is not installed.
     """
-    rows_of_windows = [
-        _row(note, windows)
-        for note, windows in zip(fit.notes, (fit.real, fit.synthetic), strict=True)
-    ]
-    windows = contact_sheet(
-        rows_of_windows, [], "Some of the windows, enlarged without smoothing"
-    )
-    rows = -(-len(fit.compared) // COLUMNS)
-    figure = blank_figure(windows.shape[1], 300 * rows)
-    axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
-    for axis, compared in zip(axes, fit.compared, strict=False):
-        _draw(axis, compared)
+    sets = zip(fit.notes, (fit.real, fit.synthetic), strict=True)
+    rows = [_row(note, windows) for note, windows in sets]
+    title = "Some of the windows, upscaled by repetition"
+    windows = contact_sheet(rows, [], title)
+
+    row_count = -(-len(fit.comparisons) // COLUMNS)
+    figure = blank_figure(windows.shape[1], ROW_HEIGHT * row_count)
+    axes = figure.subplots(row_count, COLUMNS, squeeze=False).ravel()
+    for axis, comparison in zip(axes, fit.comparisons, strict=False):
+        _draw(axis, comparison)
     write_image(path, np.concatenate([render(figure), windows]))
 
 
-def _draw(axis: "Axes", compared: Compared) -> None:
+def _draw(axis: "Axes", comparison: Comparison) -> None:
     """Draw the histograms of both sets, and their medians as lines."""
-    axis.set_title(f"{compared.name}: distance {compared.distance:.2f}", fontsize=11)
-    axis.set_xlabel(SCALES[compared.name], fontsize=9)
+    title = f"{comparison.name}: distance {comparison.distance:.2f}"
+    axis.set_title(title, fontsize=11)
+    axis.set_xlabel(AXIS_LABELS[comparison.name], fontsize=9)
     axis.set_yticks([])
-    both = (compared.real, compared.synthetic)
-    if np.isnan(compared.distance):
+    if np.isnan(comparison.distance):
         return
+
+    both = (comparison.real, comparison.synthetic)
     low, high = np.percentile(np.concatenate(both), [1, 99])
-    ends = np.linspace(low, high, BINS + 1).tolist()
-    for values, colour, label in zip(both, COLOURS, ("real", "synthetic"), strict=True):
+    edges = np.linspace(low, high, BINS + 1).tolist()
+    for values, color, name in zip(both, COLORS, ("real", "synthetic"), strict=True):
+        label = f"{name}: {spread_text(values)}"
         shown = np.clip(values, low, high)
-        axis.hist(
-            shown, ends, color=colour, alpha=0.45, label=f"{label}: {spread_of(values)}"
-        )
-        axis.axvline(np.median(shown), color=colour, linewidth=1.5)
+        axis.hist(shown, edges, color=color, alpha=0.45, label=label)
+        axis.axvline(np.median(shown), color=color, linewidth=1.5)
     axis.legend(fontsize=8)
 
 
 def _row(title: str, windows: Sequence[np.ndarray]) -> Row:
     size = (PANEL, PANEL)
-    large = [
-        cv2.resize(window, size, interpolation=cv2.INTER_NEAREST)
-        for window in evenly_spaced(windows, SHOWN)
-    ]
-    return Row(title, [Panel("", picture) for picture in large])
+    panels = []
+    for window in evenly_spaced(windows, SHOWN):
+        large = cv2.resize(window, size, interpolation=cv2.INTER_NEAREST)
+        panels.append(Panel("", large))
+    return Row(title, panels)

@@ -1,4 +1,4 @@
-"""A folder of ground truth -> a folder of low-quality images, by the very degradation that training uses."""
+"""Make a folder of low-quality images, with the degradation that training uses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,12 @@ from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR, image_paths
 from realesrgan_paddle.data.sets.naming import check_apart
 from realesrgan_paddle.options.reading.load import load_config, load_lq_config
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
-from realesrgan_paddle.options.schema.config import Config, LQConfig
+from realesrgan_paddle.options.schema.config import (
+    Config,
+    KernelOptions,
+    LQConfig,
+    SynthesisOptions,
+)
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, to_uint8, write_image
@@ -24,21 +29,22 @@ from realesrgan_paddle.utils.jobs import run_each
 
 
 @dataclass(frozen=True)
-class Written:
-    """What `write_lq_folder` did."""
+class LQFolder:
+    """The low-quality images that `write_lq_folder` wrote or found."""
 
     pairs: Mapping[str, str]
-    """Low-quality image by ground truth, of all pairs that are there now; names relative to their folders."""
+    """Low-quality image by ground truth, as names relative to their folders."""
     skipped: int
-    """How many of them were there before and were left alone."""
+    """How many of them existed before and were kept."""
     failures: Sequence[str]
     """One line for each ground truth that could not be used."""
 
 
 def read_lq_options(path: str | Path, overrides: Sequence[str] = ()) -> LQConfig:
-    """Return the options of make_lq_data.py from their own yml file, or from a training's, and `a.b=c` overrides.
+    """Return the options of make_lq_data.py from a yml file and `a.b=c` overrides.
 
-    A training's ground truth is degraded as that training would degrade it.
+    The file may also be a training's: its ground truth is then degraded as by that
+    training.
 
     Raises:
         UserError: as `load_lq_config` and `load_config`.
@@ -49,152 +55,173 @@ def read_lq_options(path: str | Path, overrides: Sequence[str] = ()) -> LQConfig
 
 
 def lq_options(config: Config) -> LQConfig:
-    """Return the degradation of a training, as options of one image."""
-    sources = (config, config.datasets.train)
-    shared = {
-        name: getattr(s, name)
-        for s in sources
-        for name in LQConfig.model_fields
-        if hasattr(s, name)
-    }
-    # RealESRGANModel always degrades the sharpened ground truth; gt_usm is
-    # RealESRNetModel's switch.
-    shared["gt_usm"] = config.gt_usm or config.model_type == "RealESRGANModel"
-    return LQConfig(**shared)
+    """Return the degradation of a training as options of make_lq_data.py."""
+    train = config.datasets.train
+    synthesis = config.model_dump(include={*SynthesisOptions.model_fields})
+    kernels = train.model_dump(include={*KernelOptions.model_fields})
+    # RealESRGANModel always degrades the sharpened ground truth; gt_usm is a switch of
+    # RealESRNetModel.
+    gt_usm = config.gt_usm or config.model_type == "RealESRGANModel"
+    return LQConfig(
+        **synthesis,
+        **kernels,
+        scale=config.scale,
+        gt_usm=gt_usm,
+        manual_seed=config.manual_seed,
+        dataroot_gt=train.dataroot_gt,
+        meta_info=train.meta_info,
+        ignored=config.ignored,
+    )
 
 
 def write_lq_folder(
     options: LQConfig, save_dir: Path, *, overwrite: bool = False
-) -> Written:
-    """Write a PNG into `save_dir` for each image that `options` name, in the same sub-folders, and say what was done.
+) -> LQFolder:
+    """Write a low-quality PNG into `save_dir` for each ground-truth image of `options`.
+
+    Sub-folders are kept. An image that cannot be read fails alone.
 
     Args:
-        options: where the images are and how they are degraded.
+        options: where the ground truth is and how it is degraded.
         save_dir: folder of the low-quality images.
-        overwrite: make those again that are there; else they are left alone.
+        overwrite: make existing ones again; else they are kept.
 
     Raises:
-        UserError: there are no images, two of them would get one name, `save_dir` is
-            among them or no folder, or a video codec is asked for without PyAV.
+        UserError: there are no images, two of them would get the same name, `save_dir`
+            is among them or not a folder, or a video codec is used without PyAV.
     """
     check_installed(options)
     root = Path(options.dataroot_gt)
     if options.meta_info is None:
         check_apart(save_dir, root)
-    targets = _targets(image_paths(root, options.meta_info), root, save_dir)
+    paths = image_paths(root, options.meta_info)
+    targets = _targets(paths, root, save_dir)
     make_folder(save_dir)
+
     todo = [
         path for path, target in targets.items() if overwrite or not target.exists()
     ]
     # One at a time: Paddle has one random generator for all threads.
-    written, failures = run_each(
-        partial(_write_lq, targets=targets, options=options), todo, threads=1
-    )
-    there = targets.keys() - (set(todo) - set(written))
-    pairs = {
-        source_name(path, root): source_name(targets[path], save_dir)
-        for path in targets
-        if path in there
-    }
-    return Written(pairs, len(targets) - len(todo), failures)
+    write = partial(_write_lq, targets=targets, options=options)
+    written, failures = run_each(write, todo, threads=1)
+
+    missing = set(todo) - set(written)
+    pairs = {}
+    for path, target in targets.items():
+        if path not in missing:
+            pairs[source_name(path, root)] = source_name(target, save_dir)
+    return LQFolder(pairs, len(targets) - len(todo), failures)
 
 
 def write_pairs(pairs: Mapping[str, str], path: Path) -> None:
-    """Write `Written.pairs` as a meta-info file, one "gt, lq" a line, for training on pairs.
+    """Write `LQFolder.pairs` as a meta-info file for training: lines "gt, lq".
 
     Raises:
-        UserError: a name holds what separates names there.
+        UserError: a name contains the separator or a line break.
     """
-    unfit = [name for name in pairs if PAIR_SEPARATOR in name or "\n" in name]
-    if unfit:
-        raise UserError(
-            f"{path}: cannot hold the name {unfit[0]!r}; rename it, or train on the folders without the file"
-        )
+    for name in pairs:
+        if PAIR_SEPARATOR in name or "\n" in name:
+            raise UserError(
+                f"{path}: cannot hold the name {name!r}; rename it, or train on the "
+                "folders without the file"
+            )
+    lines = [f"{gt}{PAIR_SEPARATOR}{lq}\n" for gt, lq in pairs.items()]
     with atomic_path(path) as temporary:
-        temporary.write_text(
-            "".join(f"{gt}{PAIR_SEPARATOR}{lq}\n" for gt, lq in pairs.items()),
-            "utf-8",
-            "surrogateescape",
-        )
+        temporary.write_text("".join(lines), "utf-8", "surrogateescape")
 
 
 def make_lq(gt: np.ndarray, name: str, options: LQConfig) -> np.ndarray:
-    """Return the low-quality version of one image: uint8 RGB (H // scale, W // scale, 3).
+    """Return the low-quality version of one image.
 
-    All draws are keyed by the seed and the name, so an image can be made again alone.
+    uint8 RGB (H // scale, W // scale, 3). All random values depend on the seed and the
+    name only, so a single image can be made again.
 
     Args:
-        gt: float32 RGB (H, W, 3) in [0, 1]; what exceeds a multiple of the scale is cut
-            off at the right and bottom.
-        name: name relative to the folder of ground truth, with forward slashes.
+        gt: float32 RGB (H, W, 3) in [0, 1]; rows and columns beyond a multiple of the
+            scale are cut off at the bottom and right.
+        name: name relative to the ground-truth folder, with forward slashes.
         options: how it is degraded.
     """
-    height, width = (side - side % options.scale for side in gt.shape[:2])
-    image = paddle.to_tensor(
-        np.ascontiguousarray(gt[:height, :width].transpose(2, 0, 1))
-    )[None]
+    scale = options.scale
+    height, width = (side - side % scale for side in gt.shape[:2])
+    cropped = gt[:height, :width]
+    channels_first = np.ascontiguousarray(cropped.transpose(2, 0, 1))
+    image = paddle.to_tensor(channels_first)[None]
     if options.gt_usm:
         image = USM()(image)
+
     kernels, draws = lq_draws(name, options)
-    lq = degrade(
-        image,
-        [paddle.to_tensor(kernel[None]) for kernel in kernels],
-        draws,
-        options.scale,
-    )
-    return to_uint8(lq[0].numpy().transpose(1, 2, 0))
+    batched = [paddle.to_tensor(kernel[None]) for kernel in kernels]
+    lq = degrade(image, batched, draws, scale)
+    (channels_first,) = lq.numpy()
+    return to_uint8(channels_first.transpose(1, 2, 0))
 
 
 def lq_draws(name: str, options: LQConfig) -> tuple[Kernels, Draws]:
-    """Return what is random in the low-quality version of the image of this name."""
-    rng = np.random.default_rng(
-        [options.manual_seed, *name.encode("utf-8", "surrogateescape")]
-    )
-    return draw_kernels(options, rng), draw(options, rng, 1)
+    """Return the random values of the low-quality version of the image `name`."""
+    encoded = name.encode("utf-8", "surrogateescape")
+    rng = np.random.default_rng([options.manual_seed, *encoded])
+    kernels = draw_kernels(options, rng)
+    draws = draw(options, rng, batch_size=1)
+    return kernels, draws
 
 
-def _write_lq(path: Path, targets: Mapping[Path, Path], options: LQConfig) -> Path:
+def read_gt(path: Path, scale: int) -> np.ndarray:
+    """Return a ground-truth image, float32 RGB (H, W, 3) in [0, 1].
+
+    Raises:
+        UserError: it cannot be read, or is smaller than one low-quality pixel.
+    """
     gt = read_rgb(path)
-    if min(gt.shape[:2]) < options.scale:
+    height, width = gt.shape[:2]
+    if min(height, width) < scale:
         raise UserError(
-            f"{path}: {gt.shape[1]}x{gt.shape[0]} pixels are too few to be made {options.scale} times smaller"
+            f"{path}: {width}x{height} is too small to downscale by {scale}"
         )
-    write_image(
-        targets[path],
-        make_lq(gt, source_name(path, Path(options.dataroot_gt)), options),
-    )
-    return path
-
-
-def _targets(paths: Sequence[Path], root: Path, save_dir: Path) -> dict[Path, Path]:
-    """Return the PNG to write for each image."""
-    outside = [
-        path
-        for path in paths
-        if not path.is_relative_to(root) or ".." in path.relative_to(root).parts
-    ]
-    if outside:
-        raise UserError(
-            f"{outside[0]}: not in {root}; meta_info must name images inside dataroot_gt"
-        )
-    targets = {
-        path: (save_dir / source_name(path, root)).with_suffix(".png") for path in paths
-    }
-    sources: dict[Path, Path] = {}
-    for path, target in targets.items():
-        if sources.setdefault(target, path) != path:
-            raise UserError(
-                f"{path} and {sources[target]} would both become {target}; rename one"
-            )
-    originals = {path.resolve() for path in paths}
-    overwritten = [target for target in sources if target.resolve() in originals]
-    if overwritten:
-        raise UserError(
-            f"{overwritten[0]}: is a ground truth that would be overwritten; choose another --save_dir"
-        )
-    return targets
+    return gt
 
 
 def source_name(path: Path, root: Path) -> str:
     """Return the name of an image relative to its folder, with forward slashes."""
     return path.relative_to(root).as_posix()
+
+
+def _write_lq(path: Path, targets: Mapping[Path, Path], options: LQConfig) -> Path:
+    name = source_name(path, Path(options.dataroot_gt))
+    gt = read_gt(path, options.scale)
+    write_image(targets[path], make_lq(gt, name, options))
+    return path
+
+
+def _targets(paths: Sequence[Path], root: Path, save_dir: Path) -> dict[Path, Path]:
+    """Return the PNG to write for each image.
+
+    Raises:
+        UserError: an image is not in `root`, two would get the same PNG, or a PNG would
+            overwrite a ground truth.
+    """
+    for path in paths:
+        if not path.is_relative_to(root) or ".." in path.relative_to(root).parts:
+            raise UserError(
+                f"{path}: not in {root}; meta_info must name images inside dataroot_gt"
+            )
+
+    targets: dict[Path, Path] = {}
+    sources: dict[Path, Path] = {}
+    for path in paths:
+        target = (save_dir / source_name(path, root)).with_suffix(".png")
+        targets[path] = target
+        first = sources.setdefault(target, path)
+        if first != path:
+            raise UserError(
+                f"{path} and {first} would both become {target}; rename one"
+            )
+
+    originals = {path.resolve() for path in paths}
+    for target in sources:
+        if target.resolve() in originals:
+            raise UserError(
+                f"{target}: is a ground truth that would be overwritten; "
+                "choose another --save_dir"
+            )
+    return targets

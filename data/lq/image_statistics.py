@@ -1,4 +1,4 @@
-"""What low-quality pictures suffer, measured without a reference: noise, blocks, blur, lost detail and colour."""
+"""No-reference statistics of low-quality images: noise, blocks, blur, lost detail."""
 
 import cv2
 import numpy as np
@@ -6,28 +6,39 @@ import numpy as np
 from realesrgan_paddle.data.footage.frame_scores import measure
 
 SQUARE = 16
-"""Side of the squares of which the calmest are searched for noise [pixels]."""
-CALM = 10
-"""Noise is the value that so many percent of the squares stay below [%]: the calmest, for in the others is detail."""
+"""Side of the squares in which noise is measured [pixels]."""
+CALM_PERCENTILE = 10
+"""Percentile of the squares' values that counts as noise: the others contain detail."""
 LIT = (16, 240)
-"""Squares darker or brighter in the mean are left out: black bars and burnt-out skies hold no noise [8-bit levels]."""
+"""Limits of a square's mean [8-bit levels]: black bars and clipped skies lack noise."""
 
 LAPLACIANS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-"""The difference of two Laplacians: 0 for slopes and straight edges; of noise, 36 times the variance."""
+"""Difference of two Laplacians: 0 on slopes and straight edges.
 
-FINE, COARSE = (0.25, 0.5), (0.0625, 0.125)
+On noise, its response has 36 times the variance (Immerkaer 1996).
+"""
+DEVIATION_OF_MEAN = np.float32(np.sqrt(np.pi / 2) / 6)
+"""Standard deviation of noise, per mean absolute response of `LAPLACIANS`."""
+
+FINE = (0.25, 0.5)
+COARSE = (0.0625, 0.125)
 """Rings of the spectrum, two octaves apart [cycles per pixel]."""
 
-LEAST_COLOUR = 1.0
-"""Mean square of the differences of Cb and Cr below which a picture is gray [squared 8-bit levels]."""
+NEAR, FAR = 1, 4
+"""Distances over which differences of chroma are compared [pixels]."""
+SMALLEST_CHROMA = 1.0
+"""Images with a mean square chroma difference below this are gray [8-bit levels**2]."""
 
 
 def lq_statistics(rgb: np.ndarray) -> dict[str, float]:
-    """Return what is measured of a picture, uint8 RGB (H, W, 3) of at least 64 x 64, by name; NaN for what it lacks.
+    """Return the statistics of an image by name; NaN where one is not measurable.
 
     noise: `noise`; blockiness, sharpness (NaN without detail) and contrast:
     `frame_scores.Scores`; spectral slope: `spectral_slope`; chroma detail:
     `chroma_detail`.
+
+    Args:
+        rgb: uint8 RGB (H, W, 3), at least 64 x 64.
     """
     y_cr_cb = cv2.cvtColor(rgb.astype(np.float32), cv2.COLOR_RGB2YCrCb)
     luma = np.ascontiguousarray(y_cr_cb[..., 0])
@@ -43,61 +54,88 @@ def lq_statistics(rgb: np.ndarray) -> dict[str, float]:
 
 
 def noise(luma: np.ndarray) -> float:
-    """Return the standard deviation of the noise [8-bit levels]; NaN if all is black or white.
+    """Return the standard deviation of the noise [8-bit levels].
 
-    Immerkaer 1996, "Fast Noise Variance Estimation", equation 4, in squares of 16 x 16,
-    of which the calmest count (so a tenth too little of white noise). Of noise that was
-    enlarged or compressed it is what is left from one pixel to the next.
+    NaN if everything is black or white. Immerkaer 1996, "Fast Noise Variance
+    Estimation", equation 4, but in squares of 16 x 16, of which only the calmest count;
+    so about a tenth too low for white noise. For noise that was upscaled or compressed,
+    it measures what is left between neighboring pixels.
 
     Args:
         luma: float32 (H, W) in [0, 255].
     """
-    response = np.abs(cv2.filter2D(luma, -1, LAPLACIANS)) * np.float32(
-        np.sqrt(np.pi / 2) / 6
-    )
-    means = _squares(luma)
-    lit = (means > LIT[0]) & (means < LIT[1])
-    return float(np.percentile(_squares(response)[lit], CALM)) if lit.any() else np.nan
+    response = np.abs(cv2.filter2D(luma, -1, LAPLACIANS)) * DEVIATION_OF_MEAN
+    darkest, brightest = LIT
+    means = _square_means(luma)
+    lit = (means > darkest) & (means < brightest)
+    if not lit.any():
+        return np.nan
+    deviations = _square_means(response)[lit]
+    return float(np.percentile(deviations, CALM_PERCENTILE))
 
 
 def spectral_slope(luma: np.ndarray) -> float:
-    """Return the exponent p of a power spectrum like frequency ** p, over the last two octaves of luma (H, W).
+    """Return p, where the power spectrum falls as frequency**p in its last two octaves.
 
     About -2 for sharp photographs (Field 1987, "Relations between the statistics of
-    natural images and the response properties of cortical cells"), less where detail is
-    gone, more with noise.
+    natural images and the response properties of cortical cells"); lower where detail
+    is lost, higher with noise.
+
+    Args:
+        luma: (H, W).
     """
-    window = np.outer(*(np.hanning(side) for side in luma.shape))
-    power = np.abs(np.fft.rfft2((luma - luma.mean()) * window)) ** 2
-    frequency = np.hypot(
-        np.fft.fftfreq(luma.shape[0])[:, None], np.fft.rfftfreq(luma.shape[1])
-    )
-    fine, coarse = (
-        power[(frequency >= low) & (frequency < high)].mean()
-        for low, high in (FINE, COARSE)
-    )
-    return float(np.log2((fine + 1e-6) / (coarse + 1e-6)) / 2)
+    height, width = luma.shape
+    window = np.outer(np.hanning(height), np.hanning(width))
+    centered = luma - luma.mean()
+    spectrum = np.fft.rfft2(centered * window)
+    power = np.abs(spectrum) ** 2
+
+    vertical = np.fft.fftfreq(height)[:, None]
+    horizontal = np.fft.rfftfreq(width)
+    frequency = np.hypot(vertical, horizontal)
+    fine = _mean_in_ring(power, frequency, FINE)
+    coarse = _mean_in_ring(power, frequency, COARSE)
+    ratio = (fine + 1e-6) / (coarse + 1e-6)
+    return float(np.log2(ratio) / 2)
 
 
 def chroma_detail(chroma: np.ndarray) -> float:
-    """Return how much colour changes from one pixel to the next, relative to four pixels on; NaN for gray pictures.
+    """Return how much color changes over one pixel, relative to four; NaN for gray.
 
-    Root mean squares of the differences of Cb and Cr (H, W, 2) [8-bit levels]: 0.25 for
-    colour that was enlarged, about 0.5 for sharp borders, 1 for coloured noise.
+    Of the root mean squares of the differences: 0.25 for upscaled color, about 0.5 for
+    sharp edges, 1 for color noise.
+
+    Args:
+        chroma: Cr and Cb, float32 (H, W, 2) [8-bit levels].
     """
-    near, far = (
-        np.mean((chroma[step:] - chroma[:-step]) ** 2)
-        + np.mean((chroma[:, step:] - chroma[:, :-step]) ** 2)
-        for step in (1, 4)
-    )
-    return float(np.sqrt(near / far)) if far > LEAST_COLOUR else np.nan
+    near = _mean_square_difference(chroma, NEAR)
+    far = _mean_square_difference(chroma, FAR)
+    if far <= SMALLEST_CHROMA:
+        return np.nan
+    return float(np.sqrt(near / far))
 
 
-def _squares(values: np.ndarray) -> np.ndarray:
-    """Return the means of whole squares."""
-    rows, columns = values.shape[0] // SQUARE, values.shape[1] // SQUARE
-    return cv2.resize(
-        values[: rows * SQUARE, : columns * SQUARE],
-        (columns, rows),
-        interpolation=cv2.INTER_AREA,
-    )
+def _mean_in_ring(
+    power: np.ndarray, frequency: np.ndarray, ring: tuple[float, float]
+) -> float:
+    low, high = ring
+    inside = (frequency >= low) & (frequency < high)
+    return power[inside].mean()
+
+
+def _mean_square_difference(chroma: np.ndarray, distance: int) -> float:
+    """Return the sum over both directions."""
+    down = chroma[distance:] - chroma[:-distance]
+    right = chroma[:, distance:] - chroma[:, :-distance]
+    vertical = np.mean(down**2)
+    horizontal = np.mean(right**2)
+    return vertical + horizontal
+
+
+def _square_means(values: np.ndarray) -> np.ndarray:
+    """Return the means of the whole squares of (H, W) `values`."""
+    rows, columns = (side // SQUARE for side in values.shape)
+    height = rows * SQUARE
+    width = columns * SQUARE
+    whole = values[:height, :width]
+    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)

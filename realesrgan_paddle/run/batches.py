@@ -177,7 +177,7 @@ class TrainingBatches:
     def _hold_out(self, dataset: ImageFiles) -> ImageFiles:
         """Return the data set without some images, if there is no other to validate on."""
         held = hold_out(dataset.gt_paths, self.cfg.hold_out)
-        self.apart, self.held_out = held.apart, dataset.files(held.chosen)
+        self.apart, self.held_out = held.excluded, dataset.files(held.validated)
         return dataset.without(self.apart)
 
     def _samples(
@@ -206,9 +206,8 @@ class TrainingBatches:
         cfg = self.cfg
         rng = generator(cfg.manual_seed, Stream.BATCH, number)
         sharp = gt if self._one_target else self.usm(gt)
-        draws = draw(cfg, rng, self.batch_size).of(
-            self.group.local_slice(self.batch_size)
-        )
+        part = self.group.local_slice(self.batch_size)
+        draws = draw(cfg, rng, self.batch_size).subset(part)
         lq = degrade(sharp, kernels, draws, cfg.scale)
         return Pairs(*paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng), rng)
 

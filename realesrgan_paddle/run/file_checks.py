@@ -12,7 +12,11 @@ from realesrgan_paddle.data.loading.datasets import (
     ValidationDataset,
     paired_paths,
 )
-from realesrgan_paddle.data.loading.header_checks import look_at, too_small, unfit_pairs
+from realesrgan_paddle.data.loading.header_checks import (
+    check_headers,
+    pair_problems,
+    too_small,
+)
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, one_line
 from realesrgan_paddle.utils.images import list_images
@@ -67,13 +71,13 @@ def look_at_run(
     paths = images.paths if images else []
     given = pairs.pairs if pairs else []
     train = dict.fromkeys([*paths, *(path for pair in given for path in pair)])
-    trained = look_at(list(train), decode=decode)
-    others = look_at(
+    trained = check_headers(list(train), decode=decode)
+    others = check_headers(
         [path for pair in validated for path in pair if path and path not in train],
         decode=decode,
     )
-    unfit = unfit_pairs(given, trained.sizes, cfg.scale, cfg.gt_size)
-    unfit += unfit_pairs(
+    unfit = pair_problems(given, trained.sizes, cfg.scale, cfg.gt_size)
+    unfit += pair_problems(
         [(gt, lq) for gt, lq in validated if gt],
         trained.sizes | others.sizes,
         cfg.scale,
@@ -120,8 +124,8 @@ def look_at_folders(
         if lq
         else []
     )
-    looked = look_at([*paths, *(path for _, path in pairs), *lone], decode=decode)
-    unfit = unfit_pairs(pairs, looked.sizes, scale, 0) + [
+    looked = check_headers([*paths, *(path for _, path in pairs), *lone], decode=decode)
+    unfit = pair_problems(pairs, looked.sizes, scale, 0) + [
         f"{path}: has no ground truth in {folders[0]}" for path in lone
     ]
     return Report(

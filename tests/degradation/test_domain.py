@@ -1,4 +1,7 @@
-"""What a domain adds to the degradation: each part does what its name says, draws follow the options."""
+"""Halos, interlacing and video codecs: what each does, and that all are reproducible.
+
+How often each is drawn: test_batch_distributions.py.
+"""
 
 import sys
 from dataclasses import replace
@@ -14,7 +17,7 @@ from realesrgan_paddle.data.degradation.codec import (
     FRAMES,
     Video,
     _encode,
-    _moving,
+    _moving_frames,
     check_installed,
     compress,
     draw_video,
@@ -26,7 +29,7 @@ from realesrgan_paddle.data.degradation.domain import (
 )
 from realesrgan_paddle.data.degradation.halos import Halo, add_halo
 from realesrgan_paddle.data.degradation.interlacing import Interlacing, interlace
-from realesrgan_paddle.data.degradation.kernels import draw_kernels, motion_kernel
+from realesrgan_paddle.data.degradation.kernels import draw_kernels
 from realesrgan_paddle.data.degradation.pipeline import degrade, draw
 from realesrgan_paddle.data.lq.folder import make_lq
 from realesrgan_paddle.data.lq.preview import write_preview
@@ -45,9 +48,11 @@ ALL_ON = {
     "interlace_prob": 0.6,
     "video_prob": 0.7,
     "codec_list": ["mpeg2", "h264"],
+    "codec_prob": [0.5, 0.5],
+    "video_bitrate_prob": 0.4,
 }
-ALL_ON |= {"codec_prob": [0.5, 0.5], "video_bitrate_prob": 0.4}
 QUALITIES = {"h264": (18, 40), "hevc": (18, 40), "mpeg2": (2, 25), "vp9": (20, 60)}
+"""A good and a bad quality of each codec."""
 
 
 @pytest.fixture
@@ -55,149 +60,154 @@ def av():
     return pytest.importorskip("av")
 
 
-def rms(difference) -> float:
-    return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))
+def rms_error(result: np.ndarray, image: np.ndarray) -> float:
+    difference = result.astype(np.float64) - image
+    return float(np.sqrt(np.mean(difference**2)))
+
+
+def assert_equal(result: np.ndarray, expected: np.ndarray) -> None:
+    np.testing.assert_array_equal(result, expected)
 
 
 def degraded(
     options: SynthesisOptions, part: slice = slice(0, 3), seed: int = 0
 ) -> np.ndarray:
+    """Return part of a batch of three after the degradation of the whole batch."""
     rng = np.random.default_rng(seed)
     gt = paddle.to_tensor(np.random.default_rng(9).random((3, 3, 72, 88), np.float32))
-    stacked = zip(
-        *(draw_kernels(KernelOptions(motion_blur_prob=0.5), rng) for _ in range(3)),
-        strict=True,
-    )
-    kernels = [paddle.to_tensor(np.stack(kernel)[part]) for kernel in stacked]
-    return degrade(gt[part], kernels, draw(options, rng, 3).of(part), 4).numpy()
+    kernel_options = KernelOptions(motion_blur_prob=0.5)
+    samples = [draw_kernels(kernel_options, rng) for _ in range(3)]
+    stacked = [np.stack(kernels) for kernels in zip(*samples, strict=True)]
+    kernels = [paddle.to_tensor(kernel[part]) for kernel in stacked]
+    draws = draw(options, rng, 3).subset(part)
+    return degrade(gt[part], kernels, draws, 4).numpy()
 
 
-def test_a_motion_kernel_is_a_line_of_its_length():
-    for length, theta in ((15, 0), (9.5, 0.7), (12, np.pi / 2)):
-        kernel = motion_kernel(17, length, theta)
-        y, x = np.mgrid[:17, :17] - 8
-        assert kernel.sum() == pytest.approx(1)
-        assert (kernel * x).sum() == pytest.approx(0, abs=1e-9) == (kernel * y).sum()
-        along, across = (
-            x * np.cos(theta) + y * np.sin(theta),
-            y * np.cos(theta) - x * np.sin(theta),
-        )
-        assert (kernel * along**2).sum() == pytest.approx(
-            length**2 / 12, rel=0.06
-        )  # the variance of a line
-        assert (kernel * across**2).sum() < 0.3
-    pulse = motion_kernel(7, 0, 1.0)
-    assert pulse[3, 3] == 1 == pulse.sum()
-
-
-def test_motion_is_joined_into_the_first_kernel_and_moves_no_other_draw():
-    still = draw_kernels(KernelOptions(), np.random.default_rng(4))
-    sizes = set()
-    for probability, same in ((1e-9, True), (1.0, False)):
-        options = KernelOptions(
-            motion_blur_prob=probability, motion_blur_range=(8, 12.5)
-        )
-        moved = draw_kernels(options, np.random.default_rng(4))
-        sizes.add(moved.first.shape)
-        assert moved.first.sum() == pytest.approx(still.first.sum(), abs=1e-4)
-        margin = (len(moved.first) - len(still.first)) // 2
-        assert (
-            np.allclose(
-                moved.first[margin:-margin, margin:-margin], still.first, atol=1e-7
-            )
-            == same
-        )
-        np.testing.assert_array_equal(moved.second, still.second)
-        np.testing.assert_array_equal(moved.final, still.final)
-    assert sizes == {(35, 35)}  # all samples of a batch are stacked
-
-
-def test_a_halo_drives_luma_past_an_edge_and_keeps_the_hue():
+def test_a_halo_overshoots_at_an_edge_and_keeps_the_hue():
     edge = np.full((9, 40, 3), (90, 60, 30), np.uint8)
     edge[:, 20:] = (170, 140, 110)
     sharp = add_halo(edge, Halo(1.0, 1.5)).astype(int)
     assert sharp[4, 19, 0] < 85 and sharp[4, 20, 0] > 175
-    np.testing.assert_array_equal(sharp[:, :8], edge[:, :8])
+    assert_equal(sharp[:, :8], edge[:, :8])
     assert np.ptp(sharp - edge, axis=2).max() <= 1
-    assert rms(add_halo(edge, Halo(0.5, 1.5)) - edge.astype(int)) < rms(sharp - edge)
-    np.testing.assert_array_equal(add_halo(edge, Halo(0.0, 1.5)), edge)
+
+
+def test_a_halo_grows_with_its_strength():
+    edge = np.full((9, 40, 3), 60, np.uint8)
+    edge[:, 20:] = 150
+    none, weak, strong = (add_halo(edge, Halo(s, 1.5)) for s in (0.0, 0.5, 1.0))
+    assert_equal(none, edge)
+    assert 0 < rms_error(weak, edge) < rms_error(strong, edge)
 
 
 @pytest.mark.parametrize("height", [1, 2, 7, 8])
-def test_interlacing_keeps_the_first_field_and_moves_the_other(height):
-    image = np.random.default_rng(0).integers(0, 256, (height, 12, 3)).astype(np.uint8)
-    for method in ("weave", "bob"):
-        np.testing.assert_array_equal(
-            interlace(image, Interlacing(3, method))[::2], image[::2]
-        )
-    if height > 2:
-        woven = interlace(image, Interlacing(-3, "weave"))
-        np.testing.assert_array_equal(woven[1::2, :-3], image[1::2, 3:])
-        bob = interlace(image, Interlacing(3, "bob")).astype(int)
-        assert np.abs(bob[1] - (image[0].astype(int) + image[2]) / 2).max() <= 0.5
-        blend = interlace(image, Interlacing(-3, "blend")).astype(float)
-        mean = (woven[:-2].astype(float) + 2.0 * woven[1:-1] + woven[2:]) / 4
-        assert np.abs(blend[1:-1] - mean).max() <= 1
+@pytest.mark.parametrize("method", ["weave", "bob"])
+def test_weave_and_bob_keep_the_top_field(height, method):
+    image = noise_image(height)
+    result = interlace(image, Interlacing(3, method))
+    assert_equal(result[::2], image[::2])
+
+
+@pytest.mark.parametrize("height", [7, 8])
+def test_weave_moves_the_bottom_field(height):
+    image = noise_image(height)
+    woven = interlace(image, Interlacing(-3, "weave"))
+    assert_equal(woven[1::2, :-3], image[1::2, 3:])
+
+
+@pytest.mark.parametrize("height", [7, 8])
+def test_bob_interpolates_between_the_lines_of_the_top_field(height):
+    image = noise_image(height)
+    bob = interlace(image, Interlacing(3, "bob")).astype(float)
+    mean = (image[0].astype(float) + image[2]) / 2
+    assert np.abs(bob[1] - mean).max() <= 0.5
+
+
+@pytest.mark.parametrize("height", [7, 8])
+def test_blend_averages_neighboring_lines_of_both_fields(height):
+    image = noise_image(height)
+    woven = interlace(image, Interlacing(-3, "weave")).astype(float)
+    blend = interlace(image, Interlacing(-3, "blend")).astype(float)
+    mean = (woven[:-2] + 2 * woven[1:-1] + woven[2:]) / 4
+    assert np.abs(blend[1:-1] - mean).max() <= 1
+
+
+def noise_image(height: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (height, 12, 3)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("codec", ENCODERS)
-def test_a_video_is_worse_with_a_worse_quality_and_keeps_colours(av, codec):
+def test_a_worse_quality_loses_more(av, codec):
     image = picture(50, 71, 1)
     image[8:30, 10:40] = np.random.default_rng(0).integers(60, 200, (22, 30, 1))
     good, bad = (
         compress(image, Video(codec, quality, True, (1.3, -0.4)))
         for quality in QUALITIES[codec]
     )
-    errors = [rms(result - image.astype(float)) for result in (good, bad)]
     assert good.shape == image.shape and good.dtype == np.uint8
-    assert 0.5 < errors[0] < 12 and errors[1] > 1.5 * errors[0]
-    red = compress(
-        np.full((50, 71, 3), (200, 20, 10), np.uint8),
-        Video(codec, QUALITIES[codec][0], True, (1, 1)),
-    )
-    assert np.abs(red.astype(int) - (200, 20, 10)).max() <= 3
-    smooth = picture(64, 64, 2)
-    bias = compress(smooth, Video(codec, QUALITIES[codec][0], True, (0, 0))).mean(
-        (0, 1)
-    ) - smooth.mean((0, 1))
-    assert np.abs(bias).max() < 0.7, "a level would be learnt as a drift of colours"
+    assert 0.5 < rms_error(good, image) < 12
+    assert rms_error(bad, image) > 1.5 * rms_error(good, image)
 
 
 @pytest.mark.parametrize("codec", ENCODERS)
-def test_a_video_is_the_same_each_time_and_of_any_size(av, codec):
-    for height, width in ((1, 3), (31, 18), (33, 70)):
-        image = picture(height, width, 3)
-        video = Video(codec, 25, False, (-1.5, 0.7))
-        first = compress(image, video)
-        assert first.shape == image.shape
-        np.testing.assert_array_equal(compress(image, video), first)
-        if height > 30:
-            assert not np.array_equal(
-                compress(image, replace(video, motion=(3.0, 3.0))), first
-            )
+def test_a_video_keeps_colors_and_brightness(av, codec):
+    good, _ = QUALITIES[codec]
+    red = np.full((50, 71, 3), (200, 20, 10), np.uint8)
+    result = compress(red, Video(codec, good, True, (1, 1)))
+    assert np.abs(result.astype(int) - red).max() <= 3
+
+    smooth = picture(64, 64, 2)
+    result = compress(smooth, Video(codec, good, True, (0, 0)))
+    bias = result.mean((0, 1)) - smooth.mean((0, 1))
+    assert np.abs(bias).max() < 0.7, "a network would learn this as a color shift"
+
+
+@pytest.mark.parametrize("codec", ENCODERS)
+@pytest.mark.parametrize(("height", "width"), [(1, 3), (31, 18), (33, 70)])
+def test_videos_are_deterministic_at_any_size(av, codec, height, width):
+    image = picture(height, width, 3)
+    video = Video(codec, 25, False, (-1.5, 0.7))
+    first = compress(image, video)
+    assert first.shape == image.shape
+    assert_equal(compress(image, video), first)
+
+
+@pytest.mark.parametrize("codec", ENCODERS)
+def test_motion_changes_what_a_codec_predicts(av, codec):
+    image = picture(33, 70, 3)
+    video = Video(codec, 25, False, (-1.5, 0.7))
+    moved = replace(video, motion=(3.0, 3.0))
+    assert not np.array_equal(compress(image, moved), compress(image, video))
 
 
 @pytest.mark.parametrize("codec", ENCODERS)
 def test_a_bitrate_is_kept_and_more_bits_are_better(av, codec):
     grain = np.random.default_rng(0).normal(0, 12, (128, 128, 1))
     image = np.uint8(np.clip(picture(128, 128, 4) + grain, 0, 255))
+    limits = np.array([0.3, 0.8, 2])
     sizes, errors = [], []
-    for bits in (0.3, 0.8, 2):
-        video = Video(codec, 1, True, (1.3, -0.4), bits)  # the quality is not asked for
-        packets = _encode(_moving(image, video.motion), video)
-        sizes.append(
-            sum(packet.size for packet in packets) * 8 / image[..., 0].size / FRAMES
-        )
-        errors.append(rms(compress(image, video) - image.astype(float)))
-        np.testing.assert_array_equal(
-            compress(image, video), compress(image, replace(video, quality=30))
-        )
+    for bits in limits:
+        video = Video(codec, 1, True, (1.3, -0.4), bits)
+        packets = _encode(_moving_frames(image, video.motion), video)
+        bytes_per_frame = sum(packet.size for packet in packets) / FRAMES
+        sizes.append(8 * bytes_per_frame / image[..., 0].size)
+        errors.append(rms_error(compress(image, video), image))
     # Encoders keep to it roughly; x265 adds its settings as text.
-    assert np.all(np.array(sizes) < 2 * np.array([0.3, 0.8, 2]) + 0.3)
-    assert sizes[0] < sizes[1] and errors[0] > 1.1 * errors[1] > 1.1 * errors[2]
+    assert np.all(np.array(sizes) < 2 * limits + 0.3)
+    assert sizes[0] < sizes[1]
+    assert errors[0] > 1.1 * errors[1] > 1.1 * errors[2]
 
 
-def test_a_bitrate_is_drawn_only_where_it_may_be():
+@pytest.mark.parametrize("codec", ENCODERS)
+def test_a_bitrate_replaces_the_quality(av, codec):
+    image = picture(64, 64, 4)
+    video = Video(codec, 1, True, (1.3, -0.4), 0.8)
+    other_quality = replace(video, quality=30)
+    assert_equal(compress(image, video), compress(image, other_quality))
+
+
+def test_a_bitrate_changes_no_other_value_of_a_video():
     off, never, always = (
         [
             draw_video(SynthesisOptions(video_bitrate_prob=p), np.random.default_rng(n))
@@ -208,138 +218,105 @@ def test_a_bitrate_is_drawn_only_where_it_may_be():
     assert off == never
     assert [replace(video, bits_per_pixel=None) for video in always] == off
     assert all(0.3 <= video.bits_per_pixel <= 2 for video in always)
-    assert (
-        str(replace(always[0], codec="vp9", half_height=False, bits_per_pixel=0.517))
-        == "vp9 0.52 bits/px 4:2:2"
-    )
 
 
-def test_chroma_of_half_the_height_loses_more_colour(av):
+def test_a_video_is_described_by_its_codec_amount_and_chroma():
+    video = Video("vp9", 31, True, (0, 0))
+    assert str(video) == "vp9 31"
+    limited = replace(video, chroma_420=False, bits_per_pixel=0.517)
+    assert str(limited) == "vp9 0.52 bits/px 4:2:2"
+
+
+def test_420_chroma_loses_more_color_than_422(av):
     stripes = np.zeros((32, 32, 3), np.uint8)
     stripes[::2], stripes[1::2] = (180, 60, 60), (60, 110, 60)
-    errors = [
-        rms(compress(stripes, Video("mpeg2", 1, half, (0, 0))) - stripes.astype(int))
-        for half in (True, False)
-    ]
-    assert errors[0] > 3 * errors[1]
+    with_420, with_422 = (
+        rms_error(compress(stripes, Video("mpeg2", 1, chroma_420, (0, 0))), stripes)
+        for chroma_420 in (True, False)
+    )
+    assert with_420 > 3 * with_422
 
 
-def test_nothing_is_drawn_or_done_while_all_is_off():
+def test_options_that_are_off_draw_nothing():
     rng = np.random.default_rng(0)
     assert draw_domain(SynthesisOptions(), rng, 4) == ()
     assert rng.random() == np.random.default_rng(0).random()
+
+
+def test_switching_a_part_on_changes_no_other_draw():
     off, on = (
         draw(SynthesisOptions(halo_prob=p), np.random.default_rng(1), 4) for p in (0, 1)
     )
-    for name in ("first", "second"):
-        np.testing.assert_equal(vars(getattr(on, name)), vars(getattr(off, name)))
-    assert (on.second_blur, on.final_mode, on.jpeg_last) == (
-        off.second_blur,
-        off.final_mode,
-        off.jpeg_last,
-    )
+    assert off.domain == () and all(sample.halo for sample in on.domain)
+    np.testing.assert_equal(vars(on.first), vars(off.first))
+    np.testing.assert_equal(vars(on.second), vars(off.second))
+    for name in ("second_blur", "final_mode", "jpeg_last"):
+        assert getattr(on, name) == getattr(off, name)
 
 
-def test_draws_follow_the_options():
-    options = SynthesisOptions(
-        halo_prob=0.3,
-        interlace_prob=0.2,
-        video_prob=0.6,
-        interlace_list=("weave", "blend"),
-        interlace_shift=(2, 3),
-    )
-    draws = draw_domain(options, np.random.default_rng(0), 6000)
-    for part, probability in (("halo", 0.3), ("interlacing", 0.2), ("video", 0.6)):
-        assert np.mean([getattr(d, part) is not None for d in draws]) == pytest.approx(
-            probability, abs=0.025
-        )
-    halos = [d.halo for d in draws if d.halo]
-    for values, limits in (
-        ([h.strength for h in halos], options.halo_range),
-        ([h.sigma for h in halos], (0.7, 2)),
-    ):
-        assert [min(values), max(values)] == pytest.approx(limits, abs=0.01)
-    fields = [d.interlacing for d in draws if d.interlacing]
-    assert {(f.shift, f.method) for f in fields} == {
-        (s, m) for s in (-3, -2, 2, 3) for m in ("weave", "blend")
-    }
-    videos = [d.video for d in draws if d.video]
-    for codec, chance in zip(options.codec_list, options.codec_prob, strict=True):
-        qualities = [v.quality for v in videos if v.codec == codec]
-        assert len(qualities) / len(videos) == pytest.approx(chance, abs=0.03)
-        assert (min(qualities), max(qualities)) == options.codec_qualities[codec]
-    assert np.mean([v.half_height for v in videos]) == pytest.approx(0.9, abs=0.02)
-    assert [
-        np.min([v.motion for v in videos]),
-        np.max([v.motion for v in videos]),
-    ] == pytest.approx([-2, 2], abs=0.01)
-
-
-def test_each_part_is_done_to_its_sample_alone(av):
+def test_each_sample_gets_what_its_draws_name(av):
     images = np.stack([picture(40, 48, seed) for seed in range(4)])
-    nothing = DomainDraws(halo=None, interlacing=None, video=None)
-    halo, comb = Halo(1.0, 1.0), Interlacing(3, "weave")
+    halo = Halo(1.0, 1.0)
+    weave = Interlacing(3, "weave")
     video = draw_video(SynthesisOptions(), np.random.default_rng(0))
-    draws = [nothing, replace(nothing, halo=halo), replace(nothing, interlacing=comb), DomainDraws(
-        halo=halo, interlacing=comb, video=video
-    )]  # fmt: skip
-    plain, sharp, combed, everything = apply_domain(images, draws)
-    np.testing.assert_array_equal(plain, images[0])
-    np.testing.assert_array_equal(sharp, add_halo(images[1], halo))
-    np.testing.assert_array_equal(combed, interlace(images[2], comb))
-    np.testing.assert_array_equal(
-        everything, compress(interlace(add_halo(images[3], halo), comb), video)
-    )
-    assert [str(d) for d in draws] == [
-        "",
-        "halo 1.0",
-        "weave 3 px",
-        f"halo 1.0, weave 3 px, {video}",
+    nothing = DomainDraws(halo=None, interlacing=None, video=None)
+    everything = DomainDraws(halo=halo, interlacing=weave, video=video)
+    draws = [
+        nothing,
+        replace(nothing, halo=halo),
+        replace(nothing, interlacing=weave),
+        everything,
     ]
+    results = apply_domain(images, draws)
+    assert_equal(results[0], images[0])
+    assert_equal(results[1], add_halo(images[1], halo))
+    assert_equal(results[2], interlace(images[2], weave))
+    in_order = compress(interlace(add_halo(images[3], halo), weave), video)
+    assert_equal(results[3], in_order)
+
+    texts = ["", "halo 1.0", "weave 3 px", f"halo 1.0, weave 3 px, {video}"]
+    assert [str(sample) for sample in draws] == texts
 
 
-def test_a_sample_of_a_batch_does_not_depend_on_the_others(av):
+@pytest.mark.parametrize("seed", range(6))
+def test_a_sample_does_not_depend_on_the_rest_of_its_batch(av, seed):
     options = SynthesisOptions(**ALL_ON)
-    for seed in range(6):
-        whole = degraded(options, seed=seed)
-        np.testing.assert_array_equal(degraded(options, seed=seed), whole)
-        np.testing.assert_array_equal(degraded(options, slice(1, 3), seed), whole[1:])
-        np.testing.assert_allclose(whole * 255, np.rint(whole * 255), atol=1e-4)
+    whole = degraded(options, seed=seed)
+    assert_equal(degraded(options, seed=seed), whole)
+    assert_equal(degraded(options, slice(1, 3), seed), whole[1:])
+    np.testing.assert_allclose(whole * 255, np.rint(whole * 255), atol=1e-4)
 
 
-def test_a_video_takes_the_place_of_the_last_jpeg(av):
-    """So with a video the last JPEG's quality is all one, and without it is not."""
-    kwargs = {
-        "second_blur_prob": 0.0,
-        "noise_range2": (0, 0),
-        "gaussian_noise_prob2": 1.0,
-    }
-    for probability, alike in ((1.0, True), (0.0, False)):
-        results = [
-            degraded(
-                SynthesisOptions(
-                    **kwargs, video_prob=probability, jpeg_range2=(quality, quality)
-                )
+@pytest.mark.parametrize(("video_prob", "equal"), [(1.0, True), (0.0, False)])
+def test_a_video_replaces_the_last_jpeg(av, video_prob, equal):
+    """With a video, the quality of the last JPEG makes no difference."""
+    results = [
+        degraded(
+            SynthesisOptions(
+                second_blur_prob=0,
+                noise_range2=(0, 0),
+                gaussian_noise_prob2=1,
+                video_prob=video_prob,
+                jpeg_range2=(quality, quality),
             )
-            for quality in (10, 90)
-        ]
-        assert np.array_equal(*results) == alike
+        )
+        for quality in (10, 90)
+    ]
+    assert np.array_equal(*results) == equal
 
 
-def test_make_lq_is_what_training_does(av):
+def test_make_lq_equals_the_degradation_of_a_training(av):
     options = LQConfig(dataroot_gt="hr", motion_blur_prob=1, gt_usm=False, **ALL_ON)
     gt = picture(64, 96, 5).astype(np.float32) / 255
     rng = np.random.default_rng([options.manual_seed, *b"a.png"])
     kernels = [paddle.to_tensor(kernel[None]) for kernel in draw_kernels(options, rng)]
-    lq = degrade(
-        paddle.to_tensor(gt.transpose(2, 0, 1)[None]), kernels, draw(options, rng, 1), 4
-    )
-    np.testing.assert_array_equal(
-        make_lq(gt, "a.png", options), np.rint(lq[0].numpy().transpose(1, 2, 0) * 255)
-    )
+    batch = paddle.to_tensor(gt.transpose(2, 0, 1)[None])
+    lq = degrade(batch, kernels, draw(options, rng, 1), 4)
+    expected = np.rint(lq[0].numpy().transpose(1, 2, 0) * 255)
+    assert_equal(make_lq(gt, "a.png", options), expected)
 
 
-def test_resuming_and_workers_change_nothing(av, tmp_path, options):
+def test_resuming_and_workers_do_not_change_the_degradation(av, tmp_path, options):
     options |= ALL_ON
     options["datasets"]["train"]["motion_blur_prob"] = 0.5
     workers = "datasets.train.num_worker_per_gpu=2"
@@ -358,9 +335,7 @@ def test_resuming_and_workers_change_nothing(av, tmp_path, options):
     )
 
 
-def test_without_pyav_the_error_says_how_to_get_it_before_anything_is_read(
-    tmp_path, options, monkeypatch
-):
+def test_without_pyav_the_error_says_how_to_install_it(tmp_path, options, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     check_installed(SynthesisOptions())
     options["video_prob"] = 0.5
@@ -392,7 +367,7 @@ def test_without_pyav_the_error_says_how_to_get_it_before_anything_is_read(
         ("motion_blur_range: [3, 300]", "motion_blur_range"),
     ],
 )
-def test_bad_values_are_one_line(tmp_path, line, message):
+def test_invalid_options_are_refused_in_one_line(tmp_path, line, message):
     (tmp_path / "lq.yml").write_text(f"dataroot_gt: hr\n{line}\n")
     with pytest.raises(UserError) as error:
         load_lq_config(tmp_path / "lq.yml")

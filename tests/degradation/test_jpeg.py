@@ -1,4 +1,4 @@
-"""JPEG in tensors equals DiffJPEG, sample by sample."""
+"""The JPEG on tensors equals DiffJPEG, sample by sample, and is near a real encoder."""
 
 import cv2
 import numpy as np
@@ -17,40 +17,43 @@ def picture() -> np.ndarray:
 
 
 def compress(image: np.ndarray, quality: list[float]) -> np.ndarray:
-    return jpeg(
-        paddle.to_tensor(image), paddle.to_tensor(quality, dtype="float32")
-    ).numpy()
+    qualities = paddle.to_tensor(quality, dtype="float32")
+    return jpeg(paddle.to_tensor(image), qualities).numpy()
 
 
-def test_equals_diffjpeg():
-    # 24 x 41: neither side is a multiple of 16. No coefficient of this picture lies
+def test_jpeg_equals_diffjpeg():
+    # 24 x 41: neither side is a multiple of 16. No coefficient of this image lies
     # half-way between two steps.
     result = compress(picture(), RECORDED["jpeg_quality"].tolist())
     np.testing.assert_allclose(result, RECORDED["jpeg"], rtol=0, atol=2e-5)
 
 
-def test_quality_belongs_to_its_sample():
+def test_each_sample_has_its_own_quality():
     image = picture()
-    together = compress(image, [12.5, 50, 93.7])
-    alone = [compress(image[i : i + 1], [q])[0] for i, q in enumerate((12.5, 50, 93.7))]
-    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-6)
-    assert np.abs(together - image).mean(axis=(1, 2, 3)).argsort().tolist() == [2, 1, 0]
+    qualities = [12.5, 50, 93.7]
+    together = compress(image, qualities)
+    for number, quality in enumerate(qualities):
+        alone = compress(image[number : number + 1], [quality])
+        np.testing.assert_allclose(together[number], alone[0], rtol=0, atol=1e-6)
+    errors = np.abs(together - image).mean(axis=(1, 2, 3))
+    assert errors.argsort().tolist() == [2, 1, 0], "a better quality loses less"
 
 
-def test_is_near_a_real_encoder():
+def test_jpeg_is_near_a_real_encoder():
     y, x = np.mgrid[:64, :96]
     image = np.stack([x / 96, y / 64, (x + y) / 160]).astype(np.float32)
     bgr = np.rint(image[::-1].transpose(1, 2, 0) * 255).astype(np.uint8)
-    encoded = cv2.imdecode(
-        cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 60])[1], cv2.IMREAD_COLOR
-    )
-    real = encoded[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    real = decoded[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255
     assert np.abs(compress(image[None], [60])[0] - real).mean() < 1.5 / 255
 
 
-def test_clips_what_lies_outside():
+def test_values_outside_the_range_are_clipped_first():
     image = picture()
     wild = np.where(image > 0.8, image + 1, image).astype(np.float32)
+    clipped = np.clip(wild, 0, 1)
+    qualities = [50, 50, 50]
     np.testing.assert_array_equal(
-        compress(wild, [50, 50, 50]), compress(np.clip(wild, 0, 1), [50, 50, 50])
+        compress(wild, qualities), compress(clipped, qualities)
     )

@@ -1,4 +1,7 @@
-"""Blur kernels equal BasicSR's, and are drawn as often and as wide as the options say."""
+"""Blur kernels equal BasicSR's and have fixed sizes; motion is a line of its length.
+
+How often each is drawn: test_kernel_distributions.py.
+"""
 
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ def test_kernel_equals_basicsr(name: str):
     np.testing.assert_allclose(kernel, RECORDED[name], rtol=0, atol=1e-12)
 
 
-def test_sizes_and_sums():
+def test_kernels_have_the_sizes_of_the_options_and_sum_to_one():
     options = KernelOptions(blur_kernel_size=15, blur_kernel_size2=9)
     rng = np.random.default_rng(0)
     drawn = [kernels.draw_kernels(options, rng) for _ in range(200)]
@@ -29,11 +32,11 @@ def test_sizes_and_sums():
             assert kernel.dtype == np.float32
             assert kernel.sum() == pytest.approx(1, abs=1e-5)
     pulse = np.pad([[1.0]], 4)
-    untouched = np.mean([np.array_equal(final, pulse) for _, _, final in drawn])
-    assert untouched == pytest.approx(0.2, abs=0.1)  # final_sinc_prob is 0.8
+    pulses = [np.array_equal(final, pulse) for _, _, final in drawn]
+    assert np.mean(pulses) == pytest.approx(0.2, abs=0.1)  # final_sinc_prob is 0.8
 
 
-def test_kernels_follow_the_generator():
+def test_equal_seeds_give_equal_kernels():
     def draw(seed: int):
         return kernels.draw_kernels(KernelOptions(), np.random.default_rng(seed))
 
@@ -41,67 +44,40 @@ def test_kernels_follow_the_generator():
     assert not np.array_equal(draw(1), draw(2))
 
 
-def test_kinds_and_parameters_are_drawn_as_the_options_say(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    calls: list[tuple] = []
-    for name in (
-        "gaussian_kernel",
-        "generalized_gaussian_kernel",
-        "plateau_kernel",
-        "sinc_kernel",
-    ):
-        monkeypatch.setattr(
-            kernels,
-            name,
-            lambda *args, name=name, **kw: calls.append((name, *args, kw)) or np.eye(7),
+@pytest.mark.parametrize(("length", "theta"), [(15, 0), (9.5, 0.7), (12, np.pi / 2)])
+def test_a_motion_kernel_is_a_centered_line_of_its_length(length: float, theta: float):
+    kernel = kernels.motion_kernel(17, length, theta)
+    y, x = np.mgrid[:17, :17] - 8
+    along = x * np.cos(theta) + y * np.sin(theta)
+    across = y * np.cos(theta) - x * np.sin(theta)
+    assert kernel.sum() == pytest.approx(1)
+    assert (kernel * x).sum() == pytest.approx(0, abs=1e-9)
+    assert (kernel * y).sum() == pytest.approx(0, abs=1e-9)
+    variance_of_a_line = length**2 / 12
+    assert (kernel * along**2).sum() == pytest.approx(variance_of_a_line, rel=0.06)
+    assert (kernel * across**2).sum() < 0.3
+
+
+def test_a_motion_kernel_without_motion_is_a_pulse():
+    kernel = kernels.motion_kernel(7, 0, 1.0)
+    assert kernel[3, 3] == 1 == kernel.sum()
+
+
+def test_motion_blur_widens_the_first_kernel_and_changes_no_other():
+    still = kernels.draw_kernels(KernelOptions(), np.random.default_rng(4))
+    motions = (1e-9, 1.0)  # the option is on; this sample does not move, or does
+    resting, moving = (
+        kernels.draw_kernels(
+            KernelOptions(motion_blur_prob=motion, motion_blur_range=(8, 12.5)),
+            np.random.default_rng(4),
         )
-    options = KernelOptions(
-        blur_kernel_size=21,
-        blur_sigma=(0.5, 2),
-        betag_range=(0.25, 4),
-        betap_range=(0.75, 2),
+        for motion in motions
     )
-    rng = np.random.default_rng(1)
-    count = 4000
-    for _ in range(count):
-        kernels.draw_blur_kernel(options.first_blur, rng)
-
-    def share(name: str, isotropic: bool) -> float:
-        return (
-            sum(
-                c[0] == name and (c[2] == c[3] and c[4] == 0) == isotropic
-                for c in calls
-            )
-            / count
-        )
-
-    sincs = [call for call in calls if call[0] == "sinc_kernel"]
-    calls = [call for call in calls if call[0] != "sinc_kernel"]
-    assert len(sincs) / count == pytest.approx(0.1, abs=0.02)
-    shares = {
-        name: [share(name, True), share(name, False)]
-        for name in ("gaussian_kernel", "plateau_kernel")
-    }
-    assert shares["gaussian_kernel"] == pytest.approx(
-        [0.9 * 0.45, 0.9 * 0.25], abs=0.03
-    )
-    assert shares["plateau_kernel"] == pytest.approx([0.9 * 0.12, 0.9 * 0.03], abs=0.02)
-
-    assert {call[1] for call in calls} == set(range(7, 22, 2))
-    sigmas = np.array([call[2:4] for call in calls])
-    assert 0.5 <= sigmas.min() < 0.51 and 1.99 < sigmas.max() <= 2
-    thetas = np.array([call[4] for call in calls])
-    assert -np.pi <= thetas.min() < -3 and 3 < thetas.max() <= np.pi
-    for name, low, high in (
-        ("generalized_gaussian_kernel", 0.25, 4),
-        ("plateau_kernel", 0.75, 2),
-    ):
-        betas = np.array([call[5] for call in calls if call[0] == name])
-        assert low <= betas.min() and betas.max() <= high
-        assert np.mean(betas < 1) == pytest.approx(0.5, abs=0.08)
-
-    cutoffs = np.array([(call[1], call[2]["cutoff"]) for call in sincs])
-    small = cutoffs[:, 0] < 13
-    assert np.pi / 3 <= cutoffs[small, 1].min() and cutoffs[:, 1].max() <= np.pi
-    assert np.pi / 5 <= cutoffs[~small, 1].min() < np.pi / 3
+    for drawn in (resting, moving):
+        assert drawn.first.shape == (35, 35), "samples of one size can be stacked"
+        assert drawn.first.sum() == pytest.approx(still.first.sum(), abs=1e-4)
+        np.testing.assert_array_equal(drawn.second, still.second)
+        np.testing.assert_array_equal(drawn.final, still.final)
+    padded = np.pad(still.first, 7)
+    np.testing.assert_allclose(resting.first, padded, rtol=0, atol=1e-7)
+    assert not np.allclose(moving.first, padded, rtol=0, atol=1e-7)

@@ -223,7 +223,7 @@ MISTAKES = {
     "preflight --input nowhere": "nowhere: not a folder",
     "preflight --input empty": "empty: no images in it",
     "preflight --input images --lq empty": (
-        "empty/0.png: no such file, and none of the 2 pairs is there"
+        "empty/0.png: no such file, and none of the 2 pairs is complete"
     ),
     "predict --input nowhere --output out --model_path net.pdparams": (
         "nowhere: no such file or folder"

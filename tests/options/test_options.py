@@ -18,7 +18,6 @@ from realesrgan_paddle.options.reading.load import (
 )
 from realesrgan_paddle.options.reading.spellings import TOP_LEVEL
 from realesrgan_paddle.options.schema.config import Config
-)
 from realesrgan_paddle.options.schema.synthesis import KernelOptions, SynthesisOptions
 from realesrgan_paddle.utils.errors import UserError
 
@@ -596,5 +595,3 @@ def test_several_validation_sets(load):
     assert list(config.datasets.validation) == ["val", "val_night"]
     assert config.datasets.validation["val_night"].dataroot_lq == "b"
     assert set(config.val.metrics) == {"psnr", "ssim", "lpips"}
-
-

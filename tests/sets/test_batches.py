@@ -128,6 +128,6 @@ def test_pairs_that_do_not_fit_are_named(tmp_path):
         PairedDataset.open(train, gt_size=16, scale=4, seed=0)[0, 0]
     (tmp_path / "lq" / "a.png").unlink()
     with pytest.raises(
-        UserError, match=r"lq/a\.png: no such file, and none of the 1 pairs is there"
+        UserError, match=r"lq/a\.png: no such file, and none of the 1 pairs is complete"
     ):
         paired_paths(str(tmp_path / "gt"), str(tmp_path / "lq"), None)

@@ -28,19 +28,19 @@ def video(name: str, frames: int, pieces: int = 0) -> list[Path]:
 
 def test_a_whole_video_that_fits_is_held_out_before_a_part_of_another():
     held = hold_out(video("a", 60) + video("b", 5) + video("c", 60), 4)
-    assert held.apart == set(video("b", 5)), "all of b, and nothing of the others"
-    assert len(held.chosen) == 4 and set(held.chosen) < held.apart
+    assert held.excluded == set(video("b", 5)), "all of b, and nothing of the others"
+    assert len(held.validated) == 4 and set(held.validated) < held.excluded
 
 
 def test_of_one_video_the_end_is_held_out():
     frames = video("match", 200)
-    assert hold_out(frames, 8).apart == set(frames[-8:])
-    assert set(hold_out(frames, 8).chosen) == set(frames[-8:])
+    assert hold_out(frames, 8).excluded == set(frames[-8:])
+    assert set(hold_out(frames, 8).validated) == set(frames[-8:])
 
 
 def test_too_few_frames_of_whole_videos_are_filled_up_from_one_other():
     held = hold_out(video("a", 60) + video("b", 60) + video("c", 2), 8)
-    assert held.apart == {*video("c", 2), *video("b", 60)[-6:]}
+    assert held.excluded == {*video("c", 2), *video("b", 60)[-6:]}
 
 
 def test_pieces_and_smaller_versions_of_an_image_stay_together_in_any_folder():
@@ -48,17 +48,21 @@ def test_pieces_and_smaller_versions_of_an_image_stay_together_in_any_folder():
     cut = names(*(f"sub/{s}_s{p:03d}.png" for s in stems for p in range(1, 6)))
     small = names(*(f"multiscale/{s}T{t}.png" for s in stems for t in range(2)))
     held = hold_out(cut + small, 8)
-    assert {path.name[:16] for path in held.apart} == {stem[:16] for stem in stems[-8:]}
-    assert len(held.apart) == 8 * 7
-    assert len({path.name[:16] for path in held.chosen}) == 8, "one piece of each frame"
-    assert not any("_s001" in path.name for path in held.chosen), (
+    assert {path.name[:16] for path in held.excluded} == {
+        stem[:16] for stem in stems[-8:]
+    }
+    assert len(held.excluded) == 8 * 7
+    assert len({path.name[:16] for path in held.validated}) == 8, (
+        "one piece of each frame"
+    )
+    assert not any("_s001" in path.name for path in held.validated), (
         "always the upper left corner"
     )
 
 
 def test_a_folder_of_numbered_images_is_a_source():
     clips = names(*(f"clip{c}/{n:04d}.png" for c in range(30) for n in range(10)))
-    assert hold_out(clips, 8).apart == set(
+    assert hold_out(clips, 8).excluded == set(
         names(*(f"clip9/{n:04d}.png" for n in range(10)))
     )
 
@@ -67,7 +71,7 @@ def test_images_of_names_of_their_own_need_no_more_than_asked_for():
     photos = names(
         *(f"{chr(97 + i)}{chr(97 + j)}.jpg" for i in range(20) for j in range(20))
     )
-    assert hold_out(photos, 8).apart == set(photos[-8:])
+    assert hold_out(photos, 8).excluded == set(photos[-8:])
 
 
 @pytest.mark.parametrize(
@@ -77,14 +81,14 @@ def test_images_of_names_of_their_own_need_no_more_than_asked_for():
 def test_at_most_a_tenth(count, asked, held):
     frames = video("match", count)
     assert (
-        len(hold_out(frames, asked).apart)
-        == len(hold_out(frames, asked).chosen)
+        len(hold_out(frames, asked).excluded)
+        == len(hold_out(frames, asked).validated)
         == held
     )
 
 
 def test_pieces_of_one_image_that_are_more_than_a_tenth_stay():
-    assert not hold_out(video("match", 5, pieces=8), 8).apart
+    assert not hold_out(video("match", 5, pieces=8), 8).excluded
 
 
 def test_the_order_of_the_paths_and_repeats_do_not_matter():

@@ -20,7 +20,7 @@ from odd_images import (
 )
 from PIL import Image
 
-from realesrgan_paddle.data.loading.header_checks import look_at
+from realesrgan_paddle.data.loading.header_checks import check_headers
 from realesrgan_paddle.data.sets.meta_info import read_meta_info
 from realesrgan_paddle.tools import (
     extract_subimages,
@@ -118,7 +118,7 @@ def test_the_look_before_training_lists_all_of_them_with_their_reasons(
 
 
 def test_headers_tell_the_sizes_of_the_others(hostile: Path):
-    sizes = look_at([hostile / inside(name) for name in GOOD]).sizes
+    sizes = check_headers([hostile / inside(name) for name in GOOD]).sizes
     assert {path.name: size for path, size in sizes.items()} == dict.fromkeys(
         GOOD, (24, 16)
     ) | SIZES
@@ -192,7 +192,7 @@ def test_a_file_that_cannot_be_opened_is_named_and_the_rest_goes_on(
         pytest.skip("root may read anything")
     else:
         paths[1].chmod(0)
-    looked = look_at(paths)
+    looked = check_headers(paths)
     assert list(looked.sizes) == [paths[0], paths[2]]
     (line,) = looked.problems
     assert line.startswith(f"{paths[1]}: {reason}")
