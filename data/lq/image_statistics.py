@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.frame_scores import measure
+from realesrgan_paddle.data.sets.image_scores import measure
 
 SQUARE = 16
 """Side of the squares of which the calmest are searched for noise [pixels]."""
@@ -26,7 +26,7 @@ def lq_statistics(rgb: np.ndarray) -> dict[str, float]:
     """Return what is measured of a picture, uint8 RGB (H, W, 3) of at least 64 x 64, by name; NaN for what it lacks.
 
     noise: `noise`; blockiness, sharpness (NaN without detail) and contrast:
-    `frame_scores.Scores`; spectral slope: `spectral_slope`; chroma detail:
+    `image_scores.Scores`; spectral slope: `spectral_slope`; chroma detail:
     `chroma_detail`.
     """
     y_cr_cb = cv2.cvtColor(rgb.astype(np.float32), cv2.COLOR_RGB2YCrCb)
