@@ -24,7 +24,7 @@ from realesrgan_paddle.utils.runlog.training_state import (
     load_newest_state,
     load_state,
 )
-from realesrgan_paddle.utils.runlog.visualdl import open_board
+from realesrgan_paddle.utils.runlog.visualdl import make_visualdl_writer
 from realesrgan_paddle.utils.stop_request import StopRequest
 
 
@@ -45,9 +45,9 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     from realesrgan_paddle.utils.ops.choose import choose_ops
 
     group = join_group()
-    board, unwritten = open_board(cfg.logger.use_tb_logger)
+    visualdl, no_visualdl = make_visualdl_writer(cfg.logger.use_tb_logger)
     experiment = Experiment(
-        Path(cfg.path.experiments_root) / cfg.name, group.writes, board
+        Path(cfg.path.experiments_root) / cfg.name, group.writes, visualdl
     )
     resumed, damaged = state_to_resume(cfg, experiment)
     start, total = resumed.iteration if resumed else 0, cfg.train.total_iter
@@ -78,18 +78,18 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
         experiment.open(
             dump_config(cfg),
             start if resumed else None,
-            [*recipe, *unwritten, *remarks, *judge.remarks],
+            [*recipe, *no_visualdl, *remarks, *judge.remarks],
         )
         for iteration in range(start + 1, start if judge.stops_here() else total + 1):
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
-            meter.fed()
+            meter.batch_ready()
             step.set_learning_rates(
                 partial(
                     learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, iteration
                 )
             )
             losses = step(parts, iteration)
-            meter.stepped()
+            meter.step_done()
             guard(iteration, step.skipped, losses)
             if iteration % cfg.logger.print_freq == 0:
                 numbers, line = meter.report(losses, step.optimizer_g.get_lr())
@@ -102,7 +102,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             )  # what any process has come to know
             if iteration % cfg.logger.save_checkpoint_freq == 0 or last or stop:
                 state = checkpoints.save(iteration)
-                meter.aside("checkpoint", cfg.logger.save_checkpoint_freq)
+                meter.exclude("checkpoint", cfg.logger.save_checkpoint_freq)
             if stop:
                 experiment.log(
                     f"{Signals(stop).name}: saved {state}; go on from there with --auto_resume"

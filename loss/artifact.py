@@ -1,7 +1,7 @@
 """The artifact loss of locally discriminative learning (LDL).
 
 Liang et al. 2022, "Details or Artifacts: A Locally Discriminative Learning Approach to
-Realistic Image Super-Resolution", section 3.2; `basicsr/losses/LDL_loss.py` of its
+Realistic Image Super-Resolution", section 3.2; `basicsr/losses/LDL_loss.py` of the
 authors' repository (csjliang/LDL).
 """
 
@@ -11,44 +11,66 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-# Keeps the gradient of the fifth root finite where the residual is the same everywhere;
-# there the map is zero anyway.
 SMALLEST_VARIANCE = 1e-12
+"""Lower bound of the residual's variance, chosen far below that of any real residual.
+
+It keeps the gradient of the fifth root finite for a constant residual, where the map is
+zero anyway.
+"""
 
 
 def artifact_map(gt: Tensor, sr: Tensor, sr_ema: Tensor, ksize: int = 7) -> Tensor:
-    """Return how much each pixel of sr looks like an artifact: (N, 1, H, W), not negative.
+    """Return how much each pixel of sr looks like an artifact: (N, 1, H, W), >= 0.
 
-    The pictures are (N, C, H, W) in [0, 1]; H and W exceed ksize // 2. The residual is
-    the sum over the channels of |gt - sr|. Its variance in a window of ksize x ksize
-    pixels (mirrored at the border) is multiplied by the fifth root of its variance over
-    the whole picture. Where the moving average's output `sr_ema` is farther from gt
-    than sr is, sr is taken for detail and the map is zero.
+    The residual is the sum over the channels of |gt - sr|. Its variance in a window of
+    ksize x ksize pixels (mirrored at the border) is multiplied by the fifth root of its
+    variance over the whole image. Where the EMA's output is farther from gt than sr is,
+    sr counts as detail and the map is zero.
 
     As in the authors' code, gradients flow through the map too.
+
+    Args:
+        gt: (N, C, H, W) in [0, 1]; H and W exceed ksize // 2.
+        sr: the generator's output, like gt.
+        sr_ema: the output of the generator's moving average, like gt.
+        ksize: side of the window, odd.
     """
-    residual = (gt - sr).abs().sum(axis=1, keepdim=True)
-    residual_ema = (gt - sr_ema).abs().sum(axis=1, keepdim=True)
-    picture_variance = residual.var(axis=[1, 2, 3], keepdim=True).clip(
-        min=SMALLEST_VARIANCE
-    )
-    weight = picture_variance**0.2 * _local_variance(residual, ksize)
-    return paddle.where(residual < residual_ema, paddle.zeros_like(weight), weight)
+    residual = _residual(gt, sr)
+    residual_ema = _residual(gt, sr_ema)
+
+    image_variance = residual.var(axis=[1, 2, 3], keepdim=True)
+    image_weight = image_variance.clip(min=SMALLEST_VARIANCE) ** 0.2
+    weight = image_weight * _local_variance(residual, ksize)
+    is_detail = residual < residual_ema
+    no_artifact = paddle.zeros_like(weight)
+    return paddle.where(is_detail, no_artifact, weight)
+
+
+def _residual(gt: Tensor, sr: Tensor) -> Tensor:
+    difference = (gt - sr).abs()
+    return difference.sum(axis=1, keepdim=True)
 
 
 def _local_variance(x: Tensor, ksize: int) -> Tensor:
-    """Return the unbiased variance of x (N, 1, H, W) in the ksize x ksize window around each pixel.
+    """Return the unbiased variance in the ksize x ksize window around each pixel.
 
-    The mean square less the squared mean, by sliding means; unfolding the windows costs
-    some fifteen times as much. The picture's mean is taken off first, which changes no
-    variance and leaves less to cancel.
+    Args:
+        x: (N, 1, H, W), like the result.
+        ksize: side of the window, odd.
     """
-    x = x - x.mean(axis=[2, 3], keepdim=True).detach()
-    x = F.pad(x, [ksize // 2] * 4, mode="reflect")
-    mean, mean_square = (
-        F.avg_pool2d(values, ksize, stride=1) for values in (x, x.square())
-    )
-    return F.relu(mean_square - mean.square()) * (ksize**2 / (ksize**2 - 1))
+    # Subtracting the image's mean changes no variance, and leaves less to cancel below.
+    image_mean = x.mean(axis=[2, 3], keepdim=True)
+    x = x - image_mean.detach()
+    margin = ksize // 2
+    x = F.pad(x, [margin] * 4, mode="reflect")
+
+    # The mean square less the squared mean, by sliding means: unfolding the windows
+    # takes some fifteen times as long.
+    mean = F.avg_pool2d(x, ksize, stride=1)
+    mean_square = F.avg_pool2d(x.square(), ksize, stride=1)
+    biased = F.relu(mean_square - mean.square())
+    count = ksize**2
+    return biased * (count / (count - 1))
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ class ArtifactLoss:
     ksize: int = 7
 
     def __call__(self, sr: Tensor, gt: Tensor, sr_ema: Tensor) -> Tensor:
-        """Return the loss of sr; `sr_ema` is what the moving average of the generator makes of the same input."""
+        """Return the loss of sr; `sr_ema` is the EMA generator's output."""
         weight = artifact_map(gt, sr, sr_ema, self.ksize)
-        return self.loss_weight * F.l1_loss(weight * sr, weight * gt)
+        loss = F.l1_loss(weight * sr, weight * gt)
+        return self.loss_weight * loss

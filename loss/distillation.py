@@ -1,9 +1,8 @@
-"""A loss against another network's output: the large network teaches the small one.
+"""A loss against another network's output: a small network learns from a large one.
 
-Hinton et al. 2015, "Distilling the Knowledge in a Neural Network": a student learns
-from what its teacher answers. Here the answer is the picture itself, and it is a
-function of the input, texture included, which the ground truth is not: a student can
-come nearer to it than to the ground truth.
+Hinton et al. 2015, "Distilling the Knowledge in a Neural Network": a student is trained
+on its teacher's outputs. Unlike the ground truth, the teacher's image is a function of
+the input, texture included, so a student can get closer to it.
 """
 
 from collections.abc import Callable
@@ -15,12 +14,12 @@ from paddle import Tensor
 
 @dataclass(frozen=True)
 class DistillationLoss:
-    """The distance of a student's output from what the teacher makes of the same input.
+    """The distance of a student's output from the teacher's for the same input.
 
     Attributes:
-        teacher: returns a picture for an input, both (N, 3, H, W), RGB; no gradient
-            reaches it.
-        distance: a loss of two pictures, weighted, such as those of `loss.pixel`.
+        teacher: returns images for images, both (N, 3, H, W), RGB; no gradient reaches
+            it.
+        distance: a weighted loss of two images, such as those of `loss.pixel`.
     """
 
     teacher: Callable[[Tensor], Tensor]

@@ -1,8 +1,9 @@
-"""DISTS: how different two pictures are in structure and in texture; the same texture elsewhere counts little.
+"""DISTS: how much two images differ in structure and texture.
 
-Ding et al. 2020, "Image Quality Assessment: Unifying Structure and Texture Similarity",
-equations 3 to 7 and, for the pooling, equation 1; the authors' code (dingkeyan93/DISTS,
-`DISTS_pt.py`), whose figures these are.
+The same texture in other places counts little. Ding et al. 2020, "Image Quality
+Assessment: Unifying Structure and Texture Similarity", equations 3 to 7 and, for the
+pooling, equation 1; the values are those of the authors' code (dingkeyan93/DISTS,
+`DISTS_pt.py`).
 """
 
 from collections.abc import Mapping
@@ -20,106 +21,141 @@ from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 
 CHANNELS = (3, 64, 128, 256, 512, 512)
-"""Channels of what is compared: the picture itself and the features of VGG16's five blocks."""
+"""Channels of what is compared: the image itself and the features of VGG16's blocks."""
 
 C = 1e-6  # the authors' c1 and c2, which keep the quotients of flat features at 1
-POOL_EPSILON = 1e-12  # the authors' too: the gradient of the root at 0
+POOL_EPSILON = 1e-12  # the authors', for a finite gradient of the root at 0
 POOL_1D = (0.25, 0.5, 0.25)  # a Hann window of 5 without its zeros, scaled to sum 1
 
 
 def l2_pool(ops: Ops, x: Tensor) -> Tensor:
-    """Return the root of the blurred squares of every second pixel: pooling without aliasing."""
+    """Return the root of the blurred squares of every second pixel (L2 pooling).
+
+    Unlike max pooling, it does not alias.
+    """
     x = ops.leave(x)
     channels = x.shape[1]
-    window = paddle.to_tensor(np.outer(POOL_1D, POOL_1D).astype(np.float32)).expand(
-        [channels, 1, 3, 3]
-    )
-    return ops.enter(
-        (
-            F.conv2d(x.square(), window, stride=2, padding=1, groups=channels)
-            + POOL_EPSILON
-        ).sqrt()
-    )
+    window = np.outer(POOL_1D, POOL_1D).astype(np.float32)
+    kernel = paddle.to_tensor(window).expand([channels, 1, 3, 3])
+    squares = F.conv2d(x.square(), kernel, stride=2, padding=1, groups=channels)
+    pooled = (squares + POOL_EPSILON).sqrt()
+    return ops.enter(pooled)
 
 
 class DISTS:
-    """1 less the weighted similarities of the features' means (texture) and of their correlations (structure).
+    """1 - the weighted similarities of features, in texture and in structure.
 
-    0 for equal pictures; lower is better. Pictures are compared at the size they have:
-    those who report DISTS of photographs often reduce the shorter side to 256 pixels
-    first.
+    Texture compares the features' means, structure their correlations. 0 for equal
+    images; lower is better. Images are compared at their own size: published values of
+    photographs are often for a shorter side of 256 pixels.
 
     Args:
-        tensors: of VGG16 (see `Features`), and "alpha" and "beta" (1, 1475, 1, 1):
+        tensors: VGG16's (see `Features`), and "alpha" and "beta" (1, 1475, 1, 1), the
             weights of the channels.
-        ops: what computes its convolutions.
+        ops: operators that compute the convolutions.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops = PLAIN) -> None:
         self.features = Features(
             VGG16, tensors, l2_pool, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops
         )
-        total = tensors["alpha"].sum() + tensors["beta"].sum()
-        self.alpha, self.beta = (
-            paddle.to_tensor(tensors[name] / total).split(CHANNELS, axis=1)
-            for name in ("alpha", "beta")
-        )
+        alpha, beta = tensors["alpha"], tensors["beta"]
+        total = alpha.sum() + beta.sum()
+        self.alpha = _by_layer(alpha / total)
+        self.beta = _by_layer(beta / total)
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
-        """Return the distance of each picture of sr from gt, (N,); both (N, 3, H, W), RGB in [0, 1].
+        """Return the distance of each image of sr from gt, (N,).
 
-        Gradients flow to `sr` only.
+        Both are (N, 3, H, W), RGB in [0, 1]. Gradients flow to `sr` only.
         """
-        leave = self.features.ops.leave
-        with paddle.no_grad():  # first, while nothing is kept for the backward pass
-            targets = [gt, *map(leave, self.features(gt))]
-        features = [sr, *map(leave, self.features(sr))]
+        # The targets first, while nothing is kept for the backward pass.
+        with paddle.no_grad():
+            targets = self._compared(gt)
+        features = self._compared(sr)
         layers = zip(features, targets, self.alpha, self.beta, strict=True)
         return sum(_difference(*layer) for layer in layers).flatten()
 
+    def _compared(self, images: Tensor) -> list[Tensor]:
+        """Return the images and their features, (N, C, H * W) each."""
+        compared = [images]
+        for feature in self.features(images):
+            compared.append(self.features.ops.leave(feature))
+        # Over one axis, the gradient of a mean is computed ten times as fast as over
+        # two.
+        return [layer.flatten(2) for layer in compared]
+
+
+def _by_layer(weights: np.ndarray) -> list[Tensor]:
+    """Return the weights of each layer's channels, (1, C, 1)."""
+    layers = paddle.to_tensor(weights).split(CHANNELS, axis=1)
+    return [layer.flatten(2) for layer in layers]
+
 
 def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Return the weighted sum over the channels of 1 - similarity of x and y (N, C, H, W): (N, 1).
+    """Return the sum over the channels of weight * (1 - similarity): (N, 1).
 
-    All weights sum to 1, so this is the authors' 1 - sum of similarities, without its
-    cancellation. A mean over one axis has a gradient ten times as fast as one over two,
-    and where the mean is subtracted it needs none: what remains sums to 0, so neither
-    variance nor covariance changes with it to first order.
+    All weights sum to 1, so the sum over the layers is the authors' 1 - sum of
+    similarities without its cancellation.
+
+    Args:
+        x: features (N, C, H * W), with gradients.
+        y: features of the ground truth.
+        alpha: weights of the texture (1, C, 1).
+        beta: weights of the structure (1, C, 1).
     """
-    x, y, alpha, beta = (tensor.flatten(2) for tensor in (x, y, alpha, beta))
-    x_mean, y_mean = (feature.mean(-1, keepdim=True) for feature in (x, y))
-    x, y = x - x_mean.detach(), y - y_mean
-    x_var, y_var, covariance = (
-        product.mean(-1, keepdim=True) for product in (x.square(), y.square(), x * y)
-    )
-    texture = (2 * x_mean * y_mean + C) / (x_mean.square() + y_mean.square() + C)
-    structure = (2 * covariance + C) / (x_var + y_var + C)
-    return (alpha * (1 - texture) + beta * (1 - structure)).sum(1)
+    x_mean, y_mean = _mean(x), _mean(y)
+    squared_means = x_mean.square() + y_mean.square()
+    texture = (2 * x_mean * y_mean + C) / (squared_means + C)
+
+    # No gradient through this mean: the centered values sum to 0, so to first order
+    # neither variance nor covariance changes with it.
+    x = x - x_mean.detach()
+    y = y - y_mean
+    variances = _mean(x.square()) + _mean(y.square())
+    covariance = _mean(x * y)
+    structure = (2 * covariance + C) / (variances + C)
+
+    difference = alpha * (1 - texture) + beta * (1 - structure)
+    return difference.sum(1)
+
+
+def _mean(x: Tensor) -> Tensor:
+    return x.mean(-1, keepdim=True)
 
 
 def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
-    """Return DISTS with the authors' weights, dists.pdparams in `folder`, got there first if need be.
+    """Return DISTS with the authors' weights, dists.pdparams in `folder`.
+
+    The file is fetched first if it does not exist.
 
     Raises:
-        UserError: they cannot be had; says how.
+        UserError: it cannot be fetched; says what to do.
     """
-    return DISTS(read_weights(fetch_metric_weights("dists", folder)).select(), ops)
+    tensors = _read_dists(folder)
+    return DISTS(tensors, ops)
 
 
 def load_vgg16_features(
     blocks: int, folder: str | Path = "weights", ops: Ops = PLAIN
 ) -> Features:
-    """Return the features of VGG16's first `blocks` blocks, pooled by the greatest of 2 x 2; with DISTS's weights.
+    """Return the features of VGG16's first `blocks` blocks with DISTS's weights.
+
+    With VGG's own max pooling.
 
     Raises:
-        UserError: they cannot be had; says how.
+        UserError: as `load_dists`.
     """
-    tensors = read_weights(fetch_metric_weights("dists", folder)).select()
     return Features(
         VGG16[:blocks],
-        tensors,
+        _read_dists(folder),
         max_pool_2,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         ops=ops,
     )
+
+
+def _read_dists(folder: str | Path) -> Mapping[str, np.ndarray]:
+    path = fetch_metric_weights("dists", folder)
+    return read_weights(path).select()

@@ -1,8 +1,8 @@
-"""AlexNet's and VGG16's convolutional features after the ReLU, frozen: what LPIPS and DISTS compare.
+"""Frozen convolutional features of AlexNet and VGG16, for LPIPS and DISTS.
 
-Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks"
-(AlexNet, one column); Simonyan and Zisserman 2015, "Very Deep Convolutional Networks
-for Large-Scale Image Recognition", table 1, column D (VGG16). Weights are
+After the ReLU. Krizhevsky 2014, "One weird trick for parallelizing convolutional neural
+networks" (AlexNet, one column); Simonyan and Zisserman 2015, "Very Deep Convolutional
+Networks for Large-Scale Image Recognition", table 1, column D (VGG16). Weights are
 torchvision's, under torchvision's names.
 """
 
@@ -16,19 +16,23 @@ from paddle import Tensor
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 
 Pool = Callable[[Ops, Tensor], Tensor]
-"""From features to smaller ones, in the layout of the operators."""
+"""Pools features in the layout of the operators."""
 
 
 class Block(NamedTuple):
-    """Convolutions, each with its ReLU, up to features that are compared."""
+    """Convolutions, each with a ReLU; the last one's features are compared.
+
+    Attributes:
+        numbers: of the convolutions in torchvision's `features`.
+        stride: of each convolution.
+        padding: of each convolution.
+        pooled: whether the features of the previous block are pooled first.
+    """
 
     numbers: tuple[int, ...]
-    """Of the convolutions in torchvision's `features`."""
     stride: int = 1
     padding: int = 1
-    """Of each convolution."""
     pooled: bool = True
-    """Whether the features of the block before are pooled first."""
 
 
 ALEXNET = (
@@ -48,26 +52,26 @@ VGG16 = (
 
 
 def max_pool_3(ops: Ops, x: Tensor) -> Tensor:
-    """Return the greatest of each 3 x 3 pixels, two apart: AlexNet's pooling."""
+    """Return AlexNet's max pooling: 3 x 3 with stride 2."""
     return ops.max_pool(x, 3)
 
 
 def max_pool_2(ops: Ops, x: Tensor) -> Tensor:
-    """Return the greatest of each 2 x 2 pixels: VGG's pooling."""
+    """Return VGG's max pooling: 2 x 2 with stride 2."""
     return ops.max_pool(x)
 
 
 class Features:
-    """Features of pictures after the ReLU; no gradient reaches the weights.
+    """Features of images after the ReLU; no gradient reaches the weights.
 
     Args:
         network: `ALEXNET` or `VGG16`.
         tensors: "features.0.weight" (out, in, k, k), "features.0.bias" (out,) and so
             on.
-        pool: what stands between the blocks.
-        mean: what to subtract from R, G and B in [0, 1].
-        std: what to divide by then.
-        ops: what computes the convolutions.
+        pool: the pooling between blocks.
+        mean: subtracted from R, G and B in [0, 1].
+        std: R, G and B are divided by it then.
+        ops: operators that compute the convolutions.
     """
 
     def __init__(
@@ -81,20 +85,21 @@ class Features:
         ops: Ops = PLAIN,
     ) -> None:
         self.network = network
-        names = [
-            f"features.{n}.{part}"
-            for block in network
-            for n in block.numbers
-            for part in ("weight", "bias")
-        ]
-        self.tensors = {name: paddle.to_tensor(tensors[name]) for name in names}
+        self.tensors: dict[str, Tensor] = {}
+        for block in network:
+            for number in block.numbers:
+                for name in _names(number):
+                    self.tensors[name] = paddle.to_tensor(tensors[name])
         self.pool = pool
         self.mean = paddle.to_tensor(mean, dtype="float32").reshape([1, 3, 1, 1])
         self.std = paddle.to_tensor(std, dtype="float32").reshape([1, 3, 1, 1])
         self.ops = ops
 
     def __call__(self, x: Tensor) -> list[Tensor]:
-        """Return the features of x (N, 3, H, W), RGB in [0, 1], of each block, in the layout of `ops`."""
+        """Return each block's features of x (N, 3, H, W), RGB in [0, 1].
+
+        In the layout of `ops`.
+        """
         ops = self.ops
         x = ops.enter_normalised(x, self.mean, self.std)
         features = []
@@ -102,17 +107,19 @@ class Features:
             if block.pooled:
                 x = self.pool(ops, x)
             for number in block.numbers:
-                weight, bias = (
-                    self.tensors[f"features.{number}.weight"],
-                    self.tensors[f"features.{number}.bias"],
-                )
+                weight, bias = (self.tensors[name] for name in _names(number))
                 x = ops.conv(
                     x,
                     weight,
                     bias,
                     stride=block.stride,
                     padding=block.padding,
-                    slope=0.0,
+                    slope=0.0,  # ReLU
                 )
             features.append(x)
         return features
+
+
+def _names(number: int) -> tuple[str, str]:
+    """Return torchvision's names of a convolution's weight and bias."""
+    return f"features.{number}.weight", f"features.{number}.bias"

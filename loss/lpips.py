@@ -1,8 +1,8 @@
-"""LPIPS: how different two pictures look, as a network of features that was fitted to people's judgements.
+"""LPIPS: how different two images look, by features fitted to human judgments.
 
 Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual
-Metric", equation 1; version 0.1 of the authors' code (richzhang/PerceptualSimilarity,
-`lpips/lpips.py`), whose figures these are.
+Metric", equation 1; the values are those of version 0.1 of the authors' code
+(richzhang/PerceptualSimilarity, `lpips/lpips.py`).
 """
 
 from collections.abc import Mapping
@@ -28,47 +28,59 @@ from realesrgan_paddle.utils.weights.reader import read_weights
 
 Net = Literal["alex", "vgg"]
 
-# The authors' `ScalingLayer`, which is given pictures in [-1, 1].
+LAYERS = 5
+"""How many layers of AlexNet and of VGG16 are compared."""
+
+# The authors' `ScalingLayer`, which takes images in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
 
 
-class LPIPS:
-    """Mean squared distance of features scaled to length 1, with weighted channels.
+NETWORKS = {"alex": (ALEXNET, max_pool_3), "vgg": (VGG16, max_pool_2)}
+"""The blocks and the pooling of each network."""
 
-    0 for equal pictures; lower is better.
+
+class LPIPS:
+    """Mean squared distance of features of unit length, with weighted channels.
+
+    0 for equal images; lower is better.
 
     Args:
-        tensors: of the network (see `Features`), and "lin0.weight" (1, channels, 1, 1)
+        tensors: the network's (see `Features`), and "lin0.weight" (1, channels, 1, 1)
             to "lin4.weight".
-        net: the network: AlexNet, as which LPIPS is reported, or VGG16.
-        ops: what computes its convolutions.
+        net: AlexNet, with which LPIPS is usually reported, or VGG16.
+        ops: operators that compute the convolutions.
     """
 
     def __init__(
         self, tensors: Mapping[str, np.ndarray], net: Net = "alex", ops: Ops = PLAIN
     ) -> None:
-        mean, std = [(shift + 1) / 2 for shift in SHIFT], [scale / 2 for scale in SCALE]
-        network, pool = (ALEXNET, max_pool_3) if net == "alex" else (VGG16, max_pool_2)
+        # SHIFT and SCALE for images in [0, 1]
+        mean = [(shift + 1) / 2 for shift in SHIFT]
+        std = [scale / 2 for scale in SCALE]
+        network, pool = NETWORKS[net]
         self.features = Features(network, tensors, pool, mean=mean, std=std, ops=ops)
-        self.channel_weights = [
-            paddle.to_tensor(tensors[f"lin{i}.weight"]) for i in range(5)
-        ]
+
+        names = [f"lin{layer}.weight" for layer in range(LAYERS)]
+        self.channel_weights = [paddle.to_tensor(tensors[name]) for name in names]
         self.smallest = LPIPS_SMALLEST[net]
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
-        """Return the distance of each picture of sr from gt, (N,); both (N, 3, H, W), RGB in [0, 1].
+        """Return the distance of each image of sr from gt, (N,).
 
-        Gradients flow to `sr` only.
+        Both are (N, 3, H, W), RGB in [0, 1]. Gradients flow to `sr` only.
 
         Raises:
-            UserError: the pictures are smaller than what the network pools.
+            UserError: the images are too small for the network's poolings.
         """
-        if min(sr.shape[2:]) < self.smallest:
+        height, width = sr.shape[2:]
+        if min(height, width) < self.smallest:
             raise UserError(
-                f"LPIPS needs pictures of at least {self.smallest}x{self.smallest}, not {sr.shape[3]}x{sr.shape[2]}"
+                f"LPIPS needs images of at least {self.smallest}x{self.smallest}, "
+                f"not {width}x{height}"
             )
-        with paddle.no_grad():  # first, while nothing is kept for the backward pass
+        # The targets first, while nothing is kept for the backward pass.
+        with paddle.no_grad():
             targets = self.features(gt)
         features = self.features(sr)
         layers = zip(features, targets, self.channel_weights, strict=True)
@@ -78,11 +90,13 @@ class LPIPS:
 def load_lpips(
     net: Net = "alex", folder: str | Path = "weights", ops: Ops = PLAIN
 ) -> LPIPS:
-    """Return LPIPS with the authors' weights, lpips_NET.pdparams in `folder`, got there first if need be.
+    """Return LPIPS with the authors' weights, lpips_NET.pdparams in `folder`.
+
+    The file is fetched first if it does not exist.
 
     Raises:
-        UserError: they cannot be had; says how.
+        UserError: it cannot be fetched; says what to do.
     """
-    return LPIPS(
-        read_weights(fetch_metric_weights(f"lpips_{net}", folder)).select(), net, ops
-    )
+    path = fetch_metric_weights(f"lpips_{net}", folder)
+    tensors = read_weights(path).select()
+    return LPIPS(tensors, net, ops)

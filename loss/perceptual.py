@@ -1,4 +1,4 @@
-"""Distances of pictures as VGG19 sees them: content and style."""
+"""The perceptual loss: distances of VGG19 features, in content and style."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -36,8 +36,8 @@ class PerceptualLoss:
         vgg: the features; see `loss.vgg.load_vgg19`.
         perceptual_weight: factor on the content loss; 0 leaves it out.
         style_weight: factor on the style loss; 0 leaves it out.
-        criterion: mean absolute ("l1") or squared ("l2") difference, or the
-            difference's norm ("fro").
+        criterion: mean absolute ("l1") or squared ("l2") difference, or the norm of the
+            difference ("fro").
     """
 
     def __init__(
@@ -58,36 +58,45 @@ class PerceptualLoss:
         self.distance = _DISTANCES[criterion]
 
     def __call__(self, sr: Tensor, gt: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Return the content and the style loss of sr (N, 3, H, W), RGB in [0, 1]; None for a weight of 0."""
-        with paddle.no_grad():  # first, while nothing is kept for the backward pass
+        """Return the content and the style loss of sr; None for a weight of 0.
+
+        Both images are (N, 3, H, W), RGB in [0, 1].
+        """
+        # The targets first, while nothing is kept for the backward pass.
+        with paddle.no_grad():
             targets = self.vgg(gt)
         features = self.vgg(sr)
+
         content = style = None
         if self.perceptual_weight > 0:
-            content = self.perceptual_weight * self._weighted(features, targets)
+            distance = self._weighted_distance(features, targets)
+            content = self.perceptual_weight * distance
         if self.style_weight > 0:
-            style = self.style_weight * self._weighted(
+            distance = self._weighted_distance(
                 self._grams(features), self._grams(targets)
             )
+            style = self.style_weight * distance
         return content, style
 
-    def _weighted(
+    def _weighted_distance(
         self, features: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> Tensor:
         return sum(
-            weight * self.distance(features[k], targets[k])
-            for k, weight in self.layer_weights.items()
+            weight * self.distance(features[layer], targets[layer])
+            for layer, weight in self.layer_weights.items()
         )
 
     def _grams(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return each layer's Gram matrix (N, C, C): products of channels, averaged over C * H * W."""
-        return {
-            name: _gram(self.vgg.ops.leave(feature))
-            for name, feature in features.items()
-        }
+        """Return the Gram matrix of each layer, (N, C, C)."""
+        grams = {}
+        for name, feature in features.items():
+            grams[name] = _gram(self.vgg.ops.leave(feature))
+        return grams
 
 
 def _gram(feature: Tensor) -> Tensor:
+    """Return the products of channels (N, C, C) of (N, C, H, W), divided by C * H * W."""
     channels, height, width = feature.shape[1:]
     rows = feature.flatten(2)
-    return paddle.bmm(rows, rows.transpose([0, 2, 1])) / (channels * height * width)
+    products = paddle.bmm(rows, rows.transpose([0, 2, 1]))
+    return products / (channels * height * width)

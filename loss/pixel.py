@@ -1,4 +1,4 @@
-"""Distances of pixels: L1, MSE, Charbonnier, with the arguments and the weighting of BasicSR's losses."""
+"""Pixel losses L1, MSE and Charbonnier, with BasicSR's arguments and weighting."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -20,8 +20,9 @@ class L1Loss:
     def __call__(
         self, pred: Tensor, target: Tensor, weight: Tensor | None = None
     ) -> Tensor:
-        """Return the loss of pred (N, C, H, W); see `reduce` for weight and reduction."""
-        return self.loss_weight * reduce((pred - target).abs(), weight, self.reduction)
+        """Return the loss of pred (N, C, H, W); `reduce` explains the weight."""
+        loss = (pred - target).abs()
+        return self.loss_weight * reduce(loss, weight, self.reduction)
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,9 @@ class MSELoss:
     def __call__(
         self, pred: Tensor, target: Tensor, weight: Tensor | None = None
     ) -> Tensor:
-        """Return the loss of pred (N, C, H, W); see `reduce` for weight and reduction."""
-        return self.loss_weight * reduce(
-            F.square_error_cost(pred, target), weight, self.reduction
-        )
+        """Return the loss of pred (N, C, H, W); `reduce` explains the weight."""
+        loss = F.square_error_cost(pred, target)
+        return self.loss_weight * reduce(loss, weight, self.reduction)
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ class CharbonnierLoss:
     def __call__(
         self, pred: Tensor, target: Tensor, weight: Tensor | None = None
     ) -> Tensor:
-        """Return the loss of pred (N, C, H, W); see `reduce` for weight and reduction."""
+        """Return the loss of pred (N, C, H, W); `reduce` explains the weight."""
         loss = paddle.sqrt(F.square_error_cost(pred, target) + self.eps)
         return self.loss_weight * reduce(loss, weight, self.reduction)
 
 
 def reduce(loss: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
-    """Return the elements of loss (N, C, H, W) as they are ("none"), their sum or their mean.
+    """Return a loss (N, C, H, W) unchanged ("none"), its sum or its mean.
 
-    `weight`, (N, C, H, W) or (N, 1, H, W), multiplies the elements; their mean is then
-    the weighted one, divided by the sum of the weights
+    `weight`, (N, C, H, W) or (N, 1, H, W), multiplies the elements; the mean is then the
+    weighted one, divided by the sum of the weights
     (`basicsr.losses.loss_util.weight_reduce_loss`).
     """
     if weight is not None:
@@ -75,4 +75,6 @@ def reduce(loss: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
         return loss.sum()
     if reduction != "mean":
         raise ValueError(f"reduction {reduction!r} is not none, mean or sum")
-    return loss.mean() if weight is None else loss.sum() / weight.expand_as(loss).sum()
+    if weight is None:
+        return loss.mean()
+    return loss.sum() / weight.expand_as(loss).sum()

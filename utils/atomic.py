@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writing: a file appears complete or not at all."""
 
 import os
 import re
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
 
-_TEMPORARY = re.compile(
-    r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?"
-)  # as `atomic_path` names its files
+# The names that `atomic_path` gives its temporary files.
+_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?")
 
 
 class CannotWriteError(OSError):
-    """A file cannot be written: its `filename` says which, its `strerror` why."""
+    """A file cannot be written: `filename` says which, `strerror` why."""
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on a clean exit it becomes `path`, on an error it is removed.
+    """Yield a temporary path that replaces `path` on a clean exit.
 
-    The parent folder is made when missing. The file's contents reach the disk before
-    the name does, so a crash leaves either the old file or the new one. The temporary
-    name keeps the suffix of `path`, which encoders that go by the suffix need.
+    On an error it is removed. The parent folder is made when missing. The content is
+    flushed to disk before the file is renamed, so a crash leaves either the old file or
+    the new one. The temporary name keeps the suffix of `path`, by which encoders choose
+    the format.
 
     Raises:
         UserError: `path` is a folder, or its folder cannot be made.
@@ -33,7 +33,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     check_target(path)
     make_folder(path.parent)
-    with naming(path):
+    with name_failed_path(path):
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem[:40]}-", suffix=f".tmp{path.suffix}", dir=path.parent
         )
@@ -41,7 +41,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            temporary.chmod(0o666 & ~_umask())
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private
             _flush(temporary)
             temporary.replace(path)
             _flush(path.parent)
@@ -50,9 +50,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def check_target(path: Path) -> None:
-    """Raise UserError if no file can be written to `path`, because it is a folder or a file stands for a folder.
+    """Raise UserError if `path` is a folder, or a file stands where its folder must be.
 
-    A command that works for hours before it writes asks here first.
+    For commands that work for hours before they write.
     """
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file to write")
@@ -60,7 +60,7 @@ def check_target(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder`, and those above it, where they are missing.
+    """Make `folder` and its missing parents.
 
     Raises:
         UserError: a file is in the way, or it cannot be made.
@@ -75,8 +75,8 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Name `path` if writing to it fails inside; a full disk, for one, does not say where.
+def name_failed_path(path: Path) -> Iterator[None]:
+    """Add `path` to any OSError inside: that of a full disk does not name the file.
 
     Raises:
         CannotWriteError: for any OSError inside.
@@ -92,40 +92,38 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _check_folder(folder: Path) -> None:
-    there = next(
-        path
-        for path in (folder, *folder.parents)
-        if os.path.lexists(path) or path == path.parent
-    )
-    if not there.is_dir():
-        raise UserError(
-            f"{there}: not a folder"
-            + (f", so {folder} cannot be made" if there != folder else "")
-        )
+    """Raise UserError if the nearest existing path of `folder` is not a folder."""
+    nearest = folder
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
+        nearest = nearest.parent
+    if nearest.is_dir():
+        return
+    consequence = f", so {folder} cannot be made" if nearest != folder else ""
+    raise UserError(f"{nearest}: not a folder{consequence}")
 
 
 def remove_leftovers(folder: str | Path) -> list[Path]:
-    """Remove what `atomic_path` left anywhere in `folder` when its process was killed; return what was removed."""
-    found = [
-        p
-        for p in Path(folder).rglob(".*")
-        if _TEMPORARY.fullmatch(p.name) and p.is_file()
+    """Remove and return the temporary files that killed processes left under `folder`."""
+    leftovers = [
+        path
+        for path in Path(folder).rglob(".*")
+        if _TEMPORARY.fullmatch(path.name) and path.is_file()
     ]
-    for path in found:
+    for path in leftovers:
         path.unlink(missing_ok=True)
-    return found
+    return leftovers
 
 
 def _umask() -> int:
-    mask = os.umask(0)
+    mask = os.umask(0)  # it can only be read by setting it
     os.umask(mask)
     return mask
 
 
 def _flush(path: Path) -> None:
-    """Ask the kernel to put a file (or, where it can be opened, a folder) on the disk."""
+    """Make the kernel write a file or a folder to the disk."""
     if path.is_dir() and os.name == "nt":
-        return
+        return  # Windows cannot open folders
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,8 +1,12 @@
-"""What all command lines share: one spelling rule for flags, one-line errors, exit codes."""
+"""Command lines: one spelling rule for flags, one-line errors, exit codes.
+
+Built on argparse and not on click or typer: flags spelled with dashes or underscores,
+BasicSR's single-dash `-opt`, positionals between flags and one-line errors take a few
+lines here, and would take as many there besides the dependency.
+"""
 
 import argparse
 import dataclasses
-import itertools
 import math
 import signal
 import sys
@@ -30,42 +34,47 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse(self, argv: Sequence[str] | None) -> argparse.Namespace:
-        """Return the parsed `argv` (the process's own arguments for None); exit with 2 on a usage error."""
-        given = [
-            _underscored(word) for word in (sys.argv[1:] if argv is None else argv)
-        ]
-        # Before argparse, which would complain of the required flag that a misspelt one
-        # leaves out.
-        for word in itertools.takewhile(lambda word: word != "--", given):
+        """Return the parsed `argv`, for None `sys.argv[1:]`; exit with 2 on a usage error."""
+        words = sys.argv[1:] if argv is None else argv
+        words = [_with_underscores(word) for word in words]
+        self._check_flags(words)
+        return self.parse_intermixed_args(words)
+
+    def _check_flags(self, words: Sequence[str]) -> None:
+        """Exit with 2 at the first unknown flag.
+
+        argparse would first report the required flag that a misspelled one leaves out.
+        """
+        known = self._option_string_actions
+        for word in words:
+            if word == "--":
+                return
             flag = word.partition("=")[0]
-            if flag.startswith("--") and flag not in self._option_string_actions:
-                self.error(
-                    f"unknown flag {flag!r}{did_you_mean(flag, self._option_string_actions)}"
-                )
-        return self.parse_intermixed_args(given)
+            if flag.startswith("--") and flag not in known:
+                self.error(f"unknown flag {flag!r}{did_you_mean(flag, known)}")
 
     def add_group(self, group: type) -> None:
-        """Add a flag for each field of a dataclass whose fields are made by `setting`."""
+        """Add a flag for each field of a dataclass whose fields `setting` made."""
         for field in dataclasses.fields(group):
-            given: dict[str, Any] = {
+            arguments: dict[str, Any] = {
                 "default": field.default,
                 "help": field.metadata["help"],
             }
             if get_origin(field.type) is Literal:
-                given["choices"] = get_args(field.type)
+                arguments["choices"] = get_args(field.type)
             elif field.type is bool:
-                given["action"] = "store_true"
+                arguments["action"] = "store_true"
             else:
-                given["type"] = field.metadata["type"]
-            self.add_argument(f"--{field.name}", **given)
+                arguments["type"] = field.metadata["type"]
+            self.add_argument(f"--{field.name}", **arguments)
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
         self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
 
 
-def _underscored(word: str) -> str:
-    """Return a flag with the dashes inside its name turned into underscores; other words unchanged."""
+def _with_underscores(word: str) -> str:
+    """Return `word`; in a flag's name, dashes become underscores."""
     if not word.startswith("--"):
         return word
     name, equals, value = word[2:].partition("=")
@@ -73,16 +82,14 @@ def _underscored(word: str) -> str:
 
 
 def int_range(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Return the `type` of a flag that takes a whole number from `least` on, up to `most` if given."""
+    """Return the `type` of a flag that takes an integer >= `least` and <= `most`."""
     allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
 
     def parse(text: str) -> int:
-        """Return the number in `text`."""
-        if (
-            not text.removeprefix("-").isdecimal()
-            or int(text) < least
-            or (most is not None and int(text) > most)
-        ):
+        """Return the integer in `text`."""
+        is_integer = text.removeprefix("-").isdecimal()
+        upper = math.inf if most is None else most
+        if not (is_integer and least <= int(text) <= upper):
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not a whole number {allowed}"
             )
@@ -92,10 +99,10 @@ def int_range(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def float_range(least: float, most: float = math.inf) -> Callable[[str], float]:
-    """Return the `type` of a flag that takes a number from `least` to `most`."""
-    allowed = (
-        f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
-    )
+    """Return the `type` of a flag that takes a finite number from `least` to `most`."""
+    allowed = f"of at least {least:g}"
+    if most != math.inf:
+        allowed = f"from {least:g} to {most:g}"
 
     def parse(text: str) -> float:
         """Return the number in `text`."""
@@ -111,52 +118,62 @@ def float_range(least: float, most: float = math.inf) -> Callable[[str], float]:
 
 
 def setting(default: Any, text: str, kind: Callable[[str], Any] | None = None) -> Any:
-    """Return the field of a dataclass that `Parser.add_group` makes a flag of; `kind` parses what is no choice."""
-    return dataclasses.field(default=default, metadata={"help": text, "type": kind})
+    """Return a dataclass field that `Parser.add_group` turns into a flag.
+
+    Args:
+        default: the flag's default.
+        text: the flag's help.
+        kind: the flag's `type`; not needed for a Literal or a bool.
+    """
+    metadata = {"help": text, "type": kind}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def group_of(args: argparse.Namespace, group: type[Group]) -> Group:
-    """Return the dataclass whose flags `Parser.add_group` added."""
-    return group(
-        **{field.name: getattr(args, field.name) for field in dataclasses.fields(group)}
-    )  # type: ignore
+    """Return an instance of a dataclass with the values of the flags of `add_group`."""
+    values = {}
+    for field in dataclasses.fields(group):  # type: ignore
+        values[field.name] = getattr(args, field.name)
+    return group(**values)
 
 
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a command's `main` and exit with the code it returns.
 
-    A `UserError`, a file that cannot be read or written, or memory that does not
-    suffice becomes one line on stderr and exit code 1; Ctrl-C becomes 130 and SIGTERM
-    143, after what was begun is cleared away. Anything else is a bug and shows its
-    traceback.
+    A `UserError`, a file that cannot be read or written, or a lack of memory becomes
+    one line on stderr and exit code 1. Ctrl-C becomes 130 and SIGTERM 143, after
+    temporary files are removed. Any other exception is a bug and shows its traceback.
     """
-    signal.signal(
-        signal.SIGTERM, lambda number, frame: sys.exit(_fail("terminated", 143))
-    )
+
+    def terminate(*_: object) -> NoReturn:
+        """Exit as shells say that SIGTERM has ended a process."""
+        sys.exit(_fail("terminated", 143))
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
-        sys.exit(main())
+        code = main()
     except UserError as error:
-        sys.exit(_fail(str(error), 1))
+        code = _fail(str(error), 1)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        sys.exit(_fail(f"{name}{error.strerror or error}", 1))
-    except MemoryError as error:  # Paddle's messages are a page long
-        asked = next(
-            (
-                f" ({line.strip()})"
-                for line in str(error).splitlines()
-                if "alloc" in line
-            ),
-            "",
-        )
-        sys.exit(
-            _fail(
-                f"out of memory{asked}; a smaller gt_size, batch_size_per_gpu or --tile takes less",
-                1,
-            )
+        code = _fail(f"{name}{error.strerror or error}", 1)
+    except MemoryError as error:
+        code = _fail(
+            f"out of memory{_failed_allocation(error)}; "
+            "a smaller gt_size, batch_size_per_gpu or --tile takes less",
+            1,
         )
     except KeyboardInterrupt:
-        sys.exit(_fail("interrupted", 130))
+        code = _fail("interrupted", 130)
+    sys.exit(code)
+
+
+def _failed_allocation(error: MemoryError) -> str:
+    """Return the line of Paddle's page-long message that says how much was needed."""
+    for line in str(error).splitlines():
+        if "alloc" in line:
+            return f" ({line.strip()})"
+    return ""
 
 
 def _fail(message: str, code: int) -> int:

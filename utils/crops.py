@@ -20,16 +20,26 @@ class Crop:
     def __str__(self) -> str:
         return f"{self.x},{self.y},{self.width},{self.height}"
 
+    @property
+    def right(self) -> int:
+        """The first column right of the crop."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row below the crop."""
+        return self.y + self.height
+
     def of(self, image: np.ndarray, scale: int = 1) -> np.ndarray:
         """Return this crop of an image `scale` times the size it was chosen at."""
-        top, left = self.y * scale, self.x * scale
-        bottom, right = top + self.height * scale, left + self.width * scale
-        return image[top:bottom, left:right]
+        rows = slice(self.y * scale, self.bottom * scale)
+        columns = slice(self.x * scale, self.right * scale)
+        return image[rows, columns]
 
     def touches(self, other: "Crop") -> bool:
         """Return whether two crops of one image overlap."""
-        in_x = self.x < other.x + other.width and other.x < self.x + self.width
-        in_y = self.y < other.y + other.height and other.y < self.y + self.height
+        in_x = self.x < other.right and other.x < self.right
+        in_y = self.y < other.bottom and other.y < self.bottom
         return in_x and in_y
 
 
@@ -43,22 +53,31 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
         size: side of the crops [pixels]; an image smaller than that is one crop.
         count: how many to find.
     """
-    width, height = min(size, image.shape[1]), min(size, image.shape[0])
-    # The box filter anchored at (0, 0) gives each crop's mean at its top left pixel.
+    width = min(size, image.shape[1])
+    height = min(size, image.shape[0])
+    mean = _mean_detail(image, width, height)
+
+    crops: list[Crop] = []
+    while len(crops) < count and np.isfinite(mean).any():
+        best = np.unravel_index(np.argmax(mean), mean.shape)
+        y, x = int(best[0]), int(best[1])
+        crops.append(Crop(x, y, width, height))
+        # Rule out every position whose crop would overlap this one.
+        top = max(0, y - height + 1)
+        left = max(0, x - width + 1)
+        mean[top : y + height, left : x + width] = -np.inf
+    return crops
+
+
+def _mean_detail(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return the mean detail of each crop by its top left pixel (rows, columns)."""
     mean = cv2.boxFilter(
         sobel_magnitude(image),
-        -1,
+        -1,  # depth as the input's
         (width, height),
         anchor=(0, 0),
         borderType=cv2.BORDER_REFLECT,
     )
-    mean = mean[: image.shape[0] - height + 1, : image.shape[1] - width + 1]
-
-    crops: list[Crop] = []
-    while len(crops) < count and np.isfinite(mean).any():
-        y, x = np.unravel_index(np.argmax(mean), mean.shape)
-        crops.append(Crop(int(x), int(y), width, height))
-        # Rule out every position whose crop would overlap this one.
-        top, left = max(0, y - height + 1), max(0, x - width + 1)
-        mean[top : y + height, left : x + width] = -np.inf
-    return crops
+    rows = image.shape[0] - height + 1
+    columns = image.shape[1] - width + 1
+    return mean[:rows, :columns]

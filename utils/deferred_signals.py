@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at moments when they must not be answered at once."""
+"""Ctrl-C and SIGTERM deferred while code runs that must not be interrupted."""
 
 import signal
 import threading
@@ -8,34 +8,41 @@ from contextlib import contextmanager
 
 @contextmanager
 def defer_interrupts() -> Iterator[None]:
-    """Put off the answer to Ctrl-C and SIGTERM to the end, and answer then as it would have been done before.
+    """Defer Ctrl-C and SIGTERM to the end of the block; then their handlers run.
 
-    Processes started inside never get Ctrl-C, where the system knows signal masks. Only
-    the main thread answers signals: in others nothing has to be put off.
+    Processes started inside never get Ctrl-C, on systems with signal masks. Python
+    handles signals in the main thread only, so in other threads nothing is deferred.
     """
     if threading.current_thread() is not threading.main_thread():
-        _mask("SIG_BLOCK")
+        _mask_ctrl_c("SIG_BLOCK")
         try:
             yield
         finally:
-            _mask("SIG_UNBLOCK")
+            _mask_ctrl_c("SIG_UNBLOCK")
         return
-    came: list[int] = []
-    before = {
-        which: signal.signal(which, lambda number, frame: came.append(number))
-        for which in (signal.SIGINT, signal.SIGTERM)
+
+    received: list[int] = []
+
+    def remember(number: int, _: object) -> None:
+        """Note a signal."""
+        received.append(number)
+
+    handlers = {
+        number: signal.signal(number, remember)
+        for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:
-        _mask("SIG_BLOCK")  # programs inherit what is blocked, not what is handled
+        # Child processes inherit the mask, but not the handlers.
+        _mask_ctrl_c("SIG_BLOCK")
         yield
     finally:
-        _mask("SIG_UNBLOCK")
-        for which, handler in before.items():
-            signal.signal(which, handler)
-    for number in came:
-        signal.raise_signal(number)
+        _mask_ctrl_c("SIG_UNBLOCK")
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for received_number in received:
+        signal.raise_signal(received_number)
 
 
-def _mask(how: str) -> None:
+def _mask_ctrl_c(how: str) -> None:
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         signal.pthread_sigmask(getattr(signal, how), {signal.SIGINT})

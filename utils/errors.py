@@ -1,4 +1,4 @@
-"""The one exception that stands for something the user can mend."""
+"""The one exception for errors that the user can fix, and helpers for its message."""
 
 import difflib
 from collections.abc import Iterable
@@ -14,11 +14,13 @@ class UserError(Exception):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return "; did you mean 'x'?" for the known word nearest to `word`, or an empty string."""
+    """Return "; did you mean 'x'?" for the known word nearest to `word`, or ""."""
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    if not nearest:
+        return ""
+    return f"; did you mean {nearest[0]!r}?"
 
 
 def one_line(message: str) -> str:
-    """Return `message` with line breaks, which the name of a file may hold, spelled out."""
+    """Return `message` with escaped line breaks; file names may contain some."""
     return message.replace("\n", "\\n").replace("\r", "\\r")

@@ -1,4 +1,4 @@
-"""The ffmpeg program: where it is, what it may open, how it is run and watched."""
+"""The ffmpeg program: where it is, which files it may open, how it is run."""
 
 import functools
 import re
@@ -20,34 +20,38 @@ CONTAINERS = (
 )
 """Names of the demuxers that may open a file.
 
-Playlists (hls, dash, concat) are left out, for they open other files, and so are raw
-streams, for they hold no timestamps.
+Playlists (hls, dash, concat) are excluded because they open other files, and raw
+streams because they have no timestamps.
 """
 
-MOST_MEMORY = 1 << 30
-"""The most that ffmpeg may take in one piece [bytes]; an 8K frame of 16-bit RGB takes 0.2 GB."""
+MAX_ALLOCATION = 1 << 30
+"""Largest block that ffmpeg may allocate [bytes]; an 8K frame of 16-bit RGB takes 0.2 GB."""
+
+MAX_ERRORS = 100
+"""How many error messages of one run are kept."""
 
 _ERROR = re.compile(r"(?:\[[^\]]* @ \w+\] )*\[(?:error|fatal)\] (.*)")
 
 
 def find_ffmpeg() -> str:
-    """Return the path of the ffmpeg binary: the one on the PATH, else the one in the imageio-ffmpeg wheel."""
+    """Return the path of ffmpeg: the one on the PATH, else that of imageio-ffmpeg."""
     try:
         return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
         raise UserError(
-            "no ffmpeg on the PATH nor in imageio-ffmpeg; run: pip install imageio-ffmpeg"
+            "no ffmpeg on the PATH nor in imageio-ffmpeg; "
+            "run: pip install imageio-ffmpeg"
         ) from error
 
 
 @functools.cache
 def filter_has_option(binary: str, name: str, option: str) -> bool:
-    """Return whether the filter `name` of this ffmpeg knows an option."""
+    """Return whether the filter `name` of this ffmpeg binary has an option."""
     command = [binary, "-hide_banner", "-h", f"filter={name}"]
-    text = subprocess.run(
+    done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    ).stdout.decode()
-    return option in text.split()
+    )
+    return option in done.stdout.decode().split()
 
 
 def video_input(
@@ -57,13 +61,14 @@ def video_input(
     drop_damaged: bool = False,
     start: float | None = None,
 ) -> Any:
-    """Return the first video stream of a local file, for ffmpeg-python; cover art is no video stream.
+    """Return the first video stream of a local file for ffmpeg-python, without cover art.
 
     Args:
         path: the file.
-        key_frames_only: the decoder skips all other frames (a few decoders, VP9's among
-            them, cannot and deliver all).
-        drop_damaged: the decoder drops a damaged frame instead of patching it up.
+        key_frames_only: the decoder skips all other frames. A few decoders, such as
+            VP9's, cannot and deliver all.
+        drop_damaged: the decoder drops a damaged frame instead of concealing the
+            damage.
         start: begin at the key frame before this time [s].
 
     Raises:
@@ -73,6 +78,7 @@ def video_input(
         str(path).encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{path}: its name is not valid UTF-8; rename it") from error
+
     decoder: dict[str, str | float | None] = {}
     if key_frames_only:
         decoder["skip_frame"] = "nokey"
@@ -80,6 +86,7 @@ def video_input(
         decoder["err_detect"] = "explode"
     if start is not None:
         decoder.update(ss=start, noaccurate_seek=None)
+
     # "file:" keeps a name with a colon or a leading dash from being read as a protocol
     # or an option.
     source = ffmpeg.input(
@@ -92,17 +99,17 @@ def video_input(
 
 
 class FFmpegRun:
-    """One ffmpeg process: its output as a stream of bytes, its messages watched by a thread.
+    """One ffmpeg process with its output as a byte stream; a thread reads its messages.
 
-    A context manager; leaving it ends the process in any case.
+    A context manager that kills the process on leaving.
 
     Args:
         output: what to run, built with ffmpeg-python.
-        name: the file that errors are about.
-        watch: called with each line that ffmpeg prints, in a thread of its own. Two
-            threads of ffmpeg may write into one line; what one of them writes at a time
-            stays together.
-        minutes: how long it may run; a hostile file can keep a decoder busy for ever.
+        name: the file that errors name.
+        watch: called with each line that ffmpeg prints, in a separate thread. Two
+            threads of ffmpeg may write into one line, but each of their writes stays in
+            one piece.
+        minutes: time limit; a hostile file can keep a decoder busy for ever.
     """
 
     def __init__(
@@ -113,15 +120,16 @@ class FFmpegRun:
         self._watch = watch
         self._minutes = minutes
         self._out_of_time = False
+
         # Frames that cannot be decoded are no failure: a broadcast recording starts
         # with dozens of them.
-        lenient = ("-max_error_rate", "1", "-max_alloc", str(MOST_MEMORY))
-        run = output.global_args(
-            "-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", *lenient
-        )
+        limits = ("-max_error_rate", "1", "-max_alloc", str(MAX_ALLOCATION))
+        messages = ("-hide_banner", "-nostats", "-loglevel", "level+info")
+        run = output.global_args("-nostdin", *messages, *limits)
         self._process = ffmpeg.run_async(
             run, cmd=find_ffmpeg(), pipe_stdout=True, pipe_stderr=True
         )
+
         self._thread = threading.Thread(target=self._read_messages, daemon=True)
         self._thread.start()
         self._timer = threading.Timer(60 * minutes, self._stop)
@@ -130,35 +138,36 @@ class FFmpegRun:
 
     @property
     def stdout(self) -> IO[bytes]:
-        """What ffmpeg writes to `pipe:1`."""
+        """The stream that ffmpeg writes to as `pipe:1`."""
         return self._process.stdout
 
     def finish(self) -> None:
-        """Wait for the end.
+        """Wait for the process to end.
 
         Raises:
             UserError: ffmpeg failed; the message is the first error it printed.
         """
         code = self._process.wait()
         self._thread.join()
+
         if self._out_of_time:
             raise UserError(
-                f"{self.name}: given up after {self._minutes:g} minutes; --max_minutes allows more"
+                f"{self.name}: given up after {self._minutes:g} minutes; "
+                "--max_minutes allows more"
             )
-        if any("matches no streams" in text for text in self.errors):
+        if self._printed_error("matches no streams"):
             raise UserError(f"{self.name}: no video stream in it")
-        if any("not on whitelist" in text for text in self.errors):
+        if self._printed_error("not on whitelist"):
             raise UserError(
-                f"{self.name}: a playlist, raw stream or other kind that is not opened; use mp4, mkv, ..."
+                f"{self.name}: a playlist, raw stream or other kind that is not "
+                "opened; use mp4, mkv, ..."
             )
         if code:
-            # A negative code is the signal that ended ffmpeg; then its last words are
-            # not the reason.
-            reason = (
-                self.errors[0]
-                if self.errors and code > 0
-                else f"ffmpeg ended with code {code}"
-            )
+            reason = f"ffmpeg ended with code {code}"
+            # A negative code is the signal that killed ffmpeg. Its messages are not the
+            # reason then.
+            if self.errors and code > 0:
+                reason = self.errors[0]
             raise UserError(f"{self.name}: not a readable video ({reason})")
 
     def __enter__(self) -> "FFmpegRun":
@@ -181,9 +190,14 @@ class FFmpegRun:
         self._out_of_time = True
         self._process.kill()
 
+    def _printed_error(self, text: str) -> bool:
+        return any(text in error for error in self.errors)
+
     def _read_messages(self) -> None:
-        for raw in iter(lambda: self._process.stderr.readline(65536), b""):
+        read_line = functools.partial(self._process.stderr.readline, 65536)
+        for raw in iter(read_line, b""):
             line = raw.decode(errors="replace").rstrip()
-            if (error := _ERROR.match(line)) and len(self.errors) < 100:
+            error = _ERROR.match(line)
+            if error and len(self.errors) < MAX_ERRORS:
                 self.errors.append(error[1])
             self._watch(line)

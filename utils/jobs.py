@@ -1,4 +1,4 @@
-"""One piece of work for each of many files: a bad file is noted and the rest goes on."""
+"""The same job for each of many files: a bad file is reported, the others continue."""
 
 import errno
 import os
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from realesrgan_paddle.utils.errors import UserError, one_line
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 
 
 def run_each(
@@ -22,11 +23,12 @@ def run_each(
     threads: int | None = None,
     unit: str = "image",
 ) -> tuple[list[Result], list[str]]:
-    """Return `work(path)` of each path that succeeds, and one line for each that fails; both in order.
+    """Return `work(path)` of each path that succeeds, and one line for each that fails.
 
-    A path fails with a `UserError`, or because a file cannot be opened or written; any
-    other error ends the run, so does a full disk. Shows a progress bar on a terminal.
-    OpenCV, Pillow and ffmpeg let threads run side by side.
+    Both in the order of `paths`. A path fails with a `UserError`, or because a file
+    cannot be opened or written; any other error ends the run, and so does a full disk.
+    Shows a progress bar on a terminal. Runs in threads, because OpenCV, Pillow and
+    ffmpeg release Python's lock.
 
     Args:
         work: what to do with one path.
@@ -36,29 +38,34 @@ def run_each(
     """
     if threads is not None and threads < 1:
         raise UserError(f"the number of threads must be at least 1, not {threads}")
+
     results: dict[int, Result] = {}
     failures: dict[int, str] = {}
     pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
     try:
         jobs = {pool.submit(work, path): index for index, path in enumerate(paths)}
         for job in tqdm(as_completed(jobs), total=len(jobs), unit=unit, disable=None):
+            index = jobs[job]
             try:
-                results[jobs[job]] = job.result()
+                results[index] = job.result()
             except (UserError, OSError) as error:
-                failures[jobs[job]] = failure_line(paths[jobs[job]], error)
+                failures[index] = failure_line(paths[index], error)
     finally:
         pool.shutdown(cancel_futures=True)
-    return [results[i] for i in sorted(results)], [
-        failures[i] for i in sorted(failures)
-    ]
+    return _in_order(results), _in_order(failures)
+
+
+def _in_order(items: dict[int, Item]) -> list[Item]:
+    indices = sorted(items)
+    return [items[index] for index in indices]
 
 
 def failure_line(path: Path, error: UserError | OSError) -> str:
-    """Return the line on `path`, whose piece of work ended with `error`.
+    """Return one line on `path`, whose job failed with `error`.
 
     Raises:
-        OSError: `error` itself, if every other file would fail alike: the disk is full
-            or cannot be written.
+        OSError: `error` itself, if every other file would fail too: the disk is full or
+            read-only.
     """
     if not isinstance(error, OSError):
         return str(error)
@@ -68,7 +75,7 @@ def failure_line(path: Path, error: UserError | OSError) -> str:
 
 
 def report_failures(failures: Iterable[str]) -> int:
-    """Print each failure as one line on stderr; return the exit code, 1 if there is any."""
+    """Print each failure as one line on stderr; return the exit code, 1 for any."""
     code = 0
     for failure in failures:
         sys.stderr.write(f"failed: {one_line(failure)}\n")

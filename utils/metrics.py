@@ -1,4 +1,4 @@
-"""PSNR and SSIM as papers on super-resolution report them; how far colours are apart, and how sharp a picture is."""
+"""PSNR and SSIM as super-resolution papers report them, color difference, sharpness."""
 
 import cv2
 import numpy as np
@@ -7,19 +7,26 @@ from skimage.metrics import structural_similarity
 
 from realesrgan_paddle.utils.errors import UserError
 
-SSIM_WINDOW = 11  # Wang et al. 2004, section III-C: 11x11 Gaussian window, sigma 1.5
-COLOUR_BLOCK = 16  # [pixels]; finer than that is texture
+SSIM_WINDOW = 11
+"""Side of SSIM's Gaussian window, sigma 1.5: Wang et al. 2004, section III-C."""
+
+COLOR_BLOCK = 16
+"""Side of the blocks whose mean colors are compared [pixels]; chosen by eye."""
+
+# Weights of R, G and B in luma [16, 235] for inputs in [0, 1]: ITU-R BT.601, as in
+# MATLAB's rgb2ycbcr.
+_LUMA = np.array([65.481, 128.553, 24.966])
 
 
 def luma(image: np.ndarray) -> np.ndarray:
     """Return the Y channel of an RGB image, float64 (H, W) in [16, 235], unrounded.
 
-    ITU-R BT.601 as MATLAB's rgb2ycbcr has it, which the papers use.
+    ITU-R BT.601 as in MATLAB's rgb2ycbcr, which the papers use.
 
     Args:
         image: uint8 (H, W, 3) RGB.
     """
-    return 16 + image.astype(np.float64) @ (np.array([65.481, 128.553, 24.966]) / 255)
+    return 16 + image.astype(np.float64) @ (_LUMA / 255)
 
 
 def psnr(
@@ -39,7 +46,9 @@ def psnr(
     """
     image, reference = cropped_pair(image, reference, crop_border, y_channel)
     error = np.mean((image - reference) ** 2)
-    return float(20 * np.log10(255) - 10 * np.log10(error)) if error else float("inf")
+    if error == 0:
+        return float("inf")
+    return float(20 * np.log10(255) - 10 * np.log10(error))
 
 
 def ssim(
@@ -49,10 +58,10 @@ def ssim(
     crop_border: int = 0,
     y_channel: bool = False,
 ) -> float:
-    """Return the structural similarity, at most 1, averaged over pixels and channels; arguments as in `psnr`.
+    """Return the structural similarity, averaged over pixels and channels; at most 1.
 
-    Wang et al. 2004 with K1 = 0.01, K2 = 0.03; only where the window lies inside the
-    image counts.
+    Wang et al. 2004 with K1 = 0.01, K2 = 0.03; only windows that lie inside the image
+    count. Arguments as in `psnr`.
 
     Raises:
         UserError: the image is smaller than the window.
@@ -60,9 +69,9 @@ def ssim(
     image, reference = cropped_pair(image, reference, crop_border, y_channel)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise UserError(
-            f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, not {image.shape[1]}x{image.shape[0]}"
+            f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, "
+            f"not {image.shape[1]}x{image.shape[0]}"
         )
-    channel_axis = 2 if image.ndim == 3 else None
     value = structural_similarity(
         image,
         reference,
@@ -70,55 +79,55 @@ def ssim(
         sigma=1.5,
         use_sample_covariance=False,
         data_range=255,
-        channel_axis=channel_axis,
+        channel_axis=2 if image.ndim == 3 else None,
     )
     return float(value)
 
 
 def mean_delta_e(image: np.ndarray, reference: np.ndarray) -> float:
-    """Return how far the colours of two pictures are apart: the mean CIEDE2000 of blocks of 16 x 16 pixels.
+    """Return the mean CIEDE2000 color difference of blocks of 16 x 16 pixels.
 
-    Sharma, Wu and Dalal 2005, "The CIEDE2000 Color-Difference Formula", as scikit-image
-    has it, sRGB under D65; 1 is about what the eye can just tell. Blocks are averaged
-    first, so that texture does not count.
+    Sharma, Wu and Dalal 2005, "The CIEDE2000 Color-Difference Formula", as implemented
+    by scikit-image, for sRGB under D65; 1 is about the smallest visible difference.
+    Blocks are averaged first, so that texture does not count.
 
     Args:
         image: uint8 (H, W, 3) RGB.
         reference: of the same shape.
     """
-    return float(
-        deltaE_ciede2000(_block_colours(reference), _block_colours(image)).mean()
-    )
+    differences = deltaE_ciede2000(_block_colors(reference), _block_colors(image))
+    return float(differences.mean())
 
 
 def sobel_magnitude(image: np.ndarray) -> np.ndarray:
-    """Return the magnitude of the luma's gradient at each pixel (Sobel), float32 (H, W); its mean tells sharpness.
+    """Return the Sobel gradient magnitude of the luma, float32 (H, W).
+
+    Its mean measures sharpness.
 
     Args:
         image: uint8 (H, W, 3) RGB.
     """
-    luma = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return np.hypot(
-        cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)
-    )
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    in_x = cv2.Sobel(gray, cv2.CV_32F, 1, 0)
+    in_y = cv2.Sobel(gray, cv2.CV_32F, 0, 1)
+    return np.hypot(in_x, in_y)
 
 
-def _block_colours(image: np.ndarray) -> np.ndarray:
-    """Return the mean colour of each block as CIELAB (rows, columns, 3)."""
-    rows, columns = (max(1, side // COLOUR_BLOCK) for side in image.shape[:2])
-    return rgb2lab(
-        cv2.resize(
-            image.astype(np.float32) / 255,
-            (columns, rows),
-            interpolation=cv2.INTER_AREA,
-        )
+def _block_colors(image: np.ndarray) -> np.ndarray:
+    """Return the mean color of each block as CIELAB (rows, columns, 3)."""
+    rows, columns = (max(1, side // COLOR_BLOCK) for side in image.shape[:2])
+    means = cv2.resize(
+        image.astype(np.float32) / 255,
+        (columns, rows),
+        interpolation=cv2.INTER_AREA,
     )
+    return rgb2lab(means)
 
 
 def cropped_pair(
     image: np.ndarray, reference: np.ndarray, crop_border: int, y_channel: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return both images as float64, cropped, of one channel where `y_channel` asks for it; arguments as in `psnr`.
+    """Return both images as float64 without their borders, arguments as in `psnr`.
 
     Raises:
         UserError: the shapes differ, or nothing is left.
@@ -128,11 +137,13 @@ def cropped_pair(
             f"images of {image.shape} and {reference.shape} cannot be compared"
         )
     inner = slice(crop_border, -crop_border or None)
-    both = (image[inner, inner], reference[inner, inner])
-    if not both[0].size:
+    cropped = image[inner, inner]
+    if not cropped.size:
         raise UserError(
-            f"crop_border {crop_border} leaves nothing of {image.shape[1]}x{image.shape[0]}"
+            f"crop_border {crop_border} leaves nothing of "
+            f"{image.shape[1]}x{image.shape[0]}"
         )
+    reference = reference[inner, inner]
     if y_channel and image.ndim == 3:
-        return luma(both[0]), luma(both[1])
-    return both[0].astype(np.float64), both[1].astype(np.float64)
+        return luma(cropped), luma(reference)
+    return cropped.astype(np.float64), reference.astype(np.float64)

@@ -1,8 +1,8 @@
-"""Random generators that are entered anywhere: keyed by what they are for and by a counter.
+"""Random generators keyed by their purpose and a counter, so none must be saved.
 
-A run stores no generator state. The draws of a sample, an epoch or a batch depend only
-on the run's seed and on that sample's, epoch's or batch's number, for any number of
-workers and after any resume.
+A run stores no generator state: the draws of a sample, an epoch or a batch depend only
+on the run's seed and on the number of that sample, epoch or batch. They are the same for
+any number of workers and after any resume.
 """
 
 from enum import IntEnum
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """What the draws are for; two streams of one seed share nothing."""
+    """What the draws are for; two streams of one seed are independent."""
 
     SAMPLE = 0
     EPOCH = 1
@@ -19,5 +19,6 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, counter: int) -> np.random.Generator:
-    """Return the generator of draw number `counter` of `stream`."""
-    return np.random.default_rng([seed, stream, counter])
+    """Return the random generator of item number `counter` of `stream`."""
+    key = [seed, stream, counter]
+    return np.random.default_rng(key)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a wish to stop that a loop grants at its own time."""
+"""A deferred stop request: SIGINT or SIGTERM noted for a loop to act on."""
 
 import os
 import signal
@@ -7,11 +7,11 @@ from typing import Any
 
 
 class StopRequest:
-    """While entered, a SIGINT (Ctrl-C) or SIGTERM is noted in `signal`, and the process goes on.
+    """While entered, a SIGINT (Ctrl-C) or SIGTERM is kept in `signal` and nothing stops.
 
     A second SIGINT ends the process at once, even in the middle of a long operation of
     Paddle's, where Python's own KeyboardInterrupt would wait. For the main thread only,
-    as Python's signal handlers are.
+    like Python's signal handlers.
     """
 
     def __init__(self) -> None:
@@ -34,5 +34,9 @@ class StopRequest:
             return
         self.signal = signal.Signals(number)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        message = f"{self.signal.name}: will save and stop after this iteration; Ctrl-C now ends at once\n"
-        os.write(2, message.encode())  # sys.stderr may be in the middle of a write
+        message = (
+            f"{self.signal.name}: will save and stop after this iteration; "
+            "Ctrl-C now ends at once\n"
+        )
+        # Not sys.stderr: the signal may have interrupted a write to it.
+        os.write(2, message.encode())

@@ -81,7 +81,7 @@ class Judge:
             self._drift(
                 iteration, self._network, self._experiment, self._checkpoints.record
             )
-        meter.aside("validation", options.val_freq)
+        meter.exclude("validation", options.val_freq)
 
     def stops_here(self) -> bool:
         """Return whether the last validations are a reason to stop, as `val` wants it; log the reason."""

@@ -175,7 +175,7 @@ MALFORMED = {
     ),
     "a tuple of a list": (
         PROTO + call("builtins.tuple", b"]") + b".",
-        "tuple of what is none",
+        "calls tuple with something else than a tuple",
     ),
     "pairs that are none": (
         PROTO + call("collections.OrderedDict", b"]Na") + b".",

@@ -542,19 +542,19 @@ LEGACY = {
     ),
     "no list of storages": (
         LEGACY_HEAD + HONEST_PICKLE + pickle.dumps({}, 2),
-        "list of storages is another",
+        "list of storages does not match",
     ),
     "an unknown storage": (
         LEGACY_HEAD + HONEST_PICKLE + pickle.dumps(["1"], 2),
-        "list of storages is another",
+        "list of storages does not match",
     ),
     "a storage that is no text": (
         LEGACY_HEAD + HONEST_PICKLE + pickle.dumps([0], 2),
-        "list of storages is another",
+        "list of storages does not match",
     ),
     "a missing storage": (
         torch_legacy(HONEST_PICKLE, {}),
-        "list of storages is another",
+        "list of storages does not match",
     ),
     "a huge storage": (
         torch_legacy(state(tensor(of=storage(numel=2**34))), STORAGES),

@@ -50,7 +50,7 @@ def test_another_archive_is_refused_unopened(index):
             "has 0 bytes there, not 7",
         ),
         (WheelFile(FILE.path, FILE.sha256, 8), "has 7 bytes there, not 8"),
-        (WheelFile(FILE.path, "0" * 64, FILE.size), "is not the file it was"),
+        (WheelFile(FILE.path, "0" * 64, FILE.size), "is not the known file"),
     ],
 )
 def test_another_file_than_the_known_one_is_refused(index, file, message):

@@ -1,1 +1,1 @@
-"""Files from the network, each checked by its sha256."""
+"""Files from the network, each checked against its sha256."""

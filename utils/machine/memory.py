@@ -1,4 +1,4 @@
-"""The most memory that this process ever held."""
+"""Peak memory of this process."""
 
 import importlib.util
 import sys
@@ -8,13 +8,14 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_memory() -> dict[str, float]:
-    """Return `memory_mb`, the host's, where the system tells it, and `gpu_memory_mb` where Paddle uses a GPU.
+    """Return the peak of `memory_mb`, and of `gpu_memory_mb` where Paddle uses a GPU.
 
-    In MiB; of this process alone, without those that read images. The GPU's is what
-    Paddle's tensors took.
+    In MiB, of this process without the workers that read images. `memory_mb` is the
+    resident size, and missing where the system does not report it; `gpu_memory_mb` is
+    what Paddle's tensors took.
     """
-    # here, for it reads the environment once, and whoever imports this file may not
-    # have set it yet
+    # Imported here: Paddle reads the environment when it is imported, and whoever
+    # imports this file may not have set it yet.
     import paddle
 
     peaks = {}
@@ -29,21 +30,16 @@ def peak_memory() -> dict[str, float]:
 def host_peak_bytes() -> int | None:
     """Return the largest resident size of this process [bytes]; None on Windows.
 
-    Linux's `ru_maxrss` would do no less for a process that starts another: a child
-    inherits its parent's.
+    On Linux not by `ru_maxrss`: a child process inherits its parent's.
     """
     if STATUS.exists():
-        line = next(
-            line
-            for line in STATUS.read_text().splitlines()
-            if line.startswith("VmHWM:")
-        )
-        return int(line.split()[1]) * 1024
+        for line in STATUS.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     if importlib.util.find_spec("resource") is None:
         return None
     import resource
 
-    unit = (
-        1 if sys.platform == "darwin" else 1024
-    )  # getrusage(2): bytes on macOS, KiB elsewhere
+    # getrusage(2): bytes on macOS, KiB elsewhere
+    unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

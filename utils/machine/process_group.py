@@ -1,8 +1,8 @@
-"""The processes of one training, one for each device, and what they tell one another.
+"""The processes of one training, one for each device, and their communication.
 
-`python -m paddle.distributed.launch` starts them, says in the environment which is
-which, ends the others when one has failed, and passes SIGTERM on to all. Over NCCL on
-GPUs, over gloo on CPUs.
+`python -m paddle.distributed.launch` starts them, tells each its rank in the
+environment, ends the others when one has failed, and forwards SIGTERM to all. They
+communicate over NCCL on GPUs, over gloo on CPUs.
 """
 
 import io
@@ -19,17 +19,20 @@ from paddle import Tensor
 from realesrgan_paddle.utils.errors import UserError
 
 BUFFER = 2**23
-"""Numbers that are averaged at a time, 32 MB of float32: more would cost memory and save no time."""
+"""How many numbers are averaged at a time: 32 MB of float32.
+
+More would take memory and save no time.
+"""
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of one training, as one of them sees them. All must make the same calls in the same order.
+    """One process's view of the group; all must make the same calls in the same order.
 
     Attributes:
-        rank: which of them this is, 0 being the one that writes files and the log.
-        size: how many they are; with 1 the methods do nothing.
-        over_gloo: whether they talk over gloo, else over NCCL.
+        rank: of this process; rank 0 writes files and the log.
+        size: number of processes; with 1 the methods do nothing.
+        over_gloo: whether they communicate over gloo, not NCCL.
     """
 
     rank: int = 0
@@ -38,29 +41,28 @@ class ProcessGroup:
 
     @property
     def writes(self) -> bool:
-        """Whether this is the process that writes."""
+        """Whether this is the process that writes files and the log."""
         return self.rank == 0
 
     @paddle.no_grad()
     def average(self, tensors: Sequence[Tensor]) -> None:
-        """Set each of the tensors, float32, to its mean over the processes; all get the same bits.
+        """Replace each float32 tensor by its mean over the processes, the same in all.
 
-        A number that is not finite in one process is not finite in any afterwards.
+        A number that is not finite in one process becomes so in all.
         """
         if self.size == 1:
             return
-        for some in _buffers(tensors):
-            flat = paddle.concat([tensor.flatten() for tensor in some])
+        for group in _buffers(tensors):
+            flat = paddle.concat([tensor.flatten() for tensor in group])
             with self._exchange():
                 paddle.distributed.all_reduce(flat)
-            means = paddle.split(
-                flat / self.size, [int(tensor.size) for tensor in some]
-            )
-            for tensor, mean in zip(some, means, strict=True):
+            lengths = [int(tensor.size) for tensor in group]
+            means = paddle.split(flat / self.size, lengths)
+            for tensor, mean in zip(group, means, strict=True):
                 paddle.assign(mean.reshape(tensor.shape), tensor)
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """Return the tensors of all processes, of one shape, joined along the first axis in the order of ranks."""
+        """Return the tensors of all processes, joined along axis 0 in order of rank."""
         if self.size == 1:
             return tensor
         parts: list[Tensor] = []
@@ -69,52 +71,52 @@ class ProcessGroup:
         return paddle.concat(parts)
 
     def local_slice(self, length: int) -> slice:
-        """Return which of the `length` samples of a batch of all processes together are this process's."""
-        each = length // self.size
-        return slice(self.rank * each, (self.rank + 1) * each)
+        """Return which samples of a global batch of `length` belong to this process."""
+        per_process = length // self.size
+        start = self.rank * per_process
+        return slice(start, start + per_process)
 
     def maximum(self, *numbers: int) -> list[int]:
-        """Return the highest that any process gives of each number; all of them wait for the last."""
+        """Return the maximum of each number over the processes; waits for all of them."""
         if self.size == 1:
             return [*numbers]
-        return (
-            self.gather(paddle.to_tensor([numbers], dtype="int64")).max(axis=0).tolist()
-        )
+        gathered = self.gather(paddle.to_tensor([numbers], dtype="int64"))
+        return gathered.max(axis=0).tolist()
 
     def wait(self) -> None:
-        """Return when all processes are here."""
+        """Return when all processes have called this."""
         self.maximum(0)
 
     def check_equal(self, numbers: Mapping[str, int]) -> None:
-        """Compare numbers that must be the same in all processes, by what the message calls them.
+        """Check that numbers, by their names in the message, are equal in all processes.
 
         Raises:
-            UserError: names what differs.
+            UserError: names those that differ.
         """
         if self.size == 1:
             return
-        found = self.gather(
-            paddle.to_tensor([list(numbers.values())], dtype="int64")
-        ).numpy()
-        differ = [
+        local = paddle.to_tensor([list(numbers.values())], dtype="int64")
+        gathered = self.gather(local).numpy()  # (processes, numbers)
+        different = [
             name
-            for name, column in zip(numbers, found.T, strict=True)
-            if len(set(column)) > 1
+            for name, values in zip(numbers, gathered.T, strict=True)
+            if len(set(values)) > 1
         ]
-        if differ:
+        if different:
             raise UserError(
-                f"the {self.size} processes of this training do not have the same {' and '.join(differ)}; "
-                "start all by one command, and let all machines see the same files"
+                f"the {self.size} processes of this training do not have the same "
+                f"{' and '.join(different)}; start all by one command, and let all "
+                "machines see the same files"
             )
 
     @contextmanager
     def _exchange(self) -> Iterator[None]:
-        """Wait for the others, then exchange something with them.
+        """Wait for the other processes before communicating with them.
 
-        One of them may be long in validating or saving. gloo's exchanges give up after
+        One of them may take long to validate or save. gloo's collectives time out after
         30 s, its barrier never.
         """
-        with _in_one_line():
+        with _as_user_error():
             if self.over_gloo:
                 paddle.distributed.gloo_barrier()
             yield
@@ -124,26 +126,28 @@ ALONE = ProcessGroup()
 
 
 def join_group() -> ProcessGroup:
-    """Return the group that the launcher has started this process in, after waiting for the others; else `ALONE`."""
+    """Return the group in which the launcher started this process, else `ALONE`.
+
+    Waits for the other processes.
+    """
     size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     if size == 1:
         return ALONE
-    with (
-        _in_one_line(),
-        redirect_stderr(io.StringIO()),
-    ):  # of flags that nobody has set, and of waiting
+    # Paddle prints about flags that nobody has set, and about waiting.
+    with _as_user_error(), redirect_stderr(io.StringIO()):
         paddle.distributed.init_parallel_env()
-        rank, over_gloo = paddle.distributed.get_rank(), paddle.get_device() == "cpu"
+        rank = paddle.distributed.get_rank()
+        over_gloo = paddle.get_device() == "cpu"
         if over_gloo:
             first = os.environ["PADDLE_TRAINER_ENDPOINTS"].split(",")[0]
-            with _elsewhere():
+            with _temporary_working_folder():
                 paddle.distributed.gloo_init_parallel_env(rank, size, first)
     return ProcessGroup(rank, size, over_gloo)
 
 
 @contextmanager
-def _elsewhere() -> Iterator[None]:
-    """Work in a folder that is thrown away: Paddle's server for gloo leaves an http.log where it is started."""
+def _temporary_working_folder() -> Iterator[None]:
+    """Change to a temporary folder: Paddle's gloo server writes an http.log there."""
     here = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -154,29 +158,26 @@ def _elsewhere() -> Iterator[None]:
 
 
 @contextmanager
-def _in_one_line() -> Iterator[None]:
-    """Turn the failure of an exchange into one line."""
+def _as_user_error() -> Iterator[None]:
+    """Turn a failed communication, by Paddle's exceptions for it, into one line."""
     try:
         yield
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # what Paddle makes of an exchange that cannot be
+    except (OSError, RuntimeError) as error:
         raise UserError(
-            "another process of this training has ended or cannot be reached; "
-            "the last line of its log (workerlog.N in the launcher's --log_dir) says why"
+            "another process of this training has ended or cannot be reached; the last "
+            "line of its log (workerlog.N in the launcher's --log_dir) says why"
         ) from error
 
 
 def _buffers(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield the tensors in groups of `BUFFER` numbers, or a little more."""
-    some: list[Tensor] = []
+    """Yield the tensors in groups of `BUFFER` numbers or a little more."""
+    group: list[Tensor] = []
     length = 0
     for tensor in tensors:
-        some.append(tensor)
+        group.append(tensor)
         length += int(tensor.size)
         if length >= BUFFER:
-            yield some
-            some, length = [], 0
-    if some:
-        yield some
+            yield group
+            group, length = [], 0
+    if group:
+        yield group

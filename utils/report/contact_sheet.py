@@ -1,4 +1,4 @@
-"""Rows of pictures as one picture, to be sent or printed."""
+"""Rows of panels as one image, to be sent or printed."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from realesrgan_paddle.utils.report.panels import Mean, Row
 
 MARGIN = 12  # [pixels], like all sizes here
-TEXT = 16  # height of the letters
+TEXT = 16  # font size
 LINE = 24  # height of a line of text
 INK, PAPER = (20, 20, 20), (255, 255, 255)
 
@@ -16,29 +16,43 @@ INK, PAPER = (20, 20, 20), (255, 255, 255)
 def contact_sheet(
     rows: Sequence[Row], means: Sequence[Mean], headline: str
 ) -> np.ndarray:
-    """Return a sheet, uint8 RGB (H, W, 3): the means on top, then the rows, panels side by side at their own size.
+    """Return a sheet, uint8 RGB (H, W, 3).
+
+    The means are at the top, then the rows, with their panels side by side at full size.
 
     Args:
         rows: what to show; at least one.
-        means: one line each; none where no ground truth is known.
+        means: one line each; none without ground truth.
         headline: the first line.
     """
     lines = [headline, *(f"{mean.label}: {mean}" for mean in means)]
-    width = MARGIN + max(
-        sum(panel.image.shape[1] + MARGIN for panel in row.panels) for row in rows
-    )
-    heights = [2 * LINE + row.panels[0].image.shape[0] + LINE + MARGIN for row in rows]
-    sheet = Image.new(
-        "RGB", (width, 2 * MARGIN + LINE * len(lines) + sum(heights)), PAPER
-    )
+    text_height = LINE * len(lines)
+    heights = [_row_height(row) for row in rows]
+    width = MARGIN + max(_panels_width(row) for row in rows)
+    height = 2 * MARGIN + text_height + sum(heights)
+    sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
+
     for number, line in enumerate(lines):
         _write(draw, line, MARGIN, MARGIN + LINE * number)
-    top = 2 * MARGIN + LINE * len(lines)
-    for row, height in zip(rows, heights, strict=True):
+    top = 2 * MARGIN + text_height
+    for row, row_height in zip(rows, heights, strict=True):
         _paste_row(sheet, draw, row, top)
-        top += height
+        top += row_height
     return np.array(sheet)
+
+
+def _row_height(row: Row) -> int:
+    """Return the height of a row: title, labels, panels, notes and a margin."""
+    panel = row.panels[0].image
+    return 3 * LINE + panel.shape[0] + MARGIN
+
+
+def _panels_width(row: Row) -> int:
+    width = 0
+    for panel in row.panels:
+        width += panel.image.shape[1] + MARGIN
+    return width
 
 
 def _paste_row(
@@ -48,16 +62,15 @@ def _paste_row(
     _write(draw, row.title, MARGIN, top)
     left = MARGIN
     for panel in row.panels:
+        height, width = panel.image.shape[:2]
+        panel_top = top + 2 * LINE
+        note_top = panel_top + height + (LINE - TEXT) // 2
         _write(draw, panel.label, left, top + LINE)
-        sheet.paste(Image.fromarray(panel.image), (left, top + 2 * LINE))
-        _write(
-            draw,
-            panel.note,
-            left,
-            top + 2 * LINE + panel.image.shape[0] + (LINE - TEXT) // 2,
-        )
-        left += panel.image.shape[1] + MARGIN
+        sheet.paste(Image.fromarray(panel.image), (left, panel_top))
+        _write(draw, panel.note, left, note_top)
+        left += width + MARGIN
 
 
 def _write(draw: ImageDraw.ImageDraw, text: str, left: int, top: int) -> None:
-    draw.text((left, top), text, fill=INK, font=ImageFont.load_default(TEXT))
+    font = ImageFont.load_default(TEXT)
+    draw.text((left, top), text, fill=INK, font=font)

@@ -40,8 +40,10 @@ class MetricFormat:
 
     def text(self, value: float) -> str:
         """Return the value with its unit, such as "27.31 dB"."""
-        number = f"{value:.{self.digits}f}"
-        return f"{number} {self.unit}" if self.unit else number
+        text = f"{value:.{self.digits}f}"
+        if self.unit:
+            text += f" {self.unit}"
+        return text
 
 
 METRIC_FORMATS = {
@@ -71,5 +73,6 @@ class Mean:
 
 def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
     """Return at most `count` of the items, at equal distances, the first included."""
-    count = min(count, len(items))
-    return [items[number * len(items) // count] for number in range(count)]
+    total = len(items)
+    count = min(count, total)
+    return [items[number * total // count] for number in range(count)]

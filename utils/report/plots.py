@@ -1,4 +1,4 @@
-"""Figures drawn by matplotlib, which only those need who ask for one."""
+"""Figures of matplotlib, which is imported only when one is drawn."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def blank_figure(width: int, height: int) -> "Figure":
-    """Return an empty figure, `width` x `height` pixels, which keeps its texts apart.
+    """Return an empty figure of `width` x `height` pixels whose texts do not overlap.
 
     Raises:
         UserError: matplotlib is not installed.
@@ -20,7 +20,8 @@ def blank_figure(width: int, height: int) -> "Figure":
         from matplotlib.figure import Figure
     except ImportError:
         raise UserError(
-            "plots are drawn by matplotlib, which is not installed: pip install matplotlib"
+            "plots are drawn by matplotlib, which is not installed: "
+            "pip install matplotlib"
         ) from None
     return Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained")
 

@@ -1,255 +1,305 @@
-"""The numbers of training runs, read from their `metrics.jsonl` and drawn as curves."""
+"""Curves of training runs, read from their `metrics.jsonl` and drawn with matplotlib."""
 
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 from realesrgan_paddle.utils.report.plots import blank_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FILE = "metrics.jsonl"
+METRICS_FILE = "metrics.jsonl"
+
 TITLES = {
-    "l_g_pix": "pixel loss",
-    "l_g_percep": "perceptual loss",
-    "l_g_style": "style loss",
-    "l_g_gan": "adversarial loss of the generator",
-    "l_g_artifact": "artifact loss",
-    "l_g_lpips": "LPIPS as a loss",
-    "l_g_dists": "DISTS as a loss",
     "lr": "learning rate",
-    "psnr": "psnr (higher is better)",
-    "ssim": "ssim (higher is better)",
-    "lpips": "lpips (lower is better)",
-    "dists": "dists (lower is better)",
     "images_per_s": "images per second",
     "data_wait": "share of time waiting for data",
     "memory_mb": "peak memory [MB]",
     "gpu_memory_mb": "peak memory of the GPU [MB]",
 }
-"""Of figures that have a panel of their own; others go by their names."""
-TOGETHER = {
-    "l_d_real": "discriminator losses (untrained: ln 2)",
-    "l_d_fake": "discriminator losses (untrained: ln 2)",
-    "out_d_real": "discriminator outputs (above 0: real)",
-    "out_d_fake": "discriminator outputs (above 0: real)",
-}
-"""Figures that share a panel, by its title."""
-LEVELS = {TOGETHER["l_d_real"]: math.log(2), TOGETHER["out_d_real"]: 0.0}
-"""What a panel shows as a dotted line."""
+"""Titles of what a run reports besides losses and metrics."""
+
 MACHINE = ("images_per_s", "data_wait", "memory_mb", "gpu_memory_mb")
-LEFT_OUT = frozenset({"iter", "left_s"})
+"""Values about the machine, whose panels come last."""
+
+NOISELESS = ("lr", "memory_mb", "gpu_memory_mb")
+"""Values that are not smoothed; neither are those of validations."""
+
+NOT_DRAWN = frozenset({"iter", "left_s"})
+
 LOG_RATIO = 30
-"""A panel of positive numbers gets a logarithmic axis where the largest is so many times the smallest."""
+"""Positive values get a logarithmic axis where the maximum is this many times the minimum.
+
+Chosen by eye.
+"""
+
 SMOOTHED_FROM = 30
-"""Curves of fewer reports are drawn as they are."""
+"""Curves of fewer points are not smoothed, and show their points."""
+
 COLUMNS = 3
+PANEL_WIDTH, PANEL_HEIGHT, LEGEND_HEIGHT = 540, 320, 50  # [pixels]
+COLORS = 10  # of matplotlib's default cycle, "C0" to "C9"
 STYLES = ("-", "--", "-.", ":")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure of one run: iterations in rising order, and values, NaN where a number was not finite."""
+    """One reported value of one run.
+
+    Attributes:
+        run: the run's name.
+        name: such as "l_g_pix"; "SET/METRIC" for a validation.
+        iterations: (points,), rising.
+        values: (points,); NaN where the value was not finite.
+    """
 
     run: str
-    figure: str
+    name: str
     iterations: np.ndarray
     values: np.ndarray
 
 
-def plot_runs(inputs: Sequence[str | Path], output: str | Path) -> int:
-    """Write a PNG with a panel for each figure of the runs, laid over one another; return how many panels.
+def plot_runs(
+    inputs: Sequence[str | Path],
+    output: str | Path,
+    titles: Mapping[str, str],
+    levels: Mapping[str, float],
+) -> int:
+    """Write a PNG with a panel for each reported value; return the number of panels.
 
     Args:
-        inputs: folders of runs, or their `metrics.jsonl`; a run may still be going on.
+        inputs: folders of runs, or their `metrics.jsonl`; a run may be active. Several
+            runs are drawn into the same panels.
         output: the file to write.
+        titles: panel titles of the losses by name; one title is one panel.
+        levels: where panels get a dotted line, by title.
 
     Raises:
-        UserError: a run has no numbers, a line is none of a run, or matplotlib is not
+        UserError: a run has no numbers, a line is not of a run, or matplotlib is not
             installed.
     """
-    curves = [
-        curve
-        for name, path in _names(inputs).items()
-        for curve in read_curves(path, name)
-    ]
-    shown = panels(curves)
-    figure = _draw(shown, [*dict.fromkeys(curve.run for curve in curves)])
+    curves: list[Curve] = []
+    for name, path in _name_runs(inputs).items():
+        curves += read_curves(path, name)
+    shown = panels(curves, titles)
+    runs = list(dict.fromkeys(curve.run for curve in curves))
+    figure = _draw(shown, runs, levels)
     with atomic_path(Path(output)) as temporary:
         figure.savefig(temporary, format="png")
     return len(shown)
 
 
 def read_curves(path: Path, run: str) -> list[Curve]:
-    """Return the figures of a `metrics.jsonl`, in the order in which they first appear; `run` is what they are named.
+    """Return the curves of a `metrics.jsonl`, in the order in which they first appear.
 
-    A last line without its end is left out: it is being written.
+    A last line without a line break is ignored: it is being written.
+
+    Args:
+        path: the file.
+        run: the run's name in the curves.
 
     Raises:
-        UserError: the file is not there, holds no numbers, or a line is not of a run.
+        UserError: the file does not exist, holds no numbers, or a line is not of a run.
     """
     if not path.is_file():
         raise UserError(
-            f"{path}: no such file; --input takes the folder of a run, such as experiments/NAME"
+            f"{path}: no such file; "
+            "--input takes the folder of a run, such as experiments/NAME"
         )
+
     points: dict[str, list[tuple[int, float]]] = {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-    for number, line in enumerate(lines, 1):
-        if line.endswith("\n"):
-            record = _record(line, f"{path}: line {number}")
-            for figure in record.keys() - LEFT_OUT:
-                points.setdefault(figure, []).append(
-                    (int(record["iter"]), record[figure])
-                )
+    text = path.read_text(encoding="utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(keepends=True), 1):
+        if not line.endswith("\n"):
+            continue
+        record = _parse_record(line, f"{path}: line {number}")
+        for name, value in record.items():
+            if name not in NOT_DRAWN:
+                points.setdefault(name, []).append((int(record["iter"]), value))
     if not points:
         raise UserError(
-            f"{path}: no numbers in it yet; a run reports once in logger.print_freq iterations"
+            f"{path}: no numbers in it yet; "
+            "a run reports once in logger.print_freq iterations"
         )
-    order = [
-        figure for line in lines if line.endswith("\n") for figure in json.loads(line)
-    ]
-    arrays = {
-        figure: np.array(sorted(points[figure]))
-        for figure in dict.fromkeys(order)
-        if figure in points
-    }
-    return [
-        Curve(run, figure, array[:, 0], array[:, 1]) for figure, array in arrays.items()
-    ]
+
+    curves = []
+    for name, pairs in points.items():
+        array = np.array(sorted(pairs))
+        curves.append(Curve(run, name, array[:, 0], array[:, 1]))
+    return curves
 
 
-def panels(curves: Sequence[Curve]) -> dict[str, list[Curve]]:
-    """Return the curves by the titles of their panels: losses, validation (`SET/FIGURE`, by figure), the machine's."""
+def panels(
+    curves: Sequence[Curve], titles: Mapping[str, str]
+) -> dict[str, list[Curve]]:
+    """Return the curves by the title of their panel.
+
+    Losses come first, then validations, with one panel for a metric of several sets,
+    then the machine's values.
+    """
+
+    def order(curve: Curve) -> tuple[bool, int]:
+        """Return the sort key of a curve; validations have "/" in their names."""
+        return curve.name in MACHINE, curve.name.count("/")
+
     shown: dict[str, list[Curve]] = {}
-    for curve in sorted(
-        curves, key=lambda curve: (curve.figure in MACHINE, curve.figure.count("/"))
-    ):
-        shown.setdefault(_title(curve.figure), []).append(curve)
+    for curve in sorted(curves, key=order):
+        title = _title(curve.name, {**TITLES, **titles})
+        shown.setdefault(title, []).append(curve)
     return shown
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Return a running mean that forgets over a thirtieth of the curve; NaN is passed over."""
-    keep = math.exp(-SMOOTHED_FROM / len(values))
-    mean, weight, smoothed = 0.0, 0.0, np.full(len(values), np.nan)
+    """Return an exponential moving average over a thirtieth of the curve, without NaN.
+
+    It is corrected for its start from 0 (Kingma and Ba 2015, "Adam", section 3).
+    """
+    decay = math.exp(-SMOOTHED_FROM / len(values))
+    mean, weight = 0.0, 0.0
+    smoothed = np.full(len(values), np.nan)
     for i, value in enumerate(values):
         if np.isfinite(value):
-            mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
+            mean = decay * mean + (1 - decay) * value
+            weight = decay * weight + (1 - decay)
         if weight:
-            smoothed[i] = (
-                mean / weight
-            )  # without the start from 0 (Kingma and Ba 2015, section 3)
+            smoothed[i] = mean / weight
     return smoothed
 
 
-def _record(line: str, where: str) -> dict[str, float]:
-    """Return the numbers of a line; NaN for null."""
+def _parse_record(line: str, where: str) -> dict[str, float]:
+    """Return the numbers of a line of `metrics.jsonl`; NaN for null."""
     try:
         record = json.loads(line)
-        return {
+        numbers = {
             name: math.nan if value is None else float(value)
             for name, value in record.items()
-        } | {"iter": int(record["iter"])}
+        }
+        numbers["iter"] = int(record["iter"])
     except (ValueError, KeyError, TypeError, AttributeError):
         raise UserError(
             f"{where} is no record of a run: {line.strip()[:60]!r}"
         ) from None
+    return numbers
 
 
-def _names(inputs: Sequence[str | Path]) -> dict[str, Path]:
-    """Return the metrics file of each run by a name that tells it from the others."""
-    files = [path / FILE if path.is_dir() else path for path in map(Path, inputs)]
-    short = [file.resolve().parent.name for file in files]
-    long = [str(file.parent) for file in files]
-    return dict(
-        zip(short if len(set(short)) == len(short) else long, files, strict=True)
-    )
+def _name_runs(inputs: Sequence[str | Path]) -> dict[str, Path]:
+    """Return the metrics file of each run by a name that is unique among them."""
+    files = []
+    for path in map(Path, inputs):
+        files.append(path / METRICS_FILE if path.is_dir() else path)
+
+    names = [file.resolve().parent.name for file in files]
+    unique = len(set(names)) == len(names)
+    if not unique:
+        names = [str(file.parent) for file in files]
+    return dict(zip(names, files, strict=True))
 
 
-def _title(figure: str) -> str:
-    if "/" in figure:  # SET/FIGURE, drift/SET/FIGURE
-        *kind, _, name = figure.split("/")
-        return " ".join([*kind, name]) if kind else TITLES.get(name, name)
-    title = TITLES.get(figure)
-    return TOGETHER.get(figure) or (
-        f"{title} ({figure})" if title and figure.startswith("l_") else title or figure
-    )
+def _title(name: str, titles: Mapping[str, str]) -> str:
+    if "/" not in name:
+        return titles.get(name, name)
+    # A validation: SET/METRIC or drift/SET/METRIC.
+    *kind, _, metric = name.split("/")
+    if kind:
+        return " ".join([*kind, metric])
+    if metric not in METRIC_FORMATS:
+        return titles.get(metric, metric)
+    better = "lower" if METRIC_FORMATS[metric].lower_is_better else "higher"
+    return f"{metric} ({better} is better)"
 
 
-def _draw(shown: Mapping[str, Sequence[Curve]], runs: Sequence[str]) -> "Figure":
-    """Return the figure; with one run its curves differ by colour, with more the runs do, and the curves by dashes."""
-    rows = -(-len(shown) // COLUMNS)
-    figure = blank_figure(540 * COLUMNS, 320 * rows + 50)
+def _draw(
+    shown: Mapping[str, Sequence[Curve]],
+    runs: Sequence[str],
+    levels: Mapping[str, float],
+) -> "Figure":
+    """Return the figure.
+
+    With one run, color tells the curves of a panel apart. With several, color tells the
+    runs apart, and dashes the curves.
+    """
+    rows = math.ceil(len(shown) / COLUMNS)
+    height = PANEL_HEIGHT * rows + LEGEND_HEIGHT
+    figure = blank_figure(PANEL_WIDTH * COLUMNS, height)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axis in axes[len(shown) :]:
         axis.set_visible(False)
+
     last = max(curve.iterations[-1] for curves in shown.values() for curve in curves)
     for axis, (title, curves) in zip(axes, shown.items(), strict=False):
         _draw_panel(axis, title, curves, runs)
+        if title in levels:
+            axis.axhline(levels[title], color="gray", linestyle=":", linewidth=1)
         axis.set_xlim(-0.03 * last, 1.03 * last)
-    handles = [
-        axes[0].plot([], [], color=f"C{n % 10}", linewidth=3)[0]
-        for n in range(len(runs))
-    ]
-    if len(runs) > 1:
-        figure.legend(
-            handles, runs, loc="outside upper center", ncols=min(4, len(runs))
-        )
-    else:
+
+    if len(runs) == 1:
         figure.suptitle(runs[0])
+        return figure
+    handles = []
+    for number in range(len(runs)):
+        (handle,) = axes[0].plot([], [], color=f"C{number % COLORS}", linewidth=3)
+        handles.append(handle)
+    columns = min(4, len(runs))
+    figure.legend(handles, runs, loc="outside upper center", ncols=columns)
     return figure
 
 
 def _draw_panel(
     axis: "Axes", title: str, curves: Sequence[Curve], runs: Sequence[str]
 ) -> None:
-    figures = [*dict.fromkeys(curve.figure for curve in curves)]
+    names = list(dict.fromkeys(curve.name for curve in curves))
     for curve in curves:
-        number = figures.index(curve.figure)
-        colour = f"C{(runs.index(curve.run) if len(runs) > 1 else number) % 10}"
-        style = STYLES[number % len(STYLES)] if len(runs) > 1 else "-"
-        label = curve.figure if curve.run == curves[0].run else None
-        noisy = "/" not in curve.figure and curve.figure not in (
-            "lr",
-            "memory_mb",
-            "gpu_memory_mb",
-        )
-        smoothed = noisy and len(curve.values) >= SMOOTHED_FROM
-        if smoothed:
-            axis.plot(
-                curve.iterations, curve.values, color=colour, alpha=0.25, linewidth=0.8
-            )
-        line = smooth(curve.values) if smoothed else curve.values
-        marker = "o" if len(line) < SMOOTHED_FROM else None
-        axis.plot(
-            curve.iterations,
-            line,
-            style,
-            color=colour,
-            label=label,
-            marker=marker,
-            markersize=3.5,
-        )
-    finite = np.concatenate(
-        [curve.values[np.isfinite(curve.values)] for curve in curves]
-    )
-    if len(finite) and finite.min() > 0 and finite.max() > LOG_RATIO * finite.min():
-        axis.set_yscale("log")
-    elif curves[0].figure in MACHINE:
-        axis.set_ylim(0, 1.1 * finite.max() if len(finite) else None)
-    if title in LEVELS:
-        axis.axhline(LEVELS[title], color="gray", linestyle=":", linewidth=1)
+        number = names.index(curve.name)
+        color, style = number, "-"
+        if len(runs) > 1:
+            color, style = runs.index(curve.run), STYLES[number % len(STYLES)]
+        line = {"color": f"C{color % COLORS}", "linestyle": style}
+        label = curve.name if curve.run == curves[0].run else None
+        _draw_curve(axis, curve, {**line, "label": label})
+
+    _scale(axis, curves)
     axis.set_title(title, fontsize=11)
     axis.set_xlabel("iteration", fontsize=9)
     axis.grid(alpha=0.3)
-    if len(figures) > 1:
+    if len(names) > 1:
         axis.legend(fontsize=8)
+
+
+def _draw_curve(axis: "Axes", curve: Curve, line: Mapping[str, Any]) -> None:
+    """Draw a curve; a noisy one smoothed, with its values in pale behind it."""
+    values = curve.values
+    few = len(values) < SMOOTHED_FROM
+    is_noisy = "/" not in curve.name and curve.name not in NOISELESS
+    if is_noisy and not few:
+        axis.plot(
+            curve.iterations, values, color=line["color"], alpha=0.25, linewidth=0.8
+        )
+        values = smooth(values)
+    marker = "o" if few else None
+    axis.plot(curve.iterations, values, marker=marker, markersize=3.5, **line)
+
+
+def _scale(axis: "Axes", curves: Sequence[Curve]) -> None:
+    """Choose a logarithmic axis for a wide range; start those of the machine at 0."""
+    values = np.concatenate([curve.values for curve in curves])
+    finite = values[np.isfinite(values)]
+    from_zero = curves[0].name in MACHINE
+    if not len(finite):
+        if from_zero:
+            axis.set_ylim(0, None)
+        return
+    least, most = finite.min(), finite.max()
+    if least > 0 and most > LOG_RATIO * least:
+        axis.set_yscale("log")
+    elif from_zero:
+        axis.set_ylim(0, 1.1 * most)

@@ -1,4 +1,4 @@
-"""The folder of a training run: what lies where in it, and its two logs."""
+"""The folder of a training run: its files and folders, and its two logs."""
 
 import json
 import math
@@ -16,23 +16,23 @@ from filelock import FileLock, Timeout
 from realesrgan_paddle.utils.atomic import (
     atomic_path,
     make_folder,
-    naming,
+    name_failed_path,
     remove_leftovers,
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.runlog.visualdl import Board
+from realesrgan_paddle.utils.runlog.visualdl import VisualDLWriter
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """`<experiments_root>/<name>/`, laid out as BasicSR lays it out."""
+    """`<experiments_root>/<name>/`, with BasicSR's layout."""
 
     root: Path
     writes: bool = True
-    """Of several processes of one training, one writes; in the others nothing is logged, made or locked."""
-    board: Board | None = None
-    """Told all that VisualDL shows, if it is wanted."""
+    """Of several processes of one training only one writes: the others log, make and lock nothing."""
+    visualdl: VisualDLWriter | None = None
+    """Gets every reported number and sheet too, if given."""
 
     @property
     def models(self) -> Path:
@@ -41,7 +41,7 @@ class Experiment:
 
     @property
     def latest(self) -> Path:
-        """The newest generator's file."""
+        """File of the newest generator."""
         return self.models / "net_g_latest.pdparams"
 
     @property
@@ -66,14 +66,17 @@ class Experiment:
 
     @contextmanager
     def reserved(self) -> Iterator[None]:
-        """Keep other runs of this name out of its folder; the lock is a hidden file beside it.
+        """Hold a lock that keeps other runs of this name out of the folder.
+
+        The lock is a hidden file beside the folder.
 
         Raises:
-            UserError: one is running, or the folder cannot be made.
+            UserError: such a run is active, or the folder cannot be made.
         """
         if not self.writes:
             yield
             return
+
         make_folder(self.root.parent)
         if self.root.exists():
             make_folder(self.root)
@@ -82,7 +85,8 @@ class Experiment:
             lock.acquire()
         except Timeout:
             raise UserError(
-                f"{self.root}: a training of this name is running; give this one another name"
+                f"{self.root}: a training of this name is running; "
+                "give this one another name"
             ) from None
         try:
             yield
@@ -92,32 +96,34 @@ class Experiment:
     def open(
         self, config: str, resumed_at: int | None, remarks: Iterable[str] = ()
     ) -> None:
-        """Make the folder ready, keep the resolved options, yml text, in its `config.yml`, and log `remarks`.
+        """Prepare the folder, write `config` to its `config.yml`, and log `remarks`.
 
-        A fresh run moves an older one of its name aside. A resumed one drops the
-        numbers that were reported after the iteration it goes on from, and the
-        temporary files of a process that was killed.
+        A new run renames an existing folder of its name. A resumed run drops the
+        numbers reported after the iteration it resumes from, and removes the temporary
+        files of a killed process.
+
+        Args:
+            config: the resolved options as yml.
+            resumed_at: the iteration the run resumes from; None for a new run.
+            remarks: lines for the log.
         """
         if not self.writes:
             return
         if resumed_at is None and self.root.exists():
-            archived = self.root.with_name(
-                f"{self.root.name}_archived_{datetime.now():%Y%m%d_%H%M%S}"
-            )
-            self.root.rename(archived)
-            sys.stderr.write(f"{self.root} is there already: moved to {archived}\n")
+            self._archive()
         self.root.mkdir(parents=True, exist_ok=True)
         if resumed_at is not None:
             self._rewind(resumed_at)
             self.log(f"resumed after iteration {resumed_at:,}")
             for path in remove_leftovers(self.root):
                 self.log(f"removed {path}, left half-written by a run that was killed")
+
         with atomic_path(self.config) as temporary:
             temporary.write_text(config, encoding="utf-8")
         for remark in remarks:
             self.log(remark)
-        if self.board is not None:
-            self._open_board(self.board, resumed_at or 0)
+        if self.visualdl is not None:
+            self._open_visualdl(self.visualdl, resumed_at or 0)
 
     def log(self, message: str) -> None:
         """Print `message` and add it, with the time, to `train.log`."""
@@ -125,12 +131,14 @@ class Experiment:
             return
         sys.stdout.write(message + "\n")
         sys.stdout.flush()
-        _append(
-            self.root / "train.log", f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}"
-        )
+        now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+        _append(self.root / "train.log", f"{now} {message}")
 
     def report(self, iteration: int, values: Mapping[str, float], line: str) -> None:
-        """Log `line` and add `values` to `metrics.jsonl`, where null stands for what is not finite: json has no NaN."""
+        """Log `line` and add `values` to `metrics.jsonl`.
+
+        Non-finite values become null there, because json has no NaN.
+        """
         if not self.writes:
             return
         self.log(line)
@@ -138,62 +146,74 @@ class Experiment:
             name: value if math.isfinite(value) else None
             for name, value in values.items()
         }
-        _append(
-            self.metrics, json.dumps({"iter": iteration, **numbers}, allow_nan=False)
-        )
-        if self.board is not None:
-            self.board.numbers([(iteration, numbers)])
+        record = {"iter": iteration, **numbers}
+        _append(self.metrics, json.dumps(record, allow_nan=False))
+        if self.visualdl is not None:
+            self.visualdl.add_scalars([(iteration, numbers)])
 
     def show(self, dataset: str, iteration: int, sheet: np.ndarray) -> None:
-        """Keep a validation's sheet, uint8 RGB (H, W, 3), as `visualization/<dataset>/sheet_<iteration>.png`."""
-        write_image(self.visualization / dataset / f"sheet_{iteration}.png", sheet)
-        if self.board is not None:
-            self.board.picture(f"{dataset}/sheet", iteration, sheet)
+        """Write a validation sheet as `visualization/<dataset>/sheet_<iteration>.png`.
+
+        Args:
+            dataset: name of the validation set.
+            iteration: the one that was validated.
+            sheet: uint8 RGB (H, W, 3).
+        """
+        path = self.visualization / dataset / f"sheet_{iteration}.png"
+        write_image(path, sheet)
+        if self.visualdl is not None:
+            self.visualdl.add_image(f"{dataset}/sheet", iteration, sheet)
+
+    def _archive(self) -> None:
+        """Rename the folder of an older run of this name."""
+        now = f"{datetime.now():%Y%m%d_%H%M%S}"
+        archived = self.root.with_name(f"{self.root.name}_archived_{now}")
+        self.root.rename(archived)
+        sys.stderr.write(f"{self.root} is there already: moved to {archived}\n")
 
     def _rewind(self, iteration: int) -> None:
-        """Drop the numbers of later iterations, which will be reported again, and a line cut off by a crash."""
-        if self.metrics.exists():
-            lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [
-                line
-                for line in lines
-                if line.endswith("\n") and self._iteration(line) <= iteration
-            ]
-            with atomic_path(self.metrics) as temporary:
-                temporary.write_text("".join(kept), encoding="utf-8")
-
-    def _open_board(self, board: Board, until: int) -> None:
-        """Begin VisualDL's records with what was reported before, up to the iteration `until`."""
-        board.open(self.root / "tb_logger")
-        lines = (
-            self.metrics.read_text(encoding="utf-8").splitlines()
-            if self.metrics.exists()
-            else []
-        )
-        records = [json.loads(line) for line in lines]
-        board.numbers(
-            (record["iter"], {k: v for k, v in record.items() if k != "iter"})
-            for record in records
-        )
-        sheets = [
-            (path, re.fullmatch(r"sheet_(\d+)", path.stem))
-            for path in self.visualization.glob("*/sheet_*.png")
+        """Drop the numbers of later iterations and a last line cut off by a crash."""
+        if not self.metrics.exists():
+            return
+        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [
+            line
+            for line in lines
+            if line.endswith("\n") and self._iteration_of(line) <= iteration
         ]
-        for path, iteration in sorted(
-            (path, int(found[1])) for path, found in sheets if found
-        ):
-            if iteration <= until:
-                board.picture(f"{path.parent.name}/sheet", iteration, read_image(path))
+        with atomic_path(self.metrics) as temporary:
+            temporary.write_text("".join(kept), encoding="utf-8")
 
-    def _iteration(self, line: str) -> int:
+    def _open_visualdl(self, writer: VisualDLWriter, until: int) -> None:
+        """Start VisualDL's records with everything reported up to iteration `until`."""
+        writer.open(self.root / "tb_logger")
+
+        if self.metrics.exists():
+            records = []
+            for line in self.metrics.read_text(encoding="utf-8").splitlines():
+                values = json.loads(line)
+                records.append((values.pop("iter"), values))
+            writer.add_scalars(records)
+
+        sheets = []
+        for path in self.visualization.glob("*/sheet_*.png"):
+            if number := re.fullmatch(r"sheet_(\d+)", path.stem):
+                sheets.append((path, int(number[1])))
+        for path, iteration in sorted(sheets):
+            if iteration <= until:
+                sheet = read_image(path)
+                writer.add_image(f"{path.parent.name}/sheet", iteration, sheet)
+
+    def _iteration_of(self, line: str) -> int:
         try:
             return int(json.loads(line)["iter"])
         except (ValueError, KeyError, TypeError):
             raise UserError(
-                f"{self.metrics}: the line {line.strip()[:60]!r} is no record of a run; mend the file or move it away"
+                f"{self.metrics}: the line {line.strip()[:60]!r} is no record of a "
+                "run; fix the file or move it away"
             ) from None
 
 
 def _append(path: Path, line: str) -> None:
-    with naming(path), path.open("a", encoding="utf-8") as file:
+    with name_failed_path(path), path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")

@@ -1,4 +1,4 @@
-"""How fast a run goes, and its one-line reports."""
+"""The speed and remaining time of a run, and its one-line reports."""
 
 import time
 from collections.abc import Mapping
@@ -6,96 +6,107 @@ from typing import SupportsFloat
 
 from realesrgan_paddle.utils.machine.memory import peak_memory
 
+PEAK_LABELS = {"memory_mb": "peak", "gpu_memory_mb": "GPU peak"}
+"""How the report line labels the values of `peak_memory`."""
+
 
 class Meter:
-    """Times the iterations of a run and says what is left.
+    """Times the iterations of a run and estimates the remaining time.
 
-    Call `fed` when a batch has arrived, `stepped` when it has been trained on, and
-    `aside` after work that is no training, which then counts neither as speed nor as
-    waiting for data.
+    Call `batch_ready` when a batch has arrived and `step_done` when it has been trained
+    on. Call `exclude` after work that is not training (validating, saving): its time
+    then counts neither as training nor as waiting for data.
     """
 
     def __init__(self, start: int, total_iter: int, batch_size: int) -> None:
         self._iteration = start
         self._total = total_iter
         self._batch_size = batch_size
-        self._asides: dict[str, tuple[float, int]] = {}
-        self._begin()
+        self._excluded: dict[str, tuple[float, int]] = {}
+        self._start_report()
 
-    def fed(self) -> None:
-        """Note that the next batch is there."""
+    def batch_ready(self) -> None:
+        """Count the time since the last step as waiting for data."""
         self._waited += time.perf_counter() - self._mark
 
-    def stepped(self) -> None:
-        """Note that an iteration is done."""
+    def step_done(self) -> None:
+        """Count one more iteration."""
         self._mark = time.perf_counter()
         self._steps += 1
         self._iteration += 1
 
-    def aside(self, what: str, every: int) -> None:
-        """Note that since the iteration or its report `what` was done, which comes once in `every` iterations."""
+    def exclude(self, task: str, every: int) -> None:
+        """Leave the time since the last call out of the speed.
+
+        Args:
+            task: what was done, such as "validation".
+            every: it is due once in so many iterations; the remaining time includes the
+                coming ones, each as long as the last.
+        """
         took = time.perf_counter() - self._mark
-        self._asides[what] = (took, every)
+        self._excluded[task] = (took, every)
         self._mark += took
         self._since += took
 
     def report(
         self, losses: Mapping[str, SupportsFloat], lr: float
     ) -> tuple[dict[str, float], str]:
-        """Return the numbers since the last report, and them as one line.
+        """Return the numbers since the last report, and one line with them.
 
         The line is like "iter 300/400,000  l_g_pix 0.0312  lr 1.0e-04  41.2 img/s  data
         wait 3%  peak 2.1 GB left 1d 04h".
         """
-        numbers = {
-            name: float(loss) for name, loss in losses.items()
-        }  # waits for the device to finish
+        # float() waits for the device to finish, so it comes before reading the clock.
+        loss_values = {name: float(loss) for name, loss in losses.items()}
         elapsed = time.perf_counter() - self._since
         speed = self._steps * self._batch_size / elapsed
         wait = self._waited / elapsed
         left = self._left(elapsed / self._steps)
         memory = peak_memory()
-        line = (
-            f"iter {self._iteration:,}/{self._total:,}  "
-            + "  ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-            + f"  lr {lr:.1e}  {speed:.3g} img/s  data wait {wait:.0%}"
-            + "".join(f"  {PEAKS[name]} {size(peak)}" for name, peak in memory.items())
-            + f"  left {duration(left)}"
-        )
-        self._begin()
-        return {
-            **numbers,
+
+        fields = [
+            f"iter {self._iteration:,}/{self._total:,}",
+            "  ".join(f"{name} {value:.4g}" for name, value in loss_values.items()),
+            f"lr {lr:.1e}",
+            f"{speed:.3g} img/s",
+            f"data wait {wait:.0%}",
+            *(f"{PEAK_LABELS[name]} {size(peak)}" for name, peak in memory.items()),
+            f"left {duration(left)}",
+        ]
+        numbers = {
+            **loss_values,
             "lr": lr,
             "images_per_s": speed,
             "data_wait": wait,
             **memory,
             "left_s": left,
-        }, line
+        }
+        self._start_report()
+        return numbers, "  ".join(fields)
 
     def _left(self, step_s: float) -> float:
-        """Return the seconds to the end, at `step_s` an iteration and with what is due beside, as long as the last."""
-        steps = (self._total - self._iteration) * step_s
-        return steps + sum(
-            took * (self._total // every - self._iteration // every)
-            for took, every in self._asides.values()
-        )
+        """Return the seconds to the end of the run, at `step_s` an iteration."""
+        seconds = (self._total - self._iteration) * step_s
+        excluded = 0.0
+        for took, every in self._excluded.values():
+            due = self._total // every - self._iteration // every
+            excluded += took * due
+        return seconds + excluded
 
-    def _begin(self) -> None:
+    def _start_report(self) -> None:
         self._steps, self._waited = 0, 0.0
         self._since = self._mark = time.perf_counter()
 
 
-PEAKS = {"memory_mb": "peak", "gpu_memory_mb": "GPU peak"}
-"""What the line calls the figures of `peak_memory`."""
-
-
 def size(mib: float) -> str:
     """Return MiB as "812 MB" or "3.1 GB"."""
-    return f"{mib:.0f} MB" if mib < 1000 else f"{mib / 1024:.1f} GB"
+    if mib < 1000:
+        return f"{mib:.0f} MB"
+    return f"{mib / 1024:.1f} GB"
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in the two largest of d, h, m, s, such as "1d 04h" or "2m 05s"."""
+    """Return seconds in their two largest units, such as "1d 04h" or "2m 05s"."""
     minutes, s = divmod(round(seconds), 60)
     hours, m = divmod(minutes, 60)
     d, h = divmod(hours, 24)

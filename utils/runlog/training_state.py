@@ -1,9 +1,8 @@
 """The state of a training run in one file: tensors and a json record, without pickle.
 
 A state file is a safetensors file. Its tensors are named "part/name" (for example
-"generator/conv_first.weight"); everything that is not a tensor is json in the file's
-metadata, and so is the SHA-256 of it all, for a disk or a copy may damage a file that
-was written whole.
+"generator/conv_first.weight"). Everything else is json in the file's metadata, together
+with the SHA-256 of the whole content: a disk or a copy may damage a complete file.
 """
 
 import hashlib
@@ -24,18 +23,18 @@ FORMAT = "realesrgan-paddle training state 2"
 
 @dataclass(frozen=True)
 class TrainingState:
-    """What a run needs to go on exactly: its parts' arrays and the iteration they belong to."""
+    """Everything an exact resume needs: the arrays of each part, and the iteration."""
 
     iteration: int
     parts: Mapping[str, Mapping[str, np.ndarray]]
     record: Mapping[str, Any]
-    """Everything else, as json: versions, counters."""
+    """Versions, counters and so on, as json values."""
     path: Path | None = None
     """The file it was read from."""
 
 
 def save_state(path: str | Path, state: TrainingState) -> None:
-    """Write `state` to `path`, whole or not at all.
+    """Write `state` to `path` atomically.
 
     Raises:
         OSError: it cannot be written, for example because the disk is full.
@@ -46,11 +45,9 @@ def save_state(path: str | Path, state: TrainingState) -> None:
         for name, array in arrays.items()
     }
     record = json.dumps({"iteration": state.iteration, **state.record})
-    save_safetensors(
-        path,
-        tensors,
-        {"format": FORMAT, "record": record, "sha256": _sha256(record, tensors)},
-    )
+    checksum = _sha256(record, tensors)
+    metadata = {"format": FORMAT, "record": record, "sha256": checksum}
+    save_safetensors(path, tensors, metadata)
 
 
 def load_state(path: str | Path) -> TrainingState:
@@ -62,12 +59,14 @@ def load_state(path: str | Path) -> TrainingState:
     tensors, metadata = read_safetensors(path)
     if metadata.get("format") != FORMAT:
         raise UserError(
-            f"{path}: not a training state of this version (found format {metadata.get('format')!r})"
+            f"{path}: not a training state of this version "
+            f"(found format {metadata.get('format')!r})"
         )
     if metadata.get("sha256") != _sha256(metadata.get("record", ""), tensors):
         raise UserError(
             f"{path}: damaged: its contents differ from the checksum it was written with"
         )
+
     record = json.loads(metadata["record"])
     parts: dict[str, dict[str, np.ndarray]] = {}
     for key, array in tensors.items():
@@ -77,20 +76,17 @@ def load_state(path: str | Path) -> TrainingState:
 
 
 def load_newest_state(folder: str | Path) -> tuple[TrainingState | None, list[str]]:
-    """Return the newest `<iteration>.state` of `folder` that is whole, and why newer ones were passed over.
+    """Return the newest undamaged `<iteration>.state` of `folder`, or None without any.
 
-    Without any state, that is None and nothing.
+    Also return one line for each newer state that could not be read.
 
     Raises:
-        UserError: there are states, but none that can be read. To begin again would
+        UserError: there are states, but none can be read. Starting over silently would
             throw the run away.
     """
-    files = sorted(
-        (p for p in Path(folder).glob("*.state") if p.stem.isdigit()),
-        key=lambda p: int(p.stem),
-    )
+    states = [path for path in Path(folder).glob("*.state") if path.stem.isdigit()]
     problems: list[str] = []
-    for file in reversed(files):
+    for file in sorted(states, key=lambda path: int(path.stem), reverse=True):
         try:
             return load_state(file), problems
         except UserError as problem:
@@ -105,9 +101,12 @@ def load_newest_state(folder: str | Path) -> tuple[TrainingState | None, list[st
 
 
 def _sha256(record: str, tensors: Mapping[str, np.ndarray]) -> str:
-    """Return the checksum of a state: of its record, and of every tensor's name, type, shape and bytes."""
+    """Return the checksum of the record and of each tensor's name, type, shape and bytes."""
     digest = hashlib.sha256(record.encode())
     for name, array in sorted(tensors.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        digest.update(array.reshape(-1).view(np.uint8).data)
+        dtype = array.dtype.str
+        header = f"{name} {dtype} {array.shape}"
+        digest.update(header.encode())
+        content = array.reshape(-1).view(np.uint8)
+        digest.update(content.data)
     return digest.hexdigest()

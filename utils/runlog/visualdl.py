@@ -1,8 +1,8 @@
-"""What VisualDL shows of a run: its numbers and sheets as records, beside `metrics.jsonl`.
+"""VisualDL records of a run: its metrics and validation sheets, besides `metrics.jsonl`.
 
-VisualDL cannot take records back, and of several files in a folder it shows one. So
-there is one file, and a resumed run writes it anew from what the run has kept: no step
-is there twice, and none is missing.
+VisualDL cannot remove records, and it shows only one record file of a folder. So there
+is one file, and a resumed run rewrites it from `metrics.jsonl` and the saved sheets:
+every step is there exactly once.
 """
 
 import importlib.util
@@ -17,60 +17,65 @@ if TYPE_CHECKING:
     from visualdl import LogWriter
 
 
-def open_board(wanted: bool) -> tuple["Board | None", list[str]]:
-    """Return the records to write, if they are `wanted` and VisualDL is installed; else, where wanted, a remark.
+def make_visualdl_writer(
+    wanted: bool,
+) -> tuple["VisualDLWriter | None", list[str]]:
+    """Return a writer if it is `wanted` and VisualDL is installed, and log remarks.
 
-    Many option files ask for them, and nothing is lost without: a resume writes them
-    from `metrics.jsonl`.
+    Without VisualDL, a remark says how to install it. That is no error, because many
+    option files ask for it and nothing is lost: the next resume writes the records from
+    `metrics.jsonl`.
     """
-    if not wanted or importlib.util.find_spec("visualdl") is not None:
-        return (Board() if wanted else None), []
-    beside = (
-        ' "numpy<2"' if np.__version__.startswith("1.") else ""
-    )  # pandas would bring numpy 2
+    if not wanted:
+        return None, []
+    if importlib.util.find_spec("visualdl") is not None:
+        return VisualDLWriter(), []
+    # VisualDL requires pandas, and installing that would replace NumPy 1 by NumPy 2.
+    pinned_numpy = ' "numpy<2"' if np.__version__.startswith("1.") else ""
     return None, [
-        f"option logger.use_tb_logger has no effect: VisualDL is not installed (pip install visualdl{beside}); "
-        "metrics.jsonl has the numbers, and tools/plot_run.py draws them"
+        "option logger.use_tb_logger has no effect: VisualDL is not installed "
+        f"(pip install visualdl{pinned_numpy}); metrics.jsonl has the numbers, and "
+        "tools/plot_run.py draws them"
     ]
 
 
-class Board:
-    """VisualDL's records of one run; its `visualdl --logdir` may be the folder of one run or of many."""
+class VisualDLWriter:
+    """Writes one run's records; `visualdl --logdir` takes the folder of one run or of many."""
 
     def __init__(self) -> None:
         self._writer: LogWriter | None = None
 
     def open(self, folder: Path) -> None:
-        """Begin the records in `folder`, without those of an earlier process."""
-        from visualdl import (
-            LogWriter,
-        )  # here, for it takes its time and most runs do without
+        """Start a record file in `folder`, in place of those of earlier processes."""
+        # Imported here: it is slow to import, and most runs do not use it.
+        from visualdl import LogWriter
 
         for records in folder.glob("vdlrecords.*.log"):
             records.unlink()
         self._writer = LogWriter(logdir=str(folder))
 
-    def numbers(
+    def add_scalars(
         self, records: Iterable[tuple[int, Mapping[str, float | None]]]
     ) -> None:
-        """Add numbers by their iterations; what is not finite is left out. Losses get BasicSR's tags."""
+        """Add (iteration, values) records without their non-finite values.
+
+        Losses get BasicSR's tags, "losses/l_g_pix".
+        """
         assert self._writer is not None
         for iteration, values in records:
             for name, value in values.items():
-                if value is not None and math.isfinite(value):
-                    self._writer.add_scalar(
-                        _tag(f"losses/{name}" if name.startswith("l_") else name),
-                        value,
-                        iteration,
-                    )
+                if value is None or not math.isfinite(value):
+                    continue
+                tag = f"losses/{name}" if name.startswith("l_") else name
+                self._writer.add_scalar(_valid_tag(tag), value, iteration)
         self._writer.flush()
 
-    def picture(self, name: str, iteration: int, picture: np.ndarray) -> None:
-        """Add a picture, uint8 RGB (H, W, 3)."""
+    def add_image(self, name: str, iteration: int, image: np.ndarray) -> None:
+        """Add an image, uint8 RGB (H, W, 3)."""
         assert self._writer is not None
-        self._writer.add_image(_tag(name), picture, iteration)
+        self._writer.add_image(_valid_tag(name), image, iteration)
         self._writer.flush()
 
 
-def _tag(name: str) -> str:
-    return name.replace("%", "_")  # VisualDL refuses it
+def _valid_tag(name: str) -> str:
+    return name.replace("%", "_")  # VisualDL refuses "%" in tags

@@ -1,12 +1,13 @@
-"""The allow-list for plain containers and NumPy arrays: what is called for each name a harmless pickle may hold.
+"""The allow-list for plain containers and NumPy arrays, and a stand-in for each name.
 
-NumPy's own functions allocate the shape they are told and can make arrays of Python
-objects. These stand-ins only keep what the pickle says, after comparing the declared
-size with the bytes that are there.
+NumPy's own functions allocate the shape that a file declares, and can make arrays of
+Python objects. The stand-ins only keep what the pickle says, after comparing the
+declared size with the number of bytes that are there.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -18,9 +19,9 @@ from realesrgan_paddle.utils.weights.unpickle import (
 )
 
 MAX_DIMENSIONS = 8
-MAX_ELEMENTS = (
-    2**40
-)  # with it no product of sizes, strides included, comes near 64 bits
+
+MAX_ELEMENTS = 2**40
+"""So small that no product of sizes and strides comes near 64 bits."""
 
 _DTYPE_CODES = ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1")
 _NOT_NUMBERS = "holds an array of something else than plain numbers"
@@ -28,21 +29,29 @@ _IMPOSSIBLE = "declares an array with an impossible shape"
 
 
 def element_count(shape: object) -> int:
-    """Return the number of elements of a `shape` that a file declares, after checking that it is one."""
+    """Return the number of elements of a declared shape.
+
+    Raises:
+        UnreadableError: it is no shape, or one that is too large.
+    """
     if type(shape) is not tuple or len(shape) > MAX_DIMENSIONS:
         raise UnreadableError(_IMPOSSIBLE)
-    if not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in shape):
-        raise UnreadableError(_IMPOSSIBLE)
-    if (
-        math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS
-    ):  # also bounds (0, 2**40, 2**40)
+    for size in shape:
+        if type(size) is not int or not 0 <= size <= MAX_ELEMENTS:
+            raise UnreadableError(_IMPOSSIBLE)
+    # Zeros count as ones, to refuse (0, 2**40, 2**40) too.
+    extent = math.prod(max(size, 1) for size in shape)
+    if extent > MAX_ELEMENTS:
         raise UnreadableError(_IMPOSSIBLE)
     return math.prod(shape)
 
 
 @dataclass(frozen=True)
 class Latin1:
-    """Bytes that pickle protocol 2 spells as text, kept as text: the file may ask a million times for a copy."""
+    """Bytes that pickle protocol 2 writes as text, not decoded until they are needed.
+
+    The file may ask a million times for a copy.
+    """
 
     text: str
 
@@ -58,7 +67,7 @@ class PickledDtype:
         self.dtype = np.dtype(code)
 
     def set_state(self, state: object) -> None:
-        """Take the byte order from NumPy's (version, order, subarray, names, fields, ...)."""
+        """Take the byte order from NumPy's (version, order, subarray, names, ...)."""
         match state:
             case (int(), "<" | ">" | "|" | "=" as order, None, None, None, *_):
                 self.dtype = self.dtype.newbyteorder("<" if order == "=" else order)
@@ -67,7 +76,7 @@ class PickledDtype:
 
 
 class PickledArray:
-    """An array of plain numbers, as a pickle describes it: empty until its state is set."""
+    """An array of plain numbers, as a pickle describes it: empty until `set_state`."""
 
     def __init__(self) -> None:
         self._shape: tuple[int, ...] = (0,)
@@ -76,7 +85,7 @@ class PickledArray:
         self._data: bytes | bytearray | str = b""
 
     def set_state(self, state: object) -> None:
-        """Take NumPy's (version, shape, dtype, whether in Fortran order, data) if shape and data agree."""
+        """Take NumPy's (version, shape, dtype, is Fortran order, data)."""
         match state:
             case (int(), tuple(shape), PickledDtype(dtype=dtype), bool(fortran), data):
                 data = data.text if isinstance(data, Latin1) else data
@@ -87,33 +96,29 @@ class PickledArray:
         declared = element_count(shape) * dtype.itemsize
         if declared != len(data):
             raise DamagedError(f"an array of {declared:,} bytes has {len(data):,}")
-        self._shape, self._dtype, self._fortran, self._data = (
-            shape,
-            dtype,
-            fortran,
-            data,
-        )
+
+        self._shape = shape
+        self._dtype = dtype
+        self._fortran = fortran
+        self._data = data
 
     @property
     def array(self) -> np.ndarray:
-        """The array as a read-only view of the pickled bytes, in the byte order of the file."""
-        try:
-            data = (
-                self._data.encode("latin-1")
-                if isinstance(self._data, str)
-                else self._data
-            )
-        except UnicodeEncodeError:
-            raise DamagedError(
-                "the bytes of an array are spelled with letters beyond Latin-1"
-            ) from None
-        return np.ndarray(
-            self._shape, self._dtype, buffer=data, order="F" if self._fortran else "C"
-        )
+        """The array, a read-only view of the pickled bytes in the file's byte order."""
+        data = self._data
+        if isinstance(data, str):
+            try:
+                data = data.encode("latin-1")
+            except UnicodeEncodeError:
+                raise DamagedError(
+                    "the bytes of an array are spelled with letters beyond Latin-1"
+                ) from None
+        order: Literal["F", "C"] = "F" if self._fortran else "C"
+        return np.ndarray(self._shape, self._dtype, buffer=data, order=order)
 
 
 def _reconstruct(kind: object, shape: object, code: object) -> PickledArray:
-    """Stand in for numpy's `_reconstruct`: a subclass of ndarray is not wanted; `shape` is not allocated."""
+    """Stand in for numpy's `_reconstruct`: no subclass of ndarray, nothing allocated."""
     if kind != Global("numpy.ndarray"):
         raise UnreadableError(_NOT_NUMBERS)
     return PickledArray()
@@ -122,21 +127,20 @@ def _reconstruct(kind: object, shape: object, code: object) -> PickledArray:
 def _frombuffer(
     data: object, dtype: object, shape: object, order: object
 ) -> PickledArray:
-    """Stand in for numpy's `_frombuffer`, with which pickle protocol 5 spells an array."""
+    """Stand in for numpy's `_frombuffer`, which makes arrays in pickle protocol 5."""
     array = PickledArray()
     array.set_state((1, shape, dtype, order == "F", data))
     return array
 
 
 def _scalar(dtype: object, data: object) -> None:
-    """Stand in for numpy's `scalar`: a single number, such as a best PSNR, is no weight."""
+    """Stand in for numpy's `scalar`: a single number, such as the best PSNR, is dropped."""
 
 
 def _ordered_dict(pairs: object = None) -> dict[str, object]:
-    """Stand in for OrderedDict, which Python 2 gave its items as a list of [key, value].
+    """Stand in for OrderedDict; Python 2 pickles its items as a list of [key, value].
 
-    The list is emptied, so a file that asks again and again for a copy of a long one
-    gets nothing.
+    The list is emptied, so that a file which repeats a long one gets nothing for it.
     """
     made: dict[str, object] = {}
     if pairs is None:
@@ -154,25 +158,28 @@ def _ordered_dict(pairs: object = None) -> dict[str, object]:
 
 
 def _tuple(items: object = ()) -> tuple:
-    """Stand in for tuple, as which Paddle spells a tensor: (name, array). What is no tuple is not copied."""
+    """Stand in for tuple: Paddle pickles a tensor as tuple((name, array)).
+
+    Only a tuple is accepted, because it is returned without a copy.
+    """
     if not isinstance(items, tuple):
-        raise UnreadableError("makes a tuple of what is none")
+        raise UnreadableError("calls tuple with something else than a tuple")
     return items
 
 
 def _encode(text: object, encoding: object) -> Latin1:
-    """Stand in for `_codecs.encode`, as which pickle protocol 2 spells bytes."""
+    """Stand in for `_codecs.encode`, by which pickle protocol 2 writes bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise UnreadableError("encodes text in a way that arrays are not")
     return Latin1(text)
 
 
 def _no_bytes() -> bytes:
-    """Stand in for bytes, as which pickle protocol 2 spells b"" and nothing else."""
+    """Stand in for bytes, by which pickle protocol 2 writes b"" and nothing else."""
     return b""
 
 
-PLAIN: Allowed = {
+SAFE_GLOBALS: Allowed = {
     "collections.OrderedDict": _ordered_dict,
     "typing.OrderedDict": _ordered_dict,
     "builtins.tuple": _tuple,
@@ -188,3 +195,4 @@ PLAIN: Allowed = {
     "numpy.core.numeric._frombuffer": _frombuffer,
     "numpy._core.numeric._frombuffer": _frombuffer,
 }
+"""The names that a pickle of plain containers and NumPy arrays may mention."""

@@ -1,8 +1,9 @@
-"""Weights from any file: torch (.pth, both formats), safetensors, Paddle (.pdparams), told apart by content.
+"""Weights from any file: torch (.pth, both formats), safetensors, Paddle (.pdparams).
 
-This is the one place where the project opens weights or states. It needs neither torch
-nor Paddle, runs nothing that a file holds (see `utils.unpickle`), and compares declared
-sizes with actual bytes before it allocates.
+The format is recognized from the content. This is the only place where the project
+opens weights or states. It needs neither torch nor Paddle, runs nothing that a file
+holds (see `utils.weights.unpickle`), and compares declared sizes with actual bytes
+before it allocates.
 """
 
 import io
@@ -19,7 +20,7 @@ from safetensors import SafetensorError, deserialize
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
 from realesrgan_paddle.utils.weights.pickled_arrays import (
-    PLAIN,
+    SAFE_GLOBALS,
     PickledArray,
     element_count,
 )
@@ -38,89 +39,108 @@ from realesrgan_paddle.utils.weights.unpickle import (
 Tensors = dict[str, np.ndarray]
 
 PREFERRED = ("params_ema", "params", "state_dict", "generator")
-"""What `WeightFile.select` looks for, in this order: BasicSR's groups, Lightning's, PaddleGAN's."""
+"""The groups that `WeightFile.select` prefers: BasicSR's, Lightning's, PaddleGAN's."""
 
 MAX_ENTRIES = 1_000_000
-# tensors may share their storage, but a small file must not become a huge one by
-# repeating it
+"""How many entries a file may have, tensors or not."""
+
 MAX_GROWTH = 8
+"""How many times the file's size its tensors may take.
+
+Tensors may share their storage, but a small file must not become a huge one by
+repeating it.
+"""
 
 _SAFETENSORS_DTYPES = {
-    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?"},
-    **{
-        "I64": "<i8",
-        "I32": "<i4",
-        "I16": "<i2",
-        "I8": "i1",
-        "U64": "<u8",
-        "U32": "<u4",
-        "U16": "<u2",
-        "U8": "u1",
-    },
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": "<u2",
+    "BOOL": "?",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U64": "<u8",
+    "U32": "<u4",
+    "U16": "<u2",
+    "U8": "u1",
 }
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The tensors of a file by group: "params", "params_ema", "state_dict", "generator", ...; "" holds bare ones."""
+    """The tensors of a file by group, such as "params"; "" holds those at the top level."""
 
     path: Path
     format: str
     groups: dict[str, Tensors]
 
     def select(self, key: str | None = None) -> Tensors:
-        """Return the tensors of the group `key`; for None, of the first of `PREFERRED` or else of the only group.
+        """Return the tensors of the group `key`.
+
+        For None, of the first of `PREFERRED` that exists, else of the only group.
 
         Raises:
-            UserError: the file has no such group, or several and none of them is
+            UserError: there is no such group, or there are several and none of them is
                 preferred.
         """
-        names = ", ".join(
-            repr(name[:40]) if name else "bare tensors"
-            for name in list(self.groups)[:8]
-        )
         if key is None:
-            candidates = [name for name in PREFERRED if name in self.groups] or list(
-                self.groups
-            )
-            if candidates[0] not in PREFERRED and len(candidates) > 1:
-                raise UserError(
-                    f"{self.path}: holds several sets of tensors ({names}); say which one is meant"
-                )
-            key = candidates[0]
+            key = self._default_group()
         if key not in self.groups:
-            raise UserError(f"{self.path}: has no {key!r}; it holds {names}")
+            raise UserError(
+                f"{self.path}: has no {key!r}; it holds {self._group_names()}"
+            )
         return self.groups[key]
+
+    def _default_group(self) -> str:
+        for name in PREFERRED:
+            if name in self.groups:
+                return name
+        if len(self.groups) > 1:
+            raise UserError(
+                f"{self.path}: holds several sets of tensors ({self._group_names()}); "
+                "say which one is meant"
+            )
+        return next(iter(self.groups))
+
+    def _group_names(self) -> str:
+        shown = []
+        for name in list(self.groups)[:8]:
+            shown.append(repr(name[:40]) if name else "bare tensors")
+        return ", ".join(shown)
 
 
 def read_weights(path: str | Path) -> WeightFile:
     """Return the tensors of a torch, safetensors or Paddle file, by group.
 
-    Arrays are copies of their own: C-contiguous, writable, in native byte order.
-    float32, float16, float64, integers and booleans keep their type; bfloat16, which
-    NumPy lacks, is widened to float32 (exactly). In a .pdparams file uint16 is
-    bfloat16, as Paddle writes it. The prefix `module.`, which data-parallel training
-    gives every key, is removed. Entries that are no tensors (iteration, options,
-    optimizer lists) are left out.
+    Arrays own their memory: C-contiguous, writable, in native byte order. float32,
+    float16, float64, integers and booleans keep their type. bfloat16, which NumPy
+    lacks, is widened to float32 (exactly); in a .pdparams file uint16 is bfloat16, as
+    Paddle writes it. The prefix `module.`, which data-parallel training gives every
+    key, is removed. Entries that are no tensors (iteration, options, optimizer lists)
+    are left out.
 
     Raises:
-        UserError: missing, empty, truncated or hostile; or no weight file, and then
-            what it is instead.
+        UserError: the file is missing, empty, truncated or hostile; or no weight file,
+            and then what it is instead.
     """
     path = Path(path)
-    with _naming(path):
+    with _as_user_error(path):
         form, data = _load(path)
         return WeightFile(path, form, _READERS[form](data))
 
 
 def read_safetensors(path: str | Path) -> tuple[Tensors, dict[str, str]]:
-    """Return the tensors of a .safetensors file, keys unchanged, and its metadata; bfloat16 widened to float32.
+    """Return the tensors of a .safetensors file with unchanged keys, and its metadata.
+
+    bfloat16 is widened to float32.
 
     Raises:
         UserError: as `read_weights`, or the file has another format.
     """
     path = Path(path)
-    with _naming(path):
+    with _as_user_error(path):
         form, data = _load(path)
         if form != "safetensors":
             raise UnreadableError(f"a {form} file where a .safetensors file is needed")
@@ -128,8 +148,8 @@ def read_safetensors(path: str | Path) -> tuple[Tensors, dict[str, str]]:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the path of a file in front of the reason why it is not read."""
+def _as_user_error(path: Path) -> Iterator[None]:
+    """Put the file's path before the reason why it cannot be read."""
     try:
         yield
     except UnreadableError as reason:
@@ -137,7 +157,7 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _load(path: Path) -> tuple[str, bytes]:
-    """Return the format of a file, by its first bytes, and all its bytes."""
+    """Return the format of a file, by its first bytes, and its content."""
     if path.is_dir():
         raise UnreadableError("a folder; name the weight file inside it")
     if not path.is_file():
@@ -146,7 +166,7 @@ def _load(path: Path) -> tuple[str, bytes]:
         head = file.read(512)
     form = _format(head)
     if form is None:
-        raise UnreadableError(_what_else(path, head))
+        raise UnreadableError(_kind_of_other_file(path, head))
     return form, path.read_bytes()
 
 
@@ -157,97 +177,110 @@ def _format(head: bytes) -> str | None:
         return "torch legacy"
     if head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
         return "Paddle"
-    if head[8:9] == b"{":  # behind the 64-bit length of the header
+    if head[8:9] == b"{":  # after the 64-bit length of the header
         return "safetensors"
     return None
 
 
-def _what_else(path: Path, head: bytes) -> str:
-    """Return what a file that holds no weights is, and what to do."""
-    if instead := failed_download(head):
-        return instead
-    if head.startswith((b"7767517", b"\x47\x6b\x30\x01")) or path.suffix in (
-        ".param",
-        ".bin",
-    ):
+def _kind_of_other_file(path: Path, head: bytes) -> str:
+    """Return what a file without weights is, and what to do."""
+    if reason := failed_download(head):
+        return reason
+    ncnn_magic = (b"7767517", b"\x47\x6b\x30\x01")
+    if head.startswith(ncnn_magic) or path.suffix in (".param", ".bin"):
         return "an ncnn network; give its .param file to tools/convert_torch.py"
     if path.suffix in (".pdmodel", ".pdiparams"):
-        return "an exported graph, which tools/infer.py runs; here the .pdparams it was exported from is needed"
-    return f"no weight file (it begins with {head[:8]!r}); torch .pth, .safetensors and .pdparams files are read"
+        return (
+            "an exported graph, which tools/infer.py runs; "
+            "here the .pdparams it was exported from is needed"
+        )
+    return (
+        f"no weight file (it begins with {head[:8]!r}); "
+        "torch .pth, .safetensors and .pdparams files are read"
+    )
 
 
 def _safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
-    """Return tensors and metadata; the library compares the header with the size of the file."""
+    """Return tensors and metadata; the library compares the header with the file's size."""
     try:
         entries = deserialize(data)
     except SafetensorError as error:
         raise DamagedError(str(error)) from None
+
     tensors = {}
     for name, entry in entries:
-        if entry["dtype"] not in _SAFETENSORS_DTYPES:
+        dtype, shape = entry["dtype"], entry["shape"]
+        if dtype not in _SAFETENSORS_DTYPES:
             raise UnreadableError(
-                f"holds {name[:80]!r} as {entry['dtype']}; F64, F32, F16, BF16, integers and BOOL are read"
+                f"holds {name[:80]!r} as {dtype}; "
+                "F64, F32, F16, BF16, integers and BOOL are read"
             )
-        element_count(tuple(entry["shape"]))
-        array = np.ndarray(
-            entry["shape"], _SAFETENSORS_DTYPES[entry["dtype"]], buffer=entry["data"]
-        )
-        tensors[name] = _widened(array) if entry["dtype"] == "BF16" else array
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        element_count(tuple(shape))
+        array = np.ndarray(shape, _SAFETENSORS_DTYPES[dtype], buffer=entry["data"])
+        tensors[name] = _widened(array) if dtype == "BF16" else array
+
+    header_end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:header_end])
     return tensors, header.get("__metadata__") or {}
 
 
 def _safetensors_groups(data: bytes) -> dict[str, Tensors]:
-    """Return tensors by the groups that `write_safetensors` names; all in "" where it did not write the file."""
+    """Return tensors by the groups of `write_safetensors`; all in "" for other files."""
     tensors, metadata = _safetensors(data)
     names = metadata.get("groups", "").split(",")
     if not tensors:
         raise UnreadableError("holds no tensors")
     if len(names) == 1:
         return {names[0]: _without_module(tensors)}
+
     groups: dict[str, Tensors] = {name: {} for name in names}
     for key, array in tensors.items():
         name, _, rest = key.partition(".")
         if name not in groups:
             raise UnreadableError(
-                f"holds {key[:80]!r}, which is in none of its groups {','.join(names)[:80]!r}"
+                f"holds {key[:80]!r}, which is in none of its groups "
+                f"{','.join(names)[:80]!r}"
             )
         groups[name][rest] = array
     return groups
 
 
-def _groups(content: object, size: int) -> dict[str, Tensors]:
+def _pickled_groups(content: object, size: int) -> dict[str, Tensors]:
     """Return the tensors of an unpickled file of `size` bytes, by group."""
     if not isinstance(content, dict):
         raise UnreadableError(
             "holds no dict of tensors; save the state_dict() of the network"
         )
+
+    # First only views, so that nothing is allocated before the total is known.
     views: dict[str, Tensors] = {}
     total = 0
     for group, key, view in _views(content):
         total += view.nbytes
         if total > MAX_GROWTH * size:
             raise UnreadableError(
-                f"has {size:,} bytes, and its tensors declare more than {MAX_GROWTH} times as many"
+                f"has {size:,} bytes, and its tensors declare more than {MAX_GROWTH} "
+                "times as many"
             )
         views.setdefault(group, {})[key] = view
     if not views:
-        raise UnreadableError(
-            f"holds no tensors; its entries are {', '.join(repr(key)[:40] for key in list(content)[:5])}"
-        )
-    groups = {
-        name: {key: _owned(view) for key, view in group.items()}
-        for name, group in views.items()
-    }
+        entries = ", ".join(repr(key)[:40] for key in list(content)[:5])
+        raise UnreadableError(f"holds no tensors; its entries are {entries}")
+
+    groups = {}
+    for name, group_views in views.items():
+        groups[name] = {key: _owned(view) for key, view in group_views.items()}
     _rejoin(groups.get("", {}), content.get("UnpackBigParamInfor@@"))
     return {name: _without_module(group) for name, group in groups.items()}
 
 
 def _views(content: dict) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield group, key and a view of each tensor: those at the top (group "") and those one level below."""
-    groups = {
-        name: group for name, group in content.items() if isinstance(group, dict)
-    } | {"": content}
+    """Yield group, key and a view of each tensor.
+
+    Of the tensors at the top level (group "") and of those one level below.
+    """
+    groups = {name: group for name, group in content.items() if isinstance(group, dict)}
+    groups[""] = content
     seen = 0
     for name, group in groups.items():
         seen += len(group)
@@ -261,49 +294,50 @@ def _views(content: dict) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def _owned(view: np.ndarray) -> np.ndarray:
-    """Return a copy of a view in native byte order, bfloat16 (its bits in uint16) widened."""
-    array = view.astype(view.dtype.newbyteorder("="), order="C")
+    """Return a copy in native byte order; bfloat16 (its bits in uint16) widened."""
+    native = view.dtype.newbyteorder("=")
+    array = view.astype(native, order="C")
     return _widened(array) if array.dtype == np.uint16 else array
 
 
 def _widened(bits: np.ndarray) -> np.ndarray:
-    """Return bfloat16, given as its bits in uint16, as float32: the same bits followed by 16 zeros."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
+    """Return bfloat16 bits (uint16) as float32: the same bits followed by 16 zeros."""
+    padded = bits.astype(np.uint32) << 16
+    return padded.view(np.float32)
 
 
 def _rejoin(tensors: Tensors, split: object) -> None:
-    """Put together what paddle.save splits: parameters of more than 1 GB at pickle protocols 2 and 3.
+    """Join what paddle.save splits: parameters above 1 GB at pickle protocols 2 and 3.
 
     `split` maps a parameter to {"OriginShape": shape, "slices": keys of its parts}.
     Source: paddle/framework/io_utils.py, `_unpack_saved_dict`.
     """
-    for key, entry in split.items() if isinstance(split, dict) else ():
+    if not isinstance(split, dict):
+        return
+    for key, entry in split.items():
         parts: list[np.ndarray] = []
         shape: Any = None
         match entry:
             case {"OriginShape": shape, "slices": list(names)}:
-                parts = [
-                    tensors.pop(name).ravel()
-                    for name in names
-                    if isinstance(name, str) and name in tensors
-                ]
+                for name in names:
+                    if isinstance(name, str) and name in tensors:
+                        parts.append(tensors.pop(name).ravel())
         if not parts or sum(part.size for part in parts) != element_count(shape):
             raise DamagedError(f"the parts of {str(key)[:60]!r} are not all there")
         tensors[str(key)] = np.concatenate(parts).reshape(shape)
 
 
 def _without_module(tensors: Tensors) -> Tensors:
-    prefixed = all(key.startswith("module.") for key in tensors)
-    return (
-        {key.removeprefix("module."): array for key, array in tensors.items()}
-        if prefixed
-        else tensors
-    )
+    if not all(key.startswith("module.") for key in tensors):
+        return tensors
+    return {key.removeprefix("module."): array for key, array in tensors.items()}
 
 
 _READERS: dict[str, Callable[[bytes], dict[str, Tensors]]] = {
-    "torch zip": lambda data: _groups(read_torch_zip(data), len(data)),
-    "torch legacy": lambda data: _groups(read_torch_legacy(data), len(data)),
-    "Paddle": lambda data: _groups(unpickle(io.BytesIO(data), PLAIN), len(data)),
+    "torch zip": lambda data: _pickled_groups(read_torch_zip(data), len(data)),
+    "torch legacy": lambda data: _pickled_groups(read_torch_legacy(data), len(data)),
+    "Paddle": lambda data: _pickled_groups(
+        unpickle(io.BytesIO(data), SAFE_GLOBALS), len(data)
+    ),
     "safetensors": _safetensors_groups,
 }

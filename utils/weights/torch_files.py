@@ -1,6 +1,6 @@
-"""Torch's two file formats, read without torch: the zip archive, and the older row of pickles.
+"""Torch's two file formats read without torch: the zip archive, and legacy pickles.
 
-Both hold a pickle in which a tensor is a storage (a row of numbers kept outside the
+In both, a pickle describes a tensor by a storage (an array of numbers outside the
 pickle), an offset, a shape and strides. Layouts: torch/serialization.py, `_save` and
 `_legacy_save` (torch 2.x).
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from realesrgan_paddle.utils.weights.pickled_arrays import (
     MAX_ELEMENTS,
-    PLAIN,
+    SAFE_GLOBALS,
     element_count,
 )
 from realesrgan_paddle.utils.weights.unpickle import (
@@ -24,8 +24,9 @@ from realesrgan_paddle.utils.weights.unpickle import (
     unpickle,
 )
 
-# the pickled number with which a legacy file begins
 LEGACY_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""The pickled number with which a legacy file begins."""
+
 _LEGACY_PROTOCOL = 1001
 
 _STORAGE_DTYPES = {
@@ -44,7 +45,7 @@ _STORAGE_DTYPES = {
 
 
 class Storage:
-    """A row of numbers that lies outside the pickle; in a legacy file its data come after the pickle."""
+    """Numbers stored outside the pickle; in a legacy file they follow it."""
 
     def __init__(self, kind: str, numel: int) -> None:
         self.kind = kind
@@ -53,7 +54,7 @@ class Storage:
         self.data: bytes | memoryview = b""
 
     def fill(self, data: bytes | memoryview) -> None:
-        """Take the storage's bytes, which must be as many as its reference declares."""
+        """Take the storage's bytes, whose number must be the declared one."""
         declared = self.numel * self.dtype.itemsize
         if declared != len(data):
             raise DamagedError(f"a storage of {declared:,} bytes has {len(data):,}")
@@ -61,50 +62,46 @@ class Storage:
 
 
 class PickledTensor:
-    """A tensor as a pickle describes it: a strided view of a storage, inside the storage's bounds."""
+    """A tensor as a pickle describes it: a strided view inside a storage."""
 
     def __init__(
         self, storage: object, offset: Any, shape: Any, strides: object, *_: object
     ) -> None:
         count = element_count(shape)
-        if (
-            not isinstance(storage, Storage)
-            or not isinstance(strides, tuple)
-            or len(strides) != len(shape)
-        ):
+        if not isinstance(storage, Storage) or not isinstance(strides, tuple):
             raise UnreadableError("holds a malformed tensor")
-        if not all(
-            type(step) is int and 0 <= step <= MAX_ELEMENTS
-            for step in (offset, *strides)
-        ):
-            raise UnreadableError("holds a tensor with impossible strides")
-        last = offset + sum(
-            (size - 1) * step for size, step in zip(shape, strides, strict=True)
-        )
+        if len(strides) != len(shape):
+            raise UnreadableError("holds a malformed tensor")
+        for step in (offset, *strides):
+            if type(step) is not int or not 0 <= step <= MAX_ELEMENTS:
+                raise UnreadableError("holds a tensor with impossible strides")
+
+        last = offset
+        for size, step in zip(shape, strides, strict=True):
+            last += (size - 1) * step
         if count and last >= storage.numel:
+            beyond = last - storage.numel + 1
             raise UnreadableError(
-                f"holds a tensor that reaches {last - storage.numel + 1:,} numbers beyond its storage"
+                f"holds a tensor that reaches {beyond:,} numbers beyond its storage"
             )
-        self._storage, self._offset, self._shape, self._strides = (
-            storage,
-            offset,
-            shape,
-            strides,
-        )
+
+        self._storage = storage
+        self._offset = offset
+        self._shape = shape
+        self._strides = strides
 
     @property
     def array(self) -> np.ndarray:
-        """The tensor as a read-only strided view of its storage; bfloat16 as its bits in uint16."""
+        """The tensor, a read-only strided view; bfloat16 as its bits in uint16."""
         dtype = self._storage.dtype
         if 0 in self._shape:
             return np.empty(self._shape, dtype)
-        strides = [step * dtype.itemsize for step in self._strides]
         return np.ndarray(
             self._shape,
             dtype,
-            self._storage.data,
-            self._offset * dtype.itemsize,
-            strides,
+            buffer=self._storage.data,
+            offset=self._offset * dtype.itemsize,
+            strides=[step * dtype.itemsize for step in self._strides],
         )
 
 
@@ -114,7 +111,7 @@ def _parameter(data: object, *_: object) -> object:
 
 
 _ALLOWED: Allowed = {
-    **PLAIN,
+    **SAFE_GLOBALS,
     **dict.fromkeys(_STORAGE_DTYPES),
     "torch._utils._rebuild_tensor": PickledTensor,
     "torch._utils._rebuild_tensor_v2": PickledTensor,
@@ -126,7 +123,7 @@ class _Storages(dict[str, Storage]):
     """The storages of one file by key."""
 
     def refer(self, persistent_id: object) -> Storage:
-        """Return the storage that torch's ("storage", type, key, device, numel) refers to."""
+        """Return the storage of torch's ("storage", type, key, device, numel)."""
         match persistent_id:
             case ("storage", Global(name=kind), str(key), str(), int(numel), *view) if (
                 kind in _STORAGE_DTYPES
@@ -135,40 +132,44 @@ class _Storages(dict[str, Storage]):
             case _:
                 raise UnreadableError("holds a malformed reference to a storage")
         storage = self.setdefault(key, Storage(kind, numel))
-        if (storage.kind, storage.numel) != (kind, numel) or view not in ([], [None]):
+        is_view = view not in ([], [None])
+        if (storage.kind, storage.numel) != (kind, numel) or is_view:
             raise UnreadableError(f"refers to the storage {key[:40]!r} in two ways")
         return storage
 
 
 def read_torch_zip(data: bytes) -> object:
-    """Return the content of a file that `torch.save` wrote (torch >= 1.6), tensors as `PickledTensor`.
+    """Return the content of a file of `torch.save` (torch >= 1.6).
+
+    Tensors are `PickledTensor`.
 
     Raises:
-        UnreadableError: damaged, compressed, names what no weight file needs, or
-            declares other sizes than it holds.
+        UnreadableError: it is damaged or compressed, mentions what no weight file
+            needs, or declares other sizes than it holds.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return _read_archive(archive, _checked_names(archive, len(data)))
+            names = _checked_names(archive, len(data))
+            return _read_archive(archive, names)
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
         raise DamagedError(str(error)) from None
 
 
 def _checked_names(archive: zipfile.ZipFile, size: int) -> set[str]:
-    """Return the names in an archive whose entries can take no more memory than the file has bytes."""
+    """Return the names in an archive whose entries cannot take more than `size` bytes."""
     entries = archive.infolist()
     names = {entry.filename for entry in entries}
     if len(names) != len(entries):
         raise UnreadableError(
             "a zip archive with two entries of one name, which torch does not write"
         )
-    if any(
-        entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1
-        for entry in entries
-    ):
-        raise UnreadableError(
-            "a compressed or encrypted zip archive, which torch does not write; is the weight file inside it?"
-        )
+    for entry in entries:
+        encrypted = entry.flag_bits & 1
+        if entry.compress_type != zipfile.ZIP_STORED or encrypted:
+            raise UnreadableError(
+                "a compressed or encrypted zip archive, which torch does not write; "
+                "is the weight file inside it?"
+            )
     if not all(0 <= entry.header_offset < size for entry in entries):
         raise DamagedError("an entry lies outside the file")
     if sum(entry.file_size for entry in entries) > size:
@@ -189,11 +190,10 @@ def _read_archive(archive: zipfile.ZipFile, names: set[str]) -> object:
         raise UnreadableError(
             "a TorchScript program, not weights; save its state_dict() with torch"
         )
-    if (
-        f"{folder}byteorder" in names
-        and archive.read(f"{folder}byteorder") != b"little"
-    ):
+    byteorder = f"{folder}byteorder"
+    if byteorder in names and archive.read(byteorder) != b"little":
         raise UnreadableError("written on a big-endian machine, which is not supported")
+
     storages = _Storages()
     content = unpickle(io.BytesIO(archive.read(pickles[0])), _ALLOWED, storages.refer)
     for key, storage in storages.items():
@@ -205,36 +205,32 @@ def _read_archive(archive: zipfile.ZipFile, names: set[str]) -> object:
 
 
 def read_torch_legacy(data: bytes) -> object:
-    """Return the content of a file that torch wrote before 1.6, tensors as `PickledTensor`.
+    """Return the content of a file that torch wrote before 1.6.
 
-    The file is a row of pickles (magic number, protocol, system, content, keys of the
-    storages) and then, in the order of the keys, each storage as its 64-bit number of
-    elements and its bytes.
+    Tensors are `PickledTensor`. The file is a sequence of pickles (magic number,
+    protocol, system, content, keys of the storages) and then, in the order of the keys,
+    each storage as its 64-bit number of elements and its bytes.
 
     Raises:
-        UnreadableError: damaged, names what no weight file needs, or declares other
-            sizes than it holds.
+        UnreadableError: it is damaged, mentions what no weight file needs, or declares
+            other sizes than it holds.
     """
     stream = io.BytesIO(data)
     stream.seek(len(LEGACY_MAGIC))
     protocol, system = unpickle(stream, {}), unpickle(stream, {})
-    if (
-        protocol != _LEGACY_PROTOCOL
-        or not isinstance(system, dict)
-        or system.get("little_endian") is not True
-    ):
+    little_endian = isinstance(system, dict) and system.get("little_endian") is True
+    if protocol != _LEGACY_PROTOCOL or not little_endian:
         raise UnreadableError(
-            "a torch file of an unknown protocol, or of a big-endian machine; save it again with torch"
+            "a torch file of an unknown protocol, or of a big-endian machine; "
+            "save it again with torch"
         )
+
     storages = _Storages()
     content = unpickle(stream, _ALLOWED, storages.refer)
     keys = unpickle(stream, {})
-    if (
-        not isinstance(keys, list)
-        or not all(isinstance(key, str) for key in keys)
-        or set(keys) != set(storages)
-    ):
-        raise DamagedError("its list of storages is another than its tensors need")
+    if not isinstance(keys, list) or not _are_names_of(keys, storages):
+        raise DamagedError("its list of storages does not match its tensors")
+
     start = stream.tell()
     for key in keys:
         storage = storages[key]
@@ -245,3 +241,10 @@ def read_torch_legacy(data: bytes) -> object:
         storage.fill(memoryview(data)[start:end])
         start = end
     return content
+
+
+def _are_names_of(keys: list, storages: _Storages) -> bool:
+    for key in keys:
+        if not isinstance(key, str):  # it may not be hashable
+            return False
+    return set(keys) == set(storages)

@@ -1,11 +1,15 @@
-"""A pickle reader that builds plain data and can do nothing else.
+"""A pickle reader that builds plain data and cannot do anything else.
 
 A pickle is a program, and the standard unpickler runs it: it imports the modules that
-the file names and calls what it finds there. Here `pickletools` decodes the opcodes and
-a small machine runs the ones that weight files need. A name in the file stays an inert
-`Global`; nothing is imported; the only calls are those of the functions that the caller
-put on the allow-list, each of which checks its arguments. Opcodes outside `_ACTIONS`
-(those that make instances, use the extension registry, ...) are refused.
+the file names and calls what it finds there. Here `pickletools` decodes the opcodes,
+and a small stack machine runs those that weight files need. A name in the file stays an
+inert `Global`; nothing is imported. The only calls are those of the functions that the
+caller put on the allow-list, each of which checks its arguments. All opcodes outside
+`_ACTIONS` (those that make instances, use the extension registry, ...) are refused.
+
+Own code, because no library reads pickles this way: `pickle.Unpickler` with its own
+`find_class` still runs every opcode and allocates what they declare, and torch's
+weights-only unpickler needs torch.
 """
 
 import pickletools
@@ -14,36 +18,35 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn, Protocol, runtime_checkable
 
 Allowed = Mapping[str, Callable[..., object] | None]
-"""From a full name ("numpy.ndarray") to the function called in its place; None: a name that is only passed on."""
+"""Full name ("numpy.ndarray") -> the function called in its place; None: never called."""
 
-# a tensor takes about 50: 40,000 tensors; what comes later is no weight file
 MAX_OPCODES = 2_000_000
+"""A tensor takes about 50, so this is enough for 40,000 tensors."""
 
 
 class UnreadableError(Exception):
-    """Why a file is not read: what follows the file's path in the line that the user sees."""
+    """Why a file is not read: follows the file's path in the error line."""
 
 
 class DamagedError(UnreadableError):
-    """Why a file of a known format cannot be whole."""
+    """Why a file of a known format cannot be complete."""
 
-    def __init__(self, what: str) -> None:
-        shown = "".join(
-            letter if letter.isprintable() else "?" for letter in what[:100]
-        )
+    def __init__(self, reason: str) -> None:
+        letters = [letter if letter.isprintable() else "?" for letter in reason[:100]]
+        shown = "".join(letters)
         super().__init__(f"damaged or cut short ({shown}); download or copy it again")
 
 
 @dataclass(frozen=True)
 class Global:
-    """A name that a pickle asked for and the allow-list holds. It is never looked up in a module."""
+    """A name that a pickle mentions and the allow-list holds; never looked up."""
 
     name: str
 
 
 @runtime_checkable
 class Stateful(Protocol):
-    """A stand-in that takes the state which pickles set after they have made an object."""
+    """A stand-in for an object whose state a pickle sets after making it."""
 
     def set_state(self, state: object) -> None:
         """Check and keep `state`."""
@@ -54,22 +57,23 @@ def unpickle(
     allowed: Allowed,
     persistent: Callable[[object], object] | None = None,
 ) -> object:
-    """Return what the pickle at the position of `stream` holds; `stream` is left just behind it.
+    """Return the content of the pickle at the position of `stream`.
+
+    `stream` is left just behind the pickle.
 
     Args:
-        stream: an in-memory stream, so that a length the pickle declares cannot
-            allocate more than is there.
+        stream: in memory, so that a declared length cannot allocate more than is there.
         allowed: the names that the pickle may mention.
         persistent: called with each persistent id (torch's references to storages);
             None refuses them.
 
     Returns:
         None, bool, int, float, str, bytes, tuple, list, dict, `Global`, and what the
-            allowed functions return.
-        Nesting may be deep, shared or cyclic: walk to a fixed depth, never recurse.
+            allowed functions return. Nesting may be deep, shared or cyclic: walk to a
+            fixed depth, never recurse.
 
     Raises:
-        UnreadableError: the pickle is damaged, names something else, or uses an opcode
+        UnreadableError: the pickle is damaged, mentions another name, or uses an opcode
             that weight files do not need.
     """
     machine = _Machine(allowed, persistent)
@@ -77,12 +81,14 @@ def unpickle(
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if count == MAX_OPCODES:
                 raise UnreadableError(
-                    f"holds a pickle of more than {MAX_OPCODES:,} steps, which no weight file needs"
+                    f"holds a pickle of more than {MAX_OPCODES:,} steps, "
+                    "which no weight file needs"
                 )
             action = _ACTIONS.get(opcode.name)
             if action is None:
                 raise UnreadableError(
-                    f"uses the pickle opcode {opcode.name}, which no weight file needs; nothing was run"
+                    f"uses the pickle opcode {opcode.name}, which no weight file needs; "
+                    "nothing was run"
                 )
             action(machine, argument)
     except ValueError as error:  # how pickletools reports bytes that are no pickle
@@ -91,7 +97,7 @@ def unpickle(
 
 
 class _Machine:
-    """The stack machine of the pickle format, without the opcodes that reach outside it."""
+    """The stack machine of the pickle format, without opcodes that reach outside it."""
 
     def __init__(
         self, allowed: Allowed, persistent: Callable[[object], object] | None
@@ -107,13 +113,13 @@ class _Machine:
         self.stack.append(value)
 
     def pop(self) -> Any:
-        """Take the value on top of the stack."""
+        """Remove and return the top of the stack."""
         if not self.stack:
             _malformed("it takes more than it made")
         return self.stack.pop()
 
     def top(self) -> Any:
-        """Return the value on top of the stack and leave it there."""
+        """Return the top of the stack without removing it."""
         value = self.pop()
         self.push(value)
         return value
@@ -123,7 +129,7 @@ class _Machine:
         self.marks.append(len(self.stack))
 
     def pop_to_mark(self) -> list[Any]:
-        """Take all values above the last mark."""
+        """Remove and return all values above the last mark."""
         if not self.marks:
             _malformed("it has no mark")
         start = self.marks.pop()
@@ -133,11 +139,15 @@ class _Machine:
 
     def tuple_of(self, count: int) -> None:
         """Replace the last `count` values by a tuple of them."""
-        self.push(tuple([self.pop() for _ in range(count)][::-1]))
+        values = [self.pop() for _ in range(count)]
+        values.reverse()
+        self.push(tuple(values))
 
     def memoize(self, index: int | None) -> None:
-        """Keep the value on top of the stack under a number, by default the next one."""
-        self.memo[len(self.memo) if index is None else index] = self.top()
+        """Keep the top of the stack under a number, by default the next one."""
+        if index is None:
+            index = len(self.memo)
+        self.memo[index] = self.top()
 
     def recall(self, index: int) -> None:
         """Push the value kept under a number."""
@@ -157,17 +167,21 @@ class _Machine:
         target = self.top()
         if type(target) is not dict or len(values) % 2:
             _malformed("it sets items of what is no dict")
-        for key in values[::2]:  # to hash a nest of shared tuples would take for ever
-            if type(key) is not str and not (type(key) is int and abs(key) < 2**31):
+        keys, items = values[::2], values[1::2]
+        for key in keys:
+            # Hashing nested shared tuples would take for ever.
+            is_small_int = type(key) is int and abs(key) < 2**31
+            if type(key) is not str and not is_small_int:
                 _malformed("a dict key is neither text nor a small number")
-        target.update(zip(values[::2], values[1::2], strict=True))
+        target.update(zip(keys, items, strict=True))
 
     def mention(self, module_and_name: str) -> None:
         """Push a name as an inert `Global` if it is allowed."""
         name = module_and_name.replace(" ", ".", 1)
         if name not in self.allowed:
             raise UnreadableError(
-                f"wants {name[:100]!r}, which no weight file needs; nothing was run; do not trust it"
+                f"wants {name[:100]!r}, which no weight file needs; nothing was run; "
+                "do not trust it"
             )
         self.push(Global(name))
 
@@ -179,7 +193,7 @@ class _Machine:
         self.mention(f"{module} {name}")
 
     def reduce(self, _: None) -> None:
-        """Call what the allow-list has for a name, with a tuple of arguments."""
+        """Call the allow-list's function for a name, with a tuple of arguments."""
         arguments, function = self.pop(), self.pop()
         call = self.allowed[function.name] if isinstance(function, Global) else None
         if call is None or type(arguments) is not tuple:
@@ -190,7 +204,10 @@ class _Machine:
             _malformed(f"it calls {function.name} with other arguments than it takes")
 
     def build(self, _: None) -> None:
-        """Hand a state to a stand-in; drop that of a dict (torch's `_metadata`, an attribute of an OrderedDict)."""
+        """Set the state of a stand-in; ignore that of a dict.
+
+        An OrderedDict of torch has such a state, its attribute `_metadata`.
+        """
         state, target = self.pop(), self.top()
         if isinstance(target, Stateful):
             target.set_state(state)
@@ -198,27 +215,30 @@ class _Machine:
             _malformed("it sets the state of what has none")
 
     def refer(self, _: None) -> None:
-        """Replace a persistent id by what it refers to."""
+        """Replace a persistent id by the object that it refers to."""
         if self.persistent is None:
             _malformed("it refers to data outside itself")
         self.push(self.persistent(self.pop()))
 
     def instance(self, module_and_name: str) -> NoReturn:
-        """Refuse to make an instance, and say of what."""
+        """Refuse to make an instance, naming its class."""
         self.mention(module_and_name)
         _malformed("it makes an instance")
 
 
-def _malformed(what: str) -> NoReturn:
-    raise UnreadableError(f"holds a malformed pickle: {what}")
+def _malformed(problem: str) -> NoReturn:
+    raise UnreadableError(f"holds a malformed pickle: {problem}")
 
 
 _Action = Callable[[_Machine, Any], None]
+
+# Opcodes whose decoded argument is the value itself.
 _DATA = (
     *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 )
+
 _ACTIONS: dict[str, _Action] = {
     **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda machine, _: None),
     **dict.fromkeys(_DATA, _Machine.push),

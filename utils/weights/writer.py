@@ -1,8 +1,8 @@
-"""Weight files that others open: .pdparams for paddle.load, .pth for torch.load, .safetensors.
+"""Weight files for other programs: .pdparams, .pth, .safetensors.
 
 Neither Paddle nor torch is needed. Their files are pickles, and the standard pickler
-can only name what it can import, so the few expressions that a tensor takes are spelled
-here. A file appears whole or not at all, and the same tensors give the same bytes.
+can only mention names that it can import, so the few expressions that a tensor takes
+are written here. Writing is atomic, and the same tensors give the same bytes.
 """
 
 import pickle
@@ -19,9 +19,13 @@ from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 
 Groups = Mapping[str, Mapping[str, np.ndarray]]
-"""Tensors by group ("params", "params_ema", ...), as in `WeightFile.groups`; those of "" stand at the top."""
+"""Tensors by group ("params", "params_ema", ...), as in `WeightFile.groups`.
 
-_NAMES = {  # NumPy's type: its code in pickles, torch's storage
+Those of "" are written to the top level.
+"""
+
+# NumPy's type: its code in pickles, torch's storage
+_NAMES = {
     "float16": ("f2", "HalfStorage"),
     "float32": ("f4", "FloatStorage"),
     "float64": ("f8", "DoubleStorage"),
@@ -32,9 +36,12 @@ _NAMES = {  # NumPy's type: its code in pickles, torch's storage
     "int64": ("i8", "LongStorage"),
     "bool": ("b1", "BoolStorage"),
 }
-_ZIP_HEADER = (
-    30 + 4
-)  # bytes of an entry beside its name, and of the field that holds the padding
+
+_ALIGNMENT = 64
+"""Bytes; torch aligns the data of its entries to it, for memory mapping."""
+
+_ZIP_HEADER = 30 + 4
+"""Bytes of a zip entry before its data, without its name and the padding itself."""
 
 
 def write_pdparams(path: str | Path, groups: Groups) -> None:
@@ -44,12 +51,15 @@ def write_pdparams(path: str | Path, groups: Groups) -> None:
         UserError: a tensor has a type that Paddle and torch do not share, such as
             uint16.
     """
+    pieces = _pickled(groups, _paddle_array, protocol=4)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.writelines(_pickled(groups, _paddle_array, protocol=4))
+        file.writelines(pieces)
 
 
 def write_pth(path: str | Path, groups: Groups) -> None:
-    """Write tensors so that `torch.load`, also with `weights_only=True`, gives {group: {key: tensor}}.
+    """Write tensors so that `torch.load` gives {group: {key: tensor}}.
+
+    Also with `weights_only=True`.
 
     Raises:
         UserError: as `write_pdparams`.
@@ -57,7 +67,7 @@ def write_pth(path: str | Path, groups: Groups) -> None:
     arrays: list[np.ndarray] = []
 
     def stored(array: np.ndarray) -> bytes:
-        """Return the pickle of a tensor after noting its storage."""
+        """Return the pickle of a tensor, whose data becomes the next storage."""
         arrays.append(array)
         return _torch_tensor(array, str(len(arrays) - 1))
 
@@ -66,47 +76,46 @@ def write_pth(path: str | Path, groups: Groups) -> None:
         temporary.open("wb") as file,
         zipfile.ZipFile(file, "w") as archive,
     ):
-        _add(archive, file, "data.pkl", b"".join(_pickled(groups, stored, protocol=2)))
-        _add(archive, file, "byteorder", b"little")
+        content = b"".join(_pickled(groups, stored, protocol=2))
+        _add_entry(archive, file, "data.pkl", content)
+        _add_entry(archive, file, "byteorder", b"little")
         for key, array in enumerate(arrays):
-            _add(archive, file, f"data/{key}", _bytes(array))
-        _add(archive, file, "version", b"3\n")
+            _add_entry(archive, file, f"data/{key}", _bytes(array))
+        _add_entry(archive, file, "version", b"3\n")
 
 
 def write_safetensors(path: str | Path, groups: Groups) -> None:
-    """Write tensors in a format that has no groups: one group under its bare keys, which other tools expect.
+    """Write tensors in a format that has no groups.
 
-    Of several groups, the keys become "params.conv_first.weight",
-    "params_ema.conv_first.weight". The metadata name the groups, so `read_weights`
-    gives them back.
+    One group is written under its plain keys, which other tools expect. With several,
+    the keys become "params.conv_first.weight", "params_ema.conv_first.weight". The
+    metadata name the groups, so `read_weights` restores them.
 
     Raises:
         UserError: as `write_pdparams`.
     """
     tensors = {}
     for group, members in groups.items():
+        prefix = f"{group}." if len(groups) > 1 else ""
         for key, array in members.items():
-            _check(
-                key, array
-            )  # and contiguous, because save_file takes the memory as it lies
-            tensors[f"{group}.{key}" if len(groups) > 1 else key] = np.require(
-                array, requirements="C"
-            )
+            _check_type(key, array)
+            # save_file ignores strides and writes the memory as it is.
+            tensors[prefix + key] = np.require(array, requirements="C")
     save_safetensors(path, tensors, {"groups": ",".join(groups)})
 
 
 def save_safetensors(
     path: str | Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]
 ) -> None:
-    """Write contiguous arrays and text as a safetensors file, whole or not at all."""
+    """Write contiguous arrays and text as a safetensors file, atomically."""
     with atomic_path(path) as temporary:
         try:
             save_file(tensors, temporary, metadata)
-        except SafetensorError as error:  # also of a full disk
+        except SafetensorError as error:  # also for a full disk
             raise OSError(str(error)) from error
 
 
-def _check(key: str, array: np.ndarray) -> None:
+def _check_type(key: str, array: np.ndarray) -> None:
     if array.dtype.name not in _NAMES:
         raise UserError(
             f"{key!r}: {array.dtype} cannot be written; {', '.join(_NAMES)} can"
@@ -114,67 +123,66 @@ def _check(key: str, array: np.ndarray) -> None:
 
 
 def _pickled(
-    groups: Groups, spell: Callable[[np.ndarray], bytes], protocol: int
+    groups: Groups, pickle_tensor: Callable[[np.ndarray], bytes], protocol: int
 ) -> Iterator[bytes]:
-    """Yield the pickle of {key: tensor, ..., group: {key: tensor, ...}, ...}, a tensor at a time."""
+    """Yield the pickle of {key: tensor, ..., group: {key: tensor, ...}, ...} in pieces.
+
+    The tensors of group "" come first.
+    """
     yield pickle.PROTO + bytes([protocol]) + pickle.EMPTY_DICT + pickle.MARK
     for group, tensors in sorted(groups.items(), key=lambda item: item[0] != ""):
         if group:
             yield _plain(group) + pickle.EMPTY_DICT + pickle.MARK
         for key, array in tensors.items():
-            _check(key, array)
-            yield _plain(key) + spell(array)
+            _check_type(key, array)
+            yield _plain(key) + pickle_tensor(array)
         if group:
             yield pickle.SETITEMS
     yield pickle.SETITEMS + pickle.STOP
 
 
 def _paddle_array(array: np.ndarray) -> bytes:
-    """Return the pickle of an array under NumPy 1.x's names, which NumPy 2.x knows too."""
+    """Return the pickle of an array under NumPy 1.x's names, which 2.x knows too."""
     code = _NAMES[array.dtype.name][0]
     dtype = _call("numpy.dtype", _plain(code), _plain(False), _plain(True))
     dtype += _plain((3, "<", None, None, None, -1, -1, 0)) + pickle.BUILD
+
     empty = _call(
         "numpy.core.multiarray._reconstruct",
         _name("numpy.ndarray"),
         _plain((0,)),
         _data(b"b"),
     )
-    state = _tuple(
-        _plain(1), _plain(array.shape), dtype, _plain(False), _data(_bytes(array))
-    )
+    content = _data(_bytes(array))
+    state = _tuple(_plain(1), _plain(array.shape), dtype, _plain(False), content)
     return empty + state + pickle.BUILD
 
 
 def _torch_tensor(array: np.ndarray, key: str) -> bytes:
     """Return the pickle of a tensor that is the whole of the storage `key`."""
     kind = _name(f"torch.{_NAMES[array.dtype.name][1]}")
-    storage = (
-        _tuple(_plain("storage"), kind, _plain(key), _plain("cpu"), _plain(array.size))
-        + pickle.BINPERSID
-    )
+    size = _plain(array.size)
+    reference = _tuple(_plain("storage"), kind, _plain(key), _plain("cpu"), size)
     strides = tuple(int(np.prod(array.shape[axis + 1 :])) for axis in range(array.ndim))
-    no_hooks = _call("collections.OrderedDict")
     return _call(
         "torch._utils._rebuild_tensor_v2",
-        *(
-            storage,
-            _plain(0),
-            _plain(array.shape),
-            _plain(strides),
-            _plain(False),
-            no_hooks,
-        ),
+        reference + pickle.BINPERSID,
+        _plain(0),  # offset
+        _plain(array.shape),
+        _plain(strides),
+        _plain(False),  # requires_grad
+        _call("collections.OrderedDict"),  # no hooks
     )
 
 
 def _bytes(array: np.ndarray) -> bytes:
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    little_endian = array.dtype.newbyteorder("<")
+    return array.astype(little_endian, copy=False).tobytes()
 
 
 def _plain(value: object) -> bytes:
-    """Return the pickle of text, numbers and tuples of them, without its first and last opcode."""
-    return pickle.dumps(value, protocol=2)[2:-1]
+    """Return the opcodes of text, numbers and tuples of them."""
+    return pickle.dumps(value, protocol=2)[2:-1]  # without PROTO and STOP
 
 
 def _data(data: bytes) -> bytes:
@@ -191,12 +199,16 @@ def _tuple(*items: bytes) -> bytes:
 
 
 def _call(name: str, *arguments: bytes) -> bytes:
-    return _name(name) + _tuple(*arguments) + pickle.REDUCE
+    argument_tuple = _tuple(*arguments)
+    return _name(name) + argument_tuple + pickle.REDUCE
 
 
-def _add(archive: zipfile.ZipFile, file: BinaryIO, name: str, data: bytes) -> None:
-    """Add an entry whose data begin at a multiple of 64 bytes, as torch's do, so that they can be memory-mapped."""
+def _add_entry(
+    archive: zipfile.ZipFile, file: BinaryIO, name: str, data: bytes
+) -> None:
+    """Add an entry whose data begin at a multiple of 64 bytes, like torch's."""
     entry = zipfile.ZipInfo(f"archive/{name}")
-    padding = -(file.tell() + _ZIP_HEADER + len(entry.filename)) % 64
+    unpadded = file.tell() + _ZIP_HEADER + len(entry.filename)
+    padding = -unpadded % _ALIGNMENT
     entry.extra = b"FB" + padding.to_bytes(2, "little") + bytes(padding)
     archive.writestr(entry, data)

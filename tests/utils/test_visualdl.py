@@ -9,7 +9,7 @@ import pytest
 from sample_runs import picture, reported, run
 
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.runlog.visualdl import Board
+from realesrgan_paddle.utils.runlog.visualdl import VisualDLWriter
 
 pytestmark = pytest.mark.paddle
 
@@ -81,12 +81,12 @@ def test_numbers_and_sheets_are_there_and_go_on_after_a_resume(tmp_path, seen):
 
 def test_what_is_not_finite_is_left_out(tmp_path):
     pytest.importorskip("visualdl")
-    board = Board()
-    board.open(tmp_path / "tb_logger")
-    board.numbers(
+    writer = VisualDLWriter()
+    writer.open(tmp_path / "tb_logger")
+    writer.add_scalars(
         [(1, {"l_g_pix": 0.5}), (2, {"l_g_pix": None}), (3, {"l_g_pix": float("nan")})]
     )
-    board.picture("a/sheet", 3, np.zeros((4, 5, 3), np.uint8))
+    writer.add_image("a/sheet", 3, np.zeros((4, 5, 3), np.uint8))
     assert records(tmp_path)["scalar"] == {"losses/l_g_pix": [(1, 0.5)]}
 
 
