@@ -158,9 +158,9 @@ def build_domain_set(
         done.val, failures = _write_validation(frames / VAL, output / "val", options)
         done.failures += failures
 
-    images = [
-        path for folder in folders for path in list_images(folder, recursive=True)
-    ]
+    images: list[Path] = []
+    for folder in folders:
+        images += list_images(folder, recursive=True)
     done.failures += look_at(images).problems
     return done
 
@@ -221,7 +221,7 @@ def _check_any_frame(extracted: FrameSet, frames: Path) -> None:
 def _write_training_images(
     frames: Path, is_split: bool, options: DomainOptions, done: DomainSet
 ) -> list[Path]:
-    """Write sub-images and their downscaled versions; return the folders they are in."""
+    """Write sub-images and their downscaled versions; return the two folders."""
     train = frames / TRAIN if is_split else frames
     done.frames = len(list_images(train, recursive=True))
 

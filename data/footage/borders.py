@@ -52,13 +52,16 @@ def content_box(luma: np.ndarray) -> Crop:
         The content; all of the image if it has no bars.
     """
     height, width = luma.shape
-    is_black = cv2.blur(luma, NOISE_WINDOW) <= BLACK_LEVEL
+    without_noise = cv2.blur(luma, NOISE_WINDOW)
+    is_black = without_noise <= BLACK_LEVEL
 
     top, bottom = _bar_heights(is_black)
-    between_bars = is_black[top : height - bottom]
-    left, right = _bar_heights(between_bars.T)
+    content_height = height - top - bottom
+    between_bars = is_black[top : top + content_height]
 
-    return Crop(left, top, width - left - right, height - top - bottom)
+    left, right = _bar_heights(between_bars.T)
+    content_width = width - left - right
+    return Crop(left, top, content_width, content_height)
 
 
 def _bar_heights(is_black: np.ndarray) -> tuple[int, int]:

@@ -13,7 +13,7 @@ HASH_BITS = FREQUENCIES * FREQUENCIES
 """Length of a hash; the bit of the mean (frequency 0, 0) is always 0."""
 
 HASHED_SIDE = 4 * FREQUENCIES
-"""Side [pixels] of the square that is hashed; 4 times the frequencies, as in Zauner 2010."""
+"""Side [pixels] of the square that is hashed: 4 per frequency, as in Zauner 2010."""
 
 INITIAL_CAPACITY = 64
 """Hashes that an index makes room for at first; the room doubles when it is full."""
@@ -47,7 +47,7 @@ def perceptual_hash(luma: np.ndarray) -> np.ndarray:
 
 
 def hash_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the share of bits in which two hashes differ; unrelated ones: about 0.5."""
+    """Return the share of bits that differ: 0 for equal, 0.5 for unrelated images."""
     differing = _BIT_COUNTS[first ^ second].sum()
     return float(differing) / HASH_BITS
 
@@ -63,17 +63,19 @@ class HashIndex:
         """Add the hash of the frame called `name`."""
         count = len(self._names)
         if count == len(self._hashes):
-            room = np.empty((max(INITIAL_CAPACITY, count), HASH_BITS // 8), np.uint8)
+            added = max(INITIAL_CAPACITY, count)
+            room = np.empty((added, HASH_BITS // 8), np.uint8)
             self._hashes = np.concatenate([self._hashes, room])
 
         self._hashes[count] = hash_
         self._names.append(name)
 
     def nearest(self, hash_: np.ndarray) -> tuple[str, float] | None:
-        """Return the name and the distance of the nearest hash; None if there is none."""
+        """Return the name and distance of the nearest hash; None if there is none."""
         if not self._names:
             return None
         known = self._hashes[: len(self._names)]
         differing = _BIT_COUNTS[known ^ hash_].sum(axis=1)
         best = int(np.argmin(differing))
-        return self._names[best], float(differing[best]) / HASH_BITS
+        distance = float(differing[best]) / HASH_BITS
+        return self._names[best], distance

@@ -40,10 +40,11 @@ def frame_record(frame: Candidate, source: Path, overlays: Sequence[Crop]) -> Re
 
 
 def _box_in_crop(box: Crop, crop: Crop) -> list[int]:
-    """Return the part of a box inside `crop`, in the crop's pixels; [] if there is none."""
-    left, top = max(0, box.x - crop.x), max(0, box.y - crop.y)
-    right = min(crop.width, box.x + box.width - crop.x)
-    bottom = min(crop.height, box.y + box.height - crop.y)
-    if right <= left or bottom <= top:
+    """Return the part of a box inside `crop`, in the crop's pixels; [] for none."""
+    if not box.touches(crop):
         return []
-    return [left, top, right - left, bottom - top]
+    left = max(box.x, crop.x)
+    right = min(box.right, crop.right)
+    top = max(box.y, crop.y)
+    bottom = min(box.bottom, crop.bottom)
+    return [left - crop.x, top - crop.y, right - left, bottom - top]

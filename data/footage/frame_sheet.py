@@ -35,7 +35,7 @@ OVERLAY_COLOR = (230, 0, 30)
 PAD_COLOR = (230, 230, 230)
 
 LIKE = "like "
-"""The reason for dropping a near-duplicate begins so and goes on with the other's name."""
+"""Start of the reason to drop a near-duplicate; the other's name follows."""
 
 REMARK = (
     "Red boxes mark overlays that do not move; "
@@ -48,7 +48,8 @@ Groups = dict[str, list[Record]]
 
 def thumb_path(sheet: Path, file: str) -> Path:
     """Return the path of a frame's thumbnail."""
-    return sheet / THUMBS / f"{Path(file).stem}.jpg"
+    stem = Path(file).stem
+    return sheet / THUMBS / f"{stem}.jpg"
 
 
 def write_thumb(path: Path, image: np.ndarray) -> None:
@@ -57,8 +58,12 @@ def write_thumb(path: Path, image: np.ndarray) -> None:
         return
     height, width = image.shape[:2]
     factor = min(WIDTH / width, HEIGHT / height, 1)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    write_image(path, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    thumb_width = max(1, round(width * factor))
+    thumb_height = max(1, round(height * factor))
+
+    size = (thumb_width, thumb_height)
+    thumb = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    write_image(path, thumb)
 
 
 def outcome(record: Record) -> str:
@@ -78,16 +83,17 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
     groups = _shown_frames(output, sheet)
     if not groups:
         return None
-
-    # Kept frames first, then the reasons by how often they occur.
-    titles = sorted(groups, key=lambda name: (name != KEPT, -len(groups[name]), name))
-    kept, total = len(groups.get(KEPT, [])), sum(map(len, groups.values()))
+    kept = len(groups.get(KEPT, []))
+    total = sum(map(len, groups.values()))
     headline = f"{output.name}: {kept} of {total} frames kept"
 
-    rows = [row for title in titles for row in _rows(title, groups[title], sheet)]
-    write_image(sheet / "contact_sheet.png", contact_sheet(rows, [], headline))
+    rows: list[Row] = []
+    sections: list[Section] = []
+    for title, records in groups.items():
+        rows += _rows(title, records, sheet)
+        sections.append(Section(title, list(map(_image, records))))
 
-    sections = [Section(title, list(map(_image, groups[title]))) for title in titles]
+    write_image(sheet / "contact_sheet.png", contact_sheet(rows, [], headline))
     page = sheet / "index.html"
     with atomic_path(page) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(gallery(sections, headline, REMARK))
@@ -95,7 +101,10 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
 
 
 def _shown_frames(output: Path, sheet: Path) -> Groups:
-    """Return the frames of a set that have a thumbnail, by outcome, in order."""
+    """Return the frames of a set that have a thumbnail, by outcome.
+
+    Kept frames come first, then the reasons by how often they occur.
+    """
     groups: Groups = {}
     for record in read_records(output / MANIFEST):
         if record["decision"] == FAILED:
@@ -105,35 +114,56 @@ def _shown_frames(output: Path, sheet: Path) -> Groups:
 
     for records in groups.values():
         records.sort(key=lambda record: (record["source"], record["seconds"]))
-    return groups
+
+    def rank(title: str) -> tuple[bool, int, str]:
+        """Return what the groups are sorted by."""
+        is_dropped = title != KEPT
+        count = len(groups[title])
+        return is_dropped, -count, title
+
+    return {title: groups[title] for title in sorted(groups, key=rank)}
 
 
 def _rows(title: str, records: Sequence[Record], sheet: Path) -> Iterator[Row]:
     """Yield the rows of one section of the contact sheet."""
     shown = min(len(records), COLUMNS * MAX_ROWS)
     last = len(records) - 1
-    indices = [round(n * last / max(1, shown - 1)) for n in range(shown)]
-    panels = [_panel(records[index], sheet) for index in indices]
+    intervals = max(1, shown - 1)
+    panels = []
+    for number in range(shown):
+        evenly_spaced = round(number * last / intervals)
+        panels.append(_panel(records[evenly_spaced], sheet))
 
+    row_title = f"{title} ({len(records)})"
     for start in range(0, shown, COLUMNS):
-        row_title = f"{title} ({len(records)})" if start == 0 else ""
         yield Row(row_title, panels[start : start + COLUMNS])
+        row_title = ""  # above the first row only
 
 
 def _panel(record: Record, sheet: Path) -> Panel:
     """Return the thumbnail, padded to `WIDTH` x `HEIGHT`, with overlays in red."""
     thumb = read_image(thumb_path(sheet, record["file"]))[..., :3].copy()
-    height, width = thumb.shape[:2]
-    for left, top, box_width, box_height in _overlay_shares(record):
-        first = (round(left * width), round(top * height))
-        last = (round((left + box_width) * width), round((top + box_height) * height))
-        cv2.rectangle(thumb, first, last, OVERLAY_COLOR, 1)
+    _draw_overlays(thumb, record)
 
-    below, beside = HEIGHT - height, WIDTH - width
-    padded = cv2.copyMakeBorder(
-        thumb, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=PAD_COLOR
-    )
+    height, width = thumb.shape[:2]
+    padded = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    padded[:] = PAD_COLOR
+    padded[:height, :width] = thumb
     return Panel(_short_name(record["file"]), padded, _panel_note(record))
+
+
+def _draw_overlays(thumb: np.ndarray, record: Record) -> None:
+    """Draw the boxes around overlays into a thumbnail."""
+    for left, top, width, height in _overlay_shares(record):
+        first = _pixel(thumb, left, top)
+        last = _pixel(thumb, left + width, top + height)
+        cv2.rectangle(thumb, first, last, OVERLAY_COLOR, thickness=1)
+
+
+def _pixel(image: np.ndarray, x: float, y: float) -> tuple[int, int]:
+    """Return the pixel at these shares of an image's width and height."""
+    height, width = image.shape[:2]
+    return round(x * width), round(y * height)
 
 
 def _panel_note(record: Record) -> str:

@@ -228,7 +228,7 @@ class _Extraction:
         return order
 
     def _keep(self, frame: Candidate, name: str) -> None:
-        """Write a frame in the background, unless its file exists, and free its image."""
+        """Write a frame in the background unless its file exists; free its image."""
         frame.file = self._split.place(frame.file, name, frame.shot)
         target = self._output / frame.file
         if target.exists():
@@ -267,8 +267,11 @@ class _Extraction:
 
     def _all_present(self, records: Iterable[Record]) -> bool:
         """Return whether the files of all kept frames exist."""
-        kept = filter(is_kept, records)
-        return all((self._output / record["file"]).exists() for record in kept)
+        for record in filter(is_kept, records):
+            file = self._output / record["file"]
+            if not file.exists():
+                return False
+        return True
 
 
 def _kept_records(lists: Iterable[Path]) -> Iterator[Record]:
@@ -279,11 +282,13 @@ def _kept_records(lists: Iterable[Path]) -> Iterator[Record]:
 
 def _is_val(record: Record) -> bool:
     """Return whether a record is that of a frame for validation."""
-    return is_kept(record) and record["file"].startswith(f"{VAL}/")
+    if not is_kept(record):
+        return False
+    return record["file"].startswith(f"{VAL}/")
 
 
 def _keep_settings(output: Path, settings: Settings) -> None:
-    """Write the settings of `output`, or refuse settings other than the written ones."""
+    """Write the settings of `output`, or refuse others than the written ones."""
     all_settings = {
         **asdict(settings.sampling),
         **asdict(settings.selection),

@@ -1,4 +1,4 @@
-"""Overlays that do not move while the scene does: scoreboards, channel logos, watermarks."""
+"""Overlays that stay in place in a video: scoreboards, channel logos, watermarks."""
 
 import cv2
 import numpy as np
@@ -17,10 +17,13 @@ pixels at this height.
 """
 
 FULL_EDGE = 6.0
-"""Gradient magnitude [8-bit levels a pixel] from which a pixel counts as a full edge."""
+"""Gradient [8-bit levels a pixel] from which a pixel counts fully as an edge."""
 
 MIN_HASH_DISTANCE = 0.1
-"""Distance of perceptual hashes from which a frame is new; as `Selection.min_difference`."""
+"""Distance of perceptual hashes from which a frame is new.
+
+As the default of `Selection.min_difference`.
+"""
 
 MIN_FRAMES = 12
 """Fewer different frames than this are not enough to tell an overlay from scenery."""
@@ -45,7 +48,7 @@ MIN_SIDE = 8
 """Boxes narrower or lower than this are single edges."""
 
 MIN_AREA = 400
-"""Smaller boxes are scenery that happens to look alike, as far ahead of a moving car."""
+"""Smaller boxes are scenery that happens to look alike, as far ahead of a car."""
 
 MAX_AREA_SHARE = 0.1
 """Boxes larger than this share of the frame are scenery seen by a still camera."""
@@ -61,6 +64,9 @@ BOX_MARGIN = 4
 
 BAR_MARGIN = 3
 """Left out beside a black bar, whose edge does not move either."""
+
+Size = tuple[int, int]
+"""Width and height [pixels]."""
 
 
 class OverlayFinder:
@@ -79,7 +85,12 @@ class OverlayFinder:
         self._count = 0
 
     def add(self, luma: np.ndarray, content: Crop) -> None:
-        """Look at the next frame, uint8 luma (H, W); `content` is the part within bars."""
+        """Add the gradients of the next frame, unless it looks like an earlier one.
+
+        Args:
+            luma: uint8 (H, W).
+            content: its part inside the black bars.
+        """
         hash_ = perceptual_hash(luma)
         nearest = self._seen.nearest(hash_)
         looks_known = nearest is not None and nearest[1] < MIN_HASH_DISTANCE
@@ -107,14 +118,14 @@ class OverlayFinder:
         threshold = max(MIN_MEAN_LENGTH, (RANDOM_LENGTH / self._count) ** 0.5)
         is_fixed = (mean_length > threshold).astype(np.uint8)
 
-        across, down = width / is_fixed.shape[1], height / is_fixed.shape[0]
+        grid = is_fixed.shape[1], is_fixed.shape[0]
         return [
-            _scaled(box, across, down, width, height)
+            _in_frame(box, grid, (width, height))
             for box in _joined_boxes(is_fixed)
             if _is_overlay(box, is_fixed)
         ]
 
-    def _grid_size(self, luma: np.ndarray) -> tuple[int, int]:
+    def _grid_size(self, luma: np.ndarray) -> Size:
         """Return the width and height at which frames are analyzed."""
         if self._sum is not None:
             rows, columns, _ = self._sum.shape
@@ -132,20 +143,22 @@ def _gradient_directions(luma: np.ndarray) -> np.ndarray:
     # The Sobel kernel's weights add up to 4 on each side.
     horizontal = cv2.Sobel(values, cv2.CV_32F, 1, 0, scale=0.25)
     vertical = cv2.Sobel(values, cv2.CV_32F, 0, 1, scale=0.25)
-    gradient = np.stack([horizontal, vertical], axis=2)
 
-    magnitude = np.hypot(gradient[..., 0], gradient[..., 1])
-    return gradient / np.maximum(magnitude, FULL_EDGE)[..., None]
+    magnitude = np.hypot(horizontal, vertical)
+    length = np.maximum(magnitude, FULL_EDGE)
+    gradient = np.dstack([horizontal, vertical])
+    return gradient / length[..., None]
 
 
 def _content_mask(
-    content: Crop, frame_shape: tuple[int, ...], grid: tuple[int, int]
+    content: Crop, frame_shape: tuple[int, ...], grid: Size
 ) -> np.ndarray:
-    """Return 1 well inside the black bars and 0 elsewhere, float32 of the grid's size."""
+    """Return 1 well inside the black bars, else 0, as float32 of the grid's size."""
     columns, rows = grid
-    across, down = columns / frame_shape[1], rows / frame_shape[0]
-    left, right = _without_bar_edges(content.x, content.width, across, columns)
-    top, bottom = _without_bar_edges(content.y, content.height, down, rows)
+    height, width = frame_shape
+    across, down = columns / width, rows / height
+    left, right = _without_bar_edges(content.x, content.right, across, columns)
+    top, bottom = _without_bar_edges(content.y, content.bottom, down, rows)
 
     mask = np.zeros((rows, columns), np.float32)
     mask[top:bottom, left:right] = 1
@@ -153,15 +166,15 @@ def _content_mask(
 
 
 def _without_bar_edges(
-    start: int, length: int, factor: float, size: int
+    start: int, end: int, factor: float, size: int
 ) -> tuple[int, int]:
     """Return where content begins and ends on the grid, `BAR_MARGIN` away from bars."""
-    first, last = round(start * factor), round((start + length) * factor)
-    if first > 0:
-        first += BAR_MARGIN
-    if last < size:
-        last -= BAR_MARGIN
-    return first, last
+    start, end = round(start * factor), round(end * factor)
+    if start > 0:
+        start += BAR_MARGIN
+    if end < size:
+        end -= BAR_MARGIN
+    return start, end
 
 
 def _joined_boxes(is_fixed: np.ndarray) -> list[Crop]:
@@ -170,8 +183,10 @@ def _joined_boxes(is_fixed: np.ndarray) -> list[Crop]:
     joined = cv2.morphologyEx(is_fixed, cv2.MORPH_CLOSE, kernel)
     _, _, components, _ = cv2.connectedComponentsWithStats(joined)
 
-    # The first component is the background; the last column is the number of pixels.
-    return [Crop(*box) for box in components[1:, :4].tolist()]
+    boxes = []
+    for x, y, width, height, _pixels in components.tolist():
+        boxes.append(Crop(x, y, width, height))
+    return boxes[1:]  # the first component is the background
 
 
 def _is_overlay(box: Crop, is_fixed: np.ndarray) -> bool:
@@ -185,10 +200,20 @@ def _is_overlay(box: Crop, is_fixed: np.ndarray) -> bool:
     return bool(box.of(is_fixed).mean() >= MIN_EDGE_DENSITY)
 
 
-def _scaled(box: Crop, across: float, down: float, width: int, height: int) -> Crop:
-    """Return a box of the grid, with its margin, in a frame of `width` x `height`."""
-    left = max(0, round((box.x - BOX_MARGIN) * across))
-    top = max(0, round((box.y - BOX_MARGIN) * down))
-    right = min(width, round((box.x + box.width + BOX_MARGIN) * across))
-    bottom = min(height, round((box.y + box.height + BOX_MARGIN) * down))
+def _in_frame(box: Crop, grid: Size, frame: Size) -> Crop:
+    """Return a box of the grid, with its margin, in a frame."""
+    columns, rows = grid
+    width, height = frame
+    left, right = _range_in_frame(box.x, box.right, columns, width)
+    top, bottom = _range_in_frame(box.y, box.bottom, rows, height)
     return Crop(left, top, right - left, bottom - top)
+
+
+def _range_in_frame(
+    start: int, end: int, grid_length: int, frame_length: int
+) -> tuple[int, int]:
+    """Return a box's start and end along one axis of a frame."""
+    factor = frame_length / grid_length
+    start = round((start - BOX_MARGIN) * factor)
+    end = round((end + BOX_MARGIN) * factor)
+    return max(0, start), min(frame_length, end)

@@ -77,7 +77,7 @@ class VideoScorer:
             raise error
 
     def overlays(self) -> list[Crop]:
-        """Return the boxes around overlays in the video's frame, once all are decided."""
+        """Return the boxes around overlays, once all frames are decided."""
         return self._overlays.boxes(*self._size)
 
     def _score(self, frame: Frame) -> Candidate:

@@ -163,8 +163,10 @@ class Picker:
     def _compare(self, frame: Candidate) -> list[Candidate]:
         """Hold `frame` if it is good enough; return the frames that are dropped."""
         nearest = self._index.nearest(frame.hash)
-        if nearest and nearest[1] < self._selection.min_difference:
-            return [frame.drop(f"like {nearest[0]}")]
+        if nearest:
+            name, distance = nearest
+            if distance < self._selection.min_difference:
+                return [frame.drop(f"like {name}")]
 
         duplicates = [held for held in self._best if self._are_alike(held, frame)]
         for held in duplicates:
@@ -174,12 +176,17 @@ class Picker:
         self._best = [held for held in self._best if held not in duplicates]
         self._best.append(frame)
         dropped = [held.drop(f"like {frame.file}") for held in duplicates]
+        return dropped + self._drop_surplus()
 
-        if self._selection.window and len(self._best) > self._selection.per_window:
-            worst = min(self._best, key=lambda held: held.scores.total)
-            self._best.remove(worst)
-            dropped.append(worst.drop("others of its time are better"))
-        return dropped
+    def _drop_surplus(self) -> list[Candidate]:
+        """Drop the worst of the held frames if the window has more than it may keep."""
+        if not self._selection.window:
+            return []
+        if len(self._best) <= self._selection.per_window:
+            return []
+        worst = min(self._best, key=lambda held: held.scores.total)
+        self._best.remove(worst)
+        return [worst.drop("others of its time are better")]
 
     def _are_alike(self, one: Candidate, other: Candidate) -> bool:
         distance = hash_distance(one.hash, other.hash)

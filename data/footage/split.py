@@ -44,10 +44,11 @@ class Split:
 
     def remember(self, part: str, source: str, shot: int) -> None:
         """Keep a group in the part that an earlier run assigned it to."""
-        self._parts[self._group(source, shot)] = part
+        group = self._group(source, shot)
+        self._parts[group] = part
 
     def place(self, file: str, source: str, shot: int) -> str:
-        """Return the path of a frame in the set: "train/a.png"; "a.png" without a split.
+        """Return a frame's path in the set: "train/a.png", or "a.png" without a split.
 
         Args:
             file: name of the frame.
@@ -68,8 +69,10 @@ class Split:
     def _next_part(self) -> str:
         """Return the part of a new group."""
         is_second_group = self._kept and not self._val
-        below_share = self._val + 0.5 < self._options.val_share * (self._kept + 1)
-        return VAL if is_second_group or below_share else TRAIN
+        wanted = self._options.val_share * (self._kept + 1)
+        if is_second_group or self._val + 0.5 < wanted:
+            return VAL
+        return TRAIN
 
     def _group(self, source: str, shot: int) -> tuple[str, int]:
         by_shot = self._options.split_by == "shot"

@@ -40,13 +40,13 @@ PROBE_MINUTES = 5
 """Time limit for decoding the first frame; a hostile file can keep a decoder busy."""
 
 TIME_TIMEOUT = 60
-"""Seconds to wait for the line with a frame's time, which ffmpeg has printed already."""
+"""Seconds to wait for the line with a frame's time, which was printed before it."""
 
 HD_WIDTH, HD_HEIGHT = 1280, 576
 """A video from this width on, or higher than this, is HD; 576 lines are PAL."""
 
 SQUARE_TOLERANCE = 0.01
-"""Pixels within 1 % of square are not resampled: that would lose more than it corrects."""
+"""Pixels within 1 % of square are left alone: resampling would lose more."""
 
 # Lines printed by ffmpeg's showinfo filter and its demuxers.
 _DURATION = re.compile(r" Duration: (\d+):(\d+):(\d+\.\d+)")
@@ -64,7 +64,7 @@ class VideoInfo:
     seconds: float | None
     """Duration; None where the container does not tell."""
     width: int
-    """Samples per line, after rotation and before the sample aspect ratio is applied."""
+    """Samples per line, after rotation, before the sample aspect ratio is applied."""
     height: int
     matrix: str
     """YCbCr matrix as ffmpeg spells it ("bt709", "smpte170m", ...), or "unknown"."""
@@ -87,7 +87,7 @@ class Frame(NamedTuple):
 
 
 def list_videos(folder: Path) -> list[Path]:
-    """Return the videos below `folder`, by suffix, sorted; hidden files are left out."""
+    """Return the videos below `folder`, by suffix, sorted; no hidden files."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -147,7 +147,7 @@ def _first_error(run: FFmpegRun) -> str:
 def frames(
     path: Path, info: VideoInfo, sampling: Sampling, order: FieldOrder = "progressive"
 ) -> Iterator[Frame]:
-    """Yield the frames of a video that `sampling` selects, in order, while ffmpeg decodes.
+    """Yield the selected frames of a video, in order, while ffmpeg decodes.
 
     Only a few are in memory at a time. Frames that an edit list cuts off are not
     yielded, just as players do not show them. Damaged frames are left out, with a
@@ -217,7 +217,7 @@ def _selected_frames(path: Path, sampling: Sampling, order: FieldOrder) -> Any:
 
 
 def _ppm_output(video: Any, info: VideoInfo) -> Any:
-    """Return the ffmpeg graph that writes frames to its standard output as PPM files."""
+    """Return the ffmpeg graph that writes frames to standard output as PPM files."""
     # Frame N gets time N, in ticks of 1000 s at one frame a tick: ffmpeg drops none and
     # repeats none to keep a frame rate. (The option to say so, -vsync, became -fps_mode
     # in ffmpeg 5.1; this works with either.)

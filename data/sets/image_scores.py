@@ -12,13 +12,16 @@ So a sharp subject in front of a soft background counts as sharp.
 """
 
 BLUR_SPAN = 9
-"""Samples in a row that are averaged to blur the image again; from Crete et al. 2007."""
+"""Samples in a row whose mean blurs the image again; from Crete et al. 2007."""
 
 MIN_TILE_DETAIL = 2.0
 """Mean difference of neighbors [8-bit levels] below which a tile is flat.
 
 Of a flatter tile the score would be that of its noise.
 """
+
+DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Rows and columns from a sample to the next, in which blur is measured."""
 
 SHARPNESS_PERCENTILE = 80
 """An image is as sharp as the sharpest fifth of its tiles with detail."""
@@ -36,10 +39,10 @@ So a few strong edges on the grid are not mistaken for blocks.
 """
 
 MIN_ACTIVITY = 0.5
-"""Smallest mean difference [8-bit levels] that blockiness is divided by: flat images."""
+"""Lower limit of the mean difference [8-bit levels] that blockiness is divided by."""
 
 CONTRAST_PERCENTILES = (1, 99)
-"""Contrast is the distance of these percentiles of luma: a few odd pixels do not count."""
+"""Contrast is the distance of these percentiles of luma, not of single pixels."""
 
 FULL_CONTRAST = 128
 """Contrast [8-bit levels] from which more of it does not raise the total score."""
@@ -50,7 +53,7 @@ class Scores:
     """The scores of one image."""
 
     sharpness: float
-    """0 (blurred) to 1; 0.6 to 0.75 for sharp footage. 0 for an image without detail."""
+    """0 (blurred, or without detail) to 1; 0.6 to 0.75 for sharp footage."""
     detail: float
     """Share of the image that is not flat, 0 to 1."""
     blockiness: float
@@ -62,7 +65,7 @@ class Scores:
 
     @property
     def total(self) -> float:
-        """The overall score, 0 to 1, that ranks frames: sharp, no blocks, full contrast."""
+        """The score that ranks frames, 0 to 1: sharp, without blocks, full contrast."""
         contrast = min(1.0, self.contrast / FULL_CONTRAST)
         return self.sharpness * contrast / (1 + self.blockiness)
 
@@ -98,18 +101,19 @@ def detail_share(luma: np.ndarray) -> float:
 def _sharpness(luma: np.ndarray) -> tuple[float, float]:
     """Return the sharpness and the share of tiles with detail; 0, 0 for a tiny image.
 
-    Crete et al. 2007, "The blur effect: perception and estimation with a new no-reference
-    perceptual blur metric": blurring again, by a mean of 9 samples, takes little from the
-    differences of neighbors where an image was blurred before. Ours is the share that is
-    lost in the worst direction, so 1 minus their blur; per tile, and with the diagonals,
-    for motion blur has any direction.
+    Crete et al. 2007, "The blur effect: perception and estimation with a new
+    no-reference perceptual blur metric": blurring again, by a mean of 9 samples, takes
+    little from the differences of neighbors where an image was blurred before. Ours is
+    the share that is lost in the worst direction, so 1 minus their blur; per tile, and
+    with the diagonals, for motion blur has any direction.
     """
     if min(luma.shape) < TILE + BLUR_SPAN:
         return 0.0, 0.0
 
+    middle = BLUR_SPAN // 2
     sharpness, detail = np.array(np.inf), np.array(0.0)
-    for direction in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        before = _difference(luma, BLUR_SPAN // 2, BLUR_SPAN // 2 + 1, direction)
+    for direction in DIRECTIONS:
+        before = _difference(luma, middle, middle + 1, direction)
         # Neighboring means of 9 share 8 samples, so their difference is that of the two
         # end samples. Rounded, because 8-bit arithmetic is six times as fast.
         ends = _difference(luma, 0, BLUR_SPAN, direction)
@@ -141,30 +145,42 @@ def _difference(
     Returns:
         uint8 (H - 9, W - 9).
     """
-    height, width = luma.shape[0] - BLUR_SPAN, luma.shape[1] - BLUR_SPAN
-
-    def shifted(place: int) -> np.ndarray:
-        """Return the samples at one place of all runs."""
-        top, left = (_offset(place, step) for step in direction)
-        return luma[top : top + height, left : left + width]
-
-    return cv2.absdiff(shifted(first), shifted(last))
+    one = _samples_at(luma, first, direction)
+    other = _samples_at(luma, last, direction)
+    return cv2.absdiff(one, other)
 
 
-def _offset(place: int, step: int) -> int:
-    """Return where the sample at `place` of a run lies along one axis."""
+def _samples_at(luma: np.ndarray, place: int, direction: tuple[int, int]) -> np.ndarray:
+    """Return the samples at one place of all runs, uint8 (H - 9, W - 9)."""
+    rows, columns = direction
+    height, width = luma.shape
+    in_rows = _range_at(place, rows, height)
+    in_columns = _range_at(place, columns, width)
+    return luma[in_rows, in_columns]
+
+
+def _range_at(place: int, step: int, length: int) -> slice:
+    """Return the samples at `place` of all runs along one axis of `length`."""
     if step == 0:
-        return BLUR_SPAN // 2
-    return place if step > 0 else BLUR_SPAN - place
+        start = BLUR_SPAN // 2
+    elif step > 0:
+        start = place
+    else:
+        start = BLUR_SPAN - place
+    return slice(start, start + length - BLUR_SPAN)
 
 
 def _tile_means(values: np.ndarray) -> np.ndarray:
     """Return the mean of each whole tile of uint8 values, float64."""
-    rows, columns = values.shape[0] // TILE, values.shape[1] // TILE
-    whole = values[: rows * TILE, : columns * TILE]
+    height, width = values.shape
+    bottom = height // TILE * TILE
+    right = width // TILE * TILE
+    whole_tiles = values[:bottom, :right]
 
-    corners = cv2.integral(whole)[::TILE, ::TILE]
-    sums = np.diff(np.diff(corners, axis=0), axis=1)
+    # Entry (y, x) of the integral image is the sum of everything above and left of it.
+    at_corners = cv2.integral(whole_tiles)[::TILE, ::TILE]
+    strips = np.diff(at_corners, axis=0)
+    sums = np.diff(strips, axis=1)
     return sums / TILE**2
 
 
@@ -186,13 +202,16 @@ def _blockiness(luma: np.ndarray) -> float:
     if luma.shape[1] < BLOCK + 3:
         return 0.0
     differences = cv2.absdiff(luma[:, 1:], luma[:, :-1]).astype(np.float32)
+    clipped = np.minimum(differences, MAX_STEP)
+    activity = float(clipped.mean())
 
-    beside = (differences[:, :-2] + differences[:, 2:]) / 2
-    excess = np.minimum(differences[:, 1:-1] - beside, MAX_STEP).mean(axis=0)
+    left, middle = differences[:, :-2], differences[:, 1:-1]
+    right = differences[:, 2:]
+    excess = middle - (left + right) / 2
+    by_column = np.minimum(excess, MAX_STEP).mean(axis=0)
 
-    whole = len(excess) // BLOCK * BLOCK
-    by_position = np.median(excess[:whole].reshape(-1, BLOCK), axis=0)
-    at_edges = float(by_position.max() - np.median(by_position))
-
-    activity = float(np.minimum(differences, MAX_STEP).mean())
-    return at_edges / max(activity, MIN_ACTIVITY)
+    whole_blocks = len(by_column) // BLOCK * BLOCK
+    in_blocks = by_column[:whole_blocks].reshape(-1, BLOCK)
+    by_position = np.median(in_blocks, axis=0)
+    at_edges = by_position.max() - np.median(by_position)
+    return float(at_edges) / max(activity, MIN_ACTIVITY)

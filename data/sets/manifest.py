@@ -63,8 +63,9 @@ def source_list(output: Path, name: str, *, finished: bool = True) -> Path:
 def all_lists(output: Path) -> list[Path]:
     """Return the record files of all videos of a set, sorted."""
     folder = output / SOURCES_FOLDER
-    finished, unfinished = folder.glob("*.jsonl"), folder.glob("*.jsonl.part")
-    return sorted([*finished, *unfinished])
+    finished = list(folder.glob("*.jsonl"))
+    unfinished = list(folder.glob("*.jsonl.part"))
+    return sorted(finished + unfinished)
 
 
 def read_records(path: Path) -> Iterator[Record]:
@@ -113,8 +114,9 @@ def write_manifest(output: Path, failures: Sequence[Record]) -> Path:
 
 def overlays_by_file(manifest: Path) -> dict[str, list[Crop]]:
     """Return the boxes of the overlays of each kept frame that has any, by its file."""
-    boxes: dict[str, list[Crop]] = {}
-    for record in read_records(manifest):
-        if is_kept(record) and record["overlays"]:
-            boxes[record["file"]] = [Crop(*box) for box in record["overlays"]]
-    return boxes
+    by_file: dict[str, list[Crop]] = {}
+    for record in filter(is_kept, read_records(manifest)):
+        boxes = [Crop(*box) for box in record["overlays"]]
+        if boxes:
+            by_file[record["file"]] = boxes
+    return by_file

@@ -205,7 +205,7 @@ def _root_of_each(roots: Sequence[Path], folders: Sequence[Path]) -> Sequence[Pa
 
 
 def _relative_name(image: Path, root: Path) -> str:
-    """Return `image` relative to `root`, with forward slashes; links are not followed."""
+    """Return `image` relative to `root`, with forward slashes; links stay links."""
     path, parent = image.absolute(), root.absolute()
     if not path.is_relative_to(parent):
         raise UserError(f"{image}: not inside its root {root}")

@@ -16,6 +16,7 @@ from realesrgan_paddle.data.sets.manifest import (
 )
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 
@@ -69,7 +70,7 @@ def generate_multiscale(
 
 
 def smaller_sizes(width: int, height: int) -> dict[int, Size]:
-    """Return the size of each version by its number, rounded down, if it has a pixel."""
+    """Return the size of each version that has pixels, by its number; rounded down."""
     sizes = {}
     for number, scale in enumerate(SCALES):
         sizes[number] = (int(width * scale), int(height * scale))
@@ -93,14 +94,18 @@ def resize_lanczos(image: np.ndarray, size: Size) -> np.ndarray:
         image: uint8 or uint16, (H, W) or (H, W, C).
         size: width and height.
     """
+    channels = np.atleast_3d(image).transpose(2, 0, 1)
     resized = []
-    for channel in np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32):
+    for channel in channels.astype(np.float32):
         small = Image.fromarray(channel).resize(size, Image.Resampling.LANCZOS)
         resized.append(np.asarray(small))
 
+    white = np.iinfo(image.dtype).max
     levels = np.rint(np.stack(resized, axis=-1))
-    levels = np.clip(levels, 0, np.iinfo(image.dtype).max).astype(image.dtype)
-    return levels[..., 0] if image.ndim == 2 else levels
+    levels = np.clip(levels, 0, white).astype(image.dtype)
+    if image.ndim == 2:
+        return levels[..., 0]
+    return levels
 
 
 def _downscale(path: Path, stems: dict[Path, Path], output: Path) -> int:
@@ -141,16 +146,24 @@ def _write_manifest(manifest: Path, stems: dict[Path, Path], output: Path) -> No
 def _downscaled_record(record: Record, file: str, size: Size) -> Record:
     """Return the record of a version of a frame that has the given file and size."""
     width, height = record["size"]
-    across, down = size[0] / width, size[1] / height
-    kept_keys = ("source", "decision", "reason", "seconds", "shot")
-    downscaled = {key: record[key] for key in kept_keys}
+    new_width, new_height = size
+    across, down = new_width / width, new_height / height
 
     # Rounded outward: a box holds every pixel that the overlay contributes to.
     boxes = []
-    for x, y, w, h in record["overlays"]:
-        left, top = floor(x * across), floor(y * down)
-        right, bottom = ceil((x + w) * across), ceil((y + h) * down)
+    for overlay in record["overlays"]:
+        box = Crop(*overlay)
+        left, right = floor(box.x * across), ceil(box.right * across)
+        top, bottom = floor(box.y * down), ceil(box.bottom * down)
         boxes.append([left, top, right - left, bottom - top])
 
-    downscaled |= {"file": file, "size": list(size), "overlays": boxes}
-    return downscaled
+    return {
+        "source": record["source"],
+        "decision": record["decision"],
+        "reason": record["reason"],
+        "seconds": record["seconds"],
+        "shot": record["shot"],
+        "file": file,
+        "size": [new_width, new_height],
+        "overlays": boxes,
+    }

@@ -15,7 +15,7 @@ SOURCES_FOLDER = ".sources"
 """Hidden folder of an image set; a file per source name says which video has it."""
 
 MAX_STEM = 50
-"""Characters of a source name; with the time and a temporary suffix it fits any disk."""
+"""Characters of a source name; with time and temporary suffix it fits any disk."""
 
 HASHED_BYTES = 1 << 20
 """Bytes at the start and at the end of a file that identify it."""

@@ -1,4 +1,4 @@
-"""The settings that a set of images was made with, so that no other ones are mixed in."""
+"""The settings a set of images was made with, so that no others are mixed in."""
 
 import json
 from collections.abc import Mapping

@@ -33,7 +33,7 @@ class CropGrid:
     step: int = 240
     """From one sub-image to the next; smaller than crop_size means overlap."""
     thresh_size: int = 0
-    """A remainder at the border wider than this gets a sub-image aligned to the border."""
+    """A wider remainder at the border gets a sub-image, aligned to the border."""
 
     def __post_init__(self) -> None:
         if self.crop_size < 1 or self.step < 1 or self.thresh_size < 0:
@@ -53,7 +53,7 @@ class CropGrid:
         return starts
 
     def crops(self, height: int, width: int) -> list[Crop]:
-        """Return the sub-images, row by row; a side shorter than crop_size stays whole."""
+        """Return the sub-images, row by row; a shorter side than crop_size stays whole."""
         crop_width, crop_height = (
             min(self.crop_size, width),
             min(self.crop_size, height),
@@ -142,9 +142,11 @@ def extract_subimages(
 
 def _overlays_by_path(manifest: Path) -> dict[Path, list[Crop]]:
     """Return the boxes of the overlays in each frame that has any."""
-    folder = manifest.parent
-    by_file = overlays_by_file(manifest)
-    return {(folder / file).resolve(): boxes for file, boxes in by_file.items()}
+    by_path = {}
+    for file, boxes in overlays_by_file(manifest).items():
+        path = manifest.parent / file
+        by_path[path.resolve()] = boxes
+    return by_path
 
 
 def _cut_image(
