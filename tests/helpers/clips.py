@@ -51,7 +51,7 @@ def flat_clip(
     tagged: str = "unknown",
     transfer: str = "unknown",
 ) -> Path:
-    """One lossless frame of one colour, made with `matrix` and `color_range`, whose matrix is said to be `tagged`."""
+    """One lossless frame of one color, made with `matrix` and `color_range`, whose matrix is said to be `tagged`."""
     convert = f"format=gbrp,scale=out_color_matrix={matrix}:out_range={color_range}:flags=accurate_rnd,format={pix_fmt}"
     tags = f"setparams=colorspace={tagged}:color_trc={transfer}:range={color_range}:color_primaries=unknown"
     source = f"color=c={color}:size={size}:rate=10:duration=0.1"

@@ -13,7 +13,7 @@ LEVELS = (200, 50, 20), (10, 220, 30)
 """Colours of the picture, and of its upper left quarter."""
 
 
-def colours(height: int = 16, width: int = 24) -> np.ndarray:
+def colors(height: int = 16, width: int = 24) -> np.ndarray:
     """The picture, uint8 RGB (H, W, 3): red-brown, the upper left quarter green."""
     image = np.full((height, width, 3), LEVELS[0], np.uint8)
     image[: height // 2, : width // 2] = LEVELS[1]
@@ -104,19 +104,19 @@ def several(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def kinds() -> dict[str, bytes]:
-    """Return files by name that all show `colours()`, within a few levels."""
-    picture = colours()
+    """Return files by name that all show `colors()`, within a few levels."""
+    picture = colors()
     image, size = Image.fromarray(picture), picture.shape[1::-1]
     best = {"quality": 100, "subsampling": 0}
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = (b"IDAT", lines(picture))
     return {
         "palette.png": encode(image.quantize(16), "PNG"),
-        "palette_with_a_clear_colour.png": encode(
+        "palette_with_a_clear_color.png": encode(
             image.quantize(16), "PNG", transparency=0
         ),
         "two_bits.png": encode(image.quantize(4), "PNG", bits=2),
-        "clear_colour.png": encode(image, "PNG", transparency=LEVELS[1]),
+        "clear_color.png": encode(image, "PNG", transparency=LEVELS[1]),
         "alpha.png": encode(image.convert("RGBA"), "PNG"),
         "sixteen_bits.png": png(*size, (b"IDAT", lines(deep(picture))), bits=16),
         "interlaced.png": png(*size, (b"IDAT", interlaced(picture)), adam7=1),
@@ -164,8 +164,8 @@ def kinds() -> dict[str, bytes]:
 
 
 def grays() -> dict[str, bytes]:
-    """Return files by name that show the green channel of `colours()`."""
-    picture = np.ascontiguousarray(colours()[..., 1])
+    """Return files by name that show the green channel of `colors()`."""
+    picture = np.ascontiguousarray(colors()[..., 1])
     image, size = Image.fromarray(picture), picture.shape[::-1]
     return {
         "gray.png": encode(image, "PNG"),
@@ -196,9 +196,9 @@ SUMS = ["text_that_explodes.png", "wrong_sum_of_a_remark.png"]
 
 def broken() -> dict[str, tuple[bytes, str]]:
     """Return files by name that are no images, or no whole ones, and what is said of them."""
-    image = Image.fromarray(colours())
+    image = Image.fromarray(colors())
     size = image.size
-    data = lines(colours())
+    data = lines(colors())
     kinds = {"png": noise("PNG"), "jpg": noise("JPEG"), "webp": noise("WEBP")}
     cut = {
         f"cut_at_{n}.{kind}": (file[: len(file) * n // 100], "cut short")

@@ -23,7 +23,7 @@ def world(seed: int, size: int = 640) -> np.ndarray:
         axis=2,
     )
     picture = picture.clip(0, 255).astype(np.uint8)
-    scatter(picture, rng, 60, radii=(6, size // 16), colours=(0, 256))
+    scatter(picture, rng, 60, radii=(6, size // 16), colors=(0, 256))
     return picture
 
 
@@ -32,22 +32,22 @@ def scatter(
     rng: np.random.Generator,
     count: int,
     radii: tuple[int, int],
-    colours: tuple[int, int],
+    colors: tuple[int, int],
 ) -> None:
-    """Draw discs and turned boxes of one colour each onto a square picture, uint8 RGB."""
+    """Draw discs and turned boxes of one color each onto a square picture, uint8 RGB."""
     for _ in range(count):
         center, radius = (
             rng.integers(0, len(picture), 2).tolist(),
             int(rng.integers(*radii)),
         )
-        colour = rng.integers(*colours, 3).tolist()
+        color = rng.integers(*colors, 3).tolist()
         if rng.random() < 0.5:
-            cv2.circle(picture, center, radius, colour, -1, cv2.LINE_AA)
+            cv2.circle(picture, center, radius, color, -1, cv2.LINE_AA)
         else:
             box = cv2.boxPoints(
                 (center, (2 * radius, radius), float(rng.uniform(0, 180)))
             )
-            cv2.fillPoly(picture, [box.astype(np.int32)], colour, cv2.LINE_AA)
+            cv2.fillPoly(picture, [box.astype(np.int32)], color, cv2.LINE_AA)
 
 
 def scene(
