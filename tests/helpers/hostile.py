@@ -1,10 +1,15 @@
-"""Pickles written opcode by opcode, and the files they travel in."""
+"""Pickles written opcode by opcode, and torch files that contain them."""
 
 import io
 import pickle
 import struct
 import zipfile
+from pathlib import Path
 
+import pytest
+
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.torch_files import LEGACY_MAGIC
 
 PROTO = b"\x80\x04"
@@ -44,7 +49,7 @@ def dtype(
 def array(
     shape: object = (2,), content: bytes = bytes(8), kind: bytes = dtype()
 ) -> bytes:
-    """Return the opcodes of a NumPy array, honest by default."""
+    """Return the opcodes of a NumPy array; the defaults are consistent."""
     empty = call(
         "numpy.core.multiarray._reconstruct",
         name("numpy.ndarray"),
@@ -82,7 +87,7 @@ def tensor(
     offset: object = 0,
     of: bytes = storage(),
 ) -> bytes:
-    """Return the opcodes of a tensor, honest by default."""
+    """Return the opcodes of a tensor; the defaults match `ONE_STORAGE`."""
     hooks = call("collections.OrderedDict")
     return call(
         "torch._utils._rebuild_tensor_v2",
@@ -119,8 +124,26 @@ def torch_zip(
 
 
 def torch_legacy(pickled: bytes, storages: dict[str, bytes]) -> bytes:
-    """Return torch's older row of pickles and storages of four-byte numbers."""
-    rows = b"".join(
+    """Return torch's legacy format: pickles, then storages of four-byte numbers."""
+    data_part = b"".join(
         struct.pack("<q", len(content) // 4) + content for content in storages.values()
     )
-    return LEGACY_HEAD + pickled + pickle.dumps(list(storages), 2) + rows
+    return LEGACY_HEAD + pickled + pickle.dumps(list(storages), 2) + data_part
+
+
+FOUR_FLOATS = struct.pack("<4f", 1, 2, 3, 4)
+ONE_STORAGE = {"0": FOUR_FLOATS}
+HONEST_PICKLE = state(tensor())
+"""One tensor, which `ONE_STORAGE` holds."""
+
+
+def refusal(path: Path, content: bytes) -> str:
+    """Return why a file is refused: one line that begins with its path."""
+    path.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_weights(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert message.isprintable()
+    assert len(message) < len(str(path)) + 250
+    return message

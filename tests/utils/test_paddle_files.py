@@ -1,8 +1,9 @@
-"""Files that real Paddle writes and reads, against the reader and the writer that need no Paddle."""
+"""Paddle reads our weight files, and we read those of Paddle."""
 
 import numpy as np
 import paddle
 import pytest
+from array_asserts import assert_arrays_identical
 
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -19,15 +20,8 @@ def arrays(state: dict) -> dict[str, np.ndarray]:
     return {key: np.array(tensor) for key, tensor in state.items()}
 
 
-def assert_same(found: dict, expected: dict) -> None:
-    assert found.keys() == expected.keys()
-    for key in expected:
-        assert found[key].dtype == expected[key].dtype
-        np.testing.assert_array_equal(found[key], expected[key])
-
-
 @pytest.mark.parametrize("protocol", [2, 3, 4])
-def test_what_paddle_saved_is_read(tmp_path, protocol):
+def test_files_of_paddle_save_are_read(tmp_path, protocol):
     state = network().state_dict()
     contents = {
         "": state,
@@ -38,18 +32,20 @@ def test_what_paddle_saved_is_read(tmp_path, protocol):
         paddle.save(content, str(tmp_path / "w.pdparams"), protocol=protocol)
         weights = read_weights(tmp_path / "w.pdparams")
         assert weights.format == "Paddle"
-        assert_same(weights.select(key), arrays(state))
+        assert_arrays_identical(weights.select(key), arrays(state))
 
 
-def test_bfloat16_of_paddle_is_widened(tmp_path):
+def test_paddles_bfloat16_is_widened(tmp_path):
     values = paddle.to_tensor([1.0, -3.140625, 1e-30]).astype("bfloat16")
     paddle.save({"w": values}, str(tmp_path / "w.pdparams"))
     expected = values.astype("float32").numpy()
-    assert_same(read_weights(tmp_path / "w.pdparams").select(), {"w": expected})
+    assert_arrays_identical(
+        read_weights(tmp_path / "w.pdparams").select(), {"w": expected}
+    )
 
 
 @pytest.mark.filterwarnings("error::DeprecationWarning")
-def test_paddle_loads_what_we_wrote(tmp_path):
+def test_paddle_loads_our_files(tmp_path):
     state = arrays(network().state_dict())
     state |= {
         "half": np.linspace(0, 1, 3).astype(np.float16),
@@ -61,13 +57,13 @@ def test_paddle_loads_what_we_wrote(tmp_path):
     loaded = paddle.load(str(tmp_path / "w.pdparams"))
     for found in (*loaded.values(), paddle.load(str(tmp_path / "flat.pdparams"))):
         assert all(isinstance(tensor, paddle.Tensor) for tensor in found.values())
-        assert_same(arrays(found), state)
+        assert_arrays_identical(arrays(found), state)
     assert list(loaded) == ["params", "params_ema"]
 
 
-def test_a_layer_takes_what_we_wrote(tmp_path):
+def test_a_layer_takes_the_weights_of_our_file(tmp_path):
     state = {key: array + 1 for key, array in arrays(network().state_dict()).items()}
     write_pdparams(tmp_path / "w.pdparams", {"": state})
     layer = network()
     layer.set_state_dict(paddle.load(str(tmp_path / "w.pdparams")))
-    assert_same(arrays(layer.state_dict()), state)
+    assert_arrays_identical(arrays(layer.state_dict()), state)

@@ -1,0 +1,331 @@
+"""Weight files with false declarations and damage: refused in one line, never run."""
+
+import json
+import pickle
+import random
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from array_asserts import assert_arrays_identical
+from hostile import (
+    FOUR_FLOATS,
+    HONEST_PICKLE,
+    LEGACY_HEAD,
+    ONE_STORAGE,
+    array,
+    name,
+    plain,
+    refusal,
+    state,
+    storage,
+    tensor,
+    torch_legacy,
+    torch_zip,
+)
+
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.weights.reader import read_safetensors, read_weights
+from realesrgan_paddle.utils.weights.writer import (
+    write_pdparams,
+    write_pth,
+    write_safetensors,
+)
+
+
+def test_the_undamaged_torch_files_of_these_tests_are_read(tmp_path):
+    for content in (
+        torch_zip(HONEST_PICKLE, ONE_STORAGE),
+        torch_legacy(HONEST_PICKLE, ONE_STORAGE),
+    ):
+        (tmp_path / "w.pth").write_bytes(content)
+        assert read_weights(tmp_path / "w.pth").select()["k0"].tolist() == [1, 2, 3, 4]
+
+
+TENSORS = {
+    "beyond its storage": (tensor((5,)), "reaches 1 numbers beyond its storage"),
+    "shifted beyond it": (
+        tensor((4,), offset=1),
+        "reaches 1 numbers beyond its storage",
+    ),
+    "strides beyond it": (
+        tensor((2, 2), (3, 1)),
+        "reaches 1 numbers beyond its storage",
+    ),
+    "strides that overflow": (tensor((2, 2), (2**63, 1)), "impossible strides"),
+    "negative stride": (tensor((2,), (-1,), 3), "impossible strides"),
+    "negative offset": (tensor((2,), (1,), -1), "impossible strides"),
+    "offset that is no number": (tensor((2,), (1,), "0"), "impossible strides"),
+    "fewer strides": (tensor((2, 2), (1,)), "a malformed tensor"),
+    "no storage": (tensor(of=b"N"), "a malformed tensor"),
+    "an array for a storage": (tensor(of=array()), "a malformed tensor"),
+    "one number repeated for ever": (
+        tensor((2**30,), (0,)),
+        "declare more than 8 times as many",
+    ),
+    "overflowing storage": (tensor((0,), of=storage(numel=2**62)), "impossible shape"),
+    "negative storage": (tensor((0,), of=storage(numel=-4)), "impossible shape"),
+    "wider storage": (
+        tensor(of=storage(kind="torch.DoubleStorage")),
+        "a storage of 32 bytes has 16",
+    ),
+    "storage of an unknown type": (
+        tensor(of=storage(kind="torch.QInt8Storage")),
+        "wants 'torch.QInt8Storage'",
+    ),
+    "a type that is no storage": (
+        tensor(of=storage(kind="numpy.ndarray")),
+        "malformed reference to a storage",
+    ),
+    "a storage of two types": (
+        tensor() + tensor(of=storage(kind="torch.IntStorage")) + b"\x86",
+        "in two ways",
+    ),
+    "an odd persistent id": (
+        plain("storage") + b"Q",
+        "malformed reference to a storage",
+    ),
+    "a missing argument": (
+        name("torch._utils._rebuild_tensor_v2") + b")R",
+        "other arguments than it takes",
+    ),
+    "a class of torch": (
+        name("torch.nn.modules.conv.Conv2d") + b")\x81",
+        "wants 'torch.nn.modules.conv.Conv2d'",
+    ),
+}
+
+
+@pytest.mark.parametrize("container", [torch_zip, torch_legacy])
+@pytest.mark.parametrize("case", TENSORS)
+def test_torch_tensors_with_false_declarations_are_refused(tmp_path, case, container):
+    value, message = TENSORS[case]
+    assert message in refusal(tmp_path / "w.pth", container(state(value), ONE_STORAGE))
+
+
+def patched(content: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
+    """Return a zip archive with a changed field in its last header of this signature."""
+    start = content.rindex(signature) + offset
+    return content[:start] + value + content[start + len(value) :]
+
+
+HONEST = torch_zip(HONEST_PICKLE, ONE_STORAGE)
+TWICE = torch_zip(HONEST_PICKLE, ONE_STORAGE, {"data/1": FOUR_FLOATS}).replace(
+    b"data/1", b"data/0"
+)
+ENTRY_HEADER = b"PK\1\2"  # of an entry in the archive's directory
+ZIPS = {
+    "a decompression bomb": (
+        torch_zip(HONEST_PICKLE, {"0": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED),
+        "a compressed or encrypted",
+    ),
+    "a zip in a zip": (
+        HONEST.replace(b"data.pkl", b"more.zip"),
+        "a zip archive, but not one of torch",
+    ),
+    "a huge storage": (
+        torch_zip(state(tensor(of=storage(numel=2**34))), ONE_STORAGE),
+        "a storage of 68,719,476,736 bytes has 16",
+    ),
+    "a storage of more bytes": (
+        torch_zip(HONEST_PICKLE, {"0": FOUR_FLOATS + FOUR_FLOATS}),
+        "a storage of 16 bytes has 32",
+    ),
+    "a storage that is not there": (
+        torch_zip(HONEST_PICKLE, {}),
+        "no entry 'archive/data/0'",
+    ),
+    "a storage elsewhere": (
+        torch_zip(state(tensor(of=storage("../data.pkl"))), {}),
+        "no entry 'archive/data/../data",
+    ),
+    "a TorchScript program": (
+        torch_zip(HONEST_PICKLE, ONE_STORAGE, {"code/x.py": b""}),
+        "a TorchScript program",
+    ),
+    "two entries of one name": (TWICE, "two entries of one name"),
+    "a declared size beyond the file": (
+        patched(HONEST, ENTRY_HEADER, 24, b"\xff\xff\xff\x7f"),
+        "declare more than that",
+    ),
+    "an encrypted entry": (
+        patched(HONEST, ENTRY_HEADER, 8, b"\1\0"),
+        "a compressed or encrypted zip",
+    ),
+    "an offset beyond the file": (
+        patched(HONEST, ENTRY_HEADER, 42, b"\xff\xff\xff\x7f"),
+        "an entry lies outside the file",
+    ),
+    "a wrong checksum": (
+        HONEST.replace(FOUR_FLOATS, FOUR_FLOATS[::-1]),
+        "damaged or cut short (Bad CRC-32",
+    ),
+    "a big-endian machine": (
+        torch_zip(HONEST_PICKLE, ONE_STORAGE, {"byteorder": b"big"}),
+        "a big-endian machine",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ZIPS)
+def test_torch_archives_with_false_declarations_are_refused(tmp_path, case):
+    content, message = ZIPS[case]
+    assert message in refusal(tmp_path / "w.pth", content)
+
+
+LEGACY_FILE = torch_legacy(HONEST_PICKLE, ONE_STORAGE)
+LEGACY = {
+    "another protocol": (
+        LEGACY_FILE.replace(pickle.dumps(1001, 2), pickle.dumps(1002, 2)),
+        "unknown protocol",
+    ),
+    "a big-endian machine": (
+        LEGACY_FILE.replace(b"\x88s.", b"\x89s."),
+        "a big-endian machine",
+    ),
+    "no list of storages": (
+        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps({}, 2),
+        "list of storages does not match",
+    ),
+    "an unknown storage": (
+        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps(["1"], 2),
+        "list of storages does not match",
+    ),
+    "a storage that is no text": (
+        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps([0], 2),
+        "list of storages does not match",
+    ),
+    "a missing storage": (
+        torch_legacy(HONEST_PICKLE, {}),
+        "list of storages does not match",
+    ),
+    "a huge storage": (
+        torch_legacy(state(tensor(of=storage(numel=2**34))), ONE_STORAGE),
+        "is not where it should be",
+    ),
+    "another count": (
+        torch_legacy(HONEST_PICKLE, {"0": FOUR_FLOATS[:12]}),
+        "is not where it should be",
+    ),
+    "a cut storage": (LEGACY_FILE[:-1], "a storage of 16 bytes has 15"),
+    "a view of a storage": (
+        torch_legacy(
+            state(tensor(of=storage()[:-2] + plain(("1", 0, 4)) + b"tQ")), ONE_STORAGE
+        ),
+        "in two ways",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEGACY)
+def test_legacy_files_with_false_declarations_are_refused(tmp_path, case):
+    content, message = LEGACY[case]
+    assert message in refusal(tmp_path / "w.pth", content)
+
+
+def test_a_legacy_storage_without_a_view_is_read(tmp_path):
+    (tmp_path / "w.pth").write_bytes(
+        torch_legacy(state(tensor(of=storage()[:-2] + b"NtQ")), ONE_STORAGE)
+    )
+    assert read_weights(tmp_path / "w.pth").select()["k0"].tolist() == [1, 2, 3, 4]
+
+
+def safetensors(
+    header: dict | bytes, content: bytes = FOUR_FLOATS, length: int | None = None
+) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text) if length is None else length) + text + content
+
+
+def entry(dtype: str = "F32", shape: tuple = (4,), span: tuple = (0, 16)) -> dict:
+    return {"dtype": dtype, "shape": shape, "data_offsets": span}
+
+
+SAFETENSORS = {
+    "a header beyond the file": safetensors({"w": entry()}, length=10**6),
+    "a huge header": safetensors({"w": entry()}, length=2**60),
+    "a shape of more bytes": safetensors({"w": entry(shape=(5,))}),
+    "a shape that overflows": safetensors({"w": entry(shape=(2**62, 4))}),
+    "an empty tensor of huge extent": safetensors(
+        {"w": entry(shape=(0, 2**40, 2**20), span=(0, 0))}, b""
+    ),
+    "a span beyond the file": safetensors({"w": entry(shape=(40,), span=(0, 160))}),
+    "a span that runs backwards": safetensors({"w": entry(span=(16, 0))}),
+    "spans that overlap": safetensors({"v": entry(), "w": entry()}),
+    "a gap": safetensors({"w": entry(shape=(2,), span=(8, 16))}),
+    "bytes that belong to nothing": safetensors(
+        {"w": entry()}, FOUR_FLOATS + FOUR_FLOATS
+    ),
+    "a missing end": safetensors({"w": entry()}, FOUR_FLOATS[:15]),
+    "a header that is no json": safetensors(b'{"w": '),
+    "an unknown type": safetensors({"w": entry("F\x1b[2J")}),
+    "a type that is not read": safetensors({"w": entry("F8_E4M3", (16,))}),
+}
+
+
+@pytest.mark.parametrize("case", SAFETENSORS)
+def test_safetensors_with_false_declarations_are_refused(tmp_path, case):
+    refusal(tmp_path / "w.safetensors", SAFETENSORS[case])
+    with pytest.raises(UserError):
+        read_safetensors(tmp_path / "w.safetensors")
+
+
+def test_a_tensor_outside_the_declared_groups_is_refused(tmp_path):
+    content = safetensors({"__metadata__": {"groups": "a,b"}, "c.w": entry()})
+    assert "holds 'c.w', which is in none of its groups" in refusal(
+        tmp_path / "w.safetensors", content
+    )
+
+
+def test_read_safetensors_returns_unchanged_keys_and_metadata(tmp_path):
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(safetensors({"__metadata__": {"iter": "5"}, "module.w": entry()}))
+    tensors, metadata = read_safetensors(path)
+    assert metadata == {"iter": "5"}
+    assert_arrays_identical(tensors, {"module.w": np.array([1, 2, 3, 4], np.float32)})
+    path.write_bytes(safetensors({"w": entry()}))
+    assert read_safetensors(path)[1] == {}
+    assert "holds no tensors" in refusal(path, safetensors({}, b""))
+    path.write_bytes(pickle.dumps({}, 4))
+    with pytest.raises(
+        UserError, match=r"a Paddle file where a .safetensors file is needed"
+    ):
+        read_safetensors(path)
+
+
+def examples(tmp_path: Path) -> list[bytes]:
+    """Return an undamaged file of each format."""
+    weight = np.ones(3, np.float32)
+    contents = []
+    for write in (write_pdparams, write_pth, write_safetensors):
+        write(tmp_path / "example", {"params": {"w": weight, "n": np.array(1)}})
+        contents.append((tmp_path / "example").read_bytes())
+    contents.append(torch_legacy(HONEST_PICKLE, ONE_STORAGE))
+    contents.append(pickle.dumps({"w": weight}, 4))
+    return contents
+
+
+def test_every_truncation_is_refused(tmp_path):
+    for content in examples(tmp_path):
+        for end in range(0, len(content), 3):
+            refusal(tmp_path / "w.pth", content[:end])
+
+
+def test_random_damage_never_raises_anything_but_a_user_error(tmp_path):
+    """Whatever byte is changed, the reader returns weights or refuses in one line."""
+    draw = random.Random(0)
+    refused = 0
+    for content in examples(tmp_path):
+        for _ in range(400):
+            broken = bytearray(content)
+            for _ in range(draw.choice((1, 1, 2, 8))):
+                broken[draw.randrange(len(broken))] = draw.randrange(256)
+            (tmp_path / "w.pth").write_bytes(broken)
+            try:
+                read_weights(tmp_path / "w.pth")
+            except UserError as error:
+                assert str(error).isprintable()
+                refused += 1
+    assert 500 < refused < 2000
