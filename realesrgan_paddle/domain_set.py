@@ -1,4 +1,7 @@
-"""From footage or frames to a set to train on, in one go: frames, sub-images, smaller versions, list, look at all."""
+"""Build a training set from videos or frames in one go.
+
+Frames, sub-images, downscaled versions, meta info, header checks.
+"""
 
 import json
 import re
@@ -9,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.keyframes import (
+    FrameSet,
     Settings,
     extract_key_frames,
     find_videos,
@@ -19,7 +23,7 @@ from realesrgan_paddle.data.loading.header_checks import check_headers
 from realesrgan_paddle.data.sets.manifest import MANIFEST
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
-from realesrgan_paddle.data.sets.naming import check_apart, distinct_stems
+from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.options.schema.config import LQConfig
@@ -31,29 +35,39 @@ from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 SETTINGS_FILE = ".domain_set.json"
-"""File that says that a folder is a domain set, and how it was made."""
+"""File that marks a folder as a domain set and says how it was made."""
 
 OPTION_FILE = "options/finetune_realesr_general_x4v3.yml"
-"""What the next command trains with."""
+"""The option file of the training command that is printed at the end."""
+
+# A path that YAML reads as a string without quotes.
+_PLAIN_PATH = re.compile(r"[\w./-]*[/_][\w./-]*")
 
 
 @dataclass(frozen=True)
 class DomainOptions:
-    """How a set is made of its frames."""
+    """How a set is made from its frames."""
 
     crop_size: int = setting(480, "side of a sub-image", int_range(1))
-    step: int = setting(240, "pixels from one sub-image to the next", int_range(1))
+    step: int = setting(
+        240,
+        "pixels from one sub-image to the next; less than --crop_size: overlap",
+        int_range(1),
+    )
     min_detail: float = setting(
         0.05,
-        "drop sub-images of which less than this share has detail: sky, blurred grass; 0 drops none",
+        "drop sub-images with detail in less than this share: sky, blurred grass; "
+        "0: keep all",
         float_range(0, 1),
     )
     multiscale: bool = setting(
-        False, "add smaller versions of the sub-images; best with a larger --crop_size"
+        False,
+        "add downscaled versions of the sub-images; best with a larger --crop_size",
     )
     scale: int = setting(
         4,
-        "of the network; sizes of the validation set are multiples of it",
+        "scale of the network: 1, 2 or 4; sizes of validation images are multiples of "
+        "it",
         int_range(1, 4),
     )
 
@@ -64,42 +78,41 @@ class DomainOptions:
 
 @dataclass
 class DomainSet:
-    """What `build_domain_set` made."""
+    """The result of `build_domain_set`."""
 
     root: Path
     frames: int = 0
+    """Frames for training."""
     sub_images: int = 0
     flat: int = 0
-    """Sub-images that were left out, for they show next to nothing."""
+    """Sub-images that were left out because they show next to nothing."""
     smaller: int = 0
-    """Smaller versions of sub-images."""
+    """Downscaled versions of sub-images."""
     listed: int = 0
+    """Images in the meta-info file."""
     val: int = 0
-    """Validation images; they are of other shots or videos than what is trained on."""
+    """Validation images; they are of other shots or videos than the training images."""
     failures: list[str] = field(default_factory=list)
     """One line for each video or image that could not be used."""
 
     @property
     def meta_info(self) -> Path:
-        """The list of all images to train on."""
+        """The list of all training images."""
         return self.root / "meta_info.txt"
 
     def command(self) -> str:
         """Return the command that trains on the set."""
-        options = {"train.dataroot_gt": self.root, "train.meta_info": self.meta_info}
+        options = {
+            "train.dataroot_gt": str(self.root),
+            "train.meta_info": str(self.meta_info),
+        }
         if self.val:
-            pairs = {
-                "dataroot_gt": self.root / "val" / "HR",
-                "dataroot_lq": self.root / "val" / "LR",
-            }
-            options |= {
-                "val.type": Path("PairedImageDataset"),
-                **{f"val.{key}": path for key, path in pairs.items()},
-            }
-        words = [
-            f"datasets.{key}={_yaml(str(value))}" for key, value in options.items()
-        ]
-        return f"python train.py --yml_path {OPTION_FILE} {shlex.join(words)}"
+            options["val.type"] = "PairedImageDataset"
+            options["val.dataroot_gt"] = str(self.root / "val" / "HR")
+            options["val.dataroot_lq"] = str(self.root / "val" / "LR")
+
+        overrides = [f"datasets.{key}={_yaml(text)}" for key, text in options.items()]
+        return f"python train.py --yml_path {OPTION_FILE} {shlex.join(overrides)}"
 
 
 def build_domain_set(
@@ -108,124 +121,162 @@ def build_domain_set(
     options: DomainOptions,
     settings: Settings,
 ) -> DomainSet:
-    """Make the set `output` of videos, or of one folder of frames, and return what is in it.
+    """Build the set `output` from videos, or from one folder of frames.
 
-    Each stage leaves alone what is there, so a set that was interrupted, or to which a
-    video is added, is built on by running it again. Frames that
+    Each stage leaves existing files alone, so an interrupted build is resumed, and a
+    set to which a video was added is completed, by running it again. Frames that
     tools/extract_keyframes.py has split become training and validation images.
 
     Args:
         inputs: videos and folders of videos, or one folder of images.
-        output: folder of the set; new, empty or made by this.
+        output: folder of the set; new, empty or made by this function.
         options: how the frames are cut.
-        settings: how frames are taken out of videos.
+        settings: how frames are extracted from videos.
 
     Raises:
-        UserError: an input does not exist, `output` holds other things or a set made in
-            another way, or no image is left.
+        UserError: an input does not exist, `output` holds other files or a set made
+            with other options, or no image is left.
     """
     frames = _folder_of_images(inputs)
     if frames is not None:
-        check_apart(output, frames)
-    videos = [] if frames is not None else find_videos(inputs)
+        check_outside(output, frames)
+    videos = find_videos(inputs) if frames is None else []
     _claim(output, options)
     done = DomainSet(output)
+
     if frames is None:
         frames = output / "frames"
-        extracted = extract_key_frames(
-            videos, frames, settings, sheet=output / "frames_sheet"
-        )
+        sheet = output / "frames_sheet"
+        extracted = extract_key_frames(videos, frames, settings, sheet=sheet)
+        _check_any_frame(extracted, frames)
         done.failures += extracted.failures
-    split = (frames / TRAIN).is_dir() and (frames / VAL).is_dir()
-    train = frames / TRAIN if split else frames
-    manifest = frames / MANIFEST if (frames / MANIFEST).is_file() else None
-    done.frames = len(list_images(train, recursive=True))
-    grid = CropGrid(options.crop_size, options.step)
-    cut = extract_subimages(
-        train, output / "sub", grid, manifest=manifest, min_detail=options.min_detail
-    )
-    done.sub_images, done.flat = cut.count, cut.flat
-    done.failures += cut.failures
-    folders = [output / "sub"]
-    if options.multiscale and cut.count:
-        folders.append(output / "multiscale")
-        done.smaller, failures = generate_multiscale(*folders)
-        done.failures += failures
+    is_split = (frames / TRAIN).is_dir() and (frames / VAL).is_dir()
+
+    folders = _write_training_images(frames, is_split, options, done)
     done.listed, _ = write_meta_info(folders, [output], done.meta_info)
-    if split:
+    if is_split:
         done.val, failures = _write_validation(frames / VAL, output / "val", options)
         done.failures += failures
-    done.failures += check_headers(
-        [path for folder in folders for path in list_images(folder, recursive=True)]
-    ).problems
+
+    images: list[Path] = []
+    for folder in folders:
+        images += list_images(folder, recursive=True)
+    done.failures += check_headers(images).problems
     return done
 
 
-def _yaml(text: str) -> str:
-    """Return text as yml: quoted if it is more than a plain path."""
-    return (
-        text
-        if re.fullmatch(r"[\w./-]*[/_][\w./-]*", text)
-        else json.dumps(text, ensure_ascii=False)
-    )
-
-
 def _folder_of_images(inputs: Sequence[str | Path]) -> Path | None:
-    """Return the one input, if it is a folder with images in it.
+    """Return the only input if it is a folder with images, else None.
 
     Raises:
-        UserError: it holds videos, too.
+        UserError: the folder holds videos, too.
     """
     folder = Path(inputs[0])
-    if (
-        len(inputs) > 1
-        or not folder.is_dir()
-        or not list_images(folder, recursive=True)
-    ):
+    if len(inputs) > 1 or not folder.is_dir():
+        return None
+    if not list_images(folder, recursive=True):
         return None
     if list_videos(folder):
         raise UserError(
-            f"{folder}: holds videos and images; name the videos, or a folder with one kind"
+            f"{folder}: holds videos and images; name the videos, or a folder with one "
+            "kind"
         )
     return folder
 
 
 def _claim(output: Path, options: DomainOptions) -> None:
-    """Mark `output` as a domain set, or refuse: it holds other things, or is a set made in another way."""
+    """Mark `output` as a domain set made with `options`.
+
+    Raises:
+        UserError: it holds other files, or a set made with other options.
+    """
     make_folder(output)
     marker = output / SETTINGS_FILE
-    if not marker.exists() and next(output.iterdir(), None) is not None:
+    is_empty = next(output.iterdir(), None) is None
+    if not marker.exists() and not is_empty:
         raise UserError(f"{output}: holds other files; use another --output")
     keep_settings(marker, asdict(options), output)
     remove_leftovers(output)
 
 
+def _check_any_frame(extracted: FrameSet, frames: Path) -> None:
+    """Refuse to go on without a frame, and say why there is none.
+
+    Raises:
+        UserError: all videos failed, or all frames were dropped.
+    """
+    if extracted.written or extracted.present:
+        return
+    if extracted.failures:
+        raise UserError(
+            f"{frames}: no frame could be extracted; {len(extracted.failures)} videos "
+            f"failed, such as {extracted.failures[0]}"
+        )
+    reasons = ", ".join(f"{n} {reason}" for reason, n in extracted.dropped.items())
+    raise UserError(
+        f"{frames}: all frames were dropped ({reasons}); see {extracted.sheet}"
+    )
+
+
+def _write_training_images(
+    frames: Path, is_split: bool, options: DomainOptions, done: DomainSet
+) -> list[Path]:
+    """Write sub-images and their downscaled versions; return the two folders."""
+    train = frames / TRAIN if is_split else frames
+    done.frames = len(list_images(train, recursive=True))
+
+    manifest = frames / MANIFEST
+    cut = extract_subimages(
+        train,
+        done.root / "sub",
+        CropGrid(options.crop_size, options.step),
+        manifest=manifest if manifest.is_file() else None,
+        min_detail=options.min_detail,
+    )
+    done.sub_images, done.flat = cut.count, cut.flat
+    done.failures += cut.failures
+
+    folders = [done.root / "sub"]
+    if options.multiscale and cut.count:
+        folders.append(done.root / "multiscale")
+        done.smaller, failures = generate_multiscale(*folders)
+        done.failures += failures
+    return folders
+
+
 def _write_validation(
     frames: Path, output: Path, options: DomainOptions
 ) -> tuple[int, list[str]]:
-    """Write the middles of the frames for validation into HR, and their degraded versions into LR."""
-    start_paddle()
-    from realesrgan_paddle.data.lq.folder import write_lq_folder  # it loads Paddle
+    """Write center crops of the validation frames into HR, degraded ones into LR.
 
+    Returns:
+        The number of pairs, and one line for each image that failed.
+    """
+    start_paddle()
+    from realesrgan_paddle.data.lq.folder import write_lq_folder  # it imports Paddle
+
+    hr_folder = output / "HR"
     stems = distinct_stems(frames)
     work = partial(
-        _write_middle,
+        _write_center_crop,
         stems=stems,
-        output=output / "HR",
+        output=hr_folder,
         side=options.crop_size,
         scale=options.scale,
     )
     _, failures = run_each(work, list(stems))
+
     degradation = LQConfig.model_validate(
-        {"dataroot_gt": str(output / "HR"), "scale": options.scale}
+        {"dataroot_gt": str(hr_folder), "scale": options.scale}
     )
     written = write_lq_folder(degradation, output / "LR")
     return len(written.pairs), [*failures, *written.failures]
 
 
-def _write_middle(
+def _write_center_crop(
     path: Path, stems: dict[Path, Path], output: Path, side: int, scale: int
 ) -> None:
+    """Write the center of an image, of a size that is a multiple of `scale`."""
     target = output / f"{stems[path]}.png"
     if target.exists():
         return
@@ -233,7 +284,16 @@ def _write_middle(
     height, width = (min(length, side) // scale * scale for length in image.shape[:2])
     if min(height, width) == 0:
         raise UserError(
-            f"{path}: {image.shape[1]}x{image.shape[0]} pixels are too few to validate on"
+            f"{path}: {image.shape[1]}x{image.shape[0]} pixels are too few to validate "
+            "on"
         )
+
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     write_image(target, image[top : top + height, left : left + width])
+
+
+def _yaml(text: str) -> str:
+    """Return text as a YAML string, quoted if it is more than a plain path."""
+    if _PLAIN_PATH.fullmatch(text):
+        return text
+    return json.dumps(text, ensure_ascii=False)

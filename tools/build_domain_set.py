@@ -1,4 +1,4 @@
-"""Make a set to train on of videos or frames: frames, sub-images, smaller versions, list, in one go."""
+"""Build a training set from videos or frames: frames, sub-images, meta info in one go."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,32 +15,23 @@ from realesrgan_paddle.utils.jobs import report_failures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if a video or image failed."""
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--input",
-        nargs="+",
-        required=True,
-        help="videos and folders of videos, or a folder of images",
-    )
-    parser.add_argument(
-        "--output",
-        required=True,
-        type=Path,
-        help="folder of the set; new, or made by this command",
-    )
+    flag = parser.add_argument
+    flag("--input", nargs="+", required=True, help="videos, or one folder of images")
+    flag("--output", required=True, type=Path, help="folder of the set, new or resumed")
     for group in (DomainOptions, Sampling, Selection, SplitOptions):
         parser.add_group(group)
     args = parser.parse(argv)
+
     settings = Settings(
         group_of(args, Sampling),
         group_of(args, Selection),
         group_of(args, SplitOptions),
     )
-    done = build_domain_set(
-        args.input, args.output, group_of(args, DomainOptions), settings
-    )
-    print(
-        f"{args.output}: {done.frames} frames, {done.sub_images} sub-images, {done.flat} flat ones dropped"
-    )
+    options = group_of(args, DomainOptions)
+    done = build_domain_set(args.input, args.output, options, settings)
+
+    sub_images = f"{done.sub_images} sub-images, {done.flat} flat ones dropped"
+    print(f"{args.output}: {done.frames} frames, {sub_images}")
     if done.smaller:
         print(f"smaller versions: {done.smaller}")
     if done.val:

@@ -1,4 +1,4 @@
-"""Write the names of paired images, "ground truth, low quality", into a meta-info file."""
+"""Write a meta-info file of image pairs: ground truth, low quality."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,28 +10,31 @@ from realesrgan_paddle.utils.cli import Parser, run
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     parser = Parser(__doc__)
-    parser.add_argument(
+    flag = parser.add_argument
+    flag(
         "--input",
         nargs=2,
         required=True,
-        help="folder of ground truth, folder of low quality",
+        type=Path,
+        help="folder of ground truth, folder of low-quality images",
     )
-    parser.add_argument(
+    flag(
         "--root",
         nargs="+",
-        help="what the names are relative to: one, or one per input; none: the parents",
+        type=Path,
+        help="what the names are relative to: one, or one per input; without it: "
+        "the folders that the inputs are in",
     )
-    parser.add_argument(
-        "--meta_info", required=True, help="text file to write, one pair per line"
+    flag(
+        "--meta_info",
+        required=True,
+        type=Path,
+        help="text file to write, one pair per line",
     )
     args = parser.parse(argv)
-    folders = [Path(folder) for folder in args.input]
-    roots = (
-        [Path(root) for root in args.root]
-        if args.root
-        else [folder.absolute().parent for folder in folders]
-    )
-    count = write_pair_meta_info(folders, roots, Path(args.meta_info))
+
+    roots = args.root or [folder.absolute().parent for folder in args.input]
+    count = write_pair_meta_info(args.input, roots, args.meta_info)
     print(f"{args.meta_info}: {count} pairs")
     return 0
 

@@ -1,4 +1,4 @@
-"""Write smaller versions of high-resolution images: 0.75, 0.5 and 1/3 as large, and one with a shortest edge of 400."""
+"""Downscale images to 0.75, 0.5 and 1/3 of their size, and to a shortest edge of 400."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,26 +11,20 @@ from realesrgan_paddle.utils.jobs import report_failures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     parser = Parser(__doc__)
-    parser.add_argument("--input", required=True, help="folder of images")
-    parser.add_argument(
-        "--output",
-        required=True,
-        help="folder for the smaller versions; what is there is left alone",
-    )
-    parser.add_argument(
+    flag = parser.add_argument
+    flag("--input", required=True, type=Path, help="folder of images")
+    flag("--output", required=True, type=Path, help="folder; existing files stay")
+    flag(
         "--manifest",
         type=Path,
-        help="of extract_keyframes.py: list, in OUTPUT, where logos and scoreboards are",
+        help="of extract_keyframes.py: write one with logos and scoreboards to OUTPUT",
     )
-    parser.add_argument(
-        "--n_thread", type=int_range(1), help="images at a time; none: one per CPU"
-    )
+    threads = int_range(1)
+    flag("--n_thread", type=threads, help="images at a time; without it: one per CPU")
     args = parser.parse(argv)
+
     count, failures = generate_multiscale(
-        Path(args.input),
-        Path(args.output),
-        manifest=args.manifest,
-        threads=args.n_thread,
+        args.input, args.output, manifest=args.manifest, threads=args.n_thread
     )
     print(f"{args.output}: {count} smaller versions; {len(failures)} images failed")
     return report_failures(failures)

@@ -1,1 +1,1 @@
-"""Videos to frames that are worth training on."""
+"""From videos to the frames that are worth training on."""

@@ -1,49 +1,101 @@
-"""Black bars around a picture: letterbox, pillarbox, and the few dark columns at the edges of old recordings."""
+"""Black bars: letterbox, pillarbox, dark columns at the edges of old recordings."""
 
 import cv2
 import numpy as np
 
 from realesrgan_paddle.utils.crops import Crop
 
-BLACK = 24
-"""Luma [8-bit levels] up to which a sample is black; compression lifts black by a few levels."""
+# Where no source is named, the value was chosen on the synthetic clips of
+# tests/footage/test_frame_detectors.py, whose bars are known to the pixel.
 
-STRIP = 0.02
-"""Bars may differ by this share of the picture; what is wider at one side only is a dark scene."""
+BLACK_LEVEL = 24
+"""Luma [8-bit levels] up to which a sample is black.
 
-SOFT = 2
-"""Pixels beyond a bar that are cut, too: scaling and compression have mixed them with the bar."""
+16 is the black of limited-range video that is tagged as full range; compression lifts
+it by a few levels.
+"""
+
+NOISE_WINDOW = (3, 3)
+"""Width and height of the mean filter that keeps noise in a bar below `BLACK_LEVEL`."""
+
+MIN_BLACK_SHARE = 0.99
+"""Share of a row that must be black for the row to belong to a bar."""
+
+MAX_BAR_SHARE = 0.45
+"""Height of one bar, as a share of the image, above which the image is just dark."""
+
+MAX_DIFFERENCE_SHARE = 0.02
+MAX_DIFFERENCE_PIXELS = 2
+"""Two bars of an image may differ in height by the sum of this share and these pixels.
+
+A larger difference is a dark part of the scene, unless text interrupts the shorter bar.
+"""
+
+TEXT_BLACK_SHARE = 0.5
+TEXT_PERCENTILE = 5
+"""A bar may hold text: all but 5 % of its rows must still be black for one half."""
+
+SOFT_EDGE = 2
+"""Pixels inside a bar's edge that are cut too: scaling and compression blend them."""
 
 
-def content(luma: np.ndarray) -> Crop:
-    """Return the part of a picture, uint8 luma (H, W), that lies inside black bars; all of it if there are none.
+def content_box(luma: np.ndarray) -> Crop:
+    """Return the part of an image that lies inside its black bars.
 
-    Bars lie on two opposite sides and are equally wide (2 % of the picture may be
-    between them); one of them may hold a logo or subtitles. A picture that is black
-    nearly everywhere has no bars.
+    Bars lie on two opposite sides and are equally high; one of them may show a logo or
+    subtitles. An image that is black nearly everywhere has no bars.
+
+    Args:
+        luma: uint8 (H, W).
+
+    Returns:
+        The content; all of the image if it has no bars.
     """
-    dark = cv2.blur(luma, (3, 3)) <= BLACK
-    top, bottom = _bars(dark)
-    left, right = _bars(dark[top : luma.shape[0] - bottom].T)
-    height, width = luma.shape[0] - top - bottom, luma.shape[1] - left - right
-    return Crop(left, top, width, height)
+    height, width = luma.shape
+    without_noise = cv2.blur(luma, NOISE_WINDOW)
+    is_black = without_noise <= BLACK_LEVEL
+
+    top, bottom = _bar_heights(is_black)
+    content_height = height - top - bottom
+    between_bars = is_black[top : top + content_height]
+
+    left, right = _bar_heights(between_bars.T)
+    content_width = width - left - right
+    return Crop(left, top, content_width, content_height)
 
 
-def _bars(dark: np.ndarray) -> tuple[int, int]:
-    """Return the heights of the bars above and below, with the soft edge, (0, 0) if there are none."""
-    height = len(dark)
-    share = dark.mean(axis=1)
-    above, below = _run(share > 0.99), _run(share[::-1] > 0.99)
-    wide, allowed = max(above, below), 2 + STRIP * height
-    if wide > 0.45 * height:
+def _bar_heights(is_black: np.ndarray) -> tuple[int, int]:
+    """Return the heights of the upper and the lower bar, soft edge included; else 0, 0.
+
+    Args:
+        is_black: bool (H, W).
+    """
+    height = len(is_black)
+    black_share = is_black.mean(axis=1)
+    in_bar = black_share > MIN_BLACK_SHARE
+    top, bottom = _leading_count(in_bar), _leading_count(in_bar[::-1])
+
+    higher = max(top, bottom)
+    if higher > MAX_BAR_SHARE * height:
         return 0, 0
-    if abs(above - below) <= allowed:
-        return above + SOFT * (above > 0), below + SOFT * (below > 0)
-    # Subtitles and logos leave half of each row of a bar black.
-    other = share[-wide:] if above > below else share[:wide]
-    return (wide + SOFT, wide + SOFT) if np.percentile(other, 5) > 0.5 else (0, 0)
+
+    allowed = MAX_DIFFERENCE_PIXELS + MAX_DIFFERENCE_SHARE * height
+    if abs(top - bottom) <= allowed:
+        return _with_soft_edge(top), _with_soft_edge(bottom)
+
+    # Text ends the run of black rows early, so look at all rows of the shorter bar.
+    opposite = black_share[-higher:] if top > bottom else black_share[:higher]
+    if np.percentile(opposite, TEXT_PERCENTILE) > TEXT_BLACK_SHARE:
+        return _with_soft_edge(higher), _with_soft_edge(higher)
+    return 0, 0
 
 
-def _run(flags: np.ndarray) -> int:
-    """Return how many leading flags are set."""
-    return int(np.argmin(flags)) if not flags.all() else len(flags)
+def _with_soft_edge(bar_height: int) -> int:
+    return bar_height + SOFT_EDGE if bar_height else 0
+
+
+def _leading_count(flags: np.ndarray) -> int:
+    """Return how many flags are set before the first one that is not."""
+    if flags.all():
+        return len(flags)
+    return int(np.argmin(flags))

@@ -1,4 +1,4 @@
-"""Whether a video is interlaced: told from its pictures, for what files say of themselves is often wrong."""
+"""Interlacing, detected from the frames, because the flags in files are often wrong."""
 
 import re
 from pathlib import Path
@@ -9,11 +9,30 @@ from realesrgan_paddle.data.footage.video import FieldOrder, VideoInfo
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
 
-INTERLACED_SHARE = 0.2
-"""A video is interlaced if more of its frames are; of film that was turned into 60 fields a second, 2 of 5 are."""
+MIN_INTERLACED_SHARE = 0.2
+"""Share of interlaced frames above which a video is interlaced.
+
+Half of what telecined film has: of 24 frames a second turned into 60 fields, 2 of 5
+frames are woven of two.
+"""
+
+IDET_THRESHOLD = 1.1
+"""Of ffmpeg's idet filter; its default, 1.04, takes fine horizontal lines for fields.
+
+Chosen on the clips of tests/footage/test_sampling.py.
+"""
 
 FRAMES = 50
-"""How many frames are looked at in each place."""
+"""Frames that are decoded at each sampled position; 2 seconds of 25 a second."""
+
+LONG_SECONDS = 20
+"""Longer videos are sampled at `POSITIONS`, shorter ones at the start only."""
+
+POSITIONS = (0.1, 0.5, 0.8)
+"""Shares of the duration: the beginning may be an intro with other field order."""
+
+MAX_MINUTES = 5
+"""Time limit of one position; a hostile file can keep a decoder busy for ever."""
 
 _COUNTS = re.compile(
     r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)"
@@ -21,42 +40,46 @@ _COUNTS = re.compile(
 
 
 def field_order(path: Path, info: VideoInfo) -> FieldOrder:
-    """Return the order of a video's fields, or "progressive", as ffmpeg's idet filter tells from its frames.
+    """Return the field order of a video, or "progressive", as ffmpeg's idet detects it.
 
-    Of a video of more than 20 seconds three places are looked at, for its beginning may
-    be of another kind. A still picture shows no fields and is taken for progressive.
+    A still image shows no fields and counts as progressive, and so does a file that
+    cannot be decoded: extracting its frames will report the error.
 
     Args:
         path: a local file.
         info: what `probe` returned for it.
     """
     seconds = info.seconds or 0.0
-    places = [None] if seconds <= 20 else [seconds * share for share in (0.1, 0.5, 0.8)]
-    tff, bff, progressive = (
-        sum(counts)
-        for counts in zip(*(_count(path, start) for start in places), strict=True)
-    )
-    if tff + bff <= INTERLACED_SHARE * (tff + bff + progressive):
+    starts: list[float | None] = [None]
+    if seconds > LONG_SECONDS:
+        starts = [seconds * share for share in POSITIONS]
+
+    tff = bff = progressive = 0
+    for start in starts:
+        counts = _count_frames(path, start)
+        tff += counts[0]
+        bff += counts[1]
+        progressive += counts[2]
+
+    if tff + bff <= MIN_INTERLACED_SHARE * (tff + bff + progressive):
         return "progressive"
     return "tff" if tff >= bff else "bff"
 
 
-def _count(path: Path, start: float | None) -> tuple[int, int, int]:
-    """Return how many frames from a time on have the top field first, the bottom field first, are progressive."""
+def _count_frames(path: Path, start: float | None) -> tuple[int, int, int]:
+    """Return how many frames are top field first, bottom field first, progressive."""
+    video = video_input(path, start=start).filter("idet", intl_thres=IDET_THRESHOLD)
+    output = ffmpeg.output(video, "pipe:1", format="null", **{"frames:v": FRAMES})
     lines: list[str] = []
-    # idet's own threshold, 1.04, takes fine horizontal lines for fields.
-    graph = video_input(path, start=start).filter("idet", intl_thres=1.1)
-    output = ffmpeg.output(graph, "pipe:1", format="null", **{"frames:v": FRAMES})
     try:
-        with FFmpegRun(output, path, lines.append, minutes=5) as run:
+        with FFmpegRun(output, path, lines.append, minutes=MAX_MINUTES) as run:
             run.finish()
     except UserError:
-        return (
-            0,
-            0,
-            0,
-        )  # where a file is damaged there is nothing to tell; taking its frames will say so
-    # ffmpeg may set up the filters twice; the last counts are those of the frames.
-    found = [match for match in map(_COUNTS.search, lines) if match]
-    tff, bff, progressive = map(int, found[-1].groups()) if found else (0, 0, 0)
+        return 0, 0, 0
+
+    # ffmpeg may set up its filters twice; the last counts are those of the frames.
+    matches = [match for line in lines if (match := _COUNTS.search(line))]
+    if not matches:
+        return 0, 0, 0
+    tff, bff, progressive = map(int, matches[-1].groups())
     return tff, bff, progressive

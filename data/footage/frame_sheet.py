@@ -1,6 +1,6 @@
-"""A sheet of all frames of a set, kept and dropped, for a person to look over."""
+"""A page and a contact sheet of all frames of a set, kept and dropped, to look over."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -20,129 +20,185 @@ from realesrgan_paddle.utils.report.gallery import GalleryImage, Section, galler
 from realesrgan_paddle.utils.report.panels import Panel, Row
 
 THUMBS = ".thumbs"
-"""Hidden folder of the small pictures, so that no training takes them for images."""
+"""Hidden folder of the thumbnails, so that training does not take them for images."""
 
 WIDTH, HEIGHT = 240, 135
-"""The most that a small picture takes [pixels]."""
+"""Largest size of a thumbnail [pixels]."""
 
-LETTERS = 16
-"""Of a video's name, above a picture of the PNG sheet."""
+NAME_LENGTH = 16
+"""Letters of a video's name above a panel of the contact sheet."""
 
-COLUMNS, MOST_ROWS = 6, 8
-"""Of each section of the PNG sheet; where there are more frames, they are taken at even distances."""
+COLUMNS, MAX_ROWS = 6, 8
+"""Panels of each section of the contact sheet; of more frames, evenly spaced ones."""
+
+OVERLAY_COLOR = (230, 0, 30)
+PAD_COLOR = (230, 230, 230)
+
+LIKE = "like "
+"""Start of the reason to drop a near-duplicate; the other's name follows."""
+
+REMARK = (
+    "Red boxes mark overlays that do not move; "
+    "tools/extract_subimages.py --manifest leaves them out."
+)
+
+Groups = dict[str, list[Record]]
+"""The frames by `outcome`."""
 
 
 def thumb_path(sheet: Path, file: str) -> Path:
-    """Return where the small picture of a frame is."""
-    return sheet / THUMBS / f"{Path(file).stem}.jpg"
+    """Return the path of a frame's thumbnail."""
+    stem = Path(file).stem
+    return sheet / THUMBS / f"{stem}.jpg"
 
 
 def write_thumb(path: Path, image: np.ndarray) -> None:
-    """Write a frame, uint8 RGB (H, W, 3), as a small JPEG, if it is not there."""
-    if not path.exists():
-        factor = min(WIDTH / image.shape[1], HEIGHT / image.shape[0], 1)
-        size = tuple(
-            max(1, round(side * factor)) for side in (image.shape[1], image.shape[0])
-        )
-        write_image(path, cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    """Write a thumbnail of a frame, uint8 RGB (H, W, 3), unless the file exists."""
+    if path.exists():
+        return
+    height, width = image.shape[:2]
+    factor = min(WIDTH / width, HEIGHT / height, 1)
+    thumb_width = max(1, round(width * factor))
+    thumb_height = max(1, round(height * factor))
+
+    size = (thumb_width, thumb_height)
+    thumb = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    write_image(path, thumb)
 
 
-def kind(record: Record) -> str:
-    """Return what became of a frame: "kept", or the reason without the names of other frames."""
+def outcome(record: Record) -> str:
+    """Return "kept", or why a frame was dropped, without the names of other frames."""
     if record["decision"] == KEPT:
         return KEPT
-    return (
-        "near-duplicates" if record["reason"].startswith("like ") else record["reason"]
-    )
+    reason = record["reason"]
+    return "near-duplicates" if reason.startswith(LIKE) else reason
 
 
 def write_sheet(output: Path, sheet: Path) -> Path | None:
-    """Write contact_sheet.png and index.html into `sheet` from the manifest of a set; return the latter.
+    """Write contact_sheet.png and index.html into `sheet` from the manifest of a set.
 
-    None if there is no frame to show.
+    Returns:
+        The page; None if there is no frame to show.
     """
-    groups: dict[str, list[Record]] = {}
-    for record in read_records(output / MANIFEST):
-        if (
-            record["decision"] != FAILED
-            and thumb_path(sheet, record.get("file", "")).exists()
-        ):
-            groups.setdefault(kind(record), []).append(record)
+    groups = _shown_frames(output, sheet)
     if not groups:
         return None
-    for records in groups.values():
-        records.sort(key=lambda record: (record["source"], record["seconds"]))
-    order = sorted(groups, key=lambda name: (name != KEPT, -len(groups[name]), name))
-    headline = f"{output.name}: {len(groups.get(KEPT, []))} of {sum(map(len, groups.values()))} frames kept"
-    rows = [row for name in order for row in _rows(name, groups[name], sheet)]
+    kept = len(groups.get(KEPT, []))
+    total = sum(map(len, groups.values()))
+    headline = f"{output.name}: {kept} of {total} frames kept"
+
+    rows: list[Row] = []
+    sections: list[Section] = []
+    for title, records in groups.items():
+        rows += _rows(title, records, sheet)
+        sections.append(Section(title, list(map(_image, records))))
+
     write_image(sheet / "contact_sheet.png", contact_sheet(rows, [], headline))
-    sections = [
-        Section(name, [_picture(record) for record in groups[name]]) for name in order
-    ]
-    remark = "Red boxes: overlays that do not move; tools/extract_subimages.py --manifest cuts around them."
     page = sheet / "index.html"
     with atomic_path(page) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(gallery(sections, headline, remark))
+        file.writelines(gallery(sections, headline, REMARK))
     return page
 
 
-def _rows(name: str, records: Sequence[Record], sheet: Path) -> Iterable[Row]:
-    """Yield the rows of one section of the PNG sheet."""
-    shown = min(len(records), COLUMNS * MOST_ROWS)
-    chosen = [
-        records[round(n * (len(records) - 1) / max(1, shown - 1))] for n in range(shown)
-    ]
+def _shown_frames(output: Path, sheet: Path) -> Groups:
+    """Return the frames of a set that have a thumbnail, by outcome.
+
+    Kept frames come first, then the reasons by how often they occur.
+    """
+    groups: Groups = {}
+    for record in read_records(output / MANIFEST):
+        if record["decision"] == FAILED:
+            continue
+        if thumb_path(sheet, record.get("file", "")).exists():
+            groups.setdefault(outcome(record), []).append(record)
+
+    for records in groups.values():
+        records.sort(key=lambda record: (record["source"], record["seconds"]))
+
+    def rank(title: str) -> tuple[bool, int, str]:
+        """Return what the groups are sorted by."""
+        is_dropped = title != KEPT
+        count = len(groups[title])
+        return is_dropped, -count, title
+
+    return {title: groups[title] for title in sorted(groups, key=rank)}
+
+
+def _rows(title: str, records: Sequence[Record], sheet: Path) -> Iterator[Row]:
+    """Yield the rows of one section of the contact sheet."""
+    shown = min(len(records), COLUMNS * MAX_ROWS)
+    last = len(records) - 1
+    intervals = max(1, shown - 1)
+    panels = []
+    for number in range(shown):
+        evenly_spaced = round(number * last / intervals)
+        panels.append(_panel(records[evenly_spaced], sheet))
+
+    row_title = f"{title} ({len(records)})"
     for start in range(0, shown, COLUMNS):
-        title = f"{name} ({len(records)})" if start == 0 else ""
-        yield Row(
-            title, [_panel(record, sheet) for record in chosen[start : start + COLUMNS]]
-        )
+        yield Row(row_title, panels[start : start + COLUMNS])
+        row_title = ""  # above the first row only
 
 
 def _panel(record: Record, sheet: Path) -> Panel:
-    """Return the small picture in a frame of one size, overlays in red."""
-    small = read_image(thumb_path(sheet, record["file"]))[..., :3].copy()
-    lines, columns = small.shape[:2]
-    for left, top, width, height in _shares(record):
-        first = (round(left * columns), round(top * lines))
-        last = (round((left + width) * columns), round((top + height) * lines))
-        cv2.rectangle(small, first, last, (230, 0, 30), 1)
-    image = cv2.copyMakeBorder(
-        small,
-        0,
-        HEIGHT - lines,
-        0,
-        WIDTH - columns,
-        cv2.BORDER_CONSTANT,
-        value=(230, 230, 230),
-    )
-    like = record["reason"].removeprefix("like ")
-    note = (
-        f"score {record['score']:.2f}"
-        if like == record["reason"]
-        else f"like {_short(like)}"
-    )
-    return Panel(_short(record["file"]), image, note)
+    """Return the thumbnail, padded to `WIDTH` x `HEIGHT`, with overlays in red."""
+    thumb = read_image(thumb_path(sheet, record["file"]))[..., :3].copy()
+    _draw_overlays(thumb, record)
+
+    height, width = thumb.shape[:2]
+    padded = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+    padded[:] = PAD_COLOR
+    padded[:height, :width] = thumb
+    return Panel(_short_name(record["file"]), padded, _panel_note(record))
 
 
-def _short(file: str) -> str:
-    """Return the name of a frame's video, cut to fit above its picture, and the time: "match 12.5 s"."""
+def _draw_overlays(thumb: np.ndarray, record: Record) -> None:
+    """Draw the boxes around overlays into a thumbnail."""
+    for left, top, width, height in _overlay_shares(record):
+        first = _pixel(thumb, left, top)
+        last = _pixel(thumb, left + width, top + height)
+        cv2.rectangle(thumb, first, last, OVERLAY_COLOR, thickness=1)
+
+
+def _pixel(image: np.ndarray, x: float, y: float) -> tuple[int, int]:
+    """Return the pixel at these shares of an image's width and height."""
+    height, width = image.shape[:2]
+    return round(x * width), round(y * height)
+
+
+def _panel_note(record: Record) -> str:
+    reason = record["reason"]
+    if reason.startswith(LIKE):
+        return f"like {_short_name(reason.removeprefix(LIKE))}"
+    return f"score {record['score']:.2f}"
+
+
+def _short_name(file: str) -> str:
+    """Return the start of the video's name and the time of a frame: "match 12.5 s"."""
     video, _, seconds = Path(file).stem.rpartition("_")
-    return f"{video[:LETTERS]} {float(seconds):.1f} s"
+    time = float(seconds)
+    return f"{video[:NAME_LENGTH]} {time:.1f} s"
 
 
-def _picture(record: Record) -> GalleryImage:
-    measured = (
-        f"score {record['score']:.2f}, sharpness {record['sharpness']:.2f}, blockiness {record['blockiness']:.2f}, "
-        f"contrast {record['contrast']:.0f}, shot {record['shot']}"
+def _image(record: Record) -> GalleryImage:
+    """Return the frame's entry on the page."""
+    scores = (
+        f"score {record['score']:.2f}, sharpness {record['sharpness']:.2f}, "
+        f"blockiness {record['blockiness']:.2f}, contrast {record['contrast']:.0f}, "
+        f"shot {record['shot']}"
     )
-    note = f"{record['reason']}; {measured}" if record["reason"] else measured
-    file = f"{THUMBS}/{thumb_path(Path(), record['file']).name}"
-    return GalleryImage(file, record["file"], note, _shares(record))
+    note = f"{record['reason']}; {scores}" if record["reason"] else scores
+    thumb = thumb_path(Path(), record["file"]).name
+    return GalleryImage(
+        file=f"{THUMBS}/{thumb}",
+        label=record["file"],
+        note=note,
+        boxes=_overlay_shares(record),
+    )
 
 
-def _shares(record: Record) -> list[tuple[float, float, float, float]]:
-    """Return the overlays as shares of the picture: left, top, width, height."""
+def _overlay_shares(record: Record) -> list[tuple[float, float, float, float]]:
+    """Return the overlays as shares of the image: left, top, width, height."""
     width, height = record["size"]
     return [
         (x / width, y / height, w / width, h / height)

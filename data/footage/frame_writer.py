@@ -1,48 +1,55 @@
-"""PNG files written beside the decoding of the next frames."""
+"""PNG files that are encoded and written while the next frames are decoded."""
 
 import errno
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 
 THREADS = 2
-"""OpenCV encodes side by side; one more frame waits while these two are written."""
+"""Images encoded at a time, in parallel, as OpenCV releases Python's lock."""
 
 
 class FrameWriter:
-    """Writes images in threads of its own; a context manager that leaves no thread behind.
+    """Writes images in threads; a context manager that leaves no thread behind.
 
     Args:
-        folder: what the error about too many bytes names.
-        most_bytes: stop when so much is written.
+        folder: the folder that the error about too many bytes names.
+        max_bytes: stop when more is written.
     """
 
-    def __init__(self, folder: Path, most_bytes: float) -> None:
+    def __init__(self, folder: Path, max_bytes: float) -> None:
         self._folder = folder
-        self._bytes_left = most_bytes
+        self._bytes_left = max_bytes
         self._pool = ThreadPoolExecutor(THREADS)
         self._running: deque[Future[int]] = deque()
 
     def put(self, path: Path, image: np.ndarray) -> None:
-        """Begin to write an image, when there is a thread for it.
+        """Start to write an image; waits while all threads are busy.
 
         Raises:
-            OSError: an earlier image could not be written, or as much is written as may
-                be.
+            OSError: an earlier image could not be written, or `max_bytes` are exceeded.
         """
         while len(self._running) >= THREADS:
-            self._wait()
+            self._wait_for_oldest()
         self._running.append(self._pool.submit(_write, path, image))
 
     def finish(self) -> None:
-        """Wait until all is written; raises what `put` does."""
+        """Wait until all images are written; raises what `put` does."""
         while self._running:
-            self._wait()
+            self._wait_for_oldest()
+
+    def abandon(self) -> None:
+        """Wait for the images of a video that failed, and drop their errors."""
+        while self._running:
+            with suppress(OSError, UserError):
+                self._wait_for_oldest()
 
     def __enter__(self) -> "FrameWriter":
         return self
@@ -55,17 +62,14 @@ class FrameWriter:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def _wait(self) -> None:
+    def _wait_for_oldest(self) -> None:
         self._bytes_left -= self._running.popleft().result()
         if self._bytes_left < 0:
-            raise OSError(
-                errno.EDQUOT,
-                "as much as --max_gigabytes allows is written",
-                str(self._folder),
-            )
+            message = "as much as --max_gigabytes allows is written"
+            raise OSError(errno.EDQUOT, message, str(self._folder))
 
 
 def _write(path: Path, image: np.ndarray) -> int:
-    """Write an image and return how many bytes it takes."""
+    """Write an image and return the size of its file [bytes]."""
     write_image(path, image)
     return path.stat().st_size

@@ -1,4 +1,4 @@
-"""From footage to a folder of frames that are worth training on."""
+"""Extract the frames of videos that are worth training on into a folder."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,10 +7,11 @@ from pathlib import Path
 
 from realesrgan_paddle.data.footage.duplicates import HashIndex
 from realesrgan_paddle.data.footage.field_order import field_order
-from realesrgan_paddle.data.footage.frame_sheet import kind, write_sheet
+from realesrgan_paddle.data.footage.frame_record import frame_record
+from realesrgan_paddle.data.footage.frame_sheet import outcome, write_sheet
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
 from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.scoring import VideoJudge
+from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.selection import Candidate, Selection
 from realesrgan_paddle.data.footage.split import TRAIN, VAL, Split, SplitOptions
 from realesrgan_paddle.data.footage.video import (
@@ -21,13 +22,12 @@ from realesrgan_paddle.data.footage.video import (
 )
 from realesrgan_paddle.data.sets.manifest import (
     DROPPED,
-    KEPT,
     MANIFEST,
     Record,
     all_lists,
     failure_record,
-    frame_record,
     hash_of,
+    is_kept,
     read_records,
     skip_record,
     source_list,
@@ -36,7 +36,7 @@ from realesrgan_paddle.data.sets.manifest import (
 )
 from realesrgan_paddle.data.sets.naming import (
     SOURCES_FOLDER,
-    check_apart,
+    check_outside,
     claim_source_name,
 )
 from realesrgan_paddle.data.sets.settings_file import keep_settings
@@ -47,7 +47,7 @@ from realesrgan_paddle.utils.jobs import failure_line
 
 @dataclass(frozen=True)
 class Settings:
-    """How frames are taken; the same for all of one set."""
+    """How frames are extracted; the same for all videos of a set."""
 
     sampling: Sampling = field(default_factory=Sampling)
     selection: Selection = field(default_factory=Selection)
@@ -56,19 +56,20 @@ class Settings:
 
 @dataclass
 class FrameSet:
-    """What an extraction did."""
+    """The result of an extraction."""
 
     videos: int = 0
+    """Videos that succeeded."""
     written: int = 0
     """Frames written."""
     present: int = 0
-    """Frames that were there already and were left alone."""
+    """Frames that existed already and were left alone."""
     val: int = 0
-    """How many of the frames are for validation."""
+    """Frames for validation, among those written and present."""
     dropped: Counter[str] = field(default_factory=Counter)
-    """How many frames were dropped, by reason; a whole video that was skipped counts as one."""
+    """Dropped frames by reason; a whole video that was skipped counts as one."""
     failures: list[str] = field(default_factory=list)
-    """One line for each video that failed; frames taken before the failure are kept."""
+    """One line for each video that failed; frames before the failure are kept."""
     sheet: Path | None = None
     """The page that shows all frames; None if there are none."""
 
@@ -86,6 +87,7 @@ def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
         found = list_videos(path) if path.is_dir() else [path]
         if not found:
             raise UserError(f"{path}: no videos in this folder")
+
         for video in found:
             videos.setdefault(video.resolve(), video)
     return list(videos.values())
@@ -99,51 +101,54 @@ def extract_key_frames(
     sheet: Path,
     max_gigabytes: float = 500.0,
 ) -> FrameSet:
-    """Write frames of `videos` as PNG files into `output` and return what was done.
+    """Write frames of `videos` as PNG files into `output`.
 
     A file is named after its video and its time in seconds, "match_000012.480.png".
-    Files that are there already are left alone, and videos that are done are not
-    decoded again, so an interrupted extraction can be run again. A video that fails is
-    noted and the rest goes on. `output`/manifest.jsonl lists all frames with what was
-    measured and why they were dropped. Shows a progress bar on a terminal.
+    Existing files are left alone, and finished videos are not decoded again, so an
+    interrupted extraction is resumed by running it again. A video that fails is
+    reported and the others continue. `output`/manifest.jsonl lists all frames with
+    their scores and why they were dropped. Shows a progress bar on a terminal.
 
     Args:
         videos: local files.
         output: folder for the frames.
-        settings: which frames to take.
-        sheet: folder for the page and the picture that show all frames.
-        max_gigabytes: the most to write.
+        settings: which frames to extract.
+        sheet: folder for the page and the contact sheet that show all frames.
+        max_gigabytes: stop when more is written.
 
     Raises:
         UserError: `output` is no folder and cannot become one, or it was made with
             other settings, or `sheet` is in it.
         OSError: the disk is full, or `max_gigabytes` are written.
     """
-    check_apart(sheet, output)
+    check_outside(sheet, output)
     make_folder(output)
     if (output / MANIFEST).exists():
-        next(read_records(output / MANIFEST), None)  # raises if it is somebody else's
+        next(read_records(output / MANIFEST), None)  # raises if it is another file
     _keep_settings(output, settings)
+
     failures: list[Record] = []
     with FrameWriter(output, max_gigabytes * 1e9) as writer:
-        work = _Work(output, settings, sheet, writer)
+        extraction = _Extraction(output, settings, sheet, writer)
+        done = extraction.done
         try:
             for video in videos:
                 try:
-                    work.take(video)
+                    extraction.add(video)
+                    done.videos += 1
                 except (UserError, OSError) as error:
-                    work.done.failures.append(failure_line(video, error))
-                    failures.append(failure_record(video, work.done.failures[-1]))
-                else:
-                    work.done.videos += 1
+                    writer.abandon()
+                    done.failures.append(failure_line(video, error))
+                    failures.append(failure_record(video, done.failures[-1]))
         finally:
             write_manifest(output, failures)
-    work.done.sheet = write_sheet(output, sheet)
-    return work.done
+
+    done.sheet = write_sheet(output, sheet)
+    return done
 
 
-class _Work:
-    """An extraction at work: what the set holds, and what was done."""
+class _Extraction:
+    """An extraction in progress: what the set holds, and the result so far."""
 
     def __init__(
         self, output: Path, settings: Settings, sheet: Path, writer: FrameWriter
@@ -155,59 +160,75 @@ class _Work:
         self._writer = writer
         self._load()
 
-    def take(self, video: Path) -> None:
-        """Take the frames of one video, unless that has been done."""
+    def add(self, video: Path) -> None:
+        """Extract the frames of a video, unless an earlier run has finished it."""
         info = probe(video)
         name = claim_source_name(video, self._output)
-        done, unfinished = (
-            source_list(self._output, name, finished=finished)
-            for finished in (True, False)
-        )
-        records = list(read_records(done)) if done.exists() else []
-        if records and self._all_there(records):
-            self.done.present += sum(record["decision"] == KEPT for record in records)
+        finished = source_list(self._output, name)
+        unfinished = source_list(self._output, name, finished=False)
+
+        records = list(read_records(finished)) if finished.exists() else []
+        if records and self._all_present(records):
+            self.done.present += sum(map(is_kept, records))
         else:
             if records or unfinished.exists():
                 self._load(without=name)
-            records = self._decide(video, info, name)
-        self.done.val += sum(_is_val(record) for record in records)
-        self.done.dropped.update(
-            kind(record) for record in records if record["decision"] == DROPPED
-        )
+            records = self._extract(video, info, name)
 
-    def _decide(self, video: Path, info: VideoInfo, name: str) -> list[Record]:
-        """Write the frames of a video that are kept, then the list of all; return the list."""
-        sampling = self._settings.sampling
-        order: FieldOrder = (
-            "progressive" if sampling.interlaced == "keep" else field_order(video, info)
-        )
-        if order != "progressive" and sampling.interlaced == "skip":
+        self.done.val += sum(map(_is_val, records))
+        for record in records:
+            if record["decision"] == DROPPED:
+                self.done.dropped[outcome(record)] += 1
+
+    def _extract(self, video: Path, info: VideoInfo, name: str) -> list[Record]:
+        """Write the frames of a video that are kept, then its records; return those."""
+        finished = source_list(self._output, name)
+        unfinished = source_list(self._output, name, finished=False)
+        order = self._field_order(video, info)
+        if order is None:
             records = [skip_record(video, "interlaced video")]
-            write_records(source_list(self._output, name), records)
+            write_records(finished, records)
             return records
-        judge = VideoJudge(
-            name, sampling, self._settings.selection, self._index, self._sheet
+
+        scorer = VideoScorer(
+            name,
+            self._settings.sampling,
+            self._settings.selection,
+            self._index,
+            self._sheet,
         )
-        error: UserError | None = None
         decided: list[Candidate] = []
+        error: UserError | None = None
         try:
-            for frame in judge.decided(video, info, order):
+            for frame in scorer.decide(video, info, order):
                 if not frame.reason:
                     self._keep(frame, name)
                 decided.append(frame)
         except UserError as caught:
             error = caught
+
+        # The records are written last: where they exist, the frames do.
         self._writer.finish()
-        overlays = judge.overlays()
+        overlays = scorer.overlays()
         records = [frame_record(frame, video, overlays) for frame in decided]
-        write_records(source_list(self._output, name, finished=error is None), records)
+        write_records(unfinished if error else finished, records)
         if error:
             raise error
-        source_list(self._output, name, finished=False).unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         return records
 
+    def _field_order(self, video: Path, info: VideoInfo) -> FieldOrder | None:
+        """Return the field order to decode with; None if the video is to be skipped."""
+        choice = self._settings.sampling.interlaced
+        if choice == "keep":
+            return "progressive"
+        order = field_order(video, info)
+        if choice == "skip" and order != "progressive":
+            return None
+        return order
+
     def _keep(self, frame: Candidate, name: str) -> None:
-        """Have a frame written, if it is not there, and let the picture go."""
+        """Write a frame in the background unless its file exists; free its image."""
         frame.file = self._split.place(frame.file, name, frame.shot)
         target = self._output / frame.file
         if target.exists():
@@ -219,58 +240,59 @@ class _Work:
         frame.image = None
 
     def _load(self, without: str = "") -> None:
-        """Read what the set holds, but for one video; of that, only which of its shots are for validation."""
-        self._index = HashIndex()
+        """Read the hashes and the split of the set's frames.
+
+        Args:
+            without: name of a video that will be extracted anew: of it, only which of
+                its shots are for validation.
+        """
         own = {
-            source_list(self._output, without, finished=finished)
-            for finished in (True, False)
+            source_list(self._output, without),
+            source_list(self._output, without, finished=False),
         }
         lists = all_lists(self._output)
-        for record in _kept(path for path in lists if path not in own):
+        others = [path for path in lists if path not in own]
+
+        self._index = HashIndex()
+        kept = val = 0
+        for record in _kept_records(others):
             self._index.add(record["file"], hash_of(record))
-        parts = Counter(
-            _is_val(record)
-            for record in _kept(path for path in lists if path not in own)
-        )
-        self._split = Split(self._settings.split, parts.total(), parts[True])
-        for record in _kept(path for path in lists if path in own):
-            self._split.remember(
-                VAL if _is_val(record) else TRAIN, without, record["shot"]
-            )
+            kept += 1
+            val += _is_val(record)
 
-    def _all_there(self, records: Sequence[Record]) -> bool:
-        return all(
-            (self._output / record["file"]).exists()
-            for record in records
-            if record["decision"] == KEPT
-        )
+        self._split = Split(self._settings.split, kept, val)
+        for record in _kept_records(path for path in lists if path in own):
+            part = VAL if _is_val(record) else TRAIN
+            self._split.remember(part, without, record["shot"])
+
+    def _all_present(self, records: Iterable[Record]) -> bool:
+        """Return whether the files of all kept frames exist."""
+        for record in filter(is_kept, records):
+            file = self._output / record["file"]
+            if not file.exists():
+                return False
+        return True
 
 
-def _kept(lists: Iterable[Path]) -> Iterator[Record]:
-    return (
-        record
-        for path in lists
-        for record in read_records(path)
-        if record["decision"] == KEPT
-    )
+def _kept_records(lists: Iterable[Path]) -> Iterator[Record]:
+    """Yield the records of the kept frames in several record files."""
+    for path in lists:
+        yield from filter(is_kept, read_records(path))
 
 
 def _is_val(record: Record) -> bool:
-    return record["decision"] == KEPT and record["file"].startswith(f"{VAL}/")
+    """Return whether a record is that of a frame for validation."""
+    if not is_kept(record):
+        return False
+    return record["file"].startswith(f"{VAL}/")
 
 
 def _keep_settings(output: Path, settings: Settings) -> None:
-    """Write down how the frames of `output` are taken, or refuse if they have been taken in another way."""
-    path = output / SOURCES_FOLDER / "settings.json"
-    parts = (
-        asdict(settings.sampling),
-        asdict(settings.selection),
-        asdict(settings.split),
-    )
-    mine = {
-        key: value
-        for part in parts
-        for key, value in part.items()
-        if key != "max_minutes"
+    """Write the settings of `output`, or refuse others than the written ones."""
+    all_settings = {
+        **asdict(settings.sampling),
+        **asdict(settings.selection),
+        **asdict(settings.split),
     }
-    keep_settings(path, mine, output)
+    del all_settings["max_minutes"]  # it does not change which frames are taken
+    keep_settings(output / SOURCES_FOLDER / "settings.json", all_settings, output)

@@ -1,4 +1,4 @@
-"""What stays in its place while the pictures change: scoreboards, channel logos, watermarks."""
+"""Overlays that stay in place in a video: scoreboards, channel logos, watermarks."""
 
 import cv2
 import numpy as np
@@ -6,39 +6,77 @@ import numpy as np
 from realesrgan_paddle.data.footage.duplicates import HashIndex, perceptual_hash
 from realesrgan_paddle.utils.crops import Crop
 
-LINES = 480
-"""Height at which frames are looked at: the strokes of a logo are 2 pixels wide there, and it is fast."""
+# Where no source is named, the value was chosen on the synthetic clips of
+# tests/footage/test_frame_detectors.py, whose overlays are known.
 
-EDGE = 6.0
+ANALYSIS_HEIGHT = 480
+"""Height [pixels] to which frames are downscaled.
+
+The strokes of a logo are 2 pixels wide there, and it is fast. All sizes below are in
+pixels at this height.
+"""
+
+FULL_EDGE = 6.0
 """Gradient [8-bit levels a pixel] from which a pixel counts fully as an edge."""
 
-NEW = 0.1
-"""Share of differing bits of the perceptual hash from which a frame tells something new."""
+MIN_HASH_DISTANCE = 0.1
+"""Distance of perceptual hashes from which a frame is new.
 
-LEAST_FRAMES = 12
-"""With fewer different frames nothing can be told."""
+As the default of `Selection.min_difference`.
+"""
 
-MOST_FRAMES = 300
-"""More are not looked at."""
+MIN_FRAMES = 12
+"""Fewer different frames than this are not enough to tell an overlay from scenery."""
 
-DENSITY = 0.3
-"""Share of a box that fixed edges must fill: 0.33 to 0.7 of text and logos, 0.03 to 0.27 of a horizon with hills."""
+MAX_FRAMES = 300
+"""Frames that are looked at; more only cost time."""
 
-LEAST_AREA = 400
-"""Pixels of a box, at `LINES`, below which it is scenery that happens to look alike, as far ahead of a car."""
+MIN_MEAN_LENGTH = 0.5
+"""Length of the mean gradient direction above which an edge is fixed.
 
-MOST_AREA = 0.1
-"""Share of the frame beyond which a box is scenery, seen by a camera that does not move."""
+1 if the direction is the same in all frames, near 0 if it is random.
+"""
+
+RANDOM_LENGTH = 9.2
+"""-ln(0.0001), rounded: the mean of n random directions is longer than
+sqrt(9.2 / n) with a probability of 1 in 10,000 (Rayleigh distribution)."""
+
+CLOSING_SIZE = 11
+"""Side of the morphological closing that joins letters and strokes into one box."""
+
+MIN_SIDE = 8
+"""Boxes narrower or lower than this are single edges."""
+
+MIN_AREA = 400
+"""Smaller boxes are scenery that happens to look alike, as far ahead of a car."""
+
+MAX_AREA_SHARE = 0.1
+"""Boxes larger than this share of the frame are scenery seen by a still camera."""
+
+MIN_EDGE_DENSITY = 0.3
+"""Share of a box that fixed edges must fill.
+
+Measured: 0.33 to 0.7 for text and logos, 0.03 to 0.27 for a horizon with hills.
+"""
+
+BOX_MARGIN = 4
+"""Added to each side of a box: the blurred outline of an overlay belongs to it."""
+
+BAR_MARGIN = 3
+"""Left out beside a black bar, whose edge does not move either."""
+
+Size = tuple[int, int]
+"""Width and height [pixels]."""
 
 
 class OverlayFinder:
-    """Learns from frame after frame which edges do not move; takes no more memory for more frames.
+    """Adds up gradient directions over the frames of a video, to find fixed edges.
 
-    After Dekel et al. 2017, "On the effectiveness of visible watermarks": over pictures
-    of different things, gradients add up only where something is always the same. Here
-    the directions of the gradients are added up, so that one strong edge counts no more
-    than a weak one. Frames that look like one before tell nothing and are left out; so
-    a camera that does not move gives no overlays.
+    After Dekel et al. 2017, "On the effectiveness of visible watermarks": over images
+    of different scenes, gradients add up only where something is always the same. Here
+    their directions are added up, so a strong edge counts no more than a weak one.
+    Frames that look like an earlier one are skipped, so a video of a still camera has
+    no overlays. Memory does not grow with the number of frames.
     """
 
     def __init__(self) -> None:
@@ -46,90 +84,136 @@ class OverlayFinder:
         self._sum: np.ndarray | None = None
         self._count = 0
 
-    def add(self, luma: np.ndarray, inside: Crop) -> None:
-        """Look at a frame, uint8 luma (H, W); `inside` is its part within black bars."""
+    def add(self, luma: np.ndarray, content: Crop) -> None:
+        """Add the gradients of the next frame, unless it looks like an earlier one.
+
+        Args:
+            luma: uint8 (H, W).
+            content: its part inside the black bars.
+        """
         hash_ = perceptual_hash(luma)
         nearest = self._seen.nearest(hash_)
-        if self._count == MOST_FRAMES or (nearest and nearest[1] < NEW):
+        looks_known = nearest is not None and nearest[1] < MIN_HASH_DISTANCE
+        if looks_known or self._count == MAX_FRAMES:
             return
+
         self._seen.add("", hash_)
-        height, width = luma.shape
-        size = (
-            (max(1, round(width * LINES / height)), LINES)
-            if self._sum is None
-            else self._sum.shape[1::-1]
-        )
-        directions = _directions(cv2.resize(luma, size, interpolation=cv2.INTER_AREA))
-        directions *= _mask(size, inside, width, height)[..., None]
+        grid = self._grid_size(luma)
+        small = cv2.resize(luma, grid, interpolation=cv2.INTER_AREA)
+
+        directions = _gradient_directions(small)
+        directions *= _content_mask(content, luma.shape, grid)[..., None]
         self._sum = directions if self._sum is None else self._sum + directions
         self._count += 1
 
     def boxes(self, width: int, height: int) -> list[Crop]:
-        """Return the boxes around overlays in a frame of this size, [] where there are none or too few frames."""
-        if self._sum is None or self._count < LEAST_FRAMES:
+        """Return the boxes around overlays in a frame of `width` x `height` pixels.
+
+        [] if there are none, or if too few frames were different.
+        """
+        if self._sum is None or self._count < MIN_FRAMES:
             return []
-        # Of n random directions the mean is longer than r with a probability of exp(-n
-        # r^2) (Rayleigh): 1 in 10,000.
-        threshold = max(0.5, (9.2 / self._count) ** 0.5)
-        fixed = (
-            np.hypot(self._sum[..., 0], self._sum[..., 1]) / self._count > threshold
-        ).astype(np.uint8)
-        joined = cv2.morphologyEx(fixed, cv2.MORPH_CLOSE, np.ones((11, 11), np.uint8))
-        lines, columns = fixed.shape
-        boxes = []
-        for x, y, w, h, _ in cv2.connectedComponentsWithStats(joined)[2][1:].tolist():
-            fits = LEAST_AREA <= w * h <= MOST_AREA * lines * columns
-            if (
-                min(w, h) >= 8
-                and fits
-                and fixed[y : y + h, x : x + w].mean() >= DENSITY
-            ):
-                boxes.append(
-                    _scaled(
-                        x - 4,
-                        y - 4,
-                        w + 8,
-                        h + 8,
-                        width / columns,
-                        height / lines,
-                        width,
-                        height,
-                    )
-                )
-        return boxes
+
+        mean_length = np.hypot(self._sum[..., 0], self._sum[..., 1]) / self._count
+        threshold = max(MIN_MEAN_LENGTH, (RANDOM_LENGTH / self._count) ** 0.5)
+        is_fixed = (mean_length > threshold).astype(np.uint8)
+
+        grid = is_fixed.shape[1], is_fixed.shape[0]
+        return [
+            _in_frame(box, grid, (width, height))
+            for box in _joined_boxes(is_fixed)
+            if _is_overlay(box, is_fixed)
+        ]
+
+    def _grid_size(self, luma: np.ndarray) -> Size:
+        """Return the width and height at which frames are analyzed."""
+        if self._sum is not None:
+            rows, columns, _ = self._sum.shape
+            return columns, rows
+        height, width = luma.shape
+        return max(1, round(width * ANALYSIS_HEIGHT / height)), ANALYSIS_HEIGHT
 
 
-def _directions(luma: np.ndarray) -> np.ndarray:
-    """Return the direction of the gradient, float32 (H, W, 2) of length 1, shorter where there is hardly an edge."""
+def _gradient_directions(luma: np.ndarray) -> np.ndarray:
+    """Return the unit vector of each pixel's gradient, float32 (H, W, 2).
+
+    Shorter than 1 where the gradient is weaker than `FULL_EDGE`.
+    """
     values = luma.astype(np.float32)
-    gradient = np.stack(
-        [cv2.Sobel(values, cv2.CV_32F, *axis, scale=0.25) for axis in ((1, 0), (0, 1))],
-        axis=2,
-    )
-    length = np.hypot(gradient[..., 0], gradient[..., 1])
-    return gradient / np.maximum(length, EDGE)[..., None]
+    # The Sobel kernel's weights add up to 4 on each side.
+    horizontal = cv2.Sobel(values, cv2.CV_32F, 1, 0, scale=0.25)
+    vertical = cv2.Sobel(values, cv2.CV_32F, 0, 1, scale=0.25)
+
+    magnitude = np.hypot(horizontal, vertical)
+    length = np.maximum(magnitude, FULL_EDGE)
+    gradient = np.dstack([horizontal, vertical])
+    return gradient / length[..., None]
 
 
-def _mask(size: tuple[int, int], inside: Crop, width: int, height: int) -> np.ndarray:
-    """Return 1 well inside the bars and 0 elsewhere, float32 (H, W): the edge of a bar does not move either."""
-    mask = np.zeros((size[1], size[0]), np.float32)
-    across, down = size[0] / width, size[1] / height
-    left, right = (round(x * across) for x in (inside.x, inside.x + inside.width))
-    top, bottom = (round(y * down) for y in (inside.y, inside.y + inside.height))
-    mask[
-        top + 3 * (top > 0) : bottom - 3 * (bottom < size[1]),
-        left + 3 * (left > 0) : right - 3 * (right < size[0]),
-    ] = 1
+def _content_mask(
+    content: Crop, frame_shape: tuple[int, ...], grid: Size
+) -> np.ndarray:
+    """Return 1 well inside the black bars, else 0, as float32 of the grid's size."""
+    columns, rows = grid
+    height, width = frame_shape
+    across, down = columns / width, rows / height
+    left, right = _without_bar_edges(content.x, content.right, across, columns)
+    top, bottom = _without_bar_edges(content.y, content.bottom, down, rows)
+
+    mask = np.zeros((rows, columns), np.float32)
+    mask[top:bottom, left:right] = 1
     return mask
 
 
-def _scaled(
-    x: int, y: int, w: int, h: int, across: float, down: float, width: int, height: int
-) -> Crop:
-    """Return a box in a frame of `width` x `height`, cut to it."""
-    left, top = max(0, round(x * across)), max(0, round(y * down))
-    right, bottom = (
-        min(width, round((x + w) * across)),
-        min(height, round((y + h) * down)),
-    )
+def _without_bar_edges(
+    start: int, end: int, factor: float, size: int
+) -> tuple[int, int]:
+    """Return where content begins and ends on the grid, `BAR_MARGIN` away from bars."""
+    start, end = round(start * factor), round(end * factor)
+    if start > 0:
+        start += BAR_MARGIN
+    if end < size:
+        end -= BAR_MARGIN
+    return start, end
+
+
+def _joined_boxes(is_fixed: np.ndarray) -> list[Crop]:
+    """Return the bounding boxes of neighboring fixed edges, on the grid."""
+    kernel = np.ones((CLOSING_SIZE, CLOSING_SIZE), np.uint8)
+    joined = cv2.morphologyEx(is_fixed, cv2.MORPH_CLOSE, kernel)
+    _, _, components, _ = cv2.connectedComponentsWithStats(joined)
+
+    boxes = []
+    for x, y, width, height, _pixels in components.tolist():
+        boxes.append(Crop(x, y, width, height))
+    return boxes[1:]  # the first component is the background
+
+
+def _is_overlay(box: Crop, is_fixed: np.ndarray) -> bool:
+    """Return whether a box has the size and the density of text or a logo."""
+    area = box.width * box.height
+    if min(box.width, box.height) < MIN_SIDE:
+        return False
+    rows, columns = is_fixed.shape
+    if not MIN_AREA <= area <= MAX_AREA_SHARE * rows * columns:
+        return False
+    return bool(box.of(is_fixed).mean() >= MIN_EDGE_DENSITY)
+
+
+def _in_frame(box: Crop, grid: Size, frame: Size) -> Crop:
+    """Return a box of the grid, with its margin, in a frame."""
+    columns, rows = grid
+    width, height = frame
+    left, right = _range_in_frame(box.x, box.right, columns, width)
+    top, bottom = _range_in_frame(box.y, box.bottom, rows, height)
     return Crop(left, top, right - left, bottom - top)
+
+
+def _range_in_frame(
+    start: int, end: int, grid_length: int, frame_length: int
+) -> tuple[int, int]:
+    """Return a box's start and end along one axis of a frame."""
+    factor = frame_length / grid_length
+    start = round((start - BOX_MARGIN) * factor)
+    end = round((end + BOX_MARGIN) * factor)
+    return max(0, start), min(frame_length, end)

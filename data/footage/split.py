@@ -1,4 +1,4 @@
-"""Which frames are kept for validation: whole shots, or whole videos, never single frames of them."""
+"""The split into training and validation frames, by shot or by video."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,23 +15,24 @@ class SplitOptions:
 
     val_share: float = setting(
         0.0,
-        "share of the frames for validation: they go into OUTPUT/val, others into OUTPUT/train; 0 does not split",
+        "share of the frames to keep for validation: they go to OUTPUT/val, the others "
+        "to OUTPUT/train; 0: no split",
         float_range(0, 0.9),
     )
     split_by: Literal["shot", "source"] = setting(
-        "shot", "what is never split: a shot, or all of a video"
+        "shot", "keep all frames of a shot, or of a whole video, in the same part"
     )
 
 
 class Split:
-    """Deals groups of frames (the shots, or the videos) out to training and validation.
+    """Assigns groups of frames (the shots, or the videos) to training or validation.
 
-    The first group is trained on, the second one validated on, and from then on a group
-    goes where the share is short of.
+    The first group is for training, the second for validation; from then on a group
+    goes to validation while that has less than its share.
 
     Args:
         options: how to split.
-        kept: how many frames are in the set.
+        kept: how many frames are in the set already.
         val: how many of them are for validation.
     """
 
@@ -42,29 +43,37 @@ class Split:
         self._parts: dict[tuple[str, int], str] = {}
 
     def remember(self, part: str, source: str, shot: int) -> None:
-        """Keep a group in the part where it was in an earlier run."""
-        self._parts[self._group(source, shot)] = part
+        """Keep a group in the part that an earlier run assigned it to."""
+        group = self._group(source, shot)
+        self._parts[group] = part
 
     def place(self, file: str, source: str, shot: int) -> str:
-        """Return where a frame goes, relative to the output: "train/a.png", or "a.png" if nothing is split.
+        """Return a frame's path in the set: "train/a.png", or "a.png" without a split.
 
         Args:
-            file: its name.
-            source: the name of its video.
-            shot: the number of its shot in that video.
+            file: name of the frame.
+            source: name of its video.
+            shot: number of its shot in that video.
         """
-        share = self._options.val_share
-        if not share:
+        if not self._options.val_share:
             return file
         group = self._group(source, shot)
         if group not in self._parts:
-            second = self._kept and not self._val
-            self._parts[group] = (
-                VAL if second or self._val + 0.5 < share * (self._kept + 1) else TRAIN
-            )
+            self._parts[group] = self._next_part()
+
+        part = self._parts[group]
         self._kept += 1
-        self._val += self._parts[group] == VAL
-        return f"{self._parts[group]}/{file}"
+        self._val += part == VAL
+        return f"{part}/{file}"
+
+    def _next_part(self) -> str:
+        """Return the part of a new group."""
+        is_second_group = self._kept and not self._val
+        wanted = self._options.val_share * (self._kept + 1)
+        if is_second_group or self._val + 0.5 < wanted:
+            return VAL
+        return TRAIN
 
     def _group(self, source: str, shot: int) -> tuple[str, int]:
-        return (source, shot if self._options.split_by == "shot" else 0)
+        by_shot = self._options.split_by == "shot"
+        return source, shot if by_shot else 0

@@ -1,4 +1,4 @@
-"""Pictures out of videos, with their times, in right colours and geometry."""
+"""Decode frames of videos with their times, in right colors and square pixels."""
 
 import logging
 import queue
@@ -22,19 +22,33 @@ from realesrgan_paddle.utils.ffmpeg import (
 from realesrgan_paddle.utils.file_kinds import failed_download
 
 _VIDEO_NAME = re.compile(
-    r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|rm|rmvb|ts|vob|webm|wmv|wtv|y4m)",
+    r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|"
+    r"rm|rmvb|ts|vob|webm|wmv|wtv|y4m)",
     re.IGNORECASE | re.DOTALL,
 )
 
 FieldOrder = Literal["progressive", "tff", "bff"]
-"""Of an interlaced video: which field is shown first, the top or the bottom one."""
+"""Which field of an interlaced video is shown first: the top or the bottom one."""
 
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
+"""Transfer characteristics of HDR video, as ffmpeg spells them."""
 
-MOST_PIXELS = 1 << 26
-"""Of a frame; 8K has half as many. A tiny file may declare any size."""
+MAX_PIXELS = 1 << 26
+"""Of a frame; twice as many as 8K has. A tiny file may declare any size."""
 
-# What ffmpeg's showinfo filter and its demuxers print.
+PROBE_MINUTES = 5
+"""Time limit for decoding the first frame; a hostile file can keep a decoder busy."""
+
+TIME_TIMEOUT = 60
+"""Seconds to wait for the line with a frame's time, which was printed before it."""
+
+HD_WIDTH, HD_HEIGHT = 1280, 576
+"""A video from this width on, or higher than this, is HD; 576 lines are PAL."""
+
+SQUARE_TOLERANCE = 0.01
+"""Pixels within 1 % of square are left alone: resampling would lose more."""
+
+# Lines printed by ffmpeg's showinfo filter and its demuxers.
 _DURATION = re.compile(r" Duration: (\d+):(\d+):(\d+\.\d+)")
 _FRAME = re.compile(r"n: *\d+ pts: *\S+ pts_time: *(\S+) .* s:(\d+)x(\d+) ")
 _CHROMA_LOCATION = re.compile(r" cl:(left|center|topleft|top|bottomleft|bottom) ")
@@ -45,19 +59,22 @@ _CUT_SHORT = re.compile(r"partial file|File ended prematurely")
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What ffmpeg says of a video and of its first frame."""
+    """What ffmpeg reports about a video and its first frame."""
 
     seconds: float | None
     """Duration; None where the container does not tell."""
     width: int
-    """Samples per line, after rotation and before the sample aspect ratio is applied."""
+    """Samples per line, after rotation, before the sample aspect ratio is applied."""
     height: int
     matrix: str
     """YCbCr matrix as ffmpeg spells it ("bt709", "smpte170m", ...), or "unknown"."""
     transfer: str
     """Transfer characteristics ("bt709", "smpte2084", ...), or "unknown"."""
     chroma_location: str
-    """Where chroma samples lie among luma samples: "left" (H.264, HEVC, ... when they do not say), "center", ..."""
+    """Place of the chroma samples among the luma samples: "left", "center", ...
+
+    "left" if the video does not tell, as H.264 and HEVC prescribe.
+    """
 
 
 class Frame(NamedTuple):
@@ -70,7 +87,7 @@ class Frame(NamedTuple):
 
 
 def list_videos(folder: Path) -> list[Path]:
-    """Return the videos below `folder`, by suffix, sorted by path; hidden files are left out."""
+    """Return the videos below `folder`, by suffix, sorted; no hidden files."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -79,7 +96,7 @@ def list_videos(folder: Path) -> list[Path]:
 
 
 def probe(path: Path) -> VideoInfo:
-    """Return what is known of a video after its first frame has been decoded.
+    """Return the properties of a video, after its first frame has been decoded.
 
     Raises:
         UserError: the file is no video that may be opened, or no frame of it can be
@@ -87,43 +104,54 @@ def probe(path: Path) -> VideoInfo:
     """
     video = video_input(path)
     with path.open("rb") as file:
-        if instead := failed_download(file.read(512)):
-            raise UserError(f"{path}: not a readable video ({instead})")
+        if found := failed_download(file.read(512)):
+            raise UserError(f"{path}: not a readable video ({found})")
+
     lines: list[str] = []
-    output = ffmpeg.output(
-        video.filter("showinfo"), "pipe:1", format="null", **{"frames:v": 1}
-    )
-    with FFmpegRun(output, path, lines.append, minutes=5) as run:
+    video = video.filter("showinfo")
+    output = ffmpeg.output(video, "pipe:1", format="null", **{"frames:v": 1})
+    with FFmpegRun(output, path, lines.append, minutes=PROBE_MINUTES) as run:
         run.finish()
+
     text = "\n".join(lines)
-    duration, frame = _DURATION.search(text), _FRAME.search(text)
-    matrix, transfer, chroma_location = (
-        p.search(text) for p in (_MATRIX, _TRANSFER, _CHROMA_LOCATION)
-    )
+    frame = _FRAME.search(text)
     if frame is None:
-        raise UserError(
-            f"{path}: no frame of it can be decoded ({'; '.join(run.errors[:1]) or 'it holds none'})"
-        )
+        raise UserError(f"{path}: no frame of it can be decoded ({_first_error(run)})")
     return VideoInfo(
-        seconds=int(duration[1]) * 3600 + int(duration[2]) * 60 + float(duration[3])
-        if duration
-        else None,
+        seconds=_parse_duration(text),
         width=int(frame[2]),
         height=int(frame[3]),
-        matrix=matrix[1] if matrix else "unknown",
-        transfer=transfer[1] if transfer else "unknown",
-        chroma_location=chroma_location[1] if chroma_location else "left",
+        matrix=_first_group(_MATRIX, text, "unknown"),
+        transfer=_first_group(_TRANSFER, text, "unknown"),
+        chroma_location=_first_group(_CHROMA_LOCATION, text, "left"),
     )
+
+
+def _parse_duration(text: str) -> float | None:
+    match = _DURATION.search(text)
+    if match is None:
+        return None
+    hours, minutes, seconds = match.groups()
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _first_group(pattern: re.Pattern[str], text: str, default: str) -> str:
+    match = pattern.search(text)
+    return match[1] if match else default
+
+
+def _first_error(run: FFmpegRun) -> str:
+    return run.errors[0] if run.errors else "it holds none"
 
 
 def frames(
     path: Path, info: VideoInfo, sampling: Sampling, order: FieldOrder = "progressive"
 ) -> Iterator[Frame]:
-    """Yield the frames of a video that `sampling` asks for, in order, while ffmpeg decodes.
+    """Yield the selected frames of a video, in order, while ffmpeg decodes.
 
-    Only a few are in memory at a time, however long the video. Frames that an edit list
-    cuts off are not shown by players and are not yielded. Damaged frames are left out,
-    with a warning.
+    Only a few are in memory at a time. Frames that an edit list cuts off are not
+    yielded, just as players do not show them. Damaged frames are left out, with a
+    warning.
 
     Args:
         path: a local file.
@@ -138,64 +166,68 @@ def frames(
             yielded.
     """
     if info.transfer in HDR_TRANSFERS:
+        kind = HDR_TRANSFERS[info.transfer]
         raise UserError(
-            f"{path}: HDR ({HDR_TRANSFERS[info.transfer]}) would come out washed-out; convert it to SDR"
+            f"{path}: HDR ({kind}) would come out washed-out; convert it to SDR"
         )
     times: queue.SimpleQueue[str] = queue.SimpleQueue()
     cuts: list[str] = []
 
     def watch(line: str) -> None:
-        """Note the time of a frame that ffmpeg announces, and that the file ends early."""
+        """Note the time of each frame, and whether the file is cut short."""
         if frame := _FRAME.search(line):
             times.put(frame[1])
         if cut := _CUT_SHORT.search(line):
             cuts.append(cut[0])
 
     count = 0
-    output = _ppm_output(_decode(path, sampling, order), info)
+    output = _ppm_output(_selected_frames(path, sampling, order), info)
     with FFmpegRun(output, path, watch, minutes=sampling.max_minutes) as run:
         for image in _read_ppm(run.stdout, path):
             # ffmpeg prints a frame's time before it writes the frame, so this waits for
-            # a thread, not for ffmpeg.
-            yield Frame(_parse_time(times.get(timeout=60), path), image)
+            # the thread that reads the lines, not for ffmpeg.
+            time = times.get(timeout=TIME_TIMEOUT)
+            yield Frame(_parse_time(time, path), image)
             count += 1
         run.finish()
-    kind = "key frame" if sampling.select == "keyframe" else "frame"
+
+    frame_kind = "key frame" if sampling.select == "keyframe" else "frame"
     if cuts:
-        raise UserError(f"{path}: cut short after {count} {kind}s (ffmpeg: {cuts[0]})")
-    if not count:
         raise UserError(
-            f"{path}: no {kind} can be decoded ({'; '.join(run.errors[:1]) or 'it holds none'})"
+            f"{path}: cut short after {count} {frame_kind}s (ffmpeg: {cuts[0]})"
         )
+    if not count:
+        raise UserError(f"{path}: no {frame_kind} can be decoded ({_first_error(run)})")
     if run.errors:
         logging.getLogger(__name__).warning(
-            "%s: what cannot be decoded was left out (%s)", path, run.errors[0]
+            "%s: frames that cannot be decoded were left out (%s)", path, run.errors[0]
         )
 
 
-def _decode(path: Path, sampling: Sampling, order: FieldOrder) -> Any:
-    """Return the ffmpeg graph of the frames that are asked for, deinterlaced if `order` says so."""
-    # A deinterlaced frame is made of three, and how much a scene changes is told from
-    # two: then all are decoded.
-    alone = sampling.select == "keyframe" and order == "progressive"
-    video = video_input(path, key_frames_only=alone, drop_damaged=True)
-    if order != "progressive":
+def _selected_frames(path: Path, sampling: Sampling, order: FieldOrder) -> Any:
+    """Return the ffmpeg graph of the selected frames, deinterlaced if necessary."""
+    # Deinterlacing takes three frames and scene detection two; then all are decoded.
+    is_progressive = order == "progressive"
+    key_frames_only = sampling.select == "keyframe" and is_progressive
+    video = video_input(path, key_frames_only=key_frames_only, drop_damaged=True)
+
+    if not is_progressive:
         video = video.filter("bwdif", mode="send_frame", parity=order, deint="all")
     return video.filter("select", sampling.expression()).filter("showinfo")
 
 
 def _ppm_output(video: Any, info: VideoInfo) -> Any:
-    """Return the ffmpeg graph that writes frames to its standard output as PPM files."""
-    # Frame N at N ticks of 1000 s, a tick from frame to frame: ffmpeg drops none and
+    """Return the ffmpeg graph that writes frames to standard output as PPM files."""
+    # Frame N gets time N, in ticks of 1000 s at one frame a tick: ffmpeg drops none and
     # repeats none to keep a frame rate. (The option to say so, -vsync, became -fps_mode
     # in ffmpeg 5.1; this works with either.)
     video = video.filter("settb", 1000).filter("setpts", "N")
+
     # Without the two flags swscale rounds 10-bit samples down by 2 levels and repeats
-    # chroma samples. A sample aspect ratio within 1 % of square is left alone:
-    # resampling would cost more than it mends.
+    # chroma samples.
     video = video.filter(
         "scale",
-        w="if(gt(abs(sar-1),0.01),max(1,round(iw*sar)),iw)",
+        w=f"if(gt(abs(sar-1),{SQUARE_TOLERANCE}),max(1,round(iw*sar)),iw)",
         h="ih",
         flags="bicubic+accurate_rnd+full_chroma_int",
         in_color_matrix=_matrix(info),
@@ -207,19 +239,22 @@ def _ppm_output(video: Any, info: VideoInfo) -> Any:
 
 
 def _matrix(info: VideoInfo) -> str:
-    """Return swscale's name of the matrix: as the video says, else BT.709 for HD, as players (mpv) guess.
+    """Return swscale's name for the YCbCr matrix of a video.
 
-    swscale itself takes BT.601 for all videos that do not say.
+    Where the video does not tell, BT.709 for HD, as players such as mpv guess; swscale
+    itself would take BT.601.
     """
-    is_hd = info.width >= 1280 or info.height > 576
-    return "bt709" if info.matrix == "unknown" and is_hd else "auto"
+    is_hd = info.width >= HD_WIDTH or info.height > HD_HEIGHT
+    if info.matrix == "unknown" and is_hd:
+        return "bt709"
+    return "auto"
 
 
 def _chroma_position(info: VideoInfo) -> dict[str, str | int]:
-    """Return the option of the scale filter that says where chroma samples lie; swscale takes them for centred.
+    """Return the scale filter's option for the place of chroma samples.
 
-    ffmpeg 7.1 and later know the name of the location, older ones 1/256 of the distance
-    of two luma columns.
+    Without it swscale takes them for centered. ffmpeg 7.1 and later know the name of
+    the location, older ones 1/256 of the distance of two luma columns.
     """
     if filter_has_option(find_ffmpeg(), "scale", "in_chroma_loc"):
         return {"in_chroma_loc": info.chroma_location}
@@ -227,14 +262,20 @@ def _chroma_position(info: VideoInfo) -> dict[str, str | int]:
 
 
 def _read_ppm(stream: IO[bytes], path: Path) -> Iterator[np.ndarray]:
-    """Yield the images, uint8 RGB (H, W, 3), of a stream of 8-bit binary PPM files as ffmpeg writes them."""
+    """Yield the images, uint8 RGB (H, W, 3), of a stream of binary PPM files.
+
+    Raises:
+        UserError: an image has more than `MAX_PIXELS`.
+    """
     while stream.readline() == b"P6\n":
         width, height = map(int, stream.readline().split())
-        if width * height > MOST_PIXELS:
+        if width * height > MAX_PIXELS:
             raise UserError(
-                f"{path}: a frame of {width}x{height}; {MOST_PIXELS:,} pixels are the most that is taken"
+                f"{path}: a frame of {width}x{height}; at most {MAX_PIXELS:,} pixels "
+                "are allowed"
             )
         stream.readline()  # the largest sample value, 255
+
         data = stream.read(width * height * 3)
         if len(data) < width * height * 3:
             return
@@ -246,5 +287,6 @@ def _parse_time(text: str, path: Path) -> float:
         return float(text)
     except ValueError:
         raise UserError(
-            f"{path}: its frames have no times; put it into a new container (ffmpeg -i ... -c copy)"
+            f"{path}: its frames have no times; "
+            "put it into a new container (ffmpeg -i ... -c copy)"
         ) from None

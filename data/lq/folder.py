@@ -13,7 +13,7 @@ from realesrgan_paddle.data.degradation.kernels import Kernels, draw_kernels
 from realesrgan_paddle.data.degradation.pipeline import Draws, degrade, draw
 from realesrgan_paddle.data.degradation.usm import USM
 from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR, image_paths
-from realesrgan_paddle.data.sets.naming import check_apart
+from realesrgan_paddle.data.sets.naming import check_outside
 from realesrgan_paddle.options.reading.load import load_config, load_lq_config
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
 from realesrgan_paddle.options.schema.config import (
@@ -93,7 +93,7 @@ def write_lq_folder(
     check_installed(options)
     root = Path(options.dataroot_gt)
     if options.meta_info is None:
-        check_apart(save_dir, root)
+        check_outside(save_dir, root)
     paths = image_paths(root, options.meta_info)
     targets = _targets(paths, root, save_dir)
     make_folder(save_dir)

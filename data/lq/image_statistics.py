@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.frame_scores import measure
+from realesrgan_paddle.data.sets.image_scores import measure
 
 SQUARE = 16
 """Side of the squares in which noise is measured [pixels]."""
@@ -34,7 +34,7 @@ def lq_statistics(rgb: np.ndarray) -> dict[str, float]:
     """Return the statistics of an image by name; NaN where one is not measurable.
 
     noise: `noise`; blockiness, sharpness (NaN without detail) and contrast:
-    `frame_scores.Scores`; spectral slope: `spectral_slope`; chroma detail:
+    `image_scores.Scores`; spectral slope: `spectral_slope`; chroma detail:
     `chroma_detail`.
 
     Args:

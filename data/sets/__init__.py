@@ -1,1 +1,1 @@
-"""Folders of images: sub-images, smaller versions, meta info, manifest."""
+"""Image sets: manifest, meta info, sub-images, downscaled versions, image scores."""

@@ -1,7 +1,7 @@
-"""The list of all frames of a set, kept or dropped, with what was measured and why: one json object a line.
+"""The manifest: every frame of a set, kept or dropped, as one JSON object a line.
 
-Each video's list is a file of its own beside its name, written when the video is done;
-`manifest.jsonl` is all of them.
+Each video's records are written to a file of their own when the video is done, beside
+the file that claims the video's name; `manifest.jsonl` is all of them together.
 """
 
 import json
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.selection import Candidate
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop
@@ -20,74 +19,60 @@ from realesrgan_paddle.utils.errors import UserError
 MANIFEST = "manifest.jsonl"
 
 KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
-"""Decisions; the last is on a whole video that could not be read, or not to its end."""
+"""Decisions; FAILED is about a video that could not be read, or not to its end."""
 
 Record = dict[str, Any]
-"""A line: source, decision, reason, and for a frame also file, seconds, shot, score, what is measured, hash, size,
-crop [x, y, width, height in the video's frame] and overlays [the same in the file's
-picture]."""
+"""One line: source, decision, reason.
 
-
-def frame_record(frame: Candidate, source: Path, overlays: Sequence[Crop]) -> Record:
-    """Return the line on a frame; `overlays` are boxes in the video's frame."""
-    scores, crop = frame.scores, frame.crop
-    return {
-        "source": str(source),
-        "decision": DROPPED if frame.reason else KEPT,
-        "reason": frame.reason,
-        "file": frame.file,
-        "seconds": round(frame.seconds, 6),
-        "shot": frame.shot,
-        "score": round(scores.total, 4),
-        "sharpness": round(scores.sharpness, 4),
-        "detail": round(scores.detail, 4),
-        "blockiness": round(scores.blockiness, 4),
-        "contrast": round(scores.contrast, 1),
-        "brightness": round(scores.brightness, 1),
-        "hash": frame.hash.tobytes().hex(),
-        "size": [crop.width, crop.height],
-        "crop": [crop.x, crop.y, crop.width, crop.height],
-        "overlays": [
-            box for box in (_inside(overlay, crop) for overlay in overlays) if box
-        ],
-    }
+That of a frame also has file, seconds, shot, score, the single scores, hash, size,
+crop ([x, y, width, height] in the video's frame) and overlays (the same in the file's
+image).
+"""
 
 
 def failure_record(source: Path, reason: str) -> Record:
-    """Return the line on a video that failed."""
+    """Return the record of a video that failed."""
     return {"source": str(source), "decision": FAILED, "reason": reason}
 
 
 def skip_record(source: Path, reason: str) -> Record:
-    """Return the line on a video that was left out as a whole."""
+    """Return the record of a video that was skipped as a whole."""
     return {"source": str(source), "decision": DROPPED, "reason": reason}
 
 
+def is_kept(record: Record) -> bool:
+    """Return whether a record is that of a kept frame."""
+    return record["decision"] == KEPT
+
+
 def hash_of(record: Record) -> np.ndarray:
-    """Return the perceptual hash of a frame, 32 bytes."""
-    return np.frombuffer(bytes.fromhex(record["hash"]), np.uint8)
+    """Return the perceptual hash of a frame, uint8 (32,)."""
+    data = bytes.fromhex(record["hash"])
+    return np.frombuffer(data, np.uint8)
 
 
 def source_list(output: Path, name: str, *, finished: bool = True) -> Path:
-    """Return where the lines of the video called `name` are; elsewhere if it could not be read to its end."""
-    return (
-        output
-        / SOURCES_FOLDER
-        / (f"{name}.jsonl" if finished else f"{name}.jsonl.part")
-    )
+    """Return the path of the records of the video called `name`.
+
+    With another suffix if the video could not be read to its end.
+    """
+    suffix = "jsonl" if finished else "jsonl.part"
+    return output / SOURCES_FOLDER / f"{name}.{suffix}"
 
 
 def all_lists(output: Path) -> list[Path]:
-    """Return the files of all videos of a set that have been listed, sorted."""
+    """Return the record files of all videos of a set, sorted."""
     folder = output / SOURCES_FOLDER
-    return sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.part")])
+    finished = list(folder.glob("*.jsonl"))
+    unfinished = list(folder.glob("*.jsonl.part"))
+    return sorted(finished + unfinished)
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """Yield the lines of a manifest.
+    """Yield the records of a manifest.
 
     Raises:
-        UserError: it does not exist, or holds something else.
+        UserError: it does not exist, or is not a manifest.
     """
     try:
         with path.open(encoding="utf-8") as file:
@@ -107,42 +92,31 @@ def read_records(path: Path) -> Iterator[Record]:
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
-    """Write lines into a file."""
+    """Write records into a file, atomically."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(f"{json.dumps(record)}\n" for record in records)
+        for record in records:
+            file.write(json.dumps(record) + "\n")
 
 
 def write_manifest(output: Path, failures: Sequence[Record]) -> Path:
-    """Write the lines of all videos of a set, and those on videos that could not be opened, and return the file."""
+    """Write the records of all videos of a set, then `failures`; return the file."""
+
+    def records() -> Iterator[Record]:
+        """Yield all of them, without holding more than one in memory."""
+        for path in all_lists(output):
+            yield from read_records(path)
+        yield from failures
+
     path = output / MANIFEST
-    write_records(
-        path,
-        (
-            record
-            for list_ in (*map(read_records, all_lists(output)), failures)
-            for record in list_
-        ),
-    )
+    write_records(path, records())
     return path
 
 
 def overlays_by_file(manifest: Path) -> dict[str, list[Crop]]:
-    """Return the boxes of the overlays in each kept frame that has any, by the frame's file."""
-    kept = (
-        record
-        for record in read_records(manifest)
-        if record["decision"] == KEPT and record["overlays"]
-    )
-    return {
-        record["file"]: [Crop(*box) for box in record["overlays"]] for record in kept
-    }
-
-
-def _inside(box: Crop, crop: Crop) -> list[int]:
-    """Return the part of a box that lies in `crop`, in its pixels; [] if there is none."""
-    left, top = max(0, box.x - crop.x), max(0, box.y - crop.y)
-    right = min(crop.width, box.x + box.width - crop.x)
-    bottom = min(crop.height, box.y + box.height - crop.y)
-    return (
-        [left, top, right - left, bottom - top] if right > left and bottom > top else []
-    )
+    """Return the boxes of the overlays of each kept frame that has any, by its file."""
+    by_file: dict[str, list[Crop]] = {}
+    for record in filter(is_kept, read_records(manifest)):
+        boxes = [Crop(*box) for box in record["overlays"]]
+        if boxes:
+            by_file[record["file"]] = boxes
+    return by_file

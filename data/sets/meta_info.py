@@ -1,8 +1,7 @@
-"""Meta-info files: the images of a training set, one a line, relative to the set's root.
+"""Meta-info files: the images of a training set, one a line, relative to its root.
 
-The format is Real-ESRGAN's: "sub/name.png", or "gt.png, lq.png" for pairs. BasicSR's
-files for DIV2K put the size after the name, "name.png (480,480,3)"; it is read past.
-UTF-8.
+The format is Real-ESRGAN's: "sub/name.png", or "gt.png, lq.png" for pairs. The sizes in
+BasicSR's files for DIV2K, "name.png (480,480,3)", are ignored. UTF-8.
 """
 
 import re
@@ -19,16 +18,16 @@ from realesrgan_paddle.utils.jobs import run_each
 PAIR_SEPARATOR = ", "
 
 _SIZE = re.compile(r" \(\d+,\d+,\d+\)$")
-_DOWNSAMPLED = re.compile(r"x\d+$")
+_SCALE_ENDING = re.compile(r"x\d+$")
 
 
 def read_meta_info(path: str | Path) -> list[str]:
-    """Return the lines of a meta-info file without the sizes that may stand behind the names.
+    """Return the lines of a meta-info file, without the sizes after the names.
 
-    Empty lines are left out; names may hold spaces.
+    Empty lines are left out; names may contain spaces.
 
     Raises:
-        UserError: the file does not exist, is no text, or names nothing.
+        UserError: the file does not exist, is no text, or is empty.
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig", "surrogateescape")
@@ -38,24 +37,27 @@ def read_meta_info(path: str | Path) -> list[str]:
         ) from None
     except IsADirectoryError:
         raise UserError(
-            f"{path}: a folder; name a meta-info file, or none to take every image of dataroot_gt"
+            f"{path}: a folder; name a meta-info file, or none to take every image of "
+            "dataroot_gt"
         ) from None
-    lines = [
-        _SIZE.sub("", line.rstrip("\r")) for line in text.split("\n") if line.strip()
-    ]
+
+    lines = [line.rstrip("\r") for line in text.split("\n") if line.strip()]
     if not lines or any("\0" in line for line in lines):
         raise UserError(
-            f"{path}: not a meta-info file; it must hold one relative image path per line"
+            f"{path}: not a meta-info file; it must hold one relative image path per "
+            "line"
         )
-    return lines
+    return [_SIZE.sub("", line) for line in lines]
 
 
 def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path]:
-    """Return the images of a training set. A file that is named need not be there: who reads it will say so.
+    """Return the images of a training set.
+
+    A file that the meta-info file names need not exist; reading it reports the error.
 
     Args:
         dataroot: folder of the set.
-        meta_info: file that names the images (of pairs, the first of each); None: every
+        meta_info: file that lists the images (of pairs, the first of each); None: every
             image below `dataroot`.
 
     Raises:
@@ -67,10 +69,13 @@ def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path
         if not paths:
             raise UserError(f"{root}: no images in it")
         return paths
-    paths = [root / line.split(PAIR_SEPARATOR)[0] for line in read_meta_info(meta_info)]
+
+    names = [line.split(PAIR_SEPARATOR)[0] for line in read_meta_info(meta_info)]
+    paths = [root / name for name in names]
     if not any(path.is_file() for path in paths):
         raise UserError(
-            f"{meta_info}: none of its {len(paths):,} images is there, such as {paths[0]}; they are named from {root}"
+            f"{meta_info}: none of its {len(paths):,} images exists, such as "
+            f"{paths[0]}; they are relative to {root}"
         )
     return paths
 
@@ -78,52 +83,60 @@ def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path
 def write_meta_info(
     folders: Sequence[Path], roots: Sequence[Path], path: Path, *, check: bool = False
 ) -> tuple[int, list[str]]:
-    """Write the images below `folders` into the meta-info file `path`, sorted within each folder.
+    """Write the images below `folders` into the meta-info file `path`.
+
+    They are sorted within each folder.
 
     Args:
-        folders: folders of images; images in folders inside them count too.
+        folders: folders of images, searched recursively.
         roots: what the names are relative to, one for all folders or one for each.
         path: the file to write.
         check: decode every image and leave the unreadable ones out.
 
     Returns:
-        How many images the file names, and one line for each that was left out.
+        The number of images in the file, and one line for each that was left out.
 
     Raises:
         UserError: a folder is not inside its root, two images get one name, or there is
-            no image to name.
+            no image to list.
     """
-    names: dict[str, Path] = {}
-    for folder, root in zip(folders, _one_each(roots, folders), strict=True):
+    images: dict[str, Path] = {}
+    for folder, root in zip(folders, _root_of_each(roots, folders), strict=True):
         for image in list_images(folder, recursive=True):
             name = _relative_name(image, root)
-            if names.setdefault(name, image).resolve() != image.resolve():
+            other = images.setdefault(name, image)
+            if other.resolve() != image.resolve():
                 raise UserError(
-                    f"{image} and {names[name]} are both {name!r} from their roots; give one common root"
+                    f"{image} and {other} are both {name!r} from their roots; give one "
+                    "common root"
                 )
-    good, failures = (
-        run_each(check_image, list(names.values()))
-        if check
-        else (list(names.values()), [])
-    )
-    kept = set(good)
-    lines = [name for name, image in names.items() if image in kept]
-    if not lines:
-        first = f" (such as {failures[0]})" if failures else ""
-        raise UserError(
-            f"{', '.join(map(str, folders))}: no readable images to name{first}"
-        )
-    _write_lines(path, lines)
-    return len(lines), failures
+
+    names, failures = list(images), []
+    if check:
+        readable, failures = run_each(check_image, list(images.values()))
+        readable_paths = set(readable)
+        names = [name for name, image in images.items() if image in readable_paths]
+
+    if not names:
+        example = f" (such as {failures[0]})" if failures else ""
+        searched = ", ".join(map(str, folders))
+        raise UserError(f"{searched}: no readable images to name{example}")
+    _write_lines(path, names)
+    return len(names), failures
 
 
 def write_pair_meta_info(
     folders: Sequence[Path], roots: Sequence[Path], path: Path
 ) -> int:
-    """Write a meta-info file of pairs from two folders, ground truth first; return how many pairs.
+    """Write a meta-info file of pairs from two folders; return the number of pairs.
 
-    The images are paired in sorted order. Their names must agree, but for an ending
-    such as "x4" of the low-quality one.
+    The images are paired in sorted order. Their names must agree, except for an ending
+    such as "x4" of the low-quality image.
+
+    Args:
+        folders: the folder of the ground truth, then that of the low-quality images.
+        roots: what the names are relative to, one for both folders or one for each.
+        path: the file to write.
 
     Raises:
         UserError: the folders hold different numbers of images, or names that do not
@@ -131,24 +144,26 @@ def write_pair_meta_info(
     """
     if len(folders) != 2:
         raise UserError(
-            f"--input needs two folders, ground truth and low quality; got {len(folders)}"
+            f"--input needs two folders, ground truth and low quality; got "
+            f"{len(folders)}"
         )
     gt_images, lq_images = (list_images(folder, recursive=True) for folder in folders)
     if not gt_images:
         raise UserError(f"{folders[0]}: no images in it")
     if len(gt_images) != len(lq_images):
-        found = f"{folders[0]} holds {len(gt_images)} images and {folders[1]} {len(lq_images)}"
         raise UserError(
-            f"{found}; there must be one low-quality image for each ground truth"
+            f"{folders[0]} holds {len(gt_images)} images and {folders[1]} "
+            f"{len(lq_images)}; there must be one low-quality image for each ground "
+            "truth"
         )
+
     lines = []
-    gt_root, lq_root = _one_each(roots, folders)
+    gt_root, lq_root = _root_of_each(roots, folders)
     for gt, lq in zip(gt_images, lq_images, strict=True):
-        if gt.stem not in (lq.stem, _DOWNSAMPLED.sub("", lq.stem)):
+        if gt.stem not in (lq.stem, _SCALE_ENDING.sub("", lq.stem)):
             raise UserError(f"{gt} and {lq} would be a pair, but their names differ")
-        lines.append(
-            _relative_name(gt, gt_root) + PAIR_SEPARATOR + _relative_name(lq, lq_root)
-        )
+        names = (_relative_name(gt, gt_root), _relative_name(lq, lq_root))
+        lines.append(PAIR_SEPARATOR.join(names))
     _write_lines(path, lines)
     return len(lines)
 
@@ -156,11 +171,11 @@ def write_pair_meta_info(
 def check_image(path: Path) -> Path:
     """Return `path` if its image can be decoded to the last byte.
 
-    OpenCV, which training uses, fills up what is missing of a truncated JPEG; Pillow
-    refuses it, and checks PNG checksums.
+    OpenCV, which training uses, fills in what is missing of a truncated JPEG; Pillow
+    refuses it, and verifies PNG checksums.
 
     Raises:
-        UserError: the image is damaged, or of a kind that training cannot use.
+        UserError: the image is damaged, or of a type that training cannot use.
     """
     read_image(path)
     try:
@@ -177,30 +192,33 @@ def check_image(path: Path) -> Path:
     return path
 
 
-def _one_each(roots: Sequence[Path], folders: Sequence[Path]) -> Sequence[Path]:
-    if len(roots) not in (1, len(folders)):
-        raise UserError(
-            f"--root: {len(roots)} given for {len(folders)} inputs; give one, or one for each"
-        )
-    return roots if len(roots) == len(folders) else list(roots) * len(folders)
+def _root_of_each(roots: Sequence[Path], folders: Sequence[Path]) -> Sequence[Path]:
+    """Return one root for each folder."""
+    if len(roots) == len(folders):
+        return roots
+    if len(roots) == 1:
+        return list(roots) * len(folders)
+    raise UserError(
+        f"--root: {len(roots)} given for {len(folders)} inputs; give one, or one for "
+        "each"
+    )
 
 
 def _relative_name(image: Path, root: Path) -> str:
-    """Return `image` relative to `root`, with forward slashes; links are not followed."""
-    if not image.absolute().is_relative_to(root.absolute()):
+    """Return `image` relative to `root`, with forward slashes; links stay links."""
+    path, parent = image.absolute(), root.absolute()
+    if not path.is_relative_to(parent):
         raise UserError(f"{image}: not inside its root {root}")
-    name = image.absolute().relative_to(root.absolute()).as_posix()
+    name = path.relative_to(parent).as_posix()
     if "\n" in name or PAIR_SEPARATOR in name:
         raise UserError(
-            f"{image}: a meta-info file cannot hold a name with a line break or ', '; rename it"
+            f"{image}: a meta-info file cannot hold a name with a line break or ', '; "
+            "rename it"
         )
     return name
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
     with atomic_path(path) as temporary:
-        temporary.write_text(
-            "".join(f"{line}\n" for line in lines),
-            encoding="utf-8",
-            errors="surrogateescape",
-        )
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -1,4 +1,4 @@
-"""Smaller versions of high-resolution images, so that a network sees objects at several sizes."""
+"""Downscaled versions of images, so that a network sees objects at several sizes."""
 
 from functools import partial
 from math import ceil, floor
@@ -8,20 +8,24 @@ import numpy as np
 from PIL import Image
 
 from realesrgan_paddle.data.sets.manifest import (
-    KEPT,
     MANIFEST,
     Record,
+    is_kept,
     read_records,
     write_records,
 )
-from realesrgan_paddle.data.sets.naming import check_apart, distinct_stems
+from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 
 SCALES = (0.75, 0.5, 1 / 3)
 SHORTEST_EDGE = 400
-"""These and the names are those of Real-ESRGAN's generate_multiscale_DF2K.py."""
+"""These and the file names are those of Real-ESRGAN's generate_multiscale_DF2K.py."""
+
+Size = tuple[int, int]
+"""Width and height [pixels]."""
 
 
 def generate_multiscale(
@@ -31,45 +35,46 @@ def generate_multiscale(
     manifest: Path | None = None,
     threads: int | None = None,
 ) -> tuple[int, list[str]]:
-    """Write smaller versions of every image below `source` into the same folders below `output`.
+    """Downscale every image below `source` into the same folders below `output`.
 
-    "nameT0.png", "nameT1.png" and "nameT2.png" are 0.75, 0.5 and 1/3 as large;
+    "nameT0.png", "nameT1.png" and "nameT2.png" have 0.75, 0.5 and 1/3 of the size;
     "nameT3.png" has a shortest edge of 400 and is left out where that would not be
-    smaller. Gray, alpha and 16-bit images stay what they are. Files that are there
-    already are left alone.
+    smaller. Gray, alpha and 16-bit images keep their type. Existing files are left
+    alone.
 
     Args:
         source: folder of images.
-        output: folder for the smaller versions.
-        manifest: list of frames by tools/extract_keyframes.py; `output` gets one, too,
-            with the boxes of overlays made smaller, so that `extract_subimages` cuts
-            around them.
+        output: folder for the downscaled images.
+        manifest: the manifest of tools/extract_keyframes.py; `output` gets one, too,
+            with downscaled boxes of overlays, so that `extract_subimages` leaves them
+            out.
         threads: how many images at a time; None: one per CPU.
 
     Returns:
-        How many versions `output` now holds of these images, and one line for each
-            image that failed.
+        How many versions of these images `output` now holds, and one line for each
+        image that failed.
 
     Raises:
         UserError: there are no images, two would get the same names, `output` lies in
-            `source` or is no folder, or a manifest is none.
+            `source`, or `manifest` is no manifest.
     """
-    check_apart(output, source)
+    check_outside(output, source)
     stems = distinct_stems(source)
     make_folder(output)
     if manifest:
         _write_manifest(manifest, stems, output)
-    counts, failures = run_each(
-        partial(_shrink_one, stems=stems, output=output), list(stems), threads=threads
-    )
+
+    work = partial(_downscale, stems=stems, output=output)
+    counts, failures = run_each(work, list(stems), threads=threads)
     return sum(counts), failures
 
 
-def smaller_sizes(width: int, height: int) -> dict[int, tuple[int, int]]:
-    """Return the (width, height) of each version by its number, rounded down; those without a pixel are left out."""
-    sizes = dict(
-        enumerate((int(width * scale), int(height * scale)) for scale in SCALES)
-    )
+def smaller_sizes(width: int, height: int) -> dict[int, Size]:
+    """Return the size of each version that has pixels, by its number; rounded down."""
+    sizes = {}
+    for number, scale in enumerate(SCALES):
+        sizes[number] = (int(width * scale), int(height * scale))
+
     shortest = min(width, height)
     if shortest > SHORTEST_EDGE:
         sizes[len(SCALES)] = (
@@ -79,66 +84,86 @@ def smaller_sizes(width: int, height: int) -> dict[int, tuple[int, int]]:
     return {number: size for number, size in sizes.items() if min(size) > 0}
 
 
-def resize_lanczos(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a uint8 or uint16 image resized to `size` (width, height), in its own type.
+def resize_lanczos(image: np.ndarray, size: Size) -> np.ndarray:
+    """Return an image resized to `size` (width, height), in its own type.
 
-    Lanczos-3 with the kernel widened by the scale, which does not alias, in float32:
-    Pillow's. (OpenCV's INTER_LANCZOS4 does not widen its kernel.)
+    Lanczos-3 by Pillow, in float32; it widens the kernel by the scale, so it does not
+    alias. (OpenCV's INTER_LANCZOS4 does not.)
+
+    Args:
+        image: uint8 or uint16, (H, W) or (H, W, C).
+        size: width and height.
     """
-    channels = np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32)
-    resized = [
-        np.asarray(Image.fromarray(c).resize(size, Image.Resampling.LANCZOS))
-        for c in channels
-    ]
-    levels = np.clip(
-        np.rint(np.stack(resized, axis=-1)), 0, np.iinfo(image.dtype).max
-    ).astype(image.dtype)
-    return levels[..., 0] if image.ndim == 2 else levels
+    channels = np.atleast_3d(image).transpose(2, 0, 1)
+    resized = []
+    for channel in channels.astype(np.float32):
+        small = Image.fromarray(channel).resize(size, Image.Resampling.LANCZOS)
+        resized.append(np.asarray(small))
+
+    white = np.iinfo(image.dtype).max
+    levels = np.rint(np.stack(resized, axis=-1))
+    levels = np.clip(levels, 0, white).astype(image.dtype)
+    if image.ndim == 2:
+        return levels[..., 0]
+    return levels
 
 
-def _shrink_one(path: Path, stems: dict[Path, Path], output: Path) -> int:
+def _downscale(path: Path, stems: dict[Path, Path], output: Path) -> int:
+    """Write the missing versions of an image; return how many there are."""
     image = read_image(path)
-    sizes = smaller_sizes(image.shape[1], image.shape[0])
+    height, width = image.shape[:2]
+    sizes = smaller_sizes(width, height)
     for number, size in sizes.items():
-        target = output / f"{stems[path]}T{number}.png"
+        target = output / _version_name(stems[path], number)
         if not target.exists():
             write_image(target, resize_lanczos(image, size))
     return len(sizes)
 
 
+def _version_name(stem: Path, number: int) -> str:
+    return f"{stem}T{number}.png"
+
+
 def _write_manifest(manifest: Path, stems: dict[Path, Path], output: Path) -> None:
-    """Write the list of the smaller versions of the frames that `manifest` keeps."""
+    """Write the manifest of the downscaled versions of the frames in `manifest`."""
     target = output / MANIFEST
     if target.exists():
-        next(read_records(target), None)  # raises if it is somebody else's
+        next(read_records(target), None)  # raises if it is another file
+
     by_file = {path.resolve(): stem for path, stem in stems.items()}
     records: list[Record] = []
-    for record in read_records(manifest):
-        stem = (
-            by_file.get((manifest.parent / record["file"]).resolve())
-            if record["decision"] == KEPT
-            else None
-        )
-        if stem is not None:
-            sizes = smaller_sizes(*record["size"])
-            records += [
-                _smaller_record(record, f"{stem}T{number}.png", size)
-                for number, size in sizes.items()
-            ]
+    for record in filter(is_kept, read_records(manifest)):
+        file = manifest.parent / record["file"]
+        stem = by_file.get(file.resolve())
+        if stem is None:
+            continue
+        for number, size in smaller_sizes(*record["size"]).items():
+            name = _version_name(stem, number)
+            records.append(_downscaled_record(record, name, size))
     write_records(target, records)
 
 
-def _smaller_record(record: Record, file: str, size: tuple[int, int]) -> Record:
-    """Return the line on a smaller version of a frame: boxes cover all pixels that an overlay has part in."""
+def _downscaled_record(record: Record, file: str, size: Size) -> Record:
+    """Return the record of a version of a frame that has the given file and size."""
     width, height = record["size"]
-    across, down = size[0] / width, size[1] / height
+    new_width, new_height = size
+    across, down = new_width / width, new_height / height
+
+    # Rounded outward: a box holds every pixel that the overlay contributes to.
     boxes = []
-    for x, y, w, h in record["overlays"]:
-        left, top = floor(x * across), floor(y * down)
-        boxes.append(
-            [left, top, ceil((x + w) * across) - left, ceil((y + h) * down) - top]
-        )
-    same = {
-        key: record[key] for key in ("source", "decision", "reason", "seconds", "shot")
+    for overlay in record["overlays"]:
+        box = Crop(*overlay)
+        left, right = floor(box.x * across), ceil(box.right * across)
+        top, bottom = floor(box.y * down), ceil(box.bottom * down)
+        boxes.append([left, top, right - left, bottom - top])
+
+    return {
+        "source": record["source"],
+        "decision": record["decision"],
+        "reason": record["reason"],
+        "seconds": record["seconds"],
+        "shot": record["shot"],
+        "file": file,
+        "size": [new_width, new_height],
+        "overlays": boxes,
     }
-    return same | {"file": file, "size": list(size), "overlays": boxes}

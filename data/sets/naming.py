@@ -12,35 +12,40 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images
 
 SOURCES_FOLDER = ".sources"
-"""Hidden folder of an image set with one file per source name: it says which video has that name."""
+"""Hidden folder of an image set; a file per source name says which video has it."""
+
+MAX_STEM = 50
+"""Characters of a source name; with time and temporary suffix it fits any disk."""
+
+HASHED_BYTES = 1 << 20
+"""Bytes at the start and at the end of a file that identify it."""
 
 # Control characters and line separators, bytes that are no UTF-8, what Windows forbids,
-# and the comma and percent sign, which meta-info files and ffmpeg's numbered names give
-# a meaning to.
+# and the comma and percent sign, which mean something in meta-info files and in
+# ffmpeg's numbered names.
 _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff<>:"/\\\\|?*,%]')
+
+_LINE_BREAK_OR_SEPARATOR = re.compile(f"[\r\n]|{PAIR_SEPARATOR}")
 
 
 def safe_stem(path: Path) -> str:
-    """Return the stem of `path` as it may stand in any file name and in a meta-info file; 50 characters at most."""
-    return (
-        _UNSAFE.sub("_", unicodedata.normalize("NFC", path.stem)).strip(" .-")[:50]
-        or "video"
-    )
+    """Return the stem of `path`, fit for any disk and for meta-info files."""
+    stem = unicodedata.normalize("NFC", path.stem)
+    stem = _UNSAFE.sub("_", stem).strip(" .-")
+    return stem[:MAX_STEM] or "video"
 
 
 def claim_source_name(source: Path, output: Path) -> str:
-    """Return the name under which the frames of `source` lie in the set `output`.
+    """Return the name of a video in the set `output`, which its frames begin with.
 
-    It is the safe stem of the file, with "-2", "-3", ... where another video has taken
-    that name, now or in an earlier run. A video is known by its content, so it keeps
+    It is the safe stem of the file, with "-2", "-3", ... if another video has that
+    name, now or from an earlier run. A video is identified by its content, so it keeps
     its name when it is moved.
     """
     stem, identity = safe_stem(source), _identity(source)
-    folder = output / SOURCES_FOLDER
-    for name in (
-        stem if number == 1 else f"{stem}-{number}" for number in itertools.count(1)
-    ):
-        owner = folder / f"{name}.txt"
+    for number in itertools.count(1):
+        name = stem if number == 1 else f"{stem}-{number}"
+        owner = output / SOURCES_FOLDER / f"{name}.txt"
         if not owner.exists():
             with atomic_path(owner) as temporary:
                 temporary.write_text(identity)
@@ -51,49 +56,47 @@ def claim_source_name(source: Path, output: Path) -> str:
 
 
 def _identity(path: Path) -> str:
-    """Return a SHA-256 over the size, the first and the last MiB of a file."""
+    """Return a SHA-256 of the size, the first and the last MiB of a file."""
     size = path.stat().st_size
     with path.open("rb") as file:
-        head = file.read(1 << 20)
-        file.seek(max(0, size - (1 << 20)))
-        return hashlib.sha256(b"%d" % size + head + file.read()).hexdigest()
+        head = file.read(HASHED_BYTES)
+        file.seek(max(0, size - HASHED_BYTES))
+        tail = file.read()
+    return hashlib.sha256(b"%d" % size + head + tail).hexdigest()
 
 
-def check_apart(output: Path, folder: Path) -> None:
-    """Refuse an output folder in which results would count among the images below `folder` the next time.
+def check_outside(output: Path, folder: Path) -> None:
+    """Refuse an output folder whose files would count as images of `folder` next time.
 
     Raises:
         UserError: `output` is `folder`, or lies in it.
     """
     if output.resolve().is_relative_to(folder.resolve()):
         raise UserError(
-            f"{output}: the results would join the images of {folder}; choose a folder beside it"
+            f"{output}: the results would join the images of {folder}; choose a folder "
+            "outside it"
         )
 
 
 def distinct_stems(folder: Path) -> dict[Path, Path]:
-    """Return, for each image below `folder`, its path inside the folder without the suffix.
+    """Return, for each image below `folder`, its relative path without the suffix.
 
-    With "_" in place of a line break and of ", ", which a meta-info file cannot hold.
+    With "_" in place of line breaks and of ", ", which a meta-info file cannot hold.
 
     Raises:
-        UserError: the folder holds no image, or two that differ in nothing but the
-            suffix.
+        UserError: the folder holds no image, or two that differ only in the suffix.
     """
-    stems: dict[Path, Path] = {}
+    by_stem: dict[Path, Path] = {}
     for path in list_images(folder, recursive=True):
-        stem = Path(
-            re.sub(
-                f"[\r\n]|{PAIR_SEPARATOR}",
-                "_",
-                str(path.relative_to(folder).with_suffix("")),
-            )
-        )
-        if stem in stems:
+        relative = path.relative_to(folder).with_suffix("")
+        stem = Path(_LINE_BREAK_OR_SEPARATOR.sub("_", str(relative)))
+        if stem in by_stem:
             raise UserError(
-                f"{path} and {stems[stem]} would get the same output names; rename one"
+                f"{path} and {by_stem[stem]} would get the same output names; "
+                "rename one"
             )
-        stems[stem] = path
-    if not stems:
+        by_stem[stem] = path
+
+    if not by_stem:
         raise UserError(f"{folder}: no images in it")
-    return {path: stem for stem, path in stems.items()}
+    return {path: stem for stem, path in by_stem.items()}

@@ -1,4 +1,4 @@
-"""How a set of images was made, written down beside it, so that it is not built on in another way."""
+"""The settings a set of images was made with, so that no others are mixed in."""
 
 import json
 from collections.abc import Mapping
@@ -10,21 +10,22 @@ from realesrgan_paddle.utils.errors import UserError
 
 
 def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None:
-    """Write `settings` into the json file `path`, if it is not there yet; else compare them with it.
+    """Write `settings` into the JSON file `path`, or compare them with those in it.
 
     Raises:
-        UserError: the set `output` was made with others; names them.
+        UserError: the set `output` was made with other settings; names them.
     """
     if not path.exists():
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(settings))
         return
+
     before = json.loads(path.read_text())
-    differing = [
-        f"{key} {before.get(key)}, not {settings.get(key)}"
-        for key in {**before, **settings}
-        if before.get(key) != settings.get(key)
-    ]
+    differing = []
+    for key in {**before, **settings}:
+        old, new = before.get(key), settings.get(key)
+        if old != new:
+            differing.append(f"{key} {old}, not {new}")
     if differing:
         raise UserError(
             f"{output}: was made with {', '.join(differing)}; use another --output"

@@ -8,9 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.frame_scores import share_of_detail
+from realesrgan_paddle.data.sets.image_scores import detail_share
 from realesrgan_paddle.data.sets.manifest import overlays_by_file
-from realesrgan_paddle.data.sets.naming import check_apart, distinct_stems
+from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
@@ -20,49 +20,59 @@ from realesrgan_paddle.utils.jobs import run_each
 SETTINGS_FILE = ".subimages.json"
 """File in the output folder that says how its sub-images were cut."""
 
+# The ending of DIV2K's low-quality files, "0801x4.png".
+_SCALE_ENDING = re.compile(r"(?<=\d)x[2348]$")
+
 
 @dataclass(frozen=True)
 class CropGrid:
-    """Where an image is cut, in pixels; names and meaning as in BasicSR's extract_subimages.py."""
+    """Where images are cut [pixels]; as in BasicSR's extract_subimages.py."""
 
     crop_size: int = 480
     """Side of a sub-image."""
     step: int = 240
     """From one sub-image to the next; smaller than crop_size means overlap."""
     thresh_size: int = 0
-    """What is left at the border gets a sub-image of its own, aligned to the border, if it is wider than this."""
+    """A wider remainder at the border gets a sub-image, aligned to the border."""
 
     def __post_init__(self) -> None:
         if self.crop_size < 1 or self.step < 1 or self.thresh_size < 0:
             raise UserError(
-                f"crop_size and step must be at least 1 and thresh_size at least 0; got {self}"
+                "crop_size and step must be at least 1 and thresh_size at least 0; "
+                f"got {self}"
             )
 
     def starts(self, length: int) -> list[int]:
-        """Return the first pixel of each sub-image along a side of `length`; one at 0 if it is shorter than a crop."""
+        """Return the first pixel of each sub-image along a side of `length` pixels."""
         if length <= self.crop_size:
             return [0]
-        starts = list(range(0, length - self.crop_size + 1, self.step))
-        if length - (starts[-1] + self.crop_size) > self.thresh_size:
-            starts.append(length - self.crop_size)
+        last = length - self.crop_size
+        starts = list(range(0, last + 1, self.step))
+        if last - starts[-1] > self.thresh_size:
+            starts.append(last)
         return starts
 
     def crops(self, height: int, width: int) -> list[Crop]:
-        """Return where the sub-images are, row by row; a side shorter than crop_size is kept whole."""
-        size = (min(self.crop_size, width), min(self.crop_size, height))
-        return [
-            Crop(x, y, *size) for y in self.starts(height) for x in self.starts(width)
-        ]
+        """Return the sub-images, row by row; a shorter side than crop_size stays whole."""
+        crop_width, crop_height = (
+            min(self.crop_size, width),
+            min(self.crop_size, height),
+        )
+        crops = []
+        for y in self.starts(height):
+            for x in self.starts(width):
+                crops.append(Crop(x, y, crop_width, crop_height))
+        return crops
 
 
 @dataclass(frozen=True)
-class Cut:
-    """What `extract_subimages` did."""
+class SubImages:
+    """The result of `extract_subimages`."""
 
     count: int
-    """Sub-images that are there now of these images."""
+    """Sub-images of these images that exist now."""
     flat: int
-    """How many were left out, for they show next to nothing."""
+    """Sub-images that were left out because they show next to nothing."""
     failures: list[str]
     """One line for each image that failed."""
 
@@ -76,105 +86,119 @@ def extract_subimages(
     min_detail: float = 0.0,
     threads: int | None = None,
     png_compression: int | None = 3,
-) -> Cut:
-    """Cut every image below `source` and write "name_s001.png", ... into the same folders below `output`.
+) -> SubImages:
+    """Cut every image below `source` into "name_s001.png", ... in `output`.
 
-    Gray, alpha and 16-bit images stay what they are. Files that are there already are
-    left alone, so an interrupted run can be run again, with the same grid. The "x2",
-    "x3", "x4", "x8" behind the number of DIV2K's low-quality files is dropped from the
-    names, as in BasicSR, so that both halves of a pair agree.
+    Folders below `source` become folders below `output`. Gray, alpha and 16-bit images
+    keep their type. Existing files are left alone, so an interrupted run is resumed by
+    running it again, with the same grid. The "x2", "x3", "x4", "x8" after the number of
+    DIV2K's low-quality files is dropped from the names, as in BasicSR, so that both
+    images of a pair get the same names.
 
     Args:
         source: folder of images.
         output: folder for the sub-images.
         grid: where to cut.
-        manifest: list of frames by tools/extract_keyframes.py; sub-images that touch an
-            overlay which it names, such as a channel's logo, are left out (their
-            numbers are, too).
-        min_detail: leave out sub-images of which a smaller share is not flat, see
-            `share_of_detail`.
+        manifest: the manifest of tools/extract_keyframes.py; sub-images that touch an
+            overlay named there, such as a channel's logo, are left out (and so are
+            their numbers).
+        min_detail: leave out sub-images with a lower share of detail, see
+            `detail_share`.
         threads: how many images at a time; None: one per CPU.
-        png_compression: 0 (large, fast) to 9; None: OpenCV chooses.
+        png_compression: 0 (large, fast) to 9; None: OpenCV's default.
 
     Raises:
-        UserError: there are no images, two would get the same names, or `output` lies
-            in `source` or was cut in another way.
+        UserError: there are no images, two would get the same names, `output` lies in
+            `source` or was cut in another way, or `manifest` is no manifest.
     """
-    check_apart(output, source)
+    check_outside(output, source)
     stems = {
         path: _without_scale(stem) for path, stem in distinct_stems(source).items()
     }
     if len(set(stems.values())) < len(stems):
         raise UserError(
-            f"{source}: images differ in nothing but an ending such as x4; cut them apart from each other"
+            f"{source}: images differ in nothing but an ending such as x4; cut them "
+            "into separate folders"
         )
-    overlays = overlays_by_file(manifest) if manifest else {}
-    avoid = (
-        {(manifest.parent / file).resolve(): boxes for file, boxes in overlays.items()}
-        if manifest
-        else {}
-    )
+    overlays = _overlays_by_path(manifest) if manifest else {}
     _keep_settings(output, grid, min_detail, avoids_overlays=manifest is not None)
+
     work = partial(
-        _cut_one,
+        _cut_image,
         stems=stems,
         output=output,
         grid=grid,
-        avoid=avoid,
+        overlays=overlays,
         min_detail=min_detail,
         png_compression=png_compression,
     )
     counts, failures = run_each(work, list(stems), threads=threads)
-    return Cut(
-        sum(count for count, _ in counts), sum(flat for _, flat in counts), failures
+    return SubImages(
+        count=sum(count for count, _ in counts),
+        flat=sum(flat for _, flat in counts),
+        failures=failures,
     )
 
 
-def _cut_one(
+def _overlays_by_path(manifest: Path) -> dict[Path, list[Crop]]:
+    """Return the boxes of the overlays in each frame that has any."""
+    by_path = {}
+    for file, boxes in overlays_by_file(manifest).items():
+        path = manifest.parent / file
+        by_path[path.resolve()] = boxes
+    return by_path
+
+
+def _cut_image(
     path: Path,
     stems: dict[Path, Path],
     output: Path,
     grid: CropGrid,
-    avoid: dict[Path, list[Crop]],
+    overlays: dict[Path, list[Crop]],
     min_detail: float,
     png_compression: int | None,
 ) -> tuple[int, int]:
-    """Return how many sub-images of an image are there, and how many were left out as flat."""
+    """Write the missing sub-images of an image; return how many exist and are flat."""
     image = read_image(path)
-    boxes = avoid.get(path.resolve(), [])
+    boxes = overlays.get(path.resolve(), [])
     count = flat = 0
+
     for number, crop in enumerate(grid.crops(*image.shape[:2]), 1):
         if any(crop.touches(box) for box in boxes):
             continue
-        piece = crop.of(image)
-        if min_detail and share_of_detail(_luma(piece)) < min_detail:
+        sub_image = crop.of(image)
+        if min_detail and detail_share(_luma(sub_image)) < min_detail:
             flat += 1
             continue
+
         count += 1
         target = output / f"{stems[path]}_s{number:03d}.png"
         if not target.exists():
-            write_image(target, piece, png_compression=png_compression)
+            write_image(target, sub_image, png_compression=png_compression)
     return count, flat
 
 
 def _luma(image: np.ndarray) -> np.ndarray:
-    """Return the luma of an image of any kind, uint8 (H, W)."""
+    """Return the luma of an image of any type, uint8 (H, W)."""
     levels = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
-    return (
-        levels
-        if levels.ndim == 2
-        else cv2.cvtColor(np.ascontiguousarray(levels[..., :3]), cv2.COLOR_RGB2GRAY)
-    )
+    if levels.ndim == 2:
+        return levels
+    rgb = np.ascontiguousarray(levels[..., :3])
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
 def _without_scale(stem: Path) -> Path:
-    return stem.with_name(re.sub(r"(?<=\d)x[2348]$", "", stem.name))
+    return stem.with_name(_SCALE_ENDING.sub("", stem.name))
 
 
 def _keep_settings(
     output: Path, grid: CropGrid, min_detail: float, *, avoids_overlays: bool
 ) -> None:
-    """Write down how `output` is cut, or refuse if it has been cut in another way."""
-    others = {"avoids_overlays": avoids_overlays, "min_detail": min_detail}
-    settings = asdict(grid) | {key: value for key, value in others.items() if value}
+    """Write how `output` is cut, or refuse another way than the written one."""
+    settings = asdict(grid)
+    # Only where they are used, so that sets cut before these options stay valid.
+    if avoids_overlays:
+        settings["avoids_overlays"] = avoids_overlays
+    if min_detail:
+        settings["min_detail"] = min_detail
     keep_settings(output / SETTINGS_FILE, settings, output)

@@ -65,7 +65,7 @@ def things(seed: int, side: int = 240) -> np.ndarray:
         for _ in range(3)
     ]
     picture = np.stack(slopes, axis=2).astype(np.uint8)
-    scatter(picture, rng, 45, radii=(3, 16), colours=(20, 236))
+    scatter(picture, rng, 45, radii=(3, 16), colors=(20, 236))
     return picture
 
 

@@ -9,19 +9,19 @@ import pytest
 from clips import picture_clip
 from scenes import drive, letterboxed, scene, woven
 
-from realesrgan_paddle.data.footage.borders import content
+from realesrgan_paddle.data.footage.borders import content_box
 from realesrgan_paddle.data.footage.duplicates import (
     HashIndex,
-    distance,
+    hash_distance,
     perceptual_hash,
 )
 from realesrgan_paddle.data.footage.field_order import field_order
-from realesrgan_paddle.data.footage.frame_scores import measure
 from realesrgan_paddle.data.footage.overlays import OverlayFinder
 from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.selection import Selection, flaw
+from realesrgan_paddle.data.footage.selection import Selection, rejection_reason
 from realesrgan_paddle.data.footage.shots import ShotCounter
 from realesrgan_paddle.data.footage.video import frames, probe
+from realesrgan_paddle.data.sets.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
 
 SEEDS = range(12)
@@ -32,7 +32,7 @@ def luma(image: np.ndarray) -> np.ndarray:
 
 
 def verdict(image: np.ndarray) -> str:
-    return flaw(
+    return rejection_reason(
         measure(luma(image)), Crop(0, 0, image.shape[1], image.shape[0]), Selection()
     )
 
@@ -261,11 +261,11 @@ def test_near_duplicates_are_found_and_other_frames_are_not():
             picture[:96, :144],
         ]
         pairs += [
-            (True, distance(hash_, perceptual_hash(luma(image))) < least)
+            (True, hash_distance(hash_, perceptual_hash(luma(image))) < least)
             for image in same
         ]
         pairs += [
-            (False, distance(hash_, perceptual_hash(luma(image))) < least)
+            (False, hash_distance(hash_, perceptual_hash(luma(image))) < least)
             for image in others
         ]
     check(pairs)
@@ -293,7 +293,7 @@ def test_bars_are_found_to_the_pixel_and_nothing_else_is_cut():
         for level in (0, 16):
             for rows, columns in BARS:
                 barred = jpeg(letterboxed(picture, rows, columns, level), 85)
-                found = content(luma(barred))
+                found = content_box(luma(barred))
                 exact = (
                     rows <= found.y <= rows + 4
                     and columns <= found.x <= columns + 4
@@ -310,7 +310,7 @@ def test_bars_are_found_to_the_pixel_and_nothing_else_is_cut():
                 )
         night = (picture * 0.2).astype(np.uint8)
         night[:64] = 0  # a black sky, and lights below
-        pairs.append((False, content(luma(night)).height < 128))
+        pairs.append((False, content_box(luma(night)).height < 128))
     check(pairs)
 
 
@@ -325,13 +325,13 @@ def test_subtitles_in_a_bar_do_not_hide_it():
         (255, 255, 255),
         2,
     )
-    found = content(luma(barred))
+    found = content_box(luma(barred))
     assert 40 <= found.y <= 44
     assert 196 <= found.y + found.height <= 200
 
 
 def test_a_black_picture_has_no_bars():
-    assert content(np.zeros((90, 160), np.uint8)) == Crop(0, 0, 160, 90)
+    assert content_box(np.zeros((90, 160), np.uint8)) == Crop(0, 0, 160, 90)
 
 
 def overlap(one: Crop, other: Crop) -> float:
@@ -403,7 +403,7 @@ def test_what_stays_in_its_place_is_found(kind: str, shown: float):
             if number % 8 < 8 * shown
             else (barred, [])
         )
-        finder.add(luma(image), content(luma(image)))
+        finder.add(luma(image), content_box(luma(image)))
     found = finder.boxes(640, 360)
     truth = with_overlays(picture, kind, 0)[1]
     assert len(found) == len(truth) == 1
@@ -466,7 +466,7 @@ def test_scenery_is_no_overlay(kind: str):
             number % 6 if kind == "nothing" else 0, step, width=640, height=360
         )
         picture = with_overlays(picture, "logo", 0)[0] if kind != "nothing" else picture
-        finder.add(luma(picture), content(luma(picture)))
+        finder.add(luma(picture), content_box(luma(picture)))
     assert finder.boxes(640, 360) == []
 
 
@@ -474,7 +474,7 @@ def test_shots_are_told_apart_and_not_torn():
     pairs, shots, before = [], ShotCounter(), 0
     for seed in range(20):
         for step in range(6):
-            number = shots.number(scene(seed, 2 * step, width=320, height=192))
+            number = shots.shot_of_next(scene(seed, 2 * step, width=320, height=192))
             pairs.append((step == 0 and seed > 0, number != before))
             before = number
     check(pairs)

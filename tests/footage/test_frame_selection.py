@@ -440,7 +440,7 @@ def test_files_of_others_are_left_alone(tmp_path: Path):
 
 
 def candidate(seconds: float, score: float, seed: int) -> Candidate:
-    from realesrgan_paddle.data.footage.frame_scores import Scores
+    from realesrgan_paddle.data.sets.image_scores import Scores
 
     hash_ = np.random.default_rng(seed).integers(0, 256, 32, dtype=np.uint8)
     scores = Scores(

@@ -160,7 +160,7 @@ def test_a_video_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch):
 
 def test_a_frame_too_large_for_any_camera_is_refused(tmp_path: Path, monkeypatch):
     clip = moving_clip(tmp_path / "clip.mkv")
-    monkeypatch.setattr(video, "MOST_PIXELS", 96 * 64 - 1)
+    monkeypatch.setattr(video, "MAX_PIXELS", 96 * 64 - 1)
     with pytest.raises(UserError, match="a frame of 96x64"):
         frames_of(clip)
 

@@ -1,4 +1,4 @@
-"""Tiny videos for the tests, made by ffmpeg with encoders that every build of it has."""
+"""Tiny videos, made by ffmpeg with encoders that every build of it has."""
 
 import subprocess
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ def moving_clip(
     size: str = "96x64",
     options: tuple[str, ...] = (),
 ) -> Path:
-    """A moving test picture, 25 frames a second for 2 s, with key frames at the given seconds only."""
+    """Make 2 s of a moving pattern, 25 frames/s, with key frames at `key_times` [s]."""
     keys = ("-g", "1000", "-sc_threshold", "1000000000", "-force_key_frames", key_times)
     source = f"testsrc2=size={size}:rate=25:duration=2"
     ffmpeg(
@@ -51,9 +51,17 @@ def flat_clip(
     tagged: str = "unknown",
     transfer: str = "unknown",
 ) -> Path:
-    """One lossless frame of one colour, made with `matrix` and `color_range`, whose matrix is said to be `tagged`."""
-    convert = f"format=gbrp,scale=out_color_matrix={matrix}:out_range={color_range}:flags=accurate_rnd,format={pix_fmt}"
-    tags = f"setparams=colorspace={tagged}:color_trc={transfer}:range={color_range}:color_primaries=unknown"
+    """Make one lossless frame of one color.
+
+    It is converted with `matrix` and `color_range`, and its header says `tagged`.
+    """
+    scale = (
+        f"scale=out_color_matrix={matrix}:out_range={color_range}:flags=accurate_rnd"
+    )
+    tags = (
+        f"setparams=colorspace={tagged}:color_trc={transfer}"
+        f":range={color_range}:color_primaries=unknown"
+    )
     source = f"color=c={color}:size={size}:rate=10:duration=0.1"
     also = ("-colorspace", tagged, "-color_trc", transfer, "-color_range", color_range)
     ffmpeg(
@@ -62,7 +70,7 @@ def flat_clip(
         "-i",
         source,
         "-vf",
-        f"{convert},{tags}",
+        f"format=gbrp,{scale},format={pix_fmt},{tags}",
         "-c:v",
         "ffv1",
         *also,
@@ -78,7 +86,10 @@ def picture_clip(
     rate: int = 25,
     options: tuple[str | int, ...] = (),
 ) -> Path:
-    """A video of the given pictures, uint8 RGB of one size; lossless and all key frames unless `options` say else."""
+    """Make a video of the given images, uint8 RGB of one size.
+
+    Lossless, with only key frames, unless `options` say otherwise.
+    """
     pictures = list(pictures)
     height, width = pictures[0].shape[:2]
     raw = (

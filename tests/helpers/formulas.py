@@ -1,4 +1,4 @@
-"""Weights and pictures that torch and Paddle both get from a formula, so that only outputs are recorded."""
+"""Weights and images from formulas, for torch and Paddle: only outputs are recorded."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,10 @@ import numpy as np
 
 
 def noise(name: str, shape: Sequence[int]) -> np.ndarray:
-    """Return normal noise (float32) that depends on `name` only; numpy keeps RandomState's numbers for ever."""
+    """Return normal noise (float32) that depends on `name` and `shape` only.
+
+    NumPy promises never to change RandomState's numbers.
+    """
     return (
         np.random.RandomState(zlib.crc32(name.encode()))
         .standard_normal(list(shape))
@@ -16,7 +19,10 @@ def noise(name: str, shape: Sequence[int]) -> np.ndarray:
 
 
 def picture(name: str, shape: Sequence[int]) -> np.ndarray:
-    """Return pictures (N, C, H, W) in [0, 1], float32: slopes, an edge and noise, different in each channel."""
+    """Return images (N, C, H, W) in [0, 1], float32.
+
+    Slopes, an edge and noise, different in each channel.
+    """
     n, c, h, w = shape
     y, x = np.mgrid[0:h, 0:w]
     slopes = np.stack(
@@ -31,7 +37,10 @@ def picture(name: str, shape: Sequence[int]) -> np.ndarray:
 def weights(
     shapes: Mapping[str, Sequence[int]], gain: float = 1.0
 ) -> dict[str, np.ndarray]:
-    """Return a tensor for each name and shape: `gain` keeps a network's signal level, biases are small."""
+    """Return a tensor for each name and shape; biases are small.
+
+    `gain` is chosen to keep the network's signal level.
+    """
     return {name: _weight(name, list(shape), gain) for name, shape in shapes.items()}
 
 

@@ -49,7 +49,7 @@ def dtype(
 def array(
     shape: object = (2,), content: bytes = bytes(8), kind: bytes = dtype()
 ) -> bytes:
-    """Return the opcodes of a NumPy array, honest by default."""
+    """Return the opcodes of a NumPy array; the defaults are consistent."""
     empty = call(
         "numpy.core.multiarray._reconstruct",
         name("numpy.ndarray"),
@@ -87,7 +87,7 @@ def tensor(
     offset: object = 0,
     of: bytes = storage(),
 ) -> bytes:
-    """Return the opcodes of a tensor, honest by default."""
+    """Return the opcodes of a tensor; the defaults match `ONE_STORAGE`."""
     hooks = call("collections.OrderedDict")
     return call(
         "torch._utils._rebuild_tensor_v2",

@@ -1,4 +1,4 @@
-"""Image files as they come from cameras, scanners and old programs, all of one picture; and what is no image."""
+"""Unusual files of one image, as cameras and programs write them, and broken files."""
 
 import io
 import os
@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image, ImageCms
 
 LEVELS = (200, 50, 20), (10, 220, 30)
-"""Colours of the picture, and of its upper left quarter."""
+"""Colors of the image, and of its upper left quarter."""
 
 
-def colours(height: int = 16, width: int = 24) -> np.ndarray:
-    """The picture, uint8 RGB (H, W, 3): red-brown, the upper left quarter green."""
+def colors(height: int = 16, width: int = 24) -> np.ndarray:
+    """Return uint8 RGB (H, W, 3): red-brown, with a green upper left quarter."""
     image = np.full((height, width, 3), LEVELS[0], np.uint8)
     image[: height // 2, : width // 2] = LEVELS[1]
     return image
@@ -35,12 +35,23 @@ def encode(
 
 
 def stored(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """Return how a camera with this orientation would have stored the picture: Pillow's definition, turned round."""
-    ways = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_90",
-            7: "TRANSVERSE", 8: "ROTATE_270"}  # fmt: skip
-    way = ways.get(orientation)
+    """Return the pixels that a camera with this Exif orientation would store.
+
+    The inverse of Pillow's `ImageOps.exif_transpose`.
+    """
+    transposes = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
     image = Image.fromarray(upright)
-    return np.asarray(image.transpose(Image.Transpose[way]) if way else image)
+    if orientation in transposes:
+        image = image.transpose(transposes[orientation])
+    return np.asarray(image)
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -68,7 +79,7 @@ def png(
 
 
 def lines(image: np.ndarray) -> bytes:
-    """Return the unfiltered lines of a PNG file, packed."""
+    """Return the unfiltered lines of a PNG file, compressed."""
     return zlib.compress(b"".join(b"\0" + line.tobytes() for line in image))
 
 
@@ -95,7 +106,7 @@ def deep(image: np.ndarray) -> np.ndarray:
 
 
 def several(image: Image.Image, kind: str, **options: object) -> bytes:
-    """Return a file of three frames or pages, the picture first."""
+    """Return a file of three frames or pages, of which the first is `image`."""
     others = [
         image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
         Image.new("RGB", image.size),
@@ -104,19 +115,19 @@ def several(image: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def kinds() -> dict[str, bytes]:
-    """Return files by name that all show `colours()`, within a few levels."""
-    picture = colours()
+    """Return files by name that all show `colors()`, within a few levels."""
+    picture = colors()
     image, size = Image.fromarray(picture), picture.shape[1::-1]
     best = {"quality": 100, "subsampling": 0}
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = (b"IDAT", lines(picture))
     return {
         "palette.png": encode(image.quantize(16), "PNG"),
-        "palette_with_a_clear_colour.png": encode(
+        "palette_with_a_clear_color.png": encode(
             image.quantize(16), "PNG", transparency=0
         ),
         "two_bits.png": encode(image.quantize(4), "PNG", bits=2),
-        "clear_colour.png": encode(image, "PNG", transparency=LEVELS[1]),
+        "clear_color.png": encode(image, "PNG", transparency=LEVELS[1]),
         "alpha.png": encode(image.convert("RGBA"), "PNG"),
         "sixteen_bits.png": png(*size, (b"IDAT", lines(deep(picture))), bits=16),
         "interlaced.png": png(*size, (b"IDAT", interlaced(picture)), adam7=1),
@@ -164,8 +175,8 @@ def kinds() -> dict[str, bytes]:
 
 
 def grays() -> dict[str, bytes]:
-    """Return files by name that show the green channel of `colours()`."""
-    picture = np.ascontiguousarray(colours()[..., 1])
+    """Return files by name that show the green channel of `colors()`."""
+    picture = np.ascontiguousarray(colors()[..., 1])
     image, size = Image.fromarray(picture), picture.shape[::-1]
     return {
         "gray.png": encode(image, "PNG"),
@@ -181,24 +192,24 @@ def grays() -> dict[str, bytes]:
 
 
 def noise(kind: str, **options: object) -> bytes:
-    """Return a file of 64 x 64 pixels that cannot be packed."""
+    """Return a file of 64 x 64 pixels of noise, which do not compress."""
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     return encode(Image.fromarray(pixels), kind, **options)
 
 
 WITHIN = ["no_pixels.png", "nonsense_within.png", "cut.bmp", "cut.tif", "cut.ppm"]
-"""Those of `broken` whose headers are in order: only decoding tells."""
+"""Those of `broken` with valid headers, which only decoding finds out."""
 
 
 SUMS = ["text_that_explodes.png", "wrong_sum_of_a_remark.png"]
-"""Those of `kinds` that show their picture, and that a check of all that is in a file refuses."""
+"""Those of `kinds` that can be decoded, but that a check of all chunks refuses."""
 
 
 def broken() -> dict[str, tuple[bytes, str]]:
-    """Return files by name that are no images, or no whole ones, and what is said of them."""
-    image = Image.fromarray(colours())
+    """Return files that are no complete images, by name, with a part of their error."""
+    image = Image.fromarray(colors())
     size = image.size
-    data = lines(colours())
+    data = lines(colors())
     kinds = {"png": noise("PNG"), "jpg": noise("JPEG"), "webp": noise("WEBP")}
     cut = {
         f"cut_at_{n}.{kind}": (file[: len(file) * n // 100], "cut short")
@@ -243,7 +254,8 @@ def broken() -> dict[str, tuple[bytes, str]]:
         ),
         "page.jpg": (b"<!DOCTYPE html><html></html>", "HTML page"),
         "drawing.png": (
-            b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+            b'<svg xmlns="http://www.w3.org/2000/svg">'
+            b'<image href="file:///etc/passwd"/></svg>',
             none,
         ),
         "text.bmp": (b"words", none),
@@ -278,7 +290,7 @@ ODD_NAMES = [
 
 
 def no_images(folder: Path) -> None:
-    """Fill a folder with what has the name of an image, or nearly, and is none to be listed."""
+    """Fill a folder with entries that are named like images and must not be listed."""
     (folder / "folder.png").mkdir()
     (folder / "gone.png").symlink_to(folder / "nothing.png")
     (folder / "loop.png").symlink_to(folder / "loop.png")

@@ -1,4 +1,4 @@
-"""Small ncnn pairs for tests, written as ncnn's converter writes them."""
+"""Small ncnn networks, written like those of ncnn's converter."""
 
 import struct
 
@@ -6,7 +6,8 @@ from sample_weights import sample_weights
 
 
 def convolution_line(name, weight, activation=""):
-    return f"Convolution {name} 1 1 a b 0={weight.shape[0]} 1=3 4=1 5=1 6={weight.size}{activation}"
+    parameters = f"0={weight.shape[0]} 1=3 4=1 5=1 6={weight.size}"
+    return f"Convolution {name} 1 1 a b {parameters}{activation}"
 
 
 def convolution_bytes(weight, bias, half):
@@ -50,9 +51,8 @@ def rrdb_parts(spec, half=True):
     lines, data = ["Input in 0 1 data"], b""
     for name in spec.layers():
         weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-        leaky = name in ("conv_up1", "conv_up2", "conv_hr") or (
-            ".rdb" in name and not name.endswith("conv5")
-        )
+        in_dense_block = ".rdb" in name and not name.endswith("conv5")
+        leaky = name in ("conv_up1", "conv_up2", "conv_hr") or in_dense_block
         if name.startswith("conv_up"):
             lines.append("Interp i 1 1 a b 0=1 1=2.000000e+00 2=2.000000e+00")
         lines.append(

@@ -1,4 +1,4 @@
-"""Option files of other projects, rebuilt from their keys: same keys and values, none of their text."""
+"""Option files of other projects: their keys and values, without their text."""
 
 from copy import deepcopy
 
@@ -109,7 +109,10 @@ SCHEDULE = {
 
 
 def realesrgan(scale=4):
-    """Real-ESRGAN's train_realesrgan_x?plus.yml and finetune_realesrgan_x4plus.yml, with the validation it proposes."""
+    """Real-ESRGAN's train_realesrgan_x?plus.yml and finetune_realesrgan_x4plus.yml.
+
+    With the validation that they have in comments.
+    """
     return deepcopy(
         {
             "name": "train",
@@ -218,7 +221,10 @@ def realesrgan_pairs():
 
 
 def soccer_realesrgan():
-    """The soccer project's train_realesrgan_x4plus.yml: PaddleGAN's spellings, synthesis keys in two places."""
+    """The soccer project's train_realesrgan_x4plus.yml.
+
+    It has PaddleGAN's spellings, and synthesis keys in two places.
+    """
     options = realesrgan()
     options |= {"num_gpu": 0, "auto_resume": False, "val": None}
     train = {
@@ -243,7 +249,10 @@ def soccer_realesrgan():
 
 
 def soccer_realesrnet():
-    """The soccer project's train_realesrnet_x4plus.yml: a discriminator's optimizer without a discriminator."""
+    """The soccer project's train_realesrnet_x4plus.yml.
+
+    It has a discriminator's optimizer without a discriminator.
+    """
     options = realesrnet()
     options |= {"num_gpu": 0, "auto_resume": False}
     options["datasets"]["train"] |= {
@@ -257,7 +266,11 @@ def soccer_realesrnet():
 
 
 def ancestor_realesrgan():
-    """The soccer project's ancestor: everything twice, two values of num_gpu, a pool of no whole number of batches."""
+    """The soccer project's ancestor.
+
+    It has duplicate keys, two values of num_gpu, and a queue_size that is no multiple
+    of the batch size.
+    """
     options = soccer_realesrgan()
     options["datasets"]["train"] |= {
         "scale": 4,

@@ -1,4 +1,4 @@
-"""A training in several processes, as Paddle's launcher would start them, only faster."""
+"""A training in two processes, like those of Paddle's launcher, but faster started."""
 
 import multiprocessing
 import os
@@ -29,9 +29,11 @@ def free_port() -> int:
 def start_together(
     folder: Path, options: dict, *overrides: str, change: Change | None = None
 ) -> list[BaseProcess]:
-    """Start the two processes of one training; `change` is called with the second's batches before each of them.
+    """Start the two processes of one training.
 
-    What they say on stderr goes to `stderr.0` and `stderr.1`.
+    Before each batch of the second process, `change` is called with its batches.
+
+    Their stderr goes to `stderr.0` and `stderr.1`.
     """
     arguments = [
         "--yml_path",
@@ -55,19 +57,19 @@ def start_together(
 def finish_together(
     folder: Path, options: dict, *overrides: str, change: Change | None = None
 ) -> list[int]:
-    """As `start_together`, to the end; return the exit codes."""
+    """Like `start_together`, but wait for the end; return the exit codes."""
     processes = start_together(folder, options, *overrides, change=change)
     for process in processes:
         process.join(SECONDS)
     alive = [process for process in processes if process.is_alive()]
     for process in alive:
         process.kill()
-    assert not alive, "does not end"
+    assert not alive, f"not finished after {SECONDS} s"
     return [process.exitcode for process in processes]
 
 
 def not_a_number(batches: TrainingBatches) -> None:
-    """Spoil the third batch."""
+    """Replace the third batch by NaN."""
     if batches.number == 3:
         make = batches._batch
         batches._batch = lambda gt, lq: replace(make(gt, lq), gt=gt * float("nan"))
@@ -98,9 +100,8 @@ def _train(
         "PADDLE_LOCAL_SIZE": "2",
         "PADDLE_DISTRI_BACKEND": "gloo",
     }
-    multiprocessing.set_start_method(
-        "fork", force=True
-    )  # as in a process of its own; Paddle starts two for gloo
+    # The default of a process of its own; Paddle starts two processes for gloo.
+    multiprocessing.set_start_method("fork", force=True)
     os.dup2(
         os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno()
     )

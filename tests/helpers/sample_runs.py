@@ -1,4 +1,4 @@
-"""A training run that takes a second, and what it leaves behind."""
+"""A training run that takes a second, and helpers to inspect its results."""
 
 import json
 import multiprocessing
@@ -15,13 +15,12 @@ from realesrgan_paddle.utils.runlog.training_state import load_state
 from train import main, train
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(
-    ["realesrgan_paddle.run.checkpoints"]
-)  # it imports Paddle once for all processes
+# Paddle is imported once for all processes.
+FORKSERVER.set_forkserver_preload(["realesrgan_paddle.run.checkpoints"])
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:
-    """A smooth coloured pattern, uint8 RGB."""
+    """Return a smooth colored pattern, uint8 RGB (height, width, 3)."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / 9
     waves = [
@@ -32,7 +31,7 @@ def picture(height: int, width: int, seed: int) -> np.ndarray:
 
 
 def tiny_options(tmp_path: Path) -> dict:
-    """Options of a tiny GAN run over three pictures, one of them smaller than a crop."""
+    """Return options of a tiny GAN run on three images, one smaller than a crop."""
     for i, (height, width) in enumerate([(96, 80), (60, 110), (40, 48)]):
         write_image(tmp_path / "hr" / f"{i}.png", picture(height, width, i))
     return {
@@ -86,12 +85,13 @@ def run(folder: Path, options: dict, *overrides: str) -> Path:
 
 
 def reported(folder: Path) -> list[dict]:
+    """Return the records of `metrics.jsonl` without what depends on the machine."""
     lines = [
         json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()
     ]
-    of_the_machine = ("images_per_s", "data_wait", "memory_mb", "left_s")
+    machine_dependent = ("images_per_s", "data_wait", "memory_mb", "left_s")
     return [
-        {k: v for k, v in line.items() if k not in of_the_machine} for line in lines
+        {k: v for k, v in line.items() if k not in machine_dependent} for line in lines
     ]
 
 
@@ -110,10 +110,10 @@ def assert_states_equal(a: Path, b: Path) -> None:
 
 
 def start(folder: Path, options: dict, *overrides: str) -> BaseProcess:
-    """Train as a command in a process of its own, from the newest state if there is one.
+    """Train as a command in a separate process, resuming from the newest state if any.
 
-    Commands set up Paddle's math library (`utils.cpu`), so their last bits may be other
-    than those of `run`.
+    Commands configure Paddle's math library (`utils.machine.cpu`), so their results may
+    differ in the last bits from those of `run`.
     """
     arguments = [
         "--yml_path",
@@ -127,7 +127,7 @@ def start(folder: Path, options: dict, *overrides: str) -> BaseProcess:
 
 
 def finish(folder: Path, options: dict, *overrides: str) -> None:
-    """As `start`, to the end."""
+    """Like `start`, but wait for a successful end."""
     process = start(folder, options, *overrides)
     process.join()
     assert process.exitcode == 0
@@ -138,15 +138,15 @@ def _exit_with_main(arguments: list[str]) -> None:
 
 
 def wait_until(true, seconds: float = 30) -> None:
-    """Wait for `true()`."""
+    """Wait until `true()`."""
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"not true after {seconds} s"
         time.sleep(0.01)
 
 
 def children(pid: int) -> list[Path]:
-    """The folders in /proc of the processes that `pid` has started."""
+    """Return the folders in /proc of the child processes of `pid`."""
     by_thread = [
         task.joinpath("children").read_text().split()
         for task in Path(f"/proc/{pid}/task").iterdir()
@@ -155,7 +155,7 @@ def children(pid: int) -> list[Path]:
 
 
 def alive(process: Path) -> bool:
-    """Whether a process, given by its folder in /proc, runs: neither gone nor a zombie."""
+    """Return whether a process, by its folder in /proc, runs and is no zombie."""
     try:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -163,5 +163,5 @@ def alive(process: Path) -> bool:
 
 
 def temporaries(folder: Path) -> list[Path]:
-    """Files that an atomic write would have left behind."""
+    """Return the temporary files of unfinished atomic writes."""
     return list(folder.rglob(".*.tmp*"))

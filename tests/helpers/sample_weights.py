@@ -1,4 +1,4 @@
-"""Small weights of each network for tests: the right names and shapes, seeded numbers."""
+"""Seeded random weights of each network, with its names and shapes."""
 
 import numpy as np
 

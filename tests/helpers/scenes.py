@@ -1,4 +1,4 @@
-"""Pictures with the statistics of photographs, made from seeds: what the frame tests know the truth of."""
+"""Synthetic images and camera motion with the statistics of photographs, from seeds."""
 
 import functools
 
@@ -8,7 +8,10 @@ import numpy as np
 
 @functools.cache
 def world(seed: int, size: int = 640) -> np.ndarray:
-    """Return a sharp square picture, uint8 RGB: noise with a 1/f spectrum, as photographs have, and objects on it."""
+    """Return a sharp square image, uint8 RGB (size, size, 3).
+
+    Noise with a 1/f spectrum, as in photographs, and objects on it.
+    """
     rng = np.random.default_rng(seed)
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
     frequency[0, 0] = 1
@@ -23,7 +26,7 @@ def world(seed: int, size: int = 640) -> np.ndarray:
         axis=2,
     )
     picture = picture.clip(0, 255).astype(np.uint8)
-    scatter(picture, rng, 60, radii=(6, size // 16), colours=(0, 256))
+    scatter(picture, rng, 60, radii=(6, size // 16), colors=(0, 256))
     return picture
 
 
@@ -32,34 +35,37 @@ def scatter(
     rng: np.random.Generator,
     count: int,
     radii: tuple[int, int],
-    colours: tuple[int, int],
+    colors: tuple[int, int],
 ) -> None:
-    """Draw discs and turned boxes of one colour each onto a square picture, uint8 RGB."""
+    """Draw discs and rotated boxes of one color each onto a square image, uint8 RGB."""
     for _ in range(count):
         center, radius = (
             rng.integers(0, len(picture), 2).tolist(),
             int(rng.integers(*radii)),
         )
-        colour = rng.integers(*colours, 3).tolist()
+        color = rng.integers(*colors, 3).tolist()
         if rng.random() < 0.5:
-            cv2.circle(picture, center, radius, colour, -1, cv2.LINE_AA)
+            cv2.circle(picture, center, radius, color, -1, cv2.LINE_AA)
         else:
             box = cv2.boxPoints(
                 (center, (2 * radius, radius), float(rng.uniform(0, 180)))
             )
-            cv2.fillPoly(picture, [box.astype(np.int32)], colour, cv2.LINE_AA)
+            cv2.fillPoly(picture, [box.astype(np.int32)], color, cv2.LINE_AA)
 
 
 def scene(
     seed: int, step: float = 0.0, *, width: int = 192, height: int = 128
 ) -> np.ndarray:
-    """Return what a camera sees of a world after `step` steps of 3 pixels to the right and 1 down."""
+    """Return the view of a camera after `step` steps of 3 pixels right and 1 down."""
     shift = np.float32([[1, 0, -20 - 3 * step], [0, 1, -20 - step]])
     return cv2.warpAffine(world(seed), shift, (width, height), flags=cv2.INTER_CUBIC)
 
 
 def drive(seed: int, step: float, *, width: int = 640, height: int = 360) -> np.ndarray:
-    """Return what a camera sees that moves into a world: far ahead, in the middle, hardly anything moves."""
+    """Return the view of a camera that moves forward.
+
+    In the middle, far ahead, hardly anything moves.
+    """
     zoom = cv2.getRotationMatrix2D((320, 320), 0, 0.6 * 1.03**step)
     zoom[:, 2] += (width / 2 - 320, height / 2 - 320)
     return cv2.warpAffine(
@@ -74,7 +80,7 @@ def drive(seed: int, step: float, *, width: int = 640, height: int = 360) -> np.
 def letterboxed(
     picture: np.ndarray, rows: int, columns: int = 0, level: int = 0
 ) -> np.ndarray:
-    """Return the picture made smaller, with bars of `rows` and `columns` around it; its size stays."""
+    """Return an image of the same size, downscaled to fit inside bars of that size."""
     height, width = picture.shape[:2]
     inner = cv2.resize(
         picture, (width - 2 * columns, height - 2 * rows), interpolation=cv2.INTER_AREA
@@ -85,7 +91,10 @@ def letterboxed(
 
 
 def woven(first: np.ndarray, second: np.ndarray, order: str) -> np.ndarray:
-    """Return an interlaced frame out of the pictures at the times of its two fields."""
+    """Return an interlaced frame of the images at the times of its two fields.
+
+    `order` is "tff" (top field first) or "bff".
+    """
     frame = first.copy()
     frame[1 if order == "tff" else 0 :: 2] = second[1 if order == "tff" else 0 :: 2]
     return frame

@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 def module(checkout: Path, name: str) -> types.ModuleType:
-    """Return `basicsr.<name>` of the checkout; its packages' own __init__ (which scan and import all) do not run."""
+    """Return `basicsr.<name>` of the checkout.
+
+    Without running the __init__ of its packages, which scan folders and import all.
+    """
     if "basicsr" not in sys.modules:
         for package in ("", ".archs", ".losses", ".models", ".utils", ".ops"):
             stub = types.ModuleType("basicsr" + package)

@@ -1,10 +1,10 @@
-"""Record the values and gradients of BasicSR's losses on fixed inputs: tests/reference/losses.npz.
+"""Record values and gradients of BasicSR's losses: tests/reference/losses.npz.
 
     PYTHONPATH=tests/helpers python tests/record/record_losses.py --basicsr PATH
 
 PATH is a checkout of XPixelGroup/BasicSR. Needs torch and torchvision, on the CPU.
-Inputs, and VGG19's weights, come from tests/helpers/formulas.py. BasicSR's artifact map
-is that of the authors of LDL, word for word.
+Inputs and VGG19's weights come from tests/helpers/formulas.py. BasicSR's artifact map
+is a copy of that of LDL's authors.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def picture(name: str, shape: tuple[int, ...]) -> torch.Tensor:
 def with_gradient(
     loss: Callable, pred: torch.Tensor, *rest: object, part: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Return the loss of `pred` (or one part of it), and the gradient of its sum with respect to `pred`."""
+    """Return the loss of `pred` (or one part of it), and the gradient of its sum."""
     pred = pred.clone().requires_grad_()
     value = loss(pred, *rest) if part is None else loss(pred, *rest)[part]
     value.sum().backward()
@@ -77,7 +77,7 @@ def artifact(loss_util: types.ModuleType) -> dict[str, dict[str, np.ndarray]]:
 
 
 def vgg19(pretrained: bool) -> torch.nn.Module:
-    """Return torchvision's VGG19 with weights from the formula, where BasicSR would download them."""
+    """Return torchvision's VGG19 with weights from the formula, not downloaded."""
     network = torchvision.models.vgg19(weights=None)
     shapes = {
         name: tensor.shape for name, tensor in network.features.state_dict().items()

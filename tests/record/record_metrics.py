@@ -1,9 +1,9 @@
-"""Record BasicSR's PSNR and SSIM of fixed pictures: tests/reference/metrics.npz.
+"""Record BasicSR's PSNR and SSIM of fixed images: tests/reference/metrics.npz.
 
     PYTHONPATH=tests/helpers python tests/record/record_metrics.py --basicsr PATH
 
 PATH is a checkout of XPixelGroup/BasicSR. Needs torch (for its imports) and OpenCV. The
-pictures are those of tests/record/sample_metrics.py.
+images are those of tests/record/sample_metrics.py.
 """
 
 import argparse

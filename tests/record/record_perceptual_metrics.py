@@ -1,6 +1,7 @@
-"""Record LPIPS and DISTS of the authors' packages on fixed inputs: tests/reference/perceptual_metrics.npz.
+"""Record the authors' LPIPS and DISTS: tests/reference/perceptual_metrics.npz.
 
-    PYTHONPATH=tests/helpers:. python tests/record/record_perceptual_metrics.py --weights weights
+    export PYTHONPATH=tests/helpers:.
+    python tests/record/record_perceptual_metrics.py --weights weights
 
 Needs torch, torchvision, lpips 0.1.4 and DISTS-pytorch 0.1 (`pip install --no-deps`),
 on the CPU. Values and gradients with weights from the formula; and values with the
@@ -28,7 +29,7 @@ Metric = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def untrained(build: Callable[..., torch.nn.Module]) -> Callable[..., torch.nn.Module]:
-    """Return a function that builds a torchvision network without downloading its weights."""
+    """Return a function that builds a torchvision network without its weights."""
     return lambda pretrained: build(weights=None)
 
 

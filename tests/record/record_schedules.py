@@ -1,4 +1,4 @@
-"""Record the learning rates of BasicSR's schedulers, and of torch's cosine: tests/reference/schedules.npz.
+"""Record BasicSR's learning rates and torch's cosine: tests/reference/schedules.npz.
 
     PYTHONPATH=tests/helpers python tests/record/record_schedules.py --basicsr PATH
 
@@ -57,9 +57,8 @@ def main() -> None:
         name: rates(kinds[options["type"]], options, -1)
         for name, options in sample.SCHEDULES.items()
     }
-    restart = sample.SCHEDULES[
-        "cosine_restart"
-    ]  # the only one that knows no previous rate, which a warm-up changes
+    # The only one that does not use the previous rate, which a warm-up changes.
+    restart = sample.SCHEDULES["cosine_restart"]
     record["warm_up"] = rates(kinds[restart["type"]], restart, sample.WARM_UP)
     np.savez_compressed(OUTPUT, **record)
     print(f"{OUTPUT}: {len(record)} arrays, {OUTPUT.stat().st_size} bytes")

@@ -1,4 +1,4 @@
-"""Write tests/reference/torch_files/ with real torch: files of both formats, and what a reader must find in them.
+"""Write tests/reference/torch_files/ with torch: both formats, and their tensors.
 
     python tests/record/record_torch_files.py
 
@@ -20,7 +20,7 @@ STATE = dict[str, torch.Tensor]
 
 
 def kinds() -> STATE:
-    """Return a tensor of each kind that a file may hold."""
+    """Return a tensor of each kind that a file can hold."""
     generator = torch.Generator().manual_seed(0)
     base = torch.randn(6, 8, generator=generator)
     return OrderedDict(
@@ -52,7 +52,7 @@ def network() -> STATE:
 
 
 def contents() -> dict[str, dict[str, object]]:
-    """Return what is saved, by the stem of the file's name."""
+    """Return the contents of the files by the stem of their names."""
     parallel = {f"module.{key}": tensor for key, tensor in network().items()}
     return {
         "bare": kinds(),
@@ -111,7 +111,7 @@ def record() -> None:
 
 
 def check(folder: Path) -> None:
-    """Print what torch finds in each .pth of a folder."""
+    """Print the tensors that torch reads from each .pth of a folder."""
     for path in sorted(folder.glob("*.pth")):
         for key, array in expected(torch.load(path, weights_only=True)).items():
             print(path.name, key, array.dtype, array.shape, float(array.sum()))

@@ -1,4 +1,4 @@
-"""The losses that tests/record/record_losses.py records and test_losses.py and test_vgg.py repeat."""
+"""The losses that record_losses.py records and test_losses.py and test_vgg.py check."""
 
 SHAPE = (2, 3, 12, 16)
 REDUCTIONS = ("none", "mean", "sum")

@@ -1,4 +1,4 @@
-"""The pictures that tests/record/record_metrics.py and test_metrics.py measure."""
+"""The images that record_metrics.py and test_metrics.py compare."""
 
 import formulas
 import numpy as np
@@ -7,7 +7,7 @@ SHAPE = (1, 3, 40, 56)
 
 
 def pictures():
-    """Return two uint8 RGB pictures (40, 56, 3) that resemble each other."""
+    """Return two similar images, uint8 RGB (40, 56, 3)."""
     clean = formulas.picture("metrics", SHAPE)
     noisy = np.clip(clean + 0.04 * formulas.noise("metrics error", SHAPE), 0, 1)
     return [

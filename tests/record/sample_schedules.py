@@ -1,8 +1,8 @@
-"""The schedules that tests/record/record_schedules.py records and test_schedule.py repeats."""
+"""The schedules that record_schedules.py records and test_schedule.py checks."""
 
 ITERATIONS = 60
 BASES = (1e-4, 4e-4)
-"""Of two optimizers."""
+"""Initial learning rates of two parameter groups."""
 SCHEDULES = {
     "multistep": {"type": "MultiStepLR", "milestones": [10, 25, 26], "gamma": 0.5},
     "multistep_restart": {

@@ -11,7 +11,7 @@ from odd_images import (
     SUMS,
     WITHIN,
     broken,
-    colours,
+    colors,
     encode,
     grays,
     kinds,
@@ -40,7 +40,7 @@ def hostile(tmp_path_factory) -> Path:
     """A folder with one of everything, in folders by suffix."""
     folder = tmp_path_factory.mktemp("hostile") / "images"
     files = kinds() | grays() | {name: data for name, (data, _) in broken().items()}
-    files |= {name: encode(Image.fromarray(colours()), "PNG") for name in ODD_NAMES}
+    files |= {name: encode(Image.fromarray(colors()), "PNG") for name in ODD_NAMES}
     files |= {
         name: encode(Image.new("RGB", size), "PNG") for name, size in SIZES.items()
     }
@@ -75,7 +75,7 @@ def test_only_files_that_are_named_as_images_are_listed(hostile: Path):
 
 @pytest.mark.parametrize("name", [*kinds(), *grays(), *ODD_NAMES])
 def test_odd_kinds_are_read_in_their_colours(hostile: Path, name: str):
-    expected = colours() if name not in grays() else colours()[..., 1:2]
+    expected = colors() if name not in grays() else colors()[..., 1:2]
     assert np.abs(read_rgb(hostile / inside(name)) * 255 - expected).max() <= 3
     deep = "16" in name or "sixteen" in name
     assert read_image(hostile / inside(name)).dtype == (np.uint16 if deep else np.uint8)

@@ -184,7 +184,7 @@ def test_a_wrong_root_is_told_from_images_that_are_gone(tmp_path: Path):
     ]
     with pytest.raises(
         UserError,
-        match=r"none of its 2 images is there, such as .*sub/there\.png; they are named from",
+        match=r"none of its 2 images exists, such as .*sub/there\.png; they are relative to",
     ):
         image_paths(tmp_path / "sub", meta)
 

@@ -1,4 +1,4 @@
-"""State files: whole or refused by name; what a full disk and a killed process leave."""
+"""State files: damage, full disks, and the leftovers of killed processes."""
 
 import errno
 import subprocess
@@ -35,7 +35,7 @@ def assert_same(found: TrainingState, expected: TrainingState) -> None:
         np.testing.assert_array_equal(found.parts["generator"][name], array)
 
 
-def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
+def test_a_flipped_bit_anywhere_is_detected(tmp_path):
     file = tmp_path / "7.state"
     save_state(file, state(7))
     whole = file.read_bytes()
@@ -45,9 +45,8 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
         damaged[position] ^= 1 << position % 8
         file.write_bytes(damaged)
         try:
-            assert_same(
-                load_state(file), state(7)
-            )  # the spaces that pad the header mean nothing
+            # Spaces that pad the header do not matter.
+            assert_same(load_state(file), state(7))
         except UserError as error:
             assert str(error).startswith(f"{file}: ")
             refused += 1
@@ -58,7 +57,9 @@ def test_a_flipped_bit_anywhere_is_noticed(tmp_path):
     "damage",
     [lambda b: b[:-1], lambda b: b[:100], lambda b: b"", lambda b: b"<html>" + b],
 )
-def test_the_newest_whole_state_is_taken_and_the_others_named(tmp_path, damage):
+def test_the_newest_undamaged_state_is_loaded_and_newer_ones_are_reported(
+    tmp_path, damage
+):
     for iteration in (2, 10, 9):
         save_state(tmp_path / f"{iteration}.state", state(iteration))
     newest = tmp_path / "10.state"
@@ -69,7 +70,7 @@ def test_the_newest_whole_state_is_taken_and_the_others_named(tmp_path, damage):
     assert problems[0].startswith(f"{newest}: ")
 
 
-def test_all_states_damaged_is_an_error_and_none_is_not(tmp_path):
+def test_only_damaged_states_are_an_error_but_no_states_are_none(tmp_path):
     assert load_newest_state(tmp_path / "missing") == (None, [])
     for iteration in (1, 2):
         (tmp_path / f"{iteration}.state").write_bytes(b"no state")
@@ -92,7 +93,7 @@ def full_disk():
             subprocess.run(["umount", name], check=True)
 
 
-def test_a_full_disk_keeps_the_old_file_and_no_other(full_disk):
+def test_a_full_disk_leaves_the_old_files_and_nothing_else(full_disk):
     save_state(full_disk / "1.state", state(1))
     write_pdparams(full_disk / "a.pdparams", {"params": {"w": np.ones(3)}})
     before = (full_disk / "a.pdparams").read_bytes()
@@ -108,8 +109,8 @@ def test_a_full_disk_keeps_the_old_file_and_no_other(full_disk):
     assert sorted(p.name for p in full_disk.iterdir()) == ["1.state", "a.pdparams"]
 
 
-def test_only_temporary_files_of_ours_are_removed(tmp_path):
-    mine = [
+def test_only_our_own_temporary_files_are_removed(tmp_path):
+    unrelated = [
         ".hidden",
         ".notes.tmp",
         "a.tmp",
@@ -117,7 +118,7 @@ def test_only_temporary_files_of_ours_are_removed(tmp_path):
         ".swap.swp",
         ".a-1234567.tmp.png",
     ]
-    for name in mine:
+    for name in unrelated:
         (tmp_path / "models" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "models" / name).touch()
     left = []
@@ -131,4 +132,4 @@ def test_only_temporary_files_of_ours_are_removed(tmp_path):
         p.name
         for p in (tmp_path / "models").iterdir()
         if p.name.startswith((".", "a."))
-    } == set(mine)
+    } == set(unrelated)

@@ -1,4 +1,4 @@
-"""What a command sets up before it loads Paddle."""
+"""The environment in which a command loads Paddle."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ print(resident() - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux's allocator is told")
+@pytest.mark.skipif(sys.platform != "linux", reason="only for glibc")
 @pytest.mark.parametrize(
     ("variables", "keeps"), [({}, True), ({"MALLOC_TOP_PAD_": "0"}, False)]
 )
@@ -50,10 +50,8 @@ def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variables, k
         ({}, "8"),
         ({"OMP_NUM_THREADS": "1"}, "1"),
         ({"PADDLE_LOCAL_SIZE": "2"}, "4"),
-        (
-            {"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "1"},
-            "4",
-        ),  # as Paddle's launcher hands it on
+        # As Paddle's launcher passes it on.
+        ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "1"}, "4"),
         ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "3"}, "3"),
         ({"PADDLE_LOCAL_SIZE": "16"}, "1"),
     ],
@@ -61,8 +59,7 @@ def test_freed_memory_is_kept_unless_the_user_has_set_the_allocator(variables, k
 def test_processes_of_one_machine_share_its_cores(monkeypatch, variables, threads):
     monkeypatch.setattr(os, "environ", variables.copy())
     monkeypatch.setattr(cpu, "core_count", lambda: 8)
-    monkeypatch.setitem(
-        sys.modules, "paddle", ModuleType("paddle")
-    )  # only the environment is of interest
+    # Only the environment is of interest.
+    monkeypatch.setitem(sys.modules, "paddle", ModuleType("paddle"))
     cpu.start_paddle()
     assert os.environ["OMP_NUM_THREADS"] == threads

@@ -1,4 +1,4 @@
-"""Where to compute, and with how many cores."""
+"""The choice of the device, and the number of cores."""
 
 import math
 import os
@@ -26,21 +26,21 @@ pytestmark = pytest.mark.paddle
         ({}, math.inf),
     ],
 )
-def test_a_containers_quota_counts(tmp_path, files, cores):
+def test_a_containers_quota_is_read(tmp_path, files, cores):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     assert devices._quota(tmp_path) == cores
 
 
-def test_cores_are_at_least_one_and_not_more_than_allowed(monkeypatch):
+def test_the_core_count_is_at_least_1_and_at_most_the_machines(monkeypatch):
     monkeypatch.setattr(devices, "_quota", lambda _: 0.2)
     assert core_count() == 1
     monkeypatch.setattr(devices, "_quota", lambda _: math.inf)
     assert 1 <= core_count() <= os.cpu_count()
 
 
-def test_a_device_comes_with_its_reason(monkeypatch):
+def test_a_device_is_picked_with_a_reason(monkeypatch):
     assert pick_device("cpu") == ("cpu", "asked for")
     monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: False)
     assert pick_device("auto") == ("cpu", "the installed Paddle is the CPU build")

@@ -1,4 +1,4 @@
-"""Downloads from a server on loopback: whole, broken, refused, hostile."""
+"""Downloads from a local server that answers, breaks off, refuses or lies."""
 
 import hashlib
 import http.server
@@ -20,14 +20,14 @@ SIZE = len(CONTENT)
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves CONTENT and notes what was asked; its attributes make it misbehave."""
+    """Serves CONTENT and records the requests; its attributes make it misbehave."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/weights.pth"
-        self.asked: list[str | None] = []  # the Range header of each request
+        self.requested: list[str | None] = []  # the Range header of each request
         self.content = CONTENT
         self.content_type = "application/octet-stream"
         self.status = 200
@@ -43,7 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         server, wanted = self.server, self.headers["Range"]
-        server.asked.append(wanted)
+        server.requested.append(wanted)
         time.sleep(server.pause)
         if server.redirect or server.status != 200:
             self.send_response(302 if server.redirect else server.status)
@@ -102,7 +102,7 @@ def visible(folder: Path) -> list[str]:
 
 
 def refused(server: Server, path: Path, sha256: str = SHA256) -> str:
-    """Return the message with which a download fails; it is one line, and no file got its name."""
+    """Return the one-line error of a failing download, which must not make the file."""
     with pytest.raises(UserError) as caught:
         download(server.url, path, sha256, SIZE)
     assert "\n" not in str(caught.value)
@@ -110,38 +110,38 @@ def refused(server: Server, path: Path, sha256: str = SHA256) -> str:
     return str(caught.value)
 
 
-def test_a_file_arrives_whole_and_is_not_asked_for_twice(server, path):
+def test_a_file_is_downloaded_once(server, path):
     assert download(server.url, path, SHA256.upper(), SIZE) == path
     download(server.url, path, SHA256.upper(), SIZE)
     assert path.read_bytes() == CONTENT
     assert visible(path.parent) == ["weights.pth"]
-    assert server.asked == [None]
+    assert server.requested == [None]
 
 
-def test_another_file_of_that_name_stays(server, path):
+def test_an_existing_other_file_is_kept(server, path):
     path.parent.mkdir()
     path.write_bytes(b"mine")
     with pytest.raises(UserError, match=r"weights.pth: is not http.*expected"):
         download(server.url, path, SHA256, SIZE)
     assert path.read_bytes() == b"mine"
-    assert server.asked == []
+    assert server.requested == []
 
 
-def test_a_download_goes_on_where_it_stopped(server, path):
+def test_a_download_is_resumed(server, path):
     part_of(path, CONTENT[:1000])
     download(server.url, path, SHA256, SIZE)
     assert path.read_bytes() == CONTENT
-    assert server.asked == ["bytes=1000-"]
+    assert server.requested == ["bytes=1000-"]
 
 
 def test_a_complete_part_needs_no_server(server, path):
     part_of(path, CONTENT)
     download(server.url, path, SHA256, SIZE)
     assert path.read_bytes() == CONTENT
-    assert server.asked == []
+    assert server.requested == []
 
 
-def test_a_server_without_ranges_starts_over(server, path):
+def test_a_server_without_ranges_sends_the_whole_file(server, path):
     server.takes_ranges = False
     part_of(path, CONTENT[:1000])
     download(server.url, path, SHA256, SIZE)
@@ -152,14 +152,14 @@ def test_a_part_that_is_too_long_is_dropped(server, path):
     part_of(path, CONTENT + b"more")
     download(server.url, path, SHA256, SIZE)
     assert path.read_bytes() == CONTENT
-    assert server.asked == [None]
+    assert server.requested == [None]
 
 
-def test_a_connection_that_breaks_is_taken_up_again(server, path):
+def test_a_broken_connection_is_resumed(server, path):
     server.breaks_after = 40_000
     download(server.url, path, SHA256, SIZE)
     assert path.read_bytes() == CONTENT
-    assert server.asked == [None, "bytes=40000-", "bytes=80000-"]
+    assert server.requested == [None, "bytes=40000-", "bytes=80000-"]
 
 
 def test_a_truncated_download_is_kept_for_the_next_run(server, path):
@@ -171,7 +171,7 @@ def test_a_truncated_download_is_kept_for_the_next_run(server, path):
     assert path.read_bytes() == CONTENT
 
 
-def test_a_wrong_hash_deletes_the_part_alone_and_names_both_hashes(server, path):
+def test_a_wrong_hash_deletes_only_the_part_and_names_both_hashes(server, path):
     part_of(path, b"not the beginning of the file")
     (path.parent / "other.pth").write_bytes(b"mine")
     message = refused(server, path)
@@ -191,11 +191,11 @@ def test_other_bytes_of_the_right_size_are_refused(server, path):
     assert visible(path.parent) == []
 
 
-def test_a_refused_range_starts_over_instead_of_failing_for_ever(server, path):
+def test_after_a_refused_range_the_whole_file_is_requested(server, path):
     part_of(path, CONTENT[:1000])
     server.status = 416
     assert "416" in refused(server, path)
-    assert server.asked == ["bytes=1000-", None]
+    assert server.requested == ["bytes=1000-", None]
     assert visible(path.parent) == []
 
 
@@ -223,20 +223,22 @@ def test_a_refused_range_starts_over_instead_of_failing_for_ever(server, path):
         ),
     ],
 )
-def test_what_is_not_the_file_is_named(server, path, name, value, message):
+def test_the_error_says_what_the_server_answers_instead(
+    server, path, name, value, message
+):
     setattr(server, name, value)
     assert message in refused(server, path)
     assert visible(path.parent) == []
 
 
-def test_another_part_than_asked_for_is_refused(server, path):
+def test_another_range_than_requested_is_refused(server, path):
     part_of(path, CONTENT[:1000])
     server.range_shift = 8
     assert "another part of the file" in refused(server, path)
     assert part_of(path).read_bytes() == CONTENT[:1000]
 
 
-def test_no_network_is_said(path, monkeypatch):
+def test_an_unreachable_server_is_an_error_with_advice(path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -259,7 +261,7 @@ def test_no_network_is_said(path, monkeypatch):
         "http://[x",
     ],
 )
-def test_only_web_addresses_are_fetched(path, url):
+def test_addresses_other_than_http_are_refused(path, url):
     with pytest.raises(UserError):
         download(url, path, SHA256, SIZE)
     assert not path.exists()
@@ -268,7 +270,7 @@ def test_only_web_addresses_are_fetched(path, url):
 @pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="needs a device that is always full"
 )
-def test_a_full_disk_is_said(server, path):
+def test_a_full_disk_is_one_error_line(server, path):
     path.parent.mkdir()
     part_of(path).symlink_to("/dev/full")
     assert "weights.pth.part: cannot be written (No space left on device)" in refused(
@@ -276,7 +278,7 @@ def test_a_full_disk_is_said(server, path):
     )
 
 
-def test_of_two_processes_one_fetches_and_the_other_waits(server, path):
+def test_of_two_processes_one_downloads_and_the_other_waits(server, path):
     server.pause = 0.5
     program = (
         "import sys; from realesrgan_paddle.utils.downloads.http import download; "
@@ -286,4 +288,4 @@ def test_of_two_processes_one_fetches_and_the_other_waits(server, path):
     processes = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert path.read_bytes() == CONTENT
-    assert server.asked == [None]
+    assert server.requested == [None]

@@ -1,8 +1,8 @@
-"""Images of every kind come out upright and in right colours; what is none is refused with the reason."""
+"""Images of every kind are read upright and in their colors; other files are refused."""
 
 import numpy as np
 import pytest
-from odd_images import colours, encode, kinds, place, stored
+from odd_images import colors, encode, kinds, place, stored
 from PIL import Image
 
 from realesrgan_paddle.utils.errors import UserError
@@ -11,46 +11,48 @@ from realesrgan_paddle.utils.images import read_image, read_rgb
 
 
 @pytest.mark.parametrize("name", kinds())
-def test_every_kind_shows_its_colours(tmp_path, name):
+def test_every_kind_is_read_in_its_colors(tmp_path, name):
     rgb = read_rgb(place(tmp_path, name, kinds()[name]))
     assert rgb.dtype == np.float32
-    assert np.abs(rgb * 255 - colours()).max() <= 3
+    assert np.abs(rgb * 255 - colors()).max() <= 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_pictures_stand_upright_and_their_headers_say_so(tmp_path, kind, orientation):
+def test_images_and_header_sizes_are_upright_for_every_orientation(
+    tmp_path, kind, orientation
+):
     lossless = {
         "JPEG": {"quality": 100, "subsampling": 0},
         "WEBP": {"lossless": True},
     }.get(kind, {})
-    image = Image.fromarray(stored(colours(), orientation))
+    image = Image.fromarray(stored(colors(), orientation))
     path = place(
         tmp_path, f"a.{kind.lower()}", encode(image, kind, orientation, **lossless)
     )
-    assert np.abs(read_image(path).astype(int) - colours()).max() <= 3
+    assert np.abs(read_image(path).astype(int) - colors()).max() <= 3
     header = read_checked_header(path)
-    assert (header.height, header.width) == colours().shape[:2]
+    assert (header.height, header.width) == colors().shape[:2]
 
 
-def test_sixteen_bits_and_gray_stay_what_they_are_when_turned(tmp_path):
-    gray = colours()[..., 0].astype(np.uint16) * 257 + 3
+def test_a_rotated_16_bit_gray_image_keeps_its_type(tmp_path):
+    gray = colors()[..., 0].astype(np.uint16) * 257 + 3
     path = place(tmp_path, "a.png", encode(Image.fromarray(gray), "PNG", 6))
     assert np.array_equal(read_image(path), np.rot90(gray, -1))
     assert read_rgb(path).shape == (24, 16, 3)
     assert np.allclose(read_rgb(path)[..., 1], np.rot90(gray, -1) / 65535)
 
 
-def test_one_bit_is_black_and_white(tmp_path):
+def test_a_1_bit_image_has_the_levels_0_and_255(tmp_path):
     path = place(
-        tmp_path, "a.png", encode(Image.fromarray(colours()[..., 1] > 100), "PNG")
+        tmp_path, "a.png", encode(Image.fromarray(colors()[..., 1] > 100), "PNG")
     )
     assert set(np.unique(read_image(path))) == {0, 255}
 
 
-def test_an_orientation_that_exif_does_not_know_turns_nothing(tmp_path):
-    path = place(tmp_path, "a.jpg", encode(Image.fromarray(colours()), "JPEG", 99))
-    assert read_image(path).shape == colours().shape
+def test_an_invalid_exif_orientation_is_ignored(tmp_path):
+    path = place(tmp_path, "a.jpg", encode(Image.fromarray(colors()), "JPEG", 99))
+    assert read_image(path).shape == colors().shape
 
 
 def noise(kind, **options):
@@ -67,7 +69,7 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path, kind):
             read(path)
 
 
-def test_what_a_phone_puts_behind_the_picture_does_not_matter(tmp_path):
+def test_data_appended_to_the_image_is_ignored(tmp_path):
     path = place(tmp_path, "a.jpg", noise("JPEG") + bytes(200_000))
     assert read_image(path).shape == (64, 64, 3)
     assert read_checked_header(path).width == 64

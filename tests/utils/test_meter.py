@@ -1,4 +1,4 @@
-"""What a run says of its speed: trained time is speed, waiting is waiting, a validation is neither."""
+"""Speed, share of waiting and remaining time of a run, without its validations."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def iterate(meter, clock, times, wait=1.0, work=3.0):
         meter.step_done()
 
 
-def test_speed_wait_and_time_left(clock):
+def test_a_report_has_speed_waiting_and_remaining_time(clock):
     meter = Meter(start=10, total_iter=100, batch_size=6)
     iterate(meter, clock, 5)
     numbers, line = meter.report({"l_g_pix": 0.25}, 1e-4)
@@ -49,7 +49,7 @@ def test_speed_wait_and_time_left(clock):
     assert line.endswith("  left 5m 40s")
 
 
-def test_a_validation_is_neither_speed_nor_waiting_but_takes_time_that_is_left(clock):
+def test_a_validation_counts_only_towards_the_remaining_time(clock):
     meter = Meter(start=0, total_iter=100, batch_size=6)
     iterate(meter, clock, 20)
     meter.report({}, 1e-4)
@@ -64,7 +64,7 @@ def test_a_validation_is_neither_speed_nor_waiting_but_takes_time_that_is_left(c
     assert numbers["left_s"] == 75 * 4 + 4 * 50 + 2 * 7
 
 
-def test_a_validation_between_two_reports_does_not_count(clock):
+def test_a_validation_between_two_reports_is_left_out_of_the_speed(clock):
     meter = Meter(start=0, total_iter=10, batch_size=2)
     iterate(meter, clock, 2)
     clock.now += 30
@@ -74,8 +74,8 @@ def test_a_validation_between_two_reports_does_not_count(clock):
     assert (numbers["images_per_s"], numbers["data_wait"]) == (0.5, 0.25)
 
 
-def test_peak_memory_grows_with_what_is_held():
-    """In a process of its own, for this one may have held more before."""
+def test_peak_memory_includes_freed_memory():
+    """In a separate process, because this one may have used more before."""
     code = (
         "from realesrgan_paddle.utils.machine.memory import host_peak_bytes as peak\n"
         "before = peak(); held = bytearray(b'x') * (200 << 20); del held; print(before, peak())"
@@ -93,11 +93,11 @@ def test_peak_memory_without_proc(monkeypatch, tmp_path):
     assert known / 2 < memory.host_peak_bytes() < known * 4  # of the same unit
 
 
-def test_sizes():
+def test_sizes_are_in_mb_or_gb():
     assert (size(812.4), size(3174)) == ("812 MB", "3.1 GB")
 
 
-def test_numbers_that_are_not_finite_are_null_in_the_metrics_file_and_survive_a_resume(
+def test_values_that_are_not_finite_are_null_in_the_metrics_file_after_a_resume_too(
     tmp_path,
 ):
     run = Experiment(tmp_path / "run")

@@ -1,4 +1,4 @@
-"""PSNR and SSIM: BasicSR's figures (recorded by tests/record/record_metrics.py)."""
+"""PSNR and SSIM equal BasicSR's (recorded by tests/record/record_metrics.py)."""
 
 import numpy as np
 import pytest
@@ -15,32 +15,32 @@ FIRST, SECOND = sample_metrics.pictures()
 
 
 @pytest.mark.parametrize("key", RECORDED.files)
-def test_equals_basicsr(key):
+def test_psnr_and_ssim_equal_basicsrs(key):
     name, border, y = key.split("/")
     measure = {"psnr": psnr, "ssim": ssim}[name]
     found = measure(FIRST, SECOND, crop_border=int(border), y_channel=bool(int(y)))
     assert found == pytest.approx(float(RECORDED[key]), abs=1e-4)
 
 
-def test_equal_pictures():
+def test_equal_images_have_infinite_psnr_and_ssim_1():
     assert psnr(FIRST, FIRST) == float("inf")
     assert ssim(FIRST, FIRST) == pytest.approx(1)
 
 
-def test_luma_knows_red_from_blue():
+def test_luma_of_red_and_blue():
     red, blue = np.zeros((2, 1, 1, 3), np.uint8)
     red[..., 0] = blue[..., 2] = 255
     assert luma(red) == pytest.approx(81.481)
     assert luma(blue) == pytest.approx(40.966)
 
 
-def test_gray_is_compared_as_it_is():
+def test_the_y_channel_of_gray_images_is_gray():
     gray = [p[..., 0] for p in (FIRST, SECOND)]
     assert psnr(*gray, y_channel=True) == psnr(*gray)
     assert 0 < ssim(*gray) < 1
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_images_of_unequal_or_too_small_size_are_refused():
     with pytest.raises(UserError, match="cannot be compared"):
         psnr(FIRST, SECOND[1:])
     with pytest.raises(UserError, match="at least 11x11"):

