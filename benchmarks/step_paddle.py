@@ -53,7 +53,8 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     )
     from realesrgan_paddle.models.step.batch import Batch
     from realesrgan_paddle.models.step.ema import EMA
-    from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
+    from realesrgan_paddle.models.step.gan_step import GANStep
+    from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
     from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 
     generator, discriminator = (

@@ -4,20 +4,20 @@ import multiprocessing
 import os
 import socket
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from batch_changes import Change, changed_batches
 from sample_runs import FORKSERVER, write_yml
 
+from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.errors import UserError
 from train import main
 
 SECONDS = 60
-Change = Callable[[TrainingBatches], None]
 
 
 def free_port() -> int:
@@ -29,7 +29,7 @@ def free_port() -> int:
 def start_together(
     folder: Path, options: dict, *overrides: str, change: Change | None = None
 ) -> list[BaseProcess]:
-    """Start the two processes of one training; `change` is called with the second's batches before each of them.
+    """Start the two processes of one training; `change` changes the batches of the second.
 
     What they say on stderr goes to `stderr.0` and `stderr.1`.
     """
@@ -66,19 +66,16 @@ def finish_together(
     return [process.exitcode for process in processes]
 
 
-def not_a_number(batches: TrainingBatches) -> None:
-    """Spoil the third batch."""
-    if batches.number == 3:
-        make = batches._batch
-        batches._batch = lambda gt, lq: replace(make(gt, lq), gt=gt * float("nan"))
-    elif batches.number == 4:
-        del batches._batch
+def not_a_number(batch: Batch, number: int) -> Batch:
+    """Make the third batch's ground truth NaN."""
+    return replace(batch, gt=batch.gt * float("nan")) if number == 3 else batch
 
 
-def broken(batches: TrainingBatches) -> None:
+def broken(batch: Batch, number: int) -> Batch:
     """Fail at the third batch."""
-    if batches.number == 3:
+    if number == 3:
         raise UserError("a damaged image")
+    return batch
 
 
 def _train(
@@ -105,13 +102,5 @@ def _train(
         os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno()
     )
     if change:
-        feed = TrainingBatches.__next__
-
-        def changed(batches: TrainingBatches) -> object:
-            batches.number += 1
-            change(batches)
-            batches.number -= 1
-            return feed(batches)
-
-        TrainingBatches.__next__ = changed
+        TrainingBatches.__next__ = changed_batches(change)
     cli.run(lambda: main(arguments))

@@ -16,8 +16,8 @@ from train import main, train
 
 FORKSERVER = multiprocessing.get_context("forkserver")
 FORKSERVER.set_forkserver_preload(
-    ["realesrgan_paddle.run.checkpoints"]
-)  # it imports Paddle once for all processes
+    ["realesrgan_paddle.run.open_training", "realesrgan_paddle.run.guards"]
+)  # they import Paddle once for all processes
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:

@@ -19,7 +19,9 @@ from realesrgan_paddle.models.networks.specs import (
 )
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.steps import GANStep, PixelStep, ReferenceLosses
+from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.utils.images import write_image

@@ -14,7 +14,8 @@ from realesrgan_paddle.models.step.optimizer_state import (
     get_optimizer_state,
     set_optimizer_state,
 )
-from realesrgan_paddle.models.step.steps import PixelStep, ReferenceLosses
+from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.options.schema.config import OptimizerOptions
 from realesrgan_paddle.run.build import build_optimizer
 

@@ -23,8 +23,9 @@ from realesrgan_paddle.models.networks.specs import (
 from realesrgan_paddle.models.step import precision
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
+from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.precision import Precision, choose_precision
-from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.training_state import load_state
 

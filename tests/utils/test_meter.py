@@ -29,9 +29,9 @@ def clock(monkeypatch):
 def iterate(meter, clock, times, wait=1.0, work=3.0):
     for _ in range(times):
         clock.now += wait
-        meter.fed()
+        meter.batch_ready()
         clock.now += work
-        meter.stepped()
+        meter.step_done()
 
 
 def test_speed_wait_and_time_left(clock):
@@ -54,9 +54,9 @@ def test_a_validation_is_neither_speed_nor_waiting_but_takes_time_that_is_left(c
     iterate(meter, clock, 20)
     meter.report({}, 1e-4)
     clock.now += 50
-    meter.aside("validation", every=20)
+    meter.exclude("validation", every=20)
     clock.now += 7
-    meter.aside("checkpoint", every=50)
+    meter.exclude("checkpoint", every=50)
     iterate(meter, clock, 5)
     numbers, _ = meter.report({}, 1e-4)
     assert (numbers["images_per_s"], numbers["data_wait"]) == (6 / 4, 0.25)
@@ -68,7 +68,7 @@ def test_a_validation_between_two_reports_does_not_count(clock):
     meter = Meter(start=0, total_iter=10, batch_size=2)
     iterate(meter, clock, 2)
     clock.now += 30
-    meter.aside("validation", every=2)
+    meter.exclude("validation", every=2)
     iterate(meter, clock, 2)
     numbers, _ = meter.report({}, 1e-4)
     assert (numbers["images_per_s"], numbers["data_wait"]) == (0.5, 0.25)

@@ -10,9 +10,9 @@ from realesrgan_paddle.utils.machine.memory import peak_memory
 class Meter:
     """Times the iterations of a run and says what is left.
 
-    Call `fed` when a batch has arrived, `stepped` when it has been trained on, and
-    `aside` after work that is no training, which then counts neither as speed nor as
-    waiting for data.
+    Call `batch_ready` when a batch has arrived, `step_done` when it has been trained on,
+    and `exclude` after work that is no training, which then counts neither as speed nor
+    as waiting for data.
     """
 
     def __init__(self, start: int, total_iter: int, batch_size: int) -> None:
@@ -22,17 +22,17 @@ class Meter:
         self._asides: dict[str, tuple[float, int]] = {}
         self._begin()
 
-    def fed(self) -> None:
+    def batch_ready(self) -> None:
         """Note that the next batch is there."""
         self._waited += time.perf_counter() - self._mark
 
-    def stepped(self) -> None:
+    def step_done(self) -> None:
         """Note that an iteration is done."""
         self._mark = time.perf_counter()
         self._steps += 1
         self._iteration += 1
 
-    def aside(self, what: str, every: int) -> None:
+    def exclude(self, what: str, every: int) -> None:
         """Note that since the iteration or its report `what` was done, which comes once in `every` iterations."""
         took = time.perf_counter() - self._mark
         self._asides[what] = (took, every)
