@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import time
+from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -93,6 +94,34 @@ def reported(folder: Path) -> list[dict]:
     return [
         {k: v for k, v in line.items() if k not in of_the_machine} for line in lines
     ]
+
+
+def log_of(folder: Path) -> str:
+    return (folder / "train.log").read_text()
+
+
+def state_of(folder: Path, iteration: int) -> Path:
+    return folder / f"training_states/{iteration}.state"
+
+
+def parts_of(folder: Path, iteration: int) -> Mapping[str, Mapping[str, np.ndarray]]:
+    """What a training state holds: arrays by part and name."""
+    return load_state(state_of(folder, iteration)).parts
+
+
+def assert_resumes_exactly(
+    tmp_path: Path, options: dict, *overrides: str, stop: int = 3, total: int = 6
+) -> tuple[Path, Path]:
+    """A run that is stopped and resumed equals one that is not; return the folders of both."""
+    end = f"train.total_iter={total}"
+    straight = run(tmp_path, options, "name=straight", *overrides, end)
+    run(tmp_path, options, "name=stopped", *overrides, f"train.total_iter={stop}")
+    resumed = run(
+        tmp_path, options, "name=stopped", "auto_resume=true", *overrides, end
+    )
+    assert_states_equal(state_of(straight, total), state_of(resumed, total))
+    assert reported(straight) == reported(resumed)
+    return straight, resumed
 
 
 def assert_states_equal(a: Path, b: Path) -> None:
