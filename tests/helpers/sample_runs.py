@@ -3,14 +3,15 @@
 import json
 import multiprocessing
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import load_state
 from train import main, train
@@ -84,6 +85,18 @@ def write_yml(folder: Path, options: dict) -> Path:
 def run(folder: Path, options: dict, *overrides: str) -> Path:
     """Train and return the run's folder."""
     return train(load_config(write_yml(folder, options), overrides)).parents[1]
+
+
+@contextmanager
+def opened(folder: Path, options: dict, *overrides: str) -> Iterator[tuple]:
+    """The options and the opened run, in its folder, before its first iteration."""
+    from realesrgan_paddle.run.open_training import open_training
+
+    cfg = load_config(write_yml(folder, options), overrides)
+    training = open_training(cfg)
+    training.experiment.open(dump_config(cfg), training.resumed_at)
+    with closing(training.batches):
+        yield cfg, training
 
 
 def reported(folder: Path) -> list[dict]:

@@ -25,7 +25,9 @@ FROZEN = {"body.0.weight", "body.0.bias", "body.1.weight"}
 def unchanged(before, after):
     """The names of the arrays that are equal in both, bit for bit."""
     return {
-        name for name, array in after.items() if array.tobytes() == before[name].tobytes()
+        name
+        for name, array in after.items()
+        if array.tobytes() == before[name].tobytes()
     }
 
 
