@@ -33,6 +33,14 @@ def picture(height: int, width: int, seed: int) -> np.ndarray:
     return np.uint8(np.dstack(waves) * 100 + 128)
 
 
+def write_grainy_images(folder: Path) -> None:
+    """Write three images with grain: no generator has learned it, so it gives real images away."""
+    for i in range(3):
+        grain = np.random.default_rng(i).integers(-60, 60, (96, 96, 3))
+        image = np.clip(picture(96, 96, i) + grain, 0, 255)
+        write_image(folder / f"{i}.png", np.uint8(image))
+
+
 def tiny_options(tmp_path: Path) -> dict:
     """Options of a tiny GAN run over three pictures, one of them smaller than a crop."""
     for i, (height, width) in enumerate([(96, 80), (60, 110), (40, 48)]):

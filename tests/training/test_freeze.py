@@ -2,7 +2,6 @@
 
 from functools import partialmethod
 
-import numpy as np
 import paddle
 import pytest
 from sample_runs import assert_resumes_exactly, log_of, parts_of, run
