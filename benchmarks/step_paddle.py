@@ -7,11 +7,10 @@ from itertools import pairwise
 import numpy as np
 from step_cases import CASES, VGG_CHANNELS, VGG_LAYER_WEIGHTS, Case, arguments, serve
 
-from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
-from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 
 
@@ -19,6 +18,7 @@ def one_network(case: Case, batch: int, ops: object) -> Callable[[], None]:
     """Return the step that lowers the mean of |output| by Adam."""
     import paddle
 
+        
     specs = {
         "rrdbnet": RRDBNet(num_block=case.blocks or 1),
         "srvgg": SRVGGNetCompact(),
@@ -44,14 +44,15 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     from realesrgan_paddle.loss.perceptual import PerceptualLoss
     from realesrgan_paddle.loss.pixel import L1Loss
     from realesrgan_paddle.loss.vgg import VGG19
-    from realesrgan_paddle.models.step.batch import Batch
+            from realesrgan_paddle.models.step.batch import Batch
     from realesrgan_paddle.models.step.ema import EMA
-    from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
-    from realesrgan_paddle.options.schema.losses import VGG19_LAYERS
+    from realesrgan_paddle.models.step.gan_step import GANStep
+    from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
+    from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 
     generator, discriminator = (
         Network(SRVGGNetCompact()),
-        UNetDiscriminatorSN(),
+        Network(UNetDiscriminatorSNOptions()),
     )
     generator.ops = discriminator.ops = ops
     random = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Networks side by side on the same images: measured where a ground truth is known, and shown."""
+"""Networks side by side on the same images: metrics where there is ground truth, and crops."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,14 @@ from realesrgan_paddle.utils.report.panels import (
 )
 
 INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
+"""Columns that are not networks."""
 SHEET, PAGE = "sheet.png", "index.html"
+"""The files that are written."""
+LUMA_METRICS = {"psnr": psnr, "ssim": ssim}
+"""Metrics of the Y channel, as the papers report them; the others are of RGB."""
+
+Measures = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]
+"""Metrics by name: each takes an image and its ground truth, both uint8 RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +48,20 @@ class Comparison:
     """How many images were measured, and how."""
 
     def __str__(self) -> str:
-        """Return what was measured, and where it is shown, as lines."""
-        means = (f"  {mean.label:<16} {mean}" for mean in self.means)
-        return "\n".join([self.remark, *means, str(self.sheet), str(self.page)])
+        """Return the metrics and the files, a line each."""
+        means = [f"  {mean.label:<16} {mean}" for mean in self.means]
+        lines = [self.remark, *means, str(self.sheet), f"open {self.page} in a browser"]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One image, enlarged by each method: uint8 RGB of one size."""
+    """The outputs of all methods for one image, and their metrics."""
 
     results: dict[str, np.ndarray]
+    """uint8 RGB (H, W, 3) of one size, by method; the ground truth last if there is one."""
     scores: dict[str, dict[str, float]]
-    """The metrics of each method; empty without ground truth."""
+    """Metrics by method; empty without ground truth."""
 
 
 def load_upscalers(
@@ -62,10 +71,10 @@ def load_upscalers(
     tile_pad: int = TILE_PAD,
     device: str = "auto",
 ) -> dict[str, Upscaler]:
-    """Return the upscalers of (name, model) pairs by their names; see `Upscaler.load`.
+    """Return the upscalers of (name, model) pairs by name; see `Upscaler.load`.
 
     Raises:
-        UserError: two have one name, or a name is that of another column.
+        UserError: two have the same name, or a name is that of another column.
     """
     upscalers: dict[str, Upscaler] = {}
     for name, model in models:
@@ -91,63 +100,58 @@ def compare(
     most_rows: int = 12,
     metrics: Sequence[str] = ("psnr", "ssim"),
 ) -> Comparison:
-    """Enlarge `inputs` by bicubic interpolation and by each network; write a sheet and a page into `output`.
+    """Upscale `inputs` by bicubic interpolation and each network; write a sheet and a page.
 
-    All images are measured; so many are shown that there are `most_rows` rows. Results
-    are compared at the scale of the largest network. Metrics leave out `scale` pixels
-    at each border; PSNR and SSIM are of the Y channel.
+    All images are measured, and so many are shown that there are `most_rows` rows.
+    Results are compared at the scale of the largest network. Metrics leave out `scale`
+    pixels at each border; PSNR and SSIM are of the Y channel.
 
     Args:
         inputs: low-quality images.
         upscalers: the networks by the names to show.
-        output: folder, made when missing; files of an earlier run are replaced.
-        gt: the ground truth of the one input, or a folder of images named as the inputs
-            are.
-        crop: the piece of each input to show; None for those of most detail.
-        crop_size: sides of the pieces in input pixels, without `crop`.
-        crops: pieces of one image, without `crop`.
+        output: folder, created if missing; files of an earlier run are replaced.
+        gt: the ground truth of the only input, or a folder of images named like the
+            inputs.
+        crop: the crop of each input to show; None for the most detailed ones.
+        crop_size: width and height of crops in input pixels, without `crop`.
+        crops: crops per image, without `crop`.
         most_rows: rows in all.
         metrics: which, of `METRIC_FORMATS`.
 
     Raises:
-        UserError: weights that a metric needs cannot be had, an image cannot be read, a
-            ground truth has another size, or the crop is outside.
+        UserError: weights of a metric are missing, an image cannot be read, a ground
+            truth has another size, or the crop is outside of an image.
     """
     scale = max(upscaler.scale for upscaler in upscalers.values())
-    truths = _match(inputs, gt)
-    measures = _open_measures(metrics if truths else (), scale)
-    shown = set(evenly_spaced(inputs, max(1, most_rows // (1 if crop else crops))))
+    truths = match_ground_truths(inputs, gt)
+    measures = open_measures(metrics if truths else (), scale)
+    crops_per_image = 1 if crop else crops
+    shown = set(evenly_spaced(inputs, max(1, most_rows // crops_per_image)))
+
     rows: list[Row] = []
     scores = []
     for path in inputs:
         lq = to_uint8(read_rgb(path))
-        pieces = _pieces(path, lq, crop, crop_size, crops) if path in shown else []
-        measured = _measure(path, lq, upscalers, scale, truths.get(path), measures)
-        rows += [_row(path.name, lq, measured, piece, scale) for piece in pieces]
+        chosen = []
+        if path in shown:
+            chosen = choose_crops(path, lq, crop, crop_size, crops)
+        measured = measure(path, lq, upscalers, scale, truths.get(path), measures)
+        rows += [_row(path.name, lq, measured, each, scale) for each in chosen]
         if measured.scores:
             scores.append(measured.scores)
-    means = [
-        Mean(
-            name,
-            {
-                metric: float(np.mean([score[name][metric] for score in scores]))
-                for metric in metrics
-            },
-        )
-        for name in (scores[0] if scores else ())
-    ]
-    remark = _remark(len(inputs), len(scores), scale, metrics)
+
+    means = mean_scores(scores)
+    remark = describe(len(inputs), len(scores), scale, metrics)
+    done = Comparison(Path(output) / SHEET, Path(output) / PAGE, means, remark)
     names = list(upscalers)
-    headline = f"Before and after, x{scale}: {', '.join(names)}"
     page = html_page(
         rows,
         means,
-        headline=headline,
+        headline=f"Before and after, x{scale}: {', '.join(names)}",
         remark=remark,
-        before=_before(names),
+        before=names[0] if len(names) > 1 else BICUBIC,
         after=names[-1],
     )
-    done = Comparison(Path(output) / SHEET, Path(output) / PAGE, means, remark)
     write_image(done.sheet, contact_sheet(rows, means, remark))
     with atomic_path(done.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -155,107 +159,104 @@ def compare(
 
 
 def usual_metrics() -> tuple[list[str], list[str]]:
-    """Return the names of PSNR, SSIM, and LPIPS where its weights can be had; else, a remark that says why not."""
-    from realesrgan_paddle.run.available_metrics import (
-        missing_weights,  # it loads Paddle, which exported graphs bring along anyway
-    )
+    """Return PSNR, SSIM and, if its weights can be had, LPIPS; else a remark why not."""
+    # Imports Paddle, which exported graphs need anyway.
+    from realesrgan_paddle.run.available_metrics import missing_weights
 
     reason = missing_weights("calculate_lpips")
-    return (
-        (["psnr", "ssim"], [f"LPIPS is left out: {reason}"])
-        if reason
-        else (["psnr", "ssim", "lpips"], [])
-    )
+    if reason:
+        return ["psnr", "ssim"], [f"LPIPS is left out: {reason}"]
+    return ["psnr", "ssim", "lpips"], []
 
 
-def _open_measures(
-    metrics: Sequence[str], scale: int
-) -> Mapping[str, Callable[[np.ndarray, np.ndarray], float]]:
-    """Return the metrics by name: PSNR and SSIM of the Y channel, all without `scale` pixels at each border."""
-    luma = {"psnr": psnr, "ssim": ssim}
-    measures = {
-        name: partial(luma[name], crop_border=scale, y_channel=True)
-        for name in metrics
-        if name in luma
-    }
-    if set(metrics) <= set(luma):
-        return measures
-    from realesrgan_paddle.run.available_metrics import open_metric  # it loads Paddle
+def open_measures(metrics: Sequence[str], scale: int) -> Measures:
+    """Return the metrics by name; all leave out `scale` pixels at each border."""
+    measures: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {}
+    for name in metrics:
+        if name in LUMA_METRICS:
+            luma_metric = LUMA_METRICS[name]
+            measures[name] = partial(luma_metric, crop_border=scale, y_channel=True)
+        else:
+            measures[name] = _open_network_metric(name, scale)
+    return measures
 
-    networks = {
+
+def _open_network_metric(
+    name: str, scale: int
+) -> Callable[[np.ndarray, np.ndarray], float]:
+    # Imports Paddle.
+    from realesrgan_paddle.run.available_metrics import open_metric
+
+    options = {
         "lpips": MetricOptions(type="calculate_lpips", crop_border=scale),
         "dists": MetricOptions(type="calculate_dists", crop_border=scale),
     }
-    return {
-        **measures,
-        **{name: open_metric(networks[name]) for name in metrics if name in networks},
-    }
+    return open_metric(options[name])
 
 
-def _measure(
+def measure(
     path: Path,
     lq: np.ndarray,
     upscalers: Mapping[str, Upscaler],
     scale: int,
     gt: Path | None,
-    measures: Mapping[str, Callable[[np.ndarray, np.ndarray], float]],
+    measures: Measures,
 ) -> Measured:
+    """Upscale one image by each method and compare with the ground truth, if there is one."""
     height, width = lq.shape[0] * scale, lq.shape[1] * scale
-    results = {
-        BICUBIC: np.array(
-            Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC)
-        )
-    }
-    results |= {
-        name: upscaler(lq, outscale=scale) for name, upscaler in upscalers.items()
-    }
+    bicubic = Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC)
+    results = {BICUBIC: np.array(bicubic)}
+    for name, upscaler in upscalers.items():
+        results[name] = upscaler(lq, outscale=scale)
     if gt is None:
         return Measured(results, {})
+
     truth = to_uint8(read_rgb(gt))
-    if not (
-        0 <= truth.shape[0] - height < scale and 0 <= truth.shape[1] - width < scale
-    ):
+    # Up to scale - 1 pixels are left over where it was downscaled to the input.
+    rest_height, rest_width = truth.shape[0] - height, truth.shape[1] - width
+    if not (0 <= rest_height < scale and 0 <= rest_width < scale):
         raise UserError(
             f"{gt}: {_size(truth)} pixels are not {scale} times the {_size(lq)} of {path}"
         )
     truth = truth[:height, :width]
-    scores = {
-        method: {name: measures[name](sr, truth) for name in measures}
-        for method, sr in results.items()
-    }
+
+    scores = {}
+    for method, sr in results.items():
+        scores[method] = {name: each(sr, truth) for name, each in measures.items()}
     return Measured(results | {GT: truth}, scores)
 
 
-def _row(name: str, lq: np.ndarray, measured: Measured, piece: Crop, scale: int) -> Row:
-    """Return the panels of one piece of one image: the input's pixels enlarged, each result, the ground truth."""
-    panels = [Panel(INPUT, piece.of(lq).repeat(scale, 0).repeat(scale, 1))]
-    for method, result in measured.results.items():
-        note = ", ".join(
-            METRIC_FORMATS[name].text(value)
-            for name, value in measured.scores.get(method, {}).items()
-        )
-        panels.append(
-            Panel(method, np.ascontiguousarray(piece.of(result, scale)), note)
-        )
-    return Row(
-        f"{name}, {piece.width}x{piece.height} pixels at ({piece.x}, {piece.y})", panels
-    )
+def mean_scores(scores: Sequence[Mapping[str, Mapping[str, float]]]) -> list[Mean]:
+    """Return each method's metrics, averaged over the images; `scores` are by method, metric."""
+    if not scores:
+        return []
+    means = []
+    for method, first in scores[0].items():
+        values = {
+            metric: float(np.mean([score[method][metric] for score in scores]))
+            for metric in first
+        }
+        means.append(Mean(method, values))
+    return means
 
 
-def _pieces(
+def choose_crops(
     path: Path, lq: np.ndarray, crop: Crop | None, size: int, count: int
 ) -> list[Crop]:
+    """Return `crop`, or else the `count` most detailed crops; UserError if it is outside."""
     if crop is None:
         return most_detailed(lq, size, count)
-    if crop.x + crop.width > lq.shape[1] or crop.y + crop.height > lq.shape[0]:
+    height, width = lq.shape[:2]
+    if crop.x + crop.width > width or crop.y + crop.height > height:
         raise UserError(
-            f"{path}: has {_size(lq)} pixels, so the crop reaches beyond them: {crop}"
+            f"{path}: has {_size(lq)} pixels, so the crop {crop} is partly outside; choose "
+            "another --crop"
         )
     return [crop]
 
 
-def _match(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
-    """Return the ground truth of each input that has one."""
+def match_ground_truths(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
+    """Return the ground truth of each input that has one; UserError if there is none for any."""
     if gt is None:
         return {}
     if gt.is_file() and len(inputs) == 1:
@@ -264,32 +265,44 @@ def _match(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
     found = {path: by_stem[path.stem] for path in inputs if path.stem in by_stem}
     if not found:
         raise UserError(
-            f"{gt}: no image here is named as an input is, such as {inputs[0].stem}.png"
+            f"{gt}: no image here is named like an input, such as {inputs[0].stem}.png"
         )
     return found
 
 
-def _before(names: Sequence[str]) -> str:
-    return names[0] if len(names) > 1 else BICUBIC
-
-
-def _remark(count: int, measured: int, scale: int, metrics: Sequence[str]) -> str:
+def describe(count: int, measured: int, scale: int, metrics: Sequence[str]) -> str:
+    """Return how many images were measured, and how, as a line."""
     images = f"{count} image{'s' * (count != 1)}"
     if not measured:
         return f"{images}; no ground truth, so nothing is measured"
-    of = "" if measured == count else f"; means over the {measured} with a ground truth"
-    luma = [METRIC_FORMATS[name].name for name in metrics if name in ("psnr", "ssim")]
+    if measured < count:
+        images += f"; means over the {measured} with a ground truth"
+
+    luma = [METRIC_FORMATS[name].name for name in metrics if name in LUMA_METRICS]
     rgb = [
         f"{METRIC_FORMATS[name].name} (lower is better)"
         for name in metrics
         if METRIC_FORMATS[name].lower_is_better
     ]
-    kinds = [
-        f"{' and '.join(names)} of {what}"
-        for names, what in ((luma, "the Y channel"), (rgb, "RGB"))
-        if names
-    ]
-    return f"{images}{of}; {', '.join(kinds)}, whole images but for {scale} pixels at each border"
+    channels = []
+    if luma:
+        channels.append(f"{' and '.join(luma)} of the Y channel")
+    if rgb:
+        channels.append(f"{' and '.join(rgb)} of RGB")
+    return f"{images}; {', '.join(channels)}, without {scale} pixels at each border"
+
+
+def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) -> Row:
+    """Return the panels of one crop: the input's pixels repeated, each result, the ground truth."""
+    pixels = crop.of(lq).repeat(scale, 0).repeat(scale, 1)
+    panels = [Panel(INPUT, pixels)]
+    for method, result in measured.results.items():
+        scores = measured.scores.get(method, {})
+        notes = [METRIC_FORMATS[metric].text(value) for metric, value in scores.items()]
+        image = np.ascontiguousarray(crop.of(result, scale))
+        panels.append(Panel(method, image, ", ".join(notes)))
+    title = f"{name}, {crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
+    return Row(title, panels)
 
 
 def _size(image: np.ndarray) -> str:

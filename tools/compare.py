@@ -1,4 +1,4 @@
-"""Show networks side by side: one PNG sheet and one self-contained HTML page, with figures where possible."""
+"""Compare networks side by side: a PNG sheet and a self-contained HTML page, with metrics."""
 
 import argparse
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--gt",
         type=Path,
-        help="folder of ground truths named as the inputs, or the one image",
+        help="folder of ground truths named like the inputs, or the image for one input",
     )
     parser.add_argument(
         "--models",
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         nargs="+",
         type=_named,
         metavar="NAME=MODEL",
-        help="networks",
+        help="networks to compare: weights, exported folders or released models",
     )
     parser.add_argument(
         "--output", default="compare", help="folder for the sheet and the page"
@@ -42,31 +42,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--crop",
         type=_crop,
         metavar="X,Y,W,H",
-        help="what to show, in input pixels; else most detail",
+        help="the crop to show, in input pixels; without it, the most detailed ones",
     )
     parser.add_argument(
         "--crop_size",
         type=int_range(1),
         default=96,
-        help="sides of the pieces shown, in input pixels",
+        help="width and height of the crops, in input pixels",
     )
     parser.add_argument(
         "--metrics",
         nargs="+",
         choices=METRIC_FORMATS,
-        help="figures; else all but DISTS, which takes long",
+        help="metrics; without it, all but DISTS, which is slow",
     )
     parser.add_argument(
         "--tile",
         type=int_range(0),
         default=0,
-        help="longest side of a tile in input pixels; 0: no tiles",
+        help="longest side of a tile in input pixels; 0: no tiling",
     )
     parser.add_argument(
         "--tile_pad",
         type=int_range(0),
         default=TILE_PAD,
-        help="pixels a tile sees beyond its border",
+        help="pixels that tiles overlap at each border",
     )
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="where to compute"
@@ -80,9 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     upscalers = load_upscalers(
         args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device
     )
-    metrics, left_out = (
-        usual_metrics() if args.gt and not args.metrics else (args.metrics or [], [])
-    )
+    metrics: list[str] = args.metrics or []
+    remarks: list[str] = []
+    if args.gt and not metrics:
+        metrics, remarks = usual_metrics()
     done = compare(
         inputs,
         upscalers,
@@ -92,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         crop_size=args.crop_size,
         metrics=metrics,
     )
-    print(done, *left_out, sep="\n")
+    print(done, *remarks, sep="\n")
     return 0
 
 
@@ -107,11 +108,8 @@ def _named(text: str) -> tuple[str, str]:
 
 def _crop(text: str) -> Crop:
     words = text.split(",")
-    if (
-        len(words) != 4
-        or not all(word.isdigit() for word in words)
-        or 0 in map(int, words[2:])
-    ):
+    are_numbers = len(words) == 4 and all(word.isdigit() for word in words)
+    if not are_numbers or not all(map(int, words[2:])):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not X,Y,W,H, such as 40,60,96,96"
         )

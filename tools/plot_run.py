@@ -1,4 +1,4 @@
-"""Draw the curves of one training run, or of several over one another, as a PNG: losses, validation, speed."""
+"""Plot the curves of one or several training runs as a PNG: losses, validation, speed."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         required=True,
         nargs="+",
         metavar="RUN",
-        help="folder of a run, experiments/NAME",
+        help="folder of a run, experiments/NAME; several are plotted together",
     )
-    parser.add_argument("--output", default="curves.png", help="the picture to write")
+    parser.add_argument("--output", default="curves.png", help="the PNG to write")
     args = parser.parse(argv)
     count = plot_runs(args.input, args.output, LOSS_TITLES, REFERENCE_LEVELS)
     print(f"{args.output}: {count} panels")

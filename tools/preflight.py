@@ -1,72 +1,74 @@
-"""List every image that a training run could not use: unreadable, too small, or of a pair that does not fit.
+"""List the images that a training run cannot use: unreadable, too small, or of unfit pairs.
 
-Of a run, by its option file, or of folders. Only headers are read; --check decodes
-everything.
+Checks all images of a run, by its option file, or those of folders. Only headers are
+read, unless --check decodes everything.
 """
 
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.run.file_checks import look_at_folders, look_at_run, open_images
+from realesrgan_paddle.run.file_checks import check_folders, check_run, open_datasets
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 1 if there is anything to list."""
+def parse_flags(argv: Sequence[str] | None) -> Namespace:
+    """Return the flags; exit with 2 where they are wrong."""
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--yml_path",
-        metavar="FILE",
-        help="option file of a run: look at all that it reads",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--yml_path", metavar="FILE", help="option file: check all images of its run")
+    add(
         "--input",
         nargs="+",
         type=Path,
         metavar="FOLDER",
-        help="or look at folders of images",
+        help="check folders of images instead",
     )
-    parser.add_argument(
+    add(
         "--lq",
         type=Path,
         metavar="FOLDER",
-        help="with one --input: low-quality images of its pairs",
+        help="with one --input: the low-quality images of its pairs",
     )
-    parser.add_argument(
+    add(
         "--scale",
         type=int_range(1, 8),
         default=4,
-        help="how much larger than --lq the images of --input are",
+        help="how much larger than those of --lq the images of --input are",
     )
-    parser.add_argument(
+    add(
         "--min_size",
         type=int_range(1),
         default=1,
-        help="with --input: the shorter side an image must have",
+        help="with --input: the shorter side that an image must have, in pixels",
     )
-    parser.add_argument(
+    add(
         "--check",
         action="store_true",
-        help="decode every image, which finds damage inside a file",
+        help="decode every image, which also finds damage behind the header",
     )
-    parser.add_argument(
-        "overrides", nargs="*", metavar="a.b=c", help="option that replaces the file's"
-    )
+    add("overrides", nargs="*", metavar="a.b=c", help="override an option of the file")
     args = parser.parse(argv)
-    folders = args.input or []
-    if (
-        bool(args.yml_path) == bool(folders)
-        or (folders and args.overrides)
-        or (args.lq and len(folders) != 1)
-    ):
+
+    one_source = bool(args.yml_path) != bool(args.input)
+    overrides_without_file = args.overrides and not args.yml_path
+    lq_without_folder = args.lq and len(args.input or []) != 1
+    if not one_source or overrides_without_file or lq_without_folder:
         parser.error(
-            "--yml_path FILE is needed, with or without a.b=c, or --input FOLDER; --lq goes with one --input"
+            "give --yml_path FILE, with or without a.b=c, or --input FOLDER; --lq goes "
+            "with one --input"
         )
-    if folders:
-        report = look_at_folders(
-            folders,
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 if there is anything to list."""
+    args = parse_flags(argv)
+    if args.input:
+        report = check_folders(
+            args.input,
             args.lq,
             scale=args.scale,
             min_size=args.min_size,
@@ -74,9 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     else:
         cfg = load_config(args.yml_path, args.overrides)
-        report = look_at_run(cfg, *open_images(cfg), decode=args.check)
+        report = check_run(cfg, *open_datasets(cfg), decode=args.check)
+
     findings = [*report.problems, *report.small]
-    print(f"{report.count} image files looked at; {len(findings)} findings")
+    print(f"{report.count} image files checked; {len(findings)} findings")
     return report_failures(findings)
 
 

@@ -1,8 +1,7 @@
-"""See the whole chain at work: finetune the small network on one video, then compare it with the released one.
+"""Run the whole chain on one video: finetune the small network, compare it with the released one.
 
 Released weights, key frames, training images, finetuning, export, inference and a
-before/after page: each step is a command of this project and is shown as it would be
-typed.
+before/after page: each step is a command of this project, printed as you would type it.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--output", type=Path, default=Path("quickstart"), help="folder to work in"
     )
     parser.add_argument(
-        "--iterations", type=int_range(1), default=300, help="how long to train"
+        "--iterations",
+        type=int_range(1),
+        default=300,
+        help="training iterations; 300 take minutes on a CPU",
     )
     args = parser.parse(argv)
     print(quickstart(args.video, args.output, args.iterations))

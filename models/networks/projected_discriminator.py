@@ -57,19 +57,19 @@ class ProjectedDiscriminator(nn.Layer):
             [Head(channels, size, num_feat, stride) for channels, size, stride in sizes]
         )
 
-    def see(self, x: Tensor) -> list[Tensor]:
-        """Return what x (N, 3, H, W), RGB in [0, 1], is judged by: its features, in the layout of `ops`."""
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Return VGG16's features of x (N, 3, H, W), RGB in [0, 1], in the layout of `ops`."""
         return self._features(x)
 
-    def judge(self, seen: Sequence[Tensor]) -> Tensor:
-        """Return logits (N, num_block, H / 2, W / 2), larger for real, of what `see` returned.
+    def classify(self, features: Sequence[Tensor]) -> Tensor:
+        """Return logits (N, num_block, H / 2, W / 2), larger for real, of what `features` returned.
 
         Coarser answers are repeated to that size, so a mean over all of them counts
         each block alike.
         """
         answers = [
             head(feature, self.ops)
-            for head, feature in zip(self.heads, seen, strict=True)
+            for head, feature in zip(self.heads, features, strict=True)
         ]
         height = answers[0].shape[2]
         return paddle.concat(
@@ -79,7 +79,7 @@ class ProjectedDiscriminator(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (N, num_block, H / 2, W / 2) of x (N, 3, H, W), RGB in [0, 1]."""
-        return self.judge(self.see(x))
+        return self.classify(self.features(x))
 
 
 class Head(nn.Layer):

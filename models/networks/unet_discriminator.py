@@ -64,13 +64,13 @@ class UNetDiscriminatorSN(nn.Layer):
         out = self.conv8(out, ops, LRELU)
         return ops.leave(convolve(ops, out, self.conv9))
 
-    def see(self, x: Tensor) -> list[Tensor]:
-        """Return what x is judged by: itself."""
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Return what `classify` takes: the image itself."""
         return [x]
 
-    def judge(self, seen: Sequence[Tensor]) -> Tensor:
-        """Return the logits of what `see` returned."""
-        (x,) = seen
+    def classify(self, features: Sequence[Tensor]) -> Tensor:
+        """Return the logits of what `features` returned."""
+        (x,) = features
         return self(x)
 
     def _joined(self, x: Tensor, skipped: Tensor) -> Tensor:

@@ -7,12 +7,11 @@ from paddle import Tensor, nn
 
 
 class EMA:
-    """A slowly following copy of a network: its own layer, in evaluation mode, without gradients.
+    """A moving average of a network: a layer of its own, in evaluation mode, without gradients.
 
     Each `update` sets every parameter to decay * average + (1 - decay) * parameter, as
-    BasicSR's `model_ema` does, and copies the buffers as they are: they are state
-    (counters, estimates), of which a mean has no meaning. With decay 0 it is a plain
-    copy.
+    BasicSR's `model_ema` does. Buffers are copied: they are state (counters, estimates),
+    and their mean has no meaning. With decay 0 it is a plain copy.
 
     Attributes:
         layer: the averaged network; its state is read and set as any layer's.
@@ -29,15 +28,16 @@ class EMA:
 
     @paddle.no_grad()
     def update(self, layer: nn.Layer) -> None:
-        """Move the average towards the present weights of `layer`, a network of the same kind."""
-        present = dict(layer.named_parameters())
+        """Move the average towards the current weights of `layer`, a network of the same kind."""
+        parameters = dict(layer.named_parameters())
         for name, average in self.layer.named_parameters():
-            average.lerp_(present[name], 1.0 - self.decay)
+            average.lerp_(parameters[name], 1.0 - self.decay)
+
         buffers = dict(layer.named_buffers())
         for name, buffer in self.layer.named_buffers():
             buffer.set_value(buffers[name])
 
     @paddle.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the averaged network's output for x; no gradient flows through it."""
+        """Return the averaged network's output for `x`, without a gradient."""
         return self.layer(x)

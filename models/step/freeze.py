@@ -1,6 +1,7 @@
-"""Parts of a network that do not learn."""
+"""Parameters that are not trained: for a whole run, or while something else is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 from paddle import Tensor, nn
@@ -9,35 +10,62 @@ from realesrgan_paddle.utils.errors import UserError, did_you_mean
 
 
 def freeze(network: nn.Layer, patterns: Sequence[str]) -> None:
-    """Stop the gradients of the parameters whose names match any of the patterns, such as "body.0.*".
+    """Freeze the parameters whose names match any of the patterns, such as "body.0.*".
 
     Raises:
-        UserError: a pattern matches no name, or nothing is left to learn.
+        UserError: a pattern matches no name, or no parameter is left to train.
     """
     names = [name for name, _ in network.named_parameters()]
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
+            hint = did_you_mean(pattern, _possible_patterns(names))
             raise UserError(
-                f"train.freeze: {pattern!r} matches no parameter of network_g{did_you_mean(pattern, _patterns(names))}"
+                f"train.freeze: {pattern!r} matches no parameter of network_g{hint}"
             )
+
     for name, parameter in network.named_parameters():
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             parameter.stop_gradient = True
-    if not learning(network):
+
+    if not trainable_parameters(network):
         raise UserError(
-            "train.freeze: matches every parameter of network_g; leave some to learn"
+            "train.freeze: matches every parameter of network_g; leave some to train"
         )
 
 
-def learning(network: nn.Layer) -> list[Tensor]:
-    """Return the parameters that learn."""
+@contextmanager
+def frozen(layer: nn.Layer) -> Iterator[None]:
+    """Keep gradients out of the layer's parameters; they still flow through it to its input."""
+    parameters = trainable_parameters(layer)
+    for parameter in parameters:
+        parameter.stop_gradient = True
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.stop_gradient = False
+
+
+def trainable_parameters(network: nn.Layer) -> list[Tensor]:
+    """Return the parameters that are not frozen."""
+    return [parameter for _, parameter in named_trainable_parameters(network)]
+
+
+def named_trainable_parameters(network: nn.Layer) -> list[tuple[str, Tensor]]:
+    """Return the parameters that are not frozen, with their names in the state dict."""
     return [
-        parameter for parameter in network.parameters() if not parameter.stop_gradient
+        (name, parameter)
+        for name, parameter in network.named_parameters()
+        if not parameter.stop_gradient
     ]
 
 
-def _patterns(names: Sequence[str]) -> list[str]:
-    """Return the names, and for each group of them its prefix with ".*"."""
-    parts = [name.split(".") for name in names]
-    groups = {".".join(part[:i]) + ".*" for part in parts for i in range(1, len(part))}
+def _possible_patterns(names: Sequence[str]) -> list[str]:
+    """Return the names, and the prefix of each group of them with ".*"."""
+    groups = set()
+    for name in names:
+        words = name.split(".")
+        for length in range(1, len(words)):
+            prefix = ".".join(words[:length])
+            groups.add(f"{prefix}.*")
     return [*names, *sorted(groups)]

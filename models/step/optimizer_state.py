@@ -4,12 +4,13 @@ Paddle names parameters by counting the layers built in the process (`conv2d_17.
 so its own state dict fits only a process that built the same layers in the same order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-from paddle import Tensor, nn
+from paddle import nn
 from paddle.optimizer import Optimizer
 
+from realesrgan_paddle.models.step.freeze import named_trainable_parameters
 from realesrgan_paddle.utils.errors import UserError
 
 
@@ -17,52 +18,54 @@ def get_optimizer_state(
     optimizer: Optimizer, network: nn.Layer
 ) -> dict[str, np.ndarray]:
     """Return the optimizer's accumulators as "<parameter>/<accumulator>" -> array."""
-    names = {parameter.name: key for key, parameter in _learning(network)}
+    names = {
+        parameter.name: name for name, parameter in named_trainable_parameters(network)
+    }
+    # Before the first update, Paddle 2.6's state_dict lacks a state that was loaded.
+    accumulators = optimizer.state_dict() or optimizer._accumulators_holder
+
     state = {}
-    # Before its first step, Paddle 2.6 leaves out what it was given.
-    for name, value in (
-        optimizer.state_dict() or optimizer._accumulators_holder
-    ).items():
-        owner = max(
-            (n for n in names if name.startswith(n + "_")), key=len, default=None
-        )
+    for key, value in accumulators.items():
+        owner = _owner(key, names)
         if owner is not None:
-            state[f"{names[owner]}/{name[len(owner) + 1 :]}"] = np.array(value)
+            accumulator = key[len(owner) + 1 :]
+            state[f"{names[owner]}/{accumulator}"] = np.array(value)
     return state
 
 
 def set_optimizer_state(
     optimizer: Optimizer, network: nn.Layer, state: Mapping[str, np.ndarray]
 ) -> None:
-    """Put back what `get_optimizer_state` returned, for the same kind of optimizer over the same parameters.
+    """Restore what `get_optimizer_state` returned, for an optimizer of the same kind.
 
-    What it holds of parameters that do not learn (any more) is left out.
+    The state of parameters that are frozen now is left out.
 
     Raises:
-        UserError: the state holds a parameter that the network does not have, or none
-            of one that learns.
+        UserError: the state has a parameter that the network does not have, or lacks a
+            parameter that is trained.
     """
-    names = {key: parameter.name for key, parameter in network.named_parameters()}
-    learning = {key for key, _ in _learning(network)}
-    theirs = {}
+    names = {name: parameter.name for name, parameter in network.named_parameters()}
+    trained = {name for name, _ in named_trainable_parameters(network)}
+
+    accumulators = {}
     for key, value in state.items():
-        owner, _, accumulator = key.rpartition("/")
-        if owner not in names:
-            raise UserError(f"optimizer state: the network has no parameter {owner!r}")
-        if owner in learning:
-            theirs[f"{names[owner]}_{accumulator}"] = value
-    missing = learning - {key.rpartition("/")[0] for key in state}
+        name, _, accumulator = key.rpartition("/")
+        if name not in names:
+            raise UserError(f"optimizer state: the network has no parameter {name!r}")
+        if name in trained:
+            accumulators[f"{names[name]}_{accumulator}"] = value
+
+    missing = trained - {key.rpartition("/")[0] for key in state}
     if state and missing:
         raise UserError(
-            f"optimizer state: holds nothing of {min(missing)!r}, which did not learn before; give train.freeze as it "
-            "was, or start anew from the network, as path.pretrain_network_g"
+            f"optimizer state: has no {min(missing)!r}, which was frozen before; give "
+            "train.freeze as it was, or start a new run from the network: "
+            "path.pretrain_network_g"
         )
-    optimizer.set_state_dict(theirs)
+    optimizer.set_state_dict(accumulators)
 
 
-def _learning(network: nn.Layer) -> list[tuple[str, Tensor]]:
-    return [
-        (name, parameter)
-        for name, parameter in network.named_parameters()
-        if not parameter.stop_gradient
-    ]
+def _owner(key: str, names: Iterable[str]) -> str | None:
+    """Return Paddle's name of the parameter that the accumulator `key` belongs to, if any."""
+    owners = [name for name in names if key.startswith(name + "_")]
+    return max(owners, key=len, default=None)

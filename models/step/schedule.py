@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the iteration, so that resuming needs no scheduler state."""
+"""The learning rate as a function of the iteration, so that resuming needs no scheduler state."""
 
 import math
 
@@ -14,63 +14,66 @@ from realesrgan_paddle.options.schema.config import (
 def learning_rate(
     scheduler: SchedulerOptions, warmup_iter: int, iteration: int, base: float
 ) -> float:
-    """Return the learning rate at `iteration` (the first is 1) of an optimizer whose own is `base`.
+    """Return the learning rate at `iteration` (the first is 1).
 
-    It rises linearly from base / warmup_iter during the first `warmup_iter` iterations
-    (at once where `warmup_iter` is not positive), while the schedule goes on unseen.
-    Then it is what BasicSR's scheduler of this type gives after iteration - 1 steps,
-    and for CosineAnnealingLR torch's. (Those of them that are computed from the rate
-    before begin where the warm-up stands; here none does.)
+    During the first `warmup_iter` iterations it rises linearly from base / warmup_iter
+    to `base`, while the schedule advances unseen. Then it is what BasicSR's scheduler
+    of this type gives after iteration - 1 steps, for CosineAnnealingLR torch's. (Some of
+    theirs compute each rate from the one before and so start from the warm-up's.)
+
+    Args:
+        scheduler: the section `train.scheduler`.
+        warmup_iter: length of the warm-up; none if it is not positive.
+        iteration: which iteration.
+        base: the optimizer's own learning rate.
     """
     if iteration < warmup_iter:
         return base * iteration / warmup_iter
+
     steps = iteration - 1
     match scheduler:
         case MultiStepLROptions():
-            return base * scheduler.gamma ** sum(
-                milestone <= steps for milestone in scheduler.milestones
-            )
+            passed = sum(milestone <= steps for milestone in scheduler.milestones)
+            return base * scheduler.gamma**passed
         case MultiStepRestartLROptions():
             return base * multistep_restart_factor(steps, scheduler)
         case CosineAnnealingLROptions():
-            return scheduler.eta_min + (base - scheduler.eta_min) * falling(
-                steps / scheduler.T_max
-            )
+            height = base - scheduler.eta_min
+            return scheduler.eta_min + height * half_cosine(steps / scheduler.T_max)
         case CosineAnnealingRestartLROptions():
             return cosine_restart_rate(steps, scheduler, base)
 
 
 def multistep_restart_factor(steps: int, scheduler: MultiStepRestartLROptions) -> float:
-    """Return the last restart's weight (before any: 1), times gamma for each milestone since."""
-    begun, weight = -1, 1.0
+    """Return the last restart's weight (1 before any), times gamma for each milestone since."""
+    restarted, weight = -1, 1.0
     for restart, restart_weight in zip(
         scheduler.restarts, scheduler.restart_weights, strict=True
     ):
         if restart <= steps:
-            begun, weight = restart, restart_weight
-    return weight * scheduler.gamma ** sum(
-        begun < milestone <= steps for milestone in scheduler.milestones
-    )
+            restarted, weight = restart, restart_weight
+
+    passed = sum(restarted < milestone <= steps for milestone in scheduler.milestones)
+    return weight * scheduler.gamma**passed
 
 
 def cosine_restart_rate(
     steps: int, scheduler: CosineAnnealingRestartLROptions, base: float
 ) -> float:
-    """Return the rate in the period that `steps` lies in; a period's end is still its own."""
-    begun = 0
+    """Return the learning rate in the period of `steps`; a period includes its last step."""
+    begin = 0
     for period, weight in zip(
         scheduler.periods, scheduler.restart_weights, strict=True
     ):
-        if steps <= begun + period:
-            return scheduler.eta_min + weight * (base - scheduler.eta_min) * falling(
-                (steps - begun) / period
-            )
-        begun += period
+        if steps <= begin + period:
+            height = weight * (base - scheduler.eta_min)
+            return scheduler.eta_min + height * half_cosine((steps - begin) / period)
+        begin += period
     raise ValueError(
-        f"iteration {steps + 1} lies behind the last of the periods, which end at {begun}"
+        f"iteration {steps + 1} is after the last of the periods, which end at {begin}"
     )
 
 
-def falling(part: float) -> float:
-    """Return 1 at 0, 0 at 1, and half a cosine between."""
-    return (1 + math.cos(math.pi * part)) / 2
+def half_cosine(progress: float) -> float:
+    """Return a value that falls from 1 at 0 to 0 at 1, along half a cosine."""
+    return (1 + math.cos(math.pi * progress)) / 2

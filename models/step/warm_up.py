@@ -1,64 +1,65 @@
-"""The beginning of GAN training with a new discriminator: it learns alone, on the frozen generator's pictures."""
+"""The discriminator's warm-up: a new one is trained alone first, on the frozen generator's images."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-KNOWS_NOTHING = 0.5
-"""The accuracy of a coin, and of a discriminator that answers the same to every picture."""
+CHANCE = 0.5
+"""Accuracy of a discriminator that answers at random, or the same to every image."""
 SMOOTHING = 0.98
-"""Share of the old value in the running mean, which so spans about 50 iterations."""
+"""Weight of the old value in the running mean of the accuracy: it spans about 50 iterations."""
 
 
 class DiscriminatorWarmUp:
-    """How long the discriminator learns alone: until it separates real from generated, or `longest` iterations.
+    """Decides how long only the discriminator is trained.
 
-    Until then it teaches a generator nothing but noise. Separating is judged by a
-    running mean of its accuracy, the share of its answers on the right side. (A target
-    of 0.8 for the like quantity is Karras et al.'s 2020, "Training GANs with limited
-    data", r_t = 0.6, which is 2 x accuracy - 1 of real pictures.)
+    Before it separates real from generated images, its gradient is noise to the
+    generator. Whether it does is judged by a running mean of its accuracy. (Karras et
+    al. 2020, "Training GANs with limited data", aim at a similar quantity of 0.8:
+    r_t = 0.6, which is 2 * accuracy - 1 on real images.)
 
     Args:
-        longest: iterations after which the stage ends at the latest; 0: there is none.
-        until: the accuracy that ends it before; None: it takes `longest`.
+        max_iterations: where the warm-up ends at the latest; 0: there is none.
+        target_accuracy: the accuracy at which it ends; None: at `max_iterations` only.
 
     Attributes:
-        accuracy: the running mean; it starts at 0.5.
-        ended: the stage's last iteration; None while it lasts.
+        accuracy: the running mean; it starts at chance.
+        ended: the warm-up's last iteration; None as long as it has not ended.
     """
 
-    def __init__(self, longest: int = 0, until: float | None = None) -> None:
-        self.longest = longest
-        self.until = until
-        self.accuracy = KNOWS_NOTHING
+    def __init__(
+        self, max_iterations: int = 0, target_accuracy: float | None = None
+    ) -> None:
+        self.max_iterations = max_iterations
+        self.target_accuracy = target_accuracy
+        self.accuracy = CHANCE
         self.ended: int | None = None
 
     @property
     def separated(self) -> bool:
-        """Whether the accuracy is what it should become."""
-        return self.until is not None and self.accuracy >= self.until
+        """Whether the target accuracy is reached."""
+        target = self.target_accuracy
+        return target is not None and self.accuracy >= target
 
-    def lasts(self, iteration: int) -> bool:
-        """Return whether `iteration` is the discriminator's alone."""
-        return self.ended is None and iteration <= self.longest
+    def is_active(self, iteration: int) -> bool:
+        """Return whether only the discriminator is trained in `iteration`."""
+        return self.ended is None and iteration <= self.max_iterations
 
-    def note(self, iteration: int, accuracy: float) -> None:
-        """Take note of the accuracy in an iteration of the stage, which may be its last."""
+    def record(self, iteration: int, accuracy: float) -> None:
+        """Add the accuracy of an iteration of the warm-up, and end it if that was the last."""
         self.accuracy = SMOOTHING * self.accuracy + (1 - SMOOTHING) * accuracy
-        if self.separated or iteration == self.longest:
+        if self.separated or iteration == self.max_iterations:
             self.ended = iteration
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return what it remembers; `ended` is 0 while the stage lasts."""
+        """Return accuracy and last iteration as arrays; `ended` is 0 for None."""
         return {
             "accuracy": np.array([self.accuracy]),
             "ended": np.array([self.ended or 0]),
         }
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Put back what `state` returned; of nothing (a state from before this stage existed) it takes nothing."""
+        """Restore what `state()` returned; an empty one, of older runs, is ignored."""
         if state:
-            self.accuracy, self.ended = (
-                float(state["accuracy"][0]),
-                int(state["ended"][0]) or None,
-            )
+            self.accuracy = float(state["accuracy"][0])
+            self.ended = int(state["ended"][0]) or None

@@ -1,4 +1,4 @@
-"""The figures of `val.metrics`: PSNR and SSIM of two pictures, and how far apart networks see them."""
+"""The metrics of `val.metrics`: PSNR, SSIM, LPIPS and DISTS, as far as their weights can be had."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -19,55 +19,55 @@ from realesrgan_paddle.utils.metrics import cropped_pair, psnr, ssim
 from realesrgan_paddle.utils.ops.choose import choose_ops
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
-"""Gives a figure of a picture and its ground truth, both uint8 (H, W, 3) RGB."""
+"""Returns the metric of an image and its ground truth, both uint8 RGB (H, W, 3)."""
 
 
 def open_metric(options: MetricOptions) -> Measure:
-    """Return the figure that `options` describe; networks are read once a process.
+    """Return the metric that `options` describe; networks are loaded once per process.
 
     Raises:
-        UserError: the weights of LPIPS or DISTS cannot be had; says how.
+        UserError: the weights of LPIPS or DISTS cannot be had; says how to get them.
     """
+    crop_border, y_channel = options.crop_border, options.test_y_channel
     if options.type == "calculate_psnr":
-        return partial(
-            psnr, crop_border=options.crop_border, y_channel=options.test_y_channel
-        )
+        return partial(psnr, crop_border=crop_border, y_channel=y_channel)
     if options.type == "calculate_ssim":
-        return partial(
-            ssim, crop_border=options.crop_border, y_channel=options.test_y_channel
-        )
-    return partial(distance, _network(options.type), crop_border=options.crop_border)
+        return partial(ssim, crop_border=crop_border, y_channel=y_channel)
+    network = _load_network(options.type)
+    return partial(perceptual_distance, network, crop_border=crop_border)
 
 
-def metrics_at_hand(options: ValOptions) -> tuple[ValOptions, list[str]]:
-    """Return the options without those metrics whose weights cannot be had and that nobody asked for, and why.
+def available_metrics(options: ValOptions) -> tuple[ValOptions, list[str]]:
+    """Return the options without default metrics whose weights are missing, and why they are.
 
     Raises:
-        UserError: the weights of a metric that is asked for cannot be had; says how.
+        UserError: the weights of a metric that the user asked for are missing; says how
+            to get them.
     """
     if "metrics" in options.model_fields_set:
-        wanted = set(options.metrics)
+        requested = set(options.metrics)
+    elif options.best:
+        requested = {options.best.rpartition("/")[2]}
     else:
-        wanted = {options.best.rpartition("/")[2]} if options.best else set()
-    for name in wanted:
-        open_metric(options.metrics[name])
-    why = {
-        name: missing_weights(metric.type)
-        for name, metric in options.metrics.items()
-        if name not in wanted
-    }
-    remarks = [
-        f"validating without {name}: {reason}" for name, reason in why.items() if reason
-    ]
-    left = {
-        name: metric for name, metric in options.metrics.items() if not why.get(name)
-    }
-    return options.model_copy(update={"metrics": left}), remarks
+        requested = set()
+
+    metrics, remarks = {}, []
+    for name, metric in options.metrics.items():
+        if name in requested:
+            open_metric(metric)
+        elif reason := missing_weights(metric.type):
+            remarks.append(f"validating without {name}: {reason}")
+            continue
+        metrics[name] = metric
+    return options.model_copy(update={"metrics": metrics}), remarks
 
 
 @cache
 def missing_weights(metric: MetricType) -> str | None:
-    """Return why the network of a figure cannot be had, if so; asked for once a process, for that may take a while."""
+    """Return why a metric's network cannot be had, or None if it can.
+
+    Cached, because the attempt to download weights may take a while.
+    """
     try:
         open_metric(MetricOptions(type=metric))
     except UserError as error:
@@ -76,35 +76,37 @@ def missing_weights(metric: MetricType) -> str | None:
 
 
 @cache
-def _network(metric: str) -> LPIPS | DISTS:
+def _load_network(metric: MetricType) -> LPIPS | DISTS:
     ops, _ = choose_ops()
-    return load_lpips(ops=ops) if metric == "calculate_lpips" else load_dists(ops=ops)
+    if metric == "calculate_lpips":
+        return load_lpips(ops=ops)
+    return load_dists(ops=ops)
 
 
 @paddle.no_grad()
-def distance(
+def perceptual_distance(
     network: LPIPS | DISTS,
     image: np.ndarray,
     reference: np.ndarray,
     *,
     crop_border: int = 0,
 ) -> float:
-    """Return how far apart `network` sees two pictures; 0 for equal ones.
+    """Return the LPIPS or DISTS of two images; 0 if they are equal.
 
     Args:
         network: LPIPS or DISTS.
-        image: uint8 (H, W, 3) RGB.
+        image: uint8 RGB (H, W, 3).
         reference: the ground truth, of the same shape.
         crop_border: pixels left out at each border.
 
     Raises:
-        UserError: the shapes differ, or are too small.
+        UserError: the shapes differ, or the images are too small.
     """
-    return network(
-        *(_tensor(picture) for picture in cropped_pair(image, reference, crop_border))
-    ).item()
+    image, reference = cropped_pair(image, reference, crop_border)
+    return network(_to_tensor(image), _to_tensor(reference)).item()
 
 
-def _tensor(picture: np.ndarray) -> Tensor:
-    """Return a picture (H, W, 3) in 0..255 as (1, 3, H, W) in [0, 1], float32."""
-    return paddle.to_tensor(picture.astype(np.float32).transpose(2, 0, 1)[None] / 255)
+def _to_tensor(image: np.ndarray) -> Tensor:
+    """Return an image (H, W, 3) in 0..255 as (1, 3, H, W) in [0, 1], float32."""
+    channels_first = image.astype(np.float32).transpose(2, 0, 1)
+    return paddle.to_tensor(channels_first[None] / 255)

@@ -1,81 +1,72 @@
-"""The wiring of a training run: options in, a training step out.
+"""From options to a training step: networks with their weights, optimizers, the step.
 
-This is where options meet networks and losses; `batches.py` is where they meet data,
-and `train.py` is the loop.
+Options meet losses in `build_losses.py` and data in `training_data.py`; `train.py` is
+the loop.
 """
 
 import zlib
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import paddle
 from paddle import nn
 
-from realesrgan_paddle.loss.artifact import ArtifactLoss
-from realesrgan_paddle.loss.color import ColorLoss
-from realesrgan_paddle.loss.distillation import DistillationLoss
-from realesrgan_paddle.loss.dists import load_dists, load_vgg16_features
+from realesrgan_paddle.loss.dists import load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.lpips import load_lpips
-from realesrgan_paddle.loss.perceptual import PerceptualLoss
-from realesrgan_paddle.loss.pixel import CharbonnierLoss, L1Loss, MSELoss
-from realesrgan_paddle.loss.vgg import load_vgg19
-from realesrgan_paddle.loss.weighted import WeightedLoss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
 )
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.freeze import freeze, learning
-from realesrgan_paddle.models.step.init_first_layer import see_detail
-from realesrgan_paddle.models.step.precision import Precision, choose_precision
-from realesrgan_paddle.models.step.steps import GANStep, PixelStep, ReferenceLosses
+from realesrgan_paddle.models.step.freeze import freeze, trainable_parameters
+from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.init_first_layer import init_first_layer
+from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.precision import choose_precision
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.catalogue import is_released
 from realesrgan_paddle.models.weights.fetch import fetch
 from realesrgan_paddle.models.weights.layouts import to_basicsr
-from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import (
     Config,
     DiscriminatorOptions,
-    DistillationLossOptions,
+    GANLossOptions,
     GeneratorOptions,
     OptimizerOptions,
     PathOptions,
-    PerceptualLossOptions,
     ProjectedDiscriminatorOptions,
-    TrainOptions,
 )
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.run.build_losses import build_losses
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.ops.plain import Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 
-PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
-    "L1Loss": L1Loss,
-    "MSELoss": MSELoss,
-    "CharbonnierLoss": CharbonnierLoss,
-}
-
 OPTIMIZERS = {"Adam": paddle.optimizer.Adam, "AdamW": paddle.optimizer.AdamW}
+
+Discriminator = UNetDiscriminatorSN | ProjectedDiscriminator
 
 
 def build_step(
     cfg: Config, ops: Ops, group: ProcessGroup = ALONE
 ) -> PixelStep | GANStep:
-    """Return the training step of `cfg.model_type`: networks with their first weights, losses, optimizers.
+    """Return the training step of `cfg.model_type` with its networks, losses and optimizers.
 
-    `ops` computes the networks; see `utils.cpu_ops`. The processes of `group` learn
-    together.
+    Args:
+        cfg: options.
+        ops: the operators that compute the networks; see `utils.ops.choose`.
+        group: the processes that train together.
+
+    Raises:
+        UserError: weights cannot be read or do not fit.
     """
-    paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
-    train, path = cfg.train, cfg.path
+    # For initial weights that are not read from a file.
+    paddle.seed(cfg.manual_seed)
+    train = cfg.train
     precision = choose_precision(cfg.use_amp, cfg.amp_bf16)
-    net_g = build_generator(cfg.network_g, path, ops)
+
+    net_g = build_generator(cfg.network_g, cfg.path, ops)
     freeze(net_g, train.freeze)
     pixel_step = PixelStep(
         generator=net_g,
@@ -87,170 +78,95 @@ def build_step(
         group=group,
         precision=precision,
     )
-    if (
-        cfg.network_d is None or train.optim_d is None or train.gan_opt is None
-    ):  # RealESRNetModel
+    # RealESRNetModel has none of these three, RealESRGANModel has all.
+    if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:
         return pixel_step
-    net_d = build_discriminator(cfg.network_d, path, train.net_d_init_detail, ops)
-    gan = train.gan_opt
+
+    net_d = build_discriminator(cfg.network_d, cfg.path, train.net_d_init_detail, ops)
     return GANStep(
         **vars(pixel_step),
         discriminator=net_d,
         optimizer_d=build_optimizer(train.optim_d, net_d),
         lr_d=train.optim_d.lr,
         grad_clip_d=train.optim_d.grad_clip,
-        gan_loss=GANLoss(
-            gan.gan_type, gan.real_label_val, gan.fake_label_val, gan.loss_weight
-        ),
-        warm_up=DiscriminatorWarmUp(train.net_d_init_iters, train.net_d_init_until),
-        relativistic=gan.relativistic,
+        gan_loss=build_gan_loss(train.gan_opt),
+        relativistic=train.gan_opt.relativistic,
         gan_usm=cfg.gan_gt_usm,
         net_d_iters=train.net_d_iters,
+        warm_up=DiscriminatorWarmUp(train.net_d_init_iters, train.net_d_init_until),
     )
 
 
 def build_generator(options: GeneratorOptions, path: PathOptions, ops: Ops) -> nn.Layer:
-    """Return the network that `options` describe, with the pretrained weights that `path` names."""
+    """Return the network of `options` with the pretrained weights of `path`, if any."""
     network = Network(options)
     network.ops = ops
-    _load_pretrained(
-        network, path.pretrain_network_g, path.param_key_g, path.strict_load_g
-    )
+    if path.pretrain_network_g is not None:
+        load_pretrained(
+            network, path.pretrain_network_g, path.param_key_g, path.strict_load_g
+        )
     return network
 
 
 def build_discriminator(
-    options: DiscriminatorOptions,
-    path: PathOptions,
-    see_detail_at_first: bool,
-    ops: Ops,
-) -> UNetDiscriminatorSN | ProjectedDiscriminator:
-    """Return the network that `options` describe, with the pretrained weights that `path` names, if any."""
-    network: UNetDiscriminatorSN | ProjectedDiscriminator
+    options: DiscriminatorOptions, path: PathOptions, init_detail: bool, ops: Ops
+) -> Discriminator:
+    """Return the network of `options` with the pretrained weights of `path`, if any.
+
+    Without them, and with `init_detail`, a U-Net starts with a first layer that
+    responds to detail: see `init_first_layer`.
+    """
+    network: Discriminator
     if isinstance(options, ProjectedDiscriminatorOptions):
-        features = load_vgg16_features(options.num_block, ops=ops)
-        network = ProjectedDiscriminator(features, options.num_feat, options.num_block)
+        vgg16 = load_vgg16_features(options.num_block, ops=ops)
+        network = ProjectedDiscriminator(vgg16, options.num_feat, options.num_block)
     else:
         network = UNetDiscriminatorSN(
             options.num_in_ch, options.num_feat, options.skip_connection
         )
-        if see_detail_at_first:
-            see_detail(network)
+        if init_detail:
+            init_first_layer(network)
+
     network.ops = ops
-    _load_pretrained(
-        network, path.pretrain_network_d, path.param_key_d, path.strict_load_d
-    )
+    if path.pretrain_network_d is not None:
+        load_pretrained(
+            network, path.pretrain_network_d, path.param_key_d, path.strict_load_d
+        )
     return network
 
 
-def _load_pretrained(
-    network: nn.Layer, pretrained: str | None, param_key: str | None, strict: bool
+def load_pretrained(
+    network: nn.Layer, pretrained: str, param_key: str | None, strict: bool
 ) -> None:
-    """Load the weights of `pretrained`, a file or a released name; None: leave the network's first ones."""
-    if pretrained is not None:
-        file = (
-            fetch(pretrained, Path("weights"))
-            if is_released(pretrained)
-            else Path(pretrained)
-        )
-        tensors = to_basicsr(read_weights(file).select(param_key), str(file))
-        load_weights(network, tensors, strict=strict, source=str(file))
+    """Load weights into `network`: those of a file, or of a released model by its name."""
+    file = Path(pretrained)
+    if is_released(pretrained):
+        file = fetch(pretrained, Path("weights"))
+    tensors = to_basicsr(read_weights(file).select(param_key), str(file))
+    load_weights(network, tensors, strict=strict, source=str(file))
 
 
-def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses:
-    """Return the generator's losses against the ground truth or a teacher; one whose section is missing is left out."""
-    pixel, perceptual, artifact = (
-        cfg.train.pixel_opt,
-        cfg.train.perceptual_opt,
-        cfg.train.artifact_opt,
+def build_gan_loss(options: GANLossOptions) -> GANLoss:
+    """Return the adversarial loss of generator and discriminator."""
+    return GANLoss(
+        options.gan_type,
+        options.real_label_val,
+        options.fake_label_val,
+        options.loss_weight,
     )
-    distill = cfg.train.distill_opt
-    return ReferenceLosses(
-        pixel=PIXEL_LOSSES[pixel.type](
-            loss_weight=pixel.loss_weight, reduction=pixel.reduction
-        )
-        if pixel
-        else None,
-        perceptual=build_perceptual_loss(perceptual, ops) if perceptual else None,
-        artifact=ArtifactLoss(loss_weight=artifact.loss_weight) if artifact else None,
-        distillation=build_distillation_loss(distill, cfg.scale, ops, precision)
-        if distill
-        else None,
-        distances=build_distances(cfg.train, ops),
-        pixel_usm=cfg.l1_gt_usm,
-        perceptual_usm=cfg.percep_gt_usm,
-    )
-
-
-def build_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> PerceptualLoss:
-    """Return the VGG19 loss; its weights must be there."""
-    vgg = load_vgg19(
-        options.vgg_path,
-        list(options.layer_weights),
-        use_input_norm=options.use_input_norm,
-        range_norm=options.range_norm,
-        ops=ops,
-    )
-    return PerceptualLoss(
-        options.layer_weights,
-        vgg,
-        perceptual_weight=options.perceptual_weight,
-        style_weight=options.style_weight,
-        criterion=options.criterion,
-    )
-
-
-def build_distillation_loss(
-    distill: DistillationLossOptions, scale: int, ops: Ops, precision: Precision
-) -> DistillationLoss:
-    """Return the loss against the teacher, a network of the student's `scale`, run as the student is.
-
-    Raises:
-        UserError: there is no such network, or it enlarges by another factor.
-    """
-    spec, tensors = read_generator(distill.teacher, param_key=distill.param_key)
-    if (spec.scale, spec.num_in_ch, spec.num_out_ch) != (scale, 3, 3):
-        raise UserError(
-            f"train.distill_opt.teacher: {distill.teacher}: holds {spec}, but the student (network_g) "
-            f"enlarges RGB pictures by {scale}; teacher and student must do the same"
-        )
-    teacher = Network(spec)
-    load_weights(teacher, tensors, source=distill.teacher)
-    teacher.ops = ops
-    teacher.eval()
-    return DistillationLoss(
-        partial(precision, teacher),
-        PIXEL_LOSSES[distill.type](loss_weight=distill.loss_weight),
-    )
-
-
-def build_distances(
-    train: TrainOptions, ops: Ops
-) -> dict[str, WeightedLoss | ColorLoss]:
-    """Return LPIPS, DISTS and the colour loss, where their sections are there, by the names they are reported under."""
-    lpips, dists, color = train.lpips_opt, train.dists_opt, train.color_opt
-    losses: dict[str, WeightedLoss | ColorLoss] = {}
-    if lpips:
-        losses["l_g_lpips"] = WeightedLoss(
-            load_lpips(lpips.net, ops=ops), lpips.loss_weight
-        )
-    if dists:
-        losses["l_g_dists"] = WeightedLoss(load_dists(ops=ops), dists.loss_weight)
-    if color:
-        losses["l_g_color"] = ColorLoss(color.loss_weight, color.brightness, color.cell)
-    return losses
 
 
 def build_optimizer(
     options: OptimizerOptions, network: nn.Layer
 ) -> paddle.optimizer.Adam:
-    """Return the optimizer of those of the network's parameters that learn; AdamW is a kind of Adam."""
-    no_decay = {"Adam": None, "AdamW": 0.0}  # Adam would compute a penalty of 0
+    """Return the optimizer of the network's trainable parameters; AdamW is a subclass of Adam."""
+    # Adam with a weight decay of 0 would still compute the penalty.
+    no_decay = {"Adam": None, "AdamW": 0.0}
     return OPTIMIZERS[options.type](
         learning_rate=options.lr,
         beta1=options.betas[0],
         beta2=options.betas[1],
-        parameters=learning(network),
+        parameters=trainable_parameters(network),
         weight_decay=options.weight_decay or no_decay[options.type],
     )
 
@@ -258,23 +174,27 @@ def build_optimizer(
 def check_same_start(
     cfg: Config, start: int, step: PixelStep, group: ProcessGroup
 ) -> None:
-    """Refuse to begin where the processes of `group` differ in options, iteration or weights."""
-    if group.size > 1:
-        options, weights = zlib.crc32(dump_config(cfg).encode()), 0
-        for arrays in step.state().values():
-            for array in arrays.values():
-                weights = zlib.crc32(array.tobytes(), weights)
-        group.check_equal(
-            {"options": options, "training state": start, "weights": weights}
-        )
+    """Raise UserError if the processes of `group` differ in options, iteration or weights."""
+    if group.size == 1:
+        return
+    weights = 0
+    for arrays in step.state().values():
+        for array in arrays.values():
+            weights = zlib.crc32(array.tobytes(), weights)
+    group.check_equal(
+        {
+            "options": zlib.crc32(dump_config(cfg).encode()),
+            "training state": start,
+            "weights": weights,
+        }
+    )
 
 
 def describe_step(step: PixelStep) -> list[str]:
-    """Return lines for the log: how many of the generator's parameters learn, and the precision where it is mixed."""
-    everything = step.generator.parameters()
-    learn, all_of_them = (
-        sum(p.size for p in parameters)
-        for parameters in (learning(step.generator), everything)
-    )
-    line = f"{learn:,} of the generator's {all_of_them:,} parameters learn"
-    return [line, step.precision.remark] if step.precision.remark else [line]
+    """Return lines for the log: how many parameters are trained, and the precision if mixed."""
+    count = sum(p.size for p in step.generator.parameters())
+    trained = sum(p.size for p in trainable_parameters(step.generator))
+    lines = [f"{trained:,} of the generator's {count:,} parameters are trained"]
+    if step.precision.remark:
+        lines.append(step.precision.remark)
+    return lines

@@ -1,14 +1,15 @@
-"""A run's checkpoints: written, thinned out, and gone back to."""
+"""A run's checkpoints: written, pruned, and restored."""
 
 import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 
-from realesrgan_paddle.models.step.steps import PixelStep
+from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import LoggerOptions, ValOptions
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -22,7 +23,7 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 @dataclass
 class Best:
-    """The validation's best result: of which figure, how much, after which iteration."""
+    """The best validation so far: which metric, its value, and after which iteration."""
 
     figure: str
     value: float
@@ -31,16 +32,17 @@ class Best:
 
 @dataclass
 class RunRecord:
-    """What a run remembers beside its tensors; each state holds it, so a resumed run behaves as one that never stopped.
+    """What a run remembers besides its tensors.
+
+    Every training state holds it, so a resumed run behaves as one that never stopped.
 
     Attributes:
         saved: iterations whose checkpoints this run wrote and has not removed.
-        good: the last scheduled checkpoint that was not written in the middle of
-            skipped updates.
-        best: what `net_g_best.pdparams` is.
-        stale: validations since then.
-        drifted: the last validation's iteration, if it warned of drift.
-        skipped: updates left out because something was not finite.
+        good: the last regular checkpoint that was not saved between skipped updates.
+        best: the validation of `net_g_best.pdparams`.
+        stale: validations since `best`.
+        drifted: the last validation's iteration, if the drift alarm went off there.
+        skipped: updates skipped because something was not finite.
         skipped_in_a_row: those since the last update that was made.
         rolled_back: whether the run has gone back to a checkpoint.
     """
@@ -54,15 +56,24 @@ class RunRecord:
     skipped_in_a_row: int = 0
     rolled_back: bool = False
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> "RunRecord":
+        """Return the record that `dataclasses.asdict` made `record` of."""
+        best = record["best"] and Best(**record["best"])
+        return cls(**{**record, "best": best})
+
 
 class Checkpoints:
     """Writes and restores the checkpoints of one run, and removes its own old ones.
 
     Args:
-        experiment: whose folders they are in.
-        options: the section `logger`: how often, and how many stay.
-        step: the networks and optimizers.
-        batches: the pool is part of the state.
+        experiment: the run's folders.
+        options: the section `logger`: how often to save, how many to keep.
+        step: networks and optimizers.
+        batches: their pool is part of the state.
+
+    Attributes:
+        record: what the run remembers besides its tensors.
     """
 
     def __init__(
@@ -74,146 +85,159 @@ class Checkpoints:
     ) -> None:
         self.record = RunRecord()
         self._experiment = experiment
-        self.options = options
+        self._options = options
         self._step = step
         self._batches = batches
 
     def restore(self, state: TrainingState) -> None:
-        """Go on from `state`: networks, optimizers, pool and record."""
-        self._put_back(state)
-        run = state.record["run"]
-        there = [
-            iteration
-            for iteration in run["saved"]
-            if self._state_file(iteration).exists()
-        ]
-        self.record = RunRecord(
-            **{**run, "saved": there, "best": run["best"] and Best(**run["best"])}
-        )
+        """Restore networks, optimizers, pool and record from `state`."""
+        self._load(state)
+        self.record = RunRecord.from_json(state.record["run"])
+        saved = self.record.saved
+        self.record.saved = [i for i in saved if self._state_file(i).exists()]
 
     def save(self, iteration: int) -> Path:
-        """Write the networks of `iteration` (twice: as "latest" too) and then the state to resume from; return it.
+        """Write the networks of `iteration`, also as "latest", and then the training state.
 
         `net_g_*.pdparams` holds `params` and `params_ema`, `net_d_*.pdparams` holds
-        `params`. The state comes last and is complete in itself, so whichever state
-        exists can be resumed from. Of several processes of one training, one writes,
-        and the others keep the record alike.
+        `params`. The state comes last and is complete in itself, so any state that
+        exists can be resumed from. Of several processes one writes; the others keep the
+        same record.
+
+        Returns:
+            The file of the training state.
 
         Raises:
-            OSError: something cannot be written; what was there before is untouched.
+            OSError: a file cannot be written; what was there before is untouched.
         """
         record = self.record
         record.saved = [*(i for i in record.saved if i < iteration), iteration]
-        if (
-            iteration % self.options.save_checkpoint_freq == 0
-            and not record.skipped_in_a_row
-        ):
+        is_regular = iteration % self._options.save_checkpoint_freq == 0
+        if is_regular and not record.skipped_in_a_row:
             record.good = iteration
+
         file = self._state_file(iteration)
         if self._experiment.writes:
             self._write(iteration, file)
-        # for the file: the launcher ends all processes when one has ended
+            self._remove_old()
+        # The launcher ends all processes when one has ended, so wait for the file.
         self._step.group.wait()
         return file
 
     def _write(self, iteration: int, file: Path) -> None:
         parts = self._step.state()
-        for name, groups in networks(parts).items():
-            for when in (iteration, "latest"):
-                write_pdparams(
-                    self._experiment.models / f"{name}_{when}.pdparams", groups
-                )
+        for name, groups in network_files(parts).items():
+            for suffix in (iteration, "latest"):
+                path = self._experiment.models / f"{name}_{suffix}.pdparams"
+                write_pdparams(path, groups)
+
+        # `_remove_old` runs after this, so the state still lists what is removed then;
+        # `restore` drops what is gone.
         state = TrainingState(
             iteration,
-            {**parts, "pool": self._batches.pool.state()},
+            {**parts, "pool": self._batches.state()},
             {"paddle": paddle.__version__, "run": asdict(self.record)},
         )
         save_state(file, state)
-        self._thin_out()
 
     def keep_best(
-        self, iteration: int, figures: Mapping[str, float], options: ValOptions
+        self, iteration: int, metrics: Mapping[str, float], options: ValOptions
     ) -> None:
-        """Write `net_g_best.pdparams` where a validation's figure is the best yet: `val.best`, or else its first."""
-        figure = options.best or next(iter(figures), None)
-        if figure is None:
+        """Write `net_g_best.pdparams` if a validation is the best so far.
+
+        Args:
+            iteration: when it was made.
+            metrics: its metrics by "<set>/<metric>".
+            options: `best` names the metric that decides, else the first one does.
+        """
+        metric = options.best or next(iter(metrics), None)
+        if metric is None:
             return
-        value, best = figures[figure], self.record.best
-        if best is not None and best.figure != figure:
-            best = None
-        if best is not None and not (
-            value < best.value if options.best_is_lowest else value > best.value
-        ):
+
+        value, best = metrics[metric], self.record.best
+        if best is not None and best.figure != metric:
+            best = None  # val.best has changed since
+        if best is not None and not is_better(value, best.value, options):
             self.record.stale += 1
             return
-        self.record.best, self.record.stale = Best(figure, value, iteration), 0
-        write_pdparams(
-            self._experiment.models / "net_g_best.pdparams",
-            networks(self._step.state())["net_g"],
-        )
+
+        self.record.best = Best(metric, value, iteration)
+        self.record.stale = 0
+        weights = network_files(self._step.state())["net_g"]
+        write_pdparams(self._experiment.models / "net_g_best.pdparams", weights)
+
         before = f", before {best.value:.4f} at iter {best.iteration:,}" if best else ""
         self._experiment.log(
-            f"net_g_best.pdparams is now of iter {iteration:,}: {figure} {value:.4f}{before}"
+            f"net_g_best.pdparams is now of iter {iteration:,}: "
+            f"{metric} {value:.4f}{before}"
         )
 
     def roll_back(self) -> int:
-        """Put the networks, optimizers and pool of the last good checkpoint back; return its iteration.
+        """Restore networks, optimizers and pool of the last good checkpoint; return its iteration.
 
-        The run goes on from the iteration it is at, for with the same batches it would
-        take the same way.
+        The run continues with the batches after the current iteration: the same batches
+        again would lead to the same place.
         """
         assert self.record.good is not None
-        self._put_back(load_state(self._state_file(self.record.good)))
+        self._load(load_state(self._state_file(self.record.good)))
         self.record.rolled_back = True
         self.record.skipped_in_a_row = 0
         return self.record.good
 
-    def what_next(self) -> str:
-        """Return the command that exports what was trained, and which other network may be the better one."""
+    def next_command(self) -> str:
+        """Return the command that exports the trained network, and name the best one if known."""
         models, best = self._experiment.models, self.record.best
-        latest, folder = (
-            shlex.quote(str(models / "net_g_latest.pdparams")),
-            shlex.quote(str(models.parent / "infer")),
+        latest = shlex.quote(str(models / "net_g_latest.pdparams"))
+        folder = shlex.quote(str(models.parent / "infer"))
+        command = (
+            f"next: python tools/export_model.py --model-dir {latest} "
+            f"--save-inference-dir {folder}"
         )
-        other = (
-            f"  (or net_g_best.pdparams: {best.figure} {best.value:.4f}, iter {best.iteration:,})"
-            if best
-            else ""
+        if best is None:
+            return command
+        return (
+            f"{command}  (or net_g_best.pdparams: {best.figure} {best.value:.4f}, "
+            f"iter {best.iteration:,})"
         )
-        return f"next: python tools/export_model.py --model-dir {latest} --save-inference-dir {folder}{other}"
 
-    def _put_back(self, state: TrainingState) -> None:
+    def _load(self, state: TrainingState) -> None:
         self._step.load(state.parts, str(state.path))
-        self._batches.pool.load_state(
-            state.parts.get("pool", {}), self._batches.cfg.gt_size
-        )
+        self._batches.load(state.parts.get("pool", {}))
 
     def _state_file(self, iteration: int) -> Path:
         return self._experiment.states / f"{iteration}.state"
 
-    def _thin_out(self) -> None:
-        """Remove the checkpoints before the newest `keep_checkpoints`, each one's state last; no others' files."""
+    def _remove_old(self) -> None:
+        """Remove all but the newest `keep_checkpoints` that this run saved, and the last good one.
+
+        Files that the run has not written stay. The state of a checkpoint goes last.
+        """
+        keep = self._options.keep_checkpoints
+        if not keep:
+            return
         record = self.record
-        old = (
-            record.saved[: -self.options.keep_checkpoints]
-            if self.options.keep_checkpoints
-            else []
-        )
-        for iteration in old:
+        for iteration in record.saved[:-keep]:
             if iteration == record.good:
                 continue
             for name in ("net_g", "net_d"):
-                (self._experiment.models / f"{name}_{iteration}.pdparams").unlink(
-                    missing_ok=True
-                )
+                path = self._experiment.models / f"{name}_{iteration}.pdparams"
+                path.unlink(missing_ok=True)
             self._state_file(iteration).unlink(missing_ok=True)
             record.saved.remove(iteration)
 
 
-def networks(
+def is_better(value: float, best: float, options: ValOptions) -> bool:
+    """Return whether a metric's `value` is better than the `best` so far."""
+    return value < best if options.best_is_lowest else value > best
+
+
+def network_files(
     parts: Mapping[str, dict[str, np.ndarray]],
 ) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """Return what goes into `net_g_*.pdparams` and, for a GAN, into `net_d_*.pdparams`, from a step's state."""
+    """Return the groups of weights of each weight file, from a step's state.
+
+    "net_g" has `params` and `params_ema`; "net_d", of a GAN, has `params`.
+    """
     files = {"net_g": {"params": parts["generator"], "params_ema": parts["ema"]}}
     if "discriminator" in parts:
         files["net_d"] = {"params": parts["discriminator"]}

@@ -1,17 +1,20 @@
-"""The drift alarm: the network as it is now beside the one that the run started from, on a few small pictures.
+"""The drift alarm compares the network with the one that the run started from, on a few small images.
 
-Figures are means over the pictures of a set, named drift/SET/FIGURE. `delta_e`
-(colour), `sharpness` (a ratio) and `lpips` compare the present network's pictures with
-the start network's: 0, 1 and 0 while nothing was learnt. With `_gt` they compare them
-with the ground truth. On the domain the network is meant to change, and the start
-network may have been wrong. So the alarm does not ask how far the pictures are from the
-start's, but whether they are further from the ground truth than the start's were; where
-there is none, it reports and does not judge.
+Metrics are means over the images of a set, named drift/SET/METRIC. `delta_e` (color),
+`sharpness` (a ratio) and `lpips` compare the network's output with that of the start
+network: 0, 1 and 0 before anything is learned. With the suffix `_gt` they compare it
+with the ground truth.
+
+On the domain the network is meant to change, and the start network may have been wrong.
+So the alarm does not go off where the output differs from the start network's, but where
+it is further from the ground truth than that was. Without ground truth metrics are
+reported, and there is no alarm.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from paddle import nn
@@ -31,86 +34,136 @@ from realesrgan_paddle.run.available_metrics import (
     open_metric,
 )
 from realesrgan_paddle.run.checkpoints import RunRecord
-from realesrgan_paddle.run.drift_pictures import (
-    domain_pictures,
-    enlarged,
-    general_pictures,
-    general_pictures_of,
+from realesrgan_paddle.run.drift_images import (
+    domain_images,
+    general_images,
+    general_images_of,
+    upscaled,
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics import mean_delta_e, sobel_magnitude
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
+Metrics = dict[str, float]
+"""Metrics of one set, without the prefix of their names."""
+
 ADVICE = {
-    "colours moved": "a lower train.optim_g.lr, a larger train.pixel_opt.loss_weight or an earlier checkpoint; and see "
-    "whether the images of datasets.train have the colours they should",
-    "pictures are too sharp": "targets that are not sharpened (l1_gt_usm: false, percep_gt_usm: false, for "
-    "RealESRNetModel gt_usm: false), a smaller train.gan_opt.loss_weight or an earlier checkpoint",
-    "pictures are too blurred": "a milder degradation, a larger weight of the perceptual or the adversarial loss or an "
-    "earlier checkpoint",
-    "pictures look worse": "a lower train.optim_g.lr, a smaller train.gan_opt.loss_weight, more varied images in "
-    "datasets.train or an earlier checkpoint",
+    "colors have shifted": (
+        "a lower train.optim_g.lr, a larger train.pixel_opt.loss_weight or an earlier "
+        "checkpoint; and check whether the images of datasets.train have the right colors"
+    ),
+    "images are too sharp": (
+        "targets that are not sharpened (l1_gt_usm: false, percep_gt_usm: false, for "
+        "RealESRNetModel gt_usm: false), a smaller train.gan_opt.loss_weight or an "
+        "earlier checkpoint"
+    ),
+    "images are too blurred": (
+        "a milder degradation, a larger weight of the perceptual or the adversarial loss "
+        "or an earlier checkpoint"
+    ),
+    "images look worse": (
+        "a lower train.optim_g.lr, a smaller train.gan_opt.loss_weight, more varied "
+        "images in datasets.train or an earlier checkpoint"
+    ),
 }
-FLAT = 1e-3
-"""[levels per pixel] Added to gradients before they are divided: a picture may be of one colour."""
+"""What to try, by what has drifted."""
+
+MIN_GRADIENT = 1e-3
+"""[levels per pixel] Added to mean gradients before they are divided: an image may be flat."""
+
+
+class Drift(NamedTuple):
+    """Something that went beyond its limit on one set."""
+
+    what: str
+    """A key of `ADVICE`."""
+    amount: str
+    """The set, how far it drifted, and the limit."""
 
 
 @dataclass(frozen=True)
-class PictureSet:
-    """Small pictures, with their ground truth or without, and how far a network may go on them."""
+class ImageSet:
+    """Small images, with or without ground truth, and the limits of drift on them."""
 
     name: str
     limits: GeneralLimits
-    pictures: Sequence[ValidationImage]
+    images: Sequence[ValidationImage]
 
-    def moved(
-        self, now: Mapping[str, float], start: Mapping[str, float]
-    ) -> Iterator[tuple[str, str]]:
-        """Yield what went beyond the limits, a key of `ADVICE`, and by how much; nothing without ground truth.
+    def drifts(self, now: Metrics, start: Metrics) -> list[Drift]:
+        """Return what is beyond the limits; nothing without ground truth.
 
         Args:
-            now: the network's figures, by their names without the prefix.
-            start: the start network's.
+            now: the network's metrics on this set.
+            start: those of the start network.
         """
         if "delta_e_gt" not in now:
-            return
-        limits, name = self.limits, self.name
-        further = now["delta_e_gt"] - start["delta_e_gt"]
-        if limits.delta_e is not None and further > limits.delta_e:
-            yield (
-                "colours moved",
-                f"{name} by Delta E {further:.1f} from the ground truth (usual: up to {limits.delta_e:g})",
-            )
+            return []
+        return [
+            *self._color_drift(now, start),
+            *self._sharpness_drift(now, start),
+            *self._lpips_drift(now, start),
+        ]
+
+    def _color_drift(self, now: Metrics, start: Metrics) -> list[Drift]:
+        limit = self.limits.delta_e
+        increase = now["delta_e_gt"] - start["delta_e_gt"]
+        if limit is None or increase <= limit:
+            return []
+        amount = (
+            f"{self.name} by Delta E {increase:.1f} from the ground truth "
+            f"(usual: up to {limit:g})"
+        )
+        return [Drift("colors have shifted", amount)]
+
+    def _sharpness_drift(self, now: Metrics, start: Metrics) -> list[Drift]:
+        """Compare the sharpness with the range between start network and ground truth.
+
+        All sharpnesses are ratios to that of the ground truth, which is 1 therefore.
+        """
+        lowest, highest = self.limits.sharpness or (0.0, math.inf)
         softer, sharper = sorted((1.0, start["sharpness_gt"]))
-        least, most = now["sharpness_gt"] / softer, now["sharpness_gt"] / sharper
-        low, high = limits.sharpness or (0.0, math.inf)
-        if least < low:
-            usual = f"the softer of start and ground truth (usual: down to x{low:g})"
-            yield "pictures are too blurred", f"{name} x{least:.2f} as sharp as {usual}"
-        if most > high:
-            usual = f"the sharper of start and ground truth (usual: up to x{high:g})"
-            yield "pictures are too sharp", f"{name} x{most:.2f} as sharp as {usual}"
-        worse = now["lpips_gt"] - start["lpips_gt"] if "lpips_gt" in now else 0.0
-        if limits.lpips is not None and worse > limits.lpips:
-            yield (
-                "pictures look worse",
-                f"{name} by LPIPS {worse:.3f} (usual: up to {limits.lpips:g})",
+        to_softer = now["sharpness_gt"] / softer
+        to_sharper = now["sharpness_gt"] / sharper
+
+        drifts = []
+        if to_softer < lowest:
+            amount = (
+                f"{self.name} x{to_softer:.2f} as sharp as the softer of start network "
+                f"and ground truth (usual: down to x{lowest:g})"
             )
+            drifts.append(Drift("images are too blurred", amount))
+        if to_sharper > highest:
+            amount = (
+                f"{self.name} x{to_sharper:.2f} as sharp as the sharper of start network "
+                f"and ground truth (usual: up to x{highest:g})"
+            )
+            drifts.append(Drift("images are too sharp", amount))
+        return drifts
+
+    def _lpips_drift(self, now: Metrics, start: Metrics) -> list[Drift]:
+        limit = self.limits.lpips
+        if limit is None or "lpips_gt" not in now:
+            return []
+        increase = now["lpips_gt"] - start["lpips_gt"]
+        if increase <= limit:
+            return []
+        amount = f"{self.name} by LPIPS {increase:.3f} (usual: up to {limit:g})"
+        return [Drift("images look worse", amount)]
 
 
 class DriftAlarm:
-    """Measures a network beside the start network, and says where it left what is usual.
+    """Measures a network against the start network, and warns where it drifted beyond limits.
 
     Args:
-        sets: what to measure it on.
-        network: the start network; its pictures are kept, it is not.
-        scale: its enlargement.
+        sets: the images to measure on.
+        network: the start network; its output is kept, the network is not.
+        scale: its upscaling factor.
         lpips: None where it cannot be measured.
     """
 
     def __init__(
         self,
-        sets: Sequence[PictureSet],
+        sets: Sequence[ImageSet],
         network: nn.Layer,
         scale: int,
         lpips: Measure | None,
@@ -118,11 +171,12 @@ class DriftAlarm:
         self.sets = sets
         self._scale = scale
         self._lpips = lpips
-        self._start = {
-            each.name: enlarged(network, scale, each.pictures) for each in sets
+        self._start_outputs = {
+            each.name: upscaled(network, scale, each.images) for each in sets
         }
-        self._start_figures = {
-            each.name: self._figures(self._start[each.name], each) for each in sets
+        self._start_metrics = {
+            each.name: self._measure_set(each, self._start_outputs[each.name])
+            for each in sets
         }
 
     def __call__(
@@ -132,146 +186,156 @@ class DriftAlarm:
         experiment: Experiment,
         record: RunRecord,
     ) -> None:
-        """Report the network's figures, warn where it drifted, and note in `record` whether it did."""
-        figures = self.measure(network)
-        named = {
-            f"drift/{name}/{figure}": value
-            for name, of in figures.items()
-            for figure, value in of.items()
+        """Report the network's metrics, warn where it drifted, and set `record.drifted`."""
+        metrics = self.measure(network)
+        reported = {
+            f"drift/{set_name}/{name}": value
+            for set_name, values in metrics.items()
+            for name, value in values.items()
         }
-        experiment.report(
-            iteration,
-            named,
-            f"iter {iteration:,} drift  " + "  ".join(map(_line, figures.items())),
-        )
-        warnings = self.warnings(figures)
+        summary = "  ".join(_summary(name, values) for name, values in metrics.items())
+        experiment.report(iteration, reported, f"iter {iteration:,} drift  {summary}")
+
+        warnings = self.warnings(metrics)
         for warning in warnings:
             experiment.log(f"warning: drift: {warning}")
         record.drifted = iteration if warnings else None
 
-    def measure(self, network: nn.Layer) -> dict[str, dict[str, float]]:
-        """Return the network's figures on each set, without the prefix of their names."""
-        return {
-            each.name: self._figures(
-                enlarged(network, self._scale, each.pictures), each
-            )
-            for each in self.sets
-        }
+    def measure(self, network: nn.Layer) -> dict[str, Metrics]:
+        """Return the network's metrics on each set."""
+        metrics = {}
+        for each in self.sets:
+            outputs = upscaled(network, self._scale, each.images)
+            metrics[each.name] = self._measure_set(each, outputs)
+        return metrics
 
-    def warnings(self, figures: Mapping[str, Mapping[str, float]]) -> list[str]:
-        """Return a line for each thing that moved on any of the sets, whose figures these are."""
-        found = [
-            moved
-            for each in self.sets
-            for moved in each.moved(figures[each.name], self._start_figures[each.name])
-        ]
+    def warnings(self, metrics: Mapping[str, Metrics]) -> list[str]:
+        """Return a line for each kind of drift that these metrics show on any set."""
+        drifts: list[Drift] = []
+        for each in self.sets:
+            drifts += each.drifts(metrics[each.name], self._start_metrics[each.name])
+
         lines = []
         for what, advice in ADVICE.items():
-            amounts = [amount for kind, amount in found if kind == what]
+            amounts = [drift.amount for drift in drifts if drift.what == what]
             if amounts:
                 lines.append(f"{what}: {', '.join(amounts)}; try {advice}")
         return lines
 
-    def _figures(
-        self, images: Sequence[np.ndarray], of: PictureSet
-    ) -> dict[str, float]:
-        """Return the figures of a network's pictures against the start network's, and against the ground truth."""
-        figures = self._compare(images, self._start[of.name])
+    def _measure_set(
+        self, image_set: ImageSet, outputs: Sequence[np.ndarray]
+    ) -> Metrics:
+        """Return the metrics of a network's outputs against the start network's and the ground truth."""
+        metrics = self._compare(outputs, self._start_outputs[image_set.name])
+
         known = [
-            (image, picture.gt)
-            for image, picture in zip(images, of.pictures, strict=True)
-            if picture.gt is not None
+            (output, image.gt)
+            for output, image in zip(outputs, image_set.images, strict=True)
+            if image.gt is not None
         ]
         if known:
-            against = self._compare(
-                [image for image, _ in known], [gt for _, gt in known]
-            )
-            figures |= {f"{name}_gt": value for name, value in against.items()}
-        return figures
+            known_outputs, truths = zip(*known, strict=True)
+            for name, value in self._compare(known_outputs, truths).items():
+                metrics[f"{name}_gt"] = value
+        return metrics
 
     def _compare(
         self, images: Sequence[np.ndarray], references: Sequence[np.ndarray]
-    ) -> dict[str, float]:
+    ) -> Metrics:
         pairs = list(zip(images, references, strict=True))
-        figures = {
-            "delta_e": float(np.mean([mean_delta_e(*pair) for pair in pairs])),
+        metrics = {
+            "delta_e": _mean([mean_delta_e(*pair) for pair in pairs]),
             "sharpness": _sharpness(images) / _sharpness(references),
         }
         if self._lpips is not None:
-            figures["lpips"] = float(np.mean([self._lpips(*pair) for pair in pairs]))
-        return figures
+            metrics["lpips"] = _mean([self._lpips(*pair) for pair in pairs])
+        return metrics
 
 
 def open_drift(
     cfg: Config, network: nn.Layer, val_sets: Sequence[ValidationSet]
 ) -> tuple[DriftAlarm | None, list[str]]:
-    """Return the drift alarm, if one is wanted and can be had, and what the log should say of it.
+    """Return the drift alarm, if there is one, and what the log says of it.
 
     Args:
         cfg: options; a run that starts from random weights has no alarm.
         network: the generator with the weights of path.pretrain_network_g.
-        val_sets: the domain.
+        val_sets: the validation sets, for images of the domain.
 
     Raises:
-        UserError: the pictures of val.drift.dataroot cannot be used.
+        UserError: the images of val.drift.dataroot cannot be used.
     """
     if cfg.val is None or cfg.val.drift is None or not val_sets:
         return None, []
     if cfg.path.pretrain_network_g is None:
         return None, [
-            "drift is not measured: path.pretrain_network_g names no network that the run starts from"
+            "drift is not measured: the run starts from random weights "
+            "(path.pretrain_network_g)"
         ]
-    remarks = []
-    sets = [
-        PictureSet(each.name, cfg.val.drift.domain, domain_pictures(each))
-        for each in val_sets
-    ]
-    try:
-        sets = [*_general(cfg.val.drift, cfg.scale), *sets]
-    except UserError as error:
-        if cfg.val.drift.dataroot is not None:
-            raise
-        remarks.append(
-            f"drift is not measured on general pictures ({error}); val.drift.dataroot may name some"
-        )
-    why_not = missing_weights("calculate_lpips")
-    lpips = (
-        open_metric(MetricOptions(type="calculate_lpips", crop_border=0))
-        if why_not is None
-        else None
-    )
-    if why_not is not None:
-        remarks.append(f"drift is measured without LPIPS: {why_not}")
-    sets = [each for each in sets if each.pictures]
+
+    sets, remarks = _open_image_sets(cfg.val.drift, cfg.scale, val_sets)
+
+    lpips = None
+    if reason := missing_weights("calculate_lpips"):
+        remarks.append(f"drift is measured without LPIPS: {reason}")
+    else:
+        lpips = open_metric(MetricOptions(type="calculate_lpips", crop_border=0))
+
     if not sets:
-        return None, [
-            *remarks,
-            "drift is not measured: there are no pictures to measure it on",
-        ]
-    on = ", ".join(f"{each.name} ({len(each.pictures)})" for each in sets)
+        return None, [*remarks, "drift is not measured: there are no images for it"]
+    counts = ", ".join(f"{each.name} ({len(each.images)})" for each in sets)
     remarks.append(
-        f"drift from {cfg.path.pretrain_network_g} is measured at each validation, on pieces of pictures: {on}"
+        f"drift from {cfg.path.pretrain_network_g} is measured at each validation, on "
+        f"crops of images: {counts}"
     )
     return DriftAlarm(sets, network, cfg.scale, lpips), remarks
 
 
-def _general(options: DriftOptions, scale: int) -> list[PictureSet]:
-    """Return the set of general pictures, if it is wanted."""
+def _open_image_sets(
+    options: DriftOptions, scale: int, val_sets: Sequence[ValidationSet]
+) -> tuple[list[ImageSet], list[str]]:
+    """Return the general images and those of the domain, without empty sets, and remarks."""
+    sets, remarks = [], []
+    try:
+        sets += _open_general(options, scale)
+    except UserError as error:
+        if options.dataroot is not None:
+            raise
+        remarks.append(
+            f"drift is not measured on general images ({error}); "
+            "val.drift.dataroot may name others"
+        )
+    for each in val_sets:
+        sets.append(ImageSet(each.name, options.domain, domain_images(each)))
+    return [each for each in sets if each.images], remarks
+
+
+def _open_general(options: DriftOptions, scale: int) -> list[ImageSet]:
+    """Return the set of general images, unless val.drift.general is null."""
     if options.general is None:
         return []
-    pictures = (
-        general_pictures_of(options.dataroot, scale)
-        if options.dataroot
-        else general_pictures(scale)
-    )
-    return [PictureSet(GENERAL, options.general, pictures)]
+    if options.dataroot is None:
+        images = general_images(scale)
+        return [ImageSet(GENERAL, options.general, images)]
+    images = general_images_of(options.dataroot, scale)
+    return [ImageSet(GENERAL, options.general, images)]
 
 
 def _sharpness(images: Sequence[np.ndarray]) -> float:
-    return float(np.mean([sobel_magnitude(image).mean() for image in images])) + FLAT
+    """Return the mean gradient magnitude of the luma over all images."""
+    return _mean([sobel_magnitude(image).mean() for image in images]) + MIN_GRADIENT
 
 
-def _line(item: tuple[str, Mapping[str, float]]) -> str:
-    name, figures = item
-    lpips = f", LPIPS {figures['lpips']:.4f}" if "lpips" in figures else ""
-    return f"{name}: Delta E {figures['delta_e']:.2f}, sharpness x{figures['sharpness']:.3f}{lpips}"
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
+
+
+def _summary(set_name: str, metrics: Metrics) -> str:
+    """Return the metrics against the start network in a few words."""
+    text = (
+        f"{set_name}: Delta E {metrics['delta_e']:.2f}, "
+        f"sharpness x{metrics['sharpness']:.3f}"
+    )
+    if "lpips" in metrics:
+        text += f", LPIPS {metrics['lpips']:.4f}"
+    return text

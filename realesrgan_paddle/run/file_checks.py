@@ -1,4 +1,4 @@
-"""The look at all images of a training run before its first iteration: every problem in one report."""
+"""Check the headers of all images before training: every problem in one report."""
 
 import sys
 import tempfile
@@ -22,79 +22,91 @@ from realesrgan_paddle.utils.errors import UserError, one_line
 from realesrgan_paddle.utils.images import list_images
 
 SHOWN = 20
-"""Problems that are printed; a file lists all, where there are more."""
+"""Problems that are printed; where there are more, a file lists all."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in the headers of image files; a problem is one line, which begins with the file."""
+    """What was found in image files; each problem is one line that begins with the file."""
 
     count: int
-    """Files that were looked at."""
+    """Files that were checked."""
     unreadable: list[str]
-    """Files to train on that cannot be read."""
+    """Training files that cannot be read."""
     unfit: list[str]
-    """Files to validate on that cannot be read, pairs whose sizes do not agree or do not suffice."""
+    """Validation files that cannot be read, and pairs whose sizes do not fit."""
     small: list[str]
-    """Images that are continued by reflection, for they are smaller than the crop."""
+    """Images smaller than the crop; they are padded by reflection."""
 
     @property
     def problems(self) -> list[str]:
-        """All but what is small, for that can be trained on."""
+        """Everything but small images, which can be trained on."""
         return [*self.unreadable, *self.unfit]
 
 
-def open_images(cfg: Config) -> tuple[HighQualityDataset | None, PairedDataset | None]:
-    """Return the images that a run degrades, and the pairs that it takes as they are; None where it has none."""
-    train, geometry = cfg.datasets.train, (cfg.gt_size, cfg.scale, cfg.manual_seed)
+def open_datasets(
+    cfg: Config,
+) -> tuple[HighQualityDataset | None, PairedDataset | None]:
+    """Return the images that a run degrades and its given pairs, None where it has none."""
+    train = cfg.datasets.train
+    geometry = cfg.gt_size, cfg.scale, cfg.manual_seed
     if not cfg.high_order_degradation:
         return None, PairedDataset.open(train, *geometry)
-    pairs = cfg.datasets.train_paired
-    return HighQualityDataset.open(train, *geometry), PairedDataset.open(
-        pairs, *geometry
-    ) if pairs else None
+
+    images = HighQualityDataset.open(train, *geometry)
+    if cfg.datasets.train_paired is None:
+        return images, None
+    return images, PairedDataset.open(cfg.datasets.train_paired, *geometry)
 
 
-def look_at_run(
+def check_run(
     cfg: Config,
     images: HighQualityDataset | None,
     pairs: PairedDataset | None,
     *,
     decode: bool = False,
 ) -> Report:
-    """Return what is wrong with the files to train and validate on, by their headers or, with `decode`, wholly."""
-    sets = [
-        ValidationDataset.open(options, cfg.scale)
+    """Return what is wrong with the training and validation files of a run.
+
+    Args:
+        cfg: options.
+        images: the images that the run degrades.
+        pairs: its given pairs.
+        decode: decode every file instead of reading its header.
+    """
+    image_paths = images.paths if images else []
+    given_pairs = pairs.pairs if pairs else []
+    val_pairs = [
+        pair
         for options in cfg.datasets.validation.values()
+        for pair in ValidationDataset.open(options, cfg.scale).pairs
     ]
-    validated = [pair for set_ in sets for pair in set_.pairs]
-    paths = images.paths if images else []
-    given = pairs.pairs if pairs else []
-    train = dict.fromkeys([*paths, *(path for pair in given for path in pair)])
-    trained = check_headers(list(train), decode=decode)
-    others = check_headers(
-        [path for pair in validated for path in pair if path and path not in train],
-        decode=decode,
-    )
-    unfit = pair_problems(given, trained.sizes, cfg.scale, cfg.gt_size)
-    unfit += pair_problems(
-        [(gt, lq) for gt, lq in validated if gt],
-        trained.sizes | others.sizes,
-        cfg.scale,
-        0,
-    )
-    small = (
-        too_small(paths, trained.sizes, images.crop, "the crop of") if images else []
-    )
-    return Report(
-        trained.count + others.count,
-        trained.problems,
-        [*others.problems, *unfit],
-        small,
-    )
+
+    # A file that is in both sets is checked once.
+    train_paths = dict.fromkeys([*image_paths, *_flat(given_pairs)])
+    val_paths = [
+        path
+        for pair in val_pairs
+        for path in pair
+        if path is not None and path not in train_paths
+    ]
+    train = check_headers(list(train_paths), decode=decode)
+    val = check_headers(val_paths, decode=decode)
+
+    sizes = train.sizes | val.sizes
+    known_pairs = [(gt, lq) for gt, lq in val_pairs if gt]
+    unfit = [
+        *val.problems,
+        *pair_problems(given_pairs, train.sizes, cfg.scale, cfg.gt_size),
+        *pair_problems(known_pairs, sizes, cfg.scale, 0),
+    ]
+    small = []
+    if images is not None:
+        small = too_small(image_paths, train.sizes, images.crop, "the crop of")
+    return Report(train.count + val.count, train.problems, unfit, small)
 
 
-def look_at_folders(
+def check_folders(
     folders: Sequence[Path],
     lq: Path | None,
     *,
@@ -105,90 +117,97 @@ def look_at_folders(
     """Return what is wrong with the images below `folders`.
 
     Args:
-        folders: images of high resolution; only one of them if there is `lq`.
-        lq: their low-quality versions, if they are pairs: of the same names, `scale`
-            times smaller.
-        scale: of the pairs.
+        folders: high-resolution images; one folder only if there is `lq`.
+        lq: their low-quality versions, of the same names, if they are pairs.
+        scale: how much larger the high-resolution images of pairs are.
         min_size: the shorter side that an image must have [pixels].
-        decode: decode every image, instead of reading its header.
+        decode: decode every file instead of reading its header.
 
     Raises:
-        UserError: a folder does not exist, or no image or pair is there.
+        UserError: a folder does not exist, or has no image or pair.
     """
-    pairs = paired_paths(str(folders[0]), str(lq), None) if lq else []
+    pairs, unpaired = [], []
+    if lq is not None:
+        pairs = paired_paths(str(folders[0]), str(lq), None)
+        unpaired = sorted({*list_images(lq, recursive=True)} - {p for _, p in pairs})
     paths = [path for folder in folders for path in list_images(folder, recursive=True)]
     if not paths:
         raise UserError(f"{', '.join(map(str, folders))}: no images in it")
-    lone = (
-        sorted({*list_images(lq, recursive=True)} - {path for _, path in pairs})
-        if lq
-        else []
-    )
-    looked = check_headers([*paths, *(path for _, path in pairs), *lone], decode=decode)
-    unfit = pair_problems(pairs, looked.sizes, scale, 0) + [
-        f"{path}: has no ground truth in {folders[0]}" for path in lone
-    ]
-    return Report(
-        looked.count,
-        looked.problems,
-        unfit,
-        too_small(paths, looked.sizes, min_size, "--min_size"),
-    )
+
+    lq_paths = [path for _, path in pairs]
+    found = check_headers([*paths, *lq_paths, *unpaired], decode=decode)
+
+    unfit = pair_problems(pairs, found.sizes, scale, 0)
+    unfit += [f"{path}: has no ground truth in {folders[0]}" for path in unpaired]
+    small = too_small(paths, found.sizes, min_size, "--min_size")
+    return Report(found.count, found.problems, unfit, small)
 
 
-def preflight(
+def check_files(
     cfg: Config,
     images: HighQualityDataset | None,
     pairs: PairedDataset | None,
     *,
     resuming: bool,
 ) -> str:
-    """Look at the headers of all files to train and validate on; return what the log says of them.
+    """Check the headers of all training and validation files; return a remark for the log.
 
-    A run that is resumed goes on with up to `datasets.train.max_bad_images` training
-    files that cannot be read, or are gone: it would pass over them, as it did before.
+    A resumed run continues although up to `datasets.train.max_bad_images` training files
+    cannot be read or are missing: it skips them as it did before.
 
     Raises:
         UserError: files cannot be read, pairs do not fit or are smaller than a training
-            patch. All are listed on stderr, where there are several.
+            patch. If there are several, all are listed on stderr.
     """
-    report = look_at_run(cfg, images, pairs)
-    remarks = [f"{report.count:,} image files looked at"]
+    report = check_run(cfg, images, pairs)
+
+    remarks = [f"{report.count:,} image files checked"]
     if images and report.small:
         remarks.append(
-            f"{len(report.small):,} are smaller than the crop of {images.crop} and continued by reflection"
+            f"{len(report.small):,} are smaller than the crop of {images.crop} and "
+            "padded by reflection"
         )
-    if (
-        resuming
-        and not report.unfit
-        and len(report.unreadable) <= cfg.datasets.train.max_bad_images
-    ):
+
+    few = len(report.unreadable) <= cfg.datasets.train.max_bad_images
+    if resuming and few and not report.unfit:
         return "; ".join([*remarks, *report.unreadable])
     refuse(report.problems, report.count)
     return "; ".join(remarks)
 
 
 def refuse(problems: Sequence[str], count: int) -> None:
-    """Raise UserError if there is a problem with some of `count` files; list them on stderr if there are several."""
+    """Raise UserError if there are problems with some of `count` files; list several on stderr."""
     if not problems:
         return
     if len(problems) == 1:
         raise UserError(problems[0])
+
     lines = [f"{one_line(problem)}\n" for problem in problems]
     sys.stderr.writelines(lines[:SHOWN])
     more = ""
     if len(lines) > SHOWN:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            prefix="problems_",
-            suffix=".txt",
-            delete=False,
-            encoding="utf-8",
-            errors="surrogateescape",
-        ) as file:
-            file.writelines(lines)
-        more = f"; {len(lines) - SHOWN:,} more are listed in {Path(file.name)}"
+        file = _write_list(lines)
+        more = f"; {len(lines) - SHOWN:,} more are listed in {file}"
     raise UserError(
-        f"{len(problems):,} problems with {count:,} image files{more}; mend or remove them, or name the others in a "
-        "meta_info (tools/generate_meta_info.py --check leaves out what cannot be read)"
+        f"{len(problems):,} problems with {count:,} image files{more}; repair or remove "
+        "them, or list the others in a meta_info (tools/generate_meta_info.py --check "
+        "leaves out what cannot be read)"
     )
+
+
+def _write_list(lines: Sequence[str]) -> Path:
+    """Write the lines to a new temporary file and return its path."""
+    with tempfile.NamedTemporaryFile(
+        "w",
+        prefix="problems_",
+        suffix=".txt",
+        delete=False,
+        encoding="utf-8",
+        errors="surrogateescape",
+    ) as file:
+        file.writelines(lines)
+    return Path(file.name)
+
+
+def _flat(pairs: Sequence[tuple[Path, Path]]) -> list[Path]:
+    return [path for pair in pairs for path in pair]

@@ -1,29 +1,34 @@
-"""What watches a training run: for numbers that are not finite, and for a discriminator that has given up."""
+"""Watch a training run for values that are not finite and for a discriminator that has collapsed."""
 
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import SupportsFloat
 
-from realesrgan_paddle.models.step.steps import GANStep, PixelStep
+from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.schema.config import GANLossOptions
 from realesrgan_paddle.run.checkpoints import Checkpoints
 from realesrgan_paddle.utils.errors import UserError
 
 REPORTS = 10
-"""The discriminator is judged by so many reports in a row."""
+"""Consecutive reports that the discriminator's warnings are based on; chosen by eye."""
 START_UP = 500
-"""Iterations, after its warm-up, in which it may stand at ln 2, as every untrained discriminator does."""
+"""Iterations after the warm-up without a warning: an untrained discriminator is at ln 2.
+
+Chosen by eye.
+"""
 TOLERANCE = 0.01
+"""How near to ln 2 or 0 a loss counts as staying there; chosen by eye."""
 
 
 class NonFiniteGuard:
-    """Counts the updates that were skipped and, after too many in a row, goes back once; then it stops the run.
+    """Counts skipped updates; too many in a row roll the run back once, then stop it.
 
     Args:
         patience: how many in a row are too many.
-        checkpoints: what to go back to; the counts are part of their record.
+        checkpoints: what to roll back to; the counts are in their record.
         log: takes one line.
     """
 
@@ -37,50 +42,59 @@ class NonFiniteGuard:
     def __call__(
         self, iteration: int, skipped: bool, losses: Mapping[str, SupportsFloat]
     ) -> None:
-        """Take note of an iteration: whether its update was `skipped`, and its losses.
+        """Count an iteration: whether its update was `skipped`, and with which losses.
 
         Raises:
-            UserError: too many were skipped, and going back did not help or there is
-                nothing to go back to.
+            UserError: too many were skipped, and the run was rolled back before or has
+                no checkpoint.
         """
         record = self._checkpoints.record
         if not skipped:
             record.skipped_in_a_row = 0
             return
+
         record.skipped += 1
         record.skipped_in_a_row += 1
-        bad = [
-            name
-            for name, loss in losses.items()
-            if name.startswith("l_") and not math.isfinite(float(loss))
-        ]
-        found = ", ".join(bad) or "a gradient"
-        counts = f"{record.skipped_in_a_row} in a row, {record.skipped} in all"
-        self._log(f"iter {iteration:,}: update skipped, not finite: {found} ({counts})")
+        bad = _not_finite(losses)
+        self._log(
+            f"iter {iteration:,}: update skipped, not finite: {bad} "
+            f"({record.skipped_in_a_row} in a row, {record.skipped} in all)"
+        )
         if record.skipped_in_a_row < self._patience:
             return
+
         if record.rolled_back or record.good is None:
             tried = (
-                "although it went back to a checkpoint before"
-                if record.rolled_back
-                else "before any checkpoint"
+                "after a rollback" if record.rolled_back else "before any checkpoint"
             )
             raise UserError(
-                f"iteration {iteration:,}: {record.skipped_in_a_row} updates in a row were not finite ({found}), "
-                f"{tried}; try a lower train.optim_g.lr and train.optim_d.lr, a longer train.warmup_iter, "
-                "or smaller loss weights, and go on with --auto_resume"
+                f"iteration {iteration:,}: {record.skipped_in_a_row} updates in a row "
+                f"were not finite ({bad}), {tried}; try a lower train.optim_g.lr and "
+                "train.optim_d.lr, a longer train.warmup_iter, or smaller loss weights, "
+                "and resume with --auto_resume"
             )
+        good = self._checkpoints.roll_back()
         self._log(
-            f"went back to the weights of iter {self._checkpoints.roll_back():,}; the run goes on from here"
+            f"rolled back to the weights of iter {good:,}; the run continues from here"
         )
 
 
+def _not_finite(losses: Mapping[str, SupportsFloat]) -> str:
+    """Return the names of the losses that are not finite; if there are none, it was a gradient."""
+    bad = [
+        name
+        for name, loss in losses.items()
+        if name.startswith("l_") and not math.isfinite(float(loss))
+    ]
+    return ", ".join(bad) or "a gradient"
+
+
 class DiscriminatorWatch:
-    """Says when the discriminator's warm-up ended, and, once each, when its losses stay where it teaches nothing.
+    """Logs the end of the discriminator's warm-up, and warns, once each, of collapsed losses.
 
     Args:
-        step: whose discriminator; without one nothing is watched.
-        gan: the adversarial loss.
+        step: a GAN's step; any other is not watched.
+        gan: the section `train.gan_opt`.
         print_freq: iterations between two reports.
         log: takes one line.
     """
@@ -97,56 +111,68 @@ class DiscriminatorWatch:
         self._warm_up = step.warm_up if isinstance(step, GANStep) else None
         self._log = log
         self._losses: deque[tuple[float, float]] = deque(maxlen=REPORTS)
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def __call__(self, iteration: int, losses: Mapping[str, float]) -> None:
-        """Take note of a report."""
-        stage = self._warm_up
-        if stage is None:
+        """Look at the losses of a report, which comes every `print_freq` iterations."""
+        warm_up = self._warm_up
+        if warm_up is None:
             return
-        if stage.ended and iteration - self._print_freq < stage.ended:
-            self._say_how_it_ended(stage)
-        if iteration <= (stage.ended or stage.longest) + START_UP:
+
+        if warm_up.ended and iteration - self._print_freq < warm_up.ended:
+            self._log(describe_end(warm_up, warm_up.ended))
+
+        begun = warm_up.ended or warm_up.max_iterations
+        if iteration <= begun + START_UP:
             return
+
         self._losses.append((losses["l_d_real"], losses["l_d_fake"]))
         if self._gan_type == "vanilla" and self._stay_at(math.log(2)):
-            self._say(
-                "at ln 2 = 0.693: it cannot tell real pictures from generated ones, so the adversarial loss teaches "
-                "nothing; try a higher train.optim_d.lr, train.net_d_init_iters (train it alone first), or a trained "
+            self._warn(
+                "at ln 2 = 0.693: it cannot tell real from generated images, so the "
+                "adversarial loss teaches nothing; try a higher train.optim_d.lr, "
+                "train.net_d_init_iters (train it alone first), or a trained "
                 "path.pretrain_network_d"
             )
         if self._gan_type in ("vanilla", "lsgan", "hinge") and self._stay_at(0.0):
-            self._say(
-                "at 0: it tells real pictures from generated ones without effort, so its gradient says little; try a "
-                "lower train.optim_d.lr, gan_gt_usm: false, or to train longer without it first (RealESRNetModel)"
-            )
-
-    def _say_how_it_ended(self, stage: DiscriminatorWarmUp) -> None:
-        right = f"its answers are right {stage.accuracy:.0%} of the time (chance: 50%)"
-        if stage.separated:
-            self._log(
-                f"the discriminator separated real from generated after {stage.ended:,} iterations alone: {right}"
-            )
-        elif stage.until is None:
-            self._log(
-                f"the discriminator has learned alone for {stage.ended:,} iterations: {right}"
-            )
-        else:
-            self._log(
-                f"warning: the discriminator did not separate real from generated in {stage.ended:,} iterations alone: "
-                f"{right}, not {stage.until:.0%}; the generator learns from now on; if l_d_real and l_d_fake stay near "
-                "their first values, try a longer train.net_d_init_iters or a higher train.optim_d.lr"
+            self._warn(
+                "at 0: it tells real from generated images without effort, so its "
+                "gradient says little; try a lower train.optim_d.lr, gan_gt_usm: false, "
+                "or train longer without a GAN first (RealESRNetModel)"
             )
 
     def _stay_at(self, value: float) -> bool:
-        far = any(
-            abs(loss - value) > TOLERANCE for pair in self._losses for loss in pair
-        )
-        return len(self._losses) == REPORTS and not far
+        """Return whether both losses were near `value` in all of the last reports."""
+        if len(self._losses) < REPORTS:
+            return False
+        differences = [abs(loss - value) for pair in self._losses for loss in pair]
+        return not any(difference > TOLERANCE for difference in differences)
 
-    def _say(self, what: str) -> None:
-        if what not in self._said:
-            self._said.add(what)
-            self._log(
-                f"warning: in the last {REPORTS} reports l_d_real and l_d_fake stayed {what}"
-            )
+    def _warn(self, text: str) -> None:
+        if text in self._warned:
+            return
+        self._warned.add(text)
+        self._log(
+            f"warning: in the last {REPORTS} reports l_d_real and l_d_fake stayed {text}"
+        )
+
+
+def describe_end(warm_up: DiscriminatorWarmUp, ended: int) -> str:
+    """Return what the log says of a warm-up whose last iteration was `ended`."""
+    accuracy = f"it classifies {warm_up.accuracy:.0%} correctly (chance: 50%)"
+    if warm_up.separated:
+        return (
+            "warm-up: the discriminator separates real from generated images after "
+            f"{ended:,} iterations: {accuracy}"
+        )
+    if warm_up.target_accuracy is None:
+        return (
+            f"warm-up: the discriminator was trained alone for {ended:,} iterations: "
+            f"{accuracy}"
+        )
+    return (
+        "warning: warm-up: the discriminator does not separate real from generated images "
+        f"after {ended:,} iterations: {accuracy}, not {warm_up.target_accuracy:.0%}; the "
+        "generator is trained from now on; if l_d_real and l_d_fake stay near their first "
+        "values, try a longer train.net_d_init_iters or a higher train.optim_d.lr"
+    )

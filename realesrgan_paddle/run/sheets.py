@@ -1,4 +1,4 @@
-"""What a validation looks like: a sheet of pieces of its pictures, before the run, now, and as they should be."""
+"""A sheet of crops for each validation set: before the run, now, and the ground truth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from PIL import Image
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import ValidationSet
-from realesrgan_paddle.run.drift_pictures import domain_pictures, enlarged
+from realesrgan_paddle.run.drift_images import domain_images, upscaled
 from realesrgan_paddle.utils.metrics import psnr
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.panels import Panel, Row
@@ -16,16 +16,16 @@ from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 
 class Sheets:
-    """Draws one sheet of each validation set: the most detailed pieces, 256 pixels wide, of up to six images.
+    """Draws one sheet per validation set: the most detailed crops of up to six images.
 
-    Columns: the input enlarged by bicubic interpolation, the start network's picture,
-    the network's, the ground truth; below each the PSNR of the piece.
+    Columns: the input upscaled by bicubic interpolation, the output of the start
+    network, that of the network, the ground truth; below each the PSNR of the crop.
 
     Args:
-        sets: what is validated on.
-        network: the generator as the run starts; its pictures are kept, it is not.
-        scale: its enlargement.
-        trained: whether it has been trained before; the pictures of random weights are
+        sets: the validation sets.
+        network: the generator as the run starts; its output is kept, the network is not.
+        scale: its upscaling factor.
+        pretrained: whether it has pretrained weights; the output of random weights is
             not shown.
     """
 
@@ -35,60 +35,70 @@ class Sheets:
         network: nn.Layer,
         scale: int,
         *,
-        trained: bool,
+        pretrained: bool,
     ) -> None:
         self._scale = scale
-        self._pieces = {each.name: domain_pictures(each) for each in sets}
-        self._start = {
-            name: enlarged(network, scale, pieces)
-            for name, pieces in self._pieces.items()
-            if trained
-        }
+        self._crops = {each.name: domain_images(each) for each in sets}
+        self._start_outputs: dict[str, list[np.ndarray]] = {}
+        if pretrained:
+            for name, crops in self._crops.items():
+                self._start_outputs[name] = upscaled(network, scale, crops)
 
     def __call__(
         self,
         iteration: int,
         network: nn.Layer,
-        figures: Mapping[str, float],
+        metrics: Mapping[str, float],
         experiment: Experiment,
     ) -> None:
-        """Write the sheets of `iteration`; their first lines are the `figures` of their sets."""
-        for name, pieces in self._pieces.items():
-            if not pieces:
+        """Write the sheets of `iteration`, each headed by the `metrics` of its set."""
+        for name, crops in self._crops.items():
+            if not crops:
                 continue
-            columns = {
-                "input, bicubic": [_bicubic(piece.lq, self._scale) for piece in pieces]
-            }
-            if name in self._start:
-                columns["start network"] = self._start[name]
-            columns[f"iter {iteration:,}"] = enlarged(network, self._scale, pieces)
-            rows = [
-                _row(piece, {label: of[i] for label, of in columns.items()})
-                for i, piece in enumerate(pieces)
-            ]
-            told = "  ".join(
-                f"{k.split('/')[1]} {v:.4f}"
-                for k, v in figures.items()
-                if k.startswith(f"{name}/")
-            )
-            headline = f"{experiment.root.name}, {name}, iter {iteration:,}: {told or 'no ground truth'}"
+
+            columns = {"input, bicubic": [_bicubic(c.lq, self._scale) for c in crops]}
+            if name in self._start_outputs:
+                columns["start network"] = self._start_outputs[name]
+            columns[f"iter {iteration:,}"] = upscaled(network, self._scale, crops)
+
+            rows = []
+            for i, crop in enumerate(crops):
+                images = {label: column[i] for label, column in columns.items()}
+                rows.append(_row(crop, images))
+
+            run = experiment.root.name
+            summary = _summary(name, metrics)
+            headline = f"{run}, {name}, iter {iteration:,}: {summary}"
             experiment.show(name, iteration, contact_sheet(rows, [], headline))
 
 
-def _row(piece: ValidationImage, pictures: Mapping[str, np.ndarray]) -> Row:
-    """Return the panels of one piece, with their PSNR and the ground truth where that is known."""
-    if piece.gt is None:
-        return Row(
-            piece.name, [Panel(label, picture) for label, picture in pictures.items()]
-        )
-    gt = np.ascontiguousarray(piece.gt)
-    panels = [
-        Panel(label, picture, f"{psnr(picture, gt):.2f} dB")
-        for label, picture in pictures.items()
+def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> Row:
+    """Return the panels of one crop; with PSNR and the ground truth where that is known."""
+    if crop.gt is None:
+        panels = [Panel(label, image) for label, image in images.items()]
+        return Row(crop.name, panels)
+
+    gt = np.ascontiguousarray(crop.gt)
+    panels = []
+    for label, image in images.items():
+        panels.append(Panel(label, image, f"{psnr(image, gt):.2f} dB"))
+    panels.append(Panel("ground truth", gt))
+    return Row(crop.name, panels)
+
+
+def _summary(set_name: str, metrics: Mapping[str, float]) -> str:
+    """Return the metrics of one set as text."""
+    prefix = f"{set_name}/"
+    values = [
+        f"{name.removeprefix(prefix)} {value:.4f}"
+        for name, value in metrics.items()
+        if name.startswith(prefix)
     ]
-    return Row(piece.name, [*panels, Panel("ground truth", gt)])
+    return "  ".join(values) or "no ground truth"
 
 
-def _bicubic(picture: np.ndarray, scale: int) -> np.ndarray:
-    size = picture.shape[1] * scale, picture.shape[0] * scale
-    return np.array(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+def _bicubic(image: np.ndarray, scale: int) -> np.ndarray:
+    height, width = image.shape[:2]
+    size = width * scale, height * scale
+    upscaled_image = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+    return np.array(upscaled_image)

@@ -1,109 +1,201 @@
-"""What a run makes of its validations: the figures, the best network, the drift alarm, and when it is enough."""
+"""Validation during training: metrics, saved images, the best network, drift, early stopping."""
 
-from realesrgan_paddle.models.step.steps import PixelStep
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from paddle import nn
+
+from realesrgan_paddle.data.loading.datasets import ValidationDataset
+from realesrgan_paddle.data.loading.hold_out import ValidationSet, open_held_out
+from realesrgan_paddle.models.inference.predictors import DygraphRunner
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config, ValOptions
-from realesrgan_paddle.run.available_metrics import metrics_at_hand
-from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.run.available_metrics import available_metrics, open_metric
 from realesrgan_paddle.run.checkpoints import Checkpoints
 from realesrgan_paddle.run.drift_watch import open_drift
 from realesrgan_paddle.run.sheets import Sheets
-from realesrgan_paddle.run.validation import (
-    describe_held_out,
-    open_validation_sets,
-    validate,
-)
+from realesrgan_paddle.run.training_data import TrainingData
+from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import Meter
 
 
-class Judge:
-    """Validates the averaged generator, keeps the best one, watches for drift and says when to stop.
+class Validator:
+    """Validates the averaged generator, keeps the best one, and knows when to stop early.
 
     Args:
         cfg: options.
         step: its generator must still be the one that the run starts from: drift is
-            measured from there.
-        batches: they hold out what is validated on, where the options name no other
-            images.
-        experiment: where it is reported.
-        checkpoints: their record remembers what was found.
+            measured against it.
+        data: has the images held out to validate on, if the options name no others.
+        experiment: where results are reported.
+        checkpoints: keep the best network; their record remembers the results.
 
     Attributes:
-        remarks: what the log should say of it at the beginning.
+        remarks: lines for the log before training.
     """
 
     def __init__(
         self,
         cfg: Config,
         step: PixelStep,
-        batches: TrainingBatches,
+        data: TrainingData,
         experiment: Experiment,
         checkpoints: Checkpoints,
     ) -> None:
         self._network = step.ema.layer
-        self._last = cfg.train.total_iter
-        self._sets = open_validation_sets(cfg, batches.held_out)
-        trained = cfg.path.pretrain_network_g is not None
-        wanted = cfg.val is not None and cfg.val.save_sheet
-        self._sheets = (
-            Sheets(self._sets, self._network, cfg.scale, trained=trained)
-            if wanted
-            else None
-        )
-        self._options: ValOptions | None = None
-        missing: list[str] = []
-        if cfg.val is not None and self._sets:
-            self._options, missing = metrics_at_hand(cfg.val)
-        self._drift, remarks = open_drift(cfg, self._network, self._sets)
-        self.remarks = [*describe_held_out(cfg, batches), *missing, *remarks]
+        self._last_iteration = cfg.train.total_iter
         self._experiment = experiment
         self._checkpoints = checkpoints
+        self._sets = open_validation_sets(cfg, data)
+
+        self._sheets: Sheets | None = None
+        if cfg.val is not None and cfg.val.save_sheet:
+            pretrained = cfg.path.pretrain_network_g is not None
+            self._sheets = Sheets(
+                self._sets, self._network, cfg.scale, pretrained=pretrained
+            )
+
+        self._options: ValOptions | None = None
+        left_out: list[str] = []
+        if cfg.val is not None and self._sets:
+            self._options, left_out = available_metrics(cfg.val)
+
+        self._drift, drift_remarks = open_drift(cfg, self._network, self._sets)
+        self.remarks = [*describe_held_out(cfg, data), *left_out, *drift_remarks]
 
     def __call__(self, iteration: int, meter: Meter) -> None:
-        """Validate, if a validation is due after `iteration`; `meter` is told of the time.
+        """Validate if a validation is due after `iteration`; `meter` excludes its time.
 
-        Of several processes of one training, the one that writes does it, and the
-        others wait for its judgement.
+        Of several processes only the one that writes validates; the others wait for it
+        at their next exchange.
         """
         options = self._options
-        if options is None or (iteration % options.val_freq and iteration < self._last):
+        if options is None or not self._experiment.writes:
             return
-        if not self._experiment.writes:
+        if iteration % options.val_freq and iteration < self._last_iteration:
             return
-        figures, line = validate(
+
+        metrics, line = validate(
             options, self._network, self._sets, self._experiment, iteration
         )
-        self._experiment.report(iteration, figures, line)
-        self._checkpoints.keep_best(iteration, figures, options)
+        self._experiment.report(iteration, metrics, line)
+        self._checkpoints.keep_best(iteration, metrics, options)
+
         if self._sheets is not None:
-            self._sheets(iteration, self._network, figures, self._experiment)
+            self._sheets(iteration, self._network, metrics, self._experiment)
         if self._drift is not None:
-            self._drift(
-                iteration, self._network, self._experiment, self._checkpoints.record
-            )
+            record = self._checkpoints.record
+            self._drift(iteration, self._network, self._experiment, record)
+
         meter.exclude("validation", options.val_freq)
 
-    def stops_here(self) -> bool:
-        """Return whether the last validations are a reason to stop, as `val` wants it; log the reason."""
-        reason = self._reason()
-        if reason is not None:
-            self._experiment.log(f"stopped early: {reason}")
-        return reason is not None
-
-    def _reason(self) -> str | None:
+    def stop_reason(self) -> str | None:
+        """Return why the run should stop early according to `val`, or None to continue."""
         options, record = self._options, self._checkpoints.record
         if options is None:
             return None
+
         if options.drift and options.drift.stop and record.drifted is not None:
             return (
-                f"the drift alarm spoke at iter {record.drifted:,}; to go on all the same: "
-                "--auto_resume val.drift.stop=false"
+                f"the drift alarm went off at iter {record.drifted:,}; to continue all the "
+                "same: --auto_resume val.drift.stop=false"
             )
-        if options.stop_after and record.best and record.stale >= options.stop_after:
-            best = record.best
+        best = record.best
+        if options.stop_after and best and record.stale >= options.stop_after:
             return (
-                f"{best.figure} has not got better in {record.stale} validations than {best.value:.4f} at iter "
-                f"{best.iteration:,}, which is net_g_best.pdparams; to go on all the same: "
-                "--auto_resume val.stop_after=null"
+                f"{best.figure} has not improved in {record.stale} validations on "
+                f"{best.value:.4f} at iter {best.iteration:,}, which is "
+                "net_g_best.pdparams; to continue all the same: --auto_resume "
+                "val.stop_after=null"
             )
         return None
+
+
+def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]:
+    """Return the sets of `datasets.val...`, and that of the held-out images, if there are any."""
+    sets: list[ValidationSet] = [
+        ValidationDataset.open(options, cfg.scale)
+        for options in cfg.datasets.validation.values()
+    ]
+    held_out = open_held_out(cfg, data.held_out)
+    if held_out.images:
+        sets.append(held_out)
+    return sets
+
+
+def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
+    """Return what the log says of held-out images, or of their absence."""
+    if not cfg.hold_out:
+        return []
+    if not data.held_out:
+        return [
+            "no validation: there are fewer than ten images, or a tenth of them is less "
+            "than the crops of one image, so none are held out; choose validation images "
+            "with datasets.val"
+        ]
+    names = ", ".join(gt.name for gt, _ in data.held_out)
+    return [
+        f"validating on {len(data.held_out)} of {len(data.excluded):,} images that are "
+        f"held out of training: {names}; to choose others: datasets.val; to train on all: "
+        "val.hold_out=0"
+    ]
+
+
+def validate(
+    options: ValOptions,
+    network: nn.Layer,
+    datasets: Sequence[ValidationSet],
+    experiment: Experiment,
+    iteration: int,
+) -> tuple[dict[str, float], str]:
+    """Validate on each set; return the metrics, and the line that reports them.
+
+    Metrics are named "<set>/<metric>", and are means over the images with a ground
+    truth. With `save_img` the output is written to
+    `visualization/<set>/<image>/<image>_<iteration>.png`.
+
+    Args:
+        options: the section `val`.
+        network: the generator, in evaluation mode.
+        datasets: the sets.
+        experiment: has the folder for the images.
+        iteration: the last iteration of training.
+    """
+    metrics = {}
+    for dataset in datasets:
+        folder = experiment.visualization / dataset.name if options.save_img else None
+        means = _validate_set(options, network, dataset, folder, iteration)
+        for name, mean in means.items():
+            metrics[f"{dataset.name}/{name}"] = mean
+
+    summary = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    if not metrics:
+        summary = "images saved, no ground truth"
+    return metrics, f"iter {iteration:,} validation  {summary}"
+
+
+def _validate_set(
+    options: ValOptions,
+    network: nn.Layer,
+    dataset: ValidationSet,
+    folder: Path | None,
+    iteration: int,
+) -> dict[str, float]:
+    """Return the mean metrics of one set; save its output if there is a `folder` for it."""
+    upscale = Upscaler(DygraphRunner(network, dataset.scale), dataset.scale)
+    measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
+    values: dict[str, list[float]] = {name: [] for name in measures}
+
+    for image in dataset:
+        sr = upscale(image.lq)
+        if folder is not None:
+            write_image(folder / image.name / f"{image.name}_{iteration}.png", sr)
+        if image.gt is None:
+            continue
+        for name, measure in measures.items():
+            values[name].append(measure(sr, image.gt))
+
+    return {name: float(np.mean(found)) for name, found in values.items() if found}

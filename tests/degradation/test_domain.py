@@ -39,7 +39,7 @@ from realesrgan_paddle.options.schema.config import (
     LQConfig,
     SynthesisOptions,
 )
-from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.run.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
@@ -341,7 +341,7 @@ def test_without_pyav_the_error_says_how_to_install_it(tmp_path, options, monkey
     options["video_prob"] = 0.5
     (tmp_path / "run.yml").write_text(yaml.safe_dump(options))
     with pytest.raises(UserError, match=r"video_prob 0.5: .*pip install av$"):
-        TrainingBatches(load_config(tmp_path / "run.yml"), start=0)
+        open_training_data(load_config(tmp_path / "run.yml"))
     with pytest.raises(UserError, match=r"pip install av$"):
         write_preview(
             LQConfig(dataroot_gt=str(tmp_path), video_prob=0.5), tmp_path / "sheet.png"

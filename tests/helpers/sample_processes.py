@@ -1,23 +1,24 @@
-"""A training in two processes, like those of Paddle's launcher, but faster started."""
+"""A training in several processes, as Paddle's launcher would start them, only faster."""
 
 import multiprocessing
 import os
 import socket
 import sys
-from collections.abc import Callable
+import time
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from batch_changes import Change, changed_batches
 from sample_runs import FORKSERVER, write_yml
 
+from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.errors import UserError
 from train import main
 
 SECONDS = 60
-Change = Callable[[TrainingBatches], None]
 
 
 def free_port() -> int:
@@ -29,11 +30,9 @@ def free_port() -> int:
 def start_together(
     folder: Path, options: dict, *overrides: str, change: Change | None = None
 ) -> list[BaseProcess]:
-    """Start the two processes of one training.
+    """Start the two processes of one training; `change` changes the batches of the second.
 
-    Before each batch of the second process, `change` is called with its batches.
-
-    Their stderr goes to `stderr.0` and `stderr.1`.
+    What they say on stderr goes to `stderr.0` and `stderr.1`.
     """
     arguments = [
         "--yml_path",
@@ -57,30 +56,33 @@ def start_together(
 def finish_together(
     folder: Path, options: dict, *overrides: str, change: Change | None = None
 ) -> list[int]:
-    """Like `start_together`, but wait for the end; return the exit codes."""
+    """As `start_together`, to the end; return the exit codes."""
     processes = start_together(folder, options, *overrides, change=change)
     for process in processes:
         process.join(SECONDS)
     alive = [process for process in processes if process.is_alive()]
     for process in alive:
         process.kill()
-    assert not alive, f"not finished after {SECONDS} s"
+    assert not alive, "does not end"
     return [process.exitcode for process in processes]
 
 
-def not_a_number(batches: TrainingBatches) -> None:
-    """Replace the third batch by NaN."""
-    if batches.number == 3:
-        make = batches._batch
-        batches._batch = lambda gt, lq: replace(make(gt, lq), gt=gt * float("nan"))
-    elif batches.number == 4:
-        del batches._batch
+def not_a_number(batch: Batch, number: int) -> Batch:
+    """Make the third batch's ground truth NaN."""
+    return replace(batch, gt=batch.gt * float("nan")) if number == 3 else batch
 
 
-def broken(batches: TrainingBatches) -> None:
+def broken(batch: Batch, number: int) -> Batch:
     """Fail at the third batch."""
-    if batches.number == 3:
+    if number == 3:
         raise UserError("a damaged image")
+    return batch
+
+
+def shorten_sleeps() -> None:
+    """Paddle's servers for gloo look every 3 s whether they are needed: let them look sooner."""
+    sleep = time.sleep
+    time.sleep = lambda seconds: sleep(min(seconds, 0.05))
 
 
 def _train(
@@ -100,19 +102,12 @@ def _train(
         "PADDLE_LOCAL_SIZE": "2",
         "PADDLE_DISTRI_BACKEND": "gloo",
     }
-    # The default of a process of its own; Paddle starts two processes for gloo.
+    # As in a process of its own: Paddle starts two for gloo.
     multiprocessing.set_start_method("fork", force=True)
+    shorten_sleeps()
     os.dup2(
         os.open(stderr, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), sys.__stderr__.fileno()
     )
     if change:
-        feed = TrainingBatches.__next__
-
-        def changed(batches: TrainingBatches) -> object:
-            batches.number += 1
-            change(batches)
-            batches.number -= 1
-            return feed(batches)
-
-        TrainingBatches.__next__ = changed
+        TrainingBatches.__next__ = changed_batches(change)
     cli.run(lambda: main(arguments))

@@ -1,26 +1,29 @@
-"""A training run that takes a second, and helpers to inspect its results."""
+"""A training run that takes a second, and what it leaves behind."""
 
 import json
 import multiprocessing
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import load_state
 from train import main, train
 
 FORKSERVER = multiprocessing.get_context("forkserver")
-# Paddle is imported once for all processes.
-FORKSERVER.set_forkserver_preload(["realesrgan_paddle.run.checkpoints"])
+FORKSERVER.set_forkserver_preload(
+    ["realesrgan_paddle.run.open_training", "realesrgan_paddle.run.guards"]
+)  # they import Paddle once for all processes
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:
-    """Return a smooth colored pattern, uint8 RGB (height, width, 3)."""
+    """A smooth coloured pattern, uint8 RGB."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width] / 9
     waves = [
@@ -30,8 +33,16 @@ def picture(height: int, width: int, seed: int) -> np.ndarray:
     return np.uint8(np.dstack(waves) * 100 + 128)
 
 
+def write_grainy_images(folder: Path) -> None:
+    """Write three images with grain: no generator has learned it, so it gives real images away."""
+    for i in range(3):
+        grain = np.random.default_rng(i).integers(-60, 60, (96, 96, 3))
+        image = np.clip(picture(96, 96, i) + grain, 0, 255)
+        write_image(folder / f"{i}.png", np.uint8(image))
+
+
 def tiny_options(tmp_path: Path) -> dict:
-    """Return options of a tiny GAN run on three images, one smaller than a crop."""
+    """Options of a tiny GAN run over three pictures, one of them smaller than a crop."""
     for i, (height, width) in enumerate([(96, 80), (60, 110), (40, 48)]):
         write_image(tmp_path / "hr" / f"{i}.png", picture(height, width, i))
     return {
@@ -84,15 +95,54 @@ def run(folder: Path, options: dict, *overrides: str) -> Path:
     return train(load_config(write_yml(folder, options), overrides)).parents[1]
 
 
+@contextmanager
+def opened(folder: Path, options: dict, *overrides: str) -> Iterator[tuple]:
+    """The options and the opened run, in its folder, before its first iteration."""
+    from realesrgan_paddle.run.open_training import open_training
+
+    cfg = load_config(write_yml(folder, options), overrides)
+    training = open_training(cfg)
+    training.experiment.open(dump_config(cfg), training.resumed_at)
+    with closing(training.batches):
+        yield cfg, training
+
+
 def reported(folder: Path) -> list[dict]:
-    """Return the records of `metrics.jsonl` without what depends on the machine."""
     lines = [
         json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()
     ]
-    machine_dependent = ("images_per_s", "data_wait", "memory_mb", "left_s")
+    of_the_machine = ("images_per_s", "data_wait", "memory_mb", "left_s")
     return [
-        {k: v for k, v in line.items() if k not in machine_dependent} for line in lines
+        {k: v for k, v in line.items() if k not in of_the_machine} for line in lines
     ]
+
+
+def log_of(folder: Path) -> str:
+    return (folder / "train.log").read_text()
+
+
+def state_of(folder: Path, iteration: int) -> Path:
+    return folder / f"training_states/{iteration}.state"
+
+
+def parts_of(folder: Path, iteration: int) -> Mapping[str, Mapping[str, np.ndarray]]:
+    """What a training state holds: arrays by part and name."""
+    return load_state(state_of(folder, iteration)).parts
+
+
+def assert_resumes_exactly(
+    tmp_path: Path, options: dict, *overrides: str, stop: int = 3, total: int = 6
+) -> tuple[Path, Path]:
+    """A run that is stopped and resumed equals one that is not; return the folders of both."""
+    end = f"train.total_iter={total}"
+    straight = run(tmp_path, options, "name=straight", *overrides, end)
+    run(tmp_path, options, "name=stopped", *overrides, f"train.total_iter={stop}")
+    resumed = run(
+        tmp_path, options, "name=stopped", "auto_resume=true", *overrides, end
+    )
+    assert_states_equal(state_of(straight, total), state_of(resumed, total))
+    assert reported(straight) == reported(resumed)
+    return straight, resumed
 
 
 def assert_states_equal(a: Path, b: Path) -> None:
@@ -110,10 +160,10 @@ def assert_states_equal(a: Path, b: Path) -> None:
 
 
 def start(folder: Path, options: dict, *overrides: str) -> BaseProcess:
-    """Train as a command in a separate process, resuming from the newest state if any.
+    """Train as a command in a process of its own, from the newest state if there is one.
 
-    Commands configure Paddle's math library (`utils.machine.cpu`), so their results may
-    differ in the last bits from those of `run`.
+    Commands set up Paddle's math library (`utils.cpu`), so their last bits may be other
+    than those of `run`.
     """
     arguments = [
         "--yml_path",
@@ -127,7 +177,7 @@ def start(folder: Path, options: dict, *overrides: str) -> BaseProcess:
 
 
 def finish(folder: Path, options: dict, *overrides: str) -> None:
-    """Like `start`, but wait for a successful end."""
+    """As `start`, to the end."""
     process = start(folder, options, *overrides)
     process.join()
     assert process.exitcode == 0
@@ -138,15 +188,15 @@ def _exit_with_main(arguments: list[str]) -> None:
 
 
 def wait_until(true, seconds: float = 30) -> None:
-    """Wait until `true()`."""
+    """Wait for `true()`."""
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, f"not true after {seconds} s"
+        assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
 
 
 def children(pid: int) -> list[Path]:
-    """Return the folders in /proc of the child processes of `pid`."""
+    """The folders in /proc of the processes that `pid` has started."""
     by_thread = [
         task.joinpath("children").read_text().split()
         for task in Path(f"/proc/{pid}/task").iterdir()
@@ -155,7 +205,7 @@ def children(pid: int) -> list[Path]:
 
 
 def alive(process: Path) -> bool:
-    """Return whether a process, by its folder in /proc, runs and is no zombie."""
+    """Whether a process, given by its folder in /proc, runs: neither gone nor a zombie."""
     try:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -163,5 +213,5 @@ def alive(process: Path) -> bool:
 
 
 def temporaries(folder: Path) -> list[Path]:
-    """Return the temporary files of unfinished atomic writes."""
+    """Files that an atomic write would have left behind."""
     return list(folder.rglob(".*.tmp*"))

@@ -6,8 +6,8 @@ import pytest
 from sample_runs import run
 
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.step.init_first_layer import see_detail
-from realesrgan_paddle.run.drift_pictures import general_pictures
+from realesrgan_paddle.models.step.init_first_layer import init_first_layer
+from realesrgan_paddle.run.drift_images import general_images
 from realesrgan_paddle.utils.runlog.training_state import load_state
 
 pytestmark = pytest.mark.paddle
@@ -17,7 +17,7 @@ def first_layer(*, detail):
     paddle.seed(0)
     network = UNetDiscriminatorSN(num_feat=16)
     if detail:
-        see_detail(network)
+        init_first_layer(network)
     return network.conv0
 
 
@@ -37,13 +37,13 @@ def test_flat_colour_moves_nothing_and_detail_moves_by_about_one():
     assert np.ptp([answers(layer, picture) for picture in flat], axis=0).max() < 1e-4
     spread = [
         answers(layer, picture.gt).std(axis=(1, 2)).mean()
-        for picture in general_pictures(4)
+        for picture in general_images(4)
     ]
     assert 0.3 < np.median(spread) < 3
     assert (
         max(
             answers(usual, picture.gt).std(axis=(1, 2)).mean()
-            for picture in general_pictures(4)
+            for picture in general_images(4)
         )
         > 0.05
     )
@@ -53,7 +53,7 @@ def test_only_the_first_layer_changes():
     paddle.seed(0)
     usual, other = UNetDiscriminatorSN(num_feat=16), UNetDiscriminatorSN(num_feat=16)
     other.set_state_dict(usual.state_dict())
-    see_detail(other)
+    init_first_layer(other)
     same = [
         name
         for name, value in other.state_dict().items()

@@ -19,7 +19,8 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
+from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -51,13 +52,13 @@ def pictures(name, n=2):
 
 
 def test_each_block_answers_at_its_own_scale(discriminator):
-    seen = discriminator.see(pictures("gt"))
+    seen = discriminator.features(pictures("gt"))
     assert [tuple(feature.shape[1:]) for feature in seen] == [
         (64, 32, 48),
         (128, 16, 24),
         (256, 8, 12),
     ]
-    answers = discriminator.judge(seen).numpy()
+    answers = discriminator.classify(seen).numpy()
     assert answers.shape == (2, 3, 16, 24)
     coarse = answers[:, 2]
     np.testing.assert_array_equal(coarse, coarse[:, ::2, ::2].repeat(2, 1).repeat(2, 2))
@@ -67,7 +68,7 @@ def test_each_block_answers_at_its_own_scale(discriminator):
     ):  # one weight vector per forward: spectral norm moves on while it trains
         discriminator.eval()
         np.testing.assert_array_equal(
-            discriminator(pictures("gt")), discriminator.judge(seen)
+            discriminator(pictures("gt")), discriminator.classify(seen)
         )
 
 

@@ -16,8 +16,9 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.freeze import freeze
-from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses, frozen
+from realesrgan_paddle.models.step.freeze import freeze, frozen
+from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops import choose as cpu_ops
 from realesrgan_paddle.utils.ops.choose import choose_ops

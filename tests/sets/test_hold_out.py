@@ -10,6 +10,7 @@ from sample_runs import assert_states_equal, picture, reported, run, write_yml
 from realesrgan_paddle.data.loading.hold_out import hold_out, open_held_out
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.run.training_data import open_training_data
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle
@@ -125,7 +126,7 @@ def test_no_batch_has_a_held_out_image(tmp_path, match, workers, start):
         cfg = load_config(
             write_yml(tmp_path, match), [*overrides, f"val.hold_out={hold}"]
         )
-        batches = TrainingBatches(cfg, start)
+        batches = TrainingBatches(cfg, open_training_data(cfg), start)
         counts.append(
             sum(is_red(batch.gt.numpy()).sum() for batch in islice(batches, 7))
         )
@@ -144,9 +145,10 @@ def test_pairs_are_held_out_likewise(tmp_path, match):
     match["datasets"]["train"] |= pairs
     match |= {"high_order_degradation": False, "queue_size": 0}
     cfg = load_config(write_yml(tmp_path, match))
-    batches = TrainingBatches(cfg, 0)
+    data = open_training_data(cfg)
+    batches = TrainingBatches(cfg, data)
     assert not any(is_red(batch.gt.numpy()).any() for batch in islice(batches, 7))
-    images = list(open_held_out(cfg, batches.held_out))
+    images = list(open_held_out(cfg, data.held_out))
     assert [image.name for image in images] == [
         f"match_{number:06d}.480" for number in (27, 28, 29)
     ]
@@ -167,7 +169,8 @@ def test_pairs_beside_synthesised_images_do_not_bring_the_held_out_ones_back(
     }
     match["datasets"]["train_paired"] = {**folders, "share": 0.5}
     overrides = ["queue_size=0", "datasets.train.batch_size_per_gpu=9"]
-    batches = TrainingBatches(load_config(write_yml(tmp_path, match), overrides), 0)
+    cfg = load_config(write_yml(tmp_path, match), overrides)
+    batches = TrainingBatches(cfg, open_training_data(cfg))
     assert not any(is_red(batch.gt.numpy()).any() for batch in islice(batches, 10))
 
 

@@ -113,7 +113,7 @@ def test_the_look_before_training_lists_all_of_them_with_their_reasons(
         assert found[LINE] == "100000x1 is smaller than --min_size 2"
         assert (
             captured.out
-            == f"{len(GOOD) + len(BAD)} image files looked at; {len(found)} findings\n"
+            == f"{len(GOOD) + len(BAD)} image files checked; {len(found)} findings\n"
         )
 
 

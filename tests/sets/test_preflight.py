@@ -9,10 +9,13 @@ from odd_images import WITHIN, broken, place
 from sample_runs import assert_states_equal, picture, run, write_yml
 
 from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.run.batch_maker import BatchMaker
 from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.run.training_data import describe_data, open_training_data
 from realesrgan_paddle.tools import preflight
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.machine.process_group import ALONE
 
 pytestmark = pytest.mark.paddle
 
@@ -59,7 +62,7 @@ def test_all_pairs_that_do_not_fit_are_listed_for_training_and_validation(
     _assert_all_listed(capsys.readouterr().err)
     assert preflight.main(["--yml_path", str(write_yml(tmp_path, options))]) == 1
     captured = capsys.readouterr()
-    assert captured.out == "8 image files looked at; 5 findings\n"
+    assert captured.out == "8 image files checked; 5 findings\n"
     _assert_all_listed(captured.err)
 
 
@@ -95,22 +98,23 @@ def test_folders_of_pairs_are_looked_at_without_a_run(tmp_path, capsys):
 def test_images_smaller_than_the_crop_are_only_counted(tmp_path, options, capsys):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
-        sources = TrainingBatches(load_config(write_yml(tmp_path, options)), 0).sources
-    assert "3 image files looked at; 1 are smaller than the crop of 52" in sources
+        cfg = load_config(write_yml(tmp_path, options))
+        described = describe_data(cfg, open_training_data(cfg), ALONE)
+    assert "3 image files checked; 1 are smaller than the crop of 52" in described
     assert preflight.main(["--yml_path", str(write_yml(tmp_path, options))]) == 1
     assert "is smaller than the crop of 52\n" in capsys.readouterr().err
 
 
 def spoil(monkeypatch, path: Path, after: int):
     """Let an image go bad once `after` training batches have been made, whichever thread makes them."""
-    made = TrainingBatches._pairs
+    make = BatchMaker.__call__
 
-    def _pairs(batches, number):
+    def spoiled(maker, number):
         if number == after + 1:
             path.write_bytes(path.read_bytes()[:40])
-        return made(batches, number)
+        return make(maker, number)
 
-    monkeypatch.setattr(TrainingBatches, "_pairs", _pairs)
+    monkeypatch.setattr(BatchMaker, "__call__", spoiled)
 
 
 def test_an_image_that_goes_bad_is_passed_over_by_name(tmp_path, options, monkeypatch):
@@ -130,28 +134,21 @@ def test_the_stand_in_is_the_same_for_any_number_of_workers_and_after_a_resume(
     tmp_path, options
 ):
     path = tmp_path / "hr" / "1.png"
-    cfg = load_config(write_yml(tmp_path, options))
-    runs = [TrainingBatches(cfg, 0)]
-    runs.append(
-        TrainingBatches(
-            load_config(
-                write_yml(tmp_path, options), ["datasets.train.num_worker_per_gpu=2"]
-            ),
-            0,
-        )
-    )
+    file = write_yml(tmp_path, options)
+    alone = load_config(file, ["queue_size=0"])
+    helped = load_config(file, ["queue_size=0", "datasets.train.num_worker_per_gpu=2"])
+    runs = [TrainingBatches(cfg, open_training_data(cfg)) for cfg in (alone, helped)]
     path.write_bytes(path.read_bytes()[:40])
-    runs.append(
-        TrainingBatches(cfg, 2)
-    )  # a resumed run does not refuse what the first one passed over
+    # a resumed run does not refuse what the first one passed over
+    data = open_training_data(alone, resuming=True)
+    runs.append(TrainingBatches(alone, data, start=2))
+
     streams = []
     for batches in runs:
-        stream = [
-            sample[0] for sample in islice(batches.samples[False], 6 - batches.number)
-        ]
-        assert len(batches.bad.seen) == 1
+        remaining = islice(batches, 6 - batches.number)
+        streams.append(np.stack([batch.gt.numpy() for batch in remaining]))
+        assert len(batches.bad_images.seen) == 1
         batches.close()
-        streams.append(np.stack(stream))
     assert np.array_equal(streams[0], streams[1])
     assert np.array_equal(streams[0][2:], streams[2])
 
@@ -165,10 +162,9 @@ def test_too_many_bad_images_end_the_run_by_name(tmp_path, options, monkeypatch)
 def test_more_bad_images_than_allowed_are_an_error_that_names_the_option(
     tmp_path, options
 ):
-    batches = TrainingBatches(
-        load_config(write_yml(tmp_path, options), ["datasets.train.max_bad_images=1"]),
-        0,
-    )
+    overrides = ["datasets.train.max_bad_images=1"]
+    cfg = load_config(write_yml(tmp_path, options), overrides)
+    batches = TrainingBatches(cfg, open_training_data(cfg))
     for name in ("0.png", "1.png", "2.png"):
         (tmp_path / "hr" / name).unlink()
     with pytest.raises(

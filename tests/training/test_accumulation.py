@@ -1,4 +1,4 @@
-"""Gradient accumulation: an update made of two small batches is that of one large one, and it resumes exactly."""
+"""Gradient accumulation: an update of two small batches is that of a large one, and resumes exactly."""
 
 from dataclasses import replace
 from itertools import islice
@@ -7,19 +7,30 @@ import formulas
 import numpy as np
 import paddle
 import pytest
-from sample_runs import assert_states_equal, picture, reported, run, write_yml
+from batch_changes import changed_batches
+from sample_runs import (
+    assert_resumes_exactly,
+    log_of,
+    picture,
+    reported,
+    run,
+    write_yml,
+)
 
 from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.steps import GANStep, PixelStep, ReferenceLosses
+from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.run.training_data import open_training_data
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle
@@ -31,34 +42,30 @@ LARGE = ("datasets.train.batch_size_per_gpu=4",)
 def batches(iteration, count):
     """Four pairs, in `count` batches."""
     gt = paddle.to_tensor(formulas.picture(f"gt{iteration}", (4, 3, 16, 24)))
-    parts = gt.split(count)
     return [
         Batch(lq=paddle.nn.functional.avg_pool2d(part, 2), gt=part, gt_usm=part)
-        for part in parts
+        for part in gt.split(count)
     ]
 
 
 def make(adversarial):
-    """A step whose optimizers are SGD: Adam makes a whole step of a gradient that is nothing but rounding."""
+    """A step with SGD: Adam makes a whole step of a gradient that is nothing but rounding."""
     paddle.seed(5)
     generator = Network(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2))
-    losses = ReferenceLosses(pixel=L1Loss(), artifact=ArtifactLoss())
-    sgd = paddle.optimizer.SGD(0.1, parameters=generator.parameters())
     step = PixelStep(
         generator=generator,
         ema=EMA(generator, 0.9),
-        losses=losses,
-        optimizer_g=sgd,
+        losses=ReferenceLosses(pixel=L1Loss(), artifact=ArtifactLoss()),
+        optimizer_g=paddle.optimizer.SGD(0.1, parameters=generator.parameters()),
         lr_g=0.1,
     )
     if not adversarial:
         return step
-    discriminator = UNetDiscriminatorSN(num_feat=8)
-    sgd = paddle.optimizer.SGD(0.1, parameters=discriminator.parameters())
+    discriminator = Network(UNetDiscriminatorSNOptions(num_feat=8))
     return GANStep(
         **vars(step),
         discriminator=discriminator,
-        optimizer_d=sgd,
+        optimizer_d=paddle.optimizer.SGD(0.1, parameters=discriminator.parameters()),
         lr_d=0.1,
         gan_loss=GANLoss(),
     )
@@ -73,26 +80,29 @@ def test_two_batches_of_two_are_one_of_four(adversarial):
         assert list(expected) == list(found)
         for name, loss in expected.items():
             assert float(found[name]) == pytest.approx(float(loss), rel=1e-4), name
-    moved = 0
+
+    accumulated, changed = small.state(), 0
     for part, arrays in large.state().items():
         for name, array in arrays.items():
+            where = f"{part}/{name}"
             np.testing.assert_allclose(
-                small.state()[part][name], array, atol=2e-6, err_msg=f"{part}/{name}"
+                accumulated[part][name], array, atol=2e-6, err_msg=where
             )
-            moved += np.abs(array - before[part][name]).max() > 1e-4
-    assert moved > 10
+            changed += np.abs(array - before[part][name]).max() > 1e-4
+    assert changed > 10
 
 
 @pytest.mark.parametrize(
     "pixel", [L1Loss(), None], ids=["all losses", "the adversarial loss alone"]
 )
-def test_the_generator_learns_from_the_sum_of_its_losses(pixel):
+def test_the_generator_is_updated_by_the_sum_of_its_losses(pixel):
     step, other, batch = make(True), make(True), batches(1, 1)[0]
     step.losses = other.losses = ReferenceLosses(pixel=pixel)
     step([batch], 1)
+
     sr = other.generator(batch.lq)
-    judged = other.gan_loss(other.discriminator(sr), True, is_disc=False)
-    sum(other.losses(sr, batch, other.ema).values(), judged).backward()
+    adversarial = other.gan_loss(other.discriminator(sr), True, is_disc=False)
+    sum(other.losses(sr, batch, other.ema).values(), adversarial).backward()
     for found, parameter in zip(
         step.generator.parameters(), other.generator.parameters(), strict=True
     ):
@@ -103,7 +113,7 @@ def test_the_generator_learns_from_the_sum_of_its_losses(pixel):
 
 @pytest.fixture
 def pairs(tmp_path, options):
-    """Options of a run on pairs, of which nothing is drawn for a batch as a whole."""
+    """Options of a run on given pairs: nothing is drawn for a batch as a whole."""
     for i in range(3):
         gt = picture(64, 48, i)
         write_image(tmp_path / "gt" / f"{i}.png", gt)
@@ -115,22 +125,20 @@ def pairs(tmp_path, options):
 
 
 def test_the_stream_of_samples_is_that_of_large_batches(tmp_path, pairs):
-    def pictures(count, *overrides, start=0):
-        stream = TrainingBatches(
-            load_config(write_yml(tmp_path, pairs), overrides), start
-        )
+    def images(count, *overrides, start=0):
+        cfg = load_config(write_yml(tmp_path, pairs), overrides)
+        stream = TrainingBatches(cfg, open_training_data(cfg), start)
         return paddle.concat([batch.gt for batch in islice(stream, count)]).numpy()
 
-    large = pictures(3, *LARGE)
-    assert np.array_equal(pictures(6, *ACCUMULATED), large)
-    assert np.array_equal(pictures(4, *ACCUMULATED, start=2), large[4:])
+    large = images(3, *LARGE)
+    assert np.array_equal(images(6, *ACCUMULATED), large)
+    assert np.array_equal(images(4, *ACCUMULATED, start=2), large[4:])
 
 
 def test_a_run_reports_the_losses_of_large_batches(tmp_path, pairs):
-    large = reported(run(tmp_path, pairs, "name=large", "train.total_iter=3", *LARGE))
-    small = reported(
-        run(tmp_path, pairs, "name=small", "train.total_iter=3", *ACCUMULATED)
-    )
+    total = "train.total_iter=3"
+    large = reported(run(tmp_path, pairs, "name=large", total, *LARGE))
+    small = reported(run(tmp_path, pairs, "name=small", total, *ACCUMULATED))
     assert [line["iter"] for line in small] == [1, 2, 3]
     for expected, found in zip(large, small, strict=True):
         for name in ("l_g_pix", "l_g_gan", "l_d_real", "l_d_fake", "lr"):
@@ -138,27 +146,15 @@ def test_a_run_reports_the_losses_of_large_batches(tmp_path, pairs):
 
 
 def test_resuming_equals_not_stopping(tmp_path, options):
-    straight = run(tmp_path, options, "name=straight", *ACCUMULATED)
-    run(tmp_path, options, "name=stopped", "train.total_iter=3", *ACCUMULATED)
-    resumed = run(tmp_path, options, "name=stopped", "auto_resume=true", *ACCUMULATED)
-    assert_states_equal(
-        straight / "training_states/6.state", resumed / "training_states/6.state"
-    )
-    assert reported(straight) == reported(resumed)
+    assert_resumes_exactly(tmp_path, options, *ACCUMULATED)
 
 
 def test_one_bad_batch_spoils_its_update_and_no_other(tmp_path, options, monkeypatch):
-    feed = TrainingBatches.__next__
+    def spoil_third(batch, number):
+        return replace(batch, gt=batch.gt * np.nan) if number == 3 else batch
 
-    def spoiled(stream):
-        batch = feed(stream)
-        return replace(batch, gt=batch.gt * np.nan) if stream.number == 3 else batch
-
-    monkeypatch.setattr(TrainingBatches, "__next__", spoiled)
+    monkeypatch.setattr(TrainingBatches, "__next__", changed_batches(spoil_third))
     folder = run(tmp_path, options, "train.total_iter=3", "queue_size=0", *ACCUMULATED)
-    skipped = [
-        line
-        for line in (folder / "train.log").read_text().splitlines()
-        if "update skipped" in line
-    ]
-    assert len(skipped) == 1 and "iter 2: update skipped" in skipped[0]
+    skipped = [line for line in log_of(folder).splitlines() if "skipped" in line]
+    assert len(skipped) == 1
+    assert "iter 2: update skipped" in skipped[0]

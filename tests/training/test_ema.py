@@ -4,9 +4,9 @@ import numpy as np
 import paddle
 import pytest
 
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.ema import EMA
 
 pytestmark = pytest.mark.paddle
@@ -14,41 +14,45 @@ pytestmark = pytest.mark.paddle
 SPEC = SRVGGNetCompact(num_feat=4, num_conv=1)
 
 
+def weights(layer):
+    return {name: parameter.numpy() for name, parameter in layer.named_parameters()}
+
+
 def test_the_average_equals_its_closed_form():
     """After n updates: decay^n w_0 + (1 - decay) * sum over k of decay^(n - k) w_k."""
     network, decay, n = Network(SPEC), 0.9, 12
-    history = [{name: p.numpy() for name, p in network.named_parameters()}]
+    history = [weights(network)]
     ema = EMA(network, decay)
     for step in range(n):
         for parameter in network.parameters():
             parameter.set_value(parameter + np.float32(np.sin(step)))
         ema.update(network)
-        history.append({name: p.numpy() for name, p in network.named_parameters()})
-    for name, average in ema.layer.named_parameters():
-        terms = sum(
+        history.append(weights(network))
+
+    for name, average in weights(ema.layer).items():
+        terms = [
             decay ** (n - k) * history[k][name].astype(np.float64)
             for k in range(1, n + 1)
-        )
-        expected = decay**n * history[0][name] + (1 - decay) * terms
-        np.testing.assert_allclose(average.numpy(), expected, atol=1e-6)
+        ]
+        expected = decay**n * history[0][name] + (1 - decay) * sum(terms)
+        np.testing.assert_allclose(average, expected, atol=1e-6)
         assert np.abs(expected - history[-1][name]).max() > 0.1  # it lags behind
 
 
 def test_buffers_are_copied():
-    discriminator = UNetDiscriminatorSN(num_feat=4)
+    discriminator = Network(UNetDiscriminatorSNOptions(num_feat=4))
     ema = EMA(discriminator, 0.999)
     discriminator(paddle.rand([1, 3, 16, 16]))  # moves u and v
     assert not np.array_equal(
         ema.layer.conv1.weight_u.numpy(), discriminator.conv1.weight_u.numpy()
     )
     ema.update(discriminator)
+    copies = dict(ema.layer.named_buffers())
     for name, buffer in discriminator.named_buffers():
-        assert np.array_equal(
-            dict(ema.layer.named_buffers())[name].numpy(), buffer.numpy()
-        )
+        assert np.array_equal(copies[name].numpy(), buffer.numpy())
 
 
-def test_the_average_is_apart_from_the_network():
+def test_training_the_network_does_not_change_the_average():
     network = Network(SPEC)
     ema = EMA(network, 0.5)
     x = paddle.rand([1, 3, 6, 5])
@@ -67,10 +71,9 @@ def test_decay_zero_is_a_copy():
     network = Network(SPEC)
     ema = EMA(Network(SPEC), 0)
     ema.update(network)
-    for name, average in ema.layer.named_parameters():
-        np.testing.assert_allclose(
-            average.numpy(), dict(network.named_parameters())[name].numpy(), atol=1e-7
-        )
+    expected = weights(network)
+    for name, average in weights(ema.layer).items():
+        np.testing.assert_allclose(average, expected[name], atol=1e-7)
 
 
 def test_a_decay_outside_its_range_is_refused():

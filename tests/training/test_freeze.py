@@ -1,11 +1,10 @@
-"""Frozen parts of the generator: they stay bit for bit, have no state, and cost no gradient."""
+"""Frozen parts of the generator: unchanged bit for bit, without optimizer state or gradient."""
 
 from functools import partialmethod
 
-import numpy as np
 import paddle
 import pytest
-from sample_runs import assert_states_equal, run
+from sample_runs import assert_resumes_exactly, log_of, parts_of, run
 
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
@@ -15,7 +14,6 @@ from realesrgan_paddle.utils.ops.onednn.convolution import Convolution
 from realesrgan_paddle.utils.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
 from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import Transposed
-from realesrgan_paddle.utils.runlog.training_state import load_state
 
 pytestmark = pytest.mark.paddle
 
@@ -23,64 +21,59 @@ FREEZE = "train.freeze=[body.0.*, body.1.weight]"
 FROZEN = {"body.0.weight", "body.0.bias", "body.1.weight"}
 
 
+def unchanged(before, after):
+    """The names of the arrays that are equal in both, bit for bit."""
+    return {
+        name
+        for name, array in after.items()
+        if array.tobytes() == before[name].tobytes()
+    }
+
+
+def trained_by(optimizer_state):
+    """The names of the parameters that an optimizer's state holds something of."""
+    return {key.rpartition("/")[0] for key in optimizer_state}
+
+
 @pytest.mark.parametrize("optimizer", ["Adam", "AdamW"])
-def test_frozen_parameters_stay_and_the_others_learn(tmp_path, options, optimizer):
+def test_frozen_parameters_stay_and_the_others_are_trained(
+    tmp_path, options, optimizer
+):
     options["train"]["optim_g"] = {"type": optimizer, "lr": 1e-3, "weight_decay": 0.1}
     folder = run(
         tmp_path, options, FREEZE, "logger.save_checkpoint_freq=1", "train.total_iter=3"
     )
-    first, last = (
-        load_state(folder / f"training_states/{i}.state").parts for i in (1, 3)
-    )
+    first, last = parts_of(folder, 1), parts_of(folder, 3)
     for part in ("generator", "ema"):
-        stayed = {
-            name
-            for name, array in last[part].items()
-            if array.tobytes() == first[part][name].tobytes()
-        }
-        assert stayed == FROZEN, part
-    assert {name.rpartition("/")[0] for name in last["optimizer_g"]} == set(
-        last["generator"]
-    ) - FROZEN
-    assert any(
-        not np.array_equal(array, last["ema"][name])
-        for name, array in last["generator"].items()
-    )
+        assert unchanged(first[part], last[part]) == FROZEN, part
+    assert trained_by(last["optimizer_g"]) == set(last["generator"]) - FROZEN
+    assert unchanged(last["ema"], last["generator"]) == FROZEN, "the average lags"
+
     sizes = {name: array.size for name, array in last["generator"].items()}
-    learn = sum(size for name, size in sizes.items() if name not in FROZEN)
-    line = f"{learn:,} of the generator's {sum(sizes.values()):,} parameters learn"
-    assert line in (folder / "train.log").read_text()
+    trained = sum(size for name, size in sizes.items() if name not in FROZEN)
+    total = sum(sizes.values())
+    expected = f"{trained:,} of the generator's {total:,} parameters are trained"
+    assert expected in log_of(folder)
 
 
 def test_resuming_equals_not_stopping(tmp_path, options):
-    straight = run(tmp_path, options, "name=straight", FREEZE)
-    run(tmp_path, options, "name=stopped", "train.total_iter=3", FREEZE)
-    resumed = run(tmp_path, options, "name=stopped", "auto_resume=true", FREEZE)
-    assert_states_equal(
-        straight / "training_states/6.state", resumed / "training_states/6.state"
-    )
+    assert_resumes_exactly(tmp_path, options, FREEZE)
 
 
 def test_what_is_frozen_later_stays_from_then_on(tmp_path, options):
     run(tmp_path, options, "train.total_iter=3")
     folder = run(tmp_path, options, "auto_resume=true", FREEZE)
-    before, after = (
-        load_state(folder / f"training_states/{i}.state").parts for i in (3, 6)
-    )
-    stayed = {
-        name
-        for name, a in after["generator"].items()
-        if np.array_equal(a, before["generator"][name])
-    }
-    assert stayed == FROZEN
-    assert not any(name.rpartition("/")[0] in FROZEN for name in after["optimizer_g"])
+    before, after = parts_of(folder, 3), parts_of(folder, 6)
+    assert unchanged(before["generator"], after["generator"]) == FROZEN
+    assert not trained_by(after["optimizer_g"]) & FROZEN
 
 
-def test_what_did_not_learn_cannot_begin_in_the_middle(tmp_path, options):
+def test_a_resumed_run_cannot_unfreeze_parameters(tmp_path, options):
     run(tmp_path, options, "train.total_iter=3", FREEZE)
     with pytest.raises(
         UserError,
-        match=r"optimizer state: .*'body\.0\.bias', which did not learn .* train\.freeze as it was",
+        match=r"optimizer state: has no 'body\.0\.bias', which was frozen before; give "
+        r"train\.freeze as it was",
     ):
         run(tmp_path, options, "auto_resume=true")
 
@@ -93,10 +86,10 @@ def test_what_did_not_learn_cannot_begin_in_the_middle(tmp_path, options):
             r"^train\.freeze: 'bdy\.0\.\*' matches no parameter of network_g; did you mean 'body\.0\.\*'\?$",
         ),
         ("[body.0.wieght]", r"did you mean 'body\.0\.weight'\?$"),
-        ("['*']", "matches every parameter of network_g; leave some to learn"),
+        ("['*']", "matches every parameter of network_g; leave some to train"),
     ],
 )
-def test_a_pattern_that_does_nothing_or_all_is_refused(
+def test_a_pattern_that_matches_nothing_or_everything_is_refused(
     tmp_path, options, patterns, message
 ):
     with pytest.raises(UserError, match=message):
@@ -105,7 +98,7 @@ def test_a_pattern_that_does_nothing_or_all_is_refused(
 
 
 def test_the_gradient_of_a_frozen_weight_is_not_computed(monkeypatch):
-    """Those below everything that learns pass nothing on either."""
+    """Nor that of the input of layers below everything that is trained."""
     try:
         library()
     except OneDNNError as problem:

@@ -1,4 +1,4 @@
-"""Numbers that are not finite, a discriminator that gives up, and which checkpoints stay."""
+"""Losses that are not finite, a collapsed discriminator, and which checkpoints are kept."""
 
 import math
 from dataclasses import replace
@@ -7,16 +7,25 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from sample_runs import assert_states_equal, picture, reported, run
+from batch_changes import changed_batches
+from sample_runs import (
+    assert_states_equal,
+    log_of,
+    opened,
+    parts_of,
+    picture,
+    reported,
+    run,
+    state_of,
+)
 
-from realesrgan_paddle.models.step.steps import GANStep
+from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.schema.config import GANLossOptions
 from realesrgan_paddle.run.batches import TrainingBatches
-from realesrgan_paddle.run.guards import REPORTS, DiscriminatorWatch
+from realesrgan_paddle.run.guards import REPORTS, DiscriminatorWatch, NonFiniteGuard
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.metrics import psnr
 from realesrgan_paddle.utils.runlog.training_state import load_state
 from realesrgan_paddle.utils.weights.reader import read_weights
 
@@ -26,32 +35,27 @@ pytestmark = pytest.mark.paddle
 @pytest.fixture
 def spoil(monkeypatch):
     """Make the batches of some iterations not finite."""
-    feed = TrainingBatches.__next__
 
     def spoil_iterations(*iterations):
-        def spoiled(batches):
-            batch = feed(batches)
-            if batches.number in iterations:
-                return replace(
-                    batch, gt=batch.gt * math.nan, gt_usm=batch.gt_usm * math.inf
-                )
-            return batch
+        def spoiled(batch, number):
+            if number not in iterations:
+                return batch
+            gt, gt_usm = batch.gt * math.nan, batch.gt_usm * math.inf
+            return replace(batch, gt=gt, gt_usm=gt_usm)
 
-        monkeypatch.setattr(TrainingBatches, "__next__", spoiled)
+        monkeypatch.setattr(TrainingBatches, "__next__", changed_batches(spoiled))
 
     return spoil_iterations
 
 
 def weights(folder, iteration):
     """Everything that an update changes, except the power iteration's vectors and the pool."""
-    parts = load_state(folder / f"training_states/{iteration}.state").parts
-    names = ("generator", "ema", "discriminator", "optimizer_g", "optimizer_d")
-    flat = {
-        f"{part}/{name}": array for part in names for name, array in parts[part].items()
-    }
-    return {
-        name: array for name, array in flat.items() if not name.endswith(("_u", "_v"))
-    }
+    state, found = parts_of(folder, iteration), {}
+    for part in ("generator", "ema", "discriminator", "optimizer_g", "optimizer_d"):
+        for name, array in state[part].items():
+            if not name.endswith(("_u", "_v")):
+                found[f"{part}/{name}"] = array
+    return found
 
 
 def same(a, b):
@@ -65,27 +69,21 @@ def test_an_update_that_is_not_finite_is_skipped_and_counted(tmp_path, options, 
     at = [weights(folder, i) for i in range(1, 7)]
     assert [same(a, b) for a, b in pairwise(at)] == [False, True, False, False, False]
     assert all(np.isfinite(array).all() for array in at[-1].values())
-    log = (folder / "train.log").read_text()
-    assert (
-        "iter 3: update skipped, not finite: l_g_pix, l_g_artifact, l_d_real (1 in a row, 1 in all)"
-        in log
-    )
+    skipped = "iter 3: update skipped, not finite: l_g_pix, l_g_artifact, l_d_real"
+    assert f"{skipped} (1 in a row, 1 in all)" in log_of(folder)
 
 
-def test_a_gradient_counts_although_the_loss_is_finite(tmp_path, options, monkeypatch):
-    """The square root of 0 has an infinite slope."""
-    monkeypatch.setattr(
-        "realesrgan_paddle.run.build.PIXEL_LOSSES",
-        {"L1Loss": lambda **_: lambda sr, gt: (sr - sr).sum().sqrt()},
-    )
-    folder = run(tmp_path, options, "train.total_iter=1")
-    assert (
-        "iter 1: update skipped, not finite: a gradient"
-        in (folder / "train.log").read_text()
-    )
+def test_a_skipped_update_with_finite_losses_is_due_to_a_gradient(tmp_path, options):
+    lines = []
+    with opened(tmp_path, options) as (_, training):
+        guard = NonFiniteGuard(2, training.checkpoints, lines.append)
+        guard(1, True, {"l_g_pix": 0.5, "grad_norm_g": math.nan})
+    assert lines == [
+        "iter 1: update skipped, not finite: a gradient (1 in a row, 1 in all)"
+    ]
 
 
-def test_too_many_in_a_row_go_back_once_and_then_stop(tmp_path, options, spoil):
+def test_too_many_in_a_row_roll_back_once_and_then_stop(tmp_path, options, spoil):
     spoil(5, 6, 8, 9)
     options["train"] |= {"max_nonfinite": 2, "total_iter": 10}
     options["logger"]["save_checkpoint_freq"] = 3
@@ -96,14 +94,12 @@ def test_too_many_in_a_row_go_back_once_and_then_stop(tmp_path, options, spoil):
         run(tmp_path, options)
     folder = tmp_path / "runs/tiny"
     assert same(weights(folder, 3), weights(folder, 6))
-    assert load_state(folder / "training_states/6.state").record["run"]["rolled_back"]
-    assert (
-        "went back to the weights of iter 3; the run goes on from here"
-        in (folder / "train.log").read_text()
-    )
+    assert load_state(state_of(folder, 6)).record["run"]["rolled_back"]
+    rolled_back = "rolled back to the weights of iter 3; the run continues from here"
+    assert rolled_back in log_of(folder)
 
 
-def test_without_a_checkpoint_it_stops(tmp_path, options, spoil):
+def test_too_many_in_a_row_before_a_checkpoint_stop_the_run(tmp_path, options, spoil):
     spoil(1, 2)
     with pytest.raises(UserError, match=r"iteration 2: .* before any checkpoint"):
         run(tmp_path, options, "train.max_nonfinite=2")
@@ -117,33 +113,34 @@ def test_resuming_is_exact_in_the_middle_of_it(tmp_path, options, spoil, stop):
     straight = run(tmp_path, options, "name=straight")
     run(tmp_path, options, f"train.total_iter={stop}")
     resumed = run(tmp_path, options, "auto_resume=true")
-    states = [folder / "training_states/9.state" for folder in (straight, resumed)]
+    states = state_of(straight, 9), state_of(resumed, 9)
     assert_states_equal(*states)
-    records = [load_state(state).record["run"] | {"saved": None} for state in states]
-    assert records[0] == records[1]
-    assert (records[0]["skipped"], records[0]["rolled_back"], records[0]["good"]) == (
-        3,
-        True,
-        4,
-    )
+    expected, record = (load_state(state).record["run"] for state in states)
+    assert record | {"saved": None} == expected | {"saved": None}
+    assert record["skipped"] == 3
+    assert record["rolled_back"]
+    assert record["good"] == 4
 
 
-def watch(gan_type, real, fake, reports=REPORTS, start=501, warm_up=None):
-    said = []
+def warnings_of(gan_type, real, fake, reports=REPORTS, start=501, warm_up=None):
+    """What the watch logs at reports with these losses, 100 iterations apart."""
+    lines = []
     step = Mock(spec=GANStep, warm_up=warm_up or DiscriminatorWarmUp())
     watch = DiscriminatorWatch(
-        step, GANLossOptions(gan_type=gan_type), 100, said.append
+        step, GANLossOptions(gan_type=gan_type), 100, lines.append
     )
     for i in range(reports):
         watch(start + 100 * i, {"l_d_real": real, "l_d_fake": fake})
-    return said
+    return lines
 
 
-def test_a_collapsed_discriminator_is_named_once():
-    (line,) = watch("vanilla", 0.69, 0.70, reports=3 * REPORTS)
-    assert "at ln 2" in line and "train.optim_d.lr" in line
-    (line,) = watch("lsgan", 0.001, 0.002)
-    assert "at 0" in line and "train.optim_d.lr" in line
+def test_a_collapsed_discriminator_is_warned_of_once():
+    (line,) = warnings_of("vanilla", 0.69, 0.70, reports=3 * REPORTS)
+    assert "at ln 2" in line
+    assert "train.optim_d.lr" in line
+    (line,) = warnings_of("lsgan", 0.001, 0.002)
+    assert "at 0" in line
+    assert "train.optim_d.lr" in line
 
 
 @pytest.mark.parametrize(
@@ -155,21 +152,25 @@ def test_a_collapsed_discriminator_is_named_once():
         ("vanilla", 0.69, 0.69, REPORTS - 1),
     ],
 )
-def test_a_discriminator_that_works_is_left_alone(case):
-    assert watch(*case) == []
-    assert watch("vanilla", 0.69, 0.69, start=-400) == [], "it has only begun"
+def test_there_is_no_warning_of_a_discriminator_that_works(case):
+    assert warnings_of(*case) == []
 
 
-def test_its_time_to_begin_counts_from_the_end_of_its_warm_up():
-    stage = DiscriminatorWarmUp(longest=1000, until=0.8)
-    assert watch("vanilla", 0.69, 0.69, start=501, warm_up=stage) == []
-    assert len(watch("vanilla", 0.69, 0.69, start=1501, warm_up=stage)) == 1
-    stage.ended = 100
-    assert len(watch("vanilla", 0.69, 0.69, start=601, warm_up=stage)) == 1
-    assert watch("vanilla", 0.69, 0.69, start=501, warm_up=stage) == []
+def test_there_is_no_warning_at_the_start():
+    assert warnings_of("vanilla", 0.69, 0.69, start=-400) == []
 
 
-def test_only_the_newest_checkpoints_of_the_run_stay(tmp_path, options):
+def test_the_start_counts_from_the_end_of_the_warm_up():
+    collapsed = ("vanilla", 0.69, 0.69)
+    warm_up = DiscriminatorWarmUp(max_iterations=1000, target_accuracy=0.8)
+    assert warnings_of(*collapsed, start=501, warm_up=warm_up) == []
+    assert len(warnings_of(*collapsed, start=1501, warm_up=warm_up)) == 1
+    warm_up.ended = 100
+    assert len(warnings_of(*collapsed, start=601, warm_up=warm_up)) == 1
+    assert warnings_of(*collapsed, start=501, warm_up=warm_up) == []
+
+
+def test_only_the_newest_checkpoints_of_the_run_are_kept(tmp_path, options):
     options["logger"] |= {"save_checkpoint_freq": 1, "keep_checkpoints": 2}
     folder = run(tmp_path, options, "train.total_iter=3")
     mine = folder / "models/net_g_1.pdparams"
@@ -178,61 +179,47 @@ def test_only_the_newest_checkpoints_of_the_run_stay(tmp_path, options):
     mine.write_bytes(b"not written by this run, which has removed its own")
     run(tmp_path, options, "auto_resume=true")
     names = {path.name for path in (folder / "models").iterdir()}
-    stay = [
+    kept = [
         f"net_{network}_{when}.pdparams"
         for network in "gd"
         for when in (5, 6, "latest")
     ]
-    assert names == {mine.name, *stay}
+    assert names == {mine.name, *kept}
     assert {path.name for path in (folder / "training_states").iterdir()} == {
         "5.state",
         "6.state",
     }
 
 
-@pytest.mark.parametrize(("figure", "choose"), [("psnr", max), ("lpips", min)])
-def test_the_best_generator_is_kept_and_named(
-    tmp_path, options, monkeypatch, figure, choose
-):
-    monkeypatch.setattr(
-        "realesrgan_paddle.run.validation.open_metric",
-        lambda _: lambda sr, gt, **_k: float(psnr(sr, gt)),
-    )
+def test_the_best_generator_is_kept_and_named(tmp_path, options):
     gt = picture(48, 80, 9)
     write_image(tmp_path / "val_gt/a.png", gt)
     write_image(tmp_path / "val_lq/a.png", gt[::4, ::4])
-    roots = {
-        "dataroot_gt": str(tmp_path / "val_gt"),
-        "dataroot_lq": str(tmp_path / "val_lq"),
-    }
     options["datasets"]["val"] = {
         "name": "held_out",
         "type": "PairedImageDataset",
-        **roots,
+        "dataroot_gt": str(tmp_path / "val_gt"),
+        "dataroot_lq": str(tmp_path / "val_lq"),
     }
-    options["val"] = {
-        "val_freq": 1,
-        "save_img": False,
-        "metrics": {figure: {"type": f"calculate_{figure}"}},
-    }
+    metrics = {"psnr": {"type": "calculate_psnr"}}
+    options["val"] = {"val_freq": 1, "save_img": False, "metrics": metrics}
     options["logger"] |= {"save_checkpoint_freq": 1, "keep_checkpoints": 0}
     run(tmp_path, options, "train.total_iter=3")
     folder = run(tmp_path, options, "auto_resume=true")
-    figures = {
-        line["iter"]: line[f"held_out/{figure}"]
+
+    values = {
+        line["iter"]: line["held_out/psnr"]
         for line in reported(folder)
-        if f"held_out/{figure}" in line
+        if "held_out/psnr" in line
     }
-    best = choose(figures, key=figures.get)
+    best = max(values, key=values.get)
     kept, expected = (
         read_weights(folder / f"models/net_g_{when}.pdparams").groups
         for when in ("best", best)
     )
     assert kept.keys() == expected.keys() == {"params", "params_ema"}
     assert all(same(kept[group], expected[group]) for group in kept)
-    last = (folder / "train.log").read_text().splitlines()[-1]
+    last = log_of(folder).splitlines()[-1]
     assert "next: python tools/export_model.py --model-dir " in last
-    assert (
-        f"(or net_g_best.pdparams: held_out/{figure} {figures[best]:.4f}, iter {best})"
-        in last
-    )
+    named = f"(or net_g_best.pdparams: held_out/psnr {values[best]:.4f}, iter {best})"
+    assert named in last

@@ -1,4 +1,4 @@
-"""Mixed precision, as far as it can be tested without a GPU: what is chosen, and the loss scale.
+"""Mixed precision, as far as it can be tested without a GPU: the choice, and the loss scale.
 
 Paddle's `auto_cast` does nothing on a CPU, so networks here run in float32 throughout.
 Then a loss scale, a power of two, must not change a single bit.
@@ -11,7 +11,7 @@ import formulas
 import numpy as np
 import paddle
 import pytest
-from sample_runs import assert_states_equal, run
+from sample_runs import assert_resumes_exactly, log_of, parts_of, run
 
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
@@ -21,10 +21,10 @@ from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminat
 from realesrgan_paddle.models.step import precision
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
+from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.precision import Precision, choose_precision
-from realesrgan_paddle.models.step.steps import GANStep, ReferenceLosses
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.runlog.training_state import load_state
 
 pytestmark = pytest.mark.paddle
 
@@ -66,16 +66,13 @@ def make(dtype):
 
 
 def weights(step):
-    parts = step.state()
-    names = ("generator", "ema", "discriminator", "optimizer_g", "optimizer_d")
-    flat = {
-        f"{part}/{name}": array for part in names for name, array in parts[part].items()
-    }
-    return {
-        name: array.tobytes()
-        for name, array in flat.items()
-        if not name.endswith(("weight_u", "weight_v"))
-    }
+    """Everything that an update changes, but for the vectors of the power iteration."""
+    state, found = step.state(), {}
+    for part in ("generator", "ema", "discriminator", "optimizer_g", "optimizer_d"):
+        for name, array in state[part].items():
+            if not name.endswith(("weight_u", "weight_v")):
+                found[f"{part}/{name}"] = array.tobytes()
+    return found
 
 
 def test_the_loss_scale_changes_no_bit(uncast):
@@ -83,13 +80,13 @@ def test_the_loss_scale_changes_no_bit(uncast):
     for i in range(1, 4):
         found, expected = scaled(batches(i), i), plain(batches(i), i)
         assert float(found.pop("loss_scale")) == 2**16
-        assert {name: float(value) for name, value in found.items()} == {
-            n: float(v) for n, v in expected.items()
-        }
+        assert list(found) == list(expected)
+        for name, value in expected.items():
+            assert float(found[name]) == float(value), name
     assert weights(scaled) == weights(plain)
 
 
-def test_a_scale_that_is_too_large_is_halved_until_gradients_fit_and_is_no_trouble(
+def test_a_loss_scale_that_is_too_large_is_halved_and_does_not_count_as_skipped(
     uncast,
 ):
     step = make("float16")
@@ -109,7 +106,7 @@ def test_a_scale_that_is_too_large_is_halved_until_gradients_fit_and_is_no_troub
     )
 
 
-def test_it_is_trouble_where_no_scale_would_help(uncast):
+def test_an_update_that_no_loss_scale_can_save_counts_as_skipped(uncast):
     step = make("float16")
     step(batches(1, math.nan), 1)
     assert step.skipped and step.precision.scale == 2**16, (
@@ -118,11 +115,11 @@ def test_it_is_trouble_where_no_scale_would_help(uncast):
     step.losses = ReferenceLosses(
         pixel=lambda sr, gt: (sr - sr).sum().sqrt()
     )  # with an infinite slope
-    troubles = []
+    skipped = []
     for _ in range(18):
         step(batches(1), 1)
-        troubles.append(step.skipped)
-    assert troubles == [False] * 16 + [True] * 2
+        skipped.append(step.skipped)
+    assert skipped == [False] * 16 + [True] * 2
 
 
 def test_the_scale_is_doubled_after_many_updates(monkeypatch):
@@ -139,16 +136,13 @@ def test_a_run_resumes_with_its_scale(tmp_path, options, uncast, monkeypatch):
     monkeypatch.setattr(
         "realesrgan_paddle.run.build.choose_precision", lambda *_: Precision("float16")
     )
-    straight = run(tmp_path, options, "name=straight")
-    run(tmp_path, options, "name=stopped", "train.total_iter=3")
-    resumed = run(tmp_path, options, "name=stopped", "auto_resume=true")
-    states = [folder / "training_states/6.state" for folder in (straight, resumed)]
-    assert_states_equal(*states)
-    assert load_state(states[1]).parts["precision"]["scale"].tolist() == [2**17, 2]
-    assert "loss_scale 6.554e+04" in (straight / "train.log").read_text()
+    straight, resumed = assert_resumes_exactly(tmp_path, options)
+    scale, updates = parts_of(resumed, 6)["precision"]["scale"]
+    assert (scale, updates) == (2**17, 2)
+    assert "loss_scale 6.554e+04" in log_of(straight)
 
 
-def test_networks_run_under_auto_cast_and_answer_in_float32(monkeypatch):
+def test_networks_run_under_auto_cast_and_return_float32(monkeypatch):
     entered = []
     monkeypatch.setattr(
         paddle.amp, "auto_cast", lambda **given: entered.append(given) or nullcontext()
@@ -167,11 +161,8 @@ def test_networks_run_under_auto_cast_and_answer_in_float32(monkeypatch):
 
 def test_on_a_cpu_it_is_ignored_and_the_log_says_why(tmp_path, options):
     folder = run(tmp_path, options, "use_amp=true", "train.total_iter=1")
-    log = (folder / "train.log").read_text()
-    assert (
-        "option use_amp is ignored: it is for GPUs; on a CPU there is cpu_ops: onednn_bf16"
-        in log
-    )
+    ignored = "option use_amp is ignored: it is for GPUs; on a CPU there is cpu_ops: onednn_bf16"
+    assert ignored in log_of(folder)
     assert (
         choose_precision(use_amp=False, amp_bf16=True).remark
         == "option amp_bf16 is ignored: use_amp is false"

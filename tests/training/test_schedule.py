@@ -22,11 +22,11 @@ def rates(name, warmup_iter=-1):
 
 
 @pytest.mark.parametrize("name", sample.SCHEDULES)
-def test_rates_are_the_references(name):
+def test_rates_are_those_of_the_reference(name):
     np.testing.assert_allclose(rates(name), RECORDED[name], rtol=1e-12)
 
 
-def test_a_warm_up_is_basicsrs():
+def test_a_warm_up_is_that_of_basicsr():
     np.testing.assert_allclose(
         rates("cosine_restart", sample.WARM_UP), RECORDED["warm_up"], rtol=1e-12
     )
@@ -41,10 +41,7 @@ def test_after_a_warm_up_the_schedule_is_where_it_would_be(name):
     )
 
 
-def test_a_milestone_shows_in_the_iteration_behind_it():
+def test_a_milestone_takes_effect_in_the_next_iteration():
     scheduler = MultiStepLROptions(milestones=(1000,), gamma=0.5)
-    assert [learning_rate(scheduler, -1, i, 1.0) for i in (1, 1000, 1001)] == [
-        1.0,
-        1.0,
-        0.5,
-    ]
+    found = [learning_rate(scheduler, -1, i, 1.0) for i in (1, 1000, 1001)]
+    assert found == [1.0, 1.0, 0.5]

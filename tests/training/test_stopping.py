@@ -1,4 +1,4 @@
-"""A run that is interrupted, damaged, or out of space: nothing is lost, and the last line says what to do."""
+"""A run that is interrupted, damaged, or out of space loses nothing, and says what to do."""
 
 import errno
 import os
@@ -14,9 +14,11 @@ from sample_runs import (
     assert_states_equal,
     children,
     finish,
+    log_of,
     reported,
     run,
     start,
+    state_of,
     temporaries,
     wait_until,
     write_yml,
@@ -33,6 +35,14 @@ pytestmark = [
 ]
 
 
+ENDLESS = ("train.total_iter=100000", "logger.save_checkpoint_freq=100000")
+
+
+def iterations(folder):
+    metrics = folder / "metrics.jsonl"
+    return metrics.read_text().count("\n") if metrics.exists() else 0
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
@@ -40,43 +50,36 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(
     tmp_path, options, number, code
 ):
     options["datasets"]["train"]["num_worker_per_gpu"] = 2
-    process = start(
-        tmp_path,
-        options,
-        "train.total_iter=100000",
-        "logger.save_checkpoint_freq=100000",
-    )
+    process = start(tmp_path, options, *ENDLESS)
     folder = tmp_path / "runs/tiny"
-    wait_until(
-        lambda: (folder / "metrics.jsonl").exists() and len(reported(folder)) >= 2
-    )
+    wait_until(lambda: iterations(folder) >= 2)
     workers = children(process.pid)
     assert sum(alive(worker) for worker in workers) >= 2
-    for pid in (
-        process.pid,
-        *(int(worker.name) for worker in workers),
-    ):  # as a terminal or a job scheduler does
+    # To all of them, as a terminal or a job scheduler does.
+    for pid in (process.pid, *(int(worker.name) for worker in workers)):
         os.kill(pid, number)
     process.join(30)
     assert process.exitcode == code
     assert not any(alive(worker) for worker in workers)
+
     last = reported(folder)[-1]["iter"]
     state, problems = load_newest_state(folder / "training_states")
     assert (state.iteration, problems) == (last, [])
-    assert (
-        f"saved {folder / 'training_states' / str(last)}.state"
-        in (folder / "train.log").read_text()
-    )
+    saved = f"saved {state_of(folder, last)}; resume with --auto_resume"
+    assert saved in log_of(folder)
 
-    total = f"train.total_iter={last + 2}"
-    finish(tmp_path, options, total)
-    finish(
-        tmp_path, options, total, "name=straight", "datasets.train.num_worker_per_gpu=0"
-    )
-    straight = folder.with_name("straight")
-    assert_states_equal(
-        *(f / f"training_states/{last + 2}.state" for f in (folder, straight))
-    )
+
+def test_resuming_after_a_signal_equals_not_stopping(tmp_path, options):
+    folder, straight = tmp_path / "runs/tiny", tmp_path / "runs/straight"
+    process = start(tmp_path, options, *ENDLESS)
+    wait_until(lambda: iterations(folder) >= 2)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(30)
+
+    total = iterations(folder) + 2
+    finish(tmp_path, options, f"train.total_iter={total}")
+    finish(tmp_path, options, f"train.total_iter={total}", "name=straight")
+    assert_states_equal(state_of(folder, total), state_of(straight, total))
     assert reported(folder) == reported(straight)
 
 
@@ -92,20 +95,19 @@ def test_a_second_ctrl_c_ends_at_once():
     assert "Ctrl-C now ends at once" in done.stderr
 
 
-def test_a_damaged_newest_state_is_passed_over_by_name(tmp_path, options):
+def test_a_damaged_newest_state_is_skipped_by_name(tmp_path, options):
     folder = run(tmp_path, options, "logger.save_checkpoint_freq=2")
     straight = shutil.copytree(folder, tmp_path / "straight")
     newest = folder / "training_states/6.state"
     newest.write_bytes(newest.read_bytes()[:-1])
     run(tmp_path, options, "logger.save_checkpoint_freq=2", "auto_resume=true")
-    assert_states_equal(straight / "training_states/6.state", newest)
+    assert_states_equal(state_of(straight, 6), newest)
     assert reported(straight) == reported(folder)
-    log = (folder / "train.log").read_text()
-    assert f"passed over: {newest}: " in log
-    assert "resumed after iteration 4" in log
+    assert f"skipped a damaged training state: {newest}: " in log_of(folder)
+    assert "resumed after iteration 4" in log_of(folder)
 
 
-def test_a_run_whose_states_are_all_damaged_is_not_begun_anew(tmp_path, options):
+def test_a_run_whose_states_are_all_damaged_is_not_started_anew(tmp_path, options):
     folder = run(tmp_path, options)
     for state in (folder / "training_states").iterdir():
         state.write_bytes(b"")
@@ -120,31 +122,32 @@ def test_a_full_disk_is_one_line_and_spoils_nothing(
 ):
     flush = atomic._flush
 
-    def full(path):
+    def raise_for_last_state(path):
         if ".state" in path.name and "-" in path.name and path.name.startswith(".6"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         flush(path)
 
-    monkeypatch.setattr(atomic, "_flush", full)
+    monkeypatch.setattr(atomic, "_flush", raise_for_last_state)
     with pytest.raises(SystemExit) as stopped:
         cli.run(lambda: main(["--yml_path", str(write_yml(tmp_path, options))]))
     folder = tmp_path / "runs/tiny"
     assert stopped.value.code == 1
-    full = (
-        f"{folder}/training_states/6.state: cannot be written (No space left on device)"
-    )
-    assert capsys.readouterr().err == f"error: {full}\n"
+    message = f"{state_of(folder, 6)}: cannot be written (No space left on device)"
+    assert capsys.readouterr().err == f"error: {message}\n"
     assert load_newest_state(folder / "training_states")[0].iteration == 3
     assert temporaries(folder) == []
 
 
-def iterations(folder):
-    metrics = folder / "metrics.jsonl"
-    return metrics.read_text().count("\n") if metrics.exists() else 0
+def kill_and_wait(process):
+    """Kill a run; its workers end by themselves."""
+    workers = children(process.pid)
+    process.kill()
+    process.join()
+    wait_until(lambda: not any(alive(worker) for worker in workers))
 
 
 def check_kills(tmp_path, options, workers, kills, total_iter):
-    """Kill a run at random moments, again and again; in the end it must equal one that never was."""
+    """Kill a run at random moments, again and again: in the end it equals one never killed."""
     options["datasets"]["train"]["num_worker_per_gpu"] = workers
     options["logger"] |= {"save_checkpoint_freq": 2, "keep_checkpoints": 3}
     finish(tmp_path, options, "name=straight", f"train.total_iter={total_iter}")
@@ -153,49 +156,41 @@ def check_kills(tmp_path, options, workers, kills, total_iter):
     killed = 0
     while True:
         process = start(tmp_path, options, f"train.total_iter={total_iter}")
-        if (
-            killed < kills
-        ):  # after a few more iterations, or none: by progress, for machines differ in speed
+        if killed < kills:
+            # After up to six more iterations: machines differ in speed.
             goal = iterations(folder) + rng.randint(0, 6)
-            wait_until(
-                lambda p=process, goal=goal: (
-                    iterations(folder) >= goal or p.exitcode is not None
-                ),
-                120,
-            )
+
+            def has_come_far(process=process, goal=goal):
+                return iterations(folder) >= goal or process.exitcode is not None
+
+            wait_until(has_come_far, 120)
             process.join(rng.uniform(0, 0.1))
         else:
             process.join()
         if process.exitcode is not None:
             break
-        orphans = children(process.pid)
-        process.kill()
-        process.join()
-        wait_until(lambda pids=orphans: not any(alive(pid) for pid in pids))
+        kill_and_wait(process)
         killed += 1
-        found = load_newest_state(folder / "training_states")
-        assert found[1] == [], "a state that was not whole"
+        _, problems = load_newest_state(folder / "training_states")
+        assert problems == [], "a state that was not whole"
+
     assert process.exitcode == 0
     assert killed >= kills / 2, "finished too early to show anything"
     assert [line["iter"] for line in reported(folder)] == list(range(1, total_iter + 1))
     assert reported(folder) == reported(straight)
-    assert_states_equal(
-        *(f / f"training_states/{total_iter}.state" for f in (folder, straight))
-    )
-    for file in ("net_g_latest.pdparams", "net_d_latest.pdparams"):
-        assert (folder / "models" / file).read_bytes() == (
-            straight / "models" / file
-        ).read_bytes()
+    assert_states_equal(state_of(folder, total_iter), state_of(straight, total_iter))
+    for file in ("models/net_g_latest.pdparams", "models/net_d_latest.pdparams"):
+        assert (folder / file).read_bytes() == (straight / file).read_bytes()
     assert temporaries(folder) == []
     return killed
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_kill_at_any_moment(tmp_path, options, workers):
-    check_kills(tmp_path, options, workers, kills=3, total_iter=24)
+@pytest.mark.parametrize(("workers", "kills"), [(0, 3), (2, 1)])
+def test_a_run_killed_at_any_moment_loses_nothing(tmp_path, options, workers, kills):
+    check_kills(tmp_path, options, workers, kills, total_iter=20)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-def test_fifty_kills(tmp_path, options, workers):
+def test_a_run_killed_fifty_times_loses_nothing(tmp_path, options, workers):
     print(check_kills(tmp_path, options, workers, kills=50, total_iter=400), "kills")

@@ -63,7 +63,7 @@ def inputs(work):
     return sorted((work / "lq").iterdir())
 
 
-def test_the_page_holds_everything_and_asks_for_nothing(work):
+def test_the_page_is_self_contained(work):
     done = compare(
         inputs(work),
         {"<released>": nearest(2), "fine": nearest(2)},
@@ -96,7 +96,7 @@ def test_the_page_holds_everything_and_asks_for_nothing(work):
     ]
 
 
-def test_figures_are_those_of_the_images(work):
+def test_metrics_are_those_of_the_images(work):
     done = compare(
         inputs(work),
         {"right": nearest(2), "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2)},
@@ -188,7 +188,7 @@ def test_the_sheet_shows_the_panels_side_by_side(work):
     assert sheet.shape[1] == 12 + 4 * (40 + 12)
 
 
-def test_networks_of_two_scales_meet_at_the_larger(work):
+def test_networks_of_two_scales_are_compared_at_the_larger(work):
     done = compare(
         inputs(work)[:1],
         {"x1": nearest(1), "x2": nearest(2)},
@@ -200,7 +200,7 @@ def test_networks_of_two_scales_meet_at_the_larger(work):
     assert done.means[2].values["psnr"] == float("inf")
 
 
-def test_a_ground_truth_may_be_a_rest_larger(work):
+def test_a_ground_truth_may_be_larger_by_less_than_the_scale(work):
     for path in (work / "gt").iterdir():
         write_image(path, np.pad(read_image(path), ((0, 1), (0, 1), (0, 0))))
     assert compare(
@@ -225,7 +225,7 @@ def test_rows_are_limited_and_spread(work):
     assert page.text.count("a.png, 8x8 pixels at") == 3
 
 
-def test_what_does_not_fit_is_named(work):
+def test_inputs_that_do_not_fit_are_named(work):
     networks = {"one": nearest(2)}
     with pytest.raises(
         UserError,
@@ -236,7 +236,7 @@ def test_what_does_not_fit_is_named(work):
         compare(inputs(work), networks, work / "out", crop=Crop(25, 0, 6, 6))
     (work / "other").mkdir()
     with pytest.raises(
-        UserError, match=r"no image here is named as an input is, such as a.png"
+        UserError, match=r"no image here is named like an input, such as a.png"
     ):
         compare(inputs(work), networks, work / "out", gt=work / "other")
     (work / "lq/d.png").write_text("no image")

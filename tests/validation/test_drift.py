@@ -4,18 +4,34 @@ import numpy as np
 import paddle
 import pytest
 from paddle.nn import functional
-from sample_runs import assert_states_equal, picture, reported, run
+from sample_runs import (
+    assert_states_equal,
+    log_of,
+    opened,
+    picture,
+    reported,
+    run,
+    state_of,
+)
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
-from realesrgan_paddle.options.schema.config import DomainLimits, GeneralLimits
-from realesrgan_paddle.run.drift_pictures import (
-    GENERAL,
-    general_pictures,
-    general_pictures_of,
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.options.schema.config import (
+    DomainLimits,
+    GeneralLimits,
+    ValOptions,
 )
-from realesrgan_paddle.run.drift_watch import DriftAlarm, PictureSet
+from realesrgan_paddle.run.checkpoints import Best, is_better
+from realesrgan_paddle.run.drift_images import (
+    GENERAL_CROPS,
+    general_images,
+    general_images_of,
+)
+from realesrgan_paddle.run.drift_watch import DriftAlarm, ImageSet
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
@@ -23,7 +39,7 @@ SCALE = 4
 
 
 class Bicubic(paddle.nn.Layer):
-    """Enlarges, and then does `then` with the picture (1, 3, H, W)."""
+    """Upscales, and then does `then` with the image (1, 3, H, W)."""
 
     def __init__(self, then=lambda x: x):
         super().__init__()
@@ -31,279 +47,296 @@ class Bicubic(paddle.nn.Layer):
 
     def forward(self, x):
         size = [SCALE * side for side in x.shape[2:]]
-        return self.then(
-            functional.interpolate(x, size=size, mode="bicubic").clip(0, 1)
-        ).clip(0, 1)
+        upscaled = functional.interpolate(x, size=size, mode="bicubic").clip(0, 1)
+        return self.then(upscaled).clip(0, 1)
 
 
 def tinted(x):
     return x + paddle.to_tensor([0.06, 0.0, -0.06], "float32").reshape([1, 3, 1, 1])
 
 
+def box_blurred(x, radius):
+    padded = functional.pad(x, [radius] * 4, mode="reflect")
+    return functional.avg_pool2d(padded, 2 * radius + 1, 1)
+
+
 def blurred(x):
-    return functional.avg_pool2d(functional.pad(x, [6] * 4, mode="reflect"), 13, 1)
+    return box_blurred(x, 6)
 
 
 def sharpened(x):
-    return x + 3 * (
-        x - functional.avg_pool2d(functional.pad(x, [3] * 4, mode="reflect"), 7, 1)
-    )
+    return x + 3 * (x - box_blurred(x, 3))
 
 
-def hardly_any(image, reference):
+def slightly_different(image, reference):
+    """Stands in for LPIPS."""
     return 0.01 * float((image != reference).any())
 
 
 def alarm(start, *, gt=True):
-    of = general_pictures(SCALE)[::2]
-    pictures = of if gt else [ValidationImage(it.name, it.lq, None) for it in of]
+    images = general_images(SCALE)[::2]
+    if not gt:
+        images = [ValidationImage(it.name, it.lq, None) for it in images]
     sets = [
-        PictureSet("general", GeneralLimits(), pictures),
-        PictureSet("held_out", DomainLimits(), pictures[:2]),
+        ImageSet("general", GeneralLimits(), images),
+        ImageSet("held_out", DomainLimits(), images[:2]),
     ]
-    return DriftAlarm(sets, start, SCALE, hardly_any)
+    return DriftAlarm(sets, start, SCALE, slightly_different)
 
 
-def spoken(watch, network):
-    """Which things moved, by what the warnings begin with; and the figures."""
-    figures = watch.measure(network)
-    return [warning.partition(":")[0] for warning in watch.warnings(figures)], figures
+def drifts_of(watch, network):
+    """What has drifted, by the beginnings of the warnings; and the metrics."""
+    metrics = watch.measure(network)
+    return [line.partition(":")[0] for line in watch.warnings(metrics)], metrics
 
 
 @pytest.mark.parametrize("gt", [True, False])
-def test_the_network_that_was_not_changed_is_not_apart(gt):
-    said, figures = spoken(alarm(Bicubic(), gt=gt), Bicubic())
-    assert said == []
-    for of in figures.values():
-        assert (of["delta_e"], of["sharpness"], of["lpips"]) == (0, 1, 0)
-        assert len(of) == (6 if gt else 3)
+def test_an_unchanged_network_has_not_drifted(gt):
+    drifts, metrics = drifts_of(alarm(Bicubic(), gt=gt), Bicubic())
+    assert drifts == []
+    for values in metrics.values():
+        assert (values["delta_e"], values["sharpness"], values["lpips"]) == (0, 1, 0)
+        assert len(values) == (6 if gt else 3)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "what"),
+    ("change", "what"),
     [
-        (tinted, "colours moved"),
-        (blurred, "pictures are too blurred"),
-        (sharpened, "pictures are too sharp"),
-        (lambda x: 0.9 * x, "colours moved"),
+        (tinted, "colors have shifted"),
+        (blurred, "images are too blurred"),
+        (sharpened, "images are too sharp"),
+        (lambda x: 0.9 * x, "colors have shifted"),
     ],
 )
-def test_what_moved_is_named_and_nothing_else(spoil, what):
+def test_what_has_drifted_is_named_and_nothing_else(change, what):
     watch = alarm(Bicubic())
-    said, figures = spoken(watch, Bicubic(spoil))
-    assert said == [what]
-    (warning,) = watch.warnings(figures)
-    assert "general " in warning
-    assert "held_out " in warning
-    assert "(usual: " in warning
-    assert "; try " in warning
+    drifts, metrics = drifts_of(watch, Bicubic(change))
+    assert drifts == [what]
+    (warning,) = watch.warnings(metrics)
+    for part in ("general ", "held_out ", "(usual: ", "; try "):
+        assert part in warning
 
 
-def test_a_network_that_gets_right_what_the_start_had_wrong_is_left_alone():
+def test_there_is_no_alarm_where_the_start_network_was_worse():
     for wrong in (tinted, blurred, sharpened):
-        assert spoken(alarm(Bicubic(wrong)), Bicubic())[0] == []
+        assert drifts_of(alarm(Bicubic(wrong)), Bicubic())[0] == []
 
 
-def test_without_ground_truth_it_cannot_know_and_only_reports():
-    said, figures = spoken(alarm(Bicubic(), gt=False), Bicubic(tinted))
-    assert said == []
-    assert figures["held_out"]["delta_e"] > 2
+def test_without_ground_truth_there_are_metrics_and_no_alarm():
+    drifts, metrics = drifts_of(alarm(Bicubic(), gt=False), Bicubic(tinted))
+    assert drifts == []
+    assert metrics["held_out"]["delta_e"] > 2
 
 
-def test_texture_is_no_colour():
-    noise = paddle.to_tensor(
-        np.random.default_rng(0).normal(0, 0.03, (1, 3, 256, 256)).astype(np.float32)
-    )
-    _, figures = spoken(alarm(Bicubic()), Bicubic(lambda x: 0.1 + 0.8 * x))
-    _, noisy = spoken(
-        alarm(Bicubic(lambda x: 0.1 + 0.8 * x)),
-        Bicubic(lambda x: 0.1 + 0.8 * x + noise),
-    )
-    assert noisy["general"]["delta_e"] < 0.2 * figures["general"]["delta_e"]
+def test_texture_does_not_count_as_a_color_shift():
+    draw = np.random.default_rng(0).normal(0, 0.03, (1, 3, 256, 256))
+    noise = paddle.to_tensor(draw.astype(np.float32))
+
+    def duller(x):
+        return 0.1 + 0.8 * x
+
+    _, shifted = drifts_of(alarm(Bicubic()), Bicubic(duller))
+    _, noisy = drifts_of(alarm(Bicubic(duller)), Bicubic(lambda x: duller(x) + noise))
+    assert noisy["general"]["delta_e"] < 0.2 * shifted["general"]["delta_e"]
 
 
-def test_the_general_pictures_are_always_the_same():
-    pictures = general_pictures(SCALE)
-    assert len(pictures) == len(GENERAL) == 6
-    assert all(
-        it.gt.shape == (256, 256, 3) and it.lq.shape == (64, 64, 3) for it in pictures
-    )
-    sums = [int(it.gt.sum()) for it in pictures]
-    assert sums == [int(it.gt.sum()) for it in general_pictures(2)]
+def test_the_general_images_are_always_the_same():
+    images = general_images(SCALE)
+    assert len(images) == len(GENERAL_CROPS) == 6
+    for image in images:
+        assert image.gt.shape == (256, 256, 3)
+        assert image.lq.shape == (64, 64, 3)
+    for image, other in zip(images, general_images(2), strict=True):
+        np.testing.assert_array_equal(image.gt, other.gt)
 
 
-def test_a_folder_of_ones_own(tmp_path):
+def test_general_images_may_be_those_of_a_folder_if_they_are_large_enough(tmp_path):
     write_image(tmp_path / "small.png", picture(30, 200, 0))
     with pytest.raises(
         UserError,
-        match=r"val\.drift\.dataroot: .* no picture of at least 36 pixels each way",
+        match=r"val\.drift\.dataroot: .* no image of at least 36 pixels each way",
     ):
-        general_pictures_of(str(tmp_path), SCALE)
+        general_images_of(str(tmp_path), SCALE)
     for i in range(9):
         write_image(tmp_path / f"{i}.png", picture(50 + i, 300, i))
-    found = general_pictures_of(str(tmp_path), SCALE)
-    assert 5 <= len(found) <= 6
-    for it in found:
-        assert it.gt.shape == (it.lq.shape[0] * SCALE, 256, 3)
+    images = general_images_of(str(tmp_path), SCALE)
+    assert 5 <= len(images) <= 6
+    for image in images:
+        assert image.gt.shape == (image.lq.shape[0] * SCALE, 256, 3)
 
 
 @pytest.fixture
-def validated(tmp_path, options, monkeypatch):
+def validated(tmp_path, options):
     """A run of the small network from given weights, with a validation after each iteration."""
-    monkeypatch.setattr(
-        "realesrgan_paddle.run.drift_watch.missing_weights",
-        lambda *_: "LPIPS is out of reach",
-    )
-    folder = run(tmp_path, options, "name=start", "train.total_iter=1")
+    paddle.seed(0)
+    network = Network(SRVGGNetCompact(num_feat=8, num_conv=2))
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    write_pdparams(tmp_path / "start.pdparams", {"params": weights})
+    options["path"]["pretrain_network_g"] = str(tmp_path / "start.pdparams")
+
     gt = picture(48, 80, 9)
     write_image(tmp_path / "val_gt/a.png", gt)
     write_image(tmp_path / "val_lq/a.png", gt[::4, ::4])
-    roots = {
-        "dataroot_gt": str(tmp_path / "val_gt"),
-        "dataroot_lq": str(tmp_path / "val_lq"),
-    }
     options["datasets"]["val"] = {
         "name": "held_out",
         "type": "PairedImageDataset",
-        **roots,
+        "dataroot_gt": str(tmp_path / "val_gt"),
+        "dataroot_lq": str(tmp_path / "val_lq"),
     }
-    figures = {name: {"type": f"calculate_{name}"} for name in ("psnr", "ssim")}
-    options["val"] = {"val_freq": 1, "save_img": False, "metrics": figures}
-    options["path"]["pretrain_network_g"] = str(folder / "models/net_g_latest.pdparams")
+    metrics = {name: {"type": f"calculate_{name}"} for name in ("psnr", "ssim")}
+    options["val"] = {"val_freq": 1, "save_img": False, "metrics": metrics}
     return options
 
 
-def log(folder):
-    return (folder / "train.log").read_text()
+def last_iteration(folder):
+    return max(line["iter"] for line in reported(folder))
 
 
-def test_figures_are_reported_and_the_same_after_a_resume(tmp_path, validated):
-    straight = run(tmp_path, validated, "name=straight")
-    run(tmp_path, validated, "train.total_iter=4")
-    resumed = run(tmp_path, validated, "auto_resume=true")
+def test_drift_is_reported_and_the_same_after_a_resume(tmp_path, validated):
+    straight = run(tmp_path, validated, "name=straight", "train.total_iter=4")
+    run(tmp_path, validated, "train.total_iter=2")
+    resumed = run(tmp_path, validated, "auto_resume=true", "train.total_iter=4")
     assert reported(resumed) == reported(straight)
-    assert_states_equal(
-        *(folder / "training_states/6.state" for folder in (straight, resumed))
-    )
+    assert_states_equal(state_of(straight, 4), state_of(resumed, 4))
+
     (last,) = [
         line
         for line in reported(straight)
-        if line["iter"] == 6 and "drift/general/delta_e" in line
+        if line["iter"] == 4 and "drift/general/delta_e" in line
     ]
-    assert last.keys() == {
-        "iter",
-        *(f"drift/{name}/{figure}{gt}" for name in ("general", "held_out") for gt in ("", "_gt")
-          for figure in ("delta_e", "sharpness")),
-    }  # fmt: skip
+    expected = {
+        f"drift/{name}/{metric}{suffix}"
+        for name in ("general", "held_out")
+        for metric in ("delta_e", "sharpness")
+        for suffix in ("", "_gt")
+    }
+    assert last.keys() == {"iter", *expected}
     assert last["drift/general/delta_e"] > 0
-    assert "drift is measured without LPIPS: LPIPS is out of reach" in log(straight)
-    assert "on pieces of pictures: general (6), held_out (1)" in log(straight)
+    assert "drift is measured without LPIPS: calculate_lpips: tests" in log_of(straight)
+    assert "on crops of images: general (6), held_out (1)" in log_of(straight)
 
 
-def test_without_a_start_network_or_by_wish_nothing_is_measured(tmp_path, validated):
-    folder = run(tmp_path, validated, "val.drift=null", "name=unwatched")
-    assert "drift" not in log(folder)
+def test_drift_is_not_measured_from_random_weights_or_if_unwanted(tmp_path, validated):
+    one = "train.total_iter=1"
+    unwanted = run(tmp_path, validated, "val.drift=null", "name=unwanted", one)
+    assert "drift is" not in log_of(unwanted)
     validated["path"]["pretrain_network_g"] = None
-    folder = run(tmp_path, validated)
-    assert "drift is not measured: path.pretrain_network_g names no network" in log(
-        folder
-    )
-    assert not [line for line in reported(folder) if "drift/general/delta_e" in line]
+    random = run(tmp_path, validated, one)
+    assert "drift is not measured: the run starts from random weights" in log_of(random)
+    for folder in (unwanted, random):
+        assert "drift/general/delta_e" not in {
+            key for it in reported(folder) for key in it
+        }
 
 
-def test_pictures_out_of_reach_leave_the_domain(tmp_path, validated, monkeypatch):
-    monkeypatch.setattr(
-        "realesrgan_paddle.run.drift_pictures.skimage.__file__",
-        str(tmp_path / "none/__init__.py"),
-    )
-    folder = run(tmp_path, validated)
-    assert "drift is not measured on general pictures (" in log(folder)
-    assert "on pieces of pictures: held_out (1)" in log(folder)
-
-
-def test_drift_stops_a_run_that_wants_it_and_says_so_again(
+def test_without_general_images_drift_is_measured_on_the_domain(
     tmp_path, validated, monkeypatch
 ):
-    strict = ["val.drift.stop=true", "val.drift.general=null", "val.val_freq=2"]
-    monkeypatch.setattr(
-        DriftAlarm, "warnings", lambda *_: ["colours moved: held_out by Delta E 9"]
-    )
-    folder = run(tmp_path, validated, *strict)
-    assert max(line["iter"] for line in reported(folder)) == 2
-    said = log(folder).splitlines()
-    assert any(
-        "warning: drift: colours moved: held_out by Delta E" in line for line in said
-    )
-    assert (
-        "stopped early: the drift alarm spoke at iter 2; to go on all the same"
-        in log(folder)
-    )
-    assert "next: python tools/export_model.py" in said[-1]
-    assert (folder / "training_states/2.state").exists()
-
-    run(tmp_path, validated, *strict, "auto_resume=true")
-    assert log(folder).count("stopped early: the drift alarm spoke at iter 2") == 2
-    run(tmp_path, validated, *strict, "auto_resume=true", "val.drift.stop=false")
-    assert max(line["iter"] for line in reported(folder)) == 6
+    monkeypatch.setattr("skimage.__file__", str(tmp_path / "none/__init__.py"))
+    folder = run(tmp_path, validated, "train.total_iter=1")
+    assert "drift is not measured on general images (" in log_of(folder)
+    assert "on crops of images: held_out (1)" in log_of(folder)
 
 
-def constant(monkeypatch, figures):
-    """Let validations find these figures of held_out/psnr, one after the other, and 0 from then on."""
-    found = dict(enumerate(figures, start=1))
-
-    def validate(options, network, sets, experiment, iteration):
-        values = {
-            "held_out/psnr": found.get(iteration, 0.0),
-            "held_out/ssim": iteration / 10,
-        }
-        return values, f"iter {iteration}"
-
-    monkeypatch.setattr("realesrgan_paddle.run.validator.validate", validate)
-
-
-@pytest.mark.parametrize("stop", [None, 1, 2, 3, 4])
-def test_a_run_stops_when_nothing_gets_better(tmp_path, validated, monkeypatch, stop):
-    constant(monkeypatch, [20.0, 22.0, 21.0, 22.0])
-    validated["train"]["total_iter"] = 9
-    patient = ["val.stop_after=2", "val.drift=null"]
-    if stop:
-        run(tmp_path, validated, *patient, f"train.total_iter={stop}")
-    folder = run(tmp_path, validated, *patient, "auto_resume=true")
-    assert max(line["iter"] for line in reported(folder)) == 4
-    assert (
-        "stopped early: held_out/psnr has not got better in 2 validations than 22.0000 at iter 2, which is "
-        "net_g_best.pdparams; to go on all the same: --auto_resume val.stop_after=null"
-        in log(folder)
-    )
-    run(tmp_path, validated, *patient, "auto_resume=true", "val.stop_after=3")
-    assert max(line["iter"] for line in reported(folder)) == 5
-
-
-def test_the_best_is_by_the_figure_that_is_wanted(tmp_path, validated, monkeypatch):
-    constant(monkeypatch, [22.0, 21.0, 20.0])
+def test_drift_stops_a_run_that_asks_for_it_again_after_a_resume(tmp_path, validated):
+    """A learning rate of 1 ruins the network at once."""
+    validated["train"]["optim_g"]["lr"] = 1.0
     validated["train"]["total_iter"] = 3
-    folder = run(tmp_path, validated, "val.best=held_out/ssim")
-    assert (
-        "(or net_g_best.pdparams: held_out/ssim 0.3000, iter 3)"
-        in log(folder).splitlines()[-1]
+    overrides = ["val.drift.stop=true", "val.drift.general=null", "val.val_freq=2"]
+    folder = run(tmp_path, validated, *overrides)
+    assert last_iteration(folder) == 2
+    lines = log_of(folder).splitlines()
+    assert any(
+        "warning: drift: colors have shifted: held_out by " in it for it in lines
     )
-    best, last = (folder / f"models/net_g_{when}.pdparams" for when in ("best", "3"))
-    assert best.read_bytes() == last.read_bytes()
+    stopped = (
+        "stopped early: the drift alarm went off at iter 2; to continue all the same"
+    )
+    assert stopped in lines[-2]
+    assert "next: python tools/export_model.py" in lines[-1]
+    assert state_of(folder, 2).exists()
+
+    run(tmp_path, validated, *overrides, "auto_resume=true")
+    assert log_of(folder).count(stopped) == 2
+    run(tmp_path, validated, *overrides, "auto_resume=true", "val.drift.stop=false")
+    assert last_iteration(folder) == 3
+
+
+@pytest.mark.parametrize("stop", [None, 1, 2, 3])
+def test_a_run_stops_when_its_metric_does_not_improve(tmp_path, validated, stop):
+    """At a learning rate of next to nothing: so the first validation stays the best."""
+    validated["train"]["optim_g"]["lr"] = 1e-30
+    overrides = ["val.stop_after=2", "val.drift=null"]
+    if stop:
+        run(tmp_path, validated, *overrides, f"train.total_iter={stop}")
+    folder = run(tmp_path, validated, *overrides, "auto_resume=true")
+    assert last_iteration(folder) == 3
+    psnr = reported(folder)[1]["held_out/psnr"]
+    assert (
+        f"stopped early: held_out/psnr has not improved in 2 validations on {psnr:.4f} at "
+        "iter 1, which is net_g_best.pdparams; to continue all the same: --auto_resume "
+        "val.stop_after=null"
+    ) in log_of(folder)
+    if stop is None:
+        run(tmp_path, validated, *overrides, "auto_resume=true", "val.stop_after=3")
+        assert last_iteration(folder) == 4
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "expected"),
+    [
+        ("held_out/psnr", [20.0, 22.0, 21.0, 22.0], Best("held_out/psnr", 22.0, 2)),
+        ("held_out/ssim", [0.3, 0.2, 0.4], Best("held_out/ssim", 0.4, 3)),
+    ],
+)
+def test_the_best_network_is_that_of_the_best_value_of_the_chosen_metric(
+    tmp_path, validated, metric, values, expected
+):
+    validated["val"] |= {"best": metric, "stop_after": 2, "drift": None}
+    with opened(tmp_path, validated) as (cfg, training):
+        checkpoints = training.checkpoints
+        for iteration, value in enumerate(values, start=1):
+            metrics = {"held_out/psnr": 20.0 - iteration, metric: value}
+            checkpoints.keep_best(iteration, metrics, cfg.val)
+
+        assert checkpoints.record.best == expected
+        assert checkpoints.record.stale == len(values) - expected.iteration
+        stops = training.validator.stop_reason() is not None
+        assert stops == (checkpoints.record.stale == 2)
+        assert (training.experiment.models / "net_g_best.pdparams").is_file()
+        assert checkpoints.next_command().endswith(
+            f"(or net_g_best.pdparams: {metric} {expected.value:.4f}, "
+            f"iter {expected.iteration})"
+        )
+
+
+@pytest.mark.parametrize(("name", "lower"), [("psnr", False), ("lpips", True)])
+def test_a_lower_value_is_better_for_distances_only(name, lower):
+    metrics = {name: {"type": f"calculate_{name}"}}
+    options = ValOptions(best=f"held_out/{name}", metrics=metrics, val_freq=1)
+    assert is_better(0.2, 0.3, options) == lower
+    assert is_better(0.3, 0.2, options) != lower
+    assert not is_better(0.2, 0.2, options)
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("val.best=held_out/lpips", r"val\.best: 'held_out/lpips' is not measured; .* held_out/psnr, held_out/ssim"),
+        (
+            "val.best=held_out/lpips",
+            r"val\.best: 'held_out/lpips' is not measured; .* held_out/psnr, held_out/ssim",
+        ),
         ("val.drift.general.sharpness=[1.1,2]", "low <= 1 <= high"),
     ],
-)  # fmt: skip
-def test_what_cannot_be_is_refused(tmp_path, validated, override, message):
+)
+def test_impossible_options_of_validation_are_refused(
+    tmp_path, validated, override, message
+):
     with pytest.raises(UserError, match=message):
         run(tmp_path, validated, override)
 
 
-def test_patience_needs_a_figure(tmp_path, validated):
+def test_stop_after_needs_a_metric(tmp_path, validated):
     del validated["datasets"]["val"]["dataroot_gt"]
     validated["datasets"]["val"]["type"] = "SingleImageDataset"
     with pytest.raises(UserError, match=r"val\.stop_after needs a figure"):

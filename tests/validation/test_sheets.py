@@ -17,15 +17,15 @@ pytestmark = pytest.mark.paddle
 
 
 class Painter(paddle.nn.Layer):
-    """A network that enlarges four times into one colour."""
+    """A network that upscales four times into one color."""
 
-    def __init__(self, colour):
+    def __init__(self, color):
         super().__init__()
-        self.colour = paddle.to_tensor(np.float32(colour).reshape(1, 3, 1, 1))
+        self.color = paddle.to_tensor(np.float32(color).reshape(1, 3, 1, 1))
 
     def forward(self, lq):
         n, _, h, w = lq.shape
-        return paddle.expand(self.colour, [n, 3, 4 * h, 4 * w])
+        return paddle.expand(self.color, [n, 3, 4 * h, 4 * w])
 
 
 def held_out(count, *, known=True) -> HeldOutSet:
@@ -39,14 +39,14 @@ def held_out(count, *, known=True) -> HeldOutSet:
     return HeldOutSet("held_out", 4, images)
 
 
-def area(sheet, colour) -> int:
-    """Pixels of a colour."""
-    return int((sheet == colour).all(axis=2).sum())
+def area(sheet, color) -> int:
+    """Pixels of a color."""
+    return int((sheet == color).all(axis=2).sum())
 
 
-def draw(tmp_path, count, *, known=True, trained=True) -> np.ndarray:
+def draw(tmp_path, count, *, known=True, pretrained=True) -> np.ndarray:
     sheets = Sheets(
-        [held_out(count, known=known)], Painter((1, 0, 0)), 4, trained=trained
+        [held_out(count, known=known)], Painter((1, 0, 0)), 4, pretrained=pretrained
     )
     sheets(
         30, Painter((0, 1, 0)), {"held_out/psnr": 20.5}, Experiment(tmp_path / "run")
@@ -55,7 +55,9 @@ def draw(tmp_path, count, *, known=True, trained=True) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("count", "rows"), [(1, 1), (5, 5), (20, 6)])
-def test_start_and_present_network_beside_input_and_truth(tmp_path, count, rows):
+def test_a_sheet_shows_start_network_and_network_beside_input_and_truth(
+    tmp_path, count, rows
+):
     sheet = draw(tmp_path, count)
     piece = 256 * 256
     assert (area(sheet, (255, 0, 0)), area(sheet, (0, 255, 0))) == (
@@ -71,18 +73,18 @@ def test_start_and_present_network_beside_input_and_truth(tmp_path, count, rows)
     )
 
 
-def test_random_weights_at_the_start_are_not_shown(tmp_path):
-    sheet = draw(tmp_path, 2, trained=False)
+def test_the_output_of_random_weights_is_not_shown(tmp_path):
+    sheet = draw(tmp_path, 2, pretrained=False)
     assert area(sheet, (255, 0, 0)) == 0 < area(sheet, (0, 255, 0))
 
 
-def test_without_ground_truth_there_is_a_sheet_all_the_same(tmp_path):
+def test_without_ground_truth_there_is_a_sheet_too(tmp_path):
     sheet = draw(tmp_path, 2, known=False)
     assert area(sheet, (0, 255, 0)) == area(sheet, (255, 0, 0)) == 2 * 256 * 256
     assert sheet.shape[1] < 4 * 256
 
 
-def test_a_run_draws_sheets_and_a_resumed_one_still_knows_its_start(tmp_path, options):
+def test_a_resumed_run_draws_the_same_sheets_as_before(tmp_path, options):
     for number in range(20):
         write_image(
             tmp_path / "hr" / f"match_{number:06d}.000.png", picture(96, 80, number)

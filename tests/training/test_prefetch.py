@@ -1,7 +1,8 @@
-"""On a CPU the next batch is made while the step computes; nothing else changes."""
+"""On a CPU the next batch is made while the step computes; the batches are the same as without."""
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
@@ -11,8 +12,12 @@ import pytest
 from sample_runs import wait_until, write_yml
 
 from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.run.batch_maker import BatchMaker
 from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.run.prefetch import Prefetcher
+from realesrgan_paddle.run.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.process_group import ALONE
 
 pytestmark = pytest.mark.paddle
 
@@ -34,38 +39,48 @@ print(openmp.omp_get_max_threads(), beside.submit(openmp.omp_get_max_threads).re
 
 @contextmanager
 def opened(tmp_path, options, *overrides: str) -> Iterator[TrainingBatches]:
-    with closing(
-        TrainingBatches(load_config(write_yml(tmp_path, options), overrides), 0)
-    ) as batches:
+    cfg = load_config(write_yml(tmp_path, options), overrides)
+    with closing(TrainingBatches(cfg, open_training_data(cfg))) as batches:
         yield batches
 
 
-def test_the_next_batch_is_made_before_it_is_asked_for(tmp_path, options):
+def test_the_next_item_is_made_before_it_is_requested_in_another_thread():
+    threads = {}
+
+    def make(number: int) -> int:
+        threads[number] = threading.current_thread()
+        return number
+
+    with closing(Prefetcher(make)) as prefetcher:
+        assert prefetcher(1) == 1
+        wait_until(lambda: prefetcher.next_is_ready)
+        assert list(threads) == [1, 2]
+        assert prefetcher(2) == 2
+    assert threads[1] is threads[2] is not threading.current_thread()
+    assert not threads[1].is_alive(), "closing ends the thread"
+
+
+def test_the_pool_is_that_of_the_last_batch_yielded(tmp_path, options):
     with opened(tmp_path, options) as batches:
         first = next(batches)
-        wait_until(lambda: batches.coming.done())
+        wait_until(lambda: batches._prefetcher.next_is_ready)
         assert batches.number == 1
-        np.testing.assert_array_equal(
-            batches.pool.state()["lq"], first.lq.numpy()
-        )  # not the second's too
+        np.testing.assert_array_equal(batches.state()["lq"], first.lq.numpy())
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_batches_are_the_same_as_without_looking_ahead(tmp_path, options, workers):
-    streams = []
-    for ahead in (True, False):
-        with opened(
-            tmp_path, options, f"datasets.train.num_worker_per_gpu={workers}"
-        ) as batches:
-            if not ahead:
-                batches.beside.shutdown()
-                batches.beside = None
-            streams.append(list(islice(batches, 5)))
-    for batch, other in zip(*streams, strict=True):
-        for name in ("lq", "gt", "gt_usm"):
-            np.testing.assert_array_equal(
-                getattr(batch, name).numpy(), getattr(other, name).numpy()
-            )
+def test_batches_are_the_same_as_without_prefetching(tmp_path, options, workers):
+    override = f"datasets.train.num_worker_per_gpu={workers}"
+    with opened(tmp_path, options, "queue_size=0", override) as batches:
+        prefetched = list(islice(batches, 5))
+
+    cfg = load_config(write_yml(tmp_path, options))
+    data = open_training_data(cfg)
+    maker = BatchMaker(cfg, data, 0, ALONE, batches.bad_images)
+    for number, batch in enumerate(prefetched, start=1):
+        pairs = maker(number)
+        np.testing.assert_array_equal(batch.lq.numpy(), pairs.lq.numpy())
+        np.testing.assert_array_equal(batch.gt.numpy(), pairs.gt.numpy())
 
 
 def test_an_error_comes_with_the_batch_that_has_it(tmp_path, options):
@@ -83,7 +98,7 @@ def test_an_error_comes_with_the_batch_that_has_it(tmp_path, options):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's OpenMP library")
-def test_the_thread_beside_the_step_computes_alone_and_the_step_leaves_it_a_core():
+def test_the_prefetch_thread_uses_one_core_and_the_step_leaves_it_one():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={"OMP_NUM_THREADS": "3"},

@@ -1,0 +1,229 @@
+"""One training iteration of Real-ESRGAN as one object: generator, discriminator, moving average."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddle.optimizer import Optimizer
+
+from realesrgan_paddle.models.networks.projected_discriminator import (
+    ProjectedDiscriminator,
+)
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
+from realesrgan_paddle.models.step.accumulation import GradientAccumulation
+from realesrgan_paddle.models.step.batch import Batch
+from realesrgan_paddle.models.step.freeze import frozen
+from realesrgan_paddle.models.step.optimizer_state import (
+    get_optimizer_state,
+    set_optimizer_state,
+)
+from realesrgan_paddle.models.step.pixel_step import (
+    PixelStep,
+    StepState,
+    TrainedNetwork,
+    load_part,
+    weights_of,
+)
+from realesrgan_paddle.models.step.reference_losses import Losses
+from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
+
+Features = Sequence[Tensor]
+"""What a discriminator's `features` returned and its `classify` takes."""
+
+
+class AdversarialLoss(Protocol):
+    """The interface of `loss.gan.GANLoss`."""
+
+    def __call__(
+        self, pred: Tensor, target_is_real: bool, is_disc: bool = False
+    ) -> Tensor:
+        """Return the loss of the logits `pred`, the discriminator's if `is_disc`, else the generator's."""
+        ...
+
+    def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Return the share of correctly classified logits, of real and of generated images."""
+        ...
+
+
+class RealAndFake(NamedTuple):
+    """The discriminator's features of the ground truth and of the generator's output, detached."""
+
+    real: Features
+    fake: Features
+
+
+@dataclass(kw_only=True)
+class GANStep(PixelStep):
+    """Updates the generator and the discriminator, then the generator's moving average."""
+
+    discriminator: UNetDiscriminatorSN | ProjectedDiscriminator
+    optimizer_d: Optimizer
+    lr_d: float
+    """Base learning rate of the discriminator's optimizer."""
+    grad_clip_d: float | None = None
+    """Largest norm of the discriminator's gradient; None: not clipped."""
+    gan_loss: AdversarialLoss
+    relativistic: bool = False
+    """Whether logits of real and generated image are compared pixel by pixel: see `_classify`."""
+    gan_usm: bool = False
+    """Whether the real images are the sharpened ground truths."""
+    net_d_iters: int = 1
+    """Discriminator updates per generator update."""
+    warm_up: DiscriminatorWarmUp = field(default_factory=DiscriminatorWarmUp)
+    """Says in which first iterations only the discriminator is updated."""
+
+    def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
+        """Make one update from `batches`, all of one size; return their mean losses, detached."""
+        warming_up = self.warm_up.is_active(iteration)
+        train_generator = iteration % self.net_d_iters == 0 and not warming_up
+        mean = GradientAccumulation(len(batches), self.precision.scale)
+
+        # 1. Generator. The features of both images are kept for the discriminator.
+        pairs = []
+        for i, batch in enumerate(batches):
+            with power_iteration(self.discriminator, enabled=i == 0):
+                pairs.append(self._generator_pass(batch, mean, train_generator))
+
+        # 2. Discriminator, on real images.
+        real_logits = []
+        for i, pair in enumerate(pairs):
+            with power_iteration(self.discriminator, enabled=i == 0):
+                real_logits.append(self._real_pass(pair, mean))
+
+        # 3. Discriminator, on generated images.
+        for i, (pair, logits) in enumerate(zip(pairs, real_logits, strict=True)):
+            with power_iteration(self.discriminator, enabled=i == 0):
+                self._fake_pass(pair, logits, mean)
+
+        # 4. All weights at once, so that a step is made whole or not at all.
+        trained = [self._trained_discriminator]
+        if train_generator:
+            trained.append(self._trained_generator)
+        losses = self._update_weights(mean.means, trained, update_ema=not warming_up)
+
+        if warming_up:
+            self.warm_up.record(iteration, float(losses["out_d_right"]))
+        return losses
+
+    def _generator_pass(
+        self, batch: Batch, mean: GradientAccumulation, train: bool
+    ) -> RealAndFake:
+        """Upscale a batch and, with `train`, accumulate the generator's gradients."""
+        with paddle.set_grad_enabled(train):
+            sr = self.precision(self.generator, batch.lq)
+        real = self.discriminator.features(batch.gt_usm if self.gan_usm else batch.gt)
+
+        if not train:
+            return RealAndFake(real, self.discriminator.features(sr))
+        fake = self._generator_backward(sr, batch, real, mean)
+        return RealAndFake(real, [feature.detach() for feature in fake])
+
+    def _generator_backward(
+        self, sr: Tensor, batch: Batch, real: Features, mean: GradientAccumulation
+    ) -> Features:
+        """Accumulate the gradients of all of the generator's losses; return the features of `sr`.
+
+        The gradients of the losses meet in a detached copy of `sr` and go through the
+        generator together. So memory never holds the activations of the discriminator
+        and those of the other losses' networks at the same time.
+        """
+        output = sr.detach()
+        output.stop_gradient = False
+
+        mean.backward(self.losses(output, batch, self._ema_output))
+
+        fake = self.discriminator.features(output)
+        # Gradients flow through the discriminator here, but not into it.
+        with frozen(self.discriminator):
+            logits = self._classify(fake, real)
+            mean.backward({"l_g_gan": self.gan_loss(logits, True, is_disc=False)})
+
+        sr.backward(output.grad)
+        return fake
+
+    def _real_pass(self, pair: RealAndFake, mean: GradientAccumulation) -> Tensor:
+        """Accumulate the discriminator's gradients on real images; return their logits."""
+        logits = self._classify(pair.real, pair.fake)
+        loss = self.gan_loss(logits, True, is_disc=True)
+        mean.backward({"l_d_real": loss}, out_d_real=logits.mean())
+        return logits.detach()
+
+    def _fake_pass(
+        self, pair: RealAndFake, real_logits: Tensor, mean: GradientAccumulation
+    ) -> None:
+        """Accumulate the discriminator's gradients on generated images."""
+        logits = self._classify(pair.fake, pair.real)
+        loss = self.gan_loss(logits, False, is_disc=True)
+        accuracy = self.gan_loss.accuracy(real_logits, logits)
+        mean.backward(
+            {"l_d_fake": loss}, out_d_fake=logits.mean(), out_d_right=accuracy
+        )
+
+    def _classify(self, features: Features, counterpart: Features) -> Tensor:
+        """Return the discriminator's logits; if `relativistic`, minus those of the counterpart.
+
+        The counterpart of a generated image is its ground truth and vice versa: they
+        share everything but what tells them apart. Its logits are constants here,
+        because the losses of both images summed up have the same gradient.
+        (Jolicoeur-Martineau 2020, "On relativistic f-divergences", RpGAN; Huang et al.
+        2024, "The GAN is dead; long live the GAN!", equation 2; here for the pixels of
+        an image and its restoration instead of two images drawn at random.)
+        """
+        logits = self.precision(self.discriminator.classify, features)
+        if not self.relativistic:
+            return logits
+
+        with paddle.no_grad():
+            reference = self.precision(self.discriminator.classify, counterpart)
+        return logits - reference
+
+    def set_learning_rates(self, schedule: Callable[[float], float]) -> None:
+        """Set each optimizer's learning rate to `schedule` of its base rate."""
+        super().set_learning_rates(schedule)
+        self.optimizer_d.set_lr(schedule(self.lr_d))
+
+    def state(self) -> StepState:
+        """Return everything that training has changed, as arrays."""
+        return super().state() | {
+            "discriminator": weights_of(self.discriminator),
+            "optimizer_d": get_optimizer_state(self.optimizer_d, self.discriminator),
+            "warm_up": self.warm_up.state(),
+        }
+
+    def load(
+        self,
+        state: Mapping[str, Mapping[str, np.ndarray]],
+        source: str = "training state",
+    ) -> None:
+        """Restore what `state()` returned; raises what `PixelStep.load` raises."""
+        super().load(state, source)
+        load_part(self.discriminator, state, "discriminator", source)
+        optimizer_state = state.get("optimizer_d", {})
+        set_optimizer_state(self.optimizer_d, self.discriminator, optimizer_state)
+        self.warm_up.load(state.get("warm_up", {}))
+
+    @property
+    def _trained_discriminator(self) -> TrainedNetwork:
+        return TrainedNetwork(
+            "d", self.discriminator, self.optimizer_d, self.grad_clip_d
+        )
+
+
+@contextmanager
+def power_iteration(network: nn.Layer, *, enabled: bool) -> Iterator[None]:
+    """Let spectral norm make a power iteration step in each forward pass, or not.
+
+    It does so in training mode only, so without it the network is in evaluation mode
+    meanwhile. Accumulated batches share the steps of the first: an update then depends
+    on the images in it and not on how many batches they came in.
+    """
+    if not enabled:
+        network.eval()
+    try:
+        yield
+    finally:
+        network.train()

@@ -1,0 +1,195 @@
+"""One training iteration of RealESRNet as one object: call it with batches, get the losses back.
+
+An iteration is one update of the weights, from one batch or from several that are
+accumulated. Networks, losses and optimizers arrive as arguments, so a step knows
+nothing of options. Wang et al. 2021, "Real-ESRGAN", section 3.3: RealESRNet is trained
+with `PixelStep`, Real-ESRGAN is finetuned from it with `GANStep` (`gan_step.py`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddle.optimizer import Optimizer
+
+from realesrgan_paddle.models.step.accumulation import GradientAccumulation
+from realesrgan_paddle.models.step.batch import Batch
+from realesrgan_paddle.models.step.ema import EMA
+from realesrgan_paddle.models.step.optimizer_state import (
+    get_optimizer_state,
+    set_optimizer_state,
+)
+from realesrgan_paddle.models.step.precision import Precision
+from realesrgan_paddle.models.step.reference_losses import Losses, ReferenceLosses
+from realesrgan_paddle.models.weights.assign import load_weights
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
+
+StepState = dict[str, dict[str, np.ndarray]]
+"""What training has changed: arrays by part ("generator", "ema", ...) and name."""
+
+
+class TrainedNetwork(NamedTuple):
+    """A network that takes part in an update, with its optimizer."""
+
+    name: str
+    """Suffix of its reported values: "g" or "d"."""
+    network: nn.Layer
+    optimizer: Optimizer
+    grad_clip: float | None
+
+
+@dataclass(kw_only=True)
+class PixelStep:
+    """Updates the generator by its reference losses, then its moving average."""
+
+    generator: nn.Layer
+    ema: EMA
+    losses: ReferenceLosses
+    optimizer_g: Optimizer
+    lr_g: float
+    """Base learning rate of the generator's optimizer."""
+    grad_clip_g: float | None = None
+    """Largest norm of the generator's gradient; None: not clipped."""
+    group: ProcessGroup = ALONE
+    """The processes that train together, each on its own part of the batch."""
+    precision: Precision = field(default_factory=Precision)
+    skipped: bool = False
+    """Whether the last call changed no weights because a loss or gradient was not finite.
+
+    False if only float16's loss scale was too large: the next call has a smaller one.
+    """
+
+    def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
+        """Make one update from `batches`, all of one size; return their mean losses, detached."""
+        mean = GradientAccumulation(len(batches), self.precision.scale)
+
+        for batch in batches:
+            sr = self.precision(self.generator, batch.lq)
+            mean.backward(self.losses(sr, batch, self._ema_output))
+
+        return self._update_weights(mean.means, [self._trained_generator])
+
+    def set_learning_rates(self, schedule: Callable[[float], float]) -> None:
+        """Set each optimizer's learning rate to `schedule` of its base rate."""
+        self.optimizer_g.set_lr(schedule(self.lr_g))
+
+    def state(self) -> StepState:
+        """Return everything that training has changed, as arrays."""
+        return {
+            "generator": weights_of(self.generator),
+            "ema": weights_of(self.ema.layer),
+            "optimizer_g": get_optimizer_state(self.optimizer_g, self.generator),
+            "precision": self.precision.state(),
+        }
+
+    def load(
+        self,
+        state: Mapping[str, Mapping[str, np.ndarray]],
+        source: str = "training state",
+    ) -> None:
+        """Restore what `state()` returned.
+
+        Raises:
+            UserError: names `source` and the part that is missing or does not fit.
+        """
+        load_part(self.generator, state, "generator", source)
+        load_part(self.ema.layer, state, "ema", source)
+        # An optimizer has no state before its first update.
+        optimizer_state = state.get("optimizer_g", {})
+        set_optimizer_state(self.optimizer_g, self.generator, optimizer_state)
+        self.precision.load(state.get("precision", {}))
+
+    @property
+    def _trained_generator(self) -> TrainedNetwork:
+        return TrainedNetwork("g", self.generator, self.optimizer_g, self.grad_clip_g)
+
+    def _ema_output(self, lq: Tensor) -> Tensor:
+        return self.precision(self.ema, lq)
+
+    def _update_weights(
+        self,
+        losses: Losses,
+        trained: Sequence[TrainedNetwork],
+        *,
+        update_ema: bool = True,
+    ) -> Losses:
+        """Apply the accumulated gradients, then update the moving average.
+
+        Where a loss or gradient is not finite, all weights stay as they are.
+
+        Returns:
+            The losses averaged over the processes; the norm, before clipping, of each
+            gradient that is clipped; float16's loss scale.
+        """
+        # Every process sees the same averages, so all make the same update or none.
+        gradients = gradients_of(trained)
+        self.group.average([*gradients, *losses.values()])
+
+        # The one CPU-GPU sync point of a step.
+        finite = are_finite([*losses.values(), *gradients])
+        losses_finite = finite[: len(losses)].all()
+        gradients_finite = finite[len(losses) :].all()
+        advance = losses_finite and gradients_finite
+
+        reported = self.precision.reported()
+        for name, network, optimizer, grad_clip in trained:
+            if advance:
+                self.precision.unscale(network.parameters())
+                if grad_clip is not None:
+                    norm = nn.utils.clip_grad_norm_(network.parameters(), grad_clip)
+                    reported[f"grad_norm_{name}"] = norm
+                optimizer.step()
+            optimizer.clear_grad()
+
+        if advance and update_ema:
+            self.ema.update(self.generator)
+
+        scale_was_too_large = losses_finite and self.precision.adapt(gradients_finite)
+        self.skipped = not advance and not scale_was_too_large
+        return losses | reported
+
+
+def gradients_of(trained: Sequence[TrainedNetwork]) -> list[Tensor]:
+    """Return the gradients of all parameters that have one."""
+    gradients = []
+    for each in trained:
+        for parameter in each.network.parameters():
+            if parameter.grad is not None:
+                gradients.append(parameter.grad)
+    return gradients
+
+
+@paddle.no_grad()
+def are_finite(tensors: Sequence[Tensor]) -> np.ndarray:
+    """Return for each tensor whether all its values are finite, as a bool array.
+
+    A value that is not finite makes the sum not finite, and a sum is one operation per
+    tensor. Waits for the device, once.
+    """
+    sums = [tensor.sum() for tensor in tensors]
+    return paddle.isfinite(paddle.stack(sums)).numpy()
+
+
+def weights_of(layer: nn.Layer) -> dict[str, np.ndarray]:
+    """Return a layer's parameters and buffers as arrays by name."""
+    tensors = layer.state_dict()
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
+
+
+def load_part(
+    layer: nn.Layer,
+    state: Mapping[str, Mapping[str, np.ndarray]],
+    part: str,
+    source: str,
+) -> None:
+    """Load one part of a step's state into `layer`; UserError if it is missing or does not fit."""
+    if part not in state:
+        raise UserError(
+            f"{source}: has no {part}, so it was saved by another model_type and cannot "
+            "be resumed; start from its generator instead: path.pretrain_network_g"
+        )
+    load_weights(layer, state[part], source=f"{source}, {part}")
