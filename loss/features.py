@@ -96,7 +96,7 @@ class Features:
     def __call__(self, x: Tensor) -> list[Tensor]:
         """Return the features of x (N, 3, H, W), RGB in [0, 1], of each block, in the layout of `ops`."""
         ops = self.ops
-        x = ops.enter_normalised(x, self.mean, self.std)
+        x = ops.enter_normalized(x, self.mean, self.std)
         features = []
         for block in self.network:
             if block.pooled:

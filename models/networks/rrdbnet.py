@@ -99,8 +99,8 @@ class RRDBNet(nn.Layer):
         for block in self.body:
             x = block(x, ops)
         x = first + convolve(ops, x, self.conv_body)
-        x = ops.conv_enlarged(x, self.conv_up1.weight, self.conv_up1.bias, slope=LRELU)
-        x = ops.conv_enlarged(x, self.conv_up2.weight, self.conv_up2.bias, slope=LRELU)
+        x = ops.conv_upsampled(x, self.conv_up1.weight, self.conv_up1.bias, slope=LRELU)
+        x = ops.conv_upsampled(x, self.conv_up2.weight, self.conv_up2.bias, slope=LRELU)
         x = convolve(ops, x, self.conv_hr, LRELU)
         return ops.leave(convolve(ops, x, self.conv_last))
 

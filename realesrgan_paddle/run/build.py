@@ -70,7 +70,7 @@ def build_step(
 ) -> PixelStep | GANStep:
     """Return the training step of `cfg.model_type`: networks with their first weights, losses, optimizers.
 
-    `ops` computes the networks; see `utils.cpu_ops`. The processes of `group` learn
+    `ops` computes the networks; see `utils.ops.choose`. The processes of `group` learn
     together.
     """
     paddle.seed(cfg.manual_seed)  # for first weights that are not read from a file
