@@ -14,7 +14,9 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.onednn.convolution import Convolution
 from realesrgan_paddle.utils.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
-from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import TransposedConvolution
+from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import (
+    TransposedConvolution,
+)
 from realesrgan_paddle.utils.runlog.training_state import load_state
 
 pytestmark = pytest.mark.paddle
