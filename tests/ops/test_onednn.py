@@ -1,4 +1,4 @@
-"""oneDNN's operators give the results and gradients of Paddle's own, within rounding."""
+"""oneDNN's operators give the results and gradients of Paddle's own operators."""
 
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def assert_near(actual, expected, tolerance, measure=largest):
 
 
 def result_and_gradients(run, arrays, learns):
-    """Return the result "y" of run(x, weight, bias), and the gradients that it gives."""
+    """Return the result "y" of run(**tensors), and the gradients that it gives."""
     tensors = {}
     for (name, array), wanted in zip(arrays.items(), learns, strict=True):
         tensors[name] = paddle.to_tensor(array, stop_gradient=not wanted)

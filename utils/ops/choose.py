@@ -1,7 +1,7 @@
 """Choose the operators to train with: oneDNN's on a CPU if its library works.
 
-They are 3 to 10 times as fast as Paddle's own, whose convolutions on a CPU use oneDNN in
-inference graphs only.
+They are 3 to 10 times as fast as Paddle's own, whose convolutions on a CPU use oneDNN
+in inference graphs only.
 """
 
 from pathlib import Path

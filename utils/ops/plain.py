@@ -280,7 +280,7 @@ def _unit_vectors(x: Tensor) -> Tensor:
 
 
 def nearest_upsample(x: Tensor, scale: int) -> Tensor:
-    """Return x (N, C, H, W) upsampled to (N, C, scale * H, scale * W), nearest neighbor.
+    """Return x (N, C, H, W), each pixel repeated, as (N, C, scale * H, scale * W).
 
     `F.interpolate(scale_factor=...)` gives the same values, but its graph cannot be
     loaded by Paddle 3's new executor (Paddle issue 77340), and its gradient is three

@@ -24,7 +24,7 @@ from realesrgan_paddle.utils.ops.onednn.memory import contiguous, count, empty
 from realesrgan_paddle.utils.ops.onednn.primitives import Primitive, flat, nchw, nhwc
 
 CACHE_SIZE = 256
-"""Tensor sizes whose primitives are kept, of each kind of primitive."""
+"""Tensor sizes whose primitives are kept, of each type of primitive."""
 
 
 @lru_cache(CACHE_SIZE)

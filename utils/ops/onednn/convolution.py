@@ -278,7 +278,7 @@ class ConvolutionLayer(PyLayer):
         y = _convolve(spec, x, weight, bias)
         activated = y if slopes is None else prelu(y, slopes)
 
-        # The gradient of an activation needs its input or, for a leaky ReLU, its output.
+        # An activation's gradient needs its input or, for a leaky ReLU, its output.
         kept_y = None if slope == 1 and slopes is None else y
         if slope != 1 and dtype == BF16:
             # Rounding keeps the signs. A convolution of y keeps the same tensor.

@@ -105,7 +105,7 @@ def _convolve(
         {WEIGHTS: weight.data_ptr(), BIAS: bias.data_ptr()}
         for weight, bias in zip(blocked_weights, biases, strict=True)
     ]
-    last = empty([spec.num_feat * spec.height * spec.width])
+    last_output = empty([spec.num_feat * spec.height * spec.width])
 
     for n in range(x.shape[0]):
         begin = features.data_ptr() + n * block.image_bytes
@@ -115,8 +115,9 @@ def _convolve(
             xi = block.address(begin, offsets[i])
             convolve({SRC: begin, DST: xi, **parameters[i]})
 
-        last_convolution({SRC: begin, DST: last.data_ptr(), **parameters[-1]})
-        block.add(last.data_ptr(), image_address(out, n))
+        result = last_output.data_ptr()
+        last_convolution({SRC: begin, DST: result, **parameters[-1]})
+        block.add(result, image_address(out, n))
 
 
 def _convolve_gradients(
@@ -127,7 +128,7 @@ def _convolve_gradients(
     weights: list[Tensor],
     gradients: "_WeightGradients",
 ) -> None:
-    """Add the gradient through the convolutions to `dx`; compute the weights' gradients."""
+    """Add the gradient through the convolutions to `dx`; compute `gradients`."""
     spec = block.spec
     feature_offsets = spec.feature_offsets
     later_channels = spec.later_channels

@@ -252,7 +252,7 @@ class DenseBlockPrimitives:
         )
 
     def _create_weight_copies(self) -> None:
-        """Create the copies between (out, in, 3, 3) and the layouts that were chosen."""
+        """Create the copies between (out, in, 3, 3) and the chosen layouts."""
         spec = self.spec
         self.weights_to_forward = []
         self.weight_gradients = []

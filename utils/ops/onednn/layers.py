@@ -51,7 +51,7 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
 )
 
 CACHE_SIZE = 256
-"""Shapes whose primitives are kept, of each kind of primitive."""
+"""Shapes whose primitives are kept, of each type of primitive."""
 
 PrimitivePair = tuple[Primitive, Primitive]
 """Forward and backward."""
@@ -101,7 +101,7 @@ def shuffle_pixels(shape: Shape, scale: int) -> CopyPair:
 
 
 class RearrangeLayer(PyLayer):
-    """A copy to another layout: apply(x, copies there and back, shape of the result)."""
+    """A copy to another layout: apply(x, copies there and back, result's shape)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, copies: CopyPair, shape: Sequence[int]) -> Tensor:

@@ -112,7 +112,7 @@ def largest_divisor(number: int, least: int, most: int) -> int | None:
 
 
 class _Strip(NamedTuple):
-    """Where a strip begins, in bytes from the start of its images, and its primitive."""
+    """Where a strip begins, in bytes from the start of an image, and its primitive."""
 
     x_offset: int
     dy_offset: int

@@ -31,7 +31,7 @@ from realesrgan_paddle.utils.ops.onednn.winograd_rows import (
 )
 
 CACHE_SIZE = 256
-"""Shapes whose primitives are kept, of each kind of primitive."""
+"""Shapes whose primitives are kept, of each type of primitive."""
 
 STRIP_BYTES = 2**18
 """Most bytes of a strip's even rows, per thread.

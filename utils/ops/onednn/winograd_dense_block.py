@@ -349,7 +349,7 @@ def _convolve_gradients(
     weights: list[Tensor],
     sums: Sequence[RowWeightGradientSum | None],
 ) -> None:
-    """Add the gradient through the convolutions to `dx`; compute the weights' gradients."""
+    """Add the gradient through the convolutions to `dx`, and the weights' to `sums`."""
     spec, buffers = block.spec, block.buffers
     feature_offsets = spec.feature_offsets
     later_channels = spec.later_channels

@@ -63,7 +63,7 @@ from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
 )
 
 PADDING = (0, 1)
-"""A 1x3 convolution pads its columns only; rows outside the image are zeros in d0, d3."""
+"""Columns only: rows outside the image are zeros in d0 and d3."""
 
 
 class RowFilterSpec(NamedTuple):
@@ -262,7 +262,7 @@ def _describe_weight_gradient(x: Any, dweight: Any, dbias: Any, dy: Any) -> Any:
 
 
 class RowWeightGradientSum:
-    """The gradients of one convolution's weight and bias, summed over `strips` strips."""
+    """The gradients of a convolution's weight and bias, summed over `strips` strips."""
 
     def __init__(self, gradient: RowWeightGradient, strips: int) -> None:
         self.gradient = gradient
