@@ -1,4 +1,7 @@
-"""What the training step's benchmark measures, and how a measured process talks; for Paddle's process and torch's."""
+"""What the training step's benchmark measures, and how its processes communicate.
+
+Shared by Paddle's process and torch's.
+"""
 
 import argparse
 import json
@@ -10,13 +13,17 @@ from typing import NamedTuple
 
 
 class Case(NamedTuple):
-    """A network and its input; "gan" is the whole step of SRVGGNetCompact with U-Net discriminator and VGG19."""
+    """A network and its input.
+
+    "gan" is the whole step of SRVGGNetCompact with U-Net discriminator and VGG19.
+    """
 
     network: str
     blocks: int
     size: int
     """Height and width of the input, in pixels."""
     quick: bool
+    """Whether `--quick` includes it."""
 
 
 CASES = {
@@ -37,7 +44,7 @@ VGG_LAYER_WEIGHTS = {
 
 
 def arguments() -> argparse.Namespace:
-    """Return what the process was asked to measure: case, batch, precision, threads."""
+    """Return the process's arguments: case, batch, precision, operators, threads."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", choices=CASES, required=True)
     parser.add_argument("--batch", type=int, required=True)
@@ -48,16 +55,22 @@ def arguments() -> argparse.Namespace:
 
 
 def serve(step: Callable[[], None], warm_up: int = 2) -> None:
-    """Take `warm_up` steps, then one for each line of the input; print its milliseconds, at the end the peak memory.
+    """Take `warm_up` steps, then one step for each line on stdin.
 
-    The line names the clock: "wall", or "cpu" for the processor time of all threads.
+    A line names the clock: "wall", or "cpu" for the processor time of all threads.
+    Prints "ready", the milliseconds of each step, and at the end the peak memory in MB.
     """
+    clocks = {"wall": time.perf_counter, "cpu": time.process_time}
     for _ in range(warm_up):
         step()
     print("ready", flush=True)
+
     for line in sys.stdin:
-        clock = {"wall": time.perf_counter, "cpu": time.process_time}[line.strip()]
+        clock = clocks[line.strip()]
         start = clock()
         step()
-        print(json.dumps(1000 * (clock() - start)), flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
+        seconds = clock() - start
+        print(json.dumps(1000 * seconds), flush=True)
+
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak_kb // 1024, flush=True)

@@ -1,9 +1,10 @@
-"""Time training steps on this CPU: this project, torch (channels-last; bfloat16: autocast too) and stock Paddle.
+"""Time training steps on this CPU: this project, torch and stock Paddle.
 
-Each is a process of its own; they step in turns, one at a time, so that all see the
-same machine. A row's times are minima over the rounds, its ratio is ours to torch's,
-and peak_mb the most memory our process ever held. Stock Paddle (`cpu_ops: plain`,
-float32 only) has the environment that this project starts Paddle in.
+Each runs in its own process; they take steps in turns, one at a time, so that all see
+the same load. A row's times are minima over the rounds, its ratio is ours to torch's,
+and peak_mb is our process's peak memory. torch is channels-last, with autocast for
+bfloat16. Stock Paddle (`cpu_ops: plain`, float32 only) runs in the environment that
+this project starts Paddle in.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from step_cases import CASES
@@ -22,7 +24,11 @@ Row = dict[str, str | int | float | None]
 
 
 class Stepper:
-    """A process that takes a training step when it is told to."""
+    """A process that takes one training step at a time, on request.
+
+    Attributes:
+        times: milliseconds of each step.
+    """
 
     def __init__(self, command: list[str], threads: int) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
@@ -38,7 +44,7 @@ class Stepper:
         self._read()
 
     def step(self, clock: str) -> None:
-        """Take one step and keep its milliseconds."""
+        """Take one step and record its time."""
         assert self.process.stdin is not None
         print(clock, file=self.process.stdin, flush=True)
         self.times.append(float(self._read()))
@@ -61,77 +67,77 @@ class Stepper:
 
 def measure(case: str, batch: int, precision: str, args: argparse.Namespace) -> Row:
     """Return the row of one case."""
-    what = [
-        "--case",
-        case,
-        "--batch",
-        str(batch),
-        "--precision",
-        precision,
-        "--threads",
-        str(args.threads),
-    ]
-    ours = [sys.executable, "step_paddle.py", *what]
-    steppers = {"ours": Stepper(ours, args.threads)}
-    if args.torch_python:
-        steppers["torch"] = Stepper(
-            [args.torch_python, "step_torch.py", *what], args.threads
-        )
-    if precision == "fp32" and not args.no_stock:
-        steppers["stock"] = Stepper([*ours, "--ops", "plain"], args.threads)
+    steppers = _start(case, batch, precision, args)
     for i in range(args.rounds):
         for name, stepper in steppers.items():
-            if name != "stock" or i == 0:  # it is slow, and not what is compared
+            # One round is enough for stock Paddle: it is slow, and no ratio needs it.
+            if name != "stock" or i == 0:
                 stepper.step(args.clock)
+
     peaks = {name: stepper.close() for name, stepper in steppers.items()}
     times = {name: stepper.times for name, stepper in steppers.items()}
+
     row: Row = {"case": case, "batch": batch, "precision": precision}
-    row |= {
-        f"{name}_ms": round(min(times[name]), 1) if name in times else None
-        for name in ("ours", "torch", "stock")
-    }
-    row |= {
-        "ratio": None,
-        "median_ratio": None,
-        "peak_mb": peaks["ours"],
-        "torch_peak_mb": peaks.get("torch"),
-    }
+    for name in ("ours", "torch", "stock"):
+        row[f"{name}_ms"] = round(min(times[name]), 1) if name in times else None
+
+    ratio = median_ratio = None
     if "torch" in times:
-        row["ratio"] = round(min(times["ours"]) / min(times["torch"]), 3)
         pairs = zip(times["ours"], times["torch"], strict=True)
-        row["median_ratio"] = round(statistics.median(a / b for a, b in pairs), 3)
+        ratios = [ours / torch for ours, torch in pairs]
+        ratio = round(min(times["ours"]) / min(times["torch"]), 3)
+        median_ratio = round(statistics.median(ratios), 3)
+    row["ratio"] = ratio
+    row["median_ratio"] = median_ratio
+
+    row["peak_mb"] = peaks["ours"]
+    row["torch_peak_mb"] = peaks.get("torch")
     return row
 
 
+def _start(
+    case: str, batch: int, precision: str, args: argparse.Namespace
+) -> dict[str, Stepper]:
+    """Return the processes of a case, by name, ready for their first step."""
+    options = ["--case", case, "--batch", str(batch), "--precision", precision]
+    options += ["--threads", str(args.threads)]
+
+    ours = [sys.executable, "step_paddle.py", *options]
+    commands = {"ours": ours}
+    if args.torch_python:
+        commands["torch"] = [args.torch_python, "step_torch.py", *options]
+    if precision == "fp32" and not args.no_stock:
+        commands["stock"] = [*ours, "--ops", "plain"]
+
+    return {name: Stepper(words, args.threads) for name, words in commands.items()}
+
+
 def parse_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Return the command's arguments: its own, and those that all such benchmarks have."""
+    """Return the command's arguments: the parser's, and those that benchmarks share."""
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the rows there too"
+        "--json", type=Path, metavar="FILE", help="also write the rows to this file"
     )
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument(
         "--clock",
         choices=("wall", "cpu"),
         default="wall",
-        help="cpu, of 1 thread, on a busy machine",
+        help="cpu (processor time) suits a busy machine, with --threads 1",
     )
     parser.add_argument(
         "--only",
         default="",
         metavar="TEXT",
-        help="only cases whose name has this in it",
+        help="only cases whose name contains this",
     )
     return parser.parse_args()
 
 
 def write_rows(rows: Sequence[Row], args: argparse.Namespace) -> None:
-    """Write the rows as json, if --json says where."""
+    """Write the rows as JSON if --json is given."""
     if args.json:
-        args.json.write_text(
-            json.dumps(
-                {"clock": args.clock, "threads": args.threads, "rows": rows}, indent=1
-            )
-        )
+        report = {"clock": args.clock, "threads": args.threads, "rows": rows}
+        args.json.write_text(json.dumps(report, indent=1))
 
 
 def main() -> None:
@@ -142,26 +148,28 @@ def main() -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="batch 1, without the case that takes minutes",
+        help="batch 1 only, without the case that takes minutes",
     )
     parser.add_argument(
         "--torch_python",
         metavar="PYTHON",
-        help="interpreter that has torch and spandrel",
+        help="interpreter with torch and spandrel; default: no comparison with torch",
     )
     parser.add_argument(
-        "--no_stock", action="store_true", help="leave stock Paddle out"
+        "--no_stock", action="store_true", help="do not run stock Paddle"
     )
     parser.add_argument("--rounds", type=int, default=7)
     args = parse_args(parser)
+    batches = (1,) if args.quick else (1, 4)
+    cases = [name for name in CASES if args.only in name]
+    if args.quick:
+        cases = [name for name in cases if CASES[name].quick]
+
     rows = []
-    for case, batch in (
-        (case, batch) for batch in ((1,) if args.quick else (1, 4)) for case in CASES
-    ):
-        if args.only in case and (CASES[case].quick or not args.quick):
-            for precision in ("fp32", "bf16"):
-                rows.append(measure(case, batch, precision, args))
-                print(json.dumps(rows[-1]), flush=True)
+    for batch, case, precision in product(batches, cases, ("fp32", "bf16")):
+        row = measure(case, batch, precision, args)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
     write_rows(rows, args)
 
 

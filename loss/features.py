@@ -101,7 +101,7 @@ class Features:
         In the layout of `ops`.
         """
         ops = self.ops
-        x = ops.enter_normalised(x, self.mean, self.std)
+        x = ops.enter_normalized(x, self.mean, self.std)
         features = []
         for block in self.network:
             if block.pooled:

@@ -84,7 +84,7 @@ class VGG19:
         ops = self.ops
         if self.range_norm:
             x = (x + 1) / 2
-        x = ops.enter_normalised(x, self.mean, self.std)
+        x = ops.enter_normalized(x, self.mean, self.std)
         features = {}
         for name, (weight, bias) in self.convolutions.items():
             starts_block = name.endswith("_1")

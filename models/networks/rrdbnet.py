@@ -106,8 +106,8 @@ class RRDBNet(Generator):
         x = ops.conv(x, *w["conv_body"])
         x = first + x
 
-        x = ops.conv_enlarged(x, *w["conv_up1"], slope=SLOPE)
-        x = ops.conv_enlarged(x, *w["conv_up2"], slope=SLOPE)
+        x = ops.conv_upsampled(x, *w["conv_up1"], slope=SLOPE)
+        x = ops.conv_upsampled(x, *w["conv_up2"], slope=SLOPE)
         x = ops.conv(x, *w["conv_hr"], slope=SLOPE)
         x = ops.conv(x, *w["conv_last"])
         return ops.leave(x)

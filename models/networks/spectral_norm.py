@@ -44,7 +44,7 @@ class SpectralNormConv2D(nn.Layer):
     ) -> Tensor:
         """Return the convolution of x (bilinearly `enlarged` by 2) with W / sigma, times `slope` where negative."""
         if enlarged:
-            return ops.conv_enlarged(x, self._weight(), mode="bilinear", slope=slope)
+            return ops.conv_upsampled(x, self._weight(), mode="bilinear", slope=slope)
         return ops.conv(x, self._weight(), stride=self.stride, slope=slope)
 
     def _weight(self) -> Tensor:

@@ -1,3 +1,5 @@
+"""Large tensors take the lowest free place of one address range."""
+
 import mmap
 import sys
 
@@ -5,7 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from realesrgan_paddle.utils.ops.onednn import memory as onednn_memory
+from realesrgan_paddle.utils.ops.onednn import memory as memory_module
 from realesrgan_paddle.utils.ops.onednn.memory import LARGE, Memory, empty
 
 pytestmark = [
@@ -22,7 +24,7 @@ PAGE = mmap.PAGESIZE
 @pytest.fixture
 def memory(monkeypatch):
     memory = Memory(8 * LARGE)
-    monkeypatch.setattr(onednn_memory, "_memory", lambda: memory)
+    monkeypatch.setattr(memory_module, "_memory", lambda: memory)
     return memory
 
 
@@ -30,39 +32,48 @@ def places(memory, *tensors):
     return [(tensor.data_ptr() - memory.address) / LARGE for tensor in tensors]
 
 
-def test_a_tensor_lies_where_one_of_its_size_was(memory):
+def test_a_freed_place_is_taken_by_the_next_tensor_of_that_size(memory):
     first, second, third = (empty([LARGE // 4]) for _ in range(3))
     assert places(memory, first, second, third) == [0, 1, 2]
+
     del second
-    assert places(memory, empty([3, LARGE // 2], "int16"), empty([LARGE], "uint8")) == [
-        3,
-        1,
-    ]
+    too_large = empty([3, LARGE // 2], "int16")
+    same_size = empty([LARGE], "uint8")
+    assert places(memory, too_large, same_size) == [3, 1]
 
 
-def test_places_beside_one_another_become_one(memory):
+def test_adjacent_free_places_are_joined(memory):
     tensors = [empty([LARGE], "uint8") for _ in range(4)]
     for i in (0, 2, 1):
         tensors[i] = None
     large = empty([3 * LARGE], "uint8")
     assert places(memory, large) == [0]
-    assert memory.take(PAGE + 1) == (4 * LARGE, 4 * LARGE + 2 * PAGE)  # whole pages
 
 
-def test_what_a_backward_pass_needs_keeps_its_place(memory):
-    x, factor = paddle.ones([LARGE // 4]), empty([LARGE // 4])
+def test_sizes_are_rounded_up_to_whole_pages(memory):
+    assert memory.allocate(PAGE + 1) == (0, 2 * PAGE)
+
+
+def test_a_tensor_kept_for_the_backward_pass_keeps_its_place(memory):
+    x = paddle.ones([LARGE // 4])
     x.stop_gradient = False
+    factor = empty([LARGE // 4])
     factor[:] = 3.0
-    place, product = places(memory, factor), (x * factor).sum()
+    place = places(memory, factor)
+    product = (x * factor).sum()
+
+    # only the graph refers to the factor now
     del factor
     other = empty([LARGE // 4])
     other[:] = 0.0
     product.backward()
+
     assert (x.grad.numpy() == 3).all()
-    assert places(memory, other) != place == places(memory, empty([LARGE // 4]))
+    assert places(memory, other) != place
+    assert places(memory, empty([LARGE // 4])) == place
 
 
-def test_small_tensors_and_those_that_do_not_fit_are_paddles_own(memory):
+def test_small_tensors_and_those_that_do_not_fit_are_allocated_by_paddle(memory):
     for x in (empty([LARGE // 4 - 1]), empty([9 * LARGE], "uint8")):
         assert not 0 <= places(memory, x)[0] < 8
         x[:] = 1

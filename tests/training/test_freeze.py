@@ -13,7 +13,9 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.onednn.convolution import Convolution
 from realesrgan_paddle.utils.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
-from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import Transposed
+from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import (
+    TransposedConvolution,
+)
 
 pytestmark = pytest.mark.paddle
 
@@ -116,7 +118,7 @@ def test_the_gradient_of_a_frozen_weight_is_not_computed(monkeypatch):
 
             setattr(self, name, call)
 
-    for layer in (Convolution, Transposed):
+    for layer in (Convolution, TransposedConvolution):
         monkeypatch.setattr(
             layer, "__init__", partialmethod(counting, make=layer.__init__)
         )

@@ -1,7 +1,7 @@
-"""Which operators the networks train on: oneDNN's on a CPU where its library is there, else Paddle's own.
+"""Choose the operators to train with: oneDNN's on a CPU if its library works.
 
-oneDNN's are 3 to 10 times as fast: outside of inference graphs, Paddle's convolutions
-on a CPU do not use it.
+They are 3 to 10 times as fast as Paddle's own, whose convolutions on a CPU use oneDNN
+in inference graphs only.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Literal
 import paddle
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ops.onednn.check import check
+from realesrgan_paddle.utils.ops.check import check
 from realesrgan_paddle.utils.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
@@ -19,41 +19,46 @@ CPUOps = Literal["auto", "onednn", "onednn_bf16", "plain"]
 
 
 def choose_ops(wanted: CPUOps = "auto") -> tuple[Ops, str]:
-    """Return the operators to train with, and a line that says which they are and why.
+    """Return the operators to train with, and a line for the log with the reason.
 
-    oneDNN's are compared with Paddle's own, on small tensors, before they are taken
-    (0.1 s).
+    oneDNN's operators are compared with Paddle's own first, on small tensors (0.1 s).
 
     Args:
         wanted: "onednn" (float32), "onednn_bf16" (convolutions multiply in bfloat16;
-            everything else, the weights too, stays float32), "plain", or "auto": onednn
-            where it is there and right, else plain.
+            everything else, including the weights, is float32), "plain" (Paddle's own),
+            or "auto" (onednn if it works here, else plain).
 
     Raises:
-        UserError: oneDNN is wanted and is not there, or differs from Paddle.
+        UserError: oneDNN is wanted and cannot be used, or differs from Paddle.
     """
     if wanted == "plain":
         return PLAIN, "operators: Paddle's own (cpu_ops: plain)"
+
     ops = OneDNNOps(BF16 if wanted == "onednn_bf16" else F32)
     try:
-        difference = _difference(ops)
+        difference = _checked_difference(ops)
     except OneDNNError as error:
         if wanted != "auto":
             raise UserError(f"cpu_ops: {wanted}: {error}; use auto or plain") from error
         return PLAIN, f"operators: Paddle's own ({error})"
-    dnnl, precision = library(), "bfloat16" if ops.dtype == BF16 else "float32"
+
+    dnnl = library()
+    precision = "bfloat16" if ops.dtype == BF16 else "float32"
     return ops, (
-        f"operators: oneDNN {dnnl.version}, {precision} ({dnnl.path}; within {difference:.0e} of Paddle's own,"
-        f" gradients too; cpu_ops: {wanted})"
+        f"operators: oneDNN {dnnl.version}, {precision} ({dnnl.path}; within"
+        f" {difference:.0e} of Paddle's own, gradients too; cpu_ops: {wanted})"
     )
 
 
-def _difference(ops: OneDNNOps) -> float:
-    """Return how far the operators are from Paddle's; OneDNNError if they cannot be used here."""
-    if not paddle.get_device().startswith("cpu"):
-        raise OneDNNError(f"computing on {paddle.get_device()}")
-    if ops.dtype == BF16 and "avx512_bf16" not in Path("/proc/cpuinfo").read_text(
-        encoding="utf-8"
-    ):
-        raise OneDNNError("this CPU does not multiply in bfloat16 (avx512_bf16)")
+def _checked_difference(ops: OneDNNOps) -> float:
+    """Return the difference from Paddle's operators; OneDNNError if unusable here."""
+    device = paddle.get_device()
+    if not device.startswith("cpu"):
+        raise OneDNNError(f"computing on {device}")
+
+    if ops.dtype == BF16:
+        cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        if "avx512_bf16" not in cpu:
+            raise OneDNNError("this CPU does not multiply in bfloat16 (avx512_bf16)")
+
     return check(ops)

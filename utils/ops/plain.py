@@ -1,7 +1,7 @@
-"""The operations that the networks are made of, in any layout of memory; and the plain ones, Paddle's own.
+"""The operators that networks are written over, and their plain version, Paddle's own.
 
-A network's forward is written once, over an `Ops`. Which one it gets is decided in one
-place, `utils.cpu_ops`.
+A network's forward is written once, over an `Ops`. `utils.ops.choose` decides which
+implementation a training run gets.
 """
 
 from collections.abc import Sequence
@@ -13,30 +13,40 @@ from paddle import Tensor
 from paddle.nn import functional as F
 
 UNIT_EPSILON = 1e-20
-"""LPIPS's authors' 1e-10 beside a vector's length, here inside its root: where it is 0, so is the gradient, not NaN."""
+"""Added to the squared length of a feature vector before the square root.
+
+LPIPS's authors add 1e-10 to the length instead. Inside the root, the gradient of a zero
+vector is 0 rather than NaN.
+"""
 
 ConvolutionWeights = tuple[Tensor, Tensor]
 """Weight (out, in, k, k) and bias (out,)."""
 
-Enlargement = Literal["nearest", "bilinear"]
+UpsampleMode = Literal["nearest", "bilinear"]
 
-# of the leaky ReLU, and the factor on the block's residual: ESRGAN, section 3.1
 DENSE_BLOCK_SLOPE = 0.2
+"""Negative slope of the leaky ReLUs in a dense block: ESRGAN, section 3.1."""
+
 DENSE_BLOCK_SCALE = 0.2
+"""Residual scaling of a dense block: ESRGAN, section 3.1."""
 
 
 class Ops(Protocol):
-    """Operations on features: float32 tensors of N pictures, C channels, H x W pixels, in a layout of its own.
+    """Operators on float32 features of N images, C channels, H x W pixels.
 
-    `enter` and `leave` lead into that layout and out of it. Tensors in it may be added,
-    scaled and compared element by element; everything else goes through these methods.
+    Each implementation has its own memory layout: `enter` converts (N, C, H, W) to it,
+    and `leave` converts back. Features in this layout may be added, scaled and compared
+    elementwise; everything else goes through these methods.
     """
 
     def enter(self, x: Tensor) -> Tensor:
         """Return x (N, C, H, W) in this layout."""
 
-    def enter_normalised(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-        """Return (x - mean) / std in this layout: x (N, C, H, W), the others (1, C, 1, 1) and constant."""
+    def enter_normalized(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        """Return (x - mean) / std in this layout.
+
+        x is (N, C, H, W); `mean` and `std` are (1, C, 1, 1) and get no gradient.
+        """
 
     def leave(self, x: Tensor) -> Tensor:
         """Return x as (N, C, H, W)."""
@@ -51,10 +61,13 @@ class Ops(Protocol):
         padding: int = 1,
         slope: float = 1.0,
     ) -> Tensor:
-        """Return the convolution of x, padded with zeros, times `slope` where it is negative (0: ReLU)."""
+        """Return the zero-padded convolution of x, followed by a leaky ReLU.
+
+        A `slope` of 1 means no activation, 0 a plain ReLU.
+        """
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return x + y, of one shape."""
+        """Return x + y, of equal shapes."""
 
     def leaky_relu(self, x: Tensor, slope: float) -> Tensor:
         """Return x where positive and slope * x elsewhere."""
@@ -62,44 +75,53 @@ class Ops(Protocol):
     def conv_prelu(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, slopes: Tensor
     ) -> Tensor:
-        """Return the convolution of x, padded with one zero, times its channel's of `slopes` where it is negative."""
+        """Return the convolution of x (padding 1), followed by a PReLU.
 
-    def conv_enlarged(
+        `slopes` (out,) has the negative slope of each output channel.
+        """
+
+    def conv_upsampled(
         self,
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None = None,
         *,
-        mode: Enlargement = "nearest",
+        mode: UpsampleMode = "nearest",
         slope: float = 1.0,
     ) -> Tensor:
-        """Return the 3x3 convolution of x enlarged by 2, as `conv` does.
+        """Return the 3x3 convolution of x upsampled by 2, followed by a leaky ReLU.
 
-        "nearest" doubles pixels in both directions, "bilinear" interpolates between
-        their centres (`align_corners=False`).
+        "bilinear" interpolates between pixel centers (`align_corners=False`).
         """
 
     def max_pool(self, x: Tensor, window: int = 2) -> Tensor:
-        """Return the greatest of each `window` x `window` pixels, two apart; what they do not reach is left out."""
+        """Return max pooling with stride 2 and no padding, sizes rounded down."""
 
     def unit_distance(self, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Return (N,): the mean over the pixels of the weighted squares of the differences of x and target.
+        """Return LPIPS's distance of two features, (N,): the mean over all pixels.
 
-        At each pixel, the channels of either are a vector, scaled to length 1 before.
-        `weight` (1, C, 1, 1) is the channels'. Gradients flow to x only.
+        The channels of each pixel are normalized to a vector of length 1, and the
+        squared differences are summed with `weight` (1, C, 1, 1). Only x gets a
+        gradient.
         """
 
     def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
-        """Return x as (N, C / scale^2, scale * H, scale * W): each pixel's channels become pixels."""
+        """Return x pixel-shuffled, as (N, C / scale^2, scale * H, scale * W)."""
 
     def concat(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Return features of one N, H and W with their channels one after the other."""
+        """Return features of one size, concatenated along the channels."""
 
     def pixel_unshuffle(self, x: Tensor, scale: int) -> Tensor:
-        """Return x (N, C, H, W) as (N, C * scale^2, H / scale, W / scale); both NCHW."""
+        """Return (N, C * scale^2, H / scale, W / scale) of x (N, C, H, W).
+
+        Input and output are plain (N, C, H, W) with every implementation.
+        """
 
     def nearest_upsample(self, x: Tensor, scale: int) -> Tensor:
-        """Return x (N, C, H, W) with each pixel repeated `scale` times; both NCHW."""
+        """Return x (N, C, H, W), each pixel repeated, as (N, C, scale * H, scale * W).
+
+        Input and output are plain (N, C, H, W) with every implementation.
+        """
 
     def dense_block(
         self,
@@ -108,22 +130,22 @@ class Ops(Protocol):
         *,
         slope: float = DENSE_BLOCK_SLOPE,
     ) -> Tensor:
-        """Return x + 0.2 times the output of the last convolution.
+        """Return ESRGAN's residual dense block: x + 0.2 * the last convolution.
 
-        Each convolution reads x and the outputs of all before it, which are multiplied
-        by `slope` where they are negative.
+        Each convolution takes x and all outputs before it. All but the last are
+        followed by a leaky ReLU.
         """
 
 
 @dataclass(frozen=True)
 class PlainOps:
-    """Paddle's own operators, NCHW: on GPUs, in exported graphs, and wherever nothing faster is there."""
+    """Paddle's own operators, NCHW: for GPUs, exported graphs and other platforms."""
 
     def enter(self, x: Tensor) -> Tensor:
         """Return x."""
         return x
 
-    def enter_normalised(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    def enter_normalized(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """See `Ops`."""
         return (x - mean) / std
 
@@ -142,9 +164,8 @@ class PlainOps:
         slope: float = 1.0,
     ) -> Tensor:
         """See `Ops`."""
-        return self.leaky_relu(
-            F.conv2d(x, weight, bias, stride=stride, padding=padding), slope
-        )
+        y = F.conv2d(x, weight, bias, stride=stride, padding=padding)
+        return self.leaky_relu(y, slope)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Ops`."""
@@ -154,27 +175,33 @@ class PlainOps:
         """See `Ops`."""
         if slope == 1:
             return x
-        return F.leaky_relu(x, slope) if slope else F.relu(x)
+        if slope == 0:
+            return F.relu(x)
+        return F.leaky_relu(x, slope)
 
     def conv_prelu(
         self, x: Tensor, weight: Tensor, bias: Tensor | None, slopes: Tensor
     ) -> Tensor:
         """See `Ops`."""
         y = self.conv(x, weight, bias)
-        if paddle.in_dynamic_mode() and y.stop_gradient and not slopes.stop_gradient:
-            # Behind layers that do not learn. Paddle's kernel on a CPU (2.6.2, 3.3.1)
-            # writes the gradient of its input, asked for or not, and crashes: so ask.
+
+        # Only the slopes are trained: everything before them is frozen. Paddle's CPU
+        # kernel (2.6.2, 3.3.1) writes its input's gradient even when none is needed,
+        # and crashes. So ask for that gradient.
+        slopes_only = y.stop_gradient and not slopes.stop_gradient
+        if paddle.in_dynamic_mode() and slopes_only:
             y = y.detach()
             y.stop_gradient = False
+
         return F.prelu(y, slopes)
 
-    def conv_enlarged(
+    def conv_upsampled(
         self,
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None = None,
         *,
-        mode: Enlargement = "nearest",
+        mode: UpsampleMode = "nearest",
         slope: float = 1.0,
     ) -> Tensor:
         """See `Ops`."""
@@ -182,6 +209,7 @@ class PlainOps:
             x = nearest_upsample(x, 2)
         else:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
         return self.conv(x, weight, bias, slope=slope)
 
     def max_pool(self, x: Tensor, window: int = 2) -> Tensor:
@@ -190,8 +218,11 @@ class PlainOps:
 
     def unit_distance(self, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """See `Ops`."""
-        difference = _of_length_1(x) - _of_length_1(target.detach())
-        return (difference.square() * weight).sum(1).mean([1, 2])
+        unit = _unit_vectors(x)
+        target_unit = _unit_vectors(target.detach())
+        difference = unit - target_unit
+        by_pixel = (difference.square() * weight).sum(1)
+        return by_pixel.mean([1, 2])
 
     def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
         """See `Ops`."""
@@ -203,10 +234,11 @@ class PlainOps:
 
     def pixel_unshuffle(self, x: Tensor, scale: int) -> Tensor:
         """See `Ops`."""
-        # Each reshape has one unknown size only (-1), so that an exported graph takes images of any size.
-        x = x.reshape([0, 0, 0, -1, scale]).transpose(
-            [0, 1, 3, 4, 2]
-        )  # N, C, W', column, H
+        # Each reshape leaves one size open (-1), so that an exported graph takes images
+        # of any size. Columns first:
+        x = x.reshape([0, 0, 0, -1, scale])
+        x = x.transpose([0, 1, 3, 4, 2])  # N, C, W', column, H
+        # then rows
         x = x.reshape([0, 0, 0, 0, -1, scale])
         x = x.transpose([0, 1, 5, 3, 4, 2])  # N, C, row, column, H', W'
         return x.flatten(1, 3)
@@ -233,24 +265,28 @@ def concatenating_dense_block(
     ops: Ops, x: Tensor, convolutions: Sequence[ConvolutionWeights], slope: float
 ) -> Tensor:
     """Return `Ops.dense_block`, written over the other methods of `ops`."""
-    seen = x
+    features = x
     for weight, bias in convolutions[:-1]:
-        grown = ops.conv(seen, weight, bias, slope=slope)
-        seen = ops.concat([seen, grown])
+        new = ops.conv(features, weight, bias, slope=slope)
+        features = ops.concat([features, new])
 
-    return x + DENSE_BLOCK_SCALE * ops.conv(seen, *convolutions[-1])
+    return x + DENSE_BLOCK_SCALE * ops.conv(features, *convolutions[-1])
 
 
-def _of_length_1(x: Tensor) -> Tensor:
-    return x * paddle.rsqrt(x.square().sum(1, keepdim=True) + UNIT_EPSILON)
+def _unit_vectors(x: Tensor) -> Tensor:
+    """Return x (N, C, H, W) with each pixel's channels scaled to length 1."""
+    squared_length = x.square().sum(1, keepdim=True)
+    return x * paddle.rsqrt(squared_length + UNIT_EPSILON)
 
 
 def nearest_upsample(x: Tensor, scale: int) -> Tensor:
-    """Return x (N, C, H, W) enlarged to (N, C, scale * H, scale * W) by repeating each pixel.
+    """Return x (N, C, H, W), each pixel repeated, as (N, C, scale * H, scale * W).
 
     `F.interpolate(scale_factor=...)` gives the same values, but its graph cannot be
-    loaded by Paddle 3's new executor (Paddle issue 77340) and its gradient is three
+    loaded by Paddle 3's new executor (Paddle issue 77340), and its gradient is three
     times slower on a CPU.
     """
-    x = paddle.stack([x] * scale, axis=4).flatten(3, 4)
-    return paddle.stack([x] * scale, axis=3).flatten(2, 3)
+    x = paddle.stack([x] * scale, axis=4)
+    x = x.flatten(3, 4)  # N, C, H, scale * W
+    x = paddle.stack([x] * scale, axis=3)
+    return x.flatten(2, 3)

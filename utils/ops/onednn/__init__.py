@@ -1,1 +1,1 @@
-"""Operators that call the oneDNN library inside the Paddle wheel."""
+"""Operators by oneDNN, through its C API, for training on a CPU."""

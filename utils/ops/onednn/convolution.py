@@ -1,6 +1,7 @@
-"""Convolutions by oneDNN: NHWC features, weights (out, in, k, k), with a leaky ReLU or a PReLU, first gradients only.
+"""Convolutions by oneDNN, with a leaky ReLU or a PReLU; first gradients only.
 
-In float32, or in bfloat16 with sums, results and weights kept in float32.
+Features are NHWC, weights (out, in, k, k). In float32, or multiplied in bfloat16 with
+sums, results and weights in float32.
 """
 
 from contextlib import suppress
@@ -10,9 +11,11 @@ from typing import Any, NamedTuple
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from realesrgan_paddle.utils.ops.onednn.leaky_relu import (
+from realesrgan_paddle.utils.ops.onednn.activations import (
     leaky_relu_backward,
     leaky_relu_gradient,
+    prelu,
+    prelu_gradients,
 )
 from realesrgan_paddle.utils.ops.onednn.library import (
     BF16,
@@ -28,31 +31,45 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     NULL,
     SRC,
     WEIGHTS,
-    Primitive,
-    any_layout,
-    attributes_after,
+    library,
+)
+from realesrgan_paddle.utils.ops.onednn.memory import (
     contiguous,
     count,
-    layout,
-    library,
+    empty,
+    image_address,
+)
+from realesrgan_paddle.utils.ops.onednn.primitives import (
+    Copy,
+    Primitive,
+    Shape,
+    any_layout,
+    flat,
     nchw,
     nhwc,
+    post_operations,
     reorder,
     sizes,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import empty, picture
-from realesrgan_paddle.utils.ops.onednn.prelu import prelu, prelu_gradients
-from realesrgan_paddle.utils.ops.onednn.weight_gradients import Kind as StripsKind
-from realesrgan_paddle.utils.ops.onednn.weight_gradients import strips
+from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
+    WeightGradientSpec,
+    weight_gradient_by_strips,
+)
 
-CACHED = 512
-"""Kinds of convolution kept; a network of any depth has a dozen, and one more for each size of picture."""
+CACHE_SIZE = 512
+"""Convolutions whose primitives are kept.
+
+A network of any depth has a dozen, and a dozen more for each image size.
+"""
+
+Padding = tuple[int, int]
+"""Zeros on each side, vertically and horizontally."""
 
 
-class Kind(NamedTuple):
-    """What tells one convolution from another; `shape` is the input's (N, C, H, W)."""
+class ConvolutionSpec(NamedTuple):
+    """What identifies a convolution's primitives; `shape` is the input's."""
 
-    shape: tuple[int, int, int, int]
+    shape: Shape
     out_ch: int
     kernel_size: int
     stride: int = 1
@@ -62,59 +79,74 @@ class Kind(NamedTuple):
     dtype: int = F32
 
     @property
-    def weight_shape(self) -> tuple[int, int, int, int]:
+    def weight_shape(self) -> Shape:
         """(out, in, k, k)."""
-        return self.out_ch, self.shape[1], self.kernel_size, self.kernel_size
+        in_ch = self.shape[1]
+        return self.out_ch, in_ch, self.kernel_size, self.kernel_size
 
     @property
-    def out_shape(self) -> tuple[int, int, int, int]:
+    def out_shape(self) -> Shape:
         """(N, C, H, W) of the output."""
         n, _, height, width = self.shape
-        return n, self.out_ch, self._steps(height), self._steps(width)
+        out_height = self._out_size(height)
+        out_width = self._out_size(width)
+        return n, self.out_ch, out_height, out_width
 
-    def _steps(self, size: int) -> int:
-        return (size + 2 * self.padding - self.kernel_size) // self.stride + 1
+    def _out_size(self, size: int) -> int:
+        last_position = size + 2 * self.padding - self.kernel_size
+        return last_position // self.stride + 1
 
 
 class Convolution:
-    """The primitives of one kind of convolution. Features are NHWC, x and the output's gradient of type `dtype`."""
+    """The primitives of a convolution, and the copies of its weight.
 
-    def __init__(self, kind: Kind) -> None:
-        dtype, stride, padding = kind.dtype, kind.stride, (kind.padding, kind.padding)
-        x, y = nhwc(kind.shape, dtype), nhwc(kind.out_shape, dtype)
-        x32, y32 = nhwc(kind.shape), nhwc(kind.out_shape)
-        weight = any_layout(kind.weight_shape, dtype)
-        bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
-        forward = describe_forward(
-            x, weight, bias, y32, stride, leaky_relu_after(kind.slope), padding
+    Features are NHWC. Inputs of the forward and the backward pass (x, dy) have the
+    spec's `dtype`, results are float32.
+    """
+
+    def __init__(self, spec: ConvolutionSpec) -> None:
+        dtype = spec.dtype
+        x, x_f32 = nhwc(spec.shape, dtype), nhwc(spec.shape)
+        y, y_f32 = nhwc(spec.out_shape, dtype), nhwc(spec.out_shape)
+        weight = any_layout(spec.weight_shape, dtype)
+        bias = flat(spec.out_ch) if spec.has_bias else NULL
+        padding = (spec.padding, spec.padding)
+
+        description = describe_forward(
+            x, weight, bias, y_f32, spec.stride, leaky_relu_after(spec.slope), padding
         )
-        backward_data = describe_backward_data(x32, weight, y, stride, padding)
+        biases = {BIAS: bias} if spec.has_bias else {}
+        self.forward = Primitive(
+            description, {SRC: x, WEIGHTS: None, DST: y_f32, **biases}
+        )
 
-        biases = {BIAS: bias} if kind.has_bias else {}
-        self.forward = Primitive(forward, {SRC: x, WEIGHTS: None, DST: y32, **biases})
+        description = describe_backward_data(x_f32, weight, y, spec.stride, padding)
         self.backward_data = Primitive(
-            backward_data, {DIFF_SRC: x32, WEIGHTS: None, DIFF_DST: y}
+            description, {DIFF_SRC: x_f32, WEIGHTS: None, DIFF_DST: y}
         )
-        self.backward_weights = strips(
-            StripsKind(
-                kind.shape,
-                kind.out_shape,
-                kind.kernel_size,
-                stride,
-                kind.padding,
-                kind.has_bias,
+
+        self.backward_weights = weight_gradient_by_strips(
+            WeightGradientSpec(
+                spec.shape,
+                spec.out_shape,
+                spec.kernel_size,
+                spec.stride,
+                spec.padding,
+                spec.has_bias,
                 dtype,
             )
         )
 
-        plain = nchw(kind.weight_shape)
+        plain = nchw(spec.weight_shape)
         self.weight_to_forward = reorder(plain, self.forward.layouts[WEIGHTS])
         self.weight_to_backward = reorder(plain, self.backward_data.layouts[WEIGHTS])
         self.weight_gradient = reorder(self.backward_weights.weight, plain)
 
 
-Padding = tuple[int, int]
-"""Zeros above and below, left and right."""
+@lru_cache(CACHE_SIZE)
+def convolution(spec: ConvolutionSpec) -> Convolution:
+    """Return the convolution's primitives, created once."""
+    return Convolution(spec)
 
 
 def describe_forward(
@@ -126,7 +158,7 @@ def describe_forward(
     attributes: Any = NULL,
     padding: Padding = (1, 1),
 ) -> Any:
-    """Return the description of a convolution of memories of these layouts."""
+    """Return the description of a convolution on memories of these layouts."""
     dnnl = library()
     return dnnl.create(
         "dnnl_convolution_forward_primitive_desc_create",
@@ -162,51 +194,55 @@ def describe_backward_data(
 
 def geometry(stride: int = 1, padding: Padding = (1, 1)) -> list[Any]:
     """Return strides, dilation and padding on both sides."""
-    return [sizes((stride, stride)), sizes((0, 0)), *[sizes(padding)] * 2]
-
-
-@lru_cache(CACHED)
-def convolution(kind: Kind) -> Convolution:
-    """Return the primitives of this kind of convolution, made once."""
-    return Convolution(kind)
+    strides = sizes((stride, stride))
+    dilation = sizes((0, 0))
+    pads = sizes(padding)
+    return [strides, dilation, pads, pads]
 
 
 def leaky_relu_after(slope: float) -> Any:
-    """Return the attributes that multiply negative results by `slope`; none for 1."""
-    return NULL if slope == 1 else attributes_after([(ELTWISE_RELU, slope)])
+    """Return the attributes that fuse a leaky ReLU onto a result; none for slope 1."""
+    if slope == 1:
+        return NULL
+    return post_operations([(ELTWISE_RELU, slope)])
 
 
-def reordered(copy: Primitive, tensor: Tensor) -> Tensor:
+def reordered(copy: Copy, tensor: Tensor) -> Tensor:
     """Return the tensor in the layout that `copy` writes, as bytes."""
     out = empty([copy.bytes[DST]], "uint8")
-    copy({SRC: tensor.data_ptr(), DST: out.data_ptr()})
+    copy(tensor.data_ptr(), out.data_ptr())
     return out
 
 
-@lru_cache(CACHED)
-def _rounding(elements: int) -> tuple[Primitive, Primitive]:
-    """Return the copies of float32 to bfloat16, and back."""
-    exact, coarse = (layout((elements,), (1,), dtype) for dtype in (F32, BF16))
-    return reorder(exact, coarse), reorder(coarse, exact)
+@lru_cache(CACHE_SIZE)
+def _rounding(elements: int) -> tuple[Copy, Copy]:
+    """Return the copies from float32 to bfloat16, and back."""
+    exact = flat(elements)
+    rounded = flat(elements, BF16)
+    to_bf16 = reorder(exact, rounded)
+    from_bf16 = reorder(rounded, exact)
+    return to_bf16, from_bf16
 
 
 def rounded(tensor: Tensor, dtype: int) -> Tensor:
-    """Return the contiguous float32 tensor in `dtype`, a tensor of the same shape."""
+    """Return a contiguous float32 tensor in `dtype`, a tensor of the same shape."""
     if dtype == F32:
         return tensor
-    if hasattr(tensor, "in_bfloat16"):  # a convolution left it
+    if hasattr(tensor, "in_bfloat16"):  # kept by the convolution that made it
         return tensor.in_bfloat16
-    out = empty(
-        tensor.shape, "int16"
-    )  # of the same size, and only its bytes are looked at
-    _rounding(count(tensor))[0]({SRC: tensor.data_ptr(), DST: out.data_ptr()})
+
+    # int16 stands in for bfloat16: it has the same size, and only oneDNN reads it.
+    out = empty(tensor.shape, "int16")
+    to_bf16, _ = _rounding(count(tensor))
+    to_bf16(tensor.data_ptr(), out.data_ptr())
     return out
 
 
 class ConvolutionLayer(PyLayer):
-    """A convolution that learns; apply(x, weight, bias or None, slopes or None, stride, padding, slope, dtype).
+    """A convolution with its activation.
 
-    `slopes` are a PReLU's: one for each channel, where `slope` is 1.
+    apply(x, weight, bias or None, slopes or None, stride, padding, slope, dtype), where
+    `slopes` are a PReLU's, one per output channel; then `slope` is 1.
     """
 
     @staticmethod
@@ -222,114 +258,134 @@ class ConvolutionLayer(PyLayer):
         dtype: int,
     ) -> Tensor:
         """Return the convolution of x (N, H, W, C), float32."""
-        n, height, width, channels = x.shape
-        shape = (n, channels, height, width)
+        n, height, width, in_ch = x.shape
+        out_ch, _, kernel_size, _ = weight.shape
+        shape = (n, in_ch, height, width)
         has_bias = bias is not None
-        ctx.kind = kind = Kind(
-            shape,
-            weight.shape[0],
-            weight.shape[2],
-            stride,
-            padding,
-            slope,
-            has_bias,
-            dtype,
+        ctx.spec = spec = ConvolutionSpec(
+            shape, out_ch, kernel_size, stride, padding, slope, has_bias, dtype
         )
-        ctx.given = [tensor is not None for tensor in (x, weight, bias, slopes)]
-        # Asked now: a network frozen for this pass may learn again before the gradients
-        # come.
+
+        # Read now: a network frozen for this pass may be unfrozen before the backward.
+        inputs = (x, weight, bias, slopes)
+        ctx.given = [tensor is not None for tensor in inputs]
         ctx.learns = [
-            tensor is not None and not tensor.stop_gradient
-            for tensor in (x, weight, bias, slopes)
+            tensor is not None and not tensor.stop_gradient for tensor in inputs
         ]
-        x, weight = rounded(contiguous(x), dtype), contiguous(weight)
-        y = _convolved(kind, x, weight, bias)
+
+        x = rounded(contiguous(x), dtype)
+        weight = contiguous(weight)
+        y = _convolve(spec, x, weight, bias)
         activated = y if slopes is None else prelu(y, slopes)
-        kept = None if slope == 1 and slopes is None else y
+
+        # An activation's gradient needs its input or, for a leaky ReLU, its output.
+        kept_y = None if slope == 1 and slopes is None else y
         if slope != 1 and dtype == BF16:
-            kept = rounded(
-                y, dtype
-            )  # of the same signs, and what the convolutions after this one keep too
-            with suppress(
-                AttributeError
-            ):  # Paddle 2's tensors take none; there it is rounded again
-                y.in_bfloat16 = kept
-        ctx.save_for_backward(x if any(ctx.learns[1:3]) else None, weight, kept, slopes)
+            # Rounding keeps the signs. A convolution of y keeps the same tensor.
+            kept_y = rounded(y, dtype)
+            # Paddle 2's tensors take no attributes; there the next convolution rounds.
+            with suppress(AttributeError):
+                y.in_bfloat16 = kept_y
+
+        parameters_learn = any(ctx.learns[1:3])
+        kept_x = x if parameters_learn else None
+        ctx.save_for_backward(kept_x, weight, kept_y, slopes)
         return activated
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of x, weight, bias and slopes; None for what does not learn."""
+        """Return the gradients of x, weight, bias and slopes, None for a frozen one."""
         x, weight, y, slopes = ctx.saved_tensor()
-        kind, dy, dw, db, ds = ctx.kind, contiguous(dy), None, None, None
+        spec = ctx.spec
+        dy = contiguous(dy)
+        dx = dweight = dbias = dslopes = None
+
         if slopes is not None:
-            dy, ds = prelu_gradients(y, slopes, dy)
-            dy = rounded(dy, kind.dtype)
+            dy, dslopes = prelu_gradients(y, slopes, dy)
+            dy = rounded(dy, spec.dtype)
         else:
-            dy = _before_activation(y, dy, kind)
-        dx = _x_gradient(kind, dy, weight) if ctx.learns[0] else None
+            dy = _before_activation(y, dy, spec)
+
+        x_learns = ctx.learns[0]
+        if x_learns:
+            dx = _input_gradient(spec, dy, weight)
         if x is not None:
-            dw, db = _weight_gradients(kind, x, dy)
-        found = zip((dx, dw, db, ds), ctx.given, ctx.learns, strict=True)
+            dweight, dbias = _weight_gradients(spec, x, dy)
+
+        # Paddle wants one result for each input that is a tensor.
+        found = zip((dx, dweight, dbias, dslopes), ctx.given, ctx.learns, strict=True)
         return tuple(
             gradient if learns else None for gradient, given, learns in found if given
         )
 
 
-def _before_activation(y: Tensor | None, dy: Tensor, kind: Kind) -> Tensor:
-    """Return the gradient of what the leaky ReLU was given, in the type that convolutions multiply in, as y is."""
+def _before_activation(y: Tensor | None, dy: Tensor, spec: ConvolutionSpec) -> Tensor:
+    """Return the gradient before the leaky ReLU, in the spec's dtype.
+
+    `y` is the activation's output, in that dtype too; None if there is no activation.
+    """
     if y is None:
-        return rounded(dy, kind.dtype)
-    if kind.dtype == F32:
-        return leaky_relu_gradient(y, dy, kind.slope)
+        return rounded(dy, spec.dtype)
+    if spec.dtype == F32:
+        return leaky_relu_gradient(y, dy, spec.slope)
+
+    # One image at a time, so that the float32 copies are small.
     n = dy.shape[0]
     elements = count(dy) // n
-    exact_y, dx, found = empty([elements]), empty([elements]), empty(dy.shape, "int16")
-    backward, (to_bf16, from_bf16) = (
-        leaky_relu_backward(elements, kind.slope),
-        _rounding(elements),
-    )
+    backward = leaky_relu_backward(elements, spec.slope)
+    to_bf16, from_bf16 = _rounding(elements)
+
+    y_f32 = empty([elements])
+    dx_f32 = empty([elements])
+    dx = empty(dy.shape, "int16")
+
     for i in range(n):
-        begin = BYTES[BF16] * i * elements
-        from_bf16({SRC: y.data_ptr() + begin, DST: exact_y.data_ptr()})
+        offset = BYTES[BF16] * i * elements
+        from_bf16(y.data_ptr() + offset, y_f32.data_ptr())
         backward(
-            {DST: exact_y.data_ptr(), DIFF_DST: picture(dy, i), DIFF_SRC: dx.data_ptr()}
+            {
+                DST: y_f32.data_ptr(),
+                DIFF_DST: image_address(dy, i),
+                DIFF_SRC: dx_f32.data_ptr(),
+            }
         )
-        to_bf16({SRC: dx.data_ptr(), DST: found.data_ptr() + begin})
-    return found
+        to_bf16(dx_f32.data_ptr(), dx.data_ptr() + offset)
+    return dx
 
 
-def _convolved(kind: Kind, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    primitives = convolution(kind)
-    n, channels, height, width = kind.out_shape
-    y, blocked = (
-        empty([n, height, width, channels]),
-        reordered(primitives.weight_to_forward, weight),
-    )
-    addresses = {SRC: x.data_ptr(), WEIGHTS: blocked.data_ptr(), DST: y.data_ptr()}
+def _convolve(
+    spec: ConvolutionSpec, x: Tensor, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    primitives = convolution(spec)
+    n, channels, height, width = spec.out_shape
+    y = empty([n, height, width, channels])
+    weight = reordered(primitives.weight_to_forward, weight)
+
+    addresses = {SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()}
     if bias is not None:
         addresses[BIAS] = bias.data_ptr()
     primitives.forward(addresses)
     return y
 
 
-def _x_gradient(kind: Kind, dy: Tensor, weight: Tensor) -> Tensor:
-    primitives = convolution(kind)
-    n, channels, height, width = kind.shape
-    dx, blocked = (
-        empty([n, height, width, channels]),
-        reordered(primitives.weight_to_backward, weight),
-    )
+def _input_gradient(spec: ConvolutionSpec, dy: Tensor, weight: Tensor) -> Tensor:
+    primitives = convolution(spec)
+    n, channels, height, width = spec.shape
+    dx = empty([n, height, width, channels])
+    weight = reordered(primitives.weight_to_backward, weight)
+
     primitives.backward_data(
-        {DIFF_SRC: dx.data_ptr(), WEIGHTS: blocked.data_ptr(), DIFF_DST: dy.data_ptr()}
+        {DIFF_SRC: dx.data_ptr(), WEIGHTS: weight.data_ptr(), DIFF_DST: dy.data_ptr()}
     )
     return dx
 
 
 def _weight_gradients(
-    kind: Kind, x: Tensor, dy: Tensor
+    spec: ConvolutionSpec, x: Tensor, dy: Tensor
 ) -> tuple[Tensor, Tensor | None]:
-    primitives, dw = convolution(kind), empty(kind.weight_shape)
-    blocked, db = primitives.backward_weights(x, dy)
-    primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})
-    return dw, db
+    """Return the gradients of the weight (out, in, k, k) and the bias."""
+    primitives = convolution(spec)
+    dweight = empty(spec.weight_shape)
+    in_their_layout, dbias = primitives.backward_weights(x, dy)
+    primitives.weight_gradient(in_their_layout.data_ptr(), dweight.data_ptr())
+    return dweight, dbias

@@ -1,11 +1,11 @@
-"""Memory for large tensors that is kept for the next step, and given out again without gaps.
+"""Memory of tensors: an allocator for large ones, and their addresses.
 
-Paddle asks the system's allocator for each tensor, at an address that 4096 divides.
-glibc cuts the rest off, small objects settle there, and when the tensor is freed,
-another of its size no longer fits where it was: a step held up to twice the memory of
-the tensors that were alive (docs/training-speed.md). Here tensors lie in whole pages,
-of one range of addresses, each at the lowest that is free. Pages that were used stay
-with the process: the system would have to clear them again in each step.
+Paddle asks the system's allocator for each tensor, aligned to 4096 bytes. glibc cuts
+the rest off, small objects settle there, and when the tensor is freed, another of its
+size no longer fits in its place: a step took up to twice the memory of its live tensors
+(docs/training-speed.md). Here tensors take whole pages from one address range, each at
+the lowest free place. Used pages stay with the process: otherwise the system would have
+to clear them again in each step.
 """
 
 import math
@@ -15,6 +15,7 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from ctypes import c_float
 from functools import cache
 from typing import Literal
 
@@ -24,93 +25,147 @@ from paddle import Tensor
 from paddle.utils import dlpack
 
 DType = Literal["float32", "int16", "uint8"]
-LARGE = 2**22
-"""Bytes of a tensor that lies here; smaller ones are Paddle's own, which are made in half the time (11 us)."""
 _BYTES = {"float32": 4, "int16": 2, "uint8": 1}
-Place = tuple[int, int]
-"""Where bytes begin and end in the range."""
+
+LARGE = 2**22
+"""Bytes from which a tensor is allocated here rather than by Paddle.
+
+Paddle makes a tensor in half the time (11 us).
+"""
+
+ByteRange = tuple[int, int]
+"""Begin and end, in bytes from the start of the memory."""
 
 
 def empty(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
-    """Return a tensor whose numbers are not set, as `paddle.empty` does. One thread at a time may ask for them."""
+    """Return an uninitialized tensor, as `paddle.empty` does.
+
+    Only one thread at a time may call this.
+    """
     size = _BYTES[dtype] * math.prod(shape)
-    place = _memory().take(size) if size >= LARGE else None
+    if size < LARGE:
+        return paddle.empty(shape, dtype)
+
+    memory = _memory()
+    place = memory.allocate(size)
     if place is None:
         return paddle.empty(shape, dtype)
-    array = np.asarray(_Block(_memory(), place, tuple(shape), np.dtype(dtype).str))
-    return dlpack.from_dlpack(
-        array.__dlpack__()
-    )  # which holds the array, which holds the block
+
+    block = _Block(memory, place, tuple(shape), np.dtype(dtype).str)
+    array = np.asarray(block)
+    # The tensor keeps the array alive, and the array the block.
+    return dlpack.from_dlpack(array.__dlpack__())
 
 
-def picture(tensor: Tensor, i: int) -> int:
-    """Return the address of picture i of a contiguous float32 tensor whose first dimension they are."""
-    return tensor.data_ptr() + 4 * i * math.prod(tensor.shape[1:])
+def count(tensor: Tensor) -> int:
+    """Return the number of elements; `tensor.size` takes 20 times as long."""
+    return math.prod(tensor.shape)
+
+
+def contiguous(tensor: Tensor) -> Tensor:
+    """Return the tensor, or a contiguous copy if it is a strided view."""
+    return tensor if tensor.is_contiguous() else tensor.contiguous()
+
+
+def array_of(tensor: Tensor) -> np.ndarray:
+    """Return an array on the memory of a contiguous float32 tensor.
+
+    It is valid as long as the tensor lives.
+    """
+    pointer = c_float * count(tensor)
+    memory = pointer.from_address(tensor.data_ptr())
+    return np.ctypeslib.as_array(memory).reshape(tensor.shape)
+
+
+def image_address(tensor: Tensor, i: int) -> int:
+    """Return the address of image i in a contiguous float32 batch."""
+    _, *image_shape = tensor.shape
+    image_bytes = 4 * math.prod(image_shape)
+    return tensor.data_ptr() + i * image_bytes
 
 
 class Memory:
-    """A range of addresses of `size` bytes; pages are the system's until they are first written to."""
+    """An address range of `size` bytes; pages are committed when first written to.
+
+    Attributes:
+        address: where the range begins.
+        released: places of tensors that are gone. Tensors may be freed in any thread,
+            at any time, even within `allocate`.
+    """
 
     def __init__(self, size: int) -> None:
-        self._pages = np.frombuffer(
-            mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8
-        )
+        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+        pages = mmap.mmap(-1, size, private)
+        self._pages = np.frombuffer(pages, np.uint8)
         self.address: int = self._pages.ctypes.data
-        self.given_back: deque[Place] = deque()
-        """Places that no tensor is in any more. Tensors may end in any thread, at any time, even within `take`."""
-        self._holes = [(0, size)]
-        """The places that are free, in their order; no two of them touch."""
 
-    def take(self, size: int) -> Place | None:
-        """Return the lowest free place for so many bytes, whole pages; None if there is none."""
-        while self.given_back:
-            self._free(*self.given_back.popleft())
-        size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self.released: deque[ByteRange] = deque()
+        self._holes = [(0, size)]
+        """The free places in order; no two of them touch."""
+
+    def allocate(self, size: int) -> ByteRange | None:
+        """Return the lowest free place for `size` bytes, in whole pages, or None."""
+        while self.released:
+            self._free(*self.released.popleft())
+
+        pages = -(-size // mmap.PAGESIZE)
+        size = pages * mmap.PAGESIZE
         for i, (begin, end) in enumerate(self._holes):
             if end - begin >= size:
-                self._holes[i : i + 1] = (
-                    [(begin + size, end)] if end - begin > size else []
-                )
+                rest = (begin + size, end)
+                self._holes[i : i + 1] = [rest] if end - begin > size else []
                 return begin, begin + size
+
         return None
 
     def _free(self, begin: int, end: int) -> None:
-        i = bisect(self._holes, (begin, end))
-        if i < len(self._holes) and self._holes[i][0] == end:
-            end = self._holes.pop(i)[1]
-        if i > 0 and self._holes[i - 1][1] == begin:
-            begin = self._holes.pop(i - 1)[0]
+        """Add a place to the holes, joined with the holes that it touches."""
+        holes = self._holes
+        i = bisect(holes, (begin, end))
+
+        next_touches = i < len(holes) and holes[i][0] == end
+        if next_touches:
+            _, end = holes.pop(i)
+
+        previous_touches = i > 0 and holes[i - 1][1] == begin
+        if previous_touches:
             i -= 1
-        self._holes.insert(i, (begin, end))
+            begin, _ = holes.pop(i)
+
+        holes.insert(i, (begin, end))
 
 
 class _Block:
-    """A tensor's place; it is given back with the last reference to the array that NumPy makes of this."""
+    """A tensor's place, released with the last reference to the array made of it."""
 
     def __init__(
-        self, memory: Memory, place: Place, shape: tuple[int, ...], dtype: str
+        self, memory: Memory, place: ByteRange, shape: tuple[int, ...], dtype: str
     ) -> None:
-        self.memory, self.place = memory, place
-        where = memory.address + place[0], False
+        self.memory = memory
+        self.place = place
+
+        address = memory.address + place[0]
         self.__array_interface__ = {
             "version": 3,
             "shape": shape,
             "typestr": dtype,
-            "data": where,
+            "data": (address, False),  # not read-only
         }
 
     def __del__(self) -> None:
-        self.memory.given_back.append(self.place)
+        self.memory.released.append(self.place)
 
 
 @cache
 def _memory() -> Memory:
-    """Return as many addresses as the machine has memory; or too few for any tensor, where that cannot be had.
+    """Return an address range as long as the machine's memory.
 
-    So it is where the system will not give so many, and with Paddle 2, whose
-    `from_dlpack` copies.
+    One page, too little for any tensor, if the system refuses that, and with Paddle 2,
+    whose `from_dlpack` copies.
     """
     if not paddle.__version__.startswith("2."):
         with suppress(OSError):
-            return Memory(os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE)
+            pages = os.sysconf("SC_PHYS_PAGES")
+            return Memory(pages * mmap.PAGESIZE)
+
     return Memory(mmap.PAGESIZE)

@@ -1,7 +1,7 @@
-"""The networks' operations by oneDNN, for training on a CPU: features in NHWC, first gradients only.
+"""The networks' operators by oneDNN, for training on a CPU.
 
-A second gradient (a gradient penalty, say) cannot be had through these: Paddle raises
-an error.
+Features are NHWC. There are first gradients only: Paddle raises an error if a second
+gradient is asked for, as a gradient penalty does.
 """
 
 from collections.abc import Sequence
@@ -10,43 +10,48 @@ from dataclasses import dataclass
 import paddle
 from paddle import Tensor
 
+from realesrgan_paddle.utils.ops.onednn.activations import LeakyReLULayer, PReLULayer
 from realesrgan_paddle.utils.ops.onednn.convolution import ConvolutionLayer
-from realesrgan_paddle.utils.ops.onednn.dense_block import DenseBlockLayer, Kind, fits
+from realesrgan_paddle.utils.ops.onednn.dense_block import DenseBlockLayer
+from realesrgan_paddle.utils.ops.onednn.dense_block_primitives import (
+    DenseBlockSpec,
+    blocks_are_fast,
+)
 from realesrgan_paddle.utils.ops.onednn.layers import (
     MaxPoolLayer,
-    NormaliseLayer,
+    NormalizeLayer,
     RearrangeLayer,
     SumLayer,
     shape_of,
     shuffle_pixels,
     to_nhwc,
 )
-from realesrgan_paddle.utils.ops.onednn.leaky_relu import LeakyReLULayer
 from realesrgan_paddle.utils.ops.onednn.library import F32
-from realesrgan_paddle.utils.ops.onednn.prelu import PReLULayer
 from realesrgan_paddle.utils.ops.onednn.unit_distance import UnitDistanceLayer
-from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import convolve_enlarged
-from realesrgan_paddle.utils.ops.onednn.winograd_convolution import WinogradLayer
+from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import convolve_upsampled
 from realesrgan_paddle.utils.ops.onednn.winograd_convolution import (
-    fits as winograd_fits,
+    WinogradLayer,
+    winograd_pays_off,
 )
-from realesrgan_paddle.utils.ops.onednn.winograd_dense_block import DenseRowsLayer
-from realesrgan_paddle.utils.ops.onednn.winograd_dense_block import fits as rows_fit
+from realesrgan_paddle.utils.ops.onednn.winograd_dense_block import (
+    WinogradDenseBlockLayer,
+    winograd_dense_block_pays_off,
+)
 from realesrgan_paddle.utils.ops.plain import (
     DENSE_BLOCK_SLOPE,
     PLAIN,
     ConvolutionWeights,
-    Enlargement,
+    UpsampleMode,
     concatenating_dense_block,
 )
 
 
 @dataclass(frozen=True)
 class OneDNNOps:
-    """The operations of `utils.plain_ops.Ops` on features (N, H, W, C).
+    """`utils.ops.plain.Ops` on features (N, H, W, C).
 
     Attributes:
-        dtype: what convolutions multiply in, `F32` or `BF16`; all else is float32.
+        dtype: type that convolutions multiply in, `F32` or `BF16`; all else is float32.
     """
 
     dtype: int = F32
@@ -54,18 +59,20 @@ class OneDNNOps:
     def enter(self, x: Tensor) -> Tensor:
         """Return x (N, C, H, W) as (N, H, W, C)."""
         n, channels, height, width = x.shape
-        return RearrangeLayer.apply(
-            x, to_nhwc((n, channels, height, width)), [n, height, width, channels]
-        )
+        copies = to_nhwc((n, channels, height, width))
+        out_shape = [n, height, width, channels]
+        return RearrangeLayer.apply(x, copies, out_shape)
 
-    def enter_normalised(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    def enter_normalized(self, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         """See `Ops`."""
-        return self.enter(NormaliseLayer.apply(x, mean, std))
+        normalized = NormalizeLayer.apply(x, mean, std)
+        return self.enter(normalized)
 
     def leave(self, x: Tensor) -> Tensor:
         """Return x (N, H, W, C) as (N, C, H, W)."""
-        there, back = to_nhwc(shape_of(x))
-        return RearrangeLayer.apply(x, (back, there), shape_of(x))
+        shape = shape_of(x)
+        from_nchw, to_nchw = to_nhwc(shape)
+        return RearrangeLayer.apply(x, (to_nchw, from_nchw), shape)
 
     def conv(
         self,
@@ -78,7 +85,7 @@ class OneDNNOps:
         slope: float = 1.0,
     ) -> Tensor:
         """See `Ops`."""
-        if stride == padding == 1 and self._by_winograd(x, weight):
+        if stride == padding == 1 and self._use_winograd(x, weight):
             return WinogradLayer.apply(x, weight, bias, slope)
         return ConvolutionLayer.apply(
             x, weight, bias, None, stride, padding, slope, self.dtype
@@ -96,23 +103,23 @@ class OneDNNOps:
         self, x: Tensor, weight: Tensor, bias: Tensor | None, slopes: Tensor
     ) -> Tensor:
         """See `Ops`."""
-        if self._by_winograd(x, weight):
-            return PReLULayer.apply(WinogradLayer.apply(x, weight, bias, 1.0), slopes)
+        if self._use_winograd(x, weight):
+            y = WinogradLayer.apply(x, weight, bias, 1.0)
+            return PReLULayer.apply(y, slopes)
         return ConvolutionLayer.apply(x, weight, bias, slopes, 1, 1, 1.0, self.dtype)
 
-    def conv_enlarged(
+    def conv_upsampled(
         self,
         x: Tensor,
         weight: Tensor,
         bias: Tensor | None = None,
         *,
-        mode: Enlargement = "nearest",
+        mode: UpsampleMode = "nearest",
         slope: float = 1.0,
     ) -> Tensor:
         """See `Ops`."""
-        return convolve_enlarged(
-            x, weight, bias, slope, self.dtype, bilinear=mode == "bilinear"
-        )
+        bilinear = mode == "bilinear"
+        return convolve_upsampled(x, weight, bias, slope, self.dtype, bilinear=bilinear)
 
     def max_pool(self, x: Tensor, window: int = 2) -> Tensor:
         """See `Ops`."""
@@ -120,13 +127,17 @@ class OneDNNOps:
 
     def unit_distance(self, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """See `Ops`."""
-        return UnitDistanceLayer.apply(x, target.detach(), weight)
+        target = target.detach()
+        return UnitDistanceLayer.apply(x, target, weight)
 
     def pixel_shuffle(self, x: Tensor, scale: int) -> Tensor:
         """See `Ops`."""
-        n, channels, height, width = shape_of(x)
-        shape = [n, channels // scale**2, height * scale, width * scale]
-        return RearrangeLayer.apply(x, shuffle_pixels(shape_of(x), scale), shape)
+        n, channels, height, width = shape = shape_of(x)
+        out_ch = channels // scale**2
+        copies = shuffle_pixels(shape, scale)
+        return RearrangeLayer.apply(
+            x, copies, [n, out_ch, scale * height, scale * width]
+        )
 
     def concat(self, tensors: Sequence[Tensor]) -> Tensor:
         """See `Ops`."""
@@ -149,15 +160,22 @@ class OneDNNOps:
     ) -> Tensor:
         """See `Ops`."""
         _, height, width, num_feat = x.shape
-        num_grow_ch = convolutions[0][0].shape[0]
-        kind = Kind(num_feat, num_grow_ch, len(convolutions), height, width, self.dtype)
-        if slope != DENSE_BLOCK_SLOPE or not fits(num_feat, num_grow_ch, self.dtype):
+        first_weight, _ = convolutions[0]
+        num_grow_ch = first_weight.shape[0]
+
+        in_blocks = blocks_are_fast(num_feat, num_grow_ch, self.dtype)
+        if slope != DENSE_BLOCK_SLOPE or not in_blocks:
             return concatenating_dense_block(self, x, convolutions, slope)
 
-        tensors = [tensor for pair in convolutions for tensor in pair]
-        if self.dtype == F32 and rows_fit(kind):
-            return DenseRowsLayer.apply(x, *tensors)
-        return DenseBlockLayer.apply(x, *tensors, dtype=self.dtype)
+        parameters = [tensor for pair in convolutions for tensor in pair]
+        spec = DenseBlockSpec(
+            num_feat, num_grow_ch, len(convolutions), height, width, self.dtype
+        )
+        if self.dtype == F32 and winograd_dense_block_pays_off(spec):
+            return WinogradDenseBlockLayer.apply(x, *parameters)
+        return DenseBlockLayer.apply(x, *parameters, dtype=self.dtype)
 
-    def _by_winograd(self, x: Tensor, weight: Tensor) -> bool:
-        return self.dtype == F32 and winograd_fits(tuple(x.shape), tuple(weight.shape))
+    def _use_winograd(self, x: Tensor, weight: Tensor) -> bool:
+        if self.dtype != F32:
+            return False
+        return winograd_pays_off(tuple(x.shape), tuple(weight.shape))

@@ -1,8 +1,8 @@
-"""How far features are apart once their channels are a vector of length 1 at each pixel: NHWC, first gradients only.
+"""LPIPS's distance of two features, whose pixels are vectors of length 1, by NumPy.
 
-It is written down with NumPy for one picture at a time, which stays in the processor's
-caches: a dozen operations of Paddle's and their gradients, each on its own way through
-memory and on one thread, take ten times as long.
+Features are NHWC; first gradients only. One image at a time stays in the processor's
+caches. A dozen of Paddle's operators and their gradients, single-threaded and each with
+its own pass through memory, take ten times as long.
 """
 
 from typing import Any, NamedTuple
@@ -12,68 +12,84 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from realesrgan_paddle.utils.ops.onednn.library import array_of, contiguous
-from realesrgan_paddle.utils.ops.onednn.memory import empty
+from realesrgan_paddle.utils.ops.onednn.memory import array_of, contiguous, empty
 from realesrgan_paddle.utils.ops.plain import UNIT_EPSILON
 
 
-class _Picture(NamedTuple):
-    """What the gradient of a picture is made of, by pixel and channel."""
+class _ImageTerms(NamedTuple):
+    """What the gradient of one image is computed from, arrays (pixels, channels)."""
 
     unit: np.ndarray
-    """Its features of length 1."""
-    factor: np.ndarray
+    """The features, scaled to length 1."""
+    scale: np.ndarray
     """What they were multiplied by, (pixels, 1)."""
     weighted: np.ndarray
-    """Their difference from the target's, times the channels' weights."""
+    """Their difference from the target's, times the channel weights."""
 
 
 class UnitDistanceLayer(PyLayer):
-    """The distance; apply(x, target, weight): features (N, H, W, C), the channels' weights (1, C, 1, 1)."""
+    """The distance: apply(x, target, weight).
+
+    x and target are (N, H, W, C), the channel weights (1, C, 1, 1).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-        """Return (N,)."""
-        learns, ctx.shape, ctx.pictures = not x.stop_gradient, x.shape, []
-        x, target, channel_weights = (
-            contiguous(x),
-            contiguous(target),
-            array_of(contiguous(weight)).reshape(-1),
-        )
+        """Return (N,): the mean over the pixels."""
+        learns = not x.stop_gradient
+        ctx.shape = x.shape
+        ctx.images = []
+
+        x = contiguous(x)
+        target = contiguous(target)
+        channel_weights = array_of(contiguous(weight)).reshape(-1)
+
         distances = []
-        for picture, other in zip(_by_pixel(x), _by_pixel(target), strict=True):
-            unit, factor = _of_length_1(picture)
-            difference, _ = _of_length_1(other)
-            np.subtract(unit, difference, out=difference)
+        for image, target_image in zip(_by_pixel(x), _by_pixel(target), strict=True):
+            unit, scale = _unit_vectors(image)
+            target_unit, _ = _unit_vectors(target_image)
+
+            difference = np.subtract(unit, target_unit, out=target_unit)
             weighted = difference * channel_weights
-            distances.append(np.einsum("pc,pc->p", difference, weighted).mean())
+            by_pixel = np.einsum("pc,pc->p", difference, weighted)
+            distances.append(by_pixel.mean())
+
             if learns:
-                ctx.pictures.append(_Picture(unit, factor, weighted))
+                ctx.images.append(_ImageTerms(unit, scale, weighted))
+
         return paddle.to_tensor(np.array(distances, np.float32))
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None, None]:
-        """Return the gradient of x: across its vectors, along which nothing changes."""
+        """Return the gradient of x.
+
+        A vector's length does not change its distance, so the gradient is the part of
+        `weighted` perpendicular to the vector.
+        """
         dx = empty(ctx.shape)
-        for gradient, picture, scale in zip(
-            _by_pixel(dx), ctx.pictures, dy.numpy(), strict=True
-        ):
-            along = np.einsum("pc,pc->p", picture.weighted, picture.unit)[:, None]
-            np.multiply(picture.unit, along, out=gradient)
-            np.subtract(picture.weighted, gradient, out=gradient)
-            gradient *= picture.factor * (2 * scale / len(gradient))
+        images = zip(_by_pixel(dx), ctx.images, dy.numpy(), strict=True)
+        for gradient, (unit, scale, weighted), factor in images:
+            parallel = np.einsum("pc,pc->p", weighted, unit)
+            np.multiply(unit, parallel[:, None], out=gradient)
+            np.subtract(weighted, gradient, out=gradient)
+
+            mean_factor = 2 * factor / len(gradient)
+            gradient *= scale * mean_factor
+
         return dx, None, None
 
 
 def _by_pixel(x: Tensor) -> np.ndarray:
-    """Return the tensor's own memory as (N, pixels, C)."""
+    """Return an array (N, pixels, C) on the memory of x (N, H, W, C)."""
     n, height, width, channels = x.shape
-    return array_of(x).reshape(n, height * width, channels)
+    pixels = height * width
+    return array_of(x).reshape(n, pixels, channels)
 
 
-def _of_length_1(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of x divided by their lengths, and what they were multiplied by."""
-    factor = (
-        1 / np.sqrt(np.einsum("pc,pc->p", x, x) + np.float32(UNIT_EPSILON))[:, None]
-    )
-    return x * factor, factor
+def _unit_vectors(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of x scaled to length 1, and their factors (pixels, 1)."""
+    epsilon = np.float32(UNIT_EPSILON)
+    squared_lengths = np.einsum("pc,pc->p", x, x)
+    lengths = np.sqrt(squared_lengths + epsilon)
+    scale = 1 / lengths[:, None]
+    return x * scale, scale

@@ -1,28 +1,31 @@
-"""3x3 convolutions of pictures enlarged by 2, with 4/9 of the multiplications, by oneDNN: NHWC, first gradients only.
+"""3x3 convolutions of images upsampled by 2, with 4/9 of the multiplications.
 
-Where pixels are repeated, three weights meet two pixels. Along one axis, with weights
-w0, w1, w2 and pixels x,
+By oneDNN: NHWC features, first gradients only.
+
+Nearest-neighbor upsampling repeats pixels, so three weights meet only two different
+pixels. Along one axis, with weights w0, w1, w2 and pixels x,
 
     y[2i] = w0 x[i-1] + (w1 + w2) x[i]        y[2i + 1] = (w0 + w1) x[i] + w2 x[i+1]
 
-which is a transposed convolution of stride 2 with the weights w2, w1 + w2, w0 + w1, w0,
-as sums are rounded once more. No picture is enlarged, and none kept for the backward
-pass.
+This is a transposed convolution of stride 2 with the weights w2, w1 + w2, w0 + w1, w0,
+up to the rounding of the sums. The upsampled image is neither computed nor kept for the
+backward pass.
 
-Bilinear enlargement repeats pixels (D), then smooths them with B = (1 2 1) / 4, in
-which the pixels at the borders count as repeated once more. The convolution is a sum of
-shifts S_a times weights w_a, and shifts pixels of zero in. So
+Bilinear upsampling is nearest-neighbor upsampling (D), followed by a blur with B = (1 2
+1) / 4, for which the border pixels are repeated once more. The convolution is a sum of
+shifts S_a times weights w_a, where shifts insert zeros. So
 
     S_0 B D x = B S_0 D x + (-x[0], x[0], 0, 0, ...) / 4        S_1 B = B S_1
     S_2 B D x = B S_2 D x + (..., 0, 0, x[n-1], -x[n-1]) / 4
 
-A picture's convolution is the sum of w_ab S_a along its columns, S_b along its rows.
-Put B last in both, and it is the transposed convolution, smoothed. What is left lies on
-the two rows and the two columns next to each border: 1/4 of the border's row through
-w_0b (below: w_2b) S_b B D, or of its column through w_a0 (on the right: w_a2) B S_a D.
+In two dimensions the convolution is the sum of w_ab S_a along the columns, S_b along
+the rows. With B last on both axes, it is the blurred transposed convolution, plus a
+correction on the two rows or columns next to each border: 1/4 of the border's row
+through w_0b (at the bottom w_2b) S_b B D, or of its column through w_a0 (on the right
+w_a2) B S_a D.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +33,7 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
+from realesrgan_paddle.utils.ops.onednn.activations import leaky_relu_gradient
 from realesrgan_paddle.utils.ops.onednn.convolution import (
     describe_forward,
     geometry,
@@ -38,14 +42,10 @@ from realesrgan_paddle.utils.ops.onednn.convolution import (
     rounded,
 )
 from realesrgan_paddle.utils.ops.onednn.layers import (
-    Pair,
+    BlurLayer,
+    CopyPair,
     RearrangeLayer,
-    Shape,
     shape_of,
-)
-from realesrgan_paddle.utils.ops.onednn.leaky_relu import (
-    leaky_relu_,
-    leaky_relu_gradient,
 )
 from realesrgan_paddle.utils.ops.onednn.library import (
     BIAS,
@@ -53,30 +53,34 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     DST,
     FORWARD_TRAINING,
     NULL,
-    POOLING_AVERAGE,
     SRC,
     WEIGHTS,
-    Primitive,
-    any_layout,
-    array_of,
-    contiguous,
-    layout,
     library,
+)
+from realesrgan_paddle.utils.ops.onednn.memory import array_of, contiguous, empty
+from realesrgan_paddle.utils.ops.onednn.primitives import (
+    Primitive,
+    Shape,
+    any_layout,
+    flat,
+    layout,
     nchw,
     nhwc,
     reorder,
-    sizes,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import empty, picture
-from realesrgan_paddle.utils.ops.onednn.weight_gradients import Kind as StripsKind
-from realesrgan_paddle.utils.ops.onednn.weight_gradients import strips
+from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
+    WeightGradientSpec,
+    weight_gradient_by_strips,
+)
 
-CACHED = 256
-SPREAD = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
-"""Makes w2, w1 + w2, w0 + w1, w0 of three weights."""
+CACHE_SIZE = 256
+"""Shapes whose primitives or matrices are kept."""
+
+THREE_TO_FOUR = np.array([[0, 0, 1], [0, 1, 1], [1, 1, 0], [1, 0, 0]], np.float32)
+"""Maps three weights to w2, w1 + w2, w0 + w1, w0."""
 
 
-def convolve_enlarged(
+def convolve_upsampled(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None,
@@ -85,62 +89,98 @@ def convolve_enlarged(
     *,
     bilinear: bool,
 ) -> Tensor:
-    """Return the convolution of x (N, H, W, C), enlarged, with a weight (out, C, 3, 3): (N, 2 * H, 2 * W, out)."""
-    out_ch, in_ch = weight.shape[:2]
-    taps = RearrangeLayer.apply(
-        weight, _taps_first((out_ch, in_ch, 3, 3)), [3, 3, in_ch, out_ch]
-    )
-    spread = paddle.to_tensor(np.kron(SPREAD, SPREAD))
-    filters = paddle.matmul(spread, taps.reshape([9, -1])).reshape(
-        [4, 4, in_ch, out_ch]
-    )
+    """Return the convolution of x (N, H, W, C), upsampled, with a leaky ReLU.
+
+    The weight is (out, C, 3, 3), the result (N, 2 * H, 2 * W, out).
+    """
+    out_ch, in_ch, _, _ = weight.shape
+    taps_first = _taps_first((out_ch, in_ch, 3, 3))
+    taps = RearrangeLayer.apply(weight, taps_first, [3, 3, in_ch, out_ch])
+
+    filters = paddle.matmul(_weight_map(), taps.reshape([9, -1]))
+    filters = filters.reshape([4, 4, in_ch, out_ch])
     if not bilinear:
-        return TransposedLayer.apply(x, filters, bias, slope, dtype, False)
-    y, top, bottom, left, right = TransposedLayer.apply(
+        return TransposedConvolutionLayer.apply(x, filters, bias, slope, dtype, False)
+
+    y, top, bottom, left, right = TransposedConvolutionLayer.apply(
         x, filters, bias, 1.0, dtype, True
     )
-    columns, rows = _lines(x.shape[2], inner=False), _lines(x.shape[1], inner=True)
-    across = _line(top, taps[0], columns), _line(bottom, taps[2], columns)
-    down = _line(left, taps[:, 0], rows), _line(right, taps[:, 2], rows)
-    return SmoothLayer.apply(y, *across, *down, slope)
-
-
-@lru_cache(CACHED)
-def _taps_first(shape: Shape) -> Pair:
-    """Return the copies of (out, in, k, k) to (k, k, in, out), and back."""
-    out_ch, in_ch, _, size = shape
-    plain, taps = nchw(shape), _taps(out_ch, in_ch, size)
-    return reorder(plain, taps), reorder(taps, plain)
-
-
-def _taps(out_ch: int, in_ch: int, size: int) -> Any:
-    """Return the layout of weights (out, in, k, k) that lie in memory as (k, k, in, out)."""
-    plane = in_ch * out_ch
-    return layout((out_ch, in_ch, size, size), (1, out_ch, size * plane, plane))
-
-
-@lru_cache(CACHED)
-def _lines(size: int, *, inner: bool) -> Tensor:
-    """Return matrices (1, 2 L, 3 L) for lines of L = `size`: B S_a D (`inner`), else S_a B D, by 1/4, side by side."""
-    repeat = np.repeat(np.eye(size), 2, 0)
-    smooth = (2 * np.eye(2 * size) + np.eye(2 * size, k=1) + np.eye(2 * size, k=-1)) / 4
-    smooth[0, 0] = smooth[-1, -1] = 0.75
-    shifts = [np.eye(2 * size, k=k) for k in (-1, 0, 1)]
-    found = [
-        (smooth @ shift if inner else shift @ smooth) @ repeat / 4 for shift in shifts
-    ]
-    return paddle.to_tensor(np.concatenate(found, 1).astype(np.float32)[None])
-
-
-def _line(border: Tensor, taps: Tensor, matrices: Tensor) -> Tensor:
-    """Return (N, 2 * L, out), a border's (N, L, C) part in the result, of three taps (3, C, out)."""
-    return paddle.matmul(
-        matrices, paddle.matmul(border.unsqueeze(1), taps.unsqueeze(0)).flatten(1, 2)
+    _, height, width, _ = x.shape
+    rows = _border_matrices(width, shift_first=False)
+    columns = _border_matrices(height, shift_first=True)
+    return BlurLayer.apply(
+        y,
+        _border_correction(top, taps[0], rows),
+        _border_correction(bottom, taps[2], rows),
+        _border_correction(left, taps[:, 0], columns),
+        _border_correction(right, taps[:, 2], columns),
+        slope,
     )
 
 
-class Kind(NamedTuple):
-    """What tells one transposed convolution from another; `shape` is the input's (N, C, H, W)."""
+@cache
+def _weight_map() -> Tensor:
+    """Return (16, 9): maps the taps of a 3x3 weight to those of the 4x4 weight."""
+    return paddle.to_tensor(np.kron(THREE_TO_FOUR, THREE_TO_FOUR))
+
+
+@lru_cache(CACHE_SIZE)
+def _taps_first(shape: Shape) -> CopyPair:
+    """Return the copies of (out, in, k, k) to (k, k, in, out), and back."""
+    out_ch, in_ch, kernel_size, _ = shape
+    channels_first = nchw(shape)
+    taps_first = _taps_layout(out_ch, in_ch, kernel_size)
+    there = reorder(channels_first, taps_first)
+    back = reorder(taps_first, channels_first)
+    return there, back
+
+
+def _taps_layout(out_ch: int, in_ch: int, kernel_size: int) -> Any:
+    """Return the layout of weights (out, in, k, k) that lie as (k, k, in, out)."""
+    tap = in_ch * out_ch
+    shape = (out_ch, in_ch, kernel_size, kernel_size)
+    strides = (1, out_ch, kernel_size * tap, tap)
+    return layout(shape, strides)
+
+
+@lru_cache(CACHE_SIZE)
+def _border_matrices(size: int, *, shift_first: bool) -> Tensor:
+    """Return (1, 2 * size, 3 * size), for a border of `size` pixels.
+
+    These are three matrices side by side: B S_a D / 4 if `shift_first`, else S_a B D /
+    4, for a = 0, 1, 2.
+    """
+    out_size = 2 * size
+    repeat = np.repeat(np.eye(size), 2, 0)
+
+    same = np.eye(out_size)
+    before = np.eye(out_size, k=-1)
+    after = np.eye(out_size, k=1)
+    blur = (2 * same + after + before) / 4
+    blur[0, 0] = blur[-1, -1] = 0.75  # a border pixel is repeated once more
+
+    matrices = []
+    for shift in (before, same, after):
+        shift_and_blur = blur @ shift if shift_first else shift @ blur
+        matrices.append(shift_and_blur @ repeat / 4)
+
+    side_by_side = np.concatenate(matrices, 1).astype(np.float32)
+    return paddle.to_tensor(side_by_side[None])
+
+
+def _border_correction(border: Tensor, taps: Tensor, matrices: Tensor) -> Tensor:
+    """Return the correction (N, 2 * L, out) next to a border (N, L, C).
+
+    `taps` (3, C, out) are those that meet the border.
+    """
+    border = border.unsqueeze(1)
+    taps = taps.unsqueeze(0)
+    weighted = paddle.matmul(border, taps).flatten(1, 2)
+    return paddle.matmul(matrices, weighted)
+
+
+class TransposedConvolutionSpec(NamedTuple):
+    """What identifies the primitives; `shape` is the input's (N, C, H, W)."""
 
     shape: Shape
     out_ch: int
@@ -152,58 +192,75 @@ class Kind(NamedTuple):
     def out_shape(self) -> Shape:
         """(N, C, H, W) of the output."""
         n, _, height, width = self.shape
-        return n, self.out_ch, 2 * height, 2 * width
+        out_height = 2 * height
+        out_width = 2 * width
+        return n, self.out_ch, out_height, out_width
 
 
-class Transposed:
-    """The primitives of a transposed convolution of 4x4 and stride 2; its gradients are those of convolutions."""
+class TransposedConvolution:
+    """The primitives of a transposed 4x4 convolution of stride 2.
 
-    def __init__(self, kind: Kind) -> None:
-        dnnl, dtype, in_ch = library(), kind.dtype, kind.shape[1]
-        x, y, y32 = (
-            nhwc(kind.shape, dtype),
-            nhwc(kind.out_shape, dtype),
-            nhwc(kind.out_shape),
+    Its gradients are those of a convolution from its output to its input.
+    """
+
+    def __init__(self, spec: TransposedConvolutionSpec) -> None:
+        dtype, out_ch = spec.dtype, spec.out_ch
+        in_ch = spec.shape[1]
+        x, x_f32 = nhwc(spec.shape, dtype), nhwc(spec.shape)
+        y, y_f32 = nhwc(spec.out_shape, dtype), nhwc(spec.out_shape)
+
+        self.forward = _transposed_forward(spec, x, y_f32)
+        weight_shape = (in_ch, out_ch, 4, 4)
+        description = describe_forward(
+            y, any_layout(weight_shape, dtype), NULL, x_f32, 2
         )
-        there, back = (kind.out_ch, in_ch, 4, 4), (in_ch, kind.out_ch, 4, 4)
-        bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
-        forward = dnnl.create(
-            "dnnl_deconvolution_forward_primitive_desc_create",
-            dnnl.engine,
-            FORWARD_TRAINING,
-            DECONVOLUTION_DIRECT,
-            x,
-            any_layout(there, dtype),
-            bias,
-            y32,
-            *geometry(2),
-            leaky_relu_after(kind.slope),
-        )
-        biases = {BIAS: bias} if kind.has_bias else {}
-        self.forward = Primitive(forward, {SRC: x, WEIGHTS: None, DST: y32, **biases})
-        x32 = nhwc(kind.shape)
-        backward_data = describe_forward(y, any_layout(back, dtype), NULL, x32, 2)
-        self.backward_data = Primitive(backward_data, {SRC: y, WEIGHTS: None, DST: x32})
-        self.backward_weights = strips(
-            StripsKind(kind.out_shape, kind.shape, 4, 2, 1, False, dtype)
+        self.backward_data = Primitive(description, {SRC: y, WEIGHTS: None, DST: x_f32})
+        self.backward_weights = weight_gradient_by_strips(
+            WeightGradientSpec(spec.out_shape, spec.shape, 4, 2, 1, False, dtype)
         )
 
-        plane = in_ch * kind.out_ch
-        taps = layout(back, (kind.out_ch, 1, 4 * plane, plane))
-        self.weight_to_forward = reorder(
-            _taps(kind.out_ch, in_ch, 4), self.forward.layouts[WEIGHTS]
+        # the weights (4, 4, in, out), seen as those of each direction
+        forward_weight = _taps_layout(out_ch, in_ch, 4)
+        tap = in_ch * out_ch
+        backward_weight = layout(weight_shape, (out_ch, 1, 4 * tap, tap))
+
+        self.weight_to_forward = reorder(forward_weight, self.forward.layouts[WEIGHTS])
+        self.weight_to_backward = reorder(
+            backward_weight, self.backward_data.layouts[WEIGHTS]
         )
-        self.weight_to_backward = reorder(taps, self.backward_data.layouts[WEIGHTS])
-        self.weight_gradient = reorder(self.backward_weights.weight, taps)
+        self.weight_gradient = reorder(self.backward_weights.weight, backward_weight)
 
 
-@lru_cache(CACHED)
-def _transposed(kind: Kind) -> Transposed:
-    return Transposed(kind)
+def _transposed_forward(spec: TransposedConvolutionSpec, x: Any, y: Any) -> Primitive:
+    dnnl = library()
+    weight_shape = (spec.out_ch, spec.shape[1], 4, 4)
+    bias = flat(spec.out_ch) if spec.has_bias else NULL
+    description = dnnl.create(
+        "dnnl_deconvolution_forward_primitive_desc_create",
+        dnnl.engine,
+        FORWARD_TRAINING,
+        DECONVOLUTION_DIRECT,
+        x,
+        any_layout(weight_shape, spec.dtype),
+        bias,
+        y,
+        *geometry(2),
+        leaky_relu_after(spec.slope),
+    )
+    biases = {BIAS: bias} if spec.has_bias else {}
+    return Primitive(description, {SRC: x, WEIGHTS: None, DST: y, **biases})
 
 
-class TransposedLayer(PyLayer):
-    """A transposed convolution; apply(x, filters (4, 4, in, out), bias or None, slope, dtype, borders wanted)."""
+@lru_cache(CACHE_SIZE)
+def _transposed_convolution(spec: TransposedConvolutionSpec) -> TransposedConvolution:
+    return TransposedConvolution(spec)
+
+
+class TransposedConvolutionLayer(PyLayer):
+    """A transposed 4x4 convolution of stride 2.
+
+    apply(x, filters (4, 4, in, out), bias or None, slope, dtype, with_borders)
+    """
 
     @staticmethod
     def forward(
@@ -213,144 +270,106 @@ class TransposedLayer(PyLayer):
         bias: Tensor | None,
         slope: float,
         dtype: int,
-        borders: bool,
+        with_borders: bool,
     ) -> Tensor | tuple[Tensor, ...]:
-        """Return y (N, 2 * H, 2 * W, out), with the top and bottom rows of x, its left and right columns if wanted."""
-        kind = Kind(shape_of(x), filters.shape[3], slope, bias is not None, dtype)
-        primitives, x = _transposed(kind), contiguous(x)
-        ctx.kind, ctx.learns = (
-            kind,
-            [
-                tensor is not None and not tensor.stop_gradient
-                for tensor in (x, filters, bias)
-            ],
+        """Return y (N, 2 * H, 2 * W, out).
+
+        If `with_borders`, followed by the top and the bottom row of x, its left and its
+        right column.
+        """
+        out_ch = filters.shape[3]
+        spec = TransposedConvolutionSpec(
+            shape_of(x), out_ch, slope, bias is not None, dtype
         )
-        n, channels, height, width = kind.out_shape
-        y, seen = empty([n, height, width, channels]), rounded(x, dtype)
-        addresses = {SRC: seen.data_ptr(), DST: y.data_ptr()}
+        ctx.spec = spec
+        ctx.learns = [
+            tensor is not None and not tensor.stop_gradient
+            for tensor in (x, filters, bias)
+        ]
+
+        x = contiguous(x)
+        rounded_x = rounded(x, dtype)
+        primitives = _transposed_convolution(spec)
+        weight = reordered(primitives.weight_to_forward, filters)
+        n, channels, height, width = spec.out_shape
+        y = empty([n, height, width, channels])
+
+        addresses = {
+            SRC: rounded_x.data_ptr(),
+            WEIGHTS: weight.data_ptr(),
+            DST: y.data_ptr(),
+        }
         if bias is not None:
             addresses[BIAS] = bias.data_ptr()
-        weight = reordered(primitives.weight_to_forward, filters)
-        primitives.forward({**addresses, WEIGHTS: weight.data_ptr()})
-        ctx.save_for_backward(
-            seen if ctx.learns[1] else None, filters, y if slope != 1 else None
-        )
-        return (y, *(paddle.to_tensor(edge) for edge in _edges(x))) if borders else y
+        primitives.forward(addresses)
+
+        _, filters_learn, _ = ctx.learns
+        kept_x = rounded_x if filters_learn else None
+        kept_y = y if slope != 1 else None
+        ctx.save_for_backward(kept_x, filters, kept_y)
+
+        if not with_borders:
+            return y
+        borders = [paddle.to_tensor(border) for border in _borders(x)]
+        return (y, *borders)
 
     @staticmethod
-    def backward(ctx: Any, dy: Tensor, *borders: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of x, filters and bias; None for what does not learn."""
+    def backward(ctx: Any, dy: Tensor, *dborders: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of x, filters and bias, None for a frozen one."""
         x, filters, y = ctx.saved_tensor()
-        kind, primitives, dy = ctx.kind, _transposed(ctx.kind), contiguous(dy)
-        if kind.slope != 1:
-            dy = leaky_relu_gradient(y, dy, kind.slope)
-        db = (
-            paddle.matmul(paddle.ones([1, dy.size // kind.out_ch]), dy.flatten(0, 2))[0]
-            if ctx.learns[2]
-            else None
-        )
-        dy, dx, dw = rounded(dy, kind.dtype), None, None
-        if ctx.learns[0]:
-            n, channels, height, width = kind.shape
-            dx, weight = (
-                empty([n, height, width, channels]),
-                reordered(primitives.weight_to_backward, filters),
-            )
-            primitives.backward_data(
-                {SRC: dy.data_ptr(), WEIGHTS: weight.data_ptr(), DST: dx.data_ptr()}
-            )
-            for edge, border in zip(_edges(dx), borders, strict=False):
-                edge += array_of(contiguous(border))
-        if ctx.learns[1]:
-            dw, (blocked, _) = empty(filters.shape), primitives.backward_weights(dy, x)
-            primitives.weight_gradient({SRC: blocked.data_ptr(), DST: dw.data_ptr()})
-        return (dx, dw, db) if kind.has_bias else (dx, dw)
+        spec = ctx.spec
+        x_learns, filters_learn, bias_learns = ctx.learns
+        dx = dfilters = dbias = None
+
+        dy = contiguous(dy)
+        if spec.slope != 1:
+            dy = leaky_relu_gradient(y, dy, spec.slope)
+        if bias_learns:
+            dbias = _sum_over_pixels(dy)
+
+        dy = rounded(dy, spec.dtype)
+        if x_learns:
+            dx = _input_gradient(spec, dy, filters)
+            for border, dborder in zip(_borders(dx), dborders, strict=False):
+                border += array_of(contiguous(dborder))
+        if filters_learn:
+            dfilters = empty(filters.shape)
+            primitives = _transposed_convolution(spec)
+            in_their_layout, _ = primitives.backward_weights(dy, x)
+            primitives.weight_gradient(in_their_layout.data_ptr(), dfilters.data_ptr())
+
+        return (dx, dfilters, dbias) if spec.has_bias else (dx, dfilters)
 
 
-def _edges(x: Tensor) -> tuple[np.ndarray, ...]:
-    """Return the first and the last row of x (N, H, W, C), its first and last column; they share its memory."""
+def _sum_over_pixels(x: Tensor) -> Tensor:
+    """Return (C,): a matrix product with ones, faster than Paddle's sum of NHWC."""
+    pixels = x.flatten(0, 2)
+    ones = paddle.ones([1, pixels.shape[0]])
+    return paddle.matmul(ones, pixels)[0]
+
+
+def _input_gradient(
+    spec: TransposedConvolutionSpec, dy: Tensor, filters: Tensor
+) -> Tensor:
+    primitives = _transposed_convolution(spec)
+    weight = reordered(primitives.weight_to_backward, filters)
+    n, channels, height, width = spec.shape
+    dx = empty([n, height, width, channels])
+
+    primitives.backward_data(
+        {SRC: dy.data_ptr(), WEIGHTS: weight.data_ptr(), DST: dx.data_ptr()}
+    )
+    return dx
+
+
+def _borders(x: Tensor) -> list[np.ndarray]:
+    """Return the top and bottom row, left and right column of x (N, H, W, C).
+
+    The arrays share the memory of x.
+    """
     pixels = array_of(x)
-    return pixels[:, 0], pixels[:, -1], pixels[:, :, 0], pixels[:, :, -1]
-
-
-class SmoothLayer(PyLayer):
-    """What a bilinear enlargement has after the convolution; apply(x, top, bottom, left, right, slope)."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        top: Tensor,
-        bottom: Tensor,
-        left: Tensor,
-        right: Tensor,
-        slope: float,
-    ) -> Tensor:
-        """Return x (N, H, W, C), smoothed, with the borders' parts, through a leaky ReLU."""
-        y = _smoothed(x)
-        rows = array_of(y)
-        for lines, first, last in (
-            (rows, top, bottom),
-            (rows.swapaxes(1, 2), left, right),
-        ):
-            first, last = array_of(contiguous(first)), array_of(contiguous(last))
-            lines[:, 0] -= first
-            lines[:, 1] += first
-            lines[:, -1] -= last
-            lines[:, -2] += last
-        leaky_relu_(y, slope)
-        ctx.slope = slope
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, ...]:
-        """Return the gradients of x and the borders' parts."""
-        (y,) = ctx.saved_tensor()
-        dy = leaky_relu_gradient(y, contiguous(dy), ctx.slope)
-        rows = array_of(dy)
-        columns = rows.swapaxes(1, 2)
-        borders = [
-            lines[:, i + j] - lines[:, i]
-            for lines in (rows, columns)
-            for i, j in ((0, 1), (-1, -1))
-        ]
-        return _smoothed(dy), *(paddle.to_tensor(border) for border in borders)
-
-
-def _smoothed(x: Tensor) -> Tensor:
-    """Return x (N, H, W, C) smoothed along both axes, by the means of two pixels, taken twice."""
-    n, height, width, channels = x.shape
-    middle, y = empty([height + 1, width + 1, channels]), empty(x.shape)
-    between, back = _means((1, channels, height, width))
-    for i in range(n):
-        between({SRC: picture(x, i), DST: middle.data_ptr()})
-        back({SRC: middle.data_ptr(), DST: picture(y, i)})
-    return y
-
-
-@lru_cache(CACHED)
-def _means(shape: Shape) -> Pair:
-    """Return the means of each 2 x 2 pixels, at the border of those that are there; and the same of these, inside."""
-    n, channels, height, width = shape
-    x, between = nhwc(shape), nhwc((n, channels, height + 1, width + 1))
-    dnnl, made = library(), []
-    for source, target, padding in ((x, between, 1), (between, x, 0)):
-        geometry_of = [
-            sizes((1, 1)),
-            sizes((2, 2)),
-            sizes((0, 0)),
-            *[sizes((padding, padding))] * 2,
-        ]
-        description = dnnl.create(
-            "dnnl_pooling_forward_primitive_desc_create",
-            dnnl.engine,
-            FORWARD_TRAINING,
-            POOLING_AVERAGE,
-            source,
-            target,
-            *geometry_of,
-            NULL,
-        )
-        made.append(Primitive(description, {SRC: source, DST: target}))
-    return made[0], made[1]
+    top = pixels[:, 0]
+    bottom = pixels[:, -1]
+    left = pixels[:, :, 0]
+    right = pixels[:, :, -1]
+    return [top, bottom, left, right]

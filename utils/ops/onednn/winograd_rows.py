@@ -1,22 +1,26 @@
-"""3x3 convolutions with a third fewer multiplications: Winograd's minimal filtering of rows, by oneDNN, float32.
+"""3x3 convolutions with a third fewer multiplications, by oneDNN, in float32.
 
-Lavin and Gray 2016, "Fast Algorithms for Convolutional Neural Networks", section 4.1:
-F(2, 3) makes two outputs of three weights with four multiplications instead of six.
-Here it is used along the height only, and a "multiplication" is a convolution of 1 x 3
-of whole rows. With rows d0..d3 of the input and w0, w1, w2 of the weights, two rows of
-the output are
+This is Winograd's minimal filtering F(2, 3), of rows: Lavin and Gray 2016, "Fast
+Algorithms for Convolutional Neural Networks", section 4.1. It makes two outputs of
+three weights with four multiplications instead of six. Here it is used along the height
+only, and a "multiplication" is a 1x3 convolution of whole rows. With the input rows
+d0..d3 and the weight rows w0, w1, w2, two output rows are
 
-    y0 = d0 w0 + d1 w1 + d2 w2 = (d0 - d2) w0 + (s + t) / 2        s = (d1 + d2) (w0 + w1 + w2)
-    y1 = d1 w0 + d2 w1 + d3 w2 = (d3 - d1) w2 + (s - t) / 2        t = (d2 - d1) (w0 - w1 + w2)
+    y0 = d0 w0 + d1 w1 + d2 w2 = (d0 - d2) w0 + (s + t) / 2
+    y1 = d1 w0 + d2 w1 + d3 w2 = (d3 - d1) w2 + (s - t) / 2
 
-The convolution's own gradients have the same form. Sums are rounded one more time: 1e-6
-of the result.
+    s = (d1 + d2) (w0 + w1 + w2)        t = (d2 - d1) (w0 - w1 + w2)
 
-Here are the four convolutions of even and odd rows; who uses them takes pictures apart
-into those, and makes the sums.
+A convolution's gradients have the same form. The additional rounding of the sums is
+1e-6 of the result.
+
+This module has the four convolutions of a strip, which is some pairs of rows of an
+image. Its callers split images into even and odd rows and compute the transformed rows
+d0 - d2, d1 + d2, d2 - d1, d3 - d1.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from paddle import Tensor
@@ -36,34 +40,37 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     FORWARD_TRAINING,
     NULL,
     SRC,
-    SRC_1,
     WEIGHTS,
+    library,
+)
+from realesrgan_paddle.utils.ops.onednn.memory import empty
+from realesrgan_paddle.utils.ops.onednn.primitives import (
     Primitive,
     any_layout,
-    attributes_after,
     binary,
     blocked,
+    flat,
     implementation,
     layout,
-    library,
     nhwc,
     operand,
+    post_operations,
     reorder,
     size_of,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import empty
 from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
     describe_backward_weights,
 )
 
 PADDING = (0, 1)
+"""Columns only: rows outside the image are zeros in d0 and d3."""
 
 
-class Kind(NamedTuple):
-    """What tells one convolution from another: the strip, and the channels."""
+class RowFilterSpec(NamedTuple):
+    """What identifies the convolutions of a strip."""
 
     pairs: int
-    """Pairs of rows in a strip."""
+    """Pairs of an even and an odd row in a strip."""
     width: int
     in_ch: int
     out_ch: int
@@ -73,113 +80,138 @@ class Kind(NamedTuple):
     """Whether features are blocked by 16 channels rather than NHWC."""
 
     def features(self, channels: int) -> Any:
-        """Return the layout of the even rows of a strip, or of the odd ones."""
-        return (blocked if self.in_blocks else nhwc)(
-            (1, channels, self.pairs, self.width)
-        )
+        """Return the layout of a strip's even rows, or its odd ones."""
+        shape = (1, channels, self.pairs, self.width)
+        return blocked(shape) if self.in_blocks else nhwc(shape)
 
 
-class Rows(NamedTuple):
-    """Addresses of what a strip is taken apart into: d0 - d2, d1 + d2, d2 - d1, d3 - d1; its even and odd rows."""
+class StripRows(NamedTuple):
+    """Addresses of a strip's transformed rows, and of its even and odd rows."""
 
-    sums: list[int]
+    transformed: Sequence[int]
+    """d0 - d2, d1 + d2, d2 - d1, d3 - d1."""
     even: int
     odd: int
 
 
-class Filter:
-    """Four convolutions of 1 x 3 that make even and odd rows of a strip.
+class RowFilter:
+    """The four convolutions that make the even and odd rows of a strip.
 
     Args:
-        kind: of the convolution.
-        transposed: whether it is the gradient of the input of a convolution with
-            weights (in, out, 3, 3); NHWC only.
-        steps: how many elements apart in the weight outputs lie, and inputs, if not as
-            in (out, in, 3, 3).
+        spec: the convolution's.
+        transposed: whether this is the gradient of the input of a convolution, whose
+            weight is (in, out, 3, 3); NHWC only.
+        strides: distance in elements of two outputs, and of two inputs, in the weight;
+            default: those of (out, in, 3, 3), or (in, out, 3, 3) if transposed.
+
+    Attributes:
+        implementation: name of oneDNN's implementation.
+        strip_bytes: size of the even (or odd) rows of the output.
     """
 
     def __init__(
         self,
-        kind: Kind,
+        spec: RowFilterSpec,
         *,
         transposed: bool = False,
-        steps: tuple[int, int] | None = None,
+        strides: tuple[int, int] | None = None,
     ) -> None:
-        self.transposed, self.strip = (
-            transposed,
-            4 * kind.pairs * kind.width * kind.out_ch,
-        )
-        x, y = kind.features(kind.in_ch), kind.features(kind.out_ch)
-        bias = layout((kind.out_ch,), (1,)) if kind.has_bias else NULL
-        biases = {BIAS: bias} if kind.has_bias else {}
-        activations = [] if kind.slope == 1 else [(ELTWISE_RELU, kind.slope)]
-        half = attributes_after([(ELTWISE_LINEAR, 0.5)])
-        describe = _describe_transposed if transposed else _describe
-        shape = (kind.out_ch, kind.in_ch, 1, 3)
+        self.transposed = transposed
+        self.strip_bytes = 4 * spec.pairs * spec.width * spec.out_ch
+        if strides is None:
+            strides = (9, spec.out_ch * 9) if transposed else (spec.in_ch * 9, 9)
+
+        # s / 2 and t / 2
+        x, y = spec.features(spec.in_ch), spec.features(spec.out_ch)
+        describe = partial(_describe, transposed=transposed)
+        shape = (spec.out_ch, spec.in_ch, 1, 3)
+        half = post_operations([(ELTWISE_LINEAR, 0.5)])
         description = describe(x, any_layout(shape), NULL, y, half)
         self.implementation = implementation(description)
         self.half = Primitive(description, {SRC: x, WEIGHTS: None, DST: y})
         weight = self.half.layouts[WEIGHTS]
-        self.whole = []
-        for sign in (BINARY_ADD, BINARY_SUB):
-            after = attributes_after(activations, [(BINARY_ADD, y), (sign, y)])
-            arguments = {
-                SRC: x,
-                WEIGHTS: weight,
-                DST: y,
-                **biases,
-                operand(0): y,
-                operand(1): y,
-            }
-            self.whole.append(Primitive(describe(x, weight, bias, y, after), arguments))
-        steps = steps or ((9, kind.out_ch * 9) if transposed else (kind.in_ch * 9, 9))
-        self.copy = reorder(layout(shape, (*steps, 3, 1)), weight)
-        self.weight_bytes = size_of(weight)
-        self.add, self.subtract = (
-            binary(sign, self.weight_bytes // 4) for sign in (BINARY_ADD, BINARY_SUB)
-        )
 
-    def weights(self, weight: int) -> Tensor:
-        """Return w0, w0 + w1 + w2, w0 - w1 + w2, w2 of the weight at an address, as the convolutions want them."""
+        # the results: a convolution, plus s / 2, plus or minus t / 2
+        bias = flat(spec.out_ch) if spec.has_bias else NULL
+        biases = {BIAS: bias} if spec.has_bias else {}
+        operands = {operand(0): y, operand(1): y}
+        memories = {SRC: x, WEIGHTS: weight, DST: y, **biases, **operands}
+        after_even = _after(BINARY_ADD, y, spec.slope)
+        after_odd = _after(BINARY_SUB, y, spec.slope)
+        self.even = Primitive(describe(x, weight, bias, y, after_even), memories)
+        self.odd = Primitive(describe(x, weight, bias, y, after_odd), memories)
+
+        # the transformation of the weight
+        self.copy_row = reorder(layout(shape, (*strides, 3, 1)), weight)
+        self.weight_bytes = size_of(weight)
+        elements = self.weight_bytes // 4
+        self.add = binary(BINARY_ADD, elements)
+        self.subtract = binary(BINARY_SUB, elements)
+
+    def transformed(self, weight: int) -> Tensor:
+        """Return w0, w0 + w1 + w2, w0 - w1 + w2, w2 of the weight at an address."""
         size = self.weight_bytes
         out = empty([5 * size], "uint8")
-        first, plus, minus, last, middle = (out.data_ptr() + i * size for i in range(5))
-        rows = [first, middle, last]
-        for i, target in enumerate(reversed(rows) if self.transposed else rows):
-            self.copy({SRC: weight + 4 * 3 * i, DST: target})
-        self.add({SRC: first, SRC_1: last, DST: plus})
-        self.subtract({SRC: plus, SRC_1: middle, DST: minus})
-        self.add({SRC: plus, SRC_1: middle, DST: plus})
+        begin = out.data_ptr()
+        w0, plus, minus, w2, w1 = range(begin, begin + 5 * size, size)
+
+        # A transposed convolution applies the rows in reverse.
+        rows = (w2, w1, w0) if self.transposed else (w0, w1, w2)
+        for row in rows:
+            self.copy_row(weight, row)
+            weight += 4 * 3  # to the next row of 3 weights
+
+        self.add(w0, w2, plus)
+        self.subtract(plus, w1, minus)
+        self.add(plus, w1, plus)
         return out
 
     def __call__(
         self,
-        sums: Sequence[int],
+        rows: Sequence[int],
         weights: Tensor,
         bias: Tensor | None,
         scratch: int,
         even: int,
         odd: int,
     ) -> None:
-        """Fill `even` and `odd` from the four sums of input rows; `scratch` has room for two strips."""
-        addresses = [weights.data_ptr() + i * self.weight_bytes for i in range(4)]
-        s, t = scratch, scratch + self.strip
-        self.half({SRC: sums[1], WEIGHTS: addresses[1], DST: s})
-        self.half({SRC: sums[2], WEIGHTS: addresses[2], DST: t})
+        """Fill `even` and `odd` from the four transformed rows and weights.
+
+        `scratch` has room for two strips.
+        """
+        begin = weights.data_ptr()
+        size = self.weight_bytes
+        w0, plus, minus, w2 = range(begin, begin + 4 * size, size)
+
+        s = scratch
+        t = scratch + self.strip_bytes
+        self.half({SRC: rows[1], WEIGHTS: plus, DST: s})
+        self.half({SRC: rows[2], WEIGHTS: minus, DST: t})
+
         others = {operand(0): s, operand(1): t}
         if bias is not None:
             others[BIAS] = bias.data_ptr()
-        self.whole[0]({SRC: sums[0], WEIGHTS: addresses[0], DST: even, **others})
-        self.whole[1]({SRC: sums[3], WEIGHTS: addresses[3], DST: odd, **others})
+        self.even({SRC: rows[0], WEIGHTS: w0, DST: even, **others})
+        self.odd({SRC: rows[3], WEIGHTS: w2, DST: odd, **others})
 
 
-def _describe(x: Any, weight: Any, bias: Any, y: Any, attributes: Any) -> Any:
-    return describe_forward(x, weight, bias, y, 1, attributes, PADDING)
+def _after(sign: int, y: Any, slope: float) -> Any:
+    """Return the attributes that add s / 2, add or subtract t / 2, then activate."""
+    binaries = [(BINARY_ADD, y), (sign, y)]
+    if slope == 1:
+        return post_operations([], binaries)
+    return post_operations([(ELTWISE_RELU, slope)], binaries)
 
 
-def _describe_transposed(
-    x: Any, weight: Any, bias: Any, y: Any, attributes: Any
+def _describe(
+    x: Any, weight: Any, bias: Any, y: Any, attributes: Any, *, transposed: bool
 ) -> Any:
+    """Return the description of a 1x3 convolution or transposed convolution."""
+    if not transposed:
+        return describe_forward(
+            x, weight, bias, y, attributes=attributes, padding=PADDING
+        )
+
     dnnl = library()
     return dnnl.create(
         "dnnl_deconvolution_forward_primitive_desc_create",
@@ -195,74 +227,101 @@ def _describe_transposed(
     )
 
 
-class WeightGradient:
-    """Four gradients of convolutions of 1 x 3, added up over the strips."""
+class RowWeightGradient:
+    """The primitives of the four weight gradients of a strip."""
 
-    def __init__(self, kind: Kind) -> None:
-        self.out_ch = kind.out_ch
-        x, y = kind.features(kind.in_ch), kind.features(kind.out_ch)
-        shape, bias = (kind.out_ch, kind.in_ch, 1, 3), layout((kind.out_ch,), (1,))
-        description = describe_backward_weights(
-            x, any_layout(shape), bias, y, before=PADDING, after=PADDING
+    def __init__(self, spec: RowFilterSpec) -> None:
+        self.out_ch = spec.out_ch
+        x, dy = spec.features(spec.in_ch), spec.features(spec.out_ch)
+        shape = (spec.out_ch, spec.in_ch, 1, 3)
+        bias = flat(spec.out_ch)
+
+        description = _describe_weight_gradient(x, any_layout(shape), bias, dy)
+        self.with_bias = Primitive(
+            description, {SRC: x, DIFF_DST: dy, DIFF_WEIGHTS: None, DIFF_BIAS: bias}
         )
-        self.biased = Primitive(
-            description, {SRC: x, DIFF_DST: y, DIFF_WEIGHTS: None, DIFF_BIAS: bias}
+        weight = self.with_bias.layouts[DIFF_WEIGHTS]
+
+        description = _describe_weight_gradient(x, weight, NULL, dy)
+        self.without_bias = Primitive(
+            description, {SRC: x, DIFF_DST: dy, DIFF_WEIGHTS: weight}
         )
-        weight = self.biased.layouts[DIFF_WEIGHTS]
-        description = describe_backward_weights(
-            x, weight, NULL, y, before=PADDING, after=PADDING
-        )
-        self.plain = Primitive(description, {SRC: x, DIFF_DST: y, DIFF_WEIGHTS: weight})
-        self.copy = reorder(weight, layout(shape, (kind.in_ch * 9, 9, 3, 1)))
+
+        self.copy_row = reorder(weight, layout(shape, (spec.in_ch * 9, 9, 3, 1)))
         self.weight_bytes = size_of(weight)
-        self.add = binary(BINARY_ADD, self.weight_bytes // 4)
-        self.half = [
-            binary(kind, self.weight_bytes // 4, 0.5)
-            for kind in (BINARY_SUB, BINARY_ADD)
-        ]
+        elements = self.weight_bytes // 4
+        self.add = binary(BINARY_ADD, elements)
+        self.half_sum = binary(BINARY_ADD, elements, 0.5)
+        self.half_difference = binary(BINARY_SUB, elements, 0.5)
 
 
-class Sums:
-    """The gradients of one convolution's weight and bias, as its `strips` strips come in."""
+def _describe_weight_gradient(x: Any, dweight: Any, dbias: Any, dy: Any) -> Any:
+    return describe_backward_weights(
+        x, dweight, dbias, dy, before=PADDING, after=PADDING
+    )
 
-    def __init__(self, gradient: WeightGradient, strips: int) -> None:
-        self.gradient, self.seen = gradient, 0
-        self.room = empty([5 * gradient.weight_bytes], "uint8")
+
+class RowWeightGradientSum:
+    """The gradients of a convolution's weight and bias, summed over `strips` strips."""
+
+    def __init__(self, gradient: RowWeightGradient, strips: int) -> None:
+        self.gradient = gradient
+        self.done = 0
         self.biases = empty([strips, 2, gradient.out_ch])
 
-    def include(self, x: Sequence[int], dy: Rows) -> None:
-        """Add those of a strip: of the four sums of its input's rows, and its output's gradient."""
-        gradient = self.gradient
-        *sums, last = self._addresses()
-        outputs = [dy.even, dy.sums[1], dy.sums[2], dy.odd]
-        bias = self.biases.data_ptr() + self.seen * 8 * gradient.out_ch
-        for i, (total, row, output) in enumerate(zip(sums, x, outputs, strict=True)):
+        # room for four sums, and for a single strip's gradient
+        size = gradient.weight_bytes
+        self.weights = empty([5 * size], "uint8")
+        begin = self.weights.data_ptr()
+        self.addresses = list(range(begin, begin + 5 * size, size))
+
+    def add_strip(self, x: Sequence[int], dy: StripRows) -> None:
+        """Add a strip's gradients.
+
+        Args:
+            x: the four transformed rows of the convolution's input.
+            dy: the rows of its output's gradient.
+        """
+        primitives = self.gradient
+        *totals, single = self.addresses
+        _, dy_plus, dy_minus, _ = dy.transformed
+        gradients = (dy.even, dy_plus, dy_minus, dy.odd)
+
+        # The even and the odd rows together are all of dy: they give the bias.
+        bias_bytes = 4 * primitives.out_ch
+        even_bias = self.biases.data_ptr() + self.done * 2 * bias_bytes
+        biases = {0: even_bias, 3: even_bias + bias_bytes}
+
+        for i, total in enumerate(totals):
             addresses = {
-                SRC: row,
-                DIFF_DST: output,
-                DIFF_WEIGHTS: last if self.seen else total,
+                SRC: x[i],
+                DIFF_DST: gradients[i],
+                DIFF_WEIGHTS: single if self.done else total,
             }
-            if i in (0, 3):
-                gradient.biased(
-                    {**addresses, DIFF_BIAS: bias + (i // 3) * 4 * gradient.out_ch}
-                )
+            if i in biases:
+                primitives.with_bias({**addresses, DIFF_BIAS: biases[i]})
             else:
-                gradient.plain(addresses)
-            if self.seen:
-                gradient.add({SRC: total, SRC_1: last, DST: total})
-        self.seen += 1
+                primitives.without_bias(addresses)
 
-    def finished(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Return the gradients of the weight, of `shape`, and the bias; the third sum has the other sign."""
-        gradient, dw = self.gradient, empty(shape)
-        first, plus, minus, last, outer = self._addresses()
-        gradient.half[0]({SRC: plus, SRC_1: minus, DST: outer})
-        gradient.half[1]({SRC: plus, SRC_1: minus, DST: plus})
-        gradient.add({SRC: first, SRC_1: outer, DST: first})
-        gradient.add({SRC: last, SRC_1: outer, DST: last})
-        for i, source in enumerate((first, plus, last)):
-            gradient.copy({SRC: source, DST: dw.data_ptr() + 4 * 3 * i})
-        return dw, self.biases.sum([0, 1])
+            if self.done:
+                primitives.add(total, single, total)
 
-    def _addresses(self) -> list[int]:
-        return [self.room.data_ptr() + i * self.gradient.weight_bytes for i in range(5)]
+        self.done += 1
+
+    def result(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Return the gradients of the weight, of this shape, and of the bias."""
+        primitives = self.gradient
+        first, plus, minus, last, outer = self.addresses
+
+        # Of t, the transformed gradient is dy1 - dy0, where (dy0 - dy1) / 2 is wanted.
+        primitives.half_difference(plus, minus, outer)
+        primitives.half_sum(plus, minus, plus)
+        primitives.add(first, outer, first)
+        primitives.add(last, outer, last)
+
+        dweight = empty(shape)
+        target = dweight.data_ptr()
+        for row in (first, plus, last):
+            primitives.copy_row(row, target)
+            target += 4 * 3  # to the next row of 3 weights
+        return dweight, self.biases.sum([0, 1])
