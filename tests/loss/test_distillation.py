@@ -122,8 +122,8 @@ def test_resuming_a_gan_run_with_a_teacher_equals_not_stopping(tmp_path, options
         ),
         (
             ["train.distill_opt.teacher={folder}/x2.pdparams"],
-            "x2.pdparams: holds RRDBNet x2, 1 blocks, 8 features, growth 4, but the student (network_g) enlarges "
-            "RGB pictures by 4",
+            "x2.pdparams: holds RRDBNet x2, 1 blocks, 8 features, growth 4, but the "
+            "student (network_g) enlarges RGB pictures by 4",
         ),
         (
             ["train.distill_opt.teacher={folder}/net_d.pdparams"],
@@ -131,7 +131,8 @@ def test_resuming_a_gan_run_with_a_teacher_equals_not_stopping(tmp_path, options
         ),
         (
             ["train.distill_opt=null"],
-            "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or train.distill_opt",
+            "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or "
+            "train.distill_opt",
         ),
     ],
 )

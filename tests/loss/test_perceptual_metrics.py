@@ -73,7 +73,7 @@ def test_equal_images_have_distance_and_gradient_0(lpips_alex):
 
 
 def test_a_black_image_has_a_finite_gradient():
-    """The authors' LPIPS gives NaN where all features are 0, as black has without biases."""
+    """The authors' LPIPS gives NaN if all features are 0: for black without biases."""
     network = {
         name: value * ("bias" not in name)
         for name, value in sample.network("alex").items()

@@ -1,4 +1,4 @@
-"""VGG19 and the perceptual loss equal BasicSR's (recorded); all weight files are read."""
+"""VGG19 and the perceptual loss equal BasicSR's, with weights of either family."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -34,7 +34,7 @@ CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 256, *[512] * 8)
 
 @pytest.fixture(scope="module")
 def tensors():
-    """VGG19's features with weights from a formula; torchvision's names, no "features."."""
+    """VGG19's weights from a formula; torchvision's names without "features."."""
     shapes = {}
     for number, (in_ch, out_ch) in zip(NUMBERS, pairwise(CHANNELS), strict=True):
         shapes |= {
