@@ -103,7 +103,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def remove_leftovers(folder: str | Path) -> list[Path]:
-    """Remove and return the temporary files that killed processes left under `folder`."""
+    """Remove and return the temporary files of killed processes under `folder`."""
     leftovers = [
         path
         for path in Path(folder).rglob(".*")
