@@ -306,5 +306,5 @@ def test_what_cannot_be_is_refused(tmp_path, validated, override, message):
 def test_patience_needs_a_figure(tmp_path, validated):
     del validated["datasets"]["val"]["dataroot_gt"]
     validated["datasets"]["val"]["type"] = "SingleImageDataset"
-    with pytest.raises(UserError, match=r"val\.stop_after needs a figure"):
+    with pytest.raises(UserError, match=r"val\.stop_after needs a metric"):
         run(tmp_path, validated, "val.stop_after=2")
