@@ -328,14 +328,22 @@ def test_overrides_win_and_are_yml(write):
 # ---- what is refused ----
 
 REFUSED = {
-    "train.bach_size=3": "unknown key 'train.bach_size'; did you mean 'batch_size_per_gpu'?",
+    "train.bach_size=3": (
+        "unknown key 'train.bach_size'; did you mean 'batch_size_per_gpu'?"
+    ),
     "trian.total_iter=3": "unknown key 'trian'; did you mean 'train'?",
-    "network_g.num_blocks=6": "unknown key 'network_g.num_blocks'; did you mean 'num_block'?",
-    "datasets.valid.name=3": "datasets: unknown key 'valid', expected train, train_paired, val, val_2, ...",
+    "network_g.num_blocks=6": (
+        "unknown key 'network_g.num_blocks'; did you mean 'num_block'?"
+    ),
+    "datasets.valid.name=3": (
+        "datasets: unknown key 'valid', expected train, train_paired, val, val_2, ..."
+    ),
     "ignored={}": "unknown key 'ignored'",
     "name=2024": "'name' is 2024, expected text",
     "name=../up": "'name' is '../up', expected a plain folder name",
-    "model_type=ESRGANModel": "'model_type' is 'ESRGANModel', expected 'RealESRGANModel' or 'RealESRNetModel'",
+    "model_type=ESRGANModel": (
+        "'model_type' is 'ESRGANModel', expected 'RealESRGANModel' or 'RealESRNetModel'"
+    ),
     "scale=3": "'scale' is 3, expected 1, 2 or 4",
     "scale=2": "scale is 2 but network_g upscales by 4",
     "gt_size=100": "'gt_size' is 100, expected a multiple of 8",
@@ -343,47 +351,103 @@ REFUSED = {
     "l1_gt_usm=maybe": "'l1_gt_usm' is 'maybe', expected true or false",
     "resize_prob=[0.5, 0.5]": "'resize_prob' is [0.5, 0.5], expected more entries",
     "resize_prob=[1, 0, 0, 0]": "'resize_prob' is [1, 0, 0, 0], expected 3 entries",
-    "resize_prob=[0.5, 0.5, 0.1]": "expected probabilities that sum to 1, these sum to 1.1",
+    "resize_prob=[0.5, 0.5, 0.1]": (
+        "expected probabilities that sum to 1, these sum to 1.1"
+    ),
     "resize_prob=0.5": "'resize_prob' is 0.5, expected a list",
     "resize_range=[1.1, 1.5]": "expected [low, high] with low <= 1 <= high",
-    "noise_range=[30, 1]": "'noise_range' is [30, 1], expected [low, high] with low <= high",
+    "noise_range=[30, 1]": (
+        "'noise_range' is [30, 1], expected [low, high] with low <= high"
+    ),
     "jpeg_range2=[0, 95]": "'jpeg_range2[0]' is 0, expected greater than or equal to 1",
-    "jpeg_range=[30, 101]": "'jpeg_range[1]' is 101, expected less than or equal to 100",
+    "jpeg_range=[30, 101]": (
+        "'jpeg_range[1]' is 101, expected less than or equal to 100"
+    ),
     "gray_noise_prob=true": "'gray_noise_prob' is true, expected a number",
     "gray_noise_prob=.nan": "'gray_noise_prob' is nan, expected a finite number",
     "gray_noise_prob=1.5": "'gray_noise_prob' is 1.5, expected less than or equal to 1",
-    "datasets.train.blur_kernel_size=20": "'datasets.train.blur_kernel_size' is 20, expected an odd number",
-    "datasets.train.kernel_list=[iso]": "kernel_list has 1 entries and kernel_prob has 6",
-    "datasets.train.kernel_list2=[box]": "'datasets.train.kernel_list2[0]' is 'box', expected 'iso', 'aniso'",
-    "datasets.train.type=Folder": "expected 'RealESRGANDataset' or 'RealESRGANPairedDataset'",
-    "datasets.train.dataroot_gt=": "'datasets.train.dataroot_gt' is empty, expected text",
-    "datasets.train.dataroot_lq=lr": "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset",
-    "datasets.train.io_backend.type=lmdb": "'datasets.train.io_backend.type' is 'lmdb', expected 'disk'",
+    "datasets.train.blur_kernel_size=20": (
+        "'datasets.train.blur_kernel_size' is 20, expected an odd number"
+    ),
+    "datasets.train.kernel_list=[iso]": (
+        "kernel_list has 1 entries and kernel_prob has 6"
+    ),
+    "datasets.train.kernel_list2=[box]": (
+        "'datasets.train.kernel_list2[0]' is 'box', expected 'iso', 'aniso'"
+    ),
+    "datasets.train.type=Folder": (
+        "expected 'RealESRGANDataset' or 'RealESRGANPairedDataset'"
+    ),
+    "datasets.train.dataroot_gt=": (
+        "'datasets.train.dataroot_gt' is empty, expected text"
+    ),
+    "datasets.train.dataroot_lq=lr": (
+        "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset"
+    ),
+    "datasets.train.io_backend.type=lmdb": (
+        "'datasets.train.io_backend.type' is 'lmdb', expected 'disk'"
+    ),
     "datasets.train=3": "'datasets.train' is 3, expected a section",
-    "high_order_degradation=false": "RealESRGANDataset goes with high_order_degradation: true",
-    "network_g.type=SwinIR": "'network_g.type' is 'SwinIR', expected 'RRDBNet' or 'SRVGGNetCompact'",
+    "high_order_degradation=false": (
+        "RealESRGANDataset goes with high_order_degradation: true"
+    ),
+    "network_g.type=SwinIR": (
+        "'network_g.type' is 'SwinIR', expected 'RRDBNet' or 'SRVGGNetCompact'"
+    ),
     "network_g=": "'network_g' is empty, expected a section",
-    "network_g.num_block=0": "'network_g.num_block' is 0, expected greater than or equal to 1",
+    "network_g.num_block=0": (
+        "'network_g.num_block' is 0, expected greater than or equal to 1"
+    ),
     "network_d=": "RealESRGANModel needs network_d",
     "train.gan_opt=": "RealESRGANModel needs train.gan_opt",
-    "model_type=RealESRNetModel": "RealESRNetModel trains without network_d and train.gan_opt",
+    "model_type=RealESRNetModel": (
+        "RealESRNetModel trains without network_d and train.gan_opt"
+    ),
     "train.total_iter=many": "'train.total_iter' is 'many', expected a whole number",
     "train.total_iter=1.5": "'train.total_iter' is 1.5, expected a whole number",
     "train.optim_g.lr=-1": "'train.optim_g.lr' is -1, expected greater than 0",
-    "train.optim_g.type=SGD": "'train.optim_g.type' is 'SGD', expected 'Adam' or 'AdamW'",
-    "train.grad_clip=true": "unknown key 'train.grad_clip'; did you mean 'train.optim_g.grad_clip'?",
-    "train.optim_g.grad_clip=true": "'train.optim_g.grad_clip' is true, expected a number",
-    "train.scheduler.type=StepLR": "'train.scheduler.type' is 'StepLR', expected 'MultiStepLR' or 'MultiStepRestartLR'",
-    "train.scheduler={type: CosineAnnealingRestartLR, period: [9]}": "did you mean 'periods'?",
-    "train.scheduler={type: CosineAnnealingRestartLR, periods: [9]}": "scheduler.periods end at iteration 9 of total",
-    "train.scheduler={type: CosineAnnealingRestartLR, periods: [9, 9]}": "2 periods and 1 restart_weights",
-    "train.scheduler={type: MultiStepLR, T_max: 9}": "'train.scheduler.T_max', it belongs to type CosineAnnealingLR",
-    "train.scheduler={type: MultiStepRestartLR, restarts: [0, 5]}": "2 restarts and 1 restart_weights",
-    "train.scheduler={type: MultiStepLR, milestones: [3, 2]}": "expected increasing iterations",
-    "train.perceptual_opt.layer_weights.conv9_9=1": "expected conv1_1 to conv5_4 as keys, found 'conv9_9'",
-    "train.gan_opt.gan_type=relativistic": "expected 'vanilla', 'lsgan', 'wgan', 'wgan_softplus' or 'hinge'",
-    "datasets.val={type: PairedImageDataset, dataroot_lq: b}": "dataroot_gt belongs to PairedImageDataset",
-    "val.metrics.niqe.type=calculate_niqe": "'val.metrics.niqe.type' is 'calculate_niqe', expected 'calculate_psnr'",
+    "train.optim_g.type=SGD": (
+        "'train.optim_g.type' is 'SGD', expected 'Adam' or 'AdamW'"
+    ),
+    "train.grad_clip=true": (
+        "unknown key 'train.grad_clip'; did you mean 'train.optim_g.grad_clip'?"
+    ),
+    "train.optim_g.grad_clip=true": (
+        "'train.optim_g.grad_clip' is true, expected a number"
+    ),
+    "train.scheduler.type=StepLR": (
+        "'train.scheduler.type' is 'StepLR', expected 'MultiStepLR' or 'MultiStepRestartLR'"
+    ),
+    "train.scheduler={type: CosineAnnealingRestartLR, period: [9]}": (
+        "did you mean 'periods'?"
+    ),
+    "train.scheduler={type: CosineAnnealingRestartLR, periods: [9]}": (
+        "scheduler.periods end at iteration 9 of total"
+    ),
+    "train.scheduler={type: CosineAnnealingRestartLR, periods: [9, 9]}": (
+        "2 periods and 1 restart_weights"
+    ),
+    "train.scheduler={type: MultiStepLR, T_max: 9}": (
+        "'train.scheduler.T_max', it belongs to type CosineAnnealingLR"
+    ),
+    "train.scheduler={type: MultiStepRestartLR, restarts: [0, 5]}": (
+        "2 restarts and 1 restart_weights"
+    ),
+    "train.scheduler={type: MultiStepLR, milestones: [3, 2]}": (
+        "expected increasing iterations"
+    ),
+    "train.perceptual_opt.layer_weights.conv9_9=1": (
+        "expected conv1_1 to conv5_4 as keys, found 'conv9_9'"
+    ),
+    "train.gan_opt.gan_type=relativistic": (
+        "expected 'vanilla', 'lsgan', 'wgan', 'wgan_softplus' or 'hinge'"
+    ),
+    "datasets.val={type: PairedImageDataset, dataroot_lq: b}": (
+        "dataroot_gt belongs to PairedImageDataset"
+    ),
+    "val.metrics.niqe.type=calculate_niqe": (
+        "'val.metrics.niqe.type' is 'calculate_niqe', expected 'calculate_psnr'"
+    ),
     "queue_size": "override 'queue_size': expected key=value",
     "train.=3": "override 'train.=3': expected key=value",
     "train=[3": "override 'train=[3': line 1:",

@@ -143,14 +143,14 @@ def test_resuming_a_mixed_run_equals_not_stopping(tmp_path, mixed):
         (["datasets.train_pared.dataroot_lq=lq"], "expected train, train_paired, val"),
         (
             ["datasets.train.dataroot_lq=lq"],
-            "pairs beside synthesised images have a section of their own",
+            "pairs besides synthesized images go into datasets.train_paired",
         ),
         (
             [
                 "datasets.train={type: RealESRGANPairedDataset, dataroot_lq: lq}",
                 "high_order_degradation=false",
             ],
-            "datasets.train_paired goes beside a datasets.train of type RealESRGANDataset",
+            "datasets.train_paired goes with a datasets.train of type RealESRGANDataset",
         ),
     ],
 )

@@ -339,5 +339,5 @@ def test_impossible_options_of_validation_are_refused(
 def test_stop_after_needs_a_metric(tmp_path, validated):
     del validated["datasets"]["val"]["dataroot_gt"]
     validated["datasets"]["val"]["type"] = "SingleImageDataset"
-    with pytest.raises(UserError, match=r"val\.stop_after needs a figure"):
+    with pytest.raises(UserError, match=r"val\.stop_after needs a metric"):
         run(tmp_path, validated, "val.stop_after=2")
