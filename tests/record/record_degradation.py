@@ -109,7 +109,7 @@ def load(name: str, path: Path):
 
 
 def load_references(basicsr: Path, realesrgan: Path):
-    """Return modules: BasicSR's degradations, diffjpeg, images, and Real-ESRGAN's model.
+    """Return BasicSR's modules for degradation, JPEG, images; Real-ESRGAN's model.
 
     That is degradations.py, diffjpeg.py, img_process_util.py and realesrgan_model.py.
     """
