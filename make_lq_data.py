@@ -98,6 +98,20 @@ def _write(
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    args = parser.parse(argv)
+    only_looks = (args.preview or args.fit) and not args.meta_info
+    if args.save_dir is None and not only_looks:
+        parser.error(
+            "--save_dir DIR, the folder for the low-quality images, is needed; "
+            "only --preview and --fit work without it"
+        )
+    if args.fit_report and not args.fit:
+        parser.error("--fit_report FILE.png plots the comparison of --fit; give both")
+    return args
+
+
+def _parser() -> Parser:
     parser = Parser(__doc__)
     parser.add_argument(
         "--yml_path",
@@ -151,17 +165,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="a.b=c",
         help="option that replaces the file's",
     )
-
-    args = parser.parse(argv)
-    only_looks = (args.preview or args.fit) and not args.meta_info
-    if args.save_dir is None and not only_looks:
-        parser.error(
-            "--save_dir DIR, the folder for the low-quality images, is needed; "
-            "only --preview and --fit work without it"
-        )
-    if args.fit_report and not args.fit:
-        parser.error("--fit_report FILE.png plots the comparison of --fit; give both")
-    return args
+    return parser
 
 
 if __name__ == "__main__":

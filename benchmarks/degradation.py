@@ -1,12 +1,13 @@
-"""Time the degradation of a batch on this CPU: this project, and BasicSR in torch as Real-ESRGAN's training calls it.
+"""Time the degradation of a batch on this CPU, against Real-ESRGAN's in torch.
 
-Each stage by itself, then the whole from the ground truth to the low-quality batch, USM
-included, under the settings of two option files, with the draws that Real-ESRGAN's code
-makes. Each side is a process of its own; they degrade the same batch in turns. A row's
-times are means over the rounds, its ratio is ours to torch's of those, median_ratio the
-median of the rounds' ratios. max_difference is the largest between the two results, in
-levels of 255, with torch's noise in both; differing is the share of values that are
-more than half a level apart.
+First each stage alone, then the whole degradation including USM, with the settings of
+two option files and the draws of Real-ESRGAN's code. Each side is a process of its own;
+they degrade the same batch in turns.
+
+The columns: times are means over the rounds; ratio is ours to torch's; median_ratio is
+the median of the rounds' ratios; max_difference is the largest difference between the
+results, in levels of 255, with torch's noise in both; differing is the share of values
+that differ by more than half a level.
 """
 
 import argparse
@@ -26,35 +27,30 @@ from realesrgan_paddle.options.schema.config import Config
 
 OPTIONS = Path(__file__).resolve().parents[1] / "options"
 SHAPES = ((6, 400), (12, 400), (6, 256), (12, 256))
-"""Images in a batch, and their side in pixels: Real-ESRGAN's crop is of 400."""
+"""Images in a batch, and their side in pixels; Real-ESRGAN degrades crops of 400."""
 
 
 def write_input(folder: Path, cfg: Config, batch: int, size: int) -> None:
-    """Write the batch, soft waves with some grain, its kernels and the options to `folder`."""
+    """Write a batch of waves with grain, its kernels and the options to `folder`."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:size, :size]
-    wave = [
+    waves = [
         np.sin(x * rng.uniform(0.02, 0.5) + y * rng.uniform(-0.5, 0.5))
         for _ in range(3 * batch)
     ]
-    gt = (
-        0.5
-        + 0.3 * np.reshape(wave, (batch, 3, size, size))
-        + rng.normal(0, 0.05, (batch, 3, size, size))
-    )
-    kernels = zip(
-        *(draw_kernels(cfg.datasets.train, rng) for _ in range(batch)), strict=True
-    )
+    shape = (batch, 3, size, size)
+    gt = 0.5 + 0.3 * np.reshape(waves, shape) + rng.normal(0, 0.05, shape)
+    levels = np.uint8(255 * np.clip(gt, 0, 1))
+
+    samples = [draw_kernels(cfg.datasets.train, rng) for _ in range(batch)]
+    kernels = [np.stack(kernel) for kernel in zip(*samples, strict=True)]
     np.savez(
-        folder / "input.npz",
-        gt=np.float32(np.uint8(255 * np.clip(gt, 0, 1))) / 255,
-        kernels=np.stack([np.stack(kernel) for kernel in kernels]),
+        folder / "input.npz", gt=np.float32(levels) / 255, kernels=np.stack(kernels)
     )
-    sharpen = cfg.model_type == "RealESRGANModel" or cfg.gt_usm
-    options = cfg.model_dump(mode="json") | {
-        "sharpen": sharpen,
-        "gt_size": size * 256 // 400,
-    }
+
+    options = cfg.model_dump(mode="json")
+    options["sharpen"] = cfg.model_type == "RealESRGANModel" or cfg.gt_usm
+    options["gt_size"] = size * 256 // 400
     (folder / "options.json").write_text(json.dumps(options))
 
 
@@ -64,24 +60,13 @@ def measure(case: str, batch: int, size: int, args: argparse.Namespace) -> Row:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_input(folder, cfg, batch, size)
-        what = [
-            "--case",
-            case,
-            "--folder",
-            name,
-            "--rounds",
-            str(args.rounds),
-            "--threads",
-            str(args.threads),
-        ]
-        peers = [
-            "--basicsr",
-            str(args.basicsr.resolve()),
-            "--realesrgan",
-            str(args.realesrgan.resolve()),
-        ]
+        what = ["--case", case, "--folder", name]
+        what += ["--rounds", str(args.rounds), "--threads", str(args.threads)]
+        references = ["--basicsr", str(args.basicsr.resolve())]
+        references += ["--realesrgan", str(args.realesrgan.resolve())]
         torch = Stepper(
-            [args.torch_python, "degradation_torch.py", *what, *peers], args.threads
+            [args.torch_python, "degradation_torch.py", *what, *references],
+            args.threads,
         )
         ours = Stepper([sys.executable, "degradation_paddle.py", *what], args.threads)
         for _ in range(args.rounds):
@@ -90,20 +75,18 @@ def measure(case: str, batch: int, size: int, args: argparse.Namespace) -> Row:
         compared = json.loads((folder / "compared.json").read_text())
         ours.close()
         torch.close()
-    ours_ms, torch_ms = (statistics.mean(side.times) for side in (ours, torch))
-    median = statistics.median(
-        a / b for a, b in zip(ours.times, torch.times, strict=True)
-    )
-    row: Row = {
+
+    ours_ms = statistics.mean(ours.times)
+    torch_ms = statistics.mean(torch.times)
+    ratios = [a / b for a, b in zip(ours.times, torch.times, strict=True)]
+    return {
         "case": case,
         "batch": batch,
         "size": size,
         "ours_ms": round(ours_ms, 1),
         "torch_ms": round(torch_ms, 1),
-    }
-    return row | {
         "ratio": round(ours_ms / torch_ms, 3),
-        "median_ratio": round(median, 3),
+        "median_ratio": round(statistics.median(ratios), 3),
         **compared,
     }
 
@@ -125,7 +108,7 @@ def main() -> None:
         type=Path,
         required=True,
         metavar="PATH",
-        help="of xinntao/Real-ESRGAN",
+        help="checkout of xinntao/Real-ESRGAN",
     )
     parser.add_argument(
         "--torch_python",
@@ -136,13 +119,15 @@ def main() -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="one shape of batch only, 6 images of 256x256",
+        help="only batches of 6 images of 256x256",
     )
     parser.add_argument("--rounds", type=int, default=8)
     args = parse_args(parser)
+    shapes = SHAPES[2:3] if args.quick else SHAPES
+    cases = [case for case in (*STAGES, *CHAINS) if args.only in case]
     rows = []
-    for batch, size in SHAPES[2:3] if args.quick else SHAPES:
-        for case in (case for case in (*STAGES, *CHAINS) if args.only in case):
+    for batch, size in shapes:
+        for case in cases:
             rows.append(measure(case, batch, size, args))
             print(json.dumps(rows[-1]), flush=True)
     write_rows(rows, args)

@@ -1,4 +1,4 @@
-"""What the degradation's benchmark measures, and how its processes, Paddle's and torch's, are asked for it."""
+"""The cases of the degradation benchmark, and the arguments of its two processes."""
 
 import argparse
 from pathlib import Path
@@ -19,19 +19,19 @@ CHAINS = {
     "chain, published settings": "train_realesrgan_x4plus.yml",
     "chain, settings for a CPU": "finetune_cpu.yml",
 }
-"""The whole of what is done to a batch, under the settings of an option file."""
+"""The whole degradation of a batch, with the settings of an option file."""
 SIGMA, POISSON_SCALE = 15.0, 1.5
 QUALITY = (30.0, 95.0)
-"""Of the first and the last sample; the others lie between."""
+"""JPEG quality of the first and the last sample; the others are spaced evenly."""
 
 
 def arguments() -> argparse.Namespace:
-    """Return what the process was asked to measure.
+    """Return the arguments of a process.
 
-    `folder` has `input.npz`, with the float32 batch `gt` (N, 3, H, W) and its `kernels`
-    (3, N, 21, 21), and `options.json`. Torch's process writes the draws of each of
-    `rounds` runs of a chain there (`draws.json`), and what came of the first, and the
-    noise in it (`result.npz`).
+    `folder` contains `input.npz`, with the float32 batch `gt` (N, 3, H, W) and its
+    `kernels` (3, N, 21, 21), and `options.json`. Torch's process writes there the draws
+    of each of `rounds` runs of a chain (`draws.json`), and the result and the noise of
+    the first run (`result.npz`).
     """
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", choices=[*STAGES, *CHAINS], required=True)

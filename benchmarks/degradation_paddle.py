@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import cycle
+from unittest.mock import patch
 
 import numpy as np
 from degradation_cases import (
@@ -25,7 +26,7 @@ start_paddle()
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.data.degradation import pipeline as degradation
+from realesrgan_paddle.data.degradation import pipeline
 from realesrgan_paddle.data.degradation.blur import blur
 from realesrgan_paddle.data.degradation.jpeg import jpeg
 from realesrgan_paddle.data.degradation.noise import (
@@ -42,14 +43,17 @@ from realesrgan_paddle.data.degradation.usm import USM
 def stage(
     case: str, gt: Tensor, kernel: Tensor, field: Tensor | None
 ) -> Callable[[], Tensor]:
-    """Return what computes one stage of the degradation, with this `field` of noise or with one drawn each time."""
+    """Return a function that computes one stage of the degradation.
+
+    Its noise is `field` or, without one, drawn at each call.
+    """
     batch = gt.shape[0]
     seeds = range(batch)
-    alike = np.arange(batch) % 2 == 1
-    gray = paddle.to_tensor(alike).reshape([-1, 1, 1, 1])
-    sigma, scale = (
-        paddle.full([batch, 1, 1, 1], strength) for strength in (SIGMA, POISSON_SCALE)
-    )
+    is_gray = np.arange(batch) % 2 == 1
+    gray = paddle.to_tensor(is_gray).reshape([-1, 1, 1, 1])
+    sigma = paddle.full([batch, 1, 1, 1], SIGMA)
+    scale = paddle.full([batch, 1, 1, 1], POISSON_SCALE)
+
     if case == "USM":
         return partial(USM(), gt)
     if case.startswith("blur"):
@@ -58,33 +62,24 @@ def stage(
         mode, factor = resize_case(case)
         return partial(resize_by, gt, factor, mode)
     if case == "gaussian noise":
-        drawn = (
-            partial(normal_fields, gt.shape[1:], seeds, alike)
-            if field is None
-            else lambda: field
-        )
+        drawn = partial(normal_fields, gt.shape[1:], seeds, is_gray)
+        if field is not None:
+            drawn = lambda: field  # noqa: E731
         return lambda: add_gaussian_noise(gt, drawn(), sigma, gray)
     if case == "poisson noise":
-        count = (
-            partial(poisson_counts, seeds=seeds, gray=alike)
-            if field is None
-            else lambda *_: field
-        )
+        count = partial(poisson_counts, seeds=seeds, gray=is_gray)
+        if field is not None:
+            count = lambda *_: field  # noqa: E731
         return partial(add_poisson_noise, gt, scale, gray, count)
-    return partial(
-        jpeg, gt, paddle.to_tensor(np.linspace(*QUALITY, batch, dtype=np.float32))
-    )
+    qualities = np.linspace(*QUALITY, batch, dtype=np.float32)
+    return partial(jpeg, gt, paddle.to_tensor(qualities))
 
 
 def chain(args: Namespace, gt: Tensor, kernels: Tensor) -> Callable[[], Tensor]:
-    """Return what degrades the batch, with the next of torch's draws each time."""
+    """Return a function that degrades the batch, with the next of torch's draws."""
     options = json.loads((args.folder / "options.json").read_text())
-    draws = cycle(
-        [
-            as_draws(drawn)
-            for drawn in json.loads((args.folder / "draws.json").read_text())
-        ]
-    )
+    recorded = json.loads((args.folder / "draws.json").read_text())
+    draws = cycle([as_draws(drawn) for drawn in recorded])
     usm = USM() if options["sharpen"] else lambda image: image
     size = options["gt_size"]
 
@@ -97,50 +92,45 @@ def chain(args: Namespace, gt: Tensor, kernels: Tensor) -> Callable[[], Tensor]:
 
 
 def as_draws(recorded: dict) -> Draws:
-    """Return the draws that torch's process wrote down."""
+    """Return the draws that torch's process recorded."""
     passes = {}
     for name in ("first", "second"):
-        values = recorded.pop(name)
-        arrays = {
-            key: np.array(values.pop(key), np.float32)
-            for key in ("strength", "quality")
-        }
-        gray = np.array(values.pop("gray"))
+        values = recorded[name]
         passes[name] = PassDraws(
-            **values, **arrays, gray=gray, field_seeds=np.arange(len(gray))
+            factor=values["factor"],
+            mode=values["mode"],
+            gaussian=values["gaussian"],
+            strength=np.array(values["strength"], np.float32),
+            gray=np.array(values["gray"]),
+            quality=np.array(values["quality"], np.float32),
+            field_seeds=np.arange(len(values["gray"])),
         )
-    return Draws(**recorded, **passes)
+    return Draws(**recorded | passes)
 
 
 def difference(
     args: Namespace, gt: Tensor, kernels: Tensor, theirs: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """Return how far the results are from torch's with its noise: the most, in levels of 255, and how many differ."""
+    """Return how far the result is from torch's with the same noise.
+
+    The largest difference in levels of 255, and the share of values that differ by more
+    than half a level.
+    """
     if args.case in CHAINS:
+        noise = [theirs[name].astype(np.float32) for name in ("first", "second")]
+        fields = iter([paddle.to_tensor(field) for field in noise])
         step = chain(args, gt, kernels)
-        fields = iter(
-            [
-                paddle.to_tensor(theirs[name].astype(np.float32))
-                for name in ("first", "second")
-            ]
-        )
-        drawers = {
-            name: getattr(degradation, name)
-            for name in ("normal_fields", "poisson_counts")
-        }
-        for name in drawers:
-            setattr(degradation, name, lambda *_, **__: next(fields))
-        result = step()
-        for name, drawer in drawers.items():
-            setattr(degradation, name, drawer)
+        with patch.multiple(
+            pipeline,
+            normal_fields=lambda *_, **__: next(fields),
+            poisson_counts=lambda *_, **__: next(fields),
+        ):
+            result = step()
     else:
-        field = theirs["field"].astype(np.float32) if "field" in theirs else None
-        result = stage(
-            args.case,
-            gt,
-            kernels[0],
-            None if field is None else paddle.to_tensor(field),
-        )()
+        field = None
+        if "field" in theirs:
+            field = paddle.to_tensor(theirs["field"].astype(np.float32))
+        result = stage(args.case, gt, kernels[0], field)()
     levels = 255 * np.abs(result.numpy() - theirs["result"])
     return {
         "max_difference": round(float(levels.max()), 3),
@@ -156,11 +146,10 @@ def main() -> None:
     gt, kernels = paddle.to_tensor(given["gt"]), paddle.to_tensor(given["kernels"])
     compared = difference(args, gt, kernels, np.load(args.folder / "result.npz"))
     (args.folder / "compared.json").write_text(json.dumps(compared))
-    serve(
-        chain(args, gt, kernels)
-        if args.case in CHAINS
-        else stage(args.case, gt, kernels[0], None)
-    )
+    if args.case in CHAINS:
+        serve(chain(args, gt, kernels))
+    else:
+        serve(stage(args.case, gt, kernels[0], None))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""A process that degrades the same batches with BasicSR and Real-ESRGAN's own `feed_data`; see degradation.py."""
+"""A process that degrades batches with BasicSR and Real-ESRGAN; see degradation.py.
+
+The whole degradation is Real-ESRGAN's own `feed_data`.
+"""
 
 import json
 import random
@@ -34,7 +37,7 @@ Arrays = dict[str, np.ndarray]
 def stage(
     case: str, gt: Tensor, kernel: Tensor, references: tuple
 ) -> tuple[Callable[[], Tensor], Arrays]:
-    """Return what computes one stage of the degradation, and what comes of it with its noise."""
+    """Return a function that computes one stage, and its first result and noise."""
     degradations, diffjpeg, images, _ = references
     gray = (torch.arange(len(gt)) % 2).float()
     if case == "USM":
@@ -59,11 +62,10 @@ def stage(
             gray_noise=gray,
         )
     else:
-        jpeg, quality = (
-            diffjpeg.DiffJPEG(differentiable=False),
-            torch.linspace(*QUALITY, len(gt)),
-        )
-        step = lambda: jpeg(gt, quality=quality.clone())  # noqa: E731  (it changes the qualities that it is given)
+        jpeg = diffjpeg.DiffJPEG(differentiable=False)
+        quality = torch.linspace(*QUALITY, len(gt))
+        # A copy each time: DiffJPEG changes the qualities that it is given.
+        step = lambda: jpeg(gt, quality=quality.clone())  # noqa: E731
     log = Log()
     result = {"result": step().numpy()}
     if "noise" in case:
@@ -75,9 +77,10 @@ def stage(
 def chain(
     args: Namespace, options: dict, gt: Tensor, kernels: Tensor, references: tuple
 ) -> tuple[Callable[[], object], Arrays]:
-    """Return what degrades the batch, with other draws each time, and what comes of the first draws with their noise.
+    """Return a function that degrades the batch, and its first result and noise.
 
-    The pool and the place of the crop are left out: no arithmetic is in them.
+    Each call has other draws. The pool and the random crop are left out: they compute
+    nothing.
     """
     _, _, images, real_esrgan = references
     record_degradation.OPTIONS = options
@@ -91,7 +94,7 @@ def chain(
         is_train=True, opt=options, device="cpu", _dequeue_and_enqueue=lambda: None
     )
     run.usm_sharpener = usm if options["sharpen"] else lambda image: image
-    # On the CPU its result is laid out in a way that the blur after it cannot view.
+    # Contiguous: on the CPU, the blur after it cannot view its result otherwise.
     run.jpeger = lambda image, quality: jpeg(image, quality).contiguous()
     data = {
         "gt": gt,
@@ -119,7 +122,7 @@ def chain(
 
 
 def stop_logging() -> None:
-    """Undo what `Log` did to the sources of random numbers."""
+    """Restore the random functions that `Log` has wrapped."""
     for module in (random, np.random, torch, torch.Tensor):
         for name, value in list(vars(module).items()):
             if hasattr(value, "original"):

@@ -137,9 +137,11 @@ def motion_kernel(size: int, length: float, theta: float) -> np.ndarray:
     steps = int(np.ceil(MOTION_SAMPLES * length))
     half = length / 2
     along = np.linspace(-half, half, steps + 1)
+    cos = np.cos(theta)
+    sin = np.sin(theta)
     center = size // 2
-    x = center + along * np.cos(theta)
-    y = center + along * np.sin(theta)
+    x = center + along * cos
+    y = center + along * sin
 
     left = np.floor(x).astype(int)
     top = np.floor(y).astype(int)

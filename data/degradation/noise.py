@@ -31,8 +31,8 @@ def normal_fields(
     is `gray`, it draws the first channel only and repeats it.
     """
     if paddle.get_device() != "cpu":
-        shape = [1, *size]
-        drawn = [_draw_seeded(seed, paddle.randn, shape) for seed in seeds]
+        sample_shape = [1, *size]
+        drawn = [_draw_seeded(seed, paddle.randn, sample_shape) for seed in seeds]
         return paddle.concat(drawn)
 
     fields = np.empty([len(seeds), *size], np.float32)
@@ -99,7 +99,8 @@ def _sample_by_inverse_cdf(level: np.ndarray, brightest: int, seed: int) -> np.n
         counts[low] += 1
         reached = cumulative.take(row[low] + counts[low])
         low = low[uniform[low] >= reached]
-    return counts.astype(np.float32).reshape(level.shape)
+    counts = counts.astype(np.float32)
+    return counts.reshape(level.shape)
 
 
 @cache

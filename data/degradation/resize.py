@@ -20,7 +20,7 @@ def resize_by(image: Tensor, factor: float, mode: ResizeMode) -> Tensor:
     bicubic sample at steps of 1 / factor, which differs slightly from the ratio of the
     rounded sizes.
     """
-    height, width = image.shape[2:]
+    _, _, height, width = image.shape
     size = [int(height * factor), int(width * factor)]
     if mode == "area" or min(size) == 0:
         return resize_to(image, size, mode)

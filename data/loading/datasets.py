@@ -84,7 +84,8 @@ class HighQualityDataset:
         index, position = key
         rng = generator(self.seed, Stream.SAMPLE, position)
 
-        gt = read_rgb(self.paths[index])
+        path = self.paths[index]
+        gt = read_rgb(path)
         (gt,) = _augment([gt], self.options, rng)
         gt = _pad_to(gt, self.crop)
 

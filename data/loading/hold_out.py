@@ -148,7 +148,8 @@ def _center(
     top, bottom = _centered(height, scale)
     left, right = _centered(width, scale)
 
-    gt = gt[top * scale : bottom * scale, left * scale : right * scale]
+    gt = gt[top * scale : bottom * scale]
+    gt = gt[:, left * scale : right * scale]
     if lq is None:
         return ValidationImage(name, make_lq(gt, name, options), to_uint8(gt))
     lq = lq[top:bottom, left:right]

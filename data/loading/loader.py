@@ -172,8 +172,8 @@ def _read_batch(dataset: Dataset, keys: list[Key], limit: int) -> ReadBatch:
     problems: list[str] = []
     samples = [_read_sample(dataset, key, limit, problems) for key in keys]
     fields = zip(*samples, strict=True)
-    stacked = tuple(np.stack(values) for values in fields)
-    return stacked, problems
+    batch = tuple(map(np.stack, fields))
+    return batch, problems
 
 
 def _read_sample(dataset: Dataset, key: Key, limit: int, problems: list[str]) -> Sample:

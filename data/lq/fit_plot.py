@@ -53,11 +53,13 @@ def write_plot(fit: Fit, path: Path) -> None:
     windows = contact_sheet(rows, [], title)
 
     row_count = -(-len(fit.comparisons) // COLUMNS)
-    figure = blank_figure(windows.shape[1], ROW_HEIGHT * row_count)
-    axes = figure.subplots(row_count, COLUMNS, squeeze=False).ravel()
-    for axis, comparison in zip(axes, fit.comparisons, strict=False):
+    width = windows.shape[1]
+    figure = blank_figure(width, ROW_HEIGHT * row_count)
+    axes = figure.subplots(row_count, COLUMNS, squeeze=False)
+    for axis, comparison in zip(axes.ravel(), fit.comparisons, strict=False):
         _draw(axis, comparison)
-    write_image(path, np.concatenate([render(figure), windows]))
+    plots = render(figure)
+    write_image(path, np.concatenate([plots, windows]))
 
 
 def _draw(axis: "Axes", comparison: Comparison) -> None:

@@ -134,8 +134,8 @@ def _mean_square_difference(chroma: np.ndarray, distance: int) -> float:
 
 def _square_means(values: np.ndarray) -> np.ndarray:
     """Return the means of the whole squares of (H, W) `values`."""
-    rows, columns = (side // SQUARE for side in values.shape)
-    height = rows * SQUARE
-    width = columns * SQUARE
-    whole = values[:height, :width]
+    height, width = values.shape
+    rows = height // SQUARE
+    columns = width // SQUARE
+    whole = values[: rows * SQUARE, : columns * SQUARE]
     return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)

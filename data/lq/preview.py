@@ -64,6 +64,6 @@ def _row(path: Path, options: LQConfig) -> Row:
 def _in_top_left(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return `image` on white, of this shape: all panels of a row have one size."""
     panel = np.full(shape, 255, np.uint8)
-    height, width = image.shape[:2]
+    height, width, _ = image.shape
     panel[:height, :width] = image
     return panel

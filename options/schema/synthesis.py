@@ -347,7 +347,9 @@ class LQConfig(SynthesisOptions, KernelOptions):
 
 def _one_pass(group: type[OnePass], options: Options, *, suffix: str) -> OnePass:
     """Return the options of one pass: the fields of `group`, followed by `suffix`."""
-    values = {name: getattr(options, name + suffix) for name in group.model_fields}
+    values = {}
+    for name in group.model_fields:
+        values[name] = getattr(options, name + suffix)
     # Without validation: `options` are checked already, and kernels are drawn for
     # every sample.
     return group.model_construct(**values)

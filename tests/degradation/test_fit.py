@@ -1,5 +1,6 @@
-"""make_lq_data.py --fit: what differs between synthetic and real images is found and signed; equal sets are alike."""
+"""make_lq_data.py --fit finds how synthetic images differ from real ones."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,17 +10,14 @@ import pytest
 from scenes import scatter
 from test_make_lq import command
 
-from realesrgan_paddle.data.lq import fit_plot
 from realesrgan_paddle.data.lq.fit import (
-    ALIKE,
+    ALIKE_DISTANCE,
     WINDOWS,
-    Compared,
     Fit,
     compare,
     fit,
-    ks_distance,
-    share_above,
 )
+from realesrgan_paddle.data.lq.fit_plot import PANEL, write_plot
 from realesrgan_paddle.data.lq.fit_remarks import remark
 from realesrgan_paddle.data.lq.folder import write_lq_folder
 from realesrgan_paddle.data.lq.image_statistics import (
@@ -34,8 +32,8 @@ from realesrgan_paddle.utils.images import read_image, write_image
 
 pytestmark = pytest.mark.paddle
 
-# A camera's softness, a little noise, one JPEG: each stage by itself, so that a change
-# of one is known to be of one.
+# A camera's softness, a little noise, one JPEG: each from one option, so that a test
+# can change it alone.
 SETTINGS = {
     "scale": 1,
     "gt_usm": False,
@@ -55,9 +53,11 @@ SETTINGS = {
     "final_sinc_prob": 0,
 }
 
+LQ = LQConfig(dataroot_gt="hr")
+
 
 def things(seed: int, side: int = 240) -> np.ndarray:
-    """Flat coloured things on a slope of colours, uint8 RGB."""
+    """Return flat colored shapes on a color gradient, uint8 RGB."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:side, :side] / side
     slopes = [
@@ -71,7 +71,7 @@ def things(seed: int, side: int = 240) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """HR, and a folder "real" of what SETTINGS made of it with other seeds."""
+    """Return a folder with HR images, and "real", made by SETTINGS with other seeds."""
     root = tmp_path_factory.mktemp("fit")
     for number in range(16):
         write_image(root / "HR" / f"{number}.png", things(number))
@@ -87,21 +87,21 @@ def settings(root: Path, **changes) -> LQConfig:
 
 
 def verdicts(found: Fit) -> dict[str, str]:
-    """The remark on each statistic, without the keys."""
-    return {
-        each.name: each.remark.removeprefix("synthetic images ").split(":")[0]
-        for each in found.compared
-    }
+    """Return the remark on each statistic, without the keys."""
+    remarks = {}
+    for comparison in found.comparisons:
+        difference, _, _ = comparison.remark.partition(":")
+        remarks[comparison.name] = difference.removeprefix("synthetic images ")
+    return remarks
 
 
 def test_equal_settings_are_alike(folder):
     found = fit(settings(folder), folder / "real")
     assert set(verdicts(found).values()) == {"alike"}
-    assert max(each.distance for each in found.compared) < ALIKE
+    assert max(each.distance for each in found.comparisons) < ALIKE_DISTANCE
     assert len(found.real) == len(found.synthetic) == WINDOWS
-    assert {window.shape for window in [*found.real, *found.synthetic]} == {
-        (128, 128, 3)
-    }
+    windows = [*found.real, *found.synthetic]
+    assert {window.shape for window in windows} == {(128, 128, 3)}
 
 
 @pytest.mark.parametrize(
@@ -120,109 +120,114 @@ def test_equal_settings_are_alike(folder):
         ({"jpeg_range2": (20, 35)}, {"blockiness": "show more blocks"}, {"contrast"}),
         (
             {"resize_prob2": (0, 1, 0), "resize_range2": (0.4, 1)},
-            {"sharpness": "are blurrier", "chroma detail": "have coarser colour"},
+            {"sharpness": "are blurrier", "chroma detail": "have coarser color"},
             {"contrast"},
         ),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
 )
-def test_what_differs_is_named_with_its_sign(folder, changes, expected, untouched):
+def test_a_changed_setting_is_found_with_its_direction(
+    folder, changes, expected, untouched
+):
     found = fit(settings(folder, **changes), folder / "real")
     said = verdicts(found)
-    furthest = max(found.compared[:3], key=lambda each: each.distance)
-    assert furthest.name == next(iter(expected)), "what is to be mended first"
     assert expected.items() <= said.items()
     assert {said[name] for name in untouched} == {"alike"}
+
+    furthest = max(found.comparisons[:3], key=lambda each: each.distance)
+    assert furthest.name == next(iter(expected)), "the one to fix first"
     (key,) = [key for key in changes if key.endswith(("range2", "sigma"))]
-    assert any(key in each.remark for each in found.compared)
+    assert any(key in each.remark for each in found.comparisons)
 
 
-def test_noise_is_what_was_added():
-    slope = np.linspace(60, 180, 128, dtype=np.float32) + np.zeros((128, 1), np.float32)
-    grain = np.random.default_rng(0).standard_normal((128, 128), np.float32)
-    assert noise(slope) < 0.01
-    for sigma in (1, 5, 20):
-        assert 0.8 * sigma < noise(slope + sigma * grain) < sigma
-    half = slope + 5 * grain * (np.arange(128) < 64)
-    assert noise(half) < 0.01, "detail counts where there are calm squares"
-    assert np.isnan(noise(np.zeros((64, 64), np.float32))) and np.isnan(
-        noise(np.full((64, 64), 255, np.float32))
-    )
-    bars = slope + 5 * grain
-    bars[:32] = 0
-    assert 4 < noise(bars) < 5
+SLOPE = np.linspace(60, 180, 128, dtype=np.float32) + np.zeros((128, 1), np.float32)
+GRAIN = np.random.default_rng(0).standard_normal((128, 128), np.float32)
 
 
-def test_the_slope_is_the_exponent_of_the_spectrum():
+@pytest.mark.parametrize("sigma", [1, 5, 20])
+def test_noise_is_measured_up_to_a_fifth_too_low(sigma):
+    assert noise(SLOPE) < 0.01
+    assert 0.8 * sigma < noise(SLOPE + sigma * GRAIN) < sigma
+
+
+def test_noise_ignores_detail_beside_calm_squares():
+    left_half = np.arange(128) < 64
+    assert noise(SLOPE + 5 * GRAIN * left_half) < 0.01
+
+
+def test_noise_ignores_black_bars():
+    image = SLOPE + 5 * GRAIN
+    image[:32] = 0
+    assert 4 < noise(image) < 5
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_noise_is_not_measurable_in_black_or_white(level):
+    assert np.isnan(noise(np.full((64, 64), level, np.float32)))
+
+
+@pytest.mark.parametrize("power", [0, -2, -4])
+def test_the_slope_is_the_exponent_of_the_spectrum(power):
     frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.rfftfreq(256))
     frequency[0, 0] = 1
     white = np.fft.rfft2(np.random.default_rng(0).standard_normal((256, 256)))
-    for power in (0, -2, -4):
-        assert spectral_slope(
-            np.fft.irfft2(white * frequency ** (power / 2))
-        ) == pytest.approx(power, abs=0.15)
+    image = np.fft.irfft2(white * frequency ** (power / 2))
+    assert spectral_slope(image) == pytest.approx(power, abs=0.15)
 
 
-def test_chroma_detail_tells_sharp_from_enlarged_colour():
+def test_chroma_detail_is_1_for_noise_and_less_for_upscaled_color():
     rng = np.random.default_rng(0)
+    sharp = rng.uniform(60, 190, (128, 128, 2)).astype(np.float32)
     small = rng.uniform(60, 190, (32, 32, 2)).astype(np.float32)
-    sharp, nearest, smooth = (
-        rng.uniform(60, 190, (128, 128, 2)).astype(np.float32),
-        *(
-            cv2.resize(small, (128, 128), interpolation=how)
-            for how in (cv2.INTER_NEAREST, cv2.INTER_CUBIC)
-        ),
+    nearest, smooth = (
+        cv2.resize(small, (128, 128), interpolation=how)
+        for how in (cv2.INTER_NEAREST, cv2.INTER_CUBIC)
     )
     assert chroma_detail(sharp) == pytest.approx(1, abs=0.02)
-    assert (
-        chroma_detail(smooth)
-        < 0.42
-        < chroma_detail(nearest)
-        == pytest.approx(0.5, abs=0.02)
-    )
-    assert np.isnan(
-        lq_statistics(
-            np.repeat(rng.integers(0, 256, (64, 64, 1)), 3, axis=2).astype(np.uint8)
-        )["chroma detail"]
-    )
+    assert chroma_detail(nearest) == pytest.approx(0.5, abs=0.02)
+    assert chroma_detail(smooth) < 0.42
 
 
-def test_distances_of_samples():
+def test_chroma_detail_is_not_measurable_in_gray_images():
+    luma = np.random.default_rng(0).integers(0, 256, (64, 64, 1)).astype(np.uint8)
+    assert np.isnan(lq_statistics(luma.repeat(3, axis=2))["chroma detail"])
+
+
+def test_the_distance_is_the_largest_difference_of_the_cumulative_shares():
     rng = np.random.default_rng(0)
-    first, second = rng.normal(0, 1, 500), rng.normal(1, 1, 400)
-    ordered = np.sort(np.concatenate([first, second]))
-    shares = [
-        np.array([(values <= x).mean() for x in ordered]) for values in (first, second)
-    ]
-    assert ks_distance(first, second) == pytest.approx(
-        np.abs(shares[0] - shares[1]).max()
-    )
-    assert ks_distance(first, first) == 0 and ks_distance(first, first + 100) == 1
-    assert share_above(second, first) == pytest.approx(np.mean(second[:, None] > first))
-    assert share_above(first, first) == pytest.approx(0.5)
+    real, synthetic = rng.normal(0, 1, 500), rng.normal(1, 1, 400)
+    points = np.concatenate([real, synthetic])
+    largest = max(abs((real <= x).mean() - (synthetic <= x).mean()) for x in points)
+    assert compare("noise", real, synthetic, LQ).distance == pytest.approx(largest)
+    assert compare("noise", real, real, LQ).distance == 0
+    assert compare("noise", real, real + 100, LQ).distance == 1
 
 
-def test_a_wider_set_is_called_wider():
-    options = LQConfig(dataroot_gt="hr")
+@pytest.mark.parametrize(("shift", "verdict"), [(1, "are noisier"), (-1, "have less")])
+def test_a_set_is_higher_if_its_values_win_most_comparisons(shift, verdict):
+    real = np.random.default_rng(0).normal(10, 1, 500)
+    compared = compare("noise", real, real[:400] + shift, LQ)
+    assert f"synthetic images {verdict}" in compared.remark
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0, 3, "more: narrow"), (1.45, 1.55, "less: widen")]
+)
+def test_a_set_of_equal_middle_may_vary_more_or_less(low, high, verdict):
     real = np.linspace(1, 2, 50)
-    for low, high, verdict in (
-        (0, 3, "more among themselves: narrow"),
-        (1.45, 1.55, "less among themselves: widen"),
-    ):
-        compared = compare("noise", real, np.linspace(low, high, 50), options)
-        assert f"synthetic images differ {verdict} noise_range" in compared.remark
-    assert (
-        compare("noise", [np.nan, 1.0], real, options).remark
-        == "cannot be told of these images"
-    )
+    compared = compare("noise", real, np.linspace(low, high, 50), LQ)
+    assert f"synthetic images vary {verdict} noise_range" in compared.remark
 
 
-def test_the_keys_of_the_codecs_are_named_where_there_are_videos():
-    still, video = (
-        LQConfig(dataroot_gt="hr", video_prob=p, codec_prob=(0.5, 0, 0.5, 0))
-        for p in (0, 0.5)
-    )
-    assert remark("blockiness", "higher", still).endswith(
+def test_a_statistic_needs_two_finite_values_in_each_set():
+    compared = compare("noise", [np.nan, 1.0], np.linspace(1, 2, 50), LQ)
+    assert compared.remark == "not measurable on these images"
+    assert np.isnan(compared.distance)
+
+
+def test_the_keys_of_the_codecs_are_named_if_there_are_videos():
+    video = with_videos(0.5)
+    assert remark("blockiness", "higher", with_videos(0)).endswith(
         "show more blocks: raise jpeg_range and jpeg_range2"
     )
     assert remark("blockiness", "higher", video).endswith(
@@ -231,107 +236,126 @@ def test_the_keys_of_the_codecs_are_named_where_there_are_videos():
     assert remark("blockiness", "wider", video).endswith(
         "narrow jpeg_range, jpeg_range2, h264_crf, mpeg2_qscale"
     )
-    fields = LQConfig.model_fields
+
+
+@pytest.mark.parametrize("verdict", ["higher", "lower", "wider", "narrower"])
+def test_remarks_name_only_keys_that_exist(verdict):
     for name in lq_statistics(things(0)):
-        for verdict in ("higher", "lower", "wider", "narrower"):
-            words = (
-                remark(name, verdict, video).replace(",", " ").replace(":", " ").split()
-            )
-            assert all(word in fields for word in words if "_" in word)
+        words = re.findall(r"\w+", remark(name, verdict, with_videos(0.5)))
+        keys = {word for word in words if "_" in word}
+        assert keys <= LQConfig.model_fields.keys()
 
 
-def test_the_command_prints_the_table_and_draws_it(
-    folder, tmp_path, capsys, monkeypatch
-):
-    pytest.importorskip("matplotlib")
+def with_videos(probability: float) -> LQConfig:
+    codec_prob = (0.5, 0, 0.5, 0)
+    return LQConfig(dataroot_gt="hr", video_prob=probability, codec_prob=codec_prob)
+
+
+@pytest.fixture
+def few_windows(monkeypatch):
     monkeypatch.setattr("realesrgan_paddle.data.lq.fit.WINDOWS", 12)
-    (tmp_path / "lq.yml").write_text(f"scale: 1\ndataroot_gt: {folder / 'HR'}\n")
-    (tmp_path / "real").mkdir()
+
+
+@pytest.fixture
+def lq_yml(folder, tmp_path) -> Path:
+    yml = tmp_path / "lq.yml"
+    yml.write_text(f"scale: 1\ndataroot_gt: {folder / 'HR'}\n")
+    return yml
+
+
+def test_the_command_prints_a_table_and_names_bad_images(
+    lq_yml, few_windows, tmp_path, capsys
+):
     for number in range(3):
         write_image(tmp_path / "real" / f"{number}.png", things(number, 100))
     (tmp_path / "real" / "bad.png").write_bytes(b"no image")
-    report = tmp_path / "fit.png"
-    words = ("--yml_path", tmp_path / "lq.yml", "--fit", tmp_path / "real")
-    assert command(*words, "--fit_report", report) == 1
+    words = ("--yml_path", lq_yml, "--fit", tmp_path / "real")
+    assert command(*words) == 1
     out, err = capsys.readouterr()
     assert err.startswith("failed: ") and "bad.png" in err
-    lines = out.splitlines()
-    assert (
-        lines[0]
-        == f"real: 12 windows of 96x96 pixels, of 3 images of {tmp_path / 'real'}"
-    )
-    assert lines[1].startswith(
-        "synthetic: 12 windows of 96x96 pixels, of 12 images of "
-    )
-    assert (
-        lines[3].startswith("noise ")
-        and "synthetic images are noisier: lower noise_range" in lines[3]
-    )
-    picture = read_image(report)
-    assert picture.shape[0] > 1000 and picture.shape[1] > 1500
-    assert len(np.unique(picture[:600].reshape(-1, 3), axis=0)) > 20, "nothing is drawn"
-    first = out
+
+    real, synthetic, _, first_row, *_ = out.splitlines()
+    folder = tmp_path / "real"
+    assert real == f"real: 12 windows of 96x96 pixels, from 3 images of {folder}"
+    assert synthetic.startswith("synthetic: 12 windows of 96x96 pixels, from 12 images")
+    assert first_row.startswith("noise ")
+    assert "synthetic images are noisier: lower noise_range" in first_row
+
     command(*words)
-    assert capsys.readouterr().out == first, "the same seed gives the same figures"
+    assert capsys.readouterr().out == out, "the same seed gives the same figures"
 
 
-def test_errors_are_one_line_before_anything_is_measured(
-    folder, tmp_path, monkeypatch, capsys
-):
-    yml = tmp_path / "lq.yml"
-    yml.write_text(f"scale: 1\ndataroot_gt: {folder / 'HR'}\n")
+def test_the_report_is_written_by_the_command(lq_yml, folder, few_windows, tmp_path):
+    pytest.importorskip("matplotlib")
+    report = tmp_path / "fit.png"
+    words = ("--yml_path", lq_yml, "--fit", folder / "real", "--fit_report", report)
+    assert command(*words) == 0
+    pixels = read_image(report)
+    assert count_bars(pixels[: -2 * PANEL]) > 0
+
+
+def test_unusable_folders_are_refused(lq_yml, folder, tmp_path):
+    def refused(real: Path, message: str, *words: str):
+        with pytest.raises(UserError, match=message):
+            command("--yml_path", lq_yml, "--fit", real, *words)
+
     (tmp_path / "none").mkdir()
     write_image(tmp_path / "small" / "a.png", things(0, 60))
-    with pytest.raises(
-        UserError,
-        match="none: no images in it; --fit takes a folder of real low-quality images",
-    ):
-        command("--yml_path", yml, "--fit", tmp_path / "none")
-    with pytest.raises(
-        UserError,
-        match=r"too small to be compared.* 64 pixels, and 80 of the ground truth",
-    ):
-        command("--yml_path", yml, "--fit", tmp_path / "small")
-    with pytest.raises(UserError, match=r"and 320 of the ground truth"):
-        command("--yml_path", yml, "--fit", folder / "real", "scale=4")
+    advice = "--fit takes a folder of real low-quality images"
+    refused(tmp_path / "none", f"none: no images in it; {advice}")
+    too_small = "too small to be compared.* 64 pixels, and {} of the ground truth"
+    refused(tmp_path / "small", too_small.format(80))
+    refused(folder / "real", too_small.format(320), "scale=4")
+
+
+def test_a_report_needs_a_comparison(lq_yml, tmp_path, capsys):
+    report = ("--fit_report", tmp_path / "fit.png")
     with pytest.raises(SystemExit):
-        command(
-            "--yml_path",
-            yml,
-            "--save_dir",
-            tmp_path / "LQ",
-            "--fit_report",
-            tmp_path / "fit.png",
-        )
-    assert "--fit_report FILE.png draws what --fit DIR finds" in capsys.readouterr().err
+        command("--yml_path", lq_yml, "--save_dir", tmp_path / "LQ", *report)
+    error = capsys.readouterr().err
+    assert "--fit_report FILE.png plots the comparison of --fit; give both" in error
+
+
+def test_without_matplotlib_nothing_is_measured(lq_yml, folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setattr(
         "realesrgan_paddle.data.lq.fit.fit", lambda *_: pytest.fail("measured in vain")
     )
+    words = ("--fit", folder / "real", "--fit_report", tmp_path / "fit.png")
     with pytest.raises(UserError, match="pip install matplotlib"):
-        command(
-            "--yml_path",
-            yml,
-            "--fit",
-            folder / "real",
-            "--fit_report",
-            tmp_path / "fit.png",
-        )
+        command("--yml_path", lq_yml, *words)
 
 
-def test_a_statistic_that_cannot_be_told_is_drawn_as_none(tmp_path):
+def test_the_plot_shows_histograms_and_the_windows(tmp_path):
+    pixels = plotted(tmp_path, np.linspace(1, 2, 40))
+    assert count_bars(pixels) > 1000
+    large = things(1, 64).repeat(PANEL // 64, axis=0).repeat(PANEL // 64, axis=1)
+    differences = cv2.matchTemplate(pixels, large, cv2.TM_SQDIFF)
+    top, left = np.unravel_index(differences.argmin(), differences.shape)
+    np.testing.assert_array_equal(pixels[top : top + PANEL, left : left + PANEL], large)
+
+
+def test_the_plot_of_a_statistic_that_is_not_measurable_is_empty(tmp_path):
+    assert count_bars(plotted(tmp_path, np.array([]))) == 0
+
+
+def plotted(folder: Path, real: np.ndarray) -> np.ndarray:
+    """Return the plot of one statistic of two gray windows and two colored ones."""
     pytest.importorskip("matplotlib")
-    windows = [things(0, 96)] * 2
-    nothing = Compared(
-        "chroma detail",
-        np.array([]),
-        np.array([1.0]),
-        np.nan,
-        "cannot be told of these images",
-    )
-    fit_plot.write_plot(
-        Fit(windows, windows, [nothing], ["real", "synthetic"], []),
-        tmp_path / "fit.png",
-    )
-    assert (tmp_path / "fit.png").exists()
-    assert "cannot be told" in str(nothing)
+    gray = [np.full((64, 64, 3), 128, np.uint8)] * 2
+    comparison = compare("noise", real, np.linspace(1, 2, 40), LQ)
+    windows = [things(0, 64), things(1, 64)]
+    notes = ["real", "synthetic"]
+    write_plot(Fit(gray, windows, [comparison], notes, []), folder / "fit.png")
+    return read_image(folder / "fit.png")
+
+
+def count_bars(pixels: np.ndarray) -> int:
+    """Return how many pixels have the color of a bar of both sets: blue over orange."""
+    from matplotlib.colors import to_rgb
+
+    blue = np.array(to_rgb("C0"))
+    orange = np.array(to_rgb("C1"))
+    one = 0.55 + 0.45 * blue
+    both = 255 * (0.55 * one + 0.45 * orange)
+    return int((np.abs(pixels - both) < 4).all(axis=2).sum())

@@ -1,4 +1,4 @@
-"""make_lq_data.py: the training's degradation on files, repeatable file by file, never at the cost of another file."""
+"""make_lq_data.py: training's degradation on files, reproducible file by file."""
 
 import importlib.util
 from pathlib import Path
@@ -8,6 +8,8 @@ import pytest
 from places import ROOT
 
 from realesrgan_paddle.data.lq.folder import make_lq, read_lq_options
+from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.options.schema.config import KernelOptions, SynthesisOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, read_rgb, write_image
 
@@ -55,47 +57,49 @@ def written(folder: Path, save_dir: str = "LQ") -> dict[str, bytes]:
     }
 
 
-def test_writes_one_png_for_each_image(folder: Path, capsys: pytest.CaptureFixture):
+def test_each_image_becomes_one_png(folder: Path, capsys: pytest.CaptureFixture):
     assert make(folder, "--meta-info", folder / "pairs.txt") == 0
-    assert "3 low-quality images; 0 failed" in capsys.readouterr().out
+    assert (
+        capsys.readouterr().out == f"{folder / 'LQ'}: 3 low-quality images; 0 failed\n"
+    )
     sizes = {name: read_image(folder / "LQ" / name).shape for name in written(folder)}
     assert sizes == {
         "a.png": (12, 20, 3),
         "b.png": (12, 20, 3),
         "clip/c.d.png": (8, 16, 3),
     }
-    assert (
-        folder / "pairs.txt"
-    ).read_text() == "a.png, a.png\nb.jpg, b.png\nclip/c.d.png, clip/c.d.png\n"
+    pairs = (folder / "pairs.txt").read_text()
+    assert pairs == "a.png, a.png\nb.jpg, b.png\nclip/c.d.png, clip/c.d.png\n"
 
 
-def test_a_file_depends_on_the_seed_and_its_name_alone(folder: Path):
+def test_a_file_depends_only_on_the_seed_and_its_name(folder: Path):
     make(folder)
     (folder / "HR" / "b.jpg").unlink()
     make(folder, save_dir="alone")
     make(folder, "--seed", 7, save_dir="other")
-    everything, alone, other = (
-        written(folder),
-        written(folder, "alone"),
-        written(folder, "other"),
-    )
-    assert alone == {name: everything[name] for name in ("a.png", "clip/c.d.png")}
-    assert all(other[name] != alone[name] for name in alone)
+    together = written(folder)
+    alone = written(folder, "alone")
+    other_seed = written(folder, "other")
+    assert alone == {name: together[name] for name in ("a.png", "clip/c.d.png")}
+    assert all(other_seed[name] != alone[name] for name in alone)
 
 
-def test_leaves_alone_what_is_there(folder: Path, capsys: pytest.CaptureFixture):
+def test_existing_files_are_kept_unless_overwritten(
+    folder: Path, capsys: pytest.CaptureFixture
+):
     make(folder)
     first = written(folder)
     (folder / "LQ" / "a.png").write_bytes(b"mine")
     (folder / "LQ" / "b.png").unlink()
     assert make(folder) == 0
-    assert "3 low-quality images, 2 of them there before" in capsys.readouterr().out
+    count = "3 low-quality images, 2 of them existed before"
+    assert count in capsys.readouterr().out
     assert written(folder) == {**first, "a.png": b"mine"}
     make(folder, "--overwrite")
     assert written(folder) == first
 
 
-def test_a_bad_image_is_named_and_the_rest_is_made(
+def test_bad_images_are_named_and_the_others_made(
     folder: Path, capsys: pytest.CaptureFixture
 ):
     (folder / "HR" / "aa.png").write_bytes(b"not an image")
@@ -103,25 +107,23 @@ def test_a_bad_image_is_named_and_the_rest_is_made(
     assert make(folder, "--meta_info", folder / "pairs.txt") == 1
     errors = capsys.readouterr().err
     assert "aa.png: not a readable image" in errors
-    assert "tiny.png: 9x3 pixels are too few to be made 4 times smaller" in errors
+    assert "tiny.png: 9x3 is too small to downscale by 4" in errors
     assert sorted(written(folder)) == ["a.png", "b.png", "clip/c.d.png"]
     assert len((folder / "pairs.txt").read_text().splitlines()) == 3
 
 
-def test_names_that_would_clash_are_refused(folder: Path):
+def test_two_images_of_one_name_are_refused(folder: Path):
     write_image(folder / "HR" / "a.jpg", picture(5, 48, 80))
-    with pytest.raises(
-        UserError,
-        match=r"a\.jpg and .*a\.png would both become|a\.png and .*a\.jpg would both become",
-    ):
+    either = r"a\.(jpg and .*a\.png|png and .*a\.jpg) would both become"
+    with pytest.raises(UserError, match=either):
         make(folder)
     assert not (folder / "LQ").exists()
 
 
 @pytest.mark.parametrize("save_dir", ["HR", "HR/LQ"])
-def test_does_not_write_among_the_ground_truth(folder: Path, save_dir: str):
+def test_the_ground_truth_is_never_overwritten(folder: Path, save_dir: str):
     before = written(folder, "HR")
-    with pytest.raises(UserError, match="choose a folder beside it"):
+    with pytest.raises(UserError, match="choose a folder outside it"):
         make(folder, "--overwrite", save_dir=save_dir)
     (folder / "meta.txt").write_text("a.png\n")
     with pytest.raises(UserError, match="ground truth that would be overwritten"):
@@ -129,7 +131,7 @@ def test_does_not_write_among_the_ground_truth(folder: Path, save_dir: str):
     assert written(folder, "HR") == before
 
 
-def test_meta_info_names_the_images_unless_a_folder_is_given(folder: Path):
+def test_input_replaces_meta_info(folder: Path):
     (folder / "meta.txt").write_text("a.png\n")
     meta_info = f"meta_info={folder / 'meta.txt'}"
     make(folder, meta_info)
@@ -138,21 +140,43 @@ def test_meta_info_names_the_images_unless_a_folder_is_given(folder: Path):
     assert list(written(folder, "clip")) == ["c.d.png"]
 
 
-def test_takes_the_options_of_a_training(folder: Path):
-    gan, net = (
-        read_lq_options(ROOT / "options" / f"train_{name}_x4plus.yml")
-        for name in ("realesrgan", "realesrnet")
+def test_options_of_a_training_are_read():
+    gan = read_lq_options(ROOT / "options" / "train_realesrgan_x4plus.yml")
+    assert (gan.scale, gan.gt_usm) == (4, True)
+    assert (gan.resize_range2, gan.blur_sigma2) == ((0.3, 1.2), (0.2, 1.5))
+
+
+@pytest.mark.parametrize("gt_usm", [True, False])
+def test_gt_usm_of_a_realesrnet_training_is_read(tmp_path: Path, gt_usm: bool):
+    text = (ROOT / "options" / "train_realesrnet_x4plus.yml").read_text()
+    (tmp_path / "net.yml").write_text(
+        text.replace("gt_usm: true", f"gt_usm: {str(gt_usm).lower()}")
     )
-    assert (gan.scale, gan.resize_range2, gan.blur_sigma2, gan.gt_usm) == (
-        4,
-        (0.3, 1.2),
-        (0.2, 1.5),
-        True,
-    )
-    assert net.gt_usm
-    net_yml = (ROOT / "options" / "train_realesrnet_x4plus.yml").read_text()
-    (folder / "net.yml").write_text(net_yml.replace("gt_usm: true", "gt_usm: false"))
-    assert not read_lq_options(folder / "net.yml").gt_usm
+    assert read_lq_options(tmp_path / "net.yml").gt_usm == gt_usm
+
+
+def test_every_degradation_option_of_a_training_is_taken():
+    yml = ROOT / "options" / "train_realesrgan_x4plus.yml"
+    top = {
+        "noise_range2": [3, 4],
+        "video_prob": 0.25,
+        "queue_size": 36,
+        "manual_seed": 9,
+        "scale": 2,
+        "network_g.scale": 2,
+    }
+    train = {"blur_sigma2": [0.5, 0.75], "motion_blur_prob": 0.125, "meta_info": "list"}
+    overrides = [f"{key}={value}" for key, value in top.items()]
+    overrides += [f"datasets.train.{key}={value}" for key, value in train.items()]
+    options = read_lq_options(yml, overrides)
+    config = load_config(yml, overrides)
+    for name in SynthesisOptions.model_fields.keys() | {"scale", "manual_seed"}:
+        assert getattr(options, name) == getattr(config, name)
+    for name in KernelOptions.model_fields.keys() | {"dataroot_gt", "meta_info"}:
+        assert getattr(options, name) == getattr(config.datasets.train, name)
+
+
+def test_a_training_file_gives_the_same_images(folder: Path):
     yml = ROOT / "options" / "train_realesrgan_x4plus.yml"
     words = ("--input", folder / "HR", "--save_dir", folder / "LQ2", "--seed", 0)
     assert command("--yml_path", yml, *words) == 0
@@ -160,36 +184,48 @@ def test_takes_the_options_of_a_training(folder: Path):
     assert written(folder, "LQ2") == written(folder)
 
 
-def test_red_is_red_and_gray_and_16_bit_are_read(folder: Path):
-    red = np.uint8(
-        np.random.default_rng(0).integers(0, 80, (64, 96, 3)) + np.array([150, 20, 5])
-    )
-    write_image(folder / "HR" / "red.png", red)
-    write_image(folder / "HR" / "gray.png", picture(6, 32, 48)[..., 0])
-    write_image(folder / "HR" / "deep.png", picture(7, 32, 48).astype(np.uint16) * 257)
-    write_image(folder / "HR8" / "deep.png", picture(7, 32, 48))
+def test_red_stays_red(folder: Path):
+    rng = np.random.default_rng(0)
+    red = rng.integers(0, 80, (64, 96, 3)) + np.array([150, 20, 5])
+    write_image(folder / "HR" / "red.png", np.uint8(red))
     assert make(folder) == 0
     mean = read_rgb(folder / "LQ" / "red.png").mean(axis=(0, 1))
     assert mean[0] > mean[1] + 0.3 and mean[0] > mean[2] + 0.3
+
+
+def test_gray_images_become_rgb(folder: Path):
+    write_image(folder / "HR" / "gray.png", picture(6, 32, 48)[..., 0])
+    assert make(folder) == 0
+    assert read_image(folder / "LQ" / "gray.png").shape == (8, 12, 3)
+
+
+def test_16_bit_images_are_degraded_as_8_bit_ones(folder: Path):
+    image = picture(7, 32, 48)
+    write_image(folder / "HR" / "deep.png", image.astype(np.uint16) * 257)
+    write_image(folder / "HR8" / "deep.png", image)
+    assert make(folder) == 0
     make(folder, "--input", folder / "HR8", save_dir="LQ8")
     assert written(folder, "LQ8")["deep.png"] == written(folder)["deep.png"]
 
 
-def test_is_the_degradation_of_the_image_itself(folder: Path):
+def test_other_names_get_other_degradations_of_the_same_image(folder: Path):
     options = read_lq_options(folder / "lq.yml")
     gt = read_rgb(folder / "HR" / "b.jpg")
-    error = {}
+    errors = []
     for name in ("b.jpg", "other.jpg", "third.jpg"):
         lq = make_lq(gt, name, options).astype(float)
-        error[name] = np.abs(lq - 255 * gt[2::4, 2::4]).mean()
-    assert len(set(error.values())) == 3  # another name, other draws
-    assert max(error.values()) < 60  # noise and blur, but the same picture
+        errors.append(np.abs(lq - 255 * gt[2::4, 2::4]).mean())
+    assert len(set(errors)) == 3
+    assert max(errors) < 60, "noise and blur, but the same image"
 
 
-def test_usage_errors(folder: Path, capsys: pytest.CaptureFixture):
+def test_wrong_usage_writes_nothing(folder: Path, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit):
         make(folder, "--inptu", "x")
     assert "did you mean '--input'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command("--yml_path", folder / "lq.yml")
+    assert "--save_dir DIR, the folder for" in capsys.readouterr().err
     with pytest.raises(UserError, match="not a folder"):
         make(folder, "--input", folder / "nowhere")
     with pytest.raises(UserError, match="did you mean 'jpeg_range'"):
@@ -198,7 +234,7 @@ def test_usage_errors(folder: Path, capsys: pytest.CaptureFixture):
 
 
 @pytest.mark.parametrize("name", ["../outside.png", "/outside.png"])
-def test_stays_in_its_folder(folder: Path, name: str):
+def test_images_outside_the_folder_are_refused(folder: Path, name: str):
     outside = folder / "outside.png"
     write_image(outside, picture(8, 16, 16))
     (folder / "meta.txt").write_text(str(outside) if name[0] == "/" else name)
@@ -206,24 +242,24 @@ def test_stays_in_its_folder(folder: Path, name: str):
         make(folder, f"meta_info={folder / 'meta.txt'}")
 
 
-def test_a_name_that_no_line_can_hold(folder: Path):
+def test_a_name_with_the_separator_cannot_be_in_meta_info(folder: Path):
     (folder / "HR" / "a.png").rename(folder / "HR" / "a, b.png")
     with pytest.raises(UserError, match="cannot hold the name"):
         make(folder, "--meta_info", folder / "pairs.txt")
     assert (folder / "LQ" / "a, b.png").exists() and not (folder / "pairs.txt").exists()
 
 
-def test_the_preview_shows_the_very_images_that_are_written(
+def test_the_preview_shows_the_images_that_are_written(
     folder: Path, capsys: pytest.CaptureFixture
 ):
-    yml, sheet = folder / "lq.yml", folder / "sheet.png"
-    assert command("--yml_path", yml, "--preview", sheet) == 0
-    assert capsys.readouterr().out == f"{sheet}: 3 images and what becomes of them\n"
+    sheet = folder / "sheet.png"
+    assert command("--yml_path", folder / "lq.yml", "--preview", sheet) == 0
+    said = capsys.readouterr().out
+    assert said == f"{sheet}: 3 images before and after degradation\n"
     assert not (folder / "LQ").exists()
+
     make(folder)
     pixels = read_image(sheet)
     lq = read_image(folder / "LQ" / "a.png")
     windows = np.lib.stride_tricks.sliding_window_view(pixels[..., 0], lq.shape[:2])
     assert (windows == lq[..., 0]).all(axis=(2, 3)).any()
-    with pytest.raises(SystemExit):
-        command("--yml_path", yml)

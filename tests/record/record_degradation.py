@@ -1,16 +1,15 @@
-"""Record what BasicSR and Real-ESRGAN make of fixed inputs: tests/reference/degradation.npz.
+"""Record results of BasicSR and Real-ESRGAN in tests/reference/degradation.npz.
 
     python tests/record/record_degradation.py --basicsr PATH --realesrgan PATH
 
 The paths are checkouts of XPixelGroup/BasicSR and xinntao/Real-ESRGAN. Needs torch,
 torchvision, scipy and OpenCV. Their modules are loaded by file, so neither has to be
-installed. The whole chain is Real-ESRGAN's own `feed_data`; its draws are written down
-as it makes them.
+installed. The whole chain is Real-ESRGAN's own `feed_data`; its random numbers are
+logged as it draws them.
 
-A DCT coefficient that lies half-way between two steps may be rounded either way by two
-correct implementations, and so may a level. Inputs are therefore searched (by seed)
-until everything that the reference rounds is farther from half-way than float32
-arithmetic can move it.
+Two correct implementations may round a value that lies half-way between two steps
+differently. So inputs are searched (by seed) until everything that the reference rounds
+is farther from half-way than float32 arithmetic can move it.
 """
 
 import argparse
@@ -28,7 +27,7 @@ from torch.nn import functional as F
 OUTPUT = Path(__file__).resolve().parents[1] / "reference" / "degradation.npz"
 ROUND, TENSOR_ROUND = torch.round, torch.Tensor.round
 CHAIN_SIZE = (32, 40)
-# Real-ESRGAN's, but for a scale and resize ranges that suit so small a picture.
+# Real-ESRGAN's, except a scale and resize ranges that suit so small an image.
 OPTIONS = {
     "scale": 2,
     "gt_size": 32,
@@ -51,7 +50,7 @@ OPTIONS = {
 
 
 class Margin:
-    """How near to half-way any rounded number was since the last reset."""
+    """The smallest distance of a rounded number from half-way, since the last reset."""
 
     def __init__(self):
         self.smallest = 1.0
@@ -64,7 +63,7 @@ class Margin:
 
 
 class Log:
-    """Random numbers as the reference draws them, in order, since this log was made."""
+    """The random numbers of the reference, in order, since the log was made."""
 
     def __init__(self):
         self.choices, self.uniforms, self.batches, self.fields = [], [], [], []
@@ -73,9 +72,8 @@ class Log:
         self.wrap(np.random, "uniform", self.uniforms)
         self.wrap(torch, "rand", self.batches)
         self.wrap(torch.Tensor, "uniform_", self.batches)
-        self.wrap(
-            torch, "randn", self.fields, lambda x: x.half().float()
-        )  # so that float16 holds them exactly
+        # Rounded, so that float16 holds them exactly.
+        self.wrap(torch, "randn", self.fields, lambda x: x.half().float())
         self.wrap(torch, "poisson", self.fields)
 
     @staticmethod
@@ -91,14 +89,15 @@ class Log:
         setattr(module, name, logged)
 
     def field(self, gray: torch.Tensor) -> np.ndarray:
-        """Take one pass's noise field (N, 3, H, W); a gray one was drawn before it if any sample is gray."""
+        """Take the noise (N, 3, H, W) of one pass from the log.
+
+        If any sample is gray, the gray noise was drawn before the color noise.
+        """
         flags = gray.reshape(-1, 1, 1, 1) > 0
         field = self.fields.pop(0)
-        return (
-            torch.where(flags, field, self.fields.pop(0)).numpy()
-            if flags.any()
-            else field.numpy()
-        )
+        if flags.any():
+            field = torch.where(flags, field, self.fields.pop(0))
+        return field.numpy()
 
 
 def load(name: str, path: Path):
@@ -110,7 +109,10 @@ def load(name: str, path: Path):
 
 
 def load_references(basicsr: Path, realesrgan: Path):
-    """Return BasicSR's degradations, diffjpeg and image functions, and Real-ESRGAN's model module."""
+    """Return BasicSR's modules for degradation, JPEG, images; Real-ESRGAN's model.
+
+    That is degradations.py, diffjpeg.py, img_process_util.py and realesrgan_model.py.
+    """
     for name in (
         "basicsr",
         "basicsr.data",
@@ -140,19 +142,15 @@ def load_references(basicsr: Path, realesrgan: Path):
 def picture(
     rng: np.random.RandomState, height: int, width: int, count: int = 1
 ) -> np.ndarray:
-    """Return uint8 (count, 3, height, width): soft waves with some grain, no flat areas."""
+    """Return uint8 (count, 3, height, width): soft waves with grain, no flat areas."""
     y, x = np.mgrid[:height, :width]
-    waves = [
-        np.sin(
-            x * rng.uniform(0.05, 0.6) + y * rng.uniform(-0.6, 0.6) + rng.uniform(0, 6)
-        )
-        for _ in range(3 * count)
-    ]
-    image = (
-        128
-        + 80 * np.reshape(waves, (count, 3, height, width))
-        + rng.normal(0, 15, (count, 3, height, width))
-    )
+    waves = []
+    for _ in range(3 * count):
+        across = x * rng.uniform(0.05, 0.6)
+        down = y * rng.uniform(-0.6, 0.6)
+        waves.append(np.sin(across + down + rng.uniform(0, 6)))
+    shape = (count, 3, height, width)
+    image = 128 + 80 * np.reshape(waves, shape) + rng.normal(0, 15, shape)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
@@ -161,7 +159,7 @@ def tensor(image: np.ndarray) -> torch.Tensor:
 
 
 def record_kernels(degradations, out: dict) -> None:
-    """Keys `<function>_<size>_<parameters>` hold float64 kernels; the parameters are those of data/kernels.py."""
+    """Keys `<function>_<size>_<parameters>`, as in kernels.py, hold float64 kernels."""
     shapes = [
         (7, 0.2, 0.2, 0.0),
         (21, 2.7, 2.7, 0.0),
@@ -190,7 +188,7 @@ def record_kernels(degradations, out: dict) -> None:
 
 
 def record_blur(degradations, images, out: dict) -> None:
-    """Only red channels are kept, here and in `record_resize`."""
+    """Only red channels are recorded, here and in `record_resize`."""
     image = picture(np.random.RandomState(1), 48, 80, count=2)
     sinc = degradations.circular_lowpass_kernel(0.9, 21)
     aniso = degradations.bivariate_Gaussian(21, 4.0, 0.8, 0.5, isotropic=False)
@@ -219,7 +217,7 @@ def record_resize(out: dict) -> None:
 
 
 def record_noise(degradations, margin: Margin, out: dict) -> None:
-    """Gaussian and poisson noise; the first sample in colour, the second gray."""
+    """Gaussian and poisson noise; the first sample in color, the second gray."""
     gray = torch.tensor([0.0, 1.0])
     image = picture(np.random.RandomState(7), 24, 40, count=2)
     image[0] //= 16  # few levels, so fewer photons
@@ -227,23 +225,19 @@ def record_noise(degradations, margin: Margin, out: dict) -> None:
     result = degradations.add_gaussian_noise_pt(
         tensor(image), torch.tensor([7.5, 24.0]), gray_noise=gray
     )
-    out["noise_image"], out["gaussian_field"], out["gaussian"] = (
-        image,
-        log.field(gray),
-        result.numpy(),
-    )
-    out["gaussian_field"] = out["gaussian_field"].astype(np.float16)
+    out["noise_image"] = image
+    out["gaussian_field"] = log.field(gray).astype(np.float16)
+    out["gaussian"] = result.numpy()
+
     margin.smallest = 1.0
     log = Log()
     result = degradations.add_poisson_noise_pt(
         tensor(image), torch.tensor([0.4, 2.2]), gray_noise=gray
     )
-    out["poisson_counts"], out["poisson"] = (
-        log.field(gray).astype(np.uint16),
-        result.numpy(),
-    )
+    out["poisson_counts"] = log.field(gray).astype(np.uint16)
+    out["poisson"] = result.numpy()
     assert margin.smallest > 1e-4, (
-        "a luma half-way between two levels: take another seed for the picture"
+        "a luma half-way between two levels: take another seed for the image"
     )
 
 
@@ -263,7 +257,7 @@ def record_jpeg(diffjpeg, margin: Margin, out: dict) -> None:
 
 
 def run_chain(real_esrgan, degradations, seed: int) -> dict:
-    """Return the input, the kernels, the logged draws and the result of one run of Real-ESRGAN's `feed_data`."""
+    """Run Real-ESRGAN's `feed_data`; return its input, kernels, log and result."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -273,17 +267,16 @@ def run_chain(real_esrgan, degradations, seed: int) -> dict:
         degradations.bivariate_Gaussian(21, 1.2, 1.2, 0),
         degradations.circular_lowpass_kernel(1.6, 13, pad_to=21),
     ]
-    kernels = np.stack([mixed, mixed[::-1]], axis=1).astype(
-        np.float32
-    )  # (3, 2, 21, 21)
-    # Neither sharpened (USM has its own record; its window needs more rows), nor
-    # cropped, nor pooled.
+    kernels = np.stack([mixed, mixed[::-1]], axis=1)  # (3, 2, 21, 21)
+    kernels = kernels.astype(np.float32)
+    # Not sharpened (USM is recorded alone; its window needs more rows), not cropped,
+    # and without the pool.
     real_esrgan.paired_random_crop = lambda gts, lq, *_: (gts, lq)
     run = types.SimpleNamespace(is_train=True, opt=OPTIONS, device="cpu")
     run.usm_sharpener = lambda image: image
     run._dequeue_and_enqueue = lambda: None
     jpeg = real_esrgan.DiffJPEG(differentiable=False)
-    # On the CPU its result is laid out in a way that the blur after it cannot view.
+    # Contiguous: on the CPU, the blur after it cannot view its result otherwise.
     run.jpeger = lambda image, quality: jpeg(image, quality).contiguous()
     names = ("kernel1", "kernel2", "sinc_kernel")
     data = {
@@ -297,7 +290,7 @@ def run_chain(real_esrgan, degradations, seed: int) -> dict:
 
 
 def read_pass(log: Log, suffix: str) -> tuple[dict, np.ndarray]:
-    """Take one pass's draws from the front of `log`; return them as `PassDraws` names them, and the noise field."""
+    """Take the draws of one pass from `log`, named as in `PassDraws`, and its noise."""
     (updown,) = log.choices.pop(0)
     factor = 1.0 if updown == "keep" else log.uniforms.pop(0)
     gaussian = log.uniforms.pop(0) < OPTIONS["gaussian_noise_prob" + suffix]
@@ -316,7 +309,7 @@ def read_pass(log: Log, suffix: str) -> tuple[dict, np.ndarray]:
 
 
 def read_draws(log: Log) -> tuple[dict, list[np.ndarray]]:
-    """Return all logged draws of a run as `Draws` names them, and the noise fields of both passes."""
+    """Return the draws of a run, named as in `Draws`, and the noise of both passes."""
     first, first_field = read_pass(log, "")
     second_blur = log.uniforms.pop(0) < OPTIONS["second_blur_prob"]
     second, second_field = read_pass(log, "2")
@@ -327,26 +320,17 @@ def read_draws(log: Log) -> tuple[dict, list[np.ndarray]]:
 
 
 def record_chains(real_esrgan, degradations, margin: Margin, out: dict) -> None:
-    """Two runs that take both branches wherever there are two; `chain<i>_draws` is json."""
+    """Two runs that together take every branch; `chain<i>_draws` is json."""
     for number, wanted in enumerate(((True, False, True), (False, True, False))):
         for seed in range(5000):
             margin.smallest = 1.0
             run = run_chain(real_esrgan, degradations, seed)
             draws, fields = read_draws(run["log"])
-            branches = (
-                draws["first"]["gaussian"],
-                draws["second"]["gaussian"],
-                draws["jpeg_last"],
-            )
-            mixed = all(
-                0 < sum(draws[name]["gray"]) < 2 for name in ("first", "second")
-            )
-            if (
-                branches == wanted
-                and draws["second_blur"]
-                and mixed
-                and margin.smallest > 3e-5
-            ):
+            first, second = draws["first"], draws["second"]
+            branches = (first["gaussian"], second["gaussian"], draws["jpeg_last"])
+            one_gray = sum(first["gray"]) == sum(second["gray"]) == 1
+            safe = draws["second_blur"] and margin.smallest > 3e-5
+            if branches == wanted and one_gray and safe:
                 break
         else:
             raise RuntimeError("no such run; loosen the margin")

@@ -1,7 +1,8 @@
-"""Images that are odd, broken or hostile: the loader, the look before training and the tools, each as promised."""
+"""Odd, broken and hostile images: what the reader, the preflight and the tools do."""
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,12 @@ from realesrgan_paddle.tools import (
     preflight,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import list_images, read_image, read_rgb
+from realesrgan_paddle.utils.images import (
+    IMAGE_SUFFIXES,
+    list_images,
+    read_image,
+    read_rgb,
+)
 
 LINE = "a_line.png"
 SIZES = {"a_dot.png": (1, 1), LINE: (100_000, 1)}
@@ -37,7 +43,7 @@ SIZES = {"a_dot.png": (1, 1), LINE: (100_000, 1)}
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory) -> Path:
-    """A folder with one of everything, in folders by suffix."""
+    """Return a folder with one file of each kind, in folders by suffix."""
     folder = tmp_path_factory.mktemp("hostile") / "images"
     files = kinds() | grays() | {name: data for name, (data, _) in broken().items()}
     files |= {name: encode(Image.fromarray(colors()), "PNG") for name in ODD_NAMES}
@@ -53,7 +59,10 @@ def hostile(tmp_path_factory) -> Path:
 
 
 def inside(name: str) -> str:
-    """Return the path of a file in the folder: names that differ in nothing but the suffix would be an error."""
+    """Return the path of a file in the folder.
+
+    By suffix, because names that differ only in the suffix would be an error.
+    """
     return f"{Path(name).suffix[1:].lower()}/{name}"
 
 
@@ -63,26 +72,30 @@ BAD = {name: reason for name, (_, reason) in broken().items()} | {
 }
 
 
-def test_there_are_many_kinds():
-    assert len(kinds()) + len(grays()) >= 30
-    assert len(BAD) >= 30
-
-
-def test_only_files_that_are_named_as_images_are_listed(hostile: Path):
+def test_files_with_the_suffix_of_an_image_are_listed(hostile: Path):
     found = list_images(hostile, recursive=True)
     assert sorted(path.name for path in found) == sorted([*GOOD, *BAD])
 
 
 @pytest.mark.parametrize("name", [*kinds(), *grays(), *ODD_NAMES])
-def test_odd_kinds_are_read_in_their_colours(hostile: Path, name: str):
+def test_odd_kinds_are_read_in_their_colors(hostile: Path, name: str):
     expected = colors() if name not in grays() else colors()[..., 1:2]
-    assert np.abs(read_rgb(hostile / inside(name)) * 255 - expected).max() <= 3
+    read = read_rgb(hostile / inside(name)) * 255
+    assert np.abs(read - expected).max() <= 3
     deep = "16" in name or "sixteen" in name
     assert read_image(hostile / inside(name)).dtype == (np.uint16 if deep else np.uint8)
 
 
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_every_suffix_of_an_image_has_a_file_that_is_read(hostile: Path, suffix: str):
+    names = [name for name in GOOD if Path(name).suffix.lower() == suffix]
+    assert names, "the files in odd_images.py lack this format"
+    for name in names:
+        assert read_image(hostile / inside(name)).size
+
+
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_image_is_refused_in_one_line(hostile: Path, name: str):
+def test_a_file_that_is_not_an_image_is_refused_in_one_line(hostile: Path, name: str):
     path = hostile / inside(name)
     with pytest.raises(UserError) as caught:
         read_image(path)
@@ -92,107 +105,116 @@ def test_what_is_no_image_is_refused_in_one_line(hostile: Path, name: str):
 
 
 def failures(text: str) -> dict[str, str]:
-    """Return the reason by the name of the file, of lines "failed: FOLDER/NAME: REASON"; each file once."""
-    pairs = [
-        line.removeprefix("failed: ").partition(": ")[::2] for line in text.splitlines()
-    ]
-    found = {Path(path).name: reason for path, reason in pairs}
-    assert len(found) == len(pairs)
+    """Return the reason by file name of lines "failed: FOLDER/NAME: REASON".
+
+    Asserts that no file is named twice.
+    """
+    found = {}
+    for line in text.splitlines():
+        path, _, reason = line.removeprefix("failed: ").partition(": ")
+        name = Path(path).name
+        assert name not in found
+        found[name] = reason
     return found
 
 
-def test_the_look_before_training_lists_all_of_them_with_their_reasons(
-    hostile: Path, capsys
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [([], {*BAD} - {*WITHIN}), (["--check"], {*BAD, *SUMS})],
+    ids=["headers", "check"],
+)
+def test_the_preflight_lists_all_bad_images_with_their_reasons(
+    hostile: Path, capsys, flags: list[str], expected: set[str]
 ):
-    for flags, expected in (([], {*BAD} - {*WITHIN}), (["--check"], {*BAD, *SUMS})):
-        assert preflight.main(["--input", str(hostile), "--min_size", "2", *flags]) == 1
-        captured = capsys.readouterr()
-        found = failures(captured.err)
-        assert set(found) == expected | {*SIZES}
-        assert all(BAD.get(name, "damaged image") in found[name] for name in expected)
-        assert found[LINE] == "100000x1 is smaller than --min_size 2"
-        assert (
-            captured.out
-            == f"{len(GOOD) + len(BAD)} image files checked; {len(found)} findings\n"
-        )
+    assert preflight.main(["--input", str(hostile), "--min_size", "2", *flags]) == 1
+    captured = capsys.readouterr()
+    found = failures(captured.err)
+    assert set(found) == expected | {*SIZES}
+    assert found[LINE] == "100000x1 is smaller than --min_size 2"
+    for name in expected:
+        assert BAD.get(name, "damaged image") in found[name]
+    count = f"{len(GOOD) + len(BAD)} image files checked; {len(found)} findings"
+    assert captured.out == f"{count}\n"
 
 
-def test_headers_tell_the_sizes_of_the_others(hostile: Path):
+def test_headers_give_the_sizes_of_all_good_images(hostile: Path):
     sizes = check_headers([hostile / inside(name) for name in GOOD]).sizes
-    assert {path.name: size for path, size in sizes.items()} == dict.fromkeys(
-        GOOD, (24, 16)
-    ) | SIZES
+    found = {path.name: size for path, size in sizes.items()}
+    assert found == dict.fromkeys(GOOD, (24, 16)) | SIZES
 
 
 @pytest.mark.parametrize("tool", [extract_subimages, generate_multiscale])
-def test_tools_take_all_that_can_be_read_and_name_each_other(
+def test_tools_use_all_good_images_and_name_the_bad_ones(
     hostile: Path, tmp_path: Path, capsys, tool
 ):
-    here, before = (
-        sorted(Path.cwd().iterdir()),
-        {p: p.lstat() for p in hostile.rglob("*")},
-    )
+    here = sorted(Path.cwd().iterdir())
+    before = {path: path.lstat() for path in hostile.rglob("*")}
     assert tool.main(["--input", str(hostile), "--output", str(tmp_path / "out")]) == 1
     assert set(failures(capsys.readouterr().err)) == set(BAD)
+
     made = list_images(tmp_path / "out", recursive=True)
     names = {re.sub("T[0-3]$|_s[0-9]+$", "", path.stem) for path in made}
-    small = set(SIZES) if tool is generate_multiscale else set()
-    assert names == {
-        re.sub("[\r\n]|, ", "_", Path(name).stem) for name in set(GOOD) - small
-    }
+    too_small = set(SIZES) if tool is generate_multiscale else set()
+    stems = [Path(name).stem for name in set(GOOD) - too_small]
+    assert names == {re.sub("[\r\n]|, ", "_", stem) for stem in stems}
+
     assert sorted(Path.cwd().iterdir()) == here
-    assert {path: path.lstat() for path in hostile.rglob("*")} == before, (
-        "nothing of the user's is changed"
-    )
+    after = {path: path.lstat() for path in hostile.rglob("*")}
+    assert after == before, "the input is unchanged"
 
 
-def test_a_list_names_all_that_can_be_read_and_have_a_name_that_it_can_hold(
-    hostile: Path, tmp_path: Path, capsys
-):
-    meta = tmp_path / "meta.txt"
-    command = [
-        "--input",
-        str(hostile),
-        "--root",
-        str(hostile),
-        "--meta_info",
-        str(meta),
-        "--check",
-    ]
-    with pytest.raises(
-        UserError,
-        match="a meta-info file cannot hold a name with a line break or ', '; rename it",
-    ):
-        generate_meta_info.main(command)
+@pytest.fixture
+def without_unfit_names(hostile: Path, tmp_path: Path) -> Iterator[set[str]]:
+    """Move the files away whose names a meta-info file cannot hold."""
     unfit = {"new\nline.png", "one, two.png"}
     for name in unfit:
         (hostile / inside(name)).rename(tmp_path / name)
-    code = generate_meta_info.main(command)
+    yield unfit
     for name in unfit:
         (tmp_path / name).rename(hostile / inside(name))
-    assert code == 1
-    assert set(failures(capsys.readouterr().err)) == {*BAD, *SUMS}
-    assert {Path(line).name for line in read_meta_info(meta)} == {*GOOD} - unfit - {
-        *SUMS
-    }
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason"), [("gone", "No such file"), ("locked", "Permission denied")]
-)
-def test_a_file_that_cannot_be_opened_is_named_and_the_rest_goes_on(
-    tmp_path: Path, kind: str, reason: str
+def meta_info_command(hostile: Path, meta: Path) -> list[str]:
+    folder = ["--input", str(hostile), "--root", str(hostile)]
+    return [*folder, "--meta_info", str(meta), "--check"]
+
+
+def test_a_meta_info_refuses_names_that_it_cannot_hold(hostile: Path, tmp_path: Path):
+    message = "a meta-info file cannot hold a name with a line break or ', '; rename it"
+    with pytest.raises(UserError, match=message):
+        generate_meta_info.main(meta_info_command(hostile, tmp_path / "meta.txt"))
+
+
+def test_a_meta_info_lists_all_good_images(
+    hostile: Path, tmp_path: Path, without_unfit_names: set[str], capsys
 ):
-    paths = [
-        place(tmp_path, f"{name}.png", kinds()["alpha.png"]) for name in ("a", "b", "c")
-    ]
-    if kind == "gone":
-        paths[1].unlink()
-    elif os.geteuid() == 0:
-        pytest.skip("root may read anything")
-    else:
-        paths[1].chmod(0)
-    looked = check_headers(paths)
-    assert list(looked.sizes) == [paths[0], paths[2]]
-    (line,) = looked.problems
-    assert line.startswith(f"{paths[1]}: {reason}")
+    meta = tmp_path / "meta.txt"
+    assert generate_meta_info.main(meta_info_command(hostile, meta)) == 1
+    assert set(failures(capsys.readouterr().err)) == {*BAD, *SUMS}
+    listed = {Path(line).name for line in read_meta_info(meta)}
+    assert listed == {*GOOD} - without_unfit_names - {*SUMS}
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    data = kinds()["alpha.png"]
+    return [place(tmp_path, f"{name}.png", data) for name in ("a", "b", "c")]
+
+
+def assert_only_second_fails(paths: list[Path], reason: str):
+    first, second, third = paths
+    report = check_headers(paths)
+    assert list(report.sizes) == [first, third]
+    (line,) = report.problems
+    assert line.startswith(f"{second}: {reason}")
+
+
+def test_a_missing_file_is_named_and_the_others_are_read(three: list[Path]):
+    three[1].unlink()
+    assert_only_second_fails(three, "No such file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
+def test_a_locked_file_is_named_and_the_others_are_read(three: list[Path]):
+    three[1].chmod(0)
+    assert_only_second_fails(three, "Permission denied")

@@ -1,4 +1,4 @@
-"""The pair pool keeps pairs together, gives back each one once, and resumes where it was."""
+"""The pair pool keeps pairs together, returns each pair once, and can be resumed."""
 
 import numpy as np
 import paddle
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.paddle
 
 
 def pairs(start: int, count: int = 2) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Return (gt, lq) whose pixels say which pair they belong to."""
+    """Return (gt, lq) whose pixels are the numbers of their pairs."""
     number = paddle.arange(start, start + count, dtype="float32").reshape([-1, 1, 1, 1])
     return number.expand([count, 3, 4, 4]) + 0.5, number.expand([count, 3, 2, 2])
 
@@ -27,7 +27,7 @@ def step(pool: PairPool, iteration: int) -> list[int]:
     )
 
 
-def test_fills_first_then_mixes():
+def test_the_pool_fills_first_and_then_mixes():
     pool = PairPool(6)
     assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
     out = [step(pool, i) for i in range(3, 40)]
@@ -38,16 +38,16 @@ def test_fills_first_then_mixes():
     assert sorted(seen + inside) == list(range(80))  # and nothing is lost
 
 
-def test_any_size_fills_to_the_last_place():
+def test_a_pool_that_no_whole_batches_fill_is_filled_completely():
     pool = PairPool(5)
     out = [number for i in range(30) for number in step(pool, i)]
-    assert out[:6] == list(range(6))
+    assert out[:6] == list(range(6)), "returned as given while the pool fills"
     assert len(set(out[6:])) == len(out[6:]) and out[6:] != list(range(6, 60))
     assert len(pool.state()["lq"]) == 5
 
 
 @pytest.mark.parametrize("k", [0, 2, 10])
-def test_resumes(k: int):
+def test_a_resumed_pool_continues_as_the_original(k: int):
     straight, resumed = PairPool(6), PairPool(6)
     expected = [step(straight, i) for i in range(16)][k:]
     before = PairPool(6)
@@ -57,7 +57,7 @@ def test_resumes(k: int):
     assert [step(resumed, i) for i in range(k, 16)] == expected
 
 
-def test_keeps_its_own_copy():
+def test_the_pool_copies_its_pairs():
     pool = PairPool(2)
     gt, lq = pairs(0)
     pool.exchange(gt, lq, np.random.default_rng(0))
@@ -66,13 +66,13 @@ def test_keeps_its_own_copy():
     assert sorted(pool.state()["lq"][:, 0, 0, 0].tolist()) == [0, 1]
 
 
-def test_size_zero_is_no_pool():
+def test_a_pool_of_size_zero_returns_each_batch():
     pool = PairPool(0)
     assert [step(pool, i) for i in range(3)] == [[0, 1], [2, 3], [4, 5]]
     assert pool.state() == {}
 
 
-def test_refuses_what_does_not_fit():
+def test_a_state_of_another_size_is_refused():
     pool = PairPool(6)
     for i in range(3):
         step(pool, i)

@@ -1,0 +1,78 @@
+"""Images that cannot be read during training are replaced, logged once, and limited.
+
+Without Paddle, so that the workers start quickly.
+"""
+
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from realesrgan_paddle.data.loading.loader import (
+    BadImages,
+    EndlessSampler,
+    endless_batches,
+)
+from realesrgan_paddle.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A dataset of numbers, of which some cannot be read."""
+
+    count: int
+    bad: frozenset[int]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, ...]:
+        index, position = key
+        if index in self.bad:
+            raise UserError(f"{index}.png: bad")
+        return np.array(index), np.array(position)
+
+
+def batches(
+    dataset: Numbers, count: int, *, workers: int = 0, start: int = 0, log=print
+) -> list:
+    """Return (indices, positions) of batches of two; at most two images may be bad."""
+    sampler = EndlessSampler(len(dataset), batch_size=2, seed=0, start=start)
+    stream = endless_batches(dataset, sampler, workers, BadImages(2, log))
+    with closing(stream):
+        return [np.stack(batch).tolist() for batch in islice(stream, count)]
+
+
+def test_a_bad_image_is_replaced_by_the_next_one():
+    logged: list[str] = []
+    dataset = Numbers(3, frozenset({1}))
+    for indices, positions in batches(dataset, 6, log=logged.append):
+        for index, position in zip(indices, positions, strict=True):
+            wanted = expected_index(position)
+            assert index == (2 if wanted == 1 else wanted)
+    assert logged == ["skipped, 1 of at most 2: 1.png: bad"]
+
+
+def expected_index(position: int) -> int:
+    """Return the index at a position of the stream of three images."""
+    for keys in EndlessSampler(3, 2, seed=0):
+        for index, place in keys:
+            if place == position:
+                return index
+    raise AssertionError("the stream is endless")
+
+
+def test_the_replacement_is_the_same_for_workers_and_after_a_resume():
+    dataset = Numbers(5, frozenset({1, 3}))
+    whole = batches(dataset, 6)
+    assert batches(dataset, 6, workers=2) == whole
+    assert batches(dataset, 4, start=2) == whole[2:]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_more_bad_images_than_allowed_are_an_error_that_names_the_option(workers):
+    message = r"\.png: bad; more than datasets\.train\.max_bad_images: 2 images"
+    with pytest.raises(UserError, match=message):
+        batches(Numbers(4, frozenset({0, 1, 2})), 6, workers=workers)
