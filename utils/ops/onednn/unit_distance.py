@@ -92,4 +92,5 @@ def _unit_vectors(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     squared_lengths = np.einsum("pc,pc->p", x, x)
     lengths = np.sqrt(squared_lengths + epsilon)
     scale = 1 / lengths[:, None]
-    return x * scale, scale
+    unit = x * scale
+    return unit, scale
