@@ -2,13 +2,12 @@
 
 import shlex
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clips import picture_clip
+from killed import run_until_killed
 from odd_images import ODD_NAMES
 from PIL import Image
 from places import ROOT
@@ -201,59 +200,47 @@ def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):
         build(tmp_path)
 
 
-# Runs the tool and ends itself by SIGKILL when it is about to give a file its name, the
-# second one of a stage.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from realesrgan_paddle.tools.build_domain_set import main
-
-replace, seen = Path.replace, []
-
-def counted(path, target):
-    if sys.argv[1] in str(target):
-        seen.append(target)
-        if len(seen) == (1 if sys.argv[1] == "meta_info.txt" else 2):
-            os.kill(os.getpid(), signal.SIGKILL)
-    return replace(path, target)
-
-Path.replace = counted
-main(sys.argv[2:])
-"""
+@pytest.fixture(scope="module")
+def whole_build(tmp_path_factory) -> tuple[list[str], dict[str, bytes]]:
+    """The arguments of a build without its output, and the files of the whole set."""
+    folder = tmp_path_factory.mktemp("whole")
+    videos = folder / "in put"
+    videos.mkdir()
+    for number, name in enumerate(("-rf; 'a' \"b\", c.mkv", "new\nline 比赛..x.mkv")):
+        shots = [scene(3 * number + n // 2, 8 * (n % 2)) for n in range(6)]
+        picture_clip(videos / name, shots, rate=1)
+    options = "--crop_size 128 --step 128 --multiscale --val_share 0.2 --output"
+    words = ["--input", str(videos), *options.split()]
+    assert main([*words, str(folder / "set")]) == 0
+    return words, contents(folder / "set")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_a_build_that_was_killed_in_any_stage_goes_on_to_the_same_set(tmp_path):
-    videos = tmp_path / "in put"
-    videos.mkdir()
-    for number, name in enumerate(("-rf; 'a' \"b\", c.mkv", "new\nline 比赛..x.mkv")):
-        shots = [scene(4 * number + n // 2, 8 * (n % 2)) for n in range(8)]
-        picture_clip(videos / name, shots, rate=1)
-    words = [
-        "--input",
-        str(videos),
-        *SMALL,
-        "--multiscale",
-        "--val_share",
-        "0.2",
-        "--output",
-    ]
-    assert main([*words, str(tmp_path / "whole")]) == 0
-    whole = _contents(tmp_path / "whole")
-    for number, stage in enumerate(
-        ("/.sources/", "/train/", "/sub/", "/multiscale/", "meta_info.txt", "/LR/")
-    ):
-        made = tmp_path / f"killed{number}"
-        command = [sys.executable, "-c", KILLED, stage, *words, str(made)]
-        killed = subprocess.run(command, check=False, capture_output=True)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        assert _contents(made) != whole
-        assert main([*words, str(made)]) == 0
-        assert _contents(made) == whole
+@pytest.mark.parametrize(
+    ("file", "nth"),
+    [
+        ("/.domain_set.json", 1),
+        ("/.sources/", 2),
+        ("/train/", 2),
+        ("/sub/", 2),
+        ("/multiscale/", 2),
+        ("/meta_info.txt", 1),
+        ("/LR/", 2),
+    ],
+)
+def test_a_build_killed_in_any_stage_is_resumed_to_the_same_set(
+    tmp_path, whole_build, file, nth
+):
+    words, whole = whole_build
+    words = [*words, str(tmp_path / "set")]
+    run_until_killed(main, words, file, nth)
+    assert contents(tmp_path / "set") != whole
+    assert main(words) == 0
+    assert contents(tmp_path / "set") == whole
 
 
-def _contents(folder: Path) -> dict[str, bytes]:
-    """Return what is in all files, by their paths in the folder."""
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the contents of all files by their paths in the folder."""
     return {
         str(path.relative_to(folder)): data for path, data in snapshot(folder).items()
     }

@@ -1,6 +1,7 @@
 """From clips of which every frame is known to the set, its manifest and its sheet."""
 
 import json
+import signal
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import moving_clip, picture_clip
+from killed import run_until_killed
 from scenes import letterboxed, scene
 
 from realesrgan_paddle.data.footage import scoring as judging
@@ -334,27 +336,55 @@ def test_what_is_done_is_not_decoded_again_and_what_is_missing_comes_back(
     assert (out / "manifest.jsonl").read_text() == list_before
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_set(tmp_path: Path, monkeypatch):
-    clips = [long_clip(tmp_path / f"{name}.mkv", 7 * n) for n, name in enumerate("ab")]
-    extract(tmp_path / "whole", *clips, "--val-share", "0.2")
-    out, seen = tmp_path / "out", 0
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+@pytest.mark.parametrize(
+    ("file", "nth"),
+    [
+        ("/.sources/a.txt", 1),
+        ("/train/a_", 3),
+        ("/.sources/a.jsonl", 1),
+        ("/.thumbs/b_", 3),
+        ("/manifest.jsonl", 1),
+    ],
+)
+def test_an_extraction_killed_anywhere_is_resumed_to_the_same_set(
+    tmp_path: Path, whole_set: tuple[list, Path], file: str, nth: int
+):
+    words, whole = whole_set
+    out = tmp_path / whole.name
+    run_until_killed(main, ["--output", str(out), *words], file, nth)
+    assert main(["--output", str(out), *words]) == 0
+    assert_same_files(out, whole)
+    assert_same_files(sheet_of(out), sheet_of(whole))
 
-    def killed(*arguments):
-        nonlocal seen
-        for frame in frames(*arguments):
-            seen += 1
-            if seen == 32:
-                raise KeyboardInterrupt
-            yield frame
 
-    with monkeypatch.context() as patch:
-        patch.setattr(judging, "frames", killed)
-        with pytest.raises(KeyboardInterrupt):
-            extract(out, *clips, "--val-share", "0.2")
-    assert {record["source"] for record in manifest(out)} == {str(clips[0])}
-    assert extract(out, *clips, "--val-share", "0.2") == 0
-    assert pngs(out) == pngs(tmp_path / "whole")
-    assert manifest(out) == manifest(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def whole_set(tmp_path_factory) -> tuple[list[str], Path]:
+    """The arguments of an extraction without its output, and the set of a whole one."""
+    folder = tmp_path_factory.mktemp("whole")
+    clips = [
+        picture_clip(
+            folder / f"{name}.mkv",
+            [scene(5 * n + k // 2, 5 * (k % 2)) for k in range(8)],
+        )
+        for n, name in enumerate("ab")
+    ]
+    words = ["--val-share", "0.2", "--input", *map(str, clips)]
+    assert main(["--output", str(folder / "set"), *words]) == 0
+    return words, folder / "set"
+
+
+def sheet_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}_sheet")
+
+
+def assert_same_files(one: Path, other: Path) -> None:
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert files == sorted(
+        path.relative_to(other) for path in other.rglob("*") if path.is_file()
+    )
+    for file in files:
+        assert (one / file).read_bytes() == (other / file).read_bytes(), file
 
 
 def test_other_settings_need_another_folder(tmp_path: Path):

@@ -9,7 +9,8 @@ from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from sample_runs import FORKSERVER, write_yml
+from forkserver import FORKSERVER
+from sample_runs import write_yml
 
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.utils import cli

@@ -1,22 +1,18 @@
 """A training run that takes a second, and helpers to inspect its results."""
 
 import json
-import multiprocessing
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 import yaml
+from forkserver import FORKSERVER
 
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import load_state
 from train import main, train
-
-FORKSERVER = multiprocessing.get_context("forkserver")
-# Paddle is imported once for all processes.
-FORKSERVER.set_forkserver_preload(["realesrgan_paddle.run.checkpoints"])
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:
