@@ -194,6 +194,22 @@ def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, cap
     )
 
 
+def test_the_reason_is_named_where_no_frame_comes_out(tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "broken.mp4").write_bytes(b"no video")
+    words = ["--input", str(videos), "--output", str(tmp_path / "set"), *SMALL]
+    with pytest.raises(
+        UserError, match=r"1 videos failed, such as .*broken\.mp4: not a"
+    ):
+        main(words)
+
+    (videos / "broken.mp4").unlink()
+    picture_clip(videos / "black.mkv", [np.zeros_like(scene(0))] * 2)
+    with pytest.raises(UserError, match=r"all frames were dropped \(2 black\)"):
+        main(words)
+
+
 def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):
     picture_clip(frames / "match.mkv", [scene(0)])
     with pytest.raises(UserError, match="frames: holds videos and images; name"):

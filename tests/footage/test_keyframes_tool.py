@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -6,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from clips import flat_clip, moving_clip
+from clips import flat_clip, moving_clip, picture_clip
+from scenes import scene
 
 from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.data.sets.naming import safe_stem
@@ -103,6 +105,31 @@ def test_a_broken_video_among_many_is_reported_and_the_rest_goes_on(
     failures = [line for line in output.err.splitlines() if line.startswith("failed: ")]
     assert len(failures) == 2
     assert "a broken\\none.mp4: not a readable video" in failures[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limit of the size of files")
+def test_frames_that_cannot_be_written_fail_their_own_video_only(
+    tmp_path: Path, capsys
+):
+    import resource
+
+    small = [scene(0), scene(1)]
+    rng = np.random.default_rng(0)
+    large = [rng.integers(0, 256, (800, 1000, 3), np.uint8) for _ in range(4)]
+    clips = [
+        picture_clip(tmp_path / f"{name}.mkv", pictures)
+        for name, pictures in (("a", small), ("b", large), ("c", small))
+    ]
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
+    try:
+        assert extract(tmp_path / "out", *clips) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert {name[0] for name in names(tmp_path / "out")} == {"a", "c"}
+    (failure,) = capsys.readouterr().err.splitlines()
+    assert "b_000000" in failure
+    assert "File too large" in failure
 
 
 def test_a_wrong_path_stops_before_any_work(tmp_path: Path):
