@@ -51,7 +51,7 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_frames_become_a_list_of_sub_images_without_the_flat_ones(
+def test_frames_become_sub_images_in_a_meta_info_file_without_flat_ones(
     tmp_path, frames, capsys
 ):
     assert build(tmp_path) == 0
@@ -69,7 +69,9 @@ def _split(command: str) -> tuple[str, list[str]]:
     return str(ROOT / yml), overrides
 
 
-def test_running_again_changes_nothing_and_adds_what_is_new(tmp_path, frames):
+def test_a_second_build_adds_new_frames_and_leaves_other_files_unchanged(
+    tmp_path, frames
+):
     build(tmp_path)
     before = snapshot(tmp_path / "set")
     assert build(tmp_path) == 0
@@ -81,7 +83,7 @@ def test_running_again_changes_nothing_and_adds_what_is_new(tmp_path, frames):
     assert "sub/c_s001.png\n" in (tmp_path / "set" / "meta_info.txt").read_text()
 
 
-def test_smaller_versions_are_listed_too(tmp_path, frames):
+def test_multiscale_versions_are_in_the_meta_info_file(tmp_path, frames):
     build(tmp_path, "--multiscale")
     lines = (tmp_path / "set" / "meta_info.txt").read_text().splitlines()
     assert len(lines) == 3 * 4
@@ -92,7 +94,9 @@ def test_smaller_versions_are_listed_too(tmp_path, frames):
     )
 
 
-def test_a_split_becomes_training_and_validation_pairs(tmp_path, frames, capsys):
+def test_split_frames_become_training_images_and_validation_pairs(
+    tmp_path, frames, capsys
+):
     write_image(tmp_path / "split/frames/train/a.png", texture(64, 64, 0))
     write_image(tmp_path / "split/frames/val/b.png", texture(70, 50, 1))
     assert build(tmp_path / "split") == 0
@@ -111,7 +115,9 @@ def test_a_split_becomes_training_and_validation_pairs(tmp_path, frames, capsys)
     assert val.dataroot_lq == str(made / "val" / "LR")
 
 
-def test_bad_frames_are_named_and_the_rest_goes_on(tmp_path, frames, capsys):
+def test_unreadable_frames_are_reported_and_the_others_are_used(
+    tmp_path, frames, capsys
+):
     (frames / "empty.png").write_bytes(b"")
     (frames / "page.jpg").write_bytes(b"<html>")
     (frames / "pointer.png").write_bytes(b"version https://git-lfs.github.com/spec/v1")
@@ -126,7 +132,7 @@ def test_bad_frames_are_named_and_the_rest_goes_on(tmp_path, frames, capsys):
         assert captured.err.count(f"{frames / name}: ") == 1
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path, frames):
+def test_an_output_folder_with_other_files_is_refused(tmp_path, frames):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "mine.txt").write_text("x")
     with pytest.raises(UserError, match="set: holds other files; use another --output"):
@@ -134,7 +140,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path, frames):
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
 
 
-def test_a_set_is_made_in_one_way(tmp_path, frames):
+def test_a_set_made_with_other_options_is_refused(tmp_path, frames):
     build(tmp_path)
     with pytest.raises(
         UserError,
@@ -143,13 +149,13 @@ def test_a_set_is_made_in_one_way(tmp_path, frames):
         build(tmp_path, "--min_detail", "0.5")
 
 
-def test_the_set_may_not_lie_among_its_frames(tmp_path, frames):
+def test_an_output_folder_inside_the_frames_is_refused(tmp_path, frames):
     with pytest.raises(UserError, match="the results would join the images"):
         build_domain_set([frames], frames / "set", DomainOptions(), Settings())
     assert not (frames / "set").exists()
 
 
-def test_smooth_pictures_have_detail_and_gray_16_bits_are_judged(tmp_path):
+def test_detail_is_measured_in_smooth_and_in_16_bit_gray_images(tmp_path):
     write_image(
         tmp_path / "frames" / "waves.png",
         picture(64, 64, 0)[..., 0].astype(np.uint16) * 257,
@@ -161,7 +167,7 @@ def test_smooth_pictures_have_detail_and_gray_16_bits_are_judged(tmp_path):
     ]
 
 
-def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, capsys):
+def test_odd_file_names_of_frames_and_of_the_set_work(tmp_path, capsys):
     for name in ODD_NAMES:
         write_image(tmp_path / "frames" / name, texture(64, 64, len(name)))
     made = tmp_path / "a 'set' \"of\" $x; #1: [b], 100% \n-é"
@@ -194,7 +200,7 @@ def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, cap
     )
 
 
-def test_the_reason_is_named_where_no_frame_comes_out(tmp_path):
+def test_the_error_says_why_there_is_no_frame(tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
     (videos / "broken.mp4").write_bytes(b"no video")
