@@ -83,5 +83,6 @@ class ArtifactLoss:
     def __call__(self, sr: Tensor, gt: Tensor, sr_ema: Tensor) -> Tensor:
         """Return the loss of sr; `sr_ema` is the EMA generator's output."""
         weight = artifact_map(gt, sr, sr_ema, self.ksize)
-        loss = F.l1_loss(weight * sr, weight * gt)
-        return self.loss_weight * loss
+        weighted_sr = weight * sr
+        weighted_gt = weight * gt
+        return self.loss_weight * F.l1_loss(weighted_sr, weighted_gt)

@@ -41,11 +41,11 @@ class ColorLoss:
         """
         cells = [math.ceil(side / self.cell) for side in sr.shape[2:]]
         # Y, Cb and Cr are linear in R, G and B, so averaging first changes nothing.
-        means = F.adaptive_avg_pool2d(sr - gt, cells)
-        luma, cb, cr = _ycbcr(means)
+        difference = F.adaptive_avg_pool2d(sr - gt, cells)
+        luma, cb, cr = _ycbcr(difference)
         brightness = self.brightness * luma.abs()
-        loss = brightness + cb.abs() + cr.abs()
-        return self.loss_weight * loss.mean()
+        color = brightness + cb.abs() + cr.abs()
+        return self.loss_weight * color.mean()
 
 
 def _ycbcr(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:

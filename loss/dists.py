@@ -35,8 +35,9 @@ def l2_pool(ops: Ops, x: Tensor) -> Tensor:
     """
     x = ops.leave(x)
     channels = x.shape[1]
-    window = np.outer(POOL_1D, POOL_1D).astype(np.float32)
-    kernel = paddle.to_tensor(window).expand([channels, 1, 3, 3])
+    window = np.outer(POOL_1D, POOL_1D)
+    kernel = paddle.to_tensor(window.astype(np.float32))
+    kernel = kernel.expand([channels, 1, 3, 3])
     squares = F.conv2d(x.square(), kernel, stride=2, padding=1, groups=channels)
     pooled = (squares + POOL_EPSILON).sqrt()
     return ops.enter(pooled)
@@ -104,7 +105,8 @@ def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         alpha: weights of the texture (1, C, 1).
         beta: weights of the structure (1, C, 1).
     """
-    x_mean, y_mean = _mean(x), _mean(y)
+    x_mean = _mean(x)
+    y_mean = _mean(y)
     squared_means = x_mean.square() + y_mean.square()
     texture = (2 * x_mean * y_mean + C) / (squared_means + C)
 
@@ -112,9 +114,10 @@ def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     # neither variance nor covariance changes with it.
     x = x - x_mean.detach()
     y = y - y_mean
-    variances = _mean(x.square()) + _mean(y.square())
+    x_variance = _mean(x.square())
+    y_variance = _mean(y.square())
     covariance = _mean(x * y)
-    structure = (2 * covariance + C) / (variances + C)
+    structure = (2 * covariance + C) / (x_variance + y_variance + C)
 
     difference = alpha * (1 - texture) + beta * (1 - structure)
     return difference.sum(1)

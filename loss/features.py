@@ -122,4 +122,5 @@ class Features:
 
 def _names(number: int) -> tuple[str, str]:
     """Return torchvision's names of a convolution's weight and bias."""
-    return f"features.{number}.weight", f"features.{number}.bias"
+    prefix = f"features.{number}"
+    return f"{prefix}.weight", f"{prefix}.bias"

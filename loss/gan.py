@@ -1,4 +1,4 @@
-"""The adversarial losses of generator and discriminator, those of BasicSR's `GANLoss`."""
+"""The GAN losses of generator and discriminator, those of BasicSR's `GANLoss`."""
 
 from dataclasses import dataclass
 from typing import Literal

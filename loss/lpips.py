@@ -61,8 +61,10 @@ class LPIPS:
         network, pool = NETWORKS[net]
         self.features = Features(network, tensors, pool, mean=mean, std=std, ops=ops)
 
-        names = [f"lin{layer}.weight" for layer in range(LAYERS)]
-        self.channel_weights = [paddle.to_tensor(tensors[name]) for name in names]
+        self.channel_weights = []
+        for layer in range(LAYERS):
+            weight = tensors[f"lin{layer}.weight"]
+            self.channel_weights.append(paddle.to_tensor(weight))
         self.smallest = LPIPS_SMALLEST[net]
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:

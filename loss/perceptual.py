@@ -95,7 +95,7 @@ class PerceptualLoss:
 
 
 def _gram(feature: Tensor) -> Tensor:
-    """Return the products of channels (N, C, C) of (N, C, H, W), divided by C * H * W."""
+    """Return the Gram matrix (N, C, C) of (N, C, H, W), divided by C * H * W."""
     channels, height, width = feature.shape[1:]
     rows = feature.flatten(2)
     products = paddle.bmm(rows, rows.transpose([0, 2, 1]))

@@ -63,8 +63,8 @@ class CharbonnierLoss:
 def reduce(loss: Tensor, weight: Tensor | None, reduction: Reduction) -> Tensor:
     """Return a loss (N, C, H, W) unchanged ("none"), its sum or its mean.
 
-    `weight`, (N, C, H, W) or (N, 1, H, W), multiplies the elements; the mean is then the
-    weighted one, divided by the sum of the weights
+    `weight`, (N, C, H, W) or (N, 1, H, W), multiplies the elements; the mean is then
+    the weighted one, divided by the sum of the weights
     (`basicsr.losses.loss_util.weight_reduce_loss`).
     """
     if weight is not None:

@@ -167,8 +167,8 @@ def read_vgg19(path: str | Path) -> Weights:
             f"train.perceptual_opt.vgg_path: {path}: no such file. The perceptual loss "
             f"needs VGG19's weights, 550 MB: curl --create-dirs -Lo {path} "
             "https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams (Paddle's) or "
-            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (torchvision's); or "
-            "set vgg_path to the file you have, or leave perceptual_opt out"
+            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth (torchvision's); "
+            "or set vgg_path to the file you have, or leave perceptual_opt out"
         )
     tensors = read_weights(path).select()
     weights = {}

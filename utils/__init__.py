@@ -1,1 +1,1 @@
-"""Files, images, errors, logs, metrics: helpers that know nothing of the other folders."""
+"""Files, images, errors, logs, metrics: helpers that import no other folder."""

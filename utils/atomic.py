@@ -108,7 +108,7 @@ def is_leftover(path: Path) -> bool:
 
 
 def remove_leftovers(folder: str | Path) -> list[Path]:
-    """Remove and return the temporary files that killed processes left under `folder`."""
+    """Remove and return the temporary files of killed processes under `folder`."""
     leftovers = list(filter(is_leftover, Path(folder).rglob(".*")))
     for path in leftovers:
         path.unlink(missing_ok=True)

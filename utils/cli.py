@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def parse(self, argv: Sequence[str] | None) -> argparse.Namespace:
-        """Return the parsed `argv`, for None `sys.argv[1:]`; exit with 2 on a usage error."""
+        """Return the parsed `argv` (None: `sys.argv`); exit with 2 on a usage error."""
         words = sys.argv[1:] if argv is None else argv
         words = [_with_underscores(word) for word in words]
         self._check_flags(words)

@@ -62,11 +62,15 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
         best = np.unravel_index(np.argmax(mean), mean.shape)
         y, x = int(best[0]), int(best[1])
         crops.append(Crop(x, y, width, height))
-        # Rule out every position whose crop would overlap this one.
-        top = max(0, y - height + 1)
-        left = max(0, x - width + 1)
-        mean[top : y + height, left : x + width] = -np.inf
+        _rule_out_overlaps(mean, crops[-1])
     return crops
+
+
+def _rule_out_overlaps(mean: np.ndarray, crop: Crop) -> None:
+    """Set the positions from which a crop of the same size would overlap to -inf."""
+    top = max(0, crop.y - crop.height + 1)
+    left = max(0, crop.x - crop.width + 1)
+    mean[top : crop.bottom, left : crop.right] = -np.inf
 
 
 def _mean_detail(image: np.ndarray, width: int, height: int) -> np.ndarray:

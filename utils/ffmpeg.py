@@ -25,7 +25,7 @@ streams because they have no timestamps.
 """
 
 MAX_ALLOCATION = 1 << 30
-"""Largest block that ffmpeg may allocate [bytes]; an 8K frame of 16-bit RGB takes 0.2 GB."""
+"""Largest block that ffmpeg may allocate [bytes]; an 8K frame in RGB48 takes 0.2 GB."""
 
 MAX_ERRORS = 100
 """How many error messages of one run are kept."""
@@ -61,7 +61,7 @@ def video_input(
     drop_damaged: bool = False,
     start: float | None = None,
 ) -> Any:
-    """Return the first video stream of a local file for ffmpeg-python, without cover art.
+    """Return the first video stream of a file for ffmpeg-python; cover art is none.
 
     Args:
         path: the file.
@@ -109,7 +109,7 @@ class FFmpegRun:
         watch: called with each line that ffmpeg prints, in a separate thread. Two
             threads of ffmpeg may write into one line, but each of their writes stays in
             one piece.
-        minutes: time limit; a hostile file can keep a decoder busy for ever.
+        minutes: time limit; a hostile file can keep a decoder busy forever.
     """
 
     def __init__(

@@ -158,7 +158,7 @@ def rejection_reason(data: bytes) -> str | None:
 
 
 def stand_upright(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Return an image (H, W) or (H, W, C) mirrored and turned by its Exif orientation."""
+    """Return an image (H, W, ...) mirrored and turned by its Exif orientation."""
     if orientation >= 5:
         image = image.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

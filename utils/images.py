@@ -28,7 +28,7 @@ IMAGE_SUFFIXES = (
 )
 
 SUFFIXES_16_BIT = (".png", ".tif", ".tiff", ".ppm", ".pgm")
-"""Formats that hold 16-bit samples; in others OpenCV saturates them to white, silently."""
+"""Formats that hold 16-bit samples; for others OpenCV saturates them, silently."""
 
 SUFFIXES_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
 """Formats that hold an alpha channel; in others OpenCV drops it, silently."""
@@ -59,9 +59,9 @@ def _is_hidden(path: Path) -> bool:
 def read_image(path: str | Path) -> np.ndarray:
     """Return an image in its own type, uint8 or uint16.
 
-    (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, upright, as viewers show it: turned and
-    mirrored by its Exif orientation. Palettes are expanded, CMYK becomes RGB, gray with
-    alpha becomes RGBA. Of several frames the first is read.
+    (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, upright, as viewers show it: turned
+    and mirrored by its Exif orientation. Palettes are expanded, CMYK becomes RGB, gray
+    with alpha becomes RGBA. Of several frames the first is read.
 
     Raises:
         UserError: the file is no image that OpenCV can decode, has another sample type,
@@ -158,5 +158,6 @@ def _encode(
 
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """Return a float image in [0, 1] as uint8, clipped and rounded to nearest."""
-    levels = np.clip(image, 0, 1) * 255
-    return np.rint(levels).astype(np.uint8)
+    clipped = np.clip(image, 0, 1)
+    levels = np.rint(clipped * 255)
+    return levels.astype(np.uint8)

@@ -26,7 +26,8 @@ def luma(image: np.ndarray) -> np.ndarray:
     Args:
         image: uint8 (H, W, 3) RGB.
     """
-    return 16 + image.astype(np.float64) @ (_LUMA / 255)
+    weights = _LUMA / 255
+    return 16 + image.astype(np.float64) @ weights
 
 
 def psnr(

@@ -1,8 +1,8 @@
 """Random generators keyed by their purpose and a counter, so none must be saved.
 
 A run stores no generator state: the draws of a sample, an epoch or a batch depend only
-on the run's seed and on the number of that sample, epoch or batch. They are the same for
-any number of workers and after any resume.
+on the run's seed and on the number of that sample, epoch or batch. They are the same
+for any number of workers and after any resume.
 """
 
 from enum import IntEnum

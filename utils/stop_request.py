@@ -7,7 +7,7 @@ from typing import Any
 
 
 class StopRequest:
-    """While entered, a SIGINT (Ctrl-C) or SIGTERM is kept in `signal` and nothing stops.
+    """While entered, keeps a SIGINT (Ctrl-C) or SIGTERM in `signal`; nothing stops.
 
     A second SIGINT ends the process at once, even in the middle of a long operation of
     Paddle's, where Python's own KeyboardInterrupt would wait. For the main thread only,

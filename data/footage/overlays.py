@@ -183,7 +183,8 @@ def _without_bar_edges(
 
 def _joined_boxes(is_fixed: np.ndarray) -> list[Crop]:
     """Return the bounding boxes of neighboring fixed edges, on the grid."""
-    kernel = np.ones((CLOSING_SIZE, CLOSING_SIZE), np.uint8)
+    size = (CLOSING_SIZE, CLOSING_SIZE)
+    kernel = np.ones(size, np.uint8)
     joined = cv2.morphologyEx(is_fixed, cv2.MORPH_CLOSE, kernel)
     _, _, components, _ = cv2.connectedComponentsWithStats(joined)
 

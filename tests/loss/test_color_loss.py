@@ -1,4 +1,4 @@
-"""The colour loss sees the colour of areas, and nothing of their texture."""
+"""The color loss depends on the color of areas, not on their texture."""
 
 import numpy as np
 import paddle
@@ -21,17 +21,17 @@ def gt() -> np.ndarray:
     return np.stack([picture(48, 48, i).transpose(2, 0, 1) / 255 for i in range(2)])
 
 
-def test_equal_pictures_have_no_loss(gt):
+def test_equal_images_have_no_loss(gt):
     assert float(ColorLoss()(tensor(gt), tensor(gt))) == 0
 
 
-def test_texture_is_not_seen(gt):
+def test_a_texture_of_mean_0_costs_nothing(gt):
     textured = gt + 0.2 * CHECKERS * np.array([1, -0.5, 0.3])[:, None, None]
     assert np.abs(textured - gt).mean() > 0.1
     assert float(ColorLoss()(tensor(textured), tensor(gt))) < 1e-12
 
 
-def test_grain_is_hardly_seen(gt):
+def test_random_grain_costs_little(gt):
     grain = np.random.default_rng(0).normal(0, 0.05, gt.shape)
     assert (
         float(ColorLoss()(tensor(gt + grain), tensor(gt))) < 0.2 * np.abs(grain).mean()
@@ -42,15 +42,15 @@ def test_grain_is_hardly_seen(gt):
     ("channel", "luma", "cb", "cr"),
     [(0, 0.299, -0.1687, 0.5), (2, 0.114, 0.5, -0.0813)],
 )
-def test_a_tint_of_two_percent_is_seen_whole(gt, channel, luma, cb, cr):
-    """The coefficients of JPEG's YCbCr (T.871, section 7), which is BT.601's at full range."""
+def test_a_tint_costs_its_ycbcr_difference(gt, channel, luma, cb, cr):
+    """With the coefficients of JPEG's YCbCr (T.871, section 7), full-range BT.601."""
     tinted = gt.copy()
     tinted[:, channel] += 0.02
     loss = float(ColorLoss(loss_weight=3)(tensor(tinted), tensor(gt)))
     assert loss == pytest.approx(3 * 0.02 * (luma + abs(cb) + abs(cr)), rel=1e-3)
 
 
-def test_brightness_counts_as_its_weight_says(gt):
+def test_the_brightness_weight_scales_the_luma_difference(gt):
     brighter = tensor(gt + 0.02)
     assert float(ColorLoss()(brighter, tensor(gt))) == pytest.approx(0.02)
     assert float(ColorLoss(brightness=0)(brighter, tensor(gt))) == pytest.approx(
@@ -59,7 +59,7 @@ def test_brightness_counts_as_its_weight_says(gt):
 
 
 @pytest.mark.parametrize("side", [32, 40])
-def test_the_gradient_is_that_of_finite_differences(side):
+def test_the_gradient_equals_finite_differences(side):
     rng = np.random.default_rng(1)
     sr, gt = rng.random((2, 1, 3, side, side))
     loss, target = ColorLoss(0.7, brightness=0.4), tensor(gt)
@@ -76,7 +76,7 @@ def test_the_gradient_is_that_of_finite_differences(side):
         )
 
 
-def test_a_tint_is_unlearnt_and_texture_stays(gt):
+def test_gradient_descent_removes_a_tint_and_keeps_texture(gt):
     texture = 0.1 * CHECKERS
     start = gt + texture + np.array([0.05, 0, -0.05])[:, None, None]
     sr = paddle.create_parameter(start.shape, "float64")
@@ -95,7 +95,7 @@ def test_a_tint_is_unlearnt_and_texture_stays(gt):
     )
 
 
-def test_it_trains_alike_on_fast_and_on_plain_operators(tmp_path, options):
+def test_training_reports_the_same_loss_on_fast_and_plain_operators(tmp_path, options):
     options["train"]["color_opt"] = {"loss_weight": 2}
     fast, plain = (
         reported(

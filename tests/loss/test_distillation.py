@@ -1,4 +1,4 @@
-"""A network learns from another network's pictures."""
+"""Distillation: a network is trained on the output of another network."""
 
 import numpy as np
 import paddle
@@ -25,7 +25,7 @@ X2 = RRDBNetSpec(scale=2, num_feat=8, num_block=1, num_grow_ch=4)
 
 
 def write_network(path, spec, **groups):
-    """Write random weights, all the same ones or, by group, times a number."""
+    """Write random weights, in each group times a factor; 0 and 1 tell groups apart."""
     paddle.seed(5)
     arrays = {name: value.numpy() for name, value in build(spec).state_dict().items()}
     write_pdparams(
@@ -40,7 +40,7 @@ def write_network(path, spec, **groups):
 
 @pytest.fixture
 def student(tmp_path, options) -> dict:
-    """Options of a student of LARGE that has nothing but its teacher to learn from."""
+    """Options of a student of LARGE whose only loss is the distillation loss."""
     teacher = write_network(
         tmp_path / "teacher.pdparams", LARGE, params=0, params_ema=1
     )
@@ -52,7 +52,7 @@ def student(tmp_path, options) -> dict:
     return options
 
 
-def test_the_student_learns_the_teacher_which_stays_as_it_is(tmp_path, student):
+def test_the_student_approaches_the_teacher_whose_file_is_unchanged(tmp_path, student):
     before = (tmp_path / "teacher.pdparams").read_bytes()
     student["train"] |= {"total_iter": 60, "optim_g": {"lr": 5e-3}, "warmup_iter": -1}
     lines = reported(
@@ -72,16 +72,15 @@ def test_the_student_learns_the_teacher_which_stays_as_it_is(tmp_path, student):
     assert (tmp_path / "teacher.pdparams").read_bytes() == before
 
 
-def test_the_loss_is_the_distance_from_the_teachers_picture(tmp_path, student):
+def test_the_loss_is_the_distance_from_the_teachers_image(tmp_path, student):
     step = build_step(
         load_config(
             write_yml(tmp_path, student), ["train.distill_opt.loss_weight=0.5"]
         ),
         PLAIN,
     )
-    (teacher,) = (
-        step.losses.distillation.teacher.args
-    )  # behind the precision that networks are run in
+    # The teacher is wrapped in a function that sets its precision.
+    (teacher,) = step.losses.distillation.teacher.args
     before = [parameter.numpy() for parameter in teacher.parameters()]
     lq, gt = paddle.rand([2, 3, 8, 8]), paddle.rand([2, 3, 32, 32])
     expected = 0.5 * float((step.generator(lq) - teacher(lq)).abs().mean())
@@ -123,8 +122,8 @@ def test_resuming_a_gan_run_with_a_teacher_equals_not_stopping(tmp_path, options
         ),
         (
             ["train.distill_opt.teacher={folder}/x2.pdparams"],
-            "x2.pdparams: holds RRDBNet x2, 1 blocks, 8 features, growth 4, but the student (network_g) enlarges "
-            "RGB pictures by 4",
+            "x2.pdparams: holds RRDBNet x2, 1 blocks, 8 features, growth 4, but the "
+            "student (network_g) enlarges RGB pictures by 4",
         ),
         (
             ["train.distill_opt.teacher={folder}/net_d.pdparams"],
@@ -132,11 +131,12 @@ def test_resuming_a_gan_run_with_a_teacher_equals_not_stopping(tmp_path, options
         ),
         (
             ["train.distill_opt=null"],
-            "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or train.distill_opt",
+            "RealESRNetModel needs train.pixel_opt, train.perceptual_opt or "
+            "train.distill_opt",
         ),
     ],
 )
-def test_a_teacher_that_cannot_teach_is_one_line_and_leaves_nothing(
+def test_an_unsuitable_teacher_is_one_error_line_and_leaves_no_files(
     tmp_path, student, overrides, message
 ):
     write_network(tmp_path / "x2.pdparams", X2, params=1)

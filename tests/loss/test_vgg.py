@@ -1,4 +1,4 @@
-"""VGG19 and the perceptual loss: equal to BasicSR's (recorded with torch), with weights from anybody's file."""
+"""VGG19 and the perceptual loss equal BasicSR's, with weights of either family."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 import pytest
 import sample_losses as sample
+from array_asserts import assert_close
 from places import REFERENCE
 from safetensors.numpy import save_file
 
@@ -26,30 +27,14 @@ from realesrgan_paddle.utils.errors import UserError
 pytestmark = pytest.mark.paddle
 
 RECORDED = REFERENCE / "losses.npz"
-NUMBERS = (
-    0,
-    2,
-    5,
-    7,
-    10,
-    12,
-    14,
-    16,
-    19,
-    21,
-    23,
-    25,
-    28,
-    30,
-    32,
-    34,
-)  # of the convolutions in vgg19().features
+# Of the convolutions in vgg19().features.
+NUMBERS = (*(0, 2, 5, 7), *(10, 12, 14, 16), *(19, 21, 23, 25), *(28, 30, 32, 34))
 CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 256, *[512] * 8)
 
 
 @pytest.fixture(scope="module")
 def tensors():
-    """VGG19's features with weights from a formula, under torchvision's names without "features."."""
+    """VGG19's weights from a formula; torchvision's names without "features."."""
     shapes = {}
     for number, (in_ch, out_ch) in zip(NUMBERS, pairwise(CHANNELS), strict=True):
         shapes |= {
@@ -68,33 +53,29 @@ def vgg_path(tensors, tmp_path_factory):
 
 @pytest.fixture
 def file(monkeypatch):
-    """Let the reader find given tensors in a file, for the names under which they may stand."""
+    """Let `read_vgg19` find given tensors in its file."""
 
-    def holds(tensors, path=__file__):
+    def file_with(tensors, path=__file__):
         monkeypatch.setattr(
             vgg, "read_weights", lambda _: SimpleNamespace(select=lambda: tensors)
         )
         return path
 
-    return holds
+    return file_with
 
 
-def pictures():
+def images():
     return (
         paddle.to_tensor(formulas.picture("sr", sample.VGG_SHAPE), stop_gradient=False),
         paddle.to_tensor(formulas.picture("gt", sample.VGG_SHAPE)),
     )
 
 
-def assert_close(actual, expected, tolerance):
-    assert np.abs(actual.numpy() - expected).max() <= tolerance * np.abs(expected).max()
-
-
 def test_features_equal_basicsrs(vgg_path):
     reference = np.load(RECORDED)
     features = load_vgg19(
         vgg_path, list(sample.LAYER_WEIGHTS), normalization="torchvision"
-    )(pictures()[0])
+    )(images()[0])
     assert list(features) == list(sample.LAYER_WEIGHTS)
     for name, feature in features.items():
         assert_close(feature[:, ::16], reference[f"features/{name}"], 1e-5)
@@ -114,24 +95,22 @@ def test_the_perceptual_loss_equals_basicsrs(name, vgg_path):
     )
     loss = PerceptualLoss(sample.LAYER_WEIGHTS, features, **arguments)
     for kind, part in (("perceptual", 0), ("style", 1)):
-        sr, gt = pictures()
+        sr, gt = images()
         value = loss(sr, gt)[part]
         if f"{kind}/{name}/value" not in reference:
             assert value is None
             continue
         value.backward()
-        assert_close(
-            value, reference[f"{kind}/{name}/value"], 5e-5
-        )  # 2e-5 was seen: a norm of 262144 numbers
-        # A feature that is equal in both pictures but for rounding may turn its sign in
-        # the L1 distance.
+        # Measured: 2e-5, for a norm of 262144 numbers.
+        assert_close(value, reference[f"{kind}/{name}/value"], 5e-5)
+        # Rounding may flip the sign of an L1 difference of equal features.
         assert_close(sr.grad, reference[f"{kind}/{name}/grad"], 1e-3)
 
 
-def test_the_weights_are_frozen_and_no_deeper_than_needed(vgg_path):
+def test_weights_are_frozen_and_loaded_up_to_the_deepest_layer(vgg_path):
     features = load_vgg19(vgg_path, ["7", "conv1_2"])
     assert list(features.convolutions) == ["conv1_1", "conv1_2", "conv2_1", "conv2_2"]
-    sr, gt = pictures()
+    sr, gt = images()
     content, style = PerceptualLoss({"7": 1.0, "conv1_2": 0.5}, features)(sr, gt)
     content.backward()
     assert style is None
@@ -142,19 +121,19 @@ def test_the_weights_are_frozen_and_no_deeper_than_needed(vgg_path):
     )
 
 
-def test_equal_pictures_have_a_finite_gradient(vgg_path):
+def test_equal_images_have_gradient_0(vgg_path):
     loss = PerceptualLoss(
         {"conv1_2": 1.0},
         load_vgg19(vgg_path, ["conv1_2"]),
         criterion="fro",
         style_weight=1.0,
     )
-    sr, _ = pictures()
+    sr, _ = images()
     sum(loss(sr, sr.detach())).backward()
     assert (sr.grad.numpy() == 0).all()
 
 
-def test_layers_have_names_and_numbers():
+def test_layers_are_found_by_name_and_number():
     assert [layer_name(str(number)) for number in NUMBERS] == list(VGG19_LAYERS)
     assert layer_name("conv3_4") == "conv3_4"
     with pytest.raises(UserError, match=r"'conv4_5'.*did you mean"):
@@ -173,7 +152,7 @@ def test_layers_have_names_and_numbers():
         "_conv_block_{b}._conv_{c}.{kind}",
     ],
 )
-def test_every_layout_is_read(key, tensors, file):
+def test_every_naming_of_the_layers_is_read(key, tensors, file):
     renamed = {
         key.format(number=number, kind=kind, name=name, b=name[4], c=name[6]): tensors[
             f"{number}.{kind}"
@@ -189,7 +168,7 @@ def test_every_layout_is_read(key, tensors, file):
         assert np.array_equal(found[name][1], tensors[f"{number}.bias"])
 
 
-def test_paddleclas_has_no_biases(tensors, file):
+def test_missing_biases_as_in_paddleclas_are_0(tensors, file):
     path = file(
         {name: tensor for name, tensor in tensors.items() if name.endswith("weight")}
     )
@@ -199,7 +178,7 @@ def test_paddleclas_has_no_biases(tensors, file):
 
 
 def trained_on_unit_inputs(tensors):
-    """A network whose signals outweigh its biases in every layer, as training leaves them."""
+    """Return weights whose signals exceed their biases, as after training."""
     return {
         name: tensor * np.float32(0.1) if name.endswith("bias") else tensor
         for name, tensor in tensors.items()
@@ -207,12 +186,12 @@ def trained_on_unit_inputs(tensors):
 
 
 def caffe_twin(tensors):
-    """The same network for BGR in 0..255 less the mean."""
+    """Return the same network for BGR in 0..255 less the mean."""
     first = tensors["0.weight"][:, ::-1] / np.float32(255 * 0.226)
     return {**trained_on_unit_inputs(tensors), "0.weight": np.ascontiguousarray(first)}
 
 
-def test_the_family_is_told_from_the_weights(tensors, file):
+def test_the_normalization_is_recognized_from_the_weights(tensors, file):
     assert (
         recognize_normalization(read_vgg19(file(trained_on_unit_inputs(tensors))))
         == "torchvision"
@@ -220,9 +199,7 @@ def test_the_family_is_told_from_the_weights(tensors, file):
     assert recognize_normalization(read_vgg19(file(caffe_twin(tensors)))) == "caffe"
 
 
-def test_a_caffe_file_gives_the_features_of_bgr_in_255_on_torchvisions_scale(
-    tensors, file
-):
+def test_a_caffe_file_gives_caffes_features_on_torchvisions_scale(tensors, file):
     path = file(caffe_twin(tensors))
     rgb = formulas.picture("sr", sample.VGG_SHAPE)
     bgr = rgb[:, ::-1] * 255 - np.float32([103.939, 116.779, 123.68]).reshape(
@@ -237,10 +214,11 @@ def test_a_caffe_file_gives_the_features_of_bgr_in_255_on_torchvisions_scale(
         assert_close(features[layer], plain[layer].numpy() / (255 * 0.226), 1e-4)
 
 
-def test_missing_weights_say_how_to_get_them(tmp_path):
+def test_the_error_for_missing_weights_says_how_to_get_them(tmp_path):
     with pytest.raises(
         UserError,
-        match=r"vgg_path: .*none\.pdparams: no such file.*curl --create-dirs -Lo .*none\.pdparams https://",
+        match=r"vgg_path: .*none\.pdparams: no such file.*"
+        r"curl --create-dirs -Lo .*none\.pdparams https://",
     ):
         load_vgg19(tmp_path / "none.pdparams", ["conv5_4"])
 

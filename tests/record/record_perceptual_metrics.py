@@ -6,7 +6,7 @@
 Needs torch, torchvision, lpips 0.1.4 and DISTS-pytorch 0.1 (`pip install --no-deps`),
 on the CPU. Values and gradients with weights from the formula; and values with the
 released weights, from the folder --weights, where lpips_alex.pdparams,
-lpips_vgg.pdparams and dists.pdparams lie (`loss.metric_weights.obtain_metric_weights`
+lpips_vgg.pdparams and dists.pdparams lie (`loss.metric_weights.fetch_metric_weights`
 makes them).
 """
 

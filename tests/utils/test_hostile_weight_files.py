@@ -61,7 +61,7 @@ TENSORS = {
     "fewer strides": (tensor((2, 2), (1,)), "a malformed tensor"),
     "no storage": (tensor(of=b"N"), "a malformed tensor"),
     "an array for a storage": (tensor(of=array()), "a malformed tensor"),
-    "one number repeated for ever": (
+    "one number repeated forever": (
         tensor((2**30,), (0,)),
         "declare more than 8 times as many",
     ),
@@ -106,7 +106,7 @@ def test_torch_tensors_with_false_declarations_are_refused(tmp_path, case, conta
 
 
 def patched(content: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
-    """Return a zip archive with a changed field in its last header of this signature."""
+    """Return a zip archive with a changed field in the last header of a signature."""
     start = content.rindex(signature) + offset
     return content[:start] + value + content[start + len(value) :]
 

@@ -1,4 +1,4 @@
-"""Images of every kind are read upright and in their colors; other files are refused."""
+"""Images of every kind are read upright and in their colors; others are refused."""
 
 import numpy as np
 import pytest

@@ -78,7 +78,8 @@ def test_peak_memory_includes_freed_memory():
     """In a separate process, because this one may have used more before."""
     code = (
         "from realesrgan_paddle.utils.machine.memory import host_peak_bytes as peak\n"
-        "before = peak(); held = bytearray(b'x') * (200 << 20); del held; print(before, peak())"
+        "before = peak(); held = bytearray(b'x') * (200 << 20); del held; "
+        "print(before, peak())"
     )
     before, after = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True

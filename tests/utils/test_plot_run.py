@@ -1,4 +1,4 @@
-"""tools/plot_run.py: curves of one run or several, and one line where there are none."""
+"""tools/plot_run.py: curves of one run or several, and errors where there are none."""
 
 import json
 import sys

@@ -35,11 +35,15 @@ CONTAINERS = {
 
 @pytest.fixture
 def canary(tmp_path, monkeypatch) -> Path:
-    """A file that code from a pickle makes: by a shell, eval, or an import of a module."""
+    """A file that code from a pickle would make by a shell, by eval or by an import."""
     path = tmp_path / "canary"
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    source = "from pathlib import Path\ndef touch():\n    Path('canary').touch()\n    return {}\ntouch()\n"
+    source = (
+        "from pathlib import Path\n"
+        "def touch():\n    Path('canary').touch()\n    return {}\n"
+        "touch()\n"
+    )
     (tmp_path / "evil_module.py").write_text(source)
     yield path
     sys.modules.pop("evil_module", None)
@@ -116,7 +120,7 @@ def test_the_standard_unpickler_would_run_this_code(canary, case):
 
 
 def test_the_extension_registry_is_not_used(canary, tmp_path):
-    """A code that another library registered, and the standard unpickler has cached, needs no name."""
+    """Codes that other libraries registered stand for a function without its name."""
     copyreg.add_extension("evil_module", "touch", 1)
     try:
         for opcode, number in ((b"\x82", "1"), (b"\x83", "2"), (b"\x84", "4")):
@@ -368,7 +372,7 @@ BOMBS = {
         PROTO + b"]" + KEEP + (b"](" + RECALL * 10 + b"e" + KEEP) * 9 + b".",
         "holds no dict",
     ),
-    "a key that takes for ever to hash": (
+    "a key that takes forever to hash": (
         PROTO
         + b"]()"
         + KEEP

@@ -1,4 +1,4 @@
-"""VisualDL's records of a run (`logger.use_tb_logger`), read back by VisualDL itself."""
+"""VisualDL's records of a run (`logger.use_tb_logger`), as VisualDL reads them."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.paddle
 
 @pytest.fixture
 def visualdl_options(tmp_path, options) -> dict:
-    """Options of the tiny run with VisualDL and validations after iterations 2, 4, 6."""
+    """Options of the tiny run with VisualDL and a validation every 2 iterations."""
     gt = picture(64, 80, 9)
     write_image(tmp_path / "val_gt" / "a.png", gt)
     write_image(tmp_path / "val_lq" / "a.png", gt[::4, ::4])
@@ -34,7 +34,7 @@ def visualdl_options(tmp_path, options) -> dict:
 
 
 def records(folder: Path) -> dict[str, dict[str, list]]:
-    """The records of a run by kind and tag: (step, value or image file's size in bytes)."""
+    """Return a run's records by kind and tag: (step, value or image size in bytes)."""
     from visualdl import LogReader
 
     (file,) = (folder / "tb_logger").iterdir()

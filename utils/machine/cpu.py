@@ -86,7 +86,7 @@ def shorten_spin_time() -> None:
 
 
 def _openmp() -> list[ctypes.CDLL]:
-    """Return the Intel OpenMP library that comes with Paddle; [] where there is none."""
+    """Return the Intel OpenMP library of the Paddle wheel; [] if it has none."""
     import paddle
 
     libraries = (Path(paddle.__file__).parent / "libs").glob("libiomp5*")

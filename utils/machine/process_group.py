@@ -77,7 +77,7 @@ class ProcessGroup:
         return slice(start, start + per_process)
 
     def maximum(self, *numbers: int) -> list[int]:
-        """Return the maximum of each number over the processes; waits for all of them."""
+        """Return each number's maximum over the processes; waits for all of them."""
         if self.size == 1:
             return [*numbers]
         gathered = self.gather(paddle.to_tensor([numbers], dtype="int64"))
@@ -88,7 +88,7 @@ class ProcessGroup:
         self.maximum(0)
 
     def check_equal(self, numbers: Mapping[str, int]) -> None:
-        """Check that numbers, by their names in the message, are equal in all processes.
+        """Check that named numbers are equal in all processes.
 
         Raises:
             UserError: names those that differ.

@@ -18,7 +18,7 @@ def contact_sheet(
 ) -> np.ndarray:
     """Return a sheet, uint8 RGB (H, W, 3).
 
-    The means are at the top, then the rows, with their panels side by side at full size.
+    The means are at the top, then the rows, with panels side by side at full size.
 
     Args:
         rows: what to show; at least one.

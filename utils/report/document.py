@@ -1,4 +1,4 @@
-"""What the HTML pages share: their head, and the style and script files they include."""
+"""The head of the HTML pages, and the style and script files they include."""
 
 from html import escape
 from importlib import resources

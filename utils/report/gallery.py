@@ -1,4 +1,4 @@
-"""Many thumbnails on one HTML page, in sections; the images are files beside the page."""
+"""An HTML page of many thumbnails in sections; the images are files beside it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

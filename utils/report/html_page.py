@@ -80,7 +80,7 @@ def _options(labels: Sequence[str], chosen: str) -> str:
 
 
 def _section(row: Row) -> str:
-    """Return one row: its title, the slider (hidden until the script runs), the panels."""
+    """Return one row: title, slider (hidden until the script runs) and panels."""
     figures = "".join(_figure(panel) for panel in row.panels)
     return f"""<section>
 <h2>{escape(row.title)}</h2>

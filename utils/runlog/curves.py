@@ -1,4 +1,4 @@
-"""Curves of training runs, read from their `metrics.jsonl` and drawn with matplotlib."""
+"""Curves of training runs, read from `metrics.jsonl` and drawn with matplotlib."""
 
 import json
 import math
@@ -38,7 +38,7 @@ NOISELESS = ("lr", "memory_mb", "gpu_memory_mb")
 NOT_DRAWN = frozenset({"iter", "left_s"})
 
 LOG_RATIO = 30
-"""Positive values get a logarithmic axis where the maximum is this many times the minimum.
+"""Ratio of maximum to minimum from which positive values get a logarithmic axis.
 
 Chosen by eye.
 """
@@ -149,8 +149,10 @@ def panels(
     """
 
     def order(curve: Curve) -> tuple[bool, int]:
-        """Return the sort key of a curve; validations have "/" in their names."""
-        return curve.name in MACHINE, curve.name.count("/")
+        """Return the sort key of a curve; validations are named SET/METRIC."""
+        about_machine = curve.name in MACHINE
+        depth = curve.name.count("/")
+        return about_machine, depth
 
     shown: dict[str, list[Curve]] = {}
     for curve in sorted(curves, key=order):
@@ -196,11 +198,12 @@ def _name_runs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     """Return the metrics file of each run by a name that is unique among them."""
     files = []
     for path in map(Path, inputs):
-        files.append(path / METRICS_FILE if path.is_dir() else path)
+        file = path / METRICS_FILE if path.is_dir() else path
+        files.append(file)
 
     names = [file.resolve().parent.name for file in files]
-    unique = len(set(names)) == len(names)
-    if not unique:
+    repeated = len(set(names)) < len(names)
+    if repeated:
         names = [str(file.parent) for file in files]
     return dict(zip(names, files, strict=True))
 

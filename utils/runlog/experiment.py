@@ -30,7 +30,7 @@ class Experiment:
 
     root: Path
     writes: bool = True
-    """Of several processes of one training only one writes: the others log, make and lock nothing."""
+    """Whether this process writes: of several of one training, only one does."""
     visualdl: VisualDLWriter | None = None
     """Gets every reported number and sheet too, if given."""
 

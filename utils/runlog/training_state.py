@@ -64,7 +64,8 @@ def load_state(path: str | Path) -> TrainingState:
         )
     if metadata.get("sha256") != _sha256(metadata.get("record", ""), tensors):
         raise UserError(
-            f"{path}: damaged: its contents differ from the checksum it was written with"
+            f"{path}: damaged: its contents differ from the checksum "
+            "it was written with"
         )
 
     record = json.loads(metadata["record"])
@@ -101,7 +102,7 @@ def load_newest_state(folder: str | Path) -> tuple[TrainingState | None, list[st
 
 
 def _sha256(record: str, tensors: Mapping[str, np.ndarray]) -> str:
-    """Return the checksum of the record and of each tensor's name, type, shape and bytes."""
+    """Return the checksum of the record and all tensors with their names and shapes."""
     digest = hashlib.sha256(record.encode())
     for name, array in sorted(tensors.items()):
         dtype = array.dtype.str

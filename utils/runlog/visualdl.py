@@ -1,4 +1,4 @@
-"""VisualDL records of a run: its metrics and validation sheets, besides `metrics.jsonl`.
+"""VisualDL records of a run: its numbers and validation sheets.
 
 VisualDL cannot remove records, and it shows only one record file of a folder. So there
 is one file, and a resumed run rewrites it from `metrics.jsonl` and the saved sheets:
@@ -40,7 +40,7 @@ def make_visualdl_writer(
 
 
 class VisualDLWriter:
-    """Writes one run's records; `visualdl --logdir` takes the folder of one run or of many."""
+    """Writes one run's records; `visualdl --logdir` shows a folder of one or many."""
 
     def __init__(self) -> None:
         self._writer: LogWriter | None = None

@@ -118,7 +118,7 @@ class PickledArray:
 
 
 def _reconstruct(kind: object, shape: object, code: object) -> PickledArray:
-    """Stand in for numpy's `_reconstruct`: no subclass of ndarray, nothing allocated."""
+    """Stand in for numpy's `_reconstruct`: only for ndarray, allocating nothing."""
     if kind != Global("numpy.ndarray"):
         raise UnreadableError(_NOT_NUMBERS)
     return PickledArray()
@@ -134,7 +134,7 @@ def _frombuffer(
 
 
 def _scalar(dtype: object, data: object) -> None:
-    """Stand in for numpy's `scalar`: a single number, such as the best PSNR, is dropped."""
+    """Stand in for numpy's `scalar`: a number, such as the best PSNR, is dropped."""
 
 
 def _ordered_dict(pairs: object = None) -> dict[str, object]:

@@ -70,7 +70,7 @@ _SAFETENSORS_DTYPES = {
 
 @dataclass(frozen=True)
 class WeightFile:
-    """The tensors of a file by group, such as "params"; "" holds those at the top level."""
+    """A file's tensors by group, such as "params"; "" holds those at the top level."""
 
     path: Path
     format: str
@@ -201,7 +201,7 @@ def _kind_of_other_file(path: Path, head: bytes) -> str:
 
 
 def _safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
-    """Return tensors and metadata; the library compares the header with the file's size."""
+    """Return tensors and metadata; the library checks the header against the size."""
     try:
         entries = deserialize(data)
     except SafetensorError as error:
@@ -225,7 +225,7 @@ def _safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
 
 
 def _safetensors_groups(data: bytes) -> dict[str, Tensors]:
-    """Return tensors by the groups of `write_safetensors`; all in "" for other files."""
+    """Return tensors by the groups of `write_safetensors`; "" for other files."""
     tensors, metadata = _safetensors(data)
     names = metadata.get("groups", "").split(",")
     if not tensors:

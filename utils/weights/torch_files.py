@@ -156,7 +156,7 @@ def read_torch_zip(data: bytes) -> object:
 
 
 def _checked_names(archive: zipfile.ZipFile, size: int) -> set[str]:
-    """Return the names in an archive whose entries cannot take more than `size` bytes."""
+    """Return the names of an archive after checking its entries against its size."""
     entries = archive.infolist()
     names = {entry.filename for entry in entries}
     if len(names) != len(entries):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, NoReturn, Protocol, runtime_checkable
 
 Allowed = Mapping[str, Callable[..., object] | None]
-"""Full name ("numpy.ndarray") -> the function called in its place; None: never called."""
+"""Full name ("numpy.ndarray") -> function called in its place; None: never called."""
 
 MAX_OPCODES = 2_000_000
 """A tensor takes about 50, so this is enough for 40,000 tensors."""
@@ -87,8 +87,8 @@ def unpickle(
             action = _ACTIONS.get(opcode.name)
             if action is None:
                 raise UnreadableError(
-                    f"uses the pickle opcode {opcode.name}, which no weight file needs; "
-                    "nothing was run"
+                    f"uses the pickle opcode {opcode.name}, which no weight file "
+                    "needs; nothing was run"
                 )
             action(machine, argument)
     except ValueError as error:  # how pickletools reports bytes that are no pickle
@@ -169,7 +169,7 @@ class _Machine:
             _malformed("it sets items of what is no dict")
         keys, items = values[::2], values[1::2]
         for key in keys:
-            # Hashing nested shared tuples would take for ever.
+            # Hashing nested shared tuples would take forever.
             is_small_int = type(key) is int and abs(key) < 2**31
             if type(key) is not str and not is_small_int:
                 _malformed("a dict key is neither text nor a small number")
