@@ -27,7 +27,7 @@ from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.options.schema.config import LQConfig
-from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
+from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
@@ -192,7 +192,8 @@ def _claim(output: Path, options: DomainOptions) -> None:
     """
     make_folder(output)
     marker = output / SETTINGS_FILE
-    is_empty = next(output.iterdir(), None) is None
+    # A build that was killed before the marker got its name left a temporary file.
+    is_empty = all(map(is_leftover, output.iterdir()))
     if not marker.exists() and not is_empty:
         raise UserError(f"{output}: holds other files; use another --output")
     keep_settings(marker, asdict(options), output)

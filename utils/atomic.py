@@ -102,13 +102,14 @@ def _check_folder(folder: Path) -> None:
     raise UserError(f"{nearest}: not a folder{consequence}")
 
 
+def is_leftover(path: Path) -> bool:
+    """Return whether a killed process may have left this temporary file."""
+    return _TEMPORARY.fullmatch(path.name) is not None and path.is_file()
+
+
 def remove_leftovers(folder: str | Path) -> list[Path]:
     """Remove and return the temporary files of killed processes under `folder`."""
-    leftovers = [
-        path
-        for path in Path(folder).rglob(".*")
-        if _TEMPORARY.fullmatch(path.name) and path.is_file()
-    ]
+    leftovers = list(filter(is_leftover, Path(folder).rglob(".*")))
     for path in leftovers:
         path.unlink(missing_ok=True)
     return leftovers

@@ -47,4 +47,5 @@ def _box_in_crop(box: Crop, crop: Crop) -> list[int]:
     right = min(box.right, crop.right)
     top = max(box.y, crop.y)
     bottom = min(box.bottom, crop.bottom)
-    return [left - crop.x, top - crop.y, right - left, bottom - top]
+    width, height = right - left, bottom - top
+    return [left - crop.x, top - crop.y, width, height]

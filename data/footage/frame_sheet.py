@@ -142,28 +142,28 @@ def _rows(title: str, records: Sequence[Record], sheet: Path) -> Iterator[Row]:
 
 def _panel(record: Record, sheet: Path) -> Panel:
     """Return the thumbnail, padded to `WIDTH` x `HEIGHT`, with overlays in red."""
-    thumb = read_image(thumb_path(sheet, record["file"]))[..., :3].copy()
+    file = record["file"]
+    stored = read_image(thumb_path(sheet, file))
+    thumb = stored[..., :3].copy()
     _draw_overlays(thumb, record)
 
     height, width = thumb.shape[:2]
     padded = np.empty((HEIGHT, WIDTH, 3), np.uint8)
     padded[:] = PAD_COLOR
     padded[:height, :width] = thumb
-    return Panel(_short_name(record["file"]), padded, _panel_note(record))
+    return Panel(_short_name(file), padded, _panel_note(record))
 
 
 def _draw_overlays(thumb: np.ndarray, record: Record) -> None:
     """Draw the boxes around overlays into a thumbnail."""
-    for left, top, width, height in _overlay_shares(record):
-        first = _pixel(thumb, left, top)
-        last = _pixel(thumb, left + width, top + height)
+    height, width = thumb.shape[:2]
+    for left, top, box_width, box_height in _overlay_shares(record):
+        first_x = round(left * width)
+        first_y = round(top * height)
+        last_x = round((left + box_width) * width)
+        last_y = round((top + box_height) * height)
+        first, last = (first_x, first_y), (last_x, last_y)
         cv2.rectangle(thumb, first, last, OVERLAY_COLOR, thickness=1)
-
-
-def _pixel(image: np.ndarray, x: float, y: float) -> tuple[int, int]:
-    """Return the pixel at these shares of an image's width and height."""
-    height, width = image.shape[:2]
-    return round(x * width), round(y * height)
 
 
 def _panel_note(record: Record) -> str:

@@ -40,7 +40,7 @@ from realesrgan_paddle.data.sets.naming import (
     claim_source_name,
 )
 from realesrgan_paddle.data.sets.settings_file import keep_settings
-from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure_line
 
@@ -126,6 +126,10 @@ def extract_key_frames(
     if (output / MANIFEST).exists():
         next(read_records(output / MANIFEST), None)  # raises if it is another file
     _keep_settings(output, settings)
+    # A killed run leaves temporary files. That of a video's records would be read as
+    # the list of another video, and all frames would be dropped as its duplicates.
+    remove_leftovers(output)
+    remove_leftovers(sheet)
 
     failures: list[Record] = []
     with FrameWriter(output, max_gigabytes * 1e9) as writer:

@@ -16,6 +16,9 @@ The strokes of a logo are 2 pixels wide there, and it is fast. All sizes below a
 pixels at this height.
 """
 
+MAX_ANALYSIS_WIDTH = 8 * ANALYSIS_HEIGHT
+"""Frames wider than 8:1 are squeezed to this; a line of pixels would take gigabytes."""
+
 FULL_EDGE = 6.0
 """Gradient [8-bit levels a pixel] from which a pixel counts fully as an edge."""
 
@@ -131,7 +134,8 @@ class OverlayFinder:
             rows, columns, _ = self._sum.shape
             return columns, rows
         height, width = luma.shape
-        return max(1, round(width * ANALYSIS_HEIGHT / height)), ANALYSIS_HEIGHT
+        columns = max(1, round(width * ANALYSIS_HEIGHT / height))
+        return min(columns, MAX_ANALYSIS_WIDTH), ANALYSIS_HEIGHT
 
 
 def _gradient_directions(luma: np.ndarray) -> np.ndarray:
@@ -179,7 +183,8 @@ def _without_bar_edges(
 
 def _joined_boxes(is_fixed: np.ndarray) -> list[Crop]:
     """Return the bounding boxes of neighboring fixed edges, on the grid."""
-    kernel = np.ones((CLOSING_SIZE, CLOSING_SIZE), np.uint8)
+    size = (CLOSING_SIZE, CLOSING_SIZE)
+    kernel = np.ones(size, np.uint8)
     joined = cv2.morphologyEx(is_fixed, cv2.MORPH_CLOSE, kernel)
     _, _, components, _ = cv2.connectedComponentsWithStats(joined)
 

@@ -20,9 +20,11 @@ black, or white, instead of faded. Only the reason in the manifest depends on it
 class Selection:
     """What a frame must be like to be kept.
 
-    The default thresholds separate good frames from bad ones in the clips of
-    tests/footage/test_frame_detectors.py with a precision and recall of 0.95; the
-    figures in the descriptions were measured on the footage of docs/soccer.md.
+    The default thresholds were chosen on the synthetic frames of
+    tests/footage/test_frame_detectors.py, where each finds its frames with a precision
+    and a recall of at least 0.95. Measured on 49 frames of soccer broadcasts in full HD:
+    sharpness 0.67 to 0.78, 0.35 to 0.45 after a Gaussian blur of sigma 2.5; blockiness
+    0.22 to 0.77, 0.50 to 1.5 as JPEG of quality 30; contrast 137 to 250.
     """
 
     min_size: int = setting(

@@ -52,6 +52,11 @@ def _color_histogram(image: np.ndarray) -> np.ndarray:
     """Return the HSV histogram, float32 of sum 1; camera movement hardly changes it."""
     small = cv2.resize(image, HISTOGRAM_SIZE, interpolation=cv2.INTER_AREA)
     hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
-    channels = (0, 1, 2)
-    counts = cv2.calcHist([hsv], channels, None, HISTOGRAM_BINS, HSV_RANGES)
+    counts = cv2.calcHist(
+        images=[hsv],
+        channels=(0, 1, 2),
+        mask=None,
+        histSize=HISTOGRAM_BINS,
+        ranges=HSV_RANGES,
+    )
     return cv2.normalize(counts, None, alpha=1, norm_type=cv2.NORM_L1)

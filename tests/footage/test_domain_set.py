@@ -2,13 +2,12 @@
 
 import shlex
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from clips import picture_clip
+from killed import run_until_killed
 from odd_images import ODD_NAMES
 from PIL import Image
 from places import ROOT
@@ -52,7 +51,7 @@ def snapshot(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_frames_become_a_list_of_sub_images_without_the_flat_ones(
+def test_frames_become_sub_images_in_a_meta_info_file_without_flat_ones(
     tmp_path, frames, capsys
 ):
     assert build(tmp_path) == 0
@@ -70,7 +69,9 @@ def _split(command: str) -> tuple[str, list[str]]:
     return str(ROOT / yml), overrides
 
 
-def test_running_again_changes_nothing_and_adds_what_is_new(tmp_path, frames):
+def test_a_second_build_adds_new_frames_and_leaves_other_files_unchanged(
+    tmp_path, frames
+):
     build(tmp_path)
     before = snapshot(tmp_path / "set")
     assert build(tmp_path) == 0
@@ -82,7 +83,7 @@ def test_running_again_changes_nothing_and_adds_what_is_new(tmp_path, frames):
     assert "sub/c_s001.png\n" in (tmp_path / "set" / "meta_info.txt").read_text()
 
 
-def test_smaller_versions_are_listed_too(tmp_path, frames):
+def test_multiscale_versions_are_in_the_meta_info_file(tmp_path, frames):
     build(tmp_path, "--multiscale")
     lines = (tmp_path / "set" / "meta_info.txt").read_text().splitlines()
     assert len(lines) == 3 * 4
@@ -93,7 +94,9 @@ def test_smaller_versions_are_listed_too(tmp_path, frames):
     )
 
 
-def test_a_split_becomes_training_and_validation_pairs(tmp_path, frames, capsys):
+def test_split_frames_become_training_images_and_validation_pairs(
+    tmp_path, frames, capsys
+):
     write_image(tmp_path / "split/frames/train/a.png", texture(64, 64, 0))
     write_image(tmp_path / "split/frames/val/b.png", texture(70, 50, 1))
     assert build(tmp_path / "split") == 0
@@ -112,7 +115,9 @@ def test_a_split_becomes_training_and_validation_pairs(tmp_path, frames, capsys)
     assert val.dataroot_lq == str(made / "val" / "LR")
 
 
-def test_bad_frames_are_named_and_the_rest_goes_on(tmp_path, frames, capsys):
+def test_unreadable_frames_are_reported_and_the_others_are_used(
+    tmp_path, frames, capsys
+):
     (frames / "empty.png").write_bytes(b"")
     (frames / "page.jpg").write_bytes(b"<html>")
     (frames / "pointer.png").write_bytes(b"version https://git-lfs.github.com/spec/v1")
@@ -127,7 +132,7 @@ def test_bad_frames_are_named_and_the_rest_goes_on(tmp_path, frames, capsys):
         assert captured.err.count(f"{frames / name}: ") == 1
 
 
-def test_a_folder_with_other_things_is_left_alone(tmp_path, frames):
+def test_an_output_folder_with_other_files_is_refused(tmp_path, frames):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "mine.txt").write_text("x")
     with pytest.raises(UserError, match="set: holds other files; use another --output"):
@@ -135,7 +140,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path, frames):
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["mine.txt"]
 
 
-def test_a_set_is_made_in_one_way(tmp_path, frames):
+def test_a_set_made_with_other_options_is_refused(tmp_path, frames):
     build(tmp_path)
     with pytest.raises(
         UserError,
@@ -144,13 +149,13 @@ def test_a_set_is_made_in_one_way(tmp_path, frames):
         build(tmp_path, "--min_detail", "0.5")
 
 
-def test_the_set_may_not_lie_among_its_frames(tmp_path, frames):
+def test_an_output_folder_inside_the_frames_is_refused(tmp_path, frames):
     with pytest.raises(UserError, match="the results would join the images"):
         build_domain_set([frames], frames / "set", DomainOptions(), Settings())
     assert not (frames / "set").exists()
 
 
-def test_smooth_pictures_have_detail_and_gray_16_bits_are_judged(tmp_path):
+def test_detail_is_measured_in_smooth_and_in_16_bit_gray_images(tmp_path):
     write_image(
         tmp_path / "frames" / "waves.png",
         picture(64, 64, 0)[..., 0].astype(np.uint16) * 257,
@@ -162,7 +167,7 @@ def test_smooth_pictures_have_detail_and_gray_16_bits_are_judged(tmp_path):
     ]
 
 
-def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, capsys):
+def test_odd_file_names_of_frames_and_of_the_set_work(tmp_path, capsys):
     for name in ODD_NAMES:
         write_image(tmp_path / "frames" / name, texture(64, 64, len(name)))
     made = tmp_path / "a 'set' \"of\" $x; #1: [b], 100% \n-é"
@@ -195,65 +200,69 @@ def test_any_name_of_a_frame_works_and_so_does_any_name_of_the_set(tmp_path, cap
     )
 
 
+def test_the_error_says_why_there_is_no_frame(tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    (videos / "broken.mp4").write_bytes(b"no video")
+    words = ["--input", str(videos), "--output", str(tmp_path / "set"), *SMALL]
+    with pytest.raises(
+        UserError, match=r"1 videos failed, such as .*broken\.mp4: not a"
+    ):
+        main(words)
+
+    (videos / "broken.mp4").unlink()
+    picture_clip(videos / "black.mkv", [np.zeros_like(scene(0))] * 2)
+    with pytest.raises(UserError, match=r"all frames were dropped \(2 black\)"):
+        main(words)
+
+
 def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):
     picture_clip(frames / "match.mkv", [scene(0)])
     with pytest.raises(UserError, match="frames: holds videos and images; name"):
         build(tmp_path)
 
 
-# Runs the tool and ends itself by SIGKILL when it is about to give a file its name, the
-# second one of a stage.
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from realesrgan_paddle.tools.build_domain_set import main
-
-replace, seen = Path.replace, []
-
-def counted(path, target):
-    if sys.argv[1] in str(target):
-        seen.append(target)
-        if len(seen) == (1 if sys.argv[1] == "meta_info.txt" else 2):
-            os.kill(os.getpid(), signal.SIGKILL)
-    return replace(path, target)
-
-Path.replace = counted
-main(sys.argv[2:])
-"""
+@pytest.fixture(scope="module")
+def whole_build(tmp_path_factory) -> tuple[list[str], dict[str, bytes]]:
+    """The arguments of a build without its output, and the files of the whole set."""
+    folder = tmp_path_factory.mktemp("whole")
+    videos = folder / "in put"
+    videos.mkdir()
+    for number, name in enumerate(("-rf; 'a' \"b\", c.mkv", "new\nline 比赛..x.mkv")):
+        shots = [scene(3 * number + n // 2, 8 * (n % 2)) for n in range(6)]
+        picture_clip(videos / name, shots, rate=1)
+    options = "--crop_size 128 --step 128 --multiscale --val_share 0.2 --output"
+    words = ["--input", str(videos), *options.split()]
+    assert main([*words, str(folder / "set")]) == 0
+    return words, contents(folder / "set")
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
-def test_a_build_that_was_killed_in_any_stage_goes_on_to_the_same_set(tmp_path):
-    videos = tmp_path / "in put"
-    videos.mkdir()
-    for number, name in enumerate(("-rf; 'a' \"b\", c.mkv", "new\nline 比赛..x.mkv")):
-        shots = [scene(4 * number + n // 2, 8 * (n % 2)) for n in range(8)]
-        picture_clip(videos / name, shots, rate=1)
-    words = [
-        "--input",
-        str(videos),
-        *SMALL,
-        "--multiscale",
-        "--val_share",
-        "0.2",
-        "--output",
-    ]
-    assert main([*words, str(tmp_path / "whole")]) == 0
-    whole = _contents(tmp_path / "whole")
-    for number, stage in enumerate(
-        ("/.sources/", "/train/", "/sub/", "/multiscale/", "meta_info.txt", "/LR/")
-    ):
-        made = tmp_path / f"killed{number}"
-        command = [sys.executable, "-c", KILLED, stage, *words, str(made)]
-        killed = subprocess.run(command, check=False, capture_output=True)
-        assert killed.returncode == -signal.SIGKILL, killed.stderr
-        assert _contents(made) != whole
-        assert main([*words, str(made)]) == 0
-        assert _contents(made) == whole
+@pytest.mark.parametrize(
+    ("file", "nth"),
+    [
+        ("/.domain_set.json", 1),
+        ("/.sources/", 2),
+        ("/train/", 2),
+        ("/sub/", 2),
+        ("/multiscale/", 2),
+        ("/meta_info.txt", 1),
+        ("/LR/", 2),
+    ],
+)
+def test_a_build_killed_in_any_stage_is_resumed_to_the_same_set(
+    tmp_path, whole_build, file, nth
+):
+    words, whole = whole_build
+    words = [*words, str(tmp_path / "set")]
+    run_until_killed(main, words, file, nth)
+    assert contents(tmp_path / "set") != whole
+    assert main(words) == 0
+    assert contents(tmp_path / "set") == whole
 
 
-def _contents(folder: Path) -> dict[str, bytes]:
-    """Return what is in all files, by their paths in the folder."""
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the contents of all files by their paths in the folder."""
     return {
         str(path.relative_to(folder)): data for path, data in snapshot(folder).items()
     }

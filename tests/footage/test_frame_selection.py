@@ -1,6 +1,8 @@
-"""From clips of which every frame is known to the set, its manifest and its sheet."""
+"""Extraction from synthetic clips: the set, its manifest and its sheet."""
 
 import json
+import os
+import signal
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -9,18 +11,21 @@ import cv2
 import numpy as np
 import pytest
 from clips import moving_clip, picture_clip
+from killed import run_until_killed
 from scenes import letterboxed, scene
 
-from realesrgan_paddle.data.footage import scoring as judging
+from realesrgan_paddle.data.footage import scoring
 from realesrgan_paddle.data.footage.duplicates import HashIndex
 from realesrgan_paddle.data.footage.selection import Candidate, Picker, Selection
 from realesrgan_paddle.data.footage.video import frames
+from realesrgan_paddle.data.sets.image_scores import Scores
 from realesrgan_paddle.data.sets.manifest import overlays_by_file, read_records
 from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.tools import extract_subimages, generate_multiscale
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 from realesrgan_paddle.utils.images import read_image
 
 BLURRED = cv2.GaussianBlur(scene(2), (0, 0), 4)
@@ -42,7 +47,9 @@ def pngs(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
 
 
-def test_each_frame_is_decided_on_and_the_manifest_says_why(tmp_path: Path, capsys):
+def test_the_manifest_lists_every_frame_with_the_reason_if_it_is_dropped(
+    tmp_path: Path, capsys
+):
     shown = [
         scene(0),
         scene(1),
@@ -71,16 +78,14 @@ def test_each_frame_is_decided_on_and_the_manifest_says_why(tmp_path: Path, caps
         record["file"] for record in records if not record["reason"]
     ]
     output = capsys.readouterr().out
-    assert (
-        "4 key frames of 1 videos; 0 videos failed" not in output
-    )  # three shots and one of the two alike
+    assert "3 key frames of 1 videos; 0 videos failed" in output
     assert "dropped: 1 blurred\n" in output
     assert {record["source"] for record in records} == {str(clip)}
     assert records[0]["size"] == [192, 128]
     assert records[3]["sharpness"] < 0.42 < records[0]["sharpness"]
 
 
-def test_duplicates_are_found_over_all_videos_and_runs(tmp_path: Path):
+def test_near_duplicates_in_other_videos_and_earlier_runs_are_dropped(tmp_path: Path):
     first = picture_clip(tmp_path / "a.mkv", [scene(0), scene(1)])
     second = picture_clip(
         tmp_path / "b.mkv", [cv2.resize(scene(n), (384, 256)) for n in (2, 1)]
@@ -99,7 +104,7 @@ def test_duplicates_are_found_over_all_videos_and_runs(tmp_path: Path):
     assert reasons == ["like a_000000.040.png", "like a_000000.000.png"]
 
 
-def test_the_best_frames_of_each_stretch_of_a_shot_are_kept(tmp_path: Path):
+def test_the_best_frames_of_each_time_window_are_kept(tmp_path: Path):
     blur = [0, 1.2, 1.0, 1.1, 0.3, 1.3] * 2
     pictures = [
         cv2.GaussianBlur(scene(0, 4 * n), (0, 0), s) if s else scene(0, 4 * n)
@@ -118,7 +123,7 @@ def test_the_best_frames_of_each_stretch_of_a_shot_are_kept(tmp_path: Path):
     assert len(pngs(tmp_path / "all")) == 12
 
 
-def test_few_pictures_are_held_however_long_the_video(tmp_path: Path, monkeypatch):
+def test_memory_holds_few_frames_of_a_long_video(tmp_path: Path, monkeypatch):
     images: list[weakref.ref] = []
     most = 0
 
@@ -130,14 +135,14 @@ def test_few_pictures_are_held_however_long_the_video(tmp_path: Path, monkeypatc
             most = max(most, sum(image() is not None for image in images))
             yield frame._replace(image=image)
 
-    monkeypatch.setattr(judging, "frames", watched)
+    monkeypatch.setattr(scoring, "frames", watched)
     clip = picture_clip(tmp_path / "clip.mkv", [scene(0, 4 * n) for n in range(60)])
     extract(tmp_path / "out", clip, "--per_window", "2")
     assert len(manifest(tmp_path / "out")) == 60
     assert most <= 6
 
 
-def test_black_bars_are_cut_off(tmp_path: Path):
+def test_black_bars_are_cropped(tmp_path: Path):
     clip = picture_clip(
         tmp_path / "clip.mkv",
         [letterboxed(scene(0), 20), scene(1), letterboxed(scene(2), 0, 30)],
@@ -167,7 +172,7 @@ def test_small_frames_are_dropped(tmp_path: Path):
     ]
 
 
-def branded(number: int) -> np.ndarray:
+def frame_with_logo(number: int) -> np.ndarray:
     picture = letterboxed(scene(number, 0, width=320, height=240), 30)
     cv2.putText(
         picture,
@@ -182,9 +187,9 @@ def branded(number: int) -> np.ndarray:
     return picture
 
 
-def test_overlays_are_listed_as_boxes_in_the_kept_pictures(tmp_path: Path):
+def test_the_manifest_lists_overlays_as_boxes_in_kept_frames(tmp_path: Path):
     clip = picture_clip(
-        tmp_path / "clip.mkv", [branded(number) for number in range(16)]
+        tmp_path / "clip.mkv", [frame_with_logo(number) for number in range(16)]
     )
     extract(tmp_path / "out", clip, "--per_window", "20")
     boxes = overlays_by_file(tmp_path / "out" / "manifest.jsonl")
@@ -196,9 +201,9 @@ def test_overlays_are_listed_as_boxes_in_the_kept_pictures(tmp_path: Path):
         assert box.width * box.height < 4000
 
 
-def test_overlays_are_cut_around_in_smaller_versions_too(tmp_path: Path):
+def test_sub_images_of_downscaled_frames_show_no_overlay(tmp_path: Path):
     clip = picture_clip(
-        tmp_path / "clip.mkv", [branded(number) for number in range(16)]
+        tmp_path / "clip.mkv", [frame_with_logo(number) for number in range(16)]
     )
     out, smaller, sub = tmp_path / "out", tmp_path / "smaller", tmp_path / "sub"
     extract(out, clip, "--per_window", "20", "--val_share", "0.2")
@@ -247,7 +252,7 @@ def test_overlays_are_cut_around_in_smaller_versions_too(tmp_path: Path):
     )
 
 
-def test_keep_all_keeps_and_measures_all(tmp_path: Path):
+def test_keep_all_keeps_and_scores_every_frame(tmp_path: Path):
     clip = picture_clip(
         tmp_path / "clip.mkv",
         [BLACK, BLURRED, letterboxed(scene(0), 20), scene(1), scene(1)],
@@ -266,7 +271,7 @@ def long_clip(path: Path, first: int = 0) -> Path:
     )
 
 
-def test_a_split_tears_no_shot_and_keeps_the_share(tmp_path: Path, capsys):
+def test_a_split_keeps_shots_whole_and_has_the_share_asked_for(tmp_path: Path, capsys):
     clip, out = long_clip(tmp_path / "clip.mkv"), tmp_path / "out"
     assert extract(out, clip, "--val_share", "0.2") == 0
     kept = [record for record in manifest(out) if record["decision"] == "kept"]
@@ -297,7 +302,7 @@ def test_a_split_by_source_keeps_videos_whole(tmp_path: Path):
     assert len(owners["val"]) == 1
 
 
-def test_a_resumed_split_moves_nothing(tmp_path: Path):
+def test_resuming_restores_deleted_frames_to_the_same_part_of_the_split(tmp_path: Path):
     clips = [long_clip(tmp_path / f"{name}.mkv", 7 * n) for n, name in enumerate("ab")]
     words, out = (*clips, "--val-share", "0.3"), tmp_path / "out"
     extract(out, *words)
@@ -308,56 +313,93 @@ def test_a_resumed_split_moves_nothing(tmp_path: Path):
     assert pngs(out) == before
 
 
-def test_what_is_done_is_not_decoded_again_and_what_is_missing_comes_back(
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for ffmpeg")
+def test_finished_videos_are_not_decoded_again_unless_a_frame_is_missing(
     tmp_path: Path, monkeypatch, capsys
 ):
     clip, out = long_clip(tmp_path / "clip.mkv"), tmp_path / "out"
     extract(out, clip)
-    before = {name: (out / name).stat().st_mtime_ns for name in pngs(out)}
-    list_before = (out / "manifest.jsonl").read_text()
-    with monkeypatch.context() as patch:
-        patch.setattr(judging, "frames", None)
-        assert extract(out, clip) == 0
-    assert (
-        f"{len(before)} key frames ({len(before)} of them there before)"
-        in capsys.readouterr().out
-    )
-    missing = next(iter(before))
+    files = {name: (out / name).stat().st_mtime_ns for name in pngs(out)}
+    manifest_before = (out / "manifest.jsonl").read_text()
+
+    commands = log_ffmpeg_commands(tmp_path, monkeypatch)
+    assert extract(out, clip) == 0
+    assert "image2pipe" not in commands.read_text()
+    present = f"{len(files)} key frames ({len(files)} of them there before)"
+    assert present in capsys.readouterr().out
+
+    missing = next(iter(files))
     (out / missing).unlink()
     assert extract(out, clip) == 0
-    assert pngs(out) == list(before)
-    assert all(
-        (out / name).stat().st_mtime_ns == time
-        for name, time in before.items()
-        if name != missing
+    assert "image2pipe" in commands.read_text()
+    after = {name: (out / name).stat().st_mtime_ns for name in pngs(out)}
+    del files[missing], after[missing]
+    assert after == files
+    assert (out / "manifest.jsonl").read_text() == manifest_before
+
+
+def log_ffmpeg_commands(folder: Path, monkeypatch) -> Path:
+    """Return a file that will hold the arguments of each ffmpeg that is started."""
+    log, binary = folder / "commands", folder / "bin" / "ffmpeg"
+    binary.parent.mkdir()
+    binary.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {find_ffmpeg()} "$@"\n')
+    binary.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{binary.parent}{os.pathsep}{os.environ['PATH']}")
+    return log
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+@pytest.mark.parametrize(
+    ("file", "nth"),
+    [
+        ("/.sources/a.txt", 1),
+        ("/train/a_", 3),
+        ("/.sources/a.jsonl", 1),
+        ("/.thumbs/b_", 3),
+        ("/manifest.jsonl", 1),
+    ],
+)
+def test_an_extraction_killed_anywhere_is_resumed_to_the_same_set(
+    tmp_path: Path, whole_set: tuple[list, Path], file: str, nth: int
+):
+    words, whole = whole_set
+    out = tmp_path / whole.name
+    run_until_killed(main, ["--output", str(out), *words], file, nth)
+    assert main(["--output", str(out), *words]) == 0
+    assert_same_files(out, whole)
+    assert_same_files(sheet_of(out), sheet_of(whole))
+
+
+@pytest.fixture(scope="module")
+def whole_set(tmp_path_factory) -> tuple[list[str], Path]:
+    """The arguments of an extraction without its output, and the set of a whole one."""
+    folder = tmp_path_factory.mktemp("whole")
+    clips = [
+        picture_clip(
+            folder / f"{name}.mkv",
+            [scene(5 * n + k // 2, 5 * (k % 2)) for k in range(8)],
+        )
+        for n, name in enumerate("ab")
+    ]
+    words = ["--val-share", "0.2", "--input", *map(str, clips)]
+    assert main(["--output", str(folder / "set"), *words]) == 0
+    return words, folder / "set"
+
+
+def sheet_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}_sheet")
+
+
+def assert_same_files(one: Path, other: Path) -> None:
+    files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
+    assert files == sorted(
+        path.relative_to(other) for path in other.rglob("*") if path.is_file()
     )
-    assert (out / "manifest.jsonl").read_text() == list_before
+    for file in files:
+        assert (one / file).read_bytes() == (other / file).read_bytes(), file
 
 
-def test_a_run_that_was_killed_goes_on_to_the_same_set(tmp_path: Path, monkeypatch):
-    clips = [long_clip(tmp_path / f"{name}.mkv", 7 * n) for n, name in enumerate("ab")]
-    extract(tmp_path / "whole", *clips, "--val-share", "0.2")
-    out, seen = tmp_path / "out", 0
-
-    def killed(*arguments):
-        nonlocal seen
-        for frame in frames(*arguments):
-            seen += 1
-            if seen == 32:
-                raise KeyboardInterrupt
-            yield frame
-
-    with monkeypatch.context() as patch:
-        patch.setattr(judging, "frames", killed)
-        with pytest.raises(KeyboardInterrupt):
-            extract(out, *clips, "--val-share", "0.2")
-    assert {record["source"] for record in manifest(out)} == {str(clips[0])}
-    assert extract(out, *clips, "--val-share", "0.2") == 0
-    assert pngs(out) == pngs(tmp_path / "whole")
-    assert manifest(out) == manifest(tmp_path / "whole")
-
-
-def test_other_settings_need_another_folder(tmp_path: Path):
+def test_other_settings_are_refused_for_an_existing_set(tmp_path: Path):
     clip = picture_clip(tmp_path / "clip.mkv", [scene(0)])
     extract(tmp_path / "out", clip)
     with pytest.raises(
@@ -366,7 +408,7 @@ def test_other_settings_need_another_folder(tmp_path: Path):
         extract(tmp_path / "out", clip, "--min-sharpness", "0.5")
 
 
-def test_broken_videos_are_in_the_manifest_and_frames_before_the_break_are_kept(
+def test_broken_videos_are_in_the_manifest_and_their_readable_frames_are_kept(
     tmp_path: Path, capsys
 ):
     whole = [scene(n // 20, n % 20, width=320, height=240) for n in range(100)]
@@ -392,7 +434,7 @@ def test_broken_videos_are_in_the_manifest_and_frames_before_the_break_are_kept(
         assert "2 videos failed" in capsys.readouterr().out
 
 
-def test_the_disk_is_not_filled_beyond_the_limit(tmp_path: Path):
+def test_extraction_stops_at_max_gigabytes(tmp_path: Path):
     clip = long_clip(tmp_path / "clip.mkv")
     with pytest.raises(OSError, match="max_gigabytes"):
         extract(tmp_path / "out", clip, "--max-gigabytes", "0.0005")
@@ -400,12 +442,12 @@ def test_the_disk_is_not_filled_beyond_the_limit(tmp_path: Path):
     assert 0.5e6 < written < 0.7e6
 
 
-def test_the_sheet_shows_all_frames_and_no_training_takes_it_for_images(
+def test_the_sheet_shows_all_frames_and_its_thumbnails_are_no_training_images(
     tmp_path: Path, capsys
 ):
     clip = picture_clip(
         tmp_path / "a 'clip' & 比赛.mkv",
-        [scene(0), BLACK, branded(1)[:128, :192], scene(3)],
+        [scene(0), BLACK, frame_with_logo(1)[:128, :192], scene(3)],
     )
     extract(tmp_path / "sets" / "out", clip)
     sheet = tmp_path / "sets" / "out_sheet"
@@ -422,7 +464,7 @@ def test_the_sheet_shows_all_frames_and_no_training_takes_it_for_images(
     assert [path.name for path in image_paths(sheet, None)] == ["contact_sheet.png"]
 
 
-def test_a_set_without_a_frame_is_said_to_be_empty(tmp_path: Path, capsys):
+def test_an_extraction_that_keeps_no_frame_succeeds(tmp_path: Path, capsys):
     assert (
         extract(tmp_path / "out", picture_clip(tmp_path / "clip.mkv", [BLACK, BLACK]))
         == 0
@@ -430,7 +472,7 @@ def test_a_set_without_a_frame_is_said_to_be_empty(tmp_path: Path, capsys):
     assert "0 key frames of 1 videos" in capsys.readouterr().out
 
 
-def test_files_of_others_are_left_alone(tmp_path: Path):
+def test_a_manifest_of_another_program_is_not_overwritten(tmp_path: Path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "manifest.jsonl").write_text("mine\n")
@@ -440,8 +482,6 @@ def test_files_of_others_are_left_alone(tmp_path: Path):
 
 
 def candidate(seconds: float, score: float, seed: int) -> Candidate:
-    from realesrgan_paddle.data.sets.image_scores import Scores
-
     hash_ = np.random.default_rng(seed).integers(0, 256, 32, dtype=np.uint8)
     scores = Scores(
         sharpness=score, detail=1, blockiness=0, contrast=200, brightness=128
@@ -452,7 +492,7 @@ def candidate(seconds: float, score: float, seed: int) -> Candidate:
     )
 
 
-def test_of_frames_alike_the_best_is_kept():
+def test_the_best_of_near_duplicates_is_kept():
     picker = Picker(Selection(), HashIndex())
     offered = [
         candidate(0, 0.5, 0),
@@ -470,7 +510,7 @@ def test_of_frames_alike_the_best_is_kept():
     assert late.reason == "like 1.png"
 
 
-def test_records_are_json_a_line(tmp_path: Path):
+def test_the_manifest_has_one_json_object_a_line(tmp_path: Path):
     extract(tmp_path / "out", picture_clip(tmp_path / "clip.mkv", [scene(0), scene(1)]))
     lines = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
     assert [json.loads(line)["file"] for line in lines] == pngs(tmp_path / "out")

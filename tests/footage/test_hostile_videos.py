@@ -1,10 +1,11 @@
-"""Videos that are odd, broken or hostile: one run over all of them, each with the outcome that is promised."""
+"""One extraction of odd, broken and hostile videos, each with its promised outcome."""
 
 import contextlib
 import io
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,13 @@ def cut(share: float, *options: str) -> Callable[[Path], object]:
     return make
 
 
+def flipped_name(seed: int) -> str:
+    suffix = ("mp4", "mkv", "avi", "ts")[seed % 4]
+    return f"flipped {seed}.{suffix}"
+
+
 def flipped(seed: int) -> Callable[[Path], object]:
-    """Return the maker of a video of which random bytes, its headers among them, are others."""
+    """Return the maker of a video with random bytes changed, headers included."""
 
     def make(path: Path) -> None:
         data = np.frombuffer(moving_clip(path).read_bytes(), np.uint8).copy()
@@ -78,7 +84,8 @@ LISTS = {
     "m3u8": b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
     "concat": b"ffconcat version 1.0\nfile /etc/passwd\n",
     "dash": b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>',
-    "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+    b"m=video 5004 RTP/AVP 96\n",
     "rtsp": b"[Reference]\nRef1=http://127.0.0.1:9/x\n",
     "ffmetadata": b";FFMETADATA1\ntitle=x\n",
     "lavfi graph": b"movie=/etc/passwd",
@@ -256,7 +263,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory) -> dict[str, list[dict]]:
-    """The manifest's lines by the name of the video, after one run; and the run itself under the name ""."""
+    """The records of one extraction by the name of the video; under "" the run itself."""
     folder = tmp_path_factory.mktemp("hostile")
     videos, out = folder / "videos", folder / "out"
     videos.mkdir()
@@ -266,13 +273,13 @@ def outcome(tmp_path_factory) -> dict[str, list[dict]]:
         (videos / name).write_bytes(
             template.read_bytes() + (9).to_bytes(4) + b"free" + bytes([number])
         )
-    for name, (make, *_) in {**GOOD, **BAD}.items():
-        make(videos / name)
-    for seed in FLIPS:
-        flipped(seed)(
-            videos / f"flipped {seed}.{('mp4', 'mkv', 'avi', 'ts')[seed % 4]}"
-        )
-    two_sizes(videos / "two sizes.ts")
+    makers = {name: make for name, (make, *_) in {**GOOD, **BAD}.items()}
+    makers |= {flipped_name(seed): flipped(seed) for seed in FLIPS}
+    makers["two sizes.ts"] = two_sizes
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(make, videos / name) for name, make in makers.items()]
+    for clip in made:
+        clip.result()
     (videos / "folder.mp4").mkdir()
     (videos / "nowhere.mp4").symlink_to(videos / "gone.mp4")
     if hasattr(os, "mkfifo"):
@@ -312,7 +319,7 @@ def reason(outcome: dict[str, list[dict]], name: str) -> str:
 
 
 @pytest.mark.parametrize("name", GOOD_NAMES)
-def test_any_name_works(outcome, name: str):
+def test_odd_file_names_work(outcome, name: str):
     files = {record["file"] for record in kept(outcome, name)}
     assert len(files) == 3
     assert all((outcome[""][0]["folder"] / "out" / file).is_file() for file in files)
@@ -320,7 +327,7 @@ def test_any_name_works(outcome, name: str):
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_odd_videos_give_their_frames(outcome, name: str):
+def test_odd_videos_have_the_expected_frames(outcome, name: str):
     _, size, count = GOOD[name]
     records = kept(outcome, name)
     assert len(records) == count, reason(outcome, name)
@@ -333,7 +340,7 @@ def test_odd_videos_give_their_frames(outcome, name: str):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_broken_or_hostile_is_reported_in_one_line(outcome, name: str):
+def test_broken_and_hostile_files_are_reported_in_one_line(outcome, name: str):
     if name.startswith("a file that") and os.geteuid() == 0:
         pytest.skip("root may read anything")
     assert BAD[name][1] in reason(outcome, name) != ""
@@ -345,14 +352,14 @@ def test_what_is_broken_or_hostile_is_reported_in_one_line(outcome, name: str):
 
 
 @pytest.mark.parametrize("seed", FLIPS)
-def test_random_damage_gives_frames_or_a_reason(outcome, seed: int):
-    name = f"flipped {seed}.{('mp4', 'mkv', 'avi', 'ts')[seed % 4]}"
+def test_randomly_damaged_videos_give_frames_or_an_error(outcome, seed: int):
+    name = flipped_name(seed)
     assert kept(outcome, name) or reason(outcome, name)
     for record in kept(outcome, name):
         assert read_image(outcome[""][0]["folder"] / "out" / record["file"]).ndim == 3
 
 
-def test_a_size_that_changes_on_the_way_ends_nothing(outcome):
+def test_frames_after_a_change_of_size_are_scaled_to_the_first_size(outcome):
     records = kept(
         outcome, "two sizes.ts"
     )  # ffmpeg scales what comes later to the first size
@@ -360,7 +367,7 @@ def test_a_size_that_changes_on_the_way_ends_nothing(outcome):
     assert max(record["seconds"] for record in records) >= 1
 
 
-def test_the_run_goes_on_to_its_end_and_changes_no_video(outcome):
+def test_the_run_finishes_without_a_traceback_and_changes_no_video(outcome):
     run = outcome[""][0]
     assert run["code"] == 1
     assert not {"folder.mp4", "nowhere.mp4", "pipe.mp4"} & set(outcome)

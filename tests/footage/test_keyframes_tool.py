@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -6,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from clips import flat_clip, moving_clip
+from clips import flat_clip, moving_clip, picture_clip
+from scenes import scene
 
 from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.data.sets.naming import safe_stem
@@ -55,7 +57,9 @@ def test_a_red_video_gives_a_red_file(tmp_path: Path):
     assert np.abs(image.astype(int) - (0, 0, 255)).max() <= 3
 
 
-def test_an_interrupted_run_is_resumed_and_nothing_is_touched(tmp_path: Path, capsys):
+def test_a_second_run_adds_missing_frames_and_leaves_other_files_unchanged(
+    tmp_path: Path, capsys
+):
     clip, out = moving_clip(tmp_path / "match.mp4", "0,0.48,1.28"), tmp_path / "out"
     extract(out, clip)
     (out / "match_000000.480.png").unlink()
@@ -71,7 +75,7 @@ def test_an_interrupted_run_is_resumed_and_nothing_is_touched(tmp_path: Path, ca
     assert "3 key frames (2 of them there before)" in capsys.readouterr().out
 
 
-def test_two_videos_of_one_name_stay_apart_in_one_run_and_in_two(tmp_path: Path):
+def test_videos_of_the_same_name_get_different_names_in_the_set(tmp_path: Path):
     for folder, color in (("a", "red"), ("b", "lime"), ("c", "blue")):
         (tmp_path / folder).mkdir()
         flat_clip(tmp_path / folder / "match.mkv", color)
@@ -88,7 +92,7 @@ def test_two_videos_of_one_name_stay_apart_in_one_run_and_in_two(tmp_path: Path)
     assert colors == [2, 1, 0]  # OpenCV's order is BGR
 
 
-def test_a_broken_video_among_many_is_reported_and_the_rest_goes_on(
+def test_broken_videos_are_reported_and_the_others_are_extracted(
     tmp_path: Path, capsys
 ):
     folder = tmp_path / "videos"
@@ -105,7 +109,30 @@ def test_a_broken_video_among_many_is_reported_and_the_rest_goes_on(
     assert "a broken\\none.mp4: not a readable video" in failures[0]
 
 
-def test_a_wrong_path_stops_before_any_work(tmp_path: Path):
+@pytest.mark.skipif(os.name == "nt", reason="no limit of the size of files")
+def test_an_unwritable_frame_fails_only_its_own_video(tmp_path: Path, capsys):
+    import resource
+
+    small = [scene(0), scene(1)]
+    rng = np.random.default_rng(0)
+    large = [rng.integers(0, 256, (800, 1000, 3), np.uint8) for _ in range(4)]
+    clips = [
+        picture_clip(tmp_path / f"{name}.mkv", pictures)
+        for name, pictures in (("a", small), ("b", large), ("c", small))
+    ]
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limit[1]))
+    try:
+        assert extract(tmp_path / "out", *clips) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert {name[0] for name in names(tmp_path / "out")} == {"a", "c"}
+    (failure,) = capsys.readouterr().err.splitlines()
+    assert "b_000000" in failure
+    assert "File too large" in failure
+
+
+def test_a_wrong_input_path_writes_nothing(tmp_path: Path):
     clip = moving_clip(tmp_path / "match.mp4")
     (tmp_path / "empty").mkdir()
     for wrong, reason in (
@@ -117,7 +144,7 @@ def test_a_wrong_path_stops_before_any_work(tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_output_lists_nothing_but_frames(tmp_path: Path):
+def test_the_only_images_in_the_output_are_frames(tmp_path: Path):
     extract(tmp_path / "out", moving_clip(tmp_path / "match.png.mp4", "0,0.48"))
     images = image_paths(tmp_path / "out", None)
     assert [path.name for path in images] == [
@@ -126,7 +153,7 @@ def test_the_output_lists_nothing_but_frames(tmp_path: Path):
     ]
 
 
-def test_a_video_given_twice_is_taken_once(tmp_path: Path, capsys):
+def test_a_video_given_several_times_is_extracted_once(tmp_path: Path, capsys):
     clip = moving_clip(tmp_path / "match.mp4", "0,0.48")
     extract(tmp_path / "out", clip, tmp_path, clip)
     assert "2 key frames of 1 videos" in capsys.readouterr().out
@@ -146,7 +173,7 @@ def test_a_video_given_twice_is_taken_once(tmp_path: Path, capsys):
         ("x" * 300 + ".mp4", "x" * 50),
     ],
 )
-def test_names_of_frames_may_stand_in_meta_info_and_on_any_disk(name: str, stem: str):
+def test_safe_stem(name: str, stem: str):
     assert safe_stem(Path(name)) == stem
 
 
@@ -161,7 +188,9 @@ CLIPS = {
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_real_clips_give_what_ffmpeg_gives(tmp_path: Path, assets: Path, name: str):
+def test_real_clips_have_the_key_frames_that_ffmpeg_finds(
+    tmp_path: Path, assets: Path, name: str
+):
     clip = assets / "videos" / f"{name}.mp4"
     assert extract(tmp_path, clip) == 0
     assert len(names(tmp_path)) == CLIPS[name]

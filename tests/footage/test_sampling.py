@@ -29,7 +29,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.png"))
 
 
-def test_the_first_frame_of_each_scene_is_taken(tmp_path: Path):
+def test_select_scene_takes_the_first_frame_of_each_scene(tmp_path: Path):
     lengths = [20, 5, 33, 12, 19]
     shots = [
         scene(seed, step / 3)
@@ -45,7 +45,7 @@ def test_the_first_frame_of_each_scene_is_taken(tmp_path: Path):
     ] == pytest.approx(cuts.tolist(), abs=0.001)
 
 
-def test_a_frame_each_interval_is_taken(tmp_path: Path):
+def test_select_interval_takes_one_frame_per_interval(tmp_path: Path):
     clip = moving_clip(tmp_path / "clip.mkv")
     times = [
         frame.seconds for frame in frames_of(clip, select="interval", interval=0.3)
@@ -55,7 +55,7 @@ def test_a_frame_each_interval_is_taken(tmp_path: Path):
     assert len(frames_of(clip, select="interval", interval=100)) == 1
 
 
-def test_intervals_count_time_where_the_frame_rate_varies(tmp_path: Path):
+def test_select_interval_goes_by_time_if_the_frame_rate_varies(tmp_path: Path):
     clip = tmp_path / "clip.mkv"  # frames at 0, 0.071, 0.282, 0.633, 1.124, 1.755 s
     varying = (
         "-vf",
@@ -97,7 +97,7 @@ def interlaced_clip(
 
 @pytest.mark.parametrize("tagged", ["auto", "prog", "bff", "tff"])
 @pytest.mark.parametrize("order", ["tff", "bff"])
-def test_interlacing_is_told_from_the_picture_whatever_the_file_says(
+def test_field_order_is_detected_from_the_frames_not_from_the_tags(
     tmp_path: Path, order: str, tagged: str
 ):
     clip = interlaced_clip(tmp_path / "clip.mkv", order, tagged)
@@ -105,7 +105,7 @@ def test_interlacing_is_told_from_the_picture_whatever_the_file_says(
 
 
 @pytest.mark.parametrize("kind", ["moving", "still", "cuts", "tagged tff"])
-def test_progressive_video_is_told_from_interlaced(tmp_path: Path, kind: str):
+def test_progressive_video_is_detected(tmp_path: Path, kind: str):
     seeds, steps = {"still": ([1] * 30, [0] * 30), "cuts": (range(30), [0] * 30)}.get(
         kind, ([1] * 30, range(30))
     )
@@ -118,7 +118,7 @@ def test_progressive_video_is_told_from_interlaced(tmp_path: Path, kind: str):
 
 
 @pytest.mark.parametrize("order", ["tff", "bff"])
-def test_deinterlaced_key_frames_look_like_the_scene_at_their_time(
+def test_deinterlaced_key_frames_are_closer_to_the_scene_than_woven_ones(
     tmp_path: Path, order: str
 ):
     clip = interlaced_clip(tmp_path / "clip.mkv", order)
@@ -136,7 +136,7 @@ def test_deinterlaced_key_frames_look_like_the_scene_at_their_time(
         )
 
 
-def test_interlaced_videos_are_skipped_if_asked(tmp_path: Path, capsys):
+def test_interlaced_skip_skips_interlaced_videos_only(tmp_path: Path, capsys):
     interlaced_clip(tmp_path / "a.mkv", "tff")
     moving_clip(tmp_path / "b.mkv")
     assert extract(tmp_path / "out", tmp_path, "--interlaced", "skip") == 0
@@ -148,7 +148,7 @@ def test_interlaced_videos_are_skipped_if_asked(tmp_path: Path, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands for ffmpeg")
-def test_a_video_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch):
+def test_max_minutes_ends_a_decoder_that_hangs(tmp_path: Path, monkeypatch):
     clip, fake = moving_clip(tmp_path / "clip.mkv"), tmp_path / "ffmpeg"
     info = probe(clip)
     fake.write_text("#!/bin/sh\ncase $* in *filter=*) exit 0;; esac\nexec sleep 600\n")
@@ -158,7 +158,7 @@ def test_a_video_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch):
         list(frames(clip, info, Sampling(max_minutes=0.002)))
 
 
-def test_a_frame_too_large_for_any_camera_is_refused(tmp_path: Path, monkeypatch):
+def test_frames_with_too_many_pixels_are_refused(tmp_path: Path, monkeypatch):
     clip = moving_clip(tmp_path / "clip.mkv")
     monkeypatch.setattr(video, "MAX_PIXELS", 96 * 64 - 1)
     with pytest.raises(UserError, match="a frame of 96x64"):

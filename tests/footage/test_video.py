@@ -21,7 +21,7 @@ def frames_of(path: Path):
     return list(frames(path, probe(path), Sampling()))
 
 
-def test_only_the_key_frames_come_out_and_with_their_times(tmp_path: Path):
+def test_key_frames_are_decoded_with_their_times(tmp_path: Path):
     clip = moving_clip(tmp_path / "clip.mkv", "0,0.48,1.28")
     found = frames_of(clip)
     assert [frame.seconds for frame in found] == [0, 0.48, 1.28]
@@ -33,7 +33,7 @@ def test_only_the_key_frames_come_out_and_with_their_times(tmp_path: Path):
         assert np.argmin(distance) == round(frame.seconds * 25)
 
 
-def test_a_decoder_that_cannot_skip_gives_no_other_frames(tmp_path: Path):
+def test_only_key_frames_come_out_of_a_decoder_that_cannot_skip_others(tmp_path: Path):
     clip = tmp_path / "clip.webm"
     vp9 = ("-c:v", "libvpx-vp9", "-cpu-used", 8, "-g", 10, "-keyint_min", 10)
     try:
@@ -45,7 +45,7 @@ def test_a_decoder_that_cannot_skip_gives_no_other_frames(tmp_path: Path):
     assert [frame.seconds for frame in frames_of(clip)] == [0, 0.4, 0.8]
 
 
-def test_times_of_a_variable_frame_rate_are_kept(tmp_path: Path):
+def test_times_are_right_if_the_frame_rate_varies(tmp_path: Path):
     clip = tmp_path / "clip.mkv"
     source = "testsrc2=size=32x32:rate=25:duration=0.2"
     ffmpeg(
@@ -89,7 +89,7 @@ def test_no_frame_is_repeated_or_dropped_to_keep_a_frame_rate(
     assert len(frames_of(clip)) == 6
 
 
-COLOURS = {
+COLORS = {
     "BT.601": {"matrix": "bt601", "tagged": "smpte170m"},
     "BT.709": {"tagged": "bt709"},
     "full range": {"tagged": "bt709", "color_range": "pc"},
@@ -101,7 +101,7 @@ COLOURS = {
 }
 
 
-@pytest.mark.parametrize("options", COLOURS.values(), ids=COLOURS.keys())
+@pytest.mark.parametrize("options", COLORS.values(), ids=COLORS.keys())
 @pytest.mark.parametrize("color", [(255, 0, 0), (48, 96, 192)], ids=["red", "blue"])
 def test_red_stays_red(
     tmp_path: Path, color: tuple[int, int, int], options: dict[str, str]
@@ -112,7 +112,7 @@ def test_red_stays_red(
     assert np.abs(frame.image.astype(int) - color).max() <= 3
 
 
-def test_chroma_lies_on_the_left_luma_column(tmp_path: Path):
+def test_chroma_samples_are_taken_to_lie_on_the_left_luma_column(tmp_path: Path):
     # A ramp of Cb, 1 level per luma column, sampled as H.264 does; bicubic
     # interpolation restores a ramp exactly.
     width, height = 192, 16
@@ -157,7 +157,9 @@ def test_pixels_become_square(tmp_path: Path, aspect: str, width: int):
     ("degrees", "top", "bottom"),
     [(-90, "red", "blue"), (90, "blue", "red"), (180, "", "")],
 )
-def test_rotation_is_undone(tmp_path: Path, degrees: int, top: str, bottom: str):
+def test_rotated_videos_come_out_upright(
+    tmp_path: Path, degrees: int, top: str, bottom: str
+):
     lying, upright = tmp_path / "lying.mp4", tmp_path / "upright.mp4"
     # red at the left
     half_red = "color=red:size=32x48:rate=25:duration=0.2,pad=64:48:0:0:blue"
@@ -196,18 +198,18 @@ ODD_NAMES = [
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_file_names(tmp_path: Path, monkeypatch, name: str):
+def test_odd_file_names_can_be_opened(tmp_path: Path, monkeypatch, name: str):
     moving_clip(tmp_path / "clip.mp4").rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert len(frames_of(Path(name))) == 3
 
 
-def test_a_name_that_is_no_unicode_is_refused(tmp_path: Path):
+def test_a_file_name_that_is_no_utf8_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match="not valid UTF-8"):
         probe(tmp_path / "bad\udcff.mp4")
 
 
-def test_folders_are_listed_by_suffix(tmp_path: Path):
+def test_list_videos_finds_videos_by_suffix(tmp_path: Path):
     (tmp_path / "sub").mkdir()
     for name in ("b.mp4", "a.MKV", "sub/c.m2ts", ".hidden.mp4", "notes.txt", "mp4"):
         (tmp_path / name).touch()
@@ -232,7 +234,7 @@ NO_VIDEOS = {
 
 
 @pytest.mark.parametrize("name", NO_VIDEOS)
-def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, name: str):
+def test_files_that_are_no_videos_are_refused_in_one_line(tmp_path: Path, name: str):
     moving_clip(tmp_path / "clip.mkv")
     path = tmp_path / name
     path.write_bytes(NO_VIDEOS[name])
@@ -242,7 +244,7 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, name: str):
     assert "\n" not in str(caught.value)
 
 
-def test_sound_with_cover_art_is_no_video(tmp_path: Path):
+def test_a_sound_file_with_cover_art_is_refused(tmp_path: Path):
     cover, song = tmp_path / "cover.png", tmp_path / "song.m4a"
     cv2.imwrite(str(cover), np.zeros((32, 32, 3), np.uint8))
     sound = (
@@ -262,7 +264,7 @@ def test_sound_with_cover_art_is_no_video(tmp_path: Path):
         frames_of(song)
 
 
-def test_a_file_cut_short_gives_what_it_has_and_then_an_error(tmp_path: Path):
+def test_a_truncated_file_yields_its_frames_and_then_an_error(tmp_path: Path):
     clip = moving_clip(
         tmp_path / "clip.mp4", "0,0.48,1.28", options=("-movflags", "+faststart")
     )
@@ -274,7 +276,7 @@ def test_a_file_cut_short_gives_what_it_has_and_then_an_error(tmp_path: Path):
     assert times == [0, 0.48]
 
 
-def test_a_damaged_key_frame_is_left_out_with_a_warning(tmp_path: Path, caplog):
+def test_a_damaged_key_frame_is_skipped_with_a_warning(tmp_path: Path, caplog):
     clip = moving_clip(tmp_path / "clip.avi", "0,0.48,1.28", size="320x240")
     data = bytearray(clip.read_bytes())
     second = [
@@ -288,7 +290,7 @@ def test_a_damaged_key_frame_is_left_out_with_a_warning(tmp_path: Path, caplog):
     assert "left out" in caplog.text
 
 
-def test_the_wheel_s_ffmpeg_is_found_without_one_on_the_path(
+def test_the_ffmpeg_of_imageio_is_used_if_none_is_on_the_path(
     tmp_path: Path, monkeypatch
 ):
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -298,7 +300,7 @@ def test_the_wheel_s_ffmpeg_is_found_without_one_on_the_path(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands for ffmpeg")
-def test_ctrl_c_ends_an_ffmpeg_that_hangs(tmp_path: Path):
+def test_ctrl_c_ends_ffmpeg(tmp_path: Path):
     fake = tmp_path / "ffmpeg"
     fake.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
     fake.chmod(0o755)

@@ -10,7 +10,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from batch_changes import Change, changed_batches
-from sample_runs import FORKSERVER, write_yml
+from forkserver import FORKSERVER
+from sample_runs import write_yml
 
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.run.batches import TrainingBatches

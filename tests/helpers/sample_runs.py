@@ -1,7 +1,6 @@
 """A training run that takes a second, and what it leaves behind."""
 
 import json
-import multiprocessing
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -10,16 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from forkserver import FORKSERVER
 
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import load_state
 from train import main, train
-
-FORKSERVER = multiprocessing.get_context("forkserver")
-FORKSERVER.set_forkserver_preload(
-    ["realesrgan_paddle.run.open_training", "realesrgan_paddle.run.guards"]
-)  # they import Paddle once for all processes
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:

@@ -52,7 +52,7 @@ def written(root: Path) -> list[str]:
     return (root / "new" / "meta.txt").read_text(encoding="utf-8").splitlines()
 
 
-def test_names_are_sorted_in_each_folder_and_relative_to_the_root(
+def test_names_are_relative_to_the_root_and_sorted_within_each_folder(
     tmp_path: Path, capsys
 ):
     make(tmp_path, "B/2.png", "B/1.jpg", "A/z.png", "A/deep/é 好.png", "A/a (1).png")
@@ -74,10 +74,13 @@ def test_each_input_may_have_its_own_root(tmp_path: Path):
     assert written(tmp_path) == ["A/1.png", "B/1.png"]
 
 
-def test_relative_paths_and_a_slash_at_the_end(tmp_path: Path, monkeypatch):
+def test_relative_folders_with_and_without_a_trailing_slash(
+    tmp_path: Path, monkeypatch
+):
     make(tmp_path, "datasets/A/1.png", "datasets/B/1.png")
     monkeypatch.chdir(tmp_path)
-    words = "--input datasets/A ./datasets/B/ --root datasets/ datasets/ --meta_info datasets/meta_Soccer.txt"
+    inputs = "--input datasets/A ./datasets/B/ --root datasets/ datasets/"
+    words = f"{inputs} --meta_info datasets/meta_Soccer.txt"
     assert generate_meta_info.main(words.split()) == 0
     assert Path("datasets/meta_Soccer.txt").read_text() == "A/1.png\nB/1.png\n"
     assert image_paths("datasets", "datasets/meta_Soccer.txt") == [
@@ -107,9 +110,7 @@ def test_wrong_input_is_one_line_and_writes_nothing(
     assert not (tmp_path / "new").exists()
 
 
-def test_check_leaves_out_and_names_what_cannot_be_read_to_the_end(
-    tmp_path: Path, capsys
-):
+def test_check_leaves_out_and_reports_unreadable_images(tmp_path: Path, capsys):
     make(
         tmp_path, "A/good.png", "A/good.jpg", "A/cut.png", "A/cut.jpg", "A/flipped.png"
     )
@@ -138,7 +139,7 @@ def test_check_leaves_out_and_names_what_cannot_be_read_to_the_end(
         assert f"failed: {tmp_path}/A/{name}: " in output.err
 
 
-def test_check_passes_what_training_can_use(tmp_path: Path):
+def test_check_keeps_every_type_that_training_reads(tmp_path: Path):
     make(tmp_path, "A/rgb.png")
     write_image(tmp_path / "A" / "gray.png", IMAGE[..., 0])
     write_image(tmp_path / "A" / "alpha.png", np.dstack([IMAGE, IMAGE[..., 0]]))
@@ -148,7 +149,7 @@ def test_check_passes_what_training_can_use(tmp_path: Path):
     assert len(written(tmp_path)) == 5
 
 
-def test_reading_takes_upstream_s_formats(tmp_path: Path):
+def test_sizes_blank_lines_bom_and_crlf_of_basicsr_files_are_ignored(tmp_path: Path):
     meta = tmp_path / "meta.txt"
     meta.write_bytes(
         "\ufeff0001_s001.png (480,480,3)\r\n\r\nwith space (1).png\né.png\n".encode()
@@ -156,7 +157,7 @@ def test_reading_takes_upstream_s_formats(tmp_path: Path):
     assert read_meta_info(meta) == ["0001_s001.png", "with space (1).png", "é.png"]
 
 
-def test_image_paths_of_pairs_are_the_ground_truth(tmp_path: Path):
+def test_image_paths_of_a_pair_file_are_the_ground_truth(tmp_path: Path):
     make(tmp_path, "gt/a b.png")
     meta = tmp_path / "pairs.txt"
     meta.write_text("gt/a b.png, lq/a b.png\n")
@@ -174,7 +175,7 @@ def test_image_paths_without_meta_info_are_all_images(tmp_path: Path):
         image_paths(tmp_path / "empty", None)
 
 
-def test_a_wrong_root_is_told_from_images_that_are_gone(tmp_path: Path):
+def test_a_meta_info_file_is_refused_only_if_none_of_its_images_exists(tmp_path: Path):
     make(tmp_path, "there.png")
     meta = tmp_path / "meta.txt"
     meta.write_text("there.png\ngone.png\n")
@@ -190,7 +191,7 @@ def test_a_wrong_root_is_told_from_images_that_are_gone(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\x89PNG\r\n\0\0\0\rIHDR"])
-def test_a_file_that_names_nothing_is_refused(tmp_path: Path, content: bytes):
+def test_files_that_are_no_meta_info_are_refused(tmp_path: Path, content: bytes):
     (tmp_path / "meta.txt").write_bytes(content)
     with pytest.raises(UserError, match=r"meta\.txt: not a meta-info file"):
         read_meta_info(tmp_path / "meta.txt")
@@ -209,7 +210,7 @@ def generate_pairs(root: Path) -> int:
     return generate_meta_info_pairdata.main(words)
 
 
-def test_pairs_are_matched_by_name(tmp_path: Path):
+def test_pairs_are_written_in_sorted_order(tmp_path: Path):
     make(tmp_path, "gt/0001.png", "gt/0002.png", "lq/0001x4.png", "lq/0002.jpg")
     assert generate_pairs(tmp_path) == 0
     assert (
@@ -221,7 +222,9 @@ def test_pairs_are_matched_by_name(tmp_path: Path):
     ("lq", "reason"),
     [(["a.png"], "2 images and"), (["a.png", "c.png"], "names differ")],
 )
-def test_what_makes_no_pairs_is_refused(tmp_path: Path, lq: list[str], reason: str):
+def test_folders_that_do_not_match_are_refused_as_pairs(
+    tmp_path: Path, lq: list[str], reason: str
+):
     make(tmp_path, "gt/a.png", "gt/b.png", *(f"lq/{name}" for name in lq))
     with pytest.raises(UserError, match=reason):
         generate_pairs(tmp_path)

@@ -16,7 +16,7 @@ def generate(root: Path) -> int:
     return main(["--input", str(root / "in"), "--output", str(root / "out")])
 
 
-def test_sizes_and_names_are_upstream_s(tmp_path: Path, capsys):
+def test_sizes_and_names_are_those_of_real_esrgan(tmp_path: Path, capsys):
     write_image(
         tmp_path / "in" / "sub" / "a.png",
         RNG.integers(0, 256, (433, 601, 3), dtype=np.uint8),
@@ -44,7 +44,7 @@ def test_sizes_and_names_are_upstream_s(tmp_path: Path, capsys):
         ((1, 9), []),
     ],
 )
-def test_nothing_is_enlarged_and_nothing_vanishes(
+def test_every_version_is_smaller_and_has_pixels(
     size: tuple[int, int], numbers: list[int]
 ):
     for width, height in (size, size[::-1]):
@@ -53,7 +53,7 @@ def test_nothing_is_enlarged_and_nothing_vanishes(
         assert all(0 < w < width and 0 < h < height for w, h in sizes.values())
 
 
-def test_pixels_are_pillow_s_lanczos(tmp_path: Path):
+def test_resize_lanczos_matches_pillow_within_one_level(tmp_path: Path):
     image = RNG.integers(64, 192, (60, 90, 3), dtype=np.uint8)
     expected = np.asarray(
         Image.fromarray(image).resize((45, 30), Image.Resampling.LANCZOS)
@@ -64,7 +64,7 @@ def test_pixels_are_pillow_s_lanczos(tmp_path: Path):
     )  # Pillow rounds 8-bit images between its two passes
 
 
-def test_a_fine_chessboard_becomes_gray_and_does_not_alias():
+def test_resize_lanczos_does_not_alias():
     board = (np.indices((120, 120)).sum(axis=0) % 2 * 255).astype(np.uint8)
     small = resize_lanczos(board, (40, 40))
     assert small.ndim == 2
@@ -73,7 +73,7 @@ def test_a_fine_chessboard_becomes_gray_and_does_not_alias():
 
 @pytest.mark.parametrize("shape", [(30, 30), (30, 30, 3), (30, 30, 4)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_gray_alpha_and_16_bit_stay_what_they_are(
+def test_gray_alpha_and_16_bit_images_keep_their_type(
     tmp_path: Path, shape: tuple[int, ...], dtype: type
 ):
     level = np.iinfo(dtype).max - 1
@@ -85,7 +85,9 @@ def test_gray_alpha_and_16_bit_stay_what_they_are(
     assert (small == level).all()
 
 
-def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
+def test_an_unreadable_image_is_reported_and_the_others_are_downscaled(
+    tmp_path: Path, capsys
+):
     write_image(
         tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     )
@@ -99,7 +101,7 @@ def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
     assert "a.png: not a readable image" in capsys.readouterr().err
 
 
-def test_what_is_there_is_left_alone(tmp_path: Path):
+def test_existing_files_are_not_overwritten(tmp_path: Path):
     write_image(
         tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     )
@@ -110,7 +112,7 @@ def test_what_is_there_is_left_alone(tmp_path: Path):
     assert (tmp_path / "out" / "aT2.png").exists()
 
 
-def test_wrong_input_is_one_line(tmp_path: Path):
+def test_missing_folders_and_clashing_names_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match="not a folder"):
         generate(tmp_path)
     for name in ("a.png", "a.jpg"):

@@ -33,7 +33,7 @@ def names(folder: Path) -> list[str]:
         (300, 0, [0]),
     ],
 )
-def test_crops_step_along_and_the_last_ends_at_the_border(
+def test_the_last_crop_ends_at_the_border_if_the_remainder_is_wide_enough(
     length: int, threshold: int, starts: list[int]
 ):
     assert CropGrid(480, 240, threshold).starts(length) == starts
@@ -54,7 +54,7 @@ def test_sub_images_are_numbered_row_by_row(tmp_path: Path):
 
 @pytest.mark.parametrize("shape", [(30, 30), (30, 30, 3), (30, 30, 4)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_gray_alpha_and_16_bit_stay_what_they_are(
+def test_gray_alpha_and_16_bit_images_keep_their_type(
     tmp_path: Path, shape: tuple[int, ...], dtype: type
 ):
     image = RNG.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
@@ -75,7 +75,7 @@ def test_gray_alpha_and_16_bit_stay_what_they_are(
     assert np.array_equal(piece, image[:20, :20])
 
 
-def test_a_side_shorter_than_the_crop_is_kept_whole(tmp_path: Path):
+def test_a_side_shorter_than_the_crop_size_stays_whole(tmp_path: Path):
     write_image(
         tmp_path / "in" / "wide.png", RNG.integers(0, 256, (10, 50, 3), dtype=np.uint8)
     )
@@ -86,7 +86,7 @@ def test_a_side_shorter_than_the_crop_is_kept_whole(tmp_path: Path):
     ] == [(10, 40), (10, 40)]
 
 
-def test_folders_and_pairs_keep_their_names(tmp_path: Path):
+def test_names_keep_their_folders_and_lose_the_scale_of_div2k(tmp_path: Path):
     image = RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     for name in ("0801x4.png", "sub/0801x4.jpg", "box2.png", "frame_000012.480.png"):
         write_image(tmp_path / "in" / name, image)
@@ -100,7 +100,7 @@ def test_folders_and_pairs_keep_their_names(tmp_path: Path):
     assert names(tmp_path / "out") == expected
 
 
-def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
+def test_an_unreadable_image_is_reported_and_the_others_are_cut(tmp_path: Path, capsys):
     write_image(
         tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     )
@@ -112,7 +112,7 @@ def test_a_bad_image_is_reported_and_the_rest_goes_on(tmp_path: Path, capsys):
     assert "a.png: not a readable image" in output.err
 
 
-def test_a_second_run_adds_what_is_missing_and_touches_nothing(tmp_path: Path):
+def test_a_second_run_adds_missing_sub_images_and_overwrites_none(tmp_path: Path):
     write_image(
         tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 12, 3), dtype=np.uint8)
     )
@@ -125,7 +125,7 @@ def test_a_second_run_adds_what_is_missing_and_touches_nothing(tmp_path: Path):
     assert (tmp_path / "out" / "a_s002.png").read_bytes() == b"mine"
 
 
-def test_two_grids_are_not_mixed_in_one_folder(tmp_path: Path):
+def test_another_grid_is_refused_for_an_existing_folder(tmp_path: Path):
     write_image(
         tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
     )
@@ -135,7 +135,7 @@ def test_two_grids_are_not_mixed_in_one_folder(tmp_path: Path):
 
 
 @pytest.mark.parametrize("pair", [("a.png", "a.jpg"), ("1.png", "1x4.png")])
-def test_images_that_would_overwrite_each_other_are_refused(
+def test_images_with_clashing_output_names_are_refused(
     tmp_path: Path, pair: tuple[str, str]
 ):
     for name in pair:
@@ -147,7 +147,7 @@ def test_images_that_would_overwrite_each_other_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_wrong_input_is_one_line(tmp_path: Path):
+def test_missing_and_empty_folders_and_wrong_grids_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match="not a folder"):
         extract(tmp_path)
     (tmp_path / "in").mkdir()
@@ -157,7 +157,7 @@ def test_wrong_input_is_one_line(tmp_path: Path):
         CropGrid(step=0)
 
 
-def test_what_shows_an_overlay_is_left_out(tmp_path: Path):
+def test_sub_images_that_touch_an_overlay_are_left_out(tmp_path: Path):
     for name in ("a.png", "b.png"):
         write_image(
             tmp_path / "in" / "train" / name,
@@ -181,7 +181,7 @@ def test_what_shows_an_overlay_is_left_out(tmp_path: Path):
     ]
 
 
-def test_a_manifest_of_something_else_is_refused(tmp_path: Path):
+def test_files_that_are_no_manifest_are_refused(tmp_path: Path):
     write_image(
         tmp_path / "in" / "a.png", RNG.integers(0, 256, (60, 80, 3), dtype=np.uint8)
     )
