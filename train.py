@@ -1,4 +1,4 @@
-"""Train or finetune a generator as an option file says: `--yml_path options/finetune_realesrgan_x4plus.yml`."""
+"""Train or finetune a generator with the options of a file, or chosen by --recipe."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.stop_request import Interruption
 
 
 def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
-    """Train as `cfg` says, from the start or a training state; return the last generator's file.
+    """Train as `cfg` says, from the start or a training state; return the last weights.
 
     `recipe` is logged first: the options that were chosen, and why.
     """

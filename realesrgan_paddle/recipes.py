@@ -52,11 +52,11 @@ PASSES = 10
 LPIPS still fell in docs/soccer.md, at 1; the quickstart gained nothing more at 22.
 """
 GIB_PER_CROP = {True: 0.15, False: 1.5}
-"""Memory for a crop of 256x256, in training a small network or not; a rule of thumb [GiB]."""
+"""Memory to train on a crop of 256x256, by `Generator.small`; rules of thumb [GiB]."""
 VALIDATION_SHARE = 0.1
 """Share of `--minutes` left for validation; a rule of thumb."""
 CROP_MULTIPLE = 16
-"""gt_size is a multiple of this where images limit it: the U-Net discriminator needs 8."""
+"""gt_size is a multiple of this where images limit it; the U-Net needs 8."""
 MIN_GT_SIZE = 64
 """Smallest gt_size chosen; a rule of thumb."""
 
@@ -150,7 +150,7 @@ def choose_network(plan: Plan) -> None:
 
 
 def choose_losses(plan: Plan, machine: Machine) -> None:
-    """Choose the losses: those against the ground truth, no GAN unless model_type asks for it."""
+    """Choose the losses; no adversarial one, unless model_type asks for it."""
     plan.choose(
         "datasets.train.type", "RealESRGANDataset", "low-quality images are synthesized"
     )
@@ -215,7 +215,7 @@ def choose_crops(
 
 
 def choose_batch(plan: Plan, generator: Generator, machine: Machine) -> None:
-    """Choose the batch size, how it is split to fit into memory, and the number of workers."""
+    """Choose the batch size, split where memory requires it, and the workers."""
     if machine.gpu:
         size, reason = 12, "Real-ESRGAN's on each GPU"
     elif generator.small:
@@ -287,7 +287,7 @@ def choose_total(plan: Plan, images: Images) -> None:
 
 
 def choose_total_by_time(plan: Plan, minutes: float) -> None:
-    """Choose the number of iterations by their time on this machine, which is measured."""
+    """Choose the number of iterations by their time, measured on this machine."""
     seconds = seconds_per_iteration(plan.config)
     total = max(1, int((1 - VALIDATION_SHARE) * 60 * minutes / seconds))
     plan.choose(
@@ -329,7 +329,7 @@ def choose_schedule(plan: Plan) -> None:
 
 
 def remark_degradation(plan: Plan) -> None:
-    """Say that the degradation is not chosen: it cannot be seen in the training images."""
+    """Say that the degradation is not chosen: the images do not show it."""
     if plan.gives("resize_range"):
         return
     plan.lines.append(
@@ -340,5 +340,5 @@ def remark_degradation(plan: Plan) -> None:
 
 
 def two_digits(number: float) -> int:
-    """Return the number rounded to two significant digits: more would look like knowledge."""
+    """Return the number rounded to two significant digits; more would be pretended."""
     return int(float(f"{number:.2g}"))

@@ -1,4 +1,4 @@
-"""Compare networks side by side: a PNG sheet and a self-contained HTML page, with metrics."""
+"""Compare networks side by side: metrics, a PNG sheet, a self-contained HTML page."""
 
 import argparse
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--gt",
         type=Path,
-        help="folder of ground truths named like the inputs, or the image for one input",
+        help="folder of ground truths named like the inputs, or one image",
     )
     parser.add_argument(
         "--models",

@@ -1,4 +1,4 @@
-"""List the images that a training run cannot use: unreadable, too small, or of unfit pairs.
+"""List the images that a run cannot train on: unreadable, too small, unfit pairs.
 
 Checks all images of a run, by its option file, or those of folders. Only headers are
 read, unless --check decodes everything.

@@ -1,4 +1,4 @@
-"""From images to degraded pairs: which batches are given pairs, and how the others are synthesized."""
+"""The batches of a run before the pair pool: given pairs, or synthesized ones."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Pairs(NamedTuple):
     lq: Tensor
     """Low-quality images, (N, 3, gt_size / scale, gt_size / scale)."""
     rng: np.random.Generator | None
-    """Continues after the draws of the degradation; None for given pairs, which skip the pool."""
+    """Continues after the draws of the degradation; None for given pairs: no pool."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class PairSchedule:
 
     def is_paired(self, number: int) -> bool:
         """Return whether the batch of this number is given pairs."""
-        return self.count(number) > self.count(number - 1)
+        before = self.count(number - 1)
+        return self.count(number) > before
 
 
 class BatchMaker:
@@ -120,7 +121,7 @@ class BatchMaker:
     def _read(
         self, dataset: Dataset, options: ImageOptions, start: int
     ) -> Generator[Sample, None, None]:
-        """Return the samples of one dataset, batch by batch, without its first `start`."""
+        """Return the samples of a dataset batch by batch, without its first `start`."""
         sampler = EndlessSampler(
             length=len(dataset),
             batch_size=self._cfg.datasets.train.batch_size_per_gpu,
@@ -154,14 +155,15 @@ class BatchMaker:
 
         rng = generator(cfg.manual_seed, Stream.BATCH, number)
         batch_size = self._group.size * cfg.datasets.train.batch_size_per_gpu
-        draws = draw(cfg, rng, batch_size).of(self._group.part(batch_size))
+        own_part = self._group.part(batch_size)
+        draws = draw(cfg, rng, batch_size).of(own_part)
         lq = degrade(source, kernels, draws, cfg.scale)
 
         gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
         return Pairs(gt, lq, rng)
 
     def _target(self, gt: Tensor) -> Tensor:
-        """Return the ground truth, sharpened here if that is the only target (`gt_usm`)."""
+        """Return the ground truth, sharpened if it is the only target (`gt_usm`)."""
         sharpen = has_one_target(self._cfg) and self._cfg.gt_usm
         return self._usm(gt) if sharpen else gt
 

@@ -19,12 +19,12 @@ from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
 
 class TrainingBatches:
-    """Yields a run's batches after the first `start`: made, passed through the pair pool.
+    """Yields a run's batches after the first `start`.
 
     On a CPU the next batch is read and degraded in a thread while the step computes. On
-    a GPU the step's own operations are still queued when the next batch is requested, so
-    a thread would gain nothing. Batches pass the pool when they are requested, not when
-    they are made: a saved pool is that of the last batch yielded.
+    a GPU the step's own operations are still queued when the next batch is requested,
+    so a thread would gain nothing. Batches pass the pair pool when they are requested,
+    not when they are made: so the pool is always that of the last batch yielded.
 
     Args:
         cfg: options.
@@ -78,20 +78,26 @@ class TrainingBatches:
     def _pass_pool(
         self, gt: Tensor, lq: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Put the pairs of all processes into the pool; return this process's part of what comes out.
+        """Exchange the pairs of all processes; return this process's part of them.
 
         Every process has the whole pool, in the same state.
         """
         gt, lq = self._group.gather(gt), self._group.gather(lq)
-        return self.pool.exchange(gt, lq, rng, self._group.part(gt.shape[0]))
+        own_part = self._group.part(gt.shape[0])
+        return self.pool.exchange(gt, lq, rng, own_part)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the pool as arrays; the rest follows from the number of batches."""
         return self.pool.state()
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore what `state()` returned; UserError if it does not fit `queue_size` or `gt_size`."""
-        self.pool.load_state(state, self._cfg.gt_size)
+        """Restore what `state()` returned.
+
+        Raises:
+            UserError: it does not fit `queue_size` or `gt_size`.
+        """
+        gt_size = self._cfg.gt_size
+        self.pool.load_state(state, gt_size)
 
     def close(self) -> None:
         """End the thread and the processes that read images."""
