@@ -140,7 +140,7 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
         if getattr(args, flag) is not None:
             parser.error(f"--{flag} goes with --recipe auto")
     if args.yml_path is None:
-        parser.error("--yml_path FILE is required, or --recipe auto")
+        parser.error("--yml_path FILE is needed, or --recipe auto")
     return args
 
 

@@ -146,19 +146,25 @@ def compare(
     means = mean_scores(scores)
     remark = describe(len(inputs), len(scores), scale, metrics)
     done = Comparison(Path(output) / SHEET, Path(output) / PAGE, means, remark)
-    names = list(upscalers)
+    write_comparison(done, rows, list(upscalers), scale)
+    return done
+
+
+def write_comparison(
+    done: Comparison, rows: Sequence[Row], names: Sequence[str], scale: int
+) -> None:
+    """Write the sheet, and the page that compares the first with the last network."""
     page = html_page(
         rows,
-        means,
+        done.means,
         headline=f"Before and after, x{scale}: {', '.join(names)}",
-        remark=remark,
+        remark=done.remark,
         before=names[0] if len(names) > 1 else BICUBIC,
         after=names[-1],
     )
-    write_image(done.sheet, contact_sheet(rows, means, remark))
+    write_image(done.sheet, contact_sheet(rows, done.means, done.remark))
     with atomic_path(done.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return done
 
 
 def usual_metrics() -> tuple[list[str], list[str]]:

@@ -88,25 +88,7 @@ def auto_recipe(
     Raises:
         UserError: no images are named, or the options are wrong.
     """
-    given = given_options(yml_path)
-    if dataroot_gt is not None:
-        given = merged(given, nested("datasets.train.dataroot_gt", dataroot_gt))
-    if network is not None:
-        given = merged(given, nested("path.pretrain_network_g", network))
-    if minutes is not None:
-        given = without_total(given)
-    given = merged(given, given_options(None, overrides))
-
-    plan = Plan(given, yml_path or "--recipe auto")
-    if not plan.gives("datasets.train.dataroot_gt"):
-        raise UserError(
-            "--recipe auto: no images to train on; give --dataroot_gt FOLDER"
-        )
-    if minutes is not None and plan.gives("train.total_iter"):
-        raise UserError(
-            "--minutes chooses train.total_iter, which is given too; give only one of them"
-        )
-
+    plan = open_plan(yml_path, overrides, dataroot_gt, network, minutes)
     machine = machine or inspect_machine()
     choose_network(plan)
     choose_losses(plan, machine)
@@ -126,6 +108,35 @@ def auto_recipe(
     choose_schedule(plan)
     remark_degradation(plan)
     return plan.config, plan.lines
+
+
+def open_plan(
+    yml_path: str | None,
+    overrides: Sequence[str],
+    dataroot_gt: str | None,
+    network: str | None,
+    minutes: float | None,
+) -> Plan:
+    """Return the plan with the options that the user gave; see `auto_recipe`."""
+    given = given_options(yml_path)
+    if dataroot_gt is not None:
+        given = merged(given, nested("datasets.train.dataroot_gt", dataroot_gt))
+    if network is not None:
+        given = merged(given, nested("path.pretrain_network_g", network))
+    if minutes is not None:
+        given = without_total(given)
+    given = merged(given, given_options(None, overrides))
+
+    plan = Plan(given, yml_path or "--recipe auto")
+    if not plan.gives("datasets.train.dataroot_gt"):
+        raise UserError(
+            "--recipe auto: no images to train on; give --dataroot_gt FOLDER"
+        )
+    if minutes is not None and plan.gives("train.total_iter"):
+        raise UserError(
+            "--minutes chooses train.total_iter, which is given too; leave one of them out"
+        )
+    return plan
 
 
 def choose_network(plan: Plan) -> None:

@@ -12,21 +12,17 @@ from realesrgan_paddle.utils.machine.devices import DEVICES
 from realesrgan_paddle.utils.report.panels import FIGURES, Crop
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
+def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the flags; exit with 2 where they are wrong."""
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--input",
-        required=True,
-        nargs="+",
-        help="low-quality images, or a folder of them",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--input", required=True, nargs="+", help="low-quality images, or folders")
+    add(
         "--gt",
         type=Path,
-        help="folder of ground truths named like the inputs, or one image",
+        help="ground truths: a folder of images named like the inputs",
     )
-    parser.add_argument(
+    add(
         "--models",
         required=True,
         nargs="+",
@@ -34,43 +30,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="NAME=MODEL",
         help="networks to compare: weights, exported folders or released models",
     )
-    parser.add_argument(
-        "--output", default="compare", help="folder for the sheet and the page"
-    )
-    parser.add_argument(
+    add("--output", default="compare", help="folder for the sheet and the page")
+    add(
         "--crop",
         type=_crop,
         metavar="X,Y,W,H",
         help="the crop to show, in input pixels; without it, the most detailed ones",
     )
-    parser.add_argument(
+    add(
         "--crop_size",
         type=whole(1),
         default=96,
         help="width and height of the crops, in input pixels",
     )
-    parser.add_argument(
+    add(
         "--metrics",
         nargs="+",
         choices=FIGURES,
         help="metrics; without it, all but DISTS, which is slow",
     )
-    parser.add_argument(
+    add(
         "--tile",
         type=whole(0),
         default=0,
         help="longest side of a tile in input pixels; 0: no tiling",
     )
-    parser.add_argument(
+    add(
         "--tile_pad",
         type=whole(0),
         default=TILE_PAD,
         help="pixels that tiles overlap at each border",
     )
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where to compute"
-    )
-    args = parser.parse(argv)
+    add("--device", choices=DEVICES, default="auto", help="where to compute")
+    return parser.parse(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    args = parse_flags(argv)
     inputs = [path for given in args.input for path in find_inputs(given)]
 
     start_paddle()
@@ -83,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     remarks: list[str] = []
     if args.gt and not metrics:
         metrics, remarks = usual_metrics()
+
     done = compare(
         inputs,
         upscalers,

@@ -55,8 +55,10 @@ class PairSchedule:
         """Return the schedule of a run's options."""
         if not cfg.high_order_degradation:
             return cls(Fraction(1))
-        pairs = cfg.datasets.train_paired
-        return cls(Fraction(str(pairs.share)) if pairs else Fraction(0))
+        options = cfg.datasets.train_paired
+        if options is None:
+            return cls(Fraction(0))
+        return cls(Fraction(str(options.share)))
 
     def count(self, number: int) -> int:
         """Return how many of the batches 1 to `number` are given pairs."""

@@ -87,7 +87,7 @@ class Checkpoints:
     ) -> None:
         self.record = RunRecord()
         self._experiment = experiment
-        self._options = options
+        self.options = options
         self._step = step
         self._batches = batches
 
@@ -114,7 +114,7 @@ class Checkpoints:
         """
         record = self.record
         record.saved = [*(i for i in record.saved if i < iteration), iteration]
-        is_regular = iteration % self._options.save_checkpoint_freq == 0
+        is_regular = iteration % self.options.save_checkpoint_freq == 0
         if is_regular and not record.skipped_in_a_row:
             record.good = iteration
 
@@ -215,7 +215,7 @@ class Checkpoints:
 
         Files that this run has not written stay. The state of a checkpoint is removed last.
         """
-        keep = self._options.keep_checkpoints
+        keep = self.options.keep_checkpoints
         if not keep:
             return
         record = self.record

@@ -234,7 +234,7 @@ MISTAKES = {
     "train --yml_path train.yml datasets.train.dataroot_gt=empty": "empty: no images in it",
     "make_lq_data --yml_path lq.yml --save_dir out --input empty": "empty: no images in it",
     "compare --input empty --models a=net.pdparams --output out": "empty: no images in this folder",
-    "compare --input images --models a=net.pdparams --gt empty --output out": "empty: no image here is named as an",
+    "compare --input images --models a=net.pdparams --gt empty --output out": "empty: no image here is named like an",
     "extract_keyframes --input empty --output out": "empty: no videos in this folder",
     "extract_subimages --input empty --output out": "empty: no images in it",
     "generate_meta_info --input empty --root . --meta_info out.txt": "empty: no readable images to name",
@@ -281,7 +281,7 @@ MISTAKES = {
     # things that contradict one another
     "train --yml_path train.yml train.total_iter=-1": "'train.total_iter' is -1, expected greater than or equal to 1",
     "train --yml_path train.yml totl_iter=3": "unknown key 'totl_iter'",
-    "compare --input images --models a=net.pdparams --crop 90,90,20,20": "the crop reaches beyond them: 90,90,20,20",
+    "compare --input images --models a=net.pdparams --crop 90,90,20,20": "the crop 90,90,20,20 is partly outside",
     "compare --input images --models a=net.pdparams a=net.pdparams": "two columns cannot be named 'a'",
     "compare --input images --models a=net.pdparams --gt images": "32x32 pixels are not 4 times the 32x32",
     "export_model --model_dir net.pdparams --block 23": "--block 23 contradicts the file",

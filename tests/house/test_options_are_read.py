@@ -37,6 +37,7 @@ OPTIONS = {
     "metric",
 }
 OPTIONS |= {"drift", "limits"}
+OPTIONS |= {f"{loss}_opt" for loss in ("gan", "pixel", "lpips", "dists", "color")}
 OPTIONS |= {
     "gan",
     "pixel",

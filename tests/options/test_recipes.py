@@ -199,7 +199,7 @@ def test_the_command_prints_options_that_load_and_trains_by_them(
             ["--dataroot_gt", "x", "--yml_path", "a.yml"],
             "--dataroot_gt goes with --recipe auto",
         ),
-        (["a=1"], "--yml_path FILE is required, or --recipe auto"),
+        (["a=1"], "--yml_path FILE is needed, or --recipe auto"),
         (
             ["--recipe", "auto", "--auto_resume"],
             "to resume one: --yml_path experiments/NAME/config.yml --auto_resume",
