@@ -20,7 +20,7 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--gt",
         type=Path,
-        help="ground truths: a folder of images named like the inputs",
+        help="ground truth: an image, or a folder of images named like the inputs",
     )
     add(
         "--models",
@@ -59,7 +59,7 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
         "--tile_pad",
         type=whole(0),
         default=TILE_PAD,
-        help="pixels that tiles overlap at each border",
+        help="pixels around each tile that are upscaled with it, against seams",
     )
     add("--device", choices=DEVICES, default="auto", help="where to compute")
     return parser.parse(argv)

@@ -37,6 +37,7 @@ class TrainingBatches:
         number: the number of the last batch; the first is 1.
         pool: what synthesized batches pass through; given pairs do not.
         bad_images: those that could not be read.
+        prefetcher: makes the next batch in a thread; None on a GPU.
     """
 
     def __init__(
@@ -57,15 +58,15 @@ class TrainingBatches:
         self._group = group
         self._usm = USM()
         self._maker = BatchMaker(cfg, data, start, group, self.bad_images)
-        self._prefetcher = None
+        self.prefetcher = None
         if paddle.get_device() == "cpu":
-            self._prefetcher = Prefetcher(self._maker)
+            self.prefetcher = Prefetcher(self._maker)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
-        make = self._prefetcher or self._maker
+        make = self.prefetcher or self._maker
         gt, lq, rng = make(self.number + 1)
         self.number += 1
 
@@ -101,8 +102,8 @@ class TrainingBatches:
 
     def close(self) -> None:
         """End the thread and the processes that read images."""
-        if self._prefetcher is not None:
-            self._prefetcher.close()
+        if self.prefetcher is not None:
+            self.prefetcher.close()
         self._maker.close()
 
 

@@ -117,7 +117,8 @@ def test_batches_fit_into_the_memory(frames, memory, expected):
 def test_given_options_stay_and_the_lines_say_so(frames, tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text(
-        "gt_size: 64\ntrain: {optim_g: {lr: 3e-4}, scheduler: {type: MultiStepLR, milestones: [9]}}\n"
+        "gt_size: 64\n"
+        "train: {optim_g: {lr: 3e-4}, scheduler: {type: MultiStepLR, milestones: [9]}}\n"
     )
     cfg, lines = recipe(str(file), ["train.total_iter=5000"], frames)
     assert (cfg.gt_size, cfg.train.total_iter, cfg.train.optim_g.lr) == (64, 5000, 3e-4)
