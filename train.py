@@ -1,4 +1,4 @@
-"""Train or finetune a generator as an option file says: `--yml_path options/finetune_realesrgan_x4plus.yml`."""
+"""Train or finetune a generator with the options of a file, or chosen by --recipe."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.stop_request import StopRequest
 
 
 def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
-    """Train as `cfg` says, from the start or a training state; return the last generator's file.
+    """Train as `cfg` says, from the start or a training state; return the last weights.
 
     `recipe` is logged first: the options that were chosen, and why.
     """
@@ -36,7 +36,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, log)
 
-    with experiment.reserved(), closing(batches), StopRequest() as interruption:
+    with experiment.reserved(), closing(batches), StopRequest() as stop_request:
         remarks = [*recipe, *opened.remarks]
         experiment.open(dump_config(cfg), opened.resumed_at, remarks)
 
@@ -70,8 +70,9 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
 
             # One process validates, and a signal may reach any of them: they agree on
             # both, for all must leave the loop in the same iteration.
-            done = iteration == total or stop_reason is not None
-            signal, done = group.maximum(interruption.signal or 0, done)
+            ends = iteration == total or stop_reason is not None
+            signal, any_ends = group.maximum(stop_request.signal or 0, ends)
+            done = bool(any_ends)
 
             if done or signal or iteration % cfg.logger.save_checkpoint_freq == 0:
                 state = checkpoints.save(iteration)
@@ -140,7 +141,7 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
         if getattr(args, flag) is not None:
             parser.error(f"--{flag} goes with --recipe auto")
     if args.yml_path is None:
-        parser.error("--yml_path FILE is required, or --recipe auto")
+        parser.error("--yml_path FILE is needed, or --recipe auto")
     return args
 
 

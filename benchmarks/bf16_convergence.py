@@ -1,9 +1,9 @@
-"""Train the same options in float32 and in bfloat16 from the same seeds, and compare what validation says of both.
+"""Train the same options in float32 and bfloat16 from the same seeds; compare validation.
 
 For each metric of the option file's `val.metrics`, at each validation: the mean over
-the seeds of each precision, their mean difference (bfloat16 less float32, seed by
-seed), and the float32 runs' deviation between seeds, against which that difference is
-to be judged. Runs that are there already are not repeated.
+the seeds of each precision, their mean difference (bfloat16 minus float32, seed by
+seed), and the standard deviation of the float32 runs over the seeds, to judge that
+difference by. Runs that exist already are not repeated.
 """
 
 import argparse
@@ -19,52 +19,53 @@ Numbers = dict[str, float]
 
 
 def trained(args: argparse.Namespace, precision: str, seed: int) -> dict[int, Numbers]:
-    """Return the numbers of a run, validation's and the losses', by iteration."""
+    """Return the metrics and losses of a run by iteration; train first if it is new."""
     name = f"{precision}_{seed}"
-    overrides = [
-        *args.set,
-        f"name={name}",
-        f"manual_seed={seed}",
-        f"cpu_ops={PRECISIONS[precision]}",
-        f"path.experiments_root={args.save_dir}",
-    ]
     metrics = args.save_dir / name / "metrics.jsonl"
     if not metrics.exists():
         command = [
             sys.executable,
             "train.py",
-            "--yml_path",
-            str(args.yml_path.resolve()),
+            f"--yml_path={args.yml_path.resolve()}",
+            *args.set,
+            f"name={name}",
+            f"manual_seed={seed}",
+            f"cpu_ops={PRECISIONS[precision]}",
+            f"path.experiments_root={args.save_dir}",
         ]
-        subprocess.run(
-            [*command, *overrides], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
     found: dict[int, Numbers] = {}
     for line in metrics.read_text(encoding="utf-8").splitlines():
         numbers = json.loads(line)
-        found.setdefault(numbers.pop("iter"), {}).update(numbers)
+        iteration = numbers.pop("iter")
+        found.setdefault(iteration, {}).update(numbers)
     return found
+
+
+def row(
+    runs: dict[str, list[dict[int, Numbers]]], name: str, iteration: int
+) -> tuple[str, int, float, float, float, float]:
+    """Return a number at one iteration: both means, their difference, and the deviation."""
+    fp32, bf16 = (
+        [run[iteration][name] for run in runs[precision]] for precision in PRECISIONS
+    )
+    differences = [b - a for a, b in zip(fp32, bf16, strict=True)]
+    deviation = statistics.stdev(fp32) if len(fp32) > 1 else float("nan")
+    mean = statistics.mean
+    return name, iteration, mean(fp32), mean(bf16), mean(differences), deviation
 
 
 def table(runs: dict[str, list[dict[int, Numbers]]], names: list[str]) -> list[str]:
     """Return a line for each number and iteration."""
-    lines = [
-        f"{'':24} {'iter':>6} {'fp32':>9} {'bf16':>9} {'bf16 - fp32':>12} {'deviation of seeds':>19}"
-    ]
+    head = ("iter", "fp32", "bf16", "bf16 - fp32", "deviation of seeds")
+    lines = ["{:24} {:>6} {:>9} {:>9} {:>12} {:>19}".format("", *head)]
     for name in names:
         for iteration, numbers in runs["fp32"][0].items():
             if name in numbers:
-                fp32, bf16 = (
-                    [run[iteration][name] for run in runs[precision]]
-                    for precision in PRECISIONS
-                )
-                difference = statistics.mean(
-                    b - a for a, b in zip(fp32, bf16, strict=True)
-                )
-                spread = statistics.stdev(fp32) if len(fp32) > 1 else float("nan")
-                means = f"{statistics.mean(fp32):9.4f} {statistics.mean(bf16):9.4f}"
+                values = row(runs, name, iteration)
                 lines.append(
-                    f"{name:24} {iteration:6} {means} {difference:+12.4f} {spread:19.4f}"
+                    "{:24} {:6} {:9.4f} {:9.4f} {:+12.4f} {:19.4f}".format(*values)
                 )
     return lines
 

@@ -1,4 +1,4 @@
-"""Real-ESRGAN on PaddlePaddle: `from realesrgan_paddle import Upscaler, list_models`."""
+"""Real-ESRGAN on PaddlePaddle: `Upscaler` and `list_models`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ __all__ = ["Upscaler", "__version__", "list_models"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two public names at first use: Paddle takes seconds to load and most tools do not need it."""
+    """Import a public name at its first use: Paddle takes seconds to import."""
     if name == "Upscaler":
         from realesrgan_paddle.models.inference.upscaler import Upscaler
 

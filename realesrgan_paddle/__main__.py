@@ -1,4 +1,4 @@
-"""The commands of tools/ from an installed package: `python -m realesrgan_paddle <command>`."""
+"""The commands of tools/ as `python -m realesrgan_paddle <command>`, also installed."""
 
 import importlib
 import sys
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def command() -> NoReturn:
-    """Run `main` as a program: the script `realesrgan-paddle` of an installed package."""
+    """Run `main` as the script `realesrgan-paddle` of an installed package."""
     run(main)
 
 

@@ -1,4 +1,4 @@
-"""Networks side by side on the same images: metrics where there is ground truth, and crops."""
+"""Networks side by side on the same images: metrics, a sheet and a page of crops."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ LUMA_METRICS = {"psnr": psnr, "ssim": ssim}
 """Metrics of the Y channel, as the papers report them; the others are of RGB."""
 
 Measures = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]
-"""Metrics by name: each takes an image and its ground truth, both uint8 RGB (H, W, 3)."""
+"""Metrics by name; each takes an image and its ground truth, uint8 RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,16 @@ class Comparison:
     sheet: Path
     page: Path
     means: list[Mean]
-    """Bicubic first, then the networks in the order given; empty without ground truth."""
+    """Bicubic first, then the networks as given; empty without ground truth."""
     remark: str
     """How many images were measured, and how."""
 
     def __str__(self) -> str:
         """Return the metrics and the files, a line each."""
-        means = [f"  {mean.label:<16} {mean}" for mean in self.means]
-        lines = [self.remark, *means, str(self.sheet), f"open {self.page} in a browser"]
+        lines = [self.remark]
+        for mean in self.means:
+            lines.append(f"  {mean.label:<16} {mean}")
+        lines += [str(self.sheet), f"open {self.page} in a browser"]
         return "\n".join(lines)
 
 
@@ -59,7 +61,7 @@ class Measured:
     """The outputs of all methods for one image, and their metrics."""
 
     results: dict[str, np.ndarray]
-    """uint8 RGB (H, W, 3) of one size, by method; the ground truth last if there is one."""
+    """By method, the ground truth last if it is known: uint8 RGB (H, W, 3)."""
     scores: dict[str, dict[str, float]]
     """Metrics by method; empty without ground truth."""
 
@@ -100,7 +102,7 @@ def compare(
     most_rows: int = 12,
     metrics: Sequence[str] = ("psnr", "ssim"),
 ) -> Comparison:
-    """Upscale `inputs` by bicubic interpolation and each network; write a sheet and a page.
+    """Upscale `inputs` by bicubic interpolation and each network; write sheet and page.
 
     All images are measured, and so many are shown that there are `most_rows` rows.
     Results are compared at the scale of the largest network. Metrics leave out `scale`
@@ -143,23 +145,29 @@ def compare(
     means = mean_scores(scores)
     remark = describe(len(inputs), len(scores), scale, metrics)
     done = Comparison(Path(output) / SHEET, Path(output) / PAGE, means, remark)
-    names = list(upscalers)
-    page = html_page(
-        rows,
-        means,
-        headline=f"Before and after, x{scale}: {', '.join(names)}",
-        remark=remark,
-        before=names[0] if len(names) > 1 else BICUBIC,
-        after=names[-1],
-    )
-    write_image(done.sheet, contact_sheet(rows, means, remark))
-    with atomic_path(done.page) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_comparison(done, rows, list(upscalers), scale)
     return done
 
 
+def write_comparison(
+    done: Comparison, rows: Sequence[Row], names: Sequence[str], scale: int
+) -> None:
+    """Write the sheet, and the page that compares the first with the last network."""
+    page = html_page(
+        rows,
+        done.means,
+        headline=f"Before and after, x{scale}: {', '.join(names)}",
+        remark=done.remark,
+        before=names[0] if len(names) > 1 else BICUBIC,
+        after=names[-1],
+    )
+    write_image(done.sheet, contact_sheet(rows, done.means, done.remark))
+    with atomic_path(done.page) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
 def usual_metrics() -> tuple[list[str], list[str]]:
-    """Return PSNR, SSIM and, if its weights can be had, LPIPS; else a remark why not."""
+    """Return PSNR, SSIM and, if its weights are available, LPIPS; else a remark."""
     # Imports Paddle, which exported graphs need anyway.
     from realesrgan_paddle.run.available_metrics import missing_weights
 
@@ -202,7 +210,7 @@ def measure(
     gt: Path | None,
     measures: Measures,
 ) -> Measured:
-    """Upscale one image by each method and compare with the ground truth, if there is one."""
+    """Upscale one image by each method; measure if there is a ground truth."""
     height, width = lq.shape[0] * scale, lq.shape[1] * scale
     bicubic = Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC)
     results = {BICUBIC: np.array(bicubic)}
@@ -227,7 +235,7 @@ def measure(
 
 
 def mean_scores(scores: Sequence[Mapping[str, Mapping[str, float]]]) -> list[Mean]:
-    """Return each method's metrics, averaged over the images; `scores` are by method, metric."""
+    """Return the mean metrics of each method; `scores` are an image's, by method."""
     if not scores:
         return []
     means = []
@@ -243,7 +251,7 @@ def mean_scores(scores: Sequence[Mapping[str, Mapping[str, float]]]) -> list[Mea
 def choose_crops(
     path: Path, lq: np.ndarray, crop: Crop | None, size: int, count: int
 ) -> list[Crop]:
-    """Return `crop`, or else the `count` most detailed crops; UserError if it is outside."""
+    """Return `crop` (UserError if it is outside), else the most detailed crops."""
     if crop is None:
         return most_detailed(lq, size, count)
     height, width = lq.shape[:2]
@@ -256,7 +264,7 @@ def choose_crops(
 
 
 def match_ground_truths(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:
-    """Return the ground truth of each input that has one; UserError if there is none for any."""
+    """Return the ground truth of each input that has one; UserError if none has."""
     if gt is None:
         return {}
     if gt.is_file() and len(inputs) == 1:
@@ -293,14 +301,18 @@ def describe(count: int, measured: int, scale: int, metrics: Sequence[str]) -> s
 
 
 def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) -> Row:
-    """Return the panels of one crop: the input's pixels repeated, each result, the ground truth."""
+    """Return the panels of one crop: the input's pixels repeated, then each result."""
     pixels = crop.of(lq).repeat(scale, 0).repeat(scale, 1)
     panels = [Panel(INPUT, pixels)]
+
     for method, result in measured.results.items():
-        scores = measured.scores.get(method, {})
-        notes = [METRIC_FORMATS[metric].text(value) for metric, value in scores.items()]
         image = np.ascontiguousarray(crop.of(result, scale))
+        scores = measured.scores.get(method, {})
+        notes = []
+        for metric, value in scores.items():
+            notes.append(METRIC_FORMATS[metric].text(value))
         panels.append(Panel(method, image, ", ".join(notes)))
+
     title = f"{name}, {crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
     return Row(title, panels)
 

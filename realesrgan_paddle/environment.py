@@ -1,5 +1,6 @@
-"""What `--recipe auto` depends on: images, network, machine, and the time of an iteration."""
+"""What `--recipe auto` depends on: images, network, machine, time of an iteration."""
 
+import math
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from realesrgan_paddle.utils.machine.devices import (
 from realesrgan_paddle.utils.ops.choose import choose_ops
 
 MAX_HEADERS = 1000
-"""Sizes are read from at most this many images, spread evenly: enough for a quantile."""
+"""Sizes are read from at most so many images, spread evenly: enough for a quantile."""
 SMALL_NETWORK = 3e6
 """Parameters: SRVGGNetCompact has 0.6 and 1.2 million, RRDBNet 4.5 to 16.7."""
 LONG_TIMING_S = 60
@@ -99,12 +100,14 @@ def inspect_images(dataroot: str, meta_info: str | None) -> Images:
         UserError: there are no images, or the size of one cannot be read.
     """
     paths = image_paths(dataroot, meta_info)
-    step = -(-len(paths) // MAX_HEADERS)
+    count = len(paths)
+    step = math.ceil(count / MAX_HEADERS)
     sizes = np.array([_read_size(path) for path in paths[::step]])
 
-    pixels = float(sizes.prod(axis=1).mean()) * len(paths)
-    short_side = np.quantile(sizes.min(axis=1), 0.1, method="lower")
-    return Images(len(paths), pixels, int(short_side))
+    mean_pixels = float(sizes.prod(axis=1).mean())
+    short_sides = sizes.min(axis=1)
+    short_side = np.quantile(short_sides, 0.1, method="lower")
+    return Images(count, mean_pixels * count, int(short_side))
 
 
 def inspect_machine() -> Machine:
@@ -118,8 +121,9 @@ def inspect_machine() -> Machine:
 
 def inspect_network(options: GeneratorOptions) -> NetworkSize:
     """Return description and size of the network of the section `network_g`."""
-    parameters = Network(options).parameters()
-    count = sum(int(parameter.size) for parameter in parameters)
+    count = 0
+    for parameter in Network(options).parameters():
+        count += int(parameter.size)
     return NetworkSize(str(options), count)
 
 

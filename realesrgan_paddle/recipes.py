@@ -51,11 +51,11 @@ PASSES = 10
 LPIPS still fell in docs/soccer.md, at 1; the quickstart gained nothing more at 22.
 """
 GIB_PER_CROP = {True: 0.15, False: 1.5}
-"""Memory for a crop of 256x256, in training a small network or not; a rule of thumb [GiB]."""
+"""Memory to train on a crop of 256x256, by `Generator.small`; rules of thumb [GiB]."""
 VALIDATION_SHARE = 0.1
 """Share of `--minutes` left for validation; a rule of thumb."""
 CROP_MULTIPLE = 16
-"""gt_size is a multiple of this where images limit it: the U-Net discriminator needs 8."""
+"""gt_size is a multiple of this where images limit it; the U-Net needs 8."""
 MIN_GT_SIZE = 64
 """Smallest gt_size chosen; a rule of thumb."""
 
@@ -87,25 +87,7 @@ def auto_recipe(
     Raises:
         UserError: no images are named, or the options are wrong.
     """
-    given = given_options(yml_path)
-    if dataroot_gt is not None:
-        given = merged(given, nested("datasets.train.dataroot_gt", dataroot_gt))
-    if network is not None:
-        given = merged(given, nested("path.pretrain_network_g", network))
-    if minutes is not None:
-        given = without_total(given)
-    given = merged(given, given_options(None, overrides))
-
-    plan = Plan(given, yml_path or "--recipe auto")
-    if not plan.gives("datasets.train.dataroot_gt"):
-        raise UserError(
-            "--recipe auto: no images to train on; give --dataroot_gt FOLDER"
-        )
-    if minutes is not None and plan.gives("train.total_iter"):
-        raise UserError(
-            "--minutes chooses train.total_iter, which is given too; give only one of them"
-        )
-
+    plan = open_plan(yml_path, overrides, dataroot_gt, network, minutes)
     machine = machine or inspect_machine()
     choose_network(plan)
     choose_losses(plan, machine)
@@ -125,6 +107,35 @@ def auto_recipe(
     choose_schedule(plan)
     remark_degradation(plan)
     return plan.config, plan.lines
+
+
+def open_plan(
+    yml_path: str | None,
+    overrides: Sequence[str],
+    dataroot_gt: str | None,
+    network: str | None,
+    minutes: float | None,
+) -> Plan:
+    """Return the plan with the options that the user gave; see `auto_recipe`."""
+    given = given_options(yml_path)
+    if dataroot_gt is not None:
+        given = merged(given, nested("datasets.train.dataroot_gt", dataroot_gt))
+    if network is not None:
+        given = merged(given, nested("path.pretrain_network_g", network))
+    if minutes is not None:
+        given = without_total(given)
+    given = merged(given, given_options(None, overrides))
+
+    plan = Plan(given, yml_path or "--recipe auto")
+    if not plan.gives("datasets.train.dataroot_gt"):
+        raise UserError(
+            "--recipe auto: no images to train on; give --dataroot_gt FOLDER"
+        )
+    if minutes is not None and plan.gives("train.total_iter"):
+        raise UserError(
+            "--minutes chooses train.total_iter, which is given too; leave one of them out"
+        )
+    return plan
 
 
 def choose_network(plan: Plan) -> None:
@@ -151,7 +162,7 @@ def choose_network(plan: Plan) -> None:
 
 
 def choose_losses(plan: Plan, machine: Machine) -> None:
-    """Choose the losses: those against the ground truth, no GAN unless model_type asks for it."""
+    """Choose the losses; no adversarial one, unless model_type asks for it."""
     plan.choose(
         "datasets.train.type", "RealESRGANDataset", "low-quality images are synthesized"
     )
@@ -216,7 +227,7 @@ def choose_crops(
 
 
 def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
-    """Choose the batch size, how it is split to fit into memory, and the number of workers."""
+    """Choose the batch size, split where memory requires it, and the workers."""
     if machine.gpu:
         size, reason = 12, "Real-ESRGAN's on each GPU"
     elif generator.small:
@@ -288,7 +299,7 @@ def choose_total(plan: Plan, images: Images) -> None:
 
 
 def choose_total_by_time(plan: Plan, minutes: float) -> None:
-    """Choose the number of iterations by their time on this machine, which is measured."""
+    """Choose the number of iterations by their time, measured on this machine."""
     seconds = seconds_per_iteration(plan.config)
     total = max(1, int((1 - VALIDATION_SHARE) * 60 * minutes / seconds))
     plan.choose(
@@ -330,7 +341,7 @@ def choose_schedule(plan: Plan) -> None:
 
 
 def remark_degradation(plan: Plan) -> None:
-    """Say that the degradation is not chosen: it cannot be seen in the training images."""
+    """Say that the degradation is not chosen: the images do not show it."""
     if plan.gives("resize_range"):
         return
     plan.lines.append(
@@ -341,5 +352,5 @@ def remark_degradation(plan: Plan) -> None:
 
 
 def two_digits(number: float) -> int:
-    """Return the number rounded to two significant digits: more would look like knowledge."""
+    """Return the number rounded to two significant digits; more would be pretended."""
     return int(float(f"{number:.2g}"))

@@ -1,4 +1,4 @@
-"""Compare networks side by side: a PNG sheet and a self-contained HTML page, with metrics."""
+"""Compare networks side by side: metrics, a PNG sheet, a self-contained HTML page."""
 
 import argparse
 from collections.abc import Sequence
@@ -13,21 +13,17 @@ from realesrgan_paddle.utils.machine.devices import DEVICES
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
+def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the flags; exit with 2 where they are wrong."""
     parser = Parser(__doc__)
-    parser.add_argument(
-        "--input",
-        required=True,
-        nargs="+",
-        help="low-quality images, or a folder of them",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--input", required=True, nargs="+", help="low-quality images, or folders")
+    add(
         "--gt",
         type=Path,
-        help="folder of ground truths named like the inputs, or the image for one input",
+        help="ground truth: an image, or a folder of images named like the inputs",
     )
-    parser.add_argument(
+    add(
         "--models",
         required=True,
         nargs="+",
@@ -35,43 +31,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="NAME=MODEL",
         help="networks to compare: weights, exported folders or released models",
     )
-    parser.add_argument(
-        "--output", default="compare", help="folder for the sheet and the page"
-    )
-    parser.add_argument(
+    add("--output", default="compare", help="folder for the sheet and the page")
+    add(
         "--crop",
         type=_crop,
         metavar="X,Y,W,H",
         help="the crop to show, in input pixels; without it, the most detailed ones",
     )
-    parser.add_argument(
+    add(
         "--crop_size",
         type=int_range(1),
         default=96,
         help="width and height of the crops, in input pixels",
     )
-    parser.add_argument(
+    add(
         "--metrics",
         nargs="+",
         choices=METRIC_FORMATS,
         help="metrics; without it, all but DISTS, which is slow",
     )
-    parser.add_argument(
+    add(
         "--tile",
         type=int_range(0),
         default=0,
         help="longest side of a tile in input pixels; 0: no tiling",
     )
-    parser.add_argument(
+    add(
         "--tile_pad",
         type=int_range(0),
         default=TILE_PAD,
-        help="pixels that tiles overlap at each border",
+        help="pixels around each tile that are upscaled with it, against seams",
     )
-    parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="where to compute"
-    )
-    args = parser.parse(argv)
+    add("--device", choices=DEVICES, default="auto", help="where to compute")
+    return parser.parse(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    args = parse_flags(argv)
     inputs = [path for given in args.input for path in find_inputs(given)]
 
     start_paddle()
@@ -84,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     remarks: list[str] = []
     if args.gt and not metrics:
         metrics, remarks = usual_metrics()
+
     done = compare(
         inputs,
         upscalers,

@@ -1,4 +1,4 @@
-"""Plot the curves of one or several training runs as a PNG: losses, validation, speed."""
+"""Plot the curves of training runs as a PNG: losses, validation, speed."""
 
 from collections.abc import Sequence
 

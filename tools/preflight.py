@@ -1,4 +1,4 @@
-"""List the images that a training run cannot use: unreadable, too small, or of unfit pairs.
+"""List the images that a run cannot train on: unreadable, too small, unfit pairs.
 
 Checks all images of a run, by its option file, or those of folders. Only headers are
 read, unless --check decodes everything.
@@ -57,8 +57,8 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     lq_without_folder = args.lq and len(args.input or []) != 1
     if not one_source or overrides_without_file or lq_without_folder:
         parser.error(
-            "give --yml_path FILE, with or without a.b=c, or --input FOLDER; --lq goes "
-            "with one --input"
+            "--yml_path FILE is needed, with or without a.b=c, or --input FOLDER; --lq "
+            "goes with one --input"
         )
     return args
 

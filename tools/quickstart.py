@@ -1,4 +1,4 @@
-"""Run the whole chain on one video: finetune the small network, compare it with the released one.
+"""Finetune the small network on one video and compare it with the released one.
 
 Released weights, key frames, training images, finetuning, export, inference and a
 before/after page: each step is a command of this project, printed as you would type it.

@@ -7,11 +7,11 @@ from paddle import Tensor, nn
 
 
 class EMA:
-    """A moving average of a network: a layer of its own, in evaluation mode, without gradients.
+    """A moving average of a network: its own layer in evaluation mode, no gradients.
 
     Each `update` sets every parameter to decay * average + (1 - decay) * parameter, as
-    BasicSR's `model_ema` does. Buffers are copied: they are state (counters, estimates),
-    and their mean has no meaning. With decay 0 it is a plain copy.
+    BasicSR's `model_ema` does. Buffers are copied: they are state (counters,
+    estimates), and their mean has no meaning. With decay 0 it is a plain copy.
 
     Attributes:
         layer: the averaged network; its state is read and set as any layer's.
@@ -28,7 +28,7 @@ class EMA:
 
     @paddle.no_grad()
     def update(self, layer: nn.Layer) -> None:
-        """Move the average towards the current weights of `layer`, a network of the same kind."""
+        """Move the average towards the current weights of `layer`, of the same kind."""
         parameters = dict(layer.named_parameters())
         for name, average in self.layer.named_parameters():
             average.lerp_(parameters[name], 1.0 - self.decay)

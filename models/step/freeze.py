@@ -35,7 +35,7 @@ def freeze(network: nn.Layer, patterns: Sequence[str]) -> None:
 
 @contextmanager
 def frozen(layer: nn.Layer) -> Iterator[None]:
-    """Keep gradients out of the layer's parameters; they still flow through it to its input."""
+    """Keep gradients out of the layer's parameters; its input still gets them."""
     parameters = trainable_parameters(layer)
     for parameter in parameters:
         parameter.stop_gradient = True

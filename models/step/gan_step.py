@@ -1,4 +1,4 @@
-"""One training iteration of Real-ESRGAN as one object: generator, discriminator, moving average."""
+"""One training iteration of Real-ESRGAN: generator, discriminator, moving average."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -41,16 +41,16 @@ class AdversarialLoss(Protocol):
     def __call__(
         self, pred: Tensor, target_is_real: bool, is_disc: bool = False
     ) -> Tensor:
-        """Return the loss of the logits `pred`, the discriminator's if `is_disc`, else the generator's."""
+        """Return the discriminator's loss (`is_disc`) or the generator's, of logits."""
         ...
 
     def accuracy(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return the share of correctly classified logits, of real and of generated images."""
+        """Return the share of correct logits, of real and generated images."""
         ...
 
 
 class RealAndFake(NamedTuple):
-    """The discriminator's features of the ground truth and of the generator's output, detached."""
+    """The discriminator's features of ground truth and generator output, detached."""
 
     real: Features
     fake: Features
@@ -58,7 +58,7 @@ class RealAndFake(NamedTuple):
 
 @dataclass(kw_only=True)
 class GANStep(PixelStep):
-    """Updates the generator and the discriminator, then the generator's moving average."""
+    """Updates generator and discriminator, then the generator's moving average."""
 
     discriminator: UNetDiscriminatorSN | ProjectedDiscriminator
     optimizer_d: Optimizer
@@ -68,7 +68,7 @@ class GANStep(PixelStep):
     """Largest norm of the discriminator's gradient; None: not clipped."""
     gan_loss: AdversarialLoss
     relativistic: bool = False
-    """Whether logits of real and generated image are compared pixel by pixel: see `_classify`."""
+    """Whether real and generated image are compared pixel by pixel: see `_classify`."""
     gan_usm: bool = False
     """Whether the real images are the sharpened ground truths."""
     net_d_iters: int = 1
@@ -77,7 +77,7 @@ class GANStep(PixelStep):
     """Says in which first iterations only the discriminator is updated."""
 
     def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
-        """Make one update from `batches`, all of one size; return their mean losses, detached."""
+        """Make one update from `batches`, all of one size; return their mean losses."""
         warming_up = self.warm_up.is_active(iteration)
         train_generator = iteration % self.net_d_iters == 0 and not warming_up
         mean = GradientAccumulation(len(batches), self.precision.scale)
@@ -125,7 +125,7 @@ class GANStep(PixelStep):
     def _generator_backward(
         self, sr: Tensor, batch: Batch, real: Features, mean: GradientAccumulation
     ) -> Features:
-        """Accumulate the gradients of all of the generator's losses; return the features of `sr`.
+        """Accumulate the generator's gradients; return the features of its output.
 
         The gradients of the losses meet in a detached copy of `sr` and go through the
         generator together. So memory never holds the activations of the discriminator
@@ -146,7 +146,7 @@ class GANStep(PixelStep):
         return fake
 
     def _real_pass(self, pair: RealAndFake, mean: GradientAccumulation) -> Tensor:
-        """Accumulate the discriminator's gradients on real images; return their logits."""
+        """Accumulate the discriminator's gradients on real images; return logits."""
         logits = self._classify(pair.real, pair.fake)
         loss = self.gan_loss(logits, True, is_disc=True)
         mean.backward({"l_d_real": loss}, out_d_real=logits.mean())
@@ -164,7 +164,7 @@ class GANStep(PixelStep):
         )
 
     def _classify(self, features: Features, counterpart: Features) -> Tensor:
-        """Return the discriminator's logits; if `relativistic`, minus those of the counterpart.
+        """Return the logits; if `relativistic`, minus those of the counterpart.
 
         The counterpart of a generated image is its ground truth and vice versa: they
         share everything but what tells them apart. Its logits are constants here,
@@ -184,7 +184,8 @@ class GANStep(PixelStep):
     def set_learning_rates(self, schedule: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to `schedule` of its base rate."""
         super().set_learning_rates(schedule)
-        self.optimizer_d.set_lr(schedule(self.lr_d))
+        lr_d = schedule(self.lr_d)
+        self.optimizer_d.set_lr(lr_d)
 
     def state(self) -> StepState:
         """Return everything that training has changed, as arrays."""

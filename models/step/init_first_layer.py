@@ -1,4 +1,4 @@
-"""First weights with which a new discriminator separates real from generated images sooner."""
+"""First weights with which a new discriminator separates real from generated sooner."""
 
 import paddle
 
@@ -8,13 +8,14 @@ GAIN = 40.0
 """Factor on the first layer's zero-mean filters.
 
 Measured: those filters, as `models.networks.layers.conv` initializes them, respond to
-photographs (45 images) with a standard deviation of 0.02 to 0.03; times 40 it is about 1.
+photographs (45 images) with a standard deviation of 0.02 to 0.03; times 40 it is about
+1.
 """
 
 
 @paddle.no_grad()
 def init_first_layer(discriminator: UNetDiscriminatorSN) -> None:
-    """Make the first layer ignore flat color and respond to detail with a variance of about 1.
+    """Make the first layer ignore flat color and respond to detail, with variance 1.
 
     Generated and real images differ in fine detail, which is a hundredth of the
     brightness. The usual initial filters mostly pass brightness, and layers with

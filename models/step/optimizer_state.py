@@ -66,6 +66,12 @@ def set_optimizer_state(
 
 
 def _owner(key: str, names: Iterable[str]) -> str | None:
-    """Return Paddle's name of the parameter that the accumulator `key` belongs to, if any."""
-    owners = [name for name in names if key.startswith(name + "_")]
+    """Return Paddle's name of the parameter that an accumulator belongs to, if any.
+
+    One name may begin with another: the longest is right.
+    """
+    owners = []
+    for name in names:
+        if key.startswith(name + "_"):
+            owners.append(name)
     return max(owners, key=len, default=None)

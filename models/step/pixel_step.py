@@ -1,4 +1,4 @@
-"""One training iteration of RealESRNet as one object: call it with batches, get the losses back.
+"""One training iteration of RealESRNet: call it with batches, get the losses back.
 
 An iteration is one update of the weights, from one batch or from several that are
 accumulated. Networks, losses and optimizers arrive as arguments, so a step knows
@@ -58,24 +58,26 @@ class PixelStep:
     """The processes that train together, each on its own part of the batch."""
     precision: Precision = field(default_factory=Precision)
     skipped: bool = False
-    """Whether the last call changed no weights because a loss or gradient was not finite.
+    """Whether the last call changed no weights: a loss or gradient was not finite.
 
     False if only float16's loss scale was too large: the next call has a smaller one.
     """
 
     def __call__(self, batches: Sequence[Batch], iteration: int) -> Losses:
-        """Make one update from `batches`, all of one size; return their mean losses, detached."""
+        """Make one update from `batches`, all of one size; return their mean losses."""
         mean = GradientAccumulation(len(batches), self.precision.scale)
 
         for batch in batches:
             sr = self.precision(self.generator, batch.lq)
-            mean.backward(self.losses(sr, batch, self._ema_output))
+            losses = self.losses(sr, batch, self._ema_output)
+            mean.backward(losses)
 
         return self._update_weights(mean.means, [self._trained_generator])
 
     def set_learning_rates(self, schedule: Callable[[float], float]) -> None:
         """Set each optimizer's learning rate to `schedule` of its base rate."""
-        self.optimizer_g.set_lr(schedule(self.lr_g))
+        lr_g = schedule(self.lr_g)
+        self.optimizer_g.set_lr(lr_g)
 
     def state(self) -> StepState:
         """Return everything that training has changed, as arrays."""
@@ -171,13 +173,16 @@ def are_finite(tensors: Sequence[Tensor]) -> np.ndarray:
     tensor. Waits for the device, once.
     """
     sums = [tensor.sum() for tensor in tensors]
-    return paddle.isfinite(paddle.stack(sums)).numpy()
+    finite = paddle.isfinite(paddle.stack(sums))
+    return finite.numpy()
 
 
 def weights_of(layer: nn.Layer) -> dict[str, np.ndarray]:
     """Return a layer's parameters and buffers as arrays by name."""
-    tensors = layer.state_dict()
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+    arrays = {}
+    for name, tensor in layer.state_dict().items():
+        arrays[name] = tensor.numpy()
+    return arrays
 
 
 def load_part(
@@ -186,7 +191,7 @@ def load_part(
     part: str,
     source: str,
 ) -> None:
-    """Load one part of a step's state into `layer`; UserError if it is missing or does not fit."""
+    """Load one part of a step's state; UserError if it is missing or does not fit."""
     if part not in state:
         raise UserError(
             f"{source}: has no {part}, so it was saved by another model_type and cannot "

@@ -1,4 +1,4 @@
-"""Mixed precision on a GPU: networks in bfloat16 or float16, weights and losses in float32."""
+"""Mixed precision on a GPU: networks in 16 bits, weights and losses in float32."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, TypeVar
@@ -15,7 +15,7 @@ DType = Literal["float32", "bfloat16", "float16"]
 FIRST_SCALE = 2.0**16
 """Initial loss scale of float16, that of torch's and Paddle's GradScaler."""
 UPDATES_UNTIL_DOUBLED = 2000
-"""Updates after which the loss scale is doubled, as torch's and Paddle's GradScaler do."""
+"""As torch's and Paddle's GradScaler."""
 
 
 class Precision:
@@ -55,7 +55,7 @@ class Precision:
                 parameter.grad = parameter.grad / self.scale
 
     def adapt(self, gradients_finite: bool) -> bool:
-        """Adapt the loss scale after the backward pass; return whether it was too large."""
+        """Adapt the loss scale to a backward pass; return whether it was too large."""
         if self.dtype != "float16":
             return False
 
@@ -78,13 +78,13 @@ class Precision:
         return {"loss_scale": paddle.to_tensor(self.scale)}
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the loss scale of float16 and the updates made with it; else nothing."""
+        """Return the loss scale of float16 and the updates made with it."""
         if self.dtype != "float16":
             return {}
         return {"scale": np.array([self.scale, self._updates_at_scale])}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore what `state()` returned; an empty one (of another type) is ignored."""
+        """Restore what `state()` returned; that of another type is ignored."""
         if state and self.dtype == "float16":
             scale, updates = state["scale"]
             self.scale = float(scale)

@@ -1,4 +1,4 @@
-"""The generator's losses against a target image: all of its losses but the adversarial one."""
+"""The generator's losses against a target image: all but the adversarial one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ ImageLoss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class ReferenceLosses:
-    """The weighted losses between the generator's output and a target; None leaves a loss out.
+    """The weighted losses of the generator's output and a target; None: no such loss.
 
     Attributes:
         pixel: pixel loss.

@@ -1,4 +1,4 @@
-"""The learning rate as a function of the iteration, so that resuming needs no scheduler state."""
+"""The learning rate as a function of the iteration, without a scheduler state."""
 
 import math
 
@@ -18,8 +18,8 @@ def learning_rate(
 
     During the first `warmup_iter` iterations it rises linearly from base / warmup_iter
     to `base`, while the schedule advances unseen. Then it is what BasicSR's scheduler
-    of this type gives after iteration - 1 steps, for CosineAnnealingLR torch's. (Some of
-    theirs compute each rate from the one before and so start from the warm-up's.)
+    of this type gives after iteration - 1 steps, for CosineAnnealingLR torch's. (Some
+    of theirs compute each rate from the one before and so start from the warm-up's.)
 
     Args:
         scheduler: the section `train.scheduler`.
@@ -45,7 +45,7 @@ def learning_rate(
 
 
 def multistep_restart_factor(steps: int, scheduler: MultiStepRestartLROptions) -> float:
-    """Return the last restart's weight (1 before any), times gamma for each milestone since."""
+    """Return the last restart's weight (or 1) times gamma per milestone since."""
     restarted, weight = -1, 1.0
     for restart, restart_weight in zip(
         scheduler.restarts, scheduler.restart_weights, strict=True
@@ -60,7 +60,7 @@ def multistep_restart_factor(steps: int, scheduler: MultiStepRestartLROptions) -
 def cosine_restart_rate(
     steps: int, scheduler: CosineAnnealingRestartLROptions, base: float
 ) -> float:
-    """Return the learning rate in the period of `steps`; a period includes its last step."""
+    """Return the learning rate at `steps`; a period includes its last step."""
     begin = 0
     for period, weight in zip(
         scheduler.periods, scheduler.restart_weights, strict=True

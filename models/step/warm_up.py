@@ -1,4 +1,4 @@
-"""The discriminator's warm-up: a new one is trained alone first, on the frozen generator's images."""
+"""The discriminator's warm-up: a new one is trained alone first."""
 
 from collections.abc import Mapping
 
@@ -7,16 +7,17 @@ import numpy as np
 CHANCE = 0.5
 """Accuracy of a discriminator that answers at random, or the same to every image."""
 SMOOTHING = 0.98
-"""Weight of the old value in the running mean of the accuracy: it spans about 50 iterations."""
+"""Weight of the old value in the running mean of the accuracy, over about 50 values."""
 
 
 class DiscriminatorWarmUp:
     """Decides how long only the discriminator is trained.
 
-    Before it separates real from generated images, its gradient is noise to the
-    generator. Whether it does is judged by a running mean of its accuracy. (Karras et
-    al. 2020, "Training GANs with limited data", aim at a similar quantity of 0.8:
-    r_t = 0.6, which is 2 * accuracy - 1 on real images.)
+    The generator is frozen meanwhile: to it the gradient of a discriminator that does
+    not separate real from generated images is noise. Whether it does is judged by a
+    running mean of its accuracy. (Karras et al. 2020, "Training GANs with limited
+    data", aim at a similar quantity of 0.8: r_t = 0.6, which is 2 * accuracy - 1 on
+    real images.)
 
     Args:
         max_iterations: where the warm-up ends at the latest; 0: there is none.
@@ -46,8 +47,9 @@ class DiscriminatorWarmUp:
         return self.ended is None and iteration <= self.max_iterations
 
     def record(self, iteration: int, accuracy: float) -> None:
-        """Add the accuracy of an iteration of the warm-up, and end it if that was the last."""
-        self.accuracy = SMOOTHING * self.accuracy + (1 - SMOOTHING) * accuracy
+        """Add an iteration's accuracy; end the warm-up if it was the last."""
+        old = SMOOTHING * self.accuracy
+        self.accuracy = old + (1 - SMOOTHING) * accuracy
         if self.separated or iteration == self.max_iterations:
             self.ended = iteration
 

@@ -1,4 +1,4 @@
-"""The metrics of `val.metrics`: PSNR, SSIM, LPIPS and DISTS, as far as their weights can be had."""
+"""The metrics of `val.metrics`, as far as their weights are available."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -38,7 +38,7 @@ def open_metric(options: MetricOptions) -> Measure:
 
 
 def available_metrics(options: ValOptions) -> tuple[ValOptions, list[str]]:
-    """Return the options without default metrics whose weights are missing, and why they are.
+    """Return the options without default metrics that lack weights, and the reasons.
 
     Raises:
         UserError: the weights of a metric that the user asked for are missing; says how
@@ -108,5 +108,6 @@ def perceptual_distance(
 
 def _to_tensor(image: np.ndarray) -> Tensor:
     """Return an image (H, W, 3) in 0..255 as (1, 3, H, W) in [0, 1], float32."""
-    channels_first = image.astype(np.float32).transpose(2, 0, 1)
-    return paddle.to_tensor(channels_first[None] / 255)
+    image = image.astype(np.float32)
+    batch = image.transpose(2, 0, 1)[None]
+    return paddle.to_tensor(batch / 255)

@@ -1,4 +1,4 @@
-"""From images to degraded pairs: which batches are given pairs, and how the others are synthesized."""
+"""The batches of a run before the pair pool: given pairs, or synthesized ones."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Pairs(NamedTuple):
     lq: Tensor
     """Low-quality images, (N, 3, gt_size / scale, gt_size / scale)."""
     rng: np.random.Generator | None
-    """Continues after the draws of the degradation; None for given pairs, which skip the pool."""
+    """Continues after the draws of the degradation; None for given pairs: no pool."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,10 @@ class PairSchedule:
         """Return the schedule of a run's options."""
         if not cfg.high_order_degradation:
             return cls(Fraction(1))
-        pairs = cfg.datasets.train_paired
-        return cls(Fraction(str(pairs.share)) if pairs else Fraction(0))
+        options = cfg.datasets.train_paired
+        if options is None:
+            return cls(Fraction(0))
+        return cls(Fraction(str(options.share)))
 
     def count(self, number: int) -> int:
         """Return how many of the batches 1 to `number` are given pairs."""
@@ -64,7 +66,8 @@ class PairSchedule:
 
     def is_paired(self, number: int) -> bool:
         """Return whether the batch of this number is given pairs."""
-        return self.count(number) > self.count(number - 1)
+        before = self.count(number - 1)
+        return self.count(number) > before
 
 
 class BatchMaker:
@@ -120,7 +123,7 @@ class BatchMaker:
     def _read(
         self, dataset: Dataset, options: ImageOptions, start: int
     ) -> Generator[Sample, None, None]:
-        """Return the samples of one dataset, batch by batch, without its first `start`."""
+        """Return the samples of a dataset batch by batch, without its first `start`."""
         sampler = EndlessSampler(
             length=len(dataset),
             batch_size=self._cfg.datasets.train.batch_size_per_gpu,
@@ -154,15 +157,15 @@ class BatchMaker:
 
         rng = generator(cfg.manual_seed, Stream.BATCH, number)
         batch_size = self._group.size * cfg.datasets.train.batch_size_per_gpu
-        part = self._group.local_slice(batch_size)
-        draws = draw(cfg, rng, batch_size).subset(part)
+        own_part = self._group.local_slice(batch_size)
+        draws = draw(cfg, rng, batch_size).subset(own_part)
         lq = degrade(source, kernels, draws, cfg.scale)
 
         gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
         return Pairs(gt, lq, rng)
 
     def _target(self, gt: Tensor) -> Tensor:
-        """Return the ground truth, sharpened here if that is the only target (`gt_usm`)."""
+        """Return the ground truth, sharpened if it is the only target (`gt_usm`)."""
         sharpen = has_one_target(self._cfg) and self._cfg.gt_usm
         return self._usm(gt) if sharpen else gt
 

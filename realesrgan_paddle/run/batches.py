@@ -19,12 +19,12 @@ from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
 
 class TrainingBatches:
-    """Yields a run's batches after the first `start`: made, passed through the pair pool.
+    """Yields a run's batches after the first `start`.
 
     On a CPU the next batch is read and degraded in a thread while the step computes. On
-    a GPU the step's own operations are still queued when the next batch is requested, so
-    a thread would gain nothing. Batches pass the pool when they are requested, not when
-    they are made: a saved pool is that of the last batch yielded.
+    a GPU the step's own operations are still queued when the next batch is requested,
+    so a thread would gain nothing. Batches pass the pair pool when they are requested,
+    not when they are made: so the pool is always that of the last batch yielded.
 
     Args:
         cfg: options.
@@ -37,6 +37,7 @@ class TrainingBatches:
         number: the number of the last batch; the first is 1.
         pool: what synthesized batches pass through; given pairs do not.
         bad_images: those that could not be read.
+        prefetcher: makes the next batch in a thread; None on a GPU.
     """
 
     def __init__(
@@ -57,15 +58,15 @@ class TrainingBatches:
         self._group = group
         self._usm = USM()
         self._maker = BatchMaker(cfg, data, start, group, self.bad_images)
-        self._prefetcher = None
+        self.prefetcher = None
         if paddle.get_device() == "cpu":
-            self._prefetcher = Prefetcher(self._maker)
+            self.prefetcher = Prefetcher(self._maker)
 
     def __iter__(self) -> Iterator[Batch]:
         return self
 
     def __next__(self) -> Batch:
-        make = self._prefetcher or self._maker
+        make = self.prefetcher or self._maker
         gt, lq, rng = make(self.number + 1)
         self.number += 1
 
@@ -78,25 +79,31 @@ class TrainingBatches:
     def _pass_pool(
         self, gt: Tensor, lq: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Put the pairs of all processes into the pool; return this process's part of what comes out.
+        """Exchange the pairs of all processes; return this process's part of them.
 
         Every process has the whole pool, in the same state.
         """
         gt, lq = self._group.gather(gt), self._group.gather(lq)
-        return self.pool.exchange(gt, lq, rng, self._group.local_slice(gt.shape[0]))
+        own_part = self._group.local_slice(gt.shape[0])
+        return self.pool.exchange(gt, lq, rng, own_part)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the pool as arrays; the rest follows from the number of batches."""
         return self.pool.state()
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Restore what `state()` returned; UserError if it does not fit `queue_size` or `gt_size`."""
-        self.pool.load_state(state, self._cfg.gt_size)
+        """Restore what `state()` returned.
+
+        Raises:
+            UserError: it does not fit `queue_size` or `gt_size`.
+        """
+        gt_size = self._cfg.gt_size
+        self.pool.load_state(state, gt_size)
 
     def close(self) -> None:
         """End the thread and the processes that read images."""
-        if self._prefetcher is not None:
-            self._prefetcher.close()
+        if self.prefetcher is not None:
+            self.prefetcher.close()
         self._maker.close()
 
 

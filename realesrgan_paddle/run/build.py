@@ -51,7 +51,7 @@ Discriminator = UNetDiscriminatorSN | ProjectedDiscriminator
 def build_step(
     cfg: Config, ops: Ops, group: ProcessGroup = ALONE
 ) -> PixelStep | GANStep:
-    """Return the training step of `cfg.model_type` with its networks, losses and optimizers.
+    """Return the step of `cfg.model_type` with its networks, losses and optimizers.
 
     Args:
         cfg: options.
@@ -138,7 +138,7 @@ def build_discriminator(
 def load_pretrained(
     network: nn.Layer, pretrained: str, param_key: str | None, strict: bool
 ) -> None:
-    """Load weights into `network`: those of a file, or of a released model by its name."""
+    """Load the weights of a file, or of a released model by its name."""
     file = Path(pretrained)
     if is_released(pretrained):
         file = fetch(pretrained, Path("weights"))
@@ -159,7 +159,7 @@ def build_gan_loss(options: GANLossOptions) -> GANLoss:
 def build_optimizer(
     options: OptimizerOptions, network: nn.Layer
 ) -> paddle.optimizer.Adam:
-    """Return the optimizer of the network's trainable parameters; AdamW is a subclass of Adam."""
+    """Return the optimizer of the trainable parameters; AdamW is a subclass of Adam."""
     # Adam with a weight decay of 0 would still compute the penalty.
     no_decay = {"Adam": None, "AdamW": 0.0}
     return OPTIMIZERS[options.type](
@@ -174,7 +174,7 @@ def build_optimizer(
 def check_same_start(
     cfg: Config, start: int, step: PixelStep, group: ProcessGroup
 ) -> None:
-    """Raise UserError if the processes of `group` differ in options, iteration or weights."""
+    """Raise UserError if the processes differ in options, iteration or weights."""
     if group.size == 1:
         return
     weights = 0
@@ -191,7 +191,7 @@ def check_same_start(
 
 
 def describe_step(step: PixelStep) -> list[str]:
-    """Return lines for the log: how many parameters are trained, and the precision if mixed."""
+    """Return lines for the log: how many parameters are trained, mixed precision."""
     count = sum(p.size for p in step.generator.parameters())
     trained = sum(p.size for p in trainable_parameters(step.generator))
     lines = [f"{trained:,} of the generator's {count:,} parameters are trained"]

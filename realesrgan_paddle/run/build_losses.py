@@ -84,7 +84,7 @@ def build_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> Perceptua
 def build_distillation_loss(
     options: DistillationLossOptions, scale: int, ops: Ops, precision: Precision
 ) -> DistillationLoss:
-    """Return the loss against the output of a teacher, which runs in the student's precision.
+    """Return the loss against a teacher's output, which has the student's precision.
 
     Raises:
         UserError: the teacher cannot be read, or upscales by another factor.

@@ -23,7 +23,7 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 @dataclass
 class Best:
-    """The best validation so far: which metric, its value, and after which iteration."""
+    """The best validation so far: its metric, value and iteration."""
 
     figure: str
     value: float
@@ -59,8 +59,10 @@ class RunRecord:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "RunRecord":
         """Return the record that `dataclasses.asdict` made `record` of."""
-        best = record["best"] and Best(**record["best"])
-        return cls(**{**record, "best": best})
+        values = dict(record)
+        if record["best"] is not None:
+            values["best"] = Best(**record["best"])
+        return cls(**values)
 
 
 class Checkpoints:
@@ -85,7 +87,7 @@ class Checkpoints:
     ) -> None:
         self.record = RunRecord()
         self._experiment = experiment
-        self._options = options
+        self.options = options
         self._step = step
         self._batches = batches
 
@@ -97,7 +99,7 @@ class Checkpoints:
         self.record.saved = [i for i in saved if self._state_file(i).exists()]
 
     def save(self, iteration: int) -> Path:
-        """Write the networks of `iteration`, also as "latest", and then the training state.
+        """Write the networks of `iteration`, also as "latest", then the training state.
 
         `net_g_*.pdparams` holds `params` and `params_ema`, `net_d_*.pdparams` holds
         `params`. The state comes last and is complete in itself, so any state that
@@ -112,7 +114,7 @@ class Checkpoints:
         """
         record = self.record
         record.saved = [*(i for i in record.saved if i < iteration), iteration]
-        is_regular = iteration % self._options.save_checkpoint_freq == 0
+        is_regular = iteration % self.options.save_checkpoint_freq == 0
         if is_regular and not record.skipped_in_a_row:
             record.good = iteration
 
@@ -131,7 +133,7 @@ class Checkpoints:
                 path = self._experiment.models / f"{name}_{suffix}.pdparams"
                 write_pdparams(path, groups)
 
-        # `_remove_old` runs after this, so the state still lists what is removed then;
+        # Old checkpoints are removed after this, so the record still lists them;
         # `restore` drops what is gone.
         state = TrainingState(
             iteration,
@@ -173,7 +175,7 @@ class Checkpoints:
         )
 
     def roll_back(self) -> int:
-        """Restore networks, optimizers and pool of the last good checkpoint; return its iteration.
+        """Restore the last good checkpoint, without its record; return its iteration.
 
         The run continues with the batches after the current iteration: the same batches
         again would lead to the same place.
@@ -185,7 +187,7 @@ class Checkpoints:
         return self.record.good
 
     def next_command(self) -> str:
-        """Return the command that exports the trained network, and name the best one if known."""
+        """Return the command that exports the network; it names the best one, too."""
         models, best = self._experiment.models, self.record.best
         latest = shlex.quote(str(models / "net_g_latest.pdparams"))
         folder = shlex.quote(str(models.parent / "infer"))
@@ -202,17 +204,18 @@ class Checkpoints:
 
     def _load(self, state: TrainingState) -> None:
         self._step.load(state.parts, str(state.path))
-        self._batches.load(state.parts.get("pool", {}))
+        pool = state.parts.get("pool", {})
+        self._batches.load(pool)
 
     def _state_file(self, iteration: int) -> Path:
         return self._experiment.states / f"{iteration}.state"
 
     def _remove_old(self) -> None:
-        """Remove all but the newest `keep_checkpoints` that this run saved, and the last good one.
+        """Remove all but the newest `keep_checkpoints` and the last good one.
 
-        Files that the run has not written stay. The state of a checkpoint goes last.
+        Files that this run has not written stay. The state of a checkpoint is removed last.
         """
-        keep = self._options.keep_checkpoints
+        keep = self.options.keep_checkpoints
         if not keep:
             return
         record = self.record
@@ -228,7 +231,9 @@ class Checkpoints:
 
 def is_better(value: float, best: float, options: ValOptions) -> bool:
     """Return whether a metric's `value` is better than the `best` so far."""
-    return value < best if options.best_is_lowest else value > best
+    if options.best_is_lowest:
+        return value < best
+    return value > best
 
 
 def network_files(

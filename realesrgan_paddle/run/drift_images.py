@@ -1,4 +1,4 @@
-"""The images that drift is measured on: six general ones, and crops of the validation images."""
+"""The images that drift is measured on: general ones, crops of validation images."""
 
 import io
 from collections.abc import Sequence
@@ -27,12 +27,12 @@ SIDE = 256
 SMALLEST = 32
 """Images with a shorter side than this are left out: LPIPS needs 31 pixels."""
 JPEG_QUALITY = 80
-"""Of the low-quality version of general images; visible artifacts, but no more. By eye."""
+"""Of the low-quality version of general images: visible artifacts; chosen by eye."""
 
 
 @dataclass(frozen=True)
 class GeneralImage:
-    """A crop of a photograph that ships with scikit-image, the same in 0.22 and 0.26."""
+    """A crop of a photograph of scikit-image, the same in versions 0.22 and 0.26."""
 
     file: str
     sha256: str
@@ -90,7 +90,7 @@ def general_images(scale: int) -> list[ValidationImage]:
 
 
 def general_images_of(folder: str, scale: int) -> list[ValidationImage]:
-    """Return the most detailed crop of each of up to six images of `folder`, with ground truth.
+    """Return the most detailed crop of each of up to six images of `folder`.
 
     Raises:
         UserError: no image is large enough, or one cannot be read.
@@ -141,7 +141,9 @@ def _degraded(name: str, gt: np.ndarray, scale: int) -> ValidationImage:
     height, width = (side // scale for side in gt.shape[:2])
     gt = gt[: height * scale, : width * scale]
 
+    image = Image.fromarray(gt)
+    small = image.resize((width, height), Image.Resampling.BICUBIC)
     jpeg = io.BytesIO()
-    small = Image.fromarray(gt).resize((width, height), Image.Resampling.BICUBIC)
     small.save(jpeg, "JPEG", quality=JPEG_QUALITY)
-    return ValidationImage(name, np.array(Image.open(jpeg)), gt)
+    lq = np.array(Image.open(jpeg))
+    return ValidationImage(name, lq, gt)

@@ -1,14 +1,14 @@
-"""The drift alarm compares the network with the one that the run started from, on a few small images.
+"""The drift alarm: the network against the one that the run started from.
 
-Metrics are means over the images of a set, named drift/SET/METRIC. `delta_e` (color),
-`sharpness` (a ratio) and `lpips` compare the network's output with that of the start
-network: 0, 1 and 0 before anything is learned. With the suffix `_gt` they compare it
-with the ground truth.
+Both upscale a few small images. Metrics are means over the images of a set, named
+drift/SET/METRIC. `delta_e` (color), `sharpness` (a ratio) and `lpips` compare the
+network's output with that of the start network: 0, 1 and 0 before anything is learned.
+With the suffix `_gt` they compare it with the ground truth.
 
 On the domain the network is meant to change, and the start network may have been wrong.
-So the alarm does not go off where the output differs from the start network's, but where
-it is further from the ground truth than that was. Without ground truth metrics are
-reported, and there is no alarm.
+So the alarm does not go off where the output differs from the start network's, but
+where it is further from the ground truth than that was. Without ground truth metrics
+are reported, and there is no alarm.
 """
 
 import math
@@ -69,7 +69,7 @@ ADVICE = {
 """What to try, by what has drifted."""
 
 MIN_GRADIENT = 1e-3
-"""[levels per pixel] Added to mean gradients before they are divided: an image may be flat."""
+"""Added to mean gradients before a division, for flat images [levels per pixel]."""
 
 
 class Drift(NamedTuple):
@@ -152,7 +152,7 @@ class ImageSet:
 
 
 class DriftAlarm:
-    """Measures a network against the start network, and warns where it drifted beyond limits.
+    """Measures a network against the start network, and warns of drift beyond limits.
 
     Args:
         sets: the images to measure on.
@@ -186,7 +186,7 @@ class DriftAlarm:
         experiment: Experiment,
         record: RunRecord,
     ) -> None:
-        """Report the network's metrics, warn where it drifted, and set `record.drifted`."""
+        """Report the network's metrics, warn of drift, and set `record.drifted`."""
         metrics = self.measure(network)
         reported = {
             f"drift/{set_name}/{name}": value
@@ -225,7 +225,7 @@ class DriftAlarm:
     def _measure_set(
         self, image_set: ImageSet, outputs: Sequence[np.ndarray]
     ) -> Metrics:
-        """Return the metrics of a network's outputs against the start network's and the ground truth."""
+        """Return the metrics of a network's outputs on one set."""
         metrics = self._compare(outputs, self._start_outputs[image_set.name])
 
         known = [
@@ -294,7 +294,7 @@ def open_drift(
 def _open_image_sets(
     options: DriftOptions, scale: int, val_sets: Sequence[ValidationSet]
 ) -> tuple[list[ImageSet], list[str]]:
-    """Return the general images and those of the domain, without empty sets, and remarks."""
+    """Return the sets that have images, general and of the domain, and remarks."""
     sets, remarks = [], []
     try:
         sets += _open_general(options, scale)
@@ -323,7 +323,8 @@ def _open_general(options: DriftOptions, scale: int) -> list[ImageSet]:
 
 def _sharpness(images: Sequence[np.ndarray]) -> float:
     """Return the mean gradient magnitude of the luma over all images."""
-    return _mean([sobel_magnitude(image).mean() for image in images]) + MIN_GRADIENT
+    magnitudes = [sobel_magnitude(image).mean() for image in images]
+    return _mean(magnitudes) + MIN_GRADIENT
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -27,7 +27,7 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Report:
-    """What was found in image files; each problem is one line that begins with the file."""
+    """What was found in image files; a problem is a line that starts with the file."""
 
     count: int
     """Files that were checked."""
@@ -47,7 +47,7 @@ class Report:
 def open_datasets(
     cfg: Config,
 ) -> tuple[HighQualityDataset | None, PairedDataset | None]:
-    """Return the images that a run degrades and its given pairs, None where it has none."""
+    """Return the images that a run degrades, and its given pairs; None for neither."""
     train = cfg.datasets.train
     geometry = cfg.gt_size, cfg.scale, cfg.manual_seed
     if not cfg.high_order_degradation:
@@ -150,10 +150,10 @@ def check_files(
     *,
     resuming: bool,
 ) -> str:
-    """Check the headers of all training and validation files; return a remark for the log.
+    """Check the headers of all files of a run; return a remark for the log.
 
-    A resumed run continues although up to `datasets.train.max_bad_images` training files
-    cannot be read or are missing: it skips them as it did before.
+    A resumed run continues although up to `datasets.train.max_bad_images` training
+    files cannot be read or are missing: it skips them as it did before.
 
     Raises:
         UserError: files cannot be read, pairs do not fit or are smaller than a training
@@ -176,7 +176,7 @@ def check_files(
 
 
 def refuse(problems: Sequence[str], count: int) -> None:
-    """Raise UserError if there are problems with some of `count` files; list several on stderr."""
+    """Raise UserError if there are problems; several are listed on stderr."""
     if not problems:
         return
     if len(problems) == 1:
@@ -210,4 +210,7 @@ def _write_list(lines: Sequence[str]) -> Path:
 
 
 def _flat(pairs: Sequence[tuple[Path, Path]]) -> list[Path]:
-    return [path for pair in pairs for path in pair]
+    paths: list[Path] = []
+    for pair in pairs:
+        paths += pair
+    return paths

@@ -1,4 +1,4 @@
-"""Watch a training run for values that are not finite and for a discriminator that has collapsed."""
+"""Watch a run for values that are not finite and for a collapsed discriminator."""
 
 import math
 from collections import deque
@@ -15,9 +15,9 @@ from realesrgan_paddle.utils.errors import UserError
 REPORTS = 10
 """Consecutive reports that the discriminator's warnings are based on; chosen by eye."""
 START_UP = 500
-"""Iterations after the warm-up without a warning: an untrained discriminator is at ln 2.
+"""Iterations after the warm-up without warnings; chosen by eye.
 
-Chosen by eye.
+Every untrained discriminator is at ln 2.
 """
 TOLERANCE = 0.01
 """How near to ln 2 or 0 a loss counts as staying there; chosen by eye."""
@@ -80,7 +80,7 @@ class NonFiniteGuard:
 
 
 def _not_finite(losses: Mapping[str, SupportsFloat]) -> str:
-    """Return the names of the losses that are not finite; if there are none, it was a gradient."""
+    """Return which losses are not finite; if none is, it was a gradient."""
     bad = [
         name
         for name, loss in losses.items()
@@ -90,7 +90,7 @@ def _not_finite(losses: Mapping[str, SupportsFloat]) -> str:
 
 
 class DiscriminatorWatch:
-    """Logs the end of the discriminator's warm-up, and warns, once each, of collapsed losses.
+    """Logs the end of the discriminator's warm-up, and warns once if it has collapsed.
 
     Args:
         step: a GAN's step; any other is not watched.

@@ -95,10 +95,10 @@ def open_training(cfg: Config) -> Training:
 def state_to_resume(
     cfg: Config, experiment: Experiment
 ) -> tuple[TrainingState | None, Sequence[str]]:
-    """Return the training state to resume from, if any, and why newer ones cannot be read.
+    """Return the state to resume from, if any, and why newer ones cannot be read.
 
-    With `auto_resume` it is the run's newest readable state, without or if there is none
-    that of `path.resume_state`.
+    With `auto_resume` it is the run's newest readable state; without, or if there is
+    none, that of `path.resume_state`.
 
     Raises:
         UserError: the state cannot be read, or it is at the last iteration already and
@@ -122,7 +122,7 @@ def state_to_resume(
 
 
 def describe_changes(cfg: Config, experiment: Experiment) -> list[str]:
-    """Return a line for the log for each option that changed since the run was started."""
+    """Return a line for each option that changed since the run was started."""
     if not experiment.config.exists():
         return []
     before = load_config(experiment.config)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Prefetcher(Generic[T]):
-    """Makes numbered items in order, each ahead of its request, in one thread on one core.
+    """Makes numbered items in order, ahead of their requests, in a thread on one core.
 
     Args:
         make: returns the item of a number; called in the thread only.
@@ -28,7 +28,7 @@ class Prefetcher(Generic[T]):
         )
 
     def __call__(self, number: int) -> T:
-        """Return item `number`, which follows that of the last call, and start the next.
+        """Return item `number`, which follows that of the last call; start the next.
 
         Raises:
             Exception: what `make` raised for this item.

@@ -1,4 +1,4 @@
-"""A sheet of crops for each validation set: before the run, now, and the ground truth."""
+"""A sheet of crops for each validation set: before the run, now, ground truth."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ class Sheets:
 
     Args:
         sets: the validation sets.
-        network: the generator as the run starts; its output is kept, the network is not.
+        network: the generator as the run starts; only its output is kept.
         scale: its upscaling factor.
         pretrained: whether it has pretrained weights; the output of random weights is
             not shown.
@@ -73,7 +73,7 @@ class Sheets:
 
 
 def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> Row:
-    """Return the panels of one crop; with PSNR and the ground truth where that is known."""
+    """Return the panels of one crop, with PSNR and the ground truth if it is known."""
     if crop.gt is None:
         panels = [Panel(label, image) for label, image in images.items()]
         return Row(crop.name, panels)
@@ -100,5 +100,6 @@ def _summary(set_name: str, metrics: Mapping[str, float]) -> str:
 def _bicubic(image: np.ndarray, scale: int) -> np.ndarray:
     height, width = image.shape[:2]
     size = width * scale, height * scale
-    upscaled_image = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
-    return np.array(upscaled_image)
+    source = Image.fromarray(image)
+    resized = source.resize(size, Image.Resampling.BICUBIC)
+    return np.array(resized)

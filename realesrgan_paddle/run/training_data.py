@@ -1,4 +1,4 @@
-"""The images and pairs of a training run: opened, checked, and without those held out."""
+"""The images and pairs of a run: opened, checked, without those held out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 Dataset = TypeVar("Dataset", HighQualityDataset, PairedDataset)
 
 POOL_BATCHES = 15
-"""Size of the pair pool to suggest, in batches: Real-ESRGAN's 180 pairs at 12 per batch."""
+"""Size of the pair pool to suggest: Real-ESRGAN has 180 pairs, 12 in a batch."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,11 @@ def open_training_data(
 def without_held_out(
     dataset: Dataset, count: int
 ) -> tuple[Dataset, frozenset[Path], list[tuple[Path, Path | None]]]:
-    """Return the dataset without held-out images, all that is excluded, and `count` to validate on."""
+    """Return the dataset to train on, what is excluded, and `count` to validate on."""
     held = hold_out(dataset.gt_paths, count)
-    return dataset.without(held.excluded), held.excluded, dataset.files(held.validated)
+    remaining = dataset.without(held.excluded)
+    held_out = dataset.files(held.validated)
+    return remaining, held.excluded, held_out
 
 
 def check_pool_size(cfg: Config, group: ProcessGroup) -> None:

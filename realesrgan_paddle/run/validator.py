@@ -1,4 +1,4 @@
-"""Validation during training: metrics, saved images, the best network, drift, early stopping."""
+"""Validation during training: metrics, images, best network, drift, early stopping."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from realesrgan_paddle.utils.runlog.meter import Meter
 
 
 class Validator:
-    """Validates the averaged generator, keeps the best one, and knows when to stop early.
+    """Validates the averaged generator, keeps the best one, knows when to stop early.
 
     Args:
         cfg: options.
@@ -93,7 +93,7 @@ class Validator:
         meter.exclude("validation", options.val_freq)
 
     def stop_reason(self) -> str | None:
-        """Return why the run should stop early according to `val`, or None to continue."""
+        """Return why the run should stop early, as `val` says, or None to continue."""
         options, record = self._options, self._checkpoints.record
         if options is None:
             return None
@@ -115,7 +115,7 @@ class Validator:
 
 
 def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]:
-    """Return the sets of `datasets.val...`, and that of the held-out images, if there are any."""
+    """Return the sets of `datasets.val...`, and that of held-out images, if any."""
     sets: list[ValidationSet] = [
         ValidationDataset.open(options, cfg.scale)
         for options in cfg.datasets.validation.values()
@@ -184,7 +184,7 @@ def _validate_set(
     folder: Path | None,
     iteration: int,
 ) -> dict[str, float]:
-    """Return the mean metrics of one set; save its output if there is a `folder` for it."""
+    """Return the mean metrics of one set; save its output to `folder`, if given."""
     upscale = Upscaler(DygraphRunner(network, dataset.scale), dataset.scale)
     measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
     values: dict[str, list[float]] = {name: [] for name in measures}

@@ -275,7 +275,7 @@ MISTAKES = {
         "empty: no images in this folder"
     ),
     "compare --input images --models a=net.pdparams --gt empty --output out": (
-        "empty: no image here is named as an"
+        "empty: no image here is named like an"
     ),
     "extract_keyframes --input empty --output out": "empty: no videos in this folder",
     "extract_subimages --input empty --output out": "empty: no images in it",
@@ -376,7 +376,7 @@ MISTAKES = {
     ),
     "train --yml_path train.yml totl_iter=3": "unknown key 'totl_iter'",
     "compare --input images --models a=net.pdparams --crop 90,90,20,20": (
-        "the crop reaches beyond them: 90,90,20,20"
+        "the crop 90,90,20,20 is partly outside"
     ),
     "compare --input images --models a=net.pdparams a=net.pdparams": (
         "two columns cannot be named 'a'"

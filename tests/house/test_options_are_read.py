@@ -32,6 +32,7 @@ OPTIONS = {
     "metric",
     "drift",
     "limits",
+    *(f"{loss}_opt" for loss in ("gan", "pixel", "lpips", "dists", "color")),
     "gan",
     "pixel",
     "artifact",

@@ -1,17 +1,23 @@
-"""`train.py --recipe auto`: what is chosen follows from images, network, machine and minutes; what is given stays."""
+"""`train.py --recipe auto` chooses by images, network, machine and minutes; given options stay."""
 
 import numpy as np
 import pytest
 import yaml
 from places import ROOT
-from sample_runs import picture, reported
+from sample_runs import log_of, picture, reported
 
-from realesrgan_paddle import recipes
-from realesrgan_paddle.environment import Machine, look_at_images
+from realesrgan_paddle.environment import Images, Machine
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import dump_config, load_config
-from realesrgan_paddle.recipes import auto_recipe
+from realesrgan_paddle.recipe_plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
+from realesrgan_paddle.recipes import (
+    auto_recipe,
+    choose_losses,
+    choose_network,
+    choose_schedule,
+    choose_total,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -19,7 +25,7 @@ from train import main
 
 pytestmark = pytest.mark.paddle
 
-CPU, GPU = Machine(False, 2, 16.0), Machine(True, 16, 80.0)
+CPU = Machine(False, 2, 16.0)
 
 
 @pytest.fixture
@@ -30,144 +36,135 @@ def frames(tmp_path):
     return str(tmp_path / "frames")
 
 
-@pytest.fixture(autouse=True)
-def on(monkeypatch):
-    """Let training take place on a given machine: the CPU, unless a test calls this."""
-
-    def machine(which):
-        monkeypatch.setattr(recipes, "look_at_machine", lambda: which)
-
-    machine(CPU)
-    return machine
-
-
 def line(lines, key):
+    """The line that says what was chosen for `key`."""
     (found,) = [line for line in lines if line.startswith(f"{key}: ")]
     return found
 
 
+def recipe(yml_path=None, overrides=(), dataroot_gt=None, *, machine=CPU):
+    return auto_recipe(yml_path, overrides, dataroot_gt, machine=machine)
+
+
 def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
-    cfg, lines = auto_recipe(None, dataroot_gt=frames)
-    assert (cfg.path.pretrain_network_g, cfg.network_g.num_conv) == (
-        "realesr-general-x4v3",
-        32,
-    )
-    assert (cfg.model_type, cfg.train.lpips_opt.loss_weight, cfg.gt_usm) == (
-        "RealESRNetModel",
-        0.1,
-        False,
-    )
-    assert (
-        cfg.gt_size,
-        cfg.datasets.train.batch_size_per_gpu,
-        cfg.train.optim_g.grad_clip,
-    ) == (160, 6, 1)
-    assert (cfg.train.optim_g.lr, cfg.train.scheduler.eta_min) == (2e-4, 2e-5)
-    assert cfg.train.total_iter == cfg.train.scheduler.T_max == recipes.FEWEST
-    assert (
-        "2 images, 0 megapixels, shorter side 256" in lines[0]
-        and "a CPU, 2 cores" in lines[0]
-    )
+    cfg, lines = recipe(dataroot_gt=frames)
+    assert cfg.path.pretrain_network_g == "realesr-general-x4v3"
+    assert cfg.network_g.num_conv == 32
+    assert cfg.model_type == "RealESRNetModel"
+    assert cfg.train.lpips_opt.loss_weight == 0.1
+    assert not cfg.gt_usm
+    assert cfg.gt_size == 160
+    assert cfg.datasets.train.batch_size_per_gpu == 6
+    assert cfg.train.optim_g.grad_clip == 1
+    assert cfg.train.optim_g.lr == 2e-4
+    assert cfg.train.scheduler.eta_min == 2e-5
+    assert cfg.train.total_iter == cfg.train.scheduler.T_max == MIN_ITERATIONS
+    assert "2 images, 0 megapixels, shorter side 256" in lines[0]
+    assert "a CPU, 2 cores" in lines[0]
     assert all("(" in line for line in lines[1:]), "each with its reason"
 
 
 def test_the_file_for_a_cpu_says_the_same(frames):
     """But for the number of iterations, which is docs/soccer.md's."""
     file = load_config(ROOT / "options/finetune_cpu.yml")
-    cfg, _ = auto_recipe(None, ["train.total_iter=2400"], frames)
-    assert (cfg.train.model_dump(), cfg.network_g, cfg.gt_size) == (
-        file.train.model_dump(),
-        file.network_g,
-        file.gt_size,
-    )
-    assert (cfg.datasets.train.batch_size_per_gpu, cfg.gt_usm) == (
-        file.datasets.train.batch_size_per_gpu,
-        file.gt_usm,
-    )
+    cfg, _ = recipe(None, ["train.total_iter=2400"], frames)
+    assert cfg.train.model_dump() == file.train.model_dump()
+    assert cfg.network_g == file.network_g
+    assert cfg.gt_size == file.gt_size
+    assert cfg.gt_usm == file.gt_usm
+    train, of_file = cfg.datasets.train, file.datasets.train
+    assert train.batch_size_per_gpu == of_file.batch_size_per_gpu
 
 
-def test_more_pixels_are_trained_on_for_longer(frames, monkeypatch):
-    few = look_at_images(frames, None)
-    totals = []
-    for many in (100, 1000, 10**6):
-        monkeypatch.setattr(
-            recipes, "look_at_images", lambda *_, n=many: type(few)(n, n * 2e6, 1080)
-        )
-        cfg, _ = auto_recipe(None, dataroot_gt=frames)
-        totals.append((cfg.train.total_iter, cfg.train.ema_decay))
-    assert totals == [(13_000, 0.999), (recipes.MOST, 0.999), (recipes.MOST, 0.999)]
+@pytest.mark.parametrize(
+    ("count", "total"), [(100, 13_000), (1000, MAX_ITERATIONS), (10**6, MAX_ITERATIONS)]
+)
+def test_more_pixels_are_trained_on_for_longer(frames, count, total):
+    given = {"gt_size": 160, "datasets": {"train": {"dataroot_gt": frames}}}
+    plan = Plan(given, "test")
+    choose_network(plan)
+    choose_losses(plan, CPU)
+    plan.choose("datasets.train.batch_size_per_gpu", 6, "docs/soccer.md's")
+    choose_total(plan, Images(count, count * 2e6, 1080))
+    choose_schedule(plan)
+    assert plan.config.train.total_iter == total
+    assert plan.config.train.ema_decay == 0.999
 
 
-def test_crops_fit_into_the_images_and_batches_into_the_memory(frames, tmp_path, on):
+def test_crops_fit_into_the_images(tmp_path):
     write_image(tmp_path / "small/a.png", picture(160, 200, 0))
-    assert auto_recipe(None, dataroot_gt=str(tmp_path / "small"))[0].gt_size == 96
-    on(GPU)
-    large = ["network_g.type=RRDBNet", "path.pretrain_network_g=RealESRGAN_x4plus"]
-    cfg, _ = auto_recipe(None, ["gt_size=256", *large], frames)
-    assert (cfg.datasets.train.batch_size_per_gpu, cfg.datasets.train.accum_iter) == (
-        12,
-        1,
-    )
+    cfg, _ = recipe(dataroot_gt=str(tmp_path / "small"))
+    assert cfg.gt_size == 96
+
+
+@pytest.mark.parametrize(("memory", "expected"), [(80.0, (12, 1)), (15.0, (4, 3))])
+def test_batches_fit_into_the_memory(frames, memory, expected):
+    overrides = [
+        "gt_size=256",
+        "network_g.type=RRDBNet",
+        "network_g.num_block=6",
+        "path.pretrain_network_g=RealESRGAN_x4plus_anime_6B",
+    ]
+    cfg, lines = recipe(None, overrides, frames, machine=Machine(True, 16, memory))
+    train = cfg.datasets.train
+    assert (train.batch_size_per_gpu, train.accum_iter) == expected
     assert cfg.train.optim_g.lr == 1e-4
-    on(Machine(True, 16, 15.0))
-    cfg, lines = auto_recipe(None, ["gt_size=256", *large], frames)
-    assert (cfg.datasets.train.batch_size_per_gpu, cfg.datasets.train.accum_iter) == (
-        4,
-        3,
-    )
-    assert "12 crops at once may not fit" in line(lines, "datasets.train.accum_iter")
+    if train.accum_iter > 1:
+        reason = line(lines, "datasets.train.accum_iter")
+        assert "12 crops at once may not fit" in reason
 
 
-def test_what_is_given_stays_and_is_said(frames, tmp_path):
+def test_given_options_stay_and_the_lines_say_so(frames, tmp_path):
     file = tmp_path / "mine.yml"
     file.write_text(
-        "gt_size: 64\ntrain: {optim_g: {lr: 3e-4}, scheduler: {type: MultiStepLR, milestones: [9]}}\n"
+        "gt_size: 64\n"
+        "train: {optim_g: {lr: 3e-4}, scheduler: {type: MultiStepLR, milestones: [9]}}\n"
     )
-    cfg, lines = auto_recipe(str(file), ["train.total_iter=5000"], frames)
+    cfg, lines = recipe(str(file), ["train.total_iter=5000"], frames)
     assert (cfg.gt_size, cfg.train.total_iter, cfg.train.optim_g.lr) == (64, 5000, 3e-4)
     assert cfg.train.scheduler.milestones == (9,)
     assert line(lines, "gt_size").startswith(
         "gt_size: 64  (as given; the recipe's: 160, docs/soccer.md's"
     )
-    assert (
-        "as given" in line(lines, "train.total_iter")
-        and cfg.logger.save_checkpoint_freq == 620
-    )
+    assert "as given" in line(lines, "train.total_iter")
+    assert cfg.logger.save_checkpoint_freq == 620
 
 
-def test_a_gan_gets_a_discriminator_that_warms_up(frames):
-    cfg, _ = auto_recipe(
-        None,
-        ["model_type=RealESRGANModel", "network_d.type=UNetDiscriminatorSN"],
-        frames,
-    )
-    assert (
-        cfg.train.net_d_init_until,
-        cfg.train.net_d_init_iters,
-        cfg.train.optim_d.lr,
-    ) == (0.8, 1000, 1e-4)
-    assert not cfg.train.gan_opt.relativistic
-    cfg, _ = auto_recipe(None, ["model_type=RealESRGANModel"], frames)
+def test_a_unet_discriminator_warms_up(frames):
+    gan = ["model_type=RealESRGANModel", "network_d.type=UNetDiscriminatorSN"]
+    train = recipe(None, gan, frames)[0].train
+    assert train.net_d_init_until == 0.8
+    assert train.net_d_init_iters == 1000
+    assert train.optim_d.lr == 1e-4
+    assert not train.gan_opt.relativistic
+
+
+def test_without_a_gpu_a_gan_is_that_of_the_file_for_a_cpu(frames):
+    cfg, _ = recipe(None, ["model_type=RealESRGANModel"], frames)
     file = load_config(ROOT / "options/finetune_cpu_gan.yml")
-    assert (cfg.network_d, cfg.l1_gt_usm) == (file.network_d, file.l1_gt_usm), (
-        "without a GPU"
-    )
+    assert cfg.network_d == file.network_d
+    assert cfg.l1_gt_usm == file.l1_gt_usm
     for section in ("gan_opt", "optim_d", "optim_g"):
         assert getattr(cfg.train, section) == getattr(file.train, section)
-    assert (cfg.train.net_d_init_until, cfg.train.net_d_init_iters) == (0.8, 1000)
-    cfg, _ = auto_recipe(
-        str(ROOT / "options/finetune_realesrgan_x4plus.yml"), [], frames
-    )
-    assert cfg.train.net_d_init_iters == 0, "the released discriminator knows already"
+    assert cfg.train.net_d_init_until == 0.8
+    assert cfg.train.net_d_init_iters == 1000
 
 
-def test_minutes_are_made_iterations_by_timing_some(tmp_path, options, monkeypatch):
+def test_a_pretrained_discriminator_needs_no_warm_up(frames):
+    file = ROOT / "options/finetune_realesrgan_x4plus.yml"
+    cfg, _ = recipe(str(file), ["network_g.num_block=1"], frames)
+    assert cfg.path.pretrain_network_d is not None
+    assert cfg.train.net_d_init_iters == 0
+
+
+def test_minutes_are_converted_to_iterations_by_timing_some(tmp_path, options):
     options["train"] |= {"net_d_init_iters": 100, "total_iter": 7}
     file = tmp_path / "options.yml"
     file.write_text(yaml.safe_dump(options))
     cfg, lines = auto_recipe(str(file), minutes=1)
-    assert 54 < cfg.train.total_iter < 54 / 0.005 and cfg.train.net_d_init_iters == 100
-    assert "1 minutes have time for" in line(lines, "train.total_iter")
+    assert 54 < cfg.train.total_iter < 54 / 0.005
+    assert cfg.train.net_d_init_iters == 100
+    assert "what fits into 1 minutes" in line(lines, "train.total_iter")
     with pytest.raises(
         UserError, match=r"--minutes chooses train\.total_iter, which is given too"
     ):
@@ -178,40 +175,21 @@ def test_the_command_prints_options_that_load_and_trains_by_them(
     frames, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    weights = {
-        name: value.numpy()
-        for name, value in Network(SRVGGNetCompact(num_feat=8, num_conv=1))
-        .state_dict()
-        .items()
-    }
+    network = Network(SRVGGNetCompact(num_feat=8, num_conv=1))
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
     write_pdparams(tmp_path / "mine.pdparams", {"params": weights})
-    command = [
-        "--recipe",
-        "auto",
-        "--dataroot-gt",
-        frames,
-        "--network",
-        "mine.pdparams",
-        "train.total_iter=2",
-    ]
-    light = [
-        "gt_size=32",
-        "train.lpips_opt=null",
-        "datasets.train.num_worker_per_gpu=0",
-    ]
-    assert main([*command, *light, "--dry-run"]) == 0
+    flags = f"--recipe auto --dataroot-gt {frames} --network mine.pdparams"
+    light = "gt_size=32 train.lpips_opt=null datasets.train.num_worker_per_gpu=0"
+    command = f"{flags} train.total_iter=2 {light}".split()
+    assert main([*command, "--dry-run"]) == 0
     printed = capsys.readouterr().out
     assert not (tmp_path / "experiments").exists()
     (tmp_path / "printed.yml").write_text(printed)
-    assert main([*command, *light]) == 0
+    assert main(command) == 0
     folder = tmp_path / "experiments/finetune_mine"
-    assert (folder / "config.yml").read_text() == dump_config(
-        load_config("printed.yml")
-    )
-    assert (
-        "gt_size: 32  (as given; the recipe's: 160"
-        in (folder / "train.log").read_text()
-    )
+    printed_config = dump_config(load_config("printed.yml"))
+    assert (folder / "config.yml").read_text() == printed_config
+    assert "gt_size: 32  (as given; the recipe's: 160" in log_of(folder)
     assert reported(folder)[-1]["iter"] == 2
 
 
@@ -225,19 +203,20 @@ def test_the_command_prints_options_that_load_and_trains_by_them(
         (["a=1"], "--yml_path FILE is needed, or --recipe auto"),
         (
             ["--recipe", "auto", "--auto_resume"],
-            "to go on: --yml_path experiments/NAME/config.yml --auto_resume",
+            "to resume one: --yml_path experiments/NAME/config.yml --auto_resume",
         ),
     ],
 )
 def test_flags_that_do_not_go_together_are_named(arguments, message, capsys):
     with pytest.raises(SystemExit) as end:
         main(arguments)
-    assert end.value.code == 2 and message in capsys.readouterr().err
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
 
 
-def test_no_images_and_no_pictures_are_named(tmp_path):
+def test_missing_and_unreadable_images_are_named(tmp_path):
     with pytest.raises(UserError, match="give --dataroot_gt FOLDER"):
-        auto_recipe(None)
+        recipe()
     (tmp_path / "a.png").write_bytes(np.arange(100, dtype=np.uint8).tobytes())
     with pytest.raises(UserError, match=r"a\.png: not a readable image"):
-        auto_recipe(None, dataroot_gt=str(tmp_path))
+        recipe(dataroot_gt=str(tmp_path))

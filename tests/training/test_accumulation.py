@@ -1,4 +1,4 @@
-"""Gradient accumulation: an update of two small batches is that of a large one, and resumes exactly."""
+"""Gradient accumulation: an update of two small batches equals that of a large one."""
 
 from dataclasses import replace
 from itertools import islice

@@ -85,7 +85,8 @@ def test_a_resumed_run_cannot_unfreeze_parameters(tmp_path, options):
     [
         (
             "[bdy.0.*]",
-            r"^train\.freeze: 'bdy\.0\.\*' matches no parameter of network_g; did you mean 'body\.0\.\*'\?$",
+            r"^train\.freeze: 'bdy\.0\.\*' matches no parameter of network_g; "
+            r"did you mean 'body\.0\.\*'\?$",
         ),
         ("[body.0.wieght]", r"did you mean 'body\.0\.weight'\?$"),
         ("['*']", "matches every parameter of network_g; leave some to train"),

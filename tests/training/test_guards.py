@@ -106,7 +106,7 @@ def test_too_many_in_a_row_before_a_checkpoint_stop_the_run(tmp_path, options, s
 
 
 @pytest.mark.parametrize("stop", [5, 6, 7])
-def test_resuming_is_exact_in_the_middle_of_it(tmp_path, options, spoil, stop):
+def test_resuming_between_skipped_updates_is_exact(tmp_path, options, spoil, stop):
     spoil(5, 6, 8)
     options["train"] |= {"max_nonfinite": 2, "total_iter": 9}
     options["logger"]["save_checkpoint_freq"] = 4

@@ -54,9 +54,11 @@ def with_pairs(options: dict, tmp_path: Path) -> None:
 
 
 def assert_close(part: str, name: str, array: np.ndarray, other: np.ndarray) -> None:
-    """Pools are equal. All else differs by the rounding of a mean over two samples, of which Adam makes
-    up to a whole update (1e-3) where a gradient is next to nothing; that is seldom, so
-    the mean is held closer."""
+    """Pools are equal. All else differs by the rounding of a mean over two samples.
+
+    Adam makes up to a whole update (1e-3) of that where a gradient is next to nothing;
+    it seldom is, so the mean is held closer.
+    """
     difference = np.abs(array - other, dtype=np.float64)
     where = f"{part}/{name}"
     if part == "pool":

@@ -30,7 +30,10 @@ def gradient(iteration):
 
 
 def updated(kind, decay, weight, steps):
-    """Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2, decay times rate."""
+    """Kingma and Ba 2015, algorithm 1; Loshchilov and Hutter 2019, algorithm 2.
+
+    The decay of the latter is multiplied by the rate.
+    """
     beta1, beta2 = BETAS
     m = v = np.zeros_like(weight)
     for i in range(1, steps + 1):
@@ -108,7 +111,7 @@ def make_step(grad_clip, pixel_loss):
 
 
 def moved_by_one_step(grad_clip):
-    """How far SGD at rate 1 moves the weights, that is the gradient's norm; and what is reported."""
+    """How far SGD at rate 1 moves the weights: the gradient's norm; and the losses."""
     step, batch = make_step(grad_clip, L1Loss(loss_weight=10))
     parameters = step.generator.parameters()
     before = [parameter.numpy() for parameter in parameters]

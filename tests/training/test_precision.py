@@ -159,7 +159,7 @@ def test_networks_run_under_auto_cast_and_return_float32(monkeypatch):
     ]
 
 
-def test_on_a_cpu_it_is_ignored_and_the_log_says_why(tmp_path, options):
+def test_on_a_cpu_amp_is_ignored_and_the_log_says_why(tmp_path, options):
     folder = run(tmp_path, options, "use_amp=true", "train.total_iter=1")
     ignored = "option use_amp is ignored: it is for GPUs; on a CPU there is cpu_ops: onednn_bf16"
     assert ignored in log_of(folder)

@@ -25,7 +25,9 @@ PROGRAM = """
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from realesrgan_paddle.utils.machine.cpu import compute_on_one_thread, shorten_spin_time, start_paddle
+from realesrgan_paddle.utils.machine.cpu import (
+    compute_on_one_thread, shorten_spin_time, start_paddle,
+)
 
 start_paddle()
 import paddle
@@ -33,7 +35,8 @@ openmp = ctypes.CDLL(str(Path(paddle.__file__).parent / "libs" / "libiomp5.so"))
 beside = ThreadPoolExecutor(1, initializer=compute_on_one_thread)
 shorten_spin_time()
 print(openmp.kmp_get_blocktime())
-print(openmp.omp_get_max_threads(), beside.submit(openmp.omp_get_max_threads).result(), openmp.omp_get_max_threads())
+threads = openmp.omp_get_max_threads
+print(threads(), beside.submit(threads).result(), threads())
 """
 
 
@@ -63,7 +66,7 @@ def test_the_next_item_is_made_before_it_is_requested_in_another_thread():
 def test_the_pool_is_that_of_the_last_batch_yielded(tmp_path, options):
     with opened(tmp_path, options) as batches:
         first = next(batches)
-        wait_until(lambda: batches._prefetcher.next_is_ready)
+        wait_until(lambda: batches.prefetcher.next_is_ready)
         assert batches.number == 1
         np.testing.assert_array_equal(batches.state()["lq"], first.lq.numpy())
 

@@ -1,4 +1,4 @@
-"""Learning rates: equal to those of BasicSR's schedulers and torch's cosine, for two base rates at once."""
+"""Learning rates equal those of BasicSR's schedulers and torch's cosine."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The training loop as a user runs it: it learns, resumes exactly, and says what is wrong in one line."""
+"""The training loop as users run it: it learns, resumes exactly, and names mistakes."""
 
 import numpy as np
 import pytest
@@ -179,7 +179,7 @@ def test_lpips_and_dists_train_and_are_measured(tmp_path, options, monkeypatch):
     assert measured["held_out/dists"] > 0
 
 
-def test_paired_training(tmp_path, options):
+def test_a_run_may_train_on_given_pairs_alone(tmp_path, options):
     for i in range(2):
         gt = picture(64, 48, i)
         write_image(tmp_path / "gt" / f"{i}.png", gt)
@@ -219,7 +219,7 @@ def test_a_pretrained_generator_is_the_start(tmp_path, options):
         np.testing.assert_allclose(array, found[name], atol=1e-7)
 
 
-def test_damaged_image_in_a_worker_is_one_line(tmp_path, options):
+def test_a_damaged_image_in_a_worker_is_one_line(tmp_path, options):
     (tmp_path / "hr" / "broken.png").write_bytes(b"\x89PNG nonsense")
     with pytest.raises(
         UserError, match=r"broken\.png: not a readable image \(cut short\)$"

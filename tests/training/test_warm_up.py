@@ -23,7 +23,7 @@ GENERATOR = ("generator", "ema", "optimizer_g")
 
 @pytest.fixture
 def separable(tmp_path, options):
-    """Options of a run whose discriminator separates soon: real images have grain, generated none."""
+    """Options of a run whose discriminator separates soon: only real images have grain."""
     write_grainy_images(tmp_path / "hr")
     options["train"] |= {
         "net_d_init_iters": 300,
@@ -50,7 +50,7 @@ def last_of_warm_up(folder, iteration):
     return int(parts_of(folder, iteration)["warm_up"]["ended"][0])
 
 
-def test_it_ends_when_the_discriminator_separates(tmp_path, separable):
+def test_the_warm_up_ends_when_the_discriminator_separates(tmp_path, separable):
     folder = run(tmp_path, separable, "train.total_iter=30")
     ended = last_of_warm_up(folder, 30)
     assert 5 < ended < 28, (
@@ -80,7 +80,7 @@ def test_it_ends_when_the_discriminator_separates(tmp_path, separable):
     assert arrays_of(first, only_d) != arrays_of(before, only_d)
 
 
-def test_resuming_in_it_and_after_it_is_exact(tmp_path, separable):
+def test_resuming_in_a_warm_up_and_after_it_is_exact(tmp_path, separable):
     separable["logger"]["save_checkpoint_freq"] = 100
     straight = run(tmp_path, separable, "name=straight", "train.total_iter=30")
     ended = last_of_warm_up(straight, 30)
@@ -92,7 +92,7 @@ def test_resuming_in_it_and_after_it_is_exact(tmp_path, separable):
     assert log_of(resumed).count("separates") == 1
 
 
-def test_it_ends_unseparated_after_its_iterations(tmp_path, options):
+def test_the_warm_up_ends_after_its_iterations_without_separation(tmp_path, options):
     options["train"] |= {
         "net_d_init_iters": 3,
         "net_d_init_until": 0.9,
@@ -107,7 +107,7 @@ def test_it_ends_unseparated_after_its_iterations(tmp_path, options):
     assert ["l_g_gan" in line for line in reported(folder)] == [False] * 3 + [True] * 3
 
 
-def test_without_a_target_accuracy_it_takes_its_iterations(tmp_path, separable):
+def test_a_warm_up_without_a_target_accuracy_takes_its_iterations(tmp_path, separable):
     folder = run(
         tmp_path,
         separable,
@@ -119,7 +119,7 @@ def test_without_a_target_accuracy_it_takes_its_iterations(tmp_path, separable):
     assert "trained alone for 10 iterations: it classifies" in log_of(folder)
 
 
-def test_it_ends_at_its_target_accuracy():
+def test_the_warm_up_ends_at_its_target_accuracy():
     warm_up = DiscriminatorWarmUp(max_iterations=300, target_accuracy=0.6)
     iteration = 0
     while warm_up.is_active(iteration + 1):

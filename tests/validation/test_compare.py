@@ -34,7 +34,7 @@ class Elements(HTMLParser):
     def handle_data(self, data):
         self.text += data
 
-    def pictures(self):
+    def images(self):
         """{label: RGB} of the first row's panels."""
         found = {}
         for tag, attributes in self.tags:
@@ -77,12 +77,12 @@ def test_the_page_is_self_contained(work):
     assert "<link" not in text
     assert "url(" not in text
     page = Elements(text)
-    pictures = page.pictures()
-    assert list(pictures) == ["input", "bicubic", "<released>", "fine", "ground truth"]
+    images = page.images()
+    assert list(images) == ["input", "bicubic", "<released>", "fine", "ground truth"]
     lq = read_image(work / "lq/a.png")[4:12, 3:15]
     for label in ("input", "<released>", "fine", "ground truth"):
-        assert (pictures[label] == lq.repeat(2, 0).repeat(2, 1)).all(), label
-    assert pictures["bicubic"].shape == (16, 24, 3)
+        assert (images[label] == lq.repeat(2, 0).repeat(2, 1)).all(), label
+    assert images["bicubic"].shape == (16, 24, 3)
     assert "a.png, 12x8 pixels at (3, 4)" in page.text
     chosen = [
         attributes
@@ -137,10 +137,9 @@ def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
     assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS")
     page = done.page.read_text(encoding="utf-8")
     assert "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th>" in page
-    assert (
-        '<td>right</td><td class="best">0.0000</td><td class="best">inf</td><td class="best">0.0000</td>'
-        in page
-    )
+    best = ("0.0000", "inf", "0.0000")
+    cells = "".join(f'<td class="best">{value}</td>' for value in best)
+    assert f"<td>right</td>{cells}" in page
     assert (
         "PSNR of the Y channel, DISTS (lower is better) and LPIPS (lower is better) of RGB"
         in done.remark
@@ -159,7 +158,7 @@ def test_without_ground_truth_nothing_is_measured(work):
     assert "nothing is measured" in done.remark
     page = Elements(done.page.read_text(encoding="utf-8"))
     assert "table" not in [tag for tag, _ in page.tags]
-    assert "ground truth" not in page.pictures()
+    assert "ground truth" not in page.images()
 
 
 def test_some_ground_truths_may_be_missing(work):
@@ -195,8 +194,8 @@ def test_networks_of_two_scales_are_compared_at_the_larger(work):
         work / "out",
         gt=work / "gt/a.png",
     )
-    pictures = Elements(done.page.read_text(encoding="utf-8")).pictures()
-    assert len({picture.shape for picture in pictures.values()}) == 1
+    images = Elements(done.page.read_text(encoding="utf-8")).images()
+    assert len({image.shape for image in images.values()}) == 1
     assert done.means[2].values["psnr"] == float("inf")
 
 

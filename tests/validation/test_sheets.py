@@ -1,4 +1,4 @@
-"""The sheets of a validation: which pictures, what stands beside them, and that a resumed run draws the same."""
+"""The sheets of a validation: which crops they show, beside what, and after a resume."""
 
 import numpy as np
 import paddle
