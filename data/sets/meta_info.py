@@ -111,7 +111,8 @@ def write_meta_info(
                     "common root"
                 )
 
-    names, failures = list(images), []
+    names = list(images)
+    failures: list[str] = []
     if check:
         readable, failures = run_each(check_image, list(images.values()))
         readable_paths = set(readable)
