@@ -112,14 +112,7 @@ def extract_subimages(
             `source` or was cut in another way, or `manifest` is no manifest.
     """
     check_outside(output, source)
-    stems = {
-        path: _without_scale(stem) for path, stem in distinct_stems(source).items()
-    }
-    if len(set(stems.values())) < len(stems):
-        raise UserError(
-            f"{source}: images differ in nothing but an ending such as x4; cut them "
-            "into separate folders"
-        )
+    stems = _stems_without_scale(source)
     overlays = _overlays_by_path(manifest) if manifest else {}
     _keep_settings(output, grid, min_detail, avoids_overlays=manifest is not None)
 
@@ -187,8 +180,19 @@ def _luma(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
-def _without_scale(stem: Path) -> Path:
-    return stem.with_name(_SCALE_ENDING.sub("", stem.name))
+def _stems_without_scale(source: Path) -> dict[Path, Path]:
+    """Return what `distinct_stems` does, without the scale endings of DIV2K."""
+    stems = {}
+    for path, stem in distinct_stems(source).items():
+        name = _SCALE_ENDING.sub("", stem.name)
+        stems[path] = stem.with_name(name)
+
+    if len(set(stems.values())) < len(stems):
+        raise UserError(
+            f"{source}: images differ in nothing but an ending such as x4; cut them "
+            "into separate folders"
+        )
+    return stems
 
 
 def _keep_settings(
