@@ -1,19 +1,19 @@
 """Compare networks side by side: metrics, a PNG sheet, a self-contained HTML page."""
 
-import argparse
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD
-from realesrgan_paddle.utils.cli import Parser, int_range, run
-from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
+from realesrgan_paddle.utils.crops import parse_crop
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 
 
-def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_flags(argv: Sequence[str] | None) -> Namespace:
     """Return the flags; exit with 2 where they are wrong."""
     parser = Parser(__doc__)
     add = parser.add_argument
@@ -27,14 +27,14 @@ def parse_flags(argv: Sequence[str] | None) -> argparse.Namespace:
         "--models",
         required=True,
         nargs="+",
-        type=_named,
+        type=named_value,
         metavar="NAME=MODEL",
         help="networks to compare: weights, exported folders or released models",
     )
     add("--output", default="compare", help="folder for the sheet and the page")
     add(
         "--crop",
-        type=_crop,
+        type=parse_crop,
         metavar="X,Y,W,H",
         help="the crop to show, in input pixels; without it, the most detailed ones",
     )
@@ -82,36 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.gt and not metrics:
         metrics, remarks = usual_metrics()
 
-    done = compare(
-        inputs,
-        upscalers,
-        args.output,
-        gt=args.gt,
-        crop=args.crop,
-        crop_size=args.crop_size,
-        metrics=metrics,
-    )
+    shown = {"crop": args.crop, "crop_size": args.crop_size}
+    done = compare(inputs, upscalers, args.output, gt=args.gt, metrics=metrics, **shown)
     print(done, *remarks, sep="\n")
     return 0
-
-
-def _named(text: str) -> tuple[str, str]:
-    name, equals, model = text.partition("=")
-    if not (name and equals and model):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not NAME=MODEL, such as finetuned=infer"
-        )
-    return name, model
-
-
-def _crop(text: str) -> Crop:
-    words = text.split(",")
-    are_numbers = len(words) == 4 and all(word.isdigit() for word in words)
-    if not are_numbers or not all(map(int, words[2:])):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not X,Y,W,H, such as 40,60,96,96"
-        )
-    return Crop(*map(int, words))
 
 
 if __name__ == "__main__":

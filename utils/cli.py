@@ -81,6 +81,16 @@ def _with_underscores(word: str) -> str:
     return "--" + name.replace("-", "_") + equals + value
 
 
+def named_value(text: str) -> tuple[str, str]:
+    """Return (NAME, VALUE) of "NAME=VALUE", for argparse."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not NAME=MODEL, such as finetuned=infer"
+        )
+    return name, value
+
+
 def int_range(least: int, most: int | None = None) -> Callable[[str], int]:
     """Return the `type` of a flag that takes an integer >= `least` and <= `most`."""
     allowed = f"of at least {least}" if most is None else f"from {least} to {most}"

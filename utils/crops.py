@@ -1,5 +1,6 @@
 """Rectangular crops of images, and where an image has most detail."""
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 import cv2
@@ -85,3 +86,12 @@ def _mean_detail(image: np.ndarray, width: int, height: int) -> np.ndarray:
     rows = image.shape[0] - height + 1
     columns = image.shape[1] - width + 1
     return mean[:rows, :columns]
+
+
+def parse_crop(text: str) -> Crop:
+    """Return the crop of "X,Y,W,H", for argparse."""
+    words = text.split(",")
+    are_numbers = len(words) == 4 and all(word.isdigit() for word in words)
+    if not are_numbers or "0" in words[2:]:
+        raise ArgumentTypeError(f"{text!r} is not X,Y,W,H, such as 40,60,96,96")
+    return Crop(*map(int, words))

@@ -9,7 +9,6 @@ radians.
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import convolve2d
 from scipy.special import j1
 
 from realesrgan_paddle.options.schema.config import BlurOptions, KernelOptions
@@ -174,6 +173,9 @@ def _add_motion(
     longest = options.motion_blur_range[1]
     size = 2 * int(np.ceil(longest / 2)) + 1
     motion = motion_kernel(size, length if moves else 0, theta)
+    # Imported here: it takes a second, and each worker process would pay for it.
+    from scipy.signal import convolve2d
+
     return convolve2d(kernel, motion).astype(np.float32)
 
 

@@ -126,7 +126,11 @@ class Generator(Description):
     """
 
     if TYPE_CHECKING:
-        # Every generator has these three, as a field, a property or a constant.
+        # Every generator has these four, as a field, a property or a constant.
+        @property
+        def type(self) -> str:
+            """Its name in an option file."""
+
         @property
         def scale(self) -> int:
             """The upscaling factor."""

@@ -1,9 +1,8 @@
 """A convolution whose weight is divided by its largest singular value.
 
 Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks",
-algorithm 1, as `torch.nn.utils.spectral_norm` does it. `paddle.nn.utils.spectral_norm`
-hangs the normalised weight on the layer as an attribute, after which the layer can no
-longer be copied.
+algorithm 1, as in `torch.nn.utils.spectral_norm`. `paddle.nn.utils.spectral_norm` sets
+the normalized weight as an attribute of the layer, which then cannot be copied.
 """
 
 import paddle
@@ -13,7 +12,8 @@ from paddle.nn import functional as F
 from realesrgan_paddle.models.networks.layers import conv
 from realesrgan_paddle.utils.ops.plain import Ops
 
-EPSILON = 1e-12  # torch.nn.utils.spectral_norm's default
+EPSILON = 1e-12
+"""Added to norms before a division: `torch.nn.utils.spectral_norm`'s default."""
 
 
 class SpectralNormConv2D(nn.Layer):
@@ -21,8 +21,8 @@ class SpectralNormConv2D(nn.Layer):
 
     State: `weight_orig` (W: out, in, k, k), and estimates of the first singular vectors
     of W as an (out, in * k * k) matrix: `weight_u` (out,) and `weight_v` (in * k * k,).
-    Each forward in training mode takes one step of the power iteration; none is taken
-    in evaluation mode.
+    In training mode each forward pass makes one step of the power iteration; in
+    evaluation mode it makes none.
     """
 
     weight_u: Tensor
@@ -34,29 +34,41 @@ class SpectralNormConv2D(nn.Layer):
         super().__init__()
         self.stride = stride
         self.weight_orig = conv(in_ch, out_ch, kernel_size, bias=False).weight
-        self.register_buffer("weight_u", _normalised(paddle.randn([out_ch])))
-        self.register_buffer(
-            "weight_v", _normalised(paddle.randn([in_ch * kernel_size**2]))
-        )
+
+        u = paddle.randn([out_ch])
+        self.register_buffer("weight_u", _normalize(u))
+        v = paddle.randn([in_ch * kernel_size**2])
+        self.register_buffer("weight_v", _normalize(v))
 
     def forward(
-        self, x: Tensor, ops: Ops, slope: float = 1.0, *, enlarged: bool = False
+        self, x: Tensor, ops: Ops, slope: float = 1.0, *, upsample: bool = False
     ) -> Tensor:
-        """Return the convolution of x (bilinearly `enlarged` by 2) with W / sigma, times `slope` where negative."""
-        if enlarged:
-            return ops.conv_upsampled(x, self._weight(), mode="bilinear", slope=slope)
-        return ops.conv(x, self._weight(), stride=self.stride, slope=slope)
+        """Return the convolution of x, times `slope` where it is negative.
 
-    def _weight(self) -> Tensor:
-        """Return W / sigma; gradients take sigma = u W v with u and v constant."""
+        Args:
+            x: features in the layout of `ops`.
+            ops: the operators that compute it.
+            slope: that of a leaky ReLU; 1: none.
+            upsample: upsample x by 2 first, bilinearly.
+        """
+        weight = self._normalized_weight()
+        if upsample:
+            return ops.conv_upsampled(x, weight, mode="bilinear", slope=slope)
+        return ops.conv(x, weight, stride=self.stride, slope=slope)
+
+    def _normalized_weight(self) -> Tensor:
+        """Return W / sigma; gradients see sigma = u W v with u and v constant."""
         matrix = self.weight_orig.flatten(1)
         if self.training:
             with paddle.no_grad():
-                self.weight_v = _normalised(paddle.matmul(self.weight_u, matrix))
-                self.weight_u = _normalised(paddle.mv(matrix, self.weight_v))
+                v = paddle.matmul(self.weight_u, matrix)
+                self.weight_v = _normalize(v)
+                u = paddle.mv(matrix, self.weight_v)
+                self.weight_u = _normalize(u)
+
         sigma = paddle.dot(self.weight_u, paddle.mv(matrix, self.weight_v))
         return self.weight_orig / sigma
 
 
-def _normalised(vector: Tensor) -> Tensor:
+def _normalize(vector: Tensor) -> Tensor:
     return F.normalize(vector, axis=0, epsilon=EPSILON)

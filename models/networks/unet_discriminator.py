@@ -15,9 +15,10 @@ from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 
 
 class UNetDiscriminatorSN(nn.Layer):
-    """Judge each pixel of (N, num_in_ch, H, W), RGB in [0, 1]: (N, 1, H, W) logits, larger for real.
+    """Classifies each pixel: (N, num_in_ch, H, W) to logits (N, 1, H, W), larger for real.
 
-    H and W must be multiples of 8, or the skip connections do not fit.
+    Images are RGB in [0, 1]. H and W must be multiples of 8, or the skip connections do
+    not fit.
 
     Attributes:
         ops: what computes it.
@@ -46,23 +47,30 @@ class UNetDiscriminatorSN(nn.Layer):
         height, width = x.shape[2:]
         if height % 8 or width % 8:
             raise ValueError(
-                f"UNetDiscriminatorSN: {height} x {width} pixels (height x width) are not multiples of 8;"
-                " choose a gt_size that is"
+                f"UNetDiscriminatorSN: {height} x {width} pixels (height x width) are not "
+                "multiples of 8; choose a gt_size that is"
             )
         ops = self.ops
-        x0 = convolve(ops, ops.enter(x), self.conv0, LRELU)
+        x = ops.enter(x)
+
+        # Encoder: each convolution halves the size.
+        x0 = convolve(ops, x, self.conv0, LRELU)
         x1 = self.conv1(x0, ops, LRELU)
         x2 = self.conv2(x1, ops, LRELU)
         x3 = self.conv3(x2, ops, LRELU)
 
-        x4 = self.conv4(x3, ops, LRELU, enlarged=True)
-        x5 = self.conv5(self._joined(x4, x2), ops, LRELU, enlarged=True)
-        x6 = self.conv6(self._joined(x5, x1), ops, LRELU, enlarged=True)
-        out = self._joined(x6, x0)
+        # Decoder: each convolution sees its input upsampled by 2.
+        x4 = self.conv4(x3, ops, LRELU, upsample=True)
+        x4 = self._skip(x4, x2)
+        x5 = self.conv5(x4, ops, LRELU, upsample=True)
+        x5 = self._skip(x5, x1)
+        x6 = self.conv6(x5, ops, LRELU, upsample=True)
+        x6 = self._skip(x6, x0)
 
-        out = self.conv7(out, ops, LRELU)
+        out = self.conv7(x6, ops, LRELU)
         out = self.conv8(out, ops, LRELU)
-        return ops.leave(convolve(ops, out, self.conv9))
+        out = convolve(ops, out, self.conv9)
+        return ops.leave(out)
 
     def features(self, x: Tensor) -> list[Tensor]:
         """Return what `classify` takes: the image itself."""
@@ -73,5 +81,8 @@ class UNetDiscriminatorSN(nn.Layer):
         (x,) = features
         return self(x)
 
-    def _joined(self, x: Tensor, skipped: Tensor) -> Tensor:
-        return self.ops.add(x, skipped) if self.skip_connection else x
+    def _skip(self, x: Tensor, encoded: Tensor) -> Tensor:
+        """Return x with the encoder's features added, if there are skip connections."""
+        if not self.skip_connection:
+            return x
+        return self.ops.add(x, encoded)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from paddle import nn
 
+from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.utils.errors import UserError
 
 MAX_NAMED = 3
@@ -65,6 +66,12 @@ def load_weights(
     for name in present:
         target = targets[name]
         target.set_value(tensors[name].astype(target.numpy().dtype))
+
+
+def _name(layer: nn.Layer) -> str:
+    return (
+        layer.description.type if isinstance(layer, Network) else type(layer).__name__
+    )
 
 
 def _count(kind: str, names: Sequence[str]) -> str:

@@ -71,7 +71,7 @@ def workplace(tmp_path_factory):
     (folder / "empty").mkdir()
     for name, spec in (
         ("net", SRVGGNetCompact(num_feat=8, num_conv=2)),
-        ("net_d", UNetDiscriminatorSNOptions(3, 8)),
+        ("net_d", UNetDiscriminatorSNOptions(num_feat=8)),
     ):
         write_pdparams(folder / f"{name}.pdparams", {"params": sample_weights(spec)})
     (folder / "train.yml").write_text(yaml.safe_dump(TRAINING))
@@ -313,11 +313,11 @@ MISTAKES = {
         "bad.pdparams: no weight file"
     ),
     "compare --input images --models a=net_d.pdparams --output out": (
-        "a generator is wanted"
+        "a generator is needed"
     ),
     "convert_torch --input text.txt": "text.txt: no weight file",
     "export_model --model_dir bad.pdparams": "bad.pdparams: no weight file",
-    "export_model --model_dir net_d.pdparams": "a generator is wanted",
+    "export_model --model_dir net_d.pdparams": "a generator is needed",
     "generate_meta_info --input broken --root . --meta_info out.txt --check": (
         "(such as broken/0.png: not"
     ),
@@ -325,7 +325,7 @@ MISTAKES = {
         "net.pdparams: not an exported model"
     ),
     "predict --input images --output out --model_path net_d.pdparams": (
-        "a generator is wanted"
+        "a generator is needed"
     ),
     # impossible outputs
     "train --yml_path train.yml path.experiments_root=text.txt": (

@@ -105,9 +105,9 @@ def test_the_loss_is_the_weighted_mean_over_the_batch(lpips_alex):
 
 def test_a_metric_takes_uint8_images_and_crops_the_border(monkeypatch, lpips_alex):
     monkeypatch.setattr(metrics, "load_lpips", lambda ops: lpips_alex)
-    metrics._network.cache_clear()
+    metrics._load_network.cache_clear()
     measure = metrics.open_metric(MetricOptions(type="calculate_lpips", crop_border=4))
-    metrics._network.cache_clear()
+    metrics._load_network.cache_clear()
     sr, gt = (
         np.uint8(np.round(255 * picture[0].transpose(1, 2, 0)))
         for picture in sample.pictures()
@@ -128,14 +128,14 @@ def test_lpips_is_left_out_if_unavailable_unless_an_option_asks_for_it(monkeypat
         raise UserError("weights/lpips_alex.pdparams: not there")
 
     monkeypatch.setattr(metrics, "load_lpips", unreachable)
-    metrics._network.cache_clear()
-    options, remarks = metrics.metrics_at_hand(ValOptions())
+    metrics._load_network.cache_clear()
+    options, remarks = metrics.available_metrics(ValOptions())
     assert list(options.metrics) == ["psnr", "ssim"]
     assert remarks == ["validating without lpips: calculate_lpips: tests fetch nothing"]
     wanted = {"lpips": MetricOptions(type="calculate_lpips")}
     for asked in (ValOptions(metrics=wanted), ValOptions(best="held_out/lpips")):
         with pytest.raises(UserError, match="not there"):
-            metrics.metrics_at_hand(asked)
+            metrics.available_metrics(asked)
 
 
 def test_missing_weights_are_searched_once(monkeypatch, request):
@@ -146,7 +146,7 @@ def test_missing_weights_are_searched_once(monkeypatch, request):
         raise UserError("not there")
 
     monkeypatch.setattr(metrics, "load_lpips", unreachable)
-    metrics._network.cache_clear()
+    metrics._load_network.cache_clear()
     MISSING_WEIGHTS.cache_clear()
     request.addfinalizer(MISSING_WEIGHTS.cache_clear)
     assert [MISSING_WEIGHTS("calculate_lpips") for _ in range(2)] == ["not there"] * 2

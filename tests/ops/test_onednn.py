@@ -336,11 +336,16 @@ def test_network_output_and_gradients_equal_paddles_own(name):
 def test_only_unfrozen_parameters_get_gradients():
     def evaluate(ops):
         network = build_with(ops, RRDBNET)
-        block = network.body[0]
-        for layer in (block.rdb1.conv2, block.rdb2.conv5):
-            layer.weight.stop_gradient = layer.bias.stop_gradient = True
-        for layer in (network.conv_hr, block.rdb3.conv1):
-            layer.weight.stop_gradient = True
+        frozen_names = (
+            "body.0.rdb1.conv2.weight",
+            "body.0.rdb1.conv2.bias",
+            "body.0.rdb2.conv5.weight",
+            "body.0.rdb2.conv5.bias",
+            "conv_hr.weight",
+            "body.0.rdb3.conv1.weight",
+        )
+        for name in frozen_names:
+            network.state_dict()[name].stop_gradient = True
         network(paddle.to_tensor(random(1, 3, 5, 6))).mean().backward()
         gradients = parameter_gradients(network)
         assert len(gradients) == len(list(network.parameters())) - 6

@@ -20,9 +20,9 @@ from sample_runs import (
 from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
-from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.gan_step import GANStep
@@ -61,7 +61,7 @@ def make(adversarial):
     )
     if not adversarial:
         return step
-    discriminator = Network(UNetDiscriminatorSNOptions(num_feat=8))
+    discriminator = UNetDiscriminatorSN(num_feat=8)
     return GANStep(
         **vars(step),
         discriminator=discriminator,

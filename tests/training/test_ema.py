@@ -4,9 +4,9 @@ import numpy as np
 import paddle
 import pytest
 
-from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.ema import EMA
 
 pytestmark = pytest.mark.paddle
@@ -40,7 +40,7 @@ def test_the_average_equals_its_closed_form():
 
 
 def test_buffers_are_copied():
-    discriminator = Network(UNetDiscriminatorSNOptions(num_feat=4))
+    discriminator = UNetDiscriminatorSN(num_feat=4)
     ema = EMA(discriminator, 0.999)
     discriminator(paddle.rand([1, 3, 16, 16]))  # moves u and v
     assert not np.array_equal(
