@@ -52,9 +52,7 @@ def load_weights(
             _count(kind, names) for kind, names in problems.items() if names
         )
         cause = _likely_cause(missing, unexpected, misshapen)
-        raise UserError(
-            f"{source}: do not fit {type(layer).__name__}: {found}. {cause}"
-        )
+        raise UserError(f"{source}: do not fit {_name(layer)}: {found}. {cause}")
 
     broken = [name for name in present if not np.isfinite(tensors[name]).all()]
     if broken:
