@@ -19,7 +19,7 @@ def assets() -> Path:
 
 @pytest.fixture
 def options(tmp_path: Path) -> dict:
-    """Options of a GAN run of a second over three pictures, one of them smaller than a crop."""
+    """Options of a GAN run of a second over three images, one of them smaller than a crop."""
     from sample_runs import tiny_options  # it imports the training loop
 
     return tiny_options(tmp_path)
@@ -29,7 +29,7 @@ def options(tmp_path: Path) -> dict:
 def no_fetched_weights(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let runs do without LPIPS unless they ask for it: what a machine has fetched must not change a test."""
+    """Run without LPIPS unless a test asks for it: downloads must not change a test."""
     if request.node.get_closest_marker("paddle"):
         for module in ("available_metrics", "drift_watch"):
             monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Write a network as a static graph: inference.pdmodel and its weights, checked against the dygraph network."""
+"""Export a network as a static graph: inference.pdmodel, checked against the network."""
 
 import shlex
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--block",
         type=int_range(1),
-        help="the RRDB blocks that the weights must have; not needed",
+        help="number of RRDB blocks that the weights must have; not needed",
     )
     args = parser.parse(argv)
 
@@ -35,18 +35,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     done = export(network, tensors, args.save_inference_dir)
     for shape, difference in done.differences.items():
-        print(
-            f"exported graph against dygraph, {shape}: greatest absolute difference {difference:.1e}"
-        )
+        print(f"largest difference from dygraph, input {shape}: {difference:.1e}")
     if done.without_json:
         print(f"no inference.json: {done.without_json}")
-    print("\n".join(f"{file} ({file.stat().st_size:,} bytes)" for file in done.files))
-    print(f"next: {_next_command(args.save_inference_dir)}")
+    for file in done.files:
+        print(f"{file} ({file.stat().st_size:,} bytes)")
+
+    folder = shlex.quote(str(args.save_inference_dir))
+    command = f"python tools/infer.py --input inputs --model_path {folder}"
+    print(f"next: {command}")
     return 0
-
-
-def _next_command(folder: str) -> str:
-    return f"python tools/infer.py --input FOLDER --output results --model_path {shlex.quote(folder)}"
 
 
 if __name__ == "__main__":

@@ -35,7 +35,10 @@ RESIDUAL_SCALE = 0.2
 
 
 class RRDBNet(Generator):
-    """The large generator of Real-ESRGAN: 23 blocks in RealESRGAN_x4plus, 6 in its anime version."""
+    """The large generator of Real-ESRGAN.
+
+    RealESRGAN_x4plus has 23 blocks, RealESRGAN_x4plus_anime_6B has 6.
+    """
 
     type: Literal["RRDBNet"] = Field(default="RRDBNet", description="The network.")
     num_in_ch: Count = Field(default=3, description="Input channels; 3 to train (RGB).")

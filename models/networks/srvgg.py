@@ -36,7 +36,10 @@ EITHER = "relu or leakyrelu"
 
 
 class SRVGGNetCompact(Generator):
-    """The small generator of Real-ESRGAN: 16 convolutions in realesr-animevideov3, 32 in realesr-general-x4v3."""
+    """The small generator of Real-ESRGAN.
+
+    realesr-animevideov3 has 16 convolutions, realesr-general-x4v3 has 32.
+    """
 
     type: Literal["SRVGGNetCompact"] = Field(
         default="SRVGGNetCompact", description="The network."

@@ -89,7 +89,7 @@ def test_the_graph_is_the_network(spec, tmp_path):
         )
 
 
-def test_it_takes_batches_and_is_not_clipped(exported):
+def test_the_graph_takes_batches_and_does_not_clip(exported):
     images = np.random.default_rng(1).random((3, 3, 5, 6), np.float32) * 3
     graph = load_static(exported, device="cpu")
     assert graph(images).shape == (3, 3, 20, 24)
@@ -98,7 +98,7 @@ def test_it_takes_batches_and_is_not_clipped(exported):
 
 
 @pytest.mark.skipif(not PIR, reason="this Paddle has no PIR")
-def test_the_json_beside_it_is_the_same_network(exported):
+def test_the_pir_json_is_the_same_network(exported):
     images = np.random.default_rng(1).random((1, 3, 5, 6), np.float32)
     layer = paddle.jit.load(str(exported / "inference"))
     assert "program" in json.loads((exported / "inference.json").read_text())
@@ -140,7 +140,7 @@ def test_a_gray_network_is_refused(tmp_path):
         export(spec, sample_weights(spec), tmp_path / "infer")
 
 
-def test_a_json_of_other_weights_goes(copy, monkeypatch):
+def test_a_pir_json_of_other_weights_is_removed(copy, monkeypatch):
     (copy / "inference.json").write_text("{}")
     monkeypatch.setattr(module, "_add_json", lambda *_: "for a test")
     export(SPECS[4], sample_weights(SPECS[4]), copy)
@@ -183,8 +183,8 @@ def save_foreign(layer, prefix):
         )
 
 
-def test_a_foreign_graph_runs(tmp_path):
-    """The soccer project's exports have no word of ours beside them; the scale is found by trying."""
+def test_a_graph_exported_elsewhere_runs(tmp_path):
+    """The soccer project's exports have no metadata: the scale is found by running them."""
     save_foreign(Foreign(upscales=True), tmp_path / "model")
     image = picture(5, 6, 3)
     assert (
@@ -226,7 +226,7 @@ def test_a_truncated_file_is_named(copy, name, size):
         (b"\x89PNG\r\n\x1a\n", "not a Paddle program"),
     ],
 )
-def test_other_files_are_no_programs(copy, content, message):
+def test_files_of_other_kinds_are_refused_as_programs(copy, content, message):
     (copy / "inference.pdmodel").write_bytes(content)
     with pytest.raises(UserError, match=message):
         load_static(copy)
@@ -266,8 +266,11 @@ def test_upscaler_load_takes_weights_and_graphs(exported, tmp_path):
     assert np.abs(from_weights(image).astype(int) - from_graph(image)).max() <= 1
 
 
-def test_a_larger_picture_later_does_not_take_more_memory(tmp_path):
-    """Paddle plans at a predictor's first run which tensors share memory; 35 of them apart would be 0.6 GB here."""
+def test_a_larger_image_later_does_not_take_more_memory(tmp_path):
+    """At its first run a predictor plans which tensors share memory.
+
+    Without sharing, the 35 tensors of this network would take 0.6 GB.
+    """
     spec = SRVGGNetCompact()
     export(spec, sample_weights(spec), tmp_path)
     code = (

@@ -1,4 +1,4 @@
-"""The commands of inference, from weights to pictures."""
+"""The commands of inference, from weights to images."""
 
 import shutil
 import subprocess
@@ -30,10 +30,10 @@ PICTURES = {
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """A folder with net_g_10.pdparams, its export in infer/, and pictures in inputs/; not to be changed."""
+    """Return a read-only folder: net_g_10.pdparams, its export in infer/, inputs/."""
     folder = tmp_path_factory.mktemp("work")
     weights = sample_weights(SPEC)
-    weights["conv_last.bias"][:] = 0.5  # so that pictures are neither black nor white
+    weights["conv_last.bias"][:] = 0.5  # so that images are neither black nor white
     other = {name: np.zeros_like(array) for name, array in weights.items()}
     write_pdparams(
         folder / "net_g_10.pdparams", {"params": other, "params_ema": weights}
@@ -60,11 +60,11 @@ def test_export_prints_the_differences(work, tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     assert "RRDBNet x4, 1 blocks" in printed
-    assert printed.count("greatest absolute difference") == 3
+    assert printed.count("largest difference from dygraph") == 3
     assert str(tmp_path / "inference.pdmodel") in printed
 
 
-def test_predict_and_infer_make_the_same_pictures(work, tmp_path, capsys):
+def test_predict_and_infer_give_the_same_images(work, tmp_path, capsys):
     flags = ["--input", f"{work}/inputs", "--tile", "9"]
     weights = f"{work}/net_g_10.pdparams"
     assert (
@@ -111,7 +111,7 @@ def test_predict_and_infer_make_the_same_pictures(work, tmp_path, capsys):
         assert np.abs(ours.astype(int) - theirs).max() <= tolerance * scale
 
 
-def test_outscale_suffix_and_ext_arrive(work, tmp_path):
+def test_outscale_suffix_and_ext_are_used(work, tmp_path):
     one = [
         "--input",
         f"{work}/inputs/rgb.jpg",
@@ -127,7 +127,7 @@ def test_outscale_suffix_and_ext_arrive(work, tmp_path):
     assert read_image(tmp_path / "rgb_small.png").shape == (24, 18, 3)
 
 
-def test_a_bad_picture_is_named_on_stderr_with_the_reason(work, tmp_path, capsys):
+def test_a_bad_image_is_named_on_stderr_with_the_reason(work, tmp_path, capsys):
     shutil.copytree(work / "inputs", tmp_path / "inputs")
     (tmp_path / "inputs/bad.png").write_text("no picture")
     flags = [

@@ -1,4 +1,4 @@
-"""Released networks on real pictures: colours, kinds, and tiles without seams."""
+"""Released networks on real images: colors, kinds, and tiles without seams."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def runners(assets, tmp_path_factory):
         ("0030.jpg", (100, 100)),
     ],
 )
-def test_pictures_keep_their_colours(assets, runners, name, corner):
+def test_images_keep_their_colors(assets, runners, name, corner):
     image = read_image(assets / "images/realesrgan_inputs" / name)
     image = image[corner[0] : corner[0] + 40, corner[1] : corner[1] + 48]
     level = np.iinfo(image.dtype).max / 255

@@ -58,7 +58,9 @@ def names(folder):
         ("图像 1.png", GRAY, {}, "图像 1_out.png"),
     ],
 )
-def test_names(folder, tmp_path, given, shape, options, result):
+def test_a_results_name_follows_input_suffix_and_ext(
+    folder, tmp_path, given, shape, options, result
+):
     draw(folder / given, shape)
     failures, lines = upscale(folder, tmp_path / "results", **options)
     assert not failures
@@ -115,7 +117,7 @@ def test_an_input_is_never_overwritten(folder):
     assert (read_image(folder / "a.png") == before).all()
 
 
-def test_two_inputs_with_one_result_are_told_apart(folder, tmp_path):
+def test_two_inputs_with_the_same_result_name_fail_one_of_them(folder, tmp_path):
     draw(folder / "a.bmp")
     draw(folder / "A.jpg")
     draw(folder / "b.png")
@@ -125,7 +127,7 @@ def test_two_inputs_with_one_result_are_told_apart(folder, tmp_path):
     assert names(tmp_path / "results") == ["A_out.png", "b_out.png"]
 
 
-def test_a_network_that_fails_on_one_picture_names_it(folder, tmp_path):
+def test_an_image_that_the_network_fails_on_is_named(folder, tmp_path):
     draw(folder / "a.png")
     write_image(folder / "b.png", np.full((3, 3, 3), 255, np.uint8))
     diverging = Upscaler(
@@ -148,7 +150,7 @@ def test_an_output_that_is_no_folder_is_refused_before_any_work(folder, tmp_path
             upscale(folder, output)
 
 
-def test_one_file_is_an_input_too(folder, tmp_path):
+def test_the_input_may_be_one_file(folder, tmp_path):
     draw(folder / "a.png")
     (folder / "scan").write_bytes((folder / "a.png").read_bytes())
     assert not upscale(folder / "scan", tmp_path / "results")[0]
@@ -165,7 +167,7 @@ def test_missing_inputs_are_named(folder):
 @pytest.mark.parametrize(
     ("name", "shape", "dtype"), [("a.jpg", RGB, np.uint16), ("a.jpg", RGBA, np.uint8)]
 )
-def test_a_format_that_cannot_hold_a_picture_refuses_it(tmp_path, name, shape, dtype):
+def test_an_image_that_its_format_cannot_hold_is_refused(tmp_path, name, shape, dtype):
     with pytest.raises(UserError, match="cannot write"):
         write_image(tmp_path / name, np.zeros(shape, dtype))
     assert not list(tmp_path.iterdir())

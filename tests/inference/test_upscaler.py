@@ -19,7 +19,7 @@ def nearest(images, scale=SCALE):
 
 
 def blur(images):
-    """A network that sees REACH pixels around each one, and zeros beyond the edge as convolutions do."""
+    """A network with a receptive field of REACH pixels, zero-padded as convolutions."""
     padded = np.pad(images, ((0, 0), (0, 0), (REACH, REACH), (REACH, REACH)))
     height, width = images.shape[2:]
     shifts = range(2 * REACH + 1)
@@ -41,7 +41,7 @@ def picture(*shape, dtype=np.uint8, seed=0):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [(), (3,), (4,)])
-def test_a_picture_keeps_its_kind(channels, dtype):
+def test_an_image_keeps_its_dtype_and_channels(channels, dtype):
     image = picture(5, 8, *channels, dtype=dtype)
     out = Upscaler(nearest, SCALE)(image)
     assert out.dtype == dtype
@@ -61,7 +61,7 @@ def test_red_stays_red():
     assert (out == [255, 0, 0]).all()
 
 
-def test_a_dark_16_bit_picture_is_not_taken_for_8_bits():
+def test_a_dark_16_bit_image_is_not_taken_for_8_bits():
     dark = np.full((4, 4, 3), 200, np.uint16)
     assert (Upscaler(nearest, SCALE)(dark) == 200).all()
 
@@ -91,7 +91,7 @@ def test_tiled_equals_untiled(tile, size):
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
-def test_too_little_padding_shows():
+def test_too_little_padding_leaves_seams():
     image = picture(37, 50, 3)
     whole = Upscaler(blur, SCALE)(image)
     tiled = Upscaler(blur, SCALE, tile=16, tile_pad=REACH - 2)(image)
@@ -154,7 +154,7 @@ def test_outscale_rounds_the_size(outscale, size):
     assert out.shape[:2] == size
 
 
-def test_an_opaque_picture_stays_opaque():
+def test_an_opaque_image_stays_opaque():
     image = picture(6, 6, 4)
     image[..., 3] = 255
     assert (
@@ -162,7 +162,7 @@ def test_an_opaque_picture_stays_opaque():
     ).all()
 
 
-def test_alpha_goes_where_it_is_told():
+def test_alpha_is_upscaled_as_alpha_upsampler_says():
     image = picture(6, 6, 4)
     image[..., 3] = np.arange(6) * 40
     through_network = Upscaler(lambda x: 1 - nearest(x), SCALE)(image)[..., 3]
@@ -175,7 +175,7 @@ def test_alpha_goes_where_it_is_told():
     )
 
 
-def test_memory_that_does_not_suffice_is_an_error():
+def test_too_little_memory_is_a_user_error():
     calls = []
 
     def second_fails(images):

@@ -27,7 +27,7 @@ def answers(layer, picture):
     ].numpy()
 
 
-def test_flat_colour_moves_nothing_and_detail_moves_by_about_one():
+def test_the_first_layer_ignores_flat_color_and_responds_to_detail():
     usual, layer = first_layer(detail=False), first_layer(detail=True)
     flat = [
         np.full((16, 16, 3), colour, np.uint8)
@@ -63,7 +63,9 @@ def test_only_the_first_layer_changes():
 
 
 @pytest.mark.parametrize("pretrained", [False, True])
-def test_a_run_begins_with_it_unless_weights_are_given(tmp_path, options, pretrained):
+def test_a_new_discriminator_starts_with_this_layer_a_pretrained_one_does_not(
+    tmp_path, options, pretrained
+):
     """After one iteration at a rate of next to nothing the first weights are still there."""
     options["train"] |= {"net_d_init_detail": True, "optim_d": {"lr": 1e-12}}
     if pretrained:

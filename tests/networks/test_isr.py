@@ -66,7 +66,9 @@ def test_onednns_operators_give_isrs_output(name):
 
 
 @pytest.mark.parametrize("name", ["rdn_ups_x2", "rrdn_x4"])
-def test_it_is_trained_converted_exported_and_run(name, tmp_path, options, monkeypatch):
+def test_isr_networks_are_trained_converted_exported_and_run(
+    name, tmp_path, options, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     description, _ = read_generator(keras_file(name))
     options |= {"scale": description.scale, "network_g": description.model_dump()}

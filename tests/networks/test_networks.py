@@ -63,7 +63,7 @@ def assert_close(actual, expected, tolerance):
 def test_a_generator_equals_basicsrs(name, reference):
     kind, arguments, size = sample_networks.GENERATORS[name]
     expected = reference[name]
-    # Relative, for these outputs are larger than a picture's; 1.7e-6 was seen.
+    # Relative, for these outputs are larger than a image's; 1.7e-6 was seen.
     assert_close(
         enlarge(filled(Network(described(kind, arguments))), size),
         expected,
@@ -289,7 +289,7 @@ print("same")
 
 
 @pytest.mark.parametrize("name", ["rrdbnet_x4", "rrdbnet_x1", "srvgg_x4_prelu"])
-def test_a_pdmodel_of_any_size_gives_the_same_picture(name, tmp_path):
+def test_a_pdmodel_gives_the_networks_output_at_any_size(name, tmp_path):
     # A process of its own: the flag must be set before Paddle is imported.
     path = os.pathsep.join(
         str(TESTS / folder) for folder in ("helpers", "record", "networks")

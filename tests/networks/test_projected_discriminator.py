@@ -1,4 +1,4 @@
-"""A discriminator on another network's features: what it answers, what of it learns, how it is compared and kept."""
+"""The discriminator on frozen VGG16 features: its logits, training, state and options."""
 
 import formulas
 import numpy as np
@@ -51,7 +51,7 @@ def pictures(name, n=2):
     return paddle.to_tensor(formulas.picture(name, (n, 3, 32, 48)))
 
 
-def test_each_block_answers_at_its_own_scale(discriminator):
+def test_each_blocks_logits_have_its_own_scale(discriminator):
     seen = discriminator.features(pictures("gt"))
     assert [tuple(feature.shape[1:]) for feature in seen] == [
         (64, 32, 48),
@@ -72,7 +72,7 @@ def test_each_block_answers_at_its_own_scale(discriminator):
         )
 
 
-def test_only_the_heads_learn_and_are_kept(discriminator):
+def test_only_the_heads_are_trained_and_saved(discriminator):
     x = pictures("gt")
     x.stop_gradient = False
     discriminator(x).mean().backward()
@@ -179,7 +179,7 @@ def projected(options, weights, monkeypatch):
     return options
 
 
-def test_a_run_with_it_resumes_exactly_and_its_weights_can_be_given_to_another(
+def test_a_projected_run_resumes_exactly_and_its_weights_start_another(
     tmp_path, projected
 ):
     straight = run(tmp_path, projected, "name=straight", "train.net_d_init_iters=2")
@@ -221,7 +221,7 @@ def test_a_run_with_it_resumes_exactly_and_its_weights_can_be_given_to_another(
     )
 
 
-def test_options_that_do_not_go_with_it_are_refused(tmp_path, projected):
+def test_options_for_the_u_net_alone_are_refused(tmp_path, projected):
     for change, found in (
         ("network_d.num_block=5", "num_block"),
         (

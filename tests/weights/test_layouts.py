@@ -78,7 +78,7 @@ def test_basicsr_names_stay():
     assert_same(to_basicsr(WEIGHTS), WEIGHTS)
 
 
-def test_names_of_frameworks_are_taken_off():
+def test_parts_of_names_that_frameworks_add_are_removed():
     spec = SRVGGNetCompact(num_feat=8, num_conv=2)
     weights = sample_weights(spec)
     paddle = {
@@ -89,7 +89,7 @@ def test_names_of_frameworks_are_taken_off():
     assert recognize(to_basicsr(paddle)) == spec
 
 
-def test_torchs_newer_spectral_norm_is_the_older_one():
+def test_torchs_newer_spectral_norm_is_renamed_to_the_older_one():
     spec = UNetDiscriminatorSNOptions(num_feat=4)
     weights = sample_weights(spec)
     new = {}
@@ -101,7 +101,7 @@ def test_torchs_newer_spectral_norm_is_the_older_one():
     assert_same(to_basicsr(new), weights)
 
 
-def test_the_soccer_projects_discriminator_loses_the_norm_of_its_first_convolution():
+def test_spectral_norm_of_the_first_convolution_is_folded_into_its_weight():
     spec = UNetDiscriminatorSNOptions(num_feat=4)
     weights = sample_weights(spec)
     original = weights.pop("conv0.weight") * 5
@@ -148,6 +148,6 @@ def test_esrgan_plus_is_refused():
         to_basicsr(old)
 
 
-def test_paddlegan_has_no_other_network():
+def test_the_ppgan_layout_is_refused_for_other_networks():
     with pytest.raises(UserError, match="only RRDBNet exists in PaddleGAN"):
         to_ppgan(sample_weights(SRVGGNetCompact(num_feat=8, num_conv=1)))

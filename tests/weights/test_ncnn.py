@@ -110,7 +110,7 @@ def test_an_rrdbnet_with_other_activations_or_resizes_is_refused(tmp_path):
             )
 
 
-def test_half_a_pair_is_named(tmp_path):
+def test_a_missing_half_of_an_ncnn_pair_is_named(tmp_path):
     _, lines, data = srvgg_parts(SRVGG)
     param = write_pair(tmp_path, lines, data)
     param.with_suffix(".bin").unlink()
