@@ -9,7 +9,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional as F
 
-from realesrgan_paddle.models.networks.layers import conv
+from realesrgan_paddle.models.networks.convolutions import conv
 from realesrgan_paddle.utils.ops.plain import Ops
 
 EPSILON = 1e-12

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from paddle import Tensor, nn
 
-from realesrgan_paddle.models.networks.layers import LRELU, conv, convolve
+from realesrgan_paddle.models.networks.convolutions import LRELU, conv, convolve
 from realesrgan_paddle.models.networks.spectral_norm import SpectralNormConv2D
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 

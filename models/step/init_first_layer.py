@@ -7,7 +7,7 @@ from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminat
 GAIN = 40.0
 """Factor on the first layer's zero-mean filters.
 
-Measured: those filters, as `models.networks.layers.conv` initializes them, respond to
+Measured: those filters, as `models.networks.convolutions.conv` initializes them, respond to
 photographs (45 images) with a standard deviation of 0.02 to 0.03; times 40 it is about
 1.
 """

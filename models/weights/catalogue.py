@@ -64,7 +64,7 @@ class ReleasedModel:
     """Bytes of the released file."""
     package: NcnnWheel | TfjsPackage | None = None
     """A package that carries the weights too, rounded."""
-    licence: str = "BSD-3-Clause"
+    license: str = "BSD-3-Clause"
 
 
 def _ncnn(stem: str, param: tuple[str, int], binary: tuple[str, int]) -> NcnnWheel:
@@ -221,7 +221,7 @@ MODELS = (
         "",
         sha256="1816f1d37bbdbc724e5ab3429b402d00f78194a1b08628a1e44df6a3fcb5161b",
         size=66_071_288,
-        licence="Apache-2.0",
+        license="Apache-2.0",
     ),
     ReleasedModel(
         "psnr-small",
@@ -242,7 +242,7 @@ MODELS = (
                 2_619_635,
             ),
         ),
-        licence="Apache-2.0",
+        license="Apache-2.0",
     ),
     ReleasedModel(
         "noise-cancel",
@@ -252,7 +252,7 @@ MODELS = (
         "",
         sha256="a361e56e2efd1096dbd149aa5e053db61c6f4815140c4686c6a1b0b94b6b137a",
         size=66_071_288,
-        licence="Apache-2.0",
+        license="Apache-2.0",
     ),
     ReleasedModel(
         "gans",
@@ -273,7 +273,7 @@ MODELS = (
                 4_176_100,
             ),
         ),
-        licence="Apache-2.0",
+        license="Apache-2.0",
     ),
 )
 
@@ -322,5 +322,5 @@ def table() -> str:
             sources += f", {model.package}"
 
         lines.append(f"{model.name:<31} {size}  {sources}")
-        lines.append(f"    {model.network}; {model.licence}")
+        lines.append(f"    {model.network}; {model.license}")
     return "\n".join(lines)

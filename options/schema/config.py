@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.options.schema.base import FolderName, Natural, Scale
-from realesrgan_paddle.options.schema.datasets import (
+from realesrgan_paddle.options.schema.dataset_options import (
     Datasets,
     ImageOptions,
     TrainDataset,

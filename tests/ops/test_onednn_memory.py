@@ -7,8 +7,8 @@ import numpy as np
 import paddle
 import pytest
 
-from realesrgan_paddle.utils.ops.onednn import memory as memory_module
-from realesrgan_paddle.utils.ops.onednn.memory import LARGE, Memory, empty
+from realesrgan_paddle.utils.ops.onednn import tensor_memory as memory_module
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import LARGE, Memory, empty
 
 pytestmark = [
     pytest.mark.paddle,

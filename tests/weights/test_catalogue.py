@@ -52,7 +52,7 @@ def test_every_model_is_fully_described():
         isr = isinstance(model.network, RDN | RRDN)
         assert model.url.startswith(ISR if isr else f"{REAL_ESRGAN}/v0.")
         assert model.url.endswith(".hdf5" if isr else ".pth")
-        assert model.licence == ("Apache-2.0" if isr else "BSD-3-Clause")
+        assert model.license == ("Apache-2.0" if isr else "BSD-3-Clause")
 
         assert (model.sha256 is None) == (model.size is None)
         files = [

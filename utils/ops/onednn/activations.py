@@ -20,8 +20,8 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     WEIGHTS,
     library,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import contiguous, count, empty
 from realesrgan_paddle.utils.ops.onednn.primitives import Primitive, flat, nchw, nhwc
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import contiguous, count, empty
 
 CACHE_SIZE = 256
 """Tensor sizes whose primitives are kept, of each type of primitive."""

@@ -33,12 +33,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     WEIGHTS,
     library,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import (
-    contiguous,
-    count,
-    empty,
-    image_address,
-)
 from realesrgan_paddle.utils.ops.onednn.primitives import (
     Copy,
     Primitive,
@@ -50,6 +44,12 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     post_operations,
     reorder,
     sizes,
+)
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import (
+    contiguous,
+    count,
+    empty,
+    image_address,
 )
 from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
     WeightGradientSpec,

@@ -40,7 +40,11 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     SRC,
     WEIGHTS,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import contiguous, empty, image_address
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import (
+    contiguous,
+    empty,
+    image_address,
+)
 
 
 class DenseBlockLayer(PyLayer):

@@ -27,7 +27,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     WEIGHTS,
     library,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import contiguous, empty
 from realesrgan_paddle.utils.ops.onednn.primitives import (
     Primitive,
     Shape,
@@ -40,6 +39,7 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     nhwc,
     reorder,
 )
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import contiguous, empty
 from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
     describe_backward_weights,
 )

@@ -29,13 +29,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     WORKSPACE,
     library,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import (
-    array_of,
-    contiguous,
-    count,
-    empty,
-    image_address,
-)
 from realesrgan_paddle.utils.ops.onednn.primitives import (
     Binary,
     Copy,
@@ -48,6 +41,13 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     nhwc,
     reorder,
     sizes,
+)
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import (
+    array_of,
+    contiguous,
+    count,
+    empty,
+    image_address,
 )
 
 CACHE_SIZE = 256

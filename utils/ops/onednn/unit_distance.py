@@ -12,7 +12,7 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from realesrgan_paddle.utils.ops.onednn.memory import array_of, contiguous, empty
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import array_of, contiguous, empty
 from realesrgan_paddle.utils.ops.plain import UNIT_EPSILON
 
 

@@ -57,7 +57,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     WEIGHTS,
     library,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import array_of, contiguous, empty
 from realesrgan_paddle.utils.ops.onednn.primitives import (
     Primitive,
     Shape,
@@ -68,6 +67,7 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     nhwc,
     reorder,
 )
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import array_of, contiguous, empty
 from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
     WeightGradientSpec,
     weight_gradient_by_strips,

@@ -22,7 +22,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     library,
     threads,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import empty
 from realesrgan_paddle.utils.ops.onednn.primitives import (
     Primitive,
     Shape,
@@ -33,6 +32,7 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     size_of,
     sizes,
 )
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import empty
 
 CACHE_SIZE = 256
 """Gradients whose primitives are kept."""

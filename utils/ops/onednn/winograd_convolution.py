@@ -19,8 +19,12 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     OneDNNError,
     threads,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import contiguous, empty, image_address
 from realesrgan_paddle.utils.ops.onednn.primitives import binary, layout, reorder
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import (
+    contiguous,
+    empty,
+    image_address,
+)
 from realesrgan_paddle.utils.ops.onednn.weight_gradients import largest_divisor
 from realesrgan_paddle.utils.ops.onednn.winograd_rows import (
     RowFilter,

@@ -31,13 +31,17 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     DST,
     OneDNNError,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import contiguous, empty, image_address
 from realesrgan_paddle.utils.ops.onednn.primitives import (
     Binary,
     binary,
     blocked,
     layout,
     reorder,
+)
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import (
+    contiguous,
+    empty,
+    image_address,
 )
 from realesrgan_paddle.utils.ops.onednn.winograd_rows import (
     RowFilter,

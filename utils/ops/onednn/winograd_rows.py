@@ -43,7 +43,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     WEIGHTS,
     library,
 )
-from realesrgan_paddle.utils.ops.onednn.memory import empty
 from realesrgan_paddle.utils.ops.onednn.primitives import (
     Primitive,
     any_layout,
@@ -58,6 +57,7 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     reorder,
     size_of,
 )
+from realesrgan_paddle.utils.ops.onednn.tensor_memory import empty
 from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
     describe_backward_weights,
 )
