@@ -1,5 +1,7 @@
 """Use the installed wheel outside a checkout: its contents, command line and Python API."""
 
+import importlib
+import pkgutil
 import subprocess
 import sys
 import tempfile
@@ -36,6 +38,19 @@ def check_contents() -> None:
     assert CHECKOUT not in imported.parents, "this is the checkout, not the wheel"
 
 
+def check_imports() -> None:
+    """Import every module of the wheel, at any depth, without the extras."""
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(
+            realesrgan_paddle.__path__, "realesrgan_paddle."
+        )
+    ]
+    for name in names:
+        importlib.import_module(name)
+    print(f"{len(names)} packages and modules can be imported")
+
+
 def use(folder: Path) -> None:
     """Convert and export a released model and upscale an image with it."""
 
@@ -54,6 +69,7 @@ def use(folder: Path) -> None:
 
 
 check_contents()
+check_imports()
 print("models:", ", ".join(realesrgan_paddle.list_models()))
 with tempfile.TemporaryDirectory() as name:
     use(Path(name))

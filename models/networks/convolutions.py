@@ -6,9 +6,6 @@ from paddle.nn.initializer import Uniform
 from realesrgan_paddle.models.networks.description import fan_in_bound
 from realesrgan_paddle.utils.ops.plain import Ops
 
-LRELU = 0.2
-"""Slope of the discriminators' leaky ReLUs."""
-
 
 def conv(
     in_ch: int, out_ch: int, kernel_size: int = 3, stride: int = 1, *, bias: bool = True

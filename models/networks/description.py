@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Tensors = Mapping[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
 
+LRELU_SLOPE = 0.2
+"""Slope of the leaky ReLUs of RRDBNet and the discriminators, as in BasicSR."""
+
 
 @dataclass(frozen=True)
 class Uniform:

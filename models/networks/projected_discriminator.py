@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import paddle
 from paddle import Tensor, nn
 
-from realesrgan_paddle.models.networks.convolutions import LRELU, conv, convolve
+from realesrgan_paddle.models.networks.convolutions import conv, convolve
+from realesrgan_paddle.models.networks.description import LRELU_SLOPE
 from realesrgan_paddle.models.networks.spectral_norm import SpectralNormConv2D
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops, nearest_upsample
 
@@ -105,8 +106,8 @@ class Head(nn.Layer):
 
     def forward(self, x: Tensor, ops: Ops) -> Tensor:
         """Return logits (N, 1, H / stride, W / stride); x is in the layout of `ops`."""
-        x = self.conv0(x, ops, LRELU)
-        x = self.conv1(x, ops, LRELU)
+        x = self.conv0(x, ops, LRELU_SLOPE)
+        x = self.conv1(x, ops, LRELU_SLOPE)
 
         # Both convolutions are linear in the scale of x, so it is normalized here, where
         # the tensor is smallest.

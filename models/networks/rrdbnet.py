@@ -11,6 +11,7 @@ from pydantic import Field
 from typing_extensions import Self
 
 from realesrgan_paddle.models.networks.description import (
+    LRELU_SLOPE,
     Generator,
     Layers,
     Tensors,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 UNSHUFFLE = {4: 1, 2: 2, 1: 4}
 """{scale: factor of the pixel-unshuffle in front of the trunk, which upscales by 4}."""
-SLOPE = 0.2
-"""Of the leaky ReLUs behind conv_up1, conv_up2 and conv_hr."""
 RESIDUAL_SCALE = 0.2
 """Factor on the output of a block before its input is added (ESRGAN, section 3.1)."""
 
@@ -104,14 +103,14 @@ class RRDBNet(Generator):
             for dense in (1, 2, 3):
                 name = f"body.{block}.rdb{dense}"
                 convolutions = [w[f"{name}.conv{i}"] for i in range(1, 6)]
-                x = ops.dense_block(x, convolutions)
+                x = ops.dense_block(x, convolutions, slope=LRELU_SLOPE)
             x = before + RESIDUAL_SCALE * x
         x = ops.conv(x, *w["conv_body"])
         x = first + x
 
-        x = ops.conv_upsampled(x, *w["conv_up1"], slope=SLOPE)
-        x = ops.conv_upsampled(x, *w["conv_up2"], slope=SLOPE)
-        x = ops.conv(x, *w["conv_hr"], slope=SLOPE)
+        x = ops.conv_upsampled(x, *w["conv_up1"], slope=LRELU_SLOPE)
+        x = ops.conv_upsampled(x, *w["conv_up2"], slope=LRELU_SLOPE)
+        x = ops.conv(x, *w["conv_hr"], slope=LRELU_SLOPE)
         x = ops.conv(x, *w["conv_last"])
         return ops.leave(x)
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from paddle import Tensor, nn
 
-from realesrgan_paddle.models.networks.convolutions import LRELU, conv, convolve
+from realesrgan_paddle.models.networks.convolutions import conv, convolve
+from realesrgan_paddle.models.networks.description import LRELU_SLOPE
 from realesrgan_paddle.models.networks.spectral_norm import SpectralNormConv2D
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 
@@ -54,21 +55,21 @@ class UNetDiscriminatorSN(nn.Layer):
         x = ops.enter(x)
 
         # Encoder: each convolution halves the size.
-        x0 = convolve(ops, x, self.conv0, LRELU)
-        x1 = self.conv1(x0, ops, LRELU)
-        x2 = self.conv2(x1, ops, LRELU)
-        x3 = self.conv3(x2, ops, LRELU)
+        x0 = convolve(ops, x, self.conv0, LRELU_SLOPE)
+        x1 = self.conv1(x0, ops, LRELU_SLOPE)
+        x2 = self.conv2(x1, ops, LRELU_SLOPE)
+        x3 = self.conv3(x2, ops, LRELU_SLOPE)
 
         # Decoder: each convolution sees its input upsampled by 2.
-        x4 = self.conv4(x3, ops, LRELU, upsample=True)
+        x4 = self.conv4(x3, ops, LRELU_SLOPE, upsample=True)
         x4 = self._skip(x4, x2)
-        x5 = self.conv5(x4, ops, LRELU, upsample=True)
+        x5 = self.conv5(x4, ops, LRELU_SLOPE, upsample=True)
         x5 = self._skip(x5, x1)
-        x6 = self.conv6(x5, ops, LRELU, upsample=True)
+        x6 = self.conv6(x5, ops, LRELU_SLOPE, upsample=True)
         x6 = self._skip(x6, x0)
 
-        out = self.conv7(x6, ops, LRELU)
-        out = self.conv8(out, ops, LRELU)
+        out = self.conv7(x6, ops, LRELU_SLOPE)
+        out = self.conv8(out, ops, LRELU_SLOPE)
         out = convolve(ops, out, self.conv9)
         return ops.leave(out)
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from realesrgan_paddle.models.networks.description import LRELU_SLOPE
 from realesrgan_paddle.models.networks.known import recognize
-from realesrgan_paddle.models.networks.rrdbnet import SLOPE, RRDBNet
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
@@ -157,9 +158,9 @@ def _read_rrdbnet(layers: list[Layer], param: Path, binary: Path) -> Tensors:
         if layer.number(ACTIVATION, 0) == LEAKY_RELU:
             slopes.append(layer.number(ACTIVATION_PARAMS, 0))
     _require(
-        len(slopes) == 12 * num_block + 3 and np.allclose(slopes, SLOPE),
+        len(slopes) == 12 * num_block + 3 and np.allclose(slopes, LRELU_SLOPE),
         param,
-        f"its activations are not RRDBNet's leaky ReLU with slope {SLOPE}",
+        f"its activations are not RRDBNet's leaky ReLU with slope {LRELU_SLOPE}",
     )
     _require(
         _resizes(layers) == [(NEAREST, 2), (NEAREST, 2)],
