@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from realesrgan_paddle.utils.errors import UserError
 
 # The names that `atomic_path` gives its temporary files.
 _TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?")
+_UMASK_LOCK = threading.Lock()
 
 
 class CannotWriteError(OSError):
@@ -116,8 +118,14 @@ def remove_leftovers(folder: str | Path) -> list[Path]:
 
 
 def _umask() -> int:
-    mask = os.umask(0)  # it can only be read by setting it
-    os.umask(mask)
+    """Return the process's umask, which can only be read by setting it.
+
+    Without the lock a second thread would read the 0 that the first one sets, and leave
+    it behind: files that everybody may write.
+    """
+    with _UMASK_LOCK:
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
 
 

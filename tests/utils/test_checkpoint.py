@@ -1,13 +1,17 @@
 """State files: damage, full disks, and the leftovers of killed processes."""
 
 import errno
+import os
 import subprocess
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from realesrgan_paddle.utils import atomic
 from realesrgan_paddle.utils.atomic import atomic_path, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.training_state import (
@@ -133,3 +137,29 @@ def test_only_our_own_temporary_files_are_removed(tmp_path):
         for p in (tmp_path / "models").iterdir()
         if p.name.startswith((".", "a."))
     } == set(unrelated)
+
+
+def test_threads_that_write_at_once_leave_the_umask_alone(tmp_path, monkeypatch):
+    set_umask = os.umask
+
+    def slow_umask(mask: int) -> int:
+        before = set_umask(mask)
+        time.sleep(0.002)
+        return before
+
+    def write(number: int) -> int:
+        path = tmp_path / f"{number}.txt"
+        with atomic_path(path) as temporary:
+            temporary.write_text("text")
+        return path.stat().st_mode & 0o777
+
+    expected = set_umask(0o027)
+    monkeypatch.setattr(atomic.os, "umask", slow_umask)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            modes = set(threads.map(write, range(40)))
+        left = set_umask(0o027)
+    finally:
+        set_umask(expected)
+    assert modes == {0o640}
+    assert left == 0o027
