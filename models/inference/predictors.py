@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 from paddle import inference, nn
 
+from realesrgan_paddle.models.inference.graph_check import check_operators
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
@@ -207,11 +208,13 @@ def load_static(
         threads: CPU threads; None: all cores of this process.
 
     Raises:
-        UserError: a file is missing or damaged, or the graph is no upscaler.
+        UserError: a file is missing or damaged, the graph is no upscaler, or it has
+            operators that no upscaler needs.
     """
     if threads is not None and threads < 1:
         raise UserError(f"threads {threads}: must be 1 or more")
     program, weights = _exported_files(Path(model))
+    check_operators(program)
     chosen, reason = pick_device(device)
     threads = threads or core_count()
 

@@ -27,6 +27,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
     "ffmpeg": "ffmpeg-python",
+    "google": "protobuf",
     "pydantic_core": "pydantic",  # which requires one version of it
     "skimage": "scikit-image",
     "yaml": "pyyaml",

@@ -1,0 +1,147 @@
+"""Which operators an exported graph runs, read before Paddle loads it.
+
+A `.pdmodel` is a program. Paddle has operators that write and read files (`save`,
+`load_combine`, `read_file` ...), and its predictor runs them with the paths that the
+file gives. So a graph may only have operators that compute tensors from tensors.
+"""
+
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from paddle.base.proto import framework_pb2
+
+from realesrgan_paddle.utils.errors import UserError
+
+INPUT_AND_OUTPUT = {"feed", "fetch"}
+CONVOLUTIONS = {
+    "conv2d",
+    "conv2d_transpose",
+    "depthwise_conv2d",
+    "depthwise_conv2d_transpose",
+    "deformable_conv",
+}
+ACTIVATIONS = {
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "hard_swish",
+    "leaky_relu",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "swish",
+    "tanh",
+}
+ARITHMETIC = {
+    "abs",
+    "clip",
+    "elementwise_add",
+    "elementwise_div",
+    "elementwise_floordiv",
+    "elementwise_max",
+    "elementwise_min",
+    "elementwise_mod",
+    "elementwise_mul",
+    "elementwise_pow",
+    "elementwise_sub",
+    "exp",
+    "log",
+    "matmul",
+    "matmul_v2",
+    "mul",
+    "pow",
+    "reduce_max",
+    "reduce_mean",
+    "reduce_sum",
+    "rsqrt",
+    "scale",
+    "sqrt",
+    "square",
+    "sum",
+}
+NORMALIZATION = {
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "norm",
+    "p_norm",
+}
+POOLING_AND_RESIZING = {
+    "bicubic_interp_v2",
+    "bilinear_interp",
+    "bilinear_interp_v2",
+    "grid_sampler",
+    "nearest_interp",
+    "nearest_interp_v2",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "pool2d",
+}
+REARRANGEMENT = {
+    "assign",
+    "assign_value",
+    "cast",
+    "concat",
+    "dropout",
+    "expand_as_v2",
+    "expand_v2",
+    "fill_any_like",
+    "fill_constant",
+    "flatten_contiguous_range",
+    "gather",
+    "pad",
+    "pad2d",
+    "pad3d",
+    "reshape",
+    "reshape2",
+    "roll",
+    "shape",
+    "slice",
+    "split",
+    "squeeze2",
+    "stack",
+    "strided_slice",
+    "tile",
+    "transpose",
+    "transpose2",
+    "unsqueeze2",
+    "unstack",
+}
+ALLOWED = frozenset(
+    INPUT_AND_OUTPUT
+    | CONVOLUTIONS
+    | ACTIVATIONS
+    | ARITHMETIC
+    | NORMALIZATION
+    | POOLING_AND_RESIZING
+    | REARRANGEMENT
+)
+"""Operators of upscalers, none of which touches a file, prints, or runs other code."""
+
+
+def check_operators(program: Path) -> None:
+    """Refuse a graph with an operator that no upscaler needs, in any of its blocks.
+
+    Raises:
+        UserError: such an operator, by its name; or the file is no Paddle program.
+    """
+    try:
+        description = framework_pb2.ProgramDesc.FromString(program.read_bytes())
+    except DecodeError as error:
+        raise UserError(f"{program}: damaged, or not a Paddle program") from error
+
+    found = {op.type for block in description.blocks for op in block.ops}
+    foreign = sorted(found - ALLOWED)
+    if foreign:
+        names = ", ".join(repr(name[:40]) for name in foreign[:3])
+        raise UserError(
+            f"{program}: has operators that no upscaler needs ({names}), which may read or "
+            "write files, so it is not run; export the network yourself with "
+            "tools/export_model.py"
+        )

@@ -1,0 +1,87 @@
+"""Exported graphs from strangers: what they would do beyond computing is not run."""
+
+import numpy as np
+import paddle
+import pytest
+from paddle.base.proto import framework_pb2
+
+from realesrgan_paddle.models.inference import export as module
+from realesrgan_paddle.models.inference.graph_check import check_operators
+from realesrgan_paddle.models.inference.predictors import load_static
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.utils.errors import UserError
+
+pytestmark = pytest.mark.paddle
+
+
+@pytest.fixture
+def exported(tmp_path):
+    """Return the program of a small exported network."""
+    network = Network(SRVGGNetCompact(num_feat=8, num_conv=1, upscale=2))
+    tensors = {name: value.numpy() for name, value in network.state_dict().items()}
+    module.export(network.description, tensors, tmp_path / "infer")
+    return tmp_path / "infer" / "inference.pdmodel"
+
+
+def insert_operator(program, kind, inputs, outputs, attributes):
+    """Put an operator behind the graph's first one, as a forger would."""
+    with module._old_ir():
+        paddle.enable_static()
+        try:
+            graph = paddle.static.Program.parse_from_string(program.read_bytes())
+            block = graph.global_block()
+            weight = next(name for name in block.vars if name.endswith("w_0"))
+            block._insert_op(
+                1,
+                type=kind,
+                inputs={key: [weight] for key in inputs},
+                outputs={key: [weight] for key in outputs},
+                attrs=attributes,
+            )
+            program.write_bytes(graph.desc.serialize_to_string())
+        finally:
+            paddle.disable_static()
+
+
+def test_a_graph_that_writes_a_file_is_not_run(exported, tmp_path):
+    target = tmp_path / "authorized_keys"
+    attributes = {"file_path": str(target), "overwrite": True, "save_as_fp16": False}
+    insert_operator(exported, "save", ["X"], [], attributes)
+    with pytest.raises(UserError, match=r"no upscaler needs \('save'\)"):
+        load_static(exported.parent, device="cpu")
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["load", "load_combine", "save_combine", "read_file", "print", "py_func", "while"],
+)
+def test_operators_that_do_more_than_compute_are_refused(exported, kind):
+    graph = framework_pb2.ProgramDesc.FromString(exported.read_bytes())
+    graph.blocks[0].ops.add(type=kind)
+    exported.write_bytes(graph.SerializeToString())
+    with pytest.raises(UserError, match=f"'{kind}'"):
+        check_operators(exported)
+
+
+def test_an_operator_in_an_inner_block_is_found(exported):
+    graph = framework_pb2.ProgramDesc.FromString(exported.read_bytes())
+    inner = graph.blocks.add(idx=1, parent_idx=0)
+    inner.ops.add(type="save")
+    exported.write_bytes(graph.SerializeToString())
+    with pytest.raises(UserError, match="'save'"):
+        check_operators(exported)
+
+
+def test_an_exported_network_passes(exported):
+    check_operators(exported)
+    images = np.zeros((1, 3, 8, 8), np.float32)
+    assert load_static(exported.parent, device="cpu")(images).shape == (1, 3, 16, 16)
+
+
+def test_bytes_that_are_no_program_are_refused(tmp_path):
+    path = tmp_path / "inference.pdmodel"
+    path.write_bytes(b"\x0a\xff\xff\xff\xff\xff")
+    with pytest.raises(UserError, match="not a Paddle program"):
+        check_operators(path)
