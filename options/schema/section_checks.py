@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from realesrgan_paddle.options.schema.drift_alarm import GENERAL
 from realesrgan_paddle.options.schema.losses import LPIPS_SMALLEST
+from realesrgan_paddle.options.schema.networks import UNetDiscriminatorSNOptions
 from realesrgan_paddle.options.schema.validation import HELD_OUT, ValOptions
 
 if TYPE_CHECKING:  # config.py imports this file
@@ -16,6 +17,7 @@ if TYPE_CHECKING:  # config.py imports this file
 def section_problems(cfg: Config) -> Iterator[str]:
     """Yield one line for each contradiction between the sections of `cfg`."""
     yield from _scale_problems(cfg)
+    yield from _channel_problems(cfg)
     if cfg.model_type == "RealESRGANModel":
         yield from _gan_problems(cfg)
     else:
@@ -36,6 +38,19 @@ def _scale_problems(cfg: Config) -> Iterator[str]:
             f"scale is {cfg.scale} but network_g upscales by {cfg.network_g.scale}; "
             "give both the same"
         )
+
+
+def _channel_problems(cfg: Config) -> Iterator[str]:
+    channels = {
+        "network_g.num_in_ch": cfg.network_g.num_in_ch,
+        "network_g.num_out_ch": cfg.network_g.num_out_ch,
+    }
+    if isinstance(cfg.network_d, UNetDiscriminatorSNOptions):
+        channels["network_d.num_in_ch"] = cfg.network_d.num_in_ch
+
+    for key, count in channels.items():
+        if count != 3:
+            yield f"{key} is {count}, but training images are RGB; set it to 3"
 
 
 def _adversarial_sections(cfg: Config) -> dict[str, object]:

@@ -346,6 +346,12 @@ REFUSED = {
     ),
     "scale=3": "'scale' is 3, expected 1, 2 or 4",
     "scale=2": "scale is 2 but network_g upscales by 4",
+    "network_g.num_in_ch=1": (
+        "network_g.num_in_ch is 1, but training images are RGB; set it to 3"
+    ),
+    "network_d.num_in_ch=4": (
+        "network_d.num_in_ch is 4, but training images are RGB; set it to 3"
+    ),
     "gt_size=100": "'gt_size' is 100, expected a multiple of 8",
     "queue_size=5": "queue_size 5 is less than one batch of 12",
     "l1_gt_usm=maybe": "'l1_gt_usm' is 'maybe', expected true or false",
