@@ -32,7 +32,8 @@ class Network(nn.Layer):
         self._holders: dict[str, nn.Layer] = {}
 
         for layer, parameters in description.layers().items():
-            holder = _add_sublayer(self, layer)
+            scope = "conv2d" if "bias" in parameters else "p_re_lu"
+            holder = _add_sublayer(self, layer, scope)
             for name, (shape, init) in parameters.items():
                 attr = ParamAttr(initializer=_initializer(init))
                 bias = name == "bias"
@@ -56,17 +57,17 @@ class Network(nn.Layer):
         }
 
 
-def _add_sublayer(layer: nn.Layer, name: str) -> nn.Layer:
+def _add_sublayer(layer: nn.Layer, name: str, scope: str) -> nn.Layer:
     """Add a sublayer under a dotted name, such as "body.0.rdb1.conv1", and return it.
 
-    The name scope is that of a convolution, so that Paddle's own names of parameters,
-    which stand in exported graphs, are those that `nn.Conv2D` gives.
+    With the name scope of Paddle's layers, parameters have the names that these give
+    them in exported graphs: `conv2d_0.w_0`, `p_re_lu_0.w_0`.
     """
     *groups, last = name.split(".")
     for group in groups:
         children = dict(layer.named_children())
         layer = children.get(group) or layer.add_sublayer(group, nn.Layer())
-    return layer.add_sublayer(last, nn.Layer(name_scope="conv2d"))
+    return layer.add_sublayer(last, nn.Layer(name_scope=scope))
 
 
 def _initializer(init: Uniform | Normal | Constant) -> initializer.Initializer:
