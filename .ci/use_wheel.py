@@ -55,6 +55,7 @@ def use(folder: Path) -> None:
     """Convert and export a released model and upscale an image with it."""
 
     def command(*words: str) -> None:
+        """Run one of the package's commands."""
         program = [sys.executable, "-m", "realesrgan_paddle"]
         subprocess.run([*program, *words], check=True, cwd=folder)
 

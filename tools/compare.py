@@ -82,8 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.gt and not metrics:
         metrics, remarks = usual_metrics()
 
-    shown = {"crop": args.crop, "crop_size": args.crop_size}
-    done = compare(inputs, upscalers, args.output, gt=args.gt, metrics=metrics, **shown)
+    done = compare(
+        inputs,
+        upscalers,
+        args.output,
+        gt=args.gt,
+        crop=args.crop,
+        crop_size=args.crop_size,
+        metrics=metrics,
+    )
     print(done, *remarks, sep="\n")
     return 0
 
