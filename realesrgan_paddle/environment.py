@@ -20,6 +20,7 @@ from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.run.build import build_step
 from realesrgan_paddle.run.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import open_regular
 from realesrgan_paddle.utils.machine.devices import (
     core_count,
     memory_limit,
@@ -157,7 +158,7 @@ def seconds_per_iteration(cfg: Config) -> float:
 
 def _read_size(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             return image.size
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise UserError(f"{path}: not a readable image ({error})") from error

@@ -14,6 +14,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import check_regular
 
 CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,rm,wtv,dv,ivf,yuv4mpegpipe"
@@ -78,6 +79,8 @@ def video_input(
         str(path).encode()
     except UnicodeEncodeError as error:
         raise UserError(f"{path}: its name is not valid UTF-8; rename it") from error
+
+    check_regular(path)
 
     decoder: dict[str, str | float | None] = {}
     if key_frames_only:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
+from realesrgan_paddle.utils.files.regular import open_regular
 
 DAMAGED = (
     OSError,
@@ -117,7 +118,7 @@ def read_checked_header(path: Path) -> Header | None:
         OSError: it cannot be opened.
     """
     check_file_size(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(512)
         end = file.seek(0, io.SEEK_END)
         file.seek(max(0, end - TAIL))

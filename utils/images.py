@@ -8,6 +8,7 @@ import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.image_headers import (
     check_file_size,
     read_header,
@@ -68,7 +69,7 @@ def read_image(path: str | Path) -> np.ndarray:
             or too many pixels.
     """
     check_file_size(Path(path))
-    data = Path(path).read_bytes()  # cv2.imread cannot open every file name on Windows
+    data = read_regular(path)  # cv2.imread cannot open every file name on Windows
     if reason := rejection_reason(data):
         raise UserError(f"{path}: not a readable image ({reason})")
     header = read_header(io.BytesIO(data), path)

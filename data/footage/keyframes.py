@@ -42,6 +42,7 @@ from realesrgan_paddle.data.sets.naming import (
 from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import check_regular
 from realesrgan_paddle.utils.jobs import failure_line
 
 
@@ -78,12 +79,14 @@ def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
     """Return the given files and the videos below the given folders, each once.
 
     Raises:
-        UserError: a path does not exist, or a folder holds no video.
+        UserError: a path does not exist or is no file, or a folder holds no video.
     """
     videos: dict[Path, Path] = {}
     for path in map(Path, inputs):
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
+        if not path.is_dir():
+            check_regular(path)
         found = list_videos(path) if path.is_dir() else [path]
         if not found:
             raise UserError(f"{path}: no videos in this folder")

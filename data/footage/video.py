@@ -20,6 +20,7 @@ from realesrgan_paddle.utils.ffmpeg import (
     video_input,
 )
 from realesrgan_paddle.utils.file_kinds import failed_download
+from realesrgan_paddle.utils.files.regular import open_regular
 
 _VIDEO_NAME = re.compile(
     r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|"
@@ -103,7 +104,7 @@ def probe(path: Path) -> VideoInfo:
             decoded.
     """
     video = video_input(path)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         if found := failed_download(file.read(512)):
             raise UserError(f"{path}: not a readable video ({found})")
 

@@ -15,6 +15,7 @@ from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import open_regular
 
 MANIFEST = "manifest.jsonl"
 
@@ -75,7 +76,7 @@ def read_records(path: Path) -> Iterator[Record]:
         UserError: it does not exist, or is not a manifest.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with open_regular(path) as file:
             for line in file:
                 record = json.loads(line)
                 if not isinstance(record, dict) or "decision" not in record:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import open_regular, read_regular
 from realesrgan_paddle.utils.images import list_images, read_image
 from realesrgan_paddle.utils.jobs import run_each
 
@@ -30,7 +31,7 @@ def read_meta_info(path: str | Path) -> list[str]:
         UserError: the file does not exist, is no text, or is empty.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig", "surrogateescape")
+        text = read_regular(path).decode("utf-8-sig", "surrogateescape")
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such meta-info file; tools/generate_meta_info.py writes one"
@@ -180,7 +181,7 @@ def check_image(path: Path) -> Path:
     """
     read_image(path)
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, Image.open(file) as image:
             image.load()
     except (
         OSError,

@@ -9,6 +9,7 @@ from pathlib import Path
 from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import open_regular, read_regular
 from realesrgan_paddle.utils.images import list_images
 
 SOURCES_FOLDER = ".sources"
@@ -50,7 +51,7 @@ def claim_source_name(source: Path, output: Path) -> str:
             with atomic_path(owner) as temporary:
                 temporary.write_text(identity)
             return name
-        if owner.read_text() == identity:
+        if read_regular(owner) == identity.encode():
             return name
     raise AssertionError("unreachable")
 
@@ -58,7 +59,7 @@ def claim_source_name(source: Path, output: Path) -> str:
 def _identity(path: Path) -> str:
     """Return a SHA-256 of the size, the first and the last MiB of a file."""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(HASHED_BYTES)
         file.seek(max(0, size - HASHED_BYTES))
         tail = file.read()

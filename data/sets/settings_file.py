@@ -7,6 +7,7 @@ from typing import Any
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import read_regular
 
 
 def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None:
@@ -20,7 +21,7 @@ def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None
             temporary.write_text(json.dumps(settings))
         return
 
-    before = json.loads(path.read_text())
+    before = json.loads(read_regular(path))
     differing = []
     for key in {**before, **settings}:
         old, new = before.get(key), settings.get(key)

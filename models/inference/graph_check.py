@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from paddle.base.proto import framework_pb2
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import read_regular
 
 INPUT_AND_OUTPUT = {"feed", "fetch"}
 CONVOLUTIONS = {
@@ -132,7 +133,7 @@ def check_operators(program: Path) -> None:
         UserError: such an operator, by its name; or the file is no Paddle program.
     """
     try:
-        description = framework_pb2.ProgramDesc.FromString(program.read_bytes())
+        description = framework_pb2.ProgramDesc.FromString(read_regular(program))
     except DecodeError as error:
         raise UserError(f"{program}: damaged, or not a Paddle program") from error
 

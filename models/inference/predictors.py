@@ -18,6 +18,7 @@ from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
+from realesrgan_paddle.utils.files.regular import open_regular
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 
 MODEL_NAME = "inference.pdmodel"
@@ -239,12 +240,12 @@ def _exported_files(model: Path) -> tuple[Path, Path]:
     program = model if model.suffix == ".pdmodel" else model / MODEL_NAME
     weights = program.with_suffix(".pdiparams")
 
-    if not program.is_file():
+    if not program.exists():
         hint = ""
         if program.with_suffix(".json").is_file():
             hint = " (the .json beside it is Paddle 3's own format, which its oneDNN cannot run)"
         raise UserError(f"{program}: no such file{hint}; {EXPORT_FIRST}")
-    if not weights.is_file():
+    if not weights.exists():
         raise UserError(f"{weights}: no such file; {EXPORT_FIRST}")
 
     if _head(program)[:1] != PROGRAM_TAG:
@@ -255,7 +256,7 @@ def _exported_files(model: Path) -> tuple[Path, Path]:
 
 def _head(path: Path) -> bytes:
     """Return the first bytes of a file; UserError if they are those of another kind."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(512)
     # A graph without weights has an empty .pdiparams.
     if head and (other_kind := failed_download(head)):

@@ -19,6 +19,7 @@ from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
+from realesrgan_paddle.utils.files.regular import read_regular
 
 MAGIC = "7767517"
 FP32_TAG, FP16_TAG = 0, 0x01306B47
@@ -68,7 +69,7 @@ def read_ncnn(path: str | Path) -> Tensors:
     param = Path(path).with_suffix(".param")
     binary = param.with_suffix(".bin")
     for part, other in ((param, binary), (binary, param)):
-        if not part.is_file():
+        if not part.exists():
             raise UserError(
                 f"{part}: no such file; ncnn weights are a pair, and {other.name} needs it "
                 "beside it"
@@ -90,7 +91,7 @@ def read_ncnn(path: str | Path) -> Tensors:
 
 def _parse(param: Path) -> list[Layer]:
     """Return the layers of a `.param`, in order."""
-    content = param.read_bytes()
+    content = read_regular(param)
     if other_kind := failed_download(content[:512]):
         raise UserError(f"{param}: {other_kind}")
     try:
@@ -261,7 +262,7 @@ class _Numbers:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._data = path.read_bytes()
+        self._data = read_regular(path)
         self._at = 0
 
     def take(self, count: int, tag: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import yaml
 
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.file_kinds import failed_download
+from realesrgan_paddle.utils.files.regular import read_regular
 
 HEADER_BYTES = 512
 """Enough of a file for `failed_download`, which looks at its first words."""
@@ -87,7 +88,7 @@ def _read_text(path: Path) -> str:
         neighbors = [other.name for other in path.parent.glob("*.yml")]
         raise UserError(f"{path}: no such file{did_you_mean(path.name, neighbors)}")
 
-    content = path.read_bytes()
+    content = read_regular(path)
     if content and (kind := failed_download(content[:HEADER_BYTES])):
         raise UserError(f"{path}: {kind}")
     try:

@@ -16,6 +16,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import open_regular
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -79,7 +80,7 @@ def download(url: str, path: str | Path, sha256: str, size: int) -> Path:
 def sha256_of(path: str | Path) -> str:
     """Return the sha256 of a file in hexadecimal."""
     digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()

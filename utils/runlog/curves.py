@@ -11,6 +11,7 @@ import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 from realesrgan_paddle.utils.report.plots import blank_figure
 
@@ -111,14 +112,14 @@ def read_curves(path: Path, run: str) -> list[Curve]:
     Raises:
         UserError: the file does not exist, holds no numbers, or a line is not of a run.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(
             f"{path}: no such file; "
             "--input takes the folder of a run, such as experiments/NAME"
         )
 
     points: dict[str, list[tuple[int, float]]] = {}
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_regular(path).decode("utf-8", "replace")
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if not line.endswith("\n"):
             continue

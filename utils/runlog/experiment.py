@@ -20,6 +20,7 @@ from realesrgan_paddle.utils.atomic import (
     remove_leftovers,
 )
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.runlog.visualdl import VisualDLWriter
 
@@ -175,7 +176,7 @@ class Experiment:
         """Drop the numbers of later iterations and a last line cut off by a crash."""
         if not self.metrics.exists():
             return
-        lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_regular(self.metrics).decode().splitlines(keepends=True)
         kept = [
             line
             for line in lines
@@ -190,7 +191,7 @@ class Experiment:
 
         if self.metrics.exists():
             records = []
-            for line in self.metrics.read_text(encoding="utf-8").splitlines():
+            for line in read_regular(self.metrics).decode().splitlines():
                 values = json.loads(line)
                 records.append((values.pop("iter"), values))
             writer.add_scalars(records)

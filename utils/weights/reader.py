@@ -19,6 +19,7 @@ from safetensors import SafetensorError, deserialize
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
+from realesrgan_paddle.utils.files.regular import open_regular, read_regular
 from realesrgan_paddle.utils.weights.keras_files import HDF5_MAGIC, read_hdf5
 from realesrgan_paddle.utils.weights.pickled_arrays import (
     SAFE_GLOBALS,
@@ -161,14 +162,14 @@ def _load(path: Path) -> tuple[str, bytes]:
     """Return the format of a file, by its first bytes, and its content."""
     if path.is_dir():
         raise UnreadableError("a folder; name the weight file inside it")
-    if not path.is_file():
+    if not path.exists():
         raise UnreadableError("no such file")
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(512)
     form = _format(head)
     if form is None:
         raise UnreadableError(_kind_of_other_file(path, head))
-    return form, path.read_bytes()
+    return form, read_regular(path)
 
 
 def _format(head: bytes) -> str | None:
