@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realesrgan_paddle.utils.atomic import check_target
-from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.cli import Parser, int_range, run, say
+from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -51,7 +52,7 @@ def _read_options(args: argparse.Namespace) -> "LQConfig":
         overrides.append(f"manual_seed={args.seed}")
     options = read_lq_options(args.yml_path, overrides)
     for key, reason in options.ignored.items():
-        sys.stderr.write(f"option {key} is ignored: {reason}\n")
+        sys.stderr.write(f"option {printable(key)} is ignored: {reason}\n")
 
     if args.input is None:
         return options
@@ -63,7 +64,7 @@ def _preview(options: "LQConfig", sheet: Path) -> None:
     from realesrgan_paddle.data.lq.preview import write_preview
 
     count = write_preview(options, sheet)
-    sys.stdout.write(f"{sheet}: {count} images before and after degradation\n")
+    say(f"{sheet}: {count} images before and after degradation")
 
 
 def _compare(options: "LQConfig", real: Path, plot: Path | None) -> Sequence[str]:
@@ -93,7 +94,7 @@ def _write(
     count = f"{len(done.pairs)} low-quality images"
     if done.skipped:
         count += f", {done.skipped} of them existed before (--overwrite replaces them)"
-    sys.stdout.write(f"{save_dir}: {count}; {len(done.failures)} failed\n")
+    say(f"{save_dir}: {count}; {len(done.failures)} failed")
     return done.failures
 
 

@@ -10,7 +10,7 @@ from signal import Signals
 
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.utils.cli import Parser, float_range, run
+from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.stop_request import StopRequest
@@ -180,12 +180,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if args.dry_run:
         for line in recipe:
-            print(f"# {line}")
+            say(f"# {line}")
         print(dump_config(cfg, defaults=False))
         return 0
 
     start_paddle()
-    print(f"generator: {train(cfg, recipe)}")
+    say(f"generator: {train(cfg, recipe)}")
     return 0
 
 

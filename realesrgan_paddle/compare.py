@@ -12,7 +12,7 @@ from realesrgan_paddle.models.inference.upscaler import TILE_PAD, Upscaler
 from realesrgan_paddle.options.schema.config import MetricOptions
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop, most_detailed
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.metrics import psnr, ssim
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
@@ -53,7 +53,7 @@ class Comparison:
         for mean in self.means:
             lines.append(f"  {mean.label:<16} {mean}")
         lines += [str(self.sheet), f"open {self.page} in a browser"]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 @dataclass(frozen=True)

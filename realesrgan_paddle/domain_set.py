@@ -5,7 +5,6 @@ Frames, sub-images, downscaled versions, meta info, header checks.
 
 import json
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -28,8 +27,9 @@ from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
-from realesrgan_paddle.utils.cli import float_range, int_range, setting
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.cli import float_range, int_range, setting, shell_join
+from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.files.regular import check_utf8
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.machine.cpu import start_paddle
@@ -112,7 +112,7 @@ class DomainSet:
             options["val.dataroot_lq"] = str(self.root / "val" / "LR")
 
         overrides = [f"datasets.{key}={_yaml(text)}" for key, text in options.items()]
-        return f"python train.py --yml_path {OPTION_FILE} {shlex.join(overrides)}"
+        return f"python train.py --yml_path {OPTION_FILE} {shell_join(overrides)}"
 
 
 def build_domain_set(
@@ -134,9 +134,10 @@ def build_domain_set(
         settings: how frames are extracted from videos.
 
     Raises:
-        UserError: an input does not exist, `output` holds other files or a set made
-            with other options, or no image is left.
+        UserError: an input does not exist, `output` has a name that is no UTF-8, holds
+            other files or a set made with other options, or no image is left.
     """
+    check_utf8(output)  # the options of a training name it
     frames = _folder_of_images(inputs)
     if frames is not None:
         check_outside(output, frames)
@@ -297,4 +298,10 @@ def _yaml(text: str) -> str:
     """Return text as a YAML string, quoted if it is more than a plain path."""
     if _PLAIN_PATH.fullmatch(text):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    quoted = ""
+    for character in json.dumps(text, ensure_ascii=False):
+        if printable(character) == character:
+            quoted += character
+        else:
+            quoted += f"\\U{ord(character):08x}"
+    return quoted

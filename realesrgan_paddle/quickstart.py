@@ -1,6 +1,5 @@
 """The whole chain on one video, as the commands that a user would type."""
 
-import shlex
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import realesrgan_paddle
 from realesrgan_paddle.data.footage.keyframes import find_videos
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_wheel
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images
@@ -70,7 +70,7 @@ class Commands:
             words += [f"--{name}", *map(str, values)]
         words += overrides
 
-        command = shlex.join([script, *words])
+        command = shell_join([script, *words])
         sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ python {command}\n")
         sys.stdout.flush()
         done = subprocess.run([sys.executable, str(ROOT / script), *words], check=False)

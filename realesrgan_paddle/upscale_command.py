@@ -1,7 +1,6 @@
 """What tools/infer.py and tools/predict.py have in common: their flags, and their work."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -14,7 +13,7 @@ from realesrgan_paddle.models.inference.upscaler import (
     TILE_PAD,
     Upscaler,
 )
-from realesrgan_paddle.utils.cli import int_range
+from realesrgan_paddle.utils.cli import int_range, say
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
 
@@ -80,7 +79,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -> int:
     """Upscale the images `inputs` as the flags say; return the exit code: 1 if one failed."""
-    sys.stdout.write(f"{flags.model_path}: x{runner.scale}, on {runner.device}\n")
+    say(f"{flags.model_path}: x{runner.scale}, on {runner.device}")
     upscaler = Upscaler(
         runner,
         runner.scale,
@@ -101,7 +100,7 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
     )
 
     done = len(inputs) - len(failures)
-    sys.stdout.write(f"{done} of {len(inputs)} images are in {flags.output}\n")
+    say(f"{done} of {len(inputs)} images are in {flags.output}")
     return report_failures(f"{path}: {reason}" for path, reason in failures.items())
 
 

@@ -8,7 +8,7 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
 from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
-from realesrgan_paddle.utils.cli import Parser, group_of, run
+from realesrgan_paddle.utils.cli import Parser, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -31,13 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     done = build_domain_set(args.input, args.output, options, settings)
 
     sub_images = f"{done.sub_images} sub-images, {done.flat} flat ones dropped"
-    print(f"{args.output}: {done.frames} frames, {sub_images}")
+    say(f"{args.output}: {done.frames} frames, {sub_images}")
     if done.smaller:
-        print(f"smaller versions: {done.smaller}")
+        say(f"smaller versions: {done.smaller}")
     if done.val:
-        print(f"for validation: {done.val} images of other shots")
-    print(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
-    print(f"next: {done.command()}")
+        say(f"for validation: {done.val} images of other shots")
+    say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
+    say(f"next: {done.command()}")
     return report_failures(done.failures)
 
 

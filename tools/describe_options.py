@@ -6,7 +6,7 @@ from pathlib import Path
 from realesrgan_paddle.options.reading.describe import options_page
 from realesrgan_paddle.options.reading.editor_schema import editor_schemas
 from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, say
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path, text in written.items():
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-        print(f"wrote {path}")
+        say(f"wrote {path}")
     return 0
 
 

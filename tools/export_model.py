@@ -1,10 +1,9 @@
 """Export a network as a static graph: inference.pdmodel, checked against the network."""
 
-import shlex
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.weights.read_generator import read_generator
-from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.cli import Parser, int_range, run, say, shell_join
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
@@ -28,22 +27,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse(argv)
 
     network, tensors = read_generator(args.model_dir, args.block)
-    print(f"{args.model_dir}: {network}")
+    say(f"{args.model_dir}: {network}")
 
     start_paddle()
     from realesrgan_paddle.models.inference.export import export
 
     done = export(network, tensors, args.save_inference_dir)
     for shape, difference in done.differences.items():
-        print(f"largest difference from dygraph, input {shape}: {difference:.1e}")
+        say(f"largest difference from dygraph, input {shape}: {difference:.1e}")
     if done.without_json:
-        print(f"no inference.json: {done.without_json}")
+        say(f"no inference.json: {done.without_json}")
     for file in done.files:
-        print(f"{file} ({file.stat().st_size:,} bytes)")
+        say(f"{file} ({file.stat().st_size:,} bytes)")
 
-    folder = shlex.quote(str(args.save_inference_dir))
-    command = f"python tools/infer.py --input inputs --model_path {folder}"
-    print(f"next: {command}")
+    flags = shell_join(["--input", "inputs", "--model_path", args.save_inference_dir])
+    say(f"next: python tools/infer.py {flags}")
     return 0
 
 

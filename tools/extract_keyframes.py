@@ -7,7 +7,7 @@ from realesrgan_paddle.data.footage import keyframes
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
-from realesrgan_paddle.utils.cli import Parser, float_range, group_of, run
+from realesrgan_paddle.utils.cli import Parser, float_range, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -45,13 +45,13 @@ def _print(
     present = f" ({done.present} of them there before)" if done.present else ""
     frames = f"{done.written + done.present} {kind}{present}"
     videos = f"{done.videos} videos; {len(done.failures)} videos failed"
-    print(f"{output}: {frames} of {videos}")
+    say(f"{output}: {frames} of {videos}")
     if settings.split.val_share:
-        print(f"for validation: {done.val}")
+        say(f"for validation: {done.val}")
     for reason, count in done.dropped.most_common():
-        print(f"dropped: {count} {reason}")
+        say(f"dropped: {count} {reason}")
     if done.sheet:
-        print(f"look at them: {done.sheet}")
+        say(f"look at them: {done.sheet}")
 
 
 if __name__ == "__main__":

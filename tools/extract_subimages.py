@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
-from realesrgan_paddle.utils.cli import Parser, float_range, int_range, run
+from realesrgan_paddle.utils.cli import Parser, float_range, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     flat = f", {cut.flat} flat ones dropped" if args.min_detail else ""
     failed = f"{len(cut.failures)} images failed"
-    print(f"{args.output}: {cut.count} sub-images{flat}; {failed}")
+    say(f"{args.output}: {cut.count} sub-images{flat}; {failed}")
     return report_failures(cut.failures)
 
 

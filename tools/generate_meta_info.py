@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.input, args.root, args.meta_info, check=args.check
     )
     unreadable = f"; {len(failures)} unreadable ones left out" if args.check else ""
-    print(f"{args.meta_info}: {count} images{unreadable}")
+    say(f"{args.meta_info}: {count} images{unreadable}")
     return report_failures(failures)
 
 

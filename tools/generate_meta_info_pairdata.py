@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.meta_info import write_pair_meta_info
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, say
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     roots = args.root or [folder.absolute().parent for folder in args.input]
     count = write_pair_meta_info(args.input, roots, args.meta_info)
-    print(f"{args.meta_info}: {count} pairs")
+    say(f"{args.meta_info}: {count} pairs")
     return 0
 
 

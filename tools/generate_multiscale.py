@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
-from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     count, failures = generate_multiscale(
         args.input, args.output, manifest=args.manifest, threads=args.n_thread
     )
-    print(f"{args.output}: {count} smaller versions; {len(failures)} images failed")
+    say(f"{args.output}: {count} smaller versions; {len(failures)} images failed")
     return report_failures(failures)
 
 

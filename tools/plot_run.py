@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import Parser, run, say
 from realesrgan_paddle.utils.runlog.curves import plot_runs
 
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", default="curves.png", help="the PNG to write")
     args = parser.parse(argv)
     count = plot_runs(args.input, args.output, LOSS_TITLES, REFERENCE_LEVELS)
-    print(f"{args.output}: {count} panels")
+    say(f"{args.output}: {count} panels")
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.file_checks import check_folders, check_run, open_datasets
-from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
 
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = check_run(cfg, *open_datasets(cfg), decode=args.check)
 
     findings = [*report.problems, *report.small]
-    print(f"{report.count} image files checked; {len(findings)} findings")
+    say(f"{report.count} image files checked; {len(findings)} findings")
     return report_failures(findings)
 
 

@@ -7,13 +7,16 @@ lines here, and would take as many there besides the dependency.
 
 import argparse
 import dataclasses
+import io
 import math
+import os
+import shlex
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
-from realesrgan_paddle.utils.errors import UserError, did_you_mean, one_line
+from realesrgan_paddle.utils.errors import UserError, did_you_mean, printable
 
 Group = TypeVar("Group")
 
@@ -70,7 +73,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {message} (see --help)\n")
+        self.exit(2, f"{self.prog}: error: {printable(message)} (see --help)\n")
 
 
 def _with_underscores(word: str) -> str:
@@ -147,6 +150,29 @@ def group_of(args: argparse.Namespace, group: type[Group]) -> Group:
     return group(**values)
 
 
+def say(line: str) -> None:
+    """Print a line of a summary; a file's name in it cannot make it two."""
+    sys.stdout.write(f"{printable(line)}\n")
+
+
+def shell_join(words: Iterable[str]) -> str:
+    """Return a command that can be pasted into a shell, and holds no hidden character."""
+    return " ".join(map(_shell_word, words))
+
+
+def _shell_word(word: str) -> str:
+    """Return a quoted word; with $'...' of bash and zsh where it is not printable."""
+    if printable(word) == word:
+        return shlex.quote(word)
+    quoted = ""
+    for character in word:
+        if printable(character) == character and character not in "'\\":
+            quoted += character
+        else:
+            quoted += "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+    return f"$'{quoted}'"
+
+
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a command's `main` and exit with the code it returns.
 
@@ -159,6 +185,10 @@ def run(main: Callable[[], int]) -> NoReturn:
         """Exit as shells say that SIGTERM has ended a process."""
         sys.exit(_fail("terminated", 143))
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Such as a Chinese name on a terminal that knows ASCII only.
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, terminate)
     try:
         code = main()
@@ -187,5 +217,5 @@ def _failed_allocation(error: MemoryError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"error: {one_line(message)}\n")
+    sys.stderr.write(f"error: {printable(message)}\n")
     return code

@@ -1,7 +1,12 @@
 """The one exception for errors that the user can fix, and helpers for its message."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+# Unicode's categories of what is not seen: control characters, marks for direction and
+# of no width, halves of pairs, and line and paragraph separators.
+_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 class UserError(Exception):
@@ -21,6 +26,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {nearest[0]!r}?"
 
 
-def one_line(message: str) -> str:
-    """Return `message` with escaped line breaks; file names may contain some."""
-    return message.replace("\n", "\\n").replace("\r", "\\r")
+def printable(text: str) -> str:
+    r"""Return `text` with escapes, such as "\x1b", for what a reader would not see.
+
+    A name of a file, a tensor or a run may hold line breaks, which forge lines of a log,
+    codes that terminals obey, marks that turn the order of letters around, and bytes
+    that are no UTF-8, which no log can hold. Letters of all languages stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in _UNSEEN:
+        return character
+    if "\udc80" <= character <= "\udcff":  # Python's stand-in for a byte of a file name
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()

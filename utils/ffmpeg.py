@@ -14,7 +14,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import check_regular
+from realesrgan_paddle.utils.files.regular import check_regular, check_utf8
 
 CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,rm,wtv,dv,ivf,yuv4mpegpipe"
@@ -75,11 +75,7 @@ def video_input(
     Raises:
         UserError: the name is no valid Unicode, which ffmpeg-python needs.
     """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError as error:
-        raise UserError(f"{path}: its name is not valid UTF-8; rename it") from error
-
+    check_utf8(path)
     check_regular(path)
 
     decoder: dict[str, str | float | None] = {}

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from realesrgan_paddle.utils.errors import UserError, one_line
+from realesrgan_paddle.utils.errors import UserError, printable
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -78,6 +78,6 @@ def report_failures(failures: Iterable[str]) -> int:
     """Print each failure as one line on stderr; return the exit code, 1 for any."""
     code = 0
     for failure in failures:
-        sys.stderr.write(f"failed: {one_line(failure)}\n")
+        sys.stderr.write(f"failed: {printable(failure)}\n")
         code = 1
     return code

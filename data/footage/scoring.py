@@ -21,7 +21,7 @@ from realesrgan_paddle.data.footage.shots import ShotCounter
 from realesrgan_paddle.data.footage.video import FieldOrder, Frame, VideoInfo, frames
 from realesrgan_paddle.data.sets.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 
 
 class VideoScorer:
@@ -62,7 +62,11 @@ class VideoScorer:
         """
         error: UserError | None = None
         progress = tqdm(
-            total=info.seconds, unit="s", desc=self._name, unit_scale=True, disable=None
+            total=info.seconds,
+            unit="s",
+            desc=printable(self._name),
+            unit_scale=True,
+            disable=None,
         )
         with progress:
             try:

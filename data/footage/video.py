@@ -12,7 +12,7 @@ import ffmpeg
 import numpy as np
 
 from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import (
     FFmpegRun,
     filter_has_option,
@@ -201,7 +201,9 @@ def frames(
         raise UserError(f"{path}: no {frame_kind} can be decoded ({_first_error(run)})")
     if run.errors:
         logging.getLogger(__name__).warning(
-            "%s: frames that cannot be decoded were left out (%s)", path, run.errors[0]
+            "%s: frames that cannot be decoded were left out (%s)",
+            printable(str(path)),
+            printable(run.errors[0]),
         )
 
 

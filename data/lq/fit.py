@@ -17,7 +17,7 @@ from realesrgan_paddle.data.lq.folder import make_lq, source_name
 from realesrgan_paddle.data.lq.image_statistics import lq_statistics
 from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.options.schema.config import LQConfig
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
 
 WINDOWS = 96
@@ -89,7 +89,7 @@ class Fit:
             "Noise, blocks and blur mask one another: "
             "fix the largest distance of the three, then compare again."
         )
-        return "\n".join([*self.notes, head, *rows, legend])
+        return "\n".join([*map(printable, self.notes), head, *rows, legend])
 
 
 def fit(options: LQConfig, folder: Path) -> Fit:

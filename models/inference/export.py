@@ -24,6 +24,7 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import check_utf8
 
 FILES = (
     "inference.pdiparams",
@@ -71,6 +72,7 @@ def export(
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; name a folder to export to")
+    check_utf8(folder)  # Paddle opens the files in it
     require_rgb(description, "export")
 
     with tempfile.TemporaryDirectory() as name, _on_cpu():

@@ -18,7 +18,7 @@ from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files.regular import check_utf8, open_regular
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 
 MODEL_NAME = "inference.pdmodel"
@@ -248,6 +248,7 @@ def _exported_files(model: Path) -> tuple[Path, Path]:
     if not weights.exists():
         raise UserError(f"{weights}: no such file; {EXPORT_FIRST}")
 
+    check_utf8(program)  # Paddle opens it
     if _head(program)[:1] != PROGRAM_TAG:
         raise UserError(f"{program}: not a Paddle program; {EXPORT_FIRST}")
     _head(weights)

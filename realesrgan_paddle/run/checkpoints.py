@@ -1,6 +1,5 @@
 """A run's checkpoints: written, pruned, and restored."""
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import paddle
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import LoggerOptions, ValOptions
 from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
@@ -189,12 +189,10 @@ class Checkpoints:
     def next_command(self) -> str:
         """Return the command that exports the network; it names the best one, too."""
         models, best = self._experiment.models, self.record.best
-        latest = shlex.quote(str(models / "net_g_latest.pdparams"))
-        folder = shlex.quote(str(models.parent / "infer"))
-        command = (
-            f"next: python tools/export_model.py --model-dir {latest} "
-            f"--save-inference-dir {folder}"
-        )
+        latest = str(models / "net_g_latest.pdparams")
+        folder = str(models.parent / "infer")
+        flags = shell_join(["--model-dir", latest, "--save-inference-dir", folder])
+        command = f"next: python tools/export_model.py {flags}"
         if best is None:
             return command
         return (

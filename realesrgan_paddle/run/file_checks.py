@@ -18,7 +18,7 @@ from realesrgan_paddle.data.loading.header_checks import (
     too_small,
 )
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.utils.errors import UserError, one_line
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images
 
 SHOWN = 20
@@ -182,7 +182,7 @@ def refuse(problems: Sequence[str], count: int) -> None:
     if len(problems) == 1:
         raise UserError(problems[0])
 
-    lines = [f"{one_line(problem)}\n" for problem in problems]
+    lines = [f"{printable(problem)}\n" for problem in problems]
     sys.stderr.writelines(lines[:SHOWN])
     more = ""
     if len(lines) > SHOWN:

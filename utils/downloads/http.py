@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 from tqdm import tqdm
 
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files.regular import open_regular
 
 CHUNK = 1 << 20
@@ -198,7 +198,7 @@ def _store(
         initial=start,
         unit="B",
         unit_scale=True,
-        desc=part.stem,
+        desc=printable(part.stem),
         disable=None,
     )
     with bar, part.open("r+b" if start else "wb") as file:

@@ -51,6 +51,14 @@ def check_regular(path: str | Path) -> None:
     _check_mode(path, Path(path).stat().st_mode)
 
 
+def check_utf8(path: str | Path) -> None:
+    """Raise UserError for a name that is no UTF-8: options and some libraries need it."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{path}: its name is not valid UTF-8; rename it") from None
+
+
 def _check_mode(path: str | Path, mode: int) -> None:
     kind = _KINDS.get(stat.S_IFMT(mode))
     if kind is not None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.report.panels import Mean, Row
 
 MARGIN = 12  # [pixels], like all sizes here
@@ -73,4 +74,4 @@ def _paste_row(
 
 def _write(draw: ImageDraw.ImageDraw, text: str, left: int, top: int) -> None:
     font = ImageFont.load_default(TEXT)
-    draw.text((left, top), text, fill=INK, font=font)
+    draw.text((left, top), printable(text), fill=INK, font=font)

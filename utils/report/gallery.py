@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from urllib.parse import quote
 
-from realesrgan_paddle.utils.report.document import page_head
+from realesrgan_paddle.utils.report.document import escaped, page_head
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ def gallery(sections: Sequence[Section], headline: str, remark: str) -> Iterable
         remark: a sentence below it.
     """
     yield page_head(headline, "gallery.css")
-    yield f"<p>{escape(remark)}</p>\n<nav>"
-    titles = [f"{escape(part.title)} ({len(part.images)})" for part in sections]
+    yield f"<p>{escaped(remark)}</p>\n<nav>"
+    titles = [f"{escaped(part.title)} ({len(part.images)})" for part in sections]
     for number, title in enumerate(titles):
         yield f'<a href="#s{number}">{title}</a>'
     yield "</nav>\n"
@@ -55,10 +54,10 @@ def _figure(image: GalleryImage) -> str:
     for x, y, width, height in image.boxes:
         style = f"left:{x:.2%};top:{y:.2%};width:{width:.2%};height:{height:.2%}"
         frames += f'<i style="{style}"></i>'
-    label = escape(image.label)
+    label = escaped(image.label)
     source = quote(image.file)
     return (
         f'<figure><div><img loading="lazy" alt="{label}" src="{source}">{frames}</div>'
-        f"<figcaption>{label}<br><span>{escape(image.note)}</span></figcaption>"
+        f"<figcaption>{label}<br><span>{escaped(image.note)}</span></figcaption>"
         "</figure>\n"
     )

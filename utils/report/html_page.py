@@ -2,12 +2,11 @@
 
 import base64
 from collections.abc import Sequence
-from html import escape
 
 import cv2
 import numpy as np
 
-from realesrgan_paddle.utils.report.document import page_head, read_asset
+from realesrgan_paddle.utils.report.document import escaped, page_head, read_asset
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS, Mean, Panel, Row
 
 
@@ -37,7 +36,7 @@ def html_page(
     labels = [panel.label for panel in rows[0].panels if panel.label in in_all_rows]
     sections = "".join(_section(row) for row in rows)
     return f"""{page_head(headline, "html_page.css")}{_table(means)}
-<p>{escape(remark)}</p>
+<p>{escaped(remark)}</p>
 <nav hidden>
 <label>left <select>{_options(labels, before)}</select></label>
 <label>right <select>{_options(labels, after)}</select></label>
@@ -56,7 +55,7 @@ def _table(means: Sequence[Mean]) -> str:
     if not means:
         return ""
     head = "<th></th>"
-    lines = [f"<td>{escape(mean.label)}</td>" for mean in means]
+    lines = [f"<td>{escaped(mean.label)}</td>" for mean in means]
     for name in means[0].values:
         metric = METRIC_FORMATS[name]
         unit = " [dB]" if metric.unit == "dB" else ""
@@ -75,7 +74,7 @@ def _options(labels: Sequence[str], chosen: str) -> str:
     options = ""
     for label in labels:
         selected = " selected" if label == chosen else ""
-        options += f"<option{selected}>{escape(label)}</option>"
+        options += f"<option{selected}>{escaped(label)}</option>"
     return options
 
 
@@ -83,7 +82,7 @@ def _section(row: Row) -> str:
     """Return one row: title, slider (hidden until the script runs) and panels."""
     figures = "".join(_figure(panel) for panel in row.panels)
     return f"""<section>
-<h2>{escape(row.title)}</h2>
+<h2>{escaped(row.title)}</h2>
 <div>
 <div class="stage" hidden><img alt="right"><img alt="left"><b></b><b></b>
 <input type="range" aria-label="position of the cut"></div>
@@ -94,9 +93,9 @@ def _section(row: Row) -> str:
 
 
 def _figure(panel: Panel) -> str:
-    label = escape(panel.label)
+    label = escaped(panel.label)
     source = f"data:image/png;base64,{_png(panel.image)}"
-    caption = f"<b>{label}</b> <span>{escape(panel.note)}</span>"
+    caption = f"<b>{label}</b> <span>{escaped(panel.note)}</span>"
     return (
         f'<figure data-label="{label}"><img alt="{label}" src="{source}">'
         f"<figcaption>{caption}</figcaption></figure>"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +24,11 @@ def blank_figure(width: int, height: int) -> "Figure":
             "pip install matplotlib"
         ) from None
     return Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained")
+
+
+def plot_text(text: str) -> str:
+    """Return a name as matplotlib shows it: as it is, without a dollar's formulas."""
+    return printable(text).replace("$", r"\$")
 
 
 def render(figure: "Figure") -> np.ndarray:

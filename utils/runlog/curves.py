@@ -13,7 +13,7 @@ from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
-from realesrgan_paddle.utils.report.plots import blank_figure
+from realesrgan_paddle.utils.report.plots import blank_figure, plot_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -247,14 +247,15 @@ def _draw(
         axis.set_xlim(-0.03 * last, 1.03 * last)
 
     if len(runs) == 1:
-        figure.suptitle(runs[0])
+        figure.suptitle(plot_text(runs[0]))
         return figure
     handles = []
     for number in range(len(runs)):
         (handle,) = axes[0].plot([], [], color=f"C{number % COLORS}", linewidth=3)
         handles.append(handle)
     columns = min(4, len(runs))
-    figure.legend(handles, runs, loc="outside upper center", ncols=columns)
+    names = list(map(plot_text, runs))
+    figure.legend(handles, names, loc="outside upper center", ncols=columns)
     return figure
 
 
@@ -268,11 +269,11 @@ def _draw_panel(
         if len(runs) > 1:
             color, style = runs.index(curve.run), STYLES[number % len(STYLES)]
         line = {"color": f"C{color % COLORS}", "linestyle": style}
-        label = curve.name if curve.run == curves[0].run else None
+        label = plot_text(curve.name) if curve.run == curves[0].run else None
         _draw_curve(axis, curve, {**line, "label": label})
 
     _scale(axis, curves)
-    axis.set_title(title, fontsize=11)
+    axis.set_title(plot_text(title), fontsize=11)
     axis.set_xlabel("iteration", fontsize=9)
     axis.grid(alpha=0.3)
     if len(names) > 1:

@@ -19,7 +19,7 @@ from realesrgan_paddle.utils.atomic import (
     name_failed_path,
     remove_leftovers,
 )
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.runlog.visualdl import VisualDLWriter
@@ -130,7 +130,8 @@ class Experiment:
         """Print `message` and add it, with the time, to `train.log`."""
         if not self.writes:
             return
-        sys.stdout.write(message + "\n")
+        message = printable(message)
+        sys.stdout.write(f"{message}\n")
         sys.stdout.flush()
         now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
         _append(self.root / "train.log", f"{now} {message}")
@@ -170,7 +171,8 @@ class Experiment:
         now = f"{datetime.now():%Y%m%d_%H%M%S}"
         archived = self.root.with_name(f"{self.root.name}_archived_{now}")
         self.root.rename(archived)
-        sys.stderr.write(f"{self.root} is there already: moved to {archived}\n")
+        moved = f"{self.root} is there already: moved to {archived}"
+        sys.stderr.write(f"{printable(moved)}\n")
 
     def _rewind(self, iteration: int) -> None:
         """Drop the numbers of later iterations and a last line cut off by a crash."""
