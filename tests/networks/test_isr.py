@@ -139,9 +139,48 @@ def deep(file):
     file["/".join(["group"] * 12) + "/kernel:0"] = np.zeros(3, np.float32)
 
 
+def all_of_it_in_another_file(file):
+    file["model_weights"] = h5py.ExternalLink(str(keras_file("rrdn_x4")), "/")
+
+
+def an_array_of_all(file):
+    file["model_weights"] = np.zeros(3, np.float32)
+
+
+def a_named_type(file):
+    file["F_m1/kernel:0"] = np.dtype("f4")
+
+
+def a_type_that_numpy_lacks(file):
+    times = h5py.h5t.UNIX_D32LE
+    group = file.create_group("F_m1")
+    h5py.h5d.create(group.id, b"kernel:0", times, h5py.h5s.create_simple((3,)))
+
+
+def a_chunk_larger_than_its_array(file):
+    file.create_dataset(
+        "F_m1/kernel:0", (1,), "f4", maxshape=(None,), chunks=(2**20,), compression=9
+    )
+
+
+def a_group_repeated_a_million_times(file):
+    group = file.create_group("0")
+    for _ in range(6):
+        inner = file.create_group(f"in {group.name[1:]}")
+        for number in range(10):
+            group[str(number)] = inner
+        group = inner
+
+
 @pytest.mark.parametrize(
     ("write", "said"),
     [
+        (all_of_it_in_another_file, "is a link to somewhere else"),
+        (an_array_of_all, "model_weights is no group"),
+        (a_named_type, "is no array"),
+        (a_type_that_numpy_lacks, "not a readable HDF5 file"),
+        (a_chunk_larger_than_its_array, "kept in chunks"),
+        (a_group_repeated_a_million_times, "more entries than there is room for"),
         (external_link, "is a link to somewhere else"),
         (soft_link, "is a link to somewhere else"),
         (more_than_the_file_has, "more bytes than the file has"),
