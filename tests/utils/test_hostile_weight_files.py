@@ -4,6 +4,7 @@ import json
 import pickle
 import random
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -27,7 +28,11 @@ from hostile import (
 )
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.weights.reader import read_safetensors, read_weights
+from realesrgan_paddle.utils.weights.reader import (
+    MAX_HEADER,
+    read_safetensors,
+    read_weights,
+)
 from realesrgan_paddle.utils.weights.writer import (
     write_pdparams,
     write_pth,
@@ -63,7 +68,7 @@ TENSORS = {
     "an array for a storage": (tensor(of=array()), "a malformed tensor"),
     "one number repeated forever": (
         tensor((2**30,), (0,)),
-        "declare more than 8 times as many",
+        "declare more than 4 times as many",
     ),
     "overflowing storage": (tensor((0,), of=storage(numel=2**62)), "impossible shape"),
     "negative storage": (tensor((0,), of=storage(numel=-4)), "impossible shape"),
@@ -74,6 +79,10 @@ TENSORS = {
     "storage of an unknown type": (
         tensor(of=storage(kind="torch.QInt8Storage")),
         "wants 'torch.QInt8Storage'",
+    ),
+    "a storage with a long name": (
+        tensor(of=storage("0" * 1025)),
+        "malformed reference to a storage",
     ),
     "a type that is no storage": (
         tensor(of=storage(kind="numpy.ndarray")),
@@ -270,6 +279,43 @@ def test_safetensors_with_false_declarations_are_refused(tmp_path, case):
     refusal(tmp_path / "w.safetensors", SAFETENSORS[case])
     with pytest.raises(UserError):
         read_safetensors(tmp_path / "w.safetensors")
+
+
+def test_a_safetensors_header_is_at_most_10_mb(tmp_path):
+    spaces = b" " * (MAX_HEADER - 2)
+    path = tmp_path / "w.safetensors"
+    assert "holds no tensors" in refusal(path, safetensors(b"{}" + spaces, b""))
+    assert "its header declares 10,000,001 bytes" in refusal(
+        path, safetensors(b"{}" + spaces + b" ", b"")
+    )
+
+
+def test_a_bfloat16_storage_counts_with_what_it_is_widened_to(tmp_path):
+    bits = tensor((2**15,), of=storage(numel=2**15, kind="torch.BFloat16Storage"))
+    stored = {"0": bytes(2**16)}
+    path = tmp_path / "w.pth"
+
+    path.write_bytes(torch_zip(state(bits, bits), stored))
+    assert len(read_weights(path).select()) == 2
+    assert "declare more than 4 times as many" in refusal(
+        path, torch_zip(state(bits, bits, bits), stored)
+    )
+
+
+def test_widening_bfloat16_takes_no_memory_besides_the_result(tmp_path):
+    bits = tensor((2**20,), of=storage(numel=2**20, kind="torch.BFloat16Storage"))
+    content = torch_zip(state(bits), {"0": bytes(2**21)})
+    (tmp_path / "w.pth").write_bytes(content)
+
+    tracemalloc.start()
+    try:
+        read_weights(tmp_path / "w.pth")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The file, its storage (read_bytes and zipfile each keep a copy), the result.
+    result = 2 * len(content)
+    assert peak < 2 * len(content) + result + 2**20
 
 
 def test_a_tensor_outside_the_declared_groups_is_refused(tmp_path):

@@ -247,11 +247,25 @@ MALFORMED = {
     ),
     "a tuple as key": (
         PROTO + b"}(" + plain((1, 2)) + b"Nu.",
-        "neither text nor a small number",
+        "neither short text nor a small number",
     ),
     "a huge number as key": (
         PROTO + b"}(" + plain(2**61 - 1) + b"Nu.",
-        "neither text nor a small number",
+        "neither short text nor a small number",
+    ),
+    "a long key": (
+        PROTO + b"}(" + plain("k" * 1025) + b"Nu.",
+        "neither short text nor a small number",
+    ),
+    "a long key in pairs": (
+        PROTO
+        + call("collections.OrderedDict", b"]" + plain("k" * 1025) + b"N\x86a")
+        + b".",
+        "no pairs",
+    ),
+    "a call with a long tuple": (
+        PROTO + name("builtins.tuple") + b"(" + b"N" * 9 + b"tR.",
+        "calls builtins.tuple with more than 8 values",
     ),
     "items of a list": (PROTO + b"](NNu.", "items of what is no dict"),
     "an odd number of items": (PROTO + b"}(Nu.", "items of what is no dict"),
@@ -314,17 +328,17 @@ BIG_ARRAY = array((2**18,), MEGABYTE)
 BOMBS = {
     "one array a thousand times": (
         again(BIG_ARRAY),
-        "declare more than 8 times as many",
+        "declare more than 4 times as many",
     ),
     "one group a thousand times": (
         again(b"}(" + plain("x") + BIG_ARRAY + b"u"),
-        "declare more than 8 times as many",
+        "declare more than 4 times as many",
     ),
     "one dict of numbers a thousand times": (
         again(
             b"}(" + b"".join(plain(f"k{index}") + b"N" for index in range(2000)) + b"u"
         ),
-        "holds more than 1,000,000 entries",
+        "holds more than ",
     ),
     "bytes made of text a thousand times": (
         again(
@@ -341,7 +355,38 @@ BOMBS = {
                 call("_codecs.encode", RECALL, plain("latin1")) + b"tb",
             ),
         ),
-        "declare more than 8 times as many",
+        "declare more than 4 times as many",
+    ),
+    "arrays of nothing in a group a thousand times": (
+        again(
+            b"}("
+            + plain("x")
+            + array((0,), b"")
+            + b"q\xc9"
+            + b"".join(plain(f"k{index}") + b"h\xc9" for index in range(1000))
+            + b"u"
+        ),
+        "declare more than 4 times as many",
+    ),
+    "a parameter of a repeated list of parts": (
+        state(array((1,), bytes(4)))[:-2]
+        + plain("UnpackBigParamInfor@@")
+        + b"}("
+        + plain("k1")
+        + b"}("
+        + plain("OriginShape")
+        + plain((1,))
+        + plain("slices")
+        + b"]("
+        + b"N" * 9
+        + plain("k0")
+        + plain("k1")
+        + b"eu"
+        + KEEP
+        + plain("k2")
+        + RECALL
+        + b"uu.",
+        "the parts of 'k1' are not all there",
     ),
     "a tuple copied a thousand times": (
         again(b"(" + b"N" * 100_000 + b"t", call("builtins.tuple", RECALL)),
@@ -380,7 +425,7 @@ BOMBS = {
         + b"e}"
         + RECALL
         + b"Ns.",
-        "neither text nor a small number",
+        "neither short text nor a small number",
     ),
 }
 

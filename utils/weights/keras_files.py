@@ -100,7 +100,9 @@ class _Hdf5Reader:
         # A compressed chunk may be far larger than both the array and the file, and
         # HDF5 unpacks all of it to read one number.
         if entry.chunks is not None:
-            raise UnreadableError(f"{name!r} is kept in chunks, which Keras does not do")
+            raise UnreadableError(
+                f"{name!r} is kept in chunks, which Keras does not do"
+            )
         return np.asarray(entry[()], np.float32)
 
 

@@ -16,6 +16,7 @@ from realesrgan_paddle.utils.weights.unpickle import (
     DamagedError,
     Global,
     UnreadableError,
+    is_short_key,
 )
 
 MAX_DIMENSIONS = 8
@@ -149,7 +150,7 @@ def _ordered_dict(pairs: object = None) -> dict[str, object]:
         raise UnreadableError("holds an OrderedDict whose items are no pairs")
     for pair in pairs:
         match pair:
-            case [str(key), value]:
+            case [str(key), value] if is_short_key(key):
                 made[key] = value
             case _:
                 raise UnreadableError("holds an OrderedDict whose items are no pairs")

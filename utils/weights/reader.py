@@ -46,11 +46,20 @@ PREFERRED = ("params_ema", "params", "state_dict", "generator")
 MAX_ENTRIES = 1_000_000
 """How many entries a file may have, tensors or not."""
 
-MAX_GROWTH = 8
-"""How many times the file's size its tensors may take.
+MAX_GROWTH = 4
+"""How many times the file's size its tensors may take, bfloat16 as float32.
 
 Tensors may share their storage, but a small file must not become a huge one by
-repeating it.
+repeating it. An honest one needs 4: bfloat16, in two groups that share it.
+"""
+
+ARRAY_BYTES = 112
+"""What an array takes besides its numbers (`sys.getsizeof(np.empty(0))`, NumPy 2)."""
+
+MAX_HEADER = 10_000_000
+"""Bytes of a safetensors header: an entry takes about 100, so this is 100,000 tensors.
+
+The library allows ten times as many, which would take 10 s and gigabytes.
 """
 
 _SAFETENSORS_DTYPES = {
@@ -206,6 +215,12 @@ def _kind_of_other_file(path: Path, head: bytes) -> str:
 
 def _safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
     """Return tensors and metadata; the library checks the header against the size."""
+    header_end = 8 + int.from_bytes(data[:8], "little")
+    if header_end > 8 + MAX_HEADER:
+        raise UnreadableError(
+            f"its header declares {header_end - 8:,} bytes; a safetensors file of "
+            f"weights has at most {MAX_HEADER:,}"
+        )
     try:
         entries = deserialize(data)
     except SafetensorError as error:
@@ -223,7 +238,6 @@ def _safetensors(data: bytes) -> tuple[Tensors, dict[str, str]]:
         array = np.ndarray(shape, _SAFETENSORS_DTYPES[dtype], buffer=entry["data"])
         tensors[name] = _widened(array) if dtype == "BF16" else array
 
-    header_end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:header_end])
     return tensors, header.get("__metadata__") or {}
 
@@ -259,8 +273,8 @@ def _pickled_groups(content: object, size: int) -> dict[str, Tensors]:
     # First only views, so that nothing is allocated before the total is known.
     views: dict[str, Tensors] = {}
     total = 0
-    for group, key, view in _views(content):
-        total += view.nbytes
+    for group, key, view in _views(content, size):
+        total += ARRAY_BYTES + view.nbytes * (2 if _is_bfloat16(view) else 1)
         if total > MAX_GROWTH * size:
             raise UnreadableError(
                 f"has {size:,} bytes, and its tensors declare more than {MAX_GROWTH} "
@@ -278,18 +292,20 @@ def _pickled_groups(content: object, size: int) -> dict[str, Tensors]:
     return {name: _without_module(group) for name, group in groups.items()}
 
 
-def _views(content: dict) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield group, key and a view of each tensor.
+def _views(content: dict, size: int) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield group, key and a view of each tensor of a file of `size` bytes.
 
     Of the tensors at the top level (group "") and of those one level below.
     """
+    # An entry takes some bytes, unless groups are repeated.
+    most = min(size, MAX_ENTRIES)
     groups = {name: group for name, group in content.items() if isinstance(group, dict)}
     groups[""] = content
     seen = 0
     for name, group in groups.items():
         seen += len(group)
-        if seen > MAX_ENTRIES:
-            raise UnreadableError(f"holds more than {MAX_ENTRIES:,} entries")
+        if seen > most:
+            raise UnreadableError(f"holds more than {most:,} entries")
         for key, value in group.items():
             if isinstance(value, tuple) and len(value) == 2:  # Paddle: (name, array)
                 value = value[1]
@@ -299,14 +315,20 @@ def _views(content: dict) -> Iterator[tuple[str, str, np.ndarray]]:
 
 def _owned(view: np.ndarray) -> np.ndarray:
     """Return a copy in native byte order; bfloat16 (its bits in uint16) widened."""
+    if _is_bfloat16(view):
+        return _widened(view)
     native = view.dtype.newbyteorder("=")
-    array = view.astype(native, order="C")
-    return _widened(array) if array.dtype == np.uint16 else array
+    return view.astype(native, order="C")
+
+
+def _is_bfloat16(view: np.ndarray) -> bool:
+    return view.dtype.newbyteorder("=") == np.uint16
 
 
 def _widened(bits: np.ndarray) -> np.ndarray:
     """Return bfloat16 bits (uint16) as float32: the same bits followed by 16 zeros."""
-    padded = bits.astype(np.uint32) << 16
+    padded = bits.astype(np.uint32, order="C")
+    padded <<= 16  # in place, to need no second copy
     return padded.view(np.float32)
 
 
@@ -318,17 +340,21 @@ def _rejoin(tensors: Tensors, split: object) -> None:
     """
     if not isinstance(split, dict):
         return
+    joined: Tensors = {}
+    left = len(tensors)  # each is part of one parameter; a file may repeat a list
     for key, entry in split.items():
         parts: list[np.ndarray] = []
         shape: Any = None
         match entry:
-            case {"OriginShape": shape, "slices": list(names)}:
+            case {"OriginShape": shape, "slices": list(names)} if len(names) <= left:
+                left -= len(names)
                 for name in names:
                     if isinstance(name, str) and name in tensors:
                         parts.append(tensors.pop(name).ravel())
         if not parts or sum(part.size for part in parts) != element_count(shape):
             raise DamagedError(f"the parts of {str(key)[:60]!r} are not all there")
-        tensors[str(key)] = np.concatenate(parts).reshape(shape)
+        joined[str(key)] = np.concatenate(parts).reshape(shape)
+    tensors |= joined
 
 
 def _without_module(tensors: Tensors) -> Tensors:

@@ -21,6 +21,7 @@ from realesrgan_paddle.utils.weights.unpickle import (
     DamagedError,
     Global,
     UnreadableError,
+    is_short_key,
     unpickle,
 )
 
@@ -126,7 +127,7 @@ class _Storages(dict[str, Storage]):
         """Return the storage of torch's ("storage", type, key, device, numel)."""
         match persistent_id:
             case ("storage", Global(name=kind), str(key), str(), int(numel), *view) if (
-                kind in _STORAGE_DTYPES
+                kind in _STORAGE_DTYPES and is_short_key(key)
             ):
                 element_count((numel,))
             case _:
@@ -245,6 +246,6 @@ def read_torch_legacy(data: bytes) -> object:
 
 def _are_names_of(keys: list, storages: _Storages) -> bool:
     for key in keys:
-        if not isinstance(key, str):  # it may not be hashable
+        if not is_short_key(key):  # it may not be hashable
             return False
     return set(keys) == set(storages)

@@ -23,6 +23,21 @@ Allowed = Mapping[str, Callable[..., object] | None]
 MAX_OPCODES = 2_000_000
 """A tensor takes about 50, so this is enough for 40,000 tensors."""
 
+MAX_ARGUMENTS = 8
+"""Of one call; torch's `_rebuild_tensor_v2` takes the most, 7.
+
+A call copies its arguments, and a file may recall a long tuple for each call.
+"""
+
+MAX_KEY = 1024
+"""Letters of a key; names of tensors have up to about 100.
+
+Two equal texts are compared letter by letter, and a file may recall a long one often.
+"""
+
+LARGEST_NUMBER_KEY = 2**31
+"""Of a number as key: optimizers number their parameters."""
+
 
 class UnreadableError(Exception):
     """Why a file is not read: follows the file's path in the error line."""
@@ -96,8 +111,22 @@ def unpickle(
     return machine.pop()
 
 
+def is_short_key(key: object) -> bool:
+    """Return whether `key` is short text or a small number, quickly hashed and compared.
+
+    Hashing nested shared tuples would take forever.
+    """
+    if type(key) is int:
+        return -LARGEST_NUMBER_KEY < key < LARGEST_NUMBER_KEY
+    return type(key) is str and len(key) <= MAX_KEY
+
+
 class _Machine:
-    """The stack machine of the pickle format, without opcodes that reach outside it."""
+    """The stack machine of the pickle format, without opcodes that reach outside it.
+
+    A step takes time in proportion to its own bytes, or to what it takes off the stack.
+    So a file takes time in proportion to its size.
+    """
 
     def __init__(
         self, allowed: Allowed, persistent: Callable[[object], object] | None
@@ -169,10 +198,8 @@ class _Machine:
             _malformed("it sets items of what is no dict")
         keys, items = values[::2], values[1::2]
         for key in keys:
-            # Hashing nested shared tuples would take forever.
-            is_small_int = type(key) is int and abs(key) < 2**31
-            if type(key) is not str and not is_small_int:
-                _malformed("a dict key is neither text nor a small number")
+            if not is_short_key(key):
+                _malformed("a dict key is neither short text nor a small number")
         target.update(zip(keys, items, strict=True))
 
     def mention(self, module_and_name: str) -> None:
@@ -198,6 +225,10 @@ class _Machine:
         call = self.allowed[function.name] if isinstance(function, Global) else None
         if call is None or type(arguments) is not tuple:
             _malformed("it calls what is no function")
+        if len(arguments) > MAX_ARGUMENTS:
+            _malformed(
+                f"it calls {function.name} with more than {MAX_ARGUMENTS} values"
+            )
         try:
             self.push(call(*arguments))
         except TypeError:
