@@ -14,4 +14,7 @@ class Batch:
     gt: Tensor
     """Ground truth, (N, 3, H, W)."""
     gt_usm: Tensor
-    """Ground truth sharpened by an unsharp mask, (N, 3, H, W)."""
+    """Ground truth sharpened by an unsharp mask, (N, 3, H, W).
+
+    `gt` itself where no loss takes it.
+    """

@@ -58,6 +58,7 @@ class TrainingBatches:
         self._cfg = cfg
         self._group = group
         self._usm = USM()
+        self._has_sharpened_target = has_sharpened_target(cfg)
         self._maker = BatchMaker(cfg, data, start, group, self.bad_images)
         self.prefetcher = None
         if paddle.get_device() == "cpu":
@@ -74,7 +75,7 @@ class TrainingBatches:
         if rng is not None and self._cfg.queue_size:
             gt, lq = self._pass_pool(gt, lq, rng)
 
-        gt_usm = gt if has_one_target(self._cfg) else self._usm(gt)
+        gt_usm = self._usm(gt) if self._has_sharpened_target else gt
         return Batch(lq=lq, gt=gt, gt_usm=gt_usm)
 
     def _pass_pool(
@@ -106,6 +107,18 @@ class TrainingBatches:
         if self.prefetcher is not None:
             self.prefetcher.close()
         self._maker.close()
+
+
+def has_sharpened_target(cfg: Config) -> bool:
+    """Return whether a loss takes the sharpened ground truth beside the other."""
+    if has_one_target(cfg):
+        return False
+    train = cfg.train
+    return (
+        (cfg.l1_gt_usm and train.pixel_opt is not None)
+        or (cfg.percep_gt_usm and train.perceptual_opt is not None)
+        or (cfg.gan_gt_usm and train.gan_opt is not None)
+    )
 
 
 def _print_to_stderr(line: str) -> None:
