@@ -2,7 +2,8 @@
 
 Follows DiffJPEG with plain rounding, as Real-ESRGAN uses it (BasicSR,
 utils/diffjpeg.py, after mlomnitz/DiffJPEG): the tables of ITU-T T.81 Annex K, 4:2:0
-chroma, and a quality that may be fractional and differ between samples.
+chroma, and a quality that may be fractional and differ between samples. Chroma
+may be interpolated instead, as libjpeg does.
 """
 
 import numpy as np
@@ -10,6 +11,9 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 from scipy.fft import dct
+
+from realesrgan_paddle.data.degradation.resize import resize_to
+from realesrgan_paddle.options.schema.config import ChromaUpsampling
 
 # T.81 Annex K, by (vertical, horizontal) frequency. DiffJPEG transposes the luma table,
 # and so does `jpeg`.
@@ -47,12 +51,16 @@ YCBCR_TO_RGB: ColorMatrix = (
 )
 
 
-def jpeg(image: Tensor, quality: Tensor) -> Tensor:
+def jpeg(
+    image: Tensor, quality: Tensor, chroma_upsampling: ChromaUpsampling = "nearest"
+) -> Tensor:
     """Return `image` after JPEG compression, not rounded to levels.
 
     Args:
         image: float32 RGB (N, 3, H, W) of any size; clipped to [0, 1], like the result.
         quality: float32 (N,), 1 (worst) to 100.
+        chroma_upsampling: "nearest" (DiffJPEG's) or "linear": libjpeg's default, which
+            it calls fancy upsampling (jdsample.c, `h2v2_fancy_upsample`).
     """
     height, width = image.shape[2:]
     levels = paddle.clip(image, 0, 1) * 255
@@ -71,7 +79,17 @@ def jpeg(image: Tensor, quality: Tensor) -> Tensor:
     luma = _quantize_blocks(luma - 128, luma_table, factor) + 128
     chroma = _quantize_blocks(chroma, np.array(CHROMA_TABLE), factor)
 
-    chroma = F.interpolate(chroma, scale_factor=2, mode="nearest")
+    # Without the padding, so that no pixel is interpolated with it.
+    rows = (height + 1) // 2
+    columns = (width + 1) // 2
+    luma = luma[:, :, : 2 * rows, : 2 * columns]
+    chroma = chroma[:, :, :rows, :columns]
+    if chroma_upsampling == "nearest":
+        chroma = F.interpolate(chroma, scale_factor=2, mode="nearest")
+    else:
+        # Weights 3/4 and 1/4 in each direction; at the border a pixel is repeated.
+        chroma = resize_to(chroma, luma.shape[2:], "bilinear")
+
     ycbcr = paddle.concat([luma, chroma], axis=1)
     rgb = _mix_channels(ycbcr, YCBCR_TO_RGB)
     unpadded = rgb[:, :, :height, :width]

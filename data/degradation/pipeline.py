@@ -29,7 +29,11 @@ from realesrgan_paddle.data.degradation.noise import (
     poisson_counts,
 )
 from realesrgan_paddle.data.degradation.resize import ResizeMode, resize_by, resize_to
-from realesrgan_paddle.options.schema.config import PassOptions, SynthesisOptions
+from realesrgan_paddle.options.schema.config import (
+    ChromaUpsampling,
+    PassOptions,
+    SynthesisOptions,
+)
 
 RESIZE_MODES: tuple[ResizeMode, ...] = ("area", "bilinear", "bicubic")
 
@@ -136,7 +140,11 @@ def draw_pass(
 
 @paddle.no_grad()
 def degrade(
-    gt_usm: Tensor, kernels: Sequence[Tensor], draws: Draws, scale: int
+    gt_usm: Tensor,
+    kernels: Sequence[Tensor],
+    draws: Draws,
+    scale: int,
+    chroma_upsampling: ChromaUpsampling = "nearest",
 ) -> Tensor:
     """Return the low-quality version of `gt_usm`.
 
@@ -148,6 +156,7 @@ def degrade(
         kernels: the fields of `Kernels` as batches, each float32 (N, k, k).
         draws: the random values. Equal draws give equal results.
         scale: factor by which the result is smaller.
+        chroma_upsampling: see `jpeg`.
     """
     first_kernel, second_kernel, final_kernel = kernels
     height = gt_usm.shape[2] // scale
@@ -157,7 +166,7 @@ def degrade(
     out = blur(gt_usm, first_kernel)
     out = resize_by(out, first.factor, first.mode)
     out = add_noise(out, first)
-    out = jpeg(out, paddle.to_tensor(first.quality))
+    out = jpeg(out, paddle.to_tensor(first.quality), chroma_upsampling)
 
     second = draws.second
     if draws.second_blur:
@@ -169,9 +178,9 @@ def degrade(
     if draws.jpeg_last:
         out = resize_to(out, [height, width], draws.final_mode)
         out = blur(out, final_kernel)
-        out = _last_jpeg(out, draws)
+        out = _last_jpeg(out, draws, chroma_upsampling)
     else:
-        out = _last_jpeg(out, draws)
+        out = _last_jpeg(out, draws, chroma_upsampling)
         out = resize_to(out, [height, width], draws.final_mode)
         out = blur(out, final_kernel)
 
@@ -190,9 +199,12 @@ def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
     return add_poisson_noise(image, strength, gray, sample)
 
 
-def _last_jpeg(image: Tensor, draws: Draws) -> Tensor:
+def _last_jpeg(
+    image: Tensor, draws: Draws, chroma_upsampling: ChromaUpsampling
+) -> Tensor:
     """Return `image` after the second pass's JPEG, except where a video replaces it."""
-    compressed = jpeg(image, paddle.to_tensor(draws.second.quality))
+    quality = paddle.to_tensor(draws.second.quality)
+    compressed = jpeg(image, quality, chroma_upsampling)
     has_video = [sample.video is not None for sample in draws.domain]
     if not any(has_video):
         return compressed

@@ -34,6 +34,9 @@ def _remarks(options: LQConfig) -> dict[str, tuple[str, str, str]]:
     """Return, by statistic, the remark if higher, the remark if lower, and its keys."""
     better, worse, qualities = _compression(options)
     motion = ", motion_blur_prob" if options.motion_blur_prob else ""
+    smoother_color = ""
+    if options.jpeg_chroma_upsampling == "nearest":
+        smoother_color = "set jpeg_chroma_upsampling to linear, "
     other_scenes = (
         "show other scenes or lighting, which no key changes: "
         "choose ground truth like the real images"
@@ -63,7 +66,7 @@ def _remarks(options: LQConfig) -> dict[str, tuple[str, str, str]]:
         ),
         "chroma detail": (
             "have finer color or more color noise: "
-            f"raise gray_noise_prob and gray_noise_prob2, or {worse}",
+            f"{smoother_color}raise gray_noise_prob and gray_noise_prob2, or {worse}",
             "have coarser color: "
             f"lower the blur, gray_noise_prob and gray_noise_prob2, or {better}",
             "gray_noise_prob, gray_noise_prob2",

@@ -152,7 +152,7 @@ def make_lq(gt: np.ndarray, name: str, options: LQConfig) -> np.ndarray:
 
     kernels, draws = lq_draws(name, options)
     batched = [paddle.to_tensor(kernel[None]) for kernel in kernels]
-    lq = degrade(image, batched, draws, scale)
+    lq = degrade(image, batched, draws, scale, options.jpeg_chroma_upsampling)
     (channels_first,) = lq.numpy()
     return to_uint8(channels_first.transpose(1, 2, 0))
 

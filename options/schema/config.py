@@ -46,6 +46,7 @@ from realesrgan_paddle.options.schema.paths import PathOptions
 from realesrgan_paddle.options.schema.section_checks import section_problems
 from realesrgan_paddle.options.schema.synthesis import (
     BlurOptions,
+    ChromaUpsampling,
     CodecName,
     DeinterlaceName,
     KernelOptions,
@@ -66,6 +67,7 @@ __all__ = [
     "HELD_OUT",
     "ArtifactLossOptions",
     "BlurOptions",
+    "ChromaUpsampling",
     "CodecName",
     "ColorLossOptions",
     "Config",

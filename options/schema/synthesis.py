@@ -51,6 +51,7 @@ KERNEL_PROB = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
 CodecName = Literal["h264", "hevc", "mpeg2", "vp9"]
 CODEC_NAMES: tuple[CodecName, ...] = get_args(CodecName)
 DeinterlaceName = Literal["weave", "bob", "blend"]
+ChromaUpsampling = Literal["nearest", "linear"]
 
 OnePass = TypeVar("OnePass", bound=Options)
 
@@ -114,6 +115,12 @@ class SynthesisOptions(PassOptions):
     )
     jpeg_range2: Ordered[Quality] = Field(
         default=(30, 95), description="As jpeg_range."
+    )
+    jpeg_chroma_upsampling: ChromaUpsampling = Field(
+        default="nearest",
+        description="How both JPEGs bring color back to full size: nearest repeats "
+        "pixels, as Real-ESRGAN does; linear interpolates, as decoders of JPEG and "
+        "video do.",
     )
 
     halo_prob: Probability = Field(

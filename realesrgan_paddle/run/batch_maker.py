@@ -159,7 +159,7 @@ class BatchMaker:
         batch_size = self._group.size * cfg.datasets.train.batch_size_per_gpu
         own_part = self._group.local_slice(batch_size)
         draws = draw(cfg, rng, batch_size).subset(own_part)
-        lq = degrade(source, kernels, draws, cfg.scale)
+        lq = degrade(source, kernels, draws, cfg.scale, cfg.jpeg_chroma_upsampling)
 
         gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
         return Pairs(gt, lq, rng)

@@ -57,3 +57,59 @@ def test_values_outside_the_range_are_clipped_first():
     np.testing.assert_array_equal(
         compress(wild, qualities), compress(clipped, qualities)
     )
+
+
+def libjpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Return (3, H, W) RGB in [0, 1] after libjpeg's encoder and decoder, with 4:2:0."""
+    bgr = np.rint(image[::-1].transpose(1, 2, 0) * 255).astype(np.uint8)
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    options += [
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    ]
+    _, encoded = cv2.imencode(".jpg", bgr, options)
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    return decoded[..., ::-1].transpose(2, 0, 1).astype(np.float32) / 255
+
+
+def colorful(height: int, width: int) -> np.ndarray:
+    """Return (3, H, W) in [0, 1]: colored squares of 5 pixels, with noise."""
+    rng = np.random.default_rng(height)
+    squares = rng.random((3, -(-height // 5), -(-width // 5)), np.float32)
+    image = squares.repeat(5, axis=1).repeat(5, axis=2)[:, :height, :width]
+    noise = rng.normal(0, 0.02, image.shape)
+    return np.clip(image + noise, 0.05, 0.95).astype(np.float32)
+
+
+@pytest.mark.parametrize("size", [(48, 80), (50, 36), (24, 8)])
+def test_linear_chroma_upsampling_equals_libjpegs(size):
+    """At the border, too: 50 x 36 and 24 x 8 end within a block of 16 x 16."""
+    image = colorful(*size)
+    levels = np.rint(image * 255) / np.float32(255)
+    quality = paddle.to_tensor([100.0])
+    batch = paddle.to_tensor(levels[None])
+    real = libjpeg(image, 100)
+    linear = jpeg(batch, quality, "linear").numpy()[0]
+    nearest = jpeg(batch, quality, "nearest").numpy()[0]
+
+    # libjpeg rounds to whole levels five times on the way.
+    assert np.abs(linear - real).max() < 4 / 255
+    assert np.abs(nearest - real).max() > 40 / 255
+
+
+@pytest.mark.parametrize("quality", [96, 98, 99, 99.9, 100])
+def test_the_best_qualities_lose_as_much_as_libjpegs(quality):
+    image = colorful(64, 96)
+    levels = np.rint(image * 255) / np.float32(255)
+    qualities = paddle.to_tensor([float(quality)])
+    ours = jpeg(paddle.to_tensor(levels[None]), qualities, "linear").numpy()[0]
+    assert np.isfinite(ours).all()
+
+    # libjpeg rounds to whole levels, too.
+    lost = luma_deviation(ours - levels)
+    assert 0.7 < lost / luma_deviation(libjpeg(image, round(quality)) - levels) < 1
+
+
+def luma_deviation(difference: np.ndarray) -> float:
+    """Return the standard deviation of the luma of a difference (3, H, W)."""
+    return float(np.tensordot([0.299, 0.587, 0.114], difference, 1).std())

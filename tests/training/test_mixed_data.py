@@ -106,6 +106,35 @@ def test_targets_of_given_pairs_are_as_sharp_as_the_options_say(
         assert np.array_equal(target.numpy(), expected.numpy())
 
 
+@pytest.mark.parametrize(
+    ("switch", "used"),
+    [
+        ("l1_gt_usm", True),
+        ("gan_gt_usm", True),
+        ("percep_gt_usm", False),
+        (None, False),
+    ],
+)
+def test_only_a_loss_that_takes_it_has_the_ground_truth_sharpened(
+    tmp_path, options, switch, used
+):
+    """The run has no perceptual loss."""
+    for name in ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm"):
+        options[name] = name == switch
+    (batch,) = first_batches(tmp_path, options, 1)
+    assert (batch.gt_usm is not batch.gt) == used
+    assert np.array_equal(batch.gt_usm.numpy(), batch.gt.numpy()) == (not used)
+
+
+def test_training_upsamples_chroma_as_the_option_says(tmp_path, options):
+    nearest, linear = (
+        first_batches(tmp_path, options, 1, f"jpeg_chroma_upsampling={name}")[0]
+        for name in ("nearest", "linear")
+    )
+    assert np.array_equal(nearest.gt.numpy(), linear.gt.numpy())
+    assert not np.array_equal(nearest.lq.numpy(), linear.lq.numpy())
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_both_streams_start_anywhere_with_any_number_of_workers(
     tmp_path, mixed, workers
