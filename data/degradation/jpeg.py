@@ -2,8 +2,9 @@
 
 Follows DiffJPEG with plain rounding, as Real-ESRGAN uses it (BasicSR,
 utils/diffjpeg.py, after mlomnitz/DiffJPEG): the tables of ITU-T T.81 Annex K, 4:2:0
-chroma, and a quality that may be fractional and differ between samples. Chroma
-may be interpolated instead, as libjpeg does.
+chroma, and a quality that may be fractional and differ between samples. Two things
+follow libjpeg instead: no coefficient is quantized in steps below 1, and chroma may be
+interpolated.
 """
 
 import numpy as np
@@ -49,6 +50,12 @@ YCBCR_TO_RGB: ColorMatrix = (
     (1, -0.344136, -0.714136),
     (1, 1.772, 0),
 )
+SMALLEST_STEP = 1.0
+"""Of a quantized coefficient: libjpeg's (jcparam.c, `jpeg_add_quant_table`).
+
+DiffJPEG has none, so that it loses almost nothing near quality 100, and divides by zero
+there. Up to quality 95 no step is smaller.
+"""
 
 
 def jpeg(
@@ -136,6 +143,7 @@ def _quantize_blocks(plane: Tensor, table: np.ndarray, factor: Tensor) -> Tensor
     factor = factor.reshape([-1, 1, 1, 1, 1, 1])
     table = table.reshape(8, 1, 8)
     step = paddle.to_tensor(table, dtype="float32") * factor
+    step = paddle.clip(step, min=SMALLEST_STEP)
     # On a CPU, Paddle divides by a tensor of equal shape ten times as fast.
     step = step.expand(coefficients.shape)
     quantized = paddle.round(coefficients / step)

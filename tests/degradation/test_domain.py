@@ -137,6 +137,20 @@ def noise_image(height: int) -> np.ndarray:
     return rng.integers(0, 256, (height, 12, 3)).astype(np.uint8)
 
 
+@pytest.mark.parametrize("chroma_420", [True, False])
+@pytest.mark.parametrize(
+    ("codec", "best", "worst"),
+    [("h264", 0, 51), ("hevc", 0, 51), ("mpeg2", 1, 31), ("vp9", 0, 63)],
+)
+def test_both_ends_of_each_quality_compress(av, codec, best, worst, chroma_420):
+    image = picture(64, 64, 2)
+    good, bad = (
+        compress(image, Video(codec, quality, chroma_420, (1.0, 0.5)))
+        for quality in (best, worst)
+    )
+    assert rms_error(good, image) < 6 < 10 < rms_error(bad, image)
+
+
 @pytest.mark.parametrize("codec", ENCODERS)
 def test_a_worse_quality_loses_more(av, codec):
     image = picture(50, 71, 1)

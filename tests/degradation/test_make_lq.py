@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 from places import ROOT
 
+from realesrgan_paddle.data.degradation import pipeline
 from realesrgan_paddle.data.lq.folder import make_lq, read_lq_options
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.options.schema.config import KernelOptions, SynthesisOptions
+from realesrgan_paddle.options.schema.config import (
+    KernelOptions,
+    LQConfig,
+    SynthesisOptions,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, read_rgb, write_image
 
@@ -263,3 +268,26 @@ def test_the_preview_shows_the_images_that_are_written(
     lq = read_image(folder / "LQ" / "a.png")
     windows = np.lib.stride_tricks.sliding_window_view(pixels[..., 0], lq.shape[:2])
     assert (windows == lq[..., 0]).all(axis=(2, 3)).any()
+
+
+@pytest.mark.parametrize("upsampling", ["nearest", "linear"])
+def test_both_jpegs_upsample_chroma_as_the_option_says(upsampling, monkeypatch):
+    used = []
+
+    def record(image, quality, chroma_upsampling):
+        used.append(chroma_upsampling)
+        return image
+
+    monkeypatch.setattr(pipeline, "jpeg", record)
+    options = LQConfig(dataroot_gt="hr", jpeg_chroma_upsampling=upsampling)
+    make_lq(picture(1, 32, 32) / np.float32(255), "a.png", options)
+    assert used == [upsampling] * 2
+
+
+def test_the_best_jpeg_quality_is_not_nan():
+    best = {"jpeg_range": (100, 100), "jpeg_range2": (100, 100)}
+    gt = picture(1, 64, 96) / np.float32(255)
+    lq = make_lq(gt, "a.png", LQConfig(dataroot_gt="hr", **best))
+    good = {"jpeg_range": (95, 95), "jpeg_range2": (95, 95)}
+    almost = make_lq(gt, "a.png", LQConfig(dataroot_gt="hr", **good))
+    assert np.abs(lq.astype(float) - almost).mean() < 4
