@@ -21,6 +21,9 @@ class EMA:
         if not 0 <= decay < 1:
             raise ValueError(f"ema decay {decay} is not in [0, 1)")
         self.decay = decay
+        # Made once: given a number, Paddle makes a tensor of it for each parameter,
+        # which on a GPU waits for a copy each time.
+        self._weight = paddle.to_tensor(1.0 - decay, dtype="float32")
         self.layer = copy.deepcopy(layer)
         self.layer.eval()
         for parameter in self.layer.parameters():
@@ -31,7 +34,7 @@ class EMA:
         """Move the average towards the current weights of `layer`, of the same kind."""
         parameters = dict(layer.named_parameters())
         for name, average in self.layer.named_parameters():
-            average.lerp_(parameters[name], 1.0 - self.decay)
+            average.lerp_(parameters[name], self._weight)
 
         buffers = dict(layer.named_buffers())
         for name, buffer in self.layer.named_buffers():

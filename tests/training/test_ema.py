@@ -52,6 +52,38 @@ def test_buffers_are_copied():
         assert np.array_equal(copies[name].numpy(), buffer.numpy())
 
 
+def test_an_update_makes_no_tensors(monkeypatch):
+    """Each would be a copy to the GPU that the host waits for."""
+    network = Network(SPEC)
+    ema = EMA(network, 0.999)
+    made = []
+    for name in ("to_tensor", "full"):
+        make = getattr(paddle, name)
+        monkeypatch.setattr(
+            paddle,
+            name,
+            lambda *args, make=make, **options: (
+                made.append(args) or make(*args, **options)
+            ),
+        )
+    ema.update(network)
+    assert not made
+
+
+def test_an_update_equals_that_with_a_number_bit_for_bit():
+    network = Network(SPEC)
+    ema, expected = EMA(network, 0.999), weights(network)
+    for parameter in network.parameters():
+        parameter.set_value(parameter + paddle.rand(parameter.shape))
+    ema.update(network)
+
+    current = weights(network)
+    for name, average in weights(ema.layer).items():
+        tensor = paddle.to_tensor(expected[name])
+        tensor.lerp_(paddle.to_tensor(current[name]), 1.0 - 0.999)
+        assert np.array_equal(average, tensor.numpy())
+
+
 def test_training_the_network_does_not_change_the_average():
     network = Network(SPEC)
     ema = EMA(network, 0.5)
