@@ -51,7 +51,10 @@ class SpectralNormConv2D(nn.Layer):
             slope: that of a leaky ReLU; 1: none.
             upsample: upsample x by 2 first, bilinearly.
         """
-        weight = self._normalized_weight()
+        # In float32 where the network computes in 16 bits, too: weight_u and weight_v
+        # are kept and saved.
+        with paddle.amp.auto_cast(enable=False):
+            weight = self._normalized_weight()
         if upsample:
             return ops.conv_upsampled(x, weight, mode="bilinear", slope=slope)
         return ops.conv(x, weight, stride=self.stride, slope=slope)

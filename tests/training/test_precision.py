@@ -1,7 +1,8 @@
-"""Mixed precision, as far as it can be tested without a GPU: the choice, and the loss scale.
+"""Mixed precision, as far as it can be tested without a GPU.
 
-Paddle's `auto_cast` does nothing on a CPU, so networks here run in float32 throughout.
-Then a loss scale, a power of two, must not change a single bit.
+Paddle's `auto_cast` does nothing on a CPU, so networks here run in float32 throughout,
+but for those under `gpu_autocast`. In float32 a loss scale, a power of two, must not
+change a single bit.
 """
 
 import math
@@ -11,20 +12,28 @@ import formulas
 import numpy as np
 import paddle
 import pytest
+from gpu_autocast import gpu_autocast
 from sample_runs import assert_resumes_exactly, log_of, parts_of, run
 
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.pixel import L1Loss
 from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.projected_discriminator import (
+    ProjectedDiscriminator,
+)
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step import precision
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.pixel_step import weights_of
 from realesrgan_paddle.models.step.precision import Precision, choose_precision
 from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
+from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.weights.reader import read_weights
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
@@ -157,6 +166,57 @@ def test_networks_run_under_auto_cast_and_return_float32(monkeypatch):
         {"level": "O1", "dtype": "bfloat16"},
         {"level": "O1", "dtype": "float16"},
     ]
+
+
+def test_autocast_rounds_products_as_on_a_gpu():
+    """Or the tests below would pass whatever the networks do."""
+    x = paddle.to_tensor([[1.001, 2.0]])
+    with gpu_autocast():
+        with paddle.amp.auto_cast(level="O1", dtype="bfloat16"):
+            product = paddle.matmul(x, x, transpose_y=True)
+            with paddle.amp.auto_cast(enable=False):
+                exact = paddle.matmul(x, x, transpose_y=True)
+        after = paddle.matmul(x, x, transpose_y=True)
+    assert product.dtype == paddle.bfloat16
+    assert exact.dtype == after.dtype == paddle.float32
+    assert (product.item(), exact.item()) == (5, pytest.approx(5.002001))
+
+
+@pytest.mark.parametrize("kind", ["u-net", "projected"])
+def test_a_discriminator_trained_in_bfloat16_loads_equal(kind, tmp_path):
+    trained, loaded = (new_discriminator(kind, seed) for seed in (1, 2))
+    images = paddle.to_tensor(formulas.picture("real", (2, 3, 16, 16)))
+    adam = paddle.optimizer.Adam(1e-3, parameters=trained.parameters())
+    with gpu_autocast():
+        for _ in range(2):
+            logits = Precision("bfloat16")(trained.classify, trained.features(images))
+            GANLoss()(logits, True, is_disc=True).backward()
+            adam.step()
+            adam.clear_grad()
+
+    arrays = weights_of(trained)
+    assert {array.dtype.name for array in arrays.values()} == {"float32"}
+    write_pdparams(tmp_path / "net_d.pdparams", {"params": arrays})
+    load_weights(loaded, read_weights(tmp_path / "net_d.pdparams").select())
+    for name, array in weights_of(loaded).items():
+        assert np.array_equal(array, arrays[name]), name
+    trained.eval()
+    loaded.eval()
+    assert np.array_equal(loaded(images).numpy(), trained(images).numpy())
+
+
+def new_discriminator(kind, seed):
+    paddle.seed(seed)
+    if kind == "u-net":
+        return UNetDiscriminatorSN(num_feat=4)
+    return ProjectedDiscriminator(half_sizes, num_feat=4, num_block=2)
+
+
+def half_sizes(images):
+    """Stand in for VGG16's first two blocks: 64 and 128 channels."""
+    features = images.mean(1, keepdim=True).expand([-1, 64, -1, -1])
+    small = paddle.nn.functional.avg_pool2d(features, 2)
+    return [features, paddle.concat([small, small], 1)]
 
 
 def test_on_a_cpu_amp_is_ignored_and_the_log_says_why(tmp_path, options):
