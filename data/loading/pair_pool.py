@@ -95,3 +95,32 @@ class PairPool:
             (paddle.to_tensor(gt), paddle.to_tensor(lq))
             for gt, lq in zip(gts, lqs, strict=True)
         ]
+
+
+def check_pairs(arrays: Mapping[str, np.ndarray], scale: int, source: str) -> None:
+    """Raise UserError unless `arrays` are what a pool's `state()` returns.
+
+    Args:
+        arrays: none, or `gt` and `lq`.
+        scale: how many times `gt` is as wide and high as `lq`.
+        source: what the message begins with.
+    """
+    if not arrays:
+        return
+    if arrays.keys() != {"gt", "lq"}:
+        raise UserError(f"{source}: the pair pool holds {', '.join(sorted(arrays))}")
+
+    gt, lq = arrays["gt"], arrays["lq"]
+    count, side = len(lq), lq.shape[-1]
+    is_square = lq.shape == (count, 3, side, side)
+    fits = gt.shape == (count, 3, scale * side, scale * side)
+    if not (is_square and fits):
+        raise UserError(
+            f"{source}: the pair pool holds gt {list(gt.shape)} and lq {list(lq.shape)} "
+            f"at scale {scale}"
+        )
+    for name, array in arrays.items():
+        if array.dtype != np.float32 or not np.isfinite(array).all():
+            raise UserError(
+                f"{source}: the pair pool's {name} is not finite float32 ({array.dtype})"
+            )

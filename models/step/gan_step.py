@@ -1,11 +1,10 @@
 """One training iteration of Real-ESRGAN: generator, discriminator, moving average."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
@@ -25,11 +24,17 @@ from realesrgan_paddle.models.step.pixel_step import (
     PixelStep,
     StepState,
     TrainedNetwork,
-    load_part,
     weights_of,
 )
 from realesrgan_paddle.models.step.reference_losses import Losses
-from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
+from realesrgan_paddle.models.step.state_checks import (
+    Parts,
+    check_counters,
+    check_network_part,
+    check_optimizer_part,
+)
+from realesrgan_paddle.models.step.warm_up import STATE_BOUNDS, DiscriminatorWarmUp
+from realesrgan_paddle.models.weights.assign import load_weights
 
 Features = Sequence[Tensor]
 """What a discriminator's `features` returned and its `classify` takes."""
@@ -195,14 +200,17 @@ class GANStep(PixelStep):
             "warm_up": self.warm_up.state(),
         }
 
-    def load(
-        self,
-        state: Mapping[str, Mapping[str, np.ndarray]],
-        source: str = "training state",
-    ) -> None:
+    def check(self, state: Parts, source: str = "training state") -> None:
+        """See `PixelStep.check`."""
+        super().check(state, source)
+        check_network_part(self.discriminator, state, "discriminator", source)
+        check_optimizer_part(self.discriminator, state, "optimizer_d", source)
+        check_counters(state, "warm_up", STATE_BOUNDS, source)
+
+    def load(self, state: Parts, source: str = "training state") -> None:
         """Restore what `state()` returned; raises what `PixelStep.load` raises."""
         super().load(state, source)
-        load_part(self.discriminator, state, "discriminator", source)
+        load_weights(self.discriminator, state["discriminator"])
         optimizer_state = state.get("optimizer_d", {})
         set_optimizer_state(self.optimizer_d, self.discriminator, optimizer_state)
         self.warm_up.load(state.get("warm_up", {}))

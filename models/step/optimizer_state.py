@@ -13,6 +13,11 @@ from paddle.optimizer import Optimizer
 from realesrgan_paddle.models.step.freeze import named_trainable_parameters
 from realesrgan_paddle.utils.errors import UserError
 
+MOMENTS = ("moment1_0", "moment2_0")
+"""What Adam and AdamW keep of a parameter, in its shape: means of gradient and square."""
+POWERS = ("beta1_pow_acc_0", "beta2_pow_acc_0")
+"""Their single numbers: the betas to the power of the number of updates."""
+
 
 def get_optimizer_state(
     optimizer: Optimizer, network: nn.Layer

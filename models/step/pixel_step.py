@@ -6,7 +6,7 @@ nothing of options. Wang et al. 2021, "Real-ESRGAN", section 3.3: RealESRNet is 
 with `PixelStep`, Real-ESRGAN is finetuned from it with `GANStep` (`gan_step.py`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -22,10 +22,15 @@ from realesrgan_paddle.models.step.optimizer_state import (
     get_optimizer_state,
     set_optimizer_state,
 )
-from realesrgan_paddle.models.step.precision import Precision
+from realesrgan_paddle.models.step.precision import STATE_BOUNDS, Precision
 from realesrgan_paddle.models.step.reference_losses import Losses, ReferenceLosses
+from realesrgan_paddle.models.step.state_checks import (
+    Parts,
+    check_counters,
+    check_network_part,
+    check_optimizer_part,
+)
 from realesrgan_paddle.models.weights.assign import load_weights
-from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
 StepState = dict[str, dict[str, np.ndarray]]
@@ -88,18 +93,26 @@ class PixelStep:
             "precision": self.precision.state(),
         }
 
-    def load(
-        self,
-        state: Mapping[str, Mapping[str, np.ndarray]],
-        source: str = "training state",
-    ) -> None:
-        """Restore what `state()` returned.
+    def check(self, state: Parts, source: str = "training state") -> None:
+        """Raise UserError unless `state` is one that training can continue from.
+
+        It has all networks, and in their optimizers nothing but what these keep; all
+        numbers are float32 and finite. The message begins with `source`.
+        """
+        check_network_part(self.generator, state, "generator", source)
+        check_network_part(self.ema.layer, state, "ema", source)
+        check_optimizer_part(self.generator, state, "optimizer_g", source)
+        check_counters(state, "precision", STATE_BOUNDS, source)
+
+    def load(self, state: Parts, source: str = "training state") -> None:
+        """Restore what `state()` returned; nothing changes where it is not sound.
 
         Raises:
-            UserError: names `source` and the part that is missing or does not fit.
+            UserError: as `check`, or a parameter that is trained was frozen before.
         """
-        load_part(self.generator, state, "generator", source)
-        load_part(self.ema.layer, state, "ema", source)
+        self.check(state, source)
+        load_weights(self.generator, state["generator"])
+        load_weights(self.ema.layer, state["ema"])
         # An optimizer has no state before its first update.
         optimizer_state = state.get("optimizer_g", {})
         set_optimizer_state(self.optimizer_g, self.generator, optimizer_state)
@@ -183,18 +196,3 @@ def weights_of(layer: nn.Layer) -> dict[str, np.ndarray]:
     for name, tensor in layer.state_dict().items():
         arrays[name] = tensor.numpy()
     return arrays
-
-
-def load_part(
-    layer: nn.Layer,
-    state: Mapping[str, Mapping[str, np.ndarray]],
-    part: str,
-    source: str,
-) -> None:
-    """Load one part of a step's state; UserError if it is missing or does not fit."""
-    if part not in state:
-        raise UserError(
-            f"{source}: has no {part}, so it was saved by another model_type and cannot "
-            "be resumed; start from its generator instead: path.pretrain_network_g"
-        )
-    load_weights(layer, state[part], source=f"{source}, {part}")

@@ -17,6 +17,9 @@ FIRST_SCALE = 2.0**16
 UPDATES_UNTIL_DOUBLED = 2000
 """As torch's and Paddle's GradScaler."""
 
+STATE_BOUNDS = {"scale": (2.0**127, float(UPDATES_UNTIL_DOUBLED))}
+"""The largest values in a state: float32 holds no larger power of two."""
+
 
 class Precision:
     """Runs networks in float32 or by Paddle's automatic mixed precision (level O1).

@@ -29,6 +29,20 @@ def load_weights(
         UserError: names `source`, how many tensors do not fit, up to three of them, and
             the likely cause; or the tensors are not finite.
     """
+    check_weights(layer, tensors, strict=strict, source=source)
+    for name, target in layer.state_dict().items():
+        if name in tensors:
+            target.set_value(tensors[name].astype(target.numpy().dtype))
+
+
+def check_weights(
+    layer: nn.Layer,
+    tensors: Mapping[str, np.ndarray],
+    *,
+    strict: bool = True,
+    source: str = "",
+) -> None:
+    """Raise what `load_weights` raises where `tensors` do not fit; change nothing."""
     source = source or "weights"
     targets = layer.state_dict()
     present = [name for name in targets if name in tensors]
@@ -60,10 +74,6 @@ def load_weights(
             f"{source}: damaged, or saved after training diverged: NaN or infinite "
             f"numbers in {_count('tensors', broken)}"
         )
-
-    for name in present:
-        target = targets[name]
-        target.set_value(tensors[name].astype(target.numpy().dtype))
 
 
 def _name(layer: nn.Layer) -> str:

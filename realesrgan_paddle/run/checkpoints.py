@@ -1,17 +1,31 @@
 """A run's checkpoints: written, pruned, and restored."""
 
+import reprlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import paddle
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
 
+from realesrgan_paddle.data.loading.pair_pool import check_pairs
 from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.state_checks import Parts
 from realesrgan_paddle.options.schema.config import LoggerOptions, ValOptions
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.utils.cli import shell_join
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
@@ -20,17 +34,27 @@ from realesrgan_paddle.utils.runlog.training_state import (
 )
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
+PARTS = {
+    *("generator", "ema", "optimizer_g", "precision"),  # of PixelStep
+    *("discriminator", "optimizer_d", "warm_up"),  # of GANStep
+    "pool",
+}
+"""The parts of a training state."""
 
-@dataclass
+Number = Annotated[int, Field(strict=True, ge=0)]
+NO_OTHERS = ConfigDict(extra="forbid")
+
+
+@dataclass(config=NO_OTHERS)
 class Best:
     """The best validation so far: its metric, value and iteration."""
 
-    figure: str
-    value: float
-    iteration: int
+    figure: StrictStr
+    value: StrictFloat
+    iteration: Number
 
 
-@dataclass
+@dataclass(config=NO_OTHERS)
 class RunRecord:
     """What a run remembers besides its tensors.
 
@@ -47,22 +71,41 @@ class RunRecord:
         rolled_back: whether the run has gone back to a checkpoint.
     """
 
-    saved: list[int] = field(default_factory=list)
-    good: int | None = None
+    saved: list[Number] = field(default_factory=list)
+    good: Number | None = None
     best: Best | None = None
-    stale: int = 0
-    drifted: int | None = None
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    rolled_back: bool = False
+    stale: Number = 0
+    drifted: Number | None = None
+    skipped: Number = 0
+    skipped_in_a_row: Number = 0
+    rolled_back: StrictBool = False
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> "RunRecord":
-        """Return the record that `dataclasses.asdict` made `record` of."""
-        values = dict(record)
-        if record["best"] is not None:
-            values["best"] = Best(**record["best"])
-        return cls(**values)
+    def of(cls, state: TrainingState) -> "RunRecord":
+        """Return the record in a training state.
+
+        Raises:
+            UserError: there is none, or a value is not of its type or in its range.
+        """
+        try:
+            record = TypeAdapter(cls).validate_python(state.record.get("run"))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, ("run", *problem["loc"])))
+            found = reprlib.repr(problem["input"])
+            raise UserError(
+                f"{state.path}: its record has {key}: {found} ({problem['msg']})"
+            ) from None
+
+        dates = [*record.saved, record.good or 0, record.drifted or 0]
+        if record.best is not None:
+            dates.append(record.best.iteration)
+        if max(dates) > state.iteration:
+            raise UserError(
+                f"{state.path}: its record of iteration {state.iteration} mentions "
+                f"iteration {max(dates)}"
+            )
+        return record
 
 
 class Checkpoints:
@@ -93,8 +136,9 @@ class Checkpoints:
 
     def restore(self, state: TrainingState) -> None:
         """Restore networks, optimizers, pool and record from `state`."""
+        record = RunRecord.of(state)
         self._load(state)
-        self.record = RunRecord.from_json(state.record["run"])
+        self.record = record
         saved = self.record.saved
         self.record.saved = [i for i in saved if self._state_file(i).exists()]
 
@@ -225,6 +269,29 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
             self._state_file(iteration).unlink(missing_ok=True)
             record.saved.remove(iteration)
+
+
+def check_state(state: TrainingState, step: PixelStep, scale: int) -> None:
+    """Raise UserError unless a state that was read is whole and of such a run.
+
+    Whether it fits the sizes of crops and pool is left to `Checkpoints.restore`: these
+    are options, and whoever has changed one wants to hear of it.
+
+    Args:
+        state: the training state.
+        step: has the networks.
+        scale: of the generator.
+    """
+    check_parts(state.parts, step, scale, str(state.path))
+    RunRecord.of(state)
+
+
+def check_parts(parts: Parts, step: PixelStep, scale: int, source: str) -> None:
+    """Raise UserError unless the parts of a state are sound; see `PixelStep.check`."""
+    for unknown in sorted(parts.keys() - PARTS):
+        raise UserError(f"{source}: holds {unknown!r}, which is no part of a state")
+    step.check(parts, source)
+    check_pairs(parts.get("pool", {}), scale, source)
 
 
 def is_better(value: float, best: float, options: ValOptions) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from realesrgan_paddle.models.step.pixel_step import PixelStep
@@ -9,7 +10,7 @@ from realesrgan_paddle.options.reading.load import config_differences, load_conf
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.run.build import build_step, check_same_start, describe_step
-from realesrgan_paddle.run.checkpoints import Checkpoints
+from realesrgan_paddle.run.checkpoints import Checkpoints, check_state
 from realesrgan_paddle.run.training_data import describe_data, open_training_data
 from realesrgan_paddle.run.validator import Validator
 from realesrgan_paddle.utils.errors import UserError
@@ -59,11 +60,12 @@ def open_training(cfg: Config) -> Training:
     board, board_remarks = make_visualdl_writer(cfg.logger.use_tb_logger)
     folder = Path(cfg.path.experiments_root) / cfg.name
     experiment = Experiment(folder, group.writes, board)
-    state, damaged = state_to_resume(cfg, experiment)
-    start = state.iteration if state else 0
 
     ops, ops_remark = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops, group)
+    state, damaged = state_to_resume(cfg, experiment, step)
+    start = state.iteration if state else 0
+
     data = open_training_data(cfg, group, resuming=start > 0)
     batches_before = start * cfg.datasets.train.accum_iter
     batches = TrainingBatches(cfg, data, batches_before, group, experiment.log)
@@ -93,23 +95,26 @@ def open_training(cfg: Config) -> Training:
 
 
 def state_to_resume(
-    cfg: Config, experiment: Experiment
+    cfg: Config, experiment: Experiment, step: PixelStep
 ) -> tuple[TrainingState | None, Sequence[str]]:
-    """Return the state to resume from, if any, and why newer ones cannot be read.
+    """Return the state to resume from, if any, and why newer ones cannot be used.
 
-    With `auto_resume` it is the run's newest readable state; without, or if there is
-    none, that of `path.resume_state`.
+    With `auto_resume` it is the run's newest sound state; without, or if there is none,
+    that of `path.resume_state`. `step` has the networks that it must fit.
 
     Raises:
-        UserError: the state cannot be read, or it is at the last iteration already and
+        UserError: the state cannot be used, or it is at the last iteration already and
             not this run's.
     """
     state: TrainingState | None = None
     damaged: Sequence[str] = []
     if cfg.auto_resume:
-        state, damaged = load_newest_state(experiment.states)
+        state, damaged = load_newest_state(
+            experiment.states, partial(check_state, step=step, scale=cfg.scale)
+        )
     if state is None and cfg.path.resume_state:
         state = load_state(cfg.path.resume_state)
+        check_state(state, step, cfg.scale)
 
     total = cfg.train.total_iter
     run_has_ended = cfg.auto_resume and experiment.latest.exists()

@@ -13,7 +13,11 @@ from forkserver import FORKSERVER
 
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.runlog.training_state import load_state
+from realesrgan_paddle.utils.runlog.training_state import (
+    TrainingState,
+    load_newest_state,
+    load_state,
+)
 from train import main, train
 
 
@@ -118,6 +122,11 @@ def log_of(folder: Path) -> str:
 
 def state_of(folder: Path, iteration: int) -> Path:
     return folder / f"training_states/{iteration}.state"
+
+
+def newest_state(folder: Path) -> tuple[TrainingState | None, list[str]]:
+    """The newest state of a run that is not damaged, and what is wrong with newer ones."""
+    return load_newest_state(folder / "training_states", lambda state: None)
 
 
 def parts_of(folder: Path, iteration: int) -> Mapping[str, Mapping[str, np.ndarray]]:

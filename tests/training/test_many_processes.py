@@ -14,6 +14,7 @@ from sample_runs import (
     children,
     finish,
     log_of,
+    newest_state,
     parts_of,
     picture,
     reported,
@@ -27,7 +28,6 @@ from realesrgan_paddle.run.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.process_group import ProcessGroup
-from realesrgan_paddle.utils.runlog.training_state import load_newest_state
 
 pytestmark = [
     pytest.mark.paddle,
@@ -179,7 +179,7 @@ def test_sigterm_to_the_launcher_saves(tmp_path, options):
         launcher.kill()
     wait_until(lambda: not any(alive(process) for process in processes))
     last = reported(folder)[-1]["iter"]
-    state, problems = load_newest_state(folder / "training_states")
+    state, problems = newest_state(folder)
     assert (state.iteration, problems) == (last, [])
     assert f"SIGTERM: saved {state_of(folder, last)}" in log_of(folder)
     assert not (tmp_path / "http.log").exists()

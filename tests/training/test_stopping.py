@@ -15,6 +15,7 @@ from sample_runs import (
     children,
     finish,
     log_of,
+    newest_state,
     reported,
     run,
     start,
@@ -26,7 +27,6 @@ from sample_runs import (
 
 from realesrgan_paddle.utils import atomic, cli
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.runlog.training_state import load_newest_state
 from train import main
 
 pytestmark = [
@@ -63,7 +63,7 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(
     assert not any(alive(worker) for worker in workers)
 
     last = reported(folder)[-1]["iter"]
-    state, problems = load_newest_state(folder / "training_states")
+    state, problems = newest_state(folder)
     assert (state.iteration, problems) == (last, [])
     saved = f"saved {state_of(folder, last)}; resume with --auto_resume"
     assert saved in log_of(folder)
@@ -134,7 +134,7 @@ def test_a_full_disk_is_one_line_and_spoils_nothing(
     assert stopped.value.code == 1
     message = f"{state_of(folder, 6)}: cannot be written (No space left on device)"
     assert capsys.readouterr().err == f"error: {message}\n"
-    assert load_newest_state(folder / "training_states")[0].iteration == 3
+    assert newest_state(folder)[0].iteration == 3
     assert temporaries(folder) == []
 
 
@@ -171,7 +171,7 @@ def check_kills(tmp_path, options, workers, kills, total_iter):
             break
         kill_and_wait(process)
         killed += 1
-        _, problems = load_newest_state(folder / "training_states")
+        _, problems = newest_state(folder)
         assert problems == [], "a state that was not whole"
 
     assert process.exitcode == 0

@@ -14,13 +14,14 @@ import pytest
 from realesrgan_paddle.utils import atomic
 from realesrgan_paddle.utils.atomic import atomic_path, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.runlog import training_state
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
     load_newest_state,
     load_state,
     save_state,
 )
-from realesrgan_paddle.utils.weights.writer import write_pdparams
+from realesrgan_paddle.utils.weights.writer import save_safetensors, write_pdparams
 
 
 def state(iteration: int, size: int = 40) -> TrainingState:
@@ -31,6 +32,10 @@ def state(iteration: int, size: int = 40) -> TrainingState:
         }
     }
     return TrainingState(iteration, parts, {"run": {"saved": [iteration]}})
+
+
+def accept(_: TrainingState) -> None:
+    """Find every state sound."""
 
 
 def assert_same(found: TrainingState, expected: TrainingState) -> None:
@@ -68,18 +73,83 @@ def test_the_newest_undamaged_state_is_loaded_and_newer_ones_are_reported(
         save_state(tmp_path / f"{iteration}.state", state(iteration))
     newest = tmp_path / "10.state"
     newest.write_bytes(damage(newest.read_bytes()))
-    found, problems = load_newest_state(tmp_path)
+    found, problems = load_newest_state(tmp_path, accept)
     assert_same(found, state(9))
     assert len(problems) == 1
     assert problems[0].startswith(f"{newest}: ")
 
 
 def test_only_damaged_states_are_an_error_but_no_states_are_none(tmp_path):
-    assert load_newest_state(tmp_path / "missing") == (None, [])
+    assert load_newest_state(tmp_path / "missing", accept) == (None, [])
     for iteration in (1, 2):
         (tmp_path / f"{iteration}.state").write_bytes(b"no state")
     with pytest.raises(UserError, match=r"2\.state: .* \(and 1 older\); restore one"):
-        load_newest_state(tmp_path)
+        load_newest_state(tmp_path, accept)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "[]",
+        "null",
+        "",
+        "{",
+        "[" * 100_000,
+        "{}",
+        '{"iteration": -3}',
+        '{"iteration": 0}',
+        '{"iteration": true}',
+        '{"iteration": "10"}',
+        '{"iteration": 10.0}',
+        '{"iteration": null}',
+        '{"iteration": 9}',
+        '{"iteration": [%s]}' % ("1, " * 5000 + "1"),
+        '{"iteration": %s}' % ("[" * 400 + "]" * 400),
+        '{"iteration": 1%s}' % ("0" * 5000),
+    ],
+    ids=lambda text: text[:25],
+)
+def test_a_wrong_record_with_a_right_checksum_is_one_line_and_passed_over(
+    tmp_path, monkeypatch, record
+):
+    save_state(tmp_path / "9.state", state(9))
+    with monkeypatch.context() as patch:
+        patch.setattr(training_state.json, "dumps", lambda _: record)
+        save_state(tmp_path / "10.state", state(10))
+    found, (problem,) = load_newest_state(tmp_path, accept)
+    assert_same(found, state(9))
+    assert problem.startswith(f"{tmp_path / '10.state'}: its record ")
+    assert len(problem) < len(str(tmp_path)) + 150
+
+
+def test_a_state_without_a_record_is_one_line(tmp_path):
+    tensors = {"generator/a": np.ones(3, np.float32)}
+    checksum = training_state._sha256("", tensors)
+    metadata = {"format": training_state.FORMAT, "sha256": checksum}
+    save_safetensors(tmp_path / "1.state", tensors, metadata)
+    with pytest.raises(
+        UserError, match=r"1\.state: its record is '', not a json object"
+    ):
+        load_state(tmp_path / "1.state")
+
+
+def test_a_state_that_is_not_sound_is_passed_over(tmp_path):
+    def refuse(found: TrainingState) -> None:
+        if found.iteration > 2:
+            raise UserError(f"{found.path}: not sound")
+
+    for iteration in (2, 9, 10):
+        save_state(tmp_path / f"{iteration}.state", state(iteration))
+    found, problems = load_newest_state(tmp_path, refuse)
+    assert_same(found, state(2))
+    assert problems == [f"{tmp_path}/{i}.state: not sound" for i in (10, 9)]
+
+
+def test_files_that_no_run_writes_are_no_states(tmp_path):
+    save_state(tmp_path / "9.state", state(9))
+    (tmp_path / "\N{SUPERSCRIPT TWO}0.state").write_bytes(b"isdigit() is true of it")
+    (tmp_path / "best.state").write_bytes(b"")
+    assert load_newest_state(tmp_path, accept)[1] == []
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ with the SHA-256 of the whole content: a disk or a copy may damage a complete fi
 
 import hashlib
 import json
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ def load_state(path: str | Path) -> TrainingState:
     """Return the state that `save_state` wrote to `path`.
 
     Raises:
-        UserError: the file is missing, damaged, or no training state.
+        UserError: the file is missing, damaged, or no training state. What its parts
+            and its record must be is for those to check who made them.
     """
     tensors, metadata = read_safetensors(path)
     if metadata.get("format") != FORMAT:
@@ -68,7 +70,7 @@ def load_state(path: str | Path) -> TrainingState:
             "it was written with"
         )
 
-    record = json.loads(metadata["record"])
+    record = _parsed(metadata.get("record", ""), path)
     parts: dict[str, dict[str, np.ndarray]] = {}
     for key, array in tensors.items():
         part, _, name = key.partition("/")
@@ -76,20 +78,29 @@ def load_state(path: str | Path) -> TrainingState:
     return TrainingState(record.pop("iteration"), parts, record, Path(path))
 
 
-def load_newest_state(folder: str | Path) -> tuple[TrainingState | None, list[str]]:
-    """Return the newest undamaged `<iteration>.state` of `folder`, or None without any.
+def load_newest_state(
+    folder: str | Path, check: Callable[[TrainingState], None]
+) -> tuple[TrainingState | None, list[str]]:
+    """Return the newest sound `<iteration>.state` of `folder`, or None without any.
 
-    Also return one line for each newer state that could not be read.
+    Also return one line for each newer state that could not be used.
+
+    Args:
+        folder: has the states.
+        check: raises UserError if a state's parts or record are not sound.
 
     Raises:
-        UserError: there are states, but none can be read. Starting over silently would
+        UserError: there are states, but none can be used. Starting over silently would
             throw the run away.
     """
-    states = [path for path in Path(folder).glob("*.state") if path.stem.isdigit()]
+    states = [path for path in Path(folder).glob("*.state") if path.stem.isdecimal()]
     problems: list[str] = []
     for file in sorted(states, key=lambda path: int(path.stem), reverse=True):
         try:
-            return load_state(file), problems
+            state = load_state(file)
+            _check_name(state, file)
+            check(state)
+            return state, problems
         except UserError as problem:
             problems.append(str(problem))
     if problems:
@@ -99,6 +110,37 @@ def load_newest_state(folder: str | Path) -> tuple[TrainingState | None, list[st
             "restore one from a copy, or train without auto_resume to begin again"
         )
     return None, []
+
+
+def _parsed(text: str, path: str | Path) -> dict[str, Any]:
+    """Return a state's record, which has a valid iteration.
+
+    A checksum tells that a file is as it was written, not that this program wrote it.
+    """
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise UserError(
+            f"{path}: its record is {reprlib.repr(text)}, not a json object"
+        )
+
+    iteration = record.get("iteration")
+    if type(iteration) is not int or iteration < 1:
+        raise UserError(
+            f"{path}: its record has iteration {reprlib.repr(iteration)}, not a whole "
+            "number from 1 on"
+        )
+    return record
+
+
+def _check_name(state: TrainingState, file: Path) -> None:
+    if state.iteration != int(file.stem):
+        raise UserError(
+            f"{file}: its record has iteration {state.iteration}, its name another; "
+            "give it the name it was written with"
+        )
 
 
 def _sha256(record: str, tensors: Mapping[str, np.ndarray]) -> str:

@@ -1,0 +1,103 @@
+"""What a step's state must be, so that training can continue from it.
+
+A training state is checked before it is written and before it is loaded: a state that
+is not sound would spoil the run without a word.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from paddle import nn
+
+from realesrgan_paddle.models.step.optimizer_state import MOMENTS, POWERS
+from realesrgan_paddle.models.weights.assign import check_weights
+from realesrgan_paddle.utils.errors import UserError
+
+Parts = Mapping[str, Mapping[str, np.ndarray]]
+"""Arrays by part ("generator", "ema", ...) and name."""
+
+
+def check_network_part(layer: nn.Layer, parts: Parts, part: str, source: str) -> None:
+    """Raise UserError unless a part holds the layer's weights, finite and in float32.
+
+    Args:
+        layer: the network.
+        parts: a step's state.
+        part: which one to check.
+        source: what the message begins with.
+    """
+    if part not in parts:
+        raise UserError(
+            f"{source}: has no {part}, so it was saved by another model_type and cannot "
+            "be resumed; start from its generator instead: path.pretrain_network_g"
+        )
+    for name, array in parts[part].items():
+        check_array(f"{source}: {part}/{name}", array)
+    check_weights(layer, parts[part], source=f"{source}, {part}")
+
+
+def check_optimizer_part(
+    network: nn.Layer, parts: Parts, part: str, source: str
+) -> None:
+    """Raise UserError unless a part holds what Adam keeps of the network's parameters.
+
+    It may hold nothing, before the first update, and may lack frozen parameters.
+    """
+    shapes = {name: tuple(p.shape) for name, p in network.named_parameters()}
+    found: dict[str, set[str]] = {}
+    for key, array in parts.get(part, {}).items():
+        where = f"{source}: {part}/{key}"
+        parameter, _, accumulator = key.rpartition("/")
+        if parameter not in shapes or accumulator not in MOMENTS + POWERS:
+            raise UserError(
+                f"{where}: nothing that the optimizer of this network keeps"
+            )
+
+        is_power = accumulator in POWERS
+        check_array(where, array, (1,) if is_power else shapes[parameter])
+        # Adam divides by 1 - power and by the square root of the second moment.
+        if is_power and not 0 <= array[0] < 1:
+            raise UserError(f"{where}: {array[0]} is not in [0, 1)")
+        if accumulator == MOMENTS[1] and array.min(initial=0) < 0:
+            raise UserError(f"{where}: a mean of squares is below 0")
+        found.setdefault(parameter, set()).add(accumulator)
+
+    for parameter, accumulators in found.items():
+        for missing in sorted({*MOMENTS, *POWERS} - accumulators):
+            raise UserError(f"{source}: {part}/{parameter}/{missing} is missing")
+
+
+def check_counters(
+    parts: Parts, part: str, highest: Mapping[str, tuple[float, ...]], source: str
+) -> None:
+    """Raise UserError unless a part, if there is one, holds numbers within bounds.
+
+    Args:
+        parts: a step's state.
+        part: which one to check.
+        highest: the largest values of each of its arrays; the smallest is 0.
+        source: what the message begins with.
+    """
+    arrays = parts.get(part, {})
+    if arrays and arrays.keys() != highest.keys():
+        raise UserError(f"{source}: {part} holds {', '.join(arrays)}")
+    for name, array in arrays.items():
+        bounds = np.array(highest[name])
+        fits = array.shape == bounds.shape and array.dtype.kind in "fi"
+        if not (fits and np.all((array >= 0) & (array <= bounds))):
+            raise UserError(
+                f"{source}: {part}/{name} is {str(array)[:60]}, not {len(bounds)} "
+                f"numbers from 0 to {bounds.tolist()}"
+            )
+
+
+def check_array(
+    where: str, array: np.ndarray, shape: tuple[int, ...] | None = None
+) -> None:
+    """Raise UserError unless an array is float32, finite, and of the given shape."""
+    if array.dtype != np.float32:
+        raise UserError(f"{where}: {array.dtype}, not float32")
+    if shape is not None and array.shape != shape:
+        raise UserError(f"{where}: {list(array.shape)} instead of {list(shape)}")
+    if not np.isfinite(array).all():
+        raise UserError(f"{where}: holds NaN or infinite numbers")
