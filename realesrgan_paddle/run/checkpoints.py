@@ -116,6 +116,7 @@ class Checkpoints:
         options: the section `logger`: how often to save, how many to keep.
         step: networks and optimizers.
         batches: their pool is part of the state.
+        scale: of the generator.
 
     Attributes:
         record: what the run remembers besides its tensors.
@@ -127,12 +128,14 @@ class Checkpoints:
         options: LoggerOptions,
         step: PixelStep,
         batches: TrainingBatches,
+        scale: int,
     ) -> None:
         self.record = RunRecord()
         self._experiment = experiment
         self.options = options
         self._step = step
         self._batches = batches
+        self._scale = scale
 
     def restore(self, state: TrainingState) -> None:
         """Restore networks, optimizers, pool and record from `state`."""
@@ -154,6 +157,8 @@ class Checkpoints:
             The file of the training state.
 
         Raises:
+            UserError: a number is not finite, or not float32: such a checkpoint could
+                not be resumed from. Nothing is written.
             OSError: a file cannot be written; what was there before is untouched.
         """
         record = self.record
@@ -171,7 +176,8 @@ class Checkpoints:
         return file
 
     def _write(self, iteration: int, file: Path) -> None:
-        parts = self._step.state()
+        parts = {**self._step.state(), "pool": self._batches.state()}
+        self._check(parts, iteration)
         for name, groups in network_files(parts).items():
             for suffix in (iteration, "latest"):
                 path = self._experiment.models / f"{name}_{suffix}.pdparams"
@@ -181,7 +187,7 @@ class Checkpoints:
         # `restore` drops what is gone.
         state = TrainingState(
             iteration,
-            {**parts, "pool": self._batches.state()},
+            parts,
             {"paddle": paddle.__version__, "run": asdict(self.record)},
         )
         save_state(file, state)
@@ -209,7 +215,9 @@ class Checkpoints:
 
         self.record.best = Best(metric, value, iteration)
         self.record.stale = 0
-        weights = network_files(self._step.state())["net_g"]
+        parts = self._step.state()
+        self._check(parts, iteration)
+        weights = network_files(parts)["net_g"]
         write_pdparams(self._experiment.models / "net_g_best.pdparams", weights)
 
         before = f", before {best.value:.4f} at iter {best.iteration:,}" if best else ""
@@ -217,6 +225,17 @@ class Checkpoints:
             f"net_g_best.pdparams is now of iter {iteration:,}: "
             f"{metric} {value:.4f}{before}"
         )
+
+    def _check(self, parts: Parts, iteration: int) -> None:
+        """Raise UserError unless training can continue from the parts of a state."""
+        try:
+            check_parts(parts, self._step, self._scale, f"iteration {iteration:,}")
+        except UserError as problem:
+            raise UserError(
+                f"{problem}, so nothing is saved; resume from the checkpoint before with "
+                "--auto_resume, and try a lower train.optim_g.lr and train.optim_d.lr or "
+                "smaller loss weights"
+            ) from None
 
     def roll_back(self) -> int:
         """Restore the last good checkpoint, without its record; return its iteration.

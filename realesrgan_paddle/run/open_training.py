@@ -69,7 +69,7 @@ def open_training(cfg: Config) -> Training:
     data = open_training_data(cfg, group, resuming=start > 0)
     batches_before = start * cfg.datasets.train.accum_iter
     batches = TrainingBatches(cfg, data, batches_before, group, experiment.log)
-    checkpoints = Checkpoints(experiment, cfg.logger, step, batches)
+    checkpoints = Checkpoints(experiment, cfg.logger, step, batches, cfg.scale)
 
     # Before the state is restored: drift is measured from the pretrained network.
     validator = Validator(cfg, step, data, experiment, checkpoints)

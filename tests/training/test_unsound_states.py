@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_runs import assert_states_equal, log_of, run, state_of
+from sample_runs import assert_states_equal, log_of, opened, run, state_of
 
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.build import build_step
@@ -195,3 +195,52 @@ def test_an_option_that_was_changed_does_not_make_states_unusable(copied, overri
     with pytest.raises(UserError, match=override.partition("=")[0]):
         resume(copied, override, "train.total_iter=8")
     assert log_of(copied) == log
+
+
+def spoil_weight(step):
+    weight = step.ema.layer.parameters()[0]
+    weight.set_value(weight + float("nan"))
+
+
+def spoil_buffer(step):
+    """As automatic mixed precision leaves one that is computed within it."""
+    layer = step.discriminator.conv1
+    layer.weight_v = layer.weight_v.astype("bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (spoil_weight, "ema/body.0.weight: holds NaN or infinite numbers"),
+        (spoil_buffer, "discriminator/conv1.weight_v: uint16, not float32"),
+    ],
+)
+def test_what_could_not_be_resumed_from_is_not_saved(tmp_path, options, spoil, problem):
+    with opened(tmp_path, options) as (_, training):
+        spoil(training.step)
+        with pytest.raises(UserError) as error:
+            training.checkpoints.save(7)
+    assert str(error.value).startswith(f"iteration 7: {problem}, so nothing is saved")
+    assert "--auto_resume, and try a lower train.optim_g.lr" in str(error.value)
+    assert not list((tmp_path / "runs/tiny").rglob("*7*"))
+    assert not (tmp_path / "runs/tiny/models").exists()
+
+
+def test_a_network_that_is_not_finite_is_not_kept_as_the_best(tmp_path, options):
+    with opened(tmp_path, options) as (cfg, training):
+        spoil_weight(training.step)
+        with pytest.raises(
+            UserError, match=r"iteration 7: ema/body\.0\.weight: holds NaN"
+        ):
+            training.checkpoints.keep_best(7, {"a/psnr": 30.0}, cfg.val)
+    assert not (tmp_path / "runs/tiny/models").exists()
+
+
+def test_a_run_whose_moments_overflow_ends_at_its_first_checkpoint(tmp_path, options):
+    """Finite gradients, whose squares are not: the weights stay finite and stand still."""
+    with pytest.raises(
+        UserError, match=r"iteration 3: optimizer_g/.*/moment2_0: holds"
+    ):
+        run(tmp_path, options, "train.pixel_opt.loss_weight=1e30")
+    assert not (tmp_path / "runs/tiny/models").exists()
+    assert not (tmp_path / "runs/tiny/training_states").exists()
