@@ -32,6 +32,7 @@ BATCHES_AHEAD = 2
 """Batches that each worker reads ahead."""
 GRACE_S = 10.0
 """How long a worker goes on after a SIGTERM [seconds]."""
+DIED = "a process that reads training images died, perhaps for lack of memory"
 
 
 class Dataset(Protocol):
@@ -124,40 +125,112 @@ def endless_batches(
 
     Unreadable images are added to `bad` and replaced. With `num_workers` above 0, that
     many processes read ahead; closing the iterator ends them. They are spawned, not
-    forked, so that none inherits the threads of Paddle.
+    forked, so that none inherits the threads of Paddle. Where one dies, they are started
+    again, once for each batch.
 
     Raises:
-        UserError: too many images could not be read, or a worker died.
+        UserError: too many images could not be read, or workers died twice at a batch.
     """
     if num_workers == 0:
         for keys in sampler:
             yield _report_skipped(_read_batch(dataset, keys, bad.limit), bad)
         return
 
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        num_workers, context, initializer=_start_worker, initargs=(dataset,)
-    )
-    if os.name != "nt":
-        # Started together with the first worker, it would unblock Ctrl-C there.
-        resource_tracker.ensure_running()
-
-    pending: deque[Future[ReadBatch]] = deque()
+    workers = _Workers(dataset, num_workers, bad)
     try:
         for keys in sampler:
-            # Submitting may start a worker, which inherits the blocked Ctrl-C: only the
-            # parent answers it.
-            with defer_interrupts():
-                pending.append(pool.submit(_read_in_worker, keys, bad.limit))
-            if len(pending) > BATCHES_AHEAD * num_workers:
-                yield _report_skipped(pending.popleft().result(), bad)
-    except BrokenProcessPool:
-        raise UserError(
-            "a process that reads training images died, perhaps for lack of memory; "
-            "try a smaller datasets.train.num_worker_per_gpu"
-        ) from None
+            workers.request(keys)
+            if workers.requested > BATCHES_AHEAD * num_workers:
+                yield _report_skipped(workers.next_batch(), bad)
     finally:
-        pool.shutdown(cancel_futures=True)
+        workers.close()
+
+
+class _Workers:
+    """Processes that read batches ahead; where one dies, all are started again.
+
+    What a batch holds depends on its keys only, so it is the same when it is read again.
+
+    Args:
+        dataset: what they read.
+        count: how many they are.
+        bad: the limit of unreadable images, and what logs a death.
+
+    Attributes:
+        requested: how many batches are requested and not returned yet.
+    """
+
+    def __init__(self, dataset: Dataset, count: int, bad: BadImages) -> None:
+        self._dataset = dataset
+        self._count = count
+        self._bad = bad
+        self._pending: deque[tuple[list[Key], Future[ReadBatch]]] = deque()
+        if os.name != "nt":
+            # Started together with the first worker, it would unblock Ctrl-C there.
+            resource_tracker.ensure_running()
+        self._pool = self._start()
+
+    @property
+    def requested(self) -> int:
+        return len(self._pending)
+
+    def request(self, keys: list[Key]) -> None:
+        """Let the next free process read the batch of these keys."""
+        self._pending.append((keys, self._submit(keys)))
+
+    def next_batch(self) -> ReadBatch:
+        """Return the batch that was requested first; wait for it.
+
+        Raises:
+            UserError: it cannot be read, or a process died while waiting for it, twice.
+        """
+        try:
+            read = self._pending[0][1].result()
+        except BrokenProcessPool:
+            self._bad.log(f"{DIED}; all are started again")
+            self._restart()
+            read = self._read_again()
+        self._pending.popleft()
+        return read
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _start(self) -> ProcessPoolExecutor:
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(
+            self._count, context, initializer=_start_worker, initargs=(self._dataset,)
+        )
+
+    def _submit(self, keys: list[Key]) -> Future[ReadBatch]:
+        # Submitting may start a worker, which inherits the blocked Ctrl-C: only the
+        # parent answers it.
+        with defer_interrupts():
+            try:
+                return self._pool.submit(_read_in_worker, keys, self._bad.limit)
+            except BrokenProcessPool as error:
+                failed: Future[ReadBatch] = Future()
+                failed.set_exception(error)
+                return failed
+
+    def _restart(self) -> None:
+        """Start new processes, and let them read what the others have not read."""
+        self.close()
+        self._pool = self._start()
+        requested, self._pending = self._pending, deque()
+        for keys, future in requested:
+            was_read = not future.cancelled() and future.exception() is None
+            self._pending.append((keys, future if was_read else self._submit(keys)))
+
+    def _read_again(self) -> ReadBatch:
+        try:
+            return self._pending[0][1].result()
+        except BrokenProcessPool:
+            raise UserError(
+                f"{DIED}, and again at the same batch; try a smaller "
+                "datasets.train.num_worker_per_gpu"
+            ) from None
 
 
 def _report_skipped(read: ReadBatch, bad: BadImages) -> Sample:

@@ -3,9 +3,13 @@
 Without Paddle, so that the workers start quickly.
 """
 
+import os
+import signal
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,6 +37,21 @@ class Numbers:
         if index in self.bad:
             raise UserError(f"{index}.png: bad")
         return np.array(index), np.array(position)
+
+
+@dataclass(frozen=True)
+class Deadly(Numbers):
+    """A dataset that kills the process that reads the position 5, so many times."""
+
+    marks: Path
+    times: int
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[np.ndarray, ...]:
+        deaths = len(list(self.marks.iterdir()))
+        if key[1] == 5 and deaths < self.times:
+            (self.marks / str(deaths)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__getitem__(key)
 
 
 def batches(
@@ -76,3 +95,29 @@ def test_more_bad_images_than_allowed_are_an_error_that_names_the_option(workers
     message = r"\.png: bad; more than datasets\.train\.max_bad_images: 2 images"
     with pytest.raises(UserError, match=message):
         batches(Numbers(4, frozenset({0, 1, 2})), 6, workers=workers)
+
+
+linux = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL")
+
+
+@linux
+def test_a_worker_that_is_killed_is_replaced_and_no_batch_is_lost(tmp_path):
+    logged: list[str] = []
+    dataset = Deadly(5, frozenset(), tmp_path, times=1)
+    found = batches(dataset, 6, workers=1, log=logged.append)
+    assert found == batches(Numbers(5, frozenset()), 6)
+    assert len(list(tmp_path.iterdir())) == 1, "no process was killed"
+    assert logged == [
+        "a process that reads training images died, perhaps for lack of memory; all are "
+        "started again"
+    ]
+
+
+@linux
+def test_workers_that_die_again_at_the_same_batch_are_an_error(tmp_path):
+    dataset = Deadly(5, frozenset(), tmp_path, times=99)
+    with pytest.raises(
+        UserError, match=r"died, .*, and again at the same batch; try a"
+    ):
+        batches(dataset, 6, workers=1)
+    assert len(list(tmp_path.iterdir())) < 6, "started again and again"
