@@ -23,7 +23,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     """
     # Imported here: they import Paddle, which reads what `start_paddle` sets.
     from realesrgan_paddle.models.step.schedule import learning_rate
-    from realesrgan_paddle.run.guards import DiscriminatorWatch, NonFiniteGuard
+    from realesrgan_paddle.run.guards import DiscriminatorWatch, NonFiniteGuard, Rescue
     from realesrgan_paddle.run.open_training import open_training
 
     opened = open_training(cfg)
@@ -31,20 +31,29 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     batches, checkpoints = opened.batches, opened.checkpoints
     validator, log = opened.validator, experiment.log
 
-    start, total = opened.resumed_at or 0, cfg.train.total_iter
-    meter = Meter(start, total, cfg.images_per_iteration * group.size)
+    iteration, total = opened.resumed_at or 0, cfg.train.total_iter
+    meter = Meter(iteration, total, cfg.images_per_iteration * group.size)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, log)
+    rescue = Rescue(checkpoints, batches, cfg.datasets.train.accum_iter, iteration, log)
 
-    with experiment.reserved(), closing(batches), StopRequest() as stop_request:
+    with experiment.reserved(), closing(batches), StopRequest() as stop_request, rescue:
         remarks = [*recipe, *opened.remarks]
-        experiment.open(dump_config(cfg), opened.resumed_at, remarks)
+        experiment.open(dump_config(cfg), opened.resumed_at, remarks, validator.is_due)
 
-        # A run that has stopped early stops again, unless its options have changed.
-        stop_reason = validator.stop_reason()
-        iteration, done = start, start >= total or stop_reason is not None
+        while True:
+            # After the last checkpoint, so that nothing is lost where this fails. A run
+            # that was stopped in between makes up for it when it is resumed.
+            if stop_request.signal is None:
+                validator(iteration, meter)
+            stop_reason = validator.stop_reason()
 
-        while not done:
+            # One process validates, and a signal may reach any of them: they agree on
+            # both, for all must leave the loop in the same iteration.
+            ends = iteration >= total or stop_reason is not None
+            signal, any_ends = group.maximum(stop_request.signal or 0, ends)
+            if signal or any_ends:
+                break
             iteration += 1
 
             # One update takes accum_iter batches; this is where it waits for data.
@@ -58,6 +67,8 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             losses = step(parts, iteration)
             meter.step_done()
             guard(iteration, step.skipped, losses)
+            validator.schedule(iteration)
+            rescue.iteration = iteration
 
             if iteration % cfg.logger.print_freq == 0:
                 # Note: the losses become floats here, which is a CPU-GPU sync point.
@@ -65,24 +76,15 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
                 experiment.report(iteration, values, line)
                 watch(iteration, values)
 
-            validator(iteration, meter)
-            stop_reason = validator.stop_reason()
-
-            # One process validates, and a signal may reach any of them: they agree on
-            # both, for all must leave the loop in the same iteration.
-            ends = iteration == total or stop_reason is not None
-            signal, any_ends = group.maximum(stop_request.signal or 0, ends)
-            done = bool(any_ends)
-
-            if done or signal or iteration % cfg.logger.save_checkpoint_freq == 0:
-                state = checkpoints.save(iteration)
+            if iteration == total or iteration % cfg.logger.save_checkpoint_freq == 0:
+                checkpoints.save(iteration)
                 meter.exclude("checkpoint", cfg.logger.save_checkpoint_freq)
 
-            if signal:
-                name = Signals(signal).name
-                log(f"{name}: saved {state}; resume with --auto_resume")
-                raise SystemExit(128 + signal)  # a shell's code for that signal
-
+        if iteration != checkpoints.saved_at:
+            checkpoints.save(iteration)
+        if signal:
+            log(f"{Signals(signal).name}: {checkpoints.resume_hint()}")
+            raise SystemExit(128 + signal)  # a shell's code for that signal
         if stop_reason is not None:
             log(f"stopped early: {stop_reason}")
     log(checkpoints.next_command())

@@ -51,13 +51,15 @@ class PairPool:
             self._pairs += given[:room]
             return gt[part], lq[part]
 
-        taken = []
         slots = rng.choice(self._size, len(given), replace=False)
-        for slot, pair in zip(slots, given, strict=True):
-            taken.append(self._pairs[slot])
-            self._pairs[slot] = pair
+        taken = [self._pairs[slot] for slot in slots]
         taken_gt, taken_lq = zip(*taken[part], strict=True)
-        return paddle.stack(taken_gt), paddle.stack(taken_lq)
+        returned = paddle.stack(taken_gt), paddle.stack(taken_lq)
+
+        # Last: an error above, such as a lack of memory, leaves the pool as it was.
+        for slot, pair in zip(slots, given, strict=True):
+            self._pairs[slot] = pair
+        return returned
 
     def state(self) -> dict[str, np.ndarray]:
         """Return the pairs, if any: float32 `gt` (n, 3, H, W) and `lq` (n, 3, h, w)."""

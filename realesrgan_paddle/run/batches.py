@@ -70,10 +70,12 @@ class TrainingBatches:
     def __next__(self) -> Batch:
         make = self.prefetcher or self._maker
         gt, lq, rng = make(self.number + 1)
-        self.number += 1
-
         if rng is not None and self._cfg.queue_size:
             gt, lq = self._pass_pool(gt, lq, rng)
+        else:
+            # As the pool's exchange does: no process takes a batch that another lacks.
+            self._group.wait()
+        self.number += 1
 
         gt_usm = self._usm(gt) if self._has_sharpened_target else gt
         return Batch(lq=lq, gt=gt, gt_usm=gt_usm)

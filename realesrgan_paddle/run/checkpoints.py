@@ -69,6 +69,7 @@ class RunRecord:
         skipped: updates skipped because something was not finite.
         skipped_in_a_row: those since the last update that was made.
         rolled_back: whether the run has gone back to a checkpoint.
+        validation_due: whether the last iteration is still to be validated.
     """
 
     saved: list[Number] = field(default_factory=list)
@@ -79,6 +80,7 @@ class RunRecord:
     skipped: Number = 0
     skipped_in_a_row: Number = 0
     rolled_back: StrictBool = False
+    validation_due: StrictBool = False
 
     @classmethod
     def of(cls, state: TrainingState) -> "RunRecord":
@@ -120,6 +122,7 @@ class Checkpoints:
 
     Attributes:
         record: what the run remembers besides its tensors.
+        saved_at: the iteration of the newest training state; 0: there is none.
     """
 
     def __init__(
@@ -131,6 +134,7 @@ class Checkpoints:
         scale: int,
     ) -> None:
         self.record = RunRecord()
+        self.saved_at = 0
         self._experiment = experiment
         self.options = options
         self._step = step
@@ -142,10 +146,11 @@ class Checkpoints:
         record = RunRecord.of(state)
         self._load(state)
         self.record = record
+        self.saved_at = state.iteration
         saved = self.record.saved
         self.record.saved = [i for i in saved if self._state_file(i).exists()]
 
-    def save(self, iteration: int) -> Path:
+    def save(self, iteration: int) -> None:
         """Write the networks of `iteration`, also as "latest", then the training state.
 
         `net_g_*.pdparams` holds `params` and `params_ema`, `net_d_*.pdparams` holds
@@ -153,29 +158,29 @@ class Checkpoints:
         exists can be resumed from. Of several processes one writes; the others keep the
         same record.
 
-        Returns:
-            The file of the training state.
-
         Raises:
             UserError: a number is not finite, or not float32: such a checkpoint could
                 not be resumed from. Nothing is written.
             OSError: a file cannot be written; what was there before is untouched.
         """
+        self.save_alone(iteration)
+        # The launcher ends all processes when one has ended, so wait for the file.
+        self._step.group.wait()
+
+    def save_alone(self, iteration: int) -> None:
+        """As `save`, where the other processes may have ended: do not wait for them."""
         record = self.record
         record.saved = [*(i for i in record.saved if i < iteration), iteration]
         is_regular = iteration % self.options.save_checkpoint_freq == 0
         if is_regular and not record.skipped_in_a_row:
             record.good = iteration
 
-        file = self._state_file(iteration)
         if self._experiment.writes:
-            self._write(iteration, file)
+            self._write(iteration)
             self._remove_old()
-        # The launcher ends all processes when one has ended, so wait for the file.
-        self._step.group.wait()
-        return file
+        self.saved_at = iteration
 
-    def _write(self, iteration: int, file: Path) -> None:
+    def _write(self, iteration: int) -> None:
         parts = {**self._step.state(), "pool": self._batches.state()}
         self._check(parts, iteration)
         for name, groups in network_files(parts).items():
@@ -190,7 +195,7 @@ class Checkpoints:
             parts,
             {"paddle": paddle.__version__, "run": asdict(self.record)},
         )
-        save_state(file, state)
+        save_state(self._state_file(iteration), state)
 
     def keep_best(
         self, iteration: int, metrics: Mapping[str, float], options: ValOptions
@@ -213,8 +218,6 @@ class Checkpoints:
             self.record.stale += 1
             return
 
-        self.record.best = Best(metric, value, iteration)
-        self.record.stale = 0
         parts = self._step.state()
         self._check(parts, iteration)
         weights = network_files(parts)["net_g"]
@@ -225,6 +228,9 @@ class Checkpoints:
             f"net_g_best.pdparams is now of iter {iteration:,}: "
             f"{metric} {value:.4f}{before}"
         )
+        # Last: a validation that failed above is made again.
+        self.record.best = Best(metric, value, iteration)
+        self.record.stale = 0
 
     def _check(self, parts: Parts, iteration: int) -> None:
         """Raise UserError unless training can continue from the parts of a state."""
@@ -248,6 +254,16 @@ class Checkpoints:
         self.record.rolled_back = True
         self.record.skipped_in_a_row = 0
         return self.record.good
+
+    def resume_hint(self) -> str:
+        """Return which training state is the newest, and the command that resumes it."""
+        if not self.saved_at:
+            return "nothing to save yet"
+        config = shlex.quote(str(self._experiment.config))
+        return (
+            f"saved {self._state_file(self.saved_at)}; resume with --auto_resume: "
+            f"python train.py --yml_path {config} --auto_resume"
+        )
 
     def next_command(self) -> str:
         """Return the command that exports the network; it names the best one, too."""

@@ -1,14 +1,16 @@
-"""Watch a run for values that are not finite and for a collapsed discriminator."""
+"""Watch a run for values that are not finite, a collapsed discriminator, and errors."""
 
 import math
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import SupportsFloat
 
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.schema.config import GANLossOptions
+from realesrgan_paddle.run.batches import TrainingBatches
 from realesrgan_paddle.run.checkpoints import Checkpoints
 from realesrgan_paddle.utils.errors import UserError
 
@@ -77,6 +79,72 @@ class NonFiniteGuard:
         self._log(
             f"rolled back to the weights of iter {good:,}; the run continues from here"
         )
+
+
+class Rescue:
+    """While entered, saves the run that an error ends, if memory holds a whole state.
+
+    It does where the batches that were taken are those of the iterations that were
+    made: between two updates, and not where half of an update may be made. Then it logs
+    how to resume the run. The error goes on.
+
+    Args:
+        checkpoints: save the run.
+        batches: count themselves.
+        accum_iter: the batches of one iteration.
+        iteration: the one that the run starts after.
+        log: takes one line.
+
+    Attributes:
+        iteration: the last one that was made.
+    """
+
+    def __init__(
+        self,
+        checkpoints: Checkpoints,
+        batches: TrainingBatches,
+        accum_iter: int,
+        iteration: int,
+        log: Callable[[str], None],
+    ) -> None:
+        self.iteration = iteration
+        self._checkpoints = checkpoints
+        self._batches = batches
+        self._accum_iter = accum_iter
+        self._log = log
+
+    def __enter__(self) -> "Rescue":
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, Exception):
+            return
+        outcome = f"iter {self.iteration:,}: ended by an error: {_in_one_line(error)}"
+        if problem := self._save():
+            outcome += f"; its state cannot be saved: {problem}"
+        if self._checkpoints.saved_at:
+            outcome += f"; {self._checkpoints.resume_hint()}"
+
+        # The first error matters more than that the log cannot be written, either.
+        with suppress(OSError):
+            self._log(outcome)
+
+    def _save(self) -> str:
+        """Save the state if it is whole and not saved; return why that has failed."""
+        is_whole = self._batches.number == self.iteration * self._accum_iter
+        if not is_whole or self.iteration == self._checkpoints.saved_at:
+            return ""
+        try:
+            self._checkpoints.save_alone(self.iteration)
+        except (UserError, OSError, MemoryError, RuntimeError) as problem:
+            return _in_one_line(problem)
+        return ""
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return the message of an error, or only its type: Paddle's fill pages."""
+    text = str(error)
+    return text if text and "\n" not in text else type(error).__name__
 
 
 def _not_finite(losses: Mapping[str, SupportsFloat]) -> str:

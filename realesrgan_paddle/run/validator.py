@@ -66,36 +66,54 @@ class Validator:
         self._drift, drift_remarks = open_drift(cfg, self._network, self._sets)
         self.remarks = [*describe_held_out(cfg, data), *left_out, *drift_remarks]
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the last iteration is still to be validated."""
+        return self._options is not None and self._checkpoints.record.validation_due
+
+    def schedule(self, iteration: int) -> None:
+        """Note in the run's record whether `iteration` is to be validated.
+
+        A state that is saved before its validation tells a resumed run to make it.
+        """
+        if self._options is not None:
+            is_due = iteration % self._options.val_freq == 0
+            is_last = iteration == self._last_iteration
+            self._checkpoints.record.validation_due = is_due or is_last
+
     def __call__(self, iteration: int, meter: Meter) -> None:
-        """Validate if a validation is due after `iteration`; `meter` excludes its time.
+        """Validate if that is due after `iteration`; `meter` excludes its time.
 
         Of several processes only the one that writes validates; the others wait for it
-        at their next exchange.
+        at their next exchange. Where it fails, the record is as before.
         """
-        options = self._options
-        if options is None or not self._experiment.writes:
+        options, record = self._options, self._checkpoints.record
+        if options is None or not record.validation_due:
             return
-        if iteration % options.val_freq and iteration < self._last_iteration:
+        if not self._experiment.writes:
+            record.validation_due = False
             return
 
         metrics, line = validate(
             options, self._network, self._sets, self._experiment, iteration
         )
         self._experiment.report(iteration, metrics, line)
-        self._checkpoints.keep_best(iteration, metrics, options)
-
         if self._sheets is not None:
             self._sheets(iteration, self._network, metrics, self._experiment)
         if self._drift is not None:
-            record = self._checkpoints.record
             self._drift(iteration, self._network, self._experiment, record)
 
+        self._checkpoints.keep_best(iteration, metrics, options)
+        record.validation_due = False
         meter.exclude("validation", options.val_freq)
 
     def stop_reason(self) -> str | None:
-        """Return why the run should stop early, as `val` says, or None to continue."""
+        """Return why the run should stop early, as `val` says, or None to continue.
+
+        The process that writes decides: only its record has the validations.
+        """
         options, record = self._options, self._checkpoints.record
-        if options is None:
+        if options is None or not self._experiment.writes:
             return None
 
         if options.drift and options.drift.stop and record.drifted is not None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -95,7 +96,11 @@ class Experiment:
             lock.release()
 
     def open(
-        self, config: str, resumed_at: int | None, remarks: Iterable[str] = ()
+        self,
+        config: str,
+        resumed_at: int | None,
+        remarks: Iterable[str] = (),
+        validates_again: bool = False,
     ) -> None:
         """Prepare the folder, write `config` to its `config.yml`, and log `remarks`.
 
@@ -107,14 +112,17 @@ class Experiment:
             config: the resolved options as yml.
             resumed_at: the iteration the run resumes from; None for a new run.
             remarks: lines for the log.
+            validates_again: whether it makes the validation of that iteration again, so
+                that what it has reported is dropped, too.
         """
         if not self.writes:
             return
         if resumed_at is None and self.root.exists():
             self._archive()
         self.root.mkdir(parents=True, exist_ok=True)
+        validated_until = (resumed_at or 0) - validates_again
         if resumed_at is not None:
-            self._rewind(resumed_at)
+            self._rewind(resumed_at, validated_until)
             self.log(f"resumed after iteration {resumed_at:,}")
             for path in remove_leftovers(self.root):
                 self.log(f"removed {path}, left half-written by a run that was killed")
@@ -124,7 +132,7 @@ class Experiment:
         for remark in remarks:
             self.log(remark)
         if self.visualdl is not None:
-            self._open_visualdl(self.visualdl, resumed_at or 0)
+            self._open_visualdl(self.visualdl, validated_until)
 
     def log(self, message: str) -> None:
         """Print `message` and add it, with the time, to `train.log`."""
@@ -174,21 +182,28 @@ class Experiment:
         moved = f"{self.root} is there already: moved to {archived}"
         sys.stderr.write(f"{printable(moved)}\n")
 
-    def _rewind(self, iteration: int) -> None:
-        """Drop the numbers of later iterations and a last line cut off by a crash."""
+    def _rewind(self, iteration: int, validated_until: int) -> None:
+        """Drop later numbers, and a last line that a crash has cut off.
+
+        Those of validations are named SET/METRIC.
+        """
         if not self.metrics.exists():
             return
-        lines = read_regular(self.metrics).decode().splitlines(keepends=True)
-        kept = [
-            line
-            for line in lines
-            if line.endswith("\n") and self._iteration_of(line) <= iteration
-        ]
+        kept = []
+        text = read_regular(self.metrics).decode()
+        for line in text.splitlines(keepends=True):
+            if not line.endswith("\n"):
+                continue
+            record = self._record_of(line)
+            is_validation = any("/" in name for name in record)
+            last = validated_until if is_validation else iteration
+            if int(record["iter"]) <= last:
+                kept.append(line)
         with atomic_path(self.metrics) as temporary:
             temporary.write_text("".join(kept), encoding="utf-8")
 
     def _open_visualdl(self, writer: VisualDLWriter, until: int) -> None:
-        """Start VisualDL's records with everything reported up to iteration `until`."""
+        """Start VisualDL's records with the numbers so far, and sheets up to `until`."""
         writer.open(self.root / "tb_logger")
 
         if self.metrics.exists():
@@ -207,14 +222,17 @@ class Experiment:
                 sheet = read_image(path)
                 writer.add_image(f"{path.parent.name}/sheet", iteration, sheet)
 
-    def _iteration_of(self, line: str) -> int:
+    def _record_of(self, line: str) -> dict[str, Any]:
+        """Return a line of `metrics.jsonl`; UserError if it is not of a run."""
         try:
-            return int(json.loads(line)["iter"])
+            record = json.loads(line)
+            int(record["iter"])
         except (ValueError, KeyError, TypeError):
             raise UserError(
                 f"{self.metrics}: the line {line.strip()[:60]!r} is no record of a "
                 "run; fix the file or move it away"
             ) from None
+        return record
 
 
 def _append(path: Path, line: str) -> None:
