@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from realesrgan_paddle.models.inference.graph_process import load_static
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.upscale_command import add_flags, upscale
 from realesrgan_paddle.utils.cli import Parser, int_range, run
-from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,9 +22,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
-
-    start_paddle()
-    from realesrgan_paddle.models.inference.predictors import load_static
 
     runner = load_static(args.model_path, device=args.device, threads=args.threads)
     return upscale(runner, inputs, args)

@@ -13,11 +13,8 @@ import paddle
 from paddle import nn
 from paddle.static import InputSpec
 
-from realesrgan_paddle.models.inference.predictors import (
-    DygraphRunner,
-    load_static,
-    require_rgb,
-)
+from realesrgan_paddle.models.inference.predictors import DygraphRunner, require_rgb
+from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
@@ -126,7 +123,7 @@ def _add_json(network: nn.Layer, made: Path) -> str:
 
 def _compare(network: DygraphRunner, made: Path) -> dict[Shape, float]:
     """Return the differences of the exported graph; UserError if one is too great."""
-    graph = load_static(made, device="cpu")
+    graph = open_graph(made, device="cpu")
     multiple = size_multiple(network.scale)
     random = np.random.default_rng(0)
 

@@ -7,11 +7,11 @@ file gives. So a graph may only have operators that compute tensors from tensors
 
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, EncodeError
 from paddle.base.proto import framework_pb2
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.files.regular import open_regular
 
 INPUT_AND_OUTPUT = {"feed", "fetch"}
 CONVOLUTIONS = {
@@ -126,23 +126,51 @@ ALLOWED = frozenset(
 """Operators of upscalers, none of which touches a file, prints, or runs other code."""
 
 
-def check_operators(program: Path) -> None:
-    """Refuse a graph with an operator that no upscaler needs, in any of its blocks.
+LARGEST_PROGRAM = 1 << 23
+"""Largest `.pdmodel` [bytes]: RealESRGAN_x4plus has 0.5 MB, of any number of weights."""
+MOST_OPERATORS = 20_000
+"""Operators of one graph: RealESRGAN_x4plus has 1,800. Paddle's passes are quadratic."""
+
+
+def checked_program(program: Path) -> bytes:
+    """Return the program of a `.pdmodel`, read once and fit to be run.
+
+    Written anew from what was read, so that Paddle reads nothing else in it.
 
     Raises:
-        UserError: such an operator, by its name; or the file is no Paddle program.
+        UserError: an operator that no upscaler needs, in any of its blocks, by its name;
+            the file is no Paddle program, or far larger than that of an upscaler.
     """
+    with open_regular(program) as file:
+        content = file.read(LARGEST_PROGRAM + 1)
+    if len(content) > LARGEST_PROGRAM:
+        raise UserError(
+            f"{program}: larger than {LARGEST_PROGRAM >> 20} MiB, so no upscaler's graph"
+        )
+
     try:
-        description = framework_pb2.ProgramDesc.FromString(read_regular(program))
-    except DecodeError as error:
+        description = framework_pb2.ProgramDesc.FromString(content)
+        description.DiscardUnknownFields()
+        operators = [op.type for block in description.blocks for op in block.ops]
+        checked = description.SerializeToString()
+    except (DecodeError, EncodeError, UnicodeDecodeError) as error:
         raise UserError(f"{program}: damaged, or not a Paddle program") from error
 
-    found = {op.type for block in description.blocks for op in block.ops}
-    foreign = sorted(found - ALLOWED)
+    _check_operators(program, operators)
+    return checked
+
+
+def _check_operators(program: Path, operators: list[str]) -> None:
+    foreign = sorted(set(operators) - ALLOWED)
     if foreign:
         names = ", ".join(repr(name[:40]) for name in foreign[:3])
         raise UserError(
             f"{program}: has operators that no upscaler needs ({names}), which may read or "
             "write files, so it is not run; export the network yourself with "
             "tools/export_model.py"
+        )
+    if len(operators) > MOST_OPERATORS:
+        raise UserError(
+            f"{program}: has {len(operators):,} operators; an upscaler's graph has at most "
+            f"{MOST_OPERATORS:,}"
         )

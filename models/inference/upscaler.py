@@ -10,6 +10,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from realesrgan_paddle.models.inference.exported_files import is_exported
+from realesrgan_paddle.models.inference.graph_process import load_static
 from realesrgan_paddle.models.inference.tiles import size_multiple, spans
 from realesrgan_paddle.utils.errors import UserError
 
@@ -96,12 +98,16 @@ class Upscaler:
             device: "auto", "cpu" or "gpu".
             threads: CPU threads of an exported model; None: all cores.
         """
-        # Imported here: Paddle takes seconds to load, and an upscaler with another `run`
-        # does not need it.
-        from realesrgan_paddle.models.inference.predictors import load_runner
+        pads = {"tile": tile, "tile_pad": tile_pad, "pre_pad": pre_pad}
+        if is_exported(model):
+            graph = load_static(model, device=device, threads=threads)
+            return cls(graph, graph.scale, **pads)
 
-        runner = load_runner(model, device=device, threads=threads)
-        return cls(runner, runner.scale, tile=tile, tile_pad=tile_pad, pre_pad=pre_pad)
+        # Imported here: Paddle takes seconds to load, and a graph's process loads its own.
+        from realesrgan_paddle.models.inference.predictors import load_dygraph
+
+        network = load_dygraph(model, device=device)
+        return cls(network, network.scale, **pads)
 
     def __call__(
         self, image: np.ndarray, *, outscale: float | None = None

@@ -10,7 +10,7 @@ from places import ROOT
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.predictors import load_static
+from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.networks import known
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.utils.ops.choose import choose_ops
@@ -42,7 +42,7 @@ def test_the_example_is_recognized_upscales_and_exports(espcn, tmp_path):
 
     export(small, tensors, tmp_path / "infer")
     images = np.random.default_rng(0).random((1, 3, 9, 14), np.float32)
-    output = load_static(tmp_path / "infer", device="cpu")(images)
+    output = open_graph(tmp_path / "infer", device="cpu")(images)
     assert output.shape == (1, 3, 18, 28)
 
 

@@ -13,12 +13,9 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference import export as module
 from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.predictors import (
-    DygraphRunner,
-    is_exported,
-    load_dygraph,
-    load_static,
-)
+from realesrgan_paddle.models.inference.exported_files import is_exported
+from realesrgan_paddle.models.inference.predictors import DygraphRunner, load_dygraph
+from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
@@ -77,7 +74,7 @@ def test_the_graph_is_the_network(spec, tmp_path):
     assert ("inference.json" in files) == PIR == (not done.without_json)
     assert len(done.differences) == 3
     assert all(0 <= difference <= 1e-4 for difference in done.differences.values())
-    graph = load_static(tmp_path / "deep/infer", device="cpu", threads=1)
+    graph = open_graph(tmp_path / "deep/infer", device="cpu", threads=1)
     assert graph.scale == spec.scale
     for size in ((1, 1), (7, 18), (30, 9)):
         image = picture(*size, 3)
@@ -91,7 +88,7 @@ def test_the_graph_is_the_network(spec, tmp_path):
 
 def test_the_graph_takes_batches_and_does_not_clip(exported):
     images = np.random.default_rng(1).random((3, 3, 5, 6), np.float32) * 3
-    graph = load_static(exported, device="cpu")
+    graph = open_graph(exported, device="cpu")
     assert graph(images).shape == (3, 3, 20, 24)
     assert np.abs(graph(images) - dygraph(SPECS[3])(images)).max() < 1e-4
     assert graph(images).max() > 1
@@ -112,10 +109,10 @@ def test_the_pir_json_is_the_same_network(exported):
 
 def test_a_graph_that_differs_is_not_written(tmp_path, monkeypatch):
     def load_wrong(folder, device):
-        right = load_static(folder, device=device)
+        right = open_graph(folder, device=device)
         return lambda images: right(images) + np.float32(1e-3)
 
-    monkeypatch.setattr(module, "load_static", load_wrong)
+    monkeypatch.setattr(module, "open_graph", load_wrong)
     with pytest.raises(
         UserError, match=r"differs from the network by 0.001 for \(1, 3, 16, 16\)"
     ):
@@ -145,7 +142,7 @@ def test_a_pir_json_of_other_weights_is_removed(copy, monkeypatch):
     monkeypatch.setattr(module, "_add_json", lambda *_: "for a test")
     export(SPECS[4], sample_weights(SPECS[4]), copy)
     assert not (copy / "inference.json").exists()
-    assert load_static(copy).scale == 2
+    assert open_graph(copy).scale == 2
 
 
 def test_training_goes_on_after_an_export(tmp_path):
@@ -187,23 +184,22 @@ def test_a_graph_exported_elsewhere_runs(tmp_path):
     """The soccer project's exports have no metadata: the scale is found by running them."""
     save_foreign(Foreign(upscales=True), tmp_path / "model")
     image = picture(5, 6, 3)
-    assert (
-        Upscaler.load(tmp_path / "model.pdmodel")(image)
-        == image.repeat(3, 0).repeat(3, 1)
-    ).all()
+    graph = open_graph(tmp_path / "model.pdmodel")
+    sr = Upscaler(graph, graph.scale)(image)
+    assert (sr == image.repeat(3, 0).repeat(3, 1)).all()
 
 
 def test_a_graph_that_is_no_upscaler_is_refused(tmp_path):
     save_foreign(Foreign(upscales=False), tmp_path / "inference")
     with pytest.raises(UserError, match=r"makes \(1, 3\) of \(1, 3, 4, 4\)"):
-        load_static(tmp_path)
+        open_graph(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["inference.pdmodel", "inference.pdiparams"])
 def test_a_missing_file_is_named(copy, name):
     (copy / name).unlink()
     with pytest.raises(UserError, match=rf"{name}: no such file.*export_model.py"):
-        load_static(copy)
+        open_graph(copy)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +212,7 @@ def test_a_truncated_file_is_named(copy, name, size):
     with pytest.raises(
         UserError, match=r"inference.pdmodel.*(damaged|not a Paddle program)"
     ):
-        load_static(copy)
+        open_graph(copy)
 
 
 @pytest.mark.parametrize(
@@ -229,14 +225,14 @@ def test_a_truncated_file_is_named(copy, name, size):
 def test_files_of_other_kinds_are_refused_as_programs(copy, content, message):
     (copy / "inference.pdmodel").write_bytes(content)
     with pytest.raises(UserError, match=message):
-        load_static(copy)
+        open_graph(copy)
 
 
 def test_weights_of_another_network_are_refused(copy, tmp_path):
     export(SPECS[0], sample_weights(SPECS[0]), tmp_path / "other")
     shutil.copy(tmp_path / "other/inference.pdiparams", copy)
     with pytest.raises(UserError, match=r"inference\.pdiparams is damaged"):
-        load_static(copy)
+        open_graph(copy)
 
 
 def test_a_json_alone_is_not_run(copy):
@@ -246,13 +242,13 @@ def test_a_json_alone_is_not_run(copy):
     with pytest.raises(
         UserError, match=r"no such file \(the .json beside it.*export_model.py"
     ):
-        load_static(copy)
+        open_graph(copy)
 
 
 def test_weights_and_graphs_are_not_mixed_up(exported, tmp_path):
     write_pdparams(tmp_path / "x.pdparams", {"params": sample_weights(SPECS[3])})
     with pytest.raises(UserError, match=r"run weights with tools/predict.py"):
-        load_static(tmp_path / "x.pdparams")
+        open_graph(tmp_path / "x.pdparams")
     with pytest.raises(UserError, match=r"run it with tools/infer.py"):
         load_dygraph(exported)
 
@@ -275,8 +271,8 @@ def test_a_larger_image_later_does_not_take_more_memory(tmp_path):
     export(spec, sample_weights(spec), tmp_path)
     code = (
         "import sys, resource, numpy as np\n"
-        "from realesrgan_paddle.models.inference.predictors import load_static\n"
-        "run = load_static(sys.argv[1], device='cpu')\n"
+        "from realesrgan_paddle.models.inference.static_runner import open_graph\n"
+        "run = open_graph(sys.argv[1], device='cpu')\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"
         "for size in (16, 32, 256):\n"

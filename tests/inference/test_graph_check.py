@@ -6,8 +6,8 @@ import pytest
 from paddle.base.proto import framework_pb2
 
 from realesrgan_paddle.models.inference import export as module
-from realesrgan_paddle.models.inference.graph_check import check_operators
-from realesrgan_paddle.models.inference.predictors import load_static
+from realesrgan_paddle.models.inference.graph_check import checked_program
+from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
@@ -49,7 +49,7 @@ def test_a_graph_that_writes_a_file_is_not_run(exported, tmp_path):
     attributes = {"file_path": str(target), "overwrite": True, "save_as_fp16": False}
     insert_operator(exported, "save", ["X"], [], attributes)
     with pytest.raises(UserError, match=r"no upscaler needs \('save'\)"):
-        load_static(exported.parent, device="cpu")
+        open_graph(exported.parent, device="cpu")
     assert not target.exists()
 
 
@@ -62,7 +62,7 @@ def test_operators_that_do_more_than_compute_are_refused(exported, kind):
     graph.blocks[0].ops.add(type=kind)
     exported.write_bytes(graph.SerializeToString())
     with pytest.raises(UserError, match=f"'{kind}'"):
-        check_operators(exported)
+        checked_program(exported)
 
 
 def test_an_operator_in_an_inner_block_is_found(exported):
@@ -71,17 +71,17 @@ def test_an_operator_in_an_inner_block_is_found(exported):
     inner.ops.add(type="save")
     exported.write_bytes(graph.SerializeToString())
     with pytest.raises(UserError, match="'save'"):
-        check_operators(exported)
+        checked_program(exported)
 
 
 def test_an_exported_network_passes(exported):
-    check_operators(exported)
+    checked_program(exported)
     images = np.zeros((1, 3, 8, 8), np.float32)
-    assert load_static(exported.parent, device="cpu")(images).shape == (1, 3, 16, 16)
+    assert open_graph(exported.parent, device="cpu")(images).shape == (1, 3, 16, 16)
 
 
 def test_bytes_that_are_no_program_are_refused(tmp_path):
     path = tmp_path / "inference.pdmodel"
     path.write_bytes(b"\x0a\xff\xff\xff\xff\xff")
     with pytest.raises(UserError, match="not a Paddle program"):
-        check_operators(path)
+        checked_program(path)

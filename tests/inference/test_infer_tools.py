@@ -9,6 +9,8 @@ import pytest
 from places import ROOT
 from sample_weights import sample_weights
 
+from realesrgan_paddle.models.inference import upscaler
+from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.tools import compare, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
@@ -47,6 +49,13 @@ def work(tmp_path_factory):
     model = ["--model-dir", f"{folder}/net_g_10.pdparams", "--block", "1"]
     assert export_model.main([*model, "--save-inference-dir", f"{folder}/infer/"]) == 0
     return folder
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Run graphs in this process, where that is not what is tested: it takes no start."""
+    for module in (infer, upscaler):
+        monkeypatch.setattr(module, "load_static", open_graph)
 
 
 def test_export_prints_the_differences(work, tmp_path, capsys):
@@ -111,7 +120,7 @@ def test_predict_and_infer_give_the_same_images(work, tmp_path, capsys):
         assert np.abs(ours.astype(int) - theirs).max() <= tolerance * scale
 
 
-def test_outscale_suffix_and_ext_are_used(work, tmp_path):
+def test_outscale_suffix_and_ext_are_used(work, tmp_path, in_this_process):
     one = [
         "--input",
         f"{work}/inputs/rgb.jpg",
@@ -127,7 +136,9 @@ def test_outscale_suffix_and_ext_are_used(work, tmp_path):
     assert read_image(tmp_path / "rgb_small.png").shape == (24, 18, 3)
 
 
-def test_a_bad_image_is_named_on_stderr_with_the_reason(work, tmp_path, capsys):
+def test_a_bad_image_is_named_on_stderr_with_the_reason(
+    work, tmp_path, capsys, in_this_process
+):
     shutil.copytree(work / "inputs", tmp_path / "inputs")
     (tmp_path / "inputs/bad.png").write_text("no picture")
     flags = [
@@ -147,7 +158,9 @@ def test_a_bad_image_is_named_on_stderr_with_the_reason(work, tmp_path, capsys):
     assert said.err.count("\n") == 1
 
 
-def test_compare_shows_weights_and_graphs_alike(work, tmp_path, capsys):
+def test_compare_shows_weights_and_graphs_alike(
+    work, tmp_path, capsys, in_this_process
+):
     models = [f"weights={work}/net_g_10.pdparams", f"graph={work}/infer"]
     one = [
         "--input",

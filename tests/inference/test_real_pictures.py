@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.predictors import load_dygraph, load_static
+from realesrgan_paddle.models.inference.predictors import load_dygraph
+from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.images import read_image
@@ -18,7 +19,7 @@ def runners(assets, tmp_path_factory):
     weights = assets / "weights/realesr-animevideov3.pth"
     folder = tmp_path_factory.mktemp("infer")
     export(*read_generator(weights), folder)
-    return load_dygraph(weights), load_static(folder)
+    return load_dygraph(weights), open_graph(folder)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_images_keep_their_colors(assets, runners, name, corner):
 
 def test_tiles_of_a_deep_network_leave_no_seam(assets, tmp_path):
     export(*read_generator(assets / "weights/RealESRGAN_x4plus_anime_6B.pth"), tmp_path)
-    runner = load_static(tmp_path)
+    runner = open_graph(tmp_path)
     photo = read_image(assets / "images/realesrgan_inputs/OST_009.png")
     image = photo[300:312, 100:310]
 

@@ -1,0 +1,112 @@
+"""The process that `graph_process.py` starts: it runs one exported graph, and may crash.
+
+    python graph_worker.py PROGRAM DEVICE THREADS
+
+It says what it has loaded, and then, until its input ends, answers each array of images
+with the upscaled ones.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from realesrgan_paddle.models.inference.graph_pipe import (
+    receive,
+    receive_array,
+    send,
+    send_array,
+)
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import start_paddle
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.models.inference.static_runner import StaticRunner
+
+TRIAL_BYTES = 3 << 29
+"""Memory for a graph's first image, of 4x4 pixels, besides three times its weights.
+
+RealESRGAN_x4plus takes 0.1 GB. A forged graph may ask for hundreds of GB.
+"""
+TRIAL_SECONDS = 20
+"""CPU time for that: RealESRGAN_x4plus takes 2 s."""
+STATUS = Path("/proc/self/status")
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    program, device, threads = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    images_in = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # for what Paddle prints
+
+    # EOFError: the parent needs no more.
+    with suppress(EOFError), _errors_sent(answers):
+        runner = _load(Path(program), device, int(threads))
+        send(answers, scale=runner.scale, device=runner.device)
+        while True:
+            shape = receive(images_in)["shape"]
+            images = receive_array(images_in, shape)
+            with _errors_sent(answers):
+                send_array(answers, runner(images))
+
+
+@contextmanager
+def _errors_sent(answers: IO[bytes]) -> Iterator[None]:
+    """Answer with what goes wrong in the block, if it has to do with graph or images."""
+    try:
+        yield
+    except UserError as error:
+        send(answers, error=str(error))
+    except MemoryError:
+        send(answers, error="out of memory", memory=True)
+
+
+def _load(program: Path, device: str, threads: int) -> "StaticRunner":
+    """Return a runner that has run once."""
+    start_paddle()
+    from realesrgan_paddle.models.inference.static_runner import open_graph
+
+    weights = program.with_suffix(".pdiparams").stat().st_size
+    with limited(TRIAL_BYTES + 3 * weights, TRIAL_SECONDS):
+        return open_graph(program, device=device, threads=threads)
+
+
+@contextmanager
+def limited(most_bytes: int, seconds: int) -> Iterator[None]:
+    """Bound memory and CPU time in the block, on Linux."""
+    if find_spec("resource") is None or not STATUS.exists():
+        yield
+        return
+    import resource
+
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    limits = {
+        resource.RLIMIT_DATA: _data_bytes() + most_bytes,
+        resource.RLIMIT_CPU: int(spent.ru_utime + spent.ru_stime) + seconds,
+    }
+    before = {kind: resource.getrlimit(kind) for kind in limits}
+    for kind, limit in limits.items():
+        least = min((x for x in (limit, *before[kind]) if x >= 0), default=limit)
+        resource.setrlimit(kind, (least, before[kind][1]))
+    try:
+        yield
+    finally:
+        for kind, limit in before.items():
+            resource.setrlimit(kind, limit)
+
+
+def _data_bytes() -> int:
+    """Return what RLIMIT_DATA counts of this process [bytes]."""
+    lines = STATUS.read_text().splitlines()
+    (size,) = (line.split()[1] for line in lines if line.startswith("VmData:"))
+    return int(size) * 1024
+
+
+if __name__ == "__main__":
+    main()
