@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 from signal import Signals
 
-from realesrgan_paddle.options.reading.load import dump_config, load_config
+from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.set_options import load_training
 from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.runlog.meter import Meter
@@ -148,9 +149,9 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
 
 
 def resolve(args: Namespace, overrides: Sequence[str]) -> tuple[Config, list[str]]:
-    """Return the options, and with --recipe a line for each that was chosen."""
+    """Return the options, and a line for each that was not given but chosen."""
     if not args.recipe:
-        return load_config(args.yml_path, overrides), []
+        return load_training(args.yml_path, overrides)
 
     start_paddle()  # before Paddle is imported, to inspect the machine
     from realesrgan_paddle.recipes import auto_recipe

@@ -19,7 +19,12 @@ from realesrgan_paddle.data.footage.keyframes import (
 from realesrgan_paddle.data.footage.split import TRAIN, VAL
 from realesrgan_paddle.data.footage.video import list_videos
 from realesrgan_paddle.data.loading.header_checks import check_headers
-from realesrgan_paddle.data.sets.manifest import MANIFEST
+from realesrgan_paddle.data.sets.made_folders import (
+    DOMAIN_SET_FILE,
+    MANIFEST,
+    SET_LIST,
+    check_images,
+)
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
@@ -33,9 +38,6 @@ from realesrgan_paddle.utils.files.regular import check_utf8
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.machine.cpu import start_paddle
-
-SETTINGS_FILE = ".domain_set.json"
-"""File that marks a folder as a domain set and says how it was made."""
 
 OPTION_FILE = "options/finetune_realesr_general_x4v3.yml"
 """The option file of the training command that is printed at the end."""
@@ -98,7 +100,7 @@ class DomainSet:
     @property
     def meta_info(self) -> Path:
         """The list of all training images."""
-        return self.root / "meta_info.txt"
+        return self.root / SET_LIST
 
     def command(self) -> str:
         """Return the command that trains on the set."""
@@ -151,7 +153,7 @@ def build_domain_set(
         extracted = extract_key_frames(videos, frames, settings, sheet=sheet)
         _check_any_frame(extracted, frames)
         done.failures += extracted.failures
-    is_split = (frames / TRAIN).is_dir() and (frames / VAL).is_dir()
+    is_split = _is_split(frames)
 
     folders = _write_training_images(frames, is_split, options, done)
     done.listed, _ = write_meta_info(folders, [output], done.meta_info)
@@ -170,19 +172,27 @@ def _folder_of_images(inputs: Sequence[str | Path]) -> Path | None:
     """Return the only input if it is a folder with images, else None.
 
     Raises:
-        UserError: the folder holds videos, too.
+        UserError: the folder holds videos, too, or is refused by `check_images`.
     """
     folder = Path(inputs[0])
     if len(inputs) > 1 or not folder.is_dir():
         return None
-    if not list_images(folder, recursive=True):
+    images = list_images(folder, recursive=True)
+    if not images:
         return None
     if list_videos(folder):
         raise UserError(
             f"{folder}: holds videos and images; name the videos, or a folder with one "
             "kind"
         )
+    if not _is_split(folder):
+        check_images(folder, images)
     return folder
+
+
+def _is_split(frames: Path) -> bool:
+    """Return whether frames are in two parts, for training and for validation."""
+    return (frames / TRAIN).is_dir() and (frames / VAL).is_dir()
 
 
 def _claim(output: Path, options: DomainOptions) -> None:
@@ -192,7 +202,7 @@ def _claim(output: Path, options: DomainOptions) -> None:
         UserError: it holds other files, or a set made with other options.
     """
     make_folder(output)
-    marker = output / SETTINGS_FILE
+    marker = output / DOMAIN_SET_FILE
     # A build that was killed before the marker got its name left a temporary file.
     is_empty = all(map(is_leftover, output.iterdir()))
     if not marker.exists() and not is_empty:

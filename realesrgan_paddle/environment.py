@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 from PIL import Image, UnidentifiedImageError
 
-from realesrgan_paddle.data.sets.meta_info import image_paths
+from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.step.schedule import learning_rate
 from realesrgan_paddle.options.schema.config import Config, GeneratorOptions
@@ -100,7 +100,7 @@ def inspect_images(dataroot: str, meta_info: str | None) -> Images:
     Raises:
         UserError: there are no images, or the size of one cannot be read.
     """
-    paths = image_paths(dataroot, meta_info)
+    paths = training_images(dataroot, meta_info)
     count = len(paths)
     step = math.ceil(count / MAX_HEADERS)
     sizes = np.array([_read_size(path) for path in paths[::step]])

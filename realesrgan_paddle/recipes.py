@@ -41,6 +41,7 @@ from realesrgan_paddle.recipe_plan import (
     nested,
     without_total,
 )
+from realesrgan_paddle.set_options import choose_set_parts
 from realesrgan_paddle.utils.errors import UserError
 
 NETWORK = "realesr-general-x4v3"
@@ -91,6 +92,8 @@ def auto_recipe(
     machine = machine or inspect_machine()
     choose_network(plan)
     choose_losses(plan, machine)
+
+    choose_set_parts(plan, plan.config)
 
     train = plan.config.datasets.train
     images = inspect_images(train.dataroot_gt, train.meta_info)

@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from realesrgan_paddle.data.sets.made_folders import validation_of_set
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
@@ -17,7 +18,12 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     """Return the flags; exit with 2 where they are wrong."""
     parser = Parser(__doc__)
     add = parser.add_argument
-    add("--input", required=True, nargs="+", help="low-quality images, or folders")
+    add(
+        "--input",
+        required=True,
+        nargs="+",
+        help="low-quality images, folders, or a set of tools/build_domain_set.py",
+    )
     add(
         "--gt",
         type=Path,
@@ -66,10 +72,22 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     return parser.parse(argv)
 
 
+def images_to_compare(args: Namespace) -> tuple[list[Path], Path | None]:
+    """Return the inputs and the ground truth.
+
+    Of a set of tools/build_domain_set.py, its validation images.
+    """
+    validation = validation_of_set(Path(args.input[0]))
+    if validation is not None and len(args.input) == 1:
+        hr, lr = validation
+        return find_inputs(lr), args.gt or hr
+    return [path for given in args.input for path in find_inputs(given)], args.gt
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = parse_flags(argv)
-    inputs = [path for given in args.input for path in find_inputs(given)]
+    inputs, gt = images_to_compare(args)
 
     start_paddle()
     from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
@@ -79,14 +97,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     metrics: list[str] = args.metrics or []
     remarks: list[str] = []
-    if args.gt and not metrics:
+    if gt and not metrics:
         metrics, remarks = usual_metrics()
 
     done = compare(
         inputs,
         upscalers,
         args.output,
-        gt=args.gt,
+        gt=gt,
         crop=args.crop,
         crop_size=args.crop_size,
         metrics=metrics,

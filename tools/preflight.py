@@ -8,8 +8,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.run.file_checks import check_folders, check_run, open_datasets
+from realesrgan_paddle.set_options import load_training
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             decode=args.check,
         )
     else:
-        cfg = load_config(args.yml_path, args.overrides)
+        cfg, _ = load_training(args.yml_path, args.overrides)
         report = check_run(cfg, *open_datasets(cfg), decode=args.check)
 
     findings = [*report.problems, *report.small]

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from realesrgan_paddle.data.sets.made_folders import TRAIN, VAL
 from realesrgan_paddle.utils.cli import float_range, setting
-
-TRAIN, VAL = "train", "val"
-"""Folders of the two parts."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from realesrgan_paddle.data.sets.meta_info import (
     PAIR_SEPARATOR,
     image_paths,
     read_meta_info,
+    training_images,
 )
 from realesrgan_paddle.options.schema.config import (
     ImageOptions,
@@ -60,7 +61,7 @@ class HighQualityDataset:
         cls, options: TrainDataset, gt_size: int, scale: int, seed: int
     ) -> "HighQualityDataset":
         """Return the dataset of `options`; their files must exist."""
-        paths = image_paths(options.dataroot_gt, options.meta_info)
+        paths = training_images(options.dataroot_gt, options.meta_info)
         return cls(paths, options, crop_size(gt_size, scale), seed)
 
     @property
@@ -255,7 +256,7 @@ def _pairs_by_name(gt_root: Path, lq_root: Path) -> list[Pair]:
         lq_paths[name.with_suffix("")] = path
 
     pairs = []
-    for path in list_images(gt_root, recursive=True):
+    for path in training_images(gt_root, None):
         name = path.relative_to(gt_root)
         lq_path = lq_paths.get(name.with_suffix(""), lq_root / name)
         pairs.append((gt_root / name, lq_path))

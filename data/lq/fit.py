@@ -15,7 +15,7 @@ from realesrgan_paddle.data.loading.header_checks import Size, check_headers
 from realesrgan_paddle.data.lq.fit_remarks import Verdict, remark
 from realesrgan_paddle.data.lq.folder import make_lq, source_name
 from realesrgan_paddle.data.lq.image_statistics import lq_statistics
-from realesrgan_paddle.data.sets.meta_info import image_paths
+from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
@@ -109,7 +109,7 @@ def fit(options: LQConfig, folder: Path) -> Fit:
     """
     check_installed(options)
     root = Path(options.dataroot_gt)
-    gt = check_headers(image_paths(root, options.meta_info))
+    gt = check_headers(training_images(root, options.meta_info))
     lq = check_headers(_list_real(folder))
     side = _window_side(gt.sizes, lq.sizes, options.scale, folder)
     gt_side = (side + MARGIN) * options.scale

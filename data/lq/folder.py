@@ -1,5 +1,6 @@
 """Make a folder of low-quality images, with the degradation that training uses."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,8 @@ from realesrgan_paddle.data.degradation.codec import check_installed
 from realesrgan_paddle.data.degradation.kernels import Kernels, draw_kernels
 from realesrgan_paddle.data.degradation.pipeline import Draws, degrade, draw
 from realesrgan_paddle.data.degradation.usm import USM
-from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR, image_paths
+from realesrgan_paddle.data.sets.made_folders import LQ_FILE
+from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR, training_images
 from realesrgan_paddle.data.sets.naming import check_outside
 from realesrgan_paddle.options.reading.load import load_config, load_lq_config
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
@@ -94,9 +96,10 @@ def write_lq_folder(
     root = Path(options.dataroot_gt)
     if options.meta_info is None:
         check_outside(save_dir, root)
-    paths = image_paths(root, options.meta_info)
+    paths = training_images(root, options.meta_info)
     targets = _targets(paths, root, save_dir)
     make_folder(save_dir)
+    _mark(save_dir, options.scale)
 
     todo = [
         path for path, target in targets.items() if overwrite or not target.exists()
@@ -111,6 +114,15 @@ def write_lq_folder(
         if path not in missing:
             pairs[source_name(path, root)] = source_name(target, save_dir)
     return LQFolder(pairs, len(targets) - len(todo), failures)
+
+
+def _mark(save_dir: Path, scale: int) -> None:
+    """Mark a folder as low-quality images, so that none is taken for ground truth."""
+    marker = save_dir / LQ_FILE
+    if marker.exists():
+        return
+    with atomic_path(marker) as temporary:
+        temporary.write_text(json.dumps({"scale": scale}))
 
 
 def write_pairs(pairs: Mapping[str, str], path: Path) -> None:

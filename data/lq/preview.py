@@ -7,7 +7,7 @@ import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import check_installed
 from realesrgan_paddle.data.lq.folder import lq_draws, make_lq, read_gt, source_name
-from realesrgan_paddle.data.sets.meta_info import image_paths
+from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.crops import most_detailed
@@ -36,7 +36,7 @@ def write_preview(options: LQConfig, path: Path) -> int:
     """
     check_installed(options)
     check_target(path)
-    images = image_paths(options.dataroot_gt, options.meta_info)
+    images = training_images(options.dataroot_gt, options.meta_info)
     rows = [_row(image, options) for image in evenly_spaced(images, IMAGES)]
     title = f"{options.dataroot_gt}: degraded with seed {options.manual_seed}"
     write_image(path, contact_sheet(rows, [], title))

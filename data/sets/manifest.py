@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import open_regular
-
-MANIFEST = "manifest.jsonl"
 
 KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
 """Decisions; FAILED is about a video that could not be read, or not to its end."""

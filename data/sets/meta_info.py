@@ -10,6 +10,11 @@ from pathlib import Path
 
 from PIL import Image
 
+from realesrgan_paddle.data.sets.made_folders import (
+    check_ground_truth,
+    check_images,
+    list_of_set,
+)
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import open_regular, read_regular
@@ -81,6 +86,23 @@ def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path
     return paths
 
 
+def training_images(dataroot: str | Path, meta_info: str | Path | None) -> list[Path]:
+    """Return the ground truths of a training set; as `image_paths`, with more care.
+
+    Without a meta-info file, of a set of tools/build_domain_set.py those in its list.
+
+    Raises:
+        UserError: as `image_paths`; or without a meta-info file the folder, or one
+            below it, was written by a command and is no ground truth.
+    """
+    root = Path(dataroot)
+    meta_info = meta_info or list_of_set(root)
+    paths = image_paths(root, meta_info)
+    if meta_info is None:
+        check_ground_truth(root, paths)
+    return paths
+
+
 def write_meta_info(
     folders: Sequence[Path], roots: Sequence[Path], path: Path, *, check: bool = False
 ) -> tuple[int, list[str]]:
@@ -103,7 +125,9 @@ def write_meta_info(
     """
     images: dict[str, Path] = {}
     for folder, root in zip(folders, _root_of_each(roots, folders), strict=True):
-        for image in list_images(folder, recursive=True):
+        found = list_images(folder, recursive=True)
+        check_images(folder, found)
+        for image in found:
             name = _relative_name(image, root)
             other = images.setdefault(name, image)
             if other.resolve() != image.resolve():
@@ -150,6 +174,8 @@ def write_pair_meta_info(
             f"{len(folders)}"
         )
     gt_images, lq_images = (list_images(folder, recursive=True) for folder in folders)
+    check_ground_truth(folders[0], gt_images)
+    check_images(folders[1], lq_images)
     if not gt_images:
         raise UserError(f"{folders[0]}: no images in it")
     if len(gt_images) != len(lq_images):

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+from realesrgan_paddle.data.sets.made_folders import check_images
 from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
@@ -85,10 +86,13 @@ def distinct_stems(folder: Path) -> dict[Path, Path]:
     With "_" in place of line breaks and of ", ", which a meta-info file cannot hold.
 
     Raises:
-        UserError: the folder holds no image, or two that differ only in the suffix.
+        UserError: the folder holds no image, or two that differ only in the suffix, or
+            it is refused by `check_images`.
     """
     by_stem: dict[Path, Path] = {}
-    for path in list_images(folder, recursive=True):
+    paths = list_images(folder, recursive=True)
+    check_images(folder, paths)
+    for path in paths:
         relative = path.relative_to(folder).with_suffix("")
         stem = Path(_LINE_BREAK_OR_SEPARATOR.sub("_", str(relative)))
         if stem in by_stem:

@@ -17,6 +17,7 @@ from realesrgan_paddle.data.loading.header_checks import (
     pair_problems,
     too_small,
 )
+from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images
@@ -130,9 +131,7 @@ def check_folders(
     if lq is not None:
         pairs = paired_paths(str(folders[0]), str(lq), None)
         unpaired = sorted({*list_images(lq, recursive=True)} - {p for _, p in pairs})
-    paths = [path for folder in folders for path in list_images(folder, recursive=True)]
-    if not paths:
-        raise UserError(f"{', '.join(map(str, folders))}: no images in it")
+    paths = [path for folder in folders for path in training_images(folder, None)]
 
     lq_paths = [path for _, path in pairs]
     found = check_headers([*paths, *lq_paths, *unpaired], decode=decode)

@@ -9,6 +9,7 @@ from places import ROOT
 
 from realesrgan_paddle.data.degradation import pipeline
 from realesrgan_paddle.data.lq.folder import make_lq, read_lq_options
+from realesrgan_paddle.data.sets.made_folders import LQ_FILE
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.config import (
     KernelOptions,
@@ -58,7 +59,7 @@ def written(folder: Path, save_dir: str = "LQ") -> dict[str, bytes]:
     return {
         p.relative_to(root).as_posix(): p.read_bytes()
         for p in root.rglob("*")
-        if p.is_file()
+        if p.is_file() and p.name != LQ_FILE
     }
 
 

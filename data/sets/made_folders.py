@@ -1,0 +1,139 @@
+"""Folders that the commands wrote, told by the files in them.
+
+A command that is given one takes the images that are meant for it, or names the folder
+that it should be given.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from realesrgan_paddle.utils.errors import UserError
+
+MANIFEST = "manifest.jsonl"
+"""The list of all frames beside those of tools/extract_keyframes.py."""
+DOMAIN_SET_FILE = ".domain_set.json"
+"""Marks a set of tools/build_domain_set.py, and says how it was made."""
+SET_LIST = "meta_info.txt"
+"""The training images of such a set."""
+LQ_FILE = ".lq_images.json"
+"""Marks a folder of make_lq_data.py, and says what scale its images have."""
+
+TRAIN, VAL = "train", "val"
+"""Folders of the two parts of frames; VAL is that of a set's validation images, too."""
+
+
+def list_of_set(folder: Path) -> Path | None:
+    """Return the list of the training images of a set; None for any other folder.
+
+    Raises:
+        UserError: the set has none, because it was not built to its end.
+    """
+    if not (folder / DOMAIN_SET_FILE).is_file():
+        return None
+    path = folder / SET_LIST
+    if not path.is_file():
+        raise UserError(
+            f"{folder}: a set without its list, {path.name}; run "
+            "tools/build_domain_set.py again, with the same flags, to complete it"
+        )
+    return path
+
+
+def scale_of_set(folder: Path) -> int:
+    """Return the scale that the validation images of a set were degraded for."""
+    return int(json.loads((folder / DOMAIN_SET_FILE).read_text())["scale"])
+
+
+def validation_of_set(folder: Path) -> tuple[Path, Path] | None:
+    """Return the folders of a set's validation images and of their low-quality versions.
+
+    None if it has none, and for any folder that is no set.
+    """
+    hr, lr = folder / VAL / "HR", folder / VAL / "LR"
+    is_set = (folder / DOMAIN_SET_FILE).is_file()
+    return (hr, lr) if is_set and hr.is_dir() and lr.is_dir() else None
+
+
+def check_images(folder: Path, paths: Iterable[Path]) -> None:
+    """Refuse a folder whose images are not all of one kind.
+
+    Args:
+        folder: the folder that the user named.
+        paths: the images that were found below it.
+
+    Raises:
+        UserError: it is a set, or frames split in two parts, or the overview of frames,
+            a training run or a comparison; or it holds one of them.
+    """
+    for inner in _folders(folder, paths):
+        _refuse(folder, inner, _mixture(inner))
+    for outer in (folder.absolute().parent, folder.absolute().parent.parent):
+        if _is_run(outer):
+            _refuse(folder, folder, f"lies in the training run {outer}; {_NAME_IMAGES}")
+
+
+def check_ground_truth(folder: Path, paths: Iterable[Path]) -> None:
+    """As `check_images`; also refuse what make_lq_data.py wrote."""
+    paths = list(paths)
+    check_images(folder, paths)
+    for inner in _folders(folder, paths):
+        if (inner / LQ_FILE).is_file():
+            _refuse(
+                folder,
+                inner,
+                "low-quality images, made by make_lq_data.py; name the folder of their "
+                "ground truth",
+            )
+
+
+_NAME_IMAGES = "name the folder of the images to train on"
+
+
+def _mixture(folder: Path) -> str:
+    """Return what a folder is whose images do not belong together, or nothing."""
+    if (folder / DOMAIN_SET_FILE).is_file():
+        return (
+            "a training set of tools/build_domain_set.py; its training images are in "
+            f"{folder / 'sub'}"
+        )
+    is_split = (folder / TRAIN).is_dir() and (folder / VAL).is_dir()
+    if is_split and (folder / MANIFEST).is_file():
+        return (
+            "frames for training and for validation; name one part of them, "
+            f"{folder / TRAIN} or {folder / VAL}"
+        )
+    if _is_run(folder):
+        return f"a training run; {_NAME_IMAGES}"
+    if (folder / "index.html").is_file():
+        if (folder / "contact_sheet.png").is_file():
+            return (
+                "the overview of tools/extract_keyframes.py, not the frames; name the "
+                "folder of the frames"
+            )
+        if (folder / "sheet.png").is_file():
+            return f"a comparison of tools/compare.py; {_NAME_IMAGES}"
+    return ""
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "config.yml").is_file() and (folder / "models").is_dir()
+
+
+def _folders(folder: Path, paths: Iterable[Path]) -> list[Path]:
+    """Return `folder` and those within it that hold some of the images."""
+    folders = {folder}
+    for path in paths:
+        for parent in path.parents:
+            if parent in folders:
+                break
+            folders.add(parent)
+    return sorted(folders)
+
+
+def _refuse(folder: Path, inner: Path, what: str) -> None:
+    """Raise UserError if there is something to say of `inner`, a part of `folder`."""
+    if what and inner == folder:
+        raise UserError(f"{folder}: {what}")
+    if what:
+        raise UserError(f"{folder}: holds {inner}: {what}")
