@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realesrgan_paddle.next_command import after_pairs, command, print_next
 from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.errors import printable
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.save_dir:
         failures += _write(options, args.save_dir, args.meta_info, args.overwrite)
 
+    print_next(_what_follows(args, options))
     distinct = list(dict.fromkeys(failures))  # --fit and --save_dir may name the same
     return report_failures(distinct)
 
@@ -96,6 +98,24 @@ def _write(
         count += f", {done.skipped} of them existed before (--overwrite replaces them)"
     say(f"{save_dir}: {count}; {len(done.failures)} failed")
     return done.failures
+
+
+def _what_follows(args: argparse.Namespace, options: "LQConfig") -> str:
+    """Return the command that trains on the pairs, or writes what was only looked at."""
+    listed = options.meta_info is not None and args.meta_info is None
+    if args.save_dir and not listed:
+        gt = Path(options.dataroot_gt)
+        return after_pairs(gt, args.save_dir, args.meta_info, options.scale)
+
+    save_dir = args.save_dir or Path("LQ")
+    flags: dict[str, str | int | Path] = {"save_dir": save_dir}
+    if options.meta_info is not None:  # which are the pairs is not seen in the folders
+        flags["meta_info"] = args.meta_info or Path(f"{save_dir}_pairs.txt")
+    if args.input is not None:
+        flags["input"] = args.input
+    if args.seed is not None:
+        flags["seed"] = args.seed
+    return command("make_lq_data.py", *args.overrides, yml_path=args.yml_path, **flags)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from signal import Signals
 
+from realesrgan_paddle.next_command import export
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.set_options import load_training
@@ -36,7 +37,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     meter = Meter(iteration, total, cfg.images_per_iteration * group.size)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, log)
-    rescue = Rescue(checkpoints, batches, cfg.datasets.train.accum_iter, iteration, log)
+    rescue = Rescue(checkpoints, batches, cfg.datasets.train.accum_iter, iteration)
 
     with experiment.reserved(), closing(batches), StopRequest() as stop_request, rescue:
         remarks = [*recipe, *opened.remarks]
@@ -84,11 +85,13 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
         if iteration != checkpoints.saved_at:
             checkpoints.save(iteration)
         if signal:
-            log(f"{Signals(signal).name}: {checkpoints.resume_hint()}")
+            checkpoints.report_saved(Signals(signal).name)
             raise SystemExit(128 + signal)  # a shell's code for that signal
+
+        checkpoints.report_best()
         if stop_reason is not None:
             log(f"stopped early: {stop_reason}")
-    log(checkpoints.next_command())
+    log(f"next: {export(experiment.latest)}")
     return experiment.latest
 
 

@@ -3,8 +3,6 @@
 Frames, sub-images, downscaled versions, meta info, header checks.
 """
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -32,18 +30,12 @@ from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
-from realesrgan_paddle.utils.cli import float_range, int_range, setting, shell_join
-from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.cli import float_range, int_range, setting
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import check_utf8
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.machine.cpu import start_paddle
-
-OPTION_FILE = "options/finetune_realesr_general_x4v3.yml"
-"""The option file of the training command that is printed at the end."""
-
-# A path that YAML reads as a string without quotes.
-_PLAIN_PATH = re.compile(r"[\w./-]*[/_][\w./-]*")
 
 
 @dataclass(frozen=True)
@@ -101,20 +93,6 @@ class DomainSet:
     def meta_info(self) -> Path:
         """The list of all training images."""
         return self.root / SET_LIST
-
-    def command(self) -> str:
-        """Return the command that trains on the set."""
-        options = {
-            "train.dataroot_gt": str(self.root),
-            "train.meta_info": str(self.meta_info),
-        }
-        if self.val:
-            options["val.type"] = "PairedImageDataset"
-            options["val.dataroot_gt"] = str(self.root / "val" / "HR")
-            options["val.dataroot_lq"] = str(self.root / "val" / "LR")
-
-        overrides = [f"datasets.{key}={_yaml(text)}" for key, text in options.items()]
-        return f"python train.py --yml_path {OPTION_FILE} {shell_join(overrides)}"
 
 
 def build_domain_set(
@@ -302,16 +280,3 @@ def _write_center_crop(
 
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     write_image(target, image[top : top + height, left : left + width])
-
-
-def _yaml(text: str) -> str:
-    """Return text as a YAML string, quoted if it is more than a plain path."""
-    if _PLAIN_PATH.fullmatch(text):
-        return text
-    quoted = ""
-    for character in json.dumps(text, ensure_ascii=False):
-        if printable(character) == character:
-            quoted += character
-        else:
-            quoted += f"\\U{ord(character):08x}"
-    return quoted

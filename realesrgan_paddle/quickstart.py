@@ -4,22 +4,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import realesrgan_paddle
 from realesrgan_paddle.data.footage.keyframes import find_videos
 from realesrgan_paddle.data.sets.naming import safe_stem
+from realesrgan_paddle.next_command import ROOT, YOUR_IMAGES, Value, command, words
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
-from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_wheel
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.runlog.meter import duration
-
-ROOT = Path(realesrgan_paddle.__file__).resolve().parents[1]
-"""The checkout."""
 
 NETWORK = "realesr-animevideov3"
 """The smallest released network: 300 iterations take minutes on a CPU."""
@@ -50,7 +45,7 @@ class Commands:
         what: str,
         script: str,
         *overrides: str,
-        **flags: str | int | Path | Sequence[str],
+        **flags: Value,
     ) -> None:
         """Run `script`, a path in the checkout.
 
@@ -64,16 +59,11 @@ class Commands:
             UserError: the script failed.
         """
         self.number += 1
-        words = []
-        for name, value in flags.items():
-            values = value if isinstance(value, list) else [value]
-            words += [f"--{name}", *map(str, values)]
-        words += overrides
-
-        command = shell_join([script, *words])
-        sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ python {command}\n")
+        line = command(script, *overrides, **flags)
+        sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ {line}\n")
         sys.stdout.flush()
-        done = subprocess.run([sys.executable, str(ROOT / script), *words], check=False)
+        call = [sys.executable, str(ROOT / script), *words(*overrides, **flags)]
+        done = subprocess.run(call, check=False)
         if done.returncode:
             raise UserError(
                 f"step {self.number} of {self.count} failed: {script} ended with code "
@@ -122,7 +112,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     prepare(run, video, work)
     finetuned = finetune(run, work, released, iterations)
     export_and_compare(run, work, released, finetuned)
-    return _farewell(work, time.monotonic() - began)
+    return _farewell(work, video, time.monotonic() - began)
 
 
 def prepare(run: Commands, video: Path, work: Path) -> None:
@@ -247,9 +237,16 @@ def _copy(paths: list[Path], folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
 
 
-def _farewell(work: Path, seconds: float) -> str:
+def _farewell(work: Path, video: Path, seconds: float) -> str:
     page = (work / "compare/index.html").resolve()
     graph = work / "infer_finetuned"
+    upscale = command(
+        "tools/infer.py", input=YOUR_IMAGES, output="results", model_path=graph
+    )
+    longer = command(
+        "tools/quickstart.py", video=video, output=work.parent, iterations=5000
+    )
+    own = command("tools/quickstart.py", video="yours.mp4")
     return f"""
 Done in {duration(seconds)}. Before and after, on frames that were not trained on:
 
@@ -257,11 +254,13 @@ Done in {duration(seconds)}. Before and after, on frames that were not trained o
 
 The finetuned network is {graph}. Upscale any folder of images with it:
 
-    python tools/infer.py --input FOLDER --output results --model_path {graph}
+    {upscale}
 
 Finetune on your own footage:
 
-    python tools/quickstart.py --video yours.mp4
-    python tools/quickstart.py --video yours.mp4 --iterations 5000     # longer is better
+    {own}
 
-For a full training, with a discriminator, see "Finetune on your footage" in README.md."""
+For a full training, with a discriminator, see "Finetune on your footage" in README.md.
+The same footage again, for longer, which is better:
+
+next: {longer}"""

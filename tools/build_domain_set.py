@@ -8,6 +8,7 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
 from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
+from realesrgan_paddle.next_command import after_set, print_next
 from realesrgan_paddle.utils.cli import Parser, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if done.val:
         say(f"for validation: {done.val} images of other shots")
     say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
-    say(f"next: {done.command()}")
+    print_next(after_set(args.output))
     return report_failures(done.failures)
 
 

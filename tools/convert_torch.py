@@ -9,9 +9,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import table
 from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
 from realesrgan_paddle.models.weights.fetch import fetch
+from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.utils.cli import Parser, run
 
 
@@ -55,7 +57,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     path = args.input or fetch(args.name, "weights")
-    print(convert(path, args.output, args.to, args.layout, args.overwrite))
+    done = convert(path, args.output, args.to, args.layout, args.overwrite)
+    print(done)
+    if isinstance(done.network, Generator):
+        print_next(export(done.output))
     return 0
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.weights.read_generator import read_generator
-from realesrgan_paddle.utils.cli import Parser, int_range, run, say, shell_join
+from realesrgan_paddle.next_command import after_export, print_next
+from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
@@ -40,8 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for file in done.files:
         say(f"{file} ({file.stat().st_size:,} bytes)")
 
-    flags = shell_join(["--input", "inputs", "--model_path", args.save_inference_dir])
-    say(f"next: python tools/infer.py {flags}")
+    print_next(after_export(args.model_dir, args.save_inference_dir))
     return 0
 
 

@@ -7,6 +7,8 @@ from realesrgan_paddle.data.footage import keyframes
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
+from realesrgan_paddle.data.sets.made_folders import MANIFEST, TRAIN
+from realesrgan_paddle.next_command import after_frames, print_next
 from realesrgan_paddle.utils.cli import Parser, float_range, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
@@ -35,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         videos, args.output, settings, sheet=sheet, max_gigabytes=args.max_gigabytes
     )
     _print(done, args.output, settings)
+    if done.written + done.present:
+        frames = args.output / TRAIN if settings.split.val_share else args.output
+        cut = Path(f"{args.output}_sub")
+        print_next(after_frames(frames, args.output / MANIFEST, cut))
     return report_failures(done.failures)
 
 

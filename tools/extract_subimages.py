@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
+from realesrgan_paddle.next_command import after_sub_images, print_next
 from realesrgan_paddle.utils.cli import Parser, float_range, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     flat = f", {cut.flat} flat ones dropped" if args.min_detail else ""
     failed = f"{len(cut.failures)} images failed"
     say(f"{args.output}: {cut.count} sub-images{flat}; {failed}")
+    if cut.count:
+        print_next(after_sub_images(args.input, args.output))
     return report_failures(cut.failures)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
+from realesrgan_paddle.next_command import after_list, print_next
 from realesrgan_paddle.utils.cli import Parser, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
@@ -38,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     unreadable = f"; {len(failures)} unreadable ones left out" if args.check else ""
     say(f"{args.meta_info}: {count} images{unreadable}")
+    if len(set(args.root)) == 1:  # the one folder that training looks for them in
+        print_next(after_list(args.root[0], args.meta_info))
     return report_failures(failures)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.meta_info import write_pair_meta_info
+from realesrgan_paddle.next_command import after_pairs, print_next
 from realesrgan_paddle.utils.cli import Parser, run, say
 
 
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     roots = args.root or [folder.absolute().parent for folder in args.input]
     count = write_pair_meta_info(args.input, roots, args.meta_info)
     say(f"{args.meta_info}: {count} pairs")
+    print_next(after_pairs(roots[0], roots[-1], args.meta_info))
     return 0
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
+from realesrgan_paddle.next_command import after_multiscale, print_next
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 
@@ -27,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.input, args.output, manifest=args.manifest, threads=args.n_thread
     )
     say(f"{args.output}: {count} smaller versions; {len(failures)} images failed")
+    if count:
+        manifest = args.output / MANIFEST if args.manifest else None
+        print_next(after_multiscale(args.input, args.output, manifest))
     return report_failures(failures)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.graph_process import load_static
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.next_command import after_inference, print_next
 from realesrgan_paddle.upscale_command import add_flags, upscale
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 
@@ -24,7 +25,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = find_inputs(args.input)
 
     runner = load_static(args.model_path, device=args.device, threads=args.threads)
-    return upscale(runner, inputs, args)
+    code = upscale(runner, inputs, args)
+    if code == 0:
+        print_next(after_inference(args.input, args.model_path))
+    return code
 
 
 if __name__ == "__main__":

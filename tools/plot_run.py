@@ -1,8 +1,10 @@
 """Plot the curves of training runs as a PNG: losses, validation, speed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
+from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.utils.cli import Parser, run, say
 from realesrgan_paddle.utils.runlog.curves import plot_runs
 
@@ -21,6 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse(argv)
     count = plot_runs(args.input, args.output, LOSS_TITLES, REFERENCE_LEVELS)
     say(f"{args.output}: {count} panels")
+    latest = Path(args.input[0], "models/net_g_latest.pdparams")
+    if len(args.input) == 1 and latest.is_file():
+        print_next(export(latest))
     return 0
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.upscale_command import add_flags, upscale
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.machine.cpu import start_paddle
@@ -29,7 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from realesrgan_paddle.models.inference.predictors import load_dygraph
 
     runner = load_dygraph(args.model_path, block=args.block, device=args.device)
-    return upscale(runner, inputs, args)
+    code = upscale(runner, inputs, args)
+    if code == 0:
+        print_next(export(args.model_path))
+    return code
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from pydantic.dataclasses import dataclass
 from realesrgan_paddle.data.loading.pair_pool import check_pairs
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.state_checks import Parts
+from realesrgan_paddle.next_command import resume
 from realesrgan_paddle.options.schema.config import LoggerOptions, ValOptions
 from realesrgan_paddle.run.batches import TrainingBatches
-from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.training_state import (
@@ -255,29 +255,23 @@ class Checkpoints:
         self.record.skipped_in_a_row = 0
         return self.record.good
 
-    def resume_hint(self) -> str:
-        """Return which training state is the newest, and the command that resumes it."""
+    def report_saved(self, ended_by: str) -> None:
+        """Log what has ended the run, the newest state, and the command to resume it."""
+        log = self._experiment.log
         if not self.saved_at:
-            return "nothing to save yet"
-        config = shlex.quote(str(self._experiment.config))
-        return (
-            f"saved {self._state_file(self.saved_at)}; resume with --auto_resume: "
-            f"python train.py --yml_path {config} --auto_resume"
-        )
+            log(f"{ended_by}; nothing to save yet")
+            return
+        log(f"{ended_by}; saved {self._state_file(self.saved_at)}")
+        log(f"next: {resume(self._experiment.config)}")
 
-    def next_command(self) -> str:
-        """Return the command that exports the network; it names the best one, too."""
-        models, best = self._experiment.models, self.record.best
-        latest = str(models / "net_g_latest.pdparams")
-        folder = str(models.parent / "infer")
-        flags = shell_join(["--model-dir", latest, "--save-inference-dir", folder])
-        command = f"next: python tools/export_model.py {flags}"
+    def report_best(self) -> None:
+        """Log which network is the best and why, if validation has chosen one."""
+        best = self.record.best
         if best is None:
-            return command
-        return (
-            f"{command}  (or net_g_best.pdparams: {best.figure} {best.value:.4f}, "
-            f"iter {best.iteration:,})"
-        )
+            return
+        file = self._experiment.models / "net_g_best.pdparams"
+        figure = f"{best.figure} {best.value:.4f}, iter {best.iteration:,}"
+        self._experiment.log(f"best: {file}, {figure}")
 
     def _load(self, state: TrainingState) -> None:
         self._step.load(state.parts, str(state.path))

@@ -93,7 +93,6 @@ class Rescue:
         batches: count themselves.
         accum_iter: the batches of one iteration.
         iteration: the one that the run starts after.
-        log: takes one line.
 
     Attributes:
         iteration: the last one that was made.
@@ -105,13 +104,11 @@ class Rescue:
         batches: TrainingBatches,
         accum_iter: int,
         iteration: int,
-        log: Callable[[str], None],
     ) -> None:
         self.iteration = iteration
         self._checkpoints = checkpoints
         self._batches = batches
         self._accum_iter = accum_iter
-        self._log = log
 
     def __enter__(self) -> "Rescue":
         return self
@@ -122,12 +119,10 @@ class Rescue:
         outcome = f"iter {self.iteration:,}: ended by an error: {_in_one_line(error)}"
         if problem := self._save():
             outcome += f"; its state cannot be saved: {problem}"
-        if self._checkpoints.saved_at:
-            outcome += f"; {self._checkpoints.resume_hint()}"
 
         # The first error matters more than that the log cannot be written, either.
         with suppress(OSError):
-            self._log(outcome)
+            self._checkpoints.report_saved(outcome)
 
     def _save(self) -> str:
         """Save the state if it is whole and not saved; return why that has failed."""
@@ -164,7 +159,6 @@ class DiscriminatorWatch:
         step: a GAN's step; any other is not watched.
         gan: the section `train.gan_opt`.
         print_freq: iterations between two reports.
-        log: takes one line.
     """
 
     def __init__(
@@ -177,7 +171,6 @@ class DiscriminatorWatch:
         self._gan_type = gan.gan_type if gan else None
         self._print_freq = print_freq
         self._warm_up = step.warm_up if isinstance(step, GANStep) else None
-        self._log = log
         self._losses: deque[tuple[float, float]] = deque(maxlen=REPORTS)
         self._warned: set[str] = set()
 

@@ -1,7 +1,7 @@
 """One command from frames to a set that trains."""
 
-import shlex
 import signal
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +10,20 @@ from clips import picture_clip
 from killed import run_until_killed
 from odd_images import ODD_NAMES
 from PIL import Image
-from places import ROOT
 from sample_runs import picture
 from scenes import scene
 
 from realesrgan_paddle.data.footage.keyframes import Settings
-from realesrgan_paddle.data.sets.meta_info import image_paths, read_meta_info
+from realesrgan_paddle.data.sets.meta_info import read_meta_info, training_images
 from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
-from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.environment import Machine
+from realesrgan_paddle.recipe_plan import Plan, nested
+from realesrgan_paddle.recipes import choose_losses, choose_network
+from realesrgan_paddle.set_options import choose_set_parts
 from realesrgan_paddle.tools.build_domain_set import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
+from train import parse_flags
 
 pytestmark = pytest.mark.paddle
 
@@ -59,14 +62,20 @@ def test_frames_become_sub_images_in_a_meta_info_file_without_flat_ones(
     assert lines == ["sub/a_s001.png", "sub/b_s001.png", "sub/b_s002.png"]
     output = capsys.readouterr().out
     assert "2 frames, 3 sub-images, 1 flat ones dropped" in output
-    command = output.partition("next: python train.py --yml_path ")[2].strip()
-    cfg = load_config(*_split(command))
-    assert cfg.datasets.train.dataroot_gt == str(tmp_path / "set")
+    assert trained_on(output) == str(tmp_path / "set")
 
 
-def _split(command: str) -> tuple[str, list[str]]:
-    yml, *overrides = shlex.split(command)
-    return str(ROOT / yml), overrides
+def trained_on(output: str) -> str:
+    """The images of the training command that is printed at the end."""
+    line = output.rpartition("next: ")[2]
+    done = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {line}"], check=True, capture_output=True
+    )
+    _, script, *arguments = done.stdout.decode().split("\0")[:-1]
+    assert Path(script).name == "train.py"
+    args = parse_flags(arguments)
+    assert args.recipe == "auto"
+    return args.dataroot_gt
 
 
 def test_a_second_build_adds_new_frames_and_leaves_other_files_unchanged(
@@ -106,12 +115,12 @@ def test_split_frames_become_training_images_and_validation_pairs(
     )
     assert read_image(made / "val" / "HR" / "b.png").shape == (64, 48, 3)
     assert read_image(made / "val" / "LR" / "b.png").shape == (16, 12, 3)
-    command = (
-        capsys.readouterr()
-        .out.partition("next: python train.py --yml_path ")[2]
-        .strip()
-    )
-    (val,) = load_config(*_split(command)).datasets.validation.values()
+    assert trained_on(capsys.readouterr().out) == str(made)
+    plan = Plan(nested("datasets.train.dataroot_gt", str(made)), "test")
+    choose_network(plan)
+    choose_losses(plan, Machine(False, 2, 16.0))
+    choose_set_parts(plan, plan.config)
+    (val,) = plan.config.datasets.validation.values()
     assert val.dataroot_lq == str(made / "val" / "LR")
 
 
@@ -186,18 +195,10 @@ def test_odd_file_names_of_frames_and_of_the_set_work(tmp_path, capsys):
     )
     lines = read_meta_info(made / "meta_info.txt")
     assert len(lines) == len(ODD_NAMES) * 4
-    cfg = load_config(
-        *_split(
-            capsys.readouterr()
-            .out.partition("next: python train.py --yml_path ")[2]
-            .strip()
-        )
-    )
-    assert cfg.datasets.train.dataroot_gt == str(made)
-    assert len(image_paths(made, cfg.datasets.train.meta_info)) == len(lines)
-    assert all(
-        path.is_file() for path in image_paths(made, cfg.datasets.train.meta_info)
-    )
+    assert trained_on(capsys.readouterr().out) == str(made)
+    paths = training_images(made, None)
+    assert len(paths) == len(lines)
+    assert all(path.is_file() for path in paths)
 
 
 def test_the_error_says_why_there_is_no_frame(tmp_path):

@@ -65,7 +65,7 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(
     last = reported(folder)[-1]["iter"]
     state, problems = newest_state(folder)
     assert (state.iteration, problems) == (last, [])
-    saved = f"saved {state_of(folder, last)}; resume with --auto_resume"
+    saved = f"saved {state_of(folder, last)}"
     assert saved in log_of(folder)
 
 
