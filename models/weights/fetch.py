@@ -4,8 +4,6 @@ import logging
 import tempfile
 from pathlib import Path
 
-from filelock import FileLock
-
 from realesrgan_paddle.models.networks.known import recognize
 from realesrgan_paddle.models.weights.catalogue import (
     NcnnWheel,
@@ -19,6 +17,7 @@ from realesrgan_paddle.utils.downloads.http import download
 from realesrgan_paddle.utils.downloads.npm import read_npm_package
 from realesrgan_paddle.utils.downloads.wheels import read_wheel
 from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.files.locks import locked
 from realesrgan_paddle.utils.weights.keras_files import read_tfjs
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -42,7 +41,7 @@ def fetch(name: str, folder: str | Path) -> Path:
     path = folder / f"{name}.pdparams"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{name}.lock"):
+        with locked(folder / f".{name}.lock"):
             if not path.exists():
                 write_pdparams(path, _download(model, folder))
 

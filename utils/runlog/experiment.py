@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from realesrgan_paddle.utils.atomic import (
     atomic_path,
@@ -21,6 +21,7 @@ from realesrgan_paddle.utils.atomic import (
     remove_leftovers,
 )
 from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.files.locks import locked
 from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.runlog.visualdl import VisualDLWriter
@@ -82,18 +83,15 @@ class Experiment:
         make_folder(self.root.parent)
         if self.root.exists():
             make_folder(self.root)
-        lock = FileLock(self.root.with_name(f".{self.root.name}.lock"), timeout=0)
+        lock = locked(self.root.with_name(f".{self.root.name}.lock"), wait=False)
         try:
-            lock.acquire()
+            with lock:
+                yield
         except Timeout:
             raise UserError(
                 f"{self.root}: a training of this name is running; "
                 "give this one another name"
             ) from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     def open(
         self,

@@ -1,0 +1,86 @@
+"""Locks between processes, with the system's locks and without."""
+
+import errno
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+from filelock import SoftFileLock, Timeout
+
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import locks
+from realesrgan_paddle.utils.files.locks import locked
+from realesrgan_paddle.utils.runlog.experiment import Experiment
+
+fcntl = pytest.importorskip("fcntl")
+
+
+@pytest.fixture(params=[None, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS])
+def flock(request, monkeypatch):
+    """The system's locks, then file systems without."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(request.param, os.strerror(request.param))
+
+    if request.param is not None:
+        monkeypatch.setattr(fcntl, "flock", refuse)
+    return request.param
+
+
+def hold_and_die(path) -> None:
+    lock = SoftFileLock(path)  # a lock that nothing names is released
+    lock.acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_lock_is_held_until_the_end_of_the_block(tmp_path, flock):
+    path = tmp_path / ".x.lock"
+    with locked(path), pytest.raises(Timeout), locked(path, wait=False):
+        pass
+    with locked(path, wait=False):
+        pass
+
+
+def test_another_kind_of_lock_is_named_in_one_line(tmp_path, flock, caplog):
+    with locked(tmp_path / ".x.lock"):
+        pass
+    messages = [record.getMessage() for record in caplog.records]
+    if flock is None:
+        assert not messages
+        return
+    (message,) = messages
+    assert message.startswith(f"{tmp_path / '.x.lock'}: its file system has no locks (")
+    assert os.strerror(flock) in message
+
+
+def test_a_running_training_keeps_its_name(tmp_path, flock):
+    (tmp_path / "run").mkdir()
+    run = Experiment(tmp_path / "run")
+    said = "a training of this name is"
+    with run.reserved(), pytest.raises(UserError, match=said), run.reserved():
+        pass
+    with run.reserved():
+        pass
+
+
+@pytest.mark.parametrize("flock", [errno.EOPNOTSUPP], indirect=True)
+def test_a_killed_process_holds_nobody_up(tmp_path, flock):
+    path = tmp_path / ".x.lock"
+    killed = multiprocessing.Process(target=hold_and_die, args=[f"{path}.held"])
+    killed.start()
+    killed.join()
+    assert (tmp_path / ".x.lock.held").exists()
+    start = time.monotonic()
+    with locked(path):
+        assert time.monotonic() - start < 5
+
+
+def test_who_waits_long_says_for_what(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "PATIENCE", 0.1)
+    other = locks.FileLock(tmp_path / ".x.lock")
+    other.acquire()
+    monkeypatch.setattr(locks.logger, "warning", lambda *_: other.release())
+    with locked(tmp_path / ".x.lock"):
+        assert not other.is_locked
