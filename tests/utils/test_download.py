@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from realesrgan_paddle.utils.downloads import http as http_module
 from realesrgan_paddle.utils.downloads.http import download
 from realesrgan_paddle.utils.errors import UserError
 
@@ -289,3 +290,96 @@ def test_of_two_processes_one_downloads_and_the_other_waits(server, path):
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     assert path.read_bytes() == CONTENT
     assert server.requested == [None]
+
+
+@pytest.fixture
+def raw_server(monkeypatch):
+    """Return the address of a server that sends pieces of bytes, with pauses between.
+
+    It sends them over and over until the connection ends.
+    """
+    monkeypatch.setenv("no_proxy", "*")
+    listening = socket.create_server(("127.0.0.1", 0))
+    opened: list[socket.socket] = []
+
+    def serve(first: bytes, again: bytes, pause: float) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+                opened.append(connection)
+                connection.sendall(first)
+                while True:
+                    connection.sendall(again)
+                    time.sleep(pause)
+            except OSError:
+                if listening.fileno() < 0:
+                    return
+
+    def start(first: bytes, again: bytes, pause: float = 0.02) -> str:
+        arguments = (first, again, pause)
+        threading.Thread(target=serve, args=arguments, daemon=True).start()
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/weights.pth"
+
+    yield start
+    listening.close()
+    for connection in opened:
+        connection.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+LENGTH = OK + b"Content-Length: %d\r\n\r\n" % SIZE
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def ends(url: str, path: Path, monkeypatch) -> str:
+    """Return the error of a download from a server that never ends its answer."""
+    monkeypatch.setattr(http_module, "ANSWER_TIMEOUT", 0.4)
+    monkeypatch.setattr(http_module, "TIMEOUT", 0.2)
+    monkeypatch.setattr(http_module, "GRACE", 0.5)
+    start = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        download(url, path, SHA256, SIZE)
+    assert time.monotonic() - start < 5
+    assert not path.exists()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (b"", b"H"),
+        (OK, b"x"),
+        (OK + b"X: ", b"y"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /weights.pth\r\n\r\n", b"page"),
+    ],
+)
+def test_headers_without_end_are_given_up(raw_server, path, monkeypatch, first, again):
+    said = ends(raw_server(first, again), path, monkeypatch)
+    assert "not reachable" in said or "answers 302" in said
+
+
+def test_a_drip_of_bytes_is_given_up_and_kept(raw_server, path, monkeypatch):
+    said = ends(raw_server(LENGTH, b"a"), path, monkeypatch)
+    assert "too slow: " in said
+    assert "run again to resume" in said
+    assert part_of(path).stat().st_size > 0
+
+
+@pytest.mark.parametrize("again", [b"0", b"1\r\na\r\n0\r\n\r\n" * 2])
+def test_chunks_without_end_are_given_up(raw_server, path, monkeypatch, again):
+    said = ends(raw_server(CHUNKED, again), path, monkeypatch)
+    assert "broke off" in said or "too slow" in said
+
+
+def test_trailers_without_end_are_given_up(raw_server, path, monkeypatch):
+    url = raw_server(CHUNKED + b"1\r\na\r\n0\r\n", b"X: y\r\n")
+    said = ends(url, path, monkeypatch)
+    assert "broke off" in said or "too slow" in said
+
+
+def test_too_many_and_too_long_headers_are_refused(raw_server, path, monkeypatch):
+    url = raw_server(OK + b"X: y\r\n" * 1000, b"", 1)
+    assert "not reachable (got more than 100 headers)" in ends(url, path, monkeypatch)
+    long = raw_server(b"HTTP/1.1 404 " + b"x" * 9000 + b"\r\n\r\n", b"", 1)
+    assert len(ends(long, path, monkeypatch)) < 300

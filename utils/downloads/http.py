@@ -7,16 +7,25 @@ nearest, checks hashes but neither resumes nor lets a second process wait.
 import hashlib
 import http.client
 import os
+import socket
+import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from pathlib import Path
+from typing import IO, Any, TypeVar
 
-from filelock import FileLock
 from tqdm import tqdm
 
 from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.files.locks import locked
 from realesrgan_paddle.utils.files.regular import open_regular
+
+Result = TypeVar("Result")
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -26,6 +35,19 @@ TIMEOUT = 8
 
 Short, because a caller may have another source, and a broken download is resumed.
 """
+
+ANSWER_TIMEOUT = 60
+"""Seconds from a request to the end of the answer's headers, redirections included."""
+
+GRACE, SLOWEST = 30, 10_000
+"""Seconds that a download may take besides its bytes, and how many of those a second.
+
+A server that sends one byte at a time ends after the first, and the released models,
+of 64 MB at most, within two hours.
+"""
+
+MAX_REASON = 80
+"""Letters of a server's reason that an error repeats."""
 
 ATTEMPTS = 5
 """How often one call connects before it reports a broken connection."""
@@ -54,7 +76,7 @@ def download(url: str, path: str | Path, sha256: str, size: int) -> Path:
         raise UserError(f"{url}: only http and https addresses are fetched")
     path.parent.mkdir(parents=True, exist_ok=True)
 
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with locked(path.with_name(f".{path.name}.lock")):
         if path.exists():
             found = sha256_of(path)
             if found != sha256.lower():
@@ -88,6 +110,7 @@ def sha256_of(path: str | Path) -> str:
 
 def _complete(part: Path, url: str, size: int) -> None:
     """Download the rest of `part` up to `size` bytes, reconnecting if it breaks off."""
+    pace = _Pace(url)
     for _ in range(ATTEMPTS):
         have = _size(part)
         if have == size:
@@ -98,7 +121,7 @@ def _complete(part: Path, url: str, size: int) -> None:
         with _request(url, part, have) as response:
             start = _checked_start(response, url, have, size)
             try:
-                _store(response, part, start, size)
+                _store(response, part, start, size, pace)
             except OSError as error:
                 raise UserError(
                     f"{part}: cannot be written ({error.strerror}); "
@@ -123,13 +146,13 @@ def _request(url: str, part: Path, have: int) -> http.client.HTTPResponse:
         headers["Range"] = f"bytes={have}-"
     try:
         request = urllib.request.Request(url, headers=headers)
-        return _opener().open(request, timeout=TIMEOUT)
+        return _within(ANSWER_TIMEOUT, lambda: _opener().open(request, timeout=TIMEOUT))
     except urllib.error.HTTPError as error:
         if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink()  # the server would refuse this range every time
             return _request(url, part, 0)
         raise UserError(
-            f"{url}: the server answers {error.code} {error.reason}"
+            f"{url}: the server answers {error.code} {error.reason[:MAX_REASON]}"
         ) from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", error)
@@ -137,6 +160,17 @@ def _request(url: str, part: Path, have: int) -> http.client.HTTPResponse:
             f"{url}: not reachable ({reason}); "
             "check the network connection and the proxy"
         ) from None
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows up to ten redirections, without reading the pages that come with them."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], *answer: Any
+    ) -> urllib.request.Request | None:
+        """Return the next request; see the base class."""
+        fp.close()
+        return super().redirect_request(req, fp, *answer)
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -149,7 +183,7 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.ProxyHandler(),
         urllib.request.HTTPHandler(),
         urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
+        _Redirects(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.UnknownHandler(),
@@ -189,8 +223,35 @@ def _checked_start(
     return start
 
 
+class _Pace:
+    """How fast a download has come so far.
+
+    Args:
+        url: what the error names.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._start = time.monotonic()
+        self._received = 0
+
+    def add(self, count: int) -> None:
+        """Count received bytes.
+
+        Raises:
+            UserError: they come more slowly than `SLOWEST`, after a time of `GRACE`.
+        """
+        self._received += count
+        seconds = time.monotonic() - self._start
+        if self._received < SLOWEST * (seconds - GRACE):
+            raise UserError(
+                f"{self._url}: too slow: {self._received:,} bytes in {seconds:.0f} "
+                "seconds; run again to resume"
+            )
+
+
 def _store(
-    response: http.client.HTTPResponse, part: Path, start: int, size: int
+    response: http.client.HTTPResponse, part: Path, start: int, size: int, pace: _Pace
 ) -> None:
     """Write a response at offset `start` of `part`, up to `size` bytes in total."""
     bar = tqdm(
@@ -205,6 +266,7 @@ def _store(
         file.seek(start)
         for chunk in _chunks(response, size - start):
             file.write(chunk)
+            pace.add(len(chunk))
             bar.update(len(chunk))
         file.flush()
         os.fsync(file.fileno())
@@ -217,10 +279,47 @@ def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
     """
     while limit > 0:
         try:
-            chunk = response.read(min(CHUNK, limit))
+            chunk = _within(2 * TIMEOUT, partial(response.read1, min(CHUNK, limit)))
+        except TimeoutError:
+            _hang_up(response)
+            return
         except (OSError, http.client.HTTPException):
             return
         if not chunk:
             return
         limit -= len(chunk)
         yield chunk
+
+
+def _hang_up(response: http.client.HTTPResponse) -> None:
+    """End a connection that a thread is still reading from; closing would wait for it."""
+    with socket.socket(fileno=os.dup(response.fileno())) as connection:
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _within(seconds: float, work: Callable[[], Result]) -> Result:
+    """Return `work()`, or raise what it raises.
+
+    The time limits of sockets are for each of their reads. A server that sends a byte
+    before each ends keeps a line of a header, or a TLS handshake, open for days.
+
+    Raises:
+        TimeoutError: it takes longer; its thread goes on then, but keeps no process from
+            ending.
+    """
+    outcome: Future[Result] = Future()
+
+    def run() -> None:
+        """Put the outcome where the caller waits for it."""
+        try:
+            outcome.set_result(work())
+        except Exception as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        return outcome.result(seconds)
+    except FutureTimeoutError:
+        if outcome.done():  # it is the error of `work` itself
+            raise
+        raise TimeoutError(f"no answer within {seconds:g} seconds") from None

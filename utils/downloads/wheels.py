@@ -14,6 +14,9 @@ from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
 
+PIP_TIMEOUT = 7200
+"""Seconds for one archive, of 64 MB at most, as for a download of our own."""
+
 ONE_BUILD = (
     "--python-version=3.11",
     "--implementation=cp",
@@ -183,7 +186,19 @@ def _pip_download(
     env = dict(environ)
     if search_first:
         env["PYTHONPATH"] = str(search_first)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=env,
+            timeout=PIP_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"pip has not downloaded {requirement} within {PIP_TIMEOUT // 60} minutes"
+        ) from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         reason = lines[-1].removeprefix("ERROR: ")
