@@ -4,6 +4,11 @@ All random values depend on the seed and on the file's name: the same file is al
 degraded in the same way.
 """
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,5 +1,10 @@
 """Train or finetune a generator with the options of a file, or chosen by --recipe."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import closing

@@ -1,11 +1,17 @@
 """The commands of tools/ as `python -m realesrgan_paddle <command>`, also installed."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 import importlib
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from realesrgan_paddle.utils.cli import run
+from realesrgan_paddle.utils.early_signals import ending_at_once
 from realesrgan_paddle.utils.errors import did_you_mean
 
 COMMANDS = {
@@ -43,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
     sys.argv[0] = f"realesrgan_paddle {name}"  # argparse names the program by it
-    tool = importlib.import_module(f"realesrgan_paddle.tools.{name}")
+    with ending_at_once():
+        tool = importlib.import_module(f"realesrgan_paddle.tools.{name}")
     return tool.main(words[1:])
 
 

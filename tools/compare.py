@@ -1,5 +1,10 @@
 """Compare networks side by side: metrics, a PNG sheet, a self-contained HTML page."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path

@@ -5,6 +5,11 @@ weights/RealESRGAN_x4plus.pdparams, ready to finetune. Reads torch .pth, .safete
 .pdparams and ncnn .param/.bin, and says which network it found.
 """
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 import logging
 from collections.abc import Sequence
 from pathlib import Path

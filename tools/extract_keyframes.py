@@ -1,5 +1,10 @@
 """Extract the frames of videos that are worth training on as PNG files."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 from pathlib import Path
 

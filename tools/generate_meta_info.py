@@ -1,5 +1,10 @@
 """Write a meta-info file: the images of one or more folders, relative to a root."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 from pathlib import Path
 

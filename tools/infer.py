@@ -1,5 +1,10 @@
 """Upscale images with an exported model: with oneDNN on a CPU, or on a GPU."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.graph_process import load_static

@@ -1,5 +1,10 @@
 """Plot the curves of training runs as a PNG: losses, validation, speed."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,5 +1,10 @@
 """Upscale images with a network in dygraph mode, straight from its weights."""
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.upscale_files import find_inputs

@@ -4,6 +4,11 @@ Checks all images of a run, by its option file, or those of folders. Only header
 read, unless --check decodes everything.
 """
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path

@@ -4,6 +4,11 @@ Released weights, key frames, training images, finetuning, export, inference and
 before/after page: each step is a command of this project, printed as you would type it.
 """
 
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.early_signals import end_at_once
+
+    end_at_once()
+
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -189,6 +189,8 @@ def run(main: Callable[[], int]) -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # Such as a Chinese name on a terminal that knows ASCII only.
             stream.reconfigure(errors="backslashreplace")
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, terminate)
     try:
         code = main()

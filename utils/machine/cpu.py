@@ -9,7 +9,7 @@ import warnings
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from realesrgan_paddle.utils.deferred_signals import defer_interrupts
+from realesrgan_paddle.utils.early_signals import ending_at_once
 from realesrgan_paddle.utils.machine.devices import core_count, local_process_count
 
 SPIN_MS = 2
@@ -46,9 +46,8 @@ def start_paddle() -> None:
     os.environ.setdefault("GLOG_minloglevel", "2")
 
     messages = io.StringIO()
-    # Paddle's import would turn Ctrl-C into an ImportError, and it replaces the handler
-    # of SIGTERM.
-    with defer_interrupts(), redirect_stderr(messages), warnings.catch_warnings():
+    # Paddle's import would turn Ctrl-C into an ImportError.
+    with ending_at_once(), redirect_stderr(messages), warnings.catch_warnings():
         # ccache would speed up extensions; we compile none.
         warnings.filterwarnings("ignore", message="No ccache found")
         import paddle  # noqa: F401  (for its effect: the environment is read here)
