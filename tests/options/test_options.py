@@ -561,6 +561,29 @@ def test_lq_files_are_checked_alike(write):
     assert load_lq_config(write(soccer_lq()), ["scale=2"]).scale == 2
 
 
+def laughs(value: str) -> str:
+    """Return nine lines, each with an alias of the line before nine times in `value`."""
+    lines = ["a0: &a0 {x: 1}"]
+    for number in range(1, 10):
+        repeated = ",".join([f"*a{number - 1}"] * 9)
+        lines.append(f"a{number}: &a{number} {value.format('[' + repeated + ']')}")
+    return "\n".join(lines)
+
+
+def chain_of_aliases() -> str:
+    """Return lists nested 5 deep, in which the next line's are nested, and so on."""
+    lines = ["a0: &a0 1"]
+    for number in range(1, 9):
+        lines.append(f"a{number}: &a{number} [[[[[*a{number - 1}]]]]]")
+    return "\n".join(lines)
+
+
+def repeated_texts() -> str:
+    """Return two equal texts, which are compared for each of many keys."""
+    text = "x" * 1000
+    return f"a: &a {text}\nb: {text}\n" + "b: *a\n" * 1000
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -580,8 +603,28 @@ def test_lq_files_are_checked_alike(write):
             "name: !!python/object/apply:os.getcwd []\n",
             "run.yml: line 1: could not determine a constructor for the tag",
         ),
-        ("name: !!int x\n", "run.yml: not valid yml: invalid literal"),
-        ("[" * 1000, "run.yml: not valid yml: maximum recursion depth"),
+        ("name: !!int x\n", "run.yml: line 1: 'x' is no int"),
+        ('scale: 4\nname: !!int ""\n', "run.yml: line 2: '' is no int"),
+        ('name: !!float ""\n', "run.yml: line 1: '' is no float"),
+        ("name: !!bool x\n", "run.yml: line 1: 'x' is no bool"),
+        ("name: !!timestamp x\n", "run.yml: line 1: could not determine a constructor"),
+        ("name: !!binary aGk=\n", "run.yml: line 1: could not determine a constructor"),
+        (f"name: {'1:' * 190}1.5\n", "run.yml: line 1: '1:1:"),
+        ('name: "\\UFFFFFFFF"\n', "run.yml: not valid yml: "),
+        (f"name: {'1' * 401}\n", "run.yml: line 1: a number of 401 letters; 400 are"),
+        (f"name: 1{':1' * 200}\n", "run.yml: line 1: a number of 401 letters"),
+        (f"name: !!int {{=: 1{':1' * 200}}}\n", "run.yml: line 1: a number of 401"),
+        ("[" * 1000, "run.yml: line 1: nested more than 12 deep"),
+        ("- " * 1000, "run.yml: line 1: nested more than 12 deep"),
+        ("a: &a {b: *a}\n", "run.yml: line 1: nested more than 12 deep"),
+        (chain_of_aliases(), "run.yml: line 2: nested more than 12 deep"),
+        (laughs("{}"), "run.yml: line 1: its aliases (*) make it more than 8 times"),
+        (
+            laughs("{{<<: {}}}"),
+            "run.yml: line 1: its aliases (*) make it more than 8",
+        ),
+        (repeated_texts(), "run.yml: line 1: its aliases (*) make it more than 8"),
+        ("#" * 64_001, "run.yml: 64,001 letters; an option file has at most 64,000"),
         (b"name: \xff\n", "run.yml: byte 6 is not UTF-8"),
     ],
 )
@@ -600,6 +643,20 @@ def test_a_key_repeated_with_the_same_value_is_accepted(write):
         + "scale: 4\nnoise_range: [1, 30]\nscale: 4\nnoise_range: [ 1, 30 ]\n"
     )
     assert load_config(write(text)).scale == 4
+
+
+def test_anchors_aliases_merge_keys_and_dates_are_read(write):
+    minimal = {key: value for key, value in MINIMAL.items() if key != "name"}
+    text = (
+        "name: 2024-01-31\n"
+        "logger: &often {print_freq: 7}\n"
+        "val: {metrics: {a: &psnr {type: calculate_psnr}, b: *psnr, "
+        "c: {<<: *psnr, crop_border: 0}}}\n"
+    )
+    config = load_config(write(yaml.safe_dump(minimal) + text))
+    borders = {name: metric.crop_border for name, metric in config.val.metrics.items()}
+    assert borders == {"a": 4, "b": 4, "c": 0}
+    assert (config.name, config.logger.print_freq) == ("2024-01-31", 7)
 
 
 @pytest.mark.parametrize("number", ["5000", "5e3", "!!float 5e3", "5_000", "5000.0"])
