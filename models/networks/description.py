@@ -5,7 +5,7 @@ recognition work without it, and `network.py` turns a description into a Paddle 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -173,6 +173,18 @@ class Generator(Description):
         channels = (self.num_in_ch, self.num_out_ch)
         return (
             "" if channels == (3, 3) else f", {channels[0]} -> {channels[1]} channels"
+        )
+
+
+def check_count(weights: Sequence[str], layers: int, source: str) -> None:
+    """Raise UserError if a network of so many layers has more than the `weights`.
+
+    A file may name few layers so that their numbers, multiplied, are very many.
+    """
+    if layers > len(weights):
+        raise UserError(
+            f"{source}: its {len(weights):,} weights are named like some of a network "
+            f"with more than {layers:,} layers; the others are missing"
         )
 
 

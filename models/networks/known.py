@@ -2,6 +2,8 @@
 
 from typing import get_args
 
+from pydantic import ValidationError
+
 from realesrgan_paddle.models.networks.description import (
     Description,
     Generator,
@@ -37,7 +39,15 @@ def recognize(
     """
     networks: tuple[type[Description], ...] = (*GENERATORS, UNetDiscriminatorSNOptions)
     for network in networks:
-        found = network.recognize(tensors, source, act_type)
+        try:
+            found = network.recognize(tensors, source, act_type)
+        except ValidationError as error:
+            name = network.model_fields["type"].default
+            argument = error.errors()[0]["loc"][0]
+            raise UserError(
+                f"{source}: looks like {name}, but no {name} has the {argument} that its "
+                "tensors tell"
+            ) from None
         if found is not None:
             _check_tensors(tensors, found, source)
             return found

@@ -19,6 +19,7 @@ from realesrgan_paddle.models.networks.description import (
     Tensors,
     Uniform,
     Weights,
+    check_count,
     conv_channels,
 )
 from realesrgan_paddle.options.schema.base import Count
@@ -147,10 +148,13 @@ class RDN(Generator):
         before_upscaling, _ = conv_channels(tensors, "UPN3.weight", source)
         _, after_upscaling = conv_channels(tensors, "SR.weight", source)
         repeats = after_upscaling == before_upscaling
-        block = [n for n in tensors if n.startswith("F_1_") and n.endswith(".weight")]
+        weights = [name for name in tensors if name.endswith(".weight")]
+        in_first_block = sum(name.startswith("F_1_") for name in weights)
+        blocks = sum(name.startswith("LFF_") for name in weights)
+        check_count(weights, in_first_block * blocks, source)
         return cls(
-            C=len(block),
-            D=sum(n.startswith("LFF_") and n.endswith(".weight") for n in tensors),
+            C=in_first_block,
+            D=blocks,
             G=conv_channels(tensors, "F_1_1.weight", source)[0],
             G0=conv_channels(tensors, "F_m1.weight", source)[0],
             x=isqrt(before_upscaling // 3),

@@ -15,6 +15,7 @@ from realesrgan_paddle.models.networks.description import (
     Layers,
     Tensors,
     Weights,
+    check_count,
     conv_channels,
 )
 from realesrgan_paddle.models.networks.rdn import isr_conv
@@ -107,12 +108,15 @@ class RRDN(Generator):
             return None
 
         weights = [name for name in tensors if name.endswith(".weight")]
+        in_first_part = sum(name.startswith("F_1_1_") for name in weights)
         in_first_block = sum(name.startswith("LFF_1_") for name in weights)
+        blocks = sum(n.startswith("LFF_") and n.endswith("_1.weight") for n in weights)
+        check_count(weights, in_first_part * in_first_block * blocks, source)
         return cls(
-            C=sum(name.startswith("F_1_1_") for name in weights),
+            C=in_first_part,
             D=in_first_block,
             G=conv_channels(tensors, "F_1_1_1.weight", source)[0],
             G0=conv_channels(tensors, "Pre_blocks_conv.weight", source)[0],
-            T=sum(n.startswith("LFF_") and n.endswith("_1.weight") for n in weights),
+            T=blocks,
             x=isqrt(conv_channels(tensors, "PreShuffle.weight", source)[0] // 3),
         )

@@ -138,7 +138,7 @@ def _channels_of_pixel_shuffle(array: np.ndarray) -> np.ndarray:
     TensorFlow numbers them pixel by pixel (row, column, channel), torch and Paddle
     channel by channel (channel, row, column).
     """
-    if array.shape[0] % 3:
+    if not array.size or not array.ndim or array.shape[0] % 3:
         return array
     by_pixel = array.reshape(-1, 3, *array.shape[1:])
     return np.ascontiguousarray(by_pixel.swapaxes(0, 1).reshape(array.shape))
@@ -203,6 +203,9 @@ def _fold_spectral_conv0(tensors: Tensors) -> Tensors:
     v = tensors["conv0.weight_v"].astype(np.float64)
     weight = original.astype(np.float64)
 
+    fits = u.ndim == v.ndim == 1 and weight.shape[:1] == u.shape
+    if not fits or weight.size != u.size * v.size or not weight.size:
+        return tensors  # the network's recognition says which shapes are wrong
     matrix = weight.reshape(len(u), -1)
     sigma = u @ matrix @ v
     folded = (weight / sigma).astype(original.dtype)

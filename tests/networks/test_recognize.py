@@ -7,9 +7,11 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.known import recognize
+from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.weights.layouts import to_basicsr
+from realesrgan_paddle.models.weights.layouts import SPECTRAL_CONV0, to_basicsr
 from realesrgan_paddle.utils.errors import UserError
 
 SMALL = {"num_feat": 8, "num_block": 2, "num_grow_ch": 4}
@@ -105,6 +107,23 @@ def spoil(name, shape):
     return tensors
 
 
+def rdn_names(blocks, convolutions):
+    """Return weights named like those of the first block of RDN and its other blocks."""
+    names = ["F_m1", "UPN3", "SR"]
+    names += [f"F_1_{c + 1}" for c in range(convolutions)]
+    names += [f"LFF_{d + 1}" for d in range(blocks)]
+    return {f"{name}.weight": np.zeros((3, 3, 3, 3)) for name in names}
+
+
+def rrdn_names(blocks, parts, convolutions):
+    """Return weights named like some of RRDN's."""
+    names = ["Pre_blocks_conv", "PreShuffle"]
+    names += [f"F_1_1_{c + 1}" for c in range(convolutions)]
+    names += [f"LFF_1_{d + 1}" for d in range(parts)]
+    names += [f"LFF_{t + 1}_1" for t in range(1, blocks)]
+    return {f"{name}.weight": np.zeros((3, 3, 3, 3)) for name in names}
+
+
 @pytest.mark.parametrize(
     ("tensors", "said"),
     [
@@ -129,6 +148,12 @@ def spoil(name, shape):
         (
             {"body.0.weight": np.zeros((12, 3, 3, 3)), "body.0.bias": np.zeros(12)},
             "ends with body.0",
+        ),
+        (rdn_names(300, 300), "with more than 90,000 layers"),
+        (rrdn_names(60, 60, 60), "with more than 216,000 layers"),
+        (
+            {**rdn_names(1, 1), "UPN3.weight": np.zeros((2, 1, 3, 3))},
+            "looks like RDN, but no RDN has the x that its tensors tell",
         ),
         (
             spoil("conv_last.weight", (0, 8, 3, 3)),
@@ -155,7 +180,10 @@ def test_a_discriminator_without_spectral_norm_is_refused():
         recognize(plain)
 
 
-@pytest.mark.parametrize("spec", SPECS[::3], ids=str)
+ISR_SPECS = [RDN(C=2, D=2, G=3, G0=4), RRDN(C=1, D=2, G=3, G0=4, T=2)]
+
+
+@pytest.mark.parametrize("spec", SPECS[::3] + ISR_SPECS, ids=str)
 def test_no_set_of_names_and_shapes_ends_in_a_traceback(spec):
     draw = np.random.default_rng(0)
     words = [
@@ -188,6 +216,9 @@ def test_no_set_of_names_and_shapes_ends_in_a_traceback(spec):
             f"model.{draw.choice(words)}.{draw.choice(words)}": np.zeros(1)
             for _ in range(draw.integers(4))
         }
+        if draw.random() < 0.2:  # what is folded or reordered
+            for name in (*SPECTRAL_CONV0, "PreShuffle/kernel", "PreShuffle/bias"):
+                tensors[name] = np.zeros(draw.integers(0, 4, draw.integers(5)))
         if draw.random() < 0.5:  # what makes it an old ESRGAN
             tensors |= {
                 "model.0.weight": np.zeros(1),
