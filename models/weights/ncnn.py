@@ -132,6 +132,8 @@ def _layer(words: list[str]) -> Layer:
         key, parts = int(text), values.split(",")
         if key <= FIRST_ARRAY_KEY:
             key, parts = FIRST_ARRAY_KEY - key, parts[1:]  # without the array's length
+        if not parts:
+            raise ValueError(f"{pair} holds no number")
         numbers[key] = tuple(_finite(part) for part in parts)
     return Layer(kind, name, numbers)
 
@@ -185,7 +187,7 @@ def _read_srvgg(layers: list[Layer], param: Path, binary: Path) -> Tensors:
     fused = any(layer.number(ACTIVATION, 0) for layer in weighted)
     _require(
         [layer.type for layer in weighted] == expected
-        and expected[-1] == "Convolution"
+        and expected[-1:] == ["Convolution"]
         and not fused,
         param,
         "convolutions and PReLU do not alternate as SRVGGNetCompact's do",

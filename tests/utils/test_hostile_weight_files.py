@@ -281,11 +281,11 @@ def test_safetensors_with_false_declarations_are_refused(tmp_path, case):
         read_safetensors(tmp_path / "w.safetensors")
 
 
-def test_a_safetensors_header_is_at_most_10_mb(tmp_path):
+def test_a_safetensors_header_is_at_most_4_mb(tmp_path):
     spaces = b" " * (MAX_HEADER - 2)
     path = tmp_path / "w.safetensors"
     assert "holds no tensors" in refusal(path, safetensors(b"{}" + spaces, b""))
-    assert "its header declares 10,000,001 bytes" in refusal(
+    assert "its header declares 4,000,001 bytes" in refusal(
         path, safetensors(b"{}" + spaces + b" ", b"")
     )
 

@@ -49,6 +49,10 @@ FIRST = "1=3 4=1 5=1 6=189"  # the parameters of the first convolution
         (FIRST, "1=3 4=1 5=1 6=189000000000", "truncated"),
         (FIRST, "1=3 4=1 5=1 6=-189", "-189 weights"),
         (FIRST, "1=3 4=1 5=1 6=nan", "cannot be read"),
+        (FIRST, "1=3 4=1 5=1 6=", "cannot be read"),
+        (FIRST, f"{FIRST} -23300=0", "-23300=0 holds no number"),
+        (FIRST, f"{FIRST} -23304=0,", "cannot be read"),
+        (FIRST, f"{FIRST} {'9' * 5000}=1", "cannot be read"),
         ("Split s 1 2 data a b", "Split s", "cannot be read"),
         ("Split s 1 2 data a b", "PReLU s 1 1 a b 0=7", "do not alternate"),
         (
@@ -108,6 +112,13 @@ def test_an_rrdbnet_with_other_activations_or_resizes_is_refused(tmp_path):
             read_ncnn(
                 write_pair(tmp_path, [line.replace(old, new) for line in lines], data)
             )
+
+
+def test_a_network_without_convolutions_is_refused(tmp_path):
+    _, lines, data = srvgg_parts(SRVGG)
+    none = [line for line in lines if not line.startswith(("Convolution", "PReLU"))]
+    with pytest.raises(UserError, match="do not alternate"):
+        read_ncnn(write_pair(tmp_path, none, data))
 
 
 def test_a_missing_half_of_an_ncnn_pair_is_named(tmp_path):

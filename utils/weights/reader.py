@@ -56,10 +56,10 @@ repeating it. An honest one needs 4: bfloat16, in two groups that share it.
 ARRAY_BYTES = 112
 """What an array takes besides its numbers (`sys.getsizeof(np.empty(0))`, NumPy 2)."""
 
-MAX_HEADER = 10_000_000
-"""Bytes of a safetensors header: an entry takes about 100, so this is 100,000 tensors.
+MAX_HEADER = 4_000_000
+"""Bytes of a safetensors header: an entry takes about 100, so this is 40,000 tensors.
 
-The library allows ten times as many, which would take 10 s and gigabytes.
+The library allows 100 MB, which would take minutes and gigabytes.
 """
 
 _SAFETENSORS_DTYPES = {
