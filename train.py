@@ -19,6 +19,7 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.set_options import load_training
 from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.ops.trial import start_trial
 from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.stop_request import StopRequest
 
@@ -195,6 +196,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(dump_config(cfg, defaults=False))
         return 0
 
+    if cfg.cpu_ops == "auto":
+        start_trial()  # while this process imports Paddle and opens the run
     start_paddle()
     say(f"generator: {train(cfg, recipe)}")
     return 0

@@ -13,6 +13,7 @@ from forkserver import FORKSERVER
 
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
     load_newest_state,
@@ -40,6 +41,15 @@ def write_grainy_images(folder: Path) -> None:
         write_image(folder / f"{i}.png", np.uint8(image))
 
 
+def usable_ops() -> str:
+    """Return the operators to train with, without the trial of `auto`: it takes seconds."""
+    try:
+        library()
+    except OneDNNError:
+        return "plain"
+    return "onednn"
+
+
 def tiny_options(tmp_path: Path) -> dict:
     """Options of a tiny GAN run over three pictures, one of them smaller than a crop."""
     for i, (height, width) in enumerate([(96, 80), (60, 110), (40, 48)]):
@@ -47,6 +57,7 @@ def tiny_options(tmp_path: Path) -> dict:
     return {
         "name": "tiny",
         "model_type": "RealESRGANModel",
+        "cpu_ops": usable_ops(),
         "scale": 4,
         "manual_seed": 3,
         "gt_size": 32,

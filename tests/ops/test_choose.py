@@ -1,16 +1,19 @@
 """Which operators train, and why; what is refused."""
 
+import ctypes
 import sys
 
 import paddle
 import pytest
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ops import choose
+from realesrgan_paddle.utils.ops import choose, trial
 from realesrgan_paddle.utils.ops.choose import choose_ops
+from realesrgan_paddle.utils.ops.onednn.convolution import ConvolutionLayer
 from realesrgan_paddle.utils.ops.onednn.library import Library, OneDNNError, library
 from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
 from realesrgan_paddle.utils.ops.plain import PLAIN
+from realesrgan_paddle.utils.ops.trial import Trial, start_trial, trial_result
 
 pytestmark = pytest.mark.paddle
 
@@ -23,11 +26,140 @@ def onednn():
         pytest.skip(str(error))
 
 
-def test_auto_chooses_onednn_and_names_its_version_and_path(onednn):
+@pytest.fixture(autouse=True)
+def untried():
+    """Forget what other tests have tried."""
+    start_trial.cache_clear()
+    trial_result.cache_clear()
+    yield
+    start_trial.cache_clear()
+    trial_result.cache_clear()
+
+
+def found(onednn_ms, plain_ms):
+    return lambda: Trial(4e-7, onednn_ms, plain_ms)
+
+
+def in_the_trial(monkeypatch, program):
+    """Run `program` in place of the trial, and return what is chosen then."""
+    monkeypatch.setattr(trial, "COMMAND", (sys.executable, "-c", program))
+    return choose_ops("auto")
+
+
+def test_a_trial_compares_and_times_both(onednn):
+    result = trial_result()
+    assert 0 < result.difference < 1e-5
+    assert min(result.onednn_ms, result.plain_ms) > 0.5
+
+
+def test_auto_chooses_the_faster_and_names_both_times(onednn, monkeypatch):
+    monkeypatch.setattr(choose, "trial_result", found(20, 110))
     ops, reason = choose_ops("auto")
     assert ops == OneDNNOps()
     assert onednn.version in reason
     assert str(onednn.path) in reason
+    assert "a small step takes 20 ms, with Paddle's own 110 ms" in reason
+
+    monkeypatch.setattr(choose, "trial_result", found(33, 27))
+    ops, reason = choose_ops("auto")
+    assert ops is PLAIN
+    assert "a small step takes 27 ms, with oneDNN" in reason
+    assert "33 ms" in reason
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)",
+            "oneDNN's ended a trial with SIGSEGV",
+        ),
+        (
+            "raise OSError('(External) in a backward pass')",
+            "oneDNN's failed: OSError: (External) in a backward pass",
+        ),
+        ("import time; time.sleep(60)", "oneDNN's did not end within 0.2 s"),
+        ("raise SystemExit(3)", "oneDNN's failed: exit code 3"),
+    ],
+)
+@pytest.mark.usefixtures("onednn")
+def test_auto_falls_back_whatever_happens_in_the_trial(monkeypatch, program, reason):
+    if "sleep" in program:
+        monkeypatch.setattr(trial, "TIMEOUT_S", 0.2)
+    ops, remark = in_the_trial(monkeypatch, program)
+    assert ops is PLAIN
+    assert remark == f"operators: Paddle's own ({reason}; cpu_ops: auto)"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("Library.call = lambda *_: ctypes.string_at(0)", "ended a trial with SIGSEGV"),
+        ("del Library.create", "AttributeError: 'Library' object has no"),
+        (
+            "ConvolutionLayer.backward = staticmethod(lambda *_: 1 / 0)",
+            "ZeroDivisionError: division by zero",
+        ),
+    ],
+)
+@pytest.mark.slow
+@pytest.mark.usefixtures("onednn")
+def test_auto_falls_back_from_a_broken_library(monkeypatch, fault, reason):
+    package = "realesrgan_paddle.utils.ops"
+    program = (
+        "import ctypes\n"
+        f"from {package}.trial import main\n"
+        f"from {package}.onednn.convolution import ConvolutionLayer\n"
+        f"from {package}.onednn.library import Library\n"
+        f"{fault}\nmain()"
+    )
+    ops, remark = in_the_trial(monkeypatch, program)
+    assert ops is PLAIN
+    assert reason in remark
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("onednn")
+def test_on_an_old_processor_onednn_gains_less(monkeypatch):
+    here = trial_result()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")
+    start_trial.cache_clear()
+    trial_result.cache_clear()
+    old = trial_result()
+    assert here.plain_ms / here.onednn_ms > 1.5 * old.plain_ms / old.onednn_ms
+
+
+def test_a_library_without_a_symbol_is_refused_and_auto_falls_back(monkeypatch, onednn):
+    real = ctypes.CDLL
+
+    class Incomplete:
+        def __init__(self, path):
+            self._functions = real(path)
+
+        def __getattr__(self, name):
+            return getattr(self._functions, name.replace("execute", "missing"))
+
+    monkeypatch.setattr(ctypes, "CDLL", Incomplete)
+    library.cache_clear()
+    try:
+        ops, reason = choose_ops("auto")
+        assert ops is PLAIN
+        assert "undefined symbol: dnnl_primitive_missing" in reason
+        with pytest.raises(UserError, match="undefined symbol"):
+            choose_ops("onednn")
+    finally:
+        library.cache_clear()
+
+
+@pytest.mark.usefixtures("onednn")
+def test_an_error_in_a_backward_pass_is_one_line(monkeypatch):
+    def backward(ctx, *gradients):
+        raise OneDNNError("returns status 3")
+
+    monkeypatch.setattr(ConvolutionLayer, "backward", staticmethod(backward))
+    with pytest.raises(UserError, match=r"returns status 3 .*use auto or plain$") as e:
+        choose_ops("onednn")
+    assert "\n" not in str(e.value)
 
 
 def test_plain_is_chosen_on_request():
@@ -37,10 +169,11 @@ def test_plain_is_chosen_on_request():
 
 
 def test_without_the_library_auto_falls_back_and_onednn_is_an_error(monkeypatch):
-    def refuse(_):
+    def refuse(*_):
         raise OneDNNError("no such library")
 
     monkeypatch.setattr(choose, "check", refuse)
+    monkeypatch.setattr(choose, "library", refuse)
     ops, reason = choose_ops("auto")
     assert ops is PLAIN
     assert "no such library" in reason
@@ -58,9 +191,8 @@ def test_auto_chooses_plain_on_a_gpu(monkeypatch):
 @pytest.mark.usefixtures("onednn")
 def test_an_operator_that_differs_from_paddles_is_refused(monkeypatch):
     monkeypatch.setattr(OneDNNOps, "leaky_relu", lambda _, x, slope: x * 1.001)
-    ops, reason = choose_ops("auto")
-    assert ops is PLAIN
-    assert "leaky_relu differs" in reason
+    with pytest.raises(UserError, match="leaky_relu differs"):
+        choose_ops("onednn")
 
 
 def test_a_missing_library_is_refused(tmp_path):

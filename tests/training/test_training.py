@@ -19,7 +19,7 @@ from sample_runs import (
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.ops import choose as cpu_ops
-from realesrgan_paddle.utils.ops.onednn.library import OneDNNError
+from realesrgan_paddle.utils.ops.trial import TrialError
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 from train import main
@@ -260,9 +260,10 @@ def test_debug_reports_every_iteration_under_its_own_name(tmp_path, options):
 
 
 def test_the_log_says_which_operators_train_and_why(tmp_path, options, monkeypatch):
-    def missing(ops):
-        raise OneDNNError("no such library")
+    def failed():
+        raise TrialError("oneDNN's failed: no such library")
 
-    monkeypatch.setattr(cpu_ops, "check", missing)
-    folder = run(tmp_path, options, "train.total_iter=1")
-    assert "operators: Paddle's own (no such library)" in log_of(folder)
+    monkeypatch.setattr(cpu_ops, "trial_result", failed)
+    folder = run(tmp_path, options, "train.total_iter=1", "cpu_ops=auto")
+    why = "oneDNN's failed: no such library; cpu_ops: auto"
+    assert f"operators: Paddle's own ({why})" in log_of(folder)

@@ -1,5 +1,6 @@
 """Compare oneDNN's operators with Paddle's own, on small tensors on this machine."""
 
+import re
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -86,9 +87,15 @@ def check(ops: OneDNNOps) -> float:
     Results and gradients are compared, by norms.
 
     Raises:
-        OneDNNError: an operator differs by more than `TOLERANCE`.
+        OneDNNError: an operator fails, or differs by more than `TOLERANCE`.
     """
-    found = differences(ops)
+    try:
+        found = differences(ops)
+    except OSError as error:
+        # What Paddle makes of an exception in a backward pass, with a stack trace.
+        cause = re.search(r"\w+: .+", str(error))
+        reason = cause[0] if cause else "an operator"
+        raise OneDNNError(f"{reason} (in a backward pass)") from error
     worst = max(found, key=lambda name: found[name])
     difference = found[worst]
 

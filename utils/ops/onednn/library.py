@@ -76,7 +76,10 @@ class Library:
             raise OneDNNError(f"{path} is oneDNN {self.version}, and 3 is expected")
 
         self.path = path
-        self._declare()
+        try:
+            self._declare()
+        except AttributeError as error:
+            raise OneDNNError(f"{path} cannot be used: {error}") from error
         self.engine = self.create("dnnl_engine_create", _CPU, c_size_t(0))
         self.stream = self.create("dnnl_stream_create", self.engine, _IN_ORDER)
 
