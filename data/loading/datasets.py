@@ -18,6 +18,7 @@ from realesrgan_paddle.data.loading.header_checks import (
     Size,
     size_mismatch,
     size_text,
+    sizes_agree,
 )
 from realesrgan_paddle.data.sets.meta_info import (
     PAIR_SEPARATOR,
@@ -178,11 +179,20 @@ class ValidationImage:
 
 @dataclass(frozen=True)
 class ValidationDataset:
-    """The whole images of one `datasets.val` entry, sorted by name."""
+    """The whole images of one `datasets.val` entry, sorted by name.
+
+    A ground truth whose sides are no multiples of the scale is cropped, as BasicSR does
+    (basicsr/data/paired_image_dataset.py): benchmarks such as Set14 have some.
+    """
 
     name: str
     pairs: list[tuple[Path | None, Path]]
     scale: int
+
+    @property
+    def remainder(self) -> int:
+        """The most rows and columns that are cut off a ground truth [pixels]."""
+        return self.scale - 1
 
     @classmethod
     def open(cls, options: ValDataset, scale: int) -> "ValidationDataset":
@@ -205,7 +215,7 @@ class ValidationDataset:
             if gt_path is None:
                 yield ValidationImage(name, to_uint8(read_rgb(lq_path)), None)
             else:
-                gt, lq = read_pair(gt_path, lq_path, self.scale)
+                gt, lq = read_pair(gt_path, lq_path, self.scale, self.remainder)
                 yield ValidationImage(name, to_uint8(lq), to_uint8(gt))
 
 
@@ -273,21 +283,29 @@ def _split_pair(line: str, gt_root: Path, lq_root: Path, meta_info: str) -> Pair
 
 
 def read_pair(
-    gt_path: Path, lq_path: Path, scale: int
+    gt_path: Path, lq_path: Path, scale: int, remainder: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ground truth and the low-quality image.
 
-    Both float32 RGB (H, W, 3) in [0, 1].
+    Both float32 RGB (H, W, 3) in [0, 1], one `scale` times as large as the other.
+
+    Args:
+        gt_path: file of the ground truth.
+        lq_path: file of the low-quality image.
+        scale: how much larger the ground truth is.
+        remainder: how many rows and columns more it may have; they are cut off at the
+            bottom and right.
 
     Raises:
         UserError: a file cannot be read, or the sizes do not agree.
     """
     gt = read_rgb(gt_path)
     lq = read_rgb(lq_path)
-    height, width = lq.shape[:2]
-    if gt.shape[:2] != (height * scale, width * scale):
+    if not sizes_agree(_size(gt), _size(lq), scale, remainder):
         raise UserError(size_mismatch(gt_path, _size(gt), lq_path, _size(lq), scale))
-    return gt, lq
+
+    height, width = lq.shape[:2]
+    return gt[: height * scale, : width * scale], lq
 
 
 def _size(image: np.ndarray) -> Size:

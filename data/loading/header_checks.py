@@ -70,23 +70,32 @@ def pair_problems(
     sizes: dict[Path, Size],
     scale: int,
     gt_size: int,
+    remainder: int = 0,
 ) -> list[str]:
     """Return a line for each (gt, lq) pair that cannot be used.
 
-    That is, the ground truth is not `scale` times as large as the low-quality image, or
-    is smaller than `gt_size`. Pairs with a file that is not in `sizes` are ignored.
+    That is, their sizes do not agree (see `sizes_agree`), or the ground truth is
+    smaller than `gt_size`. Pairs with a file that is not in `sizes` are ignored.
     """
     problems = []
     for gt, lq in dict.fromkeys(pairs):
         if gt not in sizes or lq not in sizes:
             continue
-        lq_width, lq_height = sizes[lq]
-        if sizes[gt] != (lq_width * scale, lq_height * scale):
+        if not sizes_agree(sizes[gt], sizes[lq], scale, remainder):
             problems.append(size_mismatch(gt, sizes[gt], lq, sizes[lq], scale))
         elif min(sizes[gt]) < gt_size:
             found = size_text(sizes[gt])
             problems.append(f"{gt}: {found} is smaller than gt_size {gt_size}")
     return problems
+
+
+def sizes_agree(gt: Size, lq: Size, scale: int, remainder: int = 0) -> bool:
+    """Return whether a ground truth is `scale` times as large as a low-quality image.
+
+    Each side may have up to `remainder` pixels more.
+    """
+    more = [gt_side - scale * lq_side for gt_side, lq_side in zip(gt, lq, strict=True)]
+    return all(0 <= pixels <= remainder for pixels in more)
 
 
 def size_mismatch(gt: Path, gt_size: Size, lq: Path, lq_size: Size, scale: int) -> str:

@@ -99,7 +99,7 @@ def check_run(
     unfit = [
         *val.problems,
         *pair_problems(given_pairs, train.sizes, cfg.scale, cfg.gt_size),
-        *pair_problems(known_pairs, sizes, cfg.scale, 0),
+        *pair_problems(known_pairs, sizes, cfg.scale, 0, remainder=cfg.scale - 1),
     ]
     small = []
     if images is not None:

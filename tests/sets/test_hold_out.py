@@ -221,3 +221,18 @@ def test_nothing_is_held_out_if_the_options_say_so(tmp_path, match, override):
 def test_too_few_images_for_a_validation_are_logged(tmp_path, options):
     folder = run(tmp_path, options, "train.total_iter=1")
     assert "no validation: " in (folder / "train.log").read_text()
+
+
+@pytest.mark.parametrize("size", [(67, 70), (515, 96), (513, 514)])
+def test_a_held_out_image_of_any_size_is_cropped_to_a_multiple_of_the_scale(
+    tmp_path, options, size
+):
+    path = tmp_path / "odd.png"
+    write_image(path, picture(*size, 0))
+    cfg = load_config(write_yml(tmp_path, options))
+    ((_, lq, gt),) = [
+        (image.name, image.lq, image.gt) for image in open_held_out(cfg, [(path, None)])
+    ]
+    height, width = (min(side, 512) // 4 for side in size)
+    assert lq.shape == (height, width, 3)
+    assert gt.shape == (4 * height, 4 * width, 3)

@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from odd_images import WITHIN, broken, place
 from sample_runs import assert_states_equal, picture, run, write_yml
 
+from realesrgan_paddle.data.loading.datasets import ValidationDataset
 from realesrgan_paddle.options.reading.load import load_config
+from realesrgan_paddle.run.file_checks import check_run, open_datasets
 from realesrgan_paddle.run.training_data import describe_data, open_training_data
 from realesrgan_paddle.tools import preflight
 from realesrgan_paddle.utils.errors import UserError
@@ -176,4 +179,47 @@ def test_a_missing_image_stops_a_new_run_but_not_a_resumed_one(tmp_path, options
 
     options["name"] = "new"
     with pytest.raises(UserError, match=r"1\.png: No such file or directory$"):
+        run(tmp_path, options)
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"),
+    [
+        ((67, 64), True),
+        ((64, 65), True),
+        ((67, 67), True),
+        ((68, 64), False),
+        ((64, 63), False),
+    ],
+)
+def test_validation_crops_ground_truths_that_are_no_multiple_of_the_scale(
+    tmp_path, options, size, fits
+):
+    """As BasicSR does, by the size of the low-quality image; a wrong pair is refused."""
+    gt = picture(*size, 0)
+    write_image(tmp_path / "gt" / "a.png", gt)
+    write_image(tmp_path / "lq" / "a.png", gt[:64:4, :64:4])
+    folders = {"dataroot_gt": str(tmp_path / "gt"), "dataroot_lq": str(tmp_path / "lq")}
+    options["datasets"]["val"] = folders | {"type": "PairedImageDataset"}
+    cfg = load_config(write_yml(tmp_path, options))
+    report = check_run(cfg, *open_datasets(cfg))
+    dataset = ValidationDataset.open(cfg.datasets.val, cfg.scale)
+    if fits:
+        assert not report.problems
+        (image,) = dataset
+        assert np.array_equal(image.gt, gt[:64, :64])
+        assert image.lq.shape == (16, 16, 3)
+    else:
+        (problem,) = report.problems
+        assert problem.endswith("not 4 times as large")
+        with pytest.raises(UserError, match="not 4 times as large"):
+            list(dataset)
+
+
+def test_training_refuses_pairs_that_validation_crops(tmp_path, options):
+    """As BasicSR does: a pair that is not exact may be shifted, too."""
+    folders = write_pairs(tmp_path, {"a": (67, 16)})
+    options["datasets"]["train"] |= folders | {"type": "RealESRGANPairedDataset"}
+    options["high_order_degradation"] = False
+    with pytest.raises(UserError, match="not 4 times as large"):
         run(tmp_path, options)
