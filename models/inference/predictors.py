@@ -19,6 +19,9 @@ from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import pick_device
 
+LIBRARY_OUT_OF_MEMORY = "_STATUS_ALLOC_FAILED"
+"""In Paddle's errors of cuBLAS and cuDNN, whose names for it end so."""
+
 
 class DygraphRunner:
     """Runs a network in dygraph mode.
@@ -36,8 +39,14 @@ class DygraphRunner:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the upscaled images."""
-        with paddle.no_grad():
-            return self.network(paddle.to_tensor(images)).numpy()
+        try:
+            with paddle.no_grad():
+                return self.network(paddle.to_tensor(images)).numpy()
+        except OSError as error:
+            # Paddle's own allocator raises MemoryError.
+            if LIBRARY_OUT_OF_MEMORY not in str(error):
+                raise
+            raise MemoryError(str(error)) from error
 
 
 def require_rgb(network: Generator, source: str) -> None:

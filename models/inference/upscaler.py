@@ -24,9 +24,15 @@ RealESRGAN_x4plus differs from the untiled image by more than one level. Real-ES
 """
 MAX_SIDE, MAX_PIXELS = 2**20, 2**30
 """OpenCV's limits (CV_IO_MAX_IMAGE_WIDTH, CV_IO_MAX_IMAGE_PIXELS): it reads no more."""
+SMALLEST_TILE = 32
+"""Tiles are not halved below this [pixels]: with padding 80 that would save little."""
 ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
 
 Run = Callable[[np.ndarray], np.ndarray]
+
+
+class OutOfMemoryError(UserError):
+    """An image does not fit into memory in tiles of this size."""
 
 
 class Upscaler:
@@ -122,8 +128,9 @@ class Upscaler:
                 it is rounded to integers.
 
         Raises:
-            UserError: an array of another kind, a result that is too large, an output
-                that is not finite, or not enough memory.
+            OutOfMemoryError: there is not enough memory.
+            UserError: an array of another kind, a result that is too large, or an
+                output that is not finite.
         """
         _check(image)
         height, width = image.shape[:2]
@@ -131,10 +138,39 @@ class Upscaler:
         try:
             return self._upscaled(image, size)
         except MemoryError as error:
-            raise UserError(
+            raise OutOfMemoryError(
                 f"out of memory on {width}x{height} pixels; use smaller tiles (now "
                 f"{self.tile})"
             ) from error
+
+    def fit_to_memory(
+        self, image: np.ndarray, log: Callable[[str], None]
+    ) -> np.ndarray:
+        """Return the upscaled image; where memory is short, halve `tile` for good.
+
+        With the default `tile_pad` the result differs by no more than one 8-bit level
+        (docs/inference.md). `log` gets a line where `tile` was halved.
+
+        Raises:
+            UserError: as a call; not enough memory even for the smallest tiles.
+        """
+        before, size = self.tile, image.shape[:2]
+        while True:
+            try:
+                out = self(image)
+            except OutOfMemoryError:
+                halved = min(self.tile or max(size), max(size)) // 2
+                if halved < SMALLEST_TILE:
+                    raise
+                self.tile = halved
+            else:
+                break
+        if self.tile != before:
+            log(
+                f"out of memory on {size[1]}x{size[0]} pixels, so images are upscaled in "
+                f"tiles of {self.tile} pixels from now on (before: {before or 'whole'})"
+            )
+        return out
 
     def _upscaled(self, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Return the image at `size` (width, height), with the dtype of the input."""

@@ -58,6 +58,12 @@ class ValOptions(Options):
         "whole videos or series where possible, at most a tenth (none of fewer than "
         "ten). 0 turns validation off.",
     )
+    tile: Natural = Field(
+        default=0,
+        description="Longest side of the tiles that validation images are upscaled in "
+        "[low-quality pixels]. 0: whole images; where memory is short, tiles are made "
+        "and halved until they fit, and the log says so.",
+    )
     save_img: bool = Field(
         default=True,
         description="Save every validation image at each validation. Set false if "

@@ -1,10 +1,8 @@
 """Validation during training: metrics, images, best network, drift, early stopping."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-from paddle import nn
 
 from realesrgan_paddle.data.loading.datasets import ValidationDataset
 from realesrgan_paddle.data.loading.hold_out import ValidationSet, open_held_out
@@ -46,6 +44,11 @@ class Validator:
         checkpoints: Checkpoints,
     ) -> None:
         self._network = step.ema.layer
+        self._upscale = Upscaler(
+            DygraphRunner(self._network, cfg.scale),
+            cfg.scale,
+            tile=cfg.val.tile if cfg.val else 0,
+        )
         self._last_iteration = cfg.train.total_iter
         self._experiment = experiment
         self._checkpoints = checkpoints
@@ -95,7 +98,7 @@ class Validator:
             return
 
         metrics, line = validate(
-            options, self._network, self._sets, self._experiment, iteration
+            options, self._upscale, self._sets, self._experiment, iteration
         )
         self._experiment.report(iteration, metrics, line)
         if self._sheets is not None:
@@ -164,7 +167,7 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
 
 def validate(
     options: ValOptions,
-    network: nn.Layer,
+    upscale: Upscaler,
     datasets: Sequence[ValidationSet],
     experiment: Experiment,
     iteration: int,
@@ -177,15 +180,14 @@ def validate(
 
     Args:
         options: the section `val`.
-        network: the generator, in evaluation mode.
+        upscale: runs the generator; where memory is short, its tiles become smaller.
         datasets: the sets.
-        experiment: has the folder for the images.
+        experiment: has the folder for the images, and the log.
         iteration: the last iteration of training.
     """
     metrics = {}
     for dataset in datasets:
-        folder = experiment.visualization / dataset.name if options.save_img else None
-        means = _validate_set(options, network, dataset, folder, iteration)
+        means = _validate_set(options, upscale, dataset, experiment, iteration)
         for name, mean in means.items():
             metrics[f"{dataset.name}/{name}"] = mean
 
@@ -197,20 +199,20 @@ def validate(
 
 def _validate_set(
     options: ValOptions,
-    network: nn.Layer,
+    upscale: Upscaler,
     dataset: ValidationSet,
-    folder: Path | None,
+    experiment: Experiment,
     iteration: int,
 ) -> dict[str, float]:
-    """Return the mean metrics of one set; save its output to `folder`, if given."""
-    upscale = Upscaler(DygraphRunner(network, dataset.scale), dataset.scale)
+    """Return the mean metrics of one set; save its output if `options` say so."""
     measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
     values: dict[str, list[float]] = {name: [] for name in measures}
 
     for image in dataset:
-        sr = upscale(image.lq)
-        if folder is not None:
-            write_image(folder / image.name / f"{image.name}_{iteration}.png", sr)
+        sr = upscale.fit_to_memory(image.lq, experiment.log)
+        if options.save_img:
+            folder = experiment.visualization / dataset.name / image.name
+            write_image(folder / f"{image.name}_{iteration}.png", sr)
         if image.gt is None:
             continue
         for name, measure in measures.items():

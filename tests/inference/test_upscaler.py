@@ -190,6 +190,42 @@ def test_too_little_memory_is_a_user_error():
         Upscaler(second_fails, SCALE, tile=8, tile_pad=0)(picture(16, 16, 3))
 
 
+def runner_with_memory_for(side):
+    def run(images):
+        if max(images.shape) > side:
+            raise MemoryError("ResourceExhausted: 1 GB")
+        return blur(images)
+
+    return run
+
+
+def test_tiles_are_halved_until_they_fit_and_stay_so():
+    lines = []
+    image = picture(300, 200, 3)
+    upscale = Upscaler(runner_with_memory_for(100), SCALE, tile_pad=REACH)
+    whole = Upscaler(blur, SCALE)(image)
+    for _ in range(2):
+        tiled = upscale.fit_to_memory(image, lines.append)
+        assert np.abs(whole.astype(int) - tiled).max() <= 1
+    assert lines == [
+        "out of memory on 200x300 pixels, so images are upscaled in tiles of 75 pixels "
+        "from now on (before: whole)"
+    ]
+    assert upscale.tile == 75
+
+
+def test_the_tiles_of_a_small_image_are_halves_of_the_image():
+    upscale = Upscaler(runner_with_memory_for(60), SCALE, tile=512, tile_pad=0)
+    upscale.fit_to_memory(picture(64, 64, 3), lambda line: None)
+    assert upscale.tile == 32
+
+
+def test_too_little_memory_for_the_smallest_tiles_is_an_error():
+    upscale = Upscaler(runner_with_memory_for(20), SCALE, tile_pad=0)
+    with pytest.raises(UserError, match=r"out of memory on 200x300 .* \(now 37\)"):
+        upscale.fit_to_memory(picture(300, 200, 3), lambda line: None)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_network_that_diverged_is_an_error(value):
     def diverged(images):
