@@ -1,5 +1,7 @@
 """Real-ESRGAN on PaddlePaddle: `Upscaler` and `list_models`."""
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,14 @@ from typing import TYPE_CHECKING, Any
 _here = Path(__file__).resolve().parent
 if not (_here / "models").is_dir():
     __path__.append(str(_here.parent))
+
+# OpenCV reads its limit of pixels when it is imported, which this package's modules do.
+# They check what a header declares (utils/image_headers.py); this is for a header that
+# OpenCV reads otherwise. A pixel takes a byte or more.
+_megabytes = os.environ.get("REALESRGAN_MAX_IMAGE_MB", "")
+if not re.fullmatch("[1-9][0-9]{0,5}", _megabytes):
+    _megabytes = "400"
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", f"{_megabytes}000000")
 
 if TYPE_CHECKING:
     from realesrgan_paddle.models.inference.upscaler import Upscaler

@@ -10,6 +10,7 @@ from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.image_headers import (
+    READABLE,
     check_file_size,
     read_header,
     rejection_reason,
@@ -84,12 +85,9 @@ def read_image(path: str | Path) -> np.ndarray:
             "know)"
         )
     if image.dtype not in (np.uint8, np.uint16):
-        raise UserError(
-            f"{path}: samples are {image.dtype}; 8-bit and 16-bit images can be read"
-        )
+        raise UserError(f"{path}: samples are {image.dtype}; {READABLE}")
 
-    if header is not None:
-        image = stand_upright(image, header.orientation)
+    image = stand_upright(image, header.orientation)
     if image.ndim == 2:
         return image
     has_alpha = image.shape[2] == 4

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from realesrgan_paddle.data.sets.meta_info import check_image
 from realesrgan_paddle.utils.image_headers import read_checked_header
-from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.jobs import run_each
 
 Size = tuple[int, int]
@@ -41,8 +40,7 @@ def check_headers(paths: Sequence[Path], *, decode: bool = False) -> HeaderRepor
 
     Args:
         paths: files; repeated ones are checked once.
-        decode: decode every image, which also finds damage behind the header. Without
-            it, only images whose header Pillow cannot read are decoded.
+        decode: decode every image, which also finds damage behind the header.
     """
     distinct = list(dict.fromkeys(paths))
     read = _size_of_decoded if decode else _size
@@ -118,7 +116,4 @@ def _size_of_decoded(path: Path) -> tuple[Path, Size]:
 
 def _size(path: Path) -> tuple[Path, Size]:
     header = read_checked_header(path)
-    if header is not None:
-        return path, (header.width, header.height)
-    height, width = read_image(path).shape[:2]
-    return path, (width, height)
+    return path, (header.width, header.height)

@@ -13,7 +13,7 @@ import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -147,7 +147,9 @@ class _Worker:
         self.images = self._process.stdin
         self.answers = self._process.stdout
         self.ended = False
-        self._finalizer = weakref.finalize(self, _end, self._process, self._folder)
+        self._finalizer = weakref.finalize(
+            self, _end, self._process, self._folder, self.images, self.answers
+        )
 
     def last_words(self) -> tuple[int, str]:
         """Return the exit code and the standard error of a process that has ended."""
@@ -163,12 +165,14 @@ class _Worker:
 
 
 def _end(
-    process: "subprocess.Popen[bytes]", folder: "tempfile.TemporaryDirectory[str]"
+    process: "subprocess.Popen[bytes]",
+    folder: "tempfile.TemporaryDirectory[str]",
+    *pipes: IO[bytes],
 ) -> None:
     """Kill a process, whatever it is doing, and remove its files."""
     process.kill()
     process.wait()
-    for pipe in (process.stdin, process.stdout):
+    for pipe in pipes:
         with suppress(OSError):  # what it did not read is lost
             pipe.close()
     folder.cleanup()

@@ -92,13 +92,14 @@ def limited(most_bytes: int, seconds: int) -> Iterator[None]:
     }
     before = {kind: resource.getrlimit(kind) for kind in limits}
     for kind, limit in limits.items():
-        least = min((x for x in (limit, *before[kind]) if x >= 0), default=limit)
-        resource.setrlimit(kind, (least, before[kind][1]))
+        # One that the user has set stays where it is lower.
+        granted = [limit, *(x for x in before[kind] if x != resource.RLIM_INFINITY)]
+        resource.setrlimit(kind, (min(granted), before[kind][1]))
     try:
         yield
     finally:
-        for kind, limit in before.items():
-            resource.setrlimit(kind, limit)
+        for kind, both in before.items():
+            resource.setrlimit(kind, both)
 
 
 def _data_bytes() -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -11,9 +11,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from realesrgan_paddle.models.inference.exported_files import is_exported
-from realesrgan_paddle.models.inference.graph_process import load_static
+from realesrgan_paddle.models.inference.graph_process import GraphRunner, load_static
 from realesrgan_paddle.models.inference.tiles import size_multiple, spans
 from realesrgan_paddle.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.models.inference.predictors import DygraphRunner
 
 TILE_PAD = 80
 """Pixels that a tile sees beyond its border.
@@ -104,16 +107,15 @@ class Upscaler:
             device: "auto", "cpu" or "gpu".
             threads: CPU threads of an exported model; None: all cores.
         """
-        pads = {"tile": tile, "tile_pad": tile_pad, "pre_pad": pre_pad}
+        runner: GraphRunner | DygraphRunner
         if is_exported(model):
-            graph = load_static(model, device=device, threads=threads)
-            return cls(graph, graph.scale, **pads)
+            runner = load_static(model, device=device, threads=threads)
+        else:
+            # Imported here: Paddle takes seconds, and a graph's process loads its own.
+            from realesrgan_paddle.models.inference.predictors import load_dygraph
 
-        # Imported here: Paddle takes seconds to load, and a graph's process loads its own.
-        from realesrgan_paddle.models.inference.predictors import load_dygraph
-
-        network = load_dygraph(model, device=device)
-        return cls(network, network.scale, **pads)
+            runner = load_dygraph(model, device=device)
+        return cls(runner, runner.scale, tile=tile, tile_pad=tile_pad, pre_pad=pre_pad)
 
     def __call__(
         self, image: np.ndarray, *, outscale: float | None = None
