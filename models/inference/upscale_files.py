@@ -1,7 +1,7 @@
 """Image files in, upscaled image files out."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import (
     IMAGE_SUFFIXES,
     SUFFIXES_16_BIT,
@@ -34,9 +35,10 @@ def upscale_files(
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
 
-    A file that cannot be read, upscaled or written does not stop the others, but a full
-    disk does. Results of earlier runs are overwritten; an input never is, nor a result
-    of this run.
+    The largest image comes first, the others as given: an exported graph prepares itself
+    anew for each that is larger than all before. A file that cannot be read, upscaled or
+    written does not stop the others, but a full disk does. Results of earlier runs are
+    overwritten; an input never is, nor a result of this run.
 
     Args:
         upscaler: upscales one image.
@@ -56,7 +58,7 @@ def upscale_files(
     taken = {_key(path): path for path in paths}
     failures: dict[Path, str] = {}
 
-    for number, path in enumerate(paths, 1):
+    for number, path in enumerate(_largest_first(paths), 1):
         start = time.perf_counter()
         head = f"[{number}/{len(paths)}] {path}"
         try:
@@ -73,7 +75,7 @@ def upscale_files(
         taken[_key(target)] = path
         seconds = time.perf_counter() - start
         report(f"{head} {_size(image)} -> {target} {_size(result)}, {seconds:.1f} s")
-    return failures
+    return {path: failures[path] for path in paths if path in failures}
 
 
 def find_inputs(path: str | Path) -> list[Path]:
@@ -93,6 +95,24 @@ def find_inputs(path: str | Path) -> list[Path]:
         suffixes = ", ".join(IMAGE_SUFFIXES)
         raise UserError(f"{path}: no images in this folder ({suffixes})")
     return found
+
+
+def _largest_first(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths with that of the largest image first, and the others as given."""
+    if len(paths) < 2:
+        return [*paths]
+    pixels = [_pixels(path) for path in paths]
+    largest = pixels.index(max(pixels))
+    return [paths[largest], *paths[:largest], *paths[largest + 1 :]]
+
+
+def _pixels(path: Path) -> int:
+    """Return how many pixels an image has; 0 if that cannot be read, as is said later."""
+    try:
+        header = read_checked_header(path)
+    except (UserError, OSError):
+        return 0
+    return header.width * header.height
 
 
 def _name(path: Path, image: np.ndarray, suffix: str, ext: str) -> str:

@@ -159,6 +159,16 @@ def test_networks_import_only_the_base_of_the_options():
                 )
 
 
+def test_scripts_leave_opencv_to_the_package():
+    """`realesrgan_paddle/__init__.py` sets its limit of pixels before it is imported."""
+    for source in [*SCRIPTS, *files_of("tools")]:
+        imports = [
+            node for node in ast.walk(source.tree) if isinstance(node, ast.Import)
+        ]
+        names = {alias.name for node in imports for alias in node.names}
+        assert "cv2" not in names, source.name
+
+
 def test_files_stay_small():
     for source in SOURCES:
         length = source.text.count("\n")

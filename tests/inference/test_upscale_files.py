@@ -157,6 +157,30 @@ def test_the_input_may_be_one_file(folder, tmp_path):
     assert names(tmp_path / "results") == ["scan_out.png"]
 
 
+def test_the_largest_image_comes_first_and_the_others_by_name(folder, tmp_path):
+    """A graph prepares itself for the largest image so far: once, not for each image."""
+    for name, width in {"a": 4, "b": 9, "d": 12, "e": 4}.items():
+        draw(folder / f"{name}.png", (6, width, 3))
+    for name in ("f", "c"):
+        (folder / f"{name}.png").write_bytes(b"no picture")
+
+    widths = []
+
+    def run(images):
+        widths.append(images.shape[3])
+        return nearest(images)
+
+    lines = []
+    paths = find_inputs(folder)
+    failures = upscale_files(
+        Upscaler(run, 2), paths, tmp_path / "results", report=lines.append
+    )
+    assert widths == [12, 4, 10, 4]
+    assert [path.name for path in failures] == ["c.png", "f.png"]
+    for number, (name, line) in enumerate(zip("dabcef", lines, strict=True), 1):
+        assert line.startswith(f"[{number}/6] {folder / name}.png")
+
+
 def test_missing_inputs_are_named(folder):
     with pytest.raises(UserError, match="no images in this folder"):
         find_inputs(folder)
