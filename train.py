@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from signal import Signals
 
+from realesrgan_paddle.alternatives import naming_an_alternative
 from realesrgan_paddle.next_command import export
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
@@ -174,7 +175,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = parse_flags(argv)
     keep_freed_memory()
+    with naming_an_alternative(argv, with_network=args.yml_path is not None):
+        return run_command(args)
 
+
+def run_command(args: Namespace) -> int:
+    """Train, or print the options, as the flags say; return the exit code."""
     overrides = [*args.overrides]
     if args.auto_resume:
         overrides.append("auto_resume=true")

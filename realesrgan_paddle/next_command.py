@@ -13,9 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import realesrgan_paddle
-from realesrgan_paddle.data.sets.made_folders import LQ_FILE, scale_of_set
+from realesrgan_paddle.data.sets.made_folders import (
+    LQ_FILE,
+    SUBIMAGES_FILE,
+    scale_of_set,
+)
 from realesrgan_paddle.data.sets.meta_info import training_images
-from realesrgan_paddle.data.sets.subimages import SETTINGS_FILE as SUBIMAGES_FILE
 from realesrgan_paddle.models.weights.catalogue import is_released
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.config import Config

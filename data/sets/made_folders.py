@@ -16,6 +16,8 @@ DOMAIN_SET_FILE = ".domain_set.json"
 """Marks a set of tools/build_domain_set.py, and says how it was made."""
 SET_LIST = "meta_info.txt"
 """The training images of such a set."""
+SUBIMAGES_FILE = ".subimages.json"
+"""Marks a folder of tools/extract_subimages.py, and says how they were cut."""
 LQ_FILE = ".lq_images.json"
 """Marks a folder of make_lq_data.py, and says what scale its images have."""
 

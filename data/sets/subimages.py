@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.sets.image_scores import detail_share
+from realesrgan_paddle.data.sets.made_folders import SUBIMAGES_FILE
 from realesrgan_paddle.data.sets.manifest import overlays_by_file
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.data.sets.settings_file import keep_settings
@@ -16,9 +17,6 @@ from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
-
-SETTINGS_FILE = ".subimages.json"
-"""File in the output folder that says how its sub-images were cut."""
 
 # The ending of DIV2K's low-quality files, "0801x4.png".
 _SCALE_ENDING = re.compile(r"(?<=\d)x[2348]$")
@@ -205,4 +203,4 @@ def _keep_settings(
         settings["avoids_overlays"] = avoids_overlays
     if min_detail:
         settings["min_detail"] = min_detail
-    keep_settings(output / SETTINGS_FILE, settings, output)
+    keep_settings(output / SUBIMAGES_FILE, settings, output)

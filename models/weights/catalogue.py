@@ -309,6 +309,19 @@ def find(name: str) -> ReleasedModel:
     )
 
 
+def nearest_in_package(model: ReleasedModel) -> ReleasedModel | None:
+    """Return the first model of the same kind and scale that a package carries."""
+    wanted = model.network
+    if not isinstance(wanted, Generator):
+        return None
+    for other in MODELS:
+        network = other.network
+        same_kind = isinstance(network, Generator) and network.type == wanted.type
+        if other.package and same_kind and network.scale == wanted.scale:
+            return other
+    return None
+
+
 def table() -> str:
     """Return two lines for each released model: name, size, sources; and its network."""
     lines = []

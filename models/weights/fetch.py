@@ -25,6 +25,18 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 logger = logging.getLogger(__name__)
 
 
+class OutOfReachError(UserError):
+    """A released model that no source within reach has.
+
+    Attributes:
+        model: which.
+    """
+
+    def __init__(self, message: str, model: ReleasedModel) -> None:
+        super().__init__(message)
+        self.model = model
+
+
 def fetch(name: str, folder: str | Path) -> Path:
     """Return the path of NAME.pdparams in `folder`, downloaded first if it is missing.
 
@@ -34,8 +46,8 @@ def fetch(name: str, folder: str | Path) -> Path:
     ask at once, one downloads and the other waits.
 
     Raises:
-        UserError: no such released model, one without a known hash, or no source within
-            reach.
+        OutOfReachError: no source is within reach.
+        UserError: no such released model, or one without a known hash.
     """
     model, folder = find(name), Path(folder)
     path = folder / f"{name}.pdparams"
@@ -73,7 +85,7 @@ def _download(model: ReleasedModel, folder: Path) -> dict[str, Tensors]:
         return _from_release(model, folder, model.sha256, model.size)
     except UserError as error:
         if model.package is None:
-            raise UserError(f"{error}; {by_hand}") from error
+            raise OutOfReachError(f"{error}; {by_hand}", model) from error
         reason = error
 
     logger.info(
@@ -82,7 +94,8 @@ def _download(model: ReleasedModel, folder: Path) -> dict[str, Tensors]:
     try:
         tensors = _from_package(model.package)
     except UserError as error:
-        raise UserError(f"{reason}; and {error}; {by_hand}") from error
+        message = f"{reason}; and {error}; {by_hand}"
+        raise OutOfReachError(message, model) from error
     logger.warning(
         "%s: rounded weights, from the %s, because %s",
         model.name,

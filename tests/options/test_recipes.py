@@ -1,14 +1,19 @@
 """`train.py --recipe auto` chooses by images, network, machine and minutes; given options stay."""
 
+import shlex
+
 import numpy as np
 import pytest
 import yaml
 from places import ROOT
 from sample_runs import log_of, picture, reported
 
+from realesrgan_paddle import recipes
 from realesrgan_paddle.environment import Images, Machine
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.weights.catalogue import find
+from realesrgan_paddle.models.weights.fetch import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipe_plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
 from realesrgan_paddle.recipes import (
@@ -28,12 +33,23 @@ pytestmark = pytest.mark.paddle
 CPU = Machine(False, 2, 16.0)
 
 
+@pytest.fixture(autouse=True)
+def no_download(monkeypatch):
+    monkeypatch.setattr(recipes, "fetch", lambda name, folder: None)
+
+
 @pytest.fixture
 def frames(tmp_path):
     """A folder of two frames of one size."""
     for i in range(2):
         write_image(tmp_path / f"frames/{i}.png", picture(256, 400, i))
     return str(tmp_path / "frames")
+
+
+def out_of_reach(name, folder):
+    """Stand in for `fetch` where only packages can be had."""
+    if find(name).package is None:
+        raise OutOfReachError(f"{name}.pth: not reachable; or ... {folder}", find(name))
 
 
 def line(lines, key):
@@ -62,6 +78,65 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     assert "2 images, 0 megapixels, shorter side 256" in lines[0]
     assert "a CPU, 2 cores" in lines[0]
     assert all("(" in line for line in lines[1:]), "each with its reason"
+
+
+def test_the_nearest_network_is_finetuned_where_the_other_is_out_of_reach(
+    frames, monkeypatch
+):
+    monkeypatch.setattr(recipes, "fetch", out_of_reach)
+    cfg, lines = recipe(dataroot_gt=frames)
+    assert cfg.path.pretrain_network_g == "realesr-animevideov3"
+    assert cfg.network_g == find("realesr-animevideov3").network
+    assert cfg.name == "finetune_realesr-animevideov3"
+    reason = line(lines, "path.pretrain_network_g")
+    assert "instead of realesr-general-x4v3, which is out of reach: " in reason
+    assert "not reachable; or ... weights, and run this again" in reason
+
+    wanted = ["path.pretrain_network_g=realesr-general-x4v3"]
+    cfg, _ = recipe(None, wanted, frames)
+    assert cfg.path.pretrain_network_g == "realesr-general-x4v3", "what is given stays"
+
+
+@pytest.mark.parametrize(
+    ("file", "overrides"),
+    [
+        (
+            "finetune_cpu.yml",
+            ["path.pretrain_network_g=realesr-animevideov3", "network_g.num_conv=16"],
+        ),
+        (
+            "train_realesrgan_x4plus.yml",
+            ["path.pretrain_network_g=RealESRGAN_x4plus"],
+        ),
+        (
+            "finetune_realesrgan_x4plus.yml",
+            [
+                "path.pretrain_network_d=null",
+                "train.net_d_init_until=0.8",
+                "train.net_d_init_iters=1000",
+            ],
+        ),
+    ],
+)
+def test_a_file_is_never_given_another_network_but_the_command_is_named(
+    file, overrides, monkeypatch
+):
+    path = str(ROOT / "options" / file)
+    cfg = load_config(path)
+    names = {"train_realesrgan_x4plus.yml": "RealESRNet_x4plus"}
+    names["finetune_realesrgan_x4plus.yml"] = cfg.path.pretrain_network_d
+    missing = find(names.get(file, cfg.path.pretrain_network_g))
+
+    def no_training(cfg, recipe):
+        raise OutOfReachError("not reachable; or download it", missing)
+
+    monkeypatch.setattr("train.train", no_training)
+    words = ["--yml_path", path, "name=my run"]
+    with pytest.raises(UserError, match="not reachable; or download it; or ") as error:
+        main(words)
+    line = str(error.value).partition("train without it: ")[2]
+    assert shlex.split(line)[2:] == [*words, *overrides]
+    load_config(path, overrides)
 
 
 def test_the_file_for_a_cpu_says_the_same(frames):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from forkserver import FORKSERVER
 from sample_runs import (
     alive,
     assert_states_equal,
@@ -16,6 +17,7 @@ from sample_runs import (
     finish,
     log_of,
     newest_state,
+    picture,
     reported,
     run,
     start,
@@ -24,9 +26,13 @@ from sample_runs import (
     wait_until,
     write_yml,
 )
+from sample_weights import sample_weights
 
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils import atomic, cli
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 from train import main
 
 pytestmark = [
@@ -67,6 +73,40 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(
     assert (state.iteration, problems) == (last, [])
     saved = f"saved {state_of(folder, last)}"
     assert saved in log_of(folder)
+
+
+def test_the_line_that_a_stopped_run_ends_with_resumes_it(tmp_path, monkeypatch):
+    """A run of --recipe too, whose options are nowhere but in its folder."""
+    place = tmp_path / 'it\'s a "place"'
+    for i in range(2):
+        write_image(place / f"my frames/{i}.png", picture(96, 128, i))
+    tiny = sample_weights(SRVGGNetCompact(num_feat=8, num_conv=1))
+    write_pdparams(place / "tiny.pdparams", {"params": tiny})
+    monkeypatch.chdir(place)
+    flags = ["--recipe", "auto", "--dataroot_gt", "my frames"]
+    overrides = (
+        "path.pretrain_network_g=tiny.pdparams",
+        'path.experiments_root="my runs"',
+        "gt_size=32",
+        "train.lpips_opt=null",
+        "datasets.train.num_worker_per_gpu=0",
+        "logger.print_freq=1",
+        *ENDLESS,
+    )
+    folder = place / "my runs/finetune_tiny"
+    process = FORKSERVER.Process(target=main, args=([*flags, *overrides],))
+    process.start()
+    wait_until(lambda: iterations(folder) >= 2, seconds=90)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(30)
+
+    said = log_of(folder).splitlines()[-1]
+    total = iterations(folder) + 1
+    line = f"{said.partition(' next: ')[2]} train.total_iter={total}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [each["iter"] for each in reported(folder)] == [*range(1, total + 1)]
+    assert f"resumed after iteration {total - 1}" in log_of(folder)
 
 
 def test_resuming_after_a_signal_equals_not_stopping(tmp_path, options):
