@@ -1,10 +1,27 @@
-"""Fixtures that several test files share."""
+"""Fixtures that several test files share, and the flags of the fuzz campaign."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
 
 ASSETS = Path(__file__).resolve().parents[2] / "shared" / "assets"
+CAMPAIGN = Path(tempfile.gettempdir()) / "realesrgan-paddle-fuzz"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the flags of tests/fuzz here: pytest reads this file in time."""
+    group = parser.getgroup("fuzz")
+    group.addoption(
+        "--minutes", type=float, default=1, help="how long -m fuzz goes on; default: 1"
+    )
+    group.addoption(
+        "--campaign",
+        default=str(CAMPAIGN),
+        metavar="=FOLDER",  # a folder after a space would be taken for a test
+        help="its results, after which the next run goes on; default: %(default)s",
+    )
+    group.addoption("--case", type=int, help="run this case of -m fuzz again, alone")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,195 @@
+"""Runs a command in a forked process, within limits on time, memory and file sizes."""
+
+import gc
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import sitecustomize
+from processes import family, group_is_alive, usage
+
+from realesrgan_paddle.utils.cli import run
+
+SECONDS = 30
+"""The longest run: so much time, and so much work (other jobs may slow it down)."""
+LONGEST_WAIT = 120
+"""The longest run of a command that waits instead of working [s]."""
+MEMORY = 2 << 30
+"""The largest memory of a run without that for its pictures [bytes]."""
+ADDRESS_SPACE = 24 << 30
+"""Stops what would take the machine down before `MEMORY` is measured [bytes]."""
+FILE_SIZE = 1 << 30
+GRACE = 3
+"""How long processes that a command has started may outlive it [s]."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folders of one case; everything that a command may touch."""
+
+    folder: Path
+
+    @property
+    def work(self) -> Path:
+        """The working directory, with the inputs."""
+        return self.folder / "work"
+
+    @property
+    def out(self) -> Path:
+        """The only folder for output."""
+        return self.work / "out"
+
+    @property
+    def tmp(self) -> Path:
+        """TMPDIR, which must be empty in the end."""
+        return self.folder / "tmp"
+
+    @property
+    def home(self) -> Path:
+        """HOME, which nothing may change."""
+        return self.folder / "home"
+
+    @property
+    def canary(self) -> Path:
+        """A file that hostile inputs try to write."""
+        return self.home / ".ssh" / "authorized_keys"
+
+    @property
+    def events(self) -> Path:
+        """What `watch/sitecustomize.py` notes."""
+        return self.folder / "events"
+
+    def make(self) -> None:
+        """Make the folders."""
+        for folder in (self.work, self.tmp, self.canary.parent):
+            folder.mkdir(parents=True)
+        self.canary.write_text("nobody\n")
+
+    def text(self, stream: str) -> str:
+        """Return what was printed to "stdout" or "stderr"."""
+        return (self.folder / stream).read_bytes().decode(errors="surrogateescape")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended."""
+
+    code: int
+    """The exit code; minus the signal that ended it."""
+    seconds: float
+    cpu: float
+    """Seconds of all cores."""
+    memory: int
+    """The peak of all processes [bytes]."""
+    stopped: str = ""
+    """Why the run was killed: it took too long, or too much memory."""
+    left: bool = False
+    """Whether a process that it had started was still running."""
+
+
+def run_command(
+    main: Callable[[], int], words: list[str], place: Place, most: int
+) -> Ended:
+    """Run a command in a fork of this process, which has imported it; return its end.
+
+    Args:
+        main: the command's function.
+        words: its name and its arguments.
+        place: where it runs.
+        most: memory in bytes at which it is killed.
+    """
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        _become(main, words, place)
+    return _watched(pid, most)
+
+
+def _become(main: Callable[[], int], words: list[str], place: Place) -> NoReturn:
+    """Be the command: set up this process as a shell would, and run `main`."""
+    gc.freeze()  # a collection would copy the parent's memory
+    os.setsid()
+    os.chdir(place.work)
+    for number, name, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, place.folder / "stdout", os.O_WRONLY | os.O_CREAT),
+        (2, place.folder / "stderr", os.O_WRONLY | os.O_CREAT),
+    ):
+        os.dup2(os.open(name, flags), number)
+
+    for limit, most in (
+        (resource.RLIMIT_AS, ADDRESS_SPACE),
+        (resource.RLIMIT_FSIZE, FILE_SIZE),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (most, most))
+    os.environ["HOME"] = str(place.home)
+    os.environ["TMPDIR"] = str(place.tmp)
+    os.environ[sitecustomize.EVENTS] = str(place.events)
+    sitecustomize.watch(os.environ[sitecustomize.EVENTS])
+    sys.argv = words
+    run(main)
+
+
+def _watched(pid: int, most: int) -> Ended:
+    """Wait for a command; kill it when it goes over a limit."""
+    start = time.monotonic()
+    peak, stopped = 0, ""
+    while True:
+        ended, status, used = os.wait4(pid, os.WNOHANG)
+        seconds = time.monotonic() - start
+        if ended:
+            break
+        now = usage(pid)
+        peak = max(peak, now.memory)
+        if not stopped:
+            stopped = _over_a_limit(seconds, now.cpu, peak, most)
+            if stopped:
+                _kill(pid)
+        time.sleep(0.02 if seconds < 2 else 0.1)
+
+    left = _clear_up(pid)
+    return Ended(
+        os.waitstatus_to_exitcode(status),
+        seconds,
+        used.ru_utime + used.ru_stime,
+        max(peak, used.ru_maxrss << 10),
+        stopped,
+        left and not stopped,
+    )
+
+
+def _over_a_limit(seconds: float, cpu: float, memory: int, most: int) -> str:
+    """Return why a command must be killed, or ""."""
+    if memory > most:
+        return f"took {memory / 2**30:.1f} GB of memory"
+    if seconds > LONGEST_WAIT:
+        return f"did not end within {LONGEST_WAIT} s"
+    if min(seconds, cpu) > SECONDS:
+        return f"took more than {SECONDS} s"
+    return ""
+
+
+def _kill(pid: int) -> None:
+    for process in family(pid):
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def _clear_up(group: int) -> bool:
+    """End what a command has left running; return whether there was anything."""
+    end = time.monotonic() + GRACE
+    while group_is_alive(group) and time.monotonic() < end:
+        time.sleep(0.02)
+    left = group_is_alive(group)
+    if left:
+        os.killpg(group, signal.SIGKILL)
+    return left

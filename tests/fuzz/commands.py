@@ -1,0 +1,376 @@
+"""What the campaign runs: command lines on mutated files, each drawn from a number."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import yaml
+from child import Place
+from mutate.anything import mutate_bytes
+from mutate.clips import mutate_clip
+from mutate.graphs import mutate_parameters, mutate_program
+from mutate.options import draw_overrides, mutate_list, mutate_yml
+from mutate.pictures import mutate_picture
+from mutate.records import mutate_lines
+from mutate.states import mutate_state
+from mutate.weights import mutate_weights
+from odd_images import ODD_NAMES
+
+UPSCALED = 400_000
+"""Pixels of the largest picture that is also upscaled: more of them takes its time."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case while it is drawn."""
+
+    rng: Random
+    place: Place
+    samples: Path
+    address: str
+    """"host:port" that nothing may connect to."""
+
+    def sample(self, kind: str) -> Path:
+        """Return one of the undamaged files of a kind."""
+        return self.rng.choice(sorted((self.samples / kind).iterdir()))
+
+    def put(self, name: str, content: bytes) -> str:
+        """Write an input, and return its path as the command line gives it."""
+        path = self.place.work / os.fsencode(name).decode(errors="surrogateescape")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return name
+
+    def copy(self, name: str, target: str) -> str:
+        """Copy a folder or file of the samples to the inputs."""
+        source, path = self.samples / name, self.place.work / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, path)
+        else:
+            shutil.copyfile(source, path)
+        return target
+
+    def some(self, *choices: str) -> list[str]:
+        """Return the words of one of the choices, or none of them."""
+        return self.rng.choice([*choices, ""]).split()
+
+
+Draw = Callable[[Case], list[str]]
+
+
+def pictures(case: Case, most: int = 4) -> str:
+    """Put a folder of mutated pictures, and now and then something that is none."""
+    rng = case.rng
+    for _ in range(rng.randrange(1, most + 1)):
+        sample = case.sample("pictures")
+        name = sample.name if rng.random() < 0.8 else rng.choice(ODD_NAMES)
+        suffix = rng.choice((".png", ".jpg", ".tif", ".webp", ".bmp"))
+        if rng.random() < 0.1:
+            name = Path(name).stem + suffix
+        case.put(f"in/{name}", mutate_picture(sample.read_bytes(), rng))
+    if rng.random() < 0.05:
+        os.mkfifo(case.place.work / "in" / "pipe.png")
+    if rng.random() < 0.05:
+        (case.place.work / "in" / "zero.png").symlink_to("/dev/zero")
+    return "in"
+
+
+def one_picture(case: Case) -> str:
+    """Put an undamaged picture, for commands whose other input is damaged."""
+    sample = case.samples / "pictures" / "plain.ppm"
+    return case.put("in/a.ppm", sample.read_bytes())
+
+
+def weights(case: Case) -> str:
+    """Put a mutated file of weights."""
+    rng = case.rng
+    if rng.random() < 0.2:
+        pair = case.rng.choice(("srvgg", "rrdb"))
+        case.copy(f"ncnn/{pair}", "ncnn")
+        damaged = case.place.work / "ncnn" / rng.choice(("net.param", "net.bin"))
+        damaged.write_bytes(mutate_weights(damaged.read_bytes(), rng))
+        return "ncnn/net.param"
+    sample = case.sample("weights")
+    name = (
+        sample.name if rng.random() < 0.9 else f"net{rng.choice(('.pth', '.h5', ''))}"
+    )
+    return case.put(name, mutate_weights(sample.read_bytes(), rng))
+
+
+def graph(case: Case) -> str:
+    """Put an exported network with a mutated program, or mutated parameters."""
+    case.copy("graph", "graph")
+    rng = case.rng
+    program, parameters = (
+        case.place.work / "graph" / f"inference.{suffix}"
+        for suffix in ("pdmodel", "pdiparams")
+    )
+    if rng.random() < 0.7:
+        changed = mutate_program(program.read_bytes(), case.place.canary, rng)
+        program.write_bytes(changed)
+    else:
+        parameters.write_bytes(mutate_parameters(parameters.read_bytes(), rng))
+    if rng.random() < 0.05:
+        os.replace(program, program.with_suffix(".json"))
+    return "graph"
+
+
+def options(case: Case) -> tuple[str, list[str]]:
+    """Put a mutated option file and return it with overrides."""
+    sample = case.sample("options")
+    content = sample.read_bytes()
+    overrides = draw_overrides(yaml.safe_load(content), case.rng)
+    mutated = mutate_yml(content, case.rng)
+    return case.put("options.yml", mutated), overrides
+
+
+def clip(case: Case) -> str:
+    """Put a mutated video."""
+    sample = case.sample("clips")
+    mutated = mutate_clip(sample.read_bytes(), case.address, case.rng)
+    return case.put(sample.name, mutated)
+
+
+def infer_graph(case: Case) -> list[str]:
+    """A damaged graph on a good picture."""
+    words = case.some("--tile 8", "--outscale 3.5", "--threads 1", "--pre_pad 10")
+    folder = graph(case)
+    inputs = one_picture(case)
+    return [
+        "infer",
+        "--input",
+        inputs,
+        "--output",
+        "out",
+        "--model_path",
+        folder,
+        *words,
+    ]
+
+
+def infer_pictures(case: Case) -> list[str]:
+    """A good graph on damaged pictures."""
+    words = case.some(
+        "--tile 16", "--ext png", "--ext jpg", "--suffix=", "--outscale 1"
+    )
+    folder = case.copy("graph", "graph")
+    inputs = pictures(case, 2)
+    return [
+        "infer",
+        "--input",
+        inputs,
+        "--output",
+        "out",
+        "--model_path",
+        folder,
+        *words,
+    ]
+
+
+def predict(case: Case) -> list[str]:
+    """Damaged weights on a good picture."""
+    words = case.some("--tile 8", "--block 6", "--outscale 0.1")
+    file = weights(case)
+    inputs = one_picture(case)
+    return [
+        "predict",
+        "--input",
+        inputs,
+        "--output",
+        "out",
+        "--model_path",
+        file,
+        *words,
+    ]
+
+
+def convert(case: Case) -> list[str]:
+    """Damaged weights to another format."""
+    suffix = case.rng.choice(("pdparams", "safetensors", "pth"))
+    words = case.some("--layout ppgan", "--to torch", "--overwrite")
+    return [
+        "convert_torch",
+        "--input",
+        weights(case),
+        "--output",
+        f"out/net.{suffix}",
+        *words,
+    ]
+
+
+def export(case: Case) -> list[str]:
+    """Damaged weights to a graph."""
+    return ["export_model", "--model_dir", weights(case), "--save_inference_dir", "out"]
+
+
+def training(case: Case) -> list[str]:
+    """A damaged option file, on good images."""
+    case.copy("hr", "hr")
+    file, overrides = options(case)
+    overrides += ["train.total_iter=1", "path.experiments_root=out"]
+    words = case.some("--dry_run", "--dry_run", "--debug")
+    return ["train", "--yml_path", file, *words, *overrides]
+
+
+def training_list(case: Case) -> list[str]:
+    """A damaged meta-info file, or damaged images, with good options."""
+    case.copy("options/plain.yml", "options.yml")
+    case.copy("hr", "hr")
+    words = ["train.total_iter=1", "path.experiments_root=out"]
+    if case.rng.random() < 0.5:
+        content = (case.samples / "meta_info.txt").read_bytes()
+        case.put("meta_info.txt", mutate_list(content, case.rng))
+        words.append("datasets.train.meta_info=meta_info.txt")
+    else:
+        words.append(f"datasets.train.dataroot_gt={pictures(case)}")
+    command = case.rng.choice((["train"], ["preflight"]))
+    return [*command, "--yml_path", "options.yml", *words]
+
+
+def resumed_training(case: Case) -> list[str]:
+    """A damaged state, weights or record of a run that is resumed."""
+    case.copy("options/gan.yml", "options.yml")
+    case.copy("hr", "hr")
+    case.copy("run", "out/tiny")
+    state = case.place.out / "tiny" / "training_states" / "2.state"
+    state.write_bytes(mutate_state(state, case.rng))
+    if case.rng.random() < 0.2:
+        metrics = case.place.out / "tiny" / "metrics.jsonl"
+        metrics.write_bytes(mutate_lines(metrics.read_bytes(), case.rng))
+    if case.rng.random() < 0.1:
+        config = case.place.out / "tiny" / "config.yml"
+        config.write_bytes(mutate_yml(config.read_bytes(), case.rng))
+    words = ["train.total_iter=3", "path.experiments_root=out"]
+    return ["train", "--yml_path", "options.yml", "--auto_resume", *words]
+
+
+def low_quality(case: Case) -> list[str]:
+    """A damaged option file, or damaged pictures, for make_lq_data."""
+    words = case.some("--preview out/sheet.png", "--seed 3", "--fit hr")
+    case.copy("hr", "hr")
+    if case.rng.random() < 0.5:
+        file, overrides = options(case)
+        words += ["--input", "hr", *overrides]
+    else:
+        file = case.copy("options/generate_lq_data.yml", "options.yml")
+        words += ["--input", pictures(case)]
+    return ["make_lq_data", "--yml_path", file, "--save_dir", "out", *words]
+
+
+def preflight(case: Case) -> list[str]:
+    """Damaged pictures, looked at."""
+    words = case.some("--check", "--check", "--min_size 64")
+    return ["preflight", "--input", pictures(case), *words]
+
+
+def sub_images(case: Case) -> list[str]:
+    """Damaged pictures, cut or downscaled."""
+    inputs = ["--input", pictures(case), "--output", "out"]
+    if case.rng.random() < 0.5:
+        return ["generate_multiscale", *inputs]
+    words = case.some("--min_detail 0.05", "--thresh_size 9", "--compression_level 9")
+    return ["extract_subimages", *inputs, "--crop_size", "16", "--step", "8", *words]
+
+
+def lists(case: Case) -> list[str]:
+    """Damaged pictures, listed."""
+    folder, target = pictures(case), ["--meta_info", "out/meta.txt"]
+    if case.rng.random() < 0.5:
+        return [
+            "generate_meta_info",
+            "--input",
+            folder,
+            "--root",
+            ".",
+            "--check",
+            *target,
+        ]
+    return ["generate_meta_info_pairdata", "--input", folder, folder, *target]
+
+
+def key_frames(case: Case) -> list[str]:
+    """A damaged video."""
+    words = case.some("--select interval", "--max_gigabytes 0.001")
+    output = ["--output", "out/frames", "--sheet", "out/sheet"]
+    return ["extract_keyframes", "--input", clip(case), *output, *words]
+
+
+def domain_set(case: Case) -> list[str]:
+    """A set from a damaged video, or from damaged pictures."""
+    source = clip(case) if case.rng.random() < 0.5 else pictures(case)
+    words = ["--crop_size", "32", "--step", "32"]
+    return ["build_domain_set", "--input", source, "--output", "out", *words]
+
+
+def comparison(case: Case) -> list[str]:
+    """Damaged weights, a damaged graph or damaged pictures, compared."""
+    good = case.copy("weights/small.pdparams", "good.pdparams")
+    choice = case.rng.random()
+    other, inputs = good, "in"
+    if choice < 0.3:
+        other, inputs = weights(case), one_picture(case)
+    elif choice < 0.6:
+        other, inputs = graph(case), one_picture(case)
+    else:
+        pictures(case, 2)
+    words = case.some("--tile 16", "--crop 0,0,9,9", "--crop_size 9")
+    models = ["--models", f"a={good}", f"b={other}"]
+    return ["compare", "--input", inputs, *models, "--output", "out", *words]
+
+
+def plot(case: Case) -> list[str]:
+    """A damaged metrics file."""
+    case.copy("run", "run")
+    metrics = case.place.work / "run" / "metrics.jsonl"
+    metrics.write_bytes(mutate_lines(metrics.read_bytes(), case.rng))
+    return ["plot_run", "--input", "run", "--output", "out/curves.png"]
+
+
+def odd_flags(case: Case) -> list[str]:
+    """Good files and damaged flags."""
+    draw = case.rng.choice((predict, infer_pictures, sub_images, preflight, comparison))
+    words = draw(case)
+    index = case.rng.randrange(1, len(words))
+    odd = mutate_bytes(words[index].encode(), case.rng)
+    values = ["-1", "nan", "1e999", "9" * 400, "", "\x1b[2J", os.fsdecode(odd)]
+    words[index] = case.rng.choice(values).replace("\0", "")
+    return words
+
+
+DRAWS: dict[Draw, int] = {
+    infer_graph: 18,
+    infer_pictures: 8,
+    predict: 8,
+    convert: 16,
+    export: 2,
+    training: 10,
+    training_list: 4,
+    resumed_training: 6,
+    low_quality: 6,
+    preflight: 8,
+    sub_images: 5,
+    lists: 3,
+    key_frames: 8,
+    domain_set: 4,
+    comparison: 3,
+    plot: 3,
+    odd_flags: 4,
+}
+"""What is run, and how often."""
+
+COMMANDS = ["train", "make_lq_data", "infer", "predict", "convert_torch"]
+COMMANDS += ["export_model", "preflight", "extract_subimages", "generate_multiscale"]
+COMMANDS += ["generate_meta_info", "generate_meta_info_pairdata", "extract_keyframes"]
+COMMANDS += ["build_domain_set", "compare", "plot_run"]
+
+
+def draw_case(number: int, place: Place, samples: Path, address: str) -> list[str]:
+    """Put the files of case `number` into its place; return its command line."""
+    rng = Random(number)
+    case = Case(rng, place, samples, address)
+    (draw,) = rng.choices(list(DRAWS), weights=list(DRAWS.values()))
+    return draw(case)

@@ -1,0 +1,1 @@
+"""Damaged and hostile versions of files, by their formats."""

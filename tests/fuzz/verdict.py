@@ -1,0 +1,151 @@
+"""What is accepted of a run: success, or one line and exit code 1; and no other trace."""
+
+import json
+import math
+import re
+import sys
+from pathlib import Path
+
+from child import MEMORY, Ended, Place
+from PIL import Image
+
+from realesrgan_paddle.utils.atomic import is_leftover
+from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
+
+REMARKS = re.compile(
+    r"option \S+ is ignored: |libpng (warning|error): |\[[^]]+\] \[ *(INFO|WARNING)\] "
+)
+"""Lines on stderr that are no errors: ignored options, libpng's remarks, the log.
+
+The log looks so where VisualDL is imported.
+"""
+LONGEST_LINE = 3000
+"""Characters of an error; file names may have hundreds."""
+LARGEST_PICTURE = 1 << 30
+"""Decoded bytes of a picture that may be opened; of larger ones only the header."""
+USAGE_ERROR = 2
+PROGRAMS = {sys.executable, find_ffmpeg(), "uname"}
+"""What a command may start; `platform` of the standard library asks uname."""
+
+
+def memory_limit(place: Place) -> int:
+    """Return how much memory a run may take: more for its largest picture [bytes]."""
+    sizes = [_decoded(path) for path in place.work.rglob("*") if path.is_file()]
+    fair = [size for size in sizes if size <= LARGEST_PICTURE]
+    return MEMORY + 3 * max(fair, default=0)
+
+
+def _decoded(path: Path) -> int:
+    """Return the bytes of a picture by its header; 0 if it is none."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        with Image.open(path) as image:
+            deep = 2 if "16" in image.mode else 1
+            return math.prod(image.size) * max(3, len(image.getbands())) * deep
+    except Exception:  # noqa: BLE001 (a damaged file; Pillow raises many kinds)
+        return 0
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def snapshot(place: Place) -> dict[str, tuple[int, int]]:
+    """Return the size and time of everything that a run must not change."""
+    found = {}
+    for path in (*place.work.rglob("*"), *place.home.rglob("*")):
+        mine = path.is_relative_to(place.out)
+        paddles = path.is_relative_to(place.home / ".cache")
+        if not mine and not paddles:
+            status = path.lstat()
+            folder = path.is_dir() and not path.is_symlink()
+            found[str(path)] = (
+                (0, 0) if folder else (status.st_size, status.st_mtime_ns)
+            )
+    return found
+
+
+def judge(place: Place, ended: Ended, before: dict[str, tuple[int, int]]) -> list[str]:
+    """Return what is wrong with a run; [] if it is accepted."""
+    return [
+        *_ending(ended),
+        *_messages(place, ended),
+        *_traces(place, before),
+        *_events(place),
+    ]
+
+
+def _ending(ended: Ended) -> list[str]:
+    if ended.stopped:
+        return [ended.stopped]
+    problems = []
+    if ended.code < 0:
+        problems.append(f"died of signal {-ended.code}")
+    elif ended.code not in (0, 1, USAGE_ERROR):
+        problems.append(f"exit code {ended.code}")
+    if ended.left:
+        problems.append("left a process running")
+    return problems
+
+
+def _messages(place: Place, ended: Ended) -> list[str]:
+    """Judge what was printed."""
+    errors, problems = place.text("stderr"), []
+    if "Traceback (most recent call last)" in errors:
+        problems.append(f"traceback: {errors.rstrip().rpartition(chr(10))[2][:200]}")
+        return problems
+    for stream in ("stdout", "stderr"):
+        printed = place.text(stream).replace("\n", "").replace("\t", "")
+        if not printed.replace("\r", "").isprintable():
+            problems.append(f"{stream} has characters that are not printable")
+
+    lines = [line for line in errors.splitlines() if not REMARKS.match(line)]
+    failures = [line for line in lines if line.startswith("failed: ")]
+    if any(len(line) > LONGEST_LINE for line in lines):
+        problems.append("an error of thousands of characters")
+    wrong = [line for line in lines if line.startswith(("error: ", "failed: "))]
+    if ended.code == 0 and wrong:
+        problems.append(f"succeeds, with errors: {wrong[0][:200]}")
+    elif ended.code == 1 and not failures and len(lines) != 1:
+        problems.append(f"{len(lines)} lines of errors: {' | '.join(lines)[:300]}")
+    elif ended.code == 1 and failures and len(failures) != len(lines):
+        others = [line for line in lines if line not in failures]
+        problems.append(f"other lines between failures: {others[0][:200]}")
+    elif ended.code == USAGE_ERROR and "(see --help)" not in lines[-1]:
+        problems.append("exit code 2 without a usage error")
+    if ended.code == 1 and "out of memory" in errors:
+        problems.append("memory ran out")
+    return problems
+
+
+def _traces(place: Place, before: dict[str, tuple[int, int]]) -> list[str]:
+    """Judge what lies around after the run."""
+    after = snapshot(place)
+    changed = sorted({path for path, _ in before.items() ^ after.items()})
+    problems = [f"changed outside the output: {path}" for path in changed[:3]]
+    problems += [f"left behind: {path}" for path in [*place.tmp.iterdir()][:3]]
+    if place.out.is_dir():
+        leftovers = [path for path in place.out.rglob(".*") if is_leftover(path)]
+        problems += [f"left behind: {path}" for path in leftovers[:3]]
+    return problems
+
+
+def _events(place: Place) -> list[str]:
+    """Judge what the run wrote, started and connected to (`watch/sitecustomize.py`)."""
+    if not place.events.exists():
+        return []
+    problems = {}
+    for line in place.events.read_text().splitlines():
+        event, detail = json.loads(line)
+        if event.startswith("socket."):
+            problems[f"{event}: {detail}"] = None
+        elif event in ("os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"):
+            if detail not in PROGRAMS:
+                problems[f"starts {detail}"] = None
+        elif not _may_write(Path(detail), place):
+            problems[f"{event}: {detail}"] = None
+    return list(problems)[:5]
+
+
+def _may_write(path: Path, place: Place) -> bool:
+    """Return whether a run may write there: output, temporary files, Paddle's cache."""
+    allowed = (place.out, place.tmp, place.home / ".cache", Path("/dev"))
+    return any(path.is_relative_to(folder) for folder in allowed)
