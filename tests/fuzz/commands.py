@@ -115,7 +115,7 @@ def graph(case: Case) -> str:
     else:
         parameters.write_bytes(mutate_parameters(parameters.read_bytes(), rng))
     if rng.random() < 0.05:
-        os.replace(program, program.with_suffix(".json"))
+        program.replace(program.with_suffix(".json"))
     return "graph"
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from campaign import PATHS
@@ -33,6 +32,11 @@ def work():
 def connect():
     socket.socket().connect(("127.0.0.1", 9))
 
+def leave():
+    waits = [sys.executable, "-c", "input()"]
+    subprocess.Popen(waits, stdin=subprocess.PIPE)
+    os._exit(0)
+
 def start():
     subprocess.run(["true"], env={})
 
@@ -57,7 +61,7 @@ RUNS = {
     "leaves a file": lambda: (Path(os.environ["TMPDIR"]) / "x").write_text("") * 0,
     "connects": connect,
     "starts a program": start,
-    "leaves a process": lambda: subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) and os._exit(0),
+    "leaves a process": leave,
 }
 child.SECONDS, child.LONGEST_WAIT, child.GRACE = 0.1, 2, 0.3
 for number, (name, main) in enumerate(RUNS.items()):

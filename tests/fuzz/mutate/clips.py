@@ -107,8 +107,9 @@ def _rename(boxes: list[Box], rng: Random) -> None:
     places = _all(boxes)
     if places:
         inside, index = rng.choice(places)
-        inside[index] = [rng.choice((b"stco", b"co64", b"cmov", b"uuid", b"trak"))] + [
-            inside[index][1]
+        inside[index] = [
+            rng.choice((b"stco", b"co64", b"cmov", b"uuid", b"trak")),
+            inside[index][1],
         ]
 
 

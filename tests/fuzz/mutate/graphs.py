@@ -6,9 +6,9 @@ from random import Random
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from mutate.anything import EXTREMES, edited, extreme, mutate_bytes
 from paddle.base.proto.framework_pb2 import OpDesc, ProgramDesc, VarType
 
+from mutate.anything import EXTREMES, edited, extreme, mutate_bytes
 from realesrgan_paddle.models.inference.graph_check import ALLOWED
 
 HOSTILE = ["save", "save_combine", "load", "load_combine", "read_file", "print"]

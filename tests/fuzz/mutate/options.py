@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 
 import yaml
+
 from mutate.anything import mutate_bytes
 from mutate.records import mutate_json
 

@@ -7,6 +7,7 @@ import zipfile
 from random import Random
 
 from hostile import call, name, plain
+
 from mutate.anything import edited, extreme, mutate_bytes
 
 GLOBALS = [
@@ -36,7 +37,7 @@ def mutate_pickle(content: bytes, rng: Random) -> bytes:
         return _slow(rng)
     try:
         operations = _split(content)
-    except Exception:  # noqa: BLE001 (pickletools raises many kinds of errors)
+    except Exception:
         return mutate_bytes(content, rng)
     edits = [_change_number, _change_number, _change_global, _repeat, _move]
     edits += [_drop, _insert_opcode, _insert_call, _damage]

@@ -4,8 +4,9 @@ import struct
 import zlib
 from random import Random
 
-from mutate.anything import edited, extreme, mutate_bytes, pack, span
 from odd_images import chunk, png
+
+from mutate.anything import edited, extreme, mutate_bytes, pack, span
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 Parts = list[tuple[bytes, bytes]]
@@ -29,7 +30,7 @@ def mutate_picture(content: bytes, rng: Random) -> bytes:
     return _header_words(content, rng)
 
 
-# PNG: chunks with right sums
+# The chunks of PNG, with right sums.
 
 
 def _png(content: bytes, rng: Random) -> bytes:
@@ -92,7 +93,7 @@ def _repack_pixels(chunks: Parts, rng: Random) -> None:
     chunks.insert(max(1, len(chunks) - 1), (b"IDAT", packed))
 
 
-# Any format of parts
+# The parts of any format.
 
 
 def _drop_part(parts: Parts, rng: Random) -> None:
@@ -117,7 +118,7 @@ def _damage_part(parts: Parts, rng: Random) -> None:
         parts[index] = name, mutate_bytes(data, rng)
 
 
-# JPEG: segments
+# The segments of JPEG.
 
 
 def _jpeg(content: bytes, rng: Random) -> bytes:
@@ -154,7 +155,7 @@ def _add_exif(segments: Parts, rng: Random) -> None:
     segments.insert(0, (b"\xff\xe1", head + entries + pack(">", 4, extreme(rng, 4))))
 
 
-# TIFF: tags
+# The tags of TIFF.
 
 TAGS = [254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 284, 317]
 TAGS += [320, 322, 323, 324, 325, 330, 338, 339, 347, 530, 34665, 34675]
@@ -215,7 +216,7 @@ def png_bomb(rng: Random) -> bytes:
     return png(side, side, *palette, *gamma, (b"IDAT", packed), bits=bits, kind=kind)
 
 
-# WebP, BMP, PPM
+# WebP, BMP and PPM.
 
 
 def _webp(content: bytes, rng: Random) -> bytes:

@@ -6,9 +6,9 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+
 from mutate.records import mutate_json
 from mutate.weights import mutate_weights
-
 from realesrgan_paddle.utils.runlog import training_state
 from realesrgan_paddle.utils.weights.reader import read_safetensors
 from realesrgan_paddle.utils.weights.writer import save_safetensors

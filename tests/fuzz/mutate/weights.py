@@ -6,9 +6,8 @@ import struct
 from random import Random
 
 from mutate.anything import EXTREMES, extreme, mutate_bytes
-from mutate.records import mutate_json
 from mutate.pickles import mutate_pickle, mutate_zip
-
+from mutate.records import mutate_json
 from realesrgan_paddle.utils.weights.torch_files import LEGACY_MAGIC
 
 
