@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -132,6 +133,7 @@ def _become(main: Callable[[], int], words: list[str], place: Place) -> NoReturn
     os.environ["HOME"] = str(place.home)
     os.environ["TMPDIR"] = str(place.tmp)
     os.environ[sitecustomize.EVENTS] = str(place.events)
+    tempfile.tempdir = None  # what was found before the fork
     sitecustomize.watch(os.environ[sitecustomize.EVENTS])
     sys.argv = words
     run(main)

@@ -18,9 +18,10 @@ from mutate.records import mutate_lines
 from mutate.states import mutate_state
 from mutate.weights import mutate_weights
 from odd_images import ODD_NAMES
+from verdict import LARGEST_PICTURE, decoded_bytes
 
-UPSCALED = 400_000
-"""Pixels of the largest picture that is also upscaled: more of them takes its time."""
+SMALL = 1_000_000
+"""Decoded bytes of the largest picture that is upscaled or cut: more takes its time."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,22 @@ class Case:
 Draw = Callable[[Case], list[str]]
 
 
-def pictures(case: Case, most: int = 4) -> str:
-    """Put a folder of mutated pictures, and now and then something that is none."""
+def pictures(case: Case, most: int = 4, *, large: bool = False) -> str:
+    """Put a folder of mutated pictures, and now and then something that is none.
+
+    Pictures between `SMALL` and the largest that are read at all only if `large`.
+    """
     rng = case.rng
+    (case.place.work / "in").mkdir()
     for _ in range(rng.randrange(1, most + 1)):
         sample = case.sample("pictures")
         name = sample.name if rng.random() < 0.8 else rng.choice(ODD_NAMES)
         suffix = rng.choice((".png", ".jpg", ".tif", ".webp", ".bmp"))
         if rng.random() < 0.1:
             name = Path(name).stem + suffix
-        case.put(f"in/{name}", mutate_picture(sample.read_bytes(), rng))
+        content = mutate_picture(sample.read_bytes(), rng)
+        if large or not SMALL < decoded_bytes(content) <= LARGEST_PICTURE:
+            case.put(f"in/{name}", content)
     if rng.random() < 0.05:
         os.mkfifo(case.place.work / "in" / "pipe.png")
     if rng.random() < 0.05:
@@ -226,7 +233,7 @@ def training_list(case: Case) -> list[str]:
         case.put("meta_info.txt", mutate_list(content, case.rng))
         words.append("datasets.train.meta_info=meta_info.txt")
     else:
-        words.append(f"datasets.train.dataroot_gt={pictures(case)}")
+        words.append(f"datasets.train.dataroot_gt={pictures(case, large=True)}")
     command = case.rng.choice((["train"], ["preflight"]))
     return [*command, "--yml_path", "options.yml", *words]
 
@@ -264,7 +271,7 @@ def low_quality(case: Case) -> list[str]:
 def preflight(case: Case) -> list[str]:
     """Damaged pictures, looked at."""
     words = case.some("--check", "--check", "--min_size 64")
-    return ["preflight", "--input", pictures(case), *words]
+    return ["preflight", "--input", pictures(case, large=True), *words]
 
 
 def sub_images(case: Case) -> list[str]:
@@ -273,12 +280,12 @@ def sub_images(case: Case) -> list[str]:
     if case.rng.random() < 0.5:
         return ["generate_multiscale", *inputs]
     words = case.some("--min_detail 0.05", "--thresh_size 9", "--compression_level 9")
-    return ["extract_subimages", *inputs, "--crop_size", "16", "--step", "8", *words]
+    return ["extract_subimages", *inputs, "--crop_size", "32", "--step", "24", *words]
 
 
 def lists(case: Case) -> list[str]:
     """Damaged pictures, listed."""
-    folder, target = pictures(case), ["--meta_info", "out/meta.txt"]
+    folder, target = pictures(case, large=True), ["--meta_info", "out/meta.txt"]
     if case.rng.random() < 0.5:
         return [
             "generate_meta_info",

@@ -1,5 +1,6 @@
 """What is accepted of a run: success, or one line and exit code 1; and no other trace."""
 
+import io
 import json
 import math
 import re
@@ -21,7 +22,7 @@ The log looks so where VisualDL is imported.
 """
 LONGEST_LINE = 3000
 """Characters of an error; file names may have hundreds."""
-LARGEST_PICTURE = 1 << 30
+LARGEST_PICTURE = 400_000_000
 """Decoded bytes of a picture that may be opened; of larger ones only the header."""
 USAGE_ERROR = 2
 PROGRAMS = {sys.executable, find_ffmpeg(), "uname"}
@@ -30,16 +31,17 @@ PROGRAMS = {sys.executable, find_ffmpeg(), "uname"}
 
 def memory_limit(place: Place) -> int:
     """Return how much memory a run may take: more for its largest picture [bytes]."""
-    sizes = [_decoded(path) for path in place.work.rglob("*") if path.is_file()]
+    files = [path for path in place.work.rglob("*") if path.is_file()]
+    sizes = [decoded_bytes(path.read_bytes()) for path in files]
     fair = [size for size in sizes if size <= LARGEST_PICTURE]
     return MEMORY + 3 * max(fair, default=0)
 
 
-def _decoded(path: Path) -> int:
+def decoded_bytes(content: bytes) -> int:
     """Return the bytes of a picture by its header; 0 if it is none."""
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             deep = 2 if "16" in image.mode else 1
             return math.prod(image.size) * max(3, len(image.getbands())) * deep
     except Exception:

@@ -70,8 +70,7 @@ def run_case(number: int, campaign: Path, canary: socket.socket) -> dict:
     command, *words = draw_case(number, place, campaign / "samples", address)
 
     before, most = snapshot(place), memory_limit(place)
-    main = importlib.import_module(module_of(command)).main
-    ended = run_command(lambda: main(words), [command, *words], place, most)
+    ended = run_command(lambda: call(command, words), [command, *words], place, most)
     problems = judge(place, ended, before)
     problems += ["connected to the canary"] * _was_called(canary)
 
@@ -92,6 +91,14 @@ def run_case(number: int, campaign: Path, canary: socket.socket) -> dict:
     else:
         shutil.rmtree(place.folder)
     return answer
+
+
+def call(command: str, words: list[str]) -> int:
+    """Be the program `command` and return its exit code."""
+    module = importlib.import_module(module_of(command))
+    # What multiprocessing imports in the processes that it starts.
+    sys.modules["__main__"] = module
+    return module.main(words)
 
 
 def _was_called(canary: socket.socket) -> bool:
