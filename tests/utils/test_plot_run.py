@@ -118,6 +118,9 @@ def test_runs_of_one_name_in_two_folders_are_two_runs(tmp_path):
         ('{"a": 2}\n', "line 1 is no record"),
         ('{"iter": 1, "a": "b"}\n', "line 1 is no record"),
         ("[1]\n", "line 1 is no record"),
+        ('{"iter": 1, "a": 1' + 400 * "0" + "}\n", "line 1 is no record"),
+        ('{"iter": Infinity, "a": 1}\n', "line 1 is no record"),
+        (100_000 * "[" + "\n", "line 1 is no record"),
         ("\0\0\0\n", "line 1 is no record"),
     ],
 )

@@ -188,7 +188,14 @@ def _parse_record(line: str, where: str) -> dict[str, float]:
             for name, value in record.items()
         }
         numbers["iter"] = int(record["iter"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (
+        ArithmeticError,  # an integer that no float can hold, an infinite iteration
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         raise UserError(
             f"{where} is no record of a run: {line.strip()[:60]!r}"
         ) from None
