@@ -113,7 +113,7 @@ def _messages(place: Place, ended: Ended) -> list[str]:
         problems.append(f"other lines between failures: {others[0][:200]}")
     elif ended.code == USAGE_ERROR and "(see --help)" not in lines[-1]:
         problems.append("exit code 2 without a usage error")
-    if ended.code == 1 and "out of memory" in errors:
+    if ended.code == 1 and errors.startswith("error: out of memory"):
         problems.append("memory ran out")
     return problems
 
