@@ -14,9 +14,10 @@ from realesrgan_paddle.utils.atomic import is_leftover
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 REMARKS = re.compile(
-    r"option \S+ is ignored: |libpng (warning|error): |\[[^]]+\] \[ *(INFO|WARNING)\] "
+    r"option \S+ is ignored: |libpng (warning|error): |Corrupt JPEG data: |"
+    r"Premature end of JPEG file|\[[^]]+\] \[ *(INFO|WARNING)\] "
 )
-"""Lines on stderr that are no errors: ignored options, libpng's remarks, the log.
+"""Lines on stderr that are no errors: ignored options, remarks of libpng and libjpeg, the log.
 
 The log looks so where VisualDL is imported.
 """

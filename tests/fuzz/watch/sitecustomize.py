@@ -7,22 +7,23 @@ watches the processes that a command starts. Nothing happens without `EVENTS`.
 import json
 import os
 import sys
+from pathlib import Path
 
 EVENTS = "FUZZ_EVENTS"
 """The environment variable that names the file for the notes, a json list a line."""
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _PATHS = {
-    "os.chmod": 1,
-    "os.link": 2,
-    "os.mkdir": 1,
-    "os.remove": 1,
-    "os.rename": 2,
-    "os.rmdir": 1,
-    "os.symlink": 2,
-    "os.truncate": 1,
+    "os.chmod": [(0, 2)],
+    "os.link": [(0, 2), (1, 3)],
+    "os.mkdir": [(0, 2)],
+    "os.remove": [(0, 1)],
+    "os.rename": [(0, 2), (1, 3)],
+    "os.rmdir": [(0, 1)],
+    "os.symlink": [(1, 2)],
+    "os.truncate": [(0, None)],
 }
-"""Events of changed files, and how many of their first arguments are paths."""
+"""Events of changed files: which arguments are their paths, and the folders of these."""
 _PROGRAMS = {"os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"}
 _CONNECTIONS = {"socket.bind", "socket.connect", "socket.sendto"}
 
@@ -47,8 +48,12 @@ def _details(event: str, arguments: tuple) -> list[str]:
         writes = isinstance(flags, int) and flags & _WRITING
         return [_absolute(path)] if writes and not isinstance(path, int) else []
     if event in _PATHS:
-        paths = arguments[: _PATHS[event]]
-        return [_absolute(path) for path in paths if not isinstance(path, int)]
+        found = []
+        for path, folder in _PATHS[event]:
+            if not isinstance(arguments[path], int):
+                handle = -1 if folder is None else arguments[folder]
+                found.append(_absolute(arguments[path], handle))
+        return found
     if event in _PROGRAMS:
         return [os.fsdecode(arguments[0])]
     if event in _CONNECTIONS and isinstance(arguments[1], tuple):  # not a Unix socket
@@ -58,8 +63,10 @@ def _details(event: str, arguments: tuple) -> list[str]:
     return []
 
 
-def _absolute(path: object) -> str:
-    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 (pathlib has audit events)
+def _absolute(path: object, folder: int = -1) -> str:
+    """Return a path, which may be relative to a folder that is open as `folder`."""
+    base = Path.cwd() if folder < 0 else Path(f"/proc/self/fd/{folder}").readlink()
+    return os.path.normpath(base / os.fsdecode(path))
 
 
 if EVENTS in os.environ:
