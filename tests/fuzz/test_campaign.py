@@ -5,12 +5,17 @@
 goes on where the last campaign in the same folder (`--campaign`) has stopped.
 """
 
+import sys
 from pathlib import Path
 
 import pytest
 from campaign import Campaign
 
-pytestmark = [pytest.mark.slow, pytest.mark.fuzz]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.fuzz,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ import sys
 import pytest
 from campaign import PATHS
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
 RUN = """
 import json, os, socket, subprocess, sys, time
 from pathlib import Path

@@ -31,7 +31,7 @@ def edited(
 
 def mutate_bytes(content: bytes, rng: Random) -> bytes:
     """Return `content` with one to three changes that know nothing of its format."""
-    edits = [_flip, _flip, _number, _cut, _repeat, _drop, _insert, _fill]
+    edits = [flip, flip, _number, _cut, _repeat, _drop, _insert, _fill]
     return bytes(edited(bytearray(content), edits, rng))
 
 
@@ -43,7 +43,8 @@ def span(length: int, rng: Random) -> slice:
     return slice(start, start + rng.choice((1, 2, 4, 8, 64, 1024, length)))
 
 
-def _flip(content: bytearray, rng: Random) -> None:
+def flip(content: bytearray, rng: Random) -> None:
+    """Flip one bit, or a few."""
     for _ in range(rng.choice((1, 1, 4, 16))):
         if content:
             content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
@@ -80,14 +81,6 @@ def _fill(content: bytearray, rng: Random) -> None:
     part = span(len(content), rng)
     length = len(content[part])
     content[part] = rng.choice((b"\0", b"\xff", b"A", b"\n")) * length
-
-
-def number_field(
-    content: bytes, offset: int, size: int, order: str, rng: Random
-) -> bytes:
-    """Return `content` with an extreme integer as the field at `offset`."""
-    number = extreme(rng, size).to_bytes(size, order)
-    return content[:offset] + number + content[offset + size :]
 
 
 def pack(order: str, size: int, number: int) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 from paddle.base.proto.framework_pb2 import OpDesc, ProgramDesc, VarType
 
-from mutate.anything import EXTREMES, edited, extreme, mutate_bytes
+from mutate.anything import EXTREMES, edited, extreme, flip, mutate_bytes
 from realesrgan_paddle.models.inference.graph_check import ALLOWED
 
 HOSTILE = ["save", "save_combine", "load", "load_combine", "read_file", "print"]
@@ -31,7 +31,10 @@ def mutate_program(content: bytes, canary: Path, rng: Random) -> bytes:
         canary: what an operator that writes files shall write.
         rng: draws the changes.
     """
-    if rng.random() < 0.3:
+    choice = rng.random()
+    if choice < 0.3:  # most are still read as a program, and some crash Paddle
+        return bytes(edited(bytearray(content), [flip], rng))
+    if choice < 0.35:
         return mutate_bytes(content, rng)
     try:
         program = ProgramDesc.FromString(content)
@@ -39,7 +42,7 @@ def mutate_program(content: bytes, canary: Path, rng: Random) -> bytes:
         return mutate_bytes(content, rng)
     edits = [_change_attribute] * 5 + [_change_shape] * 2 + [_change_kind] * 2
     edits += [_rewire, _rewire, _remove, _repeat, _change_variable]
-    if rng.random() < 0.1:
+    if choice < 0.42:
         _write_a_file(program, canary, rng)
     else:
         edited(program, edits, rng)

@@ -146,7 +146,8 @@ def _zipped(entries: dict[str, bytes], rng: Random) -> bytes:
     with zipfile.ZipFile(file, "w", method) as archive:
         for entry, data in entries.items():
             odd = rng.choice(("../" + entry, entry.upper(), "/etc/x", "\\", "a\nb"))
-            archive.writestr(odd if rng.random() < 0.02 else entry, data)
+            named = zipfile.ZipInfo(odd if rng.random() < 0.02 else entry)
+            archive.writestr(named, data, method)  # not dated: the same file again
     return file.getvalue()
 
 
