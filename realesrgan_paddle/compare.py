@@ -1,5 +1,6 @@
 """Networks side by side on the same images: metrics, a sheet and a page of crops."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +11,12 @@ from PIL import Image
 
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD, Upscaler
 from realesrgan_paddle.options.schema.config import MetricOptions
+from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
+from realesrgan_paddle.utils.lattice import lattice_index
 from realesrgan_paddle.utils.metrics import psnr, ssim
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.html_page import html_page
@@ -46,12 +49,15 @@ class Comparison:
     """Bicubic first, then the networks as given; empty without ground truth."""
     remark: str
     """How many images were measured, and how."""
+    warnings: list[str]
+    """A line for each network whose images have a regular grid."""
 
     def __str__(self) -> str:
         """Return the metrics and the files, a line each."""
         lines = [self.remark]
         for mean in self.means:
             lines.append(f"  {mean.label:<16} {mean}")
+        lines += [f"warning: {warning}" for warning in self.warnings]
         lines += [str(self.sheet), f"open {self.page} in a browser"]
         return "\n".join(map(printable, lines))
 
@@ -64,6 +70,44 @@ class Measured:
     """By method, the ground truth last if it is known: uint8 RGB (H, W, 3)."""
     scores: dict[str, dict[str, float]]
     """Metrics by method; empty without ground truth."""
+    lattices: dict[str, float]
+    """Lattice index of each of `results`."""
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The mean lattice index of each method, and which methods leave a grid."""
+
+    indices: dict[str, float]
+    """NaN if all images are too small for an index."""
+
+    @classmethod
+    def of(cls, lattices: Sequence[Mapping[str, float]]) -> "Grids":
+        """Return the means over the images; each has the indices by method."""
+        indices = {}
+        for method in dict.fromkeys(name for each in lattices for name in each):
+            found = [each[method] for each in lattices if method in each]
+            sized = [index for index in found if not math.isnan(index)]
+            indices[method] = float(np.mean(sized)) if sized else math.nan
+        return cls(indices)
+
+    @property
+    def usual(self) -> float:
+        """The index that pictures have: 1, or that of bicubic or the ground truth."""
+        return max(1.0, self.indices[BICUBIC], self.indices.get(GT, 1.0))
+
+    def shows(self, method: str) -> bool:
+        """Return whether a regular grid shows in the method's images."""
+        return self.indices[method] > LATTICE_LIMIT * self.usual
+
+    def warning(self, method: str) -> str:
+        """Return the line that says so."""
+        return (
+            f"{method}: a regular grid shows in its images: lattice index "
+            f"{self.indices[method]:.2f}, usual is up to {LATTICE_LIMIT * self.usual:.2f}; "
+            "its other figures say little, look at flat areas and edges; it was trained "
+            "for too short a time, on too few images, or with too high a learning rate"
+        )
 
 
 def load_upscalers(
@@ -131,7 +175,7 @@ def compare(
     shown = set(evenly_spaced(inputs, max(1, most_rows // crops_per_image)))
 
     rows: list[Row] = []
-    scores = []
+    scores, lattices = [], []
     for path in inputs:
         lq = to_uint8(read_rgb(path))
         chosen = []
@@ -139,12 +183,17 @@ def compare(
             chosen = choose_crops(path, lq, crop, crop_size, crops)
         measured = measure(path, lq, upscalers, scale, truths.get(path), measures)
         rows += [_row(path.name, lq, measured, each, scale) for each in chosen]
+        lattices.append(measured.lattices)
         if measured.scores:
             scores.append(measured.scores)
 
-    means = mean_scores(scores)
+    grids = Grids.of(lattices)
+    means = mean_scores(scores, grids)
     remark = describe(len(inputs), len(scores), scale, metrics)
-    done = Comparison(Path(output) / SHEET, Path(output) / PAGE, means, remark)
+    warnings = [grids.warning(name) for name in upscalers if grids.shows(name)]
+    done = Comparison(
+        Path(output) / SHEET, Path(output) / PAGE, means, remark, warnings
+    )
     write_comparison(done, rows, list(upscalers), scale)
     return done
 
@@ -158,10 +207,12 @@ def write_comparison(
         done.means,
         headline=f"Before and after, x{scale}: {', '.join(names)}",
         remark=done.remark,
+        warnings=done.warnings,
         before=names[0] if len(names) > 1 else BICUBIC,
         after=names[-1],
     )
-    write_image(done.sheet, contact_sheet(rows, done.means, done.remark))
+    sheet = contact_sheet(rows, done.means, done.remark, done.warnings)
+    write_image(done.sheet, sheet)
     with atomic_path(done.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -216,8 +267,9 @@ def measure(
     results = {BICUBIC: np.array(bicubic)}
     for name, upscaler in upscalers.items():
         results[name] = upscaler(lq, outscale=scale)
+    lattices = {name: lattice_index(sr, scale) for name, sr in results.items()}
     if gt is None:
-        return Measured(results, {})
+        return Measured(results, {}, lattices)
 
     truth = to_uint8(read_rgb(gt))
     # Up to scale - 1 pixels are left over where it was downscaled to the input.
@@ -231,10 +283,13 @@ def measure(
     scores = {}
     for method, sr in results.items():
         scores[method] = {name: each(sr, truth) for name, each in measures.items()}
-    return Measured(results | {GT: truth}, scores)
+    lattices[GT] = lattice_index(truth, scale)
+    return Measured(results | {GT: truth}, scores, lattices)
 
 
-def mean_scores(scores: Sequence[Mapping[str, Mapping[str, float]]]) -> list[Mean]:
+def mean_scores(
+    scores: Sequence[Mapping[str, Mapping[str, float]]], grids: Grids
+) -> list[Mean]:
     """Return the mean metrics of each method; `scores` are an image's, by method."""
     if not scores:
         return []
@@ -244,7 +299,8 @@ def mean_scores(scores: Sequence[Mapping[str, Mapping[str, float]]]) -> list[Mea
             metric: float(np.mean([score[method][metric] for score in scores]))
             for metric in first
         }
-        means.append(Mean(method, values))
+        lattice = grids.indices[method]
+        means.append(Mean(method, values, lattice, grids.shows(method)))
     return means
 
 

@@ -10,11 +10,17 @@ from realesrgan_paddle.options.schema.base import (
     FactorRange,
     NonNegative,
     Options,
+    Positive,
     Text,
 )
 
 GENERAL = "general"
 """Name of the set of general images, which are the same for every run."""
+LATTICE_LIMIT = 1.75
+"""A grid shows if the lattice index is so many times what is usual.
+
+Set on some pictures and networks, tested on others: docs/measurements.md.
+"""
 
 
 class GeneralLimits(Options):
@@ -34,6 +40,12 @@ class GeneralLimits(Options):
         default=0.08,
         description="How much LPIPS against the ground truth may exceed the start "
         "network's.",
+    )
+    lattice: Positive | None = Field(
+        default=LATTICE_LIMIT,
+        description="A regular grid: how many times the lattice index of the start "
+        "network and of the ground truth the network's may be; both count as at "
+        "least 1, which is no grid.",
     )
 
 

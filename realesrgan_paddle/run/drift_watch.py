@@ -3,7 +3,8 @@
 Both upscale a few small images. Metrics are means over the images of a set, named
 drift/SET/METRIC. `delta_e` (color), `sharpness` (a ratio) and `lpips` compare the
 network's output with that of the start network: 0, 1 and 0 before anything is learned.
-With the suffix `_gt` they compare it with the ground truth.
+With the suffix `_gt` they compare it with the ground truth. `lattice` is the index of
+the output itself, `lattice_gt` that of the ground truth: about 1 without a grid.
 
 On the domain the network is meant to change, and the start network may have been wrong.
 So the alarm does not go off where the output differs from the start network's, but
@@ -41,6 +42,7 @@ from realesrgan_paddle.run.drift_images import (
     upscaled,
 )
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.lattice import lattice_index
 from realesrgan_paddle.utils.metrics import mean_delta_e, sobel_magnitude
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
@@ -64,6 +66,10 @@ ADVICE = {
     "images look worse": (
         "a lower train.optim_g.lr, a smaller train.gan_opt.loss_weight, more varied "
         "images in datasets.train or an earlier checkpoint"
+    ),
+    "a regular grid shows": (
+        "more iterations (train.total_iter) on more images, a lower train.optim_g.lr, a "
+        "smaller train.lpips_opt.loss_weight or an earlier checkpoint"
     ),
 }
 """What to try, by what has drifted."""
@@ -102,6 +108,7 @@ class ImageSet:
             *self._color_drift(now, start),
             *self._sharpness_drift(now, start),
             *self._lpips_drift(now, start),
+            *self._lattice_drift(now, start),
         ]
 
     def _color_drift(self, now: Metrics, start: Metrics) -> list[Drift]:
@@ -149,6 +156,21 @@ class ImageSet:
             return []
         amount = f"{self.name} by LPIPS {increase:.3f} (usual: up to {limit:g})"
         return [Drift("images look worse", amount)]
+
+    def _lattice_drift(self, now: Metrics, start: Metrics) -> list[Drift]:
+        """Compare the grid with the strongest there may be: start network, ground truth.
+
+        Real pictures have indices around 1, so a lower one is no better.
+        """
+        limit = self.limits.lattice
+        usual = max(1.0, start["lattice"], now["lattice_gt"])
+        if limit is None or not now["lattice"] > limit * usual:
+            return []
+        amount = (
+            f"{self.name} with {now['lattice'] / usual:.1f} times the energy at its "
+            f"frequencies (usual: up to {limit:g} times)"
+        )
+        return [Drift("a regular grid shows", amount)]
 
 
 class DriftAlarm:
@@ -227,6 +249,7 @@ class DriftAlarm:
     ) -> Metrics:
         """Return the metrics of a network's outputs on one set."""
         metrics = self._compare(outputs, self._start_outputs[image_set.name])
+        metrics["lattice"] = self._lattice(outputs)
 
         known = [
             (output, image.gt)
@@ -237,6 +260,7 @@ class DriftAlarm:
             known_outputs, truths = zip(*known, strict=True)
             for name, value in self._compare(known_outputs, truths).items():
                 metrics[f"{name}_gt"] = value
+            metrics["lattice_gt"] = self._lattice(truths)
         return metrics
 
     def _compare(
@@ -250,6 +274,10 @@ class DriftAlarm:
         if self._lpips is not None:
             metrics["lpips"] = _mean([self._lpips(*pair) for pair in pairs])
         return metrics
+
+    def _lattice(self, images: Sequence[np.ndarray]) -> float:
+        """Return the mean index of the images that are large enough for one."""
+        return _mean([lattice_index(image, self._scale) for image in images])
 
 
 def open_drift(
@@ -339,4 +367,4 @@ def _summary(set_name: str, metrics: Metrics) -> str:
     )
     if "lpips" in metrics:
         text += f", LPIPS {metrics['lpips']:.4f}"
-    return text
+    return f"{text}, lattice {metrics['lattice']:.2f}"

@@ -134,7 +134,7 @@ def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
     means = {mean.label: mean for mean in done.means}
     assert list(means["right"].values) == ["dists", "psnr", "lpips"]
     assert str(means["wrong"]).startswith("0.1250 DISTS, ")
-    assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS")
+    assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS, 0.65 lattice")
     page = done.page.read_text(encoding="utf-8")
     assert "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th>" in page
     best = ("0.0000", "inf", "0.0000")
@@ -290,3 +290,44 @@ def test_crops_do_not_overlap_and_stay_inside():
 
 def test_of_a_small_image_the_crop_is_all():
     assert most_detailed(np.zeros((5, 9, 3), np.uint8), 96, 3) == [Crop(0, 0, 9, 5)]
+
+
+def gridded(scale):
+    """Repeats pixels, and makes the first of each `scale` x `scale` brighter."""
+
+    def run(x):
+        out = nearest(scale).run(x) * 0.5
+        out[..., ::scale, ::scale] += 0.2
+        return out
+
+    return Upscaler(run, scale)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_network_that_leaves_a_grid_is_warned_of_and_never_best(tmp_path, known):
+    draw = np.random.default_rng(0)
+    noise = draw.integers(0, 256, (40, 40, 3), np.uint8)
+    gt = gridded(4)(noise)
+    write_image(tmp_path / "lq/a.png", noise)
+    write_image(tmp_path / "gt/a.png", cv2.GaussianBlur(gt, (0, 0), 1))
+    done = compare(
+        [tmp_path / "lq/a.png"],
+        {"fine": nearest(4), "grid": gridded(4)},
+        tmp_path / "out",
+        gt=tmp_path / "gt" if known else None,
+    )
+    (warning,) = done.warnings
+    assert warning.startswith("grid: a regular grid shows in its images: lattice index")
+    assert f"warning: {warning}" in str(done).splitlines()
+    page = done.page.read_text(encoding="utf-8")
+    assert '<p class="warning">grid: a regular grid' in page
+    if not known:
+        return
+
+    bicubic, fine, grid = done.means
+    assert grid.values["psnr"] > max(fine.values["psnr"], bicubic.values["psnr"])
+    assert "(a grid shows)" in str(grid)
+    assert "(a grid shows)" not in str(fine)
+    (row,) = re.findall(r"<tr><td>grid</td>.*?</tr>", page)
+    assert 'class="best"' not in row
+    assert 'class="best"' in page

@@ -15,7 +15,10 @@ INK, PAPER = (20, 20, 20), (255, 255, 255)
 
 
 def contact_sheet(
-    rows: Sequence[Row], means: Sequence[Mean], headline: str
+    rows: Sequence[Row],
+    means: Sequence[Mean],
+    headline: str,
+    warnings: Sequence[str] = (),
 ) -> np.ndarray:
     """Return a sheet, uint8 RGB (H, W, 3).
 
@@ -25,8 +28,9 @@ def contact_sheet(
         rows: what to show; at least one.
         means: one line each; none without ground truth.
         headline: the first line.
+        warnings: lines below it.
     """
-    lines = [headline, *(f"{mean.label}: {mean}" for mean in means)]
+    lines = [headline, *warnings, *(f"{mean.label}: {mean}" for mean in means)]
     text_height = LINE * len(lines)
     heights = [_row_height(row) for row in rows]
     width = MARGIN + max(_panels_width(row) for row in rows)

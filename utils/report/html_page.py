@@ -16,6 +16,7 @@ def html_page(
     *,
     headline: str,
     remark: str,
+    warnings: Sequence[str],
     before: str,
     after: str,
 ) -> str:
@@ -27,6 +28,7 @@ def html_page(
         means: the table's rows; without any there is no table.
         headline: the page's title.
         remark: a sentence below it, such as how the metrics were measured.
+        warnings: what is wrong with a method's images.
         before: the label shown left of the slider at first.
         after: the label shown right of it.
     """
@@ -35,9 +37,12 @@ def html_page(
     )
     labels = [panel.label for panel in rows[0].panels if panel.label in in_all_rows]
     sections = "".join(_section(row) for row in rows)
+    paragraphs = "".join(
+        f'<p class="warning">{escaped(warning)}</p>\n' for warning in warnings
+    )
     return f"""{page_head(headline, "html_page.css")}{_table(means)}
 <p>{escaped(remark)}</p>
-<nav hidden>
+{paragraphs}<nav hidden>
 <label>left <select>{_options(labels, before)}</select></label>
 <label>right <select>{_options(labels, after)}</select></label>
 move the pointer over an image
@@ -51,7 +56,10 @@ move the pointer over an image
 
 
 def _table(means: Sequence[Mean]) -> str:
-    """Return the means as a table with the best values in bold; "" without means."""
+    """Return the means as a table; "" without means.
+
+    The best values are in bold, of the methods whose images have no regular grid.
+    """
     if not means:
         return ""
     head = "<th></th>"
@@ -62,10 +70,17 @@ def _table(means: Sequence[Mean]) -> str:
         head += f"<th>{metric.name}{unit}</th>"
 
         values = [mean.values[name] for mean in means]
-        best = min(values) if metric.lower_is_better else max(values)
+        sound = [mean.values[name] for mean in means if not mean.has_grid]
+        best = min(sound) if metric.lower_is_better else max(sound)
         for number, value in enumerate(values):
-            mark = ' class="best"' if value == best else ""
+            is_best = value == best and not means[number].has_grid
+            mark = ' class="best"' if is_best else ""
             lines[number] += f"<td{mark}>{value:.{metric.digits}f}</td>"
+
+    head += "<th>lattice</th>"
+    for number, mean in enumerate(means):
+        mark = ' class="warning"' if mean.has_grid else ""
+        lines[number] += f"<td{mark}>{mean.lattice:.2f}</td>"
     body = "".join(f"<tr>{cells}</tr>" for cells in lines)
     return f"<table><tr>{head}</tr>{body}</table>"
 

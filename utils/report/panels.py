@@ -61,13 +61,19 @@ class Mean:
     label: str
     values: Mapping[str, float]
     """By the metrics' names in `METRIC_FORMATS`; PSNR may be infinite."""
+    lattice: float
+    """See `utils.lattice`."""
+    has_grid: bool
+    """Whether `lattice` says that a regular grid shows: then it is never the best."""
 
     def __str__(self) -> str:
-        """Return all metrics in one line, such as "27.31 dB PSNR, 0.8210 SSIM"."""
+        """Return all metrics in one line, such as "27.31 dB PSNR, 0.8210 SSIM ..."."""
         parts = []
         for name, value in self.values.items():
             metric = METRIC_FORMATS[name]
             parts.append(f"{metric.text(value)} {metric.name}")
+        warning = " (a grid shows)" if self.has_grid else ""
+        parts.append(f"{self.lattice:.2f} lattice{warning}")
         return ", ".join(parts)
 
 
