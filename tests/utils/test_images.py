@@ -8,7 +8,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
-from odd_images import colors, encode, kinds, place, png, stored
+from odd_images import colors, encode, grays, kinds, place, png, stored
 from PIL import Image
 
 from realesrgan_paddle.utils.errors import UserError
@@ -126,6 +126,14 @@ def test_an_image_is_refused_by_the_bytes_that_it_would_take(
             read(path)
 
 
+@pytest.mark.parametrize("name", [*kinds(), *grays()])
+def test_no_image_is_decoded_to_more_than_its_header_says(tmp_path, name):
+    path = place(tmp_path, name, (kinds() | grays())[name])
+    header, image = read_checked_header(path), read_image(path)
+    assert (header.height, header.width) == image.shape[:2]
+    assert image.nbytes <= header.decoded_bytes <= 8 * image.nbytes
+
+
 def test_a_header_that_nobody_can_read_is_refused(tmp_path, monkeypatch):
     radiance = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 2 +X 2\n" + bytes(16)
     path = place(tmp_path, "a.png", radiance)
@@ -166,7 +174,7 @@ def test_opencv_has_the_limit_too(tmp_path, megabytes, read):
         "    print(False)\n"
     )
     environment = {**os.environ, "REALESRGAN_MAX_IMAGE_MB": megabytes}
-    del environment["OPENCV_IO_MAX_IMAGE_PIXELS"]
+    environment.pop("OPENCV_IO_MAX_IMAGE_PIXELS", None)
     done = subprocess.run(
         [sys.executable, "-c", code, str(picture)],
         env=environment,
