@@ -145,6 +145,31 @@ def test_the_failure_of_one_ends_all_in_one_line(tmp_path, options):
     assert len(reported(tmp_path / "runs/tiny")) == 2
 
 
+def damage(path: Path) -> None:
+    """Damage the pixels of a picture: only its header and end are checked before training."""
+    content = bytearray(path.read_bytes())
+    content[200:260] = bytes(60)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("pool", [pytest.param(4, marks=pytest.mark.slow), 0])
+def test_what_one_cannot_read_costs_nothing(tmp_path, options, pool):
+    """Of the pairs of images, the second process reads the fourth in iteration 2."""
+    write_image(tmp_path / "hr/3.png", picture(64, 64, 3))
+    damage(tmp_path / "hr/3.png")
+    options["queue_size"] = pool
+    options["datasets"]["train"] |= {"use_shuffle": False, "max_bad_images": 0}
+    assert finish_together(tmp_path, options, TWO) == [1, 1]
+
+    first, second = stderr_of(tmp_path, 0), stderr_of(tmp_path, 1)
+    assert len(first) == 1
+    assert first[0].startswith("error: another process of this training has ended")
+    assert second[-1].startswith(f"error: {tmp_path}/hr/3.png: not a readable image")
+    folder = tmp_path / "runs/tiny"
+    assert newest_state(folder)[0].iteration == 1
+    assert f"; saved {state_of(folder, 1)}; resume with" in log_of(folder)
+
+
 def test_a_pool_smaller_than_the_global_batch_is_refused(tmp_path, options):
     cfg = load_config(write_yml(tmp_path, options), [ONE, "queue_size=3"])
     with pytest.raises(
