@@ -1,5 +1,6 @@
 """Downloads from a local server that answers, breaks off, refuses or lies."""
 
+import contextlib
 import hashlib
 import http.server
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -249,6 +251,75 @@ def test_an_unreachable_server_is_an_error_with_advice(path, monkeypatch):
             match=r"weights.pth: not reachable \(.*refused.*\); check the network",
         ):
             download(url, path, SHA256, SIZE)
+    assert visible(path.parent) == []
+
+
+@pytest.fixture
+def raw_server(monkeypatch):
+    """Return a function that starts a server which sends given bytes, and its address."""
+    monkeypatch.setenv("no_proxy", "*")
+    threads = []
+
+    def start(answer: bytes) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listener.settimeout(5)
+
+        def serve() -> None:
+            with listener, contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection, contextlib.suppress(OSError):
+                        connection.recv(10_000)
+                        connection.sendall(answer)
+
+        threads.append((threading.Thread(target=serve), listener))
+        threads[-1][0].start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/weights.pth"
+
+    yield start
+    for thread, listener in threads:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        (b"Content-Length: " + b"9" * 5000, "sha256"),
+        (b"Content-Length: " + b"9" * 4000, "the server has 9,999,999,999"),
+        (b"Content-Length: -5", "sha256"),
+        (b"Content-Length: 1_0", "the server has 10 bytes"),
+        (b"Content-Range: bytes 9999-", "sha256"),
+        (b"Content-Type: " + b";" * 10_000, "sha256"),
+        (b"Location: http://127.0.0.1:99999/", "not reachable"),
+        (b"Location: http://127.0.0.1:" + b"9" * 30 + b"/", "not reachable"),
+        (b"Location: http://[::1", "not reachable"),
+        (b"Location: http://" + b"a" * 300 + b"/", "not reachable"),
+    ],
+)
+def test_headers_that_no_server_sends_end_in_one_line(raw_server, path, headers, said):
+    status = b"302 x" if headers.startswith(b"Location") else b"200 OK"
+    body = bytes(SIZE)
+    url = raw_server(b"HTTP/1.1 " + status + b"\r\n" + headers + b"\r\n\r\n" + body)
+    with pytest.raises(UserError, match=said) as caught:
+        download(url, path, SHA256, SIZE)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1000
+    assert not path.exists()
+
+
+def test_a_chunk_of_negative_size_is_not_read_to_the_end(raw_server, path):
+    """`read` would keep all that the server sends, however much that is."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n"
+    url = raw_server(head + bytes(20 * SIZE))
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match="sha256"):
+            download(url, path, SHA256, SIZE)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 25 * SIZE  # what the test sends, and little more
     assert visible(path.parent) == []
 
 

@@ -154,7 +154,8 @@ def _request(url: str, part: Path, have: int) -> http.client.HTTPResponse:
         raise UserError(
             f"{url}: the server answers {error.code} {error.reason[:MAX_REASON]}"
         ) from None
-    except (OSError, http.client.HTTPException, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
+        # OverflowError: a redirection to a port of 30 digits
         reason = getattr(error, "reason", error)
         raise UserError(
             f"{url}: not reachable ({reason}); "
@@ -214,11 +215,12 @@ def _checked_start(
         )
 
     start = have if partial else 0
-    length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and start + int(length) != size:
+    # http.client reads the header, and gives None for a number that is none.
+    length = response.length
+    if length is not None and start + length != size:
+        found = f"{start + length:,}"[:30]  # a header may have thousands of digits
         raise UserError(
-            f"{url}: the server has {start + int(length):,} bytes, "
-            f"expected {size:,}; not the same file"
+            f"{url}: the server has {found} bytes, expected {size:,}; not the same file"
         )
     return start
 
@@ -279,6 +281,7 @@ def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
     """
     while limit > 0:
         try:
+            # Not read(): at a chunk of negative size it would read to the end.
             chunk = _within(2 * TIMEOUT, partial(response.read1, min(CHUNK, limit)))
         except TimeoutError:
             _hang_up(response)
