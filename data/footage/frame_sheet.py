@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.sets.manifest import (
+    EXTRACTED,
     FAILED,
     KEPT,
     MANIFEST,
@@ -106,7 +107,7 @@ def _shown_frames(output: Path, sheet: Path) -> Groups:
     Kept frames come first, then the reasons by how often they occur.
     """
     groups: Groups = {}
-    for record in read_records(output / MANIFEST):
+    for record in read_records(output / MANIFEST, EXTRACTED):
         if record["decision"] == FAILED:
             continue
         if thumb_path(sheet, record.get("file", "")).exists():

@@ -22,6 +22,7 @@ from realesrgan_paddle.data.footage.video import (
 )
 from realesrgan_paddle.data.sets.manifest import (
     DROPPED,
+    EXTRACTED,
     MANIFEST,
     Record,
     all_lists,
@@ -284,7 +285,7 @@ class _Extraction:
 def _kept_records(lists: Iterable[Path]) -> Iterator[Record]:
     """Yield the records of the kept frames in several record files."""
     for path in lists:
-        yield from filter(is_kept, read_records(path))
+        yield from filter(is_kept, read_records(path, EXTRACTED))
 
 
 def _is_val(record: Record) -> bool:

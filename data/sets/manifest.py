@@ -5,11 +5,12 @@ the file that claims the video's name; `manifest.jsonl` is all of them together.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
@@ -17,6 +18,13 @@ from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.json_records import parse_object
+
+DOWNSCALED = ("seconds", "shot", "size")
+"""What the record of a smaller version of a frame takes from that of the frame."""
+
+EXTRACTED = (*DOWNSCALED, "hash", "score", "sharpness", "blockiness", "contrast")
+"""What the records of an extracted set have."""
 
 KEPT, DROPPED, FAILED = "kept", "dropped", "failed"
 """Decisions; FAILED is about a video that could not be read, or not to its end."""
@@ -28,6 +36,37 @@ That of a frame also has file, seconds, shot, score, the single scores, hash, si
 crop ([x, y, width, height] in the video's frame) and overlays (the same in the file's
 image).
 """
+
+
+# A frame's sides and boxes in pixels, and its time in seconds, are less than that.
+_Number = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+_Natural = Annotated[int, Field(ge=0, le=10**9)]
+_Side = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class _AnyRecord(BaseModel):
+    """What every record has."""
+
+    model_config = ConfigDict(strict=True)
+
+    source: str
+    decision: Literal["kept", "dropped", "failed"]
+    reason: str
+
+
+class _FrameRecord(_AnyRecord):
+    """What that of a frame may have besides; file and overlays it must have."""
+
+    file: Annotated[str, Field(pattern=r"^[^\x00]+$")]
+    seconds: _Number = 0
+    shot: _Natural = 0
+    score: _Number = 0
+    sharpness: _Number = 0
+    blockiness: _Number = 0
+    contrast: _Number = 0
+    hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] = ""
+    size: Annotated[list[_Side], Field(min_length=2, max_length=2)] = [1, 1]
+    overlays: list[Annotated[list[_Natural], Field(min_length=4, max_length=4)]]
 
 
 def failure_record(source: Path, reason: str) -> Record:
@@ -68,18 +107,21 @@ def all_lists(output: Path) -> list[Path]:
     return sorted(finished + unfinished)
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path: Path, needs: Collection[str] = ()) -> Iterator[Record]:
     """Yield the records of a manifest.
 
+    Args:
+        path: the file.
+        needs: what the records of frames must have besides file and overlays.
+
     Raises:
-        UserError: it does not exist, or is not a manifest.
+        UserError: it does not exist, or is not a manifest, or not such a one.
     """
     try:
         with open_regular(path) as file:
             for line in file:
-                record = json.loads(line)
-                if not isinstance(record, dict) or "decision" not in record:
-                    raise ValueError("a line without a decision")
+                record = parse_object(line)
+                _check_record(record, needs)
                 yield record
     except FileNotFoundError:
         raise UserError(
@@ -89,6 +131,20 @@ def read_records(path: Path) -> Iterator[Record]:
         raise UserError(
             f"{path}: not a manifest of tools/extract_keyframes.py ({error})"
         ) from None
+
+
+def _check_record(record: Record, needs: Collection[str]) -> None:
+    """Raise ValueError for what this project does not write."""
+    is_frame = "file" in record or record.get("decision") == KEPT
+    try:
+        (_FrameRecord if is_frame else _AnyRecord).model_validate(record)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, problem["loc"]))
+        raise ValueError(f"{key}: {problem['msg']}") from None
+    missing = [key for key in needs if is_frame and key not in record]
+    if missing:
+        raise ValueError(f"a frame without {', '.join(missing)}")
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

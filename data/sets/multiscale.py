@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from realesrgan_paddle.data.sets.manifest import (
+    DOWNSCALED,
     MANIFEST,
     Record,
     is_kept,
@@ -132,7 +133,7 @@ def _write_manifest(manifest: Path, stems: dict[Path, Path], output: Path) -> No
 
     by_file = {path.resolve(): stem for path, stem in stems.items()}
     records: list[Record] = []
-    for record in filter(is_kept, read_records(manifest)):
+    for record in filter(is_kept, read_records(manifest, DOWNSCALED)):
         file = manifest.parent / record["file"]
         stem = by_file.get(file.resolve())
         if stem is None:

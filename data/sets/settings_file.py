@@ -8,20 +8,27 @@ from typing import Any
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.json_records import parse_object
 
 
 def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None:
     """Write `settings` into the JSON file `path`, or compare them with those in it.
 
     Raises:
-        UserError: the set `output` was made with other settings; names them.
+        UserError: the set `output` was made with other settings; names them. Or the
+            file is damaged.
     """
     if not path.exists():
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(settings))
         return
 
-    before = json.loads(read_regular(path))
+    try:
+        before = parse_object(read_regular(path))
+    except ValueError as error:
+        raise UserError(
+            f"{path}: not the settings of a set ({error}); use another --output"
+        ) from None
     differing = []
     for key in {**before, **settings}:
         old, new = before.get(key), settings.get(key)

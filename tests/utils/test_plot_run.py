@@ -122,6 +122,11 @@ def test_runs_of_one_name_in_two_folders_are_two_runs(tmp_path):
         ('{"iter": Infinity, "a": 1}\n', "line 1 is no record"),
         (100_000 * "[" + "\n", "line 1 is no record"),
         ("\0\0\0\n", "line 1 is no record"),
+        ('{"iter": 1, "a": ' + "[" * 100_000 + "\n", "line 1 is no record"),
+        ('{"iter": 1, "a": 1' + "0" * 400 + "}\n", "line 1 is no record"),
+        ('{"iter": 1, "a": 1' + "0" * 5000 + "}\n", "line 1 is no record"),
+        ('{"iter": 1e999, "a": 1}\n', "line 1 is no record"),
+        ('{"iter": 1e300, "a": 1}\n', "line 1 is no record"),
     ],
 )
 def test_a_file_that_is_no_metrics_file_is_one_error_line(tmp_path, text, message):

@@ -1,6 +1,5 @@
 """Curves of training runs, read from `metrics.jsonl` and drawn with matplotlib."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import numpy as np
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.json_records import numbers_of
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 from realesrgan_paddle.utils.report.plots import blank_figure, plot_text
 
@@ -182,24 +182,11 @@ def smooth(values: np.ndarray) -> np.ndarray:
 def _parse_record(line: str, where: str) -> dict[str, float]:
     """Return the numbers of a line of `metrics.jsonl`; NaN for null."""
     try:
-        record = json.loads(line)
-        numbers = {
-            name: math.nan if value is None else float(value)
-            for name, value in record.items()
-        }
-        numbers["iter"] = int(record["iter"])
-    except (
-        ArithmeticError,  # an integer that no float can hold, an infinite iteration
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-    ):
+        return numbers_of(line, "iter")
+    except ValueError:
         raise UserError(
             f"{where} is no record of a run: {line.strip()[:60]!r}"
         ) from None
-    return numbers
 
 
 def _name_runs(inputs: Sequence[str | Path]) -> dict[str, Path]:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import Timeout
@@ -24,6 +23,7 @@ from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files.locks import locked
 from realesrgan_paddle.utils.files.regular import read_regular
 from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.json_records import numbers_of
 from realesrgan_paddle.utils.runlog.visualdl import VisualDLWriter
 
 
@@ -188,17 +188,16 @@ class Experiment:
         if not self.metrics.exists():
             return
         kept = []
-        text = read_regular(self.metrics).decode()
-        for line in text.splitlines(keepends=True):
-            if not line.endswith("\n"):
+        for line in read_regular(self.metrics).splitlines(keepends=True):
+            if not line.endswith(b"\n"):
                 continue
-            record = self._record_of(line)
+            record = self._record(line)
             is_validation = any("/" in name for name in record)
             last = validated_until if is_validation else iteration
-            if int(record["iter"]) <= last:
+            if record["iter"] <= last:
                 kept.append(line)
         with atomic_path(self.metrics) as temporary:
-            temporary.write_text("".join(kept), encoding="utf-8")
+            temporary.write_bytes(b"".join(kept))
 
     def _open_visualdl(self, writer: VisualDLWriter, until: int) -> None:
         """Start VisualDL's records with the numbers so far, and sheets up to `until`."""
@@ -206,9 +205,9 @@ class Experiment:
 
         if self.metrics.exists():
             records = []
-            for line in read_regular(self.metrics).decode().splitlines():
-                values = json.loads(line)
-                records.append((values.pop("iter"), values))
+            for line in read_regular(self.metrics).splitlines():
+                values = self._record(line)
+                records.append((int(values.pop("iter")), values))
             writer.add_scalars(records)
 
         sheets = []
@@ -220,17 +219,16 @@ class Experiment:
                 sheet = read_image(path)
                 writer.add_image(f"{path.parent.name}/sheet", iteration, sheet)
 
-    def _record_of(self, line: str) -> dict[str, Any]:
-        """Return a line of `metrics.jsonl`; UserError if it is not of a run."""
+    def _record(self, line: bytes) -> dict[str, float]:
+        """Return the numbers of a line of `metrics.jsonl`; NaN for null."""
         try:
-            record = json.loads(line)
-            int(record["iter"])
-        except (ValueError, KeyError, TypeError):
+            return numbers_of(line.decode(), "iter")
+        except ValueError:
+            shown = line.decode(errors="replace").strip()[:60]
             raise UserError(
-                f"{self.metrics}: the line {line.strip()[:60]!r} is no record of a "
+                f"{self.metrics}: the line {shown!r} is no record of a "
                 "run; fix the file or move it away"
             ) from None
-        return record
 
 
 def _append(path: Path, line: str) -> None:
