@@ -20,6 +20,9 @@ from realesrgan_paddle.utils.errors import UserError, did_you_mean, printable
 
 Group = TypeVar("Group")
 
+LARGEST_INT = 2**63 - 1
+"""Of a flag: NumPy and Paddle count in 64 bits."""
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser for which `--model-path` and `--model_path` are the same flag.
@@ -100,11 +103,12 @@ def int_range(least: int, most: int | None = None) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         """Return the integer in `text`."""
-        is_integer = text.removeprefix("-").isdecimal()
-        upper = math.inf if most is None else most
+        digits = text.removeprefix("-")
+        is_integer = digits.isdecimal() and len(digits) <= len(str(LARGEST_INT))
+        upper = LARGEST_INT if most is None else most
         if not (is_integer and least <= int(text) <= upper):
             raise argparse.ArgumentTypeError(
-                f"{text!r} is not a whole number {allowed}"
+                f"{text[:40]!r} is not a whole number {allowed}"
             )
         return int(text)
 

@@ -10,6 +10,10 @@ SUM_TOLERANCE = 1e-6
 """How far probabilities may sum from 1: they are written in decimals, not in binary."""
 
 
+LARGEST_INT = 2**63 - 1
+"""Of a whole number: NumPy and Paddle count in 64 bits."""
+
+
 class Options(BaseModel):
     """A group of options: frozen, unknown keys refused, numbers finite."""
 
@@ -28,6 +32,19 @@ def _not_bool(value: object) -> object:
     """Return `value`; refuse true and false, which pydantic would take for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("expected a number")
+    return value
+
+
+def _in_64_bits(value: int) -> int:
+    if abs(value) > LARGEST_INT:
+        raise ValueError(f"expected at most {LARGEST_INT:,}")
+    return value
+
+
+def _without_nul(value: str) -> str:
+    """Return `value`; refuse the one character that no file name can have."""
+    if "\0" in value:
+        raise ValueError("expected text without the character NUL")
     return value
 
 
@@ -67,9 +84,10 @@ def _folder_name(value: str) -> str:
 # Bounds come before `_Number`: pydantic leaves later ones out of the JSON schema.
 _Number = BeforeValidator(_not_bool)
 Float = Annotated[float, _Number]
-Natural = Annotated[int, Field(ge=0), _Number]
-Count = Annotated[int, Field(ge=1), _Number]
-WarmUp = Annotated[int, Field(ge=-1), _Number]
+_Int64 = AfterValidator(_in_64_bits)
+Natural = Annotated[int, Field(ge=0), _Number, _Int64]
+Count = Annotated[int, Field(ge=1), _Number, _Int64]
+WarmUp = Annotated[int, Field(ge=-1), _Number, _Int64]
 NonNegative = Annotated[float, Field(ge=0), _Number]
 Positive = Annotated[float, Field(gt=0), _Number]
 Probability = Annotated[float, Field(ge=0, le=1), _Number]
@@ -106,7 +124,7 @@ UpDownKeep = Annotated[
 Probabilities = Annotated[tuple[Probability, ...], AfterValidator(_sums_to_one)]
 
 Scale = Literal[1, 2, 4]
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(_without_nul)]
 FolderName = Annotated[
     Text,
     Field(json_schema_extra={"pattern": r"^(?!\.{1,2}$)[^/\\]+$"}),

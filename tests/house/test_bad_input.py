@@ -134,7 +134,12 @@ def test_a_missing_flag_is_named(answer, command):
 
 
 WRONG_VALUES = {
-    "make_lq_data": ["--seed -1", "--seed x"],
+    "make_lq_data": [
+        "--seed -1",
+        "--seed x",
+        f"--seed {2**63}",
+        f"--seed {'9' * 5000}",
+    ],
     "compare": [
         "--crop 1,2,3",
         "--crop_size -1",

@@ -645,6 +645,31 @@ def test_a_key_repeated_with_the_same_value_is_accepted(write):
     assert load_config(write(text)).scale == 4
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "a\0b"},
+        {"path": {"experiments_root": "a\0b"}},
+        {"path": {"resume_state": "a\0b"}},
+        {"path": {"pretrain_network_g": "a\0b"}},
+        {"datasets": {"train": {**MINIMAL["datasets"]["train"], "dataroot_gt": "\0"}}},
+        {"datasets": {"train": {**MINIMAL["datasets"]["train"], "meta_info": "\0"}}},
+    ],
+)
+def test_no_path_or_name_holds_nul(write, changes):
+    message = refusal(write({**MINIMAL, **changes}))
+    assert "expected text without the character NUL" in message
+
+
+@pytest.mark.parametrize("key", ["manual_seed", "queue_size", "train.total_iter"])
+@pytest.mark.parametrize("number", [2**63, 10**399, f"'{10**399}'"])
+def test_whole_numbers_are_in_64_bits(write, key, number):
+    message = refusal(write(MINIMAL), [f"{key}={number}"])
+    assert f"'{key}' is " in message
+    assert "expected at most 9,223,372,036,854,775,807" in message
+    assert load_config(write(MINIMAL), [f"manual_seed={2**63 - 1}"])
+
+
 def test_anchors_aliases_merge_keys_and_dates_are_read(write):
     minimal = {key: value for key, value in MINIMAL.items() if key != "name"}
     text = (
