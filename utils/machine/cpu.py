@@ -10,7 +10,12 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 from realesrgan_paddle.utils.early_signals import ending_at_once
-from realesrgan_paddle.utils.machine.devices import core_count, local_process_count
+from realesrgan_paddle.utils.machine.devices import (
+    LAUNCHER_NUMBERS,
+    core_count,
+    launcher_number,
+    local_process_count,
+)
 
 SPIN_MS = 2
 """Spin time of idle OpenMP threads [ms] where another thread computes beside them."""
@@ -32,6 +37,9 @@ def start_paddle() -> None:
     * FLAGS_use_stride_kernel would make views, whose copies are 30 times as slow on a
       CPU; it is turned off.
     """
+    for name in LAUNCHER_NUMBERS:
+        launcher_number(name)  # Paddle's import ends in a traceback at a wrong one
+
     processes = local_process_count()
     if processes > 1 and os.environ.get("OMP_NUM_THREADS") == "1":
         # Not the user's: importing Paddle in the launcher sets it, and we inherit it.

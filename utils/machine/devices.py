@@ -8,6 +8,19 @@ from realesrgan_paddle.utils.errors import UserError
 
 DEVICES = ("auto", "cpu", "gpu")
 
+LAUNCHER_NUMBERS = {
+    "PADDLE_TRAINERS_NUM": 1,
+    "PADDLE_LOCAL_SIZE": 1,
+    "PADDLE_TRAINER_ID": 0,
+}
+"""Environment variables of Paddle's launcher, and the least value of each.
+
+Without them a process is alone: then the numbers of processes are 1, its own is 0.
+"""
+
+MAX_PROCESSES = 2**16
+"""No training has that many."""
+
 
 def core_count() -> int:
     """Return the number of CPU cores this process may use, at least 1.
@@ -24,7 +37,25 @@ def core_count() -> int:
 
 def local_process_count() -> int:
     """Return how many processes Paddle's launcher started on this machine, else 1."""
-    return int(os.environ.get("PADDLE_LOCAL_SIZE", "1"))
+    return launcher_number("PADDLE_LOCAL_SIZE")
+
+
+def launcher_number(name: str) -> int:
+    """Return one of `LAUNCHER_NUMBERS` from the environment.
+
+    Raises:
+        UserError: it is set to something else than such a number.
+    """
+    least = LAUNCHER_NUMBERS[name]
+    text = os.environ.get(name, str(least))
+    is_number = text.isdecimal() and len(text) <= len(str(MAX_PROCESSES))
+    if not is_number or not least <= int(text) <= MAX_PROCESSES:
+        raise UserError(
+            f"environment variable {name} is {text[:40]!r}, expected a whole number from "
+            f"{least} to {MAX_PROCESSES:,}; unset it, or start with "
+            "python -m paddle.distributed.launch, which sets it"
+        )
+    return int(text)
 
 
 def _quota(root: Path) -> float:

@@ -17,6 +17,7 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.devices import launcher_number
 
 BUFFER = 2**23
 """How many numbers are averaged at a time: 32 MB of float32.
@@ -124,15 +125,28 @@ class ProcessGroup:
 
 ALONE = ProcessGroup()
 
+NEEDED = ("PADDLE_TRAINER_ID", "PADDLE_CURRENT_ENDPOINT", "PADDLE_TRAINER_ENDPOINTS")
+"""What Paddle's `init_parallel_env` reads besides, as its launcher sets it."""
+
 
 def join_group() -> ProcessGroup:
     """Return the group in which the launcher started this process, else `ALONE`.
 
     Waits for the other processes.
+
+    Raises:
+        UserError: another process cannot be reached, or the launcher's environment
+            variables are not all there.
     """
-    size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
+    size = launcher_number("PADDLE_TRAINERS_NUM")
     if size == 1:
         return ALONE
+    for name in NEEDED:
+        if not os.environ.get(name):
+            raise UserError(
+                f"environment variable PADDLE_TRAINERS_NUM is {size}, but {name} is not "
+                "set; start with python -m paddle.distributed.launch, which sets both"
+            )
     # Paddle prints about flags that nobody has set, and about waiting.
     with _as_user_error(), redirect_stderr(io.StringIO()):
         paddle.distributed.init_parallel_env()
