@@ -24,6 +24,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--case", type=int, help="run this case of -m fuzz again, alone")
 
 
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> None:
+    """Print the counts of a campaign, which was run in another process."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            counts = dict(report.user_properties).get("campaign")
+            if counts:
+                terminalreporter.write_line(counts)
+
+
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """The folder of real weights, frames and videos that lies beside a developer's checkout."""

@@ -40,7 +40,7 @@ class Case:
 
     def put(self, name: str, content: bytes) -> str:
         """Write an input, and return its path as the command line gives it."""
-        path = self.place.work / os.fsencode(name).decode(errors="surrogateescape")
+        path = self.place.work / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         return name
@@ -126,9 +126,9 @@ def graph(case: Case) -> str:
     return "graph"
 
 
-def options(case: Case) -> tuple[str, list[str]]:
+def options(case: Case, kind: str) -> tuple[str, list[str]]:
     """Put a mutated option file and return it with overrides."""
-    sample = case.sample("options")
+    sample = case.sample(kind)
     content = sample.read_bytes()
     overrides = draw_overrides(yaml.safe_load(content), case.rng)
     mutated = mutate_yml(content, case.rng)
@@ -217,10 +217,16 @@ def export(case: Case) -> list[str]:
 def training(case: Case) -> list[str]:
     """A damaged option file, on good images."""
     case.copy("hr", "hr")
-    file, overrides = options(case)
+    file, overrides = options(case, "options")
     overrides += ["train.total_iter=1", "path.experiments_root=out"]
-    words = case.some("--dry_run", "--dry_run", "--debug")
+    words = case.some("--dry_run", "--debug")
     return ["train", "--yml_path", file, *words, *overrides]
+
+
+def reading_options(case: Case) -> list[str]:
+    """A damaged version of the project's own option files, which name released weights."""
+    file, overrides = options(case, "shipped")
+    return ["train", "--yml_path", file, "--dry_run", *overrides]
 
 
 def training_list(case: Case) -> list[str]:
@@ -260,10 +266,10 @@ def low_quality(case: Case) -> list[str]:
     words = case.some("--preview out/sheet.png", "--seed 3", "--fit hr")
     case.copy("hr", "hr")
     if case.rng.random() < 0.5:
-        file, overrides = options(case)
+        file, overrides = options(case, "shipped")
         words += ["--input", "hr", *overrides]
     else:
-        file = case.copy("options/generate_lq_data.yml", "options.yml")
+        file = case.copy("shipped/generate_lq_data.yml", "options.yml")
         words += ["--input", pictures(case)]
     return ["make_lq_data", "--yml_path", file, "--save_dir", "out", *words]
 
@@ -341,7 +347,8 @@ def odd_flags(case: Case) -> list[str]:
     """Good files and damaged flags."""
     draw = case.rng.choice((predict, infer_pictures, sub_images, preflight, comparison))
     words = draw(case)
-    index = case.rng.randrange(1, len(words))
+    inputs = [i for i, word in enumerate(words) if i and "out" not in word]
+    index = case.rng.choice(inputs)
     odd = mutate_bytes(words[index].encode(), case.rng)
     values = ["-1", "nan", "1e999", "9" * 400, "", "\x1b[2J", os.fsdecode(odd)]
     words[index] = case.rng.choice(values).replace("\0", "")
@@ -354,7 +361,8 @@ DRAWS: dict[Draw, int] = {
     predict: 8,
     convert: 16,
     export: 2,
-    training: 10,
+    training: 7,
+    reading_options: 4,
     training_list: 4,
     resumed_training: 6,
     low_quality: 6,

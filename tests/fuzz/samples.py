@@ -96,8 +96,9 @@ def _make_run(folder: Path) -> None:
     for name, one in (("gan", options), ("plain", plain)):
         text = yaml.safe_dump(json.loads(json.dumps(one)))
         (folder / "options" / f"{name}.yml").write_text(text)
+    (folder / "shipped").mkdir()
     for shipped in (ROOT / "options").glob("*.yml"):
-        shutil.copy(shipped, folder / "options")
+        shutil.copy(shipped, folder / "shipped")
 
     names = [path.name for path in sorted((folder / "hr").iterdir())]
     (folder / "meta_info.txt").write_text("\n".join(names) + "\n")

@@ -23,18 +23,18 @@ def campaign(request: pytest.FixtureRequest) -> Campaign:
     return Campaign(Path(request.config.getoption("--campaign")).resolve())
 
 
-def test_no_file_does_more_than_fail_in_one_line(request, campaign, capsys):
+def test_no_file_does_more_than_fail_in_one_line(request, campaign, record_property):
     number = request.config.getoption("--case")
     if number is None:
         results = campaign.run(60 * request.config.getoption("--minutes"))
     else:
         results = [campaign.run_one(number)]
 
-    with capsys.disabled():
-        print(f"\n{summary(results)}; {campaign.folder}")
+    record_property("campaign", f"{summary(results)}; {campaign.folder}")
     assert results, "no case was run"
     failed = [result for result in results if result["problems"]]
-    assert not failed, "\n".join(map(report, failed))
+    if failed:
+        pytest.fail("\n".join(map(report, failed)), pytrace=False)
 
 
 def summary(results: list[dict]) -> str:

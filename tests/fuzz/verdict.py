@@ -14,12 +14,13 @@ from realesrgan_paddle.utils.atomic import is_leftover
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 REMARKS = re.compile(
-    r"option \S+ is ignored: |libpng (warning|error): |Corrupt JPEG data: |"
-    r"Premature end of JPEG file|\[[^]]+\] \[ *(INFO|WARNING)\] "
+    r"option \S+ is ignored: |\[[^]]+\] \[ *(INFO|WARNING)\] |libpng (warning|error): |"
+    r"(Corrupt JPEG data|Inconsistent progression sequence|Unknown Adobe color transform|"
+    r"Premature end of JPEG file|Warning: unknown JFIF|Invalid SOS parameters)"
 )
-"""Lines on stderr that are no errors: ignored options, remarks of libpng and libjpeg, the log.
+"""Lines on stderr that are no errors: ignored options, the log, remarks of libpng and libjpeg.
 
-The log looks so where VisualDL is imported.
+The log looks so where VisualDL is imported. libjpeg's warnings: its jerror.h, JWRN_.
 """
 LONGEST_LINE = 3000
 """Characters of an error; file names may have hundreds."""
