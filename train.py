@@ -95,7 +95,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             checkpoints.report_saved(Signals(signal).name)
             raise SystemExit(128 + signal)  # a shell's code for that signal
 
-        checkpoints.report_best()
+        checkpoints.report_networks()
         if stop_reason is not None:
             log(f"stopped early: {stop_reason}")
     log(f"next: {export(experiment.latest)}")
@@ -205,7 +205,7 @@ def run_command(args: Namespace) -> int:
     if cfg.cpu_ops == "auto":
         start_trial()  # while this process imports Paddle and opens the run
     start_paddle()
-    say(f"generator: {train(cfg, recipe)}")
+    train(cfg, recipe)
     return 0
 
 

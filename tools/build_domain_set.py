@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"smaller versions: {done.smaller}")
     if done.val:
         say(f"for validation: {done.val} images of other shots")
+    elif settings.split.val_share:
+        say("for validation: none; there is one shot only, or too few frames")
     say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
     print_next(after_set(args.output))
     return report_failures(done.failures)

@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.data.sets.made_folders import validation_of_set
+from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
@@ -77,22 +77,11 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     return parser.parse(argv)
 
 
-def images_to_compare(args: Namespace) -> tuple[list[Path], Path | None]:
-    """Return the inputs and the ground truth.
-
-    Of a set of tools/build_domain_set.py, its validation images.
-    """
-    validation = validation_of_set(Path(args.input[0]))
-    if validation is not None and len(args.input) == 1:
-        hr, lr = validation
-        return find_inputs(lr), args.gt or hr
-    return [path for given in args.input for path in find_inputs(given)], args.gt
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = parse_flags(argv)
-    inputs, gt = images_to_compare(args)
+    folders, gt = images_to_compare(args.input, args.gt)
+    inputs = [path for folder in folders for path in find_inputs(folder)]
 
     start_paddle()
     from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics

@@ -5,7 +5,7 @@ that it should be given.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
@@ -55,6 +55,17 @@ def validation_of_set(folder: Path) -> tuple[Path, Path] | None:
     hr, lr = folder / VAL / "HR", folder / VAL / "LR"
     is_set = (folder / DOMAIN_SET_FILE).is_file()
     return (hr, lr) if is_set and hr.is_dir() and lr.is_dir() else None
+
+
+def images_to_compare(
+    inputs: Sequence[str], gt: Path | None
+) -> tuple[Sequence[str | Path], Path | None]:
+    """Return low-quality images and ground truth; of a set, its validation images."""
+    validation = validation_of_set(Path(inputs[0]))
+    if validation is None or len(inputs) > 1:
+        return inputs, gt
+    hr, lr = validation
+    return [lr], gt or hr
 
 
 def check_images(folder: Path, paths: Iterable[Path]) -> None:

@@ -93,7 +93,9 @@ def find_inputs(path: str | Path) -> list[Path]:
     found = list_images(path)
     if not found:
         suffixes = ", ".join(IMAGE_SUFFIXES)
-        raise UserError(f"{path}: no images in this folder ({suffixes})")
+        within = list_images(path, recursive=True)
+        hint = f"; there are some in {within[0].parent}" if within else ""
+        raise UserError(f"{path}: no images in this folder ({suffixes}){hint}")
     return found
 
 

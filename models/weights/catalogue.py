@@ -316,8 +316,9 @@ def nearest_in_package(model: ReleasedModel) -> ReleasedModel | None:
         return None
     for other in MODELS:
         network = other.network
-        same_kind = isinstance(network, Generator) and network.type == wanted.type
-        if other.package and same_kind and network.scale == wanted.scale:
+        if not isinstance(network, Generator) or other.package is None:
+            continue
+        if (network.type, network.scale) == (wanted.type, wanted.scale):
             return other
     return None
 

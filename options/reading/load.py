@@ -75,9 +75,11 @@ def load_lq_config(path: str | Path, overrides: Sequence[str] = ()) -> LQConfig:
 def dump_config(config: Config | LQConfig, *, defaults: bool = True) -> str:
     """Return the options as yml text that loads as the same options.
 
-    It has every key, or without `defaults` those that were given.
+    It has every key that has an effect, or without `defaults` those that were given.
     """
     data = config.model_dump(mode="json", exclude_unset=not defaults)
+    by_model = IGNORED_BY_MODEL.get(str(data.get("model_type")), {})
+    data = without(data, dict(ignored_keys(data, by_model)))
     return yaml.safe_dump(
         data,
         sort_keys=False,

@@ -264,8 +264,9 @@ class Checkpoints:
         log(f"{ended_by}; saved {self._state_file(self.saved_at)}")
         log(f"next: {resume(self._experiment.config)}")
 
-    def report_best(self) -> None:
-        """Log which network is the best and why, if validation has chosen one."""
+    def report_networks(self) -> None:
+        """Log the last network, and the best one if validation has chosen one."""
+        self._experiment.log(f"generator: {self._experiment.latest}")
         best = self.record.best
         if best is None:
             return

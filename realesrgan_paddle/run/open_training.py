@@ -130,7 +130,9 @@ def describe_changes(cfg: Config, experiment: Experiment) -> list[str]:
     """Return a line for each option that changed since the run was started."""
     if not experiment.config.exists():
         return []
-    before = load_config(experiment.config)
+    # Whether this start resumes is no option of the run.
+    resuming = {"auto_resume": cfg.auto_resume}
+    before = load_config(experiment.config).model_copy(update=resuming)
     return [
         f"option changed since the run was started: {change}"
         for change in config_differences(before, cfg)

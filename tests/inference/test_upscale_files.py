@@ -184,6 +184,9 @@ def test_the_largest_image_comes_first_and_the_others_by_name(folder, tmp_path):
 def test_missing_inputs_are_named(folder):
     with pytest.raises(UserError, match="no images in this folder"):
         find_inputs(folder)
+    draw(folder / "sub" / "a.png")
+    with pytest.raises(UserError, match=r"in this folder .*; there are some in .*sub$"):
+        find_inputs(folder)
     with pytest.raises(UserError, match=r"nowhere: no such file"):
         find_inputs(folder / "nowhere")
 

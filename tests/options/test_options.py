@@ -747,3 +747,15 @@ def test_several_validation_sets(load):
     assert list(config.datasets.validation) == ["val", "val_night"]
     assert config.datasets.validation["val_night"].dataroot_lq == "b"
     assert set(config.val.metrics) == {"psnr", "ssim", "lpips"}
+
+
+def test_a_dumped_config_has_no_key_without_an_effect(tmp_path, options):
+    """Or a run that is resumed by its config.yml would report its own defaults."""
+    del options["network_d"], options["train"]["optim_d"], options["train"]["gan_opt"]
+    options["model_type"] = "RealESRNetModel"
+    (tmp_path / "given.yml").write_text(yaml.safe_dump(options))
+    cfg = load_config(tmp_path / "given.yml")
+    (tmp_path / "config.yml").write_text(dump_config(cfg))
+    again = load_config(tmp_path / "config.yml")
+    assert not again.ignored
+    assert again == cfg

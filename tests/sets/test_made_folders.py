@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from clips import picture_clip
 from sample_runs import picture, write_yml
+from sample_weights import sample_weights
 from scenes import scene
 
 from make_lq_data import main as make_lq
+from realesrgan_paddle.data.sets.made_folders import images_to_compare
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.recipe_plan import Plan
 from realesrgan_paddle.run.file_checks import check_run, open_datasets
@@ -24,6 +27,7 @@ from realesrgan_paddle.tools import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, write_image
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
@@ -130,12 +134,15 @@ def test_other_commands_take_the_list_of_a_set(made, tmp_path, options, capsys):
     assert len(open_datasets(cfg)[1].pairs) == count
 
 
-def test_a_set_is_compared_on_its_validation_images(made):
-    flags = compare.parse_flags(["--input", str(made / "set"), "--models", "a=b"])
-    assert compare.images_to_compare(flags) == (
-        list_images(made / "set/val/LR"),
-        made / "set/val/HR",
-    )
+def test_a_set_is_compared_on_its_validation_images(made, tmp_path, capsys):
+    validation = [made / "set/val/LR"], made / "set/val/HR"
+    assert images_to_compare([str(made / "set")], None) == validation
+
+    weights = sample_weights(SRVGGNetCompact(num_feat=8, num_conv=1))
+    write_pdparams(tmp_path / "a.pdparams", {"params": weights})
+    models = ["--models", f"a={tmp_path / 'a.pdparams'}", "--output", str(tmp_path)]
+    assert compare.main(["--input", str(made / "set"), *models]) == 0
+    assert "PSNR" in capsys.readouterr().out
 
 
 PROCESS = (

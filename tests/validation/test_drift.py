@@ -313,7 +313,7 @@ def test_the_best_network_is_that_of_the_best_value_of_the_chosen_metric(
         stops = training.validator.stop_reason() is not None
         assert stops == (checkpoints.record.stale == 2)
         assert (training.experiment.models / "net_g_best.pdparams").is_file()
-        checkpoints.report_best()
+        checkpoints.report_networks()
         assert (
             capsys.readouterr()
             .out.rstrip()
