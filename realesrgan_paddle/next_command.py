@@ -15,7 +15,9 @@ from pathlib import Path
 import realesrgan_paddle
 from realesrgan_paddle.data.sets.made_folders import (
     LQ_FILE,
+    MANIFEST,
     SUBIMAGES_FILE,
+    TRAIN,
     scale_of_set,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
@@ -90,10 +92,14 @@ def export(weights: str | Path) -> str:
     )
 
 
-def after_frames(output: Path, manifest: Path, sub_images: Path) -> str:
-    """Return what follows extracted frames, the folder `output`: sub-images."""
+def after_frames(output: Path) -> str:
+    """Return what follows extracted frames: sub-images, of those for training."""
+    part = output / TRAIN
     return command(
-        "tools/extract_subimages.py", input=output, output=sub_images, manifest=manifest
+        "tools/extract_subimages.py",
+        input=part if part.is_dir() else output,
+        output=Path(f"{output}_sub"),
+        manifest=output / MANIFEST,
     )
 
 
@@ -144,6 +150,15 @@ def after_pairs(gt: Path, lq: Path, listed: Path | None = None, scale: int = 4) 
     if listed is not None:
         overrides.append(override("datasets.train.meta_info", listed))
     return train_on(gt, *overrides)
+
+
+def after_check(folders: Sequence[Path], lq: Path | None, scale: int) -> str:
+    """Return what follows a check of folders, or of pairs with those of `lq`."""
+    if lq is not None:
+        return after_pairs(folders[0], lq, scale=scale)
+    if len(folders) == 1:
+        return train_on(folders[0])
+    return after_images(folders, Path("meta_info.txt"))
 
 
 def after_set(root: Path) -> str:

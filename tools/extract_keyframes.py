@@ -12,7 +12,6 @@ from realesrgan_paddle.data.footage import keyframes
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
-from realesrgan_paddle.data.sets.made_folders import MANIFEST, TRAIN
 from realesrgan_paddle.next_command import after_frames, print_next
 from realesrgan_paddle.utils.cli import Parser, float_range, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
@@ -36,28 +35,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         group_of(args, SplitOptions),
     )
     videos = keyframes.find_videos(args.input)
-    output = args.output.absolute()
-    sheet = args.sheet or output.with_name(f"{output.name}_sheet")
+    sheet = args.sheet or Path(f"{args.output.absolute()}_sheet")
     done = keyframes.extract_key_frames(
         videos, args.output, settings, sheet=sheet, max_gigabytes=args.max_gigabytes
     )
     _print(done, args.output, settings)
     if done.written + done.present:
-        frames = args.output / TRAIN if settings.split.val_share else args.output
-        cut = Path(f"{args.output}_sub")
-        print_next(after_frames(frames, args.output / MANIFEST, cut))
+        print_next(after_frames(args.output))
     return report_failures(done.failures)
 
 
-def _print(
-    done: keyframes.FrameSet, output: Path, settings: keyframes.Settings
-) -> None:
-    kind = "key frames" if settings.sampling.select == "keyframe" else "frames"
+def _print(done: keyframes.FrameSet, output: Path, used: keyframes.Settings) -> None:
+    kind = "key frames" if used.sampling.select == "keyframe" else "frames"
     present = f" ({done.present} of them there before)" if done.present else ""
     frames = f"{done.written + done.present} {kind}{present}"
     videos = f"{done.videos} videos; {len(done.failures)} videos failed"
     say(f"{output}: {frames} of {videos}")
-    if settings.split.val_share:
+    if used.split.val_share:
         say(f"for validation: {done.val}")
     for reason, count in done.dropped.most_common():
         say(f"dropped: {count} {reason}")

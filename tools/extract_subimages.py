@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.jobs import report_failures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     parser = Parser(__doc__)
-    flag, size = parser.add_argument, int_range(1)
+    flag, size, level = parser.add_argument, int_range(1), int_range(0, 9)
     flag("--input", required=True, type=Path, help="folder of images")
     flag("--output", required=True, type=Path, help="folder; existing files stay")
     flag("--crop_size", type=size, default=480, help="side of a sub-image")
@@ -40,7 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="leave out sub-images with detail in less than this share; try 0.05",
     )
     flag("--n_thread", type=size, help="images at a time; without it: one per CPU")
-    level = int_range(0, 9)
     flag("--compression_level", type=level, default=3, help="PNG: 0 fast, 9 small")
     args = parser.parse(argv)
 
@@ -54,8 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         png_compression=args.compression_level,
     )
     flat = f", {cut.flat} flat ones dropped" if args.min_detail else ""
-    failed = f"{len(cut.failures)} images failed"
-    say(f"{args.output}: {cut.count} sub-images{flat}; {failed}")
+    counts = f"{cut.count} sub-images{flat}; {len(cut.failures)} images failed"
+    say(f"{args.output}: {counts}")
     if cut.count:
         print_next(after_sub_images(args.input, args.output))
     return report_failures(cut.failures)

@@ -13,13 +13,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.next_command import (
-    after_images,
-    after_pairs,
-    command,
-    print_next,
-    train_on,
-)
+from realesrgan_paddle.next_command import after_check, command, print_next
 from realesrgan_paddle.run.file_checks import check_folders, check_run, open_datasets
 from realesrgan_paddle.set_options import load_training
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
@@ -75,17 +69,6 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     return args
 
 
-def _what_follows(args: Namespace) -> str:
-    """Return the command that trains on what was checked."""
-    if args.yml_path:
-        return command("train.py", *args.overrides, yml_path=args.yml_path)
-    if args.lq:
-        return after_pairs(args.input[0], args.lq, scale=args.scale)
-    if len(args.input) == 1:
-        return train_on(args.input[0])
-    return after_images(args.input, Path("meta_info.txt"))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if there is anything to list."""
     args = parse_flags(argv)
@@ -97,14 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             min_size=args.min_size,
             decode=args.check,
         )
+        following = after_check(args.input, args.lq, args.scale)
     else:
         cfg, _ = load_training(args.yml_path, args.overrides)
         report = check_run(cfg, *open_datasets(cfg), decode=args.check)
+        following = command("train.py", *args.overrides, yml_path=args.yml_path)
 
     findings = [*report.problems, *report.small]
     say(f"{report.count} image files checked; {len(findings)} findings")
     if not report.problems:
-        print_next(_what_follows(args))
+        print_next(following)
     return report_failures(findings)
 
 
