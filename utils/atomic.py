@@ -11,7 +11,7 @@ from pathlib import Path
 from realesrgan_paddle.utils.errors import UserError
 
 # The names that `atomic_path` gives its temporary files.
-_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?")
+_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?", re.DOTALL)
 _UMASK_LOCK = threading.Lock()
 
 

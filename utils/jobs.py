@@ -12,6 +12,12 @@ from tqdm import tqdm
 
 from realesrgan_paddle.utils.errors import UserError, printable
 
+EXHAUSTED = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
+    *(errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE),
+}
+"""Errors of the disk and of the machine, for which no single file can be blamed."""
+
 Result = TypeVar("Result")
 Item = TypeVar("Item")
 
@@ -65,11 +71,11 @@ def failure_line(path: Path, error: UserError | OSError) -> str:
 
     Raises:
         OSError: `error` itself, if every other file would fail too: the disk is full or
-            read-only.
+            read-only, or the machine has no memory, processes or open files left.
     """
     if not isinstance(error, OSError):
         return str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if error.errno in EXHAUSTED:
         raise error
     return f"{error.filename or path}: {error.strerror or error}"
 

@@ -25,6 +25,8 @@ class FrameWriter:
     """
 
     def __init__(self, folder: Path, max_bytes: float) -> None:
+        self.written = 0
+        """Images whose files are complete."""
         self._folder = folder
         self._bytes_left = max_bytes
         self._pool = ThreadPoolExecutor(THREADS)
@@ -64,6 +66,7 @@ class FrameWriter:
 
     def _wait_for_oldest(self) -> None:
         self._bytes_left -= self._running.popleft().result()
+        self.written += 1
         if self._bytes_left < 0:
             message = "as much as --max_gigabytes allows is written"
             raise OSError(errno.EDQUOT, message, str(self._folder))

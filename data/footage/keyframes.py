@@ -151,6 +151,7 @@ def extract_key_frames(
         finally:
             write_manifest(output, failures)
 
+    done.written = writer.written
     done.sheet = write_sheet(output, sheet)
     return done
 
@@ -244,7 +245,6 @@ class _Extraction:
         else:
             assert frame.image is not None
             self._writer.put(target, frame.image)
-            self.done.written += 1
         frame.image = None
 
     def _load(self, without: str = "") -> None:

@@ -187,7 +187,12 @@ def frames(
         for image in _read_ppm(run.stdout, path):
             # ffmpeg prints a frame's time before it writes the frame, so this waits for
             # the thread that reads the lines, not for ffmpeg.
-            time = times.get(timeout=TIME_TIMEOUT)
+            try:
+                time = times.get(timeout=TIME_TIMEOUT)
+            except queue.Empty:
+                raise UserError(
+                    f"{path}: ffmpeg does not say when a frame of it is shown"
+                ) from None
             yield Frame(_parse_time(time, path), image)
             count += 1
         run.finish()

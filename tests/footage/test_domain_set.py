@@ -1,5 +1,6 @@
 """One command from frames to a set that trains."""
 
+import errno
 import signal
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from sample_runs import picture
 from scenes import scene
 
+from realesrgan_paddle.data.footage import frame_writer
 from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.data.sets.meta_info import read_meta_info, training_images
 from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
@@ -217,6 +219,33 @@ def test_the_error_says_why_there_is_no_frame(tmp_path):
     picture_clip(videos / "black.mkv", [np.zeros_like(scene(0))] * 2)
     with pytest.raises(UserError, match=r"all frames were dropped \(2 black\)"):
         main(words)
+
+
+def test_the_error_says_why_no_frame_could_be_written(tmp_path, monkeypatch):
+    """As where memory is short: it named a folder without images instead."""
+
+    def fail(path: Path, _: np.ndarray) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    (tmp_path / "videos").mkdir()
+    picture_clip(tmp_path / "videos" / "a.mkv", [scene(0), scene(1)])
+    monkeypatch.setattr(frame_writer, "write_image", fail)
+    words = ["--input", str(tmp_path / "videos"), "--output", str(tmp_path / "set")]
+    said = r"frames: no frame could be extracted; 1 videos failed, .*: Input/output"
+    with pytest.raises(UserError, match=said):
+        main([*words, *SMALL])
+
+
+def test_a_machine_without_processes_is_no_fault_of_the_videos(tmp_path, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    (tmp_path / "videos").mkdir()
+    picture_clip(tmp_path / "videos" / "a.mkv", [scene(0)])
+    monkeypatch.setattr("realesrgan_paddle.utils.ffmpeg.ffmpeg.run_async", fail)
+    words = ["--input", str(tmp_path / "videos"), "--output", str(tmp_path / "set")]
+    with pytest.raises(BlockingIOError):
+        main([*words, *SMALL])
 
 
 def test_a_folder_of_videos_and_images_is_refused(tmp_path, frames):

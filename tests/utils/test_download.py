@@ -364,7 +364,7 @@ def test_of_two_processes_one_downloads_and_the_other_waits(server, path):
 
 
 @pytest.fixture
-def raw_server(monkeypatch):
+def slow_server(monkeypatch):
     """Return the address of a server that sends pieces of bytes, with pauses between.
 
     It sends them over and over until the connection ends.
@@ -425,32 +425,32 @@ def ends(url: str, path: Path, monkeypatch) -> str:
         (b"HTTP/1.1 302 Found\r\nLocation: /weights.pth\r\n\r\n", b"page"),
     ],
 )
-def test_headers_without_end_are_given_up(raw_server, path, monkeypatch, first, again):
-    said = ends(raw_server(first, again), path, monkeypatch)
+def test_headers_without_end_are_given_up(slow_server, path, monkeypatch, first, again):
+    said = ends(slow_server(first, again), path, monkeypatch)
     assert "not reachable" in said or "answers 302" in said
 
 
-def test_a_drip_of_bytes_is_given_up_and_kept(raw_server, path, monkeypatch):
-    said = ends(raw_server(LENGTH, b"a"), path, monkeypatch)
+def test_a_drip_of_bytes_is_given_up_and_kept(slow_server, path, monkeypatch):
+    said = ends(slow_server(LENGTH, b"a"), path, monkeypatch)
     assert "too slow: " in said
     assert "run again to resume" in said
     assert part_of(path).stat().st_size > 0
 
 
 @pytest.mark.parametrize("again", [b"0", b"1\r\na\r\n0\r\n\r\n" * 2])
-def test_chunks_without_end_are_given_up(raw_server, path, monkeypatch, again):
-    said = ends(raw_server(CHUNKED, again), path, monkeypatch)
+def test_chunks_without_end_are_given_up(slow_server, path, monkeypatch, again):
+    said = ends(slow_server(CHUNKED, again), path, monkeypatch)
     assert "broke off" in said or "too slow" in said
 
 
-def test_trailers_without_end_are_given_up(raw_server, path, monkeypatch):
-    url = raw_server(CHUNKED + b"1\r\na\r\n0\r\n", b"X: y\r\n")
+def test_trailers_without_end_are_given_up(slow_server, path, monkeypatch):
+    url = slow_server(CHUNKED + b"1\r\na\r\n0\r\n", b"X: y\r\n")
     said = ends(url, path, monkeypatch)
     assert "broke off" in said or "too slow" in said
 
 
-def test_too_many_and_too_long_headers_are_refused(raw_server, path, monkeypatch):
-    url = raw_server(OK + b"X: y\r\n" * 1000, b"", 1)
+def test_too_many_and_too_long_headers_are_refused(slow_server, path, monkeypatch):
+    url = slow_server(OK + b"X: y\r\n" * 1000, b"", 1)
     assert "not reachable (got more than 100 headers)" in ends(url, path, monkeypatch)
-    long = raw_server(b"HTTP/1.1 404 " + b"x" * 9000 + b"\r\n\r\n", b"", 1)
+    long = slow_server(b"HTTP/1.1 404 " + b"x" * 9000 + b"\r\n\r\n", b"", 1)
     assert len(ends(long, path, monkeypatch)) < 300
