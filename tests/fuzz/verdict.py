@@ -29,6 +29,13 @@ LARGEST_PICTURE = 400_000_000
 USAGE_ERROR = 2
 PROGRAMS = {sys.executable, find_ffmpeg(), "uname"}
 """What a command may start; `platform` of the standard library asks uname."""
+PADDLES = {
+    "which nvcc",
+    "which ccache",
+    "/bin/sh -c cat /proc/cpuinfo | grep -i avx",
+    "/bin/sh -c ldd --version | awk '/ldd/{print $NF}'",
+}
+"""What Paddle starts when it is imported."""
 
 
 def memory_limit(place: Place) -> int:
@@ -97,11 +104,12 @@ def _messages(place: Place, ended: Ended) -> list[str]:
         problems.append(f"traceback: {errors.rstrip().rpartition(chr(10))[2][:200]}")
         return problems
     for stream in ("stdout", "stderr"):
-        printed = place.text(stream).replace("\n", "").replace("\t", "")
-        if not printed.replace("\r", "").isprintable():
+        text = re.sub("[\n\r\t]", "", place.text(stream))
+        if not text.isprintable():
             problems.append(f"{stream} has characters that are not printable")
 
-    lines = [line for line in errors.splitlines() if not REMARKS.match(line)]
+    printed = [line for line in errors.split("\n") if line]
+    lines = [line for line in printed if not REMARKS.match(line)]
     failures = [line for line in lines if line.startswith("failed: ")]
     if any(len(line) > LONGEST_LINE for line in lines):
         problems.append("an error of thousands of characters")
@@ -113,7 +121,7 @@ def _messages(place: Place, ended: Ended) -> list[str]:
     elif ended.code == 1 and failures and len(failures) != len(lines):
         others = [line for line in lines if line not in failures]
         problems.append(f"other lines between failures: {others[0][:200]}")
-    elif ended.code == USAGE_ERROR and "(see --help)" not in lines[-1]:
+    elif ended.code == USAGE_ERROR and "(see --help)" not in errors:
         problems.append("exit code 2 without a usage error")
     if ended.code == 1 and errors.startswith("error: out of memory"):
         problems.append("memory ran out")
@@ -142,7 +150,8 @@ def _events(place: Place) -> list[str]:
         if event.startswith("socket."):
             problems[f"{event}: {detail}"] = None
         elif event in ("os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"):
-            if detail not in PROGRAMS:
+            program = detail.partition(" ")[0]
+            if program not in PROGRAMS and detail not in PADDLES:
                 problems[f"starts {detail}"] = None
         elif not _may_write(Path(detail), place):
             problems[f"{event}: {detail}"] = None

@@ -24,7 +24,7 @@ _PATHS = {
     "os.truncate": [(0, None)],
 }
 """Events of changed files: which arguments are their paths, and the folders of these."""
-_PROGRAMS = {"os.exec", "os.posix_spawn", "os.system", "subprocess.Popen"}
+_PROGRAMS = {"os.exec", "os.posix_spawn", "subprocess.Popen"}
 _CONNECTIONS = {"socket.bind", "socket.connect", "socket.sendto"}
 
 
@@ -55,6 +55,9 @@ def _details(event: str, arguments: tuple) -> list[str]:
                 found.append(_absolute(arguments[path], handle))
         return found
     if event in _PROGRAMS:
+        words = [arguments[0], *arguments[1][1:]]
+        return [" ".join(map(os.fsdecode, words))]
+    if event == "os.system":
         return [os.fsdecode(arguments[0])]
     if event in _CONNECTIONS and isinstance(arguments[1], tuple):  # not a Unix socket
         return [str(arguments[1])]
