@@ -22,6 +22,8 @@ REMARKS = re.compile(
 
 The log looks so where VisualDL is imported. libjpeg's warnings: its jerror.h, JWRN_.
 """
+LISTED = re.compile(r"error: [\d,]+ problems? with ")
+"""The last line of a training that lists unreadable images, one a line, and does not start."""
 LONGEST_LINE = 3000
 """Characters of an error; file names may have hundreds."""
 LARGEST_PICTURE = 400_000_000
@@ -108,24 +110,32 @@ def _messages(place: Place, ended: Ended) -> list[str]:
         if not text.isprintable():
             problems.append(f"{stream} has characters that are not printable")
 
-    printed = [line for line in errors.split("\n") if line]
-    lines = [line for line in printed if not REMARKS.match(line)]
-    failures = [line for line in lines if line.startswith("failed: ")]
-    if any(len(line) > LONGEST_LINE for line in lines):
-        problems.append("an error of thousands of characters")
-    wrong = [line for line in lines if line.startswith(("error: ", "failed: "))]
-    if ended.code == 0 and wrong:
-        problems.append(f"succeeds, with errors: {wrong[0][:200]}")
-    elif ended.code == 1 and not failures and len(lines) != 1:
-        problems.append(f"{len(lines)} lines of errors: {' | '.join(lines)[:300]}")
-    elif ended.code == 1 and failures and len(failures) != len(lines):
-        others = [line for line in lines if line not in failures]
-        problems.append(f"other lines between failures: {others[0][:200]}")
-    elif ended.code == USAGE_ERROR and "(see --help)" not in errors:
+    if ended.code == USAGE_ERROR and "(see --help)" not in errors:
         problems.append("exit code 2 without a usage error")
     if ended.code == 1 and errors.startswith("error: out of memory"):
         problems.append("memory ran out")
-    return problems
+
+    printed = [line for line in errors.split("\n") if line]
+    lines = [line for line in printed if not REMARKS.match(line)]
+    if any(len(line) > LONGEST_LINE for line in lines):
+        problems.append("an error of thousands of characters")
+    return problems + _lines(ended.code, lines)
+
+
+def _lines(code: int, lines: list[str]) -> list[str]:
+    """Judge the number of errors: one line, or one for each file that failed."""
+    if code == 0:
+        wrong = [line for line in lines if line.startswith(("error: ", "failed: "))]
+        return [f"succeeds, with errors: {line[:200]}" for line in wrong[:1]]
+    if code != 1 or (lines and LISTED.match(lines[-1])):
+        return []
+
+    others = [line for line in lines if not line.startswith("failed: ")]
+    if len(others) == len(lines) != 1:
+        return [f"{len(lines)} lines of errors: {' | '.join(lines)[:300]}"]
+    if others and len(others) != len(lines):
+        return [f"other lines between failures: {others[0][:200]}"]
+    return []
 
 
 def _traces(place: Place, before: dict[str, tuple[int, int]]) -> list[str]:
