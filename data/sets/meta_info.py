@@ -23,6 +23,9 @@ from realesrgan_paddle.utils.jobs import run_each
 
 PAIR_SEPARATOR = ", "
 
+MAX_LINES = 1_000_000
+"""Of a meta-info file. So many sub-images of 480 x 480 pixels take about 300 GB."""
+
 _SIZE = re.compile(r" \(\d+,\d+,\d+\)$")
 _SCALE_ENDING = re.compile(r"x\d+$")
 
@@ -33,7 +36,7 @@ def read_meta_info(path: str | Path) -> list[str]:
     Empty lines are left out; names may contain spaces.
 
     Raises:
-        UserError: the file does not exist, is no text, or is empty.
+        UserError: the file does not exist, is no text, is empty, or has too many lines.
     """
     try:
         text = read_regular(path).decode("utf-8-sig", "surrogateescape")
@@ -52,6 +55,10 @@ def read_meta_info(path: str | Path) -> list[str]:
         raise UserError(
             f"{path}: not a meta-info file; it must hold one relative image path per "
             "line"
+        )
+    if len(lines) > MAX_LINES:
+        raise UserError(
+            f"{path}: {len(lines):,} lines; a meta-info file has at most {MAX_LINES:,}"
         )
     return [_SIZE.sub("", line) for line in lines]
 

@@ -229,3 +229,11 @@ def test_folders_that_do_not_match_are_refused_as_pairs(
     with pytest.raises(UserError, match=reason):
         generate_pairs(tmp_path)
     assert not (tmp_path / "pairs.txt").exists()
+
+
+def test_a_meta_info_file_has_at_most_a_million_lines(tmp_path):
+    (tmp_path / "meta.txt").write_text("a\n" * 1_000_001)
+    with pytest.raises(
+        UserError, match="1,000,001 lines; a meta-info file has at most"
+    ):
+        read_meta_info(tmp_path / "meta.txt")
