@@ -15,7 +15,7 @@ from realesrgan_paddle.models.networks.description import (
     Tensors,
     conv_channels,
 )
-from realesrgan_paddle.options.schema.base import Count, Options
+from realesrgan_paddle.options.schema.base import Count, Dimension, Options
 from realesrgan_paddle.utils.errors import UserError
 
 # Of conv1 ... conv8: input and output channels as multiples of num_feat, kernel size
@@ -38,8 +38,10 @@ class UNetDiscriminatorSNOptions(Description):
     type: Literal["UNetDiscriminatorSN"] = Field(
         default="UNetDiscriminatorSN", description="The network."
     )
-    num_in_ch: Count = Field(default=3, description="Input channels; 3 to train (RGB).")
-    num_feat: Count = Field(
+    num_in_ch: Dimension = Field(
+        default=3, description="Input channels; 3 to train (RGB)."
+    )
+    num_feat: Dimension = Field(
         default=64,
         description="Channels of the first convolution. 64 fits the released weights; 32 "
         "takes a quarter of the time.",
@@ -99,7 +101,7 @@ class ProjectedDiscriminatorOptions(Options):
     type: Literal["ProjectedDiscriminator"] = Field(
         default="ProjectedDiscriminator", description="The network."
     )
-    num_feat: Count = Field(
+    num_feat: Dimension = Field(
         default=64, description="Channels between the convolutions of each head."
     )
     num_block: Annotated[Count, Field(le=4)] = Field(

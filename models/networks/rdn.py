@@ -22,7 +22,7 @@ from realesrgan_paddle.models.networks.description import (
     check_count,
     conv_channels,
 )
-from realesrgan_paddle.options.schema.base import Count
+from realesrgan_paddle.options.schema.base import Dimension
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -46,17 +46,17 @@ class RDN(Generator):
     """Residual dense network of idealo's ISR: D dense blocks whose outputs are all fused."""
 
     type: Literal["RDN"] = Field(default="RDN", description="The network.")
-    C: Count = Field(
+    C: Dimension = Field(
         default=6, description="Convolutions in each dense block: 6 (psnr-large) or 3."
     )
-    D: Count = Field(
+    D: Dimension = Field(
         default=20, description="Dense blocks: 20 (psnr-large) or 10 (psnr-small)."
     )
-    G: Count = Field(
+    G: Dimension = Field(
         default=64, description="Channels that each convolution of a dense block adds."
     )
-    G0: Count = Field(default=64, description="Channels between the dense blocks.")
-    x: Count = Field(
+    G0: Dimension = Field(default=64, description="Channels between the dense blocks.")
+    x: Dimension = Field(
         default=2, description="Upscaling: 1, 2 or 4; the same as the top-level scale."
     )
     upscaling: Literal["ups", "shuffle"] = Field(

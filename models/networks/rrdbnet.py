@@ -20,7 +20,7 @@ from realesrgan_paddle.models.networks.description import (
     conv_channels,
     residual_conv,
 )
-from realesrgan_paddle.options.schema.base import Count, Scale
+from realesrgan_paddle.options.schema.base import Dimension, Scale
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -40,23 +40,25 @@ class RRDBNet(Generator):
     """
 
     type: Literal["RRDBNet"] = Field(default="RRDBNet", description="The network.")
-    num_in_ch: Count = Field(default=3, description="Input channels; 3 to train (RGB).")
-    num_out_ch: Count = Field(
+    num_in_ch: Dimension = Field(
+        default=3, description="Input channels; 3 to train (RGB)."
+    )
+    num_out_ch: Dimension = Field(
         default=3, description="Output channels; 3 to train (RGB)."
     )
     scale: Scale = Field(
         default=4, description="Upscaling: 1, 2 or 4; the same as the top-level scale."
     )
-    num_feat: Count = Field(
+    num_feat: Dimension = Field(
         default=64,
         description="Channels between the blocks. 64 fits the released weights.",
     )
-    num_block: Count = Field(
+    num_block: Dimension = Field(
         default=23,
         description="Residual-in-residual dense blocks: 23 for RealESRGAN_x4plus, 6 for "
         "the anime network, which is four times as fast.",
     )
-    num_grow_ch: Count = Field(
+    num_grow_ch: Dimension = Field(
         default=32,
         description="Channels that each convolution of a dense block adds. 32 fits the "
         "released weights.",

@@ -19,7 +19,7 @@ from realesrgan_paddle.models.networks.description import (
     conv_channels,
 )
 from realesrgan_paddle.models.networks.rdn import isr_conv
-from realesrgan_paddle.options.schema.base import Count
+from realesrgan_paddle.options.schema.base import Dimension
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -34,16 +34,16 @@ class RRDN(Generator):
     """Residual-in-residual dense network of idealo's ISR: T blocks of D dense blocks each."""
 
     type: Literal["RRDN"] = Field(default="RRDN", description="The network.")
-    C: Count = Field(
+    C: Dimension = Field(
         default=4, description="Convolutions in each dense block, before the last one."
     )
-    D: Count = Field(default=3, description="Dense blocks in each residual block.")
-    G: Count = Field(
+    D: Dimension = Field(default=3, description="Dense blocks in each residual block.")
+    G: Dimension = Field(
         default=32, description="Channels that each convolution of a dense block adds."
     )
-    G0: Count = Field(default=32, description="Channels between the dense blocks.")
-    T: Count = Field(default=10, description="Residual-in-residual dense blocks.")
-    x: Count = Field(
+    G0: Dimension = Field(default=32, description="Channels between the dense blocks.")
+    T: Dimension = Field(default=10, description="Residual-in-residual dense blocks.")
+    x: Dimension = Field(
         default=4, description="Upscaling: 1, 2 or 4; the same as the top-level scale."
     )
 

@@ -7,7 +7,7 @@ these are.
 
 import re
 from math import isqrt
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 from typing_extensions import Self
@@ -21,7 +21,7 @@ from realesrgan_paddle.models.networks.description import (
     conv_channels,
     prelu,
 )
-from realesrgan_paddle.options.schema.base import Count, Natural
+from realesrgan_paddle.options.schema.base import Dimension, Natural
 from realesrgan_paddle.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,20 +44,22 @@ class SRVGGNetCompact(Generator):
     type: Literal["SRVGGNetCompact"] = Field(
         default="SRVGGNetCompact", description="The network."
     )
-    num_in_ch: Count = Field(default=3, description="Input channels; 3 to train (RGB).")
-    num_out_ch: Count = Field(
+    num_in_ch: Dimension = Field(
+        default=3, description="Input channels; 3 to train (RGB)."
+    )
+    num_out_ch: Dimension = Field(
         default=3, description="Output channels; 3 to train (RGB)."
     )
-    num_feat: Count = Field(
+    num_feat: Dimension = Field(
         default=64,
         description="Channels of each convolution. 64 fits the released weights.",
     )
-    num_conv: Natural = Field(
+    num_conv: Annotated[Natural, Field(le=4096)] = Field(
         default=16,
         description="Convolutions between the first and the last: 16 for "
         "realesr-animevideov3, 32 for realesr-general-x4v3.",
     )
-    upscale: Count = Field(
+    upscale: Dimension = Field(
         default=4, description="Upscaling: 1, 2 or 4; the same as the top-level scale."
     )
     act_type: Literal["prelu", "relu", "leakyrelu"] = Field(

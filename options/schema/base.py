@@ -106,7 +106,16 @@ KernelSize = Annotated[
     _Number,
     AfterValidator(_odd),
 ]
+# A Gaussian of this width fills the largest kernel evenly.
+Sigma = Annotated[float, Field(gt=0, le=511), _Number]
 MotionLength = Annotated[float, Field(ge=1, le=255), _Number]
+
+# These catch typing errors too: a network of more channels, a larger batch or more
+# workers fit no machine.
+Dimension = Annotated[int, Field(ge=1, le=4096), _Number]
+BatchSize = Annotated[int, Field(ge=1, le=4096), _Number]
+Workers = Annotated[int, Field(ge=0, le=1024), _Number]
+Enlargement = Annotated[int, Field(ge=1, le=10_000), _Number]
 
 # The ranges of the encoders themselves: libjpeg, x264 and x265, libvpx, ffmpeg's mpeg2.
 Quality = Annotated[float, Field(ge=1, le=100), _Number]

@@ -6,12 +6,14 @@ from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.options.schema.base import (
-    Count,
+    BatchSize,
+    Enlargement,
     FolderName,
     Natural,
     Options,
     Share,
     Text,
+    Workers,
 )
 from realesrgan_paddle.options.schema.synthesis import KernelOptions
 
@@ -57,12 +59,12 @@ class ImageOptions(Options):
         description="Draw the images in random order. Keep true: neighboring frames "
         "look alike.",
     )
-    num_worker_per_gpu: Natural = Field(
+    num_worker_per_gpu: Workers = Field(
         default=5,
         description="Processes that read images; 0 reads in the training process. "
         "Raise it if the log's `data wait` is high; 1 is enough on 2 CPU cores.",
     )
-    dataset_enlarge_ratio: Count = Field(
+    dataset_enlarge_ratio: Enlargement = Field(
         default=1,
         description="Passes over the images that count as one epoch. Keep 1: nothing "
         "but the shuffling depends on epochs.",
@@ -82,12 +84,12 @@ class TrainDataset(KernelOptions, ImageOptions):
         default=None,
         description="Folder of the low-quality images; RealESRGANPairedDataset only.",
     )
-    batch_size_per_gpu: Count = Field(
+    batch_size_per_gpu: BatchSize = Field(
         default=12,
         description="Crops in a batch. Real-ESRGAN: 12 on each of 4 GPUs; on a CPU 4 "
         "to 6. Lower it first if memory runs out.",
     )
-    accum_iter: Count = Field(
+    accum_iter: BatchSize = Field(
         default=1,
         description="Batches whose gradients are accumulated for one update. Raise it "
         "to train with larger batches than memory holds; time grows with it.",
@@ -116,7 +118,7 @@ class TrainPairedDataset(ImageOptions):
         "it if the pairs cover all that your footage suffers, lower it if they are "
         "few.",
     )
-    num_worker_per_gpu: Natural = Field(
+    num_worker_per_gpu: Workers = Field(
         default=1,
         description="Processes that read pairs, besides those of datasets.train.",
     )

@@ -34,6 +34,7 @@ from realesrgan_paddle.options.schema.base import (
     Quality,
     ResizeRange,
     Scale,
+    Sigma,
     Text,
     UpDownKeep,
 )
@@ -133,7 +134,7 @@ class SynthesisOptions(PassOptions):
         description="Strength of the halos: factor on the luma's difference from its "
         "blur, which is added.",
     )
-    halo_sigma: Ordered[Positive] = Field(
+    halo_sigma: Ordered[Sigma] = Field(
         default=(0.7, 2),
         description="Standard deviation of that blur, in pixels of the low-quality "
         "image; larger means wider halos.",
@@ -257,7 +258,7 @@ class BlurOptions(Options):
         default=0.1,
         description="Probability of a sinc filter instead of a kernel of kernel_list.",
     )
-    blur_sigma: Ordered[Positive] = Field(
+    blur_sigma: Ordered[Sigma] = Field(
         default=(0.2, 3), description="Standard deviation of the kernel, in pixels."
     )
     betag_range: Ordered[Positive] = Field(
@@ -281,7 +282,7 @@ class KernelOptions(BlurOptions):
         default=KERNEL_PROB, description="As kernel_prob."
     )
     sinc_prob2: Probability = Field(default=0.1, description="As sinc_prob.")
-    blur_sigma2: Ordered[Positive] = Field(
+    blur_sigma2: Ordered[Sigma] = Field(
         default=(0.2, 1.5), description="As blur_sigma."
     )
     betag_range2: Ordered[Positive] = Field(

@@ -670,6 +670,31 @@ def test_whole_numbers_are_in_64_bits(write, key, number):
     assert load_config(write(MINIMAL), [f"manual_seed={2**63 - 1}"])
 
 
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [
+        ("datasets.train.batch_size_per_gpu", 4096),
+        ("datasets.train.accum_iter", 4096),
+        ("datasets.train.num_worker_per_gpu", 1024),
+        ("datasets.train.dataset_enlarge_ratio", 10_000),
+        ("network_g.num_feat", 4096),
+        ("network_g.num_block", 4096),
+        ("network_d.num_feat", 4096),
+    ],
+)
+def test_numbers_that_no_machine_has_room_for_are_refused(write, key, most):
+    assert load_config(write(MINIMAL), [f"{key}={most}", "queue_size=0"])
+    message = refusal(write(MINIMAL), [f"{key}={most + 1}"])
+    assert f"'{key}' is {most + 1}, expected less than or equal to {most}" in message
+
+
+@pytest.mark.parametrize("key", ["halo_sigma", "datasets.train.blur_sigma"])
+def test_a_gaussian_is_not_wider_than_the_largest_kernel(write, key):
+    assert load_config(write(MINIMAL), [f"{key}=[511, 511]"])
+    message = refusal(write(MINIMAL), [f"{key}=[1, 1.0e+308]"])
+    assert "expected less than or equal to 511" in message
+
+
 def test_anchors_aliases_merge_keys_and_dates_are_read(write):
     minimal = {key: value for key, value in MINIMAL.items() if key != "name"}
     text = (
