@@ -59,7 +59,7 @@ ARRAY_BYTES = 112
 MAX_HEADER = 4_000_000
 """Bytes of a safetensors header: an entry takes about 100, so this is 40,000 tensors.
 
-The library allows 100 MB, which would take minutes and gigabytes.
+The library allows 100 MB, which took more than a minute to read.
 """
 
 _SAFETENSORS_DTYPES = {
