@@ -185,15 +185,7 @@ def frames(
     output = _ppm_output(_selected_frames(path, sampling, order), info)
     with FFmpegRun(output, path, watch, minutes=sampling.max_minutes) as run:
         for image in _read_ppm(run.stdout, path):
-            # ffmpeg prints a frame's time before it writes the frame, so this waits for
-            # the thread that reads the lines, not for ffmpeg.
-            try:
-                time = times.get(timeout=TIME_TIMEOUT)
-            except queue.Empty:
-                raise UserError(
-                    f"{path}: ffmpeg does not say when a frame of it is shown"
-                ) from None
-            yield Frame(_parse_time(time, path), image)
+            yield Frame(_next_time(times, path), image)
             count += 1
         run.finish()
 
@@ -288,6 +280,20 @@ def _read_ppm(stream: IO[bytes], path: Path) -> Iterator[np.ndarray]:
         if len(data) < width * height * 3:
             return
         yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+
+def _next_time(times: "queue.SimpleQueue[str]", path: Path) -> float:
+    """Return the time of the frame that has just been read.
+
+    ffmpeg prints a frame's time before it writes the frame, so this waits for the
+    thread that reads the lines, not for ffmpeg.
+    """
+    try:
+        return _parse_time(times.get(timeout=TIME_TIMEOUT), path)
+    except queue.Empty:
+        raise UserError(
+            f"{path}: ffmpeg does not say when a frame of it is shown"
+        ) from None
 
 
 def _parse_time(text: str, path: Path) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import picture_clip
-from killed import run_until_killed
+from killed import run_until_killed, run_until_operation
 from odd_images import ODD_NAMES
 from PIL import Image
 from sample_runs import picture
@@ -289,6 +289,19 @@ def test_a_build_killed_in_any_stage_is_resumed_to_the_same_set(
     words = [*words, str(tmp_path / "set")]
     run_until_killed(main, words, file, nth)
     assert contents(tmp_path / "set") != whole
+    assert main(words) == 0
+    assert contents(tmp_path / "set") == whole
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
+@pytest.mark.parametrize("nth", range(1, 600, 37))
+def test_a_build_killed_at_any_operation_is_resumed_to_the_same_set(
+    tmp_path, whole_build, nth
+):
+    words, whole = whole_build
+    words = [*words, str(tmp_path / "set")]
+    run_until_operation(main, words, tmp_path, nth)
     assert main(words) == 0
     assert contents(tmp_path / "set") == whole
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from places import ROOT
-from special_files import SPECIAL, make_special
 
 from realesrgan_paddle.data.footage.video import probe
 from realesrgan_paddle.data.sets.meta_info import check_image, read_meta_info
@@ -26,6 +26,27 @@ from realesrgan_paddle.utils.runlog.curves import read_curves
 from realesrgan_paddle.utils.weights.reader import read_safetensors, read_weights
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+
+SPECIAL = ("pipe", "socket", "zero")
+
+
+def make_special(path: Path, kind: str) -> Path:
+    """Put a pipe, a socket, or a link to a device that never ends, at `path`."""
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        # A socket's whole path may have 107 bytes only, so it is named from its folder.
+        before = Path.cwd()
+        os.chdir(path.parent)
+        try:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(path.name)
+        finally:
+            os.chdir(before)
+    else:
+        path.symlink_to("/dev/zero")
+    return path
+
 
 SECONDS = 60
 """Far more than a command takes that only refuses a file."""

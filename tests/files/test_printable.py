@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from odd_names import HOSTILE_NAMES, READABLE_NAMES
 from places import ROOT
 
 from realesrgan_paddle.domain_set import DomainSet
@@ -25,6 +24,20 @@ from realesrgan_paddle.utils.report.html_page import html_page
 from realesrgan_paddle.utils.report.panels import Panel, Row
 from realesrgan_paddle.utils.report.plots import blank_figure, plot_text, render
 from realesrgan_paddle.utils.runlog.experiment import Experiment
+
+FORGED = "a\n[2/2] b.png 8x8 -> fine"
+HOSTILE_NAMES = {
+    os.fsdecode(b"\xff"): r"\xff",
+    FORGED: r"a\n[2/2] b.png 8x8 -> fine",
+    "\x1b[2J": r"\x1b[2J",
+    "\u202egnp": r"\u202egnp",
+    "a\u200bb": r"a\u200bb",
+    "\r100%": r"\r100%",
+}
+"""Names, and how a line shows them."""
+
+READABLE_NAMES = ("比赛 第1场", "全角　空格", "Fußball é", "матч", "👍")
+"""Names that are shown as they are."""
 
 
 @pytest.mark.parametrize(("name", "shown"), HOSTILE_NAMES.items())
