@@ -57,7 +57,6 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     )
     add("overrides", nargs="*", metavar="a.b=c", help="override an option of the file")
     args = parser.parse(argv)
-
     one_source = bool(args.yml_path) != bool(args.input)
     overrides_without_file = args.overrides and not args.yml_path
     lq_without_folder = args.lq and len(args.input or []) != 1
