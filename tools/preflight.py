@@ -1,7 +1,6 @@
 """List the images that a run cannot train on: unreadable, too small, unfit pairs.
 
-Checks all images of a run, by its option file, or those of folders. Only headers are
-read, unless --check decodes everything.
+Checks the images of a run, by its option file, or of folders: headers, or all with --check.
 """
 
 if __name__ == "__main__":  # before all that takes time to import
