@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -66,30 +67,37 @@ class GraphRunner:
         """
         if self._worker.ended:
             self._start()
-        try:
+        with self._exchange(f"on {images.shape}"):
             with suppress(BrokenPipeError):  # it has ended; why is found next
                 send_array(self._worker.images, images)
             answer = receive(self._worker.answers)
             if "shape" in answer:
                 return receive_array(self._worker.answers, answer["shape"])
-        except EOFError as error:
-            raise self._death(f"on {images.shape}") from error
-        except BaseException:
-            # The rest of this answer would be read as the next one.
-            self._worker.end()
-            raise
         raise _error(answer)
 
     def _start(self) -> dict[str, Any]:
         """Start the process; return what it says of the graph that it has loaded."""
         self._worker = _Worker(self._arguments)
-        try:
+        with self._exchange("on (1, 3, 4, 4)"):
             answer = receive(self._worker.answers)
-        except EOFError as error:
-            raise self._death("on (1, 3, 4, 4)") from error
         if "scale" not in answer:
+            self._worker.end()
             raise _error(answer)
         return answer
+
+    @contextmanager
+    def _exchange(self, doing: str) -> Iterator[None]:
+        """End the process unless the block reads its whole answer.
+
+        The rest would be read as the next answer.
+        """
+        try:
+            yield
+        except EOFError as error:
+            raise self._death(doing) from error
+        except BaseException:
+            self._worker.end()
+            raise
 
     def _death(self, doing: str) -> Exception:
         """Return the error for a process that has ended without an answer."""
