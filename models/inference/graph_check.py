@@ -127,7 +127,7 @@ ALLOWED = frozenset(
 
 
 LARGEST_PROGRAM = 1 << 23
-"""Largest `.pdmodel` [bytes]: RealESRGAN_x4plus has 0.5 MB, of any number of weights."""
+"""Largest `.pdmodel` [bytes]: RealESRGAN_x4plus has 0.5 MB."""
 MOST_OPERATORS = 20_000
 """Operators of one graph: RealESRGAN_x4plus has 1,800. Paddle's passes are quadratic."""
 
@@ -151,12 +151,16 @@ def checked_program(program: Path) -> bytes:
     try:
         description = framework_pb2.ProgramDesc.FromString(content)
         description.DiscardUnknownFields()
-        operators = [op.type for block in description.blocks for op in block.ops]
+        operators = [str(op.type) for block in description.blocks for op in block.ops]
         checked = description.SerializeToString()
     except (DecodeError, EncodeError, UnicodeDecodeError) as error:
         raise UserError(f"{program}: damaged, or not a Paddle program") from error
 
     _check_operators(program, operators)
+    if len(description.blocks) != 1:
+        raise UserError(
+            f"{program}: has {len(description.blocks):,} blocks; an upscaler's graph has one"
+        )
     return checked
 
 

@@ -94,6 +94,14 @@ def test_the_graph_takes_batches_and_does_not_clip(exported):
     assert graph(images).max() > 1
 
 
+def test_what_paddle_cannot_run_is_one_line(exported):
+    graph = open_graph(exported, device="cpu", threads=1)
+    with pytest.raises(UserError, match=r"cannot be run on \(1, 5, 8, 8\)") as error:
+        graph(np.zeros((1, 5, 8, 8), np.float32))
+    assert "\n" not in str(error.value)
+    assert graph(np.zeros((1, 3, 8, 8), np.float32)).shape == (1, 3, 32, 32)
+
+
 @pytest.mark.skipif(not PIR, reason="this Paddle has no PIR")
 def test_the_pir_json_is_the_same_network(exported):
     images = np.random.default_rng(1).random((1, 3, 5, 6), np.float32)

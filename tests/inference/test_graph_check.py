@@ -85,3 +85,43 @@ def test_bytes_that_are_no_program_are_refused(tmp_path):
     path.write_bytes(b"\x0a\xff\xff\xff\xff\xff")
     with pytest.raises(UserError, match="not a Paddle program"):
         checked_program(path)
+
+
+def test_paddle_gets_what_was_read_and_nothing_else(exported):
+    """Paddle may read fields that this package does not know, and a `.json` at the end."""
+    program = exported.read_bytes()
+    field_1020_with_5_bytes = b"\xe2\x3f\x05.json"
+    exported.write_bytes(program + field_1020_with_5_bytes)
+    checked = checked_program(exported)
+    graph = framework_pb2.ProgramDesc.FromString(program)
+    assert framework_pb2.ProgramDesc.FromString(checked) == graph
+    assert b".json" not in checked
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda graph: graph.blocks.add(idx=1, parent_idx=0), "has 2 blocks"),
+        (
+            lambda graph: [graph.blocks[0].ops.add(type="relu") for _ in range(20_000)],
+            "has 20,0.. operators",
+        ),
+        (
+            lambda graph: setattr(graph.blocks[0].vars[0], "name", "x" * (1 << 23)),
+            "larger than 8 MiB",
+        ),
+    ],
+)
+def test_a_graph_is_about_as_large_as_an_upscalers(exported, change, message):
+    graph = framework_pb2.ProgramDesc.FromString(exported.read_bytes())
+    change(graph)
+    exported.write_bytes(graph.SerializeToString())
+    with pytest.raises(UserError, match=message):
+        checked_program(exported)
+
+
+def test_a_program_that_changes_after_the_check_is_not_run(exported):
+    runner = open_graph(exported.parent, device="cpu")
+    exported.write_bytes(b"\x0a\xff")
+    images = np.zeros((1, 3, 8, 8), np.float32)
+    assert runner(images).shape == (1, 3, 16, 16)
