@@ -151,6 +151,11 @@ def test_a_library_without_a_symbol_is_refused_and_auto_falls_back(monkeypatch, 
         library.cache_clear()
 
 
+def test_a_function_that_is_missing_is_refused_when_it_is_called(onednn):
+    with pytest.raises(OneDNNError, match=r"libdnnl.* dnnl_gone"):
+        onednn.call("dnnl_gone")
+
+
 @pytest.mark.usefixtures("onednn")
 def test_an_error_in_a_backward_pass_is_one_line(monkeypatch):
     def backward(ctx, *gradients):

@@ -120,13 +120,19 @@ class Library:
 
     def call(self, name: str, *args: Any) -> None:
         """Call the function `name`; OneDNNError unless its status is dnnl_success."""
-        status = getattr(self._functions, name)(*args)
+        status = self._function(name)(*args)
         if status:
             raise OneDNNError(f"oneDNN {self.version}: {name} returns status {status}")
 
     def ask(self, name: str, *args: Any) -> Any:
         """Return the result of the function `name`, which returns no status."""
-        return getattr(self._functions, name)(*args)
+        return self._function(name)(*args)
+
+    def _function(self, name: str) -> Any:
+        try:
+            return getattr(self._functions, name)
+        except AttributeError as error:
+            raise OneDNNError(f"{self.path} cannot be used: {error}") from error
 
     def create(self, name: str, *args: Any) -> c_void_p:
         """Return the handle that the function `name` creates."""
