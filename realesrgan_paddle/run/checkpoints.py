@@ -122,7 +122,7 @@ class Checkpoints:
 
     Attributes:
         record: what the run remembers besides its tensors.
-        saved_at: the iteration of the newest training state; 0: there is none.
+        saved_at: the iteration of the run's newest training state; 0: there is none.
     """
 
     def __init__(
@@ -146,7 +146,8 @@ class Checkpoints:
         record = RunRecord.of(state)
         self._load(state)
         self.record = record
-        self.saved_at = state.iteration
+        if state.path == self._state_file(state.iteration):
+            self.saved_at = state.iteration
         saved = self.record.saved
         self.record.saved = [i for i in saved if self._state_file(i).exists()]
 

@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 
 import numpy as np
+import paddle
 import pytest
 from batch_changes import changed_batches
 from sample_runs import (
@@ -81,7 +82,7 @@ def assert_goes_on(tmp_path, options, monkeypatch, *overrides):
     return straight, resumed
 
 
-def make_number_5(maker, number):
+def is_number_5(maker, number):
     return number == 5
 
 
@@ -98,7 +99,7 @@ def make_number_5(maker, number):
 def test_a_batch_that_cannot_be_made_costs_nothing(
     tmp_path, options, monkeypatch, error
 ):
-    fail_at(monkeypatch, BatchMaker, "__call__", make_number_5, error)
+    fail_at(monkeypatch, BatchMaker, "__call__", is_number_5, error)
     with pytest.raises(type(error)) as raised:
         run(tmp_path, options, SELDOM)
     assert raised.value is error
@@ -309,3 +310,29 @@ def test_validation_takes_tiles_where_memory_is_short(tmp_path, validated, monke
             )
             assert np.abs(tiled - whole).max() < 1.5 / 255
     assert reported(folder)[-1] == pytest.approx(reported(plain)[-1], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [("(External) CUDNN_STATUS_ALLOC_FAILED.", MemoryError), ("no driver", OSError)],
+)
+def test_gpu_libraries_without_memory_are_told_from_other_errors(message, error):
+    class Failing(paddle.nn.Layer):
+        def forward(self, x):
+            raise OSError(message)
+
+    with pytest.raises(error, match=message[-10:-1]):
+        DygraphRunner(Failing(), 4)(np.zeros((1, 3, 4, 4), np.float32))
+
+
+def test_a_run_from_the_state_of_another_is_rescued_in_its_own_folder(
+    tmp_path, options, monkeypatch
+):
+    other = state_of(run(tmp_path, options, "name=other", "train.total_iter=4"), 4)
+    error = UserError("a damaged image")
+    fail_at(monkeypatch, BatchMaker, "__call__", is_number_5, error)
+    with pytest.raises(UserError, match="a damaged image"):
+        run(tmp_path, options, f"path.resume_state={other}")
+    folder = tmp_path / "runs/tiny"
+    assert state_of(folder, 4).exists()
+    assert f"saved {state_of(folder, 4)}; " in log_of(folder)
