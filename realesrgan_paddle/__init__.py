@@ -18,6 +18,8 @@ _megabytes = os.environ.get("REALESRGAN_MAX_IMAGE_MB", "")
 if not re.fullmatch("[1-9][0-9]{0,5}", _megabytes):
     _megabytes = "400"
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", f"{_megabytes}000000")
+# Its remarks on damaged images would stand among our lines, which say the same.
+os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 if TYPE_CHECKING:
     from realesrgan_paddle.models.inference.upscaler import Upscaler

@@ -16,7 +16,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
-from realesrgan_paddle.utils.errors import UserError, did_you_mean, printable
+from realesrgan_paddle.utils.errors import (
+    UserError,
+    did_you_mean,
+    error_line,
+    printable,
+)
 
 Group = TypeVar("Group")
 
@@ -76,7 +81,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {printable(message)} (see --help)\n")
+        self.exit(2, f"{self.prog}: error: {error_line(message)} (see --help)\n")
 
 
 def _with_underscores(word: str) -> str:
@@ -223,5 +228,5 @@ def _failed_allocation(error: MemoryError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"error: {printable(message)}\n")
+    sys.stderr.write(f"error: {error_line(message)}\n")
     return code

@@ -9,6 +9,10 @@ from collections.abc import Iterable
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
+LONGEST_MESSAGE = 3000
+"""Letters of a message that are shown; an option's value may have thousands."""
+
+
 class UserError(Exception):
     """A wrong file, key or flag.
 
@@ -36,6 +40,15 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(map(_escaped, text))
+
+
+def error_line(message: str) -> str:
+    """Return a message as the line that is shown: printable, its middle cut if long."""
+    line = printable(message)
+    if len(line) <= LONGEST_MESSAGE:
+        return line
+    half = LONGEST_MESSAGE // 2
+    return f"{line[: half - 5]} ... {line[-half:]}"
 
 
 def _escaped(character: str) -> str:

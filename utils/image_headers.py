@@ -6,9 +6,11 @@ decodes kinds of PNG and TIFF whose headers Pillow refuses.
 """
 
 import io
+import logging
 import os
 import re
 import struct
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
@@ -19,6 +21,10 @@ from PIL import Image
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.file_kinds import failed_download
 from realesrgan_paddle.utils.files.regular import open_regular
+
+# Pillow remarks on damage in lines of its own, of which an error here is one.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 DAMAGED = (
     OSError,
@@ -71,6 +77,10 @@ _CHANNELS = {"1": 1, "L": 1, "I": 1, "I;16": 1, "RGB": 3, "YCbCr": 3, "CMYK": 3}
 """Channels by Pillow's mode; 4 for others."""
 _EIGHT_BITS = ("JPEG", "MPO", "WEBP", "BMP", "GIF")
 """Formats that OpenCV decodes to 8 bits. Others may have 16, or 32 in mode F."""
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_ANIMATION = (b"acTL", b"fcTL", b"fdAT")
+"""The chunks that make a PNG an animation; its first image stands in others."""
 
 _END_MARKERS = {b"\x89PNG": b"IEND\xaeB`\x82", b"\xff\xd8": b"\xff\xd9"}
 """The bytes that end a PNG and a JPEG, by those that begin it."""
@@ -303,6 +313,24 @@ def rejection_reason(data: bytes) -> str | None:
         if len(data) < declared_size:
             return "cut short"
     return failed_download(data[:512])
+
+
+def without_animation(data: bytes) -> bytes:
+    """Return a PNG file's content without its animation; another file's as it is.
+
+    Only the first image is read, and damaged animations crash OpenCV 4.11.
+    """
+    if not data.startswith(_PNG_SIGNATURE) or _ANIMATION[0] not in data:
+        return data
+    kept = [_PNG_SIGNATURE]
+    place = len(_PNG_SIGNATURE)
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">L4s", data, place)
+        end = place + 12 + length  # with length, kind and checksum
+        if kind not in _ANIMATION:
+            kept.append(data[place:end])
+        place = end
+    return b"".join(kept)
 
 
 def stand_upright(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from realesrgan_paddle.utils.image_headers import (
     read_header,
     rejection_reason,
     stand_upright,
+    without_animation,
 )
 
 IMAGE_SUFFIXES = (
@@ -75,8 +76,9 @@ def read_image(path: str | Path) -> np.ndarray:
         raise UserError(f"{path}: not a readable image ({reason})")
     header = read_header(io.BytesIO(data), path)
 
+    content = np.frombuffer(without_animation(data), np.uint8)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        image = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
     except cv2.error:  # such as a declared size beyond OpenCV's limit
         image = None
     if image is None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.errors import UserError, error_line
 
 EXHAUSTED = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EROFS),
@@ -84,6 +84,6 @@ def report_failures(failures: Iterable[str]) -> int:
     """Print each failure as one line on stderr; return the exit code, 1 for any."""
     code = 0
     for failure in failures:
-        sys.stderr.write(f"failed: {printable(failure)}\n")
+        sys.stderr.write(f"failed: {error_line(failure)}\n")
         code = 1
     return code

@@ -50,7 +50,7 @@ class Best:
     """The best validation so far: its metric, value and iteration."""
 
     figure: StrictStr
-    value: StrictFloat
+    value: Annotated[StrictFloat, Field(allow_inf_nan=False)]
     iteration: Number
 
 

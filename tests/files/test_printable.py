@@ -18,6 +18,7 @@ from realesrgan_paddle.utils.cli import Parser, say, shell_join
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files.regular import check_utf8
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.gallery import GalleryImage, Section, gallery
 from realesrgan_paddle.utils.report.html_page import html_page
@@ -146,3 +147,11 @@ def test_pages_sheets_and_plots_show_them(tmp_path):
 def test_a_name_that_is_no_utf8_is_refused_where_it_must_be():
     with pytest.raises(UserError, match="valid UTF-8; rename it"):
         check_utf8(os.fsdecode(b"\xff"))
+
+
+def test_the_middle_of_a_long_message_is_cut(capsys):
+    report_failures([f"{'x' * 9000}: no such key; do this"])
+    line = capsys.readouterr().err
+    assert len(line) < 3100
+    assert line.startswith("failed: xxx")
+    assert line.endswith("xxx: no such key; do this\n")

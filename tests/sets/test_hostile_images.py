@@ -218,3 +218,18 @@ def test_a_missing_file_is_named_and_the_others_are_read(three: list[Path]):
 def test_a_locked_file_is_named_and_the_others_are_read(three: list[Path]):
     three[1].chmod(0)
     assert_only_second_fails(three, "Permission denied")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_of_an_animated_png_the_first_image_is_read(tmp_path, damaged):
+    frames = [Image.new("RGB", (8, 6), color) for color in ("red", "blue")]
+    data = encode(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    if damaged:
+        frame_control = data.index(b"fcTL")
+        checksum = frame_control + 4 + 26
+        data = data[:checksum] + b"\0\0\0\0" + data[checksum + 4 :]
+
+    (tmp_path / "a.png").write_bytes(data)
+    image = read_image(tmp_path / "a.png")
+    assert image.shape == (6, 8, 3)
+    assert (image == (255, 0, 0)).all()
