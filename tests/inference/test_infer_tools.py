@@ -105,7 +105,7 @@ def test_predict_and_infer_give_the_same_images(work, tmp_path, capsys):
         == 0
     )
     assert (
-        capsys.readouterr().out.splitlines()[-1] == f"5 of 5 images are in {tmp_path}/b"
+        capsys.readouterr().out.splitlines()[-2] == f"5 of 5 images are in {tmp_path}/b"
     )
     for name, (shape, dtype) in PICTURES.items():
         stem, suffix = name.split(".")
