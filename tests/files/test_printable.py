@@ -8,10 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from places import ROOT
 
-from realesrgan_paddle.domain_set import DomainSet
 from realesrgan_paddle.models.inference.upscale_files import upscale_files
 from realesrgan_paddle.tools.extract_subimages import main as extract_subimages
 from realesrgan_paddle.utils.cli import Parser, say, shell_join
@@ -61,14 +59,6 @@ def test_a_printed_command_is_one_line_that_bash_reads_as_the_words():
         ["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True
     )
     assert done.stdout.split(b"\0")[:-1] == list(map(os.fsencode, words))
-
-
-def test_the_options_of_a_printed_command_name_the_folder():
-    name = "".join(HOSTILE_NAMES)
-    command = DomainSet(Path(name)).command()
-    assert printable(command) == command
-    (value,) = [word for word in command.split("'") if "dataroot_gt" in word]
-    assert yaml.safe_load(value.partition("=")[2]) == name
 
 
 def test_lines_of_commands_logs_and_usage_errors_show_them(tmp_path, capsys):
@@ -132,7 +122,15 @@ def test_pages_sheets_and_plots_show_them(tmp_path):
     name = "".join(HOSTILE_NAMES)
     panel = Panel(name, np.zeros((8, 8, 3), np.uint8), name)
     rows = [Row(name, [panel])]
-    page = html_page(rows, [], headline=name, remark=name, before=name, after=name)
+    page = html_page(
+        rows,
+        [],
+        headline=name,
+        remark=name,
+        warnings=[name],
+        before=name,
+        after=name,
+    )
     page += "".join(gallery([Section(name, [GalleryImage("a", name, name)])], name, ""))
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     assert "\u202e" not in page

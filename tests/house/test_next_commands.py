@@ -258,7 +258,18 @@ def test_the_installed_package_says_where_it_can_train(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    "text", ["a b", "it's", '"q"', "$HOME `x` !", "a\nb\x1b[2J\\", "-é", "\udcff", ""]
+    "text",
+    [
+        "a b",
+        "it's",
+        '"q"',
+        "$HOME `x` !",
+        "a\nb\x1b[2J\\",
+        "\u202egnp",
+        "-é",
+        "\udcff",
+        "",
+    ],
 )
 def test_bash_reads_the_very_words_and_the_terminal_none_of_them(text):
     line = shell_join([text])
