@@ -41,7 +41,6 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     validator, log = opened.validator, experiment.log
 
     iteration, total = opened.resumed_at or 0, cfg.train.total_iter
-    meter = Meter(iteration, total, cfg.images_per_iteration * group.size)
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, log)
     watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, log)
     rescue = Rescue(checkpoints, batches, cfg.datasets.train.accum_iter, iteration)
@@ -49,6 +48,8 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     with experiment.reserved(), closing(batches), StopRequest() as stop_request, rescue:
         remarks = [*recipe, *opened.remarks]
         experiment.open(dump_config(cfg), opened.resumed_at, remarks, validator.is_due)
+        validator.measure_start(iteration)
+        meter = Meter(iteration, total, cfg.images_per_iteration * group.size)
 
         while True:
             # After the last checkpoint, so that nothing is lost where this fails. A run
@@ -95,9 +96,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             checkpoints.report_saved(Signals(signal).name)
             raise SystemExit(128 + signal)  # a shell's code for that signal
 
-        checkpoints.report_networks()
-        if stop_reason is not None:
-            log(f"stopped early: {stop_reason}")
+        validator.report_end()
     log(f"next: {export(experiment.latest)}")
     return experiment.latest
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
@@ -155,6 +156,14 @@ def _encode(
     except cv2.error:
         return None
     return data.tobytes() if done else None
+
+
+def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
+    """Return uint8 RGB (H, W, 3), `scale` times as large by bicubic interpolation."""
+    height, width = image.shape[:2]
+    size = width * scale, height * scale
+    enlarged = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+    return np.array(enlarged)
 
 
 def to_uint8(image: np.ndarray) -> np.ndarray:

@@ -25,7 +25,9 @@ from realesrgan_paddle.options.schema.config import HELD_OUT, Config, LQConfig
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
 
 LARGEST_SHARE = 10
-"""At most one tenth of the images is held out."""
+"""At most one tenth of the images is held out, but always one of `FEWEST`."""
+FEWEST = 3
+"""Of at least so many images one is held out: no run should be blind."""
 LARGEST_SIDE = 512
 """Validated crops have at most this side [pixels]: whole frames would take long."""
 SMALLEST_SIDE = 64
@@ -74,7 +76,8 @@ ValidationSet = ValidationDataset | HeldOutSet
 def hold_out(paths: Sequence[Path], count: int) -> HeldOut:
     """Return `count` images to validate on, and all that must be excluded with them.
 
-    At most a tenth of `paths` is excluded. Sources are taken from the end of the sorted
+    At most a tenth of `paths` is excluded; if that is less than one image, the last one
+    of at least `FEWEST`. Sources are taken from the end of the sorted
     list: whole ones that fit into the tenth, then the last frames of the last one that
     does not fit. The result depends on the paths only.
     """
@@ -82,7 +85,8 @@ def hold_out(paths: Sequence[Path], count: int) -> HeldOut:
     wanted = min(count, room)
     held: list[Frame] = []
     too_large: list[list[Frame]] = []
-    for frames in reversed(_sources(paths)):
+    sources = _sources(paths)
+    for frames in reversed(sources):
         size = sum(map(len, frames))
         if len(held) < wanted and size <= room:
             held += frames
@@ -96,6 +100,10 @@ def hold_out(paths: Sequence[Path], count: int) -> HeldOut:
             break
         held.append(frame)
         room -= len(frame)
+
+    if count and not held and sum(map(len, sources)) >= FEWEST:
+        held = [sources[-1][-1]]
+        wanted = 1
 
     excluded = [path for frame in sorted(held) for path in frame]
     validated = _evenly_spaced(excluded, min(wanted, len(excluded)))

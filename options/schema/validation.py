@@ -55,8 +55,8 @@ class ValOptions(Options):
     hold_out: Natural = Field(
         default=8,
         description="Without datasets.val: training images to keep for validation, "
-        "whole videos or series where possible, at most a tenth (none of fewer than "
-        "ten). 0 turns validation off.",
+        "whole videos or series where possible, at most a tenth, but one of three or "
+        "more. 0 turns validation off.",
     )
     tile: Natural = Field(
         default=0,
@@ -76,12 +76,13 @@ class ValOptions(Options):
     )
     metrics: dict[str, MetricOptions] = Field(
         default={
-            "psnr": MetricOptions(type="calculate_psnr"),
-            "ssim": MetricOptions(type="calculate_ssim"),
+            "psnr": MetricOptions(type="calculate_psnr", test_y_channel=True),
+            "ssim": MetricOptions(type="calculate_ssim", test_y_channel=True),
             "lpips": MetricOptions(type="calculate_lpips"),
         },
-        description="Metrics by the name they get in the log. The default LPIPS is "
-        "left out, with a warning, if its weights cannot be downloaded.",
+        description="Metrics by the name they get in the log. By default PSNR and SSIM "
+        "of luma, as tools/compare.py measures them, and LPIPS, which is left out, with "
+        "a warning, if its weights cannot be downloaded.",
     )
     best: Text | None = Field(
         default=None,

@@ -63,6 +63,7 @@ class RunRecord:
     Attributes:
         saved: iterations whose checkpoints this run wrote and has not removed.
         good: the last regular checkpoint that was not saved between skipped updates.
+        start: the metrics before the first iteration, by "<set>/<metric>".
         best: the validation of `net_g_best.pdparams`.
         stale: validations since `best`.
         drifted: the last validation's iteration, if the drift alarm went off there.
@@ -74,6 +75,7 @@ class RunRecord:
 
     saved: list[Number] = field(default_factory=list)
     good: Number | None = None
+    start: dict[StrictStr, StrictFloat] = field(default_factory=dict)
     best: Best | None = None
     stale: Number = 0
     drifted: Number | None = None

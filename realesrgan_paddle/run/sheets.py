@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from paddle import nn
-from PIL import Image
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import ValidationSet
 from realesrgan_paddle.run.drift_images import domain_images, upscaled
+from realesrgan_paddle.utils.images import enlarge
 from realesrgan_paddle.utils.metrics import psnr
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.panels import Panel, Row
@@ -19,7 +19,7 @@ class Sheets:
     """Draws one sheet per validation set: the most detailed crops of up to six images.
 
     Columns: the input upscaled by bicubic interpolation, the output of the start
-    network, that of the network, the ground truth; below each the PSNR of the crop.
+    network, that of the network, the ground truth; below each the PSNR of the crop's luma.
 
     Args:
         sets: the validation sets.
@@ -56,7 +56,7 @@ class Sheets:
             if not crops:
                 continue
 
-            columns = {"input, bicubic": [_bicubic(c.lq, self._scale) for c in crops]}
+            columns = {"input, bicubic": [enlarge(c.lq, self._scale) for c in crops]}
             if name in self._start_outputs:
                 columns["start network"] = self._start_outputs[name]
             columns[f"iter {iteration:,}"] = upscaled(network, self._scale, crops)
@@ -81,7 +81,7 @@ def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> Row:
     gt = np.ascontiguousarray(crop.gt)
     panels = []
     for label, image in images.items():
-        panels.append(Panel(label, image, f"{psnr(image, gt):.2f} dB"))
+        panels.append(Panel(label, image, f"{psnr(image, gt, y_channel=True):.2f} dB"))
     panels.append(Panel("ground truth", gt))
     return Row(crop.name, panels)
 
@@ -95,11 +95,3 @@ def _summary(set_name: str, metrics: Mapping[str, float]) -> str:
         if name.startswith(prefix)
     ]
     return "  ".join(values) or "no ground truth"
-
-
-def _bicubic(image: np.ndarray, scale: int) -> np.ndarray:
-    height, width = image.shape[:2]
-    size = width * scale, height * scale
-    source = Image.fromarray(image)
-    resized = source.resize(size, Image.Resampling.BICUBIC)
-    return np.array(resized)

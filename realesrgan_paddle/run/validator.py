@@ -1,6 +1,7 @@
 """Validation during training: metrics, images, best network, drift, early stopping."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,13 +12,16 @@ from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config, ValOptions
 from realesrgan_paddle.run.available_metrics import available_metrics, open_metric
-from realesrgan_paddle.run.checkpoints import Checkpoints
+from realesrgan_paddle.run.checkpoints import Checkpoints, is_better
 from realesrgan_paddle.run.drift_watch import open_drift
 from realesrgan_paddle.run.sheets import Sheets
 from realesrgan_paddle.run.training_data import TrainingData
-from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import Meter
+
+Upscale = Callable[[np.ndarray], np.ndarray]
+"""Takes and returns uint8 RGB (H, W, 3); the result is larger by the run's scale."""
 
 
 class Validator:
@@ -44,11 +48,13 @@ class Validator:
         checkpoints: Checkpoints,
     ) -> None:
         self._network = step.ema.layer
-        self._upscale = Upscaler(
+        upscaler = Upscaler(
             DygraphRunner(self._network, cfg.scale),
             cfg.scale,
             tile=cfg.val.tile if cfg.val else 0,
         )
+        self._upscale = partial(upscaler.fit_to_memory, log=experiment.log)
+        self._bicubic = partial(enlarge, scale=cfg.scale)
         self._last_iteration = cfg.train.total_iter
         self._experiment = experiment
         self._checkpoints = checkpoints
@@ -84,6 +90,26 @@ class Validator:
             is_last = iteration == self._last_iteration
             self._checkpoints.record.validation_due = is_due or is_last
 
+    def measure_start(self, iteration: int) -> None:
+        """Log the figures before the first iteration: what training has to beat.
+
+        Those of bicubic interpolation and of the network that the run starts from. A run
+        that is resumed after an `iteration` has them in its record.
+        """
+        options, log = self._options, self._experiment.log
+        if options is None or iteration or not self._experiment.writes:
+            return
+        without_images = options.model_copy(update={"save_img": False})
+
+        log(f"validation: {describe_metrics(options)}")
+        bicubic = validate(
+            without_images, self._bicubic, self._sets, self._experiment, 0
+        )
+        log(f"bicubic interpolation  {summary(bicubic)}")
+        start = validate(without_images, self._upscale, self._sets, self._experiment, 0)
+        log(f"iter 0 validation  {summary(start)}  (the network to start from)")
+        self._checkpoints.record.start = start
+
     def __call__(self, iteration: int, meter: Meter) -> None:
         """Validate if that is due after `iteration`; `meter` excludes its time.
 
@@ -97,9 +123,10 @@ class Validator:
             record.validation_due = False
             return
 
-        metrics, line = validate(
+        metrics = validate(
             options, self._upscale, self._sets, self._experiment, iteration
         )
+        line = f"iter {iteration:,} validation  {summary(metrics)}"
         self._experiment.report(iteration, metrics, line)
         if self._sheets is not None:
             self._sheets(iteration, self._network, metrics, self._experiment)
@@ -109,6 +136,44 @@ class Validator:
         self._checkpoints.keep_best(iteration, metrics, options)
         record.validation_due = False
         meter.exclude("validation", options.val_freq)
+
+    def report_end(self) -> None:
+        """Log the networks of the run, how good they are, and why it stopped early."""
+        log = self._experiment.log
+        self._checkpoints.report_networks()
+        for line in self.verdict():
+            log(line)
+        if reason := self.stop_reason():
+            log(f"stopped early: {reason}")
+
+    def verdict(self) -> list[str]:
+        """Return what to know of the network when the run ends.
+
+        How it compares with the one that the run started from, and a warning if it is
+        no better or has drifted.
+        """
+        record, options = self._checkpoints.record, self._options
+        if options is None:
+            return []
+        lines = []
+        if record.drifted is not None:
+            lines.append(
+                f"warning: the drift alarm went off at iter {record.drifted:,}, the last "
+                "validation: do not use this network before you have looked at its images"
+            )
+        best = record.best
+        if best is not None and best.figure in record.start:
+            before = record.start[best.figure]
+            line = (
+                f"{best.figure}: {before:.4f} before training, {best.value:.4f} at best"
+            )
+            if not is_better(best.value, before, options):
+                line = (
+                    f"warning: {line}: no better than the network it started from; train "
+                    "for longer, on more images, or with a lower train.optim_g.lr"
+                )
+            lines.append(line)
+        return lines
 
     def stop_reason(self) -> str | None:
         """Return why the run should stop early, as `val` says, or None to continue.
@@ -153,9 +218,8 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
         return []
     if not data.held_out:
         return [
-            "no validation: there are fewer than ten images, or a tenth of them is less "
-            "than the crops of one image, so none are held out; choose validation images "
-            "with datasets.val"
+            "no validation: there are fewer than three images, so none is held out; "
+            "choose validation images with datasets.val"
         ]
     names = ", ".join(gt.name for gt, _ in data.held_out)
     return [
@@ -165,14 +229,32 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
     ]
 
 
+def describe_metrics(options: ValOptions) -> str:
+    """Return what the metrics compare, so that figures are not mistaken for others."""
+    parts = []
+    for name, metric in options.metrics.items():
+        channel = "the Y channel" if metric.test_y_channel else "RGB"
+        border = f"without {metric.crop_border} pixels at each border"
+        parts.append(f"{name} of {channel} {border}")
+    return f"{', '.join(parts)} (tools/compare.py: PSNR and SSIM of the Y channel)"
+
+
+def summary(metrics: Mapping[str, float]) -> str:
+    """Return the metrics as text."""
+    parts = []
+    for name, value in metrics.items():
+        parts.append(f"{name} {value:.4f}")
+    return "  ".join(parts) or "images saved, no ground truth"
+
+
 def validate(
     options: ValOptions,
-    upscale: Upscaler,
+    upscale: Upscale,
     datasets: Sequence[ValidationSet],
     experiment: Experiment,
     iteration: int,
-) -> tuple[dict[str, float], str]:
-    """Validate on each set; return the metrics, and the line that reports them.
+) -> dict[str, float]:
+    """Validate on each set; return the metrics.
 
     Metrics are named "<set>/<metric>", and are means over the images with a ground
     truth. With `save_img` the output is written to
@@ -180,7 +262,7 @@ def validate(
 
     Args:
         options: the section `val`.
-        upscale: runs the generator; where memory is short, its tiles become smaller.
+        upscale: returns an image enlarged by the scale of the sets.
         datasets: the sets.
         experiment: has the folder for the images, and the log.
         iteration: the last iteration of training.
@@ -190,16 +272,12 @@ def validate(
         means = _validate_set(options, upscale, dataset, experiment, iteration)
         for name, mean in means.items():
             metrics[f"{dataset.name}/{name}"] = mean
-
-    summary = "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-    if not metrics:
-        summary = "images saved, no ground truth"
-    return metrics, f"iter {iteration:,} validation  {summary}"
+    return metrics
 
 
 def _validate_set(
     options: ValOptions,
-    upscale: Upscaler,
+    upscale: Upscale,
     dataset: ValidationSet,
     experiment: Experiment,
     iteration: int,
@@ -209,7 +287,7 @@ def _validate_set(
     values: dict[str, list[float]] = {name: [] for name in measures}
 
     for image in dataset:
-        sr = upscale.fit_to_memory(image.lq, experiment.log)
+        sr = upscale(image.lq)
         if options.save_img:
             folder = experiment.visualization / dataset.name / image.name
             write_image(folder / f"{image.name}_{iteration}.png", sr)

@@ -90,6 +90,7 @@ def tiny_options(tmp_path: Path) -> dict:
             "artifact_opt": {"type": "LDLLoss"},
             "gan_opt": {"gan_type": "vanilla", "loss_weight": 0.1},
         },
+        "val": {"hold_out": 0},
         "logger": {"print_freq": 1, "save_checkpoint_freq": 3},
     }
 

@@ -74,15 +74,28 @@ def test_images_without_numbers_are_sources_of_their_own():
 
 @pytest.mark.parametrize(
     ("count", "asked", "expected"),
-    [(9, 8, 0), (10, 8, 1), (35, 8, 3), (500, 8, 8), (500, 0, 0)],
+    [
+        (2, 8, 0),
+        (3, 8, 1),
+        (9, 8, 1),
+        (3, 0, 0),
+        (10, 8, 1),
+        (35, 8, 3),
+        (500, 8, 8),
+        (500, 0, 0),
+    ],
 )
-def test_at_most_a_tenth_is_held_out(count, asked, expected):
+def test_at_most_a_tenth_is_held_out_but_one_of_three(count, asked, expected):
     held = hold_out(video("match", count), asked)
     assert len(held.excluded) == len(held.validated) == expected
 
 
-def test_a_frame_with_more_than_a_tenth_of_all_crops_is_not_held_out():
-    assert not hold_out(video("match", 5, crops=8), 8).excluded
+def test_all_crops_of_one_of_a_few_frames_are_held_out():
+    crops = video("match", 5, crops=8)
+    held = hold_out(crops, 8)
+    assert held.excluded == set(crops[-8:])
+    assert len(held.validated) == 1
+    assert not hold_out(video("match", 2, crops=8), 8).excluded
 
 
 def test_the_order_of_the_paths_and_duplicates_do_not_matter():
@@ -99,6 +112,7 @@ def match(tmp_path, options) -> dict:
             frame[:, :, 1:] = 0
         write_image(tmp_path / "match" / f"match_{number:06d}.480.png", frame)
     options["datasets"]["train"]["dataroot_gt"] = str(tmp_path / "match")
+    del options["val"]
     return options
 
 
@@ -218,8 +232,16 @@ def test_nothing_is_held_out_if_the_options_say_so(tmp_path, match, override):
     assert "on train, 30 images" in log and "held out" not in log
 
 
-def test_too_few_images_for_a_validation_are_logged(tmp_path, options):
-    folder = run(tmp_path, options, "train.total_iter=1")
+def test_three_images_are_validated_and_two_are_too_few(tmp_path, options):
+    del options["val"]
+    one = "train.total_iter=1"
+    folder = run(tmp_path, options, one)
+    assert "validating on 1 of 1 images" in (folder / "train.log").read_text()
+    assert any("held_out/psnr" in line for line in reported(folder))
+
+    root = Path(options["datasets"]["train"]["dataroot_gt"])
+    next(root.rglob("*.png")).unlink()
+    folder = run(tmp_path, options, one, "name=two")
     assert "no validation: " in (folder / "train.log").read_text()
 
 
