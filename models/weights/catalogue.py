@@ -7,7 +7,9 @@ downloaded. "PKGBUILD" is the build file of the Arch Linux user package
 python-realesrgan 0.3.0, which pins the sha256 of GitHub's release files.
 """
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from realesrgan_paddle.models.networks.description import Description, Generator
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
@@ -288,19 +290,22 @@ def list_models() -> list[str]:
 
 
 def is_released(name: str) -> bool:
-    """Return whether a released model has this name."""
-    return any(model.name == name for model in MODELS)
+    """Return whether a released model has this name, spelled as in `find`."""
+    return _by_letters(name) is not None
 
 
 def find(name: str) -> ReleasedModel:
     """Return the released model of this name.
 
+    Capitals, dashes, underscores and dots do not matter: "realesrgan-x4plus" is
+    RealESRGAN_x4plus, as the project's ncnn files are called.
+
     Raises:
         UserError: there is none; the message lists the names.
     """
-    for model in MODELS:
-        if model.name == name:
-            return model
+    model = _by_letters(name)
+    if model is not None:
+        return model
 
     names = [model.name for model in MODELS]
     raise UserError(
@@ -321,6 +326,32 @@ def nearest_in_package(model: ReleasedModel) -> ReleasedModel | None:
         if (network.type, network.scale) == (wanted.type, wanted.scale):
             return other
     return None
+
+
+def released_hint(path: str | Path) -> str:
+    """Return what to do instead where a weight file is missing, or ""."""
+    name = Path(path)
+    for spelled in (name.stem, name.name):
+        model = _by_letters(spelled)
+        if model is not None:
+            return (
+                f"; the released model is had by its name, {model.name}, without folder "
+                "and ending"
+            )
+    return did_you_mean(name.stem, [model.name for model in MODELS])
+
+
+def _by_letters(name: str) -> ReleasedModel | None:
+    """Return the model whose name has the same letters and digits, if there is one."""
+    wanted = _letters(name)
+    for model in MODELS:
+        if _letters(model.name) == wanted:
+            return model
+    return None
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[-_. ]", "", name).lower()
 
 
 def table() -> str:

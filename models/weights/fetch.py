@@ -50,10 +50,10 @@ def fetch(name: str, folder: str | Path) -> Path:
         UserError: no such released model, or one without a known hash.
     """
     model, folder = find(name), Path(folder)
-    path = folder / f"{name}.pdparams"
+    path = folder / f"{model.name}.pdparams"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / f".{name}.lock"):
+        with locked(folder / f".{model.name}.lock"):
             if not path.exists():
                 write_pdparams(path, _download(model, folder))
 

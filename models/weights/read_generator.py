@@ -7,11 +7,11 @@ import numpy as np
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.known import recognize
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
-from realesrgan_paddle.models.weights.catalogue import MODELS, is_released
+from realesrgan_paddle.models.weights.catalogue import is_released, released_hint
 from realesrgan_paddle.models.weights.fetch import fetch
 from realesrgan_paddle.models.weights.layouts import Tensors, to_basicsr
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
-from realesrgan_paddle.utils.errors import UserError, did_you_mean
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
 
 NCNN = (".param", ".bin")
@@ -41,7 +41,7 @@ def read_generator(
     Raises:
         UserError: nothing there, no generator in it, or `block` contradicts it.
     """
-    path = _locate(path_or_name, Path(folder))
+    path = locate(path_or_name, Path(folder))
     if path.suffix in NCNN:
         tensors = read_ncnn(path)
     else:
@@ -63,8 +63,12 @@ def read_generator(
     return network, single
 
 
-def _locate(path_or_name: str | Path, folder: Path) -> Path:
-    """Return the weight file, downloaded first if a released model's name is given."""
+def locate(path_or_name: str | Path, folder: Path = DEFAULT_FOLDER) -> Path:
+    """Return the weight file, downloaded first if a released model's name is given.
+
+    Raises:
+        UserError: there is no such file; says which released model may be meant.
+    """
     path = Path(path_or_name)
     if path.is_dir():
         return _only_file(path)
@@ -73,10 +77,9 @@ def _locate(path_or_name: str | Path, folder: Path) -> Path:
     if is_released(str(path_or_name)):
         return fetch(str(path_or_name), folder)
 
-    suggestion = did_you_mean(str(path_or_name), [model.name for model in MODELS])
     raise UserError(
-        f"{path_or_name}: no such file, and no released model of this name{suggestion} "
-        "(tools/convert_torch.py --list shows them)"
+        f"{path_or_name}: no such file, and no released model of this name"
+        f"{released_hint(path_or_name)} (tools/convert_torch.py --list shows them)"
     )
 
 

@@ -5,13 +5,14 @@ the loop.
 """
 
 import zlib
-from pathlib import Path
 
+import numpy as np
 import paddle
 from paddle import nn
 
 from realesrgan_paddle.loss.dists import load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
@@ -25,9 +26,9 @@ from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.precision import choose_precision
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.models.weights.assign import load_weights
-from realesrgan_paddle.models.weights.catalogue import is_released
-from realesrgan_paddle.models.weights.fetch import fetch
 from realesrgan_paddle.models.weights.layouts import to_basicsr
+from realesrgan_paddle.models.weights.mismatch import differing_options
+from realesrgan_paddle.models.weights.read_generator import locate
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import (
     Config,
@@ -39,6 +40,7 @@ from realesrgan_paddle.options.schema.config import (
     ProjectedDiscriminatorOptions,
 )
 from realesrgan_paddle.run.build_losses import build_losses
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.ops.plain import Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -102,8 +104,11 @@ def build_generator(options: GeneratorOptions, path: PathOptions, ops: Ops) -> n
     network = Network(options)
     network.ops = ops
     if path.pretrain_network_g is not None:
+        tensors = read_pretrained(
+            path.pretrain_network_g, path.param_key_g, "path.param_key_g"
+        )
         load_pretrained(
-            network, path.pretrain_network_g, path.param_key_g, path.strict_load_g
+            network, options, tensors, path.pretrain_network_g, path.strict_load_g
         )
     return network
 
@@ -129,21 +134,57 @@ def build_discriminator(
 
     network.ops = ops
     if path.pretrain_network_d is not None:
+        tensors = read_pretrained(
+            path.pretrain_network_d, path.param_key_d, "path.param_key_d"
+        )
         load_pretrained(
-            network, path.pretrain_network_d, path.param_key_d, path.strict_load_d
+            network, options, tensors, path.pretrain_network_d, path.strict_load_d
         )
     return network
 
 
+def read_pretrained(
+    pretrained: str, param_key: str | None, option: str
+) -> dict[str, np.ndarray]:
+    """Return the tensors of a file, or of a released model by its name.
+
+    Args:
+        pretrained: the file or the name.
+        param_key: which group of tensors; see `WeightFile.select`.
+        option: the option that says so, for errors.
+    """
+    file = locate(pretrained)
+    weights = read_weights(file)
+    try:
+        tensors = weights.select(param_key)
+    except UserError as error:
+        choices = " or ".join(f"{option}: {name or 'null'}" for name in weights.groups)
+        raise UserError(f"{error}; set {choices}") from None
+    return to_basicsr(tensors, str(file))
+
+
 def load_pretrained(
-    network: nn.Layer, pretrained: str, param_key: str | None, strict: bool
+    network: nn.Layer,
+    options: GeneratorOptions | DiscriminatorOptions,
+    tensors: dict[str, np.ndarray],
+    source: str,
+    strict: bool,
 ) -> None:
-    """Load the weights of a file, or of a released model by its name."""
-    file = Path(pretrained)
-    if is_released(pretrained):
-        file = fetch(pretrained, Path("weights"))
-    tensors = to_basicsr(read_weights(file).select(param_key), str(file))
-    load_weights(network, tensors, strict=strict, source=str(file))
+    """Load `tensors` into the network that `options` describe.
+
+    Raises:
+        UserError: they do not fit; says which options differ from the file.
+    """
+    try:
+        load_weights(network, tensors, strict=strict, source=source)
+    except UserError as error:
+        if isinstance(options, Description) and (
+            different := differing_options(tensors, options, source)
+        ):
+            raise UserError(
+                f"{source}: do not fit {options.type}: {different}"
+            ) from error
+        raise
 
 
 def build_gan_loss(options: GANLossOptions) -> GANLoss:

@@ -248,7 +248,7 @@ MISTAKES = {
         "images: a folder; name a meta-info file"
     ),
     "train --yml_path train.yml path.pretrain_network_g=images": (
-        "images: a folder; name the weight file inside it"
+        "images: 0 weight files (none); name one file"
     ),
     "make_lq_data --yml_path images --save_dir out": (
         "images: a folder; name a yml file"
