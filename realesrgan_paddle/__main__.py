@@ -8,11 +8,15 @@ if __name__ == "__main__":  # before all that takes time to import
 import importlib
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import NoReturn
 
+from realesrgan_paddle import __version__
 from realesrgan_paddle.utils.cli import run
 from realesrgan_paddle.utils.early_signals import ending_at_once
 from realesrgan_paddle.utils.errors import did_you_mean
+from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import pick_device
 
 COMMANDS = {
     "quickstart": "run the whole chain on one video",
@@ -37,10 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
-        print("usage: python -m realesrgan_paddle COMMAND [--help] ...\n")
+        print("usage: python -m realesrgan_paddle COMMAND [--help] ...")
+        print("       python -m realesrgan_paddle --version\n")
         for name, summary in COMMANDS.items():
             print(f"  {name:<28} {summary}")
         return 0 if words else 2
+    if words == ["--version"]:
+        print(versions())
+        return 0
 
     name = words[0].replace("-", "_")
     if name not in COMMANDS:
@@ -52,6 +60,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     with ending_at_once():
         tool = importlib.import_module(f"realesrgan_paddle.tools.{name}")
     return tool.main(words[1:])
+
+
+def versions() -> str:
+    """Return the versions of the toolkit and of Paddle, and the device it would take."""
+    toolkit = f"realesrgan-paddle {__version__}"
+    if find_spec("paddle") is None:
+        return f"{toolkit}, PaddlePaddle is not installed"
+
+    start_paddle()
+    import paddle
+
+    device, reason = pick_device()
+    return f"{toolkit}, PaddlePaddle {paddle.__version__}, {device} ({reason})"
 
 
 def command() -> NoReturn:

@@ -14,6 +14,7 @@ from realesrgan_paddle.models.inference.exported_files import is_exported
 from realesrgan_paddle.models.inference.graph_process import GraphRunner, load_static
 from realesrgan_paddle.models.inference.tiles import size_multiple, spans
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import require_paddle
 
 if TYPE_CHECKING:
     from realesrgan_paddle.models.inference.predictors import DygraphRunner
@@ -107,6 +108,7 @@ class Upscaler:
             device: "auto", "cpu" or "gpu".
             threads: CPU threads of an exported model; None: all cores.
         """
+        require_paddle()
         runner: GraphRunner | DygraphRunner
         if is_exported(model):
             runner = load_static(model, device=device, threads=threads)

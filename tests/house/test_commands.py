@@ -3,10 +3,13 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from places import ROOT
 
+from realesrgan_paddle import __version__
 from realesrgan_paddle.__main__ import COMMANDS, main
+from realesrgan_paddle.utils.images import write_image
 
 TOOLS = {path.stem for path in (ROOT / "tools").glob("*.py")} - {"__init__"}
 IMPORT_TOOLS = """
@@ -61,3 +64,55 @@ def test_help_does_not_wait_for_paddle():
     """What a tool imports at its top level must not import Paddle, which takes seconds."""
     done = python("-c", IMPORT_TOOLS, *sorted(TOOLS))
     assert done.returncode == 0, done.stderr
+
+
+WITHOUT_PADDLE = """
+import sys
+sys.modules["paddle"] = None
+from realesrgan_paddle.__main__ import command
+command()
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["predict", "--input", "a.png", "--output", "out", "--model_path", "x.pth"],
+        ["infer", "--input", "a.png", "--output", "out", "--model_path", "infer"],
+        ["compare", "--input", "a.png", "--models", "x=x.pth"],
+    ],
+)
+def test_without_paddle_a_command_says_what_to_install(tmp_path, words):
+    write_image(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
+    done = python("-c", WITHOUT_PADDLE, *words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: PaddlePaddle is not installed")
+    assert "pip install paddlepaddle" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_paddle_the_package_can_be_imported_and_says_what_to_install():
+    code = (
+        "import sys; sys.modules['paddle'] = None; import realesrgan_paddle as it;"
+        "print(len(it.list_models())); it.Upscaler.load('x')"
+    )
+    done = python("-c", code)
+    assert int(done.stdout) > 0
+    assert "UserError: PaddlePaddle is not installed" in done.stderr
+
+
+def test_the_version_needs_no_paddle():
+    done = python("-c", WITHOUT_PADDLE, "--version")
+    expected = f"realesrgan-paddle {__version__}, PaddlePaddle is not installed\n"
+    assert (done.returncode, done.stdout) == (0, expected)
+
+
+@pytest.mark.paddle
+def test_the_version_is_that_of_the_toolkit_and_of_paddle_with_the_device(capsys):
+    import paddle
+
+    assert main(["--version"]) == 0
+    printed = capsys.readouterr().out
+    version = f"realesrgan-paddle {__version__}, PaddlePaddle {paddle.__version__}, "
+    assert printed.startswith(version)
+    assert printed.endswith(")\n")

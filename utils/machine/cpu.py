@@ -7,9 +7,11 @@ import platform
 import sys
 import warnings
 from contextlib import redirect_stderr
+from importlib.util import find_spec
 from pathlib import Path
 
 from realesrgan_paddle.utils.early_signals import ending_at_once
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import (
     LAUNCHER_NUMBERS,
     core_count,
@@ -21,6 +23,16 @@ SPIN_MS = 2
 """Spin time of idle OpenMP threads [ms] where another thread computes beside them."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
+
+
+def require_paddle() -> None:
+    """Raise UserError, which says what to install, if there is no Paddle."""
+    if find_spec("paddle") is None:
+        raise UserError(
+            "PaddlePaddle is not installed, and this package does not choose between its "
+            "CPU and its GPU build: pip install paddlepaddle for a CPU; for a GPU see "
+            "requirements-gpu.txt or https://www.paddlepaddle.org.cn/install/quick"
+        )
 
 
 def start_paddle() -> None:
@@ -37,6 +49,7 @@ def start_paddle() -> None:
     * FLAGS_use_stride_kernel would make views, whose copies are 30 times as slow on a
       CPU; it is turned off.
     """
+    require_paddle()
     for name in LAUNCHER_NUMBERS:
         launcher_number(name)  # Paddle's import ends in a traceback at a wrong one
 
