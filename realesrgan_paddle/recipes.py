@@ -49,6 +49,7 @@ from realesrgan_paddle.recipe_plan import (
     nested,
     without_total,
 )
+from realesrgan_paddle.recipe_remarks import choose_checkpoints, remark_minimum
 from realesrgan_paddle.set_options import choose_set_parts
 from realesrgan_paddle.utils.errors import UserError
 
@@ -116,7 +117,9 @@ def auto_recipe(
     else:
         choose_total_by_time(plan, minutes)
     choose_schedule(plan)
+    choose_checkpoints(plan, generator)
     remark_degradation(plan)
+    remark_minimum(plan, images)
     return plan.config, plan.lines
 
 

@@ -1,12 +1,13 @@
 """The pool of training pairs, which mixes degradations of different iterations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import to_uint8
 
 
 class PairPool:
@@ -62,13 +63,14 @@ class PairPool:
         return returned
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return the pairs, if any: float32 `gt` (n, 3, H, W) and `lq` (n, 3, h, w)."""
+        """Return the pairs, if any: `gt` (n, 3, H, W) and `lq` (n, 3, h, w).
+
+        uint8 where that is exact, a quarter of the size, else float32.
+        """
         if not self._pairs:
             return {}
-        return {
-            "gt": np.stack([gt.numpy() for gt, _ in self._pairs]),
-            "lq": np.stack([lq.numpy() for _, lq in self._pairs]),
-        }
+        gts, lqs = zip(*self._pairs, strict=True)
+        return {"gt": _stored(gts), "lq": _stored(lqs)}
 
     def load_state(self, arrays: Mapping[str, np.ndarray], gt_size: int) -> None:
         """Replace the pairs by those of `state`.
@@ -94,7 +96,7 @@ class PairPool:
                 "of the training state"
             )
         self._pairs = [
-            (paddle.to_tensor(gt), paddle.to_tensor(lq))
+            (paddle.to_tensor(_levels(gt)), paddle.to_tensor(_levels(lq)))
             for gt, lq in zip(gts, lqs, strict=True)
         ]
 
@@ -122,7 +124,26 @@ def check_pairs(arrays: Mapping[str, np.ndarray], scale: int, source: str) -> No
             f"at scale {scale}"
         )
     for name, array in arrays.items():
-        if array.dtype != np.float32 or not np.isfinite(array).all():
+        known = array.dtype in (np.uint8, np.float32)
+        if not known or not np.isfinite(array).all():
             raise UserError(
-                f"{source}: the pair pool's {name} is not finite float32 ({array.dtype})"
+                f"{source}: the pair pool's {name} is neither uint8 nor finite float32 "
+                f"({array.dtype})"
             )
+
+
+def _stored(images: Sequence[Tensor]) -> np.ndarray:
+    """Return images (3, H, W) as uint8 (n, 3, H, W) if `_levels` restores every bit."""
+    arrays = [image.numpy() for image in images]
+    stacked = np.stack(arrays)
+    in_8_bits = to_uint8(stacked)
+
+    exact = np.array_equal(_levels(in_8_bits), stacked)
+    return in_8_bits if exact else stacked
+
+
+def _levels(stored: np.ndarray) -> np.ndarray:
+    """Return stored images as float32; uint8 becomes levels of 1/255."""
+    if stored.dtype != np.uint8:
+        return stored
+    return stored.astype(np.float32) / np.float32(255)

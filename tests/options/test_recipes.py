@@ -1,5 +1,6 @@
 """`train.py --recipe auto` chooses by images, network, machine and minutes; given options stay."""
 
+import re
 import shlex
 
 import numpy as np
@@ -9,13 +10,14 @@ from places import ROOT
 from sample_runs import log_of, picture, reported
 
 from realesrgan_paddle import recipes
-from realesrgan_paddle.environment import Images, Machine
+from realesrgan_paddle.environment import Images, Machine, NetworkSize
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.models.weights.fetch import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipe_plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
+from realesrgan_paddle.recipe_remarks import disk_use, remark_minimum
 from realesrgan_paddle.recipes import (
     auto_recipe,
     choose_losses,
@@ -295,3 +297,69 @@ def test_missing_and_unreadable_images_are_named(tmp_path):
     (tmp_path / "a.png").write_bytes(np.arange(100, dtype=np.uint8).tobytes())
     with pytest.raises(UserError, match=r"a\.png: not a readable image"):
         recipe(dataroot_gt=str(tmp_path))
+
+
+def warnings_of(lines):
+    return [line.partition(": ")[2] for line in lines if line.startswith("warning: ")]
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "expected"),
+    [
+        (5, 300, []),
+        (5, 299, ["time"]),
+        (4, 300, ["footage"]),
+        (3, 9, ["time", "footage"]),
+    ],
+)
+def test_the_plan_warns_of_too_little_time_or_footage(frames, count, total, expected):
+    given = {
+        "datasets": {"train": {"dataroot_gt": frames}},
+        "train": {"total_iter": total},
+    }
+    plan = Plan(given, "test")
+    choose_network(plan)
+    choose_losses(plan, CPU)
+    remark_minimum(plan, Images(count, count * 2e6, 1080))
+    found = [line.partition(":")[0] for line in warnings_of(plan.lines)]
+    assert found == [f"too little {what}" for what in expected]
+
+
+def test_a_run_of_the_recipe_stays_within_the_disk_space_that_its_plan_states(
+    frames, tmp_path
+):
+    """And removes no file of others."""
+    start = tmp_path / "start.pdparams"
+    description = SRVGGNetCompact(num_feat=16, num_conv=8)
+    network = Network(description)
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    write_pdparams(start, {"params": weights})
+    for number in range(2, 6):
+        write_image(tmp_path / f"frames/{number}.png", picture(96, 96, number))
+    root = tmp_path / "runs"
+    flags = [
+        "--recipe",
+        "auto",
+        f"--dataroot_gt={frames}",
+        f"--network={start}",
+        "train.total_iter=12",
+        "train.lpips_opt=null",
+        "gt_size=64",
+        "queue_size=8",
+        "datasets.train.num_worker_per_gpu=0",
+        "datasets.train.batch_size_per_gpu=2",
+        "logger.save_checkpoint_freq=2",
+        "val=null",
+        f"path.experiments_root={root}",
+    ]
+    assert main(flags) == 0
+    (run,) = [path for path in root.iterdir() if path.is_dir()]
+    log = log_of(run)
+    assert "logger.keep_checkpoints: 3" in log
+    (stated,) = re.findall(r"disk: up to ([\d,]+) MB", log)
+    written = [path.stat().st_size for path in run.rglob("*") if path.is_file()]
+    size = NetworkSize("", sum(array.size for array in weights.values()))
+    budget = disk_use(load_config(run / "config.yml"), size)
+    assert float(stated) == round(budget / 1e6)
+    assert 0.5 * budget < sum(written) < 1.05 * budget + 100_000  # logs, headers
+    assert len(list((run / "training_states").iterdir())) == 3

@@ -63,7 +63,8 @@ def test_the_pool_copies_its_pairs():
     pool.exchange(gt, lq, np.random.default_rng(0))
     gt.fill_(9.0)
     lq.fill_(9.0)
-    assert sorted(pool.state()["lq"][:, 0, 0, 0].tolist()) == [0, 1]
+    in_8_bits = pool.state()["lq"][:, 0, 0, 0]
+    assert sorted(in_8_bits.tolist()) == [0, 255], "the pairs 0 and 1"
 
 
 def test_a_pool_of_size_zero_returns_each_batch():
@@ -80,3 +81,24 @@ def test_a_state_of_another_size_is_refused():
         PairPool(4).load_state(pool.state(), gt_size=4)
     with pytest.raises(UserError, match=r"gt_size: 64.*set it to 4"):
         PairPool(6).load_state(pool.state(), gt_size=64)
+
+
+@pytest.mark.parametrize("levels", [np.arange(256), np.arange(0, 256, 5)])
+def test_a_pool_of_8_bit_images_is_kept_in_8_bits_without_a_changed_bit(levels):
+    pool, resumed = PairPool(1), PairPool(1)
+    images = levels.astype(np.float32) / np.float32(255)
+    gt = paddle.to_tensor(np.resize(images, (1, 3, 16, 16)))
+    pool.exchange(gt, gt[..., :4, :4], np.random.default_rng(0))
+    state = pool.state()
+    assert {array.dtype for array in state.values()} == {np.dtype(np.uint8)}
+    resumed.load_state(state, gt_size=16)
+    out, _ = resumed.exchange(gt, gt, np.random.default_rng(0))
+    assert out.numpy().tobytes() == gt.numpy().tobytes()
+
+
+@pytest.mark.parametrize("change", [1e-7, -0.5, 1.5])
+def test_a_pool_of_other_images_is_kept_as_it_is(change):
+    pool = PairPool(1)
+    gt = paddle.full([1, 3, 8, 8], 0.2) + change
+    pool.exchange(gt, gt[..., :2, :2], np.random.default_rng(0))
+    assert pool.state()["gt"].tobytes() == gt.numpy().tobytes()
