@@ -1,13 +1,12 @@
 """Networks side by side on the same images: metrics, a sheet and a page of crops."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD, Upscaler
 from realesrgan_paddle.options.schema.config import MetricOptions
@@ -15,7 +14,13 @@ from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
+from realesrgan_paddle.utils.images import (
+    enlarge,
+    list_images,
+    read_rgb,
+    to_uint8,
+    write_image,
+)
 from realesrgan_paddle.utils.lattice import lattice_index
 from realesrgan_paddle.utils.metrics import psnr, ssim
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
@@ -85,26 +90,41 @@ class Grids:
     def of(cls, lattices: Sequence[Mapping[str, float]]) -> "Grids":
         """Return the means over the images; each has the indices by method."""
         indices = {}
-        for method in dict.fromkeys(name for each in lattices for name in each):
-            found = [each[method] for each in lattices if method in each]
-            sized = [index for index in found if not math.isnan(index)]
-            indices[method] = float(np.mean(sized)) if sized else math.nan
+        methods = {name: None for each in lattices for name in each}
+        for method in methods:
+            known = []
+            for each in lattices:
+                index = each.get(method, math.nan)
+                if not math.isnan(index):
+                    known.append(index)
+            indices[method] = sum(known) / len(known) if known else math.nan
         return cls(indices)
 
     @property
     def usual(self) -> float:
         """The index that pictures have: 1, or that of bicubic or the ground truth."""
-        return max(1.0, self.indices[BICUBIC], self.indices.get(GT, 1.0))
+        bicubic = self.indices[BICUBIC]
+        truth = self.indices.get(GT, 1.0)
+        return max(1.0, bicubic, truth)
+
+    @property
+    def limit(self) -> float:
+        """The index above which a regular grid shows."""
+        return LATTICE_LIMIT * self.usual
 
     def shows(self, method: str) -> bool:
         """Return whether a regular grid shows in the method's images."""
-        return self.indices[method] > LATTICE_LIMIT * self.usual
+        index = self.indices[method]
+        return index > self.limit
 
-    def warning(self, method: str) -> str:
-        """Return the line that says so."""
+    def warnings(self, methods: Iterable[str]) -> list[str]:
+        """Return a line for each of the methods in whose images a grid shows."""
+        return [self._warning(method) for method in methods if self.shows(method)]
+
+    def _warning(self, method: str) -> str:
         return (
             f"{method}: a regular grid shows in its images: lattice index "
-            f"{self.indices[method]:.2f}, usual is up to {LATTICE_LIMIT * self.usual:.2f}; "
+            f"{self.indices[method]:.2f}, usual is up to {self.limit:.2f}; "
             "its other figures say little, look at flat areas and edges; it was trained "
             "for too short a time, on too few images, or with too high a learning rate"
         )
@@ -156,8 +176,7 @@ def compare(
         inputs: low-quality images.
         upscalers: the networks by the names to show.
         output: folder, created if missing; files of an earlier run are replaced.
-        gt: the ground truth of the only input, or a folder of images named like the
-            inputs.
+        gt: that of the only input, or a folder of images named like the inputs.
         crop: the crop of each input to show; None for the most detailed ones.
         crop_size: width and height of crops in input pixels, without `crop`.
         crops: crops per image, without `crop`.
@@ -190,10 +209,9 @@ def compare(
     grids = Grids.of(lattices)
     means = mean_scores(scores, grids)
     remark = describe(len(inputs), len(scores), scale, metrics)
-    warnings = [grids.warning(name) for name in upscalers if grids.shows(name)]
-    done = Comparison(
-        Path(output) / SHEET, Path(output) / PAGE, means, remark, warnings
-    )
+    warnings = grids.warnings(upscalers)
+    folder = Path(output)
+    done = Comparison(folder / SHEET, folder / PAGE, means, remark, warnings)
     write_comparison(done, rows, list(upscalers), scale)
     return done
 
@@ -263,8 +281,7 @@ def measure(
 ) -> Measured:
     """Upscale one image by each method; measure if there is a ground truth."""
     height, width = lq.shape[0] * scale, lq.shape[1] * scale
-    bicubic = Image.fromarray(lq).resize((width, height), Image.Resampling.BICUBIC)
-    results = {BICUBIC: np.array(bicubic)}
+    results = {BICUBIC: enlarge(lq, scale)}
     for name, upscaler in upscalers.items():
         results[name] = upscaler(lq, outscale=scale)
     lattices = {name: lattice_index(sr, scale) for name, sr in results.items()}

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from realesrgan_paddle.utils.metrics import luma
 
@@ -57,25 +58,46 @@ def lattice_index(image: np.ndarray, scale: int) -> float:
 def _index_of_period(y: np.ndarray, period: int) -> float:
     """Return the index of a luma (H, W) for one period."""
     most = max(BLOCK, LEAST_PERIODS * period)
-    side = min(most, *y.shape) // period * period
-
-    hann = np.hanning(side + 1)[:-1]
-    window = np.outer(hann, hann).astype(np.float32)
-    blocks = np.lib.stride_tricks.sliding_window_view(y, (side, side))
-    blocks = blocks[:: side // 2, :: side // 2].reshape(-1, side, side)
-    spectra = np.fft.fft2((blocks - blocks.mean((1, 2), keepdims=True)) * window)
-    energy = np.abs(spectra) ** 2 + NOISE**2 * np.square(window).sum()
+    side = min(most, *y.shape)
+    side -= side % period
+    energy = _energies(y, side)
 
     # A cell of bins around each frequency of the grid, which is in the cell's center.
     bins = side // period
-    energy = np.roll(energy, (bins // 2, bins // 2), (1, 2))
-    cells = energy.reshape(-1, period, bins, period, bins).swapaxes(2, 3)
-    from_center = np.abs(np.arange(bins) - bins // 2)
-    distance = np.maximum.outer(from_center, from_center)
-    at_grid = cells[..., distance <= NEAR].mean(-1)
-    around = cells[..., (distance >= RING[0]) & (distance <= RING[1])].mean(-1)
+    half = bins // 2
+    energy = np.roll(energy, (half, half), (1, 2))
+    cells = energy.reshape(-1, period, bins, period, bins)
+    cells = cells.swapaxes(2, 3)
 
-    ratios = (at_grid / around).reshape(len(blocks), -1)
+    from_center = np.abs(np.arange(bins) - half)
+    distance = np.maximum.outer(from_center, from_center)
+    nearest, farthest = RING
+    is_near = distance <= NEAR
+    in_ring = (distance >= nearest) & (distance <= farthest)
+
+    at_grid = cells[..., is_near].mean(-1)
+    around = cells[..., in_ring].mean(-1)
+
+    ratios = (at_grid / around).reshape(len(cells), -1)
     without_mean = ratios[:, 1:]  # the first is frequency 0
     of_blocks = np.minimum(without_mean, MOST).mean(1)
-    return float(np.exp(np.log(of_blocks).mean()))
+    mean_logarithm = np.log(of_blocks).mean()
+    return float(np.exp(mean_logarithm))
+
+
+def _energies(y: np.ndarray, side: int) -> np.ndarray:
+    """Return the energy of each bin, with `NOISE`, of each block (n, side, side)."""
+    blocks = sliding_window_view(y, (side, side))
+    step = side // 2
+    blocks = blocks[::step, ::step]
+    blocks = blocks.reshape(-1, side, side)
+    means = blocks.mean((1, 2), keepdims=True)
+
+    hann = np.hanning(side + 1)[:-1]
+    window = np.outer(hann, hann)
+    window = window.astype(np.float32)
+    windowed = (blocks - means) * window
+    spectra = np.fft.fft2(windowed)
+
+    noise = NOISE**2 * np.square(window).sum()
+    return np.abs(spectra) ** 2 + noise

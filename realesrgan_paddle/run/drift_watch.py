@@ -277,7 +277,10 @@ class DriftAlarm:
 
     def _lattice(self, images: Sequence[np.ndarray]) -> float:
         """Return the mean index of the images that are large enough for one."""
-        return _mean([lattice_index(image, self._scale) for image in images])
+        indices = []
+        for image in images:
+            indices.append(lattice_index(image, self._scale))
+        return _mean(indices)
 
 
 def open_drift(
