@@ -49,8 +49,8 @@ def choose_checkpoints(plan: Plan, generator: NetworkSize) -> None:
     )
     megabytes = disk_use(plan.config, generator) / 1e6
     plan.lines.append(
-        f"disk: up to {megabytes:,.0f} MB for checkpoints and states, and the validation "
-        "images; each checkpoint that is removed was written by this run"
+        f"disk: up to {megabytes:,.0f} MB  (weights and states; validation images come "
+        "on top; only checkpoints that this run wrote are removed)"
     )
 
 
