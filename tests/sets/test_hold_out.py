@@ -234,12 +234,18 @@ def test_nothing_is_held_out_if_the_options_say_so(tmp_path, match, override):
 
 def test_three_images_are_validated_and_two_are_too_few(tmp_path, options):
     del options["val"]
+    root = Path(options["datasets"]["train"]["dataroot_gt"])
+    write_image(root / "2.png", picture(80, 96, 2))
     one = "train.total_iter=1"
     folder = run(tmp_path, options, one)
     assert "validating on 1 of 1 images" in (folder / "train.log").read_text()
     assert any("held_out/psnr" in line for line in reported(folder))
 
-    root = Path(options["datasets"]["train"]["dataroot_gt"])
+    log = (folder / "train.log").read_text()
+    assert "bicubic interpolation  held_out/psnr " in log
+    assert "iter 0 validation  held_out/psnr " in log
+    assert "validation: psnr of the Y channel without 4 pixels" in log
+
     next(root.rglob("*.png")).unlink()
     folder = run(tmp_path, options, one, "name=two")
     assert "no validation: " in (folder / "train.log").read_text()
