@@ -8,7 +8,7 @@ MAX_COUNT = 2**53
 """The largest number up to which a float holds each whole number."""
 
 
-def parse_object(text: str) -> dict[str, Any]:
+def parse_object(text: str | bytes) -> dict[str, Any]:
     """Return the json object in `text`.
 
     Raises:

@@ -171,6 +171,7 @@ class DiscriminatorWatch:
         self._gan_type = gan.gan_type if gan else None
         self._print_freq = print_freq
         self._warm_up = step.warm_up if isinstance(step, GANStep) else None
+        self._log = log
         self._losses: deque[tuple[float, float]] = deque(maxlen=REPORTS)
         self._warned: set[str] = set()
 
