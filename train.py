@@ -1,7 +1,7 @@
 """Train or finetune a generator with the options of a file, or chosen by --recipe."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.early_signals import end_at_once
+    from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 
@@ -22,7 +22,7 @@ from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.ops.trial import start_trial
 from realesrgan_paddle.utils.runlog.meter import Meter
-from realesrgan_paddle.utils.stop_request import StopRequest
+from realesrgan_paddle.utils.signals.stop_request import StopRequest
 
 
 def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
@@ -93,7 +93,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
         if iteration != checkpoints.saved_at:
             checkpoints.save(iteration)
         if signal:
-            checkpoints.report_saved(Signals(signal).name)
+            checkpoints.report_saved(f"{Signals(signal).name}:")
             raise SystemExit(128 + signal)  # a shell's code for that signal
 
         validator.report_end()

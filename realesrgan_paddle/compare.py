@@ -1,15 +1,14 @@
 """Networks side by side on the same images: metrics, a sheet and a page of crops."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from realesrgan_paddle.comparison_metrics import LUMA_METRICS, Measures, open_measures
 from realesrgan_paddle.models.inference.upscaler import TILE_PAD, Upscaler
-from realesrgan_paddle.options.schema.config import MetricOptions
 from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop, most_detailed
@@ -22,7 +21,6 @@ from realesrgan_paddle.utils.images import (
     write_image,
 )
 from realesrgan_paddle.utils.lattice import lattice_index
-from realesrgan_paddle.utils.metrics import psnr, ssim
 from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
 from realesrgan_paddle.utils.report.html_page import html_page
 from realesrgan_paddle.utils.report.panels import (
@@ -37,11 +35,6 @@ INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
 """Columns that are not networks."""
 SHEET, PAGE = "sheet.png", "index.html"
 """The files that are written."""
-LUMA_METRICS = {"psnr": psnr, "ssim": ssim}
-"""Metrics of the Y channel, as the papers report them; the others are of RGB."""
-
-Measures = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]
-"""Metrics by name; each takes an image and its ground truth, uint8 RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +112,8 @@ class Grids:
 
     def warnings(self, methods: Iterable[str]) -> list[str]:
         """Return a line for each of the methods in whose images a grid shows."""
-        return [self._warning(method) for method in methods if self.shows(method)]
+        flagged = filter(self.shows, methods)
+        return list(map(self._warning, flagged))
 
     def _warning(self, method: str) -> str:
         return (
@@ -233,42 +227,6 @@ def write_comparison(
     write_image(done.sheet, sheet)
     with atomic_path(done.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def usual_metrics() -> tuple[list[str], list[str]]:
-    """Return PSNR, SSIM and, if its weights are available, LPIPS; else a remark."""
-    # Imports Paddle, which exported graphs need anyway.
-    from realesrgan_paddle.run.available_metrics import missing_weights
-
-    reason = missing_weights("calculate_lpips")
-    if reason:
-        return ["psnr", "ssim"], [f"LPIPS is left out: {reason}"]
-    return ["psnr", "ssim", "lpips"], []
-
-
-def open_measures(metrics: Sequence[str], scale: int) -> Measures:
-    """Return the metrics by name; all leave out `scale` pixels at each border."""
-    measures: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {}
-    for name in metrics:
-        if name in LUMA_METRICS:
-            luma_metric = LUMA_METRICS[name]
-            measures[name] = partial(luma_metric, crop_border=scale, y_channel=True)
-        else:
-            measures[name] = _open_network_metric(name, scale)
-    return measures
-
-
-def _open_network_metric(
-    name: str, scale: int
-) -> Callable[[np.ndarray, np.ndarray], float]:
-    # Imports Paddle.
-    from realesrgan_paddle.run.available_metrics import open_metric
-
-    options = {
-        "lpips": MetricOptions(type="calculate_lpips", crop_border=scale),
-        "dists": MetricOptions(type="calculate_dists", crop_border=scale),
-    }
-    return open_metric(options[name])
 
 
 def measure(

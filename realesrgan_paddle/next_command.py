@@ -60,7 +60,9 @@ def command(script: str, *overrides: str, **flags: Value) -> str:
         overrides: words without a flag: options of the form a.b=c.
         flags: flags by their names; several values as a list, none as an empty one.
     """
-    return shell_join([*_start(script), *words(*overrides, **flags)])
+    start = _start(script)
+    rest = words(*overrides, **flags)
+    return shell_join([*start, *rest])
 
 
 def words(*overrides: str, **flags: Value) -> list[str]:

@@ -1,7 +1,7 @@
 """Build a training set from videos or frames: frames, sub-images, meta info in one go."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.early_signals import end_at_once
+    from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 

@@ -1,7 +1,7 @@
 """Compare networks side by side: metrics, a PNG sheet, a self-contained HTML page."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.early_signals import end_at_once
+    from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 
@@ -84,16 +84,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = [path for folder in folders for path in find_inputs(folder)]
 
     start_paddle()
-    from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
+    from realesrgan_paddle.compare import compare, load_upscalers
+    from realesrgan_paddle.comparison_metrics import metrics_to_measure
 
     upscalers = load_upscalers(
         args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device
     )
-    metrics: list[str] = args.metrics or []
-    remarks: list[str] = []
-    if gt and not metrics:
-        metrics, remarks = usual_metrics()
-
+    metrics, remarks = metrics_to_measure(args.metrics, gt)
     done = compare(
         inputs,
         upscalers,

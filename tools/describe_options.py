@@ -1,7 +1,7 @@
 """Write docs/options.md and the JSON schemas for editors from the declared options."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.early_signals import end_at_once
+    from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 

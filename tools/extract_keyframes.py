@@ -1,7 +1,7 @@
 """Extract the frames of videos that are worth training on as PNG files."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.early_signals import end_at_once
+    from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 
@@ -20,11 +20,11 @@ from realesrgan_paddle.utils.jobs import report_failures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if a video failed."""
     parser = Parser(__doc__)
-    flag = parser.add_argument
-    flag("--input", nargs="+", required=True, help="videos and folders of videos")
-    flag("--output", required=True, type=Path, help="folder; existing files stay")
-    flag("--sheet", type=Path, help="folder of the overview; without it: OUTPUT_sheet")
-    flag("--max_gigabytes", type=float_range(0), default=500.0, help="stop after this")
+    add = parser.add_argument
+    add("--input", nargs="+", required=True, help="videos and folders of videos")
+    add("--output", required=True, type=Path, help="folder; existing files stay")
+    add("--sheet", type=Path, help="folder of the overview; without it: OUTPUT_sheet")
+    add("--max_gigabytes", type=float_range(0), default=500.0, help="stop after this")
     for group in (Sampling, Selection, SplitOptions):
         parser.add_group(group)
     args = parser.parse(argv)

@@ -1,7 +1,7 @@
 """Cut large images into overlapping sub-images, which load faster in training."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.early_signals import end_at_once
+    from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 
@@ -17,30 +17,30 @@ from realesrgan_paddle.utils.jobs import report_failures
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     parser = Parser(__doc__)
-    flag, size, level = parser.add_argument, int_range(1), int_range(0, 9)
-    flag("--input", required=True, type=Path, help="folder of images")
-    flag("--output", required=True, type=Path, help="folder; existing files stay")
-    flag("--crop_size", type=size, default=480, help="side of a sub-image")
-    flag("--step", type=size, default=240, help="pixels to the next sub-image")
-    flag(
+    add, size, level = parser.add_argument, int_range(1), int_range(0, 9)
+    add("--input", required=True, type=Path, help="folder of images")
+    add("--output", required=True, type=Path, help="folder; existing files stay")
+    add("--crop_size", type=size, default=480, help="side of a sub-image")
+    add("--step", type=size, default=240, help="pixels to the next sub-image")
+    add(
         "--thresh_size",
         type=int_range(0),
         default=0,
         help="leave out a remainder at the border that is not wider than this",
     )
-    flag(
+    add(
         "--manifest",
         type=Path,
         help="of extract_keyframes.py: leave out sub-images with logos, scoreboards",
     )
-    flag(
+    add(
         "--min_detail",
         type=float_range(0, 1),
         default=0.0,
         help="leave out sub-images with detail in less than this share; try 0.05",
     )
-    flag("--n_thread", type=size, help="images at a time; without it: one per CPU")
-    flag("--compression_level", type=level, default=3, help="PNG: 0 fast, 9 small")
+    add("--n_thread", type=size, help="images at a time; without it: one per CPU")
+    add("--compression_level", type=level, default=3, help="PNG: 0 fast, 9 small")
     args = parser.parse(argv)
 
     cut = extract_subimages(

@@ -110,7 +110,8 @@ class Header:
     def decoded_bytes(self) -> int:
         """The size of the decoded image, or more."""
         sample_bytes = np.dtype(self.sample_type).itemsize
-        return self.width * self.height * self.channels * sample_bytes
+        samples = self.width * self.height * self.channels
+        return samples * sample_bytes
 
 
 def read_header(file: IO[bytes], name: str | Path) -> Header:

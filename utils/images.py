@@ -161,8 +161,9 @@ def _encode(
 def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
     """Return uint8 RGB (H, W, 3), `scale` times as large by bicubic interpolation."""
     height, width = image.shape[:2]
-    size = width * scale, height * scale
-    enlarged = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+    size = (width * scale, height * scale)
+    original = Image.fromarray(image)
+    enlarged = original.resize(size, Image.Resampling.BICUBIC)
     return np.array(enlarged)
 
 

@@ -92,8 +92,11 @@ def sizes_agree(gt: Size, lq: Size, scale: int, remainder: int = 0) -> bool:
 
     Each side may have up to `remainder` pixels more.
     """
-    more = [gt_side - scale * lq_side for gt_side, lq_side in zip(gt, lq, strict=True)]
-    return all(0 <= pixels <= remainder for pixels in more)
+    for gt_side, lq_side in zip(gt, lq, strict=True):
+        more = gt_side - scale * lq_side
+        if not 0 <= more <= remainder:
+            return False
+    return True
 
 
 def size_mismatch(gt: Path, gt_size: Size, lq: Path, lq_size: Size, scale: int) -> str:

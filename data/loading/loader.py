@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.loading.datasets import Sample
-from realesrgan_paddle.utils.deferred_signals import defer_interrupts
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.seeds import Stream, generator
+from realesrgan_paddle.utils.signals.deferred import defer_interrupts
 
 Key = tuple[int, int]
 """(index, position): which file, and where in the stream; see datasets.py."""
@@ -176,7 +176,8 @@ class _Workers:
 
     def request(self, keys: list[Key]) -> None:
         """Let the next free process read the batch of these keys."""
-        self._pending.append((keys, self._submit(keys)))
+        batch = self._submit(keys)
+        self._pending.append((keys, batch))
 
     def next_batch(self) -> ReadBatch:
         """Return the batch that was requested first; wait for it.

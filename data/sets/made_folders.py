@@ -4,11 +4,12 @@ A command that is given one takes the images that are meant for it, or names the
 that it should be given.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.json_records import parse_object
 
 MANIFEST = "manifest.jsonl"
 """The list of all frames beside those of tools/extract_keyframes.py."""
@@ -43,8 +44,20 @@ def list_of_set(folder: Path) -> Path | None:
 
 
 def scale_of_set(folder: Path) -> int:
-    """Return the scale that the validation images of a set were degraded for."""
-    return int(json.loads((folder / DOMAIN_SET_FILE).read_text())["scale"])
+    """Return the scale that the validation images of a set were degraded for.
+
+    Raises:
+        UserError: the file that describes the set has been changed.
+    """
+    path = folder / DOMAIN_SET_FILE
+    try:
+        settings = parse_object(read_regular(path))
+        scale = settings["scale"]
+        return int(scale)
+    except (ValueError, LookupError, TypeError):
+        raise UserError(
+            f"{path}: not the settings of a set; build the set again"
+        ) from None
 
 
 def validation_of_set(folder: Path) -> tuple[Path, Path] | None:
@@ -52,9 +65,13 @@ def validation_of_set(folder: Path) -> tuple[Path, Path] | None:
 
     None if it has none, and for any folder that is no set.
     """
-    hr, lr = folder / VAL / "HR", folder / VAL / "LR"
-    is_set = (folder / DOMAIN_SET_FILE).is_file()
-    return (hr, lr) if is_set and hr.is_dir() and lr.is_dir() else None
+    if not (folder / DOMAIN_SET_FILE).is_file():
+        return None
+    hr = folder / VAL / "HR"
+    lr = folder / VAL / "LR"
+    if not hr.is_dir() or not lr.is_dir():
+        return None
+    return hr, lr
 
 
 def images_to_compare(

@@ -30,6 +30,7 @@ from realesrgan_paddle.models.inference.graph_pipe import (
 )
 from realesrgan_paddle.models.inference.graph_worker import TRIAL_SECONDS
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import require_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count
 
 PYTHON_ERROR = 1
@@ -201,6 +202,7 @@ def load_static(
         UserError: a file is missing or damaged, the graph is no upscaler, it has
             operators that no upscaler needs, or it crashes Paddle.
     """
+    require_paddle()
     if threads is not None and threads < 1:
         raise UserError(f"threads {threads}: must be 1 or more")
     if device not in DEVICES:

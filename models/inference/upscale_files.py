@@ -103,9 +103,9 @@ def _largest_first(paths: Sequence[Path]) -> list[Path]:
     """Return the paths with that of the largest image first, and the others as given."""
     if len(paths) < 2:
         return [*paths]
-    pixels = [_pixels(path) for path in paths]
-    largest = pixels.index(max(pixels))
-    return [paths[largest], *paths[:largest], *paths[largest + 1 :]]
+    largest = max(paths, key=_pixels)
+    others = [path for path in paths if path != largest]
+    return [largest, *others]
 
 
 def _pixels(path: Path) -> int:

@@ -108,11 +108,11 @@ class Upscaler:
             device: "auto", "cpu" or "gpu".
             threads: CPU threads of an exported model; None: all cores.
         """
-        require_paddle()
         runner: GraphRunner | DygraphRunner
         if is_exported(model):
             runner = load_static(model, device=device, threads=threads)
         else:
+            require_paddle()
             # Imported here: Paddle takes seconds, and a graph's process loads its own.
             from realesrgan_paddle.models.inference.predictors import load_dygraph
 

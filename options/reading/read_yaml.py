@@ -135,7 +135,8 @@ class _Loader(yaml.SafeLoader):
 
 
 def _problem(text: str, place: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=text, problem_mark=place.start_mark)
+    mark = place.start_mark
+    return yaml.MarkedYAMLError(problem=text, problem_mark=mark)
 
 
 # No dates, sets or bytes: options have none.

@@ -114,7 +114,7 @@ MotionLength = Annotated[float, Field(ge=1, le=255), _Number]
 # workers fit no machine.
 Dimension = Annotated[int, Field(ge=1, le=4096), _Number]
 BatchSize = Annotated[int, Field(ge=1, le=4096), _Number]
-Workers = Annotated[int, Field(ge=0, le=1024), _Number]
+Workers = Annotated[int, Field(ge=0, le=256), _Number]
 Enlargement = Annotated[int, Field(ge=1, le=10_000), _Number]
 
 # The ranges of the encoders themselves: libjpeg, x264 and x265, libvpx, ffmpeg's mpeg2.

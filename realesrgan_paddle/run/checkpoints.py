@@ -262,9 +262,9 @@ class Checkpoints:
         """Log what has ended the run, the newest state, and the command to resume it."""
         log = self._experiment.log
         if not self.saved_at:
-            log(f"{ended_by}; nothing to save yet")
+            log(f"{ended_by} nothing is saved yet")
             return
-        log(f"{ended_by}; saved {self._state_file(self.saved_at)}")
+        log(f"{ended_by} saved {self._state_file(self.saved_at)}")
         log(f"next: {resume(self._experiment.config)}")
 
     def report_networks(self) -> None:

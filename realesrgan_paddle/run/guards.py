@@ -122,7 +122,7 @@ class Rescue:
 
         # The first error matters more than that the log cannot be written, either.
         with suppress(OSError):
-            self._checkpoints.report_saved(outcome)
+            self._checkpoints.report_saved(f"{outcome};")
 
     def _save(self) -> str:
         """Save the state if it is whole and not saved; return why that has failed."""

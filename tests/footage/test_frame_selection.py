@@ -209,7 +209,7 @@ def test_sub_images_of_downscaled_frames_show_no_overlay(tmp_path: Path):
     extract(out, clip, "--per_window", "20", "--val_share", "0.2")
     flags = [
         "--input",
-        str(out),
+        str(out / "train"),
         "--output",
         str(smaller),
         "--manifest",
@@ -221,10 +221,13 @@ def test_sub_images_of_downscaled_frames_show_no_overlay(tmp_path: Path):
         overlays_by_file(smaller / "manifest.jsonl"),
     )
     assert sorted(boxes) == pngs(smaller)
-    assert len(boxes) == 3 * len(large)
+    training = [name for name in large if name.startswith("train/")]
+    assert len(boxes) == 3 * len(training)
     for file, (box,) in boxes.items():
         width, height = read_image(smaller / file).shape[1::-1]
-        (whole,) = large[file.replace("T0", "").replace("T1", "").replace("T2", "")]
+        (whole,) = large[
+            "train/" + file.replace("T0", "").replace("T1", "").replace("T2", "")
+        ]
         across, down = (
             width / 320,
             height / next(iter(read_image(out / name).shape[0] for name in large)),

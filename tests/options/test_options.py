@@ -675,7 +675,7 @@ def test_whole_numbers_are_in_64_bits(write, key, number):
     [
         ("datasets.train.batch_size_per_gpu", 4096),
         ("datasets.train.accum_iter", 4096),
-        ("datasets.train.num_worker_per_gpu", 1024),
+        ("datasets.train.num_worker_per_gpu", 256),
         ("datasets.train.dataset_enlarge_ratio", 10_000),
         ("network_g.num_feat", 4096),
         ("network_g.num_block", 4096),

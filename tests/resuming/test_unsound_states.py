@@ -129,8 +129,11 @@ CHANGES = {
     "an unknown weight": ("generator/body.99.weight", lambda _: np.ones(3, "f4")),
     "an unknown moment": (f"{MOMENT}0", lambda _: np.ones(3, "f4")),
     "an unknown part": ("stranger/a", lambda _: np.ones(3, "f4")),
-    "a pool that is NaN": ("pool/lq", lambda a: changed(a, 7, np.nan)),
-    "a pool of another type": ("pool/lq", lambda a: np.uint8(255 * a)),
+    "a pool that is NaN": (
+        "pool/lq",
+        lambda a: changed(a / np.float32(255), 7, np.nan),
+    ),
+    "a pool of another type": ("pool/lq", lambda a: a.astype(np.float16)),
     "a pool of another scale": ("pool/lq", lambda a: a[..., ::2, ::2]),
     "a pool without height": ("pool/lq", lambda a: a[0]),
     "a pool of one number": ("pool/gt", lambda _: np.float32(1).reshape(())),

@@ -219,7 +219,8 @@ def test_the_best_generator_is_kept_and_named(tmp_path, options):
     )
     assert kept.keys() == expected.keys() == {"params", "params_ema"}
     assert all(same(kept[group], expected[group]) for group in kept)
-    last = log_of(folder).splitlines()[-1]
-    assert "tools/export_model.py --model_dir " in last
+    *_, best_line, compared, last = log_of(folder).splitlines()
     named = f"net_g_best.pdparams, held_out/psnr {values[best]:.4f}, iter {best}"
-    assert log_of(folder).splitlines()[-2].endswith(named)
+    assert best_line.endswith(named)
+    assert compared.endswith(f"before training, {values[best]:.4f} at best")
+    assert "tools/export_model.py --model_dir " in last

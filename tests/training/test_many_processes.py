@@ -167,7 +167,7 @@ def test_what_one_cannot_read_costs_nothing(tmp_path, options, pool):
     assert second[-1].startswith(f"error: {tmp_path}/hr/3.png: not a readable image")
     folder = tmp_path / "runs/tiny"
     assert newest_state(folder)[0].iteration == 1
-    assert f"; saved {state_of(folder, 1)}; resume with" in log_of(folder)
+    assert f"; saved {state_of(folder, 1)}\n" in log_of(folder)
 
 
 def test_a_pool_smaller_than_the_global_batch_is_refused(tmp_path, options):

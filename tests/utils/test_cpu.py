@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
@@ -60,6 +61,8 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch, variables, thread
     monkeypatch.setattr(os, "environ", variables.copy())
     monkeypatch.setattr(cpu, "core_count", lambda: 8)
     # Only the environment is of interest.
-    monkeypatch.setitem(sys.modules, "paddle", ModuleType("paddle"))
+    paddle = ModuleType("paddle")
+    paddle.__spec__ = ModuleSpec("paddle", None)
+    monkeypatch.setitem(sys.modules, "paddle", paddle)
     cpu.start_paddle()
     assert os.environ["OMP_NUM_THREADS"] == threads

@@ -3,12 +3,14 @@
 import base64
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from realesrgan_paddle.compare import compare, load_upscalers, usual_metrics
+from realesrgan_paddle.compare import compare, load_upscalers
+from realesrgan_paddle.comparison_metrics import metrics_to_measure
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.tools import compare as tool
 from realesrgan_paddle.utils.crops import Crop, most_detailed
@@ -146,7 +148,7 @@ def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
     )
     assert str(done).splitlines()[3] == f"  wrong            {means['wrong']}"
 
-    assert usual_metrics() == (
+    assert metrics_to_measure(None, Path("gt")) == (
         ["psnr", "ssim"],
         ["LPIPS is left out: calculate_lpips: tests fetch nothing"],
     )

@@ -10,7 +10,6 @@ from contextlib import redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
 
-from realesrgan_paddle.utils.early_signals import ending_at_once
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import (
     LAUNCHER_NUMBERS,
@@ -18,6 +17,7 @@ from realesrgan_paddle.utils.machine.devices import (
     launcher_number,
     local_process_count,
 )
+from realesrgan_paddle.utils.signals.early import ending_at_once
 
 SPIN_MS = 2
 """Spin time of idle OpenMP threads [ms] where another thread computes beside them."""

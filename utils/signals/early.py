@@ -56,5 +56,6 @@ def _mask_sigterm(how: str) -> None:
 
 def _end(number: int, _: FrameType | None) -> NoReturn:
     # Not sys.stderr: the signal may have interrupted a write to it.
-    os.write(2, b"error: %s\n" % WORDS[signal.Signals(number)])
+    word = WORDS[signal.Signals(number)]
+    os.write(2, b"error: %s\n" % word)
     os._exit(128 + number)

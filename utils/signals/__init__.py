@@ -1,0 +1,1 @@
+"""How signals end a command."""
