@@ -36,11 +36,12 @@ def family(pid: int) -> list[int]:
     """Return `pid` and all of its descendants."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            try:
-                found += map(int, task.read_text().split())
-            except (FileNotFoundError, ProcessLookupError):
-                continue
+        try:
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                children = Path(task, "children").read_text()
+                found += map(int, children.split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has ended meanwhile
     return found
 
 
