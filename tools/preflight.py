@@ -72,11 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_flags(argv)
     if args.input:
         report = check_folders(
-            args.input,
-            args.lq,
-            scale=args.scale,
-            min_size=args.min_size,
-            decode=args.check,
+            args.input, args.lq, args.scale, args.min_size, decode=args.check
         )
         following = after_check(args.input, args.lq, args.scale)
     else:

@@ -110,9 +110,9 @@ def check_run(
 def check_folders(
     folders: Sequence[Path],
     lq: Path | None,
-    *,
     scale: int = 4,
     min_size: int = 1,
+    *,
     decode: bool = False,
 ) -> Report:
     """Return what is wrong with the images below `folders`.
