@@ -216,6 +216,9 @@ def run(main: Callable[[], int]) -> NoReturn:
         )
     except KeyboardInterrupt:
         code = _fail("interrupted", 130)
+    finally:
+        # The work is done. While Python itself ends, a signal would end it silently.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(code)
 
 

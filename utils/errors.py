@@ -9,7 +9,7 @@ from collections.abc import Iterable
 _UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-LONGEST_MESSAGE = 3000
+LONGEST_MESSAGE = 2000
 """Letters of a message that are shown; an option's value may have thousands."""
 
 

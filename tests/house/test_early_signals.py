@@ -55,6 +55,16 @@ run(main)
 """
 
 
+# A signal where a command's work is done, and Python ends.
+ENDED = """
+import atexit, os, signal
+from realesrgan_paddle.utils.cli import run
+
+atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+run(lambda: 0)
+"""
+
+
 def python(*words: object) -> tuple[int, str]:
     """Run Python with the words; return its exit code and what it printed."""
     command = [sys.executable, *map(str, words)]
@@ -86,6 +96,10 @@ def test_the_handlers_before_are_back_after_the_import():
         assert signal.getsignal(signal.SIGINT) is not before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_sigterm_after_the_work_changes_nothing():
+    assert python("-c", ENDED) == (0, "")
 
 
 def test_an_ignored_signal_stays_ignored():
