@@ -24,7 +24,6 @@ from realesrgan_paddle.environment import (
     inspect_images,
     inspect_machine,
     inspect_network,
-    seconds_per_iteration,
 )
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import (
@@ -43,27 +42,24 @@ from realesrgan_paddle.options.schema.config import (
     ProjectedDiscriminatorOptions,
 )
 from realesrgan_paddle.recipe_plan import (
-    MAX_ITERATIONS,
-    MIN_ITERATIONS,
     Plan,
     nested,
     without_total,
 )
 from realesrgan_paddle.recipe_remarks import choose_checkpoints, remark_minimum
+from realesrgan_paddle.recipe_schedule import (
+    choose_rate,
+    choose_schedule,
+    choose_total,
+    choose_total_by_time,
+)
 from realesrgan_paddle.set_options import choose_set_parts
 from realesrgan_paddle.utils.errors import UserError
 
 NETWORK = "realesr-general-x4v3"
 """The network to finetune by default: that of docs/soccer.md."""
-PASSES = 10
-"""Times that the pixels of the training images are seen; a rule of thumb.
-
-LPIPS still fell in docs/soccer.md, at 1; the quickstart gained nothing more at 22.
-"""
 GIB_PER_CROP = {True: 0.15, False: 1.5}
 """Memory to train on a crop of 256x256, by `Generator.small`; rules of thumb [GiB]."""
-VALIDATION_SHARE = 0.1
-"""Share of `--minutes` left for validation; a rule of thumb."""
 CROP_MULTIPLE = 16
 """gt_size is a multiple of this where images limit it; the U-Net needs 8."""
 MIN_GT_SIZE = 64
@@ -111,11 +107,12 @@ def auto_recipe(
 
     choose_crops(plan, images, generator, machine)
     choose_batch(plan, generator, machine)
-    choose_optimizers(plan, generator)
+    choose_optimizers(plan)
     if minutes is None:
         choose_total(plan, images)
     else:
         choose_total_by_time(plan, minutes)
+    choose_rate(plan, generator)
     choose_schedule(plan)
     choose_checkpoints(plan, generator)
     remark_degradation(plan)
@@ -286,8 +283,11 @@ def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
     plan.choose("datasets.train.num_worker_per_gpu", workers, "the other cores compute")
 
 
-def choose_optimizers(plan: Plan, generator: NetworkSize) -> None:
-    """Choose the generator's learning rate, and the warm-up of a new discriminator."""
+def choose_optimizers(plan: Plan) -> None:
+    """Choose the generator's optimizer, and the warm-up of a new discriminator.
+
+    Its learning rate without a GAN depends on the iterations: see `choose_rate`.
+    """
     gan = plan.config.model_type == "RealESRGANModel"
     if isinstance(plan.config.network_d, ProjectedDiscriminatorOptions):
         plan.choose(
@@ -296,12 +296,6 @@ def choose_optimizers(plan: Plan, generator: NetworkSize) -> None:
         plan.choose("train.optim_g.betas", [0.5, 0.99], "docs/soccer.md's")
     elif gan:
         plan.choose("train.optim_g.lr", 1e-4, "Real-ESRGAN's with a GAN")
-    elif generator.small:
-        plan.choose("train.optim_g.lr", 2e-4, "docs/soccer.md's")
-    else:
-        plan.choose(
-            "train.optim_g.lr", 1e-4, "half of the small network's, a rule of thumb"
-        )
     plan.choose(
         "train.optim_g.grad_clip",
         1.0,
@@ -317,62 +311,6 @@ def choose_optimizers(plan: Plan, generator: NetworkSize) -> None:
         plan.choose("train.net_d_init_iters", 1000, "at most; a rule of thumb")
 
 
-def choose_total(plan: Plan, images: Images) -> None:
-    """Choose the number of iterations by the number of pixels in the images."""
-    pixels_per_iteration = plan.config.images_per_iteration * plan.config.gt_size**2
-    wanted = PASSES * images.pixels / pixels_per_iteration
-    total = two_digits(min(MAX_ITERATIONS, max(MIN_ITERATIONS, wanted)))
-    passes = pixels_per_iteration * total / images.pixels
-    plan.choose(
-        "train.total_iter",
-        total,
-        f"{passes:.2g} passes over the images' pixels, a rule of thumb: the network of "
-        "docs/soccer.md still gained at 1, the quickstart's not at 22; the best is kept",
-    )
-
-
-def choose_total_by_time(plan: Plan, minutes: float) -> None:
-    """Choose the number of iterations by their time, measured on this machine."""
-    seconds = seconds_per_iteration(plan.config)
-    total = max(1, int((1 - VALIDATION_SHARE) * 60 * minutes / seconds))
-    plan.choose(
-        "train.total_iter",
-        total,
-        f"what fits into {minutes:g} minutes: {seconds:.2g} s each, just measured, and a "
-        "tenth for validation",
-    )
-
-
-def choose_schedule(plan: Plan) -> None:
-    """Choose what depends on the number of iterations."""
-    total, rate = plan.config.train.total_iter, plan.config.train.optim_g.lr
-
-    # 1 / (1 - decay) iterations count: a fifth of the run, from 100 to 1,000.
-    decay = round(1 - min(0.01, max(0.001, 5 / total)), 3)
-    plan.choose(
-        "train.ema_decay",
-        decay,
-        "as docs/soccer.md's a mean over about a fifth of the run; 1,000 iterations at "
-        "most",
-    )
-    cosine = {"type": "CosineAnnealingLR", "T_max": total, "eta_min": rate / 10}
-    plan.choose(
-        "train.scheduler", cosine, "falling to a tenth, similar to docs/soccer.md's"
-    )
-
-    interval = min(total, max(100, two_digits(total / 8)))
-    if plan.config.val is not None:
-        plan.choose(
-            "val.val_freq", interval, "eight validations, at least 100 iterations apart"
-        )
-    plan.choose(
-        "logger.save_checkpoint_freq", interval, "a checkpoint with each validation"
-    )
-    plan.choose(
-        "logger.print_freq", max(1, min(100, total // 20)), "at least twenty reports"
-    )
-
-
 def remark_degradation(plan: Plan) -> None:
     """Say that the degradation is not chosen: the images do not show it."""
     if plan.gives("resize_range"):
@@ -382,8 +320,3 @@ def remark_degradation(plan: Plan) -> None:
         "is restored better by a milder one, such as that of options/finetune_cpu.yml "
         "(not measured from the images)"
     )
-
-
-def two_digits(number: float) -> int:
-    """Return the number rounded to two significant digits; more would be pretended."""
-    return int(float(f"{number:.2g}"))

@@ -18,12 +18,11 @@ from realesrgan_paddle.models.weights.fetch import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipe_plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
 from realesrgan_paddle.recipe_remarks import disk_use, remark_minimum
+from realesrgan_paddle.recipe_schedule import choose_schedule, choose_total
 from realesrgan_paddle.recipes import (
     auto_recipe,
     choose_losses,
     choose_network,
-    choose_schedule,
-    choose_total,
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
@@ -74,8 +73,8 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     assert cfg.gt_size == 160
     assert cfg.datasets.train.batch_size_per_gpu == 6
     assert cfg.train.optim_g.grad_clip == 1
-    assert cfg.train.optim_g.lr == 2e-4
-    assert cfg.train.scheduler.eta_min == 2e-5
+    assert cfg.train.optim_g.lr == 6e-5
+    assert cfg.train.scheduler.eta_min == pytest.approx(6e-6)
     assert cfg.train.total_iter == cfg.train.scheduler.T_max == MIN_ITERATIONS
     assert "2 images, 0 megapixels, shorter side 256" in lines[0]
     assert "a CPU, 2 cores" in lines[0]
@@ -174,6 +173,16 @@ def test_crops_fit_into_the_images(tmp_path):
     assert cfg.gt_size == 96
 
 
+@pytest.mark.parametrize(
+    ("total", "rate"), [(1, 2e-7), (200, 4e-5), (999, 2e-4), (1000, 2e-4), (5000, 2e-4)]
+)
+def test_a_short_run_has_a_lower_learning_rate(frames, total, rate):
+    cfg, lines = recipe(None, [f"train.total_iter={total}"], frames)
+    assert cfg.train.optim_g.lr == pytest.approx(rate, rel=0.01)
+    assert cfg.train.scheduler.eta_min == pytest.approx(rate / 10, rel=0.01)
+    assert ("in proportion" in line(lines, "train.optim_g.lr")) == (total < 1000)
+
+
 @pytest.mark.parametrize(("memory", "expected"), [(80.0, (12, 1)), (15.0, (4, 3))])
 def test_batches_fit_into_the_memory(frames, memory, expected):
     overrides = [
@@ -185,7 +194,7 @@ def test_batches_fit_into_the_memory(frames, memory, expected):
     cfg, lines = recipe(None, overrides, frames, machine=Machine(True, 16, memory))
     train = cfg.datasets.train
     assert (train.batch_size_per_gpu, train.accum_iter) == expected
-    assert cfg.train.optim_g.lr == 1e-4
+    assert cfg.train.optim_g.lr == 3e-5
     if train.accum_iter > 1:
         reason = line(lines, "datasets.train.accum_iter")
         assert "12 crops at once may not fit" in reason
