@@ -5,8 +5,9 @@ import unicodedata
 from collections.abc import Iterable
 
 # Unicode's categories of what is not seen: control characters, marks for direction and
-# of no width, halves of pairs, and line and paragraph separators.
-_UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+# of no width, halves of pairs, what has no meaning or a private one, and line and
+# paragraph separators.
+_UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 
 
 LONGEST_MESSAGE = 2000

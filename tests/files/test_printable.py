@@ -32,6 +32,7 @@ HOSTILE_NAMES = {
     "\u202egnp": r"\u202egnp",
     "a\u200bb": r"a\u200bb",
     "\r100%": r"\r100%",
+    "a\ue61cb": r"a\ue61cb",
 }
 """Names, and how a line shows them."""
 
@@ -89,7 +90,9 @@ def images(tmp_path) -> Path:
 def test_a_batch_prints_a_line_for_each_file(tmp_path, images, capsys):
     upscale_files(lambda image, outscale: image, sorted(images.iterdir()), tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:5] for line in lines] == [f"[{i + 1}/6]" for i in range(6)]
+    count = len(HOSTILE_NAMES)
+    expected = [f"[{i + 1}/{count}]" for i in range(count)]
+    assert [line[:5] for line in lines] == expected
     assert printable("".join(lines)) == "".join(lines)
 
 

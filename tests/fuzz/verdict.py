@@ -27,6 +27,8 @@ LISTED = re.compile(r"error: [\d,]+ problems? with ")
 """The last line of a training that lists unreadable images, one a line, and does not start."""
 LONGEST_LINE = 3000
 """Characters of an error; file names may have hundreds."""
+SPACES = r"[\n\r\t\u00a0\u2000-\u200a\u202f\u205f\u3000]"
+"""Line breaks, and spaces of all widths, which are seen as spaces."""
 LARGEST_PICTURE = 400_000_000
 """Decoded bytes of a picture that may be opened; of larger ones only the header."""
 USAGE_ERROR = 2
@@ -51,10 +53,11 @@ def memory_limit(place: Place) -> int:
 
 def decoded_bytes(content: bytes) -> int:
     """Return the bytes of a picture by its header; 0 if it is none."""
-    if content.startswith(b"\x89PNG") and len(content) > 26:
+    if content.startswith(b"\x89PNG") and len(content) > 25:
         # Pillow refuses some that OpenCV decodes.
         width, height, bits = struct.unpack_from(">LLB", content, 16)
-        return width * height * 3 * (2 if bits == 16 else 1)
+        channels = 3 if content[25] else 1  # the color type; 0: gray
+        return width * height * channels * (2 if bits == 16 else 1)
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -111,7 +114,7 @@ def _messages(place: Place, ended: Ended) -> list[str]:
         problems.append(f"traceback: {errors.rstrip().rpartition(chr(10))[2][:200]}")
         return problems
     for stream in ("stdout", "stderr"):
-        text = re.sub("[\n\r\t]", "", place.text(stream))
+        text = re.sub(SPACES, "", place.text(stream))
         if not text.isprintable():
             problems.append(f"{stream} has characters that are not printable")
 
