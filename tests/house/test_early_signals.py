@@ -28,12 +28,13 @@ LISTEN = """if __name__ == '__main__':
 
 # The first module of each command that takes time to import is a signal instead.
 INTERRUPTED = """
-import os, runpy, sys
+import os, runpy, sys, time
 
 class Signal:
     def find_spec(self, name, path=None, target=None):
         if name in ("numpy", "pydantic", "argparse", "yaml"):
             os.kill(os.getpid(), int(sys.argv.pop()))
+            time.sleep(60)  # on a busy machine it may take a while to arrive
 
 sys.meta_path.insert(0, Signal())
 sys.argv.pop(0)
