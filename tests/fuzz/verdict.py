@@ -17,11 +17,13 @@ from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 REMARKS = re.compile(
     r"option \S+ is ignored: |\[[^]]+\] \[ *(INFO|WARNING)\] |libpng (warning|error): |"
     r"(Corrupt JPEG data|Inconsistent progression sequence|Unknown Adobe color transform|"
-    r"Premature end of JPEG file|Warning: unknown JFIF|Invalid SOS parameters)"
+    r"Premature end of JPEG file|Warning: unknown JFIF|Invalid SOS parameters)|"
+    r"tempfile\.tif: |\w+Decode\w*: "
 )
-"""Lines on stderr that are no errors: ignored options, the log, remarks of libpng and libjpeg.
+"""Lines on stderr that are no errors: ignored options, the log, remarks of libraries.
 
-The log looks so where VisualDL is imported. libjpeg's warnings: its jerror.h, JWRN_.
+The log looks so where VisualDL is imported. libpng's; libjpeg's warnings: its jerror.h, JWRN_;
+libtiff's: the file's name or that of the function.
 """
 LISTED = re.compile(r"error: [\d,]+ problems? with ")
 """The last line of a training that lists unreadable images, one a line, and does not start."""

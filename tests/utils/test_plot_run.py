@@ -92,6 +92,15 @@ def test_values_that_were_not_finite_are_gaps(tmp_path):
     assert plot([file], tmp_path / "curves.png") == 1
 
 
+def test_values_that_no_axis_can_show_are_gaps(tmp_path):
+    folder = write_run(tmp_path / "run", reports=2)
+    lines = [json.dumps({"iter": i, "l_g_pix": 1e308 / i}) for i in (1, 2)]
+    lines.append(json.dumps({"iter": 3, "l_g_pix": 0.5}))
+    (folder / "metrics.jsonl").write_text("\n".join([*lines, ""]))
+    plot([folder], tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").is_file()
+
+
 def test_smoothing_removes_noise_and_does_not_start_from_0():
     rng = np.random.default_rng(0)
     line = np.linspace(2, 1, 600)

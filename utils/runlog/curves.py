@@ -36,6 +36,8 @@ MACHINE = ("images_per_s", "data_wait", "memory_mb", "gpu_memory_mb")
 NOISELESS = ("lr", "memory_mb", "gpu_memory_mb")
 """Values that are not smoothed; neither are those of validations."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Of a value that is drawn: losses are float32, and matplotlib fails at far larger ones."""
 NOT_DRAWN = frozenset({"iter", "left_s"})
 
 LOG_RATIO = 30
@@ -125,8 +127,11 @@ def read_curves(path: Path, run: str) -> list[Curve]:
             continue
         record = _parse_record(line, f"{path}: line {number}")
         for name, value in record.items():
-            if name not in NOT_DRAWN:
-                points.setdefault(name, []).append((int(record["iter"]), value))
+            if name in NOT_DRAWN:
+                continue
+            if abs(value) > LARGEST:
+                value = math.nan
+            points.setdefault(name, []).append((int(record["iter"]), value))
     if not points:
         raise UserError(
             f"{path}: no numbers in it yet; "
