@@ -1,5 +1,6 @@
 """Fixtures that several test files share, and the flags of the fuzz campaign."""
 
+import signal
 import tempfile
 from pathlib import Path
 
@@ -72,3 +73,11 @@ def missing_weights(metric: str) -> str | None:
         if metric in ("calculate_lpips", "calculate_dists")
         else None
     )
+
+
+@pytest.fixture(autouse=True)
+def _sigterm_as_before():
+    """A command's `run` sets a handler, and children inherit that SIGTERM is ignored."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
