@@ -155,9 +155,6 @@ class _Workers:
         dataset: what they read.
         count: how many they are.
         bad: the limit of unreadable images, and what logs a death.
-
-    Attributes:
-        requested: how many batches are requested and not returned yet.
     """
 
     def __init__(self, dataset: Dataset, count: int, bad: BadImages) -> None:
@@ -172,6 +169,7 @@ class _Workers:
 
     @property
     def requested(self) -> int:
+        """How many batches are requested and not returned yet."""
         return len(self._pending)
 
     def request(self, keys: list[Key]) -> None:

@@ -92,13 +92,15 @@ class GraphRunner:
 
         The rest would be read as the next answer.
         """
+        is_whole = False
         try:
             yield
+            is_whole = True
         except EOFError as error:
             raise self._death(doing) from error
-        except BaseException:
-            self._worker.end()
-            raise
+        finally:
+            if not is_whole:
+                self._worker.end()
 
     def _death(self, doing: str) -> Exception:
         """Return the error for a process that has ended without an answer."""

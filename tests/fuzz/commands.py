@@ -142,21 +142,18 @@ def clip(case: Case) -> str:
     return case.put(sample.name, mutated)
 
 
+def upscaling(command: str, inputs: str, model: str, words: list[str]) -> list[str]:
+    """Return the command that upscales `inputs` with a model."""
+    flags = ["--input", inputs, "--output", "out", "--model_path", model]
+    return [command, *flags, *words]
+
+
 def infer_graph(case: Case) -> list[str]:
     """A damaged graph on a good picture."""
     words = case.some("--tile 8", "--outscale 3.5", "--threads 1", "--pre_pad 10")
     folder = graph(case)
     inputs = one_picture(case)
-    return [
-        "infer",
-        "--input",
-        inputs,
-        "--output",
-        "out",
-        "--model_path",
-        folder,
-        *words,
-    ]
+    return upscaling("infer", inputs, folder, words)
 
 
 def infer_pictures(case: Case) -> list[str]:
@@ -166,16 +163,7 @@ def infer_pictures(case: Case) -> list[str]:
     )
     folder = case.copy("graph", "graph")
     inputs = pictures(case, 2)
-    return [
-        "infer",
-        "--input",
-        inputs,
-        "--output",
-        "out",
-        "--model_path",
-        folder,
-        *words,
-    ]
+    return upscaling("infer", inputs, folder, words)
 
 
 def predict(case: Case) -> list[str]:
@@ -183,16 +171,7 @@ def predict(case: Case) -> list[str]:
     words = case.some("--tile 8", "--block 6", "--outscale 0.1")
     file = weights(case)
     inputs = one_picture(case)
-    return [
-        "predict",
-        "--input",
-        inputs,
-        "--output",
-        "out",
-        "--model_path",
-        file,
-        *words,
-    ]
+    return upscaling("predict", inputs, file, words)
 
 
 def convert(case: Case) -> list[str]:
