@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.json_records import parse_object
 from realesrgan_paddle.utils.weights.reader import read_safetensors
 from realesrgan_paddle.utils.weights.writer import save_safetensors
 
@@ -118,13 +119,11 @@ def _parsed(text: str, path: str | Path) -> dict[str, Any]:
     A checksum tells that a file is as it was written, not that this program wrote it.
     """
     try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        record = None
-    if not isinstance(record, dict):
+        record = parse_object(text)
+    except ValueError:
         raise UserError(
             f"{path}: its record is {reprlib.repr(text)}, not a json object"
-        )
+        ) from None
 
     iteration = record.get("iteration")
     if type(iteration) is not int or iteration < 1:
