@@ -25,6 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--case", type=int, help="run this case of -m fuzz again, alone")
 
 
+def pytest_configure() -> None:
+    """Listen to Ctrl-C, as in a terminal: a shell's background jobs ignore it.
+
+    The commands that tests start would ignore it too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter,
 ) -> None:
