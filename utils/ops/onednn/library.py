@@ -11,10 +11,9 @@ import ctypes
 import sys
 from ctypes import byref, c_float, c_int, c_int32, c_size_t, c_void_p
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-
-import paddle
 
 LIBRARY = "libdnnl.so.3"
 
@@ -25,6 +24,7 @@ BYTES = {BF16: 2, F32: 4}
 
 # dnnl_prop_kind_t, dnnl_alg_kind_t
 FORWARD_TRAINING = 64
+FORWARD_INFERENCE = 96
 CONVOLUTION_DIRECT = 1
 DECONVOLUTION_DIRECT = 0xA
 ELTWISE_RELU = 0x20
@@ -147,8 +147,11 @@ def library() -> Library:
     if sys.platform != "linux":
         raise OneDNNError(f"Paddle's wheel for {sys.platform} has no {LIBRARY}")
 
-    paddle_folder = Path(paddle.__file__).parent
-    return Library(paddle_folder / "libs" / LIBRARY)
+    # Found without an import of Paddle, which takes a second.
+    paddle = find_spec("paddle")
+    if paddle is None or paddle.origin is None:
+        raise OneDNNError(f"Paddle, whose wheel carries {LIBRARY}, is not installed")
+    return Library(Path(paddle.origin).parent / "libs" / LIBRARY)
 
 
 def threads() -> int:

@@ -117,7 +117,7 @@ class _Argument(ctypes.Structure):
     _fields_ = (("argument", c_int), ("memory", c_void_p))
 
 
-class _Operation:
+class Operation:
     """One operation on memories of fixed layouts.
 
     Args:
@@ -126,6 +126,7 @@ class _Operation:
         memories: layout of each argument; None means the one that the primitive chose.
 
     Attributes:
+        handle: the primitive's handle.
         layouts: layout of each argument.
         bytes: size of each argument's memory.
     """
@@ -135,7 +136,7 @@ class _Operation:
     ) -> None:
         self._library = dnnl = library()
         self.description = description
-        self._handle = dnnl.create("dnnl_primitive_create", description)
+        self.handle = dnnl.create("dnnl_primitive_create", description)
 
         self.layouts: dict[int, c_void_p] = {}
         self.bytes: dict[int, int] = {}
@@ -152,7 +153,7 @@ class _Operation:
         arguments = [_Argument(*item) for item in self._memories.items()]
         count = len(arguments)
         array = (_Argument * count)(*arguments)
-        self._execution = (self._handle, dnnl.stream, count, array)
+        self._execution = (self.handle, dnnl.stream, count, array)
 
     def _execute(self) -> None:
         # On a CPU this returns with the result; dnnl_stream_wait is for GPUs.
@@ -168,7 +169,7 @@ class _Operation:
         dnnl = library()
         for memory in self._memories.values():
             dnnl.call("dnnl_memory_destroy", memory)
-        dnnl.call("dnnl_primitive_destroy", self._handle)
+        dnnl.call("dnnl_primitive_destroy", self.handle)
         dnnl.call("dnnl_primitive_desc_destroy", self.description)
 
     def _chosen_layout(self, argument: int) -> c_void_p:
@@ -178,8 +179,44 @@ class _Operation:
         )
         return c_void_p(found)
 
+    def bound(self, addresses: Mapping[int, int]) -> "Execution":
+        """Return this operation on memories at fixed addresses."""
+        return Execution(self, addresses)
 
-class Primitive(_Operation):
+
+class Execution:
+    """An operation with its memories: a call carries it out, and nothing else."""
+
+    def __init__(self, operation: Operation, addresses: Mapping[int, int]) -> None:
+        self._library = dnnl = library()
+        self._operation = operation  # keeps the primitive alive
+        self._memories: list[c_void_p] = []
+        arguments = []
+        for argument, memory_layout in operation.layouts.items():
+            address = c_void_p(addresses[argument])
+            memory = dnnl.create(
+                "dnnl_memory_create", memory_layout, dnnl.engine, address
+            )
+            self._memories.append(memory)
+            arguments.append(_Argument(argument, memory))
+
+        count = len(arguments)
+        array = (_Argument * count)(*arguments)
+        self._arguments = (operation.handle, dnnl.stream, count, array)
+
+    def __call__(self) -> None:
+        """Compute."""
+        status = self._library.execute(*self._arguments)
+        if status:
+            raise OneDNNError(f"dnnl_primitive_execute returns status {status}")
+
+    def __del__(self) -> None:
+        """Free the memory objects, not the memory."""
+        for memory in self._memories:
+            self._library.call("dnnl_memory_destroy", memory)
+
+
+class Primitive(Operation):
     """An operation that is called with the address of each argument's memory."""
 
     def __call__(self, addresses: Mapping[int, int]) -> None:
@@ -190,7 +227,7 @@ class Primitive(_Operation):
         self._execute()
 
 
-class Copy(_Operation):
+class Copy(Operation):
     """A copy to another layout or data type, called with two addresses."""
 
     def __call__(self, source: int, target: int) -> None:
@@ -201,7 +238,7 @@ class Copy(_Operation):
         self._execute()
 
 
-class Binary(_Operation):
+class Binary(Operation):
     """An addition or subtraction, called with three addresses."""
 
     def __call__(self, x: int, y: int, result: int) -> None:
@@ -221,7 +258,7 @@ def reorder(source: c_void_p, target: c_void_p, *, add: bool = False) -> Copy:
     if add:
         steps = dnnl.create("dnnl_post_ops_create")
         dnnl.call("dnnl_post_ops_append_sum", steps, 1.0, 0, 0)
-        attributes = _attributes(steps)
+        attributes = attributes_of(steps)
 
     description = dnnl.create(
         "dnnl_reorder_primitive_desc_create",
@@ -253,10 +290,10 @@ def post_operations(
     for kind, alpha in activations:
         dnnl.call("dnnl_post_ops_append_eltwise", steps, kind, alpha, 0.0)
 
-    return _attributes(steps)
+    return attributes_of(steps)
 
 
-def _attributes(steps: c_void_p) -> c_void_p:
+def attributes_of(steps: c_void_p) -> c_void_p:
     """Return the attributes with these post-operations, which are destroyed."""
     dnnl = library()
     attributes = dnnl.create("dnnl_primitive_attr_create")

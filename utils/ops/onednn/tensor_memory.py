@@ -11,8 +11,6 @@ to clear them again in each step.
 import math
 import mmap
 import os
-from bisect import bisect
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from ctypes import c_float
@@ -24,6 +22,8 @@ import paddle
 from paddle import Tensor
 from paddle.utils import dlpack
 
+from realesrgan_paddle.utils.address_range import ByteRange, Memory
+
 DType = Literal["float32", "int16", "uint8"]
 _BYTES = {"float32": 4, "int16": 2, "uint8": 1}
 
@@ -32,9 +32,6 @@ LARGE = 2**22
 
 Paddle makes a tensor in half the time (11 us).
 """
-
-ByteRange = tuple[int, int]
-"""Begin and end, in bytes from the start of the memory."""
 
 
 def empty(shape: Sequence[int], dtype: DType = "float32") -> Tensor:
@@ -82,57 +79,6 @@ def image_address(tensor: Tensor, i: int) -> int:
     _, *image_shape = tensor.shape
     image_bytes = 4 * math.prod(image_shape)
     return tensor.data_ptr() + i * image_bytes
-
-
-class Memory:
-    """An address range of `size` bytes; pages are committed when first written to.
-
-    Attributes:
-        address: where the range begins.
-        released: places of tensors that are gone. Tensors may be freed in any thread,
-            at any time, even within `allocate`.
-    """
-
-    def __init__(self, size: int) -> None:
-        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        pages = mmap.mmap(-1, size, private)
-        self._pages = np.frombuffer(pages, np.uint8)
-        self.address: int = self._pages.ctypes.data
-
-        self.released: deque[ByteRange] = deque()
-        self._holes = [(0, size)]
-        """The free places in order; no two of them touch."""
-
-    def allocate(self, size: int) -> ByteRange | None:
-        """Return the lowest free place for `size` bytes, in whole pages, or None."""
-        while self.released:
-            self._free(*self.released.popleft())
-
-        pages = -(-size // mmap.PAGESIZE)
-        size = pages * mmap.PAGESIZE
-        for i, (begin, end) in enumerate(self._holes):
-            if end - begin >= size:
-                rest = (begin + size, end)
-                self._holes[i : i + 1] = [rest] if end - begin > size else []
-                return begin, begin + size
-
-        return None
-
-    def _free(self, begin: int, end: int) -> None:
-        """Add a place to the holes, joined with the holes that it touches."""
-        holes = self._holes
-        i = bisect(holes, (begin, end))
-
-        next_touches = i < len(holes) and holes[i][0] == end
-        if next_touches:
-            _, end = holes.pop(i)
-
-        previous_touches = i > 0 and holes[i - 1][1] == begin
-        if previous_touches:
-            i -= 1
-            begin, _ = holes.pop(i)
-
-        holes.insert(i, (begin, end))
 
 
 class _Block:

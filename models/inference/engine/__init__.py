@@ -1,0 +1,1 @@
+"""Networks run by oneDNN without Paddle: an image in, an upscaled image out."""

@@ -1,0 +1,153 @@
+"""Copies between images (C, H, W), features in one piece, and planes."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+from realesrgan_paddle.models.inference.engine.features import (
+    BLOCK,
+    Planes,
+    Size,
+    padded,
+    rounding,
+)
+from realesrgan_paddle.models.inference.engine.tape import Tape
+from realesrgan_paddle.utils.ops.onednn.library import BYTES, DST, F32, SRC
+from realesrgan_paddle.utils.ops.onednn.primitives import (
+    Copy,
+    Shape,
+    blocked,
+    layout,
+    nchw,
+    reorder,
+)
+
+CACHE_SIZE = 256
+
+PlanesType = TypeVar("PlanesType", bound=Planes)
+_Layout = tuple[tuple[int, ...], tuple[int, ...], int]
+"""Sizes, strides and dtype."""
+
+
+@lru_cache(CACHE_SIZE)
+def _copy(source: _Layout, target: _Layout) -> Copy:
+    return reorder(layout(*source), layout(*target))
+
+
+def _run(tape: Tape, source: _Layout, target: _Layout, x: int, y: int) -> None:
+    tape.run(_copy(source, target), {SRC: x, DST: y})
+
+
+def _rows_of(planes: Planes, number: int) -> int:
+    """Return how many rows of the image a plane has."""
+    size = planes.size
+    return len(range(number, size.height, size.planes))
+
+
+@lru_cache(CACHE_SIZE)
+def _to_blocks(shape: Shape) -> Copy:
+    return reorder(nchw(shape), blocked(shape))
+
+
+def block_image(tape: Tape, image: int, shape: Shape, whole: int) -> None:
+    """Copy an image (1, C, H, W) to blocked features."""
+    tape.run(_to_blocks(shape), {SRC: image, DST: whole})
+
+
+def split(tape: Tape, whole: int, dtype: int, planes: Planes) -> None:
+    """Copy blocked features (C / 16, H, W, 16) to planes."""
+    _between(tape, whole, dtype, planes, to_planes=True)
+    planes.clear_below()
+
+
+def join(tape: Tape, planes: Planes, whole: int, dtype: int) -> None:
+    """Copy planes to blocked features (C / 16, H, W, 16)."""
+    _between(tape, whole, dtype, planes, to_planes=False)
+
+
+def _between(
+    tape: Tape, whole: int, dtype: int, planes: Planes, *, to_planes: bool
+) -> None:
+    size = planes.size
+    row = size.width * BLOCK
+    block_bytes = size.height * row * BYTES[dtype]
+    for number, address in enumerate(planes.addresses):
+        rows = _rows_of(planes, number)
+        in_whole = ((rows, row), (size.planes * row, 1), dtype)
+        in_plane = ((rows, row), (row, 1), planes.dtype)
+        begin = whole + number * row * BYTES[dtype]
+        # One block after another: oneDNN refuses rows that reach into the next block.
+        for block in range(padded(planes.channels) // BLOCK if rows else 0):
+            there = begin + block * block_bytes
+            here = address + block * size.rows * planes.row_bytes
+            if to_planes:
+                _run(tape, in_whole, in_plane, there, here)
+            else:
+                _run(tape, in_plane, in_whole, here, there)
+
+
+def shuffle_to_image(tape: Tape, planes: Planes, scale: int, image: int) -> None:
+    """Copy planes, pixel-shuffled by `scale`, to an image (c, scale * H, scale * W).
+
+    `planes` have c * scale**2 channels; scale 1 only changes the layout. Of scales above 1,
+    2 and 4 are possible for RGB.
+    """
+    size = planes.size
+    out_ch = planes.channels // scale**2
+    out_width = scale * size.width
+    out_row = scale * out_width
+    channel_bytes = 4 * size.height * out_row
+    for number, address in enumerate(planes.addresses):
+        rows = _rows_of(planes, number)
+        shape = (rows, scale, size.width, scale)
+        strides = (size.width * BLOCK, scale, BLOCK, 1)
+        source = (shape, strides, planes.dtype)
+        strides = (size.planes * out_row, out_width, scale, 1)
+        target = (shape, strides, F32)
+        for channel in range(out_ch if rows else 0):
+            block, offset = divmod(channel * scale**2, BLOCK)
+            begin = address + block * size.rows * planes.row_bytes
+            begin += offset * BYTES[planes.dtype]
+            end = image + channel * channel_bytes + 4 * number * out_row
+            _run(tape, source, target, begin, end)
+
+
+def double_columns(tape: Tape, planes: Planes, wide: Planes) -> None:
+    """Copy each pixel of a row twice, and each row to two planes of `wide`."""
+    pixels = planes.elements // BLOCK
+    source = ((pixels, BLOCK), (BLOCK, 1), planes.dtype)
+    target = ((pixels, BLOCK), (2 * BLOCK, 1), wide.dtype)
+    for number, address in enumerate(planes.addresses):
+        begin = wide.addresses[2 * number]
+        for column in range(2):
+            offset = column * BLOCK * BYTES[wide.dtype]
+            _run(tape, source, target, address, begin + offset)
+
+
+def cut_rows(planes: PlanesType, begin: int, end: int) -> PlanesType:
+    """Return the rows from `begin` to `end`, a multiple of the number of planes each."""
+    size = planes.size
+    first, last = begin // size.planes, end // size.planes
+    part = type(planes)(
+        planes.tape,
+        Size(min(end, size.height) - begin, size.width, size.planes),
+        planes.channels,
+        planes.dtype,
+    )
+    row = size.width * BLOCK
+    shape = (padded(planes.channels) // BLOCK, last - first, row)
+    source = (shape, (size.rows * row, row, 1), planes.dtype)
+    target = (shape, (part.size.rows * row, row, 1), planes.dtype)
+    offset = first * planes.row_bytes
+    for x, y in zip(planes.addresses, part.addresses, strict=True):
+        _run(planes.tape, source, target, x + offset, y)
+    return part
+
+
+def concatenate(tape: Tape, parts: Sequence[Planes], result: Planes) -> None:
+    """Copy the channels of all parts, which fill whole blocks, one after another."""
+    for number, address in enumerate(result.addresses):
+        for part in parts:
+            copy = rounding(part.elements, part.dtype, result.dtype)
+            tape.run(copy, {SRC: part.addresses[number], DST: address})
+            address += part.elements * BYTES[result.dtype]

@@ -1,0 +1,144 @@
+"""A network run by oneDNN on the CPU, without Paddle."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from realesrgan_paddle.models.inference.engine.check import check_operators
+from realesrgan_paddle.models.inference.engine.operators import EngineOps
+from realesrgan_paddle.models.inference.engine.primitives import PreparedWeights
+from realesrgan_paddle.models.inference.engine.supported import why_not
+from realesrgan_paddle.models.inference.engine.tape import Tape
+from realesrgan_paddle.models.inference.engine.values import Image, Weight
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.utils.ops.onednn.library import (
+    BF16,
+    F32,
+    OneDNNError,
+    library,
+)
+
+Precision = Literal["fp32", "bf16"]
+DTYPES = {"fp32": F32, "bf16": BF16}
+
+SMALL_NETWORK_BYTES = 1400
+LARGE_NETWORK_BYTES = {"fp32": 3600, "bf16": 2400}
+"""Memory for each input pixel, measured at 640x360 (docs/inference.md)."""
+
+
+class Engine:
+    """Runs a network from RGB to RGB, as `DygraphRunner` does, several times as fast.
+
+    Args:
+        description: which network.
+        tensors: {name: float32 array}, with the description's names and shapes.
+        precision: what convolutions multiply in; sums are float32.
+        threads: CPU threads, of all engines of this process.
+        free_memory: bytes that an image may take; None: as many as the machine has.
+
+    Attributes:
+        scale: its upscaling factor.
+        device: where it runs, for messages.
+        multiple: tiles that begin at multiples of it give the untiled result bit for bit.
+        radius: input pixels around a pixel that its output depends on; only where they
+            are few.
+        bytes_per_pixel: memory for each pixel of an image.
+
+    Raises:
+        OneDNNError: oneDNN cannot compute this network on this processor, or is wrong.
+    """
+
+    multiple = 4
+
+    def __init__(
+        self,
+        description: Generator,
+        tensors: Mapping[str, np.ndarray],
+        precision: Precision = "fp32",
+        threads: int | None = None,
+        free_memory: int | None = None,
+    ) -> None:
+        reason = why_not(description)
+        if reason:
+            raise OneDNNError(reason)
+        if threads is not None:
+            library().ask("omp_set_num_threads", threads)
+        self._dtype = DTYPES[precision]
+        check_operators(self._dtype)
+
+        self.description = description
+        self.scale = description.scale
+        self.device = "cpu"
+        self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
+        if isinstance(description, SRVGGNetCompact):
+            self.radius = description.num_conv + 2
+            self.bytes_per_pixel = SMALL_NETWORK_BYTES
+
+        self._tensors = tensors
+        self._threads = threads
+        self._free_memory = free_memory
+        self._weights = _weights(description, tensors)
+        self._prepared: dict[tuple[str, int], PreparedWeights] = {}
+        self._recorded: _Recording | None = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the upscaled images, (N, 3, scale * H, scale * W), not clipped.
+
+        Args:
+            images: float32 RGB (N, 3, H, W) in [0, 1]. For RRDBNet of scales 2 and 1, H
+                and W must be multiples of 2 and 4.
+
+        Raises:
+            MemoryError: an image does not fit.
+        """
+        return np.stack([self._run(image) for image in images])
+
+    def exact(self) -> "Engine":
+        """Return the same network in float32."""
+        return Engine(
+            self.description, self._tensors, "fp32", self._threads, self._free_memory
+        )
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        recorded = self._recorded
+        if recorded is not None and recorded.input.array.shape == image.shape:
+            recorded.input.array[...] = image
+            recorded.tape.repeat()
+            return recorded.output.array.copy()
+
+        # The memory of the last size is free before that of this one is taken.
+        self._recorded = recorded = None
+        self._recorded = recorded = self._record(image)
+        return recorded.output.array.copy()
+
+    def _record(self, image: np.ndarray) -> "_Recording":
+        """Compute the first image of a size."""
+        tape = Tape(self._free_memory)
+        source = Image(tape, *image.shape)
+        source.array[...] = image
+        ops = EngineOps(tape, self._dtype, self._prepared)
+        # Its images and features stand in for Paddle's tensors.
+        output: Any = self.description.forward(source, self._weights, ops)  # type: ignore[arg-type]
+        return _Recording(tape, source, output)
+
+
+class _Recording:
+    """What is computed for one size of image, from `input` to `output`."""
+
+    def __init__(self, tape: Tape, source: Image, output: Image) -> None:
+        self.tape = tape
+        self.input = source
+        self.output = output
+
+
+def _weights(
+    description: Generator, tensors: Mapping[str, np.ndarray]
+) -> dict[str, tuple[Weight, ...]]:
+    """Return {layer: its tensors}, as a network's forward pass takes them."""
+    weights = {}
+    for layer, parameters in description.layers().items():
+        names = [f"{layer}.{name}" for name in parameters]
+        weights[layer] = tuple(Weight(name, tensors[name]) for name in names)
+    return weights

@@ -1,0 +1,113 @@
+"""Features of an image in the memory layout of the engine.
+
+The rows of an image lie in planes by their number modulo the number of planes: four at the
+network's input size, eight and sixteen where it is twice and four times as large. Each
+plane has all channels, blocked by 16: (C / 16, rows, W, 16). So every operation of
+`winograd.py` reads and writes memory without gaps.
+"""
+
+import math
+from ctypes import memset
+from dataclasses import dataclass
+from functools import lru_cache
+
+from typing_extensions import Self
+
+from realesrgan_paddle.models.inference.engine.tape import Buffer, Tape
+from realesrgan_paddle.utils.ops.onednn.library import BYTES, DST, SRC
+from realesrgan_paddle.utils.ops.onednn.primitives import Copy, flat, reorder
+
+BLOCK = 16
+"""Channels that lie together: as many float32 as an AVX-512 register holds."""
+CACHE_SIZE = 64
+GROUP = 4
+"""Rows that are computed together."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of features: `planes` planes of `rows` rows hold an image of height x width.
+
+    The last rows of some planes may lie below the image; they are zero.
+    """
+
+    height: int
+    width: int
+    planes: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of each plane."""
+        return math.ceil(self.height / self.planes)
+
+    def doubled(self) -> "Size":
+        """Return the size of an image that is twice as large."""
+        return Size(2 * self.height, 2 * self.width, 2 * self.planes)
+
+
+def padded(channels: int) -> int:
+    """Return the channels in memory: whole blocks."""
+    return -(-channels // BLOCK) * BLOCK
+
+
+@lru_cache(CACHE_SIZE)
+def rounding(elements: int, dtype: int, out_dtype: int) -> Copy:
+    """Return the copy of elements in a row to another dtype."""
+    return reorder(flat(elements, dtype), flat(elements, out_dtype))
+
+
+class Planes:
+    """Features of one image.
+
+    Attributes:
+        size: of the image.
+        channels: without those that fill the last block, which are zero.
+        dtype: F32 or BF16.
+        addresses: of each plane.
+
+    Args:
+        share: so many planes, one after another, are one and the same.
+    """
+
+    def __init__(
+        self, tape: Tape, size: Size, channels: int, dtype: int, share: int = 1
+    ) -> None:
+        self.tape = tape
+        self.size = size
+        self.channels = channels
+        self.dtype = dtype
+        row = size.width * BLOCK * BYTES[dtype]
+        plane = padded(channels) // BLOCK * size.rows * row
+
+        # The first and the last plane are also read a row earlier and later.
+        self._buffers: list[Buffer] = [
+            Buffer(tape, plane + 2 * row) for _ in range(size.planes // share)
+        ]
+        begins = [buffer.address + row for buffer in self._buffers]
+        self.addresses = [address for address in begins for _ in range(share)]
+        self.row_bytes = row
+
+    @property
+    def elements(self) -> int:
+        """Of one plane."""
+        return padded(self.channels) * self.size.rows * self.size.width
+
+    def rounded_to(self, dtype: int) -> Self:
+        """Return the features in another dtype, or these."""
+        if dtype == self.dtype:
+            return self
+        result = type(self)(self.tape, self.size, self.channels, dtype)
+        copy = rounding(self.elements, self.dtype, dtype)
+        for source, target in zip(self.addresses, result.addresses, strict=True):
+            self.tape.run(copy, {SRC: source, DST: target})
+        return result
+
+    def clear_below(self) -> None:
+        """Make the rows below the image zero: they are its padding."""
+        last = self.size.planes * (self.size.rows - 1)
+        for number, address in enumerate(self.addresses):
+            if last + number >= self.size.height:
+                for block in range(padded(self.channels) // BLOCK):
+                    row = (block + 1) * self.size.rows - 1
+                    begin = address + row * self.row_bytes
+                    self.tape.call(memset, begin, 0, self.row_bytes)

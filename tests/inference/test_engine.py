@@ -1,0 +1,215 @@
+"""The engine computes what Paddle computes, for every network, size and precision."""
+
+import numpy as np
+import pytest
+
+from realesrgan_paddle.models.inference.engine import operators
+from realesrgan_paddle.models.inference.engine.engine import Engine
+from realesrgan_paddle.models.inference.engine.supported import why_not
+from realesrgan_paddle.models.inference.engine.winograd import (
+    A2,
+    B2,
+    A,
+    B,
+    biases_of,
+    kinds_of,
+)
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdn import RRDN
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.utils.ops.onednn.library import BF16, OneDNNError
+
+NETWORKS = [
+    RRDBNet(num_block=1, num_feat=32, num_grow_ch=16),
+    RRDBNet(num_block=2, num_feat=16, num_grow_ch=16, scale=2),
+    RRDBNet(num_block=1, num_feat=16, num_grow_ch=32, scale=1),
+    SRVGGNetCompact(num_conv=2, num_feat=24),
+    SRVGGNetCompact(num_conv=1, num_feat=16, upscale=2, act_type="relu"),
+    SRVGGNetCompact(num_conv=3, num_feat=20, upscale=1, act_type="leakyrelu"),
+    RDN(C=2, D=2, G=16, G0=32, x=2),
+    RDN(C=3, D=1, G=32, G0=16, x=4, upscaling="shuffle"),
+    RRDN(C=2, D=2, G=16, G0=16, T=2, x=4),
+    RRDN(C=1, D=1, G=16, G0=32, T=1, x=2),
+]
+SIZES = [(4, 4), (16, 8), (20, 12), (12, 36)]
+"""Multiples of 4, which RRDBNet of scale 1 needs."""
+ROUNDING = 1e-6
+"""Largest difference, relative to the largest value, of the same sums in another order."""
+ODD_SIZES = [(1, 1), (5, 3), (7, 34), (18, 9), (3, 1)]
+
+
+def tensors_of(description: Generator) -> dict[str, np.ndarray]:
+    """Return random tensors under which features neither vanish nor explode."""
+    random = np.random.default_rng(1)
+    tensors = {}
+    for name, shape in description.tensor_shapes().items():
+        inputs = int(np.prod(shape[1:])) if len(shape) > 1 else 16
+        values = random.standard_normal(shape) / np.sqrt(inputs)
+        tensors[name] = values.astype(np.float32)
+    return tensors
+
+
+def expected_of(
+    description: Generator, tensors: dict[str, np.ndarray], image: np.ndarray
+) -> np.ndarray:
+    """Return what Paddle's own operators compute."""
+    import paddle
+
+    from realesrgan_paddle.models.inference.predictors import DygraphRunner
+    from realesrgan_paddle.models.networks.network import Network
+    from realesrgan_paddle.models.weights.assign import load_weights
+
+    paddle.set_device("cpu")
+    network = Network(description)
+    load_weights(network, tensors)
+    return DygraphRunner(network, description.scale)(image)
+
+
+def image_of(height: int, width: int) -> np.ndarray:
+    """Return a random image, (1, 3, H, W)."""
+    return np.random.default_rng(2).random((1, 3, height, width), np.float32)
+
+
+@pytest.mark.paddle
+@pytest.mark.parametrize("description", NETWORKS, ids=str)
+def test_the_engine_equals_paddle(description):
+    tensors = tensors_of(description)
+    engine = Engine(description, tensors)
+
+    any_size = not isinstance(description, RRDBNet) or description.scale == 4
+    for height, width in SIZES + (ODD_SIZES if any_size else []):
+        image = image_of(height, width)
+        expected = expected_of(description, tensors, image)
+        found = engine(image)
+        assert found.shape == expected.shape
+        assert np.abs(found - expected).max() < 2e-5 * np.abs(expected).max()
+
+
+@pytest.mark.paddle
+@pytest.mark.parametrize("description", NETWORKS, ids=str)
+def test_bf16_is_close_to_float32(description, has_bf16):
+    tensors = tensors_of(description)
+    image = image_of(20, 24)
+    exact = Engine(description, tensors)(image)
+    found = Engine(description, tensors, "bf16")(image)
+    error = np.sqrt(np.mean((found - exact) ** 2)) / np.std(exact)
+    assert 0 < error < 0.02
+
+
+@pytest.fixture
+def has_bf16() -> None:
+    from realesrgan_paddle.models.inference.engine.check import check_operators
+
+    try:
+        check_operators(BF16)
+    except OneDNNError as error:
+        pytest.skip(f"no bfloat16 here: {error}")
+
+
+@pytest.mark.paddle
+def test_a_size_may_come_again_after_another():
+    description = SRVGGNetCompact(num_conv=1, num_feat=16)
+    engine = Engine(description, tensors_of(description))
+    random = np.random.default_rng(3)
+    images = [random.random((1, 3, *size), np.float32) for size in [(8, 9), (5, 4)]]
+    first = [engine(image) for image in images]
+    again = [engine(image) for image in images]
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.paddle
+def test_a_repetition_depends_on_nothing_but_the_image():
+    description = RRDBNet(num_block=1, num_feat=16, num_grow_ch=16)
+    engine = Engine(description, tensors_of(description))
+    random = np.random.default_rng(3)
+    images = [random.random((1, 3, 12, 10), np.float32) for _ in range(3)]
+    in_turn = [engine(image) for image in [*images, *images]]
+    for image, found in zip([*images, *images], in_turn, strict=True):
+        fresh = Engine(description, tensors_of(description))(image)
+        np.testing.assert_array_equal(found, fresh)
+
+
+@pytest.mark.paddle
+@pytest.mark.parametrize("height", [37, 40, 64])
+def test_bands_give_the_same_image(monkeypatch, height):
+    description = RRDBNet(num_block=1, num_feat=16, num_grow_ch=16)
+    tensors = tensors_of(description)
+    image = image_of(height, 11)
+    whole = Engine(description, tensors)(image)
+
+    monkeypatch.setattr(operators, "BAND_PIXELS", 8 * 11)
+    found = Engine(description, tensors)(image)
+    assert np.abs(found - whole).max() < ROUNDING * np.abs(whole).max()
+
+
+@pytest.mark.paddle
+def test_strips_with_the_radius_give_the_same_image():
+    description = SRVGGNetCompact(num_conv=2, num_feat=16)
+    engine = Engine(description, tensors_of(description))
+    image = image_of(64, 13)
+    whole = engine(image)
+    scale = description.scale
+
+    begin, end, pad = 24, 40, engine.radius
+    assert begin % engine.multiple == pad % engine.multiple == 0
+    strip = engine(np.ascontiguousarray(image[:, :, begin - pad : end + pad]))
+    kept = strip[:, :, pad * scale : (pad + end - begin) * scale]
+    expected = whole[:, :, begin * scale : end * scale]
+    assert np.abs(kept - expected).max() < ROUNDING * np.abs(whole).max()
+
+    outside = image.copy()
+    outside[:, :, begin - pad] += 1
+    changed = engine(outside)[:, :, begin * scale]
+    assert np.abs(changed - whole[:, :, begin * scale]).max() > 1e-3
+
+
+@pytest.mark.paddle
+def test_an_image_that_does_not_fit_is_a_memory_error():
+    description = SRVGGNetCompact(num_conv=1, num_feat=16)
+    engine = Engine(description, tensors_of(description), free_memory=2**20)
+    with pytest.raises(MemoryError):
+        engine(image_of(128, 128))
+    assert engine(image_of(16, 16)).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize(
+    ("description", "reason"),
+    [
+        (RRDBNet(num_feat=24), "its 24 channels are no multiple of 16"),
+        (RRDN(G=8), "its 8 channels are no multiple of 16"),
+        (SRVGGNetCompact(upscale=3), "it upscales by 3"),
+        (RRDBNet(num_in_ch=1), "it is no network from RGB to RGB"),
+    ],
+)
+def test_what_it_cannot_run(description, reason):
+    assert why_not(description) == reason
+
+
+def test_the_six_products_make_a_convolution():
+    random = np.random.default_rng(0)
+    d = random.random(6)
+    weight, bias = random.random((1, 1, 3, 1)), random.random(1)
+    t = [
+        A2 * B2 * d[0] - (A2 + B2) * d[2] + d[4],
+        d[4] - B2 * d[2] + A * (d[3] - B2 * d[1]),
+        d[4] - B2 * d[2] - A * (d[3] - B2 * d[1]),
+        d[4] - A2 * d[2] + B * (d[3] - A2 * d[1]),
+        d[4] - A2 * d[2] - B * (d[3] - A2 * d[1]),
+        A2 * B2 * d[1] - (A2 + B2) * d[3] + d[5],
+    ]
+    kinds = [float(kind.item()) for kind in kinds_of(weight)]
+    biases = [float(bias.item()) for bias in biases_of(bias)]
+    m = [x * w + b for x, w, b in zip(t, kinds, biases, strict=True)]
+
+    found = [
+        m[0] + m[1] + m[2] + m[3] + m[4],
+        A * (m[1] - m[2]) + B * (m[3] - m[4]),
+        A2 * (m[1] + m[2]) + B2 * (m[3] + m[4]),
+        A**3 * (m[1] - m[2]) + B**3 * (m[3] - m[4]) + A**3 * m[5],
+    ]
+    taps = weight.ravel()
+    expected = [d[i : i + 3] @ taps + bias[0] for i in range(4)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
