@@ -6,10 +6,11 @@ file gives. So a graph may only have operators that compute tensors from tensors
 """
 
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import DecodeError, EncodeError
-from paddle.base.proto import framework_pb2
 
+from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import open_regular
 
@@ -138,6 +139,19 @@ def checked_program(program: Path) -> bytes:
     Written anew from what was read, so that Paddle reads nothing else in it.
 
     Raises:
+        UserError: see `checked_description`.
+    """
+    description = checked_description(program)
+    try:
+        return description.SerializeToString()
+    except EncodeError as error:
+        raise _damaged(program) from error
+
+
+def checked_description(program: Path) -> Any:
+    """Return the ProgramDesc message of a `.pdmodel`, of one block.
+
+    Raises:
         UserError: an operator that no upscaler needs, in any of its blocks, by its name;
             the file is no Paddle program, or far larger than that of an upscaler.
     """
@@ -149,19 +163,22 @@ def checked_program(program: Path) -> bytes:
         )
 
     try:
-        description = framework_pb2.ProgramDesc.FromString(content)
+        description = framework_proto().ProgramDesc.FromString(content)
         description.DiscardUnknownFields()
         operators = [str(op.type) for block in description.blocks for op in block.ops]
-        checked = description.SerializeToString()
-    except (DecodeError, EncodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{program}: damaged, or not a Paddle program") from error
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise _damaged(program) from error
 
     _check_operators(program, operators)
     if len(description.blocks) != 1:
         raise UserError(
             f"{program}: has {len(description.blocks):,} blocks; an upscaler's graph has one"
         )
-    return checked
+    return description
+
+
+def _damaged(program: Path) -> UserError:
+    return UserError(f"{program}: damaged, or not a Paddle program")
 
 
 def _check_operators(program: Path, operators: list[str]) -> None:
