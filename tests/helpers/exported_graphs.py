@@ -5,6 +5,8 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import sample_graphs
+from places import REFERENCE
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
@@ -24,6 +26,23 @@ def save_graph(spec, folder):
     network.eval()
     with module._old_ir():
         module._save(network, folder)
+    return folder
+
+
+def recorded_graph(name, version, folder):
+    """Write one of `sample_graphs`, exported by that Paddle, with random weights."""
+    folder.mkdir(exist_ok=True)
+    spec = sample_graphs.SPECS[name]
+    with np.load(REFERENCE / "graphs.npz") as graphs:
+        program = graphs[f"{version} {name}"].tobytes()
+    (folder / PROGRAM).write_bytes(program)
+
+    names = weight_names(read_program(folder))
+    shapes = dict(zip(names, spec.tensor_shapes().values(), strict=True))
+    draw = np.random.default_rng(0)
+    arrays = [draw.normal(0, 0.1, shapes[name]) for name in sorted(names)]
+    content = parameter_file([array.astype(np.float32) for array in arrays])
+    (folder / PARAMETERS).write_bytes(content)
     return folder
 
 

@@ -9,15 +9,11 @@ import pytest
 import sample_graphs
 from exported_graphs import (
     PARAMETERS,
-    PROGRAM,
     arrays_read,
     changed,
-    parameter_file,
-    read_program,
+    recorded_graph,
     save_graph,
-    weight_names,
 )
-from places import REFERENCE
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference.graph.matching_ops import (
@@ -52,29 +48,8 @@ DEEPER = [
     RDN(C=2, D=3, G=4, G0=4, x=4, upscaling="shuffle"),
     RRDN(C=3, D=1, G=3, G0=6, T=3, x=4),
     RRDN(C=2, D=2, G=3, G0=6, T=4, x=4),
-    *sample_graphs.SPECS,
+    *sample_graphs.SPECS.values(),
 ]
-
-
-@pytest.fixture
-def recorded(tmp_path):
-    """Return a function that writes a recorded graph with random weights to a folder."""
-
-    def write(spec, version):
-        folder = tmp_path / "recorded"
-        folder.mkdir()
-        with np.load(REFERENCE / "graphs.npz") as graphs:
-            program = graphs[f"{version} {spec.type}"].tobytes()
-        (folder / PROGRAM).write_bytes(program)
-
-        names = weight_names(read_program(folder))
-        shapes = dict(zip(names, spec.tensor_shapes().values(), strict=True))
-        draw = np.random.default_rng(0)
-        arrays = [draw.random(shapes[name], np.float32) for name in sorted(names)]
-        (folder / PARAMETERS).write_bytes(parameter_file(arrays))
-        return folder
-
-    return write
 
 
 @pytest.mark.parametrize(
@@ -96,9 +71,10 @@ def test_an_exported_network_is_recognized(spec, tmp_path):
 
 
 @pytest.mark.parametrize("version", sample_graphs.VERSIONS)
-@pytest.mark.parametrize("spec", sample_graphs.SPECS, ids=str)
-def test_a_graph_of_another_paddle_is_recognized(spec, version, recorded):
-    folder = recorded(spec, version)
+@pytest.mark.parametrize("name", sample_graphs.SPECS)
+def test_a_graph_of_another_paddle_is_recognized(name, version, tmp_path):
+    spec = sample_graphs.SPECS[name]
+    folder = recorded_graph(name, version, tmp_path)
     known = recognize(folder)
     assert isinstance(known, Known), known
     assert known.description == spec
@@ -109,8 +85,8 @@ def test_a_graph_of_another_paddle_is_recognized(spec, version, recorded):
         assert np.array_equal(tensor, read)
 
 
-def test_paddle_is_not_needed_and_can_be_imported_later(recorded):
-    folder = recorded(sample_graphs.SPECS[0], "3.3.1")
+def test_paddle_is_not_needed_and_can_be_imported_later(tmp_path):
+    folder = recorded_graph("RRDBNet", "3.3.1", tmp_path)
     code = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -132,9 +108,9 @@ def test_paddle_is_not_needed_and_can_be_imported_later(recorded):
     assert done.stdout.startswith("RRDBNet x2, 1 blocks")
 
 
-def test_the_tensors_are_those_that_the_operators_read(recorded, tmp_path):
+def test_the_tensors_are_those_that_the_operators_read(tmp_path):
     """With two weights exchanged it is the same network with other weights."""
-    folder = recorded(sample_graphs.SPECS[1], "3.3.1")
+    folder = recorded_graph("SRVGGNetCompact", "3.3.1", tmp_path / "before")
     before = recognize(folder).tensors
 
     def exchange(program):
@@ -145,7 +121,7 @@ def test_the_tensors_are_those_that_the_operators_read(recorded, tmp_path):
         names = first.arguments[0], second.arguments[0]
         second.arguments[0], first.arguments[0] = names
 
-    after = recognize(changed(folder, exchange, tmp_path / "exchanged")).tensors
+    after = recognize(changed(folder, exchange, tmp_path / "after")).tensors
     assert np.array_equal(after["body.2.weight"], before["body.4.weight"])
     assert np.array_equal(after["body.4.weight"], before["body.2.weight"])
     assert np.array_equal(after["body.6.weight"], before["body.6.weight"])
@@ -158,8 +134,8 @@ def test_the_dense_blocks_are_those_of_the_plain_operators():
     assert DENSE_BLOCK_SLOPE == plain.DENSE_BLOCK_SLOPE
 
 
-def test_without_weights_it_is_one_line(recorded):
-    folder = recorded(sample_graphs.SPECS[0], "3.3.1")
+def test_without_weights_it_is_one_line(tmp_path):
+    folder = recorded_graph("RRDBNet", "3.3.1", tmp_path)
     Path(folder, PARAMETERS).unlink()
     with pytest.raises(UserError, match=r"pdiparams: no such file"):
         recognize(folder)

@@ -25,16 +25,16 @@ def main() -> None:
     if OUTPUT.exists():
         record = dict(np.load(OUTPUT))
 
-    for spec in sample_graphs.SPECS:
-        with tempfile.TemporaryDirectory() as name:
-            program = read_program(save_graph(spec, Path(name)))
+    for name, spec in sample_graphs.SPECS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            program = read_program(save_graph(spec, Path(folder)))
         program.ClearField("op_version_map")
         for operator in program.blocks[0].ops:
             kept = [one for one in operator.attrs if one.name != "op_callstack"]
             del operator.attrs[:]
             operator.attrs.extend(kept)
         content = program.SerializeToString()
-        record[f"{version} {spec.type}"] = np.frombuffer(content, np.uint8)
+        record[f"{version} {name}"] = np.frombuffer(content, np.uint8)
     np.savez_compressed(OUTPUT, **dict(sorted(record.items())))
 
 
