@@ -5,7 +5,14 @@ import re
 import numpy as np
 import pytest
 import sample_graphs
-from exported_graphs import arrays_read, read_program, recorded_graph, write_program
+from exported_graphs import (
+    PARAMETERS,
+    arrays_read,
+    parameter_file,
+    read_program,
+    recorded_graph,
+    write_program,
+)
 from graph_mutants import operator_mutants, variable_mutants
 
 from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
@@ -166,3 +173,23 @@ def test_the_reason_names_the_operator(change, reason, tmp_path):
     change(program.blocks[0].ops)
     write_program(program, folder)
     assert recognize(folder) == reason
+
+
+def test_an_operator_behind_the_output_is_not_known(tmp_path):
+    folder = recorded_graph("smallest", "3.3.1", tmp_path)
+    program = read_program(folder)
+    program.blocks[0].ops.append(program.blocks[0].ops[-1])
+    write_program(program, folder)
+    assert recognize(folder) == "it goes on behind its output"
+
+
+def test_a_weight_that_is_not_used_is_not_known(tmp_path):
+    folder = recorded_graph("smallest", "3.3.1", tmp_path)
+    program = read_program(folder)
+    weight = next(v for v in program.blocks[0].vars if v.name == "conv2d_0.b_0")
+    program.blocks[0].vars.add().CopyFrom(weight)
+    program.blocks[0].vars[-1].name = "zzz"
+    write_program(program, folder)
+    stored = folder / PARAMETERS
+    stored.write_bytes(stored.read_bytes() + parameter_file([np.ones(3, np.float32)]))
+    assert recognize(folder) == "it has weights that it does not use"
