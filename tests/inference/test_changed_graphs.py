@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 import pytest
-import sample_graphs
-from exported_graphs import (
+from graphs import samples
+from graphs.exported import (
     PARAMETERS,
     arrays_read,
     parameter_file,
@@ -13,7 +13,7 @@ from exported_graphs import (
     recorded_graph,
     write_program,
 )
-from graph_mutants import operator_mutants, variable_mutants
+from graphs.mutants import operator_mutants, variable_mutants
 
 from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
 from realesrgan_paddle.models.inference.graph.recognize import recognize
@@ -60,7 +60,7 @@ def distinct_operators(program):
 
 def mutate_operators(name, version, folder):
     """Check all changes of operators; return how many there are."""
-    spec = sample_graphs.SPECS[name]
+    spec = samples.SPECS[name]
     program = read_program(recorded_graph(name, version, folder))
     count = 0
     for index in distinct_operators(program):
@@ -76,7 +76,7 @@ def mutate_operators(name, version, folder):
 
 def mutate_variables(name, version, folder):
     """Check all changes of variables; return how many there are."""
-    spec = sample_graphs.SPECS[name]
+    spec = samples.SPECS[name]
     program = read_program(recorded_graph(name, version, folder))
     count = 0
     for index, variable in enumerate(program.blocks[0].vars):
@@ -129,7 +129,7 @@ def test_remarks_change_nothing(tmp_path):
     write_program(program, folder)
 
     known = outcome(folder)
-    check_same(known, sample_graphs.SPECS["smallest"], folder)
+    check_same(known, samples.SPECS["smallest"], folder)
     check_pixels(known, folder)
 
 
@@ -148,7 +148,7 @@ def check_pixels(known, folder):
     np.testing.assert_allclose(result, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", sample_graphs.SPECS)
+@pytest.mark.parametrize("name", samples.SPECS)
 def test_a_known_graph_computes_what_the_network_computes(name, tmp_path):
     folder = recorded_graph(name, "2.6.2", tmp_path)
     check_pixels(recognize(folder), folder)

@@ -9,7 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from exported_graphs import (
+from graphs.exported import (
     HEADER,
     PARAMETERS,
     PROGRAM,

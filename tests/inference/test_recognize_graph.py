@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sample_graphs
-from exported_graphs import (
+from graphs import samples
+from graphs.exported import (
     PARAMETERS,
     arrays_read,
     changed,
@@ -48,7 +48,7 @@ DEEPER = [
     RDN(C=2, D=3, G=4, G0=4, x=4, upscaling="shuffle"),
     RRDN(C=3, D=1, G=3, G0=6, T=3, x=4),
     RRDN(C=2, D=2, G=3, G0=6, T=4, x=4),
-    *sample_graphs.SPECS.values(),
+    *samples.SPECS.values(),
 ]
 
 
@@ -70,10 +70,10 @@ def test_an_exported_network_is_recognized(spec, tmp_path):
         assert np.array_equal(tensor, expected[name])
 
 
-@pytest.mark.parametrize("version", sample_graphs.VERSIONS)
-@pytest.mark.parametrize("name", sample_graphs.SPECS)
+@pytest.mark.parametrize("version", samples.VERSIONS)
+@pytest.mark.parametrize("name", samples.SPECS)
 def test_a_graph_of_another_paddle_is_recognized(name, version, tmp_path):
-    spec = sample_graphs.SPECS[name]
+    spec = samples.SPECS[name]
     folder = recorded_graph(name, version, tmp_path)
     known = recognize(folder)
     assert isinstance(known, Known), known

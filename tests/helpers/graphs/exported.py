@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
-import sample_graphs
+from graphs import samples
 from places import REFERENCE
 from sample_weights import sample_weights
 
@@ -30,9 +30,9 @@ def save_graph(spec, folder):
 
 
 def recorded_graph(name, version, folder):
-    """Write one of `sample_graphs`, exported by that Paddle, with random weights."""
+    """Write one of `samples.SPECS`, exported by that Paddle, with random weights."""
     folder.mkdir(exist_ok=True)
-    spec = sample_graphs.SPECS[name]
+    spec = samples.SPECS[name]
     with np.load(REFERENCE / "graphs.npz") as graphs:
         program = graphs[f"{version} {name}"].tobytes()
     (folder / PROGRAM).write_bytes(program)

@@ -1,4 +1,4 @@
-"""The networks whose graphs tests/record/record_graphs.py records, and tests recognize."""
+"""The networks whose graphs record.py records, and tests recognize."""
 
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet

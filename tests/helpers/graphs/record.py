@@ -1,8 +1,8 @@
 """Record the programs of small exported networks: tests/reference/graphs.npz.
 
-    PYTHONPATH=tests/helpers python tests/record/record_graphs.py
+    PYTHONPATH=tests/helpers python -m graphs.record
 
-To be run once with each Paddle in `sample_graphs.VERSIONS`; the others' are kept. What
+To be run once with each Paddle in `samples.VERSIONS`; the others' are kept. What
 does not change the results, such as where a program was made, is not recorded.
 """
 
@@ -11,21 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-import sample_graphs
-from exported_graphs import read_program, save_graph
+from graphs import samples
+from graphs.exported import read_program, save_graph
+from places import REFERENCE
 
-OUTPUT = Path(__file__).resolve().parents[1] / "reference" / "graphs.npz"
+OUTPUT = REFERENCE / "graphs.npz"
 
 
 def main() -> None:
     """Record the graphs of this Paddle."""
     version = paddle.__version__
-    assert version in sample_graphs.VERSIONS
+    assert version in samples.VERSIONS
     record = {}
     if OUTPUT.exists():
         record = dict(np.load(OUTPUT))
 
-    for name, spec in sample_graphs.SPECS.items():
+    for name, spec in samples.SPECS.items():
         with tempfile.TemporaryDirectory() as folder:
             program = read_program(save_graph(spec, Path(folder)))
         program.ClearField("op_version_map")
