@@ -7,6 +7,7 @@ import pytest
 from graphs import samples
 from graphs.exported import (
     PARAMETERS,
+    PROGRAM,
     arrays_read,
     parameter_file,
     read_program,
@@ -193,3 +194,12 @@ def test_a_weight_that_is_not_used_is_not_known(tmp_path):
     stored = folder / PARAMETERS
     stored.write_bytes(stored.read_bytes() + parameter_file([np.ones(3, np.float32)]))
     assert recognize(folder) == "it has weights that it does not use"
+
+
+def test_names_that_are_no_text_are_not_known(tmp_path):
+    """Their order, which is that of the weights in their file, would not be certain."""
+    folder = recorded_graph("smallest", "3.3.1", tmp_path)
+    content = (folder / PROGRAM).read_bytes()
+    content = content.replace(b".w_0", b".w_\xff").replace(b".b_0", b".b_\xff")
+    (folder / PROGRAM).write_bytes(content)
+    assert recognize(folder) == "it has a variable whose name is no text"

@@ -284,7 +284,7 @@ class MatchingOps:
         if self._program.weights.get(variable) != parameter.shape:
             raise self._other("has a weight of another shape")
         if variable in self._used:
-            raise self._other("has the weight of another operator")
+            raise self._other("has another weight")
         self._used.add(variable)
         self.variables[parameter.name] = variable
 

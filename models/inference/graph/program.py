@@ -74,13 +74,15 @@ class Program:
         self._operators = block.ops
         self.kinds = [str(operator.type) for operator in block.ops]
         self.shapes: dict[str, Shape] = {
-            str(variable.name): tuple(_tensor(variable).dims) for variable in tensors
+            variable.name: tuple(_tensor(variable).dims) for variable in tensors
         }
+        if not all(isinstance(name, str) for name in self.shapes):
+            raise UnknownGraphError("it has a variable whose name is no text")
         if len(self.shapes) < len(tensors):
             raise UnknownGraphError("it has two variables of one name")
 
         # In the `.pdiparams` they are in the order of their names' bytes.
-        persistable = [str(one.name) for one in tensors if one.persistable]
+        persistable = [one.name for one in tensors if one.persistable]
         names = sorted(persistable, key=lambda name: name.encode())
         self.weights = {name: self.shapes[name] for name in names}
 
@@ -134,7 +136,7 @@ def _tensor(variable: Any) -> Any:
 def _slots(slots: Any) -> dict[str, list[str]]:
     """Return {slot: names of variables}, without empty slots."""
     filled = [slot for slot in slots if slot.arguments]
-    names = {str(s.parameter): [str(name) for name in s.arguments] for s in filled}
+    names = {slot.parameter: list(slot.arguments) for slot in filled}
     if len(names) < len(filled):
         raise UnknownGraphError("has two slots of one name")
     return names
@@ -148,7 +150,7 @@ def _attributes(attributes: Any) -> dict[str, Attribute]:
     types = framework_proto().AttrType
     values: dict[str, Attribute] = {}
     for attribute in attributes:
-        name = str(attribute.name)
+        name = attribute.name
         if name in WITHOUT_EFFECT:
             continue
         field = FIELDS.get(types.Name(attribute.type))
