@@ -1,0 +1,45 @@
+"""The benchmark's inputs: cut from a photograph, or painted."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_rgb
+
+AREA_PER_DISC = 60
+"""Pixels of the picture for each disc that is painted."""
+SMALLEST_RADIUS = 2.0
+GRAIN = 2.0
+"""Standard deviation of the noise, in levels of 255."""
+
+
+def cut(path: Path, width: int, height: int) -> np.ndarray:
+    """Return the middle of an image file, uint8 RGB (height, width, 3)."""
+    image = np.rint(255 * read_rgb(path)).astype(np.uint8)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    if min(top, left) < 0:
+        found = f"{image.shape[1]}x{image.shape[0]}"
+        raise UserError(f"{path}: {found} pixels are less than {width}x{height}")
+    return image[top : top + height, left : left + width]
+
+
+def paint(width: int, height: int) -> np.ndarray:
+    """Return a picture of discs upon discs, uint8 RGB (height, width, 3).
+
+    Radii r are distributed as 1 / r^3, with which the picture has edges and a spectrum
+    like a photograph's: Lee, Mumford & Huang 2001, "Occlusion Models for Natural
+    Images", section 4. It is smoothed as by a lens, and has some grain.
+    """
+    rng = np.random.default_rng(0)
+    image = np.full((height, width, 3), 128, np.uint8)
+    for _ in range(width * height // AREA_PER_DISC):
+        radius = SMALLEST_RADIUS * (1 + rng.pareto(2))
+        center = int(rng.integers(width)), int(rng.integers(height))
+        color = rng.integers(20, 236, 3).tolist()
+        cv2.circle(image, center, min(int(radius), height), color, -1, cv2.LINE_AA)
+
+    smooth = cv2.GaussianBlur(image, (0, 0), 0.8)
+    noise = rng.normal(0, GRAIN, smooth.shape).astype(np.float32)
+    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
