@@ -8,11 +8,13 @@ import numpy as np
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb
 
-AREA_PER_DISC = 60
-"""Pixels of the picture for each disc that is painted."""
-SMALLEST_RADIUS = 2.0
+AREA_PER_DISC = 15
+"""Pixels of the picture for each disc: enough that discs cover nearly all."""
+SMALLEST_RADIUS, LARGEST_RADIUS = 3.0, 50.0
 GRAIN = 2.0
 """Standard deviation of the noise, in levels of 255."""
+LARGEST = (1280, 720)
+"""Width and height of what is painted; larger pictures repeat it, mirrored."""
 
 
 def cut(path: Path, width: int, height: int) -> np.ndarray:
@@ -33,13 +35,23 @@ def paint(width: int, height: int) -> np.ndarray:
     Images", section 4. It is smoothed as by a lens, and has some grain.
     """
     rng = np.random.default_rng(0)
+    size = min(width, LARGEST[0]), min(height, LARGEST[1])
+    discs = _discs(*size, rng)
+    smooth = cv2.GaussianBlur(discs, (0, 0), 0.8)
+
+    margins = ((0, height - size[1]), (0, width - size[0]), (0, 0))
+    picture = np.pad(smooth, margins, "symmetric")
+    picture = picture + GRAIN * rng.standard_normal(picture.shape, np.float32)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _discs(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
     image = np.full((height, width, 3), 128, np.uint8)
     for _ in range(width * height // AREA_PER_DISC):
         radius = SMALLEST_RADIUS * (1 + rng.pareto(2))
+        radius = min(radius, LARGEST_RADIUS)
         center = int(rng.integers(width)), int(rng.integers(height))
-        color = rng.integers(20, 236, 3).tolist()
-        cv2.circle(image, center, min(int(radius), height), color, -1, cv2.LINE_AA)
-
-    smooth = cv2.GaussianBlur(image, (0, 0), 0.8)
-    noise = rng.normal(0, GRAIN, smooth.shape).astype(np.float32)
-    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
+        tint = rng.normal(0, 20, 3)
+        color = np.clip(rng.uniform(20, 236) + tint, 0, 255).tolist()
+        cv2.circle(image, center, int(radius), color, -1, cv2.LINE_AA)
+    return image
