@@ -57,9 +57,9 @@ def _watch(pid: int, ended: threading.Event, peaks: dict[str, float]) -> None:
         peaks.update(tree_peaks(pid))
 
 
-def export(weights: str, folder: Path) -> None:
+def export(weights: Path, folder: Path) -> None:
     """Write the exported model of weights into `folder`."""
-    command = [sys.executable, "tools/export_model.py", "--model_dir", weights]
+    command = [sys.executable, "tools/export_model.py", "--model_dir", str(weights)]
     command += ["--save_inference_dir", str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(

@@ -9,7 +9,11 @@ import numpy as np
 
 from engines.commands import export
 from engines.ncnn_files import write_ncnn
-from realesrgan_paddle.models.weights.read_generator import WEIGHT_FILES, read_generator
+from realesrgan_paddle.models.weights.read_generator import (
+    WEIGHT_FILES,
+    locate,
+    read_generator,
+)
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
 
@@ -24,13 +28,13 @@ class Network:
 
     def __init__(self, name: str, args: argparse.Namespace) -> None:
         self.name = name
-        self.weights = _weights(name, args.weights)
+        weights = _find(name, args.weights)
         self._temporary = tempfile.TemporaryDirectory(prefix="infer_benchmark_")
         self.folder = Path(self._temporary.name)
-        export(self.weights, self.folder / "infer")
+        export(weights, self.folder / "infer")
 
         if args.peers_python:
-            network, tensors = read_generator(self.weights)
+            network, tensors = read_generator(weights)
             np.savez(self.folder / "weights.npz", **tensors)
             write_ncnn(network, tensors, self.folder)
             command = self.process(args.peers_python, "peers", "write ONNX", args)
@@ -53,10 +57,11 @@ class Network:
         return self.folder / f"{engine}.npy"
 
 
-def _weights(name: str, folder: Path | None) -> str:
-    """Return the file of that name in a folder, or the name, to be downloaded."""
-    if folder is None:
-        return name
-    found = [folder / f"{name}{suffix}" for suffix in WEIGHT_FILES]
-    existing = [str(path.resolve()) for path in found if path.exists()]
-    return existing[0] if existing else name
+def _find(name: str, folder: Path | None) -> Path:
+    """Return the file of that name in a folder, or else the downloaded file."""
+    if folder is not None:
+        for suffix in WEIGHT_FILES:
+            path = folder / f"{name}{suffix}"
+            if path.exists():
+                return path.resolve()
+    return locate(name).resolve()
