@@ -56,7 +56,8 @@ def measure(
 
     ours = [engine for engine in OURS if precision in OURS[engine]]
     # The shipped one is there in every precision: it is the reference.
-    peers = [SHIPPED, *(name for name in PEERS[precision] if name != SHIPPED)]
+    chosen = [name for name in PEERS[precision] if name in args.peers]
+    peers = [SHIPPED, *(name for name in chosen if name != SHIPPED)]
     if not args.peers_python:
         peers = []
     taken = _take_turns(network, ours, peers, precision, rounds_of(size, args), args)
@@ -192,6 +193,8 @@ def parse_args() -> argparse.Namespace:
     )
     add("--networks", nargs="+", default=NETWORKS, metavar="NAME")
     add("--sizes", nargs="+", metavar="WxH", help="default: 128x128 640x360")
+    every = [name for names in PEERS.values() for name in names]
+    add("--peers", nargs="+", choices=every, default=every, metavar="ENGINE")
     add("--precisions", nargs="+", choices=PEERS, default=list(PEERS))
     add(
         "--memory_sizes",
