@@ -3,10 +3,12 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-
+from realesrgan_paddle.models.inference.open_runner import (
+    ENGINES,
+    PRECISIONS,
+    Runner,
+)
 from realesrgan_paddle.models.inference.upscale_files import EXTENSIONS, upscale_files
 from realesrgan_paddle.models.inference.upscaler import (
     ALPHA_UPSAMPLERS,
@@ -16,16 +18,6 @@ from realesrgan_paddle.models.inference.upscaler import (
 from realesrgan_paddle.utils.cli import int_range, say
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
-
-
-class Runner(Protocol):
-    """Runs a network, such as the runners of models/inference/predictors.py."""
-
-    scale: int
-    device: str
-
-    def __call__(self, images: np.ndarray, /) -> np.ndarray:
-        """Return (N, 3, scale * H, scale * W) for float32 (N, 3, H, W)."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +67,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="what upscales an alpha channel",
     )
     add("--device", choices=DEVICES, default="auto", help="where to compute")
+    add(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="what computes; auto: onednn for networks that it knows on a CPU, or paddle",
+    )
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="what it computes in; auto: bf16 for 8-bit images where CPU and engine have "
+        "it, or fp32",
+    )
 
 
 def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -> int:

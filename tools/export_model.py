@@ -30,6 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int_range(1),
         help="number of RRDB blocks that the weights must have; not needed",
     )
+    parser.add_argument(
+        "--onnx",
+        action="store_true",
+        help="write inference.onnx too, for OpenVINO, onnxruntime and others",
+    )
     args = parser.parse(argv)
 
     network, tensors = read_generator(args.model_dir, args.block)
@@ -38,9 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_paddle()
     from realesrgan_paddle.models.inference.export import export
 
-    done = export(network, tensors, args.save_inference_dir)
+    done = export(network, tensors, args.save_inference_dir, onnx=args.onnx)
     for shape, difference in done.differences.items():
         say(f"largest difference from dygraph, input {shape}: {difference:.1e}")
+    for shape, difference in done.onnx_differences.items():
+        say(f"that of inference.onnx in onnxruntime, input {shape}: {difference:.1e}")
     if done.without_json:
         say(f"no inference.json: {done.without_json}")
     for file in done.files:

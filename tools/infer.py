@@ -7,8 +7,11 @@ if __name__ == "__main__":  # before all that takes time to import
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.graph_process import load_static
-from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.models.inference.open_runner import open_runner
+from realesrgan_paddle.models.inference.upscale_files import (
+    find_inputs,
+    may_have_16_bits,
+)
 from realesrgan_paddle.next_command import after_inference, print_next
 from realesrgan_paddle.upscale_command import add_flags, upscale
 from realesrgan_paddle.utils.cli import Parser, int_range, run
@@ -21,15 +24,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--model_path",
         default="./infer/",
-        help="folder with inference.pdmodel, or a .pdmodel file",
+        help="folder with inference.pdmodel, or a .pdmodel or .onnx file",
     )
     parser.add_argument(
         "--threads", type=int_range(1, 1024), help="CPU threads; all cores if not given"
     )
+    parser.add_argument(
+        "--trt",
+        action="store_true",
+        help="run with TensorRT on a GPU; the first run of a size takes minutes",
+    )
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
 
-    runner = load_static(args.model_path, device=args.device, threads=args.threads)
+    runner = open_runner(
+        args.model_path,
+        engine=args.engine,
+        precision=args.precision,
+        device=args.device,
+        threads=args.threads,
+        sixteen_bit=may_have_16_bits(inputs, args.ext),
+        trt=args.trt,
+        exported=True,
+    )
     code = upscale(runner, inputs, args)
     if code == 0:
         print_next(after_inference(args.input, args.model_path))

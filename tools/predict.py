@@ -7,7 +7,12 @@ if __name__ == "__main__":  # before all that takes time to import
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.models.inference.exported_files import require_weights
+from realesrgan_paddle.models.inference.open_runner import open_runner
+from realesrgan_paddle.models.inference.upscale_files import (
+    find_inputs,
+    may_have_16_bits,
+)
 from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.upscale_command import add_flags, upscale
 from realesrgan_paddle.utils.cli import Parser, int_range, run
@@ -30,11 +35,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse(argv)
     inputs = find_inputs(args.input)
+    require_weights(args.model_path)
 
     start_paddle()
-    from realesrgan_paddle.models.inference.predictors import load_dygraph
-
-    runner = load_dygraph(args.model_path, block=args.block, device=args.device)
+    runner = open_runner(
+        args.model_path,
+        engine=args.engine,
+        precision=args.precision,
+        device=args.device,
+        sixteen_bit=may_have_16_bits(inputs, args.ext),
+        block=args.block,
+    )
     code = upscale(runner, inputs, args)
     if code == 0:
         print_next(export(args.model_path))

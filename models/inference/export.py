@@ -13,8 +13,14 @@ import paddle
 from paddle import nn
 from paddle.static import InputSpec
 
+from realesrgan_paddle.models.inference.exported_files import MODEL_NAME, ONNX_NAME
+from realesrgan_paddle.models.inference.onnx_file.check import import_onnx
+from realesrgan_paddle.models.inference.onnx_file.write import onnx_model
 from realesrgan_paddle.models.inference.predictors import DygraphRunner, require_rgb
-from realesrgan_paddle.models.inference.static_runner import open_graph
+from realesrgan_paddle.models.inference.runners.onnxruntime_runner import (
+    OnnxRuntimeRunner,
+)
+from realesrgan_paddle.models.inference.static_runner import StaticRunner, open_graph
 from realesrgan_paddle.models.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
@@ -22,17 +28,21 @@ from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import check_utf8
+from realesrgan_paddle.utils.machine.devices import core_count
 
 FILES = (
     "inference.pdiparams",
     "inference.pdiparams.info",
     "inference.json",
-    "inference.pdmodel",
+    ONNX_NAME,
+    MODEL_NAME,
 )
 """The program comes last: a reader that sees it sees its weights.
 
 The .json is Paddle 3's own format (PIR).
 """
+MAY_BE_MISSING = ("inference.json", ONNX_NAME)
+"""Those of them that not every export has."""
 SHAPES = ((1, 16, 16), (2, 9, 14), (1, 27, 5))
 """(N, H, W) of the comparison; odd, not square, smaller than the receptive field."""
 TOLERANCE = 1e-4
@@ -48,12 +58,18 @@ class Exported:
     files: list[Path]
     differences: dict[Shape, float]
     """Greatest absolute difference from the dygraph network, by input shape (N, C, H, W)."""
+    onnx_differences: dict[Shape, float]
+    """The same of inference.onnx; empty if it was not asked for."""
     without_json: str
     """Why there is no inference.json; empty if there is one."""
 
 
 def export(
-    description: Generator, tensors: Mapping[str, np.ndarray], folder: str | Path
+    description: Generator,
+    tensors: Mapping[str, np.ndarray],
+    folder: str | Path,
+    *,
+    onnx: bool = False,
 ) -> Exported:
     """Write the network as a static graph into `folder`; return what was written.
 
@@ -61,16 +77,19 @@ def export(
     of 2 for RRDBNet x2, of 4 for x1), and returns [N, 3, scale * H, scale * W], not
     clipped. Paddle 2.6 and 3.x read it, whichever wrote it. Nothing is written unless
     the graph, run by paddle.inference on the CPU, agrees with the dygraph network at
-    three sizes.
+    three sizes. With `onnx` an inference.onnx is written too, if onnxruntime agrees.
 
     Raises:
-        UserError: the weights do not fit, or the graph differs from the network.
+        UserError: the weights do not fit, or a graph differs from the network; the
+            packages for ONNX are not installed.
     """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; name a folder to export to")
     check_utf8(folder)  # Paddle opens the files in it
     require_rgb(description, "export")
+    if onnx:
+        import_onnx()
 
     with tempfile.TemporaryDirectory() as name, _on_cpu():
         temporary = Path(name)
@@ -83,8 +102,12 @@ def export(
         without_json = _add_json(network, temporary)
 
         runner = DygraphRunner(network, description.scale)
-        differences = _compare(runner, temporary)
-        return Exported(_publish(temporary, folder), differences, without_json)
+        graph = open_graph(temporary, device="cpu")
+        differences = _compare(runner, graph)
+        onnx_differences = _add_onnx(network, runner, temporary) if onnx else {}
+
+        files = _publish(temporary, folder)
+        return Exported(files, differences, onnx_differences, without_json)
 
 
 def _save(network: nn.Layer, folder: Path) -> None:
@@ -121,9 +144,21 @@ def _add_json(network: nn.Layer, made: Path) -> str:
     return ""
 
 
-def _compare(network: DygraphRunner, made: Path) -> dict[Shape, float]:
-    """Return the differences of the exported graph; UserError if one is too great."""
-    graph = open_graph(made, device="cpu")
+def _add_onnx(
+    network: Network, runner: DygraphRunner, made: Path
+) -> dict[Shape, float]:
+    """Write inference.onnx; return how onnxruntime's outputs differ from `runner`'s."""
+    state = network.state_dict()
+    tensors = {name: tensor.numpy() for name, tensor in state.items()}
+    path = made / ONNX_NAME
+    path.write_bytes(onnx_model(network.description, tensors))
+    return _compare(runner, OnnxRuntimeRunner(path, core_count()))
+
+
+def _compare(
+    network: DygraphRunner, graph: StaticRunner | OnnxRuntimeRunner
+) -> dict[Shape, float]:
+    """Return the differences of an exported graph; UserError if one is too great."""
     multiple = size_multiple(network.scale)
     random = np.random.default_rng(0)
 
@@ -148,15 +183,16 @@ def _compare(network: DygraphRunner, made: Path) -> dict[Shape, float]:
 def _publish(made: Path, folder: Path) -> list[Path]:
     """Copy the finished files to `folder`, all or (if there is no room) none of them.
 
-    The inference.json of an earlier export, for other weights, is removed.
+    What an earlier export, for other weights, wrote and this one lacks is removed.
     """
     files = [folder / name for name in FILES if (made / name).is_file()]
     with ExitStack() as written:
         for file in reversed(files):  # the last one entered is the first to appear
             temporary = written.enter_context(atomic_path(file))
             shutil.copyfile(made / file.name, temporary)
-        if not (made / "inference.json").is_file():
-            (folder / "inference.json").unlink(missing_ok=True)
+        for name in MAY_BE_MISSING:
+            if not (made / name).is_file():
+                (folder / name).unlink(missing_ok=True)
     return files
 
 

@@ -7,21 +7,50 @@ from realesrgan_paddle.utils.file_kinds import failed_download
 from realesrgan_paddle.utils.files.regular import check_utf8, open_regular
 
 MODEL_NAME = "inference.pdmodel"
+ONNX_NAME = "inference.onnx"
 EXPORT_FIRST = "export one with tools/export_model.py"
 PROGRAM_TAG = b"\x0a"
 """The first byte of a ProgramDesc (its first field); Paddle crashes on others."""
 
 
 def is_exported(model: str | Path) -> bool:
-    """Return whether `model` is a `.pdmodel` file or a folder with an exported graph."""
-    if Path(model).suffix == ".pdmodel":
+    """Return whether `model` is a graph's file or a folder with an exported graph."""
+    if Path(model).suffix in (".pdmodel", ".onnx"):
         return True
-    names = (MODEL_NAME, "inference.json")
+    names = (MODEL_NAME, "inference.json", ONNX_NAME)
     return any(Path(model, name).is_file() for name in names)
+
+
+def onnx_file(model: Path) -> Path | None:
+    """Return the path of the ONNX file that `model` is or has, or None.
+
+    Raises:
+        UserError: `model` is an `.onnx` file that does not exist, or a file is of
+            another kind.
+    """
+    path = model if model.suffix == ".onnx" else model / ONNX_NAME
+    if not path.exists():
+        if path == model:
+            raise UserError(f"{model}: no such file; {EXPORT_FIRST} --onnx")
+        return None
+    _head(path)
+    return path
+
+
+def require_weights(model: str | Path) -> None:
+    """Raise UserError if `model` is exported, not weights."""
+    if is_exported(model):
+        raise UserError(
+            f"{model}: an exported model, not weights; run it with tools/infer.py"
+        )
 
 
 def exported_files(model: Path) -> tuple[Path, Path]:
     """Return the paths of the program and its weights; UserError if one is none."""
+    if model.suffix == ".onnx":
+        raise UserError(
+            f"{model}: Paddle runs no ONNX file; use --engine openvino or onnxruntime"
+        )
     if model.is_file() and model.suffix != ".pdmodel":
         raise UserError(
             f"{model}: not an exported model; {EXPORT_FIRST}, or run weights with "
@@ -34,6 +63,8 @@ def exported_files(model: Path) -> tuple[Path, Path]:
         hint = ""
         if program.with_suffix(".json").is_file():
             hint = " (the .json beside it is Paddle 3's own format, which its oneDNN cannot run)"
+        elif program.with_suffix(".onnx").is_file():
+            hint = " (--engine openvino or onnxruntime runs the .onnx beside it)"
         raise UserError(f"{program}: no such file{hint}; {EXPORT_FIRST}")
     if not weights.exists():
         raise UserError(f"{weights}: no such file; {EXPORT_FIRST}")

@@ -33,6 +33,12 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import require_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count
 
+ENGINE_NAMES = {
+    "paddle": "Paddle",
+    "openvino": "OpenVINO",
+    "onnxruntime": "onnxruntime",
+}
+"""What can run a graph in the other process."""
 PYTHON_ERROR = 1
 """The exit code of a Python process that an exception has ended."""
 
@@ -43,18 +49,33 @@ class GraphRunner:
     Called like `DygraphRunner`.
 
     Args:
-        program: the `.pdmodel` file; its `.pdiparams` lies beside it.
+        program: the `.pdmodel` file, its `.pdiparams` beside it, or an `.onnx` file.
         device: "auto", "cpu" (with oneDNN) or "gpu".
         threads: CPU threads.
+        engine: one of `ENGINE_NAMES`.
+        precision: what it computes in: "fp32", "bf16" or "fp16".
+        trt: run it with TensorRT, on a GPU.
 
     Attributes:
         scale: its upscaling factor, found by running it once.
         device: where it runs, and why; for messages.
     """
 
-    def __init__(self, program: Path, device: str, threads: int) -> None:
+    def __init__(
+        self,
+        program: Path,
+        device: str,
+        threads: int,
+        engine: str = "paddle",
+        precision: str = "fp32",
+        *,
+        trt: bool = False,
+    ) -> None:
         self._program = program
-        self._arguments = [str(program), device, str(threads)]
+        self._engine = ENGINE_NAMES[engine]
+        with_trt = "trt" if trt else "no_trt"
+        settings = [device, str(threads), engine, precision, with_trt]
+        self._arguments = [str(program), *settings]
         opened = self._start()
         self.scale: int = opened["scale"]
         self.device: str = opened["device"]
@@ -114,8 +135,8 @@ class GraphRunner:
         if cause == "SIGXCPU":
             cause = f"more than {TRIAL_SECONDS} s of CPU time"
         return UserError(
-            f"{self._program}: Paddle failed {doing} ({cause}); the graph is damaged, or "
-            f"not of this Paddle's version; {EXPORT_FIRST}"
+            f"{self._program}: {self._engine} failed {doing} ({cause}); the graph is "
+            f"damaged, or not of this {self._engine}'s version; {EXPORT_FIRST}"
         )
 
 
@@ -190,7 +211,12 @@ def _end(
 
 
 def load_static(
-    model: str | Path, *, device: str = "auto", threads: int | None = None
+    model: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: str = "fp32",
+    trt: bool = False,
 ) -> GraphRunner:
     """Return a runner of an exported graph; on a CPU it computes with oneDNN.
 
@@ -199,6 +225,8 @@ def load_static(
             file with its `.pdiparams` beside it. Any Paddle may have written them.
         device: "auto", "cpu" or "gpu".
         threads: CPU threads; None: all cores of this process.
+        precision: "fp32"; "bf16" on a CPU, "fp16" on a GPU.
+        trt: run it with TensorRT, on a GPU.
 
     Raises:
         UserError: a file is missing or damaged, the graph is no upscaler, it has
@@ -210,4 +238,5 @@ def load_static(
     if device not in DEVICES:
         raise UserError(f"device {device!r}: known are {', '.join(DEVICES)}")
     program, _ = exported_files(Path(model))
-    return GraphRunner(program, device, threads or core_count())
+    threads = threads or core_count()
+    return GraphRunner(program, device, threads, "paddle", precision, trt=trt)

@@ -1,6 +1,6 @@
 """The process that `graph_process.py` starts: it runs one exported graph, and may crash.
 
-    python graph_worker.py PROGRAM DEVICE THREADS
+    python graph_worker.py PROGRAM DEVICE THREADS ENGINE PRECISION trt|no_trt
 
 It says what it has loaded, and then, until its input ends, answers each array of images
 with the upscaled ones.
@@ -25,7 +25,15 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 if TYPE_CHECKING:
+    from realesrgan_paddle.models.inference.runners.onnxruntime_runner import (
+        OnnxRuntimeRunner,
+    )
+    from realesrgan_paddle.models.inference.runners.openvino_runner import (
+        OpenVinoRunner,
+    )
     from realesrgan_paddle.models.inference.static_runner import StaticRunner
+
+    InProcess = StaticRunner | OpenVinoRunner | OnnxRuntimeRunner
 
 TRIAL_BYTES = 3 << 29
 """Memory for a graph's first image, of 4x4 pixels, besides three times its weights.
@@ -39,7 +47,6 @@ STATUS = Path("/proc/self/status")
 
 def main() -> None:
     """Serve until the input ends."""
-    program, device, threads = sys.argv[1:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     images_in = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
@@ -47,7 +54,7 @@ def main() -> None:
 
     # EOFError: the parent needs no more.
     with suppress(EOFError), _errors_sent(answers):
-        runner = _load(Path(program), device, int(threads))
+        runner = _load(*sys.argv[1:])
         send(answers, scale=runner.scale, device=runner.device)
         while True:
             shape = receive(images_in)["shape"]
@@ -67,14 +74,34 @@ def _errors_sent(answers: IO[bytes]) -> Iterator[None]:
         send(answers, error="out of memory", memory=True)
 
 
-def _load(program: Path, device: str, threads: int) -> "StaticRunner":
+def _load(
+    program: str, device: str, threads: str, engine: str, precision: str, trt: str
+) -> "InProcess":
     """Return a runner that has run once."""
-    start_paddle()
-    from realesrgan_paddle.models.inference.static_runner import open_graph
+    path = Path(program)
+    if path.suffix == ".pdmodel":
+        start_paddle()
+        weights = path.with_suffix(".pdiparams")
+    else:
+        weights = path
+    with limited(TRIAL_BYTES + 3 * weights.stat().st_size, TRIAL_SECONDS):
+        if engine == "openvino":
+            from realesrgan_paddle.models.inference.runners import openvino_runner
 
-    weights = program.with_suffix(".pdiparams").stat().st_size
-    with limited(TRIAL_BYTES + 3 * weights, TRIAL_SECONDS):
-        return open_graph(program, device=device, threads=threads)
+            return openvino_runner.OpenVinoRunner(path, precision, int(threads))
+        if engine == "onnxruntime":
+            from realesrgan_paddle.models.inference.runners import onnxruntime_runner
+
+            return onnxruntime_runner.OnnxRuntimeRunner(path, int(threads))
+        from realesrgan_paddle.models.inference.static_runner import open_graph
+
+        return open_graph(
+            path,
+            device=device,
+            threads=int(threads),
+            precision=precision,
+            trt=trt == "trt",
+        )
 
 
 @contextmanager

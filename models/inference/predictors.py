@@ -11,7 +11,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from realesrgan_paddle.models.inference.exported_files import is_exported
+from realesrgan_paddle.models.inference.exported_files import require_weights
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
@@ -67,10 +67,7 @@ def load_dygraph(
         block: number of RRDB blocks that the weights must have; None: any.
         device: "auto", "cpu" or "gpu"; becomes Paddle's current device.
     """
-    if is_exported(model):
-        raise UserError(
-            f"{model}: an exported model, not weights; run it with tools/infer.py"
-        )
+    require_weights(model)
     description, tensors = read_generator(model, block)
     require_rgb(description, str(model))
 

@@ -15,6 +15,11 @@ from realesrgan_paddle.models.inference.exported_files import (
     exported_files,
 )
 from realesrgan_paddle.models.inference.graph_check import checked_program
+from realesrgan_paddle.models.inference.runners import tensorrt
+from realesrgan_paddle.models.inference.runners.scale import (
+    check_one_of_each,
+    find_scale,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 
@@ -33,6 +38,14 @@ without them, in 60 s with them, and runs as fast.
 """
 GPU_POOL_MB = 100
 """Initial GPU memory pool; it grows as needed."""
+BF16_OPERATORS = {"conv2d", "fused_conv2d", "concat"}
+"""What computes in bf16. With Paddle's own list, graphs fail at elementwise_add."""
+PRELU = b"prelu"
+"""In the program of a graph that has this operator.
+
+Paddle 3.3.1 leaves convolutions before it in float32 without a word, and makes NaN of
+the image if the operator is added to those of bf16.
+"""
 PADDLE_ERRORS = (RuntimeError, ValueError, LookupError, TypeError, SystemError, OSError)
 """What Paddle raises for a graph that it cannot load or run (its pybind/exception.cc).
 
@@ -49,24 +62,44 @@ class StaticRunner:
         chosen: "cpu" (with oneDNN) or "gpu".
         threads: CPU threads.
         device: where it runs, and why; for messages.
+        precision: "fp32"; "bf16" on a CPU, "fp16" on a GPU.
+        trt: run it with TensorRT, on a GPU.
 
     Attributes:
         scale: its upscaling factor, found by running it once.
     """
 
     def __init__(
-        self, program: Path, weights: Path, chosen: str, threads: int, device: str = ""
+        self,
+        program: Path,
+        weights: Path,
+        chosen: str,
+        threads: int,
+        device: str = "",
+        precision: str = "fp32",
+        *,
+        trt: bool = False,
     ) -> None:
         self.chosen = chosen
         self.threads = threads
         self.device = device
+        self.precision = precision
+        self.trt = trt
         self._largest = 0
         self._predictor: inference.Predictor | None = None
 
         # Paddle gets the very bytes that were checked, whatever becomes of the file.
         self._folder = tempfile.TemporaryDirectory(prefix="graph_")
         copy = Path(self._folder.name, "inference.pdmodel")
-        copy.write_bytes(checked_program(program))
+        content = checked_program(program)
+        if precision == "bf16" and PRELU in content:
+            raise UserError(
+                "it has PReLU, which Paddle cannot run in bf16; use --precision fp32, or "
+                "another --engine"
+            )
+        if trt:
+            tensorrt.check_available()
+        copy.write_bytes(content)
         self.files = (str(copy), str(weights))
         self.scale = self._find_scale()
 
@@ -83,7 +116,7 @@ class StaticRunner:
         try:
             if self._predictor is None or images.size > self._largest:
                 self._predictor = None
-                self._predictor = inference.create_predictor(self._config())
+                self._predictor = inference.create_predictor(self._config(images))
                 self._largest = images.size
             return _run(self._predictor, images)
         except PADDLE_ERRORS as error:
@@ -92,7 +125,15 @@ class StaticRunner:
                 f"damaged, or not of this Paddle's version; {EXPORT_FIRST}"
             ) from error
 
-    def _config(self) -> inference.Config:
+    def _config(self, images: np.ndarray) -> inference.Config:
+        """Return how to run the graph on `images`, the largest so far."""
+        config = self._device_config()
+        if self.trt:
+            ranges = tensorrt.collect_ranges(self._device_config(), self.files, images)
+            tensorrt.enable(config, ranges, self.precision)
+        return config
+
+    def _device_config(self) -> inference.Config:
         config = inference.Config(*self.files)
         config.disable_glog_info()
         config.enable_memory_optim()
@@ -100,12 +141,21 @@ class StaticRunner:
             config.delete_pass(name)
 
         if self.chosen == "gpu":
-            config.enable_use_gpu(GPU_POOL_MB, 0)
+            half = self.precision == "fp16"
+            kind = (
+                inference.PrecisionType.Half
+                if half
+                else inference.PrecisionType.Float32
+            )
+            config.enable_use_gpu(GPU_POOL_MB, 0, kind)
         else:
             config.disable_gpu()
             config.enable_mkldnn()
             config.set_mkldnn_cache_capacity(ONEDNN_SHAPES)
             config.set_cpu_math_library_num_threads(self.threads)
+            if self.precision == "bf16":
+                config.enable_mkldnn_bfloat16()
+                config.set_bfloat16_op(BF16_OPERATORS)
         return config
 
     def _find_scale(self) -> int:
@@ -118,20 +168,8 @@ class StaticRunner:
         predictor = inference.create_predictor(config)
 
         inputs, outputs = predictor.get_input_names(), predictor.get_output_names()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise UserError(
-                f"{len(inputs)} inputs and {len(outputs)} outputs; an upscaler has one of "
-                "each"
-            )
-
-        shape = _run(predictor, np.zeros((1, 3, 4, 4), np.float32)).shape
-        scale = shape[-1] // 4 if shape else 0
-        if scale < 1 or shape != (1, 3, 4 * scale, 4 * scale):
-            raise UserError(
-                f"makes {shape} of (1, 3, 4, 4); an upscaler makes "
-                "(1, 3, 4 * scale, 4 * scale)"
-            )
-        return scale
+        check_one_of_each(len(inputs), len(outputs))
+        return find_scale(lambda images: _run(predictor, images))
 
 
 def _run(predictor: inference.Predictor, images: np.ndarray) -> np.ndarray:
@@ -143,7 +181,12 @@ def _run(predictor: inference.Predictor, images: np.ndarray) -> np.ndarray:
 
 
 def open_graph(
-    model: str | Path, *, device: str = "auto", threads: int | None = None
+    model: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    precision: str = "fp32",
+    trt: bool = False,
 ) -> StaticRunner:
     """Return a runner, in this process, of an exported graph; see `load_static`.
 
@@ -153,11 +196,14 @@ def open_graph(
     chosen, reason = pick_device(device)
     threads = threads or core_count()
 
+    where = f"{chosen} ({reason})"
     try:
-        return StaticRunner(program, weights, chosen, threads, f"{chosen} ({reason})")
+        return StaticRunner(
+            program, weights, chosen, threads, where, precision, trt=trt
+        )
     except UserError as error:
-        where = "" if str(error).startswith(str(program)) else f"{program}: "
-        raise UserError(f"{where}{error}") from error
+        prefix = "" if str(error).startswith(str(program)) else f"{program}: "
+        raise UserError(f"{prefix}{error}") from error
     except MemoryError as error:
         reason = "it asks for too much memory for 4x4 pixels"
         raise UserError(_damaged(program, reason)) from error

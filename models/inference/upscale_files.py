@@ -99,6 +99,21 @@ def find_inputs(path: str | Path) -> list[Path]:
     return found
 
 
+def may_have_16_bits(paths: Iterable[Path], ext: str) -> bool:
+    """Return whether a result may have 16 bits a sample, by the inputs' headers."""
+    if ext == "jpg":
+        return False
+    return "uint16" in map(_sample_type, paths)
+
+
+def _sample_type(path: Path) -> str:
+    """Return the type of an image's samples; "" if it cannot be read, as is said later."""
+    try:
+        return read_checked_header(path).sample_type
+    except (UserError, OSError):
+        return ""
+
+
 def _largest_first(paths: Sequence[Path]) -> list[Path]:
     """Return the paths with that of the largest image first, and the others as given."""
     if len(paths) < 2:

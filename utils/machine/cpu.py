@@ -134,6 +134,15 @@ def keep_freed_memory() -> None:
     mallopt(_M_ARENA_MAX, 1)
 
 
+def has_bf16() -> bool:
+    """Return whether this CPU multiplies in bfloat16; False where that is not known."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        return False
+    features = cpuinfo.read_text(encoding="utf-8").split()
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(features)
+
+
 def _is_amd() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     processor = cpuinfo.read_text() if cpuinfo.is_file() else platform.processor()

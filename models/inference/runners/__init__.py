@@ -1,0 +1,1 @@
+"""What runs an exported network besides Paddle: OpenVINO and onnxruntime."""

@@ -1,0 +1,31 @@
+"""The upscaling factor of a graph, found by running it."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from realesrgan_paddle.utils.errors import UserError
+
+
+def find_scale(run: Callable[[np.ndarray], np.ndarray]) -> int:
+    """Return the upscaling factor of a 4x4 image: every network takes multiples of 4.
+
+    Raises:
+        UserError: the output is not that of an upscaler.
+    """
+    shape = run(np.zeros((1, 3, 4, 4), np.float32)).shape
+    scale = shape[-1] // 4 if shape else 0
+    if scale < 1 or shape != (1, 3, 4 * scale, 4 * scale):
+        raise UserError(
+            f"makes {shape} of (1, 3, 4, 4); an upscaler makes "
+            "(1, 3, 4 * scale, 4 * scale)"
+        )
+    return scale
+
+
+def check_one_of_each(inputs: int, outputs: int) -> None:
+    """Raise UserError unless a graph has one input and one output."""
+    if inputs != 1 or outputs != 1:
+        raise UserError(
+            f"{inputs} inputs and {outputs} outputs; an upscaler has one of each"
+        )
