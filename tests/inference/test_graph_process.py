@@ -63,11 +63,11 @@ def damaged(tmp_path):
 def start(tmp_path, monkeypatch):
     """Return a function that starts a runner with a worker of few lines."""
 
-    def with_worker(load="", run="pass"):
+    def with_worker(load="", run="pass", engine="paddle"):
         path = tmp_path / "worker.py"
         path.write_text(WORKER.format(load=load, run=run))
         monkeypatch.setattr(graph_worker, "__file__", str(path))
-        return GraphRunner(Path("x.pdmodel"), "cpu", 1)
+        return GraphRunner(Path("x.pdmodel"), "cpu", 1, engine)
 
     return with_worker
 
@@ -130,6 +130,8 @@ def test_images_come_back_as_they_went(start):
 def test_what_ended_the_process_is_told(start):
     with pytest.raises(UserError, match=r"x.pdmodel: Paddle failed .*\(SIGSEGV\)"):
         start(load=CRASH)
+    with pytest.raises(UserError, match=r"OpenVINO failed .*\(SIGSEGV\)"):
+        start(load=CRASH, engine="openvino")
     with pytest.raises(UserError, match="more than 20 s of CPU time"):
         start(load="os.kill(os.getpid(), signal.SIGXCPU)")
     with pytest.raises(MemoryError):
