@@ -101,7 +101,7 @@ class StaticRunner:
             tensorrt.check_available()
         copy.write_bytes(content)
         self.files = (str(copy), str(weights))
-        self.scale = self._find_scale()
+        self.scale = self._find_scale(program)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the upscaled images.
@@ -158,7 +158,7 @@ class StaticRunner:
                 config.set_bfloat16_op(BF16_OPERATORS)
         return config
 
-    def _find_scale(self) -> int:
+    def _find_scale(self, program: Path) -> int:
         """Return the upscaling factor of a 4x4 image: every network takes multiples of 4."""
         config = inference.Config(*self.files)
         config.disable_glog_info()
@@ -168,8 +168,8 @@ class StaticRunner:
         predictor = inference.create_predictor(config)
 
         inputs, outputs = predictor.get_input_names(), predictor.get_output_names()
-        check_one_of_each(len(inputs), len(outputs))
-        return find_scale(lambda images: _run(predictor, images))
+        check_one_of_each(program, len(inputs), len(outputs))
+        return find_scale(program, lambda images: _run(predictor, images))
 
 
 def _run(predictor: inference.Predictor, images: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from realesrgan_paddle.utils.errors import UserError
 
 FATAL = 4
 """onnxruntime's log level: its errors come as exceptions."""
+LONGEST_REASON = 200
+"""Characters of its messages that are shown; some name half a page of C++ types."""
 
 
 class OnnxRuntimeRunner:
@@ -63,11 +65,10 @@ class OnnxRuntimeRunner:
                 f"{model}: onnxruntime cannot load it ({_first_line(error)})"
             ) from error
 
-        check_one_of_each(
-            len(self._session.get_inputs()), len(self._session.get_outputs())
-        )
-        self._input = self._session.get_inputs()[0].name
-        self.scale = find_scale(self)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        check_one_of_each(model, len(inputs), len(outputs))
+        self._input = inputs[0].name
+        self.scale = find_scale(model, self)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the upscaled images.
@@ -89,4 +90,5 @@ class OnnxRuntimeRunner:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+    line = str(error).splitlines()[0]
+    return line[:LONGEST_REASON]

@@ -62,8 +62,9 @@ class OpenVinoRunner:
                 f"{model}: OpenVINO cannot load it ({_reason(error)}){advice}"
             ) from error
 
-        check_one_of_each(len(self._compiled.inputs), len(self._compiled.outputs))
-        self.scale = find_scale(self)
+        inputs, outputs = self._compiled.inputs, self._compiled.outputs
+        check_one_of_each(model, len(inputs), len(outputs))
+        self.scale = find_scale(model, self)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the upscaled images.
