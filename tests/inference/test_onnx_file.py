@@ -200,6 +200,20 @@ def test_a_truncated_model_is_refused(end, model, tmp_path):
         checked_onnx(path)
 
 
+def test_a_name_that_is_no_text_is_one_line(model, tmp_path):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(model.replace(b"PRelu", b"PRel\xee"))
+    with pytest.raises(UserError, match=r"a\.onnx: (damaged|has operators)"):
+        checked_onnx(path)
+
+    path.write_bytes(model.replace(b"body.0.bias", b"body.0.bia\xee", 1))
+    with pytest.raises(UserError, match=r"a\.onnx: .*cannot load it"):
+        OnnxRuntimeRunner(path, threads=1)
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    with pytest.raises(UserError, match=r"a\.onnx: .*cannot load it"):
+        OpenVinoRunner(path, "fp32", threads=1)
+
+
 def test_a_very_large_file_is_not_read(model, tmp_path, monkeypatch):
     monkeypatch.setattr(check, "LARGEST_MODEL", len(model) - 1)
     path = tmp_path / "a.onnx"

@@ -107,10 +107,14 @@ def checked_onnx(path: Path) -> bytes:
     try:
         model = onnx.ModelProto.FromString(content)
         model.DiscardUnknownFields()
-        checked = model.SerializeToString()
+        _check(path, model)
+        return model.SerializeToString()
     except (DecodeError, EncodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: damaged, or not an ONNX model") from error
 
+
+def _check(path: Path, model: Any) -> None:
+    """Raise UserError for what no upscaler's model has."""
     if not model.graph.node:
         raise UserError(f"{path}: not an ONNX model, or one without operators")
     _check_operators(path, model)
@@ -118,7 +122,6 @@ def checked_onnx(path: Path) -> bytes:
     _check_attributes(path, attributes)
     tensors = [each.t for each in attributes]
     _check_weights_are_within(path, [*model.graph.initializer, *tensors])
-    return checked
 
 
 def _check_operators(path: Path, model: Any) -> None:

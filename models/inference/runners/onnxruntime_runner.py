@@ -50,6 +50,7 @@ class OnnxRuntimeRunner:
             errors.InvalidProtobuf,
             errors.NotImplemented,
             errors.RuntimeException,
+            UnicodeDecodeError,  # for a message that repeats a damaged name
         )
 
         options = onnxruntime.SessionOptions()

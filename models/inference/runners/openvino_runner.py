@@ -16,6 +16,8 @@ from realesrgan_paddle.utils.errors import UserError
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
 """OpenVINO's names. Left to itself it takes bf16 wherever the CPU has it."""
+FAILURES = (RuntimeError, UnicodeDecodeError)
+"""What OpenVINO raises; the second for a message that repeats a damaged name."""
 
 
 class OpenVinoRunner:
@@ -54,7 +56,7 @@ class OpenVinoRunner:
         try:
             graph = _read(core, model)
             self._compiled = core.compile_model(graph, "CPU", settings)
-        except RuntimeError as error:
+        except FAILURES as error:
             advice = ""
             if model.suffix == ".pdmodel":
                 advice = "; tools/export_model.py --onnx writes a file that it reads"
@@ -75,7 +77,7 @@ class OpenVinoRunner:
         """
         try:
             return self._compiled(images)[0]
-        except RuntimeError as error:
+        except FAILURES as error:
             if "Failed to allocate" in str(error) or "bad_alloc" in str(error):
                 raise MemoryError(str(error)) from error
             raise UserError(
@@ -101,7 +103,7 @@ def _read(core: Any, model: Path) -> Any:
         return core.read_model(program)
 
 
-def _reason(error: RuntimeError) -> str:
+def _reason(error: Exception) -> str:
     """Return the line of OpenVINO's message that gives the reason: the last one."""
     message = str(error).strip()
     return message.splitlines()[-1]
