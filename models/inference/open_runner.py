@@ -272,7 +272,7 @@ def _precision(engine: str, place: str, wanted: Wanted) -> tuple[str, str]:
 def _automatic(engine: str, possible: Sequence[str], wanted: Wanted) -> tuple[str, str]:
     """Return bf16 where it is fast and nobody sees it, else fp32; and why."""
     if "bf16" not in possible:
-        return "fp32", "auto"
+        return "fp32", "auto: it has no bf16"
     if engine == "paddle":
         return "fp32", "auto: what bf16 does to this graph is not known"
     if wanted.sixteen_bit:

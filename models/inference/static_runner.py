@@ -141,12 +141,7 @@ class StaticRunner:
             config.delete_pass(name)
 
         if self.chosen == "gpu":
-            half = self.precision == "fp16"
-            kind = (
-                inference.PrecisionType.Half
-                if half
-                else inference.PrecisionType.Float32
-            )
+            kind = tensorrt.PRECISIONS[self.precision]
             config.enable_use_gpu(GPU_POOL_MB, 0, kind)
         else:
             config.disable_gpu()

@@ -1,5 +1,8 @@
 """Which engine runs a network, in which precision: what is chosen, said and refused."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from sample_weights import sample_weights
@@ -273,6 +276,22 @@ def test_a_damaged_onnx_file_is_one_line(engine, folders, tmp_path):
     with pytest.raises(UserError, match=r"a\.onnx: .*cannot load it") as error:
         open_runner(path, engine=engine)
     assert "\n" not in str(error.value)
+
+
+def test_paddle_is_not_loaded_to_choose():
+    """It takes seconds, and the graph's process has its own."""
+    if module._has_gpu_build():
+        pytest.skip("a GPU build says by itself whether there is a GPU")
+    code = (
+        "import sys\n"
+        "from realesrgan_paddle.models.inference.open_runner import Wanted\n"
+        "wanted = Wanted('auto', 'auto', 'auto', 1, False, False)\n"
+        "print(wanted.place, 'paddle' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "cpu False\n"
 
 
 def first_line(command, folder, model, capsys, *flags):

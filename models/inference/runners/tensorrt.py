@@ -15,6 +15,11 @@ from paddle import inference
 from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
 
+PRECISIONS = {
+    "fp32": inference.PrecisionType.Float32,
+    "fp16": inference.PrecisionType.Half,
+}
+"""What a GPU computes in, with TensorRT or without."""
 WORKSPACE_BYTES = 1 << 30
 """GPU memory that TensorRT may use while it compares kernels; Paddle's own default."""
 SMALLEST_PART = 3
@@ -74,13 +79,11 @@ def enable(config: inference.Config, ranges: Path, precision: str) -> None:
         ranges: see `collect_ranges`.
         precision: what it computes in.
     """
-    half = precision == "fp16"
-    kind = inference.PrecisionType.Half if half else inference.PrecisionType.Float32
     config.enable_tensorrt_engine(
         workspace_size=WORKSPACE_BYTES,
         max_batch_size=1,
         min_subgraph_size=SMALLEST_PART,
-        precision_mode=kind,
+        precision_mode=PRECISIONS[precision],
         use_static=True,
         use_calib_mode=False,
     )
