@@ -8,6 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from realesrgan_paddle.models.inference.engine.open_engine import (
+    NotUsableError,
+    open_engine,
+)
 from realesrgan_paddle.models.inference.exported_files import (
     exported_files,
     is_exported,
@@ -52,10 +56,6 @@ class Runner(Protocol):
         Raises:
             MemoryError: they do not fit.
         """
-
-
-class NotUsableError(UserError):
-    """The project's own engine cannot run this network here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -208,31 +208,13 @@ def _try_onednn(
 
     precision, reason = _precision("onednn", place, wanted)
     try:
-        runner = _open_onednn(model, precision, wanted.threads, block)
+        runner = open_engine(model, precision, wanted.threads, block)
     except NotUsableError as error:
         if wanted.engine == "onednn":
             raise UserError(f"{model}: {error}") from error
         return None, f"auto: {error}"
     why = "asked for" if wanted.engine == "onednn" else "auto: a network that it knows"
     return _described(runner, "the oneDNN engine", why, precision, reason), ""
-
-
-def _open_onednn(
-    model: str | Path, precision: str, threads: int, block: int | None
-) -> Runner:
-    """Return the project's own engine for a graph or weights: HERE IT IS PLUGGED IN.
-
-    Args:
-        model: an exported graph, or what `read_generator` takes.
-        precision: "fp32" or "bf16".
-        threads: CPU threads.
-        block: see `open_runner`.
-
-    Raises:
-        NotUsableError: the graph is not recognized, or the oneDNN library cannot be used
-            here.
-    """
-    raise NotUsableError("the oneDNN engine is not available")
 
 
 def _precision(engine: str, place: str, wanted: Wanted) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """A network run by oneDNN on the CPU, without Paddle."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from threading import Lock
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from realesrgan_paddle.models.inference.engine.tape import Tape
 from realesrgan_paddle.models.inference.engine.values import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.utils.machine.devices import core_count
 from realesrgan_paddle.utils.ops.onednn.library import (
     BF16,
     F32,
@@ -20,7 +22,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     library,
 )
 
-Precision = Literal["fp32", "bf16"]
 DTYPES = {"fp32": F32, "bf16": BF16}
 
 SMALL_NETWORK_BYTES = 1400
@@ -34,8 +35,8 @@ class Engine:
     Args:
         description: which network.
         tensors: {name: float32 array}, with the description's names and shapes.
-        precision: what convolutions multiply in; sums are float32.
-        threads: CPU threads, of all engines of this process.
+        precision: "fp32" or "bf16", what convolutions multiply in; sums are float32.
+        threads: CPU threads; None: all cores of this process.
         free_memory: bytes that an image may take; None: as many as the machine has.
 
     Attributes:
@@ -56,15 +57,13 @@ class Engine:
         self,
         description: Generator,
         tensors: Mapping[str, np.ndarray],
-        precision: Precision = "fp32",
+        precision: str = "fp32",
         threads: int | None = None,
         free_memory: int | None = None,
     ) -> None:
         reason = why_not(description)
         if reason:
             raise OneDNNError(reason)
-        if threads is not None:
-            library().ask("omp_set_num_threads", threads)
         self._dtype = DTYPES[precision]
         check_operators(self._dtype)
 
@@ -77,7 +76,8 @@ class Engine:
             self.bytes_per_pixel = SMALL_NETWORK_BYTES
 
         self._tensors = tensors
-        self._threads = threads
+        self._threads = threads or core_count()
+        self._lock = Lock()
         self._free_memory = free_memory
         self._weights = _weights(description, tensors)
         self._prepared: dict[tuple[str, int], PreparedWeights] = {}
@@ -93,7 +93,11 @@ class Engine:
         Raises:
             MemoryError: an image does not fit.
         """
-        return np.stack([self._run(image) for image in images])
+        with self._lock:
+            # OpenMP keeps this number for each thread that calls it.
+            library().ask("omp_set_num_threads", self._threads)
+            results = [self._run(image) for image in images]
+        return np.stack(results)
 
     def exact(self) -> "Engine":
         """Return the same network in float32."""

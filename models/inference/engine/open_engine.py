@@ -1,0 +1,47 @@
+"""Open the engine for an exported graph that is a known network, or for weights."""
+
+from pathlib import Path
+
+from realesrgan_paddle.models.inference.engine.engine import Engine
+from realesrgan_paddle.models.inference.exported_files import is_exported
+from realesrgan_paddle.models.inference.graph.recognize import Known, recognize
+from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ops.onednn.library import OneDNNError
+
+
+class NotUsableError(UserError):
+    """The engine cannot run this network here; the message says why."""
+
+
+def open_engine(
+    model: str | Path, precision: str, threads: int, block: int | None = None
+) -> Engine:
+    """Return the engine for a network.
+
+    Args:
+        model: an exported graph, or what `read_generator` takes.
+        precision: see `Engine`.
+        threads: CPU threads.
+        block: number of RRDB blocks that weights must have; None: any.
+
+    Raises:
+        UserError: the model cannot be read, or may not be run.
+        NotUsableError: the graph is not recognized, or oneDNN cannot compute the network
+            on this processor.
+    """
+    known = _network(model, block)
+    if isinstance(known, str):
+        raise NotUsableError(f"not a network that the engine knows: {known}")
+    try:
+        return Engine(known.description, known.tensors, precision, threads)
+    except OneDNNError as error:
+        raise NotUsableError(f"the engine cannot run it: {error}") from error
+
+
+def _network(model: str | Path, block: int | None) -> Known | str:
+    """Return the network, or why a graph is none that is known."""
+    if is_exported(model):
+        return recognize(Path(model))
+    description, tensors = read_generator(model, block)
+    return Known(description, dict(tensors))
