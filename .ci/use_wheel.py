@@ -14,7 +14,7 @@ import realesrgan_paddle
 
 CHECKOUT = Path(sys.argv[1])
 FOLDERS = ("data", "loss", "models", "options", "tools", "utils")
-IN_THE_WHEEL = (".py", ".yml", ".json")
+IN_THE_WHEEL = (".py", ".yml", ".json", ".typed")
 MODEL = "realesr-animevideov3"
 
 

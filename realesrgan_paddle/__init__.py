@@ -1,4 +1,4 @@
-"""Real-ESRGAN on PaddlePaddle: `Upscaler` and `list_models`."""
+"""Real-ESRGAN on PaddlePaddle: `Upscaler`, `pipeline` and `list_models`."""
 
 import os
 import re
@@ -22,21 +22,31 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", f"{_megabytes}000000")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 if TYPE_CHECKING:
+    from realesrgan_paddle.models.inference.library.pipeline import pipeline
     from realesrgan_paddle.models.inference.upscaler import Upscaler
     from realesrgan_paddle.models.weights.catalogue import list_models
 
 __version__ = "0.1.0"
-__all__ = ["Upscaler", "__version__", "list_models"]
+__all__ = ["Upscaler", "__version__", "list_models", "pipeline"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use: Paddle takes seconds to import."""
+    """Import a public name at its first use, which takes a moment."""
     if name == "Upscaler":
         from realesrgan_paddle.models.inference.upscaler import Upscaler
 
         return Upscaler
+    if name == "pipeline":
+        from realesrgan_paddle.models.inference.library.pipeline import pipeline
+
+        return pipeline
     if name == "list_models":
         from realesrgan_paddle.models.weights.catalogue import list_models
 
         return list_models
     raise AttributeError(f"module 'realesrgan_paddle' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return all names, also those not yet imported, which interpreters complete."""
+    return sorted({*globals(), *__all__})

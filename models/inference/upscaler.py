@@ -1,23 +1,20 @@
 """The tiled upscaler that every command uses: whole images in, whole images out."""
 
+import copy
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import cv2
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from realesrgan_paddle.models.inference.exported_files import is_exported
-from realesrgan_paddle.models.inference.graph_process import GraphRunner, load_static
+from realesrgan_paddle.models.inference.library.kinds import upscale_any
+from realesrgan_paddle.models.inference.open_runner import open_runner
 from realesrgan_paddle.models.inference.tiles import size_multiple, spans
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import require_paddle
-
-if TYPE_CHECKING:
-    from realesrgan_paddle.models.inference.predictors import DygraphRunner
 
 TILE_PAD = 80
 """Pixels that a tile sees beyond its border.
@@ -33,6 +30,7 @@ SMALLEST_TILE = 32
 ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
 
 Run = Callable[[np.ndarray], np.ndarray]
+Picture = TypeVar("Picture", np.ndarray, Image.Image)
 
 
 class OutOfMemoryError(UserError):
@@ -91,6 +89,8 @@ class Upscaler:
         cls,
         model: str | Path,
         *,
+        precision: str = "auto",
+        engine: str = "auto",
         tile: int = 0,
         tile_pad: int = TILE_PAD,
         pre_pad: int = 0,
@@ -102,40 +102,96 @@ class Upscaler:
         Args:
             model: a folder or `.pdmodel` file that tools/export_model.py wrote, a weight
                 file, or the name of a released model (see `list_models`).
+            precision: what to compute in, see `open_runner`.
+            engine: what computes, see `open_runner`.
             tile: see the class.
             tile_pad: see the class.
             pre_pad: see the class.
             device: "auto", "cpu" or "gpu".
             threads: CPU threads of an exported model; None: all cores.
-        """
-        runner: GraphRunner | DygraphRunner
-        if is_exported(model):
-            runner = load_static(model, device=device, threads=threads)
-        else:
-            require_paddle()
-            # Imported here: Paddle takes seconds, and a graph's process loads its own.
-            from realesrgan_paddle.models.inference.predictors import load_dygraph
 
-            runner = load_dygraph(model, device=device)
+        Raises:
+            UserError: there is no such model, it cannot be loaded, or an option has a
+                value that is not known.
+        """
+        runner = open_runner(
+            model, engine=engine, precision=precision, device=device, threads=threads
+        )
         return cls(runner, runner.scale, tile=tile, tile_pad=tile_pad, pre_pad=pre_pad)
 
+    @overload
+    def __call__(self, image: Picture, *, outscale: float | None = None) -> Picture: ...
+
+    @overload
     def __call__(
-        self, image: np.ndarray, *, outscale: float | None = None
-    ) -> np.ndarray:
-        """Return the upscaled image, with the dtype and channels of the input.
+        self, image: str | Path, *, outscale: float | None = None
+    ) -> np.ndarray: ...
+
+    @overload
+    def __call__(
+        self, image: list[Picture], *, outscale: float | None = None
+    ) -> list[Picture]: ...
+
+    @overload
+    def __call__(
+        self, image: list[str] | list[Path], *, outscale: float | None = None
+    ) -> list[np.ndarray]: ...
+
+    def __call__(self, image: Any, *, outscale: float | None = None) -> Any:
+        """Return the upscaled image: an array for an array, a PIL image for one of PIL.
 
         Args:
-            image: uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA, at
-                least 1x1.
+            image: an array, uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4)
+                RGBA, at least 1x1: the result has its dtype and channels. Or a PIL image:
+                the result has its mode and its `info`, but palettes become RGB or RGBA,
+                black and white becomes gray, and CMYK becomes RGB. Or the path of an image
+                file: the result is an array, of what `utils.images.read_image` returns.
+                Or a list of these: the result is a list.
             outscale: the upscaling factor of the result; None: the network's. The size
                 is rounded; the network's output is resized with a Lanczos filter before
                 it is rounded to integers.
 
         Raises:
             OutOfMemoryError: there is not enough memory.
-            UserError: an array of another kind, a result that is too large, or an
+            UserError: an image of another kind, a result that is too large, or an
                 output that is not finite.
+            OSError: a file that cannot be opened.
         """
+        return upscale_any(image, lambda pixels: self._upscale(pixels, outscale))
+
+    def predict(
+        self,
+        image: Picture,
+        by_patch_of_size: int | None = None,
+        batch_size: int = 10,
+        padding_size: int | None = None,
+    ) -> Picture:
+        """Return the upscaled image, for programs that call idealo ISR's `predict`.
+
+        Args:
+            image: see `__call__`; ISR's is uint8 RGB (H, W, 3).
+            by_patch_of_size: the longest side of a patch in input pixels, without its
+                padding; None: `tile`, as this upscaler was loaded.
+            batch_size: changes nothing: patches are computed one by one.
+            padding_size: pixels that a patch sees beyond its border; None: `tile_pad`.
+                ISR's default of 2 leaves seams.
+        """
+        if batch_size < 1:
+            raise UserError(f"batch_size {batch_size}: must be 1 or more")
+        if by_patch_of_size is not None and by_patch_of_size < 1:
+            raise UserError(f"by_patch_of_size {by_patch_of_size}: must be 1 or more")
+        if padding_size is not None and padding_size < 0:
+            raise UserError(f"padding_size {padding_size}: must be 0 or more")
+
+        patched = copy.copy(self)
+        if by_patch_of_size is not None:
+            patched.tile = by_patch_of_size
+        if padding_size is not None:
+            patched.tile_pad = padding_size
+        return patched(image)
+
+    def _upscale(self, image: np.ndarray, outscale: float | None) -> np.ndarray:
+        """Return the upscaled image, with the dtype and channels of the input."""
         _check(image)
         height, width = image.shape[:2]
         size = _scaled(width, height, self.scale if outscale is None else outscale)

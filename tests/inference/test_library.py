@@ -1,0 +1,238 @@
+"""The Python API: kinds of images, ISR's `predict`, ModelScope's `pipeline`, type hints."""
+
+import inspect
+
+import numpy as np
+import pytest
+from PIL import Image
+from places import ROOT
+
+import realesrgan_paddle
+from realesrgan_paddle import pipeline
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_image, write_image
+
+SCALE = 2
+
+
+def nearest(images):
+    """A network that repeats pixels."""
+    return images.repeat(SCALE, axis=2).repeat(SCALE, axis=3)
+
+
+def enlarged(pixels):
+    return pixels.repeat(SCALE, 0).repeat(SCALE, 1)
+
+
+def picture(*shape, dtype=np.uint8):
+    draw = np.random.default_rng(0)
+    return draw.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+@pytest.fixture
+def upscaler():
+    return Upscaler(nearest, SCALE)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_a_pil_image_gives_one_of_its_mode(upscaler, mode):
+    image = Image.fromarray(picture(6, 4, 4)).convert(mode)
+    large = upscaler(image)
+    assert (large.mode, large.size) == (mode, (8, 12))
+    difference = np.array(large).astype(int) - enlarged(np.array(image))
+    assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_a_pil_image_of_16_bits_keeps_them(upscaler, mode):
+    values = picture(6, 4, dtype=np.uint16)
+    image = Image.fromarray(values)
+    if mode != "I;16":
+        image = image.convert("I").convert(mode)
+    large = upscaler(image)
+    assert large.mode == mode.removesuffix("B")
+    difference = np.array(large).astype(int) - enlarged(values)
+    assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("made", "becomes"),
+    [
+        (lambda image: image.convert("P"), "RGB"),
+        (lambda image: image.convert("1"), "L"),
+        (lambda image: image.convert("CMYK"), "RGB"),
+        (lambda image: image.convert("YCbCr"), "RGB"),
+    ],
+)
+def test_a_mode_that_holds_no_new_colors_becomes_one_that_does(upscaler, made, becomes):
+    image = made(Image.fromarray(picture(6, 4, 3)))
+    large = upscaler(image)
+    assert large.mode == becomes
+    assert (np.array(large) == enlarged(np.array(image.convert(becomes)))).all()
+
+
+def test_what_is_clear_in_a_palette_stays_clear(upscaler):
+    image = Image.new("P", (4, 6), 1)
+    image.putpalette([9, 9, 9, 200, 10, 20])
+    image.putpixel((0, 0), 0)
+    image.info["transparency"] = 0
+    large = upscaler(image)
+    assert (large.mode, "transparency" in large.info) == ("RGBA", False)
+    alpha = np.array(large)[..., 3]
+    assert (alpha[:2, :2] == 0).all()
+    assert (alpha[2:, 2:] == 255).all()
+
+
+def test_profile_and_resolution_of_a_pil_image_stay(upscaler):
+    image = Image.new("RGB", (3, 3))
+    image.info = {"icc_profile": b"profile", "dpi": (300, 300)}
+    assert upscaler(image).info == image.info
+    assert image.size == (3, 3)
+
+
+def test_a_path_gives_the_array_of_its_file(upscaler, tmp_path):
+    write_image(tmp_path / "a.png", picture(5, 4, 3))
+    for path in (tmp_path / "a.png", str(tmp_path / "a.png")):
+        assert (upscaler(path) == enlarged(read_image(path))).all()
+    with pytest.raises(FileNotFoundError):
+        upscaler(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes(b"<html>")
+    with pytest.raises(UserError, match=r"c.png: not a readable image"):
+        upscaler(tmp_path / "c.png")
+
+
+def test_a_list_gives_a_list(upscaler, tmp_path):
+    write_image(tmp_path / "a.png", picture(5, 4, 3))
+    array, image = picture(3, 3), Image.new("L", (2, 2))
+    found = upscaler([array, image, tmp_path / "a.png"], outscale=1)
+    assert [np.array(one).shape for one in found] == [(3, 3), (2, 2), (5, 4, 3)]
+    assert isinstance(found[1], Image.Image)
+    assert upscaler([]) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (3, "^int cannot be upscaled; a NumPy array, a PIL image, the path"),
+        (None, "^NoneType cannot be upscaled"),
+        ([[[1]]], "^list cannot be upscaled"),
+        (
+            np.zeros((4, 4), np.float32),
+            r"an array of float32 \(4, 4\) cannot be upscaled",
+        ),
+        (Image.new("F", (2, 2)), "a PIL image of mode F with values from 0.0 to 0.0"),
+        (
+            Image.fromarray(np.full((2, 2), -1, np.int32)),
+            "of mode I with values from -1",
+        ),
+        (Image.new("RGB", (0, 2)), "the PIL image has no pixels"),
+    ],
+)
+def test_other_kinds_are_refused(upscaler, image, message):
+    with pytest.raises(UserError, match=message):
+        upscaler(image)
+
+
+def test_a_damaged_pil_image_is_one_line(upscaler, tmp_path):
+    write_image(tmp_path / "a.png", picture(60, 60, 3))
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content[:2000])
+    damaged = Image.open(tmp_path / "a.png")
+    with damaged, pytest.raises(UserError, match="the PIL image cannot be decoded"):
+        upscaler(damaged)
+
+
+def test_predict_cuts_patches_of_the_given_size():
+    seen = []
+
+    def network(images):
+        seen.append(images.shape[2:])
+        return images.repeat(3, axis=2).repeat(3, axis=3)
+
+    upscaler = Upscaler(network, 3, tile=0, tile_pad=4)
+    image = picture(40, 40, 3)
+    patched = upscaler.predict(image, by_patch_of_size=20, padding_size=2)
+    assert set(seen) == {(24, 24)}
+    assert (patched == upscaler(image)).all()
+
+    seen.clear()
+    upscaler.predict(image)
+    assert seen == [(40, 40)]
+    assert (upscaler.tile, upscaler.tile_pad) == (0, 4)
+
+
+def test_predict_takes_the_arguments_of_isr(upscaler):
+    assert upscaler.predict(picture(6, 4, 3), 4, 10, 2).dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"by_patch_of_size": 0}, "by_patch_of_size 0: must be 1 or more"),
+        ({"padding_size": -1}, "padding_size -1: must be 0 or more"),
+        ({"batch_size": 0}, "batch_size 0: must be 1 or more"),
+    ],
+)
+def test_predict_refuses_wrong_sizes(upscaler, options, message):
+    with pytest.raises(UserError, match=message):
+        upscaler.predict(picture(4, 4, 3), **options)
+
+
+def test_the_pipeline_takes_and_gives_bgr(upscaler, tmp_path):
+    red = np.zeros((4, 6, 3), np.uint8)
+    red[..., 0] = 255
+    write_image(tmp_path / "red.png", red)
+    sr = pipeline("image-super-resolution", model=upscaler)
+    for image in (str(tmp_path / "red.png"), Image.fromarray(red), red[..., ::-1]):
+        output = sr(image)
+        assert [*output] == ["output_img"]
+        assert output["output_img"].dtype == np.uint8
+        assert (output["output_img"] == enlarged(red)[..., ::-1]).all()
+    assert len(sr([red, red])) == 2
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3), (4, 6, 4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_pipeline_gives_three_channels_of_8_bits(upscaler, shape, dtype):
+    image = np.full(shape, np.iinfo(dtype).max // 2, dtype)
+    output = pipeline("image-super-resolution", model=upscaler)(image)["output_img"]
+    assert (output.shape, output.dtype) == ((8, 12, 3), np.uint8)
+    assert set(output.ravel()) <= {127, 128}
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("image_super_resolution", "did you mean 'image-super-resolution'"),
+        ("text-generation", "no task is called 'text-generation' .known: image-super"),
+    ],
+)
+def test_the_pipeline_has_one_task(upscaler, task, message):
+    with pytest.raises(UserError, match=message):
+        pipeline(task, model=upscaler)
+
+
+def test_the_pipeline_fetches_no_address(upscaler):
+    sr = pipeline("image-super-resolution", model=upscaler)
+    with pytest.raises(UserError, match=r"https://x/a.png: addresses are not fetched"):
+        sr("https://x/a.png")
+
+
+def test_the_public_names_are_found_by_editors():
+    assert (ROOT / "realesrgan_paddle" / "py.typed").is_file()
+    for name in realesrgan_paddle.__all__:
+        assert name in dir(realesrgan_paddle)
+        assert getattr(realesrgan_paddle, name) is not None
+    for function in (Upscaler.load, Upscaler.__call__, Upscaler.predict, pipeline):
+        parameters = inspect.signature(function).parameters
+        names = [name for name in parameters if name not in ("self", "cls")]
+        for name in names:
+            assert f"{name}: " in inspect.getdoc(function), f"{name} is not explained"
+            assert parameters[name].annotation is not inspect.Parameter.empty
+
+
+@pytest.mark.parametrize("option", ["engine", "precision"])
+def test_load_refuses_an_unknown_engine_or_precision(option, tmp_path):
+    with pytest.raises(UserError, match=f"{option} 'fast': known are auto"):
+        Upscaler.load(tmp_path, **{option: "fast"})
