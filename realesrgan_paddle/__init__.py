@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from realesrgan_paddle.models.inference.upscaler import Upscaler
     from realesrgan_paddle.models.weights.catalogue import list_models
 
-__version__ = "0.1.0"
+from realesrgan_paddle.utils.version import VERSION  # noqa: E402  (needs __path__)
+
+__version__ = VERSION
 __all__ = ["Upscaler", "__version__", "list_models", "pipeline"]
 
 

@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"that of inference.onnx in onnxruntime, input {shape}: {difference:.1e}")
     if done.without_json:
         say(f"no inference.json: {done.without_json}")
+    if done.without_yml:
+        say(f"no inference.yml: {done.without_yml}")
     for file in done.files:
         say(f"{file} ({file.stat().st_size:,} bytes)")
 

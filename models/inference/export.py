@@ -1,6 +1,7 @@
 """A network written as a static graph, which is run and compared before it is kept."""
 
 import filecmp
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,11 @@ from paddle.static import InputSpec
 from realesrgan_paddle.models.inference.exported_files import MODEL_NAME, ONNX_NAME
 from realesrgan_paddle.models.inference.onnx_file.check import import_onnx
 from realesrgan_paddle.models.inference.onnx_file.write import onnx_model
+from realesrgan_paddle.models.inference.inference_yml import (
+    NAME,
+    inference_yml,
+    is_ours,
+)
 from realesrgan_paddle.models.inference.predictors import DygraphRunner, require_rgb
 from realesrgan_paddle.models.inference.runners.onnxruntime_runner import (
     OnnxRuntimeRunner,
@@ -34,15 +40,18 @@ FILES = (
     "inference.pdiparams",
     "inference.pdiparams.info",
     "inference.json",
+    "inference.yml",
     ONNX_NAME,
     MODEL_NAME,
 )
 """The program comes last: a reader that sees it sees its weights.
 
-The .json is Paddle 3's own format (PIR).
+The .json is Paddle 3's own format (PIR), the .yml is described in `inference_yml.py`.
 """
 MAY_BE_MISSING = ("inference.json", ONNX_NAME)
 """Those of them that not every export has."""
+INPUT = "x"
+"""The name of the graph's input."""
 SHAPES = ((1, 16, 16), (2, 9, 14), (1, 27, 5))
 """(N, H, W) of the comparison; odd, not square, smaller than the receptive field."""
 TOLERANCE = 1e-4
@@ -62,6 +71,8 @@ class Exported:
     """The same of inference.onnx; empty if it was not asked for."""
     without_json: str
     """Why there is no inference.json; empty if there is one."""
+    without_yml: str
+    """Why no inference.yml was written; empty if one was."""
 
 
 def export(
@@ -100,6 +111,7 @@ def export(
         with _old_ir():
             _save(network, temporary)
         without_json = _add_json(network, temporary)
+        without_yml = _add_yml(description, temporary, folder)
 
         runner = DygraphRunner(network, description.scale)
         graph = open_graph(temporary, device="cpu")
@@ -107,11 +119,11 @@ def export(
         onnx_differences = _add_onnx(network, runner, temporary) if onnx else {}
 
         files = _publish(temporary, folder)
-        return Exported(files, differences, onnx_differences, without_json)
+        return Exported(files, differences, onnx_differences, without_json, without_yml)
 
 
 def _save(network: nn.Layer, folder: Path) -> None:
-    image = InputSpec([None, 3, None, None], "float32", name="x")
+    image = InputSpec([None, 3, None, None], "float32", name=INPUT)
     paddle.jit.save(network, str(folder / "inference"), input_spec=[image])
 
 
@@ -141,6 +153,19 @@ def _add_json(network: nn.Layer, made: Path) -> str:
     if not filecmp.cmp(pir / name, made / name, shallow=False):
         return "it would need other weights than the .pdmodel"
     shutil.move(pir / "inference.json", made)
+    return ""
+
+
+def _add_yml(description: Generator, made: Path, folder: Path) -> str:
+    """Write inference.yml beside the `.pdmodel`; return the reason if there is a foreign one.
+
+    Another program's file of that name in `folder` is not overwritten.
+    """
+    there = folder / NAME
+    if os.path.lexists(there) and not is_ours(there):
+        return f"{there} is not of this project, so it is left as it is"
+    content = inference_yml(description, INPUT)
+    (made / NAME).write_text(content, encoding="utf-8")
     return ""
 
 

@@ -8,12 +8,14 @@ import sys
 import numpy as np
 import paddle
 import pytest
+import yaml
 from paddle import nn
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference import export as module
 from realesrgan_paddle.models.inference.export import export
 from realesrgan_paddle.models.inference.exported_files import is_exported
+from realesrgan_paddle.models.inference.inference_yml import inference_yml
 from realesrgan_paddle.models.inference.predictors import DygraphRunner, load_dygraph
 from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.inference.upscaler import Upscaler
@@ -22,6 +24,7 @@ from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.version import VERSION
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
@@ -69,6 +72,7 @@ def test_the_graph_is_the_network(spec, tmp_path):
         "inference.pdmodel",
         "inference.pdiparams",
         "inference.pdiparams.info",
+        "inference.yml",
     } <= files
     assert {file.name for file in done.files} == files
     assert ("inference.json" in files) == PIR == (not done.without_json)
@@ -151,6 +155,49 @@ def test_a_pir_json_of_other_weights_is_removed(copy, monkeypatch):
     export(SPECS[4], sample_weights(SPECS[4]), copy)
     assert not (copy / "inference.json").exists()
     assert open_graph(copy).scale == 2
+
+
+def test_the_folder_says_what_the_graph_takes(exported):
+    described = yaml.safe_load((exported / "inference.yml").read_text())
+    assert described["Global"] == {"model_name": "SRVGGNetCompact_x4"}
+    own = described["RealESRGAN"]
+    assert SRVGGNetCompact(**own["network"]) == SPECS[3]
+    assert (own["version"], own["scale"]) == (VERSION, 4)
+
+    assert input_names(exported) == [own["input"]["name"]]
+    decode, normalize, to_chw = described["PreProcess"]["transform_ops"]
+    assert decode["DecodeImage"]["img_mode"] == own["input"]["color_order"] == "RGB"
+    assert normalize["NormalizeImage"]["scale"] * 255 == 1
+    assert to_chw == {"ToCHWImage": None}
+
+
+@pytest.mark.parametrize(("spec", "multiple"), [(SPECS[1], 2), (SPECS[2], 4)])
+def test_the_folder_says_which_sizes_the_graph_takes(spec, multiple):
+    described = yaml.safe_load(inference_yml(spec, "x"))
+    assert described["RealESRGAN"]["input"]["size_multiple"] == multiple
+
+
+def input_names(folder):
+    config = paddle.inference.Config(
+        str(folder / "inference.pdmodel"), str(folder / "inference.pdiparams")
+    )
+    config.disable_glog_info()
+    predictor = paddle.inference.create_predictor(config)
+    return predictor.get_input_names()
+
+
+def test_our_own_yml_is_replaced_and_a_foreign_one_left(copy):
+    done = export(SPECS[4], sample_weights(SPECS[4]), copy)
+    written = (copy / "inference.yml").read_text()
+    assert done.without_yml == ""
+    assert "SRVGGNetCompact_x2" in written
+
+    (copy / "inference.yml").write_text("Global: {model_name: UVDoc}")
+    done = export(SPECS[3], sample_weights(SPECS[3]), copy)
+    assert "inference.yml is not of this project" in done.without_yml
+    assert (copy / "inference.yml").read_text() == "Global: {model_name: UVDoc}"
+    assert copy / "inference.yml" not in done.files
+    assert open_graph(copy).scale == 4
 
 
 def test_training_goes_on_after_an_export(tmp_path):
