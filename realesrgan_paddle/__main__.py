@@ -1,4 +1,4 @@
-"""The commands of tools/ as `python -m realesrgan_paddle <command>`, also installed."""
+"""The commands as `python -m realesrgan_paddle <command>`, also of an installed package."""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals.early import end_at_once
@@ -34,7 +34,10 @@ COMMANDS = {
     "infer": "upscale images with an exported model",
     "compare": "compare networks side by side",
     "plot_run": "plot the curves of training runs",
+    "serve": "upscale pictures on a web page",
 }
+NOT_IN_TOOLS = {"serve": "realesrgan_paddle.serve.command"}
+"""The modules of commands that no script of tools/ starts."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     sys.argv[0] = f"realesrgan_paddle {name}"  # argparse names the program by it
     with ending_at_once():
-        tool = importlib.import_module(f"realesrgan_paddle.tools.{name}")
+        place = NOT_IN_TOOLS.get(name, f"realesrgan_paddle.tools.{name}")
+        tool = importlib.import_module(place)
     return tool.main(words[1:])
 
 

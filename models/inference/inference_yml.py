@@ -56,7 +56,7 @@ def inference_yml(network: Generator, input_name: str) -> str:
         "RealESRGAN": own,
     }
     head = f"{MARK} {VERSION}. Height and width must be multiples of size_multiple.\n"
-    return head + yaml.safe_dump(parts, sort_keys=False, allow_unicode=True)
+    return head + yaml.safe_dump(parts, sort_keys=False, default_flow_style=None)
 
 
 def _preparation() -> list[dict]:

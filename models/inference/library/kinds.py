@@ -52,6 +52,13 @@ def read_any(image: object) -> np.ndarray:
     )
 
 
+def eight_bits(image: np.ndarray) -> np.ndarray:
+    """Return an image of 16 bits rounded to 8 bits; others as they are."""
+    if image.dtype != np.uint16:
+        return image
+    return np.rint(image / 257).astype(np.uint8)
+
+
 def _upscale_one(image: object, upscale: Upscale) -> Any:
     if not isinstance(image, Image.Image):
         return upscale(read_any(image))

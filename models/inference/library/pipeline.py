@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import cv2
 import numpy as np
 
-from realesrgan_paddle.models.inference.library.kinds import read_any
+from realesrgan_paddle.models.inference.library.kinds import eight_bits, read_any
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 
@@ -84,8 +84,7 @@ def pipeline(
 
 def _rgb8(image: np.ndarray) -> np.ndarray:
     """Return an image as uint8 RGB (H, W, 3), without alpha; others as they are."""
-    if image.dtype == np.uint16:
-        image = np.rint(image / 257).astype(np.uint8)
+    image = eight_bits(image)
     if image.ndim == 2:
         return np.repeat(image[..., None], 3, axis=2)
     return image[..., :3]

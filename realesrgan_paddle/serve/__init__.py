@@ -1,0 +1,1 @@
+"""The web page: a picture in, the upscaled one out."""

@@ -1,0 +1,171 @@
+"""What the web page does, without Gradio: limits, one at a time, the files it makes."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from realesrgan_paddle.__main__ import main
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.serve import command, page, service
+from realesrgan_paddle.serve.service import Limits, Service
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_image, write_image
+
+LIMITS = Limits(megabytes=1, megapixels=0.01)
+NAME = "realesr-animevideov3"
+
+
+def nearest(images):
+    """A network that repeats pixels."""
+    return images.repeat(2, axis=2).repeat(2, axis=3)
+
+
+def picture(*shape, dtype=np.uint8):
+    draw = np.random.default_rng(0)
+    return draw.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """The names of the models that were loaded; each is a network that repeats pixels."""
+    names = []
+
+    def load(model, **options):
+        names.append(model)
+        return Upscaler(nearest, 2)
+
+    monkeypatch.setattr(Upscaler, "load", load)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((6, 8, 3), np.uint8), ((6, 8, 4), np.uint16), ((6, 8), np.uint8)],
+)
+def test_the_file_to_download_keeps_bits_and_channels(loaded, tmp_path, shape, dtype):
+    image = picture(*shape, dtype=dtype)
+    write_image(tmp_path / "a.png", image)
+    made = Service([NAME], LIMITS).upscale(tmp_path / "a.png", NAME, tmp_path)
+    assert made.full.name == "a_out.png"
+    assert made.text.startswith("8x6 to 16x12 pixels, ")
+    full = read_image(made.full)
+    assert full.dtype == dtype
+    difference = full.astype(int) - image.repeat(2, 0).repeat(2, 1)
+    assert np.abs(difference).max() <= 1
+
+    before, after = read_image(made.before), read_image(made.after)
+    assert before.shape == after.shape == full.shape
+    assert before.dtype == after.dtype == np.uint8
+
+
+def test_what_is_shown_is_reduced_and_the_file_is_not(loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(service, "LONGEST_SHOWN", 8)
+    write_image(tmp_path / "a.png", picture(6, 8, 3))
+    made = Service([NAME], LIMITS).upscale(tmp_path / "a.png", NAME, tmp_path)
+    assert read_image(made.full).shape == (12, 16, 3)
+    assert read_image(made.before).shape == read_image(made.after).shape == (6, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"hello", r"^a\.png: not a readable image .its header is damaged"),
+        (b"", r"^a\.png: not a readable image .empty"),
+        (bytes(1_000_001), r"^a\.png: 1\.0 MB; up to 1 MB are allowed$"),
+        (
+            picture(101, 100, 3),
+            r"^a\.png: 100x101 pixels are .* up to 0\.01 are allowed$",
+        ),
+    ],
+)
+def test_pictures_beyond_the_limits_are_refused_before_they_are_read(
+    loaded, tmp_path, monkeypatch, content, message
+):
+    path = tmp_path / "a.png"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        write_image(path, content)
+    monkeypatch.setattr(service, "read_image", lambda path: pytest.fail("it was read"))
+    served = Service([NAME], LIMITS)
+    with pytest.raises(UserError, match=message):
+        served.check(path)
+    with pytest.raises(UserError, match=message):
+        served.upscale(path, NAME, tmp_path)
+    assert loaded == []
+
+
+def test_only_the_models_of_the_list_are_loaded_and_only_the_last_kept(
+    loaded, tmp_path
+):
+    write_image(tmp_path / "a.png", picture(2, 2, 3))
+    other = "RealESRGAN_x4plus"
+    served = Service([NAME, other], LIMITS)
+    for model in (NAME, NAME, other, NAME):
+        served.upscale(tmp_path / "a.png", model, tmp_path)
+    assert loaded == [NAME, other, NAME]
+    with pytest.raises(UserError, match="gans: not one of this page's models"):
+        served.upscale(tmp_path / "a.png", "gans", tmp_path)
+
+
+def test_one_picture_is_computed_at_a_time(tmp_path, monkeypatch):
+    running, most = [], []
+
+    def network(images):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+        return nearest(images)
+
+    monkeypatch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(network, 2))
+    write_image(tmp_path / "a.png", picture(2, 2, 3))
+    served = Service([NAME], LIMITS)
+    threads = []
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        arguments = (tmp_path / "a.png", NAME, folder)
+        threads.append(threading.Thread(target=served.upscale, args=arguments))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("nowhere", "^nowhere: no such file or folder, nor a released model"),
+        ("RealESRGAN_x4pluss", "did you mean 'RealESRGAN_x4plus'"),
+        ("infer/inference.pdmodel", "no such file; export one"),
+    ],
+)
+def test_a_model_that_does_not_exist_is_refused_at_the_start(model, message):
+    with pytest.raises(UserError, match=message):
+        Service([model], LIMITS)
+
+
+def test_without_gradio_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(page, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'pip install "realesrgan-paddle\[serve\]"$'):
+        main(["serve", "--model", NAME])
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        ("127.0.0.1", True),
+        ("127.5.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.7", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_only_loopback_addresses_are_local(host, local):
+    assert command._is_local(host) == local
