@@ -1,0 +1,209 @@
+"""The web page in Gradio, over HTTP and in a browser; skipped where these are missing."""
+
+import json
+import shutil
+import socket
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.serve import command
+from realesrgan_paddle.serve.page import build_page, import_gradio
+from realesrgan_paddle.serve.service import Limits, Service
+from realesrgan_paddle.utils.images import read_image, write_image
+
+pytest.importorskip("gradio", reason='needs Gradio: pip install -e ".[serve]"')
+gradio_client = pytest.importorskip("gradio_client")
+
+pytestmark = pytest.mark.slow  # Gradio takes seconds to import and to start
+
+MODELS = ["realesr-animevideov3", "RealESRGAN_x4plus"]
+LIMITS = Limits(megabytes=1, megapixels=0.5)
+SLOW = 1.0
+"""How long the network computes on a picture that is 7 pixels wide [s]."""
+
+
+def nearest(images):
+    """A network that repeats pixels, slowly for pictures of one size."""
+    if images.shape[3] == 7:
+        time.sleep(SLOW)
+    return images.repeat(4, axis=2).repeat(4, axis=3)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The address of a running page with two models and room for one to wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(nearest, 4))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+
+        gr = import_gradio(tmp_path_factory.mktemp("gradio"))
+        page = build_page(gr, Service(MODELS, LIMITS))
+        page.queue(max_size=1, default_concurrency_limit=1)
+        command._launch(gr, page, "127.0.0.1", port, LIMITS.bytes)
+        yield f"http://127.0.0.1:{port}"
+        page.close(verbose=False)
+
+
+@pytest.fixture
+def client(address, tmp_path):
+    return gradio_client.Client(address, verbose=False, download_files=tmp_path / "got")
+
+
+def picture(path, width=16, height=12):
+    """Write and return the path of a picture: a slope from black to red."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.linspace(0, 255, width)
+    write_image(path, image)
+    return path
+
+
+def upscale(client, path, model=MODELS[0]):
+    """What the button does: (before, after), the file to download, the remark."""
+    file = gradio_client.handle_file(str(path))
+    shown, download, remark = client.predict(file, model, api_name="/upscale")
+    return shown, download["value"], remark
+
+
+def test_a_picture_comes_back_large(client, tmp_path):
+    path = picture(tmp_path / "frame.png")
+    shown, download, remark = upscale(client, path)
+    assert remark.startswith("16x12 to 64x48 pixels")
+    assert download.endswith("frame_out.png")
+    expected = read_image(path).repeat(4, 0).repeat(4, 1)
+    assert (read_image(download) == expected).all()
+    assert (read_image(shown[1]) == expected).all()
+    assert read_image(shown[0]).shape == expected.shape
+
+
+def test_what_is_no_picture_is_refused(client, tmp_path):
+    path = tmp_path / "page<b>.png"
+    path.write_bytes(b"hello")
+    with pytest.raises(gradio_client.exceptions.AppError, match="not a readable image"):
+        upscale(client, path)
+    picture(tmp_path / "wide.png", 1000, 501)
+    with pytest.raises(gradio_client.exceptions.AppError, match="1000x501 pixels are"):
+        upscale(client, tmp_path / "wide.png")
+    with pytest.raises(gradio_client.exceptions.AppError, match="drop a picture first"):
+        client.predict(None, MODELS[0], api_name="/upscale")
+
+
+def test_a_model_that_is_not_offered_is_refused(client, tmp_path):
+    with pytest.raises(gradio_client.exceptions.AppError, match="not in the list"):
+        upscale(client, picture(tmp_path / "a.png"), "/etc")
+
+
+def upload(address, content):
+    """The path that the page gives to an uploaded file."""
+    body = (
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    )
+    body += content + b"\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"{address}/gradio_api/upload", body, headers)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)[0]
+
+
+def events_of(address, path):
+    """What the page answers to a call with the file `path` of its machine."""
+    file = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
+    data = json.dumps({"data": [file, MODELS[0]]}).encode()
+    headers = {"Content-Type": "application/json"}
+    call = f"{address}/gradio_api/call/upscale"
+    with urllib.request.urlopen(urllib.request.Request(call, data, headers)) as answer:
+        number = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{call}/{number}") as answer:
+        return answer.read().decode()
+
+
+def test_a_large_upload_is_cut_off(address):
+    upload(address, bytes(1000))
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        upload(address, bytes(LIMITS.bytes + 1))
+    assert refused.value.code == 413
+
+
+def test_a_file_that_was_not_uploaded_is_not_read(address, tmp_path):
+    path = picture(tmp_path / "a.png")
+    uploaded = upload(address, path.read_bytes())
+    assert "event: complete" in events_of(address, uploaded)
+    events = events_of(address, path)
+    assert "event: error" in events
+    assert "a_out" not in events
+
+
+def test_one_is_computed_one_waits_and_the_next_is_refused(address, tmp_path):
+    path = picture(tmp_path / "a.png", width=7)
+    clients = [gradio_client.Client(address, verbose=False) for _ in range(4)]
+
+    def outcome(client):
+        try:
+            upscale(client, path)
+        except Exception as error:  # of the client's queue, which has none of its own
+            return str(error)
+        return "done"
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(outcome, clients))
+    done = outcomes.count("done")
+    assert 1 <= done < 4
+    assert time.perf_counter() - start >= done * SLOW, "one at a time"
+    refused = [each for each in outcomes if each != "done"]
+    assert all("Queue is full" in each for each in refused)
+
+
+def test_the_page_in_a_browser(address, tmp_path):
+    """Drop, press, compare; and no request leaves this machine."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (chromium and driver):
+        pytest.skip("needs chromium and chromedriver")
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
+    for flag in ("--headless=new", "--no-sandbox", "--window-size=1400,1000"):
+        options.add_argument(flag)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    try:
+        wait = WebDriverWait(browser, 60)
+        browser.get(address)
+        (chooser,) = wait.until(
+            lambda it: it.find_elements("css selector", "input[type=file]")
+        )
+        chooser.send_keys(str(picture(tmp_path / "frame.png", 160, 120)))
+        wait.until(lambda it: "160x120" in it.find_element("id", "remark").text)
+        browser.find_element("id", "upscale").click()
+        wait.until(lambda it: "640x480" in it.find_element("id", "remark").text)
+
+        loaded = "return [...document.images].filter(i => i.naturalWidth == 640).length"
+        wait.until(lambda it: it.execute_script(loaded) == 2)
+        link = browser.find_element("css selector", "#download, a[download]")
+        assert link.is_enabled()
+        browser.save_screenshot(str(tmp_path / "page.png"))
+        assert requested_hosts(browser) == {urlsplit(address).netloc}
+    finally:
+        browser.quit()
+
+
+def requested_hosts(browser):
+    """The hosts of all requests that the page made."""
+    hosts = set()
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            url = urlsplit(message["params"]["request"]["url"])
+            if url.scheme in ("http", "https", "ws", "wss"):
+                hosts.add(url.netloc)
+    return hosts
