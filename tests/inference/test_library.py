@@ -1,6 +1,7 @@
 """The Python API: kinds of images, ISR's `predict`, ModelScope's `pipeline`, type hints."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -217,6 +218,18 @@ def test_the_pipeline_fetches_no_address(upscaler):
     sr = pipeline("image-super-resolution", model=upscaler)
     with pytest.raises(UserError, match=r"https://x/a.png: addresses are not fetched"):
         sr("https://x/a.png")
+
+
+def test_the_example_of_the_page_works(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("small.png", "a.png", "b.png"):
+        write_image(name, picture(5, 4, 3))
+    monkeypatch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(nearest, SCALE))
+    text = (ROOT / "docs" / "inference.md").read_text(encoding="utf-8")
+    example = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1]
+    exec(compile(example, "inference.md", "exec"), names := {})
+    assert len(names["many"]) == 2
+    assert (read_image("large.png") == enlarged(read_image("small.png"))).all()
 
 
 def test_the_public_names_are_found_by_editors():

@@ -1,8 +1,11 @@
 """The web page in Gradio, over HTTP and in a browser; skipped where these are missing."""
 
 import json
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -195,6 +198,30 @@ def test_the_page_in_a_browser(address, tmp_path):
         assert requested_hosts(browser) == {urlsplit(address).netloc}
     finally:
         browser.quit()
+
+
+def test_the_command_ends_when_it_is_told_and_leaves_nothing(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["-m", "realesrgan_paddle", "serve", "--port", str(port)]
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert (
+            process.stdout.readline() == f"http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
+        )
+        assert list(tmp_path.iterdir()) != []
+        process.terminate()
+        assert process.wait(timeout=30) == 143
+    finally:
+        process.kill()
+        process.stdout.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def requested_hosts(browser):
