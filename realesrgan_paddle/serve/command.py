@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from realesrgan_paddle.models.inference.exported_files import is_exported
 from realesrgan_paddle.models.weights.catalogue import list_models
 from realesrgan_paddle.serve.page import STYLE, build_page, import_gradio
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.cli import Parser, float_range, int_range, say
 from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES
 
 MOST_PORTS = 65535
@@ -28,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Removed at the end: uploads and results are nobody's afterwards.
     with tempfile.TemporaryDirectory(prefix="serve_") as folder:
         gr = import_gradio(Path(folder))
+        if args.device == "gpu" or not all(map(is_exported, models)):
+            # Paddle takes over SIGTERM, which only the main thread can undo.
+            start_paddle()
+
         page = build_page(gr, service)
         page.queue(max_size=args.max_waiting, default_concurrency_limit=1)
         if not _is_local(args.host):

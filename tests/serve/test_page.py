@@ -14,12 +14,15 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.serve import command
 from realesrgan_paddle.serve.page import build_page, import_gradio
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytest.importorskip("gradio", reason='needs Gradio: pip install -e ".[serve]"')
 gradio_client = pytest.importorskip("gradio_client")
@@ -201,27 +204,35 @@ def test_the_page_in_a_browser(address, tmp_path):
 
 
 def test_the_command_ends_when_it_is_told_and_leaves_nothing(tmp_path):
+    """Also with Paddle loaded, whose own handler of SIGTERM prints a page."""
+    network = SRVGGNetCompact(num_feat=8, num_conv=1)
+    weights = str(tmp_path / "x.pdparams")
+    write_pdparams(weights, {"params": sample_weights(network)})
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["-m", "realesrgan_paddle", "serve", "--port", str(port)]
+    words = ["serve", "--port", str(port), "--model", weights, "--device", "cpu"]
     process = subprocess.Popen(
-        [sys.executable, *words],
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        [sys.executable, "-m", "realesrgan_paddle", *words],
+        env=os.environ | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        assert (
-            process.stdout.readline() == f"http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
-        )
-        assert list(tmp_path.iterdir()) != []
+        address = f"http://127.0.0.1:{port}/"
+        assert process.stdout.readline() == f"{address} (Ctrl-C ends it)\n"
+        client = gradio_client.Client(address, verbose=False)
+        upscale(client, picture(tmp_path / "a.png"), weights)
+        assert list(temporary.iterdir()) != []
         process.terminate()
         assert process.wait(timeout=30) == 143
     finally:
         process.kill()
         process.stdout.close()
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def requested_hosts(browser):
