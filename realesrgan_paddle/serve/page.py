@@ -91,7 +91,8 @@ def build_page(gr: Any, service: Service) -> "gradio.Blocks":
                     "Download the PNG", interactive=False, elem_id="download"
                 )
 
-        picture.upload(checked, picture, remark, show_progress="hidden")
+        # Not queued: only a header is read, while a picture may be computed.
+        picture.upload(checked, picture, remark, show_progress="hidden", queue=False)
         button.click(
             upscaled,
             [picture, model],

@@ -1,10 +1,11 @@
 """`pipeline`, for programs that were written for ModelScope's."""
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, overload
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from realesrgan_paddle.models.inference.library.kinds import eight_bits, read_any
 from realesrgan_paddle.models.inference.upscaler import Upscaler
@@ -27,6 +28,12 @@ class SuperResolution:
 
     def __init__(self, upscaler: Upscaler) -> None:
         self.upscaler = upscaler
+
+    @overload
+    def __call__(self, image: str | Path | np.ndarray | Image.Image) -> Output: ...
+
+    @overload
+    def __call__(self, image: list[Any]) -> list[Output]: ...
 
     def __call__(self, image: Any) -> Any:
         """Return an `Output`; for a list of images, a list of them.
