@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
@@ -120,24 +121,35 @@ class Upscaler:
         return cls(runner, runner.scale, tile=tile, tile_pad=tile_pad, pre_pad=pre_pad)
 
     @overload
-    def __call__(self, image: Picture, *, outscale: float | None = None) -> Picture: ...
+    def __call__(
+        self,
+        image: Picture,
+        *,
+        outscale: float | None = None,
+    ) -> Picture: ...
 
     @overload
     def __call__(
-        self, image: str | Path, *, outscale: float | None = None
+        self,
+        image: str | Path,
+        *,
+        outscale: float | None = None,
     ) -> np.ndarray: ...
 
     @overload
     def __call__(
-        self, image: list[Picture], *, outscale: float | None = None
-    ) -> list[Picture]: ...
+        self,
+        image: list,
+        *,
+        outscale: float | None = None,
+    ) -> list: ...
 
-    @overload
     def __call__(
-        self, image: list[str] | list[Path], *, outscale: float | None = None
-    ) -> list[np.ndarray]: ...
-
-    def __call__(self, image: Any, *, outscale: float | None = None) -> Any:
+        self,
+        image: Any,
+        *,
+        outscale: float | None = None,
+    ) -> Any:
         """Return the upscaled image: an array for an array, a PIL image for one of PIL.
 
         Args:
@@ -157,7 +169,8 @@ class Upscaler:
                 output that is not finite.
             OSError: a file that cannot be opened.
         """
-        return upscale_any(image, lambda pixels: self._upscale(pixels, outscale))
+        upscale = partial(self._upscale, outscale=outscale)
+        return upscale_any(image, upscale)
 
     def predict(
         self,

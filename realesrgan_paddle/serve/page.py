@@ -3,10 +3,10 @@
 import html
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from realesrgan_paddle.serve.service import Service
 from realesrgan_paddle.utils.errors import UserError, error_line
@@ -14,6 +14,8 @@ from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import gradio
+
+T = TypeVar("T")
 
 CLEAN_EVERY, KEPT = 600, 3600
 """How often files are looked through, and how long they are kept for download [s]."""
@@ -53,14 +55,14 @@ def build_page(gr: Any, service: Service) -> "gradio.Blocks":
 
     def checked(picture: str | None) -> str:
         """Return the remark on a picture that has just been dropped."""
-        return _or_error(gr, lambda: service.check(_given(picture)))
+        path = _given(gr, picture)
+        return _or_error(gr, service.check, path)
 
     def upscaled(picture: str | None, model: str) -> Iterator[tuple]:
         """Yield what the outputs show; Gradio copies the files before it goes on."""
+        path = _given(gr, picture)
         with tempfile.TemporaryDirectory(prefix="serve_") as folder:
-            made = _or_error(
-                gr, lambda: service.upscale(_given(picture), model, Path(folder))
-            )
+            made = _or_error(gr, service.upscale, path, model, Path(folder))
             shown = (str(made.before), str(made.after))
             download = gr.DownloadButton(value=str(made.full), interactive=True)
             yield shown, download, made.text
@@ -108,20 +110,20 @@ def _allowed(service: Service) -> str:
     return f"Picture: up to {limits.megabytes} MB, {limits.megapixels:g} megapixels"
 
 
-def _given(picture: str | None) -> Path:
+def _given(gr: Any, picture: str | None) -> Path:
     """Return the path of the uploaded file."""
     if picture is None:
-        raise UserError("drop a picture first")
+        raise gr.Error("drop a picture first", print_exception=False)
     return Path(picture)
 
 
-def _or_error(gr: Any, work: Any) -> Any:
+def _or_error(gr: Any, work: Callable[..., T], *arguments: Any) -> T:
     """Return what `work` returns; a UserError becomes a message on the page.
 
     Gradio shows messages as HTML, and a file's name may hold some.
     """
     try:
-        return work()
+        return work(*arguments)
     except (UserError, OSError) as error:
         message = html.escape(error_line(str(error)))
         raise gr.Error(message, print_exception=False) from error

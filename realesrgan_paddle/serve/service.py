@@ -182,14 +182,23 @@ def _written(
 
 def _shown_size(width: int, height: int) -> tuple[int, int]:
     """Return (width, height) reduced, if it must be, so that the page can show it."""
-    factor = min(1.0, LONGEST_SHOWN / max(width, height))
-    return max(1, round(width * factor)), max(1, round(height * factor))
+    longest = max(width, height)
+    if longest <= LONGEST_SHOWN:
+        return width, height
+
+    factor = LONGEST_SHOWN / longest
+    shown_width = round(width * factor)
+    shown_height = round(height * factor)
+    return max(1, shown_width), max(1, shown_height)
 
 
 def _size(image: np.ndarray) -> str:
-    return f"{image.shape[1]}x{image.shape[0]}"
+    height, width = image.shape[:2]
+    return f"{width}x{height}"
 
 
 def _without_folder(error: UserError, path: Path) -> str:
     """Return a message that names the file alone: the page has a folder of its own."""
-    return str(error).replace(str(path), path.name)
+    message = str(error)
+    in_full = str(path)
+    return message.replace(in_full, path.name)

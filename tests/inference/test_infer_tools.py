@@ -9,7 +9,7 @@ import pytest
 from places import ROOT
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import open_runner, upscaler
+from realesrgan_paddle.models.inference import open_runner
 from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.tools import compare, export_model, infer, predict
@@ -54,8 +54,7 @@ def work(tmp_path_factory):
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Run graphs in this process, where that is not what is tested: it takes no start."""
-    for module in (open_runner, upscaler):
-        monkeypatch.setattr(module, "load_static", open_graph)
+    monkeypatch.setattr(open_runner, "load_static", open_graph)
 
 
 def test_export_prints_the_differences(work, tmp_path, capsys):

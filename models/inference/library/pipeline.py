@@ -11,6 +11,7 @@ from realesrgan_paddle.models.inference.library.kinds import eight_bits, read_an
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 
+Single = str | Path | np.ndarray | Image.Image
 TASK = "image-super-resolution"
 """ModelScope's `Tasks.image_super_resolution`."""
 DEFAULT_MODEL = "RealESRGAN_x4plus"
@@ -30,10 +31,16 @@ class SuperResolution:
         self.upscaler = upscaler
 
     @overload
-    def __call__(self, image: str | Path | np.ndarray | Image.Image) -> Output: ...
+    def __call__(
+        self,
+        image: Single,
+    ) -> Output: ...
 
     @overload
-    def __call__(self, image: list[Any]) -> list[Output]: ...
+    def __call__(
+        self,
+        image: list[Single],
+    ) -> list[Output]: ...
 
     def __call__(self, image: Any) -> Any:
         """Return an `Output`; for a list of images, a list of them.
