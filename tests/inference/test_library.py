@@ -214,6 +214,13 @@ def test_the_pipeline_has_one_task(upscaler, task, message):
         pipeline(task, model=upscaler)
 
 
+@pytest.mark.parametrize("shape", [(4, 6, 2), (4, 6, 5), (1, 4, 6, 3)])
+def test_the_pipeline_refuses_other_arrays(upscaler, shape):
+    sr = pipeline("image-super-resolution", model=upscaler)
+    with pytest.raises(UserError, match="cannot be upscaled"):
+        sr(np.zeros(shape, np.uint8))
+
+
 def test_the_pipeline_fetches_no_address(upscaler):
     sr = pipeline("image-super-resolution", model=upscaler)
     with pytest.raises(UserError, match=r"https://x/a.png: addresses are not fetched"):

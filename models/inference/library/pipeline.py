@@ -60,10 +60,11 @@ class SuperResolution:
                 f"{image}: addresses are not fetched; download the file first"
             )
         pixels = read_any(image)
-        if isinstance(image, np.ndarray) and image.ndim == 3:
-            pixels = image[..., 2::-1]
+        rgb = _rgb8(pixels)
+        if isinstance(image, np.ndarray):
+            rgb = rgb[..., ::-1]  # it was BGR
 
-        large = self.upscaler(_rgb8(pixels))
+        large = self.upscaler(rgb)
         return {"output_img": cv2.cvtColor(large, cv2.COLOR_RGB2BGR)}
 
 
@@ -101,4 +102,6 @@ def _rgb8(image: np.ndarray) -> np.ndarray:
     image = eight_bits(image)
     if image.ndim == 2:
         return np.repeat(image[..., None], 3, axis=2)
-    return image[..., :3]
+    if image.shape[2:] == (4,):
+        return image[..., :3]
+    return image
