@@ -15,13 +15,13 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from realesrgan_paddle.models.inference.exported_files import MODEL_NAME, ONNX_NAME
-from realesrgan_paddle.models.inference.onnx_file.check import import_onnx
-from realesrgan_paddle.models.inference.onnx_file.write import onnx_model
 from realesrgan_paddle.models.inference.inference_yml import (
     NAME,
     inference_yml,
     is_ours,
 )
+from realesrgan_paddle.models.inference.onnx_file.check import import_onnx
+from realesrgan_paddle.models.inference.onnx_file.write import onnx_model
 from realesrgan_paddle.models.inference.predictors import DygraphRunner, require_rgb
 from realesrgan_paddle.models.inference.runners.onnxruntime_runner import (
     OnnxRuntimeRunner,
