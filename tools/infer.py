@@ -8,9 +8,14 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.graph_process import load_static
-from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.next_command import after_inference, print_next
-from realesrgan_paddle.upscale_command import add_flags, upscale
+from realesrgan_paddle.upscale_command import (
+    add_denoise_flags,
+    add_flags,
+    inputs_of,
+    refuse_denoising,
+    upscale,
+)
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 
@@ -26,8 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--threads", type=int_range(1, 1024), help="CPU threads; all cores if not given"
     )
+    add_denoise_flags(parser)
     args = parser.parse(argv)
-    inputs = find_inputs(args.input)
+    refuse_denoising(args)
+    inputs = inputs_of(args)
 
     runner = load_static(args.model_path, device=args.device, threads=args.threads)
     code = upscale(runner, inputs, args)

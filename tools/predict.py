@@ -7,9 +7,13 @@ if __name__ == "__main__":  # before all that takes time to import
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.upscale_files import find_inputs
 from realesrgan_paddle.next_command import export, print_next
-from realesrgan_paddle.upscale_command import add_flags, upscale
+from realesrgan_paddle.upscale_command import (
+    add_denoise_flags,
+    add_flags,
+    inputs_of,
+    upscale,
+)
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -28,13 +32,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int_range(1),
         help="number of RRDB blocks that the weights must have; not needed",
     )
+    add_denoise_flags(parser)
     args = parser.parse(argv)
-    inputs = find_inputs(args.input)
+    inputs = inputs_of(args)
 
     start_paddle()
     from realesrgan_paddle.models.inference.predictors import load_dygraph
 
-    runner = load_dygraph(args.model_path, block=args.block, device=args.device)
+    runner = load_dygraph(
+        args.model_path,
+        block=args.block,
+        device=args.device,
+        denoise_strength=args.denoise_strength,
+        dn_model=args.dn_model,
+    )
     code = upscale(runner, inputs, args)
     if code == 0:
         print_next(export(args.model_path))

@@ -15,7 +15,7 @@ from realesrgan_paddle.models.inference.exported_files import is_exported
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
-from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.models.weights.denoise import read_denoising
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import pick_device
 
@@ -58,7 +58,12 @@ def require_rgb(network: Generator, source: str) -> None:
 
 
 def load_dygraph(
-    model: str | Path, *, block: int | None = None, device: str = "auto"
+    model: str | Path,
+    *,
+    block: int | None = None,
+    device: str = "auto",
+    denoise_strength: float | None = None,
+    dn_model: str | Path | None = None,
 ) -> DygraphRunner:
     """Return a runner of the network in a weight file, or of a released model's name.
 
@@ -66,12 +71,14 @@ def load_dygraph(
         model: see `read_generator`.
         block: number of RRDB blocks that the weights must have; None: any.
         device: "auto", "cpu" or "gpu"; becomes Paddle's current device.
+        denoise_strength: see `read_denoising`.
+        dn_model: see `read_denoising`.
     """
     if is_exported(model):
         raise UserError(
             f"{model}: an exported model, not weights; run it with tools/infer.py"
         )
-    description, tensors = read_generator(model, block)
+    description, tensors = read_denoising(model, denoise_strength, dn_model, block)
     require_rgb(description, str(model))
 
     chosen, reason = pick_device(device)

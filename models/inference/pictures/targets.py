@@ -1,0 +1,108 @@
+"""The files that results are written to: their names, folders and formats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from realesrgan_paddle.models.inference.pictures.animation import SUFFIXES
+from realesrgan_paddle.models.inference.pictures.reading import Picture
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
+
+ANIMATED_SUFFIXES = tuple(suffix for kind in SUFFIXES.values() for suffix in kind)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where results go.
+
+    Attributes:
+        output: the folder of all results.
+        root: the folder whose subfolders are repeated in `output`; None: all results
+            are in `output` itself.
+        suffix: the result of `a.png` is `a_<suffix>.png`, or `a.png` if it is empty.
+        ext: "png", "jpg", or "auto" for the input's format; images with alpha are
+            always PNG, and animations keep their kind.
+    """
+
+    output: Path
+    root: Path | None = None
+    suffix: str = "out"
+    ext: str = "auto"
+
+    def of(self, path: Path, picture: Picture) -> Path:
+        """Return the file of the result of `path`."""
+        if picture.animation is not None:
+            known = SUFFIXES[picture.animation.kind]
+            own = path.suffix.lower() in known
+            return self._file(path, path.suffix if own else known[0])
+        return self._still(path, has_alpha=picture.pixels.shape[2:] == (4,))
+
+    def possible(self, path: Path, *, all_frames: bool) -> list[Path]:
+        """Return the files that the result of `path` may be, the likeliest first.
+
+        Only its pixels tell whether it has alpha, and its content whether it moves.
+        """
+        found = [self._still(path, has_alpha=alpha) for alpha in (False, True)]
+        if all_frames and path.suffix.lower() in ANIMATED_SUFFIXES:
+            found.insert(0, self._file(path, path.suffix))
+        return found
+
+    def _still(self, path: Path, *, has_alpha: bool) -> Path:
+        extension = f".{self.ext}"
+        if self.ext == "auto":
+            known = path.suffix.lower() in IMAGE_SUFFIXES
+            extension = path.suffix if known else ".png"
+
+        # As upstream: PNG is the one format of --ext that holds alpha.
+        if has_alpha and extension.lower() != ".png":
+            extension = ".png"
+        return self._file(path, extension)
+
+    def _file(self, path: Path, extension: str) -> Path:
+        folder = self.output
+        if self.root is not None:
+            folder /= path.parent.relative_to(self.root)
+        stem = f"{path.stem}_{self.suffix}" if self.suffix else path.stem
+        return folder / f"{stem}{extension}"
+
+
+class Taken:
+    """The files that may not be written: the inputs, and results of this run."""
+
+    def __init__(self, inputs: Sequence[Path]) -> None:
+        self._sources = {_key(path): path for path in inputs}
+
+    def take(self, target: Path, source: Path) -> None:
+        """Note that `target` holds, or will hold, the result of `source`.
+
+        Raises:
+            UserError: it is an input file, or another input's result.
+        """
+        key = _key(target)
+        other = self._sources.get(key)
+        if other is None:
+            self._sources[key] = source
+            return
+
+        if _key(other) == key:
+            raise UserError(
+                f"its result would overwrite the input {other}; choose another --output "
+                "or --suffix"
+            )
+        raise UserError(
+            f"its result would overwrite {target}, that of {other}; rename one of the two"
+        )
+
+    def release(self, target: Path) -> None:
+        """Note that `target` was not written after all."""
+        del self._sources[_key(target)]
+
+    def is_free(self, target: Path) -> bool:
+        """Return whether `target` may be written."""
+        return _key(target) not in self._sources
+
+
+def _key(path: Path) -> str:
+    """Return a key equal for two paths of one file, also where case does not matter."""
+    return str(path.resolve()).casefold()
