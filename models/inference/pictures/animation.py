@@ -17,6 +17,9 @@ from realesrgan_paddle.utils.image_headers import LIMIT, max_image_bytes
 SUFFIXES = {"GIF": (".gif",), "WEBP": (".webp",), "PNG": (".png", ".apng")}
 """Suffixes of each kind of animation, by Pillow's name of it; the first is the usual."""
 
+_EXTENSION, _IMAGE = 0x21, 0x2C
+"""What the blocks of a GIF begin with."""
+
 OPAQUE_FROM = 128
 """GIF has no half-clear pixels: those of this alpha and more are kept as opaque."""
 
@@ -61,6 +64,35 @@ class Animation:
             upright = ImageOps.exif_transpose(image)
             pixels = np.array(upright.convert(self.mode))
         return pixels, image.info.get("duration", 0)
+
+
+def is_cut_short(gif: bytes) -> bool:
+    """Return whether a GIF has no end mark; Pillow would leave out frames silently.
+
+    GIF89a specification, appendix A.
+    """
+    flags = gif[10]
+    place = 13 + _palette_bytes(flags)
+    while place < len(gif):
+        block = gif[place]
+        if block == _EXTENSION:
+            place += 2
+        elif block == _IMAGE and place + 10 <= len(gif):
+            flags = gif[place + 9]
+            place += 11 + _palette_bytes(flags)  # and the size of its codes
+        else:
+            return block == _IMAGE  # else the end mark, or what nobody reads
+
+        # Sub-blocks, each after its length; the last has none.
+        while place < len(gif) and gif[place]:
+            place += 1 + gif[place]
+        place += 1
+    return True
+
+
+def _palette_bytes(flags: int) -> int:
+    """Return the length of the palette of a GIF's header or image."""
+    return 3 << (flags % 8 + 1) if flags & 0x80 else 0
 
 
 def count_frames(data: bytes) -> int:

@@ -15,6 +15,7 @@ from realesrgan_paddle.models.inference.pictures.animation import (
     SUFFIXES,
     Animation,
     count_frames,
+    is_cut_short,
     read_animation,
 )
 from realesrgan_paddle.models.inference.pictures.metadata import (
@@ -23,10 +24,11 @@ from realesrgan_paddle.models.inference.pictures.metadata import (
     read_metadata,
 )
 from realesrgan_paddle.models.inference.pictures.pixels import decoded, from_cmyk
-from realesrgan_paddle.utils.image_headers import DAMAGED, read_header
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import DAMAGED, Header, read_header
 from realesrgan_paddle.utils.images import decode_image, read_image_file
 
-DAMAGED_METADATA = "without ICC profile and Exif, which cannot be read"
+DAMAGED_METADATA = "its ICC profile and Exif, if there are any, cannot be read"
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def read_picture(path: str | Path, *, all_frames: bool = False) -> Picture:
     """Return the picture in a file, upright.
 
     OpenCV decodes it, as for `read_image`; Pillow decodes what OpenCV does not, or not
-    in its right colors: GIF, animated WebP and CMYK.
+    in its right colors: GIF, animated WebP, CMYK, and TIFF with alpha, by which OpenCV
+    multiplies the colors.
 
     Args:
         path: the file.
@@ -63,16 +66,18 @@ def read_picture(path: str | Path, *, all_frames: bool = False) -> Picture:
         UserError: see `read_image`; or all frames have too many pixels.
     """
     data = read_image_file(path)
-    read_header(io.BytesIO(data), path)  # refuses what would fill the memory
+    header = read_header(io.BytesIO(data), path)  # refuses what would fill the memory
+    if data.startswith(b"GIF8") and is_cut_short(data):
+        raise UserError(f"{path}: not a readable image (cut short)")
     try:
         image = Image.open(io.BytesIO(data))
-        count = _count(image, data)
     except DAMAGED:  # OpenCV reads kinds of PNG and TIFF that Pillow does not
         return Picture(decode_image(data, path), remarks=(DAMAGED_METADATA,))
 
     with image:
-        animated = count > 1 and image.format in SUFFIXES
         metadata, remarks = _metadata(image)
+        count = _count(image, data, remarks)
+        animated = count > 1 and image.format in SUFFIXES
         if animated and all_frames:
             animation = read_animation(image, count, data, path)
             frame, _ = next(animation.frames())
@@ -83,23 +88,34 @@ def read_picture(path: str | Path, *, all_frames: bool = False) -> Picture:
         elif count > 1:
             remarks.append(f"the first of {count} pages")
 
-        gray_alpha = image.mode == "LA"
         if image.mode == "CMYK":
             pixels, remark = from_cmyk(image, path)
             metadata = Metadata(exif=metadata.exif)  # the profile was for CMYK
             remarks.append(remark)
-        elif image.format == "GIF" or (image.format == "WEBP" and animated):
+        elif _is_for_pillow(image, header, animated=animated):
             pixels = decoded(image, path)
         else:
             pixels = decode_image(data, path)
-    return Picture(pixels, metadata, tuple(remarks), gray_alpha)
+        return Picture(pixels, metadata, tuple(remarks), image.mode == "LA")
 
 
-def _count(image: Image.Image, data: bytes) -> int:
+def _is_for_pillow(image: Image.Image, header: Header, *, animated: bool) -> bool:
+    """Return whether OpenCV would not decode an image, or in wrong colors."""
+    if image.format == "TIFF":
+        has_alpha = image.mode in ("RGBA", "LA")
+        return has_alpha and header.sample_type == "uint8"
+    return image.format == "GIF" or (image.format == "WEBP" and animated)
+
+
+def _count(image: Image.Image, data: bytes, remarks: list[str]) -> int:
     """Return how many frames of an animation or pages of a TIFF there are."""
-    if image.format in (*SUFFIXES, "TIFF"):
+    if image.format not in (*SUFFIXES, "TIFF"):
+        return 1  # a camera's JPEG may hold a preview as its second picture
+    try:
         return count_frames(data)
-    return 1  # a camera's JPEG may hold a preview as its second picture
+    except DAMAGED:
+        remarks.append("what follows its first image cannot be read")
+        return 1
 
 
 def _metadata(image: Image.Image) -> tuple[Metadata, list[str]]:
