@@ -8,7 +8,7 @@ from realesrgan_paddle.models.inference.pictures.batch import Batch
 from realesrgan_paddle.models.inference.pictures.record import write_report
 from realesrgan_paddle.models.inference.pictures.targets import Targets
 from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.utils.atomic import check_target, make_folder
+from realesrgan_paddle.utils.atomic import check_target, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
@@ -52,7 +52,8 @@ def upscale_files(
         ext: see `Targets`.
         root: see `Targets`.
         all_frames: upscale all frames of GIF, WebP and APNG animations.
-        skip_existing: leave out pictures whose results are there.
+        skip_existing: leave out pictures whose results are there; remove what a killed
+            run left half-written.
         report_file: JSON file that says what became of each picture, also when the run
             is interrupted or ends with an error; None: none is written.
         model: what the report says that upscaled them.
@@ -66,6 +67,8 @@ def upscale_files(
     if report_file is not None:
         _check_report(report_file, given)
     make_folder(Path(output))
+    if skip_existing:
+        remove_leftovers(output)
 
     batch = Batch(
         upscaler,
