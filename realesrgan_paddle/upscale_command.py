@@ -132,7 +132,11 @@ def refuse_denoising(flags: argparse.Namespace) -> None:
 
 def inputs_of(flags: argparse.Namespace) -> list[Path]:
     """Return the images that the flags name; see `find_inputs`."""
-    return find_inputs(flags.input, recursive=flags.recursive, without=flags.output)
+    return find_inputs(
+        flags.input,
+        recursive=flags.recursive,
+        without=flags.output,
+    )
 
 
 def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -> int:

@@ -1,11 +1,10 @@
 """Image files in, upscaled image files out."""
 
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from realesrgan_paddle.models.inference.pictures.batch import Batch
-from realesrgan_paddle.models.inference.pictures.record import write_report
+from realesrgan_paddle.models.inference.pictures.record import reported
 from realesrgan_paddle.models.inference.pictures.targets import Targets
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import check_target, make_folder, remove_leftovers
@@ -37,25 +36,24 @@ def upscale_files(
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
 
-    By size, the largest first, those of one size as given: an exported graph prepares
-    itself anew for each that is larger than all before. A file that cannot be read,
-    upscaled or written does not stop the others, but a full disk does. Results of
-    earlier runs are overwritten; an input never is, nor a result of this run. While one
-    picture is upscaled, the next is read and the last is written.
+    The largest first: an exported graph prepares itself anew for each that is larger
+    than all before. A file that cannot be read, upscaled or written does not stop the
+    others, but a full disk does. Results of earlier runs are overwritten; an input never
+    is, nor a result of this run.
 
     Args:
         upscaler: upscales one image.
         paths: the input files, see `find_inputs`.
         output: folder, made if missing.
-        outscale: see `Upscaler.__call__`.
         suffix: see `Targets`.
         ext: see `Targets`.
         root: see `Targets`.
+        outscale: see `Upscaler.__call__`.
         all_frames: upscale all frames of GIF, WebP and APNG animations.
         skip_existing: leave out pictures whose results are there; remove what a killed
             run left half-written.
-        report_file: JSON file that says what became of each picture, also when the run
-            is interrupted or ends with an error; None: none is written.
+        report_file: JSON file that says what became of each picture, however the run
+            ends; None: none is written.
         model: what the report says that upscaled them.
         report: gets one line for each file.
 
@@ -69,7 +67,6 @@ def upscale_files(
     make_folder(Path(output))
     if skip_existing:
         remove_leftovers(output)
-
     batch = Batch(
         upscaler,
         sorted(given, key=_pixels, reverse=True),
@@ -79,21 +76,9 @@ def upscale_files(
         skip_existing=skip_existing,
         say=report,
     )
-    start = time.perf_counter()
-    complete = False
-    try:
+    with reported(report_file, batch.records, model):
         batch.run()
-        complete = True
-    finally:
-        if report_file is not None:
-            seconds = time.perf_counter() - start
-            write_report(
-                report_file, batch.records, model, complete=complete, seconds=seconds
-            )
 
-    skipped = sum(record.status == "skipped" for record in batch.records)
-    if skipped:
-        report(f"{skipped} results were there before, and are left as they are")
     errors = {record.input: record.error for record in batch.records}
     return {path: reason for path in given if (reason := errors[path]) is not None}
 
@@ -118,9 +103,8 @@ def find_inputs(
         return [path]
 
     found = list_images(path, recursive=recursive, suffixes=PICTURE_SUFFIXES)
-    results = None if without is None else Path(without).resolve()
-    if recursive and results is not None and results != path.resolve():
-        found = [each for each in found if results not in each.resolve().parents]
+    if recursive and without is not None:
+        found = _outside(found, Path(without).resolve(), path.resolve())
     if not found:
         suffixes = ", ".join(PICTURE_SUFFIXES)
         within = list_images(path, recursive=True, suffixes=PICTURE_SUFFIXES)
@@ -129,6 +113,13 @@ def find_inputs(
         )
         raise UserError(f"{path}: no images in this folder ({suffixes}){hint}")
     return found
+
+
+def _outside(paths: list[Path], results: Path, root: Path) -> list[Path]:
+    """Return the paths that are not in the folder `results`, unless that is `root`."""
+    if results == root:
+        return paths
+    return [path for path in paths if results not in path.resolve().parents]
 
 
 def _pixels(path: Path) -> int:

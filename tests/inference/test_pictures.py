@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from odd_images import (
+    RGB_PROFILE,
+    as_gray,
     broken,
+    camera_exif,
+    cmyk_profile,
     colors,
     deep,
     encode,
@@ -20,7 +24,6 @@ from odd_images import (
     several,
     stored,
 )
-from odd_profiles import RGB_PROFILE, as_gray, camera_exif, cmyk_profile
 from PIL import Image
 
 from realesrgan_paddle.models.inference.pictures.metadata import Metadata

@@ -53,8 +53,10 @@ class Animation:
         Raises:
             UserError: it is damaged.
         """
-        with Image.open(io.BytesIO(self.data)) as image:
-            for number in range(self.first, self.first + self.count):
+        file = io.BytesIO(self.data)
+        end = self.first + self.count
+        with Image.open(file) as image:
+            for number in range(self.first, end):
                 yield self._frame(image, number)
 
     def _frame(self, image: Image.Image, number: int) -> tuple[np.ndarray, float]:
@@ -62,8 +64,11 @@ class Animation:
             image.seek(number)
             image.load()  # only now WebP knows the duration
             upright = ImageOps.exif_transpose(image)
-            pixels = np.array(upright.convert(self.mode))
-        return pixels, image.info.get("duration", 0)
+            converted = upright.convert(self.mode)
+            pixels = np.array(converted)
+
+        duration = image.info.get("duration", 0)
+        return pixels, duration
 
 
 def is_cut_short(gif: bytes) -> bool:
@@ -92,7 +97,10 @@ def is_cut_short(gif: bytes) -> bool:
 
 def _palette_bytes(flags: int) -> int:
     """Return the length of the palette of a GIF's header or image."""
-    return 3 << (flags % 8 + 1) if flags & 0x80 else 0
+    if not flags & 0x80:
+        return 0
+    bits = flags % 8 + 1
+    return 3 << bits
 
 
 def count_frames(data: bytes) -> int:

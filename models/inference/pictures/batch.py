@@ -104,6 +104,10 @@ class Batch:
             finally:
                 self._end_writing()
 
+        skipped = sum(record.status == "skipped" for record in self.records)
+        if skipped:
+            self.say(f"{skipped} results were there before, and are left as they are")
+
     def _missing(self) -> Iterator[Record]:
         """Yield the records of pictures whose results are not there yet."""
         if not self.skip_existing:
@@ -159,11 +163,14 @@ class Batch:
     def _frames(self, picture: Picture) -> tuple[list[np.ndarray], list[float]]:
         """Return a picture upscaled: its frames, and their durations."""
         if picture.animation is None:
-            return [self.upscaler(picture.pixels, outscale=self.outscale)], []
+            image = self.upscaler(picture.pixels, outscale=self.outscale)
+            return [image], []
 
-        frames, durations = [], []
+        frames: list[np.ndarray] = []
+        durations: list[float] = []
         for frame, duration in picture.animation.frames():
-            frames.append(self.upscaler(frame, outscale=self.outscale))
+            upscaled = self.upscaler(frame, outscale=self.outscale)
+            frames.append(upscaled)
             durations.append(duration)
         return frames, durations
 
@@ -195,15 +202,20 @@ class Batch:
     def _fail(self, record: Record, error: UserError | OSError | MemoryError) -> None:
         """Note that a picture failed; raise an error that the others would meet too."""
         record.status = "failed"
-        record.error = "out of memory" if isinstance(error, MemoryError) else str(error)
-        if not isinstance(error, MemoryError):
+        record.error = str(error)
+        if isinstance(error, MemoryError):
+            record.error = "out of memory"
+        else:
             line = failure_line(record.input, error)
             record.error = line.removeprefix(f"{record.input}: ")
-        self.say(f"{self._head(record)}: failed: {record.error}")
+
+        head = self._head(record)
+        self.say(f"{head}: failed: {record.error}")
 
     def _head(self, record: Record) -> str:
         number = self.records.index(record) + 1
-        return f"[{number}/{len(self.records)}] {record.input}"
+        count = len(self.records)
+        return f"[{number}/{count}] {record.input}"
 
 
 def one_ahead(
@@ -248,19 +260,28 @@ def write_result(result: Result) -> list[str]:
 def _gray(image: np.ndarray) -> np.ndarray:
     """Return RGBA with the luma of its colors in their place."""
     luma = cv2.cvtColor(image, cv2.COLOR_RGBA2GRAY)
-    return np.dstack([luma, luma, luma, image[..., 3]])
+    alpha = image[..., 3]
+    return np.dstack([luma, luma, luma, alpha])
 
 
 def _size(image: np.ndarray) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]
+    height, width = image.shape[:2]
+    return width, height
 
 
 def _summary(record: Record) -> str:
     """Return what is said of a picture that was upscaled."""
-    size, output_size = (
-        "x".join(map(str, size or ())) for size in (record.size, record.output_size)
-    )
     seconds = record.decode + record.compute + record.encode
-    frames = f", {record.frames} frames" if record.frames > 1 else ""
-    line = f"{size} -> {record.output} {output_size}{frames}, {seconds:.1f} s"
+    before = _by(record.size)
+    after = _by(record.output_size)
+    if record.frames > 1:
+        after += f", {record.frames} frames"
+
+    line = f"{before} -> {record.output} {after}, {seconds:.1f} s"
     return "; ".join([line, *record.remarks])
+
+
+def _by(size: tuple[int, int] | None) -> str:
+    """Return "WIDTHxHEIGHT"."""
+    lengths = map(str, size or ())
+    return "x".join(lengths)

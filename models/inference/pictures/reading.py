@@ -104,7 +104,9 @@ def _is_for_pillow(image: Image.Image, header: Header, *, animated: bool) -> boo
     if image.format == "TIFF":
         has_alpha = image.mode in ("RGBA", "LA")
         return has_alpha and header.sample_type == "uint8"
-    return image.format == "GIF" or (image.format == "WEBP" and animated)
+    if image.format == "WEBP":
+        return animated
+    return image.format == "GIF"
 
 
 def _count(image: Image.Image, data: bytes, remarks: list[str]) -> int:

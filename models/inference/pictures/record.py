@@ -1,7 +1,9 @@
 """What became of each picture, and the report of it: a JSON file (docs/inference.md)."""
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -46,22 +48,39 @@ class Record:
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of each step."""
-        steps = {"decode": self.decode, "compute": self.compute, "encode": self.encode}
-        return {name: round(seconds, 4) for name, seconds in steps.items()}
+        return {
+            "decode": round(self.decode, 4),
+            "compute": round(self.compute, 4),
+            "encode": round(self.encode, 4),
+        }
 
 
-def write_report(
-    path: Path, records: Sequence[Record], model: str, *, complete: bool, seconds: float
-) -> None:
-    """Write the report of a run atomically.
+@contextmanager
+def reported(
+    path: Path | None, records: Sequence[Record], model: str
+) -> Iterator[None]:
+    """Write the report of a run at the end of the block, also if that is an error.
 
     Args:
-        path: the file to write.
+        path: the file to write; None: none is written.
         records: of all its pictures.
         model: what upscaled them.
-        complete: whether the run came to its end, be it with failures.
-        seconds: of the whole run.
     """
+    start = time.perf_counter()
+    complete = False
+    try:
+        yield
+        complete = True
+    finally:
+        if path is not None:
+            seconds = time.perf_counter() - start
+            _write(path, records, model, complete, seconds)
+
+
+def _write(
+    path: Path, records: Sequence[Record], model: str, complete: bool, seconds: float
+) -> None:
+    """Write the report of a run atomically."""
     totals: dict[str, Any] = {"files": len(records)}
     for status in ("done", "failed", "skipped", "not reached"):
         count = sum(record.status == status for record in records)

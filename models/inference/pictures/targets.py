@@ -34,19 +34,25 @@ class Targets:
         """Return the file of the result of `path`."""
         if picture.animation is not None:
             known = SUFFIXES[picture.animation.kind]
-            own = path.suffix.lower() in known
-            return self._file(path, path.suffix if own else known[0])
-        return self._still(path, has_alpha=picture.pixels.shape[2:] == (4,))
+            is_known = path.suffix.lower() in known
+            extension = path.suffix if is_known else known[0]
+            return self._file(path, extension)
+
+        has_alpha = picture.pixels.shape[2:] == (4,)
+        return self._still(path, has_alpha=has_alpha)
 
     def possible(self, path: Path, *, all_frames: bool) -> list[Path]:
         """Return the files that the result of `path` may be, the likeliest first.
 
         Only its pixels tell whether it has alpha, and its content whether it moves.
         """
-        found = [self._still(path, has_alpha=alpha) for alpha in (False, True)]
-        if all_frames and path.suffix.lower() in ANIMATED_SUFFIXES:
-            found.insert(0, self._file(path, path.suffix))
-        return found
+        opaque = self._still(path, has_alpha=False)
+        clear = self._still(path, has_alpha=True)
+        if not all_frames or path.suffix.lower() not in ANIMATED_SUFFIXES:
+            return [opaque, clear]
+
+        animated = self._file(path, path.suffix)
+        return [animated, opaque, clear]
 
     def _still(self, path: Path, *, has_alpha: bool) -> Path:
         extension = f".{self.ext}"
@@ -71,7 +77,9 @@ class Taken:
     """The files that may not be written: the inputs, and results of this run."""
 
     def __init__(self, inputs: Sequence[Path]) -> None:
-        self._sources = {_key(path): path for path in inputs}
+        self._sources: dict[str, Path] = {}
+        for path in inputs:
+            self._sources[_key(path)] = path
 
     def take(self, target: Path, source: Path) -> None:
         """Note that `target` holds, or will hold, the result of `source`.

@@ -103,9 +103,10 @@ def _png(image: np.ndarray, metadata: Metadata) -> bytes | None:
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
-    checksum = zlib.crc32(name + content)
-    length = struct.pack(">I", len(content))
-    return length + name + content + struct.pack(">I", checksum)
+    content = name + content
+    checksum = zlib.crc32(content)
+    length = len(content) - len(name)
+    return struct.pack(">I", length) + content + struct.pack(">I", checksum)
 
 
 def _gray_alpha_png(image: np.ndarray, metadata: Metadata) -> bytes | None:
