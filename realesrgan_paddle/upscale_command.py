@@ -10,6 +10,7 @@ from realesrgan_paddle.models.inference.pictures.self_ensemble import (
 )
 from realesrgan_paddle.models.inference.upscale_files import (
     EXTENSIONS,
+    PICTURE_SUFFIXES,
     find_inputs,
     upscale_files,
 )
@@ -134,6 +135,7 @@ def inputs_of(flags: argparse.Namespace) -> list[Path]:
     """Return the images that the flags name; see `find_inputs`."""
     return find_inputs(
         flags.input,
+        suffixes=PICTURE_SUFFIXES,
         recursive=flags.recursive,
         without=flags.output,
     )

@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     runner = load_static(args.model_path, device=args.device, threads=args.threads)
     code = upscale(runner, inputs, args)
     if code == 0:
-        print_next(after_inference(args.input, args.model_path))
+        images = str(inputs[0].parent) if args.recursive else args.input
+        print_next(after_inference(images, args.model_path))
     return code
 
 

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     code = upscale(runner, inputs, args)
     if code == 0:
-        print_next(export(args.model_path))
+        print_next(export(args.model_path, args.denoise_strength, args.dn_model))
     return code
 
 

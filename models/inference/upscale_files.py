@@ -1,6 +1,6 @@
 """Image files in, upscaled image files out."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from realesrgan_paddle.models.inference.pictures.batch import Batch
@@ -50,23 +50,21 @@ def upscale_files(
         root: see `Targets`.
         outscale: see `Upscaler.__call__`.
         all_frames: upscale all frames of GIF, WebP and APNG animations.
-        skip_existing: leave out pictures whose results are there; remove what a killed
-            run left half-written.
+        skip_existing: leave out pictures whose results are there.
         report_file: JSON file that says what became of each picture, however the run
             ends; None: none is written.
         model: what the report says that upscaled them.
         report: gets one line for each file.
 
     Raises:
-        UserError: `output` is no folder and cannot become one, or `report_file` cannot
-            be written.
+        UserError: `output` or `report_file` cannot be written.
     """
     given = list(paths)
     if report_file is not None:
         _check_report(report_file, given)
     make_folder(Path(output))
     if skip_existing:
-        remove_leftovers(output)
+        remove_leftovers(output)  # of the run that was killed
     batch = Batch(
         upscaler,
         sorted(given, key=_pixels, reverse=True),
@@ -84,12 +82,17 @@ def upscale_files(
 
 
 def find_inputs(
-    path: str | Path, *, recursive: bool = False, without: str | Path | None = None
+    path: str | Path,
+    *,
+    suffixes: Sequence[str] = IMAGE_SUFFIXES,
+    recursive: bool = False,
+    without: str | Path | None = None,
 ) -> list[Path]:
     """Return `path` itself, or the images of that folder.
 
     Args:
         path: an image, or a folder.
+        suffixes: of the images in a folder.
         recursive: also the images of the folders within.
         without: a folder within `path` to leave out: that of the results.
 
@@ -102,16 +105,16 @@ def find_inputs(
             raise UserError(f"{path}: no such file or folder")
         return [path]
 
-    found = list_images(path, recursive=recursive, suffixes=PICTURE_SUFFIXES)
+    found = list_images(path, recursive=recursive, suffixes=suffixes)
     if recursive and without is not None:
         found = _outside(found, Path(without).resolve(), path.resolve())
     if not found:
-        suffixes = ", ".join(PICTURE_SUFFIXES)
-        within = list_images(path, recursive=True, suffixes=PICTURE_SUFFIXES)
+        known = ", ".join(suffixes)
+        within = list_images(path, recursive=True, suffixes=suffixes)
         hint = (
             "" if recursive or not within else f"; there are some in {within[0].parent}"
         )
-        raise UserError(f"{path}: no images in this folder ({suffixes}){hint}")
+        raise UserError(f"{path}: no images in this folder ({known}){hint}")
     return found
 
 

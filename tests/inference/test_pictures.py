@@ -30,7 +30,7 @@ from realesrgan_paddle.models.inference.pictures.metadata import Metadata
 from realesrgan_paddle.models.inference.pictures.pixels import BY_FORMULA, BY_PROFILE
 from realesrgan_paddle.models.inference.pictures.reading import read_picture
 from realesrgan_paddle.models.inference.pictures.writing import write_picture
-from realesrgan_paddle.models.inference.upscale_files import find_inputs, upscale_files
+from realesrgan_paddle.models.inference.upscale_files import upscale_files
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.images import read_image
 
@@ -454,11 +454,6 @@ def test_frames_beyond_the_limit_together_are_refused(tmp_path, monkeypatch):
         "4 frames of 300x300 pixels are more than 1 MB"
         in (upscale(path, all_frames=True)[1])
     )
-
-
-def test_gif_is_found_in_a_folder_to_upscale(tmp_path):
-    place(tmp_path, "a.gif", several(IMAGE, "GIF"))
-    assert [path.name for path in find_inputs(tmp_path)] == ["a.gif"]
 
 
 def test_reading_says_when_metadata_are_beyond_repair(tmp_path):
