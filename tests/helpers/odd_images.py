@@ -114,6 +114,17 @@ def several(image: Image.Image, kind: str, **options: object) -> bytes:
     return encode(image, kind, save_all=True, append_images=others, **options)
 
 
+def animations() -> dict[str, bytes]:
+    """Return files by name of three frames, the first of which shows `colors()`."""
+    image = Image.fromarray(colors())
+    palette = image.quantize(16)
+    return {
+        "moving.gif": several(palette, "GIF", duration=[40, 200, 90], loop=3),
+        "cleared.gif": several(palette, "GIF", transparency=0, disposal=2),
+        "moving.webp": several(image, "WEBP", lossless=True),
+    }
+
+
 def kinds() -> dict[str, bytes]:
     """Return files by name that all show `colors()`, within a few levels."""
     picture = colors()

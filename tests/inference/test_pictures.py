@@ -238,6 +238,11 @@ def refused() -> dict[str, Outcome]:
     gif = several(IMAGE.quantize(16), "GIF")
     huge = b"GIF89a" + b"\xff\xff\xff\xff" + gif[10:]
     return {
+        "no_palette.png": Outcome(
+            without_palette(),
+            failure="damaged",
+            all_frames=True,
+        ),
         "cut.gif": Outcome(gif[:60], failure="not a readable image (cut short)"),
         "cut_later.gif": Outcome(gif[:-60], failure="cut short"),
         "cut_frames.gif": Outcome(gif[:-60], failure="cut short", all_frames=True),
@@ -257,6 +262,16 @@ def refused() -> dict[str, Outcome]:
             for name, (data, reason) in broken().items()
         },
     }
+
+
+def without_palette() -> bytes:
+    """Return an animated PNG whose pixels are numbers of colors that it does not have."""
+    frame = IMAGE.quantize(16)
+    other = frame.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    data = encode(frame, "PNG", save_all=True, append_images=[other])
+    start = data.index(b"PLTE") - 4
+    length = int.from_bytes(data[start : start + 4], "big")
+    return data[:start] + data[start + 12 + length :]
 
 
 def damaged_frame(data: bytes, name: bytes) -> bytes:

@@ -127,7 +127,8 @@ def read_animation(
         )
 
     first = 1 if image.info.get("default_image") else 0
-    mode = "RGBA" if image.format == "GIF" else mode_of(image)
+    with damage_named(path):
+        mode = "RGBA" if image.format == "GIF" else mode_of(image)
     loop = image.info.get("loop")
     kind = image.format or ""
     return Animation(path, data, kind, first, count - first, mode, loop)

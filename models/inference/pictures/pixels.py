@@ -27,7 +27,13 @@ def decoded(image: Image.Image, path: str | Path) -> np.ndarray:
 
 
 def mode_of(image: Image.Image) -> str:
-    """Return Pillow's mode of 8 bits that holds an image: L, RGB or RGBA."""
+    """Return Pillow's mode of 8 bits that holds an image: L, RGB or RGBA.
+
+    Raises:
+        ValueError: it has no palette, and needs one.
+    """
+    if image.mode == "P" and image.palette is None:
+        raise ValueError("no palette")
     if image.has_transparency_data:
         return "RGBA"
     return "L" if image.mode in ("1", "L") else "RGB"
