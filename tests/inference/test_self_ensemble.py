@@ -54,6 +54,20 @@ def test_it_is_the_mean_of_eight_in_floating_point():
     assert np.allclose(result, np.mean(outputs, axis=0), atol=1e-6)
 
 
+def test_what_the_network_says_for_tiles_is_passed_on():
+    class Telling(Leaning):
+        radius = 3
+        bytes_per_pixel = 100.0
+
+        def exact(self):
+            return self
+
+    ensemble = SelfEnsemble(Telling())
+    assert (ensemble.radius, ensemble.bytes_per_pixel) == (3, 100.0)
+    assert not hasattr(ensemble, "multiple")
+    assert not hasattr(ensemble, "exact"), "it would be one run and no mean"
+
+
 def test_tiles_of_any_shape_give_the_whole_picture():
     whole = Upscaler(SelfEnsemble(Leaning()), 2)(IMAGE)
     tiled = Upscaler(SelfEnsemble(Leaning()), 2, tile=6, tile_pad=2)(IMAGE)

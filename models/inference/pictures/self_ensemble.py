@@ -4,12 +4,15 @@ Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolut
 section 3.3 (geometric self-ensemble). Programs for waifu2x call it TTA.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 HEIGHT, WIDTH = 2, 3
 """The axes of (N, C, H, W)."""
+
+PASSED_ON = ("radius", "multiple", "bytes_per_pixel")
+"""What a runner may say of itself for tiles; it holds for each of the eight runs."""
 
 
 class Runner(Protocol):
@@ -35,6 +38,12 @@ class SelfEnsemble:
         self.runner = runner
         self.scale = runner.scale
         self.device = f"{runner.device}, mean of 8 flips and turns"
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the runner says of itself, if it does."""
+        if name not in PASSED_ON:
+            raise AttributeError(name)
+        return getattr(self.runner, name)
 
     def __call__(self, images: np.ndarray, /) -> np.ndarray:
         """Return the mean, float32 (N, 3, scale * H, scale * W)."""
