@@ -1,6 +1,7 @@
 """Pictures as users have them: what comes in, and what their results hold."""
 
 import io
+import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -217,6 +218,9 @@ def plain() -> dict[str, Outcome]:
         "moving.png": Outcome(
             several(IMAGE, "PNG"), "moving.png", remark="the first of 3 frames"
         ),
+        "moving_16.png": Outcome(
+            moving_16(), "moving_16.png", "L", np.uint16, remark="the first of 2 frames"
+        ),
         "still_of_all_frames.gif": Outcome(
             saved(frame, "GIF"), "still_of_all_frames.png", all_frames=True
         ),
@@ -225,6 +229,25 @@ def plain() -> dict[str, Outcome]:
             "damaged_exif.jpg",
         ),
     }
+
+
+def moving_16() -> bytes:
+    """Return an APNG of two frames of 16-bit gray."""
+    gray = deep(np.array(GRAY))
+
+    def frame(number):
+        size = WIDTH, HEIGHT, 0, 0
+        return b"fcTL", struct.pack(">IIIIIHHBB", number, *size, 1, 10, 0, 0)
+
+    number = struct.pack(">I", 2)
+    chunks = [
+        (b"acTL", struct.pack(">II", 2, 0)),
+        frame(0),
+        (b"IDAT", lines(gray)),
+        frame(1),
+        (b"fdAT", number + lines(np.ascontiguousarray(gray[::-1]))),
+    ]
+    return png(WIDTH, HEIGHT, *chunks, bits=16, kind=0)
 
 
 def alpha_16() -> bytes:
@@ -238,6 +261,9 @@ def refused() -> dict[str, Outcome]:
     gif = several(IMAGE.quantize(16), "GIF")
     huge = b"GIF89a" + b"\xff\xff\xff\xff" + gif[10:]
     return {
+        "all_of_moving_16.png": Outcome(
+            moving_16(), failure="an animation of 16-bit gray", all_frames=True
+        ),
         "no_palette.png": Outcome(
             without_palette(),
             failure="damaged",
@@ -387,6 +413,15 @@ def test_a_line_of_pixels_is_upscaled(tmp_path, size):
     result = read_image(tmp_path / "out/a.png")
     assert result.shape == (2 * size[1], 2 * size[0], 3)
     assert (result == (9, 99, 200)).all()
+
+
+def test_a_side_too_long_for_its_format_is_refused_before_the_work(tmp_path):
+    data = encode(Image.new("RGB", (9000, 1)), "WEBP", lossless=True)
+    path = place(tmp_path, "a.webp", data)
+    failure = upscale(path)[1]
+    assert "a side of 18000 pixels, and .webp holds 16383; choose --ext png" in failure
+    assert not upscale(path, ext="png")[1]
+    assert not upscale(path, outscale=1.5)[1]
 
 
 def test_gray_with_alpha_of_16_bits_keeps_its_bits(tmp_path):

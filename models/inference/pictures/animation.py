@@ -115,8 +115,14 @@ def read_animation(
     """Return the animation of `count` frames in a file that Pillow opened as `image`.
 
     Raises:
-        UserError: all frames together would be decoded to more than is allowed.
+        UserError: all frames together would be decoded to more than is allowed, or
+            they are gray of 16 bits.
     """
+    if image.mode.startswith("I"):  # Pillow would make white of most levels
+        raise UserError(
+            f"{path}: an animation of 16-bit gray; leave out --all_frames to upscale its "
+            "first frame"
+        )
     width, height = image.size
     limit = max_image_bytes()
     if count * width * height * 4 > limit:

@@ -13,7 +13,12 @@ from realesrgan_paddle.models.inference.pictures.animation import encode_animati
 from realesrgan_paddle.models.inference.pictures.metadata import fitting
 from realesrgan_paddle.models.inference.pictures.reading import Picture, read_picture
 from realesrgan_paddle.models.inference.pictures.record import Record
-from realesrgan_paddle.models.inference.pictures.targets import Taken, Targets
+from realesrgan_paddle.models.inference.pictures.targets import (
+    Taken,
+    Targets,
+    check_size,
+    is_written,
+)
 from realesrgan_paddle.models.inference.pictures.writing import (
     write_file,
     write_picture,
@@ -124,7 +129,7 @@ class Batch:
                 record.input, all_frames=self.all_frames
             ):
                 is_own = likeliest.get(target, record.input) == record.input
-                if is_own and target.is_file() and self._taken.is_free(target):
+                if is_own and is_written(target) and self._taken.is_free(target):
                     self._taken.take(target, record.input)
                     record.output = target
                     record.status = "skipped"
@@ -146,6 +151,7 @@ class Batch:
         record.size = _size(picture.pixels)
         record.remarks += picture.remarks
         target = self.targets.of(record.input, picture)
+        check_size(target, picture, self.outscale or self.upscaler.scale)
         self._taken.take(target, record.input)
 
         start = time.perf_counter()

@@ -11,6 +11,9 @@ from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
 
 ANIMATED_SUFFIXES = tuple(suffix for kind in SUFFIXES.values() for suffix in kind)
 
+LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 65_535}
+"""Pixels that a format can declare, in 14 or 16 bits; libjpeg stops a little earlier."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -71,6 +74,23 @@ class Targets:
             folder /= path.parent.relative_to(self.root)
         stem = f"{path.stem}_{self.suffix}" if self.suffix else path.stem
         return folder / f"{stem}{extension}"
+
+
+def check_size(target: Path, picture: Picture, scale: float) -> None:
+    """Raise UserError if the format of `target` cannot hold the upscaled picture."""
+    longest = int(max(picture.pixels.shape[:2]) * scale + 0.5)
+    suffix = target.suffix.lower()
+    most = LONGEST_SIDE.get(suffix, longest)
+    if longest > most:
+        raise UserError(
+            f"{target}: would have a side of {longest} pixels, and {suffix} holds {most}; "
+            "choose --ext png"
+        )
+
+
+def is_written(target: Path) -> bool:
+    """Return whether a result is there: one is renamed to its place when it is whole."""
+    return target.is_file() and target.stat().st_size > 0
 
 
 class Taken:
