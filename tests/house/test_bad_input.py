@@ -169,8 +169,6 @@ WRONG_VALUES = {
         "--ext gif",
         "--suffix a/b",
         "--block 0",
-        "--denoise_strength 1.5",
-        "--denoise_strength some",
     ],
     "quickstart": ["--iterations 0", "--iterations few"],
 }

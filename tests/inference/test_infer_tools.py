@@ -287,6 +287,16 @@ def test_a_contradicting_block_names_both(work, tmp_path):
         ),
         (
             "predict",
+            ["--input", "inputs", "--model_path", "net_g_10.pdparams", "-dn", "1.5"],
+            "-dn/--denoise_strength: '1.5' is not a number from 0 to 1",
+        ),
+        (
+            "predict",
+            ["--input", "inputs", "--model_path", "net_g_10.pdparams", "-dn", "0.5"],
+            "--denoise_strength needs a second network",
+        ),
+        (
+            "predict",
             ["--input", "inputs", "--model_path", "none.pdparams"],
             "none.pdparams: no such file",
         ),
