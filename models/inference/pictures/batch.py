@@ -120,22 +120,31 @@ class Batch:
             return
 
         # Where a.png and a.webp are inputs, a_out.png is not the second one's result.
-        likeliest = {}
+        likeliest: dict[Path, Path] = {}
         for record in reversed(self.records):
             possible = self.targets.possible(record.input, all_frames=self.all_frames)
             likeliest[possible[0]] = record.input
         for record in self.records:
-            for target in self.targets.possible(
-                record.input, all_frames=self.all_frames
-            ):
-                is_own = likeliest.get(target, record.input) == record.input
-                if is_own and is_written(target) and self._taken.is_free(target):
-                    self._taken.take(target, record.input)
-                    record.output = target
-                    record.status = "skipped"
-                    break
-            else:
+            target = self._existing(record.input, likeliest)
+            if target is None:
                 yield record
+                continue
+            self._taken.take(target, record.input)
+            record.output = target
+            record.status = "skipped"
+
+    def _existing(self, path: Path, likeliest: dict[Path, Path]) -> Path | None:
+        """Return the result of `path` that is there; None if there is none.
+
+        Args:
+            path: the input.
+            likeliest: which input each result is most likely of.
+        """
+        for target in self.targets.possible(path, all_frames=self.all_frames):
+            is_own = likeliest.get(target, path) == path
+            if is_own and is_written(target) and self._taken.is_free(target):
+                return target
+        return None
 
     def _read(self, record: Record) -> Picture:
         """Read a picture; in the reader's thread."""
@@ -193,14 +202,15 @@ class Batch:
         if self._writing is None:
             return
         record, target, written = self._writing
-        self._writing = None
         try:
             written.result()
         except FAILURES as error:
+            self._writing = None
             self._taken.release(target)
             self._fail(record, error)
             return
 
+        self._writing = None
         record.output = target
         record.status = "done"
         self.say(f"{self._head(record)} {_summary(record)}")
