@@ -85,13 +85,23 @@ def override(key: str, text: str | Path) -> str:
     return f"{key}={value}"
 
 
-def export(weights: str | Path) -> str:
-    """Return what follows a generator's weights, or a released name: the export."""
+def export(
+    weights: str | Path,
+    denoise_strength: float | None = None,
+    dn_model: str | None = None,
+) -> str:
+    """Return what follows a generator's weights, or a released name: the export.
+
+    Of the weights that `read_denoising` mixes, if a strength is given.
+    """
     run = _run_folder(Path(weights))
     folder = Path(f"infer_{Path(weights).stem}") if run is None else run / "infer"
-    return command(
-        "tools/export_model.py", model_dir=weights, save_inference_dir=folder
-    )
+    flags: dict[str, Value] = {"model_dir": weights, "save_inference_dir": folder}
+    if denoise_strength is not None:
+        flags["denoise_strength"] = str(denoise_strength)
+    if dn_model is not None:
+        flags["dn_model"] = dn_model
+    return command("tools/export_model.py", **flags)
 
 
 def after_frames(output: Path) -> str:

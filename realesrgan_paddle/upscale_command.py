@@ -9,13 +9,22 @@ from realesrgan_paddle.models.inference.open_runner import (
     PRECISIONS,
     Runner,
 )
-from realesrgan_paddle.models.inference.upscale_files import EXTENSIONS, upscale_files
+from realesrgan_paddle.models.inference.pictures.self_ensemble import (
+    SelfEnsemble,
+)
+from realesrgan_paddle.models.inference.upscale_files import (
+    EXTENSIONS,
+    PICTURE_SUFFIXES,
+    find_inputs,
+    upscale_files,
+)
 from realesrgan_paddle.models.inference.upscaler import (
     ALPHA_UPSAMPLERS,
     TILE_PAD,
     Upscaler,
 )
-from realesrgan_paddle.utils.cli import int_range, say
+from realesrgan_paddle.utils.cli import float_range, int_range, say
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
 
@@ -80,10 +89,79 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="what it computes in; auto: bf16 for 8-bit images where CPU and engine have "
         "it, or fp32",
     )
+    _add_picture_flags(parser)
+
+
+def _add_picture_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags about files that Real-ESRGAN's script does not have."""
+    add = parser.add_argument
+    add(
+        "--recursive",
+        action="store_true",
+        help="also the images of the folders within; --output repeats these",
+    )
+    add(
+        "--skip_existing",
+        action="store_true",
+        help="leave out images whose results are there, such as of a run that ended",
+    )
+    add(
+        "--all_frames",
+        action="store_true",
+        help="upscale all frames of GIF, WebP and APNG animations, not the first alone",
+    )
+    add(
+        "--tta",
+        action="store_true",
+        help="average the results of 8 flips and turns; takes 8 times as long",
+    )
+    add(
+        "--report",
+        type=Path,
+        help="write a JSON file of what became of each image (docs/inference.md)",
+    )
+
+
+def add_denoise_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that mix the weights of two networks."""
+    parser.add_argument(
+        "-dn",
+        "--denoise_strength",
+        type=float_range(0, 1),
+        help="0 keeps noise, 1 removes most; realesr-general-x4v3 only, or with "
+        "--dn_model",
+    )
+    parser.add_argument(
+        "--dn_model",
+        help="weights of the same network that denoise weakly; those of "
+        "realesr-general-wdn-x4v3 if not given",
+    )
+
+
+def refuse_denoising(flags: argparse.Namespace) -> None:
+    """Raise UserError for flags that mix weights: a graph's are fixed."""
+    if flags.denoise_strength is None and flags.dn_model is None:
+        return
+    raise UserError(
+        "--denoise_strength and --dn_model: the weights of an exported graph are fixed; "
+        "give these flags to tools/export_model.py, and run the graph that it writes"
+    )
+
+
+def inputs_of(flags: argparse.Namespace) -> list[Path]:
+    """Return the images that the flags name; see `find_inputs`."""
+    return find_inputs(
+        flags.input,
+        suffixes=PICTURE_SUFFIXES,
+        recursive=flags.recursive,
+        without=flags.output,
+    )
 
 
 def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -> int:
     """Upscale the images `inputs` as the flags say; return the exit code: 1 if one failed."""
+    if flags.tta:
+        runner = SelfEnsemble(runner)
     say(f"{flags.model_path}: x{runner.scale}, on {runner.device}")
     upscaler = Upscaler(
         runner,
@@ -95,6 +173,7 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
         progress=True,
     )
 
+    keeps_folders = flags.recursive and Path(flags.input).is_dir()
     failures = upscale_files(
         upscaler,
         inputs,
@@ -102,6 +181,11 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
         outscale=flags.outscale,
         suffix=flags.suffix,
         ext=flags.ext,
+        root=Path(flags.input) if keeps_folders else None,
+        all_frames=flags.all_frames,
+        skip_existing=flags.skip_existing,
+        report_file=flags.report,
+        model=flags.model_path,
     )
 
     done = len(inputs) - len(failures)

@@ -7,8 +7,9 @@ if __name__ == "__main__":  # before all that takes time to import
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.models.weights.denoise import read_denoising
 from realesrgan_paddle.next_command import after_export, print_next
+from realesrgan_paddle.upscale_command import add_denoise_flags
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -35,9 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="write inference.onnx too, for OpenVINO, onnxruntime and others",
     )
+    add_denoise_flags(parser)
     args = parser.parse(argv)
 
-    network, tensors = read_generator(args.model_dir, args.block)
+    network, tensors = read_denoising(
+        args.model_dir, args.denoise_strength, args.dn_model, args.block
+    )
     say(f"{args.model_dir}: {network}")
 
     start_paddle()

@@ -8,12 +8,15 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.open_runner import open_runner
-from realesrgan_paddle.models.inference.upscale_files import (
-    find_inputs,
-    may_have_16_bits,
-)
+from realesrgan_paddle.models.inference.upscale_files import may_have_16_bits
 from realesrgan_paddle.next_command import after_inference, print_next
-from realesrgan_paddle.upscale_command import add_flags, upscale
+from realesrgan_paddle.upscale_command import (
+    add_denoise_flags,
+    add_flags,
+    inputs_of,
+    refuse_denoising,
+    upscale,
+)
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 
@@ -34,8 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="run with TensorRT on a GPU; the first run of a size takes minutes",
     )
+    add_denoise_flags(parser)
     args = parser.parse(argv)
-    inputs = find_inputs(args.input)
+    refuse_denoising(args)
+    inputs = inputs_of(args)
 
     runner = open_runner(
         args.model_path,
@@ -49,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     code = upscale(runner, inputs, args)
     if code == 0:
-        print_next(after_inference(args.input, args.model_path))
+        images = str(inputs[0].parent) if args.recursive else args.input
+        print_next(after_inference(images, args.model_path))
     return code
 
 

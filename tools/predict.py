@@ -1,4 +1,4 @@
-"""Upscale images with a network in dygraph mode, straight from its weights."""
+"""Upscale images with a network straight from its weights."""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals.early import end_at_once
@@ -9,14 +9,16 @@ from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.exported_files import require_weights
 from realesrgan_paddle.models.inference.open_runner import open_runner
-from realesrgan_paddle.models.inference.upscale_files import (
-    find_inputs,
-    may_have_16_bits,
-)
+from realesrgan_paddle.models.inference.upscale_files import may_have_16_bits
+from realesrgan_paddle.models.weights.denoise import WeightOptions
 from realesrgan_paddle.next_command import export, print_next
-from realesrgan_paddle.upscale_command import add_flags, upscale
+from realesrgan_paddle.upscale_command import (
+    add_denoise_flags,
+    add_flags,
+    inputs_of,
+    upscale,
+)
 from realesrgan_paddle.utils.cli import Parser, int_range, run
-from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,22 +35,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int_range(1),
         help="number of RRDB blocks that the weights must have; not needed",
     )
+    add_denoise_flags(parser)
     args = parser.parse(argv)
-    inputs = find_inputs(args.input)
+    inputs = inputs_of(args)
     require_weights(args.model_path)
 
-    start_paddle()
     runner = open_runner(
         args.model_path,
         engine=args.engine,
         precision=args.precision,
         device=args.device,
         sixteen_bit=may_have_16_bits(inputs, args.ext),
-        block=args.block,
+        weights=WeightOptions(args.denoise_strength, args.dn_model, args.block),
     )
     code = upscale(runner, inputs, args)
     if code == 0:
-        print_next(export(args.model_path))
+        print_next(export(args.model_path, args.denoise_strength, args.dn_model))
     return code
 
 

@@ -1,6 +1,7 @@
 """Images as arrays: RGB order, (H, W, C), gray as (H, W)."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -38,7 +39,12 @@ SUFFIXES_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
 """Formats that hold an alpha channel; in others OpenCV drops it, silently."""
 
 
-def list_images(folder: str | Path, *, recursive: bool = False) -> list[Path]:
+def list_images(
+    folder: str | Path,
+    *,
+    recursive: bool = False,
+    suffixes: Sequence[str] = IMAGE_SUFFIXES,
+) -> list[Path]:
     """Return the image files of `folder`, by suffix, sorted by path.
 
     Hidden files and folders are left out.
@@ -50,7 +56,7 @@ def list_images(folder: str | Path, *, recursive: bool = False) -> list[Path]:
     return sorted(
         path
         for path in candidates
-        if path.suffix.lower() in IMAGE_SUFFIXES
+        if path.suffix.lower() in suffixes
         and path.is_file()
         and not _is_hidden(path.relative_to(folder))
     )
@@ -71,10 +77,24 @@ def read_image(path: str | Path) -> np.ndarray:
         UserError: the file is no image that OpenCV can decode, has another sample type,
             or too many pixels.
     """
+    return decode_image(read_image_file(path), path)
+
+
+def read_image_file(path: str | Path) -> bytes:
+    """Return the content of an image file, not decoded.
+
+    Raises:
+        UserError: it cannot hold a complete image, or is too large.
+    """
     check_file_size(Path(path))
     data = read_regular(path)  # cv2.imread cannot open every file name on Windows
     if reason := rejection_reason(data):
         raise UserError(f"{path}: not a readable image ({reason})")
+    return data
+
+
+def decode_image(data: bytes, path: str | Path) -> np.ndarray:
+    """Return the image in a file's content as `read_image` does; `path` is for errors."""
     header = read_header(io.BytesIO(data), path)
 
     content = np.frombuffer(without_animation(data), np.uint8)
@@ -125,7 +145,7 @@ def write_image(
         UserError: the suffix is no image format, or the format cannot hold this image.
     """
     path = Path(path)
-    data = _encode(path.suffix, image, png_compression)
+    data = encode_image(path.suffix, image, png_compression)
     if data is None:
         raise UserError(
             f"{path}: cannot write {image.dtype} {image.shape} as "
@@ -135,8 +155,8 @@ def write_image(
         temporary.write_bytes(data)
 
 
-def _encode(
-    suffix: str, image: np.ndarray, png_compression: int | None
+def encode_image(
+    suffix: str, image: np.ndarray, png_compression: int | None = None
 ) -> bytes | None:
     """Return an image file's content; None if its format cannot hold the image."""
     has_alpha = image.shape[2:] == (4,)

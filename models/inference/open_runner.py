@@ -18,8 +18,9 @@ from realesrgan_paddle.models.inference.exported_files import (
     onnx_file,
 )
 from realesrgan_paddle.models.inference.graph_process import GraphRunner, load_static
+from realesrgan_paddle.models.weights.denoise import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import has_bf16, require_paddle, start_paddle
+from realesrgan_paddle.utils.machine.cpu import has_bf16, start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, pick_device
 
 ENGINES = ("auto", "onednn", "paddle", "openvino", "onnxruntime")
@@ -89,7 +90,7 @@ def open_runner(
     threads: int | None = None,
     sixteen_bit: bool = False,
     trt: bool = False,
-    block: int | None = None,
+    weights: WeightOptions = AS_THEY_ARE,
     exported: bool = False,
 ) -> Runner:
     """Return what runs `model`; its `device` says which engine, which precision and why.
@@ -106,7 +107,7 @@ def open_runner(
         sixteen_bit: images of 16 bits a sample are wanted, for which "auto" never takes
             bf16.
         trt: run an exported graph with TensorRT, on a GPU.
-        block: number of RRDB blocks that weights must have; None: any.
+        weights: how weights are read, where `model` is no exported graph.
         exported: weights are refused.
 
     Raises:
@@ -127,7 +128,7 @@ def open_runner(
     wanted = Wanted(engine, precision, device, threads, sixteen_bit, trt)
     if exported or is_exported(model):
         return _open_exported(Path(model), wanted)
-    return _open_weights(model, wanted, block)
+    return _open_weights(model, wanted, weights)
 
 
 def _open_exported(model: Path, wanted: Wanted) -> Runner:
@@ -155,7 +156,7 @@ def _open_exported(model: Path, wanted: Wanted) -> Runner:
     return _described(graph, engine, why, precision, reason)
 
 
-def _open_weights(model: str | Path, wanted: Wanted, block: int | None) -> Runner:
+def _open_weights(model: str | Path, wanted: Wanted, weights: WeightOptions) -> Runner:
     """Return a runner of the network in a weight file, or of a released model's name."""
     if wanted.engine in ("openvino", "onnxruntime") or wanted.trt:
         raise UserError(
@@ -163,16 +164,16 @@ def _open_weights(model: str | Path, wanted: Wanted, block: int | None) -> Runne
             "others with tools/export_model.py --onnx"
         )
     place = wanted.place
-    runner, why = _try_onednn(model, wanted, place, block)
+    runner, why = _try_onednn(model, wanted, place, weights)
     if runner is not None:
         return runner
 
     precision, reason = _precision(FROM_WEIGHTS, place, wanted)
-    require_paddle()
+    start_paddle()
     # Imported here: Paddle takes seconds, and a graph's process loads its own.
     from realesrgan_paddle.models.inference.predictors import load_dygraph
 
-    dygraph = load_dygraph(model, block=block, device=wanted.device)
+    dygraph = load_dygraph(model, weights, device=wanted.device)
     return _described(dygraph, "Paddle's dygraph mode", why, precision, reason)
 
 
@@ -194,7 +195,10 @@ def _open_foreign(model: Path, wanted: Wanted, place: str) -> Runner:
 
 
 def _try_onednn(
-    model: str | Path, wanted: Wanted, place: str, block: int | None = None
+    model: str | Path,
+    wanted: Wanted,
+    place: str,
+    weights: WeightOptions = AS_THEY_ARE,
 ) -> tuple[Runner | None, str]:
     """Return a runner of the project's own engine, or None and why Paddle runs `model`.
 
@@ -208,7 +212,7 @@ def _try_onednn(
 
     precision, reason = _precision("onednn", place, wanted)
     try:
-        runner = open_engine(model, precision, wanted.threads, block)
+        runner = open_engine(model, precision, wanted.threads, weights)
     except NotUsableError as error:
         if wanted.engine == "onednn":
             raise UserError(f"{model}: {error}") from error

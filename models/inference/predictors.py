@@ -15,7 +15,7 @@ from realesrgan_paddle.models.inference.exported_files import require_weights
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
-from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.models.weights.denoise import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import pick_device
 
@@ -58,17 +58,20 @@ def require_rgb(network: Generator, source: str) -> None:
 
 
 def load_dygraph(
-    model: str | Path, *, block: int | None = None, device: str = "auto"
+    model: str | Path,
+    weights: WeightOptions = AS_THEY_ARE,
+    *,
+    device: str = "auto",
 ) -> DygraphRunner:
     """Return a runner of the network in a weight file, or of a released model's name.
 
     Args:
         model: see `read_generator`.
-        block: number of RRDB blocks that the weights must have; None: any.
+        weights: how they are read.
         device: "auto", "cpu" or "gpu"; becomes Paddle's current device.
     """
     require_weights(model)
-    description, tensors = read_generator(model, block)
+    description, tensors = weights.read(model)
     require_rgb(description, str(model))
 
     chosen, reason = pick_device(device)

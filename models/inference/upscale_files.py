@@ -1,26 +1,22 @@
 """Image files in, upscaled image files out."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from realesrgan_paddle.models.inference.pictures.batch import Batch
+from realesrgan_paddle.models.inference.pictures.record import reported
+from realesrgan_paddle.models.inference.pictures.targets import Targets
 from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.atomic import check_target, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
-from realesrgan_paddle.utils.images import (
-    IMAGE_SUFFIXES,
-    SUFFIXES_16_BIT,
-    list_images,
-    read_image,
-    write_image,
-)
-from realesrgan_paddle.utils.jobs import failure_line
+from realesrgan_paddle.utils.images import IMAGE_SUFFIXES, list_images
 
 EXTENSIONS = ("auto", "jpg", "png")
+
+PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".apng")
+"""Of files that are upscaled; those of GIF and APNG are none to train on."""
 
 
 def upscale_files(
@@ -31,55 +27,74 @@ def upscale_files(
     outscale: float | None = None,
     suffix: str = "out",
     ext: str = "auto",
+    root: Path | None = None,
+    all_frames: bool = False,
+    skip_existing: bool = False,
+    report_file: Path | None = None,
+    model: str = "",
     report: Callable[[str], None] = say,
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
 
-    The largest image comes first, the others as given: an exported graph prepares itself
-    anew for each that is larger than all before. A file that cannot be read, upscaled or
-    written does not stop the others, but a full disk does. Results of earlier runs are
-    overwritten; an input never is, nor a result of this run.
+    The largest first: an exported graph prepares itself anew for each that is larger
+    than all before. A file that cannot be read, upscaled or written does not stop the
+    others, but a full disk does. Results of earlier runs are overwritten; an input never
+    is, nor a result of this run.
 
     Args:
         upscaler: upscales one image.
         paths: the input files, see `find_inputs`.
         output: folder, made if missing.
+        suffix: see `Targets`.
+        ext: see `Targets`.
+        root: see `Targets`.
         outscale: see `Upscaler.__call__`.
-        suffix: the result of `a.png` is `a_<suffix>.png`, or `a.png` if it is empty.
-        ext: "png", "jpg", or "auto" for the input's format; images with alpha are
-            always PNG.
+        all_frames: upscale all frames of GIF, WebP and APNG animations.
+        skip_existing: leave out pictures whose results are there.
+        report_file: JSON file that says what became of each picture, however the run
+            ends; None: none is written.
+        model: what the report says that upscaled them.
         report: gets one line for each file.
 
     Raises:
-        UserError: `output` is no folder and cannot become one.
+        UserError: `output` or `report_file` cannot be written.
     """
-    paths = list(paths)
+    given = list(paths)
+    if report_file is not None:
+        _check_report(report_file, given)
     make_folder(Path(output))
-    taken = {_key(path): path for path in paths}
-    failures: dict[Path, str] = {}
+    if skip_existing:
+        remove_leftovers(output)  # of the run that was killed
+    batch = Batch(
+        upscaler,
+        sorted(given, key=_pixels, reverse=True),
+        Targets(Path(output), root, suffix, ext),
+        outscale=outscale,
+        all_frames=all_frames,
+        skip_existing=skip_existing,
+        say=report,
+    )
+    with reported(report_file, batch.records, model):
+        batch.run()
 
-    for number, path in enumerate(_largest_first(paths), 1):
-        start = time.perf_counter()
-        head = f"[{number}/{len(paths)}] {path}"
-        try:
-            image = read_image(path)
-            target = Path(output) / _name(path, image, suffix, ext)
-            _refuse_taken(target, taken)
-            result = upscaler(image, outscale=outscale)
-            write_image(target, _storable(result, target))
-        except (UserError, OSError) as error:
-            failures[path] = failure_line(path, error).removeprefix(f"{path}: ")
-            report(f"{head}: failed: {failures[path]}")
-            continue
-
-        taken[_key(target)] = path
-        seconds = time.perf_counter() - start
-        report(f"{head} {_size(image)} -> {target} {_size(result)}, {seconds:.1f} s")
-    return {path: failures[path] for path in paths if path in failures}
+    errors = {record.input: record.error for record in batch.records}
+    return {path: reason for path in given if (reason := errors[path]) is not None}
 
 
-def find_inputs(path: str | Path) -> list[Path]:
-    """Return `path` itself, or the images of that folder, not of the folders within.
+def find_inputs(
+    path: str | Path,
+    *,
+    suffixes: Sequence[str] = IMAGE_SUFFIXES,
+    recursive: bool = False,
+    without: str | Path | None = None,
+) -> list[Path]:
+    """Return `path` itself, or the images of that folder.
+
+    Args:
+        path: an image, or a folder.
+        suffixes: of the images in a folder.
+        recursive: also the images of the folders within.
+        without: a folder within `path` to leave out: that of the results.
 
     Raises:
         UserError: there is no such file, or no image in the folder.
@@ -90,12 +105,16 @@ def find_inputs(path: str | Path) -> list[Path]:
             raise UserError(f"{path}: no such file or folder")
         return [path]
 
-    found = list_images(path)
+    found = list_images(path, recursive=recursive, suffixes=suffixes)
+    if recursive and without is not None:
+        found = _outside(found, Path(without).resolve(), path.resolve())
     if not found:
-        suffixes = ", ".join(IMAGE_SUFFIXES)
-        within = list_images(path, recursive=True)
-        hint = f"; there are some in {within[0].parent}" if within else ""
-        raise UserError(f"{path}: no images in this folder ({suffixes}){hint}")
+        known = ", ".join(suffixes)
+        within = list_images(path, recursive=True, suffixes=suffixes)
+        hint = (
+            "" if recursive or not within else f"; there are some in {within[0].parent}"
+        )
+        raise UserError(f"{path}: no images in this folder ({known}){hint}")
     return found
 
 
@@ -114,13 +133,11 @@ def _sample_type(path: Path) -> str:
         return ""
 
 
-def _largest_first(paths: Sequence[Path]) -> list[Path]:
-    """Return the paths with that of the largest image first, and the others as given."""
-    if len(paths) < 2:
-        return [*paths]
-    largest = max(paths, key=_pixels)
-    others = [path for path in paths if path != largest]
-    return [largest, *others]
+def _outside(paths: list[Path], results: Path, root: Path) -> list[Path]:
+    """Return the paths that are not in the folder `results`, unless that is `root`."""
+    if results == root:
+        return paths
+    return [path for path in paths if results not in path.resolve().parents]
 
 
 def _pixels(path: Path) -> int:
@@ -132,47 +149,8 @@ def _pixels(path: Path) -> int:
     return header.width * header.height
 
 
-def _name(path: Path, image: np.ndarray, suffix: str, ext: str) -> str:
-    """Return the file name of the result of `path`."""
-    extension = f".{ext}"
-    if ext == "auto":
-        extension = path.suffix if path.suffix.lower() in IMAGE_SUFFIXES else ".png"
-
-    # As upstream: PNG is the one format of --ext that holds alpha.
-    has_alpha = image.shape[2:] == (4,)
-    if has_alpha and extension.lower() != ".png":
-        extension = ".png"
-    return f"{path.stem}_{suffix}{extension}" if suffix else f"{path.stem}{extension}"
-
-
-def _key(path: Path) -> str:
-    """Return a key equal for two paths of one file, also where case does not matter."""
-    return str(path.resolve()).casefold()
-
-
-def _refuse_taken(target: Path, taken: dict[str, Path]) -> None:
-    """Raise UserError if `target` is an input file or a result of this run."""
-    source = taken.get(_key(target))
-    if source is None:
-        return
-
-    if _key(source) == _key(target):
-        raise UserError(
-            f"its result would overwrite the input {source}; choose another --output or "
-            "--suffix"
-        )
-    raise UserError(
-        f"its result would overwrite {target}, that of {source}; rename one of the two"
-    )
-
-
-def _storable(image: np.ndarray, target: Path) -> np.ndarray:
-    """Return `image` with the bits per sample that the format of `target` holds."""
-    holds_16_bits = target.suffix.lower() in SUFFIXES_16_BIT
-    if image.dtype == np.uint16 and not holds_16_bits:
-        return np.rint(image / 257).astype(np.uint8)
-    return image
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[1]}x{image.shape[0]}"
+def _check_report(path: Path, inputs: Iterable[Path]) -> None:
+    """Raise UserError if the report cannot be written, or would replace an input."""
+    check_target(path)
+    if path.resolve() in {each.resolve() for each in inputs}:
+        raise UserError(f"{path}: an input; choose another file for --report")

@@ -73,7 +73,7 @@ def pictures(case: Case, most: int = 4, *, large: bool = False) -> str:
     for _ in range(rng.randrange(1, most + 1)):
         sample = case.sample("pictures")
         name = sample.name if rng.random() < 0.8 else rng.choice(ODD_NAMES)
-        suffix = rng.choice((".png", ".jpg", ".tif", ".webp", ".bmp"))
+        suffix = rng.choice((".png", ".jpg", ".tif", ".webp", ".bmp", ".gif"))
         if rng.random() < 0.1:
             name = Path(name).stem + suffix
         content = mutate_picture(sample.read_bytes(), rng)
@@ -159,7 +159,13 @@ def infer_graph(case: Case) -> list[str]:
 def infer_pictures(case: Case) -> list[str]:
     """A good graph on damaged pictures."""
     words = case.some(
-        "--tile 16", "--ext png", "--ext jpg", "--suffix=", "--outscale 1"
+        "--tile 16",
+        "--ext png",
+        "--ext jpg",
+        "--suffix=",
+        "--outscale 1",
+        "--all_frames",
+        "--recursive --report out/report.json",
     )
     folder = case.copy("graph", "graph")
     inputs = pictures(case, 2)

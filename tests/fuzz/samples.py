@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from clips import moving_clip
 from conftest import ASSETS
-from odd_images import grays, kinds, place
+from odd_images import animations, grays, kinds, place
 from places import REFERENCE, ROOT
 from sample_ncnn import rrdb_parts, srvgg_parts, write_pair
 from sample_runs import run, tiny_options
@@ -43,7 +43,7 @@ def make_samples(folder: Path) -> None:
 
 
 def _make_pictures(folder: Path) -> None:
-    for name, content in {**kinds(), **grays()}.items():
+    for name, content in {**kinds(), **grays(), **animations()}.items():
         if len(content) < 1_000_000:
             place(folder / "pictures", name, content)
 

@@ -114,6 +114,17 @@ def several(image: Image.Image, kind: str, **options: object) -> bytes:
     return encode(image, kind, save_all=True, append_images=others, **options)
 
 
+def animations() -> dict[str, bytes]:
+    """Return files by name of three frames, the first of which shows `colors()`."""
+    image = Image.fromarray(colors())
+    palette = image.quantize(16)
+    return {
+        "moving.gif": several(palette, "GIF", duration=[40, 200, 90], loop=3),
+        "cleared.gif": several(palette, "GIF", transparency=0, disposal=2),
+        "moving.webp": several(image, "WEBP", lossless=True),
+    }
+
+
 def kinds() -> dict[str, bytes]:
     """Return files by name that all show `colors()`, within a few levels."""
     picture = colors()
@@ -308,3 +319,44 @@ def place(folder: Path, name: str, data: bytes) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
+
+
+RGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+RED_IN_LAB = bytes([round(53.2 * 2.55), 80 + 128, 67 + 128])
+"""sRGB (255, 0, 0), as a profile's table of 8 bits has it."""
+BLACK_IN_LAB = bytes([0, 128, 128])
+
+
+def as_gray(profile: bytes) -> bytes:
+    """Return a profile that says it is for gray; nobody looks further here."""
+    return profile[:16] + b"GRAY" + profile[20:]
+
+
+def cmyk_profile() -> bytes:
+    """Return a profile by which black ink is black, and all others red.
+
+    A table of two points an axis (ICC.1:2001, section 6.5.7, lut8Type).
+    """
+    identity = struct.pack(">9i", *(65536 * (n % 4 == 0) for n in range(9)))
+    straight = bytes(range(256))
+    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + identity
+    table += straight * 4 + (RED_IN_LAB + BLACK_IN_LAB) * 8 + straight * 3
+
+    head = struct.pack(">I4xI", 128 + 16 + len(table), 0x02400000) + b"prtrCMYKLab "
+    head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    head += bytes(128 - len(head))
+    tags = struct.pack(">I4sII", 1, b"A2B0", 144, len(table))
+    return head + tags + table
+
+
+def camera_exif(orientation: int = 1) -> Image.Exif:
+    """Return Exif as cameras write it: maker, time, size, place, orientation."""
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif[0x0112] = orientation
+    details = exif.get_ifd(0x8769)
+    details[0x9003] = "2026:11:22 12:00:00"
+    details[0xA002], details[0xA003] = 24, 16
+    exif.get_ifd(0x8825)[1] = "N"
+    return exif

@@ -1,5 +1,6 @@
 """The commands of inference, from weights to images."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -178,6 +179,63 @@ def test_compare_shows_weights_and_graphs_alike(
     assert str(tmp_path / "compare/index.html") in printed
 
 
+def test_denoise_strength_mixes_weights_for_predict_and_export(
+    work, tmp_path, capsys, in_this_process
+):
+    """The networks are one with weights w and one with 0: so half of each is w / 2."""
+    strong = work / "net_g_10.pdparams"
+    tensors = sample_weights(SPEC)
+    tensors["conv_last.bias"][:] = 0.5
+    zeros = {name: np.zeros_like(array) for name, array in tensors.items()}
+    write_pdparams(tmp_path / "weak.pdparams", {"params": zeros})
+    mixed = {name: np.float32(0.75) * array for name, array in tensors.items()}
+    write_pdparams(tmp_path / "mixed.pdparams", {"params": mixed})
+
+    flags = ["--input", f"{work}/inputs/rgb.jpg", "--ext", "png", "--output"]
+    mix = ["-dn", "0.75", "--dn_model", f"{tmp_path}/weak.pdparams"]
+    one = [*flags, f"{tmp_path}/one", "--model_path", str(strong), *mix]
+    assert predict.main(one) == 0
+    assert "--denoise_strength 0.75 --dn_model" in capsys.readouterr().out
+    two = [*flags, f"{tmp_path}/two", "--model_path", f"{tmp_path}/mixed.pdparams"]
+    assert predict.main(two) == 0
+    expected = read_image(tmp_path / "two/rgb_out.png").astype(int)
+    assert np.abs(read_image(tmp_path / "one/rgb_out.png") - expected).max() <= 1
+
+    graph = ["--model_dir", str(strong), "--save_inference_dir", f"{tmp_path}/infer"]
+    assert export_model.main([*graph, *mix]) == 0
+    three = [*flags, f"{tmp_path}/three", "--model_path", f"{tmp_path}/infer"]
+    assert infer.main(three) == 0
+    assert np.abs(read_image(tmp_path / "three/rgb_out.png") - expected).max() <= 1
+
+
+def test_denoise_strength_of_a_graph_says_where_it_belongs(work, tmp_path):
+    flags = ["--input", f"{work}/inputs", "--model_path", f"{work}/infer"]
+    with pytest.raises(
+        UserError, match=r"weights of an exported graph are fixed; .*export"
+    ):
+        infer.main([*flags, "--output", f"{tmp_path}/out", "-dn", "0.5"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_flags_about_files_reach_their_work(work, tmp_path, capsys, in_this_process):
+    shutil.copytree(work / "inputs", tmp_path / "inputs/within")
+    flags = ["--input", f"{tmp_path}/inputs", "--model_path", f"{work}/infer", "--tta"]
+    flags += ["--output", f"{tmp_path}/out", "--recursive", "--all_frames"]
+    flags += ["--skip_existing", "--report", f"{tmp_path}/report.json"]
+    assert infer.main(flags) == 0
+    printed = capsys.readouterr().out
+    assert ", mean of 8 flips and turns" in printed
+    assert f"--input {tmp_path}/inputs/within " in printed
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["totals"]["done"] == len(PICTURES)
+    assert told["model"] == f"{work}/infer"
+    assert len(list((tmp_path / "out/within").iterdir())) == len(PICTURES)
+
+    assert infer.main(flags) == 0
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert told["totals"]["skipped"] == len(PICTURES)
+
+
 def test_a_contradicting_block_names_both(work, tmp_path):
     flags = [
         "--input",
@@ -225,6 +283,16 @@ def test_a_contradicting_block_names_both(work, tmp_path):
             "infer",
             ["--input", "inputs", "--model_path", "infer", "--tile", "-1"],
             "'-1' is not a whole number",
+        ),
+        (
+            "predict",
+            ["--input", "inputs", "--model_path", "net_g_10.pdparams", "-dn", "1.5"],
+            "-dn/--denoise_strength: '1.5' is not a number from 0 to 1",
+        ),
+        (
+            "predict",
+            ["--input", "inputs", "--model_path", "net_g_10.pdparams", "-dn", "0.5"],
+            "--denoise_strength needs a second network",
         ),
         (
             "predict",

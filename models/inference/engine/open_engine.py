@@ -5,7 +5,7 @@ from pathlib import Path
 from realesrgan_paddle.models.inference.engine.engine import Engine
 from realesrgan_paddle.models.inference.exported_files import is_exported
 from realesrgan_paddle.models.inference.graph.recognize import Known, recognize
-from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.models.weights.denoise import WeightOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.onednn.library import OneDNNError
 
@@ -15,7 +15,7 @@ class NotUsableError(UserError):
 
 
 def open_engine(
-    model: str | Path, precision: str, threads: int, block: int | None = None
+    model: str | Path, precision: str, threads: int, weights: WeightOptions
 ) -> Engine:
     """Return the engine for a network.
 
@@ -23,14 +23,14 @@ def open_engine(
         model: an exported graph, or what `read_generator` takes.
         precision: see `Engine`.
         threads: CPU threads.
-        block: number of RRDB blocks that weights must have; None: any.
+        weights: how weights are read.
 
     Raises:
         UserError: the model cannot be read, or may not be run.
         NotUsableError: the graph is not recognized, or oneDNN cannot compute the network
             on this processor.
     """
-    known = _network(model, block)
+    known = _network(model, weights)
     if isinstance(known, str):
         raise NotUsableError(f"not a network that the engine knows: {known}")
     try:
@@ -39,9 +39,9 @@ def open_engine(
         raise NotUsableError(f"the engine cannot run it: {error}") from error
 
 
-def _network(model: str | Path, block: int | None) -> Known | str:
+def _network(model: str | Path, weights: WeightOptions) -> Known | str:
     """Return the network, or why a graph is none that is known."""
     if is_exported(model):
         return recognize(Path(model))
-    description, tensors = read_generator(model, block)
+    description, tensors = weights.read(model)
     return Known(description, dict(tensors))

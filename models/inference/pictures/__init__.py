@@ -1,0 +1,1 @@
+"""Pictures to upscale: read with all that they hold, and written back with it."""
