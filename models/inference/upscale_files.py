@@ -31,6 +31,7 @@ def upscale_files(
     outscale: float | None = None,
     suffix: str = "out",
     ext: str = "auto",
+    max_pixels: int | None = None,
     report: Callable[[str], None] = say,
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
@@ -48,6 +49,8 @@ def upscale_files(
         suffix: the result of `a.png` is `a_<suffix>.png`, or `a.png` if it is empty.
         ext: "png", "jpg", or "auto" for the input's format; images with alpha are
             always PNG.
+        max_pixels: images with more are refused before they are decoded; None: those
+            are that `read_image` refuses.
         report: gets one line for each file.
 
     Raises:
@@ -62,6 +65,8 @@ def upscale_files(
         start = time.perf_counter()
         head = f"[{number}/{len(paths)}] {path}"
         try:
+            if max_pixels is not None:
+                _refuse_larger(path, max_pixels)
             image = read_image(path)
             target = Path(output) / _name(path, image, suffix, ext)
             _refuse_taken(target, taken)
@@ -115,6 +120,17 @@ def _pixels(path: Path) -> int:
     except (UserError, OSError):
         return 0
     return header.width * header.height
+
+
+def _refuse_larger(path: Path, max_pixels: int) -> None:
+    """Raise UserError if the header of an image declares more pixels."""
+    header = read_checked_header(path)
+    pixels = header.width * header.height
+    if pixels > max_pixels:
+        raise UserError(
+            f"{path}: {header.width}x{header.height} are {pixels:,} pixels, more than "
+            f"--max_pixels {max_pixels:,}; cut it into smaller images, or allow more"
+        )
 
 
 def _name(path: Path, image: np.ndarray, suffix: str, ext: str) -> str:

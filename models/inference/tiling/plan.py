@@ -1,0 +1,215 @@
+"""How large the tiles of a picture are: as few pixels computed as memory allows."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from realesrgan_paddle.models.inference.tiles import (
+    Span,
+    kept_length,
+    spans,
+    window_length,
+)
+from realesrgan_paddle.models.inference.tiling.runner import Run
+from realesrgan_paddle.utils.machine.memory import free_memory
+
+Tile = int | Literal["auto"]
+
+TILE_PAD = 80
+"""Pixels that a tile sees beyond its border, where the network's radius is not known.
+
+Measured on real images in 8 bits (docs/inference.md): with less than this a seam of
+RealESRGAN_x4plus differs from the untiled image by more than one level. Real-ESRGAN's
+10 leaves up to 100 levels.
+"""
+MOST_COMPUTED = 2.0
+"""Tiles are exact if they compute no more than this many times the picture.
+
+With RealESRGAN_x4plus, whose radius is about 350 pixels, small exact tiles would take
+many times as long as tiles with `TILE_PAD`, which are within one level.
+"""
+SMALLEST_TILE = 32
+"""Tiles are not made smaller [pixels]: with padding 80 that would save little."""
+MEMORY_SHARE = 0.75
+"""Of the free memory, what a picture may take; the rest is for writing its file.
+
+The result is copied once, and encoded, when the tiles' memory is free again.
+"""
+PADDLE_BYTES = 24_000
+"""Memory of Paddle for each pixel of a window, where the runner does not say [bytes].
+
+Measured with exported graphs on a CPU, at 128x128 and 256x256: RealESRGAN_x4plus 23,300
+and 20,600, RealESRGAN_x4plus_anime_6B 20,100 and 19,000, realesr-animevideov3 1,900 and
+1,400. Which of them a graph is like is not known here.
+"""
+GPU_PIXELS = 2**21
+"""The most pixels of a window on a GPU, whose free memory is not known here.
+
+64 channels at four times this size are 2^31 values. What does not fit is refused in
+good order there, and tiles become smaller.
+"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A picture, as the network sees it, and what its result takes.
+
+    Attributes:
+        height: [pixels], with what is mirrored at its borders.
+        width: [pixels], the same.
+        result: memory of the result [bytes].
+        strip: memory, for each pixel of a row of tiles, where one is put together [bytes].
+    """
+
+    height: int
+    width: int
+    result: int
+    strip: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a picture is cut.
+
+    Attributes:
+        tile_height: the most that is kept of a tile [pixels]; 0: all rows.
+        tile_width: the same; 0: all columns.
+        pad: what a tile sees beyond that [pixels].
+        multiple: windows begin at multiples of it.
+    """
+
+    tile_height: int
+    tile_width: int
+    pad: int
+    multiple: int
+
+    def rows(self, size: Size, begin: int = 0) -> list[Span]:
+        """Return the rows of tiles from the picture's row `begin` on."""
+        return spans(
+            size.height, self.tile_height, self.pad, self.multiple, begin=begin
+        )
+
+    def columns(self, size: Size) -> list[Span]:
+        """Return the columns of tiles."""
+        return spans(size.width, self.tile_width, self.pad, self.multiple)
+
+    def window_pixels(self, size: Size) -> int:
+        """Return how many pixels the network gets at once."""
+        height = kept_length(size.height, self.tile_height)
+        width = kept_length(size.width, self.tile_width)
+        window_height = window_length(size.height, height, self.pad, self.multiple)
+        return window_height * window_length(size.width, width, self.pad, self.multiple)
+
+    def computed(self, size: Size) -> int:
+        """Return how many pixels the network gets in all."""
+        rows = -(-size.height // kept_length(size.height, self.tile_height))
+        columns = -(-size.width // kept_length(size.width, self.tile_width))
+        return rows * columns * self.window_pixels(size)
+
+
+class TilePlanner:
+    """Decides how pictures are cut, and remembers where memory was short.
+
+    Args:
+        run: the network's runner, see runner.py.
+        scale: its upscaling factor.
+        multiple: what the network's input must be a multiple of.
+        tile: the longest side of what is kept of a tile [pixels]; 0: the whole picture;
+            "auto": the tiles that fit into memory and compute least.
+        tile_pad: what a tile sees beyond that [pixels]; None: the runner's radius, or
+            `TILE_PAD` if it does not say or exact tiles compute too much.
+    """
+
+    def __init__(
+        self, run: Run, scale: int, multiple: int, tile: Tile, tile_pad: int | None
+    ) -> None:
+        self.tile = tile
+        self._multiple = math.lcm(multiple, getattr(run, "multiple", 1))
+        self._pads = _pads(tile_pad, getattr(run, "radius", None))
+
+        # The runner's own, the window as float32, twice, and the network's output.
+        network = getattr(run, "bytes_per_pixel", PADDLE_BYTES)
+        self._pixel_bytes: float = network + 24 + 12 * scale**2
+        self._on_gpu = getattr(run, "device", "").startswith("gpu")
+        self._free: float | None = None
+        self._most = math.inf
+
+    def __str__(self) -> str:
+        """Return how large tiles are, for messages."""
+        if self.tile != "auto":
+            return f"{self.tile} pixels" if self.tile else "whole"
+        if self._most == math.inf:
+            return "auto"
+        return f"{self._most / 1e6:.0f} MB"
+
+    def plan(self, size: Size) -> Plan:
+        """Return how to cut a picture: exactly, unless that computes too much."""
+        for pad in self._pads:
+            plan = self._plan_with(pad, size)
+            if plan.computed(size) <= MOST_COMPUTED * size.height * size.width:
+                break
+        return plan
+
+    def halve(self, plan: Plan, size: Size) -> bool:
+        """Make tiles smaller for good, because `plan` did not fit; return whether one can."""
+        if self.tile == "auto":
+            self._most = self._bytes(plan, size) / 2
+            return self.plan(size).window_pixels(size) < plan.window_pixels(size)
+
+        longest = max(size.height, size.width)
+        halved = min(self.tile or longest, longest) // 2
+        if halved < SMALLEST_TILE:
+            return False
+        self.tile = halved
+        return True
+
+    def _plan_with(self, pad: int, size: Size) -> Plan:
+        if self.tile != "auto":
+            return Plan(self.tile, self.tile, pad, self._multiple)
+
+        smallest = Plan(SMALLEST_TILE, SMALLEST_TILE, pad, self._multiple)
+        fitting = self._fitting(pad, size)
+        return min(fitting, key=lambda plan: plan.computed(size), default=smallest)
+
+    def _fitting(self, pad: int, size: Size) -> Iterator[Plan]:
+        """Yield the plans that fit into memory, those with fewer columns first."""
+        room = self._room(size)
+        margin = 2 * (pad + self._multiple - 1)
+        for columns in range(1, -(-size.width // SMALLEST_TILE) + 1):
+            tile_width = -(-size.width // columns)
+            window = window_length(size.width, tile_width, pad, self._multiple)
+
+            padding_bytes = margin * window * self._pixel_bytes
+            row_bytes = window * self._pixel_bytes + size.width * size.strip
+            tile_height = int((room - padding_bytes) // row_bytes)
+            if size.height * row_bytes <= room:
+                tile_height = size.height
+            if tile_height >= min(SMALLEST_TILE, size.height):
+                yield Plan(tile_height, tile_width, pad, self._multiple)
+
+    def _room(self, size: Size) -> float:
+        """Return the memory for a window and what goes with it [bytes].
+
+        The free memory is read for the first picture. Later a runner may hold what it
+        will use again.
+        """
+        if self._on_gpu:
+            return min(GPU_PIXELS * self._pixel_bytes, self._most)
+        if self._free is None:
+            self._free = free_memory()
+        return min(MEMORY_SHARE * self._free - size.result, self._most)
+
+    def _bytes(self, plan: Plan, size: Size) -> float:
+        """Return what a window and what goes with it take [bytes]."""
+        strip = kept_length(size.height, plan.tile_height) * size.width * size.strip
+        return plan.window_pixels(size) * self._pixel_bytes + strip
+
+
+def _pads(tile_pad: int | None, radius: int | None) -> tuple[int, ...]:
+    """Return the paddings to choose from, the better first."""
+    if tile_pad is not None:
+        return (tile_pad,)
+    if radius is None:
+        return (TILE_PAD,)
+    return (radius,) if radius <= TILE_PAD else (radius, TILE_PAD)
