@@ -28,13 +28,47 @@ class Span:
 
     def target(self, scale: int, first: int = 0) -> slice:
         """Return where the kept part belongs in the output, which begins at `first`."""
-        return slice((self.start - first) * scale, (self.stop - first) * scale)
+        start = self.start - first
+        stop = self.stop - first
+        return slice(start * scale, stop * scale)
 
     def within(self, first: int, last: int) -> "Span":
         """Return the tile with no more kept than what lies in [first, last)."""
-        start = min(max(self.start, first), last)
-        stop = max(min(self.stop, last), start)
+        start = max(self.start, first)
+        start = min(start, last)
+        stop = min(self.stop, last)
+        stop = max(stop, start)
         return replace(self, start=start, stop=stop)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How one axis of a picture is cut into tiles; see `spans`."""
+
+    length: int
+    tile: int
+    pad: int
+    multiple: int
+
+    @property
+    def kept(self) -> int:
+        """The most that is kept of a tile [pixels]."""
+        return kept_length(self.length, self.tile)
+
+    @property
+    def window(self) -> int:
+        """What the network gets of a tile [pixels]."""
+        return window_length(self.length, self.kept, self.pad, self.multiple)
+
+    @property
+    def computed(self) -> int:
+        """What the network gets of all tiles [pixels]."""
+        tiles = -(-self.length // self.kept)
+        return tiles * self.window
+
+    def spans(self, begin: int = 0) -> list[Span]:
+        """Return the tiles from the pixel `begin` on."""
+        return spans(self.length, self.tile, self.pad, self.multiple, begin=begin)
 
 
 def spans(
@@ -77,7 +111,8 @@ def window_length(length: int, kept: int, pad: int, multiple: int = 1) -> int:
     does.
     """
     needed = kept + 2 * pad + multiple - 1
-    left_out = max(length - needed, 0) // multiple * multiple
+    left_out = max(length - needed, 0)
+    left_out -= left_out % multiple
     return length - left_out
 
 

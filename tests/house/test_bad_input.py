@@ -160,7 +160,14 @@ WRONG_VALUES = {
     ],
     "generate_meta_info_pairdata": ["--input images"],
     "generate_multiscale": ["--n_thread -2"],
-    "infer": ["--threads 0", "--threads many", "--tile -1", "--outscale 0"],
+    "infer": [
+        "--threads 0",
+        "--threads many",
+        "--tile -1",
+        "--tile all",
+        "--max_pixels 0",
+        "--outscale 0",
+    ],
     "preflight": ["--scale 0", "--min_size 0"],
     "predict": [
         "--tile_pad -1",

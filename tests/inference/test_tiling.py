@@ -250,13 +250,13 @@ class Cheap(Convolutions):
 
 def plan_for(run, height, width, pad=None):
     size = Size(height, width, result=0, strip=0)
-    return TilePlanner(run, 4, 1, "auto", pad).plan(size), size
+    return TilePlanner(run, 4, 1, "auto", pad).plan(size)
 
 
 def test_a_picture_that_fits_is_upscaled_whole(monkeypatch):
     free(monkeypatch, 4000)
-    plan, size = plan_for(Cheap(18), 1080, 1920)
-    assert plan.computed(size) == 1080 * 1920
+    plan = plan_for(Cheap(18), 1080, 1920)
+    assert plan.computed == 1080 * 1920
 
 
 @pytest.mark.parametrize(
@@ -267,9 +267,9 @@ def test_a_picture_that_does_not_fit_is_cut_so_that_little_is_computed_twice(
     megabytes, height, width, computed, monkeypatch
 ):
     free(monkeypatch, megabytes)
-    plan, size = plan_for(Cheap(18), height, width)
-    assert plan.window_pixels(size) * 1216 <= 0.75 * megabytes * 1e6
-    assert plan.computed(size) < computed * height * width
+    plan = plan_for(Cheap(18), height, width)
+    assert plan.window * 1216 <= 0.75 * megabytes * 1e6
+    assert plan.computed < computed * height * width
 
 
 def test_tiles_are_exact_only_where_that_computes_less_than_twice_the_picture(
@@ -277,24 +277,24 @@ def test_tiles_are_exact_only_where_that_computes_less_than_twice_the_picture(
 ):
     for megabytes, pad in ((8000, 350), (600, 80)):
         free(monkeypatch, megabytes)
-        plan, _ = plan_for(Cheap(350), 2160, 3840)
-        assert plan.pad == pad
-    assert plan_for(Cheap(350), 2160, 3840, pad=17)[0].pad == 17
+        plan = plan_for(Cheap(350), 2160, 3840)
+        assert plan.rows.pad == pad
+    assert plan_for(Cheap(350), 2160, 3840, pad=17).rows.pad == 17
 
 
 def test_a_runner_that_says_nothing_gets_the_usual_padding(monkeypatch):
     free(monkeypatch, 8000)
-    plan, size = plan_for(lambda images: nearest(images, 4), 2160, 3840)
-    assert plan.pad == 80
-    assert plan.window_pixels(size) * planning.PADDLE_BYTES <= 0.75 * 8e9
+    plan = plan_for(lambda images: nearest(images, 4), 2160, 3840)
+    assert plan.rows.pad == 80
+    assert plan.window * planning.PADDLE_BYTES <= 0.75 * 8e9
 
 
 def test_on_a_gpu_the_computers_memory_does_not_count(monkeypatch):
     free(monkeypatch, 1)
-    plan, size = plan_for(Cheap(18, "gpu (a GPU is there)"), 1080, 1920)
-    assert plan.computed(size) == 1080 * 1920
-    plan, size = plan_for(Cheap(18, "gpu (a GPU is there)"), 4320, 7680)
-    assert plan.window_pixels(size) <= planning.GPU_PIXELS
+    plan = plan_for(Cheap(18, "gpu (a GPU is there)"), 1080, 1920)
+    assert plan.computed == 1080 * 1920
+    plan = plan_for(Cheap(18, "gpu (a GPU is there)"), 4320, 7680)
+    assert plan.window <= planning.GPU_PIXELS
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (299, 2), (40, 33)])

@@ -90,6 +90,8 @@ def _left_to_groups() -> float:
     there, and the limit is in the topmost one.
     """
     left = math.inf
+    if not OWN_GROUPS.exists():
+        return left
     for line in OWN_GROUPS.read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers not in GROUP_FILES:

@@ -58,9 +58,10 @@ class DirectCanvas:
 
     def write(self, tile: np.ndarray, place: Place, key: Hashable) -> None:
         """See `Canvas`."""
-        target = self._out[place]
-        for c, plane in enumerate(tile):
-            target[..., c] = _rounded(plane, self._out.dtype)
+        dtype = self._out.dtype
+        target = np.moveaxis(self._out[place], 2, 0)
+        for plane, plane_of_target in zip(tile, target, strict=True):
+            plane_of_target[...] = _rounded(plane, dtype)
         self._places[key] = place
 
     def repeat(self, place: Place, key: Hashable) -> bool:
@@ -108,14 +109,15 @@ class StripCanvas:
 
     def write(self, tile: np.ndarray, place: Place, key: Hashable) -> None:
         """See `Canvas`."""
-        columns = place[1]
+        _, columns = place
+        channels_last = tile.transpose(1, 2, 0)
         target = self._strip[: self._height, columns]
-        np.clip(tile.transpose(1, 2, 0), 0, 1, out=target)
+        np.clip(channels_last, 0, 1, out=target)
         self._keys[columns.start] = key
 
     def repeat(self, place: Place, key: Hashable) -> bool:
         """See `Canvas`."""
-        columns = place[1]
+        _, columns = place
         found = (start for start, written in self._keys.items() if written == key)
         start = next(found, None)
         if start is None:

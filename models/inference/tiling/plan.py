@@ -5,12 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from realesrgan_paddle.models.inference.tiles import (
-    Span,
-    kept_length,
-    spans,
-    window_length,
-)
+from realesrgan_paddle.models.inference.tiles import Cut
 from realesrgan_paddle.models.inference.tiling.runner import Run
 from realesrgan_paddle.utils.machine.memory import free_memory
 
@@ -73,39 +68,22 @@ class Plan:
     """How a picture is cut.
 
     Attributes:
-        tile_height: the most that is kept of a tile [pixels]; 0: all rows.
-        tile_width: the same; 0: all columns.
-        pad: what a tile sees beyond that [pixels].
-        multiple: windows begin at multiples of it.
+        rows: its rows of tiles.
+        columns: its columns of tiles.
     """
 
-    tile_height: int
-    tile_width: int
-    pad: int
-    multiple: int
+    rows: Cut
+    columns: Cut
 
-    def rows(self, size: Size, begin: int = 0) -> list[Span]:
-        """Return the rows of tiles from the picture's row `begin` on."""
-        return spans(
-            size.height, self.tile_height, self.pad, self.multiple, begin=begin
-        )
+    @property
+    def window(self) -> int:
+        """What the network gets at once [pixels]."""
+        return self.rows.window * self.columns.window
 
-    def columns(self, size: Size) -> list[Span]:
-        """Return the columns of tiles."""
-        return spans(size.width, self.tile_width, self.pad, self.multiple)
-
-    def window_pixels(self, size: Size) -> int:
-        """Return how many pixels the network gets at once."""
-        height = kept_length(size.height, self.tile_height)
-        width = kept_length(size.width, self.tile_width)
-        window_height = window_length(size.height, height, self.pad, self.multiple)
-        return window_height * window_length(size.width, width, self.pad, self.multiple)
-
-    def computed(self, size: Size) -> int:
-        """Return how many pixels the network gets in all."""
-        rows = -(-size.height // kept_length(size.height, self.tile_height))
-        columns = -(-size.width // kept_length(size.width, self.tile_width))
-        return rows * columns * self.window_pixels(size)
+    @property
+    def computed(self) -> int:
+        """What the network gets in all [pixels]."""
+        return self.rows.computed * self.columns.computed
 
 
 class TilePlanner:
@@ -147,7 +125,7 @@ class TilePlanner:
         """Return how to cut a picture: exactly, unless that computes too much."""
         for pad in self._pads:
             plan = self._plan_with(pad, size)
-            if plan.computed(size) <= MOST_COMPUTED * size.height * size.width:
+            if plan.computed <= MOST_COMPUTED * size.height * size.width:
                 break
         return plan
 
@@ -155,7 +133,7 @@ class TilePlanner:
         """Make tiles smaller for good, because `plan` did not fit; return whether one can."""
         if self.tile == "auto":
             self._most = self._bytes(plan, size) / 2
-            return self.plan(size).window_pixels(size) < plan.window_pixels(size)
+            return self.plan(size).window < plan.window
 
         longest = max(size.height, size.width)
         halved = min(self.tile or longest, longest) // 2
@@ -166,27 +144,35 @@ class TilePlanner:
 
     def _plan_with(self, pad: int, size: Size) -> Plan:
         if self.tile != "auto":
-            return Plan(self.tile, self.tile, pad, self._multiple)
+            return self._cut(self.tile, self.tile, pad, size)
 
-        smallest = Plan(SMALLEST_TILE, SMALLEST_TILE, pad, self._multiple)
+        smallest = self._cut(SMALLEST_TILE, SMALLEST_TILE, pad, size)
         fitting = self._fitting(pad, size)
-        return min(fitting, key=lambda plan: plan.computed(size), default=smallest)
+        return min(fitting, key=lambda plan: plan.computed, default=smallest)
+
+    def _cut(self, tile_height: int, tile_width: int, pad: int, size: Size) -> Plan:
+        rows = Cut(size.height, tile_height, pad, self._multiple)
+        columns = Cut(size.width, tile_width, pad, self._multiple)
+        return Plan(rows, columns)
 
     def _fitting(self, pad: int, size: Size) -> Iterator[Plan]:
         """Yield the plans that fit into memory, those with fewer columns first."""
         room = self._room(size)
         margin = 2 * (pad + self._multiple - 1)
-        for columns in range(1, -(-size.width // SMALLEST_TILE) + 1):
-            tile_width = -(-size.width // columns)
-            window = window_length(size.width, tile_width, pad, self._multiple)
+        strip_bytes = size.width * size.strip
 
-            padding_bytes = margin * window * self._pixel_bytes
-            row_bytes = window * self._pixel_bytes + size.width * size.strip
-            tile_height = int((room - padding_bytes) // row_bytes)
+        most_columns = -(-size.width // SMALLEST_TILE)
+        for count in range(1, most_columns + 1):
+            tile_width = -(-size.width // count)
+            columns = Cut(size.width, tile_width, pad, self._multiple)
+
+            window_bytes = columns.window * self._pixel_bytes
+            row_bytes = window_bytes + strip_bytes
+            tile_height = int((room - margin * window_bytes) // row_bytes)
             if size.height * row_bytes <= room:
                 tile_height = size.height
             if tile_height >= min(SMALLEST_TILE, size.height):
-                yield Plan(tile_height, tile_width, pad, self._multiple)
+                yield self._cut(tile_height, tile_width, pad, size)
 
     def _room(self, size: Size) -> float:
         """Return the memory for a window and what goes with it [bytes].
@@ -202,8 +188,9 @@ class TilePlanner:
 
     def _bytes(self, plan: Plan, size: Size) -> float:
         """Return what a window and what goes with it take [bytes]."""
-        strip = kept_length(size.height, plan.tile_height) * size.width * size.strip
-        return plan.window_pixels(size) * self._pixel_bytes + strip
+        window = plan.window * self._pixel_bytes
+        strip = plan.rows.kept * size.width * size.strip
+        return window + strip
 
 
 def _pads(tile_pad: int | None, radius: int | None) -> tuple[int, ...]:

@@ -42,9 +42,10 @@ class RowResizer:
     ) -> None:
         self._width = new_size[0]
         self._method = kind.method
-        self._is_higher = size[1] != new_size[1]
-        self._taps = _taps(size[1], new_size[1], kind)
-        self._next = next(self._taps)
+        height, new_height = size[1], new_size[1]
+        self._changes_height = height != new_height
+        self._taps = _taps(height, new_height, kind)
+        self._next = next(self._taps, None)
         self._kept: np.ndarray | None = None
         self._first = 0
 
@@ -55,46 +56,63 @@ class RowResizer:
             rows: the next rows, (rows, width) or (rows, width, channels).
         """
         rows = self._in_width(rows)
-        if not self._is_higher:
+        if not self._changes_height:
             return rows
 
-        kept = rows if self._kept is None else np.concatenate([self._kept, rows])
-        end = self._first + len(kept)
+        if self._kept is not None:
+            rows = np.concatenate([self._kept, rows])
+        end = self._first + len(rows)
+
         done = []
-        while self._next is not None and self._next[0] + len(self._next[1]) <= end:
-            begin, weights = self._next
-            done.append(_weighted(kept[begin - self._first :], weights))
+        while self._next is not None and self._next.end <= end:
+            used = rows[self._next.begin - self._first :]
+            done.append(self._next.sum_of(used))
             self._next = next(self._taps, None)
 
-        needed = end if self._next is None else min(self._next[0], end)
-        self._kept = kept[needed - self._first :].copy()
-        self._first = needed
+        begin = end
+        if self._next is not None:
+            begin = min(self._next.begin, end)
+        self._kept = rows[begin - self._first :].copy()
+        self._first = begin
         return np.stack(done) if done else rows[:0]
 
     def _in_width(self, rows: np.ndarray) -> np.ndarray:
         """Return rows of the result's width."""
         if rows.ndim == 2:
             return self._plane_in_width(rows)
-        planes = [self._plane_in_width(rows[..., c]) for c in range(rows.shape[2])]
-        return np.dstack(planes)
+        planes = np.moveaxis(rows, 2, 0)
+        return np.dstack([self._plane_in_width(plane) for plane in planes])
 
     def _plane_in_width(self, plane: np.ndarray) -> np.ndarray:
+        new_size = (self._width, len(plane))
         picture = Image.fromarray(np.ascontiguousarray(plane))
-        return np.asarray(picture.resize((self._width, len(plane)), self._method))
+        resized = picture.resize(new_size, self._method)
+        return np.asarray(resized)
 
 
-def _weighted(rows: np.ndarray, weights: list[float]) -> np.ndarray:
-    """Return the weighted sum of the first rows, summed in float64 from the top."""
-    total = np.zeros(rows.shape[1:])
-    for row, weight in zip(rows, weights, strict=False):
-        total += np.multiply(row, weight, dtype=np.float64)
-    return total.astype(np.float32)
+@dataclass(frozen=True)
+class Taps:
+    """What a row of the result is made of: rows of the image, from `begin` on."""
+
+    begin: int
+    weights: list[float]
+
+    @property
+    def end(self) -> int:
+        """The row after the last."""
+        return self.begin + len(self.weights)
+
+    def sum_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the weighted sum of the first rows, in float64 from the top."""
+        total = np.zeros(rows.shape[1:])
+        for row, weight in zip(rows, self.weights, strict=False):
+            weighted = np.multiply(row, weight, dtype=np.float64)
+            total += weighted
+        return total.astype(np.float32)
 
 
-def _taps(
-    length: int, new_length: int, kind: Filter
-) -> Iterator[tuple[int, list[float]]]:
-    """Yield for each row of the result the first input row, and the rows' weights."""
+def _taps(length: int, new_length: int, kind: Filter) -> Iterator[Taps]:
+    """Yield what each row of the result is made of."""
     scale = length / new_length
     widening = max(scale, 1.0)
     reach = kind.support * widening
@@ -106,11 +124,14 @@ def _taps(
         places = (y - center + 0.5 for y in range(begin, end))
         weights = [kind.weight(place * (1.0 / widening)) for place in places]
         total = sum(weights)
-        yield begin, [weight / total for weight in weights]
+        yield Taps(begin, [weight / total for weight in weights])
 
 
 def _lanczos(x: float) -> float:
-    return _sinc(x) * _sinc(x / 3) if -3 <= x < 3 else 0.0
+    if not -3 <= x < 3:
+        return 0.0
+    window = _sinc(x / 3)
+    return _sinc(x) * window
 
 
 def _sinc(x: float) -> float:

@@ -49,18 +49,19 @@ class TileLoop:
         Raises:
             MemoryError: the smallest tiles do not fit.
         """
-        height, width = self._picture.height, self._picture.width
+        picture = self._picture
         strip_bytes = self._canvas.strip_bytes * self._network.scale**2
-        size = Size(height, width, result_bytes, strip_bytes)
+        size = Size(picture.height, picture.width, result_bytes, strip_bytes)
 
         reached = 0
-        while reached < height:
+        while reached < picture.height:
             reached = self._upscale_from(reached, planner, size)
 
     def _upscale_from(self, begin: int, planner: TilePlanner, size: Size) -> int:
         """Upscale from the row `begin`; return the row reached, where memory was short."""
         plan = planner.plan(size)
-        rows, columns = plan.rows(size, begin), plan.columns(size)
+        rows = plan.rows.spans(begin)
+        columns = plan.columns.spans()
         with self._bar(len(rows) * len(columns)) as bar:
             for row in rows:
                 try:
@@ -80,11 +81,15 @@ class TileLoop:
 
     def _fill(self, row: Span, columns: list[Span], bar: "tqdm[None]") -> None:
         """Upscale a row of tiles."""
-        row = row.within(*self._picture.rows_within)
-        self._canvas.begin_row((row.stop - row.start) * self._network.scale)
+        picture = self._picture
+        row = row.within(*picture.rows_within)
+        height = row.stop - row.start
+        self._canvas.begin_row(height * self._network.scale)
+
         for column in columns:
-            column = column.within(*self._picture.columns_within)
-            if row.stop > row.start and column.stop > column.start:
+            column = column.within(*picture.columns_within)
+            width = column.stop - column.start
+            if height and width:
                 self._tile(row, column)
             bar.update()
 
@@ -95,23 +100,28 @@ class TileLoop:
         takes for zeros wherever the window ends. So equal windows have equal outputs, and
         what is kept of them is equal where the same part is.
         """
-        scale = self._network.scale
-        top, left = self._picture.rows_within[0], self._picture.columns_within[0]
+        picture, scale = self._picture, self._network.scale
+        top, _ = picture.rows_within
+        left, _ = picture.columns_within
         place = row.target(scale, top), column.target(scale, left)
-        kept_rows, kept_columns = row.kept(scale), column.kept(scale)
 
-        window = self._picture.window(row.window(), column.window())
+        kept_rows = row.kept(scale)
+        kept_columns = column.kept(scale)
+        window = picture.window(row.window(), column.window())
         key = _key(window, kept_rows, kept_columns)
         if self._canvas.repeat(place, key):
             self._counts.repeated += 1
             return
 
-        output = self._network(network_input(window), self._counts)
-        self._canvas.write(output[:, kept_rows, kept_columns], place, key)
+        images = network_input(window)
+        output = self._network(images, self._counts)
+        tile = output[:, kept_rows, kept_columns]
+        self._canvas.write(tile, place, key)
 
 
 def _key(window: np.ndarray, rows: slice, columns: slice) -> Hashable:
     """Return what two tiles have in common if they are identical, with their padding."""
-    content = hashlib.blake2b(np.ascontiguousarray(window).data)
-    kept = (rows.start, rows.stop, columns.start, columns.stop)
-    return content.digest(), window.shape, kept
+    content = hashlib.blake2b(window.tobytes()).digest()
+    kept_rows = (rows.start, rows.stop)
+    kept_columns = (columns.start, columns.stop)
+    return content, window.shape, kept_rows, kept_columns

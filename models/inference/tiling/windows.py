@@ -20,18 +20,22 @@ class Picture:
     """
 
     def __init__(self, image: np.ndarray, pre_pad: int, multiple: int) -> None:
+        height, width = image.shape[:2]
         self._image = image
-        self._rows = _mirrored(image.shape[0], pre_pad, multiple)
-        self._columns = _mirrored(image.shape[1], pre_pad, multiple)
+        self._rows = _mirrored(height, pre_pad, multiple)
+        self._columns = _mirrored(width, pre_pad, multiple)
+
         self.height = len(self._rows)
         self.width = len(self._columns)
-        self.rows_within = (pre_pad, pre_pad + image.shape[0])
-        self.columns_within = (pre_pad, pre_pad + image.shape[1])
+        self.rows_within = (pre_pad, pre_pad + height)
+        self.columns_within = (pre_pad, pre_pad + width)
 
     def window(self, rows: slice, columns: slice) -> np.ndarray:
         """Return a copy of a part of the mirrored image, with its dtype and channels."""
-        band = self._image[self._rows[rows]]
-        return np.take(band, self._columns[columns], axis=1)
+        rows_there = self._rows[rows]
+        columns_there = self._columns[columns]
+        band = self._image[rows_there]
+        return np.take(band, columns_there, axis=1)
 
 
 def network_input(window: np.ndarray) -> np.ndarray:
@@ -45,11 +49,14 @@ def network_input(window: np.ndarray) -> np.ndarray:
 
 def to_float(image: np.ndarray) -> np.ndarray:
     """Return uint8 or uint16 as float32 in [0, 1]."""
-    peak = np.iinfo(image.dtype).max
-    return image.astype(np.float32) / np.float32(peak)
+    peak = np.float32(np.iinfo(image.dtype).max)
+    levels = image.astype(np.float32)
+    return levels / peak
 
 
 def _mirrored(length: int, pad: int, multiple: int) -> np.ndarray:
     """Return which pixel of an axis stands at each place of the mirrored one."""
-    rest = -(length + 2 * pad) % multiple
-    return np.pad(np.arange(length), (pad, pad + rest), "reflect")
+    padded = length + 2 * pad
+    rest = -padded % multiple
+    places = np.arange(length)
+    return np.pad(places, (pad, pad + rest), "reflect")
