@@ -185,3 +185,9 @@ def test_a_graph_that_asks_for_all_memory_is_refused(tmp_path):
         paddle.jit.save(layer, str(tmp_path / "inference"), input_spec=[shape])
     with pytest.raises(UserError, match=r"too much memory for 4x4 pixels"):
         load_static(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="memory is read from /proc")
+def test_a_graphs_memory_is_measured_with_a_small_image(start):
+    runner = start(run="taken = b'1' * (5000 * width**2)")
+    assert 5000 < runner.bytes_per_pixel < 6000

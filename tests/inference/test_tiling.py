@@ -154,7 +154,9 @@ def test_automatic_tiles_are_halved_and_stay_so():
     assert lines[0].startswith(
         "out of memory on 190x210 pixels, so images are upscaled"
     )
-    assert lines[0].endswith(" MB from now on (before: auto)")
+    assert lines[0].endswith(
+        " in tiles of at most 7,410 pixels from now on (before: auto)"
+    )
 
     network.windows.clear()
     assert np.array_equal(upscaler(image), whole)
@@ -286,7 +288,7 @@ def test_a_runner_that_says_nothing_gets_the_usual_padding(monkeypatch):
     free(monkeypatch, 8000)
     plan = plan_for(lambda images: nearest(images, 4), 2160, 3840)
     assert plan.rows.pad == 80
-    assert plan.window * planning.PADDLE_BYTES <= 0.75 * 8e9
+    assert plan.window * planning.UNKNOWN_BYTES <= 0.75 * 8e9
 
 
 def test_on_a_gpu_the_computers_memory_does_not_count(monkeypatch):

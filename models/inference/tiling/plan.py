@@ -31,12 +31,12 @@ MEMORY_SHARE = 0.75
 
 The result is copied once, and encoded, when the tiles' memory is free again.
 """
-PADDLE_BYTES = 24_000
-"""Memory of Paddle for each pixel of a window, where the runner does not say [bytes].
+UNKNOWN_BYTES = 52_000
+"""Memory for each pixel of a window, where the runner does not say [bytes].
 
-Measured with exported graphs on a CPU, at 128x128 and 256x256: RealESRGAN_x4plus 23,300
-and 20,600, RealESRGAN_x4plus_anime_6B 20,100 and 19,000, realesr-animevideov3 1,900 and
-1,400. Which of them a graph is like is not known here.
+Measured with Paddle in dygraph mode on a CPU, which copies a convolution's input nine
+times: RealESRGAN_x4plus_anime_6B takes 51,400 at 96x96 and 49,200 at 160x160,
+realesr-animevideov3 3,800 and 2,900.
 """
 GPU_PIXELS = 2**21
 """The most pixels of a window on a GPU, whose free memory is not known here.
@@ -106,20 +106,19 @@ class TilePlanner:
         self._multiple = math.lcm(multiple, getattr(run, "multiple", 1))
         self._pads = _pads(tile_pad, getattr(run, "radius", None))
 
-        # The runner's own, the window as float32, twice, and the network's output.
-        network = getattr(run, "bytes_per_pixel", PADDLE_BYTES)
-        self._pixel_bytes: float = network + 24 + 12 * scale**2
+        self._run = run
+        # The window as float32, twice, and the network's output.
+        self._own_bytes = 24 + 12 * scale**2
         self._on_gpu = getattr(run, "device", "").startswith("gpu")
         self._free: float | None = None
-        self._most = math.inf
+        self._most_pixels: float = GPU_PIXELS if self._on_gpu else math.inf
+        self._halved = False
 
     def __str__(self) -> str:
         """Return how large tiles are, for messages."""
         if self.tile != "auto":
             return f"{self.tile} pixels" if self.tile else "whole"
-        if self._most == math.inf:
-            return "auto"
-        return f"{self._most / 1e6:.0f} MB"
+        return f"at most {self._most_pixels:,} pixels" if self._halved else "auto"
 
     def plan(self, size: Size) -> Plan:
         """Return how to cut a picture: exactly, unless that computes too much."""
@@ -132,7 +131,8 @@ class TilePlanner:
     def halve(self, plan: Plan, size: Size) -> bool:
         """Make tiles smaller for good, because `plan` did not fit; return whether one can."""
         if self.tile == "auto":
-            self._most = self._bytes(plan, size) / 2
+            self._most_pixels = plan.window // 2
+            self._halved = True
             return self.plan(size).window < plan.window
 
         longest = max(size.height, size.width)
@@ -158,19 +158,20 @@ class TilePlanner:
     def _fitting(self, pad: int, size: Size) -> Iterator[Plan]:
         """Yield the plans that fit into memory, those with fewer columns first."""
         room = self._room(size)
-        margin = 2 * (pad + self._multiple - 1)
+        pixel_bytes = self._pixel_bytes(size, room)
         strip_bytes = size.width * size.strip
+        margin = 2 * (pad + self._multiple - 1)
 
         most_columns = -(-size.width // SMALLEST_TILE)
         for count in range(1, most_columns + 1):
             tile_width = -(-size.width // count)
             columns = Cut(size.width, tile_width, pad, self._multiple)
 
-            window_bytes = columns.window * self._pixel_bytes
-            row_bytes = window_bytes + strip_bytes
-            tile_height = int((room - margin * window_bytes) // row_bytes)
-            if size.height * row_bytes <= room:
-                tile_height = size.height
+            window_bytes = columns.window * pixel_bytes
+            tile_height = min(
+                _tallest(size.height, room, window_bytes, strip_bytes, margin),
+                _tallest(size.height, self._most_pixels, columns.window, 0, margin),
+            )
             if tile_height >= min(SMALLEST_TILE, size.height):
                 yield self._cut(tile_height, tile_width, pad, size)
 
@@ -181,16 +182,31 @@ class TilePlanner:
         will use again.
         """
         if self._on_gpu:
-            return min(GPU_PIXELS * self._pixel_bytes, self._most)
+            return math.inf
         if self._free is None:
             self._free = free_memory()
-        return min(MEMORY_SHARE * self._free - size.result, self._most)
+        return MEMORY_SHARE * self._free - size.result
 
-    def _bytes(self, plan: Plan, size: Size) -> float:
-        """Return what a window and what goes with it take [bytes]."""
-        window = plan.window * self._pixel_bytes
-        strip = plan.rows.kept * size.width * size.strip
-        return window + strip
+    def _pixel_bytes(self, size: Size, room: float) -> float:
+        """Return what a window takes for each pixel [bytes].
+
+        The runner is asked only if that matters: it may have to find out.
+        """
+        most = UNKNOWN_BYTES + self._own_bytes
+        if size.height * size.width * (most + size.strip) <= room:
+            return most
+        said = getattr(self._run, "bytes_per_pixel", UNKNOWN_BYTES)
+        return said + self._own_bytes
+
+
+def _tallest(
+    height: int, limit: float, window_row: float, strip_row: float, margin: int
+) -> int:
+    """Return of how many rows a tile may be, where each of them takes so much."""
+    row = window_row + strip_row
+    if height * row <= limit:
+        return height
+    return int((limit - margin * window_row) // row)
 
 
 def _pads(tile_pad: int | None, radius: int | None) -> tuple[int, ...]:
