@@ -13,7 +13,6 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,6 +63,7 @@ class GraphRunner:
     def __init__(self, program: Path, device: str, threads: int) -> None:
         self._program = program
         self._arguments = [str(program), device, str(threads)]
+        self._largest = 0
         opened = self._start()
         self.scale: int = opened["scale"]
         self.device: str = opened["device"]
@@ -82,22 +82,29 @@ class GraphRunner:
                 send_array(self._worker.images, images)
             answer = receive(self._worker.answers)
             if "shape" in answer:
+                height, width = images.shape[2:]
+                self._largest = max(self._largest, height * width)
                 return receive_array(self._worker.answers, answer["shape"])
         raise _error(answer)
 
-    @cached_property
+    @property
     def bytes_per_pixel(self) -> float:
-        """Memory for each pixel of an image [bytes], measured with one on Linux."""
-        resident, _ = self._worker.memory()
-        self(np.zeros((1, 3, PROBE, PROBE), np.float32))
+        """Memory for each pixel of the largest image so far [bytes], on Linux.
+
+        A small image is run if there was none of its size.
+        """
+        if self._largest < PROBE**2:
+            self(np.zeros((1, 3, PROBE, PROBE), np.float32))
         _, peak = self._worker.memory()
-        return (peak - resident) / PROBE**2 if peak else GRAPH_BYTES
+        return (peak - self._resident) / self._largest if peak else GRAPH_BYTES
 
     def _start(self) -> dict[str, Any]:
         """Start the process; return what it says of the graph that it has loaded."""
         self._worker = _Worker(self._arguments)
         with self._exchange("on (1, 3, 4, 4)"):
             answer = receive(self._worker.answers)
+        self._resident, _ = self._worker.memory()
+        self._largest = 0
         if "scale" not in answer:
             self._worker.end()
             raise _error(answer)
