@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.comparison_metrics import LUMA_METRICS, Measures, open_measures
-from realesrgan_paddle.models.inference.upscaler import TILE_PAD, Upscaler
+from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop, most_detailed
@@ -128,7 +128,7 @@ def load_upscalers(
     models: Sequence[tuple[str, str]],
     *,
     tile: int = 0,
-    tile_pad: int = TILE_PAD,
+    tile_pad: int | None = None,
     device: str = "auto",
 ) -> dict[str, Upscaler]:
     """Return the upscalers of (name, model) pairs by name; see `Upscaler.load`.

@@ -12,6 +12,7 @@ from realesrgan_paddle.models.inference.open_runner import (
 from realesrgan_paddle.models.inference.pictures.self_ensemble import (
     SelfEnsemble,
 )
+from realesrgan_paddle.models.inference.tiling.plan import Tile
 from realesrgan_paddle.models.inference.upscale_files import (
     EXTENSIONS,
     PICTURE_SUFFIXES,
@@ -20,7 +21,6 @@ from realesrgan_paddle.models.inference.upscale_files import (
 )
 from realesrgan_paddle.models.inference.upscaler import (
     ALPHA_UPSAMPLERS,
-    TILE_PAD,
     Upscaler,
 )
 from realesrgan_paddle.utils.cli import float_range, int_range, say
@@ -53,15 +53,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--tile",
-        type=int_range(0),
-        default=0,
-        help="longest side of a tile in input pixels, for less memory; 0: no tiles",
+        type=_tile,
+        default="auto",
+        metavar="auto|N",
+        help="longest side of a tile in input pixels; 0: no tiles; auto: no tiles if the "
+        "image fits into the free memory, else those that fit and compute least",
     )
     add(
         "--tile_pad",
         type=int_range(0),
-        default=TILE_PAD,
-        help="pixels that a tile sees beyond its border; fewer are faster, with seams",
+        help="pixels that a tile sees beyond its border; fewer are faster, with seams; "
+        "80 or what the network needs if not given",
+    )
+    add(
+        "--max_pixels",
+        type=int_range(1),
+        help="images with more pixels are refused before they are decoded; if not given, "
+        "those that would be decoded to more than REALESRGAN_MAX_IMAGE_MB (400) MB",
     )
     add(
         "--pre_pad",
@@ -171,6 +179,7 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
         pre_pad=flags.pre_pad,
         alpha_upsampler=flags.alpha_upsampler,
         progress=True,
+        log=say,
     )
 
     keeps_folders = flags.recursive and Path(flags.input).is_dir()
@@ -181,6 +190,7 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
         outscale=flags.outscale,
         suffix=flags.suffix,
         ext=flags.ext,
+        max_pixels=flags.max_pixels,
         root=Path(flags.input) if keeps_folders else None,
         all_frames=flags.all_frames,
         skip_existing=flags.skip_existing,
@@ -191,6 +201,11 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
     done = len(inputs) - len(failures)
     say(f"{done} of {len(inputs)} images are in {flags.output}")
     return report_failures(f"{path}: {reason}" for path, reason in failures.items())
+
+
+def _tile(text: str) -> Tile:
+    """Return "auto" or the number in `text`, for argparse."""
+    return "auto" if text == "auto" else int_range(0)(text)
 
 
 def _positive(text: str) -> float:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
-from realesrgan_paddle.models.inference.upscaler import TILE_PAD
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
 from realesrgan_paddle.utils.crops import parse_crop
 from realesrgan_paddle.utils.machine.cpu import start_paddle
@@ -70,8 +69,8 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     add(
         "--tile_pad",
         type=int_range(0),
-        default=TILE_PAD,
-        help="pixels around each tile that are upscaled with it, against seams",
+        help="pixels around each tile that are upscaled with it, against seams; 80 or "
+        "what the network needs if not given",
     )
     add("--device", choices=DEVICES, default="auto", help="where to compute")
     return parser.parse(argv)

@@ -31,6 +31,7 @@ def upscale_files(
     all_frames: bool = False,
     skip_existing: bool = False,
     report_file: Path | None = None,
+    max_pixels: int | None = None,
     model: str = "",
     report: Callable[[str], None] = say,
 ) -> dict[Path, str]:
@@ -53,6 +54,7 @@ def upscale_files(
         skip_existing: leave out pictures whose results are there.
         report_file: JSON file that says what became of each picture, however the run
             ends; None: none is written.
+        max_pixels: refuse images with more before they are decoded; None: none.
         model: what the report says that upscaled them.
         report: gets one line for each file.
 
@@ -72,6 +74,7 @@ def upscale_files(
         outscale=outscale,
         all_frames=all_frames,
         skip_existing=skip_existing,
+        max_pixels=max_pixels,
         say=report,
     )
     with reported(report_file, batch.records, model):

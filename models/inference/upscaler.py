@@ -1,37 +1,40 @@
 """The tiled upscaler that every command uses: whole images in, whole images out."""
 
-import copy
+import warnings
 from collections.abc import Callable
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-import cv2
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from realesrgan_paddle.models.inference.library.kinds import upscale_any
 from realesrgan_paddle.models.inference.open_runner import open_runner
-from realesrgan_paddle.models.inference.tiles import size_multiple, spans
+from realesrgan_paddle.models.inference.tiles import size_multiple
+from realesrgan_paddle.models.inference.tiling.canvas import (
+    BAND,
+    Canvas,
+    DirectCanvas,
+    RowWriter,
+    StripCanvas,
+)
+from realesrgan_paddle.models.inference.tiling.plan import Tile, TilePlanner
+from realesrgan_paddle.models.inference.tiling.resize import BICUBIC, RowResizer
+from realesrgan_paddle.models.inference.tiling.runner import (
+    CheckedRunner,
+    Run,
+    TileCounts,
+)
+from realesrgan_paddle.models.inference.tiling.tile_loop import TileLoop
+from realesrgan_paddle.models.inference.tiling.windows import Picture, to_float
 from realesrgan_paddle.utils.errors import UserError
 
-TILE_PAD = 80
-"""Pixels that a tile sees beyond its border.
-
-Measured on real images in 8 bits (docs/inference.md): with less than this a seam of
-RealESRGAN_x4plus differs from the untiled image by more than one level. Real-ESRGAN's
-10 leaves up to 100 levels.
-"""
 MAX_SIDE, MAX_PIXELS = 2**20, 2**30
 """OpenCV's limits (CV_IO_MAX_IMAGE_WIDTH, CV_IO_MAX_IMAGE_PIXELS): it reads no more."""
-SMALLEST_TILE = 32
-"""Tiles are not halved below this [pixels]: with padding 80 that would save little."""
 ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
 
-Run = Callable[[np.ndarray], np.ndarray]
-Picture = TypeVar("Picture", np.ndarray, Image.Image)
+ImageOrArray = TypeVar("ImageOrArray", np.ndarray, Image.Image)
 
 
 class OutOfMemoryError(UserError):
@@ -47,14 +50,20 @@ class Upscaler:
         run: the network: float32 RGB (1, 3, H, W) in [0, 1] to (1, 3, scale * H,
             scale * W).
         scale: the network's upscaling factor.
-        tile: the longest side of a tile in input pixels; 0: the whole image at once.
+        tile: the longest side of a tile in input pixels; 0: the whole image at once;
+            "auto": the tiles that fit into the free memory and compute least.
         tile_pad: pixels that a tile sees beyond its border; fewer are faster and leave
-            seams.
+            seams. None: as many as make tiles exact, if the runner says how many and
+            that computes no more than twice the image; else 80.
         pre_pad: pixels by which the image is mirrored at its borders first; they are
             cropped off afterwards.
         alpha_upsampler: what upscales an alpha channel: "realesrgan" (the network) or
             "bicubic".
         progress: show a progress bar of the tiles on stderr if that is a terminal.
+        log: gets a line where `tile` was halved, or a tile was computed again.
+
+    Attributes:
+        counts: what became of the tiles of the last image.
     """
 
     def __init__(
@@ -62,28 +71,39 @@ class Upscaler:
         run: Run,
         scale: int,
         *,
-        tile: int = 0,
-        tile_pad: int = TILE_PAD,
+        tile: Tile = 0,
+        tile_pad: int | None = None,
         pre_pad: int = 0,
         alpha_upsampler: Literal["realesrgan", "bicubic"] = "realesrgan",
         progress: bool = False,
+        log: Callable[[str], None] = warnings.warn,
     ) -> None:
         sizes = {"tile": tile, "tile_pad": tile_pad, "pre_pad": pre_pad}
         for name, value in sizes.items():
-            if value < 0:
+            if isinstance(value, int) and value < 0:
                 raise UserError(f"{name} {value}: must be 0 or more pixels")
+        if isinstance(tile, str) and tile != "auto":
+            raise UserError(f"tile {tile!r}: must be a number of pixels or 'auto'")
         if alpha_upsampler not in ALPHA_UPSAMPLERS:
             known = ", ".join(ALPHA_UPSAMPLERS)
             raise UserError(f"alpha_upsampler {alpha_upsampler!r}: known are {known}")
 
         self.run = run
         self.scale = scale
-        self.tile = tile
-        self.tile_pad = tile_pad
         self.pre_pad = pre_pad
         self.alpha_upsampler = alpha_upsampler
         self.progress = progress
+        self.log = log
         self.multiple = size_multiple(scale)
+        self.counts = TileCounts()
+        self._network = CheckedRunner(run, scale)
+        self._tile_pad = tile_pad
+        self._planner = TilePlanner(run, scale, self.multiple, tile, tile_pad)
+
+    @property
+    def tile(self) -> Tile:
+        """The longest side of a tile now, see the class."""
+        return self._planner.tile
 
     @classmethod
     def load(
@@ -92,8 +112,8 @@ class Upscaler:
         *,
         precision: str = "auto",
         engine: str = "auto",
-        tile: int = 0,
-        tile_pad: int = TILE_PAD,
+        tile: Tile = 0,
+        tile_pad: int | None = None,
         pre_pad: int = 0,
         device: str = "auto",
         threads: int | None = None,
@@ -123,10 +143,10 @@ class Upscaler:
     @overload
     def __call__(
         self,
-        image: Picture,
+        image: ImageOrArray,
         *,
         outscale: float | None = None,
-    ) -> Picture: ...
+    ) -> ImageOrArray: ...
 
     @overload
     def __call__(
@@ -152,6 +172,9 @@ class Upscaler:
     ) -> Any:
         """Return the upscaled image: an array for an array, a PIL image for one of PIL.
 
+        Where memory is short, `tile` is halved for good, and the image goes on from the
+        row of tiles that was reached.
+
         Args:
             image: an array, uint8 or uint16, (H, W) gray, (H, W, 3) RGB or (H, W, 4)
                 RGBA, at least 1x1: the result has its dtype and channels. Or a PIL image:
@@ -164,21 +187,21 @@ class Upscaler:
                 it is rounded to integers.
 
         Raises:
-            OutOfMemoryError: there is not enough memory.
+            OutOfMemoryError: there is not enough memory even for the smallest tiles.
             UserError: an image of another kind, a result that is too large, or an
                 output that is not finite.
             OSError: a file that cannot be opened.
         """
-        upscale = partial(self._upscale, outscale=outscale)
+        upscale = partial(self._upscaled, outscale=outscale, log=self.log)
         return upscale_any(image, upscale)
 
     def predict(
         self,
-        image: Picture,
+        image: ImageOrArray,
         by_patch_of_size: int | None = None,
         batch_size: int = 10,
         padding_size: int | None = None,
-    ) -> Picture:
+    ) -> ImageOrArray:
         """Return the upscaled image, for programs that call idealo ISR's `predict`.
 
         Args:
@@ -196,149 +219,94 @@ class Upscaler:
         if padding_size is not None and padding_size < 0:
             raise UserError(f"padding_size {padding_size}: must be 0 or more")
 
-        patched = copy.copy(self)
-        if by_patch_of_size is not None:
-            patched.tile = by_patch_of_size
-        if padding_size is not None:
-            patched.tile_pad = padding_size
+        patched = Upscaler(
+            self.run,
+            self.scale,
+            tile=self.tile if by_patch_of_size is None else by_patch_of_size,
+            tile_pad=self._tile_pad if padding_size is None else padding_size,
+            pre_pad=self.pre_pad,
+            alpha_upsampler=self.alpha_upsampler,
+            progress=self.progress,
+            log=self.log,
+        )
         return patched(image)
-
-    def _upscale(self, image: np.ndarray, outscale: float | None) -> np.ndarray:
-        """Return the upscaled image, with the dtype and channels of the input."""
-        _check(image)
-        height, width = image.shape[:2]
-        size = _scaled(width, height, self.scale if outscale is None else outscale)
-        try:
-            return self._upscaled(image, size)
-        except MemoryError as error:
-            raise OutOfMemoryError(
-                f"out of memory on {width}x{height} pixels; use smaller tiles (now "
-                f"{self.tile})"
-            ) from error
 
     def fit_to_memory(
         self, image: np.ndarray, log: Callable[[str], None]
     ) -> np.ndarray:
-        """Return the upscaled image; where memory is short, halve `tile` for good.
+        """Return what a call returns, and give `log` the lines that a call gives."""
+        return self._upscaled(image, None, log)
 
-        With the default `tile_pad` the result differs by no more than one 8-bit level
-        (docs/inference.md). `log` gets a line where `tile` was halved.
-
-        Raises:
-            UserError: as a call; not enough memory even for the smallest tiles.
-        """
-        before, size = self.tile, image.shape[:2]
-        while True:
-            try:
-                out = self(image)
-            except OutOfMemoryError:
-                halved = min(self.tile or max(size), max(size)) // 2
-                if halved < SMALLEST_TILE:
-                    raise
-                self.tile = halved
-            else:
-                break
-        if self.tile != before:
-            log(
-                f"out of memory on {size[1]}x{size[0]} pixels, so images are upscaled in "
-                f"tiles of {self.tile} pixels from now on (before: {before or 'whole'})"
-            )
-        return out
-
-    def _upscaled(self, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Return the image at `size` (width, height), with the dtype of the input."""
-        peak = np.iinfo(image.dtype).max
-        levels = image.astype(np.float32) / np.float32(peak)
-
-        if image.ndim == 2:
-            out = self._gray(levels)
-        elif image.shape[2] == 4:
-            rgb = self._rgb(levels[..., :3])
-            out = np.dstack([rgb, self._alpha(levels[..., 3])])
-        else:
-            out = self._rgb(levels)
-
-        # Resized before rounding: Real-ESRGAN resizes what is already rounded to 8 bits.
-        if size != (out.shape[1], out.shape[0]):
-            out = _resize(out, size, Image.Resampling.LANCZOS)
-        np.clip(out, 0, 1, out=out)
-        out *= peak
-        return np.rint(out, out=out).astype(image.dtype)
-
-    def _rgb(self, image: np.ndarray) -> np.ndarray:
-        """Return float32 RGB (H, W, 3) upscaled by `scale`, clipped to [0, 1]."""
+    def _upscaled(
+        self, image: np.ndarray, outscale: float | None, log: Callable[[str], None]
+    ) -> np.ndarray:
+        """See `__call__`; `log` gets a line on what went otherwise than planned."""
+        _check(image)
         height, width = image.shape[:2]
-        pad, scale = self.pre_pad, self.scale
+        size = _scaled(width, height, self.scale if outscale is None else outscale)
+        out = _result(image, size)
+        before, self.counts = str(self._planner), TileCounts()
+        try:
+            self._draw(image, out)
+        except MemoryError as error:
+            advice = f"use smaller tiles (now {self.tile})"
+            if self.tile == "auto":
+                advice = "the smallest tiles do not fit"
+            raise OutOfMemoryError(
+                f"out of memory on {width}x{height} pixels; {advice}"
+            ) from error
 
-        # Mirrored pixels also fill the size up to a multiple that the network takes.
-        bottom = pad + -(height + 2 * pad) % self.multiple
-        right = pad + -(width + 2 * pad) % self.multiple
-        margins = ((pad, bottom), (pad, right), (0, 0))
-        padded = np.pad(image, margins, "reflect")
-
-        channels_first = padded.transpose(2, 0, 1)
-        out = self._tiled(np.ascontiguousarray(channels_first))
-
-        first = pad * scale
-        bottom = first + height * scale
-        right = first + width * scale
-        kept = out[first:bottom, first:right]
-        return np.clip(kept, 0, 1, out=kept)
-
-    def _tiled(self, image: np.ndarray) -> np.ndarray:
-        """Return float32 (3, H, W) upscaled, (scale * H, scale * W, 3), tile by tile."""
-        _, height, width = image.shape
-        scale = self.scale
-        shape = (height * scale, width * scale, 3)
-        out = np.empty(shape, np.float32)
-
-        cut = (self.tile, self.tile_pad, self.multiple)
-        rows, columns = spans(height, *cut), spans(width, *cut)
-        tiles = list(product(rows, columns))
-        # None: shown if stderr is a terminal.
-        hidden = None if self.progress and len(tiles) > 1 else True
-
-        for y, x in tqdm(tiles, unit="tile", leave=False, disable=hidden):
-            window = image[None, :, y.window(), x.window()]
-            output = self._run(np.ascontiguousarray(window))
-
-            kept = output[:, y.kept(scale), x.kept(scale)]
-            target = y.target(scale), x.target(scale)
-            out[target] = kept.transpose(1, 2, 0)
+        if before != str(self._planner):
+            log(
+                f"out of memory on {width}x{height} pixels, so images are upscaled in "
+                f"tiles of {self._planner} from now on (before: {before})"
+            )
+        if self.counts.in_float32:
+            log(
+                f"the output of {self.counts.in_float32} of {self.counts.computed} tiles "
+                "was not finite, so they were computed again in float32"
+            )
         return out
 
-    def _run(self, window: np.ndarray) -> np.ndarray:
-        """Return the network's output for (1, 3, h, w), as (3, scale * h, scale * w)."""
-        height, width = window.shape[2:]
-        output = self.run(window)
+    def _draw(self, image: np.ndarray, out: np.ndarray) -> None:
+        """Upscale `image` into `out`, which has its dtype and channels."""
+        if image.shape[2:] == (4,):
+            self._through_network(image[..., :3], out[..., :3])
+            self._draw_alpha(image[..., 3], out[..., 3])
+        else:
+            self._through_network(image, out)
 
-        expected = (1, 3, height * self.scale, width * self.scale)
-        if output.shape != expected:
-            raise UserError(
-                f"the network's output for {window.shape} is {output.shape}, not "
-                f"{expected}"
-            )
-        if not np.isfinite(output).all():
-            raise UserError(
-                "the network's output holds NaN or infinite values; its weights are "
-                "damaged"
-            )
-        return output[0]
+    def _through_network(self, image: np.ndarray, out: np.ndarray) -> None:
+        """Upscale gray or RGB; gray is the luma of the network's output."""
+        picture = Picture(image, self.pre_pad, self.multiple)
+        size = (image.shape[1] * self.scale, image.shape[0] * self.scale)
 
-    def _gray(self, image: np.ndarray) -> np.ndarray:
-        """Return float32 gray (H, W) upscaled: the luma of the network's output."""
-        three_channels = np.repeat(image[..., None], 3, axis=2)
-        rgb = self._rgb(three_channels)
-        return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        canvas: Canvas
+        if image.ndim == 3 and size == (out.shape[1], out.shape[0]):
+            canvas = DirectCanvas(out)
+        else:
+            rows = RowWriter(out, size)
+            canvas = StripCanvas(rows, size[0], is_gray=image.ndim == 2)
 
-    def _alpha(self, alpha: np.ndarray) -> np.ndarray:
-        """Return an alpha channel, float32 (H, W), upscaled by `scale`."""
-        height, width = (length * self.scale for length in alpha.shape)
+        loop = TileLoop(
+            self._network, picture, canvas, self.counts, progress=self.progress
+        )
+        loop.run(self._planner, out.nbytes)
+
+    def _draw_alpha(self, alpha: np.ndarray, out: np.ndarray) -> None:
+        """Upscale an alpha channel (H, W)."""
         if alpha.min() == alpha.max():
-            return np.full((height, width), alpha[0, 0])
-        if self.alpha_upsampler == "bicubic":
-            return _resize(alpha, (width, height), Image.Resampling.BICUBIC)
-        return self._gray(alpha)
+            out[...] = alpha[0, 0]
+        elif self.alpha_upsampler == "realesrgan":
+            self._through_network(alpha, out)
+        else:
+            height, width = alpha.shape
+            size = (width * self.scale, height * self.scale)
+            rows = RowWriter(out, size)
+            resizer = RowResizer((width, height), size, BICUBIC)
+            for top in range(0, height, BAND):
+                band = to_float(alpha[top : top + BAND])
+                rows.add(resizer.add(band))
 
 
 def _check(image: np.ndarray) -> None:
@@ -368,19 +336,13 @@ def _scaled(width: int, height: int, outscale: float) -> tuple[int, int]:
     return out_width, out_height
 
 
-def _resize(
-    image: np.ndarray, size: tuple[int, int], method: Image.Resampling
-) -> np.ndarray:
-    """Return float32 (H, W) or (H, W, C) at `size` (width, height).
-
-    With Pillow, whose filters are widened to downscale, so that nothing aliases;
-    OpenCV's are not.
-    """
-    if image.ndim == 2:
-        return np.array(Image.fromarray(image).resize(size, method))
-
-    resized = []
-    for c in range(image.shape[2]):
-        channel = Image.fromarray(np.ascontiguousarray(image[..., c]))
-        resized.append(np.asarray(channel.resize(size, method)))
-    return np.dstack(resized)
+def _result(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return an array for the result of `size` (width, height)."""
+    width, height = size
+    try:
+        return np.empty((height, width, *image.shape[2:]), image.dtype)
+    except MemoryError as error:
+        raise OutOfMemoryError(
+            f"out of memory: the result would have {width}x{height} pixels; lower "
+            "outscale"
+        ) from error

@@ -167,6 +167,8 @@ WRONG_VALUES = {
         "--outscale 0",
         "--engine torch",
         "--precision fp8",
+        "--tile all",
+        "--max_pixels 0",
     ],
     "preflight": ["--scale 0", "--min_size 0"],
     "predict": [

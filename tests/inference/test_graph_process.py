@@ -187,3 +187,13 @@ def test_a_graph_that_asks_for_all_memory_is_refused(tmp_path):
         paddle.jit.save(layer, str(tmp_path / "inference"), input_spec=[shape])
     with pytest.raises(UserError, match=r"too much memory for 4x4 pixels"):
         load_static(tmp_path)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="memory is read from /proc")
+def test_a_graphs_memory_is_measured_with_a_small_image(start):
+    runner = start(run="taken = None; taken = b'1' * (5000 * images.shape[2] * width)")
+    assert 5000 < runner.bytes_per_pixel < 6000
+
+    larger = np.zeros((1, 3, 150, 150), np.float32)
+    runner(larger)
+    assert 5000 < runner.bytes_per_pixel < 6000, "what it keeps is counted as well"

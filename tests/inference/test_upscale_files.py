@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import realesrgan_paddle.models.inference.upscale_files
 from realesrgan_paddle.models.inference.upscale_files import (
     find_inputs,
     upscale_files,
@@ -198,3 +199,25 @@ def test_an_image_that_its_format_cannot_hold_is_refused(tmp_path, name, shape, 
     with pytest.raises(UserError, match="cannot write"):
         write_image(tmp_path / name, np.zeros(shape, dtype))
     assert not list(tmp_path.iterdir())
+
+
+def test_pictures_beyond_max_pixels_are_refused_by_their_header(
+    folder, tmp_path, monkeypatch
+):
+    draw(folder / "large.png", (40, 50, 3))
+    draw(folder / "small.png", (40, 49, 3))
+    read = []
+    monkeypatch.setattr(
+        realesrgan_paddle.models.inference.upscale_files,
+        "read_image",
+        lambda path: (read.append(path.name), read_image(path))[1],
+    )
+    failures, lines = upscale(folder, tmp_path / "out", max_pixels=1999)
+    assert read == ["small.png"]
+    assert failures == {
+        folder
+        / "large.png": "50x40 are 2,000 pixels, more than --max_pixels 1,999; cut "
+        "it into smaller images, or allow more"
+    }
+    assert len(lines) == 2
+    assert upscale(folder, tmp_path / "out", max_pixels=2000)[0] == {}

@@ -1,10 +1,31 @@
-"""Peak memory of this process."""
+"""Peak memory of this process, and the memory that it may still take."""
 
 import importlib.util
+import math
+import os
 import sys
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
+MEMINFO = Path("/proc/meminfo")
+OWN_GROUPS = Path("/proc/self/cgroup")
+GROUPS = Path("/sys/fs/cgroup")
+
+GROUP_FILES = {
+    "": ("memory.max", "memory.current", "inactive_file"),
+    "memory": (
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+}
+"""By folder below `GROUPS`, for control groups of version 2 and 1.
+
+The files with the limit and the use, and the line of memory.stat with what of the use is
+cached files, which the system drops first.
+"""
+UNKNOWN_MEMORY = 2 << 30
+"""Taken for free where the system does not say how much memory there is [bytes]."""
 
 
 def peak_memory() -> dict[str, float]:
@@ -43,3 +64,57 @@ def host_peak_bytes() -> int | None:
     # getrusage(2): bytes on macOS, KiB elsewhere
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def free_memory() -> float:
+    """Return how much memory this process may still take [bytes].
+
+    On Linux what /proc/meminfo calls available, or what is left to one of its control
+    groups if that is less. On other systems half of the machine's memory, and
+    `UNKNOWN_MEMORY` where that is not known either (Windows).
+    """
+    if MEMINFO.exists():
+        for line in MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                available = int(line.split()[1]) * 1024
+                return min(available, _left_to_groups())
+    if hasattr(os, "sysconf"):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2
+    return UNKNOWN_MEMORY
+
+
+def _left_to_groups() -> float:
+    """Return what this process's control groups leave it [bytes]; infinity if all.
+
+    In a container the path of a group may be that on the host: then its folder is not
+    there, and the limit is in the topmost one.
+    """
+    left = math.inf
+    if not OWN_GROUPS.exists():
+        return left
+    for line in OWN_GROUPS.read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in GROUP_FILES:
+            continue
+        top = GROUPS / controllers
+        own = top / path.lstrip("/")
+        for folder in (own, *own.parents):
+            if folder.is_relative_to(top):
+                left = min(left, _left_to(folder, *GROUP_FILES[controllers]))
+    return left
+
+
+def _left_to(folder: Path, limit: str, used: str, cached: str) -> float:
+    """Return what is left to one control group [bytes]; infinity without a limit."""
+    if not (folder / limit).is_file():
+        return math.inf
+    most = (folder / limit).read_text().strip()
+    if most == "max":
+        return math.inf
+
+    taken = int((folder / used).read_text())
+    for line in (folder / "memory.stat").read_text().splitlines():
+        name, value = line.split()
+        if name == cached:
+            taken -= int(value)
+    return max(int(most) - taken, 0)

@@ -25,6 +25,7 @@ from realesrgan_paddle.models.inference.pictures.writing import (
 )
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import SUFFIXES_16_BIT
 from realesrgan_paddle.utils.jobs import failure_line
 
@@ -64,6 +65,7 @@ class Batch:
         outscale: see `Upscaler.__call__`.
         all_frames: upscale all frames of animations.
         skip_existing: leave out pictures whose results are there.
+        max_pixels: refuse pictures with more; None: none.
         say: gets one line for each picture.
     """
 
@@ -76,6 +78,7 @@ class Batch:
         outscale: float | None,
         all_frames: bool,
         skip_existing: bool,
+        max_pixels: int | None,
         say: Callable[[str], None],
     ) -> None:
         self.upscaler = upscaler
@@ -83,6 +86,7 @@ class Batch:
         self.outscale = outscale
         self.all_frames = all_frames
         self.skip_existing = skip_existing
+        self.max_pixels = max_pixels
         self.say = say
         self.records = [Record(path) for path in paths]
         self._taken = Taken(paths)
@@ -150,6 +154,8 @@ class Batch:
         """Read a picture; in the reader's thread."""
         start = time.perf_counter()
         try:
+            if self.max_pixels is not None:
+                _refuse_larger(record.input, self.max_pixels)
             return read_picture(record.input, all_frames=self.all_frames)
         finally:
             record.decode = time.perf_counter() - start
@@ -301,3 +307,14 @@ def _by(size: tuple[int, int] | None) -> str:
     """Return "WIDTHxHEIGHT"."""
     lengths = map(str, size or ())
     return "x".join(lengths)
+
+
+def _refuse_larger(path: Path, max_pixels: int) -> None:
+    """Raise UserError if the header of an image declares more pixels."""
+    header = read_checked_header(path)
+    pixels = header.width * header.height
+    if pixels > max_pixels:
+        raise UserError(
+            f"{path}: {header.width}x{header.height} are {pixels:,} pixels, more than "
+            f"--max_pixels {max_pixels:,}; cut it into smaller images, or allow more"
+        )

@@ -1,0 +1,77 @@
+"""What runs a network, what it may say of itself, and a check of what it returns.
+
+A runner takes float32 RGB (1, 3, H, W) in [0, 1] and returns float32 (1, 3, scale * H,
+scale * W), not clipped; MemoryError if that does not fit. It may have these attributes:
+
+    radius            how far an output pixel sees [input pixels]: with so much padding a
+                      tile is exact
+    multiple          windows that begin at multiples of it have the untiled result's bits
+    bytes_per_pixel   memory that a window takes [bytes for each input pixel]
+    device            where it runs; "gpu" or "gpu ..." has a memory of its own
+    exact()           returns a runner of the same network in float32
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from realesrgan_paddle.utils.errors import UserError
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass
+class TileCounts:
+    """What became of the tiles of one image."""
+
+    computed: int = 0
+    """By the network."""
+    repeated: int = 0
+    """Copied from an identical tile."""
+    in_float32: int = 0
+    """Of those computed, twice: the output was not finite at first."""
+
+
+class CheckedRunner:
+    """Runs a network; what is not finite is computed again in float32 if that can be.
+
+    Args:
+        run: a runner.
+        scale: its upscaling factor.
+    """
+
+    def __init__(self, run: Run, scale: int) -> None:
+        self.run = run
+        self.scale = scale
+        self._exact: Run | None = None
+
+    def __call__(self, window: np.ndarray, counts: TileCounts) -> np.ndarray:
+        """Return (3, scale * H, scale * W) for float32 (1, 3, H, W); count the tile.
+
+        Raises:
+            UserError: the output has another shape, or is not finite in float32 either.
+        """
+        output = self._checked(self.run(window), window.shape)
+        if not np.isfinite(output).all() and hasattr(self.run, "exact"):
+            if self._exact is None:
+                self._exact = self.run.exact()
+            output = self._checked(self._exact(window), window.shape)
+            counts.in_float32 += 1
+
+        if not np.isfinite(output).all():
+            raise UserError(
+                "the network's output holds NaN or infinite values; its weights are "
+                "damaged"
+            )
+        counts.computed += 1
+        return output[0]
+
+    def _checked(self, output: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        height, width = shape[2:]
+        expected = (1, 3, height * self.scale, width * self.scale)
+        if output.shape != expected:
+            raise UserError(
+                f"the network's output for {shape} is {output.shape}, not {expected}"
+            )
+        return output

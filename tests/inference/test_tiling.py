@@ -1,0 +1,340 @@
+"""Tiles nobody sees: the bits of the whole image, in bounded memory, without waste."""
+
+import tracemalloc
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from whole_image import upscaled
+
+from realesrgan_paddle.models.inference.tiles import spans
+from realesrgan_paddle.models.inference.tiling import plan as planning
+from realesrgan_paddle.models.inference.tiling.plan import Size, TilePlanner
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.utils.errors import UserError
+
+RADIUS = 3
+KERNELS = np.random.default_rng(1).normal(0.1, 0.2, (RADIUS, 3, 3)).astype(np.float32)
+KINDS = [(), (3,), (4,)]
+
+
+def nearest(images, scale):
+    return images.repeat(scale, axis=2).repeat(scale, axis=3)
+
+
+class Convolutions:
+    """Three convolutions of 3x3, zero-padded, and a repetition of the pixels.
+
+    Its sums are made in one order whatever the image's size, so its bits depend on what
+    an output pixel sees and on nothing else; but for `multiple`, if a window begins
+    elsewhere, and `memory`, the most input pixels that fit.
+    """
+
+    radius = RADIUS
+
+    def __init__(self, scale=2, multiple=1, memory=None):
+        self.scale = scale
+        self.multiple = multiple
+        self.memory = memory or 10**9
+        self.windows = []
+
+    def __call__(self, images):
+        self.windows.append(images.shape[2:])
+        if images.shape[2] * images.shape[3] > self.memory:
+            raise MemoryError("ResourceExhausted: 1 GB")
+        for kernel in KERNELS:
+            padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
+            height, width = images.shape[2:]
+            images = np.zeros_like(images)
+            for (y, x), weight in np.ndenumerate(kernel):
+                images = images + padded[..., y : y + height, x : x + width] * weight
+        position = np.indices(images.shape[2:]).sum(0) % self.multiple
+        return nearest(images + position.astype(np.float32) / 32, self.scale)
+
+
+def picture(*shape, dtype=np.uint8, seed=0):
+    levels = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype)
+    return levels
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("tile", [0, 11])
+@pytest.mark.parametrize("outscale", [None, 1.3, 2.7, 0.4])
+def test_the_result_is_that_of_the_whole_image(kind, dtype, tile, outscale):
+    image = picture(45, 38, *kind, dtype=dtype)
+    out = Upscaler(Convolutions(), 2, tile=tile, pre_pad=3)(image, outscale=outscale)
+    whole = upscaled(Convolutions(), 2, image, outscale, pre_pad=3, multiple=2)
+    assert out.dtype == dtype
+    assert np.array_equal(out, whole)
+
+
+@pytest.mark.parametrize("outscale", [None, 1.5])
+def test_bicubic_alpha_is_that_of_the_whole_image(outscale):
+    image = picture(150, 41, 4)
+    upscaler = Upscaler(Convolutions(3), 3, tile=30, alpha_upsampler="bicubic")
+    whole = upscaled(Convolutions(3), 3, image, outscale, bicubic_alpha=True)
+    assert np.array_equal(upscaler(image, outscale=outscale), whole)
+
+
+TILE = 14
+
+
+@pytest.mark.parametrize("height", range(TILE, 2 * TILE + 2, 3))
+@pytest.mark.parametrize("width", [TILE, TILE + 1, 2 * TILE, 2 * TILE + 1])
+@pytest.mark.parametrize("multiple", [1, 4])
+def test_tiles_with_the_radius_as_padding_have_the_untiled_bits(
+    height, width, multiple
+):
+    image = picture(height, width, 3)
+    network = Convolutions(multiple=multiple)
+    tiled = Upscaler(network, 2, tile=TILE)(image)
+    assert np.array_equal(
+        tiled, upscaled(Convolutions(multiple=multiple), 2, image, multiple=2)
+    )
+    assert height <= TILE or len(network.windows) > 1
+
+
+def numbered_rows(height, width):
+    """An image whose levels tell the rows."""
+    rows = np.arange(height, dtype=np.uint8)
+    return np.broadcast_to(rows[:, None, None], (height, width, 3)).copy()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("failing", [1, 2, 5])
+def test_where_memory_is_short_smaller_tiles_go_on_with_the_same_bits(kind, failing):
+    network = Convolutions()
+
+    def runs_out_once(images):
+        out = network(images)
+        if len(network.windows) == failing:
+            raise MemoryError("ResourceExhausted: 1 GB")
+        return out
+
+    runs_out_once.radius = RADIUS
+    lines = []
+    upscaler = Upscaler(runs_out_once, 2, tile=80, log=lines.append)
+    image = picture(203, 178, *kind)
+    whole = upscaled(Convolutions(), 2, image, multiple=2)
+    assert np.array_equal(upscaler(image), whole)
+    assert lines == [
+        "out of memory on 178x203 pixels, so images are upscaled in tiles of 40 pixels "
+        "from now on (before: 80 pixels)"
+    ]
+
+
+def test_rows_of_tiles_that_are_finished_are_not_computed_again():
+    first_rows = []
+
+    def run(images):
+        first_rows.append(round(images[0, 0, 0, 0] * 255))
+        if len(first_rows) == 6:
+            raise MemoryError("ResourceExhausted: 1 GB")
+        return nearest(images, 2)
+
+    image = numbered_rows(200, 100)
+    image[:, 60:, 1] = 7  # no two tiles of a row are identical
+    upscaler = Upscaler(run, 2, tile=66, tile_pad=4, log=lambda line: None)
+    out = upscaler(image)
+
+    assert (out == image.repeat(2, 0).repeat(2, 1)).all()
+    assert first_rows[:6] == 2 * [0] + 2 * [50 - 4] + 2 * [100 - 4]
+    assert min(first_rows[6:]) == 100 - 4, "the first two rows of tiles are finished"
+
+
+def test_automatic_tiles_are_halved_and_stay_so():
+    lines = []
+    network = Convolutions(memory=100 * 120)
+    upscaler = Upscaler(network, 2, tile="auto", log=lines.append)
+    image = picture(210, 190, 3)
+    whole = upscaled(Convolutions(), 2, image)
+    assert np.array_equal(upscaler(image), whole)
+    assert len(lines) == 1
+    assert lines[0].startswith(
+        "out of memory on 190x210 pixels, so images are upscaled"
+    )
+    assert lines[0].endswith(
+        " in tiles of at most 7,410 pixels from now on (before: auto)"
+    )
+
+    network.windows.clear()
+    assert np.array_equal(upscaler(image), whole)
+    assert max(h * w for h, w in network.windows) <= network.memory
+    assert len(lines) == 1
+
+
+def test_too_little_memory_for_any_tile_is_one_error():
+    upscaler = Upscaler(Convolutions(memory=100), 2, tile="auto")
+    with pytest.raises(
+        UserError, match="190x210 pixels; the smallest tiles do not fit"
+    ):
+        upscaler(picture(210, 190, 3))
+
+
+class Bfloat16:
+    """Overflows where the picture is white, unless it runs in float32."""
+
+    def __init__(self, exact):
+        self.exact_runner = exact
+        self.built = 0
+
+    def __call__(self, images):
+        out = nearest(images, 2)
+        out[out == 1] = np.inf
+        return out
+
+    def exact(self):
+        self.built += 1
+        return self.exact_runner
+
+
+def test_tiles_that_are_not_finite_are_computed_again_in_float32():
+    image = picture(64, 64, 3) // 2
+    image[3, 3] = image[60, 60] = 255
+    lines = []
+    run = Bfloat16(lambda images: nearest(images, 2))
+    upscaler = Upscaler(run, 2, tile=32, tile_pad=0, log=lines.append)
+    for _ in range(2):
+        assert (upscaler(image) == image.repeat(2, 0).repeat(2, 1)).all()
+        assert (upscaler.counts.in_float32, upscaler.counts.computed) == (2, 4)
+    assert run.built == 1
+    assert lines == 2 * [
+        "the output of 2 of 4 tiles was not finite, so they were computed again in float32"
+    ]
+
+
+def test_what_is_not_finite_in_float32_either_is_an_error():
+    run = Bfloat16(lambda images: nearest(images, 2) * np.float32(np.nan))
+    image = np.full((4, 4, 3), 255, np.uint8)
+    with pytest.raises(UserError, match="NaN or infinite"):
+        Upscaler(run, 2)(image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("outscale", [None, 1.5])
+def test_identical_tiles_are_computed_once(kind, outscale):
+    image = np.full((120, 160, *kind), 30, np.uint8)
+    image[50:60, 20:90] = picture(10, 70, *kind)
+    upscaler = Upscaler(Convolutions(), 2, tile=10)
+    out = upscaler(image, outscale=outscale)
+    assert np.array_equal(out, upscaled(Convolutions(), 2, image, outscale))
+    passes = 2 if kind == (4,) else 1
+    counts = upscaler.counts
+    assert counts.computed + counts.repeated == 12 * 16 * passes
+    assert counts.computed < 0.6 * 12 * 16 * passes
+
+
+@pytest.mark.parametrize("outscale", [None, 1.5])
+def test_tiles_whose_padding_differs_are_not_identical(outscale):
+    image = np.full((40, 40, 3), 30, np.uint8)
+    image[:, 19] = 200  # of the second column; the third sees it in its padding
+    upscaler = Upscaler(Convolutions(), 2, tile=10)
+    out = upscaler(image, outscale=outscale)
+    assert np.array_equal(out, upscaled(Convolutions(), 2, image, outscale))
+    assert upscaler.counts.repeated
+
+
+def free(monkeypatch, megabytes):
+    monkeypatch.setattr(planning, "free_memory", lambda: megabytes * 1e6)
+
+
+class Cheap(Convolutions):
+    """A runner that says what it takes."""
+
+    bytes_per_pixel = 1000
+
+    def __init__(self, radius, device="cpu"):
+        super().__init__()
+        self.radius = radius
+        self.device = device
+
+
+def plan_for(run, height, width, pad=None):
+    size = Size(height, width, result=0, strip=0)
+    return TilePlanner(run, 4, 1, "auto", pad).plan(size)
+
+
+def test_a_picture_that_fits_is_upscaled_whole(monkeypatch):
+    free(monkeypatch, 4000)
+    plan = plan_for(Cheap(18), 1080, 1920)
+    assert plan.computed == 1080 * 1920
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "height", "width", "computed"),
+    [(1500, 1080, 1920, 1.06), (600, 4000, 500, 1.06), (50, 4320, 7680, 1.6)],
+)
+def test_a_picture_that_does_not_fit_is_cut_so_that_little_is_computed_twice(
+    megabytes, height, width, computed, monkeypatch
+):
+    free(monkeypatch, megabytes)
+    plan = plan_for(Cheap(18), height, width)
+    assert plan.window * 1216 <= 0.75 * megabytes * 1e6
+    assert plan.computed < computed * height * width
+
+
+def test_tiles_are_exact_only_where_that_computes_less_than_twice_the_picture(
+    monkeypatch,
+):
+    for megabytes, pad in ((8000, 350), (600, 80)):
+        free(monkeypatch, megabytes)
+        plan = plan_for(Cheap(350), 2160, 3840)
+        assert plan.rows.pad == pad
+    assert plan_for(Cheap(350), 2160, 3840, pad=17).rows.pad == 17
+
+
+def test_a_runner_that_says_nothing_gets_the_usual_padding(monkeypatch):
+    free(monkeypatch, 8000)
+    plan = plan_for(lambda images: nearest(images, 4), 2160, 3840)
+    assert plan.rows.pad == 80
+    assert plan.window * planning.UNKNOWN_BYTES <= 0.75 * 8e9
+
+
+def test_on_a_gpu_the_computers_memory_does_not_count(monkeypatch):
+    free(monkeypatch, 1)
+    plan = plan_for(Cheap(18, "gpu (a GPU is there)"), 1080, 1920)
+    assert plan.computed == 1080 * 1920
+    plan = plan_for(Cheap(18, "gpu (a GPU is there)"), 4320, 7680)
+    assert plan.window <= planning.GPU_PIXELS
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (299, 2), (40, 33)])
+@pytest.mark.parametrize("scale", [1, 2, 3, 4])
+def test_every_size_gets_automatic_tiles(size, scale, monkeypatch):
+    free(monkeypatch, 0)
+    image = picture(*size, 3)
+    upscaler = Upscaler(lambda images: nearest(images, scale), scale, tile="auto")
+    assert (upscaler(image) == image.repeat(scale, 0).repeat(scale, 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "outscale"), [((3,), None), ((), None), ((4,), None), ((3,), 3)]
+)
+def test_memory_is_that_of_the_result_and_of_a_row_of_tiles(kind, outscale):
+    image = picture(1200, 300, *kind)
+    upscaler = Upscaler(lambda images: nearest(images, 4), 4, tile=50, tile_pad=10)
+    tracemalloc.start()
+    out = upscaler(image, outscale=outscale)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    row_of_tiles = 50 * 300 * 16 * 3 * 4
+    assert peak < out.nbytes + 3 * row_of_tiles
+
+
+@pytest.mark.parametrize("begin", [0, 5, 60])
+@pytest.mark.parametrize("multiple", [1, 3, 8])
+def test_spans_from_a_row_on_begin_at_multiples(begin, multiple):
+    found = spans(101, 20, 7, multiple, begin=begin)
+    assert found[0].start == begin
+    assert found[-1].stop == 101
+    assert all(before.stop == after.start for before, after in pairwise(found))
+    for span in found:
+        assert span.window_start % multiple == 0
+        assert span.window_start <= max(span.start - 7, 0)
+        assert min(span.stop + 7, 101) <= span.window_stop <= 101
+
+
+def test_a_tile_that_is_neither_a_number_nor_auto_is_refused():
+    with pytest.raises(UserError, match="tile 'small': must be"):
+        Upscaler(Convolutions(), 2, tile="small")
