@@ -8,6 +8,7 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.models.inference import export as export_module
 from realesrgan_paddle.models.inference.export import export
+from realesrgan_paddle.models.inference.graph_worker import STATUS, limited
 from realesrgan_paddle.models.inference.onnx_file import check
 from realesrgan_paddle.models.inference.onnx_file.check import checked_onnx
 from realesrgan_paddle.models.inference.onnx_file.write import onnx_model
@@ -16,6 +17,7 @@ from realesrgan_paddle.models.inference.runners.onnxruntime_runner import (
     OnnxRuntimeRunner,
 )
 from realesrgan_paddle.models.inference.runners.openvino_runner import OpenVinoRunner
+from realesrgan_paddle.models.inference.runners.scale import find_scale
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
@@ -220,3 +222,44 @@ def test_a_very_large_file_is_not_read(model, tmp_path, monkeypatch):
     path.write_bytes(model)
     with pytest.raises(UserError, match="no upscaler's model"):
         checked_onnx(path)
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="limits are set on Linux only")
+def test_what_does_not_fit_is_a_memory_error(model, tmp_path):
+    """By which an upscaler takes smaller tiles."""
+    path = tmp_path / "a.onnx"
+    path.write_bytes(model)
+    runner = OnnxRuntimeRunner(path, threads=1)
+    images = np.zeros((1, 3, 4000, 4000), np.float32)
+    with pytest.raises(MemoryError), limited(1 << 26, seconds=60):
+        runner(images)
+    assert runner(images[..., :8, :8]).shape == (1, 3, 16, 16)
+
+
+class ShortOfMemory:
+    """Answers as OpenVINO does when memory is short: in one of two ways."""
+
+    def __init__(self, raises):
+        self.raises = raises
+
+    def create_infer_request(self):
+        return self
+
+    def infer(self, inputs, share_inputs):
+        if self.raises:
+            raise RuntimeError("Check 'ptr' failed\nFailed to allocate 576 bytes")
+        return [np.empty((0, 3, 0, 0), np.float32)]
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_memory_that_openvino_lacks_is_a_memory_error(raises, model, tmp_path):
+    """Not tried in this process: the library may end it."""
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    path = tmp_path / "a.onnx"
+    path.write_bytes(model)
+    runner = OpenVinoRunner(path, "fp32", threads=1)
+    runner._compiled = ShortOfMemory(raises)
+    with pytest.raises(MemoryError):
+        runner(np.zeros((1, 3, 8, 8), np.float32))
+    with pytest.raises(UserError, match=r"a\.onnx: asks for too much memory"):
+        find_scale(path, runner)

@@ -12,9 +12,15 @@ def find_scale(source: Path, run: Callable[[np.ndarray], np.ndarray]) -> int:
     """Return the upscaling factor of a 4x4 image: every network takes multiples of 4.
 
     Raises:
-        UserError: the output is not that of an upscaler.
+        UserError: the output is not that of an upscaler, or does not fit into memory.
     """
-    shape = run(np.zeros((1, 3, 4, 4), np.float32)).shape
+    try:
+        shape = run(np.zeros((1, 3, 4, 4), np.float32)).shape
+    except MemoryError as error:
+        raise UserError(
+            f"{source}: asks for too much memory for 4x4 pixels; it is damaged"
+        ) from error
+
     scale = shape[-1] // 4 if shape else 0
     if scale < 1 or shape != (1, 3, 4 * scale, 4 * scale):
         raise UserError(
