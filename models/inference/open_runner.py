@@ -73,9 +73,11 @@ class Wanted:
     @property
     def place(self) -> str:
         """Return "gpu" or "cpu"; UserError if it is "gpu" where there is none."""
+        if self.device == "cpu":
+            return "cpu"
+        for_cpus = self.engine not in ("auto", "paddle")
         # A CPU build need not be imported, which takes seconds.
-        on_cpu = self.device == "cpu"
-        if on_cpu or (self.device == "auto" and not _has_gpu_build()):
+        if self.device == "auto" and (for_cpus or not _has_gpu_build()):
             return "cpu"
         start_paddle()
         return pick_device(self.device)[0]

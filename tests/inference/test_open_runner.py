@@ -278,6 +278,23 @@ def test_a_damaged_onnx_file_is_one_line(engine, folders, tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("engine", "device", "place"),
+    [
+        ("auto", "auto", "gpu"),
+        ("paddle", "auto", "gpu"),
+        ("openvino", "auto", "cpu"),
+        ("onednn", "auto", "cpu"),
+        ("openvino", "gpu", "gpu"),
+        ("paddle", "cpu", "cpu"),
+    ],
+)
+def test_an_engine_for_cpus_takes_the_cpu(monkeypatch, engine, device, place):
+    monkeypatch.setattr(module, "_has_gpu_build", lambda: True)
+    monkeypatch.setattr(module, "pick_device", lambda _: ("gpu", "a GPU is there"))
+    assert module.Wanted(engine, "auto", device, 1, False, False).place == place
+
+
 def test_paddle_is_not_loaded_to_choose():
     """It takes seconds, and the graph's process has its own."""
     if module._has_gpu_build():
