@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from realesrgan_paddle.models.inference.engine.operators import EngineOps
 from realesrgan_paddle.models.inference.engine.tape import Tape
@@ -50,8 +51,12 @@ def _weight(
 
 def _convolve(x: np.ndarray, weight: Weight, bias: Weight) -> np.ndarray:
     """Return the 3x3 convolution of x (C, H, W), through a leaky ReLU."""
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
-    y = np.einsum("chwij,ocij->ohw", windows, weight.array)
-    y += bias.array[:, None, None]
-    return np.where(y > 0, y, 0.2 * y)
+    margins = ((0, 0), (1, 1), (1, 1))
+    padded = np.pad(x, margins)
+    windows = sliding_window_view(padded, (3, 3), (1, 2))
+    products = np.einsum("chwij,ocij->ohw", windows, weight.array)
+
+    biases = bias.array[:, None, None]
+    y = products + biases
+    negative = 0.2 * y
+    return np.where(y > 0, y, negative)

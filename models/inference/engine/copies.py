@@ -31,11 +31,15 @@ _Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 
 @lru_cache(CACHE_SIZE)
 def _copy(source: _Layout, target: _Layout) -> Copy:
-    return reorder(layout(*source), layout(*target))
+    from_layout = layout(*source)
+    to_layout = layout(*target)
+    return reorder(from_layout, to_layout)
 
 
 def _run(tape: Tape, source: _Layout, target: _Layout, x: int, y: int) -> None:
-    tape.run(_copy(source, target), {SRC: x, DST: y})
+    copy = _copy(source, target)
+    addresses = {SRC: x, DST: y}
+    tape.run(copy, addresses)
 
 
 def _rows_of(planes: Planes, number: int) -> int:
@@ -51,7 +55,9 @@ def _to_blocks(shape: Shape) -> Copy:
 
 def block_image(tape: Tape, image: int, shape: Shape, whole: int) -> None:
     """Copy an image (1, C, H, W) to blocked features."""
-    tape.run(_to_blocks(shape), {SRC: image, DST: whole})
+    copy = _to_blocks(shape)
+    addresses = {SRC: image, DST: whole}
+    tape.run(copy, addresses)
 
 
 def split(tape: Tape, whole: int, dtype: int, planes: Planes) -> None:
@@ -114,14 +120,15 @@ def shuffle_to_image(tape: Tape, planes: Planes, scale: int, image: int) -> None
 
 def double_columns(tape: Tape, planes: Planes, wide: Planes) -> None:
     """Copy each pixel of a row twice, and each row to two planes of `wide`."""
-    pixels = planes.elements // BLOCK
-    source = ((pixels, BLOCK), (BLOCK, 1), planes.dtype)
-    target = ((pixels, BLOCK), (2 * BLOCK, 1), wide.dtype)
+    shape = (planes.elements // BLOCK, BLOCK)
+    source = (shape, (BLOCK, 1), planes.dtype)
+    target = (shape, (2 * BLOCK, 1), wide.dtype)
+    next_column = BLOCK * BYTES[wide.dtype]
     for number, address in enumerate(planes.addresses):
-        begin = wide.addresses[2 * number]
-        for column in range(2):
-            offset = column * BLOCK * BYTES[wide.dtype]
-            _run(tape, source, target, address, begin + offset)
+        even = wide.addresses[2 * number]
+        odd = even + next_column
+        _run(tape, source, target, address, even)
+        _run(tape, source, target, address, odd)
 
 
 def cut_rows(planes: PlanesType, begin: int, end: int) -> PlanesType:
@@ -146,8 +153,10 @@ def cut_rows(planes: PlanesType, begin: int, end: int) -> PlanesType:
 
 def concatenate(tape: Tape, parts: Sequence[Planes], result: Planes) -> None:
     """Copy the channels of all parts, which fill whole blocks, one after another."""
-    for number, address in enumerate(result.addresses):
+    for number, begin in enumerate(result.addresses):
+        target = begin
         for part in parts:
+            source = part.addresses[number]
             copy = rounding(part.elements, part.dtype, result.dtype)
-            tape.run(copy, {SRC: part.addresses[number], DST: address})
-            address += part.elements * BYTES[result.dtype]
+            tape.run(copy, {SRC: source, DST: target})
+            target += part.elements * BYTES[result.dtype]

@@ -80,7 +80,11 @@ def append(steps: Sequence[Step], layouts: Sequence[c_void_p]) -> c_void_p:
 
 def operands(steps: Sequence[Step]) -> list[int]:
     """Return the argument of each step's operand, for those that have one."""
-    return [operand(i) for i, step in enumerate(steps) if step.has_operand]
+    arguments = []
+    for i, step in enumerate(steps):
+        if step.has_operand:
+            arguments.append(operand(i))
+    return arguments
 
 
 class SumSpec(NamedTuple):

@@ -42,7 +42,10 @@ class Size:
 
     def doubled(self) -> "Size":
         """Return the size of an image that is twice as large."""
-        return Size(2 * self.height, 2 * self.width, 2 * self.planes)
+        height = 2 * self.height
+        width = 2 * self.width
+        planes = 2 * self.planes
+        return Size(height, width, planes)
 
 
 def padded(channels: int) -> int:
@@ -53,7 +56,9 @@ def padded(channels: int) -> int:
 @lru_cache(CACHE_SIZE)
 def rounding(elements: int, dtype: int, out_dtype: int) -> Copy:
     """Return the copy of elements in a row to another dtype."""
-    return reorder(flat(elements, dtype), flat(elements, out_dtype))
+    source = flat(elements, dtype)
+    target = flat(elements, out_dtype)
+    return reorder(source, target)
 
 
 class Planes:
@@ -90,7 +95,9 @@ class Planes:
     @property
     def elements(self) -> int:
         """Of one plane."""
-        return padded(self.channels) * self.size.rows * self.size.width
+        channels = padded(self.channels)
+        pixels = self.size.rows * self.size.width
+        return channels * pixels
 
     def rounded_to(self, dtype: int) -> Self:
         """Return the features in another dtype, or these."""
@@ -104,10 +111,13 @@ class Planes:
 
     def clear_below(self) -> None:
         """Make the rows below the image zero: they are its padding."""
-        last = self.size.planes * (self.size.rows - 1)
+        rows = self.size.rows
+        blocks = padded(self.channels) // BLOCK
+        first_of_last = self.size.planes * (rows - 1)
         for number, address in enumerate(self.addresses):
-            if last + number >= self.size.height:
-                for block in range(padded(self.channels) // BLOCK):
-                    row = (block + 1) * self.size.rows - 1
-                    begin = address + row * self.row_bytes
-                    self.tape.call(memset, begin, 0, self.row_bytes)
+            if first_of_last + number < self.size.height:
+                continue
+            for block in range(1, blocks + 1):
+                row = block * rows - 1
+                begin = address + row * self.row_bytes
+                self.tape.call(memset, begin, 0, self.row_bytes)

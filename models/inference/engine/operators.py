@@ -325,11 +325,14 @@ class EngineOps:
 
     def pixel_unshuffle(self, x: Image, scale: int) -> Image:
         """See `Ops`."""
-        channels, height, width = x.array.shape
-        shape = (channels, height // scale, scale, width // scale, scale)
-        image = Image(self.tape, channels * scale**2, height // scale, width // scale)
-        target = image.array.reshape(channels, scale, scale, *image.array.shape[1:])
-        source = x.array.reshape(shape).transpose(0, 2, 4, 1, 3)
+        channels, full_height, full_width = x.array.shape
+        height = full_height // scale
+        width = full_width // scale
+        image = Image(self.tape, channels * scale**2, height, width)
+
+        by_pixel = x.array.reshape(channels, height, scale, width, scale)
+        source = by_pixel.transpose(0, 2, 4, 1, 3)
+        target = image.array.reshape(source.shape)
         self.tape.call(np.copyto, target, source)
         return image
 

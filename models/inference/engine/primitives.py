@@ -243,4 +243,5 @@ class PReLU:
 
     def __call__(self, tape: Tape, address: int, slopes: int) -> None:
         """Activate features at an address."""
-        tape.run(self._primitive, {SRC: address, WEIGHTS: slopes, DST: address})
+        addresses = {SRC: address, WEIGHTS: slopes, DST: address}
+        tape.run(self._primitive, addresses)

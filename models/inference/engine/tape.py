@@ -5,6 +5,7 @@ operation is carried out and noted with the addresses that it read and wrote. Al
 images of that size only repeat the notes, so that Python adds a microsecond an operation.
 """
 
+import math
 import mmap
 import os
 from collections.abc import Callable, Mapping
@@ -37,8 +38,10 @@ class Buffer:
     def array(self, dtype: Any, *shape: int) -> np.ndarray:
         """Return the memory as an array of `shape`."""
         begin, _ = self._place
-        size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        return self._memory.pages[begin : begin + size].view(dtype).reshape(shape)
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        part = self._memory.pages[begin : begin + size]
+        values = part.view(dtype)
+        return values.reshape(shape)
 
     def __del__(self) -> None:
         if hasattr(self, "_place"):
@@ -61,18 +64,21 @@ class Tape:
             most_bytes = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE
         self.memory = Memory(most_bytes)
         self.bytes = 0
-        self._zeros: list[np.ndarray] = []
+        self._zeros = [np.zeros(0, np.uint8)]
         self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
 
     def zeros(self, size: int) -> int:
         """Return the address of `size` zero bytes, which nothing may write to."""
-        if not self._zeros or self._zeros[-1].size < size:
-            self._zeros.append(np.zeros(size, np.uint8))
-        return self._zeros[-1].ctypes.data
+        largest = self._zeros[-1]
+        if largest.size < size:
+            largest = np.zeros(size, np.uint8)
+            self._zeros.append(largest)
+        return largest.ctypes.data
 
     def run(self, operation: Operation, addresses: Mapping[int, int]) -> None:
         """Execute a primitive with each argument's memory at these addresses."""
-        self.call(operation.bound(addresses))
+        execution = operation.bound(addresses)
+        self.call(execution)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function now, and in each repetition."""

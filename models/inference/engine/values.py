@@ -23,7 +23,8 @@ class Image:
 
     def __init__(self, tape: Tape, channels: int, height: int, width: int) -> None:
         self.tape = tape
-        self.buffer: Buffer = Buffer(tape, 4 * channels * height * width)
+        size = 4 * channels * height * width
+        self.buffer = Buffer(tape, size)
         self.array = self.buffer.array(np.float32, channels, height, width)
 
     @property
@@ -54,8 +55,9 @@ class RepeatedImage(NamedTuple):
 
 def _add_repeated(target: np.ndarray, image: np.ndarray, scale: int) -> None:
     channels, height, width = image.shape
-    view = target.reshape(channels, height, scale, width, scale)
-    view += image[:, :, None, :, None]
+    by_pixel = target.reshape(channels, height, scale, width, scale)
+    repeated = image[:, :, None, :, None]
+    by_pixel += repeated
 
 
 class Weight(NamedTuple):
@@ -109,4 +111,5 @@ class Deferred:
 
     def then(self, step: Callable[[Features], Features]) -> "Deferred":
         """Return these features after one more step."""
-        return Deferred(self.source, (*self.steps, step))
+        steps = (*self.steps, step)
+        return Deferred(self.source, steps)

@@ -50,6 +50,8 @@ from realesrgan_paddle.utils.ops.onednn.library import BYTES, F32
 
 A, B = 0.75, 1.5
 A2, B2 = A**2, B**2
+OUTER = (A2 * B2, -(A2 + B2))
+"""Factors of the first two rows in t0 and t5."""
 KINDS = 6
 """Rows t0 .. t5 for each four rows."""
 CACHE_SIZE = 256
@@ -60,13 +62,17 @@ def kinds_of(weight: np.ndarray) -> list[np.ndarray]:
 
     Those of m5 are divided by A**3, because y3 multiplies the sum by it.
     """
-    w0, w1, w2 = (weight[:, :, row : row + 1].astype(np.float64) for row in range(3))
+    exact = weight.astype(np.float64)
+    w0, w1, w2 = np.split(exact, 3, axis=2)
     points = (0.0, A, -A, B, -B)
+
     kinds = []
     for point in points:
-        others = [point - other for other in points if other != point]
-        kinds.append((w0 + point * w1 + point**2 * w2) / np.prod(others))
-    return [*kinds, w2 / A**3]
+        value = w0 + point * w1 + point**2 * w2
+        differences = [point - other for other in points if other != point]
+        kinds.append(value / np.prod(differences))
+    kinds.append(w2 / A**3)
+    return kinds
 
 
 def biases_of(bias: np.ndarray) -> list[np.ndarray]:
@@ -103,6 +109,7 @@ class TransformedRows:
         self.width = planes.size.width
         self.dtype = dtype
         self.channels = 0
+        self._row = self.width * BLOCK
         plane = self.rows * self.width * BYTES[dtype]
         self._channel_bytes = plane
         self._buffers: list[Buffer] = [
@@ -119,8 +126,9 @@ class TransformedRows:
         planes = planes.rounded_to(self.dtype)
         channels = padded(planes.channels)
         begin = self.channels * self._channel_bytes
-        t = [address + begin for address in self.addresses]
         self.channels += channels
+
+        t = [address + begin for address in self.addresses]
 
         d = _input_rows(planes, group)
         forms = _Forms(self.tape, planes.dtype, self.dtype, planes.elements)
@@ -129,32 +137,55 @@ class TransformedRows:
         forms.pair(B, A2, d[1:5], t[3], t[4])
         forms.outer(d[1], d[3], d[5], t[5])
 
-        # Above and below the image, d0 and d5 were rows of another block of channels.
-        row_elements = self.width * BLOCK
-        border = _Forms(self.tape, planes.dtype, self.dtype, row_elements)
-        row = planes.row_bytes
-        t_row = row_elements * BYTES[self.dtype]
+        if group == 0:
+            self._mend_top(planes.dtype, d, t[0], channels)
+        if (group + 1) * GROUP == planes.size.planes:
+            self._mend_bottom(planes.dtype, d, t[5], channels)
+
+    def _mend_top(self, dtype: int, d: Sequence[int], t0: int, channels: int) -> None:
+        """Compute the first row of t0 again: above the image d0 is zero.
+
+        There it was a row of another block of channels.
+        """
+        forms = _Forms(self.tape, dtype, self.dtype, self._row)
         for block in range(channels // BLOCK):
-            first = block * self.rows
-            last = first + self.rows - 1
-            if group == 0:
-                border.without_outermost(
-                    d[2] + first * row, d[4] + first * row, t[0] + first * t_row
-                )
-            if (group + 1) * GROUP == planes.size.planes:
-                border.without_innermost(
-                    d[1] + last * row, d[3] + last * row, t[5] + last * t_row
-                )
+            row = block * self.rows
+            x = d[2] + self._row_offset(row, dtype)
+            y = d[4] + self._row_offset(row, dtype)
+            out = t0 + self._row_offset(row, self.dtype)
+            forms.without_outermost(x, y, out)
+
+    def _mend_bottom(
+        self, dtype: int, d: Sequence[int], t5: int, channels: int
+    ) -> None:
+        """Compute the last row of t5 again: below the image d5 is zero."""
+        forms = _Forms(self.tape, dtype, self.dtype, self._row)
+        for block in range(channels // BLOCK):
+            row = (block + 1) * self.rows - 1
+            x = d[1] + self._row_offset(row, dtype)
+            y = d[3] + self._row_offset(row, dtype)
+            out = t5 + self._row_offset(row, self.dtype)
+            forms.without_innermost(x, y, out)
+
+    def _row_offset(self, row: int, dtype: int) -> int:
+        return row * self._row * BYTES[dtype]
 
 
 def _input_rows(planes: Planes, group: int) -> list[int]:
     """Return the addresses of d0 .. d5."""
-    first = group * GROUP
     addresses = planes.addresses
-    inner = addresses[first : first + GROUP]
-    above = addresses[first - 1] - (planes.row_bytes if first == 0 else 0)
-    is_last = first + GROUP == len(addresses)
-    below = addresses[0] + planes.row_bytes if is_last else addresses[first + GROUP]
+    first = group * GROUP
+    after = first + GROUP
+    inner = addresses[first:after]
+
+    # Above the first plane comes the last one, a row earlier.
+    above = addresses[first - 1]
+    if group == 0:
+        above -= planes.row_bytes
+    if after < len(addresses):
+        return [above, *inner, addresses[after]]
+
+    below = addresses[0] + planes.row_bytes
     return [above, *inner, below]
 
 
@@ -169,39 +200,48 @@ class _Forms:
 
     def outer(self, x: int, y: int, z: int, out: int) -> None:
         """Write a2b2 x - (a2 + b2) y + z."""
-        self._run(A2 * B2, -(A2 + B2), [plus(self.dtype)], x, y, [z], out)
+        steps = [plus(self.dtype)]
+        addresses = [x, y, z, out]
+        self._run(OUTER, steps, addresses)
 
     def without_outermost(self, y: int, z: int, out: int) -> None:
         """Write the same for x = 0."""
-        self._run(-(A2 + B2), 1.0, [], y, z, [], out)
+        _, factor = OUTER
+        addresses = [y, z, out]
+        self._run((factor, 1.0), [], addresses)
 
     def without_innermost(self, x: int, y: int, out: int) -> None:
         """Write the same for z = 0."""
-        self._run(A2 * B2, -(A2 + B2), [], x, y, [], out)
+        addresses = [x, y, out]
+        self._run(OUTER, [], addresses)
 
     def pair(
         self, point: float, other2: float, d: Sequence[int], out: int, mirrored: int
     ) -> None:
         """Write d4 - other2 d2 +- point (d3 - other2 d1); `d` are d1 .. d4."""
         d1, d2, d3, d4 = d
-        steps = [plus(self.dtype), times(-other2), plus(self.dtype)]
-        for sign, target in ((1, out), (-1, mirrored)):
-            factor = sign * point
-            self._run(factor, -factor / other2, steps, d1, d3, [d2, d4], target)
+        add = plus(self.dtype)
+        steps = [add, times(-other2), add]
+        for factor, target in ((point, out), (-point, mirrored)):
+            factors = (factor, -factor / other2)
+            self._run(factors, steps, [d1, d3, d2, d4, target])
 
     def _run(
         self,
-        first: float,
-        second: float,
+        factors: tuple[float, float],
         steps: list[Step],
-        x: int,
-        y: int,
-        others: list[int],
-        out: int,
+        addresses: Sequence[int],
     ) -> None:
-        dtypes = (self.dtype, self.dtype)
+        """Compute a sum; the last address is the result's."""
+        x, y, *others, out = addresses
+        first, second = factors
         spec = SumSpec(
-            self.elements, first, second, dtypes, tuple(steps), self.out_dtype
+            self.elements,
+            first,
+            second,
+            (self.dtype, self.dtype),
+            tuple(steps),
+            self.out_dtype,
         )
         weighted_sum(spec)(self.tape, x, y, others, out)
 
