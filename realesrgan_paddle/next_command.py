@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import realesrgan_paddle
 from realesrgan_paddle.data.sets.made_folders import (
@@ -21,11 +22,11 @@ from realesrgan_paddle.data.sets.made_folders import (
     scale_of_set,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
-from realesrgan_paddle.models.weights.catalogue import is_released
-from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.errors import UserError, printable
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.options.schema.config import Config
 
 ROOT = Path(realesrgan_paddle.__file__).resolve().parents[1]
 """The checkout, or the folder of installed packages."""
@@ -235,7 +236,7 @@ def after_inference(images: str, folder: str) -> str:
     return command("tools/compare.py", **flags, models=models, output=output)
 
 
-def _images_of(run: Config) -> Path | None:
+def _images_of(run: "Config") -> Path | None:
     """Return images to try the network of a run on, if they are still there."""
     for val in run.datasets.validation.values():
         if Path(val.dataroot_lq).is_dir():
@@ -247,8 +248,10 @@ def _images_of(run: Config) -> Path | None:
         return None
 
 
-def _start_of(run: Config) -> list[str]:
+def _start_of(run: "Config") -> list[str]:
     """Return NAME=MODEL of the network that a run began with, if it can be had."""
+    from realesrgan_paddle.models.weights.catalogue import is_released
+
     start = run.path.pretrain_network_g
     if start is None:
         return []
@@ -263,11 +266,15 @@ def _run_folder(file: Path) -> Path | None:
     return folder if (folder / "config.yml").is_file() else None
 
 
-def _run_of(file: Path) -> Config | None:
+def _run_of(file: Path) -> "Config | None":
     """Return the options of that run; None where they cannot be read."""
     folder = _run_folder(file)
     if folder is None:
         return None
+    # Imported here: most commands end without a run, and all options take a tenth of a
+    # second.
+    from realesrgan_paddle.options.reading.load import load_config
+
     try:
         return load_config(folder / "config.yml")
     except UserError:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from realesrgan_paddle.models.inference.exported_files import require_weights
 from realesrgan_paddle.models.inference.open_runner import open_runner
 from realesrgan_paddle.models.inference.upscale_files import may_have_16_bits
-from realesrgan_paddle.models.weights.denoise import WeightOptions
+from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.upscale_command import (
     add_denoise_flags,

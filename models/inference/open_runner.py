@@ -18,7 +18,7 @@ from realesrgan_paddle.models.inference.exported_files import (
     onnx_file,
 )
 from realesrgan_paddle.models.inference.graph_process import GraphRunner, load_static
-from realesrgan_paddle.models.weights.denoise import AS_THEY_ARE, WeightOptions
+from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import has_bf16, start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, pick_device

@@ -15,7 +15,7 @@ from realesrgan_paddle.models.inference.exported_files import require_weights
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
-from realesrgan_paddle.models.weights.denoise import AS_THEY_ARE, WeightOptions
+from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import pick_device
 

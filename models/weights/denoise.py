@@ -6,7 +6,6 @@ of realesr-general-x4v3 and realesr-general-wdn-x4v3 ("weak denoise"): Wang et a
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +18,6 @@ from realesrgan_paddle.utils.errors import UserError
 
 _GENERAL = re.compile(r"(realesr-general)(-x4v3)", re.IGNORECASE)
 """The network that has a weak-denoise companion; `-wdn` between the groups names it."""
-
-
-@dataclass(frozen=True)
-class WeightOptions:
-    """How weights are read; the arguments of `read_denoising`."""
-
-    strength: float | None = None
-    dn_model: str | Path | None = None
-    block: int | None = None
-
-    def read(self, model: str | Path) -> tuple[Generator, Tensors]:
-        """Return the generator of `model`, and its tensors."""
-        return read_denoising(model, self.strength, self.dn_model, self.block)
-
-
-AS_THEY_ARE = WeightOptions()
 
 
 def read_denoising(

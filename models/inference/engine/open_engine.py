@@ -5,7 +5,7 @@ from pathlib import Path
 from realesrgan_paddle.models.inference.engine.engine import Engine
 from realesrgan_paddle.models.inference.exported_files import is_exported
 from realesrgan_paddle.models.inference.graph.recognize import Known, recognize
-from realesrgan_paddle.models.weights.denoise import WeightOptions
+from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.onednn.library import OneDNNError
 
