@@ -52,6 +52,26 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="format of the results; auto: the input's",
     )
     add(
+        "--pre_pad",
+        type=int_range(0),
+        default=0,
+        help="pixels by which the image is mirrored at its borders, and cropped after",
+    )
+    add(
+        "--alpha_upsampler",
+        choices=ALPHA_UPSAMPLERS,
+        default="realesrgan",
+        help="what upscales an alpha channel",
+    )
+    _add_tile_flags(parser)
+    _add_engine_flags(parser)
+    _add_picture_flags(parser)
+
+
+def _add_tile_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags about memory."""
+    add = parser.add_argument
+    add(
         "--tile",
         type=_tile,
         default="auto",
@@ -71,18 +91,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="images with more pixels are refused before they are decoded; if not given, "
         "those that would be decoded to more than REALESRGAN_MAX_IMAGE_MB (400) MB",
     )
-    add(
-        "--pre_pad",
-        type=int_range(0),
-        default=0,
-        help="pixels by which the image is mirrored at its borders, and cropped after",
-    )
-    add(
-        "--alpha_upsampler",
-        choices=ALPHA_UPSAMPLERS,
-        default="realesrgan",
-        help="what upscales an alpha channel",
-    )
+
+
+def _add_engine_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags about what computes."""
+    add = parser.add_argument
     add("--device", choices=DEVICES, default="auto", help="where to compute")
     add(
         "--engine",
@@ -97,7 +110,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="what it computes in; auto: bf16 for 8-bit images where CPU and engine have "
         "it, or fp32",
     )
-    _add_picture_flags(parser)
 
 
 def _add_picture_flags(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-OURS = {"paddle": ("fp32",)}
+OURS = {"onednn": ("fp32", "bf16"), "paddle": ("fp32",)}
 """This project's engines, and the precisions of each."""
 SHIPPED = "torch"
 """Real-ESRGAN as shipped: eager torch, NCHW, float32. PSNR is measured against it."""

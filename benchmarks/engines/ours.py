@@ -6,14 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from engines.cases import OURS, Run, arguments, serve
-from realesrgan_paddle.models.inference.graph_process import load_static
+from realesrgan_paddle.models.inference.open_runner import open_runner
 
 
 def open_ours(folder: Path, engine: str, precision: str, threads: int) -> Run:
     """Return this project's runner of the exported model in a folder."""
     if precision not in OURS[engine]:
         raise ValueError(f"{engine} has no {precision}")
-    return load_static(folder, device="cpu", threads=threads)
+    return open_runner(
+        folder, engine=engine, precision=precision, device="cpu", threads=threads
+    )
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from realesrgan_paddle.models.inference.exported_files import (
 from realesrgan_paddle.models.inference.graph_process import GraphRunner, load_static
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import has_bf16, start_paddle
+from realesrgan_paddle.utils.machine.cpu import has_bf16, require_paddle, start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, pick_device
 
 ENGINES = ("auto", "onednn", "paddle", "openvino", "onnxruntime")
@@ -143,6 +143,7 @@ def _open_exported(model: Path, wanted: Wanted) -> Runner:
     if wanted.engine in ("openvino", "onnxruntime"):
         return _open_foreign(model, wanted, place)
 
+    require_paddle()
     runner, why = _try_onednn(model, wanted, place)
     if runner is not None:
         return runner
@@ -165,6 +166,7 @@ def _open_weights(model: str | Path, wanted: Wanted, weights: WeightOptions) -> 
             f"{model}: weights, which --engine onednn and paddle run; export them for the "
             "others with tools/export_model.py --onnx"
         )
+    require_paddle()
     place = wanted.place
     runner, why = _try_onednn(model, wanted, place, weights)
     if runner is not None:
@@ -200,9 +202,11 @@ def _try_onednn(
     model: str | Path,
     wanted: Wanted,
     place: str,
-    weights: WeightOptions = AS_THEY_ARE,
+    weights: WeightOptions | None = None,
 ) -> tuple[Runner | None, str]:
     """Return a runner of the project's own engine, or None and why Paddle runs `model`.
+
+    `weights` is None for a graph.
 
     Raises:
         UserError: the engine is asked for and cannot be used.

@@ -37,29 +37,26 @@ def upscale_files(
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
 
-    The largest first: an exported graph prepares itself anew for each that is larger
-    than all before. A file that cannot be read, upscaled or written does not stop the
-    others, but a full disk does. Results of earlier runs are overwritten; an input never
-    is, nor a result of this run.
+    The largest first, for which a graph prepares itself. A file that cannot be read,
+    upscaled or written does not stop the others, but a full disk does. Results of earlier
+    runs are overwritten; an input never is, nor a result of this run.
 
     Args:
         upscaler: upscales one image.
         paths: the input files, see `find_inputs`.
         output: folder, made if missing.
+        outscale: see `Upscaler.__call__`.
         suffix: see `Targets`.
         ext: see `Targets`.
         root: see `Targets`.
-        outscale: see `Upscaler.__call__`.
-        all_frames: upscale all frames of GIF, WebP and APNG animations.
-        skip_existing: leave out pictures whose results are there.
-        report_file: JSON file that says what became of each picture, however the run
-            ends; None: none is written.
-        max_pixels: refuse images with more before they are decoded; None: none.
+        all_frames: see `Batch`.
+        skip_existing: see `Batch`.
+        max_pixels: see `Batch`.
+        report_file: JSON file that says what became of each picture; None: none.
         model: what the report says that upscaled them.
         report: gets one line for each file.
 
-    Raises:
-        UserError: `output` or `report_file` cannot be written.
+    Raises UserError if `output` or `report_file` cannot be written.
     """
     given = list(paths)
     if report_file is not None:

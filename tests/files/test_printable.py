@@ -11,6 +11,7 @@ import pytest
 from places import ROOT
 
 from realesrgan_paddle.models.inference.upscale_files import upscale_files
+from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.tools.extract_subimages import main as extract_subimages
 from realesrgan_paddle.utils.cli import Parser, say, shell_join
 from realesrgan_paddle.utils.errors import UserError, printable
@@ -88,7 +89,8 @@ def images(tmp_path) -> Path:
 
 
 def test_a_batch_prints_a_line_for_each_file(tmp_path, images, capsys):
-    upscale_files(lambda image, outscale: image, sorted(images.iterdir()), tmp_path)
+    upscaler = Upscaler(lambda window: window, scale=1)
+    upscale_files(upscaler, sorted(images.iterdir()), tmp_path)
     lines = capsys.readouterr().out.splitlines()
     count = len(HOSTILE_NAMES)
     expected = [f"[{i + 1}/{count}]" for i in range(count)]

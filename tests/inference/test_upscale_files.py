@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-import realesrgan_paddle.models.inference.upscale_files
+from realesrgan_paddle.models.inference.pictures import batch
+from realesrgan_paddle.models.inference.pictures.reading import read_picture
 from realesrgan_paddle.models.inference.upscale_files import (
     find_inputs,
     upscale_files,
@@ -208,9 +209,9 @@ def test_pictures_beyond_max_pixels_are_refused_by_their_header(
     draw(folder / "small.png", (40, 49, 3))
     read = []
     monkeypatch.setattr(
-        realesrgan_paddle.models.inference.upscale_files,
-        "read_image",
-        lambda path: (read.append(path.name), read_image(path))[1],
+        batch,
+        "read_picture",
+        lambda path, **flags: (read.append(path.name), read_picture(path, **flags))[1],
     )
     failures, lines = upscale(folder, tmp_path / "out", max_pixels=1999)
     assert read == ["small.png"]

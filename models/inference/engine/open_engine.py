@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from realesrgan_paddle.models.inference.engine.engine import Engine
-from realesrgan_paddle.models.inference.exported_files import is_exported
 from realesrgan_paddle.models.inference.graph.recognize import Known, recognize
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.utils.errors import UserError
@@ -15,15 +14,15 @@ class NotUsableError(UserError):
 
 
 def open_engine(
-    model: str | Path, precision: str, threads: int, weights: WeightOptions
+    model: str | Path, precision: str, threads: int, weights: WeightOptions | None
 ) -> Engine:
     """Return the engine for a network.
 
     Args:
-        model: an exported graph, or what `read_generator` takes.
+        model: an exported graph, or weights: what `read_generator` takes.
         precision: see `Engine`.
         threads: CPU threads.
-        weights: how weights are read.
+        weights: how weights are read; None: `model` is a graph.
 
     Raises:
         UserError: the model cannot be read, or may not be run.
@@ -39,9 +38,9 @@ def open_engine(
         raise NotUsableError(f"the engine cannot run it: {error}") from error
 
 
-def _network(model: str | Path, weights: WeightOptions) -> Known | str:
+def _network(model: str | Path, weights: WeightOptions | None) -> Known | str:
     """Return the network, or why a graph is none that is known."""
-    if is_exported(model):
+    if weights is None:
         return recognize(Path(model))
     description, tensors = weights.read(model)
     return Known(description, dict(tensors))

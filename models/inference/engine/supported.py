@@ -5,6 +5,7 @@ from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 
 SHUFFLES = (1, 2, 4)
 """Scales of a pixel-shuffle whose channels of one color lie within blocks."""
@@ -25,6 +26,8 @@ def why_not(description: Generator) -> str:
         if channels % BLOCK:
             return f"its {channels} channels are no multiple of {BLOCK}"
 
+    if isinstance(description, SRVGGNetCompact) and description.num_feat < BLOCK:
+        return f"its {description.num_feat} features are fewer than {BLOCK}"
     if not isinstance(description, RRDBNet) and description.scale not in SHUFFLES:
         return f"it upscales by {description.scale}"
     return ""

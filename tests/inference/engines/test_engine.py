@@ -180,6 +180,7 @@ def test_an_image_that_does_not_fit_is_a_memory_error():
     [
         (RRDBNet(num_feat=24), "its 24 channels are no multiple of 16"),
         (RRDN(G=8), "its 8 channels are no multiple of 16"),
+        (SRVGGNetCompact(num_feat=8), "its 8 features are fewer than 16"),
         (SRVGGNetCompact(upscale=3), "it upscales by 3"),
         (RRDBNet(num_in_ch=1), "it is no network from RGB to RGB"),
     ],

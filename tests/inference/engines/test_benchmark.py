@@ -181,6 +181,7 @@ def test_engines_take_turns_and_are_compared_with_torch(tmp_path, monkeypatch, c
     stub = Stub(tmp_path, {"paddle": 0.01, "ncnn": 0.001})
     args = Namespace(peers_python="python", threads=1, rounds=2, image=None)
     args.peers = ["ncnn"]
+    monkeypatch.setattr(benchmark, "OURS", {"paddle": ("fp32",)})
 
     (row,) = benchmark.measure(stub, "16x12", "fp32", args)
     assert (row["case"], row["engine"]) == ("stub 16x12", "paddle")

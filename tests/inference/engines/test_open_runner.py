@@ -17,6 +17,7 @@ from realesrgan_paddle.models.inference.runners.openvino_runner import OpenVinoR
 from realesrgan_paddle.models.inference.static_runner import open_graph
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.tools import infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
@@ -65,6 +66,9 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(module, "load_static", open_graph)
 
 
+FOUR_BLOCKS = WeightOptions(block=4)
+
+
 @pytest.fixture
 def known(monkeypatch):
     """Let the project's own engine run every network; return what it is opened with."""
@@ -74,11 +78,11 @@ def known(monkeypatch):
         scale = 2
         device = "cpu"
 
-    def open_onednn(model, precision, threads, block):
-        opened.append((precision, threads, block))
+    def open_onednn(model, precision, threads, weights):
+        opened.append((precision, threads, weights))
         return Engine()
 
-    monkeypatch.setattr(module, "_open_onednn", open_onednn)
+    monkeypatch.setattr(module, "open_engine", open_onednn)
     return opened
 
 
@@ -89,7 +93,7 @@ def unknown(monkeypatch):
     def open_onednn(*_):
         raise NotUsableError("an unknown network")
 
-    monkeypatch.setattr(module, "_open_onednn", open_onednn)
+    monkeypatch.setattr(module, "open_engine", open_onednn)
 
 
 def images(size=24):
@@ -126,8 +130,10 @@ def test_bf16_is_automatic_where_nobody_sees_it(
 
 
 def test_the_engine_gets_weights_and_what_they_must_be(known, weights):
-    open_runner(weights, engine="onednn", precision="fp32", threads=3, block=4)
-    assert known == [("fp32", 3, 4)]
+    open_runner(
+        weights, engine="onednn", precision="fp32", threads=3, weights=FOUR_BLOCKS
+    )
+    assert known == [("fp32", 3, FOUR_BLOCKS)]
 
 
 def test_what_the_engine_does_not_know_runs_in_paddle_and_is_said(
