@@ -14,6 +14,7 @@ from realesrgan_paddle.models.inference.engine.tape import Tape
 from realesrgan_paddle.models.inference.engine.values import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.utils.machine.cpu import SPIN_MS
 from realesrgan_paddle.utils.machine.devices import core_count
 from realesrgan_paddle.utils.ops.onednn.library import (
     BF16,
@@ -94,8 +95,9 @@ class Engine:
             MemoryError: an image does not fit.
         """
         with self._lock:
-            # OpenMP keeps this number for each thread that calls it.
-            library().ask("omp_set_num_threads", self._threads)
+            # OpenMP keeps these for each thread that calls it. Its own threads must sleep
+            # soon after an image: others are decoded and encoded meanwhile.
+            library().use_threads(self._threads, SPIN_MS)
             results = [self._run(image) for image in images]
         return np.stack(results)
 

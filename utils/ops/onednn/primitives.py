@@ -166,7 +166,7 @@ class Operation:
 
     def __del__(self) -> None:
         """Free what oneDNN holds, but for the layouts: they are small, and shared."""
-        dnnl = library()
+        dnnl = self._library
         for memory in self._memories.values():
             dnnl.call("dnnl_memory_destroy", memory)
         dnnl.call("dnnl_primitive_destroy", self.handle)
