@@ -133,8 +133,8 @@ def test_a_library_without_a_symbol_is_refused_and_auto_falls_back(monkeypatch, 
     real = ctypes.CDLL
 
     class Incomplete:
-        def __init__(self, path):
-            self._functions = real(path)
+        def __init__(self, path, **flags):
+            self._functions = real(path, **flags)
 
         def __getattr__(self, name):
             return getattr(self._functions, name.replace("execute", "missing"))
