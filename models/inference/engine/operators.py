@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from realesrgan_paddle.models.inference.engine import copies
-from realesrgan_paddle.models.inference.engine.elementwise import (
-    leaky_relu,
-)
+from realesrgan_paddle.models.inference.engine.elementwise import leaky_relu
 from realesrgan_paddle.models.inference.engine.features import (
     BLOCK,
     GROUP,
@@ -39,6 +37,7 @@ from realesrgan_paddle.utils.ops.onednn.library import F32
 
 DENSE_BLOCK_SCALE = 0.2
 DENSE_BLOCK_SLOPE = 0.2
+"""As in `utils.ops.plain`, which imports Paddle."""
 BAND_PIXELS = 2**15
 """Above so many input pixels, upsampled features are computed in bands of about so many.
 
@@ -111,6 +110,8 @@ class EngineOps:
         if isinstance(x, Image) or kernel_size != 3:
             return self._direct(x, weight, bias, slopes, slope)
 
+        # Sums with other features, and the channels that become SRVGGNetCompact's pixels,
+        # stay float32: in bfloat16 they would make most of the error.
         is_hidden = slope != 1 or slopes is not None
         dtype = self.dtype if is_hidden or out_ch < BLOCK else F32
         out = Features(self.tape, x.size, out_ch, dtype if is_hidden else F32)
