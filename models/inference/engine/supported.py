@@ -5,6 +5,7 @@ from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 
 SHUFFLES = (1, 2, 4)
 """Scales of a pixel-shuffle whose channels of one color lie within blocks."""
@@ -28,3 +29,10 @@ def why_not(description: Generator) -> str:
     if not isinstance(description, RRDBNet) and description.scale not in SHUFFLES:
         return f"it upscales by {description.scale}"
     return ""
+
+
+def why_no_integers(description: Generator) -> str:
+    """Return why a network has no int8, or ""."""
+    if isinstance(description, SRVGGNetCompact):
+        return ""
+    return f"int8 is had with SRVGGNetCompact, not with {description.type}; use bf16"

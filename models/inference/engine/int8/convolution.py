@@ -145,9 +145,7 @@ class IntegerConvolution:
             dnnl.call("dnnl_post_ops_append_prelu", chain, PER_CHANNEL)
             memories[self._slopes] = flat(spec.out_ch)
         attributes = attributes_of(chain)
-        dnnl.call(
-            "dnnl_primitive_attr_set_scales_mask", attributes, WEIGHTS, BY_OUTPUT
-        )
+        dnnl.call("dnnl_primitive_attr_set_scales_mask", attributes, WEIGHTS, BY_OUTPUT)
 
         weight = _weight_layout(spec.in_ch, spec.out_ch)
         memories[WEIGHTS] = weight

@@ -180,9 +180,7 @@ class IntegerOps:
     def pixel_shuffle(self, x: IntegerFeatures, scale: int) -> Image:
         """See `Ops`."""
         _, channels, height, width = x.shape
-        image = Image(
-            self.tape, channels // scale**2, scale * height, scale * width
-        )
+        image = Image(self.tape, channels // scale**2, scale * height, scale * width)
         shuffle_channels_last(
             self.tape, x.buffer.address, x.shape, scale, image.address
         )

@@ -6,7 +6,6 @@ import numpy as np
 
 from realesrgan_paddle.models.inference.engine.operators import EngineOps
 from realesrgan_paddle.models.inference.engine.values import (
-    Deferred,
     Features,
     Image,
     Weight,
