@@ -1,6 +1,8 @@
 """int8: what it computes, what it costs, and which files of ranges are refused."""
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,10 +51,16 @@ def picture(height, width, seed=0):
     return np.clip(np.stack(waves) / 2 + 0.5 + noise, 0, 1).astype(np.float32)
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("original") / "infer"
+    export(COMPACT, sample_weights(COMPACT), folder)
+    return folder
+
+
 @pytest.fixture
-def exported(tmp_path):
-    export(COMPACT, sample_weights(COMPACT), tmp_path / "infer")
-    return tmp_path / "infer"
+def exported(original, tmp_path):
+    return Path(shutil.copytree(original, tmp_path / "infer"))
 
 
 @pytest.fixture
