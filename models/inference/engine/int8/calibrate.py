@@ -100,8 +100,8 @@ def calibrate(
         for name, values in exact.measure_ranges(_read(path)).items():
             ranges[name] = np.maximum(ranges.get(name, 0), values)
     integers = Engine(known.description, known.tensors, "int8", threads, ranges=ranges)
-    values = [_psnr(exact, integers, path) for path in held_out]
-    return Calibration(ranges, float(np.mean(values)))
+    found = [_psnr(exact, integers, path) for path in held_out]
+    return Calibration(ranges, float(np.mean(found)))
 
 
 def _psnr(exact: Engine, integers: Engine, path: Path) -> float:

@@ -82,8 +82,9 @@ def _ranges(found: object, description: SRVGGNetCompact) -> Ranges:
 
 
 def _is_range(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and 1 / LARGEST_RANGE < value < LARGEST_RANGE
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 1 / LARGEST_RANGE < value < LARGEST_RANGE
 
 
 def _digest(model: Path) -> str:
