@@ -89,6 +89,11 @@ def test_int8_is_close_to_float32(description, size):
     np.testing.assert_array_equal(integers(image[None]), found)
 
 
+def test_int8_without_ranges_never_computes_in_float32():
+    with pytest.raises(ValueError, match="ranges"):
+        Engine(COMPACT, sample_weights(COMPACT), "int8")
+
+
 def test_a_part_of_an_image_gives_the_same_bits():
     tensors = sample_weights(COMPACT)
     image = picture(40, 36)
@@ -231,7 +236,7 @@ def test_a_bad_file_is_refused(change, message, exported, calibration):
 def test_ranges_of_other_weights_are_refused(exported, calibration):
     run(exported, calibration)
     export(COMPACT, sample_weights(COMPACT, seed=1), exported)
-    with pytest.raises(UserError, match=r"int8.json: .*quantize.py"):
+    with pytest.raises(UserError, match="was made for other weights"):
         open_runner(exported, precision="int8")
 
 

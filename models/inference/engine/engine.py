@@ -59,6 +59,7 @@ class Engine:
 
     Raises:
         OneDNNError: oneDNN cannot compute this network on this processor, or is wrong.
+        ValueError: int8 without ranges.
     """
 
     multiple = 4
@@ -91,6 +92,8 @@ class Engine:
             self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
 
         self._tensors = tensors
+        if (precision == "int8") != (ranges is not None):
+            raise ValueError("int8 needs ranges, and nothing else has them")
         self._ranges = ranges
         self._threads = threads or core_count()
         self._lock = Lock()

@@ -52,10 +52,11 @@ def read_ranges(model: Path, description: SRVGGNetCompact) -> Ranges:
         text = file.read(MOST_BYTES)
     try:
         content = parse_object(text)
-        ranges = _ranges(content.get("ranges"), description)
+        is_for_these = content.get("weights_sha256") == _digest(model)
+        ranges = _ranges(content.get("ranges"), description) if is_for_these else {}
     except ValueError as error:
         raise UserError(f"{path}: damaged ({error}); {make}") from error
-    if content.get("weights_sha256") != _digest(model):
+    if not is_for_these:
         raise UserError(f"{path}: was made for other weights; {make}")
     return ranges
 
