@@ -31,12 +31,16 @@ COMMANDS = {
     "describe_options": "explain the keys of the option files",
     "predict": "upscale images with a network's weights",
     "export_model": "export a network as a static graph",
+    "quantize": "make an exported model ready for int8",
     "infer": "upscale images with an exported model",
     "compare": "compare networks side by side",
     "plot_run": "plot the curves of training runs",
     "serve": "upscale pictures on a web page",
 }
-NOT_IN_TOOLS = {"serve": "realesrgan_paddle.serve.command"}
+NOT_IN_TOOLS = {
+    "describe_options": "realesrgan_paddle.options.reading.describe_options",
+    "serve": "realesrgan_paddle.serve.command",
+}
 """The modules of commands that no script of tools/ starts."""
 
 

@@ -236,6 +236,13 @@ def after_inference(images: str, folder: str) -> str:
     return command("tools/compare.py", **flags, models=models, output=output)
 
 
+def after_quantization(model: Path) -> str:
+    """Return what follows quantization: upscaling the user's images in int8."""
+    return command(
+        "tools/infer.py", input=USERS_IMAGES, model_path=model, precision="int8"
+    )
+
+
 def _images_of(run: "Config") -> Path | None:
     """Return images to try the network of a run on, if they are still there."""
     for val in run.datasets.validation.values():

@@ -29,7 +29,7 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 FROM_WEIGHTS = "paddle from weights"
 """Paddle's dygraph mode, among the engines of `PRECISIONS_OF`."""
 PRECISIONS_OF = {
-    ("onednn", "cpu"): ("fp32", "bf16"),
+    ("onednn", "cpu"): ("fp32", "bf16", "int8"),
     ("paddle", "cpu"): ("fp32", "bf16"),
     ("paddle", "gpu"): ("fp32", "fp16"),
     (FROM_WEIGHTS, "cpu"): ("fp32",),
@@ -103,7 +103,7 @@ def open_runner(
         engine: one of `ENGINES`. "auto": the project's own ("onednn") if it knows the
             network and this CPU, else Paddle.
         precision: one of `PRECISIONS`. "auto": bf16 where the CPU and the engine have
-            it, else fp32.
+            it, else fp32. "int8" needs the file that tools/quantize.py writes.
         device: "auto", "cpu" or "gpu".
         threads: CPU threads; None: all cores of this process.
         sixteen_bit: images of 16 bits a sample are wanted, for which "auto" never takes
@@ -209,7 +209,7 @@ def _try_onednn(
     `weights` is None for a graph.
 
     Raises:
-        UserError: the engine is asked for and cannot be used.
+        UserError: the engine, or int8, is asked for and cannot be used.
     """
     if wanted.engine == "paddle":
         return None, "asked for"
@@ -220,7 +220,8 @@ def _try_onednn(
     try:
         runner = open_engine(model, precision, wanted.threads, weights)
     except NotUsableError as error:
-        if wanted.engine == "onednn":
+        # Nothing else has int8.
+        if wanted.engine == "onednn" or precision == "int8":
             raise UserError(f"{model}: {error}") from error
         return None, f"auto: {error}"
     why = "asked for" if wanted.engine == "onednn" else "auto: a network that it knows"

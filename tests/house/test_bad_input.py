@@ -42,7 +42,6 @@ REQUIRED = {  # the flags that each command needs, with right values
     "make_lq_data": "--yml_path lq.yml --save_dir out",
     "compare": "--input images --models a=net.pdparams --output out",
     "convert_torch": "--input net.pdparams --output out.pdparams",
-    "describe_options": "--output out.md",
     "export_model": "--model_dir net.pdparams --save_inference_dir out",
     "extract_keyframes": "--input clip.mp4 --output out",
     "build_domain_set": "--input images --output out",
@@ -54,6 +53,7 @@ REQUIRED = {  # the flags that each command needs, with right values
     "plot_run": "--input run --output out.png",
     "predict": "--input images --output out --model_path net.pdparams",
     "preflight": "--input images",
+    "quantize": "--model_path exported --calibration images",
     "quickstart": "--video clip.mp4 --output out",
 }
 
@@ -122,7 +122,7 @@ def test_an_unknown_flag_is_named(answer, command):
     assert message == "unknown flag '--zzz' (see --help)"
 
 
-RUN_WITHOUT_FLAGS = {"convert_torch", "describe_options", "quickstart"}
+RUN_WITHOUT_FLAGS = {"convert_torch", "quickstart"}
 MISSING = ("the following arguments are required: --", "--yml_path FILE is needed")
 
 
@@ -179,6 +179,7 @@ WRONG_VALUES = {
         "--suffix a/b",
         "--block 0",
     ],
+    "quantize": ["--held_out 2", "--threads 0"],
     "quickstart": ["--iterations 0", "--iterations few"],
 }
 
@@ -358,7 +359,6 @@ MISTAKES = {
     "convert_torch --input net.pdparams --output text.txt": (
         "--output text.txt: the suffix must be one of .pdparams"
     ),
-    "describe_options --output images": "images: is a folder; name a file to write",
     "export_model --model_dir net.pdparams --save_inference_dir text.txt": (
         "text.txt: is a file; name a folder"
     ),
@@ -383,6 +383,8 @@ MISTAKES = {
     "predict --input images --output text.txt --model_path net.pdparams": (
         "text.txt: not a folder"
     ),
+    "quantize --calibration images --model_path net.pdparams": "not an exported model",
+    "quantize --calibration nowhere --model_path exported": "nowhere: not a folder",
     "quickstart --video clip.mp4 --output text.txt": "text.txt: not a folder",
     # contradictions
     "train --yml_path train.yml train.total_iter=-1": (

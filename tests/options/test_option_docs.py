@@ -9,6 +9,7 @@ import yaml
 from places import ROOT
 from sample_options import OPTION_FILES, soccer_lq
 
+from realesrgan_paddle.options.reading import describe_options
 from realesrgan_paddle.options.reading.describe import options_page
 from realesrgan_paddle.options.reading.editor_schema import editor_schemas
 from realesrgan_paddle.options.reading.load import dump_config, load_config
@@ -16,7 +17,6 @@ from realesrgan_paddle.options.reading.read_yaml import parse_yaml, read_yaml
 from realesrgan_paddle.options.reading.sections import sections
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.synthesis import LQConfig
-from realesrgan_paddle.tools import describe_options
 
 SHIPPED = sorted((ROOT / "options").glob("*.yml"))
 SCHEMAS = {
@@ -24,7 +24,7 @@ SCHEMAS = {
     for path in (ROOT / "options").glob("*.schema.json")
 }
 EDITOR_LINE = re.compile(r"# yaml-language-server: \$schema=\./(\S+)")
-WRITE_ANEW = "run: python tools/describe_options.py"
+WRITE_ANEW = "run: python -m realesrgan_paddle describe_options"
 LONGEST_TOOLTIP = 250
 
 

@@ -160,3 +160,18 @@ def concatenate(tape: Tape, parts: Sequence[Planes], result: Planes) -> None:
             copy = rounding(part.elements, part.dtype, result.dtype)
             tape.run(copy, {SRC: source, DST: target})
             target += part.elements * BYTES[result.dtype]
+
+
+def shuffle_channels_last(
+    tape: Tape, features: int, shape: Shape, scale: int, image: int
+) -> None:
+    """Copy features (H, W, C), pixel-shuffled, to an image (c, scale * H, scale * W)."""
+    _, channels, height, width = shape
+    out_row = scale * width
+    sizes = (height, scale, width, scale)
+    source = (sizes, (width * channels, scale, channels, 1), F32)
+    target = (sizes, (scale * out_row, out_row, scale, 1), F32)
+    for channel in range(channels // scale**2):
+        begin = features + 4 * channel * scale**2
+        end = image + 4 * channel * scale * height * out_row
+        _run(tape, source, target, begin, end)

@@ -7,9 +7,16 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.models.inference.engine.check import check_operators
+from realesrgan_paddle.models.inference.engine.int8.check import check_integers
+from realesrgan_paddle.models.inference.engine.int8.convolution import IntegerWeights
+from realesrgan_paddle.models.inference.engine.int8.operators import (
+    IntegerOps,
+    Ranges,
+)
+from realesrgan_paddle.models.inference.engine.int8.ranges import RangeOps
 from realesrgan_paddle.models.inference.engine.operators import EngineOps
 from realesrgan_paddle.models.inference.engine.primitives import PreparedWeights
-from realesrgan_paddle.models.inference.engine.supported import why_not
+from realesrgan_paddle.models.inference.engine.supported import why_no_integers, why_not
 from realesrgan_paddle.models.inference.engine.tape import Tape
 from realesrgan_paddle.models.inference.engine.values import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
@@ -23,7 +30,8 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     library,
 )
 
-DTYPES = {"fp32": F32, "bf16": BF16}
+DTYPES = {"fp32": F32, "bf16": BF16, "int8": F32}
+"""Of what is no 8-bit integer."""
 
 SMALL_NETWORK_BYTES = 1400
 LARGE_NETWORK_BYTES = {"fp32": 3600, "bf16": 2400}
@@ -37,8 +45,10 @@ class Engine:
         description: which network.
         tensors: {name: float32 array}, with the description's names and shapes.
         precision: "fp32" or "bf16", what convolutions multiply in; sums are float32.
+            "int8" for SRVGGNetCompact: all but the first multiply 8-bit integers.
         threads: CPU threads; None: all cores of this process.
         free_memory: bytes that an image may take; None: as many as the machine has.
+        ranges: of the features; needed for "int8", and for nothing else.
 
     Attributes:
         scale: its upscaling factor.
@@ -50,6 +60,7 @@ class Engine:
 
     Raises:
         OneDNNError: oneDNN cannot compute this network on this processor, or is wrong.
+        ValueError: int8 without ranges.
     """
 
     multiple = 4
@@ -61,8 +72,12 @@ class Engine:
         precision: str = "fp32",
         threads: int | None = None,
         free_memory: int | None = None,
+        ranges: Ranges | None = None,
     ) -> None:
         reason = why_not(description)
+        if precision == "int8":
+            reason = reason or why_no_integers(description)
+            check_integers()
         if reason:
             raise OneDNNError(reason)
         self._dtype = DTYPES[precision]
@@ -71,17 +86,22 @@ class Engine:
         self.description = description
         self.scale = description.scale
         self.device = "cpu"
-        self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
         if isinstance(description, SRVGGNetCompact):
             self.radius = description.num_conv + 2
             self.bytes_per_pixel = SMALL_NETWORK_BYTES
+        else:
+            self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
 
         self._tensors = tensors
+        if (precision == "int8") != (ranges is not None):
+            raise ValueError("int8 needs ranges, and nothing else has them")
+        self._ranges = ranges
         self._threads = threads or core_count()
         self._lock = Lock()
         self._free_memory = free_memory
         self._weights = _weights(description, tensors)
         self._prepared: dict[tuple[str, int], PreparedWeights] = {}
+        self._integers: dict[str, PreparedWeights | IntegerWeights] = {}
         self._recorded: _Recording | None = None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -124,10 +144,29 @@ class Engine:
         tape = Tape(self._free_memory)
         source = Image(tape, *image.shape)
         source.array[...] = image
-        ops = EngineOps(tape, self._dtype, self._prepared)
+        ops: EngineOps | IntegerOps
+        if self._ranges is None:
+            ops = EngineOps(tape, self._dtype, self._prepared)
+        else:
+            ops = IntegerOps(tape, self._ranges, self._integers)
+        output = self._forward(source, ops)
+        return _Recording(tape, source, output)
+
+    def _forward(self, source: Image, ops: "EngineOps | IntegerOps") -> Image:
         # Its images and features stand in for Paddle's tensors.
         output: Any = self.description.forward(source, self._weights, ops)  # type: ignore[arg-type]
-        return _Recording(tape, source, output)
+        return output
+
+    def measure_ranges(self, image: np.ndarray) -> Ranges:
+        """Return how large the features of an image (3, H, W) are: see `Ranges`."""
+        tape = Tape(self._free_memory)
+        source = Image(tape, *image.shape)
+        source.array[...] = image
+        ops = RangeOps(tape, self._dtype, self._prepared)
+        with self._lock:
+            library().ask("omp_set_num_threads", self._threads)
+            self._forward(source, ops)
+        return ops.ranges
 
 
 class _Recording:

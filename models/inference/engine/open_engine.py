@@ -3,7 +3,11 @@
 from pathlib import Path
 
 from realesrgan_paddle.models.inference.engine.engine import Engine
+from realesrgan_paddle.models.inference.engine.int8.operators import Ranges
+from realesrgan_paddle.models.inference.engine.int8.ranges_file import read_ranges
 from realesrgan_paddle.models.inference.graph.recognize import Known, recognize
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.onednn.library import OneDNNError
@@ -32,8 +36,13 @@ def open_engine(
     known = _network(model, weights)
     if isinstance(known, str):
         raise NotUsableError(f"not a network that the engine knows: {known}")
+    ranges = None
+    if precision == "int8":
+        ranges = _ranges(model, known.description, weights)
     try:
-        return Engine(known.description, known.tensors, precision, threads)
+        return Engine(
+            known.description, known.tensors, precision, threads, ranges=ranges
+        )
     except OneDNNError as error:
         raise NotUsableError(f"the engine cannot run it: {error}") from error
 
@@ -44,3 +53,17 @@ def _network(model: str | Path, weights: WeightOptions | None) -> Known | str:
         return recognize(Path(model))
     description, tensors = weights.read(model)
     return Known(description, dict(tensors))
+
+
+def _ranges(
+    model: str | Path, description: Generator, weights: WeightOptions | None
+) -> Ranges | None:
+    """Return the ranges for int8; None if the network has no int8 anyway."""
+    if not isinstance(description, SRVGGNetCompact):
+        return None
+    if weights is not None:
+        raise UserError(
+            f"{model}: weights, and int8 is had with exported models; export them with "
+            "tools/export_model.py, then run tools/quantize.py"
+        )
+    return read_ranges(Path(model), description)

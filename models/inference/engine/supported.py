@@ -31,3 +31,10 @@ def why_not(description: Generator) -> str:
     if not isinstance(description, RRDBNet) and description.scale not in SHUFFLES:
         return f"it upscales by {description.scale}"
     return ""
+
+
+def why_no_integers(description: Generator) -> str:
+    """Return why a network has no int8, or ""."""
+    if isinstance(description, SRVGGNetCompact):
+        return ""
+    return f"int8 is had with SRVGGNetCompact, not with {description.type}; use bf16"

@@ -219,7 +219,12 @@ def test_openvino_reads_a_pdmodel_but_not_prelu(in_this_process, folders):
             {"engine": "onnxruntime", "precision": "bf16"},
             "onnxruntime on a cpu has fp32; bf16 is had with engine onednn on a cpu",
         ),
-        ("cpu", {"precision": "int8"}, "int8 is had with no engine"),
+        ("cpu", {"precision": "int8"}, "int8.json: no such file, which int8 needs"),
+        (
+            "cpu",
+            {"precision": "int8", "engine": "openvino"},
+            "int8 is had with engine onednn on a cpu",
+        ),
         ("cpu", {"precision": "fp16"}, "fp16 is had with engine paddle on a gpu"),
         (
             "gpu",

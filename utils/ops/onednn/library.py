@@ -20,7 +20,8 @@ LIBRARY = "libdnnl.so.3"
 # dnnl_data_type_t
 BF16 = 2
 F32 = 3
-BYTES = {BF16: 2, F32: 4}
+S8 = 5
+BYTES = {BF16: 2, F32: 4, S8: 1}
 
 # dnnl_prop_kind_t, dnnl_alg_kind_t
 FORWARD_TRAINING = 64

@@ -1,19 +1,14 @@
 """Write docs/options.md and the JSON schemas for editors from the declared options."""
 
-if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
-
-    end_at_once()
-
 from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.options.reading.describe import options_page
 from realesrgan_paddle.options.reading.editor_schema import editor_schemas
 from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.cli import Parser, run, say
+from realesrgan_paddle.utils.cli import Parser, say
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +37,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             temporary.write_text(text, encoding="utf-8")
         say(f"wrote {path}")
     return 0
-
-
-if __name__ == "__main__":
-    run(main)

@@ -1,0 +1,157 @@
+"""What int8 gains over bf16, and what it loses, of exported SRVGGNetCompact networks.
+
+Needs `inference.int8.json` beside each model (tools/quantize.py) and a folder with pairs
+NAME_HR.png and NAME_LR.png, such as Set5. Prints, for each network and precision, the
+fastest call on 128x128 pixels, in turns; PSNR to the ground truth (RGB, 8 bits, whole
+image) and to float32. Then the fastest call of one convolution, 128x128 pixels.
+"""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from realesrgan_paddle.models.inference.engine.features import Size
+from realesrgan_paddle.models.inference.engine.int8.convolution import (
+    IntegerConvolutionSpec,
+    IntegerWeights,
+    integer_convolution,
+)
+from realesrgan_paddle.models.inference.engine.operators import EngineOps
+from realesrgan_paddle.models.inference.engine.primitives import (
+    BlockConvolution,
+    BlockConvolutionSpec,
+    PreparedWeights,
+)
+from realesrgan_paddle.models.inference.engine.tape import Buffer, Tape
+from realesrgan_paddle.models.inference.engine.values import Features, Weight
+from realesrgan_paddle.models.inference.open_runner import Runner, open_runner
+from realesrgan_paddle.utils.images import read_rgb, to_uint8
+from realesrgan_paddle.utils.metrics import psnr
+from realesrgan_paddle.utils.ops.onednn.library import BF16, S8, library
+
+PRECISIONS = ("fp32", "bf16", "int8")
+SIZE = 128
+LAYERS = [(64, 64), (64, 32), (96, 32), (192, 64), (64, 48), (128, 128)]
+REST = 0.25
+"""Between two calls [s]: threads of OpenMP go on spinning after one."""
+
+
+def main() -> None:
+    """Print all of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", nargs="+", type=Path, required=True)
+    parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=8)
+    args = parser.parse_args()
+
+    for model in args.models:
+        runners = {
+            precision: open_runner(model, precision=precision, threads=args.threads)
+            for precision in PRECISIONS
+        }
+        _compare(model.name, runners, args.pairs, args.rounds)
+
+    library().ask("omp_set_num_threads", args.threads)
+    for in_ch, out_ch in LAYERS:
+        _compare_layer(in_ch, out_ch, args.rounds)
+
+
+def _compare(
+    name: str, runners: Mapping[str, Runner], pairs: Path, rounds: int
+) -> None:
+    """Print a network's times, and its PSNR on pairs."""
+    image = np.random.default_rng(0).random((1, 3, SIZE, SIZE), np.float32)
+    calls = {precision: partial(run, image) for precision, run in runners.items()}
+    times = _in_turns(calls, rounds)
+
+    losses: dict[str, list[tuple[float, float]]] = {p: [] for p in runners}
+    for lq_file in sorted(pairs.glob("*_LR.png")):
+        gt = read_rgb(lq_file.with_name(lq_file.name.replace("_LR", "_HR")))
+        lq = np.ascontiguousarray(read_rgb(lq_file).transpose(2, 0, 1))
+        results = {p: runner(lq[None])[0] for p, runner in runners.items()}
+        levels = {p: to_uint8(sr.transpose(1, 2, 0)) for p, sr in results.items()}
+        for precision, sr in levels.items():
+            to_gt = psnr(sr, to_uint8(gt))
+            losses[precision].append((to_gt, psnr(sr, levels["fp32"])))
+
+    for precision, found in losses.items():
+        to_gt, to_exact = np.mean(found, 0)
+        print(
+            f"{name} {precision}: {1000 * times[precision]:.1f} ms, "
+            f"{to_gt:.3f} dB to ground truth, {to_exact:.1f} dB to fp32"
+        )
+
+
+def _in_turns(
+    calls: Mapping[str, Callable[[], object]], rounds: int
+) -> dict[str, float]:
+    """Return the seconds of each call's fastest round."""
+    for call in calls.values():
+        call()
+    times = dict.fromkeys(calls, float("inf"))
+    for _ in range(rounds):
+        for name, call in calls.items():
+            time.sleep(REST)
+            begin = time.perf_counter()
+            call()
+            times[name] = min(times[name], time.perf_counter() - begin)
+    return times
+
+
+def _compare_layer(in_ch: int, out_ch: int, rounds: int) -> None:
+    """Print the times of one convolution."""
+    random = np.random.default_rng(0)
+    weight = random.standard_normal((out_ch, in_ch, 3, 3)).astype(np.float32)
+    bias = np.zeros(out_ch, np.float32)
+    calls = {
+        "bf16 direct": _direct(weight, bias),
+        "bf16 F(4, 3)": _winograd(weight, bias),
+        "int8 direct": _integers(weight, bias),
+    }
+    times = _in_turns(calls, 3 * rounds)
+    found = ", ".join(f"{name} {1000 * t:.2f} ms" for name, t in times.items())
+    print(f"{in_ch} to {out_ch} channels: {found}")
+
+
+def _direct(weight: np.ndarray, bias: np.ndarray) -> Callable[[], None]:
+    out_ch, in_ch, _, _ = weight.shape
+    tape = Tape()
+    x = Buffer(tape, 2 * in_ch * SIZE * SIZE)
+    y = Buffer(tape, 2 * out_ch * SIZE * SIZE)
+    spec = BlockConvolutionSpec(in_ch, out_ch, SIZE, SIZE, BF16, BF16, kernel=(3, 3))
+    weights = PreparedWeights([weight], [bias], None, BF16)
+    BlockConvolution(spec)(tape, x.address, weights, 0, y.address)
+    return partial(_repeat, tape, weights)
+
+
+def _winograd(weight: np.ndarray, bias: np.ndarray) -> Callable[[], None]:
+    tape = Tape()
+    x = Features(tape, Size(SIZE, SIZE, 4), weight.shape[1], BF16)
+    ops = EngineOps(tape, BF16, {})
+    ops.conv(x, Weight("weight", weight), Weight("bias", bias), slope=0.2)
+    return partial(_repeat, tape, ops)
+
+
+def _integers(weight: np.ndarray, bias: np.ndarray) -> Callable[[], None]:
+    out_ch, in_ch, _, _ = weight.shape
+    tape = Tape()
+    x = Buffer(tape, in_ch * SIZE * SIZE)
+    y = Buffer(tape, out_ch * SIZE * SIZE)
+    weights = IntegerWeights(weight, bias, None, np.ones(out_ch, np.float32))
+    spec = IntegerConvolutionSpec(in_ch, out_ch, SIZE, SIZE, S8, 0.2)
+    integer_convolution(spec)(tape, x.address, weights, y.address)
+    return partial(_repeat, tape, weights)
+
+
+def _repeat(tape: Tape, _kept: object) -> None:
+    """Compute again; what is kept holds the weights."""
+    tape.repeat()
+
+
+if __name__ == "__main__":
+    main()
