@@ -24,9 +24,11 @@ from realesrgan_paddle.utils.ops.onednn.library import (
 
 DTYPES = {"fp32": F32, "bf16": BF16}
 
-SMALL_NETWORK_BYTES = 1400
-LARGE_NETWORK_BYTES = {"fp32": 3600, "bf16": 2400}
-"""Memory for each input pixel, measured at 640x360 (docs/inference.md)."""
+SMALL_NETWORK_BYTES = {"fp32": 1300, "bf16": 1100}
+LARGE_NETWORK_BYTES = {"fp32": 12_300, "bf16": 7000}
+"""Memory for each input pixel without its output (docs/inference.md, "Tiles")."""
+BANDS_BYTES = {"fp32": (345e6, 2900), "bf16": (180e6, 2060)}
+"""Of large networks above `BAND_PIXELS`: for any image, and for each input pixel."""
 
 
 class Engine:
@@ -46,6 +48,8 @@ class Engine:
         radius: input pixels around a pixel that its output depends on; only where they
             are few.
         bytes_per_pixel: memory for each pixel of an image.
+        bytes_in_bands: memory for any image and for each of its pixels, if that is less;
+            not where it never is.
 
     Raises:
         OneDNNError: oneDNN cannot compute this network on this processor, or is wrong.
@@ -70,10 +74,12 @@ class Engine:
         self.description = description
         self.scale = description.scale
         self.device = "cpu"
-        self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
         if isinstance(description, SRVGGNetCompact):
             self.radius = description.num_conv + 2
-            self.bytes_per_pixel = SMALL_NETWORK_BYTES
+            self.bytes_per_pixel = SMALL_NETWORK_BYTES[precision]
+        else:
+            self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
+            self.bytes_in_bands = BANDS_BYTES[precision]
 
         self._tensors = tensors
         self._threads = threads or core_count()
@@ -97,7 +103,8 @@ class Engine:
             # OpenMP keeps this number for each thread that calls it.
             library().ask("omp_set_num_threads", self._threads)
             results = [self._run(image) for image in images]
-        return np.stack(results)
+        # One image, as the upscaler gives, is not copied again.
+        return np.stack(results) if len(results) > 1 else results[0][None]
 
     def exact(self) -> "Engine":
         """Return the same network in float32."""
