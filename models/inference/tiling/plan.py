@@ -36,6 +36,11 @@ MODEST_BYTES = 2**29
 
 More saves no time where tiles are exact with few pixels of padding (docs/inference.md).
 """
+SMALL_PICTURE = 2**18
+"""Pictures of so many pixels are not cut to save memory.
+
+What a graph's window takes would have to be measured first, at 128x128 pixels.
+"""
 MOST_EXTRA = 1.25
 """What "auto" may compute for that, times the least that free memory would allow."""
 UNKNOWN_BYTES = 52_000
@@ -155,6 +160,9 @@ class TilePlanner:
 
         room = self._room(size)
         least = self._least_computed(pad, size, room)
+        if size.height * size.width <= SMALL_PICTURE:
+            return least
+
         modest = MODEST_BYTES
         while modest < room < math.inf:
             plan = self._least_computed(pad, size, modest)
