@@ -7,6 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from realesrgan_paddle.models.inference.engine.elementwise import (
+    Sum,
+    SumSpec,
+    plus,
+    times,
+)
 from realesrgan_paddle.models.inference.engine.primitives import PreparedWeights
 from realesrgan_paddle.utils.ops.onednn.library import F32, library
 
@@ -19,6 +25,23 @@ def prepared(value: float) -> bytes:
     bias = np.zeros(CHANNELS, np.float32)
     weights = PreparedWeights([weight] * 6, [bias] * 6, None, F32)
     return b"".join(ctypes.string_at(at, weight.nbytes) for at in weights.kinds)
+
+
+@pytest.mark.paddle
+def test_what_onednn_made_for_a_size_is_freed(monkeypatch):
+    alive = {"memory_desc": 0, "primitive_attr": 0, "post_ops": 0}
+    call = type(library()).call
+
+    def counted(self, name, *arguments):
+        for kind in alive:
+            alive[kind] += name.startswith(f"dnnl_{kind}_create")
+            alive[kind] -= name == f"dnnl_{kind}_destroy"
+        call(self, name, *arguments)
+
+    monkeypatch.setattr(type(library()), "call", counted)
+    spec = SumSpec(1234, 2.0, 1.0, (F32, F32), (plus(F32), times(0.5)), F32)
+    Sum(spec)
+    assert alive == {"memory_desc": 0, "primitive_attr": 0, "post_ops": 0}
 
 
 @pytest.mark.paddle

@@ -52,7 +52,7 @@ A, B = 0.75, 1.5
 A2, B2 = A**2, B**2
 KINDS = 6
 """Rows t0 .. t5 for each four rows."""
-CACHE_SIZE = 256
+CACHE_SIZE = 32
 
 
 def kinds_of(weight: np.ndarray) -> list[np.ndarray]:

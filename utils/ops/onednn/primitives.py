@@ -43,6 +43,27 @@ _QUERY_LAYOUT = {
 """dnnl_query_t of each argument: asks for the layout that the primitive chose."""
 
 
+class _Owned(c_void_p):
+    """A handle that is destroyed with this object; oneDNN copies what it is given."""
+
+    destroy: str
+
+    def __del__(self) -> None:
+        library().call(self.destroy, self)
+
+
+class Layout(_Owned):
+    """Of a memory."""
+
+    destroy = "dnnl_memory_desc_destroy"
+
+
+class Attributes(_Owned):
+    """Of a primitive: its post-operations and scales."""
+
+    destroy = "dnnl_primitive_attr_destroy"
+
+
 def sizes(values: Sequence[int]) -> Any:
     """Return a `dnnl_dims_t`."""
     return (c_int64 * _MAX_DIMENSIONS)(*values)
@@ -50,14 +71,14 @@ def sizes(values: Sequence[int]) -> Any:
 
 def layout(shape: Sequence[int], strides: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return the layout of a memory with these sizes, and strides in elements."""
-    dnnl = library()
-    return dnnl.create(
+    handle = library().create(
         "dnnl_memory_desc_create_with_strides",
         len(shape),
         sizes(shape),
         dtype,
         sizes(strides),
     )
+    return Layout(handle.value)
 
 
 def flat(elements: int, dtype: int = F32) -> c_void_p:
@@ -67,10 +88,7 @@ def flat(elements: int, dtype: int = F32) -> c_void_p:
 
 def any_layout(shape: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return a layout that the primitive may choose."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_memory_desc_create_with_tag", len(shape), sizes(shape), dtype, _FORMAT_ANY
-    )
+    return _tagged(shape, dtype, _FORMAT_ANY)
 
 
 def nchw(shape: Shape, dtype: int = F32) -> c_void_p:
@@ -91,10 +109,14 @@ def nhwc(shape: Shape, dtype: int = F32) -> c_void_p:
 
 def blocked(shape: Shape, dtype: int = F32) -> c_void_p:
     """Return the layout of features (N, C, H, W) that lie as (N, C / 16, H, W, 16)."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_memory_desc_create_with_tag", 4, sizes(shape), dtype, _FORMAT_NCHW16C
+    return _tagged(shape, dtype, _FORMAT_NCHW16C)
+
+
+def _tagged(shape: Sequence[int], dtype: int, tag: int) -> c_void_p:
+    handle = library().create(
+        "dnnl_memory_desc_create_with_tag", len(shape), sizes(shape), dtype, tag
     )
+    return Layout(handle.value)
 
 
 def size_of(memory_layout: c_void_p) -> int:
@@ -165,7 +187,7 @@ class Operation:
             )
 
     def __del__(self) -> None:
-        """Free what oneDNN holds, but for the layouts: they are small, and shared."""
+        """Free what oneDNN holds; layouts may be shared."""
         dnnl = library()
         for memory in self._memories.values():
             dnnl.call("dnnl_memory_destroy", memory)
@@ -296,7 +318,8 @@ def post_operations(
 def attributes_of(steps: c_void_p) -> c_void_p:
     """Return the attributes with these post-operations, which are destroyed."""
     dnnl = library()
-    attributes = dnnl.create("dnnl_primitive_attr_create")
+    handle = dnnl.create("dnnl_primitive_attr_create")
+    attributes = Attributes(handle.value)
     dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, steps)
     dnnl.call("dnnl_post_ops_destroy", steps)
     return attributes
