@@ -115,9 +115,13 @@ class GraphRunner:
         A small image is run if there was none of its size.
         """
         if self._largest < PROBE**2:
-            self(np.zeros((1, 3, PROBE, PROBE), np.float32))
+            probe = np.zeros((1, 3, PROBE, PROBE), np.float32)
+            self(probe)
         _, peak = self._worker.memory()
-        return (peak - self._resident) / self._largest if peak else GRAPH_BYTES
+        if not peak:
+            return GRAPH_BYTES
+        taken = peak - self._resident
+        return taken / self._largest
 
     def _start(self) -> dict[str, Any]:
         """Start the process; return what it says of the graph that it has loaded."""

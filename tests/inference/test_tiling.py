@@ -1,5 +1,6 @@
 """Tiles nobody sees: the bits of the whole image, in bounded memory, without waste."""
 
+import math
 import tracemalloc
 from itertools import pairwise
 
@@ -257,8 +258,8 @@ def plan_for(run, height, width, pad=None):
 
 def test_a_picture_that_fits_is_upscaled_whole(monkeypatch):
     free(monkeypatch, 4000)
-    plan = plan_for(Cheap(18), 1080, 1920)
-    assert plan.computed == 1080 * 1920
+    plan = plan_for(Cheap(18), 600, 700)
+    assert plan.computed == 600 * 700
 
 
 @pytest.mark.parametrize(
@@ -269,9 +270,33 @@ def test_a_picture_that_does_not_fit_is_cut_so_that_little_is_computed_twice(
     megabytes, height, width, computed, monkeypatch
 ):
     free(monkeypatch, megabytes)
+    monkeypatch.setattr(planning, "MODEST_BYTES", math.inf)
     plan = plan_for(Cheap(18), height, width)
     assert plan.window * 1216 <= 0.75 * megabytes * 1e6
     assert plan.computed < computed * height * width
+
+
+def test_memory_that_saves_no_time_is_not_taken(monkeypatch):
+    free(monkeypatch, 64_000)
+    plan = plan_for(Cheap(18), 2160, 3840)
+    assert plan.window * 1216 <= planning.MODEST_BYTES
+    assert plan.computed < 1.25 * 2160 * 3840
+
+    wide = plan_for(Cheap(80), 2160, 3840)
+    assert plan.window < wide.window < 2160 * 3840, "it takes what saves time"
+    assert wide.computed <= 1.25 * 2160 * 3840
+
+
+def test_a_runner_may_say_what_large_windows_take(monkeypatch):
+    run = Cheap(18)
+    run.bytes_per_pixel = 10_000
+    run.bytes_in_bands = (100e6, 1000)
+    for megabytes in (200, 800):
+        free(monkeypatch, megabytes)
+        plan = plan_for(run, 1080, 1920)
+        small, large = plan.window * 10_216, 100e6 + plan.window * 1216
+        room = 0.75 * megabytes * 1e6
+        assert 0.75 * room < min(small, large) <= room
 
 
 def test_tiles_are_exact_only_where_that_computes_less_than_twice_the_picture(

@@ -22,7 +22,7 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     reorder,
 )
 
-CACHE_SIZE = 256
+CACHE_SIZE = 64
 
 PlanesType = TypeVar("PlanesType", bound=Planes)
 _Layout = tuple[tuple[int, ...], tuple[int, ...], int]

@@ -26,8 +26,8 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
 )
 
 SCALES = 4096  # DNNL_ARG_ATTR_SCALES
-CACHE_SIZE = 1024
-"""Primitives that are kept: a network has some dozens for each size of image."""
+CACHE_SIZE = 128
+"""Primitives that are kept: those of one or two sizes of image, as many more take memory."""
 
 
 class Step(NamedTuple):

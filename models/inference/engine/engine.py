@@ -33,9 +33,11 @@ from realesrgan_paddle.utils.ops.onednn.library import (
 DTYPES = {"fp32": F32, "bf16": BF16, "int8": F32}
 """Of what is no 8-bit integer."""
 
-SMALL_NETWORK_BYTES = 1400
-LARGE_NETWORK_BYTES = {"fp32": 3600, "bf16": 2400}
-"""Memory for each input pixel, measured at 640x360 (docs/inference.md)."""
+SMALL_NETWORK_BYTES = {"fp32": 1300, "bf16": 1100, "int8": 1300}
+LARGE_NETWORK_BYTES = {"fp32": 12_300, "bf16": 7000}
+"""Memory for each input pixel without its output (docs/inference.md, "Tiles")."""
+BANDS_BYTES = {"fp32": (345e6, 2900), "bf16": (180e6, 2060)}
+"""Of large networks above `BAND_PIXELS`: for any image, and for each input pixel."""
 
 
 class Engine:
@@ -57,6 +59,8 @@ class Engine:
         radius: input pixels around a pixel that its output depends on; only where they
             are few.
         bytes_per_pixel: memory for each pixel of an image.
+        bytes_in_bands: memory for any image and for each of its pixels, if that is less;
+            not where it never is.
 
     Raises:
         OneDNNError: oneDNN cannot compute this network on this processor, or is wrong.
@@ -88,9 +92,10 @@ class Engine:
         self.device = "cpu"
         if isinstance(description, SRVGGNetCompact):
             self.radius = description.num_conv + 2
-            self.bytes_per_pixel = SMALL_NETWORK_BYTES
+            self.bytes_per_pixel = SMALL_NETWORK_BYTES[precision]
         else:
             self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
+            self.bytes_in_bands = BANDS_BYTES[precision]
 
         self._tensors = tensors
         if (precision == "int8") != (ranges is not None):
@@ -119,7 +124,8 @@ class Engine:
             # soon after an image: others are decoded and encoded meanwhile.
             library().use_threads(self._threads, SPIN_MS)
             results = [self._run(image) for image in images]
-        return np.stack(results)
+        # One image, as the upscaler gives, is not copied again.
+        return np.stack(results) if len(results) > 1 else results[0][None]
 
     def exact(self) -> "Engine":
         """Return the same network in float32."""

@@ -207,7 +207,8 @@ class PreparedWeights:
         self.kinds = []
         for i, kind in enumerate(kinds):
             plain = np.ascontiguousarray(kind, np.float32)
-            copy(plain.ctypes.data, begin + i * stride)
+            # Other threads may use the same primitive, but not with these memories.
+            copy.bound({SRC: plain.ctypes.data, DST: begin + i * stride})()
             self.kinds.append(begin + i * stride)
 
         self._biases = [_channels(bias) for bias in biases]

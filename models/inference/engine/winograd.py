@@ -54,7 +54,7 @@ OUTER = (A2 * B2, -(A2 + B2))
 """Factors of the first two rows in t0 and t5."""
 KINDS = 6
 """Rows t0 .. t5 for each four rows."""
-CACHE_SIZE = 256
+CACHE_SIZE = 32
 
 
 def kinds_of(weight: np.ndarray) -> list[np.ndarray]:

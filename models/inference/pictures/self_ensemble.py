@@ -11,7 +11,7 @@ import numpy as np
 HEIGHT, WIDTH = 2, 3
 """The axes of (N, C, H, W)."""
 
-PASSED_ON = ("radius", "multiple", "bytes_per_pixel")
+PASSED_ON = ("radius", "multiple", "bytes_per_pixel", "bytes_in_bands")
 """What a runner may say of itself for tiles; it holds for each of the eight runs."""
 
 

@@ -31,6 +31,18 @@ MEMORY_SHARE = 0.75
 
 The result is copied once, and encoded, when the tiles' memory is free again.
 """
+MODEST_BYTES = 2**29
+"""Memory of a window with which "auto" is content, if it costs little time [bytes].
+
+More saves no time where tiles are exact with few pixels of padding (docs/inference.md).
+"""
+SMALL_PICTURE = 2**18
+"""Pictures of so many pixels are not cut to save memory.
+
+What a graph's window takes would have to be measured first, at 128x128 pixels.
+"""
+MOST_EXTRA = 1.25
+"""What "auto" may compute for that, times the least that free memory would allow."""
 UNKNOWN_BYTES = 52_000
 """Memory for each pixel of a window, where the runner does not say [bytes].
 
@@ -94,7 +106,7 @@ class TilePlanner:
         scale: its upscaling factor.
         multiple: what the network's input must be a multiple of.
         tile: the longest side of what is kept of a tile [pixels]; 0: the whole picture;
-            "auto": the tiles that fit into memory and compute least.
+            "auto": the smallest tiles that compute little more than any that fit into memory.
         tile_pad: what a tile sees beyond that [pixels]; None: the runner's radius, or
             `TILE_PAD` if it does not say or exact tiles compute too much.
     """
@@ -146,8 +158,23 @@ class TilePlanner:
         if self.tile != "auto":
             return self._cut(self.tile, self.tile, pad, size)
 
+        room = self._room(size)
+        least = self._least_computed(pad, size, room)
+        if size.height * size.width <= SMALL_PICTURE:
+            return least
+
+        modest = MODEST_BYTES
+        while modest < room < math.inf:
+            plan = self._least_computed(pad, size, modest)
+            if plan.computed <= MOST_EXTRA * least.computed:
+                return plan
+            modest *= 2
+        return least
+
+    def _least_computed(self, pad: int, size: Size, room: float) -> Plan:
+        """Return the plan that computes fewest pixels within `room` bytes."""
         smallest = self._cut(SMALLEST_TILE, SMALLEST_TILE, pad, size)
-        fitting = self._fitting(pad, size)
+        fitting = self._fitting(pad, size, room)
         return min(fitting, key=lambda plan: plan.computed, default=smallest)
 
     def _cut(self, tile_height: int, tile_width: int, pad: int, size: Size) -> Plan:
@@ -155,10 +182,9 @@ class TilePlanner:
         columns = Cut(size.width, tile_width, pad, self._multiple)
         return Plan(rows, columns)
 
-    def _fitting(self, pad: int, size: Size) -> Iterator[Plan]:
-        """Yield the plans that fit into memory, those with fewer columns first."""
-        room = self._room(size)
-        pixel_bytes = self._pixel_bytes(size, room)
+    def _fitting(self, pad: int, size: Size, room: float) -> Iterator[Plan]:
+        """Yield the plans that fit into `room`, those with fewer columns first."""
+        costs = self._costs(size, room)
         strip_bytes = size.width * size.strip
         margin = 2 * (pad + self._multiple - 1)
 
@@ -167,9 +193,18 @@ class TilePlanner:
             tile_width = -(-size.width // count)
             columns = Cut(size.width, tile_width, pad, self._multiple)
 
-            window_bytes = columns.window * pixel_bytes
+            by_memory = [
+                _tallest(
+                    size.height,
+                    room - fixed,
+                    columns.window * pixel_bytes,
+                    strip_bytes,
+                    margin,
+                )
+                for fixed, pixel_bytes in costs
+            ]
             tile_height = min(
-                _tallest(size.height, room, window_bytes, strip_bytes, margin),
+                max(by_memory),
                 _tallest(size.height, self._most_pixels, columns.window, 0, margin),
             )
             if tile_height >= min(SMALLEST_TILE, size.height):
@@ -187,16 +222,20 @@ class TilePlanner:
             self._free = free_memory()
         return MEMORY_SHARE * self._free - size.result
 
-    def _pixel_bytes(self, size: Size, room: float) -> float:
-        """Return what a window takes for each pixel [bytes].
+    def _costs(self, size: Size, room: float) -> list[tuple[float, float]]:
+        """Return what any window takes, and what each of its pixels [bytes].
 
-        The runner is asked only if that matters: it may have to find out.
+        The least of them counts. The runner is asked only if that matters: it may have to
+        find out.
         """
         most = UNKNOWN_BYTES + self._own_bytes
         if size.height * size.width * (most + size.strip) <= room:
-            return most
-        said = getattr(self._run, "bytes_per_pixel", UNKNOWN_BYTES)
-        return said + self._own_bytes
+            return [(0, most)]
+
+        costs = [(0, getattr(self._run, "bytes_per_pixel", UNKNOWN_BYTES))]
+        if hasattr(self._run, "bytes_in_bands"):
+            costs.append(self._run.bytes_in_bands)
+        return [(fixed, said + self._own_bytes) for fixed, said in costs]
 
 
 def _tallest(

@@ -7,6 +7,8 @@ scale * W), not clipped; MemoryError if that does not fit. It may have these att
                       tile is exact
     multiple          windows that begin at multiples of it have the untiled result's bits
     bytes_per_pixel   memory that a window takes [bytes for each input pixel]
+    bytes_in_bands    the same of large windows, if it is less: (bytes for any window, bytes
+                      for each input pixel)
     device            where it runs; "gpu" or "gpu ..." has a memory of its own
     exact()           returns a runner of the same network in float32
 """

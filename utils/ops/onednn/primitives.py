@@ -43,6 +43,31 @@ _QUERY_LAYOUT = {
 """dnnl_query_t of each argument: asks for the layout that the primitive chose."""
 
 
+class _Owned(c_void_p):
+    """A handle that is destroyed with this object; oneDNN copies what it is given."""
+
+    destroy: str
+
+    def __init__(self, value: int | None) -> None:
+        super().__init__(value)
+        self._library = library()
+
+    def __del__(self) -> None:
+        self._library.call(self.destroy, self)
+
+
+class Layout(_Owned):
+    """Of a memory."""
+
+    destroy = "dnnl_memory_desc_destroy"
+
+
+class Attributes(_Owned):
+    """Of a primitive: its post-operations and scales."""
+
+    destroy = "dnnl_primitive_attr_destroy"
+
+
 def sizes(values: Sequence[int]) -> Any:
     """Return a `dnnl_dims_t`."""
     return (c_int64 * _MAX_DIMENSIONS)(*values)
@@ -50,14 +75,14 @@ def sizes(values: Sequence[int]) -> Any:
 
 def layout(shape: Sequence[int], strides: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return the layout of a memory with these sizes, and strides in elements."""
-    dnnl = library()
-    return dnnl.create(
+    handle = library().create(
         "dnnl_memory_desc_create_with_strides",
         len(shape),
         sizes(shape),
         dtype,
         sizes(strides),
     )
+    return Layout(handle.value)
 
 
 def flat(elements: int, dtype: int = F32) -> c_void_p:
@@ -67,10 +92,7 @@ def flat(elements: int, dtype: int = F32) -> c_void_p:
 
 def any_layout(shape: Sequence[int], dtype: int = F32) -> c_void_p:
     """Return a layout that the primitive may choose."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_memory_desc_create_with_tag", len(shape), sizes(shape), dtype, _FORMAT_ANY
-    )
+    return _tagged(shape, dtype, _FORMAT_ANY)
 
 
 def nchw(shape: Shape, dtype: int = F32) -> c_void_p:
@@ -91,10 +113,14 @@ def nhwc(shape: Shape, dtype: int = F32) -> c_void_p:
 
 def blocked(shape: Shape, dtype: int = F32) -> c_void_p:
     """Return the layout of features (N, C, H, W) that lie as (N, C / 16, H, W, 16)."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_memory_desc_create_with_tag", 4, sizes(shape), dtype, _FORMAT_NCHW16C
+    return _tagged(shape, dtype, _FORMAT_NCHW16C)
+
+
+def _tagged(shape: Sequence[int], dtype: int, tag: int) -> c_void_p:
+    handle = library().create(
+        "dnnl_memory_desc_create_with_tag", len(shape), sizes(shape), dtype, tag
     )
+    return Layout(handle.value)
 
 
 def size_of(memory_layout: c_void_p) -> int:
@@ -126,6 +152,7 @@ class Operation:
         memories: layout of each argument; None means the one that the primitive chose.
 
     Attributes:
+        library: what created it.
         handle: the primitive's handle.
         layouts: layout of each argument.
         bytes: size of each argument's memory.
@@ -134,7 +161,7 @@ class Operation:
     def __init__(
         self, description: c_void_p, memories: Mapping[int, c_void_p | None]
     ) -> None:
-        self._library = dnnl = library()
+        self.library = dnnl = library()
         self.description = description
         self.handle = dnnl.create("dnnl_primitive_create", description)
 
@@ -157,7 +184,7 @@ class Operation:
 
     def _execute(self) -> None:
         # On a CPU this returns with the result; dnnl_stream_wait is for GPUs.
-        dnnl = self._library
+        dnnl = self.library
         status = dnnl.execute(*self._execution)
         if status:
             raise OneDNNError(
@@ -165,8 +192,8 @@ class Operation:
             )
 
     def __del__(self) -> None:
-        """Free what oneDNN holds, but for the layouts: they are small, and shared."""
-        dnnl = self._library
+        """Free what oneDNN holds; layouts may be shared."""
+        dnnl = self.library
         for memory in self._memories.values():
             dnnl.call("dnnl_memory_destroy", memory)
         dnnl.call("dnnl_primitive_destroy", self.handle)
@@ -188,7 +215,7 @@ class Execution:
     """An operation with its memories: a call carries it out, and nothing else."""
 
     def __init__(self, operation: Operation, addresses: Mapping[int, int]) -> None:
-        self._library = dnnl = library()
+        self._library = dnnl = operation.library
         self._operation = operation  # keeps the primitive alive
         self._memories: list[c_void_p] = []
         arguments = []
@@ -221,7 +248,7 @@ class Primitive(Operation):
 
     def __call__(self, addresses: Mapping[int, int]) -> None:
         """Compute."""
-        dnnl, memories = self._library, self._memories
+        dnnl, memories = self.library, self._memories
         for argument, address in addresses.items():
             dnnl.set_address(memories[argument], address)
         self._execute()
@@ -232,7 +259,7 @@ class Copy(Operation):
 
     def __call__(self, source: int, target: int) -> None:
         """Copy, or add, the source to the target."""
-        dnnl, memories = self._library, self._memories
+        dnnl, memories = self.library, self._memories
         dnnl.set_address(memories[SRC], source)
         dnnl.set_address(memories[DST], target)
         self._execute()
@@ -243,7 +270,7 @@ class Binary(Operation):
 
     def __call__(self, x: int, y: int, result: int) -> None:
         """Write x + y or x - y; `result` may be x or y."""
-        dnnl, memories = self._library, self._memories
+        dnnl, memories = self.library, self._memories
         dnnl.set_address(memories[SRC], x)
         dnnl.set_address(memories[SRC_1], y)
         dnnl.set_address(memories[DST], result)
@@ -296,7 +323,8 @@ def post_operations(
 def attributes_of(steps: c_void_p) -> c_void_p:
     """Return the attributes with these post-operations, which are destroyed."""
     dnnl = library()
-    attributes = dnnl.create("dnnl_primitive_attr_create")
+    handle = dnnl.create("dnnl_primitive_attr_create")
+    attributes = Attributes(handle.value)
     dnnl.call("dnnl_primitive_attr_set_post_ops", attributes, steps)
     dnnl.call("dnnl_post_ops_destroy", steps)
     return attributes

@@ -67,10 +67,16 @@ def split(images: Sequence[Path], held_out: float) -> tuple[list[Path], list[Pat
         )
     kept = min(len(images), MAX_IMAGES)
     chosen = [images[i * len(images) // kept] for i in range(kept)]
-    count = min(max(round(held_out * kept), 1), kept - 1)
+    wanted = max(round(held_out * kept), 1)
+    count = min(wanted, kept - 1)
     out = {(2 * i + 1) * kept // (2 * count) for i in range(count)}
-    calibrating = [path for i, path in enumerate(chosen) if i not in out]
-    return calibrating, [chosen[i] for i in sorted(out)]
+
+    calibrating = []
+    judging = []
+    for i, path in enumerate(chosen):
+        group = judging if i in out else calibrating
+        group.append(path)
+    return calibrating, judging
 
 
 def calibrate(
@@ -116,11 +122,14 @@ def _read(path: Path) -> np.ndarray:
     """Return the middle of an image, float32 (3, H, W) in [0, 1]."""
     image = read_rgb(path)
     height, width = image.shape[:2]
-    top, left = max(0, height - CROP) // 2, max(0, width - CROP) // 2
-    crop = image[top : top + CROP, left : left + CROP].transpose(2, 0, 1)
-    return np.ascontiguousarray(crop)
+    top = max(0, height - CROP) // 2
+    left = max(0, width - CROP) // 2
+    crop = image[top : top + CROP, left : left + CROP]
+    channels_first = crop.transpose(2, 0, 1)
+    return np.ascontiguousarray(channels_first)
 
 
 def _levels(image: np.ndarray) -> np.ndarray:
     """Return an output (1, 3, H, W) as an 8-bit image."""
-    return to_uint8(image[0].transpose(1, 2, 0))
+    channels_last = image[0].transpose(1, 2, 0)
+    return to_uint8(channels_last)

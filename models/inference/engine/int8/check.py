@@ -3,6 +3,7 @@
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from realesrgan_paddle.models.inference.engine.int8.convolution import (
     LARGEST,
@@ -37,9 +38,13 @@ def check_integers() -> None:
     spec = IntegerConvolutionSpec(CHANNELS, CHANNELS, HEIGHT, WIDTH, F32)
     integer_convolution(spec)(tape, x.ctypes.data, weights, out.address)
 
-    padded = np.pad(x.astype(np.float32), ((1, 1), (1, 1), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (0, 1))
+    exact = x.astype(np.float32)
+    margins = ((1, 1), (1, 1), (0, 0))
+    padded = np.pad(exact, margins)
+    windows = sliding_window_view(padded, (3, 3), (0, 1))
     expected = np.einsum("hwcij,ocij->hwo", windows, weight)
     found = out.array(np.float32, HEIGHT, WIDTH, CHANNELS)
-    if not np.abs(found - expected).max() < 1:
+
+    difference = np.abs(found - expected)
+    if not difference.max() < 1:
         raise OneDNNError("its sums of 8-bit integers are not exact on this processor")

@@ -68,9 +68,12 @@ def _weight_layout(in_ch: int, out_ch: int) -> c_void_p:
     Raises:
         OneDNNError: the convolution would be a thousand times slower than it could be.
     """
-    x, y = nhwc((1, in_ch, 16, 64), S8), nhwc((1, out_ch, 16, 64), S8)
+    x = nhwc((1, in_ch, 16, 64), S8)
+    y = nhwc((1, out_ch, 16, 64), S8)
     wanted = any_layout((out_ch, in_ch, 3, 3), S8)
-    description = describe(x, wanted, flat(out_ch), y, sizes((1, 1)), NULL)
+    bias = flat(out_ch)
+    padding = sizes((1, 1))
+    description = describe(x, wanted, bias, y, padding, NULL)
     if implementation(description).startswith("ref"):
         raise OneDNNError("this processor has no fast convolution of 8-bit integers")
     found = Primitive(description, {SRC: x, WEIGHTS: None, DST: y})
@@ -85,7 +88,8 @@ _kept: list[Primitive] = []
 @lru_cache(CACHE_SIZE)
 def _weight_copy(in_ch: int, out_ch: int) -> Copy:
     plain = nchw((out_ch, in_ch, 3, 3), S8)
-    return reorder(plain, _weight_layout(in_ch, out_ch))
+    chosen = _weight_layout(in_ch, out_ch)
+    return reorder(plain, chosen)
 
 
 class IntegerWeights:

@@ -63,8 +63,11 @@ def read_ranges(model: Path, description: SRVGGNetCompact) -> Ranges:
 
 def range_shapes(description: SRVGGNetCompact) -> dict[str, int]:
     """Return {name of a weight: the channels of its features}, for all but the last."""
-    names = [f"body.{2 * i}.weight" for i in range(description.num_conv + 1)]
-    return dict.fromkeys(names, description.num_feat)
+    shapes = {}
+    for i in range(description.num_conv + 1):
+        name = f"body.{2 * i}.weight"
+        shapes[name] = description.num_feat
+    return shapes
 
 
 def _ranges(found: object, description: SRVGGNetCompact) -> Ranges:
