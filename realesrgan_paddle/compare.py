@@ -142,8 +142,9 @@ def load_upscalers(
             raise UserError(
                 f"two columns cannot be named {name!r}; give {model} another name"
             )
+        # What is measured is the network, not the rounding of bf16.
         upscalers[name] = Upscaler.load(
-            model, tile=tile, tile_pad=tile_pad, device=device
+            model, precision="fp32", tile=tile, tile_pad=tile_pad, device=device
         )
     return upscalers
 
