@@ -1,11 +1,17 @@
 """A range of addresses from which memory is handed out at the lowest free place."""
 
 import mmap
+import sys
 from bisect import bisect
 from collections import deque
 
 import numpy as np
 
+NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
+"""MAP_NORESERVE: otherwise a process with some ranges could not start others.
+
+When it forks, Linux would ask for as much memory again. Python 3.10 has no name for it.
+"""
 ByteRange = tuple[int, int]
 """Begin and end, in bytes from the start of the memory."""
 
@@ -20,8 +26,8 @@ class Memory:
     """
 
     def __init__(self, size: int) -> None:
-        private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        pages = mmap.mmap(-1, size, private)
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
+        pages = mmap.mmap(-1, size, flags)
         self.pages = np.frombuffer(pages, np.uint8)
         self.address: int = self.pages.ctypes.data
 

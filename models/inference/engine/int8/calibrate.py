@@ -71,8 +71,8 @@ def split(images: Sequence[Path], held_out: float) -> tuple[list[Path], list[Pat
     count = min(wanted, kept - 1)
     out = {(2 * i + 1) * kept // (2 * count) for i in range(count)}
 
-    calibrating = []
-    judging = []
+    calibrating: list[Path] = []
+    judging: list[Path] = []
     for i, path in enumerate(chosen):
         group = judging if i in out else calibrating
         group.append(path)
