@@ -30,6 +30,7 @@ from realesrgan_paddle.models.inference.engine.tape import Buffer, Tape
 from realesrgan_paddle.models.inference.engine.values import Features, Weight
 from realesrgan_paddle.models.inference.open_runner import Runner, open_runner
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
+from realesrgan_paddle.utils.machine.cpu import SPIN_MS
 from realesrgan_paddle.utils.metrics import psnr
 from realesrgan_paddle.utils.ops.onednn.library import BF16, S8, library
 
@@ -56,7 +57,7 @@ def main() -> None:
         }
         _compare(model.name, runners, args.pairs, args.rounds)
 
-    library().ask("omp_set_num_threads", args.threads)
+    library().use_threads(args.threads, SPIN_MS)
     for in_ch, out_ch in LAYERS:
         _compare_layer(in_ch, out_ch, args.rounds)
 

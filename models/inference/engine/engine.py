@@ -23,6 +23,7 @@ from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.machine.cpu import SPIN_MS
 from realesrgan_paddle.utils.machine.devices import core_count
+from realesrgan_paddle.utils.machine.memory import free_memory
 from realesrgan_paddle.utils.ops.onednn.library import (
     BF16,
     F32,
@@ -49,13 +50,13 @@ class Engine:
         precision: "fp32" or "bf16", what convolutions multiply in; sums are float32.
             "int8" for SRVGGNetCompact: all but the first multiply 8-bit integers.
         threads: CPU threads; None: all cores of this process.
-        free_memory: bytes that an image may take; None: as many as the machine has.
         ranges: of the features; needed for "int8", and for nothing else.
 
     Attributes:
         scale: its upscaling factor.
         device: where it runs, for messages.
-        multiple: tiles that begin at multiples of it give the untiled result bit for bit.
+        multiple: tiles that begin at multiples of it give the untiled result, but for
+            the rounding of sums near their borders.
         radius: input pixels around a pixel that its output depends on; only where they
             are few.
         bytes_per_pixel: memory for each pixel of an image.
@@ -75,7 +76,6 @@ class Engine:
         tensors: Mapping[str, np.ndarray],
         precision: str = "fp32",
         threads: int | None = None,
-        free_memory: int | None = None,
         ranges: Ranges | None = None,
     ) -> None:
         reason = why_not(description)
@@ -103,7 +103,6 @@ class Engine:
         self._ranges = ranges
         self._threads = threads or core_count()
         self._lock = Lock()
-        self._free_memory = free_memory
         self._weights = _weights(description, tensors)
         self._prepared: dict[tuple[str, int], PreparedWeights] = {}
         self._integers: dict[str, PreparedWeights | IntegerWeights] = {}
@@ -117,7 +116,7 @@ class Engine:
                 and W must be multiples of 2 and 4.
 
         Raises:
-            MemoryError: an image does not fit.
+            MemoryError: an image does not fit into the free memory.
         """
         with self._lock:
             # OpenMP keeps these for each thread that calls it. Its own threads must sleep
@@ -129,9 +128,9 @@ class Engine:
 
     def exact(self) -> "Engine":
         """Return the same network in float32."""
-        return Engine(
-            self.description, self._tensors, "fp32", self._threads, self._free_memory
-        )
+        if self._dtype == F32 and self._ranges is None:
+            return self
+        return Engine(self.description, self._tensors, "fp32", self._threads)
 
     def _run(self, image: np.ndarray) -> np.ndarray:
         recorded = self._recorded
@@ -147,7 +146,7 @@ class Engine:
 
     def _record(self, image: np.ndarray) -> "_Recording":
         """Compute the first image of a size."""
-        tape = Tape(self._free_memory)
+        tape = Tape(int(free_memory()))
         source = Image(tape, *image.shape)
         source.array[...] = image
         ops: EngineOps | IntegerOps
@@ -165,12 +164,12 @@ class Engine:
 
     def measure_ranges(self, image: np.ndarray) -> Ranges:
         """Return how large the features of an image (3, H, W) are: see `Ranges`."""
-        tape = Tape(self._free_memory)
+        tape = Tape(int(free_memory()))
         source = Image(tape, *image.shape)
         source.array[...] = image
         ops = RangeOps(tape, self._dtype, self._prepared)
         with self._lock:
-            library().ask("omp_set_num_threads", self._threads)
+            library().use_threads(self._threads, SPIN_MS)
             self._forward(source, ops)
         return ops.ranges
 

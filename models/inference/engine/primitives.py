@@ -150,20 +150,26 @@ def describe(
 def weight_layout(
     in_ch: int, out_ch: int, kernel: tuple[int, int], dtype: int, plain_input: bool
 ) -> c_void_p:
-    """Return the layout that oneDNN chooses for a weight, the same for all images.
-
-    Raises:
-        OneDNNError: the convolution would be a thousand times slower than it could be.
-    """
+    """Return the layout that oneDNN chooses for a weight, the same for all images."""
     shape = (1, in_ch, 16, 64)
     x = (nchw if plain_input else blocked)(shape, dtype)
     y = blocked((1, out_ch, 16, 64), F32)
     wanted = any_layout((out_ch, in_ch, *kernel), dtype)
     padding = sizes([k // 2 for k in kernel])
     description = describe(x, wanted, flat(out_ch), y, padding, NULL)
+    return chosen_layout(description, "blocked features")
+
+
+def chosen_layout(description: c_void_p, what: str) -> c_void_p:
+    """Return the layout of a convolution's weight; it is valid for good.
+
+    Raises:
+        OneDNNError: a convolution of `what` would be a thousand times slower than it
+            could be.
+    """
     if implementation(description).startswith("ref"):
-        raise OneDNNError("this processor has no fast convolution of blocked features")
-    found = Primitive(description, {SRC: x, WEIGHTS: None, DST: y})
+        raise OneDNNError(f"this processor has no fast convolution of {what}")
+    found = Primitive(description, {WEIGHTS: None})
     _kept.append(found)
     return found.layouts[WEIGHTS]
 

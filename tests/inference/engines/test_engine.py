@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from realesrgan_paddle.models.inference.engine import engine as engine_module
 from realesrgan_paddle.models.inference.engine import operators
 from realesrgan_paddle.models.inference.engine.engine import Engine
 from realesrgan_paddle.models.inference.engine.supported import why_not
@@ -14,6 +15,7 @@ from realesrgan_paddle.models.inference.engine.winograd import (
     biases_of,
     kinds_of,
 )
+from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
@@ -167,12 +169,28 @@ def test_strips_with_the_radius_give_the_same_image():
 
 
 @pytest.mark.paddle
-def test_an_image_that_does_not_fit_is_a_memory_error():
+def test_an_image_that_does_not_fit_is_a_memory_error(monkeypatch):
     description = SRVGGNetCompact(num_conv=1, num_feat=16)
-    engine = Engine(description, tensors_of(description), free_memory=2**20)
+    engine = Engine(description, tensors_of(description))
+    monkeypatch.setattr(engine_module, "free_memory", lambda: 2**22)
     with pytest.raises(MemoryError):
         engine(image_of(128, 128))
     assert engine(image_of(16, 16)).shape == (1, 3, 64, 64)
+
+    # The upscaler halves its tiles until they fit.
+    pixels = np.random.default_rng(4).integers(0, 256, (128, 128, 3), np.uint8)
+    said: list[str] = []
+    tiled = Upscaler(engine, 4, tile=0, log=said.append)(pixels)
+    monkeypatch.undo()
+    whole = Upscaler(engine, 4)(pixels).astype(int)
+    assert "out of memory on 128x128 pixels" in said[0]
+    assert np.abs(tiled - whole).max() <= 1
+
+
+def test_a_tile_is_not_computed_twice_in_the_same_precision():
+    description = SRVGGNetCompact(num_conv=1, num_feat=16)
+    engine = Engine(description, tensors_of(description))
+    assert engine.exact() is engine
 
 
 @pytest.mark.parametrize(

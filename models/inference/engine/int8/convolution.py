@@ -15,6 +15,7 @@ from realesrgan_paddle.models.inference.engine.elementwise import (
 from realesrgan_paddle.models.inference.engine.primitives import (
     PER_CHANNEL,
     POST_OPERATION,
+    chosen_layout,
     describe,
 )
 from realesrgan_paddle.models.inference.engine.tape import Tape
@@ -25,7 +26,6 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     S8,
     SRC,
     WEIGHTS,
-    OneDNNError,
     library,
 )
 from realesrgan_paddle.utils.ops.onednn.primitives import (
@@ -34,7 +34,6 @@ from realesrgan_paddle.utils.ops.onednn.primitives import (
     any_layout,
     attributes_of,
     flat,
-    implementation,
     nchw,
     nhwc,
     reorder,
@@ -63,26 +62,14 @@ class IntegerConvolutionSpec(NamedTuple):
 
 @lru_cache(CACHE_SIZE)
 def _weight_layout(in_ch: int, out_ch: int) -> c_void_p:
-    """Return the layout that oneDNN chooses for a weight, the same for all images.
-
-    Raises:
-        OneDNNError: the convolution would be a thousand times slower than it could be.
-    """
+    """Return the layout that oneDNN chooses for a weight, the same for all images."""
     x = nhwc((1, in_ch, 16, 64), S8)
     y = nhwc((1, out_ch, 16, 64), S8)
     wanted = any_layout((out_ch, in_ch, 3, 3), S8)
     bias = flat(out_ch)
     padding = sizes((1, 1))
     description = describe(x, wanted, bias, y, padding, NULL)
-    if implementation(description).startswith("ref"):
-        raise OneDNNError("this processor has no fast convolution of 8-bit integers")
-    found = Primitive(description, {SRC: x, WEIGHTS: None, DST: y})
-    _kept.append(found)
-    return found.layouts[WEIGHTS]
-
-
-_kept: list[Primitive] = []
-"""Their layouts belong to them."""
+    return chosen_layout(description, "8-bit integers")
 
 
 @lru_cache(CACHE_SIZE)
