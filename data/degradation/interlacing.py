@@ -1,7 +1,7 @@
 """Interlaced images, deinterlaced: combing, missing lines or ghosts.
 
 An interlaced image consists of two fields: the top field has lines 0, 2, ..., the
-bottom field lines 1, 3, ..., recorded a moment later. data/footage/field_order.py
+bottom field lines 1, 3, ..., recorded a moment later. utils/video/field_order.py
 detects such footage.
 """
 

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.duplicates import HashIndex
-from realesrgan_paddle.data.footage.field_order import field_order
 from realesrgan_paddle.data.footage.frame_record import frame_record
 from realesrgan_paddle.data.footage.frame_sheet import outcome, write_sheet
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
@@ -14,12 +13,7 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.selection import Candidate, Selection
 from realesrgan_paddle.data.footage.split import TRAIN, VAL, Split, SplitOptions
-from realesrgan_paddle.data.footage.video import (
-    FieldOrder,
-    VideoInfo,
-    list_videos,
-    probe,
-)
+from realesrgan_paddle.data.footage.video import list_videos
 from realesrgan_paddle.data.sets.manifest import (
     DROPPED,
     EXTRACTED,
@@ -45,6 +39,8 @@ from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.regular import check_regular
 from realesrgan_paddle.utils.jobs import failure_line
+from realesrgan_paddle.utils.video.field_order import FieldOrder, field_order
+from realesrgan_paddle.utils.video.probe import VideoInfo, probe
 
 
 @dataclass(frozen=True)
@@ -231,7 +227,7 @@ class _Extraction:
         choice = self._settings.sampling.interlaced
         if choice == "keep":
             return "progressive"
-        order = field_order(video, info)
+        order = field_order(video, info.seconds)
         if choice == "skip" and order != "progressive":
             return None
         return order

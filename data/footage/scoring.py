@@ -18,10 +18,12 @@ from realesrgan_paddle.data.footage.selection import (
     rejection_reason,
 )
 from realesrgan_paddle.data.footage.shots import ShotCounter
-from realesrgan_paddle.data.footage.video import FieldOrder, Frame, VideoInfo, frames
+from realesrgan_paddle.data.footage.video import Frame, frames
 from realesrgan_paddle.data.sets.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.video.field_order import FieldOrder
+from realesrgan_paddle.utils.video.probe import VideoInfo
 
 
 class VideoScorer:

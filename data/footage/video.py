@@ -4,9 +4,8 @@ import logging
 import queue
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import ffmpeg
 import numpy as np
@@ -19,8 +18,14 @@ from realesrgan_paddle.utils.ffmpeg import (
     find_ffmpeg,
     video_input,
 )
-from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.video.field_order import FieldOrder
+from realesrgan_paddle.utils.video.probe import (
+    HDR_TRANSFERS,
+    MAX_PIXELS,
+    VideoInfo,
+    first_error,
+    is_hd,
+)
 
 _VIDEO_NAME = re.compile(
     r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|"
@@ -28,54 +33,15 @@ _VIDEO_NAME = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-FieldOrder = Literal["progressive", "tff", "bff"]
-"""Which field of an interlaced video is shown first: the top or the bottom one."""
-
-HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
-"""Transfer characteristics of HDR video, as ffmpeg spells them."""
-
-MAX_PIXELS = 1 << 26
-"""Of a frame; twice as many as 8K has. A tiny file may declare any size."""
-
-PROBE_MINUTES = 5
-"""Time limit for decoding the first frame; a hostile file can keep a decoder busy."""
-
 TIME_TIMEOUT = 60
 """Seconds to wait for the line with a frame's time, which was printed before it."""
-
-HD_WIDTH, HD_HEIGHT = 1280, 576
-"""A video from this width on, or higher than this, is HD; 576 lines are PAL."""
 
 SQUARE_TOLERANCE = 0.01
 """Pixels within 1 % of square are left alone: resampling would lose more."""
 
 # Lines printed by ffmpeg's showinfo filter and its demuxers.
-_DURATION = re.compile(r" Duration: (\d+):(\d+):(\d+\.\d+)")
-_FRAME = re.compile(r"n: *\d+ pts: *\S+ pts_time: *(\S+) .* s:(\d+)x(\d+) ")
-_CHROMA_LOCATION = re.compile(r" cl:(left|center|topleft|top|bottomleft|bottom) ")
-_MATRIX = re.compile(r"color_space:([a-z0-9]+)")
-_TRANSFER = re.compile(r"color_trc:([a-z0-9-]+)")
+_FRAME = re.compile(r"n: *\d+ pts: *\S+ pts_time: *(\S+) .* s:\d+x\d+ ")
 _CUT_SHORT = re.compile(r"partial file|File ended prematurely")
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What ffmpeg reports about a video and its first frame."""
-
-    seconds: float | None
-    """Duration; None where the container does not tell."""
-    width: int
-    """Samples per line, after rotation, before the sample aspect ratio is applied."""
-    height: int
-    matrix: str
-    """YCbCr matrix as ffmpeg spells it ("bt709", "smpte170m", ...), or "unknown"."""
-    transfer: str
-    """Transfer characteristics ("bt709", "smpte2084", ...), or "unknown"."""
-    chroma_location: str
-    """Place of the chroma samples among the luma samples: "left", "center", ...
-
-    "left" if the video does not tell, as H.264 and HEVC prescribe.
-    """
 
 
 class Frame(NamedTuple):
@@ -87,62 +53,16 @@ class Frame(NamedTuple):
     """uint8 RGB (H, W, 3), full range, square pixels, upright."""
 
 
+def is_video_name(path: Path) -> bool:
+    """Return whether a path is named like a video, and not hidden."""
+    return _VIDEO_NAME.fullmatch(path.name) is not None
+
+
 def list_videos(folder: Path) -> list[Path]:
     """Return the videos below `folder`, by suffix, sorted; no hidden files."""
     return sorted(
-        path
-        for path in folder.rglob("*")
-        if _VIDEO_NAME.fullmatch(path.name) and path.is_file()
+        path for path in folder.rglob("*") if is_video_name(path) and path.is_file()
     )
-
-
-def probe(path: Path) -> VideoInfo:
-    """Return the properties of a video, after its first frame has been decoded.
-
-    Raises:
-        UserError: the file is no video that may be opened, or no frame of it can be
-            decoded.
-    """
-    video = video_input(path)
-    with open_regular(path) as file:
-        if found := failed_download(file.read(512)):
-            raise UserError(f"{path}: not a readable video ({found})")
-
-    lines: list[str] = []
-    video = video.filter("showinfo")
-    output = ffmpeg.output(video, "pipe:1", format="null", **{"frames:v": 1})
-    with FFmpegRun(output, path, lines.append, minutes=PROBE_MINUTES) as run:
-        run.finish()
-
-    text = "\n".join(lines)
-    frame = _FRAME.search(text)
-    if frame is None:
-        raise UserError(f"{path}: no frame of it can be decoded ({_first_error(run)})")
-    return VideoInfo(
-        seconds=_parse_duration(text),
-        width=int(frame[2]),
-        height=int(frame[3]),
-        matrix=_first_group(_MATRIX, text, "unknown"),
-        transfer=_first_group(_TRANSFER, text, "unknown"),
-        chroma_location=_first_group(_CHROMA_LOCATION, text, "left"),
-    )
-
-
-def _parse_duration(text: str) -> float | None:
-    match = _DURATION.search(text)
-    if match is None:
-        return None
-    hours, minutes, seconds = match.groups()
-    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-
-
-def _first_group(pattern: re.Pattern[str], text: str, default: str) -> str:
-    match = pattern.search(text)
-    return match[1] if match else default
-
-
-def _first_error(run: FFmpegRun) -> str:
-    return run.errors[0] if run.errors else "it holds none"
 
 
 def frames(
@@ -195,7 +115,7 @@ def frames(
             f"{path}: cut short after {count} {frame_kind}s (ffmpeg: {cuts[0]})"
         )
     if not count:
-        raise UserError(f"{path}: no {frame_kind} can be decoded ({_first_error(run)})")
+        raise UserError(f"{path}: no {frame_kind} can be decoded ({first_error(run)})")
     if run.errors:
         logging.getLogger(__name__).warning(
             "%s: frames that cannot be decoded were left out (%s)",
@@ -244,8 +164,7 @@ def _matrix(info: VideoInfo) -> str:
     Where the video does not tell, BT.709 for HD, as players such as mpv guess; swscale
     itself would take BT.601.
     """
-    is_hd = info.width >= HD_WIDTH or info.height > HD_HEIGHT
-    if info.matrix == "unknown" and is_hd:
+    if info.matrix == "unknown" and is_hd(info.width, info.height):
         return "bt709"
     return "auto"
 

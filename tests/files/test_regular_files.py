@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
-from realesrgan_paddle.data.footage.video import probe
 from realesrgan_paddle.data.sets.meta_info import check_image, read_meta_info
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
@@ -23,6 +22,7 @@ from realesrgan_paddle.utils.files.regular import open_regular, read_regular
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.runlog.curves import read_curves
+from realesrgan_paddle.utils.video.probe import probe
 from realesrgan_paddle.utils.weights.reader import read_safetensors, read_weights
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

@@ -16,14 +16,15 @@ from realesrgan_paddle.data.footage.duplicates import (
     hash_distance,
     perceptual_hash,
 )
-from realesrgan_paddle.data.footage.field_order import field_order
 from realesrgan_paddle.data.footage.overlays import OverlayFinder
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection, rejection_reason
 from realesrgan_paddle.data.footage.shots import ShotCounter
-from realesrgan_paddle.data.footage.video import frames, probe
+from realesrgan_paddle.data.footage.video import frames
 from realesrgan_paddle.data.sets.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.video.field_order import field_order
+from realesrgan_paddle.utils.video.probe import probe
 
 SEEDS = range(12)
 
@@ -94,7 +95,7 @@ def test_interlaced_and_progressive_clips_are_classified(tmp_path: Path):
                 pictures,
                 options=("-c:v", "ffv1", "-pix_fmt", "yuv444p"),
             )
-            found = field_order(clip, probe(clip))
+            found = field_order(clip, probe(clip).seconds)
             pairs.append(
                 (
                     truth != "progressive",

@@ -7,12 +7,13 @@ from clips import ffmpeg, moving_clip, picture_clip
 from scenes import scene, woven
 
 from realesrgan_paddle.data.footage import video
-from realesrgan_paddle.data.footage.field_order import field_order
 from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.video import frames, probe
+from realesrgan_paddle.data.footage.video import frames
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image
+from realesrgan_paddle.utils.video.field_order import field_order
+from realesrgan_paddle.utils.video.probe import probe
 
 
 def frames_of(
@@ -101,7 +102,7 @@ def test_field_order_is_detected_from_the_frames_not_from_the_tags(
     tmp_path: Path, order: str, tagged: str
 ):
     clip = interlaced_clip(tmp_path / "clip.mkv", order, tagged)
-    assert field_order(clip, probe(clip)) == order
+    assert field_order(clip, probe(clip).seconds) == order
 
 
 @pytest.mark.parametrize("kind", ["moving", "still", "cuts", "tagged tff"])
@@ -114,7 +115,7 @@ def test_progressive_video_is_detected(tmp_path: Path, kind: str):
     clip = picture_clip(
         tmp_path / "clip.mkv", pictures, options=(*tag, "-c:v", "ffv1", "-g", 10)
     )
-    assert field_order(clip, probe(clip)) == "progressive"
+    assert field_order(clip, probe(clip).seconds) == "progressive"
 
 
 @pytest.mark.parametrize("order", ["tff", "bff"])

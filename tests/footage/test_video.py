@@ -12,9 +12,10 @@ from clips import ffmpeg, flat_clip, moving_clip
 from places import ROOT
 
 from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.video import frames, list_videos, probe
+from realesrgan_paddle.data.footage.video import frames, list_videos
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
+from realesrgan_paddle.utils.video.probe import probe
 
 
 def frames_of(path: Path):

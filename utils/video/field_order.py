@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import ffmpeg
 
-from realesrgan_paddle.data.footage.video import FieldOrder, VideoInfo
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
+
+FieldOrder = Literal["progressive", "tff", "bff"]
+"""Which field of an interlaced video is shown first: the top or the bottom one."""
 
 MIN_INTERLACED_SHARE = 0.2
 """Share of interlaced frames above which a video is interlaced.
@@ -39,7 +42,7 @@ _COUNTS = re.compile(
 )
 
 
-def field_order(path: Path, info: VideoInfo) -> FieldOrder:
+def field_order(path: Path, seconds: float | None) -> FieldOrder:
     """Return the field order of a video, or "progressive", as ffmpeg's idet detects it.
 
     A still image shows no fields and counts as progressive, and so does a file that
@@ -47,11 +50,10 @@ def field_order(path: Path, info: VideoInfo) -> FieldOrder:
 
     Args:
         path: a local file.
-        info: what `probe` returned for it.
+        seconds: its duration; None: not known.
     """
-    seconds = info.seconds or 0.0
     starts: list[float | None] = [None]
-    if seconds > LONG_SECONDS:
+    if seconds is not None and seconds > LONG_SECONDS:
         starts = [seconds * share for share in POSITIONS]
 
     tff = bff = progressive = 0

@@ -1,0 +1,1 @@
+"""What videos are, found out with ffmpeg."""
