@@ -124,6 +124,17 @@ class Grids:
         )
 
 
+def check_names(named: Sequence[tuple[str, str]]) -> None:
+    """Raise UserError if two of (name, file) pairs, or a column, have the same name."""
+    taken = [INPUT, BICUBIC, GT]
+    for name, file in named:
+        if name in taken:
+            raise UserError(
+                f"two columns cannot be named {name!r}; give {file} another name"
+            )
+        taken.append(name)
+
+
 def load_upscalers(
     models: Sequence[tuple[str, str]],
     *,
@@ -136,12 +147,9 @@ def load_upscalers(
     Raises:
         UserError: two have the same name, or a name is that of another column.
     """
+    check_names(models)
     upscalers: dict[str, Upscaler] = {}
     for name, model in models:
-        if name in (INPUT, BICUBIC, GT, *upscalers):
-            raise UserError(
-                f"two columns cannot be named {name!r}; give {model} another name"
-            )
         # What is measured is the network, not the rounding of bf16.
         upscalers[name] = Upscaler.load(
             model, precision="fp32", tile=tile, tile_pad=tile_pad, device=device

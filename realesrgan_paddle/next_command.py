@@ -236,6 +236,32 @@ def after_inference(images: str, folder: str) -> str:
     return command("tools/compare.py", **flags, models=models, output=output)
 
 
+def after_video(source: Path, result: Path) -> str:
+    """Return what follows an upscaled video: both on a page, side by side."""
+    return command(
+        "tools/compare.py",
+        video=[],
+        input=source,
+        results=f"upscaled={result}",
+        output=result.parent / f"{result.stem}_compare",
+    )
+
+
+def again_without(script: str, argv: Sequence[str], flags: Sequence[str]) -> str:
+    """Return a command with the words `argv`, without some flags and their values."""
+    rest = []
+    leave_out = False
+    for word in argv:
+        name = word.partition("=")[0]
+        if leave_out:
+            leave_out = False
+        elif name in flags:
+            leave_out = name == word
+        else:
+            rest.append(word)
+    return shell_join([*_start(script), *rest])
+
+
 def after_quantization(model: Path) -> str:
     """Return what follows quantization: upscaling the user's images in int8."""
     return command(

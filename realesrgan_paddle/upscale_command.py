@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.models.inference.open_runner import (
@@ -9,6 +10,7 @@ from realesrgan_paddle.models.inference.open_runner import (
     PRECISIONS,
     Runner,
 )
+from realesrgan_paddle.models.inference.pictures.record import Record, reported
 from realesrgan_paddle.models.inference.pictures.self_ensemble import (
     SelfEnsemble,
 )
@@ -16,24 +18,35 @@ from realesrgan_paddle.models.inference.tiling.plan import Tile
 from realesrgan_paddle.models.inference.upscale_files import (
     EXTENSIONS,
     PICTURE_SUFFIXES,
+    check_report,
     find_inputs,
+    may_have_16_bits,
     upscale_files,
 )
 from realesrgan_paddle.models.inference.upscaler import (
     ALPHA_UPSAMPLERS,
     Upscaler,
 )
-from realesrgan_paddle.utils.cli import float_range, int_range, say
+from realesrgan_paddle.models.inference.video.settings import require_av
+from realesrgan_paddle.next_command import after_video, again_without
+from realesrgan_paddle.utils.cli import Parser, float_range, int_range, say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
+from realesrgan_paddle.video.find_videos import find_videos_in, has_more_than_8_bits
+from realesrgan_paddle.video.flags import add_video_flags, check_video_flags
+from realesrgan_paddle.video.record import VideoRecord
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
+def add_flags(parser: Parser) -> None:
     """Declare the flags of Real-ESRGAN's inference script, with its names and meanings."""
     add = parser.add_argument
-    add("--input", required=True, help="an image or a folder of images")
-    add("--output", default="results", help="folder for the results")
+    add("--input", required=True, help="an image, a video, or a folder of these")
+    add(
+        "--output",
+        default="results",
+        help="folder for the results; or a video's result",
+    )
     add(
         "--outscale",
         type=_positive,
@@ -66,6 +79,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     _add_tile_flags(parser)
     _add_engine_flags(parser)
     _add_picture_flags(parser)
+    add_video_flags(parser)
 
 
 def _add_tile_flags(parser: argparse.ArgumentParser) -> None:
@@ -168,18 +182,46 @@ def refuse_denoising(flags: argparse.Namespace) -> None:
     )
 
 
-def inputs_of(flags: argparse.Namespace) -> list[Path]:
-    """Return the images that the flags name; see `find_inputs`."""
-    return find_inputs(
-        flags.input,
-        suffixes=PICTURE_SUFFIXES,
-        recursive=flags.recursive,
-        without=flags.output,
-    )
+@dataclass(frozen=True)
+class Inputs:
+    """What is to be upscaled."""
+
+    pictures: list[Path]
+    videos: list[Path]
+
+    def __len__(self) -> int:
+        return len(self.pictures) + len(self.videos)
+
+    def may_have_16_bits(self, ext: str) -> bool:
+        """Return whether a result may have more than 8 bits a sample."""
+        pictures = may_have_16_bits(self.pictures, ext)
+        return pictures or any(map(has_more_than_8_bits, self.videos))
 
 
-def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -> int:
-    """Upscale the images `inputs` as the flags say; return the exit code: 1 if one failed."""
+def inputs_of(flags: argparse.Namespace) -> Inputs:
+    """Return the images and videos that the flags name.
+
+    Raises:
+        UserError: there is none, or flags do not fit them.
+    """
+    videos = find_videos_in(flags.input, flags.output, recursive=flags.recursive)
+    if videos:
+        require_av()
+    check_video_flags(flags, has_videos=bool(videos))
+    pictures = []
+    if not videos or Path(flags.input).is_dir():
+        pictures = find_inputs(
+            flags.input,
+            suffixes=PICTURE_SUFFIXES,
+            recursive=flags.recursive,
+            without=flags.output,
+            may_be_none=bool(videos),
+        )
+    return Inputs(pictures, videos)
+
+
+def upscale(runner: Runner, inputs: Inputs, flags: argparse.Namespace) -> int:
+    """Upscale `inputs` as the flags say; return the exit code: 1 if one failed."""
     if flags.tta:
         runner = SelfEnsemble(runner)
     say(f"{flags.model_path}: x{runner.scale}, on {runner.device}")
@@ -190,14 +232,71 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
         tile_pad=flags.tile_pad,
         pre_pad=flags.pre_pad,
         alpha_upsampler=flags.alpha_upsampler,
-        progress=True,
+        progress=not inputs.videos,  # these have a progress bar of their own
         log=say,
     )
+    if flags.report is not None:
+        check_report(flags.report, [*inputs.pictures, *inputs.videos])
 
+    videos = list(map(VideoRecord, inputs.videos))
+    records: list[Record] = list(videos)
+    with reported(flags.report, records, flags.model_path):
+        if inputs.pictures:
+            _upscale_pictures(upscaler, inputs.pictures, flags, records)
+        if videos:
+            _upscale_videos(upscaler, videos, flags)
+
+    failed = [record for record in records if record.error is not None]
+    kind = "images" if not videos else "files"
+    if len(inputs) > 1 or not videos:
+        say(
+            f"{len(inputs) - len(failed)} of {len(inputs)} {kind} are in {flags.output}"
+        )
+    return report_failures(f"{record.input}: {record.error}" for record in failed)
+
+
+def after_videos(
+    script: str, argv: Sequence[str], inputs: Inputs, flags: argparse.Namespace
+) -> str | None:
+    """Return what follows upscaled videos, or a preview of them; None without videos.
+
+    Args:
+        script: the running command's.
+        argv: its words.
+        inputs: what was upscaled.
+        flags: what `argv` says.
+    """
+    if not inputs.videos:
+        return None
+    if flags.preview or flags.preview_frames:
+        return again_without(script, argv, ("--preview", "--preview_frames"))
+    from realesrgan_paddle.video.names import target_of
+
+    video = inputs.videos[0]
+    return after_video(video, target_of(video, flags))
+
+
+def _upscale_videos(
+    upscaler: Upscaler, videos: Sequence[VideoRecord], flags: argparse.Namespace
+) -> None:
+    """Upscale videos as the flags say."""
+    # PyAV is optional, and who upscales pictures does not wait for it.
+    from realesrgan_paddle.video.upscale_videos import upscale_videos
+
+    upscale_videos(upscaler, videos, flags)
+
+
+def _upscale_pictures(
+    upscaler: Upscaler,
+    pictures: Sequence[Path],
+    flags: argparse.Namespace,
+    records: list[Record],
+) -> None:
+    """Upscale pictures as the flags say."""
     keeps_folders = flags.recursive and Path(flags.input).is_dir()
-    failures = upscale_files(
+    upscale_files(
         upscaler,
-        inputs,
+        pictures,
         flags.output,
         outscale=flags.outscale,
         suffix=flags.suffix,
@@ -206,13 +305,8 @@ def upscale(runner: Runner, inputs: Sequence[Path], flags: argparse.Namespace) -
         root=Path(flags.input) if keeps_folders else None,
         all_frames=flags.all_frames,
         skip_existing=flags.skip_existing,
-        report_file=flags.report,
-        model=flags.model_path,
+        records=records,
     )
-
-    done = len(inputs) - len(failures)
-    say(f"{done} of {len(inputs)} images are in {flags.output}")
-    return report_failures(f"{path}: {reason}" for path, reason in failures.items())
 
 
 def _tile(text: str) -> Tile:

@@ -1,4 +1,4 @@
-"""Compare networks side by side: metrics, a PNG sheet, a self-contained HTML page."""
+"""Compare networks side by side, on images or a video: figures, a sheet, an HTML page."""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals.early import end_at_once
@@ -9,13 +9,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.data.sets.made_folders import images_to_compare
-from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.compare_command import CROP_SIZE, compare_image_flags
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
 from realesrgan_paddle.utils.crops import parse_crop
-from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import DEVICES
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
+from realesrgan_paddle.video.comparing.compare_command import (
+    add_video_flags,
+    check_flags,
+    compare_video_flags,
+)
 
 
 def parse_flags(argv: Sequence[str] | None) -> Namespace:
@@ -26,16 +29,17 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
         "--input",
         required=True,
         nargs="+",
-        help="low-quality images, folders, or a set of tools/build_domain_set.py",
+        help="low-quality images, folders, a set of tools/build_domain_set.py, or with "
+        "--video a video",
     )
     add(
         "--gt",
         type=Path,
-        help="ground truth: an image, or a folder of images named like the inputs",
+        help="ground truth: an image, a folder of images named like the inputs, or with "
+        "--video a video",
     )
     add(
         "--models",
-        required=True,
         nargs="+",
         type=named_value,
         metavar="NAME=MODEL",
@@ -51,8 +55,7 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     add(
         "--crop_size",
         type=int_range(1),
-        default=96,
-        help="width and height of the crops, in input pixels",
+        help=f"width and height of the crops, in input pixels (default: {CROP_SIZE})",
     )
     add(
         "--metrics",
@@ -73,33 +76,16 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
         "what the network needs if not given",
     )
     add("--device", choices=DEVICES, default="auto", help="where to compute")
+    add_video_flags(parser)
     return parser.parse(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     args = parse_flags(argv)
-    folders, gt = images_to_compare(args.input, args.gt)
-    inputs = [path for folder in folders for path in find_inputs(folder)]
-
-    start_paddle()
-    from realesrgan_paddle.compare import compare, load_upscalers
-    from realesrgan_paddle.comparison_metrics import metrics_to_measure
-
-    upscalers = load_upscalers(
-        args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device
-    )
-    metrics, remarks = metrics_to_measure(args.metrics, gt)
-    done = compare(
-        inputs,
-        upscalers,
-        args.output,
-        gt=gt,
-        crop=args.crop,
-        crop_size=args.crop_size,
-        metrics=metrics,
-    )
-    print(done, *remarks, sep="\n")
+    check_flags(args)
+    compare_flags = compare_video_flags if args.video else compare_image_flags
+    print(compare_flags(args))
     return 0
 
 

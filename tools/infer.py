@@ -1,18 +1,19 @@
-"""Upscale images with an exported model: with oneDNN on a CPU, or on a GPU."""
+"""Upscale images and videos with an exported model: with oneDNN on a CPU, or on a GPU."""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 
+import sys
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.open_runner import open_runner
-from realesrgan_paddle.models.inference.upscale_files import may_have_16_bits
 from realesrgan_paddle.next_command import after_inference, print_next
 from realesrgan_paddle.upscale_command import (
     add_denoise_flags,
     add_flags,
+    after_videos,
     inputs_of,
     refuse_denoising,
     upscale,
@@ -22,6 +23,7 @@ from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
+    argv = sys.argv[1:] if argv is None else argv
     parser = Parser(__doc__)
     add_flags(parser)
     parser.add_argument(
@@ -48,14 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         precision=args.precision,
         device=args.device,
         threads=args.threads,
-        sixteen_bit=may_have_16_bits(inputs, args.ext),
+        sixteen_bit=inputs.may_have_16_bits(args.ext),
         trt=args.trt,
         exported=True,
     )
     code = upscale(runner, inputs, args)
     if code == 0:
-        images = str(inputs[0].parent) if args.recursive else args.input
-        print_next(after_inference(images, args.model_path))
+        line = after_videos("tools/infer.py", argv, inputs, args)
+        if line is None:
+            folder = inputs.pictures[0].parent if args.recursive else args.input
+            line = after_inference(str(folder), args.model_path)
+        print_next(line)
     return code
 
 

@@ -1,20 +1,21 @@
-"""Upscale images with a network straight from its weights."""
+"""Upscale images and videos with a network straight from its weights."""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals.early import end_at_once
 
     end_at_once()
 
+import sys
 from collections.abc import Sequence
 
 from realesrgan_paddle.models.inference.exported_files import require_weights
 from realesrgan_paddle.models.inference.open_runner import open_runner
-from realesrgan_paddle.models.inference.upscale_files import may_have_16_bits
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.upscale_command import (
     add_denoise_flags,
     add_flags,
+    after_videos,
     inputs_of,
     upscale,
 )
@@ -23,6 +24,7 @@ from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
+    argv = sys.argv[1:] if argv is None else argv
     parser = Parser(__doc__)
     add_flags(parser)
     parser.add_argument(
@@ -45,12 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         engine=args.engine,
         precision=args.precision,
         device=args.device,
-        sixteen_bit=may_have_16_bits(inputs, args.ext),
+        sixteen_bit=inputs.may_have_16_bits(args.ext),
         weights=WeightOptions(args.denoise_strength, args.dn_model, args.block),
     )
     code = upscale(runner, inputs, args)
     if code == 0:
-        print_next(export(args.model_path, args.denoise_strength, args.dn_model))
+        line = after_videos("tools/predict.py", argv, inputs, args)
+        if line is None:
+            line = export(args.model_path, args.denoise_strength, args.dn_model)
+        print_next(line)
     return code
 
 

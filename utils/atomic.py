@@ -20,13 +20,17 @@ class CannotWriteError(OSError):
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path that replaces `path` on a clean exit.
 
     On an error it is removed. The parent folder is made when missing. The content is
     flushed to disk before the file is renamed, so a crash leaves either the old file or
     the new one. The temporary name keeps the suffix of `path`, by which encoders choose
     the format.
+
+    Args:
+        path: the file.
+        within: folder of the temporary one, on the same disk; None: that of `path`.
 
     Raises:
         UserError: `path` is a folder, or its folder cannot be made.
@@ -37,7 +41,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     make_folder(path.parent)
     with name_failed_path(path):
         handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem[:40]}-", suffix=f".tmp{path.suffix}", dir=path.parent
+            prefix=f".{path.stem[:40]}-",
+            suffix=f".tmp{path.suffix}",
+            dir=within or path.parent,
         )
         os.close(handle)
         temporary = Path(name)

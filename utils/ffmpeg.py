@@ -25,11 +25,17 @@ Playlists (hls, dash, concat) are excluded because they open other files, and ra
 streams because they have no timestamps.
 """
 
+MAX_STREAMS = 100
+"""Of a file; a DVD has at most 41. 900 tracks fit into 17 kB, and took 41 s to open."""
+
 MAX_ALLOCATION = 1 << 30
 """Largest block that ffmpeg may allocate [bytes]; an 8K frame in RGB48 takes 0.2 GB."""
 
 MAX_ERRORS = 100
 """How many error messages of one run are kept."""
+
+TOO_MANY_STREAMS = "exceeds max_streams"
+"""Of ffmpeg's message. Some containers go on without the other streams."""
 
 _ERROR = re.compile(r"(?:\[[^\]]* @ \w+\] )*\[(?:error|fatal)\] (.*)")
 
@@ -92,6 +98,7 @@ def video_input(
         f"file:{path}",
         protocol_whitelist="file",
         format_whitelist=CONTAINERS,
+        max_streams=MAX_STREAMS,
         **decoder,
     )
     return source["V:0"]
@@ -153,6 +160,11 @@ class FFmpegRun:
             raise UserError(
                 f"{self.name}: given up after {self._minutes:g} minutes; "
                 "--max_minutes allows more"
+            )
+        if self._printed_error(TOO_MANY_STREAMS):
+            raise UserError(
+                f"{self.name}: has more than {MAX_STREAMS} streams, the most that are "
+                "read; copy those that you need into another file"
             )
         if self._printed_error("matches no streams"):
             raise UserError(f"{self.name}: no video stream in it")

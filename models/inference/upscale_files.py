@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from realesrgan_paddle.models.inference.pictures.batch import Batch
-from realesrgan_paddle.models.inference.pictures.record import reported
+from realesrgan_paddle.models.inference.pictures.record import Record, reported
 from realesrgan_paddle.models.inference.pictures.targets import Targets
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import check_target, make_folder, remove_leftovers
@@ -31,6 +31,7 @@ def upscale_files(
     all_frames: bool = False,
     skip_existing: bool = False,
     report_file: Path | None = None,
+    records: list[Record] | None = None,
     max_pixels: int | None = None,
     model: str = "",
     report: Callable[[str], None] = say,
@@ -46,13 +47,11 @@ def upscale_files(
         paths: the input files, see `find_inputs`.
         output: folder, made if missing.
         outscale: see `Upscaler.__call__`.
-        suffix: see `Targets`.
-        ext: see `Targets`.
-        root: see `Targets`.
-        all_frames: see `Batch`.
-        skip_existing: see `Batch`.
-        max_pixels: see `Batch`.
+        suffix, ext, root: see `Targets`.
+        all_frames, skip_existing: see `Batch`.
         report_file: JSON file that says what became of each picture; None: none.
+        records: gets a record of each picture, filled in as it is done.
+        max_pixels: see `Batch`.
         model: what the report says that upscaled them.
         report: gets one line for each file.
 
@@ -60,10 +59,11 @@ def upscale_files(
     """
     given = list(paths)
     if report_file is not None:
-        _check_report(report_file, given)
+        check_report(report_file, given)
     make_folder(Path(output))
     if skip_existing:
         remove_leftovers(output)  # of the run that was killed
+
     batch = Batch(
         upscaler,
         sorted(given, key=_pixels, reverse=True),
@@ -74,11 +74,22 @@ def upscale_files(
         max_pixels=max_pixels,
         say=report,
     )
+    if records is not None:
+        records += batch.records
     with reported(report_file, batch.records, model):
         batch.run()
+    return _failures(given, batch.records)
 
-    errors = {record.input: record.error for record in batch.records}
-    return {path: reason for path in given if (reason := errors[path]) is not None}
+
+def _failures(given: Sequence[Path], records: Sequence[Record]) -> dict[Path, str]:
+    """Return why files failed, in the order in which they were given."""
+    errors = {record.input: record.error for record in records}
+    failures = {}
+    for path in given:
+        reason = errors[path]
+        if reason is not None:
+            failures[path] = reason
+    return failures
 
 
 def find_inputs(
@@ -87,6 +98,7 @@ def find_inputs(
     suffixes: Sequence[str] = IMAGE_SUFFIXES,
     recursive: bool = False,
     without: str | Path | None = None,
+    may_be_none: bool = False,
 ) -> list[Path]:
     """Return `path` itself, or the images of that folder.
 
@@ -95,6 +107,7 @@ def find_inputs(
         suffixes: of the images in a folder.
         recursive: also the images of the folders within.
         without: a folder within `path` to leave out: that of the results.
+        may_be_none: a folder may hold none.
 
     Raises:
         UserError: there is no such file, or no image in the folder.
@@ -108,7 +121,7 @@ def find_inputs(
     found = list_images(path, recursive=recursive, suffixes=suffixes)
     if recursive and without is not None:
         found = _outside(found, Path(without).resolve(), path.resolve())
-    if not found:
+    if not found and not may_be_none:
         known = ", ".join(suffixes)
         within = list_images(path, recursive=True, suffixes=suffixes)
         hint = (
@@ -149,7 +162,7 @@ def _pixels(path: Path) -> int:
     return header.width * header.height
 
 
-def _check_report(path: Path, inputs: Iterable[Path]) -> None:
+def check_report(path: Path, inputs: Iterable[Path]) -> None:
     """Raise UserError if the report cannot be written, or would replace an input."""
     check_target(path)
     if path.resolve() in {each.resolve() for each in inputs}:

@@ -1,10 +1,10 @@
 """The tiled upscaler that every command uses: whole images in, whole images out."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import numpy as np
 from PIL import Image
@@ -12,33 +12,36 @@ from PIL import Image
 from realesrgan_paddle.models.inference.library.kinds import upscale_any
 from realesrgan_paddle.models.inference.open_runner import open_runner
 from realesrgan_paddle.models.inference.tiles import size_multiple
-from realesrgan_paddle.models.inference.tiling.canvas import (
-    BAND,
-    Canvas,
-    DirectCanvas,
-    RowWriter,
-    StripCanvas,
+from realesrgan_paddle.models.inference.tiling.painter import Painter
+from realesrgan_paddle.models.inference.tiling.plan import (
+    Plan,
+    Tile,
+    TilePlanner,
 )
-from realesrgan_paddle.models.inference.tiling.plan import Tile, TilePlanner
-from realesrgan_paddle.models.inference.tiling.resize import BICUBIC, RowResizer
+from realesrgan_paddle.models.inference.tiling.result import (
+    OutOfMemoryError,
+    check_image,
+    empty_result,
+    scaled_size,
+)
 from realesrgan_paddle.models.inference.tiling.runner import (
-    CheckedRunner,
     Run,
     TileCounts,
 )
-from realesrgan_paddle.models.inference.tiling.tile_loop import TileLoop
-from realesrgan_paddle.models.inference.tiling.windows import Picture, to_float
+from realesrgan_paddle.models.inference.video.settings import (
+    DEFAULTS,
+    VideoSettings,
+    require_av,
+)
 from realesrgan_paddle.utils.errors import UserError
 
-MAX_SIDE, MAX_PIXELS = 2**20, 2**30
-"""OpenCV's limits (CV_IO_MAX_IMAGE_WIDTH, CV_IO_MAX_IMAGE_PIXELS): it reads no more."""
+if TYPE_CHECKING:
+    from realesrgan_paddle.models.inference.video.outcome import Outcome
+    from realesrgan_paddle.models.inference.video.reading.frames import Frame
+
 ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
 
 ImageOrArray = TypeVar("ImageOrArray", np.ndarray, Image.Image)
-
-
-class OutOfMemoryError(UserError):
-    """An image does not fit into memory in tiles of this size."""
 
 
 class Upscaler:
@@ -62,8 +65,6 @@ class Upscaler:
         progress: show a progress bar of the tiles on stderr if that is a terminal.
         log: gets a line where `tile` was halved, or a tile was computed again.
 
-    Attributes:
-        counts: what became of the tiles of the last image.
     """
 
     def __init__(
@@ -95,10 +96,21 @@ class Upscaler:
         self.progress = progress
         self.log = log
         self.multiple = size_multiple(scale)
-        self.counts = TileCounts()
-        self._network = CheckedRunner(run, scale)
-        self._tile_pad = tile_pad
+        self.tile_pad = tile_pad
         self._planner = TilePlanner(run, scale, self.multiple, tile, tile_pad)
+        self._painter = Painter(
+            run,
+            scale,
+            self._planner,
+            pre_pad=pre_pad,
+            alpha_upsampler=alpha_upsampler,
+            progress=progress,
+        )
+
+    @property
+    def counts(self) -> TileCounts:
+        """What became of the tiles of the last image."""
+        return self._painter.counts
 
     @property
     def tile(self) -> Tile:
@@ -223,13 +235,70 @@ class Upscaler:
             self.run,
             self.scale,
             tile=self.tile if by_patch_of_size is None else by_patch_of_size,
-            tile_pad=self._tile_pad if padding_size is None else padding_size,
+            tile_pad=self.tile_pad if padding_size is None else padding_size,
             pre_pad=self.pre_pad,
             alpha_upsampler=self.alpha_upsampler,
             progress=self.progress,
             log=self.log,
         )
         return patched(image)
+
+    def to_size(
+        self, image: np.ndarray, size: tuple[int, int], *, after: bool = False
+    ) -> np.ndarray:
+        """Return an image upscaled to `size`, (width, height), for the frames of a video.
+
+        Args:
+            image: an array, see `__call__`.
+            size: of the result [pixels].
+            after: copy tiles that are identical to one of the image before, if `size` is
+                the network's. Its result must not have been written into.
+        """
+        return self._drawn(image, size, self.log, after=after)
+
+    def plan(self, image: np.ndarray, size: tuple[int, int]) -> Plan:
+        """Return how `image` would be cut, upscaled to `size` (width, height)."""
+        return self._painter.plan(image, size)
+
+    def fix_tiles(self, plan: Plan | None) -> None:
+        """Cut images of the size of `plan` so from now on; None: as memory allows."""
+        self._planner.fixed = plan
+
+    def video(
+        self,
+        source: str | Path,
+        target: str | Path,
+        settings: VideoSettings = DEFAULTS,
+        *,
+        outscale: float | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> "Outcome":
+        """Write an upscaled video, with its sound and all else; see `upscale_video`.
+
+        A run that was ended goes on where it was. Needs PyAV.
+        """
+        require_av()
+        from realesrgan_paddle.models.inference.video.job import upscale_video
+
+        return upscale_video(
+            self, Path(source), Path(target), settings, outscale=outscale, say=say
+        )
+
+    def frames(
+        self,
+        source: str | Path,
+        settings: VideoSettings = DEFAULTS,
+        *,
+        outscale: float | None = None,
+    ) -> "Iterator[Frame]":
+        """Yield the upscaled frames of a video, in order; see `upscaled_frames`.
+
+        For programs that do with them what they like. Needs PyAV.
+        """
+        require_av()
+        from realesrgan_paddle.models.inference.video.job import upscaled_frames
+
+        return upscaled_frames(self, Path(source), settings, outscale=outscale)
 
     def fit_to_memory(
         self, image: np.ndarray, log: Callable[[str], None]
@@ -241,13 +310,25 @@ class Upscaler:
         self, image: np.ndarray, outscale: float | None, log: Callable[[str], None]
     ) -> np.ndarray:
         """See `__call__`; `log` gets a line on what went otherwise than planned."""
-        _check(image)
+        check_image(image)
         height, width = image.shape[:2]
-        size = _scaled(width, height, self.scale if outscale is None else outscale)
-        out = _result(image, size)
-        before, self.counts = str(self._planner), TileCounts()
+        size = scaled_size(width, height, self.scale if outscale is None else outscale)
+        return self._drawn(image, size, log)
+
+    def _drawn(
+        self,
+        image: np.ndarray,
+        size: tuple[int, int],
+        log: Callable[[str], None],
+        *,
+        after: bool = False,
+    ) -> np.ndarray:
+        """Return the image upscaled to `size`; see `to_size` and `_upscaled`."""
+        height, width = image.shape[:2]
+        out = empty_result(image, size)
+        before = str(self._planner)
         try:
-            self._draw(image, out)
+            self._painter.paint(image, out, after=after)
         except MemoryError as error:
             advice = f"use smaller tiles (now {self.tile})"
             if self.tile == "auto":
@@ -261,88 +342,10 @@ class Upscaler:
                 f"out of memory on {width}x{height} pixels, so images are upscaled in "
                 f"tiles of {self._planner} from now on (before: {before})"
             )
-        if self.counts.in_float32:
+        counts = self.counts
+        if counts.in_float32:
             log(
-                f"the output of {self.counts.in_float32} of {self.counts.computed} tiles "
+                f"the output of {counts.in_float32} of {counts.computed} tiles "
                 "was not finite, so they were computed again in float32"
             )
         return out
-
-    def _draw(self, image: np.ndarray, out: np.ndarray) -> None:
-        """Upscale `image` into `out`, which has its dtype and channels."""
-        if image.shape[2:] == (4,):
-            self._through_network(image[..., :3], out[..., :3])
-            self._draw_alpha(image[..., 3], out[..., 3])
-        else:
-            self._through_network(image, out)
-
-    def _through_network(self, image: np.ndarray, out: np.ndarray) -> None:
-        """Upscale gray or RGB; gray is the luma of the network's output."""
-        picture = Picture(image, self.pre_pad, self.multiple)
-        size = (image.shape[1] * self.scale, image.shape[0] * self.scale)
-
-        canvas: Canvas
-        if image.ndim == 3 and size == (out.shape[1], out.shape[0]):
-            canvas = DirectCanvas(out)
-        else:
-            rows = RowWriter(out, size)
-            canvas = StripCanvas(rows, size[0], is_gray=image.ndim == 2)
-
-        loop = TileLoop(
-            self._network, picture, canvas, self.counts, progress=self.progress
-        )
-        loop.run(self._planner, out.nbytes)
-
-    def _draw_alpha(self, alpha: np.ndarray, out: np.ndarray) -> None:
-        """Upscale an alpha channel (H, W)."""
-        if alpha.min() == alpha.max():
-            out[...] = alpha[0, 0]
-        elif self.alpha_upsampler == "realesrgan":
-            self._through_network(alpha, out)
-        else:
-            height, width = alpha.shape
-            size = (width * self.scale, height * self.scale)
-            rows = RowWriter(out, size)
-            resizer = RowResizer((width, height), size, BICUBIC)
-            for top in range(0, height, BAND):
-                band = to_float(alpha[top : top + BAND])
-                rows.add(resizer.add(band))
-
-
-def _check(image: np.ndarray) -> None:
-    """Raise UserError unless `image` is one that `utils.images.read_image` returns."""
-    dtype_fits = image.dtype in (np.uint8, np.uint16)
-    shape_fits = image.ndim in (2, 3) and image.shape[2:] in ((), (3,), (4,))
-    if not (dtype_fits and shape_fits and image.size):
-        raise UserError(
-            f"an array of {image.dtype} {image.shape} cannot be upscaled; uint8 or "
-            "uint16, (H, W), (H, W, 3) or (H, W, 4) can"
-        )
-
-
-def _scaled(width: int, height: int, outscale: float) -> tuple[int, int]:
-    """Return (width, height) times `outscale`, rounded half up, at least 1."""
-    if not 0 < outscale < float("inf"):
-        raise UserError(f"outscale {outscale}: must be a number above 0")
-
-    out_width = max(1, int(width * outscale + 0.5))
-    out_height = max(1, int(height * outscale + 0.5))
-    too_long = max(out_width, out_height) > MAX_SIDE
-    if too_long or out_width * out_height > MAX_PIXELS:
-        raise UserError(
-            f"the result would have {out_width}x{out_height} pixels, more than an image "
-            "file here can hold; lower outscale"
-        )
-    return out_width, out_height
-
-
-def _result(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return an array for the result of `size` (width, height)."""
-    width, height = size
-    try:
-        return np.empty((height, width, *image.shape[2:]), image.dtype)
-    except MemoryError as error:
-        raise OutOfMemoryError(
-            f"out of memory: the result would have {width}x{height} pixels; lower "
-            "outscale"
-        ) from error

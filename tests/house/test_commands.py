@@ -104,6 +104,30 @@ def test_without_paddle_the_package_can_be_imported_and_says_what_to_install():
     assert "UserError: PaddlePaddle is not installed" in done.stderr
 
 
+WITHOUT_PYAV = WITHOUT_PADDLE.replace('"paddle"', '"av"')
+
+
+@pytest.mark.parametrize("flags", [["--preview", "1"], ["--video"]])
+def test_without_pyav_a_video_says_what_to_install(tmp_path, flags):
+    (tmp_path / "a.mp4").touch()
+    name, models = ("infer", ["--model_path", "x"])
+    if flags == ["--video"]:
+        name, models = "compare", ["--models", "x=x.pth"]
+    done = python(
+        "-c", WITHOUT_PYAV, name, "--input", "a.mp4", *models, *flags, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "pip install av" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_pyav_all_tools_can_be_imported():
+    modules = [f"tools.{name}" for name in sorted(TOOLS)]
+    code = f"import sys; sys.modules['av'] = None\n{IMPORT_TOOLS}"
+    done = python("-c", code, *modules)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_version_needs_no_paddle():
     done = python("-c", WITHOUT_PADDLE, "--version")
     expected = f"realesrgan-paddle {__version__}, PaddlePaddle is not installed\n"

@@ -113,7 +113,7 @@ def test_the_command_of_the_wheel_exists():
 @pytest.mark.parametrize(("name", "paddle"), PADDLE.items())
 def test_requirements_add_one_paddle_and_the_checkout(name, paddle):
     assert [distribution(line) for line in requirements(name)[:-1]] == paddle
-    assert requirements(name)[-1] == "-e ."
+    assert requirements(name)[-1] == "-e .[video]"
 
 
 def test_test_requirements_begin_with_the_others():

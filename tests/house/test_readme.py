@@ -52,7 +52,7 @@ COMMANDS = [
     "make_lq_data.py",
     *(f"tools/{p.name}" for p in (ROOT / "tools").glob("[!_]*.py")),
 ]
-BENCHMARKS = [f"benchmarks/{p.name}" for p in (ROOT / "benchmarks").glob("*.py")]
+BENCHMARKS = [str(p.relative_to(ROOT)) for p in (ROOT / "benchmarks").rglob("*.py")]
 
 SET_UP = [
     "pip install -r requirements.txt && python tools/quickstart.py",

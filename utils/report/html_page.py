@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ def html_page(
     warnings: Sequence[str],
     before: str,
     after: str,
+    wide: bool = False,
 ) -> str:
     """Return the page: a table of means, and for each row a slider and its panels.
 
@@ -31,12 +33,14 @@ def html_page(
         warnings: what is wrong with a method's images.
         before: the label shown left of the slider at first.
         after: the label shown right of it.
+        wide: the slider is as wide as the page, with the panels below, not beside.
     """
     in_all_rows = set.intersection(
         *({panel.label for panel in row.panels} for row in rows)
     )
     labels = [panel.label for panel in rows[0].panels if panel.label in in_all_rows]
     sections = "".join(_section(row) for row in rows)
+    kind = "wide" if wide else ""
     paragraphs = "".join(
         f'<p class="warning">{escaped(warning)}</p>\n' for warning in warnings
     )
@@ -47,7 +51,8 @@ def html_page(
 <label>right <select>{_options(labels, after)}</select></label>
 move the pointer over an image
 </nav>
-{sections}
+<main class="{kind}">
+{sections}</main>
 <script>
 {read_asset("html_page.js")}</script>
 </body>
@@ -109,10 +114,12 @@ def _section(row: Row) -> str:
 
 def _figure(panel: Panel) -> str:
     label = escaped(panel.label)
-    source = f"data:image/png;base64,{_png(panel.image)}"
+    source = quote(panel.file)
+    if not source:
+        source = f"data:image/png;base64,{_png(panel.image)}"
     caption = f"<b>{label}</b> <span>{escaped(panel.note)}</span>"
     return (
-        f'<figure data-label="{label}"><img alt="{label}" src="{source}">'
+        f'<figure data-label="{label}"><img alt="{label}" loading="lazy" src="{source}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

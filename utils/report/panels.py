@@ -16,9 +16,11 @@ class Panel:
     label: str
     """The method; the column's heading."""
     image: np.ndarray
-    """uint8 RGB (H, W, 3); all panels of a row have the same size."""
+    """uint8 RGB (H, W, 3); all panels of a row have the same aspect ratio."""
     note: str = ""
     """Text below the panel, such as "27.31 dB"."""
+    file: str = ""
+    """Path of the image relative to a page that shall not hold the image itself."""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,10 @@ class Record:
     compute: float = 0.0
     encode: float = 0.0
 
+    def details(self) -> dict[str, Any]:
+        """Return what the report says beyond that."""
+        return {}
+
     def seconds(self) -> dict[str, float]:
         """Return the seconds of each step."""
         return {
@@ -111,4 +115,5 @@ def _entry(record: Record) -> dict[str, Any]:
         "output_size": record.output_size,
         "frames": record.frames,
         "seconds": record.seconds(),
+        **record.details(),
     }

@@ -45,13 +45,15 @@ class DirectCanvas:
 
     Args:
         out: the result, uint8 or uint16 (scale * H, scale * W, 3); may be a view.
+        before: of the image before, such as the frame before in a video.
     """
 
     strip_bytes = 0
 
-    def __init__(self, out: np.ndarray) -> None:
+    def __init__(self, out: np.ndarray, before: "DirectCanvas | None" = None) -> None:
         self._out = out
         self._places: dict[Hashable, Place] = {}
+        self._before = before
 
     def begin_row(self, height: int) -> None:
         """See `Canvas`."""
@@ -66,9 +68,11 @@ class DirectCanvas:
 
     def repeat(self, place: Place, key: Hashable) -> bool:
         """See `Canvas`."""
-        if key not in self._places:
+        source = self if key in self._places else self._before
+        if source is None or key not in source._places:
             return False
-        self._out[place] = self._out[self._places[key]]
+        self._out[place] = source._out[source._places[key]]
+        self._places.setdefault(key, place)
         return True
 
     def end_row(self) -> None:
@@ -77,6 +81,11 @@ class DirectCanvas:
     def forget(self) -> None:
         """See `Canvas`."""
         self._places.clear()
+        self._before = None
+
+    def finish(self) -> None:
+        """Give back what is left of the image before."""
+        self._before = None
 
 
 class StripCanvas:

@@ -98,6 +98,10 @@ class Plan:
         """What the network gets in all [pixels]."""
         return self.rows.computed * self.columns.computed
 
+    def fits(self, size: Size) -> bool:
+        """Return whether this is how to cut a picture of this size."""
+        return (self.rows.length, self.columns.length) == (size.height, size.width)
+
 
 class TilePlanner:
     """Decides how pictures are cut, and remembers where memory was short.
@@ -110,12 +114,16 @@ class TilePlanner:
             "auto": the smallest tiles that compute little more than any that fit into memory.
         tile_pad: what a tile sees beyond that [pixels]; None: the runner's radius, or
             `TILE_PAD` if it does not say or exact tiles compute too much.
+
+    Attributes:
+        fixed: how pictures of its size are cut, until memory is short; None: as above.
     """
 
     def __init__(
         self, run: Run, scale: int, multiple: int, tile: Tile, tile_pad: int | None
     ) -> None:
         self.tile = tile
+        self.fixed: Plan | None = None
         self._multiple = math.lcm(multiple, getattr(run, "multiple", 1))
         self._pads = _pads(tile_pad, getattr(run, "radius", None))
 
@@ -135,6 +143,8 @@ class TilePlanner:
 
     def plan(self, size: Size) -> Plan:
         """Return how to cut a picture: exactly, unless that computes too much."""
+        if self.fixed is not None and self.fixed.fits(size):
+            return self.fixed
         for pad in self._pads:
             plan = self._plan_with(pad, size)
             if plan.computed <= MOST_COMPUTED * size.height * size.width:
@@ -143,6 +153,7 @@ class TilePlanner:
 
     def halve(self, plan: Plan, size: Size) -> bool:
         """Make tiles smaller for good, because `plan` did not fit; return whether one can."""
+        self.fixed = None
         if self.tile == "auto":
             self._most_pixels = plan.window // 2
             self._halved = True

@@ -1,0 +1,1 @@
+"""What of a video is read: packets, frames, pixels."""

@@ -1,0 +1,1 @@
+"""What of a result is written: segments, and the file that they end in."""

@@ -1,0 +1,197 @@
+"""What of a video is done already: whole segments in a folder beside the result.
+
+The folder holds `job.json`, which says what is being made of what, and a NUT file for each
+segment, complete in itself. A run that was killed goes on after them.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+
+from realesrgan_paddle.utils.atomic import atomic_path, make_folder, remove_leftovers
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.locks import locked
+from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.json_records import parse_object
+
+JOB, LOCK = "job.json", "lock"
+DECIDED = "decided"
+"""Key of what is not asked for but found, once for all runs."""
+MOST_BYTES = 1 << 20
+"""Of a `job.json`; what this program writes has a few kB."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the result.
+
+    Attributes:
+        number: from 0 on.
+        first: its first frame, counted in the result.
+        last: the frame after its last.
+    """
+
+    number: int
+    first: int
+    last: int
+
+    @property
+    def frames(self) -> int:
+        """How many it has."""
+        return self.last - self.first
+
+    @property
+    def name(self) -> str:
+        """The segment's file."""
+        return f"{self.number:06}.nut"
+
+
+def cut_into_segments(times: Sequence[int], ticks: int) -> list[Segment]:
+    """Return the segments of frames shown at `times`; each has those of `ticks` [ticks]."""
+    segments: list[Segment] = []
+    first = 0
+    for index, time in enumerate(times):
+        if index > first and time - times[first] >= ticks:
+            segments.append(Segment(len(segments), first, index))
+            first = index
+    if times:
+        segments.append(Segment(len(segments), first, len(times)))
+    return segments
+
+
+class Parts:
+    """The folder of a result's segments, beside it: "TARGET.parts".
+
+    Args:
+        target: the result.
+        segments: all that the result has.
+    """
+
+    def __init__(self, target: Path, segments: Sequence[Segment]) -> None:
+        self.folder = target.with_name(f"{target.name}.parts")
+        self._segments = segments
+
+    @contextmanager
+    def held(
+        self, job: dict[str, Any], decide: Callable[[], dict[str, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        """Make the folder, or take it over from a run of the same job; keep others out.
+
+        Yields what was decided when the folder was made.
+
+        Args:
+            job: what is made of what, in plain values.
+            decide: returns what is decided once for all runs, in plain values.
+
+        Raises:
+            UserError: the folder is another job's, nobody's, or in use.
+        """
+        if self.folder.is_dir() and not (self.folder / JOB).is_file():
+            self._refuse_strangers()
+        make_folder(self.folder)
+        try:
+            with locked(self.folder / LOCK, wait=False):
+                remove_leftovers(self.folder)
+                try:
+                    yield self._take_over(job, decide)
+                finally:
+                    nothing_made = len(self.missing()) == len(self._segments)
+                    if nothing_made and self.folder.is_dir():
+                        self.remove()
+        except Timeout:
+            raise UserError(
+                f"{self.folder}: another process works on this video"
+            ) from None
+
+    def path(self, segment: Segment) -> Path:
+        """Return the segment's file, which may not be there yet."""
+        return self.folder / segment.name
+
+    def missing(self) -> list[Segment]:
+        """Return the segments that are not done yet."""
+        missing = []
+        for segment in self._segments:
+            path = self.path(segment)
+            if not path.is_file():
+                missing.append(segment)
+        return missing
+
+    def remove(self) -> None:
+        """Remove the folder, with what this program put there and nothing else."""
+        remove_leftovers(self.folder)
+        for segment in self._segments:
+            self.path(segment).unlink(missing_ok=True)
+        (self.folder / JOB).unlink(missing_ok=True)
+        (self.folder / LOCK).unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def damaged(self, found: object) -> UserError:
+        """Return the error to raise for a `job.json` with what was found in it."""
+        path = self.folder / JOB
+        return UserError(f"{path}: damaged ({found}); remove its folder to begin anew")
+
+    def _refuse_strangers(self) -> None:
+        """Raise UserError if the folder holds anything but a lock or leftovers."""
+        remove_leftovers(self.folder)
+        names = [each.name for each in self.folder.iterdir() if each.name != LOCK]
+        if names:
+            raise UserError(
+                f"{self.folder}: has no {JOB}, but holds {names[0]}; the segments of the "
+                "result go into this folder, so move it away"
+            )
+
+    def _take_over(
+        self, job: dict[str, Any], decide: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Write what the job is and what is decided, or check that the job is the same."""
+        path = self.folder / JOB
+        if not path.exists():
+            record = {**job, DECIDED: decide()}
+            with atomic_path(path) as temporary:
+                temporary.write_text(_as_json(record), encoding="utf-8")
+
+        found = self._read()
+        decided = found.pop(DECIDED, None)
+        wanted = json.loads(_as_json(job))
+        for key in sorted(found.keys() | wanted.keys()):
+            if found.get(key) != wanted.get(key):
+                raise UserError(
+                    f"{self.folder}: segments of another run: {key} was "
+                    f"{found.get(key)!r}, and is {wanted.get(key)!r} now; repeat that run "
+                    "to go on, or remove the folder to begin anew"
+                )
+        if not isinstance(decided, dict):
+            raise self.damaged(f"without {DECIDED!r}")
+        return decided
+
+    def _read(self) -> dict[str, Any]:
+        """Return what `job.json` holds."""
+        with open_regular(self.folder / JOB) as file:
+            text = file.read(MOST_BYTES)
+        try:
+            return parse_object(text)
+        except ValueError as error:
+            raise self.damaged(error) from None
+
+
+def check_space(folder: Path, needed: float, what: str) -> str | None:
+    """Return a warning if the disk of `folder` has not `needed` bytes left for `what`."""
+    free = shutil.disk_usage(folder).free
+    if free >= needed:
+        return None
+    return (
+        f"{what} may take about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free "
+        f"in {folder}; a full disk ends the run, and the same command goes on"
+    )
+
+
+def _as_json(record: object) -> str:
+    """Return a record as a text; fractions become texts in it, such as "16/11"."""
+    return json.dumps(record, indent=1, default=str)

@@ -1,0 +1,1 @@
+"""Videos, as commands see them: flags, names of results, reports, pages."""

@@ -1,0 +1,200 @@
+"""Damaged, lying and hostile files, each with its promised outcome."""
+
+import os
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_clips import COUNT, TIMES
+from made_damage import BAD, CUT, ODD_TIMES, bad_frame, damaged_middle, with_tracks
+from read_back import NEEDED, read_back
+from upscaled import SCALE, lossless, upscale_clip
+
+from realesrgan_paddle.utils.errors import UserError
+
+pytestmark = NEEDED
+
+SECONDS = 30
+"""That a tiny file may take, on a busy machine."""
+
+
+def refused(source: Path, target: Path, **settings: object) -> str:
+    """Return why a clip is refused: one line, in time, and nothing is left behind."""
+    started = time.monotonic()
+    with pytest.raises(UserError) as caught:
+        upscale_clip(source, target, **settings)
+    assert time.monotonic() - started < SECONDS
+
+    message = str(caught.value)
+    assert len(message.splitlines()) == 1
+    assert source.name in message
+    assert not target.exists()
+    return message
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, name: str):
+    source = tmp_path / name
+    BAD[name](source)
+    before = sorted(tmp_path.iterdir())
+    reason = refused(source, tmp_path / "result.mkv")
+    assert "root:" not in reason  # nothing of /etc/passwd
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(("name", "kind"), [("PQ.mkv", "PQ"), ("HLG.mp4", "HLG")])
+def test_hdr_is_never_flattened(tmp_path: Path, name: str, kind: str):
+    BAD[name](tmp_path / name)
+    assert f"HDR ({kind})" in refused(tmp_path / name, tmp_path / "result.mkv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    refused(tmp_path / "pipe.mp4", tmp_path / "result.mp4")
+
+
+@pytest.mark.parametrize("name", ODD_TIMES)
+def test_times_that_cannot_be_kept_are_mended(tmp_path: Path, name: str):
+    odd = ODD_TIMES[name]
+    source, target = tmp_path / name, tmp_path / "result.mkv"
+    odd.make(source)
+    upscale_clip(source, target, **lossless(".mkv"))
+
+    result = read_back(target)
+    assert len(result.times) == odd.count
+    steps = np.diff([float(moment) for moment in result.times])
+    assert steps.min() > 0
+    assert steps.max() < 1
+    for number, moment in odd.kept.items():
+        found = result.times[number] - result.times[0]
+        assert abs(found - moment) <= result.time_base
+
+    # Each picture is at its place: none twice, none left out.
+    images = read_back(source).images.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
+    assert np.abs(result.images.astype(int) - images).max() <= 1
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_cut_file_is_upscaled_to_its_end_or_refused(tmp_path: Path, name: str):
+    source, target = tmp_path / name, tmp_path / f"result{Path(name).suffix}"
+    CUT[name](source)
+    if target.suffix == ".ts":
+        target = target.with_suffix(".mkv")
+    there = read_back(source)
+    try:
+        upscale_clip(source, target, bad_frames="repeat", **lossless(target.suffix))
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1
+        assert not target.exists()
+        return
+
+    result = read_back(target)
+    found = [moment - result.times[0] for moment in result.times]
+    tick = max(there.time_base, result.time_base)
+    for moment in there.times:
+        moment -= there.times[0]
+        assert min(abs(moment - other) for other in found) <= tick
+
+
+def test_a_frame_that_cannot_be_decoded_stops_with_its_time(tmp_path: Path):
+    source, target = tmp_path / "bad.avi", tmp_path / "result.mkv"
+    bad_frame(7)(source)
+    with pytest.raises(UserError, match=r"0?0:00\.28|0\.28") as caught:
+        upscale_clip(source, target, bad_frames="stop")
+    assert len(str(caught.value).splitlines()) == 1
+    assert not target.exists()
+
+
+def test_a_frame_that_cannot_be_decoded_is_replaced_by_the_one_before(tmp_path: Path):
+    source, target = tmp_path / "bad.avi", tmp_path / "result.mkv"
+    bad_frame(7)(source)
+    upscale_clip(source, target, bad_frames="repeat", **lossless(".mkv"))
+
+    result = read_back(target, chroma="center")
+    times = [moment - result.times[0] for moment in result.times]
+    assert times == [Fraction(n, 25) for n in range(COUNT)]
+    assert np.array_equal(result.images[7], result.images[6])
+    assert not np.array_equal(result.images[8], result.images[7])
+
+
+def test_a_hole_in_the_file_is_reported_and_bridged(tmp_path: Path):
+    source, target = tmp_path / "hole.mp4", tmp_path / "result.mp4"
+    damaged_middle(source)
+    refused(source, target, bad_frames="stop")
+
+    upscale_clip(source, target, bad_frames="repeat", **lossless(".mp4"))
+    result = read_back(target)
+    times = [moment - result.times[0] for moment in result.times]
+    assert times == [Fraction(n, 25) for n in range(COUNT)]
+
+
+@pytest.mark.slow  # each of the tracks is opened, by every decoder
+def test_many_tracks_take_bounded_time(tmp_path: Path):
+    source, target = tmp_path / "tracks.mp4", tmp_path / "result.mp4"
+    with_tracks(900)(source)
+    started = time.monotonic()
+    try:
+        upscale_clip(source, target)
+    except UserError as error:
+        assert len(str(error).splitlines()) == 1
+    assert time.monotonic() - started < 2 * SECONDS
+
+
+@pytest.mark.parametrize("name", ["10 hours.mkv", "1 us apart.mp4"])
+def test_extreme_times_cost_neither_time_nor_frames(tmp_path: Path, name: str):
+    source, target = tmp_path / name, tmp_path / f"result{Path(name).suffix}"
+    TIMES[name].make(source)
+    started = time.monotonic()
+    for wish in ("frame", "field"):
+        upscale_clip(source, target, deinterlace=wish, **lossless(target.suffix))
+        target.unlink()
+    assert time.monotonic() - started < SECONDS
+
+
+ODD_NAMES = [
+    "two words.mp4",
+    " leading and trailing .mp4",
+    "-rf.mp4",
+    "--output.mp4",
+    "a'b\"c.mp4",
+    "$(touch x) `touch y`.mp4",
+    "100%d %s.mp4",
+    "new\nline.mp4",
+    "semi;colon|pipe&and,comma.mp4",
+    "[0:v]=filter.mp4",
+    "http:name.mp4",
+    "concat:a.mp4|b.mp4",
+    "back\\slash.mp4",
+    "比赛 é 🎬.mp4",
+    "..dots..mp4",
+    "x" * 200 + ".mp4",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_odd_file_names_are_read_and_written(tmp_path: Path, monkeypatch, name: str):
+    TIMES["one frame.mp4"].make(tmp_path / "clip.mp4")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "clip.mp4").rename(tmp_path / "in" / name)
+
+    monkeypatch.chdir(tmp_path / "in")
+    upscale_clip(Path(name), Path("../out") / name)
+    assert len(read_back(tmp_path / "out" / name).times) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == [name]
+
+
+def test_a_video_is_never_written_over_itself(tmp_path: Path):
+    clip = tmp_path / "clip.mp4"
+    TIMES["one frame.mp4"].make(clip)
+    before = clip.read_bytes()
+    (tmp_path / "link.mp4").symlink_to(clip)
+    (tmp_path / "hard.mp4").hardlink_to(clip)
+    for name in ("clip.mp4", "link.mp4", "hard.mp4"):
+        with pytest.raises(UserError):
+            upscale_clip(clip, tmp_path / name)
+        assert clip.read_bytes() == before

@@ -1,0 +1,215 @@
+"""Runs that are killed, interrupted or out of space go on, to the very same result."""
+
+import errno
+import os
+import resource
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from forkserver import FORKSERVER
+from killed import run_until_operation
+from made_clips import AAC, X264, YUV420, made, pattern, tone
+from read_back import NEEDED, Video, read_back
+from upscaled import lossless, upscale_clip
+
+from realesrgan_paddle.utils.errors import UserError
+
+pytestmark = [
+    NEEDED,
+    pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here"),
+]
+
+COUNT = 60
+FRAME_SECONDS = 0.01
+"""That a frame takes, so that runs can be killed in their middle."""
+SETTINGS = {**lossless(".mp4"), "segment_seconds": 0.2}
+KILLS = 20
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    moving = pattern(also=YUV420, count=COUNT)
+    made(*moving, *tone(seconds=2.4), *X264, "-bf", 2, *AAC)(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clip: Path, tmp_path_factory) -> Video:
+    target = tmp_path_factory.mktemp("undisturbed") / "result.mp4"
+    upscale_clip(clip, target, **SETTINGS)
+    return read_back(target)
+
+
+def upscale_slowly(words: Sequence[str]) -> int:
+    """Upscale as `upscale_clip` does, with time to be killed in; run in a process."""
+    import upscaled
+
+    repeat = upscaled.repeated
+
+    def wait_and_repeat(images: np.ndarray) -> np.ndarray:
+        time.sleep(FRAME_SECONDS)
+        return repeat(images)
+
+    upscaled.repeated = wait_and_repeat
+    source, target = map(Path, words)
+    upscale_clip(source, target, **SETTINGS)
+    return 0
+
+
+def assert_is(target: Path, expected: Video) -> None:
+    """The decoded frames, and the times and bytes of all packets, are the same."""
+    found = read_back(target)
+    assert np.array_equal(found.images, expected.images)
+    assert found.times == expected.times
+    assert [s.packets for s in found.streams] == [s.packets for s in expected.streams]
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.slow
+def test_what_is_killed_at_any_moment_goes_on_to_the_same_result(
+    clip: Path, undisturbed: Video, tmp_path: Path
+):
+    draw = np.random.default_rng(13)
+    kills, results = 0, 0
+    while kills < KILLS:
+        results += 1
+        target = tmp_path / str(results) / "result.mp4"
+        target.parent.mkdir()
+        while not target.exists():
+            process = FORKSERVER.Process(
+                target=upscale_slowly, args=([str(clip), str(target)],)
+            )
+            process.start()
+            process.join(draw.uniform(0.1, 1.5))
+            if process.is_alive():
+                process.kill()
+                kills += 1
+            process.join(SECONDS)
+            assert process.exitcode in (0, -signal.SIGKILL)
+        # It may have been killed behind its last step, with the folder still there.
+        upscale_clip(clip, target, **SETTINGS)
+        assert_is(target, undisturbed)
+
+
+@pytest.mark.slow
+def test_what_is_killed_between_any_two_operations_on_files_goes_on(
+    clip: Path, undisturbed: Video, tmp_path: Path
+):
+    target = tmp_path / "result.mp4"
+    words = [str(clip), str(target)]
+    nth = 0
+    was_killed = True
+    while was_killed:
+        nth += 1
+        was_killed = run_until_operation(upscale_slowly, words, tmp_path, nth)
+        upscale_clip(clip, target, **SETTINGS)
+        assert_is(target, undisturbed)
+        target.unlink()
+    assert nth > COUNT // 10
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_leaves_whole_segments_and_goes_on(
+    clip: Path, undisturbed: Video, tmp_path: Path, monkeypatch, name: str
+):
+    import upscaled
+
+    calls = []
+    repeat = upscaled.repeated
+
+    def interrupted(images: np.ndarray) -> np.ndarray:
+        calls.append(images.shape)
+        if len(calls) == COUNT // 2:
+            os.kill(os.getpid(), signal.Signals[name])
+            time.sleep(0.01)  # until the main thread is told
+        return repeat(images)
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    target = tmp_path / "result.mp4"
+    before = [signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)]
+    monkeypatch.setattr(upscaled, "repeated", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            upscale_clip(clip, target, **SETTINGS)
+    finally:
+        for each, old in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(each, old)
+    assert not target.exists()
+    assert not [
+        p for p in (tmp_path / "result.mp4.parts").iterdir() if ".tmp" in p.name
+    ]
+
+    monkeypatch.undo()
+    outcome, _ = upscale_clip(clip, target, **SETTINGS)
+    assert outcome.resumed > 0
+    assert_is(target, undisturbed)
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(
+    clip: Path, undisturbed: Video, tmp_path: Path
+):
+    target = tmp_path / "result.mp4"
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limit[1]))
+    try:
+        with pytest.raises((UserError, OSError)) as caught:
+            upscale_clip(clip, target, **SETTINGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert "File too large" in str(caught.value)
+    assert str(target) in str(caught.value)
+    assert not target.exists()
+
+    outcome, _ = upscale_clip(clip, target, **SETTINGS)
+    assert outcome.resumed == COUNT, "the segments are small enough"
+    assert_is(target, undisturbed)
+
+
+def fail_at_segment_4(monkeypatch) -> None:
+    replace = Path.replace
+
+    def full(temporary: Path, name: str | Path) -> Path:
+        if "000004" in str(name):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(name))
+        return replace(temporary, name)
+
+    monkeypatch.setattr(Path, "replace", full)
+
+
+def test_a_segment_that_cannot_be_written_fails_the_run(
+    clip: Path, undisturbed: Video, tmp_path: Path, monkeypatch
+):
+    target = tmp_path / "result.mp4"
+    fail_at_segment_4(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        upscale_clip(clip, target, **SETTINGS)
+    assert not target.exists()
+
+    monkeypatch.undo()
+    outcome, _ = upscale_clip(clip, target, **SETTINGS)
+    assert 0 < outcome.resumed < COUNT
+    assert_is(target, undisturbed)
+
+
+def test_another_job_does_not_take_over(clip: Path, tmp_path: Path, monkeypatch):
+    target = tmp_path / "result.mp4"
+    parts = tmp_path / "result.mp4.parts"
+    fail_at_segment_4(monkeypatch)
+    with pytest.raises(OSError, match="No space left"):
+        upscale_clip(clip, target, **SETTINGS)
+    monkeypatch.undo()
+
+    before = {path: path.read_bytes() for path in parts.iterdir()}
+    with pytest.raises(UserError, match=r"result\.mp4\.parts") as caught:
+        upscale_clip(clip, target, **{**SETTINGS, "crf": 30})
+    assert "encoding" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert {path: path.read_bytes() for path in parts.iterdir()} == before

@@ -1,0 +1,685 @@
+"""What goes into an upscaled video besides its picture, read back by the ffmpeg program."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import ffmpeg
+
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
+
+av = pytest.importorskip("av")
+
+from realesrgan_paddle.models.inference.video.reading.open_source import (  # noqa: E402
+    open_source,
+)
+from realesrgan_paddle.models.inference.video.source import (  # noqa: E402
+    Timeline,
+    VideoSource,
+)
+from realesrgan_paddle.models.inference.video.writing.muxing import mux  # noqa: E402
+from realesrgan_paddle.models.inference.video.writing.streams import (  # noqa: E402
+    containers,
+)
+from realesrgan_paddle.models.inference.video.writing.streams.containers import (  # noqa: E402
+    check_container,
+    suffix_for,
+)
+from realesrgan_paddle.models.inference.video.writing.streams.copied import (  # noqa: E402
+    add_copy,
+)
+from realesrgan_paddle.models.inference.video.writing.streams.picture import (  # noqa: E402
+    decoding_times,
+)
+from realesrgan_paddle.models.inference.video.writing.streams.window import (  # noqa: E402
+    Window,
+)
+
+ENCODERS = {
+    "h264": ("libx264", {"bf": "3", "g": "8", "preset": "ultrafast", "b-adapt": "0"}),
+    "hevc": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=none"}),
+    "av1": ("libsvtav1", {"preset": "12"}),
+    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+    "ffv1": ("ffv1", {}),
+}
+FRAMES_PER_SEGMENT = 7
+SLOPE = np.add.outer(np.arange(48) // 2, np.arange(64)).astype(np.uint8)
+"""Makes the frames brighter to the right and to the bottom."""
+SUBTITLES = """1
+00:00:00,200 --> 00:00:00,800
+<i>Hello</i>, 漢
+
+2
+00:00:01,000 --> 00:00:01,500
+Second line
+<b>next</b>
+"""
+CHAPTERS = """;FFMETADATA1
+title=My film
+artist=Somebody
+[CHAPTER]
+TIMEBASE=1/1000
+START=0
+END=1000
+title=One
+[CHAPTER]
+TIMEBASE=1/1000
+START=1000
+END=2000
+title=Two
+"""
+PICTURE = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=2")
+VARIABLE = "select='not(mod(n,7)*mod(n,3))',settb=1/90000"
+SWEEP = "aevalsrc=sin(2*PI*t*t*900):d=2:s=44100"
+SOUND = ("-f", "lavfi", "-i", SWEEP)
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2")
+
+needs_pyav_18 = pytest.mark.skipif(
+    not hasattr(av.VideoStream, "set_display_matrix"),
+    reason="PyAV 17 writes no rotation and no frame rate",
+)
+
+
+@dataclass
+class Muxed:
+    """A source, what was written of it, and what was said."""
+
+    source: VideoSource
+    timeline: Timeline
+    target: Path
+    remarks: list[str]
+
+    def wanted_times(self, origin: Fraction = Fraction(0)) -> list[Fraction]:
+        unit = self.timeline.time_base
+        return [time * unit - origin for time in self.timeline.times]
+
+
+@pytest.fixture
+def muxed(tmp_path, monkeypatch) -> Callable[..., Muxed]:
+    """Return a function that writes a source again, with its picture coded anew."""
+    monkeypatch.setenv("SVT_LOG", "0")
+
+    def muxed(
+        path: Path,
+        name: str,
+        codec: str = "h264",
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+    ) -> Muxed:
+        source = open_source(path, detect_fields=False)
+        timeline = part(source.timeline, start, end)
+        segments = write_segments(source, timeline, codec, tmp_path / "parts")
+        target = tmp_path / name
+        remarks: list[str] = []
+
+        check_container(source, target, codec)
+        mux(
+            source,
+            timeline,
+            segments,
+            target,
+            start=start,
+            end=end,
+            remark=remarks.append,
+        )
+        return Muxed(source, timeline, target, remarks)
+
+    return muxed
+
+
+def part(timeline: Timeline, start: Fraction | None, end: Fraction | None) -> Timeline:
+    unit = timeline.time_base
+    times = [
+        time
+        for time in timeline.times
+        if (start is None or time * unit >= start)
+        and (end is None or time * unit < end)
+    ]
+    after = [time for time in timeline.times if time > times[-1]]
+    return replace(timeline, times=times, end=after[0] if after else timeline.end)
+
+
+def write_segments(
+    source: VideoSource, timeline: Timeline, codec: str, folder: Path
+) -> list[Path]:
+    """Encode gray frames that tell their number, in segments."""
+    folder.mkdir(exist_ok=True)
+    segments = []
+    for first in range(0, len(timeline.times), FRAMES_PER_SEGMENT):
+        path = folder / f"{first:04d}.nut"
+        times = timeline.times[first : first + FRAMES_PER_SEGMENT]
+        write_segment(path, source, timeline, codec, times)
+        segments.append(path)
+    return segments
+
+
+def write_segment(
+    path: Path, source: VideoSource, timeline: Timeline, codec: str, times: list[int]
+) -> None:
+    encoder, options = ENCODERS[codec]
+    unmoved = {"avoid_negative_ts": "disabled"}
+    with av.open(str(path), "w", format="nut", container_options=unmoved) as output:
+        rate = timeline.rate.limit_denominator(1000)
+        stream = output.add_stream(encoder, rate=rate, options=options)
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = 64, 48, "yuv420p"
+        context.time_base = stream.time_base = timeline.time_base
+        context.thread_count = 1
+        context.sample_aspect_ratio = source.aspect
+        for time in times:
+            shade = 40 + timeline.times.index(time) % 30 * 4
+            gray = np.full((72, 64), 128, np.uint8)
+            gray[:48] = shade + SLOPE
+            frame = av.VideoFrame.from_ndarray(gray, "yuv420p")
+            frame.pts = time - timeline.times[0]
+            frame.time_base = timeline.time_base
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+
+
+def run_ffmpeg(*arguments: str | Path) -> subprocess.CompletedProcess:
+    command = [find_ffmpeg(), "-nostdin", "-hide_banner", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False)
+
+
+def crc_lines(path: Path, stream: str, *how: str) -> list[list[str]]:
+    """Return the columns of ffmpeg's framecrc, times in seconds."""
+    done = run_ffmpeg(
+        "-v",
+        "error",
+        "-copyts",
+        "-i",
+        path,
+        "-map",
+        stream,
+        *how,
+        "-f",
+        "framecrc",
+        "-",
+    )
+    assert not done.stderr, done.stderr
+    text = done.stdout.decode()
+    return [line.split(",") for line in text.splitlines()]
+
+
+def times_of(path: Path, stream: str, *how: str) -> list[Fraction]:
+    """Return when the packets or frames of a stream are shown [s], ascending."""
+    lines = crc_lines(path, stream, *how)
+    unit = next(Fraction(line[0][7:]) for line in lines if line[0].startswith("#tb 0"))
+    return sorted(int(line[2]) * unit for line in lines if len(line) > 2)
+
+
+def frame_times(path: Path) -> list[Fraction]:
+    how = ("-fps_mode", "passthrough", "-enc_time_base", "demux")
+    return times_of(path, "0:V:0", *how)
+
+
+def packet_times(path: Path, stream: str) -> list[Fraction]:
+    return times_of(path, stream, "-c", "copy")
+
+
+def heard(path: Path, stream: str = "0:a:0") -> np.ndarray:
+    """Return the samples from time 0 on, silence where nothing is."""
+    done = run_ffmpeg(
+        *("-v", "error", "-i", path, "-map", stream, "-ac", "1"),
+        *("-af", "aresample=async=1:first_pts=0", "-f", "s16le", "-"),
+    )
+    return np.frombuffer(done.stdout, np.int16).astype(int)
+
+
+def said(path: Path) -> str:
+    """Return what the ffmpeg program tells about a file."""
+    return run_ffmpeg("-i", path).stderr.decode()
+
+
+def subtitles(path: Path, stream: str = "0:s:0") -> str:
+    return run_ffmpeg("-i", path, "-map", stream, "-f", "srt", "-").stdout.decode()
+
+
+@pytest.fixture
+def film(tmp_path) -> Callable[[str, str, str], Path]:
+    """Return a function that makes a file with all kinds of streams."""
+    (tmp_path / "s.srt").write_text(SUBTITLES, encoding="utf-8")
+    (tmp_path / "c.txt").write_text(CHAPTERS, encoding="utf-8")
+
+    def film(name: str, text: str, sound: str) -> Path:
+        path = tmp_path / name
+        ffmpeg(
+            *PICTURE,
+            *SOUND,
+            *("-f", "lavfi", "-i", "sine=880:duration=2"),
+            *("-i", tmp_path / "s.srt", "-i", tmp_path / "c.txt"),
+            *("-map", 0, "-map", 1, "-map", 2, "-map", 3),
+            *("-map_metadata", 4, "-map_chapters", 4, *H264),
+            *("-c:a", sound, "-c:s", text, "-metadata:s:a:0", "language=eng"),
+            *("-metadata:s:a:1", "language=deu", "-metadata:s:a:1", "title=Kommentar"),
+            *("-metadata:s:s:0", "language=fra", "-disposition:a:1", "comment"),
+            path,
+        )
+        return path
+
+    return film
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("out.mp4", "h264"),
+        ("out.mov", "hevc"),
+        ("out.mkv", "ffv1"),
+        ("out.mkv", "h264"),
+        ("out.webm", "vp9"),
+        ("out.mp4", "av1"),
+    ],
+)
+def test_each_frame_keeps_its_time(tmp_path, muxed, name, codec):
+    path = tmp_path / "vfr.mkv"
+    rate = ("-vf", VARIABLE, "-fps_mode", "vfr", "-enc_time_base", "1/90000")
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=50:duration=1", *rate, path)
+
+    result = muxed(path, name, codec)
+
+    wanted = result.wanted_times()
+    assert len(wanted) > 2 * FRAMES_PER_SEGMENT
+    assert packet_times(result.target, "0:V:0") == wanted
+    assert frame_times(result.target) == wanted
+
+
+def test_frames_come_in_their_order(tmp_path, muxed):
+    path = tmp_path / "in.mp4"
+    ffmpeg(*PICTURE, *H264, path)
+    result = muxed(path, "out.mp4")
+
+    raw = run_ffmpeg("-v", "error", "-i", result.target, "-f", "rawvideo", "-")
+    luma = np.frombuffer(raw.stdout, np.uint8).reshape(20, 72, 64)[:, :48]
+    assert np.abs(luma.mean((1, 2)) - SLOPE.mean() - (40 + 4 * np.arange(20))).max() < 2
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_average_rate_is_the_source_s(tmp_path, muxed, name):
+    path = tmp_path / "in.mov"
+    picture = "testsrc2=size=64x48:rate=30000/1001:duration=1"
+    ffmpeg("-f", "lavfi", "-i", picture, *H264, path)
+    result = muxed(path, name)
+    assert " 29.97 fps" in said(result.target)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_sound_is_the_source_s_to_the_sample(film, muxed, name):
+    path = film("in.mp4", "mov_text", "aac")
+    result = muxed(path, name)
+
+    for stream in ("0:a:0", "0:a:1"):
+        wanted = heard(path, stream)
+        found = heard(result.target, stream)
+        assert len(wanted) == 2 * 44100
+        np.testing.assert_array_equal(found[: len(wanted)], wanted)
+    assert frame_times(result.target) == result.wanted_times()
+
+
+def test_late_sound_stays_late(tmp_path, muxed):
+    path = tmp_path / "late.mp4"
+    ffmpeg(*PICTURE, "-itsoffset", "0.7", *SOUND, *H264, "-c:a", "aac", path)
+    wanted = packet_times(path, "0:a")
+    assert wanted[0] > 0.6
+
+    result = muxed(path, "out.mp4")
+    assert packet_times(result.target, "0:a") == wanted
+    assert frame_times(result.target) == result.wanted_times()
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+def test_clock_of_a_broadcast_begins_at_zero(tmp_path, muxed, name):
+    path = tmp_path / "in.ts"
+    ffmpeg(*PICTURE, *SOUND, *H264, "-c:a", "aac", "-output_ts_offset", 3, path)
+    result = muxed(path, name)
+    begin = result.source.start
+    assert begin > 4
+
+    tick = Fraction(1, 1000) if name == "out.mkv" else Fraction(1, 44100)
+    sound = packet_times(result.target, "0:a")
+    for found, wanted in (
+        (frame_times(result.target), result.wanted_times(begin)),
+        (sound, [time - begin for time in packet_times(path, "0:a")]),
+    ):
+        assert len(found) == len(wanted)
+        assert max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < tick
+    assert min(sound) == 0
+
+
+def test_sound_follows_the_picture_over_a_jump_of_the_clock(tmp_path, muxed):
+    joined = b""
+    for pitch in (440, 880):
+        piece = tmp_path / "piece.ts"
+        sound = ("-f", "lavfi", "-i", f"sine={pitch}:duration=2")
+        ffmpeg(*PICTURE, *sound, *H264, "-c:a", "mp2", piece)
+        joined += piece.read_bytes()
+    path = tmp_path / "in.ts"
+    path.write_bytes(joined)
+
+    result = muxed(path, "out.mp4")
+    assert len(result.source.jumps) == 1
+    assert frame_times(result.target) == result.wanted_times(result.source.start)
+
+    samples = heard(result.target)
+    for second, pitch in ((0.5, 440), (1.5, 440), (2.5, 880), (3.5, 880)):
+        first = round((second - 0.2) * 44100)
+        spectrum = np.abs(np.fft.rfft(samples[first : first + 17640]))
+        assert abs(spectrum.argmax() * 2.5 - pitch) < 5
+
+
+def test_part_begins_at_zero_with_its_sound(film, muxed):
+    path = film("in.mp4", "mov_text", "aac")
+    start, end = Fraction(7, 10), Fraction(13, 10)
+    result = muxed(path, "out.mp4", start=start, end=end)
+
+    assert frame_times(result.target) == result.wanted_times(start)
+    wanted = heard(path)[round(start * 44100) : round(end * 44100)]
+    found = heard(result.target)
+    assert 0 <= len(found) - len(wanted) < 1024
+    np.testing.assert_allclose(found[: len(wanted)], wanted, atol=1)
+
+    times = re.findall(r"[\d:,]+ --> [\d:,]+", subtitles(result.target))
+    assert times == [
+        "00:00:00,000 --> 00:00:00,100",
+        "00:00:00,300 --> 00:00:00,600",
+    ]
+    chapters = re.findall(r"start ([\d.]+), end ([\d.]+)\n", said(result.target))
+    assert chapters == [("0.000000", "0.300000"), ("0.300000", "0.600000")]
+
+
+@pytest.mark.parametrize(
+    ("inside", "text", "sound", "name"),
+    [
+        ("in.mp4", "mov_text", "aac", "out.mp4"),
+        ("in.mp4", "mov_text", "aac", "out.mkv"),
+        ("in.mkv", "srt", "libopus", "out.mp4"),
+        ("in.mkv", "srt", "libopus", "out.mkv"),
+        ("in.webm", "webvtt", "libopus", "out.webm"),
+    ],
+)
+def test_texts_and_tracks_are_kept(film, tmp_path, muxed, inside, text, sound, name):
+    if inside == "in.webm":
+        film("in.mkv", text, sound)
+        path = tmp_path / inside
+        ffmpeg("-i", tmp_path / "in.mkv", "-map", 0, *VP9, "-c:s", "copy", path)
+    else:
+        path = film(inside, text, sound)
+    result = muxed(path, name, "vp9" if name == "out.webm" else "h264")
+
+    lines = said(result.target)
+    assert re.search(r"title +: My film", lines)
+    assert re.search(r"artist +: Somebody", lines, re.IGNORECASE)
+    assert re.search(r"#0:1.*\(eng\): Audio", lines)
+    assert re.search(r"#0:2.*\(deu\): Audio", lines)
+    assert ("(comment)" in lines) == ("(comment)" in said(path))
+    # libavformat 62.3 (PyAV 17) does not read the titles that ffmpeg 9 writes in mp4.
+    with av.open(str(path)) as container:
+        is_read = "Kommentar" in container.streams[2].metadata.values()
+    assert bool(re.search(r"(title|name) +: Kommentar", lines)) == is_read
+    assert re.search(r"#0:3.*\(fra\): Subtitle", lines)
+    assert re.search(r"start 1.000000, end 2.000000\n.*\n +title +: Two", lines)
+
+    assert subtitles(result.target) == subtitles(path)
+    assert "漢" in subtitles(path)
+    translated = [inside[3:], name[4:]] in (["mp4", "mkv"], ["mkv", "mp4"])
+    remarks = [remark for remark in result.remarks if "written as" in remark]
+    assert len(remarks) == translated
+
+
+VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "copy")
+
+
+def test_styled_subtitles_and_fonts_stay(tmp_path, muxed):
+    (tmp_path / "s.srt").write_text(SUBTITLES, encoding="utf-8")
+    font = tmp_path / "f.ttf"
+    font.write_bytes(bytes(range(200)))
+    path = tmp_path / "in.mkv"
+    ffmpeg(
+        *(*PICTURE, "-i", tmp_path / "s.srt", *H264, "-c:s", "ass", "-attach", font),
+        *("-metadata:s:t", "mimetype=font/ttf", "-metadata:s:t", "filename=../f.ttf"),
+        path,
+    )
+
+    result = muxed(path, "out.mkv")
+    copies = [crc_lines(each, "0:s", "-c", "copy") for each in (path, result.target)]
+    assert copies[0][-2:] == copies[1][-2:]
+
+    back = tmp_path / "back.ttf"
+    run_ffmpeg("-dump_attachment:t:0", back, "-i", result.target)
+    assert back.read_bytes() == font.read_bytes()
+    assert "filename        : ../f.ttf" in said(result.target)
+
+    other = tmp_path / "out.mp4"
+    with pytest.raises(UserError, match=r"subtitle stream 1 \(ass\).*use .mkv"):
+        check_container(result.source, other, "h264")
+
+
+@pytest.mark.parametrize(
+    ("inside", "name"),
+    [("in.mp4", "out.mp4"), ("in.mp4", "out.mkv"), ("in.mkv", "out.mp4")],
+)
+def test_cover_stays_one(tmp_path, muxed, inside, name):
+    cover = tmp_path / "cover.png"
+    still = "testsrc2=size=32x32:rate=1:duration=1"
+    ffmpeg("-f", "lavfi", "-i", still, "-frames:v", 1, cover)
+    path = tmp_path / inside
+    attach = ("-attach", cover, "-metadata:s:t", "mimetype=image/png")
+    if inside == "in.mp4":
+        attach = ("-i", cover, "-map", 0, "-map", 1, *H264, "-c:v:1", "copy")
+        attach = (*attach, "-disposition:v:1", "attached_pic")
+    ffmpeg(*PICTURE, *H264[: 0 if inside == "in.mp4" else None], *attach, path)
+
+    result = muxed(path, name)
+    lines = said(result.target)
+    assert re.search(r"#0:1.*Video: png.*32x32.*\(attached pic\)", lines)
+    kept = run_ffmpeg("-i", result.target, "-map", "0:v:1", "-c", "copy", *RAW)
+    assert kept.stdout == cover.read_bytes()
+    assert not result.remarks
+
+
+RAW = ("-f", "image2pipe", "-")
+
+
+def turned_clip(folder: Path, turn: str) -> Path:
+    upright = folder / "upright.mp4"
+    path = folder / "in.mp4"
+    ffmpeg(*PICTURE, "-frames:v", 2, *H264, upright)
+    option, *value = f"-display_{turn}".split()
+    ffmpeg(option, *value, "-i", upright, "-c", "copy", path)
+    return path
+
+
+def test_rotation_that_pyav_cannot_write_is_refused(tmp_path, monkeypatch):
+    source = open_source(turned_clip(tmp_path, "hflip"), detect_fields=False)
+    monkeypatch.setattr(containers, "VideoStream", object)  # as of PyAV 17
+    with pytest.raises(UserError, match="the picture is rotated, which PyAV"):
+        check_container(source, tmp_path / "out.mp4", "h264")
+
+
+@needs_pyav_18
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm"])
+@pytest.mark.parametrize(
+    ("turn", "turned"),
+    [
+        ("rotation 90", np.rot90),
+        ("rotation -90", lambda image: np.rot90(image, -1)),
+        ("hflip", np.fliplr),
+        ("vflip", np.flipud),
+    ],
+)
+def test_rotation_is_kept(tmp_path, muxed, name, turn, turned):
+    path = turned_clip(tmp_path, turn)
+    result = muxed(path, name, "vp9" if name == "out.webm" else "h264")
+    wanted = turned(40 + SLOPE.astype(int))
+    frame = ("-i", result.target, "-frames:v", "1", "-f", "rawvideo", "-")
+    shown = np.frombuffer(run_ffmpeg(*frame).stdout, np.uint8)[: wanted.size]
+    assert np.abs(shown.reshape(wanted.shape) - wanted).mean() < 3
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_aspect_and_colors_are_kept(tmp_path, muxed, name):
+    path = tmp_path / "in.mp4"
+    tags = "color_primaries=smpte170m:color_trc=smpte170m:colorspace=bt470bg:range=pc"
+    ffmpeg(*PICTURE, "-vf", f"setsar=16/11,setparams={tags}", *H264, path)
+
+    result = muxed(path, name)
+    picture = re.search(r"Stream #0:0.*", said(result.target))
+    assert picture
+    assert "SAR 16:11" in picture[0]
+    assert "bt470bg/smpte170m/smpte170m" in picture[0]
+    # mov leaves the range to the codec, which the frames of these segments do not tell.
+    assert name == "out.mov" or "(pc, " in picture[0]
+
+
+def test_no_frame_may_be_missing(tmp_path):
+    path = tmp_path / "in.mp4"
+    ffmpeg(*PICTURE, *H264, path)
+    source = open_source(path, detect_fields=False)
+    segments = write_segments(source, source.timeline, "h264", tmp_path / "parts")
+    target = tmp_path / "out.mp4"
+
+    for wrong, words in (
+        (segments[:-1], "14 of 20 frames"),
+        ([*segments, segments[0]], "a frame at .* that is not expected"),
+    ):
+        with pytest.raises(UserError, match=words):
+            mux(source, source.timeline, wrong, target, remark=print)
+        assert not target.exists()
+
+
+def test_players_can_begin_at_once(tmp_path, muxed):
+    path = tmp_path / "in.mp4"
+    ffmpeg(*PICTURE, *H264, path)
+    written = muxed(path, "out.mp4").target.read_bytes()
+    assert written.index(b"moov") < written.index(b"mdat")
+
+
+@needs_pyav_18
+def test_time_code_is_kept(tmp_path, muxed):
+    path = tmp_path / "in.mov"
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=1")
+    ffmpeg(*picture, *H264, "-timecode", "01:02:03:04", path)
+    result = muxed(path, "out.mov")
+    codes = re.findall(r"timecode +: 01:02:03:04", said(result.target))
+    assert len(codes) == 2
+    assert not result.remarks
+
+
+def test_second_picture_is_copied(tmp_path, muxed):
+    path = tmp_path / "in.mkv"
+    two = ("-map", 0, "-map", 0, "-c:v:1", "mpeg2video", "-bf", 2)
+    ffmpeg(*PICTURE, *H264, *two, path)
+    wanted = crc_lines(path, "0:1", "-c", "copy")
+
+    result = muxed(path, "out.mkv")
+    found = crc_lines(result.target, "0:1", "-c", "copy")
+    assert [line[2:] for line in found[-20:]] == [line[2:] for line in wanted[-20:]]
+    assert result.remarks == ["video stream 1 (mpeg2video): copied as it is"]
+
+
+def test_times_of_sound_always_ascend(tmp_path):
+    """A container takes no others."""
+    path = tmp_path / "in.mp4"
+    ffmpeg(*SOUND, "-c:a", "aac", path)
+    remarks: list[str] = []
+    window = Window(Fraction(0), None, None, hides=True)
+
+    with (
+        av.open(str(path)) as original,
+        av.open(str(tmp_path / "out.mp4"), "w") as output,
+    ):
+        stream = original.streams[0]
+        copy = add_copy(output, stream, window, remarks.append)
+        output.start_encoding()
+        packets = [packet for packet in original.demux(stream) if packet.size]
+        packets[20].pts = packets[20].dts = packets[17].pts
+        packets[40].pts = packets[40].dts = None
+        placed = [copy.place(packet, Fraction(0)) for packet in packets]
+        output.mux(placed)
+
+    times = [packet.dts for packet in placed]
+    assert sorted(set(times)) == times
+    assert times[20] == times[19] + 1
+    assert times[40] == times[39] + 1024
+    assert remarks == ["audio stream 0 (aac): times that do not ascend are moved"]
+
+
+def test_full_disk_is_an_error(tmp_path):
+    script = f"""
+import sys; sys.path[:0] = {sys.path!r}
+from pathlib import Path
+from test_muxing import open_source, write_segments, mux, ffmpeg, PICTURE, H264
+folder = Path({str(tmp_path)!r})
+ffmpeg(*PICTURE, *H264, folder / "in.mp4")
+source = open_source(folder / "in.mp4", detect_fields=False)
+segments = write_segments(source, source.timeline, "ffv1", folder / "parts")
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+try:
+    mux(source, source.timeline, segments, folder / "out.mkv", remark=print)
+except OSError as error:
+    print("error", error.strerror)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "error File too large\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "words"),
+    [
+        ("out.avi", "h264", "no container is known by the suffix '.avi'; use one of"),
+        ("out.webm", "h264", ".webm cannot hold h264; use .mkv or another codec"),
+        ("out.mov", "vp9", ".mov cannot hold vp9; use .mkv or another codec"),
+        ("out.webm", "vp9", r"audio stream 1 \(aac\) of .*in.mov; use .mkv or .m"),
+    ],
+)
+def test_what_cannot_be_held_is_refused(tmp_path, name, codec, words):
+    path = tmp_path / "in.mov"
+    ffmpeg(*PICTURE, *SOUND, *H264, path)
+    source = open_source(path, detect_fields=False)
+    with pytest.raises(UserError, match=words):
+        check_container(source, tmp_path / name, codec)
+
+
+def test_aspect_that_would_be_lost_is_refused(tmp_path):
+    path = tmp_path / "in.mkv"
+    ffmpeg(*PICTURE, "-vf", "setsar=16/11", *H264, path)
+    source = open_source(path, detect_fields=False)
+    with pytest.raises(UserError, match=r"aspect ratio 16/11, which ffv1 in .mkv"):
+        check_container(source, tmp_path / "out.mkv", "ffv1")
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "suffix"),
+    [
+        ("in.MP4", "h264", ".mp4"),
+        ("in.mov", "hevc", ".mov"),
+        ("in.mov", "av1", ".mkv"),
+        ("in.avi", "h264", ".mkv"),
+        ("in.webm", "h264", ".mkv"),
+    ],
+)
+def test_container_of_a_folder_of_videos(tmp_path, name, codec, suffix):
+    path = tmp_path / name
+    ffmpeg(*PICTURE, "-frames:v", 1, path)
+    assert suffix_for(path, codec) == suffix
+
+
+def test_decoding_times_ascend_and_are_not_late():
+    order = [0, 3, 1, 2, 4, 7, 6, 5]
+    shown = [0, 10, 11, 15, 40, 41, 50, 60]
+    decoded = decoding_times(order, shown)
+    assert sorted(set(decoded)) == decoded
+    assert all(dts <= shown[place] for dts, place in zip(decoded, order, strict=True))
+    assert decoding_times([0], [5]) == [5]

@@ -1,0 +1,154 @@
+"""A stage that computes ahead in a thread: in order, bounded, and it ends with its user."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from realesrgan_paddle.models.inference.video.ahead import Stream, ahead
+
+PATIENCE = 5.0
+"""Seconds after which a thread that should do something does not."""
+
+
+class Stage:
+    """Numbers from 0 on, and what became of the thread that makes them.
+
+    Args:
+        fails_at: the number in whose place an error is raised; None: none.
+        length: how many there are.
+    """
+
+    def __init__(self, fails_at: int | None = None, length: int = 1000) -> None:
+        self.made = 0
+        self.closed = threading.Event()
+        self.threads: set[str] = set()
+        self._fails_at = fails_at
+        self._length = length
+        self._kept: list[Stream[int]] = []
+
+    def numbers(self) -> Stream[int]:
+        # Kept, so that it does not end because nobody has it any more.
+        self._kept.append(self._numbers())
+        return self._kept[-1]
+
+    def _numbers(self) -> Stream[int]:
+        try:
+            for number in range(self._length):
+                self.threads.add(threading.current_thread().name)
+                if number == self._fails_at:
+                    raise ArithmeticError(f"no {number}")
+                self.made += 1
+                yield number
+        finally:
+            self.closed.set()
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    until = time.monotonic() + PATIENCE
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def settled(stage: Stage) -> int:
+    """Return how many items there are when no more are made."""
+    made = -1
+    while made != stage.made:
+        made = stage.made
+        time.sleep(0.05)
+    return made
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_items_come_in_order_from_a_thread_of_their_own(in_background: bool):
+    stage = Stage(length=100)
+    found = list(ahead(stage.numbers(), in_background=in_background))
+    assert found == list(range(100))
+    assert stage.threads.isdisjoint({threading.current_thread().name})
+    assert stage.closed.is_set()
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_no_more_wait_than_were_allowed(size: int):
+    stage = Stage()
+    items = ahead(stage.numbers(), size=size)
+    taken = [next(items) for _ in range(5)]
+    # Those in the queue, and the one that the thread holds.
+    assert settled(stage) == len(taken) + size + 1
+    items.close()
+
+
+def test_an_error_is_raised_once_after_what_came_before_it():
+    stage = Stage(fails_at=3)
+    items = ahead(stage.numbers())
+    found = [next(items) for _ in range(3)]
+    with pytest.raises(ArithmeticError, match="no 3"):
+        next(items)
+    assert found == [0, 1, 2]
+    assert next(items, None) is None
+    assert stage.closed.is_set()
+
+
+def test_an_error_goes_through_stages_upon_stages():
+    stage = Stage(fails_at=7)
+
+    def doubled() -> Stream[int]:
+        for number in ahead(stage.numbers(), in_background=True):
+            yield 2 * number
+
+    found = []
+    with pytest.raises(ArithmeticError, match="no 7"):
+        for number in ahead(doubled(), size=1):
+            found.append(number)
+    assert found == [0, 2, 4, 6, 8, 10, 12]
+    assert len(stage.threads) == 1
+
+
+def test_closing_ends_the_stages_below():
+    stage = Stage()
+
+    def doubled() -> Stream[int]:
+        numbers = ahead(stage.numbers())
+        try:
+            for number in numbers:
+                yield 2 * number
+        finally:
+            numbers.close()
+
+    items = ahead(doubled())
+    assert next(items) == 0
+    items.close()
+    assert stage.closed.is_set()
+    assert settled(stage) < 20
+
+
+def test_a_user_who_fails_ends_the_thread():
+    stage = Stage()
+
+    def use() -> None:
+        items = ahead(stage.numbers())
+        try:
+            for number in items:
+                1 // (2 - number)
+        finally:
+            items.close()
+
+    with pytest.raises(ZeroDivisionError):
+        use()
+    assert stage.closed.is_set()
+
+
+def test_nothing_is_started_for_one_who_does_not_ask():
+    stage = Stage()
+    items = ahead(stage.numbers())
+    items.close()
+    assert stage.made == 0
+
+
+def test_no_items_are_no_error():
+    assert list(ahead(Stage(length=0).numbers())) == []
