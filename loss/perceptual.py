@@ -98,5 +98,6 @@ def _gram(feature: Tensor) -> Tensor:
     """Return the Gram matrix (N, C, C) of (N, C, H, W), divided by C * H * W."""
     channels, height, width = feature.shape[1:]
     rows = feature.flatten(2)
-    products = paddle.bmm(rows, rows.transpose([0, 2, 1]))
+    columns = rows.transpose([0, 2, 1])
+    products = paddle.bmm(rows, columns)
     return products / (channels * height * width)

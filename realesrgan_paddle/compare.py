@@ -342,7 +342,8 @@ def describe(count: int, measured: int, scale: int, metrics: Sequence[str]) -> s
 
 def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) -> Row:
     """Return the panels of one crop: the input's pixels repeated, then each result."""
-    pixels = crop.of(lq).repeat(scale, 0).repeat(scale, 1)
+    pixels = crop.of(lq)
+    pixels = pixels.repeat(scale, 0).repeat(scale, 1)
     panels = [Panel(INPUT, pixels)]
 
     for method, result in measured.results.items():
@@ -350,12 +351,15 @@ def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) 
         scores = measured.scores.get(method, {})
         notes = []
         for metric, value in scores.items():
-            notes.append(METRIC_FORMATS[metric].text(value))
-        panels.append(Panel(method, image, ", ".join(notes)))
+            shown = METRIC_FORMATS[metric]
+            notes.append(shown.text(value))
+        note = ", ".join(notes)
+        panels.append(Panel(method, image, note))
 
     title = f"{name}, {crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
     return Row(title, panels)
 
 
 def _size(image: np.ndarray) -> str:
-    return f"{image.shape[1]}x{image.shape[0]}"
+    height, width = image.shape[:2]
+    return f"{width}x{height}"

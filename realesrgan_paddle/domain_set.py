@@ -170,7 +170,8 @@ def _folder_of_images(inputs: Sequence[str | Path]) -> Path | None:
 
 def _is_split(frames: Path) -> bool:
     """Return whether frames are in two parts, for training and for validation."""
-    return (frames / TRAIN).is_dir() and (frames / VAL).is_dir()
+    train, val = frames / TRAIN, frames / VAL
+    return train.is_dir() and val.is_dir()
 
 
 def _claim(output: Path, options: DomainOptions) -> None:

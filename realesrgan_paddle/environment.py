@@ -105,7 +105,8 @@ def inspect_images(dataroot: str, meta_info: str | None) -> Images:
     step = math.ceil(count / MAX_HEADERS)
     sizes = np.array([_read_size(path) for path in paths[::step]])
 
-    mean_pixels = float(sizes.prod(axis=1).mean())
+    pixels = sizes.prod(axis=1)
+    mean_pixels = float(pixels.mean())
     short_sides = sizes.min(axis=1)
     short_side = np.quantile(short_sides, 0.1, method="lower")
     return Images(count, mean_pixels * count, int(short_side))

@@ -71,7 +71,8 @@ def words(*overrides: str, **flags: Value) -> list[str]:
     result = []
     for name, value in flags.items():
         values = value if isinstance(value, list) else [value]
-        result += [f"--{name}", *map(_as_value, map(str, values))]
+        texts = map(str, values)
+        result += [f"--{name}", *map(_as_value, texts)]
     return [*result, *overrides]
 
 

@@ -53,7 +53,8 @@ class Plan:
 
     def value(self, key: str) -> Any:
         """Return the value of the dotted `key`, the user's or else the chosen one."""
-        return value_at(merged(self.chosen, self.given), key, None)
+        everything = merged(self.chosen, self.given)
+        return value_at(everything, key, None)
 
     def choose(self, key: str, value: Any, reason: str) -> None:
         """Set the dotted `key` to `value`, unless the user gave it or a part of it."""

@@ -112,7 +112,9 @@ def _check_folder(folder: Path) -> None:
 
 def is_leftover(path: Path) -> bool:
     """Return whether a killed process may have left this temporary file."""
-    return _TEMPORARY.fullmatch(path.name) is not None and path.is_file()
+    if _TEMPORARY.fullmatch(path.name) is None:
+        return False
+    return path.is_file()
 
 
 def remove_leftovers(folder: str | Path) -> list[Path]:

@@ -81,7 +81,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
-        self.exit(2, f"{self.prog}: error: {error_line(message)} (see --help)\n")
+        line = error_line(message)
+        self.exit(2, f"{self.prog}: error: {line} (see --help)\n")
 
 
 def _with_underscores(word: str) -> str:

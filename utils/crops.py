@@ -33,9 +33,11 @@ class Crop:
 
     def of(self, image: np.ndarray, scale: int = 1) -> np.ndarray:
         """Return this crop of an image `scale` times the size it was chosen at."""
-        rows = slice(self.y * scale, self.bottom * scale)
-        columns = slice(self.x * scale, self.right * scale)
-        return image[rows, columns]
+        top = self.y * scale
+        bottom = self.bottom * scale
+        left = self.x * scale
+        right = self.right * scale
+        return image[top:bottom, left:right]
 
     def touches(self, other: "Crop") -> bool:
         """Return whether two crops of one image overlap."""
@@ -69,9 +71,12 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
 
 def _rule_out_overlaps(mean: np.ndarray, crop: Crop) -> None:
     """Set the positions from which a crop of the same size would overlap to -inf."""
-    top = max(0, crop.y - crop.height + 1)
-    left = max(0, crop.x - crop.width + 1)
-    mean[top : crop.bottom, left : crop.right] = -np.inf
+    first_row = crop.y - crop.height + 1
+    first_column = crop.x - crop.width + 1
+    top = max(0, first_row)
+    left = max(0, first_column)
+    overlapping = mean[top : crop.bottom, left : crop.right]
+    overlapping[...] = -np.inf
 
 
 def _mean_detail(image: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -100,4 +100,5 @@ def _energies(y: np.ndarray, side: int) -> np.ndarray:
     spectra = np.fft.fft2(windowed)
 
     noise = NOISE**2 * np.square(window).sum()
-    return np.abs(spectra) ** 2 + noise
+    magnitudes = np.abs(spectra)
+    return magnitudes**2 + noise

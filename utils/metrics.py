@@ -108,7 +108,8 @@ def sobel_magnitude(image: np.ndarray) -> np.ndarray:
     Args:
         image: uint8 (H, W, 3) RGB.
     """
-    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    rounded = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = rounded.astype(np.float32)
     in_x = cv2.Sobel(gray, cv2.CV_32F, 1, 0)
     in_y = cv2.Sobel(gray, cv2.CV_32F, 0, 1)
     return np.hypot(in_x, in_y)

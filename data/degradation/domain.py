@@ -35,7 +35,8 @@ class DomainDraws:
     def __str__(self) -> str:
         """Return what is applied, such as "halo 0.8, weave 3 px, h264 31", or ""."""
         parts = (self.halo, self.interlacing, self.video)
-        return ", ".join(str(part) for part in parts if part)
+        texts = [str(part) for part in parts if part]
+        return ", ".join(texts)
 
 
 def draw_domain(
@@ -55,7 +56,8 @@ def apply_domain(images: np.ndarray, draws: Sequence[DomainDraws]) -> list[np.nd
     cores = os.cpu_count() or 1
     threads = min(len(draws), cores, MAX_THREADS)
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(_apply, images, draws))
+        changed = pool.map(_apply, images, draws)
+        return list(changed)
 
 
 def _draw_sample(options: SynthesisOptions, rng: np.random.Generator) -> DomainDraws:

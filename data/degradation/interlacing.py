@@ -68,7 +68,8 @@ def _bob(image: np.ndarray) -> np.ndarray:
     height = len(image)
     last_even = (height - 1) // 2 * 2
     above = image[0 : height - 1 : 2].astype(np.uint16)
-    below = image[np.minimum(np.arange(2, height + 1, 2), last_even)]
+    rows_below = np.arange(2, height + 1, 2)
+    below = image[np.minimum(rows_below, last_even)]
 
     result = image.copy()
     mean = (above + below + 1) // 2

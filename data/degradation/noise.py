@@ -32,7 +32,9 @@ def normal_fields(
     """
     if paddle.get_device() != "cpu":
         sample_shape = [1, *size]
-        drawn = [_draw_seeded(seed, paddle.randn, sample_shape) for seed in seeds]
+        drawn = []
+        for seed in seeds:
+            drawn.append(_draw_seeded(seed, paddle.randn, sample_shape))
         return paddle.concat(drawn)
 
     fields = np.empty([len(seeds), *size], np.float32)

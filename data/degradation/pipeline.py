@@ -241,7 +241,10 @@ def paired_random_crop(
     top = int(rng.integers(height - size + 1))
     left = int(rng.integers(width - size + 1))
     lq_crop = _crop(lq, top, left, size)
-    gt_crop = _crop(gt, top * scale, left * scale, gt_size)
+
+    gt_top = top * scale
+    gt_left = left * scale
+    gt_crop = _crop(gt, gt_top, gt_left, gt_size)
     return gt_crop, lq_crop
 
 

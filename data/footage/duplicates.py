@@ -48,7 +48,8 @@ def perceptual_hash(luma: np.ndarray) -> np.ndarray:
 
 def hash_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Return the share of bits that differ: 0 for equal, 0.5 for unrelated images."""
-    differing = _BIT_COUNTS[first ^ second].sum()
+    counts = _BIT_COUNTS[first ^ second]
+    differing = counts.sum()
     return float(differing) / HASH_BITS
 
 

@@ -47,5 +47,6 @@ def _box_in_crop(box: Crop, crop: Crop) -> list[int]:
     right = min(box.right, crop.right)
     top = max(box.y, crop.y)
     bottom = min(box.bottom, crop.bottom)
-    width, height = right - left, bottom - top
+    width = right - left
+    height = bottom - top
     return [left - crop.x, top - crop.y, width, height]

@@ -73,5 +73,6 @@ class Split:
         return TRAIN
 
     def _group(self, source: str, shot: int) -> tuple[str, int]:
-        by_shot = self._options.split_by == "shot"
-        return source, shot if by_shot else 0
+        if self._options.split_by == "shot":
+            return source, shot
+        return source, 0

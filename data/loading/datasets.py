@@ -137,7 +137,10 @@ class PairedDataset:
 
     def without(self, excluded: Set[Path]) -> "PairedDataset":
         """Return the dataset without the pairs of the ground truths `excluded`."""
-        kept = [pair for pair in self.pairs if pair[0] not in excluded]
+        kept = []
+        for gt, lq in self.pairs:
+            if gt not in excluded:
+                kept.append((gt, lq))
         return replace(self, pairs=kept)
 
     def files(self, gt_paths: Sequence[Path]) -> list[Source]:

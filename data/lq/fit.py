@@ -269,7 +269,8 @@ def _at_least(side: int, sizes: Mapping[Path, Size]) -> list[Path]:
 def _median_side(sizes: Mapping[Path, Size]) -> float:
     """Return the median of the images' shorter sides."""
     shorter = [min(size) for size in sizes.values()]
-    return float(np.median(shorter))
+    median = np.median(shorter)
+    return float(median)
 
 
 def _note(name: str, paths: Sequence[Path], folder: Path, side: int) -> str:

@@ -201,7 +201,8 @@ def source_name(path: Path, root: Path) -> str:
 def _write_lq(path: Path, targets: Mapping[Path, Path], options: LQConfig) -> Path:
     name = source_name(path, Path(options.dataroot_gt))
     gt = read_gt(path, options.scale)
-    write_image(targets[path], make_lq(gt, name, options))
+    lq = make_lq(gt, name, options)
+    write_image(targets[path], lq)
     return path
 
 

@@ -125,8 +125,10 @@ def _mean_in_ring(
 
 def _mean_square_difference(chroma: np.ndarray, distance: int) -> float:
     """Return the sum over both directions."""
-    down = chroma[distance:] - chroma[:-distance]
-    right = chroma[:, distance:] - chroma[:, :-distance]
+    below = chroma[distance:]
+    beside = chroma[:, distance:]
+    down = below - chroma[:-distance]
+    right = beside - chroma[:, :-distance]
     vertical = np.mean(down**2)
     horizontal = np.mean(right**2)
     return vertical + horizontal
@@ -138,4 +140,5 @@ def _square_means(values: np.ndarray) -> np.ndarray:
     rows = height // SQUARE
     columns = width // SQUARE
     whole = values[: rows * SQUARE, : columns * SQUARE]
-    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+    size = (columns, rows)
+    return cv2.resize(whole, size, interpolation=cv2.INTER_AREA)

@@ -66,7 +66,8 @@ class Scores:
     @property
     def total(self) -> float:
         """The score that ranks frames, 0 to 1: sharp, without blocks, full contrast."""
-        contrast = min(1.0, self.contrast / FULL_CONTRAST)
+        share = self.contrast / FULL_CONTRAST
+        contrast = min(1.0, share)
         return self.sharpness * contrast / (1 + self.blockiness)
 
 

@@ -151,7 +151,8 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write records into a file, atomically."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for record in records:
-            file.write(json.dumps(record) + "\n")
+            line = json.dumps(record)
+            file.write(line + "\n")
 
 
 def write_manifest(output: Path, failures: Sequence[Record]) -> Path:

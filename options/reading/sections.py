@@ -25,17 +25,22 @@ class Section:
 
     def dotted(self, key: str) -> str:
         """Return the full name of one of the section's keys."""
-        return f"{self.name}.{key}" if self.name else key
+        if not self.name:
+            return key
+        return f"{self.name}.{key}"
 
 
 def sections(model: type[Options]) -> list[Section]:
     """Return a model's sections in order; one of several types comes once for each."""
-    return sections_of(model.model_json_schema(mode="serialization"))
+    schema = model.model_json_schema(mode="serialization")
+    return sections_of(schema)
 
 
 def sections_of(schema: Schema) -> list[Section]:
     """Return the sections of a model's JSON schema; their schemas are parts of it."""
-    return list(_walk("", schema, schema.get("$defs", {})))
+    definitions = schema.get("$defs", {})
+    found = _walk("", schema, definitions)
+    return list(found)
 
 
 def _walk(

@@ -324,7 +324,8 @@ def check_parts(parts: Parts, step: PixelStep, scale: int, source: str) -> None:
     for unknown in sorted(parts.keys() - PARTS):
         raise UserError(f"{source}: holds {unknown!r}, which is no part of a state")
     step.check(parts, source)
-    check_pairs(parts.get("pool", {}), scale, source)
+    pool = parts.get("pool", {})
+    check_pairs(pool, scale, source)
 
 
 def is_better(value: float, best: float, options: ValOptions) -> bool:

@@ -139,11 +139,14 @@ def upscaled(
 def _degraded(name: str, gt: np.ndarray, scale: int) -> ValidationImage:
     """Return an image with its low-quality version: downscaled (bicubic), then JPEG."""
     height, width = (side // scale for side in gt.shape[:2])
-    gt = gt[: height * scale, : width * scale]
+    bottom = height * scale
+    right = width * scale
+    gt = gt[:bottom, :right]
 
     image = Image.fromarray(gt)
     small = image.resize((width, height), Image.Resampling.BICUBIC)
     jpeg = io.BytesIO()
     small.save(jpeg, "JPEG", quality=JPEG_QUALITY)
-    lq = np.array(Image.open(jpeg))
+    compressed = Image.open(jpeg)
+    lq = np.array(compressed)
     return ValidationImage(name, lq, gt)

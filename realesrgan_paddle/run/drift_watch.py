@@ -355,7 +355,8 @@ def _open_general(options: DriftOptions, scale: int) -> list[ImageSet]:
 def _sharpness(images: Sequence[np.ndarray]) -> float:
     """Return the mean gradient magnitude of the luma over all images."""
     magnitudes = [sobel_magnitude(image).mean() for image in images]
-    return _mean(magnitudes) + MIN_GRADIENT
+    mean = _mean(magnitudes)
+    return mean + MIN_GRADIENT
 
 
 def _mean(values: Sequence[float]) -> float:

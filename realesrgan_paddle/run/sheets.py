@@ -81,7 +81,8 @@ def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> Row:
     gt = np.ascontiguousarray(crop.gt)
     panels = []
     for label, image in images.items():
-        panels.append(Panel(label, image, f"{psnr(image, gt, y_channel=True):.2f} dB"))
+        decibels = psnr(image, gt, y_channel=True)
+        panels.append(Panel(label, image, f"{decibels:.2f} dB"))
     panels.append(Panel("ground truth", gt))
     return Row(crop.name, panels)
 

@@ -296,7 +296,8 @@ def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
 
 def _hang_up(response: http.client.HTTPResponse) -> None:
     """End a connection that a thread is still reading from; closing would wait for it."""
-    with socket.socket(fileno=os.dup(response.fileno())) as connection:
+    copy = os.dup(response.fileno())
+    with socket.socket(fileno=copy) as connection:
         connection.shutdown(socket.SHUT_RDWR)
 
 

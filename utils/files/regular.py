@@ -48,7 +48,8 @@ def check_regular(path: str | Path) -> None:
 
     For files that another program opens.
     """
-    _check_mode(path, Path(path).stat().st_mode)
+    status = Path(path).stat()
+    _check_mode(path, status.st_mode)
 
 
 def check_utf8(path: str | Path) -> None:

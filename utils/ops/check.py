@@ -132,7 +132,8 @@ def _difference(run: Operation, ops: Ops, arrays: Mapping[str, np.ndarray]) -> f
     found = []
     for a, b in zip(actual, expected, strict=True):
         distance = np.linalg.norm(a - b)
-        found.append(float(distance / np.linalg.norm(b)))
+        length = np.linalg.norm(b)
+        found.append(float(distance / length))
     return max(found)
 
 

@@ -78,4 +78,6 @@ def _paste_row(
 
 def _write(draw: ImageDraw.ImageDraw, text: str, left: int, top: int) -> None:
     font = ImageFont.load_default(TEXT)
-    draw.text((left, top), printable(text), fill=INK, font=font)
+    place = (left, top)
+    shown = printable(text)
+    draw.text(place, shown, fill=INK, font=font)

@@ -83,4 +83,8 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
     """Return at most `count` of the items, at equal distances, the first included."""
     total = len(items)
     count = min(count, total)
-    return [items[number * total // count] for number in range(count)]
+    spaced = []
+    for number in range(count):
+        place = number * total // count
+        spaced.append(items[place])
+    return spaced

@@ -125,7 +125,8 @@ def _select(name: str, texts: Mapping[str, str], chosen: str) -> str:
     options = ""
     for value, text in texts.items():
         selected = " selected" if value == chosen else ""
-        options += f'<option value="{value}"{selected}>{escaped(text)}</option>'
+        label = escaped(text)
+        options += f'<option value="{value}"{selected}>{label}</option>'
     return f'<select id="{name}">{options}</select>'
 
 

@@ -186,7 +186,8 @@ def _plain(value: object) -> bytes:
 
 
 def _data(data: bytes) -> bytes:
-    return pickle.BINBYTES8 + len(data).to_bytes(8, "little") + data
+    size = len(data).to_bytes(8, "little")
+    return pickle.BINBYTES8 + size + data
 
 
 def _name(name: str) -> bytes:
