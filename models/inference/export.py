@@ -123,8 +123,10 @@ def export(
 
 
 def _save(network: nn.Layer, folder: Path) -> None:
-    image = InputSpec([None, 3, None, None], "float32", name=INPUT)
-    paddle.jit.save(network, str(folder / "inference"), input_spec=[image])
+    any_size = [None, 3, None, None]
+    image = InputSpec(any_size, "float32", name=INPUT)
+    path = folder / "inference"
+    paddle.jit.save(network, str(path), input_spec=[image])
 
 
 def _old_ir() -> AbstractContextManager[None]:

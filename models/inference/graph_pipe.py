@@ -28,7 +28,8 @@ def send_array(pipe: IO[bytes], array: np.ndarray) -> None:
     """Write an array as float32."""
     array = np.ascontiguousarray(array, np.float32)
     send(pipe, shape=array.shape)
-    pipe.write(array.reshape(-1).view(np.uint8).data)
+    flat = array.reshape(-1)
+    pipe.write(flat.view(np.uint8).data)
     pipe.flush()
 
 

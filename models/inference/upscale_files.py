@@ -21,7 +21,7 @@ PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".apng")
 
 def upscale_files(
     upscaler: Upscaler,
-    paths: Iterable[Path],
+    paths: Sequence[Path],
     output: str | Path,
     *,
     outscale: float | None = None,
@@ -47,8 +47,11 @@ def upscale_files(
         paths: the input files, see `find_inputs`.
         output: folder, made if missing.
         outscale: see `Upscaler.__call__`.
-        suffix, ext, root: see `Targets`.
-        all_frames, skip_existing: see `Batch`.
+        suffix: see `Targets`.
+        ext: see `Targets`.
+        root: see `Targets`.
+        all_frames: see `Batch`.
+        skip_existing: see `Batch`.
         report_file: JSON file that says what became of each picture; None: none.
         records: gets a record of each picture, filled in as it is done.
         max_pixels: see `Batch`.
@@ -57,16 +60,13 @@ def upscale_files(
 
     Raises UserError if `output` or `report_file` cannot be written.
     """
-    given = list(paths)
     if report_file is not None:
-        check_report(report_file, given)
-    make_folder(Path(output))
-    if skip_existing:
-        remove_leftovers(output)  # of the run that was killed
+        check_report(report_file, paths)
+    _prepare(Path(output), goes_on=skip_existing)
 
     batch = Batch(
         upscaler,
-        sorted(given, key=_pixels, reverse=True),
+        sorted(paths, key=_pixels, reverse=True),
         Targets(Path(output), root, suffix, ext),
         outscale=outscale,
         all_frames=all_frames,
@@ -78,7 +78,14 @@ def upscale_files(
         records += batch.records
     with reported(report_file, batch.records, model):
         batch.run()
-    return _failures(given, batch.records)
+    return _failures(paths, batch.records)
+
+
+def _prepare(output: Path, *, goes_on: bool) -> None:
+    """Make the folder of the results; a run that goes on removes what a killed one left."""
+    make_folder(output)
+    if goes_on:
+        remove_leftovers(output)
 
 
 def _failures(given: Sequence[Path], records: Sequence[Record]) -> dict[Path, str]:

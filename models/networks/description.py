@@ -68,7 +68,8 @@ def fan_in_bound(in_ch: int, kernel_size: int) -> float:
     That is `kaiming_uniform_(a=sqrt(5))`, as in
     `torch.nn.modules.conv._ConvNd.reset_parameters`.
     """
-    return 1 / math.sqrt(in_ch * kernel_size**2)
+    fan_in = in_ch * kernel_size**2
+    return 1 / math.sqrt(fan_in)
 
 
 def conv(in_ch: int, out_ch: int, kernel_size: int = 3) -> dict[str, Parameter]:
@@ -95,7 +96,8 @@ def residual_conv(in_ch: int, out_ch: int) -> dict[str, Parameter]:
 
 def prelu(num_parameters: int) -> dict[str, Parameter]:
     """Return a PReLU with one slope per channel, 0.25 before training, as PyTorch's."""
-    return {"weight": Parameter((num_parameters,), Constant(0.25))}
+    slopes = Parameter((num_parameters,), Constant(0.25))
+    return {"weight": slopes}
 
 
 class Description(Options):

@@ -48,7 +48,8 @@ def frozen(layer: nn.Layer) -> Iterator[None]:
 
 def trainable_parameters(network: nn.Layer) -> list[Tensor]:
     """Return the parameters that are not frozen."""
-    return [parameter for _, parameter in named_trainable_parameters(network)]
+    named = named_trainable_parameters(network)
+    return [parameter for _, parameter in named]
 
 
 def named_trainable_parameters(network: nn.Layer) -> list[tuple[str, Tensor]]:

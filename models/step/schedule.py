@@ -76,4 +76,5 @@ def cosine_restart_rate(
 
 def half_cosine(progress: float) -> float:
     """Return a value that falls from 1 at 0 to 0 at 1, along half a cosine."""
-    return (1 + math.cos(math.pi * progress)) / 2
+    cosine = math.cos(math.pi * progress)
+    return (1 + cosine) / 2

@@ -167,8 +167,11 @@ def _from_old_esrgan(tensors: Tensors, source: str) -> Tensors:
 
 def _tail_numbers(tensors: Tensors) -> list[int]:
     """Return the numbers in `model.NUMBER.` behind the trunk, in order."""
-    matches = [re.match(r"model\.([0-9]{1,4})\.", name) for name in tensors]
-    numbers = {int(match[1]) for match in matches if match}
+    numbers = set()
+    for name in tensors:
+        match = re.match(r"model\.([0-9]{1,4})\.", name)
+        if match:
+            numbers.add(int(match[1]))
     return sorted(numbers - {0, 1})
 
 

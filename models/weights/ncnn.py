@@ -53,7 +53,8 @@ class Layer:
 
     def number(self, key: int, default: float) -> float:
         """Return the first number of a parameter id."""
-        return self.numbers.get(key, (default,))[0]
+        numbers = self.numbers.get(key, (default,))
+        return numbers[0]
 
 
 def read_ncnn(path: str | Path) -> Tensors:

@@ -7,7 +7,7 @@ from realesrgan_paddle.models.inference.video.settings import DEFAULTS, VideoSet
 from realesrgan_paddle.utils.cli import Parser, float_range, group_of, int_range
 from realesrgan_paddle.utils.errors import UserError
 
-CONTAINERS = ("auto", "mp4", "mov", "mkv", "webm", "ts", "nut")
+CONTAINERS = ("auto", "mp4", "mov", "mkv", "webm")
 
 LONGEST_PREVIEW = 3600.0
 """Seconds; a longer part is asked for with --start and --end."""

@@ -38,7 +38,8 @@ class Buffer:
     def array(self, dtype: Any, *shape: int) -> np.ndarray:
         """Return the memory as an array of `shape`."""
         begin, _ = self._place
-        size = math.prod(shape) * np.dtype(dtype).itemsize
+        count = math.prod(shape)
+        size = count * np.dtype(dtype).itemsize
         part = self._memory.pages[begin : begin + size]
         values = part.view(dtype)
         return values.reshape(shape)

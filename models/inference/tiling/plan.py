@@ -100,7 +100,9 @@ class Plan:
 
     def fits(self, size: Size) -> bool:
         """Return whether this is how to cut a picture of this size."""
-        return (self.rows.length, self.columns.length) == (size.height, size.width)
+        is_as_high = self.rows.length == size.height
+        is_as_wide = self.columns.length == size.width
+        return is_as_high and is_as_wide
 
 
 class TilePlanner:
@@ -187,7 +189,11 @@ class TilePlanner:
         """Return the plan that computes fewest pixels within `room` bytes."""
         smallest = self._cut(SMALLEST_TILE, SMALLEST_TILE, pad, size)
         fitting = self._fitting(pad, size, room)
-        return min(fitting, key=lambda plan: plan.computed, default=smallest)
+
+        def computed(plan: Plan) -> int:
+            return plan.computed
+
+        return min(fitting, key=computed, default=smallest)
 
     def _cut(self, tile_height: int, tile_width: int, pad: int, size: Size) -> Plan:
         rows = Cut(size.height, tile_height, pad, self._multiple)

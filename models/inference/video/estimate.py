@@ -1,4 +1,4 @@
-"""How long a video will take and how large its result will be, from its first frames."""
+"""How long a video will take and how large its result will be, from a few frames of it."""
 
 import tempfile
 import time
@@ -17,8 +17,12 @@ from realesrgan_paddle.models.inference.video.reading.packets import (
 from realesrgan_paddle.models.inference.video.writing.encoding import encoder
 from realesrgan_paddle.utils.runlog.meter import duration
 
-FRAMES = 4
-"""That are upscaled for an estimate: a key frame, and some that refer to it."""
+MOST_PLACES = 3
+"""Of a video, evenly spread, where frames are upscaled for an estimate."""
+FRAMES_AT_A_PLACE = 3
+"""A key frame, and two that refer to it."""
+FRAMES_FOR_A_PLACE = 100
+"""A place for so many frames, or an estimate would take as long as the work."""
 
 PATIENCE = 20.0
 """Seconds after which an estimate makes do with the frames that it has."""
@@ -43,34 +47,49 @@ class Estimate:
         rate = 1 / self.seconds
         total = duration(self.frames * self.seconds)
         return (
-            f"estimate from the first frames: {self.frames:,} frames at {rate:.3g} "
+            f"estimate from a few frames: {self.frames:,} frames at {rate:.3g} "
             f"frames/s take {total}, and the picture {self.bytes / 1e6:,.1f} MB"
         )
 
 
 def estimate(
-    images: Iterator[np.ndarray], upscale: FrameUpscaler, plan: VideoPlan, frames: int
+    runs: Iterator[list[np.ndarray]],
+    upscale: FrameUpscaler,
+    plan: VideoPlan,
+    frames: int,
 ) -> Estimate:
-    """Return what `frames` frames will take, from the first few images.
+    """Return what `frames` frames will take.
 
     The network's first run is not counted, for it prepares itself.
+
+    Args:
+        runs: frames that follow each other, from several places.
+        upscale: upscales them.
+        plan: how they are encoded.
+        frames: how many there are.
     """
-    results, seconds = [], []
-    began = time.monotonic()
-    for image in images:
-        before = time.monotonic()
-        results.append(upscale(image))
-        seconds.append(time.monotonic() - before)
-        is_late = time.monotonic() - began > PATIENCE
-        if len(results) == FRAMES or is_late:
+    seconds: list[float] = []
+    keys: list[int] = []
+    others: list[int] = []
+    for images in runs:
+        results = []
+        for image in images:
+            before = time.monotonic()
+            results.append(upscale(image))
+            seconds.append(time.monotonic() - before)
+            if sum(seconds) > PATIENCE:
+                break
+
+        key, *rest = _packet_sizes(results, plan)
+        keys.append(key)
+        others += rest
+        if sum(seconds) > PATIENCE:
             break
 
     steady = seconds[1:] or seconds
-    sizes = _packet_sizes(results, plan)
-    key, others = sizes[0], sizes[1:] or sizes
     segments = min(len(plan.segments), frames)
-    picture = key * segments + float(np.mean(others)) * (frames - segments)
-    return Estimate(frames, float(np.median(steady)), picture)
+    picture = np.mean(keys) * segments + np.mean(others or keys) * (frames - segments)
+    return Estimate(frames, float(np.median(steady)), float(picture))
 
 
 def _packet_sizes(results: list[np.ndarray], plan: VideoPlan) -> list[int]:

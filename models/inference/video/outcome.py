@@ -4,12 +4,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from realesrgan_paddle.models.inference.video.frame_upscaler import Repeats
 from realesrgan_paddle.models.inference.video.plan import VideoPlan
-
-Item = TypeVar("Item")
 
 
 @dataclass

@@ -12,12 +12,17 @@ import numpy as np
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.inference.video.ahead import Stream, ahead
 from realesrgan_paddle.models.inference.video.choose_tiles import (
-    Pair,
+    PLACES,
     choose_tiles,
     places,
     plan_from,
 )
-from realesrgan_paddle.models.inference.video.estimate import estimate
+from realesrgan_paddle.models.inference.video.estimate import (
+    FRAMES_AT_A_PLACE,
+    FRAMES_FOR_A_PLACE,
+    MOST_PLACES,
+    estimate,
+)
 from realesrgan_paddle.models.inference.video.frame_upscaler import FrameUpscaler
 from realesrgan_paddle.models.inference.video.outcome import Outcome
 from realesrgan_paddle.models.inference.video.plan import VideoPlan
@@ -81,11 +86,16 @@ class Work:
             self.outcome.remarks.append(line)
 
     def decide_tiles(self) -> dict[str, Any]:
-        """Return how frames are cut into tiles, for all runs of this job."""
+        """Return how frames are cut into tiles, for all runs of this job.
+
+        A later run has other memory free, and one with `no_reuse` repeats nothing, but a
+        network's last bits depend on its window, and the result must not differ.
+        """
         first = next(self._images(0, 1))
         tiles = self._upscaler.plan(first, self._size)
-        if self._reuse and self.outcome.frames > FEW_FRAMES:
-            repeating = choose_tiles(self._upscaler, self._pairs(), self._size)
+        if self.outcome.frames > FEW_FRAMES:
+            pairs = self._samples(PLACES, 2)
+            repeating = choose_tiles(self._upscaler, pairs, self._size)
             tiles = repeating or tiles
         return asdict(tiles)
 
@@ -112,7 +122,7 @@ class Work:
         left = sum(segment.frames for segment in missing)
         self.outcome.resumed = self.outcome.frames - left
         if missing:
-            self._tell_estimate(missing[0], left, parts)
+            self._tell_estimate(left, parts)
 
         written = ahead(self._written(missing, parts))
         name = self._plan.source.path.name
@@ -121,13 +131,14 @@ class Work:
             for frame in written:
                 bar.update(frame.seconds)
 
-    def _tell_estimate(self, segment: Segment, left: int, parts: Parts) -> None:
+    def _tell_estimate(self, left: int, parts: Parts) -> None:
         """Say how long the rest takes and how large it is, where it is long."""
         if self._say is None or left < FEW_FRAMES:
             return
         upscale = FrameUpscaler(self._upscaler, self._size, reuse=False)
-        with closing(self._images(segment.first, segment.last)) as images:
-            found = estimate(images, upscale, self._plan, left)
+        count = min(MOST_PLACES, max(1, left // FRAMES_FOR_A_PLACE))
+        samples = self._samples(count, FRAMES_AT_A_PLACE)
+        found = estimate(samples, upscale, self._plan, left)
         self._say(str(found))
 
         # The segments, and then the result beside them.
@@ -195,12 +206,11 @@ class Work:
             for frame in frames:
                 yield frame.image
 
-    def _pairs(self) -> Iterator[Pair]:
+    def _samples(self, count: int, length: int) -> Iterator[list[np.ndarray]]:
         """Yield frames that follow each other, from places all over the video."""
-        for first in places(self.outcome.frames):
-            images = self._images(first, first + 2)
-            before, now = images
-            yield before, now
+        for first in places(self.outcome.frames, count, length):
+            last = min(first + length, self.outcome.frames)
+            yield list(self._images(first, last))
 
 
 def _runs(segments: list[Segment]) -> list[tuple[int, int]]:

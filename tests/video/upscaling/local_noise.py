@@ -14,6 +14,10 @@ class LocalNoise:
     beyond the window, and on its place in the window modulo `MULTIPLE`: on nothing else, to
     the bit.
 
+    Args:
+        of_window: it depends on all of the window, as where sums are rounded otherwise in
+            windows of other shapes.
+
     Attributes:
         windows: the shape of each one computed.
     """
@@ -21,7 +25,8 @@ class LocalNoise:
     radius = RADIUS
     multiple = MULTIPLE
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_window: bool = False) -> None:
+        self._of_window = of_window
         self.windows: list[tuple[int, int]] = []
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -39,5 +44,7 @@ class LocalNoise:
         rows = np.arange(height)[:, None] % MULTIPLE
         columns = np.arange(width) % MULTIPLE
         noise = np.sin(997 * seen + 3 * rows + columns, dtype=np.float32)
+        if self._of_window:
+            noise += np.sin(images.sum(), dtype=np.float32)
         result = 0.9 * images + np.float32(0.05) * noise
         return result.repeat(SCALE, axis=2).repeat(SCALE, axis=3)

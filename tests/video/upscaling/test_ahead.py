@@ -1,5 +1,7 @@
 """A stage that computes ahead in a thread: in order, bounded, and it ends with its user."""
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -152,3 +154,16 @@ def test_nothing_is_started_for_one_who_does_not_ask():
 
 def test_no_items_are_no_error():
     assert list(ahead(Stage(length=0).numbers())) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this for a thread")
+def test_a_thread_in_the_background_waits_for_others_but_is_not_starved():
+    def niceness() -> Stream[int]:
+        yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    here = next(niceness())
+    (in_front,) = ahead(niceness())
+    (behind,) = ahead(niceness(), in_background=True)
+    assert in_front == here
+    assert behind == min(here + 10, 19)
+    assert next(niceness()) == here

@@ -49,8 +49,10 @@ REPEATING = {
 """Clips, and how many of their frames are those before."""
 
 
-def upscaled(source: Path, **settings: bool) -> tuple[Outcome, LocalNoise]:
-    network = LocalNoise()
+def upscaled(
+    source: Path, *, of_window: bool = False, **settings: bool
+) -> tuple[Outcome, LocalNoise]:
+    network = LocalNoise(of_window=of_window)
     target = source.with_name(f"{'again' if settings else 'once'}.mkv")
     chosen = VideoSettings(codec="ffv1", **settings)
     return Upscaler(network, SCALE).video(source, target, chosen), network
@@ -78,9 +80,10 @@ def test_frames_that_repeat_are_computed_once(tmp_path: Path, name: str):
 
 
 def test_tiles_that_repeat_are_computed_once(tmp_path: Path):
-    made_screen(tmp_path / "clip.mkv")
-    once, network = upscaled(tmp_path / "clip.mkv")
-    again, slow_network = upscaled(tmp_path / "clip.mkv", no_reuse=True)
+    clip = tmp_path / "clip.mkv"
+    made_screen(clip)
+    once, network = upscaled(clip, of_window=True)
+    again, slow_network = upscaled(clip, of_window=True, no_reuse=True)
 
     tiles = -(-SCREEN[0] // 128) * -(-SCREEN[1] // 128)
     assert once.repeats.frames == 0
@@ -89,7 +92,7 @@ def test_tiles_that_repeat_are_computed_once(tmp_path: Path):
     assert COUNT < once.repeats.tiles_computed < 2.5 * COUNT + tiles
     assert len(network.windows) == PROBED + once.repeats.tiles_computed
 
-    assert slow_network.windows[PROBED:] == [(SCREEN[1], SCREEN[0])] * COUNT
+    assert len(slow_network.windows) == PROBED + COUNT * tiles
     assert again.repeats.tiles == 0
     assert packets(once) == packets(again)
 

@@ -124,7 +124,8 @@ def _read(path: Path) -> np.ndarray:
     height, width = image.shape[:2]
     top = max(0, height - CROP) // 2
     left = max(0, width - CROP) // 2
-    crop = image[top : top + CROP, left : left + CROP]
+    bottom, right = top + CROP, left + CROP
+    crop = image[top:bottom, left:right]
     channels_first = crop.transpose(2, 0, 1)
     return np.ascontiguousarray(channels_first)
 
