@@ -33,7 +33,7 @@ CRF = {"h264": 17, "hevc": 19, "av1": 25, "vp9": 25}
 """Quality where none is asked for.
 
 17 is what ffmpeg's guide to x264 calls visually lossless or nearly so. The others leave the
-same PSNR to the frames that went in, within 0.3 dB (docs/video.md).
+same PSNR to the frames that went in, within half a dB (docs/video.md).
 """
 MOST_CRF = {"h264": 51, "hevc": 51, "av1": 63, "vp9": 63}
 
