@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Literal
 
 from realesrgan_paddle.models.inference.tiles import Cut
@@ -189,11 +190,8 @@ class TilePlanner:
         """Return the plan that computes fewest pixels within `room` bytes."""
         smallest = self._cut(SMALLEST_TILE, SMALLEST_TILE, pad, size)
         fitting = self._fitting(pad, size, room)
-
-        def computed(plan: Plan) -> int:
-            return plan.computed
-
-        return min(fitting, key=computed, default=smallest)
+        by_cost = attrgetter("computed")
+        return min(fitting, key=by_cost, default=smallest)
 
     def _cut(self, tile_height: int, tile_width: int, pad: int, size: Size) -> Plan:
         rows = Cut(size.height, tile_height, pad, self._multiple)

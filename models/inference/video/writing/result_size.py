@@ -81,9 +81,8 @@ def result_colors(
     if tags.matrix == UNKNOWN and is_hd(*size) != is_hd(source.width, source.height):
         tags = replace(tags, matrix=matrix)
         remarks.append(
-            f"its color matrix is not told, so it is taken for {MATRICES[matrix]}, as "
-            "players take pictures of its size; the result says so, for they would take "
-            "its size for another"
+            "it has no tag of its color matrix: by its size players take it for "
+            f"{MATRICES[matrix]}, and the result, whose size is another, is tagged so"
         )
     return tags, matrix
 

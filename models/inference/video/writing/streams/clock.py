@@ -41,6 +41,7 @@ class Clock:
         around = self._offsets[first : place + 1]
 
         def distance(offset: int) -> Fraction:
+            """Return how far an offset is from the wanted one [ticks]."""
             return abs(offset - wanted)
 
         nearest = min(around, key=distance)
