@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import Colorspace, Interpolation
 
-from realesrgan_paddle.data.footage.shots import ShotCounter
+from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.images import enlarge, write_image

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from realesrgan_paddle.data.footage.duplicates import HashIndex
 from realesrgan_paddle.data.footage.frame_record import frame_record
 from realesrgan_paddle.data.footage.frame_sheet import outcome, write_sheet
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
@@ -14,6 +13,7 @@ from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.selection import Candidate, Selection
 from realesrgan_paddle.data.footage.split import TRAIN, VAL, Split, SplitOptions
 from realesrgan_paddle.data.footage.video import list_videos
+from realesrgan_paddle.data.footage.views.hashes import HashIndex
 from realesrgan_paddle.data.sets.manifest import (
     DROPPED,
     EXTRACTED,

@@ -6,19 +6,19 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from realesrgan_paddle.data.footage.borders import content_box
-from realesrgan_paddle.data.footage.duplicates import HashIndex, perceptual_hash
 from realesrgan_paddle.data.footage.frame_sheet import thumb_path, write_thumb
-from realesrgan_paddle.data.footage.overlays import OverlayFinder
 from realesrgan_paddle.data.footage.sampling import Sampling
+from realesrgan_paddle.data.footage.screen.borders import content_box
+from realesrgan_paddle.data.footage.screen.overlays import OverlayFinder
 from realesrgan_paddle.data.footage.selection import (
     Candidate,
     Picker,
     Selection,
     rejection_reason,
 )
-from realesrgan_paddle.data.footage.shots import ShotCounter
+from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.data.footage.video import Frame, frames
+from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
 from realesrgan_paddle.data.sets.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError, printable

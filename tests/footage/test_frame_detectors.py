@@ -10,17 +10,17 @@ import pytest
 from clips import picture_clip
 from scenes import drive, letterboxed, scene, woven
 
-from realesrgan_paddle.data.footage.borders import content_box
-from realesrgan_paddle.data.footage.duplicates import (
+from realesrgan_paddle.data.footage.sampling import Sampling
+from realesrgan_paddle.data.footage.screen.borders import content_box
+from realesrgan_paddle.data.footage.screen.overlays import OverlayFinder
+from realesrgan_paddle.data.footage.selection import Selection, rejection_reason
+from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
+from realesrgan_paddle.data.footage.video import frames
+from realesrgan_paddle.data.footage.views.hashes import (
     HashIndex,
     hash_distance,
     perceptual_hash,
 )
-from realesrgan_paddle.data.footage.overlays import OverlayFinder
-from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.selection import Selection, rejection_reason
-from realesrgan_paddle.data.footage.shots import ShotCounter
-from realesrgan_paddle.data.footage.video import frames
 from realesrgan_paddle.data.sets.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.video.field_order import field_order

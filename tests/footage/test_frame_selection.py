@@ -15,9 +15,9 @@ from killed import run_until_killed
 from scenes import letterboxed, scene
 
 from realesrgan_paddle.data.footage import scoring
-from realesrgan_paddle.data.footage.duplicates import HashIndex
 from realesrgan_paddle.data.footage.selection import Candidate, Picker, Selection
 from realesrgan_paddle.data.footage.video import frames
+from realesrgan_paddle.data.footage.views.hashes import HashIndex
 from realesrgan_paddle.data.sets.image_scores import Scores
 from realesrgan_paddle.data.sets.manifest import overlays_by_file, read_records
 from realesrgan_paddle.data.sets.meta_info import image_paths

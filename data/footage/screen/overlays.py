@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.duplicates import HashIndex, perceptual_hash
+from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
 from realesrgan_paddle.utils.crops import Crop
 
 # Where no source is named, the value was chosen on the synthetic clips of

@@ -1,0 +1,1 @@
+"""What lies on or around the picture: black bars, logos, scoreboards."""

@@ -1,0 +1,1 @@
+"""The shots of a video, and what lies between them."""
