@@ -22,6 +22,9 @@ from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
+DEFAULTS = Path(__file__).parent / "options" / "generate_lq_data.yml"
+"""Option file without --yml_path: its degradation is what --write compares with."""
+
 if TYPE_CHECKING:
     from realesrgan_paddle.options.schema.config import LQConfig
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     args = _arguments(argv)
-    for path in (args.meta_info, args.fit_report):
+    for path in (args.meta_info, args.fit_report, args.write):
         if path is not None:
             check_target(path)
 
@@ -40,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     failures: list[str] = []
     if args.preview:
         _preview(options, args.preview)
-    if args.fit:
+    if args.write:
+        failures += _solve(options, args.fit, args.write, args.fit_report)
+    elif args.fit:
         failures += _compare(options, args.fit, args.fit_report)
     if args.save_dir:
         failures += _write(options, args.save_dir, args.meta_info, args.overwrite)
@@ -57,13 +62,14 @@ def _read_options(args: argparse.Namespace) -> "LQConfig":
     overrides = list(args.overrides)
     if args.seed is not None:
         overrides.append(f"manual_seed={args.seed}")
-    options = read_lq_options(args.yml_path, overrides)
+    options = read_lq_options(args.yml_path or DEFAULTS, overrides)
     for key, reason in options.ignored.items():
         sys.stderr.write(f"option {printable(key)} is ignored: {reason}\n")
 
-    if args.input is None:
+    root = args.input or args.hr
+    if root is None:
         return options
-    return options.model_copy(update={"dataroot_gt": args.input, "meta_info": None})
+    return options.model_copy(update={"dataroot_gt": root, "meta_info": None})
 
 
 def _preview(options: "LQConfig", sheet: Path) -> None:
@@ -88,6 +94,22 @@ def _compare(options: "LQConfig", real: Path, plot: Path | None) -> Sequence[str
     return found.failures
 
 
+def _solve(
+    options: "LQConfig", real: Path, path: Path, sheet: Path | None
+) -> Sequence[str]:
+    """Write the option file of --write and its sheet; return unreadable images."""
+    from realesrgan_paddle.data.lq.solve.solved import solve_for
+    from realesrgan_paddle.data.lq.solve.write import write_options, write_sheet
+
+    solved = solve_for(options, real)
+    sys.stdout.write(f"{solved}\n")
+    write_options(solved, options, real, path)
+    sheet = sheet or path.with_suffix(".png")
+    write_sheet(solved, sheet)
+    say(f"{path}: the degradation; {sheet}: real windows beside synthetic ones")
+    return solved.failures
+
+
 def _write(
     options: "LQConfig", save_dir: Path, meta_info: Path | None, overwrite: bool
 ) -> Sequence[str]:
@@ -107,6 +129,8 @@ def _write(
 
 def _what_follows(args: argparse.Namespace, options: "LQConfig") -> str:
     """Return the command that trains on the pairs, or writes what was only looked at."""
+    if args.write:
+        return command("train.py", yml_path=args.write)
     listed = options.meta_info is not None and args.meta_info is None
     if args.save_dir and not listed:
         gt = Path(options.dataroot_gt)
@@ -126,6 +150,20 @@ def _what_follows(args: argparse.Namespace, options: "LQConfig") -> str:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     args = parser.parse(argv)
+    if args.write and not args.fit:
+        parser.error("--write FILE.yml writes what --fit REAL finds; give both")
+    if args.write and args.save_dir:
+        parser.error(
+            "--write comes first; then degrade with what it wrote: --yml_path FILE.yml "
+            "--save_dir DIR"
+        )
+    if args.hr and not args.write:
+        parser.error("--hr goes with --fit and --write; otherwise: --input")
+    if args.yml_path is None and not (args.write and args.hr):
+        parser.error(
+            "--yml_path FILE is needed; only --fit REAL --hr HR --write FILE.yml works "
+            "without it"
+        )
     only_looks = (args.preview or args.fit) and not args.meta_info
     if args.save_dir is None and not only_looks:
         parser.error(
@@ -141,7 +179,6 @@ def _parser() -> Parser:
     parser = Parser(__doc__)
     parser.add_argument(
         "--yml_path",
-        required=True,
         metavar="FILE",
         help="options/generate_lq_data.yml, or the option file of a training",
     )
@@ -154,18 +191,7 @@ def _parser() -> Parser:
         metavar="FILE.png",
         help="write a sheet of some images before and after degradation",
     )
-    parser.add_argument(
-        "--fit",
-        type=Path,
-        metavar="DIR",
-        help="compare the degraded images with the real low-quality images in DIR",
-    )
-    parser.add_argument(
-        "--fit_report",
-        type=Path,
-        metavar="FILE.png",
-        help="plot the comparison of --fit",
-    )
+    _add_fit_flags(parser)
     parser.add_argument(
         "--input",
         metavar="DIR",
@@ -192,6 +218,36 @@ def _parser() -> Parser:
         help="option that replaces the file's",
     )
     return parser
+
+
+def _add_fit_flags(parser: Parser) -> None:
+    """Add the flags that look at real low-quality images."""
+    parser.add_argument(
+        "--fit",
+        type=Path,
+        metavar="REAL",
+        help="compare the degraded images with real low-quality images: a folder; with "
+        "--write also an image, a video or a folder of videos",
+    )
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE.yml",
+        help="search the degradation that makes --hr look like --fit, and write it as "
+        "an option file for train.py and make_lq_data.py",
+    )
+    parser.add_argument(
+        "--hr",
+        metavar="HR",
+        help="with --write: the ground truth; by default that of --yml_path",
+    )
+    parser.add_argument(
+        "--fit_report",
+        type=Path,
+        metavar="FILE.png",
+        help="plot the comparison of --fit; with --write, the sheet of real windows "
+        "beside synthetic ones",
+    )
 
 
 if __name__ == "__main__":

@@ -112,18 +112,7 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
         metavar="FILE",
         help="option file; required without --recipe",
     )
-    add(
-        "--recipe",
-        choices=["auto"],
-        help="choose missing options by images, network and machine",
-    )
-    add("--dataroot_gt", metavar="FOLDER", help="with --recipe: the training images")
-    add(
-        "--network",
-        metavar="NAME",
-        help="with --recipe: released model or weight file to finetune",
-    )
-    add("--minutes", type=float_range(1), help="with --recipe: about how long to train")
+    _add_recipe_flags(parser)
     add(
         "--dry_run",
         action="store_true",
@@ -149,12 +138,36 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
                 "experiments/NAME/config.yml --auto_resume"
             )
         return args
-    for flag in ("dataroot_gt", "network", "minutes"):
+    for flag in ("dataroot_gt", "network", "minutes", "lq"):
         if getattr(args, flag) is not None:
             parser.error(f"--{flag} goes with --recipe auto")
     if args.yml_path is None:
         parser.error("--yml_path FILE is needed, or --recipe auto")
     return args
+
+
+def _add_recipe_flags(parser: Parser) -> None:
+    """Add the flags of a training whose options are chosen."""
+    add = parser.add_argument
+    add(
+        "--recipe",
+        choices=["auto"],
+        help="choose missing options by images, network and machine",
+    )
+    add("--dataroot_gt", metavar="FOLDER", help="with --recipe: the training images")
+    add(
+        "--network",
+        metavar="NAME",
+        help="with --recipe: released model or weight file to finetune",
+    )
+    add(
+        "--lq",
+        type=Path,
+        metavar="REAL",
+        help="with --recipe: real low-quality images or videos; the degradation that "
+        "makes the training images look like them is solved for (minutes)",
+    )
+    add("--minutes", type=float_range(1), help="with --recipe: about how long to train")
 
 
 def resolve(args: Namespace, overrides: Sequence[str]) -> tuple[Config, list[str]]:
@@ -166,7 +179,12 @@ def resolve(args: Namespace, overrides: Sequence[str]) -> tuple[Config, list[str
     from realesrgan_paddle.recipes import auto_recipe
 
     return auto_recipe(
-        args.yml_path, overrides, args.dataroot_gt, args.network, args.minutes
+        args.yml_path,
+        overrides,
+        args.dataroot_gt,
+        args.network,
+        args.minutes,
+        lq=args.lq,
     )
 
 

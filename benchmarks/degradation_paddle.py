@@ -104,6 +104,7 @@ def as_draws(recorded: dict) -> Draws:
             gray=np.array(values["gray"]),
             quality=np.array(values["quality"], np.float32),
             field_seeds=np.arange(len(values["gray"])),
+            compressed=np.ones(len(values["gray"]), bool),
         )
     return Draws(**recorded | passes)
 

@@ -1,11 +1,16 @@
-"""What `--recipe auto` warns of and expects: too little time or footage, disk space."""
+"""What `--recipe auto` chooses as degradation, warns of (time, footage) and expects."""
 
 import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from realesrgan_paddle.data.lq.solve.solved import solve_for
 from realesrgan_paddle.environment import Images, NetworkSize
 from realesrgan_paddle.models.networks.description import Description
-from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.config import Config, KernelOptions, LQConfig
 from realesrgan_paddle.recipe_plan import MIN_ITERATIONS, Plan
+from realesrgan_paddle.utils.errors import UserError
 
 FEWEST_IMAGES = 5
 """Frames of the smallest set that a network was measured to gain from: the quickstart's."""
@@ -15,6 +20,33 @@ FLOAT = 4
 """Bytes of a float32."""
 COPIES_IN_STATE = 4
 """Of each weight of the generator: itself, its average, Adam's two moments."""
+
+MILD: Mapping[str, Any] = {
+    "resize_prob": [0.1, 0.2, 0.7],
+    "resize_range": [0.8, 1.2],
+    "noise_range": [0, 3],
+    "poisson_scale_range": [0.01, 0.2],
+    "jpeg_range": [85, 99],
+    "second_blur_prob": 0.3,
+    "resize_prob2": [0.1, 0.1, 0.8],
+    "resize_range2": [0.8, 1.1],
+    "noise_range2": [0, 2],
+    "poisson_scale_range2": [0.01, 0.1],
+    "jpeg_range2": [75, 98],
+    "jpeg_chroma_upsampling": "linear",
+    "blur_sigma": [0.5, 2],
+    "blur_sigma2": [0.2, 0.8],
+    "sinc_prob": 0,
+    "sinc_prob2": 0,
+    "final_sinc_prob": 0,
+}
+"""The degradation of options/finetune_cpu.yml."""
+WHY_MILD = (
+    "degradation: the mild one of options/finetune_cpu.yml: of those without video, "
+    "halos and interlacing the nearest to eight real inputs (distance .41; "
+    "Real-ESRGAN's .54: docs/finetuning.md, section 3); solve for yours: --lq REAL"
+)
+"""Says what was chosen and why, by benchmarks/footage/preset_distances.py."""
 
 
 def remark_minimum(plan: Plan, images: Images) -> None:
@@ -85,3 +117,66 @@ def pool_size(cfg: Config) -> int:
     gt = 3 * cfg.gt_size**2 * (FLOAT if sharpened else 1)
     lq = 3 * (cfg.gt_size // cfg.scale) ** 2
     return cfg.queue_size * (gt + lq)
+
+
+def choose_degradation(plan: Plan, lq: Path | None) -> None:
+    """Choose the degradation; what the user gave of it stays.
+
+    The mild default is not mixed with a degradation that the user began to give.
+
+    Args:
+        plan: gets the options; it names the images and the scale already.
+        lq: real low-quality images or videos to solve for; None: the mild default.
+
+    Raises:
+        UserError: as `solve_for`, or the training has pairs.
+    """
+    synthesizes = plan.config.high_order_degradation
+    if lq is None:
+        if synthesizes and not _given(plan):
+            _choose(plan, MILD)
+            plan.lines.append(WHY_MILD)
+        return
+    if not synthesizes:
+        raise UserError(
+            "--lq: the low-quality images of pairs are read, so there is no degradation "
+            "to solve for; leave it out"
+        )
+
+    cfg = plan.config
+    train = cfg.datasets.train
+    options = LQConfig(
+        scale=cfg.scale,
+        manual_seed=cfg.manual_seed,
+        dataroot_gt=train.dataroot_gt,
+        meta_info=train.meta_info,
+    )
+    solved = solve_for(options, lq)
+    _choose(plan, solved.options)
+    before, after = solved.before["all"], solved.after["all"]
+    plan.lines.append(
+        f"degradation: solved for from {lq}: distance {after:.2f}, Real-ESRGAN's "
+        f"{before:.2f}, halves of the real images {solved.null['all']:.2f}"
+    )
+    for finding in solved.findings:
+        plan.lines.append(f"  {finding.name}: {finding.value} ({finding.interval})")
+    plan.lines += [f"warning: {warning}" for warning in solved.warnings]
+
+
+def _choose(plan: Plan, options: Mapping[str, Any]) -> None:
+    """Set all options; one line is said for all of them."""
+    said = len(plan.lines)
+    for key, value in options.items():
+        plan.choose(_dotted(key), value, "degradation")
+    del plan.lines[said:]
+
+
+def _given(plan: Plan) -> bool:
+    return any(plan.gives(_dotted(key)) for key in MILD)
+
+
+def _dotted(key: str) -> str:
+    """Return where a training's option file has a key of the degradation."""
+    if key in KernelOptions.model_fields:
+        return f"datasets.train.{key}"
+    return key

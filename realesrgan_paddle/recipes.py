@@ -46,7 +46,11 @@ from realesrgan_paddle.recipe_plan import (
     nested,
     without_total,
 )
-from realesrgan_paddle.recipe_remarks import choose_checkpoints, remark_minimum
+from realesrgan_paddle.recipe_remarks import (
+    choose_checkpoints,
+    choose_degradation,
+    remark_minimum,
+)
 from realesrgan_paddle.recipe_schedule import (
     choose_rate,
     choose_schedule,
@@ -78,6 +82,7 @@ def auto_recipe(
     minutes: float | None = None,
     *,
     machine: Machine | None = None,
+    lq: Path | None = None,
 ) -> tuple[Config, list[str]]:
     """Return the options of a run, and a line for each that was chosen here.
 
@@ -89,6 +94,8 @@ def auto_recipe(
         minutes: about how long to train; iterations are timed here. It wins over the
             file's total_iter.
         machine: what to train on; None: this machine.
+        lq: real low-quality images or videos, whose degradation is solved for; None:
+            a mild default.
 
     Raises:
         UserError: no images are named, or the options are wrong.
@@ -99,6 +106,7 @@ def auto_recipe(
     choose_losses(plan, machine)
 
     choose_set_parts(plan, plan.config)
+    choose_degradation(plan, lq)
 
     train = plan.config.datasets.train
     images = inspect_images(train.dataroot_gt, train.meta_info)
@@ -115,7 +123,6 @@ def auto_recipe(
     choose_rate(plan, generator)
     choose_schedule(plan)
     choose_checkpoints(plan, generator)
-    remark_degradation(plan)
     remark_minimum(plan, images)
     return plan.config, plan.lines
 
@@ -309,14 +316,3 @@ def choose_optimizers(plan: Plan) -> None:
             "the new discriminator is trained alone until its accuracy is that",
         )
         plan.choose("train.net_d_init_iters", 1000, "at most; a rule of thumb")
-
-
-def remark_degradation(plan: Plan) -> None:
-    """Say that the degradation is not chosen: the images do not show it."""
-    if plan.gives("resize_range"):
-        return
-    plan.lines.append(
-        "degradation: Real-ESRGAN's, made for any image on the internet; better footage "
-        "is restored better by a milder one, such as that of options/finetune_cpu.yml "
-        "(not measured from the images)"
-    )

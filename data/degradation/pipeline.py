@@ -28,14 +28,13 @@ from realesrgan_paddle.data.degradation.noise import (
     normal_fields,
     poisson_counts,
 )
-from realesrgan_paddle.data.degradation.resize import ResizeMode, resize_by, resize_to
+from realesrgan_paddle.data.degradation.resize import resize_by, resize_to
 from realesrgan_paddle.options.schema.config import (
     ChromaUpsampling,
     PassOptions,
+    ResizeMode,
     SynthesisOptions,
 )
-
-RESIZE_MODES: tuple[ResizeMode, ...] = ("area", "bilinear", "bicubic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +55,8 @@ class PassDraws:
     """Whether the noise is equal in all channels: bool (N,)."""
     quality: np.ndarray
     """JPEG quality, 1 to 100: float32 (N,)."""
+    compressed: np.ndarray
+    """Whether there is a JPEG: bool (N,)."""
     field_seeds: np.ndarray
     """Seed of each sample's noise: int64 (N,)."""
 
@@ -63,8 +64,8 @@ class PassDraws:
         """Describe the first sample, such as "x0.52, gaussian noise 12, JPEG 71"."""
         noise = "gaussian" if self.gaussian else "poisson"
         strength = f"{self.strength[0]:.2g}"
-        quality = f"{self.quality[0]:.0f}"
-        return f"x{self.factor:.2f}, {noise} noise {strength}, JPEG {quality}"
+        jpeg = f"JPEG {self.quality[0]:.0f}" if self.compressed[0] else "no JPEG"
+        return f"x{self.factor:.2f}, {noise} noise {strength}, {jpeg}"
 
     def subset(self, samples: slice) -> "PassDraws":
         """Return the values of some samples of the batch."""
@@ -73,6 +74,7 @@ class PassDraws:
             strength=self.strength[samples],
             gray=self.gray[samples],
             quality=self.quality[samples],
+            compressed=self.compressed[samples],
             field_seeds=self.field_seeds[samples],
         )
 
@@ -114,7 +116,7 @@ def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -
         first=draw_pass(options.first_pass, rng, batch_size),
         second=draw_pass(options.second_pass, rng, batch_size),
         second_blur=rng.random() < options.second_blur_prob,
-        final_mode=_draw_mode(rng),
+        final_mode=_draw_mode(options.resize_modes2, rng),
         jpeg_last=rng.random() < 0.5,
         # Last, so that switching a part of it on changes no other draw.
         domain=draw_domain(options, rng, batch_size),
@@ -129,12 +131,14 @@ def draw_pass(
     strengths = options.noise_range if gaussian else options.poisson_scale_range
     return PassDraws(
         factor=_draw_factor(options, rng),
-        mode=_draw_mode(rng),
+        mode=_draw_mode(options.resize_modes, rng),
         gaussian=gaussian,
         strength=_uniform(strengths, rng, batch_size),
         gray=rng.random(batch_size) < options.gray_noise_prob,
         quality=_uniform(options.jpeg_range, rng, batch_size),
         field_seeds=rng.integers(2**31, size=batch_size),
+        # Last, and not drawn by default, so that it changes no other draw.
+        compressed=_draw_compressed(options, rng, batch_size),
     )
 
 
@@ -166,7 +170,7 @@ def degrade(
     out = blur(gt_usm, first_kernel)
     out = resize_by(out, first.factor, first.mode)
     out = add_noise(out, first)
-    out = jpeg(out, paddle.to_tensor(first.quality), chroma_upsampling)
+    out = _jpeg_where(first.compressed, out, first, chroma_upsampling)
 
     second = draws.second
     if draws.second_blur:
@@ -190,6 +194,8 @@ def degrade(
 
 def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
     """Return `image` with the noise of one pass, clipped to [0, 1]."""
+    if not draws.strength.any():
+        return paddle.clip(image, 0, 1)
     strength = _per_sample(draws.strength)
     gray = _per_sample(draws.gray)
     if draws.gaussian:
@@ -203,12 +209,28 @@ def _last_jpeg(
     image: Tensor, draws: Draws, chroma_upsampling: ChromaUpsampling
 ) -> Tensor:
     """Return `image` after the second pass's JPEG, except where a video replaces it."""
-    quality = paddle.to_tensor(draws.second.quality)
-    compressed = jpeg(image, quality, chroma_upsampling)
+    second = draws.second
+    if not draws.domain:
+        return _jpeg_where(second.compressed, image, second, chroma_upsampling)
     has_video = [sample.video is not None for sample in draws.domain]
-    if not any(has_video):
-        return compressed
-    return paddle.where(_per_sample(np.array(has_video)), image, compressed)
+    compressed = second.compressed & ~np.array(has_video)
+    return _jpeg_where(compressed, image, second, chroma_upsampling)
+
+
+def _jpeg_where(
+    compressed: np.ndarray,
+    image: Tensor,
+    draws: PassDraws,
+    chroma_upsampling: ChromaUpsampling,
+) -> Tensor:
+    """Return `image` with the samples that are `compressed` after a pass's JPEG."""
+    if not compressed.any():
+        return image
+    quality = paddle.to_tensor(draws.quality)
+    changed = jpeg(image, quality, chroma_upsampling)
+    if compressed.all():
+        return changed
+    return paddle.where(_per_sample(compressed), changed, image)
 
 
 def _apply_domain(levels: Tensor, draws: Sequence[DomainDraws]) -> Tensor:
@@ -271,8 +293,16 @@ def _draw_factor(options: PassOptions, rng: np.random.Generator) -> float:
     return 1.0
 
 
-def _draw_mode(rng: np.random.Generator) -> ResizeMode:
-    return RESIZE_MODES[rng.integers(len(RESIZE_MODES))]
+def _draw_mode(modes: Sequence[ResizeMode], rng: np.random.Generator) -> ResizeMode:
+    return modes[int(rng.integers(len(modes)))]
+
+
+def _draw_compressed(
+    options: PassOptions, rng: np.random.Generator, count: int
+) -> np.ndarray:
+    if options.jpeg_prob == 1:
+        return np.ones(count, bool)
+    return rng.random(count) < options.jpeg_prob
 
 
 def _uniform(

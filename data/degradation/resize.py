@@ -1,7 +1,6 @@
 """Resize tensors as torch's `interpolate` does: half-pixel centers, no antialiasing."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -9,7 +8,8 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-ResizeMode = Literal["area", "bilinear", "bicubic"]
+from realesrgan_paddle.options.schema.config import ResizeMode
+
 OPENCV = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 

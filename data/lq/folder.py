@@ -166,7 +166,8 @@ def make_lq(gt: np.ndarray, name: str, options: LQConfig) -> np.ndarray:
     batched = [paddle.to_tensor(kernel[None]) for kernel in kernels]
     lq = degrade(image, batched, draws, scale, options.jpeg_chroma_upsampling)
     (channels_first,) = lq.numpy()
-    return to_uint8(channels_first.transpose(1, 2, 0))
+    channels_last = channels_first.transpose(1, 2, 0)
+    return to_uint8(channels_last)
 
 
 def lq_draws(name: str, options: LQConfig) -> tuple[Kernels, Draws]:

@@ -45,6 +45,7 @@ from realesrgan_paddle.options.schema.optimization import (
 from realesrgan_paddle.options.schema.paths import PathOptions
 from realesrgan_paddle.options.schema.section_checks import section_problems
 from realesrgan_paddle.options.schema.synthesis import (
+    RESIZE_MODES,
     BlurOptions,
     ChromaUpsampling,
     CodecName,
@@ -52,6 +53,7 @@ from realesrgan_paddle.options.schema.synthesis import (
     KernelOptions,
     LQConfig,
     PassOptions,
+    ResizeMode,
     SynthesisOptions,
 )
 from realesrgan_paddle.options.schema.training import TrainOptions
@@ -65,6 +67,7 @@ from realesrgan_paddle.options.schema.validation import (
 __all__ = [
     "GENERAL",
     "HELD_OUT",
+    "RESIZE_MODES",
     "ArtifactLossOptions",
     "BlurOptions",
     "ChromaUpsampling",
@@ -96,6 +99,7 @@ __all__ = [
     "PerceptualLossOptions",
     "PixelLossOptions",
     "ProjectedDiscriminatorOptions",
+    "ResizeMode",
     "SchedulerOptions",
     "SynthesisOptions",
     "TrainDataset",

@@ -11,7 +11,7 @@ names without the 2.
 """
 
 from collections.abc import Sequence
-from typing import Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -53,6 +53,10 @@ CodecName = Literal["h264", "hevc", "mpeg2", "vp9"]
 CODEC_NAMES: tuple[CodecName, ...] = get_args(CodecName)
 DeinterlaceName = Literal["weave", "bob", "blend"]
 ChromaUpsampling = Literal["nearest", "linear"]
+ResizeMode = Literal["area", "bilinear", "bicubic"]
+RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
+
+ResizeModes = Annotated[tuple[ResizeMode, ...], Field(min_length=1)]
 
 OnePass = TypeVar("OnePass", bound=Options)
 
@@ -88,6 +92,16 @@ class PassOptions(Options):
         default=(30, 95),
         description="JPEG quality, 1 to 100; lower means stronger artifacts.",
     )
+    jpeg_prob: Probability = Field(
+        default=1,
+        description="Probability that this pass compresses as JPEG; below 1 for "
+        "footage that was never JPEG, such as video.",
+    )
+    resize_modes: ResizeModes = Field(
+        default=RESIZE_MODES,
+        description="Ways of resizing to draw from: area averages, bilinear and "
+        "bicubic sample without smoothing first.",
+    )
 
 
 class SynthesisOptions(PassOptions):
@@ -116,6 +130,11 @@ class SynthesisOptions(PassOptions):
     )
     jpeg_range2: Ordered[Quality] = Field(
         default=(30, 95), description="As jpeg_range."
+    )
+    jpeg_prob2: Probability = Field(default=1, description="As jpeg_prob.")
+    resize_modes2: ResizeModes = Field(
+        default=RESIZE_MODES,
+        description="As resize_modes; of the last resize, too.",
     )
     jpeg_chroma_upsampling: ChromaUpsampling = Field(
         default="nearest",

@@ -15,13 +15,12 @@ from realesrgan_paddle.data.degradation.codec import Video
 from realesrgan_paddle.data.degradation.domain import DomainDraws
 from realesrgan_paddle.data.degradation.halos import Halo
 from realesrgan_paddle.data.degradation.interlacing import Interlacing
-from realesrgan_paddle.data.degradation.pipeline import (
+from realesrgan_paddle.data.degradation.pipeline import Draws, PassDraws, draw
+from realesrgan_paddle.options.schema.config import (
     RESIZE_MODES,
-    Draws,
-    PassDraws,
-    draw,
+    PassOptions,
+    SynthesisOptions,
 )
-from realesrgan_paddle.options.schema.config import PassOptions, SynthesisOptions
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 pytestmark = pytest.mark.paddle
@@ -61,6 +60,8 @@ OPTIONS = SynthesisOptions(
     video_motion=2.5,
     video_bitrate_prob=0.22,
     video_bits_per_pixel=(0.1, 4),
+    jpeg_prob=0.85,
+    jpeg_prob2=0.7,
 )
 PASSES = {"first": OPTIONS.first_pass, "second": OPTIONS.second_pass}
 
@@ -101,6 +102,8 @@ def check_pass(
 
     gray = np.concatenate([each.gray for each in passes])
     found.event(f"PassDraws.gray {which}", gray, options.gray_noise_prob)
+    compressed = np.concatenate([each.compressed for each in passes])
+    found.event(f"PassDraws.compressed {which}", compressed, options.jpeg_prob)
     quality = np.concatenate([each.quality for each in passes])
     found.uniform(f"PassDraws.quality {which}", quality, *options.jpeg_range)
     seeds = np.concatenate([each.field_seeds for each in passes])

@@ -194,6 +194,7 @@ def test_whole_chain_equals_real_esrgan(chain: int, monkeypatch: pytest.MonkeyPa
             gray=np.array(values["gray"]),
             quality=np.array(values["quality"], np.float32),
             field_seeds=np.arange(2),
+            compressed=np.ones(2, bool),
         )
         # The recorded noise, in place of what would be drawn.
         noise = RECORDED[f"chain{chain}_{name}_field"].astype(np.float32)

@@ -1,0 +1,167 @@
+"""The options that a solution stands for, with the evidence for each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from realesrgan_paddle.data.lq.solve.parameters import (
+    NUMBER,
+    codec_setting,
+    to_options,
+)
+from realesrgan_paddle.data.lq.solve.search import (
+    ABSENT,
+    COVERAGE,
+    PRESENT,
+    NumberFound,
+    Solution,
+)
+
+WIDE = 0.6
+"""Intervals of at least this share of what is searched say nothing."""
+CERTAIN = 0.75
+"""Chance from which a choice counts as identified."""
+HALF_RANGE = 0.15
+"""Half of the range that is written where nothing is known [shares]."""
+LIKELY = 0.25
+"""Choices of at least this chance are written, where several can be."""
+MEANINGLESS = "there is none"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one parameter."""
+
+    name: str
+    value: str
+    interval: str
+    """Or "not identifiable", and what cannot be told apart."""
+    evidence: str
+
+    def __str__(self) -> str:
+        """Return a line of the table."""
+        found = f"{self.name:13}{self.value:26}"
+        certainty = f"{self.interval:44}{self.evidence}"
+        return found + certainty
+
+
+def fitted_options(solution: Solution, scale: int) -> dict[str, Any]:
+    """Return the options of make_lq_data.py that a solution stands for.
+
+    Ranges are the intervals; what may or may not be there has its chance.
+    """
+    limits = {}
+    for name, found in solution.numbers.items():
+        limits[name] = _written_limits(found)
+    choices = solution.best.choices
+    options = to_options(limits, choices, scale)
+
+    chances = solution.choices
+    scalers = [name for name, chance in chances["scaler"].items() if chance >= LIKELY]
+    options["resize_modes2"] = scalers or [choices["scaler"]]
+    options["gray_noise_prob2"] = _chance(chances["noise color"].get("gray", 0.0))
+    options["final_sinc_prob"] = _chance(chances["last filter"].get("sinc", 0.0))
+    if "chroma_422_prob" in options:
+        options["chroma_422_prob"] = _chance(chances["chroma"].get("sharp", 0.0))
+
+    present = {
+        "halo_prob": "halo",
+        "motion_blur_prob": "motion",
+        "jpeg_prob": "first JPEG",
+    }
+    for key, name in present.items():
+        if options.get(key):
+            options[key] = _chance(solution.numbers[name].present)
+    whole = chances["fields"].get("whole", 0.0)
+    if "interlace_prob" in options:
+        options["interlace_prob"] = _chance(1 - whole)
+    return {key: _rounded(value) for key, value in options.items()}
+
+
+def findings(solution: Solution, scale: int) -> list[Finding]:
+    """Return what was found about each parameter."""
+    codec = solution.best.choices["codec"]
+    rows = []
+    for name, chances in solution.choices.items():
+        rows.append(_choice(name, chances))
+    for name, found in solution.numbers.items():
+        if name == "quality" and codec == "none":
+            continue
+        if name == "halo width" and solution.numbers["halo"].present < ABSENT:
+            continue
+        rows.append(_number(name, found, codec, scale))
+    return rows
+
+
+def is_identified(found: NumberFound) -> bool:
+    """Return whether the interval is clearly narrower than what was searched."""
+    return found.high - found.low < WIDE
+
+
+def _choice(name: str, chances: Mapping[str, float]) -> Finding:
+    best = max(chances, key=lambda option: chances[option])
+    percent = ", ".join(
+        f"{option} {chance:.0%}"
+        for option, chance in sorted(chances.items(), key=lambda item: -item[1])
+        if chance >= 0.05
+    )
+    interval = "identified"
+    if chances[best] < CERTAIN:
+        others = [option for option, chance in chances.items() if chance >= LIKELY]
+        interval = f"not identifiable: {' or '.join(others or [best])}"
+    return Finding(name, best, interval, f"chances: {percent}")
+
+
+def _number(name: str, found: NumberFound, codec: str, scale: int) -> Finding:
+    number = NUMBER[name]
+    low, middle, high = (
+        _text(name, place, codec, scale)
+        for place in (found.low, found.place, found.high)
+    )
+    ends = f"{low} to {high}"
+    if found.present < ABSENT:
+        return Finding(name, "none", "identified", f"present: {found.present:.0%}")
+    interval = f"{COVERAGE:.0%}: {ends}"
+    if not is_identified(found):
+        interval = f"not identifiable: {ends}"
+    evidence = f"explained {max(0.0, found.explained):.0%}"
+    if number.none_share and found.present <= PRESENT:
+        interval = f"not identifiable: none, or {ends}"
+        evidence += f", present: {found.present:.0%}"
+    return Finding(name, middle, interval, evidence)
+
+
+def _text(name: str, place: float, codec: str, scale: int) -> str:
+    """Return a value in the units of its option."""
+    if name == "quality":
+        return f"{codec_setting(codec, place):.0f}"
+    if name == "first JPEG":
+        return f"{codec_setting('jpeg', place):.0f}"
+    value = float(NUMBER[name].value(place))
+    if name in ("blur", "motion"):
+        value *= scale
+    return f"{value:.2f}"
+
+
+def _written_limits(found: NumberFound) -> tuple[float, float]:
+    """Return the range of places that is written."""
+    if found.present < 0.5:  # no more likely than not: left out
+        return 0.0, 0.0
+    if is_identified(found):
+        return found.low, found.high
+    return max(0.0, found.place - HALF_RANGE), min(1.0, found.place + HALF_RANGE)
+
+
+def _chance(chance: float) -> float:
+    """Return a chance, 0 or 1 where it is nearly certain."""
+    if chance < ABSENT:
+        return 0.0
+    return 1.0 if chance > PRESENT else chance
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.3g}")
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_rounded(part) for part in value]
+    return value

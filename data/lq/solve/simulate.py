@@ -1,0 +1,142 @@
+"""Degrade windows of ground truth in many ways, in processes of their own."""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from realesrgan_paddle.data.lq.solve.statistics import window_statistics
+from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
+
+MOST_PROCESSES = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """A degradation, and the windows that it is applied to."""
+
+    options: Mapping[str, Any]
+    """As of the option file, without the ground truth's folder."""
+    windows: np.ndarray
+    """Numbers of the windows, int (n,)."""
+    seed: int
+
+
+class Simulator:
+    """Degrades windows in other processes; to be used as a context."""
+
+    def __init__(self, windows: np.ndarray, scale: int, processes: int = 0) -> None:
+        """Start the processes.
+
+        Args:
+            windows: uint8 RGB (N, S * scale, S * scale, 3).
+            scale: factor by which the results are smaller.
+            processes: how many; 0: one per core, at most 4.
+        """
+        self._folder = TemporaryDirectory(prefix="solve_")
+        path = Path(self._folder.name) / "windows.npy"
+        np.save(path, windows)
+        count = processes or min(MOST_PROCESSES, core_count())
+        self._pool = ProcessPoolExecutor(
+            count,
+            multiprocessing.get_context("spawn"),
+            initializer=_start,
+            initargs=(path, scale),
+        )
+
+    def degrade(self, tasks: Sequence[Task]) -> Iterator[np.ndarray]:
+        """Yield the degraded windows of each task, uint8 RGB (n, S, S, 3)."""
+        windows = self._pool.map(_degrade, tasks)
+        return windows
+
+    def measure(self, tasks: Sequence[Task]) -> Iterator[np.ndarray]:
+        """Yield the statistics of the windows of each task, float64 (n, statistics)."""
+        statistics = self._pool.map(_measure, tasks, chunksize=2)
+        return statistics
+
+    def __enter__(self) -> "Simulator":
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the processes and remove their file."""
+        self._pool.shutdown(cancel_futures=True)
+        self._folder.cleanup()
+
+
+_windows: np.ndarray
+_scale: int
+
+
+def _start(path: Path, scale: int) -> None:
+    """Prepare a process."""
+    global _windows, _scale
+    import cv2
+
+    Thread(target=_end_with_parent, daemon=True).start()
+    cv2.setNumThreads(1)
+    start_paddle()
+    _windows = np.load(path, mmap_mode="r")
+    _scale = scale
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed: the pool would wait forever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _measure(task: Task) -> np.ndarray:
+    found = window_statistics(_degrade(task))
+    return np.stack(list(found.values()), axis=1)
+
+
+def _degrade(task: Task) -> np.ndarray:
+    return degraded(_windows[task.windows], task, _scale)
+
+
+def degraded(windows: np.ndarray, task: Task, scale: int) -> np.ndarray:
+    """Return windows after a degradation, uint8 RGB (n, S, S, 3).
+
+    As `make_lq` does, but all windows in one batch: with one way of resizing.
+    """
+    import paddle
+
+    from realesrgan_paddle.data.degradation.kernels import Kernels, draw_kernels
+    from realesrgan_paddle.data.degradation.pipeline import degrade, draw
+    from realesrgan_paddle.data.degradation.usm import USM
+
+    given = {"dataroot_gt": ".", "scale": scale, **task.options}
+    options = LQConfig.model_validate(given)
+    rng = np.random.default_rng(task.seed)
+    count = len(windows)
+    drawn = [draw_kernels(options, rng) for _ in range(count)]
+    kernels = [
+        paddle.to_tensor(np.stack([getattr(one, name) for one in drawn]))
+        for name in Kernels._fields
+    ]
+    draws = draw(options, rng, count)
+
+    channels_first = windows.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    gt = paddle.to_tensor(channels_first)
+    if options.gt_usm:
+        gt = USM()(gt)
+    lq = degrade(gt, kernels, draws, scale, options.jpeg_chroma_upsampling).numpy()
+    levels = np.rint(lq * 255).astype(np.uint8)
+    return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))

@@ -1,0 +1,169 @@
+"""Solve for the degradation of real images: read, search, compare."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realesrgan_paddle.data.degradation.codec import check_installed
+from realesrgan_paddle.data.lq.solve.compare import Comparer, degradation
+from realesrgan_paddle.data.lq.solve.distances import null_distances
+from realesrgan_paddle.data.lq.solve.fitted import Finding, findings, fitted_options
+from realesrgan_paddle.data.lq.solve.parameters import Region
+from realesrgan_paddle.data.lq.solve.real import Picture, read_real, stream_codec
+from realesrgan_paddle.data.lq.solve.search import ROUNDS, Round, Solution, solve
+from realesrgan_paddle.data.lq.solve.simulate import Simulator
+from realesrgan_paddle.data.lq.solve.statistics import window_statistics
+from realesrgan_paddle.data.lq.solve.windows import (
+    GtWindows,
+    RealWindows,
+    gt_windows,
+    real_windows,
+    window_side,
+)
+from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
+from realesrgan_paddle.utils.errors import printable
+
+FAR = 2.0
+"""`Solution.outlying` above which the real images are out of range."""
+FINDING_TITLES = f"{'parameter':13}{'value':26}{'interval':44}evidence"
+DISTANCE_TITLES = f"{'distance':13}{'before':>8}{'after':>8}{'real halves':>13}"
+
+
+@dataclass(frozen=True)
+class Solved:
+    """The degradation of real images, and how well it fits."""
+
+    solution: Solution
+    options: Mapping[str, Any]
+    """As of an option file, flat: ranges and probabilities."""
+    findings: Sequence[Finding]
+    before: Mapping[str, float]
+    """Distances of what the given options make, by group of statistics."""
+    after: Mapping[str, float]
+    null: Mapping[str, float]
+    """Between halves of the real images."""
+    real: np.ndarray
+    """Some windows, uint8 RGB (N, S, S, 3)."""
+    synthetic: np.ndarray
+    """The windows of ground truth that are most like `real`, degraded."""
+    notes: Sequence[str]
+    warnings: Sequence[str]
+    failures: Sequence[str]
+
+    def __str__(self) -> str:
+        """Return the notes, the findings, the distances and the warnings."""
+        rows = [DISTANCE_TITLES]
+        for group, after in self.after.items():
+            before = self.before[group]
+            null = self.null[group]
+            distances = f"{before:8.2f}{after:8.2f}{null:13.2f}"
+            rows.append(f"{group:13}{distances}")
+
+        notes = [printable(note) for note in self.notes]
+        found = [str(finding) for finding in self.findings]
+        warnings = [f"warning: {warning}" for warning in self.warnings]
+        lines = [*notes, FINDING_TITLES, *found, *rows, *warnings]
+        return "\n".join(lines)
+
+
+def solve_for(
+    options: LQConfig,
+    real: Path,
+    rounds: Sequence[Round] = ROUNDS,
+    processes: int = 0,
+) -> Solved:
+    """Return the degradation that makes the ground truth look like real images.
+
+    Args:
+        options: the ground truth, the scale and the seed; what they make is compared.
+        real: a folder of images or videos, an image or a video.
+        rounds: how much is tried.
+        processes: that degrade; 0: one per core, at most 4.
+
+    Raises:
+        UserError: images are missing or too small, or a video is given and PyAV is not
+            installed.
+    """
+    scale = options.scale
+    rng = np.random.default_rng(options.manual_seed)
+    pictures, failures = read_real(real)
+    paths = training_images(options.dataroot_gt, options.meta_info)
+    side = window_side(pictures, paths, scale)
+    shown = real_windows(pictures, side, rng)
+    gt, unreadable = gt_windows(paths, side, scale, rng)
+    by_name = window_statistics(shown.pixels)
+    measured = np.stack(list(by_name.values()), axis=1)
+    names = list(by_name)
+    codec = stream_codec(real)
+    region = _region(codec)
+
+    with Simulator(gt.pixels, scale, processes) as simulator:
+        seed = options.manual_seed
+        solution = solve(shown, measured, gt, simulator, scale, seed, rounds, region)
+        fitted = fitted_options(solution, scale)
+        compare = Comparer(shown, measured, gt, simulator, names)
+        before, _ = compare(degradation(options))
+        after, synthetic = compare(fitted)
+
+    return Solved(
+        solution=solution,
+        options=fitted,
+        findings=findings(solution, scale),
+        before=before,
+        after=after,
+        null=null_distances(measured, shown.sources, names, rng),
+        real=shown.pixels,
+        synthetic=synthetic,
+        notes=_notes(pictures, shown, gt, options.dataroot_gt, solution.tried, codec),
+        warnings=_warnings(solution),
+        failures=[*failures, *unreadable],
+    )
+
+
+def _region(codec: str | None) -> Region:
+    """Return what is searched, given the codec of the real videos if there is one."""
+    if codec:
+        check_installed(SynthesisOptions(video_prob=1))
+        return Region().with_codecs(codec)
+    if find_spec("av") is None:
+        return Region().with_codecs("none", "jpeg")
+    return Region()
+
+
+def _notes(
+    pictures: Sequence[Picture],
+    real: RealWindows,
+    gt: GtWindows,
+    root: str,
+    tried: int,
+    codec: str | None,
+) -> list[str]:
+    """Return what was measured, one line each."""
+    sources = len({picture.source for picture in pictures})
+    side = real.pixels.shape[1]
+    notes = [
+        f"real: {len(real.pixels)} windows of {side}x{side} pixels from "
+        f"{len(pictures)} pictures, {sources} sources",
+        f"ground truth: {len(gt.pixels)} windows of {root}; {tried} degradations tried",
+    ]
+    if codec:
+        notes.append(f"codec: {codec}, as the stream says")
+    elif find_spec("av") is None:
+        notes.append("codec: JPEG or none, because PyAV is missing: pip install av")
+    return notes
+
+
+def _warnings(solution: Solution) -> list[str]:
+    if solution.outlying <= FAR:
+        return []
+    return [
+        f"the real images are out of range: they are {solution.outlying:.1f} times as "
+        "far from the nearest tried degradation as those are from one another; the "
+        "values below are the nearest, so look at the sheet before you train on them"
+    ]

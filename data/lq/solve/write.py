@@ -1,0 +1,176 @@
+"""Write what was solved for: an option file with its evidence, and a sheet."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import yaml
+
+from realesrgan_paddle.data.lq.solve.fitted import Finding
+from realesrgan_paddle.data.lq.solve.solved import Solved
+from realesrgan_paddle.options.schema.config import KernelOptions, LQConfig
+from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
+from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
+
+EXPLAINED_BY: Mapping[str, str] = {
+    "blur_sigma": "blur",
+    "motion_blur_range": "motion",
+    "resize_modes2": "scaler",
+    "noise_range2": "noise",
+    "poisson_scale_range2": "noise",
+    "gaussian_noise_prob2": "noise kind",
+    "gray_noise_prob2": "noise color",
+    "halo_range": "halo",
+    "halo_sigma": "halo width",
+    "interlace_list": "fields",
+    "final_sinc_prob": "last filter",
+    "codec_list": "codec",
+    "jpeg_prob2": "codec",
+    "jpeg_range2": "quality",
+    "h264_crf": "quality",
+    "hevc_crf": "quality",
+    "mpeg2_qscale": "quality",
+    "vp9_crf": "quality",
+    "jpeg_chroma_upsampling": "chroma",
+    "chroma_422_prob": "chroma",
+    "jpeg_range": "first JPEG",
+}
+"""The parameter that an option comes from."""
+TRAINING = """
+network_g: {network}
+{start}
+train:
+  total_iter: 2400
+  ema_decay: 0.998
+  optim_g: {{lr: 2e-4, grad_clip: 1.0}}
+  scheduler: {{type: CosineAnnealingLR, T_max: 2400, eta_min: 2e-5}}
+  pixel_opt: {{type: L1Loss}}
+  lpips_opt: {{loss_weight: 0.1}}
+
+val: {{val_freq: 400}}
+
+logger:
+  print_freq: 50
+  save_checkpoint_freq: 400
+"""
+"""The rest of the file: that of options/finetune_cpu.yml."""
+START = "\npath:\n  pretrain_network_g: {name}\n"
+NETWORKS: Mapping[int, tuple[str, str]] = {
+    4: (
+        "{type: SRVGGNetCompact, num_conv: 32}",
+        START.format(name="realesr-general-x4v3"),
+    ),
+    2: ("{type: RRDBNet, scale: 2}", START.format(name="RealESRGAN_x2plus")),
+    1: ("{type: SRVGGNetCompact, num_conv: 16, upscale: 1}", ""),
+}
+"""The network for each scale, and its start weights; none is released for 1."""
+PANELS = 8
+"""Windows of each kind on the sheet."""
+ENLARGED = 2
+"""Each pixel of the sheet is shown this many times each way."""
+
+
+def write_options(solved: Solved, options: LQConfig, real: Path, path: Path) -> None:
+    """Write an option file that train.py and make_lq_data.py take.
+
+    Each line of the degradation says the value, its interval and the evidence.
+
+    Args:
+        solved: what to write.
+        options: the ground truth and the scale.
+        real: the real images, for the first line.
+        path: the yml file.
+    """
+    found = {finding.name: finding for finding in solved.findings}
+    kernels = KernelOptions.model_fields
+    top: list[str] = []
+    inner: list[str] = []
+    for key, value in solved.options.items():
+        line = _line(key, value, found.get(EXPLAINED_BY.get(key, "")))
+        (inner if key in kernels else top).append(line)
+
+    network, start = NETWORKS[options.scale]
+    lines = [
+        f"# The degradation of {printable(str(real))}, solved for by make_lq_data.py.",
+        *(f"# {printable(note)}" for note in solved.notes),
+        *(f"# warning: {printable(warning)}" for warning in solved.warnings),
+        *_distances(solved),
+        f"name: {_plain('finetune_' + real.stem)}",
+        "model_type: RealESRNetModel",
+        f"scale: {options.scale}",
+        f"manual_seed: {options.manual_seed}",
+        "",
+        *top,
+        "",
+        "gt_size: 160",
+        "queue_size: 60",
+        "",
+        "datasets:",
+        "  train:",
+        "    type: RealESRGANDataset",
+        *_images(options),
+        "    batch_size_per_gpu: 6",
+        "    num_worker_per_gpu: 1",
+        *(f"    {line}" for line in inner),
+    ]
+    text = "\n".join(lines) + "\n" + TRAINING.format(network=network, start=start)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+def write_sheet(solved: Solved, path: Path) -> None:
+    """Write a PNG: real windows above the ones most like them, degraded as solved."""
+    places = evenly_spaced(range(len(solved.real)), PANELS)
+    rows = []
+    for title, windows in (("real", solved.real), ("synthetic", solved.synthetic)):
+        panels = [Panel("", _enlarged(windows[place])) for place in places]
+        rows.append(Row(title, panels))
+    before, after = solved.before["all"], solved.after["all"]
+    headline = (
+        f"Real windows, and ground truth that shows the most alike: distance {after:.2f}"
+        f" (before: {before:.2f}; real halves: {solved.null['all']:.2f})"
+    )
+    write_image(path, contact_sheet(rows, [], headline, list(solved.warnings)))
+
+
+def _line(key: str, value: Any, finding: Finding | None) -> str:
+    line = f"{key}: {_inline(value)}"
+    if finding is None:
+        return line
+    return f"{line}  # {finding.value}; {finding.interval}; {finding.evidence}"
+
+
+def _images(options: LQConfig) -> list[str]:
+    lines = [f"    dataroot_gt: {_inline(options.dataroot_gt)}"]
+    if options.meta_info is not None:
+        lines.append(f"    meta_info: {_inline(options.meta_info)}")
+    return lines
+
+
+def _distances(solved: Solved) -> list[str]:
+    lines = ["# distance: before, after (between halves of the real images)"]
+    for group, after in solved.after.items():
+        before = solved.before[group]
+        null = solved.null[group]
+        lines.append(f"#   {group}: {before:.2f}, {after:.2f} ({null:.2f})")
+    return lines
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def _inline(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    return text.removesuffix("...\n").strip()
+
+
+def _enlarged(window: np.ndarray) -> np.ndarray:
+    return cv2.resize(
+        window, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_NEAREST
+    )

@@ -1,0 +1,170 @@
+"""The parts of the search: parameters, statistics, regression, new options."""
+
+import cv2
+import numpy as np
+import pytest
+from scenes import world
+
+from realesrgan_paddle.data.lq.solve.distances import distances, null_distances
+from realesrgan_paddle.data.lq.solve.parameters import (
+    NUMBERS,
+    Point,
+    Region,
+    codec_setting,
+    point_options,
+)
+from realesrgan_paddle.data.lq.solve.regression import Regression
+from realesrgan_paddle.data.lq.solve.simulate import Task, degraded
+from realesrgan_paddle.data.lq.solve.statistics import content, window_statistics
+from realesrgan_paddle.options.schema.config import LQConfig
+
+pytestmark = pytest.mark.paddle
+NOTHING = Point(
+    places={
+        "blur": 0.1,
+        "motion": 0.0,
+        "noise": 0.0,
+        "halo": 0.0,
+        "halo width": 0.5,
+        "quality": 0.5,
+        "first JPEG": 0.0,
+    },
+    choices={
+        "scaler": "area",
+        "noise kind": "gaussian",
+        "noise color": "color",
+        "codec": "none",
+        "chroma": "smooth",
+        "fields": "whole",
+        "last filter": "none",
+    },
+)
+
+
+def with_changes(places=(), choices=()) -> Point:
+    """Return NOTHING with some places and choices changed."""
+    places = {**NOTHING.places, **dict(places)}
+    return Point(places, {**NOTHING.choices, **dict(choices)})
+
+
+@pytest.fixture(scope="module")
+def windows() -> np.ndarray:
+    """Four windows of ground truth for scale 2, uint8 RGB (4, 192, 192, 3)."""
+    found = []
+    for seed in range(4):
+        image = world(seed, 192)
+        grain = np.random.default_rng(seed).normal(0, 6, image.shape)
+        soft = cv2.GaussianBlur(grain, (0, 0), 1)
+        found.append(np.clip(image + soft, 0, 255).astype(np.uint8))
+    return np.stack(found)
+
+
+def measured(windows: np.ndarray, point: Point) -> dict[str, float]:
+    """Return the mean statistics of windows after a degradation."""
+    task = Task(point_options(point, 2), np.arange(4), 1)
+    found = window_statistics(degraded(windows, task, 2))
+    return {name: float(values.mean()) for name, values in found.items()}
+
+
+def test_each_drawn_degradation_is_an_option_file_that_loads():
+    rng = np.random.default_rng(0)
+    drawn = [Region().draw(rng) for _ in range(200)]
+    for point in drawn:
+        options = LQConfig(dataroot_gt="hr", scale=4, **point_options(point, 4))
+        has_video = point.choices["codec"] not in ("none", "jpeg")
+        assert options.video_prob == has_video
+    assert len({point.choices["codec"] for point in drawn}) == 6
+
+
+def test_places_and_values_are_inverse():
+    for number in NUMBERS:
+        for place in (0.0, 0.3, 1.0):
+            assert number.place(number.value(place)) == pytest.approx(place)
+    assert codec_setting("jpeg", 0) == 98
+    assert codec_setting("h264", 1) == 44
+
+
+def test_a_part_with_no_chance_is_not_drawn():
+    shares = {**Region().none_shares, "halo": 1.0}
+    region = Region(none_shares=shares).with_codecs("hevc")
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        point = region.draw(rng)
+        assert point.places["halo"] == 0
+        assert point.choices["codec"] == "hevc"
+
+
+def test_each_part_shows_in_its_statistics(windows):
+    plain = measured(windows, NOTHING)
+    noisy = measured(windows, with_changes({"noise": 0.6}))
+    gray = measured(windows, with_changes({"noise": 0.6}, {"noise color": "gray"}))
+    assert noisy["noise 30"] > plain["noise 30"] + 0.25
+    assert noisy["noise color share"] > gray["noise color share"] + 1
+
+    blurred = measured(windows, with_changes({"blur": 0.9}))
+    assert blurred["spectrum 10"] < plain["spectrum 10"] - 1
+
+    halo = measured(windows, with_changes({"halo": 0.8}))
+    assert halo["edge -2"] < plain["edge -2"] - 0.03
+
+    bob = measured(windows, with_changes((), {"fields": "bob"}))
+    assert abs(bob["line parity"]) > abs(plain["line parity"]) + 0.5
+
+
+def test_the_quality_of_a_jpeg_shows_in_its_coefficients(windows):
+    place = (98 - 60) / (98 - 20)
+    found = measured(windows, with_changes({"quality": place}, {"codec": "jpeg"}))
+    scores = {name: value for name, value in found.items() if "quality " in name}
+    assert max(scores, key=lambda name: scores[name]) == "quality 60"
+
+
+def test_content_is_hardly_changed_by_a_degradation(windows):
+    plain = degraded(windows, Task(point_options(NOTHING, 2), np.arange(4), 1), 2)
+    numbers = {"noise": 0.6, "blur": 0.6, "quality": 0.7}
+    strong = with_changes(numbers, {"codec": "h264"})
+    changed = degraded(windows, Task(point_options(strong, 2), np.arange(4), 1), 2)
+    shift = np.abs(content(plain) - content(changed)).max()
+    darker = content(plain // 2)
+    other_lighting = np.abs(content(plain) - darker).max(axis=1).min()
+    assert shift < 0.2 < other_lighting
+
+
+def test_a_regression_says_how_far_off_it_is():
+    rng = np.random.default_rng(0)
+    samples = rng.normal(size=(200, 5))
+    known = samples[:, 0] + 0.1 * rng.normal(size=200)
+    point = np.array([0.5, 0, 0, 0, 0])
+    found = Regression(samples, point).predict(known)
+    low, high = found.interval(0.9)
+    assert low < 0.5 < high
+    assert high - low < 0.8
+    assert found.explained > 0.8
+
+    noise = Regression(samples, point).predict(rng.normal(size=200))
+    low, high = noise.interval(0.9)
+    assert high - low > 2.5
+    assert noise.explained < 0.1
+
+
+def test_halves_of_one_set_are_nearer_than_another_set():
+    rng = np.random.default_rng(0)
+    names = ["noise 10", "grain 0 1", "spectrum 1", "direction 0", "color 1"]
+    names += ["grid luma 8", "flat"]
+    one = rng.normal(size=(60, 7))
+    null = null_distances(one, np.arange(60) // 10, names, rng)
+    other = distances(one, rng.normal(1.5, 1, size=(60, 7)), names)
+    assert null["all"] < 0.3 < 0.45 < other["all"]
+    alone = null_distances(one, np.zeros(60, int), names, rng)
+    assert alone["all"] < 0.3
+
+
+def test_without_jpeg_nothing_is_compressed_and_the_modes_are_those_given(windows):
+    options = point_options(NOTHING, 2) | {"resize_modes2": ["area"]}
+    area = degraded(windows, Task(options, np.arange(4), 1), 2)
+    again = degraded(windows, Task(options, np.arange(4), 2), 2)
+    assert np.array_equal(area, again)  # nothing random is left
+
+    sampled = options | {"resize_modes2": ["bicubic"]}
+    assert np.abs(degraded(windows, Task(sampled, np.arange(4), 1), 2) - area).any()
+    coarse = options | {"jpeg_prob2": 1.0, "jpeg_range2": [20, 20]}
+    assert np.abs(degraded(windows, Task(coarse, np.arange(4), 1), 2) - area).any()
