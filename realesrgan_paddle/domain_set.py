@@ -4,9 +4,10 @@ Frames, sub-images, downscaled versions, meta info, header checks.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from realesrgan_paddle.data.footage.keyframes import (
     FrameSet,
@@ -14,8 +15,11 @@ from realesrgan_paddle.data.footage.keyframes import (
     extract_key_frames,
     find_videos,
 )
+from realesrgan_paddle.data.footage.passport.page import summary_line
+from realesrgan_paddle.data.footage.passport.passport import Passport
 from realesrgan_paddle.data.footage.split import TRAIN, VAL
 from realesrgan_paddle.data.footage.video import list_videos
+from realesrgan_paddle.data.footage.views.outdated import remove_outdated
 from realesrgan_paddle.data.loading.header_checks import check_headers
 from realesrgan_paddle.data.sets.made_folders import (
     DOMAIN_SET_FILE,
@@ -26,8 +30,10 @@ from realesrgan_paddle.data.sets.made_folders import (
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
-from realesrgan_paddle.data.sets.settings_file import keep_settings
-from realesrgan_paddle.data.sets.subimages import CropGrid, extract_subimages
+from realesrgan_paddle.data.sets.patches.choose import PatchChoice
+from realesrgan_paddle.data.sets.patches.extract import BestPatches, cut_images
+from realesrgan_paddle.data.sets.settings_file import has_settings, keep_settings
+from realesrgan_paddle.data.sets.subimages import CropGrid
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
@@ -36,6 +42,8 @@ from realesrgan_paddle.utils.files.regular import check_utf8
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.machine.cpu import start_paddle
+
+NO_VALIDATION = "for validation: none; there is one shot only, or too few frames"
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,20 @@ class DomainOptions:
         "drop sub-images with detail in less than this share: sky, blurred grass; "
         "0: keep all",
         float_range(0, 1),
+    )
+    patches: Literal["best", "grid"] = setting(
+        "best",
+        "best: sub-images with detail above the noise, in focus, that do not repeat; "
+        "grid: all; a set made before keeps its way",
+    )
+    patches_per_frame: int = setting(
+        8, "with --patches best: the most sub-images of one frame", int_range(1)
+    )
+    max_patches: int = setting(
+        0,
+        "with --patches best: the most sub-images of all, spread over shots and "
+        "content; 0: no limit",
+        int_range(0),
     )
     multiscale: bool = setting(
         False,
@@ -77,15 +99,18 @@ class DomainSet:
     root: Path
     frames: int = 0
     """Frames for training."""
-    sub_images: int = 0
-    flat: int = 0
-    """Sub-images that were left out because they show next to nothing."""
+    cut: BestPatches = field(default_factory=BestPatches)
+    """Their sub-images."""
     smaller: int = 0
     """Downscaled versions of sub-images."""
     listed: int = 0
     """Images in the meta-info file."""
     val: int = 0
-    """Validation images; they are of other shots or videos than the training images."""
+    """Validation images; of other views, shots or videos than the training images."""
+    remark: str = ""
+    """Why validation has another share than was asked for, or is empty; else ""."""
+    passports: list[Passport] = field(default_factory=list)
+    """Of the videos; none for a set of images."""
     failures: list[str] = field(default_factory=list)
     """One line for each video or image that could not be used."""
 
@@ -93,6 +118,21 @@ class DomainSet:
     def meta_info(self) -> Path:
         """The list of all training images."""
         return self.root / SET_LIST
+
+    def remarks(self) -> list[str]:
+        """Return what a user is told about videos, sub-images and validation."""
+        lines = [summary_line(passport) for passport in self.passports]
+        sub_images = f"{self.cut.count} sub-images, {self.cut.flat} flat ones dropped"
+        lines.append(f"{self.root}: {self.frames} frames, {sub_images}")
+        if reasons := self.cut.other_reasons():
+            lines.append(f"also left out: {reasons}")
+        if self.smaller:
+            lines.append(f"smaller versions: {self.smaller}")
+        if self.val:
+            lines.append(f"for validation: {self.val} images of other views")
+        if self.remark:
+            lines.append(self.remark)
+        return lines
 
 
 def build_domain_set(
@@ -122,7 +162,7 @@ def build_domain_set(
     if frames is not None:
         check_outside(output, frames)
     videos = find_videos(inputs) if frames is None else []
-    _claim(output, options)
+    options = _claim(output, options)
     done = DomainSet(output)
 
     if frames is None:
@@ -130,6 +170,9 @@ def build_domain_set(
         sheet = output / "frames_sheet"
         extracted = extract_key_frames(videos, frames, settings, sheet=sheet)
         _check_any_frame(extracted, frames)
+        done.remark = extracted.remark
+        remove_outdated(frames, output)
+        done.passports = extracted.passports
         done.failures += extracted.failures
     is_split = _is_split(frames)
 
@@ -138,6 +181,8 @@ def build_domain_set(
     if is_split:
         done.val, failures = _write_validation(frames / VAL, output / "val", options)
         done.failures += failures
+    if settings.split.val_share and not done.val:
+        done.remark = done.remark or NO_VALIDATION
 
     images: list[Path] = []
     for folder in folders:
@@ -170,12 +215,17 @@ def _folder_of_images(inputs: Sequence[str | Path]) -> Path | None:
 
 def _is_split(frames: Path) -> bool:
     """Return whether frames are in two parts, for training and for validation."""
-    train, val = frames / TRAIN, frames / VAL
+    train = frames / TRAIN
+    val = frames / VAL
     return train.is_dir() and val.is_dir()
 
 
-def _claim(output: Path, options: DomainOptions) -> None:
+def _claim(output: Path, options: DomainOptions) -> DomainOptions:
     """Mark `output` as a domain set made with `options`.
+
+    Returns:
+        The options; those of a set that was made before there were best patches say
+        `grid`, so that it is completed as it was begun.
 
     Raises:
         UserError: it holds other files, or a set made with other options.
@@ -186,8 +236,16 @@ def _claim(output: Path, options: DomainOptions) -> None:
     is_empty = all(map(is_leftover, output.iterdir()))
     if not marker.exists() and not is_empty:
         raise UserError(f"{output}: holds other files; use another --output")
-    keep_settings(marker, asdict(options), output)
+
+    if has_settings(marker, without="patches"):
+        options = replace(options, patches="grid")
+    settings = asdict(options)
+    if options.patches == "grid":
+        for name in ("patches", "patches_per_frame", "max_patches"):
+            del settings[name]
+    keep_settings(marker, settings, output)
     remove_leftovers(output)
+    return options
 
 
 def _check_any_frame(extracted: FrameSet, frames: Path) -> None:
@@ -217,18 +275,24 @@ def _write_training_images(
     done.frames = len(list_images(train, recursive=True))
 
     manifest = frames / MANIFEST
-    cut = extract_subimages(
+    listed = manifest if manifest.is_file() else None
+    grid = CropGrid(options.crop_size, options.step)
+    choice = PatchChoice(
+        options.min_detail, options.patches_per_frame, options.max_patches
+    )
+    done.cut = cut_images(
         train,
         done.root / "sub",
-        CropGrid(options.crop_size, options.step),
-        manifest=manifest if manifest.is_file() else None,
-        min_detail=options.min_detail,
+        grid,
+        choice,
+        best=options.patches == "best",
+        sheet=done.root / "sub_sheet",
+        manifest=listed,
     )
-    done.sub_images, done.flat = cut.count, cut.flat
-    done.failures += cut.failures
+    done.failures += done.cut.failures
 
     folders = [done.root / "sub"]
-    if options.multiscale and cut.count:
+    if options.multiscale and done.cut.count:
         folders.append(done.root / "multiscale")
         done.smaller, failures = generate_multiscale(*folders)
         done.failures += failures

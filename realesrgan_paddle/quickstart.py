@@ -4,10 +4,14 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.keyframes import find_videos
+from realesrgan_paddle.data.footage.split import VAL, deal
+from realesrgan_paddle.data.sets.made_folders import MANIFEST
+from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.models.inference.video.settings import require_av
 from realesrgan_paddle.next_command import ROOT, YOUR_IMAGES, Value, command, words
@@ -236,11 +240,12 @@ def fetch_clip(folder: Path) -> Path:
 
 
 def hold_out(frames: Path, train: Path, held_out: Path) -> None:
-    """Copy the middle of `frames` to `held_out`, all other frames to `train`.
+    """Copy a part of `frames` to `held_out`, other frames to `train`.
 
-    The middle fifth of the video (at least one frame) is not trained on; up to
-    `MAX_HELD_OUT` of its frames are held out to compare on. One stretch of time has few
-    shots in common with the rest.
+    Whole views with about a fifth of the frames are not trained on; where all frames
+    are of one view, the middle fifth of the video (at least one frame): one stretch of
+    time has few shots in common with the rest. Up to `MAX_HELD_OUT` of these frames are
+    held out to compare on.
     """
     paths = list_images(frames)
     if len(paths) < 2:
@@ -252,9 +257,26 @@ def hold_out(frames: Path, train: Path, held_out: Path) -> None:
     start = len(paths) // 2
     middle = paths[start : start + length]
 
-    step = -(-length // MAX_HELD_OUT)
-    _copy([path for path in paths if path not in middle], train)
-    _copy(middle[::step], held_out)
+    unseen = _of_other_views(frames / MANIFEST, paths) or middle
+    step = -(-len(unseen) // MAX_HELD_OUT)
+    _copy([path for path in paths if path not in unseen], train)
+    _copy(unseen[::step], held_out)
+
+
+def _of_other_views(manifest: Path, paths: list[Path]) -> list[Path]:
+    """Return the frames of whole views that add up to a fifth; none if there is one."""
+    views: dict[str, int] = {}
+    for record in filter(is_kept, read_records(manifest)):
+        if "view" in record:
+            views[Path(record["file"]).name] = record["view"]
+
+    parts = deal(Counter(views.values()), {}, 1 / HELD_OUT_PART)
+    unseen = []
+    for path in paths:
+        view = views.get(path.name)
+        if view is not None and parts[view] == VAL:
+            unseen.append(path)
+    return unseen
 
 
 def _copy(paths: list[Path], folder: Path) -> None:

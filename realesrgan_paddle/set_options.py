@@ -65,4 +65,4 @@ def choose_set_parts(plan: Plan, cfg: Config) -> None:
         return
     hr, lr = map(str, validation)
     section = {"type": "PairedImageDataset", "dataroot_gt": hr, "dataroot_lq": lr}
-    plan.choose("datasets.val", section, "the set's: of other shots than its list")
+    plan.choose("datasets.val", section, "the set's: of other views than its list")

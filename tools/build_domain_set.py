@@ -36,14 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = group_of(args, DomainOptions)
     done = build_domain_set(args.input, args.output, options, settings)
 
-    sub_images = f"{done.sub_images} sub-images, {done.flat} flat ones dropped"
-    say(f"{args.output}: {done.frames} frames, {sub_images}")
-    if done.smaller:
-        say(f"smaller versions: {done.smaller}")
-    if done.val:
-        say(f"for validation: {done.val} images of other shots")
-    elif settings.split.val_share:
-        say("for validation: none; there is one shot only, or too few frames")
+    for line in done.remarks():
+        say(line)
     say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
     print_next(after_set(args.output))
     return report_failures(done.failures)

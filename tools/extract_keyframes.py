@@ -52,9 +52,9 @@ def _print(done: keyframes.FrameSet, output: Path, used: keyframes.Settings) -> 
     videos = f"{done.videos} videos; {len(done.failures)} videos failed"
     say(f"{output}: {frames} of {videos}")
     if used.split.val_share:
-        say(f"for validation: {done.val}")
-    for reason, count in done.dropped.most_common():
-        say(f"dropped: {count} {reason}")
+        say(f"for validation: {done.validation}")
+    for line in done.remarks:
+        say(line)
     if done.sheet:
         say(f"look at them: {done.sheet}")
 

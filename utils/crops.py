@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.utils.metrics import sobel_magnitude
-
 
 @dataclass(frozen=True)
 class Crop:
@@ -67,6 +65,21 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
         crops.append(Crop(x, y, width, height))
         _rule_out_overlaps(mean, crops[-1])
     return crops
+
+
+def sobel_magnitude(image: np.ndarray) -> np.ndarray:
+    """Return the Sobel gradient magnitude of the luma, float32 (H, W).
+
+    Its mean measures sharpness.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+    """
+    rounded = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    gray = rounded.astype(np.float32)
+    in_x = cv2.Sobel(gray, cv2.CV_32F, 1, 0)
+    in_y = cv2.Sobel(gray, cv2.CV_32F, 0, 1)
+    return np.hypot(in_x, in_y)
 
 
 def _rule_out_overlaps(mean: np.ndarray, crop: Crop) -> None:

@@ -67,6 +67,7 @@ def video_input(
     key_frames_only: bool = False,
     drop_damaged: bool = False,
     start: float | None = None,
+    export_quantizers: bool = False,
 ) -> Any:
     """Return the first video stream of a file for ffmpeg-python; cover art is none.
 
@@ -77,6 +78,8 @@ def video_input(
         drop_damaged: the decoder drops a damaged frame instead of concealing the
             damage.
         start: begin at the key frame before this time [s].
+        export_quantizers: frames carry the quantizers of their blocks, for the filter
+            codecview. For H.264 and MPEG-2.
 
     Raises:
         UserError: the name is no valid Unicode, which ffmpeg-python needs.
@@ -89,6 +92,8 @@ def video_input(
         decoder["skip_frame"] = "nokey"
     if drop_damaged:
         decoder["err_detect"] = "explode"
+    if export_quantizers:
+        decoder["export_side_data"] = "+venc_params"
     if start is not None:
         decoder.update(ss=start, noaccurate_seek=None)
 

@@ -38,6 +38,15 @@ SUFFIXES_16_BIT = (".png", ".tif", ".tiff", ".ppm", ".pgm")
 SUFFIXES_ALPHA = (".png", ".webp", ".bmp", ".tif", ".tiff")
 """Formats that hold an alpha channel; in others OpenCV drops it, silently."""
 
+QUICK_PNG: list[int] = []
+"""What PNG files are written with unless a level is asked for: each row is stored as its
+difference to the row above, which newer OpenCV offers. Measured on key frames of
+five frames against its default, the difference to the left: 5 to 28 % less time, files
+7 to 11 % smaller, of one video 5 % larger.
+"""
+if hasattr(cv2, "IMWRITE_PNG_FILTER"):
+    QUICK_PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+
 
 def list_images(
     folder: str | Path,
@@ -139,7 +148,7 @@ def write_image(
     Args:
         path: the file to write.
         image: uint8 or uint16; (H, W) gray, (H, W, 3) RGB or (H, W, 4) RGBA.
-        png_compression: 0 (large, fast) to 9; None: OpenCV's default.
+        png_compression: 0 (large, fast) to 9; None: fast, see `QUICK_PNG`.
 
     Raises:
         UserError: the suffix is no image format, or the format cannot hold this image.
@@ -168,9 +177,11 @@ def encode_image(
     if image.ndim == 3:
         to_bgr = cv2.COLOR_RGBA2BGRA if has_alpha else cv2.COLOR_RGB2BGR
         image = cv2.cvtColor(image, to_bgr)
-    options = []
+    options: list[int] = []
     if png_compression is not None:
         options = [cv2.IMWRITE_PNG_COMPRESSION, png_compression]
+    elif suffix.lower() == ".png":
+        options = QUICK_PNG
     try:
         done, data = cv2.imencode(suffix, image, options)
     except cv2.error:

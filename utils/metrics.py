@@ -100,21 +100,6 @@ def mean_delta_e(image: np.ndarray, reference: np.ndarray) -> float:
     return float(differences.mean())
 
 
-def sobel_magnitude(image: np.ndarray) -> np.ndarray:
-    """Return the Sobel gradient magnitude of the luma, float32 (H, W).
-
-    Its mean measures sharpness.
-
-    Args:
-        image: uint8 (H, W, 3) RGB.
-    """
-    rounded = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    gray = rounded.astype(np.float32)
-    in_x = cv2.Sobel(gray, cv2.CV_32F, 1, 0)
-    in_y = cv2.Sobel(gray, cv2.CV_32F, 0, 1)
-    return np.hypot(in_x, in_y)
-
-
 def _block_colors(image: np.ndarray) -> np.ndarray:
     """Return the mean color of each block as CIELAB (rows, columns, 3)."""
     rows, columns = (max(1, side // COLOR_BLOCK) for side in image.shape[:2])

@@ -31,6 +31,7 @@ def frame_record(frame: Candidate, source: Path, overlays: Sequence[Crop]) -> Re
         "detail": round(scores.detail, 4),
         "blockiness": round(scores.blockiness, 4),
         "contrast": round(scores.contrast, 1),
+        "noise": round(scores.noise, 2),
         "brightness": round(scores.brightness, 1),
         "hash": frame.hash.tobytes().hex(),
         "size": [crop.width, crop.height],

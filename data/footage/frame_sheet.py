@@ -1,11 +1,18 @@
 """A page and a contact sheet of all frames of a set, kept and dropped, to look over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from realesrgan_paddle.data.footage.views.decisions import COPY
+from realesrgan_paddle.data.footage.views.nearest_pairs import (
+    NEAREST,
+    nearest_pairs,
+    nearness,
+    short_nearness,
+)
 from realesrgan_paddle.data.sets.manifest import (
     EXTRACTED,
     FAILED,
@@ -72,11 +79,18 @@ def outcome(record: Record) -> str:
     if record["decision"] == KEPT:
         return KEPT
     reason = record["reason"]
+    if reason.startswith(COPY):
+        return "copies"
     return "near-duplicates" if reason.startswith(LIKE) else reason
 
 
-def write_sheet(output: Path, sheet: Path) -> Path | None:
+def write_sheet(output: Path, sheet: Path, lead: Iterable[str] = ()) -> Path | None:
     """Write contact_sheet.png and index.html into `sheet` from the manifest of a set.
+
+    Args:
+        output: folder of the set.
+        sheet: folder to write into.
+        lead: HTML that the page begins with.
 
     Returns:
         The page; None if there is no frame to show.
@@ -88,6 +102,10 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
     total = sum(map(len, groups.values()))
     headline = f"{output.name}: {kept} of {total} frames kept"
 
+    pairs = nearest_pairs(groups.get(KEPT, []))
+    if pairs:
+        groups = {NEAREST: pairs, **groups}
+
     rows: list[Row] = []
     sections: list[Section] = []
     for title, records in groups.items():
@@ -97,7 +115,7 @@ def write_sheet(output: Path, sheet: Path) -> Path | None:
     write_image(sheet / "contact_sheet.png", contact_sheet(rows, [], headline))
     page = sheet / "index.html"
     with atomic_path(page) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(gallery(sections, headline, REMARK))
+        file.writelines(gallery(sections, headline, REMARK, lead))
     return page
 
 
@@ -159,16 +177,21 @@ def _draw_overlays(thumb: np.ndarray, record: Record) -> None:
     """Draw the boxes around overlays into a thumbnail."""
     height, width = thumb.shape[:2]
     for left, top, box_width, box_height in _overlay_shares(record):
+        right = left + box_width
+        bottom = top + box_height
         first_x = round(left * width)
         first_y = round(top * height)
-        last_x = round((left + box_width) * width)
-        last_y = round((top + box_height) * height)
-        first, last = (first_x, first_y), (last_x, last_y)
+        last_x = round(right * width)
+        last_y = round(bottom * height)
+        first = (first_x, first_y)
+        last = (last_x, last_y)
         cv2.rectangle(thumb, first, last, OVERLAY_COLOR, thickness=1)
 
 
 def _panel_note(record: Record) -> str:
     reason = record["reason"]
+    if remark := short_nearness(record):
+        return remark
     if reason.startswith(LIKE):
         return f"like {_short_name(reason.removeprefix(LIKE))}"
     return f"score {record['score']:.2f}"
@@ -188,7 +211,8 @@ def _image(record: Record) -> GalleryImage:
         f"blockiness {record['blockiness']:.2f}, contrast {record['contrast']:.0f}, "
         f"shot {record['shot']}"
     )
-    note = f"{record['reason']}; {scores}" if record["reason"] else scores
+    remarks = [record["reason"], nearness(record), scores]
+    note = "; ".join(filter(None, remarks))
     thumb = thumb_path(Path(), record["file"]).name
     return GalleryImage(
         file=f"{THUMBS}/{thumb}",

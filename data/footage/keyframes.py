@@ -1,27 +1,39 @@
 """Extract the frames of videos that are worth training on into a folder."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.frame_record import frame_record
 from realesrgan_paddle.data.footage.frame_sheet import outcome, write_sheet
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
+from realesrgan_paddle.data.footage.passport.files import write_passports
+from realesrgan_paddle.data.footage.passport.judge import judge_source
+from realesrgan_paddle.data.footage.passport.look_ahead import look_ahead
+from realesrgan_paddle.data.footage.passport.page import (
+    passport_tables,
+    summary_line,
+)
+from realesrgan_paddle.data.footage.passport.passport import Passport
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.selection import Candidate, Selection
-from realesrgan_paddle.data.footage.split import TRAIN, VAL, Split, SplitOptions
+from realesrgan_paddle.data.footage.split import VAL, SplitOptions
 from realesrgan_paddle.data.footage.video import list_videos
+from realesrgan_paddle.data.footage.views.decisions import (
+    base_name,
+    read_decisions,
+)
 from realesrgan_paddle.data.footage.views.hashes import HashIndex
+from realesrgan_paddle.data.footage.views.miniatures import Miniatures
+from realesrgan_paddle.data.footage.views.places import find_image
+from realesrgan_paddle.data.footage.views.settle import settle
 from realesrgan_paddle.data.sets.manifest import (
-    DROPPED,
-    EXTRACTED,
     MANIFEST,
     Record,
-    all_lists,
     failure_record,
-    hash_of,
     is_kept,
     read_records,
     skip_record,
@@ -68,8 +80,28 @@ class FrameSet:
     """Dropped frames by reason; a whole video that was skipped counts as one."""
     failures: list[str] = field(default_factory=list)
     """One line for each video that failed; frames before the failure are kept."""
+    remark: str = ""
+    """Why validation has another share than was asked for; "" if it has that."""
     sheet: Path | None = None
     """The page that shows all frames; None if there are none."""
+    passports: list[Passport] = field(default_factory=list)
+    """Of all sources of the set."""
+
+    @property
+    def validation(self) -> str:
+        """How many frames are for validation, and why not as many as asked for."""
+        count = str(self.val)
+        if self.remark:
+            return f"{count}; {self.remark}"
+        return count
+
+    @property
+    def remarks(self) -> list[str]:
+        """Return a line for each source, then one for each reason to drop frames."""
+        lines = list(map(summary_line, self.passports))
+        for reason, count in self.dropped.most_common():
+            lines.append(f"dropped: {count} {reason}")
+        return lines
 
 
 def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
@@ -106,8 +138,10 @@ def extract_key_frames(
     A file is named after its video and its time in seconds, "match_000012.480.png".
     Existing files are left alone, and finished videos are not decoded again, so an
     interrupted extraction is resumed by running it again. A video that fails is
-    reported and the others continue. `output`/manifest.jsonl lists all frames with
-    their scores and why they were dropped. Shows a progress bar on a terminal.
+    reported and the others continue. At the end, the worse ones of copies are removed
+    and the others moved into the parts of the split, see `settle`.
+    `output`/manifest.jsonl lists all frames with their scores and why they were
+    dropped. Shows a progress bar on a terminal.
 
     Args:
         videos: local files.
@@ -121,11 +155,7 @@ def extract_key_frames(
             other settings, or `sheet` is in it.
         OSError: the disk is full, or `max_gigabytes` are written.
     """
-    check_outside(sheet, output)
-    make_folder(output)
-    if (output / MANIFEST).exists():
-        next(read_records(output / MANIFEST), None)  # raises if it is another file
-    _keep_settings(output, settings)
+    _check_output(output, sheet, settings)
     # A killed run leaves temporary files. That of a video's records would be read as
     # the list of another video, and all frames would be dropped as its duplicates.
     remove_leftovers(output)
@@ -144,12 +174,24 @@ def extract_key_frames(
                     writer.abandon()
                     done.failures.append(failure_line(video, error))
                     failures.append(failure_record(video, done.failures[-1]))
+            extraction.settle()
         finally:
-            write_manifest(output, failures)
+            write_manifest(output, failures, read_decisions(output).settled)
 
-    done.written = writer.written
-    done.sheet = write_sheet(output, sheet)
+    done.written += writer.written
+    done.passports = write_passports(output, read_decisions(output))
+    done.sheet = write_sheet(output, sheet, passport_tables(done.passports))
     return done
+
+
+def _check_output(output: Path, sheet: Path, settings: Settings) -> None:
+    """Make the folder of the set, or refuse one that is of something else."""
+    check_outside(sheet, output)
+    make_folder(output)
+    manifest = output / MANIFEST
+    if manifest.exists():
+        next(read_records(manifest), None)  # raises if it is another file
+    _keep_settings(output, settings)
 
 
 class _Extraction:
@@ -163,64 +205,89 @@ class _Extraction:
         self._settings = settings
         self._sheet = sheet
         self._writer = writer
-        self._load()
+        self._miniatures = Miniatures(output, partial(find_image, output))
+        self._decisions = read_decisions(output)
+        self._names: list[str] = []
+        self._new: set[str] = set()
 
     def add(self, video: Path) -> None:
         """Extract the frames of a video, unless an earlier run has finished it."""
         info = probe(video)
         name = claim_source_name(video, self._output)
+        self._names.append(name)
         finished = source_list(self._output, name)
-        unfinished = source_list(self._output, name, finished=False)
-
         records = list(read_records(finished)) if finished.exists() else []
-        if records and self._all_present(records):
-            self.done.present += sum(map(is_kept, records))
-        else:
-            if records or unfinished.exists():
-                self._load(without=name)
-            records = self._extract(video, info, name)
+        if not records or not self._all_present(records):
+            self._extract(video, info, name)
 
-        self.done.val += sum(map(_is_val, records))
+    def settle(self) -> None:
+        """Decide over all videos which frames stay, and in which part; count them."""
+        done, settings = self.done, self._settings
+        decisions = settle(self._output, settings.selection, settings.split)
+        done.remark = decisions.remark
+        for name in self._names:
+            for finished in (True, False):
+                path = source_list(self._output, name, finished=finished)
+                if path.exists():
+                    self._count(map(decisions.settled, read_records(path)))
+
+    def _count(self, records: Iterable[Record]) -> None:
+        """Count the frames of a video that are kept and dropped."""
+        done = self.done
         for record in records:
-            if record["decision"] == DROPPED:
-                self.done.dropped[outcome(record)] += 1
+            if is_kept(record):
+                done.present += base_name(record) not in self._new
+                done.val += record["file"].startswith(f"{VAL}/")
+            else:
+                done.dropped[outcome(record)] += 1
+                done.written -= record.get("file") in self._new
 
-    def _extract(self, video: Path, info: VideoInfo, name: str) -> list[Record]:
-        """Write the frames of a video that are kept, then its records; return those."""
+    def _extract(self, video: Path, info: VideoInfo, name: str) -> None:
+        """Write the frames of a video that are kept, then its records."""
         finished = source_list(self._output, name)
         unfinished = source_list(self._output, name, finished=False)
         order = self._field_order(video, info)
         if order is None:
-            records = [skip_record(video, "interlaced video")]
-            write_records(finished, records)
-            return records
+            write_records(finished, [skip_record(video, "interlaced video")])
+            return
 
+        sampling, selection = self._settings.sampling, self._settings.selection
+        enlarged_from = None
+        if selection.true_size:
+            enlarged_from = look_ahead(video, info, sampling, order)
         scorer = VideoScorer(
-            name,
-            self._settings.sampling,
-            self._settings.selection,
-            self._index,
-            self._sheet,
+            name, sampling, selection, HashIndex(), self._sheet, enlarged_from
         )
         decided: list[Candidate] = []
         error: UserError | None = None
         try:
             for frame in scorer.decide(video, info, order):
                 if not frame.reason:
-                    self._keep(frame, name)
+                    self._keep(frame)
                 decided.append(frame)
         except UserError as caught:
             error = caught
 
         # The records are written last: where they exist, the frames do.
         self._writer.finish()
-        overlays = scorer.overlays()
-        records = [frame_record(frame, video, overlays) for frame in decided]
+        records = []
+        for frame in decided:
+            overlays = scorer.screen.boxes_at(frame.seconds)
+            records.append(frame_record(frame, video, overlays))
+        records = judge_source(
+            video,
+            name,
+            info,
+            order,
+            scorer,
+            records,
+            self._output,
+            selection,
+        )
         write_records(unfinished if error else finished, records)
         if error:
             raise error
         unfinished.unlink(missing_ok=True)
-        return records
 
     def _field_order(self, video: Path, info: VideoInfo) -> FieldOrder | None:
         """Return the field order to decode with; None if the video is to be skipped."""
@@ -232,63 +299,24 @@ class _Extraction:
             return None
         return order
 
-    def _keep(self, frame: Candidate, name: str) -> None:
+    def _keep(self, frame: Candidate) -> None:
         """Write a frame in the background unless its file exists; free its image."""
-        frame.file = self._split.place(frame.file, name, frame.shot)
-        target = self._output / frame.file
-        if target.exists():
-            self.done.present += 1
-        else:
-            assert frame.image is not None
-            self._writer.put(target, frame.image)
+        assert frame.image is not None
+        self._miniatures.write(frame.file, frame.image)
+        if find_image(self._output, frame.file) is None:
+            self._new.add(frame.file)
+            self._writer.put(self._output / frame.file, frame.image)
         frame.image = None
 
-    def _load(self, without: str = "") -> None:
-        """Read the hashes and the split of the set's frames.
-
-        Args:
-            without: name of a video that will be extracted anew: of it, only which of
-                its shots are for validation.
-        """
-        own = {
-            source_list(self._output, without),
-            source_list(self._output, without, finished=False),
-        }
-        lists = all_lists(self._output)
-        others = [path for path in lists if path not in own]
-
-        self._index = HashIndex()
-        kept = val = 0
-        for record in _kept_records(others):
-            self._index.add(record["file"], hash_of(record))
-            kept += 1
-            val += _is_val(record)
-
-        self._split = Split(self._settings.split, kept, val)
-        for record in _kept_records(path for path in lists if path in own):
-            part = VAL if _is_val(record) else TRAIN
-            self._split.remember(part, without, record["shot"])
-
     def _all_present(self, records: Iterable[Record]) -> bool:
-        """Return whether the files of all kept frames exist."""
+        """Return whether the images of all kept frames exist, but for dropped copies."""
         for record in filter(is_kept, records):
-            file = self._output / record["file"]
-            if not file.exists():
+            name = base_name(record)
+            if name in self._decisions.copies:
+                continue
+            if find_image(self._output, name) is None:
                 return False
         return True
-
-
-def _kept_records(lists: Iterable[Path]) -> Iterator[Record]:
-    """Yield the records of the kept frames in several record files."""
-    for path in lists:
-        yield from filter(is_kept, read_records(path, EXTRACTED))
-
-
-def _is_val(record: Record) -> bool:
-    """Return whether a record is that of a frame for validation."""
-    if not is_kept(record):
-        return False
-    return record["file"].startswith(f"{VAL}/")
 
 
 def _keep_settings(output: Path, settings: Settings) -> None:
@@ -299,4 +327,7 @@ def _keep_settings(output: Path, settings: Settings) -> None:
         **asdict(settings.split),
     }
     del all_settings["max_minutes"]  # it does not change which frames are taken
+    for flag in ("true_size", "trust_sources"):
+        if not all_settings[flag]:
+            del all_settings[flag]  # older sets were made without it
     keep_settings(output / SOURCES_FOLDER / "settings.json", all_settings, output)

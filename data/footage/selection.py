@@ -15,6 +15,12 @@ WHITE_BRIGHTNESS = 208
 """Mean luma [8-bit levels] below, or above, which a frame without contrast is called
 black, or white, instead of faded. Only the reason in the manifest depends on it."""
 
+BEATEN = "others of its time are better"
+"""Why a good frame is dropped."""
+
+SPARES = 2
+"""Frames that are held beyond those to keep, so that there are some apart in time."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -23,7 +29,7 @@ class Selection:
     The default thresholds were chosen on the synthetic frames of
     tests/footage/test_frame_detectors.py, where each finds its frames with a precision
     and a recall of at least 0.95. Measured on 49 frames of soccer broadcasts in full HD:
-    sharpness 0.67 to 0.78, 0.35 to 0.45 after a Gaussian blur of sigma 2.5; blockiness
+    sharpness 0.55 to 0.68, 0.27 to 0.33 after a Gaussian blur of sigma 2.5; blockiness
     0.22 to 0.77, 0.50 to 1.5 as JPEG of quality 30; contrast 137 to 250.
     """
 
@@ -31,8 +37,8 @@ class Selection:
         64, "drop frames whose shorter side, without black bars, is less", int_range(1)
     )
     min_sharpness: float = setting(
-        0.42,
-        "drop blurred frames; sharp footage has 0.6 to 0.75; 0: keep all",
+        0.38,
+        "drop blurred frames; sharp footage has 0.45 to 0.66; 0: keep all",
         float_range(0, 1),
     )
     max_blockiness: float = setting(
@@ -62,8 +68,14 @@ class Selection:
         3, "frames to keep of each --window of a shot", int_range(1, 100)
     )
     borders: Literal["crop", "keep"] = setting("crop", "what to do with black bars")
+    true_size: bool = setting(
+        False, "downscale frames of videos that were enlarged to their true size"
+    )
     keep_all: bool = setting(
         False, "drop and crop nothing; scores are still written to the manifest"
+    )
+    trust_sources: bool = setting(
+        False, "keep the frames of sources whose passport says: do not train on it"
     )
 
 
@@ -97,10 +109,10 @@ def rejection_reason(scores: Scores, crop: Crop, selection: Selection) -> str:
         return "too small"
     if scores.contrast < selection.min_contrast:
         return _low_contrast_reason(scores.brightness)
-    if scores.sharpness < selection.min_sharpness:
-        return "blurred"
     if scores.blockiness > selection.max_blockiness:
         return "blocky"
+    if scores.sharpness < selection.min_sharpness:
+        return "blurred"
     return ""
 
 
@@ -112,12 +124,40 @@ def _low_contrast_reason(brightness: float) -> str:
     return "faded or empty"
 
 
+def spread_best(frames: list[Candidate], limit: int, min_gap: float) -> list[Candidate]:
+    """Return up to `limit` of `frames`, best first, that are spread over their time.
+
+    The best frame that is at least `min_gap` seconds from all taken ones is taken next;
+    if there is none, the best of the others. The earlier of equals is the better.
+    """
+    left = sorted(frames, key=lambda frame: (-frame.scores.total, frame.seconds))
+    taken: list[Candidate] = []
+    while left and len(taken) < limit:
+        apart = [frame for frame in left if _distance(frame, taken) >= min_gap]
+        candidates = apart or left
+        chosen = candidates[0]
+        left.remove(chosen)
+        taken.append(chosen)
+    return taken
+
+
+def _distance(frame: Candidate, others: list[Candidate]) -> float:
+    """Return the seconds from a frame to the nearest of others; infinite for none."""
+    nearest = float("inf")
+    for other in others:
+        distance = abs(frame.seconds - other.seconds)
+        nearest = min(nearest, distance)
+    return nearest
+
+
 class Picker:
     """Picks the best frames of each time window of a shot, without near-duplicates.
 
-    Frames are offered in the order of time, and at most `per_window` images are held in
-    memory. So a long shot does not fill the set, and a short one keeps its best frames
-    even if others are better.
+    Frames are offered in the order of time, and at most `per_window` + `SPARES` images
+    are held in memory. So a long shot does not fill the set, and a short one keeps its
+    best frames even if others are better. Of a window, the best frame is taken, then
+    the best of those that are not near it in time, and so on; neighbors are only taken
+    if there are no others.
 
     Args:
         selection: how many to pick, and what counts as a near-duplicate.
@@ -148,12 +188,21 @@ class Picker:
         return decided
 
     def finish(self) -> list[Candidate]:
-        """Return the frames of the window that are kept, and add them to the index."""
-        kept = sorted(self._best, key=lambda frame: frame.seconds)
-        self._best = []
-        for frame in kept:
-            self._index.add(frame.file, frame.hash)
-        return kept
+        """Return the held frames, kept or dropped; add those that are kept to the index."""
+        held, self._best = self._best, []
+        limit = self._selection.per_window if self._selection.window else len(held)
+        kept = spread_best(held, limit, self._min_gap)
+        for frame in held:
+            if frame in kept:
+                self._index.add(frame.file, frame.hash)
+            else:
+                frame.drop(BEATEN)
+        return sorted(held, key=lambda frame: frame.seconds)
+
+    @property
+    def _min_gap(self) -> float:
+        """Return the seconds below which frames of a window are neighbors."""
+        return self._selection.window / (2 * self._selection.per_window)
 
     def _window_of(self, frame: Candidate) -> tuple[float, int]:
         """Return the time window and the shot of a frame."""
@@ -184,11 +233,13 @@ class Picker:
         """Drop the worst of the held frames if the window has more than it may keep."""
         if not self._selection.window:
             return []
-        if len(self._best) <= self._selection.per_window:
+        limit = self._selection.per_window + SPARES
+        if len(self._best) <= limit:
             return []
-        worst = min(self._best, key=lambda held: held.scores.total)
-        self._best.remove(worst)
-        return [worst.drop("others of its time are better")]
+        held = spread_best(self._best, limit, self._min_gap)
+        surplus = [frame for frame in self._best if frame not in held]
+        self._best = held
+        return [frame.drop(BEATEN) for frame in surplus]
 
     def _are_alike(self, one: Candidate, other: Candidate) -> bool:
         distance = hash_distance(one.hash, other.hash)

@@ -3,7 +3,7 @@
 import logging
 import queue
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -36,6 +36,9 @@ _VIDEO_NAME = re.compile(
 TIME_TIMEOUT = 60
 """Seconds to wait for the line with a frame's time, which was printed before it."""
 
+AT_MINUTES = 2
+"""Time limit for decoding a single frame from the key frame before it on."""
+
 SQUARE_TOLERANCE = 0.01
 """Pixels within 1 % of square are left alone: resampling would lose more."""
 
@@ -66,8 +69,12 @@ def list_videos(folder: Path) -> list[Path]:
 
 
 def frames(
-    path: Path, info: VideoInfo, sampling: Sampling, order: FieldOrder = "progressive"
-) -> Iterator[Frame]:
+    path: Path,
+    info: VideoInfo,
+    sampling: Sampling,
+    order: FieldOrder = "progressive",
+    pulldown: bool = False,
+) -> Generator[Frame, None, None]:
     """Yield the selected frames of a video, in order, while ffmpeg decodes.
 
     Only a few are in memory at a time. Frames that an edit list cuts off are not
@@ -80,17 +87,14 @@ def frames(
         sampling: which frames.
         order: which field of an interlaced video is shown first; such a video is
             deinterlaced.
+        pulldown: such a video shows film; its fields are put together again instead.
 
     Raises:
         UserError: the video is HDR, cannot be decoded, has no such frame, takes too
             long, or is cut short; in the last two cases the frames before have been
             yielded.
     """
-    if info.transfer in HDR_TRANSFERS:
-        kind = HDR_TRANSFERS[info.transfer]
-        raise UserError(
-            f"{path}: HDR ({kind}) would come out washed-out; convert it to SDR"
-        )
+    _check_not_hdr(path, info)
     times: queue.SimpleQueue[str] = queue.SimpleQueue()
     cuts: list[str] = []
 
@@ -102,7 +106,7 @@ def frames(
             cuts.append(cut[0])
 
     count = 0
-    output = _ppm_output(_selected_frames(path, sampling, order), info)
+    output = _ppm_output(_selected_frames(path, sampling, order, pulldown), info)
     with FFmpegRun(output, path, watch, minutes=sampling.max_minutes) as run:
         for image in _read_ppm(run.stdout, path):
             yield Frame(_next_time(times, path), image)
@@ -124,16 +128,58 @@ def frames(
         )
 
 
-def _selected_frames(path: Path, sampling: Sampling, order: FieldOrder) -> Any:
+def _check_not_hdr(path: Path, info: VideoInfo) -> None:
+    if info.transfer in HDR_TRANSFERS:
+        kind = HDR_TRANSFERS[info.transfer]
+        raise UserError(
+            f"{path}: HDR ({kind}) would come out washed-out; convert it to SDR"
+        )
+
+
+def frame_at(
+    path: Path,
+    info: VideoInfo,
+    seconds: float,
+    order: FieldOrder = "progressive",
+    *,
+    pulldown: bool = False,
+) -> Frame | None:
+    """Return the first frame from a time on, as `frames` would; None if there is none.
+
+    Decodes from the key frame before.
+    """
+    video = video_input(path, start=seconds, drop_damaged=True)
+    video = _progressive(video, order, pulldown).filter("select", "gte(t,-0.0005)")
+    output = _ppm_output(video.filter("trim", end_frame=1), info)
+    with FFmpegRun(output, path, lambda line: None, minutes=AT_MINUTES) as run:
+        image = next(_read_ppm(run.stdout, path), None)
+    return None if image is None else Frame(seconds, image)
+
+
+def _selected_frames(
+    path: Path, sampling: Sampling, order: FieldOrder, pulldown: bool
+) -> Any:
     """Return the ffmpeg graph of the selected frames, deinterlaced if necessary."""
     # Deinterlacing takes three frames and scene detection two; then all are decoded.
     is_progressive = order == "progressive"
     key_frames_only = sampling.select == "keyframe" and is_progressive
     video = video_input(path, key_frames_only=key_frames_only, drop_damaged=True)
 
-    if not is_progressive:
-        video = video.filter("bwdif", mode="send_frame", parity=order, deint="all")
+    video = _progressive(video, order, pulldown)
     return video.filter("select", sampling.expression()).filter("showinfo")
+
+
+def _progressive(video: Any, order: FieldOrder, pulldown: bool) -> Any:
+    """Return the ffmpeg graph without interlacing."""
+    if order == "progressive":
+        return video
+    if not pulldown:
+        return video.filter("bwdif", mode="send_frame", parity=order, deint="all")
+
+    # Frames that stay woven, as at a cut, are marked as interlaced. A frame of film that
+    # the pulldown shows twice stays; it is a near-duplicate.
+    matched = video.filter("fieldmatch", order=order, combmatch="full")
+    return matched.filter("bwdif", mode="send_frame", parity=order, deint="interlaced")
 
 
 def _ppm_output(video: Any, info: VideoInfo) -> Any:

@@ -5,7 +5,7 @@ the file that claims the video's name; `manifest.jsonl` is all of them together.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -155,13 +155,21 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
             file.write(line + "\n")
 
 
-def write_manifest(output: Path, failures: Sequence[Record]) -> Path:
-    """Write the records of all videos of a set, then `failures`; return the file."""
+def write_manifest(
+    output: Path, failures: Sequence[Record], settled: Callable[[Record], Record]
+) -> Path:
+    """Write the records of all videos of a set, then `failures`; return the file.
+
+    Args:
+        output: the set.
+        failures: one of each video that failed.
+        settled: returns a record as all videos together decide on it.
+    """
 
     def records() -> Iterator[Record]:
         """Yield all of them, without holding more than one in memory."""
         for path in all_lists(output):
-            yield from read_records(path)
+            yield from map(settled, read_records(path))
         yield from failures
 
     path = output / MANIFEST

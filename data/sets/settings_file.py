@@ -23,12 +23,7 @@ def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None
             temporary.write_text(json.dumps(settings))
         return
 
-    try:
-        before = parse_object(read_regular(path))
-    except ValueError as error:
-        raise UserError(
-            f"{path}: not the settings of a set ({error}); use another --output"
-        ) from None
+    before = _read(path)
     differing = []
     for key in {**before, **settings}:
         old, new = before.get(key), settings.get(key)
@@ -38,3 +33,24 @@ def keep_settings(path: Path, settings: Mapping[str, Any], output: Path) -> None
         raise UserError(
             f"{output}: was made with {', '.join(differing)}; use another --output"
         )
+
+
+def has_settings(path: Path, *, without: str) -> bool:
+    """Return whether there are settings in `path` that lack the one named `without`.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if not path.exists():
+        return False
+    return without not in _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the settings in `path`; raises UserError if it is damaged."""
+    try:
+        return parse_object(read_regular(path))
+    except ValueError as error:
+        raise UserError(
+            f"{path}: not the settings of a set ({error}); use another --output"
+        ) from None

@@ -110,9 +110,9 @@ def extract_subimages(
             `source` or was cut in another way, or `manifest` is no manifest.
     """
     check_outside(output, source)
-    stems = _stems_without_scale(source)
-    overlays = _overlays_by_path(manifest) if manifest else {}
-    _keep_settings(output, grid, min_detail, avoids_overlays=manifest is not None)
+    stems = stems_without_scale(source)
+    overlays = overlays_by_path(manifest) if manifest else {}
+    keep_cut(output, grid, min_detail, avoids_overlays=manifest is not None)
 
     work = partial(
         _cut_image,
@@ -131,7 +131,7 @@ def extract_subimages(
     )
 
 
-def _overlays_by_path(manifest: Path) -> dict[Path, list[Crop]]:
+def overlays_by_path(manifest: Path) -> dict[Path, list[Crop]]:
     """Return the boxes of the overlays in each frame that has any."""
     by_path = {}
     for file, boxes in overlays_by_file(manifest).items():
@@ -158,7 +158,7 @@ def _cut_image(
         if any(crop.touches(box) for box in boxes):
             continue
         sub_image = crop.of(image)
-        if min_detail and detail_share(_luma(sub_image)) < min_detail:
+        if min_detail and detail_share(luma_of(sub_image)) < min_detail:
             flat += 1
             continue
 
@@ -169,7 +169,7 @@ def _cut_image(
     return count, flat
 
 
-def _luma(image: np.ndarray) -> np.ndarray:
+def luma_of(image: np.ndarray) -> np.ndarray:
     """Return the luma of an image of any type, uint8 (H, W)."""
     levels = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
     if levels.ndim == 2:
@@ -178,7 +178,7 @@ def _luma(image: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
-def _stems_without_scale(source: Path) -> dict[Path, Path]:
+def stems_without_scale(source: Path) -> dict[Path, Path]:
     """Return what `distinct_stems` does, without the scale endings of DIV2K."""
     stems = {}
     for path, stem in distinct_stems(source).items():
@@ -193,14 +193,30 @@ def _stems_without_scale(source: Path) -> dict[Path, Path]:
     return stems
 
 
-def _keep_settings(
-    output: Path, grid: CropGrid, min_detail: float, *, avoids_overlays: bool
+def keep_cut(
+    output: Path,
+    grid: CropGrid,
+    min_detail: float,
+    *,
+    avoids_overlays: bool,
+    quotas: tuple[int, int] | None = None,
 ) -> None:
-    """Write how `output` is cut, or refuse another way than the written one."""
+    """Write how `output` is cut, or refuse another way than the written one.
+
+    Args:
+        output: the folder.
+        grid: where.
+        min_detail: see `extract_subimages`.
+        avoids_overlays: a manifest names them.
+        quotas: of the best patches, the most of a frame and of all; None: all of the
+            grid.
+    """
     settings = asdict(grid)
     # Only where they are used, so that sets cut before these options stay valid.
     if avoids_overlays:
         settings["avoids_overlays"] = avoids_overlays
     if min_detail:
         settings["min_detail"] = min_detail
+    if quotas is not None:
+        settings["patches_per_frame"], settings["max_patches"] = quotas
     keep_settings(output / SUBIMAGES_FILE, settings, output)

@@ -181,8 +181,8 @@ def test_detail_is_measured_in_smooth_and_in_16_bit_gray_images(tmp_path):
 
 
 def test_odd_file_names_of_frames_and_of_the_set_work(tmp_path, capsys):
-    for name in ODD_NAMES:
-        write_image(tmp_path / "frames" / name, texture(64, 64, len(name)))
+    for seed, name in enumerate(ODD_NAMES):
+        write_image(tmp_path / "frames" / name, texture(64, 64, seed))
     made = tmp_path / "a 'set' \"of\" $x; #1: [b], 100% \n-é"
     assert (
         main(

@@ -459,10 +459,10 @@ def test_overlays_of_moving_shots_are_detected_and_scenery_is_not():
     assert_precision_and_recall(pairs)
 
 
-@pytest.mark.parametrize("kind", ["nothing", "still camera", "few frames"])
+@pytest.mark.parametrize("kind", ["nothing", "still camera"])
 def test_clips_without_a_detectable_overlay_have_no_boxes(kind: str):
     finder = OverlayFinder()
-    for number in range(6 if kind == "few frames" else 30):
+    for number in range(30):
         step = 4 * number if kind != "still camera" else 0
         picture = scene(
             number % 6 if kind == "nothing" else 0, step, width=640, height=360
@@ -476,7 +476,8 @@ def test_cuts_between_shots_are_detected():
     pairs, shots, before = [], ShotCounter(), 0
     for seed in range(20):
         for step in range(6):
-            number = shots.shot_of_next(scene(seed, 2 * step, width=320, height=192))
+            picture = scene(seed, 2 * step, width=320, height=192)
+            number = shots.shot_of_next(picture, 6 * seed + step)
             pairs.append((step == 0 and seed > 0, number != before))
             before = number
     assert_precision_and_recall(pairs)

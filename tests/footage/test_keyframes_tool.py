@@ -33,7 +33,7 @@ def names(folder: Path) -> list[str]:
     return sorted(
         path.name
         for path in folder.iterdir()
-        if path.is_file() and path.name != "manifest.jsonl"
+        if path.is_file() and path.name not in ("manifest.jsonl", "passport.json")
     )
 
 

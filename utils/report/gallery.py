@@ -27,13 +27,19 @@ class Section:
     images: Sequence[GalleryImage]
 
 
-def gallery(sections: Sequence[Section], headline: str, remark: str) -> Iterable[str]:
+def gallery(
+    sections: Sequence[Section],
+    headline: str,
+    remark: str,
+    lead: Iterable[str] = (),
+) -> Iterable[str]:
     """Yield the pieces of the page: links to the sections, then each with its images.
 
     Args:
         sections: what to show.
         headline: the page's title.
         remark: a sentence below it.
+        lead: HTML that is shown before the sections.
     """
     yield page_head(headline, "gallery.css")
     yield f"<p>{escaped(remark)}</p>\n<nav>"
@@ -41,6 +47,7 @@ def gallery(sections: Sequence[Section], headline: str, remark: str) -> Iterable
     for number, title in enumerate(titles):
         yield f'<a href="#s{number}">{title}</a>'
     yield "</nav>\n"
+    yield from lead
 
     for number, section in enumerate(sections):
         yield f'<h2 id="s{number}">{titles[number]}</h2>\n<section>\n'

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realesrgan_paddle.utils.metrics import sobel_magnitude
+from realesrgan_paddle.utils.crops import sobel_magnitude
 from realesrgan_paddle.utils.steadiness.steps import Frame, change, inner
 
 STILL_WINDOW = 5

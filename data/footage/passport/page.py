@@ -1,0 +1,124 @@
+"""The passports as lines of text, and as tables of an HTML page."""
+
+from collections.abc import Iterator, Sequence
+
+from realesrgan_paddle.data.footage.passport.passport import Box, Passport
+from realesrgan_paddle.data.footage.passport.verdict import quantizer_text
+from realesrgan_paddle.data.footage.passport.withdrawal import UNWANTED
+from realesrgan_paddle.utils.report.document import escaped
+
+
+def summary_line(passport: Passport) -> str:
+    """Return one line about a source: verdict, main figures, reasons."""
+    width, height = passport.size
+    figures = [f"{width}x{height}"]
+    if passport.key_bits_per_pixel is not None:
+        figures.append(f"{passport.key_bits_per_pixel:.2f} bit/pixel in key frames")
+    if passport.quantizer:
+        figures.append(quantizer_text(passport))
+    figures.append(f"{passport.kept} frames kept")
+    line = f"{passport.name}: {passport.verdict}; {', '.join(figures)}"
+
+    reasons = passport.verdict.reasons + passport.verdict.warnings
+    if reasons:
+        line += f"; {'; '.join(reasons)}"
+    if UNWANTED in passport.dropped:
+        line += "; --trust_sources keeps its frames"
+    elif passport.brought_back:
+        line += "; its frames were brought back to that size"
+    elif passport.true_size:
+        line += "; extract again with --true_size to bring its frames back"
+    return line
+
+
+def passport_tables(passports: Sequence[Passport]) -> Iterator[str]:
+    """Yield the pieces of HTML that show the passports, one after the other."""
+    if passports:
+        yield "<h2>Sources</h2>\n"
+    for passport in passports:
+        yield from _table(passport)
+
+
+def _table(passport: Passport) -> Iterator[str]:
+    kind = passport.verdict.decision.replace(" ", "-")
+    verdict = str(passport.verdict)
+    yield f'<div class="passport {kind}">\n<h3>{escaped(passport.name)}: '
+    yield f"<b>{escaped(verdict)}</b></h3>\n"
+    for reason in passport.verdict.reasons:
+        yield f'<p class="reason">{escaped(reason)}</p>\n'
+    for warning in passport.verdict.warnings:
+        yield f'<p class="warning">{escaped(warning)}</p>\n'
+
+    yield "<table>\n"
+    for label, value in _rows(passport):
+        yield f"<tr><th>{escaped(label)}</th><td>{escaped(value)}</td></tr>\n"
+    yield "</table>\n</div>\n"
+
+
+def _rows(passport: Passport) -> Iterator[tuple[str, str]]:
+    """Yield label and value of all that is known of a source."""
+    yield "file", passport.source
+    yield "size", _by(passport.size)
+    yield "true size", _true_size(passport)
+    yield "detail ends", _figure(passport.detail_ends, 2, " cycles/pixel")
+    yield "codec", passport.codec
+    yield "bits per pixel", _figure(passport.bits_per_pixel, 3)
+    yield "of key frames", _figure(passport.key_bits_per_pixel, 3)
+    yield "quantizer", quantizer_text(passport)
+    yield "between key frames", _figure(passport.seconds_between_keys, 1, " s")
+    yield "grain", _figure(passport.grain, 1, " levels")
+    yield "halos", _percent(passport.halo)
+    yield "texture wiped", _percent(passport.wiped)
+    yield "blurred frames", _percent(passport.blurred)
+    yield "blocky frames", _percent(passport.blocky)
+    yield "sharpness", _figure(passport.sharpness, 2)
+    yield "contrast", _figure(passport.contrast, 0, " levels")
+    yield "shots", str(passport.shots)
+    yield "fields", passport.interlacing
+    yield "borders", _borders(passport)
+    overlays = [f"{found.kind}, {_box(found.box)}" for found in passport.overlays]
+    yield "overlays", "; ".join(overlays) or "none found"
+    if passport.transitions is not None:
+        yield "transitions", str(passport.transitions)
+    if passport.copies is not None:
+        copies = [f"{count} in {name}" for name, count in passport.copies.items()]
+        yield "copies", ", ".join(copies) or "none found"
+    yield "frames kept", str(passport.kept)
+    reasons = [f"{count} {reason}" for reason, count in passport.dropped.items()]
+    yield "frames dropped", ", ".join(reasons) or "none"
+
+
+def _true_size(passport: Passport) -> str:
+    true = passport.true_size
+    if true is None:
+        return "not enlarged, as far as can be told"
+    return f"{true.width}x{true.height} ({true.how})"
+
+
+def _by(size: tuple[int, int]) -> str:
+    width, height = size
+    return f"{width}x{height}"
+
+
+def _borders(passport: Passport) -> str:
+    if passport.side_fill:
+        return f"filled sides: {passport.side_fill}"
+    if passport.borders:
+        return f"picture of {_box(passport.borders)}"
+    return "none found"
+
+
+def _box(box: Box) -> str:
+    x, y, width, height = box
+    return f"{width}x{height} at {x}, {y}"
+
+
+def _figure(value: float | None, digits: int, unit: str = "") -> str:
+    if value is None:
+        return "unknown"
+    number = f"{value:.{digits}f}"
+    return number + unit
+
+
+def _percent(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.0%}"

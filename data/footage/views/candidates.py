@@ -1,0 +1,160 @@
+"""Pairs of pictures that may show the same place, found without comparing all pairs.
+
+Locality-sensitive hashing, Indyk and Motwani 1998, "Approximate nearest neighbors:
+towards removing the curse of dimensionality": descriptors that agree in some randomly
+chosen bits are probably alike, and pictures with many such descriptors are candidates.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from realesrgan_paddle.data.footage.views.features import DESCRIPTOR_BITS, Features
+from realesrgan_paddle.data.footage.views.hashes import HASH_BITS
+
+TABLES = 12
+"""Choices of bits; a descriptor of which 10 % of the bits differ is found by one of
+them with a probability of 63 %."""
+
+KEY_BITS = 24
+"""Bits that must agree; of unrelated descriptors (40 % differ) 1 in 200,000 does."""
+
+NEIGHBORS = 6
+"""Descriptors with the same bits that one is compared with.
+
+They are drawn. What is on many frames, as a still camera's background, is thus no
+quadratic effort.
+"""
+
+SEED = 1
+
+Pair = tuple[int, int]
+"""Indices of two frames, the first less than the second."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What all frames are compared by, as they are or mirrored."""
+
+    features: Sequence[Features]
+    hash_signs: np.ndarray
+    """Perceptual hashes, float32 (N, HASH_BITS): -1 and 1."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All frames beside the same frames, or beside the mirrored ones."""
+
+    frames: Sequence[Features]
+    others: Sequence[Features]
+    votes: np.ndarray
+    """Of `count_votes`, int32 (N, N)."""
+    equal_bits: np.ndarray
+    """Bits of the perceptual hashes that are equal, int32 (N, N)."""
+    is_mirrored: bool
+
+
+def compare(plain: Pictures, others: Pictures) -> Comparison:
+    """Return the comparison of all frames with others: `plain` or the mirrored ones."""
+    products = plain.hash_signs @ others.hash_signs.T
+    return Comparison(
+        plain.features,
+        others.features,
+        votes=count_votes(plain.features, others.features),
+        equal_bits=((products + HASH_BITS) / 2).astype(np.int32),
+        is_mirrored=others is not plain,
+    )
+
+
+def count_votes(frames: Sequence[Features], others: Sequence[Features]) -> np.ndarray:
+    """Return how many descriptors of each two frames are alike, as far as was looked.
+
+    Args:
+        frames: at least one.
+        others: `frames` again, or the mirrored ones: then only descriptors of a plain
+            and of a mirrored frame are compared.
+
+    Returns:
+        int32 (N, N), symmetric, 0 on the diagonal.
+    """
+    descriptors, owners = _descriptors(frames)
+    is_mirrored = np.zeros(len(owners), bool)
+    crosses = others is not frames
+    if crosses:
+        more, their_owners = _descriptors(others)
+        descriptors = np.concatenate([descriptors, more])
+        owners = np.concatenate([owners, their_owners])
+        is_mirrored = np.arange(len(owners)) >= len(is_mirrored)
+
+    random = np.random.default_rng(SEED)
+    count = len(frames)
+    votes = np.zeros(count * count, np.int32)
+    for _ in range(TABLES):
+        bits = random.choice(DESCRIPTOR_BITS, KEY_BITS, replace=False)
+        drawn = random.permutation(len(owners))
+        keys = _key(descriptors, bits)[drawn]
+        order = drawn[np.argsort(keys, kind="stable")]
+        one, other = _neighbors(np.sort(keys), order)
+        if crosses:
+            differ = is_mirrored[one] != is_mirrored[other]
+            one, other = one[differ], other[differ]
+        pairs = owners[one] * count + owners[other]
+        votes += np.bincount(pairs, minlength=len(votes)).astype(np.int32)
+
+    table = votes.reshape(count, count)
+    table = table + table.T
+    np.fill_diagonal(table, 0)
+    return table
+
+
+def strongest(votes: np.ndarray, per_frame: int, least: int) -> list[Pair]:
+    """Return the pairs with most votes, the best first.
+
+    Args:
+        votes: int32 (N, N), symmetric; 0 for pairs that are none.
+        per_frame: how many of each frame; so effort is linear in the frames.
+        least: votes that a pair must have.
+    """
+    count = len(votes)
+    per_frame = min(per_frame, count)
+    best = np.argpartition(-votes, per_frame - 1, axis=1)[:, :per_frame]
+    rows = np.repeat(np.arange(count), per_frame)
+    columns = best.ravel()
+
+    enough = votes[rows, columns] >= least
+    rows, columns = rows[enough], columns[enough]
+    pairs = np.unique(np.sort(np.stack([rows, columns], axis=1), axis=1), axis=0)
+    order = np.argsort(-votes[pairs[:, 0], pairs[:, 1]], kind="stable")
+    return [(int(one), int(other)) for one, other in pairs[order]]
+
+
+def _descriptors(frames: Sequence[Features]) -> tuple[np.ndarray, np.ndarray]:
+    """Return all descriptors, uint8 (N, 32), and the frame that each is of, (N,)."""
+    descriptors = np.concatenate([frame.descriptors for frame in frames])
+    lengths = [len(frame.descriptors) for frame in frames]
+    return descriptors, np.repeat(np.arange(len(frames)), lengths)
+
+
+def _neighbors(keys: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of descriptors with equal keys, at most `NEIGHBORS` apart.
+
+    Args:
+        keys: int64 (N,), sorted.
+        order: the place of the descriptor that each key is of.
+    """
+    ones, others = [], []
+    for step in range(1, NEIGHBORS + 1):
+        agree = np.flatnonzero(keys[step:] == keys[:-step])
+        ones.append(order[agree])
+        others.append(order[agree + step])
+    return np.concatenate(ones), np.concatenate(others)
+
+
+def _key(descriptors: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Return some bits of each descriptor as one number, int64 (N,)."""
+    key = np.zeros(len(descriptors), np.int64)
+    for bit in bits:
+        value = descriptors[:, bit // 8] >> (bit % 8) & 1
+        key = key * 2 + value
+    return key

@@ -1,0 +1,327 @@
+"""Decide over all videos of a set: which copies stay, and what is for validation."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from realesrgan_paddle.data.footage.selection import Selection
+from realesrgan_paddle.data.footage.split import (
+    TRAIN,
+    VAL,
+    SplitOptions,
+    deal,
+    earlier_parts,
+    remark,
+)
+from realesrgan_paddle.data.footage.views.candidates import (
+    Comparison,
+    Pair,
+    Pictures,
+    compare,
+)
+from realesrgan_paddle.data.footage.views.clusters import find_views
+from realesrgan_paddle.data.footage.views.copies import find_copies
+from realesrgan_paddle.data.footage.views.decisions import (
+    Decisions,
+    read_decisions,
+    write_decisions,
+)
+from realesrgan_paddle.data.footage.views.features import Features, find_features
+from realesrgan_paddle.data.footage.views.hashes import perceptual_hash
+from realesrgan_paddle.data.footage.views.miniatures import LONG_SIDE, Miniatures
+from realesrgan_paddle.data.footage.views.nearest import find_nearest
+from realesrgan_paddle.data.footage.views.places import (
+    find_image,
+    move_image,
+    remove_image,
+)
+from realesrgan_paddle.data.footage.views.quality import is_enlarged, quality
+from realesrgan_paddle.data.footage.views.unseen import (
+    find_fine_features,
+    keep_unseen,
+)
+from realesrgan_paddle.data.sets.manifest import (
+    EXTRACTED,
+    Record,
+    all_lists,
+    is_kept,
+    read_records,
+)
+from realesrgan_paddle.utils.crops import Crop
+
+VERSION = b"2"
+"""Of the rules below; with another one, earlier decisions are made anew."""
+
+MAX_COMPARED = 3000
+"""Frames that are compared; memory grows with the square: 100 MB.
+
+Of more, those that are last in their shots are left out: they go where their shot goes.
+"""
+
+
+def settle(output: Path, selection: Selection, split: SplitOptions) -> Decisions:
+    """Decide over all videos of a set, note it, and move or remove images accordingly.
+
+    Nothing is decided anew while the records of the videos are the same. Otherwise
+    groups keep the part that they were in, see `earlier_parts`, and dropped copies stay
+    dropped: their images are gone.
+
+    Raises:
+        UserError: the records or the decisions are damaged.
+    """
+    decisions = read_decisions(output)
+    fingerprint = _fingerprint(output)
+    frames = _kept_frames(output)
+    if fingerprint != decisions.fingerprint:
+        decisions = _decide(output, frames, decisions, selection, split)
+        decisions.fingerprint = fingerprint
+        write_decisions(output, decisions)
+
+    for frame in frames:
+        if frame.name in decisions.copies:
+            remove_image(output, frame.name)
+        else:
+            move_image(output, frame.name, decisions.place(frame.name))
+    return decisions
+
+
+def _fingerprint(output: Path) -> str:
+    """Return a SHA-256 of the records of all videos."""
+    digest = hashlib.sha256(VERSION)
+    for path in all_lists(output):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame that its video alone would keep."""
+
+    name: str
+    source: str
+    """The video's name in the set."""
+    record: Record
+
+    @property
+    def shot(self) -> tuple[str, int]:
+        return self.source, self.record["shot"]
+
+    @property
+    def overlays(self) -> list[Crop]:
+        """Boxes in a miniature."""
+        factor = min(1.0, LONG_SIDE / max(self.record["size"]))
+        boxes = []
+        for box in self.record["overlays"]:
+            left, top = (int(value * factor) for value in box[:2])
+            width, height = (int(value * factor) + 2 for value in box[2:])
+            boxes.append(Crop(left, top, width, height))
+        return boxes
+
+
+def _kept_frames(output: Path) -> list[_Frame]:
+    """Return the frames that the videos alone would keep, video by video."""
+    frames = []
+    for path in all_lists(output):
+        source = path.name.partition(".jsonl")[0]
+        for record in filter(is_kept, read_records(path, EXTRACTED)):
+            frames.append(_Frame(Path(record["file"]).name, source, record))
+    return frames
+
+
+def _decide(
+    output: Path,
+    frames: list[_Frame],
+    earlier: Decisions,
+    selection: Selection,
+    split: SplitOptions,
+) -> Decisions:
+    """Return the decisions on a set."""
+    wants_copies = not selection.keep_all and selection.min_difference > 0
+    if not frames or not (wants_copies or split.val_share):
+        return Decisions()
+    small = Miniatures(output, partial(find_image, output))
+    compared = _compared(frames, small)
+    names = [frame.name for frame in compared]
+    shots = [frame.shot for frame in compared]
+
+    kinds = _comparisons(compared, small)
+    pairs: list[Pair] = []
+    if wants_copies:
+        pairs = find_copies(kinds, shots, lambda number: small.read(names[number]))
+    views = find_views(kinds, shots, pairs)
+    copies = _worse_copies(output, compared, pairs, earlier)
+    decisions = Decisions(copies=copies)
+
+    def deal_views(views: Sequence[int]) -> list[str]:
+        groups = _groups(frames, compared, views, split)
+        decisions.views = groups
+        if split.val_share:
+            _split(frames, groups, decisions, earlier, split)
+        return [decisions.parts.get(name, "") for name in names]
+
+    if split.val_share and split.split_by == "view":
+        keep_unseen(views, kinds, deal_views, partial(_fine_features, compared, small))
+    else:
+        deal_views(views)
+    _add_nearest(names, kinds, decisions)
+    return decisions
+
+
+def _compared(frames: list[_Frame], small: Miniatures) -> list[_Frame]:
+    """Return the frames that are compared: at most `MAX_COMPARED`, of all shots."""
+    readable = [frame for frame in frames if small.make(frame.name)]
+    if len(readable) <= MAX_COMPARED:
+        return readable
+    seen: Counter[tuple[str, int]] = Counter()
+    ranks = []
+    for number, frame in enumerate(readable):
+        ranks.append((seen[frame.shot], number))
+        seen[frame.shot] += 1
+    first = sorted(ranks)[:MAX_COMPARED]
+    return [readable[number] for _, number in sorted(first, key=lambda rank: rank[1])]
+
+
+def _comparisons(frames: list[_Frame], small: Miniatures) -> list[Comparison]:
+    """Return the comparisons of frames with each other, and mirrored."""
+    if len(frames) < 2:
+        return []
+    sides = []
+    for is_mirrored in (False, True):
+        features, hashes = [], []
+        for frame in frames:
+            luma = small.read(frame.name)
+            boxes = frame.overlays
+            if is_mirrored:
+                luma = np.ascontiguousarray(luma[:, ::-1])
+                boxes = [_mirrored(box, luma.shape[1]) for box in boxes]
+            features.append(find_features(luma, boxes))
+            hashes.append(np.unpackbits(perceptual_hash(luma)))
+        signs = np.array(hashes, np.float32) * 2 - 1
+        sides.append(Pictures(features, signs))
+
+    plain, mirrored = sides
+    return [compare(plain, plain), compare(plain, mirrored)]
+
+
+def _fine_features(frames: list[_Frame], small: Miniatures, number: int) -> Features:
+    frame = frames[number]
+    return find_fine_features(small.read(frame.name), frame.overlays)
+
+
+def _mirrored(box: Crop, width: int) -> Crop:
+    left = max(0, width - box.right)
+    return Crop(left, box.y, box.width, box.height)
+
+
+def _groups(
+    frames: list[_Frame],
+    compared: list[_Frame],
+    views: Sequence[int],
+    split: SplitOptions,
+) -> dict[str, int]:
+    """Return the number of the group of each frame, by its name, counted from 0.
+
+    Args:
+        frames: all frames.
+        compared: those that were compared.
+        views: the view of each of these.
+        split: what the groups are.
+    """
+    by_shot: dict[Hashable, Hashable] = {}
+    for frame, view in zip(compared, views, strict=True):
+        by_shot[frame.shot] = view
+
+    numbers: dict[Hashable, int] = {}
+    groups = {}
+    for frame in frames:
+        group: Hashable = frame.shot
+        if split.split_by == "view":
+            group = by_shot.get(frame.shot, frame.shot)
+        elif split.split_by == "source":
+            group = frame.source
+        groups[frame.name] = numbers.setdefault(group, len(numbers))
+    return groups
+
+
+def _worse_copies(
+    output: Path, frames: list[_Frame], pairs: Sequence[Pair], earlier: Decisions
+) -> dict[str, str]:
+    """Return the better copy of each frame that is dropped, by their names.
+
+    The best frames are decided on first; each that is a copy of a kept one is dropped.
+    """
+    copies: dict[str, str] = {}
+    names = {frame.name for frame in frames}
+    for worse, better in earlier.copies.items():
+        if {worse, better} <= names and find_image(output, worse) is None:
+            copies[worse] = better
+
+    partners: dict[int, list[int]] = {}
+    for one, other in pairs:
+        partners.setdefault(one, []).append(other)
+        partners.setdefault(other, []).append(one)
+
+    ranks = []
+    for number, frame in enumerate(frames):
+        others = [frames[other].record for other in partners.get(number, [])]
+        enlarged = any(is_enlarged(frame.record, other) for other in others)
+        ranks.append((enlarged, -quality(frame.record), number))
+
+    kept: set[int] = set()
+    for _, _, number in sorted(ranks):
+        name = frames[number].name
+        if name in copies:
+            continue
+        better_ones = kept.intersection(partners.get(number, []))
+        if better_ones:
+            best = min(better_ones, key=ranks.__getitem__)
+            copies[name] = frames[best].name
+        else:
+            kept.add(number)
+    return copies
+
+
+def _split(
+    frames: list[_Frame],
+    groups: dict[str, int],
+    decisions: Decisions,
+    earlier: Decisions,
+    split: SplitOptions,
+) -> None:
+    """Note the parts of all kept frames, and why they are not as was asked for."""
+    known = earlier_parts(
+        [groups[frame.name] for frame in frames],
+        [_earlier_part(frame, earlier) for frame in frames],
+    )
+    kept = [frame.name for frame in frames if frame.name not in decisions.copies]
+    sizes = Counter(groups[name] for name in kept)
+    dealt = deal(sizes, known, split.val_share)
+    decisions.parts = {name: dealt[groups[name]] for name in kept}
+    val = list(decisions.parts.values()).count(VAL)
+    decisions.remark = remark(split, sizes, val)
+
+
+def _earlier_part(frame: _Frame, earlier: Decisions) -> str:
+    """Return the part that a frame was in, or ""."""
+    part = earlier.parts.get(frame.name, "")
+    # Older versions noted it in the path of the file.
+    folder = Path(frame.record["file"]).parent.name
+    return part or (folder if folder in (TRAIN, VAL) else "")
+
+
+def _add_nearest(
+    names: list[str], kinds: Sequence[Comparison], decisions: Decisions
+) -> None:
+    """Note the nearest training image of each validation image."""
+    training = []
+    for number, name in enumerate(names):
+        if decisions.parts.get(name) == TRAIN:
+            training.append(number)
+    for number, name in enumerate(names):
+        if decisions.parts.get(name) == VAL and training:
+            decisions.nearest[name] = find_nearest(kinds, number, training, names)

@@ -1,0 +1,231 @@
+"""Validation images that show the place of a training image after all.
+
+The corners by which views are found are fast enough for all frames, but miss places
+seen from far apart. Here only validation images and the training images likeliest to
+show the same are compared, by the corners and descriptors of Lowe 2004, "Distinctive
+image features from scale-invariant keypoints", with the distance of Arandjelovic and
+Zisserman 2012, "Three things everyone should know to improve object retrieval".
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
+
+import cv2
+import numpy as np
+
+from realesrgan_paddle.data.footage.split import TRAIN, VAL
+from realesrgan_paddle.data.footage.views.candidates import Comparison, Pair
+from realesrgan_paddle.data.footage.views.clusters import join_views
+from realesrgan_paddle.data.footage.views.features import (
+    MAX_RATIO,
+    Alignment,
+    Features,
+    fit,
+)
+from realesrgan_paddle.utils.crops import Crop
+
+MAX_FINE_FEATURES = 600
+"""Corners of a picture; 60 ms and 77 kB, and a comparison takes 3 ms.
+
+With 1000, the same places are told apart.
+"""
+
+MIN_CONTRAST = 0.02
+"""OpenCV's 0.04 finds too few corners in grass and in stands."""
+
+BINS = (4, 4, 8)
+"""A descriptor: rows, columns, and directions of the gradient."""
+
+MIN_FINE_INLIERS = 14
+MIN_FINE_CELLS = 7
+"""What two pictures of one place have in common.
+
+Measured with benchmarks/footage/views.py on frames of five stadiums: of two stadiums,
+no frames have over 9 inliers in 6 cells, and none has inliers in 7; of the pairs that
+have over 60 at full size and were missed, all have 27 or more, in 7 to 11.
+"""
+
+LIKELY_VIEWS, PER_VIEW = 8, 3
+"""Views for training, and images of each, that a validation image is compared with,
+plain and mirrored: those with most votes.
+
+Without regard to views, all images with most votes may be of a single large one.
+"""
+
+MAX_PICTURES = 1000
+"""Pictures whose corners are found: 60 s and 77 MB.
+
+Extraction takes 0.6 s a frame and more, so this is at most a tenth of it. With more,
+the likeliest pairs are compared, as many as there is room for.
+"""
+
+MAX_DIFFERING = 5000
+"""Pairs that are compared in vain, in all rounds: 15 s."""
+
+ROUNDS = 50
+"""Of dealing and checking; each joins two views."""
+
+
+def keep_unseen(
+    views: Sequence[int],
+    kinds: Sequence[Comparison],
+    deal: Callable[[list[int]], Sequence[str]],
+    find: Callable[[int], Features],
+) -> list[int]:
+    """Return views so joined that no validation image shows what is trained on.
+
+    As far as that is found: views are joined and dealt again until nothing is.
+
+    Args:
+        views: of `find_views`.
+        kinds: all frames, plain and mirrored.
+        deal: returns the part of each frame, or "", for given views.
+        find: returns `find_fine_features` of a frame.
+    """
+    joined = list(views)
+    parts = deal(joined)
+    if not kinds:
+        return joined
+    check = _Check(kinds, find)
+    for _ in range(ROUNDS):
+        pairs = check.shared(joined, parts)
+        if not pairs:
+            break
+        joined = join_views(joined, pairs)
+        parts = deal(joined)
+    return joined
+
+
+def find_fine_features(luma: np.ndarray, masked: Sequence[Crop] = ()) -> Features:
+    """Return SIFT corners of a picture, uint8 (H, W), outside the boxes `masked`."""
+    mask = np.full(luma.shape, 255, np.uint8)
+    for box in masked:
+        box.of(mask)[...] = 0
+
+    detector = cv2.SIFT.create(MAX_FINE_FEATURES, contrastThreshold=MIN_CONTRAST)
+    corners, found = detector.detectAndCompute(luma, mask)
+    points = np.array([corner.pt for corner in corners], np.float32).reshape(-1, 2)
+    if found is None:
+        found = np.empty((0, np.prod(BINS)))
+    # OpenCV's values are whole numbers up to 255.
+    return Features(points, found.astype(np.uint8), luma.shape[1::-1])
+
+
+def align_finely(one: Features, other: Features) -> Alignment | None:
+    """Return the homography that most matches follow, of `find_fine_features`."""
+    if min(len(one.points), len(other.points)) < 2:
+        return None
+    similarity = _roots(one.descriptors) @ _roots(other.descriptors).T
+    nearest = similarity.argmax(axis=1)
+    mutual = similarity.argmax(axis=0)[nearest] == np.arange(len(nearest))
+
+    two_best = np.partition(similarity, -2, axis=1)[:, -2:]
+    second, best = np.sqrt(np.maximum(0, 2 - 2 * two_best.T))
+    chosen = mutual & (best < MAX_RATIO * second)
+    return fit(one.points[chosen], other.points[nearest[chosen]], one.size)
+
+
+def mirror(features: Features) -> Features:
+    """Return what `find_fine_features` finds in the mirrored picture.
+
+    Descriptors are turned by the direction of the gradient; so mirroring swaps their
+    rows and the sense of the directions.
+    """
+    order = np.arange(np.prod(BINS)).reshape(BINS)[::-1, :, -np.arange(BINS[2])]
+    points = features.points.copy()
+    points[:, 0] = features.size[0] - 1 - points[:, 0]
+    return Features(points, features.descriptors[:, order.ravel()], features.size)
+
+
+def _roots(descriptors: np.ndarray) -> np.ndarray:
+    """Return the square roots of descriptors that add up to 1, float32 (N, 128)."""
+    values = descriptors.astype(np.float32)
+    return np.sqrt(values / (values.sum(axis=1, keepdims=True) + 1e-6))
+
+
+def _shows_same_place(alignment: Alignment | None) -> bool:
+    """Return whether an alignment is that of two pictures of one place."""
+    if alignment is None:
+        return False
+    is_enough = alignment.inliers >= MIN_FINE_INLIERS
+    return is_enough and alignment.cells >= MIN_FINE_CELLS
+
+
+def _best_of_views(votes: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """Return the places of the most votes, a few of each view, by rank in the view."""
+    order = np.argsort(-votes, kind="stable")
+    best = []
+    for _ in range(PER_VIEW):
+        _, firsts = np.unique(views[order], return_index=True)
+        firsts = np.sort(firsts)[:LIKELY_VIEWS]
+        best.append(order[firsts])
+        order = np.delete(order, firsts)
+    return np.concatenate(best)
+
+
+class _Check:
+    """Compares validation images with training images, each pair once."""
+
+    def __init__(
+        self, kinds: Sequence[Comparison], find: Callable[[int], Features]
+    ) -> None:
+        self._kinds = kinds
+        self._find = find
+        self._features: dict[int, Features] = {}
+        self._differ: set[tuple[int, int, int]] = set()
+
+    def shared(self, views: Sequence[int], parts: Sequence[str]) -> list[Pair]:
+        """Return pairs of validation and training images that show one place.
+
+        At most one of each view for validation.
+        """
+        named = np.array(parts)
+        validation, training = (
+            np.flatnonzero(named == VAL),
+            np.flatnonzero(named == TRAIN),
+        )
+        pairs: list[Pair] = []
+        known: set[int] = set()
+        for image, other, kind in self._likely(validation, training, np.array(views)):
+            if len(self._differ) >= MAX_DIFFERING:
+                break
+            if views[image] in known or not self._has_room(image, other):
+                continue
+            if self._show_one_place(image, other, kind):
+                known.add(views[image])
+                pairs.append((image, other))
+        return pairs
+
+    def _likely(
+        self, validation: np.ndarray, training: np.ndarray, views: np.ndarray
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield a validation and a training image and the kind, the likeliest first."""
+        ranked: list[list[tuple[int, int, int]]] = []
+        for number, kind in enumerate(self._kinds):
+            for image in validation.tolist():
+                votes = kind.votes[image, training]
+                best = training[_best_of_views(votes, views[training])]
+                ranked.append([(image, other, number) for other in best.tolist()])
+        for pairs in zip_longest(*ranked):
+            yield from filter(None, pairs)
+
+    def _has_room(self, one: int, other: int) -> bool:
+        """Return whether the corners of two pictures are known, or may be found."""
+        return len(self._features.keys() | {one, other}) <= MAX_PICTURES
+
+    def _show_one_place(self, one: int, other: int, kind: int) -> bool:
+        if (one, other, kind) in self._differ:
+            return False
+        second = self._of(other)
+        if self._kinds[kind].is_mirrored:
+            second = mirror(second)
+        found = align_finely(self._of(one), second)
+        shown = _shows_same_place(found)
+        if not shown:
+            self._differ.add((one, other, kind))
+        return shown
+
+    def _of(self, number: int) -> Features:
+        if number not in self._features:
+            self._features[number] = self._find(number)
+        return self._features[number]

@@ -1,0 +1,234 @@
+"""Frames cut into their best patches."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from realesrgan_paddle.data.sets.naming import check_outside
+from realesrgan_paddle.data.sets.patches.candidates import FLAT
+from realesrgan_paddle.data.sets.patches.choose import (
+    Choice,
+    PatchChoice,
+    choose_patches,
+)
+from realesrgan_paddle.data.sets.patches.sheet import write_sheet
+from realesrgan_paddle.data.sets.subimages import (
+    CropGrid,
+    extract_subimages,
+    keep_cut,
+    stems_without_scale,
+)
+from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.jobs import run_each
+from realesrgan_paddle.utils.json_records import parse_object
+
+CHOICE_FILE = ".patches.json"
+"""The chosen patches of each frame; written before any of them is cut, so that each run
+with the same flags leaves the same files."""
+
+Boxes = dict[str, list[list[int]]]
+"""Number, x, y, width and height of each chosen patch, by the name of its frame."""
+
+
+@dataclass
+class BestPatches:
+    """The result of `extract_best_patches`."""
+
+    count: int = 0
+    """Patches that exist now."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """How many this run has left out, by reason."""
+    failures: list[str] = field(default_factory=list)
+    """One line for each image that failed."""
+
+    @property
+    def flat(self) -> int:
+        """Patches that were left out because they show next to nothing."""
+        return self.rejected[FLAT]
+
+    def other_reasons(self) -> str:
+        """Return how many were left out for other reasons: "7 repeated, 2 overlay"."""
+        others = []
+        for reason, count in self.rejected.most_common():
+            if count and reason != FLAT:
+                others.append(f"{count} {reason}")
+        return ", ".join(others)
+
+
+def cut_images(
+    source: Path,
+    output: Path,
+    grid: CropGrid,
+    choice: PatchChoice,
+    *,
+    best: bool,
+    sheet: Path,
+    manifest: Path | None = None,
+    threads: int | None = None,
+    png_compression: int | None = 3,
+) -> BestPatches:
+    """Cut the best patches of images, or all of the grid with some detail.
+
+    Args as of `extract_best_patches`; without `best` only the choice's `min_detail` is
+    used, and there is no sheet.
+    """
+    if best:
+        return extract_best_patches(
+            source,
+            output,
+            grid,
+            choice,
+            sheet=sheet,
+            manifest=manifest,
+            threads=threads,
+            png_compression=png_compression,
+        )
+    cut = extract_subimages(
+        source,
+        output,
+        grid,
+        manifest=manifest,
+        min_detail=choice.min_detail,
+        threads=threads,
+        png_compression=png_compression,
+    )
+    return BestPatches(cut.count, Counter({FLAT: cut.flat}), cut.failures)
+
+
+def extract_best_patches(
+    source: Path,
+    output: Path,
+    grid: CropGrid,
+    choice: PatchChoice,
+    *,
+    sheet: Path,
+    manifest: Path | None = None,
+    threads: int | None = None,
+    png_compression: int | None = 3,
+) -> BestPatches:
+    """Cut the best patches of every image below `source` into `output`.
+
+    docs/footage.md says which. The choice is made over all images, written, then cut: an
+    interrupted run is resumed by running it again. Images that came in since are added;
+    their patches are compared with one another only.
+
+    Args:
+        source: folder of images.
+        output: folder of the patches, "name_s001.png" as of `extract_subimages`.
+        grid: where patches may lie.
+        choice: which are chosen.
+        sheet: folder for a sheet of chosen and rejected patches.
+        manifest: that of tools/extract_keyframes.py: overlays, shots and times.
+        threads: how many images at a time; None: one per CPU.
+        png_compression: 0 (large, fast) to 9; None: OpenCV's default.
+
+    Raises:
+        UserError: as `extract_subimages`.
+    """
+    check_outside(output, source)
+    check_outside(sheet, source)
+    stems = stems_without_scale(source)
+    names = {path: stem.as_posix() for path, stem in stems.items()}
+    quotas = (choice.patches_per_frame, choice.max_patches)
+    has_boxes = manifest is not None
+    keep_cut(output, grid, choice.min_detail, avoids_overlays=has_boxes, quotas=quotas)
+
+    done = BestPatches()
+    boxes = _read_boxes(output / CHOICE_FILE)
+    new = [path for path in names if names[path] not in boxes]
+    if new:
+        taken = sum(map(len, boxes.values()))
+        chosen = choose_patches(
+            new, grid, choice, manifest=manifest, taken=taken, threads=threads
+        )
+        boxes |= _boxes(chosen, names)
+        _write_boxes(output / CHOICE_FILE, boxes)
+        write_sheet(sheet, chosen)
+        done.rejected, done.failures = chosen.rejected, chosen.failures
+
+    work = partial(
+        _cut, names=names, boxes=boxes, output=output, png_compression=png_compression
+    )
+    wanted = [path for path in names if boxes.get(names[path])]
+    counts, failures = run_each(work, wanted, threads=threads)
+    done.count = sum(counts)
+    done.failures += failures
+    return done
+
+
+def _cut(
+    path: Path,
+    names: Mapping[Path, str],
+    boxes: Boxes,
+    output: Path,
+    png_compression: int | None,
+) -> int:
+    """Write the missing patches of an image; return how many it has."""
+    name = names[path]
+    missing: dict[Path, Crop] = {}
+    for number, *box in boxes[name]:
+        target = output / f"{name}_s{number:03d}.png"
+        if not target.exists():
+            missing[target] = Crop(*box)
+
+    image = read_image(path) if missing else None
+    for target, crop in missing.items():
+        assert image is not None
+        write_image(target, crop.of(image), png_compression=png_compression)
+    return len(boxes[name])
+
+
+def _boxes(chosen: Choice, names: Mapping[Path, str]) -> Boxes:
+    """Return the chosen patches as they are written."""
+    boxes: Boxes = {}
+    for path, patches in chosen.chosen.items():
+        rows = [(patch.number, patch.crop) for patch in patches]
+        rows.sort(key=lambda row: row[0])
+        boxes[names[path]] = [
+            [number, crop.x, crop.y, crop.width, crop.height] for number, crop in rows
+        ]
+    return boxes
+
+
+def _write_boxes(path: Path, boxes: Boxes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(boxes), encoding="utf-8")
+
+
+def _read_boxes(path: Path) -> Boxes:
+    """Return the chosen patches of an earlier run; none if there was none.
+
+    Raises:
+        UserError: the file was changed.
+    """
+    if not path.exists():
+        return {}
+    try:
+        boxes = parse_object(read_regular(path))
+        for rows in boxes.values():
+            _check_rows(rows)
+    except ValueError as error:
+        raise UserError(
+            f"{path}: not the list of a set's patches ({error}); use another --output"
+        ) from None
+    return boxes
+
+
+def _check_rows(rows: object) -> None:
+    """Raise ValueError for what `_write_boxes` does not write."""
+    if not isinstance(rows, list):
+        raise ValueError("a frame without a list")
+    for row in rows:
+        is_box = isinstance(row, list) and len(row) == 5
+        if not is_box or any(type(value) is not int for value in row):
+            raise ValueError("a patch that is not five numbers")
+        number, x, y, width, height = row
+        if min(number, width, height) < 1 or min(x, y) < 0:
+            raise ValueError("a patch outside of its frame")

@@ -1,0 +1,116 @@
+"""Copies of a moment, told from other moments of the same view."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from scenes import scene
+
+from realesrgan_paddle.data.footage.views.candidates import Pictures, compare
+from realesrgan_paddle.data.footage.views.copies import find_copies
+from realesrgan_paddle.data.footage.views.features import find_features
+from realesrgan_paddle.data.footage.views.hashes import perceptual_hash
+from realesrgan_paddle.data.footage.views.quality import is_enlarged, quality
+
+SIZE = (400, 224)
+
+
+def place(number: int) -> np.ndarray:
+    """A picture of a place, uint8 gray."""
+    picture = scene(number, width=SIZE[0], height=SIZE[1])
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+
+
+def moment(number: int, seed: int) -> np.ndarray:
+    """A picture of a place with twelve players, who are elsewhere for each seed."""
+    picture = place(number)
+    rng = np.random.default_rng(seed)
+    for _ in range(12):
+        x, y = int(rng.integers(20, 380)), int(rng.integers(60, 200))
+        shade = int(rng.choice([20, 240]))
+        cv2.rectangle(picture, (x, y), (x + 5, y + 13), shade, -1)
+    return picture
+
+
+def pictures(images: list[np.ndarray]) -> Pictures:
+    bits = [np.unpackbits(perceptual_hash(image)) for image in images]
+    signs = np.array(bits, np.float32) * 2 - 1
+    return Pictures([find_features(image) for image in images], signs)
+
+
+def copies(images: list[np.ndarray], shots: list[int] | None = None) -> list:
+    mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+    plain = pictures(images)
+    kinds = [compare(plain, plain), compare(plain, pictures(mirrored))]
+    return find_copies(kinds, shots or list(range(len(images))), images.__getitem__)
+
+
+def zoomed(image: np.ndarray, share: float, x: float, y: float) -> np.ndarray:
+    width, height = (round(side / (1 + share)) for side in SIZE)
+    left, top = round((SIZE[0] - width) * x), round((SIZE[1] - height) * y)
+    part = image[top : top + height, left : left + width]
+    return cv2.resize(part, SIZE, interpolation=cv2.INTER_CUBIC)
+
+
+def compressed(image: np.ndarray, level: int) -> np.ndarray:
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, level])
+    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+
+
+def with_scoreboard(image: np.ndarray) -> np.ndarray:
+    marked = image.copy()
+    cv2.rectangle(marked, (20, 12), (110, 30), 30, -1)
+    cv2.putText(marked, "FCB 2:1 BVB", (24, 26), 0, 0.4, 255, 1)
+    return marked
+
+
+def recolored(image: np.ndarray, factor: float) -> np.ndarray:
+    return cv2.convertScaleAbs(image, alpha=factor)
+
+
+CHANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
+    "zoomed by 5 %": lambda image: zoomed(image, 0.05, 0.5, 0.5),
+    "zoomed by 8 % off the middle": lambda image: zoomed(image, 0.08, 0, 1),
+    "brighter": lambda image: recolored(image, 1.2),
+    "darker": lambda image: recolored(image, 0.8),
+    "compressed": lambda image: compressed(image, 25),
+    "with a scoreboard": with_scoreboard,
+    "half the size": lambda image: cv2.resize(image, None, fx=0.5, fy=0.5),
+    "all of it": lambda image: compressed(
+        with_scoreboard(recolored(zoomed(image[:, ::-1], 0.04, 0.3, 0.6), 0.85)), 50
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found_among_other_places(change: str):
+    changed = CHANGES[change](moment(1, 1))
+    assert copies([moment(1, 1), moment(2, 2), changed]) == [(0, 2)]
+
+
+def test_other_moments_of_a_still_camera_are_no_copies():
+    assert copies([moment(1, seed) for seed in range(5)]) == []
+
+
+def test_the_copy_of_one_moment_is_found_among_others_of_its_view():
+    images = [moment(1, seed) for seed in range(6)]
+    images += [compressed(moment(1, seed), 30) for seed in (1, 4)]
+    assert copies(images) == [(1, 6), (4, 7)]
+
+
+def test_frames_of_one_shot_are_no_copies():
+    assert copies([moment(1, 1), moment(1, 1)], [0, 0]) == []
+
+
+def record(**values: float) -> dict:
+    return {"score": 0.5, "sharpness": 0.7, "size": [1920, 1080], **values}
+
+
+def test_true_detail_wins_and_enlarged_copies_lose():
+    small = record(size=[1280, 720])
+    assert quality(record(score=0.48)) > quality(small)
+    assert is_enlarged(record(sharpness=0.63), small)
+    assert not is_enlarged(record(sharpness=0.67), small)
+    assert not is_enlarged(small, record())
