@@ -66,12 +66,14 @@ def verdict(passport: Passport) -> Verdict:
     true = passport.true_size
     if true is None:
         return Verdict(decision="train", warnings=warnings)
-    factor = f"x{max(true.factor_x, true.factor_y):.3g}"
-    reason = f"enlarged {factor} from {true.width}x{true.height} ({true.how})"
+    # Both sides shrink by the larger factor, so that nothing is distorted.
+    factor = max(true.factor_x, true.factor_y)
+    width, height = passport.size
+    reason = f"enlarged x{factor:.3g} from {true.width}x{true.height} ({true.how})"
     return Verdict(
         decision="downscale",
-        width=true.width,
-        height=true.height,
+        width=round(width / factor),
+        height=round(height / factor),
         reasons=(reason,),
         warnings=warnings,
     )

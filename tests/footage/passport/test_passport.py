@@ -147,6 +147,13 @@ def test_fake_hd_is_to_be_downscaled():
     assert "enlarged x2 from 960x540 (bicubic)" in summary_line(passport)
 
 
+def test_footage_that_was_stretched_is_downscaled_in_its_shape():
+    stretched = {"width": 960, "height": 1080, "factor_x": 2, "factor_y": 1}
+    true = EnlargedFrom(**stretched, how="nearest")
+    passport = judged(GOOD.model_copy(update={"true_size": true}))
+    assert str(passport.verdict) == "train on it downscaled to 960x540"
+
+
 def test_a_poor_source_is_warned_of():
     poor = QuantizerFigures(name="QP", value=30, qp=30)
     passport = judged(GOOD.model_copy(update={"quantizer": poor, "halo": 0.1}))
