@@ -61,6 +61,13 @@ MAX_CANDIDATES = 4
 NEIGHBORHOOD = 90
 """Pixels around such a place in which the rest of the overlay is looked for."""
 
+MIDDLE = 0.5
+"""Share of width and height in which no overlay is looked for.
+
+Logos that move stand at the sides. What a camera drives towards stands in the middle,
+looks alike for a long time, and moves as slowly.
+"""
+
 ROUNDS = 2
 """Rounds in which each frame is shifted to agree with the others."""
 
@@ -80,9 +87,18 @@ def moving_boxes(samples: Sequence[np.ndarray]) -> list[Crop]:
     boxes: list[Crop] = []
     for candidate in _candidates(samples):
         for box in _aligned_boxes(candidate, samples):
-            if all(overlap(box, known) == 0 for known in boxes):
+            is_new = all(overlap(box, known) == 0 for known in boxes)
+            if is_new and not _is_in_the_middle(box, samples[0]):
                 boxes.append(box)
     return boxes
+
+
+def _is_in_the_middle(box: Crop, frame: np.ndarray) -> bool:
+    """Return whether the center of a box lies in the middle of a frame, (H, W)."""
+    height, width = frame.shape
+    across = box.x + box.width / 2 - width / 2
+    down = box.y + box.height / 2 - height / 2
+    return abs(across) < MIDDLE * width / 2 and abs(down) < MIDDLE * height / 2
 
 
 def _candidates(samples: Sequence[np.ndarray]) -> list[Crop]:
