@@ -75,7 +75,7 @@ def read_shot(path: Path) -> list[Frame]:
     with av.open(str(path)) as container:
         for decoded in container.decode(video=0):
             frame = to_rgb(decoded)
-            number = shots.shot_of_next(frame)
+            number = shots.shot_of_next(frame, decoded.time or 0.0)
             if number != shot:
                 shot, frames = number, []
             frames.append(middle(frame, LARGEST))

@@ -733,6 +733,8 @@ def test_keys_that_end_in_2_are_the_second_pass():
         "poisson_scale_range2": (1, 2),
         "gray_noise_prob2": 1,
         "jpeg_range2": (50, 60),
+        "jpeg_prob2": 0.5,
+        "resize_modes2": ("area",),
     }
     options = SynthesisOptions(**changed)
     expected = {key.removesuffix("2"): value for key, value in changed.items()}

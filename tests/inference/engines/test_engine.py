@@ -74,6 +74,7 @@ def image_of(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(2).random((1, 3, height, width), np.float32)
 
 
+@pytest.mark.usefixtures("avx512")
 @pytest.mark.paddle
 @pytest.mark.parametrize("description", NETWORKS, ids=str)
 def test_the_engine_equals_paddle(description):
@@ -110,6 +111,7 @@ def has_bf16() -> None:
         pytest.skip(f"no bfloat16 here: {error}")
 
 
+@pytest.mark.usefixtures("avx512")
 @pytest.mark.paddle
 def test_a_size_may_come_again_after_another():
     description = SRVGGNetCompact(num_conv=1, num_feat=16)
@@ -122,6 +124,7 @@ def test_a_size_may_come_again_after_another():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.usefixtures("avx512")
 @pytest.mark.paddle
 def test_a_repetition_depends_on_nothing_but_the_image():
     description = RRDBNet(num_block=1, num_feat=16, num_grow_ch=16)
@@ -134,6 +137,7 @@ def test_a_repetition_depends_on_nothing_but_the_image():
         np.testing.assert_array_equal(found, fresh)
 
 
+@pytest.mark.usefixtures("avx512")
 @pytest.mark.paddle
 @pytest.mark.parametrize("height", [37, 40, 64])
 def test_bands_give_the_same_image(monkeypatch, height):
@@ -147,6 +151,7 @@ def test_bands_give_the_same_image(monkeypatch, height):
     assert np.abs(found - whole).max() < ROUNDING * np.abs(whole).max()
 
 
+@pytest.mark.usefixtures("avx512")
 @pytest.mark.paddle
 def test_strips_with_the_radius_give_the_same_image():
     description = SRVGGNetCompact(num_conv=2, num_feat=16)
@@ -168,6 +173,7 @@ def test_strips_with_the_radius_give_the_same_image():
     assert np.abs(changed - whole[:, :, begin * scale]).max() > 1e-3
 
 
+@pytest.mark.usefixtures("avx512")
 @pytest.mark.paddle
 def test_an_image_that_does_not_fit_is_a_memory_error(monkeypatch):
     description = SRVGGNetCompact(num_conv=1, num_feat=16)
@@ -187,6 +193,7 @@ def test_an_image_that_does_not_fit_is_a_memory_error(monkeypatch):
     assert np.abs(tiled - whole).max() <= 1
 
 
+@pytest.mark.usefixtures("avx512")
 def test_a_tile_is_not_computed_twice_in_the_same_precision():
     description = SRVGGNetCompact(num_conv=1, num_feat=16)
     engine = Engine(description, tensors_of(description))
