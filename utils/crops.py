@@ -43,6 +43,12 @@ class Crop:
         in_y = self.y < other.bottom and other.y < self.bottom
         return in_x and in_y
 
+    def common_area(self, other: "Crop") -> int:
+        """Return how many pixels two crops of one image have in common."""
+        width = min(self.right, other.right) - max(self.x, other.x)
+        height = min(self.bottom, other.bottom) - max(self.y, other.y)
+        return max(0, width) * max(0, height)
+
 
 def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
     """Return up to `count` crops with the most detail, best first, without overlap.

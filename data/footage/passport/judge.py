@@ -42,7 +42,7 @@ def judge_source(
     Returns:
         The records, with what became of the frames.
     """
-    stream = compression(video, info)
+    stream = compression(video, info, scorer.shots.packets)
     measured = passport_of(video, name, info, order, stream, scorer, records)
     passport = judged(measured)
 

@@ -227,17 +227,9 @@ def _range_in_frame(
 
 def overlap(one: Crop, other: Crop) -> float:
     """Return the area that two boxes share, as a share of the smaller one."""
-    left = max(one.x, other.x)
-    right = min(one.right, other.right)
-    top = max(one.y, other.y)
-    bottom = min(one.bottom, other.bottom)
-    if right <= left or bottom <= top:
-        return 0.0
-
-    shared = (right - left) * (bottom - top)
     area = one.width * one.height
     other_area = other.width * other.height
-    return shared / min(area, other_area)
+    return one.common_area(other) / min(area, other_area)
 
 
 def union(boxes: Sequence[Crop]) -> Crop:

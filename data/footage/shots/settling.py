@@ -12,7 +12,6 @@ from realesrgan_paddle.data.footage.selection import Candidate
 from realesrgan_paddle.data.footage.shots.blends import MARGIN, BlendFinder
 from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.data.footage.shots.glances import Glance, glance_of
-from realesrgan_paddle.data.footage.shots.key_frame_times import read_packets
 from realesrgan_paddle.data.footage.shots.sparse import (
     dense_sampling,
     has_sparse_keys,
@@ -22,6 +21,7 @@ from realesrgan_paddle.data.footage.shots.sparse import (
 )
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.video.field_order import FieldOrder, has_pulldown
+from realesrgan_paddle.utils.video.packets import NO_PACKETS, Packets, read_packets
 
 IN_TRANSITION = "in a transition"
 """Why a frame that is a mixture of two shots is dropped."""
@@ -47,6 +47,8 @@ class ShotReport:
     """Whether frames were taken between key frames, which are too sparse."""
     has_pulldown: bool = False
     """Whether telecine was undone."""
+    packets: Packets = NO_PACKETS
+    """Of the first half hour."""
 
 
 class Settler:
@@ -83,6 +85,7 @@ class Settler:
             self._tell("film in interlaced video (telecine); undone")
 
         packets = read_packets(self._path)
+        report.packets = packets
         report.key_frames = int(packets.are_keys.sum())
         report.key_frame_gap = longest_gap(packets)
         if self.sampling.select == "keyframe" and has_sparse_keys(packets):

@@ -55,13 +55,11 @@ class Simulator:
 
     def degrade(self, tasks: Sequence[Task]) -> Iterator[np.ndarray]:
         """Yield the degraded windows of each task, uint8 RGB (n, S, S, 3)."""
-        windows = self._pool.map(_degrade, tasks)
-        return windows
+        return self._pool.map(_degrade, tasks)
 
     def measure(self, tasks: Sequence[Task]) -> Iterator[np.ndarray]:
         """Yield the statistics of the windows of each task, float64 (n, statistics)."""
-        statistics = self._pool.map(_measure, tasks, chunksize=2)
-        return statistics
+        return self._pool.map(_measure, tasks, chunksize=2)
 
     def __enter__(self) -> "Simulator":
         """Return itself."""

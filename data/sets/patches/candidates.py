@@ -174,18 +174,8 @@ def _apart(good: Sequence[Patch], count: int) -> list[Patch]:
 
 def _shared(one: Patch, other: Patch) -> float:
     """Return the share of its area that a patch has in common with another."""
-    a = one.crop
-    b = other.crop
-    left = max(a.x, b.x)
-    right = min(a.right, b.right)
-    top = max(a.y, b.y)
-    bottom = min(a.bottom, b.bottom)
-    if right <= left or bottom <= top:
-        return 0.0
-
-    common = (right - left) * (bottom - top)
-    area = a.width * a.height
-    return common / area
+    area = one.crop.width * one.crop.height
+    return one.crop.common_area(other.crop) / area
 
 
 def _with_look(

@@ -14,6 +14,7 @@ from realesrgan_paddle.data.footage.passport.compression import (
 from realesrgan_paddle.data.footage.passport.quantizer import qp_of_step, vp9_step
 from realesrgan_paddle.data.footage.passport.verdict import BAD_QP, POOR_QP
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
+from realesrgan_paddle.utils.video.packets import read_packets
 from realesrgan_paddle.utils.video.probe import probe
 
 SIZE = (192, 128)
@@ -35,7 +36,7 @@ def encoded(folder: Path, codec: str, quality: int) -> Compression:
     options = ("-c:v", codec, *rate, "-g", 6, "-pix_fmt", "yuv420p")
     pictures = [scene(0, step, width=SIZE[0], height=SIZE[1]) for step in range(12)]
     clip = picture_clip(folder / "clip.mkv", pictures, options=options)
-    return compression(clip, probe(clip))
+    return compression(clip, probe(clip), read_packets(clip))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_quantizers_of_good_and_bad_encodes(
 
 def test_packets_are_counted_as_they_are(tmp_path: Path):
     clip = moving_clip(tmp_path / "clip.mp4", "0,0.48,1.28", size="96x64")
-    found = compression(clip, probe(clip))
+    found = compression(clip, probe(clip), read_packets(clip))
     assert found.codec == "mpeg4"
     assert found.quantizer is None  # ffmpeg prints no headers of it
     assert found.seconds_between_keys == pytest.approx(0.64)
@@ -74,7 +75,7 @@ def test_a_file_that_vanished_has_unknown_figures(tmp_path: Path):
     clip = picture_clip(tmp_path / "clip.mkv", [scene(0)])
     info = probe(clip)
     clip.write_bytes(b"no video")
-    assert compression(clip, info) == Compression()
+    assert compression(clip, info, read_packets(clip)) == Compression()
 
 
 def test_steps_of_the_codecs():

@@ -1,5 +1,6 @@
 """Times and sizes of a video's packets, read without decoding."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,11 @@ MAX_SECONDS = 1800
 MAX_MINUTES = 5
 """Time limit; a hostile file can keep a demuxer busy for ever."""
 
+MAX_PACKETS = 200_000
+"""Packets that are read: half an hour at 111 frames a second; 20 MB."""
+
+_CODEC = re.compile(r"#codec_id 0: *(\S+)")
+
 
 @dataclass(frozen=True)
 class Packets:
@@ -26,6 +32,8 @@ class Packets:
     """Bytes, int64 (N,)."""
     are_keys: np.ndarray
     """Whether each is a key frame, bool (N,)."""
+    codec: str = "unknown"
+    """ffmpeg's name."""
 
     @property
     def key_times(self) -> np.ndarray:
@@ -52,6 +60,10 @@ class Packets:
         return (frames - 1) / float(last - first)
 
 
+NO_PACKETS = Packets(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, bool))
+"""Of a file that cannot be read."""
+
+
 def read_packets(path: Path) -> Packets:
     """Return the packets of a video's first `MAX_SECONDS`, from its first key frame on.
 
@@ -61,6 +73,7 @@ def read_packets(path: Path) -> Packets:
         video_input(path), "pipe:1", format="framecrc", vcodec="copy", t=MAX_SECONDS
     )
     rows: list[tuple[float, int, bool]] = []
+    codec = "unknown"
     try:
         with FFmpegRun(output, path, lambda line: None, minutes=MAX_MINUTES) as run:
             tick = 0.0
@@ -68,10 +81,15 @@ def read_packets(path: Path) -> Packets:
                 line = raw.decode(errors="replace")
                 if line.startswith("#tb 0:"):
                     tick = _tick(line)
+                elif found := _CODEC.match(line):
+                    codec = found[1]
                 elif row := _row(line, tick):
                     rows.append(row)
-            run.finish()
-    except UserError:
+                if len(rows) == MAX_PACKETS:
+                    break
+            else:
+                run.finish()
+    except (UserError, ValueError):
         rows = []
 
     rows.sort()
@@ -79,6 +97,7 @@ def read_packets(path: Path) -> Packets:
         seconds=np.array([row[0] for row in rows], np.float64),
         sizes=np.array([row[1] for row in rows], np.int64),
         are_keys=np.array([row[2] for row in rows], bool),
+        codec=codec,
     )
 
 
