@@ -96,6 +96,7 @@ def _closest_sum(sizes: Mapping[int, int], wanted: float, most: int) -> set[int]
     """
 
     def order(group: int) -> tuple[int, int]:
+        """Return what groups are sorted by: the small ones first."""
         # Of groups of one size, not the first ones, which are of the first video.
         scattered = group * SCATTER % 2**32
         return sizes[group], scattered

@@ -60,6 +60,7 @@ def glances(path: Path, start: float, end: float) -> Iterator[Glance]:
     times: queue.SimpleQueue[float] = queue.SimpleQueue()
 
     def watch(line: str) -> None:
+        """Note the time of each frame."""
         if match := _TIME.search(line):
             times.put(float(match[1]))
 

@@ -118,14 +118,16 @@ def strongest(votes: np.ndarray, per_frame: int, least: int) -> list[Pair]:
     """
     count = len(votes)
     per_frame = min(per_frame, count)
-    best = np.argpartition(-votes, per_frame - 1, axis=1)[:, :per_frame]
+    ranked = np.argpartition(-votes, per_frame - 1, axis=1)
+    best = ranked[:, :per_frame]
     rows = np.repeat(np.arange(count), per_frame)
     columns = best.ravel()
 
     enough = votes[rows, columns] >= least
-    rows, columns = rows[enough], columns[enough]
-    pairs = np.unique(np.sort(np.stack([rows, columns], axis=1), axis=1), axis=0)
-    order = np.argsort(-votes[pairs[:, 0], pairs[:, 1]], kind="stable")
+    both = np.stack([rows[enough], columns[enough]], axis=1)
+    pairs = np.unique(np.sort(both, axis=1), axis=0)
+    votes_of_pairs = votes[pairs[:, 0], pairs[:, 1]]
+    order = np.argsort(-votes_of_pairs, kind="stable")
     return [(int(one), int(other)) for one, other in pairs[order]]
 
 

@@ -109,6 +109,7 @@ class _Frame:
 
     @property
     def shot(self) -> tuple[str, int]:
+        """The video and the number of the shot in it."""
         return self.source, self.record["shot"]
 
     @property
@@ -158,6 +159,7 @@ def _decide(
     decisions = Decisions(copies=copies)
 
     def deal_views(views: Sequence[int]) -> list[str]:
+        """Note what the views lead to; return the part of each compared frame."""
         groups = _groups(frames, compared, views, split)
         decisions.views = groups
         if split.val_share:

@@ -54,6 +54,7 @@ def _grid(name: str, plane: np.ndarray) -> dict[str, np.ndarray]:
     after = np.arange(columns.shape[1]) % 16
 
     def level(*places: int) -> np.ndarray:
+        """Return the mean over the columns at some places of a block."""
         chosen = np.isin(after, places)
         mean = columns[:, chosen].mean(axis=1)
         return np.log(mean + FLOOR)
