@@ -105,6 +105,7 @@ def as_draws(recorded: dict) -> Draws:
             quality=np.array(values["quality"], np.float32),
             field_seeds=np.arange(len(values["gray"])),
             compressed=np.ones(len(values["gray"]), bool),
+            grain=np.zeros(len(values["gray"]), np.float32),
         )
     return Draws(**recorded | passes)
 

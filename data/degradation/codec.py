@@ -6,6 +6,7 @@ others and have other artifacts: skipped blocks, coarsely quantized residuals, d
 dragged along.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -134,9 +135,38 @@ def compress(image: np.ndarray, video: Video) -> np.ndarray:
     padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REFLECT)
 
     frames = _moving_frames(padded, video.motion)
+    return _last_of(frames, video)[:height, :width]
+
+
+def compress_together(windows: np.ndarray, video: Video) -> np.ndarray:
+    """Return windows, uint8 RGB (N, S, S, 3), compressed as tiles of one video.
+
+    Encoders spread their bits over a frame: windows that are encoded one by one lose
+    more than as parts of a frame (HEVC: as if the CRF were 3 higher at 40).
+
+    Args:
+        windows: uint8 RGB (N, S, S, 3); S a multiple of 16.
+        video: the random values; each window moves for itself.
+    """
+    side = windows.shape[1]
+    columns = math.ceil(math.sqrt(len(windows)))
+    rows = math.ceil(len(windows) / columns)
+    of_windows = [_moving_frames(window, video.motion) for window in windows]
+    missing = rows * columns - len(windows)
+    of_windows += of_windows[:missing]  # no more than there are, for rows are few
+
+    tiles = np.array(of_windows).reshape(rows, columns, FRAMES, side, side, 3)
+    by_frame = tiles.transpose(2, 0, 3, 1, 4, 5)
+    frames = by_frame.reshape(FRAMES, rows * side, columns * side, 3)
+    last = _last_of(list(frames), video)
+    parts = last.reshape(rows, side, columns, side, 3).swapaxes(1, 2)
+    return parts.reshape(-1, side, side, 3)[: len(windows)]
+
+
+def _last_of(frames: Sequence[np.ndarray], video: Video) -> np.ndarray:
+    """Return the last frame after compression, uint8 RGB (H, W, 3)."""
     packets = _encode(frames, video)
-    last = _decode_last(packets, video)
-    return _to_rgb(last)[:height, :width]
+    return _to_rgb(_decode_last(packets, video))
 
 
 def _padded(side: int) -> int:

@@ -193,7 +193,11 @@ def _draw_mixed_kernel(
 
     sigma_x = sigma_y = rng.uniform(*options.blur_sigma)
     theta = 0.0
-    if kind.endswith("aniso"):
+    if kind.endswith("aniso") and options.blur_aspect:
+        aspect = rng.uniform(*options.blur_aspect)
+        sigma_x *= np.sqrt(aspect)
+        sigma_y /= np.sqrt(aspect)
+    elif kind.endswith("aniso"):
         sigma_y = rng.uniform(*options.blur_sigma)
         theta = rng.uniform(-np.pi, np.pi)
     if kind in ("iso", "aniso"):

@@ -13,6 +13,8 @@ import paddle
 from paddle import Tensor
 from scipy.special import pdtr
 
+from realesrgan_paddle.data.degradation.grain import with_grain
+
 LUMA = (0.2989, 0.587, 0.114)
 """Luma weights of ITU-R BT.601, as torchvision's rgb_to_grayscale rounds them."""
 PARTS = 1024
@@ -157,6 +159,7 @@ def add_poisson_noise(
     scale: Tensor,
     gray: Tensor,
     sample: Callable[[Tensor, Tensor], Tensor],
+    grain: np.ndarray,
 ) -> Tensor:
     """Return `image` with photon shot noise times `scale`, clipped to [0, 1].
 
@@ -170,6 +173,7 @@ def add_poisson_noise(
         gray: bool (N, 1, 1, 1).
         sample: returns counts for (level, brightest), as `poisson_counts` does; where
             `gray`, its first channel is used for all three.
+        grain: its size, see `with_grain`.
     """
     red, green, blue = paddle.split(image, 3, axis=1)
     luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
@@ -179,6 +183,7 @@ def add_poisson_noise(
     brightest = _count_levels(level)
     noise = sample(level, brightest) / brightest - level / 255
     noise = paddle.where(gray, noise[:, :1], noise)
+    noise = with_grain(noise, grain)
     return paddle.clip(image + noise * scale, 0, 1)
 
 

@@ -21,6 +21,7 @@ from realesrgan_paddle.data.degradation.domain import (
     apply_domain,
     draw_domain,
 )
+from realesrgan_paddle.data.degradation.grain import with_grain
 from realesrgan_paddle.data.degradation.jpeg import jpeg
 from realesrgan_paddle.data.degradation.noise import (
     add_gaussian_noise,
@@ -59,6 +60,8 @@ class PassDraws:
     """Whether there is a JPEG: bool (N,)."""
     field_seeds: np.ndarray
     """Seed of each sample's noise: int64 (N,)."""
+    grain: np.ndarray
+    """Size of the noise's grain [pixels]: float32 (N,)."""
 
     def __str__(self) -> str:
         """Describe the first sample, such as "x0.52, gaussian noise 12, JPEG 71"."""
@@ -76,6 +79,7 @@ class PassDraws:
             quality=self.quality[samples],
             compressed=self.compressed[samples],
             field_seeds=self.field_seeds[samples],
+            grain=self.grain[samples],
         )
 
 
@@ -137,8 +141,9 @@ def draw_pass(
         gray=rng.random(batch_size) < options.gray_noise_prob,
         quality=_uniform(options.jpeg_range, rng, batch_size),
         field_seeds=rng.integers(2**31, size=batch_size),
-        # Last, and not drawn by default, so that it changes no other draw.
+        # Last, and not drawn by default, so that they change no other draw.
         compressed=_draw_compressed(options, rng, batch_size),
+        grain=_draw_grain(options, rng, batch_size),
     )
 
 
@@ -200,9 +205,10 @@ def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
     gray = _per_sample(draws.gray)
     if draws.gaussian:
         field = normal_fields(image.shape[1:], draws.field_seeds, draws.gray)
+        field = with_grain(field, draws.grain)
         return add_gaussian_noise(image, field, strength, gray)
     sample = partial(poisson_counts, seeds=draws.field_seeds, gray=draws.gray)
-    return add_poisson_noise(image, strength, gray, sample)
+    return add_poisson_noise(image, strength, gray, sample, draws.grain)
 
 
 def _last_jpeg(
@@ -303,6 +309,14 @@ def _draw_compressed(
     if options.jpeg_prob == 1:
         return np.ones(count, bool)
     return rng.random(count) < options.jpeg_prob
+
+
+def _draw_grain(
+    options: PassOptions, rng: np.random.Generator, count: int
+) -> np.ndarray:
+    if options.grain_size == (0, 0):
+        return np.zeros(count, np.float32)
+    return _uniform(options.grain_size, rng, count)
 
 
 def _uniform(

@@ -1,5 +1,6 @@
 """What all option models share: the frozen base class and the checked value types."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -12,6 +13,8 @@ SUM_TOLERANCE = 1e-6
 
 LARGEST_INT = 2**63 - 1
 """Of a whole number: NumPy and Paddle count in 64 bits."""
+LARGEST_GRAIN = 4
+"""Coarser grain looks like clouds [pixels]."""
 
 
 class Options(BaseModel):
@@ -109,6 +112,8 @@ KernelSize = Annotated[
 # A Gaussian of this width fills the largest kernel evenly.
 Sigma = Annotated[float, Field(gt=0, le=511), _Number]
 MotionLength = Annotated[float, Field(ge=1, le=255), _Number]
+Aspect = Annotated[float, Field(ge=0.1, le=10), _Number]
+GrainSize = Annotated[float, Field(ge=0, le=LARGEST_GRAIN), _Number]
 
 # These catch typing errors too: a network of more channels, a larger batch or more
 # workers fit no machine.
@@ -139,3 +144,29 @@ FolderName = Annotated[
     Field(json_schema_extra={"pattern": r"^(?!\.{1,2}$)[^/\\]+$"}),
     AfterValidator(_folder_name),
 ]
+
+OnePass = TypeVar("OnePass", bound=Options)
+
+
+def one_pass(group: type[OnePass], options: Options, *, suffix: str) -> OnePass:
+    """Return the options of one pass: the fields of `group`, followed by `suffix`."""
+    values = {}
+    for name in group.model_fields:
+        values[name] = getattr(options, name + suffix)
+    # Without validation: `options` are checked already, and kernels are drawn for
+    # every sample.
+    return group.model_construct(**values)
+
+
+def check_lengths(
+    kinds_key: str,
+    kinds: Sequence[str],
+    probabilities_key: str,
+    probabilities: Sequence[float],
+) -> None:
+    """Raise ValueError unless there are as many probabilities as kinds."""
+    if len(kinds) != len(probabilities):
+        raise ValueError(
+            f"{kinds_key} has {len(kinds)} entries and {probabilities_key} has "
+            f"{len(probabilities)}; give one chance for each kind"
+        )

@@ -19,6 +19,7 @@ from realesrgan_paddle.options.schema.drift_alarm import (
     DriftOptions,
     GeneralLimits,
 )
+from realesrgan_paddle.options.schema.kernels import BlurOptions, KernelOptions
 from realesrgan_paddle.options.schema.logger import LoggerOptions
 from realesrgan_paddle.options.schema.losses import (
     ArtifactLossOptions,
@@ -46,11 +47,9 @@ from realesrgan_paddle.options.schema.paths import PathOptions
 from realesrgan_paddle.options.schema.section_checks import section_problems
 from realesrgan_paddle.options.schema.synthesis import (
     RESIZE_MODES,
-    BlurOptions,
     ChromaUpsampling,
     CodecName,
     DeinterlaceName,
-    KernelOptions,
     LQConfig,
     PassOptions,
     ResizeMode,

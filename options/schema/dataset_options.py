@@ -15,7 +15,7 @@ from realesrgan_paddle.options.schema.base import (
     Text,
     Workers,
 )
-from realesrgan_paddle.options.schema.synthesis import KernelOptions
+from realesrgan_paddle.options.schema.kernels import KernelOptions
 
 TRAINING_SETS = ("train", "train_paired")
 

@@ -10,8 +10,7 @@ pass; the same key followed by 2 belongs to the second. The properties `first_pa
 names without the 2.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypeVar, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -21,8 +20,7 @@ from realesrgan_paddle.options.schema.base import (
     VP9CRF,
     Count,
     CropSize,
-    KernelSize,
-    MotionLength,
+    GrainSize,
     Natural,
     NonNegative,
     Options,
@@ -37,18 +35,11 @@ from realesrgan_paddle.options.schema.base import (
     Sigma,
     Text,
     UpDownKeep,
+    check_lengths,
+    one_pass,
 )
+from realesrgan_paddle.options.schema.kernels import KernelOptions
 
-KernelName = Literal[
-    "iso",
-    "aniso",
-    "generalized_iso",
-    "generalized_aniso",
-    "plateau_iso",
-    "plateau_aniso",
-]
-KERNEL_NAMES: tuple[KernelName, ...] = get_args(KernelName)
-KERNEL_PROB = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
 CodecName = Literal["h264", "hevc", "mpeg2", "vp9"]
 CODEC_NAMES: tuple[CodecName, ...] = get_args(CodecName)
 DeinterlaceName = Literal["weave", "bob", "blend"]
@@ -57,8 +48,6 @@ ResizeMode = Literal["area", "bilinear", "bicubic"]
 RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
 
 ResizeModes = Annotated[tuple[ResizeMode, ...], Field(min_length=1)]
-
-OnePass = TypeVar("OnePass", bound=Options)
 
 
 class PassOptions(Options):
@@ -87,6 +76,12 @@ class PassOptions(Options):
     gray_noise_prob: Probability = Field(
         default=0.4,
         description="Probability that the noise is equal in all three channels.",
+    )
+    grain_size: Ordered[GrainSize] = Field(
+        default=(0, 0),
+        description="Grain of the noise: standard deviation, in pixels, of a blur that "
+        "makes neighboring pixels of it alike and keeps its level; 0: all pixels "
+        "differ, as in BasicSR.",
     )
     jpeg_range: Ordered[Quality] = Field(
         default=(30, 95),
@@ -127,6 +122,9 @@ class SynthesisOptions(PassOptions):
     )
     gray_noise_prob2: Probability = Field(
         default=0.4, description="As gray_noise_prob."
+    )
+    grain_size2: Ordered[GrainSize] = Field(
+        default=(0, 0), description="As grain_size."
     )
     jpeg_range2: Ordered[Quality] = Field(
         default=(30, 95), description="As jpeg_range."
@@ -235,7 +233,7 @@ class SynthesisOptions(PassOptions):
 
     @model_validator(mode="after")
     def _one_probability_for_each_codec(self) -> Self:
-        _check_lengths("codec_list", self.codec_list, "codec_prob", self.codec_prob)
+        check_lengths("codec_list", self.codec_list, "codec_prob", self.codec_prob)
         return self
 
     @property
@@ -251,99 +249,12 @@ class SynthesisOptions(PassOptions):
     @property
     def first_pass(self) -> PassOptions:
         """Resize, noise and JPEG of the first pass."""
-        return _one_pass(PassOptions, self, suffix="")
+        return one_pass(PassOptions, self, suffix="")
 
     @property
     def second_pass(self) -> PassOptions:
         """Resize, noise and JPEG of the second pass."""
-        return _one_pass(PassOptions, self, suffix="2")
-
-
-class BlurOptions(Options):
-    """Blur kernels of one pass."""
-
-    blur_kernel_size: KernelSize = Field(
-        default=21,
-        description="Largest kernel size, in pixels, odd; sizes are drawn from 7, 9, "
-        "... up to it.",
-    )
-    kernel_list: tuple[KernelName, ...] = Field(
-        default=KERNEL_NAMES, description="Kinds of kernel to draw from."
-    )
-    kernel_prob: Probabilities = Field(
-        default=KERNEL_PROB, description="Probability of each kind in kernel_list."
-    )
-    sinc_prob: Probability = Field(
-        default=0.1,
-        description="Probability of a sinc filter instead of a kernel of kernel_list.",
-    )
-    blur_sigma: Ordered[Sigma] = Field(
-        default=(0.2, 3), description="Standard deviation of the kernel, in pixels."
-    )
-    betag_range: Ordered[Positive] = Field(
-        default=(0.5, 4), description="Shape of the generalized gaussian kernels."
-    )
-    betap_range: Ordered[Positive] = Field(
-        default=(1, 2), description="Shape of the plateau kernels."
-    )
-
-
-class KernelOptions(BlurOptions):
-    """The blur kernels of both passes, the final sinc filter, and motion blur."""
-
-    blur_kernel_size2: KernelSize = Field(
-        default=21, description="As blur_kernel_size."
-    )
-    kernel_list2: tuple[KernelName, ...] = Field(
-        default=KERNEL_NAMES, description="As kernel_list."
-    )
-    kernel_prob2: Probabilities = Field(
-        default=KERNEL_PROB, description="As kernel_prob."
-    )
-    sinc_prob2: Probability = Field(default=0.1, description="As sinc_prob.")
-    blur_sigma2: Ordered[Sigma] = Field(
-        default=(0.2, 1.5), description="As blur_sigma."
-    )
-    betag_range2: Ordered[Positive] = Field(
-        default=(0.5, 4), description="As betag_range."
-    )
-    betap_range2: Ordered[Positive] = Field(
-        default=(1, 2), description="As betap_range."
-    )
-
-    final_sinc_prob: Probability = Field(
-        default=0.8,
-        description="Probability of a sinc filter next to the last JPEG compression.",
-    )
-
-    motion_blur_prob: Probability = Field(
-        default=0,
-        description="Probability of motion blur along a straight line, before all "
-        "other degradation.",
-    )
-    motion_blur_range: Ordered[MotionLength] = Field(
-        default=(3, 15),
-        description="Length of the motion, in pixels of the ground truth; its "
-        "direction is random.",
-    )
-
-    @model_validator(mode="after")
-    def _one_probability_for_each_kernel(self) -> Self:
-        _check_lengths("kernel_list", self.kernel_list, "kernel_prob", self.kernel_prob)
-        _check_lengths(
-            "kernel_list2", self.kernel_list2, "kernel_prob2", self.kernel_prob2
-        )
-        return self
-
-    @property
-    def first_blur(self) -> BlurOptions:
-        """The kernels of the first pass."""
-        return _one_pass(BlurOptions, self, suffix="")
-
-    @property
-    def second_blur(self) -> BlurOptions:
-        """The kernels of the second pass."""
-        return _one_pass(BlurOptions, self, suffix="2")
+        return one_pass(PassOptions, self, suffix="2")
 
 
 class LQConfig(SynthesisOptions, KernelOptions):
@@ -370,27 +281,3 @@ class LQConfig(SynthesisOptions, KernelOptions):
         exclude=True,
         description="Set by the loader: keys of the file without effect here, and why.",
     )
-
-
-def _one_pass(group: type[OnePass], options: Options, *, suffix: str) -> OnePass:
-    """Return the options of one pass: the fields of `group`, followed by `suffix`."""
-    values = {}
-    for name in group.model_fields:
-        values[name] = getattr(options, name + suffix)
-    # Without validation: `options` are checked already, and kernels are drawn for
-    # every sample.
-    return group.model_construct(**values)
-
-
-def _check_lengths(
-    kinds_key: str,
-    kinds: Sequence[str],
-    probabilities_key: str,
-    probabilities: Sequence[float],
-) -> None:
-    """Raise ValueError unless there are as many probabilities as kinds."""
-    if len(kinds) != len(probabilities):
-        raise ValueError(
-            f"{kinds_key} has {len(kinds)} entries and {probabilities_key} has "
-            f"{len(probabilities)}; give one chance for each kind"
-        )

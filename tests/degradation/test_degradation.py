@@ -35,6 +35,7 @@ from realesrgan_paddle.options.schema.config import KernelOptions, SynthesisOpti
 
 pytestmark = pytest.mark.paddle
 RECORDED = np.load(REFERENCE / "degradation.npz")
+NO_GRAIN = np.zeros(2, np.float32)
 RESIZES = [name.split("_")[1:] for name in RECORDED if name.startswith("resize_")]
 
 
@@ -110,6 +111,7 @@ def test_poisson_noise_equals_basicsr():
         per_sample(0.4, 2.2),
         per_sample(False, True),
         lambda level, brightest: counts,
+        NO_GRAIN,
     )
     assert_equals_recorded(result, "poisson", atol=1e-6)
 
@@ -122,7 +124,8 @@ def test_poisson_counts_have_the_mean_that_basicsr_draws_them_with():
         return level
 
     gray = per_sample(False, True)
-    add_poisson_noise(image("noise_image"), per_sample(0.4, 2.2), gray, sample)
+    levels = per_sample(0.4, 2.2)
+    add_poisson_noise(image("noise_image"), levels, gray, sample, NO_GRAIN)
     mean = means[0].numpy()[1, 0]
     counts = RECORDED["poisson_counts"][1, 0]
     deviation = (counts - mean) / np.sqrt(mean)  # in standard deviations
@@ -177,7 +180,7 @@ def test_gray_noise_is_equal_in_all_channels():
     assert_first_sample_is_gray_only(noisy)
 
     sample = partial(poisson_counts, seeds=[0, 1], gray=gray)
-    noisy = add_poisson_noise(flat, per_sample(2.0, 2.0), flags, sample)
+    noisy = add_poisson_noise(flat, per_sample(2.0, 2.0), flags, sample, NO_GRAIN)
     assert_first_sample_is_gray_only(noisy)
 
 
@@ -195,6 +198,7 @@ def test_whole_chain_equals_real_esrgan(chain: int, monkeypatch: pytest.MonkeyPa
             quality=np.array(values["quality"], np.float32),
             field_seeds=np.arange(2),
             compressed=np.ones(2, bool),
+            grain=NO_GRAIN,
         )
         # The recorded noise, in place of what would be drawn.
         noise = RECORDED[f"chain{chain}_{name}_field"].astype(np.float32)

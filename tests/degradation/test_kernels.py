@@ -81,3 +81,29 @@ def test_motion_blur_widens_the_first_kernel_and_changes_no_other():
     padded = np.pad(still.first, 7)
     np.testing.assert_allclose(resting.first, padded, rtol=0, atol=1e-7)
     assert not np.allclose(moving.first, padded, rtol=0, atol=1e-7)
+
+
+def test_the_aspect_lies_along_the_axes_and_keeps_the_geometric_mean():
+    options = KernelOptions(
+        kernel_list=("aniso",),
+        kernel_prob=(1,),
+        sinc_prob=0,
+        blur_kernel_size=41,
+        blur_sigma=(1.5, 1.5),
+        blur_aspect=(4, 4),
+    )
+    rng = np.random.default_rng(0)
+    drawn = [kernels.draw_blur_kernel(options.first_blur, rng) for _ in range(30)]
+    kernel = max(drawn, key=lambda one: np.count_nonzero(one))  # not cut off
+    y, x = np.mgrid[:41, :41] - 20
+    assert (kernel * x**2).sum() == pytest.approx(3.0**2, rel=0.02)
+    assert (kernel * y**2).sum() == pytest.approx(0.75**2, rel=0.02)
+    assert (kernel * x * y).sum() == pytest.approx(0, abs=1e-5)
+
+
+def test_an_aspect_changes_nothing_of_round_kernels():
+    def draw(**aspect):
+        options = KernelOptions(kernel_list=("iso",), kernel_prob=(1,), **aspect)
+        return kernels.draw_kernels(options, np.random.default_rng(3))
+
+    np.testing.assert_array_equal(draw().first, draw(blur_aspect=(2, 3)).first)

@@ -19,7 +19,7 @@ from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle
-FEW = (Round(90, 4),)
+FEW = (Round(150, 4),)
 
 
 class InProcess:

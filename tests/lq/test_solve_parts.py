@@ -1,10 +1,18 @@
 """The parts of the search: parameters, statistics, regression, new options."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from scenes import world
 
+from realesrgan_paddle.data.degradation.codec import (
+    Video,
+    compress,
+    compress_together,
+)
+from realesrgan_paddle.data.lq.solve import search
 from realesrgan_paddle.data.lq.solve.distances import distances, null_distances
 from realesrgan_paddle.data.lq.solve.parameters import (
     NUMBERS,
@@ -22,8 +30,10 @@ pytestmark = pytest.mark.paddle
 NOTHING = Point(
     places={
         "blur": 0.1,
+        "anisotropy": 0.5,
         "motion": 0.0,
         "noise": 0.0,
+        "grain": 0.0,
         "halo": 0.0,
         "halo width": 0.5,
         "quality": 0.5,
@@ -57,6 +67,17 @@ def windows() -> np.ndarray:
         soft = cv2.GaussianBlur(grain, (0, 0), 1)
         found.append(np.clip(image + soft, 0, 255).astype(np.uint8))
     return np.stack(found)
+
+
+def windows_of_scale(scale: int):
+    """Return a function of the arguments of `degraded` with a way of resizing."""
+    window = world(0, 96 * scale)[None]
+
+    def arguments(mode):
+        options = point_options(NOTHING, scale) | {"resize_modes2": [mode]}
+        return window, Task(options, np.arange(1), 1), scale
+
+    return arguments
 
 
 def measured(windows: np.ndarray, point: Point) -> dict[str, float]:
@@ -104,6 +125,15 @@ def test_each_part_shows_in_its_statistics(windows):
     blurred = measured(windows, with_changes({"blur": 0.9}))
     assert blurred["spectrum 10"] < plain["spectrum 10"] - 1
 
+    fine = measured(windows, with_changes({"noise": 1.0, "grain": 0.0}))
+    coarse = measured(windows, with_changes({"noise": 1.0, "grain": 0.8}))
+    assert coarse["grain 0 1"] > fine["grain 0 1"] + 0.2
+
+    wide = measured(windows, with_changes({"blur": 0.6, "anisotropy": 1.0}))
+    high = measured(windows, with_changes({"blur": 0.6, "anisotropy": 0.0}))
+    assert wide["direction 2"] < high["direction 2"] - 1
+    assert wide["edge direction"] < high["edge direction"] - 0.05
+
     halo = measured(windows, with_changes({"halo": 0.8}))
     assert halo["edge -2"] < plain["edge -2"] - 0.03
 
@@ -116,6 +146,59 @@ def test_the_quality_of_a_jpeg_shows_in_its_coefficients(windows):
     found = measured(windows, with_changes({"quality": place}, {"codec": "jpeg"}))
     scores = {name: value for name, value in found.items() if "quality " in name}
     assert max(scores, key=lambda name: scores[name]) == "quality 60"
+
+
+def test_a_flat_window_has_statistics():
+    flat = np.full((1, 96, 96, 3), 7, np.uint8)
+    found = window_statistics(flat)
+    assert all(np.isfinite(values).all() for values in found.values())
+
+
+def test_windows_are_compressed_as_parts_of_one_frame(windows):
+    video = Video("hevc", 40, chroma_420=True, motion=(1.0, 0.0))
+    whole = np.concatenate(
+        [np.concatenate(windows[:2], 1), np.concatenate(windows[2:], 1)]
+    )
+    still = replace(video, motion=(0.0, 0.0))
+    together = compress_together(windows, still)
+    expected = compress(whole, still)
+    assert np.array_equal(together[1], expected[:192, 192:])
+    assert np.array_equal(together[2], expected[192:, :192])
+
+    for count in (1, 2, 3):
+        found = compress_together(windows[:count], video)
+        assert found.shape == windows[:count].shape
+        difference = np.abs(found.astype(int) - windows[:count])
+        assert difference.mean(axis=(1, 2, 3)).max() < 20
+
+
+def test_a_video_takes_the_place_of_the_last_jpeg(windows):
+    coarse = point_options(NOTHING, 2) | {"jpeg_prob2": 1.0, "jpeg_range2": [5, 5]}
+    fine = {"codec_list": ["h264"], "codec_prob": [1.0], "h264_crf": [10, 10]}
+    plain = degraded(windows, Task(point_options(NOTHING, 2), np.arange(4), 1), 2)
+
+    def loss(options):
+        found = degraded(windows, Task(options, np.arange(4), 1), 2)
+        return np.abs(found.astype(int) - plain).mean(axis=(1, 2, 3))
+
+    assert loss(coarse).min() > 3 * loss(coarse | fine | {"video_prob": 1.0}).max()
+    some = loss(coarse | fine | {"video_prob": 0.5})
+    assert 3 * some.min() < some.max()
+
+
+def test_scalers_that_do_the_same_are_not_told_apart():
+    only = Region().with_codecs("none")
+    drawn = search._without_same(only, search.SAME_SCALERS[2])
+    assert list(drawn.chances["scaler"]) == pytest.approx([0.67, 0, 0.33])
+    shared = search._shared(
+        {"scaler": {"area": 0.8, "bicubic": 0.2}}, ["area", "bilinear"]
+    )
+    assert shared["scaler"] == {"area": 0.4, "bilinear": 0.4, "bicubic": 0.2}
+    image = windows_of_scale(2)
+    for mode, same in (("bilinear", True), ("bicubic", False)):
+        other = degraded(*image(mode))
+        difference = degraded(*image("area")).astype(int) - other
+        assert (np.abs(difference).max() <= 1) == same
 
 
 def test_content_is_hardly_changed_by_a_degradation(windows):

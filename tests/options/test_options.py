@@ -18,7 +18,8 @@ from realesrgan_paddle.options.reading.load import (
 )
 from realesrgan_paddle.options.reading.spellings import TOP_LEVEL
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.synthesis import KernelOptions, SynthesisOptions
+from realesrgan_paddle.options.schema.kernels import KernelOptions
+from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
 from realesrgan_paddle.utils.errors import UserError
 
 SHIPPED = sorted((ROOT / "options").glob("*.yml"))
@@ -732,6 +733,7 @@ def test_keys_that_end_in_2_are_the_second_pass():
         "noise_range2": (5, 6),
         "poisson_scale_range2": (1, 2),
         "gray_noise_prob2": 1,
+        "grain_size2": (1, 2),
         "jpeg_range2": (50, 60),
         "jpeg_prob2": 0.5,
         "resize_modes2": ("area",),
@@ -749,6 +751,7 @@ def test_keys_that_end_in_2_are_the_second_blur():
         "kernel_prob2": (1,),
         "sinc_prob2": 0.5,
         "blur_sigma2": (5, 6),
+        "blur_aspect2": (2, 3),
         "betag_range2": (6, 7),
         "betap_range2": (7, 8),
     }

@@ -10,7 +10,8 @@ from realesrgan_paddle.data.lq.solve.simulate import Simulator, Task
 from realesrgan_paddle.data.lq.solve.statistics import window_statistics
 from realesrgan_paddle.data.lq.solve.windows import GtWindows, RealWindows
 from realesrgan_paddle.options.schema.config import LQConfig
-from realesrgan_paddle.options.schema.synthesis import KernelOptions, SynthesisOptions
+from realesrgan_paddle.options.schema.kernels import KernelOptions
+from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
 
 BATCH = 4
 """Windows that are degraded with the same way of resizing, when sets are compared."""

@@ -92,7 +92,8 @@ def _steepest(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     share = int(EDGE_SHARE * steep.size)
     count = max(8, share)
     order = np.argpartition(strengths, -count)
-    chosen = order[-count:]
+    strongest = order[-count:]
+    chosen = strongest[strengths[strongest] > 0]  # a smooth window has few peaks
     rows, columns = np.unravel_index(chosen, steep.shape)
     return rows, columns + 1  # the slope has one column less on either side
 

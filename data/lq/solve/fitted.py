@@ -1,5 +1,6 @@
 """The options that a solution stands for, with the evidence for each."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from realesrgan_paddle.data.lq.solve.parameters import (
 )
 from realesrgan_paddle.data.lq.solve.search import (
     ABSENT,
+    CONDITIONS,
     COVERAGE,
     PRESENT,
     NumberFound,
@@ -87,7 +89,8 @@ def findings(solution: Solution, scale: int) -> list[Finding]:
     for name, found in solution.numbers.items():
         if name == "quality" and codec == "none":
             continue
-        if name == "halo width" and solution.numbers["halo"].present < ABSENT:
+        condition = CONDITIONS.get(name)
+        if condition and solution.numbers[condition].present < ABSENT:
             continue
         rows.append(_number(name, found, codec, scale))
     return rows
@@ -138,6 +141,8 @@ def _text(name: str, place: float, codec: str, scale: int) -> str:
     if name == "first JPEG":
         return f"{codec_setting('jpeg', place):.0f}"
     value = float(NUMBER[name].value(place))
+    if name == "anisotropy":
+        return f"{math.exp(value):.2f}"
     if name in ("blur", "motion"):
         value *= scale
     return f"{value:.2f}"

@@ -67,8 +67,10 @@ class Choice:
 
 NUMBERS = (
     Number("blur", 0.15, 1.25, "low-quality pixels"),
+    Number("anisotropy", -0.9, 0.9, "logarithm of horizontal over vertical blur"),
     Number("motion", 0, 4, "low-quality pixels", none_share=0.8),
     Number("noise", 0, 20, "8-bit levels", none_share=0.1, power=2),
+    Number("grain", 0, 1.2, "low-quality pixels"),
     Number("halo", 0, 1.6, "of the detail", none_share=0.5),
     Number("halo width", 0.6, 2.2, "low-quality pixels"),
     Number("quality", 0, 1, "of the codec's range"),
@@ -163,6 +165,7 @@ def to_options(
         ranges[name] = (float(number.value(low)), float(number.value(high)))
     options = _one_round()
     options["blur_sigma"] = _times(ranges["blur"], scale)
+    options["blur_aspect"] = [float(np.exp(end)) for end in ranges["anisotropy"]]
     options["resize_modes2"] = [choices["scaler"]]
     options["final_sinc_prob"] = float(choices["last filter"] == "sinc")
     if ranges["motion"][1] * scale >= 1:
@@ -171,7 +174,7 @@ def to_options(
         options["motion_blur_range"] = [max(1, low), max(1, high)]
     return (
         options
-        | _noise_options(ranges["noise"], choices)
+        | _noise_options(ranges["noise"], ranges["grain"], choices)
         | _halo_options(ranges)
         | _compression_options(limits, choices)
     )
@@ -189,7 +192,7 @@ def _one_round() -> dict[str, Any]:
     """Return the options of a degradation that does nothing but downscale."""
     return {
         "gt_usm": False,
-        "kernel_list": ["iso"],
+        "kernel_list": ["aniso"],
         "kernel_prob": [1.0],
         "sinc_prob": 0.0,
         "resize_prob": [0.0, 0.0, 1.0],
@@ -203,13 +206,17 @@ def _one_round() -> dict[str, Any]:
 
 
 def _noise_options(
-    levels: tuple[float, float], choices: Mapping[str, str]
+    levels: tuple[float, float],
+    grain: tuple[float, float],
+    choices: Mapping[str, str],
 ) -> dict[str, Any]:
     gaussian = choices["noise kind"] == "gaussian"
     options: dict[str, Any] = {
         "gaussian_noise_prob2": float(gaussian),
         "gray_noise_prob2": float(choices["noise color"] == "gray"),
     }
+    if levels[1] > 0:
+        options["grain_size2"] = list(grain)
     if gaussian:
         options["noise_range2"] = list(levels)
     else:

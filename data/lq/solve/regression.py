@@ -72,12 +72,13 @@ class Regression:
     def predict(self, targets: np.ndarray) -> Prediction:
         """Return a target, given as float64 (N,) for the samples, at the point.
 
-        Width and ridge are those with the smallest leave-one-out residuals.
+        Width and ridge are those with the smallest leave-one-out residuals; the mean
+        where that predicts better than all of them.
         """
         mean = targets.mean()
         spread = targets.std() + 1e-9
         wanted = (targets - mean) / spread
-        best: tuple[float, float, np.ndarray] = (np.inf, 0.0, wanted)
+        best: tuple[float, float, np.ndarray] = (1.0, 0.0, wanted)
         for values, vectors, beside in self._parts:
             rotated = vectors.T @ wanted
             for ridge in RIDGES:

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from realesrgan_paddle.data.lq.solve.parameters import (
+    CHOICE,
     CHOICES,
     NUMBERS,
     Point,
@@ -30,7 +31,7 @@ NEXT_COVERAGE = 0.98
 """As COVERAGE, of the limits of the next round: what they leave out is lost."""
 MARGIN = 0.06
 """Added to those limits on both sides [shares of the searched range]."""
-UNLIKELY = 0.05
+UNLIKELY = 0.02
 """Choices below this chance are not drawn again."""
 ABSENT, PRESENT = 0.1, 0.9
 """Chances of a part below which it counts as absent, and above which as present."""
@@ -44,8 +45,11 @@ FEWEST_SOURCES = 3
 
 Few, so that what differs between scenes counts as what cannot be known.
 """
-CONDITIONS: Mapping[str, str] = {"halo width": "halo"}
+CONDITIONS: Mapping[str, str] = {"halo width": "halo", "grain": "noise"}
 """Numbers that mean something only where another is not 0."""
+SCALERS = CHOICE["scaler"].options
+SAME_SCALERS: Mapping[int, Sequence[str]] = {1: SCALERS, 2: ("area", "bilinear")}
+"""Scalers that make the same image, by scale: at 2, both are means of 2 x 2 pixels."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ def solve(
         rounds: how much is tried.
         region: what is searched; None: everything.
     """
-    region = region or Region()
+    same = SAME_SCALERS.get(scale, ())
+    region = _without_same(region or Region(), same)
     samples = Samples()
     total = sum(one.degradations for one in rounds)
     with tqdm(total=total, unit="degradation", disable=None) as progress:
@@ -138,7 +143,33 @@ def solve(
             _try(samples, one, region, real, gt, simulator, scale, rng, progress)
             solution = _regress(samples, region, real, real_statistics)
             region = _narrowed(region, solution)
-    return solution
+    return replace(solution, choices=_shared(solution.choices, same))
+
+
+def _without_same(region: Region, same: Sequence[str]) -> Region:
+    """Return a region in which the first of some scalers is drawn for all of them."""
+    if not same:
+        return region
+    drawn = dict(zip(SCALERS, region.chances["scaler"], strict=True))
+    total = sum(drawn[scaler] for scaler in same)
+    for scaler in same:
+        drawn[scaler] = 0.0
+    drawn[same[0]] = total
+    chances = [drawn[scaler] for scaler in SCALERS]
+    return replace(region, chances={**region.chances, "scaler": chances})
+
+
+def _shared(
+    choices: Mapping[str, Mapping[str, float]], same: Sequence[str]
+) -> dict[str, Mapping[str, float]]:
+    """Return the chances of choices, that of the same scalers shared among them."""
+    if not same:
+        return dict(choices)
+    scalers = dict(choices["scaler"])
+    each = scalers.get(same[0], 0.0) / len(same)
+    for scaler in same:
+        scalers[scaler] = each
+    return {**choices, "scaler": scalers}
 
 
 def _try(

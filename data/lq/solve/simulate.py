@@ -4,18 +4,21 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from realesrgan_paddle.data.lq.solve.statistics import window_statistics
 from realesrgan_paddle.options.schema.config import LQConfig
 from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.data.degradation.pipeline import Draws
 
 MOST_PROCESSES = 4
 
@@ -112,10 +115,12 @@ def _degrade(task: Task) -> np.ndarray:
 def degraded(windows: np.ndarray, task: Task, scale: int) -> np.ndarray:
     """Return windows after a degradation, uint8 RGB (n, S, S, 3).
 
-    As `make_lq` does, but all windows in one batch: with one way of resizing.
+    As `make_lq` does, but all windows in one batch, with one way of resizing, and those
+    that a video codec compresses in one video, with one quality.
     """
     import paddle
 
+    from realesrgan_paddle.data.degradation.codec import compress_together
     from realesrgan_paddle.data.degradation.kernels import Kernels, draw_kernels
     from realesrgan_paddle.data.degradation.pipeline import degrade, draw
     from realesrgan_paddle.data.degradation.usm import USM
@@ -135,6 +140,31 @@ def degraded(windows: np.ndarray, task: Task, scale: int) -> np.ndarray:
     gt = paddle.to_tensor(channels_first)
     if options.gt_usm:
         gt = USM()(gt)
-    lq = degrade(gt, kernels, draws, scale, options.jpeg_chroma_upsampling).numpy()
+    without = _without_videos(draws)
+    lq = degrade(gt, kernels, without, scale, options.jpeg_chroma_upsampling).numpy()
     levels = np.rint(lq * 255).astype(np.uint8)
-    return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
+    images = np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
+
+    videos = {}
+    for number, sample in enumerate(draws.domain):
+        if sample.video:
+            videos[number] = sample.video
+    if videos:
+        filmed = list(videos)
+        video = videos[filmed[0]]
+        images[filmed] = compress_together(images[filmed], video)
+    return images
+
+
+def _without_videos(draws: "Draws") -> "Draws":
+    """Return draws whose videos are left out, and the JPEGs that these replace."""
+    if not draws.domain:
+        return draws
+    has_video = np.array([sample.video is not None for sample in draws.domain])
+    compressed = draws.second.compressed & ~has_video
+    domain = [replace(sample, video=None) for sample in draws.domain]
+    return replace(
+        draws,
+        second=replace(draws.second, compressed=compressed),
+        domain=tuple(domain),
+    )

@@ -19,10 +19,12 @@ from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
 
 EXPLAINED_BY: Mapping[str, str] = {
     "blur_sigma": "blur",
+    "blur_aspect": "anisotropy",
     "motion_blur_range": "motion",
     "resize_modes2": "scaler",
     "noise_range2": "noise",
     "poisson_scale_range2": "noise",
+    "grain_size2": "grain",
     "gaussian_noise_prob2": "noise kind",
     "gray_noise_prob2": "noise color",
     "halo_range": "halo",
