@@ -14,6 +14,7 @@ from typing import NoReturn
 from realesrgan_paddle import __version__
 from realesrgan_paddle.utils.cli import run
 from realesrgan_paddle.utils.errors import did_you_mean
+from realesrgan_paddle.utils.machine.blas import use_one_blas_thread
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import pick_device
 from realesrgan_paddle.utils.signals.early import ending_at_once
@@ -43,6 +44,9 @@ NOT_IN_TOOLS = {
 }
 """The modules of commands that no script of tools/ starts."""
 
+SMALL_PRODUCTS = ("extract_keyframes", "build_domain_set")
+"""Commands whose products of matrices are too small for several threads."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names and return its exit code."""
@@ -63,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: unknown command {words[0]!r}{hint} (see --help)\n")
         return 2
 
+    if name in SMALL_PRODUCTS:
+        use_one_blas_thread()
     sys.argv[0] = f"realesrgan_paddle {name}"  # argparse names the program by it
     with ending_at_once():
         place = NOT_IN_TOOLS.get(name, f"realesrgan_paddle.tools.{name}")

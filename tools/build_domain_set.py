@@ -5,6 +5,11 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
+if __name__ == "__main__":  # before numpy is imported
+    from realesrgan_paddle.utils.machine.blas import use_one_blas_thread
+
+    use_one_blas_thread()
+
 from collections.abc import Sequence
 from pathlib import Path
 

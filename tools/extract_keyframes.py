@@ -5,6 +5,11 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
+if __name__ == "__main__":  # before numpy is imported
+    from realesrgan_paddle.utils.machine.blas import use_one_blas_thread
+
+    use_one_blas_thread()
+
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,24 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     done = keyframes.extract_key_frames(
         videos, args.output, settings, sheet=sheet, max_gigabytes=args.max_gigabytes
     )
-    _print(done, args.output, settings)
+    for line in done.lines(args.output, settings):
+        say(line)
     if done.written + done.present:
         print_next(after_frames(args.output))
     return report_failures(done.failures)
-
-
-def _print(done: keyframes.FrameSet, output: Path, used: keyframes.Settings) -> None:
-    kind = "key frames" if used.sampling.select == "keyframe" else "frames"
-    present = f" ({done.present} of them there before)" if done.present else ""
-    frames = f"{done.written + done.present} {kind}{present}"
-    videos = f"{done.videos} videos; {len(done.failures)} videos failed"
-    say(f"{output}: {frames} of {videos}")
-    if used.split.val_share:
-        say(f"for validation: {done.validation}")
-    for line in done.remarks:
-        say(line)
-    if done.sheet:
-        say(f"look at them: {done.sheet}")
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ def video_input(
     drop_damaged: bool = False,
     start: float | None = None,
     export_quantizers: bool = False,
+    rough: bool = False,
 ) -> Any:
     """Return the first video stream of a file for ffmpeg-python; cover art is none.
 
@@ -80,6 +81,8 @@ def video_input(
         start: begin at the key frame before this time [s].
         export_quantizers: frames carry the quantizers of their blocks, for the filter
             codecview. For H.264 and MPEG-2.
+        rough: blocks are not smoothed, which saves a sixth of the time; for frames that
+            are made very small.
 
     Raises:
         UserError: the name is no valid Unicode, which ffmpeg-python needs.
@@ -94,6 +97,8 @@ def video_input(
         decoder["err_detect"] = "explode"
     if export_quantizers:
         decoder["export_side_data"] = "+venc_params"
+    if rough:
+        decoder["skip_loop_filter"] = "all"
     if start is not None:
         decoder.update(ss=start, noaccurate_seek=None)
 

@@ -103,6 +103,22 @@ class FrameSet:
             lines.append(f"dropped: {count} {reason}")
         return lines
 
+    def lines(self, output: Path, settings: Settings) -> list[str]:
+        """Return what a command tells of the extraction into `output`."""
+        is_keys = settings.sampling.select == "keyframe"
+        kind = "key frames" if is_keys else "frames"
+        present = f" ({self.present} of them there before)" if self.present else ""
+        frames = f"{self.written + self.present} {kind}{present}"
+        videos = f"{self.videos} videos; {len(self.failures)} videos failed"
+
+        lines = [f"{output}: {frames} of {videos}"]
+        if settings.split.val_share:
+            lines.append(f"for validation: {self.validation}")
+        lines += self.remarks
+        if self.sheet:
+            lines.append(f"look at them: {self.sheet}")
+        return lines
+
 
 def find_videos(inputs: Sequence[str | Path]) -> list[Path]:
     """Return the given files and the videos below the given folders, each once.

@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.data.footage.shots.glances import (
+    MIN_SPACING,
     Glance,
     glances,
 )
 from realesrgan_paddle.data.footage.shots.transitions import (
+    MAX_LIKENESS,
     Transition,
     change_of,
+    likeness,
     transition_at,
 )
 from realesrgan_paddle.data.footage.shots.wipes import wipe_at
@@ -29,9 +32,22 @@ On the setting sources 0.96 of the frames in transitions change more, 0.01 (a st
 camera) to 0.6 (riding, cuts) of the others.
 """
 
+MAX_MOVED_STRAIGHTNESS = 0.85
+MAX_CONTRAST_CHANGE = 0.06
+"""The picture has moved, and did not mix, if it is found again after that time (with
+`MAX_LIKENESS`), with the same contrast, and has not gone as straight as a dissolve.
+
+Saves decoding 4 seconds. In transitions of the setting sources, none of 22 frames is
+taken for moved, of other sources none of 33 (with 0.9 it was one, so these are not quite
+unseen); of the others that change enough, 40 of 180.
+"""
+
 MIN_SUSPECT_CHANGE = 4.0
 """Mean difference [8-bit levels] from a decoded frame to the one before or after it
 below which there is no transition at it; those have 5 or more."""
+
+TICK = 0.002
+"""Seconds by which a time may be rounded; two frames are further apart."""
 
 MARGIN = 0.1
 """Seconds after a transition at which a frame of the new shot is taken."""
@@ -48,6 +64,9 @@ class BlendFinder:
         self.transitions: list[Transition] = []
         """Those found, in the order of time."""
         self._path = path
+        self._seen: list[Glance] = []
+        self._seen_from = 0.0
+        self._seen_to = 0.0
 
     def transition_of(
         self, before: np.ndarray | None, frame: Glance, after: np.ndarray | None
@@ -77,15 +96,24 @@ class BlendFinder:
 
     def _moves_on(self, seconds: float) -> bool:
         """Return whether the picture changes steadily after a frame."""
-        stretch = list(glances(self._path, seconds, seconds + FIRST_LOOK))
+        end = seconds + FIRST_LOOK
+        if self._seen_from <= seconds and end <= self._seen_to:
+            first, last = seconds - TICK, end + TICK
+            stretch = [seen for seen in self._seen if first <= seen.seconds <= last]
+        else:
+            stretch = list(glances(self._path, seconds, end))
         if len(stretch) < 2:
             return False
-        change, straightness = change_of(_images(stretch))
-        return change >= MIN_FIRST_CHANGE and straightness >= MIN_FIRST_STRAIGHTNESS
+        images = _images(stretch)
+        change, straightness = change_of(images)
+        if change < MIN_FIRST_CHANGE or straightness < MIN_FIRST_STRAIGHTNESS:
+            return False
+        is_straight = straightness >= MAX_MOVED_STRAIGHTNESS
+        return is_straight or not _has_moved(images[0], images[-1])
 
     def _look_around(self, seconds: float) -> Transition | None:
         """Return the transition around a frame, up to where the next shot is clean."""
-        stretch = list(glances(self._path, seconds - REACH, seconds + REACH))
+        stretch = self._around(seconds - REACH, seconds + REACH)
         if len(stretch) < 2:
             return None
         times = np.array([glance.seconds for glance in stretch])
@@ -98,6 +126,23 @@ class BlendFinder:
             more = _transition_in(images, times, end + MARGIN)
             end = max(end + MARGIN, more.end) if more else end
         return Transition(start, end) if found else None
+
+    def _around(self, start: float, end: float) -> list[Glance]:
+        """Return the small frames of a stretch; what was seen is not decoded again.
+
+        Only the last stretch is held, 2 MB: frames are looked around in order of time.
+        """
+        if not self._seen or not self._seen_from <= start <= self._seen_to:
+            seen = list(glances(self._path, start, end))
+        else:
+            first = start - TICK
+            seen = [glance for glance in self._seen if glance.seconds >= first]
+            first_new = self._seen[-1].seconds + MIN_SPACING
+            for glance in glances(self._path, self._seen_to, end):
+                if glance.seconds >= first_new - TICK:
+                    seen.append(glance)
+        self._seen, self._seen_from, self._seen_to = seen, start, end
+        return seen
 
 
 def _transition_in(
@@ -113,6 +158,17 @@ def _images(stretch: list[Glance]) -> np.ndarray:
     """Return the small frames, uint8 RGB (N, 54, 96, 3)."""
     images = [glance.image for glance in stretch]
     return np.stack(images)
+
+
+def _has_moved(before: np.ndarray, after: np.ndarray) -> bool:
+    """Return whether a small frame shows the same as another, but at other places."""
+    contrast, other_contrast = before.std(), after.std()
+    difference = abs(contrast - other_contrast)
+    if difference > MAX_CONTRAST_CHANGE * max(contrast, other_contrast):
+        return False
+    forth = likeness(before, after)
+    back = likeness(after, before)
+    return min(forth, back) >= MAX_LIKENESS
 
 
 def _changes(image: np.ndarray, other: np.ndarray | None) -> bool:

@@ -46,7 +46,7 @@ def glances(path: Path, start: float, end: float) -> Iterator[Glance]:
     # Half a millisecond later, because the time of a key frame may be rounded up, and
     # the key frame before it may be far.
     begin = max(0.0, start) + 0.0005
-    video = video_input(path, start=begin)
+    video = video_input(path, start=begin, rough=True)
     in_time = f"gte(t,-0.001)*lte(t,{end - begin:.6f})"
     spaced = f"isnan(prev_selected_t)+gte(t-prev_selected_t,{MIN_SPACING})"
     small = (

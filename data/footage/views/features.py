@@ -123,13 +123,31 @@ def _matched_points(one: Features, other: Features) -> tuple[np.ndarray, np.ndar
     # Of vectors of +1 and -1, the product says how many bits are equal: faster than
     # counting them.
     similarity = _signs(one.descriptors) @ _signs(other.descriptors).T
-    nearest = similarity.argmax(axis=1)
-    mutual = similarity.argmax(axis=0)[nearest] == np.arange(len(nearest))
-
-    two_best = np.partition(similarity, -2, axis=1)[:, -2:]
-    second, best = (DESCRIPTOR_BITS - two_best.T) / 2
+    nearest, mutual, most, next_most = two_best(similarity)
+    best = (DESCRIPTOR_BITS - most) / 2
+    second = (DESCRIPTOR_BITS - next_most) / 2
     chosen = mutual & (best < MAX_RATIO * second)
     return one.points[chosen], other.points[nearest[chosen]]
+
+
+def two_best(
+    similarity: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return how each row's best columns stand out.
+
+    Args:
+        similarity: float32 (N, M), M at least 2; changed.
+
+    Returns:
+        (N,) each: the best column, whether the row is the best one of that column, too,
+        and the largest and the second largest value.
+    """
+    rows = np.arange(len(similarity))
+    nearest = similarity.argmax(axis=1)
+    mutual = similarity.argmax(axis=0)[nearest] == rows
+    best = similarity[rows, nearest]
+    similarity[rows, nearest] = -np.inf
+    return nearest, mutual, best, similarity.max(axis=1)
 
 
 def _signs(descriptors: np.ndarray) -> np.ndarray:

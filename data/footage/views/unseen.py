@@ -21,6 +21,7 @@ from realesrgan_paddle.data.footage.views.features import (
     Alignment,
     Features,
     fit,
+    two_best,
 )
 from realesrgan_paddle.utils.crops import Crop
 
@@ -116,11 +117,9 @@ def align_finely(one: Features, other: Features) -> Alignment | None:
     if min(len(one.points), len(other.points)) < 2:
         return None
     similarity = _roots(one.descriptors) @ _roots(other.descriptors).T
-    nearest = similarity.argmax(axis=1)
-    mutual = similarity.argmax(axis=0)[nearest] == np.arange(len(nearest))
-
-    two_best = np.partition(similarity, -2, axis=1)[:, -2:]
-    second, best = np.sqrt(np.maximum(0, 2 - 2 * two_best.T))
+    nearest, mutual, most, next_most = two_best(similarity)
+    best = np.sqrt(np.maximum(0, 2 - 2 * most))
+    second = np.sqrt(np.maximum(0, 2 - 2 * next_most))
     chosen = mutual & (best < MAX_RATIO * second)
     return fit(one.points[chosen], other.points[nearest[chosen]], one.size)
 

@@ -8,7 +8,9 @@ import pytest
 from clips import picture_clip
 from scenes import scene
 
-from realesrgan_paddle.data.footage.shots.glances import glance_of
+from realesrgan_paddle.data.footage.shots import blends
+from realesrgan_paddle.data.footage.shots.blends import BlendFinder
+from realesrgan_paddle.data.footage.shots.glances import Glance, glance_of
 from realesrgan_paddle.data.footage.shots.transitions import transition_at
 from realesrgan_paddle.data.footage.shots.wipes import wipe_at
 from realesrgan_paddle.data.sets.manifest import read_records
@@ -123,3 +125,25 @@ def test_a_short_shot_between_two_dissolves_gets_a_clean_frame(tmp_path: Path):
     assert {0.0, 3.4} <= set(clean)
     shots = {by_time[time]["shot"] for time in clean}
     assert len(shots) == 3
+
+
+def test_a_stretch_that_was_seen_is_not_decoded_again(monkeypatch):
+    """And what is put together is what decoding the whole stretch gives."""
+    decoded = []
+
+    def glances(path, start, end):
+        decoded.append((start, end))
+        for number in range(1000):
+            seconds = number / RATE
+            if start <= seconds <= end:
+                yield Glance(seconds, np.zeros((54, 96, 3), np.uint8))
+
+    monkeypatch.setattr(blends, "glances", glances)
+    finder = BlendFinder(Path("video.mp4"))
+    finder._around(1.0, 5.0)
+    stretch = finder._around(3.0, 7.0)
+    assert decoded == [(1.0, 5.0), (5.0, 7.0)]
+    assert [glance.seconds for glance in stretch] == [n / RATE for n in range(75, 176)]
+
+    finder._around(20.0, 24.0)
+    assert decoded[-1] == (20.0, 24.0)

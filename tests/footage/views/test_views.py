@@ -20,6 +20,7 @@ from realesrgan_paddle.data.footage.views.features import (
     Features,
     align,
     find_features,
+    two_best,
 )
 from realesrgan_paddle.data.footage.views.nearest import find_nearest
 from realesrgan_paddle.data.footage.views.unseen import (
@@ -187,3 +188,12 @@ def test_the_reason_for_another_share_is_said():
         "largest with 70 of 100 frames, and none is divided"
     )
     assert remark(options, Counter({0: 90, 1: 10}), 10) == ""
+
+
+def test_a_row_and_a_column_that_prefer_each_other_are_mutual():
+    similarity = np.array([[3, 9, 8], [1, 9.5, 2]], np.float32)
+    nearest, mutual, best, second = two_best(similarity)
+    assert nearest.tolist() == [1, 1]
+    assert mutual.tolist() == [False, True]
+    assert best.tolist() == [9, 9.5]
+    assert second.tolist() == [8, 2]
