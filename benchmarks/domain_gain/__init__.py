@@ -1,0 +1,1 @@
+"""Did the domain help? Finetunes on equal terms, judged on clips that none has seen."""

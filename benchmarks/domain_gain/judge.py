@@ -1,0 +1,105 @@
+"""Figures of networks on pairs of images, kept in a file so that a stopped run goes on."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realesrgan_paddle.comparison_metrics import open_measures
+from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.images import enlarge
+from realesrgan_paddle.utils.metrics.similarity import mean_delta_e
+from realesrgan_paddle.utils.steadiness.still import sharpness
+
+SCALE = 4
+METRICS = ("psnr", "ssim", "lpips", "dists")
+BICUBIC = "bicubic"
+
+Record = dict[str, Any]
+"""The figures of one network on one kind of input: lists, an item for each crop."""
+
+
+Weights = Callable[[], Path | None]
+"""Returns the file of a network's weights; None is bicubic interpolation."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A low-quality image, its ground truth, and the parts of it that are judged."""
+
+    name: str
+    group: str
+    """The clip it is of: figures of one clip's images are not independent."""
+    lq: np.ndarray
+    """uint8 RGB (H, W, 3)."""
+    gt: np.ndarray
+    """uint8 RGB (SCALE * H, SCALE * W, 3)."""
+    crops: Sequence[Crop]
+    """Of `lq`."""
+
+
+def judge(
+    networks: Mapping[str, Weights],
+    label: str,
+    pairs: Callable[[], Sequence[Pair]],
+    results: Path,
+) -> list[Record]:
+    """Return the figures of each network; those in `results` are not measured again.
+
+    Args:
+        networks: by name, what returns their weights; a network is trained by that.
+        label: of the inputs, in the records.
+        pairs: makes them.
+        results: JSON lines; new ones are appended.
+    """
+    records = [each for each in read_records(results) if each["input"] == label]
+    done = {each["network"] for each in records}
+    missing = [name for name in networks if name not in done]
+    if missing:
+        made = pairs()
+        for name in missing:
+            weights = networks[name]()
+            record = {"network": name, "input": label} | figures(weights, made)
+            with results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record) + "\n")
+            records.append(record)
+    return [each for each in records if each["network"] in networks]
+
+
+def read_records(results: Path) -> list[Record]:
+    """Return the records of a file, none if it is not there."""
+    if not results.exists():
+        return []
+    lines = results.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def figures(weights: Path | None, pairs: Sequence[Pair]) -> Record:
+    """Return the figures of a network on each crop, and which clips the crops are of.
+
+    PSNR and SSIM are of the Y channel, without `SCALE` pixels at each border; sharpness
+    is the result's, relative to the ground truth's.
+    """
+    upscaler = Upscaler.load(weights, precision="fp32") if weights else None
+    measures = open_measures(METRICS, SCALE)
+    found: Record = {name: [] for name in ("group", *METRICS, "delta_e", "sharpness")}
+    for pair in pairs:
+        for crop in pair.crops:
+            lq = np.ascontiguousarray(crop.of(pair.lq))
+            gt = np.ascontiguousarray(crop.of(pair.gt, SCALE))
+            sr = upscaler(lq, outscale=SCALE) if upscaler else enlarge(lq, SCALE)
+            values = {name: each(sr, gt) for name, each in measures.items()}
+            values["delta_e"] = mean_delta_e(sr, gt)
+            values["sharpness"] = sharpness(sr) / sharpness(gt)
+            found["group"].append(pair.group)
+            for name, value in values.items():
+                found[name].append(round(value, 4))
+    return found
+
+
+def no_weights() -> None:
+    """Return None, for bicubic interpolation."""
