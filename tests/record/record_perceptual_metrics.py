@@ -7,7 +7,8 @@ Needs torch, torchvision, lpips 0.1.4 and DISTS-pytorch 0.1 (`pip install --no-d
 on the CPU. Values and gradients with weights from the formula; and values with the
 released weights, from the folder --weights, where lpips_alex.pdparams,
 lpips_vgg.pdparams and dists.pdparams lie (`loss.metric_weights.fetch_metric_weights`
-makes them).
+makes them). --metrics records some only and keeps what there is of the others.
+lpips_squeeze is recorded without released weights where its file does not lie there.
 """
 
 import argparse
@@ -80,38 +81,41 @@ def value_and_gradient(
     return {"value": value.detach().numpy(), "grad": sr.grad.numpy()}
 
 
+def seeded(name: str) -> Tensors:
+    """Return weights from the formula."""
+    if name == "dists":
+        return {**sample.network("vgg"), **sample.dists()}
+    net = name.removeprefix("lpips_")
+    return {**sample.network(net), **sample.linear(net)}
+
+
+def open_metric(name: str, tensors: Tensors) -> Metric:
+    if name == "dists":
+        return dists_of(tensors)
+    return lpips_of(name.removeprefix("lpips_"), tensors)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    names = [*(f"lpips_{net}" for net in sample.COMPARED), "dists"]
     parser.add_argument("--weights", type=Path, required=True)
-    folder = parser.parse_args().weights
+    parser.add_argument("--metrics", nargs="+", choices=names, default=names)
+    args = parser.parse_args()
+    folder = args.weights
     torchvision.models.alexnet = untrained(torchvision.models.alexnet)
     torchvision.models.vgg16 = untrained(torchvision.models.vgg16)
+    torchvision.models.squeezenet1_1 = untrained(torchvision.models.squeezenet1_1)
     sr, gt = (torch.from_numpy(picture) for picture in sample.pictures())
-    seeded = {
-        net: {**sample.network(net), **sample.linear(net)} for net in sample.COMPARED
-    }
-    record = {
-        f"lpips_{net}": value_and_gradient(lpips_of(net, seeded[net]), sr, gt)
-        for net in seeded
-    }
-    record["dists"] = value_and_gradient(
-        dists_of({**seeded["vgg"], **sample.dists()}), sr, gt
-    )
-    for name, parts in record.items():
-        tensors = read_weights(folder / f"{name}.pdparams").select()
-        metric = (
-            dists_of(tensors)
-            if name == "dists"
-            else lpips_of(name.removeprefix("lpips_"), tensors)
-        )
-        parts["released"] = value_and_gradient(metric, sr, gt)["value"]
-    arrays = {
-        f"{name}/{part}": array
-        for name, parts in record.items()
-        for part, array in parts.items()
-    }
+    arrays = dict(np.load(OUTPUT)) if OUTPUT.exists() else {}
+    for name in args.metrics:
+        made = value_and_gradient(open_metric(name, seeded(name)), sr, gt)
+        arrays[f"{name}/value"], arrays[f"{name}/grad"] = made["value"], made["grad"]
+        path = folder / f"{name}.pdparams"
+        if path.exists() or name != "lpips_squeeze":
+            metric = open_metric(name, read_weights(path).select())
+            arrays[f"{name}/released"] = value_and_gradient(metric, sr, gt)["value"]
     np.savez_compressed(OUTPUT, **arrays)
     print({name: array for name, array in arrays.items() if not name.endswith("grad")})
     print(f"{OUTPUT}: {len(arrays)} arrays, {OUTPUT.stat().st_size} bytes")

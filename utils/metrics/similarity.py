@@ -1,4 +1,4 @@
-"""PSNR and SSIM as super-resolution papers report them, color difference, sharpness."""
+"""PSNR and SSIM as super-resolution papers report them, and color difference."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ COLOR_BLOCK = 16
 
 # Weights of R, G and B in luma [16, 235] for inputs in [0, 1]: ITU-R BT.601, as in
 # MATLAB's rgb2ycbcr.
-_LUMA = np.array([65.481, 128.553, 24.966])
+LUMA = np.array([65.481, 128.553, 24.966])
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -26,7 +26,7 @@ def luma(image: np.ndarray) -> np.ndarray:
     Args:
         image: uint8 (H, W, 3) RGB.
     """
-    weights = _LUMA / 255
+    weights = LUMA / 255
     return 16 + image.astype(np.float64) @ weights
 
 

