@@ -31,7 +31,7 @@ from realesrgan_paddle.models.inference.engine.values import Features, Weight
 from realesrgan_paddle.models.inference.open_runner import Runner, open_runner
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
 from realesrgan_paddle.utils.machine.cpu import SPIN_MS
-from realesrgan_paddle.utils.metrics import psnr
+from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.ops.onednn.library import BF16, S8, library
 
 PRECISIONS = ("fp32", "bf16", "int8")

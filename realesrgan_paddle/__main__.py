@@ -35,6 +35,7 @@ COMMANDS = {
     "quantize": "make an exported model ready for int8",
     "infer": "upscale images with an exported model",
     "compare": "compare networks side by side",
+    "evaluate": "measure networks on benchmark sets",
     "plot_run": "plot the curves of training runs",
     "serve": "upscale pictures on a web page",
 }

@@ -1,17 +1,15 @@
 """Networks side by side on the same images: metrics, a sheet and a page of crops."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from realesrgan_paddle.comparison_metrics import LUMA_METRICS, Measures, open_measures
 from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
 from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.crops import Crop, most_detailed
+from realesrgan_paddle.utils.crops import Crop, most_different
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import (
     enlarge,
@@ -30,9 +28,14 @@ from realesrgan_paddle.utils.report.panels import (
     Row,
     evenly_spaced,
 )
+from realesrgan_paddle.utils.report.summary import Summary
+from realesrgan_paddle.verdict.figures import Figures, add_image, only_finite
+from realesrgan_paddle.verdict.grids import GT, Grids
+from realesrgan_paddle.verdict.page_summary import networks_verdict, run_summary
+from realesrgan_paddle.verdict.words import BICUBIC
 
-INPUT, BICUBIC, GT = "input", "bicubic", "ground truth"
-"""Columns that are not networks."""
+INPUT = "input"
+"""The column of the input."""
 SHEET, PAGE = "sheet.png", "index.html"
 """The files that are written."""
 
@@ -49,10 +52,12 @@ class Comparison:
     """How many images were measured, and how."""
     warnings: list[str]
     """A line for each network whose images have a regular grid."""
+    verdict: Sequence[str] = ()
+    """The last network against the first one and bicubic; empty without ground truth."""
 
     def __str__(self) -> str:
-        """Return the metrics and the files, a line each."""
-        lines = [self.remark]
+        """Return the verdict, the metrics and the files, a line each."""
+        lines = [*self.verdict, self.remark]
         for mean in self.means:
             lines.append(f"  {mean.label:<16} {mean}")
         lines += [f"warning: {warning}" for warning in self.warnings]
@@ -70,58 +75,12 @@ class Measured:
     """Metrics by method; empty without ground truth."""
     lattices: dict[str, float]
     """Lattice index of each of `results`."""
+    scale: int
+    """How many times larger than the input they are."""
 
-
-@dataclass(frozen=True)
-class Grids:
-    """The mean lattice index of each method, and which methods leave a grid."""
-
-    indices: dict[str, float]
-    """NaN if all images are too small for an index."""
-
-    @classmethod
-    def of(cls, lattices: Sequence[Mapping[str, float]]) -> "Grids":
-        """Return the means over the images; each has the indices by method."""
-        indices = {}
-        methods = {name: None for each in lattices for name in each}
-        for method in methods:
-            known = []
-            for each in lattices:
-                index = each.get(method, math.nan)
-                if not math.isnan(index):
-                    known.append(index)
-            indices[method] = sum(known) / len(known) if known else math.nan
-        return cls(indices)
-
-    @property
-    def usual(self) -> float:
-        """The index that pictures have: 1, or that of bicubic or the ground truth."""
-        bicubic = self.indices[BICUBIC]
-        truth = self.indices.get(GT, 1.0)
-        return max(1.0, bicubic, truth)
-
-    @property
-    def limit(self) -> float:
-        """The index above which a regular grid shows."""
-        return LATTICE_LIMIT * self.usual
-
-    def shows(self, method: str) -> bool:
-        """Return whether a regular grid shows in the method's images."""
-        index = self.indices[method]
-        return index > self.limit
-
-    def warnings(self, methods: Iterable[str]) -> list[str]:
-        """Return a line for each of the methods in whose images a grid shows."""
-        flagged = filter(self.shows, methods)
-        return list(map(self._warning, flagged))
-
-    def _warning(self, method: str) -> str:
-        return (
-            f"{method}: a regular grid shows in its images: lattice index "
-            f"{self.indices[method]:.2f}, usual is up to {self.limit:.2f}; "
-            "its other figures say little, look at flat areas and edges; it was trained "
-            "for too short a time, on too few images, or with too high a learning rate"
-        )
+    def without_results(self) -> "Measured":
+        """Return the figures alone: the images of many inputs are too much to keep."""
+        return replace(self, results={})
 
 
 def check_names(named: Sequence[tuple[str, str]]) -> None:
@@ -168,6 +127,8 @@ def compare(
     crops: int = 2,
     most_rows: int = 12,
     metrics: Sequence[str] = ("psnr", "ssim"),
+    run: Path | None = None,
+    commands: Sequence[str] = (),
 ) -> Comparison:
     """Upscale `inputs` by bicubic interpolation and each network; write sheet and page.
 
@@ -180,47 +141,79 @@ def compare(
         upscalers: the networks by the names to show.
         output: folder, created if missing; files of an earlier run are replaced.
         gt: that of the only input, or a folder of images named like the inputs.
-        crop: the crop of each input to show; None for the most detailed ones.
+        crop: the crop of each input to show; None for those where the last network
+            differs most from the first one, or from bicubic.
         crop_size: width and height of crops in input pixels, without `crop`.
         crops: crops per image, without `crop`.
         most_rows: rows in all.
         metrics: which, of `METRIC_FORMATS`.
+        run: training of the last network; the page shows its verdict and curves.
+        commands: more commands to show.
 
     Raises:
-        UserError: weights of a metric are missing, an image cannot be read, a ground
-            truth has another size, or the crop is outside of an image.
+        UserError: `run` is none, weights of a metric are missing, an image cannot be
+            read, a ground truth has another size, or the crop is outside of an image.
     """
     scale = max(upscaler.scale for upscaler in upscalers.values())
     truths = match_ground_truths(inputs, gt)
     measures = open_measures(metrics if truths else (), scale)
     crops_per_image = 1 if crop else crops
     shown = set(evenly_spaced(inputs, max(1, most_rows // crops_per_image)))
+    names = list(upscalers)
+    from_run = run_summary(run) if run else Summary()
 
-    rows: list[Row] = []
-    scores, lattices = [], []
+    all_measured, rows = [], []
     for path in inputs:
         lq = to_uint8(read_rgb(path))
-        chosen = []
-        if path in shown:
-            chosen = choose_crops(path, lq, crop, crop_size, crops)
         measured = measure(path, lq, upscalers, scale, truths.get(path), measures)
-        rows += [_row(path.name, lq, measured, each, scale) for each in chosen]
-        lattices.append(measured.lattices)
-        if measured.scores:
-            scores.append(measured.scores)
+        all_measured.append(measured.without_results())
+        if path in shown:
+            given = [inside(path, lq, crop)] if crop else []
+            chosen = given or differing(measured, names, crop_size, crops)
+            rows += [_row(path.name, lq, measured, each, scale) for each in chosen]
 
-    grids = Grids.of(lattices)
-    means = mean_scores(scores, grids)
-    remark = describe(len(inputs), len(scores), scale, metrics)
-    warnings = grids.warnings(upscalers)
-    folder = Path(output)
-    done = Comparison(folder / SHEET, folder / PAGE, means, remark, warnings)
-    write_comparison(done, rows, list(upscalers), scale)
+    done = comparison_of(Path(output), inputs, all_measured, names, scale, metrics)
+    write_comparison(done, rows, names, scale, from_run.below(done.verdict, commands))
     return done
 
 
+def comparison_of(
+    folder: Path,
+    inputs: Sequence[Path],
+    measured: Sequence[Measured],
+    names: Sequence[str],
+    scale: int,
+    metrics: Sequence[str],
+) -> Comparison:
+    """Return the comparison of networks on images that were measured.
+
+    Args:
+        folder: for the sheet and the page.
+        inputs: the images.
+        measured: of each image.
+        names: of the networks.
+        scale: at which they were compared.
+        metrics: which, of `METRIC_FORMATS`.
+    """
+    scores = [each.scores for each in measured if each.scores]
+    grids = Grids.of([each.lattices for each in measured])
+    figures = figures_of(inputs, measured)
+    return Comparison(
+        folder / SHEET,
+        folder / PAGE,
+        mean_scores(scores, grids),
+        describe(len(inputs), len(scores), scale, metrics),
+        grids.warnings(names),
+        networks_verdict(names, figures),
+    )
+
+
 def write_comparison(
-    done: Comparison, rows: Sequence[Row], names: Sequence[str], scale: int
+    done: Comparison,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    scale: int,
+    summary: Summary,
 ) -> None:
     """Write the sheet, and the page that compares the first with the last network."""
     page = html_page(
@@ -231,6 +224,7 @@ def write_comparison(
         warnings=done.warnings,
         before=names[0] if len(names) > 1 else BICUBIC,
         after=names[-1],
+        summary=summary,
     )
     sheet = contact_sheet(rows, done.means, done.remark, done.warnings)
     write_image(done.sheet, sheet)
@@ -253,7 +247,7 @@ def measure(
         results[name] = upscaler(lq, outscale=scale)
     lattices = {name: lattice_index(sr, scale) for name, sr in results.items()}
     if gt is None:
-        return Measured(results, {}, lattices)
+        return Measured(results, {}, lattices, scale)
 
     truth = to_uint8(read_rgb(gt))
     # Up to scale - 1 pixels are left over where it was downscaled to the input.
@@ -268,7 +262,7 @@ def measure(
     for method, sr in results.items():
         scores[method] = {name: each(sr, truth) for name, each in measures.items()}
     lattices[GT] = lattice_index(truth, scale)
-    return Measured(results | {GT: truth}, scores, lattices)
+    return Measured(results | {GT: truth}, scores, lattices, scale)
 
 
 def mean_scores(
@@ -288,19 +282,43 @@ def mean_scores(
     return means
 
 
-def choose_crops(
-    path: Path, lq: np.ndarray, crop: Crop | None, size: int, count: int
-) -> list[Crop]:
-    """Return `crop` (UserError if it is outside), else the most detailed crops."""
-    if crop is None:
-        return most_detailed(lq, size, count)
+def figures_of(inputs: Sequence[Path], measured: Sequence[Measured]) -> Figures:
+    """Return the finite metrics of each method by the name of the image."""
+    figures: Figures = {}
+    for path, each in zip(inputs, measured, strict=True):
+        for method, values in each.scores.items():
+            images = figures.setdefault(method, {})
+            add_image(images, path.stem, values)
+    return only_finite(figures)
+
+
+def inside(path: Path, lq: np.ndarray, crop: Crop) -> Crop:
+    """Return the crop; UserError if it is partly outside of the image."""
     height, width = lq.shape[:2]
     if crop.x + crop.width > width or crop.y + crop.height > height:
         raise UserError(
             f"{path}: has {_size(lq)} pixels, so the crop {crop} is partly outside; choose "
             "another --crop"
         )
-    return [crop]
+    return crop
+
+
+def differing(
+    measured: Measured, names: Sequence[str], size: int, count: int
+) -> list[Crop]:
+    """Return the crops where the last network differs most from the first one.
+
+    From bicubic, if there is only one network.
+
+    Args:
+        measured: has the results of all methods.
+        names: of the networks.
+        size: of the crops, in input pixels.
+        count: how many.
+    """
+    other = names[0] if len(names) > 1 else BICUBIC
+    first, last = measured.results[other], measured.results[names[-1]]
+    return most_different(first, last, measured.scale, size, count)
 
 
 def match_ground_truths(inputs: Sequence[Path], gt: Path | None) -> dict[Path, Path]:

@@ -4,6 +4,7 @@ import argparse
 
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.models.inference.upscale_files import find_inputs
+from realesrgan_paddle.next_command import Value, command
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 CROP_SIZE = 96
@@ -31,5 +32,21 @@ def compare_image_flags(args: argparse.Namespace) -> str:
         crop=args.crop,
         crop_size=args.crop_size or CROP_SIZE,
         metrics=metrics,
+        run=args.run,
+        commands=[repeated(args)],
     )
     return "\n".join([str(done), *remarks])
+
+
+def repeated(args: argparse.Namespace) -> str:
+    """Return the line that compares the same networks on the same images again."""
+    flags: dict[str, Value] = {
+        "input": [*args.input],
+        "models": [f"{name}={model}" for name, model in args.models],
+        "output": args.output,
+    }
+    for name in ("gt", "run", "crop", "crop_size", "metrics"):
+        value = getattr(args, name)
+        if value is not None:
+            flags[name] = value if isinstance(value, list) else str(value)
+    return command("tools/compare.py", **flags)

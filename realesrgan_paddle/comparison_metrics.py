@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.options.schema.config import MetricOptions
-from realesrgan_paddle.utils.metrics import psnr, ssim
+from realesrgan_paddle.utils.metrics.similarity import psnr, ssim
 
 LUMA_METRICS = {"psnr": psnr, "ssim": ssim}
 """Metrics of the Y channel, as the papers report them; the others are of RGB."""

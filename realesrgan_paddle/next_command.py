@@ -237,6 +237,41 @@ def after_inference(images: str, folder: str) -> str:
     return command("tools/compare.py", **flags, models=models, output=output)
 
 
+def after_evaluation(
+    models: Sequence[tuple[str, str]],
+    gt: Path,
+    lq: Path | None,
+    degrade: str | None,
+    seed: int | None,
+) -> str:
+    """Return what follows figures: looking at the images that they are of.
+
+    Of images that were degraded on the way, first the command that writes them; or else
+    upscaling the user's images with the last network.
+
+    Args:
+        models: (name, model) of what was measured.
+        gt: the ground truth of one set.
+        lq: its low-quality images, by the same names; None: there are none.
+        degrade: what made them; see `open_degradation`.
+        seed: of its draws.
+    """
+    networks = [(name, model) for name, model in models if model != "bicubic"]
+    if lq is not None and networks:
+        named = [f"{name}={model}" for name, model in networks]
+        return command("tools/compare.py", input=lq, gt=gt, models=named)
+    if degrade not in (None, "bicubic"):
+        flags: dict[str, Value] = {"yml_path": str(degrade), "input": gt}
+        if seed is not None:
+            flags["seed"] = seed
+        return command("make_lq_data.py", save_dir=Path("LQ"), **flags)
+
+    model = networks[-1][1] if networks else "RealESRGAN_x4plus"
+    images = USERS_IMAGES if USERS_IMAGES.is_dir() else Path(YOUR_IMAGES)
+    script = "tools/infer.py" if Path(model).is_dir() else "tools/predict.py"
+    return command(script, input=images, output=Path("results"), model_path=model)
+
+
 def after_video(source: Path, result: Path) -> str:
     """Return what follows an upscaled video: both on a page, side by side."""
     return command(

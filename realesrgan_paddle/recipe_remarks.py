@@ -153,6 +153,8 @@ def choose_degradation(plan: Plan, lq: Path | None) -> None:
     )
     solved = solve_for(options, lq)
     _choose(plan, solved.options)
+    if cfg.val is not None:
+        plan.choose("val.real_lq", str(lq), "the verdict looks at results on them, too")
     before, after = solved.before["all"], solved.after["all"]
     plan.lines.append(
         f"degradation: solved for from {lq}: distance {after:.2f}, Real-ESRGAN's "

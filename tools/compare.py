@@ -47,10 +47,32 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
     )
     add("--output", default="compare", help="folder for the sheet and the page")
     add(
+        "--tile",
+        type=int_range(0),
+        default=0,
+        help="longest side of a tile in input pixels; 0: no tiling",
+    )
+    add(
+        "--tile_pad",
+        type=int_range(0),
+        help="pixels around each tile that are upscaled with it, against seams; 80 or "
+        "what the network needs if not given",
+    )
+    add("--device", choices=DEVICES, default="auto", help="where to compute")
+    _add_image_flags(parser)
+    add_video_flags(parser)
+    return parser.parse(argv)
+
+
+def _add_image_flags(parser: Parser) -> None:
+    """Declare the flags that only images have."""
+    add = parser.add_argument
+    add(
         "--crop",
         type=parse_crop,
         metavar="X,Y,W,H",
-        help="the crop to show, in input pixels; without it, the most detailed ones",
+        help="the crop to show, in input pixels; without it, those where the last "
+        "network differs most from the first",
     )
     add(
         "--crop_size",
@@ -64,20 +86,12 @@ def parse_flags(argv: Sequence[str] | None) -> Namespace:
         help="metrics; without it, all but DISTS, which is slow",
     )
     add(
-        "--tile",
-        type=int_range(0),
-        default=0,
-        help="longest side of a tile in input pixels; 0: no tiling",
+        "--run",
+        type=Path,
+        metavar="RUN",
+        help="folder of a training, experiments/NAME: its verdict, curves and commands "
+        "are shown at the top of the page; images only",
     )
-    add(
-        "--tile_pad",
-        type=int_range(0),
-        help="pixels around each tile that are upscaled with it, against seams; 80 or "
-        "what the network needs if not given",
-    )
-    add("--device", choices=DEVICES, default="auto", help="where to compute")
-    add_video_flags(parser)
-    return parser.parse(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

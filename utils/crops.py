@@ -45,9 +45,11 @@ class Crop:
 
     def common_area(self, other: "Crop") -> int:
         """Return how many pixels two crops of one image have in common."""
-        width = min(self.right, other.right) - max(self.x, other.x)
-        height = min(self.bottom, other.bottom) - max(self.y, other.y)
-        return max(0, width) * max(0, height)
+        left, right = max(self.x, other.x), min(self.right, other.right)
+        top, bottom = max(self.y, other.y), min(self.bottom, other.bottom)
+        width = max(0, right - left)
+        height = max(0, bottom - top)
+        return width * height
 
 
 def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
@@ -60,9 +62,37 @@ def most_detailed(image: np.ndarray, size: int, count: int) -> list[Crop]:
         size: side of the crops [pixels]; an image smaller than that is one crop.
         count: how many to find.
     """
-    width = min(size, image.shape[1])
-    height = min(size, image.shape[0])
-    mean = _mean_detail(image, width, height)
+    return _best_crops(sobel_magnitude(image), size, count)
+
+
+def most_different(
+    image: np.ndarray, other: np.ndarray, scale: int, size: int, count: int
+) -> list[Crop]:
+    """Return up to `count` crops where two images differ most; as `most_detailed`.
+
+    Where they are equal, the crops are the most detailed ones.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        other: of the same shape.
+        scale: the crops are of the image that is so many times smaller; H and W are
+            multiples.
+        size: side of the crops, in pixels of the smaller image.
+        count: how many to find.
+    """
+    height, width = (side // scale for side in image.shape[:2])
+    difference = cv2.absdiff(image, other).mean(axis=2, dtype=np.float32)
+    if not difference.any():
+        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        return most_detailed(small, size, count)
+    reduced = cv2.resize(difference, (width, height), interpolation=cv2.INTER_AREA)
+    return _best_crops(reduced, size, count)
+
+
+def _best_crops(values: np.ndarray, size: int, count: int) -> list[Crop]:
+    """Return the crops with the largest means of values, float32 (H, W), without overlap."""
+    height, width = (min(size, side) for side in values.shape)
+    mean = _crop_means(values, width, height)
 
     crops: list[Crop] = []
     while len(crops) < count and np.isfinite(mean).any():
@@ -98,17 +128,17 @@ def _rule_out_overlaps(mean: np.ndarray, crop: Crop) -> None:
     overlapping[...] = -np.inf
 
 
-def _mean_detail(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return the mean detail of each crop by its top left pixel (rows, columns)."""
+def _crop_means(values: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return the mean over each crop by its top left pixel (rows, columns)."""
     mean = cv2.boxFilter(
-        sobel_magnitude(image),
+        values,
         -1,  # depth as the input's
         (width, height),
         anchor=(0, 0),
         borderType=cv2.BORDER_REFLECT,
     )
-    rows = image.shape[0] - height + 1
-    columns = image.shape[1] - width + 1
+    rows = values.shape[0] - height + 1
+    columns = values.shape[1] - width + 1
     return mean[:rows, :columns]
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from realesrgan_paddle.utils.metrics import luma
+from realesrgan_paddle.utils.metrics.similarity import luma
 
 NOISE = 2.0
 """Standard deviation of the noise that is added to a picture's energy [levels of 255].

@@ -7,13 +7,13 @@ whose names differ only in their numbers, all crops and downscaled versions of a
 (`name_s001.png`, `nameT0_s001.png`).
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from realesrgan_paddle.data.loading.clips import source_and_frame
 from realesrgan_paddle.data.loading.datasets import (
     Source,
     ValidationDataset,
@@ -34,11 +34,6 @@ SMALLEST_SIDE = 64
 """Smaller images are not validated [pixels]: DISTS halves an image five times."""
 SEED = 0
 """Seed of their degradation, whatever the run's: so the metrics of runs compare."""
-
-_CROP = re.compile(r"_s\d{3,}$")  # of tools/extract_subimages.py
-_DOWNSCALED = re.compile(r"T[0-3]$")  # of tools/generate_multiscale.py
-_TIME = re.compile(r"_\d{6,}\.\d{3}$")  # of tools/extract_keyframes.py
-_NUMBER = re.compile(r"[-_. ]*\d+$")
 
 Frame = list[Path]
 """The files of one image: itself, or its crops and downscaled versions."""
@@ -177,30 +172,12 @@ def _sources(paths: Sequence[Path]) -> list[list[Frame]]:
     sources: dict[str, dict[str, Frame]] = {}
     distinct = set(paths)
     for path in sorted(distinct):
-        source, name = _source_and_frame(path)
+        source, name = source_and_frame(path)
         frames = sources.setdefault(source, {})
         frame = frames.setdefault(name, [])
         frame.append(path)
     by_name = [sources[name] for name in sorted(sources)]
     return [list(frames.values()) for frames in by_name]
-
-
-def _source_and_frame(path: Path) -> tuple[str, str]:
-    """Return keys of the source (video, series, folder) and of the frame in it.
-
-    Files that one of the tools has named count as one source whatever their folders:
-    crops and downscaled versions of an image may be in two.
-    """
-    uncropped = _CROP.sub("", path.stem)
-    image = _DOWNSCALED.sub("", uncropped)
-    if _TIME.search(image):
-        return _TIME.sub("", image), image
-
-    series = _NUMBER.sub("", image)
-    if image != path.stem:
-        return series, image
-    folder = path.parent.as_posix()
-    return f"{folder}/{series}", f"{folder}/{image}"
 
 
 def _evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:

@@ -58,6 +58,7 @@ from realesrgan_paddle.options.schema.synthesis import (
 from realesrgan_paddle.options.schema.training import TrainOptions
 from realesrgan_paddle.options.schema.validation import (
     HELD_OUT,
+    NO_REFERENCE,
     MetricOptions,
     MetricType,
     ValOptions,
@@ -66,6 +67,7 @@ from realesrgan_paddle.options.schema.validation import (
 __all__ = [
     "GENERAL",
     "HELD_OUT",
+    "NO_REFERENCE",
     "RESIZE_MODES",
     "ArtifactLossOptions",
     "BlurOptions",

@@ -35,7 +35,7 @@ def _vgg19_numbers() -> dict[str, str]:
 VGG19_NUMBERS = _vgg19_numbers()
 """Layer name -> index in torchvision's and Paddle's `vgg19().features`, as text."""
 VGG19_LAYERS = tuple(VGG19_NUMBERS)
-LPIPS_SMALLEST = {"alex": 31, "vgg": 16}
+LPIPS_SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 """[pixels] Smallest side that each LPIPS network can pool down to one pixel."""
 
 

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from realesrgan_paddle.options.schema.drift_alarm import GENERAL
 from realesrgan_paddle.options.schema.losses import LPIPS_SMALLEST
 from realesrgan_paddle.options.schema.networks import UNetDiscriminatorSNOptions
-from realesrgan_paddle.options.schema.validation import HELD_OUT, ValOptions
+from realesrgan_paddle.options.schema.validation import (
+    HELD_OUT,
+    NO_REFERENCE,
+    ValOptions,
+)
 
 if TYPE_CHECKING:  # config.py imports this file
     from realesrgan_paddle.options.schema.config import Config
@@ -177,18 +181,24 @@ def _metric_problems(cfg: Config, val: ValOptions) -> Iterator[str]:
     if val.stop_after is not None and not measured:
         yield (
             "val.stop_after needs a metric: one of val.metrics, "
-            "and a set of datasets.val with a ground truth"
+            "and a set of datasets.val with a ground truth (calculate_niqe needs none)"
         )
 
 
 def _measured(cfg: Config, val: ValOptions) -> list[str]:
     """Return what each validation measures, as SET/METRIC."""
-    validation = cfg.datasets.validation.values()
-    if validation:
-        names = [each.name for each in validation if each.dataroot_gt is not None]
-    else:
-        names = [HELD_OUT] if val.hold_out else []
-    return [f"{name}/{metric}" for name in names for metric in val.metrics]
+    sets = {}
+    for dataset in cfg.datasets.validation.values():
+        sets[dataset.name] = dataset.dataroot_gt is not None
+    if not sets and val.hold_out:
+        sets[HELD_OUT] = True
+
+    figures = []
+    for name, has_gt in sets.items():
+        for metric, options in val.metrics.items():
+            if has_gt or options.type in NO_REFERENCE:
+                figures.append(f"{name}/{metric}")
+    return figures
 
 
 def _drift_problems(cfg: Config, val: ValOptions) -> Iterator[str]:

@@ -8,10 +8,16 @@ from realesrgan_paddle.options.schema.base import Count, Natural, Options, Text
 from realesrgan_paddle.options.schema.drift_alarm import DriftOptions
 
 MetricType = Literal[
-    "calculate_psnr", "calculate_ssim", "calculate_lpips", "calculate_dists"
+    "calculate_psnr",
+    "calculate_ssim",
+    "calculate_lpips",
+    "calculate_dists",
+    "calculate_niqe",
 ]
-LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists"})
+LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists", "calculate_niqe"})
 """The metrics that are distances; the others grow with similarity."""
+NO_REFERENCE = frozenset({"calculate_niqe"})
+"""The metrics that need no ground truth."""
 HELD_OUT = "held_out"
 """Name of the set of held-out training images in the log and in `visualization/`."""
 
@@ -22,7 +28,8 @@ class MetricOptions(Options):
     type: MetricType = Field(
         description="Metric. PSNR and SSIM (higher is better) reward blur; LPIPS "
         "(AlexNet) and DISTS (lower is better) agree better with the eye. DISTS is "
-        "slow on a CPU."
+        "slow on a CPU. NIQE (lower is better) needs no ground truth: it sees noise "
+        "and blur, not what is wrong."
     )
     crop_border: Natural = Field(
         default=4,
@@ -34,13 +41,28 @@ class MetricOptions(Options):
         description="Compare luma only (Y of YCbCr, ITU-R BT.601), as papers do, "
         "instead of RGB. PSNR and SSIM only.",
     )
+    convert_to: Literal["y", "gray"] = Field(
+        default="y",
+        description="What NIQE measures: y (luma in [16, 235], as MATLAB's, which "
+        "papers report) or gray. NIQE only.",
+    )
 
     @field_validator("test_y_channel")
     @classmethod
     def _check_luma(cls, value: bool, info: ValidationInfo) -> bool:
         metric = info.data.get("type")
+        if value and metric in NO_REFERENCE:
+            raise ValueError(f"expected false, because {metric} has convert_to instead")
         if value and metric in LOWER_IS_BETTER:
             raise ValueError(f"expected false, because {metric} compares RGB")
+        return value
+
+    @field_validator("convert_to")
+    @classmethod
+    def _check_gray(cls, value: str, info: ValidationInfo) -> str:
+        metric = info.data.get("type")
+        if value != "y" and metric not in NO_REFERENCE:
+            raise ValueError(f"expected y, because {metric} converts nothing")
         return value
 
 
@@ -87,14 +109,20 @@ class ValOptions(Options):
     best: Text | None = Field(
         default=None,
         description="Metric that chooses net_g_best, as SET/METRIC of the log, such "
-        "as held_out/lpips. null: the first metric on the first set with ground "
-        "truth. Prefer LPIPS or DISTS for a GAN.",
+        "as held_out/lpips. null: the first of metrics on the first set that it "
+        "measures. Prefer LPIPS or DISTS for a GAN.",
     )
     stop_after: Count | None = Field(
         default=None,
         description="Stop after this many validations in a row without a new best; 3 "
         "to 5 suit. null: never. Leave it null where the learning rate falls to the "
         "end.",
+    )
+    real_lq: Text | None = Field(
+        default=None,
+        description="Real low-quality images or videos: a folder or file. The verdict at "
+        "the end of the run then says how sharp the network's results are on them; "
+        "train.py --recipe auto --lq REAL sets it. null: none.",
     )
     drift: DriftOptions | None = Field(
         default=DriftOptions(),

@@ -15,24 +15,31 @@ from realesrgan_paddle.options.schema.config import (
     ValOptions,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.metrics import cropped_pair, psnr, ssim
+from realesrgan_paddle.utils.metrics.niqe import load_niqe, niqe
+from realesrgan_paddle.utils.metrics.similarity import cropped_pair, psnr, ssim
 from realesrgan_paddle.utils.ops.choose import choose_ops
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
-"""Returns the metric of an image and its ground truth, both uint8 RGB (H, W, 3)."""
+"""Returns the metric of an image and its ground truth, both uint8 RGB (H, W, 3).
+
+The metrics of `NO_REFERENCE` look at the image alone.
+"""
 
 
 def open_metric(options: MetricOptions) -> Measure:
     """Return the metric that `options` describe; networks are loaded once per process.
 
     Raises:
-        UserError: the weights of LPIPS or DISTS cannot be had; says how to get them.
+        UserError: the weights of LPIPS or DISTS, or the parameters of NIQE, cannot be
+            had; says how to get them.
     """
     crop_border, y_channel = options.crop_border, options.test_y_channel
     if options.type == "calculate_psnr":
         return partial(psnr, crop_border=crop_border, y_channel=y_channel)
     if options.type == "calculate_ssim":
         return partial(ssim, crop_border=crop_border, y_channel=y_channel)
+    if options.type == "calculate_niqe":
+        return _open_niqe(options)
     network = _load_network(options.type)
     return partial(perceptual_distance, network, crop_border=crop_border)
 
@@ -64,7 +71,7 @@ def available_metrics(options: ValOptions) -> tuple[ValOptions, list[str]]:
 
 @cache
 def missing_weights(metric: MetricType) -> str | None:
-    """Return why a metric's network cannot be had, or None if it can.
+    """Return why a metric's weights cannot be had, or None if they can.
 
     Cached, because the attempt to download weights may take a while.
     """
@@ -73,6 +80,20 @@ def missing_weights(metric: MetricType) -> str | None:
     except UserError as error:
         return str(error)
     return None
+
+
+def _open_niqe(options: MetricOptions) -> Measure:
+    parameters = load_niqe()
+
+    def measure(image: np.ndarray, _: np.ndarray) -> float:
+        return niqe(
+            image,
+            parameters,
+            crop_border=options.crop_border,
+            convert_to=options.convert_to,
+        )
+
+    return measure
 
 
 @cache

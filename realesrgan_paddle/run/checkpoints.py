@@ -42,6 +42,8 @@ PARTS = {
 """The parts of a training state."""
 
 Number = Annotated[int, Field(strict=True, ge=0)]
+Finite = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+RecordedFigures = dict[StrictStr, dict[StrictStr, dict[StrictStr, Finite]]]
 NO_OTHERS = ConfigDict(extra="forbid")
 
 
@@ -50,7 +52,7 @@ class Best:
     """The best validation so far: its metric, value and iteration."""
 
     figure: StrictStr
-    value: Annotated[StrictFloat, Field(allow_inf_nan=False)]
+    value: Finite
     iteration: Number
 
 
@@ -64,6 +66,9 @@ class RunRecord:
         saved: iterations whose checkpoints this run wrote and has not removed.
         good: the last regular checkpoint that was not saved between skipped updates.
         start: the metrics before the first iteration, by "<set>/<metric>".
+        figures: those of single images, by method, set, image and metric: of bicubic
+            interpolation, the start network, and the networks of the best and the last
+            validation.
         best: the validation of `net_g_best.pdparams`.
         stale: validations since `best`.
         drifted: the last validation's iteration, if the drift alarm went off there.
@@ -76,6 +81,7 @@ class RunRecord:
     saved: list[Number] = field(default_factory=list)
     good: Number | None = None
     start: dict[StrictStr, StrictFloat] = field(default_factory=dict)
+    figures: dict[StrictStr, RecordedFigures] = field(default_factory=dict)
     best: Best | None = None
     stale: Number = 0
     drifted: Number | None = None
@@ -208,9 +214,10 @@ class Checkpoints:
         Args:
             iteration: when it was made.
             metrics: its metrics by "<set>/<metric>".
-            options: `best` names the metric that decides, else the first one does.
+            options: `best` names the metric that decides, else the first one does, on
+                the first set that it measures.
         """
-        metric = options.best or next(iter(metrics), None)
+        metric = options.best or _first_figure(metrics, options)
         if metric is None:
             return
 
@@ -326,6 +333,15 @@ def check_parts(parts: Parts, step: PixelStep, scale: int, source: str) -> None:
     step.check(parts, source)
     pool = parts.get("pool", {})
     check_pairs(pool, scale, source)
+
+
+def _first_figure(metrics: Mapping[str, float], options: ValOptions) -> str | None:
+    """Return the "<set>/<metric>" of the first metric, None if it measures no set."""
+    first = next(iter(options.metrics), None)
+    for figure in metrics:
+        if figure.rpartition("/")[2] == first:
+            return figure
+    return None
 
 
 def is_better(value: float, best: float, options: ValOptions) -> bool:

@@ -44,7 +44,7 @@ from realesrgan_paddle.run.drift_images import (
 from realesrgan_paddle.utils.crops import sobel_magnitude
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.lattice import lattice_index
-from realesrgan_paddle.utils.metrics import mean_delta_e
+from realesrgan_paddle.utils.metrics.similarity import mean_delta_e
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 Metrics = dict[str, float]

@@ -1,16 +1,26 @@
 """Validation during training: metrics, images, best network, drift, early stopping."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
 from realesrgan_paddle.data.loading.datasets import ValidationDataset
-from realesrgan_paddle.data.loading.hold_out import ValidationSet, open_held_out
+from realesrgan_paddle.data.loading.hold_out import (
+    HeldOutSet,
+    ValidationSet,
+    open_held_out,
+)
 from realesrgan_paddle.models.inference.predictors import DygraphRunner
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.step.pixel_step import PixelStep
-from realesrgan_paddle.options.schema.config import Config, ValOptions
+from realesrgan_paddle.options.schema.config import (
+    NO_REFERENCE,
+    Config,
+    MetricOptions,
+    ValOptions,
+)
 from realesrgan_paddle.run.available_metrics import available_metrics, open_metric
 from realesrgan_paddle.run.checkpoints import Checkpoints, is_better
 from realesrgan_paddle.run.drift_watch import open_drift
@@ -19,6 +29,18 @@ from realesrgan_paddle.run.training_data import TrainingData
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import Meter
+from realesrgan_paddle.verdict.figures import (
+    Figures,
+    ImageFigures,
+    add_image,
+    image_figures,
+    mean_of,
+    only_finite,
+)
+from realesrgan_paddle.verdict.open_sets import open_judged_sets
+from realesrgan_paddle.verdict.run_verdict import BEST, LAST, run_verdict
+from realesrgan_paddle.verdict.verdict_file import write_verdict
+from realesrgan_paddle.verdict.words import BICUBIC, START
 
 Upscale = Callable[[np.ndarray], np.ndarray]
 """Takes and returns uint8 RGB (H, W, 3); the result is larger by the run's scale."""
@@ -73,7 +95,18 @@ class Validator:
             self._options, left_out = available_metrics(cfg.val)
 
         self._drift, drift_remarks = open_drift(cfg, self._network, self._sets)
-        self.remarks = [*describe_held_out(cfg, data), *left_out, *drift_remarks]
+        self._cfg = cfg
+        self._trained_on = count_of(data)
+        self._judged_sets: list[HeldOutSet] = []
+        set_remarks: list[str] = []
+        if self._options is not None:
+            self._judged_sets, set_remarks = open_judged_sets(cfg)
+        self.remarks = [
+            *describe_held_out(cfg, data),
+            *left_out,
+            *drift_remarks,
+            *set_remarks,
+        ]
 
     @property
     def is_due(self) -> bool:
@@ -105,10 +138,16 @@ class Validator:
         bicubic = validate(
             without_images, self._bicubic, self._sets, self._experiment, 0
         )
-        log(f"bicubic interpolation  {summary(bicubic)}")
+        log(f"bicubic interpolation  {summary(means(bicubic, options))}")
         start = validate(without_images, self._upscale, self._sets, self._experiment, 0)
-        log(f"iter 0 validation  {summary(start)}  (the network to start from)")
-        self._checkpoints.record.start = start
+        start_means = means(start, options)
+        log(f"iter 0 validation  {summary(start_means)}  (the network to start from)")
+
+        record = self._checkpoints.record
+        record.start = start_means
+        bicubic.update(self._judge(self._bicubic))
+        start.update(self._judge(self._upscale))
+        record.figures = {BICUBIC: only_finite(bicubic), START: only_finite(start)}
 
     def __call__(self, iteration: int, meter: Meter) -> None:
         """Validate if that is due after `iteration`; `meter` excludes its time.
@@ -123,9 +162,10 @@ class Validator:
             record.validation_due = False
             return
 
-        metrics = validate(
+        figures = validate(
             options, self._upscale, self._sets, self._experiment, iteration
         )
+        metrics = means(figures, options)
         line = f"iter {iteration:,} validation  {summary(metrics)}"
         self._experiment.report(iteration, metrics, line)
         if self._sheets is not None:
@@ -134,6 +174,9 @@ class Validator:
             self._drift(iteration, self._network, self._experiment, record)
 
         self._checkpoints.keep_best(iteration, metrics, options)
+        record.figures[LAST] = only_finite(figures)
+        if record.best is not None and record.best.iteration == iteration:
+            record.figures[BEST] = only_finite(figures)
         record.validation_due = False
         meter.exclude("validation", options.val_freq)
 
@@ -143,8 +186,31 @@ class Validator:
         self._checkpoints.report_networks()
         for line in self.verdict():
             log(line)
+        self._judge_run()
         if reason := self.stop_reason():
             log(f"stopped early: {reason}")
+
+    def _judge_run(self) -> None:
+        """Log the verdict on the run's last network, and write it to `verdict.json`."""
+        record, experiment = self._checkpoints.record, self._experiment
+        if not experiment.writes or LAST not in record.figures:
+            return
+        judged = self._judge(self._upscale)
+        record.figures[LAST].update(only_finite(judged))
+        verdict = run_verdict(self._cfg, record, experiment, self._trained_on)
+        if verdict is None:
+            return
+        for line in verdict.lines:
+            experiment.log(f"verdict: {line}")
+        experiment.log(f"verdict: {verdict.next}")
+        write_verdict(experiment.root, verdict, record.figures)
+
+    def _judge(self, upscale: Upscale) -> Figures:
+        """Return the figures on the images that only the verdict looks at."""
+        if self._options is None:
+            return {}
+        options = self._options.model_copy(update={"save_img": False})
+        return validate(options, upscale, self._judged_sets, self._experiment, 0)
 
     def verdict(self) -> list[str]:
         """Return what to know of the network when the run ends.
@@ -233,10 +299,17 @@ def describe_metrics(options: ValOptions) -> str:
     """Return what the metrics compare, so that figures are not mistaken for others."""
     parts = []
     for name, metric in options.metrics.items():
-        channel = "the Y channel" if metric.test_y_channel else "RGB"
+        channel = _channel(metric)
         border = f"without {metric.crop_border} pixels at each border"
         parts.append(f"{name} of {channel} {border}")
     return f"{', '.join(parts)} (tools/compare.py: PSNR and SSIM of the Y channel)"
+
+
+def _channel(metric: MetricOptions) -> str:
+    """Return what a metric measures of an image."""
+    if metric.type in NO_REFERENCE:
+        return "the Y channel" if metric.convert_to == "y" else "gray"
+    return "the Y channel" if metric.test_y_channel else "RGB"
 
 
 def summary(metrics: Mapping[str, float]) -> str:
@@ -253,11 +326,10 @@ def validate(
     datasets: Sequence[ValidationSet],
     experiment: Experiment,
     iteration: int,
-) -> dict[str, float]:
-    """Validate on each set; return the metrics.
+) -> Figures:
+    """Validate on each set; return the figures of each image.
 
-    Metrics are named "<set>/<metric>", and are means over the images with a ground
-    truth. With `save_img` the output is written to
+    With `save_img` the output is written to
     `visualization/<set>/<image>/<image>_<iteration>.png`.
 
     Args:
@@ -267,33 +339,42 @@ def validate(
         experiment: has the folder for the images, and the log.
         iteration: the last iteration of training.
     """
-    metrics = {}
-    for dataset in datasets:
-        means = _validate_set(options, upscale, dataset, experiment, iteration)
-        for name, mean in means.items():
-            metrics[f"{dataset.name}/{name}"] = mean
-    return metrics
-
-
-def _validate_set(
-    options: ValOptions,
-    upscale: Upscale,
-    dataset: ValidationSet,
-    experiment: Experiment,
-    iteration: int,
-) -> dict[str, float]:
-    """Return the mean metrics of one set; save its output if `options` say so."""
     measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
-    values: dict[str, list[float]] = {name: [] for name in measures}
+    alone = {
+        name for name, metric in options.metrics.items() if metric.type in NO_REFERENCE
+    }
+    figures: Figures = {}
+    for dataset in datasets:
+        found: ImageFigures = {}
+        for image in dataset:
+            sr = upscale(image.lq)
+            if options.save_img:
+                folder = experiment.visualization / dataset.name / image.name
+                write_image(folder / f"{image.name}_{iteration}.png", sr)
+            values = image_figures(sr, image, measures, dataset.scale, alone)
+            add_image(found, image.name, values)
+        figures[dataset.name] = found
+    return figures
 
-    for image in dataset:
-        sr = upscale(image.lq)
-        if options.save_img:
-            folder = experiment.visualization / dataset.name / image.name
-            write_image(folder / f"{image.name}_{iteration}.png", sr)
-        if image.gt is None:
-            continue
-        for name, measure in measures.items():
-            values[name].append(measure(sr, image.gt))
 
-    return {name: float(np.mean(found)) for name, found in values.items() if found}
+def means(figures: Figures, options: ValOptions) -> dict[str, float]:
+    """Return the means of each set's metrics, named "<set>/<metric>".
+
+    They are over the images with a ground truth, or over all for a metric that needs none.
+    """
+    found = {}
+    for dataset, images in figures.items():
+        for name in options.metrics:
+            mean = mean_of(images, name)
+            if not math.isnan(mean):
+                found[f"{dataset}/{name}"] = mean
+    return found
+
+
+def count_of(data: TrainingData) -> int:
+    """Return how many images are trained on."""
+    count = 0
+    for dataset in (data.images, data.pairs):
+        if dataset is not None:
+            count += len(dataset)
+    return count

@@ -62,6 +62,8 @@ OPTIONS = SynthesisOptions(
     video_bits_per_pixel=(0.1, 4),
     jpeg_prob=0.85,
     jpeg_prob2=0.7,
+    grain_size=(0.2, 1.1),
+    grain_size2=(0.4, 1.6),
 )
 PASSES = {"first": OPTIONS.first_pass, "second": OPTIONS.second_pass}
 
@@ -102,6 +104,8 @@ def check_pass(
 
     gray = np.concatenate([each.gray for each in passes])
     found.event(f"PassDraws.gray {which}", gray, options.gray_noise_prob)
+    grain = np.concatenate([each.grain for each in passes])
+    found.uniform(f"PassDraws.grain {which}", grain, *options.grain_size)
     compressed = np.concatenate([each.compressed for each in passes])
     found.event(f"PassDraws.compressed {which}", compressed, options.jpeg_prob)
     quality = np.concatenate([each.quality for each in passes])

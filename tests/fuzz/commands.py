@@ -320,6 +320,21 @@ def comparison(case: Case) -> list[str]:
     return ["compare", "--input", inputs, *models, "--output", "out", *words]
 
 
+def evaluation(case: Case) -> list[str]:
+    """Damaged weights, a damaged graph or damaged pictures, measured."""
+    good = case.copy("weights/small.pdparams", "good.pdparams")
+    choice = case.rng.random()
+    if choice < 0.3:
+        good, gt = weights(case), one_picture(case)
+    elif choice < 0.5:
+        good, gt = graph(case), one_picture(case)
+    else:
+        gt = pictures(case, 3)
+    given = ["--input", gt] if case.rng.random() < 0.3 else ["--degrade", "bicubic"]
+    words = case.some("--size 9", "--crop_border 1", "--scale 3", "--json out/f.json")
+    return ["evaluate", "--models", "bicubic", f"a={good}", "--gt", gt, *given, *words]
+
+
 def plot(case: Case) -> list[str]:
     """A damaged metrics file."""
     case.copy("run", "run")
@@ -357,6 +372,7 @@ DRAWS: dict[Draw, int] = {
     key_frames: 8,
     domain_set: 4,
     comparison: 3,
+    evaluation: 3,
     plot: 3,
     odd_flags: 4,
 }
@@ -365,7 +381,7 @@ DRAWS: dict[Draw, int] = {
 COMMANDS = ["train", "make_lq_data", "infer", "predict", "convert_torch"]
 COMMANDS += ["export_model", "preflight", "extract_subimages", "generate_multiscale"]
 COMMANDS += ["generate_meta_info", "generate_meta_info_pairdata", "extract_keyframes"]
-COMMANDS += ["build_domain_set", "compare", "plot_run"]
+COMMANDS += ["build_domain_set", "compare", "evaluate", "plot_run"]
 
 
 def draw_case(number: int, place: Place, samples: Path, address: str) -> list[str]:

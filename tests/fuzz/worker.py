@@ -25,6 +25,8 @@ ALSO_IMPORTED = [
     "matplotlib.font_manager",  # the first import lists all fonts
     "realesrgan_paddle.compare",
     "realesrgan_paddle.data.lq.folder",
+    "realesrgan_paddle.evaluation.measuring",
+    "realesrgan_paddle.evaluation.methods",
     "realesrgan_paddle.models.inference.export",
     "realesrgan_paddle.models.inference.predictors",
     "realesrgan_paddle.run.guards",

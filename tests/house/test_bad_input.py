@@ -42,6 +42,7 @@ REQUIRED = {  # the flags that each command needs, with right values
     "make_lq_data": "--yml_path lq.yml --save_dir out",
     "compare": "--input images --models a=net.pdparams --output out",
     "convert_torch": "--input net.pdparams --output out.pdparams",
+    "evaluate": "--models net.pdparams --gt images --degrade bicubic",
     "export_model": "--model_dir net.pdparams --save_inference_dir out",
     "extract_keyframes": "--input clip.mp4 --output out",
     "build_domain_set": "--input images --output out",
@@ -149,6 +150,16 @@ WRONG_VALUES = {
         "--models net.pdparams",
     ],
     "convert_torch": ["--to onnx", "--layout caffe", "--name RealESRGAN_x4plus"],
+    "evaluate": [
+        "--seed -1",
+        "--metrics psnrr",
+        "--crop_border -1",
+        "--size 0",
+        "--scale 99",
+        "--precision fp8",
+        "--models =net.pdparams",
+        "--gt =images",
+    ],
     "export_model": ["--block 0", "--block six"],
     "extract_keyframes": ["--interval -1"],
     "extract_subimages": [
@@ -215,6 +226,19 @@ MISTAKES = {
     ),
     "convert_torch --input nowhere.pth": "nowhere.pth: no such file",
     "convert_torch --name RealESRGAN_x5plus": "did you mean 'RealESRGAN_x4plus'?",
+    "evaluate --models bicubic --gt nowhere --degrade bicubic": (
+        "nowhere: no such file or folder"
+    ),
+    "evaluate --models bicubic --gt images --input nowhere": (
+        "nowhere: no such file or folder"
+    ),
+    "evaluate --models nowhere --gt images --degrade bicubic": (
+        "nowhere: no such file, and no released model"
+    ),
+    "evaluate --models bicubic --gt images --degrade bicubc": (
+        "--degrade bicubc: no such file; bicubic, or an option file such as "
+        "options/generate_lq_data.yml; did you mean 'bicubic'?"
+    ),
     "export_model --model_dir nowhere": (
         "nowhere: no such file, and no released model of this name"
     ),
@@ -342,7 +366,17 @@ MISTAKES = {
     "predict --input images --output out --model_path net_d.pdparams": (
         "a generator is needed"
     ),
+    "evaluate --models bad.pdparams --gt images --degrade bicubic": (
+        "bad.pdparams: no weight file"
+    ),
+    "evaluate --models bicubic --gt broken --degrade bicubic": (
+        "no image could be measured: broken/0.png: not a readable image"
+    ),
+    "evaluate --models bicubic --gt images --degrade bad.yml": "bad.yml: line 2:",
     # impossible outputs
+    "evaluate --models bicubic --gt images --degrade bicubic --json others": (
+        "others: is a folder; name a file to write"
+    ),
     "train --yml_path train.yml path.experiments_root=text.txt": (
         "text.txt: not a folder"
     ),
@@ -399,6 +433,21 @@ MISTAKES = {
     ),
     "compare --input images --models a=net.pdparams --gt images": (
         "32x32 pixels are not 4 times the 32x32"
+    ),
+    "evaluate --models bicubic bicubic --gt images --degrade bicubic": (
+        "--models: two are named 'bicubic'"
+    ),
+    "evaluate --models bicubic --gt images images --degrade bicubic": (
+        "--gt: two are named 'images'"
+    ),
+    "evaluate --models bicubic --gt images --input images": (
+        "32x32 pixels are not 4 times the 32x32 of images/0.png"
+    ),
+    "evaluate --models bicubic --gt images --input others": (
+        "images: no image is named like one of others, such as 2.png"
+    ),
+    "evaluate --models bicubic --gt images --degrade lq.yml --scale 2": (
+        "lq.yml: degrades to a scale of 4, and 2 is measured"
     ),
     "export_model --model_dir net.pdparams --block 23": (
         "--block 23 contradicts the file"

@@ -83,6 +83,7 @@ command()
         ["predict", "--input", "a.png", "--output", "out", "--model_path", "x.pth"],
         ["infer", "--input", "a.png", "--output", "out", "--model_path", "infer"],
         ["compare", "--input", "a.png", "--models", "x=x.pth"],
+        ["evaluate", "--gt", "a.png", "--degrade", "bicubic", "--models", "x=x.pth"],
     ],
 )
 def test_without_paddle_a_command_says_what_to_install(tmp_path, words):

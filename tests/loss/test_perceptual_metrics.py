@@ -19,6 +19,7 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ops.choose import choose_ops
 from realesrgan_paddle.utils.ops.plain import PLAIN
 from realesrgan_paddle.utils.weights.reader import read_weights
+from realesrgan_paddle.utils.weights.writer import write_pth
 
 pytestmark = pytest.mark.paddle
 
@@ -52,7 +53,7 @@ def lpips_alex():
 
 
 @pytest.mark.parametrize("ops", ["plain", "onednn"])
-@pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])
+@pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "lpips_squeeze", "dists"])
 def test_values_and_gradients_equal_the_authors(name, ops):
     metric = seeded(name, operators(ops))
     sr, gt = images()
@@ -175,6 +176,52 @@ def test_released_alexnet_weights_give_the_authors_value(assets):
     tensors |= {name.replace("model.1.", ""): value for name, value in linear.items()}
     found = LPIPS(tensors)(*images()).numpy()
     assert found == pytest.approx(RECORDED["lpips_alex/released"], rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [(17, 17), (18, 23), (19, 40), (64, 33)])
+def test_squeezenet_has_features_of_the_rounded_up_sizes(size):
+    """Sizes as of torch's pooling with ceil_mode."""
+    metric = seeded("lpips_squeeze")
+    features = metric.features(paddle.rand([1, 3, *size]))
+    sides = [(side - 3) // 2 + 1 for side in size]
+    expected = [sides]
+    for _ in range(3):
+        sides = [-(-(side - 3) // 2) + 1 for side in sides]
+        expected.append(sides)
+    found = [feature.shape[2:] for feature in features]
+    assert found == [expected[i] for i in (0, 1, 2, 3, 3, 3, 3)]
+
+
+def test_squeezenet_refuses_images_that_vanish_in_its_poolings():
+    small = paddle.zeros([1, 3, 16, 40])
+    with pytest.raises(UserError, match="at least 17x17, not 40x16"):
+        seeded("lpips_squeeze")(small, small)
+
+
+def test_squeezenets_weights_are_made_of_torchvisions_and_lpipss(
+    assets, tmp_path, monkeypatch
+):
+    def wheel(package, version, files):
+        linear = assets / "metrics" / "lpips_v0.1_squeeze.pth"
+        return {file: linear.read_bytes() for file in files}
+
+    network = sample.network("squeeze")
+    classifier = {"classifier.1.weight": np.zeros((1000, 512, 1, 1), np.float32)}
+    path = tmp_path / "squeezenet1_1-b8a52dc0.pth"
+    write_pth(path, {"": network | classifier})
+    monkeypatch.setattr(metric_weights, "read_wheel", wheel)
+    with pytest.raises(UserError, match=r"squeezenet1_1-b8a52dc0\.pth: is not https"):
+        fetch_metric_weights("lpips_squeeze", tmp_path)
+
+    monkeypatch.setattr(
+        metric_weights, "SQUEEZENET_SHA256", metric_weights.sha256_of(path)
+    )
+    metric = load_lpips("squeeze", tmp_path)
+    assert [w.shape[1] for w in metric.channel_weights] == list(
+        sample.COMPARED["squeeze"]
+    )
+    name = "features.12.expand3x3.weight"
+    assert np.array_equal(metric.features.tensors[name].numpy(), network[name])
 
 
 @pytest.mark.parametrize("name", ["lpips_alex", "lpips_vgg", "dists"])

@@ -129,7 +129,7 @@ WRONG = {
     "train.optim_g.beta1=1": "$.train.optim_g.beta1: ",
     "train.net_d_init_until=0.5": "$.train.net_d_init_until: ",
     "train.perceptual_opt.layer_weights={conv9_9: 1}": "$.train.perceptual_opt",
-    "val.metrics.niqe={type: calculate_niqe}": "$.val: ",
+    "val.metrics.musiq={type: calculate_musiq}": "$.val: ",
 }
 
 

@@ -452,8 +452,8 @@ REFUSED = {
     "datasets.val={type: PairedImageDataset, dataroot_lq: b}": (
         "dataroot_gt belongs to PairedImageDataset"
     ),
-    "val.metrics.niqe.type=calculate_niqe": (
-        "'val.metrics.niqe.type' is 'calculate_niqe', expected 'calculate_psnr'"
+    "val.metrics.musiq.type=calculate_musiq": (
+        "'val.metrics.musiq.type' is 'calculate_musiq', expected 'calculate_psnr'"
     ),
     "queue_size": "override 'queue_size': expected key=value",
     "train.=3": "override 'train.=3': expected key=value",

@@ -146,7 +146,7 @@ def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
         "PSNR of the Y channel, DISTS (lower is better) and LPIPS (lower is better) of RGB"
         in done.remark
     )
-    assert str(done).splitlines()[3] == f"  wrong            {means['wrong']}"
+    assert f"  wrong            {means['wrong']}" in str(done).splitlines()
 
     assert metrics_to_measure(None, Path("gt")) == (
         ["psnr", "ssim"],

@@ -9,6 +9,9 @@ import numpy as np
 
 from realesrgan_paddle.utils.report.document import escaped, page_head, read_asset
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS, Mean, Panel, Row
+from realesrgan_paddle.utils.report.summary import Summary
+
+NOTHING = Summary()
 
 
 def html_page(
@@ -21,6 +24,7 @@ def html_page(
     before: str,
     after: str,
     wide: bool = False,
+    summary: Summary = NOTHING,
 ) -> str:
     """Return the page: a table of means, and for each row a slider and its panels.
 
@@ -34,6 +38,7 @@ def html_page(
         before: the label shown left of the slider at first.
         after: the label shown right of it.
         wide: the slider is as wide as the page, with the panels below, not beside.
+        summary: what stands above all.
     """
     in_all_rows = set.intersection(
         *({panel.label for panel in row.panels} for row in rows)
@@ -44,7 +49,7 @@ def html_page(
     paragraphs = "".join(
         f'<p class="warning">{escaped(warning)}</p>\n' for warning in warnings
     )
-    return f"""{page_head(headline, "html_page.css")}{_table(means)}
+    return f"""{page_head(headline, "html_page.css")}{summary.html()}{_table(means)}
 <p>{escaped(remark)}</p>
 {paragraphs}<nav hidden>
 <label>left <select>{_options(labels, before)}</select></label>

@@ -121,7 +121,10 @@ def align_finely(one: Features, other: Features) -> Alignment | None:
     best = np.sqrt(np.maximum(0, 2 - 2 * most))
     second = np.sqrt(np.maximum(0, 2 - 2 * next_most))
     chosen = mutual & (best < MAX_RATIO * second)
-    return fit(one.points[chosen], other.points[nearest[chosen]], one.size)
+
+    here = one.points[chosen]
+    there = other.points[nearest[chosen]]
+    return fit(here, there, one.size)
 
 
 def mirror(features: Features) -> Features:
@@ -130,16 +133,23 @@ def mirror(features: Features) -> Features:
     Descriptors are turned by the direction of the gradient; so mirroring swaps their
     rows and the sense of the directions.
     """
-    order = np.arange(np.prod(BINS)).reshape(BINS)[::-1, :, -np.arange(BINS[2])]
+    places = np.arange(np.prod(BINS)).reshape(BINS)
+    turned = -np.arange(BINS[2])
+    order = places[::-1, :, turned].ravel()
+
     points = features.points.copy()
-    points[:, 0] = features.size[0] - 1 - points[:, 0]
-    return Features(points, features.descriptors[:, order.ravel()], features.size)
+    last_column = features.size[0] - 1
+    points[:, 0] = last_column - points[:, 0]
+    descriptors = features.descriptors[:, order]
+    return Features(points, descriptors, features.size)
 
 
 def _roots(descriptors: np.ndarray) -> np.ndarray:
     """Return the square roots of descriptors that add up to 1, float32 (N, 128)."""
     values = descriptors.astype(np.float32)
-    return np.sqrt(values / (values.sum(axis=1, keepdims=True) + 1e-6))
+    sums = values.sum(axis=1, keepdims=True)
+    shares = values / (sums + 1e-6)
+    return np.sqrt(shares)
 
 
 def _shows_same_place(alignment: Alignment | None) -> bool:
@@ -210,7 +220,8 @@ class _Check:
 
     def _has_room(self, one: int, other: int) -> bool:
         """Return whether the corners of two pictures are known, or may be found."""
-        return len(self._features.keys() | {one, other}) <= MAX_PICTURES
+        known = self._features.keys() | {one, other}
+        return len(known) <= MAX_PICTURES
 
     def _show_one_place(self, one: int, other: int, kind: int) -> bool:
         if (one, other, kind) in self._differ:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realesrgan_paddle.compare import GT, INPUT, check_names
+from realesrgan_paddle.compare import INPUT, check_names
 from realesrgan_paddle.data.footage.video import is_video_name
 from realesrgan_paddle.models.inference.video.settings import (
     VideoSettings,
@@ -15,12 +15,13 @@ from realesrgan_paddle.models.inference.video.settings import (
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.verdict.grids import GT
 
 if TYPE_CHECKING:
     from realesrgan_paddle.video.comparing.pictures import Excerpt
     from realesrgan_paddle.video.comparing.side_by_side import Layout
 
-NOT_OF_VIDEOS = ("crop", "crop_size", "metrics")
+NOT_OF_VIDEOS = ("crop", "crop_size", "metrics", "run")
 """Flags of images only."""
 OF_VIDEOS = ("results", "start", "end", "layout", "measured_frames")
 """Flags of videos only."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from realesrgan_paddle.compare import BICUBIC, PAGE
+from realesrgan_paddle.compare import PAGE
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.models.inference.video.settings import VideoSettings
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
@@ -18,6 +18,7 @@ from realesrgan_paddle.utils.steadiness.figures import (
     Steadiness,
     steadiness_table,
 )
+from realesrgan_paddle.verdict.words import BICUBIC
 from realesrgan_paddle.video.comparing.pictures import Excerpt, open_excerpt
 from realesrgan_paddle.video.comparing.playable import playable
 from realesrgan_paddle.video.comparing.side_by_side import (

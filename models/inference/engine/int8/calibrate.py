@@ -13,7 +13,7 @@ from realesrgan_paddle.models.inference.engine.supported import why_no_integers
 from realesrgan_paddle.models.inference.graph.recognize import recognize
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
-from realesrgan_paddle.utils.metrics import psnr
+from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.ops.onednn.library import OneDNNError
 
 CROP = 256

@@ -1,0 +1,1 @@
+"""What figures of a few images can tell, and what they cannot."""
