@@ -42,11 +42,11 @@ MILD: Mapping[str, Any] = {
 }
 """The degradation of options/finetune_cpu.yml."""
 WHY_MILD = (
-    "degradation: the mild one of options/finetune_cpu.yml: of those without video, "
-    "halos and interlacing the nearest to eight real inputs (distance .41; "
-    "Real-ESRGAN's .54: docs/finetuning.md, section 3); solve for yours: --lq REAL"
+    "degradation: the mild one of options/finetune_cpu.yml: of all option files the best "
+    "for footage that was downscaled and encoded once, but the worst for noisy and "
+    "blurred footage (docs/domain_gain/); solve for yours: --lq REAL"
 )
-"""Says what was chosen and why, by benchmarks/footage/preset_distances.py."""
+"""Says what was chosen and why, by benchmarks/domain_gain/presets.py and hidden.py."""
 
 
 def remark_minimum(plan: Plan, images: Images) -> None:

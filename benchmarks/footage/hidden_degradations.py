@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.solve.compare import Comparer
+from realesrgan_paddle.data.lq.solve.distance.compare import Comparer
+from realesrgan_paddle.data.lq.solve.distance.pick import picked
 from realesrgan_paddle.data.lq.solve.fitted import CERTAIN, LIKELY, fitted_options
 from realesrgan_paddle.data.lq.solve.parameters import (
     NUMBER,
@@ -78,15 +79,18 @@ def _run(case: int, args: argparse.Namespace) -> dict[str, Any]:
     measured = np.stack(list(by_name.values()), axis=1)
     with Simulator(gt.pixels, args.scale, args.processes) as simulator:
         solution = solve(real, measured, gt, simulator, args.scale)
-        seconds = time.time() - start
         compare = Comparer(real, measured, gt, simulator, list(by_name))
-        found = compare(fitted_options(solution, args.scale))[0]["all"]
+        written = picked(solution, compare.apart(), args.scale)
+        seconds = time.time() - start
+        intervals = compare(fitted_options(solution, args.scale))[0]["all"]
+        found = compare(fitted_options(written, args.scale))[0]["all"]
         own = compare(point_options(truth, args.scale))[0]["all"]
     return {
         "case": case,
         "two passes": two_passes,
         "parameters": _judge(truth, solution),
         "distance": found,
+        "distance of the intervals": intervals,
         "own distance": own,
         "seconds": seconds,
         "cpu seconds": _cpu_seconds() - before,

@@ -50,7 +50,7 @@ class Finding:
 def fitted_options(solution: Solution, scale: int) -> dict[str, Any]:
     """Return the options of make_lq_data.py that a solution stands for.
 
-    Ranges are the intervals; what may or may not be there has its chance.
+    Ranges are its intervals; what may or may not be there has its chance.
     """
     limits = {}
     for name, found in solution.numbers.items():

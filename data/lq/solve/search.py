@@ -37,6 +37,8 @@ ABSENT, PRESENT = 0.1, 0.9
 """Chances of a part below which it counts as absent, and above which as present."""
 FEWEST = 25
 """Samples that a regression needs."""
+NEAREST = 12
+"""Tried degradations that a solution names as the nearest."""
 CLIP = 5.0
 """Standardized statistics are clipped to this."""
 SOURCES_SHARE = 0.3
@@ -89,6 +91,8 @@ class Solution:
     """Distance of the real statistics from the nearest tried, in typical distances."""
     tried: int
     """Degradations that were tried."""
+    nearest: Sequence[Point] = ()
+    """Those of them whose statistics are nearest the real ones, the nearest first."""
 
     @property
     def best(self) -> Point:
@@ -254,7 +258,14 @@ def _regress(
         numbers[number.name] = _number(
             features, point, places, relevant, present, region.limits[number.name]
         )
-    return Solution(numbers, choices, _outlying(features, point), len(samples.points))
+    by_distance = np.argsort(np.linalg.norm(features - point, axis=1))
+    return Solution(
+        numbers=numbers,
+        choices=choices,
+        outlying=_outlying(features, point),
+        tried=len(samples.points),
+        nearest=[points[number] for number in by_distance[:NEAREST]],
+    )
 
 
 def _number(

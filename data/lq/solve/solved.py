@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.lq.solve.compare import Comparer, degradation
-from realesrgan_paddle.data.lq.solve.distances import null_distances
+from realesrgan_paddle.data.lq.solve.distance.compare import Comparer, degradation
+from realesrgan_paddle.data.lq.solve.distance.distances import null_distances
+from realesrgan_paddle.data.lq.solve.distance.pick import picked
 from realesrgan_paddle.data.lq.solve.fitted import Finding, findings, fitted_options
 from realesrgan_paddle.data.lq.solve.parameters import Region
 from realesrgan_paddle.data.lq.solve.real import Picture, read_real, stream_codec
@@ -106,8 +107,9 @@ def solve_for(
     with Simulator(gt.pixels, scale, processes) as simulator:
         seed = options.manual_seed
         solution = solve(shown, measured, gt, simulator, scale, seed, rounds, region)
-        fitted = fitted_options(solution, scale)
         compare = Comparer(shown, measured, gt, simulator, names)
+        written = picked(solution, compare.apart(), scale)
+        fitted = fitted_options(written, scale)
         before, _ = compare(degradation(options))
         after, synthetic = compare(fitted)
 

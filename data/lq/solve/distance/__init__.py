@@ -1,0 +1,1 @@
+"""How far degraded ground truth is from real images, and what is nearest them."""

@@ -1,0 +1,138 @@
+"""The last round: pick what is written by how far its images are from the real ones.
+
+The search predicts each parameter by itself; here whole degradations are tried, those
+that it found likely, and the nearest is improved one parameter at a time. How much is
+tried is a compromise: 40 comparisons take about as long as the search.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from realesrgan_paddle.data.lq.solve.distance.compare import Comparer
+from realesrgan_paddle.data.lq.solve.fitted import (
+    HALF_RANGE,
+    fitted_options,
+    is_identified,
+)
+from realesrgan_paddle.data.lq.solve.parameters import NUMBER, Point
+from realesrgan_paddle.data.lq.solve.search import (
+    ABSENT,
+    CONDITIONS,
+    PRESENT,
+    NumberFound,
+    Solution,
+)
+
+STARTS = 7
+"""Nearest tried degradations that are compared."""
+BETTER = 2
+"""The nearest of these, which are compared with ranges too."""
+STEP = 0.3
+"""How far a number is moved [shares of its interval]."""
+WIDTHS = (1.0, 0.5, 0.25, 0.0)
+"""Shares of the intervals that are tried as written ranges, the widest first."""
+NOISE = 1.03
+"""A range is written if its distance is at most this times the smallest.
+
+Other windows change the distance of one degradation by more: by 7 % in two cases.
+"""
+
+
+def picked(solution: Solution, compare: Comparer, scale: int) -> Solution:
+    """Return a solution whose ranges are to be written: nearest the real images.
+
+    Its intervals say what to synthesize, not what is known; those of `solution` do,
+    which is returned itself where nothing else is nearer.
+
+    Args:
+        solution: what the search found.
+        compare: measures distances, on windows that the result is not judged by.
+        scale: factor by which the real images are smaller.
+    """
+
+    def distance(point: Point, width: float) -> float:
+        return length(_around(point, width, solution))
+
+    def length(tried: Solution) -> float:
+        return compare(fitted_options(tried, scale))[0]["all"]
+
+    best, width, least = _nearest(solution, distance)
+    for name in [*solution.choices, *solution.numbers]:
+        for moved in _moves(name, best, solution):
+            found = distance(moved, width)
+            if found < least:
+                least, best = found, moved
+                break
+
+    ranges = [solution]
+    ranges += [_around(best, width, solution) for width in WIDTHS]
+    lengths = [length(tried) for tried in ranges]
+    enough = NOISE * min(lengths)
+    near = [found <= enough for found in lengths]
+    return ranges[near.index(True)]
+
+
+def _nearest(
+    solution: Solution, distance: Callable[[Point, float], float]
+) -> tuple[Point, float, float]:
+    """Return the nearest point and width of ranges around it, and their distance."""
+    points = [solution.best, *solution.nearest[:STARTS]]
+    lengths = [distance(point, 0.0) for point in points]
+    order = sorted(range(len(points)), key=lambda number: lengths[number])
+    tried = [(lengths[number], number, 0.0) for number in order]
+    for number in sorted({0, *order[:BETTER]}):
+        for width in WIDTHS[:-1]:
+            found = distance(points[number], width)
+            tried.append((found, number, width))
+    least, number, width = min(tried)
+    return points[number], width, least
+
+
+def _around(point: Point, width: float, solution: Solution) -> Solution:
+    """Return a degradation with ranges of a share of the intervals around it.
+
+    No wider than the intervals.
+    """
+    numbers = {}
+    for name, place in point.places.items():
+        if place == 0 and NUMBER[name].none_share:
+            numbers[name] = NumberFound(0.0, 0.0, 0.0, 0.0, 1.0)
+            continue
+        known = solution.numbers[name]
+        half = width * (known.high - known.low) / 2
+        if not is_identified(known):
+            half = width * HALF_RANGE
+        low = max(min(known.low, place), place - half)
+        high = min(max(known.high, place), place + half)
+        numbers[name] = NumberFound(place, low, high, 1.0, 1.0)
+    choices = {name: {option: 1.0} for name, option in point.choices.items()}
+    return replace(solution, numbers=numbers, choices=choices)
+
+
+def _moves(name: str, point: Point, solution: Solution) -> Iterator[Point]:
+    """Yield the same degradation with another value of one parameter."""
+    if name in solution.choices:
+        for option, chance in solution.choices[name].items():
+            if chance >= ABSENT and option != point.choices[name]:
+                yield replace(point, choices={**point.choices, name: option})
+        return
+    if name == "quality" and point.choices["codec"] == "none":
+        return
+    if name in CONDITIONS and point.places[CONDITIONS[name]] == 0:
+        return
+    for place in _places(name, point.places[name], solution.numbers[name]):
+        if place != point.places[name]:
+            yield replace(point, places={**point.places, name: place})
+
+
+def _places(name: str, place: float, found: NumberFound) -> list[float]:
+    """Return other places of a number, within its interval; 0: without this part."""
+    if place == 0 and NUMBER[name].none_share:
+        return [found.place] if found.present >= ABSENT else []
+    step = STEP * (found.high - found.low)
+    below = max(found.low, min(place, found.high) - step)
+    above = min(found.high, max(place, found.low) + step)
+    places = [below, above]
+    if NUMBER[name].none_share and found.present <= PRESENT:
+        places.insert(0, 0.0)
+    return places
