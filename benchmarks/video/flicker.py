@@ -38,8 +38,7 @@ from realesrgan_paddle.video.comparing.steadiness import measure_clip
 
 FRAMES = 40
 SCALE = 4
-CRF = "23"
-"""x264's default quality."""
+X264_DEFAULT = {"crf": "23"}
 MATRIX = Colorspace.ITU709
 EXACT = (
     Interpolation.BICUBIC
@@ -113,11 +112,15 @@ def as_is(path: Path) -> Case:
 CONDITIONS = {"h264": h264, "as_is": as_is}
 
 
-def compressed(frames: Sequence[Frame]) -> list[Frame]:
-    """Return the frames after H.264, encoded as one clip."""
+def compressed(
+    frames: Sequence[Frame],
+    codec: str = "libx264",
+    settings: Mapping[str, str] = X264_DEFAULT,
+) -> list[Frame]:
+    """Return the frames after H.264 or another codec, encoded as one clip."""
     file = BytesIO()
     with av.open(file, "w", format="matroska") as container:
-        stream = container.add_stream("libx264", rate=25, options={"crf": CRF})
+        stream = container.add_stream(codec, rate=25, options=dict(settings))
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         for frame in frames:

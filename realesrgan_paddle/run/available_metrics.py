@@ -86,6 +86,7 @@ def _open_niqe(options: MetricOptions) -> Measure:
     parameters = load_niqe()
 
     def measure(image: np.ndarray, _: np.ndarray) -> float:
+        """Return the NIQE of an image alone, uint8 RGB (H, W, 3)."""
         return niqe(
             image,
             parameters,

@@ -51,9 +51,11 @@ def picked(solution: Solution, compare: Comparer, scale: int) -> Solution:
     """
 
     def distance(point: Point, width: float) -> float:
+        """Return how far the images of ranges around a point are from the real ones."""
         return length(_around(point, width, solution))
 
     def length(tried: Solution) -> float:
+        """Return how far the images of a solution are from the real ones."""
         return compare(fitted_options(tried, scale))[0]["all"]
 
     best, width, least = _nearest(solution, distance)
