@@ -66,3 +66,24 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch, variables, thread
     monkeypatch.setitem(sys.modules, "paddle", paddle)
     cpu.start_paddle()
     assert os.environ["OMP_NUM_THREADS"] == threads
+
+
+@pytest.mark.parametrize(
+    ("features", "limit", "lanes"),
+    [
+        ("fpu avx2 avx512f avx512_bf16", None, 16),
+        ("fpu avx2 avx512f", "AVX512_CORE", 16),
+        ("fpu avx2 avx512f", "avx2_vnni", 8),
+        ("fpu avx2 avx512f", "AVX", 8),
+        ("fpu avx2", None, 8),
+        ("", None, 8),
+    ],
+)
+def test_registers_are_as_wide_as_the_processor_and_onednns_limit_say(
+    features, limit, lanes, monkeypatch
+):
+    monkeypatch.setattr(cpu, "_features", features.split)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    if limit:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert cpu.float_lanes() == lanes

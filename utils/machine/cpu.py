@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
@@ -136,11 +137,25 @@ def keep_freed_memory() -> None:
 
 def has_bf16() -> bool:
     """Return whether this CPU multiplies in bfloat16; False where that is not known."""
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_features())
+
+
+def float_lanes() -> int:
+    """Return how many float32 oneDNN keeps in a register: 16 with AVX-512, else 8.
+
+    Its variable ONEDNN_MAX_CPU_ISA, which keeps it from AVX-512, is obeyed.
+    """
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    is_limited = limit.startswith(("SSE", "AVX2")) or limit == "AVX"
+    return 16 if "avx512f" in _features() and not is_limited else 8
+
+
+def _features() -> Sequence[str]:
+    """Return the words that describe this CPU, none where they are not known."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.is_file():
-        return False
-    features = cpuinfo.read_text(encoding="utf-8").split()
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(features)
+        return ()
+    return cpuinfo.read_text(encoding="utf-8").split()
 
 
 def _is_amd() -> bool:

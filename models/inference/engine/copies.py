@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import TypeVar
 
 from realesrgan_paddle.models.inference.engine.features import (
-    BLOCK,
     Planes,
     Size,
     padded,
@@ -14,6 +13,7 @@ from realesrgan_paddle.models.inference.engine.features import (
 from realesrgan_paddle.models.inference.engine.tape import Tape
 from realesrgan_paddle.utils.ops.onednn.library import BYTES, DST, F32, SRC
 from realesrgan_paddle.utils.ops.onednn.primitives import (
+    BLOCK,
     Copy,
     Shape,
     blocked,
@@ -61,13 +61,13 @@ def block_image(tape: Tape, image: int, shape: Shape, whole: int) -> None:
 
 
 def split(tape: Tape, whole: int, dtype: int, planes: Planes) -> None:
-    """Copy blocked features (C / 16, H, W, 16) to planes."""
+    """Copy blocked features (C / BLOCK, H, W, BLOCK) to planes."""
     _between(tape, whole, dtype, planes, to_planes=True)
     planes.clear_below()
 
 
 def join(tape: Tape, planes: Planes, whole: int, dtype: int) -> None:
-    """Copy planes to blocked features (C / 16, H, W, 16)."""
+    """Copy planes to blocked features (C / BLOCK, H, W, BLOCK)."""
     _between(tape, whole, dtype, planes, to_planes=False)
 
 
@@ -105,16 +105,20 @@ def shuffle_to_image(tape: Tape, planes: Planes, scale: int, image: int) -> None
     channel_bytes = 4 * size.height * out_row
     for number, address in enumerate(planes.addresses):
         rows = _rows_of(planes, number)
-        shape = (rows, scale, size.width, scale)
+        # Rows of the image whose channels lie in one block.
+        together = min(scale, BLOCK // scale)
+        shape = (rows, together, size.width, scale)
         strides = (size.width * BLOCK, scale, BLOCK, 1)
         source = (shape, strides, planes.dtype)
         strides = (size.planes * out_row, out_width, scale, 1)
         target = (shape, strides, F32)
-        for channel in range(out_ch if rows else 0):
-            block, offset = divmod(channel * scale**2, BLOCK)
+        for first in range(0, out_ch * scale if rows else 0, together):
+            channel, row = divmod(first, scale)
+            block, offset = divmod(first * scale, BLOCK)
             begin = address + block * size.rows * planes.row_bytes
             begin += offset * BYTES[planes.dtype]
-            end = image + channel * channel_bytes + 4 * number * out_row
+            end = image + channel * channel_bytes
+            end += 4 * (number * out_row + row * out_width)
             _run(tape, source, target, begin, end)
 
 

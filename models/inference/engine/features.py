@@ -2,7 +2,7 @@
 
 The rows of an image lie in planes by their number modulo the number of planes: four at the
 network's input size, eight and sixteen where it is twice and four times as large. Each
-plane has all channels, blocked by 16: (C / 16, rows, W, 16). So every operation of
+plane has all channels, blocked: (C / BLOCK, rows, W, BLOCK). So every operation of
 `winograd.py` reads and writes memory without gaps.
 """
 
@@ -15,10 +15,8 @@ from typing_extensions import Self
 
 from realesrgan_paddle.models.inference.engine.tape import Buffer, Tape
 from realesrgan_paddle.utils.ops.onednn.library import BYTES, DST, SRC
-from realesrgan_paddle.utils.ops.onednn.primitives import Copy, flat, reorder
+from realesrgan_paddle.utils.ops.onednn.primitives import BLOCK, Copy, flat, reorder
 
-BLOCK = 16
-"""Channels that lie together: as many float32 as an AVX-512 register holds."""
 CACHE_SIZE = 64
 GROUP = 4
 """Rows that are computed together."""

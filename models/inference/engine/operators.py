@@ -7,7 +7,6 @@ import numpy as np
 from realesrgan_paddle.models.inference.engine import copies
 from realesrgan_paddle.models.inference.engine.elementwise import leaky_relu
 from realesrgan_paddle.models.inference.engine.features import (
-    BLOCK,
     GROUP,
     Size,
     padded,
@@ -34,6 +33,7 @@ from realesrgan_paddle.models.inference.engine.winograd import (
 )
 from realesrgan_paddle.models.inference.tiles import spans
 from realesrgan_paddle.utils.ops.onednn.library import F32
+from realesrgan_paddle.utils.ops.onednn.primitives import BLOCK
 
 DENSE_BLOCK_SCALE = 0.2
 DENSE_BLOCK_SLOPE = 0.2

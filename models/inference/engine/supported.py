@@ -1,11 +1,11 @@
 """Which networks the engine can run."""
 
-from realesrgan_paddle.models.inference.engine.features import BLOCK
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.utils.ops.onednn.primitives import BLOCK
 
 SHUFFLES = (1, 2, 4)
 """Scales of a pixel-shuffle whose channels of one color lie within blocks."""

@@ -34,7 +34,6 @@ from realesrgan_paddle.models.inference.engine.elementwise import (
     weighted_sum,
 )
 from realesrgan_paddle.models.inference.engine.features import (
-    BLOCK,
     GROUP,
     Planes,
     padded,
@@ -47,6 +46,7 @@ from realesrgan_paddle.models.inference.engine.primitives import (
 )
 from realesrgan_paddle.models.inference.engine.tape import Buffer, Tape
 from realesrgan_paddle.utils.ops.onednn.library import BYTES, F32
+from realesrgan_paddle.utils.ops.onednn.primitives import BLOCK
 
 A, B = 0.75, 1.5
 A2, B2 = A**2, B**2

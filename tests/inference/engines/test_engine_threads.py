@@ -44,7 +44,7 @@ def test_what_onednn_made_for_a_size_is_freed(monkeypatch):
     assert alive == {"memory_desc": 0, "primitive_attr": 0, "post_ops": 0}
 
 
-@pytest.mark.usefixtures("avx512")
+@pytest.mark.usefixtures("avx2")
 @pytest.mark.paddle
 def test_two_engines_may_prepare_their_weights_at_once(monkeypatch):
     expected = [prepared(1.0), prepared(2.0)]

@@ -1,7 +1,7 @@
 """ESRGAN's dense block by oneDNN, without concatenations.
 
 Each convolution writes where the next ones read. All features of an image lie in one
-buffer, blocked by 16 channels: (channels / 16, H, W, 16). In this layout some
+buffer, blocked: (channels / BLOCK, H, W, BLOCK). In this layout some
 consecutive channels are a consecutive part of the memory.
 
     forward, the features:    x | x1 | x2 | x3 | x4

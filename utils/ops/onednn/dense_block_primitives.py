@@ -28,6 +28,7 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     library,
 )
 from realesrgan_paddle.utils.ops.onednn.primitives import (
+    BLOCK,
     Primitive,
     Shape,
     any_layout,
@@ -47,9 +48,6 @@ from realesrgan_paddle.utils.ops.plain import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLO
 
 CACHE_SIZE = 64
 """Dense blocks whose primitives are kept: one for each image size."""
-
-BLOCK = 16
-"""Channels that lie together: as many float32 as an AVX-512 register holds."""
 
 
 class DenseBlockSpec(NamedTuple):
@@ -280,9 +278,9 @@ def dense_block_primitives(spec: DenseBlockSpec) -> DenseBlockPrimitives:
 
 @lru_cache(CACHE_SIZE)
 def blocks_are_fast(num_feat: int, num_grow_ch: int, dtype: int) -> bool:
-    """Return whether this CPU convolves blocks of 16 channels at speed (AVX-512).
+    """Return whether this CPU convolves blocked features at speed.
 
-    False if the channels are no multiples of 16.
+    False if the channels do not fill whole blocks.
     """
     if num_feat % BLOCK or num_grow_ch % BLOCK:
         return False

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from ctypes import byref, c_char_p, c_int, c_int64, c_void_p
 from typing import Any
 
+from realesrgan_paddle.utils.machine.cpu import float_lanes
 from realesrgan_paddle.utils.ops.onednn.library import (
     DIFF_DST,
     DIFF_SRC,
@@ -27,9 +28,12 @@ from realesrgan_paddle.utils.ops.onednn.library import (
 
 Shape = tuple[int, int, int, int]
 """(N, C, H, W) of features, (out, in, k, k) of weights."""
+BLOCK = float_lanes()
+"""Channels that lie together in blocked features, as many as a register holds."""
 
 _MAX_DIMENSIONS = 12  # DNNL_MAX_NDIMS
-_FORMAT_ANY, _FORMAT_NCHW16C = 1, 78  # dnnl_format_tag_t
+_FORMAT_ANY = 1  # dnnl_format_tag_t, also below
+_FORMAT_BLOCKED = {8: 102, 16: 78}  # nChw8c, nChw16c
 _QUERY_IMPLEMENTATION = 8  # dnnl_query_impl_info_str
 _QUERY_LAYOUT = {
     SRC: 129,
@@ -112,8 +116,8 @@ def nhwc(shape: Shape, dtype: int = F32) -> c_void_p:
 
 
 def blocked(shape: Shape, dtype: int = F32) -> c_void_p:
-    """Return the layout of features (N, C, H, W) that lie as (N, C / 16, H, W, 16)."""
-    return _tagged(shape, dtype, _FORMAT_NCHW16C)
+    """Return the layout of features (N, C, H, W) as (N, C / BLOCK, H, W, BLOCK)."""
+    return _tagged(shape, dtype, _FORMAT_BLOCKED[BLOCK])
 
 
 def _tagged(shape: Sequence[int], dtype: int, tag: int) -> c_void_p:

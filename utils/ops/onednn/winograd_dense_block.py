@@ -1,6 +1,6 @@
 """ESRGAN's dense block with a third fewer multiplications, in float32.
 
-Features and gradients lie as in `utils.ops.onednn.dense_block`, blocked by 16 channels,
+Features and gradients lie as in `utils.ops.onednn.dense_block`, blocked,
 but with the even rows of an image in one buffer and its odd rows in another. Four more
 buffers hold the transformed rows that the convolutions of
 `utils.ops.onednn.winograd_rows` take. A feature's rows are transformed once, for all
@@ -17,7 +17,6 @@ from paddle.autograd import PyLayer
 
 from realesrgan_paddle.utils.ops.onednn.activations import leaky_relu_backward
 from realesrgan_paddle.utils.ops.onednn.dense_block_primitives import (
-    BLOCK,
     DenseBlockSpec,
     WeightMatrix,
     scale_last_gradients,
@@ -32,6 +31,7 @@ from realesrgan_paddle.utils.ops.onednn.library import (
     OneDNNError,
 )
 from realesrgan_paddle.utils.ops.onednn.primitives import (
+    BLOCK,
     Binary,
     binary,
     blocked,

@@ -77,7 +77,7 @@ class RowFilterSpec(NamedTuple):
     slope: float = 1.0
     has_bias: bool = True
     in_blocks: bool = False
-    """Whether features are blocked by 16 channels rather than NHWC."""
+    """Whether features are blocked rather than NHWC."""
 
     def features(self, channels: int) -> Any:
         """Return the layout of a strip's even rows, or its odd ones."""
