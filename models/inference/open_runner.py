@@ -177,7 +177,8 @@ def _open_weights(model: str | Path, wanted: Wanted, weights: WeightOptions) -> 
     # Imported here: Paddle takes seconds, and a graph's process loads its own.
     from realesrgan_paddle.models.inference.predictors import load_dygraph
 
-    dygraph = load_dygraph(model, weights, device=wanted.device)
+    fast = wanted.engine == "auto"
+    dygraph = load_dygraph(model, weights, device=wanted.device, fast=fast)
     return _described(dygraph, "Paddle's dygraph mode", why, precision, reason)
 
 

@@ -18,6 +18,8 @@ from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import pick_device
+from realesrgan_paddle.utils.ops.choose import choose_ops
+from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 
 LIBRARY_OUT_OF_MEMORY = "_STATUS_ALLOC_FAILED"
 """In Paddle's errors of cuBLAS and cuDNN, whose names for it end so."""
@@ -62,6 +64,7 @@ def load_dygraph(
     weights: WeightOptions = AS_THEY_ARE,
     *,
     device: str = "auto",
+    fast: bool = False,
 ) -> DygraphRunner:
     """Return a runner of the network in a weight file, or of a released model's name.
 
@@ -69,6 +72,7 @@ def load_dygraph(
         model: see `read_generator`.
         weights: how they are read.
         device: "auto", "cpu" or "gpu"; becomes Paddle's current device.
+        fast: take oneDNN's operators on a CPU where they work; see `choose_ops`.
     """
     require_weights(model)
     description, tensors = weights.read(model)
@@ -78,4 +82,17 @@ def load_dygraph(
     paddle.set_device(chosen)
     network = Network(description)
     load_weights(network, tensors, source=str(model))
+    if fast and chosen == "cpu":
+        network.ops = _fast_ops()
+    if network.ops is not PLAIN:
+        reason += "; oneDNN's operators"
     return DygraphRunner(network, description.scale, f"{chosen} ({reason})")
+
+
+def _fast_ops() -> Ops:
+    """Return oneDNN's operators, or Paddle's own where they do not work."""
+    try:
+        ops, _ = choose_ops("onednn")
+    except UserError:
+        return PLAIN
+    return ops

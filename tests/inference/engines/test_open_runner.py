@@ -22,6 +22,7 @@ from realesrgan_paddle.tools import infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.cpu import has_bf16
+from realesrgan_paddle.utils.ops.choose import choose_ops
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
@@ -148,6 +149,18 @@ def test_what_the_engine_does_not_know_runs_in_paddle_and_is_said(
     assert np.abs(graph(images()) - dygraph(images())).max() < 1e-4
     with pytest.raises(UserError, match="an unknown network"):
         open_runner(folders / "compact", engine="onednn", device="cpu")
+
+
+def test_weights_run_on_onednns_operators_unless_paddle_is_asked_for(unknown, weights):
+    try:
+        choose_ops("onednn")
+    except UserError as error:
+        pytest.skip(str(error))
+    plain = open_runner(weights, engine="paddle", device="cpu")
+    fast = open_runner(weights, device="cpu")
+    assert "oneDNN's operators" in fast.device
+    assert "oneDNN's operators" not in plain.device
+    assert np.abs(fast(images()) - plain(images())).max() < 1e-5
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
@@ -335,7 +348,8 @@ def test_commands_say_what_runs(known, unknown, folders, weights, tmp_path, caps
     line = first_line(infer, tmp_path, model, capsys, "--engine", "onnxruntime")
     assert line.startswith(f"{model}: x2, on cpu, with onnxruntime on inference.onnx (")
     line = first_line(predict, tmp_path, weights, capsys)
-    assert "x2, on cpu (asked for), with Paddle's dygraph mode (auto: an unkn" in line
+    assert "x2, on cpu (asked for" in line
+    assert "), with Paddle's dygraph mode (auto: an unknown network)" in line
     with pytest.raises(UserError, match=r"run it with tools/infer\.py"):
         first_line(predict, tmp_path, model, capsys)
 
