@@ -71,11 +71,24 @@ class DISTS:
         Both are (N, 3, H, W), RGB in [0, 1]. Gradients flow to `sr` only.
         """
         # The targets first, while nothing is kept for the backward pass.
+        targets = self.targets(gt)
+        return self.distance(sr, targets)
+
+    def targets(self, gt: Tensor) -> list[Tensor]:
+        """Return what `distance` compares with, for several images of one gt.
+
+        gt as in `__call__`; without gradients.
+        """
         with paddle.no_grad():
-            targets = self._compared(gt)
+            return self._compared(gt)
+
+    def distance(self, sr: Tensor, targets: list[Tensor]) -> Tensor:
+        """Return the distance of each image of sr from the gt of `targets`, (N,)."""
         features = self._compared(sr)
         layers = zip(features, targets, self.alpha, self.beta, strict=True)
-        return sum(_difference(*layer) for layer in layers).flatten()
+        differences = [_difference(*layer) for layer in layers]
+        total = sum(differences)
+        return total.flatten()
 
     def _compared(self, images: Tensor) -> list[Tensor]:
         """Return the images and their features, (N, C, H * W) each."""

@@ -1,7 +1,7 @@
 """The metrics of `val.metrics`, as far as their weights are available."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import numpy as np
 import paddle
@@ -125,7 +125,23 @@ def perceptual_distance(
         UserError: the shapes differ, or the images are too small.
     """
     image, reference = cropped_pair(image, reference, crop_border)
+    if isinstance(network, DISTS):
+        targets = _targets(network, reference.tobytes(), *reference.shape[:2])
+        return network.distance(_to_tensor(image), targets).item()
     return network(_to_tensor(image), _to_tensor(reference)).item()
+
+
+@lru_cache(maxsize=1)
+def _targets(network: DISTS, pixels: bytes, height: int, width: int) -> list[Tensor]:
+    """Return the features of a ground truth: networks are compared on one in turn.
+
+    `pixels` are float64, as `cropped_pair` returns them.
+    """
+    values = np.frombuffer(pixels)
+    shape = (height, width, 3)
+    reference = values.reshape(shape)
+    tensor = _to_tensor(reference)
+    return network.targets(tensor)
 
 
 def _to_tensor(image: np.ndarray) -> Tensor:
