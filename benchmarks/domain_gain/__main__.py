@@ -6,39 +6,48 @@ python -m benchmarks.domain_gain --data DATA --weights WEIGHTS --work FOLDER
 DATA has the folders of domains.yml, WEIGHTS the released networks as NAME.pdparams. An
 arm takes 8 to 15 minutes on two idle cores and its figures 3; all of three seeds a day.
 Arms whose figures are in the results are not trained again, and an arm that was stopped
-goes on from its state in FOLDER. `--hours` ends the run after the arm at hand.
+goes on from its state in FOLDER. `--hours` ends the run after the arm at hand. Run it
+once for each core with `--threads 1`: the runs share the arms among them.
 
 The tables and docs/domain_gain/ are made of the results: -m benchmarks.domain_gain.report.
 """
 
 import argparse
+import fcntl
 import subprocess
 import sys
 import time
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 
-from benchmarks.domain_gain.arms import GENERAL, Arm, all_arms
+from benchmarks.domain_gain.arms import DOMAINS, GENERAL, Arm, all_arms
 from benchmarks.domain_gain.domains import Domain, read_domains, sub_images
 from benchmarks.domain_gain.finetune import CONVOLUTIONS, ROOT, Terms, finetune
 from benchmarks.domain_gain.inputs import (
-    Degrade,
     Part,
     cut_parts,
     degradations,
     make_pairs,
 )
-from benchmarks.domain_gain.judge import BICUBIC, Pair, Weights, judge, no_weights
+from benchmarks.domain_gain.judge import (
+    BICUBIC,
+    Pair,
+    Weights,
+    judge_kinds,
+    no_weights,
+)
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
-OTHERS = ("realesr-general-x4v3", "realesr-animevideov3", "RealESRGAN_x4plus")
-"""Released networks that are judged beside; x4plus has 14 times the parameters."""
+SMALL = ("realesr-general-x4v3", "realesr-animevideov3")
+LARGE = "RealESRGAN_x4plus"
+"""Released networks that are judged beside; the large one has 14 times the parameters of
+the first and takes as long to judge as an arm takes in all, so it comes last."""
+JUDGED = (*DOMAINS, GENERAL)
 FORGETTING = "matched"
 """The kind of input on which the general pictures are judged."""
-
-
-_PARTS: dict[str, list[Part]] = {}
 
 
 def main() -> None:
@@ -46,21 +55,46 @@ def main() -> None:
     args = _arguments()
     start_paddle()
     domains = read_domains(args.data)
-    end = time.monotonic() + 3600 * args.hours
-
-    released: dict[str, Weights] = {BICUBIC: no_weights}
-    for name in OTHERS:
-        released[name] = partial(Path, args.weights / f"{name}.pdparams")
     for domain in domains.values():
-        _judge(domain, released, args)
+        with _claimed(args.work, domain.name, wait=True):
+            sub_images(domain, args.work / "images" / domain.name)
 
-    for arm in all_arms(args.seeds):
+    end = time.monotonic() + 3600 * args.hours
+    for name, weights, judged_on in _networks(domains, args):
         if time.monotonic() > end:
             break
-        for name in arm.domains:
-            weights = partial(_train, arm, domains[arm.images], args)
-            _judge(domains[name], {arm.name: weights}, args)
-        print(f"{arm.name}: done", flush=True)
+        with _claimed(args.work, name) as claimed:
+            if not claimed:
+                continue
+            for domain in judged_on:
+                judge_kinds(name, weights, _kinds(domains[domain]), args.results)
+            print(f"{name}: done", flush=True)
+
+
+def _networks(
+    domains: Mapping[str, Domain], args: argparse.Namespace
+) -> Iterator[tuple[str, Weights, Sequence[str]]]:
+    """Yield each network: its name, its weights, and the domains that it is judged on."""
+    yield BICUBIC, no_weights, JUDGED
+    for name in SMALL:
+        yield name, partial(Path, args.weights / f"{name}.pdparams"), JUDGED
+    for arm in all_arms(args.seeds):
+        yield arm.name, partial(_train, arm, domains[arm.images], args), arm.domains
+    yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), JUDGED
+
+
+@contextmanager
+def _claimed(work: Path, name: str, *, wait: bool = False) -> Iterator[bool]:
+    """Hold what is called `name`; yield False if another process of `work` has it."""
+    locks = work / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / name).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _train(arm: Arm, domain: Domain, args: argparse.Namespace) -> Path:
@@ -101,28 +135,21 @@ def _fit(domain: Domain, gt: Path, args: argparse.Namespace) -> Path:
     return yml
 
 
-def _judge(
-    domain: Domain, networks: dict[str, Weights], args: argparse.Namespace
-) -> None:
-    """Measure the networks on each kind of input of a domain's held-out clips."""
-    if not domain.test:
-        return
-    for kind, degrade in degradations().items():
-        if domain.name == GENERAL and kind != FORGETTING:
-            continue
-        pairs = partial(_pairs, domain, degrade)
-        judge(networks, f"{domain.name}: {kind}", pairs, args.results)
+@cache
+def _kinds(domain: Domain) -> dict[str, list[Pair]]:
+    """Return the pairs of each kind of input that a domain is judged on."""
+    parts = _parts(domain)
+    degrade = degradations()
+    chosen = [FORGETTING] if domain.name == GENERAL else list(degrade)
+    return {
+        f"{domain.name}: {kind}": make_pairs(parts, degrade[kind]) for kind in chosen
+    }
 
 
-def _pairs(domain: Domain, degrade: Degrade) -> list[Pair]:
-    return make_pairs(_parts(domain), degrade)
-
-
+@cache
 def _parts(domain: Domain) -> list[Part]:
     """Return the judged parts of a domain, cut once: photographs are slow to read."""
-    if domain.name not in _PARTS:
-        _PARTS[domain.name] = cut_parts(domain)
-    return _PARTS[domain.name]
+    return cut_parts(domain)
 
 
 def _arguments() -> argparse.Namespace:

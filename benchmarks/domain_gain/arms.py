@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.domain_gain.finetune import ROOT
 
-DOMAINS = ("soccer", "drone", "dashcam")
+DOMAINS = ("soccer", "drone", "dashcam", "drone_back", "film")
 GENERIC, GENERAL = "generic", "general"
 """What the placebo trains on; what a network may forget."""
 PLACEBO, DOMAIN, MIXED = "placebo", "domain", "mixed"

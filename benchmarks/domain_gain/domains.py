@@ -16,7 +16,7 @@ GRID = CropGrid(crop_size=480, step=480)
 """Small files load fast."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Domain:
     """One kind of footage."""
 

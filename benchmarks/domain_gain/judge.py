@@ -70,6 +70,36 @@ def judge(
     return [each for each in records if each["network"] in networks]
 
 
+def judge_kinds(
+    name: str,
+    weights: Weights,
+    kinds: Mapping[str, Sequence[Pair]],
+    results: Path,
+) -> None:
+    """Add a network's figures on several kinds of input to `results`, if missing.
+
+    Args:
+        name: of the network.
+        weights: returns its weights; trains it.
+        kinds: by label, the same parts, in one order, with inputs of each kind.
+        results: JSON lines.
+    """
+    done = {(each["network"], each["input"]) for each in read_records(results)}
+    missing = [label for label in kinds if (name, label) not in done]
+    if not missing:
+        return
+
+    # Part by part: the ground truth's features are computed once for all kinds.
+    turns = zip(*(kinds[label] for label in missing), strict=True)
+    pairs = [pair for turn in turns for pair in turn]
+    found = figures(weights(), pairs)
+    with results.open("a", encoding="utf-8") as file:
+        for number, label in enumerate(missing):
+            own = {key: values[number :: len(missing)] for key, values in found.items()}
+            record = {"network": name, "input": label} | own
+            file.write(json.dumps(record) + "\n")
+
+
 def read_records(results: Path) -> list[Record]:
     """Return the records of a file, none if it is not there."""
     if not results.exists():

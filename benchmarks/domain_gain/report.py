@@ -14,7 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.domain_gain.arms import DOMAIN, DOMAINS, GENERIC, PLACEBO
+from benchmarks.domain_gain.arms import (
+    DOMAIN,
+    DOMAINS,
+    FITTED,
+    GENERAL,
+    GENERIC,
+    MIXED,
+    ORACLES,
+    PLACEBO,
+)
 from benchmarks.domain_gain.judge import BICUBIC, Record, read_records
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.statistics.paired import paired_interval
@@ -28,6 +37,21 @@ METRICS = {
     "sharpness": "{:.2f}",
 }
 RELEASED = "realesr-general-x4v3"
+LARGE = "RealESRGAN_x4plus"
+COMPARED = (PLACEBO, RELEASED, LARGE)
+"""What the finetune on a domain is compared with."""
+TITLE = "PSNR (Y) / LPIPS / DISTS; means of so many seeds (one where none is given)"
+COLUMNS = (
+    BICUBIC,
+    "realesr-animevideov3",
+    RELEASED,
+    LARGE,
+    PLACEBO,
+    DOMAIN,
+    *ORACLES,
+    FITTED,
+    MIXED,
+)
 SHOWN = ("psnr", "lpips", "dists")
 """In the tables; results.json has all."""
 
@@ -43,6 +67,8 @@ class Row:
     """The clip of each crop."""
     values: Mapping[str, np.ndarray]
     """Of each crop, the mean over the seeds."""
+    of_seeds: Mapping[str, Sequence[float]]
+    """The mean over the crops of each seed."""
 
     def mean(self, metric: str) -> float:
         """Return the mean over the crops."""
@@ -89,11 +115,13 @@ def put_together(records: Sequence[Record]) -> list[Row]:
 
     rows = []
     for (arm, label), seeds in by_row.items():
-        values = {}
+        values, of_seeds = {}, {}
         for metric in METRICS:
-            each = [record[metric] for record in seeds]
-            values[metric] = np.mean(np.array(each, dtype=np.float64), axis=0)
-        rows.append(Row(arm, label, len(seeds), seeds[0]["group"], values))
+            each = np.array([record[metric] for record in seeds], np.float64)
+            values[metric] = each.mean(axis=0)
+            of_seeds[metric] = each.mean(axis=1).round(4).tolist()
+        groups = seeds[0]["group"]
+        rows.append(Row(arm, label, len(seeds), groups, values, of_seeds))
     return rows
 
 
@@ -102,7 +130,7 @@ def _arm(network: str, label: str) -> str | None:
     kind, *rest = network.split(", ")
     if not rest or rest[0] == GENERIC:
         return kind
-    if label.startswith("general"):
+    if label.startswith(GENERAL):
         return f"{kind}, {rest[0]}"
     return kind
 
@@ -115,8 +143,9 @@ def _entry(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
         "seeds": row.seeds,
         "crops": len(row.groups),
         "means": {metric: round(row.mean(metric), 4) for metric in METRICS},
+        "means of each seed": row.of_seeds,
     }
-    for name in (BICUBIC, RELEASED, "RealESRGAN_x4plus", PLACEBO):
+    for name in (BICUBIC, *COMPARED):
         other = _find(rows, name, row.input)
         if other is not None and other is not row:
             entry[f"less {name}"] = row.against(other)
@@ -131,39 +160,73 @@ def _find(rows: Sequence[Row], arm: str, label: str) -> Row | None:
 
 
 def _tables(rows: Sequence[Row]) -> list[str]:
-    """Return a Markdown table for each domain: inputs down, arms across."""
+    """Return Markdown tables for each domain: figures, and what the domain gained."""
     lines = []
     for domain in DOMAINS:
         chosen = [row for row in rows if row.input.startswith(f"{domain}: ")]
-        arms = list(dict.fromkeys(row.arm for row in chosen))
-        lines += [f"### {domain}", "", "PSNR (Y) / LPIPS / DISTS", ""]
-        lines.append(f"| input | {' | '.join(arms)} |")
+        there = {row.arm for row in chosen}
+        arms = [arm for arm in COLUMNS if arm in there]
+        lines += [f"### {domain}", "", TITLE, ""]
+        seeds = {row.arm: row.seeds for row in chosen}
+        heads = [f"{arm} ({seeds[arm]})" if seeds[arm] > 1 else arm for arm in arms]
+        lines.append(f"| input | {' | '.join(heads)} |")
         lines.append("|---" * (len(arms) + 1) + "|")
         for label in dict.fromkeys(row.input for row in chosen):
             cells = [_cell(_find(chosen, arm, label)) for arm in arms]
-            kind = label.partition(": ")[2]
-            lines.append(f"| {kind} | {' | '.join(cells)} |")
-        lines += ["", *_gain(chosen), ""]
-    return lines
+            lines.append(f"| {_kind(label)} | {' | '.join(cells)} |")
+        for other in COMPARED:
+            lines += _differences(chosen, other)
+        lines.append("")
+    return [*lines, *_forgetting(rows), ""]
 
 
-def _gain(rows: Sequence[Row]) -> list[str]:
-    """Return a line for each input: the domain's gain over the placebo."""
-    lines = []
+def _differences(rows: Sequence[Row], other: str) -> list[str]:
+    """Return a table of what the finetune on the domain has more than another arm."""
+    if not any(row.arm == other for row in rows):
+        return []
+    names = [metric.upper() for metric in SHOWN]
+    lines = [
+        "",
+        f"Domain less {other}: mean, 95 % interval over clips, share",
+        "",
+        f"| input | {' | '.join(names)} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
     for row in rows:
-        placebo = _find(rows, PLACEBO, row.input)
-        if row.arm != DOMAIN or placebo is None:
-            continue
-        texts = []
-        for metric, found in row.against(placebo).items():
-            if metric not in SHOWN:
-                continue
-            share = found["mean"] / placebo.mean(metric)
-            ends = found["interval"]
-            between = f" [{ends[0]:+.3f}, {ends[1]:+.3f}]" if ends else ""
-            texts.append(f"{metric} {found['mean']:+.3f}{between} ({share:+.0%})")
-        lines.append(f"* domain less placebo, {row.input}: {', '.join(texts)}")
+        compared = _find(rows, other, row.input)
+        if row.arm == DOMAIN and compared is not None:
+            cells = _difference_cells(row, compared)
+            lines.append(f"| {_kind(row.input)} | {' | '.join(cells)} |")
     return lines
+
+
+def _difference_cells(row: Row, other: Row) -> list[str]:
+    cells = []
+    for metric, found in row.against(other).items():
+        if metric not in SHOWN:
+            continue
+        digits = 2 if metric == "psnr" else 3
+        text = f"{found['mean']:+.{digits}f}"
+        if found["interval"]:
+            low, high = found["interval"]
+            text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"
+        if metric != "psnr":
+            text += f" {found['mean'] / other.mean(metric):+.0%}"
+        cells.append(text)
+    return cells
+
+
+def _forgetting(rows: Sequence[Row]) -> list[str]:
+    """Return a table of the general pictures, which no arm was trained on."""
+    lines = [f"### {GENERAL}", "", "| arm | PSNR (Y) / LPIPS / DISTS |", "|---|---|"]
+    for row in rows:
+        if row.input.startswith(f"{GENERAL}: "):
+            lines.append(f"| {row.arm} | {_cell(row)} |")
+    return lines
+
+
+def _kind(label: str) -> str:
+    return label.partition(": ")[2]
 
 
 def _cell(row: Row | None) -> str:
