@@ -22,7 +22,15 @@ from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 
-from benchmarks.domain_gain.arms import DOMAINS, GENERAL, Arm, all_arms
+from benchmarks.domain_gain.arms import (
+    DOMAINS,
+    GENERAL,
+    LARGE,
+    RELEASED,
+    SMALLEST,
+    Arm,
+    all_arms,
+)
 from benchmarks.domain_gain.domains import Domain, read_domains, sub_images
 from benchmarks.domain_gain.finetune import CONVOLUTIONS, ROOT, Terms, finetune
 from benchmarks.domain_gain.inputs import (
@@ -41,10 +49,6 @@ from benchmarks.domain_gain.judge import (
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
-SMALL = ("realesr-general-x4v3", "realesr-animevideov3")
-LARGE = "RealESRGAN_x4plus"
-"""Released networks that are judged beside; the large one has 14 times the parameters of
-the first and takes as long to judge as an arm takes in all, so it comes last."""
 JUDGED = (*DOMAINS, GENERAL)
 FORGETTING = "matched"
 """The kind of input on which the general pictures are judged."""
@@ -76,10 +80,11 @@ def _networks(
 ) -> Iterator[tuple[str, Weights, Sequence[str]]]:
     """Yield each network: its name, its weights, and the domains that it is judged on."""
     yield BICUBIC, no_weights, JUDGED
-    for name in SMALL:
+    for name in (RELEASED, SMALLEST):
         yield name, partial(Path, args.weights / f"{name}.pdparams"), JUDGED
     for arm in all_arms(args.seeds):
         yield arm.name, partial(_train, arm, domains[arm.images], args), arm.domains
+    # It takes as long to judge as an arm takes in all.
     yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), JUDGED
 
 
@@ -156,9 +161,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument(
-        "--network", choices=CONVOLUTIONS, default="realesr-general-x4v3"
-    )
+    parser.add_argument("--network", choices=CONVOLUTIONS, default=RELEASED)
     parser.add_argument("--iterations", type=int, default=1500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--cpu_ops", default="onednn_bf16")

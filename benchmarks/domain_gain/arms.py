@@ -7,6 +7,10 @@ from pathlib import Path
 from benchmarks.domain_gain.finetune import ROOT
 
 DOMAINS = ("soccer", "drone", "dashcam", "drone_back", "film")
+RELEASED, SMALLEST = "realesr-general-x4v3", "realesr-animevideov3"
+LARGE = "RealESRGAN_x4plus"
+"""Released networks that are judged beside; the large one has 14 times the parameters of
+the first, of which finetunes start."""
 GENERIC, GENERAL = "generic", "general"
 """What the placebo trains on; what a network may forget."""
 PLACEBO, DOMAIN, MIXED = "placebo", "domain", "mixed"

@@ -39,7 +39,7 @@ class Pair:
     gt: np.ndarray
     """uint8 RGB (SCALE * H, SCALE * W, 3)."""
     crops: Sequence[Crop]
-    """Of `lq`."""
+    """Of `lq`; one, where several kinds of input are judged together."""
 
 
 def judge(
@@ -56,18 +56,15 @@ def judge(
         pairs: makes them.
         results: JSON lines; new ones are appended.
     """
-    records = [each for each in read_records(results) if each["input"] == label]
-    done = {each["network"] for each in records}
-    missing = [name for name in networks if name not in done]
-    if missing:
-        made = pairs()
-        for name in missing:
-            weights = networks[name]()
-            record = {"network": name, "input": label} | figures(weights, made)
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-            records.append(record)
-    return [each for each in records if each["network"] in networks]
+    records = read_records(results)
+    done = {each["network"] for each in records if each["input"] == label}
+    if not done.issuperset(networks):
+        kinds = {label: pairs()}
+        for name, weights in networks.items():
+            judge_kinds(name, weights, kinds, results)
+        records = read_records(results)
+    of_label = [each for each in records if each["input"] == label]
+    return [each for each in of_label if each["network"] in networks]
 
 
 def judge_kinds(
@@ -82,7 +79,7 @@ def judge_kinds(
         name: of the network.
         weights: returns its weights; trains it.
         kinds: by label, the same parts, in one order, with inputs of each kind.
-        results: JSON lines.
+        results: JSON lines; several processes may add to them.
     """
     done = {(each["network"], each["input"]) for each in read_records(results)}
     missing = [label for label in kinds if (name, label) not in done]
@@ -93,11 +90,13 @@ def judge_kinds(
     turns = zip(*(kinds[label] for label in missing), strict=True)
     pairs = [pair for turn in turns for pair in turn]
     found = figures(weights(), pairs)
-    with results.open("a", encoding="utf-8") as file:
-        for number, label in enumerate(missing):
-            own = {key: values[number :: len(missing)] for key, values in found.items()}
-            record = {"network": name, "input": label} | own
-            file.write(json.dumps(record) + "\n")
+    lines = ""
+    for number, label in enumerate(missing):
+        own = {key: values[number :: len(missing)] for key, values in found.items()}
+        lines += json.dumps({"network": name, "input": label} | own) + "\n"
+    # At once: the lines of several processes must not mix.
+    with results.open("ab", buffering=0) as file:
+        file.write(lines.encode())
 
 
 def read_records(results: Path) -> list[Record]:

@@ -20,9 +20,12 @@ from benchmarks.domain_gain.arms import (
     FITTED,
     GENERAL,
     GENERIC,
+    LARGE,
     MIXED,
     ORACLES,
     PLACEBO,
+    RELEASED,
+    SMALLEST,
 )
 from benchmarks.domain_gain.judge import BICUBIC, Record, read_records
 from realesrgan_paddle.utils.atomic import atomic_path
@@ -36,14 +39,12 @@ METRICS = {
     "delta_e": "{:.2f}",
     "sharpness": "{:.2f}",
 }
-RELEASED = "realesr-general-x4v3"
-LARGE = "RealESRGAN_x4plus"
 COMPARED = (PLACEBO, RELEASED, LARGE)
 """What the finetune on a domain is compared with."""
 TITLE = "PSNR (Y) / LPIPS / DISTS; means of so many seeds (one where none is given)"
 COLUMNS = (
     BICUBIC,
-    "realesr-animevideov3",
+    SMALLEST,
     RELEASED,
     LARGE,
     PLACEBO,

@@ -19,6 +19,9 @@ from realesrgan_paddle.utils.metrics.niqe import load_niqe, niqe
 from realesrgan_paddle.utils.metrics.similarity import cropped_pair, psnr, ssim
 from realesrgan_paddle.utils.ops.choose import choose_ops
 
+KEPT_VALUES = 3 * 2**17
+"""Largest ground truth whose features are kept: they take 500 bytes for each pixel."""
+
 Measure = Callable[[np.ndarray, np.ndarray], float]
 """Returns the metric of an image and its ground truth, both uint8 RGB (H, W, 3).
 
@@ -125,7 +128,7 @@ def perceptual_distance(
         UserError: the shapes differ, or the images are too small.
     """
     image, reference = cropped_pair(image, reference, crop_border)
-    if isinstance(network, DISTS):
+    if isinstance(network, DISTS) and reference.size <= KEPT_VALUES:
         targets = _targets(network, reference.tobytes(), *reference.shape[:2])
         return network.distance(_to_tensor(image), targets).item()
     return network(_to_tensor(image), _to_tensor(reference)).item()

@@ -124,6 +124,23 @@ def test_a_metric_takes_uint8_images_and_crops_the_border(monkeypatch, lpips_ale
         measure(sr, gt[1:])
 
 
+@pytest.mark.parametrize("kept", [0, 10**6])
+def test_kept_features_are_those_of_the_ground_truth(kept, monkeypatch):
+    monkeypatch.setattr(metrics, "KEPT_VALUES", kept)
+    metrics._targets.cache_clear()
+    dists = seeded("dists")
+    draw = np.random.default_rng(3)
+    image, one, other = draw.integers(0, 256, (3, 32, 40, 3), np.uint8)
+    found = [metrics.perceptual_distance(dists, image, gt) for gt in (one, one, other)]
+
+    expected = []
+    for gt in (one, one, other):
+        pair = [np.float32(each.transpose(2, 0, 1)[None]) / 255 for each in (image, gt)]
+        expected.append(dists(*map(paddle.to_tensor, pair)).item())
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert metrics._targets.cache_info().hits == (1 if kept else 0)
+
+
 def test_lpips_is_left_out_if_unavailable_unless_an_option_asks_for_it(monkeypatch):
     def unreachable(*_, **__):
         raise UserError("weights/lpips_alex.pdparams: not there")

@@ -1,4 +1,4 @@
-"""Convolutions of features that are blocked by channels, and their weights."""
+"""Convolutions of features in blocks of channels, and their weights."""
 
 from collections.abc import Sequence
 from ctypes import c_void_p

@@ -8,7 +8,7 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.ops.onednn.primitives import BLOCK
 
 SHUFFLES = (1, 2, 4)
-"""Scales of a pixel-shuffle whose channels of one color lie within blocks."""
+"""Scales of a pixel-shuffle whose rows of one color lie within blocks."""
 
 
 def why_not(description: Generator) -> str:

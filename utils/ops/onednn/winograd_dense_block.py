@@ -1,10 +1,10 @@
 """ESRGAN's dense block with a third fewer multiplications, in float32.
 
-Features and gradients lie as in `utils.ops.onednn.dense_block`, blocked,
-but with the even rows of an image in one buffer and its odd rows in another. Four more
-buffers hold the transformed rows that the convolutions of
-`utils.ops.onednn.winograd_rows` take. A feature's rows are transformed once, for all
-convolutions that take it. Only features are kept for the backward pass.
+Features and gradients lie as in `utils.ops.onednn.dense_block`, blocked, but with the
+even rows of an image in one buffer and its odd rows in another. Four more buffers hold
+the transformed rows that the convolutions of `utils.ops.onednn.winograd_rows` take. A
+feature's rows are transformed once, for all convolutions that take it. Only features are
+kept for the backward pass.
 """
 
 from collections.abc import Sequence
