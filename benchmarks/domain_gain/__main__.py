@@ -19,6 +19,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from functools import cache, partial
 from pathlib import Path
 
@@ -46,10 +48,10 @@ from benchmarks.domain_gain.judge import (
     judge_kinds,
     no_weights,
 )
+from benchmarks.domain_gain.recipes import PLAIN
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
-JUDGED = (*DOMAINS, GENERAL)
 FORGETTING = "matched"
 """The kind of input on which the general pictures are judged."""
 
@@ -71,7 +73,8 @@ def main() -> None:
             if not claimed:
                 continue
             for domain in judged_on:
-                judge_kinds(name, weights, _kinds(domains[domain]), args.results)
+                kinds = _kinds(domains[domain], tuple(args.inputs))
+                judge_kinds(name, weights, kinds, args.results)
             print(f"{name}: done", flush=True)
 
 
@@ -79,13 +82,16 @@ def _networks(
     domains: Mapping[str, Domain], args: argparse.Namespace
 ) -> Iterator[tuple[str, Weights, Sequence[str]]]:
     """Yield each network: its name, its weights, and the domains that it is judged on."""
-    yield BICUBIC, no_weights, JUDGED
+    judged = (*args.domains, GENERAL)
+    yield BICUBIC, no_weights, judged
     for name in (RELEASED, SMALLEST):
-        yield name, partial(Path, args.weights / f"{name}.pdparams"), JUDGED
-    for arm in all_arms(args.seeds):
-        yield arm.name, partial(_train, arm, domains[arm.images], args), arm.domains
+        yield name, partial(Path, args.weights / f"{name}.pdparams"), judged
+    for arm in all_arms(args.seeds, args.domains):
+        if any(fnmatchcase(arm.name, pattern) for pattern in args.arms):
+            weights = partial(_train, arm, domains[arm.images], args)
+            yield arm.name, weights, arm.judged_on(args.domains)
     # It takes as long to judge as an arm takes in all.
-    yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), JUDGED
+    yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), judged
 
 
 @contextmanager
@@ -107,17 +113,29 @@ def _train(arm: Arm, domain: Domain, args: argparse.Namespace) -> Path:
     from realesrgan_paddle.data.lq.folder import read_lq_options
 
     gt = args.work / "images" / domain.name
-    names = sub_images(domain, gt)
+    recipe = arm.recipe
+    names = recipe.images(sub_images(domain, gt), domain)
     yml = arm.yml or _fit(domain, gt, args)
+    start = args.weights / f"{args.network}.pdparams"
+    if recipe.goes_on:
+        start = _train(replace(arm, recipe=PLAIN), domain, args)
     terms = Terms(
         args.network,
-        args.weights / f"{args.network}.pdparams",
-        args.iterations,
+        start,
+        round(args.iterations * recipe.length),
         args.cpu_ops,
         args.threads,
     )
-    folder = args.work / arm.name.replace(", ", "_").replace(" ", "_")
-    return finetune(folder, gt, names, read_lq_options(yml), terms, arm.seed)
+    return finetune(
+        args.work / arm.name.replace(", ", "_").replace(" ", "_"),
+        gt,
+        names,
+        read_lq_options(yml),
+        terms,
+        arm.seed,
+        recipe.base,
+        recipe.keys,
+    )
 
 
 def _fit(domain: Domain, gt: Path, args: argparse.Namespace) -> Path:
@@ -141,11 +159,11 @@ def _fit(domain: Domain, gt: Path, args: argparse.Namespace) -> Path:
 
 
 @cache
-def _kinds(domain: Domain) -> dict[str, list[Pair]]:
+def _kinds(domain: Domain, inputs: Sequence[str]) -> dict[str, list[Pair]]:
     """Return the pairs of each kind of input that a domain is judged on."""
     parts = _parts(domain)
     degrade = degradations()
-    chosen = [FORGETTING] if domain.name == GENERAL else list(degrade)
+    chosen = [FORGETTING] if domain.name == GENERAL else inputs
     return {
         f"{domain.name}: {kind}": make_pairs(parts, degrade[kind]) for kind in chosen
     }
@@ -164,6 +182,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--network", choices=CONVOLUTIONS, default=RELEASED)
     parser.add_argument("--iterations", type=int, default=1500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--arms", nargs="+", default=["*"], help="patterns of names")
+    parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
+    parser.add_argument(
+        "--inputs", nargs="+", choices=degradations(), default=list(degradations())
+    )
     parser.add_argument("--cpu_ops", default="onednn_bf16")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--hours", type=float, default=24.0)

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from benchmarks.domain_gain.finetune import ROOT
+from benchmarks.domain_gain.recipes import PLAIN, RECIPES, Recipe
 
 DOMAINS = ("soccer", "drone", "dashcam", "drone_back", "film")
 RELEASED, SMALLEST = "realesr-general-x4v3", "realesr-animevideov3"
@@ -14,10 +16,18 @@ the first, of which finetunes start."""
 GENERIC, GENERAL = "generic", "general"
 """What the placebo trains on; what a network may forget."""
 PLACEBO, DOMAIN, MIXED = "placebo", "domain", "mixed"
-ORACLES = {"oracle H.264": "h264.yml", "oracle MPEG-2": "mpeg2.yml"}
-"""They know the true degradation of an input that is no synthetic one."""
 FITTED = "fitted H.264"
 """Its degradation is solved for from the H.264 inputs at CRF 28."""
+ORACLES = ("oracle H.264", "oracle MPEG-2")
+"""They know the true degradation of an input that is no synthetic one."""
+OPTIONS = Path(__file__).parent / "options"
+LATER = {
+    ORACLES[0]: OPTIONS / "h264.yml",
+    FITTED: None,
+    MIXED: OPTIONS / "mixed.yml",
+    ORACLES[1]: OPTIONS / "mpeg2.yml",
+}
+"""Arms with other degradations: their option files."""
 MILD = ROOT / "options" / "finetune_cpu.yml"
 
 
@@ -31,33 +41,30 @@ class Arm:
     seed: int
     yml: Path | None
     """Its degradation; None: it is solved for."""
+    recipe: Recipe = PLAIN
 
     @property
     def name(self) -> str:
         """How it is called in records and folders."""
-        return f"{self.kind}, {self.images}, seed {self.seed}"
+        name = f"{self.kind}, {self.images}, seed {self.seed}"
+        return f"{name}, {self.recipe.name}" if self.recipe is not PLAIN else name
 
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """The domains that it is judged on."""
-        own = DOMAINS if self.images == GENERIC else (self.images,)
+    def judged_on(self, domains: Sequence[str]) -> tuple[str, ...]:
+        """Return the kinds of images that it is judged on."""
+        own = domains if self.images == GENERIC else (self.images,)
         return (*own, GENERAL)
 
 
-def all_arms(seeds: Sequence[int]) -> Iterator[Arm]:
+def all_arms(seeds: Sequence[int], domains: Sequence[str] = DOMAINS) -> Iterator[Arm]:
     """Yield the arms, the most telling first, so that a part of them says something."""
-    here = Path(__file__).parent / "options"
     for seed in seeds:
         yield Arm(PLACEBO, GENERIC, seed, MILD)
-        for domain in DOMAINS:
+        for domain in domains:
             yield Arm(DOMAIN, domain, seed, MILD)
-    for seed in seeds:
-        for domain in DOMAINS:
-            yield Arm("oracle H.264", domain, seed, here / ORACLES["oracle H.264"])
-        for domain in DOMAINS:
-            yield Arm(FITTED, domain, seed, None)
-    for seed in seeds:
-        for domain in DOMAINS:
-            yield Arm(MIXED, domain, seed, here / "mixed.yml")
-        for domain in DOMAINS:
-            yield Arm("oracle MPEG-2", domain, seed, here / ORACLES["oracle MPEG-2"])
+    for kind, yml in LATER.items():
+        for seed, domain in product(seeds, domains):
+            yield Arm(kind, domain, seed, yml)
+    for seed, recipe in product(seeds, RECIPES):
+        for domain in recipe.domains:
+            if domain in domains:
+                yield Arm(DOMAIN, domain, seed, MILD, recipe)

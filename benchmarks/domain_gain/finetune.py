@@ -19,7 +19,7 @@ from realesrgan_paddle.options.schema.config import (
 
 ROOT = Path(__file__).parents[2]
 BASE = ROOT / "options" / "finetune_cpu.yml"
-"""All that is not said here: losses, batch, crops, optimizer."""
+"""Losses, batch, crops, optimizer."""
 CONVOLUTIONS: Mapping[str, int] = {
     "realesr-animevideov3": 16,
     "realesr-general-x4v3": 32,
@@ -50,6 +50,8 @@ def finetune(
     degradation: LQConfig,
     terms: Terms,
     seed: int = 0,
+    base: Path = BASE,
+    keys: Mapping[str, Any] | None = None,
 ) -> Path:
     """Return the weights of a finetune, made or gone on with if they are not there.
 
@@ -60,6 +62,8 @@ def finetune(
         degradation: makes the low-quality images; only that is read of it.
         terms: what this run shares with all others.
         seed: of the run.
+        base: the option file; all that the others do not say.
+        keys: values of the option file that are other than those of all runs.
     """
     weights = folder / "run" / "models" / f"net_g_{terms.iterations}.pdparams"
     if weights.exists():
@@ -68,8 +72,9 @@ def finetune(
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "images.txt"
     listed.write_text("".join(f"{name}\n" for name in images), encoding="utf-8")
-    options = merged(given_options(BASE), degradation_keys(degradation))
+    options = merged(given_options(base), degradation_keys(degradation))
     options = merged(options, _run_keys(folder, gt, listed, terms, seed))
+    options = merged(options, keys or {})
     yml = folder / "options.yml"
     yml.write_text(yaml.safe_dump(options), encoding="utf-8")
 

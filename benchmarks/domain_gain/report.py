@@ -28,6 +28,7 @@ from benchmarks.domain_gain.arms import (
     SMALLEST,
 )
 from benchmarks.domain_gain.judge import BICUBIC, Record, read_records
+from benchmarks.domain_gain.recipes import RECIPES
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.statistics.paired import paired_interval
 
@@ -41,6 +42,7 @@ METRICS = {
 }
 COMPARED = (PLACEBO, RELEASED, LARGE)
 """What the finetune on a domain is compared with."""
+OTHER_DEGRADATIONS = (*ORACLES, FITTED, MIXED)
 TITLE = "PSNR (Y) / LPIPS / DISTS; means of so many seeds (one where none is given)"
 COLUMNS = (
     BICUBIC,
@@ -49,9 +51,7 @@ COLUMNS = (
     LARGE,
     PLACEBO,
     DOMAIN,
-    *ORACLES,
-    FITTED,
-    MIXED,
+    *OTHER_DEGRADATIONS,
 )
 SHOWN = ("psnr", "lpips", "dists")
 """In the tables; results.json has all."""
@@ -111,8 +111,7 @@ def put_together(records: Sequence[Record]) -> list[Row]:
     by_row: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
         arm = _arm(record["network"], record["input"])
-        if arm is not None:
-            by_row[arm, record["input"]].append(record)
+        by_row[arm, record["input"]].append(record)
 
     rows = []
     for (arm, label), seeds in by_row.items():
@@ -126,14 +125,16 @@ def put_together(records: Sequence[Record]) -> list[Row]:
     return rows
 
 
-def _arm(network: str, label: str) -> str | None:
-    """Return a record's arm; None if it is of no interest, a domain's on another."""
+def _arm(network: str, label: str) -> str:
+    """Return a record's arm, and what it was trained on if it is judged on another."""
     kind, *rest = network.split(", ")
-    if not rest or rest[0] == GENERIC:
+    if not rest:
         return kind
-    if label.startswith(GENERAL):
-        return f"{kind}, {rest[0]}"
-    return kind
+    images, _, *recipe = rest
+    arm = ", ".join([kind, *recipe])
+    if label.startswith(GENERAL) and images != GENERIC:
+        return f"{arm}, {images}"
+    return arm
 
 
 def _entry(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def _entry(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
         "means": {metric: round(row.mean(metric), 4) for metric in METRICS},
         "means of each seed": row.of_seeds,
     }
-    for name in (BICUBIC, *COMPARED):
+    for name in (BICUBIC, *COMPARED, DOMAIN):
         other = _find(rows, name, row.input)
         if other is not None and other is not row:
             entry[f"less {name}"] = row.against(other)
@@ -176,32 +177,41 @@ def _tables(rows: Sequence[Row]) -> list[str]:
             cells = [_cell(_find(chosen, arm, label)) for arm in arms]
             lines.append(f"| {_kind(label)} | {' | '.join(cells)} |")
         for other in COMPARED:
-            lines += _differences(chosen, other)
+            lines += _differences(chosen, DOMAIN, other)
+        for arm in OTHER_DEGRADATIONS:
+            lines += _differences(chosen, arm, DOMAIN)
+        for recipe in RECIPES:
+            lines += _differences(chosen, f"{DOMAIN}, {recipe.name}", DOMAIN)
         lines.append("")
     return [*lines, *_forgetting(rows), ""]
 
 
-def _differences(rows: Sequence[Row], other: str) -> list[str]:
-    """Return a table of what the finetune on the domain has more than another arm."""
-    if not any(row.arm == other for row in rows):
+def _differences(rows: Sequence[Row], arm: str, other: str) -> list[str]:
+    """Return a table of what an arm's figures have more than another's."""
+    pairs = []
+    for row in rows:
+        compared = _find(rows, other, row.input)
+        if row.arm == arm and compared is not None:
+            pairs.append((row, compared))
+    if not pairs:
         return []
+
     names = [metric.upper() for metric in SHOWN]
     lines = [
         "",
-        f"Domain less {other}: mean, 95 % interval over clips, share",
+        f"{arm} less {other}: mean, 95 % interval over clips, share",
         "",
         f"| input | {' | '.join(names)} |",
         "|---" * (len(names) + 1) + "|",
     ]
-    for row in rows:
-        compared = _find(rows, other, row.input)
-        if row.arm == DOMAIN and compared is not None:
-            cells = _difference_cells(row, compared)
-            lines.append(f"| {_kind(row.input)} | {' | '.join(cells)} |")
+    for row, compared in pairs:
+        cells = difference_cells(row, compared)
+        lines.append(f"| {_kind(row.input)} | {' | '.join(cells)} |")
     return lines
 
 
-def _difference_cells(row: Row, other: Row) -> list[str]:
+def difference_cells(row: Row, other: Row) -> list[str]:
+    """Return by how much the figures of a row are higher: mean, interval, share."""
     cells = []
     for metric, found in row.against(other).items():
         if metric not in SHOWN:

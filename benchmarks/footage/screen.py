@@ -160,8 +160,8 @@ def seen(images: list[np.ndarray]) -> SourceScreen:
     screen = SourceScreen("crop", keep_all=False)
     for number, image in enumerate(map(jpeg, images)):
         luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        screen.first_guess(luma)
-        screen.add(str(number), image, luma, float(number), 0)
+        screen.look(str(number), image, luma, float(number))
+        screen.place(str(number), 0)
     return screen
 
 

@@ -138,10 +138,9 @@ class Config(SynthesisOptions):
 
     cpu_ops: Literal["auto", "onednn", "onednn_bf16", "plain"] = Field(
         default="auto",
-        description="Operators on a CPU. auto: oneDNN in float32 if the installed "
-        "Paddle has it, a trial at the start succeeds and it is faster there, else "
-        "plain (Paddle's own, usually 3 to 10 times slower). onednn_bf16 is faster "
-        "where the CPU computes in bfloat16.",
+        description="Operators on a CPU. auto: oneDNN if the installed Paddle has it, "
+        "a trial at the start succeeds and it is faster there, in bfloat16 if the CPU "
+        "multiplies in it; else plain (Paddle's own, usually 3 to 10 times slower).",
     )
 
     use_amp: bool = Field(

@@ -78,9 +78,9 @@ def open_inception() -> "Inception":
     """
     # Imports Paddle.
     from realesrgan_paddle.loss.inception import load_inception
-    from realesrgan_paddle.utils.ops.choose import choose_ops
+    from realesrgan_paddle.utils.ops.choose import float32_ops
 
-    ops, _ = choose_ops()
+    ops = float32_ops()
     return load_inception(ops=ops)
 
 
@@ -114,9 +114,9 @@ def _open_network(name: str) -> Measure:
     from realesrgan_paddle.loss.dists import load_dists
     from realesrgan_paddle.loss.lpips import load_lpips
     from realesrgan_paddle.run.available_metrics import perceptual_distance
-    from realesrgan_paddle.utils.ops.choose import choose_ops
+    from realesrgan_paddle.utils.ops.choose import float32_ops
 
-    ops, _ = choose_ops()
+    ops = float32_ops()
     if name == "dists":
         return partial(perceptual_distance, load_dists(ops=ops))
     network = load_lpips(NETS[name], ops=ops)

@@ -17,7 +17,7 @@ from realesrgan_paddle.options.schema.config import (
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics.niqe import load_niqe, niqe
 from realesrgan_paddle.utils.metrics.similarity import cropped_pair, psnr, ssim
-from realesrgan_paddle.utils.ops.choose import choose_ops
+from realesrgan_paddle.utils.ops.choose import float32_ops
 
 KEPT_VALUES = 3 * 2**17
 """Largest ground truth whose features are kept: they take 500 bytes for each pixel."""
@@ -102,7 +102,7 @@ def _open_niqe(options: MetricOptions) -> Measure:
 
 @cache
 def _load_network(metric: MetricType) -> LPIPS | DISTS:
-    ops, _ = choose_ops()
+    ops = float32_ops()
     if metric == "calculate_lpips":
         return load_lpips(ops=ops)
     return load_dists(ops=ops)

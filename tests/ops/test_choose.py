@@ -7,10 +7,17 @@ import paddle
 import pytest
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import has_bf16
 from realesrgan_paddle.utils.ops import choose, trial
-from realesrgan_paddle.utils.ops.choose import choose_ops
+from realesrgan_paddle.utils.ops.choose import choose_ops, float32_ops
 from realesrgan_paddle.utils.ops.onednn.convolution import ConvolutionLayer
-from realesrgan_paddle.utils.ops.onednn.library import Library, OneDNNError, library
+from realesrgan_paddle.utils.ops.onednn.library import (
+    BF16,
+    F32,
+    Library,
+    OneDNNError,
+    library,
+)
 from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
 from realesrgan_paddle.utils.ops.plain import PLAIN
 from realesrgan_paddle.utils.ops.trial import Trial, start_trial, trial_result
@@ -36,8 +43,8 @@ def untried():
     trial_result.cache_clear()
 
 
-def found(onednn_ms, plain_ms):
-    return lambda: Trial(4e-7, onednn_ms, plain_ms)
+def found(onednn_ms, plain_ms, bf16_difference=None):
+    return lambda: Trial(4e-7, bf16_difference, onednn_ms, plain_ms)
 
 
 def in_the_trial(monkeypatch, program):
@@ -49,6 +56,7 @@ def in_the_trial(monkeypatch, program):
 def test_a_trial_compares_and_times_both(onednn):
     result = trial_result()
     assert 0 < result.difference < 1e-5
+    assert (result.bf16_difference is not None) == has_bf16()
     assert min(result.onednn_ms, result.plain_ms) > 0.5
 
 
@@ -65,6 +73,26 @@ def test_auto_chooses_the_faster_and_names_both_times(onednn, monkeypatch):
     assert ops is PLAIN
     assert "a small step takes 27 ms, with oneDNN" in reason
     assert "33 ms" in reason
+
+
+@pytest.mark.usefixtures("onednn")
+def test_auto_takes_bfloat16_where_it_is_there_but_measures_in_float32(monkeypatch):
+    monkeypatch.setattr(choose, "trial_result", found(20, 110, 0.09))
+    ops, reason = choose_ops("auto")
+    assert ops == OneDNNOps(BF16)
+    assert "bfloat16" in reason
+    assert "9e-02" in reason
+    assert "in float32 a small step takes 20 ms" in reason
+    assert float32_ops() == OneDNNOps(F32)
+
+    monkeypatch.setattr(choose, "trial_result", found(33, 27, 0.09))
+    assert choose_ops("auto")[0] is float32_ops() is PLAIN
+
+
+@pytest.mark.usefixtures("onednn")
+def test_without_bfloat16_the_trial_says_so(monkeypatch):
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert trial_result().bf16_difference is None
 
 
 @pytest.mark.parametrize(

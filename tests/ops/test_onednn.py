@@ -1,7 +1,5 @@
 """oneDNN's operators give the results and gradients of Paddle's own operators."""
 
-from pathlib import Path
-
 import numpy as np
 import paddle
 import pytest
@@ -18,6 +16,7 @@ from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.freeze import freeze, frozen
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
+from realesrgan_paddle.utils.machine.cpu import has_bf16
 from realesrgan_paddle.utils.ops.check import differences
 from realesrgan_paddle.utils.ops.choose import choose_ops
 from realesrgan_paddle.utils.ops.onednn import weight_gradients, winograd_convolution
@@ -75,11 +74,6 @@ def _needs_onednn():
         library()
     except OneDNNError as error:
         pytest.skip(str(error))
-
-
-def has_bf16():
-    info = Path("/proc/cpuinfo")
-    return info.is_file() and "avx512_bf16" in info.read_text()
 
 
 def random(*shape, seed=0):

@@ -69,21 +69,25 @@ def test_processes_of_one_machine_share_its_cores(monkeypatch, variables, thread
 
 
 @pytest.mark.parametrize(
-    ("features", "limit", "lanes"),
+    ("features", "limit", "lanes", "bf16"),
     [
-        ("fpu avx2 avx512f avx512_bf16", None, 16),
-        ("fpu avx2 avx512f", "AVX512_CORE", 16),
-        ("fpu avx2 avx512f", "avx2_vnni", 8),
-        ("fpu avx2 avx512f", "AVX", 8),
-        ("fpu avx2", None, 8),
-        ("", None, 8),
+        ("fpu avx2 avx512f avx512_bf16", None, 16, True),
+        ("fpu avx2 avx512f amx_bf16", "AVX512_CORE_BF16", 16, True),
+        ("fpu avx2 avx512f avx512_bf16", "avx512_core_vnni", 16, False),
+        ("fpu avx2 avx512f avx512_bf16", "AVX512_CORE", 16, False),
+        ("fpu avx2 avx512f avx512_bf16", "avx2_vnni", 8, False),
+        ("fpu avx2 avx512f", None, 16, False),
+        ("fpu avx2 avx512f", "AVX", 8, False),
+        ("fpu avx2", None, 8, False),
+        ("", None, 8, False),
     ],
 )
-def test_registers_are_as_wide_as_the_processor_and_onednns_limit_say(
-    features, limit, lanes, monkeypatch
+def test_what_onednn_uses_is_what_the_processor_has_within_its_limit(
+    features, limit, lanes, bf16, monkeypatch
 ):
     monkeypatch.setattr(cpu, "_features", features.split)
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     if limit:
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     assert cpu.float_lanes() == lanes
+    assert cpu.has_bf16() == bf16

@@ -136,7 +136,12 @@ def keep_freed_memory() -> None:
 
 
 def has_bf16() -> bool:
-    """Return whether this CPU multiplies in bfloat16; False where that is not known."""
+    """Return whether oneDNN multiplies in bfloat16 here; False where that is not known.
+
+    Its variable ONEDNN_MAX_CPU_ISA, which keeps it from bfloat16, is obeyed.
+    """
+    if float_lanes() < 16 or _isa_limit() in ("AVX512_CORE", "AVX512_CORE_VNNI"):
+        return False
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_features())
 
 
@@ -145,9 +150,13 @@ def float_lanes() -> int:
 
     Its variable ONEDNN_MAX_CPU_ISA, which keeps it from AVX-512, is obeyed.
     """
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    limit = _isa_limit()
     is_limited = limit.startswith(("SSE", "AVX2")) or limit == "AVX"
     return 16 if "avx512f" in _features() and not is_limited else 8
+
+
+def _isa_limit() -> str:
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
 
 
 def _features() -> Sequence[str]:

@@ -4,12 +4,12 @@ On processors with AVX2 and later they are 3 to 10 times as fast as Paddle's own
 convolutions on a CPU use oneDNN in inference graphs only.
 """
 
-from pathlib import Path
 from typing import Literal
 
 import paddle
 
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import has_bf16
 from realesrgan_paddle.utils.ops.check import check
 from realesrgan_paddle.utils.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
@@ -28,7 +28,8 @@ def choose_ops(wanted: CPUOps = "auto") -> tuple[Ops, str]:
     Args:
         wanted: "onednn" (float32), "onednn_bf16" (convolutions multiply in bfloat16;
             everything else, including the weights, is float32), "plain" (Paddle's own),
-            or "auto" (onednn if it works here and is faster, else plain).
+            or "auto" (plain where it is faster or oneDNN does not work, else onednn_bf16
+            where the CPU multiplies in bfloat16, else onednn).
 
     Raises:
         UserError: oneDNN is wanted and cannot be used, or differs from Paddle.
@@ -48,8 +49,17 @@ def choose_ops(wanted: CPUOps = "auto") -> tuple[Ops, str]:
     return ops, _describe(precision, difference, f"cpu_ops: {wanted}")
 
 
+def float32_ops() -> Ops:
+    """Return the faster operators here that compute in float32, for measuring."""
+    ops, _ = _choose_faster()
+    return PLAIN if ops is PLAIN else OneDNNOps(F32)
+
+
 def _choose_faster() -> tuple[Ops, str]:
-    """Return the faster operators that work on this device, and why; see `trial`."""
+    """Return the faster operators that work on this device, and why; see `trial`.
+
+    bfloat16 goes by what the CPU has, not by a time: a run is resumed as it began.
+    """
     device = paddle.get_device()
     if not device.startswith("cpu"):
         return PLAIN, f"operators: Paddle's own (computing on {device})"
@@ -67,6 +77,9 @@ def _choose_faster() -> tuple[Ops, str]:
             f" {dnnl.version}'s {onednn}; cpu_ops: auto)"
         )
     times = f"a small step takes {onednn}, with Paddle's own {plain}; cpu_ops: auto"
+    if trial.bf16_difference is not None:
+        times = f"in float32 {times}"
+        return OneDNNOps(BF16), _describe("bfloat16", trial.bf16_difference, times)
     return OneDNNOps(F32), _describe("float32", trial.difference, times)
 
 
@@ -84,9 +97,6 @@ def _checked_difference(ops: OneDNNOps) -> float:
     if not device.startswith("cpu"):
         raise OneDNNError(f"computing on {device}")
 
-    if ops.dtype == BF16:
-        cpu = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-        if "avx512_bf16" not in cpu:
-            raise OneDNNError("this CPU does not multiply in bfloat16 (avx512_bf16)")
-
+    if ops.dtype == BF16 and not has_bf16():
+        raise OneDNNError("this CPU does not multiply in bfloat16 (avx512_bf16)")
     return check(ops)

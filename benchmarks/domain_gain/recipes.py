@@ -1,0 +1,64 @@
+"""What may be done otherwise in a finetune: one thing each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.domain_gain.domains import Domain
+from benchmarks.domain_gain.finetune import BASE, ROOT
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How a finetune differs from that of `options/finetune_cpu.yml`."""
+
+    name: str
+    domains: Sequence[str] = ("soccer", "drone", "dashcam")
+    """Where it is tried."""
+    length: float = 1
+    """Iterations, as a multiple of the plain finetune's."""
+    frames: int | None = None
+    """Train on so many frames, evenly spaced; None: on all."""
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    """Other values of the option file."""
+    base: Path = BASE
+    """The option file."""
+    goes_on: bool = False
+    """Starts from what the plain finetune made, not from the released weights."""
+
+    def images(self, names: Sequence[str], domain: Domain) -> list[str]:
+        """Return those of a domain's sub-images, named FRAME_..., to train on."""
+        if self.frames is None:
+            return list(names)
+        count = len(domain.train)
+        chosen = {
+            domain.train[place * count // self.frames].stem
+            for place in range(self.frames)
+        }
+        return [name for name in names if name.rpartition("_")[0] in chosen]
+
+
+def _lpips(weight: float) -> dict[str, Any]:
+    return {"train": {"lpips_opt": {"loss_weight": weight}}}
+
+
+def _rate(rate: float) -> dict[str, Any]:
+    scheduler = {"eta_min": rate / 10}
+    return {"train": {"optim_g": {"lr": rate}, "scheduler": scheduler}}
+
+
+PLAIN = Recipe("")
+GAN = ROOT / "options" / "finetune_cpu_gan.yml"
+RECIPES = (
+    Recipe("GAN", length=0.6, base=GAN, goes_on=True),
+    Recipe("LPIPS x 3", keys=_lpips(0.3)),
+    Recipe("3 x as long", length=3),
+    Recipe("8 frames", frames=8),
+    Recipe("twice the rate", keys=_rate(4e-4)),
+    Recipe("half the rate", keys=_rate(1e-4)),
+    Recipe("no LPIPS", keys=_lpips(0)),
+    Recipe("quarter as long", length=0.25),
+    Recipe("24 frames", domains=("soccer",), frames=24),
+)
+"""The most telling first."""
