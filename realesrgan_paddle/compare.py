@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.comparison_metrics import LUMA_METRICS, Measures, open_measures
+from realesrgan_paddle.comparison_metrics import (
+    Measures,
+    describe,
+    open_measures,
+    without_gt,
+)
 from realesrgan_paddle.models.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop, most_different
@@ -156,7 +161,7 @@ def compare(
     """
     scale = max(upscaler.scale for upscaler in upscalers.values())
     truths = match_ground_truths(inputs, gt)
-    measures = open_measures(metrics if truths else (), scale)
+    measures = open_measures(metrics if truths else without_gt(metrics), scale)
     crops_per_image = 1 if crop else crops
     shown = set(evenly_spaced(inputs, max(1, most_rows // crops_per_image)))
     names = list(upscalers)
@@ -172,7 +177,8 @@ def compare(
             chosen = given or differing(measured, names, crop_size, crops)
             rows += [_row(path.name, lq, measured, each, scale) for each in chosen]
 
-    done = comparison_of(Path(output), inputs, all_measured, names, scale, metrics)
+    remark = describe(len(inputs), len(truths), scale, metrics)
+    done = comparison_of(Path(output), inputs, all_measured, names, remark)
     write_comparison(done, rows, names, scale, from_run.below(done.verdict, commands))
     return done
 
@@ -182,8 +188,7 @@ def comparison_of(
     inputs: Sequence[Path],
     measured: Sequence[Measured],
     names: Sequence[str],
-    scale: int,
-    metrics: Sequence[str],
+    remark: str,
 ) -> Comparison:
     """Return the comparison of networks on images that were measured.
 
@@ -192,8 +197,7 @@ def comparison_of(
         inputs: the images.
         measured: of each image.
         names: of the networks.
-        scale: at which they were compared.
-        metrics: which, of `METRIC_FORMATS`.
+        remark: how many images were measured, and how.
     """
     scores = [each.scores for each in measured if each.scores]
     grids = Grids.of([each.lattices for each in measured])
@@ -202,7 +206,7 @@ def comparison_of(
         folder / SHEET,
         folder / PAGE,
         mean_scores(scores, grids),
-        describe(len(inputs), len(scores), scale, metrics),
+        remark,
         grids.warnings(names),
         networks_verdict(names, figures),
     )
@@ -240,14 +244,18 @@ def measure(
     gt: Path | None,
     measures: Measures,
 ) -> Measured:
-    """Upscale one image by each method; measure if there is a ground truth."""
+    """Upscale one image by each method; measure what can be.
+
+    Without a ground truth that is `WITHOUT_GT`.
+    """
     height, width = lq.shape[0] * scale, lq.shape[1] * scale
     results = {BICUBIC: enlarge(lq, scale)}
     for name, upscaler in upscalers.items():
         results[name] = upscaler(lq, outscale=scale)
     lattices = {name: lattice_index(sr, scale) for name, sr in results.items()}
     if gt is None:
-        return Measured(results, {}, lattices, scale)
+        alone = {name: measures[name] for name in without_gt(measures)}
+        return Measured(results, _scores(results, None, alone), lattices, scale)
 
     truth = to_uint8(read_rgb(gt))
     # Up to scale - 1 pixels are left over where it was downscaled to the input.
@@ -258,25 +266,40 @@ def measure(
         )
     truth = truth[:height, :width]
 
-    scores = {}
-    for method, sr in results.items():
-        scores[method] = {name: each(sr, truth) for name, each in measures.items()}
+    scores = _scores(results, truth, measures)
     lattices[GT] = lattice_index(truth, scale)
     return Measured(results | {GT: truth}, scores, lattices, scale)
+
+
+def _scores(
+    results: Mapping[str, np.ndarray], truth: np.ndarray | None, measures: Measures
+) -> dict[str, dict[str, float]]:
+    """Return the metrics by method; without a ground truth, results stand in for it."""
+    if not measures:
+        return {}
+    scores = {}
+    for method, sr in results.items():
+        gt = sr if truth is None else truth
+        scores[method] = {name: each(sr, gt) for name, each in measures.items()}
+    return scores
 
 
 def mean_scores(
     scores: Sequence[Mapping[str, Mapping[str, float]]], grids: Grids
 ) -> list[Mean]:
-    """Return the mean metrics of each method; `scores` are an image's, by method."""
+    """Return the mean metrics of each method; `scores` are an image's, by method.
+
+    Each is a mean over the images that have it.
+    """
     if not scores:
         return []
     means = []
-    for method, first in scores[0].items():
-        values = {
-            metric: float(np.mean([score[method][metric] for score in scores]))
-            for metric in first
-        }
+    for method in scores[0]:
+        all_values: dict[str, list[float]] = {}
+        for score in scores:
+            for metric, value in score[method].items():
+                all_values.setdefault(metric, []).append(value)
+        values = {name: float(np.mean(each)) for name, each in all_values.items()}
         lattice = grids.indices[method]
         means.append(Mean(method, values, lattice, grids.shows(method)))
     return means
@@ -334,28 +357,6 @@ def match_ground_truths(inputs: Sequence[Path], gt: Path | None) -> dict[Path, P
             f"{gt}: no image here is named like an input, such as {inputs[0].stem}.png"
         )
     return found
-
-
-def describe(count: int, measured: int, scale: int, metrics: Sequence[str]) -> str:
-    """Return how many images were measured, and how, as a line."""
-    images = f"{count} image{'s' * (count != 1)}"
-    if not measured:
-        return f"{images}; no ground truth, so nothing is measured"
-    if measured < count:
-        images += f"; means over the {measured} with a ground truth"
-
-    luma = [METRIC_FORMATS[name].name for name in metrics if name in LUMA_METRICS]
-    rgb = [
-        f"{METRIC_FORMATS[name].name} (lower is better)"
-        for name in metrics
-        if METRIC_FORMATS[name].lower_is_better
-    ]
-    channels = []
-    if luma:
-        channels.append(f"{' and '.join(luma)} of the Y channel")
-    if rgb:
-        channels.append(f"{' and '.join(rgb)} of RGB")
-    return f"{images}; {', '.join(channels)}, without {scale} pixels at each border"
 
 
 def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) -> Row:

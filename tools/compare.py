@@ -83,7 +83,7 @@ def _add_image_flags(parser: Parser) -> None:
         "--metrics",
         nargs="+",
         choices=METRIC_FORMATS,
-        help="metrics; without it, all but DISTS, which is slow",
+        help="metrics; without it, PSNR, SSIM and LPIPS; NIQE needs no ground truth",
     )
     add(
         "--run",

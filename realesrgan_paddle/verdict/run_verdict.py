@@ -30,7 +30,6 @@ LAST, BEST = "last", "best"
 """Networks of a run in its record, besides START and BICUBIC."""
 
 SHARPNESS_FORMAT = MetricFormat("sharpness", 3)
-NIQE_FORMAT = MetricFormat("NIQE", 3, lower_is_better=True)
 KINDS = {HELD_OUT: "held-out", GENERAL: "general", REAL: "real low-quality"}
 """What the images of a set are called; those of datasets.val are "NAME" images."""
 
@@ -51,10 +50,7 @@ def metric_formats(options: ValOptions) -> dict[str, MetricFormat]:
     """Return how each of val.metrics is printed, by the name that the options give it."""
     formats = {}
     for name, metric in options.metrics.items():
-        if metric.type in NO_REFERENCE:
-            formats[name] = NIQE_FORMAT
-        else:
-            formats[name] = METRIC_FORMATS[metric.type.removeprefix("calculate_")]
+        formats[name] = METRIC_FORMATS[metric.type.removeprefix("calculate_")]
     return formats
 
 
@@ -63,7 +59,7 @@ def real_formats(options: ValOptions) -> dict[str, MetricFormat]:
     formats = {SHARPNESS: SHARPNESS_FORMAT}
     for name, metric in options.metrics.items():
         if metric.type in NO_REFERENCE:
-            formats[name] = NIQE_FORMAT
+            formats[name] = METRIC_FORMATS["niqe"]
     return formats
 
 

@@ -163,6 +163,35 @@ def test_without_ground_truth_nothing_is_measured(work):
     assert "ground truth" not in page.images()
 
 
+@pytest.mark.paddle
+def test_niqe_is_measured_without_ground_truth_too(work, monkeypatch):
+    from realesrgan_paddle.run import available_metrics
+
+    def brightness(sr, gt):
+        """Return a figure that, like NIQE, looks at the result alone."""
+        return float(sr.mean())
+
+    monkeypatch.setattr(available_metrics, "open_metric", lambda options: brightness)
+    (work / "gt/a.png").unlink()
+    networks = {"one": nearest(2), "dark": Upscaler(lambda x: nearest(2).run(x / 2), 2)}
+    metrics = ["psnr", "niqe"]
+    done = compare(inputs(work), networks, work / "out", metrics=metrics)
+    assert done.remark == (
+        "3 images; no ground truth, so only NIQE (lower is better) is measured; "
+        "NIQE (lower is better) of the Y channel, without 2 pixels at each border"
+    )
+    bicubic, one, dark = done.means
+    assert list(one.values) == ["niqe"]
+    assert bicubic.values["niqe"] > 1.9 * dark.values["niqe"]
+    assert "<th>NIQE</th>" in done.page.read_text(encoding="utf-8")
+
+    done = compare(
+        inputs(work), networks, work / "out", gt=work / "gt", metrics=metrics
+    )
+    assert "2 with a ground truth, NIQE (lower is better) over all" in done.remark
+    assert done.means[1].values == {"niqe": one.values["niqe"], "psnr": float("inf")}
+
+
 def test_some_ground_truths_may_be_missing(work):
     (work / "gt/a.png").unlink()
     done = compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt")

@@ -53,6 +53,7 @@ METRIC_FORMATS = {
     "ssim": MetricFormat("SSIM", 4),
     "lpips": MetricFormat("LPIPS", 4, lower_is_better=True),
     "dists": MetricFormat("DISTS", 4, lower_is_better=True),
+    "niqe": MetricFormat("NIQE", 3, lower_is_better=True),
 }
 
 
