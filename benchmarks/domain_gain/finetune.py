@@ -88,10 +88,13 @@ def finetune(
 
 
 def degradation_keys(degradation: LQConfig) -> dict[str, Any]:
-    """Return a degradation as the keys of a training's option file, every one."""
-    synthesis = degradation.model_dump(
-        mode="json", include={*SynthesisOptions.model_fields}
-    )
+    """Return a degradation as the keys of a training's option file, every one.
+
+    The size of crops and of the pool of pairs are not a part of it: they are among the
+    terms that all runs share.
+    """
+    fields = {*SynthesisOptions.model_fields} - {"gt_size", "queue_size"}
+    synthesis = degradation.model_dump(mode="json", include=fields)
     kernels = degradation.model_dump(mode="json", include={*KernelOptions.model_fields})
     return synthesis | {"datasets": {"train": kernels}}
 

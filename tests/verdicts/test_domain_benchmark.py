@@ -1,0 +1,41 @@
+"""The finetunes that benchmarks/domain_gain compares are on equal terms."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.domain_gain.domains import Domain
+from benchmarks.domain_gain.finetune import BASE, ROOT, degradation_keys
+from benchmarks.domain_gain.hidden import PRESETS, TRUTHS
+from benchmarks.domain_gain.recipes import RECIPES, Recipe
+from realesrgan_paddle.data.lq.folder import read_lq_options
+from realesrgan_paddle.options.reading.load import given_options, merged
+
+ARMS = sorted((ROOT / "benchmarks" / "domain_gain" / "options").glob("*.yml"))
+
+
+@pytest.mark.parametrize(
+    "yml", [*TRUTHS, *PRESETS.values(), *ARMS], ids=lambda path: path.stem
+)
+def test_finetunes_differ_in_the_degradation_alone(yml):
+    base = given_options(BASE)
+    options = merged(base, degradation_keys(read_lq_options(yml)))
+    for shared in ("gt_size", "queue_size", "gt_usm", "train", "network_g", "path"):
+        assert options[shared] == base[shared]
+    batch = "batch_size_per_gpu"
+    assert options["datasets"]["train"][batch] == base["datasets"]["train"][batch]
+
+
+def test_a_recipe_takes_frames_of_all_clips():
+    clips = [f"{clip}_{number:02}" for clip in "abcd" for number in range(10)]
+    domain = Domain("made", [Path(f"{name}.jpg") for name in clips], {}, 1, 1)
+    names = [f"{name}_{crop}.png" for name in clips for crop in range(3)]
+    chosen = Recipe("few", frames=8).images(names, domain)
+    assert len(chosen) == 24
+    assert {name[0] for name in chosen} == set("abcd")
+    assert Recipe("all").images(names, domain) == names
+
+
+def test_recipes_have_names_of_their_own():
+    names = [recipe.name for recipe in RECIPES]
+    assert len({*names, ""}) == len(names) + 1
