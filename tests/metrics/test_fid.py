@@ -27,7 +27,7 @@ from realesrgan_paddle.utils.metrics.frechet import (
     few_images,
     frechet_distance,
 )
-from realesrgan_paddle.utils.ops.choose import choose_ops
+from realesrgan_paddle.utils.ops.choose import choose_ops, float32_ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pth
 
@@ -64,7 +64,7 @@ def released():
             "weights/fid_inception.pdparams does not exist; "
             "fetch_metric_weights('fid_inception', 'weights') makes it"
         )
-    return load_inception(WEIGHTS, choose_ops()[0])
+    return load_inception(WEIGHTS, float32_ops())
 
 
 @pytest.mark.parametrize("ops", ["plain", "onednn"])
