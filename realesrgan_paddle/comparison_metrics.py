@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.options.schema.config import MetricOptions
+from realesrgan_paddle.options.schema.config import NO_REFERENCE, MetricOptions
 from realesrgan_paddle.utils.metrics.similarity import psnr, ssim
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 
 LUMA_METRICS = {"psnr": psnr, "ssim": ssim}
 """Metrics of the Y channel, as the papers report them; LPIPS and DISTS are of RGB."""
-WITHOUT_GT = ("niqe",)
+WITHOUT_GT = {name.removeprefix("calculate_") for name in NO_REFERENCE}
 """Metrics of the result alone, of its Y channel; they are measured without ground truth."""
 
 Measures = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]
@@ -71,10 +71,10 @@ def describe(count: int, truths: int, scale: int, metrics: Sequence[str]) -> str
     images = f"{count} image{'s' * (count != 1)}"
     alone = without_gt(metrics)
     if not truths:
-        images += "; no ground truth, so "
+        images += "; no ground truth"
         if not alone:
-            return f"{images}nothing is measured"
-        metrics, images = alone, f"{images}only {_names(alone)} is measured"
+            return f"{images}, so nothing is measured"
+        metrics = alone
     elif truths < count:
         images += f"; means over the {truths} with a ground truth"
         images += f", {_names(alone)} over all" * bool(alone)

@@ -177,8 +177,8 @@ def test_niqe_is_measured_without_ground_truth_too(work, monkeypatch):
     metrics = ["psnr", "niqe"]
     done = compare(inputs(work), networks, work / "out", metrics=metrics)
     assert done.remark == (
-        "3 images; no ground truth, so only NIQE (lower is better) is measured; "
-        "NIQE (lower is better) of the Y channel, without 2 pixels at each border"
+        "3 images; no ground truth; NIQE (lower is better) of the Y channel, "
+        "without 2 pixels at each border"
     )
     bicubic, one, dark = done.means
     assert list(one.values) == ["niqe"]
