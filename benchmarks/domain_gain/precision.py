@@ -12,8 +12,6 @@ from benchmarks.domain_gain.judge import Record, read_records
 from benchmarks.domain_gain.report import SHOWN, difference_cells, put_together
 from realesrgan_paddle.utils.atomic import atomic_path
 
-FIRST, SECOND = ", seed 0", ", seed 1"
-
 
 def main() -> None:
     """Write the table."""
@@ -36,28 +34,39 @@ def table(float32: Sequence[Record], bfloat16: Sequence[Record]) -> list[str]:
         f"| arm, input | what | {' | '.join(names)} |",
         "|---" * (len(names) + 2) + "|",
     ]
-    for name, label, other, one, two in _compared(float32, bfloat16):
-        (first,), (second,) = put_together([one]), put_together([two])
+    for (arm, label), what, some, others in _compared(float32, bfloat16):
+        (first,), (second,) = put_together(some), put_together(others)
         cells = difference_cells(first, second)
-        lines.append(f"| {name}, {label} | {other} | {' | '.join(cells)} |")
+        lines.append(f"| {arm}, {label} | {what} | {' | '.join(cells)} |")
     return lines
 
 
 def _compared(
     float32: Sequence[Record], bfloat16: Sequence[Record]
-) -> Iterator[tuple[str, str, str, Record, Record]]:
-    """Yield what is compared: arm, input, how, and the two records."""
-    by_name = {(each["network"], each["input"]): each for each in float32}
-    for record in bfloat16:
-        name, label = record["network"], record["input"]
-        same = by_name.get((name, label))
-        if same is None or not name.endswith(FIRST):
+) -> Iterator[tuple[tuple[str, str], str, list[Record], list[Record]]]:
+    """Yield what is compared: arm and input, how, and the records of each."""
+    narrow = _by_seed(bfloat16)
+    for key, wide in _by_seed(float32).items():
+        both = sorted(wide.keys() & narrow.get(key, {}).keys())
+        if not both:
             continue
-        arm = name.removesuffix(FIRST)
-        yield arm, label, "bfloat16 less float32", record, same
-        other = by_name.get((arm + SECOND, label))
-        if other is not None:
-            yield arm, label, "seed 1 less seed 0, float32", other, same
+        what = f"bfloat16 less float32, seed {' and '.join(both)}"
+        some = [narrow[key][seed] for seed in both]
+        yield key, what, some, [wide[seed] for seed in both]
+        if {"0", "1"} <= wide.keys():
+            yield key, "seed 1 less seed 0, float32", [wide["1"]], [wide["0"]]
+
+
+def _by_seed(
+    records: Sequence[Record],
+) -> dict[tuple[str, str], dict[str, Record]]:
+    """Return the records of finetunes by arm and input, then by seed."""
+    found: dict[tuple[str, str], dict[str, Record]] = {}
+    for record in records:
+        arm, _, seed = record["network"].partition(", seed ")
+        if seed:
+            found.setdefault((arm, record["input"]), {})[seed] = record
+    return found
 
 
 if __name__ == "__main__":

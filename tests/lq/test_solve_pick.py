@@ -85,6 +85,44 @@ def test_a_likely_choice_and_a_missing_part_are_tried(solution):
     assert written["noise_range2"] == [0, 0]
 
 
+def test_a_part_that_may_be_missing_keeps_its_chance(solution):
+    halo = NumberFound(0.5, 0.4, 0.6, present=0.4, explained=0.5)
+    solution = replace(solution, numbers={**solution.numbers, "halo": halo})
+    there = Point({**solution.best.places, "halo": 0.5}, solution.best.choices)
+    solution = replace(solution, nearest=(there,))
+    compare = FakeComparer(lambda options: 0.5 - options.get("halo_prob", 0.0))
+    written = fitted_options(picked(solution, compare, SCALE), SCALE)
+    assert written["halo_prob"] == 0.4
+
+
+def test_noise_that_may_be_missing_is_written_from_none_on(solution):
+    compare = FakeComparer(lambda options: 1 / (1 + options["noise_range2"][1]))
+    low, high = fitted_options(picked(solution, compare, SCALE), SCALE)["noise_range2"]
+    assert low == 0 < high
+
+
+def test_no_distance_makes_up_for_an_unlikely_codec(solution):
+    codecs = {"none": 0.7, "jpeg": 0.2, "h264": 0.1}
+    solution = replace(solution, choices={**solution.choices, "codec": codecs})
+    encoded = {**solution.best.choices, "codec": "h264"}
+    solution = replace(solution, nearest=(Point(solution.best.places, encoded),))
+
+    def distance(options):
+        return 1.0 - 0.4 * options["jpeg_prob2"] - 0.4 * options.get("video_prob", 0.0)
+
+    written = fitted_options(picked(solution, FakeComparer(distance), SCALE), SCALE)
+    assert written["jpeg_prob2"] == 0
+    assert "codec_list" not in written
+
+
+def test_all_likely_scalers_are_written(solution):
+    scalers = {"area": 0.5, "bilinear": 0.3, "bicubic": 0.2}
+    solution = replace(solution, choices={**solution.choices, "scaler": scalers})
+    compare = FakeComparer(blur_distance(0.65))
+    written = fitted_options(picked(solution, compare, SCALE), SCALE)
+    assert written["resize_modes2"] == ["area", "bilinear"]
+
+
 def test_the_intervals_are_written_where_nothing_is_nearer(solution):
     assert picked(solution, FakeComparer(lambda options: 0.5), SCALE) is solution
 

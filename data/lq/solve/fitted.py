@@ -55,6 +55,8 @@ def fitted_options(solution: Solution, scale: int) -> dict[str, Any]:
     limits = {}
     for name, found in solution.numbers.items():
         limits[name] = _written_limits(found)
+    if solution.numbers["noise"].present <= PRESENT:  # it has no probability
+        limits["noise"] = (0.0, limits["noise"][1])
     choices = solution.best.choices
     options = to_options(limits, choices, scale)
 
@@ -150,7 +152,7 @@ def _text(name: str, place: float, codec: str, scale: int) -> str:
 
 def _written_limits(found: NumberFound) -> tuple[float, float]:
     """Return the range of places that is written."""
-    if found.present < 0.5:  # no more likely than not: left out
+    if found.present < ABSENT:
         return 0.0, 0.0
     if is_identified(found):
         return found.low, found.high

@@ -11,6 +11,7 @@ from dataclasses import replace
 from realesrgan_paddle.data.lq.solve.distance.compare import Comparer
 from realesrgan_paddle.data.lq.solve.fitted import (
     HALF_RANGE,
+    LIKELY,
     fitted_options,
     is_identified,
 )
@@ -31,10 +32,12 @@ STEP = 0.3
 """How far a number is moved [shares of its interval]."""
 WIDTHS = (1.0, 0.5, 0.25, 0.0)
 """Shares of the intervals that are tried as written ranges, the widest first."""
-NOISE = 1.03
+PICKED = ("noise kind", "codec", "fields")
+"""Choices that distances settle; of the others all that are likely are written."""
+NOISE = 1.07
 """A range is written if its distance is at most this times the smallest.
 
-Other windows change the distance of one degradation by more: by 7 % in two cases.
+Other windows changed the distance of one degradation by as much.
 """
 
 
@@ -59,7 +62,7 @@ def picked(solution: Solution, compare: Comparer, scale: int) -> Solution:
         return compare(fitted_options(tried, scale))[0]["all"]
 
     best, width, least = _nearest(solution, distance)
-    for name in [*solution.choices, *solution.numbers]:
+    for name in [*PICKED, *solution.numbers]:
         for moved in _moves(name, best, solution):
             found = distance(moved, width)
             if found < least:
@@ -78,7 +81,8 @@ def _nearest(
     solution: Solution, distance: Callable[[Point, float], float]
 ) -> tuple[Point, float, float]:
     """Return the nearest point and width of ranges around it, and their distance."""
-    points = [solution.best, *solution.nearest[:STARTS]]
+    agreeing = [point for point in solution.nearest if _agrees(point, solution)]
+    points = [solution.best, *agreeing[:STARTS]]
     lengths = [distance(point, 0.0) for point in points]
     order = sorted(range(len(points)), key=lambda number: lengths[number])
     tried = [(lengths[number], number, 0.0) for number in order]
@@ -90,10 +94,17 @@ def _nearest(
     return points[number], width, least
 
 
+def _agrees(point: Point, solution: Solution) -> bool:
+    """Return whether a point has no choice that the search found unlikely."""
+    chances = [solution.choices[name].get(point.choices[name], 0.0) for name in PICKED]
+    return min(chances) >= LIKELY
+
+
 def _around(point: Point, width: float, solution: Solution) -> Solution:
     """Return a degradation with ranges of a share of the intervals around it.
 
-    No wider than the intervals.
+    No wider than the intervals. A part keeps the chance that the search gave it, so that
+    what may not be there is not in all images.
     """
     numbers = {}
     for name, place in point.places.items():
@@ -106,8 +117,10 @@ def _around(point: Point, width: float, solution: Solution) -> Solution:
             half = width * HALF_RANGE
         low = max(min(known.low, place), place - half)
         high = min(max(known.high, place), place + half)
-        numbers[name] = NumberFound(place, low, high, 1.0, 1.0)
-    choices = {name: {option: 1.0} for name, option in point.choices.items()}
+        numbers[name] = NumberFound(place, low, high, known.present, 1.0)
+    choices = dict(solution.choices)
+    for name in PICKED:
+        choices[name] = {point.choices[name]: 1.0}
     return replace(solution, numbers=numbers, choices=choices)
 
 
@@ -115,7 +128,7 @@ def _moves(name: str, point: Point, solution: Solution) -> Iterator[Point]:
     """Yield the same degradation with another value of one parameter."""
     if name in solution.choices:
         for option, chance in solution.choices[name].items():
-            if chance >= ABSENT and option != point.choices[name]:
+            if chance >= LIKELY and option != point.choices[name]:
                 yield replace(point, choices={**point.choices, name: option})
         return
     if name == "quality" and point.choices["codec"] == "none":
