@@ -6,9 +6,10 @@ python -m benchmarks.domain_gain.report --results benchmarks/domain_gain/results
 
 import argparse
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ COLUMNS = (
 )
 SHOWN = ("psnr", "lpips", "dists")
 """In the tables; results.json has all."""
+SEED = re.compile(r", seed (\d+)")
+"""In the name of a finetune."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +66,30 @@ class Row:
 
     arm: str
     input: str
-    seeds: int
     groups: Sequence[str]
     """The clip of each crop."""
+    seeds: Sequence[str]
+    """One of the released networks has none."""
     values: Mapping[str, np.ndarray]
-    """Of each crop, the mean over the seeds."""
-    of_seeds: Mapping[str, Sequence[float]]
-    """The mean over the crops of each seed."""
+    """Of each seed and crop (S, N)."""
 
     def mean(self, metric: str) -> float:
-        """Return the mean over the crops."""
+        """Return the mean over the seeds and crops."""
         return float(self.values[metric].mean())
+
+    def of_seeds(self, seeds: Sequence[str]) -> "Row":
+        """Return the row of some of its seeds."""
+        places = [self.seeds.index(seed) for seed in seeds]
+        values = {metric: each[places] for metric, each in self.values.items()}
+        return replace(self, seeds=seeds, values=values)
 
     def against(self, other: "Row") -> dict[str, Any]:
         """Return by how much this arm's figures are higher than another's."""
+        first, second = _same_seeds(self, other)
         found = {}
         for metric in METRICS:
-            difference = self.values[metric] - other.values[metric]
+            some, others = first.values[metric], second.values[metric]
+            difference = some.mean(axis=0) - others.mean(axis=0)
             interval = paired_interval(difference.tolist(), self.groups)
             ends = [interval.low, interval.high] if interval.is_known else None
             found[metric] = {
@@ -115,14 +125,20 @@ def put_together(records: Sequence[Record]) -> list[Row]:
 
     rows = []
     for (arm, label), seeds in by_row.items():
-        values, of_seeds = {}, {}
+        values = {}
         for metric in METRICS:
-            each = np.array([record[metric] for record in seeds], np.float64)
-            values[metric] = each.mean(axis=0)
-            of_seeds[metric] = each.mean(axis=1).round(4).tolist()
-        groups = seeds[0]["group"]
-        rows.append(Row(arm, label, len(seeds), groups, values, of_seeds))
+            values[metric] = np.array([record[metric] for record in seeds], np.float64)
+        numbers = [seed for record in seeds for seed in SEED.findall(record["network"])]
+        rows.append(Row(arm, label, seeds[0]["group"], numbers, values))
     return rows
+
+
+def _same_seeds(row: Row, other: Row) -> tuple[Row, Row]:
+    """Return two rows with the seeds that both have, if there are any."""
+    both = [seed for seed in row.seeds if seed in other.seeds]
+    if not both:
+        return row, other
+    return row.of_seeds(both), other.of_seeds(both)
 
 
 def _arm(network: str, label: str) -> str:
@@ -142,10 +158,13 @@ def _entry(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "input": row.input,
         "arm": row.arm,
-        "seeds": row.seeds,
+        "seeds": max(1, len(row.seeds)),
         "crops": len(row.groups),
         "means": {metric: round(row.mean(metric), 4) for metric in METRICS},
-        "means of each seed": row.of_seeds,
+        "means of each seed": {
+            metric: each.mean(axis=1).round(4).tolist()
+            for metric, each in row.values.items()
+        },
     }
     for name in (BICUBIC, *COMPARED, DOMAIN):
         other = _find(rows, name, row.input)
@@ -169,7 +188,7 @@ def _tables(rows: Sequence[Row]) -> list[str]:
         there = {row.arm for row in chosen}
         arms = [arm for arm in COLUMNS if arm in there]
         lines += [f"### {domain}", "", TITLE, ""]
-        seeds = {row.arm: row.seeds for row in chosen}
+        seeds = {row.arm: len(row.seeds) for row in chosen}
         heads = [f"{arm} ({seeds[arm]})" if seeds[arm] > 1 else arm for arm in arms]
         lines.append(f"| input | {' | '.join(heads)} |")
         lines.append("|---" * (len(arms) + 1) + "|")
@@ -212,6 +231,7 @@ def _differences(rows: Sequence[Row], arm: str, other: str) -> list[str]:
 
 def difference_cells(row: Row, other: Row) -> list[str]:
     """Return by how much the figures of a row are higher: mean, interval, share."""
+    _, than = _same_seeds(row, other)
     cells = []
     for metric, found in row.against(other).items():
         if metric not in SHOWN:
@@ -222,7 +242,7 @@ def difference_cells(row: Row, other: Row) -> list[str]:
             low, high = found["interval"]
             text += f" [{low:+.{digits}f}, {high:+.{digits}f}]"
         if metric != "psnr":
-            text += f" {found['mean'] / other.mean(metric):+.0%}"
+            text += f" {found['mean'] / than.mean(metric):+.0%}"
         cells.append(text)
     return cells
 

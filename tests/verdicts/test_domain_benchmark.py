@@ -1,4 +1,4 @@
-"""The finetunes that benchmarks/domain_gain compares are on equal terms."""
+"""The finetunes that benchmarks/domain_gain compares are compared on equal terms."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from benchmarks.domain_gain.domains import Domain
 from benchmarks.domain_gain.finetune import BASE, ROOT, degradation_keys
 from benchmarks.domain_gain.hidden import PRESETS, TRUTHS
 from benchmarks.domain_gain.recipes import RECIPES, Recipe
+from benchmarks.domain_gain.report import METRICS, put_together
 from realesrgan_paddle.data.lq.folder import read_lq_options
 from realesrgan_paddle.options.reading.load import given_options, merged
 
@@ -39,3 +40,24 @@ def test_a_recipe_takes_frames_of_all_clips():
 def test_recipes_have_names_of_their_own():
     names = [recipe.name for recipe in RECIPES]
     assert len({*names, ""}) == len(names) + 1
+
+
+def judged(network, figure):
+    """Return a record of one crop of each of two clips."""
+    figures = {metric: [figure, figure] for metric in METRICS}
+    return {"network": network, "input": "made: input", "group": ["a", "b"], **figures}
+
+
+def test_arms_are_compared_by_the_seeds_that_both_have():
+    oracle, domain, released = put_together(
+        [
+            judged("oracle, made, seed 1", 5.0),
+            judged("domain, made, seed 0", 1.0),
+            judged("domain, made, seed 1", 3.0),
+            judged("released", 0.0),
+        ]
+    )
+    assert domain.mean("psnr") == 2
+    assert oracle.against(domain)["psnr"]["mean"] == 2
+    assert domain.against(oracle)["psnr"]["mean"] == -2
+    assert domain.against(released)["psnr"]["mean"] == 2
