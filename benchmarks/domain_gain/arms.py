@@ -65,6 +65,7 @@ def all_arms(seeds: Sequence[int], domains: Sequence[str] = DOMAINS) -> Iterator
         for seed, domain in product(seeds, domains):
             yield Arm(kind, domain, seed, yml)
     for seed, recipe in product(seeds, RECIPES):
-        for domain in recipe.domains:
-            if domain in domains:
-                yield Arm(DOMAIN, domain, seed, MILD, recipe)
+        for images in recipe.domains:
+            if images in (*domains, GENERIC):
+                kind = PLACEBO if images == GENERIC else DOMAIN
+                yield Arm(kind, images, seed, MILD, recipe)

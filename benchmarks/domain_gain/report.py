@@ -110,8 +110,8 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
 
     with atomic_path(args.output / "results.json") as path:
-        text = json.dumps([_entry(row, rows) for row in rows], indent=1)
-        path.write_text(f"{text}\n", encoding="utf-8")
+        entries = ",\n".join(json.dumps(_entry(row, rows)) for row in rows)
+        path.write_text(f"[\n{entries}\n]\n", encoding="utf-8")
     with atomic_path(args.output / "tables.md") as path:
         path.write_text("\n".join(_tables(rows)), encoding="utf-8")
 
@@ -186,6 +186,8 @@ def _tables(rows: Sequence[Row]) -> list[str]:
     for domain in DOMAINS:
         chosen = [row for row in rows if row.input.startswith(f"{domain}: ")]
         there = {row.arm for row in chosen}
+        if DOMAIN not in there:
+            continue
         arms = [arm for arm in COLUMNS if arm in there]
         lines += [f"### {domain}", "", TITLE, ""]
         seeds = {row.arm: len(row.seeds) for row in chosen}
@@ -200,7 +202,9 @@ def _tables(rows: Sequence[Row]) -> list[str]:
         for arm in OTHER_DEGRADATIONS:
             lines += _differences(chosen, arm, DOMAIN)
         for recipe in RECIPES:
-            lines += _differences(chosen, f"{DOMAIN}, {recipe.name}", DOMAIN)
+            arm = f"{DOMAIN}, {recipe.name}"
+            lines += _differences(chosen, arm, DOMAIN)
+            lines += _differences(chosen, arm, f"{PLACEBO}, {recipe.name}")
         lines.append("")
     return [*lines, *_forgetting(rows), ""]
 
