@@ -83,21 +83,27 @@ def _nearest(
     """Return the nearest point and width of ranges around it, and their distance."""
     agreeing = [point for point in solution.nearest if _agrees(point, solution)]
     points = [solution.best, *agreeing[:STARTS]]
-    lengths = [distance(point, 0.0) for point in points]
-    order = sorted(range(len(points)), key=lambda number: lengths[number])
-    tried = [(lengths[number], number, 0.0) for number in order]
-    for number in sorted({0, *order[:BETTER]}):
+    tried = []
+    for number, point in enumerate(points):
+        tried.append((distance(point, 0.0), number, 0.0))
+
+    better = [number for _, number, _ in sorted(tried)[:BETTER]]
+    for number in sorted({0, *better}):
         for width in WIDTHS[:-1]:
             found = distance(points[number], width)
             tried.append((found, number, width))
+
     least, number, width = min(tried)
     return points[number], width, least
 
 
 def _agrees(point: Point, solution: Solution) -> bool:
     """Return whether a point has no choice that the search found unlikely."""
-    chances = [solution.choices[name].get(point.choices[name], 0.0) for name in PICKED]
-    return min(chances) >= LIKELY
+    for name in PICKED:
+        chance = solution.choices[name].get(point.choices[name], 0.0)
+        if chance < LIKELY:
+            return False
+    return True
 
 
 def _around(point: Point, width: float, solution: Solution) -> Solution:
