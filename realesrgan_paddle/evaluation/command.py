@@ -45,11 +45,17 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
 
     # Everything that loads Paddle is imported after this.
     start_paddle()
-    from realesrgan_paddle.evaluation.figures import FID, open_figures, open_inception
+    from realesrgan_paddle.evaluation.figures import (
+        FID,
+        open_figures,
+        open_inception,
+        open_steps,
+    )
     from realesrgan_paddle.evaluation.measuring import Rules, measure_sets
     from realesrgan_paddle.evaluation.methods import open_methods
 
     measures = open_figures(metrics)
+    steps = open_steps(metrics)
     inception = open_inception() if FID in metrics else None
     methods = open_methods(
         args.models, precisions, engine=args.engine, device=args.device
@@ -62,7 +68,7 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
 
     border = scale if args.crop_border is None else args.crop_border
     rules = Rules(scale, border, args.size)
-    results = measure_sets(sets, methods, measures, rules, degrade, inception)
+    results = measure_sets(sets, methods, measures, rules, degrade, inception, steps)
     found = Evaluation(sets, methods, metrics, rules, args.degrade, args.seed, results)
     if not any(result.images for result in results):
         raise UserError(f"no image could be measured: {found.failures[0]}")

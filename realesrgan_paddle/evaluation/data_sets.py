@@ -119,10 +119,10 @@ def _find(path: Path, kind: str) -> list[Path]:
     """Return the images of a folder; of Huang's pairs those of the kind, HR or LR."""
     if path.is_file() and is_video_name(path):
         raise UserError(
-            f"{path}: a video; tools/compare.py --video measures how steady videos are, "
-            "and this command images"
+            f"{path}: a video; this command measures images, also frames in a folder, "
+            "and tools/compare.py --video measures how steady videos are"
         )
-    paths = find_inputs(path)
+    paths = sorted(find_inputs(path), key=_frame_order)
     kept = []
     for each in paths:
         found = HUANGS_PAIR.fullmatch(each.stem)
@@ -133,6 +133,12 @@ def _find(path: Path, kind: str) -> list[Path]:
             f"{path}: no image here is named ..._{kind}, as {paths[0].name}"
         )
     return kept
+
+
+def _frame_order(path: Path) -> list[tuple[str, int]]:
+    """Return a key that sorts names by their numbers: frame 9 before frame 10."""
+    parts = re.findall(r"(\D*)(\d*)", path.name)
+    return [(text, int(number or -1)) for text, number in parts]
 
 
 def _key(path: Path) -> str:

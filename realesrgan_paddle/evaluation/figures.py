@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realesrgan_paddle.evaluation.steps import STEP_FIGURES, StepMeasure
 from realesrgan_paddle.utils.errors import did_you_mean
 from realesrgan_paddle.utils.report.panels import MetricFormat
 
@@ -27,6 +28,10 @@ FIGURES = {
     "niqe": MetricFormat("NIQE", 3, lower_is_better=True),
     "delta_e": MetricFormat("Delta E", 2, lower_is_better=True),
     "sharpness": MetricFormat("sharpness", 3),
+    "tof": MetricFormat("tOF", 3, "pixels", lower_is_better=True),
+    "tlp": MetricFormat("tLP", 2, lower_is_better=True),
+    "change": MetricFormat("change", 2, "levels", lower_is_better=True),
+    "flicker": MetricFormat("flicker", 2, "levels", lower_is_better=True),
 }
 """All metrics; `docs/model_zoo.md` says what each is."""
 
@@ -58,16 +63,29 @@ def parse_figure(text: str) -> str:
 
 
 def open_figures(names: Sequence[str]) -> Mapping[str, Measure]:
-    """Return the metrics of single images by name: all but FID.
+    """Return the metrics of single images by name: all but FID and those of clips.
 
     Raises:
         UserError: the weights of a metric cannot be had; says how to get them.
     """
     measures: dict[str, Measure] = {}
     for name in names:
-        if name != FID:
+        if name != FID and name not in STEP_FIGURES:
             measures[name] = _open(name)
     return measures
+
+
+def open_steps(names: Sequence[str]) -> StepMeasure | None:
+    """Return the metrics of clips; None if no name is one.
+
+    Raises:
+        UserError: the weights of LPIPS cannot be had, for tLP; says how to get them.
+    """
+    metrics = [name for name in names if name in STEP_FIGURES]
+    if not metrics:
+        return None
+    distance = _open("lpips") if "tlp" in metrics else None
+    return StepMeasure(metrics, distance)
 
 
 def open_inception() -> "Inception":

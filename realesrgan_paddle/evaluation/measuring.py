@@ -12,6 +12,7 @@ from realesrgan_paddle.evaluation.data_sets import DataSet, Pair, read_pair
 from realesrgan_paddle.evaluation.degrading import Degrade
 from realesrgan_paddle.evaluation.figures import FID, Measure
 from realesrgan_paddle.evaluation.methods import Method
+from realesrgan_paddle.evaluation.steps import Clip, StepMeasure, Upscaled
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure_line
 
@@ -70,6 +71,7 @@ def measure_sets(
     rules: Rules,
     degrade: Degrade | None = None,
     inception: "Inception | None" = None,
+    steps: StepMeasure | None = None,
 ) -> list[Result]:
     """Return the figures of each method on each set; show a progress bar on a terminal.
 
@@ -83,17 +85,19 @@ def measure_sets(
         rules: how.
         degrade: makes the low-quality images of sets that have none.
         inception: the network of FID; None: without FID.
+        steps: metrics of clips; None: without them.
     """
     results: list[Result] = []
     total = sum(len(data.pairs) for data in sets)
     with tqdm(total=total, unit="image", disable=None) as bar:
         for data in sets:
-            one = _OneSet(data, methods, inception)
+            one = _OneSet(data, methods, inception, steps)
             for pair in data.pairs:
                 try:
                     images = upscaled(pair, methods, rules, degrade)
-                    one.add(pair, images, measures)
+                    one.add(pair, images, measures, rules.crop_border)
                 except (UserError, OSError) as error:
+                    one.interrupt()
                     data.failures.append(failure_line(pair.gt, error))
                 bar.update()
             results += one.results()
@@ -102,54 +106,59 @@ def measure_sets(
 
 def upscaled(
     pair: Pair, methods: Sequence[Method], rules: Rules, degrade: Degrade | None
-) -> dict[str, np.ndarray]:
-    """Return the result of each method by name, and under GT the ground truth.
-
-    uint8 RGB (H, W, 3), without their borders.
-    """
+) -> Upscaled:
+    """Return the images of a pair and the result of each method."""
     lq, gt = read_pair(pair, rules.scale, degrade, rules.size)
-    inner = without_border(gt, rules.crop_border)
-    if not inner.size:
+    if min(gt.shape[:2]) <= 2 * rules.crop_border:
         raise UserError(
             f"{pair.gt}: --crop_border {rules.crop_border} leaves nothing of "
             f"{gt.shape[1]}x{gt.shape[0]} pixels"
         )
-
-    images = {GT: inner}
-    for method in methods:
-        sr = method.run(lq, rules.scale)
-        images[method.name] = without_border(sr, rules.crop_border)
-    return images
+    results = {method.name: method.run(lq, rules.scale) for method in methods}
+    return Upscaled(lq, gt, results)
 
 
 class _OneSet:
     """The figures of all methods on one set, while its images are measured."""
 
     def __init__(
-        self, data: DataSet, methods: Sequence[Method], inception: "Inception | None"
+        self,
+        data: DataSet,
+        methods: Sequence[Method],
+        inception: "Inception | None",
+        steps: StepMeasure | None,
     ) -> None:
         self._results = {each.name: Result(each.name, data.name) for each in methods}
         self._distances = None if inception is None else _set_distances(inception)
+        self._clip = None if steps is None else Clip(steps)
+
+    def interrupt(self) -> None:
+        """Know that an image of the set is missing."""
+        if self._clip:
+            self._clip.interrupt()
 
     def add(
         self,
         pair: Pair,
-        images: Mapping[str, np.ndarray],
+        images: Upscaled,
         measures: Mapping[str, Measure],
+        border: int,
     ) -> None:
         """Take the images of one pair, or, if one cannot be measured, none of them."""
-        gt = images[GT]
+        inner = {GT: without_border(images.gt, border)}
+        for name, sr in images.results.items():
+            inner[name] = without_border(sr, border)
+
         found: dict[str, Scores] = {}
-        for name in self._results:
-            sr = images[name]
-            try:
-                scores = {each: measure(sr, gt) for each, measure in measures.items()}
-            except UserError as error:
-                raise UserError(f"{pair.gt}: {error}") from error
-            found[name] = scores
+        try:
+            steps = self._clip.add(images) if self._clip else {}
+            for name in self._results:
+                found[name] = steps.get(name, {}) | _scores(measures, inner, name)
+        except UserError as error:
+            raise UserError(f"{pair.gt}: {error}") from error
 
         if self._distances:
-            features = self._distances.features(images)
+            features = self._distances.features(inner)
             self._distances.add(features)
         for name, scores in found.items():
             self._results[name].images[pair.name] = scores
@@ -161,6 +170,13 @@ class _OneSet:
             for result in results:
                 result.whole[FID] = self._distances.fid(result.method)
         return results
+
+
+def _scores(
+    measures: Mapping[str, Measure], images: Mapping[str, np.ndarray], name: str
+) -> Scores:
+    gt = images[GT]
+    return {each: measure(images[name], gt) for each, measure in measures.items()}
 
 
 def _set_distances(inception: "Inception") -> "SetDistances":

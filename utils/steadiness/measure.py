@@ -31,18 +31,52 @@ class Reference:
 
     @classmethod
     def between(
-        cls, before: Moment, after: Moment, distance: Distance | None
+        cls,
+        before: Moment,
+        after: Moment,
+        size: tuple[int, int],
+        distance: Distance | None,
     ) -> "Reference":
-        """Return what the two moments' ground truth and input tell."""
-        height, width = next(iter(after.values())).shape[:2]
+        """Return what two moments' ground truth, or input, or both tell.
+
+        Args:
+            before: has `GT`, `LQ`, or both; others are not looked at.
+            after: the next moment.
+            size: width and height of the clips.
+            distance: LPIPS of two frames; None: tLP is not measured.
+        """
         step = still = None
         if LQ in after:
-            still = still_part(before[LQ], after[LQ], (width, height))
-            sharp = _bicubic(after[LQ], (width, height))
+            still = still_part(before[LQ], after[LQ], size)
+            sharp = _bicubic(after[LQ], size)
         if GT in after:
             step = Step.between(before[GT], after[GT], distance)
             sharp = after[GT]
         return cls(step, still, sharpness(sharp))
+
+    def figures(self, before: Frame, after: Frame, step: Step | None) -> Figures:
+        """Return the figures of a clip from a frame to the next.
+
+        Args:
+            before: a frame of the clip.
+            after: its next frame.
+            step: between them; needed where there is one of the ground truth.
+        """
+        tof = tlp = difference_error = np.nan
+        if step is not None and self.step is not None:
+            tof = step.tof(self.step)
+            tlp = step.tlp(self.step)
+            difference_error = step.difference_error(self.step)
+
+        flicker = share = np.nan
+        if self.still is not None:
+            flicker = still_flicker(before, after, self.still)
+            share = float(self.still.mean())
+
+        relative = np.nan
+        if self.sharpness > 0:
+            relative = sharpness(after) / self.sharpness
+        return Figures(tof, tlp, difference_error, flicker, share, relative)
 
 
 def measure_steadiness(
@@ -79,10 +113,11 @@ def measure_steadiness(
 
     steps: dict[str, list[Figures]] = {name: [] for name in measured}
     for before, after in pairwise(moments(together)):
-        reference = Reference.between(before, after, distance)
+        height, width = next(iter(after.values())).shape[:2]
+        reference = Reference.between(before, after, (width, height), distance)
         for name, figures in steps.items():
             step = _step(name, before, after, reference, distance)
-            figures.append(_figures(before[name], after[name], step, reference))
+            figures.append(reference.figures(before[name], after[name], step))
 
     for name, figures in steps.items():
         if not figures:
@@ -111,24 +146,3 @@ def _step(
     if reference.step is None or name == GT:
         return reference.step
     return Step.between(before[name], after[name], distance)
-
-
-def _figures(
-    before: Frame, after: Frame, step: Step | None, reference: Reference
-) -> Figures:
-    """Return the figures of one clip from a frame to the next."""
-    tof = tlp = difference_error = np.nan
-    if step is not None and reference.step is not None:
-        tof = step.tof(reference.step)
-        tlp = step.tlp(reference.step)
-        difference_error = step.difference_error(reference.step)
-
-    flicker = share = np.nan
-    if reference.still is not None:
-        flicker = still_flicker(before, after, reference.still)
-        share = float(reference.still.mean())
-
-    relative = np.nan
-    if reference.sharpness > 0:
-        relative = sharpness(after) / reference.sharpness
-    return Figures(tof, tlp, difference_error, flicker, share, relative)
