@@ -27,13 +27,15 @@ from pathlib import Path
 from benchmarks.domain_gain.arms import (
     DOMAINS,
     GENERAL,
+    GENERIC,
+    HALF,
     LARGE,
     RELEASED,
     SMALLEST,
     Arm,
     all_arms,
 )
-from benchmarks.domain_gain.domains import Domain, read_domains, sub_images
+from benchmarks.domain_gain.domains import Domain, halves, read_domains, sub_images
 from benchmarks.domain_gain.finetune import CONVOLUTIONS, ROOT, Terms, finetune
 from benchmarks.domain_gain.inputs import (
     Part,
@@ -48,7 +50,7 @@ from benchmarks.domain_gain.judge import (
     judge_kinds,
     no_weights,
 )
-from benchmarks.domain_gain.recipes import PLAIN
+from benchmarks.domain_gain.recipes import PLAIN, Recipe
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -88,7 +90,7 @@ def _networks(
         yield name, partial(Path, args.weights / f"{name}.pdparams"), judged
     for arm in all_arms(args.seeds, args.domains):
         if any(fnmatchcase(arm.name, pattern) for pattern in args.arms):
-            weights = partial(_train, arm, domains[arm.images], args)
+            weights = partial(_train, arm, domains, args)
             yield arm.name, weights, arm.judged_on(args.domains)
     # It takes as long to judge as an arm takes in all.
     yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), judged
@@ -108,17 +110,20 @@ def _claimed(work: Path, name: str, *, wait: bool = False) -> Iterator[bool]:
             yield True
 
 
-def _train(arm: Arm, domain: Domain, args: argparse.Namespace) -> Path:
+def _train(arm: Arm, domains: Mapping[str, Domain], args: argparse.Namespace) -> Path:
     """Return the weights of an arm; train it if they are not there."""
     from realesrgan_paddle.data.lq.folder import read_lq_options
 
-    gt = args.work / "images" / domain.name
-    recipe = arm.recipe
-    names = recipe.images(sub_images(domain, gt), domain)
+    images = args.work / "images"
+    domain, recipe = domains[arm.images], arm.recipe
+    gt = images / domain.name
+    names = _within(images, domain, recipe)
+    if arm.kind == HALF:
+        names = halves(names, _within(images, domains[GENERIC], recipe))
     yml = arm.yml or _fit(domain, gt, args)
     start = args.weights / f"{args.network}.pdparams"
     if recipe.goes_on:
-        start = _train(replace(arm, recipe=PLAIN), domain, args)
+        start = _train(replace(arm, recipe=PLAIN), domains, args)
     terms = Terms(
         args.network,
         start,
@@ -128,7 +133,7 @@ def _train(arm: Arm, domain: Domain, args: argparse.Namespace) -> Path:
     )
     return finetune(
         args.work / arm.name.replace(", ", "_").replace(" ", "_"),
-        gt,
+        images,
         names,
         read_lq_options(yml),
         terms,
@@ -136,6 +141,12 @@ def _train(arm: Arm, domain: Domain, args: argparse.Namespace) -> Path:
         recipe.base,
         recipe.keys,
     )
+
+
+def _within(images: Path, domain: Domain, recipe: Recipe) -> list[str]:
+    """Return a domain's sub-images to train on, relative to the folder of all."""
+    names = sub_images(domain, images / domain.name)
+    return [f"{domain.name}/{name}" for name in recipe.images(names, domain)]
 
 
 def _fit(domain: Domain, gt: Path, args: argparse.Namespace) -> Path:

@@ -6,7 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.domain_gain.finetune import ROOT
-from benchmarks.domain_gain.recipes import PLAIN, RECIPES, Recipe
+from benchmarks.domain_gain.recipes import LONG, PLAIN, RECIPES, Recipe
 
 DOMAINS = ("soccer", "drone", "dashcam", "drone_back", "film")
 RELEASED, SMALLEST = "realesr-general-x4v3", "realesr-animevideov3"
@@ -16,6 +16,8 @@ the first, of which finetunes start."""
 GENERIC, GENERAL = "generic", "general"
 """What the placebo trains on; what a network may forget."""
 PLACEBO, DOMAIN, MIXED = "placebo", "domain", "mixed"
+HALF = "half generic"
+"""Trains on the domain and the generic images, about half of each."""
 FITTED = "fitted H.264"
 """Its degradation is solved for from the H.264 inputs at CRF 28."""
 ORACLES = ("oracle H.264", "oracle MPEG-2")
@@ -69,3 +71,5 @@ def all_arms(seeds: Sequence[int], domains: Sequence[str] = DOMAINS) -> Iterator
             if images in (*domains, GENERIC):
                 kind = PLACEBO if images == GENERIC else DOMAIN
                 yield Arm(kind, images, seed, MILD, recipe)
+    for seed, domain in product(seeds, domains):
+        yield Arm(HALF, domain, seed, MILD, LONG)

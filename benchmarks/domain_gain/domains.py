@@ -71,5 +71,12 @@ def sub_images(domain: Domain, folder: Path) -> list[str]:
     return listed.read_text(encoding="utf-8").split()
 
 
+def halves(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return the names of both, the fewer repeated so that each are about half."""
+    fewer, more = sorted([names, others], key=len)
+    times = round(len(more) / len(fewer))
+    return [*fewer] * times + [*more]
+
+
 def _of_clip(clip: object, images: Sequence[Path]) -> list[Path]:
     return [path for path in images if path.name.startswith(f"{clip}")]

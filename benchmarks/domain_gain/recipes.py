@@ -49,11 +49,14 @@ def _rate(rate: float) -> dict[str, Any]:
 
 
 PLAIN = Recipe("")
+LONG = Recipe(
+    "3 x as long", domains=("soccer", "drone", "dashcam", "generic"), length=3
+)
 GAN = ROOT / "options" / "finetune_cpu_gan.yml"
 RECIPES = (
     Recipe("GAN", length=0.6, base=GAN, goes_on=True),
     Recipe("LPIPS x 3", keys=_lpips(0.3)),
-    Recipe("3 x as long", domains=("soccer", "drone", "dashcam", "generic"), length=3),
+    LONG,
     Recipe("8 frames", frames=8),
     Recipe("twice the rate", keys=_rate(4e-4)),
     Recipe("half the rate", keys=_rate(1e-4)),

@@ -21,6 +21,7 @@ from benchmarks.domain_gain.arms import (
     FITTED,
     GENERAL,
     GENERIC,
+    HALF,
     LARGE,
     MIXED,
     ORACLES,
@@ -29,7 +30,7 @@ from benchmarks.domain_gain.arms import (
     SMALLEST,
 )
 from benchmarks.domain_gain.judge import BICUBIC, Record, read_records
-from benchmarks.domain_gain.recipes import RECIPES
+from benchmarks.domain_gain.recipes import LONG, RECIPES
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.statistics.paired import paired_interval
 
@@ -205,6 +206,9 @@ def _tables(rows: Sequence[Row]) -> list[str]:
             arm = f"{DOMAIN}, {recipe.name}"
             lines += _differences(chosen, arm, DOMAIN)
             lines += _differences(chosen, arm, f"{PLACEBO}, {recipe.name}")
+        for other in (DOMAIN, PLACEBO):
+            arm = f"{HALF}, {LONG.name}"
+            lines += _differences(chosen, arm, f"{other}, {LONG.name}")
         lines.append("")
     return [*lines, *_forgetting(rows), ""]
 

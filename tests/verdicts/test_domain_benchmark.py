@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.domain_gain.domains import Domain
+from benchmarks.domain_gain.domains import Domain, halves
 from benchmarks.domain_gain.finetune import BASE, ROOT, degradation_keys
 from benchmarks.domain_gain.hidden import PRESETS, TRUTHS
 from benchmarks.domain_gain.recipes import RECIPES, Recipe
@@ -35,6 +35,13 @@ def test_a_recipe_takes_frames_of_all_clips():
     assert len(chosen) == 24
     assert {name[0] for name in chosen} == set("abcd")
     assert Recipe("all").images(names, domain) == names
+
+
+def test_halves_repeat_the_fewer():
+    few, many = ["few/a", "few/b"], [f"many/{number}" for number in range(5)]
+    assert sorted(halves(few, many)) == sorted(few * 2 + many)
+    assert sorted(halves(many, few)) == sorted(few * 2 + many)
+    assert halves(few, few) == few * 2
 
 
 def test_recipes_have_names_of_their_own():
