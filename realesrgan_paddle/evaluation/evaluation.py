@@ -12,6 +12,7 @@ from realesrgan_paddle.evaluation.data_sets import DataSet
 from realesrgan_paddle.evaluation.figures import FID, FIGURES
 from realesrgan_paddle.evaluation.measuring import Result, Rules
 from realesrgan_paddle.evaluation.methods import CARD_SIZE, Card, Method
+from realesrgan_paddle.evaluation.steps import STEP_FIGURES
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.metrics.frechet import few_images
@@ -124,15 +125,17 @@ class Evaluation:
         _write(path, self.markdown())
 
     def _warnings(self) -> list[str]:
-        """Return a line for each set with too few images for FID."""
-        if FID not in self.metrics:
-            return []
+        """Return a line for each set with too few images for a metric."""
         lines = []
+        of_clips = [FIGURES[name].name for name in self.metrics if name in STEP_FIGURES]
         for data in self.sets:
-            first = self.result(self.methods[0].name, data.name)
-            remark = few_images(len(first.images))
+            count = len(self.result(self.methods[0].name, data.name).images)
+            remark = few_images(count) if FID in self.metrics else None
             if remark:
                 lines.append(f"{data.name}: {remark}")
+            if of_clips and count < 2:
+                names = ", ".join(of_clips)
+                lines.append(f"{data.name}: {names}: two frames of a clip are needed")
         return lines
 
     def _marked(self, method: str, data: str) -> str:

@@ -118,3 +118,13 @@ def test_tlp_is_that_of_lpips(clip, monkeypatch):
 def test_small_frames_are_refused_in_words(clip, capsys):
     evaluate(*BICUBIC, *METRICS, "--size", "10", code=1)
     assert "frames of 40x40 pixels are too small" in capsys.readouterr().err
+
+
+def test_a_single_image_is_no_clip(clip, capsys):
+    one = ["--models", "bicubic", "--gt", "hr/8.png", "--input", "lr/8.png"]
+    _, means = evaluate(*one, "--metrics", "tof", "flicker")
+    assert means == {"tof": None, "flicker": None}
+    assert (
+        "8.png: tOF, flicker: two frames of a clip are needed"
+        in capsys.readouterr().out
+    )
