@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realesrgan_paddle.next_command import after_pairs, command, print_next
+from realesrgan_paddle.commands.next_command import after_pairs, command, print_next
 from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.errors import printable

@@ -13,14 +13,14 @@ from itertools import islice
 from pathlib import Path
 from signal import Signals
 
-from realesrgan_paddle.alternatives import naming_an_alternative
-from realesrgan_paddle.next_command import export
+from realesrgan_paddle.commands.next_command import export
+from realesrgan_paddle.ops.trial import start_trial
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.set_options import load_training
+from realesrgan_paddle.recipes.alternatives import naming_an_alternative
+from realesrgan_paddle.recipes.set_options import load_training
 from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
-from realesrgan_paddle.utils.ops.trial import start_trial
 from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.signals.stop_request import StopRequest
 
@@ -31,9 +31,13 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     `recipe` is logged first: the options that were chosen, and why.
     """
     # Imported here: they import Paddle, which reads what `start_paddle` sets.
-    from realesrgan_paddle.models.step.schedule import learning_rate
-    from realesrgan_paddle.run.guards import DiscriminatorWatch, NonFiniteGuard, Rescue
-    from realesrgan_paddle.run.open_training import open_training
+    from realesrgan_paddle.training.guards import (
+        DiscriminatorWatch,
+        NonFiniteGuard,
+        Rescue,
+    )
+    from realesrgan_paddle.training.learning_rate import learning_rate
+    from realesrgan_paddle.training.open_training import open_training
 
     opened = open_training(cfg)
     group, experiment, step = opened.group, opened.experiment, opened.step
@@ -176,7 +180,7 @@ def resolve(args: Namespace, overrides: Sequence[str]) -> tuple[Config, list[str
         return load_training(args.yml_path, overrides)
 
     start_paddle()  # before Paddle is imported, to inspect the machine
-    from realesrgan_paddle.recipes import auto_recipe
+    from realesrgan_paddle.recipes.recipe import auto_recipe
 
     return auto_recipe(
         args.yml_path,

@@ -18,11 +18,11 @@ import realesrgan_paddle
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 CHECKOUT = Path(sys.argv[1])
-FOLDERS = ("data", "loss", "models", "options", "tools", "utils")
+FOLDERS = ("data", "inference", "loss", "models", "ops", "options", "tools", "utils")
 IN_THE_WHEEL = (".py", ".yml", ".json", ".typed")
 MODEL = "realesr-animevideov3"
 HAS_PYAV = importlib.util.find_spec("av") is not None
-OF_VIDEOS = ("realesrgan_paddle.models.inference.video.", "realesrgan_paddle.video.")
+OF_VIDEOS = ("realesrgan_paddle.inference.video.", "realesrgan_paddle.video.")
 
 
 def check_contents() -> None:

@@ -14,25 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.engine.features import Size
-from realesrgan_paddle.models.inference.engine.int8.convolution import (
+from realesrgan_paddle.inference.engine.features import Size
+from realesrgan_paddle.inference.engine.int8.convolution import (
     IntegerConvolutionSpec,
     IntegerWeights,
     integer_convolution,
 )
-from realesrgan_paddle.models.inference.engine.operators import EngineOps
-from realesrgan_paddle.models.inference.engine.primitives import (
+from realesrgan_paddle.inference.engine.operators import EngineOps
+from realesrgan_paddle.inference.engine.primitives import (
     BlockConvolution,
     BlockConvolutionSpec,
     PreparedWeights,
 )
-from realesrgan_paddle.models.inference.engine.tape import Buffer, Tape
-from realesrgan_paddle.models.inference.engine.values import Features, Weight
-from realesrgan_paddle.models.inference.open_runner import Runner, open_runner
+from realesrgan_paddle.inference.engine.tape import Buffer, Tape
+from realesrgan_paddle.inference.engine.values import Features, Weight
+from realesrgan_paddle.inference.open_runner import Runner, open_runner
+from realesrgan_paddle.ops.onednn.library import BF16, S8, library
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
 from realesrgan_paddle.utils.machine.cpu import SPIN_MS
 from realesrgan_paddle.utils.metrics.similarity import psnr
-from realesrgan_paddle.utils.ops.onednn.library import BF16, S8, library
 
 PRECISIONS = ("fp32", "bf16", "int8")
 SIZE = 128

@@ -104,7 +104,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
     keep_freed_memory()
     start_paddle()
-    from realesrgan_paddle.utils.ops.choose import CPUOps, choose_ops
+    from realesrgan_paddle.ops.choose import CPUOps, choose_ops
 
     plain = args.ops == "plain"
     onednn: CPUOps = "onednn_bf16" if args.precision == "bf16" else "onednn"

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.machine.memory import host_peak_bytes
 
 SIZES = ("1280x720", "3840x2160", "7680x4320")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.open_runner import Runner, open_runner
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.open_runner import Runner, open_runner
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.images import read_image
 
 WIDTH = 96

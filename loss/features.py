@@ -15,7 +15,7 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+from realesrgan_paddle.ops.plain import PLAIN, Ops
 
 Pool = Callable[[Ops, Tensor], Tensor]
 """Pools features in the layout of the operators."""

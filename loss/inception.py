@@ -17,8 +17,8 @@ from paddle import Tensor
 from paddle.nn import functional as F
 
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
+from realesrgan_paddle.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.metrics.frechet import FeatureStatistics
-from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 
 FEATURES = 2048

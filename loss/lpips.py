@@ -22,9 +22,9 @@ from realesrgan_paddle.loss.features import (
     max_pool_3,
 )
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
+from realesrgan_paddle.ops.plain import PLAIN, Ops
 from realesrgan_paddle.options.schema.losses import LPIPS_SMALLEST
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 
 Net = Literal["alex", "vgg", "squeeze"]

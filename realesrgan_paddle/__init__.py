@@ -22,8 +22,8 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", f"{_megabytes}000000")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.models.inference.library.pipeline import pipeline
-    from realesrgan_paddle.models.inference.upscaler import Upscaler
+    from realesrgan_paddle.inference.pipeline import pipeline
+    from realesrgan_paddle.inference.upscaler import Upscaler
     from realesrgan_paddle.models.weights.catalogue import list_models
 
 from realesrgan_paddle.utils.version import VERSION  # noqa: E402  (needs __path__)
@@ -35,11 +35,11 @@ __all__ = ["Upscaler", "__version__", "list_models", "pipeline"]
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, which takes a moment."""
     if name == "Upscaler":
-        from realesrgan_paddle.models.inference.upscaler import Upscaler
+        from realesrgan_paddle.inference.upscaler import Upscaler
 
         return Upscaler
     if name == "pipeline":
-        from realesrgan_paddle.models.inference.library.pipeline import pipeline
+        from realesrgan_paddle.inference.pipeline import pipeline
 
         return pipeline
     if name == "list_models":

@@ -69,14 +69,14 @@ def no_fetched_weights(
 ) -> None:
     """Run without LPIPS unless a test asks for it: downloads must not change a test."""
     if request.node.get_closest_marker("paddle"):
-        for module in ("available_metrics", "drift_watch"):
+        for module in ("metrics.available_metrics", "judging.drift_watch"):
             monkeypatch.setattr(
-                f"realesrgan_paddle.run.{module}.missing_weights", missing_weights
+                f"realesrgan_paddle.{module}.missing_weights", missing_weights
             )
 
 
 def missing_weights(metric: str) -> str | None:
-    """Stand in for `realesrgan_paddle.run.available_metrics.missing_weights`."""
+    """Stand in for `realesrgan_paddle.metrics.available_metrics.missing_weights`."""
     return (
         f"{metric}: tests fetch nothing"
         if metric in ("calculate_lpips", "calculate_dists", "calculate_niqe")

@@ -9,12 +9,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.compare_command import CROP_SIZE, compare_image_flags
+from realesrgan_paddle.commands.compare_command import CROP_SIZE, compare_image_flags
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
 from realesrgan_paddle.utils.crops import parse_crop
 from realesrgan_paddle.utils.machine.devices import DEVICES
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
-from realesrgan_paddle.video.comparing.compare_command import (
+from realesrgan_paddle.video.compare_videos import (
     add_video_flags,
     check_flags,
     compare_video_flags,

@@ -14,11 +14,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from realesrgan_paddle.commands.next_command import export, print_next
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import table
 from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
 from realesrgan_paddle.models.weights.fetch import fetch
-from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.utils.cli import Parser, run
 
 

@@ -7,9 +7,9 @@ if __name__ == "__main__":  # before all that takes time to import
 
 from collections.abc import Sequence
 
+from realesrgan_paddle.commands.next_command import after_export, print_next
+from realesrgan_paddle.commands.upscale import add_denoise_flags
 from realesrgan_paddle.models.weights.denoise import read_denoising
-from realesrgan_paddle.next_command import after_export, print_next
-from realesrgan_paddle.upscale_command import add_denoise_flags
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(f"{args.model_dir}: {network}")
 
     start_paddle()
-    from realesrgan_paddle.models.inference.export import export
+    from realesrgan_paddle.inference.export import export
 
     done = export(network, tensors, args.save_inference_dir, onnx=args.onnx)
     for shape, difference in done.differences.items():

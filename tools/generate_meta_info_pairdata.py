@@ -8,8 +8,8 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
+from realesrgan_paddle.commands.next_command import after_pairs, print_next
 from realesrgan_paddle.data.sets.meta_info import write_pair_meta_info
-from realesrgan_paddle.next_command import after_pairs, print_next
 from realesrgan_paddle.utils.cli import Parser, run, say
 
 

@@ -8,9 +8,8 @@ if __name__ == "__main__":  # before all that takes time to import
 import sys
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.open_runner import open_runner
-from realesrgan_paddle.next_command import after_inference, print_next
-from realesrgan_paddle.upscale_command import (
+from realesrgan_paddle.commands.next_command import after_inference, print_next
+from realesrgan_paddle.commands.upscale import (
     add_denoise_flags,
     add_flags,
     after_videos,
@@ -18,6 +17,7 @@ from realesrgan_paddle.upscale_command import (
     refuse_denoising,
     upscale,
 )
+from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 

@@ -8,8 +8,8 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
+from realesrgan_paddle.commands.next_command import export, print_next
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
-from realesrgan_paddle.next_command import export, print_next
 from realesrgan_paddle.utils.cli import Parser, run, say
 from realesrgan_paddle.utils.runlog.curves import plot_runs
 

@@ -8,17 +8,17 @@ if __name__ == "__main__":  # before all that takes time to import
 import sys
 from collections.abc import Sequence
 
-from realesrgan_paddle.models.inference.exported_files import require_weights
-from realesrgan_paddle.models.inference.open_runner import open_runner
-from realesrgan_paddle.models.weights.weight_options import WeightOptions
-from realesrgan_paddle.next_command import export, print_next
-from realesrgan_paddle.upscale_command import (
+from realesrgan_paddle.commands.next_command import export, print_next
+from realesrgan_paddle.commands.upscale import (
     add_denoise_flags,
     add_flags,
     after_videos,
     inputs_of,
     upscale,
 )
+from realesrgan_paddle.inference.graph.exported_files import require_weights
+from realesrgan_paddle.inference.open_runner import open_runner
+from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 

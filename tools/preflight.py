@@ -12,9 +12,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.next_command import after_check, command, print_next
-from realesrgan_paddle.run.file_checks import check_folders, check_run, open_datasets
-from realesrgan_paddle.set_options import load_training
+from realesrgan_paddle.commands.next_command import after_check, command, print_next
+from realesrgan_paddle.recipes.set_options import load_training
+from realesrgan_paddle.training.file_checks import (
+    check_folders,
+    check_run,
+    open_datasets,
+)
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 

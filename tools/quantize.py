@@ -8,13 +8,13 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.models.inference.engine.int8.calibrate import (
+from realesrgan_paddle.commands.next_command import after_quantization, print_next
+from realesrgan_paddle.inference.engine.int8.calibrate import (
     LEAST_PSNR,
     calibrate,
     split,
 )
-from realesrgan_paddle.models.inference.engine.int8.ranges_file import write_ranges
-from realesrgan_paddle.next_command import after_quantization, print_next
+from realesrgan_paddle.inference.engine.int8.ranges_file import write_ranges
 from realesrgan_paddle.utils.cli import Parser, float_range, int_range, run, say
 from realesrgan_paddle.utils.images import list_images
 

@@ -12,7 +12,7 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.quickstart import quickstart
+from realesrgan_paddle.commands.quickstart import quickstart
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.comparison_metrics import open_measures
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.metrics.comparison_metrics import open_measures
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import enlarge
 from realesrgan_paddle.utils.metrics.similarity import mean_delta_e
-from realesrgan_paddle.utils.steadiness.still import sharpness
+from realesrgan_paddle.utils.temporal.still import sharpness
 
 SCALE = 4
 METRICS = ("psnr", "ssim", "lpips", "dists")

@@ -32,7 +32,7 @@ from benchmarks.domain_gain.arms import (
 from benchmarks.domain_gain.judge import BICUBIC, Record, read_records
 from benchmarks.domain_gain.recipes import LONG, RECIPES
 from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.statistics.paired import paired_interval
+from realesrgan_paddle.utils.paired import paired_interval
 
 METRICS = {
     "psnr": "{:.2f}",

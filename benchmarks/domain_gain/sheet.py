@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.domain_gain.inputs import degradations
 from benchmarks.domain_gain.judge import SCALE
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import enlarge, read_rgb, to_uint8, write_image

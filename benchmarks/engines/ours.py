@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.cases import OURS, Run, arguments, serve
-from realesrgan_paddle.models.inference.open_runner import open_runner
+from realesrgan_paddle.inference.open_runner import open_runner
 
 
 def open_ours(folder: Path, engine: str, precision: str, threads: int) -> Run:

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.solve.distance.compare import Comparer
-from realesrgan_paddle.data.lq.solve.distance.pick import picked
+from realesrgan_paddle.data.lq.solve.compare import Comparer
 from realesrgan_paddle.data.lq.solve.fitted import CERTAIN, LIKELY, fitted_options
 from realesrgan_paddle.data.lq.solve.parameters import (
     NUMBER,
@@ -24,6 +23,7 @@ from realesrgan_paddle.data.lq.solve.parameters import (
     Region,
     point_options,
 )
+from realesrgan_paddle.data.lq.solve.pick import picked
 from realesrgan_paddle.data.lq.solve.real import Picture
 from realesrgan_paddle.data.lq.solve.search import CONDITIONS, Solution, solve
 from realesrgan_paddle.data.lq.solve.simulate import Simulator

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.solve.distance.compare import Comparer, degradation
+from realesrgan_paddle.data.lq.solve.compare import Comparer, degradation
 from realesrgan_paddle.data.lq.solve.real import read_real
 from realesrgan_paddle.data.lq.solve.simulate import Simulator
 from realesrgan_paddle.data.lq.solve.statistics import window_statistics

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from realesrgan_paddle.utils.statistics.paired import paired_interval
+from realesrgan_paddle.utils.paired import paired_interval
 
 COUNTS = (4, 5, 6, 8, 12, 20, 30)
 TRIALS = 2000

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 BETWEEN = 0.5

@@ -26,9 +26,9 @@ from pathlib import Path
 import av
 import numpy as np
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.settings import VideoSettings
-from realesrgan_paddle.models.inference.video.writing.encoding import CRF, PRESET
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.video.writing.encoding import CRF, PRESET
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 WAYS = ("network", "ours", "pipes")

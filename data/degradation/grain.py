@@ -6,7 +6,7 @@ from paddle import Tensor
 
 from realesrgan_paddle.data.degradation.blur import blur
 from realesrgan_paddle.data.degradation.kernels import gaussian_kernel
-from realesrgan_paddle.options.schema.base import LARGEST_GRAIN
+from realesrgan_paddle.utils.field_types import LARGEST_GRAIN
 
 KERNEL_SIZE = 2 * 3 * LARGEST_GRAIN + 1
 """Holds three standard deviations of the largest grain on either side."""

@@ -4,7 +4,7 @@ from paddle import ParamAttr, Tensor, nn
 from paddle.nn.initializer import Uniform
 
 from realesrgan_paddle.models.networks.description import fan_in_bound
-from realesrgan_paddle.utils.ops.plain import Ops
+from realesrgan_paddle.ops.plain import Ops
 
 
 def conv(

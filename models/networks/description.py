@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import Options
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.field_types import Options
 
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from realesrgan_paddle.utils.ops.plain import Ops
+    from realesrgan_paddle.ops.plain import Ops
 
 Tensors = Mapping[str, np.ndarray]
 Shapes = dict[str, tuple[int, ...]]
@@ -158,7 +158,7 @@ class Generator(Description):
         Args:
             x: (N, num_in_ch, H, W), float32 in [0, 1].
             w: the tensors of each layer.
-            ops: what computes: Paddle's operators or oneDNN's (`utils.ops`).
+            ops: what computes: Paddle's operators or oneDNN's (`ops`).
         """
         raise NotImplementedError
 

@@ -15,8 +15,8 @@ from realesrgan_paddle.models.networks.description import (
     Tensors,
     conv_channels,
 )
-from realesrgan_paddle.options.schema.base import Count, Dimension, Options
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.field_types import Count, Dimension, Options
 
 # Of conv1 ... conv8: input and output channels as multiples of num_feat, kernel size
 # (`realesrgan.archs.discriminator_arch.UNetDiscriminatorSN`).

@@ -11,7 +11,7 @@ from realesrgan_paddle.models.networks.description import (
     Uniform,
     Weights,
 )
-from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+from realesrgan_paddle.ops.plain import PLAIN, Ops
 
 
 class Network(nn.Layer):

@@ -14,7 +14,7 @@ from paddle import Tensor, nn
 from realesrgan_paddle.models.networks.convolutions import conv, convolve
 from realesrgan_paddle.models.networks.description import LRELU_SLOPE
 from realesrgan_paddle.models.networks.spectral_norm import SpectralNormConv2D
-from realesrgan_paddle.utils.ops.plain import PLAIN, Ops, nearest_upsample
+from realesrgan_paddle.ops.plain import PLAIN, Ops, nearest_upsample
 
 CHANNELS = (64, 128, 256, 512)
 """Of the features of VGG16's first four blocks."""

@@ -22,12 +22,12 @@ from realesrgan_paddle.models.networks.description import (
     check_count,
     conv_channels,
 )
-from realesrgan_paddle.options.schema.base import Dimension
+from realesrgan_paddle.utils.field_types import Dimension
 
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from realesrgan_paddle.utils.ops.plain import Ops
+    from realesrgan_paddle.ops.plain import Ops
 
 INIT_BOUND = 0.05
 """ISR's `init_extreme_val`: weights start uniform in +-0.05, biases at 0 as Keras's."""

@@ -20,12 +20,12 @@ from realesrgan_paddle.models.networks.description import (
     conv_channels,
     residual_conv,
 )
-from realesrgan_paddle.options.schema.base import Dimension, Scale
+from realesrgan_paddle.utils.field_types import Dimension, Scale
 
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from realesrgan_paddle.utils.ops.plain import Ops
+    from realesrgan_paddle.ops.plain import Ops
 
 UNSHUFFLE = {4: 1, 2: 2, 1: 4}
 """{scale: factor of the pixel-unshuffle in front of the trunk, which upscales by 4}."""

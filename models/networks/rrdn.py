@@ -19,12 +19,12 @@ from realesrgan_paddle.models.networks.description import (
     conv_channels,
 )
 from realesrgan_paddle.models.networks.rdn import isr_conv
-from realesrgan_paddle.options.schema.base import Dimension
+from realesrgan_paddle.utils.field_types import Dimension
 
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from realesrgan_paddle.utils.ops.plain import Ops
+    from realesrgan_paddle.ops.plain import Ops
 
 BETA = 0.2
 """Factor on the output of a block before its input is added: ISR's `beta`."""

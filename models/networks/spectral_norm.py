@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional as F
 
 from realesrgan_paddle.models.networks.convolutions import conv
-from realesrgan_paddle.utils.ops.plain import Ops
+from realesrgan_paddle.ops.plain import Ops
 
 EPSILON = 1e-12
 """Added to norms before a division: `torch.nn.utils.spectral_norm`'s default."""

@@ -21,13 +21,13 @@ from realesrgan_paddle.models.networks.description import (
     conv_channels,
     prelu,
 )
-from realesrgan_paddle.options.schema.base import Dimension, Natural
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.field_types import Dimension, Natural
 
 if TYPE_CHECKING:
     from paddle import Tensor
 
-    from realesrgan_paddle.utils.ops.plain import Ops
+    from realesrgan_paddle.ops.plain import Ops
 
 SLOPES = {"relu": 0.0, "leakyrelu": 0.1}
 """Slope for negative values of the activations that are not learned."""

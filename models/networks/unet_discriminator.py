@@ -12,7 +12,7 @@ from paddle import Tensor, nn
 from realesrgan_paddle.models.networks.convolutions import conv, convolve
 from realesrgan_paddle.models.networks.description import LRELU_SLOPE
 from realesrgan_paddle.models.networks.spectral_norm import SpectralNormConv2D
-from realesrgan_paddle.utils.ops.plain import PLAIN, Ops
+from realesrgan_paddle.ops.plain import PLAIN, Ops
 
 
 class UNetDiscriminatorSN(nn.Layer):

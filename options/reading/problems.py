@@ -7,8 +7,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from realesrgan_paddle.options.reading.sections import sections
-from realesrgan_paddle.options.schema.base import Options
 from realesrgan_paddle.utils.errors import did_you_mean
+from realesrgan_paddle.utils.field_types import Options
 
 LONGEST_VALUE = 60
 """Characters of a wrong value that a message repeats."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from realesrgan_paddle.options.schema.base import Options
+from realesrgan_paddle.utils.field_types import Options
 
 Schema = dict[str, Any]
 """A JSON schema, as pydantic makes it."""

@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import (
+from realesrgan_paddle.options.schema.kernels import KernelOptions
+from realesrgan_paddle.utils.field_types import (
     BatchSize,
     Enlargement,
     FolderName,
@@ -15,7 +16,6 @@ from realesrgan_paddle.options.schema.base import (
     Text,
     Workers,
 )
-from realesrgan_paddle.options.schema.kernels import KernelOptions
 
 TRAINING_SETS = ("train", "train_paired")
 

@@ -6,7 +6,7 @@ docs/finetuning.md.
 
 from pydantic import Field
 
-from realesrgan_paddle.options.schema.base import (
+from realesrgan_paddle.utils.field_types import (
     FactorRange,
     NonNegative,
     Options,

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import (
+from realesrgan_paddle.utils.field_types import (
     Aspect,
     KernelSize,
     MotionLength,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from realesrgan_paddle.options.schema.base import Count, Natural, Options
+from realesrgan_paddle.utils.field_types import Count, Natural, Options
 
 
 class LoggerOptions(Options):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import (
+from realesrgan_paddle.utils.field_types import (
     Count,
     Decay,
     Natural,

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from realesrgan_paddle.options.schema.base import Options, Text
+from realesrgan_paddle.utils.field_types import Options, Text
 
 
 class PathOptions(Options):

@@ -1,24 +1,19 @@
 """Checks of the options across sections: combinations that cannot be trained."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from realesrgan_paddle.options.schema.drift_alarm import GENERAL
 from realesrgan_paddle.options.schema.losses import LPIPS_SMALLEST
 from realesrgan_paddle.options.schema.networks import UNetDiscriminatorSNOptions
+from realesrgan_paddle.options.schema.sections import Sections
 from realesrgan_paddle.options.schema.validation import (
     HELD_OUT,
     NO_REFERENCE,
     ValOptions,
 )
 
-if TYPE_CHECKING:  # config.py imports this file
-    from realesrgan_paddle.options.schema.config import Config
 
-
-def section_problems(cfg: Config) -> Iterator[str]:
+def section_problems(cfg: Sections) -> Iterator[str]:
     """Yield one line for each contradiction between the sections of `cfg`."""
     yield from _scale_problems(cfg)
     yield from _channel_problems(cfg)
@@ -36,7 +31,7 @@ def section_problems(cfg: Config) -> Iterator[str]:
         yield from _drift_problems(cfg, cfg.val)
 
 
-def _scale_problems(cfg: Config) -> Iterator[str]:
+def _scale_problems(cfg: Sections) -> Iterator[str]:
     if cfg.network_g.scale != cfg.scale:
         yield (
             f"scale is {cfg.scale} but network_g upscales by {cfg.network_g.scale}; "
@@ -44,7 +39,7 @@ def _scale_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def _channel_problems(cfg: Config) -> Iterator[str]:
+def _channel_problems(cfg: Sections) -> Iterator[str]:
     channels = {
         "network_g.num_in_ch": cfg.network_g.num_in_ch,
         "network_g.num_out_ch": cfg.network_g.num_out_ch,
@@ -57,7 +52,7 @@ def _channel_problems(cfg: Config) -> Iterator[str]:
             yield f"{key} is {count}, but training images are RGB; set it to 3"
 
 
-def _adversarial_sections(cfg: Config) -> dict[str, object]:
+def _adversarial_sections(cfg: Sections) -> dict[str, object]:
     """Return the sections that training with a discriminator needs, given or None."""
     return {
         "network_d": cfg.network_d,
@@ -66,7 +61,7 @@ def _adversarial_sections(cfg: Config) -> dict[str, object]:
     }
 
 
-def _gan_problems(cfg: Config) -> Iterator[str]:
+def _gan_problems(cfg: Sections) -> Iterator[str]:
     sections = _adversarial_sections(cfg)
     missing = [key for key, section in sections.items() if section is None]
     if missing:
@@ -91,7 +86,7 @@ def _gan_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def _no_gan_problems(cfg: Config) -> Iterator[str]:
+def _no_gan_problems(cfg: Sections) -> Iterator[str]:
     sections = _adversarial_sections(cfg)
     extra = [key for key, section in sections.items() if section is not None]
     if extra:
@@ -108,7 +103,7 @@ def _no_gan_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def _crop_problems(cfg: Config) -> Iterator[str]:
+def _crop_problems(cfg: Sections) -> Iterator[str]:
     lpips = cfg.train.lpips_opt
     if lpips is None:
         return
@@ -120,7 +115,7 @@ def _crop_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def _degradation_problems(cfg: Config) -> Iterator[str]:
+def _degradation_problems(cfg: Sections) -> Iterator[str]:
     train = cfg.datasets.train
     degraded = train.type == "RealESRGANDataset"
     if degraded != cfg.high_order_degradation:
@@ -128,7 +123,7 @@ def _degradation_problems(cfg: Config) -> Iterator[str]:
         yield f"{train.type} goes with high_order_degradation: {needed}"
 
 
-def _pair_problems(cfg: Config) -> Iterator[str]:
+def _pair_problems(cfg: Sections) -> Iterator[str]:
     train = cfg.datasets.train
     paired = train.type == "RealESRGANPairedDataset"
     if paired and train.dataroot_lq is None:
@@ -149,7 +144,7 @@ def _pair_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def _pool_problems(cfg: Config) -> Iterator[str]:
+def _pool_problems(cfg: Sections) -> Iterator[str]:
     train = cfg.datasets.train
     paired = train.type == "RealESRGANPairedDataset"
     if 0 < cfg.queue_size < train.batch_size_per_gpu and not paired:
@@ -159,7 +154,7 @@ def _pool_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def _validation_set_problems(cfg: Config) -> Iterator[str]:
+def _validation_set_problems(cfg: Sections) -> Iterator[str]:
     names = [dataset.name for dataset in cfg.datasets.validation.values()]
     if len(set(names)) < len(names):
         yield (
@@ -173,7 +168,7 @@ def _validation_set_problems(cfg: Config) -> Iterator[str]:
         )
 
 
-def _metric_problems(cfg: Config, val: ValOptions) -> Iterator[str]:
+def _metric_problems(cfg: Sections, val: ValOptions) -> Iterator[str]:
     measured = _measured(cfg, val)
     if val.best is not None and val.best not in measured:
         known = ", ".join(measured) or "none"
@@ -185,7 +180,7 @@ def _metric_problems(cfg: Config, val: ValOptions) -> Iterator[str]:
         )
 
 
-def _measured(cfg: Config, val: ValOptions) -> list[str]:
+def _measured(cfg: Sections, val: ValOptions) -> list[str]:
     """Return what each validation measures, as SET/METRIC."""
     sets = {}
     for dataset in cfg.datasets.validation.values():
@@ -201,7 +196,7 @@ def _measured(cfg: Config, val: ValOptions) -> list[str]:
     return figures
 
 
-def _drift_problems(cfg: Config, val: ValOptions) -> Iterator[str]:
+def _drift_problems(cfg: Sections, val: ValOptions) -> Iterator[str]:
     names = {dataset.name for dataset in cfg.datasets.validation.values()}
     if val.drift is not None and GENERAL in names:
         yield (

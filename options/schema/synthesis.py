@@ -15,7 +15,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import (
+from realesrgan_paddle.options.schema.kernels import KernelOptions
+from realesrgan_paddle.utils.field_types import (
     CRF,
     VP9CRF,
     Count,
@@ -38,7 +39,6 @@ from realesrgan_paddle.options.schema.base import (
     check_lengths,
     one_pass,
 )
-from realesrgan_paddle.options.schema.kernels import KernelOptions
 
 CodecName = Literal["h264", "hevc", "mpeg2", "vp9"]
 CODEC_NAMES: tuple[CodecName, ...] = get_args(CodecName)

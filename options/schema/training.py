@@ -3,15 +3,6 @@
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.base import (
-    Accuracy,
-    Count,
-    Decay,
-    Natural,
-    Options,
-    Text,
-    WarmUp,
-)
 from realesrgan_paddle.options.schema.losses import (
     ArtifactLossOptions,
     ColorLossOptions,
@@ -27,6 +18,15 @@ from realesrgan_paddle.options.schema.optimization import (
     MultiStepLROptions,
     OptimizerOptions,
     SchedulerOptions,
+)
+from realesrgan_paddle.utils.field_types import (
+    Accuracy,
+    Count,
+    Decay,
+    Natural,
+    Options,
+    Text,
+    WarmUp,
 )
 
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from realesrgan_paddle.options.schema.base import Count, Natural, Options, Text
 from realesrgan_paddle.options.schema.drift_alarm import DriftOptions
+from realesrgan_paddle.utils.field_types import Count, Natural, Options, Text
 
 MetricType = Literal[
     "calculate_psnr",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from realesrgan_paddle.models.inference.exported_files import is_exported
+from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.models.weights.catalogue import list_models
 from realesrgan_paddle.serve.page import STYLE, build_page, import_gradio
 from realesrgan_paddle.serve.service import Limits, Service

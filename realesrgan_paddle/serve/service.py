@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.models.inference.exported_files import (
+from realesrgan_paddle.inference.graph.exported_files import (
     exported_files,
     is_exported,
 )
-from realesrgan_paddle.models.inference.library.kinds import eight_bits
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.kinds import eight_bits
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.weights.catalogue import is_released, released_hint
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header

@@ -39,7 +39,7 @@ from realesrgan_paddle.options.schema.config import (
     LQConfig,
     SynthesisOptions,
 )
-from realesrgan_paddle.run.training_data import open_training_data
+from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle

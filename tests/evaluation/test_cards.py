@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sample_weights import sample_weights
 
-from realesrgan_paddle.evaluation.macs import count_macs, count_parameters
-from realesrgan_paddle.evaluation.methods import network_of, open_methods
+from realesrgan_paddle.metrics.macs import count_macs, count_parameters
+from realesrgan_paddle.metrics.methods import network_of, open_methods
 from realesrgan_paddle.models.networks.known import GENERATORS
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
@@ -54,7 +54,7 @@ def test_they_are_those_of_paddles_convolutions(network, monkeypatch):
     from paddle.nn import functional
 
     from realesrgan_paddle.models.networks.network import Network
-    from realesrgan_paddle.utils.ops import plain
+    from realesrgan_paddle.ops import plain
 
     counted = []
     convolve = functional.conv2d

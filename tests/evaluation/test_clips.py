@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scenes import scene
 
-from realesrgan_paddle.evaluation.figures import open_steps
-from realesrgan_paddle.evaluation.matlab_bicubic import resize_bicubic
-from realesrgan_paddle.evaluation.steps import STEP_FIGURES, StepMeasure
+from realesrgan_paddle.metrics.figures import open_steps
+from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
+from realesrgan_paddle.metrics.steps import STEP_FIGURES, StepMeasure
 from realesrgan_paddle.tools import evaluate as tool
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.steadiness.measure import measure_steadiness
+from realesrgan_paddle.utils.temporal.measure import measure_steadiness
 
 MOVES = (0, 1, 2, 2, 3)
 """Where the camera is: it stands still once."""
@@ -71,9 +71,7 @@ def test_only_what_is_asked_for_is_measured(clip, monkeypatch):
     def no_flow(*frames):
         raise AssertionError("the optical flow takes most of the time")
 
-    monkeypatch.setattr(
-        "realesrgan_paddle.utils.steadiness.steps.optical_flow", no_flow
-    )
+    monkeypatch.setattr("realesrgan_paddle.utils.temporal.steps.optical_flow", no_flow)
     _, means = evaluate(*BICUBIC, "--metrics", "flicker")
     assert list(means) == ["flicker"]
 
@@ -102,7 +100,7 @@ def test_tlp_is_that_of_lpips(clip, monkeypatch):
         return float(np.abs(np.int16(one) - other).mean())
 
     monkeypatch.setattr(
-        "realesrgan_paddle.evaluation.figures._open", lambda name: distance
+        "realesrgan_paddle.metrics.figures._open", lambda name: distance
     )
     assert open_steps(["psnr"]) is None
     assert open_steps(["tlp", "psnr"]) == StepMeasure(["tlp"], distance)

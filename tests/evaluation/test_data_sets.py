@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realesrgan_paddle.evaluation.data_sets import Pair, open_sets, read_pair
-from realesrgan_paddle.evaluation.names import NamedFolder, parse_folder, parse_model
+from realesrgan_paddle.metrics.data_sets import Pair, open_sets, read_pair
+from realesrgan_paddle.metrics.names import NamedFolder, parse_folder, parse_model
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 

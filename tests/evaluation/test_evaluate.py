@@ -16,17 +16,17 @@ from places import REFERENCE
 from sample_weights import sample_weights
 
 import make_lq_data
-from realesrgan_paddle.evaluation.data_sets import DataSet, Pair
-from realesrgan_paddle.evaluation.evaluation import Evaluation
-from realesrgan_paddle.evaluation.figures import open_figures, parse_figure
-from realesrgan_paddle.evaluation.matlab_bicubic import resize_bicubic
-from realesrgan_paddle.evaluation.measuring import (
+from realesrgan_paddle.metrics.data_sets import DataSet, Pair
+from realesrgan_paddle.metrics.evaluation import Evaluation
+from realesrgan_paddle.metrics.figures import open_figures, parse_figure
+from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
+from realesrgan_paddle.metrics.measuring import (
     Result,
     Rules,
     measure_sets,
     without_border,
 )
-from realesrgan_paddle.evaluation.methods import Card, Method
+from realesrgan_paddle.metrics.methods import Card, Method
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import evaluate as tool
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -282,7 +282,7 @@ def test_lpips_and_dists_are_those_of_their_networks(place):
     """Of each network by formulas: that it is the right one, whatever the weights."""
     from realesrgan_paddle.loss.dists import load_dists
     from realesrgan_paddle.loss.lpips import load_lpips
-    from realesrgan_paddle.run.available_metrics import perceptual_distance
+    from realesrgan_paddle.metrics.available_metrics import perceptual_distance
 
     for net in ("alex", "vgg", "squeeze"):
         tensors = samples.network(net) | samples.linear(net)
@@ -317,7 +317,7 @@ def test_fid_is_of_all_images_together(place, monkeypatch):
     """With features that can be followed: each image's mean colors."""
     import paddle
 
-    from realesrgan_paddle.evaluation import fid, figures
+    from realesrgan_paddle.metrics import fid, figures
 
     def mean_colors(images):
         assert images.shape[:2] == [1, 3]
@@ -351,7 +351,7 @@ def test_fid_of_one_image_is_not_known_and_of_few_is_doubted(
 ):
     import paddle
 
-    from realesrgan_paddle.evaluation import fid, figures
+    from realesrgan_paddle.metrics import fid, figures
 
     monkeypatch.setattr(fid, "FEATURES", 3)
     network = lambda images: paddle.mean(images, [2, 3])  # noqa: E731

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from realesrgan_paddle.evaluation.matlab_bicubic import contributions, resize_bicubic
+from realesrgan_paddle.metrics.matlab_bicubic import contributions, resize_bicubic
 from realesrgan_paddle.utils.images import read_image
 
 DRAWN = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)

@@ -14,14 +14,14 @@ from PIL import Image
 from sample_runs import picture
 from scenes import scene
 
+from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
 from realesrgan_paddle.data.footage import frame_writer
 from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.data.sets.meta_info import read_meta_info, training_images
-from realesrgan_paddle.domain_set import DomainOptions, build_domain_set
-from realesrgan_paddle.environment import Machine
-from realesrgan_paddle.recipe_plan import Plan, nested
-from realesrgan_paddle.recipes import choose_losses, choose_network
-from realesrgan_paddle.set_options import choose_set_parts
+from realesrgan_paddle.recipes.environment import Machine
+from realesrgan_paddle.recipes.plan import Plan, nested
+from realesrgan_paddle.recipes.recipe import choose_losses, choose_network
+from realesrgan_paddle.recipes.set_options import choose_set_parts
 from realesrgan_paddle.tools.build_domain_set import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_image, write_image

@@ -14,7 +14,7 @@ from sample_ncnn import rrdb_parts, srvgg_parts, write_pair
 from sample_runs import run, tiny_options
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference.export import export
+from realesrgan_paddle.inference.export import export
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.weights.writer import save_safetensors, write_pdparams

@@ -23,14 +23,14 @@ from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 ALSO_IMPORTED = [
     "matplotlib.font_manager",  # the first import lists all fonts
-    "realesrgan_paddle.compare",
+    "realesrgan_paddle.commands.compare",
     "realesrgan_paddle.data.lq.folder",
-    "realesrgan_paddle.evaluation.measuring",
-    "realesrgan_paddle.evaluation.methods",
-    "realesrgan_paddle.models.inference.export",
-    "realesrgan_paddle.models.inference.predictors",
-    "realesrgan_paddle.run.guards",
-    "realesrgan_paddle.run.open_training",
+    "realesrgan_paddle.metrics.measuring",
+    "realesrgan_paddle.metrics.methods",
+    "realesrgan_paddle.inference.export",
+    "realesrgan_paddle.inference.runners.predictors",
+    "realesrgan_paddle.training.guards",
+    "realesrgan_paddle.training.open_training",
 ]
 """What commands import after they have read their arguments."""
 

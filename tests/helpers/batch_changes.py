@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from realesrgan_paddle.models.step.batch import Batch
-from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.training.batches import TrainingBatches
 
 Change = Callable[[Batch, int], Batch]
 """Returns what is made of a training batch, given its number."""

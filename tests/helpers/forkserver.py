@@ -5,5 +5,8 @@ import multiprocessing
 FORKSERVER = multiprocessing.get_context("forkserver")
 # Imported once for all processes; the first one imports Paddle.
 FORKSERVER.set_forkserver_preload(
-    ["realesrgan_paddle.run.checkpoints", "realesrgan_paddle.tools.build_domain_set"]
+    [
+        "realesrgan_paddle.training.checkpoints",
+        "realesrgan_paddle.tools.build_domain_set",
+    ]
 )

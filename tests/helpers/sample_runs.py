@@ -11,9 +11,9 @@ import numpy as np
 import yaml
 from forkserver import FORKSERVER
 
+from realesrgan_paddle.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
     load_newest_state,
@@ -109,7 +109,7 @@ def run(folder: Path, options: dict, *overrides: str) -> Path:
 @contextmanager
 def opened(folder: Path, options: dict, *overrides: str) -> Iterator[tuple]:
     """The options and the opened run, in its folder, before its first iteration."""
-    from realesrgan_paddle.run.open_training import open_training
+    from realesrgan_paddle.training.open_training import open_training
 
     cfg = load_config(write_yml(folder, options), overrides)
     training = open_training(cfg)

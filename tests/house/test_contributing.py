@@ -9,12 +9,12 @@ import pytest
 from places import ROOT
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.static_runner import open_graph
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.models.networks import known
 from realesrgan_paddle.models.networks.network import Network
-from realesrgan_paddle.utils.ops.choose import float32_ops
-from realesrgan_paddle.utils.ops.plain import PLAIN
+from realesrgan_paddle.ops.choose import float32_ops
+from realesrgan_paddle.ops.plain import PLAIN
 
 pytestmark = pytest.mark.paddle
 

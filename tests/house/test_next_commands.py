@@ -15,10 +15,10 @@ from sample_weights import sample_weights
 from scenes import scene
 
 from make_lq_data import main as make_lq
-from realesrgan_paddle import next_command
+from realesrgan_paddle.commands import next_command
+from realesrgan_paddle.commands.next_command import command, override, resume
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
-from realesrgan_paddle.next_command import command, override, resume
 from realesrgan_paddle.options.reading.load import given_options, load_config
 from realesrgan_paddle.tools import (
     build_domain_set,

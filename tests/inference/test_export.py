@@ -12,13 +12,13 @@ import yaml
 from paddle import nn
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import export as module
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.exported_files import is_exported
-from realesrgan_paddle.models.inference.inference_yml import inference_yml
-from realesrgan_paddle.models.inference.predictors import DygraphRunner, load_dygraph
-from realesrgan_paddle.models.inference.static_runner import open_graph
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference import export as module
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.graph.exported_files import is_exported
+from realesrgan_paddle.inference.graph.inference_yml import inference_yml
+from realesrgan_paddle.inference.runners.predictors import DygraphRunner, load_dygraph
+from realesrgan_paddle.inference.runners.static_runner import open_graph
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -326,7 +326,7 @@ def test_a_larger_image_later_does_not_take_more_memory(tmp_path):
     export(spec, sample_weights(spec), tmp_path)
     code = (
         "import sys, resource, numpy as np\n"
-        "from realesrgan_paddle.models.inference.static_runner import open_graph\n"
+        "from realesrgan_paddle.inference.runners.static_runner import open_graph\n"
         "run = open_graph(sys.argv[1], device='cpu')\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = peak()\n"

@@ -10,8 +10,8 @@ import pytest
 from places import ROOT
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import open_runner
-from realesrgan_paddle.models.inference.static_runner import open_graph
+from realesrgan_paddle.inference import open_runner
+from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.tools import compare, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError

@@ -10,7 +10,7 @@ from places import ROOT
 
 import realesrgan_paddle
 from realesrgan_paddle import pipeline
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.predictors import load_dygraph
-from realesrgan_paddle.models.inference.static_runner import open_graph
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.runners.predictors import load_dygraph
+from realesrgan_paddle.inference.runners.static_runner import open_graph
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.utils.images import read_image
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.pictures.self_ensemble import SelfEnsemble
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.pictures.self_ensemble import SelfEnsemble
+from realesrgan_paddle.inference.upscaler import Upscaler
 
 
 class Leaning:

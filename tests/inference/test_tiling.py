@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from whole_image import upscaled
 
-from realesrgan_paddle.models.inference.tiles import spans
-from realesrgan_paddle.models.inference.tiling import plan as planning
-from realesrgan_paddle.models.inference.tiling.plan import Size, TilePlanner
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiles import spans
+from realesrgan_paddle.inference.tiling import plan as planning
+from realesrgan_paddle.inference.tiling.plan import Size, TilePlanner
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 
 RADIUS = 3

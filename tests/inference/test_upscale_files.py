@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from realesrgan_paddle.models.inference.pictures import batch
-from realesrgan_paddle.models.inference.pictures.reading import read_picture
-from realesrgan_paddle.models.inference.upscale_files import (
+from realesrgan_paddle.inference.pictures import batch
+from realesrgan_paddle.inference.pictures.reading import read_picture
+from realesrgan_paddle.inference.upscale_files import (
     find_inputs,
     upscale_files,
 )
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 

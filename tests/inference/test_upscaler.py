@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from realesrgan_paddle.models.inference.tiles import size_multiple, spans
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiles import size_multiple, spans
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 
 SCALE = 4

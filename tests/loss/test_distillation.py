@@ -10,10 +10,10 @@ from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.step.batch import Batch
+from realesrgan_paddle.ops.plain import PLAIN
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.run.build import build_step
+from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ops.plain import PLAIN
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle

@@ -9,13 +9,13 @@ from scenes import world
 
 import make_lq_data
 import train
-from realesrgan_paddle import recipe_remarks
 from realesrgan_paddle.data.lq.folder import read_lq_options, write_lq_folder
 from realesrgan_paddle.data.lq.solve import simulate, solved, windows
 from realesrgan_paddle.data.lq.solve.search import NumberFound, Round, Solution
 from realesrgan_paddle.data.lq.solve.solved import Solved, solve_for
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.recipes import remarks as recipe_remarks
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle

@@ -13,7 +13,7 @@ from realesrgan_paddle.data.degradation.codec import (
     compress_together,
 )
 from realesrgan_paddle.data.lq.solve import search
-from realesrgan_paddle.data.lq.solve.distance.distances import distances, null_distances
+from realesrgan_paddle.data.lq.solve.distances import distances, null_distances
 from realesrgan_paddle.data.lq.solve.parameters import (
     NUMBERS,
     Point,

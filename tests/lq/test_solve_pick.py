@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realesrgan_paddle.data.lq.solve.distance.compare import Comparer
-from realesrgan_paddle.data.lq.solve.distance.pick import picked
+from realesrgan_paddle.data.lq.solve.compare import Comparer
 from realesrgan_paddle.data.lq.solve.fitted import fitted_options
 from realesrgan_paddle.data.lq.solve.parameters import (
     CHOICES,
@@ -14,6 +13,7 @@ from realesrgan_paddle.data.lq.solve.parameters import (
     NUMBERS,
     Point,
 )
+from realesrgan_paddle.data.lq.solve.pick import picked
 from realesrgan_paddle.data.lq.solve.search import NumberFound, Solution
 from realesrgan_paddle.data.lq.solve.statistics import content, window_statistics
 from realesrgan_paddle.data.lq.solve.windows import GtWindows, RealWindows

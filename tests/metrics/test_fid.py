@@ -21,13 +21,13 @@ from realesrgan_paddle.loss.inception import (
 )
 from realesrgan_paddle.loss.inception_layers import from_pytorch_fid, layers
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
+from realesrgan_paddle.ops.choose import choose_ops, float32_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics.frechet import (
     FeatureStatistics,
     few_images,
     frechet_distance,
 )
-from realesrgan_paddle.utils.ops.choose import choose_ops, float32_ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pth
 

@@ -12,11 +12,11 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights import fetch as module
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
+from realesrgan_paddle.ops.choose import float32_ops
+from realesrgan_paddle.ops.plain import PLAIN
 from realesrgan_paddle.tools import convert_torch, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.ops.choose import float32_ops
-from realesrgan_paddle.utils.ops.plain import PLAIN
 from realesrgan_paddle.utils.weights.reader import read_weights
 
 pytestmark = pytest.mark.paddle

@@ -6,21 +6,21 @@ import sys
 import paddle
 import pytest
 
-from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import has_bf16
-from realesrgan_paddle.utils.ops import choose, trial
-from realesrgan_paddle.utils.ops.choose import choose_ops, float32_ops
-from realesrgan_paddle.utils.ops.onednn.convolution import ConvolutionLayer
-from realesrgan_paddle.utils.ops.onednn.library import (
+from realesrgan_paddle.ops import choose, trial
+from realesrgan_paddle.ops.choose import choose_ops, float32_ops
+from realesrgan_paddle.ops.onednn.library import (
     BF16,
     F32,
     Library,
     OneDNNError,
     library,
 )
-from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
-from realesrgan_paddle.utils.ops.plain import PLAIN
-from realesrgan_paddle.utils.ops.trial import Trial, start_trial, trial_result
+from realesrgan_paddle.ops.plain import PLAIN
+from realesrgan_paddle.ops.training.convolution import ConvolutionLayer
+from realesrgan_paddle.ops.training.operators import OneDNNOps
+from realesrgan_paddle.ops.trial import Trial, start_trial, trial_result
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import has_bf16
 
 pytestmark = pytest.mark.paddle
 
@@ -133,7 +133,7 @@ def test_auto_falls_back_whatever_happens_in_the_trial(monkeypatch, program, rea
 @pytest.mark.slow
 @pytest.mark.usefixtures("onednn")
 def test_auto_falls_back_from_a_broken_library(monkeypatch, fault, reason):
-    package = "realesrgan_paddle.utils.ops"
+    package = "realesrgan_paddle.ops"
     program = (
         "import ctypes\n"
         f"from {package}.trial import main\n"

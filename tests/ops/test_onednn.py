@@ -16,28 +16,28 @@ from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.freeze import freeze, frozen
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
-from realesrgan_paddle.utils.machine.cpu import has_bf16
-from realesrgan_paddle.utils.ops.check import differences
-from realesrgan_paddle.utils.ops.choose import choose_ops
-from realesrgan_paddle.utils.ops.onednn import weight_gradients, winograd_convolution
-from realesrgan_paddle.utils.ops.onednn.dense_block_primitives import DenseBlockSpec
-from realesrgan_paddle.utils.ops.onednn.library import (
+from realesrgan_paddle.ops.check import differences
+from realesrgan_paddle.ops.choose import choose_ops
+from realesrgan_paddle.ops.onednn.library import (
     BF16,
     F32,
     OneDNNError,
     library,
     threads,
 )
-from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
-from realesrgan_paddle.utils.ops.onednn.weight_gradients import (
+from realesrgan_paddle.ops.plain import PLAIN
+from realesrgan_paddle.ops.training import weight_gradients, winograd_convolution
+from realesrgan_paddle.ops.training.dense_block_primitives import DenseBlockSpec
+from realesrgan_paddle.ops.training.operators import OneDNNOps
+from realesrgan_paddle.ops.training.weight_gradients import (
     WeightGradientSpec,
     weight_gradient_by_strips,
 )
-from realesrgan_paddle.utils.ops.onednn.winograd_convolution import winograd_pays_off
-from realesrgan_paddle.utils.ops.onednn.winograd_dense_block import (
+from realesrgan_paddle.ops.training.winograd_convolution import winograd_pays_off
+from realesrgan_paddle.ops.training.winograd_dense_block import (
     winograd_dense_block_pays_off,
 )
-from realesrgan_paddle.utils.ops.plain import PLAIN
+from realesrgan_paddle.utils.machine.cpu import has_bf16
 
 pytestmark = pytest.mark.paddle
 

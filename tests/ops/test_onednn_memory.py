@@ -7,9 +7,9 @@ import numpy as np
 import paddle
 import pytest
 
+from realesrgan_paddle.ops.training import tensor_memory as memory_module
+from realesrgan_paddle.ops.training.tensor_memory import LARGE, empty
 from realesrgan_paddle.utils.address_range import Memory
-from realesrgan_paddle.utils.ops.onednn import tensor_memory as memory_module
-from realesrgan_paddle.utils.ops.onednn.tensor_memory import LARGE, empty
 
 pytestmark = [
     pytest.mark.paddle,

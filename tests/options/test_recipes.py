@@ -9,21 +9,21 @@ import yaml
 from places import ROOT
 from sample_runs import log_of, picture, reported
 
-from realesrgan_paddle import recipes
-from realesrgan_paddle.environment import Images, Machine, NetworkSize
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.models.weights.fetch import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
-from realesrgan_paddle.recipe_plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
-from realesrgan_paddle.recipe_remarks import disk_use, remark_minimum
-from realesrgan_paddle.recipe_schedule import choose_schedule, choose_total
-from realesrgan_paddle.recipes import (
+from realesrgan_paddle.recipes import recipe as recipes
+from realesrgan_paddle.recipes.environment import Images, Machine, NetworkSize
+from realesrgan_paddle.recipes.plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
+from realesrgan_paddle.recipes.recipe import (
     auto_recipe,
     choose_losses,
     choose_network,
 )
+from realesrgan_paddle.recipes.remarks import disk_use, remark_minimum
+from realesrgan_paddle.recipes.schedule import choose_schedule, choose_total
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.serve import command
 from realesrgan_paddle.serve.page import build_page, import_gradio

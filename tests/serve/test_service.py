@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.__main__ import main
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.serve import command, page, service
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.errors import UserError

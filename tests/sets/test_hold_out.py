@@ -9,8 +9,8 @@ from sample_runs import assert_states_equal, picture, reported, run, write_yml
 
 from realesrgan_paddle.data.loading.hold_out import hold_out, open_held_out
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.run.batches import TrainingBatches
-from realesrgan_paddle.run.training_data import open_training_data
+from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle

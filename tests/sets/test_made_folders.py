@@ -12,10 +12,8 @@ from make_lq_data import main as make_lq
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.recipe_plan import Plan
-from realesrgan_paddle.run.file_checks import check_run, open_datasets
-from realesrgan_paddle.run.training_data import open_training_data
-from realesrgan_paddle.set_options import choose_set_parts, load_training
+from realesrgan_paddle.recipes.plan import Plan
+from realesrgan_paddle.recipes.set_options import choose_set_parts, load_training
 from realesrgan_paddle.tools import (
     build_domain_set,
     compare,
@@ -25,6 +23,8 @@ from realesrgan_paddle.tools import (
     generate_multiscale,
     preflight,
 )
+from realesrgan_paddle.training.file_checks import check_run, open_datasets
+from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from realesrgan_paddle.utils.statistics.paired import (
+from realesrgan_paddle.utils.paired import (
     FEWEST_GROUPS,
     expanded_tail,
     paired_interval,

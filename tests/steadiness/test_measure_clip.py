@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scenes import scene
 
-from realesrgan_paddle.run import available_metrics
-from realesrgan_paddle.video.comparing.steadiness import measure_clip
+from realesrgan_paddle.metrics import available_metrics
+from realesrgan_paddle.video.steadiness import measure_clip
 
 pytestmark = pytest.mark.paddle
 

@@ -10,8 +10,8 @@ from scenes import scene
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import enlarge
-from realesrgan_paddle.utils.steadiness.figures import steadiness_table
-from realesrgan_paddle.utils.steadiness.measure import measure_steadiness
+from realesrgan_paddle.utils.temporal.figures import steadiness_table
+from realesrgan_paddle.utils.temporal.measure import measure_steadiness
 
 SCALE = 4
 WIDTH, HEIGHT = 192, 128

@@ -8,7 +8,7 @@ import sample_perceptual_metrics
 import sample_steadiness as sample
 from places import REFERENCE
 
-from realesrgan_paddle.utils.steadiness.measure import measure_steadiness
+from realesrgan_paddle.utils.temporal.measure import measure_steadiness
 
 RECORDED = np.load(REFERENCE / "steadiness" / "tecogan.npz")
 
@@ -28,7 +28,7 @@ def test_tof_equals_tecogans():
 @pytest.mark.paddle
 def test_tlp_equals_tecogans():
     from realesrgan_paddle.loss.lpips import LPIPS
-    from realesrgan_paddle.run.available_metrics import perceptual_distance
+    from realesrgan_paddle.metrics.available_metrics import perceptual_distance
 
     network = sample_perceptual_metrics.network("alex")
     lpips = LPIPS({**network, **sample_perceptual_metrics.linear("alex")}, "alex")

@@ -14,7 +14,7 @@ from forkserver import FORKSERVER
 from sample_runs import write_yml
 
 from realesrgan_paddle.models.step.batch import Batch
-from realesrgan_paddle.run.batches import TrainingBatches
+from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.errors import UserError
 from train import main

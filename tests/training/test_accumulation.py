@@ -29,8 +29,8 @@ from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.run.batches import TrainingBatches
-from realesrgan_paddle.run.training_data import open_training_data
+from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle

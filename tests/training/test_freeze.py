@@ -9,13 +9,13 @@ from sample_runs import assert_resumes_exactly, log_of, parts_of, run
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.step.freeze import freeze
-from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ops.onednn.convolution import Convolution
-from realesrgan_paddle.utils.ops.onednn.library import OneDNNError, library
-from realesrgan_paddle.utils.ops.onednn.operators import OneDNNOps
-from realesrgan_paddle.utils.ops.onednn.upsampled_convolution import (
+from realesrgan_paddle.ops.onednn.library import OneDNNError, library
+from realesrgan_paddle.ops.training.convolution import Convolution
+from realesrgan_paddle.ops.training.operators import OneDNNOps
+from realesrgan_paddle.ops.training.upsampled_convolution import (
     TransposedConvolution,
 )
+from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
 

@@ -22,8 +22,12 @@ from sample_runs import (
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.schema.config import GANLossOptions
-from realesrgan_paddle.run.batches import TrainingBatches
-from realesrgan_paddle.run.guards import REPORTS, DiscriminatorWatch, NonFiniteGuard
+from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.guards import (
+    REPORTS,
+    DiscriminatorWatch,
+    NonFiniteGuard,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import load_state

@@ -24,7 +24,7 @@ from sample_runs import (
 )
 
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.run.training_data import open_training_data
+from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.process_group import ProcessGroup

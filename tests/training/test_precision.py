@@ -143,7 +143,8 @@ def test_the_scale_is_doubled_after_many_updates(monkeypatch):
 def test_a_run_resumes_with_its_scale(tmp_path, options, uncast, monkeypatch):
     monkeypatch.setattr(precision, "UPDATES_UNTIL_DOUBLED", 4)
     monkeypatch.setattr(
-        "realesrgan_paddle.run.build.choose_precision", lambda *_: Precision("float16")
+        "realesrgan_paddle.training.build.choose_precision",
+        lambda *_: Precision("float16"),
     )
     straight, resumed = assert_resumes_exactly(tmp_path, options)
     scale, updates = parts_of(resumed, 6)["precision"]["scale"]

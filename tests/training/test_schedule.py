@@ -6,8 +6,8 @@ import sample_schedules as sample
 from places import REFERENCE
 from pydantic import TypeAdapter
 
-from realesrgan_paddle.models.step.schedule import learning_rate
 from realesrgan_paddle.options.schema.config import MultiStepLROptions, SchedulerOptions
+from realesrgan_paddle.training.learning_rate import learning_rate
 
 RECORDED = np.load(REFERENCE / "schedules.npz")
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from realesrgan_paddle.compare import compare, load_upscalers
-from realesrgan_paddle.comparison_metrics import metrics_to_measure
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.commands.compare import compare, load_upscalers
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.metrics.comparison_metrics import metrics_to_measure
 from realesrgan_paddle.tools import compare as tool
 from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError
@@ -118,7 +118,7 @@ def test_metrics_are_those_of_the_images(work):
 
 @pytest.mark.paddle
 def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
-    from realesrgan_paddle.run import available_metrics as metrics
+    from realesrgan_paddle.metrics import available_metrics as metrics
 
     far = {"calculate_lpips": 0.25, "calculate_dists": 0.125}
     monkeypatch.setattr(
@@ -165,7 +165,7 @@ def test_without_ground_truth_nothing_is_measured(work):
 
 @pytest.mark.paddle
 def test_niqe_is_measured_without_ground_truth_too(work, monkeypatch):
-    from realesrgan_paddle.run import available_metrics
+    from realesrgan_paddle.metrics import available_metrics
 
     def brightness(sr, gt):
         """Return a figure that, like NIQE, looks at the result alone."""

@@ -15,6 +15,12 @@ from sample_runs import (
 )
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
+from realesrgan_paddle.judging.drift_images import (
+    GENERAL_CROPS,
+    general_images,
+    general_images_of,
+)
+from realesrgan_paddle.judging.drift_watch import DriftAlarm, ImageSet
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.schema.config import (
@@ -22,13 +28,7 @@ from realesrgan_paddle.options.schema.config import (
     GeneralLimits,
     ValOptions,
 )
-from realesrgan_paddle.run.checkpoints import Best, is_better
-from realesrgan_paddle.run.drift_images import (
-    GENERAL_CROPS,
-    general_images,
-    general_images_of,
-)
-from realesrgan_paddle.run.drift_watch import DriftAlarm, ImageSet
+from realesrgan_paddle.training.checkpoints import Best, is_better
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams

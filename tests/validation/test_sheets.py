@@ -7,7 +7,7 @@ from sample_runs import picture, run
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet
-from realesrgan_paddle.run.sheets import Sheets
+from realesrgan_paddle.training.sheets import Sheets
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.weights.reader import read_weights

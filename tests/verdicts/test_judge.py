@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.data.loading.clips import clips_of
+from realesrgan_paddle.judging.figures import add_image, mean_of, only_finite
+from realesrgan_paddle.judging.judge import Answer, compare_figures
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS, MetricFormat
-from realesrgan_paddle.verdict.figures import add_image, mean_of, only_finite
-from realesrgan_paddle.verdict.judge import Answer, compare_figures
 
 
 def figures(values, metric="psnr", clips=12):

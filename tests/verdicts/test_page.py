@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from realesrgan_paddle.compare import compare
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.commands.compare import compare
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.crops import Crop, most_different
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sample_runs import log_of, picture, run, state_of
 
+from realesrgan_paddle.judging.verdict_file import read_lines
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.run.checkpoints import RunRecord
+from realesrgan_paddle.training.checkpoints import RunRecord
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import TrainingState, load_state
 from realesrgan_paddle.utils.weights.writer import write_pdparams
-from realesrgan_paddle.verdict.verdict_file import read_lines
 
 pytestmark = pytest.mark.paddle
 

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
-from realesrgan_paddle.utils.statistics.paired import Interval
-from realesrgan_paddle.verdict.judge import Against, Judged
-from realesrgan_paddle.verdict.words import (
+from realesrgan_paddle.judging.judge import Against, Judged
+from realesrgan_paddle.judging.words import (
     Findings,
     intervals,
     next_step,
     sentence,
 )
+from realesrgan_paddle.utils.paired import Interval
+from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 
 
 def against(clips=5, images=12, **changes):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from made_clips import COUNT, TIMES
 
-from realesrgan_paddle.models.inference.video.reading.decoders import Decoder
-from realesrgan_paddle.models.inference.video.reading.packets import (
+from realesrgan_paddle.inference.video.reading.decoders import Decoder
+from realesrgan_paddle.inference.video.reading.packets import (
     open_container,
     read_packets,
 )

@@ -8,15 +8,15 @@ from coded_clips import CODED, X264, coded_clip
 
 pytest.importorskip("av")
 
-from realesrgan_paddle.models.inference.video.reading.decoders import Decoder
-from realesrgan_paddle.models.inference.video.reading.decoding import (
+from realesrgan_paddle.inference.video.reading.decoders import Decoder
+from realesrgan_paddle.inference.video.reading.decoding import (
     Decoded,
     Deinterlace,
     decode,
     deinterlaced,
 )
-from realesrgan_paddle.models.inference.video.reading.open_source import open_source
-from realesrgan_paddle.models.inference.video.source import VideoSource
+from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.source import VideoSource
 from realesrgan_paddle.utils.errors import UserError
 
 B_FRAMES, GOP = 3, 12

@@ -17,28 +17,28 @@ from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 av = pytest.importorskip("av")
 
-from realesrgan_paddle.models.inference.video.reading.open_source import (  # noqa: E402
+from realesrgan_paddle.inference.video.reading.open_source import (  # noqa: E402
     open_source,
 )
-from realesrgan_paddle.models.inference.video.source import (  # noqa: E402
+from realesrgan_paddle.inference.video.source import (  # noqa: E402
     Timeline,
     VideoSource,
 )
-from realesrgan_paddle.models.inference.video.writing.muxing import mux  # noqa: E402
-from realesrgan_paddle.models.inference.video.writing.streams import (  # noqa: E402
+from realesrgan_paddle.inference.video.writing import (  # noqa: E402
     containers,
 )
-from realesrgan_paddle.models.inference.video.writing.streams.containers import (  # noqa: E402
+from realesrgan_paddle.inference.video.writing.containers import (  # noqa: E402
     check_container,
     suffix_for,
 )
-from realesrgan_paddle.models.inference.video.writing.streams.copied import (  # noqa: E402
+from realesrgan_paddle.inference.video.writing.copied import (  # noqa: E402
     add_copy,
 )
-from realesrgan_paddle.models.inference.video.writing.streams.picture import (  # noqa: E402
+from realesrgan_paddle.inference.video.writing.muxing import mux  # noqa: E402
+from realesrgan_paddle.inference.video.writing.picture import (  # noqa: E402
     decoding_times,
 )
-from realesrgan_paddle.models.inference.video.writing.streams.window import (  # noqa: E402
+from realesrgan_paddle.inference.video.writing.window import (  # noqa: E402
     Window,
 )
 

@@ -9,13 +9,13 @@ from coded_clips import CODED, X264, coded_clip, times_by_ffmpeg
 
 pytest.importorskip("av")
 
-from realesrgan_paddle.models.inference.video.reading.open_source import open_source
-from realesrgan_paddle.models.inference.video.reading.packet_times import (
+from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.packet_times import (
     Order,
     frame_times,
 )
-from realesrgan_paddle.models.inference.video.reading.packets import Scan
-from realesrgan_paddle.models.inference.video.source import (
+from realesrgan_paddle.inference.video.reading.packets import Scan
+from realesrgan_paddle.inference.video.source import (
     ColorTags,
     Jump,
     VideoSource,
@@ -226,7 +226,7 @@ def test_refused_in_one_line(tmp_path: Path, mp4: Path):
 def test_an_index_that_reads_the_same_over_and_over_is_refused(
     mp4: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    module = "realesrgan_paddle.models.inference.video.reading.packets.MAX_REPEATED"
+    module = "realesrgan_paddle.inference.video.reading.packets.MAX_REPEATED"
     monkeypatch.setattr(module, 0.1)
     assert "reads the same bytes over and over" in refusal(mp4)
 
@@ -251,7 +251,7 @@ def test_hdr_is_refused(tmp_path: Path, transfer: str, kind: str):
 
 
 def test_large_frames_are_refused(mp4: Path, monkeypatch: pytest.MonkeyPatch):
-    module = "realesrgan_paddle.models.inference.video.reading.open_source.MAX_PIXELS"
+    module = "realesrgan_paddle.inference.video.reading.open_source.MAX_PIXELS"
     monkeypatch.setattr(module, 64 * 48 - 1)
     assert "frames of 64x48; at most 3,071" in refusal(mp4)
 

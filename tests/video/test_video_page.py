@@ -15,21 +15,21 @@ from made_clips import AAC, MPEG2, PICTURE, STREAMS, TIMES, X264, pattern, tone
 from read_back import decoded_sound, read_back
 from upscaled import SCALE, repeated, upscale_clip
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.tools import compare as tool
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.report.video_page import run_lengths
-from realesrgan_paddle.video.comparing.comparison import (
+from realesrgan_paddle.video.comparison import (
     compare_videos,
     file_name,
     upscale_for_comparison,
 )
-from realesrgan_paddle.video.comparing.pictures import open_excerpt
-from realesrgan_paddle.video.comparing.playable import is_played, playable
-from realesrgan_paddle.video.comparing.preview import write_frames_page, write_preview
-from realesrgan_paddle.video.comparing.side_by_side import picture_size
+from realesrgan_paddle.video.pictures import open_excerpt
+from realesrgan_paddle.video.playable import is_played, playable
+from realesrgan_paddle.video.preview import write_frames_page, write_preview
+from realesrgan_paddle.video.side_by_side import picture_size
 
 pytest.importorskip("av")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.outcome import Outcome
-from realesrgan_paddle.models.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.outcome import Outcome
+from realesrgan_paddle.inference.video.settings import VideoSettings
 
 SCALE = 2
 

@@ -58,9 +58,9 @@ def test_another_kind_of_network_is_named():
 
 @pytest.mark.paddle
 def test_training_says_which_option_differs_from_the_file(tmp_path):
+    from realesrgan_paddle.ops.plain import PLAIN
     from realesrgan_paddle.options.schema.paths import PathOptions
-    from realesrgan_paddle.run.build import build_generator
-    from realesrgan_paddle.utils.ops.plain import PLAIN
+    from realesrgan_paddle.training.build import build_generator
 
     file = str(tmp_path / "x.pdparams")
     write_pdparams(file, {"params": zeros(SMALL_RRDB)})

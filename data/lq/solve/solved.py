@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.lq.solve.distance.compare import Comparer, degradation
-from realesrgan_paddle.data.lq.solve.distance.distances import null_distances
-from realesrgan_paddle.data.lq.solve.distance.pick import picked
+from realesrgan_paddle.data.lq.solve.compare import Comparer, degradation
+from realesrgan_paddle.data.lq.solve.distances import null_distances
 from realesrgan_paddle.data.lq.solve.fitted import Finding, findings, fitted_options
 from realesrgan_paddle.data.lq.solve.parameters import Region
+from realesrgan_paddle.data.lq.solve.pick import picked
 from realesrgan_paddle.data.lq.solve.real import Picture, read_real, stream_codec
 from realesrgan_paddle.data.lq.solve.search import ROUNDS, Round, Solution, solve
 from realesrgan_paddle.data.lq.solve.simulate import Simulator

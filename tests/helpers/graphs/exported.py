@@ -9,7 +9,7 @@ from graphs import samples
 from places import REFERENCE
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
+from realesrgan_paddle.inference.graph.framework_proto import framework_proto
 
 PROGRAM, PARAMETERS = "inference.pdmodel", "inference.pdiparams"
 HEADER = struct.Struct("<IQIi")
@@ -17,7 +17,7 @@ HEADER = struct.Struct("<IQIi")
 
 def save_graph(spec, folder):
     """Export a network with its sample weights, as `export` does, without comparing it."""
-    from realesrgan_paddle.models.inference import export as module
+    from realesrgan_paddle.inference import export as module
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.weights.assign import load_weights
 

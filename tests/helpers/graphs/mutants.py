@@ -1,7 +1,7 @@
 """All small changes of a graph's operators and variables."""
 
-from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
-from realesrgan_paddle.models.inference.graph.program import WITHOUT_EFFECT
+from realesrgan_paddle.inference.graph.framework_proto import framework_proto
+from realesrgan_paddle.inference.graph.program import WITHOUT_EFFECT
 
 OTHER_KINDS = ["relu", "sigmoid", "leaky_relu", "elementwise_sub", "scale", "conv2d"]
 OTHER_KINDS += ["depthwise_conv2d", "concat", "assign", "fetch"]

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from realesrgan_paddle.models.inference.engine import engine as engine_module
-from realesrgan_paddle.models.inference.engine import operators
-from realesrgan_paddle.models.inference.engine.engine import Engine
-from realesrgan_paddle.models.inference.engine.supported import why_not
-from realesrgan_paddle.models.inference.engine.winograd import (
+from realesrgan_paddle.inference.engine import engine as engine_module
+from realesrgan_paddle.inference.engine import operators
+from realesrgan_paddle.inference.engine.engine import Engine
+from realesrgan_paddle.inference.engine.supported import why_not
+from realesrgan_paddle.inference.engine.winograd import (
     A2,
     B2,
     A,
@@ -18,14 +18,14 @@ from realesrgan_paddle.models.inference.engine.winograd import (
     biases_of,
     kinds_of,
 )
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.utils.ops.onednn.library import BF16, OneDNNError
-from realesrgan_paddle.utils.ops.onednn.primitives import BLOCK
+from realesrgan_paddle.ops.onednn.library import BF16, OneDNNError
+from realesrgan_paddle.ops.onednn.primitives import BLOCK
 
 NETWORKS = [
     RRDBNet(num_block=1, num_feat=32, num_grow_ch=16),
@@ -63,7 +63,7 @@ def expected_of(
     """Return what Paddle's own operators compute."""
     import paddle
 
-    from realesrgan_paddle.models.inference.predictors import DygraphRunner
+    from realesrgan_paddle.inference.runners.predictors import DygraphRunner
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.weights.assign import load_weights
 
@@ -119,7 +119,7 @@ def test_bf16_is_close_to_float32(description, has_bf16):
 
 @pytest.fixture
 def has_bf16() -> None:
-    from realesrgan_paddle.models.inference.engine.check import check_operators
+    from realesrgan_paddle.inference.engine.check import check_operators
 
     try:
         check_operators(BF16)

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from realesrgan_paddle.models.inference.engine.elementwise import (
+from realesrgan_paddle.inference.engine.elementwise import (
     Sum,
     SumSpec,
     plus,
     times,
 )
-from realesrgan_paddle.models.inference.engine.primitives import PreparedWeights
-from realesrgan_paddle.utils.ops.onednn.library import F32, library
+from realesrgan_paddle.inference.engine.primitives import PreparedWeights
+from realesrgan_paddle.ops.onednn.library import F32, library
 
 CHANNELS = 16
 

@@ -8,10 +8,9 @@ import pytest
 from paddle import inference
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import static_runner
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.runners import tensorrt
-from realesrgan_paddle.models.inference.static_runner import StaticRunner, open_graph
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.runners import static_runner, tensorrt
+from realesrgan_paddle.inference.runners.static_runner import StaticRunner, open_graph
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference.engine.engine import Engine
-from realesrgan_paddle.models.inference.engine.int8 import calibrate as module
-from realesrgan_paddle.models.inference.engine.int8.calibrate import split
-from realesrgan_paddle.models.inference.engine.int8.check import check_integers
-from realesrgan_paddle.models.inference.engine.int8.convolution import IntegerWeights
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.open_runner import open_runner
+from realesrgan_paddle.inference.engine.engine import Engine
+from realesrgan_paddle.inference.engine.int8 import calibrate as module
+from realesrgan_paddle.inference.engine.int8.calibrate import split
+from realesrgan_paddle.inference.engine.int8.check import check_integers
+from realesrgan_paddle.inference.engine.int8.convolution import IntegerWeights
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.ops.onednn.library import OneDNNError
 from realesrgan_paddle.tools import quantize
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.ops.onednn.library import OneDNNError
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import export as export_module
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.graph_worker import STATUS, limited
-from realesrgan_paddle.models.inference.onnx_file import check
-from realesrgan_paddle.models.inference.onnx_file.check import checked_onnx
-from realesrgan_paddle.models.inference.onnx_file.write import onnx_model
-from realesrgan_paddle.models.inference.predictors import DygraphRunner
-from realesrgan_paddle.models.inference.runners.onnxruntime_runner import (
+from realesrgan_paddle.inference import export as export_module
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.graph import onnx_check as check
+from realesrgan_paddle.inference.graph.onnx_check import checked_onnx
+from realesrgan_paddle.inference.graph.onnx_write import onnx_model
+from realesrgan_paddle.inference.runners.graph_worker import STATUS, limited
+from realesrgan_paddle.inference.runners.onnxruntime_runner import (
     OnnxRuntimeRunner,
 )
-from realesrgan_paddle.models.inference.runners.openvino_runner import OpenVinoRunner
-from realesrgan_paddle.models.inference.runners.scale import find_scale
+from realesrgan_paddle.inference.runners.openvino_runner import OpenVinoRunner
+from realesrgan_paddle.inference.runners.predictors import DygraphRunner
+from realesrgan_paddle.inference.runners.scale import find_scale
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet

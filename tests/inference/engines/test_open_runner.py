@@ -7,22 +7,22 @@ import numpy as np
 import pytest
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import open_runner as module
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.open_runner import NotUsableError, open_runner
-from realesrgan_paddle.models.inference.runners.onnxruntime_runner import (
+from realesrgan_paddle.inference import open_runner as module
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.open_runner import NotUsableError, open_runner
+from realesrgan_paddle.inference.runners.onnxruntime_runner import (
     OnnxRuntimeRunner,
 )
-from realesrgan_paddle.models.inference.runners.openvino_runner import OpenVinoRunner
-from realesrgan_paddle.models.inference.static_runner import open_graph
+from realesrgan_paddle.inference.runners.openvino_runner import OpenVinoRunner
+from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
+from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.tools import infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.cpu import has_bf16
-from realesrgan_paddle.utils.ops.choose import choose_ops
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
@@ -325,7 +325,7 @@ def test_paddle_is_not_loaded_to_choose():
         pytest.skip("a GPU build says by itself whether there is a GPU")
     code = (
         "import sys\n"
-        "from realesrgan_paddle.models.inference.open_runner import Wanted\n"
+        "from realesrgan_paddle.inference.open_runner import Wanted\n"
         "wanted = Wanted('auto', 'auto', 'auto', 1, False, False)\n"
         "print(wanted.place, 'paddle' in sys.modules)\n"
     )

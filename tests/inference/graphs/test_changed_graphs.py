@@ -16,8 +16,8 @@ from graphs.exported import (
 )
 from graphs.mutants import operator_mutants, variable_mutants
 
-from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
-from realesrgan_paddle.models.inference.graph.recognize import recognize
+from realesrgan_paddle.inference.graph.framework_proto import framework_proto
+from realesrgan_paddle.inference.graph.recognize import recognize
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
@@ -136,8 +136,8 @@ def test_remarks_change_nothing(tmp_path):
 
 def check_pixels(known, folder):
     """Check that Paddle computes of the graph what the network computes."""
-    from realesrgan_paddle.models.inference.predictors import DygraphRunner
-    from realesrgan_paddle.models.inference.static_runner import open_graph
+    from realesrgan_paddle.inference.runners.predictors import DygraphRunner
+    from realesrgan_paddle.inference.runners.static_runner import open_graph
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.weights.assign import load_weights
 

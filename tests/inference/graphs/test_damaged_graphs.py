@@ -20,10 +20,10 @@ from graphs.exported import (
     write_program,
 )
 
-from realesrgan_paddle.models.inference.graph.framework_proto import framework_proto
-from realesrgan_paddle.models.inference.graph.parameters import read_parameters
-from realesrgan_paddle.models.inference.graph.program import UnknownGraphError
-from realesrgan_paddle.models.inference.graph.recognize import Known, recognize
+from realesrgan_paddle.inference.graph.framework_proto import framework_proto
+from realesrgan_paddle.inference.graph.parameters import read_parameters
+from realesrgan_paddle.inference.graph.program import UnknownGraphError
+from realesrgan_paddle.inference.graph.recognize import Known, recognize
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
@@ -220,7 +220,7 @@ def test_a_large_program_is_judged_fast_in_little_memory(part, folder):
     code = (
         "import resource, sys, time\n"
         "from pathlib import Path\n"
-        "from realesrgan_paddle.models.inference.graph.recognize import recognize\n"
+        "from realesrgan_paddle.inference.graph.recognize import recognize\n"
         "from realesrgan_paddle.utils.errors import UserError\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before, start = peak(), time.process_time()\n"

@@ -5,9 +5,9 @@ import paddle
 import pytest
 from paddle.base.proto import framework_pb2
 
-from realesrgan_paddle.models.inference import export as module
-from realesrgan_paddle.models.inference.graph_check import checked_program
-from realesrgan_paddle.models.inference.static_runner import open_graph
+from realesrgan_paddle.inference import export as module
+from realesrgan_paddle.inference.graph.graph_check import checked_program
+from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError

@@ -14,13 +14,13 @@ from paddle.base.proto import framework_pb2
 from places import ROOT
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import export as export_module
-from realesrgan_paddle.models.inference import graph_worker
-from realesrgan_paddle.models.inference.export import export
-from realesrgan_paddle.models.inference.graph_process import GraphRunner, load_static
-from realesrgan_paddle.models.inference.graph_worker import STATUS, limited
-from realesrgan_paddle.models.inference.upscale_files import upscale_files
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference import export as export_module
+from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.runners import graph_worker
+from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_static
+from realesrgan_paddle.inference.runners.graph_worker import STATUS, limited
+from realesrgan_paddle.inference.upscale_files import upscale_files
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
@@ -31,7 +31,7 @@ SPEC = SRVGGNetCompact(num_feat=8, num_conv=1, upscale=2)
 WORKER = """
 import os, signal, sys, time
 from contextlib import suppress
-from realesrgan_paddle.models.inference.graph_pipe import *
+from realesrgan_paddle.inference.runners.graph_pipe import *
 sys.stderr.write("terminate called\\n")
 {load}
 send(sys.stdout.buffer, scale=1, device="cpu")

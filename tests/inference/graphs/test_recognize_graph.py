@@ -16,11 +16,11 @@ from graphs.exported import (
 )
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference.graph.matching_ops import (
+from realesrgan_paddle.inference.graph.matching_ops import (
     DENSE_BLOCK_SCALE,
     DENSE_BLOCK_SLOPE,
 )
-from realesrgan_paddle.models.inference.graph.recognize import Known, recognize
+from realesrgan_paddle.inference.graph.recognize import Known, recognize
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
@@ -90,8 +90,8 @@ def test_paddle_is_not_needed_and_can_be_imported_later(tmp_path):
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from realesrgan_paddle.models.inference.graph import framework_proto as proto\n"
-        "from realesrgan_paddle.models.inference.graph.recognize import recognize\n"
+        "from realesrgan_paddle.inference.graph import framework_proto as proto\n"
+        "from realesrgan_paddle.inference.graph.recognize import recognize\n"
         "print(recognize(Path(sys.argv[1])).description)\n"
         "assert 'paddle' not in sys.modules\n"
         "before = proto.framework_proto()\n"
@@ -128,7 +128,7 @@ def test_the_tensors_are_those_that_the_operators_read(tmp_path):
 
 
 def test_the_dense_blocks_are_those_of_the_plain_operators():
-    from realesrgan_paddle.utils.ops import plain
+    from realesrgan_paddle.ops import plain
 
     assert DENSE_BLOCK_SCALE == plain.DENSE_BLOCK_SCALE
     assert DENSE_BLOCK_SLOPE == plain.DENSE_BLOCK_SLOPE

@@ -13,9 +13,9 @@ from forkserver import FORKSERVER
 from killed import run_until_killed
 from odd_images import broken, place
 
-from realesrgan_paddle.models.inference.pictures import batch, writing
-from realesrgan_paddle.models.inference.upscale_files import find_inputs, upscale_files
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.pictures import batch, writing
+from realesrgan_paddle.inference.upscale_files import find_inputs, upscale_files
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import is_leftover
 from realesrgan_paddle.utils.cli import run
 from realesrgan_paddle.utils.errors import UserError

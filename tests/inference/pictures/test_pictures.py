@@ -27,12 +27,12 @@ from odd_images import (
 )
 from PIL import Image
 
-from realesrgan_paddle.models.inference.pictures.metadata import Metadata
-from realesrgan_paddle.models.inference.pictures.pixels import BY_FORMULA, BY_PROFILE
-from realesrgan_paddle.models.inference.pictures.reading import read_picture
-from realesrgan_paddle.models.inference.pictures.writing import write_picture
-from realesrgan_paddle.models.inference.upscale_files import upscale_files
-from realesrgan_paddle.models.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.pictures.metadata import Metadata
+from realesrgan_paddle.inference.pictures.pixels import BY_FORMULA, BY_PROFILE
+from realesrgan_paddle.inference.pictures.reading import read_picture
+from realesrgan_paddle.inference.pictures.writing import write_picture
+from realesrgan_paddle.inference.upscale_files import upscale_files
+from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.images import read_image
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from realesrgan_paddle.models.inference.video.ahead import Stream, ahead
+from realesrgan_paddle.inference.video.ahead import Stream, ahead
 
 PATIENCE = 5.0
 """Seconds after which a thread that should do something does not."""

@@ -11,24 +11,24 @@ from upscaled import upscale_clip
 
 pytest.importorskip("av")
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.settings import (
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.settings import (
     VideoSettings,
     seconds_of,
 )
-from realesrgan_paddle.models.inference.video.source import (
+from realesrgan_paddle.inference.video.source import (
     ColorTags,
     Packets,
     Timeline,
     VideoSource,
 )
-from realesrgan_paddle.models.inference.video.writing.encoding import (
+from realesrgan_paddle.inference.video.writing.encoding import (
     choose_codec,
     choose_crf,
     choose_pixel_format,
     choose_preset,
 )
-from realesrgan_paddle.models.inference.video.writing.result_size import (
+from realesrgan_paddle.inference.video.writing.result_size import (
     result_colors,
     result_size,
 )

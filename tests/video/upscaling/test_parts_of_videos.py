@@ -12,9 +12,9 @@ from made_clips import COUNT, PICTURES, TIMES
 from read_back import NEEDED, read_back
 from upscaled import lossless, repeated, upscale_clip
 
-from realesrgan_paddle.models.inference.tiling.runner import Run
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.runners.runner import Run
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = NEEDED

@@ -8,11 +8,11 @@ from local_noise import RADIUS, SCALE, LocalNoise
 from made_clips import FFV1, Clip, made, pattern
 from read_back import NEEDED, Packet, read_back
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.choose_tiles import choose_tiles
-from realesrgan_paddle.models.inference.video.frame_upscaler import FrameUpscaler
-from realesrgan_paddle.models.inference.video.outcome import Outcome
-from realesrgan_paddle.models.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.choose_tiles import choose_tiles
+from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
+from realesrgan_paddle.inference.video.outcome import Outcome
+from realesrgan_paddle.inference.video.settings import VideoSettings
 
 pytestmark = NEEDED
 

@@ -12,9 +12,9 @@ from made_clips import AAC, X264, YUV420, made, pattern, tone
 from read_back import NEEDED, read_back
 from upscaled import lossless, repeated, upscale_clip
 
-from realesrgan_paddle.models.inference.upscaler import Upscaler
-from realesrgan_paddle.models.inference.video.settings import VideoSettings
-from realesrgan_paddle.models.inference.video.writing.segments import (
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.video.writing.segments import (
     Parts,
     Segment,
     cut_into_segments,

@@ -12,15 +12,15 @@ from made_clips import AAC, FFV1, X264, YUV420, made, pattern, tone
 from read_back import NEEDED, read_back
 from sample_weights import sample_weights
 
-from realesrgan_paddle.models.inference import open_runner
-from realesrgan_paddle.models.inference.static_runner import open_graph
-from realesrgan_paddle.models.inference.video import progress
+from realesrgan_paddle.commands.video_flags import CONTAINERS
+from realesrgan_paddle.inference import open_runner
+from realesrgan_paddle.inference.runners.static_runner import open_graph
+from realesrgan_paddle.inference.video import progress
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.tools import compare, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
-from realesrgan_paddle.video.flags import CONTAINERS
 
 pytestmark = [NEEDED, pytest.mark.paddle]
 

@@ -1,1 +1,0 @@
-"""How far degraded ground truth is from real images, and what is nearest them."""

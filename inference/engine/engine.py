@@ -1,0 +1,194 @@
+"""A network run by oneDNN on the CPU, without Paddle."""
+
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from realesrgan_paddle.inference.engine.check import check_operators
+from realesrgan_paddle.inference.engine.int8.check import check_integers
+from realesrgan_paddle.inference.engine.int8.convolution import IntegerWeights
+from realesrgan_paddle.inference.engine.int8.operators import (
+    IntegerOps,
+    Ranges,
+)
+from realesrgan_paddle.inference.engine.int8.ranges import RangeOps
+from realesrgan_paddle.inference.engine.operators import EngineOps
+from realesrgan_paddle.inference.engine.primitives import PreparedWeights
+from realesrgan_paddle.inference.engine.supported import why_no_integers, why_not
+from realesrgan_paddle.inference.engine.tape import Tape
+from realesrgan_paddle.inference.engine.values import Image, Weight
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.ops.onednn.library import (
+    BF16,
+    F32,
+    OneDNNError,
+    library,
+)
+from realesrgan_paddle.utils.machine.cpu import SPIN_MS
+from realesrgan_paddle.utils.machine.devices import core_count
+from realesrgan_paddle.utils.machine.memory import free_memory
+
+DTYPES = {"fp32": F32, "bf16": BF16, "int8": F32}
+"""Of what is no 8-bit integer."""
+
+SMALL_NETWORK_BYTES = {"fp32": 1300, "bf16": 1100, "int8": 1300}
+LARGE_NETWORK_BYTES = {"fp32": 12_300, "bf16": 7000}
+"""Memory for each input pixel without its output (docs/inference.md, "Tiles")."""
+BANDS_BYTES = {"fp32": (345e6, 2900), "bf16": (180e6, 2060)}
+"""Of large networks above `BAND_PIXELS`: for any image, and for each input pixel."""
+
+
+class Engine:
+    """Runs a network from RGB to RGB, as `DygraphRunner` does, several times as fast.
+
+    Args:
+        description: which network.
+        tensors: {name: float32 array}, with the description's names and shapes.
+        precision: "fp32" or "bf16", what convolutions multiply in; sums are float32.
+            "int8" for SRVGGNetCompact: all but the first multiply 8-bit integers.
+        threads: CPU threads; None: all cores of this process.
+        ranges: of the features; needed for "int8", and for nothing else.
+
+    Attributes:
+        scale: its upscaling factor.
+        device: where it runs, for messages.
+        multiple: tiles that begin at multiples of it give the untiled result, but for
+            the rounding of sums near their borders.
+        radius: input pixels around a pixel that its output depends on; only where they
+            are few.
+        bytes_per_pixel: memory for each pixel of an image.
+        bytes_in_bands: memory for any image and for each of its pixels, if that is less;
+            not where it never is.
+
+    Raises:
+        OneDNNError: oneDNN cannot compute this network on this processor, or is wrong.
+        ValueError: int8 without ranges.
+    """
+
+    multiple = 4
+
+    def __init__(
+        self,
+        description: Generator,
+        tensors: Mapping[str, np.ndarray],
+        precision: str = "fp32",
+        threads: int | None = None,
+        ranges: Ranges | None = None,
+    ) -> None:
+        reason = why_not(description)
+        if precision == "int8":
+            reason = reason or why_no_integers(description)
+            check_integers()
+        if reason:
+            raise OneDNNError(reason)
+        self._dtype = DTYPES[precision]
+        check_operators(self._dtype)
+
+        self.description = description
+        self.scale = description.scale
+        self.device = "cpu"
+        if isinstance(description, SRVGGNetCompact):
+            self.radius = description.num_conv + 2
+            self.bytes_per_pixel = SMALL_NETWORK_BYTES[precision]
+        else:
+            self.bytes_per_pixel = LARGE_NETWORK_BYTES[precision]
+            self.bytes_in_bands = BANDS_BYTES[precision]
+
+        self._tensors = tensors
+        if (precision == "int8") != (ranges is not None):
+            raise ValueError("int8 needs ranges, and nothing else has them")
+        self._ranges = ranges
+        self._threads = threads or core_count()
+        self._lock = Lock()
+        self._weights = _weights(description, tensors)
+        self._prepared: dict[tuple[str, int], PreparedWeights] = {}
+        self._integers: dict[str, PreparedWeights | IntegerWeights] = {}
+        self._recorded: _Recording | None = None
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the upscaled images, (N, 3, scale * H, scale * W), not clipped.
+
+        Args:
+            images: float32 RGB (N, 3, H, W) in [0, 1]. For RRDBNet of scales 2 and 1, H
+                and W must be multiples of 2 and 4.
+
+        Raises:
+            MemoryError: an image does not fit into the free memory.
+        """
+        with self._lock:
+            # OpenMP keeps these for each thread that calls it. Its own threads must sleep
+            # soon after an image: others are decoded and encoded meanwhile.
+            library().use_threads(self._threads, SPIN_MS)
+            results = [self._run(image) for image in images]
+        # One image, as the upscaler gives, is not copied again.
+        return np.stack(results) if len(results) > 1 else results[0][None]
+
+    def exact(self) -> "Engine":
+        """Return the same network in float32."""
+        if self._dtype == F32 and self._ranges is None:
+            return self
+        return Engine(self.description, self._tensors, "fp32", self._threads)
+
+    def _run(self, image: np.ndarray) -> np.ndarray:
+        recorded = self._recorded
+        if recorded is not None and recorded.input.array.shape == image.shape:
+            recorded.input.array[...] = image
+            recorded.tape.repeat()
+            return recorded.output.array.copy()
+
+        # The memory of the last size is free before that of this one is taken.
+        self._recorded = recorded = None
+        self._recorded = recorded = self._record(image)
+        return recorded.output.array.copy()
+
+    def _record(self, image: np.ndarray) -> "_Recording":
+        """Compute the first image of a size."""
+        tape = Tape(int(free_memory()))
+        source = Image(tape, *image.shape)
+        source.array[...] = image
+        ops: EngineOps | IntegerOps
+        if self._ranges is None:
+            ops = EngineOps(tape, self._dtype, self._prepared)
+        else:
+            ops = IntegerOps(tape, self._ranges, self._integers)
+        output = self._forward(source, ops)
+        return _Recording(tape, source, output)
+
+    def _forward(self, source: Image, ops: "EngineOps | IntegerOps") -> Image:
+        # Its images and features stand in for Paddle's tensors.
+        output: Any = self.description.forward(source, self._weights, ops)  # type: ignore[arg-type]
+        return output
+
+    def measure_ranges(self, image: np.ndarray) -> Ranges:
+        """Return how large the features of an image (3, H, W) are: see `Ranges`."""
+        tape = Tape(int(free_memory()))
+        source = Image(tape, *image.shape)
+        source.array[...] = image
+        ops = RangeOps(tape, self._dtype, self._prepared)
+        with self._lock:
+            library().use_threads(self._threads, SPIN_MS)
+            self._forward(source, ops)
+        return ops.ranges
+
+
+class _Recording:
+    """What is computed for one size of image, from `input` to `output`."""
+
+    def __init__(self, tape: Tape, source: Image, output: Image) -> None:
+        self.tape = tape
+        self.input = source
+        self.output = output
+
+
+def _weights(
+    description: Generator, tensors: Mapping[str, np.ndarray]
+) -> dict[str, tuple[Weight, ...]]:
+    """Return {layer: its tensors}, as a network's forward pass takes them."""
+    weights = {}
+    for layer, parameters in description.layers().items():
+        names = [f"{layer}.{name}" for name in parameters]
+        weights[layer] = tuple(Weight(name, tensors[name]) for name in names)
+    return weights

@@ -1,0 +1,254 @@
+"""Convolutions of features in blocks of channels, and their weights."""
+
+from collections.abc import Sequence
+from ctypes import c_void_p
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from realesrgan_paddle.inference.engine.elementwise import (
+    Step,
+    append,
+    operands,
+)
+from realesrgan_paddle.inference.engine.features import padded
+from realesrgan_paddle.inference.engine.tape import Tape
+from realesrgan_paddle.ops.onednn.library import (
+    BIAS,
+    CONVOLUTION_DIRECT,
+    DST,
+    F32,
+    FORWARD_INFERENCE,
+    NULL,
+    SRC,
+    WEIGHTS,
+    OneDNNError,
+    library,
+)
+from realesrgan_paddle.ops.onednn.primitives import (
+    Copy,
+    Primitive,
+    any_layout,
+    attributes_of,
+    blocked,
+    flat,
+    implementation,
+    nchw,
+    reorder,
+    size_of,
+    sizes,
+)
+
+CACHE_SIZE = 256
+PER_CHANNEL = 2
+"""The mask of a PReLU with one slope for each channel."""
+POST_OPERATION = 16384 * 2  # DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE: times i + 1
+
+
+class BlockConvolutionSpec(NamedTuple):
+    """What identifies a convolution's primitive."""
+
+    in_ch: int
+    out_ch: int
+    rows: int
+    width: int
+    dtype: int
+    """That it multiplies in."""
+    out_dtype: int
+    steps: tuple[Step, ...] = ()
+    has_slopes: bool = False
+    """Whether a PReLU follows, after the steps."""
+    kernel: tuple[int, int] = (1, 3)
+    plain_input: bool = False
+    """Whether the input is (1, C, H, W) without blocks."""
+
+
+class BlockConvolution:
+    """A convolution that pads with zeros and keeps the size."""
+
+    def __init__(self, spec: BlockConvolutionSpec) -> None:
+        dnnl = library()
+        in_shape = (1, spec.in_ch, spec.rows, spec.width)
+        out_shape = (1, spec.out_ch, spec.rows, spec.width)
+        x = (nchw if spec.plain_input else blocked)(in_shape, spec.dtype)
+        y = blocked(out_shape, spec.out_dtype)
+        weight = weight_layout(
+            spec.in_ch, spec.out_ch, spec.kernel, spec.dtype, spec.plain_input
+        )
+        bias = flat(spec.out_ch)
+
+        layouts = [
+            blocked(out_shape, step.dtype) for step in spec.steps if step.has_operand
+        ]
+        self._others = operands(spec.steps)
+        memories = {SRC: x, WEIGHTS: weight, BIAS: bias, DST: y}
+        memories.update(zip(self._others, layouts, strict=True))
+        chain = append(spec.steps, layouts)
+        self._slopes = POST_OPERATION * (len(spec.steps) + 1) | WEIGHTS
+        if spec.has_slopes:
+            dnnl.call("dnnl_post_ops_append_prelu", chain, PER_CHANNEL)
+            memories[self._slopes] = flat(spec.out_ch)
+
+        padding = sizes([k // 2 for k in spec.kernel])
+        description = describe(x, weight, bias, y, padding, attributes_of(chain))
+        self._has_slopes = spec.has_slopes
+        self._primitive = Primitive(description, memories)
+
+    def __call__(
+        self,
+        tape: Tape,
+        x: int,
+        weights: "PreparedWeights",
+        kind: int,
+        out: int,
+        others: Sequence[int] = (),
+    ) -> None:
+        """Compute on memories at these addresses."""
+        addresses = {
+            SRC: x,
+            WEIGHTS: weights.kinds[kind],
+            BIAS: weights.biases[kind],
+            DST: out,
+        }
+        addresses.update(zip(self._others, others, strict=True))
+        if self._has_slopes:
+            addresses[self._slopes] = weights.slopes
+        tape.run(self._primitive, addresses)
+
+
+def describe(
+    x: c_void_p,
+    weight: c_void_p,
+    bias: c_void_p,
+    y: c_void_p,
+    padding: c_void_p,
+    attributes: c_void_p,
+) -> c_void_p:
+    """Return the description of a convolution."""
+    dnnl = library()
+    ones, zeros = sizes((1, 1)), sizes((0, 0))
+    description = dnnl.create(
+        "dnnl_convolution_forward_primitive_desc_create",
+        dnnl.engine,
+        FORWARD_INFERENCE,
+        CONVOLUTION_DIRECT,
+        x,
+        weight,
+        bias,
+        y,
+        ones,
+        zeros,
+        padding,
+        padding,
+        attributes,
+    )
+    return description
+
+
+@lru_cache(CACHE_SIZE)
+def weight_layout(
+    in_ch: int, out_ch: int, kernel: tuple[int, int], dtype: int, plain_input: bool
+) -> c_void_p:
+    """Return the layout that oneDNN chooses for a weight, the same for all images."""
+    shape = (1, in_ch, 16, 64)
+    x = (nchw if plain_input else blocked)(shape, dtype)
+    y = blocked((1, out_ch, 16, 64), F32)
+    wanted = any_layout((out_ch, in_ch, *kernel), dtype)
+    padding = sizes([k // 2 for k in kernel])
+    description = describe(x, wanted, flat(out_ch), y, padding, NULL)
+    return chosen_layout(description, "blocked features")
+
+
+def chosen_layout(description: c_void_p, what: str) -> c_void_p:
+    """Return the layout of a convolution's weight; it is valid for good.
+
+    Raises:
+        OneDNNError: a convolution of `what` would be a thousand times slower than it
+            could be.
+    """
+    if implementation(description).startswith("ref"):
+        raise OneDNNError(f"this processor has no fast convolution of {what}")
+    found = Primitive(description, {WEIGHTS: None})
+    _kept.append(found)
+    return found.layouts[WEIGHTS]
+
+
+_kept: list[Primitive] = []
+"""Their layouts belong to them."""
+
+
+@lru_cache(CACHE_SIZE)
+def _weight_copy(
+    in_ch: int, out_ch: int, kernel: tuple[int, int], dtype: int, plain_input: bool
+) -> Copy:
+    plain = nchw((out_ch, in_ch, *kernel))
+    return reorder(plain, weight_layout(in_ch, out_ch, kernel, dtype, plain_input))
+
+
+class PreparedWeights:
+    """A convolution's weights and biases, of one or more kinds, as the primitives want.
+
+    Attributes:
+        kinds: addresses of the weights.
+        biases: addresses of the biases.
+        slopes: address of a PReLU's slopes; 0 if there are none.
+    """
+
+    def __init__(
+        self,
+        kinds: Sequence[np.ndarray],
+        biases: Sequence[np.ndarray],
+        slopes: np.ndarray | None,
+        dtype: int,
+        plain_input: bool = False,
+    ) -> None:
+        out_ch, in_ch, *kernel = kinds[0].shape
+        copy = _weight_copy(in_ch, out_ch, (kernel[0], kernel[1]), dtype, plain_input)
+        size = size_of(copy.layouts[DST])
+        stride = -(-size // 64) * 64
+        self._memory = np.empty(stride * len(kinds) + 64, np.uint8)
+        begin = -(-self._memory.ctypes.data // 64) * 64
+
+        self.kinds = []
+        for i, kind in enumerate(kinds):
+            plain = np.ascontiguousarray(kind, np.float32)
+            # Other threads may use the same primitive, but not with these memories.
+            copy.bound({SRC: plain.ctypes.data, DST: begin + i * stride})()
+            self.kinds.append(begin + i * stride)
+
+        self._biases = [_channels(bias) for bias in biases]
+        self.biases = [bias.ctypes.data for bias in self._biases]
+        self._slopes = None if slopes is None else _channels(slopes)
+        self.slopes = 0 if self._slopes is None else self._slopes.ctypes.data
+
+
+def _channels(values: np.ndarray) -> np.ndarray:
+    """Return float32 for each channel, with zeros for those that fill a block."""
+    result = np.zeros(padded(len(values)), np.float32)
+    result[: len(values)] = values
+    return result
+
+
+class PReLU:
+    """A PReLU in place."""
+
+    def __init__(self, channels: int, rows: int, width: int, dtype: int) -> None:
+        dnnl = library()
+        x = blocked((1, channels, rows, width), dtype)
+        slopes = blocked((1, channels, 1, 1))
+        description = dnnl.create(
+            "dnnl_prelu_forward_primitive_desc_create",
+            dnnl.engine,
+            FORWARD_INFERENCE,
+            x,
+            slopes,
+            x,
+            NULL,
+        )
+        self._primitive = Primitive(description, {SRC: x, WEIGHTS: slopes, DST: x})
+
+    def __call__(self, tape: Tape, address: int, slopes: int) -> None:
+        """Activate features at an address."""
+        addresses = {SRC: address, WEIGHTS: slopes, DST: address}
+        tape.run(self._primitive, addresses)

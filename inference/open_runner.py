@@ -1,0 +1,293 @@
+"""What runs a network: which engine, in which precision, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from realesrgan_paddle.inference.engine.open_engine import (
+    NotUsableError,
+    open_engine,
+)
+from realesrgan_paddle.inference.graph.exported_files import (
+    exported_files,
+    is_exported,
+    onnx_file,
+)
+from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_static
+from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import has_bf16, require_paddle, start_paddle
+from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, pick_device
+
+ENGINES = ("auto", "onednn", "paddle", "openvino", "onnxruntime")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+
+FROM_WEIGHTS = "paddle from weights"
+"""Paddle's dygraph mode, among the engines of `PRECISIONS_OF`."""
+PRECISIONS_OF = {
+    ("onednn", "cpu"): ("fp32", "bf16", "int8"),
+    ("paddle", "cpu"): ("fp32", "bf16"),
+    ("paddle", "gpu"): ("fp32", "fp16"),
+    (FROM_WEIGHTS, "cpu"): ("fp32",),
+    (FROM_WEIGHTS, "gpu"): ("fp32",),
+    ("openvino", "cpu"): ("fp32", "bf16"),
+    ("onnxruntime", "cpu"): ("fp32",),
+}
+"""{(engine, device): what it computes in}."""
+
+
+class Runner(Protocol):
+    """Runs a network.
+
+    Attributes:
+        scale: its upscaling factor.
+        device: where, with what and in which precision it runs, and why; for messages.
+    """
+
+    scale: int
+    device: str
+
+    def __call__(self, images: np.ndarray, /) -> np.ndarray:
+        """Return (N, 3, scale * H, scale * W) for float32 (N, 3, H, W) in [0, 1].
+
+        Raises:
+            MemoryError: they do not fit.
+        """
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller of `open_runner` asks for."""
+
+    engine: str
+    precision: str
+    device: str
+    threads: int
+    sixteen_bit: bool
+    trt: bool
+
+    @property
+    def place(self) -> str:
+        """Return "gpu" or "cpu"; UserError if it is "gpu" where there is none."""
+        if self.device == "cpu":
+            return "cpu"
+        for_cpus = self.engine not in ("auto", "paddle")
+        # A CPU build need not be imported, which takes seconds.
+        if self.device == "auto" and (for_cpus or not _has_gpu_build()):
+            return "cpu"
+        start_paddle()
+        return pick_device(self.device)[0]
+
+
+def open_runner(
+    model: str | Path,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    device: str = "auto",
+    threads: int | None = None,
+    sixteen_bit: bool = False,
+    trt: bool = False,
+    weights: WeightOptions = AS_THEY_ARE,
+    exported: bool = False,
+) -> Runner:
+    """Return what runs `model`; its `device` says which engine, which precision and why.
+
+    Args:
+        model: a folder or file that tools/export_model.py wrote, a weight file, or the
+            name of a released model.
+        engine: one of `ENGINES`. "auto": the project's own ("onednn") if it knows the
+            network and this CPU, else Paddle.
+        precision: one of `PRECISIONS`. "auto": bf16 where the CPU and the engine have
+            it, else fp32. "int8" needs the file that tools/quantize.py writes.
+        device: "auto", "cpu" or "gpu".
+        threads: CPU threads; None: all cores of this process.
+        sixteen_bit: images of 16 bits a sample are wanted, for which "auto" never takes
+            bf16.
+        trt: run an exported graph with TensorRT, on a GPU.
+        weights: how weights are read, where `model` is no exported graph.
+        exported: weights are refused.
+
+    Raises:
+        UserError: the model cannot be read, or the engine is not installed or has not
+            the precision; the message says what can be had.
+    """
+    for name, value, known in (
+        ("engine", engine, ENGINES),
+        ("precision", precision, PRECISIONS),
+        ("device", device, DEVICES),
+    ):
+        if value not in known:
+            raise UserError(f"{name} {value!r}: known are {', '.join(known)}")
+    if threads is not None and threads < 1:
+        raise UserError(f"threads {threads}: must be 1 or more")
+
+    threads = threads or core_count()
+    wanted = Wanted(engine, precision, device, threads, sixteen_bit, trt)
+    if exported or is_exported(model):
+        return _open_exported(Path(model), wanted)
+    return _open_weights(model, wanted, weights)
+
+
+def _open_exported(model: Path, wanted: Wanted) -> Runner:
+    """Return a runner of an exported graph."""
+    place = wanted.place
+    if wanted.trt and (place != "gpu" or wanted.engine not in ("auto", "paddle")):
+        raise UserError(
+            "TensorRT runs a graph on a GPU, with engine paddle; leave --trt out"
+        )
+    if wanted.engine in ("openvino", "onnxruntime"):
+        return _open_foreign(model, wanted, place)
+
+    require_paddle()
+    runner, why = _try_onednn(model, wanted, place)
+    if runner is not None:
+        return runner
+    precision, reason = _precision("paddle", place, wanted)
+    graph = load_static(
+        model,
+        device=wanted.device,
+        threads=wanted.threads,
+        precision=precision,
+        trt=wanted.trt,
+    )
+    engine = "Paddle's predictor with TensorRT" if wanted.trt else "Paddle's predictor"
+    return _described(graph, engine, why, precision, reason)
+
+
+def _open_weights(model: str | Path, wanted: Wanted, weights: WeightOptions) -> Runner:
+    """Return a runner of the network in a weight file, or of a released model's name."""
+    if wanted.engine in ("openvino", "onnxruntime") or wanted.trt:
+        raise UserError(
+            f"{model}: weights, which --engine onednn and paddle run; export them for the "
+            "others with tools/export_model.py --onnx"
+        )
+    require_paddle()
+    place = wanted.place
+    runner, why = _try_onednn(model, wanted, place, weights)
+    if runner is not None:
+        return runner
+
+    precision, reason = _precision(FROM_WEIGHTS, place, wanted)
+    start_paddle()
+    # Imported here: Paddle takes seconds, and a graph's process loads its own.
+    from realesrgan_paddle.inference.runners.predictors import load_dygraph
+
+    fast = wanted.engine == "auto"
+    dygraph = load_dygraph(model, weights, device=wanted.device, fast=fast)
+    return _described(dygraph, "Paddle's dygraph mode", why, precision, reason)
+
+
+def _open_foreign(model: Path, wanted: Wanted, place: str) -> Runner:
+    """Return a runner of an exported graph with OpenVINO or onnxruntime."""
+    precision, reason = _precision(wanted.engine, place, wanted)
+    path = onnx_file(model)
+    if path is None and wanted.engine == "onnxruntime":
+        raise UserError(
+            f"{model}: has no inference.onnx, the one file that onnxruntime runs; write "
+            "it with tools/export_model.py --onnx"
+        )
+    if path is None:
+        path, _ = exported_files(model)
+
+    graph = GraphRunner(path, "cpu", wanted.threads, wanted.engine, precision)
+    engine = f"{wanted.engine} on {path.name}"
+    return _described(graph, engine, "asked for", precision, reason)
+
+
+def _try_onednn(
+    model: str | Path,
+    wanted: Wanted,
+    place: str,
+    weights: WeightOptions | None = None,
+) -> tuple[Runner | None, str]:
+    """Return a runner of the project's own engine, or None and why Paddle runs `model`.
+
+    `weights` is None for a graph.
+
+    Raises:
+        UserError: the engine, or int8, is asked for and cannot be used.
+    """
+    if wanted.engine == "paddle":
+        return None, "asked for"
+    if wanted.engine == "auto" and place == "gpu":
+        return None, "auto: on a GPU"
+
+    precision, reason = _precision("onednn", place, wanted)
+    try:
+        runner = open_engine(model, precision, wanted.threads, weights)
+    except NotUsableError as error:
+        # Nothing else has int8.
+        if wanted.engine == "onednn" or precision == "int8":
+            raise UserError(f"{model}: {error}") from error
+        return None, f"auto: {error}"
+    why = "asked for" if wanted.engine == "onednn" else "auto: a network that it knows"
+    return _described(runner, "the oneDNN engine", why, precision, reason), ""
+
+
+def _precision(engine: str, place: str, wanted: Wanted) -> tuple[str, str]:
+    """Return what `engine` shall compute in, and why.
+
+    Raises:
+        UserError: it has not what is wanted; names what can be had.
+    """
+    possible: Sequence[str] = PRECISIONS_OF.get((engine, place), ())
+    if not possible:
+        raise UserError(
+            f"engine {engine!r} computes on a CPU only; use --device cpu, or --engine "
+            "paddle"
+        )
+    if wanted.precision == "auto":
+        return _automatic(engine, possible, wanted)
+
+    if wanted.precision not in possible:
+        elsewhere = [
+            f"engine {other} on a {device}"
+            for (other, device), precisions in PRECISIONS_OF.items()
+            if wanted.precision in precisions
+        ]
+        raise UserError(
+            f"precision {wanted.precision!r}: engine {engine} on a {place} has "
+            f"{' and '.join(possible)}; {wanted.precision} is had with "
+            f"{', '.join(elsewhere) or 'no engine'}"
+        )
+    if wanted.precision == "bf16" and not has_bf16():
+        raise UserError(
+            "precision 'bf16': this CPU does not multiply in it (avx512_bf16, amx_bf16); "
+            "use fp32"
+        )
+    return wanted.precision, "asked for"
+
+
+def _automatic(engine: str, possible: Sequence[str], wanted: Wanted) -> tuple[str, str]:
+    """Return bf16 where it is fast and nobody sees it, else fp32; and why."""
+    if "bf16" not in possible:
+        return "fp32", "auto: it has no bf16"
+    if engine == "paddle":
+        return "fp32", "auto: what bf16 does to this graph is not known"
+    if wanted.sixteen_bit:
+        return "fp32", "auto: images have 16 bits"
+    if not has_bf16():
+        return "fp32", "auto: the CPU has no bf16"
+    return "bf16", "auto: the CPU has it, and images have 8 bits"
+
+
+def _described(
+    runner: Runner, engine: str, why: str, precision: str, reason: str
+) -> Runner:
+    """Return `runner`, whose `device` then tells all that was chosen."""
+    runner.device += f", with {engine} ({why}), in {precision} ({reason})"
+    return runner
+
+
+def _has_gpu_build() -> bool:
+    """Return whether Paddle's build for GPUs is installed, without importing it."""
+    try:
+        distribution("paddlepaddle-gpu")
+    except PackageNotFoundError:
+        return False
+    return True

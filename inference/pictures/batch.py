@@ -1,0 +1,320 @@
+"""Pictures of a folder: one is read while another is upscaled and a third is written."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from realesrgan_paddle.inference.pictures.animation import encode_animation
+from realesrgan_paddle.inference.pictures.metadata import fitting
+from realesrgan_paddle.inference.pictures.reading import Picture, read_picture
+from realesrgan_paddle.inference.pictures.record import Record
+from realesrgan_paddle.inference.pictures.targets import (
+    Taken,
+    Targets,
+    check_size,
+    is_written,
+)
+from realesrgan_paddle.inference.pictures.writing import (
+    write_file,
+    write_picture,
+)
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import read_checked_header
+from realesrgan_paddle.utils.images import SUFFIXES_16_BIT
+from realesrgan_paddle.utils.jobs import failure_line
+
+FAILURES = (UserError, OSError, MemoryError)
+"""What ends the work on one picture and not that on the others."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """An upscaled picture that is to be written.
+
+    Attributes:
+        picture: the input.
+        target: the file to write.
+        frames: of an animation; else the image alone.
+        durations: of each frame of an animation [ms].
+    """
+
+    picture: Picture
+    target: Path
+    frames: list[np.ndarray]
+    durations: list[float]
+
+
+class Batch:
+    """Upscales pictures, in the given order, and keeps a record of each.
+
+    Three threads: decoding and encoding let others compute meanwhile, because OpenCV and
+    Pillow release Python's lock. At most one picture is read ahead, and one written
+    behind. Signals reach the main thread, which lets the others end their step: a file
+    is written as a whole or not at all.
+
+    Args:
+        upscaler: upscales one image.
+        paths: the input files.
+        targets: where results go.
+        outscale: see `Upscaler.__call__`.
+        all_frames: upscale all frames of animations.
+        skip_existing: leave out pictures whose results are there.
+        max_pixels: refuse pictures with more; None: none.
+        say: gets one line for each picture.
+    """
+
+    def __init__(
+        self,
+        upscaler: Upscaler,
+        paths: Sequence[Path],
+        targets: Targets,
+        *,
+        outscale: float | None,
+        all_frames: bool,
+        skip_existing: bool,
+        max_pixels: int | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self.upscaler = upscaler
+        self.targets = targets
+        self.outscale = outscale
+        self.all_frames = all_frames
+        self.skip_existing = skip_existing
+        self.max_pixels = max_pixels
+        self.say = say
+        self.records = [Record(path) for path in paths]
+        self._taken = Taken(paths)
+        self._writing: tuple[Record, Path, Future[None]] | None = None
+
+    def run(self) -> None:
+        """Upscale all pictures.
+
+        Raises:
+            OSError: the disk is full, or the machine has no more of something.
+        """
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+            try:
+                for record, picture in one_ahead(reader, self._read, self._missing()):
+                    try:
+                        result = self._upscale(record, picture)
+                    except FAILURES as error:
+                        self._end_writing()
+                        self._fail(record, error)
+                        continue
+                    self._end_writing()
+                    written = writer.submit(self._write, record, result)
+                    self._writing = record, result.target, written
+            finally:
+                self._end_writing()
+
+        skipped = sum(record.status == "skipped" for record in self.records)
+        if skipped:
+            self.say(f"{skipped} results were there before, and are left as they are")
+
+    def _missing(self) -> Iterator[Record]:
+        """Yield the records of pictures whose results are not there yet."""
+        if not self.skip_existing:
+            yield from self.records
+            return
+
+        # Where a.png and a.webp are inputs, a_out.png is not the second one's result.
+        likeliest: dict[Path, Path] = {}
+        for record in reversed(self.records):
+            possible = self.targets.possible(record.input, all_frames=self.all_frames)
+            likeliest[possible[0]] = record.input
+        for record in self.records:
+            target = self._existing(record.input, likeliest)
+            if target is None:
+                yield record
+                continue
+            self._taken.take(target, record.input)
+            record.output = target
+            record.status = "skipped"
+
+    def _existing(self, path: Path, likeliest: dict[Path, Path]) -> Path | None:
+        """Return the result of `path` that is there; None if there is none.
+
+        Args:
+            path: the input.
+            likeliest: which input each result is most likely of.
+        """
+        for target in self.targets.possible(path, all_frames=self.all_frames):
+            is_own = likeliest.get(target, path) == path
+            if is_own and is_written(target) and self._taken.is_free(target):
+                return target
+        return None
+
+    def _read(self, record: Record) -> Picture:
+        """Read a picture; in the reader's thread."""
+        start = time.perf_counter()
+        try:
+            if self.max_pixels is not None:
+                _refuse_larger(record.input, self.max_pixels)
+            return read_picture(record.input, all_frames=self.all_frames)
+        finally:
+            record.decode = time.perf_counter() - start
+
+    def _upscale(self, record: Record, reading: "Future[Picture]") -> Result:
+        """Return the result of a picture that is read or being read."""
+        picture = reading.result()
+        record.size = _size(picture.pixels)
+        record.remarks += picture.remarks
+        target = self.targets.of(record.input, picture)
+        check_size(target, picture, self.outscale or self.upscaler.scale)
+        self._taken.take(target, record.input)
+
+        start = time.perf_counter()
+        try:
+            frames, durations = self._frames(picture)
+        except FAILURES:
+            self._taken.release(target)
+            raise
+        finally:
+            record.compute = time.perf_counter() - start
+        record.frames = len(frames)
+        record.output_size = _size(frames[0])
+        return Result(picture, target, frames, durations)
+
+    def _frames(self, picture: Picture) -> tuple[list[np.ndarray], list[float]]:
+        """Return a picture upscaled: its frames, and their durations."""
+        if picture.animation is None:
+            image = self.upscaler(picture.pixels, outscale=self.outscale)
+            return [image], []
+
+        frames: list[np.ndarray] = []
+        durations: list[float] = []
+        for frame, duration in picture.animation.frames():
+            upscaled = self.upscaler(frame, outscale=self.outscale)
+            frames.append(upscaled)
+            durations.append(duration)
+        return frames, durations
+
+    def _write(self, record: Record, result: Result) -> None:
+        """Write a result; in the writer's thread."""
+        start = time.perf_counter()
+        try:
+            record.remarks += write_result(result)
+        finally:
+            record.encode = time.perf_counter() - start
+
+    def _end_writing(self) -> None:
+        """Wait for the result that is being written, and say what became of it."""
+        if self._writing is None:
+            return
+        record, target, written = self._writing
+        try:
+            written.result()
+        except FAILURES as error:
+            self._writing = None
+            self._taken.release(target)
+            self._fail(record, error)
+            return
+
+        self._writing = None
+        record.output = target
+        record.status = "done"
+        self.say(f"{self._head(record)} {_summary(record)}")
+
+    def _fail(self, record: Record, error: UserError | OSError | MemoryError) -> None:
+        """Note that a picture failed; raise an error that the others would meet too."""
+        record.status = "failed"
+        record.error = str(error)
+        if isinstance(error, MemoryError):
+            record.error = "out of memory"
+        else:
+            line = failure_line(record.input, error)
+            record.error = line.removeprefix(f"{record.input}: ")
+
+        head = self._head(record)
+        self.say(f"{head}: failed: {record.error}")
+
+    def _head(self, record: Record) -> str:
+        number = self.records.index(record) + 1
+        count = len(self.records)
+        return f"[{number}/{count}] {record.input}"
+
+
+def one_ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Record], Picture],
+    records: Iterable[Record],
+) -> "Iterator[tuple[Record, Future[Picture]]]":
+    """Yield each record with its `work`, of which the next one's is already begun."""
+    before = None
+    for record in records:
+        begun = record, pool.submit(work, record)
+        if before is not None:
+            yield before
+        before = begun
+    if before is not None:
+        yield before
+
+
+def write_result(result: Result) -> list[str]:
+    """Write a result with its input's metadata; return what is to be said of it."""
+    picture, target, frames = result.picture, result.target, result.frames
+    image = frames[0]
+    gray = image.ndim == 2 or (picture.gray_alpha and image.dtype == np.uint8)
+    kept, remarks = fitting(
+        picture.metadata, target.suffix, gray=gray, size=_size(image)
+    )
+    if picture.animation is not None:
+        durations = result.durations
+        data = encode_animation(picture.animation, frames, durations, kept)
+        write_file(target, data)
+        return remarks
+
+    if image.dtype == np.uint16 and target.suffix.lower() not in SUFFIXES_16_BIT:
+        image = np.rint(image / 257).astype(np.uint8)
+        remarks.append(f"{target.suffix} holds 8 bits")
+    if picture.gray_alpha:
+        image = _gray(image)
+    write_picture(target, image, kept, gray_alpha=picture.gray_alpha)
+    return remarks
+
+
+def _gray(image: np.ndarray) -> np.ndarray:
+    """Return RGBA with the luma of its colors in their place."""
+    luma = cv2.cvtColor(image, cv2.COLOR_RGBA2GRAY)
+    alpha = image[..., 3]
+    return np.dstack([luma, luma, luma, alpha])
+
+
+def _size(image: np.ndarray) -> tuple[int, int]:
+    height, width = image.shape[:2]
+    return width, height
+
+
+def _summary(record: Record) -> str:
+    """Return what is said of a picture that was upscaled."""
+    seconds = record.decode + record.compute + record.encode
+    before = _by(record.size)
+    after = _by(record.output_size)
+    if record.frames > 1:
+        after += f", {record.frames} frames"
+
+    line = f"{before} -> {record.output} {after}, {seconds:.1f} s"
+    return "; ".join([line, *record.remarks])
+
+
+def _by(size: tuple[int, int] | None) -> str:
+    """Return "WIDTHxHEIGHT"."""
+    lengths = map(str, size or ())
+    return "x".join(lengths)
+
+
+def _refuse_larger(path: Path, max_pixels: int) -> None:
+    """Raise UserError if the header of an image declares more pixels."""
+    header = read_checked_header(path)
+    pixels = header.width * header.height
+    if pixels > max_pixels:
+        raise UserError(
+            f"{path}: {header.width}x{header.height} are {pixels:,} pixels, more than "
+            f"--max_pixels {max_pixels:,}; cut it into smaller images, or allow more"
+        )

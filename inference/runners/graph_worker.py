@@ -1,0 +1,140 @@
+"""The process that `graph_process.py` starts: it runs one exported graph, and may crash.
+
+    python graph_worker.py PROGRAM DEVICE THREADS ENGINE PRECISION trt|no_trt
+
+It says what it has loaded, and then, until its input ends, answers each array of images
+with the upscaled ones.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from realesrgan_paddle.inference.runners.graph_pipe import (
+    receive,
+    receive_array,
+    send,
+    send_array,
+)
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.cpu import start_paddle
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.inference.runners.onnxruntime_runner import (
+        OnnxRuntimeRunner,
+    )
+    from realesrgan_paddle.inference.runners.openvino_runner import (
+        OpenVinoRunner,
+    )
+    from realesrgan_paddle.inference.runners.static_runner import StaticRunner
+
+    InProcess = StaticRunner | OpenVinoRunner | OnnxRuntimeRunner
+
+TRIAL_BYTES = 3 << 29
+"""Memory for a graph's first image, of 4x4 pixels, besides three times its weights.
+
+RealESRGAN_x4plus takes 0.2 GB. A forged graph may ask for hundreds of GB.
+"""
+TRIAL_SECONDS = 20
+"""CPU time for that: RealESRGAN_x4plus takes 0.7 s."""
+STATUS = Path("/proc/self/status")
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    images_in = sys.stdin.buffer
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # for what Paddle prints
+
+    # EOFError: the parent needs no more.
+    with suppress(EOFError), _errors_sent(answers):
+        runner = _load(*sys.argv[1:])
+        send(answers, scale=runner.scale, device=runner.device)
+        while True:
+            shape = receive(images_in)["shape"]
+            images = receive_array(images_in, shape)
+            with _errors_sent(answers):
+                send_array(answers, runner(images))
+
+
+@contextmanager
+def _errors_sent(answers: IO[bytes]) -> Iterator[None]:
+    """Answer with what goes wrong in the block, if it has to do with graph or images."""
+    try:
+        yield
+    except UserError as error:
+        send(answers, error=str(error))
+    except MemoryError:
+        send(answers, error="out of memory", memory=True)
+
+
+def _load(
+    program: str, device: str, threads: str, engine: str, precision: str, trt: str
+) -> "InProcess":
+    """Return a runner that has run once."""
+    path = Path(program)
+    if path.suffix == ".pdmodel":
+        start_paddle()
+        weights = path.with_suffix(".pdiparams")
+    else:
+        weights = path
+    with limited(TRIAL_BYTES + 3 * weights.stat().st_size, TRIAL_SECONDS):
+        if engine == "openvino":
+            from realesrgan_paddle.inference.runners import openvino_runner
+
+            return openvino_runner.OpenVinoRunner(path, precision, int(threads))
+        if engine == "onnxruntime":
+            from realesrgan_paddle.inference.runners import onnxruntime_runner
+
+            return onnxruntime_runner.OnnxRuntimeRunner(path, int(threads))
+        from realesrgan_paddle.inference.runners.static_runner import open_graph
+
+        return open_graph(
+            path,
+            device=device,
+            threads=int(threads),
+            precision=precision,
+            trt=trt == "trt",
+        )
+
+
+@contextmanager
+def limited(most_bytes: int, seconds: int) -> Iterator[None]:
+    """Bound memory and CPU time in the block, on Linux."""
+    if find_spec("resource") is None or not STATUS.exists():
+        yield
+        return
+    import resource
+
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    limits = {
+        resource.RLIMIT_DATA: _data_bytes() + most_bytes,
+        resource.RLIMIT_CPU: int(spent.ru_utime + spent.ru_stime) + seconds,
+    }
+    before = {kind: resource.getrlimit(kind) for kind in limits}
+    for kind, limit in limits.items():
+        # One that the user has set stays where it is lower.
+        granted = [limit, *(x for x in before[kind] if x != resource.RLIM_INFINITY)]
+        resource.setrlimit(kind, (min(granted), before[kind][1]))
+    try:
+        yield
+    finally:
+        for kind, both in before.items():
+            resource.setrlimit(kind, both)
+
+
+def _data_bytes() -> int:
+    """Return what RLIMIT_DATA counts of this process [bytes]."""
+    lines = STATUS.read_text().splitlines()
+    (size,) = (line.split()[1] for line in lines if line.startswith("VmData:"))
+    return int(size) * 1024
+
+
+if __name__ == "__main__":
+    main()

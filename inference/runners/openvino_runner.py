@@ -1,0 +1,116 @@
+"""An exported network, run by OpenVINO in this process, on the CPU."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realesrgan_paddle.inference.graph.onnx_check import checked_onnx
+from realesrgan_paddle.inference.runners.scale import (
+    check_one_of_each,
+    find_scale,
+)
+from realesrgan_paddle.utils.errors import UserError
+
+PRECISIONS = {"fp32": "f32", "bf16": "bf16"}
+"""OpenVINO's names. Left to itself it takes bf16 wherever the CPU has it."""
+FAILURES = (RuntimeError, UnicodeDecodeError)
+"""What OpenVINO raises; the second for a message that repeats a damaged name."""
+
+
+class OpenVinoRunner:
+    """Runs an `.onnx` or a `.pdmodel` file; called like `DygraphRunner`.
+
+    Args:
+        model: the file; beside a `.pdmodel` lies its `.pdiparams`.
+        precision: "fp32" or "bf16".
+        threads: CPU threads.
+
+    Attributes:
+        scale: its upscaling factor, found by running it once.
+        device: where it runs.
+
+    Raises:
+        UserError: OpenVINO is not installed, or the model is refused or damaged, or is
+            a `.pdmodel` with an operator that OpenVINO does not read.
+    """
+
+    def __init__(self, model: Path, precision: str, threads: int) -> None:
+        try:
+            import openvino  # an extra
+        except ImportError:
+            raise UserError(
+                "engine 'openvino' is not installed: pip install onnx openvino"
+            ) from None
+
+        self.device = "cpu"
+        self._model = model
+        core = openvino.Core()
+        settings = {
+            "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        try:
+            graph = _read(core, model)
+            self._compiled = core.compile_model(graph, "CPU", settings)
+        except FAILURES as error:
+            advice = ""
+            if model.suffix == ".pdmodel":
+                advice = "; tools/export_model.py --onnx writes a file that it reads"
+            raise UserError(
+                f"{model}: OpenVINO cannot load it ({_reason(error)}){advice}"
+            ) from error
+
+        inputs, outputs = self._compiled.inputs, self._compiled.outputs
+        check_one_of_each(model, len(inputs), len(outputs))
+        self.scale = find_scale(model, self)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Return the upscaled images.
+
+        Raises:
+            UserError: the model cannot be run on images of this size.
+            MemoryError: they do not fit.
+        """
+        try:
+            # A request of its own: when memory is short, OpenVINO 2026.4 may leave the
+            # output as it is, without an error. That of a request in use would be the
+            # image before.
+            request = self._compiled.create_infer_request()
+            upscaled = request.infer({0: images}, share_inputs=True)[0]
+        except FAILURES as error:
+            if "Failed to allocate" in str(error) or "bad_alloc" in str(error):
+                raise MemoryError(str(error)) from error
+            raise UserError(
+                f"{self._model}: OpenVINO cannot run it on {images.shape} "
+                f"({_reason(error)})"
+            ) from error
+        if upscaled.size == 0:
+            raise MemoryError(f"OpenVINO made nothing of {images.shape}")
+        return upscaled
+
+
+def _read(core: Any, model: Path) -> Any:
+    """Return OpenVINO's graph of the very bytes that were checked."""
+    if model.suffix == ".onnx":
+        return core.read_model(checked_onnx(model))
+
+    # Imported here: it loads Paddle, which an ONNX file does not need.
+    from realesrgan_paddle.inference.graph.graph_check import checked_program
+
+    # OpenVINO finds the weights by the program's name.
+    with tempfile.TemporaryDirectory(prefix="openvino_") as folder:
+        program = Path(folder, "inference.pdmodel")
+        program.write_bytes(checked_program(model))
+        weights = program.with_suffix(".pdiparams")
+        shutil.copyfile(model.with_suffix(".pdiparams"), weights)
+        return core.read_model(program)
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of OpenVINO's message that gives the reason: the last one."""
+    message = str(error).strip()
+    return message.splitlines()[-1]

@@ -1,0 +1,172 @@
+"""A video in, a larger video out."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.ahead import Stream, ahead
+from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
+from realesrgan_paddle.inference.video.outcome import Outcome
+from realesrgan_paddle.inference.video.plan import (
+    VideoPlan,
+    choose_part,
+    job_of,
+    make_plan,
+)
+from realesrgan_paddle.inference.video.reading.frames import Frame, Reader
+from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.video.work import Work
+from realesrgan_paddle.inference.video.writing.muxing import mux
+from realesrgan_paddle.inference.video.writing.result_size import result_size
+from realesrgan_paddle.inference.video.writing.segments import Parts
+from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+
+
+def upscale_video(
+    upscaler: Upscaler,
+    source: Path,
+    target: Path,
+    settings: VideoSettings,
+    *,
+    outscale: float | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Outcome:
+    """Write an upscaled video, with all that goes with it.
+
+    A run that was ended goes on where it was, if the same is asked for again.
+
+    Args:
+        upscaler: upscales the frames.
+        source: the video.
+        target: the file of the result; replaced if it is there. It is whole, or not there.
+        settings: see `VideoSettings`.
+        outscale: the upscaling factor; None: the network's.
+        say: gets lines on what is done; None: nothing is told.
+
+    Raises:
+        UserError: the video, or a frame of it, cannot be decoded, or what is asked for
+            cannot be had.
+    """
+    began = time.monotonic()
+    opened = open_source(source)
+    plan = make_plan(opened, target, settings, outscale or upscaler.scale)
+    make_folder(target.parent)
+
+    work = Work(upscaler, plan, settings, say)
+    outcome = work.outcome
+    parts = Parts(target, plan.segments)
+    job = job_of(plan, upscaler, settings)
+    with parts.held(job, work.decide_tiles) as tiles:
+        with work.tiles_fixed(tiles, parts):
+            work.make(parts)
+        # In the folder, from which the next run removes what a killed one leaves.
+        result = atomic_path(target, within=parts.folder)
+        with result as temporary, outcome.seconds.timed("mux"):
+            _mux(plan, parts, temporary, settings, work.remark)
+        parts.remove()
+
+    outcome.bytes = target.stat().st_size
+    outcome.seconds.total = time.monotonic() - began
+    return outcome
+
+
+def upscaled_frames(
+    upscaler: Upscaler,
+    source: Path,
+    settings: VideoSettings,
+    *,
+    outscale: float | None = None,
+) -> Stream[Frame]:
+    """Yield the upscaled frames of a video, in order, while the next one is decoded.
+
+    Of `settings`, what says how to encode them counts for nothing, but an odd size is made
+    even where `pix_fmt` asks for it. Nobody may write into the images.
+
+    Raises:
+        UserError: as `upscale_video`, and warns of what that would remark.
+    """
+    opened, remarks = _open(upscaler, source, settings, outscale)
+    for remark in remarks:
+        upscaler.log(remark)
+
+    upscale = FrameUpscaler(upscaler, opened.size, reuse=not settings.no_reuse)
+    frames = ahead(opened.reader.frames(0, opened.frames), in_background=True)
+    with closing(frames):
+        for frame in frames:
+            yield replace(frame, image=upscale(frame.image))
+
+
+def sampled_frames(
+    upscaler: Upscaler,
+    source: Path,
+    settings: VideoSettings,
+    count: int,
+    *,
+    outscale: float | None = None,
+) -> Iterator[tuple[Frame, np.ndarray]]:
+    """Yield up to `count` frames, evenly spread over a video, and their upscaled images.
+
+    Args and errors are those of `upscaled_frames`.
+    """
+    opened, _ = _open(upscaler, source, settings, outscale)
+    spread = np.linspace(0, opened.frames - 1, count)
+    for index in np.unique(spread.astype(int)).tolist():
+        with closing(opened.reader.frames(index, index + 1)) as frames:
+            for frame in frames:
+                yield frame, upscaler.to_size(frame.image, opened.size)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The wanted frames of a source, to be upscaled one by one."""
+
+    reader: Reader
+    frames: int
+    """How many are wanted."""
+    size: tuple[int, int]
+    """(width, height) of the results [pixels]."""
+
+
+def _open(
+    upscaler: Upscaler,
+    path: Path,
+    settings: VideoSettings,
+    outscale: float | None,
+) -> tuple[_Opened, list[str]]:
+    """Open a source for its frames alone; also return what a user should know."""
+    source = open_source(path)
+    remarks = list(source.remarks)
+    part = choose_part(source, settings, remarks)
+    pixel_format = settings.pix_fmt or source.pixel_format
+    factor = outscale or upscaler.scale
+    size = result_size(source, settings, factor, pixel_format, remarks)
+
+    reader = Reader(source, part, pixel_format, settings.bad_frames, upscaler.log)
+    return _Opened(reader, part.last - part.first, size), remarks
+
+
+def _mux(
+    plan: VideoPlan,
+    parts: Parts,
+    target: Path,
+    settings: VideoSettings,
+    remark: Callable[[str], None],
+) -> None:
+    """Put the segments and all that goes with them into `target`."""
+    timeline = plan.part.timeline
+    start = end = None
+    if settings.start is not None:
+        start = timeline.times[0] * timeline.time_base
+    if settings.end is not None:
+        end = timeline.end * timeline.time_base
+
+    # FFV1 tells no colors, so the container says what it was encoded with.
+    source = replace(plan.source, colors=plan.encoding.colors)
+    segments = [parts.path(each) for each in plan.segments]
+    mux(source, timeline, segments, target, start=start, end=end, remark=remark)

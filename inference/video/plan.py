@@ -1,0 +1,227 @@
+"""What is made of a video: which frames, how large, encoded how, in which segments."""
+
+import hashlib
+from bisect import bisect_left
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.reading.decoding import (
+    Deinterlace,
+    deinterlaced,
+)
+from realesrgan_paddle.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.video.source import (
+    Timeline,
+    VideoSource,
+    time_code,
+)
+from realesrgan_paddle.inference.video.writing.containers import (
+    check_container,
+)
+from realesrgan_paddle.inference.video.writing.encoding import (
+    Encoding,
+    choose_codec,
+    choose_crf,
+    choose_pixel_format,
+    choose_preset,
+)
+from realesrgan_paddle.inference.video.writing.result_size import (
+    check_target,
+    result_colors,
+    result_size,
+)
+from realesrgan_paddle.inference.video.writing.segments import (
+    Segment,
+    cut_into_segments,
+)
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.machine.devices import core_count
+
+SAMPLE_BYTES = 1 << 22
+"""Of a source's beginning and end, by which it is known again."""
+
+PROBE_SIDE = 24
+"""Of the picture by which a network is known again [pixels]."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The frames of a source that are upscaled.
+
+    Attributes:
+        deinterlace: "no", "frame" or "field".
+        whole: all frames of the source, after that.
+        first: the first one wanted.
+        last: the one after the last.
+        timeline: those wanted.
+    """
+
+    deinterlace: Deinterlace
+    whole: Timeline
+    first: int
+    last: int
+    timeline: Timeline
+
+
+@dataclass(frozen=True)
+class VideoPlan:
+    """What is made of a video.
+
+    Attributes:
+        source: the video.
+        target: the file of the result.
+        part: which frames.
+        encoding: how they are encoded.
+        segments: that are encoded one by one.
+        remarks: what a user should know.
+    """
+
+    source: VideoSource
+    target: Path
+    part: Part
+    encoding: Encoding
+    segments: list[Segment]
+    remarks: list[str]
+
+
+def make_plan(
+    source: VideoSource,
+    target: Path,
+    settings: VideoSettings,
+    outscale: float,
+) -> VideoPlan:
+    """Return what is made of a video.
+
+    Raises:
+        UserError: it cannot be made; nothing has been written.
+    """
+    check_target(source.path, target)
+    remarks = list(source.remarks)
+    part = choose_part(source, settings, remarks)
+    encoding = _encoding(source, target, settings, outscale, remarks)
+    check_container(source, target, encoding.codec)
+
+    time_base = part.timeline.time_base
+    ticks = round(Fraction(settings.segment_seconds) / time_base)
+    segments = cut_into_segments(part.timeline.times, max(1, ticks))
+    return VideoPlan(source, target, part, encoding, segments, remarks)
+
+
+def choose_part(
+    source: VideoSource, settings: VideoSettings, remarks: list[str]
+) -> Part:
+    """Return which frames of a source are wanted.
+
+    Raises:
+        UserError: there is none between `settings.start` and `settings.end`.
+    """
+    is_interlaced = source.field_order != "progressive"
+    deinterlace: Deinterlace = "frame" if is_interlaced else "no"
+    if settings.deinterlace != "auto":
+        deinterlace = settings.deinterlace
+    if is_interlaced:
+        what = {"no": "left as it is", "frame": "a frame of each frame"}
+        remarks.append(
+            f"interlaced ({source.field_order}): "
+            f"{what.get(deinterlace, 'a frame of each field')}"
+        )
+
+    whole = deinterlaced(source, deinterlace)
+    first = _index(whole, source, settings.start, 0)
+    last = _index(whole, source, settings.end, len(whole.times))
+    if first >= last:
+        end = whole.end * whole.time_base - source.start
+        raise UserError(
+            f"{source.path}: no frame between --start and --end; it has "
+            f"{len(whole.times):,} frames until {time_code(end)}"
+        )
+    times = whole.times[first:last]
+    end_tick = whole.times[last] if last < len(whole.times) else whole.end
+    timeline = replace(whole, times=times, end=end_tick)
+    return Part(deinterlace, whole, first, last, timeline)
+
+
+def job_of(
+    plan: VideoPlan, upscaler: Upscaler, settings: VideoSettings
+) -> dict[str, Any]:
+    """Return what a run must have in common with one that it goes on from."""
+    source = plan.source
+    return {
+        "input": source.path.name,
+        "input's content": _content(source.path),
+        "network's output": _network(upscaler),
+        "tile": upscaler.tile,
+        "tile_pad": upscaler.tile_pad,
+        "pre_pad": upscaler.pre_pad,
+        "frames": [plan.part.first, plan.part.last, plan.part.deinterlace],
+        "segment_seconds": settings.segment_seconds,
+        "encoding": asdict(plan.encoding),
+        "libraries": av.library_versions,
+    }
+
+
+def _encoding(
+    source: VideoSource,
+    target: Path,
+    settings: VideoSettings,
+    outscale: float,
+    remarks: list[str],
+) -> Encoding:
+    codec = choose_codec(settings, source, target)
+    pixel_format = choose_pixel_format(codec, settings.pix_fmt, source)
+    given = source.pixel_format.replace("yuvj", "yuv")
+    if settings.pix_fmt is None and pixel_format != given:
+        remarks.append(
+            f"{given} becomes {pixel_format}, the nearest that {codec} takes here"
+        )
+    size = result_size(source, settings, outscale, pixel_format, remarks)
+    colors, matrix = result_colors(source, size, pixel_format, remarks)
+    return Encoding(
+        codec=codec,
+        width=size[0],
+        height=size[1],
+        pixel_format=pixel_format,
+        aspect=source.aspect,
+        colors=colors,
+        matrix=matrix,
+        crf=choose_crf(codec, settings.crf),
+        preset=choose_preset(codec, settings.preset),
+        threads=core_count(),
+    )
+
+
+def _index(
+    timeline: Timeline, source: VideoSource, seconds: float | None, default: int
+) -> int:
+    """Return the first frame from `seconds` of the file on."""
+    if seconds is None:
+        return default
+    # Half a millisecond early: 1.001 s is frame 24 of 23.976 a second, at 1.00100.
+    wanted = source.start + Fraction(seconds) - Fraction(1, 2000)
+    return bisect_left(timeline.times, wanted / timeline.time_base)
+
+
+def _content(path: Path) -> str:
+    """Return a hash of a file's size, beginning and end."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open_regular(path) as file:
+        digest.update(file.read(SAMPLE_BYTES))
+        file.seek(max(0, size - SAMPLE_BYTES))
+        digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def _network(upscaler: Upscaler) -> str:
+    """Return a hash of what a network makes of a picture, to the bit."""
+    noise = np.random.default_rng(0)
+    picture = noise.random((1, 3, PROBE_SIDE, PROBE_SIDE), np.float32)
+    output = upscaler.run(picture)
+    return hashlib.sha256(output.tobytes()).hexdigest()

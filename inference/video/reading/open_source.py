@@ -1,0 +1,310 @@
+"""Open a video to upscale it: what it is, and when each of its frames is shown."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from realesrgan_paddle.inference.video.colors import has_alpha
+from realesrgan_paddle.inference.video.reading.good_frames import good_frames
+from realesrgan_paddle.inference.video.reading.packet_times import (
+    FrameTimes,
+    Order,
+    find_order,
+    frame_times,
+    without_cut,
+)
+from realesrgan_paddle.inference.video.reading.packets import (
+    Scan,
+    open_container,
+    picture_streams,
+    scan,
+    why_undecodable,
+    without_last,
+)
+from realesrgan_paddle.inference.video.source import (
+    ColorTags,
+    Packets,
+    Timeline,
+    VideoSource,
+    time_code,
+)
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.video.field_order import FieldOrder, field_order
+from realesrgan_paddle.utils.video.probe import (
+    HDR_TRANSFERS,
+    MAX_PIXELS,
+    VideoInfo,
+    probe,
+)
+
+RATE_TOLERANCE = Fraction(1, 1000)
+"""A file's frame rate is believed if the frames' times say the same within this."""
+
+CUT_ANYWHERE = ("mpegts", "mpeg")
+"""Containers whose last packet may be cut without a sign of it."""
+
+CUT_SECONDS = 1
+"""A picture stream that ends this much before its declared end is cut short."""
+
+
+def open_source(path: Path, *, detect_fields: bool = True) -> VideoSource:
+    """Return what a video is, and when each of its frames is shown.
+
+    All its packets are read, and its first frames decoded.
+
+    Args:
+        path: a local file.
+        detect_fields: decode some frames to see whether they are interlaced; without
+            it they are taken for progressive.
+
+    Raises:
+        UserError: the file is no video that may be opened, or is HDR, or no frame of
+            it can be decoded.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: a folder, not a video")
+    info = _probe(path)
+    _refuse_hdr(path, info)
+
+    file = _look_into(path)
+    packets = scan(path, file.stream)
+    if not len(packets.sizes):
+        raise UserError(f"{path}: there is no frame in it")
+    order = find_order(path, file.stream, packets)
+    if not len(order.shown) or order.first_frame is None:
+        raise UserError(f"{path}: no frame of it can be decoded")
+
+    fields = field_order(path, info.seconds) if detect_fields else "progressive"
+    source = _describe(file, info, packets, order, fields)
+    if file.format in CUT_ANYWHERE and not _last_is_whole(source):
+        packets = without_last(packets)
+        order = without_cut(order, packets)
+        source = _describe(file, info, packets, order, fields)
+    return source
+
+
+def _probe(path: Path) -> VideoInfo:
+    """Return what ffmpeg tells of a video.
+
+    First of all: it decodes a frame in a process of its own, with limits, and what a
+    hostile file breaks, it breaks there.
+    """
+    try:
+        return probe(path)
+    except UserError as error:
+        reason = why_undecodable(path)
+        if reason is None:
+            raise
+        raise UserError(f"{path}: {reason}") from error
+
+
+def _last_is_whole(source: VideoSource) -> bool:
+    """Return whether the last packet's frame, if it becomes one, can be decoded."""
+    last = int(source.packets.frames[-1])
+    latest = len(source.timeline.times) - 1
+    if last < 0:
+        return True
+    came = (number for number, _ in good_frames(source, latest))
+    return last in came
+
+
+def _refuse_hdr(path: Path, info: VideoInfo) -> None:
+    kind = HDR_TRANSFERS.get(info.transfer)
+    if kind is not None:
+        raise UserError(
+            f"{path}: HDR ({kind}), which the networks do not know and would flatten; "
+            "convert it to SDR first (ffmpeg's filters zscale and tonemap)"
+        )
+
+
+@dataclass(frozen=True)
+class _File:
+    """What a container tells of itself and of its picture stream.
+
+    Attributes:
+        path: of the file.
+        format: ffmpeg's name of the container.
+        start: the earliest time of any stream [s].
+        pictures: how many picture streams there are.
+        stream: number of the first of them.
+        time_base: its ticks [s].
+        rate: its frames a second; 0: not known.
+        aspect: its sample aspect ratio.
+        seconds: how long it is said to be; None: not known.
+    """
+
+    path: Path
+    format: str
+    start: Fraction
+    pictures: int
+    stream: int
+    time_base: Fraction
+    rate: Fraction
+    aspect: Fraction
+    seconds: Fraction | None
+
+    @property
+    def ticks(self) -> Fraction:
+        """Of a frame; 0: not known."""
+        if not self.rate:
+            return Fraction(0)
+        seconds = 1 / self.rate
+        return seconds / self.time_base
+
+
+def _look_into(path: Path) -> _File:
+    """Return what a container tells.
+
+    Raises:
+        UserError: it cannot be opened, or declares too large frames.
+    """
+    with open_container(path) as container:
+        pictures = picture_streams(container)
+        picture = pictures[0]
+        width, height = picture.codec_context.width, picture.codec_context.height
+        if width * height > MAX_PIXELS:
+            raise UserError(
+                f"{path}: frames of {width}x{height}; at most {MAX_PIXELS:,} pixels "
+                "are allowed"
+            )
+        return _File(
+            path=path,
+            format=container.format.name,
+            start=_start(container),
+            pictures=len(pictures),
+            stream=picture.index,
+            time_base=picture.time_base,
+            rate=picture.average_rate or Fraction(0),
+            aspect=picture.sample_aspect_ratio or Fraction(1),
+            seconds=_declared_seconds(container, picture),
+        )
+
+
+def _start(container: Any) -> Fraction:
+    """Return the earliest time of any stream [s]."""
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in container.streams
+        if stream.start_time is not None
+    ]
+    return min(starts, default=Fraction(0))
+
+
+def _declared_seconds(container: Any, picture: Any) -> Fraction | None:
+    """Return how long the file says that the picture lasts; None: it does not."""
+    if picture.duration:
+        return picture.duration * picture.time_base
+    # The file's duration may be that of a sound that goes on.
+    if container.duration and len(container.streams) == 1:
+        return Fraction(container.duration, av.time_base)
+    return None
+
+
+def _describe(
+    file: _File, info: VideoInfo, packets: Scan, order: Order, fields: FieldOrder
+) -> VideoSource:
+    """Return the source, put together from all that was found."""
+    frame = order.first_frame
+    pixel_format = frame.format.name
+    times = frame_times(packets, order, file.ticks, file.format == "avi")
+    timeline = _timeline(file, packets, order, times)
+
+    return VideoSource(
+        path=file.path,
+        stream=file.stream,
+        width=frame.width,
+        height=frame.height,
+        pixel_format=pixel_format,
+        bits=frame.format.components[0].bits,
+        alpha=has_alpha(pixel_format),
+        aspect=file.aspect,
+        display_matrix=_display_matrix(frame),
+        colors=_color_tags(frame, info),
+        field_order=fields,
+        timeline=timeline,
+        packets=_packets(packets, order),
+        jumps=times.jumps,
+        start=file.start,
+        remarks=_remarks(file, timeline, packets.cut, order.lost, times),
+    )
+
+
+def _timeline(file: _File, packets: Scan, order: Order, times: FrameTimes) -> Timeline:
+    """Return when frames are shown, when the last one ends, and their rate."""
+    shown = times.times
+    last_packet = order.shown[-1]
+    duration = int(packets.durations[last_packet])
+    end = shown[-1] + (duration or times.step)
+
+    ticks = end - shown[0]
+    seconds = ticks * file.time_base
+    rate = len(shown) / seconds
+    tolerance = RATE_TOLERANCE * rate
+    if abs(file.rate - rate) < tolerance:
+        rate = file.rate
+    return Timeline(file.time_base, shown, end, rate)
+
+
+def _display_matrix(frame: Any) -> tuple[int, ...] | None:
+    found = frame.side_data.get("DISPLAYMATRIX")
+    if found is None:
+        return None
+    numbers = np.frombuffer(found, np.int32)
+    return tuple(numbers.tolist())
+
+
+def _color_tags(frame: Any, info: VideoInfo) -> ColorTags:
+    return ColorTags(
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+        matrix=int(frame.colorspace),
+        range=int(frame.color_range),
+        chroma_location=info.chroma_location,
+    )
+
+
+def _packets(packets: Scan, order: Order) -> Packets:
+    frames = np.full_like(packets.sizes, -1)
+    count = len(order.shown)
+    frames[order.shown] = np.arange(count)
+
+    keys = np.flatnonzero(packets.keys)
+    return Packets(packets.times, packets.sizes, keys, frames)
+
+
+def _remarks(
+    file: _File, timeline: Timeline, is_cut: bool, lost: int, times: FrameTimes
+) -> list[str]:
+    """Return what a user should know of the file."""
+    remarks = []
+    if file.pictures > 1:
+        remarks.append(f"of its {file.pictures} picture streams the first is upscaled")
+    if lost:
+        remarks.append(
+            f"the first {lost} frames need others from before the recording and cannot "
+            "be decoded; it begins after them"
+        )
+    if times.mended:
+        remarks.append(
+            f"{times.mended} times that repeat or go back are moved between their "
+            "neighbors"
+        )
+    if times.jumps:
+        remarks.append(
+            f"places where the clock goes back: {len(times.jumps)}; what follows is "
+            "shown one frame later than what was before"
+        )
+    if is_cut:
+        remarks.append("the file ends within its last frame, which is left out")
+
+    found = (timeline.end - timeline.times[0]) * file.time_base
+    if file.seconds is not None and file.seconds - found > CUT_SECONDS:
+        remarks.append(
+            f"cut short: it has frames for {time_code(found)} of the "
+            f"{time_code(file.seconds)} that it declares"
+        )
+    return remarks

@@ -1,0 +1,224 @@
+"""The segments of a video's result: decoded, upscaled and encoded at the same time."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.ahead import Stream, ahead
+from realesrgan_paddle.inference.video.choose_tiles import (
+    PLACES,
+    choose_tiles,
+    places,
+    plan_from,
+)
+from realesrgan_paddle.inference.video.estimate import (
+    FRAMES_AT_A_PLACE,
+    FRAMES_FOR_A_PLACE,
+    MOST_PLACES,
+    estimate,
+)
+from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
+from realesrgan_paddle.inference.video.outcome import Outcome
+from realesrgan_paddle.inference.video.plan import VideoPlan
+from realesrgan_paddle.inference.video.progress import Progress
+from realesrgan_paddle.inference.video.reading.frames import Frame, Reader
+from realesrgan_paddle.inference.video.settings import VideoSettings
+from realesrgan_paddle.inference.video.writing.encoding import encoder
+from realesrgan_paddle.inference.video.writing.segments import (
+    Parts,
+    Segment,
+    check_space,
+)
+from realesrgan_paddle.utils.atomic import atomic_path
+
+FEW_FRAMES = 24
+"""For fewer frames an estimate would take as long as the work."""
+
+AHEAD = 3
+"""Frames that wait between two stages."""
+
+
+class Work:
+    """Makes the segments of a video's result.
+
+    Args:
+        upscaler: upscales the frames.
+        plan: what is made.
+        settings: what was asked for.
+        say: gets lines on what is done; None: nothing is told.
+
+    Attributes:
+        outcome: what became of the video so far.
+    """
+
+    def __init__(
+        self,
+        upscaler: Upscaler,
+        plan: VideoPlan,
+        settings: VideoSettings,
+        say: Callable[[str], None] | None,
+    ) -> None:
+        frames = len(plan.part.timeline.times)
+        self.outcome = Outcome(plan, frames, remarks=plan.remarks)
+        self._upscaler = upscaler
+        self._plan = plan
+        self._size = (plan.encoding.width, plan.encoding.height)
+        self._reuse = not settings.no_reuse
+        self._say = say
+        self._on_gpu = getattr(upscaler.run, "device", "").startswith("gpu")
+        self._reader = Reader(
+            plan.source,
+            plan.part,
+            plan.encoding.pixel_format,
+            settings.bad_frames,
+            self.remark,
+        )
+
+    def remark(self, line: str) -> None:
+        """Take note of what a user should know, once."""
+        if line not in self.outcome.remarks:
+            self.outcome.remarks.append(line)
+
+    def decide_tiles(self) -> dict[str, Any]:
+        """Return how frames are cut into tiles, for all runs of this job.
+
+        A later run has other memory free, and one with `no_reuse` repeats nothing, but a
+        network's last bits depend on its window, and the result must not differ.
+        """
+        first = next(self._images(0, 1))
+        tiles = self._upscaler.plan(first, self._size)
+        if self.outcome.frames > FEW_FRAMES:
+            pairs = self._samples(PLACES, 2)
+            repeating = choose_tiles(self._upscaler, pairs, self._size)
+            tiles = repeating or tiles
+        return asdict(tiles)
+
+    @contextmanager
+    def tiles_fixed(self, tiles: dict[str, Any], parts: Parts) -> Iterator[None]:
+        """Cut frames as `decide_tiles` said, within the block.
+
+        Raises:
+            UserError: somebody has changed what it said.
+        """
+        try:
+            plan = plan_from(tiles)
+        except ValueError as error:
+            raise parts.damaged(error) from None
+        self._upscaler.fix_tiles(plan)
+        try:
+            yield
+        finally:
+            self._upscaler.fix_tiles(None)
+
+    def make(self, parts: Parts) -> None:
+        """Make the segments that are missing."""
+        missing = parts.missing()
+        left = sum(segment.frames for segment in missing)
+        self.outcome.resumed = self.outcome.frames - left
+        if missing:
+            self._tell_estimate(left, parts)
+
+        written = ahead(self._written(missing, parts))
+        name = self._plan.source.path.name
+        bar = Progress(self.outcome.frames, self.outcome.resumed, name, self._say)
+        with bar, closing(written):
+            for frame in written:
+                bar.update(frame.seconds)
+
+    def _tell_estimate(self, left: int, parts: Parts) -> None:
+        """Say how long the rest takes and how large it is, where it is long."""
+        if self._say is None or left < FEW_FRAMES:
+            return
+        upscale = FrameUpscaler(self._upscaler, self._size, reuse=False)
+        count = min(MOST_PLACES, max(1, left // FRAMES_FOR_A_PLACE))
+        samples = self._samples(count, FRAMES_AT_A_PLACE)
+        found = estimate(samples, upscale, self._plan, left)
+        self._say(str(found))
+
+        # The segments, and then the result beside them.
+        what = f"{self._plan.target}, with its segments,"
+        warning = check_space(parts.folder, 2 * found.bytes, what)
+        if warning is not None:
+            self._say(f"warning: {warning}")
+
+    def _written(self, segments: list[Segment], parts: Parts) -> Stream[Frame]:
+        """Write the segments; yield each frame when it is encoded."""
+        upscaled = self._upscaled(segments)
+        # On a CPU the two take turns: an encoder that takes a core from the network's
+        # threads costs more than it hides, for they wait for each other many times a frame.
+        if self._on_gpu:
+            upscaled = ahead(upscaled, size=AHEAD)
+        with closing(upscaled):
+            for segment in segments:
+                yield from self._encoded(segment, upscaled, parts.path(segment))
+
+    def _encoded(
+        self, segment: Segment, frames: Stream[Frame], path: Path
+    ) -> Stream[Frame]:
+        """Write one segment."""
+        plan, seconds = self._plan, self.outcome.seconds
+        with (
+            atomic_path(path) as temporary,
+            encoder(temporary, plan.encoding, plan.part.timeline) as encode,
+        ):
+            for frame in islice(frames, segment.frames):
+                with seconds.timed("encode"):
+                    encode(frame.image, frame.time)
+                yield frame
+
+    def _upscaled(self, segments: list[Segment]) -> Stream[Frame]:
+        """Yield the frames of the segments, upscaled."""
+        seconds = self.outcome.seconds
+        upscale = FrameUpscaler(self._upscaler, self._size, reuse=self._reuse)
+        self.outcome.repeats = upscale.repeats
+        read = ahead(self._read(segments), size=AHEAD, in_background=True)
+        with closing(read):
+            for frame in read:
+                with seconds.timed("network"):
+                    image = upscale(frame.image)
+                yield replace(frame, image=image)
+
+    def _read(self, segments: list[Segment]) -> Stream[Frame]:
+        """Yield the frames of the segments, as decoded."""
+        for first, last in _runs(segments):
+            frames = self._reader.frames(first, last)
+            with closing(frames):
+                yield from self._timed_reading(frames)
+
+    def _timed_reading(self, frames: Stream[Frame]) -> Stream[Frame]:
+        seconds = self.outcome.seconds
+        while True:
+            with seconds.timed("decode"):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            self.outcome.bad += frame.repeated
+            yield frame
+
+    def _images(self, first: int, last: int) -> Stream[np.ndarray]:
+        with closing(self._reader.frames(first, last)) as frames:
+            for frame in frames:
+                yield frame.image
+
+    def _samples(self, count: int, length: int) -> Iterator[list[np.ndarray]]:
+        """Yield frames that follow each other, from places all over the video."""
+        for first in places(self.outcome.frames, count, length):
+            last = min(first + length, self.outcome.frames)
+            yield list(self._images(first, last))
+
+
+def _runs(segments: list[Segment]) -> list[tuple[int, int]]:
+    """Return the frames (first, last) of segments that follow each other without a gap."""
+    runs: list[tuple[int, int]] = []
+    for segment in segments:
+        first = segment.first
+        if runs and runs[-1][1] == first:
+            first, _ = runs.pop()
+        runs.append((first, segment.last))
+    return runs

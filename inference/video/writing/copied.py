@@ -1,0 +1,222 @@
+"""What a video has besides its picture: copied into the output, packet by packet."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from av.format import Flags
+
+from realesrgan_paddle.inference.video.writing.containers import (
+    MATROSKA,
+    TEXT,
+    described,
+    takes,
+    translates,
+)
+from realesrgan_paddle.inference.video.writing.priming import (
+    primed,
+    priming,
+)
+from realesrgan_paddle.inference.video.writing.text import TextTranslator
+from realesrgan_paddle.inference.video.writing.window import Window
+
+LONGEST_REORDER = 16
+"""Frames that may be decoded before one that is shown first (H.264, A.3.1)."""
+
+FILE_FACTS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+"""Metadata that tells how the source's file was written."""
+CODING_FACTS = ("bps", "duration", "number_of_", "_statistics_", "encoder", "vendor_id")
+"""First letters of metadata that tells how a stream was coded."""
+
+
+class CopiedStream:
+    """One stream on its way into the output.
+
+    Args:
+        copy: the stream of the output.
+        name: of the stream of the source, for remarks.
+        window: the part that is copied.
+        remark: called with what a user should know.
+        translate: makes the packets of another codec; None: they stay as they are.
+    """
+
+    def __init__(
+        self,
+        copy: Any,
+        name: str,
+        window: Window,
+        remark: Callable[[str], None],
+        translate: TextTranslator | None = None,
+    ) -> None:
+        self._copy = copy
+        self._name = name
+        self._window = window
+        self._remark = remark
+        self._translate = translate
+        self._step = _smallest_step(copy)
+        self._last: int | None = None
+        self._next: Fraction | None = None
+        self._moved = False
+
+    def place(self, packet: Any, offset: Fraction) -> Any | None:
+        """Return a packet with the output's times; None if it is not in the part.
+
+        Args:
+            packet: of the source.
+            offset: added to its time [s].
+        """
+        length = _length(packet)
+        lead = _lead(packet)
+        begin = self._begin(packet, offset, length)
+        if packet.stream.type == "subtitle" and length:
+            begin, end = self._window.clip(begin, begin + length)
+            length = end - begin
+            if length <= 0:
+                return None
+        if not self._window.holds(begin, length):
+            return None
+
+        written = packet if self._translate is None else self._translate(packet)
+        if written is None:
+            return None
+
+        unit = self._copy.time_base
+        shown = begin - self._window.origin
+        written.time_base = unit
+        written.dts = self._ascending(round((shown - lead) / unit))
+        written.pts = max(round(shown / unit), written.dts)
+        written.duration = round(length / unit)
+        written.stream = self._copy
+        return written
+
+    def _begin(self, packet: Any, offset: Fraction, length: Fraction) -> Fraction:
+        """Return when a packet is shown or heard, in the source's time [s].
+
+        Sound follows the sound before it where the source's ticks cannot tell more: a
+        frame of 1024 samples is no whole number of milliseconds.
+        """
+        expected = self._window.origin if self._next is None else self._next
+        ticks = packet.dts if packet.pts is None else packet.pts
+        begin = expected
+        if ticks is not None:
+            begin = ticks * packet.time_base + offset
+
+        follows = packet.stream.type == "audio" and self._next is not None
+        if follows and abs(begin - expected) <= packet.time_base:
+            begin = expected
+        self._next = begin + length
+        return begin
+
+    def _ascending(self, dts: int) -> int:
+        """Return a decoding time, moved if it is before what the container takes."""
+        if self._last is not None and dts < self._last + self._step:
+            if not self._moved:
+                self._remark(f"{self._name}: times that do not ascend are moved")
+            self._moved = True
+            dts = self._last + self._step
+        self._last = dts
+        return dts
+
+
+def add_copy(
+    output: Any,
+    stream: Any,
+    window: Window,
+    remark: Callable[[str], None],
+) -> CopiedStream | None:
+    """Add a stream of the source to the output; None: the container does not take it.
+
+    `remark` tells of all that is not a plain copy.
+    """
+    muxer = output.format.name
+    name = described(stream)
+    if translates(muxer, stream):
+        translator = TextTranslator(stream, output, TEXT[muxer])
+        describe(translator.copy, stream)
+        remark(f"{name}: written as {TEXT[muxer]}")
+        return CopiedStream(translator.copy, name, window, remark, translator)
+
+    if not takes(muxer, stream):
+        remark(f"{name}: left out, for {muxer} cannot hold it")
+        return None
+    if stream.type == "video":
+        remark(f"{name}: copied as it is")
+
+    copy = _add_template(output, stream, window)
+    describe(copy, stream)
+    return CopiedStream(copy, name, window, remark)
+
+
+def describe(copy: Any, stream: Any, *, coded_anew: bool = False) -> None:
+    """Give a stream of the output the language, title, ... and disposition of another.
+
+    Args:
+        copy: the stream of the output.
+        stream: of the source.
+        coded_anew: leave out what tells how it was coded.
+    """
+    texts = dict(stream.metadata)
+    if coded_anew:
+        for key in stream.metadata:
+            if key.lower().startswith(CODING_FACTS):
+                del texts[key]
+
+    # What mp4 calls a name is the title of a track elsewhere, and is written as such.
+    if "name" in texts and "title" not in texts:
+        texts["title"] = texts.pop("name")
+
+    copy.metadata.update(texts)
+    copy.disposition = stream.disposition.value
+
+
+def file_metadata(original: Any) -> dict[str, str]:
+    """Return the texts of a file: title, artist, date, ..."""
+    texts = {}
+    for key, text in original.metadata.items():
+        if key.lower() not in FILE_FACTS:
+            texts[key] = text
+    return texts
+
+
+def _add_template(output: Any, stream: Any, window: Window) -> Any:
+    """Add a stream with the codec of a stream of the source."""
+    delay = Fraction(0)
+    if window.start is None and output.format.name in MATROSKA:
+        delay = priming(stream, window.origin)
+    if not delay:
+        return output.add_stream_from_template(stream, opaque=True)
+
+    with primed(stream, delay) as container:
+        return output.add_stream_from_template(container.streams[0], opaque=True)
+
+
+def _smallest_step(copy: Any) -> int:
+    """Return how many ticks a packet must be decoded after the one before."""
+    flags = Flags(copy.container.format.flags)
+    may_repeat = flags & Flags.ts_nonstrict or copy.type in {"subtitle", "data"}
+    return 0 if may_repeat else 1
+
+
+def _length(packet: Any) -> Fraction:
+    """Return how long a packet lasts [s]: of sound to the sample, if it is known."""
+    length = Fraction(packet.duration or 0) * packet.time_base
+    if packet.stream.type != "audio":
+        return length
+
+    decoder = packet.stream.codec_context
+    if decoder.frame_size and decoder.sample_rate:
+        samples = Fraction(decoder.frame_size, decoder.sample_rate)
+        if abs(samples - length) < packet.time_base:
+            return samples
+    return length
+
+
+def _lead(packet: Any) -> Fraction:
+    """Return how long before it is shown a packet is decoded [s]."""
+    if packet.stream.type != "video" or packet.pts is None:
+        return Fraction(0)
+
+    ticks = LONGEST_REORDER * (packet.duration or 0)
+    if packet.dts is not None:
+        ticks = packet.pts - packet.dts
+    return ticks * packet.time_base

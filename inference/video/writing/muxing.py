@@ -1,0 +1,206 @@
+"""The new picture, and all that the source has besides its own, put into one file."""
+
+import heapq
+import math
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.format import Flags
+
+from realesrgan_paddle.inference.video.reading.packets import (
+    open_container,
+    read_whole,
+)
+from realesrgan_paddle.inference.video.source import Timeline, VideoSource
+from realesrgan_paddle.inference.video.writing.clock import Clock
+from realesrgan_paddle.inference.video.writing.containers import (
+    is_cover,
+    muxer_for,
+    takes,
+)
+from realesrgan_paddle.inference.video.writing.copied import (
+    CopiedStream,
+    add_copy,
+    file_metadata,
+)
+from realesrgan_paddle.inference.video.writing.covers import add_cover
+from realesrgan_paddle.inference.video.writing.picture import Picture
+from realesrgan_paddle.inference.video.writing.window import Window
+from realesrgan_paddle.utils.errors import UserError
+
+DISCARD_ALL = 48
+"""libavcodec's AVDISCARD_ALL."""
+EDIT_LISTS = {"mp4", "mov"}
+"""Containers that tell a player to hide what comes before the first moment."""
+
+MOST_TICKS = 2**31 - 1
+"""In a second of an mp4; ffmpeg's limit."""
+
+
+def mux(
+    source: VideoSource,
+    timeline: Timeline,
+    segments: Sequence[Path],
+    target: Path,
+    *,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    remark: Callable[[str], None],
+) -> None:
+    """Write the picture of the segments and everything else of the source to `target`.
+
+    Nothing is coded anew but text subtitles, where the container has its own codec of
+    them. The order of the streams is kept. `check_container` has been called before.
+
+    Args:
+        source: where sound, subtitles, chapters, ... come from.
+        timeline: when each frame of the segments is shown, in the source's time.
+        segments: NUT files in order; their packets have the times of `timeline`,
+            counted from its first.
+        target: the file to write. Its suffix chooses the container.
+        start: begin of the part that is written, in the source's time [s]. It becomes 0.
+            None: from the begin.
+        end: its end, in the source's time [s]; None: to the end.
+        remark: called with what a user should know, such as a stream left out.
+
+    Raises:
+        UserError: the segments are not the frames of `timeline`, or a packet cannot be
+            written.
+        OSError: the disk is full, ...
+    """
+    muxer = muxer_for(target)
+    picture = Picture(source, timeline, segments)
+    with open_container(source.path) as original:
+        origin = _origin(source, original, start)
+        window = Window(origin, start, end, hides=muxer in EDIT_LISTS)
+        job = _Mux(original, picture, window, remark)
+
+        metadata = file_metadata(original)
+        output = av.open(
+            f"file:{target}",
+            "w",
+            format=muxer,
+            container_options=_muxer_options(muxer, timeline, original, metadata),
+            metadata_errors="replace",
+        )
+        try:
+            with output:
+                output.metadata.update(metadata)
+                output.set_chapters(window.chapters(original))
+                job.write(output)
+        except av.FFmpegError as error:
+            if isinstance(error, OSError):
+                raise
+            raise UserError(
+                f"{target}: cannot be written ({error.strerror})"
+            ) from error
+
+
+class _Mux:
+    """Brings the streams of a source and a new picture into an output."""
+
+    def __init__(
+        self,
+        original: Any,
+        picture: Picture,
+        window: Window,
+        remark: Callable[[str], None],
+    ) -> None:
+        self._original = original
+        self._picture = picture
+        self._window = window
+        self._remark = remark
+        self._copies: dict[int, CopiedStream] = {}
+        self._covers: list[Any] = []
+
+    def write(self, output: Any) -> None:
+        """Write all to an open output."""
+        for stream in self._original.streams:
+            self._add(output, stream)
+        output.start_encoding()
+
+        output.mux(self._covers)
+        shown = self._picture.packets(self._window.origin)
+        for packet in heapq.merge(shown, self._copied(), key=_decoding_time):
+            output.mux(packet)
+
+    def _add(self, output: Any, stream: Any) -> None:
+        source = self._picture.source
+        if stream.index == source.stream:
+            self._picture.add_to(output, stream)
+            return
+        if _is_made_anew(stream):
+            return
+
+        if is_cover(stream) and takes(output.format.name, stream):
+            cover = add_cover(output, stream, source.path)
+            if cover is not None:
+                self._covers.append(cover)
+            return
+
+        copy = add_copy(output, stream, self._window, self._remark)
+        if copy is not None:
+            self._copies[stream.index] = copy
+
+    def _copied(self) -> Iterator[Any]:
+        """Yield the packets of all copied streams, with the output's times."""
+        source = self._picture.source
+        clock = Clock(source)
+        wanted = [source.stream, *self._copies]
+        streams = [self._original.streams[index] for index in wanted]
+        for packet in read_whole(source.path, self._original, streams):
+            copy = self._copies.get(packet.stream.index)
+            if copy is None:
+                clock.follow()
+                continue
+            placed = copy.place(packet, clock.offset(packet))
+            if placed is not None:
+                yield placed
+
+
+def _is_made_anew(stream: Any) -> bool:
+    """Return whether a stream of an mp4 or mov is made from what else is copied.
+
+    The time code also stands in the picture's metadata. Names and pictures of chapters
+    are discarded by libavformat, which PyAV 17 does not tell.
+    """
+    if stream.type == "data" and "timecode" in stream.metadata:
+        return True
+    return getattr(stream, "discard", None) == DISCARD_ALL
+
+
+def _decoding_time(packet: Any) -> Fraction:
+    return packet.dts * packet.time_base
+
+
+def _origin(source: VideoSource, original: Any, start: Fraction | None) -> Fraction:
+    """Return the source's time that becomes 0 [s].
+
+    The clock of a broadcast has run since long before the file begins.
+    """
+    if start is not None:
+        return start
+    has_own_clock = bool(Flags(original.format.flags) & Flags.ts_discont)
+    return source.start if has_own_clock else Fraction(0)
+
+
+def _muxer_options(
+    muxer: str, timeline: Timeline, original: Any, metadata: dict[str, str]
+) -> dict[str, str]:
+    if muxer not in EDIT_LISTS:
+        return {}
+
+    # When a stream begins stands in ticks of the whole file, which are milliseconds if
+    # nothing else is said.
+    rates = [stream.sample_rate for stream in original.streams.audio]
+    ticks = math.lcm(timeline.time_base.denominator, *filter(None, rates))
+    if ticks > MOST_TICKS:
+        ticks = timeline.time_base.denominator
+
+    # Keys such as com.apple.quicktime.make are written in another place than titles.
+    has_domains = any("." in key for key in metadata)
+    flags = "+faststart+use_metadata_tags" if has_domains else "+faststart"
+    return {"movflags": flags, "movie_timescale": str(ticks)}

@@ -1,1 +1,0 @@
-"""What Python code calls besides `Upscaler`: its kinds of images, ModelScope's pipeline."""

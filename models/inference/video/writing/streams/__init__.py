@@ -1,1 +1,0 @@
-"""The streams of an upscaled video: which container takes which, and their packets."""

@@ -1,0 +1,1 @@
+"""The oneDNN library: found, called, and its primitives, for training and for inference."""

@@ -1,0 +1,391 @@
+"""Convolutions by oneDNN, with a leaky ReLU or a PReLU; first gradients only.
+
+Features are NHWC, weights (out, in, k, k). In float32, or multiplied in bfloat16 with
+sums, results and weights in float32.
+"""
+
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from paddle import Tensor
+from paddle.autograd import PyLayer
+
+from realesrgan_paddle.ops.onednn.library import (
+    BF16,
+    BIAS,
+    BYTES,
+    CONVOLUTION_DIRECT,
+    DIFF_DST,
+    DIFF_SRC,
+    DST,
+    ELTWISE_RELU,
+    F32,
+    FORWARD_TRAINING,
+    NULL,
+    SRC,
+    WEIGHTS,
+    library,
+)
+from realesrgan_paddle.ops.onednn.primitives import (
+    Copy,
+    Primitive,
+    Shape,
+    any_layout,
+    flat,
+    nchw,
+    nhwc,
+    post_operations,
+    reorder,
+    sizes,
+)
+from realesrgan_paddle.ops.training.activations import (
+    leaky_relu_backward,
+    leaky_relu_gradient,
+    prelu,
+    prelu_gradients,
+)
+from realesrgan_paddle.ops.training.tensor_memory import (
+    contiguous,
+    count,
+    empty,
+    image_address,
+)
+from realesrgan_paddle.ops.training.weight_gradients import (
+    WeightGradientSpec,
+    weight_gradient_by_strips,
+)
+
+CACHE_SIZE = 512
+"""Convolutions whose primitives are kept.
+
+A network of any depth has a dozen, and a dozen more for each image size.
+"""
+
+Padding = tuple[int, int]
+"""Zeros on each side, vertically and horizontally."""
+
+
+class ConvolutionSpec(NamedTuple):
+    """What identifies a convolution's primitives; `shape` is the input's."""
+
+    shape: Shape
+    out_ch: int
+    kernel_size: int
+    stride: int = 1
+    padding: int = 1
+    slope: float = 1.0
+    has_bias: bool = True
+    dtype: int = F32
+
+    @property
+    def weight_shape(self) -> Shape:
+        """(out, in, k, k)."""
+        in_ch = self.shape[1]
+        return self.out_ch, in_ch, self.kernel_size, self.kernel_size
+
+    @property
+    def out_shape(self) -> Shape:
+        """(N, C, H, W) of the output."""
+        n, _, height, width = self.shape
+        out_height = self._out_size(height)
+        out_width = self._out_size(width)
+        return n, self.out_ch, out_height, out_width
+
+    def _out_size(self, size: int) -> int:
+        last_position = size + 2 * self.padding - self.kernel_size
+        return last_position // self.stride + 1
+
+
+class Convolution:
+    """The primitives of a convolution, and the copies of its weight.
+
+    Features are NHWC. Inputs of the forward and the backward pass (x, dy) have the
+    spec's `dtype`, results are float32.
+    """
+
+    def __init__(self, spec: ConvolutionSpec) -> None:
+        dtype = spec.dtype
+        x, x_f32 = nhwc(spec.shape, dtype), nhwc(spec.shape)
+        y, y_f32 = nhwc(spec.out_shape, dtype), nhwc(spec.out_shape)
+        weight = any_layout(spec.weight_shape, dtype)
+        bias = flat(spec.out_ch) if spec.has_bias else NULL
+        padding = (spec.padding, spec.padding)
+
+        description = describe_forward(
+            x, weight, bias, y_f32, spec.stride, leaky_relu_after(spec.slope), padding
+        )
+        biases = {BIAS: bias} if spec.has_bias else {}
+        self.forward = Primitive(
+            description, {SRC: x, WEIGHTS: None, DST: y_f32, **biases}
+        )
+
+        description = describe_backward_data(x_f32, weight, y, spec.stride, padding)
+        self.backward_data = Primitive(
+            description, {DIFF_SRC: x_f32, WEIGHTS: None, DIFF_DST: y}
+        )
+
+        self.backward_weights = weight_gradient_by_strips(
+            WeightGradientSpec(
+                spec.shape,
+                spec.out_shape,
+                spec.kernel_size,
+                spec.stride,
+                spec.padding,
+                spec.has_bias,
+                dtype,
+            )
+        )
+
+        plain = nchw(spec.weight_shape)
+        self.weight_to_forward = reorder(plain, self.forward.layouts[WEIGHTS])
+        self.weight_to_backward = reorder(plain, self.backward_data.layouts[WEIGHTS])
+        self.weight_gradient = reorder(self.backward_weights.weight, plain)
+
+
+@lru_cache(CACHE_SIZE)
+def convolution(spec: ConvolutionSpec) -> Convolution:
+    """Return the convolution's primitives, created once."""
+    return Convolution(spec)
+
+
+def describe_forward(
+    x: Any,
+    weight: Any,
+    bias: Any,
+    y: Any,
+    stride: int = 1,
+    attributes: Any = NULL,
+    padding: Padding = (1, 1),
+) -> Any:
+    """Return the description of a convolution on memories of these layouts."""
+    dnnl = library()
+    return dnnl.create(
+        "dnnl_convolution_forward_primitive_desc_create",
+        dnnl.engine,
+        FORWARD_TRAINING,
+        CONVOLUTION_DIRECT,
+        x,
+        weight,
+        bias,
+        y,
+        *geometry(stride, padding),
+        attributes,
+    )
+
+
+def describe_backward_data(
+    dx: Any, weight: Any, dy: Any, stride: int = 1, padding: Padding = (1, 1)
+) -> Any:
+    """Return the description of the gradient of a convolution's input."""
+    dnnl = library()
+    return dnnl.create(
+        "dnnl_convolution_backward_data_primitive_desc_create",
+        dnnl.engine,
+        CONVOLUTION_DIRECT,
+        dx,
+        weight,
+        dy,
+        *geometry(stride, padding),
+        NULL,
+        NULL,
+    )
+
+
+def geometry(stride: int = 1, padding: Padding = (1, 1)) -> list[Any]:
+    """Return strides, dilation and padding on both sides."""
+    strides = sizes((stride, stride))
+    dilation = sizes((0, 0))
+    pads = sizes(padding)
+    return [strides, dilation, pads, pads]
+
+
+def leaky_relu_after(slope: float) -> Any:
+    """Return the attributes that fuse a leaky ReLU onto a result; none for slope 1."""
+    if slope == 1:
+        return NULL
+    return post_operations([(ELTWISE_RELU, slope)])
+
+
+def reordered(copy: Copy, tensor: Tensor) -> Tensor:
+    """Return the tensor in the layout that `copy` writes, as bytes."""
+    out = empty([copy.bytes[DST]], "uint8")
+    copy(tensor.data_ptr(), out.data_ptr())
+    return out
+
+
+@lru_cache(CACHE_SIZE)
+def _rounding(elements: int) -> tuple[Copy, Copy]:
+    """Return the copies from float32 to bfloat16, and back."""
+    exact = flat(elements)
+    rounded = flat(elements, BF16)
+    to_bf16 = reorder(exact, rounded)
+    from_bf16 = reorder(rounded, exact)
+    return to_bf16, from_bf16
+
+
+def rounded(tensor: Tensor, dtype: int) -> Tensor:
+    """Return a contiguous float32 tensor in `dtype`, a tensor of the same shape."""
+    if dtype == F32:
+        return tensor
+    if hasattr(tensor, "in_bfloat16"):  # kept by the convolution that made it
+        return tensor.in_bfloat16
+
+    # int16 stands in for bfloat16: it has the same size, and only oneDNN reads it.
+    out = empty(tensor.shape, "int16")
+    to_bf16, _ = _rounding(count(tensor))
+    to_bf16(tensor.data_ptr(), out.data_ptr())
+    return out
+
+
+class ConvolutionLayer(PyLayer):
+    """A convolution with its activation.
+
+    apply(x, weight, bias or None, slopes or None, stride, padding, slope, dtype), where
+    `slopes` are a PReLU's, one per output channel; then `slope` is 1.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        slopes: Tensor | None,
+        stride: int,
+        padding: int,
+        slope: float,
+        dtype: int,
+    ) -> Tensor:
+        """Return the convolution of x (N, H, W, C), float32."""
+        n, height, width, in_ch = x.shape
+        out_ch, _, kernel_size, _ = weight.shape
+        shape = (n, in_ch, height, width)
+        has_bias = bias is not None
+        ctx.spec = spec = ConvolutionSpec(
+            shape, out_ch, kernel_size, stride, padding, slope, has_bias, dtype
+        )
+
+        # Read now: a network frozen for this pass may be unfrozen before the backward.
+        inputs = (x, weight, bias, slopes)
+        ctx.given = [tensor is not None for tensor in inputs]
+        ctx.learns = [
+            tensor is not None and not tensor.stop_gradient for tensor in inputs
+        ]
+
+        x = rounded(contiguous(x), dtype)
+        weight = contiguous(weight)
+        y = _convolve(spec, x, weight, bias)
+        activated = y if slopes is None else prelu(y, slopes)
+
+        # An activation's gradient needs its input or, for a leaky ReLU, its output.
+        kept_y = None if slope == 1 and slopes is None else y
+        if slope != 1 and dtype == BF16:
+            # Rounding keeps the signs. A convolution of y keeps the same tensor.
+            kept_y = rounded(y, dtype)
+            # Paddle 2's tensors take no attributes; there the next convolution rounds.
+            with suppress(AttributeError):
+                y.in_bfloat16 = kept_y
+
+        parameters_learn = any(ctx.learns[1:3])
+        kept_x = x if parameters_learn else None
+        ctx.save_for_backward(kept_x, weight, kept_y, slopes)
+        return activated
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of x, weight, bias and slopes, None for a frozen one."""
+        x, weight, y, slopes = ctx.saved_tensor()
+        spec = ctx.spec
+        dy = contiguous(dy)
+        dx = dweight = dbias = dslopes = None
+
+        if slopes is not None:
+            dy, dslopes = prelu_gradients(y, slopes, dy)
+            dy = rounded(dy, spec.dtype)
+        else:
+            dy = _before_activation(y, dy, spec)
+
+        x_learns = ctx.learns[0]
+        if x_learns:
+            dx = _input_gradient(spec, dy, weight)
+        if x is not None:
+            dweight, dbias = _weight_gradients(spec, x, dy)
+
+        # Paddle wants one result for each input that is a tensor.
+        found = zip((dx, dweight, dbias, dslopes), ctx.given, ctx.learns, strict=True)
+        return tuple(
+            gradient if learns else None for gradient, given, learns in found if given
+        )
+
+
+def _before_activation(y: Tensor | None, dy: Tensor, spec: ConvolutionSpec) -> Tensor:
+    """Return the gradient before the leaky ReLU, in the spec's dtype.
+
+    `y` is the activation's output, in that dtype too; None if there is no activation.
+    """
+    if y is None:
+        return rounded(dy, spec.dtype)
+    if spec.dtype == F32:
+        return leaky_relu_gradient(y, dy, spec.slope)
+
+    # One image at a time, so that the float32 copies are small.
+    n = dy.shape[0]
+    elements = count(dy) // n
+    backward = leaky_relu_backward(elements, spec.slope)
+    to_bf16, from_bf16 = _rounding(elements)
+
+    y_f32 = empty([elements])
+    dx_f32 = empty([elements])
+    dx = empty(dy.shape, "int16")
+
+    for i in range(n):
+        offset = BYTES[BF16] * i * elements
+        from_bf16(y.data_ptr() + offset, y_f32.data_ptr())
+        backward(
+            {
+                DST: y_f32.data_ptr(),
+                DIFF_DST: image_address(dy, i),
+                DIFF_SRC: dx_f32.data_ptr(),
+            }
+        )
+        to_bf16(dx_f32.data_ptr(), dx.data_ptr() + offset)
+    return dx
+
+
+def _convolve(
+    spec: ConvolutionSpec, x: Tensor, weight: Tensor, bias: Tensor | None
+) -> Tensor:
+    primitives = convolution(spec)
+    n, channels, height, width = spec.out_shape
+    y = empty([n, height, width, channels])
+    weight = reordered(primitives.weight_to_forward, weight)
+
+    addresses = {SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()}
+    if bias is not None:
+        addresses[BIAS] = bias.data_ptr()
+    primitives.forward(addresses)
+    return y
+
+
+def _input_gradient(spec: ConvolutionSpec, dy: Tensor, weight: Tensor) -> Tensor:
+    primitives = convolution(spec)
+    n, channels, height, width = spec.shape
+    dx = empty([n, height, width, channels])
+    weight = reordered(primitives.weight_to_backward, weight)
+
+    primitives.backward_data(
+        {DIFF_SRC: dx.data_ptr(), WEIGHTS: weight.data_ptr(), DIFF_DST: dy.data_ptr()}
+    )
+    return dx
+
+
+def _weight_gradients(
+    spec: ConvolutionSpec, x: Tensor, dy: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Return the gradients of the weight (out, in, k, k) and the bias."""
+    primitives = convolution(spec)
+    dweight = empty(spec.weight_shape)
+    in_their_layout, dbias = primitives.backward_weights(x, dy)
+    primitives.weight_gradient(in_their_layout.data_ptr(), dweight.data_ptr())
+    return dweight, dbias

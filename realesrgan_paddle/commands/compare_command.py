@@ -1,0 +1,52 @@
+"""What tools/compare.py does with images."""
+
+import argparse
+
+from realesrgan_paddle.commands.next_command import Value, command
+from realesrgan_paddle.data.sets.made_folders import images_to_compare
+from realesrgan_paddle.inference.upscale_files import find_inputs
+from realesrgan_paddle.utils.machine.cpu import start_paddle
+
+CROP_SIZE = 96
+"""Width and height of the crops, in input pixels, unless --crop_size says another."""
+
+
+def compare_image_flags(args: argparse.Namespace) -> str:
+    """Compare networks on images as the flags say; return what to print."""
+    folders, gt = images_to_compare(args.input, args.gt)
+    inputs = [path for folder in folders for path in find_inputs(folder)]
+
+    start_paddle()
+    from realesrgan_paddle.commands.compare import compare, load_upscalers
+    from realesrgan_paddle.metrics.comparison_metrics import metrics_to_measure
+
+    upscalers = load_upscalers(
+        args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device
+    )
+    metrics, remarks = metrics_to_measure(args.metrics, gt)
+    done = compare(
+        inputs,
+        upscalers,
+        args.output,
+        gt=gt,
+        crop=args.crop,
+        crop_size=args.crop_size or CROP_SIZE,
+        metrics=metrics,
+        run=args.run,
+        commands=[repeated(args)],
+    )
+    return "\n".join([str(done), *remarks])
+
+
+def repeated(args: argparse.Namespace) -> str:
+    """Return the line that compares the same networks on the same images again."""
+    flags: dict[str, Value] = {
+        "input": [*args.input],
+        "models": [f"{name}={model}" for name, model in args.models],
+        "output": args.output,
+    }
+    for name in ("gt", "run", "crop", "crop_size", "metrics"):
+        value = getattr(args, name)
+        if value is not None:
+            flags[name] = value if isinstance(value, list) else str(value)
+    return command("tools/compare.py", **flags)

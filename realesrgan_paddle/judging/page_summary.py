@@ -1,0 +1,72 @@
+"""The top of the page of tools/compare.py: the verdict, and what a run left."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from realesrgan_paddle.commands.next_command import command, export
+from realesrgan_paddle.judging.figures import Figures
+from realesrgan_paddle.judging.judge import compare_figures
+from realesrgan_paddle.judging.verdict_file import read_lines
+from realesrgan_paddle.judging.words import BICUBIC, intervals, sentence
+from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
+from realesrgan_paddle.utils.report.summary import Summary
+from realesrgan_paddle.utils.runlog.curves import plot_runs
+
+
+def networks_verdict(names: Sequence[str], figures: Figures) -> list[str]:
+    """Return the verdict on the last network against the first one and bicubic.
+
+    Args:
+        names: of the networks; at least one.
+        figures: of the images by method, as the images of one set.
+    """
+    others = [BICUBIC]
+    if len(names) > 1:
+        others = [names[0], BICUBIC]
+    ours = figures.get(names[-1], {})
+    compared = []
+    for other in others:
+        theirs = figures.get(other, {})
+        compared.append((other, compare_figures(ours, theirs, METRIC_FORMATS)))
+
+    told = sentence("compared", compared)
+    if not told:
+        return []
+    lines = [f"{names[-1]}: {told}"]
+    for name, each in compared:
+        lines.append(f" {intervals(name, each)}")
+    return lines
+
+
+def run_summary(run: Path) -> Summary:
+    """Return what the folder of a run says: its verdict, curves and commands.
+
+    Raises:
+        UserError: it is no run, or one of its files has been changed.
+    """
+    config = run / "config.yml"
+    if not config.is_file():
+        raise UserError(
+            f"{run}: no run of train.py, for it has no {config.name}; --run takes "
+            "experiments/NAME"
+        )
+    lines = read_lines(run) or ["no verdict: it has not ended, or validated nothing"]
+    lines = [f"The run {run.name}:", *(f" {line}" for line in lines)]
+    latest = run / "models/net_g_latest.pdparams"
+    commands = [command("train.py", yml_path=config), export(latest)]
+    return Summary(lines, _curves(run), commands)
+
+
+def _curves(run: Path) -> bytes:
+    """Return the PNG of tools/plot_run.py for a run.
+
+    Raises:
+        UserError: it has reported nothing, or matplotlib is not installed.
+    """
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "curves.png"
+        plot_runs([run], file, LOSS_TITLES, REFERENCE_LEVELS)
+        return file.read_bytes()

@@ -1,0 +1,1 @@
+"""Training options written for the images and the machine at hand."""

@@ -1,0 +1,165 @@
+"""What `--recipe auto` depends on: images, network, machine, time of an iteration."""
+
+import math
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import paddle
+from PIL import Image, UnidentifiedImageError
+
+from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.ops.choose import choose_ops
+from realesrgan_paddle.options.schema.config import Config, GeneratorOptions
+from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.build import build_step
+from realesrgan_paddle.training.learning_rate import learning_rate
+from realesrgan_paddle.training.training_data import open_training_data
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.machine.devices import (
+    core_count,
+    memory_limit,
+    pick_device,
+)
+
+MAX_HEADERS = 1000
+"""Sizes are read from at most so many images, spread evenly: enough for a quantile."""
+SMALL_NETWORK = 3e6
+"""Parameters: SRVGGNetCompact has 0.6 and 1.2 million, RRDBNet 4.5 to 16.7."""
+LONG_TIMING_S = 60
+"""Timing ends with the first measured iteration if that took so long."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """The training images.
+
+    Attributes:
+        count: how many.
+        pixels: of all together.
+        short_side: the shorter side that nine in ten have at least [pixels].
+    """
+
+    count: int
+    pixels: float
+    short_side: int
+
+    def __str__(self) -> str:
+        megapixels = self.pixels / 1e6
+        return (
+            f"{self.count:,} images, {megapixels:,.0f} megapixels, "
+            f"shorter side {self.short_side}"
+        )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run trains on.
+
+    Attributes:
+        gpu: whether it is a GPU.
+        cores: CPU cores.
+        memory: the GPU's memory, without a GPU the machine's [GiB].
+    """
+
+    gpu: bool
+    cores: int
+    memory: float
+
+    def __str__(self) -> str:
+        device = "a GPU" if self.gpu else f"a CPU, {self.cores} cores"
+        return f"{device}, {self.memory:.3g} GiB"
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """The network: its description and its number of parameters."""
+
+    name: str
+    parameters: int
+
+    @property
+    def small(self) -> bool:
+        """Whether it is of the size of SRVGGNetCompact instead of RRDBNet."""
+        return self.parameters < SMALL_NETWORK
+
+    def __str__(self) -> str:
+        millions = self.parameters / 1e6
+        return f"{self.name}: {millions:.2g} million parameters"
+
+
+def inspect_images(dataroot: str, meta_info: str | None) -> Images:
+    """Return the number and size of the training images; sizes are read from headers.
+
+    Raises:
+        UserError: there are no images, or the size of one cannot be read.
+    """
+    paths = training_images(dataroot, meta_info)
+    count = len(paths)
+    step = math.ceil(count / MAX_HEADERS)
+    sizes = np.array([_read_size(path) for path in paths[::step]])
+
+    pixels = sizes.prod(axis=1)
+    mean_pixels = float(pixels.mean())
+    short_sides = sizes.min(axis=1)
+    short_side = np.quantile(short_sides, 0.1, method="lower")
+    return Images(count, mean_pixels * count, int(short_side))
+
+
+def inspect_machine() -> Machine:
+    """Return the device that training would use."""
+    cores = core_count()
+    if pick_device()[0] == "gpu":
+        properties = paddle.device.cuda.get_device_properties(0)
+        return Machine(True, cores, properties.total_memory / 2**30)
+    return Machine(False, cores, memory_limit() / 2**30)
+
+
+def inspect_network(options: GeneratorOptions) -> NetworkSize:
+    """Return description and size of the network of the section `network_g`."""
+    count = 0
+    for parameter in Network(options).parameters():
+        count += int(parameter.size)
+    return NetworkSize(str(options), count)
+
+
+def seconds_per_iteration(cfg: Config) -> float:
+    """Return the time that an iteration takes here when all networks are trained [s].
+
+    It is the mean of three iterations after the first, which takes longer, or of one if
+    they are slow.
+    """
+    no_warm_up = {"net_d_init_iters": 0, "net_d_init_until": None}
+    train = cfg.train.model_copy(update=no_warm_up)
+    cfg = cfg.model_copy(update={"train": train})
+
+    ops, _ = choose_ops(cfg.cpu_ops)
+    step = build_step(cfg, ops)
+    step.set_learning_rates(
+        partial(learning_rate, train.scheduler, train.warmup_iter, 1)
+    )
+
+    times = [time.perf_counter()]
+    with closing(TrainingBatches(cfg, open_training_data(cfg))) as batches:
+        while len(times) < 3 or (
+            len(times) < 5 and times[-1] - times[0] < LONG_TIMING_S
+        ):
+            parts = list(islice(batches, cfg.datasets.train.accum_iter))
+            losses = step(parts, len(times))
+            float(next(iter(losses.values())))  # waits for the device
+            times.append(time.perf_counter())
+    return (times[-1] - times[1]) / (len(times) - 2)
+
+
+def _read_size(path: Path) -> tuple[int, int]:
+    try:
+        with open_regular(path) as file, Image.open(file) as image:
+            return image.size
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: not a readable image ({error})") from error

@@ -1,0 +1,241 @@
+"""From options to a training step: networks with their weights, optimizers, the step.
+
+Options meet losses in `build_losses.py` and data in `training_data.py`; `train.py` is
+the loop.
+"""
+
+import zlib
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from realesrgan_paddle.loss.dists import load_vgg16_features
+from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.models.networks.description import Description
+from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.projected_discriminator import (
+    ProjectedDiscriminator,
+)
+from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
+from realesrgan_paddle.models.step.ema import EMA
+from realesrgan_paddle.models.step.freeze import freeze, trainable_parameters
+from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.init_first_layer import init_first_layer
+from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.precision import choose_precision
+from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
+from realesrgan_paddle.models.weights.assign import load_weights
+from realesrgan_paddle.models.weights.layouts import to_basicsr
+from realesrgan_paddle.models.weights.mismatch import differing_options
+from realesrgan_paddle.models.weights.read_generator import locate
+from realesrgan_paddle.ops.plain import Ops
+from realesrgan_paddle.options.reading.load import dump_config
+from realesrgan_paddle.options.schema.config import (
+    Config,
+    DiscriminatorOptions,
+    GANLossOptions,
+    GeneratorOptions,
+    OptimizerOptions,
+    PathOptions,
+    ProjectedDiscriminatorOptions,
+)
+from realesrgan_paddle.training.build_losses import build_losses
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
+from realesrgan_paddle.utils.weights.reader import read_weights
+
+OPTIMIZERS = {"Adam": paddle.optimizer.Adam, "AdamW": paddle.optimizer.AdamW}
+
+Discriminator = UNetDiscriminatorSN | ProjectedDiscriminator
+
+
+def build_step(
+    cfg: Config, ops: Ops, group: ProcessGroup = ALONE
+) -> PixelStep | GANStep:
+    """Return the step of `cfg.model_type` with its networks, losses and optimizers.
+
+    Args:
+        cfg: options.
+        ops: the operators that compute the networks; see `ops.choose`.
+        group: the processes that train together.
+
+    Raises:
+        UserError: weights cannot be read or do not fit.
+    """
+    # For initial weights that are not read from a file.
+    paddle.seed(cfg.manual_seed)
+    train = cfg.train
+    precision = choose_precision(cfg.use_amp, cfg.amp_bf16)
+
+    net_g = build_generator(cfg.network_g, cfg.path, ops)
+    freeze(net_g, train.freeze)
+    pixel_step = PixelStep(
+        generator=net_g,
+        ema=EMA(net_g, train.ema_decay),
+        losses=build_losses(cfg, ops, precision),
+        optimizer_g=build_optimizer(train.optim_g, net_g),
+        lr_g=train.optim_g.lr,
+        grad_clip_g=train.optim_g.grad_clip,
+        group=group,
+        precision=precision,
+    )
+    # RealESRNetModel has none of these three, RealESRGANModel has all.
+    if cfg.network_d is None or train.optim_d is None or train.gan_opt is None:
+        return pixel_step
+
+    net_d = build_discriminator(cfg.network_d, cfg.path, train.net_d_init_detail, ops)
+    return GANStep(
+        **vars(pixel_step),
+        discriminator=net_d,
+        optimizer_d=build_optimizer(train.optim_d, net_d),
+        lr_d=train.optim_d.lr,
+        grad_clip_d=train.optim_d.grad_clip,
+        gan_loss=build_gan_loss(train.gan_opt),
+        relativistic=train.gan_opt.relativistic,
+        gan_usm=cfg.gan_gt_usm,
+        net_d_iters=train.net_d_iters,
+        warm_up=DiscriminatorWarmUp(train.net_d_init_iters, train.net_d_init_until),
+    )
+
+
+def build_generator(options: GeneratorOptions, path: PathOptions, ops: Ops) -> nn.Layer:
+    """Return the network of `options` with the pretrained weights of `path`, if any."""
+    network = Network(options)
+    network.ops = ops
+    if path.pretrain_network_g is not None:
+        tensors = read_pretrained(
+            path.pretrain_network_g, path.param_key_g, "path.param_key_g"
+        )
+        load_pretrained(
+            network, options, tensors, path.pretrain_network_g, path.strict_load_g
+        )
+    return network
+
+
+def build_discriminator(
+    options: DiscriminatorOptions, path: PathOptions, init_detail: bool, ops: Ops
+) -> Discriminator:
+    """Return the network of `options` with the pretrained weights of `path`, if any.
+
+    Without them, and with `init_detail`, a U-Net starts with a first layer that
+    responds to detail: see `init_first_layer`.
+    """
+    network: Discriminator
+    if isinstance(options, ProjectedDiscriminatorOptions):
+        vgg16 = load_vgg16_features(options.num_block, ops=ops)
+        network = ProjectedDiscriminator(vgg16, options.num_feat, options.num_block)
+    else:
+        network = UNetDiscriminatorSN(
+            options.num_in_ch, options.num_feat, options.skip_connection
+        )
+        if init_detail:
+            init_first_layer(network)
+
+    network.ops = ops
+    if path.pretrain_network_d is not None:
+        tensors = read_pretrained(
+            path.pretrain_network_d, path.param_key_d, "path.param_key_d"
+        )
+        load_pretrained(
+            network, options, tensors, path.pretrain_network_d, path.strict_load_d
+        )
+    return network
+
+
+def read_pretrained(
+    pretrained: str, param_key: str | None, option: str
+) -> dict[str, np.ndarray]:
+    """Return the tensors of a file, or of a released model by its name.
+
+    Args:
+        pretrained: the file or the name.
+        param_key: which group of tensors; see `WeightFile.select`.
+        option: the option that says so, for errors.
+    """
+    file = locate(pretrained)
+    weights = read_weights(file)
+    try:
+        tensors = weights.select(param_key)
+    except UserError as error:
+        choices = " or ".join(f"{option}: {name or 'null'}" for name in weights.groups)
+        raise UserError(f"{error}; set {choices}") from None
+    return to_basicsr(tensors, str(file))
+
+
+def load_pretrained(
+    network: nn.Layer,
+    options: GeneratorOptions | DiscriminatorOptions,
+    tensors: dict[str, np.ndarray],
+    source: str,
+    strict: bool,
+) -> None:
+    """Load `tensors` into the network that `options` describe.
+
+    Raises:
+        UserError: they do not fit; says which options differ from the file.
+    """
+    try:
+        load_weights(network, tensors, strict=strict, source=source)
+    except UserError as error:
+        if isinstance(options, Description) and (
+            different := differing_options(tensors, options, source)
+        ):
+            raise UserError(
+                f"{source}: do not fit {options.type}: {different}"
+            ) from error
+        raise
+
+
+def build_gan_loss(options: GANLossOptions) -> GANLoss:
+    """Return the adversarial loss of generator and discriminator."""
+    return GANLoss(
+        options.gan_type,
+        options.real_label_val,
+        options.fake_label_val,
+        options.loss_weight,
+    )
+
+
+def build_optimizer(
+    options: OptimizerOptions, network: nn.Layer
+) -> paddle.optimizer.Adam:
+    """Return the optimizer of the trainable parameters; AdamW is a subclass of Adam."""
+    # Adam with a weight decay of 0 would still compute the penalty.
+    no_decay = {"Adam": None, "AdamW": 0.0}
+    return OPTIMIZERS[options.type](
+        learning_rate=options.lr,
+        beta1=options.betas[0],
+        beta2=options.betas[1],
+        parameters=trainable_parameters(network),
+        weight_decay=options.weight_decay or no_decay[options.type],
+    )
+
+
+def check_same_start(
+    cfg: Config, start: int, step: PixelStep, group: ProcessGroup
+) -> None:
+    """Raise UserError if the processes differ in options, iteration or weights."""
+    if group.size == 1:
+        return
+    weights = 0
+    for arrays in step.state().values():
+        for array in arrays.values():
+            weights = zlib.crc32(array.tobytes(), weights)
+    group.check_equal(
+        {
+            "options": zlib.crc32(dump_config(cfg).encode()),
+            "training state": start,
+            "weights": weights,
+        }
+    )
+
+
+def describe_step(step: PixelStep) -> list[str]:
+    """Return lines for the log: how many parameters are trained, mixed precision."""
+    count = sum(p.size for p in step.generator.parameters())
+    trained = sum(p.size for p in trainable_parameters(step.generator))
+    lines = [f"{trained:,} of the generator's {count:,} parameters are trained"]
+    if step.precision.remark:
+        lines.append(step.precision.remark)
+    return lines

@@ -1,0 +1,364 @@
+"""A run's checkpoints: written, pruned, and restored."""
+
+import reprlib
+from collections.abc import Mapping
+from dataclasses import asdict, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import paddle
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+
+from realesrgan_paddle.commands.next_command import resume
+from realesrgan_paddle.data.loading.pair_pool import check_pairs
+from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.state_checks import Parts
+from realesrgan_paddle.options.schema.config import LoggerOptions, ValOptions
+from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.runlog.experiment import Experiment
+from realesrgan_paddle.utils.runlog.training_state import (
+    TrainingState,
+    load_state,
+    save_state,
+)
+from realesrgan_paddle.utils.weights.writer import write_pdparams
+
+PARTS = {
+    *("generator", "ema", "optimizer_g", "precision"),  # of PixelStep
+    *("discriminator", "optimizer_d", "warm_up"),  # of GANStep
+    "pool",
+}
+"""The parts of a training state."""
+
+Number = Annotated[int, Field(strict=True, ge=0)]
+Finite = Annotated[StrictFloat, Field(allow_inf_nan=False)]
+RecordedFigures = dict[StrictStr, dict[StrictStr, dict[StrictStr, Finite]]]
+NO_OTHERS = ConfigDict(extra="forbid")
+
+
+@dataclass(config=NO_OTHERS)
+class Best:
+    """The best validation so far: its metric, value and iteration."""
+
+    figure: StrictStr
+    value: Finite
+    iteration: Number
+
+
+@dataclass(config=NO_OTHERS)
+class RunRecord:
+    """What a run remembers besides its tensors.
+
+    Every training state holds it, so a resumed run behaves as one that never stopped.
+
+    Attributes:
+        saved: iterations whose checkpoints this run wrote and has not removed.
+        good: the last regular checkpoint that was not saved between skipped updates.
+        start: the metrics before the first iteration, by "<set>/<metric>".
+        figures: those of single images, by method, set, image and metric: of bicubic
+            interpolation, the start network, and the networks of the best and the last
+            validation.
+        best: the validation of `net_g_best.pdparams`.
+        stale: validations since `best`.
+        drifted: the last validation's iteration, if the drift alarm went off there.
+        skipped: updates skipped because something was not finite.
+        skipped_in_a_row: those since the last update that was made.
+        rolled_back: whether the run has gone back to a checkpoint.
+        validation_due: whether the last iteration is still to be validated.
+    """
+
+    saved: list[Number] = field(default_factory=list)
+    good: Number | None = None
+    start: dict[StrictStr, StrictFloat] = field(default_factory=dict)
+    figures: dict[StrictStr, RecordedFigures] = field(default_factory=dict)
+    best: Best | None = None
+    stale: Number = 0
+    drifted: Number | None = None
+    skipped: Number = 0
+    skipped_in_a_row: Number = 0
+    rolled_back: StrictBool = False
+    validation_due: StrictBool = False
+
+    @classmethod
+    def of(cls, state: TrainingState) -> "RunRecord":
+        """Return the record in a training state.
+
+        Raises:
+            UserError: there is none, or a value is not of its type or in its range.
+        """
+        try:
+            record = TypeAdapter(cls).validate_python(state.record.get("run"))
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, ("run", *problem["loc"])))
+            found = reprlib.repr(problem["input"])
+            raise UserError(
+                f"{state.path}: its record has {key}: {found} ({problem['msg']})"
+            ) from None
+
+        dates = [*record.saved, record.good or 0, record.drifted or 0]
+        if record.best is not None:
+            dates.append(record.best.iteration)
+        if max(dates) > state.iteration:
+            raise UserError(
+                f"{state.path}: its record of iteration {state.iteration} mentions "
+                f"iteration {max(dates)}"
+            )
+        return record
+
+
+class Checkpoints:
+    """Writes and restores the checkpoints of one run, and removes its own old ones.
+
+    Args:
+        experiment: the run's folders.
+        options: the section `logger`: how often to save, how many to keep.
+        step: networks and optimizers.
+        batches: their pool is part of the state.
+        scale: of the generator.
+
+    Attributes:
+        record: what the run remembers besides its tensors.
+        saved_at: the iteration of the run's newest training state; 0: there is none.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        options: LoggerOptions,
+        step: PixelStep,
+        batches: TrainingBatches,
+        scale: int,
+    ) -> None:
+        self.record = RunRecord()
+        self.saved_at = 0
+        self._experiment = experiment
+        self.options = options
+        self._step = step
+        self._batches = batches
+        self._scale = scale
+
+    def restore(self, state: TrainingState) -> None:
+        """Restore networks, optimizers, pool and record from `state`."""
+        record = RunRecord.of(state)
+        self._load(state)
+        self.record = record
+        if state.path == self._state_file(state.iteration):
+            self.saved_at = state.iteration
+        saved = self.record.saved
+        self.record.saved = [i for i in saved if self._state_file(i).exists()]
+
+    def save(self, iteration: int) -> None:
+        """Write the networks of `iteration`, also as "latest", then the training state.
+
+        `net_g_*.pdparams` holds `params` and `params_ema`, `net_d_*.pdparams` holds
+        `params`. The state comes last and is complete in itself, so any state that
+        exists can be resumed from. Of several processes one writes; the others keep the
+        same record.
+
+        Raises:
+            UserError: a number is not finite, or not float32: such a checkpoint could
+                not be resumed from. Nothing is written.
+            OSError: a file cannot be written; what was there before is untouched.
+        """
+        self.save_alone(iteration)
+        # The launcher ends all processes when one has ended, so wait for the file.
+        self._step.group.wait()
+
+    def save_alone(self, iteration: int) -> None:
+        """As `save`, where the other processes may have ended: do not wait for them."""
+        record = self.record
+        record.saved = [*(i for i in record.saved if i < iteration), iteration]
+        is_regular = iteration % self.options.save_checkpoint_freq == 0
+        if is_regular and not record.skipped_in_a_row:
+            record.good = iteration
+
+        if self._experiment.writes:
+            self._write(iteration)
+            self._remove_old()
+        self.saved_at = iteration
+
+    def _write(self, iteration: int) -> None:
+        parts = {**self._step.state(), "pool": self._batches.state()}
+        self._check(parts, iteration)
+        for name, groups in network_files(parts).items():
+            for suffix in (iteration, "latest"):
+                path = self._experiment.models / f"{name}_{suffix}.pdparams"
+                write_pdparams(path, groups)
+
+        # Old checkpoints are removed after this, so the record still lists them;
+        # `restore` drops what is gone.
+        state = TrainingState(
+            iteration,
+            parts,
+            {"paddle": paddle.__version__, "run": asdict(self.record)},
+        )
+        save_state(self._state_file(iteration), state)
+
+    def keep_best(
+        self, iteration: int, metrics: Mapping[str, float], options: ValOptions
+    ) -> None:
+        """Write `net_g_best.pdparams` if a validation is the best so far.
+
+        Args:
+            iteration: when it was made.
+            metrics: its metrics by "<set>/<metric>".
+            options: `best` names the metric that decides, else the first one does, on
+                the first set that it measures.
+        """
+        metric = options.best or _first_figure(metrics, options)
+        if metric is None:
+            return
+
+        value, best = metrics[metric], self.record.best
+        if best is not None and best.figure != metric:
+            best = None  # val.best has changed since
+        if best is not None and not is_better(value, best.value, options):
+            self.record.stale += 1
+            return
+
+        parts = self._step.state()
+        self._check(parts, iteration)
+        weights = network_files(parts)["net_g"]
+        write_pdparams(self._experiment.models / "net_g_best.pdparams", weights)
+
+        before = f", before {best.value:.4f} at iter {best.iteration:,}" if best else ""
+        self._experiment.log(
+            f"net_g_best.pdparams is now of iter {iteration:,}: "
+            f"{metric} {value:.4f}{before}"
+        )
+        # Last: a validation that failed above is made again.
+        self.record.best = Best(metric, value, iteration)
+        self.record.stale = 0
+
+    def _check(self, parts: Parts, iteration: int) -> None:
+        """Raise UserError unless training can continue from the parts of a state."""
+        try:
+            check_parts(parts, self._step, self._scale, f"iteration {iteration:,}")
+        except UserError as problem:
+            raise UserError(
+                f"{problem}, so nothing is saved; resume from the checkpoint before with "
+                "--auto_resume, and try a lower train.optim_g.lr and train.optim_d.lr or "
+                "smaller loss weights"
+            ) from None
+
+    def roll_back(self) -> int:
+        """Restore the last good checkpoint, without its record; return its iteration.
+
+        The run continues with the batches after the current iteration: the same batches
+        again would lead to the same place.
+        """
+        assert self.record.good is not None
+        self._load(load_state(self._state_file(self.record.good)))
+        self.record.rolled_back = True
+        self.record.skipped_in_a_row = 0
+        return self.record.good
+
+    def report_saved(self, ended_by: str) -> None:
+        """Log what has ended the run, the newest state, and the command to resume it."""
+        log = self._experiment.log
+        if not self.saved_at:
+            log(f"{ended_by} nothing is saved yet")
+            return
+        log(f"{ended_by} saved {self._state_file(self.saved_at)}")
+        log(f"next: {resume(self._experiment.config)}")
+
+    def report_networks(self) -> None:
+        """Log the last network, and the best one if validation has chosen one."""
+        self._experiment.log(f"generator: {self._experiment.latest}")
+        best = self.record.best
+        if best is None:
+            return
+        file = self._experiment.models / "net_g_best.pdparams"
+        figure = f"{best.figure} {best.value:.4f}, iter {best.iteration:,}"
+        self._experiment.log(f"best: {file}, {figure}")
+
+    def _load(self, state: TrainingState) -> None:
+        self._step.load(state.parts, str(state.path))
+        pool = state.parts.get("pool", {})
+        self._batches.load(pool)
+
+    def _state_file(self, iteration: int) -> Path:
+        return self._experiment.states / f"{iteration}.state"
+
+    def _remove_old(self) -> None:
+        """Remove all but the newest `keep_checkpoints` and the last good one.
+
+        Files that this run has not written stay. The state of a checkpoint is removed last.
+        """
+        keep = self.options.keep_checkpoints
+        if not keep:
+            return
+        record = self.record
+        for iteration in record.saved[:-keep]:
+            if iteration == record.good:
+                continue
+            for name in ("net_g", "net_d"):
+                path = self._experiment.models / f"{name}_{iteration}.pdparams"
+                path.unlink(missing_ok=True)
+            self._state_file(iteration).unlink(missing_ok=True)
+            record.saved.remove(iteration)
+
+
+def check_state(state: TrainingState, step: PixelStep, scale: int) -> None:
+    """Raise UserError unless a state that was read is whole and of such a run.
+
+    Whether it fits the sizes of crops and pool is left to `Checkpoints.restore`: these
+    are options, and whoever has changed one wants to hear of it.
+
+    Args:
+        state: the training state.
+        step: has the networks.
+        scale: of the generator.
+    """
+    check_parts(state.parts, step, scale, str(state.path))
+    RunRecord.of(state)
+
+
+def check_parts(parts: Parts, step: PixelStep, scale: int, source: str) -> None:
+    """Raise UserError unless the parts of a state are sound; see `PixelStep.check`."""
+    for unknown in sorted(parts.keys() - PARTS):
+        raise UserError(f"{source}: holds {unknown!r}, which is no part of a state")
+    step.check(parts, source)
+    pool = parts.get("pool", {})
+    check_pairs(pool, scale, source)
+
+
+def _first_figure(metrics: Mapping[str, float], options: ValOptions) -> str | None:
+    """Return the "<set>/<metric>" of the first metric, None if it measures no set."""
+    first = next(iter(options.metrics), None)
+    for figure in metrics:
+        if figure.rpartition("/")[2] == first:
+            return figure
+    return None
+
+
+def is_better(value: float, best: float, options: ValOptions) -> bool:
+    """Return whether a metric's `value` is better than the `best` so far."""
+    if options.best_is_lowest:
+        return value < best
+    return value > best
+
+
+def network_files(
+    parts: Mapping[str, dict[str, np.ndarray]],
+) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """Return the groups of weights of each weight file, from a step's state.
+
+    "net_g" has `params` and `params_ema`; "net_d", of a GAN, has `params`.
+    """
+    files = {"net_g": {"params": parts["generator"], "params_ema": parts["ema"]}}
+    if "discriminator" in parts:
+        files["net_d"] = {"params": parts["discriminator"]}
+    return files

@@ -1,1 +1,0 @@
-"""Videos and their results side by side: figures, pages with players, a file to share."""

@@ -1,1 +1,0 @@
-"""Operators by oneDNN, through its C API, for training on a CPU."""

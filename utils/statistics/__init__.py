@@ -1,1 +1,0 @@
-"""What figures of a few images can tell, and what they cannot."""

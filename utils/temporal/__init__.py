@@ -1,0 +1,1 @@
+"""How consistent a video is from frame to frame, and how sharp it is meanwhile."""
