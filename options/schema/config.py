@@ -111,7 +111,7 @@ __all__ = [
 
 
 class Config(Sections):
-    """Options of train.py, which agree with one another."""
+    """Options of train.py."""
 
     @model_validator(mode="after")
     def _check_sections(self) -> Self:
