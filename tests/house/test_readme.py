@@ -31,15 +31,16 @@ GUIDES = ("docs/finetuning.md", "docs/training.md")
 PAGES = [
     *READMES,
     "CONTRIBUTING.md",
-    "models/README.md",
     *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 ]
 FOLDERS = (
     "benchmarks",
     "data",
     "docs",
+    "inference",
     "loss",
     "models",
+    "ops",
     "options",
     "realesrgan_paddle",
     "tests",
