@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realesrgan_paddle.commands.next_command import after_pairs, command, print_next
+from realesrgan_paddle.commands.what_follows import after_pairs
 from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.next_steps import next_line, print_next
 
 DEFAULTS = Path(__file__).parent / "options" / "generate_lq_data.yml"
 """Option file without --yml_path: its degradation is what --write compares with."""
@@ -130,21 +131,25 @@ def _write(
 def _what_follows(args: argparse.Namespace, options: "LQConfig") -> str:
     """Return the command that trains on the pairs, or writes what was only looked at."""
     if args.write:
-        return command("train.py", yml_path=args.write)
+        return next_line("option file", file=args.write)
     listed = options.meta_info is not None and args.meta_info is None
     if args.save_dir and not listed:
         gt = Path(options.dataroot_gt)
         return after_pairs(gt, args.save_dir, args.meta_info, options.scale)
 
     save_dir = args.save_dir or Path("LQ")
-    flags: dict[str, str | int | Path] = {"save_dir": save_dir}
+    meta_info = None
     if options.meta_info is not None:  # which are the pairs is not seen in the folders
-        flags["meta_info"] = args.meta_info or Path(f"{save_dir}_pairs.txt")
-    if args.input is not None:
-        flags["input"] = args.input
-    if args.seed is not None:
-        flags["seed"] = args.seed
-    return command("make_lq_data.py", *args.overrides, yml_path=args.yml_path, **flags)
+        meta_info = args.meta_info or Path(f"{save_dir}_pairs.txt")
+    return next_line(
+        "preview of pairs",
+        yml_path=args.yml_path,
+        save_dir=save_dir,
+        meta_info=meta_info,
+        input=args.input,
+        seed=args.seed,
+        overrides=args.overrides,
+    )
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

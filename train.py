@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 from signal import Signals
 
-from realesrgan_paddle.commands.next_command import export
 from realesrgan_paddle.ops.trial import start_trial
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
@@ -21,6 +20,7 @@ from realesrgan_paddle.recipes.alternatives import naming_an_alternative
 from realesrgan_paddle.recipes.set_options import load_training
 from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.signals.stop_request import StopRequest
 
@@ -101,7 +101,8 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             raise SystemExit(128 + signal)  # a shell's code for that signal
 
         validator.report_end()
-    log(f"next: {export(experiment.latest)}")
+    export = next_line("weights", weights=experiment.latest, folder=experiment.exported)
+    log(f"next: {export}")
     return experiment.latest
 
 

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
-from realesrgan_paddle.commands.next_command import after_set, print_next
+from realesrgan_paddle.commands.what_follows import after_set
 from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
 from realesrgan_paddle.utils.cli import Parser, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,12 +14,13 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import export, print_next
+from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import table
 from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
 from realesrgan_paddle.models.weights.fetch import fetch
 from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     done = convert(path, args.output, args.to, args.layout, args.overwrite)
     print(done)
     if isinstance(done.network, Generator):
-        print_next(export(done.output))
+        print_next(after_weights(done.output))
     return 0
 
 

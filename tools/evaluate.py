@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.commands.evaluate import check_flags, evaluate, what_follows
-from realesrgan_paddle.commands.next_command import print_next
 from realesrgan_paddle.inference.open_runner import ENGINES, PRECISIONS
 from realesrgan_paddle.metrics.figures import FIGURES, USUAL, parse_figure
 from realesrgan_paddle.metrics.names import parse_folder, parse_model
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def parse_flags(argv: Sequence[str] | None) -> Namespace:

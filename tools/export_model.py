@@ -7,11 +7,12 @@ if __name__ == "__main__":  # before all that takes time to import
 
 from collections.abc import Sequence
 
-from realesrgan_paddle.commands.next_command import after_export, print_next
 from realesrgan_paddle.commands.upscale import add_denoise_flags
+from realesrgan_paddle.commands.what_follows import after_export
 from realesrgan_paddle.models.weights.denoise import read_denoising
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:

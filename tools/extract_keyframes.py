@@ -13,13 +13,14 @@ if __name__ == "__main__":  # before numpy is imported
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import after_frames, print_next
+from realesrgan_paddle.commands.what_follows import after_frames
 from realesrgan_paddle.data.footage import keyframes
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
 from realesrgan_paddle.utils.cli import Parser, float_range, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:

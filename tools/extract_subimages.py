@@ -8,12 +8,13 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import after_sub_images, print_next
+from realesrgan_paddle.commands.what_follows import after_sub_images
 from realesrgan_paddle.data.sets.patches.choose import PatchChoice
 from realesrgan_paddle.data.sets.patches.extract import BestPatches, cut_images
 from realesrgan_paddle.data.sets.subimages import CropGrid
 from realesrgan_paddle.utils.cli import Parser, float_range, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:

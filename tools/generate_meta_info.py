@@ -8,10 +8,11 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import after_list, print_next
+from realesrgan_paddle.commands.what_follows import after_list
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.utils.cli import Parser, run, say
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:

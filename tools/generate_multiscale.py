@@ -8,11 +8,12 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import after_multiscale, print_next
+from realesrgan_paddle.commands.what_follows import after_multiscale
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:

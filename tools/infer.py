@@ -8,7 +8,6 @@ if __name__ == "__main__":  # before all that takes time to import
 import sys
 from collections.abc import Sequence
 
-from realesrgan_paddle.commands.next_command import after_inference, print_next
 from realesrgan_paddle.commands.upscale import (
     add_denoise_flags,
     add_flags,
@@ -17,8 +16,10 @@ from realesrgan_paddle.commands.upscale import (
     refuse_denoising,
     upscale,
 )
+from realesrgan_paddle.commands.what_follows import after_inference
 from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,9 +8,10 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import export, print_next
+from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
 from realesrgan_paddle.utils.cli import Parser, run, say
+from realesrgan_paddle.utils.next_steps import print_next
 from realesrgan_paddle.utils.runlog.curves import plot_runs
 
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     say(f"{args.output}: {count} panels")
     latest = Path(args.input[0], "models/net_g_latest.pdparams")
     if len(args.input) == 1 and latest.is_file():
-        print_next(export(latest))
+        print_next(after_weights(latest))
     return 0
 
 

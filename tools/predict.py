@@ -8,7 +8,6 @@ if __name__ == "__main__":  # before all that takes time to import
 import sys
 from collections.abc import Sequence
 
-from realesrgan_paddle.commands.next_command import export, print_next
 from realesrgan_paddle.commands.upscale import (
     add_denoise_flags,
     add_flags,
@@ -16,10 +15,12 @@ from realesrgan_paddle.commands.upscale import (
     inputs_of,
     upscale,
 )
+from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.inference.graph.exported_files import require_weights
 from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.next_steps import print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == 0:
         line = after_videos("tools/predict.py", argv, inputs, args)
         if line is None:
-            line = export(args.model_path, args.denoise_strength, args.dn_model)
+            line = after_weights(args.model_path, args.denoise_strength, args.dn_model)
         print_next(line)
     return code
 

@@ -12,7 +12,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import after_check, command, print_next
+from realesrgan_paddle.commands.what_follows import after_check
 from realesrgan_paddle.recipes.set_options import load_training
 from realesrgan_paddle.training.file_checks import (
     check_folders,
@@ -21,6 +21,7 @@ from realesrgan_paddle.training.file_checks import (
 )
 from realesrgan_paddle.utils.cli import Parser, int_range, run, say
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.next_steps import next_line, print_next
 
 
 def parse_flags(argv: Sequence[str] | None) -> Namespace:
@@ -82,7 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         cfg, _ = load_training(args.yml_path, args.overrides)
         report = check_run(cfg, *open_datasets(cfg), decode=args.check)
-        following = command("train.py", *args.overrides, yml_path=args.yml_path)
+        following = next_line(
+            "option file", file=args.yml_path, overrides=args.overrides
+        )
 
     findings = [*report.problems, *report.small]
     say(f"{report.count} image files checked; {len(findings)} findings")

@@ -8,7 +8,6 @@ if __name__ == "__main__":  # before all that takes time to import
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import after_quantization, print_next
 from realesrgan_paddle.inference.engine.int8.calibrate import (
     LEAST_PSNR,
     calibrate,
@@ -17,6 +16,7 @@ from realesrgan_paddle.inference.engine.int8.calibrate import (
 from realesrgan_paddle.inference.engine.int8.ranges_file import write_ranges
 from realesrgan_paddle.utils.cli import Parser, float_range, int_range, run, say
 from realesrgan_paddle.utils.images import list_images
+from realesrgan_paddle.utils.next_steps import next_line, print_next
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found.check(args.model_path)
     path = write_ranges(args.model_path, found.ranges)
     say(f"wrote {path}")
-    print_next(after_quantization(args.model_path))
+    print_next(next_line("int8 ranges", graph=args.model_path))
     return 0
 
 

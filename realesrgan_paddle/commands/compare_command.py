@@ -2,10 +2,10 @@
 
 import argparse
 
-from realesrgan_paddle.commands.next_command import Value, command
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.inference.upscale_files import find_inputs
 from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.next_steps import Value, command
 
 CROP_SIZE = 96
 """Width and height of the crops, in input pixels, unless --crop_size says another."""

@@ -2,7 +2,7 @@
 
 import argparse
 
-from realesrgan_paddle.commands.next_command import after_evaluation
+from realesrgan_paddle.commands.what_follows import after_evaluation
 from realesrgan_paddle.metrics.data_sets import open_sets
 from realesrgan_paddle.metrics.degrading import check_way, open_degradation
 from realesrgan_paddle.metrics.evaluation import Evaluation

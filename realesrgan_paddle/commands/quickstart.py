@@ -8,13 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import (
-    ROOT,
-    YOUR_IMAGES,
-    Value,
-    command,
-    words,
-)
 from realesrgan_paddle.data.footage.keyframes import find_videos
 from realesrgan_paddle.data.footage.split import VAL, deal
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
@@ -26,6 +19,13 @@ from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_wheel
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
+from realesrgan_paddle.utils.next_steps import (
+    ROOT,
+    YOUR_IMAGES,
+    Value,
+    command,
+    flag_words,
+)
 from realesrgan_paddle.utils.runlog.meter import duration
 
 NETWORK = "realesr-animevideov3"
@@ -81,7 +81,7 @@ class Commands:
         line = command(script, *overrides, **flags)
         sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ {line}\n")
         sys.stdout.flush()
-        call = [sys.executable, str(ROOT / script), *words(*overrides, **flags)]
+        call = [sys.executable, str(ROOT / script), *flag_words(flags), *overrides]
         done = subprocess.run(call, check=False)
         if done.returncode:
             raise UserError(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.find_videos import find_videos_in, has_more_than_8_bits
-from realesrgan_paddle.commands.next_command import after_video, again_without
 from realesrgan_paddle.commands.video_flags import add_video_flags, check_video_flags
 from realesrgan_paddle.commands.video_record import VideoRecord
+from realesrgan_paddle.commands.what_follows import after_video
 from realesrgan_paddle.inference.open_runner import (
     ENGINES,
     PRECISIONS,
@@ -36,6 +36,7 @@ from realesrgan_paddle.utils.cli import Parser, float_range, int_range, say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
+from realesrgan_paddle.utils.next_steps import command_without
 
 
 def add_flags(parser: Parser) -> None:
@@ -269,7 +270,7 @@ def after_videos(
     if not inputs.videos:
         return None
     if flags.preview or flags.preview_frames:
-        return again_without(script, argv, ("--preview", "--preview_frames"))
+        return command_without(script, argv, ("--preview", "--preview_frames"))
     from realesrgan_paddle.commands.video_names import target_of
 
     video = inputs.videos[0]

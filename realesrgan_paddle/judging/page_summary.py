@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from realesrgan_paddle.commands.next_command import command, export
 from realesrgan_paddle.judging.figures import Figures
 from realesrgan_paddle.judging.judge import compare_figures
 from realesrgan_paddle.judging.verdict_file import read_lines
 from realesrgan_paddle.judging.words import BICUBIC, intervals, sentence
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 from realesrgan_paddle.utils.report.summary import Summary
 from realesrgan_paddle.utils.runlog.curves import plot_runs
+from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 
 def networks_verdict(names: Sequence[str], figures: Figures) -> list[str]:
@@ -55,9 +56,10 @@ def run_summary(run: Path) -> Summary:
         )
     lines = read_lines(run) or ["no verdict: it has not ended, or validated nothing"]
     lines = [f"The run {run.name}:", *(f" {line}" for line in lines)]
-    latest = run / "models/net_g_latest.pdparams"
-    commands = [command("train.py", yml_path=config), export(latest)]
-    return Summary(lines, _curves(run), commands)
+    train = next_line("option file", file=config)
+    experiment = Experiment(run)
+    export = next_line("weights", weights=experiment.latest, folder=experiment.exported)
+    return Summary(lines, _curves(run), [train, export])
 
 
 def _curves(run: Path) -> bytes:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from realesrgan_paddle.commands.next_command import export
 from realesrgan_paddle.judging.figures import COLOR, SHARPNESS, Figures, mean_of
 from realesrgan_paddle.judging.judge import Against, Answer, compare_figures
 from realesrgan_paddle.judging.open_sets import GENERAL, REAL
@@ -23,6 +23,7 @@ from realesrgan_paddle.options.schema.config import (
     ValOptions,
 )
 from realesrgan_paddle.training.checkpoints import RunRecord
+from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS, MetricFormat
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
@@ -179,6 +180,11 @@ def _findings(
         general_color_shift=color_shift(last, start, [GENERAL], general_limit),
         drifted=record.drifted is not None,
         softer_on_real=is_softer,
-        export_last=export(experiment.latest),
-        export_best=export(experiment.models / "net_g_best.pdparams"),
+        export_last=_export(experiment, experiment.latest),
+        export_best=_export(experiment, experiment.models / "net_g_best.pdparams"),
     )
+
+
+def _export(experiment: Experiment, weights: Path) -> str:
+    """Return the command that exports one of a run's networks."""
+    return next_line("weights", weights=weights, folder=experiment.exported)

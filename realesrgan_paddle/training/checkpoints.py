@@ -19,13 +19,13 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
-from realesrgan_paddle.commands.next_command import resume
 from realesrgan_paddle.data.loading.pair_pool import check_pairs
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.state_checks import Parts
 from realesrgan_paddle.options.schema.config import LoggerOptions, ValOptions
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
@@ -272,7 +272,8 @@ class Checkpoints:
             log(f"{ended_by} nothing is saved yet")
             return
         log(f"{ended_by} saved {self._state_file(self.saved_at)}")
-        log(f"next: {resume(self._experiment.config)}")
+        resume = next_line("interrupted run", config=self._experiment.config)
+        log(f"next: {resume}")
 
     def report_networks(self) -> None:
         """Log the last network, and the best one if validation has chosen one."""

@@ -15,8 +15,6 @@ from sample_weights import sample_weights
 from scenes import scene
 
 from make_lq_data import main as make_lq
-from realesrgan_paddle.commands import next_command
-from realesrgan_paddle.commands.next_command import command, override, resume
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.options.reading.load import given_options, load_config
@@ -29,8 +27,15 @@ from realesrgan_paddle.tools import (
     generate_multiscale,
     preflight,
 )
+from realesrgan_paddle.utils import next_steps
 from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.images import list_images, write_image
+from realesrgan_paddle.utils.next_steps import (
+    command,
+    next_line,
+    override,
+    print_next,
+)
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = [
@@ -66,7 +71,7 @@ def place(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def next_line(printed: str) -> str:
+def printed_next(printed: str) -> str:
     """The command of the one `next:` line that a command has printed, or nothing."""
     lines = re.findall(r"^next: (.*)$", printed, re.MULTILINE)
     assert len(lines) <= 1
@@ -108,7 +113,7 @@ def run_in_bash(line: str, more: list[str], _) -> str:
 def walk(printed: str, run, capsys) -> list[str]:
     """Run each line that is printed, until there is none; return the scripts' names."""
     names = []
-    while line := next_line(printed):
+    while line := printed_next(printed):
         names.append(Path(words_of(line)[1]).name)
         printed = run(line, [*TINY] if names[-1] == "train.py" else [], capsys)
     return names
@@ -162,7 +167,7 @@ def test_pairs_that_were_written_are_trained_on(place, options, capsys):
         write_image(place / "H R" / name, picture(64, 64, 0))
     (place / "lq.yml").write_text('dataroot_gt: "H R"\n')
     assert make_lq(["--yml_path", "lq.yml", "--save_dir", "L 'Q'"]) == 0
-    given = train_options(next_line(capsys.readouterr().out))
+    given = train_options(printed_next(capsys.readouterr().out))
     assert given["dataroot_gt"] == "H R"
     assert given["datasets"]["train"] == {
         "type": "RealESRGANPairedDataset",
@@ -171,12 +176,12 @@ def test_pairs_that_were_written_are_trained_on(place, options, capsys):
 
     words = ["--input", "H R", "L 'Q'", "--root", "H R", "L 'Q'"]
     assert generate_meta_info_pairdata.main([*words, "--meta_info", "pairs.txt"]) == 0
-    given = train_options(next_line(capsys.readouterr().out))
+    given = train_options(printed_next(capsys.readouterr().out))
     assert given["datasets"]["train"]["meta_info"] == "pairs.txt"
     assert given["datasets"]["train"]["dataroot_lq"] == "L 'Q'"
 
     assert preflight.main(["--input", "H R", "--lq", "L 'Q'"]) == 0
-    given = train_options(next_line(capsys.readouterr().out))
+    given = train_options(printed_next(capsys.readouterr().out))
     assert given["datasets"]["train"]["dataroot_lq"] == "L 'Q'"
 
 
@@ -185,7 +190,7 @@ def test_pairs_of_another_scale_are_trained_with_a_network_for_it(place, scale, 
     write_image(place / "HR/a.png", picture(64, 64, 0))
     (place / "lq.yml").write_text(f"dataroot_gt: HR\nscale: {scale}\n")
     assert make_lq(["--yml_path", "lq.yml", "--save_dir", "LQ"]) == 0
-    given = train_options(next_line(capsys.readouterr().out))
+    given = train_options(printed_next(capsys.readouterr().out))
     if scale == 2:
         network = find(given["path"]["pretrain_network_g"]).network
         assert network.scale == 2
@@ -199,17 +204,17 @@ def test_a_preview_leads_to_the_images_and_a_list_to_their_list(place, capsys):
     (place / "lq.yml").write_text("dataroot_gt: HR\nmeta_info: list.txt\n")
     preview = ["--yml_path", "lq.yml", "--preview", "sheet.png", "--seed", "3"]
     assert make_lq([*preview, "jpeg_range=[50, 60]"]) == 0
-    line = next_line(capsys.readouterr().out)
+    line = printed_next(capsys.readouterr().out)
     flags = "--yml_path lq.yml --save_dir LQ --meta_info LQ_pairs.txt --seed 3"
     assert words_of(line)[2:] == [*flags.split(), "jpeg_range=[50, 60]"]
-    given = train_options(next_line(run_here(line, [], capsys)))
+    given = train_options(printed_next(run_here(line, [], capsys)))
     assert given["datasets"]["train"]["meta_info"] == "LQ_pairs.txt"
 
 
 def test_smaller_versions_are_cut_or_listed_with_the_others(place, capsys):
     write_image(place / "HR/a.png", picture(96, 96, 0))
     assert generate_multiscale.main(["--input", "HR", "--output", "small"]) == 0
-    line = next_line(capsys.readouterr().out)
+    line = printed_next(capsys.readouterr().out)
     assert words_of(line)[2:] == ["--input", "small", "--output", "small_sub"]
 
     cut = ["--input", "HR", "--output", "sub", "--crop_size", "64", "--step", "32"]
@@ -217,20 +222,20 @@ def test_smaller_versions_are_cut_or_listed_with_the_others(place, capsys):
     assert generate_multiscale.main(["--input", "sub", "--output", "smaller"]) == 0
     lines = re.findall("^next: (.*)$", capsys.readouterr().out, re.MULTILINE)
     printed = run_here(lines[-1], [], capsys)
-    assert train_options(next_line(printed))["dataroot_gt"] == str(place)
+    assert train_options(printed_next(printed))["dataroot_gt"] == str(place)
 
 
 def test_weights_are_exported_and_then_wait_for_images(place, capsys):
     words = ["--input", "tiny.pdparams", "--output", "weights/my net.pdparams"]
     assert convert_torch.main(words) == 0
-    printed = run_here(next_line(capsys.readouterr().out), [], capsys)
+    printed = run_here(printed_next(capsys.readouterr().out), [], capsys)
     assert "next, with your images in place of FOLDER_OF_IMAGES: " in printed
     write_image(place / "inputs/a.png", picture(16, 16, 0))
     printed = run_here(
         command("tools/export_model.py", model_dir="tiny.pdparams"), [], capsys
     )
-    printed = run_here(next_line(printed), [], capsys)
-    run_here(next_line(printed), [], capsys)
+    printed = run_here(printed_next(printed), [], capsys)
+    run_here(printed_next(printed), [], capsys)
     assert Path("infer_compare/index.html").is_file()
 
 
@@ -249,9 +254,9 @@ def test_a_line_starts_this_python_from_any_folder(tmp_path, monkeypatch):
 
 
 def test_the_installed_package_says_where_it_can_train(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(next_command, "ROOT", tmp_path)
+    monkeypatch.setattr(next_steps, "ROOT", tmp_path)
     assert command("tools/infer.py").endswith(" -m realesrgan_paddle infer")
-    next_command.print_next(next_command.train_on(Path("HR")))
+    print_next(next_line("training images", gt=Path("HR")))
     printed = capsys.readouterr().out
     assert printed.startswith("next, in a checkout of the project: ")
     assert printed.endswith(" train.py --recipe auto --dataroot_gt HR\n")
@@ -285,7 +290,7 @@ def test_bash_reads_the_very_words_and_the_terminal_none_of_them(text):
 
 
 def test_a_run_is_resumed_by_its_own_options(tmp_path):
-    line = resume(tmp_path / "my run/config.yml")
+    line = next_line("interrupted run", config=tmp_path / "my run/config.yml")
     assert words_of(line)[2:] == [
         "--yml_path",
         str(tmp_path / "my run/config.yml"),

@@ -63,6 +63,11 @@ class Experiment:
         return self.root / "config.yml"
 
     @property
+    def exported(self) -> Path:
+        """Folder for its network as a graph."""
+        return self.root / "infer"
+
+    @property
     def metrics(self) -> Path:
         """The json-lines file of every reported number."""
         return self.root / "metrics.jsonl"

@@ -1,0 +1,174 @@
+"""What to run next: after each command, one line that a shell takes as it is.
+
+The line names the files that were just written, from the current folder, quoted. It
+holds for a CPU and a GPU: `train.py --recipe auto` looks at the machine itself.
+"""
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import realesrgan_paddle
+from realesrgan_paddle.utils.cli import shell_join
+from realesrgan_paddle.utils.errors import printable
+
+NEXT = {
+    "frames": (
+        "tools/extract_subimages.py --input {images} --output {output}_sub "
+        "--manifest {manifest}"
+    ),
+    "images": (
+        "tools/generate_meta_info.py --input {folders} --root {root} "
+        "--meta_info {listed} --check"
+    ),
+    "low-quality images": "tools/preflight.py --input {folder} --check",
+    "preview of pairs": (
+        "make_lq_data.py --yml_path {yml_path} --save_dir {save_dir} "
+        "--meta_info {meta_info} --input {input} --seed {seed} {overrides}"
+    ),
+    "training images": "train.py --recipe auto --dataroot_gt {gt} {overrides}",
+    "option file": "train.py --yml_path {file} {overrides}",
+    "interrupted run": "train.py --yml_path {config} --auto_resume",
+    "weights": (
+        "tools/export_model.py --model_dir {weights} --save_inference_dir {folder} "
+        "--denoise_strength {denoise_strength} --dn_model {dn_model}"
+    ),
+    "graph": (
+        "tools/infer.py --input {images} --output {folder}_results "
+        "--model_path {folder}"
+    ),
+    "int8 ranges": "tools/infer.py --input inputs --model_path {graph} --precision int8",
+    "results": (
+        "tools/compare.py --input {images} --gt {gt} --models {models} --output {output}"
+    ),
+    "upscaled video": (
+        "tools/compare.py --video --input {source} --results upscaled={result} "
+        "--output {output}"
+    ),
+    "metrics": "{script} --input {images} --output results --model_path {model}",
+}
+"""What was made -> the command that takes it. Braces hold what it is called with."""
+
+ROOT = Path(realesrgan_paddle.__file__).resolve().parents[1]
+"""The checkout, or the folder of installed packages."""
+
+YOUR_IMAGES = "FOLDER_OF_IMAGES"
+"""Stands for images that only the user knows."""
+
+# A path that YAML reads as a string without quotes.
+_PLAIN_PATH = re.compile(r"[\w./-]*[/_][\w./-]*")
+
+Value = str | int | Path | Sequence[str | Path]
+
+
+def print_next(line: str) -> None:
+    """Print the command that follows, and what it asks for before it can be run."""
+    condition = ""
+    if YOUR_IMAGES in line:
+        condition = f", with your images in place of {YOUR_IMAGES}"
+    elif not (ROOT / "train.py").is_file() and " -m realesrgan_paddle " not in line:
+        condition = ", in a checkout of the project"
+    sys.stdout.write(f"next{condition}: {line}\n")
+
+
+def next_line(made: str, **given: Value | float | None) -> str:
+    """Return the command of `NEXT` that follows what was made.
+
+    Args:
+        made: a key of that table.
+        given: what its braces hold. Several values are a list; without a value, or with
+            None, the word is left out, and the flag before it.
+    """
+    words: list[str] = []
+    for word in NEXT[made].split():
+        name = word[1:-1]
+        if word != f"{{{name}}}":
+            words.append(_as_value(word.format_map(given)) if "{" in word else word)
+            continue
+
+        value = given.get(name)
+        if value is not None:
+            words += _texts(value)
+        elif words[-1].startswith("--"):
+            words.pop()
+    return shell_join([*_start(words[0]), *words[1:]])
+
+
+def command(script: str, *overrides: str, **flags: Value) -> str:
+    """Return the line that runs a command of the project from the current folder.
+
+    Args:
+        script: its path in the checkout, such as "tools/infer.py".
+        overrides: words without a flag: options of the form a.b=c.
+        flags: flags by their names; several values as a list, none as an empty one.
+    """
+    return shell_join([*_start(script), *flag_words(flags), *overrides])
+
+
+def flag_words(flags: dict[str, Value]) -> list[str]:
+    """Return the words of flags by their names; values as of `command`."""
+    words = []
+    for name, value in flags.items():
+        words += [f"--{name}", *_texts(value)]
+    return words
+
+
+def command_without(script: str, argv: Sequence[str], flags: Sequence[str]) -> str:
+    """Return a command with the words `argv`, without some flags and their values."""
+    rest = []
+    leave_out = False
+    for word in argv:
+        name = word.partition("=")[0]
+        if leave_out:
+            leave_out = False
+        elif name in flags:
+            leave_out = name == word
+        else:
+            rest.append(word)
+    return shell_join([*_start(script), *rest])
+
+
+def override(key: str, text: str | Path) -> str:
+    """Return the word that sets the option `key` to a text: its value is YAML."""
+    if _PLAIN_PATH.fullmatch(str(text)):
+        return f"{key}={text}"
+    value = ""
+    for character in json.dumps(str(text), ensure_ascii=False):
+        is_seen = printable(character) == character
+        value += character if is_seen else f"\\U{ord(character):08x}"
+    return f"{key}={value}"
+
+
+def _texts(value: Value | float) -> list[str]:
+    """Return the words of a flag's value, or of its values."""
+    values = value if isinstance(value, list) else [value]
+    return [_as_value(str(each)) for each in values]
+
+
+def _as_value(text: str) -> str:
+    """Return a flag's value so that it is not taken for a flag."""
+    return f"./{text}" if text.startswith("-") else text
+
+
+def _start(script: str) -> list[str]:
+    """Return the words that start a script from the current folder."""
+    python = _python()
+    if not (ROOT / "train.py").is_file():
+        if script.startswith("tools/"):
+            return [python, "-m", "realesrgan_paddle", Path(script).stem]
+        return [python, script]  # of a checkout: the package cannot train
+    if Path.cwd() == ROOT:
+        return [python, script]
+    return [python, str(ROOT / script)]
+
+
+def _python() -> str:
+    """Return "python", or the path of this Python if that is another one or none."""
+    this = Path(sys.executable)
+    found = shutil.which("python")
+    if found and Path(found).parent == this.parent:
+        return "python"
+    return str(this)
