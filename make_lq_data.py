@@ -27,7 +27,7 @@ DEFAULTS = Path(__file__).parent / "options" / "generate_lq_data.yml"
 """Option file without --yml_path: its degradation is what --write compares with."""
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.options.schema.config import LQConfig
+    from realesrgan_paddle.options.schema.degradation import LQConfig
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import ENCODERS, Video, compress
-from realesrgan_paddle.options.schema.config import CodecName
+from realesrgan_paddle.options.schema.degradation import CodecName
 
 SIZES = (64, 100, 128, 256)
 """Sides of the square images [pixels]."""

@@ -23,7 +23,7 @@ from realesrgan_paddle.loss.features import (
 )
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
 from realesrgan_paddle.ops.plain import PLAIN, Ops
-from realesrgan_paddle.options.schema.losses import LPIPS_SMALLEST
+from realesrgan_paddle.options.schema.training import LPIPS_SMALLEST
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
 

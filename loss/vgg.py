@@ -16,7 +16,7 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.ops.plain import PLAIN, Ops
-from realesrgan_paddle.options.schema.losses import VGG19_LAYERS, VGG19_NUMBERS
+from realesrgan_paddle.options.schema.training import VGG19_LAYERS, VGG19_NUMBERS
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.weights.reader import read_weights
 

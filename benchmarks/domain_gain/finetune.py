@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from realesrgan_paddle.options.reading.load import given_options, merged
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.degradation import (
     KernelOptions,
     LQConfig,
     SynthesisOptions,

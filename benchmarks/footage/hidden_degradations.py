@@ -29,7 +29,7 @@ from realesrgan_paddle.data.lq.solve.search import CONDITIONS, Solution, solve
 from realesrgan_paddle.data.lq.solve.simulate import Simulator
 from realesrgan_paddle.data.lq.solve.statistics import window_statistics
 from realesrgan_paddle.data.lq.solve.windows import gt_windows, real_windows
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.images import list_images, read_rgb
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 

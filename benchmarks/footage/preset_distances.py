@@ -18,7 +18,7 @@ from realesrgan_paddle.data.lq.solve.windows import (
     real_windows,
     window_side,
 )
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from realesrgan_paddle.options.schema.config import CodecName, SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import CodecName, SynthesisOptions
 from realesrgan_paddle.utils.errors import UserError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from realesrgan_paddle.data.degradation.interlacing import (
     draw_interlacing,
     interlace,
 )
-from realesrgan_paddle.options.schema.config import SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import SynthesisOptions
 
 MAX_THREADS = 8
 

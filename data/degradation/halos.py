@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.options.schema.config import SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import SynthesisOptions
 
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of R, G and B in the luma (ITU-R BT.709)."""

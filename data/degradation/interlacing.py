@@ -10,7 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.options.schema.config import DeinterlaceName, SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import (
+    DeinterlaceName,
+    SynthesisOptions,
+)
 
 BLEND_WEIGHTS = np.array([0.25, 0.5, 0.25])
 """Vertical filter of "blend": the line itself, and half as much of each neighbor."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import j1
 
-from realesrgan_paddle.options.schema.config import BlurOptions, KernelOptions
+from realesrgan_paddle.options.schema.degradation import BlurOptions, KernelOptions
 
 SMALLEST_KERNEL = 7
 """Kernel sizes are drawn from 7, 9, ... up to the option's (realesrgan_dataset.py)."""

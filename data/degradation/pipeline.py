@@ -30,7 +30,7 @@ from realesrgan_paddle.data.degradation.noise import (
     poisson_counts,
 )
 from realesrgan_paddle.data.degradation.resize import resize_by, resize_to
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.degradation import (
     ChromaUpsampling,
     PassOptions,
     ResizeMode,

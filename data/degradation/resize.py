@@ -8,7 +8,7 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-from realesrgan_paddle.options.schema.config import ResizeMode
+from realesrgan_paddle.options.schema.degradation import ResizeMode
 
 OPENCV = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 

@@ -26,7 +26,7 @@ from realesrgan_paddle.data.sets.meta_info import (
     read_meta_info,
     training_images,
 )
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.datasets import (
     ImageOptions,
     TrainDataset,
     TrainPairedDataset,

@@ -21,7 +21,9 @@ from realesrgan_paddle.data.loading.datasets import (
     read_pair,
 )
 from realesrgan_paddle.data.lq.folder import lq_options, make_lq
-from realesrgan_paddle.options.schema.config import HELD_OUT, Config, LQConfig
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.degradation import LQConfig
+from realesrgan_paddle.options.schema.validation import HELD_OUT
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
 
 LARGEST_SHARE = 10

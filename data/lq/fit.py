@@ -16,7 +16,7 @@ from realesrgan_paddle.data.lq.fit_remarks import Verdict, remark
 from realesrgan_paddle.data.lq.folder import make_lq, source_name
 from realesrgan_paddle.data.lq.image_statistics import lq_statistics
 from realesrgan_paddle.data.sets.meta_info import training_images
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
 

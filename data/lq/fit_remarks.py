@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 
 Verdict = Literal["alike", "higher", "lower", "wider", "narrower"]
 """How the synthetic values of a statistic differ from the real ones."""

@@ -18,8 +18,8 @@ from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR, training_image
 from realesrgan_paddle.data.sets.naming import check_outside
 from realesrgan_paddle.options.reading.load import load_config, load_lq_config
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
-from realesrgan_paddle.options.schema.config import (
-    Config,
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.degradation import (
     KernelOptions,
     LQConfig,
     SynthesisOptions,

@@ -11,7 +11,7 @@ from realesrgan_paddle.options.reading.ignored import (
 )
 from realesrgan_paddle.options.reading.sections import Schema, Section, sections
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.synthesis import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 
 _HEAD = """# Options
 

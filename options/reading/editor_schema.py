@@ -16,8 +16,8 @@ from realesrgan_paddle.options.reading.ignored import (
 from realesrgan_paddle.options.reading.sections import Schema, Section, sections_of
 from realesrgan_paddle.options.reading.spellings import BETAS, LAYER_NAMES, TOP_LEVEL
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.losses import VGG19_LAYERS
-from realesrgan_paddle.options.schema.synthesis import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
+from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 from realesrgan_paddle.utils.field_types import Options
 
 DRAFT = "http://json-schema.org/draft-07/schema#"

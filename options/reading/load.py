@@ -19,7 +19,7 @@ from realesrgan_paddle.options.reading.problems import first_problem
 from realesrgan_paddle.options.reading.read_yaml import parse_yaml, read_yaml
 from realesrgan_paddle.options.reading.spellings import our_spelling
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.synthesis import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.errors import UserError
 
 Model = TypeVar("Model", Config, LQConfig)

@@ -8,8 +8,8 @@ beta2, numbers the VGG layers and calls range_norm norm_img.
 from collections.abc import Mapping
 from typing import Any
 
-from realesrgan_paddle.options.schema.losses import VGG19_NUMBERS
-from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import SynthesisOptions
+from realesrgan_paddle.options.schema.training import VGG19_NUMBERS
 from realesrgan_paddle.utils.errors import UserError
 
 Data = Mapping[str, Any]

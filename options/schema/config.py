@@ -1,113 +1,19 @@
-"""The options of one training run; other folders import all option models from here."""
+"""The options of one training run, whose sections agree with one another."""
+
+from collections.abc import Iterator
 
 from pydantic import model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.dataset_options import (
-    Datasets,
-    ImageOptions,
-    TrainDataset,
-    TrainPairedDataset,
-    ValDataset,
-)
-from realesrgan_paddle.options.schema.drift_alarm import (
-    GENERAL,
-    DomainLimits,
-    DriftOptions,
-    GeneralLimits,
-)
-from realesrgan_paddle.options.schema.kernels import BlurOptions, KernelOptions
-from realesrgan_paddle.options.schema.logger import LoggerOptions
-from realesrgan_paddle.options.schema.losses import (
-    ArtifactLossOptions,
-    ColorLossOptions,
-    DistillationLossOptions,
-    GANLossOptions,
-    PerceptualLossOptions,
-    PixelLossOptions,
-)
-from realesrgan_paddle.options.schema.networks import (
-    DiscriminatorOptions,
-    GeneratorOptions,
-    ProjectedDiscriminatorOptions,
-    UNetDiscriminatorSNOptions,
-)
-from realesrgan_paddle.options.schema.optimization import (
-    CosineAnnealingLROptions,
-    CosineAnnealingRestartLROptions,
-    MultiStepLROptions,
-    MultiStepRestartLROptions,
-    OptimizerOptions,
-    SchedulerOptions,
-)
-from realesrgan_paddle.options.schema.paths import PathOptions
-from realesrgan_paddle.options.schema.section_checks import section_problems
+from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.options.schema.sections import Sections
-from realesrgan_paddle.options.schema.synthesis import (
-    RESIZE_MODES,
-    ChromaUpsampling,
-    CodecName,
-    DeinterlaceName,
-    LQConfig,
-    PassOptions,
-    ResizeMode,
-    SynthesisOptions,
-)
-from realesrgan_paddle.options.schema.training import TrainOptions
+from realesrgan_paddle.options.schema.training import LPIPS_SMALLEST
 from realesrgan_paddle.options.schema.validation import (
+    GENERAL,
     HELD_OUT,
     NO_REFERENCE,
-    MetricOptions,
-    MetricType,
     ValOptions,
 )
-
-__all__ = [
-    "GENERAL",
-    "HELD_OUT",
-    "NO_REFERENCE",
-    "RESIZE_MODES",
-    "ArtifactLossOptions",
-    "BlurOptions",
-    "ChromaUpsampling",
-    "CodecName",
-    "ColorLossOptions",
-    "Config",
-    "CosineAnnealingLROptions",
-    "CosineAnnealingRestartLROptions",
-    "Datasets",
-    "DeinterlaceName",
-    "DiscriminatorOptions",
-    "DistillationLossOptions",
-    "DomainLimits",
-    "DriftOptions",
-    "GANLossOptions",
-    "GeneralLimits",
-    "GeneratorOptions",
-    "ImageOptions",
-    "KernelOptions",
-    "LQConfig",
-    "LoggerOptions",
-    "MetricOptions",
-    "MetricType",
-    "MultiStepLROptions",
-    "MultiStepRestartLROptions",
-    "OptimizerOptions",
-    "PassOptions",
-    "PathOptions",
-    "PerceptualLossOptions",
-    "PixelLossOptions",
-    "ProjectedDiscriminatorOptions",
-    "ResizeMode",
-    "SchedulerOptions",
-    "SynthesisOptions",
-    "TrainDataset",
-    "TrainOptions",
-    "TrainPairedDataset",
-    "UNetDiscriminatorSNOptions",
-    "ValDataset",
-    "ValOptions",
-]
 
 
 class Config(Sections):
@@ -119,3 +25,195 @@ class Config(Sections):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+
+def section_problems(cfg: Sections) -> Iterator[str]:
+    """Yield one line for each contradiction between the sections of `cfg`."""
+    yield from _scale_problems(cfg)
+    yield from _channel_problems(cfg)
+    if cfg.model_type == "RealESRGANModel":
+        yield from _gan_problems(cfg)
+    else:
+        yield from _no_gan_problems(cfg)
+    yield from _crop_problems(cfg)
+    yield from _degradation_problems(cfg)
+    yield from _pair_problems(cfg)
+    yield from _pool_problems(cfg)
+    yield from _validation_set_problems(cfg)
+    if cfg.val is not None:
+        yield from _metric_problems(cfg, cfg.val)
+        yield from _drift_problems(cfg, cfg.val)
+
+
+def _scale_problems(cfg: Sections) -> Iterator[str]:
+    if cfg.network_g.scale != cfg.scale:
+        yield (
+            f"scale is {cfg.scale} but network_g upscales by {cfg.network_g.scale}; "
+            "give both the same"
+        )
+
+
+def _channel_problems(cfg: Sections) -> Iterator[str]:
+    channels = {
+        "network_g.num_in_ch": cfg.network_g.num_in_ch,
+        "network_g.num_out_ch": cfg.network_g.num_out_ch,
+    }
+    if isinstance(cfg.network_d, UNetDiscriminatorSNOptions):
+        channels["network_d.num_in_ch"] = cfg.network_d.num_in_ch
+
+    for key, count in channels.items():
+        if count != 3:
+            yield f"{key} is {count}, but training images are RGB; set it to 3"
+
+
+def _adversarial_sections(cfg: Sections) -> dict[str, object]:
+    """Return the sections that training with a discriminator needs, given or None."""
+    return {
+        "network_d": cfg.network_d,
+        "train.gan_opt": cfg.train.gan_opt,
+        "train.optim_d": cfg.train.optim_d,
+    }
+
+
+def _gan_problems(cfg: Sections) -> Iterator[str]:
+    sections = _adversarial_sections(cfg)
+    missing = [key for key, section in sections.items() if section is None]
+    if missing:
+        yield (
+            f"RealESRGANModel needs {' and '.join(missing)}; "
+            "to train without them: RealESRNetModel"
+        )
+
+    train = cfg.train
+    if train.net_d_init_until is not None and not train.net_d_init_iters:
+        yield (
+            "train.net_d_init_until needs train.net_d_init_iters, "
+            "the most iterations that stage may take"
+        )
+    projected = (
+        cfg.network_d is not None and cfg.network_d.type == "ProjectedDiscriminator"
+    )
+    if train.net_d_init_detail and projected:
+        yield (
+            "train.net_d_init_detail is for UNetDiscriminatorSN; "
+            "a ProjectedDiscriminator sees fine detail from the start"
+        )
+
+
+def _no_gan_problems(cfg: Sections) -> Iterator[str]:
+    sections = _adversarial_sections(cfg)
+    extra = [key for key, section in sections.items() if section is not None]
+    if extra:
+        yield (
+            f"RealESRNetModel trains without {' and '.join(extra)}; "
+            "to train with them: RealESRGANModel"
+        )
+
+    train = cfg.train
+    if not (train.pixel_opt or train.perceptual_opt or train.distill_opt):
+        yield (
+            "RealESRNetModel needs train.pixel_opt, train.perceptual_opt "
+            "or train.distill_opt"
+        )
+
+
+def _crop_problems(cfg: Sections) -> Iterator[str]:
+    lpips = cfg.train.lpips_opt
+    if lpips is None:
+        return
+    smallest = LPIPS_SMALLEST[lpips.net]
+    if cfg.gt_size < smallest:
+        yield (
+            f"train.lpips_opt with net: {lpips.net} needs a gt_size of at least "
+            f"{smallest}, found {cfg.gt_size}"
+        )
+
+
+def _degradation_problems(cfg: Sections) -> Iterator[str]:
+    train = cfg.datasets.train
+    degraded = train.type == "RealESRGANDataset"
+    if degraded != cfg.high_order_degradation:
+        needed = str(degraded).lower()
+        yield f"{train.type} goes with high_order_degradation: {needed}"
+
+
+def _pair_problems(cfg: Sections) -> Iterator[str]:
+    train = cfg.datasets.train
+    paired = train.type == "RealESRGANPairedDataset"
+    if paired and train.dataroot_lq is None:
+        yield (
+            "RealESRGANPairedDataset needs datasets.train.dataroot_lq, "
+            "the folder of low-quality images"
+        )
+    if not paired and train.dataroot_lq is not None:
+        yield (
+            "datasets.train.dataroot_lq belongs to RealESRGANPairedDataset, "
+            "and only to it; pairs besides synthesized images go into "
+            "datasets.train_paired"
+        )
+    if paired and cfg.datasets.train_paired is not None:
+        yield (
+            "datasets.train_paired goes with a datasets.train of type "
+            "RealESRGANDataset; leave one of them out"
+        )
+
+
+def _pool_problems(cfg: Sections) -> Iterator[str]:
+    train = cfg.datasets.train
+    paired = train.type == "RealESRGANPairedDataset"
+    if 0 < cfg.queue_size < train.batch_size_per_gpu and not paired:
+        yield (
+            f"queue_size {cfg.queue_size} is less than one batch of "
+            f"{train.batch_size_per_gpu}; 0 means no pool"
+        )
+
+
+def _validation_set_problems(cfg: Sections) -> Iterator[str]:
+    names = [dataset.name for dataset in cfg.datasets.validation.values()]
+    if len(set(names)) < len(names):
+        yield (
+            "each set of datasets.val... needs a name of its own, "
+            f"found {', '.join(names)}"
+        )
+    if names and cfg.val is None:
+        yield (
+            "datasets.val names images to validate on, but val is null, "
+            "which turns validation off"
+        )
+
+
+def _metric_problems(cfg: Sections, val: ValOptions) -> Iterator[str]:
+    measured = _measured(cfg, val)
+    if val.best is not None and val.best not in measured:
+        known = ", ".join(measured) or "none"
+        yield f"val.best: {val.best!r} is not measured; measured are: {known}"
+    if val.stop_after is not None and not measured:
+        yield (
+            "val.stop_after needs a metric: one of val.metrics, "
+            "and a set of datasets.val with a ground truth (calculate_niqe needs none)"
+        )
+
+
+def _measured(cfg: Sections, val: ValOptions) -> list[str]:
+    """Return what each validation measures, as SET/METRIC."""
+    sets = {}
+    for dataset in cfg.datasets.validation.values():
+        sets[dataset.name] = dataset.dataroot_gt is not None
+    if not sets and val.hold_out:
+        sets[HELD_OUT] = True
+
+    figures = []
+    for name, has_gt in sets.items():
+        for metric, options in val.metrics.items():
+            if has_gt or options.type in NO_REFERENCE:
+                figures.append(f"{name}/{metric}")
+    return figures
+
+
+def _drift_problems(cfg: Sections, val: ValOptions) -> Iterator[str]:
+    names = {dataset.name for dataset in cfg.datasets.validation.values()}
+    if val.drift is not None and GENERAL in names:
+        yield (
+            f"datasets.val: {GENERAL!r} is the name of val.drift's own images; "
+            "give the set another name"
+        )

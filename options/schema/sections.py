@@ -1,20 +1,103 @@
 """The sections of a training run's options, as fields."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from realesrgan_paddle.options.schema.dataset_options import Datasets
-from realesrgan_paddle.options.schema.logger import LoggerOptions
-from realesrgan_paddle.options.schema.networks import (
-    DiscriminatorOptions,
-    GeneratorOptions,
+from realesrgan_paddle.models.networks.discriminators import (
+    ProjectedDiscriminatorOptions,
+    UNetDiscriminatorSNOptions,
 )
-from realesrgan_paddle.options.schema.paths import PathOptions
-from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
+from realesrgan_paddle.models.networks.known import AnyGenerator
+from realesrgan_paddle.options.schema.datasets import Datasets
+from realesrgan_paddle.options.schema.degradation import SynthesisOptions
 from realesrgan_paddle.options.schema.training import TrainOptions
 from realesrgan_paddle.options.schema.validation import ValOptions
-from realesrgan_paddle.utils.field_types import FolderName, Natural, Scale
+from realesrgan_paddle.utils.field_types import (
+    Count,
+    FolderName,
+    Natural,
+    Options,
+    Scale,
+    Text,
+)
+
+
+class LoggerOptions(Options):
+    """The section `logger`."""
+
+    print_freq: Count = Field(
+        default=100,
+        description="Iterations between log lines. Lower it for short runs, such as "
+        "20 of 300 iterations.",
+    )
+    save_checkpoint_freq: Count = Field(
+        default=5000,
+        description="Iterations between checkpoints: the most that a crash can lose. A "
+        "signal (Ctrl-C, SIGTERM) saves one too.",
+    )
+    keep_checkpoints: Natural = Field(
+        default=10,
+        description="Number of checkpoints to keep, besides latest and best; 0 keeps "
+        "all. One of RealESRGAN_x4plus takes about 0.5 GB.",
+    )
+    use_tb_logger: bool = Field(
+        default=False,
+        description="Also write metrics and sheets for VisualDL, to tb_logger/ of the "
+        "run. Needs pip install visualdl.",
+    )
+
+
+class PathOptions(Options):
+    """The section `path`."""
+
+    experiments_root: Text = Field(
+        default="experiments",
+        description="Folder in which each run gets a folder of its name.",
+    )
+    pretrain_network_g: Text | None = Field(
+        default=None,
+        description="Generator to start from: a weight file or the name of a released "
+        "model. To finetune, take a released or finetuned GAN network; null starts "
+        "from scratch.",
+    )
+    param_key_g: Text | None = Field(
+        default=None,
+        description="Which weights of that file; null takes params_ema, else params, "
+        "else the only ones.",
+    )
+    strict_load_g: bool = Field(
+        default=True,
+        description="Require every tensor to fit. false loads those that fit, such as "
+        "x4 weights into an x2 network.",
+    )
+    pretrain_network_d: Text | None = Field(
+        default=None,
+        description="Discriminator to start from: a weight file or the name of a "
+        "released one. null: a new one; then let it learn alone first "
+        "(train.net_d_init_iters).",
+    )
+    param_key_d: Text | None = Field(
+        default=None,
+        description="Which weights of that file; as param_key_g.",
+    )
+    strict_load_d: bool = Field(
+        default=True,
+        description="Require every tensor of the discriminator to fit; as "
+        "strict_load_g.",
+    )
+    resume_state: Text | None = Field(
+        default=None,
+        description="Training state (.state) to resume from. To resume from the "
+        "newest one, use --auto_resume instead.",
+    )
+
+
+GeneratorOptions = Annotated[AnyGenerator, Field(discriminator="type")]
+DiscriminatorOptions = Annotated[
+    UNetDiscriminatorSNOptions | ProjectedDiscriminatorOptions,
+    Field(discriminator="type"),
+]
 
 
 class Sections(SynthesisOptions):

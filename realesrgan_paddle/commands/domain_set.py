@@ -34,7 +34,7 @@ from realesrgan_paddle.data.sets.patches.choose import PatchChoice
 from realesrgan_paddle.data.sets.patches.extract import BestPatches, cut_images
 from realesrgan_paddle.data.sets.settings_file import has_settings, keep_settings
 from realesrgan_paddle.data.sets.subimages import CropGrid
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.errors import UserError

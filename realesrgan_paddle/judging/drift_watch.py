@@ -33,9 +33,9 @@ from realesrgan_paddle.metrics.available_metrics import (
     missing_weights,
     open_metric,
 )
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.validation import (
     GENERAL,
-    Config,
     DriftOptions,
     GeneralLimits,
     MetricOptions,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from realesrgan_paddle.judging.words import BICUBIC
-from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
+from realesrgan_paddle.options.schema.validation import LATTICE_LIMIT
 
 GT = "ground truth"
 """The column of the ground truth."""

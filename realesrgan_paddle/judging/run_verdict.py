@@ -15,10 +15,10 @@ from realesrgan_paddle.judging.words import (
     next_step,
     sentence,
 )
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.validation import (
     HELD_OUT,
     NO_REFERENCE,
-    Config,
     DriftOptions,
     ValOptions,
 )

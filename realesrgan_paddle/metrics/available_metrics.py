@@ -10,7 +10,7 @@ from paddle import Tensor
 from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
 from realesrgan_paddle.ops.choose import float32_ops
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.validation import (
     MetricOptions,
     MetricType,
     ValOptions,

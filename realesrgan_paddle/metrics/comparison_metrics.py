@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.options.schema.config import NO_REFERENCE, MetricOptions
+from realesrgan_paddle.options.schema.validation import NO_REFERENCE, MetricOptions
 from realesrgan_paddle.utils.metrics.similarity import psnr, ssim
 from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
 

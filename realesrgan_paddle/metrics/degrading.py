@@ -12,7 +12,7 @@ from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.images import to_uint8
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.options.schema.config import LQConfig
+    from realesrgan_paddle.options.schema.degradation import LQConfig
 
 Degrade = Callable[[np.ndarray, str], np.ndarray]
 """Returns uint8 RGB (H / scale, W / scale, 3) of a ground truth, float32 RGB (H, W, 3)

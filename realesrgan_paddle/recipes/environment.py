@@ -15,7 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.ops.choose import choose_ops
-from realesrgan_paddle.options.schema.config import Config, GeneratorOptions
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.sections import GeneratorOptions
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.training.learning_rate import learning_rate

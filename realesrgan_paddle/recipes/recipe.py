@@ -18,6 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.discriminators import (
+    ProjectedDiscriminatorOptions,
+)
 from realesrgan_paddle.models.weights.catalogue import (
     find,
     is_released,
@@ -29,10 +32,7 @@ from realesrgan_paddle.models.weights.read_generator import (
     read_generator,
 )
 from realesrgan_paddle.options.reading.load import given_options, merged
-from realesrgan_paddle.options.schema.config import (
-    Config,
-    ProjectedDiscriminatorOptions,
-)
+from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.environment import (
     Images,
     Machine,
@@ -41,11 +41,7 @@ from realesrgan_paddle.recipes.environment import (
     inspect_machine,
     inspect_network,
 )
-from realesrgan_paddle.recipes.plan import (
-    Plan,
-    nested,
-    without_total,
-)
+from realesrgan_paddle.recipes.plan import Plan, nested, without_total
 from realesrgan_paddle.recipes.remarks import (
     choose_checkpoints,
     choose_degradation,

@@ -7,7 +7,8 @@ from typing import Any
 
 from realesrgan_paddle.data.lq.solve.solved import solve_for
 from realesrgan_paddle.models.networks.description import Description
-from realesrgan_paddle.options.schema.config import Config, KernelOptions, LQConfig
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.recipes.environment import Images, NetworkSize
 from realesrgan_paddle.recipes.plan import MIN_ITERATIONS, Plan
 from realesrgan_paddle.utils.errors import UserError

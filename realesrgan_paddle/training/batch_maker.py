@@ -23,7 +23,8 @@ from realesrgan_paddle.data.loading.loader import (
     EndlessSampler,
     endless_batches,
 )
-from realesrgan_paddle.options.schema.config import Config, ImageOptions
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.datasets import ImageOptions
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.utils.machine.process_group import ProcessGroup
 from realesrgan_paddle.utils.seeds import Stream, generator

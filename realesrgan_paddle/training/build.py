@@ -13,6 +13,9 @@ from paddle import nn
 from realesrgan_paddle.loss.dists import load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.models.networks.description import Description
+from realesrgan_paddle.models.networks.discriminators import (
+    ProjectedDiscriminatorOptions,
+)
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
@@ -31,15 +34,14 @@ from realesrgan_paddle.models.weights.mismatch import differing_options
 from realesrgan_paddle.models.weights.read_generator import locate
 from realesrgan_paddle.ops.plain import Ops
 from realesrgan_paddle.options.reading.load import dump_config
-from realesrgan_paddle.options.schema.config import (
-    Config,
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.optimization import OptimizerOptions
+from realesrgan_paddle.options.schema.sections import (
     DiscriminatorOptions,
-    GANLossOptions,
     GeneratorOptions,
-    OptimizerOptions,
     PathOptions,
-    ProjectedDiscriminatorOptions,
 )
+from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.training.build_losses import build_losses
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup

@@ -18,8 +18,8 @@ from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.ops.plain import Ops
-from realesrgan_paddle.options.schema.config import (
-    Config,
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.training import (
     DistillationLossOptions,
     PerceptualLossOptions,
     TrainOptions,

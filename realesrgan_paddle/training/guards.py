@@ -9,7 +9,7 @@ from typing import SupportsFloat
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
-from realesrgan_paddle.options.schema.config import GANLossOptions
+from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.checkpoints import Checkpoints
 from realesrgan_paddle.utils.errors import UserError

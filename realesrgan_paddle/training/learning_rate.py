@@ -2,7 +2,7 @@
 
 import math
 
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.optimization import (
     CosineAnnealingLROptions,
     CosineAnnealingRestartLROptions,
     MultiStepLROptions,

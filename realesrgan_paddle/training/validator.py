@@ -29,9 +29,9 @@ from realesrgan_paddle.judging.verdict_file import write_verdict
 from realesrgan_paddle.judging.words import BICUBIC, START
 from realesrgan_paddle.metrics.available_metrics import available_metrics, open_metric
 from realesrgan_paddle.models.step.pixel_step import PixelStep
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.validation import (
     NO_REFERENCE,
-    Config,
     MetricOptions,
     ValOptions,
 )

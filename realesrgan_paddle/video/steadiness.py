@@ -37,7 +37,7 @@ def _open_lpips(remark: Callable[[str], None]) -> Distance | None:
     """Return LPIPS with AlexNet, as TecoGAN uses it; None if it has no weights."""
     # Imports Paddle.
     from realesrgan_paddle.metrics.available_metrics import missing_weights, open_metric
-    from realesrgan_paddle.options.schema.config import MetricOptions
+    from realesrgan_paddle.options.schema.validation import MetricOptions
 
     reason = missing_weights("calculate_lpips")
     if reason:

@@ -16,7 +16,7 @@ from realesrgan_paddle.data.degradation.domain import DomainDraws
 from realesrgan_paddle.data.degradation.halos import Halo
 from realesrgan_paddle.data.degradation.interlacing import Interlacing
 from realesrgan_paddle.data.degradation.pipeline import Draws, PassDraws, draw
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.degradation import (
     RESIZE_MODES,
     PassOptions,
     SynthesisOptions,

@@ -31,7 +31,7 @@ from realesrgan_paddle.data.degradation.pipeline import (
 )
 from realesrgan_paddle.data.degradation.resize import resize_by, resize_to
 from realesrgan_paddle.data.degradation.usm import USM
-from realesrgan_paddle.options.schema.config import KernelOptions, SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import KernelOptions, SynthesisOptions
 
 pytestmark = pytest.mark.paddle
 RECORDED = np.load(REFERENCE / "degradation.npz")

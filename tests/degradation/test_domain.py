@@ -34,7 +34,7 @@ from realesrgan_paddle.data.degradation.pipeline import degrade, draw
 from realesrgan_paddle.data.lq.folder import make_lq
 from realesrgan_paddle.data.lq.preview import write_preview
 from realesrgan_paddle.options.reading.load import load_config, load_lq_config
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.degradation import (
     KernelOptions,
     LQConfig,
     SynthesisOptions,

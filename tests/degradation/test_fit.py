@@ -10,13 +10,7 @@ import pytest
 from scenes import scatter
 from test_make_lq import command
 
-from realesrgan_paddle.data.lq.fit import (
-    ALIKE_DISTANCE,
-    WINDOWS,
-    Fit,
-    compare,
-    fit,
-)
+from realesrgan_paddle.data.lq.fit import ALIKE_DISTANCE, WINDOWS, Fit, compare, fit
 from realesrgan_paddle.data.lq.fit_plot import PANEL, write_plot
 from realesrgan_paddle.data.lq.fit_remarks import remark
 from realesrgan_paddle.data.lq.folder import write_lq_folder
@@ -26,7 +20,7 @@ from realesrgan_paddle.data.lq.image_statistics import (
     noise,
     spectral_slope,
 )
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 

@@ -9,7 +9,7 @@ import pytest
 from realesrgan_paddle.data.degradation.grain import KERNEL_SIZE, with_grain
 from realesrgan_paddle.data.degradation.noise import normal_fields
 from realesrgan_paddle.data.degradation.pipeline import add_noise, draw_pass
-from realesrgan_paddle.options.schema.config import PassOptions
+from realesrgan_paddle.options.schema.degradation import PassOptions
 from realesrgan_paddle.utils.field_types import LARGEST_GRAIN
 
 pytestmark = pytest.mark.paddle

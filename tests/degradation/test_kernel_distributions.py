@@ -11,7 +11,7 @@ import pytest
 from distributions import Distributions, equal
 
 from realesrgan_paddle.data.degradation import kernels
-from realesrgan_paddle.options.schema.config import BlurOptions, KernelOptions
+from realesrgan_paddle.options.schema.degradation import BlurOptions, KernelOptions
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 SAMPLES = 5000

@@ -8,7 +8,7 @@ import pytest
 from places import REFERENCE
 
 from realesrgan_paddle.data.degradation import kernels
-from realesrgan_paddle.options.schema.config import KernelOptions
+from realesrgan_paddle.options.schema.degradation import KernelOptions
 
 RECORDED = np.load(REFERENCE / "degradation.npz")
 

@@ -11,7 +11,7 @@ from realesrgan_paddle.data.degradation import pipeline
 from realesrgan_paddle.data.lq.folder import make_lq, read_lq_options
 from realesrgan_paddle.data.sets.made_folders import LQ_FILE
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.degradation import (
     KernelOptions,
     LQConfig,
     SynthesisOptions,

@@ -10,8 +10,8 @@ from places import ROOT
 
 from realesrgan_paddle.options.reading.sections import sections
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.kernels import BlurOptions
-from realesrgan_paddle.options.schema.synthesis import (
+from realesrgan_paddle.options.schema.degradation import (
+    BlurOptions,
     LQConfig,
     PassOptions,
 )

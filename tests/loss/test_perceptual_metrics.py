@@ -16,7 +16,7 @@ from realesrgan_paddle.loss.weighted import WeightedLoss
 from realesrgan_paddle.metrics import available_metrics as metrics
 from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.ops.plain import PLAIN
-from realesrgan_paddle.options.schema.config import MetricOptions, ValOptions
+from realesrgan_paddle.options.schema.validation import MetricOptions, ValOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pth

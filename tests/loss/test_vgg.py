@@ -21,7 +21,7 @@ from realesrgan_paddle.loss.vgg import (
     read_vgg19,
     recognize_normalization,
 )
-from realesrgan_paddle.options.schema.losses import VGG19_LAYERS
+from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle

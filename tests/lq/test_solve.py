@@ -14,7 +14,7 @@ from realesrgan_paddle.data.lq.solve import simulate, solved, windows
 from realesrgan_paddle.data.lq.solve.search import NumberFound, Round, Solution
 from realesrgan_paddle.data.lq.solve.solved import Solved, solve_for
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.recipes import remarks as recipe_remarks
 from realesrgan_paddle.utils.images import write_image
 

@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 from scenes import world
 
-from realesrgan_paddle.data.degradation.codec import (
-    Video,
-    compress,
-    compress_together,
-)
+from realesrgan_paddle.data.degradation.codec import Video, compress, compress_together
 from realesrgan_paddle.data.lq.solve import search
 from realesrgan_paddle.data.lq.solve.distances import distances, null_distances
 from realesrgan_paddle.data.lq.solve.parameters import (
@@ -24,7 +20,7 @@ from realesrgan_paddle.data.lq.solve.parameters import (
 from realesrgan_paddle.data.lq.solve.regression import Regression
 from realesrgan_paddle.data.lq.solve.simulate import Task, degraded
 from realesrgan_paddle.data.lq.solve.statistics import content, window_statistics
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 
 pytestmark = pytest.mark.paddle
 NOTHING = Point(

@@ -16,7 +16,7 @@ from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.options.reading.read_yaml import parse_yaml, read_yaml
 from realesrgan_paddle.options.reading.sections import sections
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.synthesis import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 
 SHIPPED = sorted((ROOT / "options").glob("*.yml"))
 SCHEMAS = {

@@ -18,8 +18,7 @@ from realesrgan_paddle.options.reading.load import (
 )
 from realesrgan_paddle.options.reading.spellings import TOP_LEVEL
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.kernels import KernelOptions
-from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import KernelOptions, SynthesisOptions
 from realesrgan_paddle.utils.errors import UserError
 
 SHIPPED = sorted((ROOT / "options").glob("*.yml"))

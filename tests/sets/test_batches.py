@@ -12,7 +12,7 @@ from realesrgan_paddle.data.loading.datasets import (
     paired_paths,
 )
 from realesrgan_paddle.data.loading.loader import EndlessSampler
-from realesrgan_paddle.options.schema.config import TrainDataset
+from realesrgan_paddle.options.schema.datasets import TrainDataset
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 

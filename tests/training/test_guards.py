@@ -21,7 +21,7 @@ from sample_runs import (
 
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
-from realesrgan_paddle.options.schema.config import GANLossOptions
+from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.guards import (
     REPORTS,

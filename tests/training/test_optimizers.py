@@ -16,7 +16,7 @@ from realesrgan_paddle.models.step.optimizer_state import (
 )
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
-from realesrgan_paddle.options.schema.config import OptimizerOptions
+from realesrgan_paddle.options.schema.optimization import OptimizerOptions
 from realesrgan_paddle.training.build import build_optimizer
 
 pytestmark = pytest.mark.paddle

@@ -6,7 +6,10 @@ import sample_schedules as sample
 from places import REFERENCE
 from pydantic import TypeAdapter
 
-from realesrgan_paddle.options.schema.config import MultiStepLROptions, SchedulerOptions
+from realesrgan_paddle.options.schema.optimization import (
+    MultiStepLROptions,
+    SchedulerOptions,
+)
 from realesrgan_paddle.training.learning_rate import learning_rate
 
 RECORDED = np.load(REFERENCE / "schedules.npz")

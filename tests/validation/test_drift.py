@@ -23,7 +23,7 @@ from realesrgan_paddle.judging.drift_images import (
 from realesrgan_paddle.judging.drift_watch import DriftAlarm, ImageSet
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.options.schema.config import (
+from realesrgan_paddle.options.schema.validation import (
     DomainLimits,
     GeneralLimits,
     ValOptions,

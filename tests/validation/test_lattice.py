@@ -6,7 +6,7 @@ import pytest
 import skimage
 from PIL import Image
 
-from realesrgan_paddle.options.schema.drift_alarm import LATTICE_LIMIT
+from realesrgan_paddle.options.schema.validation import LATTICE_LIMIT
 from realesrgan_paddle.utils.metrics.grid_artifact import lattice_index
 
 PICTURES = ("astronaut", "chelsea", "coffee")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sample_runs import log_of, picture, reported, run
 
 from realesrgan_paddle.metrics.available_metrics import available_metrics
-from realesrgan_paddle.options.schema.config import MetricOptions, ValOptions
+from realesrgan_paddle.options.schema.validation import MetricOptions, ValOptions
 from realesrgan_paddle.training.checkpoints import is_better
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image

@@ -59,7 +59,7 @@ def test_another_kind_of_network_is_named():
 @pytest.mark.paddle
 def test_training_says_which_option_differs_from_the_file(tmp_path):
     from realesrgan_paddle.ops.plain import PLAIN
-    from realesrgan_paddle.options.schema.paths import PathOptions
+    from realesrgan_paddle.options.schema.sections import PathOptions
     from realesrgan_paddle.training.build import build_generator
 
     file = str(tmp_path / "x.pdparams")

@@ -10,9 +10,11 @@ from realesrgan_paddle.data.lq.solve.distances import adjusted, distances
 from realesrgan_paddle.data.lq.solve.simulate import Simulator, Task
 from realesrgan_paddle.data.lq.solve.statistics import window_statistics
 from realesrgan_paddle.data.lq.solve.windows import GtWindows, RealWindows
-from realesrgan_paddle.options.schema.config import LQConfig
-from realesrgan_paddle.options.schema.kernels import KernelOptions
-from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import (
+    KernelOptions,
+    LQConfig,
+    SynthesisOptions,
+)
 
 BATCH = 4
 """Windows that are degraded with the same way of resizing, when sets are compared."""

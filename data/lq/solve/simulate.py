@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realesrgan_paddle.data.lq.solve.statistics import window_statistics
-from realesrgan_paddle.options.schema.config import LQConfig
+from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
 
 if TYPE_CHECKING:

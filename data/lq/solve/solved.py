@@ -26,8 +26,7 @@ from realesrgan_paddle.data.lq.solve.windows import (
     window_side,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
-from realesrgan_paddle.options.schema.config import LQConfig
-from realesrgan_paddle.options.schema.synthesis import SynthesisOptions
+from realesrgan_paddle.options.schema.degradation import LQConfig, SynthesisOptions
 from realesrgan_paddle.utils.errors import printable
 
 FAR = 2.0

@@ -10,7 +10,7 @@ import yaml
 
 from realesrgan_paddle.data.lq.solve.fitted import Finding
 from realesrgan_paddle.data.lq.solve.solved import Solved
-from realesrgan_paddle.options.schema.config import KernelOptions, LQConfig
+from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.images import write_image

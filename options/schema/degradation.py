@@ -4,9 +4,9 @@ Defaults are those of Real-ESRGAN's train_realesrgan_x4plus.yml (Wang et al. 202
 section 4.1). What a domain adds (motion blur, halos, interlacing, video codecs) is off
 by default.
 
-The yml keys are flat. A key of `PassOptions` or `BlurOptions` belongs to the first
-pass; the same key followed by 2 belongs to the second. The properties `first_pass`,
-`second_pass`, `first_blur` and `second_blur` return the values of one pass, under the
+The yml keys are flat. A key of `BlurOptions` or `PassOptions` belongs to the first
+pass; the same key followed by 2 belongs to the second. The properties `first_blur`,
+`second_blur`, `first_pass` and `second_pass` return the values of one pass, under the
 names without the 2.
 """
 
@@ -15,13 +15,15 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.kernels import KernelOptions
 from realesrgan_paddle.utils.field_types import (
     CRF,
     VP9CRF,
+    Aspect,
     Count,
     CropSize,
     GrainSize,
+    KernelSize,
+    MotionLength,
     Natural,
     NonNegative,
     Options,
@@ -40,6 +42,17 @@ from realesrgan_paddle.utils.field_types import (
     one_pass,
 )
 
+KernelName = Literal[
+    "iso",
+    "aniso",
+    "generalized_iso",
+    "generalized_aniso",
+    "plateau_iso",
+    "plateau_aniso",
+]
+KERNEL_NAMES: tuple[KernelName, ...] = get_args(KernelName)
+KERNEL_PROB = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
+
 CodecName = Literal["h264", "hevc", "mpeg2", "vp9"]
 CODEC_NAMES: tuple[CodecName, ...] = get_args(CodecName)
 DeinterlaceName = Literal["weave", "bob", "blend"]
@@ -48,6 +61,103 @@ ResizeMode = Literal["area", "bilinear", "bicubic"]
 RESIZE_MODES: tuple[ResizeMode, ...] = get_args(ResizeMode)
 
 ResizeModes = Annotated[tuple[ResizeMode, ...], Field(min_length=1)]
+
+
+class BlurOptions(Options):
+    """Blur kernels of one pass."""
+
+    blur_kernel_size: KernelSize = Field(
+        default=21,
+        description="Largest kernel size, in pixels, odd; sizes are drawn from 7, 9, "
+        "... up to it.",
+    )
+    kernel_list: tuple[KernelName, ...] = Field(
+        default=KERNEL_NAMES, description="Kinds of kernel to draw from."
+    )
+    kernel_prob: Probabilities = Field(
+        default=KERNEL_PROB, description="Probability of each kind in kernel_list."
+    )
+    sinc_prob: Probability = Field(
+        default=0.1,
+        description="Probability of a sinc filter instead of a kernel of kernel_list.",
+    )
+    blur_sigma: Ordered[Sigma] = Field(
+        default=(0.2, 3), description="Standard deviation of the kernel, in pixels."
+    )
+    blur_aspect: Ordered[Aspect] | None = Field(
+        default=None,
+        description="Horizontal over vertical standard deviation of aniso kernels, "
+        "which are then not rotated, as in anamorphic and analog video; blur_sigma is "
+        "their geometric mean. none: both are drawn from it, at any angle, as in "
+        "BasicSR.",
+    )
+    betag_range: Ordered[Positive] = Field(
+        default=(0.5, 4), description="Shape of the generalized gaussian kernels."
+    )
+    betap_range: Ordered[Positive] = Field(
+        default=(1, 2), description="Shape of the plateau kernels."
+    )
+
+
+class KernelOptions(BlurOptions):
+    """The blur kernels of both passes, the final sinc filter, and motion blur."""
+
+    blur_kernel_size2: KernelSize = Field(
+        default=21, description="As blur_kernel_size."
+    )
+    kernel_list2: tuple[KernelName, ...] = Field(
+        default=KERNEL_NAMES, description="As kernel_list."
+    )
+    kernel_prob2: Probabilities = Field(
+        default=KERNEL_PROB, description="As kernel_prob."
+    )
+    sinc_prob2: Probability = Field(default=0.1, description="As sinc_prob.")
+    blur_sigma2: Ordered[Sigma] = Field(
+        default=(0.2, 1.5), description="As blur_sigma."
+    )
+    blur_aspect2: Ordered[Aspect] | None = Field(
+        default=None, description="As blur_aspect."
+    )
+    betag_range2: Ordered[Positive] = Field(
+        default=(0.5, 4), description="As betag_range."
+    )
+    betap_range2: Ordered[Positive] = Field(
+        default=(1, 2), description="As betap_range."
+    )
+
+    final_sinc_prob: Probability = Field(
+        default=0.8,
+        description="Probability of a sinc filter next to the last JPEG compression.",
+    )
+
+    motion_blur_prob: Probability = Field(
+        default=0,
+        description="Probability of motion blur along a straight line, before all "
+        "other degradation.",
+    )
+    motion_blur_range: Ordered[MotionLength] = Field(
+        default=(3, 15),
+        description="Length of the motion, in pixels of the ground truth; its "
+        "direction is random.",
+    )
+
+    @model_validator(mode="after")
+    def _one_probability_for_each_kernel(self) -> Self:
+        check_lengths("kernel_list", self.kernel_list, "kernel_prob", self.kernel_prob)
+        check_lengths(
+            "kernel_list2", self.kernel_list2, "kernel_prob2", self.kernel_prob2
+        )
+        return self
+
+    @property
+    def first_blur(self) -> BlurOptions:
+        """The kernels of the first pass."""
+        return one_pass(BlurOptions, self, suffix="")
+
+    @property
+    def second_blur(self) -> BlurOptions:
+        """The kernels of the second pass."""
+        return one_pass(BlurOptions, self, suffix="2")
 
 
 class PassOptions(Options):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.kernels import KernelOptions
+from realesrgan_paddle.options.schema.degradation import KernelOptions
 from realesrgan_paddle.utils.field_types import (
     BatchSize,
     Enlargement,
