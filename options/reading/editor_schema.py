@@ -8,13 +8,15 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-from realesrgan_paddle.options.reading.ignored import (
+from realesrgan_paddle.options.reading.other_projects import (
+    BETAS,
     IGNORED_BY_ALL,
     IGNORED_BY_LQ,
+    LAYER_NAMES,
+    TOP_LEVEL,
     Reasons,
 )
 from realesrgan_paddle.options.reading.sections import Schema, Section, sections_of
-from realesrgan_paddle.options.reading.spellings import BETAS, LAYER_NAMES, TOP_LEVEL
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.options.schema.training import VGG19_LAYERS

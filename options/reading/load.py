@@ -7,17 +7,17 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from realesrgan_paddle.options.reading.ignored import (
+from realesrgan_paddle.options.reading.other_projects import (
     IGNORED_BY_ALL,
     IGNORED_BY_LQ,
     IGNORED_BY_MODEL,
     Reasons,
     ignored_keys,
+    our_spelling,
     without,
 )
 from realesrgan_paddle.options.reading.problems import first_problem
 from realesrgan_paddle.options.reading.read_yaml import parse_yaml, read_yaml
-from realesrgan_paddle.options.reading.spellings import our_spelling
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.errors import UserError

@@ -10,7 +10,7 @@ from places import ROOT
 from sample_options import OPTION_FILES, soccer_lq
 
 from realesrgan_paddle.options.reading import describe_options
-from realesrgan_paddle.options.reading.describe import options_page
+from realesrgan_paddle.options.reading.describe_options import options_page
 from realesrgan_paddle.options.reading.editor_schema import editor_schemas
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.options.reading.read_yaml import parse_yaml, read_yaml

@@ -16,7 +16,7 @@ from realesrgan_paddle.options.reading.load import (
     load_config,
     load_lq_config,
 )
-from realesrgan_paddle.options.reading.spellings import TOP_LEVEL
+from realesrgan_paddle.options.reading.other_projects import TOP_LEVEL
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import KernelOptions, SynthesisOptions
 from realesrgan_paddle.utils.errors import UserError
