@@ -46,8 +46,8 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     import paddle
 
     from realesrgan_paddle.loss.gan import GANLoss
+    from realesrgan_paddle.loss.image_losses import L1Loss
     from realesrgan_paddle.loss.perceptual import PerceptualLoss
-    from realesrgan_paddle.loss.pixel import L1Loss
     from realesrgan_paddle.loss.vgg import VGG19
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact

@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.loss.features import (
+from realesrgan_paddle.loss.feature_networks import (
     ALEXNET,
     VGG16,
     Features,

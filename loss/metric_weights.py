@@ -16,7 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.loss.features import ALEXNET, VGG16, Block, squeezenet_names
+from realesrgan_paddle.loss.feature_networks import (
+    ALEXNET,
+    VGG16,
+    Block,
+    squeezenet_names,
+)
 from realesrgan_paddle.loss.inception_layers import folded, from_pytorch_fid, layers
 from realesrgan_paddle.utils.downloads.http import download, sha256_of
 from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist, read_wheel

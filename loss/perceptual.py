@@ -7,7 +7,9 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-from realesrgan_paddle.loss.vgg import VGG19, layer_name
+from realesrgan_paddle.loss.vgg import VGG19, layer_name, load_vgg19
+from realesrgan_paddle.ops.plain import Ops
+from realesrgan_paddle.options.schema.training import PerceptualLossOptions
 
 Criterion = Literal["l1", "l2", "fro"]
 
@@ -101,3 +103,21 @@ def _gram(feature: Tensor) -> Tensor:
     columns = rows.transpose([0, 2, 1])
     products = paddle.bmm(rows, columns)
     return products / (channels * height * width)
+
+
+def open_perceptual_loss(options: PerceptualLossOptions, ops: Ops) -> PerceptualLoss:
+    """Return the VGG19 loss; UserError if VGG19's weights are missing."""
+    vgg = load_vgg19(
+        options.vgg_path,
+        list(options.layer_weights),
+        use_input_norm=options.use_input_norm,
+        range_norm=options.range_norm,
+        ops=ops,
+    )
+    return PerceptualLoss(
+        options.layer_weights,
+        vgg,
+        perceptual_weight=options.perceptual_weight,
+        style_weight=options.style_weight,
+        criterion=options.criterion,
+    )

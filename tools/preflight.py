@@ -14,7 +14,7 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_check
 from realesrgan_paddle.recipes.set_options import load_training
-from realesrgan_paddle.training.file_checks import (
+from realesrgan_paddle.training.training_data import (
     check_folders,
     check_run,
     open_datasets,

@@ -1,22 +1,224 @@
 """The endless stream of a run's training batches, and the pair pool that they pass."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+from typing import NamedTuple
 
 import numpy as np
 import paddle
 from paddle import Tensor
 
+from realesrgan_paddle.data.degradation.pipeline import (
+    degrade,
+    draw,
+    paired_random_crop,
+)
 from realesrgan_paddle.data.degradation.usm import USM
-from realesrgan_paddle.data.loading.loader import BadImages
+from realesrgan_paddle.data.loading.datasets import Sample
+from realesrgan_paddle.data.loading.loader import (
+    BadImages,
+    Dataset,
+    EndlessSampler,
+    endless_batches,
+)
 from realesrgan_paddle.data.loading.pair_pool import PairPool
 from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.training.batch_maker import BatchMaker, has_one_target
-from realesrgan_paddle.training.prefetch import Prefetcher
+from realesrgan_paddle.options.schema.datasets import ImageOptions
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.machine.cpu import compute_on_one_thread, shorten_spin_time
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
+from realesrgan_paddle.utils.seeds import Stream, generator
+
+
+class Pairs(NamedTuple):
+    """A batch before the pair pool: float32 RGB in [0, 1]."""
+
+    gt: Tensor
+    """Ground truths, (N, 3, gt_size, gt_size)."""
+    lq: Tensor
+    """Low-quality images, (N, 3, gt_size / scale, gt_size / scale)."""
+    rng: np.random.Generator | None
+    """Continues after the draws of the degradation; None for given pairs: no pool."""
+
+
+@dataclass(frozen=True)
+class PairSchedule:
+    """Says which batches are given pairs: a fixed share, spread as evenly as possible.
+
+    Batches are counted from 1.
+    """
+
+    share: Fraction
+    """Exact: 0.1 has no binary fraction."""
+
+    @classmethod
+    def of(cls, cfg: Config) -> "PairSchedule":
+        """Return the schedule of a run's options."""
+        if not cfg.high_order_degradation:
+            return cls(Fraction(1))
+        options = cfg.datasets.train_paired
+        if options is None:
+            return cls(Fraction(0))
+        return cls(Fraction(str(options.share)))
+
+    def count(self, number: int) -> int:
+        """Return how many of the batches 1 to `number` are given pairs."""
+        return floor(number * self.share)
+
+    def is_paired(self, number: int) -> bool:
+        """Return whether the batch of this number is given pairs."""
+        before = self.count(number - 1)
+        return self.count(number) > before
+
+
+class BatchMaker:
+    """Makes the batches of a run one after the other, of one process's part of each.
+
+    Images and given pairs are two streams, each with its own position. All that is
+    random depends on the seed and the batch's number, so a run can start anywhere.
+
+    Args:
+        cfg: options.
+        data: what the run trains on.
+        start: the number of batches made before.
+        group: the processes that train together.
+        bad_images: is told of images that cannot be read.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        data: TrainingData,
+        start: int,
+        group: ProcessGroup,
+        bad_images: BadImages,
+    ) -> None:
+        self._cfg = cfg
+        self._group = group
+        self._bad_images = bad_images
+        self._usm = USM()
+        self._schedule = PairSchedule.of(cfg)
+        train, paired_before = cfg.datasets.train, self._schedule.count(start)
+
+        self._image_samples: Generator[Sample, None, None] | None = None
+        if data.images is not None:
+            self._image_samples = self._read(data.images, train, start - paired_before)
+
+        self._pair_samples: Generator[Sample, None, None] | None = None
+        if data.pairs is not None:
+            options = cfg.datasets.train_paired or train
+            self._pair_samples = self._read(data.pairs, options, paired_before)
+
+    def __call__(self, number: int) -> Pairs:
+        """Return the batch of this number, which follows that of the last call."""
+        if self._schedule.is_paired(number):
+            return self._given(number)
+        return self._synthesized(number)
+
+    def close(self) -> None:
+        """End the processes that read images."""
+        for samples in (self._image_samples, self._pair_samples):
+            if samples is not None:
+                samples.close()
+
+    def _read(
+        self, dataset: Dataset, options: ImageOptions, start: int
+    ) -> Generator[Sample, None, None]:
+        """Return the samples of a dataset batch by batch, without its first `start`."""
+        sampler = EndlessSampler(
+            length=len(dataset),
+            batch_size=self._cfg.datasets.train.batch_size_per_gpu,
+            seed=self._cfg.manual_seed,
+            shuffle=options.use_shuffle,
+            enlarge_ratio=options.dataset_enlarge_ratio,
+            start=start,
+            rank=self._group.rank,
+            world_size=self._group.size,
+        )
+        workers = options.num_worker_per_gpu
+        return endless_batches(dataset, sampler, workers, self._bad_images)
+
+    def _given(self, number: int) -> Pairs:
+        assert self._pair_samples is not None
+        gt, lq = map(paddle.to_tensor, next(self._pair_samples))
+        return Pairs(self._target(gt), lq, None)
+
+    def _synthesized(self, number: int) -> Pairs:
+        """Read ground truths, degrade them, and cut training patches from both.
+
+        Every process makes the draws for the images of all processes, from the same
+        seed, and takes its own part: together they train on what one process would.
+        """
+        assert self._image_samples is not None
+        cfg = self._cfg
+        gt, *kernels = map(paddle.to_tensor, next(self._image_samples))
+        gt = self._target(gt)
+        # RealESRGANModel always degrades the sharpened ground truth.
+        source = gt if has_one_target(cfg) else self._usm(gt)
+
+        rng = generator(cfg.manual_seed, Stream.BATCH, number)
+        batch_size = self._group.size * cfg.datasets.train.batch_size_per_gpu
+        own_part = self._group.local_slice(batch_size)
+        draws = draw(cfg, rng, batch_size).subset(own_part)
+        lq = degrade(source, kernels, draws, cfg.scale, cfg.jpeg_chroma_upsampling)
+
+        gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
+        return Pairs(gt, lq, rng)
+
+    def _target(self, gt: Tensor) -> Tensor:
+        """Return the ground truth, sharpened if it is the only target (`gt_usm`)."""
+        sharpen = has_one_target(self._cfg) and self._cfg.gt_usm
+        return self._usm(gt) if sharpen else gt
+
+
+def has_one_target(cfg: Config) -> bool:
+    """Return whether all losses have the same target, as `gt_usm` says.
+
+    Otherwise each chooses between sharpened and unsharpened by an option of its own.
+    """
+    return cfg.model_type == "RealESRNetModel"
+
+
+class Prefetcher:
+    """Makes batches in order, ahead of their requests, in a thread on one core.
+
+    Args:
+        make: returns the batch of a number; called in the thread only.
+    """
+
+    def __init__(self, make: Callable[[int], Pairs]) -> None:
+        self._make = make
+        self._next: Future[Pairs] | None = None
+        shorten_spin_time()
+        self._thread = ThreadPoolExecutor(
+            1, "prefetch", initializer=compute_on_one_thread
+        )
+
+    def __call__(self, number: int) -> Pairs:
+        """Return batch `number`, which follows that of the last call; start the next.
+
+        Raises:
+            Exception: what `make` raised for this batch.
+        """
+        current = self._next or self._thread.submit(self._make, number)
+        item = current.result()
+        self._next = self._thread.submit(self._make, number + 1)
+        return item
+
+    @property
+    def next_is_ready(self) -> bool:
+        """Whether the batch of the next call is made already."""
+        return self._next is not None and self._next.done()
+
+    def close(self) -> None:
+        """End the thread, after the batch that it is at."""
+        self._thread.shutdown(cancel_futures=True)
 
 
 class TrainingBatches:

@@ -1,17 +1,21 @@
-"""From options to a training step: networks with their weights, optimizers, the step.
-
-Options meet losses in `build_losses.py` and data in `training_data.py`; `train.py` is
-the loop.
-"""
+"""From options to a training step: networks with their weights, losses, optimizers."""
 
 import zlib
+from functools import partial
 
 import numpy as np
 import paddle
 from paddle import nn
 
+from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.dists import load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.loss.image_losses import (
+    PIXEL_LOSSES,
+    DistillationLoss,
+    open_image_losses,
+)
+from realesrgan_paddle.loss.perceptual import open_perceptual_loss
 from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.models.networks.discriminators import (
     ProjectedDiscriminatorOptions,
@@ -26,12 +30,13 @@ from realesrgan_paddle.models.step.freeze import freeze, trainable_parameters
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.init_first_layer import init_first_layer
 from realesrgan_paddle.models.step.pixel_step import PixelStep
-from realesrgan_paddle.models.step.precision import choose_precision
+from realesrgan_paddle.models.step.precision import Precision, choose_precision
+from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.layouts import to_basicsr
 from realesrgan_paddle.models.weights.mismatch import differing_options
-from realesrgan_paddle.models.weights.read_generator import locate
+from realesrgan_paddle.models.weights.read_generator import locate, read_generator
 from realesrgan_paddle.ops.plain import Ops
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
@@ -41,8 +46,10 @@ from realesrgan_paddle.options.schema.sections import (
     GeneratorOptions,
     PathOptions,
 )
-from realesrgan_paddle.options.schema.training import GANLossOptions
-from realesrgan_paddle.training.build_losses import build_losses
+from realesrgan_paddle.options.schema.training import (
+    DistillationLossOptions,
+    GANLossOptions,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -187,6 +194,65 @@ def load_pretrained(
                 f"{source}: do not fit {options.type}: {different}"
             ) from error
         raise
+
+
+def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses:
+    """Return the generator's reference losses: those whose sections are there."""
+    train = cfg.train
+    pixel = perceptual = artifact = distillation = None
+
+    if train.pixel_opt:
+        pixel = PIXEL_LOSSES[train.pixel_opt.type](
+            loss_weight=train.pixel_opt.loss_weight,
+            reduction=train.pixel_opt.reduction,
+        )
+    if train.perceptual_opt:
+        perceptual = open_perceptual_loss(train.perceptual_opt, ops)
+    if train.artifact_opt:
+        artifact = ArtifactLoss(loss_weight=train.artifact_opt.loss_weight)
+    if train.distill_opt:
+        distillation = build_distillation_loss(
+            train.distill_opt, cfg.scale, ops, precision
+        )
+
+    return ReferenceLosses(
+        pixel=pixel,
+        perceptual=perceptual,
+        artifact=artifact,
+        distillation=distillation,
+        distances=open_image_losses(train, ops),
+        pixel_usm=cfg.l1_gt_usm,
+        perceptual_usm=cfg.percep_gt_usm,
+    )
+
+
+def build_distillation_loss(
+    options: DistillationLossOptions, scale: int, ops: Ops, precision: Precision
+) -> DistillationLoss:
+    """Return the loss against a teacher's output, which has the student's precision.
+
+    Raises:
+        UserError: the teacher cannot be read, or upscales by another factor.
+    """
+    description, tensors = read_generator(options.teacher, param_key=options.param_key)
+    if (description.scale, description.num_in_ch, description.num_out_ch) != (
+        scale,
+        3,
+        3,
+    ):
+        raise UserError(
+            f"train.distill_opt.teacher: {options.teacher}: is {description}, but the "
+            f"student (network_g) upscales RGB images by {scale}; choose a teacher that "
+            "does the same"
+        )
+
+    teacher = Network(description)
+    load_weights(teacher, tensors, source=options.teacher)
+    teacher.ops = ops
+    teacher.eval()
+
+    distance = PIXEL_LOSSES[options.type](loss_weight=options.loss_weight)
+    return DistillationLoss(partial(precision, teacher), distance)
 
 
 def build_gan_loss(options: GANLossOptions) -> GANLoss:

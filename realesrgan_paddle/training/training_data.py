@@ -1,16 +1,30 @@
 """The images and pairs of a run: opened, checked, without those held out."""
 
+import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.loading.datasets import HighQualityDataset, PairedDataset
+from realesrgan_paddle.data.loading.datasets import (
+    HighQualityDataset,
+    PairedDataset,
+    ValidationDataset,
+    paired_paths,
+)
+from realesrgan_paddle.data.loading.header_checks import (
+    check_headers,
+    pair_problems,
+    too_small,
+)
 from realesrgan_paddle.data.loading.hold_out import hold_out
+from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.training.file_checks import check_files, open_datasets
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
 Dataset = TypeVar("Dataset", HighQualityDataset, PairedDataset)
@@ -109,3 +123,189 @@ def describe_data(cfg: Config, data: TrainingData, group: ProcessGroup) -> str:
         batch_size = group.size * train.batch_size_per_gpu
         remarks.append(f"{group.size} processes, {batch_size} images in a batch")
     return "; ".join(remarks)
+
+
+SHOWN = 20
+"""Problems that are printed; where there are more, a file lists all."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found in image files; a problem is a line that starts with the file."""
+
+    count: int
+    """Files that were checked."""
+    unreadable: list[str]
+    """Training files that cannot be read."""
+    unfit: list[str]
+    """Validation files that cannot be read, and pairs whose sizes do not fit."""
+    small: list[str]
+    """Images smaller than the crop; they are padded by reflection."""
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything but small images, which can be trained on."""
+        return [*self.unreadable, *self.unfit]
+
+
+def open_datasets(
+    cfg: Config,
+) -> tuple[HighQualityDataset | None, PairedDataset | None]:
+    """Return the images that a run degrades, and its given pairs; None for neither."""
+    train = cfg.datasets.train
+    geometry = cfg.gt_size, cfg.scale, cfg.manual_seed
+    if not cfg.high_order_degradation:
+        return None, PairedDataset.open(train, *geometry)
+
+    images = HighQualityDataset.open(train, *geometry)
+    if cfg.datasets.train_paired is None:
+        return images, None
+    return images, PairedDataset.open(cfg.datasets.train_paired, *geometry)
+
+
+def check_run(
+    cfg: Config,
+    images: HighQualityDataset | None,
+    pairs: PairedDataset | None,
+    *,
+    decode: bool = False,
+) -> Report:
+    """Return what is wrong with the training and validation files of a run.
+
+    Args:
+        cfg: options.
+        images: the images that the run degrades.
+        pairs: its given pairs.
+        decode: decode every file instead of reading its header.
+    """
+    image_paths = images.paths if images else []
+    given_pairs = pairs.pairs if pairs else []
+    val_pairs = [
+        pair
+        for options in cfg.datasets.validation.values()
+        for pair in ValidationDataset.open(options, cfg.scale).pairs
+    ]
+
+    # A file that is in both sets is checked once.
+    train_paths = dict.fromkeys([*image_paths, *chain.from_iterable(given_pairs)])
+    val_paths = [
+        path
+        for pair in val_pairs
+        for path in pair
+        if path is not None and path not in train_paths
+    ]
+    train = check_headers(list(train_paths), decode=decode)
+    val = check_headers(val_paths, decode=decode)
+
+    sizes = train.sizes | val.sizes
+    known_pairs = [(gt, lq) for gt, lq in val_pairs if gt]
+    unfit = [
+        *val.problems,
+        *pair_problems(given_pairs, train.sizes, cfg.scale, cfg.gt_size),
+        *pair_problems(known_pairs, sizes, cfg.scale, 0, remainder=cfg.scale - 1),
+    ]
+    small = []
+    if images is not None:
+        small = too_small(image_paths, train.sizes, images.crop, "the crop of")
+    return Report(train.count + val.count, train.problems, unfit, small)
+
+
+def check_folders(
+    folders: Sequence[Path],
+    lq: Path | None,
+    scale: int = 4,
+    min_size: int = 1,
+    *,
+    decode: bool = False,
+) -> Report:
+    """Return what is wrong with the images below `folders`.
+
+    Args:
+        folders: high-resolution images; one folder only if there is `lq`.
+        lq: their low-quality versions, of the same names, if they are pairs.
+        scale: how much larger the high-resolution images of pairs are.
+        min_size: the shorter side that an image must have [pixels].
+        decode: decode every file instead of reading its header.
+
+    Raises:
+        UserError: a folder does not exist, or has no image or pair.
+    """
+    pairs, unpaired = [], []
+    if lq is not None:
+        pairs = paired_paths(str(folders[0]), str(lq), None)
+        unpaired = sorted({*list_images(lq, recursive=True)} - {p for _, p in pairs})
+    paths = [path for folder in folders for path in training_images(folder, None)]
+
+    lq_paths = [path for _, path in pairs]
+    found = check_headers([*paths, *lq_paths, *unpaired], decode=decode)
+
+    unfit = pair_problems(pairs, found.sizes, scale, 0)
+    unfit += [f"{path}: has no ground truth in {folders[0]}" for path in unpaired]
+    small = too_small(paths, found.sizes, min_size, "--min_size")
+    return Report(found.count, found.problems, unfit, small)
+
+
+def check_files(
+    cfg: Config,
+    images: HighQualityDataset | None,
+    pairs: PairedDataset | None,
+    *,
+    resuming: bool,
+) -> str:
+    """Check the headers of all files of a run; return a remark for the log.
+
+    A resumed run continues although up to `datasets.train.max_bad_images` training
+    files cannot be read or are missing: it skips them as it did before.
+
+    Raises:
+        UserError: files cannot be read, pairs do not fit or are smaller than a training
+            patch. If there are several, all are listed on stderr.
+    """
+    report = check_run(cfg, images, pairs)
+
+    remarks = [f"{report.count:,} image files checked"]
+    if images and report.small:
+        remarks.append(
+            f"{len(report.small):,} are smaller than the crop of {images.crop} and "
+            "padded by reflection"
+        )
+
+    few = len(report.unreadable) <= cfg.datasets.train.max_bad_images
+    if resuming and few and not report.unfit:
+        return "; ".join([*remarks, *report.unreadable])
+    refuse(report.problems, report.count)
+    return "; ".join(remarks)
+
+
+def refuse(problems: Sequence[str], count: int) -> None:
+    """Raise UserError if there are problems; several are listed on stderr."""
+    if not problems:
+        return
+    if len(problems) == 1:
+        raise UserError(problems[0])
+
+    lines = [f"{printable(problem)}\n" for problem in problems]
+    sys.stderr.writelines(lines[:SHOWN])
+    more = ""
+    if len(lines) > SHOWN:
+        file = _write_list(lines)
+        more = f"; {len(lines) - SHOWN:,} more are listed in {file}"
+    raise UserError(
+        f"{len(problems):,} problems with {count:,} image files{more}; repair or remove "
+        "them, or list the others in a meta_info (tools/generate_meta_info.py --check "
+        "leaves out what cannot be read)"
+    )
+
+
+def _write_list(lines: Sequence[str]) -> Path:
+    """Write the lines to a new temporary file and return its path."""
+    with tempfile.NamedTemporaryFile(
+        "w",
+        prefix="problems_",
+        suffix=".txt",
+        delete=False,
+        encoding="utf-8",
+        errors="surrogateescape",
+    ) as file:
+        file.writelines(lines)
+    return Path(file.name)

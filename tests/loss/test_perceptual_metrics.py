@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from realesrgan_paddle.loss import metric_weights
 from realesrgan_paddle.loss.dists import DISTS, load_dists
+from realesrgan_paddle.loss.image_losses import WeightedLoss
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
-from realesrgan_paddle.loss.weighted import WeightedLoss
 from realesrgan_paddle.metrics import available_metrics as metrics
 from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.ops.plain import PLAIN

@@ -23,8 +23,7 @@ from sample_runs import (
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.training import checkpoints, validator
-from realesrgan_paddle.training.batch_maker import BatchMaker
-from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.batches import BatchMaker, TrainingBatches
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, write_image
 from realesrgan_paddle.utils.runlog import experiment

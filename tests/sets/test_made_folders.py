@@ -23,8 +23,11 @@ from realesrgan_paddle.tools import (
     generate_multiscale,
     preflight,
 )
-from realesrgan_paddle.training.file_checks import check_run, open_datasets
-from realesrgan_paddle.training.training_data import open_training_data
+from realesrgan_paddle.training.training_data import (
+    check_run,
+    open_datasets,
+    open_training_data,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams

@@ -11,8 +11,12 @@ from sample_runs import assert_states_equal, picture, run, write_yml
 from realesrgan_paddle.data.loading.datasets import ValidationDataset
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.tools import preflight
-from realesrgan_paddle.training.file_checks import check_run, open_datasets
-from realesrgan_paddle.training.training_data import describe_data, open_training_data
+from realesrgan_paddle.training.training_data import (
+    check_run,
+    describe_data,
+    open_datasets,
+    open_training_data,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.process_group import ALONE

@@ -19,7 +19,7 @@ from sample_runs import (
 
 from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.pixel import L1Loss
+from realesrgan_paddle.loss.image_losses import L1Loss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN

@@ -19,8 +19,7 @@ from sample_runs import (
 
 import make_lq_data
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.training.batch_maker import PairSchedule
-from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.batches import PairSchedule, TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, write_image

@@ -12,9 +12,7 @@ import pytest
 from sample_runs import wait_until, write_yml
 
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.training.batch_maker import BatchMaker
-from realesrgan_paddle.training.batches import TrainingBatches
-from realesrgan_paddle.training.prefetch import Prefetcher
+from realesrgan_paddle.training.batches import BatchMaker, Prefetcher, TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE

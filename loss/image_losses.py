@@ -1,0 +1,199 @@
+"""Losses of an output and a target image, with BasicSR's arguments.
+
+`open_image_losses` lists those against the unsharpened ground truth. A further one is a
+class here, a line there, and its options in `options/schema/training.py`.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import paddle
+from paddle import Tensor
+from paddle.nn import functional as F
+
+from realesrgan_paddle.loss.dists import load_dists
+from realesrgan_paddle.loss.lpips import load_lpips
+from realesrgan_paddle.ops.plain import Ops
+from realesrgan_paddle.options.schema.training import TrainOptions
+
+Reduction = Literal["mean", "sum"]
+
+
+@dataclass(frozen=True)
+class L1Loss:
+    """loss_weight * |sr - gt|."""
+
+    loss_weight: float = 1.0
+    reduction: Reduction = "mean"
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
+        """Return the loss of sr (N, C, H, W)."""
+        loss = (sr - gt).abs()
+        return self.loss_weight * _reduced(loss, self.reduction)
+
+
+@dataclass(frozen=True)
+class MSELoss:
+    """loss_weight * (sr - gt)^2."""
+
+    loss_weight: float = 1.0
+    reduction: Reduction = "mean"
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
+        """Return the loss of sr (N, C, H, W)."""
+        loss = F.square_error_cost(sr, gt)
+        return self.loss_weight * _reduced(loss, self.reduction)
+
+
+@dataclass(frozen=True)
+class CharbonnierLoss:
+    """loss_weight * sqrt((sr - gt)^2 + eps), an L1 loss that is smooth at zero.
+
+    Lai et al. 2017, "Deep Laplacian Pyramid Networks for Fast and Accurate
+    Super-Resolution", equation 2.
+    """
+
+    loss_weight: float = 1.0
+    reduction: Reduction = "mean"
+    eps: float = 1e-12
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
+        """Return the loss of sr (N, C, H, W)."""
+        loss = paddle.sqrt(F.square_error_cost(sr, gt) + self.eps)
+        return self.loss_weight * _reduced(loss, self.reduction)
+
+
+def _reduced(loss: Tensor, reduction: Reduction) -> Tensor:
+    return loss.sum() if reduction == "sum" else loss.mean()
+
+
+PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
+    "L1Loss": L1Loss,
+    "MSELoss": MSELoss,
+    "CharbonnierLoss": CharbonnierLoss,
+}
+
+
+# Luma and color differences of R, G and B: ITU-R BT.601-7, sections 2.5.1 and 2.5.2.
+LUMA = (0.299, 0.587, 0.114)
+CB_RANGE, CR_RANGE = 1.772, 1.402
+
+
+@dataclass(frozen=True)
+class ColorLoss:
+    """loss_weight * mean over cells of brightness * |Y| + |Cb| + |Cr|.
+
+    Of the color of areas, not of their texture: GANs drift in color without it.
+    traiNNer-redux (`ColorLoss`, `AverageLoss`) and neosr (`consistency_loss`) have
+    losses for the same purpose; this is the simplest that serves it.
+
+    Y, Cb and Cr (BT.601) are those of a cell's mean difference sr - gt. A cell is a
+    square of `cell` x `cell` pixels. A texture with mean 0 over a cell does not count;
+    a tint or a change of brightness counts fully.
+
+    Attributes:
+        loss_weight: factor on the loss.
+        brightness: weight of the luma relative to the color differences.
+        cell: side of the cells [pixels].
+    """
+
+    loss_weight: float = 1.0
+    brightness: float = 1.0
+    cell: int = 16
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
+        """Return the loss of sr (N, 3, H, W), RGB in [0, 1].
+
+        Where `cell` does not divide H or W, the cells are a little smaller, and
+        neighbors may share a row of pixels.
+        """
+        cells = [math.ceil(side / self.cell) for side in sr.shape[2:]]
+        # Y, Cb and Cr are linear in R, G and B, so averaging first changes nothing.
+        difference = F.adaptive_avg_pool2d(sr - gt, cells)
+        luma, cb, cr = _ycbcr(difference)
+        brightness = self.brightness * luma.abs()
+        color = brightness + cb.abs() + cr.abs()
+        return self.loss_weight * color.mean()
+
+
+def _ycbcr(rgb: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return Y, Cb and Cr (N, H, W) of RGB (N, 3, H, W)."""
+    red, green, blue = rgb.unbind(axis=1)
+    red_share, green_share, blue_share = LUMA
+    luma = red_share * red + green_share * green + blue_share * blue
+    cb = (blue - luma) / CB_RANGE
+    cr = (red - luma) / CR_RANGE
+    return luma, cb, cr
+
+
+@dataclass(frozen=True)
+class WeightedLoss:
+    """loss_weight * the mean of a distance over the batch.
+
+    Attributes:
+        distance: returns one distance for each image, (N,), such as `LPIPS` and
+            `DISTS`.
+        loss_weight: factor on the loss.
+    """
+
+    distance: Callable[[Tensor, Tensor], Tensor]
+    loss_weight: float = 1.0
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
+        """Return the loss of sr (N, 3, H, W), RGB in [0, 1]."""
+        distances = self.distance(sr, gt)
+        return self.loss_weight * distances.mean()
+
+
+def open_image_losses(
+    train: TrainOptions, ops: Ops
+) -> dict[str, WeightedLoss | ColorLoss]:
+    """Return the losses of an output and its unsharpened ground truth.
+
+    Those whose sections are there, by the names that they are reported under.
+
+    Args:
+        train: the section `train`.
+        ops: operators that compute the networks.
+
+    Raises:
+        UserError: the weights of LPIPS or DISTS cannot be had; says what to do.
+    """
+    losses: dict[str, WeightedLoss | ColorLoss] = {}
+
+    if train.lpips_opt:
+        lpips = load_lpips(train.lpips_opt.net, ops=ops)
+        losses["l_g_lpips"] = WeightedLoss(lpips, train.lpips_opt.loss_weight)
+    if train.dists_opt:
+        dists = load_dists(ops=ops)
+        losses["l_g_dists"] = WeightedLoss(dists, train.dists_opt.loss_weight)
+    if train.color_opt:
+        color = train.color_opt
+        losses["l_g_color"] = ColorLoss(color.loss_weight, color.brightness, color.cell)
+    return losses
+
+
+@dataclass(frozen=True)
+class DistillationLoss:
+    """The distance of a student's output from the teacher's for the same input.
+
+    Hinton et al. 2015, "Distilling the Knowledge in a Neural Network": a student is
+    trained on its teacher's outputs. Unlike the ground truth, the teacher's image is a
+    function of the input, texture included, so a student can get closer to it.
+
+    Attributes:
+        teacher: returns images for images, both (N, 3, H, W), RGB; no gradient reaches
+            it.
+        distance: a weighted loss of two images, such as `L1Loss`.
+    """
+
+    teacher: Callable[[Tensor], Tensor]
+    distance: Callable[[Tensor, Tensor], Tensor]
+
+    def __call__(self, sr: Tensor, lq: Tensor) -> Tensor:
+        """Return the loss of sr, the student's output for lq."""
+        with paddle.no_grad():
+            target = self.teacher(lq)
+        return self.distance(sr, target)
