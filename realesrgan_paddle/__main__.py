@@ -41,7 +41,7 @@ COMMANDS = {
 }
 NOT_IN_TOOLS = {
     "describe_options": "realesrgan_paddle.options.reading.describe_options",
-    "serve": "realesrgan_paddle.serve.command",
+    "serve": "realesrgan_paddle.serve.page",
 }
 """The modules of commands that no script of tools/ starts."""
 

@@ -11,41 +11,36 @@ if __name__ == "__main__":  # before numpy is imported
     use_one_blas_thread()
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
 from realesrgan_paddle.commands.what_follows import after_set
 from realesrgan_paddle.data.footage.keyframes import Settings
-from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.selection import Selection
-from realesrgan_paddle.data.footage.split import SplitOptions
-from realesrgan_paddle.utils.cli import Parser, group_of, run, say
+from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
 
 
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """The flags of this command."""
+
+    input: list[str] = setting(..., "videos, or one folder of images")
+    output: Path = setting(..., "folder of the set, new or resumed")
+    options: DomainOptions
+    frames: Settings
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if a video or image failed."""
-    parser = Parser(__doc__)
-    flag = parser.add_argument
-    flag("--input", nargs="+", required=True, help="videos, or one folder of images")
-    flag("--output", required=True, type=Path, help="folder of the set, new or resumed")
-    for group in (DomainOptions, Sampling, Selection, SplitOptions):
-        parser.add_group(group)
-    args = parser.parse(argv)
-
-    settings = Settings(
-        group_of(args, Sampling),
-        group_of(args, Selection),
-        group_of(args, SplitOptions),
-    )
-    options = group_of(args, DomainOptions)
-    done = build_domain_set(args.input, args.output, options, settings)
+    flags = parse_flags(Flags, __doc__, argv)
+    done = build_domain_set(flags.input, flags.output, flags.options, flags.frames)
 
     for line in done.remarks():
         say(line)
     say(f"{done.meta_info}: {done.listed} images; {len(done.failures)} failures")
-    print_next(after_set(args.output))
+    print_next(after_set(flags.output))
     return report_failures(done.failures)
 
 

@@ -10,8 +10,10 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
+import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_weights
@@ -19,51 +21,49 @@ from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import table
 from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
 from realesrgan_paddle.models.weights.fetch import fetch
-from realesrgan_paddle.utils.cli import Parser, run
+from realesrgan_paddle.utils.cli import parse_flags, run, setting
 from realesrgan_paddle.utils.next_steps import print_next
+
+DEFAULT = "RealESRGAN_x4plus"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    input: Path | None = setting(None, "the weight file to convert")
+    name: str | None = setting(
+        None, f"the released model to obtain and convert, if no --input: {DEFAULT}"
+    )
+    list: bool = setting(False, "list the released models and stop")
+    output: Path | None = setting(
+        None, "the file to write (by default weights/NAME.pdparams)"
+    )
+    to: str | None = setting(
+        None, "the format to write (by default as --output says)", choices=WRITERS
+    )
+    layout: str = setting("basicsr", "whose tensor names to write", choices=LAYOUTS)
+    overwrite: bool = setting(False, "replace an output that holds something else")
+
+    def __post_init__(self) -> None:
+        given = {"--input": self.input, "--name": self.name, "--list": self.list}
+        flags = [flag for flag, value in given.items() if value]
+        if len(flags) > 1:
+            raise argparse.ArgumentTypeError(
+                f"argument {flags[1]}: not allowed with argument {flags[0]}"
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = Parser(__doc__)
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--input", type=Path, help="the weight file to convert")
-    source.add_argument(
-        "--name",
-        default="RealESRGAN_x4plus",
-        help="the released model to obtain and convert",
-    )
-    source.add_argument(
-        "--list", action="store_true", help="list the released models and stop"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="the file to write (by default weights/NAME.pdparams)",
-    )
-    parser.add_argument(
-        "--to",
-        choices=list(WRITERS),
-        help="the format to write (by default as --output says)",
-    )
-    parser.add_argument(
-        "--layout",
-        choices=LAYOUTS,
-        default="basicsr",
-        help="whose tensor names to write",
-    )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace an output that holds something else",
-    )
-    args = parser.parse(argv)
-    if args.list:
+    flags = parse_flags(Flags, __doc__, argv)
+    if flags.list:
         print(table())
         return 0
+
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    path = args.input or fetch(args.name, "weights")
-    done = convert(path, args.output, args.to, args.layout, args.overwrite)
+    path = flags.input or fetch(flags.name or DEFAULT, "weights")
+    done = convert(path, flags.output, flags.to, flags.layout, flags.overwrite)
     print(done)
     if isinstance(done.network, Generator):
         print_next(after_weights(done.output))

@@ -6,49 +6,41 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from realesrgan_paddle.commands.upscale import add_denoise_flags
 from realesrgan_paddle.commands.what_follows import after_export
-from realesrgan_paddle.models.weights.denoise import read_denoising
-from realesrgan_paddle.utils.cli import Parser, int_range, run, say
+from realesrgan_paddle.models.weights.weight_options import WeightOptions
+from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.next_steps import print_next
 
 
+@dataclass(frozen=True, kw_only=True)
+class Flags:
+    """The flags of this command."""
+
+    model_dir: str = setting(
+        ...,
+        "weights of any known format, or a released model's name",
+        also=["--model_path"],
+    )
+    save_inference_dir: str = setting("./infer/", "folder for the exported model")
+    onnx: bool = setting(
+        False, "write inference.onnx too, for OpenVINO, onnxruntime and others"
+    )
+    weights: WeightOptions
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = Parser(__doc__)
-    parser.add_argument(
-        "--model_dir",
-        "--model_path",
-        required=True,
-        help="weights of any known format, or a released model's name",
-    )
-    parser.add_argument(
-        "--save_inference_dir", default="./infer/", help="folder for the exported model"
-    )
-    parser.add_argument(
-        "--block",
-        type=int_range(1),
-        help="number of RRDB blocks that the weights must have; not needed",
-    )
-    parser.add_argument(
-        "--onnx",
-        action="store_true",
-        help="write inference.onnx too, for OpenVINO, onnxruntime and others",
-    )
-    add_denoise_flags(parser)
-    args = parser.parse(argv)
-
-    network, tensors = read_denoising(
-        args.model_dir, args.denoise_strength, args.dn_model, args.block
-    )
-    say(f"{args.model_dir}: {network}")
+    flags = parse_flags(Flags, __doc__, argv)
+    network, tensors = flags.weights.read(flags.model_dir)
+    say(f"{flags.model_dir}: {network}")
 
     start_paddle()
     from realesrgan_paddle.inference.export import export
 
-    done = export(network, tensors, args.save_inference_dir, onnx=args.onnx)
+    done = export(network, tensors, flags.save_inference_dir, onnx=flags.onnx)
     for shape, difference in done.differences.items():
         say(f"largest difference from dygraph, input {shape}: {difference:.1e}")
     for shape, difference in done.onnx_differences.items():
@@ -60,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for file in done.files:
         say(f"{file} ({file.stat().st_size:,} bytes)")
 
-    print_next(after_export(args.model_dir, args.save_inference_dir))
+    print_next(after_export(flags.model_dir, flags.save_inference_dir))
     return 0
 
 

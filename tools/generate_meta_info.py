@@ -6,47 +6,38 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_list
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
-from realesrgan_paddle.utils.cli import Parser, run, say
+from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
 
 
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    input: list[Path] = setting(..., "folders of images")
+    root: list[Path] = setting(
+        ..., "what the names are relative to: one, or one per input"
+    )
+    meta_info: Path = setting(..., "text file to write, one image per line")
+    check: bool = setting(False, "decode every image and leave the unreadable ones out")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image was left out."""
-    parser = Parser(__doc__)
-    flag = parser.add_argument
-    flag("--input", nargs="+", required=True, type=Path, help="folders of images")
-    flag(
-        "--root",
-        nargs="+",
-        required=True,
-        type=Path,
-        help="what the names are relative to: one, or one per input",
-    )
-    flag(
-        "--meta_info",
-        required=True,
-        type=Path,
-        help="text file to write, one image per line",
-    )
-    flag(
-        "--check",
-        action="store_true",
-        help="decode every image and leave the unreadable ones out",
-    )
-    args = parser.parse(argv)
-
+    flags = parse_flags(Flags, __doc__, argv)
     count, failures = write_meta_info(
-        args.input, args.root, args.meta_info, check=args.check
+        flags.input, flags.root, flags.meta_info, check=flags.check
     )
-    unreadable = f"; {len(failures)} unreadable ones left out" if args.check else ""
-    say(f"{args.meta_info}: {count} images{unreadable}")
-    if len(set(args.root)) == 1:  # the one folder that training looks for them in
-        print_next(after_list(args.root[0], args.meta_info))
+    unreadable = f"; {len(failures)} unreadable ones left out" if flags.check else ""
+    say(f"{flags.meta_info}: {count} images{unreadable}")
+    if len(set(flags.root)) == 1:  # the one folder that training looks for them in
+        print_next(after_list(flags.root[0], flags.meta_info))
     return report_failures(failures)
 
 

@@ -6,44 +6,37 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_pairs
 from realesrgan_paddle.data.sets.meta_info import write_pair_meta_info
-from realesrgan_paddle.utils.cli import Parser, run, say
+from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.next_steps import print_next
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    input: list[Path] = setting(
+        ..., "folder of ground truth, folder of low-quality images", nargs=2
+    )
+    root: list[Path] | None = setting(
+        None,
+        "what the names are relative to: one, or one per input; without it: the folders "
+        "that the inputs are in",
+    )
+    meta_info: Path = setting(..., "text file to write, one pair per line")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = Parser(__doc__)
-    flag = parser.add_argument
-    flag(
-        "--input",
-        nargs=2,
-        required=True,
-        type=Path,
-        help="folder of ground truth, folder of low-quality images",
-    )
-    flag(
-        "--root",
-        nargs="+",
-        type=Path,
-        help="what the names are relative to: one, or one per input; without it: "
-        "the folders that the inputs are in",
-    )
-    flag(
-        "--meta_info",
-        required=True,
-        type=Path,
-        help="text file to write, one pair per line",
-    )
-    args = parser.parse(argv)
-
-    roots = args.root or [folder.absolute().parent for folder in args.input]
-    count = write_pair_meta_info(args.input, roots, args.meta_info)
-    say(f"{args.meta_info}: {count} pairs")
-    print_next(after_pairs(roots[0], roots[-1], args.meta_info))
+    flags = parse_flags(Flags, __doc__, argv)
+    roots = flags.root or [folder.absolute().parent for folder in flags.input]
+    count = write_pair_meta_info(flags.input, roots, flags.meta_info)
+    say(f"{flags.meta_info}: {count} pairs")
+    print_next(after_pairs(roots[0], roots[-1], flags.meta_info))
     return 0
 
 

@@ -6,38 +6,42 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_multiscale
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
-from realesrgan_paddle.utils.cli import Parser, int_range, run, say
+from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
 
 
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    input: Path = setting(..., "folder of images")
+    output: Path = setting(..., "folder; existing files stay")
+    manifest: Path | None = setting(
+        None,
+        "of extract_keyframes.py: write one with logos and scoreboards to OUTPUT",
+    )
+    n_thread: int | None = setting(
+        None, "images at a time; without it: one per CPU", int_range(1)
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
-    parser = Parser(__doc__)
-    flag = parser.add_argument
-    flag("--input", required=True, type=Path, help="folder of images")
-    flag("--output", required=True, type=Path, help="folder; existing files stay")
-    flag(
-        "--manifest",
-        type=Path,
-        help="of extract_keyframes.py: write one with logos and scoreboards to OUTPUT",
-    )
-    threads = int_range(1)
-    flag("--n_thread", type=threads, help="images at a time; without it: one per CPU")
-    args = parser.parse(argv)
-
+    flags = parse_flags(Flags, __doc__, argv)
     count, failures = generate_multiscale(
-        args.input, args.output, manifest=args.manifest, threads=args.n_thread
+        flags.input, flags.output, manifest=flags.manifest, threads=flags.n_thread
     )
-    say(f"{args.output}: {count} smaller versions; {len(failures)} images failed")
+    say(f"{flags.output}: {count} smaller versions; {len(failures)} images failed")
     if count:
-        manifest = args.output / MANIFEST if args.manifest else None
-        print_next(after_multiscale(args.input, args.output, manifest))
+        manifest = flags.output / MANIFEST if flags.manifest else None
+        print_next(after_multiscale(flags.input, flags.output, manifest))
     return report_failures(failures)
 
 

@@ -7,60 +7,62 @@ if __name__ == "__main__":  # before all that takes time to import
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from realesrgan_paddle.commands.upscale import (
-    add_denoise_flags,
-    add_flags,
-    after_videos,
-    inputs_of,
-    refuse_denoising,
-    upscale,
-)
+from realesrgan_paddle.commands.upscale import after_videos, find_all_inputs, upscale
+from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.what_follows import after_inference
 from realesrgan_paddle.inference.open_runner import open_runner
-from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.models.weights.weight_options import DenoiseOptions
+from realesrgan_paddle.utils.cli import int_range, parse_flags, run, setting
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import print_next
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(UpscaleFlags):
+    """The flags of this command."""
+
+    model_path: str = setting(
+        "./infer/", "folder with inference.pdmodel, or a .pdmodel or .onnx file"
+    )
+    threads: int | None = setting(
+        None, "CPU threads; all cores if not given", int_range(1, 1024)
+    )
+    trt: bool = setting(
+        False, "run with TensorRT on a GPU; the first run of a size takes minutes"
+    )
+    mixed: DenoiseOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = Parser(__doc__)
-    add_flags(parser)
-    parser.add_argument(
-        "--model_path",
-        default="./infer/",
-        help="folder with inference.pdmodel, or a .pdmodel or .onnx file",
-    )
-    parser.add_argument(
-        "--threads", type=int_range(1, 1024), help="CPU threads; all cores if not given"
-    )
-    parser.add_argument(
-        "--trt",
-        action="store_true",
-        help="run with TensorRT on a GPU; the first run of a size takes minutes",
-    )
-    add_denoise_flags(parser)
-    args = parser.parse(argv)
-    refuse_denoising(args)
-    inputs = inputs_of(args)
+    flags = parse_flags(Flags, __doc__, argv)
+    if flags.mixed != DenoiseOptions():
+        raise UserError(
+            "--denoise_strength and --dn_model: the weights of an exported graph are "
+            "fixed; give these flags to tools/export_model.py, and run the graph that it "
+            "writes"
+        )
+    inputs = find_all_inputs(flags)
 
     runner = open_runner(
-        args.model_path,
-        engine=args.engine,
-        precision=args.precision,
-        device=args.device,
-        threads=args.threads,
-        sixteen_bit=inputs.may_have_16_bits(args.ext),
-        trt=args.trt,
+        flags.model_path,
+        engine=flags.engine,
+        precision=flags.precision,
+        device=flags.device,
+        threads=flags.threads,
+        sixteen_bit=inputs.may_have_16_bits(flags.ext),
+        trt=flags.trt,
         exported=True,
     )
-    code = upscale(runner, inputs, args)
+    code = upscale(runner, inputs, flags)
     if code == 0:
-        line = after_videos("tools/infer.py", argv, inputs, args)
+        line = after_videos("tools/infer.py", argv, inputs, flags)
         if line is None:
-            folder = inputs.pictures[0].parent if args.recursive else args.input
-            line = after_inference(str(folder), args.model_path)
+            folder = inputs.pictures[0].parent if flags.recursive else flags.input
+            line = after_inference(str(folder), flags.model_path)
         print_next(line)
     return code
 

@@ -6,31 +6,36 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
-from realesrgan_paddle.utils.cli import Parser, run, say
+from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.next_steps import print_next
 from realesrgan_paddle.utils.runlog.curves import plot_runs
 
 
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    input: list[str] = setting(
+        ...,
+        "folder of a run, experiments/NAME; several are plotted together",
+        metavar="RUN",
+    )
+    output: str = setting("curves.png", "the PNG to write")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = Parser(__doc__)
-    parser.add_argument(
-        "--input",
-        required=True,
-        nargs="+",
-        metavar="RUN",
-        help="folder of a run, experiments/NAME; several are plotted together",
-    )
-    parser.add_argument("--output", default="curves.png", help="the PNG to write")
-    args = parser.parse(argv)
-    count = plot_runs(args.input, args.output, LOSS_TITLES, REFERENCE_LEVELS)
-    say(f"{args.output}: {count} panels")
-    latest = Path(args.input[0], "models/net_g_latest.pdparams")
-    if len(args.input) == 1 and latest.is_file():
+    flags = parse_flags(Flags, __doc__, argv)
+    count = plot_runs(flags.input, flags.output, LOSS_TITLES, REFERENCE_LEVELS)
+    say(f"{flags.output}: {count} panels")
+
+    latest = Path(flags.input[0], "models/net_g_latest.pdparams")
+    if len(flags.input) == 1 and latest.is_file():
         print_next(after_weights(latest))
     return 0
 

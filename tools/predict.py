@@ -7,55 +7,49 @@ if __name__ == "__main__":  # before all that takes time to import
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from realesrgan_paddle.commands.upscale import (
-    add_denoise_flags,
-    add_flags,
-    after_videos,
-    inputs_of,
-    upscale,
-)
+from realesrgan_paddle.commands.upscale import after_videos, find_all_inputs, upscale
+from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.inference.graph.exported_files import require_weights
 from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
-from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.cli import parse_flags, run
 from realesrgan_paddle.utils.next_steps import print_next
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(UpscaleFlags):
+    """The flags of this command."""
+
+    weights: WeightOptions
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = Parser(__doc__)
-    add_flags(parser)
-    parser.add_argument(
-        "--model_path",
-        required=True,
-        help="weights of any known format, or a released model's name",
-    )
-    parser.add_argument(
-        "--block",
-        type=int_range(1),
-        help="number of RRDB blocks that the weights must have; not needed",
-    )
-    add_denoise_flags(parser)
-    args = parser.parse(argv)
-    inputs = inputs_of(args)
-    require_weights(args.model_path)
+    flags = parse_flags(Flags, __doc__, argv)
+    inputs = find_all_inputs(flags)
+    require_weights(flags.model_path)
 
     runner = open_runner(
-        args.model_path,
-        engine=args.engine,
-        precision=args.precision,
-        device=args.device,
-        sixteen_bit=inputs.may_have_16_bits(args.ext),
-        weights=WeightOptions(args.denoise_strength, args.dn_model, args.block),
+        flags.model_path,
+        engine=flags.engine,
+        precision=flags.precision,
+        device=flags.device,
+        sixteen_bit=inputs.may_have_16_bits(flags.ext),
+        weights=flags.weights,
     )
-    code = upscale(runner, inputs, args)
+    code = upscale(runner, inputs, flags)
     if code == 0:
-        line = after_videos("tools/predict.py", argv, inputs, args)
+        line = after_videos("tools/predict.py", argv, inputs, flags)
         if line is None:
-            line = after_weights(args.model_path, args.denoise_strength, args.dn_model)
+            line = after_weights(
+                flags.model_path,
+                flags.weights.denoise_strength,
+                flags.weights.dn_model,
+            )
         print_next(line)
     return code
 

@@ -8,8 +8,9 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
-from argparse import Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_check
@@ -19,73 +20,73 @@ from realesrgan_paddle.training.training_data import (
     check_run,
     open_datasets,
 )
-from realesrgan_paddle.utils.cli import Parser, int_range, run, say
+from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import next_line, print_next
 
 
-def parse_flags(argv: Sequence[str] | None) -> Namespace:
-    """Return the flags; exit with 2 where they are wrong."""
-    parser = Parser(__doc__)
-    add = parser.add_argument
-    add("--yml_path", metavar="FILE", help="option file: check all images of its run")
-    add(
-        "--input",
-        nargs="+",
-        type=Path,
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    yml_path: str | None = setting(
+        None, "option file: check all images of its run", metavar="FILE"
+    )
+    input: list[Path] | None = setting(
+        None, "check folders of images instead", metavar="FOLDER"
+    )
+    lq: Path | None = setting(
+        None,
+        "with one --input: the low-quality images of its pairs",
         metavar="FOLDER",
-        help="check folders of images instead",
     )
-    add(
-        "--lq",
-        type=Path,
-        metavar="FOLDER",
-        help="with one --input: the low-quality images of its pairs",
+    scale: int = setting(
+        4,
+        "how much larger than those of --lq the images of --input are",
+        int_range(1, 8),
     )
-    add(
-        "--scale",
-        type=int_range(1, 8),
-        default=4,
-        help="how much larger than those of --lq the images of --input are",
+    min_size: int = setting(
+        1,
+        "with --input: the shorter side that an image must have, in pixels",
+        int_range(1),
     )
-    add(
-        "--min_size",
-        type=int_range(1),
-        default=1,
-        help="with --input: the shorter side that an image must have, in pixels",
+    check: bool = setting(
+        False, "decode every image, which also finds damage behind the header"
     )
-    add(
-        "--check",
-        action="store_true",
-        help="decode every image, which also finds damage behind the header",
+    overrides: list[str] = setting(
+        ...,
+        "override an option of the file",
+        positional=True,
+        nargs="*",
+        metavar="a.b=c",
     )
-    add("overrides", nargs="*", metavar="a.b=c", help="override an option of the file")
-    args = parser.parse(argv)
-    one_source = bool(args.yml_path) != bool(args.input)
-    overrides_without_file = args.overrides and not args.yml_path
-    lq_without_folder = args.lq and len(args.input or []) != 1
-    if not one_source or overrides_without_file or lq_without_folder:
-        parser.error(
-            "--yml_path FILE is needed, with or without a.b=c, or --input FOLDER; --lq "
-            "goes with one --input"
-        )
-    return args
+
+    def __post_init__(self) -> None:
+        one_source = bool(self.yml_path) != bool(self.input)
+        overrides_without_file = self.overrides and not self.yml_path
+        lq_without_folder = self.lq and len(self.input or []) != 1
+        if not one_source or overrides_without_file or lq_without_folder:
+            raise ArgumentTypeError(
+                "--yml_path FILE is needed, with or without a.b=c, or --input FOLDER; "
+                "--lq goes with one --input"
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if there is anything to list."""
-    args = parse_flags(argv)
-    if args.input:
-        report = check_folders(
-            args.input, args.lq, args.scale, args.min_size, decode=args.check
-        )
-        following = after_check(args.input, args.lq, args.scale)
-    else:
-        cfg, _ = load_training(args.yml_path, args.overrides)
-        report = check_run(cfg, *open_datasets(cfg), decode=args.check)
+    flags = parse_flags(Flags, __doc__, argv)
+    if flags.yml_path:
+        cfg, _ = load_training(flags.yml_path, flags.overrides)
+        report = check_run(cfg, *open_datasets(cfg), decode=flags.check)
         following = next_line(
-            "option file", file=args.yml_path, overrides=args.overrides
+            "option file", file=flags.yml_path, overrides=flags.overrides
         )
+    else:
+        folders = flags.input or []
+        report = check_folders(
+            folders, flags.lq, flags.scale, flags.min_size, decode=flags.check
+        )
+        following = after_check(folders, flags.lq, flags.scale)
 
     findings = [*report.problems, *report.small]
     say(f"{report.count} image files checked; {len(findings)} findings")

@@ -10,31 +10,30 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.quickstart import quickstart
-from realesrgan_paddle.utils.cli import Parser, int_range, run
+from realesrgan_paddle.utils.cli import int_range, parse_flags, run, setting
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    video: Path | None = setting(
+        None, "your footage; without it, ten seconds of street traffic"
+    )
+    output: Path = setting(Path("quickstart"), "folder to work in")
+    iterations: int = setting(
+        300, "training iterations; 300 take minutes on a CPU", int_range(1)
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = Parser(__doc__)
-    parser.add_argument(
-        "--video",
-        type=Path,
-        help="your footage; without it, ten seconds of street traffic",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("quickstart"), help="folder to work in"
-    )
-    parser.add_argument(
-        "--iterations",
-        type=int_range(1),
-        default=300,
-        help="training iterations; 300 take minutes on a CPU",
-    )
-    args = parser.parse(argv)
-    print(quickstart(args.video, args.output, args.iterations))
+    flags = parse_flags(Flags, __doc__, argv)
+    print(quickstart(flags.video, flags.output, flags.iterations))
     return 0
 
 

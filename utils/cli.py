@@ -14,7 +14,10 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
+from dataclasses import MISSING
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, NoReturn, TypeVar, cast, get_args, get_origin
 
 from realesrgan_paddle.utils.errors import (
     UserError,
@@ -65,19 +68,31 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"unknown flag {flag!r}{did_you_mean(flag, known)}")
 
     def add_group(self, group: type) -> None:
-        """Add a flag for each field of a dataclass whose fields `setting` made."""
+        """Add a flag for each field of a dataclass whose fields `setting` made.
+
+        A field that is itself such a dataclass stands for all flags of that one. By a
+        field's type, bool is a switch, a Literal says what to choose from, Path converts,
+        and a list takes one value or more; None besides these changes nothing.
+        """
         for field in dataclasses.fields(group):
-            arguments: dict[str, Any] = {
-                "default": field.default,
-                "help": field.metadata["help"],
-            }
-            if get_origin(field.type) is Literal:
-                arguments["choices"] = get_args(field.type)
-            elif field.type is bool:
-                arguments["action"] = "store_true"
-            else:
-                arguments["type"] = field.metadata["type"]
-            self.add_argument(f"--{field.name}", **arguments)
+            if dataclasses.is_dataclass(field.type):
+                self.add_group(cast(type, field.type))
+                continue
+
+            declared = field.metadata
+            arguments = _arguments_by_type(field.type) | declared["arguments"]
+            if field.default is not MISSING:
+                arguments["default"] = field.default
+            elif field.default_factory is not MISSING:
+                arguments["default"] = field.default_factory()
+            if declared["positional"]:
+                self.add_argument(field.name, **arguments)
+                continue
+
+            arguments["required"] = "default" not in arguments
+            self.add_argument(
+                f"--{field.name}", *declared["also"], dest=field.name, **arguments
+            )
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
@@ -140,24 +155,95 @@ def float_range(least: float, most: float = math.inf) -> Callable[[str], float]:
     return parse
 
 
-def setting(default: Any, text: str, kind: Callable[[str], Any] | None = None) -> Any:
+def setting(
+    default: Any,
+    text: str,
+    kind: Callable[[str], Any] | None = None,
+    *,
+    also: Sequence[str] = (),
+    positional: bool = False,
+    choices: Iterable[str] | None = None,
+    nargs: int | str | None = None,
+    metavar: str | None = None,
+    action: str | None = None,
+) -> Any:
     """Return a dataclass field that `Parser.add_group` turns into a flag.
 
     Args:
-        default: the flag's default.
+        default: the flag's default; `...` (Ellipsis): the flag must be given.
         text: the flag's help.
-        kind: the flag's `type`; not needed for a Literal or a bool.
+        kind: the flag's `type`, where the field's does not say it.
+        also: other spellings, as `-dn` for `--denoise_strength`.
+        positional: it is no flag, but takes the words without one.
+        choices: see `argparse`, as the others.
+        nargs: of a list; one or more if not given.
+        metavar: what the help calls the value.
+        action: such as "extend".
     """
-    metadata = {"help": text, "type": kind}
+    given = {
+        "help": text,
+        "type": kind,
+        "choices": choices,
+        "nargs": nargs,
+        "metavar": metavar,
+        "action": action,
+    }
+    arguments = {name: value for name, value in given.items() if value is not None}
+    metadata = {"arguments": arguments, "also": also, "positional": positional}
+    if default is ...:
+        return dataclasses.field(kw_only=True, metadata=metadata)
+    if isinstance(default, list):
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def group_of(args: argparse.Namespace, group: type[Group]) -> Group:
+def _arguments_by_type(declared: Any) -> dict[str, Any]:
+    """Return what a field's type says to `add_argument`; see `Parser.add_group`."""
+    arguments: dict[str, Any] = {}
+    if get_origin(declared) is UnionType:  # X | None
+        declared = get_args(declared)[0]
+    if get_origin(declared) is list:
+        arguments["nargs"] = "+"
+        declared = get_args(declared)[0]
+
+    if get_origin(declared) is Literal:
+        arguments["choices"] = get_args(declared)
+    elif declared is bool:
+        arguments["action"] = "store_true"
+    elif declared is Path:
+        arguments["type"] = Path
+    return arguments
+
+
+def group_of(args: object, group: type[Group]) -> Group:
     """Return an instance of a dataclass with the values of the flags of `add_group`."""
-    values = {}
+    values: dict[str, Any] = {}
     for field in dataclasses.fields(group):  # type: ignore
-        values[field.name] = getattr(args, field.name)
+        if dataclasses.is_dataclass(field.type):
+            values[field.name] = group_of(args, cast(type, field.type))
+        else:
+            values[field.name] = getattr(args, field.name)
     return group(**values)
+
+
+def parse_flags(
+    group: type[Group], description: str | None, argv: Sequence[str] | None
+) -> Group:
+    """Return the flags of a command, declared by a dataclass; exit with 2 on an error.
+
+    Args:
+        group: see `Parser.add_group`. Its `__post_init__` may refuse flags that do not
+            go together, with an `argparse.ArgumentTypeError`.
+        description: of the command: its module's docstring.
+        argv: the words; None: `sys.argv`.
+    """
+    parser = Parser(description or "")
+    parser.add_group(group)
+    args = parser.parse(argv)
+    try:
+        return group_of(args, group)
+    except argparse.ArgumentTypeError as error:
+        parser.error(str(error))
 
 
 def say(line: str) -> None:

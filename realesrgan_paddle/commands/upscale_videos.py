@@ -1,35 +1,110 @@
-"""Videos in, upscaled videos out: what tools/infer.py and tools/predict.py do with them."""
+"""Videos in, upscaled videos or a preview of them out.
 
-import argparse
+What tools/infer.py and tools/predict.py do with videos. It imports PyAV, which not
+everybody has.
+"""
+
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
 
-from realesrgan_paddle.commands.upscale_preview import preview
-from realesrgan_paddle.commands.video_names import summary, target_of
-from realesrgan_paddle.commands.video_record import VideoRecord
+from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
+from realesrgan_paddle.data.footage.video import is_video_name
+from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.pictures.targets import Taken, is_written
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.settings import VideoSettings
-from realesrgan_paddle.utils.cli import group_of, say
+from realesrgan_paddle.inference.video.job import sampled_frames
+from realesrgan_paddle.inference.video.outcome import Outcome
+from realesrgan_paddle.inference.video.plan import choose_part
+from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.packets import (
+    open_container,
+    picture_streams,
+)
+from realesrgan_paddle.inference.video.source import time_code
+from realesrgan_paddle.inference.video.writing.containers import suffix_for
+from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure_line
+from realesrgan_paddle.utils.runlog.meter import duration
+from realesrgan_paddle.video.preview import write_frames_page, write_preview
+
+
+def has_more_than_8_bits(path: Path) -> bool:
+    """Return whether a video has more than 8 bits a sample.
+
+    False if it cannot be read, as is said later.
+    """
+    try:
+        with open_container(path) as container:
+            pixel_format = picture_streams(container)[0].codec_context.format
+    except (UserError, OSError):
+        return False
+    return pixel_format is not None and pixel_format.components[0].bits > 8
+
+
+@dataclass(eq=False)
+class VideoRecord(Record):
+    """What became of one video; `frames` are those of its result.
+
+    Attributes:
+        outcome: None if it failed, or was there before.
+    """
+
+    outcome: Outcome | None = None
+
+    def note(self, outcome: Outcome) -> None:
+        """Take down what became of the video."""
+        source, encoding = outcome.plan.source, outcome.plan.encoding
+        self.outcome = outcome
+        self.status = "done"
+        self.remarks = list(outcome.remarks)
+        self.size = (source.width, source.height)
+        self.output_size = (encoding.width, encoding.height)
+        self.frames = outcome.frames
+        self.decode = outcome.seconds.decode
+        self.compute = outcome.seconds.network
+        self.encode = outcome.seconds.encode + outcome.seconds.mux
+
+    def details(self) -> dict[str, Any]:
+        """See `Record`."""
+        if self.outcome is None:
+            return {}
+        outcome, encoding = self.outcome, self.outcome.plan.encoding
+        timeline = outcome.plan.part.timeline
+        shown = (timeline.end - timeline.times[0]) * timeline.time_base
+        video = {
+            "duration": round(float(shown), 6),
+            "seconds": round(outcome.seconds.total, 4),
+            "frames_resumed": outcome.resumed,
+            "frames_bad": outcome.bad,
+            "frames_repeated": outcome.repeats.frames,
+            "tiles_repeated": outcome.repeats.tiles,
+            "tiles_computed": outcome.repeats.tiles_computed,
+            "codec": encoding.codec,
+            "pixel_format": encoding.pixel_format,
+            "bytes": outcome.bytes,
+        }
+        return {"video": video}
 
 
 def upscale_videos(
-    upscaler: Upscaler, records: Sequence[VideoRecord], flags: argparse.Namespace
+    upscaler: Upscaler, records: Sequence[VideoRecord], flags: UpscaleFlags
 ) -> None:
     """Upscale videos, or parts of them, as the flags say; note what became of them.
 
     One that fails does not stop the others, but a full disk does.
     """
-    settings = group_of(flags, VideoSettings)
     taken = Taken([record.input for record in records])
     for record in records:
         try:
             if flags.preview or flags.preview_frames:
-                preview(upscaler, record.input, settings, flags)
+                _preview(upscaler, record.input, flags)
                 record.status = "skipped"
             else:
-                _upscale_one(upscaler, record, settings, flags, taken)
+                _upscale_one(upscaler, record, flags, taken)
         except (UserError, OSError) as error:
             record.status = "failed"
             line = failure_line(record.input, error)
@@ -40,8 +115,7 @@ def upscale_videos(
 def _upscale_one(
     upscaler: Upscaler,
     record: VideoRecord,
-    settings: VideoSettings,
-    flags: argparse.Namespace,
+    flags: UpscaleFlags,
     taken: Taken,
 ) -> None:
     """Upscale one video."""
@@ -53,10 +127,133 @@ def _upscale_one(
         return
 
     outcome = upscaler.video(
-        record.input, target, settings, outscale=flags.outscale, say=say
+        record.input, target, flags.video, outscale=flags.outscale, say=say
     )
     record.output = target
     record.note(outcome)
-    say(summary(outcome))
+    say(_summary(outcome))
     for remark in outcome.remarks:
         say(f"  {remark}")
+
+
+def target_of(path: Path, flags: UpscaleFlags) -> Path:
+    """Return the file of a video's result: --output if it names one, else in it."""
+    output = Path(flags.output)
+    if is_video_name(output) and not output.is_dir():
+        return output
+    stem = f"{path.stem}_{flags.suffix}" if flags.suffix else path.stem
+    suffix = f".{flags.container}"
+    if flags.container == "auto":
+        codec = flags.video.codec
+        if codec == "auto":
+            codec = "vp9" if path.suffix.lower() == ".webm" else "h264"
+        suffix = suffix_for(path, codec)
+
+    folder = output
+    if flags.recursive and Path(flags.input).is_dir():
+        folder /= path.parent.relative_to(flags.input)
+    return folder / f"{stem}{suffix}"
+
+
+def _summary(outcome: Outcome) -> str:
+    """Return what became of a video, as a line."""
+    source, encoding = outcome.plan.source, outcome.plan.encoding
+    seconds = outcome.seconds
+    done = outcome.frames - outcome.resumed
+    line = (
+        f"{source.path.name}: {source.width}x{source.height} -> {outcome.plan.target} "
+        f"{encoding.width}x{encoding.height}, {outcome.frames:,} frames, "
+        f"{encoding.codec}, {outcome.bytes / 1e6:,.1f} MB"
+    )
+    if outcome.resumed:
+        line += f"; {outcome.resumed:,} of them done by an earlier run"
+    if done:
+        rate = done / seconds.total
+        share = seconds.network / seconds.total
+        line += (
+            f"; {duration(seconds.total)}, {rate:.3g} frames/s, {share:.0%} of it in the "
+            "network"
+        )
+
+    repeats = outcome.repeats
+    if repeats.frames:
+        line += f"; {repeats.frames:,} identical frames were computed once"
+    if repeats.tiles:
+        share = repeats.tiles / (repeats.tiles + repeats.tiles_computed)
+        line += f"; {share:.0%} of the tiles are those of the frame before"
+    return line
+
+
+def _preview(upscaler: Upscaler, path: Path, flags: UpscaleFlags) -> None:
+    """Write a page that shows a part of a video before and after, beside its result.
+
+    Raises:
+        UserError: as `upscale_video`.
+    """
+    target = target_of(path, flags)
+    folder = target.with_name(f"{target.stem}_preview")
+    if flags.preview_frames:
+        page = _show_frames(upscaler, path, folder, flags, flags.preview_frames)
+    else:
+        seconds = Fraction(flags.preview or 0)
+        result = folder / f"preview{target.suffix}"
+        page = _show_seconds(upscaler, path, result, flags, seconds)
+    say(f"open {page} in a browser")
+
+
+def _show_frames(
+    upscaler: Upscaler,
+    path: Path,
+    folder: Path,
+    flags: UpscaleFlags,
+    count: int,
+) -> Path:
+    """Show `count` frames that are evenly spread."""
+    frames = []
+    sampled = sampled_frames(
+        upscaler, path, flags.video, count, outscale=flags.outscale
+    )
+    for frame, result in sampled:
+        say(f"{path.name}: frame at {time_code(frame.seconds)}")
+        before, after = frame.image[..., :3], result[..., :3]
+        frames.append((frame.seconds, before, after))
+    return write_frames_page(
+        frames, folder, headline=path.name, remark=f"upscaled with {flags.model_path}"
+    )
+
+
+def _show_seconds(
+    upscaler: Upscaler,
+    path: Path,
+    result: Path,
+    flags: UpscaleFlags,
+    seconds: Fraction,
+) -> Path:
+    """Show some seconds from the middle."""
+    source = open_source(path)
+    part = choose_part(source, flags.video, [])
+    timeline = part.timeline
+    begin = timeline.times[0] * timeline.time_base - source.start
+    end = timeline.end * timeline.time_base - source.start
+
+    length = min(seconds, end - begin)
+    start = (begin + end - length) / 2
+    excerpt = replace(flags.video, start=float(start), end=float(start + length))
+    outcome = upscaler.video(path, result, excerpt, outscale=flags.outscale, say=say)
+    say(_summary(outcome))
+    say(_whole(outcome, len(timeline.times)))
+    return write_preview(path, result, result.parent, excerpt, remarks=outcome.remarks)
+
+
+def _whole(outcome: Outcome, frames: int) -> str:
+    """Return what the whole video would take, as a line."""
+    done = outcome.frames - outcome.resumed
+    seconds = outcome.seconds.network + outcome.seconds.encode
+    total = frames * seconds / max(1, done)
+
+    bytes_a_frame = outcome.bytes / outcome.frames
+    megabytes = frames * bytes_a_frame / 1e6
+    return (
+        f"all {frames:,} frames will take about {duration(total)} and "
+        f"{megabytes:,.1f} MB"
+    )

@@ -105,7 +105,7 @@ def _network_for(scale: int) -> list[str]:
 def after_weights(
     weights: str | Path,
     denoise_strength: float | None = None,
-    dn_model: str | None = None,
+    dn_model: str | Path | None = None,
 ) -> str:
     """Return what follows a generator's weights, or a released name: the export.
 

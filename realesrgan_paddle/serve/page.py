@@ -1,16 +1,31 @@
-"""The page itself, made with Gradio."""
+"""Serve a web page that upscales pictures: drop one, choose a model, compare, download."""
 
 import html
+import ipaddress
 import os
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from realesrgan_paddle.serve.service import Service
-from realesrgan_paddle.utils.errors import UserError, error_line
+from realesrgan_paddle.inference.graph.exported_files import is_exported
+from realesrgan_paddle.models.weights.catalogue import list_models
+from realesrgan_paddle.serve.service import Limits, Service
+from realesrgan_paddle.utils.cli import (
+    float_range,
+    int_range,
+    parse_flags,
+    say,
+    setting,
+)
+from realesrgan_paddle.utils.errors import UserError, error_line, printable
 from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
+from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import DEVICES
 
 if TYPE_CHECKING:
     import gradio
@@ -21,6 +36,97 @@ CLEAN_EVERY, KEPT = 600, 3600
 """How often files are looked through, and how long they are kept for download [s]."""
 TITLE = "Real-ESRGAN on PaddlePaddle"
 STYLE = "footer {display: none !important} .gradio-container {max-width: 1400px}"
+MOST_PORTS = 65535
+
+
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    model: list[str] | None = setting(
+        None,
+        "an exported folder, a weight file or a released model's name; may be given "
+        "several times; all released models if not given",
+        action="extend",
+    )
+    host: str = setting("127.0.0.1", "the address to listen at")
+    port: int = setting(7860, "the port", int_range(1, MOST_PORTS))
+    max_mb: int = setting(20, "largest file, in megabytes", int_range(1))
+    max_megapixels: float = setting(
+        4.0, "largest picture, in megapixels", float_range(0.001)
+    )
+    max_waiting: int = setting(
+        8, "most pictures that wait; one is computed at a time", int_range(1)
+    )
+    device: str = setting("auto", "where to compute", choices=DEVICES)
+    threads: int | None = setting(
+        None, "CPU threads; all cores if not given", int_range(1, 1024)
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command until it is interrupted."""
+    flags = parse_flags(Flags, __doc__, argv)
+    limits = Limits(flags.max_mb, flags.max_megapixels)
+    models = flags.model or list_models()
+    service = Service(models, limits, device=flags.device, threads=flags.threads)
+
+    # Removed at the end: uploads and results are nobody's afterwards.
+    with tempfile.TemporaryDirectory(prefix="serve_") as folder:
+        gr = import_gradio(Path(folder))
+        if flags.device == "gpu" or not all(map(is_exported, models)):
+            # Paddle takes over SIGTERM, which only the main thread can undo.
+            start_paddle()
+
+        page = build_page(gr, service)
+        page.queue(max_size=flags.max_waiting, default_concurrency_limit=1)
+        if not is_local(flags.host):
+            sys.stderr.write(
+                f"warning: whoever reaches {printable(flags.host)}:{flags.port} can use "
+                "this page, there is no password\n"
+            )
+        launch(gr, page, flags.host, flags.port, limits.bytes)
+        try:
+            threading.Event().wait()
+        finally:
+            page.close(verbose=False)
+    return 0
+
+
+def launch(gr: Any, page: Any, host: str, port: int, most_bytes: int) -> None:
+    """Open the page at its address; it runs in threads of its own."""
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            max_file_size=most_bytes,
+            theme=gr.themes.Default(
+                font=["system-ui", "sans-serif"], font_mono=["monospace"]
+            ),
+            css=STYLE,
+            footer_links=[],
+            share=False,
+            inbrowser=False,
+            ssr_mode=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            prevent_thread_lock=True,
+            quiet=True,
+        )
+    except OSError as error:
+        raise UserError(
+            f"{host}:{port} cannot be listened at: the port is in use, or the address is "
+            "not this machine's; choose another --port or --host"
+        ) from error
+    say(f"{address} (Ctrl-C ends it)")
+
+
+def is_local(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def import_gradio(folder: Path) -> Any:

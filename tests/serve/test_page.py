@@ -18,8 +18,7 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.serve import command
-from realesrgan_paddle.serve.page import build_page, import_gradio
+from realesrgan_paddle.serve.page import build_page, import_gradio, launch
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -54,7 +53,7 @@ def address(tmp_path_factory):
         gr = import_gradio(tmp_path_factory.mktemp("gradio"))
         page = build_page(gr, Service(MODELS, LIMITS))
         page.queue(max_size=1, default_concurrency_limit=1)
-        command._launch(gr, page, "127.0.0.1", port, LIMITS.bytes)
+        launch(gr, page, "127.0.0.1", port, LIMITS.bytes)
         yield f"http://127.0.0.1:{port}"
         page.close(verbose=False)
 

@@ -8,7 +8,7 @@ import pytest
 
 from realesrgan_paddle.__main__ import main
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.serve import command, page, service
+from realesrgan_paddle.serve import page, service
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -168,4 +168,4 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch):
     ],
 )
 def test_only_loopback_addresses_are_local(host, local):
-    assert command._is_local(host) == local
+    assert page.is_local(host) == local

@@ -12,7 +12,7 @@ from made_clips import AAC, FFV1, X264, YUV420, made, pattern, tone
 from read_back import NEEDED, read_back
 from sample_weights import sample_weights
 
-from realesrgan_paddle.commands.video_flags import CONTAINERS
+from realesrgan_paddle.commands.upscale_flags import CONTAINERS
 from realesrgan_paddle.inference import open_runner
 from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.inference.video import progress
