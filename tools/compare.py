@@ -1,7 +1,7 @@
 """Compare networks side by side, on images or a video: figures, a sheet, an HTML page."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 
@@ -13,7 +13,7 @@ from realesrgan_paddle.commands.compare_command import CROP_SIZE, compare_image_
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
 from realesrgan_paddle.utils.crops import parse_crop
 from realesrgan_paddle.utils.machine.devices import DEVICES
-from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 from realesrgan_paddle.video.compare_videos import (
     add_video_flags,
     check_flags,

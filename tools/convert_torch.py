@@ -6,7 +6,7 @@ weights/RealESRGAN_x4plus.pdparams, ready to finetune. Reads torch .pth, .safete
 """
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

@@ -1,7 +1,7 @@
 """Export a network as a static graph: inference.pdmodel, checked against the network."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

@@ -1,7 +1,7 @@
 """Cut large images into overlapping sub-images, which load faster in training."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

@@ -1,7 +1,7 @@
 """Write a meta-info file: the images of one or more folders, relative to a root."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

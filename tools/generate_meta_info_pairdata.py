@@ -1,7 +1,7 @@
 """Write a meta-info file of image pairs: ground truth, low quality."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

@@ -1,7 +1,7 @@
 """Downscale images to 0.75, 0.5 and 1/3 of their size, and to a shortest edge of 400."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

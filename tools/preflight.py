@@ -4,7 +4,7 @@ Checks the images of a run, by its option file, or of folders: headers, or all w
 """
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
 

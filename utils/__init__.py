@@ -1,1 +1,1 @@
-"""Files, images, errors, logs, metrics: helpers that import no other folder."""
+"""What every room needs and knows nothing of super-resolution: files, images, reports."""

@@ -14,7 +14,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import check_regular, check_utf8
+from realesrgan_paddle.utils.files import check_regular, check_utf8
 
 CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,rm,wtv,dv,ivf,yuv4mpegpipe"

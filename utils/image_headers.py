@@ -19,8 +19,7 @@ import numpy as np
 from PIL import Image
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import failed_download, open_regular
 
 # Pillow remarks on damage in lines of its own, of which an error here is one.
 warnings.filterwarnings("ignore", module=r"PIL\.")

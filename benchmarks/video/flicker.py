@@ -30,8 +30,7 @@ from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.machine.cpu import start_paddle
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
 from realesrgan_paddle.utils.temporal.figures import COLUMNS, Figures, Steadiness
 from realesrgan_paddle.utils.temporal.steps import Frame
 from realesrgan_paddle.video.steadiness import measure_clip

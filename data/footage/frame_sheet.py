@@ -1,6 +1,6 @@
 """A page and a contact sheet of all frames of a set, kept and dropped, to look over."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
@@ -23,9 +23,14 @@ from realesrgan_paddle.data.sets.manifest import (
 )
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.gallery import GalleryImage, Section, gallery
-from realesrgan_paddle.utils.report.panels import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import (
+    Panel,
+    Row,
+    contact_sheet,
+    evenly_spaced,
+    rows_of,
+)
+from realesrgan_paddle.utils.report.pages import GalleryImage, Section, gallery
 
 THUMBS = ".thumbs"
 """Hidden folder of the thumbnails, so that training does not take them for images."""
@@ -143,20 +148,11 @@ def _shown_frames(output: Path, sheet: Path) -> Groups:
     return {title: groups[title] for title in sorted(groups, key=rank)}
 
 
-def _rows(title: str, records: Sequence[Record], sheet: Path) -> Iterator[Row]:
-    """Yield the rows of one section of the contact sheet."""
-    shown = min(len(records), COLUMNS * MAX_ROWS)
-    last = len(records) - 1
-    intervals = max(1, shown - 1)
-    panels = []
-    for number in range(shown):
-        evenly_spaced = round(number * last / intervals)
-        panels.append(_panel(records[evenly_spaced], sheet))
-
-    row_title = f"{title} ({len(records)})"
-    for start in range(0, shown, COLUMNS):
-        yield Row(row_title, panels[start : start + COLUMNS])
-        row_title = ""  # above the first row only
+def _rows(title: str, records: Sequence[Record], sheet: Path) -> list[Row]:
+    """Return the rows of one section of the contact sheet."""
+    shown = evenly_spaced(records, COLUMNS * MAX_ROWS)
+    panels = [_panel(record, sheet) for record in shown]
+    return rows_of(f"{title} ({len(records)})", panels, COLUMNS)
 
 
 def _panel(record: Record, sheet: Path) -> Panel:

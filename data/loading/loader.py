@@ -20,7 +20,7 @@ import numpy as np
 from realesrgan_paddle.data.loading.datasets import Sample
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.seeds import Stream, generator
-from realesrgan_paddle.utils.signals.deferred import defer_interrupts
+from realesrgan_paddle.utils.signals import defer_interrupts
 
 Key = tuple[int, int]
 """(index, position): which file, and where in the stream; see datasets.py."""

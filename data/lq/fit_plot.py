@@ -9,8 +9,12 @@ import numpy as np
 
 from realesrgan_paddle.data.lq.fit import Comparison, Fit, spread_text
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
+from realesrgan_paddle.utils.report.contact_sheet import (
+    Panel,
+    Row,
+    contact_sheet,
+    evenly_spaced,
+)
 from realesrgan_paddle.utils.report.plots import blank_figure, render
 
 if TYPE_CHECKING:

@@ -12,8 +12,12 @@ from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.crops import most_detailed
 from realesrgan_paddle.utils.images import to_uint8, write_image
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
+from realesrgan_paddle.utils.report.contact_sheet import (
+    Panel,
+    Row,
+    contact_sheet,
+    evenly_spaced,
+)
 
 IMAGES = 8
 """Images on the sheet, at most."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.files import read_regular
 from realesrgan_paddle.utils.json_records import parse_object
 
 MANIFEST = "manifest.jsonl"

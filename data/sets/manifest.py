@@ -17,7 +17,7 @@ from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.json_records import parse_object
 
 DOWNSCALED = ("seconds", "shot", "size")

@@ -17,7 +17,7 @@ from realesrgan_paddle.data.sets.made_folders import (
 )
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular, read_regular
+from realesrgan_paddle.utils.files import open_regular, read_regular
 from realesrgan_paddle.utils.images import list_images, read_image
 from realesrgan_paddle.utils.jobs import run_each
 

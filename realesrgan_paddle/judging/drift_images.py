@@ -15,10 +15,10 @@ from realesrgan_paddle.data.loading.hold_out import ValidationSet
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.crops import Crop, most_detailed
-from realesrgan_paddle.utils.downloads.http import sha256_of
+from realesrgan_paddle.utils.download import sha256_of
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
-from realesrgan_paddle.utils.report.panels import evenly_spaced
+from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 
 COUNT = 6
 """Images per set: each validation upscales them all, so few."""

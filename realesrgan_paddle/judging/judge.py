@@ -7,7 +7,7 @@ from enum import Enum
 from realesrgan_paddle.data.loading.clips import clips_of
 from realesrgan_paddle.judging.figures import ImageFigures, common_images
 from realesrgan_paddle.utils.paired import Interval, paired_interval
-from realesrgan_paddle.utils.report.panels import MetricFormat
+from realesrgan_paddle.utils.report.metric_formats import MetricFormat
 
 NOTICEABLE = {"PSNR": 0.1, "SSIM": 0.002, "LPIPS": 0.005, "DISTS": 0.005}
 """A gain that certainly stays below this is none. About a twentieth of what docs/soccer.md

@@ -15,7 +15,7 @@ from realesrgan_paddle.judging.drift_images import general_images, general_image
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.crops import most_detailed
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.report.panels import evenly_spaced
+from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 
 GENERAL, REAL = "/general", "/real"
 """Names of the sets; no validation set has them, for each is the name of a folder."""

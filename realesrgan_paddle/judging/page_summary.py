@@ -11,8 +11,8 @@ from realesrgan_paddle.judging.words import BICUBIC, intervals, sentence
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import next_line
-from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
-from realesrgan_paddle.utils.report.summary import Summary
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
+from realesrgan_paddle.utils.report.pages import Summary
 from realesrgan_paddle.utils.runlog.curves import plot_runs
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 

@@ -24,7 +24,7 @@ from realesrgan_paddle.options.schema.validation import (
 )
 from realesrgan_paddle.training.checkpoints import RunRecord
 from realesrgan_paddle.utils.next_steps import next_line
-from realesrgan_paddle.utils.report.panels import METRIC_FORMATS, MetricFormat
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, MetricFormat
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 LAST, BEST = "last", "best"

@@ -8,7 +8,7 @@ import numpy as np
 
 from realesrgan_paddle.options.schema.validation import NO_REFERENCE, MetricOptions
 from realesrgan_paddle.utils.metrics.similarity import psnr, ssim
-from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 
 LUMA_METRICS = {"psnr": psnr, "ssim": ssim}
 """Metrics of the Y channel, as the papers report them; LPIPS and DISTS are of RGB."""

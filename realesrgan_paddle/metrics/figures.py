@@ -9,7 +9,7 @@ import numpy as np
 
 from realesrgan_paddle.metrics.steps import STEP_FIGURES, StepMeasure
 from realesrgan_paddle.utils.errors import did_you_mean
-from realesrgan_paddle.utils.report.panels import MetricFormat
+from realesrgan_paddle.utils.report.metric_formats import MetricFormat
 
 if TYPE_CHECKING:
     from realesrgan_paddle.loss.inception import Inception

@@ -22,7 +22,7 @@ from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.training.learning_rate import learning_rate
 from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.machine.devices import (
     core_count,
     memory_limit,

@@ -16,13 +16,12 @@ from realesrgan_paddle.training.training_data import describe_data, open_trainin
 from realesrgan_paddle.training.validator import Validator
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ProcessGroup, join_group
-from realesrgan_paddle.utils.runlog.experiment import Experiment
+from realesrgan_paddle.utils.runlog.experiment import Experiment, make_visualdl_writer
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
     load_newest_state,
     load_state,
 )
-from realesrgan_paddle.utils.runlog.visualdl import make_visualdl_writer
 
 
 @dataclass(frozen=True)

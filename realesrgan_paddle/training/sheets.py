@@ -10,8 +10,7 @@ from realesrgan_paddle.data.loading.hold_out import ValidationSet
 from realesrgan_paddle.judging.drift_images import domain_images, upscaled
 from realesrgan_paddle.utils.images import enlarge
 from realesrgan_paddle.utils.metrics.similarity import psnr
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 

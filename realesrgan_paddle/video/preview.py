@@ -11,8 +11,8 @@ from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
 from realesrgan_paddle.inference.video.source import time_code
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.report.html_page import html_page
-from realesrgan_paddle.utils.report.panels import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
+from realesrgan_paddle.utils.report.pages import html_page
 from realesrgan_paddle.video.comparison import write_players
 from realesrgan_paddle.video.pictures import open_excerpt
 

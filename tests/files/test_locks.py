@@ -9,9 +9,9 @@ import time
 import pytest
 from filelock import SoftFileLock, Timeout
 
+from realesrgan_paddle.utils import locks
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import locks
-from realesrgan_paddle.utils.files.locks import locked
+from realesrgan_paddle.utils.locks import locked
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 fcntl = pytest.importorskip("fcntl")

@@ -15,13 +15,16 @@ from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.tools.extract_subimages import main as extract_subimages
 from realesrgan_paddle.utils.cli import Parser, say, shell_join
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.files.regular import check_utf8
+from realesrgan_paddle.utils.files import check_utf8
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.jobs import report_failures
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.gallery import GalleryImage, Section, gallery
-from realesrgan_paddle.utils.report.html_page import html_page
-from realesrgan_paddle.utils.report.panels import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.report.pages import (
+    GalleryImage,
+    Section,
+    gallery,
+    html_page,
+)
 from realesrgan_paddle.utils.report.plots import blank_figure, plot_text, render
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 

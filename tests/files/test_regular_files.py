@@ -15,10 +15,10 @@ from places import ROOT
 from realesrgan_paddle.data.sets.meta_info import check_image, read_meta_info
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
-from realesrgan_paddle.utils.downloads.http import sha256_of
+from realesrgan_paddle.utils import files
+from realesrgan_paddle.utils.download import sha256_of
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import regular
-from realesrgan_paddle.utils.files.regular import open_regular, read_regular
+from realesrgan_paddle.utils.files import open_regular, read_regular
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.runlog.curves import read_curves
@@ -92,7 +92,7 @@ def test_other_files_are_refused(tmp_path, kind):
 
 def test_a_pipe_that_takes_the_place_of_a_file_is_refused(tmp_path, monkeypatch):
     path = make_special(tmp_path / "x", "pipe")
-    monkeypatch.setattr(regular, "check_regular", lambda path: None)
+    monkeypatch.setattr(files, "check_regular", lambda path: None)
     with pytest.raises(UserError, match="x: a named pipe; only regular files are read"):
         open_regular(path)
 

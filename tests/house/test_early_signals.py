@@ -11,7 +11,7 @@ import time
 import pytest
 from places import ROOT
 
-from realesrgan_paddle.utils.signals.early import end_at_once, ending_at_once
+from realesrgan_paddle.utils.signals import end_at_once, ending_at_once
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 
@@ -23,7 +23,7 @@ SCRIPTS = [ROOT / "train.py", ROOT / "make_lq_data.py"]
 SCRIPTS += sorted((ROOT / "tools").glob("[!_]*.py"))
 
 LISTEN = """if __name__ == '__main__':
-    from realesrgan_paddle.utils.signals.early import end_at_once
+    from realesrgan_paddle.utils.signals import end_at_once
     end_at_once()"""
 
 # The first module of each command that takes time to import is a signal instead.
@@ -44,7 +44,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 LOADING = """
 import os, signal, sys, time
 from realesrgan_paddle.utils.cli import run
-from realesrgan_paddle.utils.signals.early import ending_at_once
+from realesrgan_paddle.utils.signals import ending_at_once
 
 def main():
     with ending_at_once():

@@ -129,7 +129,7 @@ def test_resuming_after_a_signal_equals_not_stopping(tmp_path, options):
 def test_a_second_ctrl_c_ends_at_once():
     code = (
         "import os, signal, time\n"
-        "from realesrgan_paddle.utils.signals.stop_request import StopRequest\n"
+        "from realesrgan_paddle.utils.signals import StopRequest\n"
         "with StopRequest() as request:\n"
         "    os.kill(os.getpid(), signal.SIGINT); assert request.signal == 2\n"
         "    os.kill(os.getpid(), signal.SIGINT); print('still there')"

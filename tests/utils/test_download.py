@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from realesrgan_paddle.utils.downloads import http as http_module
-from realesrgan_paddle.utils.downloads.http import download
+from realesrgan_paddle.utils import download as download_module
+from realesrgan_paddle.utils.download import download
 from realesrgan_paddle.utils.errors import UserError
 
 CONTENT = bytes(range(256)) * 400
@@ -353,7 +353,7 @@ def test_a_full_disk_is_one_error_line(server, path):
 def test_of_two_processes_one_downloads_and_the_other_waits(server, path):
     server.pause = 0.5
     program = (
-        "import sys; from realesrgan_paddle.utils.downloads.http import download; "
+        "import sys; from realesrgan_paddle.utils.download import download; "
         "download(*sys.argv[1:4], int(sys.argv[4]))"
     )
     command = [sys.executable, "-c", program, server.url, str(path), SHA256, str(SIZE)]
@@ -404,9 +404,9 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 
 def ends(url: str, path: Path, monkeypatch) -> str:
     """Return the error of a download from a server that never ends its answer."""
-    monkeypatch.setattr(http_module, "ANSWER_TIMEOUT", 0.4)
-    monkeypatch.setattr(http_module, "TIMEOUT", 0.2)
-    monkeypatch.setattr(http_module, "GRACE", 0.5)
+    monkeypatch.setattr(download_module, "ANSWER_TIMEOUT", 0.4)
+    monkeypatch.setattr(download_module, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download_module, "GRACE", 0.5)
     start = time.monotonic()
     with pytest.raises(UserError) as caught:
         download(url, path, SHA256, SIZE)

@@ -9,7 +9,7 @@ import pytest
 from sample_runs import picture, reported, run
 
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.runlog.visualdl import VisualDLWriter
+from realesrgan_paddle.utils.runlog.experiment import VisualDLWriter
 
 pytestmark = pytest.mark.paddle
 

@@ -12,7 +12,7 @@ from realesrgan_paddle.judging.words import (
     sentence,
 )
 from realesrgan_paddle.utils.paired import Interval
-from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 
 
 def against(clips=5, images=12, **changes):

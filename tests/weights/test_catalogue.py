@@ -30,8 +30,8 @@ from realesrgan_paddle.models.weights.catalogue import (
     table,
 )
 from realesrgan_paddle.models.weights.read_generator import read_generator
-from realesrgan_paddle.utils.downloads.wheels import WheelFile
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.packages import PackageFile
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams, write_pth
 
@@ -56,7 +56,9 @@ def test_every_model_is_fully_described():
 
         assert (model.sha256 is None) == (model.size is None)
         files = [
-            v for v in vars(model.package or model).values() if isinstance(v, WheelFile)
+            v
+            for v in vars(model.package or model).values()
+            if isinstance(v, PackageFile)
         ]
         assert len(files) == (2 if model.package else 0)
         hashes = [file.sha256 for file in files] + [model.sha256 or "0" * 64]
@@ -118,7 +120,7 @@ def tiny(monkeypatch, tmp_path):
         for name, content in members.items():
             archive.writestr(name, content)
     files = [
-        WheelFile(name, sha256(content), len(content))
+        PackageFile(name, sha256(content), len(content))
         for name, content in members.items()
     ]
     bytes_ = release.read_bytes()

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.ndimage import convolve, correlate1d
 from scipy.special import gamma
 
-from realesrgan_paddle.utils.downloads.http import download
+from realesrgan_paddle.utils.download import download
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics.similarity import LUMA
 

@@ -1,17 +1,43 @@
 """Rows of panels as one image, to be sent or printed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from realesrgan_paddle.utils.errors import printable
-from realesrgan_paddle.utils.report.panels import Mean, Row
+from realesrgan_paddle.utils.report.metric_formats import Mean
+
+T = TypeVar("T")
 
 MARGIN = 12  # [pixels], like all sizes here
 TEXT = 16  # font size
 LINE = 24  # height of a line of text
 INK, PAPER = (20, 20, 20), (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One crop of an image as one method made it."""
+
+    label: str
+    """The method; the column's heading."""
+    image: np.ndarray
+    """uint8 RGB (H, W, 3); all panels of a row have the same aspect ratio."""
+    note: str = ""
+    """Text below the panel, such as "27.31 dB"."""
+    file: str = ""
+    """Path of the image relative to a page that shall not hold the image itself."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels that show the same crop of one image."""
+
+    title: str
+    panels: Sequence[Panel]
 
 
 def contact_sheet(
@@ -81,3 +107,23 @@ def _write(draw: ImageDraw.ImageDraw, text: str, left: int, top: int) -> None:
     place = (left, top)
     shown = printable(text)
     draw.text(place, shown, fill=INK, font=font)
+
+
+def rows_of(title: str, panels: Sequence[Panel], columns: int) -> list[Row]:
+    """Return rows of so many panels each, the title above the first row only."""
+    rows = []
+    for start in range(0, len(panels), columns):
+        rows.append(Row(title, panels[start : start + columns]))
+        title = ""
+    return rows
+
+
+def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
+    """Return at most `count` of the items, at equal distances, the first included."""
+    total = len(items)
+    count = min(count, total)
+    spaced = []
+    for number in range(count):
+        place = number * total // count
+        spaced.append(items[place])
+    return spaced

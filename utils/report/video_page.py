@@ -9,7 +9,7 @@ from itertools import pairwise
 from urllib.parse import quote
 
 from realesrgan_paddle.utils.errors import printable
-from realesrgan_paddle.utils.report.document import escaped, page_head, read_asset
+from realesrgan_paddle.utils.report.pages import escaped, page_head, read_asset
 
 _SPEEDS = {"0.1": "0.1x", "0.25": "0.25x", "0.5": "0.5x", "1": "1x", "2": "2x"}
 _ZOOMS = {"0": "fit", "1": "1:1", "2": "2x"}

@@ -10,9 +10,9 @@ import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import read_regular
+from realesrgan_paddle.utils.files import read_regular
 from realesrgan_paddle.utils.json_records import numbers_of
-from realesrgan_paddle.utils.report.panels import METRIC_FORMATS
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 from realesrgan_paddle.utils.report.plots import blank_figure, plot_text
 
 if TYPE_CHECKING:

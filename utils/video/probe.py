@@ -8,8 +8,7 @@ import ffmpeg
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
-from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import failed_download, open_regular
 
 HDR_TRANSFERS = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 """Transfer characteristics of HDR video, as ffmpeg spells them."""

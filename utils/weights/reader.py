@@ -18,8 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.file_kinds import failed_download
-from realesrgan_paddle.utils.files.regular import open_regular, read_regular
+from realesrgan_paddle.utils.files import failed_download, open_regular, read_regular
 from realesrgan_paddle.utils.weights.keras_files import HDF5_MAGIC, read_hdf5
 from realesrgan_paddle.utils.weights.pickled_arrays import (
     SAFE_GLOBALS,

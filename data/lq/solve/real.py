@@ -1,7 +1,7 @@
 """Read real low-quality images: pictures, or frames of videos."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from realesrgan_paddle.data.footage.video import frames, is_video_name, list_vid
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
+from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 from realesrgan_paddle.utils.video.probe import probe
 
 MOST_PICTURES = 32
@@ -56,7 +57,7 @@ def read_real(path: Path) -> tuple[list[Picture], list[str]]:
 
     failures: list[str] = []
     pictures: list[Picture] = []
-    for image in _spread(images, MOST_PICTURES):
+    for image in evenly_spaced(images, MOST_PICTURES):
         try:
             pixels = to_uint8(read_rgb(image))
         except UserError as error:
@@ -64,7 +65,7 @@ def read_real(path: Path) -> tuple[list[Picture], list[str]]:
             continue
         pictures.append(Picture(str(image), pixels))
     each = max(2, MOST_PICTURES // max(1, len(videos)))
-    for video in _spread(videos, MOST_PICTURES // 2):
+    for video in evenly_spaced(videos, MOST_PICTURES // 2):
         try:
             pictures += _frames(video, each)
         except UserError as error:
@@ -82,7 +83,7 @@ def stream_codec(path: Path) -> str | None:
     images, videos = _list(path)
     if images or not videos:
         return None
-    found = {_codec(video) for video in _spread(videos, MOST_PICTURES // 2)}
+    found = {_codec(video) for video in evenly_spaced(videos, MOST_PICTURES // 2)}
     return found.pop() if len(found) == 1 else None
 
 
@@ -117,12 +118,3 @@ def _frames(video: Path, count: int) -> Iterator[Picture]:
             break
         quarter = number * 4 // count
         yield Picture(f"{video}#{quarter}", frame.image)
-
-
-def _spread(paths: Sequence[Path], count: int) -> list[Path]:
-    """Return at most `count` of the paths, evenly spread."""
-    total = len(paths)
-    if total <= count:
-        return list(paths)
-    places = [number * total // count for number in range(count)]
-    return [paths[place] for place in places]

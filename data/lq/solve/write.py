@@ -14,8 +14,12 @@ from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row, evenly_spaced
+from realesrgan_paddle.utils.report.contact_sheet import (
+    Panel,
+    Row,
+    contact_sheet,
+    evenly_spaced,
+)
 
 EXPLAINED_BY: Mapping[str, str] = {
     "blur_sigma": "blur",

@@ -1,6 +1,6 @@
 """A contact sheet of chosen and rejected patches, to look over."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -9,8 +9,13 @@ import numpy as np
 from realesrgan_paddle.data.sets.patches.choose import CHOSEN, Choice, Example
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.report.contact_sheet import contact_sheet
-from realesrgan_paddle.utils.report.panels import Panel, Row
+from realesrgan_paddle.utils.report.contact_sheet import (
+    Panel,
+    Row,
+    contact_sheet,
+    evenly_spaced,
+    rows_of,
+)
 
 SHEET = "patches.png"
 """Name of the sheet in its folder."""
@@ -38,7 +43,7 @@ def write_sheet(folder: Path, choice: Choice) -> Path | None:
         all_of_them = choice.examples[title]
         count = len(all_of_them) if is_chosen else choice.rejected[title]
         room = COLUMNS * (CHOSEN_ROWS if is_chosen else REJECTED_ROWS)
-        shown = _evenly_spaced(all_of_them, room)
+        shown = evenly_spaced(all_of_them, room)
         rows += _rows(f"{title} ({count})", shown)
     if not rows:
         return None
@@ -49,16 +54,8 @@ def write_sheet(folder: Path, choice: Choice) -> Path | None:
     return path
 
 
-def _evenly_spaced(examples: Sequence[Example], count: int) -> list[Example]:
-    total = len(examples)
-    if total <= count:
-        return list(examples)
-    places = [number * total // count for number in range(count)]
-    return [examples[place] for place in places]
-
-
-def _rows(title: str, examples: Sequence[Example]) -> Iterator[Row]:
-    """Yield the rows of panels of one reason; frames that are gone are left out."""
+def _rows(title: str, examples: Sequence[Example]) -> list[Row]:
+    """Return the rows of panels of one reason; frames that are gone are left out."""
     panels: list[Panel] = []
     for example in examples:
         try:
@@ -66,9 +63,7 @@ def _rows(title: str, examples: Sequence[Example]) -> Iterator[Row]:
         except (UserError, OSError):
             continue
         panels.append(_panel(example, image))
-    for start in range(0, len(panels), COLUMNS):
-        yield Row(title, panels[start : start + COLUMNS])
-        title = ""  # above the first row only
+    return rows_of(title, panels, COLUMNS)
 
 
 def _panel(example: Example, image: np.ndarray) -> Panel:

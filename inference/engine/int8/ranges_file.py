@@ -11,7 +11,7 @@ from realesrgan_paddle.inference.graph.exported_files import exported_files
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files.regular import open_regular, read_regular
+from realesrgan_paddle.utils.files import open_regular, read_regular
 from realesrgan_paddle.utils.json_records import parse_object
 
 MOST_BYTES = 2**25

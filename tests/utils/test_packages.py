@@ -6,11 +6,11 @@ import tarfile
 
 import pytest
 
-from realesrgan_paddle.utils.downloads.wheels import WheelFile, read_sdist
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.packages import PackageFile, read_sdist
 
 DATA = b"numbers"
-FILE = WheelFile("some_weights/data.bin", hashlib.sha256(DATA).hexdigest(), len(DATA))
+FILE = PackageFile("some_weights/data.bin", hashlib.sha256(DATA).hexdigest(), len(DATA))
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def test_an_archive_of_another_hash_is_refused(index):
     ("file", "message"),
     [
         (
-            WheelFile("some_weights/other.bin", FILE.sha256, FILE.size),
+            PackageFile("some_weights/other.bin", FILE.sha256, FILE.size),
             "has 0 bytes there, not 7",
         ),
-        (WheelFile(FILE.path, FILE.sha256, 8), "has 7 bytes there, not 8"),
-        (WheelFile(FILE.path, "0" * 64, FILE.size), "is not the known file"),
+        (PackageFile(FILE.path, FILE.sha256, 8), "has 7 bytes there, not 8"),
+        (PackageFile(FILE.path, "0" * 64, FILE.size), "is not the known file"),
     ],
 )
 def test_a_missing_or_changed_file_is_refused(index, file, message):

@@ -12,13 +12,13 @@ from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from realesrgan_paddle.utils.errors import printable
 
+logger = logging.getLogger(__name__)
+
 PATIENCE = 10.0
 """Seconds to wait for another process before a line says for what."""
 
 UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """How file systems, such as those of networks, say that they have no locks."""
-
-logger = logging.getLogger(__name__)
 
 
 @contextmanager

@@ -1,34 +1,7 @@
-"""The rows of panels and the mean metrics that before/after sheets and pages show."""
+"""How metrics are printed, and the mean metrics of one method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Panel:
-    """One crop of an image as one method made it."""
-
-    label: str
-    """The method; the column's heading."""
-    image: np.ndarray
-    """uint8 RGB (H, W, 3); all panels of a row have the same aspect ratio."""
-    note: str = ""
-    """Text below the panel, such as "27.31 dB"."""
-    file: str = ""
-    """Path of the image relative to a page that shall not hold the image itself."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """Panels that show the same crop of one image."""
-
-    title: str
-    panels: Sequence[Panel]
 
 
 @dataclass(frozen=True)
@@ -78,14 +51,3 @@ class Mean:
         warning = " (a grid shows)" if self.has_grid else ""
         parts.append(f"{self.lattice:.2f} lattice{warning}")
         return ", ".join(parts)
-
-
-def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
-    """Return at most `count` of the items, at equal distances, the first included."""
-    total = len(items)
-    count = min(count, total)
-    spaced = []
-    for number in range(count):
-        place = number * total // count
-        spaced.append(items[place])
-    return spaced

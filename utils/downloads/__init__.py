@@ -1,1 +1,0 @@
-"""Files from the network, each checked against its sha256."""

@@ -1,0 +1,134 @@
+"""Ctrl-C and SIGTERM: ending at once while a command starts, deferred, or noted for a loop."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+WORDS = {signal.SIGINT: b"interrupted", signal.SIGTERM: b"terminated"}
+"""What the line says."""
+
+
+def end_at_once() -> None:
+    """Make Ctrl-C and SIGTERM end the process with one line, and 130 or 143.
+
+    For a command that has written nothing yet. In the middle of an import Python's own
+    KeyboardInterrupt is a traceback of the import, or gets lost in it. `utils.cli.run`
+    ends this. A signal that the process was started to ignore is still ignored.
+    """
+    for number in WORDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let signals end the process at once while the block imports a large library.
+
+    Paddle replaces the handler of SIGTERM by one that prints a page, so SIGTERM waits
+    for the end of the block, on systems with signal masks. Python handles signals in the
+    main thread only; in others the block is as any other.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    sys.stdout.flush()
+    before = {number: signal.getsignal(number) for number in WORDS}
+    end_at_once()
+    _mask("SIG_BLOCK", signal.SIGTERM)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _mask("SIG_UNBLOCK", signal.SIGTERM)
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    # Not sys.stderr: the signal may have interrupted a write to it.
+    word = WORDS[signal.Signals(number)]
+    os.write(2, b"error: %s\n" % word)
+    os._exit(128 + number)
+
+
+@contextmanager
+def defer_interrupts() -> Iterator[None]:
+    """Defer Ctrl-C and SIGTERM to the end of the block; then their handlers run.
+
+    Processes started inside never get Ctrl-C, on systems with signal masks. Python
+    handles signals in the main thread only, so in other threads nothing is deferred.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        _mask("SIG_BLOCK", signal.SIGINT)
+        try:
+            yield
+        finally:
+            _mask("SIG_UNBLOCK", signal.SIGINT)
+        return
+
+    received: list[int] = []
+
+    def remember(number: int, _: object) -> None:
+        """Note a signal."""
+        received.append(number)
+
+    handlers = {
+        number: signal.signal(number, remember)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        # Child processes inherit the mask, but not the handlers.
+        _mask("SIG_BLOCK", signal.SIGINT)
+        yield
+    finally:
+        _mask("SIG_UNBLOCK", signal.SIGINT)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for received_number in received:
+        signal.raise_signal(received_number)
+
+
+def _mask(how: str, number: signal.Signals) -> None:
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(getattr(signal, how), {number})
+
+
+class StopRequest:
+    """While entered, keeps a SIGINT (Ctrl-C) or SIGTERM in `signal`; nothing stops.
+
+    A second SIGINT ends the process at once, even in the middle of a long operation of
+    Paddle's, where Python's own KeyboardInterrupt would wait. For the main thread only,
+    like Python's signal handlers.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopRequest":
+        self._before = {
+            number: signal.signal(number, self._note)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if self.signal is not None:  # launchers send several
+            return
+        self.signal = signal.Signals(number)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        message = (
+            f"{self.signal.name}: will save and stop after this iteration; "
+            "Ctrl-C now ends at once\n"
+        )
+        # Not sys.stderr: the signal may have interrupted a write to it.
+        os.write(2, message.encode())

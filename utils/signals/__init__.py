@@ -1,1 +1,0 @@
-"""How signals end a command."""
