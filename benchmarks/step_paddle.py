@@ -52,10 +52,9 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
     from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-    from realesrgan_paddle.models.step.batch import Batch
-    from realesrgan_paddle.models.step.ema import EMA
     from realesrgan_paddle.models.step.gan_step import GANStep
-    from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
+    from realesrgan_paddle.models.step.pixel_step import EMA
+    from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
     from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 
     generator = Network(SRVGGNetCompact())

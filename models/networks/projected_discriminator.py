@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 import paddle
 from paddle import Tensor, nn
 
-from realesrgan_paddle.models.networks.convolutions import conv, convolve
+from realesrgan_paddle.models.networks.convolutions import (
+    SpectralNormConv2D,
+    conv,
+    convolve,
+)
 from realesrgan_paddle.models.networks.description import LRELU_SLOPE
-from realesrgan_paddle.models.networks.spectral_norm import SpectralNormConv2D
 from realesrgan_paddle.ops.plain import PLAIN, Ops, nearest_upsample
 
 CHANNELS = (64, 128, 256, 512)

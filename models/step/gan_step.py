@@ -13,27 +13,24 @@ from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
 )
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.step.accumulation import GradientAccumulation
-from realesrgan_paddle.models.step.batch import Batch
 from realesrgan_paddle.models.step.freeze import frozen
-from realesrgan_paddle.models.step.optimizer_state import (
-    get_optimizer_state,
-    set_optimizer_state,
-)
 from realesrgan_paddle.models.step.pixel_step import (
+    GradientAccumulation,
     PixelStep,
     StepState,
     TrainedNetwork,
     weights_of,
 )
-from realesrgan_paddle.models.step.reference_losses import Losses
-from realesrgan_paddle.models.step.state_checks import (
+from realesrgan_paddle.models.step.reference_losses import Batch, Losses
+from realesrgan_paddle.models.step.state import (
     Parts,
     check_counters,
     check_network_part,
     check_optimizer_part,
+    get_optimizer_state,
+    set_optimizer_state,
 )
-from realesrgan_paddle.models.step.warm_up import STATE_BOUNDS, DiscriminatorWarmUp
+from realesrgan_paddle.models.step.warm_up import WARM_UP_BOUNDS, DiscriminatorWarmUp
 from realesrgan_paddle.models.weights.assign import load_weights
 
 Features = Sequence[Tensor]
@@ -205,7 +202,7 @@ class GANStep(PixelStep):
         super().check(state, source)
         check_network_part(self.discriminator, state, "discriminator", source)
         check_optimizer_part(self.discriminator, state, "optimizer_d", source)
-        check_counters(state, "warm_up", STATE_BOUNDS, source)
+        check_counters(state, "warm_up", WARM_UP_BOUNDS, source)
 
     def load(self, state: Parts, source: str = "training state") -> None:
         """Restore what `state()` returned; raises what `PixelStep.load` raises."""

@@ -6,6 +6,7 @@ nothing of options. Wang et al. 2021, "Real-ESRGAN", section 3.3: RealESRNet is 
 with `PixelStep`, Real-ESRGAN is finetuned from it with `GANStep` (`gan_step.py`).
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,20 +16,19 @@ import paddle
 from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
-from realesrgan_paddle.models.step.accumulation import GradientAccumulation
-from realesrgan_paddle.models.step.batch import Batch
-from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.optimizer_state import (
-    get_optimizer_state,
-    set_optimizer_state,
-)
 from realesrgan_paddle.models.step.precision import STATE_BOUNDS, Precision
-from realesrgan_paddle.models.step.reference_losses import Losses, ReferenceLosses
-from realesrgan_paddle.models.step.state_checks import (
+from realesrgan_paddle.models.step.reference_losses import (
+    Batch,
+    Losses,
+    ReferenceLosses,
+)
+from realesrgan_paddle.models.step.state import (
     Parts,
     check_counters,
     check_network_part,
     check_optimizer_part,
+    get_optimizer_state,
+    set_optimizer_state,
 )
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
@@ -52,7 +52,7 @@ class PixelStep:
     """Updates the generator by its reference losses, then its moving average."""
 
     generator: nn.Layer
-    ema: EMA
+    ema: "EMA"
     losses: ReferenceLosses
     optimizer_g: Optimizer
     lr_g: float
@@ -196,3 +196,77 @@ def weights_of(layer: nn.Layer) -> dict[str, np.ndarray]:
     for name, tensor in layer.state_dict().items():
         arrays[name] = tensor.numpy()
     return arrays
+
+
+class GradientAccumulation:
+    """Adds up the gradient of the mean loss of several batches, one batch at a time.
+
+    So memory holds the activations of one batch only.
+
+    Args:
+        batches: how many batches make up the update.
+        scale: factor on the losses before the backward pass (float16's loss scale).
+
+    Attributes:
+        means: all losses and reported values, detached, averaged over the batches.
+    """
+
+    def __init__(self, batches: int, scale: float) -> None:
+        self._share = 1 / batches
+        self._scale = scale
+        self.means: Losses = {}
+
+    def backward(self, losses: Losses, **reported: Tensor) -> None:
+        """Add one batch's share of the gradient of the sum of `losses`.
+
+        `reported` are averaged as the losses are, but have no gradient.
+        """
+        if losses:
+            total = sum(losses.values())
+            (total * (self._share * self._scale)).backward()
+
+        for name, value in {**losses, **reported}.items():
+            share = value.detach() * self._share
+            if name in self.means:
+                share = self.means[name] + share
+            self.means[name] = share
+
+
+class EMA:
+    """A moving average of a network: its own layer in evaluation mode, no gradients.
+
+    Each `update` sets every parameter to decay * average + (1 - decay) * parameter, as
+    BasicSR's `model_ema` does. Buffers are copied: they are state (counters,
+    estimates), and their mean has no meaning. With decay 0 it is a plain copy.
+
+    Attributes:
+        layer: the averaged network; its state is read and set as any layer's.
+    """
+
+    def __init__(self, layer: nn.Layer, decay: float) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"ema decay {decay} is not in [0, 1)")
+        self.decay = decay
+        # Made once: given a number, Paddle makes a tensor of it for each parameter,
+        # which on a GPU waits for a copy each time.
+        self._weight = paddle.to_tensor(1.0 - decay, dtype="float32")
+        self.layer = copy.deepcopy(layer)
+        self.layer.eval()
+        for parameter in self.layer.parameters():
+            parameter.stop_gradient = True
+
+    @paddle.no_grad()
+    def update(self, layer: nn.Layer) -> None:
+        """Move the average towards the current weights of `layer`, of the same kind."""
+        parameters = dict(layer.named_parameters())
+        for name, average in self.layer.named_parameters():
+            average.lerp_(parameters[name], self._weight)
+
+        buffers = dict(layer.named_buffers())
+        for name, buffer in self.layer.named_buffers():
+            buffer.set_value(buffers[name])
+
+    @paddle.no_grad()
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the averaged network's output for `x`, without a gradient."""
+        return self.layer(x)

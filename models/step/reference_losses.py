@@ -1,11 +1,25 @@
-"""The generator's losses against a target image: all but the adversarial one."""
+"""A training batch, and the generator's losses against it: all but the adversarial one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from paddle import Tensor
 
-from realesrgan_paddle.models.step.batch import Batch
+
+@dataclass(frozen=True)
+class Batch:
+    """One training batch; all tensors are float32 RGB in [0, 1]."""
+
+    lq: Tensor
+    """Low-quality input, (N, 3, H / scale, W / scale)."""
+    gt: Tensor
+    """Ground truth, (N, 3, H, W)."""
+    gt_usm: Tensor
+    """Ground truth sharpened by an unsharp mask, (N, 3, H, W).
+
+    `gt` itself where no loss takes it.
+    """
+
 
 Losses = dict[str, Tensor]
 """Scalars by the names that BasicSR reports them under (`l_g_pix`, `l_d_real`, ...)."""

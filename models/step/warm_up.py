@@ -9,7 +9,7 @@ CHANCE = 0.5
 SMOOTHING = 0.98
 """Weight of the old value in the running mean of the accuracy, over about 50 values."""
 
-STATE_BOUNDS = {"accuracy": (1.0,), "ended": (2.0**53,)}
+WARM_UP_BOUNDS = {"accuracy": (1.0,), "ended": (2.0**53,)}
 """The largest values in a state."""
 
 

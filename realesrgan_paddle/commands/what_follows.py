@@ -109,7 +109,7 @@ def after_weights(
 ) -> str:
     """Return what follows a generator's weights, or a released name: the export.
 
-    Of the weights that `read_denoising` mixes, if a strength is given. Those of a run
+    Of the weights that `WeightOptions.read` mixes, if a strength is given. Those of a run
     are exported into its folder.
     """
     run = _run_folder(Path(weights))

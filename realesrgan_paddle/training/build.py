@@ -24,18 +24,18 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
 )
-from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.step.ema import EMA
+from realesrgan_paddle.models.networks.unet_discriminator import (
+    UNetDiscriminatorSN,
+    init_first_layer,
+)
 from realesrgan_paddle.models.step.freeze import freeze, trainable_parameters
 from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.init_first_layer import init_first_layer
-from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.models.step.pixel_step import EMA, PixelStep
 from realesrgan_paddle.models.step.precision import Precision, choose_precision
 from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
-from realesrgan_paddle.models.weights.assign import load_weights
+from realesrgan_paddle.models.weights.assign import differing_options, load_weights
 from realesrgan_paddle.models.weights.layouts import to_basicsr
-from realesrgan_paddle.models.weights.mismatch import differing_options
 from realesrgan_paddle.models.weights.read_generator import locate, read_generator
 from realesrgan_paddle.ops.plain import Ops
 from realesrgan_paddle.options.reading.load import dump_config

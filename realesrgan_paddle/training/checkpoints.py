@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from realesrgan_paddle.data.loading.pair_pool import check_pairs
 from realesrgan_paddle.models.step.pixel_step import PixelStep
-from realesrgan_paddle.models.step.state_checks import Parts
+from realesrgan_paddle.models.step.state import Parts
 from realesrgan_paddle.options.schema.sections import LoggerOptions
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.batches import TrainingBatches

@@ -6,8 +6,10 @@ import pytest
 from sample_runs import run
 
 from realesrgan_paddle.judging.drift_images import general_images
-from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.step.init_first_layer import init_first_layer
+from realesrgan_paddle.models.networks.unet_discriminator import (
+    UNetDiscriminatorSN,
+    init_first_layer,
+)
 from realesrgan_paddle.utils.runlog.training_state import load_state
 
 pytestmark = pytest.mark.paddle

@@ -11,11 +11,10 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.step.batch import Batch
-from realesrgan_paddle.models.step.ema import EMA
 from realesrgan_paddle.models.step.freeze import freeze, frozen
 from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
+from realesrgan_paddle.models.step.pixel_step import EMA
+from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
 from realesrgan_paddle.ops.check import differences
 from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.ops.onednn.library import (

@@ -7,7 +7,7 @@ import pytest
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.step.ema import EMA
+from realesrgan_paddle.models.step.pixel_step import EMA
 
 pytestmark = pytest.mark.paddle
 

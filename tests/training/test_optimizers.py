@@ -8,14 +8,12 @@ from sample_runs import assert_resumes_exactly, log_of, reported, run
 from realesrgan_paddle.loss.image_losses import L1Loss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.step.batch import Batch
-from realesrgan_paddle.models.step.ema import EMA
-from realesrgan_paddle.models.step.optimizer_state import (
+from realesrgan_paddle.models.step.pixel_step import EMA, PixelStep
+from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
+from realesrgan_paddle.models.step.state import (
     get_optimizer_state,
     set_optimizer_state,
 )
-from realesrgan_paddle.models.step.pixel_step import PixelStep
-from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
 from realesrgan_paddle.options.schema.optimization import OptimizerOptions
 from realesrgan_paddle.training.build import build_optimizer
 

@@ -5,8 +5,8 @@ import pytest
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.weights import denoise
-from realesrgan_paddle.models.weights.denoise import companion, read_denoising
+from realesrgan_paddle.models.weights import read_generator as reading
+from realesrgan_paddle.models.weights.weight_options import WeightOptions, companion
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
@@ -28,7 +28,7 @@ def pair(tmp_path):
 @pytest.mark.parametrize("strength", [0, 0.25, 0.5, 1, None])
 def test_the_strength_is_the_part_of_the_strong_network(pair, strength):
     (path, _), strong, weak = pair
-    network, tensors = read_denoising(path, strength)
+    network, tensors = WeightOptions(strength).read(path)
     part = 1 if strength is None else strength
     assert network == NETWORK
     for name in strong:
@@ -40,7 +40,7 @@ def test_the_strength_is_the_part_of_the_strong_network(pair, strength):
 def test_full_strength_needs_no_second_file_and_changes_nothing(pair):
     (path, weak_path), strong, _ = pair
     weak_path.unlink()
-    _, tensors = read_denoising(path, 1)
+    _, tensors = WeightOptions(1).read(path)
     assert all(np.array_equal(tensors[name], strong[name]) for name in strong)
 
 
@@ -48,7 +48,7 @@ def test_any_two_networks_of_one_shape_can_be_mixed(pair, tmp_path):
     (_, weak_path), strong, weak = pair
     mine = tmp_path / "mine.pdparams"
     write_pdparams(mine, {"params": strong})
-    _, tensors = read_denoising(mine, 0.5, weak_path)
+    _, tensors = WeightOptions(0.5, weak_path).read(mine)
     name = next(iter(strong))
     assert np.allclose(tensors[name], (strong[name] + weak[name]) / 2)
 
@@ -60,31 +60,31 @@ def test_what_is_missing_or_does_not_fit_is_named(pair, tmp_path):
     with pytest.raises(
         UserError, match=r"mine.pdparams: --denoise_strength needs .*--dn_model"
     ):
-        read_denoising(mine, 0.5)
+        WeightOptions(0.5).read(mine)
     with pytest.raises(UserError, match="give --denoise_strength too"):
-        read_denoising(mine, None, weak_path)
+        WeightOptions(None, weak_path).read(mine)
 
     other = SRVGGNetCompact(num_feat=8, num_conv=3)
     write_pdparams(weak_path, {"params": sample_weights(other)})
     with pytest.raises(UserError, match=r"3 conv.*; weights can only be mixed"):
-        read_denoising(path, 0.5)
+        WeightOptions(0.5).read(path)
     weak_path.unlink()
     with pytest.raises(
         UserError, match=r"wdn-x4v3.pdparams: no such file; .*put it there"
     ):
-        read_denoising(path, 0.5)
+        WeightOptions(0.5).read(path)
 
 
 @pytest.mark.parametrize("name", ["realesr-general-x4v3", "RealESR_General_x4v3"])
 def test_the_released_network_has_a_released_companion(name, monkeypatch):
     read = []
 
-    def fake(model, block=None):
+    def fake(model, block):
         read.append(str(model))
         return NETWORK, {"a": np.float32(len(read))}
 
-    monkeypatch.setattr(denoise, "read_generator", fake)
-    _, tensors = read_denoising(name, 0.75)
+    monkeypatch.setattr(reading, "read_generator", fake)
+    _, tensors = WeightOptions(0.75).read(name)
     assert read == [name, "realesr-general-wdn-x4v3"]
     assert tensors["a"] == np.float32(0.75 * 1 + 0.25 * 2)
 

@@ -9,8 +9,8 @@ from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.weights.assign import differing_options
 from realesrgan_paddle.models.weights.catalogue import find, is_released
-from realesrgan_paddle.models.weights.mismatch import differing_options
 from realesrgan_paddle.models.weights.read_generator import locate
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.writer import write_pdparams
