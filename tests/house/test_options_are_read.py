@@ -5,6 +5,7 @@ The ancestor's option files had seven keys that nothing read, and nobody noticed
 
 import ast
 from collections.abc import Iterable
+from pathlib import Path
 
 from places import ROOT
 
@@ -16,7 +17,7 @@ from realesrgan_paddle.options.schema.degradation import (
     PassOptions,
 )
 
-FOLDERS = ("data", "loss", "models", "tools", "utils", "realesrgan_paddle")
+FOLDERS = ("data", "inference", "loss", "models", "tools", "utils", "realesrgan_paddle")
 # What the code calls an options object: `cfg.train.total_iter`, `gan.loss_weight`; not
 # `batch.gt_usm`, `args.name`.
 OPTIONS = {
@@ -46,13 +47,8 @@ OPTIONS = {
 }
 
 
-def trees_of(*folders: str) -> list[ast.Module]:
-    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+def trees_of(paths: Iterable[Path]) -> list[ast.Module]:
     return [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
-
-
-SCRIPTS = [ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.glob("*.py")]
-USERS = [*SCRIPTS, *trees_of(*FOLDERS)]
 
 
 def attributes_by_receiver(trees: Iterable[ast.AST]) -> dict[str, set[str]]:
@@ -76,16 +72,6 @@ def is_property(node: ast.AST) -> bool:
     return "property" in [ast.unparse(each) for each in node.decorator_list]
 
 
-READ = attributes_by_receiver(USERS)
-# The properties of option models: what they read is read wherever they are.
-PROPERTIES = [
-    node
-    for tree in trees_of("options/schema")
-    for node in ast.walk(tree)
-    if is_property(node)
-]
-
-
 def declared_keys() -> set[str]:
     """Return the keys that have more than one value, except the networks' arguments.
 
@@ -103,26 +89,28 @@ def declared_keys() -> set[str]:
     return keys
 
 
-# `second_pass` and `second_blur` read these: test_every_second_key_reaches_... says so.
-ONE_PASS = {*PassOptions.model_fields, *BlurOptions.model_fields}
-SECOND_PASS = {f"{name}2" for name in ONE_PASS}
+def test_every_declared_option_is_read():
+    users = [*ROOT.glob("*.py")]
+    for folder in FOLDERS:
+        users += (ROOT / folder).rglob("*.py")
+    found = attributes_by_receiver(trees_of(users))
+    read = reads(found, OPTIONS)
 
+    # The properties of option models: what they read is read wherever they are.
+    properties = [
+        node
+        for tree in trees_of((ROOT / "options/schema").rglob("*.py"))
+        for node in ast.walk(tree)
+        if is_property(node)
+    ]
+    names = {node.name for node in properties}
+    assert names <= read | reads(found, {"datasets"})
 
-def test_every_key_is_read():
-    by_properties = reads(attributes_by_receiver(PROPERTIES), {"self", "train"})
-    read = reads(READ, OPTIONS) | by_properties | SECOND_PASS
+    one_pass = {*PassOptions.model_fields, *BlurOptions.model_fields}
+    assert one_pass <= read
+    # `second_pass` and `second_blur` read these: test_every_second_key_reaches_...
+    read |= {f"{name}2" for name in one_pass}
+    read |= reads(attributes_by_receiver(properties), {"self", "train"})
     assert declared_keys() <= read, "nothing reads the others"
-
-
-def test_the_names_of_the_run_and_of_the_data_sets_are_read():
-    for receiver in ("cfg", "train", "options"):
-        assert "name" in reads(READ, {receiver}), receiver
-
-
-def test_every_option_of_one_pass_is_read():
-    assert reads(READ, OPTIONS) >= ONE_PASS
-
-
-def test_properties_of_options_are_read():
-    names = {node.name for node in PROPERTIES}
-    assert names <= reads(READ, {*OPTIONS, "datasets"})
+    for receiver in ("cfg", "train", "options"):  # of the run and of the data sets
+        assert "name" in reads(found, {receiver}), receiver
