@@ -99,8 +99,8 @@ def _solve(
     options: "LQConfig", real: Path, path: Path, sheet: Path | None
 ) -> Sequence[str]:
     """Write the option file of --write and its sheet; return unreadable images."""
-    from realesrgan_paddle.data.lq.solve.solved import solve_for
-    from realesrgan_paddle.data.lq.solve.write import write_options, write_sheet
+    from realesrgan_paddle.data.lq.option_file import write_options, write_sheet
+    from realesrgan_paddle.data.lq.solve import solve_for
 
     solved = solve_for(options, real)
     sys.stdout.write(f"{solved}\n")

@@ -27,7 +27,7 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.data.degradation import pipeline
-from realesrgan_paddle.data.degradation.blur import blur
+from realesrgan_paddle.data.degradation.filters import USM, blur, resize_by
 from realesrgan_paddle.data.degradation.jpeg import jpeg
 from realesrgan_paddle.data.degradation.noise import (
     add_gaussian_noise,
@@ -36,8 +36,6 @@ from realesrgan_paddle.data.degradation.noise import (
     poisson_counts,
 )
 from realesrgan_paddle.data.degradation.pipeline import Draws, PassDraws, degrade
-from realesrgan_paddle.data.degradation.resize import resize_by
-from realesrgan_paddle.data.degradation.usm import USM
 
 
 def stage(

@@ -15,20 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.solve.compare import Comparer
-from realesrgan_paddle.data.lq.solve.fitted import CERTAIN, LIKELY, fitted_options
-from realesrgan_paddle.data.lq.solve.parameters import (
+from realesrgan_paddle.data.lq.compare import Comparer
+from realesrgan_paddle.data.lq.parameters import (
     NUMBER,
     Point,
     Region,
     point_options,
 )
-from realesrgan_paddle.data.lq.solve.pick import picked
-from realesrgan_paddle.data.lq.solve.real import Picture
-from realesrgan_paddle.data.lq.solve.search import CONDITIONS, Solution, solve
-from realesrgan_paddle.data.lq.solve.simulate import Simulator
-from realesrgan_paddle.data.lq.solve.statistics import window_statistics
-from realesrgan_paddle.data.lq.solve.windows import gt_windows, real_windows
+from realesrgan_paddle.data.lq.pick import picked
+from realesrgan_paddle.data.lq.search import CONDITIONS, Solution, search
+from realesrgan_paddle.data.lq.simulate import Simulator
+from realesrgan_paddle.data.lq.solution import CERTAIN, LIKELY, fitted_options
+from realesrgan_paddle.data.lq.windows import Picture, gt_windows, real_windows
+from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.images import list_images, read_rgb
 from realesrgan_paddle.utils.machine.cpu import start_paddle
@@ -78,7 +77,7 @@ def _run(case: int, args: argparse.Namespace) -> dict[str, Any]:
     by_name = window_statistics(real.pixels)
     measured = np.stack(list(by_name.values()), axis=1)
     with Simulator(gt.pixels, args.scale, args.processes) as simulator:
-        solution = solve(real, measured, gt, simulator, args.scale)
+        solution = search(real, measured, gt, simulator, args.scale)
         compare = Comparer(real, measured, gt, simulator, list(by_name))
         written = picked(solution, compare.apart(), args.scale)
         seconds = time.time() - start

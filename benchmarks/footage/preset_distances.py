@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.solve.compare import Comparer, degradation
-from realesrgan_paddle.data.lq.solve.real import read_real
-from realesrgan_paddle.data.lq.solve.simulate import Simulator
-from realesrgan_paddle.data.lq.solve.statistics import window_statistics
-from realesrgan_paddle.data.lq.solve.windows import (
+from realesrgan_paddle.data.lq.compare import Comparer, degradation
+from realesrgan_paddle.data.lq.simulate import Simulator
+from realesrgan_paddle.data.lq.windows import (
     gt_windows,
+    read_real,
     real_windows,
     window_side,
 )
+from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.machine.cpu import start_paddle

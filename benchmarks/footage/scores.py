@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.footage.selection import Selection
-from realesrgan_paddle.data.sets.image_scores import Scores, measure
+from realesrgan_paddle.data.statistics.image_scores import Scores, measure
 
 LEAST = Selection().min_sharpness
 

@@ -35,7 +35,7 @@ from realesrgan_paddle.data.footage.views.unseen import (
     find_fine_features,
     keep_unseen,
 )
-from realesrgan_paddle.data.sets.image_scores import measure
+from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 MOST_FRAMES = 40

@@ -13,7 +13,7 @@ from paddle import Tensor
 from paddle.nn import functional as F
 from scipy.fft import dct
 
-from realesrgan_paddle.data.degradation.resize import resize_to
+from realesrgan_paddle.data.degradation.filters import resize_to
 from realesrgan_paddle.options.schema.degradation import ChromaUpsampling
 
 # T.81 Annex K, by (vertical, horizontal) frequency. DiffJPEG transposes the luma table,

@@ -1,4 +1,4 @@
-"""Gaussian and poisson noise, color or gray, with one strength per sample.
+"""Gaussian and poisson noise, color or gray, with one strength per sample, and its grain.
 
 As BasicSR's `add_gaussian_noise_pt` and `add_poisson_noise_pt`, except that each gray
 sample has its own noise field, where BasicSR gives all gray samples of a batch the same
@@ -13,7 +13,9 @@ import paddle
 from paddle import Tensor
 from scipy.special import pdtr
 
-from realesrgan_paddle.data.degradation.grain import with_grain
+from realesrgan_paddle.data.degradation.filters import blur
+from realesrgan_paddle.data.degradation.kernels import gaussian_kernel
+from realesrgan_paddle.utils.field_types import LARGEST_GRAIN
 
 LUMA = (0.2989, 0.587, 0.114)
 """Luma weights of ITU-R BT.601, as torchvision's rgb_to_grayscale rounds them."""
@@ -22,6 +24,10 @@ PARTS = 1024
 
 Most parts then hold one or two counts, and the tables fit in a core's cache.
 """
+GRAIN_KERNEL_SIZE = 2 * 3 * LARGEST_GRAIN + 1
+"""Holds three standard deviations of the largest grain on either side."""
+SMALLEST_GRAIN = 0.1
+"""Grain below this is none [pixels]: a neighbor's weight would be 2e-22."""
 
 
 def normal_fields(
@@ -213,3 +219,27 @@ def _count_levels(level: Tensor) -> Tensor:
     smallest = candidates.min(axis=1)
     smallest = smallest.astype("float32")
     return smallest.reshape([-1, 1, 1, 1])
+
+
+def with_grain(noise: Tensor, sizes: np.ndarray) -> Tensor:
+    """Return noise with grain, as of film and of scaled video: neighboring pixels are alike.
+
+    It is smoothed by gaussians; its standard deviation is kept.
+
+    Args:
+        noise: float32 (N, C, H, W), independent between pixels.
+        sizes: standard deviations of the gaussians [pixels], at most `LARGEST_GRAIN`,
+            float32 (N,); 0: the noise as it is.
+    """
+    if not (sizes >= SMALLEST_GRAIN).any():
+        return noise
+    kernels = np.stack([_grain_kernel(size) for size in sizes])
+    return blur(noise, paddle.to_tensor(kernels))
+
+
+def _grain_kernel(size: float) -> np.ndarray:
+    """Return a gaussian whose squares sum to 1, which keeps white noise's variance."""
+    sigma = max(size, SMALLEST_GRAIN)
+    kernel = gaussian_kernel(GRAIN_KERNEL_SIZE, sigma, sigma, theta=0)
+    length = np.sqrt((kernel**2).sum())
+    return (kernel / length).astype(np.float32)

@@ -15,21 +15,20 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.data.degradation.blur import blur
 from realesrgan_paddle.data.degradation.domain import (
     DomainDraws,
     apply_domain,
     draw_domain,
 )
-from realesrgan_paddle.data.degradation.grain import with_grain
+from realesrgan_paddle.data.degradation.filters import blur, resize_by, resize_to
 from realesrgan_paddle.data.degradation.jpeg import jpeg
 from realesrgan_paddle.data.degradation.noise import (
     add_gaussian_noise,
     add_poisson_noise,
     normal_fields,
     poisson_counts,
+    with_grain,
 )
-from realesrgan_paddle.data.degradation.resize import resize_by, resize_to
 from realesrgan_paddle.options.schema.degradation import (
     ChromaUpsampling,
     PassOptions,

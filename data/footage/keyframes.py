@@ -30,6 +30,7 @@ from realesrgan_paddle.data.footage.views.hashes import HashIndex
 from realesrgan_paddle.data.footage.views.miniatures import Miniatures
 from realesrgan_paddle.data.footage.views.places import find_image
 from realesrgan_paddle.data.footage.views.settle import settle
+from realesrgan_paddle.data.sets.made_folders import keep_settings
 from realesrgan_paddle.data.sets.manifest import (
     MANIFEST,
     Record,
@@ -46,7 +47,6 @@ from realesrgan_paddle.data.sets.naming import (
     check_outside,
     claim_source_name,
 )
-from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import check_regular

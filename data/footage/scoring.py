@@ -25,7 +25,7 @@ from realesrgan_paddle.data.footage.shots.settling import (
 )
 from realesrgan_paddle.data.footage.video import Frame, frame_at, frames
 from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
-from realesrgan_paddle.data.sets.image_scores import measure
+from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.video.field_order import FieldOrder
 from realesrgan_paddle.utils.video.probe import VideoInfo

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from realesrgan_paddle.data.footage.views.hashes import HashIndex, hash_distance
-from realesrgan_paddle.data.sets.image_scores import Scores
+from realesrgan_paddle.data.statistics.image_scores import Scores
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.crops import Crop
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.loading.clips import source_and_frame
 from realesrgan_paddle.data.loading.datasets import (
     Source,
     ValidationDataset,
@@ -21,6 +20,7 @@ from realesrgan_paddle.data.loading.datasets import (
     read_pair,
 )
 from realesrgan_paddle.data.lq.folder import lq_options, make_lq
+from realesrgan_paddle.data.sets.naming import source_and_frame
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.options.schema.validation import HELD_OUT

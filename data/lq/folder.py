@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 
 from realesrgan_paddle.data.degradation.codec import check_installed
+from realesrgan_paddle.data.degradation.filters import USM
 from realesrgan_paddle.data.degradation.kernels import Kernels, draw_kernels
 from realesrgan_paddle.data.degradation.pipeline import Draws, degrade, draw
-from realesrgan_paddle.data.degradation.usm import USM
 from realesrgan_paddle.data.sets.made_folders import LQ_FILE
 from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR, training_images
 from realesrgan_paddle.data.sets.naming import check_outside

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.image_scores import measure
+from realesrgan_paddle.data.statistics.image_scores import measure
 
 SQUARE = 16
 """Side of the squares in which noise is measured [pixels]."""

@@ -1,1 +1,1 @@
-"""Image sets: manifest, meta info, sub-images, downscaled versions, image scores."""
+"""Image sets: manifest, meta info, sub-images, downscaled versions, best patches."""

@@ -8,11 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.image_scores import detail_share
-from realesrgan_paddle.data.sets.made_folders import SUBIMAGES_FILE
+from realesrgan_paddle.data.sets.made_folders import SUBIMAGES_FILE, keep_settings
 from realesrgan_paddle.data.sets.manifest import overlays_by_file
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
-from realesrgan_paddle.data.sets.settings_file import keep_settings
+from realesrgan_paddle.data.statistics.image_scores import detail_share
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image

@@ -26,13 +26,14 @@ from realesrgan_paddle.data.sets.made_folders import (
     MANIFEST,
     SET_LIST,
     check_images,
+    has_settings,
+    keep_settings,
 )
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.data.sets.patches.choose import PatchChoice
 from realesrgan_paddle.data.sets.patches.extract import BestPatches, cut_images
-from realesrgan_paddle.data.sets.settings_file import has_settings, keep_settings
 from realesrgan_paddle.data.sets.subimages import CropGrid
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers

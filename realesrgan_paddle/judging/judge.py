@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from realesrgan_paddle.data.loading.clips import clips_of
+from realesrgan_paddle.data.sets.naming import clips_of
 from realesrgan_paddle.judging.figures import ImageFigures, common_images
 from realesrgan_paddle.utils.paired import Interval, paired_interval
 from realesrgan_paddle.utils.report.metric_formats import MetricFormat

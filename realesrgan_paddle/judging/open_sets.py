@@ -10,7 +10,7 @@ from realesrgan_paddle.data.footage.video import is_video_name
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import LARGEST_SIDE, SEED, HeldOutSet
 from realesrgan_paddle.data.lq.folder import lq_options, make_lq
-from realesrgan_paddle.data.lq.solve.real import Picture, read_real
+from realesrgan_paddle.data.lq.windows import Picture, read_real
 from realesrgan_paddle.judging.drift_images import general_images, general_images_of
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.crops import most_detailed

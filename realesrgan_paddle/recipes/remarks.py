@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from realesrgan_paddle.data.lq.solve.solved import solve_for
+from realesrgan_paddle.data.lq.solve import solve_for
 from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig

@@ -12,12 +12,12 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
+from realesrgan_paddle.data.degradation.filters import USM
 from realesrgan_paddle.data.degradation.pipeline import (
     degrade,
     draw,
     paired_random_crop,
 )
-from realesrgan_paddle.data.degradation.usm import USM
 from realesrgan_paddle.data.loading.datasets import Sample
 from realesrgan_paddle.data.loading.loader import (
     BadImages,

@@ -12,9 +12,7 @@ from distributions import SMALLEST_P, Distributions, equal, rounded
 from scipy import stats
 
 from realesrgan_paddle.data.degradation.codec import Video
-from realesrgan_paddle.data.degradation.domain import DomainDraws
-from realesrgan_paddle.data.degradation.halos import Halo
-from realesrgan_paddle.data.degradation.interlacing import Interlacing
+from realesrgan_paddle.data.degradation.domain import DomainDraws, Halo, Interlacing
 from realesrgan_paddle.data.degradation.pipeline import Draws, PassDraws, draw
 from realesrgan_paddle.options.schema.degradation import (
     RESIZE_MODES,

@@ -13,7 +13,7 @@ from places import REFERENCE
 from scipy.stats import chi2, poisson
 
 from realesrgan_paddle.data.degradation import pipeline
-from realesrgan_paddle.data.degradation.blur import blur
+from realesrgan_paddle.data.degradation.filters import USM, blur, resize_by, resize_to
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
 from realesrgan_paddle.data.degradation.noise import (
     add_gaussian_noise,
@@ -29,8 +29,6 @@ from realesrgan_paddle.data.degradation.pipeline import (
     draw_pass,
     paired_random_crop,
 )
-from realesrgan_paddle.data.degradation.resize import resize_by, resize_to
-from realesrgan_paddle.data.degradation.usm import USM
 from realesrgan_paddle.options.schema.degradation import KernelOptions, SynthesisOptions
 
 pytestmark = pytest.mark.paddle

@@ -24,11 +24,13 @@ from realesrgan_paddle.data.degradation.codec import (
 )
 from realesrgan_paddle.data.degradation.domain import (
     DomainDraws,
+    Halo,
+    Interlacing,
+    add_halo,
     apply_domain,
     draw_domain,
+    interlace,
 )
-from realesrgan_paddle.data.degradation.halos import Halo, add_halo
-from realesrgan_paddle.data.degradation.interlacing import Interlacing, interlace
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
 from realesrgan_paddle.data.degradation.pipeline import degrade, draw
 from realesrgan_paddle.data.lq.folder import make_lq

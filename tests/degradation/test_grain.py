@@ -6,8 +6,11 @@ import numpy as np
 import paddle
 import pytest
 
-from realesrgan_paddle.data.degradation.grain import KERNEL_SIZE, with_grain
-from realesrgan_paddle.data.degradation.noise import normal_fields
+from realesrgan_paddle.data.degradation.noise import (
+    GRAIN_KERNEL_SIZE,
+    normal_fields,
+    with_grain,
+)
 from realesrgan_paddle.data.degradation.pipeline import add_noise, draw_pass
 from realesrgan_paddle.options.schema.degradation import PassOptions
 from realesrgan_paddle.utils.field_types import LARGEST_GRAIN
@@ -46,7 +49,7 @@ def test_without_grain_the_noise_is_the_same_object():
 
 
 def test_an_image_smaller_than_the_kernel_is_taken():
-    field = normal_fields([3, 1, KERNEL_SIZE // 2], [0], [False])
+    field = normal_fields([3, 1, GRAIN_KERNEL_SIZE // 2], [0], [False])
     found = with_grain(field, np.array([LARGEST_GRAIN], np.float32))
     assert np.isfinite(found.numpy()).all()
 

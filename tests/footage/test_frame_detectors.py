@@ -21,7 +21,7 @@ from realesrgan_paddle.data.footage.views.hashes import (
     hash_distance,
     perceptual_hash,
 )
-from realesrgan_paddle.data.sets.image_scores import measure
+from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.video.field_order import field_order
 from realesrgan_paddle.utils.video.probe import probe

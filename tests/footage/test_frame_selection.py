@@ -18,9 +18,9 @@ from realesrgan_paddle.data.footage import scoring
 from realesrgan_paddle.data.footage.selection import Candidate, Picker, Selection
 from realesrgan_paddle.data.footage.video import frames
 from realesrgan_paddle.data.footage.views.hashes import HashIndex
-from realesrgan_paddle.data.sets.image_scores import Scores
 from realesrgan_paddle.data.sets.manifest import overlays_by_file, read_records
 from realesrgan_paddle.data.sets.meta_info import image_paths
+from realesrgan_paddle.data.statistics.image_scores import Scores
 from realesrgan_paddle.tools import extract_subimages, generate_multiscale
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.crops import Crop

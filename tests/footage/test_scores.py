@@ -6,7 +6,7 @@ import pytest
 from scenes import scatter, world
 
 from realesrgan_paddle.data.footage.selection import Selection
-from realesrgan_paddle.data.sets.image_scores import Scores, measure
+from realesrgan_paddle.data.statistics.image_scores import Scores, measure
 
 LEAST = Selection().min_sharpness
 

@@ -9,10 +9,10 @@ from scenes import world
 
 import make_lq_data
 import train
+from realesrgan_paddle.data.lq import simulate, solve, windows
 from realesrgan_paddle.data.lq.folder import read_lq_options, write_lq_folder
-from realesrgan_paddle.data.lq.solve import simulate, solved, windows
-from realesrgan_paddle.data.lq.solve.search import NumberFound, Round, Solution
-from realesrgan_paddle.data.lq.solve.solved import Solved, solve_for
+from realesrgan_paddle.data.lq.search import NumberFound, Round, Solution
+from realesrgan_paddle.data.lq.solve import Solved, solve_for
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.recipes import remarks as recipe_remarks
@@ -48,7 +48,7 @@ class InProcess:
 @pytest.fixture
 def place(tmp_path, monkeypatch) -> Path:
     """A folder with ground truth in HR and real images in REAL; few degradations."""
-    monkeypatch.setattr(solved, "Simulator", InProcess)
+    monkeypatch.setattr(solve, "Simulator", InProcess)
     monkeypatch.setattr(solve_for, "__defaults__", (FEW, 1))
     monkeypatch.setattr(windows, "REAL_WINDOWS", 16)
     monkeypatch.setattr(windows, "GT_WINDOWS", 24)
@@ -152,10 +152,10 @@ def test_what_goes_together_is_said(place, capsys):
 
 
 def test_real_images_out_of_range_are_warned_of():
-    found = Solution({}, {}, outlying=solved.FAR + 1, tried=1)
-    (warning,) = solved._warnings(found)
+    found = Solution({}, {}, outlying=solve.FAR + 1, tried=1)
+    (warning,) = solve._warnings(found)
     assert "out of range" in warning
-    assert not solved._warnings(Solution({}, {}, outlying=1.0, tried=1))
+    assert not solve._warnings(Solution({}, {}, outlying=1.0, tried=1))
 
 
 def test_what_the_images_do_not_show_is_called_not_identifiable():
@@ -165,7 +165,7 @@ def test_what_the_images_do_not_show_is_called_not_identifiable():
     numbers = {"blur": narrow, "noise": wide, "halo": absent}
     choices = {"scaler": {"area": 0.5, "bicubic": 0.45, "bilinear": 0.05}}
     choices["codec"] = {"none": 1.0}
-    found = solved.findings(Solution(numbers, choices, 1.0, 1), scale=4)
+    found = solve.findings(Solution(numbers, choices, 1.0, 1), scale=4)
     by_name = {finding.name: finding.interval for finding in found}
     assert by_name["blur"].startswith("90%: ")
     assert by_name["noise"].startswith("not identifiable")

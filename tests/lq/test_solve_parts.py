@@ -8,18 +8,21 @@ import pytest
 from scenes import world
 
 from realesrgan_paddle.data.degradation.codec import Video, compress, compress_together
-from realesrgan_paddle.data.lq.solve import search
-from realesrgan_paddle.data.lq.solve.distances import distances, null_distances
-from realesrgan_paddle.data.lq.solve.parameters import (
+from realesrgan_paddle.data.lq import search
+from realesrgan_paddle.data.lq.compare import distances, null_distances
+from realesrgan_paddle.data.lq.parameters import (
     NUMBERS,
     Point,
     Region,
     codec_setting,
     point_options,
 )
-from realesrgan_paddle.data.lq.solve.regression import Regression
-from realesrgan_paddle.data.lq.solve.simulate import Task, degraded
-from realesrgan_paddle.data.lq.solve.statistics import content, window_statistics
+from realesrgan_paddle.data.lq.regression import Regression
+from realesrgan_paddle.data.lq.simulate import Task, degraded
+from realesrgan_paddle.data.statistics.window_statistics import (
+    content,
+    window_statistics,
+)
 from realesrgan_paddle.options.schema.degradation import LQConfig
 
 pytestmark = pytest.mark.paddle

@@ -5,18 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realesrgan_paddle.data.lq.solve.compare import Comparer
-from realesrgan_paddle.data.lq.solve.fitted import fitted_options
-from realesrgan_paddle.data.lq.solve.parameters import (
+from realesrgan_paddle.data.lq.compare import Comparer
+from realesrgan_paddle.data.lq.parameters import (
     CHOICES,
     NUMBER,
     NUMBERS,
     Point,
 )
-from realesrgan_paddle.data.lq.solve.pick import picked
-from realesrgan_paddle.data.lq.solve.search import NumberFound, Solution
-from realesrgan_paddle.data.lq.solve.statistics import content, window_statistics
-from realesrgan_paddle.data.lq.solve.windows import GtWindows, RealWindows
+from realesrgan_paddle.data.lq.pick import picked
+from realesrgan_paddle.data.lq.search import NumberFound, Solution
+from realesrgan_paddle.data.lq.solution import fitted_options
+from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
+from realesrgan_paddle.data.statistics.window_statistics import (
+    content,
+    window_statistics,
+)
 
 SCALE = 2
 

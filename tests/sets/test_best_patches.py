@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.data.sets.manifest import write_records
-from realesrgan_paddle.data.sets.patches import tiles
 from realesrgan_paddle.data.sets.patches.candidates import (
     FLAT,
     OVERLAY,
@@ -16,8 +15,9 @@ from realesrgan_paddle.data.sets.patches.candidates import (
     judge_frame,
     positions,
 )
-from realesrgan_paddle.data.sets.patches.spread import Placed, spread, without_repeats
+from realesrgan_paddle.data.sets.patches.choose import Placed, spread, without_repeats
 from realesrgan_paddle.data.sets.subimages import CropGrid
+from realesrgan_paddle.data.statistics import tiles
 from realesrgan_paddle.tools.extract_subimages import main
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError

@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from realesrgan_paddle.data.sets.made_folders import keep_settings
 from realesrgan_paddle.data.sets.manifest import (
     DOWNSCALED,
     EXTRACTED,
     read_records,
 )
-from realesrgan_paddle.data.sets.settings_file import keep_settings
 from realesrgan_paddle.utils.errors import UserError
 
 FRAME = {

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from realesrgan_paddle.data.loading.clips import clips_of
+from realesrgan_paddle.data.sets.naming import clips_of
 from realesrgan_paddle.judging.figures import add_image, mean_of, only_finite
 from realesrgan_paddle.judging.judge import Answer, compare_figures
 from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, MetricFormat

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.patches.tiles import TILE, Tiles, judge_tiles
 from realesrgan_paddle.data.sets.subimages import CropGrid, luma_of
+from realesrgan_paddle.data.statistics.tiles import TILE, Tiles, judge_tiles
 from realesrgan_paddle.utils.crops import Crop
 
 OVERLAY, FLAT, SOFT = "overlay", "flat", "out of focus"

@@ -27,8 +27,8 @@ ZERO = 0.7
 """Coefficients below this count as missing [8-bit levels]: rounding makes about .3."""
 
 
-def statistics(luma: np.ndarray, chroma: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the statistics of compression, each float64 (N,).
+def block_statistics(luma: np.ndarray, chroma: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the block_statistics of compression, each float64 (N,).
 
     Args:
         luma: float32 (N, S, S), on the grid of the blocks.

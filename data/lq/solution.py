@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from realesrgan_paddle.data.lq.solve.parameters import (
+from realesrgan_paddle.data.lq.parameters import (
     NUMBER,
     codec_setting,
     to_options,
 )
-from realesrgan_paddle.data.lq.solve.search import (
+from realesrgan_paddle.data.lq.search import (
     ABSENT,
     CONDITIONS,
     COVERAGE,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
-from realesrgan_paddle.data.lq.solve.parameters import (
+from realesrgan_paddle.data.lq.parameters import (
     CHOICE,
     CHOICES,
     NUMBERS,
@@ -21,9 +21,9 @@ from realesrgan_paddle.data.lq.solve.parameters import (
     Region,
     point_options,
 )
-from realesrgan_paddle.data.lq.solve.regression import Regression
-from realesrgan_paddle.data.lq.solve.simulate import Simulator, Task
-from realesrgan_paddle.data.lq.solve.windows import GtWindows, RealWindows
+from realesrgan_paddle.data.lq.regression import Regression
+from realesrgan_paddle.data.lq.simulate import Simulator, Task
+from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
 
 COVERAGE = 0.9
 """Chance with which an interval is meant to hold the truth."""
@@ -115,7 +115,7 @@ class Samples:
     contents: list[np.ndarray] = field(default_factory=list)
 
 
-def solve(
+def search(
     real: RealWindows,
     real_statistics: np.ndarray,
     gt: GtWindows,

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import yaml
 
-from realesrgan_paddle.data.lq.solve.fitted import Finding
-from realesrgan_paddle.data.lq.solve.solved import Solved
+from realesrgan_paddle.data.lq.solution import Finding
+from realesrgan_paddle.data.lq.solve import Solved
 from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import printable

@@ -12,7 +12,7 @@ from realesrgan_paddle.utils.crops import Crop
 # sources that docs/footage.md names for setting, and measured on others.
 
 TILE = 32
-"""Side [pixels] of the tiles that are judged, as in data/sets/image_scores.py."""
+"""Side [pixels] of the tiles that are judged, as in `edges`."""
 
 WHITE_FINE = 0.6406
 WHITE_MIDDLE = 0.0745

@@ -9,23 +9,24 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.lq.solve.compare import Comparer, degradation
-from realesrgan_paddle.data.lq.solve.distances import null_distances
-from realesrgan_paddle.data.lq.solve.fitted import Finding, findings, fitted_options
-from realesrgan_paddle.data.lq.solve.parameters import Region
-from realesrgan_paddle.data.lq.solve.pick import picked
-from realesrgan_paddle.data.lq.solve.real import Picture, read_real, stream_codec
-from realesrgan_paddle.data.lq.solve.search import ROUNDS, Round, Solution, solve
-from realesrgan_paddle.data.lq.solve.simulate import Simulator
-from realesrgan_paddle.data.lq.solve.statistics import window_statistics
-from realesrgan_paddle.data.lq.solve.windows import (
+from realesrgan_paddle.data.lq.compare import Comparer, degradation, null_distances
+from realesrgan_paddle.data.lq.parameters import Region
+from realesrgan_paddle.data.lq.pick import picked
+from realesrgan_paddle.data.lq.search import ROUNDS, Round, Solution, search
+from realesrgan_paddle.data.lq.simulate import Simulator
+from realesrgan_paddle.data.lq.solution import Finding, findings, fitted_options
+from realesrgan_paddle.data.lq.windows import (
     GtWindows,
+    Picture,
     RealWindows,
     gt_windows,
+    read_real,
     real_windows,
+    stream_codec,
     window_side,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig, SynthesisOptions
 from realesrgan_paddle.utils.errors import printable
 
@@ -105,7 +106,7 @@ def solve_for(
 
     with Simulator(gt.pixels, scale, processes) as simulator:
         seed = options.manual_seed
-        solution = solve(shown, measured, gt, simulator, scale, seed, rounds, region)
+        solution = search(shown, measured, gt, simulator, scale, seed, rounds, region)
         compare = Comparer(shown, measured, gt, simulator, names)
         written = picked(solution, compare.apart(), scale)
         fitted = fitted_options(written, scale)

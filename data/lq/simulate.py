@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.solve.statistics import window_statistics
+from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
 
@@ -121,9 +121,9 @@ def degraded(windows: np.ndarray, task: Task, scale: int) -> np.ndarray:
     import paddle
 
     from realesrgan_paddle.data.degradation.codec import compress_together
+    from realesrgan_paddle.data.degradation.filters import USM
     from realesrgan_paddle.data.degradation.kernels import Kernels, draw_kernels
     from realesrgan_paddle.data.degradation.pipeline import degrade, draw
-    from realesrgan_paddle.data.degradation.usm import USM
 
     given = {"dataroot_gt": ".", "scale": scale, **task.options}
     options = LQConfig.model_validate(given)

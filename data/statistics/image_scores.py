@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.edge_scores import (
+from realesrgan_paddle.data.statistics.edges import (
     REACH,
     TILE,
     measure_edges,
@@ -73,7 +73,7 @@ class Scores:
     brightness: float
     """Mean luma [8-bit levels]."""
     fineness: float = FULL_FINENESS
-    """1/9 (blurred) to about 0.3; see `edge_scores.Edges`."""
+    """1/9 (blurred) to about 0.3; see `edges.Edges`."""
     noise: float = 0.0
     """Standard deviation of the noise in calm places [8-bit levels]."""
 

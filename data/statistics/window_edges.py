@@ -6,7 +6,7 @@ import numpy as np
 REACH = 5
 """Pixels of a profile on either side of an edge."""
 SHOWN = 3
-"""Pixels of the profile on either side that are statistics."""
+"""Pixels of the profile on either side that are edge_statistics."""
 EDGE_SHARE = 0.02
 """Share of a window's pixels that count as edges: those with the steepest slope."""
 SMALLEST_STEP = 8.0
@@ -15,8 +15,8 @@ FLOOR = 0.3
 """Added to mean differences before their logarithm [8-bit levels]."""
 
 
-def statistics(luma: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the statistics of edges, of lines and of flat parts, each float64 (N,).
+def edge_statistics(luma: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the edge_statistics of edges, of lines and of flat parts, each float64 (N,).
 
     Args:
         luma: float32 (N, S, S).

@@ -8,20 +8,20 @@ tried is a compromise: 40 comparisons take about as long as the search.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from realesrgan_paddle.data.lq.solve.compare import Comparer
-from realesrgan_paddle.data.lq.solve.fitted import (
-    HALF_RANGE,
-    LIKELY,
-    fitted_options,
-    is_identified,
-)
-from realesrgan_paddle.data.lq.solve.parameters import NUMBER, Point
-from realesrgan_paddle.data.lq.solve.search import (
+from realesrgan_paddle.data.lq.compare import Comparer
+from realesrgan_paddle.data.lq.parameters import NUMBER, Point
+from realesrgan_paddle.data.lq.search import (
     ABSENT,
     CONDITIONS,
     PRESENT,
     NumberFound,
     Solution,
+)
+from realesrgan_paddle.data.lq.solution import (
+    HALF_RANGE,
+    LIKELY,
+    fitted_options,
+    is_identified,
 )
 
 STARTS = 7

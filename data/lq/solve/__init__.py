@@ -1,1 +1,0 @@
-"""The degradation solved for: options whose low-quality images are like real ones."""

@@ -1,0 +1,1 @@
+"""What an image shows, without a reference: edges, noise, detail, blocks."""
