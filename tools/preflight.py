@@ -15,13 +15,9 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_check
 from realesrgan_paddle.recipes.set_options import load_training
-from realesrgan_paddle.training.training_data import (
-    check_folders,
-    check_run,
-    open_datasets,
-)
 from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
+from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.next_steps import next_line, print_next
 
 
@@ -75,6 +71,13 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if there is anything to list."""
     flags = parse_flags(Flags, __doc__, argv)
+    start_paddle()
+    from realesrgan_paddle.training.training_data import (
+        check_folders,
+        check_run,
+        open_datasets,
+    )
+
     if flags.yml_path:
         cfg, _ = load_training(flags.yml_path, flags.overrides)
         report = check_run(cfg, *open_datasets(cfg), decode=flags.check)

@@ -20,6 +20,7 @@ from realesrgan_paddle.data.loading.header_checks import (
     pair_problems,
     too_small,
 )
+from realesrgan_paddle.data.loading.hold_out import hold_out
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, printable
@@ -88,9 +89,6 @@ def without_held_out(
     dataset: Dataset, count: int
 ) -> tuple[Dataset, frozenset[Path], list[tuple[Path, Path | None]]]:
     """Return the dataset to train on, what is excluded, and `count` to validate on."""
-    # It imports Paddle, which a check of folders does without.
-    from realesrgan_paddle.data.loading.hold_out import hold_out
-
     held = hold_out(dataset.gt_paths, count)
     remaining = dataset.without(held.excluded)
     held_out = dataset.files(held.validated)
