@@ -161,7 +161,7 @@ def _traces(place: Place, before: dict[str, tuple[int, int]]) -> list[str]:
 
 
 def _events(place: Place) -> list[str]:
-    """Judge what the run wrote, started and connected to (`watch/sitecustomize.py`)."""
+    """Judge what the run wrote, started and connected to (`sitecustomize.py`)."""
     if not place.events.exists():
         return []
     problems = {}
