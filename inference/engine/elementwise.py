@@ -1,90 +1,28 @@
 """Sums of several operands, with what may follow a convolution too, by one primitive."""
 
 from collections.abc import Sequence
-from ctypes import c_void_p
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from realesrgan_paddle.inference.engine.tape import Tape
+from realesrgan_paddle.ops.onednn.convolutions import Step, operands, post_operations
 from realesrgan_paddle.ops.onednn.library import (
     BINARY_ADD,
-    BINARY_SUB,
     DST,
-    ELTWISE_LINEAR,
-    ELTWISE_RELU,
     SRC,
     SRC_1,
     library,
 )
 from realesrgan_paddle.ops.onednn.primitives import (
     Primitive,
-    attributes_of,
     flat,
-    operand,
 )
 
 SCALES = 4096  # DNNL_ARG_ATTR_SCALES
 CACHE_SIZE = 128
 """Primitives that are kept: those of one or two sizes of image, as many more take memory."""
-
-
-class Step(NamedTuple):
-    """Something done to a result before it is written."""
-
-    kind: int
-    number: float = 0.0
-    dtype: int = 0
-
-    @property
-    def has_operand(self) -> bool:
-        """Whether it takes another tensor."""
-        return self.kind in (BINARY_ADD, BINARY_SUB)
-
-
-def plus(dtype: int) -> Step:
-    """Return the addition of a tensor of the result's layout."""
-    return Step(BINARY_ADD, dtype=dtype)
-
-
-def minus(dtype: int) -> Step:
-    """Return the subtraction of a tensor of the result's layout."""
-    return Step(BINARY_SUB, dtype=dtype)
-
-
-def times(factor: float) -> Step:
-    """Return the multiplication by a number."""
-    return Step(ELTWISE_LINEAR, factor)
-
-
-def leaky_relu(slope: float) -> Step:
-    """Return the activation."""
-    return Step(ELTWISE_RELU, slope)
-
-
-def append(steps: Sequence[Step], layouts: Sequence[c_void_p]) -> c_void_p:
-    """Return oneDNN's post-operations; `layouts` are those of the operands, in order."""
-    dnnl = library()
-    chain = dnnl.create("dnnl_post_ops_create")
-    remaining = iter(layouts)
-    for step in steps:
-        if step.has_operand:
-            dnnl.call("dnnl_post_ops_append_binary", chain, step.kind, next(remaining))
-        else:
-            dnnl.call(
-                "dnnl_post_ops_append_eltwise", chain, step.kind, step.number, 0.0
-            )
-    return chain
-
-
-def operands(steps: Sequence[Step]) -> list[int]:
-    """Return the argument of each step's operand, for those that have one."""
-    arguments = []
-    for i, step in enumerate(steps):
-        if step.has_operand:
-            arguments.append(operand(i))
-    return arguments
 
 
 class SumSpec(NamedTuple):
@@ -113,7 +51,7 @@ class Sum:
         memories = {SRC: x, SRC_1: y, DST: out}
         memories.update(zip(self._others, layouts, strict=True))
 
-        attributes = attributes_of(append(spec.steps, layouts))
+        attributes = post_operations(spec.steps, layouts)
         self._factors = np.array([spec.first, spec.second], np.float32)
         self._scales = {}
         for i, argument in enumerate((SRC, SRC_1)):

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from realesrgan_paddle.inference.engine import copies
-from realesrgan_paddle.inference.engine.elementwise import leaky_relu
 from realesrgan_paddle.inference.engine.features import (
     GROUP,
     Size,
@@ -32,6 +31,7 @@ from realesrgan_paddle.inference.engine.winograd import (
     row_convolution,
 )
 from realesrgan_paddle.inference.tiles import spans
+from realesrgan_paddle.ops.onednn.convolutions import leaky_relu
 from realesrgan_paddle.ops.onednn.library import F32
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
 
@@ -163,7 +163,7 @@ class EngineOps:
             else:
                 copies.join(self.tape, x, source.address, F32)
 
-        steps = () if slope == 1 else (leaky_relu(slope),)
+        steps = tuple(leaky_relu(slope))
         convolve = BlockConvolution(
             BlockConvolutionSpec(
                 in_ch,

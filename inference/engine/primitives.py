@@ -7,16 +7,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.elementwise import (
-    Step,
-    append,
-    operands,
-)
 from realesrgan_paddle.inference.engine.features import padded
 from realesrgan_paddle.inference.engine.tape import Tape
+from realesrgan_paddle.ops.onednn.convolutions import (
+    Step,
+    describe_convolution,
+    operands,
+    post_operations,
+    slopes_of,
+)
 from realesrgan_paddle.ops.onednn.library import (
     BIAS,
-    CONVOLUTION_DIRECT,
     DST,
     F32,
     FORWARD_INFERENCE,
@@ -30,20 +31,15 @@ from realesrgan_paddle.ops.onednn.primitives import (
     Copy,
     Primitive,
     any_layout,
-    attributes_of,
     blocked,
     flat,
     implementation,
     nchw,
     reorder,
     size_of,
-    sizes,
 )
 
 CACHE_SIZE = 256
-PER_CHANNEL = 2
-"""The mask of a PReLU with one slope for each channel."""
-POST_OPERATION = 16384 * 2  # DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE: times i + 1
 
 
 class BlockConvolutionSpec(NamedTuple):
@@ -68,7 +64,6 @@ class BlockConvolution:
     """A convolution that pads with zeros and keeps the size."""
 
     def __init__(self, spec: BlockConvolutionSpec) -> None:
-        dnnl = library()
         in_shape = (1, spec.in_ch, spec.rows, spec.width)
         out_shape = (1, spec.out_ch, spec.rows, spec.width)
         x = (nchw if spec.plain_input else blocked)(in_shape, spec.dtype)
@@ -84,14 +79,12 @@ class BlockConvolution:
         self._others = operands(spec.steps)
         memories = {SRC: x, WEIGHTS: weight, BIAS: bias, DST: y}
         memories.update(zip(self._others, layouts, strict=True))
-        chain = append(spec.steps, layouts)
-        self._slopes = POST_OPERATION * (len(spec.steps) + 1) | WEIGHTS
+        self._slopes = slopes_of(spec.steps)
         if spec.has_slopes:
-            dnnl.call("dnnl_post_ops_append_prelu", chain, PER_CHANNEL)
             memories[self._slopes] = flat(spec.out_ch)
 
-        padding = sizes([k // 2 for k in spec.kernel])
-        description = describe(x, weight, bias, y, padding, attributes_of(chain))
+        attributes = post_operations(spec.steps, layouts, has_slopes=spec.has_slopes)
+        description = _describe(x, weight, bias, y, spec.kernel, attributes)
         self._has_slopes = spec.has_slopes
         self._primitive = Primitive(description, memories)
 
@@ -117,33 +110,25 @@ class BlockConvolution:
         tape.run(self._primitive, addresses)
 
 
-def describe(
+def _describe(
     x: c_void_p,
     weight: c_void_p,
     bias: c_void_p,
     y: c_void_p,
-    padding: c_void_p,
+    kernel: tuple[int, int],
     attributes: c_void_p,
 ) -> c_void_p:
-    """Return the description of a convolution."""
-    dnnl = library()
-    ones, zeros = sizes((1, 1)), sizes((0, 0))
-    description = dnnl.create(
-        "dnnl_convolution_forward_primitive_desc_create",
-        dnnl.engine,
-        FORWARD_INFERENCE,
-        CONVOLUTION_DIRECT,
+    """Return the description of a convolution that keeps the size."""
+    height, width = kernel
+    return describe_convolution(
         x,
         weight,
         bias,
         y,
-        ones,
-        zeros,
-        padding,
-        padding,
-        attributes,
+        padding=(height // 2, width // 2),
+        attributes=attributes,
+        kind=FORWARD_INFERENCE,
     )
-    return description
 
 
 @lru_cache(CACHE_SIZE)
@@ -155,8 +140,7 @@ def weight_layout(
     x = (nchw if plain_input else blocked)(shape, dtype)
     y = blocked((1, out_ch, 16, 64), F32)
     wanted = any_layout((out_ch, in_ch, *kernel), dtype)
-    padding = sizes([k // 2 for k in kernel])
-    description = describe(x, wanted, flat(out_ch), y, padding, NULL)
+    description = _describe(x, wanted, flat(out_ch), y, kernel, NULL)
     return chosen_layout(description, "blocked features")
 
 

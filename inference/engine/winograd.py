@@ -24,13 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from realesrgan_paddle.inference.engine.elementwise import (
-    Step,
     Sum,
     SumSpec,
-    leaky_relu,
-    minus,
-    plus,
-    times,
     weighted_sum,
 )
 from realesrgan_paddle.inference.engine.features import (
@@ -45,6 +40,13 @@ from realesrgan_paddle.inference.engine.primitives import (
     PreparedWeights,
 )
 from realesrgan_paddle.inference.engine.tape import Buffer, Tape
+from realesrgan_paddle.ops.onednn.convolutions import (
+    Step,
+    leaky_relu,
+    minus,
+    plus,
+    times,
+)
 from realesrgan_paddle.ops.onednn.library import BYTES, F32
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
 
@@ -269,12 +271,10 @@ class RowConvolution:
         elements = padded(spec.out_ch) * spec.rows * spec.width
         self.bytes = 4 * elements
 
-        after: list[Step] = []
-        if spec.slope != 1:
-            after.append(leaky_relu(spec.slope))
+        after = leaky_relu(spec.slope)
         if spec.adds:
-            after.append(plus(F32))
-        add, subtract = plus(F32), minus(F32)
+            after.append(plus())
+        add, subtract = plus(), minus()
 
         shape = (spec.in_ch, spec.out_ch, spec.rows, spec.width, spec.dtype)
         plain = BlockConvolutionSpec(*shape, F32)

@@ -302,28 +302,6 @@ def reorder(source: c_void_p, target: c_void_p, *, add: bool = False) -> Copy:
     return Copy(description, {SRC: source, DST: target})
 
 
-def post_operations(
-    activations: Sequence[tuple[int, float]],
-    binaries: Sequence[tuple[int, c_void_p]] = (),
-) -> c_void_p:
-    """Return the attributes of a primitive that fuses other operations onto its result.
-
-    Args:
-        activations: kind (ELTWISE_...) and alpha of each; they come last.
-        binaries: kind (BINARY_...) and layout of the second operand of each; the
-            operand's argument is `operand(i)`.
-    """
-    dnnl = library()
-
-    steps = dnnl.create("dnnl_post_ops_create")
-    for kind, memory in binaries:
-        dnnl.call("dnnl_post_ops_append_binary", steps, kind, memory)
-    for kind, alpha in activations:
-        dnnl.call("dnnl_post_ops_append_eltwise", steps, kind, alpha, 0.0)
-
-    return attributes_of(steps)
-
-
 def attributes_of(steps: c_void_p) -> c_void_p:
     """Return the attributes with these post-operations, which are destroyed."""
     dnnl = library()
@@ -334,11 +312,6 @@ def attributes_of(steps: c_void_p) -> c_void_p:
     return attributes
 
 
-def operand(i: int) -> int:
-    """Return the argument of the second operand of the i-th fused binary operation."""
-    return 32768 * (i + 1) | SRC_1  # DNNL_ARG_ATTR_MULTIPLE_POST_OP(i) | SRC_1
-
-
 def binary(kind: int, elements: int, scale: float = 1.0) -> Binary:
     """Return BINARY_ADD or BINARY_SUB of float32 in a row, times `scale`."""
     dnnl = library()
@@ -346,7 +319,9 @@ def binary(kind: int, elements: int, scale: float = 1.0) -> Binary:
 
     attributes = NULL
     if scale != 1:
-        attributes = post_operations([(ELTWISE_LINEAR, scale)])
+        steps = dnnl.create("dnnl_post_ops_create")
+        dnnl.call("dnnl_post_ops_append_eltwise", steps, ELTWISE_LINEAR, scale, 0.0)
+        attributes = attributes_of(steps)
 
     description = dnnl.create(
         "dnnl_binary_primitive_desc_create", dnnl.engine, kind, x, x, x, attributes

@@ -11,21 +11,23 @@ from typing import Any, NamedTuple
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
+from realesrgan_paddle.ops.onednn.convolutions import (
+    describe_backward_data,
+    describe_convolution,
+    leaky_relu,
+    post_operations,
+)
 from realesrgan_paddle.ops.onednn.library import (
     BF16,
     BIAS,
     BYTES,
-    CONVOLUTION_DIRECT,
     DIFF_DST,
     DIFF_SRC,
     DST,
-    ELTWISE_RELU,
     F32,
-    FORWARD_TRAINING,
     NULL,
     SRC,
     WEIGHTS,
-    library,
 )
 from realesrgan_paddle.ops.onednn.primitives import (
     Copy,
@@ -35,9 +37,7 @@ from realesrgan_paddle.ops.onednn.primitives import (
     flat,
     nchw,
     nhwc,
-    post_operations,
     reorder,
-    sizes,
 )
 from realesrgan_paddle.ops.training.activations import (
     leaky_relu_backward,
@@ -61,9 +61,6 @@ CACHE_SIZE = 512
 
 A network of any depth has a dozen, and a dozen more for each image size.
 """
-
-Padding = tuple[int, int]
-"""Zeros on each side, vertically and horizontally."""
 
 
 class ConvolutionSpec(NamedTuple):
@@ -112,8 +109,9 @@ class Convolution:
         bias = flat(spec.out_ch) if spec.has_bias else NULL
         padding = (spec.padding, spec.padding)
 
-        description = describe_forward(
-            x, weight, bias, y_f32, spec.stride, leaky_relu_after(spec.slope), padding
+        activation = post_operations(leaky_relu(spec.slope))
+        description = describe_convolution(
+            x, weight, bias, y_f32, spec.stride, padding, activation
         )
         biases = {BIAS: bias} if spec.has_bias else {}
         self.forward = Primitive(
@@ -147,64 +145,6 @@ class Convolution:
 def convolution(spec: ConvolutionSpec) -> Convolution:
     """Return the convolution's primitives, created once."""
     return Convolution(spec)
-
-
-def describe_forward(
-    x: Any,
-    weight: Any,
-    bias: Any,
-    y: Any,
-    stride: int = 1,
-    attributes: Any = NULL,
-    padding: Padding = (1, 1),
-) -> Any:
-    """Return the description of a convolution on memories of these layouts."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_convolution_forward_primitive_desc_create",
-        dnnl.engine,
-        FORWARD_TRAINING,
-        CONVOLUTION_DIRECT,
-        x,
-        weight,
-        bias,
-        y,
-        *geometry(stride, padding),
-        attributes,
-    )
-
-
-def describe_backward_data(
-    dx: Any, weight: Any, dy: Any, stride: int = 1, padding: Padding = (1, 1)
-) -> Any:
-    """Return the description of the gradient of a convolution's input."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_convolution_backward_data_primitive_desc_create",
-        dnnl.engine,
-        CONVOLUTION_DIRECT,
-        dx,
-        weight,
-        dy,
-        *geometry(stride, padding),
-        NULL,
-        NULL,
-    )
-
-
-def geometry(stride: int = 1, padding: Padding = (1, 1)) -> list[Any]:
-    """Return strides, dilation and padding on both sides."""
-    strides = sizes((stride, stride))
-    dilation = sizes((0, 0))
-    pads = sizes(padding)
-    return [strides, dilation, pads, pads]
-
-
-def leaky_relu_after(slope: float) -> Any:
-    """Return the attributes that fuse a leaky ReLU onto a result; none for slope 1."""
-    if slope == 1:
-        return NULL
-    return post_operations([(ELTWISE_RELU, slope)])
 
 
 def reordered(copy: Copy, tensor: Tensor) -> Tensor:

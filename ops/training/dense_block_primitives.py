@@ -7,6 +7,13 @@ from typing import Any, NamedTuple
 
 from paddle import Tensor
 
+from realesrgan_paddle.ops.onednn.convolutions import (
+    describe_backward_data,
+    describe_backward_weights,
+    describe_convolution,
+    leaky_relu,
+    post_operations,
+)
 from realesrgan_paddle.ops.onednn.library import (
     BIAS,
     BYTES,
@@ -36,15 +43,7 @@ from realesrgan_paddle.ops.onednn.primitives import (
 )
 from realesrgan_paddle.ops.plain import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
 from realesrgan_paddle.ops.training.activations import leaky_relu_backward
-from realesrgan_paddle.ops.training.convolution import (
-    describe_backward_data,
-    describe_forward,
-    leaky_relu_after,
-)
 from realesrgan_paddle.ops.training.tensor_memory import contiguous, empty
-from realesrgan_paddle.ops.training.weight_gradients import (
-    describe_backward_weights,
-)
 
 CACHE_SIZE = 64
 """Dense blocks whose primitives are kept: one for each image size."""
@@ -209,8 +208,8 @@ class DenseBlockPrimitives:
         weight = any_layout(spec.weight_shapes[i], spec.dtype)
         bias = flat(spec.num_grow_ch)
 
-        activation = leaky_relu_after(DENSE_BLOCK_SLOPE)
-        description = describe_forward(x, weight, bias, y, attributes=activation)
+        activation = post_operations(leaky_relu(DENSE_BLOCK_SLOPE))
+        description = describe_convolution(x, weight, bias, y, attributes=activation)
         return Primitive(description, {SRC: x, WEIGHTS: None, BIAS: bias, DST: y})
 
     def _last_forward(self) -> Primitive:
@@ -221,7 +220,7 @@ class DenseBlockPrimitives:
         weight = any_layout(spec.weight_shapes[-1], spec.dtype)
         bias = flat(spec.num_feat)
 
-        description = describe_forward(x, weight, bias, y)
+        description = describe_convolution(x, weight, bias, y)
         return Primitive(description, {SRC: x, WEIGHTS: None, BIAS: bias, DST: y})
 
     def _backward_data(self, i: int) -> Primitive:
@@ -287,7 +286,7 @@ def blocks_are_fast(num_feat: int, num_grow_ch: int, dtype: int) -> bool:
 
     features = blocked((1, num_feat, BLOCK, BLOCK), dtype)
     weight = any_layout((num_feat, num_feat, 3, 3), dtype)
-    description = describe_forward(features, weight, NULL, features)
+    description = describe_convolution(features, weight, NULL, features)
     name = implementation(description)
     library().call("dnnl_primitive_desc_destroy", description)
 

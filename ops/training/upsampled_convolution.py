@@ -33,15 +33,18 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
+from realesrgan_paddle.ops.onednn.convolutions import (
+    describe_convolution,
+    describe_transposed_convolution,
+    leaky_relu,
+    post_operations,
+)
 from realesrgan_paddle.ops.onednn.library import (
     BIAS,
-    DECONVOLUTION_DIRECT,
     DST,
-    FORWARD_TRAINING,
     NULL,
     SRC,
     WEIGHTS,
-    library,
 )
 from realesrgan_paddle.ops.onednn.primitives import (
     Primitive,
@@ -55,9 +58,6 @@ from realesrgan_paddle.ops.onednn.primitives import (
 )
 from realesrgan_paddle.ops.training.activations import leaky_relu_gradient
 from realesrgan_paddle.ops.training.convolution import (
-    describe_forward,
-    geometry,
-    leaky_relu_after,
     reordered,
     rounded,
 )
@@ -211,8 +211,8 @@ class TransposedConvolution:
 
         self.forward = _transposed_forward(spec, x, y_f32)
         weight_shape = (in_ch, out_ch, 4, 4)
-        description = describe_forward(
-            y, any_layout(weight_shape, dtype), NULL, x_f32, 2
+        description = describe_convolution(
+            y, any_layout(weight_shape, dtype), NULL, x_f32, stride=2
         )
         self.backward_data = Primitive(description, {SRC: y, WEIGHTS: None, DST: x_f32})
         self.backward_weights = weight_gradient_by_strips(
@@ -232,20 +232,11 @@ class TransposedConvolution:
 
 
 def _transposed_forward(spec: TransposedConvolutionSpec, x: Any, y: Any) -> Primitive:
-    dnnl = library()
-    weight_shape = (spec.out_ch, spec.shape[1], 4, 4)
+    weight = any_layout((spec.out_ch, spec.shape[1], 4, 4), spec.dtype)
     bias = flat(spec.out_ch) if spec.has_bias else NULL
-    description = dnnl.create(
-        "dnnl_deconvolution_forward_primitive_desc_create",
-        dnnl.engine,
-        FORWARD_TRAINING,
-        DECONVOLUTION_DIRECT,
-        x,
-        any_layout(weight_shape, spec.dtype),
-        bias,
-        y,
-        *geometry(2),
-        leaky_relu_after(spec.slope),
+    activation = post_operations(leaky_relu(spec.slope))
+    description = describe_transposed_convolution(
+        x, weight, bias, y, stride=2, attributes=activation
     )
     biases = {BIAS: bias} if spec.has_bias else {}
     return Primitive(description, {SRC: x, WEIGHTS: None, DST: y, **biases})

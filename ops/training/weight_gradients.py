@@ -9,17 +9,16 @@ from typing import Any, NamedTuple
 
 from paddle import Tensor
 
+from realesrgan_paddle.ops.onednn.convolutions import Padding, describe_backward_weights
 from realesrgan_paddle.ops.onednn.library import (
     BINARY_ADD,
     BYTES,
-    CONVOLUTION_DIRECT,
     DIFF_BIAS,
     DIFF_DST,
     DIFF_WEIGHTS,
     F32,
     NULL,
     SRC,
-    library,
     threads,
 )
 from realesrgan_paddle.ops.onednn.primitives import (
@@ -30,7 +29,6 @@ from realesrgan_paddle.ops.onednn.primitives import (
     flat,
     nhwc,
     size_of,
-    sizes,
 )
 from realesrgan_paddle.ops.training.tensor_memory import empty
 
@@ -45,9 +43,6 @@ WEIGHTS_PER_STRIP = 4
 
 With smaller strips, adding up their gradients costs more than the strips save.
 """
-
-Padding = tuple[int, int]
-"""Zeros above and to the left, or below and to the right."""
 
 
 class WeightGradientSpec(NamedTuple):
@@ -213,37 +208,6 @@ def _primitive(
     )
     biases = {DIFF_BIAS: bias} if spec.has_bias else {}
     return Primitive(description, {SRC: x, DIFF_WEIGHTS: None, DIFF_DST: dy, **biases})
-
-
-def describe_backward_weights(
-    x: Any,
-    dweight: Any,
-    dbias: Any,
-    dy: Any,
-    stride: int = 1,
-    before: Padding = (1, 1),
-    after: Padding = (1, 1),
-) -> Any:
-    """Return the description of the gradients of a convolution's weight and bias.
-
-    `before` are the zeros above and to the left, `after` those below and to the right.
-    """
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_convolution_backward_weights_primitive_desc_create",
-        dnnl.engine,
-        CONVOLUTION_DIRECT,
-        x,
-        dweight,
-        dbias,
-        dy,
-        sizes((stride, stride)),
-        sizes((0, 0)),
-        sizes(before),
-        sizes(after),
-        NULL,
-        NULL,
-    )
 
 
 @lru_cache(CACHE_SIZE)

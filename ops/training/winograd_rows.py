@@ -25,22 +25,28 @@ from typing import Any, NamedTuple
 
 from paddle import Tensor
 
+from realesrgan_paddle.ops.onednn.convolutions import (
+    describe_backward_weights,
+    describe_convolution,
+    describe_transposed_convolution,
+    leaky_relu,
+    minus,
+    operands,
+    plus,
+    post_operations,
+    times,
+)
 from realesrgan_paddle.ops.onednn.library import (
     BIAS,
     BINARY_ADD,
     BINARY_SUB,
-    DECONVOLUTION_DIRECT,
     DIFF_BIAS,
     DIFF_DST,
     DIFF_WEIGHTS,
     DST,
-    ELTWISE_LINEAR,
-    ELTWISE_RELU,
-    FORWARD_TRAINING,
     NULL,
     SRC,
     WEIGHTS,
-    library,
 )
 from realesrgan_paddle.ops.onednn.primitives import (
     Primitive,
@@ -51,16 +57,10 @@ from realesrgan_paddle.ops.onednn.primitives import (
     implementation,
     layout,
     nhwc,
-    operand,
-    post_operations,
     reorder,
     size_of,
 )
-from realesrgan_paddle.ops.training.convolution import describe_forward, geometry
 from realesrgan_paddle.ops.training.tensor_memory import empty
-from realesrgan_paddle.ops.training.weight_gradients import (
-    describe_backward_weights,
-)
 
 PADDING = (0, 1)
 """Columns only: rows outside the image are zeros in d0 and d3."""
@@ -123,10 +123,13 @@ class RowFilter:
 
         # s / 2 and t / 2
         x, y = spec.features(spec.in_ch), spec.features(spec.out_ch)
-        describe = partial(_describe, transposed=transposed)
+        forward = (
+            describe_transposed_convolution if transposed else describe_convolution
+        )
+        describe = partial(forward, padding=PADDING)
         shape = (spec.out_ch, spec.in_ch, 1, 3)
-        half = post_operations([(ELTWISE_LINEAR, 0.5)])
-        description = describe(x, any_layout(shape), NULL, y, half)
+        half = post_operations([times(0.5)])
+        description = describe(x, any_layout(shape), NULL, y, attributes=half)
         self.implementation = implementation(description)
         self.half = Primitive(description, {SRC: x, WEIGHTS: None, DST: y})
         weight = self.half.layouts[WEIGHTS]
@@ -134,12 +137,19 @@ class RowFilter:
         # the results: a convolution, plus s / 2, plus or minus t / 2
         bias = flat(spec.out_ch) if spec.has_bias else NULL
         biases = {BIAS: bias} if spec.has_bias else {}
-        operands = {operand(0): y, operand(1): y}
-        memories = {SRC: x, WEIGHTS: weight, DST: y, **biases, **operands}
-        after_even = _after(BINARY_ADD, y, spec.slope)
-        after_odd = _after(BINARY_SUB, y, spec.slope)
-        self.even = Primitive(describe(x, weight, bias, y, after_even), memories)
-        self.odd = Primitive(describe(x, weight, bias, y, after_odd), memories)
+        activation = leaky_relu(spec.slope)
+        after_even = [plus(), plus(), *activation]
+        after_odd = [plus(), minus(), *activation]
+        self.halves = operands(after_even)
+        memories = {SRC: x, WEIGHTS: weight, DST: y, **biases}
+        memories.update(dict.fromkeys(self.halves, y))
+
+        attributes = post_operations(after_even, [y, y])
+        description = describe(x, weight, bias, y, attributes=attributes)
+        self.even = Primitive(description, memories)
+        attributes = post_operations(after_odd, [y, y])
+        description = describe(x, weight, bias, y, attributes=attributes)
+        self.odd = Primitive(description, memories)
 
         # the transformation of the weight
         self.copy_row = reorder(layout(shape, (*strides, 3, 1)), weight)
@@ -188,43 +198,11 @@ class RowFilter:
         self.half({SRC: rows[1], WEIGHTS: plus, DST: s})
         self.half({SRC: rows[2], WEIGHTS: minus, DST: t})
 
-        others = {operand(0): s, operand(1): t}
+        others = dict(zip(self.halves, (s, t), strict=True))
         if bias is not None:
             others[BIAS] = bias.data_ptr()
         self.even({SRC: rows[0], WEIGHTS: w0, DST: even, **others})
         self.odd({SRC: rows[3], WEIGHTS: w2, DST: odd, **others})
-
-
-def _after(sign: int, y: Any, slope: float) -> Any:
-    """Return the attributes that add s / 2, add or subtract t / 2, then activate."""
-    binaries = [(BINARY_ADD, y), (sign, y)]
-    if slope == 1:
-        return post_operations([], binaries)
-    return post_operations([(ELTWISE_RELU, slope)], binaries)
-
-
-def _describe(
-    x: Any, weight: Any, bias: Any, y: Any, attributes: Any, *, transposed: bool
-) -> Any:
-    """Return the description of a 1x3 convolution or transposed convolution."""
-    if not transposed:
-        return describe_forward(
-            x, weight, bias, y, attributes=attributes, padding=PADDING
-        )
-
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_deconvolution_forward_primitive_desc_create",
-        dnnl.engine,
-        FORWARD_TRAINING,
-        DECONVOLUTION_DIRECT,
-        x,
-        weight,
-        bias,
-        y,
-        *geometry(padding=PADDING),
-        attributes,
-    )
 
 
 class RowWeightGradient:

@@ -6,23 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.elementwise import (
-    SCALES,
-    Step,
-    append,
-    leaky_relu,
-)
-from realesrgan_paddle.inference.engine.primitives import (
-    PER_CHANNEL,
-    POST_OPERATION,
-    chosen_layout,
-    describe,
-)
+from realesrgan_paddle.inference.engine.elementwise import SCALES
+from realesrgan_paddle.inference.engine.primitives import chosen_layout
 from realesrgan_paddle.inference.engine.tape import Tape
+from realesrgan_paddle.ops.onednn.convolutions import (
+    describe_convolution,
+    leaky_relu,
+    post_operations,
+    slopes_of,
+)
 from realesrgan_paddle.ops.onednn.library import (
     BIAS,
     DST,
-    NULL,
+    FORWARD_INFERENCE,
     S8,
     SRC,
     WEIGHTS,
@@ -32,12 +28,10 @@ from realesrgan_paddle.ops.onednn.primitives import (
     Copy,
     Primitive,
     any_layout,
-    attributes_of,
     flat,
     nchw,
     nhwc,
     reorder,
-    sizes,
 )
 
 CACHE_SIZE = 256
@@ -67,8 +61,7 @@ def _weight_layout(in_ch: int, out_ch: int) -> c_void_p:
     y = nhwc((1, out_ch, 16, 64), S8)
     wanted = any_layout((out_ch, in_ch, 3, 3), S8)
     bias = flat(out_ch)
-    padding = sizes((1, 1))
-    description = describe(x, wanted, bias, y, padding, NULL)
+    description = describe_convolution(x, wanted, bias, y, kind=FORWARD_INFERENCE)
     return chosen_layout(description, "8-bit integers")
 
 
@@ -129,18 +122,18 @@ class IntegerConvolution:
             SCALES | WEIGHTS: flat(spec.out_ch),
         }
 
-        steps: list[Step] = [] if spec.slope == 1 else [leaky_relu(spec.slope)]
-        chain = append(steps, [])
-        self._slopes = POST_OPERATION * (len(steps) + 1) | WEIGHTS
+        steps = leaky_relu(spec.slope)
+        self._slopes = slopes_of(steps)
         if spec.has_slopes:
-            dnnl.call("dnnl_post_ops_append_prelu", chain, PER_CHANNEL)
             memories[self._slopes] = flat(spec.out_ch)
-        attributes = attributes_of(chain)
+        attributes = post_operations(steps, has_slopes=spec.has_slopes)
         dnnl.call("dnnl_primitive_attr_set_scales_mask", attributes, WEIGHTS, BY_OUTPUT)
 
         weight = _weight_layout(spec.in_ch, spec.out_ch)
         memories[WEIGHTS] = weight
-        description = describe(x, weight, bias, y, sizes((1, 1)), attributes)
+        description = describe_convolution(
+            x, weight, bias, y, attributes=attributes, kind=FORWARD_INFERENCE
+        )
         self._primitive = Primitive(description, memories)
 
     def __call__(self, tape: Tape, x: int, weights: IntegerWeights, out: int) -> None:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 
 from realesrgan_paddle.inference.engine.copies import shuffle_channels_last
-from realesrgan_paddle.inference.engine.elementwise import leaky_relu
 from realesrgan_paddle.inference.engine.features import padded
 from realesrgan_paddle.inference.engine.int8.convolution import (
     LARGEST,
@@ -25,6 +24,7 @@ from realesrgan_paddle.inference.engine.values import (
     RepeatedImage,
     Weight,
 )
+from realesrgan_paddle.ops.onednn.convolutions import leaky_relu
 from realesrgan_paddle.ops.onednn.library import BYTES, DST, F32, S8, SRC
 from realesrgan_paddle.ops.onednn.primitives import blocked, nhwc, reorder
 
@@ -121,7 +121,7 @@ class IntegerOps:
             width,
             F32,
             F32,
-            () if slope == 1 else (leaky_relu(slope),),
+            tuple(leaky_relu(slope)),
             slopes is not None,
             (kernel[0], kernel[1]),
             plain_input=True,
