@@ -19,10 +19,14 @@ from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 CHECKOUT = Path(sys.argv[1])
 FOLDERS = ("data", "inference", "loss", "models", "ops", "options", "tools", "utils")
-IN_THE_WHEEL = (".py", ".yml", ".json", ".typed")
+IN_THE_WHEEL = (".py", ".yml", ".json", ".typed", ".css", ".js")
 MODEL = "realesr-animevideov3"
 HAS_PYAV = importlib.util.find_spec("av") is not None
-OF_VIDEOS = ("realesrgan_paddle.inference.video.", "realesrgan_paddle.video.")
+OF_VIDEOS = (
+    "realesrgan_paddle.commands.upscale_videos",
+    "realesrgan_paddle.inference.video.",
+    "realesrgan_paddle.video.",
+)
 
 
 def check_contents() -> None:
