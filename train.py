@@ -31,11 +31,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     `recipe` is logged first: the options that were chosen, and why.
     """
     # Imported here: they import Paddle, which reads what `start_paddle` sets.
-    from realesrgan_paddle.training.guards import (
-        DiscriminatorWatch,
-        NonFiniteGuard,
-        Rescue,
-    )
+    from realesrgan_paddle.training.guards import NonFiniteGuard, Rescue
     from realesrgan_paddle.training.learning_rate import learning_rate
     from realesrgan_paddle.training.open_training import open_training
 
@@ -46,7 +42,6 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
 
     iteration, total = opened.resumed_at or 0, cfg.train.total_iter
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, log)
-    watch = DiscriminatorWatch(step, cfg.train.gan_opt, cfg.logger.print_freq, log)
     rescue = Rescue(checkpoints, batches, cfg.datasets.train.accum_iter, iteration)
 
     with experiment.reserved(), closing(batches), StopRequest() as stop_request, rescue:
@@ -88,7 +83,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
                 # Note: the losses become floats here, which is a CPU-GPU sync point.
                 values, line = meter.report(losses, step.optimizer_g.get_lr())
                 experiment.report(iteration, values, line)
-                watch(iteration, values)
+                validator.judge.at_report(iteration, values)
 
             if iteration == total or iteration % cfg.logger.save_checkpoint_freq == 0:
                 checkpoints.save(iteration)

@@ -69,7 +69,7 @@ def no_fetched_weights(
 ) -> None:
     """Run without LPIPS unless a test asks for it: downloads must not change a test."""
     if request.node.get_closest_marker("paddle"):
-        for module in ("metrics.available_metrics", "judging.drift_watch"):
+        for module in ("metrics.available_metrics", "judging.judge"):
             monkeypatch.setattr(
                 f"realesrgan_paddle.{module}.missing_weights", missing_weights
             )

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.judging.verdict_file import read_lines
+from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.options.reading.load import check_options
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.machine.cpu import start_paddle

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.judging.comparison import BICUBIC
 from realesrgan_paddle.judging.figures import Figures, add_image, only_finite
 from realesrgan_paddle.judging.grids import GT, Grids
 from realesrgan_paddle.judging.page_summary import networks_verdict, run_summary
-from realesrgan_paddle.judging.words import BICUBIC
 from realesrgan_paddle.metrics.comparison_metrics import (
     Measures,
     describe,

@@ -1,7 +1,7 @@
 """The figures of single images, by which methods are compared in pairs."""
 
 import math
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,7 +49,7 @@ def image_figures(
     bicubic = enlarge(image.lq, scale)
     figures = {
         COLOR: mean_delta_e(sr, bicubic),
-        SHARPNESS: _gradient(sr) / _gradient(bicubic),
+        SHARPNESS: mean_gradient([sr]) / mean_gradient([bicubic]),
     }
     for name, measure in measures.items():
         reference = sr if name in alone else image.gt
@@ -87,17 +87,13 @@ def mean_of(figures: ImageFigures, metric: str) -> float:
     return float(np.mean(found)) if found else math.nan
 
 
-def common_images(
-    figures: ImageFigures, reference: ImageFigures, metrics: Iterable[str]
-) -> list[str]:
-    """Return the images for which both methods have all of `metrics`."""
-    wanted = set(metrics)
-    found = []
-    for name, values in figures.items():
-        if wanted <= values.keys() and wanted <= reference.get(name, {}).keys():
-            found.append(name)
-    return found
+def mean_gradient(images: Sequence[np.ndarray]) -> float:
+    """Return the mean gradient of the luma over all images [levels per pixel].
 
+    With a little added, for flat images, which others are divided by.
 
-def _gradient(image: np.ndarray) -> float:
-    return float(sobel_magnitude(image).mean()) + MIN_GRADIENT
+    Args:
+        images: uint8 RGB (H, W, 3).
+    """
+    means = [sobel_magnitude(image).mean() for image in images]
+    return float(np.mean(means)) + MIN_GRADIENT

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from realesrgan_paddle.judging.words import BICUBIC
+from realesrgan_paddle.judging.comparison import BICUBIC
+from realesrgan_paddle.judging.findings import GRID
 from realesrgan_paddle.options.schema.validation import LATTICE_LIMIT
 
 GT = "ground truth"
@@ -56,8 +57,7 @@ class Grids:
 
     def _warning(self, method: str) -> str:
         return (
-            f"{method}: a regular grid shows in its images: lattice index "
-            f"{self.indices[method]:.2f}, usual is up to {self.limit:.2f}; "
-            "its other figures say little, look at flat areas and edges; it was trained "
-            "for too short a time, on too few images, or with too high a learning rate"
+            f"{method}: {GRID.said} in its images: grid index {self.indices[method]:.2f}, "
+            f"usual is up to {self.limit:.2f}; its other metrics say little, look at flat "
+            f"areas and edges; {GRID.advice}"
         )

@@ -1,107 +1,129 @@
-"""A method against another on the same images, metric by metric: better or not."""
+"""The judge of a run: what goes wrong on the way, and at its end whether it helped."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Mapping, Sequence
 
-from realesrgan_paddle.data.sets.naming import clips_of
-from realesrgan_paddle.judging.figures import ImageFigures, common_images
-from realesrgan_paddle.utils.paired import Interval, paired_interval
-from realesrgan_paddle.utils.report.metric_formats import MetricFormat
-
-NOTICEABLE = {"PSNR": 0.1, "SSIM": 0.002, "LPIPS": 0.005, "DISTS": 0.005}
-"""A gain that certainly stays below this is none. About a twentieth of what docs/soccer.md
-gained (PSNR +2.2 dB, LPIPS -0.12, DISTS -0.09); of other figures, 0."""
-
-
-class Answer(str, Enum):
-    """What the images say of one metric."""
-
-    BETTER = "better"
-    NOT_BETTER = "not better"
-    WORSE = "worse"
-    UNKNOWN = "cannot be told"
+from realesrgan_paddle.data.loading.hold_out import HeldOutSet
+from realesrgan_paddle.judging.discriminator import DiscriminatorWatch
+from realesrgan_paddle.judging.drift import Drift, Outputs
+from realesrgan_paddle.judging.figures import Figures
+from realesrgan_paddle.judging.verdict import judge_run
+from realesrgan_paddle.metrics.available_metrics import missing_weights, open_metric
+from realesrgan_paddle.models.step.pixel_step import PixelStep
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.validation import MetricOptions
+from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One metric of a method against another."""
-
-    metric: MetricFormat
-    change: Interval
-    """Its value less the other's, as measured: below 0 is better for a distance."""
-
-    @property
-    def answer(self) -> Answer:
-        """What the interval says; see `NOTICEABLE`."""
-        if not self.change.is_known:
-            return Answer.UNKNOWN
-        low, high = self.change.low, self.change.high
-        if self.metric.lower_is_better:
-            low, high = -high, -low
-        if low > 0:
-            return Answer.BETTER
-        if high < 0:
-            return Answer.WORSE
-        if high < NOTICEABLE.get(self.metric.name, 0):
-            return Answer.NOT_BETTER
-        return Answer.UNKNOWN
-
-    def __str__(self) -> str:
-        """Return such as "PSNR +0.52 dB (0.31 to 0.73)"."""
-        metric, change = self.metric, self.change
-        digits = metric.digits
-        unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{metric.name} {change.mean:+.{digits}f}{unit}"
-        if not change.is_known:
-            return text
-        return f"{text} ({change.low:+.{digits}f} to {change.high:+.{digits}f})"
-
-
-@dataclass(frozen=True)
-class Against:
-    """A method against another on the images of one set."""
-
-    images: int
-    clips: int
-    judged: list[Judged]
-    """In the order of the metrics; empty if the images have no figures in common."""
-
-    def count(self, answer: Answer) -> int:
-        """Return how many metrics have this answer."""
-        return sum(each.answer is answer for each in self.judged)
-
-    @property
-    def surplus(self) -> int:
-        """How many more metrics are better than worse."""
-        return self.count(Answer.BETTER) - self.count(Answer.WORSE)
-
-
-def compare_figures(
-    figures: ImageFigures,
-    reference: ImageFigures,
-    metrics: Mapping[str, MetricFormat],
-) -> Against:
-    """Return how a method compares with `reference`, image by image.
-
-    Images of one clip count as one; see `clips_of`.
+class Judge:
+    """Looks at a run at each report, at each validation and at its end.
 
     Args:
-        figures: of the method.
-        reference: of the other method; images that only one of them has are left out.
-        metrics: which figures, and how they are printed.
+        cfg: options.
+        step: a GAN's step has a discriminator to watch.
+        drift: None: it is not measured.
+        experiment: where findings are logged and metrics are reported.
     """
-    present = {}
-    for name, metric in metrics.items():
-        if common_images(figures, reference, [name]):
-            present[name] = metric
-    images = common_images(figures, reference, present) if present else []
-    if not images:
-        return Against(0, 0, [])
 
-    clips = clips_of(images)
-    judged = []
-    for name, metric in present.items():
-        changes = [figures[image][name] - reference[image][name] for image in images]
-        judged.append(Judged(metric, paired_interval(changes, clips)))
-    return Against(len(images), len(set(clips)), judged)
+    def __init__(
+        self, cfg: Config, step: PixelStep, drift: Drift | None, experiment: Experiment
+    ) -> None:
+        self._cfg = cfg
+        self._drift = drift
+        self._experiment = experiment
+        self._discriminator = DiscriminatorWatch(
+            step, cfg.train.gan_opt, cfg.logger.print_freq
+        )
+
+    def at_report(self, iteration: int, losses: Mapping[str, float]) -> None:
+        """Log what the losses of a report say of the discriminator."""
+        for line in self._discriminator(iteration, losses):
+            self._experiment.log(line)
+
+    def at_validation(self, iteration: int, outputs: Outputs) -> bool:
+        """Report the drift, and warn of it; return whether there was a warning."""
+        if self._drift is None:
+            return False
+        metrics = self._drift.measure(outputs)
+        reported = {
+            f"drift/{set_name}/{name}": value
+            for set_name, values in metrics.items()
+            for name, value in values.items()
+        }
+        sets = "  ".join(summary(name, values) for name, values in metrics.items())
+        self._experiment.report(
+            iteration, reported, f"iter {iteration:,} drift  {sets}"
+        )
+
+        found = self._drift.found(metrics)
+        for line in found:
+            self._experiment.log(f"warning: drift: {line}")
+        return bool(found)
+
+    def at_end(
+        self,
+        figures: Mapping[str, Figures],
+        *,
+        best_iteration: int,
+        drifted: int | None,
+        trained_on: int,
+    ) -> None:
+        """Log the verdict on the run's last network, and write it; see `judge_run`."""
+        if self._cfg.val is None:
+            return
+        verdict = judge_run(
+            self._cfg.val,
+            figures,
+            self._experiment,
+            pretrained=self._cfg.path.pretrain_network_g is not None,
+            best_iteration=best_iteration,
+            drifted=drifted,
+            trained_on=trained_on,
+        )
+        if verdict is None:
+            return
+        for line in (*verdict.lines, verdict.next):
+            self._experiment.log(f"verdict: {line}")
+        verdict.write(self._experiment.root, figures)
+
+
+def open_drift(
+    cfg: Config, crops: Sequence[HeldOutSet], start: Outputs
+) -> tuple[Drift | None, list[str]]:
+    """Return what measures drift, if it is wanted, and what the log says of it.
+
+    Args:
+        cfg: options; a run that starts from random weights does not drift.
+        crops: the images to measure on.
+        start: what the network with path.pretrain_network_g makes of them.
+    """
+    if cfg.val is None or cfg.val.drift is None or not crops:
+        return None, []
+    if cfg.path.pretrain_network_g is None:
+        return None, [
+            "drift is not measured: the run starts from random weights "
+            "(path.pretrain_network_g)"
+        ]
+
+    remarks, lpips = [], None
+    if reason := missing_weights("calculate_lpips"):
+        remarks.append(f"drift is measured without LPIPS: {reason}")
+    else:
+        lpips = open_metric(MetricOptions(type="calculate_lpips", crop_border=0))
+
+    counts = ", ".join(f"{each.name} ({len(each.images)})" for each in crops)
+    remarks.append(
+        f"drift from {cfg.path.pretrain_network_g} is measured at each validation, on "
+        f"crops of images: {counts}"
+    )
+    return Drift(cfg.val.drift, crops, start, lpips), remarks
+
+
+def summary(set_name: str, metrics: Mapping[str, float]) -> str:
+    """Return the metrics of drift on a set in a few words."""
+    text = (
+        f"{set_name}: Delta E {metrics['delta_e']:.2f}, "
+        f"sharpness x{metrics['sharpness']:.3f}"
+    )
+    if "lpips" in metrics:
+        text += f", LPIPS {metrics['lpips']:.4f}"
+    return f"{text}, grid {metrics['lattice']:.2f}"

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from realesrgan_paddle.judging.comparison import BICUBIC, compare_images, described_set
 from realesrgan_paddle.judging.figures import Figures
-from realesrgan_paddle.judging.judge import compare_figures
-from realesrgan_paddle.judging.verdict_file import read_lines
-from realesrgan_paddle.judging.words import BICUBIC, intervals, sentence
+from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import next_line
@@ -24,22 +23,15 @@ def networks_verdict(names: Sequence[str], figures: Figures) -> list[str]:
         names: of the networks; at least one.
         figures: of the images by method, as the images of one set.
     """
-    others = [BICUBIC]
-    if len(names) > 1:
-        others = [names[0], BICUBIC]
+    others = [names[0], BICUBIC] if len(names) > 1 else [BICUBIC]
     ours = figures.get(names[-1], {})
-    compared = []
+    compared = {}
     for other in others:
         theirs = figures.get(other, {})
-        compared.append((other, compare_figures(ours, theirs, METRIC_FORMATS)))
+        compared[other] = compare_images(ours, theirs, METRIC_FORMATS)
 
-    told = sentence("compared", compared)
-    if not told:
-        return []
-    lines = [f"{names[-1]}: {told}"]
-    for name, each in compared:
-        lines.append(f" {intervals(name, each)}")
-    return lines
+    sentence, *intervals = described_set("compared", compared) or [""]
+    return [f"{names[-1]}: {sentence}", *intervals] if sentence else []
 
 
 def run_summary(run: Path) -> Summary:

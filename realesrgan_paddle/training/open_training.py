@@ -13,7 +13,7 @@ from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.build import build_step, check_same_start, describe_step
 from realesrgan_paddle.training.checkpoints import Checkpoints, check_state
 from realesrgan_paddle.training.training_data import describe_data, open_training_data
-from realesrgan_paddle.training.validator import Validator
+from realesrgan_paddle.training.validator import Validator, open_validator
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ProcessGroup, join_group
 from realesrgan_paddle.utils.runlog.experiment import Experiment, make_visualdl_writer
@@ -71,7 +71,7 @@ def open_training(cfg: Config) -> Training:
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches, cfg.scale)
 
     # Before the state is restored: drift is measured from the pretrained network.
-    validator = Validator(cfg, step, data, experiment, checkpoints)
+    validator = open_validator(cfg, step, data, experiment, checkpoints)
     if state is not None:
         checkpoints.restore(state)
     check_same_start(cfg, start, step, group)

@@ -1,10 +1,13 @@
-"""Validation during training: metrics, images, best network, drift, early stopping."""
+"""Validation during training: metrics, sheets, judge, best network, early stopping."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
+from paddle import nn
 
 from realesrgan_paddle.data.loading.datasets import ValidationDataset
 from realesrgan_paddle.data.loading.hold_out import (
@@ -14,7 +17,8 @@ from realesrgan_paddle.data.loading.hold_out import (
 )
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.judging.drift_watch import open_drift
+from realesrgan_paddle.judging.comparison import BICUBIC, START
+from realesrgan_paddle.judging.drift import Outputs
 from realesrgan_paddle.judging.figures import (
     Figures,
     ImageFigures,
@@ -23,10 +27,9 @@ from realesrgan_paddle.judging.figures import (
     mean_of,
     only_finite,
 )
-from realesrgan_paddle.judging.open_sets import open_judged_sets
-from realesrgan_paddle.judging.run_verdict import BEST, LAST, run_verdict
-from realesrgan_paddle.judging.verdict_file import write_verdict
-from realesrgan_paddle.judging.words import BICUBIC, START
+from realesrgan_paddle.judging.images import JudgedImages, open_judged_images
+from realesrgan_paddle.judging.judge import Judge, open_drift
+from realesrgan_paddle.judging.verdict import BEST, LAST
 from realesrgan_paddle.metrics.available_metrics import available_metrics, open_metric
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
@@ -35,8 +38,8 @@ from realesrgan_paddle.options.schema.validation import (
     MetricOptions,
     ValOptions,
 )
-from realesrgan_paddle.training.checkpoints import Checkpoints, is_better
-from realesrgan_paddle.training.sheets import Sheets
+from realesrgan_paddle.training.checkpoints import Checkpoints
+from realesrgan_paddle.training.sheets import draw_sheet
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -46,107 +49,78 @@ Upscale = Callable[[np.ndarray], np.ndarray]
 """Takes and returns uint8 RGB (H, W, 3); the result is larger by the run's scale."""
 
 
+@dataclass(frozen=True)
 class Validator:
     """Validates the averaged generator, keeps the best one, knows when to stop early.
 
-    Args:
-        cfg: options.
-        step: its generator must still be the one that the run starts from: drift is
-            measured against it.
-        data: has the images held out to validate on, if the options name no others.
+    Attributes:
+        options: the section `val` with the metrics that can be had; None: there is
+            nothing to validate on.
+        network: the averaged generator.
+        upscale: enlarges an image by it.
+        scale: its upscaling factor.
+        sets: what is validated on.
+        images: what the judge looks at besides.
+        start: the start network's outputs for its crops; {} of random weights.
+        judge: looks at each validation, and at the end.
         experiment: where results are reported.
         checkpoints: keep the best network; their record remembers the results.
-
-    Attributes:
+        last_iteration: of the run.
+        trained_on: how many images it is trained on.
         remarks: lines for the log before training.
     """
 
-    def __init__(
-        self,
-        cfg: Config,
-        step: PixelStep,
-        data: TrainingData,
-        experiment: Experiment,
-        checkpoints: Checkpoints,
-    ) -> None:
-        self._network = step.ema.layer
-        upscaler = Upscaler(
-            DygraphRunner(self._network, cfg.scale),
-            cfg.scale,
-            tile=cfg.val.tile if cfg.val else 0,
-        )
-        self._upscale = partial(upscaler.fit_to_memory, log=experiment.log)
-        self._bicubic = partial(enlarge, scale=cfg.scale)
-        self._last_iteration = cfg.train.total_iter
-        self._experiment = experiment
-        self._checkpoints = checkpoints
-        self._sets = open_validation_sets(cfg, data)
-
-        self._sheets: Sheets | None = None
-        if cfg.val is not None and cfg.val.save_sheet:
-            pretrained = cfg.path.pretrain_network_g is not None
-            self._sheets = Sheets(
-                self._sets, self._network, cfg.scale, pretrained=pretrained
-            )
-
-        self._options: ValOptions | None = None
-        left_out: list[str] = []
-        if cfg.val is not None and self._sets:
-            self._options, left_out = available_metrics(cfg.val)
-
-        self._drift, drift_remarks = open_drift(cfg, self._network, self._sets)
-        self._cfg = cfg
-        self._trained_on = count_of(data)
-        self._judged_sets: list[HeldOutSet] = []
-        set_remarks: list[str] = []
-        if self._options is not None:
-            self._judged_sets, set_remarks = open_judged_sets(cfg)
-        self.remarks = [
-            *describe_held_out(cfg, data),
-            *left_out,
-            *drift_remarks,
-            *set_remarks,
-        ]
+    options: ValOptions | None
+    network: nn.Layer
+    upscale: Upscale
+    scale: int
+    sets: Sequence[ValidationSet]
+    images: JudgedImages
+    start: Outputs
+    judge: Judge
+    experiment: Experiment
+    checkpoints: Checkpoints
+    last_iteration: int
+    trained_on: int
+    remarks: Sequence[str]
 
     @property
     def is_due(self) -> bool:
         """Whether the last iteration is still to be validated."""
-        return self._options is not None and self._checkpoints.record.validation_due
+        return self.options is not None and self.checkpoints.record.validation_due
 
     def schedule(self, iteration: int) -> None:
         """Note in the run's record whether `iteration` is to be validated.
 
         A state that is saved before its validation tells a resumed run to make it.
         """
-        if self._options is not None:
-            is_due = iteration % self._options.val_freq == 0
-            is_last = iteration == self._last_iteration
-            self._checkpoints.record.validation_due = is_due or is_last
+        if self.options is not None:
+            is_due = iteration % self.options.val_freq == 0
+            is_last = iteration == self.last_iteration
+            self.checkpoints.record.validation_due = is_due or is_last
 
     def measure_start(self, iteration: int) -> None:
-        """Log the figures before the first iteration: what training has to beat.
+        """Log the metrics before the first iteration: what training has to beat.
 
         Those of bicubic interpolation and of the network that the run starts from. A run
         that is resumed after an `iteration` has them in its record.
         """
-        options, log = self._options, self._experiment.log
-        if options is None or iteration or not self._experiment.writes:
+        options, log = self.options, self.experiment.log
+        if options is None or iteration or not self.experiment.writes:
             return
-        without_images = options.model_copy(update={"save_img": False})
 
         log(f"validation: {describe_metrics(options)}")
-        bicubic = validate(
-            without_images, self._bicubic, self._sets, self._experiment, 0
-        )
+        enlarged = partial(enlarge, scale=self.scale)
+        bicubic = validate(options, enlarged, self.sets)
         log(f"bicubic interpolation  {summary(means(bicubic, options))}")
-        start = validate(without_images, self._upscale, self._sets, self._experiment, 0)
+        start = validate(options, self.upscale, self.sets)
         start_means = means(start, options)
         log(f"iter 0 validation  {summary(start_means)}  (the network to start from)")
 
-        record = self._checkpoints.record
+        record = self.checkpoints.record
         record.start = start_means
-        bicubic.update(self._judge(self._bicubic))
-        start.update(self._judge(self._upscale))
+        bicubic.update(validate(options, enlarged, self.images.at_end))
+        start.update(validate(options, self.upscale, self.images.at_end))
         record.figures = {BICUBIC: only_finite(bicubic), START: only_finite(start)}
 
     def __call__(self, iteration: int, meter: Meter) -> None:
@@ -155,99 +129,80 @@ class Validator:
         Of several processes only the one that writes validates; the others wait for it
         at their next exchange. Where it fails, the record is as before.
         """
-        options, record = self._options, self._checkpoints.record
+        options, record = self.options, self.checkpoints.record
         if options is None or not record.validation_due:
             return
-        if not self._experiment.writes:
+        if not self.experiment.writes:
             record.validation_due = False
             return
 
-        figures = validate(
-            options, self._upscale, self._sets, self._experiment, iteration
-        )
+        folder = self.experiment.visualization if options.save_img else None
+        figures = validate(options, self.upscale, self.sets, folder, iteration)
         metrics = means(figures, options)
         line = f"iter {iteration:,} validation  {summary(metrics)}"
-        self._experiment.report(iteration, metrics, line)
-        if self._sheets is not None:
-            self._sheets(iteration, self._network, metrics, self._experiment)
-        if self._drift is not None:
-            self._drift(iteration, self._network, self._experiment, record)
+        self.experiment.report(iteration, metrics, line)
 
-        self._checkpoints.keep_best(iteration, metrics, options)
+        outputs = upscaled(self.network, [*self.images.general, *self.images.crops])
+        if options.save_sheet:
+            self._write_sheets(iteration, outputs, metrics)
+        has_drifted = self.judge.at_validation(iteration, outputs)
+        record.drifted = iteration if has_drifted else None
+
+        self.checkpoints.keep_best(iteration, metrics, options)
         record.figures[LAST] = only_finite(figures)
         if record.best is not None and record.best.iteration == iteration:
             record.figures[BEST] = only_finite(figures)
         record.validation_due = False
         meter.exclude("validation", options.val_freq)
 
+    def _write_sheets(
+        self, iteration: int, outputs: Outputs, metrics: Mapping[str, float]
+    ) -> None:
+        """Write a sheet for each set, headed by its metrics."""
+        for crops in self.images.crops:
+            name = crops.name
+            columns = {"start network": self.start[name]} if self.start else {}
+            columns[f"iter {iteration:,}"] = outputs[name]
+
+            prefix = f"{name}/"
+            own = {
+                metric.removeprefix(prefix): value
+                for metric, value in metrics.items()
+                if metric.startswith(prefix)
+            }
+            run = self.experiment.root.name
+            shown = summary(own) if own else "no ground truth"
+            headline = f"{run}, {name}, iter {iteration:,}: {shown}"
+            sheet = draw_sheet(crops, columns, headline)
+            self.experiment.show(name, iteration, sheet)
+
     def report_end(self) -> None:
-        """Log the networks of the run, how good they are, and why it stopped early."""
-        log = self._experiment.log
-        self._checkpoints.report_networks()
-        for line in self.verdict():
-            log(line)
-        self._judge_run()
+        """Log the networks of the run, the verdict, and why it stopped early."""
+        record = self.checkpoints.record
+        self.checkpoints.report_networks()
+        if (
+            self.options is not None
+            and self.experiment.writes
+            and LAST in record.figures
+        ):
+            judged = validate(self.options, self.upscale, self.images.at_end)
+            record.figures[LAST].update(only_finite(judged))
+            self.judge.at_end(
+                record.figures,
+                best_iteration=record.best.iteration if record.best else 0,
+                drifted=record.drifted,
+                trained_on=self.trained_on,
+            )
         if reason := self.stop_reason():
-            log(f"stopped early: {reason}")
-
-    def _judge_run(self) -> None:
-        """Log the verdict on the run's last network, and write it to `verdict.json`."""
-        record, experiment = self._checkpoints.record, self._experiment
-        if not experiment.writes or LAST not in record.figures:
-            return
-        judged = self._judge(self._upscale)
-        record.figures[LAST].update(only_finite(judged))
-        verdict = run_verdict(self._cfg, record, experiment, self._trained_on)
-        if verdict is None:
-            return
-        for line in verdict.lines:
-            experiment.log(f"verdict: {line}")
-        experiment.log(f"verdict: {verdict.next}")
-        write_verdict(experiment.root, verdict, record.figures)
-
-    def _judge(self, upscale: Upscale) -> Figures:
-        """Return the figures on the images that only the verdict looks at."""
-        if self._options is None:
-            return {}
-        options = self._options.model_copy(update={"save_img": False})
-        return validate(options, upscale, self._judged_sets, self._experiment, 0)
-
-    def verdict(self) -> list[str]:
-        """Return what to know of the network when the run ends.
-
-        How it compares with the one that the run started from, and a warning if it is
-        no better or has drifted.
-        """
-        record, options = self._checkpoints.record, self._options
-        if options is None:
-            return []
-        lines = []
-        if record.drifted is not None:
-            lines.append(
-                f"warning: the drift alarm went off at iter {record.drifted:,}, the last "
-                "validation: do not use this network before you have looked at its images"
-            )
-        best = record.best
-        if best is not None and best.figure in record.start:
-            before = record.start[best.figure]
-            line = (
-                f"{best.figure}: {before:.4f} before training, {best.value:.4f} at best"
-            )
-            if not is_better(best.value, before, options):
-                line = (
-                    f"warning: {line}: no better than the network it started from; train "
-                    "for longer, on more images, or with a lower train.optim_g.lr"
-                )
-            lines.append(line)
-        return lines
+            self.experiment.log(f"stopped early: {reason}")
 
     def stop_reason(self) -> str | None:
         """Return why the run should stop early, as `val` says, or None to continue.
 
         The process that writes decides: only its record has the validations.
         """
-        options, record = self._options, self._checkpoints.record
-        if options is None or not self._experiment.writes:
+        options, record = self.options, self.checkpoints.record
+        if options is None or not self.experiment.writes:
             return None
 
         if options.drift and options.drift.stop and record.drifted is not None:
@@ -264,6 +219,64 @@ class Validator:
                 "val.stop_after=null"
             )
         return None
+
+
+def open_validator(
+    cfg: Config,
+    step: PixelStep,
+    data: TrainingData,
+    experiment: Experiment,
+    checkpoints: Checkpoints,
+) -> Validator:
+    """Return what validates a run, with its judge.
+
+    Args:
+        cfg: options.
+        step: its generator must still be the one that the run starts from: drift is
+            measured against it.
+        data: has the images held out to validate on, if the options name no others.
+        experiment: where results are reported.
+        checkpoints: keep the best network; their record remembers the results.
+
+    Raises:
+        UserError: images cannot be read, or a metric's weights cannot be had.
+    """
+    sets = open_validation_sets(cfg, data)
+    options: ValOptions | None = None
+    left_out: list[str] = []
+    if cfg.val is not None and sets:
+        options, left_out = available_metrics(cfg.val)
+
+    network = step.ema.layer
+    images = open_judged_images(cfg, sets)
+    start: Outputs = {}
+    if cfg.path.pretrain_network_g is not None:
+        start = upscaled(network, [*images.general, *images.crops])
+    drift, drift_remarks = open_drift(cfg, [*images.general, *images.crops], start)
+
+    tile = cfg.val.tile if cfg.val else 0
+    upscaler = Upscaler(DygraphRunner(network, cfg.scale), cfg.scale, tile=tile)
+    trained_on = [each for each in (data.images, data.pairs) if each is not None]
+    return Validator(
+        options=options,
+        network=network,
+        upscale=partial(upscaler.fit_to_memory, log=experiment.log),
+        scale=cfg.scale,
+        sets=sets,
+        images=images,
+        start=start,
+        judge=Judge(cfg, step, drift, experiment),
+        experiment=experiment,
+        checkpoints=checkpoints,
+        last_iteration=cfg.train.total_iter,
+        trained_on=sum(map(len, trained_on)),
+        remarks=[
+            *describe_held_out(cfg, data),
+            *left_out,
+            *images.remarks,
+            *drift_remarks,
+        ],
+    )
 
 
 def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]:
@@ -320,23 +333,32 @@ def summary(metrics: Mapping[str, float]) -> str:
     return "  ".join(parts) or "images saved, no ground truth"
 
 
+def upscaled(
+    network: nn.Layer, sets: Sequence[HeldOutSet]
+) -> dict[str, list[np.ndarray]]:
+    """Return the network's outputs for the images of each set, uint8 RGB (H, W, 3)."""
+    outputs = {}
+    for images in sets:
+        upscale = Upscaler(DygraphRunner(network, images.scale), images.scale)
+        outputs[images.name] = [upscale(image.lq) for image in images]
+    return outputs
+
+
 def validate(
     options: ValOptions,
     upscale: Upscale,
-    datasets: Sequence[ValidationSet],
-    experiment: Experiment,
-    iteration: int,
+    sets: Iterable[ValidationSet],
+    folder: Path | None = None,
+    iteration: int = 0,
 ) -> Figures:
-    """Validate on each set; return the figures of each image.
-
-    With `save_img` the output is written to
-    `visualization/<set>/<image>/<image>_<iteration>.png`.
+    """Validate on each set; return the metrics of each image.
 
     Args:
         options: the section `val`.
         upscale: returns an image enlarged by the scale of the sets.
-        datasets: the sets.
-        experiment: has the folder for the images, and the log.
+        sets: the sets.
+        folder: gets each output as `<set>/<image>/<image>_<iteration>.png`; None: they
+            are not kept.
         iteration: the last iteration of training.
     """
     measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
@@ -344,16 +366,16 @@ def validate(
         name for name, metric in options.metrics.items() if metric.type in NO_REFERENCE
     }
     figures: Figures = {}
-    for dataset in datasets:
+    for images in sets:
         found: ImageFigures = {}
-        for image in dataset:
+        for image in images:
             sr = upscale(image.lq)
-            if options.save_img:
-                folder = experiment.visualization / dataset.name / image.name
-                write_image(folder / f"{image.name}_{iteration}.png", sr)
-            values = image_figures(sr, image, measures, dataset.scale, alone)
+            if folder is not None:
+                file = f"{image.name}_{iteration}.png"
+                write_image(folder / images.name / image.name / file, sr)
+            values = image_figures(sr, image, measures, images.scale, alone)
             add_image(found, image.name, values)
-        figures[dataset.name] = found
+        figures[images.name] = found
     return figures
 
 
@@ -369,12 +391,3 @@ def means(figures: Figures, options: ValOptions) -> dict[str, float]:
             if not math.isnan(mean):
                 found[f"{dataset}/{name}"] = mean
     return found
-
-
-def count_of(data: TrainingData) -> int:
-    """Return how many images are trained on."""
-    count = 0
-    for dataset in (data.images, data.pairs):
-        if dataset is not None:
-            count += len(dataset)
-    return count

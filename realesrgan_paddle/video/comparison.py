@@ -8,7 +8,7 @@ from pathlib import Path
 from realesrgan_paddle.commands.compare import PAGE
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.settings import VideoSettings
-from realesrgan_paddle.judging.words import BICUBIC
+from realesrgan_paddle.judging.comparison import BICUBIC
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import printable
@@ -21,11 +21,7 @@ from realesrgan_paddle.utils.temporal.figures import (
 )
 from realesrgan_paddle.video.pictures import Excerpt, open_excerpt
 from realesrgan_paddle.video.playable import playable
-from realesrgan_paddle.video.side_by_side import (
-    Layout,
-    whole_size,
-    write_side_by_side,
-)
+from realesrgan_paddle.video.side_by_side import Layout, whole_size, write_side_by_side
 from realesrgan_paddle.video.steadiness import measure_clip
 
 SHARED: Mapping[Layout, str] = {"beside": "side_by_side.mp4", "split": "split.mp4"}

@@ -5,7 +5,7 @@ import paddle
 import pytest
 from sample_runs import run
 
-from realesrgan_paddle.judging.drift_images import general_images
+from realesrgan_paddle.judging.images import general_images
 from realesrgan_paddle.models.networks.unet_discriminator import (
     UNetDiscriminatorSN,
     init_first_layer,

@@ -197,7 +197,7 @@ def is_report_of_2(run, iteration, values, line):
 FAILURES = {
     "measuring": (validator, "validate", at_iteration_2),
     "the report": (experiment.Experiment, "report", is_report_of_2),
-    "the sheet": (validator.Sheets, "__call__", at_iteration_2),
+    "the sheet": (validator.Validator, "_write_sheets", at_iteration_2),
     "the best network": (checkpoints.Checkpoints, "keep_best", at_iteration_2),
 }
 

@@ -19,15 +19,12 @@ from sample_runs import (
     state_of,
 )
 
+from realesrgan_paddle.judging.discriminator import REPORTS, DiscriminatorWatch
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.training.batches import TrainingBatches
-from realesrgan_paddle.training.guards import (
-    REPORTS,
-    DiscriminatorWatch,
-    NonFiniteGuard,
-)
+from realesrgan_paddle.training.guards import NonFiniteGuard
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import load_state
@@ -130,11 +127,9 @@ def warnings_of(gan_type, real, fake, reports=REPORTS, start=501, warm_up=None):
     """What the watch logs at reports with these losses, 100 iterations apart."""
     lines = []
     step = Mock(spec=GANStep, warm_up=warm_up or DiscriminatorWarmUp())
-    watch = DiscriminatorWatch(
-        step, GANLossOptions(gan_type=gan_type), 100, lines.append
-    )
+    watch = DiscriminatorWatch(step, GANLossOptions(gan_type=gan_type), 100)
     for i in range(reports):
-        watch(start + 100 * i, {"l_d_real": real, "l_d_fake": fake})
+        lines += watch(start + 100 * i, {"l_d_real": real, "l_d_fake": fake})
     return lines
 
 

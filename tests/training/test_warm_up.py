@@ -101,8 +101,8 @@ def test_the_warm_up_ends_after_its_iterations_without_separation(tmp_path, opti
     folder = run(tmp_path, options)
     assert last_of_warm_up(folder, 6) == 3
     (line,) = [line for line in log_of(folder).splitlines() if "warm-up" in line]
-    assert "does not separate real from generated images after 3 iterations" in line
-    assert "not 90%; the generator is trained from now on" in line
+    assert "does not separate real from generated images: " in line
+    assert "not 90%, after 3 iterations; the generator is trained from now on" in line
     assert "train.net_d_init_iters" in line
     assert ["l_g_gan" in line for line in reported(folder)] == [False] * 3 + [True] * 3
 

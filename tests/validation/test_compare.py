@@ -348,7 +348,7 @@ def test_a_network_that_leaves_a_grid_is_warned_of_and_never_best(tmp_path, know
         gt=tmp_path / "gt" if known else None,
     )
     (warning,) = done.warnings
-    assert warning.startswith("grid: a regular grid shows in its images: lattice index")
+    assert warning.startswith("grid: a regular grid shows in its images: grid index")
     assert f"warning: {warning}" in str(done).splitlines()
     page = done.page.read_text(encoding="utf-8")
     assert '<p class="warning">grid: a regular grid' in page

@@ -1,31 +1,18 @@
 """The sheets of a validation: which crops they show, beside what, and after a resume."""
 
 import numpy as np
-import paddle
 import pytest
 from sample_runs import picture, run
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet
-from realesrgan_paddle.training.sheets import Sheets
-from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.runlog.experiment import Experiment
+from realesrgan_paddle.judging.images import most_detailed_crops
+from realesrgan_paddle.training.sheets import draw_sheet
+from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
-
-
-class Painter(paddle.nn.Layer):
-    """A network that upscales four times into one color."""
-
-    def __init__(self, color):
-        super().__init__()
-        self.color = paddle.to_tensor(np.float32(color).reshape(1, 3, 1, 1))
-
-    def forward(self, lq):
-        n, _, h, w = lq.shape
-        return paddle.expand(self.color, [n, 3, 4 * h, 4 * w])
 
 
 def held_out(count, *, known=True) -> HeldOutSet:
@@ -44,21 +31,21 @@ def area(sheet, color) -> int:
     return int((sheet == color).all(axis=2).sum())
 
 
-def draw(tmp_path, count, *, known=True, pretrained=True) -> np.ndarray:
-    sheets = Sheets(
-        [held_out(count, known=known)], Painter((1, 0, 0)), 4, pretrained=pretrained
-    )
-    sheets(
-        30, Painter((0, 1, 0)), {"held_out/psnr": 20.5}, Experiment(tmp_path / "run")
-    )
-    return read_image(tmp_path / "run/visualization/held_out/sheet_30.png")
+def draw(count, *, known=True, pretrained=True) -> np.ndarray:
+    """A sheet on which the start network paints red and the network green."""
+    crops = most_detailed_crops(held_out(count, known=known))
+    painted = {
+        label: [np.full((256, 256, 3), color, np.uint8) for _ in crops]
+        for label, color in (("start network", (255, 0, 0)), ("iter 30", (0, 255, 0)))
+    }
+    if not pretrained:
+        del painted["start network"]
+    return draw_sheet(crops, painted, "held_out/psnr 20.5")
 
 
 @pytest.mark.parametrize(("count", "rows"), [(1, 1), (5, 5), (20, 6)])
-def test_a_sheet_shows_start_network_and_network_beside_input_and_truth(
-    tmp_path, count, rows
-):
-    sheet = draw(tmp_path, count)
+def test_a_sheet_shows_start_network_and_network_beside_input_and_truth(count, rows):
+    sheet = draw(count)
     piece = 256 * 256
     assert (area(sheet, (255, 0, 0)), area(sheet, (0, 255, 0))) == (
         rows * piece,
@@ -73,13 +60,13 @@ def test_a_sheet_shows_start_network_and_network_beside_input_and_truth(
     )
 
 
-def test_the_output_of_random_weights_is_not_shown(tmp_path):
-    sheet = draw(tmp_path, 2, pretrained=False)
+def test_the_output_of_random_weights_is_not_shown():
+    sheet = draw(2, pretrained=False)
     assert area(sheet, (255, 0, 0)) == 0 < area(sheet, (0, 255, 0))
 
 
-def test_without_ground_truth_there_is_a_sheet_too(tmp_path):
-    sheet = draw(tmp_path, 2, known=False)
+def test_without_ground_truth_there_is_a_sheet_too():
+    sheet = draw(2, known=False)
     assert area(sheet, (0, 255, 0)) == area(sheet, (255, 0, 0)) == 2 * 256 * 256
     assert sheet.shape[1] < 4 * 256
 

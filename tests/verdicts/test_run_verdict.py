@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sample_runs import log_of, picture, run, state_of
 
-from realesrgan_paddle.judging.verdict_file import read_lines
+from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.training.checkpoints import RunRecord
@@ -92,7 +92,7 @@ def test_a_ruined_network_is_told_not_to_be_used(tmp_path, validated):
     folder = run(tmp_path, validated, "train.total_iter=2")
     text = "\n".join(read_lines(folder))
     assert "worse than bicubic in PSNR and SSIM" in text
-    assert "do not use it: it became worse, and its colors are shifted" in text
+    assert "do not use it: colors have shifted: Delta E " in text
 
 
 def test_a_run_that_validates_nothing_has_no_verdict(tmp_path, options):

@@ -4,30 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from realesrgan_paddle.judging.judge import Against, Judged
-from realesrgan_paddle.judging.words import (
-    Findings,
-    intervals,
-    next_step,
-    sentence,
-)
+from realesrgan_paddle.judging.comparison import Change, Comparison, described_set
+from realesrgan_paddle.judging.verdict import Outcome, next_step
 from realesrgan_paddle.utils.paired import Interval
 from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 
 
 def against(clips=5, images=12, **changes):
     """A comparison; each metric has changed from low to high."""
-    judged = []
+    compared = []
     for name, (low, high) in changes.items():
         interval = Interval((low + high) / 2, low, high, clips)
-        judged.append(Judged(METRIC_FORMATS[name], interval))
-    return Against(images, clips, judged)
+        compared.append(Change(METRIC_FORMATS[name], interval))
+    return Comparison(images, clips, compared)
 
 
 BETTER = against(psnr=(-0.2, 0.4), lpips=(-0.2, -0.1), dists=(-0.1, -0.05))
 WORSE = against(psnr=(-2, -1), lpips=(0.1, 0.2))
 NEITHER = against(psnr=(-1, 1))
-FINDINGS = Findings(
+OUTCOME = Outcome(
     validated=BETTER,
     best=None,
     best_iteration=400,
@@ -43,22 +38,16 @@ FINDINGS = Findings(
 
 
 def test_one_sentence_says_what_is_better_and_what_cannot_be_told():
-    told = sentence("held-out", [("the start", BETTER), ("bicubic", NEITHER)])
-    assert told == (
+    told = described_set("held-out", {"the start": BETTER, "bicubic": NEITHER})
+    assert told[0] == (
         "On 12 held-out images of 5 clips: better than the start in LPIPS and DISTS, "
         "cannot be told in PSNR; against bicubic it cannot be told in PSNR"
     )
-    assert (
-        intervals("bicubic", NEITHER)
-        == "against bicubic: PSNR +0.00 dB (-1.00 to +1.00)"
-    )
-    assert sentence("held-out", [("bicubic", Against(0, 0, []))]) == ""
+    assert told[2] == "  against bicubic: PSNR +0.00 dB (-1.00 to +1.00)"
+    assert described_set("held-out", {"bicubic": Comparison(0, 0, [])}) == []
 
-
-def test_a_few_clips_are_named_as_the_reason():
     few = against(clips=1, images=1, psnr=(1, 2))
-    told = sentence("held-out", [("the start", few), ("bicubic", few)])
-    assert told == (
+    assert described_set("held-out", {"the start": few, "bicubic": few})[0] == (
         "On 1 held-out image: whether it is better than the start and bicubic cannot be "
         "told; that takes at least 5 clips"
     )
@@ -70,36 +59,44 @@ def test_a_few_clips_are_named_as_the_reason():
         ({}, "use it: EXPORT LAST"),
         ({"general": WORSE}, "use it for this kind of images only"),
         ({"general_color_shift": 2.0}, "use it for this kind of images only"),
-        ({"general": WORSE, "trained_on": 1}, "general images; train on more images"),
-        ({"softer_on_real": True}, "match the degradation to your real images"),
+        (
+            {"general": WORSE, "trained_on": 1},
+            "general ones it became worse; train on more images",
+        ),
+        (
+            {"softer_on_real": True},
+            "match the degradation to them: train.py --recipe auto --lq REAL",
+        ),
         (
             {"drifted": True},
             "look at its images first: the drift alarm went off; the log",
         ),
         ({"drifted": True, "trained_on": 1}, "went off; train on more images"),
-        ({"color_shift": 2.5}, "its colors are shifted, Delta E 2.5 more"),
+        ({"color_shift": 2.5}, "do not use it: colors have shifted: Delta E 2.5 more"),
         (
             {"validated": WORSE},
-            "do not use it: it became worse; check that datasets.train",
+            "do not use it: images became worse; check that datasets.train",
         ),
-        ({"validated": WORSE, "color_shift": 2.5}, "it became worse, and its colors"),
         ({"validated": WORSE, "best": BETTER}, "use the best network, of iter 400"),
-        ({"validated": WORSE, "best": WORSE}, "do not use it: it became worse"),
+        ({"validated": WORSE, "best": WORSE}, "do not use it: images became worse"),
         ({"validated": NEITHER}, "train for longer"),
-        ({"validated": NEITHER, "best": NEITHER}, "train on more, and more varied"),
+        (
+            {"validated": NEITHER, "best": NEITHER},
+            "it gained nothing: train on more, and more varied",
+        ),
         ({"validated": NEITHER, "trained_on": 4}, "fewer than 5, here 4, were never"),
         (
             {"validated": WORSE, "trained_on": 1},
-            "it became worse; train on more images",
+            "images became worse; train on more images",
         ),
         ({"color_shift": 2.5, "trained_on": 1}, "than before; train on more images"),
         ({"validated": against(clips=2, psnr=(1, 2))}, "compare by eye"),
     ],
 )
 def test_next_steps(found, said):
-    assert said in next_step(replace(FINDINGS, **found))
+    assert said in next_step(replace(OUTCOME, **found))
 
 
 def test_the_best_network_is_the_one_to_export_where_the_last_is_worse():
-    found = replace(FINDINGS, validated=WORSE, best=BETTER)
+    found = replace(OUTCOME, validated=WORSE, best=BETTER)
     assert next_step(found).endswith("EXPORT BEST")

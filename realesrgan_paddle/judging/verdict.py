@@ -1,0 +1,297 @@
+"""The verdict at the end of a run: whether it helped, and what to do next.
+
+`verdict.json` in the run's folder holds it.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realesrgan_paddle.judging.comparison import (
+    BICUBIC,
+    START,
+    Answer,
+    Comparison,
+    compare_images,
+    described_set,
+)
+from realesrgan_paddle.judging.figures import COLOR, SHARPNESS, Figures, mean_of
+from realesrgan_paddle.judging.findings import (
+    COLORS,
+    DRIFTED,
+    FEW_CLIPS,
+    FORGETS,
+    NO_GAIN,
+    SOFTER,
+    STILL_IMPROVES,
+    TOO_LONG,
+    WORSE,
+    few_images,
+)
+from realesrgan_paddle.options.schema.validation import (
+    HELD_OUT,
+    NO_REFERENCE,
+    DriftOptions,
+    GeneralLimits,
+    ValOptions,
+)
+from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import read_regular
+from realesrgan_paddle.utils.json_records import parse_object
+from realesrgan_paddle.utils.next_steps import next_line
+from realesrgan_paddle.utils.paired import FEWEST_GROUPS
+from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, MetricFormat
+from realesrgan_paddle.utils.runlog.experiment import Experiment
+
+FILE = "verdict.json"
+MOST_LINES = 100
+"""Lines that are read from a file; a run with ten validation sets writes about 40."""
+
+LAST, BEST = "last", "best"
+"""Networks of a run, besides START and BICUBIC."""
+GENERAL_AT_END, REAL = "/general", "/real"
+"""Sets that only the verdict has; no validation set has these names, for each is the
+name of a folder."""
+KINDS = {HELD_OUT: "held-out", GENERAL_AT_END: "general", REAL: "real low-quality"}
+"""What the images of a set are called; those of datasets.val are "NAME" images."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the next step depends on. The other network is the start, or else bicubic."""
+
+    validated: Comparison
+    """The last network on the first set with metrics."""
+    best: Comparison | None
+    """The best network on it, where that is not the last one."""
+    best_iteration: int
+    """Of the best network."""
+    trained_on: int
+    """How many images the run is trained on."""
+    general: Comparison | None
+    """The last network on general images."""
+    color_shift: float
+    """By how much Delta E from the input has grown on validated or real images, if that
+    is beyond the limit; else 0."""
+    general_color_shift: float
+    """The same on general images."""
+    drifted: bool
+    """Whether the drift alarm went off at the last validation."""
+    softer_on_real: bool
+    """Whether results on real images are softer than the start network's."""
+    export_last: str
+    """The command that exports the last network."""
+    export_best: str
+    """The command that exports the best network."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run's images say of its last network."""
+
+    lines: list[str]
+    """One sentence a set, its intervals, drift; the first is of the validated images."""
+    next: str
+    """What to do."""
+    compared: dict[str, dict[str, Comparison]]
+    """By set and the name of the other method."""
+
+    def write(self, folder: Path, figures: Mapping[str, Figures]) -> None:
+        """Write `verdict.json` into the folder of a run.
+
+        It holds `lines` and `next` (texts), `sets` (by set, other method and metric:
+        mean change, interval, answer) and `figures` (by method, set, image and metric).
+        """
+        sets = {}
+        for name, compared in self.compared.items():
+            sets[name] = {method: _as_json(each) for method, each in compared.items()}
+        content = {
+            "lines": self.lines,
+            "next": self.next,
+            "sets": sets,
+            "figures": figures,
+        }
+        text = json.dumps(content, indent=1, allow_nan=False)
+        with atomic_path(folder / FILE) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _as_json(compared: Comparison) -> dict[str, Any]:
+    metrics = {}
+    for each in compared.changes:
+        found = each.interval
+        values: dict[str, Any] = {"mean": found.mean, "answer": each.answer.value}
+        if found.is_known:
+            values["interval"] = [found.low, found.high]
+        metrics[each.metric.name] = values
+    return {"images": compared.images, "clips": compared.clips, "metrics": metrics}
+
+
+def read_lines(folder: Path) -> list[str]:
+    """Return the lines of the verdict of a run, the next step last; [] without one.
+
+    Raises:
+        UserError: the file is not as a run writes it.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    try:
+        content = parse_object(read_regular(path))
+        lines = [*content["lines"], content["next"]]
+    except (ValueError, LookupError, TypeError):
+        lines = [None]
+    if len(lines) > MOST_LINES or not all(isinstance(each, str) for each in lines):
+        raise UserError(f"{path}: not the verdict of a run; move it away") from None
+    return lines
+
+
+def judge_run(
+    options: ValOptions,
+    figures: Mapping[str, Figures],
+    experiment: Experiment,
+    *,
+    pretrained: bool,
+    best_iteration: int,
+    drifted: int | None,
+    trained_on: int,
+) -> Verdict | None:
+    """Return the verdict on a run's last network; None if nothing was validated.
+
+    Args:
+        options: the section `val`.
+        figures: metrics by method (`LAST`, `BEST`, `START`, `BICUBIC`), set, image and
+            metric.
+        experiment: has the weight files.
+        pretrained: whether the run started from weights, not at random.
+        best_iteration: of the best network.
+        drifted: the last validation's iteration, if the drift alarm went off there.
+        trained_on: how many images the run is trained on.
+    """
+    last = figures.get(LAST, {})
+    references = [START, BICUBIC] if pretrained else [BICUBIC]
+
+    lines: list[str] = []
+    compared: dict[str, dict[str, Comparison]] = {}
+    for name, images in last.items():
+        metrics = _metrics_of(options, has_gt=name != REAL)
+        compared[name] = {}
+        for reference in references:
+            theirs = figures.get(reference, {}).get(name, {})
+            compared[name][reference] = compare_images(images, theirs, metrics)
+        lines += described_set(KINDS.get(name, name), compared[name])
+
+    validated = [each for each in last if each not in (GENERAL_AT_END, REAL)]
+    measured = (n for n in validated if any(c.changes for c in compared[n].values()))
+    primary = next(measured, None)
+    if primary is None:
+        return None
+    if drifted is not None:
+        lines.append(f"{DRIFTED.said} at iter {drifted:,}")
+
+    reference = references[0]
+    best = None
+    ours = figures.get(BEST, {}).get(primary, {})
+    if ours != last[primary]:
+        theirs = figures.get(reference, {}).get(primary, {})
+        best = compare_images(ours, theirs, _metrics_of(options))
+
+    start, limits = figures.get(START, {}), options.drift or DriftOptions()
+    own_sets = [name for name in last if name != GENERAL_AT_END]
+    outcome = Outcome(
+        validated=compared[primary][reference],
+        best=best,
+        best_iteration=best_iteration,
+        trained_on=trained_on,
+        general=compared.get(GENERAL_AT_END, {}).get(START),
+        color_shift=_color_shift(last, start, own_sets, limits.domain),
+        general_color_shift=_color_shift(last, start, [GENERAL_AT_END], limits.general),
+        drifted=drifted is not None,
+        softer_on_real=_is_softer(compared.get(REAL, {}).get(START)),
+        export_last=_export(experiment, experiment.latest),
+        export_best=_export(experiment, experiment.models / "net_g_best.pdparams"),
+    )
+    return Verdict(lines, next_step(outcome), compared)
+
+
+def _metrics_of(options: ValOptions, *, has_gt: bool = True) -> dict[str, MetricFormat]:
+    """Return how each of val.metrics is printed, by the name that the options give it.
+
+    Of images without ground truth: those that need none, and the sharpness.
+    """
+    formats = {} if has_gt else {SHARPNESS: MetricFormat(SHARPNESS, 3)}
+    for name, metric in options.metrics.items():
+        if has_gt or metric.type in NO_REFERENCE:
+            formats[name] = METRIC_FORMATS[metric.type.removeprefix("calculate_")]
+    return formats
+
+
+def _color_shift(
+    last: Figures, start: Figures, sets: Iterable[str], limits: GeneralLimits | None
+) -> float:
+    """Return the largest growth of Delta E from the input that is beyond the limit.
+
+    0 where all sets stay within it, or there is none.
+    """
+    if limits is None or limits.delta_e is None:
+        return 0.0
+    worst = 0.0
+    for name in sets:
+        before = mean_of(start.get(name, {}), COLOR)
+        growth = mean_of(last.get(name, {}), COLOR) - before
+        if growth > max(limits.delta_e, worst):
+            worst = growth
+    return worst
+
+
+def _is_softer(real: Comparison | None) -> bool:
+    """Return whether the sharpness of results on real images fell."""
+    for each in real.changes if real else []:
+        if each.metric.name == SHARPNESS and each.answer is Answer.WORSE:
+            return True
+    return False
+
+
+def _export(experiment: Experiment, weights: Path) -> str:
+    """Return the command that exports one of a run's networks."""
+    return next_line("weights", weights=weights, folder=experiment.exported)
+
+
+def next_step(run: Outcome) -> str:
+    """Return what to do after the run, and why: the first that applies."""
+    helped = run.validated.surplus > 0
+    best_helped = run.best is not None and run.best.surplus > 0
+    worse_on_general = run.general is not None and run.general.surplus < 0
+    forgets = worse_on_general or run.general_color_shift > 0
+    few = few_images(run.trained_on)
+    shift = f"Delta E {run.color_shift:.1f} more from the input than before"
+
+    steps = (
+        (run.color_shift > 0, "do not use it", COLORS.line(shift, instead=few)),
+        (
+            best_helped and not helped,
+            f"use the best network, of iter {run.best_iteration:,}",
+            TOO_LONG.line(instead=run.export_best),
+        ),
+        (run.validated.surplus < 0, "do not use it", WORSE.line(instead=few)),
+        (run.drifted, "look at its images first", DRIFTED.line(instead=few)),
+        (helped and run.softer_on_real, "it became better here", SOFTER.line()),
+        (
+            helped and forgets,
+            "use it for this kind of images only",
+            FORGETS.line(instead=few or run.export_last),
+        ),
+        (helped, "use it", run.export_last),
+        (
+            run.validated.clips < FEWEST_GROUPS,
+            "compare by eye (tools/compare.py)",
+            FEW_CLIPS.line(),
+        ),
+        (bool(few), NO_GAIN.said, few),
+        (run.best is None, "train for longer", STILL_IMPROVES.line()),
+        (True, NO_GAIN.said, NO_GAIN.advice),
+    )
+    return next(f"{what}: {why}" for applies, what, why in steps if applies)
