@@ -61,8 +61,6 @@ YOUR_IMAGES = "FOLDER_OF_IMAGES"
 # A path that YAML reads as a string without quotes.
 _PLAIN_PATH = re.compile(r"[\w./-]*[/_][\w./-]*")
 
-Value = str | int | Path | Sequence[str | Path]
-
 
 def print_next(line: str) -> None:
     """Print the command that follows, and what it asks for before it can be run."""
@@ -74,50 +72,44 @@ def print_next(line: str) -> None:
     sys.stdout.write(f"next{condition}: {line}\n")
 
 
-def next_line(made: str, **given: Value | float | None) -> str:
-    """Return the command of `NEXT` that follows what was made.
+def next_line(made: str, **given: object) -> str:
+    """Return the command of `NEXT` that follows what was made; `given` as of `filled`."""
+    return command_line(*filled(NEXT[made], **given))
+
+
+def filled(template: str, **given: object) -> list[str]:
+    """Return a command's words: its script in the checkout, and what it is called with.
 
     Args:
-        made: a key of that table.
+        template: as those of `NEXT`.
         given: what its braces hold. Several values are a list; without a value, or with
             None, the word is left out, and the flag before it.
     """
     words: list[str] = []
-    for word in NEXT[made].split():
+    for word in template.split():
         name = word[1:-1]
         if word != f"{{{name}}}":
-            words.append(_as_value(word.format_map(given)) if "{" in word else word)
+            is_value = word.startswith("{")
+            text = word.format_map(given) if "{" in word else word
+            words.append(_as_value(text) if is_value else text)
             continue
 
         value = given.get(name)
         if value is not None:
-            words += _texts(value)
+            values = value if isinstance(value, list) else [value]
+            words += [_as_value(str(each)) for each in values]
         elif words[-1].startswith("--"):
             words.pop()
-    return shell_join([*_start(words[0]), *words[1:]])
-
-
-def command(script: str, *overrides: str, **flags: Value) -> str:
-    """Return the line that runs a command of the project from the current folder.
-
-    Args:
-        script: its path in the checkout, such as "tools/infer.py".
-        overrides: words without a flag: options of the form a.b=c.
-        flags: flags by their names; several values as a list, none as an empty one.
-    """
-    return shell_join([*_start(script), *flag_words(flags), *overrides])
-
-
-def flag_words(flags: dict[str, Value]) -> list[str]:
-    """Return the words of flags by their names; values as of `command`."""
-    words = []
-    for name, value in flags.items():
-        words += [f"--{name}", *_texts(value)]
     return words
 
 
-def command_without(script: str, argv: Sequence[str], flags: Sequence[str]) -> str:
-    """Return a command with the words `argv`, without some flags and their values."""
+def command_line(script: str, *words: str) -> str:
+    """Return the line that runs a script of the checkout from the current folder."""
+    return shell_join([*_start(script), *words])
+
+
+def without_flags(argv: Sequence[str], flags: Sequence[str]) -> list[str]:
+    """Return the words of a command without some flags and their values."""
     rest = []
     leave_out = False
     for word in argv:
@@ -128,7 +120,7 @@ def command_without(script: str, argv: Sequence[str], flags: Sequence[str]) -> s
             leave_out = name == word
         else:
             rest.append(word)
-    return shell_join([*_start(script), *rest])
+    return rest
 
 
 def override(key: str, text: str | Path) -> str:
@@ -140,12 +132,6 @@ def override(key: str, text: str | Path) -> str:
         is_seen = printable(character) == character
         value += character if is_seen else f"\\U{ord(character):08x}"
     return f"{key}={value}"
-
-
-def _texts(value: Value | float) -> list[str]:
-    """Return the words of a flag's value, or of its values."""
-    values = value if isinstance(value, list) else [value]
-    return [_as_value(str(each)) for each in values]
 
 
 def _as_value(text: str) -> str:

@@ -5,10 +5,15 @@ import argparse
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.inference.upscale_files import find_inputs
 from realesrgan_paddle.utils.machine.cpu import start_paddle
-from realesrgan_paddle.utils.next_steps import Value, command
+from realesrgan_paddle.utils.next_steps import command_line, filled
 
 CROP_SIZE = 96
 """Width and height of the crops, in input pixels, unless --crop_size says another."""
+
+AGAIN = (
+    "tools/compare.py --input {input} --models {models} --output {output} --gt {gt} "
+    "--run {run} --crop {crop} --crop_size {crop_size} --metrics {metrics}"
+)
 
 
 def compare_image_flags(args: argparse.Namespace) -> str:
@@ -40,13 +45,5 @@ def compare_image_flags(args: argparse.Namespace) -> str:
 
 def repeated(args: argparse.Namespace) -> str:
     """Return the line that compares the same networks on the same images again."""
-    flags: dict[str, Value] = {
-        "input": [*args.input],
-        "models": [f"{name}={model}" for name, model in args.models],
-        "output": args.output,
-    }
-    for name in ("gt", "run", "crop", "crop_size", "metrics"):
-        value = getattr(args, name)
-        if value is not None:
-            flags[name] = value if isinstance(value, list) else str(value)
-    return command("tools/compare.py", **flags)
+    flags = vars(args) | {"models": [f"{name}={model}" for name, model in args.models]}
+    return command_line(*filled(AGAIN, **flags))

@@ -21,9 +21,8 @@ from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.next_steps import (
     ROOT,
     YOUR_IMAGES,
-    Value,
-    command,
-    flag_words,
+    command_line,
+    filled,
 )
 from realesrgan_paddle.utils.packages import PackageFile, read_wheel
 from realesrgan_paddle.utils.runlog.meter import duration
@@ -57,31 +56,26 @@ class Commands:
     """Runs the project's commands in turn, showing each as it would be typed."""
 
     count: int
+    given: dict[str, object]
+    """What the braces of their templates hold; see `filled`."""
     number: int = field(default=0, init=False)
 
-    def __call__(
-        self,
-        what: str,
-        script: str,
-        *overrides: str,
-        **flags: Value,
-    ) -> None:
-        """Run `script`, a path in the checkout.
+    def __call__(self, what: str, template: str) -> None:
+        """Run a command.
 
         Args:
             what: one line that says what it does.
-            script: the script.
-            overrides: options of the form a.b=c.
-            flags: flags by their names; several values as a list, none as an empty one.
+            template: its script and its words.
 
         Raises:
-            UserError: the script failed.
+            UserError: it failed.
         """
         self.number += 1
-        line = command(script, *overrides, **flags)
+        script, *words = filled(template, **self.given)
+        line = command_line(script, *words)
         sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ {line}\n")
         sys.stdout.flush()
-        call = [sys.executable, str(ROOT / script), *flag_words(flags), *overrides]
+        call = [sys.executable, str(ROOT / script), *words]
         done = subprocess.run(call, check=False)
         if done.returncode:
             raise UserError(
@@ -121,115 +115,99 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     video = video or fetch_clip(folder)
 
     work = folder / safe_stem(video)
-    run = Commands(count=11)
-    released = Path("weights") / f"{NETWORK}.pdparams"
+    given: dict[str, object] = {
+        "video": video,
+        "work": work,
+        "network": NETWORK,
+        "options": ROOT / "options/quickstart.yml",
+        "iterations": iterations,
+    }
+    run = Commands(11, given)
+    make_training_images(run, work)
+    finetune(run)
+    export_and_compare(run)
+    given["seconds"] = f"{_length_of_clip(work / 'held_out'):.1f}"
     run(
-        "Get the released network",
-        "tools/convert_torch.py",
-        name=NETWORK,
-        output=released,
+        "Upscale a moment of the video, with its sound",
+        "tools/infer.py --input {video} --output {work}/clip.mp4 "
+        "--model_path {work}/infer_finetuned --preview {seconds}",
     )
-    prepare(run, video, work)
-    finetuned = finetune(run, work, released, iterations)
-    export_and_compare(run, work, released, finetuned)
-    upscale_clip(run, video, work)
     return _farewell(work, video, time.monotonic() - began)
 
 
-def prepare(run: Commands, video: Path, work: Path) -> None:
+def make_training_images(run: Commands, work: Path) -> None:
     """Make training images of a video, and low-quality versions of held-out frames."""
     run(
+        "Get the released network",
+        "tools/convert_torch.py --name {network} --output weights/{network}.pdparams",
+    )
+    run(
         "Extract the key frames",
-        "tools/extract_keyframes.py",
-        input=video,
-        output=work / "frames",
+        "tools/extract_keyframes.py --input {video} --output {work}/frames",
     )
     hold_out(work / "frames", work / "train", work / "held_out")
     run(
         "Cut training images",
-        "tools/extract_subimages.py",
-        input=work / "train",
-        output=work / "HR",
-        crop_size=256,
-        step=128,
+        "tools/extract_subimages.py --input {work}/train --output {work}/HR "
+        "--crop_size 256 --step 128",
     )
     run(
         "List them",
-        "tools/generate_meta_info.py",
-        input=work / "HR",
-        root=work / "HR",
-        meta_info=work / "meta_info.txt",
-        check=[],
+        "tools/generate_meta_info.py --input {work}/HR --root {work}/HR "
+        "--meta_info {work}/meta_info.txt --check",
     )
     run(
         "Degrade the held-out frames",
-        "make_lq_data.py",
-        yml_path=ROOT / "options/quickstart.yml",
-        input=work / "held_out",
-        save_dir=work / "held_out_lq",
+        "make_lq_data.py --yml_path {options} --input {work}/held_out "
+        "--save_dir {work}/held_out_lq",
     )
 
 
-def finetune(run: Commands, work: Path, released: Path, iterations: int) -> Path:
-    """Finetune the released network on the training images; return its weight file."""
+def finetune(run: Commands) -> None:
+    """Finetune the released network on the training images."""
     run(
         "Finetune on the training images",
-        "train.py",
-        f"path.experiments_root={work}",
-        f"path.pretrain_network_g={released}",
-        f"datasets.train.dataroot_gt={work / 'HR'}",
-        f"datasets.train.meta_info={work / 'meta_info.txt'}",
-        f"datasets.val.dataroot_gt={work / 'held_out'}",
-        f"datasets.val.dataroot_lq={work / 'held_out_lq'}",
-        f"train.total_iter={iterations}",
-        yml_path=ROOT / "options/quickstart.yml",
+        "train.py --yml_path {options} path.experiments_root={work} "
+        "path.pretrain_network_g=weights/{network}.pdparams "
+        "datasets.train.dataroot_gt={work}/HR "
+        "datasets.train.meta_info={work}/meta_info.txt "
+        "datasets.val.dataroot_gt={work}/held_out "
+        "datasets.val.dataroot_lq={work}/held_out_lq "
+        "train.total_iter={iterations}",
     )
-    return work / "finetune/models/net_g_latest.pdparams"
 
 
-def export_and_compare(
-    run: Commands, work: Path, released: Path, finetuned: Path
-) -> None:
+def export_and_compare(run: Commands) -> None:
     """Export both networks, upscale the held-out frames, and compare the results."""
-    graphs = {}
-    for name, weights in (("released", released), ("finetuned", finetuned)):
-        graphs[name] = work / f"infer_{name}"
-        run(
-            f"Export the {name} network",
-            "tools/export_model.py",
-            model_dir=weights,
-            save_inference_dir=graphs[name],
-        )
+    run(
+        "Export the released network",
+        "tools/export_model.py --model_dir weights/{network}.pdparams "
+        "--save_inference_dir {work}/infer_released",
+    )
+    run(
+        "Export the finetuned network",
+        "tools/export_model.py "
+        "--model_dir {work}/finetune/models/net_g_latest.pdparams "
+        "--save_inference_dir {work}/infer_finetuned",
+    )
     run(
         "Upscale the held-out frames",
-        "tools/infer.py",
-        input=work / "held_out_lq",
-        output=work / "results",
-        model_path=graphs["finetuned"],
+        "tools/infer.py --input {work}/held_out_lq --output {work}/results "
+        "--model_path {work}/infer_finetuned",
     )
     run(
         "Compare",
-        "tools/compare.py",
-        input=work / "held_out_lq",
-        gt=work / "held_out",
-        models=[f"{name}={graph}" for name, graph in graphs.items()],
-        output=work / "compare",
+        "tools/compare.py --input {work}/held_out_lq --gt {work}/held_out "
+        "--models released={work}/infer_released finetuned={work}/infer_finetuned "
+        "--output {work}/compare",
     )
 
 
-def upscale_clip(run: Commands, video: Path, work: Path) -> None:
-    """Upscale a moment from the middle of the video, which was not trained on."""
-    frame = read_checked_header(list_images(work / "held_out")[0])
+def _length_of_clip(frames: Path) -> float:
+    """Return how long a moment of the video is upscaled [s], by the size of its frames."""
+    frame = read_checked_header(list_images(frames)[0])
     seconds = CLIP_PIXELS / (FRAMES_A_SECOND * frame.width * frame.height)
-    seconds = min(max(seconds, SHORTEST_CLIP), LONGEST_CLIP)
-    run(
-        "Upscale a moment of the video, with its sound",
-        "tools/infer.py",
-        input=video,
-        output=work / "clip.mp4",
-        model_path=work / "infer_finetuned",
-        preview=f"{seconds:.1f}",
-    )
+    return min(max(seconds, SHORTEST_CLIP), LONGEST_CLIP)
 
 
 def fetch_clip(folder: Path) -> Path:
@@ -295,13 +273,17 @@ def _farewell(work: Path, video: Path, seconds: float) -> str:
     page = (work / "compare/index.html").resolve()
     clip = (work / "clip_preview/index.html").resolve()
     graph = work / "infer_finetuned"
-    upscale = command(
-        "tools/infer.py", input=YOUR_IMAGES, output="results", model_path=graph
+    upscale = filled(
+        "tools/infer.py --input {images} --output results --model_path {graph}",
+        images=YOUR_IMAGES,
+        graph=graph,
     )
-    longer = command(
-        "tools/quickstart.py", video=video, output=work.parent, iterations=5000
+    longer = filled(
+        "tools/quickstart.py --video {video} --output {folder} --iterations 5000",
+        video=video,
+        folder=work.parent,
     )
-    own = command("tools/quickstart.py", video="yours.mp4")
+    own = ("tools/quickstart.py", "--video", "yours.mp4")
     return f"""
 Done in {duration(seconds)}. Before and after, on frames that were not trained on:
 
@@ -311,13 +293,13 @@ A moment of the video, with two players: {clip}
 
 The finetuned network is {graph}. Upscale any video, or folder of images and videos, with it:
 
-    {upscale}
+    {command_line(*upscale)}
 
 Finetune on your own footage:
 
-    {own}
+    {command_line(*own)}
 
 For a full training, with a discriminator, see "Finetune on your footage" in README.md.
 The same footage again, for longer, which is better:
 
-next: {longer}"""
+next: {command_line(*longer)}"""

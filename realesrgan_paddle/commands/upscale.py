@@ -23,7 +23,7 @@ from realesrgan_paddle.inference.video.settings import DEFAULTS, require_av
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import report_failures
-from realesrgan_paddle.utils.next_steps import command_without
+from realesrgan_paddle.utils.next_steps import command_line, without_flags
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,8 @@ def after_videos(
     if not inputs.videos:
         return None
     if flags.preview or flags.preview_frames:
-        return command_without(script, argv, ("--preview", "--preview_frames"))
+        rest = without_flags(argv, ("--preview", "--preview_frames"))
+        return command_line(script, *rest)
     from realesrgan_paddle.commands.upscale_videos import target_of
 
     video = inputs.videos[0]

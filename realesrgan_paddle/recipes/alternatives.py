@@ -10,7 +10,7 @@ from realesrgan_paddle.models.weights.catalogue import (
     nearest_in_package,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.next_steps import command
+from realesrgan_paddle.utils.next_steps import command_line
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def naming_an_alternative(
         changes = overrides_without(error.model, with_network=with_network)
         if not changes:
             raise
-        line = command("train.py", *words, *changes)
+        line = command_line("train.py", *words, *changes)
         raise UserError(f"{error}; or train without it: {line}") from error
 
 

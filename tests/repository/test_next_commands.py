@@ -31,7 +31,7 @@ from realesrgan_paddle.utils import next_steps
 from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.images import list_images, write_image
 from realesrgan_paddle.utils.next_steps import (
-    command,
+    command_line,
     next_line,
     override,
     print_next,
@@ -232,7 +232,9 @@ def test_weights_are_exported_and_then_wait_for_images(place, capsys):
     assert "next, with your images in place of FOLDER_OF_IMAGES: " in printed
     write_image(place / "inputs/a.png", picture(16, 16, 0))
     printed = run_here(
-        command("tools/export_model.py", model_dir="tiny.pdparams"), [], capsys
+        command_line("tools/export_model.py", "--model_dir", "tiny.pdparams"),
+        [],
+        capsys,
     )
     printed = run_here(printed_next(printed), [], capsys)
     run_here(printed_next(printed), [], capsys)
@@ -241,21 +243,23 @@ def test_weights_are_exported_and_then_wait_for_images(place, capsys):
 
 def test_a_line_starts_this_python_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    assert words_of(command("tools/infer.py"))[1:] == ["tools/infer.py"]
+    assert words_of(command_line("tools/infer.py"))[1:] == ["tools/infer.py"]
     monkeypatch.chdir(tmp_path)
-    assert words_of(command("tools/infer.py"))[1:] == [str(ROOT / "tools/infer.py")]
+    assert words_of(command_line("tools/infer.py"))[1:] == [
+        str(ROOT / "tools/infer.py")
+    ]
 
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert command("tools/infer.py").split()[0] == shell_join([sys.executable])
+    assert command_line("tools/infer.py").split()[0] == shell_join([sys.executable])
     python = Path(sys.executable)
     (tmp_path / "python").symlink_to(python)
     monkeypatch.setattr(sys, "executable", str(tmp_path / python.name))
-    assert command("tools/infer.py").startswith("python ")
+    assert command_line("tools/infer.py").startswith("python ")
 
 
 def test_the_installed_package_says_where_it_can_train(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(next_steps, "ROOT", tmp_path)
-    assert command("tools/infer.py").endswith(" -m realesrgan_paddle infer")
+    assert command_line("tools/infer.py").endswith(" -m realesrgan_paddle infer")
     print_next(next_line("training images", gt=Path("HR")))
     printed = capsys.readouterr().out
     assert printed.startswith("next, in a checkout of the project: ")
