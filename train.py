@@ -17,7 +17,7 @@ from realesrgan_paddle.ops.trial import start_trial
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.alternatives import naming_an_alternative
-from realesrgan_paddle.recipes.set_options import load_training
+from realesrgan_paddle.recipes.plan import load_training
 from realesrgan_paddle.utils.cli import Parser, float_range, run, say
 from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.next_steps import next_line

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_check
-from realesrgan_paddle.recipes.set_options import load_training
+from realesrgan_paddle.recipes.plan import load_training
 from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle

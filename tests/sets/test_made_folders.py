@@ -12,8 +12,7 @@ from make_lq_data import main as make_lq
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.recipes.plan import Plan
-from realesrgan_paddle.recipes.set_options import choose_set_parts, load_training
+from realesrgan_paddle.recipes.plan import Plan, choose_set_parts, load_training
 from realesrgan_paddle.tools import (
     build_domain_set,
     compare,

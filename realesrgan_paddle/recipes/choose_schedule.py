@@ -1,0 +1,270 @@
+"""How `--recipe auto` trains, and why: crops, batches, rates, how long, what is kept."""
+
+import math
+
+from realesrgan_paddle.judging.findings import FEWEST_IMAGES
+from realesrgan_paddle.models.networks.description import Description
+from realesrgan_paddle.models.networks.discriminators import (
+    ProjectedDiscriminatorOptions,
+)
+from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.recipes.environment import (
+    Images,
+    Machine,
+    NetworkSize,
+    seconds_per_iteration,
+)
+from realesrgan_paddle.recipes.plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
+
+GIB_PER_CROP = {True: 0.15, False: 1.5}
+"""Memory to train on a crop of 256x256, by `Generator.small`; rules of thumb [GiB]."""
+CROP_MULTIPLE = 16
+"""gt_size is a multiple of this where images limit it; the U-Net needs 8."""
+MIN_GT_SIZE = 64
+"""Smallest gt_size chosen; a rule of thumb."""
+
+PASSES = 10
+"""Times that the pixels of the training images are seen; a rule of thumb.
+
+LPIPS still fell in docs/soccer.md, at 1; the quickstart gained nothing more at 22. Of
+docs/domain_gain's networks one gained from 1.8 to 5.5, and one, judged on another camera,
+lost from 1.2 to 3.7: held-out images tell, and the best network is kept.
+"""
+VALIDATION_SHARE = 0.1
+"""Share of `--minutes` left for validation; a rule of thumb."""
+FULL_RATE = 1000
+"""Iterations from which the full learning rate is chosen: a line through two measurements.
+
+docs/soccer.md's 2,400 were trained with it; of 150 and 200, a fifth of it left less of a
+grid and gained about as much (docs/measurements.md, "The lattice index, and too short a run").
+"""
+KEPT_CHECKPOINTS = 3
+"""Checkpoints that a recipe keeps: one to resume from, and two to fall back on."""
+FLOAT = 4
+"""Bytes of a float32."""
+COPIES_IN_STATE = 4
+"""Of each weight of the generator: itself, its average, Adam's two moments."""
+
+
+def choose_crops(
+    plan: Plan, images: Images, generator: NetworkSize, machine: Machine
+) -> None:
+    """Choose the size of the training patches, no larger than the images allow."""
+    if generator.small:
+        size, reason = 160, "docs/soccer.md's"
+    elif machine.gpu:
+        size, reason = 256, "Real-ESRGAN's"
+    else:
+        size, reason = 128, "a rule of thumb for a CPU"
+
+    # Synthesis degrades a crop of 400 for a patch of 256 (Real-ESRGAN's ratio).
+    patch = 256 if plan.config.high_order_degradation else 400
+    largest = images.short_side * patch // 400 // CROP_MULTIPLE * CROP_MULTIPLE
+    if largest < size:
+        size = max(MIN_GT_SIZE, largest)
+        reason = f"the largest that fits into images of {images.short_side}"
+    plan.choose("gt_size", size, reason)
+
+
+def choose_batch(plan: Plan, generator: NetworkSize, machine: Machine) -> None:
+    """Choose the batch size, split where memory requires it, and the workers."""
+    if machine.gpu:
+        size, reason = 12, "Real-ESRGAN's on each GPU"
+    elif generator.small:
+        size, reason = 6, "docs/soccer.md's"
+    else:
+        size, reason = 4, "a rule of thumb"
+
+    # Half of the memory, a rule of thumb.
+    crops_of_256 = machine.memory / 2 / GIB_PER_CROP[generator.small]
+    room = crops_of_256 / (plan.config.gt_size / 256) ** 2
+    at_once = max(1, math.floor(min(size, room)))
+    parts = math.ceil(size / at_once)
+
+    plan.choose("datasets.train.batch_size_per_gpu", math.ceil(size / parts), reason)
+    if parts > 1 and not plan.gives("datasets.train.batch_size_per_gpu"):
+        plan.choose(
+            "datasets.train.accum_iter",
+            parts,
+            f"because {size} crops at once may not fit into memory",
+        )
+
+    workers = min(5, max(1, machine.cores - 2))
+    plan.choose("datasets.train.num_worker_per_gpu", workers, "the other cores compute")
+
+
+def choose_optimizers(plan: Plan) -> None:
+    """Choose the generator's optimizer, and the warm-up of a new discriminator.
+
+    Its learning rate without a GAN depends on the iterations: see `choose_rate`.
+    """
+    gan = plan.config.model_type == "RealESRGANModel"
+    if isinstance(plan.config.network_d, ProjectedDiscriminatorOptions):
+        plan.choose(
+            "train.optim_g.lr", 5e-5, "docs/soccer.md's, after a training without a GAN"
+        )
+        plan.choose("train.optim_g.betas", [0.5, 0.99], "docs/soccer.md's")
+    elif gan:
+        plan.choose("train.optim_g.lr", 1e-4, "Real-ESRGAN's with a GAN")
+    plan.choose(
+        "train.optim_g.grad_clip",
+        1.0,
+        "docs/soccer.md's: limits the effect of one bad batch",
+    )
+
+    if gan and plan.config.path.pretrain_network_d is None:
+        plan.choose(
+            "train.net_d_init_until",
+            0.8,
+            "the new discriminator is trained alone until its accuracy is that",
+        )
+        plan.choose("train.net_d_init_iters", 1000, "at most; a rule of thumb")
+
+
+def choose_total(plan: Plan, images: Images) -> None:
+    """Choose the number of iterations by the number of pixels in the images."""
+    pixels_per_iteration = plan.config.images_per_iteration * plan.config.gt_size**2
+    wanted = PASSES * images.pixels / pixels_per_iteration
+    total = two_digits(min(MAX_ITERATIONS, max(MIN_ITERATIONS, wanted)))
+    passes = pixels_per_iteration * total / images.pixels
+    plan.choose(
+        "train.total_iter",
+        total,
+        f"{passes:.2g} passes over the images' pixels, a rule of thumb: the network of "
+        "docs/soccer.md still gained at 1, the quickstart's not at 22; the best is kept",
+    )
+
+
+def choose_total_by_time(plan: Plan, minutes: float) -> None:
+    """Choose the number of iterations by their time, measured on this machine."""
+    seconds = seconds_per_iteration(plan.config)
+    total = max(1, int((1 - VALIDATION_SHARE) * 60 * minutes / seconds))
+    plan.choose(
+        "train.total_iter",
+        total,
+        f"what fits into {minutes:g} minutes: {seconds:.2g} s each, just measured, and a "
+        "tenth for validation",
+    )
+
+
+def choose_rate(plan: Plan, generator: NetworkSize) -> None:
+    """Choose the learning rate of a training without a GAN: lower in a short one."""
+    if plan.config.model_type == "RealESRGANModel":
+        return
+    rate, reason = 2e-4, "docs/soccer.md's"
+    if not generator.small:
+        rate, reason = 1e-4, "half of the small network's, a rule of thumb"
+
+    total = plan.config.train.total_iter
+    if total < FULL_RATE:
+        rate = float(f"{rate * total / FULL_RATE:.2g}")
+        reason = (
+            f"in proportion to the iterations, below {FULL_RATE:,}: less of a grid, for "
+            "about as much gain (docs/measurements.md)"
+        )
+    plan.choose("train.optim_g.lr", rate, reason)
+
+
+def choose_schedule(plan: Plan) -> None:
+    """Choose what depends on the number of iterations."""
+    total, rate = plan.config.train.total_iter, plan.config.train.optim_g.lr
+
+    # 1 / (1 - decay) iterations count: a fifth of the run, from 100 to 1,000.
+    decay = round(1 - min(0.01, max(0.001, 5 / total)), 3)
+    plan.choose(
+        "train.ema_decay",
+        decay,
+        "as docs/soccer.md's a mean over about a fifth of the run; 1,000 iterations at "
+        "most",
+    )
+    cosine = {"type": "CosineAnnealingLR", "T_max": total, "eta_min": rate / 10}
+    plan.choose(
+        "train.scheduler", cosine, "falling to a tenth, similar to docs/soccer.md's"
+    )
+
+    interval = min(total, max(100, two_digits(total / 8)))
+    if plan.config.val is not None:
+        plan.choose(
+            "val.val_freq", interval, "eight validations, at least 100 iterations apart"
+        )
+    plan.choose(
+        "logger.save_checkpoint_freq", interval, "a checkpoint with each validation"
+    )
+    plan.choose(
+        "logger.print_freq", max(1, min(100, total // 20)), "at least twenty reports"
+    )
+
+
+def two_digits(number: float) -> int:
+    """Return the number rounded to two significant digits; more would be pretended."""
+    return int(float(f"{number:.2g}"))
+
+
+def choose_checkpoints(plan: Plan, generator: NetworkSize) -> None:
+    """Choose how many checkpoints are kept; say how much disk space they will take."""
+    plan.choose(
+        "logger.keep_checkpoints",
+        KEPT_CHECKPOINTS,
+        "besides latest and best, so that short runs stay small",
+    )
+    megabytes = disk_use(plan.config, generator) / 1e6
+    plan.lines.append(
+        f"disk: up to {megabytes:,.0f} MB  (weights and states; validation images come "
+        "on top; only checkpoints that this run wrote are removed)"
+    )
+
+
+def disk_use(cfg: Config, generator: NetworkSize) -> float:
+    """Return the bytes of all weights and states that a run keeps at a time.
+
+    One more checkpoint than is kept is there while an old one is removed. Without the
+    heads of a ProjectedDiscriminator.
+    """
+    weights = FLOAT * generator.parameters
+    state = COPIES_IN_STATE * weights + pool_size(cfg)
+    file_g, file_d = 2 * weights, 0
+
+    if isinstance(cfg.network_d, Description):
+        shapes = cfg.network_d.tensor_shapes().values()
+        file_d = FLOAT * sum(math.prod(shape) for shape in shapes)
+        state += 3 * file_d
+
+    total = cfg.train.total_iter
+    written = math.ceil(total / cfg.logger.save_checkpoint_freq)
+    keep = cfg.logger.keep_checkpoints
+    kept = min(written, keep + 1) if keep else written
+    latest_and_best = 2 * file_g + file_d
+    return kept * (state + file_g + file_d) + latest_and_best
+
+
+def pool_size(cfg: Config) -> int:
+    """Return the bytes of the full pair pool in a state: 8 bits, sharpened gt floats."""
+    if not cfg.high_order_degradation:
+        return 0
+    sharpened = cfg.model_type == "RealESRNetModel" and cfg.gt_usm
+    gt = 3 * cfg.gt_size**2 * (FLOAT if sharpened else 1)
+    lq = 3 * (cfg.gt_size // cfg.scale) ** 2
+    return cfg.queue_size * (gt + lq)
+
+
+def remark_minimum(plan: Plan, images: Images) -> None:
+    """Warn if there is less time or footage than any network was measured to gain from.
+
+    docs/measurements.md, "Too short a run": with Real-ESRGAN's degradation a grid shows
+    after 213 iterations on five frames; after the quickstart's 300 with a milder
+    one there is none.
+    """
+    total = plan.config.train.total_iter
+    if total < MIN_ITERATIONS:
+        plan.lines.append(
+            f"warning: too little time: {total:,} iterations, and the shortest run that "
+            f"was measured to gain had {MIN_ITERATIONS} (the quickstart's); one of 213 "
+            "left a visible grid in its images (docs/measurements.md); give more "
+            "--minutes, and look at the images before you use the network"
+        )
+    if images.count < FEWEST_IMAGES:
+        plan.lines.append(
+            f"warning: too little footage: {images.count} images, and the smallest set "
+            f"that was measured to gain anything had {FEWEST_IMAGES} frames (the "
+            "quickstart's); add frames of other shots"
+        )
