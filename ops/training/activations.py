@@ -170,27 +170,3 @@ def prelu_gradients(x: Tensor, slopes: Tensor, dy: Tensor) -> tuple[Tensor, Tens
         }
     )
     return dx, dslopes
-
-
-class PReLULayer(PyLayer):
-    """PReLU with one slope per channel: apply(x, slopes)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, slopes: Tensor) -> Tensor:
-        """Return x (N, H, W, C) where positive and slopes * x elsewhere."""
-        ctx.learns = (not x.stop_gradient, not slopes.stop_gradient)
-        x = contiguous(x)
-        ctx.save_for_backward(x, slopes)
-        return prelu(x, slopes)
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Return the gradients of x and slopes, None for a frozen one."""
-        x, slopes = ctx.saved_tensor()
-        dx, dslopes = prelu_gradients(x, slopes, contiguous(dy))
-
-        x_learns, slopes_learn = ctx.learns
-        return (
-            dx if x_learns else None,
-            dslopes if slopes_learn else None,
-        )

@@ -6,7 +6,7 @@ sums, results and weights in float32.
 
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from paddle import Tensor
 from paddle.autograd import PyLayer
@@ -56,6 +56,9 @@ from realesrgan_paddle.ops.training.weight_gradients import (
     weight_gradient_by_strips,
 )
 
+Gradients = tuple[Tensor | None, Tensor | None, Tensor | None]
+"""Of x, weight and bias."""
+
 CACHE_SIZE = 512
 """Convolutions whose primitives are kept.
 
@@ -102,6 +105,7 @@ class Convolution:
     """
 
     def __init__(self, spec: ConvolutionSpec) -> None:
+        self.spec = spec
         dtype = spec.dtype
         x, x_f32 = nhwc(spec.shape, dtype), nhwc(spec.shape)
         y, y_f32 = nhwc(spec.out_shape, dtype), nhwc(spec.out_shape)
@@ -139,6 +143,50 @@ class Convolution:
         self.weight_to_forward = reorder(plain, self.forward.layouts[WEIGHTS])
         self.weight_to_backward = reorder(plain, self.backward_data.layouts[WEIGHTS])
         self.weight_gradient = reorder(self.backward_weights.weight, plain)
+
+    @property
+    def dtype(self) -> int:
+        """Type of what is multiplied."""
+        return self.spec.dtype
+
+    @property
+    def slope(self) -> float:
+        """Of the leaky ReLU that follows; 1 for none."""
+        return self.spec.slope
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the convolution of x, with its leaky ReLU, in float32."""
+        n, channels, height, width = self.spec.out_shape
+        y = empty([n, height, width, channels])
+        weight = reordered(self.weight_to_forward, weight)
+
+        addresses = {SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()}
+        if bias is not None:
+            addresses[BIAS] = bias.data_ptr()
+        self.forward(addresses)
+        return y
+
+    def gradients(
+        self, x: Tensor | None, weight: Tensor, dy: Tensor, *, dx_wanted: bool
+    ) -> Gradients:
+        """Return the gradients of x, weight and bias; the last two only if x is given."""
+        dx = dweight = dbias = None
+        if dx_wanted:
+            dx = self._input_gradient(dy, weight)
+        if x is not None:
+            dweight = empty(self.spec.weight_shape)
+            in_their_layout, dbias = self.backward_weights(x, dy)
+            self.weight_gradient(in_their_layout.data_ptr(), dweight.data_ptr())
+        return dx, dweight, dbias
+
+    def _input_gradient(self, dy: Tensor, weight: Tensor) -> Tensor:
+        n, channels, height, width = self.spec.shape
+        dx = empty([n, height, width, channels])
+        weight = reordered(self.weight_to_backward, weight)
+
+        addresses = {DIFF_SRC: dx.data_ptr(), DIFF_DST: dy.data_ptr()}
+        self.backward_data({**addresses, WEIGHTS: weight.data_ptr()})
+        return dx
 
 
 @lru_cache(CACHE_SIZE)
@@ -178,11 +226,31 @@ def rounded(tensor: Tensor, dtype: int) -> Tensor:
     return out
 
 
+class AnyConvolution(Protocol):
+    """What computes a convolution: `Convolution`, or Winograd's."""
+
+    @property
+    def dtype(self) -> int:
+        """Type of x and dy, and of what is multiplied."""
+
+    @property
+    def slope(self) -> float:
+        """Of the leaky ReLU that follows; 1 for none."""
+
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the convolution of x, with its leaky ReLU, in float32."""
+
+    def gradients(
+        self, x: Tensor | None, weight: Tensor, dy: Tensor, *, dx_wanted: bool
+    ) -> Gradients:
+        """Return the gradients of x, weight and bias; the last two only if x is given."""
+
+
 class ConvolutionLayer(PyLayer):
     """A convolution with its activation.
 
-    apply(x, weight, bias or None, slopes or None, stride, padding, slope, dtype), where
-    `slopes` are a PReLU's, one per output channel; then `slope` is 1.
+    apply(x, weight, bias or None, slopes or None, convolution), where `slopes` are a
+    PReLU's, one per output channel; then there is no leaky ReLU.
     """
 
     @staticmethod
@@ -192,19 +260,10 @@ class ConvolutionLayer(PyLayer):
         weight: Tensor,
         bias: Tensor | None,
         slopes: Tensor | None,
-        stride: int,
-        padding: int,
-        slope: float,
-        dtype: int,
+        convolution: AnyConvolution,
     ) -> Tensor:
         """Return the convolution of x (N, H, W, C), float32."""
-        n, height, width, in_ch = x.shape
-        out_ch, _, kernel_size, _ = weight.shape
-        shape = (n, in_ch, height, width)
-        has_bias = bias is not None
-        ctx.spec = spec = ConvolutionSpec(
-            shape, out_ch, kernel_size, stride, padding, slope, has_bias, dtype
-        )
+        ctx.convolution = convolution
 
         # Read now: a network frozen for this pass may be unfrozen before the backward.
         inputs = (x, weight, bias, slopes)
@@ -213,16 +272,16 @@ class ConvolutionLayer(PyLayer):
             tensor is not None and not tensor.stop_gradient for tensor in inputs
         ]
 
-        x = rounded(contiguous(x), dtype)
+        x = rounded(contiguous(x), convolution.dtype)
         weight = contiguous(weight)
-        y = _convolve(spec, x, weight, bias)
+        y = convolution.convolve(x, weight, bias)
         activated = y if slopes is None else prelu(y, slopes)
 
         # An activation's gradient needs its input or, for a leaky ReLU, its output.
-        kept_y = None if slope == 1 and slopes is None else y
-        if slope != 1 and dtype == BF16:
+        kept_y = None if convolution.slope == 1 and slopes is None else y
+        if convolution.slope != 1 and convolution.dtype == BF16:
             # Rounding keeps the signs. A convolution of y keeps the same tensor.
-            kept_y = rounded(y, dtype)
+            kept_y = rounded(y, BF16)
             # Paddle 2's tensors take no attributes; there the next convolution rounds.
             with suppress(AttributeError):
                 y.in_bfloat16 = kept_y
@@ -236,43 +295,41 @@ class ConvolutionLayer(PyLayer):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, weight, bias and slopes, None for a frozen one."""
         x, weight, y, slopes = ctx.saved_tensor()
-        spec = ctx.spec
+        dtype = ctx.convolution.dtype
         dy = contiguous(dy)
-        dx = dweight = dbias = dslopes = None
+        dslopes = None
 
         if slopes is not None:
             dy, dslopes = prelu_gradients(y, slopes, dy)
-            dy = rounded(dy, spec.dtype)
+            dy = rounded(dy, dtype)
         else:
-            dy = _before_activation(y, dy, spec)
+            dy = _before_activation(y, dy, ctx.convolution.slope, dtype)
 
-        x_learns = ctx.learns[0]
-        if x_learns:
-            dx = _input_gradient(spec, dy, weight)
-        if x is not None:
-            dweight, dbias = _weight_gradients(spec, x, dy)
+        gradients = ctx.convolution.gradients(x, weight, dy, dx_wanted=ctx.learns[0])
 
         # Paddle wants one result for each input that is a tensor.
-        found = zip((dx, dweight, dbias, dslopes), ctx.given, ctx.learns, strict=True)
+        found = zip((*gradients, dslopes), ctx.given, ctx.learns, strict=True)
         return tuple(
             gradient if learns else None for gradient, given, learns in found if given
         )
 
 
-def _before_activation(y: Tensor | None, dy: Tensor, spec: ConvolutionSpec) -> Tensor:
-    """Return the gradient before the leaky ReLU, in the spec's dtype.
+def _before_activation(
+    y: Tensor | None, dy: Tensor, slope: float, dtype: int
+) -> Tensor:
+    """Return the gradient before the leaky ReLU, in `dtype`.
 
     `y` is the activation's output, in that dtype too; None if there is no activation.
     """
     if y is None:
-        return rounded(dy, spec.dtype)
-    if spec.dtype == F32:
-        return leaky_relu_gradient(y, dy, spec.slope)
+        return rounded(dy, dtype)
+    if dtype == F32:
+        return leaky_relu_gradient(y, dy, slope)
 
     # One image at a time, so that the float32 copies are small.
     n = dy.shape[0]
     elements = count(dy) // n
-    backward = leaky_relu_backward(elements, spec.slope)
+    backward = leaky_relu_backward(elements, slope)
     to_bf16, from_bf16 = _rounding(elements)
 
     y_f32 = empty([elements])
@@ -291,41 +348,3 @@ def _before_activation(y: Tensor | None, dy: Tensor, spec: ConvolutionSpec) -> T
         )
         to_bf16(dx_f32.data_ptr(), dx.data_ptr() + offset)
     return dx
-
-
-def _convolve(
-    spec: ConvolutionSpec, x: Tensor, weight: Tensor, bias: Tensor | None
-) -> Tensor:
-    primitives = convolution(spec)
-    n, channels, height, width = spec.out_shape
-    y = empty([n, height, width, channels])
-    weight = reordered(primitives.weight_to_forward, weight)
-
-    addresses = {SRC: x.data_ptr(), WEIGHTS: weight.data_ptr(), DST: y.data_ptr()}
-    if bias is not None:
-        addresses[BIAS] = bias.data_ptr()
-    primitives.forward(addresses)
-    return y
-
-
-def _input_gradient(spec: ConvolutionSpec, dy: Tensor, weight: Tensor) -> Tensor:
-    primitives = convolution(spec)
-    n, channels, height, width = spec.shape
-    dx = empty([n, height, width, channels])
-    weight = reordered(primitives.weight_to_backward, weight)
-
-    primitives.backward_data(
-        {DIFF_SRC: dx.data_ptr(), WEIGHTS: weight.data_ptr(), DIFF_DST: dy.data_ptr()}
-    )
-    return dx
-
-
-def _weight_gradients(
-    spec: ConvolutionSpec, x: Tensor, dy: Tensor
-) -> tuple[Tensor, Tensor | None]:
-    """Return the gradients of the weight (out, in, k, k) and the bias."""
-    primitives = convolution(spec)
-    dweight = empty(spec.weight_shape)
-    in_their_layout, dbias = primitives.backward_weights(x, dy)
-    primitives.weight_gradient(in_their_layout.data_ptr(), dweight.data_ptr())
-    return dweight, dbias

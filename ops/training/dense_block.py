@@ -17,204 +17,203 @@ pass needs one buffer, a third of what concatenations keep.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import accumulate
+from typing import Any, NamedTuple, Protocol
 
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from realesrgan_paddle.ops.onednn.library import (
-    BIAS,
-    DIFF_BIAS,
-    DIFF_DST,
-    DIFF_SRC,
-    DIFF_WEIGHTS,
-    DST,
-    SRC,
-    WEIGHTS,
+    F32,
 )
-from realesrgan_paddle.ops.training.convolution import reordered
-from realesrgan_paddle.ops.training.dense_block_primitives import (
-    DenseBlockPrimitives,
-    DenseBlockSpec,
-    dense_block_primitives,
-    scale_last_gradients,
-    with_scaled_last,
+from realesrgan_paddle.ops.onednn.primitives import (
+    Shape,
+    layout,
+    nchw,
+    reorder,
 )
+from realesrgan_paddle.ops.plain import DENSE_BLOCK_SCALE
 from realesrgan_paddle.ops.training.tensor_memory import (
     contiguous,
     empty,
-    image_address,
 )
 
 
+class DenseBlock(Protocol):
+    """What computes a dense block: `DirectDenseBlock`, or Winograd's.
+
+    The last weight and bias are scaled; see `with_scaled_last`.
+    """
+
+    def empty_features(self, images: int) -> Tensor:
+        """Return memory for the features of so many images."""
+
+    def convolve(
+        self,
+        x: Tensor,
+        features: Tensor,
+        out: Tensor,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+    ) -> None:
+        """Fill `features` with x and all xi, and add the last convolution to `out`."""
+
+    def gradients(
+        self,
+        dy: Tensor,
+        features: Tensor,
+        dx: Tensor,
+        weights: Sequence[Tensor],
+        learns: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """Add the gradient through the convolutions to `dx`.
+
+        Return the gradients of weight 1, bias 1, ... Where neither a weight nor its
+        bias learns they are None; `learns` says so in that order.
+        """
+
+
 class DenseBlockLayer(PyLayer):
-    """A dense block: apply(x, weight 1, bias 1, ..., weight 5, bias 5, dtype=...)."""
+    """A dense block: apply(x, weight 1, bias 1, ..., weight 5, bias 5, block=...)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, *parameters: Tensor, dtype: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, *parameters: Tensor, block: DenseBlock) -> Tensor:
         """Return x (N, H, W, C) plus 0.2 times the last convolution."""
-        n, height, width, num_feat = x.shape
-        weights, biases = parameters[::2], parameters[1::2]
-        num_grow_ch = biases[0].shape[0]
-        spec = DenseBlockSpec(num_feat, num_grow_ch, len(weights), height, width, dtype)
-        block = dense_block_primitives(spec)
-
         x = contiguous(x)
-        scaled_weights = with_scaled_last(weights)
-        scaled_biases = with_scaled_last(biases)
-        features = empty([n * block.image_bytes], "uint8")
+        weights = with_scaled_last(parameters[::2])
+        biases = with_scaled_last(parameters[1::2])
+        features = block.empty_features(x.shape[0])
         out = x.clone()
-        _convolve(block, x, features, out, scaled_weights, scaled_biases)
+        block.convolve(x, features, out, weights, biases)
 
-        ctx.spec = spec
+        ctx.block = block
         ctx.x_learns = not x.stop_gradient
         ctx.learns = [not tensor.stop_gradient for tensor in parameters]
-        ctx.save_for_backward(features, *scaled_weights)
+        ctx.save_for_backward(features, *weights)
         return out
 
     @staticmethod
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, all weights and biases, None for a frozen one."""
         features, *weights = ctx.saved_tensor()
-        block = dense_block_primitives(ctx.spec)
         dy = contiguous(dy)
-
-        n = dy.shape[0]
-        gradients = _WeightGradients(block, n, ctx.learns)
         dx = dy.clone()
-        _convolve_gradients(block, dy, features, dx, weights, gradients)
+        gradients = ctx.block.gradients(dy, features, dx, weights, ctx.learns)
+        scale_last_gradients(gradients)
 
-        if not ctx.x_learns:
-            dx = None
-        return (dx, *gradients.result())
-
-
-def _convolve(
-    block: DenseBlockPrimitives,
-    x: Tensor,
-    features: Tensor,
-    out: Tensor,
-    weights: list[Tensor],
-    biases: list[Tensor],
-) -> None:
-    """Fill `features` with x and all xi, and add the last convolution to `out`."""
-    spec = block.spec
-    offsets = spec.in_channels[:-1]
-    *convolutions, last_convolution = block.forward
-
-    blocked_weights = []
-    for copy, weight in zip(block.weights_to_forward, weights, strict=True):
-        blocked_weights.append(reordered(copy, weight))
-    parameters = [
-        {WEIGHTS: weight.data_ptr(), BIAS: bias.data_ptr()}
-        for weight, bias in zip(blocked_weights, biases, strict=True)
-    ]
-    last_output = empty([spec.num_feat * spec.height * spec.width])
-
-    for n in range(x.shape[0]):
-        begin = features.data_ptr() + n * block.image_bytes
-        block.enter(image_address(x, n), begin)
-
-        for i, convolve in enumerate(convolutions):
-            xi = block.address(begin, offsets[i])
-            convolve({SRC: begin, DST: xi, **parameters[i]})
-
-        result = last_output.data_ptr()
-        last_convolution({SRC: begin, DST: result, **parameters[-1]})
-        block.add(result, image_address(out, n))
+        wanted = zip(gradients, ctx.learns, strict=True)
+        learned = [gradient if learns else None for gradient, learns in wanted]
+        return (dx if ctx.x_learns else None, *learned)
 
 
-def _convolve_gradients(
-    block: DenseBlockPrimitives,
-    dy: Tensor,
-    features: Tensor,
-    dx: Tensor,
-    weights: list[Tensor],
-    gradients: "_WeightGradients",
-) -> None:
-    """Add the gradient through the convolutions to `dx`; compute `gradients`."""
-    spec = block.spec
-    feature_offsets = spec.feature_offsets
-    later_channels = spec.later_channels
-    blocked_weights = block.weights_for_backward(weights)
+class DenseBlockSpec(NamedTuple):
+    """What identifies a dense block's primitives.
 
-    buffer = empty([block.image_bytes], "uint8")
-    begin = buffer.data_ptr()
-    by_convolution = [block.address(begin, offset) for offset in spec.gradient_offsets]
-    through_convolutions = empty([spec.num_feat * spec.height * spec.width])
+    The buffers' dtype is `dtype`. num_feat and num_grow_ch are multiples of BLOCK.
+    """
 
-    for n in range(dy.shape[0]):
-        block.enter(image_address(dy, n), begin)
+    num_feat: int
+    num_grow_ch: int
+    convolutions: int
+    height: int
+    width: int
+    dtype: int = F32
 
-        image_features = features.data_ptr() + n * block.image_bytes
-        # from x4, the feature used last, to x1
-        for i in range(spec.convolutions - 1, 0, -1):
-            xi = block.address(image_features, feature_offsets[i])
-            dyi = block.address(begin, later_channels[i])
-            weight = blocked_weights[i].data_ptr()
-            block.backward_data[i]({DIFF_DST: begin, WEIGHTS: weight, DIFF_SRC: dyi})
-            block.activation_backward({DST: xi, DIFF_DST: dyi, DIFF_SRC: dyi})
+    @property
+    def out_channels(self) -> list[int]:
+        """Output channels of each convolution."""
+        growths = [self.num_grow_ch] * (self.convolutions - 1)
+        return [*growths, self.num_feat]
 
-        weight = blocked_weights[0].data_ptr()
-        result = through_convolutions.data_ptr()
-        block.backward_data[0]({DIFF_DST: begin, WEIGHTS: weight, DIFF_SRC: result})
-        block.add(result, image_address(dx, n))
+    @property
+    def in_channels(self) -> list[int]:
+        """Input channels of each convolution: x and all outputs before it."""
+        growths = self.out_channels[:-1]
+        return list(accumulate(growths, initial=self.num_feat))
 
-        gradients.compute(n, image_features, by_convolution)
+    @property
+    def weight_shapes(self) -> list[Shape]:
+        """(out, in, 3, 3) of each convolution."""
+        shapes = []
+        for out_ch, in_ch in zip(self.out_channels, self.in_channels, strict=True):
+            shapes.append((out_ch, in_ch, 3, 3))
+        return shapes
 
+    @property
+    def buffer_channels(self) -> int:
+        """Channels of a buffer: of x and all xi, or of the gradients of all outputs."""
+        return self.in_channels[-1]
 
-class _WeightGradients:
-    """The gradients of the parameters that learn: of each image, then summed."""
+    @property
+    def feature_channels(self) -> list[int]:
+        """Channels of x and of each xi."""
+        growths = self.out_channels[:-1]
+        return [self.num_feat, *growths]
 
-    def __init__(
-        self, block: DenseBlockPrimitives, images: int, learns: list[bool]
-    ) -> None:
-        self.block = block
-        self.weights_learn = learns[::2]
-        self.biases_learn = learns[1::2]
+    @property
+    def feature_offsets(self) -> list[int]:
+        """First channels of x and of each xi in the buffer of features."""
+        ends = self.in_channels[:-1]
+        return [0, *ends]
 
-        self.weights = []
-        self.biases = []
-        for primitive, out_ch in zip(
-            block.backward_weights, block.spec.out_channels, strict=True
-        ):
-            elements = primitive.bytes[DIFF_WEIGHTS] // 4
-            self.weights.append(empty([images, elements]))
-            self.biases.append(empty([images, out_ch]))
+    @property
+    def gradient_offsets(self) -> list[int]:
+        """First channel of the gradient of each convolution's output in its buffer."""
+        later_first = reversed(self.in_channels[:-1])
+        return [*later_first, 0]
 
-    def compute(self, image: int, features: int, gradients: Sequence[int]) -> None:
-        """Compute those of one image.
+    @property
+    def later_channels(self) -> list[int]:
+        """For x and each xi: channels of the gradients of all that is made from it.
 
-        Args:
-            image: its number.
-            features: address of its features.
-            gradients: address of the gradient of each convolution's output.
+        These are the first channels of the buffer of gradients.
         """
-        for i, primitive in enumerate(self.block.backward_weights):
-            if self.weights_learn[i] or self.biases_learn[i]:
-                primitive(
-                    {
-                        SRC: features,
-                        DIFF_DST: gradients[i],
-                        DIFF_WEIGHTS: image_address(self.weights[i], image),
-                        DIFF_BIAS: image_address(self.biases[i], image),
-                    }
-                )
+        ends = self.gradient_offsets[:-1]
+        return [self.buffer_channels, *ends]
 
-    def result(self) -> list[Tensor | None]:
-        """Return those of weight 1, bias 1, ..., summed; None for a frozen one."""
-        found: list[Tensor | None] = []
-        for i, biases in enumerate(self.biases):
-            found.append(self._weight(i) if self.weights_learn[i] else None)
-            found.append(biases.sum(0) if self.biases_learn[i] else None)
 
-        scale_last_gradients(found)
-        return found
+class WeightMatrix:
+    """All weights of a block in one matrix (buffer channels, buffer channels, 3, 3).
 
-    def _weight(self, i: int) -> Tensor:
-        """Return the gradient of weight i as (out, in, 3, 3)."""
-        total = self.weights[i].sum(0)
-        weight = empty(self.block.spec.weight_shapes[i])
-        copy = self.block.weight_gradients[i]
-        copy(total.data_ptr(), weight.data_ptr())
-        return weight
+    Its rows are in the order of the buffer of gradients, its columns in that of the
+    features. The part where no weight is stays uninitialized, and is never read.
+    """
+
+    def __init__(self, spec: DenseBlockSpec) -> None:
+        self.channels = spec.buffer_channels
+        self.strides = (self.channels * 9, 9, 3, 1)
+
+        row_bytes = 4 * self.strides[0]
+        self.offsets = [row_bytes * row for row in spec.gradient_offsets]
+        self.copies = []
+        for shape in spec.weight_shapes:
+            part = layout(shape, self.strides)
+            self.copies.append(reorder(nchw(shape), part))
+
+    def filled(self, weights: Sequence[Tensor]) -> Tensor:
+        """Return the matrix of these weights (out, in, 3, 3)."""
+        matrix = empty([self.channels, self.channels, 3, 3])
+        for copy, weight, offset in zip(
+            self.copies, weights, self.offsets, strict=True
+        ):
+            copy(weight.data_ptr(), matrix.data_ptr() + offset)
+        return matrix
+
+
+def with_scaled_last(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Return a block's weights, or its biases, the last one scaled by 0.2.
+
+    This scales the last convolution's result. All are contiguous.
+    """
+    *others, last = tensors
+    result = [contiguous(tensor) for tensor in others]
+    result.append(last * DENSE_BLOCK_SCALE)
+    return result
+
+
+def scale_last_gradients(gradients: list[Tensor | None]) -> None:
+    """Scale the gradients of the last weight and bias, as these were scaled."""
+    for i in (-2, -1):
+        gradient = gradients[i]
+        if gradient is not None:
+            gradients[i] = gradient * DENSE_BLOCK_SCALE

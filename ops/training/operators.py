@@ -18,12 +18,21 @@ from realesrgan_paddle.ops.plain import (
     UpsampleMode,
     concatenating_dense_block,
 )
-from realesrgan_paddle.ops.training.activations import LeakyReLULayer, PReLULayer
-from realesrgan_paddle.ops.training.convolution import ConvolutionLayer
-from realesrgan_paddle.ops.training.dense_block import DenseBlockLayer
-from realesrgan_paddle.ops.training.dense_block_primitives import (
+from realesrgan_paddle.ops.training.activations import LeakyReLULayer
+from realesrgan_paddle.ops.training.convolution import (
+    AnyConvolution,
+    ConvolutionLayer,
+    ConvolutionSpec,
+    convolution,
+)
+from realesrgan_paddle.ops.training.dense_block import (
+    DenseBlock,
+    DenseBlockLayer,
     DenseBlockSpec,
+)
+from realesrgan_paddle.ops.training.direct_dense_block import (
     blocks_are_fast,
+    direct_dense_block,
 )
 from realesrgan_paddle.ops.training.layers import (
     MaxPoolLayer,
@@ -37,11 +46,11 @@ from realesrgan_paddle.ops.training.layers import (
 from realesrgan_paddle.ops.training.unit_distance import UnitDistanceLayer
 from realesrgan_paddle.ops.training.upsampled_convolution import convolve_upsampled
 from realesrgan_paddle.ops.training.winograd_convolution import (
-    WinogradLayer,
+    winograd_convolution,
     winograd_pays_off,
 )
 from realesrgan_paddle.ops.training.winograd_dense_block import (
-    WinogradDenseBlockLayer,
+    winograd_dense_block,
     winograd_dense_block_pays_off,
 )
 
@@ -85,11 +94,8 @@ class OneDNNOps:
         slope: float = 1.0,
     ) -> Tensor:
         """See `Ops`."""
-        if stride == padding == 1 and self._use_winograd(x, weight):
-            return WinogradLayer.apply(x, weight, bias, slope)
-        return ConvolutionLayer.apply(
-            x, weight, bias, None, stride, padding, slope, self.dtype
-        )
+        found = self._convolution(x, weight, bias, stride, padding, slope)
+        return ConvolutionLayer.apply(x, weight, bias, None, found)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """See `Ops`."""
@@ -103,10 +109,8 @@ class OneDNNOps:
         self, x: Tensor, weight: Tensor, bias: Tensor | None, slopes: Tensor
     ) -> Tensor:
         """See `Ops`."""
-        if self._use_winograd(x, weight):
-            y = WinogradLayer.apply(x, weight, bias, 1.0)
-            return PReLULayer.apply(y, slopes)
-        return ConvolutionLayer.apply(x, weight, bias, slopes, 1, 1, 1.0, self.dtype)
+        found = self._convolution(x, weight, bias)
+        return ConvolutionLayer.apply(x, weight, bias, slopes, found)
 
     def conv_upsampled(
         self,
@@ -171,11 +175,32 @@ class OneDNNOps:
         spec = DenseBlockSpec(
             num_feat, num_grow_ch, len(convolutions), height, width, self.dtype
         )
+        block: DenseBlock
         if self.dtype == F32 and winograd_dense_block_pays_off(spec):
-            return WinogradDenseBlockLayer.apply(x, *parameters)
-        return DenseBlockLayer.apply(x, *parameters, dtype=self.dtype)
+            block = winograd_dense_block(spec)
+        else:
+            block = direct_dense_block(spec)
+        return DenseBlockLayer.apply(x, *parameters, block=block)
 
-    def _use_winograd(self, x: Tensor, weight: Tensor) -> bool:
-        if self.dtype != F32:
-            return False
-        return winograd_pays_off(tuple(x.shape), tuple(weight.shape))
+    def _convolution(
+        self,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: int = 1,
+        padding: int = 1,
+        slope: float = 1.0,
+    ) -> AnyConvolution:
+        """Return the faster primitives of a convolution."""
+        out_ch, _, kernel_size, _ = weight.shape
+        has_bias = bias is not None
+
+        simple = self.dtype == F32 and stride == padding == 1
+        if simple and winograd_pays_off(tuple(x.shape), tuple(weight.shape)):
+            return winograd_convolution(x.shape, out_ch, slope, has_bias)
+
+        shape = shape_of(x)
+        spec = ConvolutionSpec(
+            shape, out_ch, kernel_size, stride, padding, slope, has_bias, self.dtype
+        )
+        return convolution(spec)

@@ -7,21 +7,19 @@ strips of some rows, which stay in the processor's caches.
 from collections.abc import Sequence
 from ctypes import memmove, memset
 from functools import lru_cache
-from typing import Any
 
 from paddle import Tensor
-from paddle.autograd import PyLayer
 
 from realesrgan_paddle.ops.onednn.library import (
     BINARY_ADD,
     BINARY_SUB,
+    F32,
     OneDNNError,
     threads,
 )
 from realesrgan_paddle.ops.onednn.primitives import binary, layout, reorder
-from realesrgan_paddle.ops.training.activations import leaky_relu_gradient
+from realesrgan_paddle.ops.training.convolution import Gradients
 from realesrgan_paddle.ops.training.tensor_memory import (
-    contiguous,
     empty,
     image_address,
 )
@@ -121,11 +119,6 @@ class ImageStrips:
 
 
 @lru_cache(CACHE_SIZE)
-def _image_strips(pairs: int, width: int, channels: int) -> ImageStrips:
-    return ImageStrips(pairs, width, channels)
-
-
-@lru_cache(CACHE_SIZE)
 def _filter(spec: RowFilterSpec, transposed: bool) -> RowFilter:
     return RowFilter(spec, transposed=transposed)
 
@@ -171,126 +164,108 @@ def _filter_spec(
     return RowFilterSpec(pairs, width, in_ch, out_ch, slope, has_bias)
 
 
-class WinogradLayer(PyLayer):
-    """A 3x3 convolution with a leaky ReLU: apply(x, weight, bias or None, slope)."""
+class WinogradConvolution:
+    """A 3x3 convolution of stride 1 with a leaky ReLU: an `AnyConvolution`.
 
-    @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, slope: float
-    ) -> Tensor:
-        """Return the convolution of x (N, H, W, C)."""
-        ctx.spec = _filter_spec(x.shape, weight.shape[0], slope, bias is not None)
-        # Read now: a network frozen for this pass may be unfrozen before the backward.
-        ctx.learns = [
-            tensor is not None and not tensor.stop_gradient
-            for tensor in (x, weight, bias)
-        ]
+    Args:
+        spec: of the convolutions of a strip.
+    """
 
-        x = contiguous(x)
-        weight = contiguous(weight)
-        y = _convolve(ctx.spec, x, weight, bias)
+    dtype = F32
 
-        parameters_learn = any(ctx.learns[1:])
-        kept_x = x if parameters_learn else None
-        kept_y = y if slope != 1 else None
-        ctx.save_for_backward(kept_x, weight, kept_y)
-        return y
+    def __init__(self, spec: RowFilterSpec) -> None:
+        self.spec = spec
+        self.slope = spec.slope
+        self.inputs = ImageStrips(spec.pairs, spec.width, spec.in_ch)
+        self.outputs = ImageStrips(spec.pairs, spec.width, spec.out_ch)
+        self.forward = _filter(spec, False)
 
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of x, weight and bias, None for a frozen one."""
-        x, weight, y = ctx.saved_tensor()
-        spec = ctx.spec
-        x_learns, weight_learns, bias_learns = ctx.learns
+        # from dy to dx
+        backward_spec = RowFilterSpec(
+            spec.pairs, spec.width, spec.out_ch, spec.in_ch, has_bias=False
+        )
+        self.backward = _filter(backward_spec, True)
 
-        dy = contiguous(dy)
-        if spec.slope != 1:
-            dy = leaky_relu_gradient(y, dy, spec.slope)
-        dx, dweight, dbias = _gradients(spec, x, weight, dy, dx_wanted=x_learns)
-
-        if not weight_learns:
-            dweight = None
-        if not bias_learns:
-            dbias = None
-        return (dx, dweight, dbias) if spec.has_bias else (dx, dweight)
-
-
-def _convolve(
-    spec: RowFilterSpec, x: Tensor, weight: Tensor, bias: Tensor | None
-) -> Tensor:
-    n, height, width, in_ch = x.shape
-    pairs = height // 2
-    inputs = _image_strips(spec.pairs, width, in_ch)
-    outputs = _image_strips(spec.pairs, width, spec.out_ch)
-    convolve = _filter(spec, False)
-    weights = convolve.transformed(weight.data_ptr())
-
-    y = empty([n, height, width, spec.out_ch])
-    # four strips of the output, 4 bytes a float
-    memory = empty([inputs.scratch_floats + convolve.strip_bytes])
-    scratch = memory.data_ptr()
-    result = _result_memory(scratch + 4 * inputs.scratch_floats, convolve.strip_bytes)
-    _, even, odd = result
-
-    for i in range(n):
-        x_address = image_address(x, i)
-        y_address = image_address(y, i)
-        for first in range(0, pairs, spec.pairs):
-            rows = inputs.read(x_address, first, pairs, scratch)
-            convolve(rows.transformed, weights, bias, *result)
-            outputs.write(y_address, first, even, odd)
-    return y
-
-
-def _gradients(
-    spec: RowFilterSpec,
-    x: Tensor | None,
-    weight: Tensor,
-    dy: Tensor,
-    *,
-    dx_wanted: bool,
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Return the gradients of x, weight and bias; the last two only if x is given."""
-    n, height, width, out_ch = dy.shape
-    pairs = height // 2
-    inputs = _image_strips(spec.pairs, width, spec.in_ch)
-    outputs = _image_strips(spec.pairs, width, out_ch)
-
-    # from dy to dx
-    backward_spec = RowFilterSpec(spec.pairs, width, out_ch, spec.in_ch, has_bias=False)
-    convolve = _filter(backward_spec, True)
-    dx = weights = None
-    if dx_wanted:
-        dx = empty([n, height, width, spec.in_ch])
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """See `AnyConvolution`."""
+        n, height, width, _ = x.shape
+        pairs = height // 2
+        inputs, convolve = self.inputs, self.forward
         weights = convolve.transformed(weight.data_ptr())
 
-    # from x and dy to the weight's gradient
-    total = None
-    if x is not None:
-        gradient = _weight_gradient(spec._replace(slope=1.0, has_bias=True))
-        total = RowWeightGradientSum(gradient, n * pairs // spec.pairs)
+        y = empty([n, height, width, self.spec.out_ch])
+        # four strips of the output, 4 bytes a float
+        memory = empty([inputs.scratch_floats + convolve.strip_bytes])
+        scratch = memory.data_ptr()
+        result = _result_memory(
+            scratch + 4 * inputs.scratch_floats, convolve.strip_bytes
+        )
+        _, even, odd = result
 
-    memory = empty(
-        [inputs.scratch_floats + outputs.scratch_floats + convolve.strip_bytes]
-    )
-    dy_scratch = memory.data_ptr()
-    x_scratch = dy_scratch + 4 * outputs.scratch_floats
-    result = _result_memory(x_scratch + 4 * inputs.scratch_floats, convolve.strip_bytes)
-    _, even, odd = result
+        for i in range(n):
+            x_address = image_address(x, i)
+            y_address = image_address(y, i)
+            for first in range(0, pairs, self.spec.pairs):
+                rows = inputs.read(x_address, first, pairs, scratch)
+                convolve(rows.transformed, weights, bias, *result)
+                self.outputs.write(y_address, first, even, odd)
+        return y
 
-    for i in range(n):
-        dy_address = image_address(dy, i)
-        for first in range(0, pairs, spec.pairs):
-            dy_rows = outputs.read(dy_address, first, pairs, dy_scratch)
-            if dx is not None:
-                convolve(dy_rows.transformed, weights, None, *result)
-                inputs.write(image_address(dx, i), first, even, odd)
-            if x is not None and total is not None:
-                x_rows = inputs.read(image_address(x, i), first, pairs, x_scratch)
-                total.add_strip(x_rows.transformed, dy_rows)
+    def gradients(
+        self, x: Tensor | None, weight: Tensor, dy: Tensor, *, dx_wanted: bool
+    ) -> Gradients:
+        """See `AnyConvolution`."""
+        spec, inputs, outputs = self.spec, self.inputs, self.outputs
+        n, height, width, _ = dy.shape
+        pairs = height // 2
 
-    dweight, dbias = (None, None) if total is None else total.result(weight.shape)
-    return dx, dweight, dbias
+        convolve = self.backward
+        dx = weights = None
+        if dx_wanted:
+            dx = empty([n, height, width, spec.in_ch])
+            weights = convolve.transformed(weight.data_ptr())
+
+        # from x and dy to the weight's gradient
+        total = None
+        if x is not None:
+            gradient = _weight_gradient(spec._replace(slope=1.0, has_bias=True))
+            total = RowWeightGradientSum(gradient, n * pairs // spec.pairs)
+
+        memory = empty(
+            [inputs.scratch_floats + outputs.scratch_floats + convolve.strip_bytes]
+        )
+        dy_scratch = memory.data_ptr()
+        x_scratch = dy_scratch + 4 * outputs.scratch_floats
+        result = _result_memory(
+            x_scratch + 4 * inputs.scratch_floats, convolve.strip_bytes
+        )
+        _, even, odd = result
+
+        for i in range(n):
+            dy_address = image_address(dy, i)
+            for first in range(0, pairs, spec.pairs):
+                dy_rows = outputs.read(dy_address, first, pairs, dy_scratch)
+                if dx is not None:
+                    convolve(dy_rows.transformed, weights, None, *result)
+                    inputs.write(image_address(dx, i), first, even, odd)
+                if x is not None and total is not None:
+                    x_rows = inputs.read(image_address(x, i), first, pairs, x_scratch)
+                    total.add_strip(x_rows.transformed, dy_rows)
+
+        dweight, dbias = (None, None) if total is None else total.result(weight.shape)
+        return dx, dweight, dbias
+
+
+@lru_cache(CACHE_SIZE)
+def _winograd_convolution(spec: RowFilterSpec) -> WinogradConvolution:
+    return WinogradConvolution(spec)
+
+
+def winograd_convolution(
+    shape: Sequence[int], out_ch: int, slope: float, has_bias: bool
+) -> WinogradConvolution:
+    """Return the primitives for an input of this shape (N, H, W, C), created once."""
+    return _winograd_convolution(_filter_spec(shape, out_ch, slope, has_bias))
 
 
 def _result_memory(begin: int, strip_bytes: int) -> tuple[int, int, int]:

@@ -9,11 +9,9 @@ kept for the backward pass.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import paddle
 from paddle import Tensor
-from paddle.autograd import PyLayer
 
 from realesrgan_paddle.ops.onednn.library import (
     BINARY_ADD,
@@ -33,14 +31,8 @@ from realesrgan_paddle.ops.onednn.primitives import (
 )
 from realesrgan_paddle.ops.plain import DENSE_BLOCK_SLOPE
 from realesrgan_paddle.ops.training.activations import leaky_relu_backward
-from realesrgan_paddle.ops.training.dense_block_primitives import (
-    DenseBlockSpec,
-    WeightMatrix,
-    scale_last_gradients,
-    with_scaled_last,
-)
+from realesrgan_paddle.ops.training.dense_block import DenseBlockSpec, WeightMatrix
 from realesrgan_paddle.ops.training.tensor_memory import (
-    contiguous,
     empty,
     image_address,
 )
@@ -125,7 +117,7 @@ def _elementwise(kind: int, elements: int) -> Binary:
 
 
 class WinogradDenseBlock:
-    """The primitives of a dense block, for one image at a time.
+    """The primitives of a dense block, for one image at a time: a `DenseBlock`.
 
     Attributes:
         forward: the convolutions, with their activations.
@@ -182,6 +174,124 @@ class WinogradDenseBlock:
             parts.append(convolve.transformed(matrix.data_ptr() + offset))
         return parts
 
+    def empty_features(self, images: int) -> Tensor:
+        """See `DenseBlock`."""
+        return empty([images, 2 * self.buffers.buffer_floats])
+
+    def convolve(
+        self,
+        x: Tensor,
+        features: Tensor,
+        out: Tensor,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+    ) -> None:
+        """See `DenseBlock`."""
+        spec, buffers = self.spec, self.buffers
+        in_channels = spec.in_channels
+        *convolutions, last_convolution = self.forward
+
+        transformed_weights = []
+        for convolve, weight in zip(self.forward, weights, strict=True):
+            transformed_weights.append(convolve.transformed(weight.data_ptr()))
+
+        # four buffers of transformed rows, two of scratch, two for the last convolution
+        memory = empty([8 * buffers.buffer_floats])
+        addresses = buffers.addresses(memory.data_ptr(), 8)
+        rows = addresses[:4]
+        scratch, _, last_even, last_odd = addresses[4:]
+
+        for n in range(x.shape[0]):
+            image_features = image_address(features, n)
+            self.enter(image_address(x, n), image_features)
+            buffers.transform(image_features, rows[0], 0, spec.num_feat)
+
+            for i, convolve in enumerate(convolutions):
+                begin, end = in_channels[i], in_channels[i + 1]
+                even, odd = buffers.addresses(image_features, 2, begin)
+                convolve(rows, transformed_weights[i], biases[i], scratch, even, odd)
+                buffers.transform(image_features, rows[0], begin, end)
+
+            last_convolution(
+                rows, transformed_weights[-1], biases[-1], scratch, last_even, last_odd
+            )
+            self.add(last_even, last_odd, image_address(out, n))
+
+    def gradients(
+        self,
+        dy: Tensor,
+        features: Tensor,
+        dx: Tensor,
+        weights: Sequence[Tensor],
+        learns: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """See `DenseBlock`."""
+        sums: list[RowWeightGradientSum | None] = []
+        strips = dy.shape[0]  # an image is one strip
+        for i, primitives in enumerate(self.weight_gradients):
+            learn = any(learns[2 * i : 2 * i + 2])
+            sums.append(RowWeightGradientSum(primitives, strips) if learn else None)
+        self._convolve_gradients(dy, features, dx, weights, sums)
+
+        found: list[Tensor | None] = []
+        for total, shape in zip(sums, self.spec.weight_shapes, strict=True):
+            found += (None, None) if total is None else total.result(shape)
+        return found
+
+    def _convolve_gradients(
+        self,
+        dy: Tensor,
+        features: Tensor,
+        dx: Tensor,
+        weights: Sequence[Tensor],
+        sums: Sequence[RowWeightGradientSum | None],
+    ) -> None:
+        """Add the gradient through the convolutions to `dx`, the weights' to `sums`."""
+        spec, buffers = self.spec, self.buffers
+        feature_offsets = spec.feature_offsets
+        later_channels = spec.later_channels
+        transformed_weights = self.weights_for_backward(weights)
+
+        # two buffers of gradients, four of their transformed rows, four of those of the
+        # features, two of scratch, two for the gradient of x
+        memory = empty([14 * buffers.buffer_floats])
+        addresses = buffers.addresses(memory.data_ptr(), 14)
+        gradients, rows, feature_rows = addresses[0], addresses[2:6], addresses[6:10]
+        scratch, _, dx_even, dx_odd = addresses[10:]
+
+        for n in range(dy.shape[0]):
+            self.enter(image_address(dy, n), gradients)
+            buffers.transform(gradients, rows[0], 0, spec.num_feat)
+
+            # from x4, the feature used last, to x1
+            image_features = image_address(features, n)
+            for i in range(spec.convolutions - 1, 0, -1):
+                begin = later_channels[i]
+                dyi = buffers.addresses(gradients, 2, begin)
+                self.backward[i](rows, transformed_weights[i], None, scratch, *dyi)
+
+                xi = buffers.addresses(image_features, 2, feature_offsets[i])
+                for x_rows, dy_rows in zip(xi, dyi, strict=True):
+                    self.activation_backward(
+                        {DST: x_rows, DIFF_DST: dy_rows, DIFF_SRC: dy_rows}
+                    )
+                buffers.transform(gradients, rows[0], begin, begin + spec.num_grow_ch)
+
+            self.backward[0](
+                rows, transformed_weights[0], None, scratch, dx_even, dx_odd
+            )
+            self.add(dx_even, dx_odd, image_address(dx, n))
+
+            if any(sums):
+                buffers.transform(
+                    image_features, feature_rows[0], 0, spec.buffer_channels
+                )
+            for total, offset in zip(sums, spec.gradient_offsets, strict=True):
+                if total is not None:
+                    even, odd = buffers.addresses(gradients, 2, offset)
+                    transformed = buffers.addresses(rows[0], 4, offset)
+                    total.add_strip(feature_rows, StripRows(transformed, even, odd))
+
     def _create_copies(self) -> None:
         """Create the copies between every second row of an image and a buffer."""
         channels, width = self.spec.num_feat, self.spec.width
@@ -217,7 +327,8 @@ class WinogradDenseBlock:
 
 
 @lru_cache(CACHE_SIZE)
-def _winograd_dense_block(spec: DenseBlockSpec) -> WinogradDenseBlock:
+def winograd_dense_block(spec: DenseBlockSpec) -> WinogradDenseBlock:
+    """Return the dense block's primitives, created once."""
     return WinogradDenseBlock(spec)
 
 
@@ -233,164 +344,8 @@ def winograd_dense_block_pays_off(spec: DenseBlockSpec) -> bool:
     # Only this implementation fuses what comes after a convolution; the others are
     # slow.
     try:
-        block = _winograd_dense_block(spec)
+        block = winograd_dense_block(spec)
     except OneDNNError:
         return False
     filters = [*block.forward, *block.backward]
     return all(part.implementation.startswith("jit:avx512") for part in filters)
-
-
-class WinogradDenseBlockLayer(PyLayer):
-    """A dense block: apply(x, weight 1, bias 1, ..., weight 5, bias 5)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
-        """Return x (N, H, W, C) plus 0.2 times the last convolution."""
-        n, height, width, num_feat = x.shape
-        weights, biases = parameters[::2], parameters[1::2]
-        num_grow_ch = biases[0].shape[0]
-        spec = DenseBlockSpec(num_feat, num_grow_ch, len(weights), height, width)
-        block = _winograd_dense_block(spec)
-
-        x = contiguous(x)
-        scaled_weights = with_scaled_last(weights)
-        scaled_biases = with_scaled_last(biases)
-        features = empty([n, 2 * block.buffers.buffer_floats])
-        out = x.clone()
-        _convolve(block, x, features, out, scaled_weights, scaled_biases)
-
-        ctx.spec = spec
-        ctx.x_learns = not x.stop_gradient
-        ctx.learns = [not tensor.stop_gradient for tensor in parameters]
-        ctx.save_for_backward(features, *scaled_weights)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        """Return the gradients of x, all weights and biases, None for a frozen one."""
-        features, *weights = ctx.saved_tensor()
-        block = _winograd_dense_block(ctx.spec)
-        dy = contiguous(dy)
-
-        sums: list[RowWeightGradientSum | None] = []
-        strips = dy.shape[0]  # an image is one strip
-        for i, primitives in enumerate(block.weight_gradients):
-            weight_learns, bias_learns = ctx.learns[2 * i : 2 * i + 2]
-            learns = weight_learns or bias_learns
-            sums.append(RowWeightGradientSum(primitives, strips) if learns else None)
-
-        dx = dy.clone()
-        _convolve_gradients(block, dy, features, dx, weights, sums)
-
-        gradients = _parameter_gradients(sums, ctx.spec, ctx.learns)
-        if not ctx.x_learns:
-            dx = None
-        return (dx, *gradients)
-
-
-def _parameter_gradients(
-    sums: Sequence[RowWeightGradientSum | None],
-    spec: DenseBlockSpec,
-    learns: Sequence[bool],
-) -> list[Tensor | None]:
-    """Return those of weight 1, bias 1, ...; None for a frozen one."""
-    gradients: list[Tensor | None] = []
-    for total, shape in zip(sums, spec.weight_shapes, strict=True):
-        gradients += (None, None) if total is None else total.result(shape)
-    scale_last_gradients(gradients)
-
-    for i, wanted in enumerate(learns):
-        if not wanted:
-            gradients[i] = None
-    return gradients
-
-
-def _convolve(
-    block: WinogradDenseBlock,
-    x: Tensor,
-    features: Tensor,
-    out: Tensor,
-    weights: list[Tensor],
-    biases: list[Tensor],
-) -> None:
-    """Fill `features` with x and all xi, and add the last convolution to `out`."""
-    spec, buffers = block.spec, block.buffers
-    in_channels = spec.in_channels
-    *convolutions, last_convolution = block.forward
-
-    transformed_weights = []
-    for convolve, weight in zip(block.forward, weights, strict=True):
-        transformed_weights.append(convolve.transformed(weight.data_ptr()))
-
-    # four buffers of transformed rows, two of scratch, two for the last convolution
-    memory = empty([8 * buffers.buffer_floats])
-    addresses = buffers.addresses(memory.data_ptr(), 8)
-    rows = addresses[:4]
-    scratch, _, last_even, last_odd = addresses[4:]
-
-    for n in range(x.shape[0]):
-        image_features = image_address(features, n)
-        block.enter(image_address(x, n), image_features)
-        buffers.transform(image_features, rows[0], 0, spec.num_feat)
-
-        for i, convolve in enumerate(convolutions):
-            begin, end = in_channels[i], in_channels[i + 1]
-            even, odd = buffers.addresses(image_features, 2, begin)
-            convolve(rows, transformed_weights[i], biases[i], scratch, even, odd)
-            buffers.transform(image_features, rows[0], begin, end)
-
-        last_convolution(
-            rows, transformed_weights[-1], biases[-1], scratch, last_even, last_odd
-        )
-        block.add(last_even, last_odd, image_address(out, n))
-
-
-def _convolve_gradients(
-    block: WinogradDenseBlock,
-    dy: Tensor,
-    features: Tensor,
-    dx: Tensor,
-    weights: list[Tensor],
-    sums: Sequence[RowWeightGradientSum | None],
-) -> None:
-    """Add the gradient through the convolutions to `dx`, and the weights' to `sums`."""
-    spec, buffers = block.spec, block.buffers
-    feature_offsets = spec.feature_offsets
-    later_channels = spec.later_channels
-    transformed_weights = block.weights_for_backward(weights)
-
-    # two buffers of gradients, four of their transformed rows, four of those of the
-    # features, two of scratch, two for the gradient of x
-    memory = empty([14 * buffers.buffer_floats])
-    addresses = buffers.addresses(memory.data_ptr(), 14)
-    gradients, rows, feature_rows = addresses[0], addresses[2:6], addresses[6:10]
-    scratch, _, dx_even, dx_odd = addresses[10:]
-
-    for n in range(dy.shape[0]):
-        block.enter(image_address(dy, n), gradients)
-        buffers.transform(gradients, rows[0], 0, spec.num_feat)
-
-        # from x4, the feature used last, to x1
-        image_features = image_address(features, n)
-        for i in range(spec.convolutions - 1, 0, -1):
-            begin = later_channels[i]
-            dyi = buffers.addresses(gradients, 2, begin)
-            block.backward[i](rows, transformed_weights[i], None, scratch, *dyi)
-
-            xi = buffers.addresses(image_features, 2, feature_offsets[i])
-            for x_rows, dy_rows in zip(xi, dyi, strict=True):
-                block.activation_backward(
-                    {DST: x_rows, DIFF_DST: dy_rows, DIFF_SRC: dy_rows}
-                )
-            buffers.transform(gradients, rows[0], begin, begin + spec.num_grow_ch)
-
-        block.backward[0](rows, transformed_weights[0], None, scratch, dx_even, dx_odd)
-        block.add(dx_even, dx_odd, image_address(dx, n))
-
-        if any(sums):
-            buffers.transform(image_features, feature_rows[0], 0, spec.buffer_channels)
-        for total, offset in zip(sums, spec.gradient_offsets, strict=True):
-            if total is not None:
-                even, odd = buffers.addresses(gradients, 2, offset)
-                transformed = buffers.addresses(rows[0], 4, offset)
-                total.add_strip(feature_rows, StripRows(transformed, even, odd))

@@ -137,7 +137,7 @@ def test_auto_falls_back_from_a_broken_library(monkeypatch, fault, reason):
     program = (
         "import ctypes\n"
         f"from {package}.trial import main\n"
-        f"from {package}.onednn.convolution import ConvolutionLayer\n"
+        f"from {package}.training.convolution import ConvolutionLayer\n"
         f"from {package}.onednn.library import Library\n"
         f"{fault}\nmain()"
     )

@@ -26,7 +26,7 @@ from realesrgan_paddle.ops.onednn.library import (
 )
 from realesrgan_paddle.ops.plain import PLAIN
 from realesrgan_paddle.ops.training import weight_gradients, winograd_convolution
-from realesrgan_paddle.ops.training.dense_block_primitives import DenseBlockSpec
+from realesrgan_paddle.ops.training.dense_block import DenseBlockSpec
 from realesrgan_paddle.ops.training.operators import OneDNNOps
 from realesrgan_paddle.ops.training.weight_gradients import (
     WeightGradientSpec,

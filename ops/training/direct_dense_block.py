@@ -1,9 +1,8 @@
-"""The oneDNN primitives of ESRGAN's dense block; `dense_block` explains the layout."""
+"""ESRGAN's dense block by oneDNN's own convolutions; `dense_block` explains the layout."""
 
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from paddle import Tensor
 
@@ -31,7 +30,6 @@ from realesrgan_paddle.ops.onednn.library import (
 from realesrgan_paddle.ops.onednn.primitives import (
     BLOCK,
     Primitive,
-    Shape,
     any_layout,
     blocked,
     flat,
@@ -41,110 +39,18 @@ from realesrgan_paddle.ops.onednn.primitives import (
     nhwc,
     reorder,
 )
-from realesrgan_paddle.ops.plain import DENSE_BLOCK_SCALE, DENSE_BLOCK_SLOPE
+from realesrgan_paddle.ops.plain import DENSE_BLOCK_SLOPE
 from realesrgan_paddle.ops.training.activations import leaky_relu_backward
-from realesrgan_paddle.ops.training.tensor_memory import contiguous, empty
+from realesrgan_paddle.ops.training.convolution import reordered
+from realesrgan_paddle.ops.training.dense_block import DenseBlockSpec, WeightMatrix
+from realesrgan_paddle.ops.training.tensor_memory import empty, image_address
 
 CACHE_SIZE = 64
 """Dense blocks whose primitives are kept: one for each image size."""
 
 
-class DenseBlockSpec(NamedTuple):
-    """What identifies a dense block's primitives.
-
-    The buffers' dtype is `dtype`. num_feat and num_grow_ch are multiples of BLOCK.
-    """
-
-    num_feat: int
-    num_grow_ch: int
-    convolutions: int
-    height: int
-    width: int
-    dtype: int = F32
-
-    @property
-    def out_channels(self) -> list[int]:
-        """Output channels of each convolution."""
-        growths = [self.num_grow_ch] * (self.convolutions - 1)
-        return [*growths, self.num_feat]
-
-    @property
-    def in_channels(self) -> list[int]:
-        """Input channels of each convolution: x and all outputs before it."""
-        growths = self.out_channels[:-1]
-        return list(accumulate(growths, initial=self.num_feat))
-
-    @property
-    def weight_shapes(self) -> list[Shape]:
-        """(out, in, 3, 3) of each convolution."""
-        shapes = []
-        for out_ch, in_ch in zip(self.out_channels, self.in_channels, strict=True):
-            shapes.append((out_ch, in_ch, 3, 3))
-        return shapes
-
-    @property
-    def buffer_channels(self) -> int:
-        """Channels of a buffer: of x and all xi, or of the gradients of all outputs."""
-        return self.in_channels[-1]
-
-    @property
-    def feature_channels(self) -> list[int]:
-        """Channels of x and of each xi."""
-        growths = self.out_channels[:-1]
-        return [self.num_feat, *growths]
-
-    @property
-    def feature_offsets(self) -> list[int]:
-        """First channels of x and of each xi in the buffer of features."""
-        ends = self.in_channels[:-1]
-        return [0, *ends]
-
-    @property
-    def gradient_offsets(self) -> list[int]:
-        """First channel of the gradient of each convolution's output in its buffer."""
-        later_first = reversed(self.in_channels[:-1])
-        return [*later_first, 0]
-
-    @property
-    def later_channels(self) -> list[int]:
-        """For x and each xi: channels of the gradients of all that is made from it.
-
-        These are the first channels of the buffer of gradients.
-        """
-        ends = self.gradient_offsets[:-1]
-        return [self.buffer_channels, *ends]
-
-
-class WeightMatrix:
-    """All weights of a block in one matrix (buffer channels, buffer channels, 3, 3).
-
-    Its rows are in the order of the buffer of gradients, its columns in that of the
-    features. The part where no weight is stays uninitialized, and is never read.
-    """
-
-    def __init__(self, spec: DenseBlockSpec) -> None:
-        self.channels = spec.buffer_channels
-        self.strides = (self.channels * 9, 9, 3, 1)
-
-        row_bytes = 4 * self.strides[0]
-        self.offsets = [row_bytes * row for row in spec.gradient_offsets]
-        self.copies = []
-        for shape in spec.weight_shapes:
-            part = layout(shape, self.strides)
-            self.copies.append(reorder(nchw(shape), part))
-
-    def filled(self, weights: Sequence[Tensor]) -> Tensor:
-        """Return the matrix of these weights (out, in, 3, 3)."""
-        matrix = empty([self.channels, self.channels, 3, 3])
-        for copy, weight, offset in zip(
-            self.copies, weights, self.offsets, strict=True
-        ):
-            copy(weight.data_ptr(), matrix.data_ptr() + offset)
-        return matrix
-
-
-class DenseBlockPrimitives:
-    """The primitives of one dense block, for one image at a time.
+class DirectDenseBlock:
+    """The primitives of one dense block, for one image at a time: a `DenseBlock`.
 
     Features enter and leave as NHWC in float32.
 
@@ -195,6 +101,87 @@ class DenseBlockPrimitives:
             copy(matrix.data_ptr() + offset, part.data_ptr())
             parts.append(part)
         return parts
+
+    def empty_features(self, images: int) -> Tensor:
+        """See `DenseBlock`."""
+        return empty([images * self.image_bytes], "uint8")
+
+    def convolve(
+        self,
+        x: Tensor,
+        features: Tensor,
+        out: Tensor,
+        weights: Sequence[Tensor],
+        biases: Sequence[Tensor],
+    ) -> None:
+        """See `DenseBlock`."""
+        spec = self.spec
+        offsets = spec.in_channels[:-1]
+        *convolutions, last_convolution = self.forward
+
+        blocked_weights = []
+        for copy, weight in zip(self.weights_to_forward, weights, strict=True):
+            blocked_weights.append(reordered(copy, weight))
+        parameters = [
+            {WEIGHTS: weight.data_ptr(), BIAS: bias.data_ptr()}
+            for weight, bias in zip(blocked_weights, biases, strict=True)
+        ]
+        last_output = empty([spec.num_feat * spec.height * spec.width])
+
+        for n in range(x.shape[0]):
+            begin = features.data_ptr() + n * self.image_bytes
+            self.enter(image_address(x, n), begin)
+
+            for i, convolve in enumerate(convolutions):
+                xi = self.address(begin, offsets[i])
+                convolve({SRC: begin, DST: xi, **parameters[i]})
+
+            result = last_output.data_ptr()
+            last_convolution({SRC: begin, DST: result, **parameters[-1]})
+            self.add(result, image_address(out, n))
+
+    def gradients(
+        self,
+        dy: Tensor,
+        features: Tensor,
+        dx: Tensor,
+        weights: Sequence[Tensor],
+        learns: Sequence[bool],
+    ) -> list[Tensor | None]:
+        """See `DenseBlock`."""
+        spec = self.spec
+        feature_offsets = spec.feature_offsets
+        later_channels = spec.later_channels
+        blocked_weights = self.weights_for_backward(weights)
+        found = _WeightGradients(self, dy.shape[0], learns)
+
+        buffer = empty([self.image_bytes], "uint8")
+        begin = buffer.data_ptr()
+        by_convolution = [
+            self.address(begin, offset) for offset in spec.gradient_offsets
+        ]
+        through_convolutions = empty([spec.num_feat * spec.height * spec.width])
+
+        for n in range(dy.shape[0]):
+            self.enter(image_address(dy, n), begin)
+
+            image_features = features.data_ptr() + n * self.image_bytes
+            # from x4, the feature used last, to x1
+            for i in range(spec.convolutions - 1, 0, -1):
+                xi = self.address(image_features, feature_offsets[i])
+                dyi = self.address(begin, later_channels[i])
+                weight = blocked_weights[i].data_ptr()
+                self.backward_data[i]({DIFF_DST: begin, WEIGHTS: weight, DIFF_SRC: dyi})
+                self.activation_backward({DST: xi, DIFF_DST: dyi, DIFF_SRC: dyi})
+
+            weight = blocked_weights[0].data_ptr()
+            result = through_convolutions.data_ptr()
+            self.backward_data[0]({DIFF_DST: begin, WEIGHTS: weight, DIFF_SRC: result})
+            self.add(result, image_address(dx, n))
+
+            found.compute(n, image_features, by_convolution)
+
+        return found.result()
 
     def _features(self, channels: int, dtype: int) -> Any:
         """Return the layout of some channels of a buffer."""
@@ -269,10 +256,65 @@ class DenseBlockPrimitives:
             self.weights_to_backward.append(copy)
 
 
+class _WeightGradients:
+    """The gradients of the parameters that learn: of each image, then summed."""
+
+    def __init__(
+        self, block: DirectDenseBlock, images: int, learns: Sequence[bool]
+    ) -> None:
+        self.block = block
+        self.weights_learn = learns[::2]
+        self.biases_learn = learns[1::2]
+
+        self.weights = []
+        self.biases = []
+        for primitive, out_ch in zip(
+            block.backward_weights, block.spec.out_channels, strict=True
+        ):
+            elements = primitive.bytes[DIFF_WEIGHTS] // 4
+            self.weights.append(empty([images, elements]))
+            self.biases.append(empty([images, out_ch]))
+
+    def compute(self, image: int, features: int, gradients: Sequence[int]) -> None:
+        """Compute those of one image.
+
+        Args:
+            image: its number.
+            features: address of its features.
+            gradients: address of the gradient of each convolution's output.
+        """
+        for i, primitive in enumerate(self.block.backward_weights):
+            if self.weights_learn[i] or self.biases_learn[i]:
+                primitive(
+                    {
+                        SRC: features,
+                        DIFF_DST: gradients[i],
+                        DIFF_WEIGHTS: image_address(self.weights[i], image),
+                        DIFF_BIAS: image_address(self.biases[i], image),
+                    }
+                )
+
+    def result(self) -> list[Tensor | None]:
+        """Return those of weight 1, bias 1, ..., summed; None for a frozen one."""
+        found: list[Tensor | None] = []
+        for i, biases in enumerate(self.biases):
+            found.append(self._weight(i) if self.weights_learn[i] else None)
+            found.append(biases.sum(0) if self.biases_learn[i] else None)
+        return found
+
+    def _weight(self, i: int) -> Tensor:
+        """Return the gradient of weight i as (out, in, 3, 3)."""
+        total = self.weights[i].sum(0)
+        weight = empty(self.block.spec.weight_shapes[i])
+        copy = self.block.weight_gradients[i]
+        copy(total.data_ptr(), weight.data_ptr())
+        return weight
+
+
 @lru_cache(CACHE_SIZE)
-def dense_block_primitives(spec: DenseBlockSpec) -> DenseBlockPrimitives:
+def direct_dense_block(spec: DenseBlockSpec) -> DirectDenseBlock:
     """Return the dense block's primitives, created once."""
-    return DenseBlockPrimitives(spec)
+    return DirectDenseBlock(spec)
 
 
 @lru_cache(CACHE_SIZE)
@@ -292,22 +334,3 @@ def blocks_are_fast(num_feat: int, num_grow_ch: int, dtype: int) -> bool:
 
     # The reference implementation is a thousand times slower.
     return not name.startswith("ref")
-
-
-def with_scaled_last(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return a block's weights, or its biases, the last one scaled by 0.2.
-
-    This scales the last convolution's result. All are contiguous.
-    """
-    *others, last = tensors
-    result = [contiguous(tensor) for tensor in others]
-    result.append(last * DENSE_BLOCK_SCALE)
-    return result
-
-
-def scale_last_gradients(gradients: list[Tensor | None]) -> None:
-    """Scale the gradients of the last weight and bias, as these were scaled."""
-    for i in (-2, -1):
-        gradient = gradients[i]
-        if gradient is not None:
-            gradients[i] = gradient * DENSE_BLOCK_SCALE
