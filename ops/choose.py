@@ -8,11 +8,10 @@ from typing import Literal
 
 import paddle
 
-from realesrgan_paddle.ops.check import check
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.ops.plain import PLAIN, Ops
 from realesrgan_paddle.ops.training.operators import OneDNNOps
-from realesrgan_paddle.ops.trial import TrialError, trial_result
+from realesrgan_paddle.ops.trial import TrialError, check, trial_result
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import has_bf16
 

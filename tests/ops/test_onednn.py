@@ -15,7 +15,6 @@ from realesrgan_paddle.models.step.freeze import freeze, frozen
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.pixel_step import EMA
 from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
-from realesrgan_paddle.ops.check import differences
 from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.ops.onednn.library import (
     BF16,
@@ -36,6 +35,7 @@ from realesrgan_paddle.ops.training.winograd_convolution import winograd_pays_of
 from realesrgan_paddle.ops.training.winograd_dense_block import (
     winograd_dense_block_pays_off,
 )
+from realesrgan_paddle.ops.trial import differences
 from realesrgan_paddle.utils.machine.cpu import has_bf16
 
 pytestmark = pytest.mark.paddle
