@@ -6,11 +6,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import paddle
-from PIL import Image, UnidentifiedImageError
 
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.models.networks.network import Network
@@ -21,8 +19,7 @@ from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.training.learning_rate import learning_rate
 from realesrgan_paddle.training.training_data import open_training_data
-from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import open_regular
+from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.machine.devices import (
     core_count,
     memory_limit,
@@ -104,7 +101,8 @@ def inspect_images(dataroot: str, meta_info: str | None) -> Images:
     paths = training_images(dataroot, meta_info)
     count = len(paths)
     step = math.ceil(count / MAX_HEADERS)
-    sizes = np.array([_read_size(path) for path in paths[::step]])
+    headers = [read_checked_header(path) for path in paths[::step]]
+    sizes = np.array([(header.width, header.height) for header in headers])
 
     pixels = sizes.prod(axis=1)
     mean_pixels = float(pixels.mean())
@@ -156,11 +154,3 @@ def seconds_per_iteration(cfg: Config) -> float:
             float(next(iter(losses.values())))  # waits for the device
             times.append(time.perf_counter())
     return (times[-1] - times[1]) / (len(times) - 2)
-
-
-def _read_size(path: Path) -> tuple[int, int]:
-    try:
-        with open_regular(path) as file, Image.open(file) as image:
-            return image.size
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: not a readable image ({error})") from error
