@@ -12,12 +12,13 @@ if __name__ == "__main__":  # before all that takes time to import
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realesrgan_paddle.commands.what_follows import after_pairs
 from realesrgan_paddle.utils.atomic import check_target
-from realesrgan_paddle.utils.cli import Parser, int_range, run, say
+from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle
@@ -30,44 +31,134 @@ if TYPE_CHECKING:
     from realesrgan_paddle.options.schema.degradation import LQConfig
 
 
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    yml_path: str | None = setting(
+        None,
+        "options/generate_lq_data.yml, or the option file of a training",
+        metavar="FILE",
+    )
+    save_dir: Path | None = setting(
+        None, "folder for the low-quality images", metavar="DIR"
+    )
+    preview: Path | None = setting(
+        None,
+        "write a sheet of some images before and after degradation",
+        metavar="FILE.png",
+    )
+    fit: Path | None = setting(
+        None,
+        "compare the degraded images with real low-quality ones: a folder of images or "
+        "videos, an image or a video",
+        metavar="REAL",
+    )
+    write: Path | None = setting(
+        None,
+        "search the degradation that makes --hr look like --fit, and write it as an "
+        "option file for train.py and make_lq_data.py",
+        metavar="FILE.yml",
+    )
+    hr: str | None = setting(
+        None,
+        "with --write: the ground truth; by default that of --yml_path",
+        metavar="HR",
+    )
+    fit_report: Path | None = setting(
+        None,
+        "write the sheet of real windows beside synthetic ones of --fit, and its table",
+        metavar="FILE.png",
+    )
+    input: str | None = setting(
+        None,
+        "degrade all images in DIR instead of those the options name",
+        metavar="DIR",
+    )
+    seed: int | None = setting(
+        None, "seed of all random values, instead of manual_seed", int_range(0)
+    )
+    overwrite: bool = setting(False, "replace low-quality images that exist")
+    meta_info: Path | None = setting(
+        None, 'also write the pairs to FILE, one line "gt, lq" each', metavar="FILE"
+    )
+    overrides: list[str] = setting(
+        [],
+        "option that replaces the file's",
+        positional=True,
+        nargs="*",
+        metavar="a.b=c",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse flags that do not go together, and too few of them."""
+        if problem := self._problem():
+            raise argparse.ArgumentTypeError(problem)
+
+    def _problem(self) -> str:
+        if self.write and not self.fit:
+            return "--write FILE.yml writes what --fit REAL finds; give both"
+        if self.write and self.save_dir:
+            return (
+                "--write comes first; then degrade with what it wrote: --yml_path "
+                "FILE.yml --save_dir DIR"
+            )
+        if self.hr and not self.write:
+            return "--hr goes with --fit and --write; otherwise: --input"
+        if self.yml_path is None and not (self.write and self.hr):
+            return (
+                "--yml_path FILE is needed; only --fit REAL --hr HR --write FILE.yml "
+                "works without it"
+            )
+        only_looks = (self.preview or self.fit) and not self.meta_info
+        if self.save_dir is None and not only_looks:
+            return (
+                "--save_dir DIR, the folder for the low-quality images, is needed; only "
+                "--preview and --fit work without it"
+            )
+        if self.fit_report and not self.fit:
+            return "--fit_report FILE.png shows the comparison of --fit; give both"
+        return ""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
-    args = _arguments(argv)
-    for path in (args.meta_info, args.fit_report, args.write):
+    flags = parse_flags(Flags, __doc__, argv)
+    for path in (flags.meta_info, flags.fit_report, flags.write):
         if path is not None:
             check_target(path)
 
     # Everything that loads Paddle is imported after this, here and below.
     start_paddle()
-    options = _read_options(args)
+    options = _read_options(flags)
 
     failures: list[str] = []
-    if args.preview:
-        _preview(options, args.preview)
-    if args.write:
-        failures += _solve(options, args.fit, args.write, args.fit_report)
-    elif args.fit:
-        failures += _compare(options, args.fit, args.fit_report)
-    if args.save_dir:
-        failures += _write(options, args.save_dir, args.meta_info, args.overwrite)
+    if flags.preview:
+        _preview(options, flags.preview)
+    if flags.fit and flags.write:
+        failures += _solve(options, flags.fit, flags.write, flags.fit_report)
+    elif flags.fit:
+        failures += _compare(options, flags.fit, flags.fit_report)
+    if flags.save_dir:
+        failures += _write(options, flags.save_dir, flags.meta_info, flags.overwrite)
 
-    print_next(_what_follows(args, options))
+    print_next(_what_follows(flags, options))
     distinct = list(dict.fromkeys(failures))  # --fit and --save_dir may name the same
     return report_failures(distinct)
 
 
-def _read_options(args: argparse.Namespace) -> "LQConfig":
+def _read_options(flags: Flags) -> "LQConfig":
     """Return the options of the yml file, with those that flags replace."""
     from realesrgan_paddle.data.lq.folder import read_lq_options
 
-    overrides = list(args.overrides)
-    if args.seed is not None:
-        overrides.append(f"manual_seed={args.seed}")
-    options = read_lq_options(args.yml_path or DEFAULTS, overrides)
+    overrides = list(flags.overrides)
+    if flags.seed is not None:
+        overrides.append(f"manual_seed={flags.seed}")
+    options = read_lq_options(flags.yml_path or DEFAULTS, overrides)
     for key, reason in options.ignored.items():
         sys.stderr.write(f"option {printable(key)} is ignored: {reason}\n")
 
-    root = args.input or args.hr
+    root = flags.input or flags.hr
     if root is None:
         return options
     return options.model_copy(update={"dataroot_gt": root, "meta_info": None})
@@ -81,17 +172,17 @@ def _preview(options: "LQConfig", sheet: Path) -> None:
     say(f"{sheet}: {count} images before and after degradation")
 
 
-def _compare(options: "LQConfig", real: Path, plot: Path | None) -> Sequence[str]:
+def _compare(options: "LQConfig", real: Path, sheet: Path | None) -> Sequence[str]:
     """Print the comparison of --fit; return a line for each unreadable image."""
     from realesrgan_paddle.data.lq.fit import fit
-    from realesrgan_paddle.data.lq.fit_plot import check_plotting, write_plot
+    from realesrgan_paddle.data.lq.preview import write_windows
 
-    if plot is not None:
-        check_plotting()
     found = fit(options, real)
     sys.stdout.write(f"{found}\n")
-    if plot is not None:
-        write_plot(found, plot)
+    if sheet is not None:
+        headline = f"{real}, and ground truth that shows the most alike, degraded"
+        write_windows(found.real, found.synthetic, sheet, headline, found.lines())
+        say(f"{sheet}: real windows beside synthetic ones")
     return found.failures
 
 
@@ -99,14 +190,17 @@ def _solve(
     options: "LQConfig", real: Path, path: Path, sheet: Path | None
 ) -> Sequence[str]:
     """Write the option file of --write and its sheet; return unreadable images."""
-    from realesrgan_paddle.data.lq.option_file import write_options, write_sheet
+    from realesrgan_paddle.data.lq.option_file import write_options
+    from realesrgan_paddle.data.lq.preview import write_windows
     from realesrgan_paddle.data.lq.solve import solve_for
 
     solved = solve_for(options, real)
     sys.stdout.write(f"{solved}\n")
     write_options(solved, options, real, path)
     sheet = sheet or path.with_suffix(".png")
-    write_sheet(solved, sheet)
+    write_windows(
+        solved.real, solved.synthetic, sheet, solved.headline, solved.warnings
+    )
     say(f"{path}: the degradation; {sheet}: real windows beside synthetic ones")
     return solved.failures
 
@@ -128,130 +222,27 @@ def _write(
     return done.failures
 
 
-def _what_follows(args: argparse.Namespace, options: "LQConfig") -> str:
+def _what_follows(flags: Flags, options: "LQConfig") -> str:
     """Return the command that trains on the pairs, or writes what was only looked at."""
-    if args.write:
-        return next_line("option file", file=args.write)
-    listed = options.meta_info is not None and args.meta_info is None
-    if args.save_dir and not listed:
+    if flags.write:
+        return next_line("option file", file=flags.write)
+    listed = options.meta_info is not None and flags.meta_info is None
+    if flags.save_dir and not listed:
         gt = Path(options.dataroot_gt)
-        return after_pairs(gt, args.save_dir, args.meta_info, options.scale)
+        return after_pairs(gt, flags.save_dir, flags.meta_info, options.scale)
 
-    save_dir = args.save_dir or Path("LQ")
+    save_dir = flags.save_dir or Path("LQ")
     meta_info = None
     if options.meta_info is not None:  # which are the pairs is not seen in the folders
-        meta_info = args.meta_info or Path(f"{save_dir}_pairs.txt")
+        meta_info = flags.meta_info or Path(f"{save_dir}_pairs.txt")
     return next_line(
         "preview of pairs",
-        yml_path=args.yml_path,
+        yml_path=flags.yml_path,
         save_dir=save_dir,
         meta_info=meta_info,
-        input=args.input,
-        seed=args.seed,
-        overrides=args.overrides,
-    )
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = _parser()
-    args = parser.parse(argv)
-    if args.write and not args.fit:
-        parser.error("--write FILE.yml writes what --fit REAL finds; give both")
-    if args.write and args.save_dir:
-        parser.error(
-            "--write comes first; then degrade with what it wrote: --yml_path FILE.yml "
-            "--save_dir DIR"
-        )
-    if args.hr and not args.write:
-        parser.error("--hr goes with --fit and --write; otherwise: --input")
-    if args.yml_path is None and not (args.write and args.hr):
-        parser.error(
-            "--yml_path FILE is needed; only --fit REAL --hr HR --write FILE.yml works "
-            "without it"
-        )
-    only_looks = (args.preview or args.fit) and not args.meta_info
-    if args.save_dir is None and not only_looks:
-        parser.error(
-            "--save_dir DIR, the folder for the low-quality images, is needed; "
-            "only --preview and --fit work without it"
-        )
-    if args.fit_report and not args.fit:
-        parser.error("--fit_report FILE.png plots the comparison of --fit; give both")
-    return args
-
-
-def _parser() -> Parser:
-    parser = Parser(__doc__)
-    parser.add_argument(
-        "--yml_path",
-        metavar="FILE",
-        help="options/generate_lq_data.yml, or the option file of a training",
-    )
-    parser.add_argument(
-        "--save_dir", type=Path, metavar="DIR", help="folder for the low-quality images"
-    )
-    parser.add_argument(
-        "--preview",
-        type=Path,
-        metavar="FILE.png",
-        help="write a sheet of some images before and after degradation",
-    )
-    _add_fit_flags(parser)
-    parser.add_argument(
-        "--input",
-        metavar="DIR",
-        help="degrade all images in DIR instead of those the options name",
-    )
-    parser.add_argument(
-        "--seed", type=int_range(0), help="seed of all draws, instead of manual_seed"
-    )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace low-quality images that exist",
-    )
-    parser.add_argument(
-        "--meta_info",
-        type=Path,
-        metavar="FILE",
-        help='also write the pairs to FILE, one line "gt, lq" each',
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="a.b=c",
-        help="option that replaces the file's",
-    )
-    return parser
-
-
-def _add_fit_flags(parser: Parser) -> None:
-    """Add the flags that look at real low-quality images."""
-    parser.add_argument(
-        "--fit",
-        type=Path,
-        metavar="REAL",
-        help="compare the degraded images with real low-quality images: a folder; with "
-        "--write also an image, a video or a folder of videos",
-    )
-    parser.add_argument(
-        "--write",
-        type=Path,
-        metavar="FILE.yml",
-        help="search the degradation that makes --hr look like --fit, and write it as "
-        "an option file for train.py and make_lq_data.py",
-    )
-    parser.add_argument(
-        "--hr",
-        metavar="HR",
-        help="with --write: the ground truth; by default that of --yml_path",
-    )
-    parser.add_argument(
-        "--fit_report",
-        type=Path,
-        metavar="FILE.png",
-        help="plot the comparison of --fit; with --write, the sheet of real windows "
-        "beside synthetic ones",
+        input=flags.input,
+        seed=flags.seed,
+        overrides=flags.overrides,
     )
 
 

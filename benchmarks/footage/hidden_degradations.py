@@ -15,17 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.compare import Comparer
+from realesrgan_paddle.data.lq.compare import Comparer, Sets
 from realesrgan_paddle.data.lq.parameters import (
     NUMBER,
     Point,
     Region,
     point_options,
 )
-from realesrgan_paddle.data.lq.pick import picked
-from realesrgan_paddle.data.lq.search import CONDITIONS, Solution, search
+from realesrgan_paddle.data.lq.pick import pick
+from realesrgan_paddle.data.lq.search import search
 from realesrgan_paddle.data.lq.simulate import Simulator
-from realesrgan_paddle.data.lq.solution import CERTAIN, LIKELY, fitted_options
+from realesrgan_paddle.data.lq.solution import (
+    CERTAIN,
+    LIKELY,
+    Solution,
+    solution_options,
+)
 from realesrgan_paddle.data.lq.windows import Picture, gt_windows, real_windows
 from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
@@ -77,12 +82,13 @@ def _run(case: int, args: argparse.Namespace) -> dict[str, Any]:
     by_name = window_statistics(real.pixels)
     measured = np.stack(list(by_name.values()), axis=1)
     with Simulator(gt.pixels, args.scale, args.processes) as simulator:
-        solution = search(real, measured, gt, simulator, args.scale)
-        compare = Comparer(real, measured, gt, simulator, list(by_name))
-        written = picked(solution, compare.apart(), args.scale)
+        sets = Sets(real, measured, list(by_name), gt)
+        solution = search(sets, simulator, args.scale)
+        compare = Comparer(sets, simulator)
+        written = pick(solution, compare.apart(), args.scale)
         seconds = time.time() - start
-        intervals = compare(fitted_options(solution, args.scale))[0]["all"]
-        found = compare(fitted_options(written, args.scale))[0]["all"]
+        intervals = compare(solution_options(solution, args.scale))[0]["all"]
+        found = compare(solution_options(written, args.scale))[0]["all"]
         own = compare(point_options(truth, args.scale))[0]["all"]
     return {
         "case": case,
@@ -127,9 +133,7 @@ def _judge(truth: Point, solution: Solution) -> dict[str, Any]:
         }
     for name, found in solution.numbers.items():
         place = truth.places[name]
-        if name == "quality" and codec == "none":
-            continue
-        if name in CONDITIONS and truth.places[CONDITIONS[name]] == 0:
+        if not truth.has(name):
             continue
         inside = found.low - TOLERANCE <= place <= found.high + TOLERANCE
         if name == "quality":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.lq.compare import Comparer, degradation
+from realesrgan_paddle.data.lq.compare import Comparer, Sets, degradation
 from realesrgan_paddle.data.lq.simulate import Simulator
 from realesrgan_paddle.data.lq.windows import (
     gt_windows,
@@ -53,7 +53,7 @@ def _distances(
     by_name = window_statistics(shown.pixels)
     measured = np.stack(list(by_name.values()), axis=1)
     with Simulator(gt.pixels, scale, processes=1) as simulator:
-        compare = Comparer(shown, measured, gt, simulator, list(by_name))
+        compare = Comparer(Sets(shown, measured, list(by_name), gt), simulator)
         found = [compare(degradation(preset))[0] for preset in presets.values()]
     return [one["all"] for one in found]
 

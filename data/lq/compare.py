@@ -1,15 +1,30 @@
-"""How far apart the statistics of two sets of windows are."""
+"""How far apart the statistics of real and of synthetic windows are."""
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import ks_2samp
 
+from realesrgan_paddle.data.degradation.codec import check_installed
+from realesrgan_paddle.data.lq.regression import content_slopes
 from realesrgan_paddle.data.lq.simulate import Simulator, Task
-from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
-from realesrgan_paddle.data.statistics.window_statistics import window_statistics
+from realesrgan_paddle.data.lq.windows import (
+    GtWindows,
+    RealWindows,
+    gt_windows,
+    read_real,
+    real_windows,
+    window_side,
+)
+from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.data.statistics.window_statistics import (
+    statistics_array,
+    window_statistics,
+)
 from realesrgan_paddle.options.schema.degradation import (
     KernelOptions,
     LQConfig,
@@ -87,32 +102,80 @@ def null_distances(
     return means
 
 
-def adjusted(
-    statistics: np.ndarray, shown: np.ndarray, slopes: np.ndarray, to: np.ndarray
-) -> np.ndarray:
-    """Return statistics as if all windows showed `to`: linearly, by the slopes."""
-    return statistics - (shown - to) @ slopes
+@dataclass(frozen=True)
+class Sets:
+    """Windows of real images and of ground truth, to be compared."""
+
+    real: RealWindows
+    statistics: np.ndarray
+    """Of the real windows, float64 (N, F)."""
+    names: Sequence[str]
+    """Of the F statistics."""
+    gt: GtWindows
+    null: Mapping[str, float] = field(default_factory=dict)
+    """Distances between halves of the real images."""
+    notes: Sequence[str] = ()
+    """What they are: a line for the real images, a line for the ground truth."""
+    failures: Sequence[str] = ()
+    """A line for each image that cannot be read."""
+
+
+def read_sets(options: LQConfig, real: Path) -> Sets:
+    """Return windows of real images and of the ground truth of options.
+
+    Raises:
+        UserError: images are missing or too small, or the options have videos and PyAV
+            is missing.
+    """
+    check_installed(options)
+    rng = np.random.default_rng(options.manual_seed)
+    pictures, failures = read_real(real)
+    paths = training_images(options.dataroot_gt, options.meta_info)
+    side = window_side(pictures, paths, options.scale)
+    shown = real_windows(pictures, side, rng)
+    gt, unreadable = gt_windows(paths, side, options.scale, rng)
+
+    by_name = window_statistics(shown.pixels)
+    measured = np.stack(list(by_name.values()), axis=1)
+    names = list(by_name)
+    sources = len({picture.source for picture in pictures})
+    notes = [
+        f"real: {len(shown.pixels)} windows of {side}x{side} pixels from "
+        f"{len(pictures)} pictures, {sources} sources",
+        f"ground truth: {len(gt.pixels)} windows of {options.dataroot_gt}",
+    ]
+    return Sets(
+        real=shown,
+        statistics=measured,
+        names=names,
+        gt=gt,
+        null=null_distances(measured, shown.sources, names, rng),
+        notes=notes,
+        failures=[*failures, *unreadable],
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The statistics of real and of synthetic windows, as if all showed the same."""
+
+    real: np.ndarray
+    """float64 (N, F)."""
+    synthetic: np.ndarray
+    windows: np.ndarray
+    """The synthetic ones in the real ones' order, uint8 RGB (N, S, S, 3)."""
 
 
 class Comparer:
     """Compares what options make with the real windows, matched by content."""
 
-    def __init__(
-        self,
-        real: RealWindows,
-        measured: np.ndarray,
-        gt: GtWindows,
-        simulator: Simulator,
-        names: Sequence[str],
-    ) -> None:
-        self._real = real
-        self._measured = measured
-        self._gt = gt
+    def __init__(self, sets: Sets, simulator: Simulator) -> None:
+        self._sets = sets
         self._simulator = simulator
-        self._names = names
         self._seed = 0
-        every = np.ones(len(gt.pixels), bool)
-        self._chosen = gt.matched(real.content, every, np.random.default_rng(0))
+        every = np.ones(len(sets.gt.pixels), bool)
+        rng = np.random.default_rng(0)
+        self._chosen = sets.gt.matched(sets.real.content, every, rng)
 
     def apart(self) -> "Comparer":
         """Return one with other seeds and, where there are enough, other windows.
@@ -121,43 +184,42 @@ class Comparer:
         """
         other = copy(self)
         other._seed = APART_SEED
-        unused = np.ones(len(self._gt.pixels), bool)
+        gt = self._sets.gt
+        unused = np.ones(len(gt.pixels), bool)
         unused[self._chosen] = False
         if unused.sum() >= len(self._chosen):
             rng = np.random.default_rng(other._seed)
-            other._chosen = self._gt.matched(self._real.content, unused, rng)
+            other._chosen = gt.matched(self._sets.real.content, unused, rng)
         return other
 
     def __call__(
         self, options: Mapping[str, Any]
     ) -> tuple[dict[str, float], np.ndarray]:
         """Return the distances, and the synthetic windows in the real ones' order."""
-        wanted = self._real.content
+        found = self.measure(options)
+        by_group = distances(found.real, found.synthetic, self._sets.names)
+        return by_group, found.windows
+
+    def measure(self, options: Mapping[str, Any]) -> Measured:
+        """Return the statistics of the real windows and of those that options make."""
         chosen = self._chosen
         tasks = []
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
             tasks.append(Task(options, batch, self._seed + start))
-        batches = list(self._simulator.degrade(tasks))
-        windows = np.concatenate(batches)
-        by_name = window_statistics(windows)
-        found = np.stack(list(by_name.values()), axis=1)
+        windows = np.concatenate(list(self._simulator.degrade(tasks)))
+        found = statistics_array(windows)
 
-        shown = self._gt.content[chosen]
-        slopes = _slopes(shown, found)
-        to = wanted.mean(axis=0)
-        synthetic = adjusted(found, shown, slopes, to)
-        real = adjusted(self._measured, wanted, slopes, to)
-        return distances(real, synthetic, self._names), windows
-
-
-def _slopes(shown: np.ndarray, found: np.ndarray) -> np.ndarray:
-    centered = shown - shown.mean(axis=0)
-    deviations = found - found.mean(axis=0)
-    ridge = np.eye(shown.shape[1])
-    gram = centered.T @ centered + ridge
-    products = centered.T @ deviations
-    return np.linalg.solve(gram, products)
+        # As if all windows showed the mean of what the real ones show: linearly.
+        shown = self._sets.gt.content[chosen]
+        wanted = self._sets.real.content
+        slopes, _ = content_slopes([shown], [found])
+        mean = wanted.mean(axis=0)
+        return Measured(
+            real=self._sets.statistics - (wanted - mean) @ slopes,
+            synthetic=found - (shown - mean) @ slopes,
+            windows=windows,
+        )
 
 
 def degradation(options: LQConfig) -> dict[str, Any]:

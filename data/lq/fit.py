@@ -1,289 +1,244 @@
-"""Compare synthetic low-quality images with real ones, by statistics of windows."""
+"""How far the degradation of options is from real images, and which keys to change."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
-import cv2
 import numpy as np
 from scipy.stats import ks_2samp, mannwhitneyu
-from tqdm import tqdm
 
-from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.loading.header_checks import Size, check_headers
-from realesrgan_paddle.data.lq.fit_remarks import Verdict, remark
-from realesrgan_paddle.data.lq.folder import make_lq, source_name
-from realesrgan_paddle.data.lq.image_statistics import lq_statistics
-from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.data.lq.compare import (
+    GROUPS,
+    Comparer,
+    degradation,
+    distances,
+    read_sets,
+)
+from realesrgan_paddle.data.lq.parameters import QUALITY_KEYS
+from realesrgan_paddle.data.lq.simulate import Simulator
 from realesrgan_paddle.options.schema.degradation import LQConfig
-from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
+from realesrgan_paddle.utils.errors import printable
 
-WINDOWS = 96
-"""Windows of each set that are measured."""
-SIDES = (128, 96, 64)
-"""Sides of a window [low-quality pixels].
+ALIKE = 0.27
+"""Up to this distance a group is called alike.
 
-The largest is taken that half the images of both sets have room for.
+Eight pairs of sets that were made by the same options, with other seeds, were up to 0.26
+apart in a group (soccer frames, four option files).
 """
-MARGIN = 16
-"""Extra ground truth that is degraded around a window [low-quality pixels].
+OF_HALVES = 0.8
+"""Or up to this share of the distance between halves of the real images.
 
-So that a window starts anywhere in the blocks of a compression, as a real one does.
-"""
-PLACES = 4
-"""Random places per window; the one with the most detail is used, not an empty sky."""
-ALIKE_DISTANCE = 0.3
-"""Largest distance at which two sets are called alike.
-
-Two samples of 96 from one distribution exceed 0.235 in one case of a hundred (Smirnov
-1948, "Table for Estimating the Goodness of Fit of Empirical Distributions"); this is
-larger, because windows of one image resemble each other.
+Their scenes differ, those of the compared windows hardly: in the same pairs, 0.8 at most
+where the halves were further apart than `ALIKE`.
 """
 CLEAR_SHARE = 0.6
 """A set is called higher if its value is the larger in this share of window pairs."""
+LEGEND = """\
+distance: of Kolmogorov and Smirnov, the mean of a group of statistics, between windows that
+show the same: 0 (equal) to 1 (no overlap). Up to 0.27, or 0.8 times that between halves of
+the real images, counts as alike. Noise, blur and blocks hide one another: change what is
+furthest first, then compare again. Or let --hr HR --write FILE.yml search for all of it."""
+
+NOISE = "noise_range2 and poisson_scale_range2"
+BLUR = "blur_sigma and blur_sigma2"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One statistic of both sets, in the windows where it is measurable."""
+class Sign:
+    """A statistic that tells in which way images differ, and the keys that change it."""
 
-    name: str
-    real: np.ndarray
-    synthetic: np.ndarray
-    distance: float
-    """Of Kolmogorov and Smirnov: 0 (equal distributions) to 1 (no overlap)."""
-    remark: str
-    """How the synthetic images differ, and which keys to change."""
-
-    def __str__(self) -> str:
-        """Return a line of the table that `Fit` prints."""
-        real = spread_text(self.real)
-        synthetic = spread_text(self.synthetic)
-        return (
-            f"{self.name:16}{real:26}{synthetic:26}{self.distance:<10.2f}{self.remark}"
-        )
+    higher: str
+    """What synthetic images are whose values are higher, and what to do."""
+    lower: str
+    keys: str
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How well synthetic images fit real ones."""
+    """How far synthetic images are from real ones, by group of statistics."""
 
-    real: Sequence[np.ndarray]
-    """The windows, uint8 RGB (side, side, 3)."""
-    synthetic: Sequence[np.ndarray]
-    comparisons: Sequence[Comparison]
+    distances: Mapping[str, float]
+    null: Mapping[str, float]
+    """Between halves of the real images."""
+    remarks: Mapping[str, str]
+    """By group: how the synthetic images differ, and which keys to change."""
+    real: np.ndarray
+    """The windows, uint8 RGB (N, S, S, 3)."""
+    synthetic: np.ndarray
+    """The windows of ground truth that are most like `real`, degraded."""
     notes: Sequence[str]
     """What was measured: one line for each set."""
     failures: Sequence[str]
     """One line for each image that cannot be read."""
 
+    def lines(self) -> list[str]:
+        """Return the table: a line for each group, and one for all."""
+        rows = []
+        for group, distance in self.distances.items():
+            numbers = f"{distance:.2f} (real halves {self.null[group]:.2f})"
+            difference = self.remarks.get(group, "")
+            rows.append(f"{group + ':':11}{numbers}  {difference}".rstrip())
+        return rows
+
     def __str__(self) -> str:
-        """Return the table: medians and, in brackets, the ranges of 80 % of windows."""
-        head = f"{'':16}{'real: median (10-90 %)':26}{'synthetic':26}{'distance':10}"
-        rows = [str(comparison) for comparison in self.comparisons]
-        legend = (
-            "distance: Kolmogorov-Smirnov, 0 (equal) to 1 (no overlap); "
-            f"up to {ALIKE_DISTANCE} counts as alike\n"
-            "Noise, blocks and blur mask one another: "
-            "fix the largest distance of the three, then compare again."
-        )
-        return "\n".join([*map(printable, self.notes), head, *rows, legend])
+        """Return the notes, the table and what its numbers mean."""
+        notes = [printable(note) for note in self.notes]
+        return "\n".join([*notes, *self.lines(), LEGEND])
 
 
-def fit(options: LQConfig, folder: Path) -> Fit:
-    """Compare the low-quality images that `options` make with those of a folder.
+def fit(options: LQConfig, real: Path, processes: int = 0) -> Fit:
+    """Compare what options make of their ground truth with real images.
 
-    Both sets are measured in windows of one size, because a larger image would count as
-    blurrier. The synthetic windows are crops of the ground truth, degraded by
-    `make_lq`, each with its own random values.
+    By the statistics, and in the windows, that `solve_for` uses.
 
     Args:
         options: where the ground truth is and how it is degraded.
-        folder: real low-quality images as a network will get them, of any size; sub-
-            folders are included.
+        real: images as a network will get them: a folder of images or videos, an image
+            or a video.
+        processes: that degrade; 0: one per core, at most 4.
 
     Raises:
-        UserError: there are no images, they are too small, or PyAV is missing.
+        UserError: images are missing or too small, or PyAV is missing.
     """
-    check_installed(options)
-    root = Path(options.dataroot_gt)
-    gt = check_headers(training_images(root, options.meta_info))
-    lq = check_headers(_list_real(folder))
-    side = _window_side(gt.sizes, lq.sizes, options.scale, folder)
-    gt_side = (side + MARGIN) * options.scale
-    gt_paths = _at_least(gt_side, gt.sizes)
-    lq_paths = _at_least(side, lq.sizes)
+    sets = read_sets(options, real)
+    with Simulator(sets.gt.pixels, options.scale, processes) as simulator:
+        measured = Comparer(sets, simulator).measure(degradation(options))
 
-    rng = np.random.default_rng(options.manual_seed)
-    real = [to_uint8(window) for _, window in _windows(lq_paths, side, rng)]
-    synthetic = _synthetic_windows(gt_paths, side, options, rng)
-    notes = [
-        _note("real", lq_paths, folder, side),
-        _note("synthetic", gt_paths, root, side),
-    ]
+    found = distances(measured.real, measured.synthetic, sets.names)
+    remarks = {}
+    for group in GROUPS:
+        remarks[group] = "alike"
+        if found[group] > max(ALIKE, OF_HALVES * sets.null[group]):
+            columns = _columns(group, sets.names)
+            real_values = {name: measured.real[:, at] for name, at in columns.items()}
+            made_values = {
+                name: measured.synthetic[:, at] for name, at in columns.items()
+            }
+            remarks[group] = remark(real_values, made_values, options)
+    return Fit(
+        distances=found,
+        null=sets.null,
+        remarks=remarks,
+        real=sets.real.pixels,
+        synthetic=measured.windows,
+        notes=sets.notes,
+        failures=sets.failures,
+    )
 
-    of_real = [lq_statistics(window) for window in real]
-    of_synthetic = [lq_statistics(window) for window in synthetic]
-    comparisons = []
-    for name in of_real[0]:
-        real_values = [statistics[name] for statistics in of_real]
-        synthetic_values = [statistics[name] for statistics in of_synthetic]
-        comparisons.append(compare(name, real_values, synthetic_values, options))
-    return Fit(real, synthetic, comparisons, notes, [*gt.problems, *lq.problems])
 
-
-def compare(
-    name: str,
-    real_values: Sequence[float],
-    synthetic_values: Sequence[float],
+def remark(
+    real: Mapping[str, np.ndarray],
+    synthetic: Mapping[str, np.ndarray],
     options: LQConfig,
-) -> Comparison:
-    """Return how a statistic of `lq_statistics` differs between two sets of windows."""
-    real = _finite(real_values)
-    synthetic = _finite(synthetic_values)
-    if min(len(real), len(synthetic)) < 2:
-        unknown = "not measurable on these images"
-        return Comparison(name, real, synthetic, np.nan, unknown)
+) -> str:
+    """Return how synthetic images differ, and which keys to change.
 
-    # The p-values are not used: the methods are those that cost nothing.
-    distance = float(ks_2samp(real, synthetic, method="asymp").statistic)
-    pairs_won = mannwhitneyu(synthetic, real, method="asymptotic").statistic
-    share_won = pairs_won / (len(real) * len(synthetic))
+    By that one of the `signs` of a group whose values are the furthest apart.
 
-    if distance <= ALIKE_DISTANCE:
-        verdict: Verdict = "alike"
-    elif max(share_won, 1 - share_won) > CLEAR_SHARE:
-        verdict = "higher" if share_won > 0.5 else "lower"
-    else:
-        verdict = "wider" if _range_80(synthetic) > _range_80(real) else "narrower"
-    return Comparison(name, real, synthetic, distance, remark(name, verdict, options))
-
-
-def spread_text(values: np.ndarray) -> str:
-    """Return the median and the 10th and 90th percentile: "0.61 (0.52 to 0.70)"."""
-    if not len(values):
-        return "-"
-    low, median, high = np.percentile(values, [10, 50, 90])
-    return f"{median:.3g} ({low:.3g} to {high:.3g})"
-
-
-def _list_real(folder: Path) -> list[Path]:
-    paths = list_images(folder, recursive=True)
-    if not paths:
-        raise UserError(
-            f"{folder}: no images in it; "
-            "--fit takes a folder of real low-quality images"
-        )
-    return paths
-
-
-def _window_side(
-    gt_sizes: Mapping[Path, Size],
-    lq_sizes: Mapping[Path, Size],
-    scale: int,
-    folder: Path,
-) -> int:
-    """Return the side of the windows, in pixels of the low-quality image.
-
-    Raises:
-        UserError: half the images of a set are smaller than the smallest window.
+    Args:
+        real: values of a group's statistics, float64 (N,), by name.
+        synthetic: the same of the synthetic windows.
+        options: those that made them.
     """
-    room = 0.0
-    if gt_sizes and lq_sizes:
-        typical_gt = _median_side(gt_sizes) // scale
-        room = min(typical_gt - MARGIN, _median_side(lq_sizes))
-    for side in SIDES:
-        if side <= room:
-            return side
-    smallest = SIDES[-1]
-    raise UserError(
-        f"{folder}: half of its images, or of the ground truth, are too small to be "
-        f"compared, or none can be read; sides must be at least {smallest} pixels, "
-        f"and {(smallest + MARGIN) * scale} of the ground truth"
-    )
+    known = {name: sign for name, sign in signs(options).items() if name in real}
+    apart = {}
+    for name in known:
+        found = ks_2samp(real[name], synthetic[name], method="asymp")
+        apart[name] = float(found.statistic)
+    # Of those that are about as far apart the first in the table.
+    name = max(apart, key=lambda one: round(apart[one], 1))
+    sign = known[name]
+
+    pairs_won = mannwhitneyu(synthetic[name], real[name], method="asymptotic").statistic
+    share_won = pairs_won / (len(real[name]) * len(synthetic[name]))
+    if share_won > CLEAR_SHARE:
+        return f"synthetic images {sign.higher}"
+    if share_won < 1 - CLEAR_SHARE:
+        return f"synthetic images {sign.lower}"
+    if _range_80(synthetic[name]) > _range_80(real[name]):
+        return f"synthetic images vary more: narrow {sign.keys}"
+    return f"synthetic images vary less: widen {sign.keys}"
 
 
-def _synthetic_windows(
-    paths: Sequence[Path], side: int, options: LQConfig, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Return WINDOWS windows of degraded ground truth, uint8 RGB (side, side, 3)."""
-    root = Path(options.dataroot_gt)
-    gt_side = (side + MARGIN) * options.scale
-    crops = tqdm(
-        _windows(paths, gt_side, rng), total=WINDOWS, unit="window", disable=None
-    )
-    windows = []
-    for number, (path, crop) in enumerate(crops):
-        # A name of its own, so that two windows of an image are degraded differently.
-        lq = make_lq(crop, f"{source_name(path, root)}#{number}", options)
-        top, left = rng.integers(MARGIN, size=2)
-        windows.append(lq[top : top + side, left : left + side])
-    return windows
+def signs(options: LQConfig) -> dict[str, Sign]:
+    """Return the statistics that tell a direction; at least one in each group."""
+    better, worse, qualities = _compression(options)
+    colors = "gray_noise_prob2, jpeg_chroma_upsampling"
+    return {
+        "noise color share": Sign(
+            "have more colored noise: raise gray_noise_prob2",
+            "have grayer noise: lower gray_noise_prob2",
+            "gray_noise_prob2",
+        ),
+        "noise 30": Sign(
+            f"are noisier: lower {NOISE}", f"have less noise: raise {NOISE}", NOISE
+        ),
+        "grain 0 1": Sign(
+            "have coarser noise: lower grain_size2, or the noise before resizing, "
+            "noise_range",
+            "have finer noise: raise grain_size2",
+            "grain_size2",
+        ),
+        "edge 1": Sign(
+            f"are sharper: raise {BLUR}, or lower halo_prob",
+            f"are blurrier: lower {BLUR}, or raise the low ends of resize_range and "
+            "resize_range2",
+            f"{BLUR}, resize_range, resize_range2",
+        ),
+        "combing": Sign(
+            "show combed lines: lower interlace_prob",
+            "show fewer combed lines: raise interlace_prob",
+            "interlace_prob",
+        ),
+        "direction 2": Sign(
+            "have finer detail across than down: raise blur_aspect",
+            "have finer detail down than across: lower blur_aspect",
+            "blur_aspect",
+        ),
+        "color finest": Sign(
+            "have finer color or more color noise: raise gray_noise_prob2, set "
+            f"jpeg_chroma_upsampling to linear, or {worse}",
+            f"have coarser color: lower gray_noise_prob2, or {better}",
+            colors,
+        ),
+        "grid luma 8": Sign(
+            f"show more blocks: {better}", f"show fewer blocks: {worse}", qualities
+        ),
+        "missing 8 6": Sign(
+            f"are more compressed: {better}", f"are less compressed: {worse}", qualities
+        ),
+        "flat": Sign(
+            f"have more flat parts: {better}, or raise {NOISE}",
+            f"have fewer flat parts: {worse}, or lower {NOISE}",
+            f"{qualities}, {NOISE}",
+        ),
+    }
 
 
-def _windows(
-    paths: Sequence[Path], side: int, rng: np.random.Generator
-) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield WINDOWS crops, spread over the images, each with its path.
-
-    float32 RGB (side, side, 3) in [0, 1].
-    """
-    sources = [paths[number * len(paths) // WINDOWS] for number in range(WINDOWS)]
-    for path, repeats in groupby(sources):
-        image = read_rgb(path)
-        for _ in repeats:
-            yield path, _detailed_crop(image, side, rng)
+def _columns(group: str, names: Sequence[str]) -> dict[str, int]:
+    """Return the numbers of the statistics of a group, by name."""
+    columns = {}
+    for number, name in enumerate(names):
+        if name.startswith(GROUPS[group]):
+            columns[name] = number
+    return columns
 
 
-def _detailed_crop(
-    image: np.ndarray, side: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Return the most detailed of PLACES random crops."""
-    height, width = image.shape[:2]
-    crops = []
-    for _ in range(PLACES):
-        top = int(rng.integers(height - side + 1))
-        left = int(rng.integers(width - side + 1))
-        crops.append(image[top : top + side, left : left + side])
-    return max(crops, key=_horizontal_detail)
+def _compression(options: LQConfig) -> tuple[str, str, str]:
+    """Return how to compress less, how to compress more, and the keys for both."""
+    better = "raise jpeg_range and jpeg_range2"
+    worse = "lower jpeg_range and jpeg_range2"
+    if not options.video_prob:
+        return better, worse, "jpeg_range, jpeg_range2"
 
-
-def _horizontal_detail(image: np.ndarray) -> float:
-    """Return the mean absolute difference of horizontal neighbors."""
-    right = image[:, 1:]
-    left = image[:, :-1]
-    return cv2.absdiff(right, left).mean()
-
-
-def _at_least(side: int, sizes: Mapping[Path, Size]) -> list[Path]:
-    """Return the images that are at least `side` pixels wide and high."""
-    large_enough = []
-    for path, size in sizes.items():
-        if min(size) >= side:
-            large_enough.append(path)
-    return large_enough
-
-
-def _median_side(sizes: Mapping[Path, Size]) -> float:
-    """Return the median of the images' shorter sides."""
-    shorter = [min(size) for size in sizes.values()]
-    median = np.median(shorter)
-    return float(median)
-
-
-def _note(name: str, paths: Sequence[Path], folder: Path, side: int) -> str:
-    images = min(len(paths), WINDOWS)
+    # Higher CRFs and quantizers mean lower quality.
+    drawn = zip(options.codec_list, options.codec_prob, strict=True)
+    keys = ", ".join(QUALITY_KEYS[codec] for codec, share in drawn if share)
     return (
-        f"{name}: {WINDOWS} windows of {side}x{side} pixels, "
-        f"from {images} images of {folder}"
+        f"{better}, lower {keys}",
+        f"{worse}, raise {keys}",
+        f"jpeg_range, jpeg_range2, {keys}",
     )
-
-
-def _finite(values: Sequence[float]) -> np.ndarray:
-    array = np.asarray(values)
-    return array[np.isfinite(array)]
 
 
 def _range_80(values: np.ndarray) -> float:

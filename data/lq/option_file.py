@@ -1,11 +1,9 @@
-"""Write what was solved for: an option file with its evidence, and a sheet."""
+"""Write what was solved for: an option file with its evidence."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import yaml
 
 from realesrgan_paddle.data.lq.solution import Finding
@@ -13,13 +11,6 @@ from realesrgan_paddle.data.lq.solve import Solved
 from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import printable
-from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.report.contact_sheet import (
-    Panel,
-    Row,
-    contact_sheet,
-    evenly_spaced,
-)
 
 EXPLAINED_BY: Mapping[str, str] = {
     "blur_sigma": "blur",
@@ -75,10 +66,6 @@ NETWORKS: Mapping[int, tuple[str, str]] = {
     1: ("{type: SRVGGNetCompact, num_conv: 16, upscale: 1}", ""),
 }
 """The network for each scale, and its start weights; none is released for 1."""
-PANELS = 8
-"""Windows of each kind on the sheet."""
-ENLARGED = 2
-"""Each pixel of the sheet is shown this many times each way."""
 
 
 def write_options(solved: Solved, options: LQConfig, real: Path, path: Path) -> None:
@@ -129,21 +116,6 @@ def write_options(solved: Solved, options: LQConfig, real: Path, path: Path) -> 
         temporary.write_text(text, "utf-8")
 
 
-def write_sheet(solved: Solved, path: Path) -> None:
-    """Write a PNG: real windows above the ones most like them, degraded as solved."""
-    places = evenly_spaced(range(len(solved.real)), PANELS)
-    rows = []
-    for title, windows in (("real", solved.real), ("synthetic", solved.synthetic)):
-        panels = [Panel("", _enlarged(windows[place])) for place in places]
-        rows.append(Row(title, panels))
-    before, after = solved.before["all"], solved.after["all"]
-    headline = (
-        f"Real windows, and ground truth that shows the most alike: distance {after:.2f}"
-        f" (before: {before:.2f}; real halves: {solved.null['all']:.2f})"
-    )
-    write_image(path, contact_sheet(rows, [], headline, list(solved.warnings)))
-
-
 def _line(key: str, value: Any, finding: Finding | None) -> str:
     line = f"{key}: {_inline(value)}"
     if finding is None:
@@ -174,9 +146,3 @@ def _plain(name: str) -> str:
 def _inline(value: Any) -> str:
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
     return text.removesuffix("...\n").strip()
-
-
-def _enlarged(window: np.ndarray) -> np.ndarray:
-    return cv2.resize(
-        window, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_NEAREST
-    )

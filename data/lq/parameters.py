@@ -39,6 +39,10 @@ class Number:
     """Share of the draws that are 0: the degradation without this part."""
     power: float = 1.0
     """Values are spaced evenly in value**(1/power): above 1, small ones are denser."""
+    needs: str | None = None
+    """Another number that must not be 0 for this one to mean something."""
+    of_codec: bool = False
+    """It is a setting of the codec, and means something only where there is one."""
 
     def value(self, unit: np.ndarray | float) -> np.ndarray:
         """Return the value at a place in the unit interval; `low` below 0."""
@@ -70,10 +74,10 @@ NUMBERS = (
     Number("anisotropy", -0.9, 0.9, "logarithm of horizontal over vertical blur"),
     Number("motion", 0, 4, "low-quality pixels", none_share=0.8),
     Number("noise", 0, 20, "8-bit levels", none_share=0.1, power=2),
-    Number("grain", 0, 1.2, "low-quality pixels"),
+    Number("grain", 0, 1.2, "low-quality pixels", needs="noise"),
     Number("halo", 0, 1.6, "of the detail", none_share=0.5),
-    Number("halo width", 0.6, 2.2, "low-quality pixels"),
-    Number("quality", 0, 1, "of the codec's range"),
+    Number("halo width", 0.6, 2.2, "low-quality pixels", needs="halo"),
+    Number("quality", 0, 1, "of the codec's range", of_codec=True),
     Number("first JPEG", 0, 1, "from quality 98 to 20", none_share=0.6),
 )
 CHOICES = (
@@ -100,6 +104,13 @@ class Point:
         """Return the value of a number."""
         number = NUMBER[name]
         return float(number.value(self.places[name]))
+
+    def has(self, name: str) -> bool:
+        """Return whether a number means something in this degradation."""
+        number = NUMBER[name]
+        if number.of_codec:
+            return self.choices["codec"] != "none"
+        return number.needs is None or self.places[number.needs] > 0
 
     def setting(self) -> float:
         """Return the setting of the codec, such as a CRF; NaN without a codec."""

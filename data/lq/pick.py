@@ -10,18 +10,15 @@ from dataclasses import replace
 
 from realesrgan_paddle.data.lq.compare import Comparer
 from realesrgan_paddle.data.lq.parameters import NUMBER, Point
-from realesrgan_paddle.data.lq.search import (
+from realesrgan_paddle.data.lq.solution import (
     ABSENT,
-    CONDITIONS,
+    HALF_RANGE,
+    LIKELY,
     PRESENT,
     NumberFound,
     Solution,
-)
-from realesrgan_paddle.data.lq.solution import (
-    HALF_RANGE,
-    LIKELY,
-    fitted_options,
     is_identified,
+    solution_options,
 )
 
 STARTS = 7
@@ -41,7 +38,7 @@ Other windows changed the distance of one degradation by as much.
 """
 
 
-def picked(solution: Solution, compare: Comparer, scale: int) -> Solution:
+def pick(solution: Solution, compare: Comparer, scale: int) -> Solution:
     """Return a solution whose ranges are to be written: nearest the real images.
 
     Its intervals say what to synthesize, not what is known; those of `solution` do,
@@ -59,7 +56,7 @@ def picked(solution: Solution, compare: Comparer, scale: int) -> Solution:
 
     def length(tried: Solution) -> float:
         """Return how far the images of a solution are from the real ones."""
-        return compare(fitted_options(tried, scale))[0]["all"]
+        return compare(solution_options(tried, scale))[0]["all"]
 
     best, width, least = _nearest(solution, distance)
     for name in [*PICKED, *solution.numbers]:
@@ -137,9 +134,7 @@ def _moves(name: str, point: Point, solution: Solution) -> Iterator[Point]:
             if chance >= LIKELY and option != point.choices[name]:
                 yield replace(point, choices={**point.choices, name: option})
         return
-    if name == "quality" and point.choices["codec"] == "none":
-        return
-    if name in CONDITIONS and point.places[CONDITIONS[name]] == 0:
+    if not point.has(name):
         return
     for place in _places(name, point.places[name], solution.numbers[name]):
         if place != point.places[name]:

@@ -1,5 +1,6 @@
-"""A sheet of ground-truth images beside their degraded versions, to check settings."""
+"""Sheets to check settings: before and after, and real windows beside synthetic ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,10 @@ IMAGES = 8
 """Images on the sheet, at most."""
 SIDE = 384
 """Side of the crops that are shown [ground-truth pixels]."""
+WINDOWS = 8
+"""Windows of each kind on the sheet of a comparison."""
+ENLARGED = 2
+"""Each of their pixels is shown this many times each way."""
 
 
 def write_preview(options: LQConfig, path: Path) -> int:
@@ -47,6 +52,30 @@ def write_preview(options: LQConfig, path: Path) -> int:
     return len(rows)
 
 
+def write_windows(
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    path: Path,
+    headline: str,
+    lines: Sequence[str] = (),
+) -> None:
+    """Write a PNG: real windows above the synthetic ones that are most like them.
+
+    Args:
+        real: uint8 RGB (N, S, S, 3).
+        synthetic: as `real`, in its order.
+        path: the PNG.
+        headline: its first line.
+        lines: below that.
+    """
+    places = evenly_spaced(range(len(real)), WINDOWS)
+    rows = []
+    for title, windows in (("real", real), ("synthetic", synthetic)):
+        panels = [Panel("", _enlarged(windows[place], ENLARGED)) for place in places]
+        rows.append(Row(title, panels))
+    write_image(path, contact_sheet(rows, [], headline, list(lines)))
+
+
 def _row(path: Path, options: LQConfig) -> Row:
     scale = options.scale
     name = source_name(path, Path(options.dataroot_gt))
@@ -55,7 +84,7 @@ def _row(path: Path, options: LQConfig) -> Row:
 
     (crop,) = most_detailed(lq, SIDE // scale, 1)
     small = crop.of(lq)
-    large = cv2.resize(small, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    large = _enlarged(small, scale)
     panels = [
         Panel("HR", to_uint8(crop.of(gt, scale))),
         Panel(f"LQ, each pixel {scale}x{scale}", large),
@@ -71,3 +100,8 @@ def _in_top_left(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     height, width, _ = image.shape
     panel[:height, :width] = image
     return panel
+
+
+def _enlarged(image: np.ndarray, times: int) -> np.ndarray:
+    """Return `image` with each pixel repeated."""
+    return cv2.resize(image, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST)

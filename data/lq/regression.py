@@ -1,5 +1,6 @@
-"""Kernel ridge regression with its leave-one-out residuals."""
+"""Regressions: kernel ridge with its leave-one-out residuals, and slopes over content."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,3 +112,39 @@ def _squared_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     lengths = one_lengths[:, None] + other_lengths
     squares = lengths - 2 * products
     return np.maximum(squares, 0)
+
+
+def content_slopes(
+    contents: Sequence[np.ndarray], statistics: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slopes of statistics over what windows show, within sets of windows.
+
+    float64 (C, F); and the variance of what they do not explain, float64 (F,).
+
+    Args:
+        contents: what the windows of each set show, float64 (n, C).
+        statistics: of the same windows, float64 (n, F).
+    """
+    shown_all = np.concatenate([shown - shown.mean(axis=0) for shown in contents])
+    found_all = np.concatenate([found - found.mean(axis=0) for found in statistics])
+
+    ridge = np.eye(shown_all.shape[1])
+    gram = shown_all.T @ shown_all + ridge
+    products = shown_all.T @ found_all
+    slopes = np.linalg.solve(gram, products)
+    explained = shown_all @ slopes
+    residuals = found_all - explained
+    return slopes, residuals.var(axis=0)
+
+
+def outlying(features: np.ndarray, point: np.ndarray) -> float:
+    """Return how far the point is from its nearest samples, in their own distances."""
+    from_point = np.linalg.norm(features - point, axis=1)
+    nearest = np.sort(from_point)[:5]
+    typical = []
+    for row in features[:100]:
+        from_row = np.linalg.norm(features - row, axis=1)
+        neighbors = np.sort(from_row)[1:6]  # the first is the row itself
+        typical.append(neighbors.mean())
+    usual = np.quantile(typical, 0.9)
+    return float(nearest.mean() / usual)

@@ -13,28 +13,34 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from tqdm import tqdm
 
+from realesrgan_paddle.data.lq.compare import Sets
 from realesrgan_paddle.data.lq.parameters import (
     CHOICE,
     CHOICES,
     NUMBERS,
+    Choice,
+    Number,
     Point,
     Region,
     point_options,
 )
-from realesrgan_paddle.data.lq.regression import Regression
+from realesrgan_paddle.data.lq.regression import Regression, content_slopes, outlying
 from realesrgan_paddle.data.lq.simulate import Simulator, Task
+from realesrgan_paddle.data.lq.solution import (
+    ABSENT,
+    COVERAGE,
+    PRESENT,
+    NumberFound,
+    Solution,
+)
 from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
 
-COVERAGE = 0.9
-"""Chance with which an interval is meant to hold the truth."""
 NEXT_COVERAGE = 0.98
 """As COVERAGE, of the limits of the next round: what they leave out is lost."""
 MARGIN = 0.06
 """Added to those limits on both sides [shares of the searched range]."""
 UNLIKELY = 0.02
 """Choices below this chance are not drawn again."""
-ABSENT, PRESENT = 0.1, 0.9
-"""Chances of a part below which it counts as absent, and above which as present."""
 FEWEST = 25
 """Samples that a regression needs."""
 NEAREST = 12
@@ -47,8 +53,6 @@ FEWEST_SOURCES = 3
 
 Few, so that what differs between scenes counts as what cannot be known.
 """
-CONDITIONS: Mapping[str, str] = {"halo width": "halo", "grain": "noise"}
-"""Numbers that mean something only where another is not 0."""
 SCALERS = CHOICE["scaler"].options
 SAME_SCALERS: Mapping[int, Sequence[str]] = {1: SCALERS, 2: ("area", "bilinear")}
 """Scalers that make the same image, by scale: at 2, both are means of 2 x 2 pixels."""
@@ -65,47 +69,6 @@ class Round:
 ROUNDS = (Round(180, 8), Round(110, 10), Round(80, 12))
 
 
-@dataclass(frozen=True)
-class NumberFound:
-    """A number: places in its searched range, 0 to 1."""
-
-    place: float
-    low: float
-    high: float
-    present: float
-    """Chance that it is not 0; 1 where it always is."""
-    explained: float
-    """Share of its variance that the statistics explain, at most 1."""
-    limits: tuple[float, float] = (0.0, 1.0)
-    """Between which it is searched in the next round."""
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What the search found."""
-
-    numbers: Mapping[str, NumberFound]
-    choices: Mapping[str, Mapping[str, float]]
-    """The chance of each option of each choice."""
-    outlying: float
-    """Distance of the real statistics from the nearest tried, in typical distances."""
-    tried: int
-    """Degradations that were tried."""
-    nearest: Sequence[Point] = ()
-    """Those of them whose statistics are nearest the real ones, the nearest first."""
-
-    @property
-    def best(self) -> Point:
-        """The most likely degradation."""
-        choices = {}
-        for name, chances in self.choices.items():
-            choices[name] = max(chances, key=lambda option: chances[option])
-        places = {}
-        for name, number in self.numbers.items():
-            places[name] = number.place if number.present >= 0.5 else 0.0
-        return Point(places, choices)
-
-
 @dataclass
 class Samples:
     """All degradations that were tried, with the statistics of their windows."""
@@ -116,9 +79,7 @@ class Samples:
 
 
 def search(
-    real: RealWindows,
-    real_statistics: np.ndarray,
-    gt: GtWindows,
+    sets: Sets,
     simulator: Simulator,
     scale: int,
     seed: int = 0,
@@ -128,10 +89,8 @@ def search(
     """Return the degradation of ground truth that has the real images' statistics.
 
     Args:
-        real: windows of the real images.
-        real_statistics: their statistics, float64 (N, F).
-        gt: windows of the ground truth, those of `simulator`.
-        simulator: degrades them.
+        sets: windows of the real images and of the ground truth.
+        simulator: degrades those of the ground truth.
         scale: factor by which the real images are smaller.
         seed: of all draws.
         rounds: how much is tried.
@@ -144,8 +103,13 @@ def search(
     with tqdm(total=total, unit="degradation", disable=None) as progress:
         for number, one in enumerate(rounds):
             rng = np.random.default_rng([seed, number])
-            _try(samples, one, region, real, gt, simulator, scale, rng, progress)
-            solution = _regress(samples, region, real, real_statistics)
+            points, tasks = _draw(one, region, sets, scale, rng)
+            samples.points += points
+            samples.contents += [sets.gt.content[task.windows] for task in tasks]
+            for found in simulator.measure(tasks):
+                samples.statistics.append(found)
+                progress.update()
+            solution = _found(samples, region, sets)
             region = _narrowed(region, solution)
     return replace(solution, choices=_shared(solution.choices, same))
 
@@ -176,30 +140,18 @@ def _shared(
     return {**choices, "scaler": scalers}
 
 
-def _try(
-    samples: Samples,
-    one: Round,
-    region: Region,
-    real: RealWindows,
-    gt: GtWindows,
-    simulator: Simulator,
-    scale: int,
-    rng: np.random.Generator,
-    progress: "tqdm[None]",
-) -> None:
-    """Add the samples of one round."""
+def _draw(
+    one: Round, region: Region, sets: Sets, scale: int, rng: np.random.Generator
+) -> tuple[list[Point], list[Task]]:
+    """Return random degradations, each with the windows that it is tried on."""
     points, tasks = [], []
     for _ in range(one.degradations):
         point = region.draw(rng)
-        chosen = _choose_windows(one.windows, real, gt, rng)
+        chosen = _choose_windows(one.windows, sets.real, sets.gt, rng)
         seed = int(rng.integers(2**31))
         points.append(point)
         tasks.append(Task(point_options(point, scale), chosen, seed))
-    for point, task, found in zip(points, tasks, simulator.measure(tasks), strict=True):
-        samples.points.append(point)
-        samples.statistics.append(found)
-        samples.contents.append(gt.content[task.windows])
-        progress.update()
+    return points, tasks
 
 
 def _choose_windows(
@@ -215,72 +167,87 @@ def _choose_windows(
     return gt.matched(wanted, allowed, rng)
 
 
-def _regress(
-    samples: Samples, region: Region, real: RealWindows, statistics: np.ndarray
-) -> Solution:
-    """Return each parameter at the real statistics."""
-    features, point = _features(samples, real, statistics)
-    inside = np.array([_is_inside(one, region) for one in samples.points])
+def _found(samples: Samples, region: Region, sets: Sets) -> Solution:
+    """Return each parameter at the real statistics.
+
+    From the samples that the region could have given.
+    """
+    features, target = _features(samples, sets)
+    inside = np.array([_is_inside(point, region) for point in samples.points])
     features = features[inside]
-    points = [one for one, kept in zip(samples.points, inside, strict=True) if kept]
-    everything = Regression(features, point)
+    points = [point for point, kept in zip(samples.points, inside, strict=True) if kept]
+    everything = Regression(features, target)
 
-    choices = {}
-    for choice in CHOICES:
-        drawn = np.array([one.choices[choice.name] for one in points])
-        scores = {}
-        for option in choice.options:
-            targets = (drawn == option).astype(float)
-            if targets.any():
-                value = everything.predict(targets).value
-                scores[option] = float(np.clip(value, 0, 1))
-        total = sum(scores.values()) + 1e-9
-        choices[choice.name] = {name: score / total for name, score in scores.items()}
-
+    choices = {choice.name: _chances(choice, points, everything) for choice in CHOICES}
     codec = max(choices["codec"], key=lambda name: choices["codec"][name])
+
     numbers = {}
     for number in NUMBERS:
-        places = np.array([one.places[number.name] for one in points])
-        present = 1.0
-        relevant = np.ones(len(points), bool)
-        if number.none_share and region.none_shares[number.name] not in (0, 1):
-            chance = everything.predict((places > 0).astype(float))
-            present = float(np.clip(chance.value, 0, 1))
-        elif region.none_shares[number.name] == 1:
-            present = 0.0
-        if number.none_share:
-            relevant = places > 0
-        if number.name == "quality":
-            relevant = np.array([one.choices["codec"] == codec for one in points])
-        if number.name in CONDITIONS:
-            other = CONDITIONS[number.name]
-            relevant = np.array([one.places[other] > 0 for one in points])
+        places = np.array([point.places[number.name] for point in points])
+        relevant = _relevant(number, points, codec)
+        none_share = region.none_shares[number.name]
+        limits = region.limits[number.name]
+        present = _presence(places, none_share, everything)
         numbers[number.name] = _number(
-            features, point, places, relevant, present, region.limits[number.name]
+            features[relevant], target, places[relevant], present, limits
         )
-    by_distance = np.argsort(np.linalg.norm(features - point, axis=1))
+
+    by_distance = np.argsort(np.linalg.norm(features - target, axis=1))
     return Solution(
         numbers=numbers,
         choices=choices,
-        outlying=_outlying(features, point),
+        outlying=outlying(features, target),
         tried=len(samples.points),
         nearest=[points[number] for number in by_distance[:NEAREST]],
     )
 
 
+def _chances(
+    choice: Choice, points: Sequence[Point], everything: Regression
+) -> dict[str, float]:
+    """Return the chance of each option that was drawn; their sum is 1."""
+    drawn = np.array([point.choices[choice.name] for point in points])
+    scores = {}
+    for option in choice.options:
+        is_option = (drawn == option).astype(float)
+        if is_option.any():
+            found = everything.predict(is_option)
+            scores[option] = float(np.clip(found.value, 0, 1))
+    total = sum(scores.values()) + 1e-9
+    return {option: score / total for option, score in scores.items()}
+
+
+def _relevant(number: Number, points: Sequence[Point], codec: str) -> np.ndarray:
+    """Return in which samples a number means something, bool (N,)."""
+    if number.of_codec:
+        return np.array([point.choices["codec"] == codec for point in points])
+    needed = number.needs or (number.name if number.none_share else None)
+    if needed is None:
+        return np.ones(len(points), bool)
+    return np.array([point.places[needed] > 0 for point in points])
+
+
+def _presence(places: np.ndarray, none_share: float, everything: Regression) -> float:
+    """Return the chance that a number is not 0."""
+    if none_share in (0, 1):
+        return 1.0 - none_share
+    is_present = (places > 0).astype(float)
+    found = everything.predict(is_present)
+    return float(np.clip(found.value, 0, 1))
+
+
 def _number(
     features: np.ndarray,
-    point: np.ndarray,
+    target: np.ndarray,
     places: np.ndarray,
-    relevant: np.ndarray,
     present: float,
     limits: tuple[float, float],
 ) -> NumberFound:
+    """Return a number at the target, from the samples in which it means something."""
     low, high = limits
-    if relevant.sum() < FEWEST:
+    if len(places) < FEWEST:
         return NumberFound((low + high) / 2, low, high, present, 0.0, limits)
-    regression = Regression(features[relevant], point)
-    found = regression.predict(places[relevant])
+    found = Regression(features, target).predict(places)
     lowest, highest = found.interval(COVERAGE)
     first, last = found.interval(NEXT_COVERAGE)
     next_limits = np.clip([first - MARGIN, last + MARGIN], low, high)
@@ -294,16 +261,14 @@ def _number(
     )
 
 
-def _features(
-    samples: Samples, real: RealWindows, statistics: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _features(samples: Samples, sets: Sets) -> tuple[np.ndarray, np.ndarray]:
     """Return the standardized mean statistics of all samples, and of the real images.
 
     What differs by content is taken out by a linear regression within the samples, and
     statistics that vary little between degradations count less.
     """
-    slopes, within = _content_slopes(samples)
-    reference = real.content.mean(axis=0)
+    slopes, within = content_slopes(samples.contents, samples.statistics)
+    reference = sets.real.content.mean(axis=0)
     rows = []
     for shown, found in zip(samples.contents, samples.statistics, strict=True):
         offset = shown.mean(axis=0) - reference
@@ -317,32 +282,10 @@ def _features(
     signal = np.clip(1 - noise / variance, 0.01, 1)
     weights = np.sqrt(signal)
     factors = weights / np.sqrt(variance)
-    wanted = statistics.mean(axis=0)
+    wanted = sets.statistics.mean(axis=0)
     features = (means - middle) * factors
-    point = (wanted - middle) * factors
-    return np.clip(features, -CLIP, CLIP), np.clip(point, -CLIP, CLIP)
-
-
-def _content_slopes(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """Return the slopes of the statistics over the content within the samples.
-
-    And the variance of what they do not explain, by statistic.
-    """
-    contents = []
-    statistics = []
-    for shown, found in zip(samples.contents, samples.statistics, strict=True):
-        contents.append(shown - shown.mean(axis=0))
-        statistics.append(found - found.mean(axis=0))
-    shown_all = np.concatenate(contents)
-    found_all = np.concatenate(statistics)
-
-    ridge = np.eye(shown_all.shape[1])
-    gram = shown_all.T @ shown_all + ridge
-    products = shown_all.T @ found_all
-    slopes = np.linalg.solve(gram, products)
-    explained = shown_all @ slopes
-    residuals = found_all - explained
-    return slopes, residuals.var(axis=0)
+    target = (wanted - middle) * factors
+    return np.clip(features, -CLIP, CLIP), np.clip(target, -CLIP, CLIP)
 
 
 def _is_inside(point: Point, region: Region) -> bool:
@@ -385,16 +328,3 @@ def _narrowed(region: Region, solution: Solution) -> Region:
         kept = [scores.get(option, 0.0) for option in choice.options]
         chances[choice.name] = [score if score >= UNLIKELY else 0.0 for score in kept]
     return replace(region, limits=limits, none_shares=shares, chances=chances)
-
-
-def _outlying(features: np.ndarray, point: np.ndarray) -> float:
-    """Return how far the point is from its nearest samples, in their own distances."""
-    from_point = np.linalg.norm(features - point, axis=1)
-    nearest = np.sort(from_point)[:5]
-    typical = []
-    for row in features[:100]:
-        from_row = np.linalg.norm(features - row, axis=1)
-        neighbors = np.sort(from_row)[1:6]  # the first is the row itself
-        typical.append(neighbors.mean())
-    usual = np.quantile(typical, 0.9)
-    return float(nearest.mean() / usual)

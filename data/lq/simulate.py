@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realesrgan_paddle.data.statistics.window_statistics import window_statistics
+from realesrgan_paddle.data.statistics.window_statistics import statistics_array
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
 
@@ -104,8 +104,7 @@ def _end_with_parent() -> None:
 
 
 def _measure(task: Task) -> np.ndarray:
-    found = window_statistics(_degrade(task))
-    return np.stack(list(found.values()), axis=1)
+    return statistics_array(_degrade(task))
 
 
 def _degrade(task: Task) -> np.ndarray:

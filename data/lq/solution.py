@@ -1,4 +1,4 @@
-"""The options that a solution stands for, with the evidence for each."""
+"""What the search found, the options that it stands for, and the evidence for each."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,18 +7,15 @@ from typing import Any
 
 from realesrgan_paddle.data.lq.parameters import (
     NUMBER,
+    Point,
     codec_setting,
     to_options,
 )
-from realesrgan_paddle.data.lq.search import (
-    ABSENT,
-    CONDITIONS,
-    COVERAGE,
-    PRESENT,
-    NumberFound,
-    Solution,
-)
 
+COVERAGE = 0.9
+"""Chance with which an interval is meant to hold the truth."""
+ABSENT, PRESENT = 0.1, 0.9
+"""Chances of a part below which it counts as absent, and above which as present."""
 WIDE = 0.6
 """Intervals of at least this share of what is searched say nothing."""
 CERTAIN = 0.75
@@ -27,7 +24,47 @@ HALF_RANGE = 0.15
 """Half of the range that is written where nothing is known [shares]."""
 LIKELY = 0.25
 """Choices of at least this chance are written, where several can be."""
-MEANINGLESS = "there is none"
+
+
+@dataclass(frozen=True)
+class NumberFound:
+    """A number: places in its searched range, 0 to 1."""
+
+    place: float
+    low: float
+    high: float
+    present: float
+    """Chance that it is not 0; 1 where it always is."""
+    explained: float
+    """Share of its variance that the statistics explain, at most 1."""
+    limits: tuple[float, float] = (0.0, 1.0)
+    """Between which it is searched in the next round."""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What the search found."""
+
+    numbers: Mapping[str, NumberFound]
+    choices: Mapping[str, Mapping[str, float]]
+    """The chance of each option of each choice."""
+    outlying: float
+    """Distance of the real statistics from the nearest tried, in typical distances."""
+    tried: int
+    """Degradations that were tried."""
+    nearest: Sequence[Point] = ()
+    """Those of them whose statistics are nearest the real ones, the nearest first."""
+
+    @property
+    def best(self) -> Point:
+        """The most likely degradation."""
+        choices = {}
+        for name, chances in self.choices.items():
+            choices[name] = max(chances, key=lambda option: chances[option])
+        places = {}
+        for name, number in self.numbers.items():
+            places[name] = number.place if number.present >= 0.5 else 0.0
+        return Point(places, choices)
 
 
 @dataclass(frozen=True)
@@ -47,7 +84,7 @@ class Finding:
         return found + certainty
 
 
-def fitted_options(solution: Solution, scale: int) -> dict[str, Any]:
+def solution_options(solution: Solution, scale: int) -> dict[str, Any]:
     """Return the options of make_lq_data.py that a solution stands for.
 
     Ranges are its intervals; what may or may not be there has its chance.
@@ -89,10 +126,10 @@ def findings(solution: Solution, scale: int) -> list[Finding]:
     for name, chances in solution.choices.items():
         rows.append(_choice(name, chances))
     for name, found in solution.numbers.items():
-        if name == "quality" and codec == "none":
+        if NUMBER[name].of_codec and codec == "none":
             continue
-        condition = CONDITIONS.get(name)
-        if condition and solution.numbers[condition].present < ABSENT:
+        needed = NUMBER[name].needs
+        if needed and solution.numbers[needed].present < ABSENT:
             continue
         rows.append(_number(name, found, codec, scale))
     return rows

@@ -9,24 +9,18 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.lq.compare import Comparer, degradation, null_distances
+from realesrgan_paddle.data.lq.compare import Comparer, Sets, degradation, read_sets
 from realesrgan_paddle.data.lq.parameters import Region
-from realesrgan_paddle.data.lq.pick import picked
-from realesrgan_paddle.data.lq.search import ROUNDS, Round, Solution, search
+from realesrgan_paddle.data.lq.pick import pick
+from realesrgan_paddle.data.lq.search import ROUNDS, Round, search
 from realesrgan_paddle.data.lq.simulate import Simulator
-from realesrgan_paddle.data.lq.solution import Finding, findings, fitted_options
-from realesrgan_paddle.data.lq.windows import (
-    GtWindows,
-    Picture,
-    RealWindows,
-    gt_windows,
-    read_real,
-    real_windows,
-    stream_codec,
-    window_side,
+from realesrgan_paddle.data.lq.solution import (
+    Finding,
+    Solution,
+    findings,
+    solution_options,
 )
-from realesrgan_paddle.data.sets.meta_info import training_images
-from realesrgan_paddle.data.statistics.window_statistics import window_statistics
+from realesrgan_paddle.data.lq.windows import stream_codec
 from realesrgan_paddle.options.schema.degradation import LQConfig, SynthesisOptions
 from realesrgan_paddle.utils.errors import printable
 
@@ -56,6 +50,15 @@ class Solved:
     notes: Sequence[str]
     warnings: Sequence[str]
     failures: Sequence[str]
+
+    @property
+    def headline(self) -> str:
+        """The first line of the sheet of windows."""
+        before, after = self.before["all"], self.after["all"]
+        return (
+            "Real windows, and ground truth that shows the most alike: distance "
+            f"{after:.2f} (before: {before:.2f}; real halves: {self.null['all']:.2f})"
+        )
 
     def __str__(self) -> str:
         """Return the notes, the findings, the distances and the warnings."""
@@ -91,40 +94,28 @@ def solve_for(
         UserError: images are missing or too small, or a video is given and PyAV is not
             installed.
     """
-    scale = options.scale
-    rng = np.random.default_rng(options.manual_seed)
-    pictures, failures = read_real(real)
-    paths = training_images(options.dataroot_gt, options.meta_info)
-    side = window_side(pictures, paths, scale)
-    shown = real_windows(pictures, side, rng)
-    gt, unreadable = gt_windows(paths, side, scale, rng)
-    by_name = window_statistics(shown.pixels)
-    measured = np.stack(list(by_name.values()), axis=1)
-    names = list(by_name)
+    sets = read_sets(options, real)
     codec = stream_codec(real)
-    region = _region(codec)
-
-    with Simulator(gt.pixels, scale, processes) as simulator:
-        seed = options.manual_seed
-        solution = search(shown, measured, gt, simulator, scale, seed, rounds, region)
-        compare = Comparer(shown, measured, gt, simulator, names)
-        written = picked(solution, compare.apart(), scale)
-        fitted = fitted_options(written, scale)
+    scale, seed = options.scale, options.manual_seed
+    with Simulator(sets.gt.pixels, scale, processes) as simulator:
+        solution = search(sets, simulator, scale, seed, rounds, _region(codec))
+        compare = Comparer(sets, simulator)
+        written = solution_options(pick(solution, compare.apart(), scale), scale)
         before, _ = compare(degradation(options))
-        after, synthetic = compare(fitted)
+        after, synthetic = compare(written)
 
     return Solved(
         solution=solution,
-        options=fitted,
+        options=written,
         findings=findings(solution, scale),
         before=before,
         after=after,
-        null=null_distances(measured, shown.sources, names, rng),
-        real=shown.pixels,
+        null=sets.null,
+        real=sets.real.pixels,
         synthetic=synthetic,
-        notes=_notes(pictures, shown, gt, options.dataroot_gt, solution.tried, codec),
+        notes=_notes(sets, solution.tried, codec),
         warnings=_warnings(solution),
-        failures=[*failures, *unreadable],
+        failures=sets.failures,
     )
 
 
@@ -138,22 +129,10 @@ def _region(codec: str | None) -> Region:
     return Region()
 
 
-def _notes(
-    pictures: Sequence[Picture],
-    real: RealWindows,
-    gt: GtWindows,
-    root: str,
-    tried: int,
-    codec: str | None,
-) -> list[str]:
+def _notes(sets: Sets, tried: int, codec: str | None) -> list[str]:
     """Return what was measured, one line each."""
-    sources = len({picture.source for picture in pictures})
-    side = real.pixels.shape[1]
-    notes = [
-        f"real: {len(real.pixels)} windows of {side}x{side} pixels from "
-        f"{len(pictures)} pictures, {sources} sources",
-        f"ground truth: {len(gt.pixels)} windows of {root}; {tried} degradations tried",
-    ]
+    of_real, of_gt = sets.notes
+    notes = [of_real, f"{of_gt}; {tried} degradations tried"]
     if codec:
         notes.append(f"codec: {codec}, as the stream says")
     elif find_spec("av") is None:

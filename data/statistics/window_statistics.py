@@ -52,6 +52,12 @@ def window_statistics(windows: np.ndarray) -> dict[str, np.ndarray]:
     return finite
 
 
+def statistics_array(windows: np.ndarray) -> np.ndarray:
+    """Return the statistics of windows as float64 (N, F), in the order of their names."""
+    found = window_statistics(windows)
+    return np.stack(list(found.values()), axis=1)
+
+
 def content(windows: np.ndarray) -> np.ndarray:
     """Return what windows show, float64 (N, 4), hardly changed by a degradation.
 

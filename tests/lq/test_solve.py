@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from in_process import InProcess
 from scenes import world
 
 import make_lq_data
 import train
-from realesrgan_paddle.data.lq import simulate, solve, windows
+from realesrgan_paddle.data.lq import solve, windows
 from realesrgan_paddle.data.lq.folder import read_lq_options, write_lq_folder
-from realesrgan_paddle.data.lq.search import NumberFound, Round, Solution
+from realesrgan_paddle.data.lq.search import Round
+from realesrgan_paddle.data.lq.solution import NumberFound, Solution, findings
 from realesrgan_paddle.data.lq.solve import Solved, solve_for
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.degradation import LQConfig
@@ -20,29 +22,6 @@ from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle
 FEW = (Round(150, 4),)
-
-
-class InProcess:
-    """Stands in for `Simulator`, without other processes."""
-
-    def __init__(self, pixels, scale, processes=0):
-        self._windows = pixels
-        self._scale = scale
-
-    def degrade(self, tasks):
-        for task in tasks:
-            yield simulate.degraded(self._windows[task.windows], task, self._scale)
-
-    def measure(self, tasks):
-        for degraded in self.degrade(tasks):
-            found = simulate.window_statistics(degraded)
-            yield np.stack(list(found.values()), axis=1)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        pass
 
 
 @pytest.fixture
@@ -165,7 +144,7 @@ def test_what_the_images_do_not_show_is_called_not_identifiable():
     numbers = {"blur": narrow, "noise": wide, "halo": absent}
     choices = {"scaler": {"area": 0.5, "bicubic": 0.45, "bilinear": 0.05}}
     choices["codec"] = {"none": 1.0}
-    found = solve.findings(Solution(numbers, choices, 1.0, 1), scale=4)
+    found = findings(Solution(numbers, choices, 1.0, 1), scale=4)
     by_name = {finding.name: finding.interval for finding in found}
     assert by_name["blur"].startswith("90%: ")
     assert by_name["noise"].startswith("not identifiable")

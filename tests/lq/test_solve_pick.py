@@ -5,16 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realesrgan_paddle.data.lq.compare import Comparer
+from realesrgan_paddle.data.lq.compare import Comparer, Sets
 from realesrgan_paddle.data.lq.parameters import (
     CHOICES,
     NUMBER,
     NUMBERS,
     Point,
 )
-from realesrgan_paddle.data.lq.pick import picked
-from realesrgan_paddle.data.lq.search import NumberFound, Solution
-from realesrgan_paddle.data.lq.solution import fitted_options
+from realesrgan_paddle.data.lq.pick import pick
+from realesrgan_paddle.data.lq.solution import NumberFound, Solution, solution_options
 from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
 from realesrgan_paddle.data.statistics.window_statistics import (
     content,
@@ -66,13 +65,13 @@ def test_the_nearest_tried_degradation_becomes_the_center(solution):
     far = Point({**solution.best.places, "blur": 0.3}, solution.best.choices)
     solution = replace(solution, nearest=(far, there))
     compare = FakeComparer(blur_distance(0.65))
-    written = fitted_options(picked(solution, compare, SCALE), SCALE)
+    written = solution_options(pick(solution, compare, SCALE), SCALE)
     assert written["blur_sigma"] == pytest.approx([blur_at(0.65)] * 2, rel=0.01)
 
 
 def test_one_parameter_is_moved_at_a_time_within_its_interval(solution):
     compare = FakeComparer(blur_distance(0.9))
-    written = picked(solution, compare, SCALE)
+    written = pick(solution, compare, SCALE)
     assert written.numbers["blur"].place == pytest.approx(0.65)
     for options in compare.asked:
         low, high = options["blur_sigma"]
@@ -83,7 +82,7 @@ def test_a_likely_choice_and_a_missing_part_are_tried(solution):
     def distance(options):
         return 1.0 - 0.4 * options["jpeg_prob2"] + sum(options["noise_range2"])
 
-    written = fitted_options(picked(solution, FakeComparer(distance), SCALE), SCALE)
+    written = solution_options(pick(solution, FakeComparer(distance), SCALE), SCALE)
     assert written["jpeg_prob2"] == 1
     assert written["noise_range2"] == [0, 0]
 
@@ -94,13 +93,13 @@ def test_a_part_that_may_be_missing_keeps_its_chance(solution):
     there = Point({**solution.best.places, "halo": 0.5}, solution.best.choices)
     solution = replace(solution, nearest=(there,))
     compare = FakeComparer(lambda options: 0.5 - options.get("halo_prob", 0.0))
-    written = fitted_options(picked(solution, compare, SCALE), SCALE)
+    written = solution_options(pick(solution, compare, SCALE), SCALE)
     assert written["halo_prob"] == 0.4
 
 
 def test_noise_that_may_be_missing_is_written_from_none_on(solution):
     compare = FakeComparer(lambda options: 1 / (1 + options["noise_range2"][1]))
-    low, high = fitted_options(picked(solution, compare, SCALE), SCALE)["noise_range2"]
+    low, high = solution_options(pick(solution, compare, SCALE), SCALE)["noise_range2"]
     assert low == 0 < high
 
 
@@ -113,7 +112,7 @@ def test_no_distance_makes_up_for_an_unlikely_codec(solution):
     def distance(options):
         return 1.0 - 0.4 * options["jpeg_prob2"] - 0.4 * options.get("video_prob", 0.0)
 
-    written = fitted_options(picked(solution, FakeComparer(distance), SCALE), SCALE)
+    written = solution_options(pick(solution, FakeComparer(distance), SCALE), SCALE)
     assert written["jpeg_prob2"] == 0
     assert "codec_list" not in written
 
@@ -122,12 +121,12 @@ def test_all_likely_scalers_are_written(solution):
     scalers = {"area": 0.5, "bilinear": 0.3, "bicubic": 0.2}
     solution = replace(solution, choices={**solution.choices, "scaler": scalers})
     compare = FakeComparer(blur_distance(0.65))
-    written = fitted_options(picked(solution, compare, SCALE), SCALE)
+    written = solution_options(pick(solution, compare, SCALE), SCALE)
     assert written["resize_modes2"] == ["area", "bilinear"]
 
 
 def test_the_intervals_are_written_where_nothing_is_nearer(solution):
-    assert picked(solution, FakeComparer(lambda options: 0.5), SCALE) is solution
+    assert pick(solution, FakeComparer(lambda options: 0.5), SCALE) is solution
 
 
 def test_ranges_are_as_wide_as_the_distance_allows(solution):
@@ -136,7 +135,7 @@ def test_ranges_are_as_wide_as_the_distance_allows(solution):
         middle = abs((low + high) / 2 - blur_at(0.65))
         return 0.5 + middle + abs(high - low - (blur_at(0.6) - blur_at(0.475)))
 
-    written = picked(solution, FakeComparer(distance), SCALE).numbers["blur"]
+    written = pick(solution, FakeComparer(distance), SCALE).numbers["blur"]
     assert written.high - written.low == pytest.approx(0.125)
     assert (written.low + written.high) / 2 == pytest.approx(0.65)
 
@@ -168,7 +167,7 @@ def test_a_comparison_apart_uses_other_windows_where_there_are_enough(count, are
     measured = np.stack(list(by_name.values()), axis=1)
     simulator = Unchanged(large)
 
-    compare = Comparer(real, measured, gt, simulator, list(by_name))
+    compare = Comparer(Sets(real, measured, list(by_name), gt), simulator)
     first, _ = compare({})
     used, seeds = set(simulator.windows), set(simulator.seeds)
     simulator.windows.clear()
