@@ -1,7 +1,8 @@
 """Large images cut into overlapping sub-images, which load faster than the whole."""
 
 import re
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +12,14 @@ import numpy as np
 from realesrgan_paddle.data.sets.made_folders import SUBIMAGES_FILE, keep_settings
 from realesrgan_paddle.data.sets.manifest import overlays_by_file
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
-from realesrgan_paddle.data.statistics.image_scores import detail_share
+from realesrgan_paddle.data.statistics.tiles import judge_tiles
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
+
+FLAT = "flat"
+"""Reason to leave a sub-image out: it shows next to nothing."""
 
 # The ending of DIV2K's low-quality files, "0801x4.png".
 _SCALE_ENDING = re.compile(r"(?<=\d)x[2348]$")
@@ -62,16 +66,29 @@ class CropGrid:
         return crops
 
 
-@dataclass(frozen=True)
-class SubImages:
-    """The result of `extract_subimages`."""
+@dataclass
+class CutImages:
+    """What was cut of the images of a folder."""
 
-    count: int
-    """Sub-images of these images that exist now."""
-    flat: int
-    """Sub-images that were left out because they show next to nothing."""
-    failures: list[str]
+    count: int = 0
+    """Sub-images that exist now."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """How many this run has left out, by reason."""
+    failures: list[str] = field(default_factory=list)
     """One line for each image that failed."""
+
+    @property
+    def flat(self) -> int:
+        """Sub-images that were left out because they show next to nothing."""
+        return self.rejected[FLAT]
+
+    def other_reasons(self) -> str:
+        """Return how many were left out for other reasons: "7 repeated, 2 overlay"."""
+        others = []
+        for reason, count in self.rejected.most_common():
+            if count and reason != FLAT:
+                others.append(f"{count} {reason}")
+        return ", ".join(others)
 
 
 def extract_subimages(
@@ -83,7 +100,7 @@ def extract_subimages(
     min_detail: float = 0.0,
     threads: int | None = None,
     png_compression: int | None = 3,
-) -> SubImages:
+) -> CutImages:
     """Cut every image below `source` into "name_s001.png", ... in `output`.
 
     Folders below `source` become folders below `output`. Gray, alpha and 16-bit images
@@ -99,8 +116,8 @@ def extract_subimages(
         manifest: the manifest of tools/extract_keyframes.py; sub-images that touch an
             overlay named there, such as a channel's logo, are left out (and so are
             their numbers).
-        min_detail: leave out sub-images with a lower share of detail, see
-            `detail_share`.
+        min_detail: leave out sub-images with a lower share of tiles that have detail
+            above the noise, see `Tiles.share`.
         threads: how many images at a time; None: one per CPU.
         png_compression: 0 (large, fast) to 9; None: OpenCV's default.
 
@@ -123,9 +140,9 @@ def extract_subimages(
         png_compression=png_compression,
     )
     counts, failures = run_each(work, list(stems), threads=threads)
-    return SubImages(
+    return CutImages(
         count=sum(count for count, _ in counts),
-        flat=sum(flat for _, flat in counts),
+        rejected=Counter({FLAT: sum(flat for _, flat in counts)}),
         failures=failures,
     )
 
@@ -151,20 +168,20 @@ def _cut_image(
     """Write the missing sub-images of an image; return how many exist and are flat."""
     image = read_image(path)
     boxes = overlays.get(path.resolve(), [])
+    tiles = judge_tiles(luma_of(image)) if min_detail else None
     count = flat = 0
 
     for number, crop in enumerate(grid.crops(*image.shape[:2]), 1):
         if any(crop.touches(box) for box in boxes):
             continue
-        sub_image = crop.of(image)
-        if min_detail and detail_share(luma_of(sub_image)) < min_detail:
+        if tiles and tiles.can_judge(crop) and tiles.share(crop) < min_detail:
             flat += 1
             continue
 
         count += 1
         target = output / f"{stems[path]}_s{number:03d}.png"
         if not target.exists():
-            write_image(target, sub_image, png_compression=png_compression)
+            write_image(target, crop.of(image), png_compression=png_compression)
     return count, flat
 
 

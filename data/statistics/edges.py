@@ -1,16 +1,12 @@
 """How steep the edges of an image are, above its noise: blur measured at edges only."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-TILE = 32
-"""Side [pixels] of the tiles in which edges are measured.
-
-So a sharp subject in front of a soft background counts as sharp.
-"""
+from realesrgan_paddle.data.statistics.tiles import TILE, means_of_parts
 
 REACH = 9
 """Samples from one end of an edge to the other; from Crete et al. 2007."""
@@ -127,7 +123,9 @@ def measure_edges(luma: np.ndarray) -> Edges:
     crossings = [_cross(luma, direction, lit) for direction in DIRECTIONS]
     power = np.median([crossing.near_noise for crossing in crossings])
     noise = float(np.sqrt(power / 2))
-    detail = _share_with_detail([crossing.near for crossing in crossings])
+    strongest = np.max([crossing.near for crossing in crossings], axis=0)
+    has_detail = strongest >= MIN_TILE_DETAIL**2
+    detail = float(has_detail.mean())
 
     measured = [_measure(luma, crossing) for crossing in crossings]
     found = [pair for pair in measured if pair]
@@ -135,19 +133,6 @@ def measure_edges(luma: np.ndarray) -> Edges:
         return Edges(0.0, 0.0, noise, detail)
     steepness, fineness = np.min(found, axis=0)
     return Edges(float(steepness), float(fineness), noise, detail)
-
-
-def share_with_detail(luma: np.ndarray) -> float:
-    """Return `Edges.detail` of an image, uint8 luma (H, W), at least one tile large."""
-    powers = [_near_means(luma, direction) for direction in DIRECTIONS]
-    return _share_with_detail(powers)
-
-
-def _share_with_detail(powers: Sequence[np.ndarray]) -> float:
-    """Return the share of the tiles with detail, from the powers in all directions."""
-    strongest = np.max(powers, axis=0)
-    has_detail = strongest >= MIN_TILE_DETAIL**2
-    return float(has_detail.mean())
 
 
 def _near_means(luma: np.ndarray, direction: tuple[int, int]) -> np.ndarray:
@@ -201,8 +186,8 @@ def _measure(luma: np.ndarray, crossing: _Crossing) -> tuple[float, float] | Non
     if judged.sum() < needed:
         return None
 
-    near_noise = _noise(crossing.near, near, share, crossing.near_noise)
-    short_noise = _noise(crossing.short, short, share, crossing.short_noise)
+    near_noise = _noise_on_edges(crossing.near, near, share, crossing.near_noise)
+    short_noise = _noise_on_edges(crossing.short, short, share, crossing.short_noise)
     near_excess = np.maximum(near - near_noise, 0)[judged]
     short_excess = np.maximum(short - short_noise, 1e-3)[judged]
     far_noise = share * crossing.near_noise
@@ -256,7 +241,7 @@ def _on_edges(
     return np.stack(list(map(_tile_means, powers)))
 
 
-def _noise(
+def _noise_on_edges(
     mean: np.ndarray, on_edges: np.ndarray, share: np.ndarray, calm: float
 ) -> np.ndarray:
     """Return what noise adds to the power on the edges of each tile.
@@ -351,9 +336,4 @@ def _range_at(place: int, step: int, length: int) -> slice:
 
 def _tile_means(values: np.ndarray) -> np.ndarray:
     """Return the mean of each whole tile of float32 values of every second row."""
-    rows_of_tile = TILE // ROW_STEP
-    height, width = values.shape
-    rows = height // rows_of_tile
-    columns = width // TILE
-    whole_tiles = values[: rows * rows_of_tile, : columns * TILE]
-    return cv2.resize(whole_tiles, (columns, rows), interpolation=cv2.INTER_AREA)
+    return means_of_parts(values, TILE // ROW_STEP, TILE)

@@ -5,12 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.statistics.edges import (
-    REACH,
-    TILE,
-    measure_edges,
-    share_with_detail,
-)
+from realesrgan_paddle.data.statistics.edges import measure_edges
 
 BLOCK = 8
 """Side [pixels] of the blocks of JPEG, MPEG-2 and MPEG-4.
@@ -112,16 +107,6 @@ def measure(luma: np.ndarray) -> Scores:
         fineness=edges.fineness,
         noise=edges.noise,
     )
-
-
-def detail_share(luma: np.ndarray) -> float:
-    """Return the share of an image, uint8 luma (H, W), that is not flat, 0 to 1.
-
-    1 for an image too small for a single tile, which cannot be judged.
-    """
-    if min(luma.shape) < TILE + REACH:
-        return 1.0
-    return share_with_detail(luma)
 
 
 def _blockiness(luma: np.ndarray) -> float:

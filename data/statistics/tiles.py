@@ -12,7 +12,10 @@ from realesrgan_paddle.utils.crops import Crop
 # sources that docs/footage.md names for setting, and measured on others.
 
 TILE = 32
-"""Side [pixels] of the tiles that are judged, as in `edges`."""
+"""Side [pixels] of the tiles that detail and edges are measured in.
+
+So a sharp subject in front of a soft background counts as sharp.
+"""
 
 WHITE_FINE = 0.6406
 WHITE_MIDDLE = 0.0745
@@ -90,6 +93,11 @@ class Tiles:
         has_detail = detail > 0
         return float(has_detail.mean())
 
+    @staticmethod
+    def can_judge(crop: Crop) -> bool:
+        """Return whether `crop` has room for enough tiles to be judged by them."""
+        return min(crop.width, crop.height) >= 2 * TILE
+
     def soft_share(self, crop: Crop) -> float:
         """Return the share of the tiles within `crop` that are soft, 0 to 1."""
         return float(self.within(self.is_soft, crop).mean())
@@ -132,7 +140,7 @@ def judge_tiles(luma: np.ndarray) -> Tiles:
     is_grain = _is_grain(middle, coarse, fourth)
     has_detail = is_above & ~is_grain
 
-    without_noise = fine - _noise(fine)
+    without_noise = fine - _noise_in_fine_band(fine)
     fine_detail = np.maximum(without_noise, 0)
     shown = np.maximum(middle, MIN_DETAIL**2)
     ratio = np.sqrt(fine_detail / shown)
@@ -178,11 +186,11 @@ def _bands(luma: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # Without the margin into which filters spread what the next tile shows.
         inner = TILE - 4 * spacing
         fourth = cv2.multiply(squares, squares)
-        yield _tile_means(squares, inner), _tile_means(fourth, inner)
+        yield _inner_means(squares, inner), _inner_means(fourth, inner)
         smooth = smoother
 
 
-def _tile_means(values: np.ndarray, inner: int) -> np.ndarray:
+def _inner_means(values: np.ndarray, inner: int) -> np.ndarray:
     """Return the means of the middle `inner` x `inner` pixels of each whole tile."""
     height, width = values.shape
     bottom = height // TILE * TILE
@@ -195,7 +203,7 @@ def _tile_means(values: np.ndarray, inner: int) -> np.ndarray:
     return means[in_rows, in_columns]
 
 
-def _noise(fine: np.ndarray) -> float:
+def _noise_in_fine_band(fine: np.ndarray) -> float:
     """Return the mean square of the noise in the fine band; 0 of too few tiles."""
     if fine.size < MIN_TILES_FOR_NOISE:
         return 0.0
@@ -241,3 +249,11 @@ def _lowest_ratio(ratios: np.ndarray, middle: np.ndarray) -> float:
     of_frame = float(np.percentile(strong, SHARP_PERCENTILE))
     lowest = BLUR_RATIO + MIN_SHARPNESS * (of_frame - BLUR_RATIO)
     return min(lowest, MAX_BLURRED_RATIO)
+
+
+def means_of_parts(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the means of the whole parts of `height` x `width` of (H, W) values."""
+    rows = values.shape[0] // height
+    columns = values.shape[1] // width
+    whole = values[: rows * height, : columns * width]
+    return cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)

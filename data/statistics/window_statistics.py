@@ -6,6 +6,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from realesrgan_paddle.data.statistics.tiles import means_of_parts
 from realesrgan_paddle.data.statistics.window_blocks import block_statistics
 from realesrgan_paddle.data.statistics.window_edges import edge_statistics
 
@@ -126,7 +127,7 @@ def _noise_of(luma: np.ndarray, chroma: np.ndarray) -> list[float]:
     log_gray = np.log(calm_noise.mean() + FLOOR)
     share = log_color - log_gray
 
-    brightness = _square_means(luma)[calm]
+    brightness = means_of_parts(luma, SQUARE, SQUARE)[calm]
     slope = _slope(brightness, np.log(calm_noise + FLOOR))
     grain = _correlations(_fine(luma), calm)
     color_grain = _correlations(_fine(red), calm)[0]
@@ -138,10 +139,9 @@ def _calm_squares(luma: np.ndarray) -> np.ndarray:
 
     By the spread of means over 4 x 4 pixels, which noise hardly changes.
     """
-    side = len(luma) // 4
-    means = cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA)
+    means = means_of_parts(luma, 4, 4)
     per_square = SQUARE // 4
-    count = side // per_square
+    count = len(means) // per_square
     parts = means.reshape(count, per_square, count, per_square)
     spread = parts.std(axis=(1, 3))
     return spread <= np.quantile(spread, CALM_SHARE)
@@ -150,13 +150,8 @@ def _calm_squares(luma: np.ndarray) -> np.ndarray:
 def _square_deviations(plane: np.ndarray) -> np.ndarray:
     plane = np.ascontiguousarray(plane)
     response = cv2.filter2D(plane, -1, SECOND_DIFFERENCES)
-    means = _square_means(np.abs(response))
+    means = means_of_parts(np.abs(response), SQUARE, SQUARE)
     return means * np.sqrt(np.pi / 2) / 6
-
-
-def _square_means(plane: np.ndarray) -> np.ndarray:
-    count = len(plane) // SQUARE
-    return cv2.resize(plane, (count, count), interpolation=cv2.INTER_AREA)
 
 
 def _fine(plane: np.ndarray) -> np.ndarray:

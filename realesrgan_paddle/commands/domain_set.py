@@ -33,8 +33,8 @@ from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
 from realesrgan_paddle.data.sets.patches.choose import PatchChoice
-from realesrgan_paddle.data.sets.patches.extract import BestPatches, cut_images
-from realesrgan_paddle.data.sets.subimages import CropGrid
+from realesrgan_paddle.data.sets.patches.extract import cut_images
+from realesrgan_paddle.data.sets.subimages import CropGrid, CutImages
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
@@ -100,7 +100,7 @@ class DomainSet:
     root: Path
     frames: int = 0
     """Frames for training."""
-    cut: BestPatches = field(default_factory=BestPatches)
+    cut: CutImages = field(default_factory=CutImages)
     """Their sub-images."""
     smaller: int = 0
     """Downscaled versions of sub-images."""

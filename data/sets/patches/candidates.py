@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.subimages import CropGrid, luma_of
-from realesrgan_paddle.data.statistics.tiles import TILE, Tiles, judge_tiles
+from realesrgan_paddle.data.sets.subimages import FLAT, CropGrid, luma_of
+from realesrgan_paddle.data.statistics.tiles import Tiles, judge_tiles
 from realesrgan_paddle.utils.crops import Crop
 
-OVERLAY, FLAT, SOFT = "overlay", "flat", "out of focus"
+OVERLAY, SOFT = "overlay", "out of focus"
 CROWDED, REPEATED, SURPLUS = "better ones in the frame", "repeated", "beyond the number"
-"""Reasons to leave a patch out; those of the second line are said of good ones."""
+"""Reasons to leave a patch out, beside `FLAT`; those of the second line are said of good ones."""
 
 MAX_OVERLAP = 0.5
 """Patches of one frame may share this much of their area: neighbors on a grid whose step
@@ -131,8 +131,8 @@ def _reason(
     """Return why a patch is left out; nothing for a good one."""
     if _touches(crop, overlays):
         return OVERLAY
-    if min(crop.width, crop.height) < 2 * TILE or not min_detail:
-        return ""  # too small to be judged, or all are wanted
+    if not min_detail or not tiles.can_judge(crop):
+        return ""
     share = tiles.share(crop)
     if tiles.soft_share(crop) > share:
         return SOFT

@@ -1,9 +1,7 @@
 """Frames cut into their best patches, with a contact sheet of chosen and rejected ones."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +9,6 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.sets.naming import check_outside
-from realesrgan_paddle.data.sets.patches.candidates import FLAT
 from realesrgan_paddle.data.sets.patches.choose import (
     CHOSEN,
     Choice,
@@ -21,6 +18,7 @@ from realesrgan_paddle.data.sets.patches.choose import (
 )
 from realesrgan_paddle.data.sets.subimages import (
     CropGrid,
+    CutImages,
     extract_subimages,
     keep_cut,
     stems_without_scale,
@@ -61,31 +59,6 @@ Boxes = dict[str, list[list[int]]]
 """Number, x, y, width and height of each chosen patch, by the name of its frame."""
 
 
-@dataclass
-class BestPatches:
-    """The result of `extract_best_patches`."""
-
-    count: int = 0
-    """Patches that exist now."""
-    rejected: Counter[str] = field(default_factory=Counter)
-    """How many this run has left out, by reason."""
-    failures: list[str] = field(default_factory=list)
-    """One line for each image that failed."""
-
-    @property
-    def flat(self) -> int:
-        """Patches that were left out because they show next to nothing."""
-        return self.rejected[FLAT]
-
-    def other_reasons(self) -> str:
-        """Return how many were left out for other reasons: "7 repeated, 2 overlay"."""
-        others = []
-        for reason, count in self.rejected.most_common():
-            if count and reason != FLAT:
-                others.append(f"{count} {reason}")
-        return ", ".join(others)
-
-
 def cut_images(
     source: Path,
     output: Path,
@@ -97,7 +70,7 @@ def cut_images(
     manifest: Path | None = None,
     threads: int | None = None,
     png_compression: int | None = 3,
-) -> BestPatches:
+) -> CutImages:
     """Cut the best patches of images, or all of the grid with some detail.
 
     Args as of `extract_best_patches`; without `best` only the choice's `min_detail` is
@@ -114,7 +87,7 @@ def cut_images(
             threads=threads,
             png_compression=png_compression,
         )
-    cut = extract_subimages(
+    return extract_subimages(
         source,
         output,
         grid,
@@ -123,7 +96,6 @@ def cut_images(
         threads=threads,
         png_compression=png_compression,
     )
-    return BestPatches(cut.count, Counter({FLAT: cut.flat}), cut.failures)
 
 
 def extract_best_patches(
@@ -136,7 +108,7 @@ def extract_best_patches(
     manifest: Path | None = None,
     threads: int | None = None,
     png_compression: int | None = 3,
-) -> BestPatches:
+) -> CutImages:
     """Cut the best patches of every image below `source` into `output`.
 
     docs/footage.md says which. The choice is made over all images, written, then cut: an
@@ -164,7 +136,7 @@ def extract_best_patches(
     has_boxes = manifest is not None
     keep_cut(output, grid, choice.min_detail, avoids_overlays=has_boxes, quotas=quotas)
 
-    done = BestPatches()
+    done = CutImages()
     boxes = _read_boxes(output / CHOICE_FILE)
     new = [path for path in names if names[path] not in boxes]
     if new:
