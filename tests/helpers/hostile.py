@@ -100,6 +100,11 @@ def tensor(
     )
 
 
+def whole(operations: bytes) -> bytes:
+    """Return a pickle of protocol 4 with its beginning and its end."""
+    return PROTO + operations + b"."
+
+
 def state(*values: bytes) -> bytes:
     """Return the whole pickle of {"k0": value, "k1": value, ...}."""
     items = b"".join(plain(f"k{index}") + value for index, value in enumerate(values))
@@ -137,12 +142,27 @@ HONEST_PICKLE = state(tensor())
 """One tensor, which `ONE_STORAGE` holds."""
 
 
-def refusal(path: Path, content: bytes) -> str:
+Table = dict[str, dict[str, bytes]]
+"""Contents of files by what they are, by what the refusal says."""
+
+
+def assert_all_refused(path: Path, table: Table) -> None:
+    """Assert that each file of a table is refused, for the reason that it stands under."""
+    for message, cases in table.items():
+        for case, content in cases.items():
+            found = refusal(path, content, case)
+            assert message in found, f"{case}: {found}"
+
+
+def refusal(path: Path, content: bytes, case: str = "") -> str:
     """Return why a file is refused: one line that begins with its path."""
     path.write_bytes(content)
-    with pytest.raises(UserError) as caught:
+    try:
         read_weights(path)
-    message = str(caught.value)
+    except UserError as error:
+        message = str(error)
+    else:
+        pytest.fail(f"{case}: is read")
     assert message.startswith(f"{path}: ")
     assert message.isprintable()
     assert len(message) < len(str(path)) + 250

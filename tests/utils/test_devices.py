@@ -67,19 +67,21 @@ def test_a_device_is_picked_with_a_reason(monkeypatch):
 WRONG = ["", "abc", "-2", "1.5", "\u00b2", "9" * 5000, "10000000"]
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        *(("PADDLE_TRAINERS_NUM", text) for text in [*WRONG, "0"]),
-        *(("PADDLE_LOCAL_SIZE", text) for text in [*WRONG, "0"]),
-        *(("PADDLE_TRAINER_ID", text) for text in WRONG),
-    ],
-)
-def test_a_number_that_is_none_is_one_line(name, text, monkeypatch):
-    monkeypatch.setenv(name, text)
-    with pytest.raises(UserError, match=f"environment variable {name} is ") as caught:
-        start_paddle()
-    assert len(str(caught.value)) < 250
+WRONG_NUMBERS = [
+    *(("PADDLE_TRAINERS_NUM", text) for text in [*WRONG, "0"]),
+    *(("PADDLE_LOCAL_SIZE", text) for text in [*WRONG, "0"]),
+    *(("PADDLE_TRAINER_ID", text) for text in WRONG),
+]
+
+
+def test_a_number_that_is_none_is_one_line(monkeypatch):
+    for name, text in WRONG_NUMBERS:
+        message = f"environment variable {name} is "
+        with monkeypatch.context() as patch:
+            patch.setenv(name, text)
+            with pytest.raises(UserError, match=message) as caught:
+                start_paddle()
+        assert len(str(caught.value)) < 250, (name, text)
 
 
 def test_without_the_launcher_a_process_is_alone(monkeypatch):
@@ -88,15 +90,16 @@ def test_without_the_launcher_a_process_is_alone(monkeypatch):
         assert launcher_number(name) == number
 
 
-@pytest.mark.parametrize(
-    "missing",
-    ["PADDLE_TRAINER_ID", "PADDLE_CURRENT_ENDPOINT", "PADDLE_TRAINER_ENDPOINTS"],
-)
-def test_an_incomplete_environment_is_one_line(missing, monkeypatch):
-    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
-    monkeypatch.setenv("PADDLE_TRAINER_ID", "0")
-    monkeypatch.setenv("PADDLE_CURRENT_ENDPOINT", "127.0.0.1:1")
-    monkeypatch.setenv("PADDLE_TRAINER_ENDPOINTS", "127.0.0.1:1,127.0.0.1:2")
-    monkeypatch.delenv(missing)
-    with pytest.raises(UserError, match=f"{missing} is not set"):
-        join_group()
+def test_an_incomplete_environment_is_one_line(monkeypatch):
+    for missing in [
+        "PADDLE_TRAINER_ID",
+        "PADDLE_CURRENT_ENDPOINT",
+        "PADDLE_TRAINER_ENDPOINTS",
+    ]:
+        monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+        monkeypatch.setenv("PADDLE_TRAINER_ID", "0")
+        monkeypatch.setenv("PADDLE_CURRENT_ENDPOINT", "127.0.0.1:1")
+        monkeypatch.setenv("PADDLE_TRAINER_ENDPOINTS", "127.0.0.1:1,127.0.0.1:2")
+        monkeypatch.delenv(missing)
+        with pytest.raises(UserError, match=f"{missing} is not set"):
+            join_group()

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-import random
 import struct
 import tracemalloc
 import zipfile
@@ -17,6 +16,7 @@ from hostile import (
     LEGACY_HEAD,
     ONE_STORAGE,
     array,
+    assert_all_refused,
     name,
     plain,
     refusal,
@@ -50,68 +50,61 @@ def test_the_undamaged_torch_files_of_these_tests_are_read(tmp_path):
 
 
 TENSORS = {
-    "beyond its storage": (tensor((5,)), "reaches 1 numbers beyond its storage"),
-    "shifted beyond it": (
-        tensor((4,), offset=1),
-        "reaches 1 numbers beyond its storage",
-    ),
-    "strides beyond it": (
-        tensor((2, 2), (3, 1)),
-        "reaches 1 numbers beyond its storage",
-    ),
-    "strides that overflow": (tensor((2, 2), (2**63, 1)), "impossible strides"),
-    "negative stride": (tensor((2,), (-1,), 3), "impossible strides"),
-    "negative offset": (tensor((2,), (1,), -1), "impossible strides"),
-    "offset that is no number": (tensor((2,), (1,), "0"), "impossible strides"),
-    "fewer strides": (tensor((2, 2), (1,)), "a malformed tensor"),
-    "no storage": (tensor(of=b"N"), "a malformed tensor"),
-    "an array for a storage": (tensor(of=array()), "a malformed tensor"),
-    "one number repeated forever": (
-        tensor((2**30,), (0,)),
-        "declare more than 4 times as many",
-    ),
-    "overflowing storage": (tensor((0,), of=storage(numel=2**62)), "impossible shape"),
-    "negative storage": (tensor((0,), of=storage(numel=-4)), "impossible shape"),
-    "wider storage": (
-        tensor(of=storage(kind="torch.DoubleStorage")),
-        "a storage of 32 bytes has 16",
-    ),
-    "storage of an unknown type": (
-        tensor(of=storage(kind="torch.QInt8Storage")),
-        "wants 'torch.QInt8Storage'",
-    ),
-    "a storage with a long name": (
-        tensor(of=storage("0" * 1025)),
-        "malformed reference to a storage",
-    ),
-    "a type that is no storage": (
-        tensor(of=storage(kind="numpy.ndarray")),
-        "malformed reference to a storage",
-    ),
-    "a storage of two types": (
-        tensor() + tensor(of=storage(kind="torch.IntStorage")) + b"\x86",
-        "in two ways",
-    ),
-    "an odd persistent id": (
-        plain("storage") + b"Q",
-        "malformed reference to a storage",
-    ),
-    "a missing argument": (
-        name("torch._utils._rebuild_tensor_v2") + b")R",
-        "other arguments than it takes",
-    ),
-    "a class of torch": (
-        name("torch.nn.modules.conv.Conv2d") + b")\x81",
-        "wants 'torch.nn.modules.conv.Conv2d'",
-    ),
+    "reaches 1 numbers beyond its storage": {
+        "beyond its storage": tensor((5,)),
+        "shifted beyond it": tensor((4,), offset=1),
+        "strides beyond it": tensor((2, 2), (3, 1)),
+    },
+    "impossible strides": {
+        "strides that overflow": tensor((2, 2), (2**63, 1)),
+        "negative stride": tensor((2,), (-1,), 3),
+        "negative offset": tensor((2,), (1,), -1),
+        "offset that is no number": tensor((2,), (1,), "0"),
+    },
+    "a malformed tensor": {
+        "fewer strides": tensor((2, 2), (1,)),
+        "no storage": tensor(of=b"N"),
+        "an array for a storage": tensor(of=array()),
+    },
+    "declare more than 4 times as many": {
+        "one number repeated forever": tensor((2**30,), (0,)),
+    },
+    "impossible shape": {
+        "overflowing storage": tensor((0,), of=storage(numel=2**62)),
+        "negative storage": tensor((0,), of=storage(numel=-4)),
+    },
+    "a storage of 32 bytes has 16": {
+        "wider storage": tensor(of=storage(kind="torch.DoubleStorage")),
+    },
+    "wants 'torch.QInt8Storage'": {
+        "storage of an unknown type": tensor(of=storage(kind="torch.QInt8Storage")),
+    },
+    "malformed reference to a storage": {
+        "a storage with a long name": tensor(of=storage("0" * 1025)),
+        "a type that is no storage": tensor(of=storage(kind="numpy.ndarray")),
+        "an odd persistent id": plain("storage") + b"Q",
+    },
+    "in two ways": {
+        "a storage of two types": tensor()
+        + tensor(of=storage(kind="torch.IntStorage"))
+        + b"\x86",
+    },
+    "other arguments than it takes": {
+        "a missing argument": name("torch._utils._rebuild_tensor_v2") + b")R",
+    },
+    "wants 'torch.nn.modules.conv.Conv2d'": {
+        "a class of torch": name("torch.nn.modules.conv.Conv2d") + b")\x81",
+    },
 }
 
 
 @pytest.mark.parametrize("container", [torch_zip, torch_legacy])
-@pytest.mark.parametrize("case", TENSORS)
-def test_torch_tensors_with_false_declarations_are_refused(tmp_path, case, container):
-    value, message = TENSORS[case]
-    assert message in refusal(tmp_path / "w.pth", container(state(value), ONE_STORAGE))
+def test_torch_tensors_with_false_declarations_are_refused(tmp_path, container):
+    table = {
+        message: {case: container(state(cases[case]), ONE_STORAGE) for case in cases}
+        for message, cases in TENSORS.items()
+    }
+    assert_all_refused(tmp_path / "w.pth", table)
 
 
 def patched(content: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
@@ -126,112 +119,101 @@ TWICE = torch_zip(HONEST_PICKLE, ONE_STORAGE, {"data/1": FOUR_FLOATS}).replace(
 )
 ENTRY_HEADER = b"PK\1\2"  # of an entry in the archive's directory
 ZIPS = {
-    "a decompression bomb": (
-        torch_zip(HONEST_PICKLE, {"0": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED),
-        "a compressed or encrypted",
-    ),
-    "a zip in a zip": (
-        HONEST.replace(b"data.pkl", b"more.zip"),
-        "a zip archive, but not one of torch",
-    ),
-    "a huge storage": (
-        torch_zip(state(tensor(of=storage(numel=2**34))), ONE_STORAGE),
-        "a storage of 68,719,476,736 bytes has 16",
-    ),
-    "a storage of more bytes": (
-        torch_zip(HONEST_PICKLE, {"0": FOUR_FLOATS + FOUR_FLOATS}),
-        "a storage of 16 bytes has 32",
-    ),
-    "a storage that is not there": (
-        torch_zip(HONEST_PICKLE, {}),
-        "no entry 'archive/data/0'",
-    ),
-    "a storage elsewhere": (
-        torch_zip(state(tensor(of=storage("../data.pkl"))), {}),
-        "no entry 'archive/data/../data",
-    ),
-    "a TorchScript program": (
-        torch_zip(HONEST_PICKLE, ONE_STORAGE, {"code/x.py": b""}),
-        "a TorchScript program",
-    ),
-    "two entries of one name": (TWICE, "two entries of one name"),
-    "a declared size beyond the file": (
-        patched(HONEST, ENTRY_HEADER, 24, b"\xff\xff\xff\x7f"),
-        "declare more than that",
-    ),
-    "an encrypted entry": (
-        patched(HONEST, ENTRY_HEADER, 8, b"\1\0"),
-        "a compressed or encrypted zip",
-    ),
-    "an offset beyond the file": (
-        patched(HONEST, ENTRY_HEADER, 42, b"\xff\xff\xff\x7f"),
-        "an entry lies outside the file",
-    ),
-    "a wrong checksum": (
-        HONEST.replace(FOUR_FLOATS, FOUR_FLOATS[::-1]),
-        "damaged or cut short (Bad CRC-32",
-    ),
-    "a big-endian machine": (
-        torch_zip(HONEST_PICKLE, ONE_STORAGE, {"byteorder": b"big"}),
-        "a big-endian machine",
-    ),
+    "a compressed or encrypted": {
+        "a decompression bomb": torch_zip(
+            HONEST_PICKLE, {"0": bytes(10**7)}, compression=zipfile.ZIP_DEFLATED
+        ),
+    },
+    "a zip archive, but not one of torch": {
+        "a zip in a zip": HONEST.replace(b"data.pkl", b"more.zip"),
+    },
+    "a storage of 68,719,476,736 bytes has 16": {
+        "a huge storage": torch_zip(
+            state(tensor(of=storage(numel=2**34))), ONE_STORAGE
+        ),
+    },
+    "a storage of 16 bytes has 32": {
+        "a storage of more bytes": torch_zip(
+            HONEST_PICKLE, {"0": FOUR_FLOATS + FOUR_FLOATS}
+        ),
+    },
+    "no entry 'archive/data/0'": {
+        "a storage that is not there": torch_zip(HONEST_PICKLE, {}),
+    },
+    "no entry 'archive/data/../data": {
+        "a storage elsewhere": torch_zip(state(tensor(of=storage("../data.pkl"))), {}),
+    },
+    "a TorchScript program": {
+        "a TorchScript program": torch_zip(
+            HONEST_PICKLE, ONE_STORAGE, {"code/x.py": b""}
+        ),
+    },
+    "two entries of one name": {
+        "two entries of one name": TWICE,
+    },
+    "declare more than that": {
+        "a declared size beyond the file": patched(
+            HONEST, ENTRY_HEADER, 24, b"\xff\xff\xff\x7f"
+        ),
+    },
+    "a compressed or encrypted zip": {
+        "an encrypted entry": patched(HONEST, ENTRY_HEADER, 8, b"\1\0"),
+    },
+    "an entry lies outside the file": {
+        "an offset beyond the file": patched(
+            HONEST, ENTRY_HEADER, 42, b"\xff\xff\xff\x7f"
+        ),
+    },
+    "damaged or cut short (Bad CRC-32": {
+        "a wrong checksum": HONEST.replace(FOUR_FLOATS, FOUR_FLOATS[::-1]),
+    },
+    "a big-endian machine": {
+        "a big-endian machine": torch_zip(
+            HONEST_PICKLE, ONE_STORAGE, {"byteorder": b"big"}
+        ),
+    },
 }
 
 
-@pytest.mark.parametrize("case", ZIPS)
-def test_torch_archives_with_false_declarations_are_refused(tmp_path, case):
-    content, message = ZIPS[case]
-    assert message in refusal(tmp_path / "w.pth", content)
+def test_torch_archives_with_false_declarations_are_refused(tmp_path):
+    assert_all_refused(tmp_path / "w.pth", ZIPS)
 
 
 LEGACY_FILE = torch_legacy(HONEST_PICKLE, ONE_STORAGE)
 LEGACY = {
-    "another protocol": (
-        LEGACY_FILE.replace(pickle.dumps(1001, 2), pickle.dumps(1002, 2)),
-        "unknown protocol",
-    ),
-    "a big-endian machine": (
-        LEGACY_FILE.replace(b"\x88s.", b"\x89s."),
-        "a big-endian machine",
-    ),
-    "no list of storages": (
-        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps({}, 2),
-        "list of storages does not match",
-    ),
-    "an unknown storage": (
-        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps(["1"], 2),
-        "list of storages does not match",
-    ),
-    "a storage that is no text": (
-        LEGACY_HEAD + HONEST_PICKLE + pickle.dumps([0], 2),
-        "list of storages does not match",
-    ),
-    "a missing storage": (
-        torch_legacy(HONEST_PICKLE, {}),
-        "list of storages does not match",
-    ),
-    "a huge storage": (
-        torch_legacy(state(tensor(of=storage(numel=2**34))), ONE_STORAGE),
-        "is not where it should be",
-    ),
-    "another count": (
-        torch_legacy(HONEST_PICKLE, {"0": FOUR_FLOATS[:12]}),
-        "is not where it should be",
-    ),
-    "a cut storage": (LEGACY_FILE[:-1], "a storage of 16 bytes has 15"),
-    "a view of a storage": (
-        torch_legacy(
+    "unknown protocol": {
+        "another protocol": LEGACY_FILE.replace(
+            pickle.dumps(1001, 2), pickle.dumps(1002, 2)
+        ),
+    },
+    "a big-endian machine": {
+        "a big-endian machine": LEGACY_FILE.replace(b"\x88s.", b"\x89s."),
+    },
+    "list of storages does not match": {
+        "no list of storages": LEGACY_HEAD + HONEST_PICKLE + pickle.dumps({}, 2),
+        "an unknown storage": LEGACY_HEAD + HONEST_PICKLE + pickle.dumps(["1"], 2),
+        "a storage that is no text": LEGACY_HEAD + HONEST_PICKLE + pickle.dumps([0], 2),
+        "a missing storage": torch_legacy(HONEST_PICKLE, {}),
+    },
+    "is not where it should be": {
+        "a huge storage": torch_legacy(
+            state(tensor(of=storage(numel=2**34))), ONE_STORAGE
+        ),
+        "another count": torch_legacy(HONEST_PICKLE, {"0": FOUR_FLOATS[:12]}),
+    },
+    "a storage of 16 bytes has 15": {
+        "a cut storage": LEGACY_FILE[:-1],
+    },
+    "in two ways": {
+        "a view of a storage": torch_legacy(
             state(tensor(of=storage()[:-2] + plain(("1", 0, 4)) + b"tQ")), ONE_STORAGE
         ),
-        "in two ways",
-    ),
+    },
 }
 
 
-@pytest.mark.parametrize("case", LEGACY)
-def test_legacy_files_with_false_declarations_are_refused(tmp_path, case):
-    content, message = LEGACY[case]
-    assert message in refusal(tmp_path / "w.pth", content)
+def test_legacy_files_with_false_declarations_are_refused(tmp_path):
+    assert_all_refused(tmp_path / "w.pth", LEGACY)
 
 
 def test_a_legacy_storage_without_a_view_is_read(tmp_path):
@@ -274,11 +256,11 @@ SAFETENSORS = {
 }
 
 
-@pytest.mark.parametrize("case", SAFETENSORS)
-def test_safetensors_with_false_declarations_are_refused(tmp_path, case):
-    refusal(tmp_path / "w.safetensors", SAFETENSORS[case])
-    with pytest.raises(UserError):
-        read_safetensors(tmp_path / "w.safetensors")
+def test_safetensors_with_false_declarations_are_refused(tmp_path):
+    for case, content in SAFETENSORS.items():
+        refusal(tmp_path / "w.safetensors", content, case)
+        with pytest.raises(UserError):
+            read_safetensors(tmp_path / "w.safetensors")
 
 
 def test_a_safetensors_header_is_at_most_4_mb(tmp_path):
@@ -357,21 +339,3 @@ def test_every_truncation_is_refused(tmp_path):
     for content in examples(tmp_path):
         for end in range(0, len(content), 3):
             refusal(tmp_path / "w.pth", content[:end])
-
-
-def test_random_damage_never_raises_anything_but_a_user_error(tmp_path):
-    """Whatever byte is changed, the reader returns weights or refuses in one line."""
-    draw = random.Random(0)
-    refused = 0
-    for content in examples(tmp_path):
-        for _ in range(400):
-            broken = bytearray(content)
-            for _ in range(draw.choice((1, 1, 2, 8))):
-                broken[draw.randrange(len(broken))] = draw.randrange(256)
-            (tmp_path / "w.pth").write_bytes(broken)
-            try:
-                read_weights(tmp_path / "w.pth")
-            except UserError as error:
-                assert str(error).isprintable()
-                refused += 1
-    assert 500 < refused < 2000

@@ -4,6 +4,7 @@ import os
 import struct
 import subprocess
 import sys
+from itertools import product
 
 import cv2
 import numpy as np
@@ -15,30 +16,25 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import read_image, read_rgb
 
+LOSSLESS = {
+    "JPEG": {"quality": 100, "subsampling": 0},
+    "PNG": {},
+    "TIFF": {},
+    "WEBP": {"lossless": True},
+}
+"""Pillow's options by its name of the format."""
 
-@pytest.mark.parametrize("name", kinds())
-def test_every_kind_is_read_in_its_colors(tmp_path, name):
-    rgb = read_rgb(place(tmp_path, name, kinds()[name]))
-    assert rgb.dtype == np.float32
-    assert np.abs(rgb * 255 - colors()).max() <= 3
 
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_images_and_header_sizes_are_upright_for_every_orientation(
-    tmp_path, kind, orientation
-):
-    lossless = {
-        "JPEG": {"quality": 100, "subsampling": 0},
-        "WEBP": {"lossless": True},
-    }.get(kind, {})
-    image = Image.fromarray(stored(colors(), orientation))
-    path = place(
-        tmp_path, f"a.{kind.lower()}", encode(image, kind, orientation, **lossless)
-    )
-    assert np.abs(read_image(path).astype(int) - colors()).max() <= 3
-    header = read_checked_header(path)
-    assert (header.height, header.width) == colors().shape[:2]
+def test_images_and_header_sizes_are_upright_for_every_orientation(tmp_path):
+    for kind, orientation in product(LOSSLESS, range(1, 9)):
+        image = Image.fromarray(stored(colors(), orientation))
+        content = encode(image, kind, orientation, **LOSSLESS[kind])
+        path = place(tmp_path, f"a.{kind.lower()}", content)
+        difference = np.abs(read_image(path).astype(int) - colors())
+        assert difference.max() <= 3, (kind, orientation)
+        header = read_checked_header(path)
+        size = (header.height, header.width)
+        assert size == colors().shape[:2], (kind, orientation)
 
 
 def test_a_rotated_16_bit_gray_image_keeps_its_type(tmp_path):
@@ -66,13 +62,13 @@ def noise(kind, **options):
     return encode(Image.fromarray(pixels), kind, **options)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_a_file_that_is_cut_short_is_refused(tmp_path, kind):
-    data = noise(kind)
-    path = place(tmp_path, f"a.{kind.lower()}", data[: len(data) * 2 // 3])
-    for read in (read_image, read_checked_header):
-        with pytest.raises(UserError, match=r"not a readable image \(cut short\)"):
-            read(path)
+def test_a_file_that_is_cut_short_is_refused(tmp_path):
+    for kind in ["PNG", "JPEG", "WEBP"]:
+        data = noise(kind)
+        path = place(tmp_path, f"a.{kind.lower()}", data[: len(data) * 2 // 3])
+        for read in (read_image, read_checked_header):
+            with pytest.raises(UserError, match=r"not a readable image \(cut short\)"):
+                read(path)
 
 
 def test_data_appended_to_the_image_is_ignored(tmp_path):
@@ -126,12 +122,12 @@ def test_an_image_is_refused_by_the_bytes_that_it_would_take(
             read(path)
 
 
-@pytest.mark.parametrize("name", [*kinds(), *grays()])
-def test_no_image_is_decoded_to_more_than_its_header_says(tmp_path, name):
-    path = place(tmp_path, name, (kinds() | grays())[name])
-    header, image = read_checked_header(path), read_image(path)
-    assert (header.height, header.width) == image.shape[:2]
-    assert image.nbytes <= header.decoded_bytes <= 8 * image.nbytes
+def test_no_image_is_decoded_to_more_than_its_header_says(tmp_path):
+    for name in [*kinds(), *grays()]:
+        path = place(tmp_path, name, (kinds() | grays())[name])
+        header, image = read_checked_header(path), read_image(path)
+        assert (header.height, header.width) == image.shape[:2], name
+        assert image.nbytes <= header.decoded_bytes <= 8 * image.nbytes, name
 
 
 def test_a_header_that_nobody_can_read_is_refused(tmp_path, monkeypatch):

@@ -22,31 +22,31 @@ def zeros(network):
     return {name: np.zeros(shape) for name, shape in network.tensor_shapes().items()}
 
 
-@pytest.mark.parametrize(
-    ("found", "change"),
-    [
-        (SMALL_RRDB, {"num_block": 3}),
-        (SMALL_RRDB, {"num_feat": 16}),
-        (SMALL_RRDB, {"num_grow_ch": 8}),
-        (SMALL_RRDB, {"scale": 2}),
-        (SRVGGNetCompact(num_feat=8, num_conv=2), {"num_conv": 5}),
-        (SRVGGNetCompact(num_feat=8, num_conv=2), {"num_feat": 16}),
-        (SRVGGNetCompact(num_feat=8, num_conv=2), {"upscale": 2}),
-        (SRVGGNetCompact(num_feat=8, num_conv=2), {"act_type": "relu"}),
-        (RDN(C=2, D=2, G=4, G0=4, x=2), {"D": 3}),
-        (RDN(C=2, D=2, G=4, G0=4, x=2), {"C": 3}),
-        (RDN(C=2, D=2, G=4, G0=4, x=2), {"G": 8}),
-        (RRDN(C=2, D=2, G=4, G0=4, T=2, x=2), {"T": 3}),
-        (UNetDiscriminatorSNOptions(num_feat=8), {"num_feat": 16}),
-    ],
-)
-def test_each_option_that_differs_is_named_with_both_values(found, change):
-    wanted = found.model_copy(update=change)
-    ((name, value),) = change.items()
-    has = getattr(found, name)
-    assert differing_options(zeros(found), wanted, "x.pth") == (
-        f"{name}: the file has {has}, the option says {value}"
-    )
+DIFFERING = [
+    (SMALL_RRDB, {"num_block": 3}),
+    (SMALL_RRDB, {"num_feat": 16}),
+    (SMALL_RRDB, {"num_grow_ch": 8}),
+    (SMALL_RRDB, {"scale": 2}),
+    (SRVGGNetCompact(num_feat=8, num_conv=2), {"num_conv": 5}),
+    (SRVGGNetCompact(num_feat=8, num_conv=2), {"num_feat": 16}),
+    (SRVGGNetCompact(num_feat=8, num_conv=2), {"upscale": 2}),
+    (SRVGGNetCompact(num_feat=8, num_conv=2), {"act_type": "relu"}),
+    (RDN(C=2, D=2, G=4, G0=4, x=2), {"D": 3}),
+    (RDN(C=2, D=2, G=4, G0=4, x=2), {"C": 3}),
+    (RDN(C=2, D=2, G=4, G0=4, x=2), {"G": 8}),
+    (RRDN(C=2, D=2, G=4, G0=4, T=2, x=2), {"T": 3}),
+    (UNetDiscriminatorSNOptions(num_feat=8), {"num_feat": 16}),
+]
+
+
+def test_each_option_that_differs_is_named_with_both_values():
+    for found, change in DIFFERING:
+        wanted = found.model_copy(update=change)
+        ((name, value),) = change.items()
+        has = getattr(found, name)
+        assert differing_options(zeros(found), wanted, "x.pth") == (
+            f"{name}: the file has {has}, the option says {value}"
+        )
 
 
 def test_another_kind_of_network_is_named():
@@ -79,13 +79,15 @@ def test_training_says_which_option_differs_from_the_file(tmp_path):
         build_generator(SMALL_RRDB, path, PLAIN)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["realesrgan-x4plus", "REALESRGAN_X4PLUS", "RealESRGANx4plus", "RealESRGAN.x4plus"],
-)
-def test_a_released_model_is_found_however_its_name_is_spelled(name):
-    assert is_released(name)
-    assert find(name).name == "RealESRGAN_x4plus"
+def test_a_released_model_is_found_however_its_name_is_spelled():
+    for name in [
+        "realesrgan-x4plus",
+        "REALESRGAN_X4PLUS",
+        "RealESRGANx4plus",
+        "RealESRGAN.x4plus",
+    ]:
+        assert is_released(name), name
+        assert find(name).name == "RealESRGAN_x4plus", name
 
 
 def test_released_names_stay_apart_however_they_are_spelled():
@@ -96,18 +98,18 @@ def test_released_names_stay_apart_however_they_are_spelled():
     assert not is_released("realesrgan-x4")
 
 
-@pytest.mark.parametrize(
-    ("path", "hint"),
-    [
-        (
-            "experiments/pretrained_models/RealESRNet_x4plus.pth",
-            "is had by its name, RealESRNet_x4plus, without folder and ending",
-        ),
-        ("weights/realesr-animevideov3.pth", "its name, realesr-animevideov3, without"),
-        ("RealESRGAN_x4plu.pth", "did you mean 'RealESRGAN_x4plus'"),
-    ],
-)
-def test_a_missing_file_of_a_released_model_says_its_name(path, hint):
-    with pytest.raises(UserError, match=f"{path}: no such file") as error:
-        locate(path)
-    assert hint in str(error.value)
+MISSING = [
+    (
+        "experiments/pretrained_models/RealESRNet_x4plus.pth",
+        "is had by its name, RealESRNet_x4plus, without folder and ending",
+    ),
+    ("weights/realesr-animevideov3.pth", "its name, realesr-animevideov3, without"),
+    ("RealESRGAN_x4plu.pth", "did you mean 'RealESRGAN_x4plus'"),
+]
+
+
+def test_a_missing_file_of_a_released_model_says_its_name():
+    for path, hint in MISSING:
+        with pytest.raises(UserError, match=f"{path}: no such file") as error:
+            locate(path)
+        assert hint in str(error.value), path

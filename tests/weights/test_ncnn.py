@@ -37,68 +37,68 @@ def test_every_tensor_comes_out_under_its_name(spec, parts, half, tmp_path):
 FIRST = "1=3 4=1 5=1 6=189"  # the parameters of the first convolution
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("7767517", "<!DOCTYPE html>", "an HTML page"),
-        ("\nSplit s 1 2 data a b", "", "12 layers declared, 11 found"),
-        ("Split", "Softmax", "layers of type Softmax"),
-        (FIRST, "1=5 4=1 5=1 6=189", "3x3 convolution"),
-        (FIRST, f"{FIRST} 3=2", "3x3 convolution"),
-        (FIRST, "1=3 4=1 5=0 6=189", "has no bias"),
-        (FIRST, "1=3 4=1 5=1 6=189000000000", "truncated"),
-        (FIRST, "1=3 4=1 5=1 6=-189", "-189 weights"),
-        (FIRST, "1=3 4=1 5=1 6=nan", "cannot be read"),
-        (FIRST, "1=3 4=1 5=1 6=", "cannot be read"),
-        (FIRST, f"{FIRST} -23300=0", "-23300=0 holds no number"),
-        (FIRST, f"{FIRST} -23304=0,", "cannot be read"),
-        (FIRST, f"{FIRST} {'9' * 5000}=1", "cannot be read"),
-        ("Split s 1 2 data a b", "Split s", "cannot be read"),
-        ("Split s 1 2 data a b", "PReLU s 1 1 a b 0=7", "do not alternate"),
-        (
-            "Split s 1 2 data a b",
-            "Interp i 1 1 a b 0=3 1=5.0e-01 2=5.0e-01",
-            "take the -x4 pair",
-        ),
-        (
-            "PixelShuffle p 1 1 a b 0=3",
-            "PixelShuffle p 1 1 a b 0=2",
-            "resizes the image",
-        ),
-    ],
-)
-def test_a_bad_param_is_refused_in_one_line(old, new, said, tmp_path):
-    _, lines, data = srvgg_parts(SRVGG)
-    param = write_pair(tmp_path, lines, data)
-    assert old in param.read_text()
-    param.write_text(param.read_text().replace(old, new, 1))
-    with pytest.raises(UserError) as error:
-        read_ncnn(param)
-    assert said in str(error.value)
-    assert str(error.value).startswith(str(tmp_path / "net."))
-    assert "\n" not in str(error.value)
+BAD_PARAMS = [
+    ("7767517", "<!DOCTYPE html>", "an HTML page"),
+    ("\nSplit s 1 2 data a b", "", "12 layers declared, 11 found"),
+    ("Split", "Softmax", "layers of type Softmax"),
+    (FIRST, "1=5 4=1 5=1 6=189", "3x3 convolution"),
+    (FIRST, f"{FIRST} 3=2", "3x3 convolution"),
+    (FIRST, "1=3 4=1 5=0 6=189", "has no bias"),
+    (FIRST, "1=3 4=1 5=1 6=189000000000", "truncated"),
+    (FIRST, "1=3 4=1 5=1 6=-189", "-189 weights"),
+    (FIRST, "1=3 4=1 5=1 6=nan", "cannot be read"),
+    (FIRST, "1=3 4=1 5=1 6=", "cannot be read"),
+    (FIRST, f"{FIRST} -23300=0", "-23300=0 holds no number"),
+    (FIRST, f"{FIRST} -23304=0,", "cannot be read"),
+    (FIRST, f"{FIRST} {'9' * 5000}=1", "cannot be read"),
+    ("Split s 1 2 data a b", "Split s", "cannot be read"),
+    ("Split s 1 2 data a b", "PReLU s 1 1 a b 0=7", "do not alternate"),
+    (
+        "Split s 1 2 data a b",
+        "Interp i 1 1 a b 0=3 1=5.0e-01 2=5.0e-01",
+        "take the -x4 pair",
+    ),
+    (
+        "PixelShuffle p 1 1 a b 0=3",
+        "PixelShuffle p 1 1 a b 0=2",
+        "resizes the image",
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (lambda data: data[:-1], "truncated"),
-        (lambda data: data[:2], "truncated"),
-        (lambda data: data + b"\0\0\0\0", "4 bytes more"),
-        (
-            lambda data: struct.pack("<I", 0x000D4B38) + data[4:],
-            "neither fp16 nor fp32 (tag 0x000d4b38",
-        ),
-        (lambda data: b"\1\0\0\0" + data[4:], "neither fp16 nor fp32"),
-    ],
-)
-def test_a_bad_bin_is_refused_in_one_line(spoil, said, tmp_path):
-    _, lines, data = srvgg_parts(SRVGG)
-    with pytest.raises(UserError) as error:
-        read_ncnn(write_pair(tmp_path, lines, spoil(data)))
-    assert str(error.value).startswith(str(tmp_path / "net.bin: "))
-    assert said in str(error.value)
-    assert "\n" not in str(error.value)
+def test_a_bad_param_is_refused_in_one_line(tmp_path):
+    for old, new, said in BAD_PARAMS:
+        _, lines, data = srvgg_parts(SRVGG)
+        param = write_pair(tmp_path, lines, data)
+        assert old in param.read_text(), (old, new)
+        param.write_text(param.read_text().replace(old, new, 1))
+        with pytest.raises(UserError) as error:
+            read_ncnn(param)
+        assert said in str(error.value), (old, new)
+        assert str(error.value).startswith(str(tmp_path / "net.")), (old, new)
+        assert "\n" not in str(error.value), (old, new)
+
+
+BAD_BINS = [
+    (lambda data: data[:-1], "truncated"),
+    (lambda data: data[:2], "truncated"),
+    (lambda data: data + b"\0\0\0\0", "4 bytes more"),
+    (
+        lambda data: struct.pack("<I", 0x000D4B38) + data[4:],
+        "neither fp16 nor fp32 (tag 0x000d4b38",
+    ),
+    (lambda data: b"\1\0\0\0" + data[4:], "neither fp16 nor fp32"),
+]
+
+
+def test_a_bad_bin_is_refused_in_one_line(tmp_path):
+    for spoil, said in BAD_BINS:
+        _, lines, data = srvgg_parts(SRVGG)
+        with pytest.raises(UserError) as error:
+            read_ncnn(write_pair(tmp_path, lines, spoil(data)))
+        assert str(error.value).startswith(str(tmp_path / "net.bin: ")), said
+        assert said in str(error.value), said
+        assert "\n" not in str(error.value), said
 
 
 def test_an_rrdbnet_with_other_activations_or_resizes_is_refused(tmp_path):
