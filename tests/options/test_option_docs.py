@@ -4,7 +4,6 @@ import json
 import re
 
 import jsonschema
-import pytest
 import yaml
 from places import ROOT
 from sample_options import OPTION_FILES, soccer_lq
@@ -71,35 +70,30 @@ def test_the_command_writes_the_page_and_the_schemas(tmp_path, capsys):
     assert capsys.readouterr().out.count("wrote ") == 3
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
-def test_schemas_are_valid_and_describe_every_key(name):
-    schema = SCHEMAS[name]
-    jsonschema.Draft7Validator.check_schema(schema)
-    for section in (schema, *schema.get("definitions", {}).values()):
-        for key, value in section["properties"].items():
-            assert value.get("description"), key
+def test_schemas_are_valid_and_describe_every_key():
+    for schema in SCHEMAS.values():
+        jsonschema.Draft7Validator.check_schema(schema)
+        for section in (schema, *schema.get("definitions", {}).values()):
+            for key, value in section["properties"].items():
+                assert value.get("description"), key
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_shipped_files_name_their_schema_and_pass_it(path):
-    first = path.read_text(encoding="utf-8").splitlines()[0]
-    schema = EDITOR_LINE.fullmatch(first)[1]
-    assert schema.startswith("generate_lq") == path.name.startswith("generate_lq")
-    assert problems(read_yaml(path), schema) == []
+def test_shipped_files_name_their_schema_and_pass_it():
+    for path in SHIPPED:
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        schema = EDITOR_LINE.fullmatch(first)[1]
+        assert schema.startswith("generate_lq") == path.name.startswith("generate_lq")
+        assert problems(read_yaml(path), schema) == [], path
 
 
-def test_other_projects_files_pass():
+def test_other_projects_files_and_what_a_run_saves_pass(tmp_path):
     for name, options in OPTION_FILES.items():
-        as_read = parse_yaml(yaml.safe_dump(options), name)
-        assert problems(as_read) == [], name
-    assert problems(soccer_lq(), "generate_lq.schema.json") == []
-
-
-def test_the_options_that_a_run_saves_pass(tmp_path):
-    for name, options in OPTION_FILES.items():
-        (tmp_path / "run.yml").write_text(yaml.safe_dump(options))
+        text = yaml.safe_dump(options)
+        (tmp_path / "run.yml").write_text(text)
         saved = dump_config(load_config(tmp_path / "run.yml"))
+        assert problems(parse_yaml(text, name)) == [], name
         assert problems(parse_yaml(saved, name)) == [], name
+    assert problems(soccer_lq(), "generate_lq.schema.json") == []
 
 
 # A change to the options of Real-ESRGAN -> where the schema must find it wrong.
@@ -133,14 +127,14 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("change", WRONG)
-def test_a_wrong_key_or_value_fails(change):
-    options = json.loads(json.dumps(OPTION_FILES["realesrgan"]))  # no shared sections
-    key, _, value = change.partition("=")
-    *parents, last = key.split(".")
-    section = options
-    for name in parents:
-        section = section.setdefault(name, {})
-    section[last] = parse_yaml(value, change)
-    (problem,) = problems(options)
-    assert problem.startswith(WRONG[change])
+def test_a_wrong_key_or_value_fails():
+    for change, expected in WRONG.items():
+        options = json.loads(json.dumps(OPTION_FILES["realesrgan"]))  # nothing shared
+        key, _, value = change.partition("=")
+        *parents, last = key.split(".")
+        section = options
+        for name in parents:
+            section = section.setdefault(name, {})
+        section[last] = parse_yaml(value, change)
+        (problem,) = problems(options)
+        assert problem.startswith(expected), change

@@ -153,19 +153,18 @@ def test_the_file_for_a_cpu_says_the_same(frames):
     assert train.batch_size_per_gpu == of_file.batch_size_per_gpu
 
 
-@pytest.mark.parametrize(
-    ("count", "total"), [(100, 13_000), (1000, MAX_ITERATIONS), (10**6, MAX_ITERATIONS)]
-)
-def test_more_pixels_are_trained_on_for_longer(frames, count, total):
-    given = {"gt_size": 160, "datasets": {"train": {"dataroot_gt": frames}}}
-    plan = Plan(given, "test")
-    choose_network(plan)
-    choose_losses(plan, CPU)
-    plan.choose("datasets.train.batch_size_per_gpu", 6, "docs/soccer.md's")
-    choose_total(plan, Images(count, count * 2e6, 1080))
-    choose_schedule(plan)
-    assert plan.config.train.total_iter == total
-    assert plan.config.train.ema_decay == 0.999
+def test_more_pixels_are_trained_on_for_longer(frames):
+    totals = {100: 13_000, 1000: MAX_ITERATIONS, 10**6: MAX_ITERATIONS}
+    for count, total in totals.items():
+        given = {"gt_size": 160, "datasets": {"train": {"dataroot_gt": frames}}}
+        plan = Plan(given, "test")
+        choose_network(plan)
+        choose_losses(plan, CPU)
+        plan.choose("datasets.train.batch_size_per_gpu", 6, "docs/soccer.md's")
+        choose_total(plan, Images(count, count * 2e6, 1080))
+        choose_schedule(plan)
+        assert plan.config.train.total_iter == total
+        assert plan.config.train.ema_decay == 0.999
 
 
 def test_crops_fit_into_the_images(tmp_path):
@@ -174,14 +173,13 @@ def test_crops_fit_into_the_images(tmp_path):
     assert cfg.gt_size == 96
 
 
-@pytest.mark.parametrize(
-    ("total", "rate"), [(1, 2e-7), (200, 4e-5), (999, 2e-4), (1000, 2e-4), (5000, 2e-4)]
-)
-def test_a_short_run_has_a_lower_learning_rate(frames, total, rate):
-    cfg, lines = recipe(None, [f"train.total_iter={total}"], frames)
-    assert cfg.train.optim_g.lr == pytest.approx(rate, rel=0.01)
-    assert cfg.train.scheduler.eta_min == pytest.approx(rate / 10, rel=0.01)
-    assert ("in proportion" in line(lines, "train.optim_g.lr")) == (total < 1000)
+def test_a_short_run_has_a_lower_learning_rate(frames):
+    rates = {1: 2e-7, 200: 4e-5, 999: 2e-4, 1000: 2e-4, 5000: 2e-4}
+    for total, rate in rates.items():
+        cfg, lines = recipe(None, [f"train.total_iter={total}"], frames)
+        assert cfg.train.optim_g.lr == pytest.approx(rate, rel=0.01)
+        assert cfg.train.scheduler.eta_min == pytest.approx(rate / 10, rel=0.01)
+        assert ("in proportion" in line(lines, "train.optim_g.lr")) == (total < 1000)
 
 
 @pytest.mark.parametrize(("memory", "expected"), [(80.0, (12, 1)), (15.0, (4, 3))])
@@ -313,26 +311,21 @@ def warnings_of(lines):
     return [line.partition(": ")[2] for line in lines if line.startswith("warning: ")]
 
 
-@pytest.mark.parametrize(
-    ("count", "total", "expected"),
-    [
+def test_the_plan_warns_of_too_little_time_or_footage(frames):
+    cases = [
         (5, 300, []),
         (5, 299, ["time"]),
         (4, 300, ["footage"]),
         (3, 9, ["time", "footage"]),
-    ],
-)
-def test_the_plan_warns_of_too_little_time_or_footage(frames, count, total, expected):
-    given = {
-        "datasets": {"train": {"dataroot_gt": frames}},
-        "train": {"total_iter": total},
-    }
-    plan = Plan(given, "test")
-    choose_network(plan)
-    choose_losses(plan, CPU)
-    remark_minimum(plan, Images(count, count * 2e6, 1080))
-    found = [line.partition(":")[0] for line in warnings_of(plan.lines)]
-    assert found == [f"too little {what}" for what in expected]
+    ]
+    for count, total, expected in cases:
+        datasets = {"train": {"dataroot_gt": frames}}
+        plan = Plan({"datasets": datasets, "train": {"total_iter": total}}, "test")
+        choose_network(plan)
+        choose_losses(plan, CPU)
+        remark_minimum(plan, Images(count, count * 2e6, 1080))
+        found = [line.partition(":")[0] for line in warnings_of(plan.lines)]
+        assert found == [f"too little {what}" for what in expected]
 
 
 def test_a_run_of_the_recipe_stays_within_the_disk_space_that_its_plan_states(

@@ -8,14 +8,7 @@ import numpy as np
 import paddle
 import pytest
 from batch_changes import changed_batches
-from sample_runs import (
-    assert_resumes_exactly,
-    log_of,
-    picture,
-    reported,
-    run,
-    write_yml,
-)
+from sample_runs import log_of, picture, reported, run, write_yml
 
 from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.gan import GANLoss
@@ -141,10 +134,6 @@ def test_a_run_reports_the_losses_of_large_batches(tmp_path, pairs):
     for expected, found in zip(large, small, strict=True):
         for name in ("l_g_pix", "l_g_gan", "l_d_real", "l_d_fake", "lr"):
             assert found[name] == pytest.approx(expected[name], rel=1e-3), name
-
-
-def test_resuming_equals_not_stopping(tmp_path, options):
-    assert_resumes_exactly(tmp_path, options, *ACCUMULATED)
 
 
 def test_one_bad_batch_spoils_its_update_and_no_other(tmp_path, options, monkeypatch):

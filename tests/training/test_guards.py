@@ -106,13 +106,13 @@ def test_too_many_in_a_row_before_a_checkpoint_stop_the_run(tmp_path, options, s
         run(tmp_path, options, "train.max_nonfinite=2")
 
 
-@pytest.mark.parametrize("stop", [5, 6, 7])
-def test_resuming_between_skipped_updates_is_exact(tmp_path, options, spoil, stop):
+def test_resuming_between_skipped_updates_is_exact(tmp_path, options, spoil):
     spoil(5, 6, 8)
     options["train"] |= {"max_nonfinite": 2, "total_iter": 9}
     options["logger"]["save_checkpoint_freq"] = 4
     straight = run(tmp_path, options, "name=straight")
-    run(tmp_path, options, f"train.total_iter={stop}")
+    for stop in (5, 6, 7):
+        run(tmp_path, options, f"train.total_iter={stop}", "auto_resume=true")
     resumed = run(tmp_path, options, "auto_resume=true")
     states = state_of(straight, 9), state_of(resumed, 9)
     assert_states_equal(*states)
@@ -135,27 +135,19 @@ def warnings_of(gan_type, real, fake, reports=REPORTS, start=501, warm_up=None):
 
 def test_a_collapsed_discriminator_is_warned_of_once():
     (line,) = warnings_of("vanilla", 0.69, 0.70, reports=3 * REPORTS)
-    assert "at ln 2" in line
+    assert "cannot tell real from generated images: " in line
+    assert "stayed at ln 2 = 0.693 in the last 10 reports; " in line
     assert "train.optim_d.lr" in line
     (line,) = warnings_of("lsgan", 0.001, 0.002)
-    assert "at 0" in line
+    assert "without effort: l_d_real and l_d_fake stayed at 0 " in line
     assert "train.optim_d.lr" in line
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        ("vanilla", 0.69, 0.60),
-        ("vanilla", 0.0, 0.5),
-        ("lsgan", 0.69, 0.69),
-        ("vanilla", 0.69, 0.69, REPORTS - 1),
-    ],
-)
-def test_there_is_no_warning_of_a_discriminator_that_works(case):
-    assert warnings_of(*case) == []
-
-
-def test_there_is_no_warning_at_the_start():
+def test_there_is_no_warning_of_a_discriminator_that_works_or_at_the_start():
+    assert warnings_of("vanilla", 0.69, 0.60) == []
+    assert warnings_of("vanilla", 0.0, 0.5) == []
+    assert warnings_of("lsgan", 0.69, 0.69) == []
+    assert warnings_of("vanilla", 0.69, 0.69, REPORTS - 1) == []
     assert warnings_of("vanilla", 0.69, 0.69, start=-400) == []
 
 

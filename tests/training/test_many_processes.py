@@ -83,9 +83,11 @@ def assert_runs_alike(tmp_path: Path, name: str) -> None:
         assert line == pytest.approx(other_line, rel=1e-3, abs=1e-4)
 
 
-@pytest.mark.parametrize("case", [without_discriminator_and_pool, with_pairs])
-def test_two_processes_equal_one_with_the_same_global_batch(tmp_path, options, case):
-    case(options, tmp_path)
+def test_two_processes_equal_one_on_pairs_without_discriminator_and_pool(
+    tmp_path, options
+):
+    without_discriminator_and_pool(options, tmp_path)
+    with_pairs(options, tmp_path)
     options["train"]["total_iter"] = 4
     finish(tmp_path, options, ONE, "name=one")
     assert finish_together(tmp_path, options, TWO, "name=two") == [0, 0]

@@ -49,12 +49,7 @@ def iterations(folder):
     return metrics.read_text().count("\n") if metrics.exists() else 0
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-)
-def test_a_signal_saves_and_ends_the_run_with_its_workers(
-    tmp_path, options, number, code
-):
+def test_a_signal_saves_and_ends_the_run_with_its_workers(tmp_path, options):
     options["datasets"]["train"]["num_worker_per_gpu"] = 2
     process = start(tmp_path, options, *ENDLESS)
     folder = tmp_path / "runs/tiny"
@@ -63,9 +58,9 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(
     assert sum(alive(worker) for worker in workers) >= 2
     # To all of them, as a terminal or a job scheduler does.
     for pid in (process.pid, *(int(worker.name) for worker in workers)):
-        os.kill(pid, number)
+        os.kill(pid, signal.SIGTERM)
     process.join(30)
-    assert process.exitcode == code
+    assert process.exitcode == 143
     assert not any(alive(worker) for worker in workers)
 
     last = reported(folder)[-1]["iter"]
@@ -99,6 +94,7 @@ def test_the_line_that_a_stopped_run_ends_with_resumes_it(tmp_path, monkeypatch)
     wait_until(lambda: iterations(folder) >= 2, seconds=90)
     os.kill(process.pid, signal.SIGINT)
     process.join(30)
+    assert process.exitcode == 130
 
     said = log_of(folder).splitlines()[-1]
     total = iterations(folder) + 1
@@ -229,9 +225,8 @@ def check_kills(tmp_path, options, workers, kills, total_iter):
     return killed
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(0, 3), (2, 1)])
-def test_a_run_killed_at_any_moment_loses_nothing(tmp_path, options, workers, kills):
-    check_kills(tmp_path, options, workers, kills, total_iter=20)
+def test_a_run_killed_at_any_moment_loses_nothing(tmp_path, options):
+    check_kills(tmp_path, options, workers=1, kills=2, total_iter=20)
 
 
 @pytest.mark.slow
