@@ -69,19 +69,9 @@ def no_fetched_weights(
 ) -> None:
     """Run without LPIPS unless a test asks for it: downloads must not change a test."""
     if request.node.get_closest_marker("paddle"):
-        for module in ("metrics.available_metrics", "judging.judge"):
-            monkeypatch.setattr(
-                f"realesrgan_paddle.{module}.missing_weights", missing_weights
-            )
+        from unfetched import fetch_nothing
 
-
-def missing_weights(metric: str) -> str | None:
-    """Stand in for `realesrgan_paddle.metrics.available_metrics.missing_weights`."""
-    return (
-        f"{metric}: tests fetch nothing"
-        if metric in ("calculate_lpips", "calculate_dists", "calculate_niqe")
-        else None
-    )
+        fetch_nothing(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -96,13 +96,16 @@ def open_drift(
         crops: the images to measure on.
         start: what the network with path.pretrain_network_g makes of them.
     """
-    if cfg.val is None or cfg.val.drift is None or not crops:
+    if cfg.val is None or cfg.val.drift is None:
         return None, []
     if cfg.path.pretrain_network_g is None:
         return None, [
             "drift is not measured: the run starts from random weights "
             "(path.pretrain_network_g)"
         ]
+
+    if not crops:
+        return None, ["drift is not measured: there are no images for it"]
 
     remarks, lpips = [], None
     if reason := missing_weights("calculate_lpips"):

@@ -18,7 +18,7 @@ from realesrgan_paddle.data.loading.hold_out import (
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.judging.comparison import BICUBIC, START
-from realesrgan_paddle.judging.drift import Outputs
+from realesrgan_paddle.judging.drift import Drift, Outputs
 from realesrgan_paddle.judging.figures import (
     Figures,
     ImageFigures,
@@ -242,17 +242,20 @@ def open_validator(
         UserError: images cannot be read, or a metric's weights cannot be had.
     """
     sets = open_validation_sets(cfg, data)
-    options: ValOptions | None = None
-    left_out: list[str] = []
-    if cfg.val is not None and sets:
-        options, left_out = available_metrics(cfg.val)
-
     network = step.ema.layer
     images = open_judged_images(cfg, sets)
     start: Outputs = {}
     if cfg.path.pretrain_network_g is not None:
         start = upscaled(network, [*images.general, *images.crops])
-    drift, drift_remarks = open_drift(cfg, [*images.general, *images.crops], start)
+
+    options: ValOptions | None = None
+    drift: Drift | None = None
+    left_out: list[str] = []
+    drift_remarks: list[str] = []
+    if cfg.val is not None and sets:
+        options, left_out = available_metrics(cfg.val)
+        crops = [*images.general, *images.crops]
+        drift, drift_remarks = open_drift(cfg, crops, start)
 
     tile = cfg.val.tile if cfg.val else 0
     upscaler = Upscaler(DygraphRunner(network, cfg.scale), cfg.scale, tile=tile)

@@ -2,15 +2,11 @@
 
 import numpy as np
 import pytest
-from sample_runs import picture, run
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet
 from realesrgan_paddle.judging.images import most_detailed_crops
 from realesrgan_paddle.training.sheets import draw_sheet
-from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.weights.reader import read_weights
-from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
 
@@ -69,29 +65,3 @@ def test_without_ground_truth_there_is_a_sheet_too():
     sheet = draw(2, known=False)
     assert area(sheet, (0, 255, 0)) == area(sheet, (255, 0, 0)) == 2 * 256 * 256
     assert sheet.shape[1] < 4 * 256
-
-
-def test_a_resumed_run_draws_the_same_sheets_as_before(tmp_path, options):
-    for number in range(20):
-        write_image(
-            tmp_path / "hr" / f"match_{number:06d}.000.png", picture(96, 80, number)
-        )
-    options["val"] = {"val_freq": 3, "drift": None}
-    first = run(tmp_path, options, "name=first", "train.total_iter=1")
-    network = read_weights(first / "models/net_g_latest.pdparams").select("params")
-    write_pdparams(tmp_path / "start.pdparams", {"params": network})
-    options["path"]["pretrain_network_g"] = str(tmp_path / "start.pdparams")
-    whole = run(tmp_path, options, "name=run")
-    files = [
-        whole / f"visualization/held_out/sheet_{iteration}.png" for iteration in (3, 6)
-    ]
-    before = [file.read_bytes() for file in files]
-    assert before[0] != before[1]
-    (whole / "training_states/6.state").unlink()
-    files[1].unlink()
-    run(tmp_path, options, "name=run", "auto_resume=true")
-    assert [file.read_bytes() for file in files] == before
-    assert not (
-        run(tmp_path, options, "val.save_sheet=false")
-        / "visualization/held_out/sheet_6.png"
-    ).exists()

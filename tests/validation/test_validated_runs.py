@@ -1,0 +1,255 @@
+"""Runs that are validated: what they measure, draw, warn of and stop for, also resumed."""
+
+import json
+
+import numpy as np
+import pytest
+from sample_runs import (
+    assert_states_equal,
+    log_of,
+    opened,
+    picture,
+    reported,
+    run,
+    state_of,
+    tiny_options,
+)
+from sample_weights import sample_weights
+from unfetched import fetch_nothing
+
+from realesrgan_paddle.judging.verdict import read_lines
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.options.schema.validation import ValOptions
+from realesrgan_paddle.training.checkpoints import Best, is_better
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.weights.writer import write_pdparams
+
+pytestmark = pytest.mark.paddle
+
+
+def validated_options(folder):
+    """Options of a run from given weights, validated on six clips at each iteration."""
+    options = tiny_options(folder)
+    weights = sample_weights(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=4))
+    write_pdparams(folder / "start.pdparams", {"params": weights})
+    options["path"]["pretrain_network_g"] = str(folder / "start.pdparams")
+
+    for clip in "abcdef":
+        gt = picture(64, 64, ord(clip))
+        write_image(folder / f"val/HR/{clip}.png", gt)
+        write_image(folder / f"val/LR/{clip}.png", gt[::4, ::4])
+        write_image(folder / f"real/{clip}.png", picture(40, 40, ord(clip)))
+    options["datasets"]["val"] = {
+        "name": "clips",
+        "type": "PairedImageDataset",
+        "dataroot_gt": str(folder / "val/HR"),
+        "dataroot_lq": str(folder / "val/LR"),
+    }
+    metrics = {name: {"type": f"calculate_{name}"} for name in ("psnr", "ssim")}
+    options["val"] = {"val_freq": 1, "save_img": False, "metrics": metrics}
+    return options
+
+
+@pytest.fixture
+def validated(tmp_path):
+    """As `validated_options`, without sheets."""
+    options = validated_options(tmp_path)
+    options["val"]["save_sheet"] = False
+    return options
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run of three iterations, and one of the same name that was stopped after one."""
+    folder = tmp_path_factory.mktemp("validated")
+    options = validated_options(folder)
+    options["val"]["real_lq"] = str(folder / "real")
+    roots = (f"path.experiments_root={folder / name}" for name in ("one", "two"))
+    with pytest.MonkeyPatch.context() as patch:
+        fetch_nothing(patch)
+        straight = run(folder, options, next(roots), "train.total_iter=3")
+        stopped = next(roots)
+        run(folder, options, stopped, "train.total_iter=1")
+        resume = ("auto_resume=true", "train.total_iter=3")
+        return straight, run(folder, options, stopped, *resume)
+
+
+def verdict_of(folder):
+    return json.loads((folder / "verdict.json").read_text())
+
+
+def test_a_resumed_run_validates_draws_and_judges_as_one_that_never_stopped(runs):
+    straight, resumed = runs
+    assert reported(resumed) == reported(straight)
+    assert_states_equal(state_of(straight, 3), state_of(resumed, 3))
+    for part in ("figures", "sets"):
+        assert verdict_of(resumed)[part] == verdict_of(straight)[part]
+
+    sheets = [f"visualization/clips/sheet_{number}.png" for number in (1, 2, 3)]
+    drawn = [(straight / sheet).read_bytes() for sheet in sheets]
+    assert drawn == [(resumed / sheet).read_bytes() for sheet in sheets]
+    assert len(set(drawn)) == 3
+
+
+def test_drift_is_reported(runs):
+    (last,) = [
+        line
+        for line in reported(runs[0])
+        if line["iter"] == 3 and "drift/general/delta_e" in line
+    ]
+    expected = {
+        f"drift/{name}/{metric}{suffix}"
+        for name in ("general", "clips")
+        for metric in ("delta_e", "sharpness", "lattice")
+        for suffix in ("", "_gt")
+    }
+    assert last.keys() == {"iter", *expected}
+    assert last["drift/general/delta_e"] > 0
+    log = log_of(runs[0])
+    assert "drift is measured without LPIPS: calculate_lpips: tests" in log
+    assert "on crops of images: general (6), clips (6)" in log
+
+
+def test_the_verdict_is_logged_and_its_figures_are_those_of_the_log(runs):
+    lines, logged = read_lines(runs[0]), log_of(runs[0]).splitlines()
+    assert lines[0].startswith("On 6 clips images: ")
+    assert "On 6 real low-quality images: " in "\n".join(lines)
+    assert "general images of 5 clips: " in "\n".join(lines)
+    assert f"verdict: {lines[0]}" in "\n".join(logged)
+    assert f"verdict: {lines[-1]}" in logged[-2]
+
+    figures = verdict_of(runs[0])["figures"]
+    assert figures.keys() == {"bicubic", "the network it started from", "best", "last"}
+    bicubic = figures["bicubic"]["clips"]
+    mean = np.mean([image["psnr"] for image in bicubic.values()])
+    assert f"bicubic interpolation  clips/psnr {mean:.4f}" in "\n".join(logged)
+    assert {image["color"] for image in bicubic.values()} == {0.0}
+    assert {image["sharpness"] for image in bicubic.values()} == {1.0}
+
+    change = verdict_of(runs[0])["sets"]["clips"]["bicubic"]["metrics"]["PSNR"]
+    last = np.mean([image["psnr"] for image in figures["last"]["clips"].values()])
+    assert change["mean"] == pytest.approx(last - mean)
+    assert change["interval"][0] <= change["mean"] <= change["interval"][1]
+
+
+def test_drift_is_not_measured_if_unwanted_or_from_random_weights(tmp_path, validated):
+    one = "train.total_iter=1"
+    unwanted = run(tmp_path, validated, "val.drift=null", "name=unwanted", one)
+    assert "drift is" not in log_of(unwanted)
+    validated["path"]["pretrain_network_g"] = None
+    random = run(tmp_path, validated, one)
+    assert "drift is not measured: the run starts from random weights" in log_of(random)
+    for folder in (unwanted, random):
+        keys = {key for line in reported(folder) for key in line}
+        assert "drift/general/delta_e" not in keys
+
+
+def test_without_general_images_drift_is_measured_on_the_domain(
+    tmp_path, validated, monkeypatch
+):
+    monkeypatch.setattr("skimage.__file__", str(tmp_path / "none/__init__.py"))
+    log = log_of(run(tmp_path, validated, "train.total_iter=1"))
+    assert "neither drift nor the verdict looks at general images: " in log
+    assert "on crops of images: clips (6)" in log
+
+
+def last_iteration(folder):
+    return max(line["iter"] for line in reported(folder))
+
+
+def test_drift_stops_a_run_that_asks_for_it_again_after_a_resume(tmp_path, validated):
+    """A learning rate of 0.5 ruins the network at once."""
+    del validated["train"]["artifact_opt"]
+    validated["train"]["optim_g"]["lr"] = 0.5
+    validated["train"]["total_iter"] = 3
+    overrides = ["val.drift.stop=true", "val.drift.general=null", "val.val_freq=2"]
+    folder = run(tmp_path, validated, *overrides)
+    assert last_iteration(folder) == 2
+    lines = log_of(folder).splitlines()
+    assert any("warning: drift: colors have shifted: clips by " in it for it in lines)
+    stopped = (
+        "stopped early: the drift alarm went off at iter 2; to continue all the same"
+    )
+    assert stopped in lines[-2]
+    assert "tools/export_model.py" in lines[-1]
+    assert state_of(folder, 2).exists()
+
+    text = "\n".join(read_lines(folder))
+    assert "worse than bicubic in PSNR and SSIM" in text
+    assert "do not use it: colors have shifted: Delta E " in text
+
+    run(tmp_path, validated, *overrides, "auto_resume=true")
+    assert log_of(folder).count(stopped) == 2
+    run(tmp_path, validated, *overrides, "auto_resume=true", "val.drift.stop=false")
+    assert last_iteration(folder) == 3
+
+
+def test_a_run_stops_when_its_metric_does_not_improve(tmp_path, validated):
+    """At a learning rate of next to nothing: so the first validation stays the best."""
+    validated["train"]["optim_g"]["lr"] = 1e-30
+    overrides = ["val.stop_after=2", "val.drift=null", "auto_resume=true"]
+    for stop in (1, 2, 3, 6):
+        folder = run(tmp_path, validated, *overrides, f"train.total_iter={stop}")
+        assert last_iteration(folder) == min(stop, 3)
+    straight = run(tmp_path, validated, *overrides, "name=straight")
+    assert last_iteration(straight) == 3
+    assert reported(straight) == reported(folder)
+
+    psnr = reported(folder)[1]["clips/psnr"]
+    assert (
+        f"stopped early: clips/psnr has not improved in 2 validations on {psnr:.4f} at "
+        "iter 1, which is net_g_best.pdparams; to continue all the same: --auto_resume "
+        "val.stop_after=null"
+    ) in log_of(folder)
+    run(tmp_path, validated, *overrides, "val.stop_after=3")
+    assert last_iteration(folder) == 4
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "expected"),
+    [
+        ("clips/psnr", [20.0, 22.0, 21.0, 22.0], Best("clips/psnr", 22.0, 2)),
+        ("clips/ssim", [0.3, 0.2, 0.4], Best("clips/ssim", 0.4, 3)),
+    ],
+)
+def test_the_best_network_is_that_of_the_best_value_of_the_chosen_metric(
+    tmp_path, capsys, validated, metric, values, expected
+):
+    validated["val"] |= {"best": metric, "stop_after": 2, "drift": None}
+    with opened(tmp_path, validated) as (cfg, training):
+        checkpoints = training.checkpoints
+        for iteration, value in enumerate(values, start=1):
+            metrics = {"clips/psnr": 20.0 - iteration, metric: value}
+            checkpoints.keep_best(iteration, metrics, cfg.val)
+
+        assert checkpoints.record.best == expected
+        assert checkpoints.record.stale == len(values) - expected.iteration
+        stops = training.validator.stop_reason() is not None
+        assert stops == (checkpoints.record.stale == 2)
+        assert (training.experiment.models / "net_g_best.pdparams").is_file()
+        checkpoints.report_networks()
+        said = capsys.readouterr().out.rstrip()
+        best = f"{metric} {expected.value:.4f}, iter {expected.iteration}"
+        assert said.endswith(f"net_g_best.pdparams, {best}")
+
+
+def test_a_lower_value_is_better_for_distances_only():
+    for name, lower in (("psnr", False), ("lpips", True)):
+        metrics = {name: {"type": f"calculate_{name}"}}
+        options = ValOptions(best=f"held_out/{name}", metrics=metrics, val_freq=1)
+        assert is_better(0.2, 0.3, options) == lower
+        assert is_better(0.3, 0.2, options) != lower
+        assert not is_better(0.2, 0.2, options)
+
+
+def test_impossible_options_of_validation_are_refused(tmp_path, validated):
+    with pytest.raises(UserError, match=r"val\.best: 'clips/lpips' is not measured; "):
+        run(tmp_path, validated, "val.best=clips/lpips")
+    with pytest.raises(UserError, match="low <= 1 <= high"):
+        run(tmp_path, validated, "val.drift.general.sharpness=[1.1,2]")
+
+    del validated["datasets"]["val"]["dataroot_gt"]
+    validated["datasets"]["val"]["type"] = "SingleImageDataset"
+    with pytest.raises(UserError, match=r"val\.stop_after needs a metric"):
+        run(tmp_path, validated, "val.stop_after=2")
