@@ -35,7 +35,11 @@ from realesrgan_paddle.data.degradation.noise import (
     normal_fields,
     poisson_counts,
 )
-from realesrgan_paddle.data.degradation.pipeline import Draws, PassDraws, degrade
+from realesrgan_paddle.data.degradation.pipeline import (
+    DegradationParams,
+    PassParams,
+    degrade,
+)
 
 
 def stage(
@@ -74,27 +78,27 @@ def stage(
 
 
 def chain(args: Namespace, gt: Tensor, kernels: Tensor) -> Callable[[], Tensor]:
-    """Return a function that degrades the batch, with the next of torch's draws."""
+    """Return a function that degrades the batch, with the next of torch's random values."""
     options = json.loads((args.folder / "options.json").read_text())
     recorded = json.loads((args.folder / "draws.json").read_text())
-    draws = cycle([as_draws(drawn) for drawn in recorded])
+    chains = cycle([as_params(drawn) for drawn in recorded])
     usm = USM() if options["sharpen"] else lambda image: image
     size = options["gt_size"]
 
     def step() -> Tensor:
-        lq = degrade(usm(gt), kernels, next(draws), options["scale"])
+        lq = degrade(usm(gt), kernels, next(chains), options["scale"])
         usm(gt[:, :, :size, :size])
         return lq
 
     return step
 
 
-def as_draws(recorded: dict) -> Draws:
-    """Return the draws that torch's process recorded."""
+def as_params(recorded: dict) -> DegradationParams:
+    """Return the random values that torch's process recorded."""
     passes = {}
     for name in ("first", "second"):
         values = recorded[name]
-        passes[name] = PassDraws(
+        passes[name] = PassParams(
             factor=values["factor"],
             mode=values["mode"],
             gaussian=values["gaussian"],
@@ -105,7 +109,7 @@ def as_draws(recorded: dict) -> Draws:
             compressed=np.ones(len(values["gray"]), bool),
             grain=np.zeros(len(values["gray"]), np.float32),
         )
-    return Draws(**recorded | passes)
+    return DegradationParams(**recorded | passes)
 
 
 def difference(

@@ -126,7 +126,7 @@ def _bob(image: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DomainDraws:
+class DomainParams:
     """The random values of one sample; None for what is not applied to it."""
 
     halo: Halo | None
@@ -142,7 +142,7 @@ class DomainDraws:
 
 def draw_domain(
     options: SynthesisOptions, rng: np.random.Generator, batch_size: int
-) -> tuple[DomainDraws, ...]:
+) -> tuple[DomainParams, ...]:
     """Return the random values of each sample of a batch.
 
     Empty, and without a random draw, where the options use none of it.
@@ -152,16 +152,18 @@ def draw_domain(
     return tuple(_draw_sample(options, rng) for _ in range(batch_size))
 
 
-def apply_domain(images: np.ndarray, draws: Sequence[DomainDraws]) -> list[np.ndarray]:
-    """Return each image, uint8 RGB (N, H, W, 3), after what its draws apply."""
+def apply_domain(
+    images: np.ndarray, params: Sequence[DomainParams]
+) -> list[np.ndarray]:
+    """Return each image, uint8 RGB (N, H, W, 3), after what its parameters name."""
     cores = os.cpu_count() or 1
-    threads = min(len(draws), cores, MAX_THREADS)
+    threads = min(len(params), cores, MAX_THREADS)
     with ThreadPoolExecutor(threads) as pool:
-        changed = pool.map(_apply, images, draws)
+        changed = pool.map(_apply, images, params)
         return list(changed)
 
 
-def _draw_sample(options: SynthesisOptions, rng: np.random.Generator) -> DomainDraws:
+def _draw_sample(options: SynthesisOptions, rng: np.random.Generator) -> DomainParams:
     halo = interlacing = video = None
     if rng.random() < options.halo_prob:
         halo = draw_halo(options, rng)
@@ -169,14 +171,14 @@ def _draw_sample(options: SynthesisOptions, rng: np.random.Generator) -> DomainD
         interlacing = draw_interlacing(options, rng)
     if rng.random() < options.video_prob:
         video = draw_video(options, rng)
-    return DomainDraws(halo=halo, interlacing=interlacing, video=video)
+    return DomainParams(halo=halo, interlacing=interlacing, video=video)
 
 
-def _apply(image: np.ndarray, draws: DomainDraws) -> np.ndarray:
-    if draws.halo:
-        image = add_halo(image, draws.halo)
-    if draws.interlacing:
-        image = interlace(image, draws.interlacing)
-    if draws.video:
-        image = compress(image, draws.video)
+def _apply(image: np.ndarray, params: DomainParams) -> np.ndarray:
+    if params.halo:
+        image = add_halo(image, params.halo)
+    if params.interlacing:
+        image = interlace(image, params.interlacing)
+    if params.video:
+        image = compress(image, params.video)
     return image

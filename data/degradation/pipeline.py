@@ -16,7 +16,7 @@ import paddle
 from paddle import Tensor
 
 from realesrgan_paddle.data.degradation.domain import (
-    DomainDraws,
+    DomainParams,
     apply_domain,
     draw_domain,
 )
@@ -38,7 +38,7 @@ from realesrgan_paddle.options.schema.degradation import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class PassDraws:
+class PassParams:
     """The random values of one pass: one per batch, or an array with one per sample."""
 
     factor: float
@@ -69,7 +69,7 @@ class PassDraws:
         jpeg = f"JPEG {self.quality[0]:.0f}" if self.compressed[0] else "no JPEG"
         return f"x{self.factor:.2f}, {noise} noise {strength}, {jpeg}"
 
-    def subset(self, samples: slice) -> "PassDraws":
+    def subset(self, samples: slice) -> "PassParams":
         """Return the values of some samples of the batch."""
         return replace(
             self,
@@ -83,17 +83,17 @@ class PassDraws:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draws:
+class DegradationParams:
     """The random values of one batch, except the kernels, which each sample brings."""
 
-    first: PassDraws
-    second: PassDraws
+    first: PassParams
+    second: PassParams
     second_blur: bool
     """Whether the second pass blurs."""
     final_mode: ResizeMode
     jpeg_last: bool
     """The last JPEG comes after the final resize and sinc filter, else before them."""
-    domain: tuple[DomainDraws, ...] = ()
+    domain: tuple[DomainParams, ...] = ()
     """What a domain adds, one per sample; empty where the options use none of it."""
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class Draws:
             parts.append(str(self.domain[0]))
         return "; ".join(part for part in parts if part)
 
-    def subset(self, samples: slice) -> "Draws":
+    def subset(self, samples: slice) -> "DegradationParams":
         """Return the values of some samples, which `degrade` as in the whole batch."""
         return replace(
             self,
@@ -113,9 +113,11 @@ class Draws:
         )
 
 
-def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -> Draws:
+def draw(
+    options: SynthesisOptions, rng: np.random.Generator, batch_size: int
+) -> DegradationParams:
     """Return the random values for a batch of `batch_size` samples."""
-    return Draws(
+    return DegradationParams(
         first=draw_pass(options.first_pass, rng, batch_size),
         second=draw_pass(options.second_pass, rng, batch_size),
         second_blur=rng.random() < options.second_blur_prob,
@@ -128,11 +130,11 @@ def draw(options: SynthesisOptions, rng: np.random.Generator, batch_size: int) -
 
 def draw_pass(
     options: PassOptions, rng: np.random.Generator, batch_size: int
-) -> PassDraws:
+) -> PassParams:
     """Return the random values of one pass for a batch of `batch_size` samples."""
     gaussian = rng.random() < options.gaussian_noise_prob
     strengths = options.noise_range if gaussian else options.poisson_scale_range
-    return PassDraws(
+    return PassParams(
         factor=_draw_factor(options, rng),
         mode=_draw_mode(options.resize_modes, rng),
         gaussian=gaussian,
@@ -150,7 +152,7 @@ def draw_pass(
 def degrade(
     gt_usm: Tensor,
     kernels: Sequence[Tensor],
-    draws: Draws,
+    params: DegradationParams,
     scale: int,
     chroma_upsampling: ChromaUpsampling = "nearest",
 ) -> Tensor:
@@ -162,7 +164,7 @@ def degrade(
         gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W
             multiples of `scale`.
         kernels: the fields of `Kernels` as batches, each float32 (N, k, k).
-        draws: the random values. Equal draws give equal results.
+        params: the random values. Equal params give equal results.
         scale: factor by which the result is smaller.
         chroma_upsampling: see `jpeg`.
     """
@@ -170,54 +172,54 @@ def degrade(
     height = gt_usm.shape[2] // scale
     width = gt_usm.shape[3] // scale
 
-    first = draws.first
+    first = params.first
     out = blur(gt_usm, first_kernel)
     out = resize_by(out, first.factor, first.mode)
     out = add_noise(out, first)
     out = _jpeg_where(first.compressed, out, first, chroma_upsampling)
 
-    second = draws.second
-    if draws.second_blur:
+    second = params.second
+    if params.second_blur:
         out = blur(out, second_kernel)
     size = [int(height * second.factor), int(width * second.factor)]
     out = resize_to(out, size, second.mode)
     out = add_noise(out, second)
 
-    if draws.jpeg_last:
-        out = resize_to(out, [height, width], draws.final_mode)
+    if params.jpeg_last:
+        out = resize_to(out, [height, width], params.final_mode)
         out = blur(out, final_kernel)
-        out = _last_jpeg(out, draws, chroma_upsampling)
+        out = _last_jpeg(out, params, chroma_upsampling)
     else:
-        out = _last_jpeg(out, draws, chroma_upsampling)
-        out = resize_to(out, [height, width], draws.final_mode)
+        out = _last_jpeg(out, params, chroma_upsampling)
+        out = resize_to(out, [height, width], params.final_mode)
         out = blur(out, final_kernel)
 
     levels = paddle.round(paddle.clip(out, 0, 1) * 255)
-    return _apply_domain(levels, draws.domain) / 255
+    return _apply_domain(levels, params.domain) / 255
 
 
-def add_noise(image: Tensor, draws: PassDraws) -> Tensor:
+def add_noise(image: Tensor, params: PassParams) -> Tensor:
     """Return `image` with the noise of one pass, clipped to [0, 1]."""
-    if not draws.strength.any():
+    if not params.strength.any():
         return paddle.clip(image, 0, 1)
-    strength = _per_sample(draws.strength)
-    gray = _per_sample(draws.gray)
-    if draws.gaussian:
-        field = normal_fields(image.shape[1:], draws.field_seeds, draws.gray)
-        field = with_grain(field, draws.grain)
+    strength = _per_sample(params.strength)
+    gray = _per_sample(params.gray)
+    if params.gaussian:
+        field = normal_fields(image.shape[1:], params.field_seeds, params.gray)
+        field = with_grain(field, params.grain)
         return add_gaussian_noise(image, field, strength, gray)
-    sample = partial(poisson_counts, seeds=draws.field_seeds, gray=draws.gray)
-    return add_poisson_noise(image, strength, gray, sample, draws.grain)
+    sample = partial(poisson_counts, seeds=params.field_seeds, gray=params.gray)
+    return add_poisson_noise(image, strength, gray, sample, params.grain)
 
 
 def _last_jpeg(
-    image: Tensor, draws: Draws, chroma_upsampling: ChromaUpsampling
+    image: Tensor, params: DegradationParams, chroma_upsampling: ChromaUpsampling
 ) -> Tensor:
     """Return `image` after the second pass's JPEG, except where a video replaces it."""
-    second = draws.second
-    if not draws.domain:
+    second = params.second
+    if not params.domain:
         return _jpeg_where(second.compressed, image, second, chroma_upsampling)
-    has_video = [sample.video is not None for sample in draws.domain]
+    has_video = [sample.video is not None for sample in params.domain]
     compressed = second.compressed & ~np.array(has_video)
     return _jpeg_where(compressed, image, second, chroma_upsampling)
 
@@ -225,28 +227,28 @@ def _last_jpeg(
 def _jpeg_where(
     compressed: np.ndarray,
     image: Tensor,
-    draws: PassDraws,
+    params: PassParams,
     chroma_upsampling: ChromaUpsampling,
 ) -> Tensor:
     """Return `image` with the samples that are `compressed` after a pass's JPEG."""
     if not compressed.any():
         return image
-    quality = paddle.to_tensor(draws.quality)
+    quality = paddle.to_tensor(params.quality)
     changed = jpeg(image, quality, chroma_upsampling)
     if compressed.all():
         return changed
     return paddle.where(_per_sample(compressed), changed, image)
 
 
-def _apply_domain(levels: Tensor, draws: Sequence[DomainDraws]) -> Tensor:
+def _apply_domain(levels: Tensor, params: Sequence[DomainParams]) -> Tensor:
     """Return `levels`, float32 RGB (N, 3, H, W) in [0, 255], after the domain's part.
 
     Rounded to whole levels, before and after.
     """
-    if not draws:
+    if not params:
         return levels
     images = levels.numpy().astype(np.uint8)
-    changed = apply_domain(images.transpose(0, 2, 3, 1), draws)
+    changed = apply_domain(images.transpose(0, 2, 3, 1), params)
     channels_first = np.stack(changed).transpose(0, 3, 1, 2)
     return paddle.to_tensor(channels_first.astype(np.float32))
 

@@ -12,7 +12,7 @@ import paddle
 from realesrgan_paddle.data.degradation.codec import check_installed
 from realesrgan_paddle.data.degradation.filters import USM
 from realesrgan_paddle.data.degradation.kernels import Kernels, draw_kernels
-from realesrgan_paddle.data.degradation.pipeline import Draws, degrade, draw
+from realesrgan_paddle.data.degradation.pipeline import DegradationParams, degrade, draw
 from realesrgan_paddle.data.sets.made_folders import LQ_FILE
 from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR, training_images
 from realesrgan_paddle.data.sets.naming import check_outside
@@ -162,21 +162,21 @@ def make_lq(gt: np.ndarray, name: str, options: LQConfig) -> np.ndarray:
     if options.gt_usm:
         image = USM()(image)
 
-    kernels, draws = lq_draws(name, options)
+    kernels, params = lq_params(name, options)
     batched = [paddle.to_tensor(kernel[None]) for kernel in kernels]
-    lq = degrade(image, batched, draws, scale, options.jpeg_chroma_upsampling)
+    lq = degrade(image, batched, params, scale, options.jpeg_chroma_upsampling)
     (channels_first,) = lq.numpy()
     channels_last = channels_first.transpose(1, 2, 0)
     return to_uint8(channels_last)
 
 
-def lq_draws(name: str, options: LQConfig) -> tuple[Kernels, Draws]:
+def lq_params(name: str, options: LQConfig) -> tuple[Kernels, DegradationParams]:
     """Return the random values of the low-quality version of the image `name`."""
     encoded = name.encode("utf-8", "surrogateescape")
     rng = np.random.default_rng([options.manual_seed, *encoded])
     kernels = draw_kernels(options, rng)
-    draws = draw(options, rng, batch_size=1)
-    return kernels, draws
+    params = draw(options, rng, batch_size=1)
+    return kernels, params
 
 
 def read_gt(path: Path, scale: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.lq.folder import lq_draws, make_lq, read_gt, source_name
+from realesrgan_paddle.data.lq.folder import lq_params, make_lq, read_gt, source_name
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.atomic import check_target
@@ -90,8 +90,8 @@ def _row(path: Path, options: LQConfig) -> Row:
         Panel(f"LQ, each pixel {scale}x{scale}", large),
         Panel("LQ", _in_top_left(small, large.shape)),
     ]
-    _, draws = lq_draws(name, options)
-    return Row(f"{name}: {draws}", panels)
+    _, params = lq_params(name, options)
+    return Row(f"{name}: {params}", panels)
 
 
 def _in_top_left(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

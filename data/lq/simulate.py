@@ -18,7 +18,7 @@ from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.data.degradation.pipeline import Draws
+    from realesrgan_paddle.data.degradation.pipeline import DegradationParams
 
 MOST_PROCESSES = 4
 
@@ -133,19 +133,19 @@ def degraded(windows: np.ndarray, task: Task, scale: int) -> np.ndarray:
         paddle.to_tensor(np.stack([getattr(one, name) for one in drawn]))
         for name in Kernels._fields
     ]
-    draws = draw(options, rng, count)
+    params = draw(options, rng, count)
 
     channels_first = windows.transpose(0, 3, 1, 2).astype(np.float32) / 255
     gt = paddle.to_tensor(channels_first)
     if options.gt_usm:
         gt = USM()(gt)
-    without = _without_videos(draws)
+    without = _without_videos(params)
     lq = degrade(gt, kernels, without, scale, options.jpeg_chroma_upsampling).numpy()
     levels = np.rint(lq * 255).astype(np.uint8)
     images = np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
 
     videos = {}
-    for number, sample in enumerate(draws.domain):
+    for number, sample in enumerate(params.domain):
         if sample.video:
             videos[number] = sample.video
     if videos:
@@ -155,15 +155,15 @@ def degraded(windows: np.ndarray, task: Task, scale: int) -> np.ndarray:
     return images
 
 
-def _without_videos(draws: "Draws") -> "Draws":
-    """Return draws whose videos are left out, and the JPEGs that these replace."""
-    if not draws.domain:
-        return draws
-    has_video = np.array([sample.video is not None for sample in draws.domain])
-    compressed = draws.second.compressed & ~has_video
-    domain = [replace(sample, video=None) for sample in draws.domain]
+def _without_videos(params: "DegradationParams") -> "DegradationParams":
+    """Return parameters whose videos are left out, and the JPEGs that these replace."""
+    if not params.domain:
+        return params
+    has_video = np.array([sample.video is not None for sample in params.domain])
+    compressed = params.second.compressed & ~has_video
+    domain = [replace(sample, video=None) for sample in params.domain]
     return replace(
-        draws,
-        second=replace(draws.second, compressed=compressed),
+        params,
+        second=replace(params.second, compressed=compressed),
         domain=tuple(domain),
     )

@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
     lq: Tensor
     """Low-quality images, (N, 3, gt_size / scale, gt_size / scale)."""
     rng: np.random.Generator | None
-    """Continues after the draws of the degradation; None for given pairs: no pool."""
+    """Continues after the random values of the degradation; None for given pairs: no pool."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class BatchMaker:
     def _synthesized(self, number: int) -> Pairs:
         """Read ground truths, degrade them, and cut training patches from both.
 
-        Every process makes the draws for the images of all processes, from the same
+        Every process draws the random values for the images of all processes, from the same
         seed, and takes its own part: together they train on what one process would.
         """
         assert self._image_samples is not None
@@ -165,8 +165,8 @@ class BatchMaker:
         rng = generator(cfg.manual_seed, Stream.BATCH, number)
         batch_size = self._group.size * cfg.datasets.train.batch_size_per_gpu
         own_part = self._group.local_slice(batch_size)
-        draws = draw(cfg, rng, batch_size).subset(own_part)
-        lq = degrade(source, kernels, draws, cfg.scale, cfg.jpeg_chroma_upsampling)
+        params = draw(cfg, rng, batch_size).subset(own_part)
+        lq = degrade(source, kernels, params, cfg.scale, cfg.jpeg_chroma_upsampling)
 
         gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
         return Pairs(gt, lq, rng)

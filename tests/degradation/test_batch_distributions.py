@@ -12,8 +12,12 @@ from distributions import SMALLEST_P, Distributions, equal, rounded
 from scipy import stats
 
 from realesrgan_paddle.data.degradation.codec import Video
-from realesrgan_paddle.data.degradation.domain import DomainDraws, Halo, Interlacing
-from realesrgan_paddle.data.degradation.pipeline import Draws, PassDraws, draw
+from realesrgan_paddle.data.degradation.domain import DomainParams, Halo, Interlacing
+from realesrgan_paddle.data.degradation.pipeline import (
+    DegradationParams,
+    PassParams,
+    draw,
+)
 from realesrgan_paddle.options.schema.degradation import (
     RESIZE_MODES,
     PassOptions,
@@ -67,55 +71,55 @@ PASSES = {"first": OPTIONS.first_pass, "second": OPTIONS.second_pass}
 
 
 @pytest.fixture(scope="module")
-def drawn() -> list[Draws]:
+def drawn() -> list[DegradationParams]:
     """Batches as a training draws them, each with its own generator."""
     return [draw_batch(OPTIONS, 5, number) for number in range(BATCHES)]
 
 
-def draw_batch(options: SynthesisOptions, seed: int, number: int) -> Draws:
+def draw_batch(options: SynthesisOptions, seed: int, number: int) -> DegradationParams:
     return draw(options, generator(seed, Stream.BATCH, number), SAMPLES)
 
 
 def check_pass(
-    found: Distributions, which: str, passes: list[PassDraws], options: PassOptions
+    found: Distributions, which: str, passes: list[PassParams], options: PassOptions
 ) -> None:
     factor = np.array([each.factor for each in passes])
     low, high = options.resize_range
     up, down, keep = options.resize_prob
     directions = np.sign(factor - 1).tolist()
-    found.choice(f"PassDraws.factor {which}", directions, {1: up, -1: down, 0: keep})
-    found.uniform(f"PassDraws.factor {which} up", factor[factor > 1], 1, high)
-    found.uniform(f"PassDraws.factor {which} down", factor[factor < 1], low, 1)
+    found.choice(f"PassParams.factor {which}", directions, {1: up, -1: down, 0: keep})
+    found.uniform(f"PassParams.factor {which} up", factor[factor > 1], 1, high)
+    found.uniform(f"PassParams.factor {which} down", factor[factor < 1], low, 1)
 
     modes = [each.mode for each in passes]
-    found.choice(f"PassDraws.mode {which}", modes, equal(RESIZE_MODES))
+    found.choice(f"PassParams.mode {which}", modes, equal(RESIZE_MODES))
 
     gaussian = [each.gaussian for each in passes]
-    found.event(f"PassDraws.gaussian {which}", gaussian, options.gaussian_noise_prob)
+    found.event(f"PassParams.gaussian {which}", gaussian, options.gaussian_noise_prob)
     for kind, limits in (
         (True, options.noise_range),
         (False, options.poisson_scale_range),
     ):
         strength = [each.strength for each in passes if each.gaussian == kind]
-        name = f"PassDraws.strength {which} {'gaussian' if kind else 'poisson'}"
+        name = f"PassParams.strength {which} {'gaussian' if kind else 'poisson'}"
         found.uniform(name, np.concatenate(strength), *limits)
 
     gray = np.concatenate([each.gray for each in passes])
-    found.event(f"PassDraws.gray {which}", gray, options.gray_noise_prob)
+    found.event(f"PassParams.gray {which}", gray, options.gray_noise_prob)
     grain = np.concatenate([each.grain for each in passes])
-    found.uniform(f"PassDraws.grain {which}", grain, *options.grain_size)
+    found.uniform(f"PassParams.grain {which}", grain, *options.grain_size)
     compressed = np.concatenate([each.compressed for each in passes])
-    found.event(f"PassDraws.compressed {which}", compressed, options.jpeg_prob)
+    found.event(f"PassParams.compressed {which}", compressed, options.jpeg_prob)
     quality = np.concatenate([each.quality for each in passes])
-    found.uniform(f"PassDraws.quality {which}", quality, *options.jpeg_range)
+    found.uniform(f"PassParams.quality {which}", quality, *options.jpeg_range)
     seeds = np.concatenate([each.field_seeds for each in passes])
-    found.uniform(f"PassDraws.field_seeds {which}", seeds, 0, 2**31)
+    found.uniform(f"PassParams.field_seeds {which}", seeds, 0, 2**31)
 
 
-def check_domain(found: Distributions, samples: list[DomainDraws]) -> None:
+def check_domain(found: Distributions, samples: list[DomainParams]) -> None:
     for name, probability in (("halo", 0.31), ("interlacing", 0.42), ("video", 0.83)):
         parts = [getattr(sample, name) for sample in samples]
-        found.event(f"DomainDraws.{name}", parts, probability)
+        found.event(f"DomainParams.{name}", parts, probability)
 
     halos = [sample.halo for sample in samples if sample.halo]
     found.uniform("Halo.strength", [halo.strength for halo in halos], 0.4, 1.9)
@@ -151,28 +155,34 @@ def test_all_values_of_a_batch_have_their_distributions(drawn):
     found = Distributions()
     for which, options in PASSES.items():
         check_pass(found, which, [getattr(each, which) for each in drawn], options)
-    found.event("Draws.second_blur", [each.second_blur for each in drawn], 0.73)
-    found.event("Draws.jpeg_last", [each.jpeg_last for each in drawn], 0.5)
+    found.event(
+        "DegradationParams.second_blur", [each.second_blur for each in drawn], 0.73
+    )
+    found.event("DegradationParams.jpeg_last", [each.jpeg_last for each in drawn], 0.5)
     modes = [each.final_mode for each in drawn]
-    found.choice("Draws.final_mode", modes, equal(RESIZE_MODES))
+    found.choice("DegradationParams.final_mode", modes, equal(RESIZE_MODES))
     check_domain(found, [sample for each in drawn for sample in each.domain])
     found.assert_likely()
 
-    classes = (Draws, PassDraws, DomainDraws, Halo, Interlacing, Video)
+    classes = (DegradationParams, PassParams, DomainParams, Halo, Interlacing, Video)
     names = {f"{cls.__name__}.{field.name}" for cls in classes for field in fields(cls)}
-    groups = {"Draws.first", "Draws.second", "Draws.domain"}
+    groups = {
+        "DegradationParams.first",
+        "DegradationParams.second",
+        "DegradationParams.domain",
+    }
     assert found.tested == names - groups, "every field is tested"
 
 
-def as_numbers(draws: Draws) -> dict[str, float]:
+def as_numbers(params: DegradationParams) -> dict[str, float]:
     """Return all values of a batch as numbers, none of which determines another."""
     numbers = {
-        "second_blur": draws.second_blur,
-        "jpeg_last": draws.jpeg_last,
-        "final_mode": RESIZE_MODES.index(draws.final_mode),
+        "second_blur": params.second_blur,
+        "jpeg_last": params.jpeg_last,
+        "final_mode": RESIZE_MODES.index(params.final_mode),
     }
     for which, options in PASSES.items():
-        one = getattr(draws, which)
+        one = getattr(params, which)
         limits = options.noise_range if one.gaussian else options.poisson_scale_range
         numbers[f"{which} factor"] = one.factor
         numbers[f"{which} mode"] = RESIZE_MODES.index(one.mode)
@@ -181,13 +191,13 @@ def as_numbers(draws: Draws) -> dict[str, float]:
             numbers[f"{which} strength {n}"] = relative(one.strength[n], limits)
             for name in ("gray", "quality", "field_seeds"):
                 numbers[f"{which} {name} {n}"] = getattr(one, name)[n]
-    for n, sample in enumerate(draws.domain):
+    for n, sample in enumerate(params.domain):
         for name, number in domain_as_numbers(sample).items():
             numbers[f"{name} {n}"] = number
     return numbers
 
 
-def domain_as_numbers(sample: DomainDraws) -> dict[str, float]:
+def domain_as_numbers(sample: DomainParams) -> dict[str, float]:
     video = sample.video
     right, down = video.motion
     return {

@@ -1,6 +1,6 @@
-"""Each stage of the degradation, and the whole, equals Real-ESRGAN's on equal draws.
+"""Each stage of the degradation, and the whole, equals Real-ESRGAN's on equal random values.
 
-How the draws are distributed: test_batch_distributions.py.
+How they are distributed: test_batch_distributions.py.
 """
 
 import json
@@ -22,8 +22,8 @@ from realesrgan_paddle.data.degradation.noise import (
     poisson_counts,
 )
 from realesrgan_paddle.data.degradation.pipeline import (
-    Draws,
-    PassDraws,
+    DegradationParams,
+    PassParams,
     degrade,
     draw,
     draw_pass,
@@ -187,7 +187,7 @@ def test_whole_chain_equals_real_esrgan(chain: int, monkeypatch: pytest.MonkeyPa
     recorded = json.loads(str(RECORDED[f"chain{chain}_draws"]))
     for name in ("first", "second"):
         values = recorded[name]
-        recorded[name] = PassDraws(
+        recorded[name] = PassParams(
             factor=values["factor"],
             mode=values["mode"],
             gaussian=values["gaussian"],
@@ -206,7 +206,7 @@ def test_whole_chain_equals_real_esrgan(chain: int, monkeypatch: pytest.MonkeyPa
 
     kernels = [paddle.to_tensor(k) for k in RECORDED[f"chain{chain}_kernels"]]
     gt = image(f"chain{chain}_gt")
-    lq = degrade(gt, kernels, Draws(**recorded), scale=2)
+    lq = degrade(gt, kernels, DegradationParams(**recorded), scale=2)
     levels = np.rint(lq.numpy() * 255).astype(int)
     np.testing.assert_array_equal(levels, RECORDED[f"chain{chain}_lq"])
 
@@ -237,11 +237,11 @@ def test_a_sample_does_not_depend_on_the_rest_of_its_batch(seed: int):
     rng = np.random.default_rng(seed)
     gt = random_gt(3, 40, 56)
     kernels = random_kernels(rng, 3)
-    draws = draw(SynthesisOptions(), rng, 3)
-    whole = degrade(gt, kernels, draws, 4).numpy()
+    params = draw(SynthesisOptions(), rng, 3)
+    whole = degrade(gt, kernels, params, 4).numpy()
 
     of_part = [kernel[1:] for kernel in kernels]
-    part = degrade(gt[1:], of_part, draws.subset(slice(1, 3)), 4).numpy()
+    part = degrade(gt[1:], of_part, params.subset(slice(1, 3)), 4).numpy()
     np.testing.assert_array_equal(part, whole[1:])
 
 
@@ -270,18 +270,18 @@ def test_red_stays_red(seed: int):
     color = paddle.to_tensor([0.8, 0.2, 0.1]).reshape([1, 3, 1, 1])
     red = paddle.clip(color + shade.reshape([1, 1, 32, 1]) + shade, 0, 1)
     kernels = random_kernels(np.random.default_rng(seed), 1)
-    draws = draw(SynthesisOptions(), np.random.default_rng(seed), 1)
-    means = degrade(red, kernels, draws, 4).mean(axis=[0, 2, 3]).numpy()
+    params = draw(SynthesisOptions(), np.random.default_rng(seed), 1)
+    means = degrade(red, kernels, params, 4).mean(axis=[0, 2, 3]).numpy()
     # Clipped noise moves the channels, but not past one another.
     assert means == pytest.approx([0.8, 0.2, 0.1], abs=0.25)
     assert means[0] > means[1] + 0.3
 
 
-def test_samples_of_a_batch_have_different_draws():
-    draws = draw_pass(SynthesisOptions().first_pass, np.random.default_rng(0), 64)
-    assert len(set(draws.quality.tolist())) == 64
-    assert len(set(draws.strength.tolist())) == 64
-    assert 0 < draws.gray.sum() < 64
+def test_samples_of_a_batch_have_different_values():
+    params = draw_pass(SynthesisOptions().first_pass, np.random.default_rng(0), 64)
+    assert len(set(params.quality.tolist())) == 64
+    assert len(set(params.strength.tolist())) == 64
+    assert 0 < params.gray.sum() < 64
 
 
 def test_the_second_pass_has_its_own_options():
@@ -291,9 +291,9 @@ def test_the_second_pass_has_its_own_options():
         resize_prob=(0, 1, 0),
         resize_prob2=(1, 0, 0),
     )
-    draws = draw(options, np.random.default_rng(0), 4)
-    assert draws.first.quality.min() >= 90 and draws.second.quality.max() <= 35
-    assert draws.first.factor < 1 < draws.second.factor
+    params = draw(options, np.random.default_rng(0), 4)
+    assert params.first.quality.min() >= 90 and params.second.quality.max() <= 35
+    assert params.first.factor < 1 < params.second.factor
 
 
 def test_paired_crops_show_the_same_place():

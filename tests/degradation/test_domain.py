@@ -23,7 +23,7 @@ from realesrgan_paddle.data.degradation.codec import (
     draw_video,
 )
 from realesrgan_paddle.data.degradation.domain import (
-    DomainDraws,
+    DomainParams,
     Halo,
     Interlacing,
     add_halo,
@@ -81,8 +81,8 @@ def degraded(
     samples = [draw_kernels(kernel_options, rng) for _ in range(3)]
     stacked = [np.stack(kernels) for kernels in zip(*samples, strict=True)]
     kernels = [paddle.to_tensor(kernel[part]) for kernel in stacked]
-    draws = draw(options, rng, 3).subset(part)
-    return degrade(gt[part], kernels, draws, 4).numpy()
+    params = draw(options, rng, 3).subset(part)
+    return degrade(gt[part], kernels, params, 4).numpy()
 
 
 def test_a_halo_overshoots_at_an_edge_and_keeps_the_hue():
@@ -275,15 +275,15 @@ def test_each_sample_gets_what_its_draws_name(av):
     halo = Halo(1.0, 1.0)
     weave = Interlacing(3, "weave")
     video = draw_video(SynthesisOptions(), np.random.default_rng(0))
-    nothing = DomainDraws(halo=None, interlacing=None, video=None)
-    everything = DomainDraws(halo=halo, interlacing=weave, video=video)
-    draws = [
+    nothing = DomainParams(halo=None, interlacing=None, video=None)
+    everything = DomainParams(halo=halo, interlacing=weave, video=video)
+    params = [
         nothing,
         replace(nothing, halo=halo),
         replace(nothing, interlacing=weave),
         everything,
     ]
-    results = apply_domain(images, draws)
+    results = apply_domain(images, params)
     assert_equal(results[0], images[0])
     assert_equal(results[1], add_halo(images[1], halo))
     assert_equal(results[2], interlace(images[2], weave))
@@ -291,7 +291,7 @@ def test_each_sample_gets_what_its_draws_name(av):
     assert_equal(results[3], in_order)
 
     texts = ["", "halo 1.0", "weave 3 px", f"halo 1.0, weave 3 px, {video}"]
-    assert [str(sample) for sample in draws] == texts
+    assert [str(sample) for sample in params] == texts
 
 
 @pytest.mark.parametrize("seed", range(6))

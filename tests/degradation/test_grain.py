@@ -63,18 +63,18 @@ def test_both_kinds_of_noise_get_the_grain_that_was_drawn(gaussian):
         grain_size=(0.8, 1.2),
         gray_noise_prob=0.5,
     )
-    draws = draw_pass(options, np.random.default_rng(0), batch_size=4)
-    assert ((draws.grain >= 0.8) & (draws.grain <= 1.2)).all()
+    params = draw_pass(options, np.random.default_rng(0), batch_size=4)
+    assert ((params.grain >= 0.8) & (params.grain <= 1.2)).all()
     levels = np.random.default_rng(1).uniform(0.4, 0.6, (4, 3, 96, 96))
     image = paddle.to_tensor(levels.astype(np.float32))
-    coarse = (add_noise(image, draws) - image).numpy()
-    without = replace(draws, grain=np.zeros(4, np.float32))
+    coarse = (add_noise(image, params) - image).numpy()
+    without = replace(params, grain=np.zeros(4, np.float32))
     fine = (add_noise(image, without) - image).numpy()
     for sample, other in zip(coarse, fine, strict=True):
         assert neighbors_alike(sample[0]) > 0.5 > 0.1 > neighbors_alike(other[0])
         assert sample.std() == pytest.approx(other.std(), rel=0.12)
 
-    part = (add_noise(image[1:2], draws.subset(slice(1, 2))) - image[1:2]).numpy()
+    part = (add_noise(image[1:2], params.subset(slice(1, 2))) - image[1:2]).numpy()
     np.testing.assert_allclose(part[0], coarse[1], atol=2e-6)
 
 

@@ -290,7 +290,7 @@ def run_chain(real_esrgan, degradations, seed: int) -> dict:
 
 
 def read_pass(log: Log, suffix: str) -> tuple[dict, np.ndarray]:
-    """Take the draws of one pass from `log`, named as in `PassDraws`, and its noise."""
+    """Take the draws of one pass from `log`, named as in `PassParams`, and its noise."""
     (updown,) = log.choices.pop(0)
     factor = 1.0 if updown == "keep" else log.uniforms.pop(0)
     gaussian = log.uniforms.pop(0) < OPTIONS["gaussian_noise_prob" + suffix]
@@ -309,7 +309,7 @@ def read_pass(log: Log, suffix: str) -> tuple[dict, np.ndarray]:
 
 
 def read_draws(log: Log) -> tuple[dict, list[np.ndarray]]:
-    """Return the draws of a run, named as in `Draws`, and the noise of both passes."""
+    """Return the draws of a run, named as in `DegradationParams`, and the noise of both passes."""
     first, first_field = read_pass(log, "")
     second_blur = log.uniforms.pop(0) < OPTIONS["second_blur_prob"]
     second, second_field = read_pass(log, "2")
