@@ -117,39 +117,17 @@ def describe_convolution(
     padding: Padding = (1, 1),
     attributes: c_void_p = NULL,
     kind: int = FORWARD_TRAINING,
+    *,
+    transposed: bool = False,
 ) -> c_void_p:
-    """Return the description of a convolution."""
+    """Return the description of a convolution, or of a transposed one."""
     dnnl = library()
+    name = "deconvolution" if transposed else "convolution"
     return dnnl.create(
-        "dnnl_convolution_forward_primitive_desc_create",
+        f"dnnl_{name}_forward_primitive_desc_create",
         dnnl.engine,
         kind,
-        CONVOLUTION_DIRECT,
-        x,
-        weight,
-        bias,
-        y,
-        *_geometry(stride, padding, padding),
-        attributes,
-    )
-
-
-def describe_transposed_convolution(
-    x: c_void_p,
-    weight: c_void_p,
-    bias: c_void_p,
-    y: c_void_p,
-    stride: int = 1,
-    padding: Padding = (1, 1),
-    attributes: c_void_p = NULL,
-) -> c_void_p:
-    """Return the description of a transposed convolution."""
-    dnnl = library()
-    return dnnl.create(
-        "dnnl_deconvolution_forward_primitive_desc_create",
-        dnnl.engine,
-        FORWARD_TRAINING,
-        DECONVOLUTION_DIRECT,
+        DECONVOLUTION_DIRECT if transposed else CONVOLUTION_DIRECT,
         x,
         weight,
         bias,

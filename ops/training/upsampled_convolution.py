@@ -35,7 +35,6 @@ from paddle.autograd import PyLayer
 
 from realesrgan_paddle.ops.onednn.convolutions import (
     describe_convolution,
-    describe_transposed_convolution,
     leaky_relu,
     post_operations,
 )
@@ -235,8 +234,8 @@ def _transposed_forward(spec: TransposedConvolutionSpec, x: Any, y: Any) -> Prim
     weight = any_layout((spec.out_ch, spec.shape[1], 4, 4), spec.dtype)
     bias = flat(spec.out_ch) if spec.has_bias else NULL
     activation = post_operations(leaky_relu(spec.slope))
-    description = describe_transposed_convolution(
-        x, weight, bias, y, stride=2, attributes=activation
+    description = describe_convolution(
+        x, weight, bias, y, stride=2, attributes=activation, transposed=True
     )
     biases = {BIAS: bias} if spec.has_bias else {}
     return Primitive(description, {SRC: x, WEIGHTS: None, DST: y, **biases})

@@ -28,7 +28,6 @@ from paddle import Tensor
 from realesrgan_paddle.ops.onednn.convolutions import (
     describe_backward_weights,
     describe_convolution,
-    describe_transposed_convolution,
     leaky_relu,
     minus,
     operands,
@@ -123,10 +122,7 @@ class RowFilter:
 
         # s / 2 and t / 2
         x, y = spec.features(spec.in_ch), spec.features(spec.out_ch)
-        forward = (
-            describe_transposed_convolution if transposed else describe_convolution
-        )
-        describe = partial(forward, padding=PADDING)
+        describe = partial(describe_convolution, padding=PADDING, transposed=transposed)
         shape = (spec.out_ch, spec.in_ch, 1, 3)
         half = post_operations([times(0.5)])
         description = describe(x, any_layout(shape), NULL, y, attributes=half)

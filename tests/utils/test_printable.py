@@ -25,7 +25,7 @@ from realesrgan_paddle.utils.report.pages import (
     gallery,
     html_page,
 )
-from realesrgan_paddle.utils.report.plots import blank_figure, plot_text, render
+from realesrgan_paddle.utils.runlog.curves import blank_figure, plot_text
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 FORGED = "a\n[2/2] b.png 8x8 -> fine"
@@ -147,7 +147,7 @@ def test_pages_sheets_and_plots_show_them(tmp_path):
 
     figure = blank_figure(200, 100)
     figure.suptitle(plot_text(f"$\\frac${name}"))
-    assert render(figure).any()
+    figure.savefig(tmp_path / "figure.png")
 
 
 def test_a_name_that_is_no_utf8_is_refused_where_it_must_be():

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import read_regular
 from realesrgan_paddle.utils.json_records import numbers_of
 from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
-from realesrgan_paddle.utils.report.plots import blank_figure, plot_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -307,3 +306,24 @@ def _scale(axis: "Axes", curves: Sequence[Curve]) -> None:
         axis.set_yscale("log")
     elif from_zero:
         axis.set_ylim(0, 1.1 * most)
+
+
+def blank_figure(width: int, height: int) -> "Figure":
+    """Return an empty figure of `width` x `height` pixels whose texts do not overlap.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UserError(
+            "plots are drawn by matplotlib, which is not installed: "
+            "pip install matplotlib"
+        ) from None
+    return Figure(figsize=(width / 100, height / 100), dpi=100, layout="constrained")
+
+
+def plot_text(text: str) -> str:
+    """Return a name as matplotlib shows it: as it is, without a dollar's formulas."""
+    return printable(text).replace("$", r"\$")
