@@ -23,8 +23,7 @@ from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.shots.settling import IN_TRANSITION
 from realesrgan_paddle.data.footage.split import SplitOptions
 from realesrgan_paddle.data.sets.manifest import read_records
-from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
-from realesrgan_paddle.utils.video.probe import probe
+from realesrgan_paddle.utils.ffmpeg import find_ffmpeg, probe
 
 KINDS = (
     *["fade"] * 6,

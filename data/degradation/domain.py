@@ -89,7 +89,7 @@ def interlace(image: np.ndarray, interlacing: Interlacing) -> np.ndarray:
     """Return `image`, uint8 RGB (H, W, 3), interlaced with motion and deinterlaced.
 
     An interlaced image has two fields: the top field with lines 0, 2, ..., and the bottom
-    field, lines 1, 3, ..., recorded a moment later (utils/video/field_order.py
+    field, lines 1, 3, ..., recorded a moment later (utils/field_order.py
     detects such footage). The top field is the image's own, so nothing shifts on average.
     "weave" shows both fields: combing where something moved. "bob" keeps the top field
     and interpolates the other lines. "blend" averages neighboring lines of both fields:

@@ -27,8 +27,8 @@ from realesrgan_paddle.data.footage.video import Frame, frame_at, frames
 from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
 from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.video.field_order import FieldOrder
-from realesrgan_paddle.utils.video.probe import VideoInfo
+from realesrgan_paddle.utils.ffmpeg import VideoInfo
+from realesrgan_paddle.utils.field_order import FieldOrder
 
 
 class VideoScorer:

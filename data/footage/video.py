@@ -13,19 +13,17 @@ import numpy as np
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import (
-    FFmpegRun,
-    filter_has_option,
-    find_ffmpeg,
-    video_input,
-)
-from realesrgan_paddle.utils.video.field_order import FieldOrder
-from realesrgan_paddle.utils.video.probe import (
     HDR_TRANSFERS,
     MAX_PIXELS,
+    FFmpegRun,
     VideoInfo,
+    filter_has_option,
+    find_ffmpeg,
     first_error,
     is_hd,
+    video_input,
 )
+from realesrgan_paddle.utils.field_order import FieldOrder
 
 _VIDEO_NAME = re.compile(
     r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|"

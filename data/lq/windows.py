@@ -13,10 +13,9 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.video import frames, is_video_name, list_videos
 from realesrgan_paddle.data.statistics.window_statistics import content
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
+from realesrgan_paddle.utils.ffmpeg import FFmpegRun, probe, video_input
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
 from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
-from realesrgan_paddle.utils.video.probe import probe
 
 MOST_PICTURES = 32
 """Images, or frames of all videos, that are read."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.utils.video.field_order import FieldOrder
-from realesrgan_paddle.utils.video.probe import is_hd
+from realesrgan_paddle.utils.ffmpeg import is_hd
+from realesrgan_paddle.utils.field_order import FieldOrder
 
 BT709, UNKNOWN, SMPTE170M = 1, 2, 6
 """Numbers of AVColorSpace; in AVColorPrimaries and the others 2 is unknown as well."""

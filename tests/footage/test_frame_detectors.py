@@ -23,8 +23,8 @@ from realesrgan_paddle.data.footage.views.hashes import (
 )
 from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
-from realesrgan_paddle.utils.video.field_order import field_order
-from realesrgan_paddle.utils.video.probe import probe
+from realesrgan_paddle.utils.ffmpeg import probe
+from realesrgan_paddle.utils.field_order import field_order
 
 SEEDS = range(12)
 

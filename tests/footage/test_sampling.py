@@ -11,9 +11,9 @@ from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.video import frames
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ffmpeg import probe
+from realesrgan_paddle.utils.field_order import field_order
 from realesrgan_paddle.utils.images import read_image
-from realesrgan_paddle.utils.video.field_order import field_order
-from realesrgan_paddle.utils.video.probe import probe
 
 
 def frames_of(

@@ -11,8 +11,8 @@ from scenes import scene, woven
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.video import frames
 from realesrgan_paddle.tools.extract_keyframes import main
-from realesrgan_paddle.utils.video.field_order import field_order, has_pulldown
-from realesrgan_paddle.utils.video.probe import probe
+from realesrgan_paddle.utils.ffmpeg import probe
+from realesrgan_paddle.utils.field_order import field_order, has_pulldown
 
 LOSSLESS = ("-pix_fmt", "yuv444p", "-c:v", "ffv1", "-g", 1)
 

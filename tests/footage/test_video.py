@@ -14,8 +14,7 @@ from places import ROOT
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.video import frames, list_videos
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
-from realesrgan_paddle.utils.video.probe import probe
+from realesrgan_paddle.utils.ffmpeg import find_ffmpeg, probe
 
 
 def frames_of(path: Path):

@@ -18,11 +18,11 @@ from realesrgan_paddle.options.reading.read_yaml import read_yaml
 from realesrgan_paddle.utils import files
 from realesrgan_paddle.utils.download import sha256_of
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ffmpeg import probe
 from realesrgan_paddle.utils.files import open_regular, read_regular
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.runlog.curves import read_curves
-from realesrgan_paddle.utils.video.probe import probe
 from realesrgan_paddle.utils.weights.reader import read_safetensors, read_weights
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from realesrgan_paddle.data.footage.packets import Packets
 from realesrgan_paddle.data.footage.passport.quantizer import Quantizer, quantizer
-from realesrgan_paddle.utils.video.packets import Packets
-from realesrgan_paddle.utils.video.probe import VideoInfo
+from realesrgan_paddle.utils.ffmpeg import VideoInfo
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from realesrgan_paddle.data.footage.passport.withdrawal import is_unwanted, with
 from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.sets.manifest import Record
-from realesrgan_paddle.utils.video.field_order import FieldOrder
-from realesrgan_paddle.utils.video.probe import VideoInfo
+from realesrgan_paddle.utils.ffmpeg import VideoInfo
+from realesrgan_paddle.utils.field_order import FieldOrder
 
 
 def judge_source(

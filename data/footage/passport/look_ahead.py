@@ -11,8 +11,8 @@ from realesrgan_paddle.data.footage.passport.true_size import TrueSize, TrueSize
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.screen.borders import content_box
 from realesrgan_paddle.data.footage.video import frames
-from realesrgan_paddle.utils.video.field_order import FieldOrder
-from realesrgan_paddle.utils.video.probe import VideoInfo
+from realesrgan_paddle.utils.ffmpeg import VideoInfo
+from realesrgan_paddle.utils.field_order import FieldOrder
 
 
 def look_ahead(

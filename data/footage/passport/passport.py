@@ -17,8 +17,8 @@ from realesrgan_paddle.data.footage.screen.overlays import Overlay
 from realesrgan_paddle.data.footage.screen.side_fill import Sides
 from realesrgan_paddle.data.sets.manifest import KEPT, Record
 from realesrgan_paddle.utils.crops import Crop
-from realesrgan_paddle.utils.video.field_order import FieldOrder
-from realesrgan_paddle.utils.video.probe import VideoInfo
+from realesrgan_paddle.utils.ffmpeg import VideoInfo
+from realesrgan_paddle.utils.field_order import FieldOrder
 
 Size = tuple[int, int]
 """Width and height [pixels]."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from realesrgan_paddle.data.footage.packets import NO_PACKETS, Packets, read_packets
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Candidate
 from realesrgan_paddle.data.footage.shots.blends import MARGIN, BlendFinder
@@ -20,8 +21,7 @@ from realesrgan_paddle.data.footage.shots.sparse import (
     sparse_remark,
 )
 from realesrgan_paddle.utils.errors import printable
-from realesrgan_paddle.utils.video.field_order import FieldOrder, has_pulldown
-from realesrgan_paddle.utils.video.packets import NO_PACKETS, Packets, read_packets
+from realesrgan_paddle.utils.field_order import FieldOrder, has_pulldown
 
 IN_TRANSITION = "in a transition"
 """Why a frame that is a mixture of two shots is dropped."""

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from realesrgan_paddle.data.footage.packets import Packets
 from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.utils.video.packets import Packets
 
 LONG_GAP = 10.5
 """Seconds from a key frame to the next from which on too much lies between them.

@@ -33,13 +33,13 @@ from realesrgan_paddle.inference.video.source import (
     time_code,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.video.field_order import FieldOrder, field_order
-from realesrgan_paddle.utils.video.probe import (
+from realesrgan_paddle.utils.ffmpeg import (
     HDR_TRANSFERS,
     MAX_PIXELS,
     VideoInfo,
     probe,
 )
+from realesrgan_paddle.utils.field_order import FieldOrder, field_order
 
 RATE_TOLERANCE = Fraction(1, 1000)
 """A file's frame rate is believed if the frames' times say the same within this."""

@@ -17,7 +17,7 @@ from realesrgan_paddle.inference.video.source import (
 )
 from realesrgan_paddle.inference.video.writing.encoding import subsampling
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.video.probe import is_hd
+from realesrgan_paddle.utils.ffmpeg import is_hd
 
 
 def result_size(

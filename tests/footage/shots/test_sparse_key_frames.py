@@ -7,10 +7,10 @@ import pytest
 from clips import picture_clip
 from scenes import scene
 
+from realesrgan_paddle.data.footage.packets import read_packets
 from realesrgan_paddle.data.footage.shots.sparse import has_sparse_keys
 from realesrgan_paddle.data.sets.manifest import read_records
 from realesrgan_paddle.tools.extract_keyframes import main
-from realesrgan_paddle.utils.video.packets import read_packets
 
 NO_CUTS = ("-c:v", "mpeg4", "-q:v", 2, "-sc_threshold", "1000000000")
 

@@ -1,1 +1,0 @@
-"""What videos are, found out with ffmpeg."""
