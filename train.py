@@ -31,7 +31,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     `recipe` is logged first: the options that were chosen, and why.
     """
     # Imported here: they import Paddle, which reads what `start_paddle` sets.
-    from realesrgan_paddle.training.guards import NonFiniteGuard, Rescue
+    from realesrgan_paddle.training.guards import NonFiniteGuard, SaveOnError
     from realesrgan_paddle.training.learning_rate import learning_rate
     from realesrgan_paddle.training.open_training import open_training
 
@@ -42,9 +42,9 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
 
     iteration, total = opened.resumed_at or 0, cfg.train.total_iter
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, log)
-    rescue = Rescue(checkpoints, batches, cfg.datasets.train.accum_iter, iteration)
+    saver = SaveOnError(checkpoints, batches, cfg.datasets.train.accum_iter, iteration)
 
-    with experiment.reserved(), closing(batches), StopRequest() as stop_request, rescue:
+    with experiment.reserved(), closing(batches), StopRequest() as stop_request, saver:
         remarks = [*recipe, *opened.remarks]
         experiment.open(dump_config(cfg), opened.resumed_at, remarks, validator.is_due)
         validator.measure_start(iteration)
@@ -77,7 +77,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             meter.step_done()
             guard(iteration, step.skipped, losses)
             validator.schedule(iteration)
-            rescue.iteration = iteration
+            saver.iteration = iteration
 
             if iteration % cfg.logger.print_freq == 0:
                 # Note: the losses become floats here, which is a CPU-GPU sync point.

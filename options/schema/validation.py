@@ -20,8 +20,8 @@ from realesrgan_paddle.utils.field_types import (
 
 GENERAL = "general"
 """Name of the set of general images, which are the same for every run."""
-LATTICE_LIMIT = 1.75
-"""A grid shows if the lattice index is so many times what is usual.
+GRID_LIMIT = 1.75
+"""A grid shows if the grid index is so many times what is usual.
 
 Set on some pictures and networks, tested on others: docs/measurements.md.
 """
@@ -46,8 +46,8 @@ class GeneralLimits(Options):
         "network's.",
     )
     lattice: Positive | None = Field(
-        default=LATTICE_LIMIT,
-        description="A regular grid: how many times the lattice index of the start "
+        default=GRID_LIMIT,
+        description="A regular grid: how many times the grid index of the start "
         "network and of the ground truth the network's may be; both count as at "
         "least 1, which is no grid.",
     )

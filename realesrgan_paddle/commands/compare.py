@@ -27,7 +27,7 @@ from realesrgan_paddle.utils.images import (
     to_uint8,
     write_image,
 )
-from realesrgan_paddle.utils.metrics.grid_artifact import lattice_index
+from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
     Row,
@@ -76,8 +76,8 @@ class Measured:
     """By method, the ground truth last if it is known: uint8 RGB (H, W, 3)."""
     scores: dict[str, dict[str, float]]
     """Metrics by method; empty without ground truth."""
-    lattices: dict[str, float]
-    """Lattice index of each of `results`."""
+    grid_indices: dict[str, float]
+    """Grid index of each of `results`."""
     scale: int
     """How many times larger than the input they are."""
 
@@ -198,7 +198,7 @@ def comparison_of(
         remark: how many images were measured, and how.
     """
     scores = [each.scores for each in measured if each.scores]
-    grids = Grids.of([each.lattices for each in measured])
+    grids = Grids.of([each.grid_indices for each in measured])
     figures = figures_of(inputs, measured)
     return Comparison(
         folder / SHEET,
@@ -250,10 +250,10 @@ def measure(
     results = {BICUBIC: enlarge(lq, scale)}
     for name, upscaler in upscalers.items():
         results[name] = upscaler(lq, outscale=scale)
-    lattices = {name: lattice_index(sr, scale) for name, sr in results.items()}
+    grid_indices = {name: grid_index(sr, scale) for name, sr in results.items()}
     if gt is None:
         alone = {name: measures[name] for name in without_gt(measures)}
-        return Measured(results, _scores(results, None, alone), lattices, scale)
+        return Measured(results, _scores(results, None, alone), grid_indices, scale)
 
     truth = to_uint8(read_rgb(gt))
     # Up to scale - 1 pixels are left over where it was downscaled to the input.
@@ -265,8 +265,8 @@ def measure(
     truth = truth[:height, :width]
 
     scores = _scores(results, truth, measures)
-    lattices[GT] = lattice_index(truth, scale)
-    return Measured(results | {GT: truth}, scores, lattices, scale)
+    grid_indices[GT] = grid_index(truth, scale)
+    return Measured(results | {GT: truth}, scores, grid_indices, scale)
 
 
 def _scores(
@@ -298,8 +298,8 @@ def mean_scores(
             for metric, value in score[method].items():
                 all_values.setdefault(metric, []).append(value)
         values = {name: float(np.mean(each)) for name, each in all_values.items()}
-        lattice = grids.indices[method]
-        means.append(Mean(method, values, lattice, grids.shows(method)))
+        index = grids.indices[method]
+        means.append(Mean(method, values, index, grids.shows(method)))
     return means
 
 

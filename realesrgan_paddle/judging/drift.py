@@ -35,7 +35,7 @@ from realesrgan_paddle.options.schema.validation import (
     DriftOptions,
     GeneralLimits,
 )
-from realesrgan_paddle.utils.metrics.grid_artifact import lattice_index
+from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
 from realesrgan_paddle.utils.metrics.similarity import mean_delta_e
 
 Metrics = dict[str, float]
@@ -87,7 +87,7 @@ class Drift:
         """Return the metrics of a network's outputs on one set."""
         mine = outputs[images.name]
         metrics = self._compare(mine, self._start[images.name])
-        metrics["lattice"] = _mean_lattice(mine, images.scale)
+        metrics["lattice"] = _mean_grid_index(mine, images.scale)
 
         known = [
             (output, image.gt)
@@ -98,7 +98,7 @@ class Drift:
             known_outputs, truths = zip(*known, strict=True)
             for name, value in self._compare(known_outputs, truths).items():
                 metrics[f"{name}_gt"] = value
-            metrics["lattice_gt"] = _mean_lattice(truths, images.scale)
+            metrics["lattice_gt"] = _mean_grid_index(truths, images.scale)
         return metrics
 
     def _compare(
@@ -156,9 +156,9 @@ def drifts(
         yield GRID, f"with x{ratio:.1f} the energy at its frequencies ({usual})"
 
 
-def _mean_lattice(images: Sequence[np.ndarray], scale: int) -> float:
+def _mean_grid_index(images: Sequence[np.ndarray], scale: int) -> float:
     """Return the mean index of the grid artifact; NaN if an image is too small."""
-    return _mean([lattice_index(image, scale) for image in images])
+    return _mean([grid_index(image, scale) for image in images])
 
 
 def _mean(values: Sequence[float]) -> float:

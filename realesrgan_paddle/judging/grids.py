@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from realesrgan_paddle.judging.comparison import BICUBIC
 from realesrgan_paddle.judging.findings import GRID
-from realesrgan_paddle.options.schema.validation import LATTICE_LIMIT
+from realesrgan_paddle.options.schema.validation import GRID_LIMIT
 
 GT = "ground truth"
 """The column of the ground truth."""
@@ -14,19 +14,19 @@ GT = "ground truth"
 
 @dataclass(frozen=True)
 class Grids:
-    """The mean lattice index of each method, and which methods leave a grid."""
+    """The mean grid index of each method, and which methods leave a grid."""
 
     indices: dict[str, float]
     """NaN if all images are too small for an index."""
 
     @classmethod
-    def of(cls, lattices: Sequence[Mapping[str, float]]) -> "Grids":
+    def of(cls, grid_indices: Sequence[Mapping[str, float]]) -> "Grids":
         """Return the means over the images; each has the indices by method."""
         indices = {}
-        methods = {name: None for each in lattices for name in each}
+        methods = {name: None for each in grid_indices for name in each}
         for method in methods:
             known = []
-            for each in lattices:
+            for each in grid_indices:
                 index = each.get(method, math.nan)
                 if not math.isnan(index):
                     known.append(index)
@@ -43,7 +43,7 @@ class Grids:
     @property
     def limit(self) -> float:
         """The index above which a regular grid shows."""
-        return LATTICE_LIMIT * self.usual
+        return GRID_LIMIT * self.usual
 
     def shows(self, method: str) -> bool:
         """Return whether a regular grid shows in the method's images."""

@@ -36,7 +36,7 @@ FULL_RATE = 1000
 """Iterations from which the full learning rate is chosen: a line through two measurements.
 
 docs/soccer.md's 2,400 were trained with it; of 150 and 200, a fifth of it left less of a
-grid and gained about as much (docs/measurements.md, "The lattice index, and too short a run").
+grid and gained about as much (docs/measurements.md, "The grid index, and too short a run").
 """
 KEPT_CHECKPOINTS = 3
 """Checkpoints that a recipe keeps: one to resume from, and two to fall back on."""

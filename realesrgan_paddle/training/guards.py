@@ -66,7 +66,7 @@ class NonFiniteGuard:
         )
 
 
-class Rescue:
+class SaveOnError:
     """While entered, saves the run that an error ends, if memory holds a whole state.
 
     It does where the batches that were taken are those of the iterations that were
@@ -95,7 +95,7 @@ class Rescue:
         self._batches = batches
         self._accum_iter = accum_iter
 
-    def __enter__(self) -> "Rescue":
+    def __enter__(self) -> "SaveOnError":
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:

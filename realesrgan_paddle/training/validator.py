@@ -1,52 +1,40 @@
 """Validation during training: metrics, sheets, judge, best network, early stopping."""
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-import numpy as np
 from paddle import nn
 
-from realesrgan_paddle.data.loading.datasets import ValidationDataset
-from realesrgan_paddle.data.loading.hold_out import (
-    HeldOutSet,
-    ValidationSet,
-    open_held_out,
-)
+from realesrgan_paddle.data.loading.hold_out import ValidationSet
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.judging.comparison import BICUBIC, START
 from realesrgan_paddle.judging.drift import Drift, Outputs
-from realesrgan_paddle.judging.figures import (
-    Figures,
-    ImageFigures,
-    add_image,
-    image_figures,
-    mean_of,
-    only_finite,
-)
+from realesrgan_paddle.judging.figures import only_finite
 from realesrgan_paddle.judging.images import JudgedImages, open_judged_images
 from realesrgan_paddle.judging.judge import Judge, open_drift
 from realesrgan_paddle.judging.verdict import BEST, LAST
-from realesrgan_paddle.metrics.available_metrics import available_metrics, open_metric
+from realesrgan_paddle.metrics.available_metrics import available_metrics
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.validation import (
-    NO_REFERENCE,
-    MetricOptions,
-    ValOptions,
-)
+from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.checkpoints import Checkpoints
-from realesrgan_paddle.training.sheets import draw_sheet
 from realesrgan_paddle.training.training_data import TrainingData
-from realesrgan_paddle.utils.images import enlarge, write_image
+from realesrgan_paddle.training.validation import (
+    Upscale,
+    describe_held_out,
+    describe_metrics,
+    draw_sheet,
+    means,
+    open_validation_sets,
+    summary,
+    upscaled,
+    validate,
+)
+from realesrgan_paddle.utils.images import enlarge
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import Meter
-
-Upscale = Callable[[np.ndarray], np.ndarray]
-"""Takes and returns uint8 RGB (H, W, 3); the result is larger by the run's scale."""
 
 
 @dataclass(frozen=True)
@@ -280,117 +268,3 @@ def open_validator(
             *drift_remarks,
         ],
     )
-
-
-def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]:
-    """Return the sets of `datasets.val...`, and that of held-out images, if any."""
-    sets: list[ValidationSet] = [
-        ValidationDataset.open(options, cfg.scale)
-        for options in cfg.datasets.validation.values()
-    ]
-    held_out = open_held_out(cfg, data.held_out)
-    if held_out.images:
-        sets.append(held_out)
-    return sets
-
-
-def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
-    """Return what the log says of held-out images, or of their absence."""
-    if not cfg.hold_out:
-        return []
-    if not data.held_out:
-        return [
-            "no validation: there are fewer than three images, so none is held out; "
-            "choose validation images with datasets.val"
-        ]
-    names = ", ".join(gt.name for gt, _ in data.held_out)
-    return [
-        f"validating on {len(data.held_out)} of {len(data.excluded):,} images that are "
-        f"held out of training: {names}; to choose others: datasets.val; to train on all: "
-        "val.hold_out=0"
-    ]
-
-
-def describe_metrics(options: ValOptions) -> str:
-    """Return what the metrics compare, so that figures are not mistaken for others."""
-    parts = []
-    for name, metric in options.metrics.items():
-        channel = _channel(metric)
-        border = f"without {metric.crop_border} pixels at each border"
-        parts.append(f"{name} of {channel} {border}")
-    return f"{', '.join(parts)} (tools/compare.py: PSNR and SSIM of the Y channel)"
-
-
-def _channel(metric: MetricOptions) -> str:
-    """Return what a metric measures of an image."""
-    if metric.type in NO_REFERENCE:
-        return "the Y channel" if metric.convert_to == "y" else "gray"
-    return "the Y channel" if metric.test_y_channel else "RGB"
-
-
-def summary(metrics: Mapping[str, float]) -> str:
-    """Return the metrics as text."""
-    parts = []
-    for name, value in metrics.items():
-        parts.append(f"{name} {value:.4f}")
-    return "  ".join(parts) or "images saved, no ground truth"
-
-
-def upscaled(
-    network: nn.Layer, sets: Sequence[HeldOutSet]
-) -> dict[str, list[np.ndarray]]:
-    """Return the network's outputs for the images of each set, uint8 RGB (H, W, 3)."""
-    outputs = {}
-    for images in sets:
-        upscale = Upscaler(DygraphRunner(network, images.scale), images.scale)
-        outputs[images.name] = [upscale(image.lq) for image in images]
-    return outputs
-
-
-def validate(
-    options: ValOptions,
-    upscale: Upscale,
-    sets: Iterable[ValidationSet],
-    folder: Path | None = None,
-    iteration: int = 0,
-) -> Figures:
-    """Validate on each set; return the metrics of each image.
-
-    Args:
-        options: the section `val`.
-        upscale: returns an image enlarged by the scale of the sets.
-        sets: the sets.
-        folder: gets each output as `<set>/<image>/<image>_<iteration>.png`; None: they
-            are not kept.
-        iteration: the last iteration of training.
-    """
-    measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
-    alone = {
-        name for name, metric in options.metrics.items() if metric.type in NO_REFERENCE
-    }
-    figures: Figures = {}
-    for images in sets:
-        found: ImageFigures = {}
-        for image in images:
-            sr = upscale(image.lq)
-            if folder is not None:
-                file = f"{image.name}_{iteration}.png"
-                write_image(folder / images.name / image.name / file, sr)
-            values = image_figures(sr, image, measures, images.scale, alone)
-            add_image(found, image.name, values)
-        figures[images.name] = found
-    return figures
-
-
-def means(figures: Figures, options: ValOptions) -> dict[str, float]:
-    """Return the means of each set's metrics, named "<set>/<metric>".
-
-    They are over the images with a ground truth, or over all for a metric that needs none.
-    """
-    found = {}
-    for dataset, images in figures.items():
-        for name in options.metrics:
-            mean = mean_of(images, name)
-            if not math.isnan(mean):
-                found[f"{dataset}/{name}"] = mean
-    return found

@@ -136,7 +136,7 @@ def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
     means = {mean.label: mean for mean in done.means}
     assert list(means["right"].values) == ["dists", "psnr", "lpips"]
     assert str(means["wrong"]).startswith("0.1250 DISTS, ")
-    assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS, 0.65 lattice")
+    assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS, 0.65 grid index")
     page = done.page.read_text(encoding="utf-8")
     assert "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th>" in page
     best = ("0.0000", "inf", "0.0000")

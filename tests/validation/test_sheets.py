@@ -6,7 +6,7 @@ import pytest
 from realesrgan_paddle.data.loading.datasets import ValidationImage
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet
 from realesrgan_paddle.judging.images import most_detailed_crops
-from realesrgan_paddle.training.sheets import draw_sheet
+from realesrgan_paddle.training.validation import draw_sheet
 
 pytestmark = pytest.mark.paddle
 

@@ -30,7 +30,7 @@ INNER_PERIOD = 4
 """Enlargement inside all RRDBNets, those of scale 1 and 2 included [pixels]."""
 
 
-def lattice_index(image: np.ndarray, scale: int) -> float:
+def grid_index(image: np.ndarray, scale: int) -> float:
     """Return the energy at the upscaled grid's frequencies relative to those around.
 
     A network makes `scale` x `scale` pixels of each input pixel. If it treats them

@@ -37,10 +37,10 @@ class Mean:
     label: str
     values: Mapping[str, float]
     """By the metrics' names in `METRIC_FORMATS`; PSNR may be infinite."""
-    lattice: float
-    """See `utils.lattice`."""
+    grid_index: float
+    """See `utils.metrics.grid_artifact`."""
     has_grid: bool
-    """Whether `lattice` says that a regular grid shows: then it is never the best."""
+    """Whether `grid_index` says that a regular grid shows: then it is never the best."""
 
     def __str__(self) -> str:
         """Return all metrics in one line, such as "27.31 dB PSNR, 0.8210 SSIM ..."."""
@@ -49,5 +49,5 @@ class Mean:
             metric = METRIC_FORMATS[name]
             parts.append(f"{metric.text(value)} {metric.name}")
         warning = " (a grid shows)" if self.has_grid else ""
-        parts.append(f"{self.lattice:.2f} lattice{warning}")
+        parts.append(f"{self.grid_index:.2f} grid index{warning}")
         return ", ".join(parts)

@@ -157,10 +157,10 @@ def _table(means: Sequence[Mean]) -> str:
             mark = ' class="best"' if is_best else ""
             lines[number] += f"<td{mark}>{value:.{metric.digits}f}</td>"
 
-    head += "<th>lattice</th>"
+    head += "<th>grid index</th>"
     for number, mean in enumerate(means):
         mark = ' class="warning"' if mean.has_grid else ""
-        lines[number] += f"<td{mark}>{mean.lattice:.2f}</td>"
+        lines[number] += f"<td{mark}>{mean.grid_index:.2f}</td>"
     body = "".join(f"<tr>{cells}</tr>" for cells in lines)
     return f"<table><tr>{head}</tr>{body}</table>"
 

@@ -173,7 +173,7 @@ def test_a_pool_that_is_ahead_of_the_weights_is_not_saved(
     assert newest_state(tmp_path / "runs/tiny")[0].iteration == 3
 
 
-def test_what_is_not_finite_is_not_rescued(tmp_path, options, monkeypatch):
+def test_what_is_not_finite_is_not_saved(tmp_path, options, monkeypatch):
     def spoiled(batch, number):
         return replace(batch, gt=batch.gt * np.nan) if number >= 4 else batch
 
@@ -323,7 +323,7 @@ def test_gpu_libraries_without_memory_are_told_from_other_errors(message, error)
         DygraphRunner(Failing(), 4)(np.zeros((1, 3, 4, 4), np.float32))
 
 
-def test_a_run_from_the_state_of_another_is_rescued_in_its_own_folder(
+def test_a_run_from_the_state_of_another_is_saved_in_its_own_folder(
     tmp_path, options, monkeypatch
 ):
     other = state_of(run(tmp_path, options, "name=other", "train.total_iter=4"), 4)

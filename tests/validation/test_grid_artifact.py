@@ -1,4 +1,4 @@
-"""The lattice index: high for a grid of the network, about 1 for pictures."""
+"""The grid index: high for a grid of the network, about 1 for pictures."""
 
 import cv2
 import numpy as np
@@ -6,8 +6,8 @@ import pytest
 import skimage
 from PIL import Image
 
-from realesrgan_paddle.options.schema.validation import LATTICE_LIMIT
-from realesrgan_paddle.utils.metrics.grid_artifact import lattice_index
+from realesrgan_paddle.options.schema.validation import GRID_LIMIT
+from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
 
 PICTURES = ("astronaut", "chelsea", "coffee")
 
@@ -33,14 +33,14 @@ def smooth(side=128):
 @pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("name", PICTURES)
 def test_photographs_have_none(name, scale):
-    assert 0.7 < lattice_index(photograph(name), scale) < 1.3
+    assert 0.7 < grid_index(photograph(name), scale) < 1.3
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_photographs_enlarged_by_interpolation_have_none(name):
     small = Image.fromarray(photograph(name)).resize((64, 64), Image.Resampling.BICUBIC)
     large = small.resize((256, 256), Image.Resampling.BICUBIC)
-    assert lattice_index(np.array(large), 4) < 1.3
+    assert grid_index(np.array(large), 4) < 1.3
 
 
 @pytest.mark.parametrize(("scale", "period"), [(4, 4), (2, 2), (2, 4), (1, 4)])
@@ -48,47 +48,47 @@ def test_photographs_enlarged_by_interpolation_have_none(name):
 def test_a_visible_grid_shows(name, scale, period):
     """RRDBNet of scale 1 and 2 has a grid of 4 pixels inside."""
     gridded = with_grid(photograph(name), period, 24)
-    assert lattice_index(gridded, scale) > LATTICE_LIMIT
+    assert grid_index(gridded, scale) > GRID_LIMIT
 
 
 def test_a_grid_that_only_follows_the_picture_shows():
     """One phase of each cell has less contrast; the mean of all phases is the same."""
     image = photograph("astronaut").astype(float)
     image[::4, ::4] = 128 + 0.5 * (image[::4, ::4] - 128)
-    assert lattice_index(image.astype(np.uint8), 4) > LATTICE_LIMIT
+    assert grid_index(image.astype(np.uint8), 4) > GRID_LIMIT
 
 
 def test_a_quiet_sky_has_none_and_shows_a_faint_one():
     sky = smooth()
-    assert lattice_index(sky, 4) < 1.1
-    assert lattice_index(with_grid(sky, 4, 1), 4) < LATTICE_LIMIT
-    assert lattice_index(with_grid(sky, 4, 12), 4) > LATTICE_LIMIT
+    assert grid_index(sky, 4) < 1.1
+    assert grid_index(with_grid(sky, 4, 1), 4) < GRID_LIMIT
+    assert grid_index(with_grid(sky, 4, 12), 4) > GRID_LIMIT
 
 
 @pytest.mark.parametrize("period", [3, 5, 6, 7])
 def test_a_fence_of_another_period_is_none(period):
     image = photograph("coffee")
     image[:, ::period] //= 2
-    assert lattice_index(image, 4) < LATTICE_LIMIT
+    assert grid_index(image, 4) < GRID_LIMIT
 
 
 def test_a_fence_of_this_period_counts_in_its_place_only():
     image = photograph("coffee")
     image[:64, :128:4] //= 2
-    assert lattice_index(image, 4) < LATTICE_LIMIT
+    assert grid_index(image, 4) < GRID_LIMIT
 
 
 def test_noise_and_blocks_of_jpeg_are_none():
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
-    assert lattice_index(noise, 4) == pytest.approx(1, abs=0.1)
+    assert grid_index(noise, 4) == pytest.approx(1, abs=0.1)
     _, jpeg = cv2.imencode(
         ".jpg", photograph("chelsea"), [cv2.IMWRITE_JPEG_QUALITY, 60]
     )
-    assert lattice_index(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), 4) < 1.4
+    assert grid_index(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), 4) < 1.4
 
 
 def test_small_images_have_no_index():
     image = photograph("coffee", 31)
-    assert np.isnan(lattice_index(image, 4))
-    assert np.isnan(lattice_index(photograph("coffee", 63), 8))
-    assert lattice_index(photograph("coffee", 32), 4) > 0
+    assert np.isnan(grid_index(image, 4))
+    assert np.isnan(grid_index(photograph("coffee", 63), 8))
+    assert grid_index(photograph("coffee", 32), 4) > 0
