@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from realesrgan_paddle.commands.what_follows import after_sub_images
-from realesrgan_paddle.data.sets.patches.choose import PatchChoice
-from realesrgan_paddle.data.sets.patches.extract import cut_images
-from realesrgan_paddle.data.sets.subimages import CropGrid
+from realesrgan_paddle.data.sets.patches.extract import extract_best_patches
+from realesrgan_paddle.data.sets.subimages import CropGrid, Cutting, extract_subimages
 from realesrgan_paddle.utils.cli import (
     float_range,
     int_range,
@@ -52,7 +51,7 @@ class Flags:
         "best: detailed ones in focus that do not repeat; with --min_detail 0.05",
     )
     patches_per_frame: int = setting(
-        PatchChoice.patches_per_frame,
+        Cutting.patches_per_frame,
         "with --patches best: the most of one image",
         int_range(1),
     )
@@ -70,17 +69,20 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     flags = parse_flags(Flags, __doc__, argv)
-    cut = cut_images(
-        flags.input,
-        flags.output,
-        CropGrid(flags.crop_size, flags.step, flags.thresh_size),
-        PatchChoice(flags.min_detail, flags.patches_per_frame, flags.max_patches),
-        best=flags.patches == "best",
-        sheet=flags.output.with_name(f"{flags.output.name}_sheet"),
+    cutting = Cutting(
+        grid=CropGrid(flags.crop_size, flags.step, flags.thresh_size),
+        min_detail=flags.min_detail,
+        patches_per_frame=flags.patches_per_frame,
+        max_patches=flags.max_patches,
         manifest=flags.manifest,
         threads=flags.n_thread,
         png_compression=flags.compression_level,
     )
+    if flags.patches == "best":
+        sheet = flags.output.with_name(f"{flags.output.name}_sheet")
+        cut = extract_best_patches(flags.input, flags.output, cutting, sheet)
+    else:
+        cut = extract_subimages(flags.input, flags.output, cutting)
 
     flat = f", {cut.flat} flat ones dropped" if flags.min_detail > 0 else ""
     others = f" ({reasons})" if (reasons := cut.other_reasons()) else ""

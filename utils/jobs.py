@@ -5,7 +5,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from multiprocessing.process import BaseProcess, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -20,6 +22,21 @@ EXHAUSTED = {
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
+
+
+def end_with_parent() -> None:
+    """End this process when its parent is gone, even if that was killed.
+
+    For the workers of a process pool, which would wait forever.
+    """
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def run_each(

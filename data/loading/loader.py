@@ -10,8 +10,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
-from multiprocessing.connection import wait
-from multiprocessing.process import parent_process
 from typing import Protocol
 
 import cv2
@@ -19,6 +17,7 @@ import numpy as np
 
 from realesrgan_paddle.data.loading.datasets import Sample
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.jobs import end_with_parent
 from realesrgan_paddle.utils.seeds import Stream, generator
 from realesrgan_paddle.utils.signals import defer_interrupts
 
@@ -280,20 +279,12 @@ def _start_worker(dataset: Dataset) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _exit_later())
 
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     cv2.setNumThreads(0)  # the workers are the parallelism
 
 
 def _exit_later() -> None:
     threading.Timer(GRACE_S, os._exit, [1]).start()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent is gone, even if that was killed."""
-    parent = parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
 
 
 def _read_in_worker(keys: list[Key], limit: int) -> ReadBatch:

@@ -1,13 +1,11 @@
 """Degrade windows of ground truth in many ways, in processes of their own."""
 
 import multiprocessing
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ import numpy as np
 
 from realesrgan_paddle.data.statistics.window_statistics import statistics_array
 from realesrgan_paddle.options.schema.degradation import LQConfig
+from realesrgan_paddle.utils.jobs import end_with_parent
 from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
 
 if TYPE_CHECKING:
@@ -88,19 +87,11 @@ def _start(path: Path, scale: int) -> None:
     global _windows, _scale
     import cv2
 
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     cv2.setNumThreads(1)
     start_paddle()
     _windows = np.load(path, mmap_mode="r")
     _scale = scale
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent was killed: the pool would wait forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _measure(task: Task) -> np.ndarray:

@@ -66,6 +66,26 @@ class CropGrid:
         return crops
 
 
+@dataclass(frozen=True)
+class Cutting:
+    """How images are cut into sub-images."""
+
+    grid: CropGrid = field(default_factory=CropGrid)
+    """Where."""
+    min_detail: float = 0.0
+    """Share of a sub-image's tiles that must have detail above the noise."""
+    patches_per_frame: int = 8
+    """Of the best patches: the most of one frame."""
+    max_patches: int = 0
+    """Of the best patches: the most of all; 0: all that are good and new."""
+    manifest: Path | None = None
+    """That of tools/extract_keyframes.py: overlays, which are left out, shots and times."""
+    threads: int | None = None
+    """How many images at a time; None: one per CPU."""
+    png_compression: int | None = 3
+    """0 (large, fast) to 9; None: OpenCV's default."""
+
+
 @dataclass
 class CutImages:
     """What was cut of the images of a folder."""
@@ -91,55 +111,29 @@ class CutImages:
         return ", ".join(others)
 
 
-def extract_subimages(
-    source: Path,
-    output: Path,
-    grid: CropGrid,
-    *,
-    manifest: Path | None = None,
-    min_detail: float = 0.0,
-    threads: int | None = None,
-    png_compression: int | None = 3,
-) -> CutImages:
+def extract_subimages(source: Path, output: Path, cutting: Cutting) -> CutImages:
     """Cut every image below `source` into "name_s001.png", ... in `output`.
 
     Folders below `source` become folders below `output`. Gray, alpha and 16-bit images
     keep their type. Existing files are left alone, so an interrupted run is resumed by
     running it again, with the same grid. The "x2", "x3", "x4", "x8" after the number of
     DIV2K's low-quality files is dropped from the names, as in BasicSR, so that both
-    images of a pair get the same names.
-
-    Args:
-        source: folder of images.
-        output: folder for the sub-images.
-        grid: where to cut.
-        manifest: the manifest of tools/extract_keyframes.py; sub-images that touch an
-            overlay named there, such as a channel's logo, are left out (and so are
-            their numbers).
-        min_detail: leave out sub-images with a lower share of tiles that have detail
-            above the noise, see `Tiles.share`.
-        threads: how many images at a time; None: one per CPU.
-        png_compression: 0 (large, fast) to 9; None: OpenCV's default.
+    images of a pair get the same names. Sub-images that are left out for an overlay, such
+    as a channel's logo, or for their little detail keep their numbers.
 
     Raises:
         UserError: there are no images, two would get the same names, `output` lies in
-            `source` or was cut in another way, or `manifest` is no manifest.
+            `source` or was cut in another way, or the manifest is none.
     """
     check_outside(output, source)
     stems = stems_without_scale(source)
-    overlays = overlays_by_path(manifest) if manifest else {}
-    keep_cut(output, grid, min_detail, avoids_overlays=manifest is not None)
+    overlays = overlays_by_path(cutting.manifest)
+    keep_cut(output, cutting)
 
     work = partial(
-        _cut_image,
-        stems=stems,
-        output=output,
-        grid=grid,
-        overlays=overlays,
-        min_detail=min_detail,
-        png_compression=png_compression,
+        _cut_image, stems=stems, output=output, cutting=cutting, overlays=overlays
     )
-    counts, failures = run_each(work, list(stems), threads=threads)
+    counts, failures = run_each(work, list(stems), threads=cutting.threads)
     return CutImages(
         count=sum(count for count, _ in counts),
         rejected=Counter({FLAT: sum(flat for _, flat in counts)}),
@@ -147,9 +141,11 @@ def extract_subimages(
     )
 
 
-def overlays_by_path(manifest: Path) -> dict[Path, list[Crop]]:
+def overlays_by_path(manifest: Path | None) -> dict[Path, list[Crop]]:
     """Return the boxes of the overlays in each frame that has any."""
-    by_path = {}
+    by_path: dict[Path, list[Crop]] = {}
+    if manifest is None:
+        return by_path
     for file, boxes in overlays_by_file(manifest).items():
         path = manifest.parent / file
         by_path[path.resolve()] = boxes
@@ -160,28 +156,26 @@ def _cut_image(
     path: Path,
     stems: dict[Path, Path],
     output: Path,
-    grid: CropGrid,
+    cutting: Cutting,
     overlays: dict[Path, list[Crop]],
-    min_detail: float,
-    png_compression: int | None,
 ) -> tuple[int, int]:
     """Write the missing sub-images of an image; return how many exist and are flat."""
     image = read_image(path)
     boxes = overlays.get(path.resolve(), [])
-    tiles = judge_tiles(luma_of(image)) if min_detail else None
+    tiles = judge_tiles(luma_of(image)) if cutting.min_detail else None
     count = flat = 0
 
-    for number, crop in enumerate(grid.crops(*image.shape[:2]), 1):
+    for number, crop in enumerate(cutting.grid.crops(*image.shape[:2]), 1):
         if any(crop.touches(box) for box in boxes):
             continue
-        if tiles and tiles.can_judge(crop) and tiles.share(crop) < min_detail:
+        if tiles and tiles.is_flat(crop, cutting.min_detail):
             flat += 1
             continue
 
         count += 1
         target = output / f"{stems[path]}_s{number:03d}.png"
         if not target.exists():
-            write_image(target, crop.of(image), png_compression=png_compression)
+            write_image(target, crop.of(image), png_compression=cutting.png_compression)
     return count, flat
 
 
@@ -209,30 +203,21 @@ def stems_without_scale(source: Path) -> dict[Path, Path]:
     return stems
 
 
-def keep_cut(
-    output: Path,
-    grid: CropGrid,
-    min_detail: float,
-    *,
-    avoids_overlays: bool,
-    quotas: tuple[int, int] | None = None,
-) -> None:
+def keep_cut(output: Path, cutting: Cutting, *, best: bool = False) -> None:
     """Write how `output` is cut, or refuse another way than the written one.
 
     Args:
         output: the folder.
-        grid: where.
-        min_detail: see `extract_subimages`.
-        avoids_overlays: a manifest names them.
-        quotas: of the best patches, the most of a frame and of all; None: all of the
-            grid.
+        cutting: how.
+        best: only into the best patches.
     """
-    settings = asdict(grid)
+    settings = asdict(cutting.grid)
     # Only where they are used, so that sets cut before these options stay valid.
-    if avoids_overlays:
-        settings["avoids_overlays"] = avoids_overlays
-    if min_detail:
-        settings["min_detail"] = min_detail
-    if quotas is not None:
-        settings["patches_per_frame"], settings["max_patches"] = quotas
+    if cutting.manifest is not None:
+        settings["avoids_overlays"] = True
+    if cutting.min_detail:
+        settings["min_detail"] = cutting.min_detail
+    if best:
+        settings["patches_per_frame"] = cutting.patches_per_frame
+        settings["max_patches"] = cutting.max_patches
     keep_settings(output / SUBIMAGES_FILE, settings, output)

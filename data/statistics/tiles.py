@@ -93,10 +93,12 @@ class Tiles:
         has_detail = detail > 0
         return float(has_detail.mean())
 
-    @staticmethod
-    def can_judge(crop: Crop) -> bool:
-        """Return whether `crop` has room for enough tiles to be judged by them."""
-        return min(crop.width, crop.height) >= 2 * TILE
+    def is_flat(self, crop: Crop, min_detail: float) -> bool:
+        """Return whether fewer than that share of the tiles within `crop` have detail.
+
+        False where it has too few of them to be judged.
+        """
+        return can_judge(crop) and self.share(crop) < min_detail
 
     def soft_share(self, crop: Crop) -> float:
         """Return the share of the tiles within `crop` that are soft, 0 to 1."""
@@ -115,6 +117,11 @@ class Tiles:
         if inside.size:
             return inside
         return np.zeros((1, 1), values.dtype)
+
+
+def can_judge(crop: Crop) -> bool:
+    """Return whether `crop` has room for enough tiles to be judged by them."""
+    return min(crop.width, crop.height) >= 2 * TILE
 
 
 def judge_tiles(luma: np.ndarray) -> Tiles:

@@ -32,9 +32,13 @@ from realesrgan_paddle.data.sets.made_folders import (
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
-from realesrgan_paddle.data.sets.patches.choose import PatchChoice
-from realesrgan_paddle.data.sets.patches.extract import cut_images
-from realesrgan_paddle.data.sets.subimages import CropGrid, CutImages
+from realesrgan_paddle.data.sets.patches.extract import extract_best_patches
+from realesrgan_paddle.data.sets.subimages import (
+    CropGrid,
+    CutImages,
+    Cutting,
+    extract_subimages,
+)
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
@@ -276,23 +280,21 @@ def _write_training_images(
     done.frames = len(list_images(train, recursive=True))
 
     manifest = frames / MANIFEST
-    listed = manifest if manifest.is_file() else None
-    grid = CropGrid(options.crop_size, options.step)
-    choice = PatchChoice(
-        options.min_detail, options.patches_per_frame, options.max_patches
+    cutting = Cutting(
+        grid=CropGrid(options.crop_size, options.step),
+        min_detail=options.min_detail,
+        patches_per_frame=options.patches_per_frame,
+        max_patches=options.max_patches,
+        manifest=manifest if manifest.is_file() else None,
     )
-    done.cut = cut_images(
-        train,
-        done.root / "sub",
-        grid,
-        choice,
-        best=options.patches == "best",
-        sheet=done.root / "sub_sheet",
-        manifest=listed,
-    )
+    sub = done.root / "sub"
+    if options.patches == "best":
+        done.cut = extract_best_patches(train, sub, cutting, done.root / "sub_sheet")
+    else:
+        done.cut = extract_subimages(train, sub, cutting)
     done.failures += done.cut.failures
 
-    folders = [done.root / "sub"]
+    folders = [sub]
     if options.multiscale and done.cut.count:
         folders.append(done.root / "multiscale")
         done.smaller, failures = generate_multiscale(*folders)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.sets.subimages import FLAT, CropGrid, luma_of
-from realesrgan_paddle.data.statistics.tiles import Tiles, judge_tiles
+from realesrgan_paddle.data.statistics.tiles import Tiles, can_judge, judge_tiles
 from realesrgan_paddle.utils.crops import Crop
 
 OVERLAY, SOFT = "overlay", "out of focus"
@@ -131,12 +131,11 @@ def _reason(
     """Return why a patch is left out; nothing for a good one."""
     if _touches(crop, overlays):
         return OVERLAY
-    if not min_detail or not tiles.can_judge(crop):
+    if not min_detail or not can_judge(crop):
         return ""
-    share = tiles.share(crop)
-    if tiles.soft_share(crop) > share:
+    if tiles.soft_share(crop) > tiles.share(crop):
         return SOFT
-    return FLAT if share < min_detail else ""
+    return FLAT if tiles.is_flat(crop, min_detail) else ""
 
 
 def _score(crop: Crop, tiles: Tiles) -> float:

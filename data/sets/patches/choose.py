@@ -17,7 +17,7 @@ from realesrgan_paddle.data.sets.patches.candidates import (
     Patch,
     judge_frame,
 )
-from realesrgan_paddle.data.sets.subimages import CropGrid, overlays_by_path
+from realesrgan_paddle.data.sets.subimages import Cutting, overlays_by_path
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.jobs import run_each
@@ -44,18 +44,6 @@ KINDS = 16
 
 MAX_SAMPLE = 4096
 """Patches among which the middles of the groups are looked for."""
-
-
-@dataclass(frozen=True)
-class PatchChoice:
-    """Which patches are chosen."""
-
-    min_detail: float = 0.05
-    """Share of a patch's tiles that must have detail above the noise."""
-    patches_per_frame: int = 8
-    """The most of one frame."""
-    max_patches: int = 0
-    """The most of all; 0: all that are good and new."""
 
 
 @dataclass(frozen=True)
@@ -102,40 +90,29 @@ class Placed:
     patch: Patch
 
 
-def choose_patches(
-    paths: Sequence[Path],
-    grid: CropGrid,
-    choice: PatchChoice,
-    *,
-    manifest: Path | None,
-    taken: int = 0,
-    threads: int | None = None,
-) -> Choice:
+def choose_patches(paths: Sequence[Path], cutting: Cutting, taken: int = 0) -> Choice:
     """Return the best patches of images; the same in each run.
 
     Holds about 4 kB a frame in memory.
 
     Args:
         paths: the images.
-        grid: where patches may lie.
-        choice: which are chosen.
-        manifest: that of tools/extract_keyframes.py: overlays, shots and times; None:
-            all images are one shot, in the order of their names.
-        taken: how many of `choice.max_patches` were chosen of other images before.
-        threads: how many images at a time; None: one per CPU.
+        cutting: where patches may lie, and which are chosen. Without a manifest all
+            images are one shot, in the order of their names.
+        taken: how many of its `max_patches` were chosen of other images before.
     """
-    moments = _moments(manifest) if manifest else {}
+    moments = _moments(cutting.manifest) if cutting.manifest else {}
     in_time = sorted(paths, key=lambda path: (_moment(path, moments), path))
-    overlays = overlays_by_path(manifest) if manifest else {}
-    work = partial(_judge, grid=grid, choice=choice, overlays=overlays)
-    judged, failures = run_each(work, in_time, threads=threads)
+    overlays = overlays_by_path(cutting.manifest)
+    work = partial(_judge, cutting=cutting, overlays=overlays)
+    judged, failures = run_each(work, in_time, threads=cutting.threads)
 
     result = Choice(failures=failures)
     good = _placed(judged, moments)
     new, repeats = without_repeats(good)
     surplus: list[Placed] = []
-    if choice.max_patches:
-        left = max(0, choice.max_patches - taken)
+    if cutting.max_patches:
+        left = max(0, cutting.max_patches - taken)
         new, surplus = spread(new, left) if left else ([], new)
 
     result.chosen = {frame.path: [] for frame in judged}
@@ -146,18 +123,15 @@ def choose_patches(
 
 
 def _judge(
-    path: Path,
-    grid: CropGrid,
-    choice: PatchChoice,
-    overlays: Mapping[Path, Sequence[Crop]],
+    path: Path, cutting: Cutting, overlays: Mapping[Path, Sequence[Crop]]
 ) -> _Judged:
     """Return the patches of an image."""
     frame = judge_frame(
         read_image(path),
-        grid,
+        cutting.grid,
         overlays.get(path.resolve(), []),
-        min_detail=choice.min_detail,
-        per_frame=choice.patches_per_frame,
+        min_detail=cutting.min_detail,
+        per_frame=cutting.patches_per_frame,
     )
     counts = {reason: len(patches) for reason, patches in frame.rejected.items()}
     examples = {}

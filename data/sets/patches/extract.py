@@ -13,13 +13,11 @@ from realesrgan_paddle.data.sets.patches.choose import (
     CHOSEN,
     Choice,
     Example,
-    PatchChoice,
     choose_patches,
 )
 from realesrgan_paddle.data.sets.subimages import (
-    CropGrid,
     CutImages,
-    extract_subimages,
+    Cutting,
     keep_cut,
     stems_without_scale,
 )
@@ -59,55 +57,8 @@ Boxes = dict[str, list[list[int]]]
 """Number, x, y, width and height of each chosen patch, by the name of its frame."""
 
 
-def cut_images(
-    source: Path,
-    output: Path,
-    grid: CropGrid,
-    choice: PatchChoice,
-    *,
-    best: bool,
-    sheet: Path,
-    manifest: Path | None = None,
-    threads: int | None = None,
-    png_compression: int | None = 3,
-) -> CutImages:
-    """Cut the best patches of images, or all of the grid with some detail.
-
-    Args as of `extract_best_patches`; without `best` only the choice's `min_detail` is
-    used, and there is no sheet.
-    """
-    if best:
-        return extract_best_patches(
-            source,
-            output,
-            grid,
-            choice,
-            sheet=sheet,
-            manifest=manifest,
-            threads=threads,
-            png_compression=png_compression,
-        )
-    return extract_subimages(
-        source,
-        output,
-        grid,
-        manifest=manifest,
-        min_detail=choice.min_detail,
-        threads=threads,
-        png_compression=png_compression,
-    )
-
-
 def extract_best_patches(
-    source: Path,
-    output: Path,
-    grid: CropGrid,
-    choice: PatchChoice,
-    *,
-    sheet: Path,
-    manifest: Path | None = None,
-    threads: int | None = None,
-    png_compression: int | None = 3,
+    source: Path, output: Path, cutting: Cutting, sheet: Path
 ) -> CutImages:
     """Cut the best patches of every image below `source` into `output`.
 
@@ -118,12 +69,8 @@ def extract_best_patches(
     Args:
         source: folder of images.
         output: folder of the patches, "name_s001.png" as of `extract_subimages`.
-        grid: where patches may lie.
-        choice: which are chosen.
+        cutting: where patches may lie, and which are chosen.
         sheet: folder for a sheet of chosen and rejected patches.
-        manifest: that of tools/extract_keyframes.py: overlays, shots and times.
-        threads: how many images at a time; None: one per CPU.
-        png_compression: 0 (large, fast) to 9; None: OpenCV's default.
 
     Raises:
         UserError: as `extract_subimages`.
@@ -132,28 +79,23 @@ def extract_best_patches(
     check_outside(sheet, source)
     stems = stems_without_scale(source)
     names = {path: stem.as_posix() for path, stem in stems.items()}
-    quotas = (choice.patches_per_frame, choice.max_patches)
-    has_boxes = manifest is not None
-    keep_cut(output, grid, choice.min_detail, avoids_overlays=has_boxes, quotas=quotas)
+    keep_cut(output, cutting, best=True)
 
     done = CutImages()
     boxes = _read_boxes(output / CHOICE_FILE)
     new = [path for path in names if names[path] not in boxes]
     if new:
         taken = sum(map(len, boxes.values()))
-        chosen = choose_patches(
-            new, grid, choice, manifest=manifest, taken=taken, threads=threads
-        )
+        chosen = choose_patches(new, cutting, taken)
         boxes |= _boxes(chosen, names)
         _write_boxes(output / CHOICE_FILE, boxes)
         _write_sheet(sheet, chosen)
         done.rejected, done.failures = chosen.rejected, chosen.failures
 
-    work = partial(
-        _cut, names=names, boxes=boxes, output=output, png_compression=png_compression
-    )
+    level = cutting.png_compression
+    work = partial(_cut, names=names, boxes=boxes, output=output, png_compression=level)
     wanted = [path for path in names if boxes.get(names[path])]
-    counts, failures = run_each(work, wanted, threads=threads)
+    counts, failures = run_each(work, wanted, threads=cutting.threads)
     done.count = sum(counts)
     done.failures += failures
     return done
