@@ -43,11 +43,6 @@ class Interval:
         """Whether there are enough groups for `low` and `high` to mean something."""
         return self.count >= FEWEST_GROUPS
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether there is a difference, as far as that many groups can tell."""
-        return self.is_known and (self.low > 0 or self.high < 0)
-
 
 def paired_interval(
     differences: Sequence[float],

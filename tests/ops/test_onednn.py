@@ -178,45 +178,44 @@ def test_operators_in_bfloat16_are_near_paddles_own():
     assert "bfloat16" in reason
 
 
+ROW_BYTES = 4 * 80 * 30
+
+
 @pytest.mark.parametrize(
-    "learns", [(True, True, True), (True, False, False), (False, True, True)]
+    "strip_bytes", [1, 2 * ROW_BYTES, 2**30], ids=["two rows", "four rows", "all"]
 )
-@pytest.mark.parametrize("strip", ["two rows", "four rows", "all"])
-def test_winograd_convolution_equals_paddles_own(strip, learns, monkeypatch):
+def test_winograd_convolution_equals_paddles_own(strip_bytes, monkeypatch):
     if not winograd_pays_off(*WINOGRAD_SHAPES):
         pytest.skip("this CPU has no fast implementation")
-    row = 4 * 80 * 30
-    strip_bytes = {"two rows": 1, "four rows": 2 * row, "all": 2**30}
-    monkeypatch.setattr(winograd_convolution, "STRIP_BYTES", strip_bytes[strip])
+    monkeypatch.setattr(winograd_convolution, "STRIP_BYTES", strip_bytes)
     arrays = {
         "x": random(2, 64, 36, 30) - 0.5,
         "weight": (random(80, 64, 3, 3) - 0.5) / 24,
         "bias": random(80) - 0.5,
     }
 
-    def evaluate(ops):
+    def evaluate(ops, learns):
         return result_and_gradients(
             lambda x, weight, bias: ops.leave(ops.conv(ops.enter(x), weight, bias)),
             arrays,
             learns,
         )
 
-    assert_near(evaluate(OneDNNOps()), evaluate(PLAIN), 5e-6, np.linalg.norm)
+    for learns in [(True, True, True), (True, False, False), (False, True, True)]:
+        actual = evaluate(OneDNNOps(), learns)
+        assert_near(actual, evaluate(PLAIN, learns), 5e-6, np.linalg.norm)
 
 
-@pytest.mark.parametrize(
-    "learns", [(True, True, True), (True, False, False), (False, True, False)]
-)
 @pytest.mark.parametrize("size", [(1, 5), (4, 1), (9, 6)])
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
-def test_conv_upsampled_equals_paddles_own(mode, size, learns):
+def test_conv_upsampled_equals_paddles_own(mode, size):
     arrays = {
         "x": random(2, 16, *size) - 0.5,
         "weight": (random(8, 16, 3, 3) - 0.5) / 12,
         "bias": random(8) - 0.5,
     }
 
-    def evaluate(ops):
+    def evaluate(ops, learns):
         return result_and_gradients(
             lambda x, weight, bias: ops.leave(
                 ops.conv_upsampled(ops.enter(x), weight, bias, mode=mode, slope=0.2)
@@ -225,9 +224,10 @@ def test_conv_upsampled_equals_paddles_own(mode, size, learns):
             learns,
         )
 
-    actual = evaluate(OneDNNOps())
-    assert [name in actual for name in arrays] == list(learns)
-    assert_near(actual, evaluate(PLAIN), 5e-6)
+    for learns in [(True, True, True), (True, False, False), (False, True, False)]:
+        actual = evaluate(OneDNNOps(), learns)
+        assert [name in actual for name in arrays] == list(learns)
+        assert_near(actual, evaluate(PLAIN, learns), 5e-6)
 
 
 @pytest.mark.parametrize(
@@ -294,20 +294,17 @@ def test_winograd_dense_block_gives_gradients_to_what_learns_only(x_learns):
     assert [parameter.grad is not None for parameter in parameters] == learns
 
 
-@pytest.mark.parametrize(
-    ("shape", "weight_shape"),
-    [
-        ((1, 31, 64, 64), (64, 64, 3, 3)),
-        ((1, 16, 16, 64), (64, 64, 3, 3)),
-        ((1, 32, 32, 3), (64, 3, 3, 3)),
-        ((1, 32, 32, 64), (64, 64, 4, 4)),
-    ],
-    ids=["odd height", "few pixels", "few channels", "4x4 kernel"],
-)
-def test_winograd_is_not_used_for(shape, weight_shape):
+def test_winograd_is_used_for_large_convolutions_only():
     if not winograd_pays_off(*WINOGRAD_SHAPES):
         pytest.skip("this CPU has no fast implementation")
-    assert not winograd_pays_off(shape, weight_shape)
+    slower = {
+        "odd height": ((1, 31, 64, 64), (64, 64, 3, 3)),
+        "few pixels": ((1, 16, 16, 64), (64, 64, 3, 3)),
+        "few channels": ((1, 32, 32, 3), (64, 3, 3, 3)),
+        "4x4 kernel": ((1, 32, 32, 64), (64, 64, 4, 4)),
+    }
+    for why, shapes in slower.items():
+        assert not winograd_pays_off(*shapes), why
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -282,30 +282,30 @@ def raw_server(monkeypatch):
         thread.join()
 
 
-@pytest.mark.parametrize(
-    ("headers", "said"),
-    [
-        (b"Content-Length: " + b"9" * 5000, "sha256"),
-        (b"Content-Length: " + b"9" * 4000, "the server has 9,999,999,999"),
-        (b"Content-Length: -5", "sha256"),
-        (b"Content-Length: 1_0", "the server has 10 bytes"),
-        (b"Content-Range: bytes 9999-", "sha256"),
-        (b"Content-Type: " + b";" * 10_000, "sha256"),
-        (b"Location: http://127.0.0.1:99999/", "not reachable"),
-        (b"Location: http://127.0.0.1:" + b"9" * 30 + b"/", "not reachable"),
-        (b"Location: http://[::1", "not reachable"),
-        (b"Location: http://" + b"a" * 300 + b"/", "not reachable"),
-    ],
-)
-def test_headers_that_no_server_sends_end_in_one_line(raw_server, path, headers, said):
-    status = b"302 x" if headers.startswith(b"Location") else b"200 OK"
-    body = bytes(SIZE)
-    url = raw_server(b"HTTP/1.1 " + status + b"\r\n" + headers + b"\r\n\r\n" + body)
-    with pytest.raises(UserError, match=said) as caught:
-        download(url, path, SHA256, SIZE)
-    assert "\n" not in str(caught.value)
-    assert len(str(caught.value)) < 1000
-    assert not path.exists()
+ODD_HEADERS = [
+    (b"Content-Length: " + b"9" * 5000, "sha256"),
+    (b"Content-Length: " + b"9" * 4000, "the server has 9,999,999,999"),
+    (b"Content-Length: -5", "sha256"),
+    (b"Content-Length: 1_0", "the server has 10 bytes"),
+    (b"Content-Range: bytes 9999-", "sha256"),
+    (b"Content-Type: " + b";" * 10_000, "sha256"),
+    (b"Location: http://127.0.0.1:99999/", "not reachable"),
+    (b"Location: http://127.0.0.1:" + b"9" * 30 + b"/", "not reachable"),
+    (b"Location: http://[::1", "not reachable"),
+    (b"Location: http://" + b"a" * 300 + b"/", "not reachable"),
+]
+
+
+def test_headers_that_no_server_sends_end_in_one_line(raw_server, path):
+    for headers, said in ODD_HEADERS:
+        status = b"302 x" if headers.startswith(b"Location") else b"200 OK"
+        body = bytes(SIZE)
+        url = raw_server(b"HTTP/1.1 " + status + b"\r\n" + headers + b"\r\n\r\n" + body)
+        with pytest.raises(UserError, match=said) as caught:
+            download(url, path, SHA256, SIZE)
+        assert "\n" not in str(caught.value), headers[:40]
+        assert len(str(caught.value)) < 1000, headers[:40]
+        assert not path.exists(), headers[:40]
 
 
 def test_a_chunk_of_negative_size_is_not_read_to_the_end(raw_server, path):
@@ -323,20 +323,20 @@ def test_a_chunk_of_negative_size_is_not_read_to_the_end(raw_server, path):
     assert visible(path.parent) == []
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "file:///etc/passwd",
-        "ftp://example.org/x",
-        "data:,x",
-        "weights.pth",
-        "http://[x",
-    ],
-)
-def test_addresses_other_than_http_are_refused(path, url):
-    with pytest.raises(UserError):
-        download(url, path, SHA256, SIZE)
-    assert not path.exists()
+NOT_HTTP = [
+    "file:///etc/passwd",
+    "ftp://example.org/x",
+    "data:,x",
+    "weights.pth",
+    "http://[x",
+]
+
+
+def test_addresses_other_than_http_are_refused(path):
+    for url in NOT_HTTP:
+        with pytest.raises(UserError):
+            download(url, path, SHA256, SIZE)
+        assert not path.exists(), url
 
 
 @pytest.mark.skipif(

@@ -23,24 +23,29 @@ def pdparams(path: Path, content: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", ["zip", "legacy"])
-@pytest.mark.parametrize("stem", ["bare", "network", "both", "lightning", "cuda"])
-def test_torch_files_are_read_bit_for_bit(stem, form):
-    weights = read_weights(TORCH_FILES / f"{stem}_{form}.pth")
-    found = {
-        f"{stem}/{group}/{key}": array
-        for group in weights.groups
-        for key, array in weights.groups[group].items()
-    }
-    recorded = np.load(TORCH_FILES / "expected.npz")
-    assert_arrays_identical(
-        found,
-        {key: recorded[key] for key in recorded.files if key.startswith(f"{stem}/")},
-    )
-    assert weights.format == f"torch {form}"
-    assert all(
-        array.flags.writeable and array.flags.c_contiguous for array in found.values()
-    )
+def test_torch_files_are_read_bit_for_bit():
+    for stem in ["bare", "network", "both", "lightning", "cuda"]:
+        for form in ["zip", "legacy"]:
+            weights = read_weights(TORCH_FILES / f"{stem}_{form}.pth")
+            found = {
+                f"{stem}/{group}/{key}": array
+                for group in weights.groups
+                for key, array in weights.groups[group].items()
+            }
+            recorded = np.load(TORCH_FILES / "expected.npz")
+            assert_arrays_identical(
+                found,
+                {
+                    key: recorded[key]
+                    for key in recorded.files
+                    if key.startswith(f"{stem}/")
+                },
+            )
+            assert weights.format == f"torch {form}", (stem, form)
+            assert all(
+                array.flags.writeable and array.flags.c_contiguous
+                for array in found.values()
+            )
 
 
 def test_tensors_of_one_storage_do_not_share_memory():
@@ -62,37 +67,37 @@ def test_released_files_have_their_group_and_size(assets):
         assert sum(tensor.size for tensor in groups[group].values()) == count
 
 
-@pytest.mark.parametrize(
-    ("content", "key", "expected"),
-    [
-        ({"params": {"w": ONE}, "params_ema": {"w": TWO}}, None, TWO),
-        ({"params": {"w": ONE}, "params_ema": {"w": TWO}}, "params", ONE),
-        ({"params": {"w": ONE}, "optimizer": {"w": TWO}}, None, ONE),
-        ({"state_dict": {"w": ONE}, "epoch": 3, "hparams": {"lr": 0.1}}, None, ONE),
-        ({"generator": {"w": ONE}, "discriminator": {"w": TWO}, "epoch": 3}, None, ONE),
-        ({"generator": {"w": ONE}, "discriminator": {"w": TWO}}, "discriminator", TWO),
-        ({"net": {"w": ONE}}, None, ONE),
-        ({"w": ONE, "": {"v": TWO}}, None, ONE),
-        ({"w": ONE, "StructuredToParameterName@@": {"w": "conv2d_0.w_0"}}, None, ONE),
-        (
-            {
-                "params": {
-                    "w": ("conv2d_0.w_0", ONE),
-                    "pair": ["a", ONE],
-                    "sizes": (3, 4),
-                }
-            },
-            None,
-            ONE,
-        ),
-        ({"params": {"module.w": ONE}}, None, ONE),
-    ],
-)
-def test_the_weights_are_selected_from_their_group(tmp_path, content, key, expected):
-    assert_arrays_identical(
-        read_weights(pdparams(tmp_path / "w.pdparams", content)).select(key),
-        {"w": expected},
-    )
+SELECTED = [
+    ({"params": {"w": ONE}, "params_ema": {"w": TWO}}, None, TWO),
+    ({"params": {"w": ONE}, "params_ema": {"w": TWO}}, "params", ONE),
+    ({"params": {"w": ONE}, "optimizer": {"w": TWO}}, None, ONE),
+    ({"state_dict": {"w": ONE}, "epoch": 3, "hparams": {"lr": 0.1}}, None, ONE),
+    ({"generator": {"w": ONE}, "discriminator": {"w": TWO}, "epoch": 3}, None, ONE),
+    ({"generator": {"w": ONE}, "discriminator": {"w": TWO}}, "discriminator", TWO),
+    ({"net": {"w": ONE}}, None, ONE),
+    ({"w": ONE, "": {"v": TWO}}, None, ONE),
+    ({"w": ONE, "StructuredToParameterName@@": {"w": "conv2d_0.w_0"}}, None, ONE),
+    (
+        {
+            "params": {
+                "w": ("conv2d_0.w_0", ONE),
+                "pair": ["a", ONE],
+                "sizes": (3, 4),
+            }
+        },
+        None,
+        ONE,
+    ),
+    ({"params": {"module.w": ONE}}, None, ONE),
+]
+
+
+def test_the_weights_are_selected_from_their_group(tmp_path):
+    for content, key, expected in SELECTED:
+        assert_arrays_identical(
+            read_weights(pdparams(tmp_path / "w.pdparams", content)).select(key),
+            {"w": expected},
+        )
 
 
 def test_an_empty_tensor_may_have_any_offset(tmp_path):
@@ -153,64 +158,62 @@ def test_parameters_split_by_paddle_save_are_joined(tmp_path):
     assert_arrays_identical(read_weights(path).select(), {"w": np.stack([ONE, TWO])})
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        split(["a", "a"], a=ONE),
-        split(["a", "b"], a=ONE),
-        split(["a", ["b"]], a=ONE, b=TWO),
-        split([], a=ONE),
-        split(["a", "b"], (7,), a=ONE, b=TWO),
-        split(["a", "b"], (2**30, 2**30), a=ONE, b=TWO),
-        {"a": ONE, "UnpackBigParamInfor@@": {"w": 5}},
-    ],
-)
-def test_split_parameters_with_missing_parts_are_refused(tmp_path, content):
-    message = refusal(tmp_path / "w.pdparams", pickle.dumps(content, 4))
-    assert "are not all there" in message or "impossible shape" in message
+INCOMPLETE = [
+    split(["a", "a"], a=ONE),
+    split(["a", "b"], a=ONE),
+    split(["a", ["b"]], a=ONE, b=TWO),
+    split([], a=ONE),
+    split(["a", "b"], (7,), a=ONE, b=TWO),
+    split(["a", "b"], (2**30, 2**30), a=ONE, b=TWO),
+    {"a": ONE, "UnpackBigParamInfor@@": {"w": 5}},
+]
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "message"),
-    [
-        ("w.pth", b"", "empty; download or copy it again"),
-        (
-            "w.pth",
-            b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n",
-            "a Git-LFS pointer",
-        ),
-        ("w.pth", b"\n<!DOCTYPE html><html>", "an HTML page"),
-        ("w.pth", b"<html><head>", "an HTML page"),
-        (
-            "w.param",
-            b"7767517\n2 1\n",
-            "an ncnn network; give its .param file to tools/convert_torch.py",
-        ),
-        ("w.bin", b"\x47\x6b\x30\x01\0\0\0\0", "an ncnn network"),
-        ("w.bin", bytes(64), "an ncnn network"),
-        ("inference.pdiparams", bytes(64), "an exported graph"),
-        (
-            "w.pth",
-            b"\x89PNG\r\n\x1a\n",
-            r"no weight file (it begins with b'\x89PNG\r\n\x1a\n')",
-        ),
-        ("w.pth", b"{}", "no weight file"),
-        (
-            "w.pth",
-            b"PK\3\4 and no more",
-            "damaged or cut short (File is not a zip file)",
-        ),
-        (
-            "w.npz",
-            torch_zip(b"", {}).replace(b"data.pkl", b"arr0.npy"),
-            "a zip archive, but not one of torch",
-        ),
-    ],
-)
-def test_the_error_says_what_a_file_without_weights_is(
-    tmp_path, file, content, message
-):
-    assert message in refusal(tmp_path / file, content)
+def test_split_parameters_with_missing_parts_are_refused(tmp_path):
+    for content in INCOMPLETE:
+        message = refusal(tmp_path / "w.pdparams", pickle.dumps(content, 4))
+        assert "are not all there" in message or "impossible shape" in message, content
+
+
+WITHOUT_WEIGHTS = [
+    ("w.pth", b"", "empty; download or copy it again"),
+    (
+        "w.pth",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 2\n",
+        "a Git-LFS pointer",
+    ),
+    ("w.pth", b"\n<!DOCTYPE html><html>", "an HTML page"),
+    ("w.pth", b"<html><head>", "an HTML page"),
+    (
+        "w.param",
+        b"7767517\n2 1\n",
+        "an ncnn network; give its .param file to tools/convert_torch.py",
+    ),
+    ("w.bin", b"\x47\x6b\x30\x01\0\0\0\0", "an ncnn network"),
+    ("w.bin", bytes(64), "an ncnn network"),
+    ("inference.pdiparams", bytes(64), "an exported graph"),
+    (
+        "w.pth",
+        b"\x89PNG\r\n\x1a\n",
+        r"no weight file (it begins with b'\x89PNG\r\n\x1a\n')",
+    ),
+    ("w.pth", b"{}", "no weight file"),
+    (
+        "w.pth",
+        b"PK\3\4 and no more",
+        "damaged or cut short (File is not a zip file)",
+    ),
+    (
+        "w.npz",
+        torch_zip(b"", {}).replace(b"data.pkl", b"arr0.npy"),
+        "a zip archive, but not one of torch",
+    ),
+]
+
+
+def test_the_error_says_what_a_file_without_weights_is(tmp_path):
+    for file, content, message in WITHOUT_WEIGHTS:
+        assert message in refusal(tmp_path / file, content), message
 
 
 def test_folders_and_missing_files_are_refused(tmp_path):
