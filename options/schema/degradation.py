@@ -42,7 +42,7 @@ from realesrgan_paddle.utils.field_types import (
     one_pass,
 )
 
-KernelName = Literal[
+RealESRGANKernel = Literal[
     "iso",
     "aniso",
     "generalized_iso",
@@ -50,7 +50,9 @@ KernelName = Literal[
     "plateau_iso",
     "plateau_aniso",
 ]
-KERNEL_NAMES: tuple[KernelName, ...] = get_args(KernelName)
+KernelName = RealESRGANKernel
+"""Kinds that kernel_list may name; one more is added here and in data/degradation."""
+KERNEL_NAMES: tuple[KernelName, ...] = get_args(RealESRGANKernel)
 KERNEL_PROB = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
 
 CodecName = Literal["h264", "hevc", "mpeg2", "vp9"]
