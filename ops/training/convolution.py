@@ -6,7 +6,7 @@ sums, results and weights in float32.
 
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from paddle import Tensor
 from paddle.autograd import PyLayer
@@ -32,7 +32,6 @@ from realesrgan_paddle.ops.onednn.library import (
 from realesrgan_paddle.ops.onednn.primitives import (
     Copy,
     Primitive,
-    Shape,
     any_layout,
     flat,
     nchw,
@@ -52,7 +51,7 @@ from realesrgan_paddle.ops.training.tensor_memory import (
     image_address,
 )
 from realesrgan_paddle.ops.training.weight_gradients import (
-    WeightGradientSpec,
+    ConvolutionSpec,
     weight_gradient_by_strips,
 )
 
@@ -64,37 +63,6 @@ CACHE_SIZE = 512
 
 A network of any depth has a dozen, and a dozen more for each image size.
 """
-
-
-class ConvolutionSpec(NamedTuple):
-    """What identifies a convolution's primitives; `shape` is the input's."""
-
-    shape: Shape
-    out_ch: int
-    kernel_size: int
-    stride: int = 1
-    padding: int = 1
-    slope: float = 1.0
-    has_bias: bool = True
-    dtype: int = F32
-
-    @property
-    def weight_shape(self) -> Shape:
-        """(out, in, k, k)."""
-        in_ch = self.shape[1]
-        return self.out_ch, in_ch, self.kernel_size, self.kernel_size
-
-    @property
-    def out_shape(self) -> Shape:
-        """(N, C, H, W) of the output."""
-        n, _, height, width = self.shape
-        out_height = self._out_size(height)
-        out_width = self._out_size(width)
-        return n, self.out_ch, out_height, out_width
-
-    def _out_size(self, size: int) -> int:
-        last_position = size + 2 * self.padding - self.kernel_size
-        return last_position // self.stride + 1
 
 
 class Convolution:
@@ -127,17 +95,7 @@ class Convolution:
             description, {DIFF_SRC: x_f32, WEIGHTS: None, DIFF_DST: y}
         )
 
-        self.backward_weights = weight_gradient_by_strips(
-            WeightGradientSpec(
-                spec.shape,
-                spec.out_shape,
-                spec.kernel_size,
-                spec.stride,
-                spec.padding,
-                spec.has_bias,
-                dtype,
-            )
-        )
+        self.backward_weights = weight_gradient_by_strips(spec._replace(slope=1.0))
 
         plain = nchw(spec.weight_shape)
         self.weight_to_forward = reorder(plain, self.forward.layouts[WEIGHTS])

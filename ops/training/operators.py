@@ -22,7 +22,6 @@ from realesrgan_paddle.ops.training.activations import LeakyReLULayer
 from realesrgan_paddle.ops.training.convolution import (
     AnyConvolution,
     ConvolutionLayer,
-    ConvolutionSpec,
     convolution,
 )
 from realesrgan_paddle.ops.training.dense_block import (
@@ -45,6 +44,7 @@ from realesrgan_paddle.ops.training.layers import (
 )
 from realesrgan_paddle.ops.training.unit_distance import UnitDistanceLayer
 from realesrgan_paddle.ops.training.upsampled_convolution import convolve_upsampled
+from realesrgan_paddle.ops.training.weight_gradients import ConvolutionSpec
 from realesrgan_paddle.ops.training.winograd_convolution import (
     winograd_convolution,
     winograd_pays_off,

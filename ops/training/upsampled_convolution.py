@@ -68,7 +68,7 @@ from realesrgan_paddle.ops.training.layers import (
 )
 from realesrgan_paddle.ops.training.tensor_memory import array_of, contiguous, empty
 from realesrgan_paddle.ops.training.weight_gradients import (
-    WeightGradientSpec,
+    ConvolutionSpec,
     weight_gradient_by_strips,
 )
 
@@ -215,7 +215,9 @@ class TransposedConvolution:
         )
         self.backward_data = Primitive(description, {SRC: y, WEIGHTS: None, DST: x_f32})
         self.backward_weights = weight_gradient_by_strips(
-            WeightGradientSpec(spec.out_shape, spec.shape, 4, 2, 1, False, dtype)
+            ConvolutionSpec(
+                spec.out_shape, in_ch, 4, stride=2, has_bias=False, dtype=dtype
+            )
         )
 
         # the weights (4, 4, in, out), seen as those of each direction

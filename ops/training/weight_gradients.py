@@ -4,6 +4,7 @@ A strip is some rows of an image that fit in the processor's caches. oneDNN's ow
 gradient of a whole image takes 1.3 to 1.8 times as long where images are large.
 """
 
+import math
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -45,56 +46,35 @@ With smaller strips, adding up their gradients costs more than the strips save.
 """
 
 
-class WeightGradientSpec(NamedTuple):
-    """What identifies a weight gradient's primitives.
-
-    `shape` and `out_shape` are the convolution's input and output.
-    """
+class ConvolutionSpec(NamedTuple):
+    """What identifies a convolution's primitives; `shape` is the input's."""
 
     shape: Shape
-    out_shape: Shape
+    out_ch: int
     kernel_size: int
-    stride: int
-    padding: int
-    has_bias: bool
-    dtype: int
+    stride: int = 1
+    padding: int = 1
+    slope: float = 1.0
+    has_bias: bool = True
+    dtype: int = F32
 
     @property
     def weight_shape(self) -> Shape:
         """(out, in, k, k)."""
         in_ch = self.shape[1]
-        out_ch = self.out_shape[1]
-        return out_ch, in_ch, self.kernel_size, self.kernel_size
+        return self.out_ch, in_ch, self.kernel_size, self.kernel_size
 
     @property
-    def rows(self) -> int:
-        """Rows of the output in a strip; all strips are equal."""
-        _, out_ch, height, width = self.out_shape
-        _, in_ch, _, _ = self.shape
-        row_bytes = BYTES[self.dtype] * width * out_ch
-        weight_bytes = 4 * out_ch * in_ch * self.kernel_size**2
+    def out_shape(self) -> Shape:
+        """(N, C, H, W) of the output."""
+        n, _, height, width = self.shape
+        out_height = self._out_size(height)
+        out_width = self._out_size(width)
+        return n, self.out_ch, out_height, out_width
 
-        in_caches = STRIP_BYTES * threads()
-        worth_adding = weight_bytes // WEIGHTS_PER_STRIP
-        most_rows = max(in_caches, worth_adding) // row_bytes
-        return largest_divisor(height, 2, most_rows) or height
-
-    def input_rows(self, first: int) -> tuple[int, int, Padding]:
-        """Return the input rows of the strip from output row `first` on.
-
-        These are the first row, the row after the last, and the number of rows of zeros
-        above and below.
-        """
-        height = self.shape[2]
-        last = first + self.rows - 1
-        begin = first * self.stride - self.padding
-        end = last * self.stride - self.padding + self.kernel_size
-
-        above = max(0, -begin)
-        below = max(0, end - height)
-        begin += above
-        end -= below
-        return begin, end, (above, below)
+    def _out_size(self, size: int) -> int:
+        last_position = size + 2 * self.padding - self.kernel_size
+        return last_position // self.stride + 1
 
 
 @lru_cache(CACHE_SIZE)
@@ -104,6 +84,38 @@ def largest_divisor(number: int, least: int, most: int) -> int | None:
         if number % divisor == 0:
             return divisor
     return None
+
+
+def _rows_of_strips(spec: ConvolutionSpec) -> int:
+    """Return the rows of the output in a strip; all strips are equal."""
+    _, out_ch, height, width = spec.out_shape
+    row_bytes = BYTES[spec.dtype] * width * out_ch
+    weight_bytes = 4 * math.prod(spec.weight_shape)
+
+    in_caches = STRIP_BYTES * threads()
+    worth_adding = weight_bytes // WEIGHTS_PER_STRIP
+    most_rows = max(in_caches, worth_adding) // row_bytes
+    return largest_divisor(height, 2, most_rows) or height
+
+
+def _input_rows(
+    spec: ConvolutionSpec, first: int, rows: int
+) -> tuple[int, int, Padding]:
+    """Return the input rows of the strip of `rows` rows from output row `first` on.
+
+    These are the first row, the row after the last, and the number of rows of zeros
+    above and below.
+    """
+    height = spec.shape[2]
+    last = first + rows - 1
+    begin = first * spec.stride - spec.padding
+    end = last * spec.stride - spec.padding + spec.kernel_size
+
+    above = max(0, -begin)
+    below = max(0, end - height)
+    begin += above
+    end -= below
+    return begin, end, (above, below)
 
 
 class _Strip(NamedTuple):
@@ -122,7 +134,7 @@ class WeightGradientByStrips:
         weight: layout of the result.
     """
 
-    def __init__(self, spec: WeightGradientSpec) -> None:
+    def __init__(self, spec: ConvolutionSpec) -> None:
         self.spec = spec
         n, in_ch, height, width = spec.shape
         _, out_ch, out_height, out_width = spec.out_shape
@@ -132,7 +144,7 @@ class WeightGradientByStrips:
         self.dy_bytes = out_height * dy_row
 
         # If a strip is a whole image, one call takes the whole batch.
-        rows = spec.rows
+        rows = _rows_of_strips(spec)
         batch = n if rows == out_height else 1
         self.batches = n // batch
 
@@ -140,7 +152,7 @@ class WeightGradientByStrips:
         self.weight = any_layout(spec.weight_shape)
         by_padding: dict[Padding, Primitive] = {}
         for first in range(0, out_height, rows):
-            begin, end, padding = spec.input_rows(first)
+            begin, end, padding = _input_rows(spec, first, rows)
             if padding not in by_padding:
                 x = nhwc((batch, in_ch, end - begin, width), spec.dtype)
                 dy = nhwc((batch, out_ch, rows, out_width), spec.dtype)
@@ -161,7 +173,7 @@ class WeightGradientByStrips:
 
         x and dy (N, H, W, C) are the convolution's input and its output's gradient.
         """
-        out_ch = self.spec.out_shape[1]
+        out_ch = self.spec.out_ch
         count = self.batches * len(self.strips)
 
         # The first strip's gradient is written to the total, the others are added.
@@ -198,11 +210,11 @@ class WeightGradientByStrips:
 
 
 def _primitive(
-    spec: WeightGradientSpec, x: Any, weight: Any, dy: Any, padding: Padding
+    spec: ConvolutionSpec, x: Any, weight: Any, dy: Any, padding: Padding
 ) -> Primitive:
     """Return the gradient of a strip that has these rows of zeros above and below."""
     above, below = padding
-    bias = flat(spec.out_shape[1]) if spec.has_bias else NULL
+    bias = flat(spec.out_ch) if spec.has_bias else NULL
     description = describe_backward_weights(
         x, weight, bias, dy, spec.stride, (above, spec.padding), (below, spec.padding)
     )
@@ -211,6 +223,6 @@ def _primitive(
 
 
 @lru_cache(CACHE_SIZE)
-def weight_gradient_by_strips(spec: WeightGradientSpec) -> WeightGradientByStrips:
+def weight_gradient_by_strips(spec: ConvolutionSpec) -> WeightGradientByStrips:
     """Return the gradient's primitives, created once."""
     return WeightGradientByStrips(spec)
