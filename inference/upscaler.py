@@ -36,8 +36,8 @@ from realesrgan_paddle.inference.video.settings import (
 from realesrgan_paddle.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.inference.video.outcome import Outcome
-    from realesrgan_paddle.inference.video.reading.frames import Frame
+    from realesrgan_paddle.inference.video.reading.frames import RGBFrame
+    from realesrgan_paddle.inference.video.segment_maker import Outcome
 
 ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
 
@@ -278,7 +278,7 @@ class Upscaler:
         A run that was ended goes on where it was. Needs PyAV.
         """
         require_av()
-        from realesrgan_paddle.inference.video.job import upscale_video
+        from realesrgan_paddle.inference.video.upscale_video import upscale_video
 
         return upscale_video(
             self, Path(source), Path(target), settings, outscale=outscale, say=say
@@ -290,13 +290,13 @@ class Upscaler:
         settings: VideoSettings = DEFAULTS,
         *,
         outscale: float | None = None,
-    ) -> "Iterator[Frame]":
+    ) -> "Iterator[RGBFrame]":
         """Yield the upscaled frames of a video, in order; see `upscaled_frames`.
 
         For programs that do with them what they like. Needs PyAV.
         """
         require_av()
-        from realesrgan_paddle.inference.video.job import upscaled_frames
+        from realesrgan_paddle.inference.video.upscale_video import upscaled_frames
 
         return upscaled_frames(self, Path(source), settings, outscale=outscale)
 

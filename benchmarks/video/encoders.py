@@ -18,11 +18,11 @@ import av
 import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.colors import ToRGB
 from realesrgan_paddle.inference.video.plan import VideoPlan, make_plan
+from realesrgan_paddle.inference.video.reading.colors import ToRGB
 from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.source import VideoSource
 from realesrgan_paddle.inference.video.settings import VideoSettings
-from realesrgan_paddle.inference.video.source import VideoSource
 from realesrgan_paddle.inference.video.writing.encoding import encoder
 
 SETTINGS = (

@@ -10,16 +10,25 @@ from typing import Any
 import av
 import numpy as np
 
+from realesrgan_paddle.inference.tiling.result import scaled_size
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.reading.decoding import (
+from realesrgan_paddle.inference.video.reading.colors import MATRICES
+from realesrgan_paddle.inference.video.reading.frames import (
     Deinterlace,
+    VideoPart,
     deinterlaced,
 )
-from realesrgan_paddle.inference.video.settings import VideoSettings
-from realesrgan_paddle.inference.video.source import (
+from realesrgan_paddle.inference.video.reading.source import (
+    BT709,
+    UNKNOWN,
+    ColorTags,
     Timeline,
     VideoSource,
     time_code,
+)
+from realesrgan_paddle.inference.video.settings import (
+    MOST_SIDE,
+    VideoSettings,
 )
 from realesrgan_paddle.inference.video.writing.containers import (
     check_container,
@@ -30,17 +39,14 @@ from realesrgan_paddle.inference.video.writing.encoding import (
     choose_crf,
     choose_pixel_format,
     choose_preset,
-)
-from realesrgan_paddle.inference.video.writing.result_size import (
-    check_target,
-    result_colors,
-    result_size,
+    subsampling,
 )
 from realesrgan_paddle.inference.video.writing.segments import (
     Segment,
     cut_into_segments,
 )
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.ffmpeg import is_hd
 from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.machine.devices import core_count
 
@@ -49,25 +55,6 @@ SAMPLE_BYTES = 1 << 22
 
 PROBE_SIDE = 24
 """Of the picture by which a network is known again [pixels]."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """The frames of a source that are upscaled.
-
-    Attributes:
-        deinterlace: "no", "frame" or "field".
-        whole: all frames of the source, after that.
-        first: the first one wanted.
-        last: the one after the last.
-        timeline: those wanted.
-    """
-
-    deinterlace: Deinterlace
-    whole: Timeline
-    first: int
-    last: int
-    timeline: Timeline
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ class VideoPlan:
 
     source: VideoSource
     target: Path
-    part: Part
+    part: VideoPart
     encoding: Encoding
     segments: list[Segment]
     remarks: list[str]
@@ -116,7 +103,7 @@ def make_plan(
 
 def choose_part(
     source: VideoSource, settings: VideoSettings, remarks: list[str]
-) -> Part:
+) -> VideoPart:
     """Return which frames of a source are wanted.
 
     Raises:
@@ -145,26 +132,24 @@ def choose_part(
     times = whole.times[first:last]
     end_tick = whole.times[last] if last < len(whole.times) else whole.end
     timeline = replace(whole, times=times, end=end_tick)
-    return Part(deinterlace, whole, first, last, timeline)
+    return VideoPart(deinterlace, whole, first, last, timeline)
 
 
-def job_of(
-    plan: VideoPlan, upscaler: Upscaler, settings: VideoSettings
-) -> dict[str, Any]:
-    """Return what a run must have in common with one that it goes on from."""
-    source = plan.source
-    return {
-        "input": source.path.name,
-        "input's content": _content(source.path),
-        "network's output": _network(upscaler),
-        "tile": upscaler.tile,
-        "tile_pad": upscaler.tile_pad,
-        "pre_pad": upscaler.pre_pad,
-        "frames": [plan.part.first, plan.part.last, plan.part.deinterlace],
-        "segment_seconds": settings.segment_seconds,
-        "encoding": asdict(plan.encoding),
-        "libraries": av.library_versions,
-    }
+def _index(
+    timeline: Timeline, source: VideoSource, seconds: float | None, default: int
+) -> int:
+    """Return the first frame from `seconds` of the file on."""
+    if seconds is None:
+        return default
+    # Half a millisecond early: 1.001 s is frame 24 of 23.976 a second, at 1.00100.
+    wanted = source.start + Fraction(seconds) - Fraction(1, 2000)
+    return bisect_left(timeline.times, wanted / timeline.time_base)
+
+
+def check_target(source: Path, target: Path) -> None:
+    """Raise UserError if the result would replace its source."""
+    if target.exists() and target.samefile(source):
+        raise UserError(f"{target}: the input; name another file for the result")
 
 
 def _encoding(
@@ -174,7 +159,7 @@ def _encoding(
     outscale: float,
     remarks: list[str],
 ) -> Encoding:
-    codec = choose_codec(settings, source, target)
+    codec = choose_codec(settings.codec, source, target)
     pixel_format = choose_pixel_format(codec, settings.pix_fmt, source)
     given = source.pixel_format.replace("yuvj", "yuv")
     if settings.pix_fmt is None and pixel_format != given:
@@ -197,15 +182,99 @@ def _encoding(
     )
 
 
-def _index(
-    timeline: Timeline, source: VideoSource, seconds: float | None, default: int
-) -> int:
-    """Return the first frame from `seconds` of the file on."""
-    if seconds is None:
-        return default
-    # Half a millisecond early: 1.001 s is frame 24 of 23.976 a second, at 1.00100.
-    wanted = source.start + Fraction(seconds) - Fraction(1, 2000)
-    return bisect_left(timeline.times, wanted / timeline.time_base)
+def result_size(
+    source: VideoSource,
+    settings: VideoSettings,
+    outscale: float,
+    pixel_format: str,
+    remarks: list[str],
+) -> tuple[int, int]:
+    """Return (width, height) of the result, as the pixel format allows them.
+
+    Args:
+        source: the video.
+        settings: what is asked for; its width and height go before `outscale`.
+        outscale: the upscaling factor.
+        pixel_format: of the result.
+        remarks: gets a line if the size asked for is changed.
+
+    Raises:
+        UserError: the result would be too large.
+    """
+    width, height = settings.width, settings.height
+    if width is None and height is None:
+        width, height = scaled_size(source.width, source.height, outscale)
+    elif width is None and height is not None:
+        width, height = scaled_size(source.width, source.height, height / source.height)
+    elif height is None and width is not None:
+        width, height = scaled_size(source.width, source.height, width / source.width)
+    asked = (width or 0, height or 0)
+
+    size = _fitting(asked, pixel_format)
+    if max(size) > MOST_SIDE:
+        raise UserError(
+            f"{source.path}: the result would have {asked[0]}x{asked[1]} pixels, more "
+            f"than {MOST_SIDE} on a side, which no encoder takes; lower --outscale, or "
+            "give --height"
+        )
+    if size != asked:
+        remarks.append(
+            f"{asked[0]}x{asked[1]} made {size[0]}x{size[1]}, for {pixel_format} "
+            "has a chroma sample for each two columns or lines"
+        )
+    return size
+
+
+def _fitting(size: tuple[int, int], pixel_format: str) -> tuple[int, int]:
+    """Return the nearest size, not smaller, of which each chroma sample is whole."""
+    columns, lines = subsampling(pixel_format)
+    width, height = size
+    width += -width % columns
+    height += -height % lines
+    return width, height
+
+
+def result_colors(
+    source: VideoSource, size: tuple[int, int], pixel_format: str, remarks: list[str]
+) -> tuple[ColorTags, int]:
+    """Return the tags of the result, and the AVColorSpace that players take.
+
+    They are the source's, except for the place of chroma samples, which is that of H.264.
+    A player guesses the matrix of an untagged video from its size: where it would guess
+    another one for the result, the matrix is told.
+    """
+    tags = replace(source.colors, chroma_location="left")
+    matrix = source.matrix
+    is_rgb = source.pixel_format.startswith(("rgb", "bgr", "gbr", "pal", "arg", "abg"))
+    if is_rgb and pixel_format.startswith("yuv"):
+        matrix = BT709
+        return replace(tags, matrix=matrix), matrix
+    if tags.matrix == UNKNOWN and is_hd(*size) != is_hd(source.width, source.height):
+        tags = replace(tags, matrix=matrix)
+        remarks.append(
+            "it has no tag of its color matrix: by its size players take it for "
+            f"{MATRICES[matrix]}, and the result, whose size is another, is tagged so"
+        )
+    return tags, matrix
+
+
+def job_of(
+    plan: VideoPlan, upscaler: Upscaler, settings: VideoSettings
+) -> dict[str, Any]:
+    """Return what a run must have in common with one that it goes on from."""
+    source = plan.source
+    return {
+        "input": source.path.name,
+        "input's content": _content(source.path),
+        "network's output": _network(upscaler),
+        "tile": upscaler.tile,
+        "tile_pad": upscaler.tile_pad,
+        "pre_pad": upscaler.pre_pad,
+        "frames": [plan.part.first, plan.part.last, plan.part.deinterlace],
+        "segment_seconds": settings.segment_seconds,
+        "encoding": asdict(plan.encoding),
+        "libraries": av.library_versions,
+    }
 
 
 def _content(path: Path) -> str:

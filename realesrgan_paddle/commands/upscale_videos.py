@@ -15,15 +15,15 @@ from realesrgan_paddle.data.footage.video import is_video_name
 from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.pictures.targets import Taken, is_written
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.job import sampled_frames
-from realesrgan_paddle.inference.video.outcome import Outcome
 from realesrgan_paddle.inference.video.plan import choose_part
 from realesrgan_paddle.inference.video.reading.open_source import open_source
 from realesrgan_paddle.inference.video.reading.packets import (
     open_container,
     picture_streams,
 )
-from realesrgan_paddle.inference.video.source import time_code
+from realesrgan_paddle.inference.video.reading.source import time_code
+from realesrgan_paddle.inference.video.segment_maker import Outcome
+from realesrgan_paddle.inference.video.upscale_video import sampled_frames
 from realesrgan_paddle.inference.video.writing.containers import suffix_for
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError

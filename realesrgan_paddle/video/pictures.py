@@ -15,22 +15,22 @@ from av.filter.context import FilterContext
 from av.frame import Frame
 from tqdm import tqdm
 
-from realesrgan_paddle.inference.video.colors import (
+from realesrgan_paddle.inference.video.plan import VideoPart, choose_part
+from realesrgan_paddle.inference.video.reading.colors import (
     EXACT,
     MATRICES,
     input_options,
 )
-from realesrgan_paddle.inference.video.plan import Part, choose_part
-from realesrgan_paddle.inference.video.reading.decoding import decode
+from realesrgan_paddle.inference.video.reading.frames import decode
 from realesrgan_paddle.inference.video.reading.open_source import open_source
-from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
-from realesrgan_paddle.inference.video.source import (
+from realesrgan_paddle.inference.video.reading.source import (
     BT709,
     LIMITED,
     UNKNOWN,
     ColorTags,
     VideoSource,
 )
+from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
 
 Shown = tuple[Fraction, av.VideoFrame]
 """When a picture is shown [s], from the first one, and the picture."""
@@ -42,7 +42,7 @@ class Excerpt:
 
     label: str
     source: VideoSource
-    part: Part
+    part: VideoPart
 
     @cached_property
     def times(self) -> list[Fraction]:
@@ -112,7 +112,7 @@ class Excerpt:
         times = part.whole.times[first:last]
         timeline = replace(part.timeline, times=times)
         return replace(
-            self, part=Part(part.deinterlace, part.whole, first, last, timeline)
+            self, part=VideoPart(part.deinterlace, part.whole, first, last, timeline)
         )
 
     def to_rgb(self, width: int, height: int) -> list[str]:

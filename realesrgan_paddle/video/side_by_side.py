@@ -9,7 +9,7 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from realesrgan_paddle.inference.video.colors import FromRGB
+from realesrgan_paddle.inference.video.reading.colors import FromRGB
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.video.pictures import Excerpt, Shown
 from realesrgan_paddle.video.playable import (

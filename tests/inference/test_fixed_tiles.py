@@ -6,7 +6,7 @@ import pytest
 
 from realesrgan_paddle.inference.tiles import Cut
 from realesrgan_paddle.inference.tiling.plan import Plan
-from realesrgan_paddle.inference.video.choose_tiles import plan_from
+from realesrgan_paddle.inference.video.frame_upscaler import plan_from
 
 PLAN = Plan(Cut(64, 32, 8, 2), Cut(96, 0, 0, 1))
 

@@ -9,14 +9,14 @@ from coded_clips import CODED, X264, coded_clip
 pytest.importorskip("av")
 
 from realesrgan_paddle.inference.video.reading.decoders import Decoder
-from realesrgan_paddle.inference.video.reading.decoding import (
-    Decoded,
+from realesrgan_paddle.inference.video.reading.frames import (
+    DecodedFrame,
     Deinterlace,
     decode,
     deinterlaced,
 )
 from realesrgan_paddle.inference.video.reading.open_source import open_source
-from realesrgan_paddle.inference.video.source import VideoSource
+from realesrgan_paddle.inference.video.reading.source import VideoSource
 from realesrgan_paddle.utils.errors import UserError
 
 B_FRAMES, GOP = 3, 12
@@ -27,7 +27,7 @@ def opened(path: Path) -> VideoSource:
     return open_source(path, detect_fields=False)
 
 
-def digests(frames: Iterable[Decoded]) -> list[tuple[int, int, bool, str]]:
+def digests(frames: Iterable[DecodedFrame]) -> list[tuple[int, int, bool, str]]:
     return [
         (frame.index, frame.time, frame.repeated, digest(frame.frame))
         for frame in frames

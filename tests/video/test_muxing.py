@@ -20,7 +20,7 @@ av = pytest.importorskip("av")
 from realesrgan_paddle.inference.video.reading.open_source import (  # noqa: E402
     open_source,
 )
-from realesrgan_paddle.inference.video.source import (  # noqa: E402
+from realesrgan_paddle.inference.video.reading.source import (  # noqa: E402
     Timeline,
     VideoSource,
 )
@@ -31,15 +31,13 @@ from realesrgan_paddle.inference.video.writing.containers import (  # noqa: E402
     check_container,
     suffix_for,
 )
-from realesrgan_paddle.inference.video.writing.copied import (  # noqa: E402
+from realesrgan_paddle.inference.video.writing.copied_streams import (  # noqa: E402  # noqa: E402
+    Window,
     add_copy,
 )
 from realesrgan_paddle.inference.video.writing.muxing import mux  # noqa: E402
-from realesrgan_paddle.inference.video.writing.picture import (  # noqa: E402
+from realesrgan_paddle.inference.video.writing.picture_stream import (  # noqa: E402
     decoding_times,
-)
-from realesrgan_paddle.inference.video.writing.window import (  # noqa: E402
-    Window,
 )
 
 ENCODERS = {

@@ -11,11 +11,11 @@ pytest.importorskip("av")
 
 from realesrgan_paddle.inference.video.reading.open_source import open_source
 from realesrgan_paddle.inference.video.reading.packet_times import (
-    Order,
+    PacketOrder,
     frame_times,
 )
-from realesrgan_paddle.inference.video.reading.packets import Scan
-from realesrgan_paddle.inference.video.source import (
+from realesrgan_paddle.inference.video.reading.packets import PacketScan
+from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
     Jump,
     VideoSource,
@@ -147,9 +147,9 @@ def test_times_become_ascending(found: list[int], times: list[int], jumps: list[
     numbers = np.arange(len(found))
     flags = np.zeros(len(found), bool)
     array = np.array(found)
-    scan = Scan(array, array, 0 * array, array, flags, flags, cut=False)
+    scan = PacketScan(array, array, 0 * array, array, flags, flags, cut=False)
 
-    mended = frame_times(scan, Order(numbers, None, 0), Fraction(40), avi=False)
+    mended = frame_times(scan, PacketOrder(numbers, None, 0), Fraction(40), avi=False)
     assert mended.times == times
     assert mended.jumps == jumps
 

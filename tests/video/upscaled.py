@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.outcome import Outcome
+from realesrgan_paddle.inference.video.segment_maker import Outcome
 from realesrgan_paddle.inference.video.settings import VideoSettings
 
 SCALE = 2

@@ -8,26 +8,26 @@ from typing import Any
 import av
 import numpy as np
 
-from realesrgan_paddle.inference.video.colors import has_alpha
-from realesrgan_paddle.inference.video.reading.good_frames import good_frames
+from realesrgan_paddle.inference.video.reading.colors import has_alpha
+from realesrgan_paddle.inference.video.reading.decoders import decodable_frames
 from realesrgan_paddle.inference.video.reading.packet_times import (
     FrameTimes,
-    Order,
+    PacketOrder,
     find_order,
     frame_times,
     without_cut,
 )
 from realesrgan_paddle.inference.video.reading.packets import (
-    Scan,
+    PacketScan,
     open_container,
     picture_streams,
-    scan,
+    scan_packets,
     why_undecodable,
     without_last,
 )
-from realesrgan_paddle.inference.video.source import (
+from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
-    Packets,
+    PacketTable,
     Timeline,
     VideoSource,
     time_code,
@@ -71,7 +71,7 @@ def open_source(path: Path, *, detect_fields: bool = True) -> VideoSource:
     _refuse_hdr(path, info)
 
     file = _look_into(path)
-    packets = scan(path, file.stream)
+    packets = scan_packets(path, file.stream)
     if not len(packets.sizes):
         raise UserError(f"{path}: there is no frame in it")
     order = find_order(path, file.stream, packets)
@@ -108,7 +108,7 @@ def _last_is_whole(source: VideoSource) -> bool:
     latest = len(source.timeline.times) - 1
     if last < 0:
         return True
-    came = (number for number, _ in good_frames(source, latest))
+    came = (number for number, _ in decodable_frames(source, latest))
     return last in came
 
 
@@ -205,7 +205,11 @@ def _declared_seconds(container: Any, picture: Any) -> Fraction | None:
 
 
 def _describe(
-    file: _File, info: VideoInfo, packets: Scan, order: Order, fields: FieldOrder
+    file: _File,
+    info: VideoInfo,
+    packets: PacketScan,
+    order: PacketOrder,
+    fields: FieldOrder,
 ) -> VideoSource:
     """Return the source, put together from all that was found."""
     frame = order.first_frame
@@ -233,7 +237,9 @@ def _describe(
     )
 
 
-def _timeline(file: _File, packets: Scan, order: Order, times: FrameTimes) -> Timeline:
+def _timeline(
+    file: _File, packets: PacketScan, order: PacketOrder, times: FrameTimes
+) -> Timeline:
     """Return when frames are shown, when the last one ends, and their rate."""
     shown = times.times
     last_packet = order.shown[-1]
@@ -267,13 +273,13 @@ def _color_tags(frame: Any, info: VideoInfo) -> ColorTags:
     )
 
 
-def _packets(packets: Scan, order: Order) -> Packets:
+def _packets(packets: PacketScan, order: PacketOrder) -> PacketTable:
     frames = np.full_like(packets.sizes, -1)
     count = len(order.shown)
     frames[order.shown] = np.arange(count)
 
     keys = np.flatnonzero(packets.keys)
-    return Packets(packets.times, packets.sizes, keys, frames)
+    return PacketTable(packets.times, packets.sizes, keys, frames)
 
 
 def _remarks(

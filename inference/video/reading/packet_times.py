@@ -10,11 +10,11 @@ import numpy as np
 
 from realesrgan_paddle.inference.video.reading.decoders import careful_decoder
 from realesrgan_paddle.inference.video.reading.packets import (
-    Scan,
+    PacketScan,
     open_container,
     read_packets,
 )
-from realesrgan_paddle.inference.video.source import NO_TIME, Jump
+from realesrgan_paddle.inference.video.reading.source import NO_TIME, Jump
 
 STRETCH = 64
 """Packets at the beginning that are decoded, to see whether each becomes a frame."""
@@ -31,7 +31,7 @@ GLITCH_FRAMES = 4
 
 
 @dataclass(frozen=True)
-class Order:
+class PacketOrder:
     """The packets that become frames.
 
     Attributes:
@@ -45,7 +45,7 @@ class Order:
     lost: int
 
 
-def find_order(path: Path, stream: int, scan: Scan) -> Order:
+def find_order(path: Path, stream: int, scan: PacketScan) -> PacketOrder:
     """Return which packets become frames, in the order of display.
 
     The packets' times tell, if the decoder confirms it at the beginning. Else all are
@@ -61,13 +61,13 @@ def find_order(path: Path, stream: int, scan: Scan) -> Order:
     expected = _without(expected, set(lost.tolist()))
 
     if _times_are_sound(scan, expected) and _confirms(seen, expected, lost):
-        return Order(expected, seen.first_frame, len(lost))
+        return PacketOrder(expected, seen.first_frame, len(lost))
 
     seen = _decode(path, stream, None)
-    return Order(_with_damaged(scan, seen, lost), seen.first_frame, len(lost))
+    return PacketOrder(_with_damaged(scan, seen, lost), seen.first_frame, len(lost))
 
 
-def without_cut(order: Order, scan: Scan) -> Order:
+def without_cut(order: PacketOrder, scan: PacketScan) -> PacketOrder:
     """Return an order without the packets that are not to be shown any more."""
     is_left_out = scan.discarded[order.shown]
     shown = order.shown[~is_left_out]
@@ -104,7 +104,7 @@ def _decode(path: Path, stream: int, limit: int | None) -> _Decoded:
             return _Decoded(numbers, decoder.damaged, first_frame, decoder.number)
 
 
-def _by_time(scan: Scan) -> np.ndarray:
+def _by_time(scan: PacketScan) -> np.ndarray:
     """Return the packets that are to be shown, ordered by their times."""
     is_shown = ~scan.discarded
     shown = np.flatnonzero(is_shown)
@@ -112,7 +112,7 @@ def _by_time(scan: Scan) -> np.ndarray:
     return shown[order]
 
 
-def _undecodable_start(scan: Scan, seen: _Decoded) -> np.ndarray:
+def _undecodable_start(scan: PacketScan, seen: _Decoded) -> np.ndarray:
     """Return the packets at the beginning whose frames need others that are not there.
 
     Those before the first key frame, and those shown before it, as in a recording that
@@ -136,7 +136,7 @@ def _first(flags: np.ndarray) -> int:
     return int(np.argmax(flags))
 
 
-def _times_are_sound(scan: Scan, expected: np.ndarray) -> bool:
+def _times_are_sound(scan: PacketScan, expected: np.ndarray) -> bool:
     """Return whether times can be those of the display.
 
     That is, none is missing, none is repeated, decoding times do not go back, and no
@@ -174,7 +174,7 @@ def _without(numbers: np.ndarray, gone: set[int]) -> np.ndarray:
     return numbers[~is_gone]
 
 
-def _with_damaged(scan: Scan, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
+def _with_damaged(scan: PacketScan, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
     """Return the packets of the frames that came out, and the damaged ones.
 
     A damaged packet that became no frame takes its place by its number: before the
@@ -211,7 +211,9 @@ class FrameTimes:
     mended: int
 
 
-def frame_times(scan: Scan, order: Order, ticks: Fraction, avi: bool) -> FrameTimes:
+def frame_times(
+    scan: PacketScan, order: PacketOrder, ticks: Fraction, avi: bool
+) -> FrameTimes:
     """Return when the frames are shown.
 
     Args:
@@ -233,7 +235,7 @@ def frame_times(scan: Scan, order: Order, ticks: Fraction, avi: bool) -> FrameTi
     return _mend(times.tolist(), step)
 
 
-def _are_guessed(scan: Scan, order: Order) -> bool:
+def _are_guessed(scan: PacketScan, order: PacketOrder) -> bool:
     """Return whether times of display are missing, or often go back.
 
     libavformat guesses times that a container does not store. Where H.264 is in one
@@ -250,7 +252,7 @@ def _are_guessed(scan: Scan, order: Order) -> bool:
     return is_often and bool(np.all(decoding_steps > 0))
 
 
-def _output_times(scan: Scan, order: Order, ticks: Fraction) -> np.ndarray:
+def _output_times(scan: PacketScan, order: PacketOrder, ticks: Fraction) -> np.ndarray:
     """Return when a decoder gives out the frames: when it is given the next packet.
 
     At the beginning it holds some back, so at the end as many are still to come.

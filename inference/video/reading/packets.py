@@ -12,7 +12,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from realesrgan_paddle.inference.video.source import NO_TIME
+from realesrgan_paddle.inference.video.reading.source import NO_TIME
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import CONTAINERS, MAX_STREAMS
 from realesrgan_paddle.utils.files import check_regular, check_utf8
@@ -35,7 +35,7 @@ An edit list may show a scene again; a hostile index makes a file of any length.
 
 
 @dataclass(frozen=True)
-class Scan:
+class PacketScan:
     """What the packets of a picture stream tell, in the file's order.
 
     Attributes:
@@ -147,7 +147,7 @@ def why_undecodable(path: Path) -> str | None:
     return None
 
 
-def scan(path: Path, stream: int) -> Scan:
+def scan_packets(path: Path, stream: int) -> PacketScan:
     """Return what the packets of a stream tell; the file is read once, whole.
 
     Raises:
@@ -165,11 +165,13 @@ def scan(path: Path, stream: int) -> Scan:
 
     times, decoding_times, durations, sizes, *flags = map(np.array, columns)
     keys, discarded = (flag.astype(bool) for flag in flags)
-    found = Scan(times, decoding_times, durations, sizes, keys, discarded, cut=False)
+    found = PacketScan(
+        times, decoding_times, durations, sizes, keys, discarded, cut=False
+    )
     return without_last(found) if is_cut else found
 
 
-def without_last(found: Scan) -> Scan:
+def without_last(found: PacketScan) -> PacketScan:
     """Return a scan whose last packet is cut, so that it is not shown."""
     discarded = found.discarded.copy()
     discarded[-1] = True

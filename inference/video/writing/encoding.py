@@ -11,9 +11,8 @@ from typing import Any
 import av
 import numpy as np
 
-from realesrgan_paddle.inference.video.colors import FromRGB, has_alpha
-from realesrgan_paddle.inference.video.settings import VideoSettings
-from realesrgan_paddle.inference.video.source import (
+from realesrgan_paddle.inference.video.reading.colors import FromRGB, has_alpha
+from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
     Timeline,
     VideoSource,
@@ -100,10 +99,10 @@ class Encoding:
         return {"level": "3", "slicecrc": "1"}
 
 
-def choose_codec(settings: VideoSettings, source: VideoSource, target: Path) -> str:
-    """Return one of `ENCODERS`."""
-    if settings.codec != "auto":
-        return settings.codec
+def choose_codec(wanted: str, source: VideoSource, target: Path) -> str:
+    """Return one of `ENCODERS`; `wanted` is one of them, or "auto"."""
+    if wanted != "auto":
+        return wanted
     if target.suffix.lower() == ".webm":
         return "vp9"
     return "hevc" if source.bits > 8 else "h264"

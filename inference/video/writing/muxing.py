@@ -2,6 +2,7 @@
 
 import heapq
 import math
+from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,23 +13,24 @@ from av.format import Flags
 
 from realesrgan_paddle.inference.video.reading.packets import (
     open_container,
+    read_packets,
     read_whole,
 )
-from realesrgan_paddle.inference.video.source import Timeline, VideoSource
-from realesrgan_paddle.inference.video.writing.clock import Clock
+from realesrgan_paddle.inference.video.reading.source import Timeline, VideoSource
 from realesrgan_paddle.inference.video.writing.containers import (
+    ATTACHMENTS,
+    codec_name,
     is_cover,
     muxer_for,
     takes,
 )
-from realesrgan_paddle.inference.video.writing.copied import (
+from realesrgan_paddle.inference.video.writing.copied_streams import (
     CopiedStream,
+    Window,
     add_copy,
     file_metadata,
 )
-from realesrgan_paddle.inference.video.writing.covers import add_cover
-from realesrgan_paddle.inference.video.writing.picture import Picture
-from realesrgan_paddle.inference.video.writing.window import Window
+from realesrgan_paddle.inference.video.writing.picture_stream import PictureStream
 from realesrgan_paddle.utils.errors import UserError
 
 DISCARD_ALL = 48
@@ -38,6 +40,10 @@ EDIT_LISTS = {"mp4", "mov"}
 
 MOST_TICKS = 2**31 - 1
 """In a second of an mp4; ffmpeg's limit."""
+
+MIME_TYPES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp"}
+"""Decoder -> the media type of its pictures."""
+SUFFIXES = {"mjpeg": ".jpg", "png": ".png", "bmp": ".bmp"}
 
 
 def mux(
@@ -72,7 +78,7 @@ def mux(
         OSError: the disk is full, ...
     """
     muxer = muxer_for(target)
-    picture = Picture(source, timeline, segments)
+    picture = PictureStream(source, timeline, segments)
     with open_container(source.path) as original:
         origin = _origin(source, original, start)
         window = Window(origin, start, end, hides=muxer in EDIT_LISTS)
@@ -105,7 +111,7 @@ class _Mux:
     def __init__(
         self,
         original: Any,
-        picture: Picture,
+        picture: PictureStream,
         window: Window,
         remark: Callable[[str], None],
     ) -> None:
@@ -204,3 +210,80 @@ def _muxer_options(
     has_domains = any("." in key for key in metadata)
     flags = "+faststart+use_metadata_tags" if has_domains else "+faststart"
     return {"movflags": flags, "movie_timescale": str(ticks)}
+
+
+class Clock:
+    """Follows the picture through the file, and tells the offset of other packets.
+
+    Sound lies in the file near the picture that it is heard with. So of all offsets the
+    one is right that brings its time nearest to the picture's.
+    """
+
+    def __init__(self, source: VideoSource) -> None:
+        self._source = source
+        self._unit = source.timeline.time_base
+        self._offsets = sorted({0, *(jump.shift for jump in source.jumps)})
+        self._packets = 0
+        self._shown = source.timeline.times[0]
+
+    def follow(self) -> None:
+        """Go on by a packet of the picture."""
+        frame = self._source.packets.frames[self._packets]
+        self._packets += 1
+        if frame >= 0:
+            self._shown = self._source.timeline.times[frame]
+
+    def offset(self, packet: Any) -> Fraction:
+        """Return what is added to the time of a packet of another stream [s]."""
+        ticks = packet.dts if packet.pts is None else packet.pts
+        if ticks is None or len(self._offsets) == 1:
+            return Fraction(0)
+
+        time = ticks * packet.time_base
+        wanted = self._shown - time / self._unit
+        place = bisect(self._offsets, wanted)
+        first = max(0, place - 1)
+        around = self._offsets[first : place + 1]
+
+        def distance(offset: int) -> Fraction:
+            """Return how far an offset is from the wanted one [ticks]."""
+            return abs(offset - wanted)
+
+        nearest = min(around, key=distance)
+        return nearest * self._unit
+
+
+def add_cover(output: Any, stream: Any, path: Path) -> Any | None:
+    """Add a cover to the output; return the packet that is still to be written.
+
+    Args:
+        output: its container takes covers.
+        stream: the cover of the source.
+        path: of the source.
+    """
+    packet = _picture(path, stream.index)
+    if packet is None:
+        return None
+
+    if output.format.name in ATTACHMENTS:
+        codec = codec_name(stream)
+        name = stream.metadata.get("filename", f"cover{SUFFIXES.get(codec, '')}")
+        kind = stream.metadata.get("mimetype", MIME_TYPES.get(codec, "image/jpeg"))
+        attachment = output.add_attachment(name, kind, bytes(packet))
+        attachment.metadata.update(stream.metadata)
+        return None
+
+    copy = output.add_stream_from_template(stream, opaque=True)
+    copy.metadata.update(stream.metadata)
+    copy.disposition = stream.disposition.value
+    packet.stream = copy
+    packet.pts = packet.dts = 0
+    return packet
+
+
+def _picture(path: Path, index: int) -> Any | None:
+    """Return the first packet of a stream."""
+    with open_container(path) as original:
+        cover = original.streams[index]
+        packets = read_packets(original, cover)
+        return next(packets, None)

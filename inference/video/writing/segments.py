@@ -65,7 +65,7 @@ def cut_into_segments(times: Sequence[int], ticks: int) -> list[Segment]:
     return segments
 
 
-class Parts:
+class SegmentFolder:
     """The folder of a result's segments, beside it: "TARGET.parts".
 
     Args:

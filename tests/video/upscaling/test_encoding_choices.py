@@ -12,25 +12,25 @@ from upscaled import upscale_clip
 pytest.importorskip("av")
 
 from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.plan import (
+    result_colors,
+    result_size,
+)
+from realesrgan_paddle.inference.video.reading.source import (
+    ColorTags,
+    PacketTable,
+    Timeline,
+    VideoSource,
+)
 from realesrgan_paddle.inference.video.settings import (
     VideoSettings,
     seconds_of,
-)
-from realesrgan_paddle.inference.video.source import (
-    ColorTags,
-    Packets,
-    Timeline,
-    VideoSource,
 )
 from realesrgan_paddle.inference.video.writing.encoding import (
     choose_codec,
     choose_crf,
     choose_pixel_format,
     choose_preset,
-)
-from realesrgan_paddle.inference.video.writing.result_size import (
-    result_colors,
-    result_size,
 )
 from realesrgan_paddle.utils.errors import UserError
 
@@ -70,7 +70,7 @@ def source(
         colors=colors,
         field_order="progressive",
         timeline=Timeline(Fraction(1, 25), [0], 1, Fraction(25)),
-        packets=Packets(NONE, NONE, NONE, NONE),
+        packets=PacketTable(NONE, NONE, NONE, NONE),
         jumps=[],
         start=Fraction(0),
     )
@@ -91,7 +91,7 @@ def source(
 )
 def test_the_codec_fits_the_container_and_the_bits(asked, bits, target, codec):
     settings = VideoSettings(codec=asked)
-    assert choose_codec(settings, source(bits=bits), Path(target)) == codec
+    assert choose_codec(settings.codec, source(bits=bits), Path(target)) == codec
 
 
 @pytest.mark.parametrize(

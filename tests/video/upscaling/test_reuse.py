@@ -9,9 +9,8 @@ from made_clips import FFV1, Clip, made, pattern
 from read_back import NEEDED, Packet, read_back
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.choose_tiles import choose_tiles
-from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
-from realesrgan_paddle.inference.video.outcome import Outcome
+from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler, choose_tiles
+from realesrgan_paddle.inference.video.segment_maker import Outcome
 from realesrgan_paddle.inference.video.settings import VideoSettings
 
 pytestmark = NEEDED

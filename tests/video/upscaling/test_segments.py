@@ -15,8 +15,8 @@ from upscaled import lossless, repeated, upscale_clip
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.segments import (
-    Parts,
     Segment,
+    SegmentFolder,
     cut_into_segments,
 )
 from realesrgan_paddle.utils.errors import UserError
@@ -48,11 +48,13 @@ def test_a_segment_ends_where_its_time_is_over(times, ticks, lengths):
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Parts:
-    return Parts(tmp_path / "result.mp4", SEGMENTS)
+def parts(tmp_path: Path) -> SegmentFolder:
+    return SegmentFolder(tmp_path / "result.mp4", SEGMENTS)
 
 
-def hold(parts: Parts, job: dict[str, Any] = JOB, *, done: int = 0) -> dict[str, Any]:
+def hold(
+    parts: SegmentFolder, job: dict[str, Any] = JOB, *, done: int = 0
+) -> dict[str, Any]:
     """Hold the folder as a run does that is over after `done` segments."""
     with parts.held(job, lambda: {"tile": 128}) as decided:
         for segment in SEGMENTS[:done]:
@@ -60,7 +62,7 @@ def hold(parts: Parts, job: dict[str, Any] = JOB, *, done: int = 0) -> dict[str,
     return decided
 
 
-def refused(parts: Parts, job: dict[str, Any] = JOB) -> str:
+def refused(parts: SegmentFolder, job: dict[str, Any] = JOB) -> str:
     """Return why the folder is refused; nothing in it is touched."""
     before = {path: path.read_bytes() for path in parts.folder.iterdir()}
     with pytest.raises(UserError) as caught:
@@ -75,7 +77,7 @@ def refused(parts: Parts, job: dict[str, Any] = JOB) -> str:
     return message
 
 
-def test_what_was_decided_holds_for_the_runs_that_follow(parts: Parts):
+def test_what_was_decided_holds_for_the_runs_that_follow(parts: SegmentFolder):
     assert hold(parts, done=1) == {"tile": 128}
     with parts.held(JOB, lambda: pytest.fail("is decided")) as decided:
         assert decided == {"tile": 128}
@@ -85,7 +87,7 @@ def test_what_was_decided_holds_for_the_runs_that_follow(parts: Parts):
     assert not parts.folder.exists()
 
 
-def test_a_run_that_did_nothing_leaves_nothing(parts: Parts):
+def test_a_run_that_did_nothing_leaves_nothing(parts: SegmentFolder):
     hold(parts)
     assert not parts.folder.exists()
 
@@ -97,20 +99,22 @@ def test_a_run_that_did_nothing_leaves_nothing(parts: Parts):
 @pytest.mark.parametrize(
     ("key", "value"), [("input", "other.mp4"), ("frames", [5, 20]), ("crf", 12)]
 )
-def test_segments_of_another_job_are_refused_and_kept(parts: Parts, key: str, value):
+def test_segments_of_another_job_are_refused_and_kept(
+    parts: SegmentFolder, key: str, value
+):
     hold(parts, done=1)
     message = refused(parts, {**JOB, key: value})
     assert f": {key} was " in message
     assert "remove the folder" in message
 
 
-def test_the_folder_of_a_stranger_is_refused_and_kept(parts: Parts):
+def test_the_folder_of_a_stranger_is_refused_and_kept(parts: SegmentFolder):
     parts.folder.mkdir()
     (parts.folder / "photo.png").write_bytes(b"mine")
     assert "photo.png" in refused(parts)
 
 
-def test_what_a_stranger_put_beside_segments_stays(parts: Parts):
+def test_what_a_stranger_put_beside_segments_stays(parts: SegmentFolder):
     hold(parts, done=2)
     (parts.folder / "notes.txt").write_text("mine")
     (parts.folder / "000007.nut").write_text("not of this job")
@@ -119,7 +123,7 @@ def test_what_a_stranger_put_beside_segments_stays(parts: Parts):
     assert left == ["000007.nut", "notes.txt"]
 
 
-def test_an_empty_folder_is_taken(parts: Parts):
+def test_an_empty_folder_is_taken(parts: SegmentFolder):
     parts.folder.mkdir()
     assert hold(parts, done=1) == {"tile": 128}
 
@@ -139,7 +143,7 @@ def test_an_empty_folder_is_taken(parts: Parts):
     ],
     ids=lambda content: repr(content[:20]),
 )
-def test_a_damaged_job_is_refused(parts: Parts, content: bytes):
+def test_a_damaged_job_is_refused(parts: SegmentFolder, content: bytes):
     hold(parts, done=1)
     (parts.folder / "job.json").write_bytes(content)
     message = refused(parts)
@@ -169,21 +173,21 @@ def test_damaged_decisions_are_refused(tmp_path: Path, decided: dict, short_clip
         upscale_clip(source, tmp_path / "result.mp4", **SETTINGS)
 
 
-def test_links_and_pipes_are_not_read(parts: Parts, tmp_path: Path):
+def test_links_and_pipes_are_not_read(parts: SegmentFolder, tmp_path: Path):
     parts.folder.mkdir()
     os.mkfifo(parts.folder / "job.json")
     with pytest.raises(UserError, match=r"job\.json"):
         hold(parts)
 
 
-def _hold_for(parts: Parts, held: Any, over: Any) -> None:
+def _hold_for(parts: SegmentFolder, held: Any, over: Any) -> None:
     with parts.held(JOB, dict):
         parts.path(SEGMENTS[0]).write_bytes(b"nut")
         held.set()
         over.wait(30)
 
 
-def test_two_processes_do_not_work_on_one_video(parts: Parts):
+def test_two_processes_do_not_work_on_one_video(parts: SegmentFolder):
     context = multiprocessing.get_context("fork")
     held, over = context.Event(), context.Event()
     process = context.Process(target=_hold_for, args=(parts, held, over))

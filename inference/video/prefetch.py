@@ -37,7 +37,7 @@ class _Ended(Generic[Item]):
     error: BaseException | None = None
 
 
-def ahead(
+def prefetch(
     items: Stream[Item], *, size: int = 2, in_background: bool = False
 ) -> Stream[Item]:
     """Yield `items`, which a thread of its own computes, up to `size` ahead.
@@ -80,7 +80,7 @@ def _compute(
         for item in items:
             if not _put(item, waiting, unwanted):
                 break
-    except BaseException as error:  # raised anew by `ahead`
+    except BaseException as error:  # raised anew by `prefetch`
         end = _Ended(error)
     finally:
         items.close()

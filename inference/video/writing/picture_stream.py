@@ -11,19 +11,19 @@ from realesrgan_paddle.inference.video.reading.packets import (
     open_container,
     read_packets,
 )
-from realesrgan_paddle.inference.video.source import (
+from realesrgan_paddle.inference.video.reading.source import (
     UNKNOWN,
     Timeline,
     VideoSource,
 )
-from realesrgan_paddle.inference.video.writing.copied import describe
+from realesrgan_paddle.inference.video.writing.copied_streams import describe
 from realesrgan_paddle.utils.errors import UserError
 
 RATE_PRECISION = 100_000
 """Largest denominator of a written rate; ffmpeg's limit for guessed rates is 60,060."""
 
 
-class Picture:
+class PictureStream:
     """The stream that the segments make together.
 
     Args:

@@ -1,6 +1,7 @@
 """What a video has besides its picture: copied into the output, packet by packet."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -10,15 +11,11 @@ from realesrgan_paddle.inference.video.writing.containers import (
     MATROSKA,
     TEXT,
     described,
+    primed,
+    priming,
     takes,
     translates,
 )
-from realesrgan_paddle.inference.video.writing.priming import (
-    primed,
-    priming,
-)
-from realesrgan_paddle.inference.video.writing.text import TextTranslator
-from realesrgan_paddle.inference.video.writing.window import Window
 
 LONGEST_REORDER = 16
 """Frames that may be decoded before one that is shown first (H.264, A.3.1)."""
@@ -27,6 +24,90 @@ FILE_FACTS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Metadata that tells how the source's file was written."""
 CODING_FACTS = ("bps", "duration", "number_of_", "_statistics_", "encoder", "vendor_id")
 """First letters of metadata that tells how a stream was coded."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of the source goes into the output, and where its zero is.
+
+    Attributes:
+        origin: the source's time that becomes 0 [s].
+        start: begin of the part in the source's time [s]; None: all from the begin.
+        end: its end [s]; None: up to the end.
+        hides: the container can hide what a sound has before its begin.
+    """
+
+    origin: Fraction
+    start: Fraction | None
+    end: Fraction | None
+    hides: bool
+
+    def holds(self, begin: Fraction, length: Fraction) -> bool:
+        """Return whether a packet at `begin` that lasts `length` [s] is in the part.
+
+        A frame of sound overlaps with the one before, which is kept where it is hidden.
+        """
+        if self.end is not None and begin >= self.end:
+            return False
+        if self.start is None or begin >= self.start:
+            return True
+        return self.hides and begin + 2 * length > self.start
+
+    def clip(self, begin: Fraction, end: Fraction) -> tuple[Fraction, Fraction]:
+        """Return what is in the part of something that may begin before it [s].
+
+        The end is not after the begin if nothing is in it.
+        """
+        if self.start is not None:
+            begin = max(begin, self.start)
+        if self.end is not None:
+            end = min(end, self.end)
+        return begin, end
+
+    def chapters(self, original: Any) -> list[dict[str, Any]]:
+        """Return the chapters of the part of a container, in the output's time."""
+        kept = []
+        for chapter in original.chapters():
+            unit = chapter["time_base"]
+            start, end = self.clip(chapter["start"] * unit, chapter["end"] * unit)
+            if start >= end:
+                continue
+
+            first = round((start - self.origin) / unit)
+            last = round((end - self.origin) / unit)
+            kept.append(chapter | {"start": max(0, first), "end": last})
+        return kept
+
+
+class TextTranslator:
+    """Decodes text subtitles and encodes them again: words, lines, bold, italics.
+
+    Args:
+        origin: the stream of the source.
+        output: gets a new stream.
+        codec: of that stream: "subrip", "mov_text", "webvtt".
+
+    Attributes:
+        copy: the new stream.
+    """
+
+    def __init__(self, origin: Any, output: Any, codec: str) -> None:
+        self._decoder = origin.codec_context
+        self._decoder.open(strict=False)
+
+        self.copy = output.add_stream(codec)
+        self._encoder = self.copy.codec_context
+        self._encoder.time_base = origin.time_base
+        self._encoder.subtitle_header = self._decoder.subtitle_header
+
+    def __call__(self, packet: Any) -> Any | None:
+        """Return a packet in the new codec, without times; None if it has no text."""
+        decoded = self._decoder.decode2(packet)
+        if decoded is None:
+            return None
+
+        encoded = self._encoder.encode_subtitle(decoded)
+        return encoded if encoded.size else None
 
 
 class CopiedStream:

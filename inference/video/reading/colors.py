@@ -10,7 +10,7 @@ import av
 import numpy as np
 from av.filter import Graph
 
-from realesrgan_paddle.inference.video.source import FULL, UNKNOWN, ColorTags
+from realesrgan_paddle.inference.video.reading.source import FULL, UNKNOWN, ColorTags
 
 EXACT = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 """Of libswscale. Without them it repeats chroma samples, and rounds 10 bits down."""

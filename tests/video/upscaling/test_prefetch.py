@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from realesrgan_paddle.inference.video.ahead import Stream, ahead
+from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
 
 PATIENCE = 5.0
 """Seconds after which a thread that should do something does not."""
@@ -69,7 +69,7 @@ def settled(stage: Stage) -> int:
 @pytest.mark.parametrize("in_background", [False, True])
 def test_items_come_in_order_from_a_thread_of_their_own(in_background: bool):
     stage = Stage(length=100)
-    found = list(ahead(stage.numbers(), in_background=in_background))
+    found = list(prefetch(stage.numbers(), in_background=in_background))
     assert found == list(range(100))
     assert stage.threads.isdisjoint({threading.current_thread().name})
     assert stage.closed.is_set()
@@ -78,7 +78,7 @@ def test_items_come_in_order_from_a_thread_of_their_own(in_background: bool):
 @pytest.mark.parametrize("size", [1, 3])
 def test_no_more_wait_than_were_allowed(size: int):
     stage = Stage()
-    items = ahead(stage.numbers(), size=size)
+    items = prefetch(stage.numbers(), size=size)
     taken = [next(items) for _ in range(5)]
     # Those in the queue, and the one that the thread holds.
     assert settled(stage) == len(taken) + size + 1
@@ -87,7 +87,7 @@ def test_no_more_wait_than_were_allowed(size: int):
 
 def test_an_error_is_raised_once_after_what_came_before_it():
     stage = Stage(fails_at=3)
-    items = ahead(stage.numbers())
+    items = prefetch(stage.numbers())
     found = [next(items) for _ in range(3)]
     with pytest.raises(ArithmeticError, match="no 3"):
         next(items)
@@ -100,12 +100,12 @@ def test_an_error_goes_through_stages_upon_stages():
     stage = Stage(fails_at=7)
 
     def doubled() -> Stream[int]:
-        for number in ahead(stage.numbers(), in_background=True):
+        for number in prefetch(stage.numbers(), in_background=True):
             yield 2 * number
 
     found = []
     with pytest.raises(ArithmeticError, match="no 7"):
-        for number in ahead(doubled(), size=1):
+        for number in prefetch(doubled(), size=1):
             found.append(number)
     assert found == [0, 2, 4, 6, 8, 10, 12]
     assert len(stage.threads) == 1
@@ -115,14 +115,14 @@ def test_closing_ends_the_stages_below():
     stage = Stage()
 
     def doubled() -> Stream[int]:
-        numbers = ahead(stage.numbers())
+        numbers = prefetch(stage.numbers())
         try:
             for number in numbers:
                 yield 2 * number
         finally:
             numbers.close()
 
-    items = ahead(doubled())
+    items = prefetch(doubled())
     assert next(items) == 0
     items.close()
     assert stage.closed.is_set()
@@ -133,7 +133,7 @@ def test_a_user_who_fails_ends_the_thread():
     stage = Stage()
 
     def use() -> None:
-        items = ahead(stage.numbers())
+        items = prefetch(stage.numbers())
         try:
             for number in items:
                 1 // (2 - number)
@@ -147,13 +147,13 @@ def test_a_user_who_fails_ends_the_thread():
 
 def test_nothing_is_started_for_one_who_does_not_ask():
     stage = Stage()
-    items = ahead(stage.numbers())
+    items = prefetch(stage.numbers())
     items.close()
     assert stage.made == 0
 
 
 def test_no_items_are_no_error():
-    assert list(ahead(Stage(length=0).numbers())) == []
+    assert list(prefetch(Stage(length=0).numbers())) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this for a thread")
@@ -162,8 +162,8 @@ def test_a_thread_in_the_background_waits_for_others_but_is_not_starved():
         yield os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
     here = next(niceness())
-    (in_front,) = ahead(niceness())
-    (behind,) = ahead(niceness(), in_background=True)
+    (in_front,) = prefetch(niceness())
+    (behind,) = prefetch(niceness(), in_background=True)
     assert in_front == here
     assert behind == min(here + 10, 19)
     assert next(niceness()) == here

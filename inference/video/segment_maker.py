@@ -1,8 +1,9 @@
 """The segments of a video's result: decoded, upscaled and encoded at the same time."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,29 +11,22 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.ahead import Stream, ahead
-from realesrgan_paddle.inference.video.choose_tiles import (
+from realesrgan_paddle.inference.video.frame_upscaler import (
     PLACES,
+    FrameUpscaler,
+    Repeats,
     choose_tiles,
-    places,
     plan_from,
 )
-from realesrgan_paddle.inference.video.estimate import (
-    FRAMES_AT_A_PLACE,
-    FRAMES_FOR_A_PLACE,
-    MOST_PLACES,
-    estimate,
-)
-from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
-from realesrgan_paddle.inference.video.outcome import Outcome
 from realesrgan_paddle.inference.video.plan import VideoPlan
-from realesrgan_paddle.inference.video.progress import Progress
-from realesrgan_paddle.inference.video.reading.frames import Frame, Reader
+from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
+from realesrgan_paddle.inference.video.progress import Progress, estimate
+from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.encoding import encoder
 from realesrgan_paddle.inference.video.writing.segments import (
-    Parts,
     Segment,
+    SegmentFolder,
     check_space,
 )
 from realesrgan_paddle.utils.atomic import atomic_path
@@ -40,11 +34,57 @@ from realesrgan_paddle.utils.atomic import atomic_path
 FEW_FRAMES = 24
 """For fewer frames an estimate would take as long as the work."""
 
-AHEAD = 3
+QUEUED = 3
 """Frames that wait between two stages."""
 
 
-class Work:
+@dataclass
+class Seconds:
+    """How long each stage worked; those of the first three overlap."""
+
+    decode: float = 0.0
+    network: float = 0.0
+    encode: float = 0.0
+    mux: float = 0.0
+    total: float = 0.0
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            taken = time.perf_counter() - began
+            setattr(self, stage, getattr(self, stage) + taken)
+
+
+@dataclass
+class Outcome:
+    """What became of a video.
+
+    Attributes:
+        plan: what was made of it.
+        frames: of the result.
+        resumed: of these, done by earlier runs.
+        bad: of those decoded now, repeated because they cannot be decoded.
+        repeats: what was not computed again.
+        seconds: of this run.
+        bytes: of the result's file.
+        remarks: what a user should know.
+    """
+
+    plan: VideoPlan
+    frames: int
+    resumed: int = 0
+    bad: int = 0
+    repeats: Repeats = field(default_factory=Repeats)
+    seconds: Seconds = field(default_factory=Seconds)
+    bytes: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+
+class SegmentMaker:
     """Makes the segments of a video's result.
 
     Args:
@@ -72,7 +112,7 @@ class Work:
         self._reuse = not settings.no_reuse
         self._say = say
         self._on_gpu = getattr(upscaler.run, "device", "").startswith("gpu")
-        self._reader = Reader(
+        self._reader = FrameReader(
             plan.source,
             plan.part,
             plan.encoding.pixel_format,
@@ -100,7 +140,9 @@ class Work:
         return asdict(tiles)
 
     @contextmanager
-    def tiles_fixed(self, tiles: dict[str, Any], parts: Parts) -> Iterator[None]:
+    def tiles_fixed(
+        self, tiles: dict[str, Any], parts: SegmentFolder
+    ) -> Iterator[None]:
         """Cut frames as `decide_tiles` said, within the block.
 
         Raises:
@@ -116,7 +158,7 @@ class Work:
         finally:
             self._upscaler.fix_tiles(None)
 
-    def make(self, parts: Parts) -> None:
+    def make(self, parts: SegmentFolder) -> None:
         """Make the segments that are missing."""
         missing = parts.missing()
         left = sum(segment.frames for segment in missing)
@@ -124,21 +166,19 @@ class Work:
         if missing:
             self._tell_estimate(left, parts)
 
-        written = ahead(self._written(missing, parts))
+        written = prefetch(self._written(missing, parts))
         name = self._plan.source.path.name
         bar = Progress(self.outcome.frames, self.outcome.resumed, name, self._say)
         with bar, closing(written):
             for frame in written:
                 bar.update(frame.seconds)
 
-    def _tell_estimate(self, left: int, parts: Parts) -> None:
+    def _tell_estimate(self, left: int, parts: SegmentFolder) -> None:
         """Say how long the rest takes and how large it is, where it is long."""
         if self._say is None or left < FEW_FRAMES:
             return
         upscale = FrameUpscaler(self._upscaler, self._size, reuse=False)
-        count = min(MOST_PLACES, max(1, left // FRAMES_FOR_A_PLACE))
-        samples = self._samples(count, FRAMES_AT_A_PLACE)
-        found = estimate(samples, upscale, self._plan, left)
+        found = estimate(self._samples, upscale, self._plan, left)
         self._say(str(found))
 
         # The segments, and then the result beside them.
@@ -147,20 +187,22 @@ class Work:
         if warning is not None:
             self._say(f"warning: {warning}")
 
-    def _written(self, segments: list[Segment], parts: Parts) -> Stream[Frame]:
+    def _written(
+        self, segments: list[Segment], parts: SegmentFolder
+    ) -> Stream[RGBFrame]:
         """Write the segments; yield each frame when it is encoded."""
         upscaled = self._upscaled(segments)
         # On a CPU the two take turns: an encoder that takes a core from the network's
         # threads costs more than it hides, for they wait for each other many times a frame.
         if self._on_gpu:
-            upscaled = ahead(upscaled, size=AHEAD)
+            upscaled = prefetch(upscaled, size=QUEUED)
         with closing(upscaled):
             for segment in segments:
                 yield from self._encoded(segment, upscaled, parts.path(segment))
 
     def _encoded(
-        self, segment: Segment, frames: Stream[Frame], path: Path
-    ) -> Stream[Frame]:
+        self, segment: Segment, frames: Stream[RGBFrame], path: Path
+    ) -> Stream[RGBFrame]:
         """Write one segment."""
         plan, seconds = self._plan, self.outcome.seconds
         with (
@@ -172,26 +214,26 @@ class Work:
                     encode(frame.image, frame.time)
                 yield frame
 
-    def _upscaled(self, segments: list[Segment]) -> Stream[Frame]:
+    def _upscaled(self, segments: list[Segment]) -> Stream[RGBFrame]:
         """Yield the frames of the segments, upscaled."""
         seconds = self.outcome.seconds
         upscale = FrameUpscaler(self._upscaler, self._size, reuse=self._reuse)
         self.outcome.repeats = upscale.repeats
-        read = ahead(self._read(segments), size=AHEAD, in_background=True)
+        read = prefetch(self._read(segments), size=QUEUED, in_background=True)
         with closing(read):
             for frame in read:
                 with seconds.timed("network"):
                     image = upscale(frame.image)
                 yield replace(frame, image=image)
 
-    def _read(self, segments: list[Segment]) -> Stream[Frame]:
+    def _read(self, segments: list[Segment]) -> Stream[RGBFrame]:
         """Yield the frames of the segments, as decoded."""
         for first, last in _runs(segments):
             frames = self._reader.frames(first, last)
             with closing(frames):
                 yield from self._timed_reading(frames)
 
-    def _timed_reading(self, frames: Stream[Frame]) -> Stream[Frame]:
+    def _timed_reading(self, frames: Stream[RGBFrame]) -> Stream[RGBFrame]:
         seconds = self.outcome.seconds
         while True:
             with seconds.timed("decode"):
@@ -207,9 +249,11 @@ class Work:
                 yield frame.image
 
     def _samples(self, count: int, length: int) -> Iterator[list[np.ndarray]]:
-        """Yield frames that follow each other, from places all over the video."""
-        for first in places(self.outcome.frames, count, length):
-            last = min(first + length, self.outcome.frames)
+        """Yield `length` frames that follow each other, from `count` places, spread out."""
+        frames = self.outcome.frames
+        spread = np.linspace(0, max(0, frames - length), count)
+        for first in np.unique(spread.astype(int)).tolist():
+            last = min(first + length, frames)
             yield list(self._images(first, last))
 
 

@@ -9,22 +9,21 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.ahead import Stream, ahead
 from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
-from realesrgan_paddle.inference.video.outcome import Outcome
 from realesrgan_paddle.inference.video.plan import (
     VideoPlan,
     choose_part,
     job_of,
     make_plan,
+    result_size,
 )
-from realesrgan_paddle.inference.video.reading.frames import Frame, Reader
+from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
+from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
 from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.segment_maker import Outcome, SegmentMaker
 from realesrgan_paddle.inference.video.settings import VideoSettings
-from realesrgan_paddle.inference.video.work import Work
 from realesrgan_paddle.inference.video.writing.muxing import mux
-from realesrgan_paddle.inference.video.writing.result_size import result_size
-from realesrgan_paddle.inference.video.writing.segments import Parts
+from realesrgan_paddle.inference.video.writing.segments import SegmentFolder
 from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 
 
@@ -58,17 +57,17 @@ def upscale_video(
     plan = make_plan(opened, target, settings, outscale or upscaler.scale)
     make_folder(target.parent)
 
-    work = Work(upscaler, plan, settings, say)
-    outcome = work.outcome
-    parts = Parts(target, plan.segments)
+    maker = SegmentMaker(upscaler, plan, settings, say)
+    outcome = maker.outcome
+    parts = SegmentFolder(target, plan.segments)
     job = job_of(plan, upscaler, settings)
-    with parts.held(job, work.decide_tiles) as tiles:
-        with work.tiles_fixed(tiles, parts):
-            work.make(parts)
+    with parts.held(job, maker.decide_tiles) as tiles:
+        with maker.tiles_fixed(tiles, parts):
+            maker.make(parts)
         # In the folder, from which the next run removes what a killed one leaves.
         result = atomic_path(target, within=parts.folder)
         with result as temporary, outcome.seconds.timed("mux"):
-            _mux(plan, parts, temporary, settings, work.remark)
+            _mux(plan, parts, temporary, settings, maker.remark)
         parts.remove()
 
     outcome.bytes = target.stat().st_size
@@ -82,7 +81,7 @@ def upscaled_frames(
     settings: VideoSettings,
     *,
     outscale: float | None = None,
-) -> Stream[Frame]:
+) -> Stream[RGBFrame]:
     """Yield the upscaled frames of a video, in order, while the next one is decoded.
 
     Of `settings`, what says how to encode them counts for nothing, but an odd size is made
@@ -96,7 +95,7 @@ def upscaled_frames(
         upscaler.log(remark)
 
     upscale = FrameUpscaler(upscaler, opened.size, reuse=not settings.no_reuse)
-    frames = ahead(opened.reader.frames(0, opened.frames), in_background=True)
+    frames = prefetch(opened.reader.frames(0, opened.frames), in_background=True)
     with closing(frames):
         for frame in frames:
             yield replace(frame, image=upscale(frame.image))
@@ -109,7 +108,7 @@ def sampled_frames(
     count: int,
     *,
     outscale: float | None = None,
-) -> Iterator[tuple[Frame, np.ndarray]]:
+) -> Iterator[tuple[RGBFrame, np.ndarray]]:
     """Yield up to `count` frames, evenly spread over a video, and their upscaled images.
 
     Args and errors are those of `upscaled_frames`.
@@ -126,7 +125,7 @@ def sampled_frames(
 class _Opened:
     """The wanted frames of a source, to be upscaled one by one."""
 
-    reader: Reader
+    reader: FrameReader
     frames: int
     """How many are wanted."""
     size: tuple[int, int]
@@ -147,13 +146,13 @@ def _open(
     factor = outscale or upscaler.scale
     size = result_size(source, settings, factor, pixel_format, remarks)
 
-    reader = Reader(source, part, pixel_format, settings.bad_frames, upscaler.log)
+    reader = FrameReader(source, part, pixel_format, settings.bad_frames, upscaler.log)
     return _Opened(reader, part.last - part.first, size), remarks
 
 
 def _mux(
     plan: VideoPlan,
-    parts: Parts,
+    parts: SegmentFolder,
     target: Path,
     settings: VideoSettings,
     remark: Callable[[str], None],

@@ -54,7 +54,7 @@ class ColorTags:
 
 
 @dataclass(frozen=True)
-class Packets:
+class PacketTable:
     """The packets of a picture stream in the file's order, those without data left out.
 
     Attributes:
@@ -127,7 +127,7 @@ class VideoSource:
     colors: ColorTags
     field_order: FieldOrder
     timeline: Timeline
-    packets: Packets
+    packets: PacketTable
     jumps: list[Jump]
     start: Fraction
     remarks: list[str] = field(default_factory=list)
