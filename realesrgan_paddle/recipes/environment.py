@@ -20,11 +20,8 @@ from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.training.learning_rate import learning_rate
 from realesrgan_paddle.training.training_data import open_training_data
 from realesrgan_paddle.utils.image_headers import read_checked_header
-from realesrgan_paddle.utils.machine.devices import (
-    core_count,
-    memory_limit,
-    pick_device,
-)
+from realesrgan_paddle.utils.machine.devices import core_count, pick_device
+from realesrgan_paddle.utils.machine.memory import memory_limit
 
 MAX_HEADERS = 1000
 """Sizes are read from at most so many images, spread evenly: enough for a quantile."""

@@ -1,4 +1,4 @@
-"""The device to compute on, and the CPU cores and memory that this process may use."""
+"""The device to compute on, and the CPU cores that this process may use."""
 
 import math
 import os
@@ -71,17 +71,6 @@ def _quota(root: Path) -> float:
         if quota not in ("max", "-1"):
             return int(quota) / int(period)
     return math.inf
-
-
-def memory_limit() -> float:
-    """Return the most memory this process may use, in bytes; infinity if unknown."""
-    total = math.inf
-    if hasattr(os, "sysconf"):
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-    group_limit = Path("/sys/fs/cgroup/memory.max")
-    granted = group_limit.read_text().strip() if group_limit.is_file() else "max"
-    return total if granted == "max" else min(total, int(granted))
 
 
 def pick_device(wanted: str = "auto") -> tuple[str, str]:

@@ -4,6 +4,7 @@ import importlib.util
 import math
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 STATUS = Path("/proc/self/status")
@@ -83,38 +84,48 @@ def free_memory() -> float:
     return UNKNOWN_MEMORY
 
 
+def memory_limit() -> float:
+    """Return the most memory this process may use [bytes]; infinity if unknown."""
+    total = math.inf
+    if hasattr(os, "sysconf"):
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min([total, *(limit for limit, _ in _group_limits())])
+
+
 def _left_to_groups() -> float:
-    """Return what this process's control groups leave it [bytes]; infinity if all.
+    """Return what this process's control groups leave it [bytes]; infinity if all."""
+    return min([math.inf, *(max(limit - used, 0) for limit, used in _group_limits())])
+
+
+def _group_limits() -> Iterator[tuple[int, int]]:
+    """Yield limit and use of this process's control groups that have a limit [bytes].
 
     In a container the path of a group may be that on the host: then its folder is not
     there, and the limit is in the topmost one.
     """
-    left = math.inf
     if not OWN_GROUPS.exists():
-        return left
+        return
     for line in OWN_GROUPS.read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers not in GROUP_FILES:
             continue
         top = GROUPS / controllers
         own = top / path.lstrip("/")
+        limit_file, used_file, cached = GROUP_FILES[controllers]
         for folder in (own, *own.parents):
-            if folder.is_relative_to(top):
-                left = min(left, _left_to(folder, *GROUP_FILES[controllers]))
-    return left
+            limit = folder / limit_file
+            if not folder.is_relative_to(top) or not limit.is_file():
+                continue
+            most = limit.read_text().strip()
+            if most != "max":
+                yield int(most), _used(folder, used_file, cached)
 
 
-def _left_to(folder: Path, limit: str, used: str, cached: str) -> float:
-    """Return what is left to one control group [bytes]; infinity without a limit."""
-    if not (folder / limit).is_file():
-        return math.inf
-    most = (folder / limit).read_text().strip()
-    if most == "max":
-        return math.inf
-
+def _used(folder: Path, used: str, cached: str) -> int:
+    """Return what a control group uses without cached files [bytes]."""
     taken = int((folder / used).read_text())
     for line in (folder / "memory.stat").read_text().splitlines():
         name, value = line.split()
         if name == cached:
             taken -= int(value)
-    return max(int(most) - taken, 0)
+    return taken

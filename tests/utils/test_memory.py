@@ -1,4 +1,4 @@
-"""The memory that a process may still take, from what Linux says of it."""
+"""The memory that a process may take, and still take, from what Linux says of it."""
 
 import pytest
 
@@ -38,6 +38,7 @@ def test_a_group_may_leave_less_than_is_available(machine):
     group(machine / "sys/user", 3_000_000, 1_000_000, 400_000)
     group(machine / "sys/user/job", "max", 100, 0)
     assert memory.free_memory() == 2_400_000
+    assert memory.memory_limit() == 3_000_000
 
 
 def test_a_group_of_version_1_counts_as_well(machine):
