@@ -102,36 +102,36 @@ def test_a_halo_grows_with_its_strength():
     assert 0 < rms_error(weak, edge) < rms_error(strong, edge)
 
 
-@pytest.mark.parametrize("height", [1, 2, 7, 8])
-@pytest.mark.parametrize("method", ["weave", "bob"])
-def test_weave_and_bob_keep_the_top_field(height, method):
-    image = noise_image(height)
-    result = interlace(image, Interlacing(3, method))
-    assert_equal(result[::2], image[::2])
+def test_weave_and_bob_keep_the_top_field():
+    for height in [1, 2, 7, 8]:
+        for method in ["weave", "bob"]:
+            image = noise_image(height)
+            result = interlace(image, Interlacing(3, method))
+            assert_equal(result[::2], image[::2])
 
 
-@pytest.mark.parametrize("height", [7, 8])
-def test_weave_moves_the_bottom_field(height):
-    image = noise_image(height)
-    woven = interlace(image, Interlacing(-3, "weave"))
-    assert_equal(woven[1::2, :-3], image[1::2, 3:])
+def test_weave_moves_the_bottom_field():
+    for height in [7, 8]:
+        image = noise_image(height)
+        woven = interlace(image, Interlacing(-3, "weave"))
+        assert_equal(woven[1::2, :-3], image[1::2, 3:])
 
 
-@pytest.mark.parametrize("height", [7, 8])
-def test_bob_interpolates_between_the_lines_of_the_top_field(height):
-    image = noise_image(height)
-    bob = interlace(image, Interlacing(3, "bob")).astype(float)
-    mean = (image[0].astype(float) + image[2]) / 2
-    assert np.abs(bob[1] - mean).max() <= 0.5
+def test_bob_interpolates_between_the_lines_of_the_top_field():
+    for height in [7, 8]:
+        image = noise_image(height)
+        bob = interlace(image, Interlacing(3, "bob")).astype(float)
+        mean = (image[0].astype(float) + image[2]) / 2
+        assert np.abs(bob[1] - mean).max() <= 0.5
 
 
-@pytest.mark.parametrize("height", [7, 8])
-def test_blend_averages_neighboring_lines_of_both_fields(height):
-    image = noise_image(height)
-    woven = interlace(image, Interlacing(-3, "weave")).astype(float)
-    blend = interlace(image, Interlacing(-3, "blend")).astype(float)
-    mean = (woven[:-2] + 2 * woven[1:-1] + woven[2:]) / 4
-    assert np.abs(blend[1:-1] - mean).max() <= 1
+def test_blend_averages_neighboring_lines_of_both_fields():
+    for height in [7, 8]:
+        image = noise_image(height)
+        woven = interlace(image, Interlacing(-3, "weave")).astype(float)
+        blend = interlace(image, Interlacing(-3, "blend")).astype(float)
+        mean = (woven[:-2] + 2 * woven[1:-1] + woven[2:]) / 4
+        assert np.abs(blend[1:-1] - mean).max() <= 1
 
 
 def noise_image(height: int) -> np.ndarray:
@@ -139,88 +139,90 @@ def noise_image(height: int) -> np.ndarray:
     return rng.integers(0, 256, (height, 12, 3)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("chroma_420", [True, False])
-@pytest.mark.parametrize(
-    ("codec", "best", "worst"),
-    [("h264", 0, 51), ("hevc", 0, 51), ("mpeg2", 1, 31), ("vp9", 0, 63)],
-)
-def test_both_ends_of_each_quality_compress(av, codec, best, worst, chroma_420):
-    image = picture(64, 64, 2)
-    good, bad = (
-        compress(image, Video(codec, quality, chroma_420, (1.0, 0.5)))
-        for quality in (best, worst)
-    )
-    assert rms_error(good, image) < 6 < 10 < rms_error(bad, image)
+def test_both_ends_of_each_quality_compress(av):
+    for chroma_420 in [True, False]:
+        for codec, best, worst in [
+            ("h264", 0, 51),
+            ("hevc", 0, 51),
+            ("mpeg2", 1, 31),
+            ("vp9", 0, 63),
+        ]:
+            image = picture(64, 64, 2)
+            good, bad = (
+                compress(image, Video(codec, quality, chroma_420, (1.0, 0.5)))
+                for quality in (best, worst)
+            )
+            assert rms_error(good, image) < 6 < 10 < rms_error(bad, image)
 
 
-@pytest.mark.parametrize("codec", ENCODERS)
-def test_a_worse_quality_loses_more(av, codec):
-    image = picture(50, 71, 1)
-    image[8:30, 10:40] = np.random.default_rng(0).integers(60, 200, (22, 30, 1))
-    good, bad = (
-        compress(image, Video(codec, quality, True, (1.3, -0.4)))
-        for quality in QUALITIES[codec]
-    )
-    assert good.shape == image.shape and good.dtype == np.uint8
-    assert 0.5 < rms_error(good, image) < 12
-    assert rms_error(bad, image) > 1.5 * rms_error(good, image)
+def test_a_worse_quality_loses_more(av):
+    for codec in ENCODERS:
+        image = picture(50, 71, 1)
+        image[8:30, 10:40] = np.random.default_rng(0).integers(60, 200, (22, 30, 1))
+        good, bad = (
+            compress(image, Video(codec, quality, True, (1.3, -0.4)))
+            for quality in QUALITIES[codec]
+        )
+        assert good.shape == image.shape and good.dtype == np.uint8
+        assert 0.5 < rms_error(good, image) < 12
+        assert rms_error(bad, image) > 1.5 * rms_error(good, image)
 
 
-@pytest.mark.parametrize("codec", ENCODERS)
-def test_a_video_keeps_colors_and_brightness(av, codec):
-    good, _ = QUALITIES[codec]
-    red = np.full((50, 71, 3), (200, 20, 10), np.uint8)
-    result = compress(red, Video(codec, good, True, (1, 1)))
-    assert np.abs(result.astype(int) - red).max() <= 3
+def test_a_video_keeps_colors_and_brightness(av):
+    for codec in ENCODERS:
+        good, _ = QUALITIES[codec]
+        red = np.full((50, 71, 3), (200, 20, 10), np.uint8)
+        result = compress(red, Video(codec, good, True, (1, 1)))
+        assert np.abs(result.astype(int) - red).max() <= 3
 
-    smooth = picture(64, 64, 2)
-    result = compress(smooth, Video(codec, good, True, (0, 0)))
-    bias = result.mean((0, 1)) - smooth.mean((0, 1))
-    assert np.abs(bias).max() < 0.7, "a network would learn this as a color shift"
-
-
-@pytest.mark.parametrize("codec", ENCODERS)
-@pytest.mark.parametrize(("height", "width"), [(1, 3), (31, 18), (33, 70)])
-def test_videos_are_deterministic_at_any_size(av, codec, height, width):
-    image = picture(height, width, 3)
-    video = Video(codec, 25, False, (-1.5, 0.7))
-    first = compress(image, video)
-    assert first.shape == image.shape
-    assert_equal(compress(image, video), first)
+        smooth = picture(64, 64, 2)
+        result = compress(smooth, Video(codec, good, True, (0, 0)))
+        bias = result.mean((0, 1)) - smooth.mean((0, 1))
+        assert np.abs(bias).max() < 0.7, "a network would learn this as a color shift"
 
 
-@pytest.mark.parametrize("codec", ENCODERS)
-def test_motion_changes_what_a_codec_predicts(av, codec):
-    image = picture(33, 70, 3)
-    video = Video(codec, 25, False, (-1.5, 0.7))
-    moved = replace(video, motion=(3.0, 3.0))
-    assert not np.array_equal(compress(image, moved), compress(image, video))
+def test_videos_are_deterministic_at_any_size(av):
+    for codec in ENCODERS:
+        for height, width in [(1, 3), (31, 18), (33, 70)]:
+            image = picture(height, width, 3)
+            video = Video(codec, 25, False, (-1.5, 0.7))
+            first = compress(image, video)
+            assert first.shape == image.shape
+            assert_equal(compress(image, video), first)
 
 
-@pytest.mark.parametrize("codec", ENCODERS)
-def test_a_bitrate_is_kept_and_more_bits_are_better(av, codec):
-    grain = np.random.default_rng(0).normal(0, 12, (128, 128, 1))
-    image = np.uint8(np.clip(picture(128, 128, 4) + grain, 0, 255))
-    limits = np.array([0.3, 0.8, 2])
-    sizes, errors = [], []
-    for bits in limits:
-        video = Video(codec, 1, True, (1.3, -0.4), bits)
-        packets = _encode(_moving_frames(image, video.motion), video)
-        bytes_per_frame = sum(packet.size for packet in packets) / FRAMES
-        sizes.append(8 * bytes_per_frame / image[..., 0].size)
-        errors.append(rms_error(compress(image, video), image))
-    # Encoders keep to it roughly; x265 adds its settings as text.
-    assert np.all(np.array(sizes) < 2 * limits + 0.3)
-    assert sizes[0] < sizes[1]
-    assert errors[0] > 1.1 * errors[1] > 1.1 * errors[2]
+def test_motion_changes_what_a_codec_predicts(av):
+    for codec in ENCODERS:
+        image = picture(33, 70, 3)
+        video = Video(codec, 25, False, (-1.5, 0.7))
+        moved = replace(video, motion=(3.0, 3.0))
+        assert not np.array_equal(compress(image, moved), compress(image, video))
 
 
-@pytest.mark.parametrize("codec", ENCODERS)
-def test_a_bitrate_replaces_the_quality(av, codec):
-    image = picture(64, 64, 4)
-    video = Video(codec, 1, True, (1.3, -0.4), 0.8)
-    other_quality = replace(video, quality=30)
-    assert_equal(compress(image, video), compress(image, other_quality))
+def test_a_bitrate_is_kept_and_more_bits_are_better(av):
+    for codec in ENCODERS:
+        grain = np.random.default_rng(0).normal(0, 12, (128, 128, 1))
+        image = np.uint8(np.clip(picture(128, 128, 4) + grain, 0, 255))
+        limits = np.array([0.3, 0.8, 2])
+        sizes, errors = [], []
+        for bits in limits:
+            video = Video(codec, 1, True, (1.3, -0.4), bits)
+            packets = _encode(_moving_frames(image, video.motion), video)
+            bytes_per_frame = sum(packet.size for packet in packets) / FRAMES
+            sizes.append(8 * bytes_per_frame / image[..., 0].size)
+            errors.append(rms_error(compress(image, video), image))
+        # Encoders keep to it roughly; x265 adds its settings as text.
+        assert np.all(np.array(sizes) < 2 * limits + 0.3)
+        assert sizes[0] < sizes[1]
+        assert errors[0] > 1.1 * errors[1] > 1.1 * errors[2]
+
+
+def test_a_bitrate_replaces_the_quality(av):
+    for codec in ENCODERS:
+        image = picture(64, 64, 4)
+        video = Video(codec, 1, True, (1.3, -0.4), 0.8)
+        other_quality = replace(video, quality=30)
+        assert_equal(compress(image, video), compress(image, other_quality))
 
 
 def test_a_bitrate_changes_no_other_value_of_a_video():
@@ -294,31 +296,31 @@ def test_each_sample_gets_what_its_draws_name(av):
     assert [str(sample) for sample in params] == texts
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_sample_does_not_depend_on_the_rest_of_its_batch(av, seed):
-    options = SynthesisOptions(**ALL_ON)
-    whole = degraded(options, seed=seed)
-    assert_equal(degraded(options, seed=seed), whole)
-    assert_equal(degraded(options, slice(1, 3), seed), whole[1:])
-    np.testing.assert_allclose(whole * 255, np.rint(whole * 255), atol=1e-4)
+def test_a_sample_does_not_depend_on_the_rest_of_its_batch(av):
+    for seed in range(6):
+        options = SynthesisOptions(**ALL_ON)
+        whole = degraded(options, seed=seed)
+        assert_equal(degraded(options, seed=seed), whole)
+        assert_equal(degraded(options, slice(1, 3), seed), whole[1:])
+        np.testing.assert_allclose(whole * 255, np.rint(whole * 255), atol=1e-4)
 
 
-@pytest.mark.parametrize(("video_prob", "equal"), [(1.0, True), (0.0, False)])
-def test_a_video_replaces_the_last_jpeg(av, video_prob, equal):
+def test_a_video_replaces_the_last_jpeg(av):
     """With a video, the quality of the last JPEG makes no difference."""
-    results = [
-        degraded(
-            SynthesisOptions(
-                second_blur_prob=0,
-                noise_range2=(0, 0),
-                gaussian_noise_prob2=1,
-                video_prob=video_prob,
-                jpeg_range2=(quality, quality),
+    for video_prob, equal in [(1.0, True), (0.0, False)]:
+        results = [
+            degraded(
+                SynthesisOptions(
+                    second_blur_prob=0,
+                    noise_range2=(0, 0),
+                    gaussian_noise_prob2=1,
+                    video_prob=video_prob,
+                    jpeg_range2=(quality, quality),
+                )
             )
-        )
-        for quality in (10, 90)
-    ]
-    assert np.array_equal(*results) == equal
+            for quality in (10, 90)
+        ]
+        assert np.array_equal(*results) == equal
 
 
 def test_make_lq_equals_the_degradation_of_a_training(av):
@@ -364,9 +366,8 @@ def test_without_pyav_the_error_says_how_to_install_it(tmp_path, options, monkey
         )
 
 
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
+def test_invalid_options_are_refused_in_one_line(tmp_path):
+    for line, message in [
         ("video_prob: 1.5", "video_prob"),
         ("halo_range: [2, 1]", "halo_range"),
         ("codec_list: [h264, av1]", "codec_list"),
@@ -381,10 +382,8 @@ def test_without_pyav_the_error_says_how_to_install_it(tmp_path, options, monkey
         ("interlace_shift: [0.5, 2]", "interlace_shift"),
         ("video_bits_per_pixel: [0, 1]", "video_bits_per_pixel"),
         ("motion_blur_range: [3, 300]", "motion_blur_range"),
-    ],
-)
-def test_invalid_options_are_refused_in_one_line(tmp_path, line, message):
-    (tmp_path / "lq.yml").write_text(f"dataroot_gt: hr\n{line}\n")
-    with pytest.raises(UserError) as error:
-        load_lq_config(tmp_path / "lq.yml")
-    assert message in str(error.value) and "\n" not in str(error.value)
+    ]:
+        (tmp_path / "lq.yml").write_text(f"dataroot_gt: hr\n{line}\n")
+        with pytest.raises(UserError) as error:
+            load_lq_config(tmp_path / "lq.yml")
+        assert message in str(error.value) and "\n" not in str(error.value)

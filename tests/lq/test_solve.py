@@ -21,7 +21,7 @@ from realesrgan_paddle.recipes import choose_training
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle
-FEW = (Round(150, 4),)
+FEW = (Round(90, 4),)
 
 
 @pytest.fixture

@@ -61,11 +61,11 @@ def test_sharp_parts_are_good_and_blurred_ones_out_of_focus():
     assert reasons(image) == {1: "", 2: SOFT, 3: "", 4: SOFT}
 
 
-@pytest.mark.parametrize("sigma", [0, 4, 10])
-def test_sky_is_flat_whatever_its_grain(sigma: float):
-    image = picture()
-    image[:128] = np.linspace(120, 200, 256)[:, None]
-    assert reasons(grainy(image, sigma)) == {1: FLAT, 2: FLAT, 3: "", 4: ""}
+def test_sky_is_flat_whatever_its_grain():
+    for sigma in [0, 4, 10]:
+        image = picture()
+        image[:128] = np.linspace(120, 200, 256)[:, None]
+        assert reasons(grainy(image, sigma)) == {1: FLAT, 2: FLAT, 3: "", 4: ""}
 
 
 def test_grain_does_not_turn_a_blurred_part_into_a_good_one():

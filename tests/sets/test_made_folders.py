@@ -170,9 +170,8 @@ def others(made) -> Path:
     return made
 
 
-@pytest.mark.parametrize(
-    ("folder", "message"),
-    [
+def test_folders_with_other_images_are_refused_by_name(others, tmp_path, monkeypatch):
+    for folder, message in [
         ("set", "a training set of tools/build_domain_set.py; .*set/sub"),
         ("set/frames", "frames for training and for validation; .*frames/train or"),
         ("set/frames_sheet", "the overview of tools/extract_keyframes.py, not the"),
@@ -180,25 +179,18 @@ def others(made) -> Path:
         ("run/visualization/val", "lies in the training run .*run; name"),
         ("page", "a comparison of tools/compare.py; name the folder of the images"),
         (".", "holds .*page: a comparison"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("name", "main", "words"), PROCESS, ids=[name for name, *_ in PROCESS]
-)
-def test_folders_with_other_images_are_refused_by_name(
-    others, tmp_path, monkeypatch, folder, message, name, main, words
-):
-    if name == "build_domain_set" and folder in ("set/frames", "."):
-        return  # it takes frames in two parts, and "." holds a video as well
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=message):
-        main(["--input", str(others / folder), *words])
-    assert not list(tmp_path.iterdir())
+    ]:
+        for name, main, words in PROCESS:
+            if name == "build_domain_set" and folder in ("set/frames", "."):
+                continue  # it takes frames in two parts, and "." holds a video as well
+            monkeypatch.chdir(tmp_path)
+            with pytest.raises(UserError, match=message):
+                main(["--input", str(others / folder), *words])
+            assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("folder", "message"),
-    [
+def test_training_refuses_what_is_no_ground_truth(others, tmp_path, options):
+    for folder, message in [
         ("set/frames", "frames for training and for validation"),
         ("set/frames_sheet", "the overview"),
         ("set/val/LR", "low-quality images, made by make_lq_data.py; name the folder"),
@@ -206,16 +198,12 @@ def test_folders_with_other_images_are_refused_by_name(
         ("run", "a training run"),
         ("page", "a comparison"),
         (".", "holds "),
-    ],
-)
-def test_training_refuses_what_is_no_ground_truth(
-    others, tmp_path, options, folder, message
-):
-    cfg, _ = load_training(yml(tmp_path, options, others / folder))
-    with pytest.raises(UserError, match=message):
-        open_training_data(cfg)
-    with pytest.raises(UserError, match=message):
-        preflight.main(["--input", str(others / folder)])
+    ]:
+        cfg, _ = load_training(yml(tmp_path, options, others / folder))
+        with pytest.raises(UserError, match=message):
+            open_training_data(cfg)
+        with pytest.raises(UserError, match=message):
+            preflight.main(["--input", str(others / folder)])
 
 
 def test_low_quality_images_may_be_cut_validated_on_and_paired(others, tmp_path):

@@ -27,9 +27,8 @@ FRAME = {
 DEEP = "[" * 100_000
 
 
-@pytest.mark.parametrize(
-    ("changes", "key"),
-    [
+def test_a_record_that_no_extraction_writes_is_named(tmp_path):
+    for changes, key in [
         ({"source": None}, "source"),
         ({"decision": "maybe"}, "decision"),
         ({"file": "a\0b"}, "file"),
@@ -43,14 +42,12 @@ DEEP = "[" * 100_000
         ({"size": [0, 360]}, "size.0"),
         ({"overlays": [[1, 2, 3]]}, "overlays.0"),
         ({"overlays": None}, "overlays"),
-    ],
-)
-def test_a_record_that_no_extraction_writes_is_named(tmp_path, changes, key):
-    path = tmp_path / "manifest.jsonl"
-    lines = [json.dumps(FRAME), json.dumps({**FRAME, **changes})]
-    path.write_text("\n".join(lines))
-    with pytest.raises(UserError, match=rf"not a manifest of .* \({key}: "):
-        list(read_records(path))
+    ]:
+        path = tmp_path / "manifest.jsonl"
+        lines = [json.dumps(FRAME), json.dumps({**FRAME, **changes})]
+        path.write_text("\n".join(lines))
+        with pytest.raises(UserError, match=rf"not a manifest of .* \({key}: "):
+            list(read_records(path))
 
 
 def test_a_frame_without_what_is_needed_is_refused(tmp_path):
@@ -61,18 +58,20 @@ def test_a_frame_without_what_is_needed_is_refused(tmp_path):
         list(read_records(path, EXTRACTED))
 
 
-@pytest.mark.parametrize("line", [DEEP, "[]", "1" * 5000, "\0"])
-def test_a_line_that_is_no_record_is_refused(tmp_path, line):
-    path = tmp_path / "manifest.jsonl"
-    path.write_text(line)
-    with pytest.raises(UserError, match="not a manifest of"):
-        list(read_records(path))
+def test_a_line_that_is_no_record_is_refused(tmp_path):
+    for line in [DEEP, "[]", "1" * 5000, "\0"]:
+        path = tmp_path / "manifest.jsonl"
+        path.write_text(line)
+        with pytest.raises(UserError, match="not a manifest of"):
+            list(read_records(path))
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", DEEP.encode()])
-def test_settings_that_are_none_are_refused(tmp_path, content):
-    path = tmp_path / "settings.json"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"settings.json: not the settings of a set"):
-        keep_settings(path, {"step": 1}, tmp_path)
-    assert path.read_bytes() == content
+def test_settings_that_are_none_are_refused(tmp_path):
+    for content in [b"", b"[]", b"\xff", DEEP.encode()]:
+        path = tmp_path / "settings.json"
+        path.write_bytes(content)
+        with pytest.raises(
+            UserError, match=r"settings.json: not the settings of a set"
+        ):
+            keep_settings(path, {"step": 1}, tmp_path)
+        assert path.read_bytes() == content

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scenes import world
 
 from realesrgan_paddle.data.sets.manifest import write_records
 from realesrgan_paddle.data.sets.subimages import CropGrid
@@ -20,9 +21,8 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
 
 
-@pytest.mark.parametrize(
-    ("length", "threshold", "starts"),
-    [
+def test_the_last_crop_ends_at_the_border_if_the_remainder_is_wide_enough():
+    for length, threshold, starts in [
         (480, 0, [0]),
         (481, 0, [0, 1]),
         (719, 0, [0, 239]),
@@ -31,12 +31,8 @@ def names(folder: Path) -> list[str]:
         (1000, 39, [0, 240, 480, 520]),
         (1000, 40, [0, 240, 480]),
         (300, 0, [0]),
-    ],
-)
-def test_the_last_crop_ends_at_the_border_if_the_remainder_is_wide_enough(
-    length: int, threshold: int, starts: list[int]
-):
-    assert CropGrid(480, 240, threshold).starts(length) == starts
+    ]:
+        assert CropGrid(480, 240, threshold).starts(length) == starts
 
 
 def test_sub_images_are_numbered_row_by_row(tmp_path: Path):
@@ -50,6 +46,17 @@ def test_sub_images_are_numbered_row_by_row(tmp_path: Path):
             read_image(tmp_path / "out" / f"a_s{n:03d}.png"),
             image[y : y + 40, x : x + 40],
         )
+
+
+def test_flat_sub_images_are_left_out_whatever_their_noise(tmp_path: Path, capsys):
+    detailed = world(3, 128)
+    grain = np.clip(RNG.normal(128, 6, (128, 128, 1)), 0, 255).astype(np.uint8)
+    sky = np.broadcast_to(grain, (128, 128, 3))
+    write_image(tmp_path / "in" / "a.png", np.concatenate([sky, detailed], axis=1))
+    size = ("--crop_size", "128", "--step", "128")
+    assert extract(tmp_path, *size, "--min_detail", "0.05") == 0
+    assert names(tmp_path / "out") == ["a_s002.png"], "the number of its place"
+    assert "1 sub-images, 1 flat ones dropped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("shape", [(30, 30), (30, 30, 3), (30, 30, 4)])
