@@ -426,14 +426,3 @@ PICTURES: dict[str, Clip] = {
     "telecined.ts": Clip(telecined, even(NTSC, 25)),
 }
 """Clips whose samples are something else than 64x48 of 8 bits, 4:2:0, limited range."""
-
-HDR: dict[str, Clip] = {
-    "PQ.mkv": Clip(
-        of_format("yuv420p10le", also=tagged("bt2020", "smpte2084", "bt2020nc"))
-    ),
-    "HLG.mp4": Clip(
-        of_format(
-            "yuv420p10le", *X264, also=tagged("bt2020", "arib-std-b67", "bt2020nc")
-        )
-    ),
-}
