@@ -1,10 +1,12 @@
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import pytest
 from coded_clips import CODED, X264, coded_clip
+from made_clips import COUNT, TIMES
 
 pytest.importorskip("av")
 
@@ -16,6 +18,10 @@ from realesrgan_paddle.inference.video.reading.frames import (
     deinterlaced,
 )
 from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.packets import (
+    open_container,
+    read_packets,
+)
 from realesrgan_paddle.inference.video.reading.source import VideoSource
 from realesrgan_paddle.utils.errors import UserError
 
@@ -219,3 +225,25 @@ def test_closing_closes_the_file(mp4: Path):
 
 def open_files() -> list[Path]:
     return [link.resolve() for link in Path("/proc/self/fd").iterdir()]
+
+
+def numbers_of(clip: Path) -> Iterator[list[int]]:
+    """Yield the numbers of the frames that come out after each packet."""
+    with open_container(clip) as container:
+        stream = container.streams.video[0]
+        decoder = Decoder(stream, 0)
+        for packet in read_packets(container, stream):
+            yield [number for number, _ in decoder.decode(packet)]
+        yield [number for number, _ in decoder.decode(None)]
+
+
+def test_decoders_of_one_process_do_not_take_each_others_numbers(tmp_path: Path):
+    clip = tmp_path / "25.mp4"
+    TIMES[clip.name].make(clip)
+
+    numbers = numbers_of(clip)
+    found = next(numbers) + next(numbers)
+    assert not found, "this decoder has no frame for a packet before the next"
+    for _ in numbers_of(clip):
+        pass
+    assert sorted(chain(*numbers)) == list(range(COUNT))

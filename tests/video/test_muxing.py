@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clips import ffmpeg
+from read_back import NEEDED, read_back
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 av = pytest.importorskip("av")
+pytestmark = NEEDED
 
 from realesrgan_paddle.inference.video.reading.open_source import (  # noqa: E402
     open_source,
@@ -78,6 +80,14 @@ VARIABLE = "select='not(mod(n,7)*mod(n,3))',settb=1/90000"
 SWEEP = "aevalsrc=sin(2*PI*t*t*900):d=2:s=44100"
 SOUND = ("-f", "lavfi", "-i", SWEEP)
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2")
+
+TURNS = {
+    "rotation 90": np.rot90,
+    "rotation -90": lambda image: np.rot90(image, -1),
+    "hflip": np.fliplr,
+    "vflip": np.flipud,
+}
+"""ffmpeg's words for a display matrix, and what players do by it."""
 
 needs_pyav_18 = pytest.mark.skipif(
     not hasattr(av.VideoStream, "set_display_matrix"),
@@ -187,42 +197,6 @@ def run_ffmpeg(*arguments: str | Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, check=False)
 
 
-def crc_lines(path: Path, stream: str, *how: str) -> list[list[str]]:
-    """Return the columns of ffmpeg's framecrc, times in seconds."""
-    done = run_ffmpeg(
-        "-v",
-        "error",
-        "-copyts",
-        "-i",
-        path,
-        "-map",
-        stream,
-        *how,
-        "-f",
-        "framecrc",
-        "-",
-    )
-    assert not done.stderr, done.stderr
-    text = done.stdout.decode()
-    return [line.split(",") for line in text.splitlines()]
-
-
-def times_of(path: Path, stream: str, *how: str) -> list[Fraction]:
-    """Return when the packets or frames of a stream are shown [s], ascending."""
-    lines = crc_lines(path, stream, *how)
-    unit = next(Fraction(line[0][7:]) for line in lines if line[0].startswith("#tb 0"))
-    return sorted(int(line[2]) * unit for line in lines if len(line) > 2)
-
-
-def frame_times(path: Path) -> list[Fraction]:
-    how = ("-fps_mode", "passthrough", "-enc_time_base", "demux")
-    return times_of(path, "0:V:0", *how)
-
-
-def packet_times(path: Path, stream: str) -> list[Fraction]:
-    return times_of(path, stream, "-c", "copy")
-
-
 def heard(path: Path, stream: str = "0:a:0") -> np.ndarray:
     """Return the samples from time 0 on, silence where nothing is."""
     done = run_ffmpeg(
@@ -285,28 +259,18 @@ def test_each_frame_keeps_its_time(tmp_path, muxed, name, codec):
     result = muxed(path, name, codec)
 
     wanted = result.wanted_times()
+    found = read_back(result.target)
     assert len(wanted) > 2 * FRAMES_PER_SEGMENT
-    assert packet_times(result.target, "0:V:0") == wanted
-    assert frame_times(result.target) == wanted
+    assert found.times == wanted
+    assert sorted(packet.pts for packet in found.streams[0].packets) == wanted
 
 
-def test_frames_come_in_their_order(tmp_path, muxed):
-    path = tmp_path / "in.mp4"
-    ffmpeg(*PICTURE, *H264, path)
-    result = muxed(path, "out.mp4")
-
-    raw = run_ffmpeg("-v", "error", "-i", result.target, "-f", "rawvideo", "-")
-    luma = np.frombuffer(raw.stdout, np.uint8).reshape(20, 72, 64)[:, :48]
-    assert np.abs(luma.mean((1, 2)) - SLOPE.mean() - (40 + 4 * np.arange(20))).max() < 2
-
-
-@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
-def test_average_rate_is_the_source_s(tmp_path, muxed, name):
+def test_average_rate_is_the_source_s(tmp_path, muxed):
     path = tmp_path / "in.mov"
     picture = "testsrc2=size=64x48:rate=30000/1001:duration=1"
     ffmpeg("-f", "lavfi", "-i", picture, *H264, path)
-    result = muxed(path, name)
-    assert " 29.97 fps" in said(result.target)
+    for name in ("out.mp4", "out.mkv"):
+        assert " 29.97 fps" in said(muxed(path, name).target)
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
@@ -319,18 +283,7 @@ def test_sound_is_the_source_s_to_the_sample(film, muxed, name):
         found = heard(result.target, stream)
         assert len(wanted) == 2 * 44100
         np.testing.assert_array_equal(found[: len(wanted)], wanted)
-    assert frame_times(result.target) == result.wanted_times()
-
-
-def test_late_sound_stays_late(tmp_path, muxed):
-    path = tmp_path / "late.mp4"
-    ffmpeg(*PICTURE, "-itsoffset", "0.7", *SOUND, *H264, "-c:a", "aac", path)
-    wanted = packet_times(path, "0:a")
-    assert wanted[0] > 0.6
-
-    result = muxed(path, "out.mp4")
-    assert packet_times(result.target, "0:a") == wanted
-    assert frame_times(result.target) == result.wanted_times()
+    assert read_back(result.target).times == result.wanted_times()
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
@@ -342,10 +295,12 @@ def test_clock_of_a_broadcast_begins_at_zero(tmp_path, muxed, name):
     assert begin > 4
 
     tick = Fraction(1, 1000) if name == "out.mkv" else Fraction(1, 44100)
-    sound = packet_times(result.target, "0:a")
+    copy = read_back(result.target)
+    (sound,) = ([packet.pts for packet in s.packets] for s in copy.others)
+    (played,) = ([packet.pts for packet in s.packets] for s in read_back(path).others)
     for found, wanted in (
-        (frame_times(result.target), result.wanted_times(begin)),
-        (sound, [time - begin for time in packet_times(path, "0:a")]),
+        (copy.times, result.wanted_times(begin)),
+        (sound, [time - begin for time in played]),
     ):
         assert len(found) == len(wanted)
         assert max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < tick
@@ -364,7 +319,7 @@ def test_sound_follows_the_picture_over_a_jump_of_the_clock(tmp_path, muxed):
 
     result = muxed(path, "out.mp4")
     assert len(result.source.jumps) == 1
-    assert frame_times(result.target) == result.wanted_times(result.source.start)
+    assert read_back(result.target).times == result.wanted_times(result.source.start)
 
     samples = heard(result.target)
     for second, pitch in ((0.5, 440), (1.5, 440), (2.5, 880), (3.5, 880)):
@@ -378,7 +333,7 @@ def test_part_begins_at_zero_with_its_sound(film, muxed):
     start, end = Fraction(7, 10), Fraction(13, 10)
     result = muxed(path, "out.mp4", start=start, end=end)
 
-    assert frame_times(result.target) == result.wanted_times(start)
+    assert read_back(result.target).times == result.wanted_times(start)
     wanted = heard(path)[round(start * 44100) : round(end * 44100)]
     found = heard(result.target)
     assert 0 <= len(found) - len(wanted) < 1024
@@ -396,10 +351,8 @@ def test_part_begins_at_zero_with_its_sound(film, muxed):
 @pytest.mark.parametrize(
     ("inside", "text", "sound", "name"),
     [
-        ("in.mp4", "mov_text", "aac", "out.mp4"),
         ("in.mp4", "mov_text", "aac", "out.mkv"),
         ("in.mkv", "srt", "libopus", "out.mp4"),
-        ("in.mkv", "srt", "libopus", "out.mkv"),
         ("in.webm", "webvtt", "libopus", "out.webm"),
     ],
 )
@@ -427,7 +380,7 @@ def test_texts_and_tracks_are_kept(film, tmp_path, muxed, inside, text, sound, n
 
     assert subtitles(result.target) == subtitles(path)
     assert "漢" in subtitles(path)
-    translated = [inside[3:], name[4:]] in (["mp4", "mkv"], ["mkv", "mp4"])
+    translated = inside != "in.webm"
     remarks = [remark for remark in result.remarks if "written as" in remark]
     assert len(remarks) == translated
 
@@ -435,34 +388,8 @@ def test_texts_and_tracks_are_kept(film, tmp_path, muxed, inside, text, sound, n
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-c:a", "copy")
 
 
-def test_styled_subtitles_and_fonts_stay(tmp_path, muxed):
-    (tmp_path / "s.srt").write_text(SUBTITLES, encoding="utf-8")
-    font = tmp_path / "f.ttf"
-    font.write_bytes(bytes(range(200)))
-    path = tmp_path / "in.mkv"
-    ffmpeg(
-        *(*PICTURE, "-i", tmp_path / "s.srt", *H264, "-c:s", "ass", "-attach", font),
-        *("-metadata:s:t", "mimetype=font/ttf", "-metadata:s:t", "filename=../f.ttf"),
-        path,
-    )
-
-    result = muxed(path, "out.mkv")
-    copies = [crc_lines(each, "0:s", "-c", "copy") for each in (path, result.target)]
-    assert copies[0][-2:] == copies[1][-2:]
-
-    back = tmp_path / "back.ttf"
-    run_ffmpeg("-dump_attachment:t:0", back, "-i", result.target)
-    assert back.read_bytes() == font.read_bytes()
-    assert "filename        : ../f.ttf" in said(result.target)
-
-    other = tmp_path / "out.mp4"
-    with pytest.raises(UserError, match=r"subtitle stream 1 \(ass\).*use .mkv"):
-        check_container(result.source, other, "h264")
-
-
 @pytest.mark.parametrize(
-    ("inside", "name"),
-    [("in.mp4", "out.mp4"), ("in.mp4", "out.mkv"), ("in.mkv", "out.mp4")],
+    ("inside", "name"), [("in.mp4", "out.mkv"), ("in.mkv", "out.mp4")]
 )
 def test_cover_stays_one(tmp_path, muxed, inside, name):
     cover = tmp_path / "cover.png"
@@ -502,26 +429,6 @@ def test_rotation_that_pyav_cannot_write_is_refused(tmp_path, monkeypatch):
         check_container(source, tmp_path / "out.mp4", "h264")
 
 
-@needs_pyav_18
-@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm"])
-@pytest.mark.parametrize(
-    ("turn", "turned"),
-    [
-        ("rotation 90", np.rot90),
-        ("rotation -90", lambda image: np.rot90(image, -1)),
-        ("hflip", np.fliplr),
-        ("vflip", np.flipud),
-    ],
-)
-def test_rotation_is_kept(tmp_path, muxed, name, turn, turned):
-    path = turned_clip(tmp_path, turn)
-    result = muxed(path, name, "vp9" if name == "out.webm" else "h264")
-    wanted = turned(40 + SLOPE.astype(int))
-    frame = ("-i", result.target, "-frames:v", "1", "-f", "rawvideo", "-")
-    shown = np.frombuffer(run_ffmpeg(*frame).stdout, np.uint8)[: wanted.size]
-    assert np.abs(shown.reshape(wanted.shape) - wanted).mean() < 3
-
-
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 def test_aspect_and_colors_are_kept(tmp_path, muxed, name):
     path = tmp_path / "in.mp4"
@@ -535,6 +442,18 @@ def test_aspect_and_colors_are_kept(tmp_path, muxed, name):
     assert "bt470bg/smpte170m/smpte170m" in picture[0]
     # mov leaves the range to the codec, which the frames of these segments do not tell.
     assert name == "out.mov" or "(pc, " in picture[0]
+
+
+@needs_pyav_18
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.webm"])
+def test_rotation_is_kept(tmp_path, muxed, name):
+    for turn, turned in TURNS.items():
+        path = turned_clip(tmp_path, turn)
+        result = muxed(path, name, "vp9" if name == "out.webm" else "h264")
+        wanted = turned(40 + SLOPE.astype(int))
+        frame = ("-i", result.target, "-frames:v", "1", "-f", "rawvideo", "-")
+        shown = np.frombuffer(run_ffmpeg(*frame).stdout, np.uint8)[: wanted.size]
+        assert np.abs(shown.reshape(wanted.shape) - wanted).mean() < 3, turn
 
 
 def test_no_frame_may_be_missing(tmp_path):
@@ -558,29 +477,6 @@ def test_players_can_begin_at_once(tmp_path, muxed):
     ffmpeg(*PICTURE, *H264, path)
     written = muxed(path, "out.mp4").target.read_bytes()
     assert written.index(b"moov") < written.index(b"mdat")
-
-
-@needs_pyav_18
-def test_time_code_is_kept(tmp_path, muxed):
-    path = tmp_path / "in.mov"
-    picture = ("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=1")
-    ffmpeg(*picture, *H264, "-timecode", "01:02:03:04", path)
-    result = muxed(path, "out.mov")
-    codes = re.findall(r"timecode +: 01:02:03:04", said(result.target))
-    assert len(codes) == 2
-    assert not result.remarks
-
-
-def test_second_picture_is_copied(tmp_path, muxed):
-    path = tmp_path / "in.mkv"
-    two = ("-map", 0, "-map", 0, "-c:v:1", "mpeg2video", "-bf", 2)
-    ffmpeg(*PICTURE, *H264, *two, path)
-    wanted = crc_lines(path, "0:1", "-c", "copy")
-
-    result = muxed(path, "out.mkv")
-    found = crc_lines(result.target, "0:1", "-c", "copy")
-    assert [line[2:] for line in found[-20:]] == [line[2:] for line in wanted[-20:]]
-    assert result.remarks == ["video stream 1 (mpeg2video): copied as it is"]
 
 
 def test_times_of_sound_always_ascend(tmp_path):
@@ -650,12 +546,30 @@ def test_what_cannot_be_held_is_refused(tmp_path, name, codec, words):
         check_container(source, tmp_path / name, codec)
 
 
-def test_aspect_that_would_be_lost_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("words", "name", "codec", "refusal"),
+    [
+        (
+            ("-vf", "setsar=16/11"),
+            "out.mkv",
+            "ffv1",
+            r"aspect ratio 16/11, which ffv1 in .mkv",
+        ),
+        (
+            ("-c:s", "ass"),
+            "out.mp4",
+            "h264",
+            r"subtitle stream 1 \(ass\).*use .mkv",
+        ),
+    ],
+)
+def test_what_would_be_lost_is_refused(tmp_path, words, name, codec, refusal):
+    (tmp_path / "s.srt").write_text(SUBTITLES, encoding="utf-8")
     path = tmp_path / "in.mkv"
-    ffmpeg(*PICTURE, "-vf", "setsar=16/11", *H264, path)
+    ffmpeg(*PICTURE, "-i", tmp_path / "s.srt", *H264, *words, path)
     source = open_source(path, detect_fields=False)
-    with pytest.raises(UserError, match=r"aspect ratio 16/11, which ffv1 in .mkv"):
-        check_container(source, tmp_path / "out.mkv", "ffv1")
+    with pytest.raises(UserError, match=refusal):
+        check_container(source, tmp_path / name, codec)
 
 
 @pytest.mark.parametrize(

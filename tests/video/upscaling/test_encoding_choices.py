@@ -1,5 +1,6 @@
 """What a result is encoded as: codec, pixel format, quality, size, and what is refused."""
 
+from argparse import ArgumentTypeError
 from fractions import Fraction
 from pathlib import Path
 
@@ -76,68 +77,68 @@ def source(
     )
 
 
-@pytest.mark.parametrize(
-    ("asked", "bits", "target", "codec"),
-    [
-        ("auto", 8, "a.mp4", "h264"),
-        ("auto", 8, "a.mkv", "h264"),
-        ("auto", 10, "a.mp4", "hevc"),
-        ("auto", 12, "a.mkv", "hevc"),
-        ("auto", 8, "a.webm", "vp9"),
-        ("auto", 10, "a.WEBM", "vp9"),
-        ("av1", 10, "a.webm", "av1"),
-        ("ffv1", 8, "a.mkv", "ffv1"),
-    ],
-)
-def test_the_codec_fits_the_container_and_the_bits(asked, bits, target, codec):
-    settings = VideoSettings(codec=asked)
-    assert choose_codec(settings.codec, source(bits=bits), Path(target)) == codec
+CODECS = [
+    ("auto", 8, "a.mp4", "h264"),
+    ("auto", 8, "a.mkv", "h264"),
+    ("auto", 10, "a.mp4", "hevc"),
+    ("auto", 12, "a.mkv", "hevc"),
+    ("auto", 8, "a.webm", "vp9"),
+    ("auto", 10, "a.WEBM", "vp9"),
+    ("av1", 10, "a.webm", "av1"),
+    ("ffv1", 8, "a.mkv", "ffv1"),
+]
+"""What is asked for, bits of a sample, the target, and the codec."""
+PIXEL_FORMATS = [
+    ("h264", "yuv420p", 8, "yuv420p"),
+    ("h264", "yuvj420p", 8, "yuv420p"),
+    ("h264", "yuv422p", 8, "yuv422p"),
+    ("h264", "yuv444p", 8, "yuv444p"),
+    ("h264", "yuv440p", 8, "yuv420p"),
+    ("h264", "yuv411p", 8, "yuv420p"),
+    ("h264", "yuv420p10le", 10, "yuv420p10le"),
+    ("h264", "yuv422p12le", 12, "yuv422p10le"),
+    ("h264", "gray", 8, "yuv420p"),
+    ("h264", "gray10le", 10, "yuv420p10le"),
+    ("h264", "gbrp", 8, "yuv444p"),
+    ("h264", "pal8", 8, "yuv444p"),
+    ("h264", "rgb24", 8, "yuv444p"),
+    ("hevc", "yuv422p12le", 12, "yuv422p12le"),
+    ("hevc", "gbrp", 8, "gbrp"),
+    ("av1", "yuv444p", 8, "yuv420p"),
+    ("av1", "yuv422p10le", 10, "yuv420p10le"),
+    ("vp9", "yuv422p", 8, "yuv422p"),
+    ("vp9", "gray", 8, "yuv420p"),
+    ("ffv1", "gray", 8, "gray"),
+    ("ffv1", "gray10le", 10, "gray10le"),
+    ("ffv1", "yuv411p", 8, "yuv411p"),
+    ("ffv1", "yuv422p12le", 12, "yuv422p12le"),
+]
+"""Codec, the source's pixel format, its bits of a sample, and the result's pixel format."""
+TRANSPARENT = [
+    ("ffv1", "yuva420p", 8, "yuva420p"),
+    ("ffv1", "yuva444p10le", 10, "yuva444p10le"),
+    ("ffv1", "rgba", 8, "bgra"),
+    ("ffv1", "bgra", 8, "bgra"),
+]
+"""The same, of sources with transparency."""
 
 
-@pytest.mark.parametrize(
-    ("codec", "given", "bits", "chosen"),
-    [
-        ("h264", "yuv420p", 8, "yuv420p"),
-        ("h264", "yuvj420p", 8, "yuv420p"),
-        ("h264", "yuv422p", 8, "yuv422p"),
-        ("h264", "yuv444p", 8, "yuv444p"),
-        ("h264", "yuv440p", 8, "yuv420p"),
-        ("h264", "yuv411p", 8, "yuv420p"),
-        ("h264", "yuv420p10le", 10, "yuv420p10le"),
-        ("h264", "yuv422p12le", 12, "yuv422p10le"),
-        ("h264", "gray", 8, "yuv420p"),
-        ("h264", "gray10le", 10, "yuv420p10le"),
-        ("h264", "gbrp", 8, "yuv444p"),
-        ("h264", "pal8", 8, "yuv444p"),
-        ("h264", "rgb24", 8, "yuv444p"),
-        ("hevc", "yuv422p12le", 12, "yuv422p12le"),
-        ("hevc", "gbrp", 8, "gbrp"),
-        ("av1", "yuv444p", 8, "yuv420p"),
-        ("av1", "yuv422p10le", 10, "yuv420p10le"),
-        ("vp9", "yuv422p", 8, "yuv422p"),
-        ("vp9", "gray", 8, "yuv420p"),
-        ("ffv1", "gray", 8, "gray"),
-        ("ffv1", "gray10le", 10, "gray10le"),
-        ("ffv1", "yuv411p", 8, "yuv411p"),
-        ("ffv1", "yuv422p12le", 12, "yuv422p12le"),
-    ],
-)
-def test_the_pixel_format_is_the_sources_or_the_nearest(codec, given, bits, chosen):
-    assert choose_pixel_format(codec, None, source(given, bits=bits)) == chosen
+def test_the_codec_fits_the_container_and_the_bits():
+    for asked, bits, target, codec in CODECS:
+        found = choose_codec(asked, source(bits=bits), Path(target))
+        assert found == codec, (asked, bits, target)
 
 
-@pytest.mark.parametrize(
-    ("codec", "given", "bits", "chosen"),
-    [
-        ("ffv1", "yuva420p", 8, "yuva420p"),
-        ("ffv1", "yuva444p10le", 10, "yuva444p10le"),
-        ("ffv1", "rgba", 8, "bgra"),
-        ("ffv1", "bgra", 8, "bgra"),
-    ],
-)
-def test_transparency_is_kept_where_it_can_be(codec, given, bits, chosen):
-    given = source(given, bits=bits, alpha=True)
-    assert choose_pixel_format(codec, None, given) == chosen
+def test_the_pixel_format_is_the_sources_or_the_nearest():
+    for codec, given, bits, chosen in PIXEL_FORMATS:
+        found = choose_pixel_format(codec, None, source(given, bits=bits))
+        assert found == chosen, (codec, given)
+
+
+def test_transparency_is_kept_where_it_can_be():
+    for codec, given, bits, chosen in TRANSPARENT:
+        see_through = source(given, bits=bits, alpha=True)
+        assert choose_pixel_format(codec, None, see_through) == chosen, (codec, given)
 
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
@@ -184,33 +185,31 @@ def test_what_is_asked_for_is_taken(codec: str):
         assert choose_preset(codec, None) is not None
 
 
-@pytest.mark.parametrize(
-    ("settings", "outscale", "pixel_format", "size", "is_said"),
-    [
-        ({}, 2, "yuv420p", (66, 62), False),
-        ({}, 3, "yuv420p", (100, 94), True),
-        ({}, 3, "yuv422p", (100, 93), True),
-        ({}, 3, "yuv444p", (99, 93), False),
-        ({}, 3, "gray", (99, 93), False),
-        ({}, 3, "gbrp", (99, 93), False),
-        ({}, 0.1, "yuv420p", (4, 4), True),
-        ({"height": 1080}, 2, "yuv444p", (1150, 1080), False),
-        ({"width": 64}, 2, "yuv444p", (64, 60), False),
-        ({"width": 64, "height": 80}, 2, "yuv420p", (64, 80), False),
-    ],
-)
-def test_the_size_is_what_was_asked_for_or_said(
-    settings, outscale, pixel_format, size, is_said
-):
-    remarks: list[str] = []
+SIZES = [
+    ({}, 2, "yuv420p", (66, 62), False),
+    ({}, 3, "yuv420p", (100, 94), True),
+    ({}, 3, "yuv422p", (100, 93), True),
+    ({}, 3, "yuv444p", (99, 93), False),
+    ({}, 3, "gray", (99, 93), False),
+    ({}, 3, "gbrp", (99, 93), False),
+    ({}, 0.1, "yuv420p", (4, 4), True),
+    ({"height": 1080}, 2, "yuv444p", (1150, 1080), False),
+    ({"width": 64}, 2, "yuv444p", (64, 60), False),
+    ({"width": 64, "height": 80}, 2, "yuv420p", (64, 80), False),
+]
+"""Settings, the factor, the pixel format, and the size, of 33x31, and whether it is said."""
+
+
+def test_the_size_is_what_was_asked_for_or_said():
     given = source(size=(33, 31))
-    found = result_size(
-        given, VideoSettings(**settings), outscale, pixel_format, remarks
-    )
-    assert found == size
-    assert len(remarks) == is_said
-    if is_said:
-        assert f"made {size[0]}x{size[1]}, for {pixel_format}" in remarks[0]
+    for settings, outscale, pixel_format, size, is_said in SIZES:
+        remarks: list[str] = []
+        wanted = VideoSettings(**settings)
+        found = result_size(given, wanted, outscale, pixel_format, remarks)
+        assert found == size, (settings, outscale, pixel_format)
+        assert len(remarks) == is_said
+        if is_said:
+            assert f"made {size[0]}x{size[1]}, for {pixel_format}" in remarks[0]
 
 
 @pytest.mark.parametrize("settings", [{}, {"height": 16384}])
@@ -245,33 +244,27 @@ def test_colors_of_rgb_are_told_where_it_becomes_ycbcr():
     assert tags.matrix == matrix == 1
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90", 90),
-        ("0", 0),
-        ("1:30", 90),
-        ("0:01:30.5", 90.5),
-        ("1:0:0", 3600),
-        ("90:00", 5400),
-        ("0.040", 0.04),
-        ("007", 7),
-    ],
+SECONDS = {
+    "90": 90,
+    "0": 0,
+    "1:30": 90,
+    "0:01:30.5": 90.5,
+    "1:0:0": 3600,
+    "90:00": 5400,
+    "0.040": 0.04,
+    "007": 7,
+}
+NO_TIMES = (
+    *("", "-1", "1:", ":30", "1:2:3:4", "1.5:00", "1e3", "nan", "inf", "1,5"),
+    *("1 30", "9" * 33, "90s", "0x10", "1:30 ", "\n1"),
 )
-def test_times_are_read(text: str, seconds: float):
-    assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "-1", "1:", ":30", "1:2:3:4", "1.5:00", "1e3", "nan", "inf", "1,5"),
-        *("1 30", "9" * 33, "90s", "0x10", "1:30 ", "\n1"),
-    ],
-)
-def test_what_is_no_time_is_refused(text: str):
-    with pytest.raises(Exception, match="is not a time"):
-        seconds_of(text)
+def test_times_are_read_and_what_is_none_is_refused():
+    assert {text: seconds_of(text) for text in SECONDS} == SECONDS
+    for text in NO_TIMES:
+        with pytest.raises(ArgumentTypeError, match="is not a time"):
+            seconds_of(text)
 
 
 @NEEDED
