@@ -7,25 +7,18 @@ nearest, checks hashes but neither resumes nor lets a second process wait.
 import hashlib
 import http.client
 import os
-import socket
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from tqdm import tqdm
 
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.locks import locked
-
-Result = TypeVar("Result")
 
 CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -35,9 +28,6 @@ TIMEOUT = 8
 
 Short, because a caller may have another source, and a broken download is resumed.
 """
-
-ANSWER_TIMEOUT = 60
-"""Seconds from a request to the end of the answer's headers, redirections included."""
 
 GRACE, SLOWEST = 30, 10_000
 """Seconds that a download may take besides its bytes, and how many of those a second.
@@ -146,7 +136,7 @@ def _request(url: str, part: Path, have: int) -> http.client.HTTPResponse:
         headers["Range"] = f"bytes={have}-"
     try:
         request = urllib.request.Request(url, headers=headers)
-        return _within(ANSWER_TIMEOUT, lambda: _opener().open(request, timeout=TIMEOUT))
+        return _opener().open(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink()  # the server would refuse this range every time
@@ -282,48 +272,10 @@ def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
     while limit > 0:
         try:
             # Not read(): at a chunk of negative size it would read to the end.
-            chunk = _within(2 * TIMEOUT, partial(response.read1, min(CHUNK, limit)))
-        except TimeoutError:
-            _hang_up(response)
-            return
+            chunk = response.read1(min(CHUNK, limit))
         except (OSError, http.client.HTTPException):
             return
         if not chunk:
             return
         limit -= len(chunk)
         yield chunk
-
-
-def _hang_up(response: http.client.HTTPResponse) -> None:
-    """End a connection that a thread is still reading from; closing would wait for it."""
-    copy = os.dup(response.fileno())
-    with socket.socket(fileno=copy) as connection:
-        connection.shutdown(socket.SHUT_RDWR)
-
-
-def _within(seconds: float, work: Callable[[], Result]) -> Result:
-    """Return `work()`, or raise what it raises.
-
-    The time limits of sockets are for each of their reads. A server that sends a byte
-    before each ends keeps a line of a header, or a TLS handshake, open for days.
-
-    Raises:
-        TimeoutError: it takes longer; its thread goes on then, but keeps no process from
-            ending.
-    """
-    outcome: Future[Result] = Future()
-
-    def run() -> None:
-        """Put the outcome where the caller waits for it."""
-        try:
-            outcome.set_result(work())
-        except Exception as error:
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        return outcome.result(seconds)
-    except FutureTimeoutError:
-        if outcome.done():  # it is the error of `work` itself
-            raise
-        raise TimeoutError(f"no answer within {seconds:g} seconds") from None
