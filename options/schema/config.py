@@ -12,6 +12,7 @@ from realesrgan_paddle.options.schema.validation import (
     GENERAL,
     HELD_OUT,
     NO_REFERENCE,
+    REAL,
     ValOptions,
 )
 
@@ -212,8 +213,13 @@ def _measured(cfg: Sections, val: ValOptions) -> list[str]:
 
 def _drift_problems(cfg: Sections, val: ValOptions) -> Iterator[str]:
     names = {dataset.name for dataset in cfg.datasets.validation.values()}
-    if val.drift is not None and GENERAL in names:
+    taken = {}
+    if val.drift is not None:
+        taken[GENERAL] = "val.drift"
+    if val.real_lq is not None:
+        taken[REAL] = "val.real_lq"
+    for name in names & taken.keys():
         yield (
-            f"datasets.val: {GENERAL!r} is the name of val.drift's own images; "
+            f"datasets.val: {name!r} is the name of {taken[name]}'s own images; "
             "give the set another name"
         )

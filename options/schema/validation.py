@@ -20,6 +20,8 @@ from realesrgan_paddle.utils.field_types import (
 
 GENERAL = "general"
 """Name of the set of general images, which are the same for every run."""
+REAL = "real_lq"
+"""Name of the set of real low-quality images."""
 GRID_LIMIT = 1.75
 """A grid shows if the grid index is so many times what is usual.
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.judging.comparison import BICUBIC
-from realesrgan_paddle.judging.figures import Figures, add_image, only_finite
 from realesrgan_paddle.judging.grids import GT, Grids
+from realesrgan_paddle.judging.image_metrics import Metrics, add_image, only_finite
 from realesrgan_paddle.judging.page_summary import networks_verdict, run_summary
 from realesrgan_paddle.metrics.comparison_metrics import (
     Measures,
@@ -303,9 +303,9 @@ def mean_scores(
     return means
 
 
-def figures_of(inputs: Sequence[Path], measured: Sequence[Measured]) -> Figures:
+def figures_of(inputs: Sequence[Path], measured: Sequence[Measured]) -> Metrics:
     """Return the finite metrics of each method by the name of the image."""
-    figures: Figures = {}
+    figures: Metrics = {}
     for path, each in zip(inputs, measured, strict=True):
         for method, values in each.scores.items():
             images = figures.setdefault(method, {})

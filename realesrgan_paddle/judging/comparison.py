@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from realesrgan_paddle.data.sets.naming import clips_of
-from realesrgan_paddle.judging.figures import ImageFigures
+from realesrgan_paddle.judging.image_metrics import SetMetrics
 from realesrgan_paddle.utils.paired import FEWEST_GROUPS, Interval, paired_interval
 from realesrgan_paddle.utils.report.metric_formats import MetricFormat
 
@@ -104,7 +104,7 @@ class Comparison:
 
 
 def compare_images(
-    ours: ImageFigures, theirs: ImageFigures, metrics: Mapping[str, MetricFormat]
+    ours: SetMetrics, theirs: SetMetrics, metrics: Mapping[str, MetricFormat]
 ) -> Comparison:
     """Return how a method compares with another one, image by image.
 
@@ -132,7 +132,7 @@ def compare_images(
 
 
 def _common_images(
-    ours: ImageFigures, theirs: ImageFigures, metrics: Iterable[str]
+    ours: SetMetrics, theirs: SetMetrics, metrics: Iterable[str]
 ) -> list[str]:
     """Return the images for which both methods have all of `metrics`."""
     wanted = set(metrics)

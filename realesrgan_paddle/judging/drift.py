@@ -1,165 +1,113 @@
 """Drift: how far a network is from the one that the run started from.
 
-Both upscale a few small images. Metrics are means over the images of a set, named
-drift/SET/METRIC. `delta_e` (color), `sharpness` (a ratio) and `lpips` compare the
-network's output with that of the start network: 0, 1 and 0 before anything is learned.
-With the suffix `_gt` they compare it with the ground truth. `lattice` is the index of
-the grid artifact in the output itself, `lattice_gt` that in the ground truth: about 1
-without a grid.
-
 On the domain the network is meant to change, and the start network may have been wrong.
-So nothing is found where the output differs from the start network's, but where it is
-further from the ground truth than that was. Without ground truth metrics are reported,
-and nothing is found.
+So nothing is found where its images differ from the start network's, but where they are
+further from the ground truth than those were.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-import numpy as np
-
-from realesrgan_paddle.data.loading.hold_out import HeldOutSet
-from realesrgan_paddle.judging.figures import mean_gradient
 from realesrgan_paddle.judging.findings import (
     BLURRED,
     COLORS,
-    GRID,
+    GRIDDED,
     SHARP,
     WORSE,
     Finding,
 )
-from realesrgan_paddle.metrics.available_metrics import Measure
+from realesrgan_paddle.judging.image_metrics import (
+    DELTA_E,
+    GRID,
+    SHARPNESS,
+    Metrics,
+    SetMetrics,
+    mean_of,
+)
 from realesrgan_paddle.options.schema.validation import (
     GENERAL,
-    DriftOptions,
     GeneralLimits,
+    ValOptions,
 )
-from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
-from realesrgan_paddle.utils.metrics.similarity import mean_delta_e
-
-Metrics = dict[str, float]
-"""Metrics of one set, without the prefix of their names."""
-
-Outputs = Mapping[str, Sequence[np.ndarray]]
-"""What a network made of the images of each set, uint8 RGB (H, W, 3)."""
 
 
-class Drift:
-    """Compares a network's outputs with those of the start network and the truth.
+class Drift(NamedTuple):
+    """Something that is beyond its limit on one set."""
+
+    finding: Finding
+    set_name: str
+    amount: str
+    """How far, and the limit."""
+
+
+def find_drift(options: ValOptions, now: Metrics, start: Metrics) -> list[Drift]:
+    """Return what is beyond the limits of `val.drift`.
 
     Args:
-        options: the section `val.drift`: limits.
-        sets: the images that are upscaled.
-        start: the start network's outputs.
-        lpips: None where it cannot be measured.
+        options: the section `val`.
+        now: the network's metrics.
+        start: those of the start network; sets that it lacks are passed over.
     """
-
-    def __init__(
-        self,
-        options: DriftOptions,
-        sets: Sequence[HeldOutSet],
-        start: Outputs,
-        lpips: Measure | None,
-    ) -> None:
-        self._options = options
-        self._sets = sets
-        self._lpips = lpips
-        self._start = start
-        self._start_metrics = self.measure(start)
-
-    def measure(self, outputs: Outputs) -> dict[str, Metrics]:
-        """Return the metrics of a network's outputs, by set."""
-        return {each.name: self._measure_set(each, outputs) for each in self._sets}
-
-    def found(self, metrics: Mapping[str, Metrics]) -> list[str]:
-        """Return a line for each finding that these metrics show on any set."""
-        places = defaultdict(list)
-        for name, values in metrics.items():
-            limits: GeneralLimits = self._options.domain
-            if name == GENERAL and self._options.general is not None:
-                limits = self._options.general
-            for finding, amount in drifts(values, self._start_metrics[name], limits):
-                places[finding].append(f"{name} {amount}")
-        return [finding.line(*amounts) for finding, amounts in places.items()]
-
-    def _measure_set(self, images: HeldOutSet, outputs: Outputs) -> Metrics:
-        """Return the metrics of a network's outputs on one set."""
-        mine = outputs[images.name]
-        metrics = self._compare(mine, self._start[images.name])
-        metrics["lattice"] = _mean_grid_index(mine, images.scale)
-
-        known = [
-            (output, image.gt)
-            for output, image in zip(mine, images, strict=True)
-            if image.gt is not None
-        ]
-        if known:
-            known_outputs, truths = zip(*known, strict=True)
-            for name, value in self._compare(known_outputs, truths).items():
-                metrics[f"{name}_gt"] = value
-            metrics["lattice_gt"] = _mean_grid_index(truths, images.scale)
-        return metrics
-
-    def _compare(
-        self, images: Sequence[np.ndarray], references: Sequence[np.ndarray]
-    ) -> Metrics:
-        pairs = list(zip(images, references, strict=True))
-        metrics = {
-            "delta_e": _mean([mean_delta_e(*pair) for pair in pairs]),
-            "sharpness": mean_gradient(images) / mean_gradient(references),
-        }
-        if self._lpips is not None:
-            metrics["lpips"] = _mean([self._lpips(*pair) for pair in pairs])
-        return metrics
+    if options.drift is None:
+        return []
+    drifts = []
+    for name, images in now.items():
+        limits: GeneralLimits = options.drift.domain
+        if name == GENERAL and options.drift.general is not None:
+            limits = options.drift.general
+        if name in start:
+            beyond = _beyond(images, start[name], limits, lpips_name(options))
+            drifts += [Drift(finding, name, amount) for finding, amount in beyond]
+    return drifts
 
 
-def drifts(
-    now: Metrics, start: Metrics, limits: GeneralLimits
+def lpips_name(options: ValOptions) -> str:
+    """Return the name that val.metrics gives LPIPS; "" where it is not measured."""
+    for name, metric in options.metrics.items():
+        if metric.type == "calculate_lpips":
+            return name
+    return ""
+
+
+def _beyond(
+    now: SetMetrics, start: SetMetrics, limits: GeneralLimits, lpips: str
 ) -> Iterator[tuple[Finding, str]]:
-    """Yield what is beyond the limits on one set, and by how much.
-
-    Args:
-        now: the network's metrics; nothing is found if they have no ground truth.
-        start: those of the start network.
-        limits: beyond which something is found; None: never.
-    """
-    if "delta_e_gt" not in now:
-        return
-
-    increase = now["delta_e_gt"] - start["delta_e_gt"]
+    """Yield what is beyond the limits on one set, and by how much."""
+    increase = mean_of(now, DELTA_E) - mean_of(start, DELTA_E)
     if limits.delta_e is not None and increase > limits.delta_e:
-        usual = f"usual: up to {limits.delta_e:g}"
-        yield COLORS, f"by Delta E {increase:.1f} from the ground truth ({usual})"
+        yield COLORS, f"by Delta E {increase:.1f} (usual: up to {limits.delta_e:g})"
 
-    # Ratios to the sharpness of the ground truth, which is 1 therefore.
-    softer, sharper = sorted((1.0, start["sharpness_gt"]))
+    # The sharpness of the ground truth is 1.
+    sharpness = mean_of(now, SHARPNESS)
+    softer, sharper = sorted((1.0, mean_of(start, SHARPNESS)))
     lowest, highest = limits.sharpness or (0.0, math.inf)
-    ratio = now["sharpness_gt"] / softer
-    if ratio < lowest:
-        usual = f"usual: down to x{lowest:g}"
+    if sharpness / softer < lowest:
+        ratio, usual = sharpness / softer, f"usual: down to x{lowest:g}"
         yield BLURRED, f"x{ratio:.2f} as sharp as start network or truth ({usual})"
-    ratio = now["sharpness_gt"] / sharper
-    if ratio > highest:
-        usual = f"usual: up to x{highest:g}"
+    if sharpness / sharper > highest:
+        ratio, usual = sharpness / sharper, f"usual: up to x{highest:g}"
         yield SHARP, f"x{ratio:.2f} as sharp as start network and truth ({usual})"
 
-    increase = now.get("lpips_gt", 0.0) - start.get("lpips_gt", 0.0)
+    increase = mean_of(now, lpips) - mean_of(start, lpips)
     if limits.lpips is not None and increase > limits.lpips:
         yield WORSE, f"by LPIPS {increase:.3f} (usual: up to {limits.lpips:g})"
 
     # Real pictures have indices around 1, so a lower one is no better.
-    usual_grid = max(1.0, start["lattice"], now["lattice_gt"])
-    ratio = now["lattice"] / usual_grid
+    ratio = mean_of(now, GRID) / max(1.0, mean_of(start, GRID))
     if limits.lattice is not None and ratio > limits.lattice:
         usual = f"usual: up to {limits.lattice:g}"
-        yield GRID, f"with x{ratio:.1f} the energy at its frequencies ({usual})"
+        yield GRIDDED, f"with x{ratio:.1f} the energy at its frequencies ({usual})"
 
 
-def _mean_grid_index(images: Sequence[np.ndarray], scale: int) -> float:
-    """Return the mean index of the grid artifact; NaN if an image is too small."""
-    return _mean([grid_index(image, scale) for image in images])
+def described(drifts: Sequence[Drift]) -> list[str]:
+    """Return a line for each finding, with all sets, and what to do."""
+    return [finding.line(*amounts) for finding, amounts in by_finding(drifts).items()]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
+def by_finding(drifts: Sequence[Drift]) -> dict[Finding, list[str]]:
+    """Return the sets and amounts of each finding."""
+    found: dict[Finding, list[str]] = {}
+    for drift in drifts:
+        found.setdefault(drift.finding, []).append(f"{drift.set_name} {drift.amount}")
+    return found

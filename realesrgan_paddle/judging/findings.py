@@ -50,12 +50,11 @@ WORSE = Finding(
     "check that datasets.train shows what is validated; try a lower train.optim_g.lr, a "
     "smaller train.gan_opt.loss_weight, more varied images or an earlier checkpoint",
 )
-GRID = Finding(
+GRIDDED = Finding(
     "a regular grid shows",
     "try more iterations (train.total_iter) on more images, a lower train.optim_g.lr, a "
     "smaller train.lpips_opt.loss_weight or an earlier checkpoint",
 )
-DRIFTED = Finding("the drift alarm went off", "the log says what to try")
 FORGETS = Finding("on general ones it became worse", "train on some of these, too")
 SOFTER = Finding(
     "it is softer on your real images than before",

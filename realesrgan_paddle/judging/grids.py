@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from realesrgan_paddle.judging.comparison import BICUBIC
-from realesrgan_paddle.judging.findings import GRID
+from realesrgan_paddle.judging.findings import GRIDDED
 from realesrgan_paddle.options.schema.validation import GRID_LIMIT
 
 GT = "ground truth"
@@ -57,7 +57,7 @@ class Grids:
 
     def _warning(self, method: str) -> str:
         return (
-            f"{method}: {GRID.said} in its images: grid index {self.indices[method]:.2f}, "
+            f"{method}: {GRIDDED.said} in its images: grid index {self.indices[method]:.2f}, "
             f"usual is up to {self.limit:.2f}; its other metrics say little, look at flat "
-            f"areas and edges; {GRID.advice}"
+            f"areas and edges; {GRIDDED.advice}"
         )

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,8 @@ from realesrgan_paddle.data.loading.hold_out import (
 )
 from realesrgan_paddle.data.lq.folder import lq_options, make_lq
 from realesrgan_paddle.data.lq.windows import Picture, read_real
-from realesrgan_paddle.judging.verdict import GENERAL_AT_END, REAL
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.validation import GENERAL
+from realesrgan_paddle.options.schema.validation import GENERAL, REAL
 from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.download import sha256_of
 from realesrgan_paddle.utils.errors import UserError
@@ -33,7 +32,7 @@ COUNT = 6
 SIDE = 256
 """Width and height of a crop of the ground truth [pixels]."""
 SMALLEST = 32
-"""Images with a shorter side than this are left out: LPIPS needs 31 pixels."""
+"""Crops with a shorter side than this are left out: LPIPS needs 31 pixels."""
 JPEG_QUALITY = 80
 """Of the low-quality version of general images: visible artifacts; chosen by eye."""
 MOST_REAL = 12
@@ -143,61 +142,40 @@ def _downscaled(name: str, gt: np.ndarray, scale: int) -> ValidationImage:
     return ValidationImage(name, lq, gt)
 
 
-@dataclass(frozen=True)
-class JudgedImages:
-    """Images besides the whole validated ones that a run is judged on.
+def open_judged_sets(cfg: Config) -> tuple[list[HeldOutSet], list[str]]:
+    """Return the sets that a run is judged on besides those that it is validated on.
 
-    Attributes:
-        crops: of each validation set, for the sheets and for drift.
-        general: photographs as `general_images` has them, for drift.
-        at_end: these, degraded as the run's images are, and real ones, for the verdict.
-        remarks: what the log says of them.
-    """
-
-    crops: list[HeldOutSet] = field(default_factory=list)
-    general: list[HeldOutSet] = field(default_factory=list)
-    at_end: list[HeldOutSet] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-
-
-def open_judged_images(cfg: Config, val_sets: Sequence[ValidationSet]) -> JudgedImages:
-    """Return the images that the options of a run ask for.
+    General images, degraded as the run's own are, and real ones; and what the log says
+    of them.
 
     Raises:
         UserError: val.real_lq or val.drift.dataroot cannot be used.
     """
-    found = JudgedImages()
-    if cfg.val is None or not val_sets:
-        return found
+    sets: list[HeldOutSet] = []
+    remarks: list[str] = []
+    if cfg.val is None:
+        return sets, remarks
 
     drift = cfg.val.drift
-    measures_drift = drift is not None and cfg.path.pretrain_network_g is not None
-    if cfg.val.save_sheet or measures_drift:
-        sets = map(most_detailed_crops, val_sets)
-        found.crops.extend(each for each in sets if each.images)
+    if drift is not None and drift.general is not None:
+        try:
+            images = general_images(cfg.scale, drift.dataroot)
+        except UserError as error:
+            if drift.dataroot is not None:
+                raise
+            remarks.append(
+                f"neither drift nor the verdict looks at general images: {error}; "
+                "val.drift.dataroot may name others"
+            )
+        else:
+            degraded = degraded_as_in_training(cfg, images)
+            sets.append(HeldOutSet(GENERAL, cfg.scale, degraded))
 
     if cfg.val.real_lq is not None:
         images, failures = real_images(Path(cfg.val.real_lq), cfg.scale)
-        found.at_end.append(HeldOutSet(REAL, cfg.scale, images))
-        found.remarks.extend(f"val.real_lq: left out: {each}" for each in failures)
-
-    if drift is None or drift.general is None:
-        return found
-    try:
-        images = general_images(cfg.scale, drift.dataroot)
-    except UserError as error:
-        if drift.dataroot is not None:
-            raise
-        found.remarks.append(
-            f"neither drift nor the verdict looks at general images: {error}; "
-            "val.drift.dataroot may name others"
-        )
-        return found
-    if measures_drift:
-        found.general.append(HeldOutSet(GENERAL, cfg.scale, images))
-    degraded = degraded_as_in_training(cfg, images)
-    found.at_end.append(HeldOutSet(GENERAL_AT_END, cfg.scale, degraded))
-    return found
+        sets.append(HeldOutSet(REAL, cfg.scale, images))
+        remarks += [f"val.real_lq: left out: {failure}" for failure in failures]
+    return sets, remarks
 
 
 def most_detailed_crops(dataset: ValidationSet) -> HeldOutSet:

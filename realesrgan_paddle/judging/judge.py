@@ -1,16 +1,20 @@
 """The judge of a run: what goes wrong on the way, and at its end whether it helped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from realesrgan_paddle.data.loading.hold_out import HeldOutSet
 from realesrgan_paddle.judging.discriminator import DiscriminatorWatch
-from realesrgan_paddle.judging.drift import Drift, Outputs
-from realesrgan_paddle.judging.figures import Figures
-from realesrgan_paddle.judging.verdict import judge_run
-from realesrgan_paddle.metrics.available_metrics import missing_weights, open_metric
+from realesrgan_paddle.judging.drift import Drift, described, find_drift, lpips_name
+from realesrgan_paddle.judging.image_metrics import (
+    DELTA_E,
+    GRID,
+    SHARPNESS,
+    Metrics,
+    mean_of,
+)
+from realesrgan_paddle.judging.verdict import LAST, START, judge_run
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.validation import MetricOptions
+from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 
@@ -18,17 +22,22 @@ class Judge:
     """Looks at a run at each report, at each validation and at its end.
 
     Args:
-        cfg: options.
+        cfg: options of the run.
+        options: the section `val` with the metrics that can be had; None: nothing is
+            validated.
         step: a GAN's step has a discriminator to watch.
-        drift: None: it is not measured.
-        experiment: where findings are logged and metrics are reported.
+        experiment: where findings are logged.
     """
 
     def __init__(
-        self, cfg: Config, step: PixelStep, drift: Drift | None, experiment: Experiment
+        self,
+        cfg: Config,
+        options: ValOptions | None,
+        step: PixelStep,
+        experiment: Experiment,
     ) -> None:
-        self._cfg = cfg
-        self._drift = drift
+        self._options = options
+        self._pretrained = cfg.path.pretrain_network_g is not None
         self._experiment = experiment
         self._discriminator = DiscriminatorWatch(
             step, cfg.train.gan_opt, cfg.logger.print_freq
@@ -39,94 +48,77 @@ class Judge:
         for line in self._discriminator(iteration, losses):
             self._experiment.log(line)
 
-    def at_validation(self, iteration: int, outputs: Outputs) -> bool:
-        """Report the drift, and warn of it; return whether there was a warning."""
-        if self._drift is None:
-            return False
-        metrics = self._drift.measure(outputs)
-        reported = {
-            f"drift/{set_name}/{name}": value
-            for set_name, values in metrics.items()
-            for name, value in values.items()
-        }
-        sets = "  ".join(summary(name, values) for name, values in metrics.items())
-        self._experiment.report(
-            iteration, reported, f"iter {iteration:,} drift  {sets}"
-        )
+    def at_validation(self, iteration: int, now: Metrics, start: Metrics) -> bool:
+        """Log the drift, and warn of it; return whether there was a warning.
 
-        found = self._drift.found(metrics)
-        for line in found:
+        Args:
+            iteration: the last one of training.
+            now: the network's metrics.
+            start: those of the network that the run started from.
+        """
+        if self._options is None or self._options.drift is None or not self._pretrained:
+            return False
+        lpips = lpips_name(self._options)
+        sets = [_change(each, now, start, lpips) for each in now if each in start]
+        self._experiment.log(f"iter {iteration:,} since the start  {'  '.join(sets)}")
+        lines = described(self._drifts(now, start))
+        for line in lines:
             self._experiment.log(f"warning: drift: {line}")
-        return bool(found)
+        return bool(lines)
 
     def at_end(
-        self,
-        figures: Mapping[str, Figures],
-        *,
-        best_iteration: int,
-        drifted: int | None,
-        trained_on: int,
+        self, metrics: Mapping[str, Metrics], *, best_iteration: int, trained_on: int
     ) -> None:
-        """Log the verdict on the run's last network, and write it; see `judge_run`."""
-        if self._cfg.val is None:
+        """Log the verdict on the run's last network, and write it.
+
+        Args:
+            metrics: of `LAST`, `BEST`, `START` and `BICUBIC`.
+            best_iteration: of the best network.
+            trained_on: how many images the run is trained on.
+        """
+        if self._options is None or LAST not in metrics:
             return
+        drifts = self._drifts(metrics[LAST], metrics.get(START, {}))
         verdict = judge_run(
-            self._cfg.val,
-            figures,
+            self._options,
+            metrics,
+            drifts,
             self._experiment,
-            pretrained=self._cfg.path.pretrain_network_g is not None,
+            pretrained=self._pretrained,
             best_iteration=best_iteration,
-            drifted=drifted,
             trained_on=trained_on,
         )
         if verdict is None:
             return
         for line in (*verdict.lines, verdict.next):
             self._experiment.log(f"verdict: {line}")
-        verdict.write(self._experiment.root, figures)
+        verdict.write(self._experiment.root, metrics)
+
+    def _drifts(self, now: Metrics, start: Metrics) -> list[Drift]:
+        if self._options is None or not self._pretrained:
+            return []
+        return find_drift(self._options, now, start)
 
 
-def open_drift(
-    cfg: Config, crops: Sequence[HeldOutSet], start: Outputs
-) -> tuple[Drift | None, list[str]]:
-    """Return what measures drift, if it is wanted, and what the log says of it.
+def _change(set_name: str, now: Metrics, start: Metrics, lpips: str) -> str:
+    """Return the change of a set's metrics since the start in a few words."""
+    means = {}
+    for name in (DELTA_E, SHARPNESS, lpips, GRID):
+        images = now[set_name], start[set_name]
+        means[name] = [mean_of(each, name) for each in images]
 
-    Args:
-        cfg: options; a run that starts from random weights does not drift.
-        crops: the images to measure on.
-        start: what the network with path.pretrain_network_g makes of them.
-    """
-    if cfg.val is None or cfg.val.drift is None:
-        return None, []
-    if cfg.path.pretrain_network_g is None:
-        return None, [
-            "drift is not measured: the run starts from random weights "
-            "(path.pretrain_network_g)"
-        ]
+    def difference(name: str) -> float:
+        after, before = means[name]
+        return after - before
 
-    if not crops:
-        return None, ["drift is not measured: there are no images for it"]
+    def ratio(name: str) -> float:
+        after, before = means[name]
+        return after / before
 
-    remarks, lpips = [], None
-    if reason := missing_weights("calculate_lpips"):
-        remarks.append(f"drift is measured without LPIPS: {reason}")
-    else:
-        lpips = open_metric(MetricOptions(type="calculate_lpips", crop_border=0))
-
-    counts = ", ".join(f"{each.name} ({len(each.images)})" for each in crops)
-    remarks.append(
-        f"drift from {cfg.path.pretrain_network_g} is measured at each validation, on "
-        f"crops of images: {counts}"
-    )
-    return Drift(cfg.val.drift, crops, start, lpips), remarks
-
-
-def summary(set_name: str, metrics: Mapping[str, float]) -> str:
-    """Return the metrics of drift on a set in a few words."""
     text = (
-        f"{set_name}: Delta E {metrics['delta_e']:.2f}, "
-        f"sharpness x{metrics['sharpness']:.3f}"
+        f"{set_name}: Delta E {difference(DELTA_E):+.2f}, "
+        f"sharpness x{ratio(SHARPNESS):.3f}"
     )
-    if "lpips" in metrics:
-        text += f", LPIPS {metrics['lpips']:.4f}"
-    return f"{text}, grid {metrics['lattice']:.2f}"
+    if lpips:
+        text += f", LPIPS {difference(lpips):+.4f}"
+    return f"{text}, grid x{ratio(GRID):.2f}"

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from realesrgan_paddle.judging.comparison import BICUBIC, compare_images, described_set
-from realesrgan_paddle.judging.figures import Figures
+from realesrgan_paddle.judging.image_metrics import Metrics
 from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
 from realesrgan_paddle.utils.errors import UserError
@@ -16,18 +16,18 @@ from realesrgan_paddle.utils.runlog.curves import plot_runs
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 
-def networks_verdict(names: Sequence[str], figures: Figures) -> list[str]:
+def networks_verdict(names: Sequence[str], metrics: Metrics) -> list[str]:
     """Return the verdict on the last network against the first one and bicubic.
 
     Args:
         names: of the networks; at least one.
-        figures: of the images by method, as the images of one set.
+        metrics: of the images by method, as the images of one set.
     """
     others = [names[0], BICUBIC] if len(names) > 1 else [BICUBIC]
-    ours = figures.get(names[-1], {})
+    ours = metrics.get(names[-1], {})
     compared = {}
     for other in others:
-        theirs = figures.get(other, {})
+        theirs = metrics.get(other, {})
         compared[other] = compare_images(ours, theirs, METRIC_FORMATS)
 
     sentence, *intervals = described_set("compared", compared) or [""]

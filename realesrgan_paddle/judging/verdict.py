@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,9 @@ from realesrgan_paddle.judging.comparison import (
     compare_images,
     described_set,
 )
-from realesrgan_paddle.judging.figures import COLOR, SHARPNESS, Figures, mean_of
+from realesrgan_paddle.judging.drift import Drift, by_finding
 from realesrgan_paddle.judging.findings import (
     COLORS,
-    DRIFTED,
     FEW_CLIPS,
     FORGETS,
     NO_GAIN,
@@ -30,11 +29,12 @@ from realesrgan_paddle.judging.findings import (
     WORSE,
     few_images,
 )
+from realesrgan_paddle.judging.image_metrics import SHARPNESS, Metrics
 from realesrgan_paddle.options.schema.validation import (
+    GENERAL,
     HELD_OUT,
     NO_REFERENCE,
-    DriftOptions,
-    GeneralLimits,
+    REAL,
     ValOptions,
 )
 from realesrgan_paddle.utils.atomic import atomic_path
@@ -52,10 +52,7 @@ MOST_LINES = 100
 
 LAST, BEST = "last", "best"
 """Networks of a run, besides START and BICUBIC."""
-GENERAL_AT_END, REAL = "/general", "/real"
-"""Sets that only the verdict has; no validation set has these names, for each is the
-name of a folder."""
-KINDS = {HELD_OUT: "held-out", GENERAL_AT_END: "general", REAL: "real low-quality"}
+KINDS = {HELD_OUT: "held-out", GENERAL: "general", REAL: "real low-quality"}
 """What the images of a set are called; those of datasets.val are "NAME" images."""
 
 
@@ -73,13 +70,8 @@ class Outcome:
     """How many images the run is trained on."""
     general: Comparison | None
     """The last network on general images."""
-    color_shift: float
-    """By how much Delta E from the input has grown on validated or real images, if that
-    is beyond the limit; else 0."""
-    general_color_shift: float
-    """The same on general images."""
-    drifted: bool
-    """Whether the drift alarm went off at the last validation."""
+    drifts: Sequence[Drift]
+    """What is beyond the limits of `val.drift`."""
     softer_on_real: bool
     """Whether results on real images are softer than the start network's."""
     export_last: str
@@ -99,11 +91,11 @@ class Verdict:
     compared: dict[str, dict[str, Comparison]]
     """By set and the name of the other method."""
 
-    def write(self, folder: Path, figures: Mapping[str, Figures]) -> None:
+    def write(self, folder: Path, metrics: Mapping[str, Metrics]) -> None:
         """Write `verdict.json` into the folder of a run.
 
         It holds `lines` and `next` (texts), `sets` (by set, other method and metric:
-        mean change, interval, answer) and `figures` (by method, set, image and metric).
+        mean change, interval, answer) and `figures` (the metrics by method, set, image and name).
         """
         sets = {}
         for name, compared in self.compared.items():
@@ -112,7 +104,7 @@ class Verdict:
             "lines": self.lines,
             "next": self.next,
             "sets": sets,
-            "figures": figures,
+            "figures": metrics,
         }
         text = json.dumps(content, indent=1, allow_nan=False)
         with atomic_path(folder / FILE) as temporary:
@@ -151,65 +143,59 @@ def read_lines(folder: Path) -> list[str]:
 
 def judge_run(
     options: ValOptions,
-    figures: Mapping[str, Figures],
+    metrics: Mapping[str, Metrics],
+    drifts: Sequence[Drift],
     experiment: Experiment,
     *,
     pretrained: bool,
     best_iteration: int,
-    drifted: int | None,
     trained_on: int,
 ) -> Verdict | None:
     """Return the verdict on a run's last network; None if nothing was validated.
 
     Args:
         options: the section `val`.
-        figures: metrics by method (`LAST`, `BEST`, `START`, `BICUBIC`), set, image and
-            metric.
+        metrics: by method: `LAST`, `BEST`, `START` and `BICUBIC`.
+        drifts: what is beyond the limits of `val.drift`.
         experiment: has the weight files.
         pretrained: whether the run started from weights, not at random.
         best_iteration: of the best network.
-        drifted: the last validation's iteration, if the drift alarm went off there.
         trained_on: how many images the run is trained on.
     """
-    last = figures.get(LAST, {})
+    last = metrics.get(LAST, {})
     references = [START, BICUBIC] if pretrained else [BICUBIC]
 
     lines: list[str] = []
     compared: dict[str, dict[str, Comparison]] = {}
     for name, images in last.items():
-        metrics = _metrics_of(options, has_gt=name != REAL)
+        formats = _formats(options, has_gt=name != REAL)
         compared[name] = {}
         for reference in references:
-            theirs = figures.get(reference, {}).get(name, {})
-            compared[name][reference] = compare_images(images, theirs, metrics)
+            theirs = metrics.get(reference, {}).get(name, {})
+            compared[name][reference] = compare_images(images, theirs, formats)
         lines += described_set(KINDS.get(name, name), compared[name])
+    for finding, amounts in by_finding(drifts).items():
+        lines.append(f"{finding.said}: {', '.join(amounts)}")
 
-    validated = [each for each in last if each not in (GENERAL_AT_END, REAL)]
+    validated = [each for each in last if each not in (GENERAL, REAL)]
     measured = (n for n in validated if any(c.changes for c in compared[n].values()))
     primary = next(measured, None)
     if primary is None:
         return None
-    if drifted is not None:
-        lines.append(f"{DRIFTED.said} at iter {drifted:,}")
 
-    reference = references[0]
     best = None
-    ours = figures.get(BEST, {}).get(primary, {})
+    ours = metrics.get(BEST, {}).get(primary, {})
     if ours != last[primary]:
-        theirs = figures.get(reference, {}).get(primary, {})
-        best = compare_images(ours, theirs, _metrics_of(options))
+        theirs = metrics.get(references[0], {}).get(primary, {})
+        best = compare_images(ours, theirs, _formats(options))
 
-    start, limits = figures.get(START, {}), options.drift or DriftOptions()
-    own_sets = [name for name in last if name != GENERAL_AT_END]
     outcome = Outcome(
-        validated=compared[primary][reference],
+        validated=compared[primary][references[0]],
         best=best,
         best_iteration=best_iteration,
         trained_on=trained_on,
-        general=compared.get(GENERAL_AT_END, {}).get(START),
-        color_shift=_color_shift(last, start, own_sets, limits.domain),
-        general_color_shift=_color_shift(last, start, [GENERAL_AT_END], limits.general),
-        drifted=drifted is not None,
+        general=compared.get(GENERAL, {}).get(START),
+        drifts=drifts,
         softer_on_real=_is_softer(compared.get(REAL, {}).get(START)),
         export_last=_export(experiment, experiment.latest),
         export_best=_export(experiment, experiment.models / "net_g_best.pdparams"),
@@ -217,7 +203,7 @@ def judge_run(
     return Verdict(lines, next_step(outcome), compared)
 
 
-def _metrics_of(options: ValOptions, *, has_gt: bool = True) -> dict[str, MetricFormat]:
+def _formats(options: ValOptions, *, has_gt: bool = True) -> dict[str, MetricFormat]:
     """Return how each of val.metrics is printed, by the name that the options give it.
 
     Of images without ground truth: those that need none, and the sharpness.
@@ -227,24 +213,6 @@ def _metrics_of(options: ValOptions, *, has_gt: bool = True) -> dict[str, Metric
         if has_gt or metric.type in NO_REFERENCE:
             formats[name] = METRIC_FORMATS[metric.type.removeprefix("calculate_")]
     return formats
-
-
-def _color_shift(
-    last: Figures, start: Figures, sets: Iterable[str], limits: GeneralLimits | None
-) -> float:
-    """Return the largest growth of Delta E from the input that is beyond the limit.
-
-    0 where all sets stay within it, or there is none.
-    """
-    if limits is None or limits.delta_e is None:
-        return 0.0
-    worst = 0.0
-    for name in sets:
-        before = mean_of(start.get(name, {}), COLOR)
-        growth = mean_of(last.get(name, {}), COLOR) - before
-        if growth > max(limits.delta_e, worst):
-            worst = growth
-    return worst
 
 
 def _is_softer(real: Comparison | None) -> bool:
@@ -264,20 +232,27 @@ def next_step(run: Outcome) -> str:
     """Return what to do after the run, and why: the first that applies."""
     helped = run.validated.surplus > 0
     best_helped = run.best is not None and run.best.surplus > 0
-    worse_on_general = run.general is not None and run.general.surplus < 0
-    forgets = worse_on_general or run.general_color_shift > 0
+    forgets = run.general is not None and run.general.surplus < 0
     few = few_images(run.trained_on)
-    shift = f"Delta E {run.color_shift:.1f} more from the input than before"
 
+    colors = by_finding([each for each in run.drifts if each.set_name != GENERAL])
+    drifted = [
+        finding.line(*amounts, instead=few)
+        for finding, amounts in by_finding(run.drifts).items()
+    ]
     steps = (
-        (run.color_shift > 0, "do not use it", COLORS.line(shift, instead=few)),
+        (
+            COLORS in colors,
+            "do not use it",
+            COLORS.line(*colors.get(COLORS, ()), instead=few),
+        ),
         (
             best_helped and not helped,
             f"use the best network, of iter {run.best_iteration:,}",
             TOO_LONG.line(instead=run.export_best),
         ),
         (run.validated.surplus < 0, "do not use it", WORSE.line(instead=few)),
-        (run.drifted, "look at its images first", DRIFTED.line(instead=few)),
+        (bool(drifted), "look at its images first", "; ".join(drifted[:1])),
         (helped and run.softer_on_real, "it became better here", SOFTER.line()),
         (
             helped and forgets,

@@ -1,11 +1,9 @@
 """What a validation looks at: its sets, their metrics, and a sheet of crops."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from paddle import nn
 
 from realesrgan_paddle.data.loading.datasets import ValidationDataset, ValidationImage
 from realesrgan_paddle.data.loading.hold_out import (
@@ -13,14 +11,12 @@ from realesrgan_paddle.data.loading.hold_out import (
     ValidationSet,
     open_held_out,
 )
-from realesrgan_paddle.inference.runners.predictors import DygraphRunner
-from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.judging.figures import (
-    Figures,
-    ImageFigures,
+from realesrgan_paddle.judging.image_metrics import (
+    Metrics,
+    SetMetrics,
     add_image,
-    image_figures,
     mean_of,
+    measure_image,
 )
 from realesrgan_paddle.metrics.available_metrics import open_metric
 from realesrgan_paddle.options.schema.config import Config
@@ -92,15 +88,9 @@ def summary(metrics: Mapping[str, float]) -> str:
     return "  ".join(parts) or "images saved, no ground truth"
 
 
-def upscaled(
-    network: nn.Layer, sets: Sequence[HeldOutSet]
-) -> dict[str, list[np.ndarray]]:
-    """Return the network's outputs for the images of each set, uint8 RGB (H, W, 3)."""
-    outputs = {}
-    for images in sets:
-        upscale = Upscaler(DygraphRunner(network, images.scale), images.scale)
-        outputs[images.name] = [upscale(image.lq) for image in images]
-    return outputs
+def upscaled(upscale: Upscale, images: HeldOutSet) -> list[np.ndarray]:
+    """Return what a network makes of the images of a set, uint8 RGB (H, W, 3)."""
+    return [upscale(image.lq) for image in images]
 
 
 def validate(
@@ -109,7 +99,7 @@ def validate(
     sets: Iterable[ValidationSet],
     folder: Path | None = None,
     iteration: int = 0,
-) -> Figures:
+) -> Metrics:
     """Validate on each set; return the metrics of each image.
 
     Args:
@@ -124,32 +114,51 @@ def validate(
     alone = {
         name for name, metric in options.metrics.items() if metric.type in NO_REFERENCE
     }
-    figures: Figures = {}
+    figures: Metrics = {}
     for images in sets:
-        found: ImageFigures = {}
+        found: SetMetrics = {}
         for image in images:
             sr = upscale(image.lq)
             if folder is not None:
                 file = f"{image.name}_{iteration}.png"
                 write_image(folder / images.name / image.name / file, sr)
-            values = image_figures(sr, image, measures, images.scale, alone)
+            values = measure_image(sr, image, measures, images.scale, alone)
             add_image(found, image.name, values)
         figures[images.name] = found
     return figures
 
 
-def means(figures: Figures, options: ValOptions) -> dict[str, float]:
-    """Return the means of each set's metrics, named "<set>/<metric>".
+def means(measured: Metrics, options: ValOptions) -> dict[str, float]:
+    """Return the means of val.metrics, named "<set>/<metric>".
 
     They are over the images with a ground truth, or over all for a metric that needs none.
     """
+    found = all_means(measured)
+    names = set(options.metrics)
+    return {key: found[key] for key in found if key.rpartition("/")[2] in names}
+
+
+def all_means(measured: Metrics) -> dict[str, float]:
+    """Return the means of all metrics, named "<set>/<metric>"."""
     found = {}
-    for dataset, images in figures.items():
-        for name in options.metrics:
-            mean = mean_of(images, name)
-            if not math.isnan(mean):
-                found[f"{dataset}/{name}"] = mean
+    for name, images in measured.items():
+        for metric in dict.fromkeys(
+            key for values in images.values() for key in values
+        ):
+            found[f"{name}/{metric}"] = mean_of(images, metric)
     return found
+
+
+def describe_drift(cfg: Config) -> list[str]:
+    """Return what the log says of drift; nothing where it is turned off."""
+    if cfg.val is None or cfg.val.drift is None:
+        return []
+    if cfg.path.pretrain_network_g is None:
+        return [
+            "drift is not measured: the run starts from random weights "
+            "(path.pretrain_network_g)"
+        ]
+    return [f"drift from {cfg.path.pretrain_network_g} is measured at each validation"]
 
 
 def draw_sheet(

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
-from paddle import nn
+import numpy as np
 
-from realesrgan_paddle.data.loading.hold_out import ValidationSet
+from realesrgan_paddle.data.loading.hold_out import HeldOutSet, ValidationSet
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.judging.comparison import BICUBIC, START
-from realesrgan_paddle.judging.drift import Drift, Outputs
-from realesrgan_paddle.judging.figures import only_finite
-from realesrgan_paddle.judging.images import JudgedImages, open_judged_images
-from realesrgan_paddle.judging.judge import Judge, open_drift
+from realesrgan_paddle.judging.image_metrics import Metrics, only_finite
+from realesrgan_paddle.judging.images import most_detailed_crops, open_judged_sets
+from realesrgan_paddle.judging.judge import Judge
 from realesrgan_paddle.judging.verdict import BEST, LAST
 from realesrgan_paddle.metrics.available_metrics import available_metrics
 from realesrgan_paddle.models.step.pixel_step import PixelStep
@@ -23,6 +23,8 @@ from realesrgan_paddle.training.checkpoints import Checkpoints
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.training.validation import (
     Upscale,
+    all_means,
+    describe_drift,
     describe_held_out,
     describe_metrics,
     draw_sheet,
@@ -36,6 +38,9 @@ from realesrgan_paddle.utils.images import enlarge
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import Meter
 
+Outputs = Mapping[str, Sequence[np.ndarray]]
+"""What a network made of the crops of each set, uint8 RGB (H, W, 3)."""
+
 
 @dataclass(frozen=True)
 class Validator:
@@ -44,12 +49,12 @@ class Validator:
     Attributes:
         options: the section `val` with the metrics that can be had; None: there is
             nothing to validate on.
-        network: the averaged generator.
-        upscale: enlarges an image by it.
+        upscale: enlarges an image by the averaged generator.
         scale: its upscaling factor.
-        sets: what is validated on.
-        images: what the judge looks at besides.
-        start: the start network's outputs for its crops; {} of random weights.
+        sets: what it is validated on.
+        judged_sets: what the judge looks at besides.
+        crops: of each validation set, for the sheets.
+        start: the start network's outputs for them; {} of random weights.
         judge: looks at each validation, and at the end.
         experiment: where results are reported.
         checkpoints: keep the best network; their record remembers the results.
@@ -59,11 +64,11 @@ class Validator:
     """
 
     options: ValOptions | None
-    network: nn.Layer
     upscale: Upscale
     scale: int
     sets: Sequence[ValidationSet]
-    images: JudgedImages
+    judged_sets: Sequence[HeldOutSet]
+    crops: Sequence[HeldOutSet]
     start: Outputs
     judge: Judge
     experiment: Experiment
@@ -99,16 +104,14 @@ class Validator:
 
         log(f"validation: {describe_metrics(options)}")
         enlarged = partial(enlarge, scale=self.scale)
-        bicubic = validate(options, enlarged, self.sets)
-        log(f"bicubic interpolation  {summary(means(bicubic, options))}")
-        start = validate(options, self.upscale, self.sets)
-        start_means = means(start, options)
-        log(f"iter 0 validation  {summary(start_means)}  (the network to start from)")
+        bicubic = self._measure(options, enlarged)
+        log(f"bicubic interpolation  {summary(self._means(bicubic, options))}")
+        start = self._measure(options, self.upscale)
+        means = self._means(start, options)
+        log(f"iter 0 validation  {summary(means)}  (the network to start from)")
 
         record = self.checkpoints.record
-        record.start = start_means
-        bicubic.update(validate(options, enlarged, self.images.at_end))
-        start.update(validate(options, self.upscale, self.images.at_end))
+        record.start = means
         record.figures = {BICUBIC: only_finite(bicubic), START: only_finite(start)}
 
     def __call__(self, iteration: int, meter: Meter) -> None:
@@ -125,32 +128,45 @@ class Validator:
             return
 
         folder = self.experiment.visualization if options.save_img else None
-        figures = validate(options, self.upscale, self.sets, folder, iteration)
-        metrics = means(figures, options)
+        measured = self._measure(options, self.upscale, folder, iteration)
+        metrics = self._means(measured, options)
         line = f"iter {iteration:,} validation  {summary(metrics)}"
-        self.experiment.report(iteration, metrics, line)
-
-        outputs = upscaled(self.network, [*self.images.general, *self.images.crops])
+        self.experiment.report(iteration, all_means(measured), line)
         if options.save_sheet:
-            self._write_sheets(iteration, outputs, metrics)
-        has_drifted = self.judge.at_validation(iteration, outputs)
+            self._write_sheets(iteration, metrics)
+        now, start = only_finite(measured), record.figures.get(START, {})
+        has_drifted = self.judge.at_validation(iteration, now, start)
         record.drifted = iteration if has_drifted else None
 
         self.checkpoints.keep_best(iteration, metrics, options)
-        record.figures[LAST] = only_finite(figures)
+        record.figures[LAST] = now
         if record.best is not None and record.best.iteration == iteration:
-            record.figures[BEST] = only_finite(figures)
+            record.figures[BEST] = now
         record.validation_due = False
         meter.exclude("validation", options.val_freq)
 
-    def _write_sheets(
-        self, iteration: int, outputs: Outputs, metrics: Mapping[str, float]
-    ) -> None:
+    def _measure(
+        self,
+        options: ValOptions,
+        upscale: Upscale,
+        folder: Path | None = None,
+        iteration: int = 0,
+    ) -> Metrics:
+        """Return the metrics of all sets; see `validate`."""
+        measured = validate(options, upscale, self.sets, folder, iteration)
+        return measured | validate(options, upscale, self.judged_sets)
+
+    def _means(self, measured: Metrics, options: ValOptions) -> dict[str, float]:
+        """Return the means of val.metrics on the validation sets."""
+        own = {each.name: measured[each.name] for each in self.sets}
+        return means(own, options)
+
+    def _write_sheets(self, iteration: int, metrics: Mapping[str, float]) -> None:
         """Write a sheet for each set, headed by its metrics."""
-        for crops in self.images.crops:
+        for crops in self.crops:
             name = crops.name
             columns = {"start network": self.start[name]} if self.start else {}
-            columns[f"iter {iteration:,}"] = outputs[name]
+            columns[f"iter {iteration:,}"] = upscaled(self.upscale, crops)
 
             prefix = f"{name}/"
             own = {
@@ -168,18 +184,10 @@ class Validator:
         """Log the networks of the run, the verdict, and why it stopped early."""
         record = self.checkpoints.record
         self.checkpoints.report_networks()
-        if (
-            self.options is not None
-            and self.experiment.writes
-            and LAST in record.figures
-        ):
-            judged = validate(self.options, self.upscale, self.images.at_end)
-            record.figures[LAST].update(only_finite(judged))
+        if self.experiment.writes:
+            best = record.best.iteration if record.best else 0
             self.judge.at_end(
-                record.figures,
-                best_iteration=record.best.iteration if record.best else 0,
-                drifted=record.drifted,
-                trained_on=self.trained_on,
+                record.figures, best_iteration=best, trained_on=self.trained_on
             )
         if reason := self.stop_reason():
             self.experiment.log(f"stopped early: {reason}")
@@ -220,8 +228,8 @@ def open_validator(
 
     Args:
         cfg: options.
-        step: its generator must still be the one that the run starts from: drift is
-            measured against it.
+        step: its generator must still be the one that the run starts from: the sheets
+            show its output.
         data: has the images held out to validate on, if the options name no others.
         experiment: where results are reported.
         checkpoints: keep the best network; their record remembers the results.
@@ -230,41 +238,38 @@ def open_validator(
         UserError: images cannot be read, or a metric's weights cannot be had.
     """
     sets = open_validation_sets(cfg, data)
-    network = step.ema.layer
-    images = open_judged_images(cfg, sets)
-    start: Outputs = {}
-    if cfg.path.pretrain_network_g is not None:
-        start = upscaled(network, [*images.general, *images.crops])
-
     options: ValOptions | None = None
-    drift: Drift | None = None
-    left_out: list[str] = []
-    drift_remarks: list[str] = []
+    judged_sets: list[HeldOutSet] = []
+    crops: list[HeldOutSet] = []
+    remarks = describe_held_out(cfg, data)
     if cfg.val is not None and sets:
         options, left_out = available_metrics(cfg.val)
-        crops = [*images.general, *images.crops]
-        drift, drift_remarks = open_drift(cfg, crops, start)
+        judged_sets, said = open_judged_sets(cfg)
+        remarks += [*left_out, *said, *describe_drift(cfg)]
+        if options.save_sheet:
+            found = map(most_detailed_crops, sets)
+            crops = [each for each in found if each.images]
 
     tile = cfg.val.tile if cfg.val else 0
-    upscaler = Upscaler(DygraphRunner(network, cfg.scale), cfg.scale, tile=tile)
+    upscaler = Upscaler(DygraphRunner(step.ema.layer, cfg.scale), cfg.scale, tile=tile)
+    upscale = partial(upscaler.fit_to_memory, log=experiment.log)
+    start: dict[str, list[np.ndarray]] = {}
+    if cfg.path.pretrain_network_g is not None:
+        start = {each.name: upscaled(upscale, each) for each in crops}
+
     trained_on = [each for each in (data.images, data.pairs) if each is not None]
     return Validator(
         options=options,
-        network=network,
-        upscale=partial(upscaler.fit_to_memory, log=experiment.log),
+        upscale=upscale,
         scale=cfg.scale,
         sets=sets,
-        images=images,
+        judged_sets=judged_sets,
+        crops=crops,
         start=start,
-        judge=Judge(cfg, step, drift, experiment),
+        judge=Judge(cfg, options, step, experiment),
         experiment=experiment,
         checkpoints=checkpoints,
         last_iteration=cfg.train.total_iter,
         trained_on=sum(map(len, trained_on)),
-        remarks=[
-            *describe_held_out(cfg, data),
-            *left_out,
-            *images.remarks,
-            *drift_remarks,
-        ],
+        remarks=remarks,
     )

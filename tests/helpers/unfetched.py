@@ -7,9 +7,8 @@ UNFETCHED = ("calculate_lpips", "calculate_dists", "calculate_niqe")
 
 def fetch_nothing(patch: pytest.MonkeyPatch) -> None:
     """Let validation run without LPIPS, DISTS and NIQE unless a test asks for them."""
-    for module in ("metrics.available_metrics", "judging.judge"):
-        name = f"realesrgan_paddle.{module}.missing_weights"
-        patch.setattr(name, missing_weights)
+    name = "realesrgan_paddle.metrics.available_metrics.missing_weights"
+    patch.setattr(name, missing_weights)
 
 
 def missing_weights(metric: str) -> str | None:

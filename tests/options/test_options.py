@@ -506,6 +506,10 @@ CONTRADICTIONS = [
         "'general' is the name of val.drift's own images",
     ),
     (
+        [VAL, "datasets.val.name=real_lq", "val.real_lq=real"],
+        "'real_lq' is the name of val.real_lq's own images",
+    ),
+    (
         [VAL, "val=null"],
         "datasets.val names images to validate on, but val is null",
     ),

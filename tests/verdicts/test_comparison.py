@@ -7,7 +7,7 @@ import pytest
 
 from realesrgan_paddle.data.sets.naming import clips_of
 from realesrgan_paddle.judging.comparison import Answer, compare_images
-from realesrgan_paddle.judging.figures import add_image, mean_of, only_finite
+from realesrgan_paddle.judging.image_metrics import add_image, mean_of, only_finite
 from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, MetricFormat
 
 

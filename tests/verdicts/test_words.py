@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from realesrgan_paddle.judging.comparison import Change, Comparison, described_set
+from realesrgan_paddle.judging.drift import Drift
+from realesrgan_paddle.judging.findings import COLORS, GRIDDED
 from realesrgan_paddle.judging.verdict import Outcome, next_step
 from realesrgan_paddle.utils.paired import Interval
 from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
@@ -22,15 +24,15 @@ def against(clips=5, images=12, **changes):
 BETTER = against(psnr=(-0.2, 0.4), lpips=(-0.2, -0.1), dists=(-0.1, -0.05))
 WORSE = against(psnr=(-2, -1), lpips=(0.1, 0.2))
 NEITHER = against(psnr=(-1, 1))
+SHIFTED = [Drift(COLORS, "held_out", "by Delta E 2.5")]
+GRID = [Drift(GRIDDED, "general", "with x2.0 the energy")]
 OUTCOME = Outcome(
     validated=BETTER,
     best=None,
     best_iteration=400,
     trained_on=200,
     general=None,
-    color_shift=0.0,
-    general_color_shift=0.0,
-    drifted=False,
+    drifts=(),
     softer_on_real=False,
     export_last="EXPORT LAST",
     export_best="EXPORT BEST",
@@ -58,7 +60,10 @@ def test_one_sentence_says_what_is_better_and_what_cannot_be_told():
     [
         ({}, "use it: EXPORT LAST"),
         ({"general": WORSE}, "use it for this kind of images only"),
-        ({"general_color_shift": 2.0}, "use it for this kind of images only"),
+        (
+            {"drifts": [Drift(COLORS, "general", "by Delta E 2.5")]},
+            "look at its images first: colors have shifted: general by Delta E 2.5; ",
+        ),
         (
             {"general": WORSE, "trained_on": 1},
             "general ones it became worse; train on more images",
@@ -68,11 +73,15 @@ def test_one_sentence_says_what_is_better_and_what_cannot_be_told():
             "match the degradation to them: train.py --recipe auto --lq REAL",
         ),
         (
-            {"drifted": True},
-            "look at its images first: the drift alarm went off; the log",
+            {"drifts": GRID},
+            "look at its images first: a regular grid shows: general with x2.0 the energy; "
+            "try more iterations",
         ),
-        ({"drifted": True, "trained_on": 1}, "went off; train on more images"),
-        ({"color_shift": 2.5}, "do not use it: colors have shifted: Delta E 2.5 more"),
+        ({"drifts": GRID, "trained_on": 1}, "the energy; train on more images"),
+        (
+            {"drifts": SHIFTED},
+            "do not use it: colors have shifted: held_out by Delta E 2.5; check that",
+        ),
         (
             {"validated": WORSE},
             "do not use it: images became worse; check that datasets.train",
@@ -89,7 +98,7 @@ def test_one_sentence_says_what_is_better_and_what_cannot_be_told():
             {"validated": WORSE, "trained_on": 1},
             "images became worse; train on more images",
         ),
-        ({"color_shift": 2.5, "trained_on": 1}, "than before; train on more images"),
+        ({"drifts": SHIFTED, "trained_on": 1}, "by Delta E 2.5; train on more images"),
         ({"validated": against(clips=2, psnr=(1, 2))}, "compare by eye"),
     ],
 )
