@@ -343,26 +343,6 @@ BOMBS = {
         ),
         "declare more than 4 times as many",
     ),
-    "a parameter of a repeated list of parts": (
-        state(array((1,), bytes(4)))[:-2]
-        + plain("UnpackBigParamInfor@@")
-        + b"}("
-        + plain("k1")
-        + b"}("
-        + plain("OriginShape")
-        + plain((1,))
-        + plain("slices")
-        + b"]("
-        + b"N" * 9
-        + plain("k0")
-        + plain("k1")
-        + b"eu"
-        + KEEP
-        + plain("k2")
-        + RECALL
-        + b"uu.",
-        "the parts of 'k1' are not all there",
-    ),
     "a tuple copied a thousand times": (
         again(b"(" + b"N" * 100_000 + b"t", call("builtins.tuple", RECALL)),
         "holds no tensors",

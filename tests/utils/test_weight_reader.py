@@ -144,37 +144,6 @@ def test_bfloat16_is_widened_exactly(tmp_path):
     )
 
 
-def split(slices: list, shape: tuple = (2, 3), **parts: np.ndarray) -> dict:
-    """Return a parameter as paddle.save splits those above 1 GB at protocol 2."""
-    return {
-        **parts,
-        "UnpackBigParamInfor@@": {"w": {"OriginShape": shape, "slices": slices}},
-    }
-
-
-def test_parameters_split_by_paddle_save_are_joined(tmp_path):
-    content = split(["w@@.0", "w@@.1"], **{"w@@.0": ONE, "w@@.1": TWO})
-    path = pdparams(tmp_path / "w.pdparams", content)
-    assert_arrays_identical(read_weights(path).select(), {"w": np.stack([ONE, TWO])})
-
-
-INCOMPLETE = [
-    split(["a", "a"], a=ONE),
-    split(["a", "b"], a=ONE),
-    split(["a", ["b"]], a=ONE, b=TWO),
-    split([], a=ONE),
-    split(["a", "b"], (7,), a=ONE, b=TWO),
-    split(["a", "b"], (2**30, 2**30), a=ONE, b=TWO),
-    {"a": ONE, "UnpackBigParamInfor@@": {"w": 5}},
-]
-
-
-def test_split_parameters_with_missing_parts_are_refused(tmp_path):
-    for content in INCOMPLETE:
-        message = refusal(tmp_path / "w.pdparams", pickle.dumps(content, 4))
-        assert "are not all there" in message or "impossible shape" in message, content
-
-
 WITHOUT_WEIGHTS = [
     ("w.pth", b"", "empty; download or copy it again"),
     (

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, deserialize
@@ -287,7 +286,6 @@ def _pickled_groups(content: object, size: int) -> dict[str, Tensors]:
     groups = {}
     for name, group_views in views.items():
         groups[name] = {key: _owned(view) for key, view in group_views.items()}
-    _rejoin(groups.get("", {}), content.get("UnpackBigParamInfor@@"))
     return {name: _without_module(group) for name, group in groups.items()}
 
 
@@ -329,31 +327,6 @@ def _widened(bits: np.ndarray) -> np.ndarray:
     padded = bits.astype(np.uint32, order="C")
     padded <<= 16  # in place, to need no second copy
     return padded.view(np.float32)
-
-
-def _rejoin(tensors: Tensors, split: object) -> None:
-    """Join what paddle.save splits: parameters above 1 GB at pickle protocols 2 and 3.
-
-    `split` maps a parameter to {"OriginShape": shape, "slices": keys of its parts}.
-    Source: paddle/framework/io_utils.py, `_unpack_saved_dict`.
-    """
-    if not isinstance(split, dict):
-        return
-    joined: Tensors = {}
-    left = len(tensors)  # each is part of one parameter; a file may repeat a list
-    for key, entry in split.items():
-        parts: list[np.ndarray] = []
-        shape: Any = None
-        match entry:
-            case {"OriginShape": shape, "slices": list(names)} if len(names) <= left:
-                left -= len(names)
-                for name in names:
-                    if isinstance(name, str) and name in tensors:
-                        parts.append(tensors.pop(name).ravel())
-        if not parts or sum(part.size for part in parts) != element_count(shape):
-            raise DamagedError(f"the parts of {str(key)[:60]!r} are not all there")
-        joined[str(key)] = np.concatenate(parts).reshape(shape)
-    tensors |= joined
 
 
 def _without_module(tensors: Tensors) -> Tensors:
