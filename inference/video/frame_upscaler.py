@@ -1,7 +1,7 @@
 """Frames through the upscaler; what is identical to the frame before is not computed again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
@@ -122,22 +122,17 @@ def plan_from(record: dict[str, Any]) -> Plan:
     Raises:
         ValueError: it is none that can be worked with.
     """
-    if record.keys() != {"rows", "columns"}:
-        raise ValueError("no rows and columns of tiles")
-    rows = _cut_from(record["rows"])
-    columns = _cut_from(record["columns"])
-    return Plan(rows, columns)
+    try:
+        plan = Plan(Cut(**record["rows"]), Cut(**record["columns"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError("no rows and columns of tiles") from error
 
-
-def _cut_from(record: Any) -> Cut:
-    names = [field.name for field in fields(Cut)]
-    if not isinstance(record, dict) or sorted(record) != sorted(names):
-        raise ValueError("tiles that are not told by " + ", ".join(names))
-    for name, value in record.items():
-        least = 1 if name in ("length", "multiple") else 0
-        if type(value) is not int or value < least:
-            raise ValueError(f"tiles with a {name} that none has")
-    return Cut(**record)
+    for cut in (plan.rows, plan.columns):
+        sizes = astuple(cut)
+        are_whole = all(type(size) is int and size >= 0 for size in sizes)
+        if not are_whole or not cut.length or not cut.multiple:
+            raise ValueError(f"tiles with sizes that none has: {sizes}")
+    return plan
 
 
 def _small_tiles(upscaler: Upscaler, image: np.ndarray, radius: int) -> Plan:

@@ -129,10 +129,7 @@ def choose_part(
             f"{source.path}: no frame between --start and --end; it has "
             f"{len(whole.times):,} frames until {time_code(end)}"
         )
-    times = whole.times[first:last]
-    end_tick = whole.times[last] if last < len(whole.times) else whole.end
-    timeline = replace(whole, times=times, end=end_tick)
-    return VideoPart(deinterlace, whole, first, last, timeline)
+    return VideoPart(deinterlace, whole, first, last)
 
 
 def _index(

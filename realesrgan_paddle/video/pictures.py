@@ -106,14 +106,8 @@ class Excerpt:
 
     def middle(self, count: int) -> "Excerpt":
         """Return the excerpt of `count` pictures in the middle of this one."""
-        part = self.part
-        skipped = (len(part.timeline.times) - count) // 2
-        first, last = part.first + skipped, part.first + skipped + count
-        times = part.whole.times[first:last]
-        timeline = replace(part.timeline, times=times)
-        return replace(
-            self, part=VideoPart(part.deinterlace, part.whole, first, last, timeline)
-        )
+        skipped = (len(self.part.timeline.times) - count) // 2
+        return replace(self, part=self.part.cut(skipped, skipped + count))
 
     def to_rgb(self, width: int, height: int) -> list[str]:
         """Return the filters that make RGB24 pictures of a size, bicubically."""
@@ -159,14 +153,7 @@ class Excerpt:
         return "".join(texts)
 
     def _frames(self) -> Iterator[av.VideoFrame]:
-        decoded = decode(
-            self.source,
-            self.part.whole,
-            self.part.first,
-            self.part.last,
-            deinterlace=self.part.deinterlace,
-            bad_frames="repeat",
-        )
+        decoded = decode(self.source, self.part, bad_frames="repeat")
         with closing(decoded):
             for number, each in enumerate(decoded):
                 each.frame.pts = number

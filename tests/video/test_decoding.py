@@ -14,6 +14,7 @@ from realesrgan_paddle.inference.video.reading.decoders import Decoder
 from realesrgan_paddle.inference.video.reading.frames import (
     DecodedFrame,
     Deinterlace,
+    VideoPart,
     decode,
     deinterlaced,
 )
@@ -44,10 +45,21 @@ def digest(frame) -> str:
     return hashlib.sha256(frame.to_ndarray()).hexdigest()
 
 
-def decoded(source: VideoSource, first: int = 0, last: int | None = None, **options):
-    timeline = deinterlaced(source, options.get("deinterlace", "no"))
-    last = len(timeline.times) if last is None else last
-    return digests(decode(source, timeline, first, last, **options))
+def part(source: VideoSource, how: Deinterlace = "no") -> VideoPart:
+    whole = deinterlaced(source, how)
+    return VideoPart(how, whole, 0, len(whole.times))
+
+
+def decoded(
+    source: VideoSource,
+    first: int = 0,
+    last: int | None = None,
+    deinterlace: Deinterlace = "no",
+    **options,
+):
+    whole = part(source, deinterlace)
+    last = whole.last if last is None else last
+    return digests(decode(source, whole.cut(first, last), **options))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +132,7 @@ def test_a_damaged_frame_stops(damaged: Path):
     frames = []
     source = opened(damaged)
     with pytest.raises(UserError) as caught:
-        frames.extend(decode(source, source.timeline, 0, 100))
+        frames.extend(decode(source, part(source)))
 
     number = int(source.packets.frames[31])
     assert [frame.index for frame in frames] == list(range(number))
@@ -144,8 +156,8 @@ def test_the_frame_before_a_damaged_one_is_repeated(damaged: Path, mp4: Path):
     assert found[: number - B_FRAMES] == right[: number - B_FRAMES]
     assert found[number + GOP :] == right[number + GOP :]
     for first in (number - 1, number, number + 1, number + 10, number + 30):
-        part = decoded(source, first, first + 3, bad_frames="repeat")
-        assert part == found[first : first + 3]
+        some = decoded(source, first, first + 3, bad_frames="repeat")
+        assert some == found[first : first + 3]
 
 
 def test_the_frame_after_stands_for_the_first(tmp_path: Path):
@@ -188,10 +200,10 @@ def test_deinterlaced_frames(woven: Path, how: Deinterlace, per_frame: int):
     assert len({frame[3] for frame in found}) == 50 * per_frame
 
     for first in (0, 1, 7, 40, 41, 50 * per_frame - 1):
-        part = decoded(source, first, first + 1, deinterlace=how)
-        assert part == found[first : first + 1]
+        one = decoded(source, first, first + 1, deinterlace=how)
+        assert one == found[first : first + 1]
 
-    frame = next(decode(source, timeline, 0, 1, deinterlace=how)).frame
+    frame = next(decode(source, part(source, how).cut(0, 1))).frame
     assert (frame.format.name, int(frame.colorspace)) == (source.pixel_format, 1)
 
 
@@ -216,7 +228,7 @@ def test_closing_closes_the_file(mp4: Path):
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("open files are not listed here")
     source = opened(mp4)
-    frames = decode(source, source.timeline, 0, 100)
+    frames = decode(source, part(source))
     next(frames)
     assert mp4 in open_files()
     frames.close()

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain, pairwise
 from typing import Any, Literal
 
@@ -24,21 +25,31 @@ BadFrames = Literal["stop", "repeat"]
 
 @dataclass(frozen=True)
 class VideoPart:
-    """The frames of a source that are upscaled.
+    """Frames of a source that follow each other.
 
     Attributes:
-        deinterlace: "no", "frame" or "field".
-        whole: all frames of the source, after that.
+        deinterlace: "no", or "frame" or "field" for interlaced sources.
+        whole: when all frames of the source are shown, after that.
         first: the first one wanted.
         last: the one after the last.
-        timeline: those wanted.
     """
 
     deinterlace: Deinterlace
     whole: Timeline
     first: int
     last: int
-    timeline: Timeline
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """When the frames of this part are shown."""
+        whole = self.whole
+        times = whole.times[self.first : self.last]
+        end = whole.times[self.last] if self.last < len(whole.times) else whole.end
+        return replace(whole, times=times, end=end)
+
+    def cut(self, first: int, last: int) -> "VideoPart":
+        """Return the frames [first, last), counted from the first of this part."""
+        return replace(self, first=self.first + first, last=self.first + last)
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,8 @@ class DecodedFrame:
     """A frame of a video.
 
     Attributes:
-        index: its number in the timeline.
-        time: when it is shown [ticks of the timeline].
+        index: its number in the whole video.
+        time: when it is shown [ticks of the part's time base].
         frame: PyAV's VideoFrame, as decoded; not to be changed.
         repeated: it stands for one that cannot be decoded.
     """
@@ -76,17 +87,14 @@ def deinterlaced(source: VideoSource, how: Deinterlace) -> Timeline:
 
 def decode(
     source: VideoSource,
-    timeline: Timeline,
-    first: int,
-    last: int,
+    part: VideoPart,
     *,
-    deinterlace: Deinterlace = "no",
     bad_frames: BadFrames = "stop",
     remark: Callable[[str], None] = lambda text: None,
 ) -> Generator[DecodedFrame, None, None]:
-    """Yield the frames `first` to `last` - 1 of a timeline, in order, each once.
+    """Yield the frames of a part, in order, each once.
 
-    They are the same whichever range is asked for. Few are in memory at a time. Closing
+    They are the same whichever part is asked for. Few are in memory at a time. Closing
     the iterator closes the file.
 
     A frame that cannot be decoded is one with damage of its own. Frames that refer to
@@ -94,10 +102,7 @@ def decode(
 
     Args:
         source: what `open_source` returned.
-        timeline: what `deinterlaced` returned for `deinterlace`.
-        first: number of a frame in the timeline.
-        last: one after the number of the last.
-        deinterlace: how; other than "no" for interlaced sources only.
+        part: which frames.
         bad_frames: "repeat" yields the frame before one that cannot be decoded, or the
             one after it if there is none before.
         remark: called with a line for each run of frames that cannot be decoded.
@@ -106,9 +111,11 @@ def decode(
         UserError: a frame cannot be decoded, with "stop"; frames change their size; the
             file is not the one that was opened.
     """
+    first, last = part.first, part.last
     if first >= last:
         return
 
+    deinterlace = part.deinterlace
     per_frame = 2 if deinterlace == "field" else 1
     coded_first, coded_last = first // per_frame, -(-last // per_frame)
     # The deinterlacer looks at the frames before and after.
@@ -124,7 +131,7 @@ def decode(
         if index >= last:
             return
         if index >= first:
-            yield DecodedFrame(index, timeline.times[index], frame, repeated)
+            yield DecodedFrame(index, part.whole.times[index], frame, repeated)
 
 
 @dataclass(frozen=True)
@@ -292,10 +299,7 @@ class FrameReader:
         )
         decoded = decode(
             source,
-            part.whole,
-            part.first + first,
-            part.first + last,
-            deinterlace=part.deinterlace,
+            part.cut(first, last),
             bad_frames=self._bad_frames,
             remark=self._remark,
         )

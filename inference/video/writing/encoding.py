@@ -1,12 +1,11 @@
 """Encoders: which, in which pixel format, with which settings."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -149,8 +148,14 @@ def subsampling(pixel_format: str) -> tuple[int, int]:
 
 
 @contextmanager
-def encoder(path: Path, encoding: Encoding, timeline: Timeline) -> Iterator["Encode"]:
-    """Yield what writes frames into the file `path`, which is whole at the block's end."""
+def encoder(
+    path: Path, encoding: Encoding, timeline: Timeline
+) -> Iterator[Callable[[np.ndarray, int], None]]:
+    """Yield what writes frames into the file `path`, which is whole at the block's end.
+
+    It is called with each frame in order: uint8 or uint16 RGB(A), (H, W, 3 or 4), and
+    when it is shown [ticks of `timeline`].
+    """
     os.environ.setdefault("SVT_LOG", "1")  # errors only; it prints by itself
     # Or all times would be shifted, so that no packet is decoded before 0.
     as_they_are = {"avoid_negative_ts": "disabled"}
@@ -173,38 +178,17 @@ def encoder(path: Path, encoding: Encoding, timeline: Timeline) -> Iterator["Enc
         context.colorspace = encoding.colors.matrix
         context.color_range = encoding.colors.range
 
-        yield Encode(container, stream, encoding, timeline)
+        from_rgb = FromRGB(encoding.colors, encoding.matrix, encoding.pixel_format)
+
+        def encode(image: np.ndarray, time: int) -> None:
+            frame = from_rgb(image)
+            # NUT has no times below 0, which an edit list or a joined file may have.
+            frame.pts = time - timeline.times[0]
+            frame.time_base = timeline.time_base
+            container.mux(stream.encode(frame))
+
+        yield encode
         container.mux(stream.encode(None))
-
-
-class Encode:
-    """Encodes frames, in order.
-
-    Args:
-        container: the open file.
-        stream: its only stream.
-        encoding: how.
-        timeline: tells the ticks.
-    """
-
-    def __init__(
-        self, container: Any, stream: Any, encoding: Encoding, timeline: Timeline
-    ) -> None:
-        self._container = container
-        self._stream = stream
-        self._time_base = timeline.time_base
-        self._begin = timeline.times[0]
-        self._from_rgb = FromRGB(
-            encoding.colors, encoding.matrix, encoding.pixel_format
-        )
-
-    def __call__(self, image: np.ndarray, time: int) -> None:
-        """Encode uint8 or uint16 RGB(A), shown at `time` [ticks]."""
-        frame = self._from_rgb(image)
-        # NUT has no times below 0, which an edit list or a joined file may have.
-        frame.pts = time - self._begin
-        frame.time_base = self._time_base
-        self._container.mux(self._stream.encode(frame))
 
 
 def _nearest(source: VideoSource, codec: str) -> list[str]:

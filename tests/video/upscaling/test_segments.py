@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from made_clips import AAC, X264, YUV420, made, pattern, tone
 from read_back import NEEDED, read_back
 from upscaled import lossless, repeated, upscale_clip
 
+from realesrgan_paddle.inference.tiles import Cut
+from realesrgan_paddle.inference.tiling.plan import Plan
 from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.frame_upscaler import plan_from
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.segments import (
     Segment,
@@ -288,3 +292,20 @@ def test_another_input_or_network_does_not_go_on(tmp_path: Path, short_clip: Pat
     source.write_bytes(content)
     with pytest.raises(UserError, match="input's content was"):
         upscale_clip(source, target, **SETTINGS)
+
+
+def test_tiles_come_back_from_plain_values_or_are_refused():
+    plan = Plan(Cut(64, 32, 8, 2), Cut(96, 0, 0, 1))
+    record = asdict(plan)
+    assert plan_from(record) == plan
+
+    rows = record["rows"]
+    for wrong in (
+        *(None, [], {}, {"length": 64}, rows | {"more": 1}),
+        *(rows | {"length": 0}, rows | {"tile": -32}, rows | {"multiple": 0}),
+        *(rows | {"tile": 32.0}, rows | {"length": True}, rows | {"pad": "8"}),
+    ):
+        with pytest.raises(ValueError, match="tiles"):
+            plan_from(record | {"rows": wrong})
+    with pytest.raises(ValueError, match="rows and columns"):
+        plan_from({"rows": rows})
