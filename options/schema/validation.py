@@ -56,7 +56,7 @@ class GeneralLimits(Options):
 
 
 class DomainLimits(GeneralLimits):
-    """Limits on the validation sets, which should improve; sets need a ground truth."""
+    """Limits on the validation sets, which should improve."""
 
     delta_e: NonNegative | None = Field(
         default=0.5,

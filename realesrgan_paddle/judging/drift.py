@@ -2,7 +2,8 @@
 
 On the domain the network is meant to change, and the start network may have been wrong.
 So nothing is found where its images differ from the start network's, but where they are
-further from the ground truth than those were.
+further from the ground truth than those were. Without ground truth, colors are compared
+with the input's, and how sharp the images should be is not known.
 """
 
 import math
@@ -19,6 +20,7 @@ from realesrgan_paddle.judging.findings import (
 )
 from realesrgan_paddle.judging.image_metrics import (
     DELTA_E,
+    DELTA_E_LQ,
     GRID,
     SHARPNESS,
     Metrics,
@@ -74,9 +76,10 @@ def _beyond(
     now: SetMetrics, start: SetMetrics, limits: GeneralLimits, lpips: str
 ) -> Iterator[tuple[Finding, str]]:
     """Yield what is beyond the limits on one set, and by how much."""
-    increase = mean_of(now, DELTA_E) - mean_of(start, DELTA_E)
-    if limits.delta_e is not None and increase > limits.delta_e:
-        yield COLORS, f"by Delta E {increase:.1f} (usual: up to {limits.delta_e:g})"
+    for name in (DELTA_E, DELTA_E_LQ):
+        increase = mean_of(now, name) - mean_of(start, name)
+        if limits.delta_e is not None and increase > limits.delta_e:
+            yield COLORS, f"by Delta E {increase:.1f} (usual: up to {limits.delta_e:g})"
 
     # The sharpness of the ground truth is 1.
     sharpness = mean_of(now, SHARPNESS)

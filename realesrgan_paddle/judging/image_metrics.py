@@ -22,13 +22,15 @@ Metrics = dict[str, SetMetrics]
 Measures = Mapping[str, Callable[[np.ndarray, np.ndarray], float]]
 """Metrics by name; each takes an image and its ground truth, uint8 RGB (H, W, 3)."""
 
-DELTA_E = "delta_e"
-"""Mean CIEDE2000 distance of blocks of 16 x 16 pixels from the reference's."""
-SHARPNESS = "sharpness"
-"""Mean gradient of the luma, that of the reference being 1."""
+DELTA_E, DELTA_E_LQ = "delta_e", "delta_e_lq"
+"""Mean CIEDE2000 distance of blocks of 16 x 16 pixels from those of the ground truth, or
+where that is not known from those of the input, enlarged (bicubic): upscaling has no
+business with the color of areas."""
+SHARPNESS, SHARPNESS_LQ = "sharpness", "sharpness_lq"
+"""Mean gradient of the luma, that of the ground truth or the enlarged input being 1."""
 GRID = "grid"
 """Index of the grid artifact in the most detailed crop of up to `GRID_SIDE` pixels, that
-of the reference (at least 1, which is no grid) being 1."""
+of either (at least 1, which is no grid) being 1."""
 
 GRID_SIDE = 256
 """The index of a whole frame would take seconds."""
@@ -45,10 +47,6 @@ def measure_image(
 ) -> dict[str, float]:
     """Return the metrics of one result; PSNR is infinite where it is the ground truth.
 
-    `DELTA_E`, `SHARPNESS` and `GRID` compare with the ground truth, and where that is
-    not known with the bicubic enlargement of the input: upscaling has no business with
-    the color of areas.
-
     Args:
         sr: the result, uint8 RGB (H, W, 3).
         image: its input and, if known, ground truth.
@@ -56,12 +54,16 @@ def measure_image(
         scale: how much larger the result is than the input.
         alone: names of the measures that look at the result alone.
     """
-    reference = enlarge(image.lq, scale) if image.gt is None else image.gt
+    names, reference = (DELTA_E, SHARPNESS), image.gt
+    if reference is None:
+        names = DELTA_E_LQ, SHARPNESS_LQ
+        reference = enlarge(image.lq, scale)
     (crop,) = most_detailed(reference, GRID_SIDE, 1)
     usual_grid = max(1.0, grid_index(crop.of(reference), scale))
+    delta_e, sharpness = names
     values = {
-        DELTA_E: mean_delta_e(sr, reference),
-        SHARPNESS: _gradient(sr) / _gradient(reference),
+        delta_e: mean_delta_e(sr, reference),
+        sharpness: _gradient(sr) / _gradient(reference),
         GRID: grid_index(crop.of(sr), scale) / usual_grid,
     }
     for name, measure in measures.items():

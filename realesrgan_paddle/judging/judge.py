@@ -1,13 +1,17 @@
 """The judge of a run: what goes wrong on the way, and at its end whether it helped."""
 
+import math
 from collections.abc import Mapping
+from operator import sub, truediv
 
 from realesrgan_paddle.judging.discriminator import DiscriminatorWatch
 from realesrgan_paddle.judging.drift import Drift, described, find_drift, lpips_name
 from realesrgan_paddle.judging.image_metrics import (
     DELTA_E,
+    DELTA_E_LQ,
     GRID,
     SHARPNESS,
+    SHARPNESS_LQ,
     Metrics,
     mean_of,
 )
@@ -102,23 +106,16 @@ class Judge:
 
 def _change(set_name: str, now: Metrics, start: Metrics, lpips: str) -> str:
     """Return the change of a set's metrics since the start in a few words."""
-    means = {}
-    for name in (DELTA_E, SHARPNESS, lpips, GRID):
-        images = now[set_name], start[set_name]
-        means[name] = [mean_of(each, name) for each in images]
-
-    def difference(name: str) -> float:
-        after, before = means[name]
-        return after - before
-
-    def ratio(name: str) -> float:
-        after, before = means[name]
-        return after / before
-
-    text = (
-        f"{set_name}: Delta E {difference(DELTA_E):+.2f}, "
-        f"sharpness x{ratio(SHARPNESS):.3f}"
+    shown = (
+        ("Delta E {:+.2f}", (DELTA_E, DELTA_E_LQ), sub),
+        ("sharpness x{:.3f}", (SHARPNESS, SHARPNESS_LQ), truediv),
+        ("LPIPS {:+.4f}", (lpips,), sub),
+        ("grid x{:.2f}", (GRID,), truediv),
     )
-    if lpips:
-        text += f", LPIPS {difference(lpips):+.4f}"
-    return f"{text}, grid x{ratio(GRID):.2f}"
+    parts = []
+    for text, names, compare in shown:
+        for name in names:
+            means = mean_of(now[set_name], name), mean_of(start[set_name], name)
+            if not math.isnan(sum(means)):
+                parts.append(text.format(compare(*means)))
+    return f"{set_name}: {', '.join(parts)}"

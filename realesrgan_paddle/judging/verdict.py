@@ -29,7 +29,7 @@ from realesrgan_paddle.judging.findings import (
     WORSE,
     few_images,
 )
-from realesrgan_paddle.judging.image_metrics import SHARPNESS, Metrics
+from realesrgan_paddle.judging.image_metrics import SHARPNESS_LQ, Metrics
 from realesrgan_paddle.options.schema.validation import (
     GENERAL,
     HELD_OUT,
@@ -95,7 +95,8 @@ class Verdict:
         """Write `verdict.json` into the folder of a run.
 
         It holds `lines` and `next` (texts), `sets` (by set, other method and metric:
-        mean change, interval, answer) and `figures` (the metrics by method, set, image and name).
+        mean change, interval, answer) and `figures` (the metrics by method, set, image
+        and name).
         """
         sets = {}
         for name, compared in self.compared.items():
@@ -208,7 +209,7 @@ def _formats(options: ValOptions, *, has_gt: bool = True) -> dict[str, MetricFor
 
     Of images without ground truth: those that need none, and the sharpness.
     """
-    formats = {} if has_gt else {SHARPNESS: MetricFormat(SHARPNESS, 3)}
+    formats = {} if has_gt else {SHARPNESS_LQ: MetricFormat("sharpness", 3)}
     for name, metric in options.metrics.items():
         if has_gt or metric.type in NO_REFERENCE:
             formats[name] = METRIC_FORMATS[metric.type.removeprefix("calculate_")]
@@ -218,7 +219,7 @@ def _formats(options: ValOptions, *, has_gt: bool = True) -> dict[str, MetricFor
 def _is_softer(real: Comparison | None) -> bool:
     """Return whether the sharpness of results on real images fell."""
     for each in real.changes if real else []:
-        if each.metric.name == SHARPNESS and each.answer is Answer.WORSE:
+        if each.metric.name == "sharpness" and each.answer is Answer.WORSE:
             return True
     return False
 
