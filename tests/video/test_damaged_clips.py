@@ -44,12 +44,6 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, name: str):
     assert sorted(tmp_path.iterdir()) == before
 
 
-@pytest.mark.parametrize(("name", "kind"), [("PQ.mkv", "PQ"), ("HLG.mp4", "HLG")])
-def test_hdr_is_never_flattened(tmp_path: Path, name: str, kind: str):
-    BAD[name](tmp_path / name)
-    assert f"HDR ({kind})" in refused(tmp_path / name, tmp_path / "result.mkv")
-
-
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no such files here")
 def test_a_pipe_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.mp4")
@@ -174,18 +168,20 @@ ODD_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_file_names_are_read_and_written(tmp_path: Path, monkeypatch, name: str):
+def test_odd_file_names_are_read_and_written(tmp_path: Path, monkeypatch):
+    given, target = tmp_path / "in", tmp_path / "out"
+    given.mkdir()
     TIMES["one frame.mp4"].make(tmp_path / "clip.mp4")
-    (tmp_path / "in").mkdir()
-    (tmp_path / "out").mkdir()
-    (tmp_path / "clip.mp4").rename(tmp_path / "in" / name)
+    monkeypatch.chdir(given)
+    for name in ODD_NAMES:
+        (tmp_path / "clip.mp4").rename(given / name)
+        upscale_clip(Path(name), Path("../out") / name)
+        assert len(read_back(target / name).times) == 1
+        assert [path.name for path in target.iterdir()] == [name]
+        assert [path.name for path in given.iterdir()] == [name]
 
-    monkeypatch.chdir(tmp_path / "in")
-    upscale_clip(Path(name), Path("../out") / name)
-    assert len(read_back(tmp_path / "out" / name).times) == 1
-    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
-    assert [path.name for path in (tmp_path / "in").iterdir()] == [name]
+        (target / name).unlink()
+        (given / name).rename(tmp_path / "clip.mp4")
 
 
 def test_a_video_is_never_written_over_itself(tmp_path: Path):

@@ -30,25 +30,26 @@ SEGMENTS = [Segment(0, 0, 10), Segment(1, 10, 20)]
 SETTINGS = {**lossless(".mp4"), "segment_seconds": 0.2}
 
 
-@pytest.mark.parametrize(
-    ("times", "ticks", "lengths"),
-    [
-        ([], 5, []),
-        ([7], 5, [1]),
-        (list(range(10)), 5, [5, 5]),
-        (list(range(11)), 5, [5, 5, 1]),
-        ([0, 4, 5, 6, 30, 31, 50], 5, [2, 2, 2, 1]),
-        ([-3, -1, 1, 3, 5], 4, [2, 2, 1]),
-        ([0, 100, 200], 1, [1, 1, 1]),
-        (list(range(10)), 1000, [10]),
-    ],
-)
-def test_a_segment_ends_where_its_time_is_over(times, ticks, lengths):
-    segments = cut_into_segments(times, ticks)
-    assert [each.last - each.first for each in segments] == lengths
-    assert [each.number for each in segments] == list(range(len(lengths)))
-    frames = [n for each in segments for n in range(each.first, each.last)]
-    assert frames == list(range(len(times)))
+CUT = [
+    ([], 5, []),
+    ([7], 5, [1]),
+    (list(range(10)), 5, [5, 5]),
+    (list(range(11)), 5, [5, 5, 1]),
+    ([0, 4, 5, 6, 30, 31, 50], 5, [2, 2, 2, 1]),
+    ([-3, -1, 1, 3, 5], 4, [2, 2, 1]),
+    ([0, 100, 200], 1, [1, 1, 1]),
+    (list(range(10)), 1000, [10]),
+]
+"""When frames are shown, the ticks of a segment, and how many frames each one has."""
+
+
+def test_a_segment_ends_where_its_time_is_over():
+    for times, ticks, lengths in CUT:
+        segments = cut_into_segments(times, ticks)
+        assert [each.last - each.first for each in segments] == lengths
+        assert [each.number for each in segments] == list(range(len(lengths)))
+        frames = [n for each in segments for n in range(each.first, each.last)]
+        assert frames == list(range(len(times)))
 
 
 @pytest.fixture
@@ -100,16 +101,12 @@ def test_a_run_that_did_nothing_leaves_nothing(parts: SegmentFolder):
     assert not parts.folder.exists()
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("input", "other.mp4"), ("frames", [5, 20]), ("crf", 12)]
-)
-def test_segments_of_another_job_are_refused_and_kept(
-    parts: SegmentFolder, key: str, value
-):
+def test_segments_of_another_job_are_refused_and_kept(parts: SegmentFolder):
     hold(parts, done=1)
-    message = refused(parts, {**JOB, key: value})
-    assert f": {key} was " in message
-    assert "remove the folder" in message
+    for key, value in (("input", "other.mp4"), ("frames", [5, 20]), ("crf", 12)):
+        message = refused(parts, {**JOB, key: value})
+        assert f": {key} was " in message
+        assert "remove the folder" in message
 
 
 def test_the_folder_of_a_stranger_is_refused_and_kept(parts: SegmentFolder):
@@ -132,49 +129,33 @@ def test_an_empty_folder_is_taken(parts: SegmentFolder):
     assert hold(parts, done=1) == {"tile": 128}
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"null",
-        b"\xff\xfe",
-        b'{"input": "clip.mp4", "frames": [0, 20]}',
-        b'{"input": "clip.mp4", "frames": [0, 20], "decided": 3}',
-        b"[" * 100_000,
-        b" " * (1 << 21) + b"{}",
-    ],
-    ids=lambda content: repr(content[:20]),
+DAMAGED = (
+    *(b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000),
+    b'{"input": "clip.mp4", "frames": [0, 20]}',
+    b'{"input": "clip.mp4", "frames": [0, 20], "decided": 3}',
+    b" " * (1 << 21) + b"{}",
 )
-def test_a_damaged_job_is_refused(parts: SegmentFolder, content: bytes):
+"""Contents of a job.json that a run of `JOB` has not written."""
+
+
+def test_a_damaged_job_is_refused(parts: SegmentFolder):
     hold(parts, done=1)
-    (parts.folder / "job.json").write_bytes(content)
-    message = refused(parts)
-    assert "job.json: damaged" in message
-    assert len(message) < 1000
+    for content in DAMAGED:
+        (parts.folder / "job.json").write_bytes(content)
+        message = refused(parts)
+        assert "job.json: damaged" in message
+        assert len(message) < 1000
 
 
-@pytest.mark.parametrize(
-    "decided",
-    [
-        {},
-        {"rows": 1, "columns": 2},
-        {"rows": {"length": "a"}, "columns": {}},
-        {
-            "rows": {"length": 96, "tile": 0, "pad": 9, "multiple": 0},
-            "columns": {"length": 128, "tile": 0, "pad": 0, "multiple": 1},
-        },
-    ],
-)
 @NEEDED
-def test_damaged_decisions_are_refused(tmp_path: Path, decided: dict, short_clip):
-    source, parts = short_clip, Path(f"{tmp_path}/result.mp4.parts")
-    stop_after(tmp_path, source, 2)
-    job = json.loads((parts / "job.json").read_text())
-    (parts / "job.json").write_text(json.dumps({**job, "decided": decided}))
-    with pytest.raises(UserError, match=r"job\.json: damaged.* remove its folder"):
-        upscale_clip(source, tmp_path / "result.mp4", **SETTINGS)
+def test_damaged_decisions_are_refused(tmp_path: Path, short_clip: Path):
+    stop_after(tmp_path, short_clip, 2)
+    path = tmp_path / "result.mp4.parts" / "job.json"
+    job = json.loads(path.read_text())
+    for decided in ({}, {"rows": {"length": "a"}, "columns": {}}):
+        path.write_text(json.dumps({**job, "decided": decided}))
+        with pytest.raises(UserError, match=r"job\.json: damaged.* remove its folder"):
+            upscale_clip(short_clip, tmp_path / "result.mp4", **SETTINGS)
 
 
 def test_links_and_pipes_are_not_read(parts: SegmentFolder, tmp_path: Path):
@@ -253,21 +234,17 @@ def test_segments_that_were_deleted_are_made_again(
 
 
 @NEEDED
-@pytest.mark.parametrize(
-    ("changed", "named"),
-    [
+def test_other_settings_do_not_go_on(tmp_path: Path, short_clip: Path):
+    stop_after(tmp_path, short_clip, 2)
+    for changed, named in (
         ({"crf": 30}, "encoding was"),
         ({"start": 0.2}, "frames was"),
         ({"segment_seconds": 0.4}, "segment_seconds was"),
         ({"height": 50}, "encoding was"),
-    ],
-)
-def test_other_settings_do_not_go_on(
-    tmp_path: Path, short_clip: Path, changed: dict, named: str
-):
-    stop_after(tmp_path, short_clip, 2)
-    with pytest.raises(UserError, match=named):
-        upscale_clip(short_clip, tmp_path / "result.mp4", **{**SETTINGS, **changed})
+    ):
+        with pytest.raises(UserError, match=named):
+            upscale_clip(short_clip, tmp_path / "result.mp4", **{**SETTINGS, **changed})
+
     # The same as at first still does.
     outcome, _ = upscale_clip(short_clip, tmp_path / "result.mp4", **SETTINGS)
     assert outcome.resumed == 10
