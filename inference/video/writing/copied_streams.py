@@ -1,18 +1,18 @@
 """What a video has besides its picture: copied into the output, packet by packet."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import av
 from av.format import Flags
 
 from realesrgan_paddle.inference.video.writing.containers import (
     MATROSKA,
     TEXT,
     described,
-    primed,
-    priming,
     takes,
     translates,
 )
@@ -24,6 +24,13 @@ FILE_FACTS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Metadata that tells how the source's file was written."""
 CODING_FACTS = ("bps", "duration", "number_of_", "_statistics_", "encoder", "vendor_id")
 """First letters of metadata that tells how a stream was coded."""
+
+LANGUAGE = bytes.fromhex("22b59c83") + b"und"
+"""The element of a track without a language, as ffmpeg writes it."""
+CODEC_DELAY = bytes.fromhex("56aa84")
+"""The head of an element CodecDelay [ns] of 4 bytes: as long as that of the language."""
+LONGEST_DELAY = Fraction(4)
+"""What is believed to be priming [s]; 4 bytes hold 4.29 s. AAC has 0.02 to 0.05."""
 
 
 @dataclass(frozen=True)
@@ -263,12 +270,54 @@ def _add_template(output: Any, stream: Any, window: Window) -> Any:
     """Add a stream with the codec of a stream of the source."""
     delay = Fraction(0)
     if window.start is None and output.format.name in MATROSKA:
-        delay = priming(stream, window.origin)
+        delay = _priming(stream, window.origin)
     if not delay:
         return output.add_stream_from_template(stream, opaque=True)
 
-    with primed(stream, delay) as container:
+    with _primed(stream, delay) as container:
         return output.add_stream_from_template(container.streams[0], opaque=True)
+
+
+def _priming(stream: Any, origin: Fraction) -> Fraction:
+    """Return how long before `origin` the first packet of a sound begins [s]; 0: not.
+
+    What a sound decoder puts out before the first sample that is to be heard is hidden in
+    mp4 and mov by an edit list: the first packet has a negative time. Only they have an
+    index that tells the times of all packets.
+    """
+    if stream.type != "audio" or not len(stream.index_entries):
+        return Fraction(0)
+    begin = stream.index_entries[0].timestamp * stream.time_base
+    delay = origin - begin
+    return delay if 0 < delay < LONGEST_DELAY else Fraction(0)
+
+
+def _primed(stream: Any, delay: Fraction) -> Any:
+    """Return a Matroska file whose only stream has the same codec, and a CodecDelay.
+
+    It is Matroska's element for priming, which PyAV cannot set. Without it all streams
+    would begin later by that much, and the picture would not begin at 0.
+
+    Returns:
+        PyAV's InputContainer of a file in memory, with one packet without meaning.
+
+    Args:
+        stream: of the source.
+        delay: of the decoder [s].
+    """
+    file = io.BytesIO()
+    options = {"write_crc32": "0"}
+    with av.open(file, "w", format="matroska", container_options=options) as output:
+        copy = output.add_stream_from_template(stream, opaque=True)
+        output.start_encoding()
+        packet: Any = av.Packet(b"\0")
+        packet.pts = packet.dts = 0
+        packet.stream = copy
+        output.mux(packet)
+
+    nanoseconds = round(delay * 10**9).to_bytes(4, "big")
+    header = file.getvalue().replace(LANGUAGE, CODEC_DELAY + nanoseconds, 1)
+    return av.open(io.BytesIO(header), format="matroska")
 
 
 def _smallest_step(copy: Any) -> int:

@@ -142,7 +142,7 @@ class _Mux:
             return
 
         if is_cover(stream) and takes(output.format.name, stream):
-            cover = add_cover(output, stream, source.path)
+            cover = _add_cover(output, stream, source.path)
             if cover is not None:
                 self._covers.append(cover)
             return
@@ -154,7 +154,7 @@ class _Mux:
     def _copied(self) -> Iterator[Any]:
         """Yield the packets of all copied streams, with the output's times."""
         source = self._picture.source
-        clock = Clock(source)
+        clock = _Clock(source)
         wanted = [source.stream, *self._copies]
         streams = [self._original.streams[index] for index in wanted]
         for packet in read_whole(source.path, self._original, streams):
@@ -212,11 +212,12 @@ def _muxer_options(
     return {"movflags": flags, "movie_timescale": str(ticks)}
 
 
-class Clock:
-    """Follows the picture through the file, and tells the offset of other packets.
+class _Clock:
+    """Tells what is added to the times of other packets where a file's clock went back.
 
-    Sound lies in the file near the picture that it is heard with. So of all offsets the
-    one is right that brings its time nearest to the picture's.
+    It follows the picture through the file. Sound lies in the file near the picture that
+    it is heard with. So of all offsets the one is right that brings its time nearest to
+    the picture's.
     """
 
     def __init__(self, source: VideoSource) -> None:
@@ -253,15 +254,17 @@ class Clock:
         return nearest * self._unit
 
 
-def add_cover(output: Any, stream: Any, path: Path) -> Any | None:
+def _add_cover(output: Any, stream: Any, path: Path) -> Any | None:
     """Add a cover to the output; return the packet that is still to be written.
+
+    It is a stream with one packet in mp4, an attached file in Matroska.
 
     Args:
         output: its container takes covers.
         stream: the cover of the source.
         path: of the source.
     """
-    packet = _picture(path, stream.index)
+    packet = _first_packet(path, stream.index)
     if packet is None:
         return None
 
@@ -281,7 +284,7 @@ def add_cover(output: Any, stream: Any, path: Path) -> Any | None:
     return packet
 
 
-def _picture(path: Path, index: int) -> Any | None:
+def _first_packet(path: Path, index: int) -> Any | None:
     """Return the first packet of a stream."""
     with open_container(path) as original:
         cover = original.streams[index]
