@@ -34,7 +34,6 @@ class Number:
     name: str
     low: float
     high: float
-    unit: str
     none_share: float = 0.0
     """Share of the draws that are 0: the degradation without this part."""
     power: float = 1.0
@@ -51,14 +50,6 @@ class Number:
         span = self.high - self.low
         return self.low + share * span
 
-    def place(self, value: np.ndarray | float) -> np.ndarray:
-        """Return where in the unit interval a value is."""
-        above_low = np.asarray(value, float) - self.low
-        span = self.high - self.low
-        share = np.clip(above_low / span, 0, 1)
-        exponent = 1 / self.power
-        return share**exponent
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -70,15 +61,15 @@ class Choice:
 
 
 NUMBERS = (
-    Number("blur", 0.15, 1.25, "low-quality pixels"),
-    Number("anisotropy", -0.9, 0.9, "logarithm of horizontal over vertical blur"),
-    Number("motion", 0, 4, "low-quality pixels", none_share=0.8),
-    Number("noise", 0, 20, "8-bit levels", none_share=0.1, power=2),
-    Number("grain", 0, 1.2, "low-quality pixels", needs="noise"),
-    Number("halo", 0, 1.6, "of the detail", none_share=0.5),
-    Number("halo width", 0.6, 2.2, "low-quality pixels", needs="halo"),
-    Number("quality", 0, 1, "of the codec's range", of_codec=True),
-    Number("first JPEG", 0, 1, "from quality 98 to 20", none_share=0.6),
+    Number("blur", 0.15, 1.25),  # low-quality pixels
+    Number("anisotropy", -0.9, 0.9),  # logarithm of horizontal over vertical blur
+    Number("motion", 0, 4, none_share=0.8),  # low-quality pixels
+    Number("noise", 0, 20, none_share=0.1, power=2),  # 8-bit levels
+    Number("grain", 0, 1.2, needs="noise"),  # low-quality pixels
+    Number("halo", 0, 1.6, none_share=0.5),  # of the detail
+    Number("halo width", 0.6, 2.2, needs="halo"),  # low-quality pixels
+    Number("quality", 0, 1, of_codec=True),  # of the codec's range
+    Number("first JPEG", 0, 1, none_share=0.6),  # from quality 98 to 20
 )
 CHOICES = (
     Choice("scaler", ("area", "bilinear", "bicubic"), (0.34, 0.33, 0.33)),
@@ -100,21 +91,12 @@ class Point:
     places: Mapping[str, float]
     choices: Mapping[str, str]
 
-    def value(self, name: str) -> float:
-        """Return the value of a number."""
-        number = NUMBER[name]
-        return float(number.value(self.places[name]))
-
     def has(self, name: str) -> bool:
         """Return whether a number means something in this degradation."""
         number = NUMBER[name]
         if number.of_codec:
             return self.choices["codec"] != "none"
         return number.needs is None or self.places[number.needs] > 0
-
-    def setting(self) -> float:
-        """Return the setting of the codec, such as a CRF; NaN without a codec."""
-        return codec_setting(self.choices["codec"], self.places["quality"])
 
 
 @dataclass(frozen=True)
@@ -148,6 +130,25 @@ class Region:
             shares = np.array(chances) / np.sum(chances)
             choices[name] = str(rng.choice(CHOICE[name].options, p=shares))
         return Point(places, choices)
+
+    def could_draw(self, point: Point) -> bool:
+        """Return whether a degradation could have been drawn from here."""
+        for choice in CHOICES:
+            option = choice.options.index(point.choices[choice.name])
+            if self.chances[choice.name][option] == 0:
+                return False
+        return all(
+            self._could_have(number, point.places[number.name]) for number in NUMBERS
+        )
+
+    def _could_have(self, number: Number, place: float) -> bool:
+        none_share = self.none_shares[number.name]
+        if number.none_share and place == 0:
+            return none_share > 0
+        if number.none_share and none_share == 1:
+            return False
+        low, high = self.limits[number.name]
+        return low <= place <= high
 
 
 def codec_setting(codec: str, place: float) -> float:

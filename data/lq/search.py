@@ -173,7 +173,7 @@ def _found(samples: Samples, region: Region, sets: Sets) -> Solution:
     From the samples that the region could have given.
     """
     features, target = _features(samples, sets)
-    inside = np.array([_is_inside(point, region) for point in samples.points])
+    inside = np.array([region.could_draw(point) for point in samples.points])
     features = features[inside]
     points = [point for point, kept in zip(samples.points, inside, strict=True) if kept]
     everything = Regression(features, target)
@@ -286,27 +286,6 @@ def _features(samples: Samples, sets: Sets) -> tuple[np.ndarray, np.ndarray]:
     features = (means - middle) * factors
     target = (wanted - middle) * factors
     return np.clip(features, -CLIP, CLIP), np.clip(target, -CLIP, CLIP)
-
-
-def _is_inside(point: Point, region: Region) -> bool:
-    """Return whether a region could have given a point."""
-    for choice in CHOICES:
-        option = choice.options.index(point.choices[choice.name])
-        if region.chances[choice.name][option] == 0:
-            return False
-    for number in NUMBERS:
-        place = point.places[number.name]
-        share = region.none_shares[number.name]
-        if place == 0 and number.none_share:
-            if share == 0:
-                return False
-            continue
-        if share == 1 and number.none_share:
-            return False
-        low, high = region.limits[number.name]
-        if not low <= place <= high:
-            return False
-    return True
 
 
 def _narrowed(region: Region, solution: Solution) -> Region:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
@@ -82,12 +81,6 @@ def skip_record(source: Path, reason: str) -> Record:
 def is_kept(record: Record) -> bool:
     """Return whether a record is that of a kept frame."""
     return record["decision"] == KEPT
-
-
-def hash_of(record: Record) -> np.ndarray:
-    """Return the perceptual hash of a frame, uint8 (32,)."""
-    data = bytes.fromhex(record["hash"])
-    return np.frombuffer(data, np.uint8)
 
 
 def source_list(output: Path, name: str, *, finished: bool = True) -> Path:

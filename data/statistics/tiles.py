@@ -164,21 +164,6 @@ def judge_tiles(luma: np.ndarray) -> Tiles:
     return Tiles(detail.astype(np.float32), is_soft)
 
 
-def band_powers(luma: np.ndarray) -> list[np.ndarray]:
-    """Return the mean squares of the fine, middle and coarse band in each whole tile.
-
-    Args:
-        luma: uint8 (H, W).
-
-    Returns:
-        Three arrays, float32 (H // 32, W // 32), in squared 8-bit levels.
-    """
-    powers = []
-    for power, _ in _bands(luma):
-        powers.append(power)
-    return powers
-
-
 def _bands(luma: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the means of the squares and of the fourth powers of each band, by tile."""
     smooth = luma.astype(np.float32)

@@ -11,6 +11,7 @@ from realesrgan_paddle.data.degradation.codec import Video, compress, compress_t
 from realesrgan_paddle.data.lq import search
 from realesrgan_paddle.data.lq.compare import distances, null_distances
 from realesrgan_paddle.data.lq.parameters import (
+    NUMBER,
     NUMBERS,
     Point,
     Region,
@@ -96,10 +97,11 @@ def test_each_drawn_degradation_is_an_option_file_that_loads():
     assert len({point.choices["codec"] for point in drawn}) == 6
 
 
-def test_places_and_values_are_inverse():
+def test_places_are_shares_of_the_searched_range():
     for number in NUMBERS:
-        for place in (0.0, 0.3, 1.0):
-            assert number.place(number.value(place)) == pytest.approx(place)
+        ends = number.value(np.array([0.0, 1.0]))
+        assert ends.tolist() == [number.low, number.high]
+    assert NUMBER["noise"].value(0.5) == pytest.approx(5), "small ones are denser"
     assert codec_setting("jpeg", 0) == 98
     assert codec_setting("h264", 1) == 44
 
