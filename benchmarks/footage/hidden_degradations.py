@@ -31,7 +31,7 @@ from realesrgan_paddle.data.lq.solution import (
     Solution,
     solution_options,
 )
-from realesrgan_paddle.data.lq.windows import Picture, gt_windows, real_windows
+from realesrgan_paddle.data.lq.windows import RealImage, gt_windows, real_windows
 from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.images import list_images, read_rgb
@@ -103,14 +103,16 @@ def _run(case: int, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _hidden(truth: Point, paths: list[Path], scale: int, seed: int) -> list[Picture]:
+def _hidden(truth: Point, paths: list[Path], scale: int, seed: int) -> list[RealImage]:
     from realesrgan_paddle.data.lq.folder import make_lq
 
     hidden = point_options(truth, scale)
     options = LQConfig(dataroot_gt=".", scale=scale, manual_seed=seed, **hidden)
     pictures = []
     for path in paths:
-        pictures.append(Picture(path.name, make_lq(read_rgb(path), path.name, options)))
+        pictures.append(
+            RealImage(path.name, make_lq(read_rgb(path), path.name, options))
+        )
     return pictures
 
 

@@ -46,7 +46,7 @@ _STREAM = re.compile(r"Stream #\S+.* Video: (\w+)")
 
 
 @dataclass(frozen=True)
-class Picture:
+class RealImage:
     """One real low-quality image."""
 
     source: str
@@ -55,7 +55,7 @@ class Picture:
     """uint8 RGB (H, W, 3)."""
 
 
-def read_real(path: Path) -> tuple[list[Picture], list[str]]:
+def read_real(path: Path) -> tuple[list[RealImage], list[str]]:
     """Return real images, and a line for each file that cannot be read.
 
     Args:
@@ -72,14 +72,14 @@ def read_real(path: Path) -> tuple[list[Picture], list[str]]:
         )
 
     failures: list[str] = []
-    pictures: list[Picture] = []
+    pictures: list[RealImage] = []
     for image in evenly_spaced(images, MOST_PICTURES):
         try:
             pixels = to_uint8(read_rgb(image))
         except UserError as error:
             failures.append(printable(str(error)))
             continue
-        pictures.append(Picture(str(image), pixels))
+        pictures.append(RealImage(str(image), pixels))
     each = max(2, MOST_PICTURES // max(1, len(videos)))
     for video in evenly_spaced(videos, MOST_PICTURES // 2):
         try:
@@ -123,7 +123,7 @@ def _list(path: Path) -> tuple[list[Path], list[Path]]:
     return [path], []
 
 
-def _frames(video: Path, count: int) -> Iterator[Picture]:
+def _frames(video: Path, count: int) -> Iterator[RealImage]:
     """Yield about `count` frames of a video; each quarter of it is a source."""
     info = probe(video)
     seconds = info.seconds or UNKNOWN_SECONDS
@@ -133,7 +133,7 @@ def _frames(video: Path, count: int) -> Iterator[Picture]:
         if number >= count:
             break
         quarter = number * 4 // count
-        yield Picture(f"{video}#{quarter}", frame.image)
+        yield RealImage(f"{video}#{quarter}", frame.image)
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class GtWindows:
         return chosen
 
 
-def window_side(pictures: Sequence[Picture], gt: Sequence[Path], scale: int) -> int:
+def window_side(pictures: Sequence[RealImage], gt: Sequence[Path], scale: int) -> int:
     """Return the largest side that most real images and ground truth have room for.
 
     Raises:
@@ -196,7 +196,7 @@ def window_side(pictures: Sequence[Picture], gt: Sequence[Path], scale: int) -> 
 
 
 def real_windows(
-    pictures: Sequence[Picture], side: int, rng: np.random.Generator
+    pictures: Sequence[RealImage], side: int, rng: np.random.Generator
 ) -> RealWindows:
     """Return windows of the real images, on the grid of their blocks.
 

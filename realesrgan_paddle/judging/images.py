@@ -18,7 +18,7 @@ from realesrgan_paddle.data.loading.hold_out import (
     ValidationSet,
 )
 from realesrgan_paddle.data.lq.folder import lq_options, make_lq
-from realesrgan_paddle.data.lq.windows import Picture, read_real
+from realesrgan_paddle.data.lq.windows import RealImage, read_real
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.validation import GENERAL, REAL
 from realesrgan_paddle.utils.crops import Crop, most_detailed
@@ -239,7 +239,7 @@ def real_images(path: Path, scale: int) -> tuple[list[ValidationImage], list[str
     return images, failures
 
 
-def _real_name(picture: Picture, number: int) -> str:
+def _real_name(picture: RealImage, number: int) -> str:
     """Return an image's own name, or one as tools/extract_keyframes.py names frames."""
     # A quarter of a video is "FILE#2".
     file = Path(picture.source.rpartition("#")[0] or picture.source)

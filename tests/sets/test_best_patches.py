@@ -103,8 +103,8 @@ def test_of_one_frame_those_with_most_detail_are_chosen_apart_from_each_other():
 
 
 def placed(shot: int, score: float, level: int, frame: int = 0) -> Placed:
-    look = np.full(128, level, np.uint8)
-    return Placed(frame, shot, Patch(1, Crop(0, 0, 8, 8), score, look))
+    signature = np.full(128, level, np.uint8)
+    return Placed(frame, shot, Patch(1, Crop(0, 0, 8, 8), score, signature))
 
 
 def test_of_patches_that_look_alike_the_best_of_the_shot_is_kept():
@@ -122,8 +122,8 @@ def test_a_limited_number_is_spread_over_kinds_and_shots():
     ]
     crowd = [placed(0, 5.0, 200, frame) for frame in range(20, 60)]
     chosen, left = spread(grass + crowd, 4)
-    assert sorted(one.patch.look[0] for one in chosen) == [40, 40, 200, 200]
-    assert {one.shot for one in chosen if one.patch.look[0] == 40} == {0, 1}
+    assert sorted(one.patch.signature[0] for one in chosen) == [40, 40, 200, 200]
+    assert {one.shot for one in chosen if one.patch.signature[0] == 40} == {0, 1}
     assert len(chosen) + len(left) == 45
     assert spread(grass, 0) == (grass, [])
 

@@ -36,7 +36,7 @@ class Patch:
     crop: Crop
     score: float = 0.0
     """Mean of log2(1 + detail) of its tiles: much detail in all of them counts most."""
-    look: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    signature: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
     """What it is compared by, uint8 (128,): 8x8 luma, 4x4x3 color, 4x4 detail."""
 
 
@@ -83,7 +83,7 @@ def judge_frame(
     crowded = [patch for patch in good if patch.number not in numbers]
     if crowded:
         rejected[CROWDED] = crowded
-    seen = [_with_look(patch, image, luma, tiles) for patch in chosen]
+    seen = [_with_signature(patch, image, luma, tiles) for patch in chosen]
     return JudgedFrame(seen, rejected)
 
 
@@ -177,7 +177,7 @@ def _shared(one: Patch, other: Patch) -> float:
     return one.crop.common_area(other.crop) / area
 
 
-def _with_look(
+def _with_signature(
     patch: Patch, image: np.ndarray, luma: np.ndarray, tiles: Tiles
 ) -> Patch:
     """Return a patch with what it is compared by."""
@@ -198,8 +198,8 @@ def _with_look(
     parts = (brightness, color, octaves * DETAIL_LEVELS)
     values = np.concatenate([part.ravel() for part in parts])
     rounded = np.rint(values).clip(0, 255)
-    look = rounded.astype(np.uint8)
-    return Patch(patch.number, crop, patch.score, look)
+    signature = rounded.astype(np.uint8)
+    return Patch(patch.number, crop, patch.score, signature)
 
 
 def _thumb(values: np.ndarray, side: int) -> np.ndarray:

@@ -29,7 +29,7 @@ Moments = Mapping[Path, tuple[str, int, float]]
 """Source, number of the shot in it and time [s] of frames."""
 
 REPEAT_DISTANCE = 5.0
-"""Patches are the same place again below this RMS difference of their looks [levels].
+"""Patches are the same place again below this RMS difference of their signatures [levels].
 
 Measured on the soccer frames and the 720p video for setting: a place of the picture in
 the next frame of a slow camera 3 to 10, other places of a frame 6 and more, half of them
@@ -207,7 +207,7 @@ def without_repeats(
     repeats: list[Placed] = []
     for of_shot in by_shot.values():
         for placed in sorted(of_shot, key=_rank):
-            (new if memory.is_new(placed.patch.look) else repeats).append(placed)
+            (new if memory.is_new(placed.patch.signature) else repeats).append(placed)
     return new, repeats
 
 
@@ -239,8 +239,8 @@ def spread(patches: Sequence[Placed], count: int) -> tuple[list[Placed], list[Pl
 
 def _by_kind(patches: Sequence[Placed]) -> dict[int, list[Placed]]:
     """Return the patches of each kind of content."""
-    looks = [placed.patch.look for placed in patches]
-    kinds = _kinds(looks)
+    signatures = [placed.patch.signature for placed in patches]
+    kinds = _kinds(signatures)
     by_kind = defaultdict(list)
     for kind, placed in zip(kinds, patches, strict=True):
         by_kind[kind].append(placed)
@@ -267,32 +267,32 @@ def _rank(placed: Placed) -> tuple[float, int, int]:
 
 
 class _Memory:
-    """The looks of the last patches that were new."""
+    """The signatures of the last patches that were new."""
 
     def __init__(self) -> None:
-        self._looks: np.ndarray | None = None
+        self._signatures: np.ndarray | None = None
         self._count = 0
 
-    def is_new(self, look: np.ndarray) -> bool:
+    def is_new(self, signature: np.ndarray) -> bool:
         """Return whether no patch looked like this, and remember it if so."""
-        if self._looks is None:
-            self._looks = np.empty((MEMORY, look.size), np.float32)
-        known = self._looks[: min(self._count, MEMORY)]
-        squares = np.square(known - look).mean(axis=1)
+        if self._signatures is None:
+            self._signatures = np.empty((MEMORY, signature.size), np.float32)
+        known = self._signatures[: min(self._count, MEMORY)]
+        squares = np.square(known - signature).mean(axis=1)
         if squares.size and squares.min() < REPEAT_DISTANCE**2:
             return False
-        self._looks[self._count % MEMORY] = look
+        self._signatures[self._count % MEMORY] = signature
         self._count += 1
         return True
 
 
-def _kinds(looks: Sequence[np.ndarray]) -> list[int]:
+def _kinds(signatures: Sequence[np.ndarray]) -> list[int]:
     """Return the number of the group of like content that each patch belongs to.
 
     The middles are patches that are far from one another (farthest-point traversal,
     Gonzalez 1985); each patch belongs to the nearest.
     """
-    contents = [_content(look) for look in looks]
+    contents = [_content(signature) for signature in signatures]
     content = np.stack(contents)
     step = -(-len(content) // MAX_SAMPLE)
     sample = content[::step]
@@ -315,9 +315,9 @@ def _kinds(looks: Sequence[np.ndarray]) -> list[int]:
     return kinds.tolist()
 
 
-def _content(look: np.ndarray) -> np.ndarray:
+def _content(signature: np.ndarray) -> np.ndarray:
     """Return mean and scatter of brightness, color and detail, wherever they are."""
-    levels = look.astype(np.float64)
+    levels = signature.astype(np.float64)
     brightness, color, detail = np.split(levels, [64, 112])
     by_channel = color.reshape(-1, 3)
     mean_color = by_channel.mean(axis=0)
