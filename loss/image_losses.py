@@ -20,6 +20,9 @@ from realesrgan_paddle.options.schema.training import TrainOptions
 
 Reduction = Literal["mean", "sum"]
 
+ImageLoss = Callable[[Tensor, Tensor], Tensor]
+"""Takes an output and its target, both (N, 3, H, W), RGB in [0, 1]; returns a scalar."""
+
 
 @dataclass(frozen=True)
 class L1Loss:
@@ -69,7 +72,7 @@ def _reduced(loss: Tensor, reduction: Reduction) -> Tensor:
     return loss.sum() if reduction == "sum" else loss.mean()
 
 
-PIXEL_LOSSES: dict[str, Callable[..., L1Loss | MSELoss | CharbonnierLoss]] = {
+PIXEL_LOSSES: dict[str, Callable[..., ImageLoss]] = {
     "L1Loss": L1Loss,
     "MSELoss": MSELoss,
     "CharbonnierLoss": CharbonnierLoss,
@@ -147,9 +150,7 @@ class WeightedLoss:
         return self.loss_weight * distances.mean()
 
 
-def open_image_losses(
-    train: TrainOptions, ops: Ops
-) -> dict[str, WeightedLoss | ColorLoss]:
+def open_image_losses(train: TrainOptions, ops: Ops) -> dict[str, ImageLoss]:
     """Return the losses of an output and its unsharpened ground truth.
 
     Those whose sections are there, by the names that they are reported under.
@@ -161,7 +162,7 @@ def open_image_losses(
     Raises:
         UserError: the weights of LPIPS or DISTS cannot be had; says what to do.
     """
-    losses: dict[str, WeightedLoss | ColorLoss] = {}
+    losses: dict[str, ImageLoss] = {}
 
     if train.lpips_opt:
         lpips = load_lpips(train.lpips_opt.net, ops=ops)
@@ -190,7 +191,7 @@ class DistillationLoss:
     """
 
     teacher: Callable[[Tensor], Tensor]
-    distance: Callable[[Tensor, Tensor], Tensor]
+    distance: ImageLoss
 
     def __call__(self, sr: Tensor, lq: Tensor) -> Tensor:
         """Return the loss of sr, the student's output for lq."""

@@ -1,1 +1,1 @@
-"""Whether a training helped: figures of single images, judged in pairs, and put in words."""
+"""Whether a training goes well, and whether it helped: metrics of images, in words."""

@@ -283,8 +283,10 @@ class Checkpoints:
         if best is None:
             return
         file = self._experiment.models / "net_g_best.pdparams"
-        figure = f"{best.figure} {best.value:.4f}, iter {best.iteration:,}"
-        self._experiment.log(f"best: {file}, {figure}")
+        text = f"best: {file}, {best.figure} {best.value:.4f}, iter {best.iteration:,}"
+        if best.figure in self.record.start:
+            text += f"; {self.record.start[best.figure]:.4f} before training"
+        self._experiment.log(text)
 
     def _load(self, state: TrainingState) -> None:
         self._step.load(state.parts, str(state.path))

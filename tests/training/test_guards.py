@@ -212,7 +212,7 @@ def test_the_best_generator_is_kept_and_named(tmp_path, options):
     assert all(same(kept[group], expected[group]) for group in kept)
     *_, last = lines = log_of(folder).splitlines()
     named = f"net_g_best.pdparams, held_out/psnr {values[best]:.4f}, iter {best}"
-    assert sum(line.endswith(named) for line in lines) == 1
+    assert sum(f"{named}; " in line for line in lines) == 1
     assert any(
         "verdict: against bicubic: PSNR" in " ".join(line.split()) for line in lines
     )
