@@ -116,7 +116,7 @@ def choose_tiles(
     return tiles
 
 
-def plan_from(record: dict[str, Any]) -> Plan:
+def tile_plan_from(record: dict[str, Any]) -> Plan:
     """Return a plan that was written as plain values, and may have been changed since.
 
     Raises:

@@ -255,7 +255,7 @@ def result_colors(
     return tags, matrix
 
 
-def job_of(
+def job_record(
     plan: VideoPlan, upscaler: Upscaler, settings: VideoSettings
 ) -> dict[str, Any]:
     """Return what a run must have in common with one that it goes on from."""

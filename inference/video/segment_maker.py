@@ -16,7 +16,7 @@ from realesrgan_paddle.inference.video.frame_upscaler import (
     FrameUpscaler,
     Repeats,
     choose_tiles,
-    plan_from,
+    tile_plan_from,
 )
 from realesrgan_paddle.inference.video.plan import VideoPlan
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
@@ -149,7 +149,7 @@ class SegmentMaker:
             UserError: somebody has changed what it said.
         """
         try:
-            plan = plan_from(tiles)
+            plan = tile_plan_from(tiles)
         except ValueError as error:
             raise parts.damaged(error) from None
         self._upscaler.fix_tiles(plan)

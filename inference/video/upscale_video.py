@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
 from realesrgan_paddle.inference.video.plan import (
     VideoPlan,
     choose_part,
-    job_of,
+    job_record,
     make_plan,
     result_size,
 )
@@ -60,7 +60,7 @@ def upscale_video(
     maker = SegmentMaker(upscaler, plan, settings, say)
     outcome = maker.outcome
     parts = SegmentFolder(target, plan.segments)
-    job = job_of(plan, upscaler, settings)
+    job = job_record(plan, upscaler, settings)
     with parts.held(job, maker.decide_tiles) as tiles:
         with maker.tiles_fixed(tiles, parts):
             maker.make(parts)
@@ -90,12 +90,12 @@ def upscaled_frames(
     Raises:
         UserError: as `upscale_video`, and warns of what that would remark.
     """
-    opened, remarks = _open(upscaler, source, settings, outscale)
+    reader, size, remarks = _open(upscaler, source, settings, outscale)
     for remark in remarks:
         upscaler.log(remark)
 
-    upscale = FrameUpscaler(upscaler, opened.size, reuse=not settings.no_reuse)
-    frames = prefetch(opened.reader.frames(0, opened.frames), in_background=True)
+    upscale = FrameUpscaler(upscaler, size, reuse=not settings.no_reuse)
+    frames = prefetch(reader.frames(0, reader.count), in_background=True)
     with closing(frames):
         for frame in frames:
             yield replace(frame, image=upscale(frame.image))
@@ -113,23 +113,12 @@ def sampled_frames(
 
     Args and errors are those of `upscaled_frames`.
     """
-    opened, _ = _open(upscaler, source, settings, outscale)
-    spread = np.linspace(0, opened.frames - 1, count)
+    reader, size, _ = _open(upscaler, source, settings, outscale)
+    spread = np.linspace(0, reader.count - 1, count)
     for index in np.unique(spread.astype(int)).tolist():
-        with closing(opened.reader.frames(index, index + 1)) as frames:
+        with closing(reader.frames(index, index + 1)) as frames:
             for frame in frames:
-                yield frame, upscaler.to_size(frame.image, opened.size)
-
-
-@dataclass(frozen=True)
-class _Opened:
-    """The wanted frames of a source, to be upscaled one by one."""
-
-    reader: FrameReader
-    frames: int
-    """How many are wanted."""
-    size: tuple[int, int]
-    """(width, height) of the results [pixels]."""
+                yield frame, upscaler.to_size(frame.image, size)
 
 
 def _open(
@@ -137,8 +126,13 @@ def _open(
     path: Path,
     settings: VideoSettings,
     outscale: float | None,
-) -> tuple[_Opened, list[str]]:
-    """Open a source for its frames alone; also return what a user should know."""
+) -> tuple[FrameReader, tuple[int, int], list[str]]:
+    """Open a source for its frames alone.
+
+    Returns:
+        What reads the wanted frames, (width, height) of their results [pixels], and what
+        a user should know.
+    """
     source = open_source(path)
     remarks = list(source.remarks)
     part = choose_part(source, settings, remarks)
@@ -147,7 +141,7 @@ def _open(
     size = result_size(source, settings, factor, pixel_format, remarks)
 
     reader = FrameReader(source, part, pixel_format, settings.bad_frames, upscaler.log)
-    return _Opened(reader, part.last - part.first, size), remarks
+    return reader, size, remarks
 
 
 def _mux(

@@ -275,6 +275,9 @@ class FrameReader:
         pixel_format: of the result; only if it has alpha, images have it.
         bad_frames: "stop" or "repeat".
         remark: gets a line on what cannot be decoded.
+
+    Attributes:
+        count: how many frames are wanted.
     """
 
     def __init__(
@@ -285,6 +288,7 @@ class FrameReader:
         bad_frames: BadFrames,
         remark: Callable[[str], None],
     ) -> None:
+        self.count = part.last - part.first
         self._source = source
         self._part = part
         self._alpha = source.alpha and has_alpha(pixel_format)

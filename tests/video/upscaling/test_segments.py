@@ -16,7 +16,7 @@ from upscaled import lossless, repeated, upscale_clip
 from realesrgan_paddle.inference.tiles import Cut
 from realesrgan_paddle.inference.tiling.plan import Plan
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.frame_upscaler import plan_from
+from realesrgan_paddle.inference.video.frame_upscaler import tile_plan_from
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.segments import (
     Segment,
@@ -274,7 +274,7 @@ def test_another_input_or_network_does_not_go_on(tmp_path: Path, short_clip: Pat
 def test_tiles_come_back_from_plain_values_or_are_refused():
     plan = Plan(Cut(64, 32, 8, 2), Cut(96, 0, 0, 1))
     record = asdict(plan)
-    assert plan_from(record) == plan
+    assert tile_plan_from(record) == plan
 
     rows = record["rows"]
     for wrong in (
@@ -283,6 +283,6 @@ def test_tiles_come_back_from_plain_values_or_are_refused():
         *(rows | {"tile": 32.0}, rows | {"length": True}, rows | {"pad": "8"}),
     ):
         with pytest.raises(ValueError, match="tiles"):
-            plan_from(record | {"rows": wrong})
+            tile_plan_from(record | {"rows": wrong})
     with pytest.raises(ValueError, match="rows and columns"):
-        plan_from({"rows": rows})
+        tile_plan_from({"rows": rows})
