@@ -204,7 +204,7 @@ def with_cover(path: Path) -> None:
     ffmpeg("-f", "lavfi", "-i", "color=red:size=32x32", "-frames:v", 1, f"file:{cover}")
     attached = ("-attach", cover, "-metadata:s:t", "mimetype=image/png")
     if path.suffix == ".mkv":
-        named = ("-metadata:s:t", "filename=cover.png")
+        named = ("-metadata:s:t", "filename=front.png")
         ffmpeg(*PICTURE, *tone(), *X264, *AAC, *attached, *named, f"file:{path}")
         return
 
@@ -386,6 +386,12 @@ PICTURES: dict[str, Clip] = {
     "one pixel.mkv": Clip(of_format("yuv420p", size="1x1")),
     "10 bits.mkv": Clip(of_format("yuv420p10le", also=BT709)),
     "10 bits.mp4": Clip(of_format("yuv420p10le", *X264, also=BT709)),
+    "full 10 bits.mkv": Clip(
+        of_format(
+            *("yuv420p10le", *FFV1, "-color_range", "pc"),
+            also=tagged("bt709", "bt709", "bt709", "pc"),
+        )
+    ),
     "12 bits 4:2:2.mkv": Clip(of_format("yuv422p12le")),
     "limited BT.709.mp4": Clip(of_format("yuv420p", *X264, also=BT709)),
     "full BT.709.mp4": Clip(

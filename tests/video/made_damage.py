@@ -96,14 +96,16 @@ def twice(make: Make) -> Make:
 
 
 def bad_frame(number: int) -> Make:
-    """Return what makes a clip of key frames, one of which is noise."""
+    """Return what makes a clip of key frames; the lower half of one is damaged."""
 
     def make(path: Path) -> None:
         ffmpeg(*PICTURE, "-c:v", "mjpeg", "-q:v", 2, f"file:{path}")
         data = bytearray(path.read_bytes())
         starts = [n for n in range(len(data)) if data[n : n + 3] == b"\xff\xd8\xff"]
         begin, end = starts[number : number + 2]
-        data[begin : end - CHUNK_HEAD] = bytes(end - CHUNK_HEAD - begin)
+        end -= CHUNK_HEAD
+        middle = (begin + end) // 2
+        data[middle:end] = b"\x55" * (end - middle)
         path.write_bytes(data)
 
     return make

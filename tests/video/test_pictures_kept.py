@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from kept import assert_all_is_kept
-from made_clips import PICTURES, of_format
+from made_clips import PICTURES, X264, made, of_format, pattern
 from read_back import NEEDED, read_back
 from upscaled import SCALE, lossless, upscale_clip
+
+from realesrgan_paddle.inference.upscaler import Upscaler
 
 pytestmark = NEEDED
 
@@ -26,6 +28,23 @@ def test_the_picture_is_shown_as_the_sources(tmp_path: Path, name: str):
     pair = assert_all_is_kept(tmp_path, name, PICTURES[name])
     if name in DEPTHS:
         assert pair.result.pixel_format == DEPTHS[name]
+
+
+@pytest.mark.parametrize("place", ["left", "center", "topleft"])
+def test_chroma_samples_lie_where_the_video_says(tmp_path: Path, place: str):
+    """In a picture whose chroma changes from sample to sample."""
+    clip = tmp_path / "clip.mkv"
+    also = f"format=yuv420p,setparams=chroma_location={place}"
+    waves = "cb='128+40*sin(X)':cr='128+40*cos(Y)'"
+    made(*pattern(also=also, count=1, chroma=waves), *X264)(clip)
+
+    (frame,) = Upscaler(lambda images: images, 1, log=str).frames(clip)
+    apart = {}
+    for each in ("left", "center", "topleft"):
+        (expected,) = read_back(clip, chroma=each).images
+        apart[each] = np.abs(frame.image.astype(int) - expected).max()
+    assert apart.pop(place) <= 1
+    assert min(apart.values()) > 4
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])

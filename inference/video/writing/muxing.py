@@ -270,10 +270,10 @@ def _add_cover(output: Any, stream: Any, path: Path) -> Any | None:
 
     if output.format.name in ATTACHMENTS:
         codec = codec_name(stream)
-        name = stream.metadata.get("filename", f"cover{SUFFIXES.get(codec, '')}")
-        kind = stream.metadata.get("mimetype", MIME_TYPES.get(codec, "image/jpeg"))
+        name = f"cover{SUFFIXES.get(codec, '')}"
+        kind = MIME_TYPES.get(codec, "image/jpeg")
         attachment = output.add_attachment(name, kind, bytes(packet))
-        attachment.metadata.update(stream.metadata)
+        attachment.metadata.update(stream.metadata)  # its own name and kind, if it has
         return None
 
     copy = output.add_stream_from_template(stream, opaque=True)

@@ -90,6 +90,7 @@ def test_a_part_is_written_from_its_first_frame_on(clip, tmp_path: Path):
     assert [t - found.times[0] for t in found.times] == [
         Fraction(n, 25) for n in range(8)
     ]
+    assert found.durations[-1] == Fraction(1, 25)
     expected = whole.images[5:13].repeat(SCALE, axis=1).repeat(SCALE, axis=2)
     assert np.abs(found.images.astype(int) - expected).max() <= 1
 
