@@ -305,7 +305,7 @@ STREAMS: dict[str, Clip] = {
     "two pictures.mkv": Clip(
         made(
             *(*PICTURE, *pattern(size="32x32", also=YUV420), "-map", "0", "-map", "1"),
-            *("-c:v", "mpeg4", "-q:v", 2),
+            *("-c:v", "mpeg4", "-q:v", 2, "-bf", 2),
         )
     ),
 }

@@ -5,6 +5,7 @@ import json
 import shlex
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -308,10 +309,13 @@ def test_a_long_video_is_estimated_and_told_of_once_a_minute(
     clip = tmp_path / "clip.mkv"
     made(*pattern(size=SIZE, count=40), *FFV1)(clip)
     monkeypatch.setattr(progress, "time", Clock())
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=99))
     assert run_infer(work, clip, tmp_path / "result.mkv") == 0
     lines = capsys.readouterr().out.splitlines()
     (estimate,) = [line for line in lines if line.startswith("estimate")]
     assert "40 frames at " in estimate
+    (warning,) = [line for line in lines if line.startswith("warning")]
+    assert "0 MB are free" in warning
     told = [line for line in lines if line.startswith("clip.mkv: at ")]
     assert 2 <= len(told) <= 3
     assert "of 40 frames, " in told[0]
