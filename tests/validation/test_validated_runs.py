@@ -13,12 +13,19 @@ from sample_runs import (
     run,
     state_of,
     tiny_options,
+    write_yml,
 )
 from sample_weights import sample_weights
 from unfetched import fetch_nothing
 
+from realesrgan_paddle.judging.images import (
+    degraded_as_in_training,
+    general_images,
+    open_judged_sets,
+)
 from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.checkpoints import Best, is_better
 from realesrgan_paddle.utils.errors import UserError
@@ -147,6 +154,20 @@ def test_without_general_images_drift_is_measured_on_the_domain(
     assert "  general: " not in log
 
 
+def test_general_images_are_degraded_as_the_runs_own(tmp_path, validated):
+    cfg = load_config(write_yml(tmp_path, validated))
+    (general,), remarks = open_judged_sets(cfg)
+    assert remarks == []
+    images = general_images(4)
+    for degraded, image in zip(general.images, images, strict=True):
+        assert np.array_equal(degraded.gt, image.gt)
+        assert degraded.lq.shape == image.lq.shape
+        assert not np.array_equal(degraded.lq, image.lq)
+
+    pairs = cfg.model_copy(update={"high_order_degradation": False})
+    assert degraded_as_in_training(pairs, images) == images
+
+
 def last_iteration(folder):
     return max(line["iter"] for line in reported(folder))
 
@@ -175,7 +196,8 @@ def test_drift_stops_a_run_that_asks_for_it_again_after_a_resume(tmp_path, valid
     run(tmp_path, validated, *overrides, "auto_resume=true")
     assert log_of(folder).count(stopped) == 2
     run(tmp_path, validated, *overrides, "auto_resume=true", "val.drift.stop=false")
-    assert last_iteration(folder) == 3
+    validated_at = [line["iter"] for line in reported(folder) if "clips/psnr" in line]
+    assert validated_at == [2, 3], "the last iteration is validated, too"
 
 
 def test_a_run_stops_when_its_metric_does_not_improve(tmp_path, validated):
