@@ -210,10 +210,7 @@ def _name_runs(inputs: Sequence[str | Path]) -> dict[str, Path]:
 def _title(name: str, titles: Mapping[str, str]) -> str:
     if "/" not in name:
         return titles.get(name, name)
-    # A validation: SET/METRIC or drift/SET/METRIC.
-    *kind, _, metric = name.split("/")
-    if kind:
-        return " ".join([*kind, metric])
+    metric = name.rpartition("/")[2]  # a validation: SET/METRIC
     if metric not in METRIC_FORMATS:
         return titles.get(metric, metric)
     better = "lower" if METRIC_FORMATS[metric].lower_is_better else "higher"
