@@ -55,6 +55,7 @@ HD_WIDTH, HD_HEIGHT = 1280, 576
 """A video from this width on, or higher than this, is HD; 576 lines are PAL."""
 
 # Lines printed by ffmpeg's showinfo filter and its demuxers.
+_CODEC = re.compile(r"Stream #\S+.* Video: (\w+)")
 _DURATION = re.compile(r" Duration: (\d+):(\d+):(\d+\.\d+)")
 _SIZE = re.compile(r"n: *\d+ pts: .* s:(\d+)x(\d+) ")
 _CHROMA_LOCATION = re.compile(r" cl:(left|center|topleft|top|bottomleft|bottom) ")
@@ -180,6 +181,11 @@ class FFmpegRun:
         """The stream that ffmpeg writes to as `pipe:1`."""
         return self._process.stdout
 
+    @property
+    def first_error(self) -> str:
+        """Why no frame came."""
+        return self.errors[0] if self.errors else "it holds none"
+
     def finish(self) -> None:
         """Wait for the process to end.
 
@@ -246,6 +252,8 @@ class FFmpegRun:
 class VideoInfo:
     """What ffmpeg reports about a video and its first frame."""
 
+    codec: str
+    """ffmpeg's name of the first video stream's ("h264", "mpeg2video", ...), or "unknown"."""
     seconds: float | None
     """Duration; None where the container does not tell."""
     width: int
@@ -283,8 +291,9 @@ def probe(path: Path) -> VideoInfo:
     text = "\n".join(lines)
     size = _SIZE.search(text)
     if size is None:
-        raise UserError(f"{path}: no frame of it can be decoded ({first_error(run)})")
+        raise UserError(f"{path}: no frame of it can be decoded ({run.first_error})")
     return VideoInfo(
+        codec=_first_group(_CODEC, text, "unknown"),
         seconds=_parse_duration(text),
         width=int(size[1]),
         height=int(size[2]),
@@ -313,8 +322,3 @@ def is_hd(width: int, height: int) -> bool:
     Others are taken for BT.601, as players such as mpv guess.
     """
     return width >= HD_WIDTH or height > HD_HEIGHT
-
-
-def first_error(run: FFmpegRun) -> str:
-    """Return why a run of ffmpeg gave no frame."""
-    return run.errors[0] if run.errors else "it holds none"

@@ -19,7 +19,6 @@ from realesrgan_paddle.utils.ffmpeg import (
     VideoInfo,
     filter_has_option,
     find_ffmpeg,
-    first_error,
     is_hd,
     video_input,
 )
@@ -117,7 +116,7 @@ def frames(
             f"{path}: cut short after {count} {frame_kind}s (ffmpeg: {cuts[0]})"
         )
     if not count:
-        raise UserError(f"{path}: no {frame_kind} can be decoded ({first_error(run)})")
+        raise UserError(f"{path}: no {frame_kind} can be decoded ({run.first_error})")
     if run.errors:
         logging.getLogger(__name__).warning(
             "%s: frames that cannot be decoded were left out (%s)",

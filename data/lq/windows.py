@@ -1,19 +1,17 @@
 """Windows of real images (pictures, frames of videos) and of ground truth like them."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import ffmpeg
 import numpy as np
 
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.video import frames, is_video_name, list_videos
 from realesrgan_paddle.data.statistics.window_statistics import content
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.ffmpeg import FFmpegRun, probe, video_input
+from realesrgan_paddle.utils.ffmpeg import probe
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
 from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 
@@ -41,8 +39,6 @@ REUSE = 0.5
 
 CODECS = {"h264": "h264", "hevc": "hevc", "mpeg2video": "mpeg2", "vp9": "vp9"}
 """Our names of the codecs that are searched, by ffmpeg's."""
-ONE_FRAME = {"frames:v": 1}
-_STREAM = re.compile(r"Stream #\S+.* Video: (\w+)")
 
 
 @dataclass(frozen=True)
@@ -99,17 +95,11 @@ def stream_codec(path: Path) -> str | None:
     images, videos = _list(path)
     if images or not videos:
         return None
-    found = {_codec(video) for video in evenly_spaced(videos, MOST_PICTURES // 2)}
+    found = {
+        CODECS.get(probe(video).codec)
+        for video in evenly_spaced(videos, MOST_PICTURES // 2)
+    }
     return found.pop() if len(found) == 1 else None
-
-
-def _codec(video: Path) -> str | None:
-    lines: list[str] = []
-    output = ffmpeg.output(video_input(video), "pipe:1", format="null", **ONE_FRAME)
-    with FFmpegRun(output, video, lines.append, minutes=MINUTES) as run:
-        run.finish()
-    match = _STREAM.search("\n".join(lines))
-    return CODECS.get(match[1]) if match else None
 
 
 def _list(path: Path) -> tuple[list[Path], list[Path]]:
