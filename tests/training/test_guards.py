@@ -19,7 +19,7 @@ from sample_runs import (
     state_of,
 )
 
-from realesrgan_paddle.judging.discriminator import REPORTS, DiscriminatorWatch
+from realesrgan_paddle.judging.judge import REPORTS, DiscriminatorWatch
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.schema.training import GANLossOptions
