@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_clips import COUNT, TIMES
+from made_clips import AAC, COUNT, PICTURE, TIMES, X264, made, tone
 from made_damage import BAD, CUT, ODD_TIMES, bad_frame, damaged_middle, with_tracks
 from read_back import NEEDED, read_back
 from upscaled import SCALE, lossless, upscale_clip
@@ -18,6 +18,10 @@ pytestmark = NEEDED
 
 SECONDS = 30
 """That a tiny file may take, on a busy machine."""
+
+
+AAC_HEAD = b"\xff\xf1"
+"""With which a packet of AAC begins in a transport stream."""
 
 
 def refused(source: Path, target: Path, **settings: object) -> str:
@@ -123,6 +127,22 @@ def test_a_hole_in_the_file_is_reported_and_bridged(tmp_path: Path):
     result = read_back(target)
     times = [moment - result.times[0] for moment in result.times]
     assert times == [Fraction(n, 25) for n in range(COUNT)]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_damaged_sound_is_left_out_and_said(tmp_path: Path, suffix: str):
+    source, target = tmp_path / "clip.ts", tmp_path / f"result{suffix}"
+    made(*PICTURE, *tone(), *X264, *AAC)(source)
+    data = bytearray(source.read_bytes())
+    sound = data.rindex(AAC_HEAD)
+    data[sound : sound + 2] = bytes(2)
+    source.write_bytes(data)
+
+    outcome, _ = upscale_clip(source, target, **lossless(suffix))
+    said = "audio stream 1 (aac): damaged packets are left out"
+    assert said in outcome.remarks
+    (sound_left,) = read_back(target).others
+    assert len(sound_left.packets) > 30
 
 
 @pytest.mark.slow  # each of the tracks is opened, by every decoder

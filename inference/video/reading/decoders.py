@@ -75,10 +75,10 @@ class CarefulDecoder:
         self.number = number
         self.damaged: set[int] = set()
         self._context = _prepared(stream)
-        self._judge = _prepared(same_stream)
-        self._judge.options = ERRORS
+        self._strict = _prepared(same_stream)
+        self._strict.options = ERRORS
         # With threads an error is told later than its packet is given.
-        for context in (self._context, self._judge):
+        for context in (self._context, self._strict):
             context.thread_count = 1
 
     def decode(self, packet: Any) -> list[NumberedFrame]:
@@ -92,7 +92,7 @@ class CarefulDecoder:
             self.number += 1
 
         try:
-            self._judge.decode(packet)
+            self._strict.decode(packet)
         except av.FFmpegError:
             self.damaged.add(self.number - 1)
         try:

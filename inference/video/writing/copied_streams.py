@@ -122,10 +122,13 @@ class CopiedStream:
 
     Args:
         copy: the stream of the output.
-        name: of the stream of the source, for remarks.
+        name: of the stream of the source, for remarks; an attribute too.
         window: the part that is copied.
         remark: called with what a user should know.
         translate: makes the packets of another codec; None: they stay as they are.
+
+    Attributes:
+        index: of the stream of the output.
     """
 
     def __init__(
@@ -136,8 +139,9 @@ class CopiedStream:
         remark: Callable[[str], None],
         translate: TextTranslator | None = None,
     ) -> None:
+        self.index = copy.index
         self._copy = copy
-        self._name = name
+        self.name = name
         self._window = window
         self._remark = remark
         self._translate = translate
@@ -199,7 +203,7 @@ class CopiedStream:
         """Return a decoding time, moved if it is before what the container takes."""
         if self._last is not None and dts < self._last + self._step:
             if not self._moved:
-                self._remark(f"{self._name}: times that do not ascend are moved")
+                self._remark(f"{self.name}: times that do not ascend are moved")
             self._moved = True
             dts = self._last + self._step
         self._last = dts

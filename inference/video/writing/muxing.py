@@ -131,7 +131,15 @@ class _Mux:
         output.mux(self._covers)
         shown = self._picture.packets(self._window.origin)
         for packet in heapq.merge(shown, self._copied(), key=_decoding_time):
-            output.mux(packet)
+            try:
+                output.mux(packet)
+            except (av.InvalidDataError, av.PatchWelcomeError):
+                # A damaged packet; the containers of AAC look into it.
+                index = packet.stream.index
+                names = [c.name for c in self._copies.values() if c.index == index]
+                if not names:
+                    raise
+                self._remark(f"{names[0]}: damaged packets are left out")
 
     def _add(self, output: Any, stream: Any) -> None:
         source = self._picture.source
