@@ -169,7 +169,7 @@ def test_inputs_made_on_the_way_are_those_of_make_lq_data(place, capsys):
     made = run(*flags, "--degrade", "lq.yml", "--seed", "7")
     assert made["results"] == written["results"]
     assert (made["degrade"], made["seed"]) == ("lq.yml", 7)
-    line = "make_lq_data.py --save_dir LQ --yml_path lq.yml --input hr --seed 7"
+    line = "make_lq_data.py --yml_path lq.yml --save_dir LQ --input hr --seed 7"
     assert capsys.readouterr().out.rstrip().endswith(line)
 
     by_file = run(*flags, "--degrade", "lq.yml")

@@ -287,7 +287,7 @@ def test_a_contradicting_block_names_both(work, tmp_path):
         (
             "predict",
             ["--input", "inputs", "--model_path", "net_g_10.pdparams", "-dn", "1.5"],
-            "-dn/--denoise_strength: '1.5' is not a number from 0 to 1",
+            "--denoise_strength/-dn: '1.5' is not a number from 0 to 1",
         ),
         (
             "predict",
