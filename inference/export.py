@@ -15,16 +15,10 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME, ONNX_NAME
-from realesrgan_paddle.inference.graph.inference_yml import (
-    NAME,
-    inference_yml,
-    is_ours,
-)
+from realesrgan_paddle.inference.graph.inference_yml import NAME, inference_yml, is_ours
 from realesrgan_paddle.inference.graph.onnx_check import import_onnx
 from realesrgan_paddle.inference.graph.onnx_write import onnx_model
-from realesrgan_paddle.inference.runners.onnxruntime_runner import (
-    OnnxRuntimeRunner,
-)
+from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner, require_rgb
 from realesrgan_paddle.inference.runners.static_runner import StaticRunner, open_graph
 from realesrgan_paddle.inference.tiles import size_multiple

@@ -8,10 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.open_engine import (
-    NotUsableError,
-    open_engine,
-)
+from realesrgan_paddle.inference.engine.open_engine import NotUsableError, open_engine
 from realesrgan_paddle.inference.graph.exported_files import (
     exported_files,
     is_exported,

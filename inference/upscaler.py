@@ -11,17 +11,10 @@ from PIL import Image
 
 from realesrgan_paddle.inference.kinds import upscale_any
 from realesrgan_paddle.inference.open_runner import open_runner
-from realesrgan_paddle.inference.runners.runner import (
-    Run,
-    TileCounts,
-)
+from realesrgan_paddle.inference.runners.runner import Run, TileCounts
 from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.inference.tiling.painter import Painter
-from realesrgan_paddle.inference.tiling.plan import (
-    Plan,
-    Tile,
-    TilePlanner,
-)
+from realesrgan_paddle.inference.tiling.plan import Plan, Tile, TilePlanner
 from realesrgan_paddle.inference.tiling.result import (
     OutOfMemoryError,
     check_image,

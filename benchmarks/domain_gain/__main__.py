@@ -37,19 +37,8 @@ from benchmarks.domain_gain.arms import (
 )
 from benchmarks.domain_gain.domains import Domain, halves, read_domains, sub_images
 from benchmarks.domain_gain.finetune import CONVOLUTIONS, ROOT, Terms, finetune
-from benchmarks.domain_gain.inputs import (
-    Part,
-    cut_parts,
-    degradations,
-    make_pairs,
-)
-from benchmarks.domain_gain.judge import (
-    BICUBIC,
-    Pair,
-    Weights,
-    judge_kinds,
-    no_weights,
-)
+from benchmarks.domain_gain.inputs import Part, cut_parts, degradations, make_pairs
+from benchmarks.domain_gain.judge import BICUBIC, Pair, Weights, judge_kinds, no_weights
 from benchmarks.domain_gain.recipes import PLAIN, Recipe
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.cpu import start_paddle

@@ -25,11 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from realesrgan_paddle.data.footage import (
-    frame_writer,
-    keyframes,
-    scoring,
-)
+from realesrgan_paddle.data.footage import frame_writer, keyframes, scoring
 from realesrgan_paddle.data.footage.passport.picture import PictureMeter
 from realesrgan_paddle.data.footage.passport.true_size import TrueSizeFinder
 from realesrgan_paddle.data.footage.screen.source import SourceScreen

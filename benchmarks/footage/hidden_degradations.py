@@ -16,12 +16,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.data.lq.compare import Comparer, Sets
-from realesrgan_paddle.data.lq.parameters import (
-    NUMBER,
-    Point,
-    Region,
-    point_options,
-)
+from realesrgan_paddle.data.lq.parameters import NUMBER, Point, Region, point_options
 from realesrgan_paddle.data.lq.pick import pick
 from realesrgan_paddle.data.lq.search import search
 from realesrgan_paddle.data.lq.simulate import Simulator

@@ -31,10 +31,7 @@ from realesrgan_paddle.data.footage.views.features import find_features
 from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
 from realesrgan_paddle.data.footage.views.miniatures import miniature
 from realesrgan_paddle.data.footage.views.quality import is_enlarged, quality
-from realesrgan_paddle.data.footage.views.unseen import (
-    find_fine_features,
-    keep_unseen,
-)
+from realesrgan_paddle.data.footage.views.unseen import find_fine_features, keep_unseen
 from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 

@@ -12,20 +12,14 @@ from realesrgan_paddle.data.footage.frame_writer import FrameWriter
 from realesrgan_paddle.data.footage.passport.files import write_passports
 from realesrgan_paddle.data.footage.passport.judge import judge_source
 from realesrgan_paddle.data.footage.passport.look_ahead import look_ahead
-from realesrgan_paddle.data.footage.passport.page import (
-    passport_tables,
-    summary_line,
-)
+from realesrgan_paddle.data.footage.passport.page import passport_tables, summary_line
 from realesrgan_paddle.data.footage.passport.passport import Passport
 from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.selection import Candidate, Selection
 from realesrgan_paddle.data.footage.split import VAL, SplitOptions
 from realesrgan_paddle.data.footage.video import list_videos
-from realesrgan_paddle.data.footage.views.decisions import (
-    base_name,
-    read_decisions,
-)
+from realesrgan_paddle.data.footage.views.decisions import base_name, read_decisions
 from realesrgan_paddle.data.footage.views.hashes import HashIndex
 from realesrgan_paddle.data.footage.views.miniatures import Miniatures
 from realesrgan_paddle.data.footage.views.places import find_image

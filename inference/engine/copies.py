@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TypeVar
 
-from realesrgan_paddle.inference.engine.features import (
-    Planes,
-    Size,
-    padded,
-    rounding,
-)
+from realesrgan_paddle.inference.engine.features import Planes, Size, padded, rounding
 from realesrgan_paddle.inference.engine.tape import Tape
 from realesrgan_paddle.ops.onednn.library import BYTES, DST, F32, SRC
 from realesrgan_paddle.ops.onednn.primitives import (

@@ -8,17 +8,8 @@ import numpy as np
 
 from realesrgan_paddle.inference.engine.tape import Tape
 from realesrgan_paddle.ops.onednn.convolutions import Step, operands, post_operations
-from realesrgan_paddle.ops.onednn.library import (
-    BINARY_ADD,
-    DST,
-    SRC,
-    SRC_1,
-    library,
-)
-from realesrgan_paddle.ops.onednn.primitives import (
-    Primitive,
-    flat,
-)
+from realesrgan_paddle.ops.onednn.library import BINARY_ADD, DST, SRC, SRC_1, library
+from realesrgan_paddle.ops.onednn.primitives import Primitive, flat
 
 SCALES = 4096  # DNNL_ARG_ATTR_SCALES
 CACHE_SIZE = 128

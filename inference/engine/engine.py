@@ -9,10 +9,7 @@ import numpy as np
 from realesrgan_paddle.inference.engine.check import check_operators
 from realesrgan_paddle.inference.engine.int8.check import check_integers
 from realesrgan_paddle.inference.engine.int8.convolution import IntegerWeights
-from realesrgan_paddle.inference.engine.int8.operators import (
-    IntegerOps,
-    Ranges,
-)
+from realesrgan_paddle.inference.engine.int8.operators import IntegerOps, Ranges
 from realesrgan_paddle.inference.engine.int8.ranges import RangeOps
 from realesrgan_paddle.inference.engine.operators import EngineOps
 from realesrgan_paddle.inference.engine.primitives import PreparedWeights
@@ -21,12 +18,7 @@ from realesrgan_paddle.inference.engine.tape import Tape
 from realesrgan_paddle.inference.engine.values import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.ops.onednn.library import (
-    BF16,
-    F32,
-    OneDNNError,
-    library,
-)
+from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.utils.machine.cpu import SPIN_MS
 from realesrgan_paddle.utils.machine.devices import core_count
 from realesrgan_paddle.utils.machine.memory import free_memory

@@ -5,11 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from realesrgan_paddle.inference.engine import copies
-from realesrgan_paddle.inference.engine.features import (
-    GROUP,
-    Size,
-    padded,
-)
+from realesrgan_paddle.inference.engine.features import GROUP, Size, padded
 from realesrgan_paddle.inference.engine.primitives import (
     BlockConvolution,
     BlockConvolutionSpec,

@@ -5,10 +5,7 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.elementwise import (
-    SumSpec,
-    weighted_sum,
-)
+from realesrgan_paddle.inference.engine.elementwise import SumSpec, weighted_sum
 from realesrgan_paddle.inference.engine.features import Planes
 from realesrgan_paddle.inference.engine.tape import Buffer, Tape
 from realesrgan_paddle.ops.onednn.library import F32

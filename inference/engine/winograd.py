@@ -23,16 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.elementwise import (
-    Sum,
-    SumSpec,
-    weighted_sum,
-)
-from realesrgan_paddle.inference.engine.features import (
-    GROUP,
-    Planes,
-    padded,
-)
+from realesrgan_paddle.inference.engine.elementwise import Sum, SumSpec, weighted_sum
+from realesrgan_paddle.inference.engine.features import GROUP, Planes, padded
 from realesrgan_paddle.inference.engine.primitives import (
     BlockConvolution,
     BlockConvolutionSpec,

@@ -11,10 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.ops.plain import (
-    DENSE_BLOCK_SLOPE,
-    concatenating_dense_block,
-)
+from realesrgan_paddle.ops.plain import DENSE_BLOCK_SLOPE, concatenating_dense_block
 
 UNKNOWN = -1
 """A size that is known only when the graph is run, as in Paddle's shapes."""

@@ -6,11 +6,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.graph.onnx_check import import_onnx
-from realesrgan_paddle.inference.graph.onnx_recorder import (
-    UNKNOWN,
-    OnnxOps,
-    Value,
-)
+from realesrgan_paddle.inference.graph.onnx_recorder import UNKNOWN, OnnxOps, Value
 from realesrgan_paddle.models.networks.description import Generator
 
 OPSET = 17

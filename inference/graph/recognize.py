@@ -15,10 +15,7 @@ from realesrgan_paddle.inference.graph.matching_ops import (
     Parameter,
 )
 from realesrgan_paddle.inference.graph.parameters import read_parameters
-from realesrgan_paddle.inference.graph.program import (
-    Program,
-    UnknownGraphError,
-)
+from realesrgan_paddle.inference.graph.program import Program, UnknownGraphError
 from realesrgan_paddle.models.networks.description import Generator
 
 if TYPE_CHECKING:

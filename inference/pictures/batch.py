@@ -19,10 +19,7 @@ from realesrgan_paddle.inference.pictures.targets import (
     check_size,
     is_written,
 )
-from realesrgan_paddle.inference.pictures.writing import (
-    write_file,
-    write_picture,
-)
+from realesrgan_paddle.inference.pictures.writing import write_file, write_picture
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header

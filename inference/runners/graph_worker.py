@@ -25,12 +25,8 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.inference.runners.onnxruntime_runner import (
-        OnnxRuntimeRunner,
-    )
-    from realesrgan_paddle.inference.runners.openvino_runner import (
-        OpenVinoRunner,
-    )
+    from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner
+    from realesrgan_paddle.inference.runners.openvino_runner import OpenVinoRunner
     from realesrgan_paddle.inference.runners.static_runner import StaticRunner
 
     InProcess = StaticRunner | OpenVinoRunner | OnnxRuntimeRunner

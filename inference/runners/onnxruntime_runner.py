@@ -5,10 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.inference.graph.onnx_check import checked_onnx
-from realesrgan_paddle.inference.runners.scale import (
-    check_one_of_each,
-    find_scale,
-)
+from realesrgan_paddle.inference.runners.scale import check_one_of_each, find_scale
 from realesrgan_paddle.utils.errors import UserError
 
 FATAL = 4

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.graph.onnx_check import checked_onnx
-from realesrgan_paddle.inference.runners.scale import (
-    check_one_of_each,
-    find_scale,
-)
+from realesrgan_paddle.inference.runners.scale import check_one_of_each, find_scale
 from realesrgan_paddle.utils.errors import UserError
 
 PRECISIONS = {"fp32": "f32", "bf16": "bf16"}

@@ -2,11 +2,7 @@
 
 import numpy as np
 
-from realesrgan_paddle.inference.runners.runner import (
-    CheckedRunner,
-    Run,
-    TileCounts,
-)
+from realesrgan_paddle.inference.runners.runner import CheckedRunner, Run, TileCounts
 from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.inference.tiling.canvas import (
     BAND,

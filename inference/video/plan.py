@@ -26,13 +26,8 @@ from realesrgan_paddle.inference.video.reading.source import (
     VideoSource,
     time_code,
 )
-from realesrgan_paddle.inference.video.settings import (
-    MOST_SIDE,
-    VideoSettings,
-)
-from realesrgan_paddle.inference.video.writing.containers import (
-    check_container,
-)
+from realesrgan_paddle.inference.video.settings import MOST_SIDE, VideoSettings
+from realesrgan_paddle.inference.video.writing.containers import check_container
 from realesrgan_paddle.inference.video.writing.encoding import (
     Encoding,
     choose_codec,

@@ -23,20 +23,10 @@ from typing import Any, NamedTuple, Protocol
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from realesrgan_paddle.ops.onednn.library import (
-    F32,
-)
-from realesrgan_paddle.ops.onednn.primitives import (
-    Shape,
-    layout,
-    nchw,
-    reorder,
-)
+from realesrgan_paddle.ops.onednn.library import F32
+from realesrgan_paddle.ops.onednn.primitives import Shape, layout, nchw, reorder
 from realesrgan_paddle.ops.plain import DENSE_BLOCK_SCALE
-from realesrgan_paddle.ops.training.tensor_memory import (
-    contiguous,
-    empty,
-)
+from realesrgan_paddle.ops.training.tensor_memory import contiguous, empty
 
 
 class DenseBlock(Protocol):

@@ -38,13 +38,7 @@ from realesrgan_paddle.ops.onednn.convolutions import (
     leaky_relu,
     post_operations,
 )
-from realesrgan_paddle.ops.onednn.library import (
-    BIAS,
-    DST,
-    NULL,
-    SRC,
-    WEIGHTS,
-)
+from realesrgan_paddle.ops.onednn.library import BIAS, DST, NULL, SRC, WEIGHTS
 from realesrgan_paddle.ops.onednn.primitives import (
     Primitive,
     Shape,
@@ -56,10 +50,7 @@ from realesrgan_paddle.ops.onednn.primitives import (
     reorder,
 )
 from realesrgan_paddle.ops.training.activations import leaky_relu_gradient
-from realesrgan_paddle.ops.training.convolution import (
-    reordered,
-    rounded,
-)
+from realesrgan_paddle.ops.training.convolution import reordered, rounded
 from realesrgan_paddle.ops.training.layers import (
     BlurLayer,
     CopyPair,

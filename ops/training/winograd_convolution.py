@@ -19,10 +19,7 @@ from realesrgan_paddle.ops.onednn.library import (
 )
 from realesrgan_paddle.ops.onednn.primitives import binary, layout, reorder
 from realesrgan_paddle.ops.training.convolution import Gradients
-from realesrgan_paddle.ops.training.tensor_memory import (
-    empty,
-    image_address,
-)
+from realesrgan_paddle.ops.training.tensor_memory import empty, image_address
 from realesrgan_paddle.ops.training.weight_gradients import largest_divisor
 from realesrgan_paddle.ops.training.winograd_rows import (
     RowFilter,

@@ -32,10 +32,7 @@ from realesrgan_paddle.ops.onednn.primitives import (
 from realesrgan_paddle.ops.plain import DENSE_BLOCK_SLOPE
 from realesrgan_paddle.ops.training.activations import leaky_relu_backward
 from realesrgan_paddle.ops.training.dense_block import DenseBlockSpec, WeightMatrix
-from realesrgan_paddle.ops.training.tensor_memory import (
-    empty,
-    image_address,
-)
+from realesrgan_paddle.ops.training.tensor_memory import empty, image_address
 from realesrgan_paddle.ops.training.winograd_rows import (
     RowFilter,
     RowFilterSpec,

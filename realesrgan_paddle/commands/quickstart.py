@@ -18,12 +18,7 @@ from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
-from realesrgan_paddle.utils.next_steps import (
-    ROOT,
-    YOUR_IMAGES,
-    command_line,
-    filled,
-)
+from realesrgan_paddle.utils.next_steps import ROOT, YOUR_IMAGES, command_line, filled
 from realesrgan_paddle.utils.packages import PackageFile, read_wheel
 from realesrgan_paddle.utils.runlog.meter import duration
 

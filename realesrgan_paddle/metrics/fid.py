@@ -7,10 +7,7 @@ import paddle
 
 from realesrgan_paddle.loss.inception import FEATURES, Inception
 from realesrgan_paddle.metrics.names import GT
-from realesrgan_paddle.utils.metrics.frechet import (
-    FeatureStatistics,
-    frechet_distance,
-)
+from realesrgan_paddle.utils.metrics.frechet import FeatureStatistics, frechet_distance
 
 
 class SetDistances:

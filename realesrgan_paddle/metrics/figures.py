@@ -104,11 +104,7 @@ def open_inception() -> "Inception":
 
 def _open(name: str) -> Measure:
     # Imported here: scikit-image takes half a second.
-    from realesrgan_paddle.utils.metrics.similarity import (
-        mean_delta_e,
-        psnr,
-        ssim,
-    )
+    from realesrgan_paddle.utils.metrics.similarity import mean_delta_e, psnr, ssim
 
     plain: dict[str, Measure] = {
         "psnr": psnr,

@@ -5,10 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from realesrgan_paddle.models.networks.description import Generator
-from realesrgan_paddle.models.weights.catalogue import (
-    ReleasedModel,
-    nearest_in_package,
-)
+from realesrgan_paddle.models.weights.catalogue import ReleasedModel, nearest_in_package
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import command_line
 

@@ -9,10 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.inference.graph.exported_files import (
-    exported_files,
-    is_exported,
-)
+from realesrgan_paddle.inference.graph.exported_files import exported_files, is_exported
 from realesrgan_paddle.inference.kinds import eight_bits
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.weights.catalogue import is_released, released_hint

@@ -12,11 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from realesrgan_paddle.inference.video.reading.colors import FromRGB
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.video.pictures import Excerpt, Shown
-from realesrgan_paddle.video.playable import (
-    PictureTrack,
-    new_mp4,
-    write_movie,
-)
+from realesrgan_paddle.video.playable import PictureTrack, new_mp4, write_movie
 
 Layout = Literal["beside", "split"]
 """Both pictures beside each other, or the left half of one and the right of the other."""

@@ -30,10 +30,7 @@ from realesrgan_paddle.metrics.methods import Card, Method
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import evaluate as tool
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.metrics.frechet import (
-    FeatureStatistics,
-    frechet_distance,
-)
+from realesrgan_paddle.utils.metrics.frechet import FeatureStatistics, frechet_distance
 from realesrgan_paddle.utils.metrics.niqe import load_niqe, niqe
 from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.weights.writer import write_pdparams

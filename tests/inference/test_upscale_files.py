@@ -5,10 +5,7 @@ import pytest
 
 from realesrgan_paddle.inference.pictures import batch
 from realesrgan_paddle.inference.pictures.reading import read_picture
-from realesrgan_paddle.inference.upscale_files import (
-    find_inputs,
-    upscale_files,
-)
+from realesrgan_paddle.inference.upscale_files import find_inputs, upscale_files
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image

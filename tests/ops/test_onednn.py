@@ -16,12 +16,7 @@ from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.models.step.pixel_step import EMA
 from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
 from realesrgan_paddle.ops.choose import choose_ops
-from realesrgan_paddle.ops.onednn.library import (
-    BF16,
-    OneDNNError,
-    library,
-    threads,
-)
+from realesrgan_paddle.ops.onednn.library import BF16, OneDNNError, library, threads
 from realesrgan_paddle.ops.plain import PLAIN
 from realesrgan_paddle.ops.training import weight_gradients, winograd_convolution
 from realesrgan_paddle.ops.training.dense_block import DenseBlockSpec

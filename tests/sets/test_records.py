@@ -5,11 +5,7 @@ import json
 import pytest
 
 from realesrgan_paddle.data.sets.made_folders import keep_settings
-from realesrgan_paddle.data.sets.manifest import (
-    DOWNSCALED,
-    EXTRACTED,
-    read_records,
-)
+from realesrgan_paddle.data.sets.manifest import DOWNSCALED, EXTRACTED, read_records
 from realesrgan_paddle.utils.errors import UserError
 
 FRAME = {

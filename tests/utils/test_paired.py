@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-from realesrgan_paddle.utils.paired import (
-    FEWEST_GROUPS,
-    expanded_tail,
-    paired_interval,
-)
+from realesrgan_paddle.utils.paired import FEWEST_GROUPS, expanded_tail, paired_interval
 
 
 def test_the_interval_is_that_of_the_mean_for_many_images():

@@ -19,28 +19,16 @@ from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 av = pytest.importorskip("av")
 pytestmark = NEEDED
 
-from realesrgan_paddle.inference.video.reading.open_source import (  # noqa: E402
-    open_source,
-)
-from realesrgan_paddle.inference.video.reading.source import (  # noqa: E402
-    Timeline,
-    VideoSource,
-)
-from realesrgan_paddle.inference.video.writing import (  # noqa: E402
-    containers,
-)
+from realesrgan_paddle.inference.video.reading.open_source import open_source  # noqa: E402
+from realesrgan_paddle.inference.video.reading.source import Timeline, VideoSource  # noqa: E402
+from realesrgan_paddle.inference.video.writing import containers  # noqa: E402
 from realesrgan_paddle.inference.video.writing.containers import (  # noqa: E402
     check_container,
     suffix_for,
 )
-from realesrgan_paddle.inference.video.writing.copied_streams import (  # noqa: E402  # noqa: E402
-    Window,
-    add_copy,
-)
+from realesrgan_paddle.inference.video.writing.copied_streams import Window, add_copy  # noqa: E402  # noqa: E402
 from realesrgan_paddle.inference.video.writing.muxing import mux  # noqa: E402
-from realesrgan_paddle.inference.video.writing.picture_stream import (  # noqa: E402
-    decoding_times,
-)
+from realesrgan_paddle.inference.video.writing.picture_stream import decoding_times  # noqa: E402
 
 ENCODERS = {
     "h264": ("libx264", {"bf": "3", "g": "8", "preset": "ultrafast", "b-adapt": "0"}),

@@ -10,11 +10,7 @@ from PIL import Image
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.temporal.figures import Figures, Steadiness
 from realesrgan_paddle.utils.temporal.steps import Distance, Frame, Step
-from realesrgan_paddle.utils.temporal.still import (
-    sharpness,
-    still_flicker,
-    still_part,
-)
+from realesrgan_paddle.utils.temporal.still import sharpness, still_flicker, still_part
 from realesrgan_paddle.utils.temporal.together import GT, LQ, Moment, moments
 
 

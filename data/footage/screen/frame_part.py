@@ -5,11 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.screen.borders import (
-    VOTERS,
-    Profile,
-    content_of,
-)
+from realesrgan_paddle.data.footage.screen.borders import VOTERS, Profile, content_of
 from realesrgan_paddle.data.footage.screen.side_fill import (
     Sides,
     analyzed,

@@ -5,11 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.screen.borders import (
-    Profile,
-    content_of,
-    profile,
-)
+from realesrgan_paddle.data.footage.screen.borders import Profile, content_of, profile
 from realesrgan_paddle.data.footage.screen.frame_part import FrameParts
 from realesrgan_paddle.data.footage.screen.overlays import Overlay, OverlayFinder
 from realesrgan_paddle.data.footage.screen.side_fill import Sides

@@ -4,11 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.shots.glances import (
-    MIN_SPACING,
-    Glance,
-    glances,
-)
+from realesrgan_paddle.data.footage.shots.glances import MIN_SPACING, Glance, glances
 from realesrgan_paddle.data.footage.shots.transitions import (
     MAX_LIKENESS,
     Transition,

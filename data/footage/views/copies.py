@@ -5,11 +5,7 @@ from collections.abc import Callable, Hashable, Sequence
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.views.candidates import (
-    Comparison,
-    Pair,
-    strongest,
-)
+from realesrgan_paddle.data.footage.views.candidates import Comparison, Pair, strongest
 from realesrgan_paddle.data.footage.views.features import align
 from realesrgan_paddle.data.footage.views.hashes import HASH_BITS
 

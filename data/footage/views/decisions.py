@@ -7,11 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from realesrgan_paddle.data.sets.made_folders import TRAIN, VAL
-from realesrgan_paddle.data.sets.manifest import (
-    DROPPED,
-    Record,
-    is_kept,
-)
+from realesrgan_paddle.data.sets.manifest import DROPPED, Record, is_kept
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError

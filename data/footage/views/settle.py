@@ -41,10 +41,7 @@ from realesrgan_paddle.data.footage.views.places import (
     remove_image,
 )
 from realesrgan_paddle.data.footage.views.quality import is_enlarged, quality
-from realesrgan_paddle.data.footage.views.unseen import (
-    find_fine_features,
-    keep_unseen,
-)
+from realesrgan_paddle.data.footage.views.unseen import find_fine_features, keep_unseen
 from realesrgan_paddle.data.sets.manifest import (
     EXTRACTED,
     Record,

@@ -19,11 +19,7 @@ from realesrgan_paddle.inference.engine.primitives import (
     PreparedWeights,
 )
 from realesrgan_paddle.inference.engine.tape import Buffer, Tape
-from realesrgan_paddle.inference.engine.values import (
-    Image,
-    RepeatedImage,
-    Weight,
-)
+from realesrgan_paddle.inference.engine.values import Image, RepeatedImage, Weight
 from realesrgan_paddle.ops.onednn.convolutions import leaky_relu
 from realesrgan_paddle.ops.onednn.library import BYTES, DST, F32, S8, SRC
 from realesrgan_paddle.ops.onednn.primitives import blocked, nhwc, reorder

@@ -5,11 +5,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.engine.operators import EngineOps
-from realesrgan_paddle.inference.engine.values import (
-    Features,
-    Image,
-    Weight,
-)
+from realesrgan_paddle.inference.engine.values import Features, Image, Weight
 
 PERCENTILE = 99.99
 """Of the absolute values of a channel in an image; what lies above is limited.

@@ -33,12 +33,7 @@ from realesrgan_paddle.inference.video.reading.source import (
     time_code,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.ffmpeg import (
-    HDR_TRANSFERS,
-    MAX_PIXELS,
-    VideoInfo,
-    probe,
-)
+from realesrgan_paddle.utils.ffmpeg import HDR_TRANSFERS, MAX_PIXELS, VideoInfo, probe
 from realesrgan_paddle.utils.field_order import FieldOrder, field_order
 
 RATE_TOLERANCE = Fraction(1, 1000)

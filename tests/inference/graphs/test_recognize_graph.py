@@ -7,13 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from graphs import samples
-from graphs.exported import (
-    PARAMETERS,
-    arrays_read,
-    changed,
-    recorded_graph,
-    save_graph,
-)
+from graphs.exported import PARAMETERS, arrays_read, changed, recorded_graph, save_graph
 from sample_weights import sample_weights
 
 from realesrgan_paddle.inference.graph.matching_ops import (

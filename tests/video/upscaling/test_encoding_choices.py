@@ -13,20 +13,14 @@ from upscaled import upscale_clip
 pytest.importorskip("av")
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.plan import (
-    result_colors,
-    result_size,
-)
+from realesrgan_paddle.inference.video.plan import result_colors, result_size
 from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
     PacketTable,
     Timeline,
     VideoSource,
 )
-from realesrgan_paddle.inference.video.settings import (
-    VideoSettings,
-    seconds_of,
-)
+from realesrgan_paddle.inference.video.settings import VideoSettings, seconds_of
 from realesrgan_paddle.inference.video.writing.encoding import (
     choose_codec,
     choose_crf,
