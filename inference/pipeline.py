@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.inference.kinds import eight_bits, read_any
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.upscaler import Upscaler, read_any
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
+from realesrgan_paddle.utils.images import eight_bits
 
 Single = str | Path | np.ndarray | Image.Image
 TASK = "image-super-resolution"

@@ -6,7 +6,7 @@ from pathlib import Path
 from realesrgan_paddle.inference.pictures.batch import Batch
 from realesrgan_paddle.inference.pictures.record import Record, reported
 from realesrgan_paddle.inference.pictures.targets import Targets
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.utils.atomic import check_target, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
@@ -20,7 +20,7 @@ PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".apng")
 
 
 def upscale_files(
-    upscaler: Upscaler,
+    upscaler: ArrayUpscaler,
     paths: Sequence[Path],
     output: str | Path,
     *,
@@ -46,7 +46,7 @@ def upscale_files(
         upscaler: upscales one image.
         paths: the input files, see `find_inputs`.
         output: folder, made if missing.
-        outscale: see `Upscaler.__call__`.
+        outscale: see `ArrayUpscaler.__call__`.
         suffix: see `Targets`.
         ext: see `Targets`.
         root: see `Targets`.

@@ -1,114 +1,42 @@
-"""The tiled upscaler that every command uses: whole images in, whole images out."""
+"""The Python API: images of any kind in, images of the same kind out; and whole videos."""
 
-import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.inference.kinds import upscale_any
 from realesrgan_paddle.inference.open_runner import open_runner
-from realesrgan_paddle.inference.runners.runner import Run, TileCounts
-from realesrgan_paddle.inference.tiles import size_multiple
-from realesrgan_paddle.inference.tiling.painter import Painter
-from realesrgan_paddle.inference.tiling.plan import Plan, Tile, TilePlanner
-from realesrgan_paddle.inference.tiling.result import (
-    OutOfMemoryError,
-    check_image,
-    empty_result,
-    scaled_size,
-)
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
+from realesrgan_paddle.inference.tiling.plan import Tile
 from realesrgan_paddle.inference.video.settings import (
     DEFAULTS,
     VideoSettings,
     require_av,
 )
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.image_headers import DAMAGED
+from realesrgan_paddle.utils.images import read_image
 
 if TYPE_CHECKING:
     from realesrgan_paddle.inference.video.reading.frames import RGBFrame
     from realesrgan_paddle.inference.video.segment_maker import Outcome
 
-ALPHA_UPSAMPLERS = ("realesrgan", "bicubic")
-
 ImageOrArray = TypeVar("ImageOrArray", np.ndarray, Image.Image)
 
+KEPT_MODES = ("L", "RGB", "RGBA")
+"""PIL's modes whose pixels are an array that can be upscaled as it is."""
+MOST_16_BITS = 2**16 - 1
 
-class Upscaler:
-    """Upscales images with a network, whole or in tiles.
 
-    `Upscaler.load` makes one from a file or a released model's name.
+class Upscaler(ArrayUpscaler):
+    """Upscales images and videos with a network, whole or in tiles.
 
-    Args:
-        run: the network: float32 RGB (1, 3, H, W) in [0, 1] to (1, 3, scale * H,
-            scale * W).
-        scale: the network's upscaling factor.
-        tile: the longest side of a tile in input pixels; 0: the whole image at once;
-            "auto": the tiles that fit into the free memory and compute least.
-        tile_pad: pixels that a tile sees beyond its border; fewer are faster and leave
-            seams. None: as many as make tiles exact, if the runner says how many and
-            that computes no more than twice the image; else 80.
-        pre_pad: pixels by which the image is mirrored at its borders first; they are
-            cropped off afterwards.
-        alpha_upsampler: what upscales an alpha channel: "realesrgan" (the network) or
-            "bicubic".
-        progress: show a progress bar of the tiles on stderr if that is a terminal.
-        log: gets a line where `tile` was halved, or a tile was computed again.
-
+    `Upscaler.load` makes one from a file or a released model's name. See `ArrayUpscaler`
+    for the arguments.
     """
-
-    def __init__(
-        self,
-        run: Run,
-        scale: int,
-        *,
-        tile: Tile = 0,
-        tile_pad: int | None = None,
-        pre_pad: int = 0,
-        alpha_upsampler: Literal["realesrgan", "bicubic"] = "realesrgan",
-        progress: bool = False,
-        log: Callable[[str], None] = warnings.warn,
-    ) -> None:
-        sizes = {"tile": tile, "tile_pad": tile_pad, "pre_pad": pre_pad}
-        for name, value in sizes.items():
-            if isinstance(value, int) and value < 0:
-                raise UserError(f"{name} {value}: must be 0 or more pixels")
-        if isinstance(tile, str) and tile != "auto":
-            raise UserError(f"tile {tile!r}: must be a number of pixels or 'auto'")
-        if alpha_upsampler not in ALPHA_UPSAMPLERS:
-            known = ", ".join(ALPHA_UPSAMPLERS)
-            raise UserError(f"alpha_upsampler {alpha_upsampler!r}: known are {known}")
-
-        self.run = run
-        self.scale = scale
-        self.pre_pad = pre_pad
-        self.alpha_upsampler = alpha_upsampler
-        self.progress = progress
-        self.log = log
-        self.multiple = size_multiple(scale)
-        self.tile_pad = tile_pad
-        self._planner = TilePlanner(run, scale, self.multiple, tile, tile_pad)
-        self._painter = Painter(
-            run,
-            scale,
-            self._planner,
-            pre_pad=pre_pad,
-            alpha_upsampler=alpha_upsampler,
-            progress=progress,
-        )
-
-    @property
-    def counts(self) -> TileCounts:
-        """What became of the tiles of the last image."""
-        return self._painter.counts
-
-    @property
-    def tile(self) -> Tile:
-        """The longest side of a tile now, see the class."""
-        return self._planner.tile
 
     @classmethod
     def load(
@@ -130,9 +58,9 @@ class Upscaler:
                 file, or the name of a released model (see `list_models`).
             precision: what to compute in, see `open_runner`.
             engine: what computes, see `open_runner`.
-            tile: see the class.
-            tile_pad: see the class.
-            pre_pad: see the class.
+            tile: see `ArrayUpscaler`.
+            tile_pad: see `ArrayUpscaler`.
+            pre_pad: see `ArrayUpscaler`.
             device: "auto", "cpu" or "gpu".
             threads: CPU threads of an exported model; None: all cores.
 
@@ -197,8 +125,24 @@ class Upscaler:
                 output that is not finite.
             OSError: a file that cannot be opened.
         """
-        upscale = partial(self._upscaled, outscale=outscale, log=self.log)
-        return upscale_any(image, upscale)
+        if isinstance(image, list | tuple):
+            return [self._one(single, outscale) for single in image]
+        return self._one(image, outscale)
+
+    def _one(self, image: object, outscale: float | None) -> Any:
+        """Return one image upscaled; see `__call__`."""
+        upscale = super().__call__
+        if not isinstance(image, Image.Image):
+            return upscale(read_any(image), outscale=outscale)
+
+        pixels, mode = _pixels(image)
+        large = Image.fromarray(upscale(pixels, outscale=outscale))
+        if large.mode != mode:
+            large = large.convert(mode)
+        # As Image.resize: what PIL keeps beside the pixels (ICC profile, Exif, dpi) stays.
+        large.info = dict(image.info)
+        large.info.pop("transparency", None)  # is in the alpha channel now
+        return large
 
     def predict(
         self,
@@ -236,27 +180,6 @@ class Upscaler:
         )
         return patched(image)
 
-    def to_size(
-        self, image: np.ndarray, size: tuple[int, int], *, after: bool = False
-    ) -> np.ndarray:
-        """Return an image upscaled to `size`, (width, height), for the frames of a video.
-
-        Args:
-            image: an array, see `__call__`.
-            size: of the result [pixels].
-            after: copy tiles that are identical to one of the image before, if `size` is
-                the network's. Its result must not have been written into.
-        """
-        return self._drawn(image, size, self.log, after=after)
-
-    def plan(self, image: np.ndarray, size: tuple[int, int]) -> Plan:
-        """Return how `image` would be cut, upscaled to `size` (width, height)."""
-        return self._painter.plan(image, size)
-
-    def fix_tiles(self, plan: Plan | None) -> None:
-        """Cut images of the size of `plan` so from now on; None: as memory allows."""
-        self._planner.fixed = plan
-
     def video(
         self,
         source: str | Path,
@@ -293,52 +216,56 @@ class Upscaler:
 
         return upscaled_frames(self, Path(source), settings, outscale=outscale)
 
-    def fit_to_memory(
-        self, image: np.ndarray, log: Callable[[str], None]
-    ) -> np.ndarray:
-        """Return what a call returns, and give `log` the lines that a call gives."""
-        return self._upscaled(image, None, log)
 
-    def _upscaled(
-        self, image: np.ndarray, outscale: float | None, log: Callable[[str], None]
-    ) -> np.ndarray:
-        """See `__call__`; `log` gets a line on what went otherwise than planned."""
-        check_image(image)
-        height, width = image.shape[:2]
-        size = scaled_size(width, height, self.scale if outscale is None else outscale)
-        return self._drawn(image, size, log)
+def read_any(image: object) -> np.ndarray:
+    """Return one image as an array, see `Upscaler`; an array comes back as it is."""
+    if isinstance(image, np.ndarray):
+        return image
+    if isinstance(image, Image.Image):
+        return _pixels(image)[0]
+    if isinstance(image, str | PathLike):
+        return read_image(Path(image))
+    raise UserError(
+        f"{type(image).__name__} cannot be upscaled; a NumPy array, a PIL image, the path "
+        "of an image file or a list of these can"
+    )
 
-    def _drawn(
-        self,
-        image: np.ndarray,
-        size: tuple[int, int],
-        log: Callable[[str], None],
-        *,
-        after: bool = False,
-    ) -> np.ndarray:
-        """Return the image upscaled to `size`; see `to_size` and `_upscaled`."""
-        height, width = image.shape[:2]
-        out = empty_result(image, size)
-        before = str(self._planner)
-        try:
-            self._painter.paint(image, out, after=after)
-        except MemoryError as error:
-            advice = f"use smaller tiles (now {self.tile})"
-            if self.tile == "auto":
-                advice = "the smallest tiles do not fit"
-            raise OutOfMemoryError(
-                f"out of memory on {width}x{height} pixels; {advice}"
-            ) from error
 
-        if before != str(self._planner):
-            log(
-                f"out of memory on {width}x{height} pixels, so images are upscaled in "
-                f"tiles of {self._planner} from now on (before: {before})"
-            )
-        counts = self.counts
-        if counts.in_float32:
-            log(
-                f"the output of {counts.in_float32} of {counts.computed} tiles "
-                "was not finite, so they were computed again in float32"
-            )
-        return out
+def _pixels(image: Image.Image) -> tuple[np.ndarray, str]:
+    """Return a PIL image's pixels as an array that can be upscaled, and its result's mode.
+
+    The mode is the image's own where it can hold new colors. Palettes, and RGB or gray
+    with one clear color, become RGBA if something in them is clear. Black and white
+    becomes gray. All other modes become RGB.
+    """
+    try:
+        image.load()
+    except DAMAGED as error:
+        raise UserError(f"the PIL image cannot be decoded: {error}") from error
+    if 0 in image.size:
+        raise UserError("the PIL image has no pixels")
+
+    mode = image.mode
+    if mode in ("I", "F"):
+        return _sixteen_bits(image), mode
+    if mode.startswith("I;16"):  # in either byte order
+        return np.array(image).astype(np.uint16), "I;16"
+    if mode == "1":
+        return np.array(image.convert("L")), "L"
+    if mode == "LA":
+        return np.array(image.convert("RGBA")), mode
+    if mode not in KEPT_MODES or "transparency" in image.info:
+        mode = "RGBA" if image.has_transparency_data else "RGB"
+        image = image.convert(mode)
+    return np.array(image), mode
+
+
+def _sixteen_bits(image: Image.Image) -> np.ndarray:
+    """Return the pixels of mode I, as which Pillow before 11 opens 16-bit gray PNGs."""
+    values = np.array(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > MOST_16_BITS:
+        raise UserError(
+            f"a PIL image of mode {image.mode} with values from {values.min()} to "
+            f"{values.max()} cannot be upscaled; convert it to mode L, I;16, RGB or RGBA"
+        )
+    return values.astype(np.uint16)

@@ -203,3 +203,10 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     clipped = np.clip(image, 0, 1)
     levels = np.rint(clipped * 255)
     return levels.astype(np.uint8)
+
+
+def eight_bits(image: np.ndarray) -> np.ndarray:
+    """Return an image of 16 bits rounded to 8 bits; others as they are."""
+    if image.dtype != np.uint16:
+        return image
+    return np.rint(image / 257).astype(np.uint8)

@@ -20,10 +20,10 @@ from realesrgan_paddle.inference.pictures.targets import (
     is_written,
 )
 from realesrgan_paddle.inference.pictures.writing import write_file, write_picture
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
-from realesrgan_paddle.utils.images import SUFFIXES_16_BIT
+from realesrgan_paddle.utils.images import SUFFIXES_16_BIT, eight_bits
 from realesrgan_paddle.utils.jobs import failure_line
 
 FAILURES = (UserError, OSError, MemoryError)
@@ -59,7 +59,7 @@ class Batch:
         upscaler: upscales one image.
         paths: the input files.
         targets: where results go.
-        outscale: see `Upscaler.__call__`.
+        outscale: see `ArrayUpscaler.__call__`.
         all_frames: upscale all frames of animations.
         skip_existing: leave out pictures whose results are there.
         max_pixels: refuse pictures with more; None: none.
@@ -68,7 +68,7 @@ class Batch:
 
     def __init__(
         self,
-        upscaler: Upscaler,
+        upscaler: ArrayUpscaler,
         paths: Sequence[Path],
         targets: Targets,
         *,
@@ -268,7 +268,7 @@ def write_result(result: Result) -> list[str]:
         return remarks
 
     if image.dtype == np.uint16 and target.suffix.lower() not in SUFFIXES_16_BIT:
-        image = np.rint(image / 257).astype(np.uint8)
+        image = eight_bits(image)
         remarks.append(f"{target.suffix} holds 8 bits")
     if picture.gray_alpha:
         image = _gray(image)

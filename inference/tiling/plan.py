@@ -61,7 +61,7 @@ good order there, and tiles become smaller.
 
 
 @dataclass(frozen=True)
-class Size:
+class ImageSize:
     """A picture, as the network sees it, and what its result takes.
 
     Attributes:
@@ -78,7 +78,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TilePlan:
     """How a picture is cut.
 
     Attributes:
@@ -99,7 +99,7 @@ class Plan:
         """What the network gets in all [pixels]."""
         return self.rows.computed * self.columns.computed
 
-    def fits(self, size: Size) -> bool:
+    def fits(self, size: ImageSize) -> bool:
         """Return whether this is how to cut a picture of this size."""
         is_as_high = self.rows.length == size.height
         is_as_wide = self.columns.length == size.width
@@ -126,7 +126,7 @@ class TilePlanner:
         self, run: Run, scale: int, multiple: int, tile: Tile, tile_pad: int | None
     ) -> None:
         self.tile = tile
-        self.fixed: Plan | None = None
+        self.fixed: TilePlan | None = None
         self._multiple = math.lcm(multiple, getattr(run, "multiple", 1))
         self._pads = _pads(tile_pad, getattr(run, "radius", None))
 
@@ -144,7 +144,7 @@ class TilePlanner:
             return f"{self.tile} pixels" if self.tile else "whole"
         return f"at most {self._most_pixels:,} pixels" if self._halved else "auto"
 
-    def plan(self, size: Size) -> Plan:
+    def plan(self, size: ImageSize) -> TilePlan:
         """Return how to cut a picture: exactly, unless that computes too much."""
         if self.fixed is not None and self.fixed.fits(size):
             return self.fixed
@@ -154,7 +154,7 @@ class TilePlanner:
                 break
         return plan
 
-    def halve(self, plan: Plan, size: Size) -> bool:
+    def halve(self, plan: TilePlan, size: ImageSize) -> bool:
         """Make tiles smaller for good, because `plan` did not fit; return whether one can."""
         self.fixed = None
         if self.tile == "auto":
@@ -169,7 +169,7 @@ class TilePlanner:
         self.tile = halved
         return True
 
-    def _plan_with(self, pad: int, size: Size) -> Plan:
+    def _plan_with(self, pad: int, size: ImageSize) -> TilePlan:
         if self.tile != "auto":
             return self._cut(self.tile, self.tile, pad, size)
 
@@ -186,19 +186,21 @@ class TilePlanner:
             modest *= 2
         return least
 
-    def _least_computed(self, pad: int, size: Size, room: float) -> Plan:
+    def _least_computed(self, pad: int, size: ImageSize, room: float) -> TilePlan:
         """Return the plan that computes fewest pixels within `room` bytes."""
         smallest = self._cut(SMALLEST_TILE, SMALLEST_TILE, pad, size)
         fitting = self._fitting(pad, size, room)
         by_cost = attrgetter("computed")
         return min(fitting, key=by_cost, default=smallest)
 
-    def _cut(self, tile_height: int, tile_width: int, pad: int, size: Size) -> Plan:
+    def _cut(
+        self, tile_height: int, tile_width: int, pad: int, size: ImageSize
+    ) -> TilePlan:
         rows = Cut(size.height, tile_height, pad, self._multiple)
         columns = Cut(size.width, tile_width, pad, self._multiple)
-        return Plan(rows, columns)
+        return TilePlan(rows, columns)
 
-    def _fitting(self, pad: int, size: Size, room: float) -> Iterator[Plan]:
+    def _fitting(self, pad: int, size: ImageSize, room: float) -> Iterator[TilePlan]:
         """Yield the plans that fit into `room`, those with fewer columns first."""
         costs = self._costs(size, room)
         strip_bytes = size.width * size.strip
@@ -226,7 +228,7 @@ class TilePlanner:
             if tile_height >= min(SMALLEST_TILE, size.height):
                 yield self._cut(tile_height, tile_width, pad, size)
 
-    def _room(self, size: Size) -> float:
+    def _room(self, size: ImageSize) -> float:
         """Return the memory for a window and what goes with it [bytes].
 
         The free memory is read for the first picture. Later a runner may hold what it
@@ -238,7 +240,7 @@ class TilePlanner:
             self._free = free_memory()
         return MEMORY_SHARE * self._free - size.result
 
-    def _costs(self, size: Size, room: float) -> list[tuple[float, float]]:
+    def _costs(self, size: ImageSize, room: float) -> list[tuple[float, float]]:
         """Return what any window takes, and what each of its pixels [bytes].
 
         The least of them counts. The runner is asked only if that matters: it may have to

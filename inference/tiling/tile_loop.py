@@ -1,4 +1,4 @@
-"""A picture through the network, tile by tile, onto a canvas."""
+"""An image through the network, tile by tile: windows of it in, tiles of the result out."""
 
 import hashlib
 from collections.abc import Hashable
@@ -8,56 +8,90 @@ from tqdm import tqdm
 
 from realesrgan_paddle.inference.runners.runner import CheckedRunner, TileCounts
 from realesrgan_paddle.inference.tiles import Span
-from realesrgan_paddle.inference.tiling.canvas import Canvas
-from realesrgan_paddle.inference.tiling.plan import Size, TilePlanner
-from realesrgan_paddle.inference.tiling.windows import Picture, network_input
+from realesrgan_paddle.inference.tiling.plan import ImageSize, TilePlanner
+from realesrgan_paddle.inference.tiling.tile_writers import TileWriter
+
+
+class MirroredImage:
+    """An image, mirrored at its borders, of which windows are cut.
+
+    Args:
+        image: uint8 or uint16, (H, W) or (H, W, 3).
+        pre_pad: pixels by which it is mirrored on every side.
+        multiple: what height and width are filled up to a multiple of, by mirrored
+            pixels at the bottom and on the right.
+
+    Attributes:
+        height: of the mirrored image [pixels].
+        width: of the mirrored image [pixels].
+        rows_within: the first row of the image itself, and that after its last.
+        columns_within: the same for columns.
+    """
+
+    def __init__(self, image: np.ndarray, pre_pad: int, multiple: int) -> None:
+        height, width = image.shape[:2]
+        self._image = image
+        self._rows = _mirrored(height, pre_pad, multiple)
+        self._columns = _mirrored(width, pre_pad, multiple)
+
+        self.height = len(self._rows)
+        self.width = len(self._columns)
+        self.rows_within = (pre_pad, pre_pad + height)
+        self.columns_within = (pre_pad, pre_pad + width)
+
+    def window(self, rows: slice, columns: slice) -> np.ndarray:
+        """Return a copy of a part of the mirrored image, with its dtype and channels."""
+        rows_there = self._rows[rows]
+        columns_there = self._columns[columns]
+        band = self._image[rows_there]
+        return np.take(band, columns_there, axis=1)
 
 
 class TileLoop:
-    """Upscales one picture.
+    """Upscales one image.
 
     Args:
         network: runs a tile.
-        picture: the network's input.
-        canvas: where the result goes.
-        counts: are raised by the picture's tiles.
+        image: the network's input.
+        writer: takes the tiles of the result.
+        counts: are raised by the image's tiles.
         progress: show a progress bar of the tiles on stderr if that is a terminal.
     """
 
     def __init__(
         self,
         network: CheckedRunner,
-        picture: Picture,
-        canvas: Canvas,
+        image: MirroredImage,
+        writer: TileWriter,
         counts: TileCounts,
         *,
         progress: bool,
     ) -> None:
         self._network = network
-        self._picture = picture
-        self._canvas = canvas
+        self._image = image
+        self._writer = writer
         self._counts = counts
         self._progress = progress
 
     def run(self, planner: TilePlanner, result_bytes: int) -> None:
-        """Upscale the picture; where memory is short, go on with smaller tiles.
+        """Upscale the image; where memory is short, go on with smaller tiles.
 
         Args:
-            planner: decides how pictures are cut.
+            planner: decides how images are cut.
             result_bytes: memory that the whole result takes [bytes].
 
         Raises:
             MemoryError: the smallest tiles do not fit.
         """
-        picture = self._picture
-        strip_bytes = self._canvas.strip_bytes * self._network.scale**2
-        size = Size(picture.height, picture.width, result_bytes, strip_bytes)
+        image = self._image
+        strip_bytes = self._writer.strip_bytes * self._network.scale**2
+        size = ImageSize(image.height, image.width, result_bytes, strip_bytes)
 
         reached = 0
-        while reached < picture.height:
+        while reached < image.height:
             reached = self._upscale_from(reached, planner, size)
 
-    def _upscale_from(self, begin: int, planner: TilePlanner, size: Size) -> int:
+    def _upscale_from(self, begin: int, planner: TilePlanner, size: ImageSize) -> int:
         """Upscale from the row `begin`; return the row reached, where memory was short."""
         plan = planner.plan(size)
         rows = plan.rows.spans(begin)
@@ -69,9 +103,9 @@ class TileLoop:
                 except MemoryError:
                     if not planner.halve(plan, size):
                         raise
-                    self._canvas.forget()
+                    self._writer.forget()
                     return row.start
-                self._canvas.end_row()
+                self._writer.end_row()
         return size.height
 
     def _bar(self, tiles: int) -> "tqdm[None]":
@@ -81,13 +115,13 @@ class TileLoop:
 
     def _fill(self, row: Span, columns: list[Span], bar: "tqdm[None]") -> None:
         """Upscale a row of tiles."""
-        picture = self._picture
-        row = row.within(*picture.rows_within)
+        image = self._image
+        row = row.within(*image.rows_within)
         height = row.stop - row.start
-        self._canvas.begin_row(height * self._network.scale)
+        self._writer.begin_row(height * self._network.scale)
 
         for column in columns:
-            column = column.within(*picture.columns_within)
+            column = column.within(*image.columns_within)
             width = column.stop - column.start
             if height and width:
                 self._tile(row, column)
@@ -100,23 +134,23 @@ class TileLoop:
         takes for zeros wherever the window ends. So equal windows have equal outputs, and
         what is kept of them is equal where the same part is.
         """
-        picture, scale = self._picture, self._network.scale
-        top, _ = picture.rows_within
-        left, _ = picture.columns_within
+        image, scale = self._image, self._network.scale
+        top, _ = image.rows_within
+        left, _ = image.columns_within
         place = row.target(scale, top), column.target(scale, left)
 
         kept_rows = row.kept(scale)
         kept_columns = column.kept(scale)
-        window = picture.window(row.window(), column.window())
+        window = image.window(row.window(), column.window())
         key = _key(window, kept_rows, kept_columns)
-        if self._canvas.repeat(place, key):
+        if self._writer.repeat(place, key):
             self._counts.repeated += 1
             return
 
-        images = network_input(window)
-        output = self._network(images, self._counts)
+        network_in = network_input(window)
+        output = self._network(network_in, self._counts)
         tile = output[:, kept_rows, kept_columns]
-        self._canvas.write(tile, place, key)
+        self._writer.write(tile, place, key)
 
 
 def _key(window: np.ndarray, rows: slice, columns: slice) -> Hashable:
@@ -125,3 +159,27 @@ def _key(window: np.ndarray, rows: slice, columns: slice) -> Hashable:
     kept_rows = (rows.start, rows.stop)
     kept_columns = (columns.start, columns.stop)
     return content, window.shape, kept_rows, kept_columns
+
+
+def network_input(window: np.ndarray) -> np.ndarray:
+    """Return a window of a `MirroredImage` as float32 RGB (1, 3, h, w) in [0, 1]."""
+    levels = to_float(window)
+    if levels.ndim == 2:
+        return np.repeat(levels[None, None], 3, axis=1)
+    channels_first = levels.transpose(2, 0, 1)
+    return np.ascontiguousarray(channels_first[None])
+
+
+def to_float(image: np.ndarray) -> np.ndarray:
+    """Return uint8 or uint16 as float32 in [0, 1]."""
+    peak = np.float32(np.iinfo(image.dtype).max)
+    levels = image.astype(np.float32)
+    return levels / peak
+
+
+def _mirrored(length: int, pad: int, multiple: int) -> np.ndarray:
+    """Return which pixel of an axis stands at each place of the mirrored one."""
+    padded = length + 2 * pad
+    rest = -padded % multiple
+    places = np.arange(length)
+    return np.pad(places, (pad, pad + rest), "reflect")

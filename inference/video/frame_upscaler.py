@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.tiles import Cut
-from realesrgan_paddle.inference.tiling.plan import Plan
-from realesrgan_paddle.inference.tiling.windows import Picture
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
+from realesrgan_paddle.inference.tiling.plan import TilePlan
+from realesrgan_paddle.inference.tiling.tile_loop import MirroredImage
 
 PLACES = 8
 """Of a video, evenly spread, where two frames in a row are compared."""
@@ -53,7 +53,7 @@ class FrameUpscaler:
     """
 
     def __init__(
-        self, upscaler: Upscaler, size: tuple[int, int], *, reuse: bool
+        self, upscaler: ArrayUpscaler, size: tuple[int, int], *, reuse: bool
     ) -> None:
         self.repeats = Repeats()
         self._upscaler = upscaler
@@ -85,10 +85,10 @@ class FrameUpscaler:
 
 
 def choose_tiles(
-    upscaler: Upscaler,
+    upscaler: ArrayUpscaler,
     pairs: Iterator[list[np.ndarray]],
     size: tuple[int, int],
-) -> Plan | None:
+) -> TilePlan | None:
     """Return exact small tiles if enough of them repeat from frame to frame, or None.
 
     Args:
@@ -116,14 +116,14 @@ def choose_tiles(
     return tiles
 
 
-def tile_plan_from(record: dict[str, Any]) -> Plan:
+def tile_plan_from(record: dict[str, Any]) -> TilePlan:
     """Return a plan that was written as plain values, and may have been changed since.
 
     Raises:
         ValueError: it is none that can be worked with.
     """
     try:
-        plan = Plan(Cut(**record["rows"]), Cut(**record["columns"]))
+        plan = TilePlan(Cut(**record["rows"]), Cut(**record["columns"]))
     except (KeyError, TypeError) as error:
         raise ValueError("no rows and columns of tiles") from error
 
@@ -135,24 +135,24 @@ def tile_plan_from(record: dict[str, Any]) -> Plan:
     return plan
 
 
-def _small_tiles(upscaler: Upscaler, image: np.ndarray, radius: int) -> Plan:
+def _small_tiles(upscaler: ArrayUpscaler, image: np.ndarray, radius: int) -> TilePlan:
     """Return tiles that see as much as the network does, so that each is exact."""
     of_scale = upscaler.multiple
     of_network = getattr(upscaler.run, "multiple", 1)
     multiple = max(of_scale, of_network)
-    picture = Picture(image, upscaler.pre_pad, of_scale)
+    mirrored = MirroredImage(image, upscaler.pre_pad, of_scale)
 
-    rows = Cut(picture.height, TILE, radius, multiple)
-    columns = Cut(picture.width, TILE, radius, multiple)
-    return Plan(rows, columns)
+    rows = Cut(mirrored.height, TILE, radius, multiple)
+    columns = Cut(mirrored.width, TILE, radius, multiple)
+    return TilePlan(rows, columns)
 
 
 def _changed(
-    upscaler: Upscaler, plan: Plan, before: np.ndarray, now: np.ndarray
+    upscaler: ArrayUpscaler, plan: TilePlan, before: np.ndarray, now: np.ndarray
 ) -> float:
     """Return the share of the tiles that differ from those of the frame before."""
-    old = Picture(before, upscaler.pre_pad, upscaler.multiple)
-    new = Picture(now, upscaler.pre_pad, upscaler.multiple)
+    old = MirroredImage(before, upscaler.pre_pad, upscaler.multiple)
+    new = MirroredImage(now, upscaler.pre_pad, upscaler.multiple)
     columns = [span.window() for span in plan.columns.spans()]
 
     changed = []

@@ -10,8 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from realesrgan_paddle.inference.tiling.result import scaled_size
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler, scaled_size
 from realesrgan_paddle.inference.video.reading.colors import MATRICES
 from realesrgan_paddle.inference.video.reading.frames import (
     Deinterlace,
@@ -251,7 +250,7 @@ def result_colors(
 
 
 def job_record(
-    plan: VideoPlan, upscaler: Upscaler, settings: VideoSettings
+    plan: VideoPlan, upscaler: ArrayUpscaler, settings: VideoSettings
 ) -> dict[str, Any]:
     """Return what a run must have in common with one that it goes on from."""
     source = plan.source
@@ -280,7 +279,7 @@ def _content(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _network(upscaler: Upscaler) -> str:
+def _network(upscaler: ArrayUpscaler) -> str:
     """Return a hash of what a network makes of a picture, to the bit."""
     noise = np.random.default_rng(0)
     picture = noise.random((1, 3, PROBE_SIDE, PROBE_SIDE), np.float32)

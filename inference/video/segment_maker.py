@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.inference.video.frame_upscaler import (
     PLACES,
     FrameUpscaler,
@@ -99,7 +99,7 @@ class SegmentMaker:
 
     def __init__(
         self,
-        upscaler: Upscaler,
+        upscaler: ArrayUpscaler,
         plan: VideoPlan,
         settings: VideoSettings,
         say: Callable[[str], None] | None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
 from realesrgan_paddle.inference.video.plan import (
     VideoPlan,
@@ -28,7 +28,7 @@ from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 
 
 def upscale_video(
-    upscaler: Upscaler,
+    upscaler: ArrayUpscaler,
     source: Path,
     target: Path,
     settings: VideoSettings,
@@ -76,7 +76,7 @@ def upscale_video(
 
 
 def upscaled_frames(
-    upscaler: Upscaler,
+    upscaler: ArrayUpscaler,
     source: Path,
     settings: VideoSettings,
     *,
@@ -102,7 +102,7 @@ def upscaled_frames(
 
 
 def sampled_frames(
-    upscaler: Upscaler,
+    upscaler: ArrayUpscaler,
     source: Path,
     settings: VideoSettings,
     count: int,
@@ -122,7 +122,7 @@ def sampled_frames(
 
 
 def _open(
-    upscaler: Upscaler,
+    upscaler: ArrayUpscaler,
     path: Path,
     settings: VideoSettings,
     outscale: float | None,

@@ -10,12 +10,11 @@ import numpy as np
 from PIL import Image
 
 from realesrgan_paddle.inference.graph.exported_files import exported_files, is_exported
-from realesrgan_paddle.inference.kinds import eight_bits
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.weights.catalogue import is_released, released_hint
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
-from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.images import eight_bits, read_image, write_image
 
 TILE = 512
 """Longest side of a tile: memory does not grow with the picture (docs/inference.md)."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet, ValidationSet
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.judging.comparison import BICUBIC, START
 from realesrgan_paddle.judging.image_metrics import Metrics, only_finite
 from realesrgan_paddle.judging.images import most_detailed_crops, open_judged_sets
@@ -251,8 +251,8 @@ def open_validator(
             crops = [each for each in found if each.images]
 
     tile = cfg.val.tile if cfg.val else 0
-    upscaler = Upscaler(DygraphRunner(step.ema.layer, cfg.scale), cfg.scale, tile=tile)
-    upscale = partial(upscaler.fit_to_memory, log=experiment.log)
+    runner = DygraphRunner(step.ema.layer, cfg.scale)
+    upscale = ArrayUpscaler(runner, cfg.scale, tile=tile, log=experiment.log)
     start: dict[str, list[np.ndarray]] = {}
     if cfg.path.pretrain_network_g is not None:
         start = {each.name: upscaled(upscale, each) for each in crops}

@@ -10,7 +10,7 @@ from whole_image import upscaled
 
 from realesrgan_paddle.inference.tiles import spans
 from realesrgan_paddle.inference.tiling import plan as planning
-from realesrgan_paddle.inference.tiling.plan import Size, TilePlanner
+from realesrgan_paddle.inference.tiling.plan import ImageSize, TilePlanner
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 
@@ -252,7 +252,7 @@ class Cheap(Convolutions):
 
 
 def plan_for(run, height, width, pad=None):
-    size = Size(height, width, result=0, strip=0)
+    size = ImageSize(height, width, result=0, strip=0)
     return TilePlanner(run, 4, 1, "auto", pad).plan(size)
 
 

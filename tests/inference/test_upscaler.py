@@ -202,10 +202,11 @@ def runner_with_memory_for(side):
 def test_tiles_are_halved_until_they_fit_and_stay_so():
     lines = []
     image = picture(300, 200, 3)
-    upscale = Upscaler(runner_with_memory_for(100), SCALE, tile_pad=REACH)
+    run = runner_with_memory_for(100)
+    upscale = Upscaler(run, SCALE, tile_pad=REACH, log=lines.append)
     whole = Upscaler(blur, SCALE)(image)
     for _ in range(2):
-        tiled = upscale.fit_to_memory(image, lines.append)
+        tiled = upscale(image)
         assert np.abs(whole.astype(int) - tiled).max() <= 1
     assert lines == [
         "out of memory on 200x300 pixels, so images are upscaled in tiles of 75 pixels "
@@ -215,15 +216,17 @@ def test_tiles_are_halved_until_they_fit_and_stay_so():
 
 
 def test_the_tiles_of_a_small_image_are_halves_of_the_image():
-    upscale = Upscaler(runner_with_memory_for(60), SCALE, tile=512, tile_pad=0)
-    upscale.fit_to_memory(picture(64, 64, 3), lambda line: None)
+    run = runner_with_memory_for(60)
+    upscale = Upscaler(run, SCALE, tile=512, tile_pad=0, log=lambda line: None)
+    upscale(picture(64, 64, 3))
     assert upscale.tile == 32
 
 
 def test_too_little_memory_for_the_smallest_tiles_is_an_error():
-    upscale = Upscaler(runner_with_memory_for(20), SCALE, tile_pad=0)
+    run = runner_with_memory_for(20)
+    upscale = Upscaler(run, SCALE, tile_pad=0, log=lambda line: None)
     with pytest.raises(UserError, match=r"out of memory on 200x300 .* \(now 37\)"):
-        upscale.fit_to_memory(picture(300, 200, 3), lambda line: None)
+        upscale(picture(300, 200, 3))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

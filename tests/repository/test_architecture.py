@@ -81,7 +81,6 @@ def test_nothing_imports_the_commands():
             assert not is_command or name == "tools", f"{module} imports {name}"
 
 
-@pytest.mark.xfail(strict=True, reason="the upscaler and its videos are next")
 def test_no_file_imports_itself_by_way_of_others():
     circle = circle_in({module: imports_of(module) for module in MODULES})
     assert not circle, " -> ".join(circle)

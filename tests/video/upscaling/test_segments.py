@@ -14,7 +14,7 @@ from read_back import NEEDED, read_back
 from upscaled import lossless, repeated, upscale_clip
 
 from realesrgan_paddle.inference.tiles import Cut
-from realesrgan_paddle.inference.tiling.plan import Plan
+from realesrgan_paddle.inference.tiling.plan import TilePlan
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.frame_upscaler import tile_plan_from
 from realesrgan_paddle.inference.video.settings import VideoSettings
@@ -272,7 +272,7 @@ def test_another_input_or_network_does_not_go_on(tmp_path: Path, short_clip: Pat
 
 
 def test_tiles_come_back_from_plain_values_or_are_refused():
-    plan = Plan(Cut(64, 32, 8, 2), Cut(96, 0, 0, 1))
+    plan = TilePlan(Cut(64, 32, 8, 2), Cut(96, 0, 0, 1))
     record = asdict(plan)
     assert tile_plan_from(record) == plan
 

@@ -1,6 +1,6 @@
 """The result, into which tiles are written as they come: rounded, gray, resized.
 
-Both canvases remember what they hold, so that a tile identical to one of these is copied.
+Both writers remember what they hold, so that a tile identical to one of these is copied.
 Places are slices of the network's output without what was mirrored at the borders.
 """
 
@@ -18,7 +18,7 @@ BAND = 64
 """So many rows of a strip are made gray, resized and rounded at once."""
 
 
-class Canvas(Protocol):
+class TileWriter(Protocol):
     """Takes the tiles of a picture, from top to bottom."""
 
     strip_bytes: int
@@ -40,7 +40,7 @@ class Canvas(Protocol):
         """Forget the keys, and give memory back."""
 
 
-class DirectCanvas:
+class DirectWriter:
     """Rounds tiles into the result.
 
     Args:
@@ -50,16 +50,16 @@ class DirectCanvas:
 
     strip_bytes = 0
 
-    def __init__(self, out: np.ndarray, before: "DirectCanvas | None" = None) -> None:
+    def __init__(self, out: np.ndarray, before: "DirectWriter | None" = None) -> None:
         self._out = out
         self._places: dict[Hashable, Place] = {}
         self._before = before
 
     def begin_row(self, height: int) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
 
     def write(self, tile: np.ndarray, place: Place, key: Hashable) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         dtype = self._out.dtype
         target = np.moveaxis(self._out[place], 2, 0)
         for plane, plane_of_target in zip(tile, target, strict=True):
@@ -67,7 +67,7 @@ class DirectCanvas:
         self._places[key] = place
 
     def repeat(self, place: Place, key: Hashable) -> bool:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         source = self if key in self._places else self._before
         if source is None or key not in source._places:
             return False
@@ -76,10 +76,10 @@ class DirectCanvas:
         return True
 
     def end_row(self) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
 
     def forget(self) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         self._places.clear()
         self._before = None
 
@@ -88,7 +88,7 @@ class DirectCanvas:
         self._before = None
 
 
-class StripCanvas:
+class StripWriter:
     """Puts each row of tiles together as float32, and then turns it into rows of the result.
 
     The strip keeps its content until the next row of tiles is written over it.
@@ -110,14 +110,14 @@ class StripCanvas:
         self._keys: dict[int, Hashable] = {}
 
     def begin_row(self, height: int) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         self._height = height
         if height > len(self._strip):
             self.forget()
             self._strip = np.empty((height, self._width, 3), np.float32)
 
     def write(self, tile: np.ndarray, place: Place, key: Hashable) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         _, columns = place
         channels_last = tile.transpose(1, 2, 0)
         target = self._strip[: self._height, columns]
@@ -125,7 +125,7 @@ class StripCanvas:
         self._keys[columns.start] = key
 
     def repeat(self, place: Place, key: Hashable) -> bool:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         _, columns = place
         found = (start for start, written in self._keys.items() if written == key)
         start = next(found, None)
@@ -139,7 +139,7 @@ class StripCanvas:
         return True
 
     def end_row(self) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         for top in range(0, self._height, BAND):
             band = self._strip[top : min(top + BAND, self._height)]
             if self._is_gray:
@@ -147,7 +147,7 @@ class StripCanvas:
             self._rows.add(band)
 
     def forget(self) -> None:
-        """See `Canvas`."""
+        """See `TileWriter`."""
         self._strip = np.empty((0, self._width, 3), np.float32)
         self._keys.clear()
 
