@@ -7,12 +7,6 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.footage.views.decisions import COPY
-from realesrgan_paddle.data.footage.views.nearest_pairs import (
-    NEAREST,
-    nearest_pairs,
-    nearness,
-    short_nearness,
-)
 from realesrgan_paddle.data.sets.manifest import (
     EXTRACTED,
     FAILED,
@@ -107,10 +101,6 @@ def write_sheet(output: Path, sheet: Path, lead: Iterable[str] = ()) -> Path | N
     total = sum(map(len, groups.values()))
     headline = f"{output.name}: {kept} of {total} frames kept"
 
-    pairs = nearest_pairs(groups.get(KEPT, []))
-    if pairs:
-        groups = {NEAREST: pairs, **groups}
-
     rows: list[Row] = []
     sections: list[Section] = []
     for title, records in groups.items():
@@ -186,8 +176,6 @@ def _draw_overlays(thumb: np.ndarray, record: Record) -> None:
 
 def _panel_note(record: Record) -> str:
     reason = record["reason"]
-    if remark := short_nearness(record):
-        return remark
     if reason.startswith(LIKE):
         return f"like {_short_name(reason.removeprefix(LIKE))}"
     return f"score {record['score']:.2f}"
@@ -207,8 +195,8 @@ def _image(record: Record) -> GalleryImage:
         f"blockiness {record['blockiness']:.2f}, contrast {record['contrast']:.0f}, "
         f"shot {record['shot']}"
     )
-    remarks = [record["reason"], nearness(record), scores]
-    note = "; ".join(filter(None, remarks))
+    reason = record["reason"]
+    note = f"{reason}; {scores}" if reason else scores
     thumb = thumb_path(Path(), record["file"]).name
     return GalleryImage(
         file=f"{THUMBS}/{thumb}",

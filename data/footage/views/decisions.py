@@ -21,21 +21,11 @@ _Part = Annotated[str, Field(pattern=f"^({TRAIN}|{VAL})$")]
 _Count = Annotated[int, Field(ge=0, le=10**9)]
 
 
-class Nearest(BaseModel):
-    """The training image that is most like a validation image."""
-
-    model_config = ConfigDict(strict=True)
-
-    file: _Name
-    distance: Annotated[float, Field(ge=0, le=1)]
-    """Of the perceptual hashes; 0.5 for unrelated images."""
-    inliers: _Count
-    """Corners that follow one homography; 0 for none."""
-    mirrored: bool
-
-
 class Decisions(BaseModel):
-    """The decisions; frames are named by their files without the part's folder."""
+    """The decisions; frames are named by their files without the part's folder.
+
+    What only sets of earlier versions noted is passed over.
+    """
 
     model_config = ConfigDict(strict=True)
 
@@ -47,8 +37,6 @@ class Decisions(BaseModel):
     """The part of each kept frame; none without a split."""
     views: dict[_Name, _Count] = {}
     """The number of each frame's view, copies included."""
-    nearest: dict[_Name, Nearest] = {}
-    """By validation image."""
     remark: str = ""
     """Why validation has another share than was asked for."""
 
@@ -66,8 +54,6 @@ class Decisions(BaseModel):
         settled = {**record, "file": self.place(name)}
         if name in self.views:
             settled["view"] = self.views[name]
-        if name in self.nearest:
-            settled["nearest"] = self.nearest[name].model_dump()
         return settled
 
     def place(self, name: str) -> str:

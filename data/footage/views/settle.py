@@ -34,7 +34,6 @@ from realesrgan_paddle.data.footage.views.decisions import (
 from realesrgan_paddle.data.footage.views.features import Features, find_features
 from realesrgan_paddle.data.footage.views.hashes import perceptual_hash
 from realesrgan_paddle.data.footage.views.miniatures import LONG_SIDE, Miniatures
-from realesrgan_paddle.data.footage.views.nearest import find_nearest
 from realesrgan_paddle.data.footage.views.places import (
     find_image,
     move_image,
@@ -167,7 +166,6 @@ def _decide(
         keep_unseen(views, kinds, deal_views, partial(_fine_features, compared, small))
     else:
         deal_views(views)
-    _add_nearest(names, kinds, decisions)
     return decisions
 
 
@@ -311,16 +309,3 @@ def _earlier_part(frame: _Frame, earlier: Decisions) -> str:
     # Older versions noted it in the path of the file.
     folder = Path(frame.record["file"]).parent.name
     return part or (folder if folder in (TRAIN, VAL) else "")
-
-
-def _add_nearest(
-    names: list[str], kinds: Sequence[Comparison], decisions: Decisions
-) -> None:
-    """Note the nearest training image of each validation image."""
-    training = []
-    for number, name in enumerate(names):
-        if decisions.parts.get(name) == TRAIN:
-            training.append(number)
-    for number, name in enumerate(names):
-        if decisions.parts.get(name) == VAL and training:
-            decisions.nearest[name] = find_nearest(kinds, number, training, names)

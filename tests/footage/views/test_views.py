@@ -22,7 +22,6 @@ from realesrgan_paddle.data.footage.views.features import (
     find_features,
     two_best,
 )
-from realesrgan_paddle.data.footage.views.nearest import find_nearest
 from realesrgan_paddle.data.footage.views.unseen import (
     align_finely,
     find_fine_features,
@@ -83,16 +82,6 @@ def test_pictures_without_corners_are_views_of_their_own():
     flat = np.full((224, 400), 90, np.uint8)
     assert views([flat, flat + 3, camera(1)]) == [0, 1, 2]
     assert align(find_features(flat), find_features(camera(1))) is None
-
-
-def test_the_nearest_training_image_is_that_with_corners_in_common():
-    images = [camera(1), camera(2), camera(3), camera(2, pan=50, mirrored=True)]
-    plain = pictures(images)
-    mirrored = pictures([np.ascontiguousarray(image[:, ::-1]) for image in images])
-    kinds = [compare(plain, plain), compare(plain, mirrored)]
-    nearest = find_nearest(kinds, 3, [0, 1, 2], list("abcd"))
-    assert (nearest.file, nearest.mirrored) == ("b", True)
-    assert nearest.inliers > 40
 
 
 def unseen(images: list[np.ndarray]) -> tuple[list[int], list[int]]:
