@@ -4,7 +4,7 @@
 
 The frames are named CLIP_...; half of the clips are trained on, the others validated.
 The runs are written below --work, those that are there are kept; prints each verdict.
-Measured: "The verdict" in docs/training.md.
+Measured: "Verdicts of made cases" in docs/measurements.md.
 """
 
 import argparse

@@ -100,7 +100,7 @@ def shorten_spin_time() -> None:
     By default they spin for 200 ms, and a core that spins is lost to other threads. To
     sleep at once costs as much, because each operation must wake them. With the next
     batch made beside the step, 2 cores trained on 10.9 images a second with 0 ms and on
-    13.0 with 2 ms (docs/training-speed.md).
+    13.0 with 2 ms.
     """
     for openmp in _openmp():
         openmp.kmp_set_blocktime(SPIN_MS)
