@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.atomic import atomic_path, check_target
+from realesrgan_paddle.utils.errors import UserError
 
 VERSION = 1
 """Of the report; a reader of it need not know other numbers' keys."""
@@ -58,6 +59,17 @@ class Record:
             "encode": round(self.encode, 4),
         }
 
+    def summary(self) -> str:
+        """Return what is said of a picture that was upscaled, as a line."""
+        seconds = self.decode + self.compute + self.encode
+        before = _by(self.size)
+        after = _by(self.output_size)
+        if self.frames > 1:
+            after += f", {self.frames} frames"
+
+        line = f"{before} -> {self.output} {after}, {seconds:.1f} s"
+        return "; ".join([line, *self.remarks])
+
 
 @contextmanager
 def reported(
@@ -79,6 +91,13 @@ def reported(
         if path is not None:
             seconds = time.perf_counter() - start
             _write(path, records, model, complete, seconds)
+
+
+def check_report(path: Path, inputs: Iterable[Path]) -> None:
+    """Raise UserError if the report cannot be written, or would replace an input."""
+    check_target(path)
+    if path.resolve() in {each.resolve() for each in inputs}:
+        raise UserError(f"{path}: an input; choose another file for --report")
 
 
 def _write(
@@ -117,3 +136,9 @@ def _entry(record: Record) -> dict[str, Any]:
         "seconds": record.seconds(),
         **record.details(),
     }
+
+
+def _by(size: tuple[int, int] | None) -> str:
+    """Return "WIDTHxHEIGHT"."""
+    lengths = map(str, size or ())
+    return "x".join(lengths)

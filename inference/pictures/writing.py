@@ -6,19 +6,25 @@ Pixels are encoded as `utils.images.write_image` does, where nothing else is to 
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from realesrgan_paddle.inference.pictures.metadata import NO_METADATA, Metadata
+from realesrgan_paddle.inference.pictures.reading import Animation
 from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import encode_image
 
 JPEG_QUALITY = 95
 """OpenCV's default, with which Pillow writes the same bytes."""
+
+OPAQUE_FROM = 128
+"""GIF has no half-clear pixels: those of this alpha and more are kept as opaque."""
 
 _AFTER_IHDR = 33
 """The length of a PNG's signature and first chunk [bytes]."""
@@ -159,3 +165,51 @@ def _tiff(image: np.ndarray, metadata: Metadata) -> bytes:
     file = io.BytesIO()
     tags.save(file)
     return file.getvalue() + strip
+
+
+def encode_animation(
+    animation: Animation,
+    frames: Sequence[np.ndarray],
+    durations: Sequence[float],
+    metadata: Metadata,
+) -> bytes:
+    """Return the content of a file of the same kind with other frames.
+
+    GIF is given 256 colors a frame and no half-clear pixels, WebP is lossless.
+
+    Args:
+        animation: the input, for its kind and loops.
+        frames: uint8, (H, W, ...), of one size.
+        durations: of each frame [ms].
+        metadata: what the result holds; a GIF holds none.
+    """
+    images = [Image.fromarray(frame) for frame in frames]
+    options: dict[str, Any] = {"duration": list(durations)}
+    if animation.loop is not None:
+        options["loop"] = animation.loop
+
+    if animation.kind == "GIF":
+        images = [_for_gif(image) for image in images]
+        if any(image.mode == "RGBA" for image in images):
+            options["disposal"] = 2  # clears what the next frame does not cover
+    else:
+        options["icc_profile"] = metadata.profile or None
+        options["exif"] = metadata.exif
+    if animation.kind == "WEBP":
+        options["lossless"] = True
+
+    first, *others = images
+    file = io.BytesIO()
+    first.save(file, animation.kind, save_all=True, append_images=others, **options)
+    return file.getvalue()
+
+
+def _for_gif(image: Image.Image) -> Image.Image:
+    """Return an RGBA frame with alpha 0 or 255, or as RGB if nothing is clear."""
+    pixels = np.array(image)
+    clear = pixels[..., 3] < OPAQUE_FROM
+    if not clear.any():
+        return image.convert("RGB")
+    pixels[..., 3] = 255
+    pixels[clear] = 0
+    return Image.fromarray(pixels)

@@ -9,15 +9,17 @@ from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.what_follows import after_video
 from realesrgan_paddle.data.footage.video import is_video_name, list_videos
 from realesrgan_paddle.inference.open_runner import Runner
-from realesrgan_paddle.inference.pictures.record import Record, reported
-from realesrgan_paddle.inference.pictures.self_ensemble import SelfEnsemble
-from realesrgan_paddle.inference.upscale_files import (
+from realesrgan_paddle.inference.pictures.files import (
     PICTURE_SUFFIXES,
-    check_report,
     find_inputs,
     may_have_16_bits,
+)
+from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
+from realesrgan_paddle.inference.pictures.upscale_files import (
+    PictureSettings,
     upscale_files,
 )
+from realesrgan_paddle.inference.runners.self_ensemble import SelfEnsemble
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.settings import DEFAULTS, require_av
 from realesrgan_paddle.utils.cli import say
@@ -157,18 +159,17 @@ def _upscale_pictures(
 ) -> None:
     """Upscale pictures as the flags say."""
     keeps_folders = flags.recursive and Path(flags.input).is_dir()
-    upscale_files(
-        upscaler,
-        pictures,
-        flags.output,
+    settings = PictureSettings(
         outscale=flags.outscale,
         suffix=flags.suffix,
         ext=flags.ext,
-        max_pixels=flags.max_pixels,
-        root=Path(flags.input) if keeps_folders else None,
         all_frames=flags.all_frames,
         skip_existing=flags.skip_existing,
-        records=records,
+        max_pixels=flags.max_pixels,
+    )
+    root = Path(flags.input) if keeps_folders else None
+    upscale_files(
+        upscaler, pictures, flags.output, settings, root=root, records=records
     )
 
 

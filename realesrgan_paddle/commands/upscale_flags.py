@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from realesrgan_paddle.inference.open_runner import ENGINES, PRECISIONS
+from realesrgan_paddle.inference.pictures.files import EXTENSIONS
 from realesrgan_paddle.inference.tiling.plan import Tile
-from realesrgan_paddle.inference.upscale_files import EXTENSIONS
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.machine.devices import DEVICES

@@ -12,8 +12,8 @@ from typing import Any
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.data.footage.video import is_video_name
+from realesrgan_paddle.inference.pictures.files import Taken, is_written
 from realesrgan_paddle.inference.pictures.record import Record
-from realesrgan_paddle.inference.pictures.targets import Taken, is_written
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.plan import choose_part
 from realesrgan_paddle.inference.video.reading.open_source import open_source

@@ -10,7 +10,7 @@ import numpy as np
 
 from realesrgan_paddle.data.footage.video import is_video_name
 from realesrgan_paddle.data.sets.made_folders import validation_of_set
-from realesrgan_paddle.inference.upscale_files import find_inputs
+from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.metrics.degrading import Degrade
 from realesrgan_paddle.metrics.names import NamedFolder
 from realesrgan_paddle.utils.crops import Crop

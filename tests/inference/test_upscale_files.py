@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
-from realesrgan_paddle.inference.pictures import batch
+from realesrgan_paddle.inference.pictures import upscale_files as module
+from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.inference.pictures.reading import read_picture
-from realesrgan_paddle.inference.upscale_files import find_inputs, upscale_files
+from realesrgan_paddle.inference.pictures.upscale_files import (
+    PictureSettings,
+    upscale_files,
+)
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -32,10 +36,11 @@ def draw(path, shape=RGB, dtype=np.uint8):
     return image
 
 
-def upscale(folder, output, **options):
+def upscale(folder, output, **settings):
     lines = []
+    settings = PictureSettings(**settings)
     failures = upscale_files(
-        UPSCALER, find_inputs(folder), output, report=lines.append, **options
+        UPSCALER, find_inputs(folder), output, settings, report=lines.append
     )
     return failures, lines
 
@@ -206,7 +211,7 @@ def test_pictures_beyond_max_pixels_are_refused_by_their_header(
     draw(folder / "small.png", (40, 49, 3))
     read = []
     monkeypatch.setattr(
-        batch,
+        module,
         "read_picture",
         lambda path, **flags: (read.append(path.name), read_picture(path, **flags))[1],
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from places import ROOT
 
-from realesrgan_paddle.inference.upscale_files import upscale_files
+from realesrgan_paddle.inference.pictures.upscale_files import upscale_files
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.tools.extract_subimages import main as extract_subimages
 from realesrgan_paddle.utils.cli import Parser, say, shell_join

@@ -16,10 +16,10 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.inference import export as export_module
 from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.pictures.upscale_files import upscale_files
 from realesrgan_paddle.inference.runners import graph_worker
 from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_static
 from realesrgan_paddle.inference.runners.graph_worker import STATUS, limited
-from realesrgan_paddle.inference.upscale_files import upscale_files
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError

@@ -13,8 +13,14 @@ from forkserver import FORKSERVER
 from killed import run_until_killed
 from odd_images import broken, place
 
-from realesrgan_paddle.inference.pictures import batch, writing
-from realesrgan_paddle.inference.upscale_files import find_inputs, upscale_files
+from realesrgan_paddle.inference.pictures import upscale_files as module
+from realesrgan_paddle.inference.pictures import writing
+from realesrgan_paddle.inference.pictures.files import find_inputs
+from realesrgan_paddle.inference.pictures.record import check_report, reported
+from realesrgan_paddle.inference.pictures.upscale_files import (
+    PictureSettings,
+    upscale_files,
+)
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.atomic import is_leftover
 from realesrgan_paddle.utils.cli import run
@@ -38,17 +44,19 @@ def draw(path, width=4, channels=3, dtype=np.uint8):
     write_image(path, np.full(shape, 90, dtype))
 
 
-def upscale(folder, output, run=nearest, *, recursive=False, **options):
+def upscale(folder, output, run=nearest, *, recursive=False, report=None, **settings):
     inputs = find_inputs(folder, recursive=recursive, without=output)
-    lines = []
-    failures = upscale_files(
-        Upscaler(run, 2),
-        inputs,
-        output,
-        root=folder if recursive else None,
-        report=lines.append,
-        **options,
-    )
+    lines, records = [], []
+    with reported(report, records, "net"):
+        failures = upscale_files(
+            Upscaler(run, 2),
+            inputs,
+            output,
+            PictureSettings(**settings),
+            root=folder if recursive else None,
+            records=records,
+            report=lines.append,
+        )
     return failures, lines
 
 
@@ -146,9 +154,9 @@ def test_one_is_read_and_one_written_while_one_is_computed(
             assert begun["write", 9].wait(10)
         return nearest(images)
 
-    real_read, real_write = batch.read_picture, batch.write_result
-    monkeypatch.setattr(batch, "read_picture", read)
-    monkeypatch.setattr(batch, "write_result", write)
+    real_read, real_write = module.read_picture, module.write_result
+    monkeypatch.setattr(module, "read_picture", read)
+    monkeypatch.setattr(module, "write_result", write)
     failures, lines = upscale(folder, tmp_path / "out", compute)
     assert not failures
     assert [line[:5] for line in lines] == ["[1/3]", "[2/3]", "[3/3]"]
@@ -160,14 +168,14 @@ def test_lack_of_memory_for_one_picture_does_not_stop_the_others(
 ):
     for width in (9, 8, 7):
         draw(folder / f"{width}.png", width)
-    real = getattr(batch, step)
+    real = getattr(module, step)
 
     def fail_on_8(subject, **options):
         if "8.png" in str(subject) or "8_out" in str(getattr(subject, "target", "")):
             raise MemoryError
         return real(subject, **options)
 
-    monkeypatch.setattr(batch, step, fail_on_8)
+    monkeypatch.setattr(module, step, fail_on_8)
     failures, _ = upscale(folder, tmp_path / "out")
     assert failures == {folder / "8.png": "out of memory"}
     assert files(tmp_path / "out") == ["7_out.png", "9_out.png"]
@@ -183,7 +191,7 @@ def test_a_full_disk_ends_the_run_and_is_reported(folder, tmp_path, monkeypatch)
     monkeypatch.setattr(writing, "write_file", full)
     report = tmp_path / "report.json"
     with pytest.raises(OSError, match="No space left"):
-        upscale(folder, tmp_path / "out", report_file=report)
+        upscale(folder, tmp_path / "out", report=report)
     told = json.loads(report.read_text())
     assert told["complete"] is False
     assert [file["status"] for file in told["files"]] == [
@@ -206,8 +214,7 @@ def test_the_report_says_what_became_of_each_picture(folder, tmp_path):
         tmp_path / "out",
         ext="jpg",
         skip_existing=True,
-        report_file=report,
-        model="net",
+        report=report,
     )
     assert len(failures) == 2
     told = json.loads(report.read_text())
@@ -253,10 +260,9 @@ def test_the_report_says_what_became_of_each_picture(folder, tmp_path):
 def test_a_report_never_replaces_an_input(folder, tmp_path):
     draw(folder / "a.png")
     with pytest.raises(UserError, match=r"a\.png: an input; choose another"):
-        upscale(folder, tmp_path / "out", report_file=folder / "a.png")
+        check_report(folder / "a.png", [folder / "a.png"])
     with pytest.raises(UserError, match="is a folder"):
-        upscale(folder, tmp_path / "out", report_file=folder)
-    assert not (tmp_path / "out").exists()
+        check_report(folder, [folder / "a.png"])
 
 
 def interrupted(folder, output, report, number):
@@ -269,7 +275,7 @@ def interrupted(folder, output, report, number):
         return nearest(images)
 
     def main():
-        upscale(folder, output, signal_on_second, report_file=report)
+        upscale(folder, output, signal_on_second, report=report)
         return 0
 
     run(main)
@@ -328,15 +334,8 @@ def slow_enough(images):
 
 
 def upscale_many(folder, output, report):
-    inputs = find_inputs(folder, recursive=True)
-    upscale_files(
-        Upscaler(slow_enough, 2),
-        inputs,
-        output,
-        root=folder,
-        skip_existing=True,
-        report_file=report,
-        report=lambda line: None,
+    upscale(
+        folder, output, slow_enough, recursive=True, report=report, skip_existing=True
     )
 
 

@@ -28,10 +28,16 @@ from odd_images import (
 from PIL import Image
 
 from realesrgan_paddle.inference.pictures.metadata import Metadata
-from realesrgan_paddle.inference.pictures.pixels import BY_FORMULA, BY_PROFILE
-from realesrgan_paddle.inference.pictures.reading import read_picture
+from realesrgan_paddle.inference.pictures.reading import (
+    BY_FORMULA,
+    BY_PROFILE,
+    read_picture,
+)
+from realesrgan_paddle.inference.pictures.upscale_files import (
+    PictureSettings,
+    upscale_files,
+)
 from realesrgan_paddle.inference.pictures.writing import write_picture
-from realesrgan_paddle.inference.upscale_files import upscale_files
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.images import read_image
 
@@ -66,8 +72,9 @@ class Outcome:
 def upscale(path: Path, **options):
     """Return the lines of an upscaled file, and its reason to fail."""
     said = []
+    settings = PictureSettings(suffix="", **options)
     failures = upscale_files(
-        UPSCALER, [path], path.parent / "out", suffix="", report=said.append, **options
+        UPSCALER, [path], path.parent / "out", settings, report=said.append
     )
     return said, failures.get(path, "")
 

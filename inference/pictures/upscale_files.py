@@ -1,4 +1,4 @@
-"""Pictures of a folder: one is read while another is upscaled and a third is written."""
+"""Picture files in, upscaled files out: one is read while another is upscaled, a third written."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,18 +9,23 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realesrgan_paddle.inference.pictures.animation import encode_animation
-from realesrgan_paddle.inference.pictures.metadata import fitting
-from realesrgan_paddle.inference.pictures.reading import Picture, read_picture
-from realesrgan_paddle.inference.pictures.record import Record
-from realesrgan_paddle.inference.pictures.targets import (
+from realesrgan_paddle.inference.pictures.files import (
     Taken,
     Targets,
     check_size,
     is_written,
 )
-from realesrgan_paddle.inference.pictures.writing import write_file, write_picture
+from realesrgan_paddle.inference.pictures.metadata import fitting
+from realesrgan_paddle.inference.pictures.reading import Picture, read_picture
+from realesrgan_paddle.inference.pictures.record import Record
+from realesrgan_paddle.inference.pictures.writing import (
+    encode_animation,
+    write_file,
+    write_picture,
+)
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
+from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
+from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import SUFFIXES_16_BIT, eight_bits
@@ -31,7 +36,80 @@ FAILURES = (UserError, OSError, MemoryError)
 
 
 @dataclass(frozen=True)
-class Result:
+class PictureSettings:
+    """What a user may choose for pictures; each field is a flag too.
+
+    Attributes:
+        outscale: the upscaling factor of the results; None: the network's.
+        suffix: see `Targets`.
+        ext: see `Targets`.
+        all_frames: upscale all frames of animations.
+        skip_existing: leave out pictures whose results are there.
+        max_pixels: refuse pictures with more; None: none.
+    """
+
+    outscale: float | None = None
+    suffix: str = "out"
+    ext: str = "auto"
+    all_frames: bool = False
+    skip_existing: bool = False
+    max_pixels: int | None = None
+
+
+DEFAULTS = PictureSettings()
+
+
+def upscale_files(
+    upscaler: ArrayUpscaler,
+    paths: Sequence[Path],
+    output: str | Path,
+    settings: PictureSettings = DEFAULTS,
+    *,
+    root: Path | None = None,
+    records: list[Record] | None = None,
+    report: Callable[[str], None] = say,
+) -> dict[Path, str]:
+    """Upscale image files into the folder `output`; return the reason of each failure.
+
+    The largest first, for which a graph prepares itself. A file that cannot be read,
+    upscaled or written does not stop the others, but a full disk does. Results of earlier
+    runs are overwritten; an input never is, nor a result of this run.
+
+    Args:
+        upscaler: upscales one image.
+        paths: the input files, see `find_inputs`.
+        output: folder, made if missing.
+        settings: see `PictureSettings`.
+        root: see `Targets`.
+        records: gets a record of each picture, filled in as it is done.
+        report: gets one line for each file.
+
+    Raises:
+        UserError: `output` cannot be written.
+    """
+    output = Path(output)
+    make_folder(output)
+    if settings.skip_existing:
+        remove_leftovers(output)  # of a run that was killed, which this one continues
+
+    largest_first = sorted(paths, key=_pixel_count, reverse=True)
+    targets = Targets(output, root, settings.suffix, settings.ext)
+    work = PictureUpscaler(upscaler, largest_first, targets, settings, report)
+    if records is not None:
+        records += work.records
+    work.run()
+
+    errors = {record.input: record.error for record in work.records}
+    failures = {}
+    for path in paths:
+        reason = errors[path]
+        if reason is not None:
+            failures[path] = reason
+    return failures
+
+
+@dataclass(frozen=True)
+class UpscaledPicture:
     """An upscaled picture that is to be written.
 
     Attributes:
@@ -47,7 +125,7 @@ class Result:
     durations: list[float]
 
 
-class Batch:
+class PictureUpscaler:
     """Upscales pictures, in the given order, and keeps a record of each.
 
     Three threads: decoding and encoding let others compute meanwhile, because OpenCV and
@@ -59,10 +137,7 @@ class Batch:
         upscaler: upscales one image.
         paths: the input files.
         targets: where results go.
-        outscale: see `ArrayUpscaler.__call__`.
-        all_frames: upscale all frames of animations.
-        skip_existing: leave out pictures whose results are there.
-        max_pixels: refuse pictures with more; None: none.
+        settings: see `PictureSettings`.
         say: gets one line for each picture.
     """
 
@@ -71,19 +146,12 @@ class Batch:
         upscaler: ArrayUpscaler,
         paths: Sequence[Path],
         targets: Targets,
-        *,
-        outscale: float | None,
-        all_frames: bool,
-        skip_existing: bool,
-        max_pixels: int | None,
+        settings: PictureSettings,
         say: Callable[[str], None],
     ) -> None:
         self.upscaler = upscaler
         self.targets = targets
-        self.outscale = outscale
-        self.all_frames = all_frames
-        self.skip_existing = skip_existing
-        self.max_pixels = max_pixels
+        self.settings = settings
         self.say = say
         self.records = [Record(path) for path in paths]
         self._taken = Taken(paths)
@@ -116,14 +184,16 @@ class Batch:
 
     def _missing(self) -> Iterator[Record]:
         """Yield the records of pictures whose results are not there yet."""
-        if not self.skip_existing:
+        if not self.settings.skip_existing:
             yield from self.records
             return
 
         # Where a.png and a.webp are inputs, a_out.png is not the second one's result.
         likeliest: dict[Path, Path] = {}
         for record in reversed(self.records):
-            possible = self.targets.possible(record.input, all_frames=self.all_frames)
+            possible = self.targets.possible(
+                record.input, all_frames=self.settings.all_frames
+            )
             likeliest[possible[0]] = record.input
         for record in self.records:
             target = self._existing(record.input, likeliest)
@@ -141,7 +211,7 @@ class Batch:
             path: the input.
             likeliest: which input each result is most likely of.
         """
-        for target in self.targets.possible(path, all_frames=self.all_frames):
+        for target in self.targets.possible(path, all_frames=self.settings.all_frames):
             is_own = likeliest.get(target, path) == path
             if is_own and is_written(target) and self._taken.is_free(target):
                 return target
@@ -151,19 +221,19 @@ class Batch:
         """Read a picture; in the reader's thread."""
         start = time.perf_counter()
         try:
-            if self.max_pixels is not None:
-                _refuse_larger(record.input, self.max_pixels)
-            return read_picture(record.input, all_frames=self.all_frames)
+            if self.settings.max_pixels is not None:
+                _refuse_larger(record.input, self.settings.max_pixels)
+            return read_picture(record.input, all_frames=self.settings.all_frames)
         finally:
             record.decode = time.perf_counter() - start
 
-    def _upscale(self, record: Record, reading: "Future[Picture]") -> Result:
+    def _upscale(self, record: Record, reading: "Future[Picture]") -> UpscaledPicture:
         """Return the result of a picture that is read or being read."""
         picture = reading.result()
         record.size = _size(picture.pixels)
         record.remarks += picture.remarks
         target = self.targets.of(record.input, picture)
-        check_size(target, picture, self.outscale or self.upscaler.scale)
+        check_size(target, picture, self.settings.outscale or self.upscaler.scale)
         self._taken.take(target, record.input)
 
         start = time.perf_counter()
@@ -176,23 +246,23 @@ class Batch:
             record.compute = time.perf_counter() - start
         record.frames = len(frames)
         record.output_size = _size(frames[0])
-        return Result(picture, target, frames, durations)
+        return UpscaledPicture(picture, target, frames, durations)
 
     def _frames(self, picture: Picture) -> tuple[list[np.ndarray], list[float]]:
         """Return a picture upscaled: its frames, and their durations."""
         if picture.animation is None:
-            image = self.upscaler(picture.pixels, outscale=self.outscale)
+            image = self.upscaler(picture.pixels, outscale=self.settings.outscale)
             return [image], []
 
         frames: list[np.ndarray] = []
         durations: list[float] = []
         for frame, duration in picture.animation.frames():
-            upscaled = self.upscaler(frame, outscale=self.outscale)
+            upscaled = self.upscaler(frame, outscale=self.settings.outscale)
             frames.append(upscaled)
             durations.append(duration)
         return frames, durations
 
-    def _write(self, record: Record, result: Result) -> None:
+    def _write(self, record: Record, result: UpscaledPicture) -> None:
         """Write a result; in the writer's thread."""
         start = time.perf_counter()
         try:
@@ -216,7 +286,7 @@ class Batch:
         self._writing = None
         record.output = target
         record.status = "done"
-        self.say(f"{self._head(record)} {_summary(record)}")
+        self.say(f"{self._head(record)} {record.summary()}")
 
     def _fail(self, record: Record, error: UserError | OSError | MemoryError) -> None:
         """Note that a picture failed; raise an error that the others would meet too."""
@@ -253,7 +323,7 @@ def one_ahead(
         yield before
 
 
-def write_result(result: Result) -> list[str]:
+def write_result(result: UpscaledPicture) -> list[str]:
     """Write a result with its input's metadata; return what is to be said of it."""
     picture, target, frames = result.picture, result.target, result.frames
     image = frames[0]
@@ -288,24 +358,6 @@ def _size(image: np.ndarray) -> tuple[int, int]:
     return width, height
 
 
-def _summary(record: Record) -> str:
-    """Return what is said of a picture that was upscaled."""
-    seconds = record.decode + record.compute + record.encode
-    before = _by(record.size)
-    after = _by(record.output_size)
-    if record.frames > 1:
-        after += f", {record.frames} frames"
-
-    line = f"{before} -> {record.output} {after}, {seconds:.1f} s"
-    return "; ".join([line, *record.remarks])
-
-
-def _by(size: tuple[int, int] | None) -> str:
-    """Return "WIDTHxHEIGHT"."""
-    lengths = map(str, size or ())
-    return "x".join(lengths)
-
-
 def _refuse_larger(path: Path, max_pixels: int) -> None:
     """Raise UserError if the header of an image declares more pixels."""
     header = read_checked_header(path)
@@ -315,3 +367,12 @@ def _refuse_larger(path: Path, max_pixels: int) -> None:
             f"{path}: {header.width}x{header.height} are {pixels:,} pixels, more than "
             f"--max_pixels {max_pixels:,}; cut it into smaller images, or allow more"
         )
+
+
+def _pixel_count(path: Path) -> int:
+    """Return how many pixels an image has; 0 if that cannot be read, as is said later."""
+    try:
+        header = read_checked_header(path)
+    except (UserError, OSError):
+        return 0
+    return header.width * header.height

@@ -4,25 +4,17 @@ Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolut
 section 3.3 (geometric self-ensemble). Programs for waifu2x call it TTA.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+
+from realesrgan_paddle.inference.open_runner import Runner
 
 HEIGHT, WIDTH = 2, 3
 """The axes of (N, C, H, W)."""
 
 PASSED_ON = ("radius", "multiple", "bytes_per_pixel", "bytes_in_bands")
 """What a runner may say of itself for tiles; it holds for each of the eight runs."""
-
-
-class Runner(Protocol):
-    """Runs a network, such as the runners of inference/runners/predictors.py."""
-
-    scale: int
-    device: str
-
-    def __call__(self, images: np.ndarray, /) -> np.ndarray:
-        """Return (N, 3, scale * H, scale * W) for float32 (N, 3, H, W)."""
 
 
 class SelfEnsemble:

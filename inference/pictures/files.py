@@ -1,18 +1,84 @@
-"""The files that results are written to: their names, folders and formats."""
+"""Files that are read and written: which images a folder has, and what results are called."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realesrgan_paddle.inference.pictures.animation import SUFFIXES
-from realesrgan_paddle.inference.pictures.reading import Picture
+from realesrgan_paddle.inference.pictures.reading import ANIMATED, Picture
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
+from realesrgan_paddle.utils.image_headers import read_checked_header
+from realesrgan_paddle.utils.images import IMAGE_SUFFIXES, list_images
 
-ANIMATED_SUFFIXES = tuple(suffix for kind in SUFFIXES.values() for suffix in kind)
+EXTENSIONS = ("auto", "jpg", "png")
+
+PICTURE_SUFFIXES = (*IMAGE_SUFFIXES, ".gif", ".apng")
+"""Of files that are upscaled; those of GIF and APNG are none to train on."""
+
+ANIMATED_SUFFIXES = tuple(suffix for kind in ANIMATED.values() for suffix in kind)
 
 LONGEST_SIDE = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500, ".gif": 65_535}
 """Pixels that a format can declare, in 14 or 16 bits; libjpeg stops a little earlier."""
+
+
+def find_inputs(
+    path: str | Path,
+    *,
+    suffixes: Sequence[str] = IMAGE_SUFFIXES,
+    recursive: bool = False,
+    without: str | Path | None = None,
+    may_be_none: bool = False,
+) -> list[Path]:
+    """Return `path` itself, or the images of that folder.
+
+    Args:
+        path: an image, or a folder.
+        suffixes: of the images in a folder.
+        recursive: also the images of the folders within.
+        without: a folder within `path` to leave out: that of the results.
+        may_be_none: a folder may hold none.
+
+    Raises:
+        UserError: there is no such file, or no image in the folder.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        if not path.exists():
+            raise UserError(f"{path}: no such file or folder")
+        return [path]
+
+    found = list_images(path, recursive=recursive, suffixes=suffixes)
+    if recursive and without is not None:
+        found = _outside(found, Path(without).resolve(), path.resolve())
+    if not found and not may_be_none:
+        known = ", ".join(suffixes)
+        within = list_images(path, recursive=True, suffixes=suffixes)
+        hint = (
+            "" if recursive or not within else f"; there are some in {within[0].parent}"
+        )
+        raise UserError(f"{path}: no images in this folder ({known}){hint}")
+    return found
+
+
+def may_have_16_bits(paths: Iterable[Path], ext: str) -> bool:
+    """Return whether a result may have 16 bits a sample, by the inputs' headers."""
+    if ext == "jpg":
+        return False
+    return "uint16" in map(_sample_type, paths)
+
+
+def _sample_type(path: Path) -> str:
+    """Return the type of an image's samples; "" if it cannot be read, as is said later."""
+    try:
+        return read_checked_header(path).sample_type
+    except (UserError, OSError):
+        return ""
+
+
+def _outside(paths: list[Path], results: Path, root: Path) -> list[Path]:
+    """Return the paths that are not in the folder `results`, unless that is `root`."""
+    if results == root:
+        return paths
+    return [path for path in paths if results not in path.resolve().parents]
 
 
 @dataclass(frozen=True)
@@ -36,7 +102,7 @@ class Targets:
     def of(self, path: Path, picture: Picture) -> Path:
         """Return the file of the result of `path`."""
         if picture.animation is not None:
-            known = SUFFIXES[picture.animation.kind]
+            known = ANIMATED[picture.animation.kind]
             is_known = path.suffix.lower() in known
             extension = path.suffix if is_known else known[0]
             return self._file(path, extension)
