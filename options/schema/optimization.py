@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules: BasicSR's types and torch's cosine."""
+"""How long a training is, its optimizers and learning rates: BasicSR's, torch's cosine."""
 
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -13,6 +13,8 @@ from realesrgan_paddle.utils.field_types import (
     NonNegative,
     Options,
     Positive,
+    Text,
+    WarmUp,
 )
 
 
@@ -165,3 +167,52 @@ SchedulerOptions = Annotated[
     Field(discriminator="type"),
     BeforeValidator(_default_to_multistep),
 ]
+
+
+class ScheduleOptions(Options):
+    """The part of the section `train` that says what is updated, how long and how fast."""
+
+    total_iter: Count = Field(
+        description="Iterations (updates), each of batch_size_per_gpu * accum_iter "
+        "crops. Finetuning small networks takes hundreds to thousands; Real-ESRGAN "
+        "took 400,000."
+    )
+    warmup_iter: WarmUp = Field(
+        default=-1,
+        description="Iterations over which the learning rate rises linearly from 0; "
+        "-1 or 0: none. Some hundreds help if losses are not finite at the start.",
+    )
+    ema_decay: Decay = Field(
+        default=0.999,
+        description="Decay of the generator's moving average (params_ema), which "
+        "spans about 1 / (1 - decay) iterations. 0.999 for long runs, 0.99 to 0.998 "
+        "for short ones.",
+    )
+    freeze: tuple[Text, ...] = Field(
+        default=(),
+        description="Generator parameters to leave as they are: name patterns such as "
+        "`body.0.*`. Freezing early layers makes updates cheaper.",
+    )
+    optim_g: OptimizerOptions = Field(description="The generator's optimizer.")
+    optim_d: OptimizerOptions | None = Field(
+        default=None,
+        description="The discriminator's optimizer; RealESRGANModel needs it.",
+    )
+    scheduler: SchedulerOptions = Field(
+        default=MultiStepLROptions(),
+        description="How the learning rates of both optimizers change over the "
+        "iterations.",
+    )
+
+    @model_validator(mode="after")
+    def _check_periods(self) -> Self:
+        schedule = self.scheduler
+        if not isinstance(schedule, CosineAnnealingRestartLROptions):
+            return self
+        end = sum(schedule.periods)
+        if end < self.total_iter:
+            raise ValueError(
+                f"scheduler.periods end at iteration {end:,} of total_iter: "
+                f"{self.total_iter:,}; make them longer or give more"
+            )
+        return self

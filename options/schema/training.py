@@ -1,4 +1,4 @@
-"""The section `train`: number of iterations, and the losses.
+"""The section `train`: the losses, beside what `optimization.py` has of it.
 
 A loss is used when its section is there. Defaults are those of Real-ESRGAN's option
 files.
@@ -9,22 +9,15 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
-from realesrgan_paddle.options.schema.optimization import (
-    CosineAnnealingRestartLROptions,
-    MultiStepLROptions,
-    OptimizerOptions,
-    SchedulerOptions,
-)
+from realesrgan_paddle.options.schema.optimization import ScheduleOptions
 from realesrgan_paddle.utils.field_types import (
     Accuracy,
     Count,
-    Decay,
     Float,
     Natural,
     NonNegative,
     Options,
     Text,
-    WarmUp,
 )
 
 _BLOCKS = (2, 2, 4, 4, 4)
@@ -275,40 +268,9 @@ class GANLossOptions(Options):
         return self
 
 
-class TrainOptions(Options):
+class TrainOptions(ScheduleOptions):
     """The section `train`."""
 
-    total_iter: Count = Field(
-        description="Iterations (updates), each of batch_size_per_gpu * accum_iter "
-        "crops. Finetuning small networks takes hundreds to thousands; Real-ESRGAN "
-        "took 400,000."
-    )
-    warmup_iter: WarmUp = Field(
-        default=-1,
-        description="Iterations over which the learning rate rises linearly from 0; "
-        "-1 or 0: none. Some hundreds help if losses are not finite at the start.",
-    )
-    ema_decay: Decay = Field(
-        default=0.999,
-        description="Decay of the generator's moving average (params_ema), which "
-        "spans about 1 / (1 - decay) iterations. 0.999 for long runs, 0.99 to 0.998 "
-        "for short ones.",
-    )
-    freeze: tuple[Text, ...] = Field(
-        default=(),
-        description="Generator parameters to leave as they are: name patterns such as "
-        "`body.0.*`. Freezing early layers makes updates cheaper.",
-    )
-    optim_g: OptimizerOptions = Field(description="The generator's optimizer.")
-    optim_d: OptimizerOptions | None = Field(
-        default=None,
-        description="The discriminator's optimizer; RealESRGANModel needs it.",
-    )
-    scheduler: SchedulerOptions = Field(
-        default=MultiStepLROptions(),
-        description="How the learning rates of both optimizers change over the "
-        "iterations.",
-    )
     pixel_opt: PixelLossOptions | None = Field(
         default=None,
         description="Pixel loss: keeps colors and structure. Use it in nearly every "
@@ -374,16 +336,3 @@ class TrainOptions(Options):
         description="After this many skipped updates in a row (loss or gradient not "
         "finite) return to the last good checkpoint; the second time the run stops.",
     )
-
-    @model_validator(mode="after")
-    def _check_periods(self) -> Self:
-        schedule = self.scheduler
-        if not isinstance(schedule, CosineAnnealingRestartLROptions):
-            return self
-        end = sum(schedule.periods)
-        if end < self.total_iter:
-            raise ValueError(
-                f"scheduler.periods end at iteration {end:,} of total_iter: "
-                f"{self.total_iter:,}; make them longer or give more"
-            )
-        return self
