@@ -1,4 +1,9 @@
-"""Frames through the upscaler; what is identical to the frame before is not computed again."""
+"""Frames through the upscaler; what is identical to the frame before is not computed again.
+
+Where enough tiles stay the same, as in screen recordings and drawn films, frames are cut
+into small tiles whose padding is all that the network sees. A tile that equals one of the
+frame before, with its padding, is copied: exactly that which would be computed.
+"""
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass

@@ -1,4 +1,10 @@
-"""The segments of a video's result: decoded, upscaled and encoded at the same time."""
+"""The segments of a video's result: decoded, upscaled and encoded at the same time.
+
+Decoding goes on in a thread of its own at a low priority, a few frames ahead. On a GPU the
+encoder has a thread too. On a CPU network and encoder take turns: the network's threads
+wait for each other many times a frame, so an encoder that takes a core from one of them
+costs more than it hides.
+"""
 
 import time
 from collections.abc import Callable, Iterator

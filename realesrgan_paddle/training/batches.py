@@ -1,4 +1,10 @@
-"""The endless stream of a run's training batches, and the pair pool that they pass."""
+"""The endless stream of a run's training batches, and the pair pool that they pass.
+
+On a CPU the next batch is read and degraded in a thread of its own, on one core, while the
+step computes. It passes the pool when it is requested, so a training state holds nothing
+of the batch that is being made. On a GPU the degradation runs on the device, in line with
+the step.
+"""
 
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping

@@ -2,7 +2,15 @@
 
 `python -m paddle.distributed.launch` starts them, tells each its rank in the
 environment, ends the others when one has failed, and forwards SIGTERM to all. They
-communicate over NCCL on GPUs, over gloo on CPUs.
+communicate over NCCL on GPUs, over gloo on CPUs. Without the launcher nothing is
+initialized.
+
+Each process draws the random values of the whole batch, from the same key, and works on
+its part. After the backward passes, gradients and reported values are averaged together,
+before they are checked: so all make the same update, skip the same one, and a training
+state of one is a state of all. `paddle.DataParallel` is not used: it expects one forward
+and one backward pass of a wrapped layer, while a GAN step goes through the discriminator
+three times and accumulates.
 """
 
 import io

@@ -1,4 +1,9 @@
-"""Decoders: which packet a frame is from, which are damaged; the frames from any one on."""
+"""Decoders: which packet a frame is from, which are damaged; the frames from any one on.
+
+A seek begins two key frames early, and the packet found there is recognized by time and
+size; where a file does not lead to the right one, it is read from its beginning. So a
+frame is the same wherever decoding began.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,10 @@
-"""Which packets become frames, in which order, and when each frame is shown."""
+"""Which packets become frames, in which order, and when each frame is shown.
+
+Times in files are missing, repeated or wrong, and decoders drop, hold back and conceal. So
+a frame is not known by its time but by its packet, which each decoder hands on to the
+frame. The packets' times tell the order of display if the first 64 packets, decoded,
+confirm it; else all are decoded once.
+"""
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
