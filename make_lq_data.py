@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realesrgan_paddle.commands.what_follows import after_pairs
-from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.files import check_target
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.next_steps import next_line, print_next

@@ -47,14 +47,12 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
 
     from realesrgan_paddle.loss.gan import GANLoss
     from realesrgan_paddle.loss.image_losses import L1Loss
-    from realesrgan_paddle.loss.perceptual import PerceptualLoss
-    from realesrgan_paddle.loss.vgg import VGG19
+    from realesrgan_paddle.loss.perceptual import VGG19, PerceptualLoss
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
     from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
     from realesrgan_paddle.models.step.gan_step import GANStep
-    from realesrgan_paddle.models.step.pixel_step import EMA
-    from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
+    from realesrgan_paddle.models.step.pixel_step import EMA, Batch, ReferenceLosses
     from realesrgan_paddle.options.schema.training import VGG19_LAYERS
 
     generator = Network(SRVGGNetCompact())

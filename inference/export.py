@@ -25,9 +25,8 @@ from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import check_utf8
+from realesrgan_paddle.utils.files import atomic_path, check_utf8
 from realesrgan_paddle.utils.machine.devices import core_count
 
 FILES = (

@@ -16,7 +16,7 @@ from paddle.nn import functional as F
 
 from realesrgan_paddle.loss.feature_networks import VGG16, Features, max_pool_2
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
-from realesrgan_paddle.loss.vgg import IMAGENET_MEAN, IMAGENET_STD
+from realesrgan_paddle.loss.perceptual import IMAGENET_MEAN, IMAGENET_STD
 from realesrgan_paddle.ops.plain import PLAIN, Ops
 from realesrgan_paddle.utils.weights.reader import read_weights
 

@@ -36,7 +36,7 @@ class Inception:
 
     Args:
         tensors: "NAME.weight" (out, in, k, k) and "NAME.bias" (out,) of each layer of
-            `inception_layers.layers()`.
+            `metric_weights.inception_layers()`.
         ops: operators that compute the convolutions.
     """
 

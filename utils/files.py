@@ -1,9 +1,16 @@
-"""What a command may read: regular files, and what a failed download left in their place."""
+"""Files: regular ones are read, all are written whole or not at all; JSON objects of runs."""
 
+import json
+import math
 import os
+import re
 import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from realesrgan_paddle.utils.errors import UserError
 
@@ -89,3 +96,179 @@ def failed_download(head: bytes) -> str | None:
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return "an HTML page: the server answered with a page; download the file itself"
     return None
+
+
+MAX_COUNT = 2**53
+"""The largest number up to which a float holds each whole number."""
+
+
+def parse_object(text: str | bytes) -> dict[str, Any]:
+    """Return the json object in `text`.
+
+    Raises:
+        ValueError: it is no json, or no object.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(value, dict):
+        raise ValueError("no json object")
+    return value
+
+
+def numbers_of(text: str, count: str) -> dict[str, float]:
+    """Return the json object in `text`, all of whose values are numbers; NaN for null.
+
+    Raises:
+        ValueError: it has something else, or under the key `count` no count.
+    """
+    numbers = {}
+    for name, value in parse_object(text).items():
+        if not isinstance(value, int | float | None):
+            raise ValueError(f"{name[:40]!r} is no number")
+        try:
+            numbers[name] = math.nan if value is None else float(value)
+        except OverflowError:  # more than 308 digits
+            raise ValueError(f"{name[:40]!r} is too large") from None
+    if not abs(numbers.get(count, math.nan)) <= MAX_COUNT:
+        raise ValueError(f"it has no {count!r}")
+    return numbers
+
+
+# The names that `atomic_path` gives its temporary files.
+_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?", re.DOTALL)
+_UMASK_LOCK = threading.Lock()
+
+
+class CannotWriteError(OSError):
+    """A file cannot be written: `filename` says which, `strerror` why."""
+
+
+@contextmanager
+def atomic_path(path: str | Path, *, within: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary path that replaces `path` on a clean exit.
+
+    On an error it is removed. The parent folder is made when missing. The content is
+    flushed to disk before the file is renamed, so a crash leaves either the old file or
+    the new one. The temporary name keeps the suffix of `path`, by which encoders choose
+    the format.
+
+    Args:
+        path: the file.
+        within: folder of the temporary one, on the same disk; None: that of `path`.
+
+    Raises:
+        UserError: `path` is a folder, or its folder cannot be made.
+        CannotWriteError: it cannot be written.
+    """
+    path = Path(path)
+    check_target(path)
+    make_folder(path.parent)
+    with name_failed_path(path):
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}-",
+            suffix=f".tmp{path.suffix}",
+            dir=within or path.parent,
+        )
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes it private
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def check_target(path: Path) -> None:
+    """Raise UserError if `path` is a folder, or a file stands where its folder must be.
+
+    For commands that work for hours before they write.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name a file to write")
+    _check_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and its missing parents.
+
+    Raises:
+        UserError: a file is in the way, or it cannot be made.
+    """
+    _check_folder(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: this folder cannot be made ({error.strerror})"
+        ) from error
+
+
+@contextmanager
+def name_failed_path(path: Path) -> Iterator[None]:
+    """Add `path` to any OSError inside: that of a full disk does not name the file.
+
+    Raises:
+        CannotWriteError: for any OSError inside.
+    """
+    try:
+        yield
+    except CannotWriteError:
+        raise
+    except OSError as error:
+        raise CannotWriteError(
+            error.errno, f"cannot be written ({error.strerror or error})", str(path)
+        ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise UserError if the nearest existing path of `folder` is not a folder."""
+    nearest = folder
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
+        nearest = nearest.parent
+    if nearest.is_dir():
+        return
+    consequence = f", so {folder} cannot be made" if nearest != folder else ""
+    raise UserError(f"{nearest}: not a folder{consequence}")
+
+
+def is_leftover(path: Path) -> bool:
+    """Return whether a killed process may have left this temporary file."""
+    if _TEMPORARY.fullmatch(path.name) is None:
+        return False
+    return path.is_file()
+
+
+def remove_leftovers(folder: str | Path) -> list[Path]:
+    """Remove and return the temporary files of killed processes under `folder`."""
+    leftovers = list(filter(is_leftover, Path(folder).rglob(".*")))
+    for path in leftovers:
+        path.unlink(missing_ok=True)
+    return leftovers
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it.
+
+    Without the lock a second thread would read the 0 that the first one sets, and leave
+    it behind: files that everybody may write.
+    """
+    with _UMASK_LOCK:
+        mask = os.umask(0)
+        os.umask(mask)
+    return mask
+
+
+def _flush(path: Path) -> None:
+    """Make the kernel write a file or a folder to the disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

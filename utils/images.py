@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import read_regular
+from realesrgan_paddle.utils.files import atomic_path, read_regular
 from realesrgan_paddle.utils.image_headers import (
     READABLE,
     check_file_size,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.domain_gain.judge import Record, read_records
 from benchmarks.domain_gain.report import SHOWN, difference_cells, put_together
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.files import atomic_path
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ from benchmarks.domain_gain.arms import (
 )
 from benchmarks.domain_gain.judge import BICUBIC, Record, read_records
 from benchmarks.domain_gain.recipes import LONG, RECIPES
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.paired import paired_interval
 
 METRICS = {

@@ -15,7 +15,7 @@ from realesrgan_paddle.data.sets.manifest import (
     Record,
     read_records,
 )
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,

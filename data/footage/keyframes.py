@@ -41,11 +41,10 @@ from realesrgan_paddle.data.sets.naming import (
     check_outside,
     claim_source_name,
 )
-from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import VideoInfo, probe
 from realesrgan_paddle.utils.field_order import FieldOrder, field_order
-from realesrgan_paddle.utils.files import check_regular
+from realesrgan_paddle.utils.files import check_regular, make_folder, remove_leftovers
 from realesrgan_paddle.utils.jobs import failure_line
 
 

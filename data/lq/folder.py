@@ -24,8 +24,8 @@ from realesrgan_paddle.options.schema.degradation import (
     LQConfig,
     SynthesisOptions,
 )
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.images import read_rgb, to_uint8, write_image
 from realesrgan_paddle.utils.jobs import run_each
 

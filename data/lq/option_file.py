@@ -9,8 +9,8 @@ import yaml
 from realesrgan_paddle.data.lq.solution import Finding
 from realesrgan_paddle.data.lq.solve import Solved
 from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.files import atomic_path
 
 EXPLAINED_BY: Mapping[str, str] = {
     "blur_sigma": "blur",

@@ -10,8 +10,8 @@ from realesrgan_paddle.data.degradation.codec import check_installed
 from realesrgan_paddle.data.lq.folder import lq_params, make_lq, read_gt, source_name
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.degradation import LQConfig
-from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.crops import most_detailed
+from realesrgan_paddle.utils.files import check_target
 from realesrgan_paddle.utils.images import to_uint8, write_image
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,

@@ -9,10 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import read_regular
-from realesrgan_paddle.utils.json_records import parse_object
+from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 
 MANIFEST = "manifest.jsonl"
 """The list of all frames beside those of tools/extract_keyframes.py."""

@@ -13,11 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import open_regular
-from realesrgan_paddle.utils.json_records import parse_object
+from realesrgan_paddle.utils.files import atomic_path, open_regular, parse_object
 
 DOWNSCALED = ("seconds", "shot", "size")
 """What the record of a smaller version of a frame takes from that of the frame."""

@@ -15,9 +15,8 @@ from realesrgan_paddle.data.sets.made_folders import (
     check_images,
     list_of_set,
 )
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import open_regular, read_regular
+from realesrgan_paddle.utils.files import atomic_path, open_regular, read_regular
 from realesrgan_paddle.utils.images import list_images, read_image
 from realesrgan_paddle.utils.jobs import run_each
 

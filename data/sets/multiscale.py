@@ -16,8 +16,8 @@ from realesrgan_paddle.data.sets.manifest import (
     write_records,
 )
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
-from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.crops import Crop
+from realesrgan_paddle.utils.files import make_folder
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 

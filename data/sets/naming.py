@@ -14,9 +14,8 @@ from pathlib import Path
 
 from realesrgan_paddle.data.sets.made_folders import check_images
 from realesrgan_paddle.data.sets.meta_info import PAIR_SEPARATOR
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import open_regular, read_regular
+from realesrgan_paddle.utils.files import atomic_path, open_regular, read_regular
 from realesrgan_paddle.utils.images import list_images
 
 SOURCES_FOLDER = ".sources"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.ops.onednn.primitives import Operation
-from realesrgan_paddle.utils.address_range import Memory
+from realesrgan_paddle.utils.machine.memory import AddressRange
 
 
 class Buffer:
@@ -63,7 +63,7 @@ class Tape:
     def __init__(self, most_bytes: int | None = None) -> None:
         if most_bytes is None:
             most_bytes = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE
-        self.memory = Memory(most_bytes)
+        self.memory = AddressRange(most_bytes)
         self.bytes = 0
         self._zeros = [np.zeros(0, np.uint8)]
         self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []

@@ -12,8 +12,8 @@ import numpy as np
 import paddle
 from paddle import inference
 
-from realesrgan_paddle.utils.atomic import make_folder
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import make_folder
 
 PRECISIONS = {
     "fp32": inference.PrecisionType.Float32,

@@ -35,7 +35,7 @@ from realesrgan_paddle.inference.video.writing.segments import (
     SegmentFolder,
     check_space,
 )
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.files import atomic_path
 
 FEW_FRAMES = 24
 """For fewer frames an estimate would take as long as the work."""

@@ -24,7 +24,7 @@ from realesrgan_paddle.inference.video.segment_maker import Outcome, SegmentMake
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.muxing import mux
 from realesrgan_paddle.inference.video.writing.segments import SegmentFolder
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+from realesrgan_paddle.utils.files import atomic_path, make_folder
 
 
 def upscale_video(

@@ -1,4 +1,6 @@
-"""A step's state: an optimizer's under the network's names, and what must hold of all parts.
+"""A step's state: what is trained, and the arrays that training changes, checked.
+
+An optimizer's state is kept under the network's names of its parameters.
 
 Paddle names parameters by counting the layers built in the process (`conv2d_17.w_0`),
 so its own state dict fits only a process that built the same layers in the same order.
@@ -7,15 +9,16 @@ A training state is checked before it is written and before it is loaded: a stat
 is not sound would spoil the run without a word.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 
 import numpy as np
-from paddle import nn
+from paddle import Tensor, nn
 from paddle.optimizer import Optimizer
 
-from realesrgan_paddle.models.step.freeze import named_trainable_parameters
 from realesrgan_paddle.models.weights.assign import check_weights
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, did_you_mean
 
 MOMENTS = ("moment1_0", "moment2_0")
 """What Adam and AdamW keep of a parameter, in its shape: means of gradient and square."""
@@ -174,3 +177,66 @@ def check_array(
         raise UserError(f"{where}: {list(array.shape)} instead of {list(shape)}")
     if not np.isfinite(array).all():
         raise UserError(f"{where}: holds NaN or infinite numbers")
+
+
+def freeze(network: nn.Layer, patterns: Sequence[str]) -> None:
+    """Freeze the parameters whose names match any of the patterns, such as "body.0.*".
+
+    Raises:
+        UserError: a pattern matches no name, or no parameter is left to train.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            hint = did_you_mean(pattern, _possible_patterns(names))
+            raise UserError(
+                f"train.freeze: {pattern!r} matches no parameter of network_g{hint}"
+            )
+
+    for name, parameter in network.named_parameters():
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            parameter.stop_gradient = True
+
+    if not trainable_parameters(network):
+        raise UserError(
+            "train.freeze: matches every parameter of network_g; leave some to train"
+        )
+
+
+@contextmanager
+def frozen(layer: nn.Layer) -> Iterator[None]:
+    """Keep gradients out of the layer's parameters; its input still gets them."""
+    parameters = trainable_parameters(layer)
+    for parameter in parameters:
+        parameter.stop_gradient = True
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.stop_gradient = False
+
+
+def trainable_parameters(network: nn.Layer) -> list[Tensor]:
+    """Return the parameters that are not frozen."""
+    named = named_trainable_parameters(network)
+    return [parameter for _, parameter in named]
+
+
+def named_trainable_parameters(network: nn.Layer) -> list[tuple[str, Tensor]]:
+    """Return the parameters that are not frozen, with their names in the state dict."""
+    return [
+        (name, parameter)
+        for name, parameter in network.named_parameters()
+        if not parameter.stop_gradient
+    ]
+
+
+def _possible_patterns(names: Sequence[str]) -> list[str]:
+    """Return the names, and the prefix of each group of them with ".*"."""
+    groups = set()
+    for name in names:
+        words = name.split(".")
+        for length in range(1, len(words)):
+            prefix = ".".join(words[:length])
+            groups.add(f"{prefix}.*")
+    return [*names, *sorted(groups)]

@@ -22,7 +22,7 @@ import paddle
 from paddle import Tensor
 from paddle.utils import dlpack
 
-from realesrgan_paddle.utils.address_range import ByteRange, Memory
+from realesrgan_paddle.utils.machine.memory import AddressRange, ByteRange
 
 DType = Literal["float32", "int16", "uint8"]
 _BYTES = {"float32": 4, "int16": 2, "uint8": 1}
@@ -85,7 +85,7 @@ class _Block:
     """A tensor's place, released with the last reference to the array made of it."""
 
     def __init__(
-        self, memory: Memory, place: ByteRange, shape: tuple[int, ...], dtype: str
+        self, memory: AddressRange, place: ByteRange, shape: tuple[int, ...], dtype: str
     ) -> None:
         self.memory = memory
         self.place = place
@@ -103,7 +103,7 @@ class _Block:
 
 
 @cache
-def _memory() -> Memory:
+def _memory() -> AddressRange:
     """Return an address range as long as the machine's memory.
 
     One page, too little for any tensor, if the system refuses that, and with Paddle 2,
@@ -112,6 +112,6 @@ def _memory() -> Memory:
     if not paddle.__version__.startswith("2."):
         with suppress(OSError):
             pages = os.sysconf("SC_PHYS_PAGES")
-            return Memory(pages * mmap.PAGESIZE)
+            return AddressRange(pages * mmap.PAGESIZE)
 
-    return Memory(mmap.PAGESIZE)
+    return AddressRange(mmap.PAGESIZE)

@@ -15,8 +15,8 @@ from realesrgan_paddle.options.reading.other_projects import (
 from realesrgan_paddle.options.reading.sections import Schema, Section, sections
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import LQConfig
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.cli import Parser, say
+from realesrgan_paddle.utils.files import atomic_path
 
 _HEAD = """# Options
 

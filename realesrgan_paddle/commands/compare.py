@@ -17,9 +17,9 @@ from realesrgan_paddle.metrics.comparison_metrics import (
     open_measures,
     without_gt,
 )
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop, most_different
 from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import (
     enlarge,
     list_images,

@@ -40,10 +40,14 @@ from realesrgan_paddle.data.sets.subimages import (
     extract_subimages,
 )
 from realesrgan_paddle.options.schema.degradation import LQConfig
-from realesrgan_paddle.utils.atomic import is_leftover, make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import check_utf8
+from realesrgan_paddle.utils.files import (
+    check_utf8,
+    is_leftover,
+    make_folder,
+    remove_leftovers,
+)
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
 from realesrgan_paddle.utils.machine.cpu import start_paddle

@@ -7,9 +7,9 @@ from realesrgan_paddle.metrics.data_sets import open_sets
 from realesrgan_paddle.metrics.degrading import check_way, open_degradation
 from realesrgan_paddle.metrics.evaluation import Evaluation
 from realesrgan_paddle.metrics.names import BICUBIC, check_distinct
-from realesrgan_paddle.utils.atomic import check_target
 from realesrgan_paddle.utils.cli import Parser
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import check_target
 from realesrgan_paddle.utils.machine.cpu import start_paddle
 
 USUAL_SCALE = 4

@@ -14,8 +14,8 @@ from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.video.settings import require_av
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.next_steps import ROOT, YOUR_IMAGES, command_line, filled

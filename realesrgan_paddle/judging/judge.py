@@ -22,9 +22,8 @@ from realesrgan_paddle.judging.image_metrics import (
     mean_of,
 )
 from realesrgan_paddle.judging.verdict import LAST, START, judge_run
-from realesrgan_paddle.models.step.gan_step import GANStep
+from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp, GANStep
 from realesrgan_paddle.models.step.pixel_step import PixelStep
-from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.options.schema.validation import ValOptions

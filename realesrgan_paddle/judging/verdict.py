@@ -37,10 +37,8 @@ from realesrgan_paddle.options.schema.validation import (
     REAL,
     ValOptions,
 )
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import read_regular
-from realesrgan_paddle.utils.json_records import parse_object
+from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.paired import FEWEST_GROUPS
 from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, MetricFormat

@@ -13,8 +13,8 @@ from realesrgan_paddle.metrics.figures import FID, FIGURES
 from realesrgan_paddle.metrics.measuring import Result, Rules
 from realesrgan_paddle.metrics.methods import CARD_SIZE, Card, Method
 from realesrgan_paddle.metrics.steps import STEP_FIGURES
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.metrics.frechet import few_images
 
 UNKNOWN = "-"

@@ -32,7 +32,7 @@ from realesrgan_paddle.data.loading.loader import (
     endless_batches,
 )
 from realesrgan_paddle.data.loading.pair_pool import PairPool
-from realesrgan_paddle.models.step.reference_losses import Batch
+from realesrgan_paddle.models.step.pixel_step import Batch
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.datasets import ImageOptions
 from realesrgan_paddle.training.training_data import TrainingData

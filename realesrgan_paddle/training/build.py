@@ -7,11 +7,11 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.dists import load_vgg16_features
 from realesrgan_paddle.loss.gan import GANLoss
 from realesrgan_paddle.loss.image_losses import (
     PIXEL_LOSSES,
+    ArtifactLoss,
     DistillationLoss,
     open_image_losses,
 )
@@ -28,12 +28,10 @@ from realesrgan_paddle.models.networks.unet_discriminator import (
     UNetDiscriminatorSN,
     init_first_layer,
 )
-from realesrgan_paddle.models.step.freeze import freeze, trainable_parameters
-from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.pixel_step import EMA, PixelStep
+from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp, GANStep
+from realesrgan_paddle.models.step.pixel_step import EMA, PixelStep, ReferenceLosses
 from realesrgan_paddle.models.step.precision import Precision, choose_precision
-from realesrgan_paddle.models.step.reference_losses import ReferenceLosses
-from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
+from realesrgan_paddle.models.step.state import freeze, trainable_parameters
 from realesrgan_paddle.models.weights.assign import differing_options, load_weights
 from realesrgan_paddle.models.weights.layouts import to_basicsr
 from realesrgan_paddle.models.weights.read_generator import locate, read_generator

@@ -9,9 +9,9 @@ from realesrgan_paddle.commands.compare import PAGE
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.judging.comparison import BICUBIC
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.report.video_page import Figures, video_page
 from realesrgan_paddle.utils.temporal.figures import (
     COLUMNS,

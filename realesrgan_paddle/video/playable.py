@@ -14,7 +14,7 @@ from realesrgan_paddle.inference.video.reading.packets import (
     open_container,
     read_packets,
 )
-from realesrgan_paddle.utils.atomic import atomic_path
+from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.report.video_page import Clip
 from realesrgan_paddle.video.pictures import Excerpt, Shown
 from realesrgan_paddle.video.sound import Sound

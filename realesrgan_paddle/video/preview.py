@@ -9,7 +9,7 @@ import numpy as np
 from realesrgan_paddle.commands.compare import INPUT, PAGE
 from realesrgan_paddle.inference.video.reading.source import time_code
 from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder
+from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
 from realesrgan_paddle.utils.report.pages import html_page

@@ -11,8 +11,8 @@ from pathlib import Path
 from child import MEMORY, Ended, Place
 from PIL import Image
 
-from realesrgan_paddle.utils.atomic import is_leftover
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
+from realesrgan_paddle.utils.files import is_leftover
 
 REMARKS = re.compile(
     r"option \S+ is ignored: |\[[^]]+\] \[ *(INFO|WARNING)\] |libpng (warning|error): |"

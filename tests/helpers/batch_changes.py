@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from realesrgan_paddle.models.step.reference_losses import Batch
+from realesrgan_paddle.models.step.pixel_step import Batch
 from realesrgan_paddle.training.batches import TrainingBatches
 
 Change = Callable[[Batch, int], Batch]

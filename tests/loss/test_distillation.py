@@ -9,7 +9,7 @@ from sample_weights import sample_weights
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.step.reference_losses import Batch
+from realesrgan_paddle.models.step.pixel_step import Batch
 from realesrgan_paddle.ops.plain import PLAIN
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.build import build_step

@@ -10,9 +10,13 @@ import sample_losses as sample
 from array_asserts import assert_close
 from places import REFERENCE
 
-from realesrgan_paddle.loss.artifact import ArtifactLoss, artifact_map
 from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import PIXEL_LOSSES, CharbonnierLoss
+from realesrgan_paddle.loss.image_losses import (
+    PIXEL_LOSSES,
+    ArtifactLoss,
+    CharbonnierLoss,
+    artifact_map,
+)
 
 pytestmark = pytest.mark.paddle
 

@@ -12,10 +12,10 @@ from array_asserts import assert_close
 from places import REFERENCE
 from safetensors.numpy import save_file
 
-from realesrgan_paddle.loss import vgg
-from realesrgan_paddle.loss.perceptual import PerceptualLoss
-from realesrgan_paddle.loss.vgg import (
+from realesrgan_paddle.loss import perceptual
+from realesrgan_paddle.loss.perceptual import (
     VGG19,
+    PerceptualLoss,
     layer_name,
     load_vgg19,
     read_vgg19,
@@ -57,7 +57,9 @@ def file(monkeypatch):
 
     def file_with(tensors, path=__file__):
         monkeypatch.setattr(
-            vgg, "read_weights", lambda _: SimpleNamespace(select=lambda: tensors)
+            perceptual,
+            "read_weights",
+            lambda _: SimpleNamespace(select=lambda: tensors),
         )
         return path
 

@@ -19,8 +19,11 @@ from realesrgan_paddle.loss.inception import (
     image_statistics,
     load_inception,
 )
-from realesrgan_paddle.loss.inception_layers import from_pytorch_fid, layers
-from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
+from realesrgan_paddle.loss.metric_weights import (
+    fetch_metric_weights,
+    from_pytorch_fid,
+    inception_layers,
+)
 from realesrgan_paddle.ops.choose import choose_ops, float32_ops
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics.frechet import (
@@ -53,7 +56,7 @@ def statistics_of(features, batch=7):
 
 @pytest.fixture(scope="module")
 def made_weights():
-    return from_pytorch_fid(sample.weights(layers()))
+    return from_pytorch_fid(sample.weights(inception_layers()))
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +156,13 @@ def test_the_memory_of_statistics_does_not_grow_with_the_images():
 def test_weights_are_read_from_the_package_and_from_pytorch_fids_file(
     tmp_path, monkeypatch
 ):
-    tensors = sample.weights(layers())
+    tensors = sample.weights(inception_layers())
     ones = {name: np.ones_like(v) for name, v in tensors.items() if "bn.weight" in name}
     tensors |= ones  # the package's file has none
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         parts = ("conv.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-        names = [f"{name}.{part}" for name in layers() for part in parts]
+        names = [f"{name}.{part}" for name in inception_layers() for part in parts]
         for number, name in enumerate(names):
             file.writestr(f"out_jit_module/data/{number}", tensors[name].tobytes())
 

@@ -18,8 +18,7 @@ from realesrgan_paddle.models.networks.projected_discriminator import (
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.pixel_step import EMA
-from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
+from realesrgan_paddle.models.step.pixel_step import EMA, Batch, ReferenceLosses
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights

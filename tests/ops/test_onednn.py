@@ -11,10 +11,9 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
-from realesrgan_paddle.models.step.freeze import freeze, frozen
 from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.pixel_step import EMA
-from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
+from realesrgan_paddle.models.step.pixel_step import EMA, Batch, ReferenceLosses
+from realesrgan_paddle.models.step.state import freeze, frozen
 from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.ops.onednn.library import BF16, OneDNNError, library, threads
 from realesrgan_paddle.ops.plain import PLAIN

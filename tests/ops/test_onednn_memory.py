@@ -9,7 +9,7 @@ import pytest
 
 from realesrgan_paddle.ops.training import tensor_memory as memory_module
 from realesrgan_paddle.ops.training.tensor_memory import LARGE, empty
-from realesrgan_paddle.utils.address_range import Memory
+from realesrgan_paddle.utils.machine.memory import AddressRange
 
 pytestmark = [
     pytest.mark.paddle,
@@ -24,7 +24,7 @@ PAGE = mmap.PAGESIZE
 
 @pytest.fixture
 def memory(monkeypatch):
-    memory = Memory(8 * LARGE)
+    memory = AddressRange(8 * LARGE)
     monkeypatch.setattr(memory_module, "_memory", lambda: memory)
     return memory
 

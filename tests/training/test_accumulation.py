@@ -10,15 +10,18 @@ import pytest
 from batch_changes import changed_batches
 from sample_runs import log_of, picture, reported, run, write_yml
 
-from realesrgan_paddle.loss.artifact import ArtifactLoss
 from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import L1Loss
+from realesrgan_paddle.loss.image_losses import ArtifactLoss, L1Loss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.pixel_step import EMA, PixelStep
-from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
+from realesrgan_paddle.models.step.pixel_step import (
+    EMA,
+    Batch,
+    PixelStep,
+    ReferenceLosses,
+)
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data

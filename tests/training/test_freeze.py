@@ -8,7 +8,7 @@ from sample_runs import log_of, parts_of, run
 
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
-from realesrgan_paddle.models.step.freeze import freeze
+from realesrgan_paddle.models.step.state import freeze
 from realesrgan_paddle.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.ops.training.convolution import Convolution
 from realesrgan_paddle.ops.training.operators import OneDNNOps

@@ -20,8 +20,7 @@ from sample_runs import (
 )
 
 from realesrgan_paddle.judging.judge import REPORTS, DiscriminatorWatch
-from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
+from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp, GANStep
 from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.guards import NonFiniteGuard

@@ -8,8 +8,12 @@ from sample_runs import log_of, reported, run
 from realesrgan_paddle.loss.image_losses import L1Loss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.models.step.pixel_step import EMA, PixelStep
-from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
+from realesrgan_paddle.models.step.pixel_step import (
+    EMA,
+    Batch,
+    PixelStep,
+    ReferenceLosses,
+)
 from realesrgan_paddle.models.step.state import get_optimizer_state, set_optimizer_state
 from realesrgan_paddle.options.schema.optimization import OptimizerOptions
 from realesrgan_paddle.training.build import build_optimizer

@@ -25,9 +25,13 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN
 from realesrgan_paddle.models.step import precision
 from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.models.step.pixel_step import EMA, weights_of
+from realesrgan_paddle.models.step.pixel_step import (
+    EMA,
+    Batch,
+    ReferenceLosses,
+    weights_of,
+)
 from realesrgan_paddle.models.step.precision import Precision, choose_precision
-from realesrgan_paddle.models.step.reference_losses import Batch, ReferenceLosses
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights

@@ -29,7 +29,7 @@ from sample_runs import (
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.utils import atomic, cli
+from realesrgan_paddle.utils import cli, files
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -160,14 +160,14 @@ def test_a_run_whose_states_are_all_damaged_is_not_started_anew(tmp_path, option
 def test_a_full_disk_is_one_line_and_spoils_nothing(
     tmp_path, options, monkeypatch, capsys
 ):
-    flush = atomic._flush
+    flush = files._flush
 
     def raise_for_last_state(path):
         if ".state" in path.name and "-" in path.name and path.name.startswith(".6"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         flush(path)
 
-    monkeypatch.setattr(atomic, "_flush", raise_for_last_state)
+    monkeypatch.setattr(files, "_flush", raise_for_last_state)
     with pytest.raises(SystemExit) as stopped:
         cli.run(lambda: main(["--yml_path", str(write_yml(tmp_path, options))]))
     folder = tmp_path / "runs/tiny"

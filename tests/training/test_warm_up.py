@@ -13,7 +13,7 @@ from sample_runs import (
 )
 
 from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.models.step.warm_up import DiscriminatorWarmUp
+from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realesrgan_paddle.utils import atomic
-from realesrgan_paddle.utils.atomic import atomic_path, remove_leftovers
+from realesrgan_paddle.utils import files
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import atomic_path, remove_leftovers
 from realesrgan_paddle.utils.runlog import training_state
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
@@ -223,7 +223,7 @@ def test_threads_that_write_at_once_leave_the_umask_alone(tmp_path, monkeypatch)
         return path.stat().st_mode & 0o777
 
     expected = set_umask(0o027)
-    monkeypatch.setattr(atomic.os, "umask", slow_umask)
+    monkeypatch.setattr(files.os, "umask", slow_umask)
     try:
         with ThreadPoolExecutor(8) as threads:
             modes = set(threads.map(write, range(40)))

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.files import read_regular
-from realesrgan_paddle.utils.json_records import numbers_of
+from realesrgan_paddle.utils.files import atomic_path, numbers_of, read_regular
 from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 
 if TYPE_CHECKING:

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from filelock import Timeout
 
-from realesrgan_paddle.utils.atomic import (
+from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.files import (
     atomic_path,
     make_folder,
     name_failed_path,
+    numbers_of,
+    read_regular,
     remove_leftovers,
 )
-from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.files import read_regular
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.json_records import numbers_of
 from realesrgan_paddle.utils.locks import locked
 
 if TYPE_CHECKING:

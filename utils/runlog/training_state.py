@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.json_records import parse_object
+from realesrgan_paddle.utils.files import parse_object
 from realesrgan_paddle.utils.weights.reader import read_safetensors
 from realesrgan_paddle.utils.weights.writer import save_safetensors
 

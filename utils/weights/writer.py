@@ -15,8 +15,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import atomic_path
 
 Groups = Mapping[str, Mapping[str, np.ndarray]]
 """Tensors by group ("params", "params_ema", ...), as in `WeightFile.groups`.

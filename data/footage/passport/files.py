@@ -14,8 +14,7 @@ from realesrgan_paddle.data.sets.manifest import (
     source_list,
 )
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
-from realesrgan_paddle.utils.atomic import atomic_path
-from realesrgan_paddle.utils.files import read_regular
+from realesrgan_paddle.utils.files import atomic_path, read_regular
 
 PASSPORT = "passport.json"
 """All passports of a set, in the set's folder."""

@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from realesrgan_paddle.data.sets.made_folders import TRAIN, VAL
 from realesrgan_paddle.data.sets.manifest import DROPPED, Record, is_kept
 from realesrgan_paddle.data.sets.naming import SOURCES_FOLDER
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import read_regular
+from realesrgan_paddle.utils.files import atomic_path, read_regular
 
 COPY = "copy of "
 """Start of the reason to drop a copy; the better one's name follows."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.made_folders import TRAIN, VAL
-from realesrgan_paddle.utils.atomic import make_folder
+from realesrgan_paddle.utils.files import make_folder
 
 
 def find_image(output: Path, name: str) -> Path | None:

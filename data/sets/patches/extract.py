@@ -21,13 +21,11 @@ from realesrgan_paddle.data.sets.subimages import (
     keep_cut,
     stems_without_scale,
 )
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import read_regular
+from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
-from realesrgan_paddle.utils.json_records import parse_object
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
     Row,

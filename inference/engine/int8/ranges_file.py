@@ -9,10 +9,13 @@ import numpy as np
 from realesrgan_paddle.inference.engine.int8.operators import Ranges
 from realesrgan_paddle.inference.graph.exported_files import exported_files
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import open_regular, read_regular
-from realesrgan_paddle.utils.json_records import parse_object
+from realesrgan_paddle.utils.files import (
+    atomic_path,
+    open_regular,
+    parse_object,
+    read_regular,
+)
 
 MOST_BYTES = 2**25
 """Of the file: 4096 layers of 256 channels take 20 MB."""

@@ -14,10 +14,14 @@ from typing import Any
 
 from filelock import Timeout
 
-from realesrgan_paddle.utils.atomic import atomic_path, make_folder, remove_leftovers
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import open_regular
-from realesrgan_paddle.utils.json_records import parse_object
+from realesrgan_paddle.utils.files import (
+    atomic_path,
+    make_folder,
+    open_regular,
+    parse_object,
+    remove_leftovers,
+)
 from realesrgan_paddle.utils.locks import locked
 
 JOB, LOCK = "job.json", "lock"

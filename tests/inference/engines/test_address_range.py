@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from realesrgan_paddle.utils.address_range import Memory
+from realesrgan_paddle.utils.machine.memory import AddressRange
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux counts what is reserved")
 def test_a_process_with_many_ranges_may_fork():
     size = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE
-    ranges = [Memory(size) for _ in range(20)]
+    ranges = [AddressRange(size) for _ in range(20)]
     pid = os.fork()
     if pid == 0:
         os._exit(0)

@@ -22,9 +22,9 @@ from realesrgan_paddle.inference.pictures.upscale_files import (
     upscale_files,
 )
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.utils.atomic import is_leftover
 from realesrgan_paddle.utils.cli import run
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import is_leftover
 from realesrgan_paddle.utils.images import read_image, write_image
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import sample_fid as sample
 import torch
 
-from realesrgan_paddle.loss.inception_layers import layers
+from realesrgan_paddle.loss.metric_weights import inception_layers
 
 ROOT = Path(__file__).resolve().parents[3]
 OUTPUT = ROOT / "tests" / "reference" / "fid.npz"
@@ -29,7 +29,9 @@ def network(tensors: Mapping[str, torch.Tensor]) -> torch.nn.Module:
 
     # It asks for the released weights of torchvision's network with a classifier.
     classifier = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
-    counts = {f"{name}.bn.num_batches_tracked": torch.tensor(0) for name in layers()}
+    counts = {
+        f"{name}.bn.num_batches_tracked": torch.tensor(0) for name in inception_layers()
+    }
     state = {**tensors, **classifier, **counts}
     inception.load_state_dict_from_url = lambda *_, **__: state
     return inception.InceptionV3().eval()
@@ -39,7 +41,7 @@ def released(path: Path) -> dict[str, torch.Tensor]:
     """Return the tensors of the TorchScript file under pytorch-fid's names."""
     parameters = iter(torch.jit.load(path, "cpu").state_dict().values())
     tensors = {}
-    for name, (out, *_) in layers().items():
+    for name, (out, *_) in inception_layers().items():
         for part in ("conv.weight", "bn.bias", "bn.running_mean", "bn.running_var"):
             tensors[f"{name}.{part}"] = next(parameters)
         tensors[f"{name}.bn.weight"] = torch.ones(out)
@@ -77,7 +79,9 @@ def main() -> None:
     sys.path.insert(0, str(args.pytorch_fid / "src"))
     pictures = torch.from_numpy(sample.pictures())
 
-    made = {k: torch.from_numpy(v) for k, v in sample.weights(layers()).items()}
+    made = {
+        k: torch.from_numpy(v) for k, v in sample.weights(inception_layers()).items()
+    }
     with torch.no_grad():
         record = {"made": network(made)(pictures)[0].flatten(1).numpy()}
         model = network(released(args.inception))
