@@ -166,7 +166,7 @@ def _read_options(flags: Flags) -> "LQConfig":
 
 def _preview(options: "LQConfig", sheet: Path) -> None:
     """Write the sheet of --preview."""
-    from realesrgan_paddle.data.lq.preview import write_preview
+    from realesrgan_paddle.data.lq.folder import write_preview
 
     count = write_preview(options, sheet)
     say(f"{sheet}: {count} images before and after degradation")
@@ -175,7 +175,7 @@ def _preview(options: "LQConfig", sheet: Path) -> None:
 def _compare(options: "LQConfig", real: Path, sheet: Path | None) -> Sequence[str]:
     """Print the comparison of --fit; return a line for each unreadable image."""
     from realesrgan_paddle.data.lq.fit import fit
-    from realesrgan_paddle.data.lq.preview import write_windows
+    from realesrgan_paddle.data.lq.folder import write_windows
 
     found = fit(options, real)
     sys.stdout.write(f"{found}\n")
@@ -190,8 +190,8 @@ def _solve(
     options: "LQConfig", real: Path, path: Path, sheet: Path | None
 ) -> Sequence[str]:
     """Write the option file of --write and its sheet; return unreadable images."""
+    from realesrgan_paddle.data.lq.folder import write_windows
     from realesrgan_paddle.data.lq.option_file import write_options
-    from realesrgan_paddle.data.lq.preview import write_windows
     from realesrgan_paddle.data.lq.solve import solve_for
 
     solved = solve_for(options, real)

@@ -23,6 +23,16 @@ Reduction = Literal["mean", "sum"]
 
 ImageLoss = Callable[[Tensor, Tensor], Tensor]
 """Takes an output and its target, both (N, 3, H, W), RGB in [0, 1]; returns a scalar."""
+# Luma and color differences of R, G and B: ITU-R BT.601-7, sections 2.5.1 and 2.5.2.
+LUMA = (0.299, 0.587, 0.114)
+CB_RANGE, CR_RANGE = 1.772, 1.402
+
+SMALLEST_VARIANCE = 1e-12
+"""Lower bound of the residual's variance, chosen far below that of any real residual.
+
+It keeps the gradient of the fifth root finite for a constant residual, where the map is
+zero anyway.
+"""
 
 
 @dataclass(frozen=True)
@@ -78,11 +88,6 @@ PIXEL_LOSSES: dict[str, Callable[..., ImageLoss]] = {
     "MSELoss": MSELoss,
     "CharbonnierLoss": CharbonnierLoss,
 }
-
-
-# Luma and color differences of R, G and B: ITU-R BT.601-7, sections 2.5.1 and 2.5.2.
-LUMA = (0.299, 0.587, 0.114)
-CB_RANGE, CR_RANGE = 1.772, 1.402
 
 
 @dataclass(frozen=True)
@@ -199,14 +204,6 @@ class DistillationLoss:
         with paddle.no_grad():
             target = self.teacher(lq)
         return self.distance(sr, target)
-
-
-SMALLEST_VARIANCE = 1e-12
-"""Lower bound of the residual's variance, chosen far below that of any real residual.
-
-It keeps the gradient of the fifth root finite for a constant residual, where the map is
-zero anyway.
-"""
 
 
 def artifact_map(gt: Tensor, sr: Tensor, sr_ema: Tensor, ksize: int = 7) -> Tensor:

@@ -20,7 +20,7 @@ from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import table
 from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
-from realesrgan_paddle.models.weights.fetch import fetch
+from realesrgan_paddle.models.weights.read_generator import fetch
 from realesrgan_paddle.utils.cli import parse_flags, run, setting
 from realesrgan_paddle.utils.next_steps import print_next
 

@@ -24,6 +24,11 @@ _KINDS = {
 # Flags that Windows does not have. The first keeps `open` from waiting for the other
 # end of a pipe; on a regular file it changes nothing.
 _DO_NOT_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+MAX_COUNT = 2**53
+"""The largest number up to which a float holds each whole number."""
+# The names that `atomic_path` gives its temporary files.
+_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?", re.DOTALL)
+_UMASK_LOCK = threading.Lock()
 
 
 def open_regular(path: str | Path) -> BinaryIO:
@@ -98,10 +103,6 @@ def failed_download(head: bytes) -> str | None:
     return None
 
 
-MAX_COUNT = 2**53
-"""The largest number up to which a float holds each whole number."""
-
-
 def parse_object(text: str | bytes) -> dict[str, Any]:
     """Return the json object in `text`.
 
@@ -134,11 +135,6 @@ def numbers_of(text: str, count: str) -> dict[str, float]:
     if not abs(numbers.get(count, math.nan)) <= MAX_COUNT:
         raise ValueError(f"it has no {count!r}")
     return numbers
-
-
-# The names that `atomic_path` gives its temporary files.
-_TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?", re.DOTALL)
-_UMASK_LOCK = threading.Lock()
 
 
 class CannotWriteError(OSError):

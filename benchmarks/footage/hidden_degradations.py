@@ -17,7 +17,6 @@ import numpy as np
 
 from realesrgan_paddle.data.lq.compare import Comparer, Sets
 from realesrgan_paddle.data.lq.parameters import NUMBER, Point, Region, point_options
-from realesrgan_paddle.data.lq.pick import pick
 from realesrgan_paddle.data.lq.search import search
 from realesrgan_paddle.data.lq.simulate import Simulator
 from realesrgan_paddle.data.lq.solution import (
@@ -26,6 +25,7 @@ from realesrgan_paddle.data.lq.solution import (
     Solution,
     solution_options,
 )
+from realesrgan_paddle.data.lq.solve import pick
 from realesrgan_paddle.data.lq.windows import RealImage, gt_windows, real_windows
 from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig

@@ -23,7 +23,7 @@ def naming_an_alternative(
         with_network: whether `network_g` is given and must change, too.
     """
     # Imported here: downloads need no Paddle, but this import would cost every --help.
-    from realesrgan_paddle.models.weights.fetch import OutOfReachError
+    from realesrgan_paddle.models.weights.read_generator import OutOfReachError
 
     try:
         yield

@@ -11,9 +11,10 @@ from realesrgan_paddle.models.weights.catalogue import (
     is_released,
     nearest_in_package,
 )
-from realesrgan_paddle.models.weights.fetch import OutOfReachError, fetch
 from realesrgan_paddle.models.weights.read_generator import (
     DEFAULT_FOLDER,
+    OutOfReachError,
+    fetch,
     read_generator,
 )
 from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig

@@ -33,8 +33,7 @@ from realesrgan_paddle.data.degradation.domain import (
 )
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
 from realesrgan_paddle.data.degradation.pipeline import degrade, draw
-from realesrgan_paddle.data.lq.folder import make_lq
-from realesrgan_paddle.data.lq.preview import write_preview
+from realesrgan_paddle.data.lq.folder import make_lq, write_preview
 from realesrgan_paddle.options.reading.load import load_config, load_lq_config
 from realesrgan_paddle.options.schema.degradation import (
     KernelOptions,

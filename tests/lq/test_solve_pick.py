@@ -7,8 +7,8 @@ import pytest
 
 from realesrgan_paddle.data.lq.compare import Comparer, Sets
 from realesrgan_paddle.data.lq.parameters import CHOICES, NUMBER, NUMBERS, Point
-from realesrgan_paddle.data.lq.pick import pick
 from realesrgan_paddle.data.lq.solution import NumberFound, Solution, solution_options
+from realesrgan_paddle.data.lq.solve import pick
 from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
 from realesrgan_paddle.data.statistics.window_statistics import (
     content,

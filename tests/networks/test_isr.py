@@ -9,7 +9,7 @@ from sample_isr import NETWORKS, RELEASED, RELEASED_SIZE, SIZE
 from sample_runs import run
 
 from realesrgan_paddle.models.networks.network import Network
-from realesrgan_paddle.models.weights import fetch as module
+from realesrgan_paddle.models.weights import read_generator as module
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.read_generator import read_generator
 from realesrgan_paddle.ops.choose import float32_ops

@@ -9,8 +9,10 @@ from places import ROOT
 from sample_options import OPTION_FILES, soccer_lq
 
 from realesrgan_paddle.options.reading import describe_options
-from realesrgan_paddle.options.reading.describe_options import options_page
-from realesrgan_paddle.options.reading.editor_schema import editor_schemas
+from realesrgan_paddle.options.reading.describe_options import (
+    editor_schemas,
+    options_page,
+)
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.options.reading.read_yaml import parse_yaml, read_yaml
 from realesrgan_paddle.options.reading.sections import sections

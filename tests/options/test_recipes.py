@@ -12,7 +12,7 @@ from sample_runs import log_of, picture, reported
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
-from realesrgan_paddle.models.weights.fetch import OutOfReachError
+from realesrgan_paddle.models.weights.read_generator import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipes import choose_training
 from realesrgan_paddle.recipes.choose_schedule import (

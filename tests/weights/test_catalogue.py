@@ -18,7 +18,7 @@ from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights import catalogue
-from realesrgan_paddle.models.weights import fetch as module
+from realesrgan_paddle.models.weights import read_generator as module
 from realesrgan_paddle.models.weights.catalogue import (
     ISR,
     MODELS,

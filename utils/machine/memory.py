@@ -32,6 +32,13 @@ cached files, which the system drops first.
 """
 UNKNOWN_MEMORY = 2 << 30
 """Taken for free where the system does not say how much memory there is [bytes]."""
+NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
+"""MAP_NORESERVE: otherwise a process with some ranges could not start others.
+
+When it forks, Linux would ask for as much memory again. Python 3.10 has no name for it.
+"""
+ByteRange = tuple[int, int]
+"""Begin and end, in bytes from the start of the memory."""
 
 
 def peak_memory() -> dict[str, float]:
@@ -134,15 +141,6 @@ def _used(folder: Path, used: str, cached: str) -> int:
         if name == cached:
             taken -= int(value)
     return taken
-
-
-NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
-"""MAP_NORESERVE: otherwise a process with some ranges could not start others.
-
-When it forks, Linux would ask for as much memory again. Python 3.10 has no name for it.
-"""
-ByteRange = tuple[int, int]
-"""Begin and end, in bytes from the start of the memory."""
 
 
 class AddressRange:
