@@ -21,7 +21,7 @@ from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, settin
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.files import check_target
 from realesrgan_paddle.utils.jobs import report_failures
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.next_steps import next_line, print_next
 
 DEFAULTS = Path(__file__).parent / "options" / "generate_lq_data.yml"

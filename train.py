@@ -19,7 +19,7 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.alternatives import naming_an_alternative
 from realesrgan_paddle.recipes.plan import load_training
 from realesrgan_paddle.utils.cli import Parser, float_range, run, say
-from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.machine.devices import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.signals import StopRequest

@@ -19,7 +19,7 @@ from degradation_cases import (
 )
 from step_cases import serve
 
-from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.machine.devices import keep_freed_memory, start_paddle
 
 keep_freed_memory()
 start_paddle()

@@ -31,7 +31,7 @@ from realesrgan_paddle.inference.engine.values import Features, Weight
 from realesrgan_paddle.inference.open_runner import Runner, open_runner
 from realesrgan_paddle.ops.onednn.library import BF16, S8, library
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
-from realesrgan_paddle.utils.machine.cpu import SPIN_MS
+from realesrgan_paddle.utils.machine.devices import SPIN_MS
 from realesrgan_paddle.utils.metrics.similarity import psnr
 
 PRECISIONS = ("fp32", "bf16", "int8")

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from step_cases import CASES, VGG_CHANNELS, VGG_LAYER_WEIGHTS, Case, arguments, serve
 
-from realesrgan_paddle.utils.machine.cpu import keep_freed_memory, start_paddle
+from realesrgan_paddle.utils.machine.devices import keep_freed_memory, start_paddle
 
 
 def one_network(case: Case, batch: int, ops: object) -> Callable[[], None]:

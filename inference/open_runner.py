@@ -17,8 +17,14 @@ from realesrgan_paddle.inference.graph.exported_files import (
 from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_static
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import has_bf16, require_paddle, start_paddle
-from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, pick_device
+from realesrgan_paddle.utils.machine.devices import (
+    DEVICES,
+    core_count,
+    has_bf16,
+    pick_device,
+    require_paddle,
+    start_paddle,
+)
 
 ENGINES = ("auto", "onednn", "paddle", "openvino", "onnxruntime")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")

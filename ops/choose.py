@@ -13,7 +13,7 @@ from realesrgan_paddle.ops.plain import PLAIN, Ops
 from realesrgan_paddle.ops.training.operators import OneDNNOps
 from realesrgan_paddle.ops.trial import TrialError, check, trial_result
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import has_bf16
+from realesrgan_paddle.utils.machine.devices import has_bf16
 
 CPUOps = Literal["auto", "onednn", "onednn_bf16", "plain"]
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError
-from realesrgan_paddle.utils.machine.cpu import has_bf16, start_paddle
+from realesrgan_paddle.utils.machine.devices import has_bf16, start_paddle
 
 if TYPE_CHECKING:
     from paddle import Tensor

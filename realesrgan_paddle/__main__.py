@@ -14,8 +14,11 @@ from typing import NoReturn
 from realesrgan_paddle import __version__
 from realesrgan_paddle.utils.cli import run
 from realesrgan_paddle.utils.errors import did_you_mean
-from realesrgan_paddle.utils.machine.cpu import start_paddle, use_one_blas_thread
-from realesrgan_paddle.utils.machine.devices import pick_device
+from realesrgan_paddle.utils.machine.devices import (
+    pick_device,
+    start_paddle,
+    use_one_blas_thread,
+)
 from realesrgan_paddle.utils.signals import ending_at_once
 
 COMMANDS = {

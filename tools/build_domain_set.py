@@ -6,7 +6,7 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 if __name__ == "__main__":  # before numpy is imported
-    from realesrgan_paddle.utils.machine.cpu import use_one_blas_thread
+    from realesrgan_paddle.utils.machine.devices import use_one_blas_thread
 
     use_one_blas_thread()
 

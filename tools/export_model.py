@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from realesrgan_paddle.commands.what_follows import after_export
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.next_steps import print_next
 
 

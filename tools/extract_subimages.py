@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from realesrgan_paddle.commands.what_follows import after_sub_images
-from realesrgan_paddle.data.sets.patches.extract import extract_best_patches
+from realesrgan_paddle.data.sets.best_patches import extract_best_patches
 from realesrgan_paddle.data.sets.subimages import CropGrid, Cutting, extract_subimages
 from realesrgan_paddle.utils.cli import (
     float_range,

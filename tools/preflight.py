@@ -17,7 +17,7 @@ from realesrgan_paddle.commands.what_follows import after_check
 from realesrgan_paddle.recipes.plan import load_training
 from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.jobs import report_failures
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.next_steps import next_line, print_next
 
 

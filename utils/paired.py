@@ -57,7 +57,7 @@ def paired_interval(
     The same arguments give the same interval.
 
     Args:
-        differences: of each image, one method's figure less the other's; at least one,
+        differences: of each image, one method's metric less the other's; at least one,
             all finite.
         groups: the clip of each image, by any name; None: each image is its own.
         level: how often the interval is to contain the true mean, between 0 and 1.

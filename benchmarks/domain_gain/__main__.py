@@ -41,7 +41,7 @@ from benchmarks.domain_gain.inputs import Part, cut_parts, degradations, make_pa
 from benchmarks.domain_gain.judge import BICUBIC, Pair, Weights, judge_kinds, no_weights
 from benchmarks.domain_gain.recipes import PLAIN, Recipe
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 FORGETTING = "matched"
 """The kind of input on which the general pictures are judged."""

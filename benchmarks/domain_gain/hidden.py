@@ -32,7 +32,7 @@ from benchmarks.domain_gain.judge import (
 )
 from realesrgan_paddle.utils.crops import most_detailed
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 TRUTHS = sorted(Path(__file__).with_name("hidden_degradations").glob("*.yml"))
 """Drawn once as benchmarks/footage/hidden_degradations.py draws: blur, noise, codecs."""

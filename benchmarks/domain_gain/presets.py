@@ -17,7 +17,7 @@ from benchmarks.domain_gain.domains import read_domains
 from benchmarks.domain_gain.hidden import GAINS, PRESETS
 from benchmarks.domain_gain.inputs import cut_parts, degradations, make_pairs
 from benchmarks.domain_gain.judge import BICUBIC, Weights, judge, no_weights
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import enlarge, read_rgb, to_uint8, write_image
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
 
 KIND = "H.264, CRF 28"

@@ -9,7 +9,7 @@ divided by all other time.
 """
 
 if __name__ == "__main__":  # before numpy is imported, as the tool does
-    from realesrgan_paddle.utils.machine.cpu import use_one_blas_thread
+    from realesrgan_paddle.utils.machine.devices import use_one_blas_thread
 
     use_one_blas_thread()
 

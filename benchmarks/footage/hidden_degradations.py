@@ -30,7 +30,7 @@ from realesrgan_paddle.data.lq.windows import RealImage, gt_windows, real_window
 from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.images import list_images, read_rgb
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 FIRST_SEED = 50_000
 IMAGES = 5

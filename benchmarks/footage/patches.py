@@ -19,7 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.patches.candidates import (
+from realesrgan_paddle.data.sets.patch_candidates import (
     CROWDED,
     JudgedFrame,
     judge_frame,

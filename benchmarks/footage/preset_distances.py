@@ -20,7 +20,7 @@ from realesrgan_paddle.data.lq.windows import (
 from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.images import list_images
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 
 def main() -> None:

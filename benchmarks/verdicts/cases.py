@@ -20,7 +20,7 @@ from PIL import Image
 from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.options.reading.load import check_options
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 SCALE = 4
 SIDE = 192

@@ -29,7 +29,7 @@ from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.images import enlarge, write_image
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
 from realesrgan_paddle.utils.temporal.figures import COLUMNS, Figures, Steadiness
 from realesrgan_paddle.utils.temporal.steps import Frame

@@ -13,7 +13,7 @@ import numpy as np
 from realesrgan_paddle.data.statistics.window_statistics import statistics_array
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.jobs import end_with_parent
-from realesrgan_paddle.utils.machine.cpu import core_count, start_paddle
+from realesrgan_paddle.utils.machine.devices import core_count, start_paddle
 
 if TYPE_CHECKING:
     from realesrgan_paddle.data.degradation.pipeline import DegradationParams

@@ -147,20 +147,20 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
 
 
 def write_manifest(
-    output: Path, failures: Sequence[Record], settled: Callable[[Record], Record]
+    output: Path, failures: Sequence[Record], decided: Callable[[Record], Record]
 ) -> Path:
     """Write the records of all videos of a set, then `failures`; return the file.
 
     Args:
         output: the set.
         failures: one of each video that failed.
-        settled: returns a record as all videos together decide on it.
+        decided: returns a record as all videos together decide on it.
     """
 
     def records() -> Iterator[Record]:
         """Yield all of them, without holding more than one in memory."""
         for path in all_lists(output):
-            yield from map(settled, read_records(path))
+            yield from map(decided, read_records(path))
         yield from failures
 
     path = output / MANIFEST

@@ -18,7 +18,7 @@ DIRECTIONS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """Rows and columns from a sample to the next, in which edges are crossed."""
 
 ROW_STEP = 2
-"""Edges are looked for in every so many rows: the same figure in half the time."""
+"""Edges are looked for in every so many rows: the same result in half the time."""
 
 STRIP = 4 * TILE
 """Rows that are worked on at a time."""

@@ -94,7 +94,7 @@ def measure(luma: np.ndarray) -> Scores:
     most = SOFT_SHARPNESS + SHARPNESS_PER_FINENESS * above_soft
     low, high = np.percentile(luma[::2, ::2], CONTRAST_PERCENTILES)
 
-    # Half of the rows, and half of the columns, give the same figure in half the time.
+    # Half of the rows, and half of the columns, give the same result in half the time.
     columns = _blockiness(luma[::2])
     rows = _blockiness(np.ascontiguousarray(luma[:, ::2].T))
 

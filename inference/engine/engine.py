@@ -19,8 +19,7 @@ from realesrgan_paddle.inference.engine.values import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
-from realesrgan_paddle.utils.machine.cpu import SPIN_MS
-from realesrgan_paddle.utils.machine.devices import core_count
+from realesrgan_paddle.utils.machine.devices import SPIN_MS, core_count
 from realesrgan_paddle.utils.machine.memory import free_memory
 
 DTYPES = {"fp32": F32, "bf16": BF16, "int8": F32}

@@ -5,7 +5,7 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from realesrgan_paddle.utils.machine.cpu import require_paddle
+from realesrgan_paddle.utils.machine.devices import require_paddle
 
 MODULE = "paddle.base.proto.framework_pb2"
 """The module that protobuf generated, in Paddle 2.6 and 3."""

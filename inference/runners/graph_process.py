@@ -30,8 +30,7 @@ from realesrgan_paddle.inference.runners.graph_pipe import (
 )
 from realesrgan_paddle.inference.runners.graph_worker import TRIAL_SECONDS
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import require_paddle
-from realesrgan_paddle.utils.machine.devices import DEVICES, core_count
+from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, require_paddle
 
 ENGINE_NAMES = {
     "paddle": "Paddle",

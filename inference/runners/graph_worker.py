@@ -22,7 +22,7 @@ from realesrgan_paddle.inference.runners.graph_pipe import (
     send_array,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 if TYPE_CHECKING:
     from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner

@@ -24,7 +24,7 @@ from realesrgan_paddle.ops.onednn.library import (
     OneDNNError,
     library,
 )
-from realesrgan_paddle.utils.machine.cpu import float_lanes
+from realesrgan_paddle.utils.machine.devices import float_lanes
 
 Shape = tuple[int, int, int, int]
 """(N, C, H, W) of features, (out, in, k, k) of weights."""

@@ -1,7 +1,7 @@
 """Memory of tensors: an allocator for large ones, and their addresses.
 
 Paddle asks the system's allocator for each tensor, aligned to 4096 bytes. glibc cuts
-the rest off, small objects settle there, and when the tensor is freed, another of its
+the rest off, small objects are put there, and when the tensor is freed, another of its
 size no longer fits in its place: a step took up to twice the memory of its live tensors
 (docs/training-speed.md). Here tensors take whole pages from one address range, each at
 the lowest free place. Used pages stay with the process: otherwise the system would have

@@ -203,12 +203,12 @@ def _measured(cfg: Sections, val: ValOptions) -> list[str]:
     if not sets and val.hold_out:
         sets[HELD_OUT] = True
 
-    figures = []
+    metrics = []
     for name, has_gt in sets.items():
         for metric, options in val.metrics.items():
             if has_gt or options.type in NO_REFERENCE:
-                figures.append(f"{name}/{metric}")
-    return figures
+                metrics.append(f"{name}/{metric}")
+    return metrics
 
 
 def _drift_problems(cfg: Sections, val: ValOptions) -> Iterator[str]:

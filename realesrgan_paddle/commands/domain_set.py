@@ -21,6 +21,7 @@ from realesrgan_paddle.data.footage.split import TRAIN, VAL
 from realesrgan_paddle.data.footage.video import list_videos
 from realesrgan_paddle.data.footage.views.outdated import remove_outdated
 from realesrgan_paddle.data.loading.header_checks import check_headers
+from realesrgan_paddle.data.sets.best_patches import extract_best_patches
 from realesrgan_paddle.data.sets.made_folders import (
     DOMAIN_SET_FILE,
     MANIFEST,
@@ -32,7 +33,6 @@ from realesrgan_paddle.data.sets.made_folders import (
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
-from realesrgan_paddle.data.sets.patches.extract import extract_best_patches
 from realesrgan_paddle.data.sets.subimages import (
     CropGrid,
     CutImages,
@@ -50,7 +50,7 @@ from realesrgan_paddle.utils.files import (
 )
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
 from realesrgan_paddle.utils.jobs import run_each
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 NO_VALIDATION = "for validation: none; there is one shot only, or too few frames"
 

@@ -10,7 +10,7 @@ from realesrgan_paddle.metrics.names import BICUBIC, check_distinct
 from realesrgan_paddle.utils.cli import Parser
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import check_target
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 USUAL_SCALE = 4
 """Where only bicubic is measured and no --scale is given."""

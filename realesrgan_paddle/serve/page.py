@@ -24,8 +24,7 @@ from realesrgan_paddle.utils.cli import (
 )
 from realesrgan_paddle.utils.errors import UserError, error_line, printable
 from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
-from realesrgan_paddle.utils.machine.cpu import start_paddle
-from realesrgan_paddle.utils.machine.devices import DEVICES
+from realesrgan_paddle.utils.machine.devices import DEVICES, start_paddle
 
 if TYPE_CHECKING:
     import gradio

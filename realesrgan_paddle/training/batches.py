@@ -37,7 +37,10 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.datasets import ImageOptions
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.utils.errors import printable
-from realesrgan_paddle.utils.machine.cpu import compute_on_one_thread, shorten_spin_time
+from realesrgan_paddle.utils.machine.devices import (
+    compute_on_one_thread,
+    shorten_spin_time,
+)
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.seeds import Stream, generator
 

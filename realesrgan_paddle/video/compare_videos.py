@@ -15,7 +15,7 @@ from realesrgan_paddle.inference.video.settings import (
 from realesrgan_paddle.judging.grids import GT
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 if TYPE_CHECKING:
     from realesrgan_paddle.video.pictures import Excerpt

@@ -19,7 +19,7 @@ from child import Place, run_command
 from commands import COMMANDS, draw_case
 from verdict import judge, memory_limit, snapshot
 
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 
 ALSO_IMPORTED = [
     "matplotlib.font_manager",  # the first import lists all fonts

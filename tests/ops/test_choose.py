@@ -20,7 +20,7 @@ from realesrgan_paddle.ops.training.convolution import ConvolutionLayer
 from realesrgan_paddle.ops.training.operators import OneDNNOps
 from realesrgan_paddle.ops.trial import Trial, start_trial, trial_result
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.machine.cpu import has_bf16
+from realesrgan_paddle.utils.machine.devices import has_bf16
 
 pytestmark = pytest.mark.paddle
 

@@ -29,7 +29,7 @@ from realesrgan_paddle.ops.training.winograd_dense_block import (
     winograd_dense_block_pays_off,
 )
 from realesrgan_paddle.ops.trial import differences
-from realesrgan_paddle.utils.machine.cpu import has_bf16
+from realesrgan_paddle.utils.machine.devices import has_bf16
 
 pytestmark = pytest.mark.paddle
 

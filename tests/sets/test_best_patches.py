@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from realesrgan_paddle.data.sets.choose_patches import Placed, spread, without_repeats
 from realesrgan_paddle.data.sets.manifest import write_records
-from realesrgan_paddle.data.sets.patches.candidates import (
+from realesrgan_paddle.data.sets.patch_candidates import (
     FLAT,
     OVERLAY,
     SOFT,
@@ -15,7 +16,6 @@ from realesrgan_paddle.data.sets.patches.candidates import (
     judge_frame,
     positions,
 )
-from realesrgan_paddle.data.sets.patches.choose import Placed, spread, without_repeats
 from realesrgan_paddle.data.sets.subimages import CropGrid
 from realesrgan_paddle.data.statistics import tiles
 from realesrgan_paddle.tools.extract_subimages import main

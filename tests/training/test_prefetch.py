@@ -23,7 +23,7 @@ PROGRAM = """
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from realesrgan_paddle.utils.machine.cpu import (
+from realesrgan_paddle.utils.machine.devices import (
     compute_on_one_thread, shorten_spin_time, start_paddle,
 )
 

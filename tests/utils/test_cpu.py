@@ -8,10 +8,10 @@ from types import ModuleType
 
 import pytest
 
-from realesrgan_paddle.utils.machine import cpu
+from realesrgan_paddle.utils.machine import devices
 
 PROGRAM = """
-from realesrgan_paddle.utils.machine.cpu import keep_freed_memory
+from realesrgan_paddle.utils.machine.devices import keep_freed_memory
 from pathlib import Path
 
 def resident():
@@ -59,12 +59,12 @@ SHARES = [
 def test_processes_of_one_machine_share_its_cores(monkeypatch):
     for variables, threads in SHARES:
         monkeypatch.setattr(os, "environ", variables.copy())
-        monkeypatch.setattr(cpu, "core_count", lambda: 8)
+        monkeypatch.setattr(devices, "core_count", lambda: 8)
         # Only the environment is of interest.
         paddle = ModuleType("paddle")
         paddle.__spec__ = ModuleSpec("paddle", None)
         monkeypatch.setitem(sys.modules, "paddle", paddle)
-        cpu.start_paddle()
+        devices.start_paddle()
         assert os.environ["OMP_NUM_THREADS"] == threads, variables
 
 
@@ -83,9 +83,9 @@ PROCESSORS = [
 
 def test_what_onednn_uses_is_what_the_processor_has_within_its_limit(monkeypatch):
     for features, limit, lanes, bf16 in PROCESSORS:
-        monkeypatch.setattr(cpu, "_features", features.split)
+        monkeypatch.setattr(devices, "_features", features.split)
         monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
         if limit:
             monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
-        assert cpu.float_lanes() == lanes, (features, limit)
-        assert cpu.has_bf16() == bf16, (features, limit)
+        assert devices.float_lanes() == lanes, (features, limit)
+        assert devices.has_bf16() == bf16, (features, limit)

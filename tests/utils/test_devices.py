@@ -8,11 +8,11 @@ import pytest
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine import devices
-from realesrgan_paddle.utils.machine.cpu import start_paddle
 from realesrgan_paddle.utils.machine.devices import (
     core_count,
     launcher_number,
     pick_device,
+    start_paddle,
 )
 from realesrgan_paddle.utils.machine.process_group import join_group
 

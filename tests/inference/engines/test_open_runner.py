@@ -20,7 +20,7 @@ from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.tools import infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
-from realesrgan_paddle.utils.machine.cpu import has_bf16
+from realesrgan_paddle.utils.machine.devices import has_bf16
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle

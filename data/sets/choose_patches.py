@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.data.sets.manifest import is_kept, read_records
-from realesrgan_paddle.data.sets.patches.candidates import (
+from realesrgan_paddle.data.sets.patch_candidates import (
     REPEATED,
     SURPLUS,
     Patch,

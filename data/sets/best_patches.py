@@ -8,13 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.sets.naming import check_outside
-from realesrgan_paddle.data.sets.patches.choose import (
+from realesrgan_paddle.data.sets.choose_patches import (
     CHOSEN,
     Choice,
     Example,
     choose_patches,
 )
+from realesrgan_paddle.data.sets.naming import check_outside
 from realesrgan_paddle.data.sets.subimages import (
     CutImages,
     Cutting,

@@ -1,1 +1,0 @@
-"""The best patches of a set of frames: detailed, in focus, and each of them new."""
