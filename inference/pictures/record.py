@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from realesrgan_paddle.utils.atomic import atomic_path, check_target
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import atomic_path, check_target
 
 VERSION = 1
 """Of the report; a reader of it need not know other numbers' keys."""

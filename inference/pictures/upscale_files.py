@@ -24,9 +24,9 @@ from realesrgan_paddle.inference.pictures.writing import (
     write_picture,
 )
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
-from realesrgan_paddle.utils.atomic import make_folder, remove_leftovers
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import make_folder, remove_leftovers
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import SUFFIXES_16_BIT, eight_bits
 from realesrgan_paddle.utils.jobs import failure_line

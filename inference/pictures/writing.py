@@ -16,7 +16,6 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from realesrgan_paddle.inference.pictures.metadata import NO_METADATA, Metadata
 from realesrgan_paddle.inference.pictures.reading import Animation
-from realesrgan_paddle.utils.atomic import atomic_path
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import encode_image

@@ -4,7 +4,7 @@ import argparse
 
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.inference.pictures.files import find_inputs
-from realesrgan_paddle.utils.machine.cpu import start_paddle
+from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.next_steps import command_line, filled
 
 CROP_SIZE = 96
