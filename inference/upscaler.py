@@ -22,7 +22,7 @@ from realesrgan_paddle.utils.images import read_image
 
 if TYPE_CHECKING:
     from realesrgan_paddle.inference.video.reading.frames import RGBFrame
-    from realesrgan_paddle.inference.video.segment_maker import Outcome
+    from realesrgan_paddle.inference.video.segment_maker import UpscaledVideo
 
 ImageOrArray = TypeVar("ImageOrArray", np.ndarray, Image.Image)
 
@@ -188,7 +188,7 @@ class Upscaler(ArrayUpscaler):
         *,
         outscale: float | None = None,
         say: Callable[[str], None] | None = None,
-    ) -> "Outcome":
+    ) -> "UpscaledVideo":
         """Write an upscaled video, with its sound and all else; see `upscale_video`.
 
         A run that was ended goes on where it was. Needs PyAV.

@@ -16,8 +16,8 @@ from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.inference.tiling.plan import TilePlan
 from realesrgan_paddle.inference.tiling.tile_loop import MirroredImage
 
-PLACES = 8
-"""Of a video, evenly spread, where two frames in a row are compared."""
+COMPARED_PAIRS = 8
+"""Pairs of successive frames, evenly spread over a video, that are compared."""
 
 TILE = 128
 """Longest side of a tile that may repeat [pixels].
@@ -99,7 +99,7 @@ def choose_tiles(
     Args:
         upscaler: upscales the frames.
         pairs: two frames that follow each other, uint8 or uint16 (H, W, 3 or 4), from
-            places all over the video.
+            all over the video.
         size: (width, height) of the result.
     """
     radius = getattr(upscaler.run, "radius", None)

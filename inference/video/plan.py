@@ -1,16 +1,16 @@
-"""What is made of a video: which frames, how large, encoded how, in which segments."""
+"""What is made of a video: which frames, how large, encoded how; and what that will take."""
 
-import hashlib
+import tempfile
+import time
 from bisect import bisect_left
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 
-from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler, scaled_size
+from realesrgan_paddle.inference.tiling.array_upscaler import scaled_size
 from realesrgan_paddle.inference.video.reading.colors import MATRICES
 from realesrgan_paddle.inference.video.reading.frames import (
     Deinterlace,
@@ -23,6 +23,8 @@ from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
     Timeline,
     VideoSource,
+    open_container,
+    read_packets,
     time_code,
 )
 from realesrgan_paddle.inference.video.settings import MOST_SIDE, VideoSettings
@@ -33,6 +35,7 @@ from realesrgan_paddle.inference.video.writing.encoding import (
     choose_crf,
     choose_pixel_format,
     choose_preset,
+    encoder,
     subsampling,
 )
 from realesrgan_paddle.inference.video.writing.segments import (
@@ -41,14 +44,18 @@ from realesrgan_paddle.inference.video.writing.segments import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import is_hd
-from realesrgan_paddle.utils.files import open_regular
 from realesrgan_paddle.utils.machine.devices import core_count
+from realesrgan_paddle.utils.runlog.meter import duration
 
-SAMPLE_BYTES = 1 << 22
-"""Of a source's beginning and end, by which it is known again."""
+MOST_SAMPLES = 3
+"""Short runs of frames, evenly spread, that are upscaled for an estimate."""
+FRAMES_A_SAMPLE = 3
+"""A key frame, and two that refer to it."""
+FRAMES_FOR_A_SAMPLE = 100
+"""A sample for so many frames, or an estimate would take as long as the work."""
 
-PROBE_SIDE = 24
-"""Of the picture by which a network is known again [pixels]."""
+PATIENCE = 20.0
+"""Seconds after which an estimate makes do with the frames that it has."""
 
 
 @dataclass(frozen=True)
@@ -249,39 +256,81 @@ def result_colors(
     return tags, matrix
 
 
-def job_record(
-    plan: VideoPlan, upscaler: ArrayUpscaler, settings: VideoSettings
-) -> dict[str, Any]:
-    """Return what a run must have in common with one that it goes on from."""
-    source = plan.source
-    return {
-        "input": source.path.name,
-        "input's content": _content(source.path),
-        "network's output": _network(upscaler),
-        "tile": upscaler.tile,
-        "tile_pad": upscaler.tile_pad,
-        "pre_pad": upscaler.pre_pad,
-        "frames": [plan.part.first, plan.part.last, plan.part.deinterlace],
-        "segment_seconds": settings.segment_seconds,
-        "encoding": asdict(plan.encoding),
-        "libraries": av.library_versions,
-    }
+@dataclass(frozen=True)
+class Estimate:
+    """What a video will take.
+
+    Attributes:
+        frames: of the result.
+        seconds: of one frame, as far as the network goes.
+        bytes: of the result's picture.
+    """
+
+    frames: int
+    seconds: float
+    bytes: float
+
+    def __str__(self) -> str:
+        """Return it as a line."""
+        rate = 1 / self.seconds
+        total = duration(self.frames * self.seconds)
+        return (
+            f"estimate from a few frames: {self.frames:,} frames at {rate:.3g} "
+            f"frames/s take {total}, and the picture {self.bytes / 1e6:,.1f} MB"
+        )
 
 
-def _content(path: Path) -> str:
-    """Return a hash of a file's size, beginning and end."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with open_regular(path) as file:
-        digest.update(file.read(SAMPLE_BYTES))
-        file.seek(max(0, size - SAMPLE_BYTES))
-        digest.update(file.read(SAMPLE_BYTES))
-    return digest.hexdigest()
+def estimate(
+    samples: Callable[[int, int], Iterator[list[np.ndarray]]],
+    upscale: Callable[[np.ndarray], np.ndarray],
+    plan: VideoPlan,
+    frames: int,
+) -> Estimate:
+    """Return what `frames` frames will take.
+
+    The network's first run is not counted, for it prepares itself.
+
+    Args:
+        samples: returns runs of frames that follow each other; called with how many
+            runs, and how many frames each has.
+        upscale: upscales a frame.
+        plan: how they are encoded.
+        frames: how many there are.
+    """
+    seconds: list[float] = []
+    keys: list[int] = []
+    others: list[int] = []
+    count = min(MOST_SAMPLES, max(1, frames // FRAMES_FOR_A_SAMPLE))
+    for images in samples(count, FRAMES_A_SAMPLE):
+        results = []
+        for image in images:
+            before = time.monotonic()
+            results.append(upscale(image))
+            seconds.append(time.monotonic() - before)
+            if sum(seconds) > PATIENCE:
+                break
+
+        key, *rest = _packet_sizes(results, plan)
+        keys.append(key)
+        others += rest
+        if sum(seconds) > PATIENCE:
+            break
+
+    steady = seconds[1:] or seconds
+    segments = min(len(plan.segments), frames)
+    picture = np.mean(keys) * segments + np.mean(others or keys) * (frames - segments)
+    return Estimate(frames, float(np.median(steady)), float(picture))
 
 
-def _network(upscaler: ArrayUpscaler) -> str:
-    """Return a hash of what a network makes of a picture, to the bit."""
-    noise = np.random.default_rng(0)
-    picture = noise.random((1, 3, PROBE_SIDE, PROBE_SIDE), np.float32)
-    output = upscaler.run(picture)
-    return hashlib.sha256(output.tobytes()).hexdigest()
+def _packet_sizes(results: list[np.ndarray], plan: VideoPlan) -> list[int]:
+    """Return the bytes of each result, encoded; the first is a key frame."""
+    timeline = plan.part.timeline
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "estimate.nut")
+        with encoder(path, plan.encoding, timeline) as encode:
+            for tick, result in zip(timeline.times, results, strict=False):
+                encode(result, tick)
+
+        with open_container(path) as container:
+            picture = container.streams[0]
+            return [packet.size for packet in read_packets(container, picture)]

@@ -6,28 +6,31 @@ wait for each other many times a frame, so an encoder that takes a core from one
 costs more than it hides.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.inference.video.frame_upscaler import (
-    PLACES,
+    COMPARED_PAIRS,
     FrameUpscaler,
     Repeats,
     choose_tiles,
     tile_plan_from,
 )
-from realesrgan_paddle.inference.video.plan import VideoPlan
+from realesrgan_paddle.inference.video.plan import VideoPlan, estimate
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
-from realesrgan_paddle.inference.video.progress import Progress, estimate
 from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
+from realesrgan_paddle.inference.video.reading.source import time_code
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.encoding import encoder
 from realesrgan_paddle.inference.video.writing.segments import (
@@ -36,6 +39,7 @@ from realesrgan_paddle.inference.video.writing.segments import (
     check_space,
 )
 from realesrgan_paddle.utils.files import atomic_path
+from realesrgan_paddle.utils.runlog.meter import duration
 
 FEW_FRAMES = 24
 """For fewer frames an estimate would take as long as the work."""
@@ -43,9 +47,12 @@ FEW_FRAMES = 24
 QUEUED = 3
 """Frames that wait between two stages."""
 
+SECONDS_BETWEEN_LINES = 60.0
+"""Of what is told of a video that takes long."""
+
 
 @dataclass
-class Seconds:
+class StageSeconds:
     """How long each stage worked; those of the first three overlap."""
 
     decode: float = 0.0
@@ -66,7 +73,7 @@ class Seconds:
 
 
 @dataclass
-class Outcome:
+class UpscaledVideo:
     """What became of a video.
 
     Attributes:
@@ -85,7 +92,7 @@ class Outcome:
     resumed: int = 0
     bad: int = 0
     repeats: Repeats = field(default_factory=Repeats)
-    seconds: Seconds = field(default_factory=Seconds)
+    seconds: StageSeconds = field(default_factory=StageSeconds)
     bytes: int = 0
     remarks: list[str] = field(default_factory=list)
 
@@ -111,7 +118,7 @@ class SegmentMaker:
         say: Callable[[str], None] | None,
     ) -> None:
         frames = len(plan.part.timeline.times)
-        self.outcome = Outcome(plan, frames, remarks=plan.remarks)
+        self.outcome = UpscaledVideo(plan, frames, remarks=plan.remarks)
         self._upscaler = upscaler
         self._plan = plan
         self._size = (plan.encoding.width, plan.encoding.height)
@@ -140,7 +147,7 @@ class SegmentMaker:
         first = next(self._images(0, 1))
         tiles = self._upscaler.plan(first, self._size)
         if self.outcome.frames > FEW_FRAMES:
-            pairs = self._samples(PLACES, 2)
+            pairs = self._samples(COMPARED_PAIRS, 2)
             repeating = choose_tiles(self._upscaler, pairs, self._size)
             tiles = repeating or tiles
         return asdict(tiles)
@@ -255,7 +262,7 @@ class SegmentMaker:
                 yield frame.image
 
     def _samples(self, count: int, length: int) -> Iterator[list[np.ndarray]]:
-        """Yield `length` frames that follow each other, from `count` places, spread out."""
+        """Yield `length` frames that follow each other, of `count` samples, spread out."""
         frames = self.outcome.frames
         spread = np.linspace(0, max(0, frames - length), count)
         for first in np.unique(spread.astype(int)).tolist():
@@ -272,3 +279,64 @@ def _runs(segments: list[Segment]) -> list[tuple[int, int]]:
             first, _ = runs.pop()
         runs.append((first, segment.last))
     return runs
+
+
+class Progress:
+    """Tells how far the frames of a video are; a context manager.
+
+    Args:
+        total: frames of the result.
+        done: of these, done by earlier runs.
+        name: of the video, for lines.
+        say: gets a line a minute where there is no terminal; None: nothing is told.
+    """
+
+    def __init__(
+        self, total: int, done: int, name: str, say: Callable[[str], None] | None
+    ) -> None:
+        self._total = total
+        self._before = done
+        self._done = done
+        self._name = name
+        self._say = say
+        self._began = self._told = time.monotonic()
+        on_terminal = say is not None and sys.stderr.isatty()
+        self._bar = tqdm(
+            total=total,
+            initial=done,
+            unit="frame",
+            unit_scale=False,
+            dynamic_ncols=True,
+            disable=not on_terminal,
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    @property
+    def seconds(self) -> float:
+        """Since the work began."""
+        return time.monotonic() - self._began
+
+    def update(self, shown_at: Fraction) -> None:
+        """Count a frame, which is shown at this time of the video [s]."""
+        self._done += 1
+        self._bar.set_postfix_str(f"at {time_code(shown_at)}", refresh=False)
+        self._bar.update()
+
+        now = time.monotonic()
+        if now - self._told >= SECONDS_BETWEEN_LINES and self._say is not None:
+            self._told = now
+            if self._bar.disable:
+                self._say(self._line(shown_at))
+
+    def _line(self, shown_at: Fraction) -> str:
+        rate = (self._done - self._before) / self.seconds
+        left = (self._total - self._done) / rate
+        return (
+            f"{self._name}: at {time_code(shown_at)}, {self._done:,} of "
+            f"{self._total:,} frames, {rate:.3g} frames/s, {duration(left)} left"
+        )

@@ -1,11 +1,14 @@
 """A video in, a larger video out."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
@@ -13,18 +16,23 @@ from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
 from realesrgan_paddle.inference.video.plan import (
     VideoPlan,
     choose_part,
-    job_record,
     make_plan,
     result_size,
 )
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
 from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
 from realesrgan_paddle.inference.video.reading.open_source import open_source
-from realesrgan_paddle.inference.video.segment_maker import Outcome, SegmentMaker
+from realesrgan_paddle.inference.video.segment_maker import SegmentMaker, UpscaledVideo
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.muxing import mux
 from realesrgan_paddle.inference.video.writing.segments import SegmentFolder
-from realesrgan_paddle.utils.files import atomic_path, make_folder
+from realesrgan_paddle.utils.files import atomic_path, make_folder, open_regular
+
+SAMPLE_BYTES = 1 << 22
+"""Of a source's beginning and end, by which it is known again."""
+
+PROBE_SIDE = 24
+"""Of the picture by which a network is known again [pixels]."""
 
 
 def upscale_video(
@@ -35,7 +43,7 @@ def upscale_video(
     *,
     outscale: float | None = None,
     say: Callable[[str], None] | None = None,
-) -> Outcome:
+) -> UpscaledVideo:
     """Write an upscaled video, with all that goes with it.
 
     A run that was ended goes on where it was, if the same is asked for again.
@@ -60,7 +68,7 @@ def upscale_video(
     maker = SegmentMaker(upscaler, plan, settings, say)
     outcome = maker.outcome
     parts = SegmentFolder(target, plan.segments)
-    job = job_record(plan, upscaler, settings)
+    job = _job_record(plan, upscaler, settings)
     with parts.held(job, maker.decide_tiles) as tiles:
         with maker.tiles_fixed(tiles, parts):
             maker.make(parts)
@@ -163,3 +171,41 @@ def _mux(
     source = replace(plan.source, colors=plan.encoding.colors)
     segments = [parts.path(each) for each in plan.segments]
     mux(source, timeline, segments, target, start=start, end=end, remark=remark)
+
+
+def _job_record(
+    plan: VideoPlan, upscaler: ArrayUpscaler, settings: VideoSettings
+) -> dict[str, Any]:
+    """Return what a run must have in common with one that it goes on from."""
+    source = plan.source
+    return {
+        "input": source.path.name,
+        "input's content": _content(source.path),
+        "network's output": _network(upscaler),
+        "tile": upscaler.tile,
+        "tile_pad": upscaler.tile_pad,
+        "pre_pad": upscaler.pre_pad,
+        "frames": [plan.part.first, plan.part.last, plan.part.deinterlace],
+        "segment_seconds": settings.segment_seconds,
+        "encoding": asdict(plan.encoding),
+        "libraries": av.library_versions,
+    }
+
+
+def _content(path: Path) -> str:
+    """Return a hash of a file's size, beginning and end."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open_regular(path) as file:
+        digest.update(file.read(SAMPLE_BYTES))
+        file.seek(max(0, size - SAMPLE_BYTES))
+        digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def _network(upscaler: ArrayUpscaler) -> str:
+    """Return a hash of what a network makes of a picture, to the bit."""
+    noise = np.random.default_rng(0)
+    picture = noise.random((1, 3, PROBE_SIDE, PROBE_SIDE), np.float32)
+    output = upscaler.run(picture)
+    return hashlib.sha256(output.tobytes()).hexdigest()

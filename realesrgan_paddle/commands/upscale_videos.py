@@ -17,12 +17,12 @@ from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.plan import choose_part
 from realesrgan_paddle.inference.video.reading.open_source import open_source
-from realesrgan_paddle.inference.video.reading.packets import (
+from realesrgan_paddle.inference.video.reading.source import (
     open_container,
     picture_streams,
+    time_code,
 )
-from realesrgan_paddle.inference.video.reading.source import time_code
-from realesrgan_paddle.inference.video.segment_maker import Outcome
+from realesrgan_paddle.inference.video.segment_maker import UpscaledVideo
 from realesrgan_paddle.inference.video.upscale_video import sampled_frames
 from realesrgan_paddle.inference.video.writing.containers import suffix_for
 from realesrgan_paddle.utils.cli import say
@@ -53,9 +53,9 @@ class VideoRecord(Record):
         outcome: None if it failed, or was there before.
     """
 
-    outcome: Outcome | None = None
+    outcome: UpscaledVideo | None = None
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: UpscaledVideo) -> None:
         """Take down what became of the video."""
         source, encoding = outcome.plan.source, outcome.plan.encoding
         self.outcome = outcome
@@ -155,7 +155,7 @@ def target_of(path: Path, flags: UpscaleFlags) -> Path:
     return folder / f"{stem}{suffix}"
 
 
-def _summary(outcome: Outcome) -> str:
+def _summary(outcome: UpscaledVideo) -> str:
     """Return what became of a video, as a line."""
     source, encoding = outcome.plan.source, outcome.plan.encoding
     seconds = outcome.seconds
@@ -245,7 +245,7 @@ def _show_seconds(
     return write_preview(path, result, result.parent, excerpt, remarks=outcome.remarks)
 
 
-def _whole(outcome: Outcome, frames: int) -> str:
+def _whole(outcome: UpscaledVideo, frames: int) -> str:
     """Return what the whole video would take, as a line."""
     done = outcome.frames - outcome.resumed
     seconds = outcome.seconds.network + outcome.seconds.encode

@@ -10,7 +10,7 @@ from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.frame import PictureType
 
-from realesrgan_paddle.inference.video.reading.packets import (
+from realesrgan_paddle.inference.video.reading.source import (
     open_container,
     read_packets,
 )

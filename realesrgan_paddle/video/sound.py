@@ -9,7 +9,7 @@ from typing import Any
 import av
 from av.container import InputContainer, OutputContainer
 
-from realesrgan_paddle.inference.video.reading.packets import open_container
+from realesrgan_paddle.inference.video.reading.source import open_container
 from realesrgan_paddle.video.pictures import Excerpt, filtered
 
 SAMPLE_RATE = 48_000

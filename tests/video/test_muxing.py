@@ -26,9 +26,8 @@ from realesrgan_paddle.inference.video.writing.containers import (  # noqa: E402
     check_container,
     suffix_for,
 )
-from realesrgan_paddle.inference.video.writing.copied_streams import Window, add_copy  # noqa: E402  # noqa: E402
-from realesrgan_paddle.inference.video.writing.muxing import mux  # noqa: E402
-from realesrgan_paddle.inference.video.writing.picture_stream import decoding_times  # noqa: E402
+from realesrgan_paddle.inference.video.writing.copied_streams import Window, add_copy  # noqa: E402
+from realesrgan_paddle.inference.video.writing.muxing import decoding_times, mux  # noqa: E402
 
 ENCODERS = {
     "h264": ("libx264", {"bf": "3", "g": "8", "preset": "ultrafast", "b-adapt": "0"}),

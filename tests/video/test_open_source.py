@@ -14,10 +14,10 @@ from realesrgan_paddle.inference.video.reading.packet_times import (
     PacketOrder,
     frame_times,
 )
-from realesrgan_paddle.inference.video.reading.packets import PacketScan
 from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
     Jump,
+    Packets,
     VideoSource,
 )
 from realesrgan_paddle.utils.errors import UserError
@@ -147,7 +147,7 @@ def test_times_become_ascending(found: list[int], times: list[int], jumps: list[
     numbers = np.arange(len(found))
     flags = np.zeros(len(found), bool)
     array = np.array(found)
-    scan = PacketScan(array, array, 0 * array, array, flags, flags, cut=False)
+    scan = Packets(array, array, 0 * array, array, flags, flags, cut=False)
 
     mended = frame_times(scan, PacketOrder(numbers, None, 0), Fraction(40), avi=False)
     assert mended.times == times
@@ -226,7 +226,7 @@ def test_refused_in_one_line(tmp_path: Path, mp4: Path):
 def test_an_index_that_reads_the_same_over_and_over_is_refused(
     mp4: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    module = "realesrgan_paddle.inference.video.reading.packets.MAX_REPEATED"
+    module = "realesrgan_paddle.inference.video.reading.source.MAX_REPEATED"
     monkeypatch.setattr(module, 0.1)
     assert "reads the same bytes over and over" in refusal(mp4)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.segment_maker import Outcome
+from realesrgan_paddle.inference.video.segment_maker import UpscaledVideo
 from realesrgan_paddle.inference.video.settings import VideoSettings
 
 SCALE = 2
@@ -19,7 +19,7 @@ def repeated(images: np.ndarray) -> np.ndarray:
 
 def upscale_clip(
     source: Path, target: Path, *, outscale: float | None = None, **settings: Any
-) -> tuple[Outcome, list[str]]:
+) -> tuple[UpscaledVideo, list[str]]:
     """Upscale a video as a program does; return the outcome and what was said."""
     said: list[str] = []
     outcome = Upscaler(repeated, SCALE).video(

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 
-from realesrgan_paddle.inference.video.reading.packets import (
+from realesrgan_paddle.inference.video.reading.source import (
+    VideoSource,
     open_container,
     read_packets,
 )
-from realesrgan_paddle.inference.video.reading.source import VideoSource
 from realesrgan_paddle.utils.errors import UserError
 
 NumberedFrame = tuple[int, Any]
@@ -31,7 +32,7 @@ PREROLL_SECONDS = 1
 """Decoding begins at least this long before the first frame that is wanted."""
 
 MAX_SEARCH = 1000
-"""PacketTable after a seek in which a known key frame is looked for."""
+"""Packets after a seek among which a known key frame is looked for."""
 
 
 class Decoder:
@@ -189,7 +190,7 @@ def decodable_frames(source: VideoSource, first: int) -> Iterator[NumberedFrame]
     while True:
         try:
             for packet, frame in decode(source, entry):
-                number = int(source.packets.frames[packet])
+                number = int(source.frames[packet])
                 if number < due:
                     continue
                 if number > due and decode is _decode_fast:
@@ -219,11 +220,11 @@ def _entry(source: VideoSource, first: int) -> _Entry:
     decoding begins two key frames before the frame that is wanted, or earlier.
     """
     times = source.timeline.times
-    frames = source.packets.frames
+    frames = source.frames
     latest = times[first] - PREROLL_SECONDS / source.timeline.time_base
 
     keys = []
-    for packet in source.packets.keys.tolist():
+    for packet in np.flatnonzero(source.packets.keys).tolist():
         frame = int(frames[packet])
         if 0 <= frame <= first:
             keys.append((frame, packet))
@@ -308,7 +309,7 @@ def _number_of(source: VideoSource, packet: Any) -> int | None:
     """Return which of the key packets it is; None: none, or it cannot be told."""
     if packet.pts is None or not packet.is_keyframe:
         return None
-    keys = source.packets.keys
+    keys = np.flatnonzero(source.packets.keys)
     is_it = source.packets.times[keys] == packet.pts
     is_it &= source.packets.sizes[keys] == packet.size
     found = keys[is_it]

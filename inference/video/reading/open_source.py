@@ -17,20 +17,17 @@ from realesrgan_paddle.inference.video.reading.packet_times import (
     frame_times,
     without_cut,
 )
-from realesrgan_paddle.inference.video.reading.packets import (
-    PacketScan,
+from realesrgan_paddle.inference.video.reading.source import (
+    ColorTags,
+    Packets,
+    Timeline,
+    VideoSource,
     open_container,
     picture_streams,
     scan_packets,
+    time_code,
     why_undecodable,
     without_last,
-)
-from realesrgan_paddle.inference.video.reading.source import (
-    ColorTags,
-    PacketTable,
-    Timeline,
-    VideoSource,
-    time_code,
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import HDR_TRANSFERS, MAX_PIXELS, VideoInfo, probe
@@ -99,7 +96,7 @@ def _probe(path: Path) -> VideoInfo:
 
 def _last_is_whole(source: VideoSource) -> bool:
     """Return whether the last packet's frame, if it becomes one, can be decoded."""
-    last = int(source.packets.frames[-1])
+    last = int(source.frames[-1])
     latest = len(source.timeline.times) - 1
     if last < 0:
         return True
@@ -202,7 +199,7 @@ def _declared_seconds(container: Any, picture: Any) -> Fraction | None:
 def _describe(
     file: _File,
     info: VideoInfo,
-    packets: PacketScan,
+    packets: Packets,
     order: PacketOrder,
     fields: FieldOrder,
 ) -> VideoSource:
@@ -225,7 +222,8 @@ def _describe(
         colors=_color_tags(frame, info),
         field_order=fields,
         timeline=timeline,
-        packets=_packets(packets, order),
+        packets=packets,
+        frames=_frame_of_each(packets, order),
         jumps=times.jumps,
         start=file.start,
         remarks=_remarks(file, timeline, packets.cut, order.lost, times),
@@ -233,7 +231,7 @@ def _describe(
 
 
 def _timeline(
-    file: _File, packets: PacketScan, order: PacketOrder, times: FrameTimes
+    file: _File, packets: Packets, order: PacketOrder, times: FrameTimes
 ) -> Timeline:
     """Return when frames are shown, when the last one ends, and their rate."""
     shown = times.times
@@ -268,13 +266,11 @@ def _color_tags(frame: Any, info: VideoInfo) -> ColorTags:
     )
 
 
-def _packets(packets: PacketScan, order: PacketOrder) -> PacketTable:
+def _frame_of_each(packets: Packets, order: PacketOrder) -> np.ndarray:
+    """Return which frame each packet is; -1: none."""
     frames = np.full_like(packets.sizes, -1)
-    count = len(order.shown)
-    frames[order.shown] = np.arange(count)
-
-    keys = np.flatnonzero(packets.keys)
-    return PacketTable(packets.times, packets.sizes, keys, frames)
+    frames[order.shown] = np.arange(len(order.shown))
+    return frames
 
 
 def _remarks(

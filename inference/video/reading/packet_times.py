@@ -6,6 +6,7 @@ frame. The packets' times tell the order of display if the first 64 packets, dec
 confirm it; else all are decoded once.
 """
 
+from bisect import bisect
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain, islice
@@ -15,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.video.reading.decoders import careful_decoder
-from realesrgan_paddle.inference.video.reading.packets import (
-    PacketScan,
+from realesrgan_paddle.inference.video.reading.source import (
+    NO_TIME,
+    Jump,
+    Packets,
+    VideoSource,
     open_container,
     read_packets,
 )
-from realesrgan_paddle.inference.video.reading.source import NO_TIME, Jump
 
 STRETCH = 64
 """Packets at the beginning that are decoded, to see whether each becomes a frame."""
@@ -51,7 +54,7 @@ class PacketOrder:
     lost: int
 
 
-def find_order(path: Path, stream: int, scan: PacketScan) -> PacketOrder:
+def find_order(path: Path, stream: int, scan: Packets) -> PacketOrder:
     """Return which packets become frames, in the order of display.
 
     The packets' times tell, if the decoder confirms it at the beginning. Else all are
@@ -73,7 +76,7 @@ def find_order(path: Path, stream: int, scan: PacketScan) -> PacketOrder:
     return PacketOrder(_with_damaged(scan, seen, lost), seen.first_frame, len(lost))
 
 
-def without_cut(order: PacketOrder, scan: PacketScan) -> PacketOrder:
+def without_cut(order: PacketOrder, scan: Packets) -> PacketOrder:
     """Return an order without the packets that are not to be shown any more."""
     is_left_out = scan.discarded[order.shown]
     shown = order.shown[~is_left_out]
@@ -110,7 +113,7 @@ def _decode(path: Path, stream: int, limit: int | None) -> _Decoded:
             return _Decoded(numbers, decoder.damaged, first_frame, decoder.number)
 
 
-def _by_time(scan: PacketScan) -> np.ndarray:
+def _by_time(scan: Packets) -> np.ndarray:
     """Return the packets that are to be shown, ordered by their times."""
     is_shown = ~scan.discarded
     shown = np.flatnonzero(is_shown)
@@ -118,7 +121,7 @@ def _by_time(scan: PacketScan) -> np.ndarray:
     return shown[order]
 
 
-def _undecodable_start(scan: PacketScan, seen: _Decoded) -> np.ndarray:
+def _undecodable_start(scan: Packets, seen: _Decoded) -> np.ndarray:
     """Return the packets at the beginning whose frames need others that are not there.
 
     Those before the first key frame, and those shown before it, as in a recording that
@@ -142,7 +145,7 @@ def _first(flags: np.ndarray) -> int:
     return int(np.argmax(flags))
 
 
-def _times_are_sound(scan: PacketScan, expected: np.ndarray) -> bool:
+def _times_are_sound(scan: Packets, expected: np.ndarray) -> bool:
     """Return whether times can be those of the display.
 
     That is, none is missing, none is repeated, decoding times do not go back, and no
@@ -180,7 +183,7 @@ def _without(numbers: np.ndarray, gone: set[int]) -> np.ndarray:
     return numbers[~is_gone]
 
 
-def _with_damaged(scan: PacketScan, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
+def _with_damaged(scan: Packets, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
     """Return the packets of the frames that came out, and the damaged ones.
 
     A damaged packet that became no frame takes its place by its number: before the
@@ -218,7 +221,7 @@ class FrameTimes:
 
 
 def frame_times(
-    scan: PacketScan, order: PacketOrder, ticks: Fraction, avi: bool
+    scan: Packets, order: PacketOrder, ticks: Fraction, avi: bool
 ) -> FrameTimes:
     """Return when the frames are shown.
 
@@ -241,7 +244,7 @@ def frame_times(
     return _mend(times.tolist(), step)
 
 
-def _are_guessed(scan: PacketScan, order: PacketOrder) -> bool:
+def _are_guessed(scan: Packets, order: PacketOrder) -> bool:
     """Return whether times of display are missing, or often go back.
 
     libavformat guesses times that a container does not store. Where H.264 is in one
@@ -258,7 +261,7 @@ def _are_guessed(scan: PacketScan, order: PacketOrder) -> bool:
     return is_often and bool(np.all(decoding_steps > 0))
 
 
-def _output_times(scan: PacketScan, order: PacketOrder, ticks: Fraction) -> np.ndarray:
+def _output_times(scan: Packets, order: PacketOrder, ticks: Fraction) -> np.ndarray:
     """Return when a decoder gives out the frames: when it is given the next packet.
 
     At the beginning it holds some back, so at the end as many are still to come.
@@ -328,3 +331,45 @@ def _between(before: int, coming: list[int]) -> int:
     if is_too_late or time <= before:
         time = middle
     return max(time, before + 1)
+
+
+class FileClock:
+    """Tells what is added to the times of other packets where a file's clock went back.
+
+    It follows the picture through the file. Sound lies in the file near the picture that
+    it is heard with. So of all offsets the one is right that brings its time nearest to
+    the picture's.
+    """
+
+    def __init__(self, source: VideoSource) -> None:
+        self._source = source
+        self._unit = source.timeline.time_base
+        self._offsets = sorted({0, *(jump.shift for jump in source.jumps)})
+        self._packets = 0
+        self._shown = source.timeline.times[0]
+
+    def follow(self) -> None:
+        """Go on by a packet of the picture."""
+        frame = self._source.frames[self._packets]
+        self._packets += 1
+        if frame >= 0:
+            self._shown = self._source.timeline.times[frame]
+
+    def offset(self, packet: Any) -> Fraction:
+        """Return what is added to the time of a packet of another stream [s]."""
+        ticks = packet.dts if packet.pts is None else packet.pts
+        if ticks is None or len(self._offsets) == 1:
+            return Fraction(0)
+
+        time = ticks * packet.time_base
+        wanted = self._shown - time / self._unit
+        after = bisect(self._offsets, wanted)
+        first = max(0, after - 1)
+        around = self._offsets[first : after + 1]
+
+        def distance(offset: int) -> Fraction:
+            """Return how far an offset is from the wanted one [ticks]."""
+            return abs(offset - wanted)
+
+        nearest = min(around, key=distance)
+        return nearest * self._unit

@@ -9,8 +9,11 @@ import av
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from realesrgan_paddle.inference.video.reading.packets import open_container
-from realesrgan_paddle.inference.video.reading.source import VideoSource
+from realesrgan_paddle.inference.video.reading.source import (
+    VideoSource,
+    open_container,
+    read_packets,
+)
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 
 MUXERS = {
@@ -41,6 +44,10 @@ ATTACHMENTS = {"matroska"}
 """Containers that hold files, such as fonts; a cover is one of these files there."""
 HOLDS_ASPECT = {"h264", "hevc"}
 """Codecs that tell the sample aspect ratio themselves; PyAV cannot tell it to Matroska."""
+
+MIME_TYPES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp"}
+"""Decoder -> the media type of its pictures."""
+COVER_SUFFIXES = {"mjpeg": ".jpg", "png": ".png", "bmp": ".bmp"}
 
 PASSED_ON = ("audio", "subtitle")
 """Kinds of streams that must not be lost: an output without them is refused."""
@@ -158,6 +165,44 @@ def takes(muxer: str, stream: Any) -> bool:
     except (ValueError, av.FFmpegError):
         return False
     return True
+
+
+def add_cover(output: Any, stream: Any, path: Path) -> Any | None:
+    """Add a cover to the output; return the packet that is still to be written.
+
+    It is a stream with one packet in mp4, an attached file in Matroska.
+
+    Args:
+        output: its container takes covers.
+        stream: the cover of the source.
+        path: of the source.
+    """
+    packet = _first_packet(path, stream.index)
+    if packet is None:
+        return None
+
+    if output.format.name in ATTACHMENTS:
+        codec = codec_name(stream)
+        name = f"cover{COVER_SUFFIXES.get(codec, '')}"
+        kind = MIME_TYPES.get(codec, "image/jpeg")
+        attachment = output.add_attachment(name, kind, bytes(packet))
+        attachment.metadata.update(stream.metadata)  # its own name and kind, if it has
+        return None
+
+    copy = output.add_stream_from_template(stream, opaque=True)
+    copy.metadata.update(stream.metadata)
+    copy.disposition = stream.disposition.value
+    packet.stream = copy
+    packet.pts = packet.dts = 0
+    return packet
+
+
+def _first_packet(path: Path, index: int) -> Any | None:
+    """Return the first packet of a stream."""
+    with open_container(path) as original:
+        cover = original.streams[index]
+        packets = read_packets(original, cover)
+        return next(packets, None)
 
 
 def _is_refused(muxer: str, stream: Any) -> bool:

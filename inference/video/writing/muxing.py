@@ -2,24 +2,26 @@
 
 import heapq
 import math
-from bisect import bisect
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
+import numpy as np
 from av.format import Flags
 
-from realesrgan_paddle.inference.video.reading.packets import (
+from realesrgan_paddle.inference.video.reading.packet_times import FileClock
+from realesrgan_paddle.inference.video.reading.source import (
+    UNKNOWN,
+    Timeline,
+    VideoSource,
     open_container,
     read_packets,
     read_whole,
 )
-from realesrgan_paddle.inference.video.reading.source import Timeline, VideoSource
 from realesrgan_paddle.inference.video.writing.containers import (
-    ATTACHMENTS,
-    codec_name,
+    add_cover,
     is_cover,
     muxer_for,
     takes,
@@ -28,9 +30,9 @@ from realesrgan_paddle.inference.video.writing.copied_streams import (
     CopiedStream,
     Window,
     add_copy,
+    describe,
     file_metadata,
 )
-from realesrgan_paddle.inference.video.writing.picture_stream import PictureStream
 from realesrgan_paddle.utils.errors import UserError
 
 DISCARD_ALL = 48
@@ -41,9 +43,8 @@ EDIT_LISTS = {"mp4", "mov"}
 MOST_TICKS = 2**31 - 1
 """In a second of an mp4; ffmpeg's limit."""
 
-MIME_TYPES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp"}
-"""Decoder -> the media type of its pictures."""
-SUFFIXES = {"mjpeg": ".jpg", "png": ".png", "bmp": ".bmp"}
+RATE_PRECISION = 100_000
+"""Largest denominator of a written rate; ffmpeg's limit for guessed rates is 60,060."""
 
 
 def mux(
@@ -111,7 +112,7 @@ class _Mux:
     def __init__(
         self,
         original: Any,
-        picture: PictureStream,
+        picture: "PictureStream",
         window: Window,
         remark: Callable[[str], None],
     ) -> None:
@@ -150,7 +151,7 @@ class _Mux:
             return
 
         if is_cover(stream) and takes(output.format.name, stream):
-            cover = _add_cover(output, stream, source.path)
+            cover = add_cover(output, stream, source.path)
             if cover is not None:
                 self._covers.append(cover)
             return
@@ -162,7 +163,7 @@ class _Mux:
     def _copied(self) -> Iterator[Any]:
         """Yield the packets of all copied streams, with the output's times."""
         source = self._picture.source
-        clock = _Clock(source)
+        clock = FileClock(source)
         wanted = [source.stream, *self._copies]
         streams = [self._original.streams[index] for index in wanted]
         for packet in read_whole(source.path, self._original, streams):
@@ -220,81 +221,149 @@ def _muxer_options(
     return {"movflags": flags, "movie_timescale": str(ticks)}
 
 
-class _Clock:
-    """Tells what is added to the times of other packets where a file's clock went back.
-
-    It follows the picture through the file. Sound lies in the file near the picture that
-    it is heard with. So of all offsets the one is right that brings its time nearest to
-    the picture's.
-    """
-
-    def __init__(self, source: VideoSource) -> None:
-        self._source = source
-        self._unit = source.timeline.time_base
-        self._offsets = sorted({0, *(jump.shift for jump in source.jumps)})
-        self._packets = 0
-        self._shown = source.timeline.times[0]
-
-    def follow(self) -> None:
-        """Go on by a packet of the picture."""
-        frame = self._source.packets.frames[self._packets]
-        self._packets += 1
-        if frame >= 0:
-            self._shown = self._source.timeline.times[frame]
-
-    def offset(self, packet: Any) -> Fraction:
-        """Return what is added to the time of a packet of another stream [s]."""
-        ticks = packet.dts if packet.pts is None else packet.pts
-        if ticks is None or len(self._offsets) == 1:
-            return Fraction(0)
-
-        time = ticks * packet.time_base
-        wanted = self._shown - time / self._unit
-        place = bisect(self._offsets, wanted)
-        first = max(0, place - 1)
-        around = self._offsets[first : place + 1]
-
-        def distance(offset: int) -> Fraction:
-            """Return how far an offset is from the wanted one [ticks]."""
-            return abs(offset - wanted)
-
-        nearest = min(around, key=distance)
-        return nearest * self._unit
-
-
-def _add_cover(output: Any, stream: Any, path: Path) -> Any | None:
-    """Add a cover to the output; return the packet that is still to be written.
-
-    It is a stream with one packet in mp4, an attached file in Matroska.
+class PictureStream:
+    """The stream that the segments make together.
 
     Args:
-        output: its container takes covers.
-        stream: the cover of the source.
-        path: of the source.
+        source: the video; its picture is replaced.
+        timeline: when each frame is shown.
+        segments: NUT files in order; their times count from the first frame on.
+
+    Raises:
+        UserError: they hold other frames than those of the time line.
     """
-    packet = _first_packet(path, stream.index)
-    if packet is None:
-        return None
 
-    if output.format.name in ATTACHMENTS:
-        codec = codec_name(stream)
-        name = f"cover{SUFFIXES.get(codec, '')}"
-        kind = MIME_TYPES.get(codec, "image/jpeg")
-        attachment = output.add_attachment(name, kind, bytes(packet))
-        attachment.metadata.update(stream.metadata)  # its own name and kind, if it has
-        return None
+    def __init__(
+        self, source: VideoSource, timeline: Timeline, segments: Sequence[Path]
+    ) -> None:
+        self.source = source
+        self._timeline = timeline
+        self._segments = segments
+        self._order = self._display_order()
+        self._copy: Any = None
 
-    copy = output.add_stream_from_template(stream, opaque=True)
-    copy.metadata.update(stream.metadata)
-    copy.disposition = stream.disposition.value
-    packet.stream = copy
-    packet.pts = packet.dts = 0
-    return packet
+    def add_to(self, output: Any, origin: Any) -> None:
+        """Add the stream to an output; its texts and dispositions are the source's."""
+        with open_container(self._segments[0]) as segment:
+            template = segment.streams[0]
+            copy = output.add_stream_from_template(template, opaque=True)
+
+        describe(copy, origin, coded_anew=True)
+        copy.time_base = self._timeline.time_base
+        self._describe(copy, output.format.name)
+        self._copy = copy
+
+    def packets(self, origin: Fraction) -> Iterator[Any]:
+        """Yield the packets with the output's times.
+
+        Args:
+            origin: the source's time that becomes 0 [s].
+        """
+        unit = self._copy.time_base
+        shown = self._shown(origin, unit)
+        decoded = decoding_times(self._order, shown)
+        end = round((self._timeline.end * self._timeline.time_base - origin) / unit)
+        ends = [*shown[1:], max(end, shown[-1] + 1)]
+
+        packets = zip(self._read(), self._order, decoded, strict=True)
+        for packet, position, dts in packets:
+            packet.time_base = unit
+            packet.pts = shown[position]
+            packet.dts = dts
+            packet.duration = ends[position] - shown[position]
+            packet.stream = self._copy
+            yield packet
+
+    def _shown(self, origin: Fraction, unit: Fraction) -> list[int]:
+        """Return when each frame is shown [ticks of `unit`], strictly ascending.
+
+        Frames less than a tick apart are a tick apart.
+        """
+        shown: list[int] = []
+        for time in self._timeline.times:
+            ticks = round((time * self._timeline.time_base - origin) / unit)
+            if shown:
+                ticks = max(ticks, shown[-1] + 1)
+            shown.append(ticks)
+        return shown
+
+    def _describe(self, copy: Any, muxer: str) -> None:
+        """Set what the coded picture may not tell itself."""
+        context = copy.codec_context
+        context.framerate = self._timeline.rate.limit_denominator(RATE_PRECISION)
+        if context.name == "hevc" and muxer in {"mp4", "mov"}:
+            context.codec_tag = "hvc1"  # the only one that Apple's players take
+
+        colors = self.source.colors
+        if context.color_primaries == UNKNOWN:
+            context.color_primaries = colors.primaries
+        if context.color_trc == UNKNOWN:
+            context.color_trc = colors.transfer
+        if context.colorspace == UNKNOWN:
+            context.colorspace = colors.matrix
+        if not context.color_range:
+            context.color_range = colors.range
+        if context.sample_aspect_ratio is None:
+            context.sample_aspect_ratio = self.source.aspect
+
+        matrix = self.source.display_matrix
+        if matrix is not None:
+            copy.set_display_matrix(without_shift(matrix))
+
+    def _display_order(self) -> list[int]:
+        """Return which frame each packet holds, in the order of decoding."""
+        times = self._timeline.times
+        positions = {time - times[0]: index for index, time in enumerate(times)}
+        order: list[int] = []
+        for packet in self._read():
+            ticks = packet.pts * packet.time_base / self._timeline.time_base
+            if ticks not in positions:
+                self._refuse(f"a frame at {float(ticks):g} ticks that is not expected")
+            order.append(positions.pop(ticks))
+
+        if positions:
+            self._refuse(f"{len(order)} of {len(self._timeline.times)} frames")
+        return order
+
+    def _read(self) -> Iterator[Any]:
+        for path in self._segments:
+            with open_container(path) as segment:
+                yield from read_packets(segment, segment.streams[0])
+
+    def _refuse(self, found: str) -> None:
+        folder = self._segments[0].parent
+        raise UserError(
+            f"{folder}: its segments hold {found}; remove this folder and start again"
+        )
 
 
-def _first_packet(path: Path, index: int) -> Any | None:
-    """Return the first packet of a stream."""
-    with open_container(path) as original:
-        cover = original.streams[index]
-        packets = read_packets(original, cover)
-        return next(packets, None)
+def decoding_times(order: Sequence[int], shown: Sequence[int]) -> list[int]:
+    """Return when each packet is decoded: ascending, and not after it is shown.
+
+    A packet is decoded when the frame is shown that comes as many frames before its own
+    as any packet is late.
+
+    Args:
+        order: the position of each packet's frame in display order.
+        shown: when the frames are shown, ascending.
+    """
+    delay = 0
+    for number, position in enumerate(order):
+        delay = max(delay, number - position)
+
+    step = 1
+    if len(shown) > 1:
+        step = min(np.diff(shown).tolist())
+
+    first = shown[0] - delay * step
+    before = range(first, shown[0], step)
+    decoded = [*before, *shown]
+    return decoded[: len(shown)]
+
+
+def without_shift(matrix: Sequence[int]) -> list[int]:
+    """Return a display matrix that turns only: a shift counts the old picture's pixels."""
+    turned = list(matrix)
+    turned[6] = 0  # to the right
+    turned[7] = 0  # down
+    return turned

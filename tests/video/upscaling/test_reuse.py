@@ -10,7 +10,7 @@ from read_back import NEEDED, Packet, read_back
 
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler, choose_tiles
-from realesrgan_paddle.inference.video.segment_maker import Outcome
+from realesrgan_paddle.inference.video.segment_maker import UpscaledVideo
 from realesrgan_paddle.inference.video.settings import VideoSettings
 
 pytestmark = NEEDED
@@ -50,14 +50,14 @@ REPEATING = {
 
 def upscaled(
     source: Path, *, of_window: bool = False, **settings: bool
-) -> tuple[Outcome, LocalNoise]:
+) -> tuple[UpscaledVideo, LocalNoise]:
     network = LocalNoise(of_window=of_window)
     target = source.with_name(f"{'again' if settings else 'once'}.mkv")
     chosen = VideoSettings(codec="ffv1", **settings)
     return Upscaler(network, SCALE).video(source, target, chosen), network
 
 
-def packets(outcome: Outcome) -> list[Packet]:
+def packets(outcome: UpscaledVideo) -> list[Packet]:
     video = read_back(outcome.plan.target)
     return video.streams[video.picture].packets
 
