@@ -5,20 +5,22 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
-from argparse import Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from signal import Signals
+from typing import Literal
 
 from realesrgan_paddle.ops.trial import start_trial
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.alternatives import naming_an_alternative
 from realesrgan_paddle.recipes.plan import load_training
-from realesrgan_paddle.utils.cli import Parser, float_range, run, say
+from realesrgan_paddle.utils.cli import float_range, parse_flags, run, say, setting
 from realesrgan_paddle.utils.machine.devices import keep_freed_memory, start_paddle
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.meter import Meter
@@ -101,109 +103,110 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
     return experiment.latest
 
 
-def parse_flags(argv: Sequence[str] | None) -> Namespace:
-    """Return the flags; exit with 2 where they are wrong."""
-    parser = Parser(__doc__)
-    add = parser.add_argument
-    add(
-        "--yml_path",
-        "--opt",
-        "-opt",
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    yml_path: str | None = setting(
+        None,
+        "option file; required without --recipe",
+        also=("--opt", "-opt"),
         metavar="FILE",
-        help="option file; required without --recipe",
     )
-    _add_recipe_flags(parser)
-    add(
-        "--dry_run",
-        action="store_true",
-        help="print the given and chosen options as yml, without training",
-    )
-    add(
-        "--auto_resume",
-        action="store_true",
-        help="resume from this run's newest training state, if there is one",
-    )
-    add(
-        "--debug",
-        action="store_true",
-        help="report every iteration, save and validate every 8",
-    )
-    add("overrides", nargs="*", metavar="a.b=c", help="override an option of the file")
-    args = parser.parse(argv)
 
-    if args.recipe:
-        if args.auto_resume:
-            parser.error(
-                "--recipe chooses options for a new run; to resume one: --yml_path "
-                "experiments/NAME/config.yml --auto_resume"
-            )
-        return args
-    for flag in ("dataroot_gt", "network", "minutes", "lq"):
-        if getattr(args, flag) is not None:
-            parser.error(f"--{flag} goes with --recipe auto")
-    if args.yml_path is None:
-        parser.error("--yml_path FILE is needed, or --recipe auto")
-    return args
-
-
-def _add_recipe_flags(parser: Parser) -> None:
-    """Add the flags of a training whose options are chosen."""
-    add = parser.add_argument
-    add(
-        "--recipe",
-        choices=["auto"],
-        help="choose missing options by images, network and machine",
+    # Options that are chosen.
+    recipe: Literal["auto"] | None = setting(
+        None, "choose missing options by images, network and machine"
     )
-    add("--dataroot_gt", metavar="FOLDER", help="with --recipe: the training images")
-    add(
-        "--network",
+    dataroot_gt: str | None = setting(
+        None, "with --recipe: the training images", metavar="FOLDER"
+    )
+    network: str | None = setting(
+        None,
+        "with --recipe: released model or weight file to finetune",
         metavar="NAME",
-        help="with --recipe: released model or weight file to finetune",
     )
-    add(
-        "--lq",
-        type=Path,
+    lq: Path | None = setting(
+        None,
+        "with --recipe: real low-quality images or videos; the degradation that makes "
+        "the training images look like them is solved for (minutes)",
         metavar="REAL",
-        help="with --recipe: real low-quality images or videos; the degradation that "
-        "makes the training images look like them is solved for (minutes)",
     )
-    add("--minutes", type=float_range(1), help="with --recipe: about how long to train")
+    minutes: float | None = setting(
+        None, "with --recipe: about how long to train", float_range(1)
+    )
+
+    dry_run: bool = setting(
+        False, "print the given and chosen options as yml, without training"
+    )
+    auto_resume: bool = setting(
+        False, "resume from this run's newest training state, if there is one"
+    )
+    debug: bool = setting(False, "report every iteration, save and validate every 8")
+    overrides: list[str] = setting(
+        [],
+        "override an option of the file",
+        positional=True,
+        nargs="*",
+        metavar="a.b=c",
+    )
+
+    def __post_init__(self) -> None:
+        """Refuse flags that do not go together, and too few of them."""
+        if problem := self._problem():
+            raise ArgumentTypeError(problem)
+
+    def _problem(self) -> str | None:
+        if self.recipe:
+            if self.auto_resume:
+                return (
+                    "--recipe chooses options for a new run; to resume one: --yml_path "
+                    "experiments/NAME/config.yml --auto_resume"
+                )
+            return None
+
+        for flag in ("dataroot_gt", "network", "minutes", "lq"):
+            if getattr(self, flag) is not None:
+                return f"--{flag} goes with --recipe auto"
+        if self.yml_path is None:
+            return "--yml_path FILE is needed, or --recipe auto"
+        return None
 
 
-def resolve(args: Namespace, overrides: Sequence[str]) -> tuple[Config, list[str]]:
+def resolve(flags: Flags, overrides: Sequence[str]) -> tuple[Config, list[str]]:
     """Return the options, and a line for each that was not given but chosen."""
-    if not args.recipe:
-        return load_training(args.yml_path, overrides)
+    if flags.yml_path and not flags.recipe:
+        return load_training(flags.yml_path, overrides)
 
     start_paddle()  # before Paddle is imported, to inspect the machine
     from realesrgan_paddle.recipes.recipe import auto_recipe
 
     return auto_recipe(
-        args.yml_path,
+        flags.yml_path,
         overrides,
-        args.dataroot_gt,
-        args.network,
-        args.minutes,
-        lq=args.lq,
+        flags.dataroot_gt,
+        flags.network,
+        flags.minutes,
+        lq=flags.lq,
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    args = parse_flags(argv)
+    flags = parse_flags(Flags, __doc__, argv)
     keep_freed_memory()
-    with naming_an_alternative(argv, with_network=args.yml_path is not None):
-        return run_command(args)
+    with naming_an_alternative(argv, with_network=flags.yml_path is not None):
+        return run_command(flags)
 
 
-def run_command(args: Namespace) -> int:
+def run_command(flags: Flags) -> int:
     """Train, or print the options, as the flags say; return the exit code."""
-    overrides = [*args.overrides]
-    if args.auto_resume:
+    overrides = [*flags.overrides]
+    if flags.auto_resume:
         overrides.append("auto_resume=true")
-    cfg, recipe = resolve(args, overrides)
+    cfg, recipe = resolve(flags, overrides)
 
-    if args.debug:
+    if flags.debug:
         overrides += [
             f"name=debug_{cfg.name}",
             "logger.print_freq=1",
@@ -211,9 +214,9 @@ def run_command(args: Namespace) -> int:
         ]
         if cfg.val:
             overrides.append("val.val_freq=8")
-        cfg, recipe = resolve(args, overrides)
+        cfg, recipe = resolve(flags, overrides)
 
-    if args.dry_run:
+    if flags.dry_run:
         for line in recipe:
             say(f"# {line}")
         print(dump_config(cfg, defaults=False))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, NoReturn, TypeVar, cast, get_args, get_origin
+from typing import Any, Literal, NoReturn, TypeVar, Union, cast, get_args, get_origin
 
 from realesrgan_paddle.utils.errors import (
     UserError,
@@ -200,7 +200,7 @@ def setting(
 def _arguments_by_type(declared: Any) -> dict[str, Any]:
     """Return what a field's type says to `add_argument`; see `Parser.add_group`."""
     arguments: dict[str, Any] = {}
-    if get_origin(declared) is UnionType:  # X | None
+    if get_origin(declared) in (Union, UnionType):  # X | None
         declared = get_args(declared)[0]
     if get_origin(declared) is list:
         arguments["nargs"] = "+"

@@ -22,9 +22,10 @@ from realesrgan_paddle.recipes.choose_training import choose_losses, choose_netw
 from realesrgan_paddle.recipes.environment import Machine
 from realesrgan_paddle.recipes.plan import Plan, choose_set_parts, nested
 from realesrgan_paddle.tools.build_domain_set import main
+from realesrgan_paddle.utils.cli import parse_flags
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
-from train import parse_flags
+from train import Flags
 
 pytestmark = pytest.mark.paddle
 
@@ -74,7 +75,7 @@ def trained_on(output: str) -> str:
     )
     _, script, *arguments = done.stdout.decode().split("\0")[:-1]
     assert Path(script).name == "train.py"
-    args = parse_flags(arguments)
+    args = parse_flags(Flags, None, arguments)
     assert args.recipe == "auto"
     return args.dataroot_gt
 

@@ -28,7 +28,7 @@ from realesrgan_paddle.tools import (
     preflight,
 )
 from realesrgan_paddle.utils import next_steps
-from realesrgan_paddle.utils.cli import shell_join
+from realesrgan_paddle.utils.cli import parse_flags, shell_join
 from realesrgan_paddle.utils.images import list_images, write_image
 from realesrgan_paddle.utils.next_steps import (
     command_line,
@@ -153,11 +153,11 @@ def test_a_set_is_trained_on_and_compared_on_its_validation_images(place, run, c
 
 def train_options(line: str) -> dict:
     """The options that a printed training command gives; its flags must be known."""
-    from train import parse_flags
+    from train import Flags
 
     _, script, *arguments = words_of(line)
     assert Path(script) == ROOT / "train.py"
-    args = parse_flags(arguments)
+    args = parse_flags(Flags, None, arguments)
     given = given_options(args.yml_path, args.overrides)
     return given if args.yml_path else {"dataroot_gt": args.dataroot_gt, **given}
 
