@@ -65,7 +65,7 @@ CHAIN = (
 )
 GAN = "name=gan cpu_ops=onednn datasets.train.dataroot_gt=sub"
 FINETUNE = (
-    "datasets.train.dataroot_gt=sub datasets.val=null"
+    "datasets.train.dataroot_gt=sub datasets.val.dataroot_gt=frames datasets.val.dataroot_lq=lq"
     " path.pretrain_network_g=net.pdparams path.experiments_root=experiments"
     " train.total_iter=6 val.val_freq=3 logger.print_freq=1"
 )
