@@ -28,25 +28,24 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams, write_pth
 
 READMES = ("README.md", "README_CN.md")
 GUIDES = ("docs/finetuning.md", "docs/training.md")
-PAGES = [
-    *READMES,
-    "CONTRIBUTING.md",
-    *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
-]
-FOLDERS = (
-    "benchmarks",
+ROOMS = (
     "data",
-    "docs",
     "inference",
     "loss",
     "models",
     "ops",
     "options",
     "realesrgan_paddle",
-    "tests",
     "tools",
     "utils",
 )
+PAGES = [
+    *READMES,
+    "CONTRIBUTING.md",
+    *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
+    *(f"{room}/README.md" for room in ROOMS),
+]
+FOLDERS = (*ROOMS, "benchmarks", "docs", "tests")
 COMMANDS = [
     "train.py",
     "make_lq_data.py",
@@ -339,3 +338,12 @@ def test_links_images_and_file_names_lead_somewhere(page):
     file = rf"(?<![\w/])(?:{'|'.join(FOLDERS)})/[\w/]+\.(?:md|py|yml)\b"
     for name in re.findall(file, text):
         assert (ROOT / name).is_file(), name
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_files_that_a_room_names_are_in_it(room):
+    known = {path.name for path in (ROOT / room).rglob("*.py")}
+    known |= {path.name for path in ROOT.glob("*.py")}
+    names = re.findall(r"`([a-z]\w+\.py)`", text_of(f"{room}/README.md"))
+    assert names
+    assert set(names) <= known, set(names) - known
