@@ -2,98 +2,62 @@
 
 import math
 import tracemalloc
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from whole_image import upscaled
+from whole_image import RADIUS, Convolutions, nearest, picture, upscaled
 
-from realesrgan_paddle.inference.tiles import spans
+from realesrgan_paddle.inference.tiles import size_multiple, spans
 from realesrgan_paddle.inference.tiling import plan as planning
 from realesrgan_paddle.inference.tiling.plan import ImageSize, TilePlanner
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.errors import UserError
 
-RADIUS = 3
-KERNELS = np.random.default_rng(1).normal(0.1, 0.2, (RADIUS, 3, 3)).astype(np.float32)
 KINDS = [(), (3,), (4,)]
-
-
-def nearest(images, scale):
-    return images.repeat(scale, axis=2).repeat(scale, axis=3)
-
-
-class Convolutions:
-    """Three convolutions of 3x3, zero-padded, and a repetition of the pixels.
-
-    Its sums are made in one order whatever the image's size, so its bits depend on what
-    an output pixel sees and on nothing else; but for `multiple`, if a window begins
-    elsewhere, and `memory`, the most input pixels that fit.
-    """
-
-    radius = RADIUS
-
-    def __init__(self, scale=2, multiple=1, memory=None):
-        self.scale = scale
-        self.multiple = multiple
-        self.memory = memory or 10**9
-        self.windows = []
-
-    def __call__(self, images):
-        self.windows.append(images.shape[2:])
-        if images.shape[2] * images.shape[3] > self.memory:
-            raise MemoryError("ResourceExhausted: 1 GB")
-        for kernel in KERNELS:
-            padded = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
-            height, width = images.shape[2:]
-            images = np.zeros_like(images)
-            for (y, x), weight in np.ndenumerate(kernel):
-                images = images + padded[..., y : y + height, x : x + width] * weight
-        position = np.indices(images.shape[2:]).sum(0) % self.multiple
-        return nearest(images + position.astype(np.float32) / 32, self.scale)
-
-
-def picture(*shape, dtype=np.uint8, seed=0):
-    levels = np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, shape, dtype)
-    return levels
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("tile", [0, 11])
-@pytest.mark.parametrize("outscale", [None, 1.3, 2.7, 0.4])
-def test_the_result_is_that_of_the_whole_image(kind, dtype, tile, outscale):
-    image = picture(45, 38, *kind, dtype=dtype)
-    out = Upscaler(Convolutions(), 2, tile=tile, pre_pad=3)(image, outscale=outscale)
-    whole = upscaled(Convolutions(), 2, image, outscale, pre_pad=3, multiple=2)
-    assert out.dtype == dtype
-    assert np.array_equal(out, whole)
-
-
-@pytest.mark.parametrize("outscale", [None, 1.5])
-def test_bicubic_alpha_is_that_of_the_whole_image(outscale):
-    image = picture(150, 41, 4)
-    upscaler = Upscaler(Convolutions(3), 3, tile=30, alpha_upsampler="bicubic")
-    whole = upscaled(Convolutions(3), 3, image, outscale, bicubic_alpha=True)
-    assert np.array_equal(upscaler(image, outscale=outscale), whole)
-
-
 TILE = 14
 
 
-@pytest.mark.parametrize("height", range(TILE, 2 * TILE + 2, 3))
-@pytest.mark.parametrize("width", [TILE, TILE + 1, 2 * TILE, 2 * TILE + 1])
-@pytest.mark.parametrize("multiple", [1, 4])
-def test_tiles_with_the_radius_as_padding_have_the_untiled_bits(
-    height, width, multiple
-):
-    image = picture(height, width, 3)
-    network = Convolutions(multiple=multiple)
-    tiled = Upscaler(network, 2, tile=TILE)(image)
-    assert np.array_equal(
-        tiled, upscaled(Convolutions(multiple=multiple), 2, image, multiple=2)
+def test_spans_cover_the_axis_with_equal_windows():
+    lengths, tiles = (
+        (4, 20, 64, 101, 204),
+        ((0, 10), (1, 0), (16, 5), (33, 80), (64, 10)),
     )
-    assert height <= TILE or len(network.windows) > 1
+    for length, (tile, pad), multiple, begin in product(
+        lengths, tiles, (1, 2, 4), (0, 3)
+    ):
+        found = spans(length, tile, pad, multiple, begin=begin)
+        assert found[0].start == begin
+        assert found[-1].stop == length
+        assert all(before.stop == after.start for before, after in pairwise(found))
+        assert len({span.window_stop - span.window_start for span in found}) == 1
+        for span in found:
+            assert 0 < span.stop - span.start <= (tile or length)
+            assert span.window_start % multiple == 0
+            assert span.window_stop % multiple == 0 or length % multiple
+            assert 0 <= span.window_start <= max(span.start - pad, 0)
+            assert min(span.stop + pad, length) <= span.window_stop <= length
+
+    assert [span.stop - span.start for span in spans(210, 200, 10)] == [105, 105]
+    assert [size_multiple(scale) for scale in (1, 2, 3, 4)] == [4, 2, 1, 1]
+
+
+@pytest.mark.parametrize("multiple", [1, 4])
+def test_tiles_with_the_radius_as_padding_have_the_untiled_bits(multiple):
+    heights, widths = (
+        range(TILE, 2 * TILE + 2, 3),
+        (TILE, TILE + 1, 2 * TILE, 2 * TILE + 1),
+    )
+    for height, width in product(heights, widths):
+        image = picture(height, width, 3)
+        network = Convolutions(multiple=multiple)
+        tiled = Upscaler(network, 2, tile=TILE)(image)
+        whole = upscaled(Convolutions(multiple=multiple), 2, image, multiple=2)
+        assert np.array_equal(tiled, whole)
+        assert height <= TILE or len(network.windows) > 1
+
+    seams = Upscaler(network, 2, tile=TILE, tile_pad=RADIUS - 2)(image)
+    assert np.abs(seams.astype(int) - whole).max() > 1
 
 
 def numbered_rows(height, width):
@@ -166,11 +130,14 @@ def test_automatic_tiles_are_halved_and_stay_so():
 
 
 def test_too_little_memory_for_any_tile_is_one_error():
-    upscaler = Upscaler(Convolutions(memory=100), 2, tile="auto")
-    with pytest.raises(
-        UserError, match="190x210 pixels; the smallest tiles do not fit"
-    ):
-        upscaler(picture(210, 190, 3))
+    halved = r"; use smaller tiles \(now 52\)"
+    ends = {"auto": "; the smallest tiles do not fit", 0: halved, 512: halved}
+    for tile, end in ends.items():
+        upscaler = Upscaler(
+            Convolutions(memory=100), 2, tile=tile, log=lambda line: None
+        )
+        with pytest.raises(UserError, match=f"memory on 190x210 pixels{end}"):
+            upscaler(picture(210, 190, 3))
 
 
 class Bfloat16:
@@ -324,15 +291,6 @@ def test_on_a_gpu_the_computers_memory_does_not_count(monkeypatch):
     assert plan.window <= planning.GPU_PIXELS
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 300), (299, 2), (40, 33)])
-@pytest.mark.parametrize("scale", [1, 2, 3, 4])
-def test_every_size_gets_automatic_tiles(size, scale, monkeypatch):
-    free(monkeypatch, 0)
-    image = picture(*size, 3)
-    upscaler = Upscaler(lambda images: nearest(images, scale), scale, tile="auto")
-    assert (upscaler(image) == image.repeat(scale, 0).repeat(scale, 1)).all()
-
-
 @pytest.mark.parametrize(
     ("kind", "outscale"), [((3,), None), ((), None), ((4,), None), ((3,), 3)]
 )
@@ -345,21 +303,3 @@ def test_memory_is_that_of_the_result_and_of_a_row_of_tiles(kind, outscale):
     tracemalloc.stop()
     row_of_tiles = 50 * 300 * 16 * 3 * 4
     assert peak < out.nbytes + 3 * row_of_tiles
-
-
-@pytest.mark.parametrize("begin", [0, 5, 60])
-@pytest.mark.parametrize("multiple", [1, 3, 8])
-def test_spans_from_a_row_on_begin_at_multiples(begin, multiple):
-    found = spans(101, 20, 7, multiple, begin=begin)
-    assert found[0].start == begin
-    assert found[-1].stop == 101
-    assert all(before.stop == after.start for before, after in pairwise(found))
-    for span in found:
-        assert span.window_start % multiple == 0
-        assert span.window_start <= max(span.start - 7, 0)
-        assert min(span.stop + 7, 101) <= span.window_stop <= 101
-
-
-def test_a_tile_that_is_neither_a_number_nor_auto_is_refused():
-    with pytest.raises(UserError, match="tile 'small': must be"):
-        Upscaler(Convolutions(), 2, tile="small")
