@@ -59,14 +59,8 @@ def in_this_process(monkeypatch):
 
 
 def test_export_prints_the_differences(work, tmp_path, capsys):
-    export_model.main(
-        [
-            "--model_path",
-            f"{work}/net_g_10.pdparams",
-            "--save_inference_dir",
-            str(tmp_path),
-        ]
-    )
+    weights = ["--model_path", f"{work}/net_g_10.pdparams"]
+    export_model.main([*weights, "--save_inference_dir", str(tmp_path)])
     printed = capsys.readouterr().out
     assert "RRDBNet x4, 1 blocks" in printed
     assert printed.count("largest difference from dygraph") == 3
@@ -75,38 +69,12 @@ def test_export_prints_the_differences(work, tmp_path, capsys):
 
 def test_predict_and_infer_give_the_same_images(work, tmp_path, capsys):
     flags = ["--input", f"{work}/inputs", "--tile", "9"]
-    weights = f"{work}/net_g_10.pdparams"
-    assert (
-        predict.main(
-            [
-                *flags,
-                "--output",
-                f"{tmp_path}/a",
-                "--model_path",
-                weights,
-                "--block",
-                "1",
-            ]
-        )
-        == 0
-    )
-    assert (
-        infer.main(
-            [
-                *flags,
-                "--output",
-                f"{tmp_path}/b",
-                "--model-path",
-                f"{work}/infer",
-                "--threads",
-                "1",
-            ]
-        )
-        == 0
-    )
-    assert (
-        capsys.readouterr().out.splitlines()[-2] == f"5 of 5 images are in {tmp_path}/b"
-    )
+    weights = ["--model_path", f"{work}/net_g_10.pdparams", "--block", "1"]
+    assert predict.main([*flags, "--output", f"{tmp_path}/a", *weights]) == 0
+    graph = ["--model-path", f"{work}/infer", "--threads", "1"]
+    assert infer.main([*flags, "--output", f"{tmp_path}/b", *graph]) == 0
+    last, _ = capsys.readouterr().out.splitlines()[-2:]
+    assert last == f"5 of 5 images are in {tmp_path}/b"
     for name, (shape, dtype) in PICTURES.items():
         stem, suffix = name.split(".")
         ours, theirs = (
@@ -121,18 +89,9 @@ def test_predict_and_infer_give_the_same_images(work, tmp_path, capsys):
 
 
 def test_outscale_suffix_and_ext_are_used(work, tmp_path, in_this_process):
-    one = [
-        "--input",
-        f"{work}/inputs/rgb.jpg",
-        "--output",
-        str(tmp_path),
-        "--model_path",
-        f"{work}/infer",
-    ]
-    assert (
-        infer.main([*one, "--outscale", "1.5", "--suffix", "small", "--ext", "png"])
-        == 0
-    )
+    one = ["--input", f"{work}/inputs/rgb.jpg", "--output", str(tmp_path)]
+    how = ["--outscale", "1.5", "--suffix", "small", "--ext", "png"]
+    assert infer.main([*one, "--model_path", f"{work}/infer", *how]) == 0
     assert read_image(tmp_path / "rgb_small.png").shape == (24, 18, 3)
 
 
@@ -141,14 +100,8 @@ def test_a_bad_image_is_named_on_stderr_with_the_reason(
 ):
     shutil.copytree(work / "inputs", tmp_path / "inputs")
     (tmp_path / "inputs/bad.png").write_text("no picture")
-    flags = [
-        "--input",
-        f"{tmp_path}/inputs",
-        "--output",
-        f"{tmp_path}/out",
-        "--model_path",
-        f"{work}/infer",
-    ]
+    flags = ["--input", f"{tmp_path}/inputs", "--output", f"{tmp_path}/out"]
+    flags += ["--model_path", f"{work}/infer"]
     assert infer.main(flags) == 1
     said = capsys.readouterr()
     assert said.out.splitlines()[-1] == f"5 of 6 images are in {tmp_path}/out"
@@ -162,20 +115,11 @@ def test_compare_shows_weights_and_graphs_alike(
     work, tmp_path, capsys, in_this_process
 ):
     models = [f"weights={work}/net_g_10.pdparams", f"graph={work}/infer"]
-    one = [
-        "--input",
-        f"{work}/inputs/rgb.jpg",
-        "--models",
-        *models,
-        "--output",
-        str(tmp_path / "compare"),
-    ]
-    assert compare.main(one) == 0
+    one = ["--input", f"{work}/inputs/rgb.jpg", "--output", f"{tmp_path}/compare"]
+    assert compare.main([*one, "--models", *models]) == 0
     printed = capsys.readouterr().out
-    assert sorted(path.name for path in (tmp_path / "compare").iterdir()) == [
-        "index.html",
-        "sheet.png",
-    ]
+    names = sorted(path.name for path in (tmp_path / "compare").iterdir())
+    assert names == ["index.html", "sheet.png"]
     assert str(tmp_path / "compare/index.html") in printed
 
 
@@ -237,101 +181,48 @@ def test_flags_about_files_reach_their_work(work, tmp_path, capsys, in_this_proc
 
 
 def test_a_contradicting_block_names_both(work, tmp_path):
-    flags = [
-        "--input",
-        f"{work}/inputs",
-        "--model_path",
-        f"{work}/net_g_10.pdparams",
-        "--block",
-        "23",
-    ]
+    weights = ["--model_path", f"{work}/net_g_10.pdparams", "--block", "23"]
+    flags = ["--input", f"{work}/inputs", *weights]
     with pytest.raises(UserError, match=r"--block 23.*1 blocks"):
         predict.main([*flags, "--output", f"{tmp_path}/out"])
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    ("tool", "flags", "message"),
-    [
-        ("infer", ["--input", "nowhere"], "nowhere: no such file"),
-        (
-            "infer",
-            ["--input", "inputs", "--model_path", "empty"],
-            "inference.pdmodel: no such file",
-        ),
-        (
-            "infer",
-            ["--input", "inputs", "--model_pth", "infer"],
-            "did you mean '--model_path'",
-        ),
-        (
-            "infer",
-            ["--input", "inputs", "--outscale", "0"],
-            "'0' is not a number above 0",
-        ),
-        (
-            "infer",
-            ["--input", "inputs", "--outscale", "big"],
-            "'big' is not a number above 0",
-        ),
-        (
-            "infer",
-            ["--input", "inputs", "--threads", "0"],
-            "'0' is not a whole number from 1 to 1024",
-        ),
-        (
-            "infer",
-            ["--input", "inputs", "--model_path", "infer", "--tile", "-1"],
-            "'-1' is not a whole number",
-        ),
-        (
-            "predict",
-            ["--input", "inputs", "--model_path", "net_g_10.pdparams", "-dn", "1.5"],
-            "--denoise_strength/-dn: '1.5' is not a number from 0 to 1",
-        ),
-        (
-            "predict",
-            ["--input", "inputs", "--model_path", "net_g_10.pdparams", "-dn", "0.5"],
-            "--denoise_strength needs a second network",
-        ),
-        (
-            "predict",
-            ["--input", "inputs", "--model_path", "none.pdparams"],
-            "none.pdparams: no such file",
-        ),
-        (
-            "predict",
-            ["--input", "inputs", "--model_path", "broken.pdparams"],
-            "broken.pdparams",
-        ),
-        (
-            "export_model",
-            ["--model_dir", "none.pdparams"],
-            "none.pdparams: no such file",
-        ),
-        (
-            "export_model",
-            [
-                "--model_dir",
-                "net_g_10.pdparams",
-                "--save_inference_dir",
-                "net_g_10.pdparams",
-            ],
-            "is a file",
-        ),
-    ],
-)
-def test_bad_input_is_named(work, tmp_path, monkeypatch, capsys, tool, flags, message):
+WRONG = {
+    "infer --input nowhere": "nowhere: no such file",
+    "infer --input inputs --model_path empty": "inference.pdmodel: no such file",
+    "infer --input inputs --model_pth infer": "did you mean '--model_path'",
+    "infer --input inputs --outscale 0": "'0' is not a number above 0",
+    "infer --input inputs --outscale big": "'big' is not a number above 0",
+    "infer --input inputs --threads 0": "'0' is not a whole number from 1 to 1024",
+    "infer --input inputs --model_path infer --tile -1": "'-1' is not a whole number",
+    "predict --input inputs --model_path net_g_10.pdparams -dn 1.5": (
+        "--denoise_strength/-dn: '1.5' is not a number from 0 to 1"
+    ),
+    "predict --input inputs --model_path net_g_10.pdparams -dn 0.5": (
+        "--denoise_strength needs a second network"
+    ),
+    "predict --input inputs --model_path none.pdparams": "none.pdparams: no such file",
+    "predict --input inputs --model_path broken.pdparams": "broken.pdparams",
+    "export_model --model_dir none.pdparams": "none.pdparams: no such file",
+    "export_model --model_dir net_g_10.pdparams --save_inference_dir net_g_10.pdparams": (
+        "is a file"
+    ),
+}
+
+
+def test_bad_input_is_named(work, tmp_path, monkeypatch, capsys):
     folder = shutil.copytree(work, tmp_path / "work")
     (folder / "broken.pdparams").write_bytes(b"\x80\x02junk")
     monkeypatch.chdir(folder)
     before = sorted(folder.rglob("*"))
-    with pytest.raises((UserError, SystemExit)) as error:
-        TOOLS[tool].main(flags)
-    assert message in (
-        str(error.value) if error.type is UserError else capsys.readouterr().err
-    )
-    assert sorted(folder.rglob("*")) == before, "nothing is half-written"
+    for words, message in WRONG.items():
+        tool, *flags = words.split()
+        with pytest.raises((UserError, SystemExit)) as error:
+            TOOLS[tool].main(flags)
+        said = capsys.readouterr().err
+        assert message in (str(error.value) if error.type is UserError else said), words
+        assert sorted(folder.rglob("*")) == before, "nothing is half-written"
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from forkserver import FORKSERVER
 from killed import run_until_killed
-from odd_images import broken, place
+from odd_images import place
 
 from realesrgan_paddle.inference.pictures import upscale_files as module
 from realesrgan_paddle.inference.pictures import writing
@@ -325,55 +325,3 @@ def test_a_killed_run_is_resumed_where_it_was(folder, tmp_path):
     assert not failures
     assert again.count == 2
     assert files(output) == ["7_out.png", "8_out.png", "9_out.png"]
-
-
-def slow_enough(images):
-    """Take a millisecond, so that a run can be killed in its middle."""
-    time.sleep(0.001)
-    return nearest(images)
-
-
-def upscale_many(folder, output, report):
-    upscale(
-        folder, output, slow_enough, recursive=True, report=report, skip_existing=True
-    )
-
-
-@pytest.mark.slow
-def test_two_thousand_pictures_are_finished_after_a_kill(folder, tmp_path):
-    bad = dict(list(broken().items())[:30:3])
-    assert len(bad) == 10
-    rng = np.random.default_rng(0)
-    for number in range(1990):
-        shape = (*rng.integers(8, 33, 2), 3)
-        suffix = ("png", "jpg", "webp", "bmp", "tif")[number % 5]
-        path = folder / f"{number % 20}" / f"{number}.{suffix}"
-        path.parent.mkdir(exist_ok=True)
-        write_image(path, rng.integers(0, 255, shape, np.uint8))
-    for name, (data, _) in bad.items():
-        place(folder, f"1/{name}", data)
-
-    output, report = tmp_path / "out", tmp_path / "report.json"
-    process = FORKSERVER.Process(target=upscale_many, args=(folder, output, report))
-    process.start()
-    while process.is_alive() and len(files(output)) < 600:
-        time.sleep(0.02)
-    process.kill()
-    process.join(60)
-    before = {path: path.stat() for path in output.rglob("*_out.*") if path.is_file()}
-    whole = {path: stat for path, stat in before.items() if not is_leftover(path)}
-    assert 600 <= len(whole) + 1 < 1990
-    assert not report.exists()
-
-    upscale_many(folder, output, report)
-    totals = json.loads(report.read_text())["totals"]
-    assert totals["failed"] == 10
-    assert totals["skipped"] == len(whole)
-    assert totals["done"] == 1990 - len(whole)
-    assert {path: path.stat() for path in whole} == whole
-    assert len(files(output)) == 1990
-    for path in output.rglob("*_out.*"):
-        source = folder / path.relative_to(output)
-        source = source.with_name(source.name.replace("_out", ""))
-        height, width = read_image(source).shape[:2]
-        assert read_image(path).shape == (2 * height, 2 * width, 3)
