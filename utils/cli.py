@@ -25,6 +25,7 @@ from realesrgan_paddle.utils.errors import (
     error_line,
     printable,
 )
+from realesrgan_paddle.utils.signals import hangup_signals, leave_terminal
 
 Group = TypeVar("Group")
 
@@ -273,21 +274,16 @@ def run(main: Callable[[], int]) -> NoReturn:
     """Run a command's `main` and exit with the code it returns.
 
     A `UserError`, a file that cannot be read or written, or a lack of memory becomes
-    one line on stderr and exit code 1. Ctrl-C becomes 130 and SIGTERM 143, after
-    temporary files are removed. Any other exception is a bug and shows its traceback.
+    one line on stderr and exit code 1. Ctrl-C becomes 130, SIGTERM 143 and SIGHUP (a
+    closed terminal) 129, after temporary files are removed. Any other exception is a bug
+    and shows its traceback.
     """
-
-    def terminate(*_: object) -> NoReturn:
-        """Exit as shells say that SIGTERM has ended a process."""
-        sys.exit(_fail("terminated", 143))
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Such as a Chinese name on a terminal that knows ASCII only.
             stream.reconfigure(errors="backslashreplace")
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, terminate)
+    _handle_signals()
     try:
         code = main()
     except UserError as error:
@@ -307,6 +303,25 @@ def run(main: Callable[[], int]) -> NoReturn:
         # The work is done. While Python itself ends, a signal would end it silently.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.exit(code)
+
+
+def _handle_signals() -> None:
+    """Let signals raise, so that temporary files are removed on the way out."""
+
+    def terminate(*_: object) -> NoReturn:
+        """Exit as shells say that SIGTERM has ended a process."""
+        sys.exit(_fail("terminated", 143))
+
+    def hang_up(*_: object) -> NoReturn:
+        """Exit as shells say that SIGHUP has ended a process."""
+        leave_terminal()
+        sys.exit(_fail("hung up", 129))
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, terminate)
+    for number in hangup_signals():
+        signal.signal(number, hang_up)
 
 
 def _failed_allocation(error: MemoryError) -> str:

@@ -1,7 +1,11 @@
-"""Ctrl-C and SIGTERM: ending at once while a command starts, deferred, or noted for a loop."""
+"""Signals that end a command: at once while it starts, deferred, or noted for a loop.
+
+Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which a terminal sends that is closed.
+"""
 
 import os
 import signal
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -58,7 +62,7 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
 
 @contextmanager
 def defer_interrupts() -> Iterator[None]:
-    """Defer Ctrl-C and SIGTERM to the end of the block; then their handlers run.
+    """Defer Ctrl-C, SIGTERM and SIGHUP to the end of the block; then their handlers run.
 
     Processes started inside never get Ctrl-C, on systems with signal masks. Python
     handles signals in the main thread only, so in other threads nothing is deferred.
@@ -77,10 +81,8 @@ def defer_interrupts() -> Iterator[None]:
         """Note a signal."""
         received.append(number)
 
-    handlers = {
-        number: signal.signal(number, remember)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    deferred = (signal.SIGINT, signal.SIGTERM, *hangup_signals())
+    handlers = {number: signal.signal(number, remember) for number in deferred}
     try:
         # Child processes inherit the mask, but not the handlers.
         _mask("SIG_BLOCK", signal.SIGINT)
@@ -98,8 +100,29 @@ def _mask(how: str, number: signal.Signals) -> None:
         signal.pthread_sigmask(getattr(signal, how), {number})
 
 
+def hangup_signals() -> list[signal.Signals]:
+    """Return [SIGHUP], or [] where there is none (Windows) or nohup has it ignored."""
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is None or signal.getsignal(hangup) is signal.SIG_IGN:
+        return []
+    return [hangup]
+
+
+def leave_terminal() -> None:
+    """Drop what stdout and stderr get from now on, unless they are files.
+
+    After SIGHUP: a write to a closed terminal, or to a pipe whose reader it ended too,
+    would be an error.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in (1, 2):
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            os.dup2(nowhere, number)
+    os.close(nowhere)
+
+
 class StopRequest:
-    """While entered, keeps a SIGINT (Ctrl-C) or SIGTERM in `signal`; nothing stops.
+    """While entered, keeps a SIGINT (Ctrl-C), SIGTERM or SIGHUP in `signal`; nothing stops.
 
     A second SIGINT ends the process at once, even in the middle of a long operation of
     Paddle's, where Python's own KeyboardInterrupt would wait. For the main thread only,
@@ -111,10 +134,8 @@ class StopRequest:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopRequest":
-        self._before = {
-            number: signal.signal(number, self._note)
-            for number in (signal.SIGINT, signal.SIGTERM)
-        }
+        noted = (signal.SIGINT, signal.SIGTERM, *hangup_signals())
+        self._before = {number: signal.signal(number, self._note) for number in noted}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -122,6 +143,8 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
+        if number in hangup_signals():
+            leave_terminal()
         if self.signal is not None:  # launchers send several
             return
         self.signal = signal.Signals(number)

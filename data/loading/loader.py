@@ -19,7 +19,7 @@ from realesrgan_paddle.data.loading.datasets import Sample
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import end_with_parent
 from realesrgan_paddle.utils.seeds import Stream, generator
-from realesrgan_paddle.utils.signals import defer_interrupts
+from realesrgan_paddle.utils.signals import defer_interrupts, hangup_signals
 
 Key = tuple[int, int]
 """(index, position): which file, and where in the stream; see datasets.py."""
@@ -273,11 +273,12 @@ def _start_worker(dataset: Dataset) -> None:
     global _worker_dataset
     _worker_dataset = dataset
 
-    # Ctrl-C, and a SIGTERM to all processes of a job, are for the parent to handle: it
+    # Ctrl-C, and a SIGTERM or SIGHUP to all processes, are for the parent to handle: it
     # may still be waiting for a batch. But SIGTERM must end a worker eventually: the
     # executor sends it to all workers when one has died.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: _exit_later())
+    for number in (signal.SIGTERM, *hangup_signals()):
+        signal.signal(number, lambda *_: _exit_later())
 
     end_with_parent()
     cv2.setNumThreads(0)  # the workers are the parallelism

@@ -34,7 +34,7 @@ class LoggerOptions(Options):
     save_checkpoint_freq: Count = Field(
         default=5000,
         description="Iterations between checkpoints: the most that a crash can lose. A "
-        "signal (Ctrl-C, SIGTERM) saves one too.",
+        "signal (Ctrl-C, SIGTERM, a closed terminal) saves one too.",
     )
     keep_checkpoints: Natural = Field(
         default=10,

@@ -1,15 +1,19 @@
 """A run that is interrupted, damaged, or out of space loses nothing, and says what to do."""
 
 import errno
+import fcntl
 import os
+import pty
 import random
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 
 import pytest
 from forkserver import FORKSERVER
+from places import ROOT
 from sample_runs import (
     alive,
     assert_states_equal,
@@ -68,6 +72,30 @@ def test_a_signal_saves_and_ends_the_run_with_its_workers(tmp_path, options):
     assert (state.iteration, problems) == (last, [])
     saved = f"saved {state_of(folder, last)}"
     assert saved in log_of(folder)
+
+
+def test_a_closed_terminal_saves_and_ends_the_run(tmp_path, options):
+    options["datasets"]["train"]["num_worker_per_gpu"] = 2
+    words = [ROOT / "train.py", "--yml_path", write_yml(tmp_path, options), *ENDLESS]
+    ours, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        cwd=tmp_path,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(terminal)
+    folder = tmp_path / "runs/tiny"
+    wait_until(lambda: iterations(folder) >= 2, seconds=90)
+    os.close(ours)  # the kernel sends SIGHUP to the run and its workers
+    assert process.wait(60) == 129
+
+    state, problems = newest_state(folder)
+    assert (state.iteration, problems) == (reported(folder)[-1]["iter"], [])
+    assert f"SIGHUP: saved {state_of(folder, state.iteration)}" in log_of(folder)
 
 
 def test_the_line_that_a_stopped_run_ends_with_resumes_it(tmp_path, monkeypatch):
