@@ -278,7 +278,6 @@ def run(main: Callable[[], int]) -> NoReturn:
     closed terminal) 129, after temporary files are removed. Any other exception is a bug
     and shows its traceback.
     """
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # Such as a Chinese name on a terminal that knows ASCII only.
