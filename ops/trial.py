@@ -177,18 +177,13 @@ SHAPES = {
     "bias": (8,),
     "strided": (8, 16, 4, 4),
     "slopes": (8,),
-    "64 slopes": (64,),
-    # Winograd's convolution needs 64 channels and 1024 pixels, its dense block only
-    # 1024 pixels.
-    "64 channels": (1, 64, 32, 32),
-    "64 to 64": (64, 64, 3, 3),
-    "1024 pixels": (1, 16, 32, 32),
+    "large x": (1, 16, 32, 32),
     **{f"weight{i}": (16, 16 + 16 * i, 3, 3) for i in range(5)},
     **{f"bias{i}": (16,) for i in range(5)},
 }
 """Tensors that the operations take; features are (N, C, H, W)."""
 
-FEATURES = ("x", "64 channels", "1024 pixels")
+FEATURES = ("x", "large x")
 
 
 def _dense_block(ops: "Ops", x: "Tensor", t: "Mapping[str, Tensor]") -> "Tensor":
@@ -205,15 +200,11 @@ OPERATIONS: dict[str, Operation] = {
     "conv + leaky ReLU": lambda ops, t: ops.conv(
         t["x"], t["weight"], t["bias"], slope=0.2
     ),
-    "large conv": lambda ops, t: ops.conv(ops.enter(t["64 channels"]), t["64 to 64"]),
     "add": lambda ops, t: ops.add(t["x"], ops.leaky_relu(t["x"], 0.1)),
     "strided conv": lambda ops, t: ops.conv(t["x"], t["strided"], stride=2),
     "leaky_relu": lambda ops, t: ops.leaky_relu(t["x"], 0.1),
     "conv + PReLU": lambda ops, t: ops.conv_prelu(
         t["x"], t["weight"], t["bias"], t["slopes"]
-    ),
-    "large conv + PReLU": lambda ops, t: ops.conv_prelu(
-        ops.enter(t["64 channels"]), t["64 to 64"], None, t["64 slopes"]
     ),
     "conv_upsampled, nearest": lambda ops, t: ops.conv_upsampled(
         t["x"], t["weight"], t["bias"], slope=0.2
@@ -222,11 +213,8 @@ OPERATIONS: dict[str, Operation] = {
         t["x"], t["weight"], t["bias"], mode="bilinear"
     ),
     "max_pool": lambda ops, t: ops.max_pool(t["x"]),
-    "max_pool, 3x3": lambda ops, t: ops.max_pool(ops.enter(t["1024 pixels"]), 3),
+    "max_pool, 3x3": lambda ops, t: ops.max_pool(ops.enter(t["large x"]), 3),
     "dense_block": lambda ops, t: _dense_block(ops, t["x"], t),
-    "large dense_block": lambda ops, t: _dense_block(
-        ops, ops.enter(t["1024 pixels"]), t
-    ),
 }
 """What is compared; "x" has been converted to the layout of `ops`."""
 

@@ -10,11 +10,11 @@ from ctypes import byref, c_char_p, c_int, c_int64, c_void_p
 from typing import Any
 
 from realesrgan_paddle.ops.onednn.library import (
+    BINARY_ADD,
     DIFF_DST,
     DIFF_SRC,
     DIFF_WEIGHTS,
     DST,
-    ELTWISE_LINEAR,
     F32,
     NULL,
     SRC,
@@ -269,11 +269,11 @@ class Copy(Operation):
         self._execute()
 
 
-class Binary(Operation):
-    """An addition or subtraction, called with three addresses."""
+class Addition(Operation):
+    """An addition, called with three addresses."""
 
     def __call__(self, x: int, y: int, result: int) -> None:
-        """Write x + y or x - y; `result` may be x or y."""
+        """Write x + y; `result` may be x or y."""
         dnnl, memories = self.library, self._memories
         dnnl.set_address(memories[SRC], x)
         dnnl.set_address(memories[SRC_1], y)
@@ -312,18 +312,11 @@ def attributes_of(steps: c_void_p) -> c_void_p:
     return attributes
 
 
-def binary(kind: int, elements: int, scale: float = 1.0) -> Binary:
-    """Return BINARY_ADD or BINARY_SUB of float32 in a row, times `scale`."""
+def addition(elements: int) -> Addition:
+    """Return the addition of float32 numbers in a row."""
     dnnl = library()
     x = flat(elements)
-
-    attributes = NULL
-    if scale != 1:
-        steps = dnnl.create("dnnl_post_ops_create")
-        dnnl.call("dnnl_post_ops_append_eltwise", steps, ELTWISE_LINEAR, scale, 0.0)
-        attributes = attributes_of(steps)
-
     description = dnnl.create(
-        "dnnl_binary_primitive_desc_create", dnnl.engine, kind, x, x, x, attributes
+        "dnnl_binary_primitive_desc_create", dnnl.engine, BINARY_ADD, x, x, x, NULL
     )
-    return Binary(description, {SRC: x, SRC_1: x, DST: x})
+    return Addition(description, {SRC: x, SRC_1: x, DST: x})

@@ -6,7 +6,7 @@ sums, results and weights in float32.
 
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 from paddle import Tensor
 from paddle.autograd import PyLayer
@@ -184,26 +184,6 @@ def rounded(tensor: Tensor, dtype: int) -> Tensor:
     return out
 
 
-class AnyConvolution(Protocol):
-    """What computes a convolution: `Convolution`, or Winograd's."""
-
-    @property
-    def dtype(self) -> int:
-        """Type of x and dy, and of what is multiplied."""
-
-    @property
-    def slope(self) -> float:
-        """Of the leaky ReLU that follows; 1 for none."""
-
-    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Return the convolution of x, with its leaky ReLU, in float32."""
-
-    def gradients(
-        self, x: Tensor | None, weight: Tensor, dy: Tensor, *, dx_wanted: bool
-    ) -> Gradients:
-        """Return the gradients of x, weight and bias; the last two only if x is given."""
-
-
 class ConvolutionLayer(PyLayer):
     """A convolution with its activation.
 
@@ -218,7 +198,7 @@ class ConvolutionLayer(PyLayer):
         weight: Tensor,
         bias: Tensor | None,
         slopes: Tensor | None,
-        convolution: AnyConvolution,
+        convolution: Convolution,
     ) -> Tensor:
         """Return the convolution of x (N, H, W, C), float32."""
         ctx.convolution = convolution

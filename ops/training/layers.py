@@ -13,7 +13,6 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from realesrgan_paddle.ops.onednn.library import (
-    BINARY_ADD,
     DIFF_DST,
     DIFF_SRC,
     DST,
@@ -26,11 +25,11 @@ from realesrgan_paddle.ops.onednn.library import (
     library,
 )
 from realesrgan_paddle.ops.onednn.primitives import (
-    Binary,
+    Addition,
     Copy,
     Primitive,
     Shape,
-    binary,
+    addition,
     flat,
     layout,
     nchw,
@@ -124,8 +123,8 @@ class RearrangeLayer(PyLayer):
 
 
 @lru_cache(CACHE_SIZE)
-def _addition(elements: int) -> Binary:
-    return binary(BINARY_ADD, elements)
+def _addition(elements: int) -> Addition:
+    return addition(elements)
 
 
 @lru_cache(CACHE_SIZE)

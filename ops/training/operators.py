@@ -20,19 +20,16 @@ from realesrgan_paddle.ops.plain import (
 )
 from realesrgan_paddle.ops.training.activations import LeakyReLULayer
 from realesrgan_paddle.ops.training.convolution import (
-    AnyConvolution,
+    Convolution,
     ConvolutionLayer,
     convolution,
 )
 from realesrgan_paddle.ops.training.dense_block import (
-    DenseBlock,
     DenseBlockLayer,
-    DenseBlockSpec,
-)
-from realesrgan_paddle.ops.training.direct_dense_block import (
     blocks_are_fast,
-    direct_dense_block,
+    dense_block,
 )
+from realesrgan_paddle.ops.training.dense_block_layout import DenseBlockSpec
 from realesrgan_paddle.ops.training.layers import (
     MaxPoolLayer,
     NormalizeLayer,
@@ -45,14 +42,6 @@ from realesrgan_paddle.ops.training.layers import (
 from realesrgan_paddle.ops.training.unit_distance import UnitDistanceLayer
 from realesrgan_paddle.ops.training.upsampled_convolution import convolve_upsampled
 from realesrgan_paddle.ops.training.weight_gradients import ConvolutionSpec
-from realesrgan_paddle.ops.training.winograd_convolution import (
-    winograd_convolution,
-    winograd_pays_off,
-)
-from realesrgan_paddle.ops.training.winograd_dense_block import (
-    winograd_dense_block,
-    winograd_dense_block_pays_off,
-)
 
 
 @dataclass(frozen=True)
@@ -175,12 +164,7 @@ class OneDNNOps:
         spec = DenseBlockSpec(
             num_feat, num_grow_ch, len(convolutions), height, width, self.dtype
         )
-        block: DenseBlock
-        if self.dtype == F32 and winograd_dense_block_pays_off(spec):
-            block = winograd_dense_block(spec)
-        else:
-            block = direct_dense_block(spec)
-        return DenseBlockLayer.apply(x, *parameters, block=block)
+        return DenseBlockLayer.apply(x, *parameters, block=dense_block(spec))
 
     def _convolution(
         self,
@@ -190,15 +174,10 @@ class OneDNNOps:
         stride: int = 1,
         padding: int = 1,
         slope: float = 1.0,
-    ) -> AnyConvolution:
-        """Return the faster primitives of a convolution."""
+    ) -> Convolution:
+        """Return the primitives of a convolution."""
         out_ch, _, kernel_size, _ = weight.shape
         has_bias = bias is not None
-
-        simple = self.dtype == F32 and stride == padding == 1
-        if simple and winograd_pays_off(tuple(x.shape), tuple(weight.shape)):
-            return winograd_convolution(x.shape, out_ch, slope, has_bias)
-
         shape = shape_of(x)
         spec = ConvolutionSpec(
             shape, out_ch, kernel_size, stride, padding, slope, has_bias, self.dtype

@@ -12,7 +12,6 @@ from paddle import Tensor
 
 from realesrgan_paddle.ops.onednn.convolutions import Padding, describe_backward_weights
 from realesrgan_paddle.ops.onednn.library import (
-    BINARY_ADD,
     BYTES,
     DIFF_BIAS,
     DIFF_DST,
@@ -25,8 +24,8 @@ from realesrgan_paddle.ops.onednn.library import (
 from realesrgan_paddle.ops.onednn.primitives import (
     Primitive,
     Shape,
+    addition,
     any_layout,
-    binary,
     flat,
     nhwc,
     size_of,
@@ -166,7 +165,7 @@ class WeightGradientByStrips:
             self.strips.append(strip)
 
         self.weight_bytes = size_of(self.weight)
-        self.add = binary(BINARY_ADD, self.weight_bytes // BYTES[F32])
+        self.add = addition(self.weight_bytes // BYTES[F32])
 
     def __call__(self, x: Tensor, dy: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the gradients of the weight, in the layout `weight`, and the bias.
