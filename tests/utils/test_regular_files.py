@@ -1,16 +1,12 @@
 """Pipes, sockets and devices in place of files: refused at once, never waited for."""
 
 import os
-import shlex
 import signal
 import socket
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
-from places import ROOT
 
 from realesrgan_paddle.data.sets.meta_info import check_image, read_meta_info
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
@@ -46,27 +42,6 @@ def make_special(path: Path, kind: str) -> Path:
     else:
         path.symlink_to("/dev/zero")
     return path
-
-
-SECONDS = 60
-"""Far more than a command takes that only refuses a file."""
-
-COMMANDS = {
-    "train.py --yml_path": "x.yml",
-    "train.py --recipe auto --dry_run --dataroot_gt": "x.png",
-    "make_lq_data.py --save_dir out --yml_path": "x.yml",
-    "tools/build_domain_set.py --output out --input": "x.mkv",
-    "tools/convert_torch.py --output out.pdparams --input": "x.pth",
-    "tools/export_model.py --save_inference_dir out --model_dir": "x.pdparams",
-    "tools/extract_keyframes.py --output out --input": "x.mkv",
-    "tools/infer.py --input . --output out --model_path": "x.pdmodel",
-    "tools/plot_run.py --output out.png --input": "metrics.jsonl",
-    "tools/predict.py --input . --output out --model_path": "x.safetensors",
-    "tools/predict.py --output out --model_path net.pdparams --input": "x.png",
-    "tools/preflight.py --yml_path": "x.yml",
-    "tools/quickstart.py --output out --video": "x.mkv",
-}
-"""What each command reads, by the words before it."""
 
 
 def test_a_regular_file_is_read(tmp_path):
@@ -138,18 +113,3 @@ def test_every_reader_refuses_them(tmp_path):
             with pytest.raises(UserError, match=message):
                 read(path)
             path.unlink()
-
-
-@pytest.mark.slow
-@pytest.mark.paddle
-@pytest.mark.parametrize("words", COMMANDS)
-def test_no_command_waits_for_a_pipe(tmp_path, words):
-    path = make_special(tmp_path / COMMANDS[words], "pipe")
-    script, *flags = shlex.split(words)
-    command = [sys.executable, str(ROOT / script), *flags, path.name]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS
-    )
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert Path(tmp_path, "out").exists() is False

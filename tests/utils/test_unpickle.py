@@ -404,12 +404,6 @@ def test_the_number_of_opcodes_is_limited(tmp_path, monkeypatch):
     )
 
 
-def test_every_truncation_is_refused(tmp_path):
-    pickled = state(array(), array((3,), bytes(12)))
-    for end in range(len(pickled)):
-        refusal(tmp_path / "w.pdparams", pickled[:end])
-
-
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("numpy_1", [True, False], ids=["numpy_1", "numpy_2"])
 def test_numpys_pickles_are_read(tmp_path, protocol, numpy_1):
