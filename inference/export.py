@@ -15,7 +15,13 @@ from paddle import nn
 from paddle.static import InputSpec
 
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME, ONNX_NAME
-from realesrgan_paddle.inference.graph.inference_yml import NAME, inference_yml, is_ours
+from realesrgan_paddle.inference.graph.inference_yml import (
+    NAME,
+    Export,
+    inference_yml,
+    is_ours,
+    read_tensors,
+)
 from realesrgan_paddle.inference.graph.onnx_check import import_onnx
 from realesrgan_paddle.inference.graph.onnx_write import onnx_model
 from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner
@@ -26,15 +32,15 @@ from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.files import atomic_path, check_utf8
+from realesrgan_paddle.utils.files import atomic_path, check_utf8, sha256_of
 from realesrgan_paddle.utils.machine.devices import core_count
 
 FILES = (
     "inference.pdiparams",
     "inference.pdiparams.info",
     "inference.json",
-    "inference.yml",
     ONNX_NAME,
+    NAME,
     MODEL_NAME,
 )
 """The program comes last: a reader that sees it sees its weights.
@@ -104,12 +110,12 @@ def export(
         with _old_ir():
             _save(network, temporary)
         without_json = _add_json(network, temporary)
-        without_yml = _add_yml(description, temporary, folder)
 
         runner = DygraphRunner(network, description.scale)
         graph = open_graph(temporary, device="cpu")
         differences = _compare(runner, graph)
         onnx_differences = _add_onnx(network, runner, temporary) if onnx else {}
+        without_yml = _add_yml(network, temporary, folder)
 
         files = _publish(temporary, folder)
         return Exported(files, differences, onnx_differences, without_json, without_yml)
@@ -151,16 +157,28 @@ def _add_json(network: nn.Layer, made: Path) -> str:
     return ""
 
 
-def _add_yml(description: Generator, made: Path, folder: Path) -> str:
-    """Write inference.yml beside the `.pdmodel`; return the reason if there is a foreign one.
+def _add_yml(network: Network, made: Path, folder: Path) -> str:
+    """Write inference.yml beside all others; return the reason if there is a foreign one.
 
     Another program's file of that name in `folder` is not overwritten.
     """
     there = folder / NAME
     if os.path.lexists(there) and not is_ours(there):
         return f"{there} is not of this project, so it is left as it is"
-    content = inference_yml(description, INPUT)
-    (made / NAME).write_text(content, encoding="utf-8")
+    state = network.state_dict()
+    # Paddle writes tensors in the order of their variables' names.
+    names = sorted(state, key=lambda name: state[name].name.encode())
+    files = {name: sha256_of(made / name) for name in FILES if (made / name).is_file()}
+    what = Export.model_construct(
+        network=network.description, tensors=tuple(names), files=files
+    )
+    for name, array in read_tensors(made / MODEL_NAME, what).items():
+        if array.tobytes() != state[name].numpy().tobytes():
+            raise UserError(
+                f"Paddle {paddle.__version__} writes the tensors of inference.pdiparams "
+                "in an order that is not known; use Paddle 3.3 or 2.6"
+            )
+    (made / NAME).write_text(inference_yml(what, INPUT), encoding="utf-8")
     return ""
 
 

@@ -1,21 +1,32 @@
 """What runs a network: which engine, in which precision, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.open_engine import NotUsableError, open_engine
+from realesrgan_paddle.inference.engine.engine import Engine
+from realesrgan_paddle.inference.engine.int8.operators import Ranges
+from realesrgan_paddle.inference.engine.int8.ranges_file import read_ranges
 from realesrgan_paddle.inference.graph.exported_files import (
     exported_files,
     is_exported,
     onnx_file,
 )
+from realesrgan_paddle.inference.graph.inference_yml import (
+    Export,
+    checked_export,
+    read_tensors,
+)
 from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_static
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
+from realesrgan_paddle.ops.onednn.library import OneDNNError
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import (
     DEVICES,
@@ -63,7 +74,7 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Request:
     """What a caller of `open_runner` asks for."""
 
     engine: str
@@ -130,113 +141,163 @@ def open_runner(
         raise UserError(f"threads {threads}: must be 1 or more")
 
     threads = threads or core_count()
-    wanted = Wanted(engine, precision, device, threads, sixteen_bit, trt)
+    request = Request(engine, precision, device, threads, sixteen_bit, trt)
     if exported or is_exported(model):
-        return _open_exported(Path(model), wanted)
-    return _open_weights(model, wanted, weights)
+        return _open_exported(Path(model), request)
+    return _open_weights(model, request, weights)
 
 
-def _open_exported(model: Path, wanted: Wanted) -> Runner:
+def _open_exported(model: Path, request: Request) -> Runner:
     """Return a runner of an exported graph."""
-    place = wanted.place
-    if wanted.trt and (place != "gpu" or wanted.engine not in ("auto", "paddle")):
+    place = request.place
+    if request.trt and (place != "gpu" or request.engine not in ("auto", "paddle")):
         raise UserError(
             "TensorRT runs a graph on a GPU, with engine paddle; leave --trt out"
         )
-    if wanted.engine in ("openvino", "onnxruntime"):
-        return _open_foreign(model, wanted, place)
+    if request.engine in ("openvino", "onnxruntime"):
+        return _open_foreign(model, request, place)
 
     require_paddle()
-    runner, why = _try_onednn(model, wanted, place)
+    program, _ = exported_files(model)
+    export = checked_export(program)
+    load = partial(_load_exported, program, export, request)
+    runner, why = _try_onednn(model, request, place, load)
     if runner is not None:
         return runner
-    precision, reason = _precision("paddle", place, wanted)
+    precision, reason = _precision("paddle", place, request)
     graph = load_static(
         model,
-        device=wanted.device,
-        threads=wanted.threads,
+        device=request.device,
+        threads=request.threads,
         precision=precision,
-        trt=wanted.trt,
+        trt=request.trt,
     )
-    engine = "Paddle's predictor with TensorRT" if wanted.trt else "Paddle's predictor"
+    engine = "Paddle's predictor with TensorRT" if request.trt else "Paddle's predictor"
     return _described(graph, engine, why, precision, reason)
 
 
-def _open_weights(model: str | Path, wanted: Wanted, weights: WeightOptions) -> Runner:
+def _open_weights(
+    model: str | Path, request: Request, weights: WeightOptions
+) -> Runner:
     """Return a runner of the network in a weight file, or of a released model's name."""
-    if wanted.engine in ("openvino", "onnxruntime") or wanted.trt:
+    if request.engine in ("openvino", "onnxruntime") or request.trt:
         raise UserError(
             f"{model}: weights, which --engine onednn and paddle run; export them for the "
             "others with tools/export_model.py --onnx"
         )
     require_paddle()
-    place = wanted.place
-    runner, why = _try_onednn(model, wanted, place, weights)
+    place = request.place
+    load = partial(_load_weights, model, weights, request)
+    runner, why = _try_onednn(model, request, place, load)
     if runner is not None:
         return runner
 
-    precision, reason = _precision(FROM_WEIGHTS, place, wanted)
+    precision, reason = _precision(FROM_WEIGHTS, place, request)
     start_paddle()
     # Imported here: Paddle takes seconds, and a graph's process loads its own.
     from realesrgan_paddle.inference.runners.predictors import load_dygraph
 
-    fast = wanted.engine == "auto"
-    dygraph = load_dygraph(model, weights, device=wanted.device, fast=fast)
+    fast = request.engine == "auto"
+    dygraph = load_dygraph(model, weights, device=request.device, fast=fast)
     return _described(dygraph, "Paddle's dygraph mode", why, precision, reason)
 
 
-def _open_foreign(model: Path, wanted: Wanted, place: str) -> Runner:
+def _open_foreign(model: Path, request: Request, place: str) -> Runner:
     """Return a runner of an exported graph with OpenVINO or onnxruntime."""
-    precision, reason = _precision(wanted.engine, place, wanted)
+    precision, reason = _precision(request.engine, place, request)
     path = onnx_file(model)
-    if path is None and wanted.engine == "onnxruntime":
+    if path is None and request.engine == "onnxruntime":
         raise UserError(
             f"{model}: has no inference.onnx, the one file that onnxruntime runs; write "
             "it with tools/export_model.py --onnx"
         )
     if path is None:
         path, _ = exported_files(model)
+    checked_export(path)
 
-    graph = GraphRunner(path, "cpu", wanted.threads, wanted.engine, precision)
-    engine = f"{wanted.engine} on {path.name}"
+    graph = GraphRunner(path, "cpu", request.threads, request.engine, precision)
+    engine = f"{request.engine} on {path.name}"
     return _described(graph, engine, "asked for", precision, reason)
 
 
+class NotUsableError(UserError):
+    """The engine cannot run this network here; the message says why."""
+
+
+class Loaded(NamedTuple):
+    """A network that the project's own engine may run."""
+
+    network: Generator
+    tensors: Mapping[str, np.ndarray]
+    ranges: Ranges | None
+    """Of the features, for int8."""
+
+
+def _load_exported(program: Path, export: Export | str, request: Request) -> Loaded:
+    """Return an exported network; NotUsableError if it is not known which it is."""
+    if isinstance(export, str):
+        raise NotUsableError(export)
+    tensors = read_tensors(program, export)
+    ranges = None
+    if request.precision == "int8" and isinstance(export.network, SRVGGNetCompact):
+        ranges = read_ranges(program, export.network)
+    return Loaded(export.network, tensors, ranges)
+
+
+def _load_weights(
+    model: str | Path, weights: WeightOptions, request: Request
+) -> Loaded:
+    """Return the network of weights, which has no ranges."""
+    network, tensors = weights.read(model)
+    if request.precision == "int8" and isinstance(network, SRVGGNetCompact):
+        raise UserError(
+            f"{model}: weights, and int8 is had with exported models; export them with "
+            "tools/export_model.py, then run tools/quantize.py"
+        )
+    return Loaded(network, tensors, None)
+
+
 def _try_onednn(
-    model: str | Path,
-    wanted: Wanted,
-    place: str,
-    weights: WeightOptions | None = None,
+    model: str | Path, request: Request, place: str, load: Callable[[], Loaded]
 ) -> tuple[Runner | None, str]:
     """Return a runner of the project's own engine, or None and why Paddle runs `model`.
-
-    `weights` is None for a graph.
 
     Raises:
         UserError: the engine, or int8, is asked for and cannot be used.
     """
-    if wanted.engine == "paddle":
+    if request.engine == "paddle":
         return None, "asked for"
-    if wanted.engine == "auto" and place == "gpu":
+    if request.engine == "auto" and place == "gpu":
         return None, "auto: on a GPU"
 
-    precision, reason = _precision("onednn", place, wanted)
+    precision, reason = _precision("onednn", place, request)
     try:
-        runner = open_engine(model, precision, wanted.threads, weights)
+        runner = _open_engine(load(), precision, request.threads)
     except NotUsableError as error:
         # Nothing else has int8.
-        if wanted.engine == "onednn" or precision == "int8":
+        if request.engine == "onednn" or precision == "int8":
             raise UserError(f"{model}: {error}") from error
         return None, f"auto: {error}"
-    why = "asked for" if wanted.engine == "onednn" else "auto: a network that it knows"
+    why = "auto: a network that it knows"
+    if request.engine == "onednn":
+        why = "asked for"
     return _described(runner, "the oneDNN engine", why, precision, reason), ""
 
 
-def _precision(engine: str, place: str, wanted: Wanted) -> tuple[str, str]:
+def _open_engine(loaded: Loaded, precision: str, threads: int) -> Engine:
+    """Return the engine; NotUsableError if oneDNN cannot compute the network here."""
+    network, tensors, ranges = loaded
+    try:
+        return Engine(network, tensors, precision, threads, ranges=ranges)
+    except OneDNNError as error:
+        raise NotUsableError(f"the engine cannot run it: {error}") from error
+
+
+def _precision(engine: str, place: str, request: Request) -> tuple[str, str]:
     """Return what `engine` shall compute in, and why.
 
     Raises:
-        UserError: it has not what is wanted; names what can be had.
+        UserError: it has not what is asked for; names what can be had.
     """
     possible: Sequence[str] = PRECISIONS_OF.get((engine, place), ())
     if not possible:
@@ -244,35 +305,37 @@ def _precision(engine: str, place: str, wanted: Wanted) -> tuple[str, str]:
             f"engine {engine!r} computes on a CPU only; use --device cpu, or --engine "
             "paddle"
         )
-    if wanted.precision == "auto":
-        return _automatic(engine, possible, wanted)
+    if request.precision == "auto":
+        return _automatic(engine, possible, request)
 
-    if wanted.precision not in possible:
+    if request.precision not in possible:
         elsewhere = [
             f"engine {other} on a {device}"
             for (other, device), precisions in PRECISIONS_OF.items()
-            if wanted.precision in precisions
+            if request.precision in precisions
         ]
         raise UserError(
-            f"precision {wanted.precision!r}: engine {engine} on a {place} has "
-            f"{' and '.join(possible)}; {wanted.precision} is had with "
+            f"precision {request.precision!r}: engine {engine} on a {place} has "
+            f"{' and '.join(possible)}; {request.precision} is had with "
             f"{', '.join(elsewhere) or 'no engine'}"
         )
-    if wanted.precision == "bf16" and not has_bf16():
+    if request.precision == "bf16" and not has_bf16():
         raise UserError(
             "precision 'bf16': this CPU does not multiply in it (avx512_bf16, amx_bf16); "
             "use fp32"
         )
-    return wanted.precision, "asked for"
+    return request.precision, "asked for"
 
 
-def _automatic(engine: str, possible: Sequence[str], wanted: Wanted) -> tuple[str, str]:
+def _automatic(
+    engine: str, possible: Sequence[str], request: Request
+) -> tuple[str, str]:
     """Return bf16 where it is fast and nobody sees it, else fp32; and why."""
     if "bf16" not in possible:
         return "fp32", "auto: it has no bf16"
     if engine == "paddle":
         return "fp32", "auto: what bf16 does to this graph is not known"
-    if wanted.sixteen_bit:
+    if request.sixteen_bit:
         return "fp32", "auto: images have 16 bits"
     if not has_bf16():
         return "fp32", "auto: the CPU has no bf16"

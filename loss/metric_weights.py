@@ -22,8 +22,9 @@ from realesrgan_paddle.loss.feature_networks import (
     Block,
     squeezenet_names,
 )
-from realesrgan_paddle.utils.download import download, sha256_of
+from realesrgan_paddle.utils.download import download
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import sha256_of
 from realesrgan_paddle.utils.locks import locked
 from realesrgan_paddle.utils.packages import PackageFile, read_sdist, read_wheel
 from realesrgan_paddle.utils.weights.pickled_arrays import SAFE_GLOBALS

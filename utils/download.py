@@ -4,7 +4,6 @@ Own code on urllib, because no library does all three and locks as well: pooch, 
 nearest, checks hashes but neither resumes nor lets a second process wait.
 """
 
-import hashlib
 import http.client
 import os
 import time
@@ -17,7 +16,7 @@ from typing import IO, Any
 from tqdm import tqdm
 
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.files import open_regular
+from realesrgan_paddle.utils.files import sha256_of
 from realesrgan_paddle.utils.locks import locked
 
 CHUNK = 1 << 20
@@ -87,15 +86,6 @@ def download(url: str, path: str | Path, sha256: str, size: int) -> Path:
             )
         part.replace(path)
     return path
-
-
-def sha256_of(path: str | Path) -> str:
-    """Return the sha256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with open_regular(path) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _complete(part: Path, url: str, size: int) -> None:

@@ -1,5 +1,6 @@
 """Files: regular ones are read, all are written whole or not at all; JSON objects of runs."""
 
+import hashlib
 import json
 import math
 import os
@@ -28,6 +29,8 @@ MAX_COUNT = 2**53
 """The largest number up to which a float holds each whole number."""
 # The names that `atomic_path` gives its temporary files.
 _TEMPORARY = re.compile(r"\..{0,40}-[a-z0-9_]{8}\.tmp(\..*)?", re.DOTALL)
+PIECE = 1 << 20
+"""Bytes read at a time."""
 _UMASK_LOCK = threading.Lock()
 
 
@@ -53,6 +56,15 @@ def read_regular(path: str | Path) -> bytes:
     """Return the content of a regular file; raises what `open_regular` does."""
     with open_regular(path) as file:
         return file.read()
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the sha256 of a regular file in hexadecimal, read in pieces."""
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def check_regular(path: str | Path) -> None:

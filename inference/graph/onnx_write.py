@@ -1,18 +1,196 @@
-"""A network as an ONNX model, made directly from its forward pass."""
+"""A network as an ONNX model, made directly from its forward pass.
 
-from collections.abc import Mapping
+The networks are written over `ops.plain.Ops`. `OnnxOps` has those of its methods
+that generators use, and computes nothing: each method notes the ONNX operators that
+compute the same (https://onnx.ai/onnx/operators), and returns the name of their result.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from realesrgan_paddle.inference.graph.onnx_check import import_onnx
-from realesrgan_paddle.inference.graph.onnx_recorder import UNKNOWN, OnnxOps, Value
 from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.ops.plain import DENSE_BLOCK_SLOPE, concatenating_dense_block
 
 OPSET = 17
 """ONNX's operators as of June 2022; onnxruntime reads them from 1.12 on."""
 IR_VERSION = 8
 """The file format that came with this opset. The library would write its newest."""
+UNKNOWN = -1
+"""A size that is known only when the graph is run, as in Paddle's shapes."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of the graph."""
+
+    operator: str
+    inputs: list[str]
+    output: str
+    attributes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the graph; it may be added to others and multiplied by numbers."""
+
+    name: str
+    shape: tuple[int, ...]
+    ops: "OnnxOps"
+
+    def __add__(self, other: "Value") -> "Value":
+        return self.ops.add(self, other)
+
+    def __rmul__(self, factor: float) -> "Value":
+        return self.ops.multiply(self, factor)
+
+
+class OnnxOps:
+    """The operators of generators as ONNX's; see `Ops` for what each returns.
+
+    Attributes:
+        nodes: the operators so far, in the order in which they are computed.
+        constants: {name: array} of weights and numbers.
+    """
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.constants: dict[str, np.ndarray] = {}
+
+    def constant(self, name: str, array: np.ndarray) -> Value:
+        """Return a tensor with these values."""
+        self.constants[name] = array
+        return Value(name, array.shape, self)
+
+    def enter(self, x: Value) -> Value:
+        """Return x."""
+        return x
+
+    def leave(self, x: Value) -> Value:
+        """Return x."""
+        return x
+
+    def conv(
+        self,
+        x: Value,
+        weight: Value,
+        bias: Value | None = None,
+        *,
+        stride: int = 1,
+        padding: int = 1,
+        slope: float = 1.0,
+    ) -> Value:
+        """See `Ops`."""
+        inputs = [x, weight] if bias is None else [x, weight, bias]
+        channels = weight.shape[0]
+        strides, pads = [stride] * 2, [padding] * 4
+        y = self._node("Conv", inputs, channels, strides=strides, pads=pads)
+        return self.leaky_relu(y, slope)
+
+    def add(self, x: Value, y: Value) -> Value:
+        """See `Ops`."""
+        channels = x.shape[1]
+        return self._node("Add", [x, y], channels)
+
+    def multiply(self, x: Value, factor: float) -> Value:
+        """Return x * factor."""
+        channels = x.shape[1]
+        array = np.array(factor, np.float32)
+        number = self.constant(f"factor_{factor}", array)
+        return self._node("Mul", [x, number], channels)
+
+    def leaky_relu(self, x: Value, slope: float) -> Value:
+        """See `Ops`."""
+        if slope == 1:
+            return x
+        if slope == 0:
+            return self._node("Relu", [x], x.shape[1])
+        return self._node("LeakyRelu", [x], x.shape[1], alpha=slope)
+
+    def conv_prelu(
+        self, x: Value, weight: Value, bias: Value | None, slopes: Value
+    ) -> Value:
+        """See `Ops`."""
+        y = self.conv(x, weight, bias)
+        # ONNX aligns shapes at their ends: (C,) would be one slope for each column.
+        by_channel = self.constants[slopes.name].reshape(-1, 1, 1)
+        inputs = [y, self.constant(slopes.name, by_channel)]
+        return self._node("PRelu", inputs, y.shape[1])
+
+    def conv_upsampled(
+        self,
+        x: Value,
+        weight: Value,
+        bias: Value | None = None,
+        *,
+        slope: float = 1.0,
+    ) -> Value:
+        """See `Ops`; "nearest" is the one mode that generators use."""
+        return self.conv(self.nearest_upsample(x, 2), weight, bias, slope=slope)
+
+    def pixel_shuffle(self, x: Value, scale: int) -> Value:
+        """See `Ops`."""
+        channels = x.shape[1] // scale**2
+        return self._node(
+            "DepthToSpace",
+            [x],
+            channels,
+            blocksize=scale,
+            mode="CRD",
+        )
+
+    def pixel_unshuffle(self, x: Value, scale: int) -> Value:
+        """See `Ops`."""
+        # A convolution that picks each pixel: SpaceToDepth orders channels otherwise, and
+        # OpenVINO 2026.4 computes it wrong where what reorders them follows.
+        channels = x.shape[1] * scale**2
+        one_hot = np.eye(channels, dtype=np.float32)
+        filters = one_hot.reshape(channels, -1, scale, scale)
+        pick = self.constant(f"unshuffle_{scale}", filters)
+        return self.conv(x, pick, stride=scale, padding=0)
+
+    def concat(self, tensors: Sequence[Value]) -> Value:
+        """See `Ops`."""
+        channels = 0
+        for tensor in tensors:
+            channels += tensor.shape[1]
+        return self._node("Concat", tensors, channels, axis=1)
+
+    def nearest_upsample(self, x: Value, scale: int) -> Value:
+        """See `Ops`."""
+        scales = np.array([1, 1, scale, scale], np.float32)
+        region = Value("", (), self)  # left out
+        return self._node(
+            "Resize",
+            [x, region, self.constant(f"by_{scale}", scales)],
+            x.shape[1],
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
+
+    def dense_block(
+        self,
+        x: Value,
+        convolutions: Sequence[tuple[Value, Value]],
+        *,
+        slope: float = DENSE_BLOCK_SLOPE,
+    ) -> Value:
+        """See `Ops`."""
+        ops: Any = self  # without the methods that only losses use
+        return concatenating_dense_block(ops, x, convolutions, slope)
+
+    def _node(
+        self, operator: str, inputs: Sequence[Value], channels: int, **attributes: Any
+    ) -> Value:
+        """Note an operator; return its output, (N, channels, H, W)."""
+        output = f"{operator}_{len(self.nodes)}"
+        names = [value.name for value in inputs]
+        self.nodes.append(Node(operator, names, output, attributes))
+        return Value(output, (UNKNOWN, channels, UNKNOWN, UNKNOWN), self)
 
 
 def onnx_model(description: Generator, tensors: Mapping[str, np.ndarray]) -> bytes:

@@ -96,7 +96,7 @@ def _read(core: Any, model: Path) -> Any:
         return core.read_model(checked_onnx(model))
 
     # Imported here: it loads Paddle, which an ONNX file does not need.
-    from realesrgan_paddle.inference.graph.graph_check import checked_program
+    from realesrgan_paddle.inference.graph.paddle_files import checked_program
 
     # OpenVINO finds the weights by the program's name.
     with tempfile.TemporaryDirectory(prefix="openvino_") as folder:

@@ -14,7 +14,7 @@ from realesrgan_paddle.inference.graph.exported_files import (
     EXPORT_FIRST,
     exported_files,
 )
-from realesrgan_paddle.inference.graph.graph_check import checked_program
+from realesrgan_paddle.inference.graph.paddle_files import checked_program
 from realesrgan_paddle.inference.runners import tensorrt
 from realesrgan_paddle.inference.runners.scale import check_one_of_each, find_scale
 from realesrgan_paddle.utils.errors import UserError

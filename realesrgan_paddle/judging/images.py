@@ -22,8 +22,8 @@ from realesrgan_paddle.data.lq.windows import RealImage, read_real
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.validation import GENERAL, REAL
 from realesrgan_paddle.utils.crops import Crop, most_detailed
-from realesrgan_paddle.utils.download import sha256_of
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import sha256_of
 from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
 from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from realesrgan_paddle.inference.graph.exported_files import is_exported
-from realesrgan_paddle.inference.graph.recognize import recognize
+from realesrgan_paddle.inference.graph.exported_files import exported_files, is_exported
+from realesrgan_paddle.inference.graph.inference_yml import checked_export
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.metrics.macs import count_macs, count_parameters
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
@@ -113,10 +113,11 @@ def network_of(model: str) -> Generator | str:
         network, _ = AS_THEY_ARE.read(model)
         return network
     try:
-        known = recognize(Path(model))
+        program, _ = exported_files(Path(model))
+        export = checked_export(program)
     except UserError as error:  # such as an .onnx alone, which runs all the same
         return str(error)
-    return known if isinstance(known, str) else known.description
+    return export if isinstance(export, str) else export.network
 
 
 def _seconds(upscaler: Upscaler) -> float:

@@ -15,12 +15,19 @@ from sample_weights import sample_weights
 from realesrgan_paddle.inference import export as module
 from realesrgan_paddle.inference.export import export
 from realesrgan_paddle.inference.graph.exported_files import is_exported
-from realesrgan_paddle.inference.graph.inference_yml import inference_yml
+from realesrgan_paddle.inference.graph.inference_yml import (
+    Export,
+    checked_export,
+    inference_yml,
+    read_tensors,
+)
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner, load_dygraph
 from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
@@ -78,6 +85,10 @@ def test_the_graph_is_the_network(spec, tmp_path):
     assert ("inference.json" in files) == PIR == (not done.without_json)
     assert len(done.differences) == 3
     assert all(0 <= difference <= 1e-4 for difference in done.differences.values())
+    export_of = checked_export(tmp_path / "deep/infer/inference.pdmodel")
+    assert export_of.files.keys() == files - {"inference.yml"}
+    check_read_back(spec, tmp_path / "deep/infer")
+
     graph = open_graph(tmp_path / "deep/infer", device="cpu", threads=1)
     assert graph.scale == spec.scale
     for size in ((1, 1), (7, 18), (30, 9)):
@@ -88,6 +99,39 @@ def test_the_graph_is_the_network(spec, tmp_path):
             np.abs(ours.astype(int) - Upscaler(dygraph(spec), spec.scale)(image)).max()
             <= 1
         )
+
+
+def described_by(spec):
+    return Export(network=spec, tensors=tuple(spec.tensor_shapes()), files={})
+
+
+def check_read_back(spec, folder):
+    """Check that the folder tells the network, and has its tensors."""
+    program = folder / "inference.pdmodel"
+    found = checked_export(program)
+    assert found.network == spec
+    tensors = read_tensors(program, found)
+    expected = sample_weights(spec)
+    assert list(tensors) == list(expected)
+    for name, tensor in tensors.items():
+        assert tensor.flags.carray
+        assert tensor.dtype == np.float32
+        np.testing.assert_array_equal(tensor, expected[name])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SRVGGNetCompact(num_feat=3, num_conv=11, upscale=3, act_type="relu"),
+        SRVGGNetCompact(num_feat=1, num_conv=0, upscale=1, act_type="leakyrelu"),
+        RDN(C=3, D=2, G=2, G0=5, x=1, upscaling="shuffle"),
+        RRDN(C=1, D=2, G=2, G0=4, T=2, x=2),
+    ],
+    ids=str,
+)
+def test_a_network_is_read_back_from_its_export(spec, tmp_path):
+    export(spec, sample_weights(spec), tmp_path)
+    check_read_back(spec, tmp_path)
 
 
 def test_the_graph_takes_batches_and_does_not_clip(exported):
@@ -173,7 +217,7 @@ def test_the_folder_says_what_the_graph_takes(exported):
 
 @pytest.mark.parametrize(("spec", "multiple"), [(SPECS[1], 2), (SPECS[2], 4)])
 def test_the_folder_says_which_sizes_the_graph_takes(spec, multiple):
-    described = yaml.safe_load(inference_yml(spec, "x"))
+    described = yaml.safe_load(inference_yml(described_by(spec), "x"))
     assert described["RealESRGAN"]["input"]["size_multiple"] == multiple
 
 

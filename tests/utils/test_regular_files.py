@@ -12,10 +12,9 @@ from realesrgan_paddle.data.sets.meta_info import check_image, read_meta_info
 from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.options.reading.read_yaml import read_yaml
 from realesrgan_paddle.utils import files
-from realesrgan_paddle.utils.download import sha256_of
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import probe
-from realesrgan_paddle.utils.files import open_regular, read_regular
+from realesrgan_paddle.utils.files import open_regular, read_regular, sha256_of
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.runlog.curves import read_curves

@@ -10,7 +10,8 @@ from realesrgan_paddle.inference.engine.engine import Engine
 from realesrgan_paddle.inference.engine.int8.check import check_integers
 from realesrgan_paddle.inference.engine.int8.operators import Ranges
 from realesrgan_paddle.inference.engine.supported import why_no_integers
-from realesrgan_paddle.inference.graph.recognize import recognize
+from realesrgan_paddle.inference.graph.exported_files import exported_files
+from realesrgan_paddle.inference.graph.inference_yml import checked_export, read_tensors
 from realesrgan_paddle.ops.onednn.library import OneDNNError
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
@@ -90,14 +91,18 @@ def calibrate(
     Raises:
         UserError: an image cannot be read, or the model has no int8 here.
     """
-    known = recognize(model)
-    reason = known if isinstance(known, str) else why_no_integers(known.description)
-    if isinstance(known, str) or reason:
+    program, _ = exported_files(model)
+    export = checked_export(program)
+    if isinstance(export, str):
+        raise UserError(f"{model}: {export}")
+    network = export.network
+    if reason := why_no_integers(network):
         raise UserError(f"{model}: {reason}")
+    tensors = read_tensors(program, export)
 
     try:
         check_integers()
-        exact = Engine(known.description, known.tensors, "fp32", threads)
+        exact = Engine(network, tensors, "fp32", threads)
     except OneDNNError as error:
         raise UserError(f"{model}: the engine cannot run it: {error}") from error
 
@@ -105,7 +110,7 @@ def calibrate(
     for path in calibrating:
         for name, values in exact.measure_ranges(_read(path)).items():
             ranges[name] = np.maximum(ranges.get(name, 0), values)
-    integers = Engine(known.description, known.tensors, "int8", threads, ranges=ranges)
+    integers = Engine(network, tensors, "int8", threads, ranges=ranges)
     found = [_psnr(exact, integers, path) for path in held_out]
     return Calibration(ranges, float(np.mean(found)))
 

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 from paddle.base.proto.framework_pb2 import OpDesc, ProgramDesc, VarType
 
 from mutate.anything import EXTREMES, edited, extreme, flip, mutate_bytes
-from realesrgan_paddle.inference.graph.graph_check import ALLOWED
+from realesrgan_paddle.inference.graph.paddle_files import ALLOWED
 
 HOSTILE = ["save", "save_combine", "load", "load_combine", "read_file", "print"]
 HOSTILE += ["py_func", "while", "conditional_block", "run_program", "py_layer", ""]

@@ -1,6 +1,5 @@
-"""Exported graphs of small networks with random weights, and changes of them."""
+"""Exported graphs of small networks with random weights."""
 
-import shutil
 import struct
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from graphs import samples
 from places import REFERENCE
 from sample_weights import sample_weights
 
-from realesrgan_paddle.inference.graph.framework_proto import framework_proto
+from realesrgan_paddle.inference.graph.paddle_files import framework_proto
 
 PROGRAM, PARAMETERS = "inference.pdmodel", "inference.pdiparams"
 HEADER = struct.Struct("<IQIi")
@@ -50,20 +49,6 @@ def read_program(folder):
     """Return the ProgramDesc message of a graph."""
     content = Path(folder, PROGRAM).read_bytes()
     return framework_proto().ProgramDesc.FromString(content)
-
-
-def write_program(program, folder):
-    """Write it, even if what it says is not whole."""
-    Path(folder, PROGRAM).write_bytes(program.SerializePartialToString())
-
-
-def changed(folder, change, to):
-    """Copy a graph to the folder `to`, with its program changed by a function."""
-    shutil.copytree(folder, to, dirs_exist_ok=True)
-    program = read_program(folder)
-    change(program)
-    write_program(program, to)
-    return to
 
 
 def weight_names(program):

@@ -9,7 +9,7 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.inference import open_runner as module
 from realesrgan_paddle.inference.export import export
-from realesrgan_paddle.inference.open_runner import NotUsableError, open_runner
+from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner
 from realesrgan_paddle.inference.runners.openvino_runner import OpenVinoRunner
 from realesrgan_paddle.inference.runners.static_runner import open_graph
@@ -17,6 +17,7 @@ from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.ops.choose import choose_ops
+from realesrgan_paddle.ops.onednn.library import OneDNNError
 from realesrgan_paddle.tools import infer, predict
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
@@ -65,23 +66,19 @@ def in_this_process(monkeypatch):
     monkeypatch.setattr(module, "load_static", open_graph)
 
 
-FOUR_BLOCKS = WeightOptions(block=4)
-
-
 @pytest.fixture
 def known(monkeypatch):
     """Let the project's own engine run every network; return what it is opened with."""
     opened = []
 
-    class Engine:
+    class FakeEngine:
         scale = 2
         device = "cpu"
 
-    def open_onednn(model, precision, threads, weights):
-        opened.append((precision, threads, weights))
-        return Engine()
+        def __init__(self, network, tensors, precision, threads, ranges):
+            opened.append((network, tensors, precision, threads, ranges))
 
-    monkeypatch.setattr(module, "open_engine", open_onednn)
+    monkeypatch.setattr(module, "Engine", FakeEngine)
     return opened
 
 
@@ -89,10 +86,10 @@ def known(monkeypatch):
 def unknown(monkeypatch):
     """Let it run none."""
 
-    def open_onednn(*_):
-        raise NotUsableError("an unknown network")
+    def refuse(*_, **__):
+        raise OneDNNError("an unknown network")
 
-    monkeypatch.setattr(module, "open_engine", open_onednn)
+    monkeypatch.setattr(module, "Engine", refuse)
 
 
 def images(size=24):
@@ -122,17 +119,25 @@ def test_bf16_is_automatic_where_nobody_sees_it(
     runner = open_runner(
         folders / "rrdb", precision=asked, sixteen_bit=sixteen_bit, device="cpu"
     )
-    assert known[0][0] == taken
+    network, tensors, precision, _, _ = known[0]
+    assert (network, precision) == (RRDB, taken)
+    expected = sample_weights(RRDB)
+    assert list(tensors) == list(expected)
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(tensor, expected[name])
     assert runner.device == (
         f"cpu, with the oneDNN engine (auto: a network that it knows), in {taken} ({why})"
     )
 
 
-def test_the_engine_gets_weights_and_what_they_must_be(known, weights):
-    open_runner(
-        weights, engine="onednn", precision="fp32", threads=3, weights=FOUR_BLOCKS
-    )
-    assert known == [("fp32", 3, FOUR_BLOCKS)]
+def test_the_engine_gets_the_network_of_weights(known, weights):
+    open_runner(weights, engine="onednn", precision="fp32", threads=3)
+    network, tensors, *settings = known[0]
+    assert network == COMPACT
+    assert tensors.keys() == COMPACT.tensor_shapes().keys()
+    assert settings == ["fp32", 3, None]
+    with pytest.raises(UserError, match="--block 4"):
+        open_runner(weights, weights=WeightOptions(block=4))
 
 
 def test_what_the_engine_does_not_know_runs_in_paddle_and_is_said(
@@ -140,10 +145,14 @@ def test_what_the_engine_does_not_know_runs_in_paddle_and_is_said(
 ):
     graph = open_runner(folders / "compact", device="cpu", threads=1)
     assert (
-        "Paddle's predictor (auto: an unknown network), in fp32 (auto" in graph.device
+        "Paddle's predictor (auto: the engine cannot run it: an unknown network), in fp32 (auto"
+        in graph.device
     )
     dygraph = open_runner(weights, device="cpu")
-    assert "Paddle's dygraph mode (auto: an unknown network)" in dygraph.device
+    assert (
+        "Paddle's dygraph mode (auto: the engine cannot run it: an unknown network)"
+        in dygraph.device
+    )
     assert np.abs(graph(images()) - dygraph(images())).max() < 1e-4
     with pytest.raises(UserError, match="an unknown network"):
         open_runner(folders / "compact", engine="onednn", device="cpu")
@@ -249,7 +258,7 @@ def test_openvino_reads_a_pdmodel_but_not_prelu(in_this_process, folders):
     ],
 )
 def test_what_cannot_be_says_what_can(place, flags, message, monkeypatch, folders):
-    monkeypatch.setattr(module.Wanted, "place", place)
+    monkeypatch.setattr(module.Request, "place", place)
     with pytest.raises(UserError, match=message):
         open_runner(folders / "compact", **flags)
 
@@ -314,7 +323,7 @@ def test_a_damaged_onnx_file_is_one_line(engine, folders, tmp_path):
 def test_an_engine_for_cpus_takes_the_cpu(monkeypatch, engine, device, place):
     monkeypatch.setattr(module, "_has_gpu_build", lambda: True)
     monkeypatch.setattr(module, "pick_device", lambda _: ("gpu", "a GPU is there"))
-    assert module.Wanted(engine, "auto", device, 1, False, False).place == place
+    assert module.Request(engine, "auto", device, 1, False, False).place == place
 
 
 def test_paddle_is_not_loaded_to_choose():
@@ -323,9 +332,9 @@ def test_paddle_is_not_loaded_to_choose():
         pytest.skip("a GPU build says by itself whether there is a GPU")
     code = (
         "import sys\n"
-        "from realesrgan_paddle.inference.open_runner import Wanted\n"
-        "wanted = Wanted('auto', 'auto', 'auto', 1, False, False)\n"
-        "print(wanted.place, 'paddle' in sys.modules)\n"
+        "from realesrgan_paddle.inference.open_runner import Request\n"
+        "request = Request('auto', 'auto', 'auto', 1, False, False)\n"
+        "print(request.place, 'paddle' in sys.modules)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -347,7 +356,10 @@ def test_commands_say_what_runs(known, unknown, folders, weights, tmp_path, caps
     assert line.startswith(f"{model}: x2, on cpu, with onnxruntime on inference.onnx (")
     line = first_line(predict, tmp_path, weights, capsys)
     assert "x2, on cpu (asked for" in line
-    assert "), with Paddle's dygraph mode (auto: an unknown network)" in line
+    assert (
+        "), with Paddle's dygraph mode (auto: the engine cannot run it: an unknown"
+        in line
+    )
     with pytest.raises(UserError, match=r"run it with tools/infer\.py"):
         first_line(predict, tmp_path, model, capsys)
 

@@ -1,12 +1,19 @@
-"""Exported graphs from strangers: what they would do beyond computing is not run."""
+"""Paddle's files from strangers: what a graph would do beyond computing is not run."""
+
+import tracemalloc
 
 import numpy as np
 import paddle
 import pytest
+from graphs.exported import HEADER, parameter_file
 from paddle.base.proto import framework_pb2
 
 from realesrgan_paddle.inference import export as module
-from realesrgan_paddle.inference.graph.graph_check import checked_program
+from realesrgan_paddle.inference.graph.paddle_files import (
+    checked_program,
+    framework_proto,
+    read_parameters,
+)
 from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -125,3 +132,81 @@ def test_a_program_that_changes_after_the_check_is_not_run(exported):
     exported.write_bytes(b"\x0a\xff")
     images = np.zeros((1, 3, 8, 8), np.float32)
     assert runner(images).shape == (1, 3, 16, 16)
+
+
+ARRAYS = [np.arange(6, dtype=np.float32).reshape(2, 3), np.ones(4, np.float32)]
+WHOLE = parameter_file(ARRAYS)
+SECOND = len(parameter_file(ARRAYS[:1]))
+
+
+def test_a_whole_file_is_read(tmp_path):
+    path = tmp_path / "inference.pdiparams"
+    path.write_bytes(WHOLE)
+    arrays = read_parameters(path, ["a", "b"])
+    assert list(arrays) == ["a", "b"]
+    assert np.array_equal(arrays["a"], ARRAYS[0])
+    assert np.array_equal(arrays["b"], ARRAYS[1])
+
+
+def tensor(dims=(2, 3), kind="FP32"):
+    proto = framework_proto().VarType
+    message = proto.TensorDesc(data_type=getattr(proto, kind), dims=dims)
+    return message.SerializeToString()
+
+
+def with_description(description, length=None):
+    """Return the content of a file whose first tensor is described so."""
+    length = len(description) if length is None else length
+    return HEADER.pack(0, 0, 0, length) + description + bytes(24) + WHOLE[SECOND:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        WHOLE[:-1],
+        WHOLE[:SECOND],
+        WHOLE + b"\0",
+        WHOLE + WHOLE,
+        with_description(tensor(dims=[2**40, 2**40])),
+        with_description(tensor(dims=[2**62])),
+        with_description(tensor(dims=[-2, -3])),
+        with_description(tensor(dims=[0, 2**40])),
+        with_description(tensor(dims=[1] * 60)),
+        with_description(tensor(kind="FP64")),
+        with_description(tensor(kind="INT32")),
+        with_description(b"\xff" * 9),
+        with_description(b""),
+        with_description(tensor(), length=-1),
+        with_description(tensor(), length=2**31 - 1),
+        HEADER.pack(1, 0, 0, 6) + WHOLE[HEADER.size :],
+        HEADER.pack(0, 1, 0, 6) + WHOLE[HEADER.size :],
+        HEADER.pack(0, 2**64 - 1, 0, 6) + WHOLE[HEADER.size :],
+        HEADER.pack(0, 0, 1, 6) + WHOLE[HEADER.size :],
+    ],
+)
+def test_other_tensors_are_not_read(content, tmp_path):
+    """Nor is anything allocated for them."""
+    path = tmp_path / "inference.pdiparams"
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=r"pdiparams: damaged: .*export_model"):
+            read_parameters(path, ["a", "b"])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+def test_the_weights_are_in_memory_once(tmp_path):
+    arrays = [np.ones((256, 1024), np.float32) for _ in range(8)]
+    path = tmp_path / "inference.pdiparams"
+    path.write_bytes(parameter_file(arrays))
+    tracemalloc.start()
+    try:
+        read_parameters(path, list("abcdefgh"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 1 << 23 < peak < 1.05 * (1 << 23)
