@@ -199,42 +199,42 @@ ODD_TIMES: dict[str, Odd] = {
     ),
 }
 
-BAD: dict[str, Make] = {
-    "no index.mp4": cut(made(*PICTURE, *X264), 0.6),
-    "no frames.mkv": without_frames,
-    "no picture.mp4": made(*tone(), *AAC),
-    "nothing.mp4": written(b""),
-    "zeros.mp4": written(bytes(10_000)),
-    "playlist.mp4": written(
-        b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+HDR = "setparams=color_primaries=bt2020:color_trc={}:colorspace=bt2020nc"
+
+BAD: dict[str, tuple[Make, str]] = {
+    "no index.mp4": (cut(made(*PICTURE, *X264), 0.6), "moov"),
+    "no frames.mkv": (without_frames, ""),
+    "no frame.avi": (made(*PICTURE, *X264, "-frames:v", 0), "there is no frame in it"),
+    "no picture.mp4": (made(*tone(), *AAC), "no video stream"),
+    "nothing.mp4": (written(b""), ""),
+    "zeros.mp4": (written(bytes(10_000)), ""),
+    "page.mp4": (
+        written(b"<!DOCTYPE html><title>Not found</title>" + b" " * 500),
+        "an HTML page",
     ),
-    "net.mp4": written(
-        b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"
+    "playlist.mp4": (
+        written(b"#EXTM3U\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"),
+        "",
     ),
-    "concat.mp4": written(b"ffconcat version 1.0\nfile /etc/passwd\n"),
-    "dash.mp4": written(
-        b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>'
+    "net.mp4": (
+        written(b"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n"),
+        "",
     ),
-    "session.mp4": written(
-        b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
-        b"m=video 5004 RTP/AVP 96\n"
+    "concat.mp4": (written(b"ffconcat version 1.0\nfile /etc/passwd\n"), ""),
+    "picture.mp4": (
+        written(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()),
+        "that is not opened",
     ),
-    "picture.mp4": written(
-        cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes()
-    ),
-    "text.mkv": written(b"\x1b[31mANSI art is a video to ffmpeg\n" * 100),
-    "30000x30000.mkv": claims_to_be(30000, 30000),
-    "PQ.mkv": of_format(
-        "yuv420p10le",
-        also="setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc",
-    ),
-    "HLG.mp4": of_format(
-        "yuv420p10le",
-        *X264,
-        also="setparams=color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc",
+    "text.mkv": (written(b"\x1b[31mANSI art is a video to ffmpeg\n" * 100), ""),
+    "30000x30000.mkv": (claims_to_be(30000, 30000), ""),
+    "PQ.mkv": (of_format("yuv420p10le", also=HDR.format("smpte2084")), "HDR (PQ)"),
+    "HLG.mp4": (
+        of_format("yuv420p10le", *X264, also=HDR.format("arib-std-b67")),
+        "HDR (HLG), which the networks do not know and would flatten; convert it to SDR "
+        "first (ffmpeg's filters zscale and tonemap)",
     ),
 }
-"""Each is refused in one line."""
+"""Each is refused in one line, with such words in it."""
 
 CUT: dict[str, Make] = {
     "cut.mp4": cut(made(*PICTURE, *tone(), *X264, *AAC, "-movflags", "faststart"), 0.6),

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from coded_clips import CODED, X264, coded_clip
+from coded_clips import CODED, X264, coded_clip, times_by_ffmpeg
 from made_clips import COUNT, TIMES
 
 pytest.importorskip("av")
@@ -84,8 +84,11 @@ def damaged(tmp_path_factory: pytest.TempPathFactory, mp4: Path) -> Path:
 def test_a_part_is_as_in_the_whole(
     tmp_path: Path, name: str, options: tuple, monkeypatch: pytest.MonkeyPatch
 ):
-    source = opened(coded_clip(tmp_path / name, *options))
+    clip = coded_clip(tmp_path / name, *options)
+    source = opened(clip)
     timeline = source.timeline
+    assert timeline.times == times_by_ffmpeg(clip)
+    assert source.remarks == []
     whole = decoded(source)
     assert [frame[0] for frame in whole] == list(range(len(timeline.times)))
     assert [frame[1] for frame in whole] == timeline.times

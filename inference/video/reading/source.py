@@ -34,6 +34,7 @@ MAX_REPEATED = 8
 An edit list may show a scene again; a hostile index makes a file of any length.
 """
 
+ENCRYPTED = "encrypted; only videos without copy protection can be upscaled"
 
 NO_TIME = np.iinfo(np.int64).min
 """Time of a packet whose file does not tell it; libavutil's AV_NOPTS_VALUE."""
@@ -277,7 +278,7 @@ def why_undecodable(path: Path) -> str | None:
             if packet is None:
                 return "there is no frame in it"
             if packet.has_sidedata("encryption_info"):
-                return "encrypted; only videos without copy protection can be upscaled"
+                return ENCRYPTED
     except (UserError, IndexError):
         pass
     return None
@@ -287,7 +288,7 @@ def scan_packets(path: Path, stream: int) -> Packets:
     """Return what the packets of a stream tell; the file is read once, whole.
 
     Raises:
-        UserError: the file is none that may be opened, or it is made to keep its
+        UserError: the file is none that may be opened, or encrypted, or made to keep its
             reader busy.
     """
     columns = [array("q") for _ in range(6)]
@@ -295,6 +296,8 @@ def scan_packets(path: Path, stream: int) -> Packets:
     with open_container(path) as container:
         picture = container.streams[stream]
         for packet in read_whole(path, container, picture):
+            if packet.has_sidedata("encryption_info"):  # what a decoder makes noise of
+                raise UserError(f"{path}: {ENCRYPTED}")
             for column, value in zip(columns, _values(packet), strict=True):
                 column.append(value)
             is_cut = packet.is_corrupt

@@ -1,11 +1,11 @@
-"""Clips of all pixel formats, colors and shapes are upscaled, and look the same."""
+"""Clips of all kinds are upscaled, and nothing of them is lost."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 from kept import assert_all_is_kept
-from made_clips import PICTURES, X264, made, of_format, pattern
+from made_clips import PICTURES, STREAMS, TIMES, X264, made, of_format, pattern
 from read_back import NEEDED, read_back
 from upscaled import SCALE, lossless, upscale_clip
 
@@ -21,6 +21,16 @@ DEPTHS = {
     "10 bit gray.mkv": "gray10le",
 }
 """Pixel formats of results with more than 8 bits a sample."""
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_every_frame_keeps_its_time(tmp_path: Path, name: str):
+    assert_all_is_kept(tmp_path, name, TIMES[name])
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_sound_subtitles_and_all_else_are_kept(tmp_path: Path, name: str):
+    assert_all_is_kept(tmp_path, name, STREAMS[name])
 
 
 @pytest.mark.parametrize("name", PICTURES)
