@@ -272,15 +272,7 @@ def whole_build(tmp_path_factory) -> tuple[list[str], dict[str, bytes]]:
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 @pytest.mark.parametrize(
     ("file", "nth"),
-    [
-        ("/.domain_set.json", 1),
-        ("/.sources/", 2),
-        ("/train/", 2),
-        ("/sub/", 2),
-        ("/multiscale/", 2),
-        ("/meta_info.txt", 1),
-        ("/LR/", 2),
-    ],
+    [("/.sources/", 2), ("/sub/", 2), ("/LR/", 2)],  # all others: -m slow
 )
 def test_a_build_killed_in_any_stage_is_resumed_to_the_same_set(
     tmp_path, whole_build, file, nth

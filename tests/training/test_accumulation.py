@@ -105,6 +105,21 @@ def test_the_generator_is_updated_by_the_sum_of_its_losses(pixel):
         assert np.abs(parameter.grad.numpy()).max() > 1e-5
 
 
+def test_the_discriminator_is_updated_by_its_own_losses_alone():
+    """The generator's adversarial loss passes through it and leaves no gradient in it."""
+    ignored, followed, batch = make(True), make(True), batches(1, 1)[0]
+    ignored.gan_loss, followed.gan_loss = GANLoss(loss_weight=0), GANLoss(loss_weight=9)
+    ignored([batch], 1)
+    followed([batch], 1)
+
+    expected = ignored.state()
+    for name, found in followed.state()["discriminator"].items():
+        assert np.array_equal(found, expected["discriminator"][name]), name
+    weight = "body.0.weight"
+    generators = (expected["generator"], followed.state()["generator"])
+    assert not np.array_equal(*(each[weight] for each in generators))
+
+
 @pytest.fixture
 def pairs(tmp_path, options):
     """Options of a run on given pairs: nothing is drawn for a batch as a whole."""
