@@ -3,7 +3,7 @@
 Needs `inference.int8.json` beside each model (tools/quantize.py) and a folder with pairs
 NAME_HR.png and NAME_LR.png, such as Set5. Prints, for each network and precision, the
 fastest call on 128x128 pixels, in turns; PSNR to the ground truth (RGB, 8 bits, whole
-image) and to float32. Then the fastest call of one convolution, 128x128 pixels.
+image) and to float32.
 """
 
 import argparse
@@ -14,29 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.features import Size
-from realesrgan_paddle.inference.engine.int8.convolution import (
-    IntegerConvolutionSpec,
-    IntegerWeights,
-    integer_convolution,
-)
-from realesrgan_paddle.inference.engine.operators import EngineOps
-from realesrgan_paddle.inference.engine.primitives import (
-    BlockConvolution,
-    BlockConvolutionSpec,
-    PreparedWeights,
-)
-from realesrgan_paddle.inference.engine.tape import Buffer, Tape
-from realesrgan_paddle.inference.engine.values import Features, Weight
 from realesrgan_paddle.inference.open_runner import Runner, open_runner
-from realesrgan_paddle.ops.onednn.library import BF16, S8, library
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
-from realesrgan_paddle.utils.machine.devices import SPIN_MS
 from realesrgan_paddle.utils.metrics.similarity import psnr
 
 PRECISIONS = ("fp32", "bf16", "int8")
 SIZE = 128
-LAYERS = [(64, 64), (64, 32), (96, 32), (192, 64), (64, 48), (128, 128)]
 REST = 0.25
 """Between two calls [s]: threads of OpenMP go on spinning after one."""
 
@@ -56,10 +39,6 @@ def main() -> None:
             for precision in PRECISIONS
         }
         _compare(model.name, runners, args.pairs, args.rounds)
-
-    library().use_threads(args.threads, SPIN_MS)
-    for in_ch, out_ch in LAYERS:
-        _compare_layer(in_ch, out_ch, args.rounds)
 
 
 def _compare(
@@ -102,56 +81,6 @@ def _in_turns(
             call()
             times[name] = min(times[name], time.perf_counter() - begin)
     return times
-
-
-def _compare_layer(in_ch: int, out_ch: int, rounds: int) -> None:
-    """Print the times of one convolution."""
-    random = np.random.default_rng(0)
-    weight = random.standard_normal((out_ch, in_ch, 3, 3)).astype(np.float32)
-    bias = np.zeros(out_ch, np.float32)
-    calls = {
-        "bf16 direct": _direct(weight, bias),
-        "bf16 F(4, 3)": _winograd(weight, bias),
-        "int8 direct": _integers(weight, bias),
-    }
-    times = _in_turns(calls, 3 * rounds)
-    found = ", ".join(f"{name} {1000 * t:.2f} ms" for name, t in times.items())
-    print(f"{in_ch} to {out_ch} channels: {found}")
-
-
-def _direct(weight: np.ndarray, bias: np.ndarray) -> Callable[[], None]:
-    out_ch, in_ch, _, _ = weight.shape
-    tape = Tape()
-    x = Buffer(tape, 2 * in_ch * SIZE * SIZE)
-    y = Buffer(tape, 2 * out_ch * SIZE * SIZE)
-    spec = BlockConvolutionSpec(in_ch, out_ch, SIZE, SIZE, BF16, BF16, kernel=(3, 3))
-    weights = PreparedWeights([weight], [bias], None, BF16)
-    BlockConvolution(spec)(tape, x.address, weights, 0, y.address)
-    return partial(_repeat, tape, weights)
-
-
-def _winograd(weight: np.ndarray, bias: np.ndarray) -> Callable[[], None]:
-    tape = Tape()
-    x = Features(tape, Size(SIZE, SIZE, 4), weight.shape[1], BF16)
-    ops = EngineOps(tape, BF16, {})
-    ops.conv(x, Weight("weight", weight), Weight("bias", bias), slope=0.2)
-    return partial(_repeat, tape, ops)
-
-
-def _integers(weight: np.ndarray, bias: np.ndarray) -> Callable[[], None]:
-    out_ch, in_ch, _, _ = weight.shape
-    tape = Tape()
-    x = Buffer(tape, in_ch * SIZE * SIZE)
-    y = Buffer(tape, out_ch * SIZE * SIZE)
-    weights = IntegerWeights(weight, bias, None, np.ones(out_ch, np.float32))
-    spec = IntegerConvolutionSpec(in_ch, out_ch, SIZE, SIZE, S8, 0.2)
-    integer_convolution(spec)(tape, x.address, weights, y.address)
-    return partial(_repeat, tape, weights)
-
-
-def _repeat(tape: Tape, _kept: object) -> None:
-    """Compute again; what is kept holds the weights."""
-    tape.repeat()
 
 
 if __name__ == "__main__":

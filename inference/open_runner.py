@@ -10,8 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from realesrgan_paddle.inference.engine.engine import Engine
-from realesrgan_paddle.inference.engine.int8.operators import Ranges
-from realesrgan_paddle.inference.engine.int8.ranges_file import read_ranges
+from realesrgan_paddle.inference.engine.ranges import Ranges, read_ranges
 from realesrgan_paddle.inference.graph.exported_files import (
     exported_files,
     is_exported,

@@ -9,12 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from realesrgan_paddle.inference.engine.int8.calibrate import (
-    LEAST_PSNR,
-    calibrate,
-    split,
-)
-from realesrgan_paddle.inference.engine.int8.ranges_file import write_ranges
+from realesrgan_paddle.inference.engine.calibrate import LEAST_PSNR, calibrate, split
+from realesrgan_paddle.inference.engine.ranges import write_ranges
 from realesrgan_paddle.utils.cli import (
     float_range,
     int_range,

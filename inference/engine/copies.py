@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TypeVar
 
 from realesrgan_paddle.inference.engine.features import Planes, Size, padded, rounding
-from realesrgan_paddle.inference.engine.tape import Tape
+from realesrgan_paddle.inference.engine.recorder import Recorder
 from realesrgan_paddle.ops.onednn.library import BYTES, DST, F32, SRC
 from realesrgan_paddle.ops.onednn.primitives import (
     BLOCK,
@@ -31,10 +31,10 @@ def _copy(source: _Layout, target: _Layout) -> Copy:
     return reorder(from_layout, to_layout)
 
 
-def _run(tape: Tape, source: _Layout, target: _Layout, x: int, y: int) -> None:
+def _run(recorder: Recorder, source: _Layout, target: _Layout, x: int, y: int) -> None:
     copy = _copy(source, target)
     addresses = {SRC: x, DST: y}
-    tape.run(copy, addresses)
+    recorder.run(copy, addresses)
 
 
 def _rows_of(planes: Planes, number: int) -> int:
@@ -48,26 +48,26 @@ def _to_blocks(shape: Shape) -> Copy:
     return reorder(nchw(shape), blocked(shape))
 
 
-def block_image(tape: Tape, image: int, shape: Shape, whole: int) -> None:
+def block_image(recorder: Recorder, image: int, shape: Shape, whole: int) -> None:
     """Copy an image (1, C, H, W) to blocked features."""
     copy = _to_blocks(shape)
     addresses = {SRC: image, DST: whole}
-    tape.run(copy, addresses)
+    recorder.run(copy, addresses)
 
 
-def split(tape: Tape, whole: int, dtype: int, planes: Planes) -> None:
+def split(recorder: Recorder, whole: int, dtype: int, planes: Planes) -> None:
     """Copy blocked features (C / BLOCK, H, W, BLOCK) to planes."""
-    _between(tape, whole, dtype, planes, to_planes=True)
+    _between(recorder, whole, dtype, planes, to_planes=True)
     planes.clear_below()
 
 
-def join(tape: Tape, planes: Planes, whole: int, dtype: int) -> None:
+def join(recorder: Recorder, planes: Planes, whole: int, dtype: int) -> None:
     """Copy planes to blocked features (C / BLOCK, H, W, BLOCK)."""
-    _between(tape, whole, dtype, planes, to_planes=False)
+    _between(recorder, whole, dtype, planes, to_planes=False)
 
 
 def _between(
-    tape: Tape, whole: int, dtype: int, planes: Planes, *, to_planes: bool
+    recorder: Recorder, whole: int, dtype: int, planes: Planes, *, to_planes: bool
 ) -> None:
     size = planes.size
     row = size.width * BLOCK
@@ -82,12 +82,14 @@ def _between(
             there = begin + block * block_bytes
             here = address + block * size.rows * planes.row_bytes
             if to_planes:
-                _run(tape, in_whole, in_plane, there, here)
+                _run(recorder, in_whole, in_plane, there, here)
             else:
-                _run(tape, in_plane, in_whole, here, there)
+                _run(recorder, in_plane, in_whole, here, there)
 
 
-def shuffle_to_image(tape: Tape, planes: Planes, scale: int, image: int) -> None:
+def shuffle_to_image(
+    recorder: Recorder, planes: Planes, scale: int, image: int
+) -> None:
     """Copy planes, pixel-shuffled by `scale`, to an image (c, scale * H, scale * W).
 
     `planes` have c * scale**2 channels; scale 1 only changes the layout. Of scales above 1,
@@ -114,10 +116,10 @@ def shuffle_to_image(tape: Tape, planes: Planes, scale: int, image: int) -> None
             begin += offset * BYTES[planes.dtype]
             end = image + channel * channel_bytes
             end += 4 * (number * out_row + row * out_width)
-            _run(tape, source, target, begin, end)
+            _run(recorder, source, target, begin, end)
 
 
-def double_columns(tape: Tape, planes: Planes, wide: Planes) -> None:
+def double_columns(recorder: Recorder, planes: Planes, wide: Planes) -> None:
     """Copy each pixel of a row twice, and each row to two planes of `wide`."""
     shape = (planes.elements // BLOCK, BLOCK)
     source = (shape, (BLOCK, 1), planes.dtype)
@@ -126,8 +128,8 @@ def double_columns(tape: Tape, planes: Planes, wide: Planes) -> None:
     for number, address in enumerate(planes.addresses):
         even = wide.addresses[2 * number]
         odd = even + next_column
-        _run(tape, source, target, address, even)
-        _run(tape, source, target, address, odd)
+        _run(recorder, source, target, address, even)
+        _run(recorder, source, target, address, odd)
 
 
 def cut_rows(planes: PlanesType, begin: int, end: int) -> PlanesType:
@@ -135,7 +137,7 @@ def cut_rows(planes: PlanesType, begin: int, end: int) -> PlanesType:
     size = planes.size
     first, last = begin // size.planes, end // size.planes
     part = type(planes)(
-        planes.tape,
+        planes.recorder,
         Size(min(end, size.height) - begin, size.width, size.planes),
         planes.channels,
         planes.dtype,
@@ -146,23 +148,23 @@ def cut_rows(planes: PlanesType, begin: int, end: int) -> PlanesType:
     target = (shape, (part.size.rows * row, row, 1), planes.dtype)
     offset = first * planes.row_bytes
     for x, y in zip(planes.addresses, part.addresses, strict=True):
-        _run(planes.tape, source, target, x + offset, y)
+        _run(planes.recorder, source, target, x + offset, y)
     return part
 
 
-def concatenate(tape: Tape, parts: Sequence[Planes], result: Planes) -> None:
+def concatenate(recorder: Recorder, parts: Sequence[Planes], result: Planes) -> None:
     """Copy the channels of all parts, which fill whole blocks, one after another."""
     for number, begin in enumerate(result.addresses):
         target = begin
         for part in parts:
             source = part.addresses[number]
             copy = rounding(part.elements, part.dtype, result.dtype)
-            tape.run(copy, {SRC: source, DST: target})
+            recorder.run(copy, {SRC: source, DST: target})
             target += part.elements * BYTES[result.dtype]
 
 
 def shuffle_channels_last(
-    tape: Tape, features: int, shape: Shape, scale: int, image: int
+    recorder: Recorder, features: int, shape: Shape, scale: int, image: int
 ) -> None:
     """Copy features (H, W, C), pixel-shuffled, to an image (c, scale * H, scale * W)."""
     _, channels, height, width = shape
@@ -173,4 +175,4 @@ def shuffle_channels_last(
     for channel in range(channels // scale**2):
         begin = features + 4 * channel * scale**2
         end = image + 4 * channel * scale * height * out_row
-        _run(tape, source, target, begin, end)
+        _run(recorder, source, target, begin, end)

@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.check import check_operators
-from realesrgan_paddle.inference.engine.int8.check import check_integers
-from realesrgan_paddle.inference.engine.int8.convolution import IntegerWeights
-from realesrgan_paddle.inference.engine.int8.operators import IntegerOps, Ranges
-from realesrgan_paddle.inference.engine.int8.ranges import RangeOps
+from realesrgan_paddle.inference.engine.check import check_integers, check_operators
+from realesrgan_paddle.inference.engine.int8 import IntegerOps, IntegerWeights
 from realesrgan_paddle.inference.engine.operators import EngineOps
 from realesrgan_paddle.inference.engine.primitives import PreparedWeights
-from realesrgan_paddle.inference.engine.supported import why_no_integers, why_not
-from realesrgan_paddle.inference.engine.tape import Tape
-from realesrgan_paddle.inference.engine.values import Image, Weight
+from realesrgan_paddle.inference.engine.ranges import RangeOps, Ranges
+from realesrgan_paddle.inference.engine.recorder import Recorder
+from realesrgan_paddle.inference.engine.tensors import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
+from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
+from realesrgan_paddle.ops.onednn.primitives import BLOCK
 from realesrgan_paddle.utils.machine.devices import SPIN_MS, core_count
 from realesrgan_paddle.utils.machine.memory import free_memory
 
@@ -30,6 +31,8 @@ LARGE_NETWORK_BYTES = {"fp32": 12_300, "bf16": 7000}
 """Memory for each input pixel without its output (docs/inference.md, "Tiles")."""
 BANDS_BYTES = {"fp32": (345e6, 2900), "bf16": (180e6, 2060)}
 """Of large networks above `BAND_PIXELS`: for any image, and for each input pixel."""
+SHUFFLES = (1, 2, 4)
+"""Scales of a pixel-shuffle whose rows of one color lie within blocks."""
 
 
 class Engine:
@@ -127,7 +130,7 @@ class Engine:
         recorded = self._recorded
         if recorded is not None and recorded.input.array.shape == image.shape:
             recorded.input.array[...] = image
-            recorded.tape.repeat()
+            recorded.recorder.repeat()
             return recorded.output.array.copy()
 
         # The memory of the last size is free before that of this one is taken.
@@ -137,16 +140,16 @@ class Engine:
 
     def _record(self, image: np.ndarray) -> "_Recording":
         """Compute the first image of a size."""
-        tape = Tape(int(free_memory()))
-        source = Image(tape, *image.shape)
+        recorder = Recorder(int(free_memory()))
+        source = Image(recorder, *image.shape)
         source.array[...] = image
         ops: EngineOps | IntegerOps
         if self._ranges is None:
-            ops = EngineOps(tape, self._dtype, self._prepared)
+            ops = EngineOps(recorder, self._dtype, self._prepared)
         else:
-            ops = IntegerOps(tape, self._ranges, self._integers)
+            ops = IntegerOps(recorder, self._ranges, self._integers)
         output = self._forward(source, ops)
-        return _Recording(tape, source, output)
+        return _Recording(recorder, source, output)
 
     def _forward(self, source: Image, ops: "EngineOps | IntegerOps") -> Image:
         # Its images and features stand in for Paddle's tensors.
@@ -155,10 +158,10 @@ class Engine:
 
     def measure_ranges(self, image: np.ndarray) -> Ranges:
         """Return how large the features of an image (3, H, W) are: see `Ranges`."""
-        tape = Tape(int(free_memory()))
-        source = Image(tape, *image.shape)
+        recorder = Recorder(int(free_memory()))
+        source = Image(recorder, *image.shape)
         source.array[...] = image
-        ops = RangeOps(tape, self._dtype, self._prepared)
+        ops = RangeOps(recorder, self._dtype, self._prepared)
         with self._lock:
             library().use_threads(self._threads, SPIN_MS)
             self._forward(source, ops)
@@ -168,8 +171,8 @@ class Engine:
 class _Recording:
     """What is computed for one size of image, from `input` to `output`."""
 
-    def __init__(self, tape: Tape, source: Image, output: Image) -> None:
-        self.tape = tape
+    def __init__(self, recorder: Recorder, source: Image, output: Image) -> None:
+        self.recorder = recorder
         self.input = source
         self.output = output
 
@@ -183,3 +186,32 @@ def _weights(
         names = [f"{layer}.{name}" for name in parameters]
         weights[layer] = tuple(Weight(name, tensors[name]) for name in names)
     return weights
+
+
+def why_not(description: Generator) -> str:
+    """Return why the engine cannot run a network, or ""."""
+    if (description.num_in_ch, description.num_out_ch) != (3, 3):
+        return "it is no network from RGB to RGB"
+
+    # What is concatenated must fill whole blocks.
+    joined: tuple[int, ...] = ()
+    if isinstance(description, RRDBNet):
+        joined = (description.num_feat, description.num_grow_ch)
+    elif isinstance(description, RDN | RRDN):
+        joined = (description.G0, description.G)
+    for channels in joined:
+        if channels % BLOCK:
+            return f"its {channels} channels are no multiple of {BLOCK}"
+
+    if isinstance(description, SRVGGNetCompact) and description.num_feat < BLOCK:
+        return f"its {description.num_feat} features are fewer than {BLOCK}"
+    if not isinstance(description, RRDBNet) and description.scale not in SHUFFLES:
+        return f"it upscales by {description.scale}"
+    return ""
+
+
+def why_no_integers(description: Generator) -> str:
+    """Return why a network has no int8, or ""."""
+    if isinstance(description, SRVGGNetCompact):
+        return ""
+    return f"int8 is had with SRVGGNetCompact, not with {description.type}; use bf16"

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from typing_extensions import Self
 
-from realesrgan_paddle.inference.engine.tape import Buffer, Tape
+from realesrgan_paddle.inference.engine.recorder import Buffer, Recorder
 from realesrgan_paddle.ops.onednn.library import BYTES, DST, SRC
 from realesrgan_paddle.ops.onednn.primitives import BLOCK, Copy, flat, reorder
 
@@ -73,9 +73,9 @@ class Planes:
     """
 
     def __init__(
-        self, tape: Tape, size: Size, channels: int, dtype: int, share: int = 1
+        self, recorder: Recorder, size: Size, channels: int, dtype: int, share: int = 1
     ) -> None:
-        self.tape = tape
+        self.recorder = recorder
         self.size = size
         self.channels = channels
         self.dtype = dtype
@@ -84,7 +84,7 @@ class Planes:
 
         # The first and the last plane are also read a row earlier and later.
         self._buffers: list[Buffer] = [
-            Buffer(tape, plane + 2 * row) for _ in range(size.planes // share)
+            Buffer(recorder, plane + 2 * row) for _ in range(size.planes // share)
         ]
         begins = [buffer.address + row for buffer in self._buffers]
         self.addresses = [address for address in begins for _ in range(share)]
@@ -101,10 +101,10 @@ class Planes:
         """Return the features in another dtype, or these."""
         if dtype == self.dtype:
             return self
-        result = type(self)(self.tape, self.size, self.channels, dtype)
+        result = type(self)(self.recorder, self.size, self.channels, dtype)
         copy = rounding(self.elements, self.dtype, dtype)
         for source, target in zip(self.addresses, result.addresses, strict=True):
-            self.tape.run(copy, {SRC: source, DST: target})
+            self.recorder.run(copy, {SRC: source, DST: target})
         return result
 
     def clear_below(self) -> None:
@@ -118,4 +118,4 @@ class Planes:
             for block in range(1, blocks + 1):
                 row = block * rows - 1
                 begin = address + row * self.row_bytes
-                self.tape.call(memset, begin, 0, self.row_bytes)
+                self.recorder.call(memset, begin, 0, self.row_bytes)

@@ -11,8 +11,8 @@ from realesrgan_paddle.inference.engine.primitives import (
     BlockConvolutionSpec,
     PreparedWeights,
 )
-from realesrgan_paddle.inference.engine.tape import Buffer, Tape
-from realesrgan_paddle.inference.engine.values import (
+from realesrgan_paddle.inference.engine.recorder import Buffer, Recorder
+from realesrgan_paddle.inference.engine.tensors import (
     Deferred,
     Features,
     Image,
@@ -47,15 +47,18 @@ class EngineOps:
     """`ops.plain.Ops` on `Features` of one image; what is missing is not needed.
 
     Args:
-        tape: notes what is computed.
+        recorder: notes what is computed.
         dtype: that convolutions multiply in, F32 or BF16.
         prepared: weights as the primitives want them, by name; filled as they are needed.
     """
 
     def __init__(
-        self, tape: Tape, dtype: int, prepared: dict[tuple[str, int], PreparedWeights]
+        self,
+        recorder: Recorder,
+        dtype: int,
+        prepared: dict[tuple[str, int], PreparedWeights],
     ) -> None:
-        self.tape = tape
+        self.recorder = recorder
         self.dtype = dtype
         self.prepared = prepared
 
@@ -64,8 +67,8 @@ class EngineOps:
         if isinstance(x, Image):
             return x
         channels, height, width = x.image.array.shape
-        image = Image(self.tape, channels, x.scale * height, x.scale * width)
-        self.tape.call(image.array.fill, 0)
+        image = Image(self.recorder, channels, x.scale * height, x.scale * width)
+        self.recorder.call(image.array.fill, 0)
         return image + x
 
     def leave(self, x: Features | Deferred) -> Image:
@@ -110,24 +113,24 @@ class EngineOps:
         # stay float32: in bfloat16 they would make most of the error.
         is_hidden = slope != 1 or slopes is not None
         dtype = self.dtype if is_hidden or out_ch < BLOCK else F32
-        out = Features(self.tape, x.size, out_ch, dtype if is_hidden else F32)
+        out = Features(self.recorder, x.size, out_ch, dtype if is_hidden else F32)
         weights = self._row_weights(weight, bias, slopes, dtype)
         spec = RowConvolutionSpec(
-            in_ch,
-            out_ch,
-            x.size.rows,
-            x.size.width,
-            dtype,
-            out.dtype,
-            slope,
-            slopes is not None,
+            in_ch=in_ch,
+            out_ch=out_ch,
+            rows=x.size.rows,
+            width=x.size.width,
+            dtype=dtype,
+            out_dtype=out.dtype,
+            slope=slope,
+            has_slopes=slopes is not None,
         )
         convolve = row_convolution(spec)
         for group in range(x.size.planes // GROUP):
-            rows = TransformedRows(self.tape, x, in_ch, dtype)
+            rows = TransformedRows(self.recorder, x, in_ch, dtype)
             rows.add(x, group)
             first = group * GROUP
-            convolve(self.tape, rows, weights, out.addresses[first : first + GROUP])
+            convolve(self.recorder, rows, weights, out.addresses[first : first + GROUP])
         out.clear_below()
         return out
 
@@ -140,40 +143,16 @@ class EngineOps:
         slope: float,
     ) -> Features:
         """Convolve, in float32, an image or with a kernel that is not 3x3."""
-        out_ch, in_ch, kernel_size, _ = weight.array.shape
+        out_ch, in_ch, *kernel = weight.array.shape
         if isinstance(x, Image):
-            _, height, width = x.array.shape
-            size = Size(height, width, GROUP)
+            size = Size(x.shape[2], x.shape[3], GROUP)
         else:
             size = x.size
-            height, width = size.height, size.width
 
         # oneDNN reads few channels as they lie in an image, and many in blocks.
-        plain = isinstance(x, Image) and in_ch < BLOCK
-        if isinstance(x, Image) and plain:
-            source = x.buffer
-        else:
-            source = Buffer(self.tape, 4 * padded(in_ch) * height * width)
-            if isinstance(x, Image):
-                copies.block_image(self.tape, x.address, x.shape, source.address)
-            else:
-                copies.join(self.tape, x, source.address, F32)
+        is_plain = isinstance(x, Image) and in_ch < BLOCK
+        source = x.buffer if isinstance(x, Image) and is_plain else self._in_blocks(x)
 
-        steps = tuple(leaky_relu(slope))
-        convolve = BlockConvolution(
-            BlockConvolutionSpec(
-                in_ch,
-                out_ch,
-                height,
-                width,
-                F32,
-                F32,
-                steps,
-                slopes is not None,
-                (kernel_size, kernel_size),
-                plain,
-            )
-        )
         key = (weight.name, F32)
         if key not in self.prepared:
             self.prepared[key] = PreparedWeights(
@@ -181,13 +160,39 @@ class EngineOps:
                 [bias.array],
                 None if slopes is None else slopes.array,
                 F32,
-                plain,
+                is_plain,
             )
-        whole = Buffer(self.tape, 4 * padded(out_ch) * height * width)
-        convolve(self.tape, source.address, self.prepared[key], 0, whole.address)
-        out = Features(self.tape, size, out_ch, F32)
-        copies.split(self.tape, whole.address, F32, out)
+        spec = BlockConvolutionSpec(
+            in_ch=in_ch,
+            out_ch=out_ch,
+            rows=size.height,
+            width=size.width,
+            dtype=F32,
+            out_dtype=F32,
+            steps=tuple(leaky_relu(slope)),
+            has_slopes=slopes is not None,
+            kernel=(kernel[0], kernel[1]),
+            plain_input=is_plain,
+        )
+        whole = Buffer(self.recorder, 4 * padded(out_ch) * size.height * size.width)
+        convolve = BlockConvolution(spec)
+        convolve(self.recorder, source.address, self.prepared[key], 0, whole.address)
+        out = Features(self.recorder, size, out_ch, F32)
+        copies.split(self.recorder, whole.address, F32, out)
         return out
+
+    def _in_blocks(self, x: Features | Image) -> Buffer:
+        """Copy all of an image or of features to blocks of channels, in float32."""
+        if isinstance(x, Image):
+            _, channels, height, width = x.shape
+        else:
+            channels, height, width = x.channels, x.size.height, x.size.width
+        blocks = Buffer(self.recorder, 4 * padded(channels) * height * width)
+        if isinstance(x, Image):
+            copies.block_image(self.recorder, x.address, x.shape, blocks.address)
+        else:
+            copies.join(self.recorder, x, blocks.address, F32)
+        return blocks
 
     def _row_weights(
         self,
@@ -216,16 +221,16 @@ class EngineOps:
     ) -> Features:
         """See `Ops`."""
         last_weight, _ = convolutions[-1]
-        rows = TransformedRows(self.tape, x, last_weight.array.shape[1], self.dtype)
+        rows = TransformedRows(self.recorder, x, last_weight.array.shape[1], self.dtype)
         rows.add(x)
 
         for weight, bias in convolutions[:-1]:
             out_ch = weight.array.shape[0]
-            grown = Features(self.tape, x.size, out_ch, self.dtype)
+            grown = Features(self.recorder, x.size, out_ch, self.dtype)
             self._grow(rows, weight, bias, grown, slope)
             rows.add(grown)
 
-        out = Features(self.tape, x.size, x.channels, F32)
+        out = Features(self.recorder, x.size, x.channels, F32)
         self._grow(rows, *convolutions[-1], out, 1.0, DENSE_BLOCK_SCALE, x.addresses)
         return out
 
@@ -250,7 +255,7 @@ class EngineOps:
             slope,
             adds=bool(added),
         )
-        row_convolution(spec)(self.tape, rows, weights, out.addresses, added)
+        row_convolution(spec)(self.recorder, rows, weights, out.addresses, added)
         out.clear_below()
 
     def conv_upsampled(
@@ -274,8 +279,10 @@ class EngineOps:
     ) -> Features:
         """Convolve features twice as large: only columns are copied, rows read twice."""
         x = x.rounded_to(self.dtype)
-        wide = Features(self.tape, x.size.doubled(), x.channels, self.dtype, share=2)
-        copies.double_columns(self.tape, x, wide)
+        wide = Features(
+            self.recorder, x.size.doubled(), x.channels, self.dtype, share=2
+        )
+        copies.double_columns(self.recorder, x, wide)
         return self._conv(wide, weight, bias, None, slope)
 
     def _in_bands(self, x: Deferred) -> Image:
@@ -294,10 +301,10 @@ class EngineOps:
             scale = result.array.shape[1] // part_height
             if image is None:
                 channels = len(result.array)
-                image = Image(self.tape, channels, scale * height, scale * width)
+                image = Image(self.recorder, channels, scale * height, scale * width)
             target = image.array[:, span.target(scale)]
             kept = result.array[:, span.kept(scale)][:, : target.shape[1]]
-            self.tape.call(np.copyto, target, kept)
+            self.recorder.call(np.copyto, target, kept)
         assert image is not None
         return image
 
@@ -308,16 +315,16 @@ class EngineOps:
     def concat(self, tensors: Sequence[Features]) -> Features:
         """See `Ops`."""
         channels = sum(features.channels for features in tensors)
-        result = Features(self.tape, tensors[0].size, channels, F32)
-        copies.concatenate(self.tape, tensors, result)
+        result = Features(self.recorder, tensors[0].size, channels, F32)
+        copies.concatenate(self.recorder, tensors, result)
         return result
 
     def pixel_shuffle(self, x: Features, scale: int) -> Image:
         """See `Ops`."""
         out_ch = x.channels // scale**2
         size = x.size
-        image = Image(self.tape, out_ch, scale * size.height, scale * size.width)
-        copies.shuffle_to_image(self.tape, x, scale, image.address)
+        image = Image(self.recorder, out_ch, scale * size.height, scale * size.width)
+        copies.shuffle_to_image(self.recorder, x, scale, image.address)
         return image
 
     def pixel_unshuffle(self, x: Image, scale: int) -> Image:
@@ -325,12 +332,12 @@ class EngineOps:
         channels, full_height, full_width = x.array.shape
         height = full_height // scale
         width = full_width // scale
-        image = Image(self.tape, channels * scale**2, height, width)
+        image = Image(self.recorder, channels * scale**2, height, width)
 
         by_pixel = x.array.reshape(channels, height, scale, width, scale)
         source = by_pixel.transpose(0, 2, 4, 1, 3)
         target = image.array.reshape(source.shape)
-        self.tape.call(np.copyto, target, source)
+        self.recorder.call(np.copyto, target, source)
         return image
 
     def nearest_upsample(self, x: Image, scale: int) -> RepeatedImage:

@@ -1,4 +1,4 @@
-"""Convolutions of features in blocks of channels, and their weights."""
+"""oneDNN's primitives on features in blocks of channels: convolutions, sums, PReLU; weights."""
 
 from collections.abc import Sequence
 from ctypes import c_void_p
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from realesrgan_paddle.inference.engine.features import padded
-from realesrgan_paddle.inference.engine.tape import Tape
+from realesrgan_paddle.inference.engine.recorder import Recorder
 from realesrgan_paddle.ops.onednn.convolutions import (
     Step,
     describe_convolution,
@@ -18,11 +18,13 @@ from realesrgan_paddle.ops.onednn.convolutions import (
 )
 from realesrgan_paddle.ops.onednn.library import (
     BIAS,
+    BINARY_ADD,
     DST,
     F32,
     FORWARD_INFERENCE,
     NULL,
     SRC,
+    SRC_1,
     WEIGHTS,
     OneDNNError,
     library,
@@ -40,6 +42,9 @@ from realesrgan_paddle.ops.onednn.primitives import (
 )
 
 CACHE_SIZE = 256
+SCALES = 4096  # DNNL_ARG_ATTR_SCALES
+SUMS_KEPT = 128
+"""Those of one or two sizes of image: as many more take memory."""
 
 
 class BlockConvolutionSpec(NamedTuple):
@@ -90,7 +95,7 @@ class BlockConvolution:
 
     def __call__(
         self,
-        tape: Tape,
+        recorder: Recorder,
         x: int,
         weights: "PreparedWeights",
         kind: int,
@@ -107,7 +112,7 @@ class BlockConvolution:
         addresses.update(zip(self._others, others, strict=True))
         if self._has_slopes:
             addresses[self._slopes] = weights.slopes
-        tape.run(self._primitive, addresses)
+        recorder.run(self._primitive, addresses)
 
 
 def _describe(
@@ -232,7 +237,70 @@ class PReLU:
         )
         self._primitive = Primitive(description, {SRC: x, WEIGHTS: slopes, DST: x})
 
-    def __call__(self, tape: Tape, address: int, slopes: int) -> None:
+    def __call__(self, recorder: Recorder, address: int, slopes: int) -> None:
         """Activate features at an address."""
         addresses = {SRC: address, WEIGHTS: slopes, DST: address}
-        tape.run(self._primitive, addresses)
+        recorder.run(self._primitive, addresses)
+
+
+class SumSpec(NamedTuple):
+    """What identifies a sum: first * x + second * y, and then some steps."""
+
+    elements: int
+    first: float
+    second: float
+    dtypes: tuple[int, int]
+    """Of x and y."""
+    steps: tuple[Step, ...]
+    out_dtype: int
+
+
+class Sum:
+    """A sum of tensors of the same size, which lie in any order of elements."""
+
+    def __init__(self, spec: SumSpec) -> None:
+        dnnl = library()
+        x, y = (flat(spec.elements, dtype) for dtype in spec.dtypes)
+        out = flat(spec.elements, spec.out_dtype)
+        self._others = operands(spec.steps)
+        layouts = [
+            flat(spec.elements, step.dtype) for step in spec.steps if step.has_operand
+        ]
+        memories = {SRC: x, SRC_1: y, DST: out}
+        memories.update(zip(self._others, layouts, strict=True))
+
+        attributes = post_operations(spec.steps, layouts)
+        self._factors = np.array([spec.first, spec.second], np.float32)
+        self._scales = {}
+        for i, argument in enumerate((SRC, SRC_1)):
+            if self._factors[i] != 1:
+                dnnl.call(
+                    "dnnl_primitive_attr_set_scales_mask", attributes, argument, 0
+                )
+                memories[SCALES | argument] = flat(1)
+                self._scales[SCALES | argument] = self._factors[i:].ctypes.data
+
+        description = dnnl.create(
+            "dnnl_binary_primitive_desc_create",
+            dnnl.engine,
+            BINARY_ADD,
+            x,
+            y,
+            out,
+            attributes,
+        )
+        self._primitive = Primitive(description, memories)
+
+    def __call__(
+        self, recorder: Recorder, x: int, y: int, others: Sequence[int], out: int
+    ) -> None:
+        """Compute on memories at these addresses; `out` may be one of them."""
+        addresses = {SRC: x, SRC_1: y, DST: out, **self._scales}
+        addresses.update(zip(self._others, others, strict=True))
+        recorder.run(self._primitive, addresses)
+
+
+@lru_cache(SUMS_KEPT)
+def weighted_sum(spec: SumSpec) -> Sum:
+    """Return the sum's primitive, created once."""
+    return Sum(spec)

@@ -23,15 +23,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.elementwise import Sum, SumSpec, weighted_sum
 from realesrgan_paddle.inference.engine.features import GROUP, Planes, padded
 from realesrgan_paddle.inference.engine.primitives import (
     BlockConvolution,
     BlockConvolutionSpec,
     PReLU,
     PreparedWeights,
+    Sum,
+    SumSpec,
+    weighted_sum,
 )
-from realesrgan_paddle.inference.engine.tape import Buffer, Tape
+from realesrgan_paddle.inference.engine.recorder import Buffer, Recorder
 from realesrgan_paddle.ops.onednn.convolutions import (
     Step,
     leaky_relu,
@@ -97,8 +99,10 @@ class TransformedRows:
         channels: added until now.
     """
 
-    def __init__(self, tape: Tape, planes: Planes, channels: int, dtype: int) -> None:
-        self.tape = tape
+    def __init__(
+        self, recorder: Recorder, planes: Planes, channels: int, dtype: int
+    ) -> None:
+        self.recorder = recorder
         self.rows = planes.size.rows
         self.width = planes.size.width
         self.dtype = dtype
@@ -107,7 +111,7 @@ class TransformedRows:
         plane = self.rows * self.width * BYTES[dtype]
         self._channel_bytes = plane
         self._buffers: list[Buffer] = [
-            Buffer(tape, padded(channels) * plane) for _ in range(KINDS)
+            Buffer(recorder, padded(channels) * plane) for _ in range(KINDS)
         ]
 
     @property
@@ -125,7 +129,7 @@ class TransformedRows:
         t = [address + begin for address in self.addresses]
 
         d = _input_rows(planes, group)
-        forms = _Forms(self.tape, planes.dtype, self.dtype, planes.elements)
+        forms = _Forms(self.recorder, planes.dtype, self.dtype, planes.elements)
         forms.outer(d[0], d[2], d[4], t[0])
         forms.pair(A, B2, d[1:5], t[1], t[2])
         forms.pair(B, A2, d[1:5], t[3], t[4])
@@ -141,7 +145,7 @@ class TransformedRows:
 
         There it was a row of another block of channels.
         """
-        forms = _Forms(self.tape, dtype, self.dtype, self._row)
+        forms = _Forms(self.recorder, dtype, self.dtype, self._row)
         for block in range(channels // BLOCK):
             row = block * self.rows
             x = d[2] + self._row_offset(row, dtype)
@@ -153,7 +157,7 @@ class TransformedRows:
         self, dtype: int, d: Sequence[int], t5: int, channels: int
     ) -> None:
         """Compute the last row of t5 again: below the image d5 is zero."""
-        forms = _Forms(self.tape, dtype, self.dtype, self._row)
+        forms = _Forms(self.recorder, dtype, self.dtype, self._row)
         for block in range(channels // BLOCK):
             row = (block + 1) * self.rows - 1
             x = d[1] + self._row_offset(row, dtype)
@@ -186,8 +190,10 @@ def _input_rows(planes: Planes, group: int) -> list[int]:
 class _Forms:
     """The sums that make the transformed rows."""
 
-    def __init__(self, tape: Tape, dtype: int, out_dtype: int, elements: int) -> None:
-        self.tape = tape
+    def __init__(
+        self, recorder: Recorder, dtype: int, out_dtype: int, elements: int
+    ) -> None:
+        self.recorder = recorder
         self.dtype = dtype
         self.out_dtype = out_dtype
         self.elements = elements
@@ -237,7 +243,7 @@ class _Forms:
             tuple(steps),
             self.out_dtype,
         )
-        weighted_sum(spec)(self.tape, x, y, others, out)
+        weighted_sum(spec)(self.recorder, x, y, others, out)
 
 
 class RowConvolutionSpec(NamedTuple):
@@ -304,7 +310,7 @@ class RowConvolution:
 
     def __call__(
         self,
-        tape: Tape,
+        recorder: Recorder,
         rows: TransformedRows,
         weights: PreparedWeights,
         out: Sequence[int],
@@ -315,20 +321,20 @@ class RowConvolution:
         `added` are the addresses of the features to add.
         """
         t = rows.addresses
-        buffers = [Buffer(tape, self.bytes) for _ in range(4)]
+        buffers = [Buffer(recorder, self.bytes) for _ in range(4)]
         m = [buffer.address for buffer in buffers]
         for kind in range(1, 5):
-            self.plain(tape, t[kind], weights, kind, m[kind - 1])
+            self.plain(recorder, t[kind], weights, kind, m[kind - 1])
 
         extra = [[address] for address in added] or [[], [], [], []]
-        self.first(tape, t[0], weights, 0, out[0], [*m, *extra[0]])
-        zeros = tape.zeros(self.bytes)
-        self.second(tape, zeros, zeros, [*m, *extra[1]], out[1])
-        self.third(tape, zeros, zeros, [*m, *extra[2]], out[2])
-        self.last(tape, t[5], weights, 5, out[3], [*m, *extra[3]])
+        self.first(recorder, t[0], weights, 0, out[0], [*m, *extra[0]])
+        zeros = recorder.zeros(self.bytes)
+        self.second(recorder, zeros, zeros, [*m, *extra[1]], out[1])
+        self.third(recorder, zeros, zeros, [*m, *extra[2]], out[2])
+        self.last(recorder, t[5], weights, 5, out[3], [*m, *extra[3]])
         if self.prelu is not None:
             for address in out[1:3]:
-                self.prelu(tape, address, weights.slopes)
+                self.prelu(recorder, address, weights.slopes)
 
 
 @lru_cache(CACHE_SIZE)

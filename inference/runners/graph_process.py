@@ -23,12 +23,12 @@ from realesrgan_paddle.inference.graph.exported_files import (
     exported_files,
 )
 from realesrgan_paddle.inference.runners import graph_worker
-from realesrgan_paddle.inference.runners.graph_pipe import (
+from realesrgan_paddle.inference.runners.graph_worker import (
+    TRIAL_SECONDS,
     receive,
     receive_array,
     send_array,
 )
-from realesrgan_paddle.inference.runners.graph_worker import TRIAL_SECONDS
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, require_paddle
 

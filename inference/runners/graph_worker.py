@@ -4,8 +4,12 @@
 
 It says what it has loaded, and then, until its input ends, answers each array of images
 with the upscaled ones.
+
+Lines and arrays pass between the two: a line is JSON, an array is preceded by a line with
+its shape. Nothing is pickled, because whoever reads a pickle runs what is in it.
 """
 
+import json
 import os
 import signal
 import sys
@@ -13,20 +17,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
-from realesrgan_paddle.inference.runners.graph_pipe import (
-    receive,
-    receive_array,
-    send,
-    send_array,
-)
+import numpy as np
+
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import start_paddle
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner
-    from realesrgan_paddle.inference.runners.openvino_runner import OpenVinoRunner
+    from realesrgan_paddle.inference.runners.onnx_runners import (
+        OnnxRuntimeRunner,
+        OpenVinoRunner,
+    )
     from realesrgan_paddle.inference.runners.static_runner import StaticRunner
 
     InProcess = StaticRunner | OpenVinoRunner | OnnxRuntimeRunner
@@ -39,6 +41,38 @@ RealESRGAN_x4plus takes 0.2 GB. A forged graph may ask for hundreds of GB.
 TRIAL_SECONDS = 20
 """CPU time for that: RealESRGAN_x4plus takes 0.7 s."""
 STATUS = Path("/proc/self/status")
+
+
+def send(pipe: IO[bytes], **fields: Any) -> None:
+    """Write one line."""
+    pipe.write(json.dumps(fields).encode() + b"\n")
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> dict[str, Any]:
+    """Return the fields of the next line; EOFError if the other side has ended."""
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    return json.loads(line)
+
+
+def send_array(pipe: IO[bytes], array: np.ndarray) -> None:
+    """Write an array as float32."""
+    array = np.ascontiguousarray(array, np.float32)
+    send(pipe, shape=array.shape)
+    flat = array.reshape(-1)
+    pipe.write(flat.view(np.uint8).data)
+    pipe.flush()
+
+
+def receive_array(pipe: IO[bytes], shape: list[int]) -> np.ndarray:
+    """Return the array of that shape behind its line; EOFError if it is not complete."""
+    array = np.empty(shape, np.float32)
+    buffer = array.reshape(-1).view(np.uint8)
+    if pipe.readinto(buffer) < buffer.size:  # type: ignore[attr-defined]
+        raise EOFError
+    return array
 
 
 def main() -> None:
@@ -82,13 +116,13 @@ def _load(
         weights = path
     with limited(TRIAL_BYTES + 3 * weights.stat().st_size, TRIAL_SECONDS):
         if engine == "openvino":
-            from realesrgan_paddle.inference.runners import openvino_runner
+            from realesrgan_paddle.inference.runners import onnx_runners
 
-            return openvino_runner.OpenVinoRunner(path, precision, int(threads))
+            return onnx_runners.OpenVinoRunner(path, precision, int(threads))
         if engine == "onnxruntime":
-            from realesrgan_paddle.inference.runners import onnxruntime_runner
+            from realesrgan_paddle.inference.runners import onnx_runners
 
-            return onnxruntime_runner.OnnxRuntimeRunner(path, int(threads))
+            return onnx_runners.OnnxRuntimeRunner(path, int(threads))
         from realesrgan_paddle.inference.runners.static_runner import open_graph
 
         return open_graph(

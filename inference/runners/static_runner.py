@@ -16,7 +16,7 @@ from realesrgan_paddle.inference.graph.exported_files import (
 )
 from realesrgan_paddle.inference.graph.paddle_files import checked_program
 from realesrgan_paddle.inference.runners import tensorrt
-from realesrgan_paddle.inference.runners.scale import check_one_of_each, find_scale
+from realesrgan_paddle.inference.runners.runner import check_one_of_each, find_scale
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 

@@ -20,6 +20,8 @@ from mutate.weights import mutate_weights
 from odd_images import ODD_NAMES
 from verdict import LARGEST_PICTURE, decoded_bytes
 
+from realesrgan_paddle.utils.files import sha256_of
+
 SMALL = 1_000_000
 """Decoded bytes of the largest picture that is upscaled or cut: more takes its time."""
 
@@ -121,9 +123,27 @@ def graph(case: Case) -> str:
         program.write_bytes(changed)
     else:
         parameters.write_bytes(mutate_parameters(parameters.read_bytes(), rng))
+    _change_yml(case.place.work / "graph" / "inference.yml", rng)
     if rng.random() < 0.05:
         program.replace(program.with_suffix(".json"))
     return "graph"
+
+
+def _change_yml(path: Path, rng: Random) -> None:
+    """Remove an inference.yml, or let it agree with the files, mutated or as it is."""
+    choice = rng.random()
+    if choice < 0.6:  # then Paddle runs what there is
+        path.unlink()
+        return
+    content = yaml.safe_load(path.read_bytes())
+    files = content["RealESRGAN"]["files"]
+    for name in files:
+        files[name] = sha256_of(path.with_name(name))
+    mark, _ = path.read_bytes().split(b"\n", 1)
+    changed = mark + b"\n" + yaml.safe_dump(content).encode()
+    if choice < 0.8:
+        changed = mutate_yml(changed, rng)
+    path.write_bytes(changed)
 
 
 def options(case: Case, kind: str) -> tuple[str, list[str]]:

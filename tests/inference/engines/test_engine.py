@@ -8,8 +8,7 @@ import pytest
 
 from realesrgan_paddle.inference.engine import engine as engine_module
 from realesrgan_paddle.inference.engine import operators
-from realesrgan_paddle.inference.engine.engine import Engine
-from realesrgan_paddle.inference.engine.supported import why_not
+from realesrgan_paddle.inference.engine.engine import Engine, why_not
 from realesrgan_paddle.inference.engine.winograd import (
     A2,
     B2,

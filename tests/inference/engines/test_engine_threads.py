@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from realesrgan_paddle.inference.engine.elementwise import Sum, SumSpec
-from realesrgan_paddle.inference.engine.primitives import PreparedWeights
+from realesrgan_paddle.inference.engine.primitives import PreparedWeights, Sum, SumSpec
 from realesrgan_paddle.ops.onednn.convolutions import plus, times
 from realesrgan_paddle.ops.onednn.library import F32, library
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sample_weights import sample_weights
 
+from realesrgan_paddle.inference.engine import calibrate as module
+from realesrgan_paddle.inference.engine.calibrate import split
+from realesrgan_paddle.inference.engine.check import check_integers
 from realesrgan_paddle.inference.engine.engine import Engine
-from realesrgan_paddle.inference.engine.int8 import calibrate as module
-from realesrgan_paddle.inference.engine.int8.calibrate import split
-from realesrgan_paddle.inference.engine.int8.check import check_integers
-from realesrgan_paddle.inference.engine.int8.convolution import IntegerWeights
+from realesrgan_paddle.inference.engine.int8 import IntegerWeights
 from realesrgan_paddle.inference.export import export
 from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet

@@ -12,10 +12,12 @@ from realesrgan_paddle.inference.graph import onnx_check as check
 from realesrgan_paddle.inference.graph.onnx_check import checked_onnx
 from realesrgan_paddle.inference.graph.onnx_write import onnx_model
 from realesrgan_paddle.inference.runners.graph_worker import STATUS, limited
-from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner
-from realesrgan_paddle.inference.runners.openvino_runner import OpenVinoRunner
+from realesrgan_paddle.inference.runners.onnx_runners import (
+    OnnxRuntimeRunner,
+    OpenVinoRunner,
+)
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
-from realesrgan_paddle.inference.runners.scale import find_scale
+from realesrgan_paddle.inference.runners.runner import find_scale
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet

@@ -10,8 +10,10 @@ from sample_weights import sample_weights
 from realesrgan_paddle.inference import open_runner as module
 from realesrgan_paddle.inference.export import export
 from realesrgan_paddle.inference.open_runner import open_runner
-from realesrgan_paddle.inference.runners.onnxruntime_runner import OnnxRuntimeRunner
-from realesrgan_paddle.inference.runners.openvino_runner import OpenVinoRunner
+from realesrgan_paddle.inference.runners.onnx_runners import (
+    OnnxRuntimeRunner,
+    OpenVinoRunner,
+)
 from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact

@@ -31,7 +31,7 @@ SPEC = SRVGGNetCompact(num_feat=8, num_conv=1, upscale=2)
 WORKER = """
 import os, signal, sys, time
 from contextlib import suppress
-from realesrgan_paddle.inference.runners.graph_pipe import *
+from realesrgan_paddle.inference.runners.graph_worker import *
 sys.stderr.write("terminate called\\n")
 {load}
 send(sys.stdout.buffer, scale=1, device="cpu")
@@ -56,6 +56,7 @@ def damaged(tmp_path):
     (filters,) = (slot for slot in convolution.inputs if slot.parameter == "Filter")
     filters.arguments[0] += "x"
     program.write_bytes(graph.SerializeToString())
+    (program.parent / "inference.yml").unlink()
     return program.parent
 
 
@@ -97,7 +98,7 @@ def test_a_graph_that_crashes_paddle_is_one_line_and_exit_code_1(damaged, tmp_pa
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {damaged}/inference.pdmodel")
+    assert done.stderr.startswith(f"error: {damaged}/inference.pdmodel: Paddle failed")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

@@ -5,9 +5,9 @@ from typing import NamedTuple, Union
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.elementwise import SumSpec, weighted_sum
 from realesrgan_paddle.inference.engine.features import Planes
-from realesrgan_paddle.inference.engine.tape import Buffer, Tape
+from realesrgan_paddle.inference.engine.primitives import SumSpec, weighted_sum
+from realesrgan_paddle.inference.engine.recorder import Buffer, Recorder
 from realesrgan_paddle.ops.onednn.library import F32
 
 
@@ -18,10 +18,12 @@ class NotPossibleError(Exception):
 class Image:
     """An image, float32 (C, H, W), with what is to be added to it."""
 
-    def __init__(self, tape: Tape, channels: int, height: int, width: int) -> None:
-        self.tape = tape
+    def __init__(
+        self, recorder: Recorder, channels: int, height: int, width: int
+    ) -> None:
+        self.recorder = recorder
         size = 4 * channels * height * width
-        self.buffer = Buffer(tape, size)
+        self.buffer = Buffer(recorder, size)
         self.array = self.buffer.array(np.float32, channels, height, width)
 
     @property
@@ -37,9 +39,11 @@ class Image:
 
     def __add__(self, other: "Image | RepeatedImage") -> "Image":
         if isinstance(other, RepeatedImage):
-            self.tape.call(_add_repeated, self.array, other.image.array, other.scale)
+            self.recorder.call(
+                _add_repeated, self.array, other.image.array, other.scale
+            )
         else:
-            self.tape.call(np.add, self.array, other.array, self.array)
+            self.recorder.call(np.add, self.array, other.array, self.array)
         return self
 
 
@@ -81,14 +85,14 @@ class Features(Planes):
         if not isinstance(other, Scaled):
             other = Scaled(other, 1.0)
         y = other.features
-        total = Features(self.tape, self.size, self.channels, F32)
+        total = Features(self.recorder, self.size, self.channels, F32)
         dtypes = (self.dtype, y.dtype)
         spec = SumSpec(self.elements, 1.0, other.factor, dtypes, (), F32)
         add = weighted_sum(spec)
         for a, b, result in zip(
             self.addresses, y.addresses, total.addresses, strict=True
         ):
-            add(self.tape, a, b, [], result)
+            add(self.recorder, a, b, [], result)
         return total
 
 

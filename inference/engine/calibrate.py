@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.engine import Engine
-from realesrgan_paddle.inference.engine.int8.check import check_integers
-from realesrgan_paddle.inference.engine.int8.operators import Ranges
-from realesrgan_paddle.inference.engine.supported import why_no_integers
+from realesrgan_paddle.inference.engine.check import check_integers
+from realesrgan_paddle.inference.engine.engine import Engine, why_no_integers
+from realesrgan_paddle.inference.engine.ranges import Ranges
 from realesrgan_paddle.inference.graph.exported_files import exported_files
 from realesrgan_paddle.inference.graph.inference_yml import checked_export, read_tensors
 from realesrgan_paddle.ops.onednn.library import OneDNNError

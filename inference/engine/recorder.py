@@ -25,15 +25,15 @@ class Buffer:
         size: in bytes.
     """
 
-    def __init__(self, tape: "Tape", size: int) -> None:
+    def __init__(self, recorder: "Recorder", size: int) -> None:
         self.size = size
-        self._memory = tape.memory
+        self._memory = recorder.memory
         place = self._memory.allocate(size)
         if place is None:
             raise MemoryError("an image does not fit into memory")
         self._place = place
         self.address = self._memory.address + place[0]
-        tape.bytes = max(tape.bytes, place[1])
+        recorder.bytes = max(recorder.bytes, place[1])
 
     def array(self, dtype: Any, *shape: int) -> np.ndarray:
         """Return the memory as an array of `shape`."""
@@ -49,7 +49,7 @@ class Buffer:
             self._memory.released.append(self._place)
 
 
-class Tape:
+class Recorder:
     """Operations in order, and the memory that they work on.
 
     Args:

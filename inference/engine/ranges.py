@@ -1,12 +1,18 @@
-"""`inference.int8.json`: how large the features of an exported network become."""
+"""How large the features of a network become, for each channel: found, kept and read for int8.
+
+They stand in `inference.int8.json` beside an exported network.
+"""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from realesrgan_paddle.inference.engine.int8.operators import Ranges
+from realesrgan_paddle.inference.engine.operators import EngineOps
+from realesrgan_paddle.inference.engine.tensors import Features, Image, Weight
 from realesrgan_paddle.inference.graph.exported_files import exported_files
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
@@ -17,10 +23,43 @@ from realesrgan_paddle.utils.files import (
     read_regular,
 )
 
+Ranges = Mapping[str, np.ndarray]
+"""{name of a weight: the largest absolute value of each of its features, activated}."""
+
+PERCENTILE = 99.99
+"""Of the absolute values of a channel in an image; what lies above is limited.
+
+Wu et al. 2020, "Integer Quantization for Deep Learning Inference", sections 3.3 and 6.
+"""
+SMALLEST = 1e-6
+"""The range of a channel that is zero everywhere."""
 MOST_BYTES = 2**25
 """Of the file: 4096 layers of 256 channels take 20 MB."""
 LARGEST_RANGE = 1e30
 """Above it, and below its inverse, float32 ends."""
+
+
+class RangeOps(EngineOps):
+    """The engine's operators, which note how large the features of one image are."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.ranges: dict[str, np.ndarray] = {}
+
+    def _conv(
+        self,
+        x: Features | Image,
+        weight: Weight,
+        bias: Weight,
+        slopes: Weight | None,
+        slope: float,
+    ) -> Features:
+        features = super()._conv(x, weight, bias, slopes, slope)
+        if slopes is not None or slope != 1:
+            values = np.abs(self.leave(features).array)
+            largest = np.percentile(values, PERCENTILE, (1, 2))
+            self.ranges[weight.name] = np.maximum(largest, SMALLEST).astype(np.float32)
+        return features
 
 
 def ranges_file(model: Path) -> Path:

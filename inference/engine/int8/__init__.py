@@ -1,1 +1,0 @@
-"""The small networks with their hidden convolutions in 8-bit integers."""
