@@ -9,16 +9,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.compare_command import CROP_SIZE, compare_image_flags
-from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
-from realesrgan_paddle.utils.crops import parse_crop
-from realesrgan_paddle.utils.machine.devices import DEVICES
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
-from realesrgan_paddle.video.compare_videos import (
+from realesrgan_paddle.commands.compare import CROP_SIZE, compare_image_flags
+from realesrgan_paddle.commands.compare_videos import (
     add_video_flags,
     check_flags,
     compare_video_flags,
 )
+from realesrgan_paddle.metrics.table import OF_IMAGES, parse_metric
+from realesrgan_paddle.utils.cli import Parser, int_range, named_value, run
+from realesrgan_paddle.utils.crops import parse_crop
+from realesrgan_paddle.utils.machine.devices import DEVICES
 
 
 def parse_flags(argv: Sequence[str] | None) -> Namespace:
@@ -82,8 +82,11 @@ def _add_image_flags(parser: Parser) -> None:
     add(
         "--metrics",
         nargs="+",
-        choices=METRIC_FORMATS,
-        help="metrics; without it, PSNR, SSIM and LPIPS; NIQE needs no ground truth",
+        type=parse_metric,
+        choices=OF_IMAGES,
+        metavar="METRIC",
+        help=f"any of {', '.join(OF_IMAGES)}; without it, psnr_y, ssim_y and lpips; niqe "
+        "needs no ground truth",
     )
     add(
         "--run",

@@ -9,10 +9,16 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from realesrgan_paddle.commands.evaluate import check_flags, evaluate, what_follows
+from realesrgan_paddle.commands.evaluate import (
+    USUAL,
+    check_flags,
+    evaluate,
+    parse_model,
+    what_follows,
+)
 from realesrgan_paddle.inference.open_runner import ENGINES, PRECISIONS
-from realesrgan_paddle.metrics.figures import FIGURES, USUAL, parse_figure
-from realesrgan_paddle.metrics.names import parse_folder, parse_model
+from realesrgan_paddle.metrics.data_sets import parse_folder
+from realesrgan_paddle.metrics.table import METRICS, parse_metric
 from realesrgan_paddle.utils.cli import Parser, int_range, run
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.machine.devices import DEVICES
@@ -69,10 +75,10 @@ def _add_rules(parser: Parser) -> None:
     add(
         "--metrics",
         nargs="+",
-        type=parse_figure,
+        type=parse_metric,
         default=list(USUAL),
         metavar="METRIC",
-        help=f"any of {', '.join(FIGURES)}",
+        help=f"any of {', '.join(METRICS)}",
     )
     add(
         "--scale",
@@ -99,7 +105,7 @@ def _add_rules(parser: Parser) -> None:
     add("--engine", choices=ENGINES, default="auto", help="what runs networks")
     add("--device", choices=DEVICES, default="auto", help="where to compute")
     add(
-        "--json", type=Path, metavar="FILE", help="write all figures, of each image too"
+        "--json", type=Path, metavar="FILE", help="write all metrics, of each image too"
     )
     add("--markdown", type=Path, metavar="FILE", help="write the tables of papers")
 

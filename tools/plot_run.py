@@ -11,6 +11,7 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
+from realesrgan_paddle.metrics.table import CURVE_TITLES
 from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
 from realesrgan_paddle.utils.next_steps import print_next
 from realesrgan_paddle.utils.runlog.curves import plot_runs
@@ -31,7 +32,8 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     flags = parse_flags(Flags, __doc__, argv)
-    count = plot_runs(flags.input, flags.output, LOSS_TITLES, REFERENCE_LEVELS)
+    titles = {**LOSS_TITLES, **CURVE_TITLES}
+    count = plot_runs(flags.input, flags.output, titles, REFERENCE_LEVELS)
     say(f"{flags.output}: {count} panels")
 
     latest = Path(flags.input[0], "models/net_g_latest.pdparams")

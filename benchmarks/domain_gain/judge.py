@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.metrics.comparison_metrics import open_measures
+from realesrgan_paddle.metrics.table import measure_image, open_metric
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import enlarge
-from realesrgan_paddle.utils.metrics.similarity import mean_delta_e
-from realesrgan_paddle.utils.temporal.still import sharpness
+from realesrgan_paddle.utils.metrics.similarity import mean_delta_e, sharpness
 
 SCALE = 4
 METRICS = ("psnr", "ssim", "lpips", "dists")
+OF_LUMA = {"psnr": "psnr_y", "ssim": "ssim_y"}
+"""What the records call psnr and ssim."""
 BICUBIC = "bicubic"
 
 Record = dict[str, Any]
@@ -114,16 +115,16 @@ def figures(weights: Path | None, pairs: Sequence[Pair]) -> Record:
     is the result's, relative to the ground truth's.
     """
     upscaler = Upscaler.load(weights, precision="fp32") if weights else None
-    measures = open_measures(METRICS, SCALE)
+    metrics = {n: open_metric(OF_LUMA.get(n, n), SCALE) for n in METRICS}
     found: Record = {name: [] for name in ("group", *METRICS, "delta_e", "sharpness")}
     for pair in pairs:
         for crop in pair.crops:
             lq = np.ascontiguousarray(crop.of(pair.lq))
             gt = np.ascontiguousarray(crop.of(pair.gt, SCALE))
             sr = upscaler(lq, outscale=SCALE) if upscaler else enlarge(lq, SCALE)
-            values = {name: each(sr, gt) for name, each in measures.items()}
+            values = measure_image(sr, gt, metrics)
             values["delta_e"] = mean_delta_e(sr, gt)
-            values["sharpness"] = sharpness(sr) / sharpness(gt)
+            values["sharpness"] = sharpness(sr, gt)
             found["group"].append(pair.group)
             for name, value in values.items():
                 found[name].append(round(value, 4))

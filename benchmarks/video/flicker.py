@@ -27,13 +27,17 @@ from av.video.reformatter import Colorspace, Interpolation
 
 from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
 from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.metrics.clips import MEANINGS, measure_clip, shown
+from realesrgan_paddle.metrics.table import METRICS
 from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.machine.devices import start_paddle
+from realesrgan_paddle.utils.metrics.temporal_consistency import (
+    ClipMetrics,
+    StepMetrics,
+)
+from realesrgan_paddle.utils.metrics.temporal_steps import Frame
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
-from realesrgan_paddle.utils.temporal.figures import COLUMNS, Figures, Steadiness
-from realesrgan_paddle.utils.temporal.steps import Frame
-from realesrgan_paddle.video.steadiness import measure_clip
 
 FRAMES = 40
 SCALE = 4
@@ -184,7 +188,7 @@ def panel(frame: Frame) -> Frame:
 def sheet(
     name: str,
     crops: Mapping[str, Sequence[Frame]],
-    measured: Mapping[str, Steadiness],
+    measured: Mapping[str, ClipMetrics],
 ) -> np.ndarray:
     """Return frames of each method, how they change, and one line of pixels over time."""
     notes = {method: str(clip) for method, clip in measured.items()}
@@ -213,25 +217,25 @@ def panels(title: str, images: Mapping[str, np.ndarray]) -> Row:
 
 def tables(folder: Path, condition: str) -> list[str]:
     """Return a condition's figures as Markdown: each clip's, then the means of all."""
-    columns = [column.name for column in COLUMNS]
+    columns = [METRICS[metric].label for metric in MEANINGS]
     lines = ["| clip | | " + " | ".join([*columns, "still"]) + " |"]
     lines.append("|---|---|" + "--:|" * (len(columns) + 1))
-    all_figures: dict[str, list[Figures]] = {}
+    all_figures: dict[str, list[StepMetrics]] = {}
     for path in sorted(folder.glob(f"*.{condition}.json")):
         clip = path.name.removesuffix(f".{condition}.json")
         means = json.loads(path.read_text(encoding="utf-8"))
         for method, values in means.items():
-            figures = Figures(**values)
+            figures = StepMetrics(**values)
             all_figures.setdefault(method, []).append(figures)
             lines.append(row(clip, method, figures))
     for method, found in all_figures.items():
-        lines.append(row(f"mean of {len(found)}", method, Steadiness(found).mean))
+        lines.append(row(f"mean of {len(found)}", method, ClipMetrics(found).mean))
     return lines
 
 
-def row(clip: str, method: str, figures: Figures) -> str:
+def row(clip: str, method: str, figures: StepMetrics) -> str:
     """Return one line of the table."""
-    texts = [column.text(figures) for column in COLUMNS]
+    texts = [shown(metric, figures) for metric in MEANINGS]
     return " | ".join([f"| {clip}", method, *texts, f"{figures.still:.0%} |"])
 
 

@@ -99,8 +99,8 @@ MetricType = Literal[
     "calculate_dists",
     "calculate_niqe",
 ]
-LOWER_IS_BETTER = frozenset({"calculate_lpips", "calculate_dists", "calculate_niqe"})
-"""The metrics that are distances; the others grow with similarity."""
+OF_LUMA = frozenset({"calculate_psnr", "calculate_ssim"})
+"""The metrics that can compare luma alone."""
 NO_REFERENCE = frozenset({"calculate_niqe"})
 """The metrics that need no ground truth."""
 HELD_OUT = "held_out"
@@ -138,7 +138,7 @@ class MetricOptions(Options):
         metric = info.data.get("type")
         if value and metric in NO_REFERENCE:
             raise ValueError(f"expected false, because {metric} has convert_to instead")
-        if value and metric in LOWER_IS_BETTER:
+        if value and metric not in OF_LUMA:
             raise ValueError(f"expected false, because {metric} compares RGB")
         return value
 
@@ -183,13 +183,13 @@ class ValOptions(Options):
     )
     metrics: dict[str, MetricOptions] = Field(
         default={
-            "psnr": MetricOptions(type="calculate_psnr", test_y_channel=True),
-            "ssim": MetricOptions(type="calculate_ssim", test_y_channel=True),
+            "psnr_y": MetricOptions(type="calculate_psnr", test_y_channel=True),
+            "ssim_y": MetricOptions(type="calculate_ssim", test_y_channel=True),
             "lpips": MetricOptions(type="calculate_lpips"),
         },
         description="Metrics by the name they get in the log. By default PSNR and SSIM "
-        "of luma, as tools/compare.py measures them, and LPIPS, which is left out, with "
-        "a warning, if its weights cannot be downloaded.",
+        "of luma (psnr_y, ssim_y), as tools/compare.py measures them, and LPIPS, which is "
+        "left out, with a warning, if its weights cannot be downloaded.",
     )
     best: Text | None = Field(
         default=None,
@@ -214,12 +214,3 @@ class ValOptions(Options):
         description="Drift alarm: warns when colors, sharpness or LPIPS move "
         "unusually far from the start network. null turns it off.",
     )
-
-    @property
-    def best_is_lowest(self) -> bool:
-        """Whether the metric that chooses the best network is better when lower."""
-        name = next(iter(self.metrics), "")
-        if self.best:
-            name = self.best.rpartition("/")[2]
-        metric = self.metrics.get(name)
-        return metric is not None and metric.type in LOWER_IS_BETTER

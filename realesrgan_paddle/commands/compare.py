@@ -1,21 +1,38 @@
 """Networks side by side on the same images: metrics, a sheet and a page of crops."""
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from realesrgan_paddle.data.sets.made_folders import images_to_compare
+from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.judging.comparison import BICUBIC
-from realesrgan_paddle.judging.grids import GT, Grids
-from realesrgan_paddle.judging.image_metrics import Metrics, add_image, only_finite
-from realesrgan_paddle.judging.page_summary import networks_verdict, run_summary
-from realesrgan_paddle.metrics.comparison_metrics import (
-    Measures,
-    describe,
-    open_measures,
-    without_gt,
+from realesrgan_paddle.judging.page_summary import (
+    Grids,
+    described,
+    networks_verdict,
+    run_summary,
+)
+from realesrgan_paddle.metrics.data_sets import Pair, read_pair
+from realesrgan_paddle.metrics.measuring import (
+    Metrics,
+    add_image,
+    means_of,
+    only_finite,
+)
+from realesrgan_paddle.metrics.table import (
+    BICUBIC,
+    GT,
+    INPUT,
+    METRICS,
+    OpenMetric,
+    Scores,
+    measure_image,
+    missing_weights,
+    open_metric,
 )
 from realesrgan_paddle.utils.crops import Crop, most_different
 from realesrgan_paddle.utils.errors import UserError, printable
@@ -27,20 +44,27 @@ from realesrgan_paddle.utils.images import (
     to_uint8,
     write_image,
 )
+from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
+from realesrgan_paddle.utils.next_steps import command_line, filled
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
     Row,
     contact_sheet,
     evenly_spaced,
 )
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, Mean
-from realesrgan_paddle.utils.report.pages import Summary, html_page
+from realesrgan_paddle.utils.report.metric_formats import Mean, MetricFormat
+from realesrgan_paddle.utils.report.pages import PAGE, Summary, html_page
 
-INPUT = "input"
-"""The column of the input."""
-SHEET, PAGE = "sheet.png", "index.html"
-"""The files that are written."""
+SHEET = "sheet.png"
+CROP_SIZE = 96
+"""Width and height of the crops, in input pixels, unless --crop_size says another."""
+
+AGAIN = (
+    "tools/compare.py --input {input} --models {models} --output {output} --gt {gt} "
+    "--run {run} --crop {crop} --crop_size {crop_size} --metrics {metrics}"
+)
+"""The line that compares the same networks on the same images again."""
 
 
 @dataclass(frozen=True)
@@ -74,16 +98,58 @@ class Measured:
 
     results: dict[str, np.ndarray]
     """By method, the ground truth last if it is known: uint8 RGB (H, W, 3)."""
-    scores: dict[str, dict[str, float]]
-    """Metrics by method; empty without ground truth."""
+    scores: dict[str, Scores]
+    """Metrics by method; empty where nothing is measured."""
     grid_indices: dict[str, float]
     """Grid index of each of `results`."""
     scale: int
     """How many times larger than the input they are."""
 
     def without_results(self) -> "Measured":
-        """Return the figures alone: the images of many inputs are too much to keep."""
+        """Return the metrics alone: the images of many inputs are too much to keep."""
         return replace(self, results={})
+
+
+def compare_image_flags(args: argparse.Namespace) -> str:
+    """Compare networks on images as the flags say; return what to print."""
+    folders, gt = images_to_compare(args.input, args.gt)
+    inputs = [path for folder in folders for path in find_inputs(folder)]
+
+    start_paddle()
+    upscalers = load_upscalers(
+        args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device
+    )
+    metrics, remarks = metrics_to_measure(args.metrics, gt)
+    flags = vars(args) | {"models": [f"{name}={model}" for name, model in args.models]}
+    done = compare(
+        inputs,
+        upscalers,
+        args.output,
+        gt=gt,
+        crop=args.crop,
+        crop_size=args.crop_size or CROP_SIZE,
+        metrics=metrics,
+        run=args.run,
+        commands=[command_line(*filled(AGAIN, **flags))],
+    )
+    return "\n".join([str(done), *remarks])
+
+
+def metrics_to_measure(
+    chosen: Sequence[str] | None, gt: Path | None
+) -> tuple[Sequence[str], list[str]]:
+    """Return the chosen metrics, and remarks.
+
+    If none are, and there is ground truth: PSNR and SSIM of Y, as papers report them, and,
+    if its weights are available, LPIPS; else a remark.
+    """
+    if chosen or gt is None:
+        return chosen or (), []
+
+    reason = missing_weights("lpips")
+    if reason:
+        return ["psnr_y", "ssim_y"], [f"LPIPS is left out: {reason}"]
+    return ["psnr_y", "ssim_y", "lpips"], []
 
 
 def check_names(named: Sequence[tuple[str, str]]) -> None:
@@ -129,7 +195,7 @@ def compare(
     crop_size: int = 96,
     crops: int = 2,
     most_rows: int = 12,
-    metrics: Sequence[str] = ("psnr", "ssim"),
+    metrics: Sequence[str] = ("psnr_y", "ssim_y"),
     run: Path | None = None,
     commands: Sequence[str] = (),
 ) -> Comparison:
@@ -137,7 +203,7 @@ def compare(
 
     All images are measured, and so many are shown that there are `most_rows` rows.
     Results are compared at the scale of the largest network. Metrics leave out `scale`
-    pixels at each border; PSNR and SSIM are of the Y channel.
+    pixels at each border.
 
     Args:
         inputs: low-quality images.
@@ -149,7 +215,7 @@ def compare(
         crop_size: width and height of crops in input pixels, without `crop`.
         crops: crops per image, without `crop`.
         most_rows: rows in all.
-        metrics: which, of `METRIC_FORMATS`.
+        metrics: which, of `metrics.table.OF_IMAGES`.
         run: training of the last network; the page shows its verdict and curves.
         commands: more commands to show.
 
@@ -159,7 +225,8 @@ def compare(
     """
     scale = max(upscaler.scale for upscaler in upscalers.values())
     truths = match_ground_truths(inputs, gt)
-    measures = open_measures(metrics if truths else without_gt(metrics), scale)
+    wanted = [name for name in metrics if truths or not METRICS[name].needs_gt]
+    opened = {name: open_metric(name, scale) for name in wanted}
     crops_per_image = 1 if crop else crops
     shown = set(evenly_spaced(inputs, max(1, most_rows // crops_per_image)))
     names = list(upscalers)
@@ -167,47 +234,73 @@ def compare(
 
     all_measured, rows = [], []
     for path in inputs:
-        lq = to_uint8(read_rgb(path))
-        measured = measure(path, lq, upscalers, scale, truths.get(path), measures)
+        lq, measured = measure(path, truths.get(path), upscalers, scale, opened)
         all_measured.append(measured.without_results())
         if path in shown:
             given = [inside(path, lq, crop)] if crop else []
             chosen = given or differing(measured, names, crop_size, crops)
             rows += [_row(path.name, lq, measured, each, scale) for each in chosen]
 
-    remark = describe(len(inputs), len(truths), scale, metrics)
-    done = comparison_of(Path(output), inputs, all_measured, names, remark)
+    grids = Grids.of([each.grid_indices for each in all_measured])
+    found = metrics_of(inputs, all_measured)
+    done = Comparison(
+        sheet=Path(output) / SHEET,
+        page=Path(output) / PAGE,
+        means=_means(found, grids),
+        remark=described(len(inputs), len(truths), scale, metrics),
+        warnings=grids.warnings(names),
+        verdict=networks_verdict(names, only_finite(found)),
+    )
     write_comparison(done, rows, names, scale, from_run.below(done.verdict, commands))
     return done
 
 
-def comparison_of(
-    folder: Path,
-    inputs: Sequence[Path],
-    measured: Sequence[Measured],
-    names: Sequence[str],
-    remark: str,
-) -> Comparison:
-    """Return the comparison of networks on images that were measured.
+def measure(
+    path: Path,
+    gt: Path | None,
+    upscalers: Mapping[str, Upscaler],
+    scale: int,
+    metrics: Mapping[str, OpenMetric],
+) -> tuple[np.ndarray, Measured]:
+    """Upscale one image by each method; return it, and what can be measured."""
+    if gt is None:
+        lq, truth = to_uint8(read_rgb(path)), None
+    else:
+        lq, truth = read_pair(Pair(path.name, gt, path), scale)
+    results = {BICUBIC: enlarge(lq, scale)}
+    for name, upscaler in upscalers.items():
+        results[name] = upscaler(lq, outscale=scale)
 
-    Args:
-        folder: for the sheet and the page.
-        inputs: the images.
-        measured: of each image.
-        names: of the networks.
-        remark: how many images were measured, and how.
-    """
-    scores = [each.scores for each in measured if each.scores]
-    grids = Grids.of([each.grid_indices for each in measured])
-    figures = figures_of(inputs, measured)
-    return Comparison(
-        folder / SHEET,
-        folder / PAGE,
-        mean_scores(scores, grids),
-        remark,
-        grids.warnings(names),
-        networks_verdict(names, figures),
-    )
+    scores = {}
+    if metrics:
+        scores = {
+            name: measure_image(sr, truth, metrics) for name, sr in results.items()
+        }
+    if truth is not None:
+        results[GT] = truth
+    grid_indices = {name: grid_index(sr, scale) for name, sr in results.items()}
+    return lq, Measured(results, scores, grid_indices, scale)
+
+
+def metrics_of(inputs: Sequence[Path], measured: Sequence[Measured]) -> Metrics:
+    """Return the metrics of each method by the name of the image."""
+    found: Metrics = {}
+    for path, each in zip(inputs, measured, strict=True):
+        for method, scores in each.scores.items():
+            add_image(found.setdefault(method, {}), path.stem, scores)
+    return found
+
+
+def _means(found: Metrics, grids: Grids) -> list[Mean]:
+    """Return the mean metrics of each method, over the images that have them."""
+    means = []
+    for method, images in found.items():
+        values: dict[MetricFormat, float] = {}
+        for name, mean in means_of(images).items():
+            values[METRICS[name]] = mean
+        index = grids.indices[method]
+        means.append(Mean(method, values, index, grids.shows(method)))
+    return means
 
 
 def write_comparison(
@@ -232,85 +325,6 @@ def write_comparison(
     write_image(done.sheet, sheet)
     with atomic_path(done.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def measure(
-    path: Path,
-    lq: np.ndarray,
-    upscalers: Mapping[str, Upscaler],
-    scale: int,
-    gt: Path | None,
-    measures: Measures,
-) -> Measured:
-    """Upscale one image by each method; measure what can be.
-
-    Without a ground truth that is `WITHOUT_GT`.
-    """
-    height, width = lq.shape[0] * scale, lq.shape[1] * scale
-    results = {BICUBIC: enlarge(lq, scale)}
-    for name, upscaler in upscalers.items():
-        results[name] = upscaler(lq, outscale=scale)
-    grid_indices = {name: grid_index(sr, scale) for name, sr in results.items()}
-    if gt is None:
-        alone = {name: measures[name] for name in without_gt(measures)}
-        return Measured(results, _scores(results, None, alone), grid_indices, scale)
-
-    truth = to_uint8(read_rgb(gt))
-    # Up to scale - 1 pixels are left over where it was downscaled to the input.
-    rest_height, rest_width = truth.shape[0] - height, truth.shape[1] - width
-    if not (0 <= rest_height < scale and 0 <= rest_width < scale):
-        raise UserError(
-            f"{gt}: {_size(truth)} pixels are not {scale} times the {_size(lq)} of {path}"
-        )
-    truth = truth[:height, :width]
-
-    scores = _scores(results, truth, measures)
-    grid_indices[GT] = grid_index(truth, scale)
-    return Measured(results | {GT: truth}, scores, grid_indices, scale)
-
-
-def _scores(
-    results: Mapping[str, np.ndarray], truth: np.ndarray | None, measures: Measures
-) -> dict[str, dict[str, float]]:
-    """Return the metrics by method; without a ground truth, results stand in for it."""
-    if not measures:
-        return {}
-    scores = {}
-    for method, sr in results.items():
-        gt = sr if truth is None else truth
-        scores[method] = {name: each(sr, gt) for name, each in measures.items()}
-    return scores
-
-
-def mean_scores(
-    scores: Sequence[Mapping[str, Mapping[str, float]]], grids: Grids
-) -> list[Mean]:
-    """Return the mean metrics of each method; `scores` are an image's, by method.
-
-    Each is a mean over the images that have it.
-    """
-    if not scores:
-        return []
-    means = []
-    for method in scores[0]:
-        all_values: dict[str, list[float]] = {}
-        for score in scores:
-            for metric, value in score[method].items():
-                all_values.setdefault(metric, []).append(value)
-        values = {name: float(np.mean(each)) for name, each in all_values.items()}
-        index = grids.indices[method]
-        means.append(Mean(method, values, index, grids.shows(method)))
-    return means
-
-
-def figures_of(inputs: Sequence[Path], measured: Sequence[Measured]) -> Metrics:
-    """Return the finite metrics of each method by the name of the image."""
-    figures: Metrics = {}
-    for path, each in zip(inputs, measured, strict=True):
-        for method, values in each.scores.items():
-            images = figures.setdefault(method, {})
-            add_image(images, path.stem, values)
-    return only_finite(figures)
 
 
 def inside(path: Path, lq: np.ndarray, crop: Crop) -> Crop:
@@ -368,8 +382,7 @@ def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) 
         scores = measured.scores.get(method, {})
         notes = []
         for metric, value in scores.items():
-            shown = METRIC_FORMATS[metric]
-            notes.append(shown.text(value))
+            notes.append(METRICS[metric].text(value))
         note = ", ".join(notes)
         panels.append(Panel(method, image, note))
 

@@ -29,7 +29,7 @@ from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure_line
 from realesrgan_paddle.utils.runlog.meter import duration
-from realesrgan_paddle.video.preview import write_frames_page, write_preview
+from realesrgan_paddle.video.comparison import write_frames_page, write_preview
 
 
 def has_more_than_8_bits(path: Path) -> bool:

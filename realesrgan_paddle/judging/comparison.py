@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from enum import Enum
 
 from realesrgan_paddle.data.sets.naming import clips_of
-from realesrgan_paddle.judging.image_metrics import SetMetrics
+from realesrgan_paddle.metrics.measuring import SetMetrics
+from realesrgan_paddle.metrics.table import METRICS, Metric
 from realesrgan_paddle.utils.paired import FEWEST_GROUPS, Interval, paired_interval
-from realesrgan_paddle.utils.report.metric_formats import MetricFormat
 
 START = "the network it started from"
-BICUBIC = "bicubic"
 
-NOTICEABLE = {"PSNR": 0.1, "SSIM": 0.002, "LPIPS": 0.005, "DISTS": 0.005}
+NOTICEABLE = {
+    METRICS["psnr"]: 0.1,
+    METRICS["psnr_y"]: 0.1,
+    METRICS["ssim"]: 0.002,
+    METRICS["ssim_y"]: 0.002,
+    METRICS["lpips"]: 0.005,
+    METRICS["dists"]: 0.005,
+}
 """A gain that certainly stays below this is none. About a twentieth of what docs/soccer.md
 gained (PSNR +2.2 dB, LPIPS -0.12, DISTS -0.09); of other metrics, 0."""
 
@@ -30,7 +36,7 @@ class Answer(str, Enum):
 class Change:
     """One metric of a method against another."""
 
-    metric: MetricFormat
+    metric: Metric
     interval: Interval
     """Its value less the other's, as measured: below 0 is better for a distance."""
 
@@ -46,16 +52,16 @@ class Change:
             return Answer.BETTER
         if high < 0:
             return Answer.WORSE
-        if high < NOTICEABLE.get(self.metric.name, 0):
+        if high < NOTICEABLE.get(self.metric, 0):
             return Answer.NOT_BETTER
         return Answer.UNKNOWN
 
     def __str__(self) -> str:
-        """Return such as "PSNR +0.52 dB (0.31 to 0.73)"."""
+        """Return such as "PSNR-Y +0.52 dB (+0.31 to +0.73)"."""
         metric, found = self.metric, self.interval
         digits = metric.digits
         unit = f" {metric.unit}" if metric.unit else ""
-        text = f"{metric.name} {found.mean:+.{digits}f}{unit}"
+        text = f"{metric.label} {found.mean:+.{digits}f}{unit}"
         if not found.is_known:
             return text
         return f"{text} ({found.low:+.{digits}f} to {found.high:+.{digits}f})"
@@ -84,10 +90,10 @@ class Comparison:
         return f"{text} of {self.clips} clip{'s' * (self.clips != 1)}"
 
     def described(self, name: str) -> str:
-        """Return such as "better than bicubic in LPIPS, cannot be told in PSNR"."""
+        """Return such as "better than bicubic in LPIPS, cannot be told in PSNR-Y"."""
         parts: list[str] = []
         for answer in Answer:
-            metrics = [e.metric.name for e in self.changes if e.answer is answer]
+            metrics = [e.metric.label for e in self.changes if e.answer is answer]
             if not metrics:
                 continue
             listed = joined(metrics)
@@ -99,12 +105,12 @@ class Comparison:
         return ", ".join(parts)
 
     def intervals(self, name: str) -> str:
-        """Return such as "against bicubic: PSNR +0.52 dB (+0.31 to +0.73), ..."."""
+        """Return such as "against bicubic: PSNR-Y +0.52 dB (+0.31 to +0.73), ..."."""
         return f"against {name}: {', '.join(map(str, self.changes))}"
 
 
 def compare_images(
-    ours: SetMetrics, theirs: SetMetrics, metrics: Mapping[str, MetricFormat]
+    ours: SetMetrics, theirs: SetMetrics, metrics: Mapping[str, Metric]
 ) -> Comparison:
     """Return how a method compares with another one, image by image.
 
@@ -113,7 +119,7 @@ def compare_images(
     Args:
         ours: metrics of the method.
         theirs: of the other method; images that only one of them has are left out.
-        metrics: which metrics, and how they are printed.
+        metrics: which, by the names that `ours` and `theirs` give them.
     """
     present = {}
     for name, metric in metrics.items():

@@ -8,7 +8,9 @@ with the input's, and how sharp the images should be is not known.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from realesrgan_paddle.judging.findings import (
     BLURRED,
@@ -18,20 +20,32 @@ from realesrgan_paddle.judging.findings import (
     WORSE,
     Finding,
 )
-from realesrgan_paddle.judging.image_metrics import (
-    DELTA_E,
-    DELTA_E_LQ,
-    GRID,
-    SHARPNESS,
-    Metrics,
-    SetMetrics,
-    mean_of,
-)
+from realesrgan_paddle.metrics.measuring import Metrics, SetMetrics, mean_of
+from realesrgan_paddle.metrics.table import Scores
 from realesrgan_paddle.options.schema.validation import (
     GENERAL,
     GeneralLimits,
     ValOptions,
 )
+from realesrgan_paddle.utils.crops import most_detailed
+from realesrgan_paddle.utils.images import enlarge
+from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
+from realesrgan_paddle.utils.metrics.similarity import mean_delta_e, sharpness
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.data.loading.datasets import ValidationImage
+
+DELTA_E, DELTA_E_LQ = "delta_e", "delta_e_lq"
+"""Color difference (`mean_delta_e`) from the ground truth, or where that is not known from
+the input, enlarged (bicubic): upscaling has no business with the color of areas."""
+SHARPNESS, SHARPNESS_LQ = "sharpness", "sharpness_lq"
+"""Sharpness relative to the ground truth, or to the enlarged input."""
+GRID = "grid"
+"""Index of the grid artifact in the most detailed crop of up to `GRID_SIDE` pixels, that
+of either (at least 1, which is no grid) being 1."""
+
+GRID_SIDE = 256
+"""The index of a whole frame would take seconds."""
 
 
 class Drift(NamedTuple):
@@ -41,6 +55,28 @@ class Drift(NamedTuple):
     set_name: str
     amount: str
     """How far, and the limit."""
+
+
+def measure_drift(sr: np.ndarray, image: "ValidationImage", scale: int) -> Scores:
+    """Return the metrics of one result by which drift is found.
+
+    Args:
+        sr: the result, uint8 RGB (H, W, 3).
+        image: its input and, if known, ground truth.
+        scale: how much larger the result is than the input.
+    """
+    names, reference = (DELTA_E, SHARPNESS), image.gt
+    if reference is None:
+        names = DELTA_E_LQ, SHARPNESS_LQ
+        reference = enlarge(image.lq, scale)
+    (crop,) = most_detailed(reference, GRID_SIDE, 1)
+    usual_grid = max(1.0, grid_index(crop.of(reference), scale))
+    delta_e, sharp = names
+    return {
+        delta_e: mean_delta_e(sr, reference),
+        sharp: sharpness(sr, reference),
+        GRID: grid_index(crop.of(sr), scale) / usual_grid,
+    }
 
 
 def find_drift(options: ValOptions, now: Metrics, start: Metrics) -> list[Drift]:
@@ -82,14 +118,14 @@ def _beyond(
             yield COLORS, f"by Delta E {increase:.1f} (usual: up to {limits.delta_e:g})"
 
     # The sharpness of the ground truth is 1.
-    sharpness = mean_of(now, SHARPNESS)
+    sharp = mean_of(now, SHARPNESS)
     softer, sharper = sorted((1.0, mean_of(start, SHARPNESS)))
     lowest, highest = limits.sharpness or (0.0, math.inf)
-    if sharpness / softer < lowest:
-        ratio, usual = sharpness / softer, f"usual: down to x{lowest:g}"
+    if sharp / softer < lowest:
+        ratio, usual = sharp / softer, f"usual: down to x{lowest:g}"
         yield BLURRED, f"x{ratio:.2f} as sharp as start network or truth ({usual})"
-    if sharpness / sharper > highest:
-        ratio, usual = sharpness / sharper, f"usual: up to x{highest:g}"
+    if sharp / sharper > highest:
+        ratio, usual = sharp / sharper, f"usual: up to x{highest:g}"
         yield SHARP, f"x{ratio:.2f} as sharp as start network and truth ({usual})"
 
     increase = mean_of(now, lpips) - mean_of(start, lpips)

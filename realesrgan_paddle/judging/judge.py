@@ -5,23 +5,25 @@ from collections import deque
 from collections.abc import Mapping
 from operator import sub, truediv
 
-from realesrgan_paddle.judging.drift import Drift, described, find_drift, lpips_name
+from realesrgan_paddle.judging.drift import (
+    DELTA_E,
+    DELTA_E_LQ,
+    GRID,
+    SHARPNESS,
+    SHARPNESS_LQ,
+    Drift,
+    described,
+    find_drift,
+    lpips_name,
+)
 from realesrgan_paddle.judging.findings import (
     CANNOT_TELL,
     NOT_SEPARATED,
     TELLS_AT_ONCE,
     Finding,
 )
-from realesrgan_paddle.judging.image_metrics import (
-    DELTA_E,
-    DELTA_E_LQ,
-    GRID,
-    SHARPNESS,
-    SHARPNESS_LQ,
-    Metrics,
-    mean_of,
-)
 from realesrgan_paddle.judging.verdict import LAST, START, judge_run
+from realesrgan_paddle.metrics.measuring import Metrics, mean_of
 from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp, GANStep
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config

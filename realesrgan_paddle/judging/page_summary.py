@@ -1,19 +1,104 @@
-"""The top of the page of tools/compare.py: the verdict, and what a run left."""
+"""What the page of tools/compare.py says: the verdict, grid artifacts, what a run left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from realesrgan_paddle.judging.comparison import BICUBIC, compare_images, described_set
-from realesrgan_paddle.judging.image_metrics import Metrics
+from realesrgan_paddle.judging.comparison import compare_images, described_set
+from realesrgan_paddle.judging.findings import GRIDDED
 from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
+from realesrgan_paddle.metrics.measuring import Metrics, mean_of
+from realesrgan_paddle.metrics.table import BICUBIC, CURVE_TITLES, GT, METRICS
+from realesrgan_paddle.options.schema.validation import GRID_LIMIT
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import next_line
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 from realesrgan_paddle.utils.report.pages import Summary
 from realesrgan_paddle.utils.runlog.curves import plot_runs
 from realesrgan_paddle.utils.runlog.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The mean grid index of each method, and which methods leave a grid."""
+
+    indices: dict[str, float]
+    """NaN if all images are too small for an index."""
+
+    @classmethod
+    def of(cls, grid_indices: Sequence[Mapping[str, float]]) -> "Grids":
+        """Return the means over the images; each has the indices by method."""
+        methods = dict.fromkeys(name for each in grid_indices for name in each)
+        images = {str(number): dict(each) for number, each in enumerate(grid_indices)}
+        return cls({method: mean_of(images, method) for method in methods})
+
+    @property
+    def usual(self) -> float:
+        """The index that pictures have: 1, or that of bicubic or the ground truth."""
+        bicubic = self.indices[BICUBIC]
+        truth = self.indices.get(GT, 1.0)
+        return max(1.0, bicubic, truth)
+
+    @property
+    def limit(self) -> float:
+        """The index above which a regular grid shows."""
+        return GRID_LIMIT * self.usual
+
+    def shows(self, method: str) -> bool:
+        """Return whether a regular grid shows in the method's images."""
+        index = self.indices[method]
+        return index > self.limit
+
+    def warnings(self, methods: Iterable[str]) -> list[str]:
+        """Return a line for each of the methods in whose images a grid shows."""
+        flagged = filter(self.shows, methods)
+        return list(map(self._warning, flagged))
+
+    def _warning(self, method: str) -> str:
+        return (
+            f"{method}: {GRIDDED.said} in its images: grid index {self.indices[method]:.2f}, "
+            f"usual is up to {self.limit:.2f}; its other metrics say little, look at flat "
+            f"areas and edges; {GRIDDED.advice}"
+        )
+
+
+def described(count: int, truths: int, scale: int, metrics: Sequence[str]) -> str:
+    """Return how many images were measured, and how, as a line.
+
+    Args:
+        count: of images.
+        truths: how many of them have a ground truth.
+        scale: at which they were compared.
+        metrics: which.
+    """
+    images = f"{count} image{'s' * (count != 1)}"
+    alone = [name for name in metrics if not METRICS[name].needs_gt]
+    if not truths:
+        images += "; no ground truth"
+        if not alone:
+            return f"{images}, so nothing is measured"
+        metrics = alone
+    elif truths < count:
+        images += f"; means over the {truths} with a ground truth"
+        images += f", {_names(alone)} over all" * bool(alone)
+
+    by_channel: dict[str, list[str]] = {}
+    for name in metrics:
+        by_channel.setdefault(METRICS[name].compared, []).append(name)
+    channels = [
+        f"{_names(names)} of {channel}" for channel, names in by_channel.items()
+    ]
+    return f"{images}; {', '.join(channels)}, without {scale} pixels at each border"
+
+
+def _names(metrics: Sequence[str]) -> str:
+    """Return the metrics as a list, such as "PSNR and DISTS (lower is better)"."""
+    names = []
+    for name in metrics:
+        metric = METRICS[name]
+        names.append(f"{metric.label}{' (lower is better)' * metric.lower_is_better}")
+    return " and ".join(names)
 
 
 def networks_verdict(names: Sequence[str], metrics: Metrics) -> list[str]:
@@ -25,10 +110,11 @@ def networks_verdict(names: Sequence[str], metrics: Metrics) -> list[str]:
     """
     others = [names[0], BICUBIC] if len(names) > 1 else [BICUBIC]
     ours = metrics.get(names[-1], {})
+    judged = {name: metric for name, metric in METRICS.items() if metric.has_best}
     compared = {}
     for other in others:
         theirs = metrics.get(other, {})
-        compared[other] = compare_images(ours, theirs, METRIC_FORMATS)
+        compared[other] = compare_images(ours, theirs, judged)
 
     sentence, *intervals = described_set("compared", compared) or [""]
     return [f"{names[-1]}: {sentence}", *intervals] if sentence else []
@@ -62,5 +148,6 @@ def _curves(run: Path) -> bytes:
     """
     with TemporaryDirectory() as folder:
         file = Path(folder) / "curves.png"
-        plot_runs([run], file, LOSS_TITLES, REFERENCE_LEVELS)
+        titles = {**LOSS_TITLES, **CURVE_TITLES}
+        plot_runs([run], file, titles, REFERENCE_LEVELS)
         return file.read_bytes()

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.judging.comparison import (
-    BICUBIC,
     START,
     Answer,
     Comparison,
     compare_images,
     described_set,
 )
-from realesrgan_paddle.judging.drift import Drift, by_finding
+from realesrgan_paddle.judging.drift import SHARPNESS_LQ, Drift, by_finding
 from realesrgan_paddle.judging.findings import (
     COLORS,
     FEW_CLIPS,
@@ -29,11 +28,11 @@ from realesrgan_paddle.judging.findings import (
     WORSE,
     few_images,
 )
-from realesrgan_paddle.judging.image_metrics import SHARPNESS_LQ, Metrics
+from realesrgan_paddle.metrics.measuring import Metrics
+from realesrgan_paddle.metrics.table import BICUBIC, METRICS, Metric, name_of
 from realesrgan_paddle.options.schema.validation import (
     GENERAL,
     HELD_OUT,
-    NO_REFERENCE,
     REAL,
     ValOptions,
 )
@@ -41,7 +40,6 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.paired import FEWEST_GROUPS
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, MetricFormat
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 FILE = "verdict.json"
@@ -117,7 +115,7 @@ def _as_json(compared: Comparison) -> dict[str, Any]:
         values: dict[str, Any] = {"mean": found.mean, "answer": each.answer.value}
         if found.is_known:
             values["interval"] = [found.low, found.high]
-        metrics[each.metric.name] = values
+        metrics[each.metric.label] = values
     return {"images": compared.images, "clips": compared.clips, "metrics": metrics}
 
 
@@ -167,11 +165,11 @@ def judge_run(
     lines: list[str] = []
     compared: dict[str, dict[str, Comparison]] = {}
     for name, images in last.items():
-        formats = _formats(options, has_gt=name != REAL)
+        metrics_of_set = _compared(options, has_gt=name != REAL)
         compared[name] = {}
         for reference in references:
             theirs = metrics.get(reference, {}).get(name, {})
-            compared[name][reference] = compare_images(images, theirs, formats)
+            compared[name][reference] = compare_images(images, theirs, metrics_of_set)
         lines += described_set(KINDS.get(name, name), compared[name])
     for finding, amounts in by_finding(drifts).items():
         lines.append(f"{finding.said}: {', '.join(amounts)}")
@@ -186,7 +184,7 @@ def judge_run(
     ours = metrics.get(BEST, {}).get(primary, {})
     if ours != last[primary]:
         theirs = metrics.get(references[0], {}).get(primary, {})
-        best = compare_images(ours, theirs, _formats(options))
+        best = compare_images(ours, theirs, _compared(options))
 
     outcome = Outcome(
         validated=compared[primary][references[0]],
@@ -202,22 +200,23 @@ def judge_run(
     return Verdict(lines, next_step(outcome), compared)
 
 
-def _formats(options: ValOptions, *, has_gt: bool = True) -> dict[str, MetricFormat]:
-    """Return how each of val.metrics is printed, by the name that the options give it.
+def _compared(options: ValOptions, *, has_gt: bool = True) -> dict[str, Metric]:
+    """Return each of val.metrics by the name that the options give it.
 
     Of images without ground truth: those that need none, and the sharpness.
     """
-    formats = {} if has_gt else {SHARPNESS_LQ: MetricFormat("sharpness", 3)}
+    compared = {} if has_gt else {SHARPNESS_LQ: METRICS["sharpness"]}
     for name, metric in options.metrics.items():
-        if has_gt or metric.type in NO_REFERENCE:
-            formats[name] = METRIC_FORMATS[metric.type.removeprefix("calculate_")]
-    return formats
+        row = METRICS[name_of(metric)]
+        if has_gt or not row.needs_gt:
+            compared[name] = row
+    return compared
 
 
 def _is_softer(real: Comparison | None) -> bool:
     """Return whether the sharpness of results on real images fell."""
     for each in real.changes if real else []:
-        if each.metric.name == "sharpness" and each.answer is Answer.WORSE:
+        if each.metric is METRICS["sharpness"] and each.answer is Answer.WORSE:
             return True
     return False
 

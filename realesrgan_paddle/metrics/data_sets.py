@@ -1,25 +1,46 @@
-"""The benchmark sets that are measured on: which images are a pair, and their pixels."""
+"""The benchmark sets that are measured on: which images are a pair, and their pixels.
+
+Where a set has no low-quality images, they are made of the ground truth.
+"""
 
 import re
-from collections.abc import Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from realesrgan_paddle.data.footage.video import is_video_name
 from realesrgan_paddle.data.sets.made_folders import validation_of_set
 from realesrgan_paddle.inference.pictures.files import find_inputs
-from realesrgan_paddle.metrics.degrading import Degrade
-from realesrgan_paddle.metrics.names import NamedFolder
+from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
+from realesrgan_paddle.metrics.table import BICUBIC
 from realesrgan_paddle.utils.crops import Crop
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
+
+if TYPE_CHECKING:
+    from realesrgan_paddle.options.schema.degradation import LQConfig
 
 HUANGS_PAIR = re.compile(r"(.+_SRF_\d+)_(HR|LR)")
 """Names in Huang's copies of Set5, Set14, BSD100 and Urban100 (SelfExSR): both kinds in
 one folder, as img_001_SRF_4_HR.png and img_001_SRF_4_LR.png."""
+
+NOT_A_NAME = ("hr", "gt", "lr", "lq")
+"""Folders whose images are known by the name of the folder above."""
+
+Degrade = Callable[[np.ndarray, str], np.ndarray]
+"""Returns uint8 RGB (H / scale, W / scale, 3) of a ground truth, float32 RGB (H, W, 3)
+in [0, 1] whose sides are multiples of the scale, and of its name."""
+
+
+class NamedFolder(NamedTuple):
+    """A folder of images, and its column in the table."""
+
+    name: str
+    path: Path
 
 
 class Pair(NamedTuple):
@@ -48,6 +69,25 @@ class DataSet:
         """Return whether all pairs have the names that tools/compare.py knows."""
         names = [(pair.gt.stem, pair.lq and pair.lq.stem) for pair in self.pairs]
         return all(gt == lq for gt, lq in names)
+
+
+def parse_folder(text: str) -> NamedFolder:
+    """Return the folder of "NAME=FOLDER" or FOLDER, for argparse.
+
+    Without a name it is that of the folder, or of the one above for HR, GT, LR and LQ.
+    """
+    name, equals, path = text.partition("=")
+    if equals and not Path(text).exists():
+        if name and path:
+            return NamedFolder(name, Path(path))
+        raise ArgumentTypeError(f"{text!r} is not NAME=FOLDER, such as Set5=sets/Set5")
+    if not text:
+        raise ArgumentTypeError("'' is no folder")
+
+    folder = Path(text).absolute()
+    if folder.name.lower() in NOT_A_NAME:
+        folder = folder.parent
+    return NamedFolder(folder.name or text, Path(text))
 
 
 def open_sets(
@@ -160,7 +200,7 @@ def _name(path: Path, folder: Path) -> str:
 
 
 def read_pair(
-    pair: Pair, scale: int, degrade: Degrade | None, size: int | None = None
+    pair: Pair, scale: int, degrade: Degrade | None = None, size: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the low-quality image and the ground truth, uint8 RGB (H, W, 3).
 
@@ -211,3 +251,58 @@ def _centers(
     part = Crop(left, top, small.shape[1], small.shape[0])
     large = part.of(gt, scale)
     return np.ascontiguousarray(small), np.ascontiguousarray(large)
+
+
+def open_degradation(way: str, scale: int, seed: int | None) -> Degrade:
+    """Return what makes low-quality images.
+
+    Args:
+        way: "bicubic", or the option file of make_lq_data.py or of a training: then the
+            images are those that `make_lq_data.py --yml_path` writes.
+        scale: how much smaller they are.
+        seed: of all draws; None: the file's. Bicubic draws nothing.
+
+    Raises:
+        UserError: the file cannot be read, or has another scale.
+    """
+    if way == BICUBIC:
+        return _bicubic_by(scale)
+
+    # Imports Paddle.
+    from realesrgan_paddle.data.degradation.codec import check_installed
+    from realesrgan_paddle.data.lq.folder import make_lq, read_lq_options
+
+    overrides = [] if seed is None else [f"manual_seed={seed}"]
+    options: LQConfig = read_lq_options(way, overrides)
+    if options.scale != scale:
+        raise UserError(
+            f"{way}: degrades to a scale of {options.scale}, and {scale} is measured; "
+            "name another file, or give --scale"
+        )
+    check_installed(options)
+
+    def degrade(gt: np.ndarray, name: str) -> np.ndarray:
+        """See `Degrade`."""
+        return make_lq(gt, name, options)
+
+    return degrade
+
+
+def check_way(way: str) -> None:
+    """Raise UserError if there is no such way to degrade: before networks are loaded."""
+    if way == BICUBIC or Path(way).exists():
+        return
+    hint = did_you_mean(way, [BICUBIC])
+    raise UserError(
+        f"--degrade {way}: no such file; bicubic, or an option file such as "
+        f"options/generate_lq_data.yml{hint}"
+    )
+
+
+def _bicubic_by(scale: int) -> Degrade:
+    def degrade(gt: np.ndarray, name: str) -> np.ndarray:
+        """See `Degrade`."""
+        levels = to_uint8(gt)
+        return resize_bicubic(levels, 1 / scale)
+
+    return degrade

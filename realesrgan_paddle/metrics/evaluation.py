@@ -9,10 +9,9 @@ from typing import Any
 
 from realesrgan_paddle import __version__
 from realesrgan_paddle.metrics.data_sets import DataSet
-from realesrgan_paddle.metrics.figures import FID, FIGURES
 from realesrgan_paddle.metrics.measuring import Result, Rules
 from realesrgan_paddle.metrics.methods import CARD_SIZE, Card, Method
-from realesrgan_paddle.metrics.steps import STEP_FIGURES
+from realesrgan_paddle.metrics.table import FID, METRICS, OF_CLIPS
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.metrics.frechet import few_images
@@ -23,7 +22,7 @@ UNKNOWN = "-"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All figures, and what they are of."""
+    """All metrics, and what they are of."""
 
     sets: Sequence[DataSet]
     methods: Sequence[Method]
@@ -79,7 +78,7 @@ class Evaluation:
             cells = [self._marked(method.name, data.name) for data in self.sets]
             rows.append([method.name, *cells])
 
-        titles = [FIGURES[name].name for name in self.metrics]
+        titles = [METRICS[name].label for name in self.metrics]
         caption = f"{' / '.join(titles)}; {self.remark}"
         tables = [caption, "", *_markdown_table(rows)]
         costs = self._costs()
@@ -127,7 +126,7 @@ class Evaluation:
     def _warnings(self) -> list[str]:
         """Return a line for each set with too few images for a metric."""
         lines = []
-        of_clips = [FIGURES[name].name for name in self.metrics if name in STEP_FIGURES]
+        of_clips = [METRICS[name].label for name in self.metrics if name in OF_CLIPS]
         for data in self.sets:
             count = len(self.result(self.methods[0].name, data.name).images)
             remark = few_images(count) if FID in self.metrics else None
@@ -150,7 +149,7 @@ class Evaluation:
 
     def _best(self, metric: str, data: str) -> str:
         """Return the best figure on a set; "" where there is no better and worse."""
-        if len(self.methods) < 2 or metric == "sharpness":
+        if len(self.methods) < 2 or not METRICS[metric].has_best:
             return ""
         known = []
         for method in self.methods:
@@ -161,7 +160,7 @@ class Evaluation:
         if not known:
             return ""
 
-        lower_is_better = FIGURES[metric].lower_is_better
+        lower_is_better = METRICS[metric].lower_is_better
         best = min(known) if lower_is_better else max(known)
         return _cell(metric, {metric: best})
 
@@ -196,17 +195,17 @@ def _card_cells(card: Card) -> list[str]:
 
 
 def _title(metric: str) -> str:
-    shown = FIGURES[metric]
+    shown = METRICS[metric]
     arrow = "↓" if shown.lower_is_better else ""
     unit = f" [{shown.unit}]" if shown.unit else ""
-    return f"{shown.name}{arrow}{unit}"
+    return f"{shown.label}{arrow}{unit}"
 
 
 def _cell(metric: str, values: Mapping[str, float]) -> str:
     value = values.get(metric, math.nan)
     if math.isnan(value):
         return UNKNOWN
-    return f"{value:.{FIGURES[metric].digits}f}"
+    return f"{value:.{METRICS[metric].digits}f}"
 
 
 def _aligned(rows: Sequence[Sequence[str]], left: Sequence[int]) -> list[str]:

@@ -1,28 +1,30 @@
-"""All methods measured on all images of all sets."""
+"""Methods measured on pairs of images: read, upscale, measure, average.
+
+tools/evaluate.py and tools/compare.py measure so; a validation takes the averages.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
-from realesrgan_paddle.metrics.data_sets import DataSet, Pair, read_pair
-from realesrgan_paddle.metrics.degrading import Degrade
-from realesrgan_paddle.metrics.figures import FID, Measure
-from realesrgan_paddle.metrics.methods import Method
-from realesrgan_paddle.metrics.names import GT
-from realesrgan_paddle.metrics.steps import Clip, StepMeasure, Upscaled
+from realesrgan_paddle.metrics.clips import Clip, StepMeasure, Upscaled
+from realesrgan_paddle.metrics.data_sets import DataSet, Degrade, Pair, read_pair
+from realesrgan_paddle.metrics.table import FID, GT, OpenMetric, Scores, measure_image
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure_line
+from realesrgan_paddle.utils.metrics.frechet import FeatureStatistics, frechet_distance
+from realesrgan_paddle.utils.metrics.similarity import without_border
 
-if TYPE_CHECKING:
-    from realesrgan_paddle.loss.inception import Inception
-    from realesrgan_paddle.metrics.fid import SetDistances
+SetMetrics = dict[str, Scores]
+"""Metrics of the images of one set, by the image's name."""
+Metrics = dict[str, SetMetrics]
+"""Metrics of several sets, by their names."""
 
-Scores = dict[str, float]
-"""Metrics by name; infinite PSNR for equal images, NaN for what cannot be said."""
+Run = Callable[[np.ndarray, int], np.ndarray]
+"""Returns a method's result at a scale, of uint8 RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -32,160 +34,169 @@ class Rules:
     scale: int
     crop_border: int
     """Pixels left out at each border of result and ground truth, for all metrics."""
-    size: int | None
+    size: int | None = None
     """Most pixels of the low-quality image's sides; None: as it is."""
 
 
 @dataclass
 class Result:
-    """The figures of one method on one set."""
+    """The metrics of one method on one set."""
 
     method: str
     data: str
-    images: dict[str, Scores] = field(default_factory=dict)
+    images: SetMetrics = field(default_factory=dict)
     """Of each image that all methods could be measured on."""
     whole: Scores = field(default_factory=dict)
     """Of all images together: FID."""
 
     @property
     def means(self) -> Scores:
-        """The means over the images, without those that cannot be said; and `whole`."""
-        by_name: dict[str, list[float]] = {}
-        for scores in self.images.values():
-            for name, value in scores.items():
-                by_name.setdefault(name, []).append(value)
-
-        means: Scores = {}
-        for name, values in by_name.items():
-            known = [value for value in values if not math.isnan(value)]
-            means[name] = sum(known) / len(known) if known else math.nan
-        return means | self.whole
+        """The means over the images, and `whole`."""
+        return means_of(self.images) | self.whole
 
 
 def measure_sets(
     sets: Sequence[DataSet],
-    methods: Sequence[Method],
-    measures: Mapping[str, Measure],
+    runs: Mapping[str, Run],
+    metrics: Mapping[str, OpenMetric],
     rules: Rules,
     degrade: Degrade | None = None,
-    inception: "Inception | None" = None,
+    features: Callable[[np.ndarray], np.ndarray] | None = None,
     steps: StepMeasure | None = None,
 ) -> list[Result]:
-    """Return the figures of each method on each set; show a progress bar on a terminal.
+    """Return the metrics of each method on each set; show a progress bar on a terminal.
 
     An image that cannot be read or measured is left out for all methods, and a line on
     it is added to its set's failures.
 
     Args:
         sets: what is measured on.
-        methods: what is measured.
-        measures: metrics of single images.
+        runs: what is measured, by name.
+        metrics: of single images.
         rules: how.
         degrade: makes the low-quality images of sets that have none.
-        inception: the network of FID; None: without FID.
+        features: of FID, see `perceptual.open_features`; None: without FID.
         steps: metrics of clips; None: without them.
     """
-    results: list[Result] = []
+    measured: list[Result] = []
     total = sum(len(data.pairs) for data in sets)
     with tqdm(total=total, unit="image", disable=None) as bar:
         for data in sets:
-            one = _OneSet(data, methods, inception, steps)
+            clip = Clip(steps) if steps else None
+            distances = SetDistances(features, rules.crop_border) if features else None
+            of_set = {name: Result(name, data.name) for name in runs}
             for pair in data.pairs:
                 try:
-                    images = upscaled(pair, methods, rules, degrade)
-                    one.add(pair, images, measures, rules.crop_border)
+                    lq, gt = read_pair(pair, rules.scale, degrade, rules.size)
+                    results = {name: run(lq, rules.scale) for name, run in runs.items()}
+                    images = Upscaled(lq, gt, results)
+                    found = _measured(pair, images, metrics, clip)
+                    if distances:
+                        distances.add(images)
+                    for name, scores in found.items():
+                        of_set[name].images[pair.name] = scores
                 except (UserError, OSError) as error:
-                    one.interrupt()
+                    if clip:
+                        clip.interrupt()
                     data.failures.append(failure_line(pair.gt, error))
                 bar.update()
-            results += one.results()
-    return results
+
+            for name, result in of_set.items():
+                if distances:
+                    result.whole[FID] = distances.fid(name)
+                measured.append(result)
+    return measured
 
 
-def upscaled(
-    pair: Pair, methods: Sequence[Method], rules: Rules, degrade: Degrade | None
-) -> Upscaled:
-    """Return the images of a pair and the result of each method."""
-    lq, gt = read_pair(pair, rules.scale, degrade, rules.size)
-    if min(gt.shape[:2]) <= 2 * rules.crop_border:
-        raise UserError(
-            f"{pair.gt}: --crop_border {rules.crop_border} leaves nothing of "
-            f"{gt.shape[1]}x{gt.shape[0]} pixels"
-        )
-    results = {method.name: method.run(lq, rules.scale) for method in methods}
-    return Upscaled(lq, gt, results)
+def _measured(
+    pair: Pair,
+    images: Upscaled,
+    metrics: Mapping[str, OpenMetric],
+    clip: Clip | None,
+) -> dict[str, Scores]:
+    """Return the metrics of each method on one pair."""
+    found = {}
+    try:
+        steps = clip.add(images) if clip else {}
+        for name, sr in images.results.items():
+            scores = measure_image(sr, images.gt, metrics)
+            found[name] = steps.get(name, {}) | scores
+    except UserError as error:
+        raise UserError(f"{pair.gt}: {error}") from error
+    return found
 
 
-class _OneSet:
-    """The figures of all methods on one set, while its images are measured."""
+class SetDistances:
+    """Features of one set's images by method, from which FID follows.
+
+    Args:
+        features: see `perceptual.open_features`.
+        border: pixels left out at each border.
+    """
 
     def __init__(
-        self,
-        data: DataSet,
-        methods: Sequence[Method],
-        inception: "Inception | None",
-        steps: StepMeasure | None,
+        self, features: Callable[[np.ndarray], np.ndarray], border: int
     ) -> None:
-        self._results = {each.name: Result(each.name, data.name) for each in methods}
-        self._distances = None if inception is None else _set_distances(inception)
-        self._clip = None if steps is None else Clip(steps)
+        self._features = features
+        self._border = border
+        self._statistics: dict[str, FeatureStatistics] = {}
 
-    def interrupt(self) -> None:
-        """Know that an image of the set is missing."""
-        if self._clip:
-            self._clip.interrupt()
+    def add(self, images: Upscaled) -> None:
+        """Take one more image of all methods and of the ground truth.
 
-    def add(
-        self,
-        pair: Pair,
-        images: Upscaled,
-        measures: Mapping[str, Measure],
-        border: int,
-    ) -> None:
-        """Take the images of one pair, or, if one cannot be measured, none of them."""
-        inner = {GT: without_border(images.gt, border)}
-        for name, sr in images.results.items():
-            inner[name] = without_border(sr, border)
+        Raises:
+            UserError: it is smaller than its borders; then none of them is taken.
+        """
+        found = {}
+        for name, image in {GT: images.gt, **images.results}.items():
+            found[name] = self._features(without_border(image, self._border))
+        for name, of_image in found.items():
+            if name not in self._statistics:
+                self._statistics[name] = FeatureStatistics(of_image.shape[1])
+            self._statistics[name].add(of_image)
 
-        found: dict[str, Scores] = {}
-        try:
-            steps = self._clip.add(images) if self._clip else {}
-            for name in self._results:
-                found[name] = steps.get(name, {}) | _scores(measures, inner, name)
-        except UserError as error:
-            raise UserError(f"{pair.gt}: {error}") from error
-
-        if self._distances:
-            features = self._distances.features(inner)
-            self._distances.add(features)
-        for name, scores in found.items():
-            self._results[name].images[pair.name] = scores
-
-    def results(self) -> list[Result]:
-        """Return the figures, with FID where it is wanted."""
-        results = list(self._results.values())
-        if self._distances:
-            for result in results:
-                result.whole[FID] = self._distances.fid(result.method)
-        return results
+    def fid(self, method: str) -> float:
+        """Return the FID of a method's images so far; NaN of fewer than two."""
+        truth = self._statistics.get(GT)
+        if truth is None or truth.count < 2:
+            return math.nan
+        return frechet_distance(self._statistics[method], truth)
 
 
-def _scores(
-    measures: Mapping[str, Measure], images: Mapping[str, np.ndarray], name: str
-) -> Scores:
-    gt = images[GT]
-    return {each: measure(images[name], gt) for each, measure in measures.items()}
+def means_of(images: SetMetrics) -> Scores:
+    """Return the means of all metrics of a set; see `mean_of`."""
+    names = dict.fromkeys(name for scores in images.values() for name in scores)
+    return {name: mean_of(images, name) for name in names}
 
 
-def _set_distances(inception: "Inception") -> "SetDistances":
-    # Imports Paddle.
-    from realesrgan_paddle.metrics.fid import SetDistances
+def mean_of(images: SetMetrics, metric: str) -> float:
+    """Return the mean of a metric over the images for which it is known, else NaN.
 
-    return SetDistances(inception)
+    Infinite where it is infinite for one of them.
+    """
+    values = [scores[metric] for scores in images.values() if metric in scores]
+    known = [value for value in values if not math.isnan(value)]
+    return float(np.mean(known)) if known else math.nan
 
 
-def without_border(image: np.ndarray, border: int) -> np.ndarray:
-    """Return an image without so many pixels at each border."""
-    inner = slice(border, -border or None)
-    kept = image[inner, inner]
-    return np.ascontiguousarray(kept)
+def add_image(images: SetMetrics, name: str, values: Scores) -> None:
+    """Add an image's values under its name, or where that is taken, a numbered name.
+
+    Crops of one image, numbered so, count as one clip; see `clips_of`.
+    """
+    key, number = name, 1
+    while key in images:
+        number += 1
+        key = f"{name} {number}"
+    images[key] = values
+
+
+def only_finite(metrics: Metrics) -> Metrics:
+    """Return the metrics without those that are not finite, which no interval can have."""
+    sets: Metrics = {}
+    for dataset, images in metrics.items():
+        sets[dataset] = {}
+        for image, values in images.items():
+            finite = {key: each for key, each in values.items() if math.isfinite(each)}
+            sets[dataset][image] = finite
+    return sets

@@ -15,7 +15,7 @@ from realesrgan_paddle.inference.graph.inference_yml import checked_export
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.metrics.macs import count_macs, count_parameters
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
-from realesrgan_paddle.metrics.names import BICUBIC
+from realesrgan_paddle.metrics.table import BICUBIC
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE
 from realesrgan_paddle.utils.errors import UserError

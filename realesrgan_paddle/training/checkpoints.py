@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from realesrgan_paddle.data.loading.pair_pool import check_pairs
+from realesrgan_paddle.metrics.table import METRICS, name_of
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.models.step.state import Parts
 from realesrgan_paddle.options.schema.sections import LoggerOptions
@@ -225,7 +226,8 @@ class Checkpoints:
         value, best = metrics[metric], self.record.best
         if best is not None and best.figure != metric:
             best = None  # val.best has changed since
-        if best is not None and not is_better(value, best.value, options):
+        kind = METRICS[name_of(options.metrics[metric.rpartition("/")[2]])]
+        if best is not None and not kind.is_better(value, best.value):
             self.record.stale += 1
             return
 
@@ -346,13 +348,6 @@ def _first_figure(metrics: Mapping[str, float], options: ValOptions) -> str | No
         if figure.rpartition("/")[2] == first:
             return figure
     return None
-
-
-def is_better(value: float, best: float, options: ValOptions) -> bool:
-    """Return whether a metric's `value` is better than the `best` so far."""
-    if options.best_is_lowest:
-        return value < best
-    return value > best
 
 
 def network_files(

@@ -1,6 +1,7 @@
 """What a validation looks at: its sets, their metrics, and a sheet of crops."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,23 @@ from realesrgan_paddle.data.loading.hold_out import (
     ValidationSet,
     open_held_out,
 )
-from realesrgan_paddle.judging.image_metrics import (
-    Metrics,
-    SetMetrics,
-    add_image,
-    mean_of,
+from realesrgan_paddle.judging.drift import measure_drift
+from realesrgan_paddle.metrics.measuring import Metrics, SetMetrics, add_image, means_of
+from realesrgan_paddle.metrics.table import (
+    METRICS,
+    OpenMetric,
     measure_image,
+    missing_weights,
+    name_of,
+    open_metric,
 )
-from realesrgan_paddle.metrics.available_metrics import open_metric
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.validation import (
-    NO_REFERENCE,
-    MetricOptions,
-    ValOptions,
-)
+from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 Upscale = Callable[[np.ndarray], np.ndarray]
 """Takes and returns uint8 RGB (H, W, 3); the result is larger by the run's scale."""
@@ -63,21 +63,40 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
     ]
 
 
+def open_available(
+    options: ValOptions,
+) -> tuple[dict[str, OpenMetric], list[str]]:
+    """Return val.metrics, without default ones that lack weights, and why these lack.
+
+    Raises:
+        UserError: the weights of a metric that the user asked for are missing; says how
+            to get them.
+    """
+    if "metrics" in options.model_fields_set:
+        requested = set(options.metrics)
+    elif options.best:
+        requested = {options.best.rpartition("/")[2]}
+    else:
+        requested = set()
+
+    opened, remarks = {}, []
+    for name, metric in options.metrics.items():
+        reason = None if name in requested else missing_weights(name_of(metric))
+        if reason:
+            remarks.append(f"validating without {name}: {reason}")
+        else:
+            opened[name] = open_metric(name_of(metric), metric.crop_border)
+    return opened, remarks
+
+
 def describe_metrics(options: ValOptions) -> str:
-    """Return what the metrics compare, so that figures are not mistaken for others."""
+    """Return what the metrics compare, so that they are not mistaken for others."""
     parts = []
     for name, metric in options.metrics.items():
-        channel = _channel(metric)
+        channel = METRICS[name_of(metric)].compared
         border = f"without {metric.crop_border} pixels at each border"
         parts.append(f"{name} of {channel} {border}")
-    return f"{', '.join(parts)} (tools/compare.py: PSNR and SSIM of the Y channel)"
-
-
-def _channel(metric: MetricOptions) -> str:
-    """Return what a metric measures of an image."""
-    if metric.type in NO_REFERENCE:
-        return "the Y channel" if metric.convert_to == "y" else "gray"
-    return "the Y channel" if metric.test_y_channel else "RGB"
+    return ", ".join(parts)
 
 
 def summary(metrics: Mapping[str, float]) -> str:
@@ -94,7 +113,7 @@ def upscaled(upscale: Upscale, images: HeldOutSet) -> list[np.ndarray]:
 
 
 def validate(
-    options: ValOptions,
+    metrics: Mapping[str, OpenMetric],
     upscale: Upscale,
     sets: Iterable[ValidationSet],
     folder: Path | None = None,
@@ -103,18 +122,14 @@ def validate(
     """Validate on each set; return the metrics of each image.
 
     Args:
-        options: the section `val`.
+        metrics: by name.
         upscale: returns an image enlarged by the scale of the sets.
         sets: the sets.
         folder: gets each output as `<set>/<image>/<image>_<iteration>.png`; None: they
             are not kept.
         iteration: the last iteration of training.
     """
-    measures = {name: open_metric(metric) for name, metric in options.metrics.items()}
-    alone = {
-        name for name, metric in options.metrics.items() if metric.type in NO_REFERENCE
-    }
-    figures: Metrics = {}
+    measured: Metrics = {}
     for images in sets:
         found: SetMetrics = {}
         for image in images:
@@ -122,10 +137,11 @@ def validate(
             if folder is not None:
                 file = f"{image.name}_{iteration}.png"
                 write_image(folder / images.name / image.name / file, sr)
-            values = measure_image(sr, image, measures, images.scale, alone)
-            add_image(found, image.name, values)
-        figures[images.name] = found
-    return figures
+            scores = measure_drift(sr, image, images.scale)
+            scores |= measure_image(sr, image.gt, metrics)
+            add_image(found, image.name, scores)
+        measured[images.name] = found
+    return measured
 
 
 def means(measured: Metrics, options: ValOptions) -> dict[str, float]:
@@ -142,10 +158,8 @@ def all_means(measured: Metrics) -> dict[str, float]:
     """Return the means of all metrics, named "<set>/<metric>"."""
     found = {}
     for name, images in measured.items():
-        for metric in dict.fromkeys(
-            key for values in images.values() for key in values
-        ):
-            found[f"{name}/{metric}"] = mean_of(images, metric)
+        for metric, mean in means_of(images).items():
+            found[f"{name}/{metric}"] = mean
     return found
 
 
@@ -159,6 +173,37 @@ def describe_drift(cfg: Config) -> list[str]:
             "(path.pretrain_network_g)"
         ]
     return [f"drift from {cfg.path.pretrain_network_g} is measured at each validation"]
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """A sheet of crops of each validation set, drawn at each validation."""
+
+    crops: Sequence[HeldOutSet]
+    """Of each set; none where val.save_sheet is false."""
+    start: Mapping[str, Sequence[np.ndarray]]
+    """The start network's outputs for them, by set; {} of random weights."""
+    upscale: Upscale
+    experiment: Experiment
+
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Write a sheet for each set, headed by its metrics, named "<set>/<metric>"."""
+        for crops in self.crops:
+            name = crops.name
+            columns = {"start network": self.start[name]} if self.start else {}
+            columns[f"iter {iteration:,}"] = upscaled(self.upscale, crops)
+
+            prefix = f"{name}/"
+            own = {
+                metric.removeprefix(prefix): value
+                for metric, value in metrics.items()
+                if metric.startswith(prefix)
+            }
+            run = self.experiment.root.name
+            shown = summary(own) if own else "no ground truth"
+            headline = f"{run}, {name}, iter {iteration:,}: {shown}"
+            sheet = draw_sheet(crops, columns, headline)
+            self.experiment.show(name, iteration, sheet)
 
 
 def draw_sheet(

@@ -10,25 +10,26 @@ import numpy as np
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet, ValidationSet
 from realesrgan_paddle.inference.runners.predictors import DygraphRunner
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
-from realesrgan_paddle.judging.comparison import BICUBIC, START
-from realesrgan_paddle.judging.image_metrics import Metrics, only_finite
+from realesrgan_paddle.judging.comparison import START
 from realesrgan_paddle.judging.images import most_detailed_crops, open_judged_sets
 from realesrgan_paddle.judging.judge import Judge
 from realesrgan_paddle.judging.verdict import BEST, LAST
-from realesrgan_paddle.metrics.available_metrics import available_metrics
+from realesrgan_paddle.metrics.measuring import Metrics, only_finite
+from realesrgan_paddle.metrics.table import BICUBIC, OpenMetric
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.checkpoints import Checkpoints
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.training.validation import (
+    Sheets,
     Upscale,
     all_means,
     describe_drift,
     describe_held_out,
     describe_metrics,
-    draw_sheet,
     means,
+    open_available,
     open_validation_sets,
     summary,
     upscaled,
@@ -38,9 +39,6 @@ from realesrgan_paddle.utils.images import enlarge
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.meter import Meter
 
-Outputs = Mapping[str, Sequence[np.ndarray]]
-"""What a network made of the crops of each set, uint8 RGB (H, W, 3)."""
-
 
 @dataclass(frozen=True)
 class Validator:
@@ -49,12 +47,12 @@ class Validator:
     Attributes:
         options: the section `val` with the metrics that can be had; None: there is
             nothing to validate on.
+        metrics: these metrics, opened.
         upscale: enlarges an image by the averaged generator.
         scale: its upscaling factor.
         sets: what it is validated on.
         judged_sets: what the judge looks at besides.
-        crops: of each validation set, for the sheets.
-        start: the start network's outputs for them; {} of random weights.
+        sheets: show crops of the sets.
         judge: looks at each validation, and at the end.
         experiment: where results are reported.
         checkpoints: keep the best network; their record remembers the results.
@@ -64,12 +62,12 @@ class Validator:
     """
 
     options: ValOptions | None
+    metrics: Mapping[str, OpenMetric]
     upscale: Upscale
     scale: int
     sets: Sequence[ValidationSet]
     judged_sets: Sequence[HeldOutSet]
-    crops: Sequence[HeldOutSet]
-    start: Outputs
+    sheets: Sheets
     judge: Judge
     experiment: Experiment
     checkpoints: Checkpoints
@@ -104,9 +102,9 @@ class Validator:
 
         log(f"validation: {describe_metrics(options)}")
         enlarged = partial(enlarge, scale=self.scale)
-        bicubic = self._measure(options, enlarged)
+        bicubic = self._measure(enlarged)
         log(f"bicubic interpolation  {summary(self._means(bicubic, options))}")
-        start = self._measure(options, self.upscale)
+        start = self._measure(self.upscale)
         means = self._means(start, options)
         log(f"iter 0 validation  {summary(means)}  (the network to start from)")
 
@@ -128,12 +126,11 @@ class Validator:
             return
 
         folder = self.experiment.visualization if options.save_img else None
-        measured = self._measure(options, self.upscale, folder, iteration)
+        measured = self._measure(self.upscale, folder, iteration)
         metrics = self._means(measured, options)
         line = f"iter {iteration:,} validation  {summary(metrics)}"
         self.experiment.report(iteration, all_means(measured), line)
-        if options.save_sheet:
-            self._write_sheets(iteration, metrics)
+        self.sheets.write(iteration, metrics)
         now, start = only_finite(measured), record.figures.get(START, {})
         has_drifted = self.judge.at_validation(iteration, now, start)
         record.drifted = iteration if has_drifted else None
@@ -146,39 +143,16 @@ class Validator:
         meter.exclude("validation", options.val_freq)
 
     def _measure(
-        self,
-        options: ValOptions,
-        upscale: Upscale,
-        folder: Path | None = None,
-        iteration: int = 0,
+        self, upscale: Upscale, folder: Path | None = None, iteration: int = 0
     ) -> Metrics:
         """Return the metrics of all sets; see `validate`."""
-        measured = validate(options, upscale, self.sets, folder, iteration)
-        return measured | validate(options, upscale, self.judged_sets)
+        measured = validate(self.metrics, upscale, self.sets, folder, iteration)
+        return measured | validate(self.metrics, upscale, self.judged_sets)
 
     def _means(self, measured: Metrics, options: ValOptions) -> dict[str, float]:
         """Return the means of val.metrics on the validation sets."""
         own = {each.name: measured[each.name] for each in self.sets}
         return means(own, options)
-
-    def _write_sheets(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Write a sheet for each set, headed by its metrics."""
-        for crops in self.crops:
-            name = crops.name
-            columns = {"start network": self.start[name]} if self.start else {}
-            columns[f"iter {iteration:,}"] = upscaled(self.upscale, crops)
-
-            prefix = f"{name}/"
-            own = {
-                metric.removeprefix(prefix): value
-                for metric, value in metrics.items()
-                if metric.startswith(prefix)
-            }
-            run = self.experiment.root.name
-            shown = summary(own) if own else "no ground truth"
-            headline = f"{run}, {name}, iter {iteration:,}: {shown}"
-            sheet = draw_sheet(crops, columns, headline)
-            self.experiment.show(name, iteration, sheet)
 
     def report_end(self) -> None:
         """Log the networks of the run, the verdict, and why it stopped early."""
@@ -239,11 +213,14 @@ def open_validator(
     """
     sets = open_validation_sets(cfg, data)
     options: ValOptions | None = None
+    metrics: dict[str, OpenMetric] = {}
     judged_sets: list[HeldOutSet] = []
     crops: list[HeldOutSet] = []
     remarks = describe_held_out(cfg, data)
     if cfg.val is not None and sets:
-        options, left_out = available_metrics(cfg.val)
+        metrics, left_out = open_available(cfg.val)
+        available = {name: cfg.val.metrics[name] for name in metrics}
+        options = cfg.val.model_copy(update={"metrics": available})
         judged_sets, said = open_judged_sets(cfg)
         remarks += [*left_out, *said, *describe_drift(cfg)]
         if options.save_sheet:
@@ -260,12 +237,12 @@ def open_validator(
     trained_on = [each for each in (data.images, data.pairs) if each is not None]
     return Validator(
         options=options,
+        metrics=metrics,
         upscale=upscale,
         scale=cfg.scale,
         sets=sets,
         judged_sets=judged_sets,
-        crops=crops,
-        start=start,
+        sheets=Sheets(crops, start, upscale, experiment),
         judge=Judge(cfg, options, step, experiment),
         experiment=experiment,
         checkpoints=checkpoints,

@@ -1,33 +1,40 @@
-"""Results of a video side by side: figures, a page with two players, a file to share."""
+"""Results of a video side by side: metrics, pages with two players, a file to share."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
-from realesrgan_paddle.commands.compare import PAGE
+import numpy as np
+
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.settings import VideoSettings
-from realesrgan_paddle.judging.comparison import BICUBIC
+from realesrgan_paddle.inference.video.reading.source import time_code
+from realesrgan_paddle.inference.video.settings import DEFAULTS, VideoSettings
+from realesrgan_paddle.metrics.clips import (
+    consistency_lines,
+    consistency_table,
+    measure_clip,
+)
+from realesrgan_paddle.metrics.table import BICUBIC, INPUT
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.files import atomic_path, make_folder
-from realesrgan_paddle.utils.report.video_page import Figures, video_page
-from realesrgan_paddle.utils.temporal.figures import (
-    COLUMNS,
-    UNKNOWN,
-    Steadiness,
-    steadiness_table,
-)
+from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.metrics.temporal_consistency import ClipMetrics
+from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
+from realesrgan_paddle.utils.report.pages import PAGE, html_page
+from realesrgan_paddle.utils.report.video_page import MetricsTable, video_page
 from realesrgan_paddle.video.pictures import Excerpt, open_excerpt
 from realesrgan_paddle.video.playable import playable
 from realesrgan_paddle.video.side_by_side import Layout, whole_size, write_side_by_side
-from realesrgan_paddle.video.steadiness import measure_clip
 
 SHARED: Mapping[Layout, str] = {"beside": "side_by_side.mp4", "split": "split.mp4"}
 """The file to share, by its layout."""
 UPSCALED_CRF = 12
 """Of results that are made to be compared: the network is to be seen, not the codec."""
+RESULT = "result"
+"""The label of what was upscaled, on pages that show the work of one network."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class VideoComparison:
     page: Path
     shared: Path
     shared_size: tuple[int, int]
-    figures: dict[str, Steadiness]
+    figures: dict[str, ClipMetrics]
     """By method; empty where nothing was measured."""
     remarks: list[str]
 
@@ -45,8 +52,7 @@ class VideoComparison:
         """Return the figures and the files, a line each."""
         width, height = self.shared_size
         lines = [*self.remarks]
-        if self.figures:
-            lines += steadiness_table(self.figures)
+        lines += consistency_lines(self.figures)
         lines.append(f"{self.shared}: {width}x{height}")
         lines.append(f"open {self.page} in a browser")
         return "\n".join(map(printable, lines))
@@ -121,7 +127,7 @@ def write_players(
     page: Path,
     *,
     chosen: tuple[int, int],
-    figures: Mapping[str, Steadiness],
+    figures: Mapping[str, ClipMetrics],
     remarks: Sequence[str],
 ) -> None:
     """Write the page with two players, and the videos beside it."""
@@ -156,8 +162,8 @@ def measure(
     gt: Excerpt | None,
     most_frames: int,
     remarks: list[str],
-) -> dict[str, Steadiness]:
-    """Return the steadiness of the results, by their names, and of bicubic enlargement.
+) -> dict[str, ClipMetrics]:
+    """Return the temporal consistency of the results, by their names, and of bicubic enlargement.
 
     At the ground truth's size, else the largest result's.
 
@@ -173,14 +179,16 @@ def measure(
     if len(set(counts.values())) > 1 or count < 2:
         listed = ", ".join(f"{label} {count}" for label, count in counts.items())
         remarks.append(
-            "steadiness is not measured: that needs the same frames of all, at least "
+            "temporal consistency is not measured: that needs the same frames of all, at least "
             f"two; they have {listed}"
         )
         return {}
 
     used = min(count, most_frames)
     width, height = gt.upright if gt else max(each.upright for each in excerpts[1:])
-    remarks.append(f"steadiness of {used} of {count} frames, at {width}x{height}")
+    remarks.append(
+        f"temporal consistency of {used} of {count} frames, at {width}x{height}"
+    )
     source = excerpts[0].middle(used)
     frames_of = {BICUBIC: source.arrays(width, height)}
     for excerpt in excerpts[1:]:
@@ -193,21 +201,87 @@ def measure(
     )
 
 
-def _table(figures: Mapping[str, Steadiness]) -> Figures | None:
-    """Return the figures as the page shows them; None without any."""
-    means = {name: steadiness.mean for name, steadiness in figures.items()}
-    columns = []
-    for column in COLUMNS:
-        texts = [column.text(mean) for mean in means.values()]
-        if any(text != UNKNOWN for text in texts):
-            columns.append(column)
-    if not columns:
+def _table(clips: Mapping[str, ClipMetrics]) -> MetricsTable | None:
+    """Return the metrics as the page shows them; None without any."""
+    rows, meanings = consistency_table(clips)
+    if not rows:
         return None
+    (_, *titles), *lines = rows
+    meanings.append("less is better, but for sharpness")
+    named = [(name, cells) for name, *cells in lines]
+    return MetricsTable(titles, named, "; ".join(meanings))
 
-    lines = []
-    for name, mean in means.items():
-        lines.append((name, [column.text(mean) for column in columns]))
-    meanings = [f"{column.name}: {column.meaning}" for column in columns]
-    meanings.append("less is better, but for sharp")
-    names = [column.name for column in columns]
-    return Figures(names, lines, "; ".join(meanings))
+
+def write_preview(
+    source: Path,
+    result: Path,
+    folder: Path,
+    settings: VideoSettings = DEFAULTS,
+    *,
+    remarks: Sequence[str] = (),
+) -> Path:
+    """Write a page with two players, the source and its result; return its path.
+
+    The videos that it plays are written beside it.
+
+    Args:
+        source: the video.
+        result: what was upscaled of it, whole.
+        folder: where; created if missing, files of an earlier page are replaced.
+        settings: `start`, `end` and `deinterlace` say which part of the source the
+            result is of.
+        remarks: lines that the page shows.
+
+    Raises:
+        UserError: a video cannot be read.
+    """
+    before = open_excerpt(INPUT, source, settings)
+    after = open_excerpt(RESULT, result)
+    page = folder / PAGE
+    write_players([before, after], page, chosen=(0, 1), figures={}, remarks=remarks)
+    return page
+
+
+def write_frames_page(
+    frames: Sequence[tuple[Fraction, np.ndarray, np.ndarray]],
+    folder: Path,
+    *,
+    headline: str,
+    remark: str = "",
+) -> Path:
+    """Write a page with a before/after slider for each frame; return its path.
+
+    The images are PNG files beside it.
+
+    Args:
+        frames: when each is shown [s], the input and the result: uint8 or uint16 RGB
+            (H, W, 3), of which the second has the first one's aspect ratio.
+        folder: where; created if missing, files of an earlier page are replaced.
+        headline: the page's title.
+        remark: a sentence below it.
+    """
+    make_folder(folder)
+    rows = []
+    for number, (time, *images) in enumerate(frames, 1):
+        panels = []
+        for label, image in zip((INPUT, RESULT), images, strict=True):
+            file = f"{number:03}_{label}.png"
+            write_image(folder / file, image)
+            size = f"{image.shape[1]}x{image.shape[0]}"
+            panels.append(Panel(label, image, size, file))
+        rows.append(Row(time_code(time), panels))
+
+    text = html_page(
+        rows,
+        [],
+        headline=headline,
+        remark=remark,
+        warnings=[],
+        before=INPUT,
+        after=RESULT,
+        wide=True,
+    )
+    page = folder / PAGE
+    with atomic_path(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return page

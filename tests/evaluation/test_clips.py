@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from scenes import scene
 
-from realesrgan_paddle.metrics.figures import open_steps
+from realesrgan_paddle.metrics.clips import StepMeasure, open_steps
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
-from realesrgan_paddle.metrics.steps import STEP_FIGURES, StepMeasure
 from realesrgan_paddle.tools import evaluate as tool
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.temporal.measure import measure_steadiness
+from realesrgan_paddle.utils.metrics.temporal_consistency import measure_consistency
 
 MOVES = (0, 1, 2, 2, 3)
 """Where the camera is: it stands still once."""
@@ -49,15 +48,14 @@ def test_figures_are_those_of_the_whole_clip(clip, capsys):
 
     lq, gt = frames(clip / "lr"), frames(clip / "hr")
     sr = [resize_bicubic(frame, 4) for frame in lq]
-    steadiness = measure_steadiness({"sr": sr}, gt=gt, lq=lq)["sr"]
+    measured = measure_consistency({"sr": sr}, gt=gt, lq=lq)["sr"]
     for metric in ("tof", "change", "flicker"):
         assert images["8.png"][metric] is None  # nothing is before it
-        for number, step in enumerate(steadiness.steps, start=9):
-            right = getattr(step, STEP_FIGURES[metric])
+        for number, step in enumerate(measured.steps, start=9):
+            right = getattr(step, metric)
             found = images[f"{number}.png"][metric]
             assert found == (None if math.isnan(right) else pytest.approx(right))
-        whole = getattr(steadiness.mean, STEP_FIGURES[metric])
-        assert means[metric] == pytest.approx(whole)
+        assert means[metric] == pytest.approx(getattr(measured.mean, metric))
     assert images["11.png"]["flicker"] == 0  # the camera stands still
     assert images["8.png"]["psnr"] > 0
 
@@ -71,7 +69,9 @@ def test_only_what_is_asked_for_is_measured(clip, monkeypatch):
     def no_flow(*frames):
         raise AssertionError("the optical flow takes most of the time")
 
-    monkeypatch.setattr("realesrgan_paddle.utils.temporal.steps.optical_flow", no_flow)
+    monkeypatch.setattr(
+        "realesrgan_paddle.utils.metrics.temporal_steps.optical_flow", no_flow
+    )
     _, means = evaluate(*BICUBIC, "--metrics", "flicker")
     assert list(means) == ["flicker"]
 
@@ -100,7 +100,7 @@ def test_tlp_is_that_of_lpips(clip, monkeypatch):
         return float(np.abs(np.int16(one) - other).mean())
 
     monkeypatch.setattr(
-        "realesrgan_paddle.metrics.figures._open", lambda name: distance
+        "realesrgan_paddle.metrics.clips.open_metric", lambda name: distance
     )
     assert open_steps(["psnr"]) is None
     assert open_steps(["tlp", "psnr"]) == StepMeasure(["tlp"], distance)
@@ -108,7 +108,7 @@ def test_tlp_is_that_of_lpips(clip, monkeypatch):
     images, _ = evaluate(*BICUBIC, "--metrics", "tlp")
     lq, gt = frames(clip / "lr"), frames(clip / "hr")
     sr = [resize_bicubic(frame, 4) for frame in lq]
-    steps = measure_steadiness({"sr": sr}, gt=gt, distance=distance)["sr"].steps
+    steps = measure_consistency({"sr": sr}, gt=gt, distance=distance)["sr"].steps
     found = [images[f"{number}.png"]["tlp"] for number in range(9, 13)]
     assert found == pytest.approx([step.tlp for step in steps])
 

@@ -5,8 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realesrgan_paddle.metrics.data_sets import Pair, open_sets, read_pair
-from realesrgan_paddle.metrics.names import NamedFolder, parse_folder, parse_model
+from realesrgan_paddle.commands.evaluate import parse_model
+from realesrgan_paddle.metrics.data_sets import (
+    NamedFolder,
+    Pair,
+    open_sets,
+    parse_folder,
+    read_pair,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 

@@ -9,33 +9,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sample_metrics
 import sample_perceptual_metrics as samples
 from formulas import picture
-from places import REFERENCE
 from sample_weights import sample_weights
 
 import make_lq_data
 from realesrgan_paddle.metrics.data_sets import DataSet, Pair
 from realesrgan_paddle.metrics.evaluation import Evaluation
-from realesrgan_paddle.metrics.figures import open_figures, parse_figure
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
-from realesrgan_paddle.metrics.measuring import (
-    Result,
-    Rules,
-    measure_sets,
-    without_border,
-)
+from realesrgan_paddle.metrics.measuring import Result, Rules, measure_sets
 from realesrgan_paddle.metrics.methods import Card, Method
+from realesrgan_paddle.metrics.table import open_metric, parse_metric
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import evaluate as tool
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.metrics.frechet import FeatureStatistics, frechet_distance
 from realesrgan_paddle.utils.metrics.niqe import load_niqe, niqe
-from realesrgan_paddle.utils.metrics.similarity import psnr
+from realesrgan_paddle.utils.metrics.similarity import psnr, without_border
 from realesrgan_paddle.utils.weights.writer import write_pdparams
-
-RECORDED = np.load(REFERENCE / "metrics.npz")
 
 
 def nearest(lq, scale):
@@ -44,6 +35,12 @@ def nearest(lq, scale):
 
 def inverted(lq, scale):
     return 255 - nearest(lq, scale)
+
+
+def opened(border):
+    """Metrics that need no weights."""
+    names = ("psnr", "ssim", "delta_e", "sharpness")
+    return {name: open_metric(name, border) for name in names}
 
 
 def method(name, run):
@@ -72,15 +69,7 @@ def run(*words, code=0):
     return json.loads(Path("out.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("key", RECORDED.files)
-def test_psnr_and_ssim_are_basicsrs(key):
-    name, border, y_channel = key.split("/")
-    measure = open_figures([name + "_y" * int(y_channel)]).popitem()[1]
-    pair = (without_border(each, int(border)) for each in sample_metrics.pictures())
-    assert measure(*pair) == pytest.approx(float(RECORDED[key]), abs=1e-4)
-
-
-def test_figures_are_of_the_images_without_border(tmp_path):
+def test_metrics_are_of_the_images_without_border(tmp_path):
     lq = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     gt = nearest(lq, 2)
     gt[0] = 0  # at the border, where nobody looks
@@ -88,9 +77,8 @@ def test_figures_are_of_the_images_without_border(tmp_path):
     write_image(tmp_path / "gt.png", gt)
     pair = Pair("gt.png", tmp_path / "gt.png", tmp_path / "lq.png")
     data = DataSet("One", tmp_path, tmp_path, [pair])
-    methods = [method("right", nearest), method("wrong", inverted)]
-    measures = open_figures(["psnr", "ssim", "delta_e", "sharpness"])
-    right, wrong = measure_sets([data], methods, measures, Rules(2, 2, None))
+    runs = {"right": nearest, "wrong": inverted}
+    right, wrong = measure_sets([data], runs, opened(2), Rules(2, 2))
     assert not data.failures
     assert right.means["psnr"] == math.inf
     assert right.means["ssim"] == right.means["sharpness"] == pytest.approx(1)
@@ -98,7 +86,7 @@ def test_figures_are_of_the_images_without_border(tmp_path):
     inner = without_border(inverted(lq, 2), 2), without_border(gt, 2)
     assert wrong.images["gt.png"]["psnr"] == psnr(*inner)
 
-    wide, _ = measure_sets([data], methods, measures, Rules(2, 0, None))
+    wide, _ = measure_sets([data], runs, opened(0), Rules(2, 0))
     assert wide.means["psnr"] < math.inf
 
 
@@ -113,10 +101,7 @@ def test_a_bad_image_is_left_out_for_all_methods(tmp_path):
         )
     (tmp_path / "c.png").write_bytes(b"no image")
     data = DataSet("One", tmp_path, tmp_path, pairs)
-    measures = open_figures(["psnr"])
-    (result,) = measure_sets(
-        [data], [method("m", nearest)], measures, Rules(2, 2, None)
-    )
+    (result,) = measure_sets([data], {"m": nearest}, opened(2), Rules(2, 2))
     assert list(result.images) == ["a.png"]
     size, damaged = data.failures
     assert size.startswith(
@@ -125,9 +110,9 @@ def test_a_bad_image_is_left_out_for_all_methods(tmp_path):
     assert damaged.startswith(f"{tmp_path}/c.png: not a readable image")
 
     data = DataSet("One", tmp_path, tmp_path, pairs[:1])
-    measure_sets([data], [method("m", nearest)], measures, Rules(2, 16, None))
+    measure_sets([data], {"m": nearest}, opened(16), Rules(2, 16))
     assert data.failures == [
-        f"{tmp_path}/a.png: --crop_border 16 leaves nothing of 32x32 pixels"
+        f"{tmp_path}/a.png: crop_border 16 leaves nothing of 32x32 pixels"
     ]
 
 
@@ -267,11 +252,11 @@ def test_what_is_left_of_nothing_is_an_error(place):
 
 
 def test_metrics_are_spelled_either_way():
-    assert parse_figure("PSNR-Y") == "psnr_y"
+    assert parse_metric("PSNR-Y") == "psnr_y"
     with pytest.raises(
         Exception, match=r"unknown metric 'psnry'; did you mean 'psnr_y'"
     ):
-        parse_figure("psnry")
+        parse_metric("psnry")
 
 
 @pytest.mark.paddle
@@ -279,7 +264,7 @@ def test_lpips_and_dists_are_those_of_their_networks(place):
     """Of each network by formulas: that it is the right one, whatever the weights."""
     from realesrgan_paddle.loss.dists import load_dists
     from realesrgan_paddle.loss.lpips import load_lpips
-    from realesrgan_paddle.metrics.available_metrics import perceptual_distance
+    from realesrgan_paddle.metrics.perceptual import perceptual_distance
 
     for net in ("alex", "vgg", "squeeze"):
         tensors = samples.network(net) | samples.linear(net)
@@ -294,10 +279,10 @@ def test_lpips_and_dists_are_those_of_their_networks(place):
         "lpips_squeeze": load_lpips("squeeze"),
         "dists": load_dists(),
     }
-    measures = open_figures(list(networks))
     for name, network in networks.items():
         expected = perceptual_distance(network, *images)
-        assert measures[name](*images) == pytest.approx(expected, rel=1e-4), name
+        found = open_metric(name)(*images)
+        assert found == pytest.approx(expected, rel=1e-4), name
 
 
 @pytest.mark.paddle
@@ -305,23 +290,20 @@ def test_niqe_is_that_of_the_result(place, assets):
     (place / "weights").mkdir()
     shutil.copy(assets / "metrics/niqe_pris_params.npz", place / "weights")
     image = read_image(assets / "images/set5/img_002_SRF_4_HR.png")
-    measure = open_figures(["niqe"])["niqe"]
+    measure = open_metric("niqe")
     assert measure(image, image[::-1]) == niqe(image, load_niqe())
 
 
+@pytest.fixture
+def mean_colors(monkeypatch):
+    """Features of FID that can be followed: each image's mean colors."""
+    features = lambda image: image.mean((0, 1))[None] / 255  # noqa: E731
+    name = "realesrgan_paddle.commands.evaluate.open_features"
+    monkeypatch.setattr(name, lambda: features)
+
+
 @pytest.mark.paddle
-def test_fid_is_of_all_images_together(place, monkeypatch):
-    """With features that can be followed: each image's mean colors."""
-    import paddle
-
-    from realesrgan_paddle.metrics import fid, figures
-
-    def mean_colors(images):
-        assert images.shape[:2] == [1, 3]
-        return paddle.mean(images, [2, 3])
-
-    monkeypatch.setattr(fid, "FEATURES", 3)
-    monkeypatch.setattr(figures, "open_inception", lambda: mean_colors)
+def test_fid_is_of_all_images_together(place, mean_colors):
     metrics = ["--metrics", "psnr", "fid", "--crop_border", "0"]
     flags = ["--models", "bicubic", "--gt", "hr", "--input", "lr", *metrics]
     found = run(*flags)
@@ -344,15 +326,8 @@ def test_fid_is_of_all_images_together(place, monkeypatch):
 
 @pytest.mark.paddle
 def test_fid_of_one_image_is_not_known_and_of_few_is_doubted(
-    place, monkeypatch, capsys
+    place, mean_colors, capsys
 ):
-    import paddle
-
-    from realesrgan_paddle.metrics import fid, figures
-
-    monkeypatch.setattr(fid, "FEATURES", 3)
-    network = lambda images: paddle.mean(images, [2, 3])  # noqa: E731
-    monkeypatch.setattr(figures, "open_inception", lambda: network)
     flags = ["--models", "bicubic", "--gt", "hr/0.png", "--input", "lr/0.png"]
     found = run(*flags, "--metrics", "fid")
     assert found["results"][0]["means"] == {"fid": None}

@@ -13,10 +13,11 @@ from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.image_losses import WeightedLoss
 from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
-from realesrgan_paddle.metrics import available_metrics as metrics
+from realesrgan_paddle.metrics import perceptual, table
 from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.ops.plain import PLAIN
 from realesrgan_paddle.options.schema.validation import MetricOptions, ValOptions
+from realesrgan_paddle.training.validation import open_available
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pth
@@ -24,7 +25,6 @@ from realesrgan_paddle.utils.weights.writer import write_pth
 pytestmark = pytest.mark.paddle
 
 RECORDED = np.load(REFERENCE / "perceptual_metrics.npz")
-MISSING_WEIGHTS = metrics.missing_weights  # conftest.py replaces it in tests
 WEIGHTS = ROOT / "weights"
 
 
@@ -105,10 +105,8 @@ def test_the_loss_is_the_weighted_mean_over_the_batch(lpips_alex):
 
 
 def test_a_metric_takes_uint8_images_and_crops_the_border(monkeypatch, lpips_alex):
-    monkeypatch.setattr(metrics, "load_lpips", lambda ops: lpips_alex)
-    metrics._load_network.cache_clear()
-    measure = metrics.open_metric(MetricOptions(type="calculate_lpips", crop_border=4))
-    metrics._load_network.cache_clear()
+    monkeypatch.setattr(perceptual, "load_lpips", lambda net, ops: lpips_alex)
+    measure = table.open_metric("lpips", 4)
     sr, gt = (
         np.uint8(np.round(255 * picture[0].transpose(1, 2, 0)))
         for picture in sample.pictures()
@@ -126,34 +124,35 @@ def test_a_metric_takes_uint8_images_and_crops_the_border(monkeypatch, lpips_ale
 
 @pytest.mark.parametrize("kept", [0, 10**6])
 def test_kept_features_are_those_of_the_ground_truth(kept, monkeypatch):
-    monkeypatch.setattr(metrics, "KEPT_VALUES", kept)
-    metrics._targets.cache_clear()
+    monkeypatch.setattr(perceptual, "KEPT_VALUES", kept)
+    perceptual._targets.cache_clear()
     dists = seeded("dists")
     draw = np.random.default_rng(3)
     image, one, other = draw.integers(0, 256, (3, 32, 40, 3), np.uint8)
-    found = [metrics.perceptual_distance(dists, image, gt) for gt in (one, one, other)]
+    found = [
+        perceptual.perceptual_distance(dists, image, gt) for gt in (one, one, other)
+    ]
 
     expected = []
     for gt in (one, one, other):
         pair = [np.float32(each.transpose(2, 0, 1)[None]) / 255 for each in (image, gt)]
         expected.append(dists(*map(paddle.to_tensor, pair)).item())
     assert found == pytest.approx(expected, rel=1e-5)
-    assert metrics._targets.cache_info().hits == (1 if kept else 0)
+    assert perceptual._targets.cache_info().hits == (1 if kept else 0)
 
 
 def test_lpips_is_left_out_if_unavailable_unless_an_option_asks_for_it(monkeypatch):
     def unreachable(*_, **__):
         raise UserError("weights/lpips_alex.pdparams: not there")
 
-    monkeypatch.setattr(metrics, "load_lpips", unreachable)
-    metrics._load_network.cache_clear()
-    options, remarks = metrics.available_metrics(ValOptions())
-    assert list(options.metrics) == ["psnr", "ssim"]
-    assert remarks == ["validating without lpips: calculate_lpips: tests fetch nothing"]
+    monkeypatch.setattr(perceptual, "load_lpips", unreachable)
+    opened, remarks = open_available(ValOptions())
+    assert list(opened) == ["psnr_y", "ssim_y"]
+    assert remarks == ["validating without lpips: lpips: tests fetch nothing"]
     wanted = {"lpips": MetricOptions(type="calculate_lpips")}
     for asked in (ValOptions(metrics=wanted), ValOptions(best="held_out/lpips")):
         with pytest.raises(UserError, match="not there"):
-            metrics.available_metrics(asked)
+            open_available(asked)
 
 
 def test_missing_weights_are_searched_once(monkeypatch, request):
@@ -163,13 +162,12 @@ def test_missing_weights_are_searched_once(monkeypatch, request):
         asked.append(1)
         raise UserError("not there")
 
-    monkeypatch.setattr(metrics, "load_lpips", unreachable)
-    metrics._load_network.cache_clear()
-    MISSING_WEIGHTS.cache_clear()
-    request.addfinalizer(MISSING_WEIGHTS.cache_clear)
-    assert [MISSING_WEIGHTS("calculate_lpips") for _ in range(2)] == ["not there"] * 2
+    monkeypatch.setattr(perceptual, "load_lpips", unreachable)
+    table.missing_weights.cache_clear()
+    request.addfinalizer(table.missing_weights.cache_clear)
+    assert [table.missing_weights("lpips") for _ in range(2)] == ["not there"] * 2
     assert len(asked) == 1
-    assert MISSING_WEIGHTS("calculate_psnr") is None
+    assert table.missing_weights("psnr") is None
 
 
 def test_network_metrics_refuse_the_y_channel():

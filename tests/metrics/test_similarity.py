@@ -5,6 +5,7 @@ import pytest
 import sample_metrics
 from places import REFERENCE
 
+from realesrgan_paddle.metrics.table import open_metric
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.metrics.similarity import luma, psnr, ssim
 
@@ -17,9 +18,8 @@ FIRST, SECOND = sample_metrics.pictures()
 @pytest.mark.parametrize("key", RECORDED.files)
 def test_psnr_and_ssim_equal_basicsrs(key):
     name, border, y = key.split("/")
-    measure = {"psnr": psnr, "ssim": ssim}[name]
-    found = measure(FIRST, SECOND, crop_border=int(border), y_channel=bool(int(y)))
-    assert found == pytest.approx(float(RECORDED[key]), abs=1e-4)
+    measure = open_metric(f"{name}_y" if y == "1" else name, int(border))
+    assert measure(FIRST, SECOND) == pytest.approx(float(RECORDED[key]), abs=1e-4)
 
 
 def test_equal_images_have_infinite_psnr_and_ssim_1():
@@ -44,6 +44,6 @@ def test_images_of_unequal_or_too_small_size_are_refused():
     with pytest.raises(UserError, match="cannot be compared"):
         psnr(FIRST, SECOND[1:])
     with pytest.raises(UserError, match="at least 11x11"):
-        ssim(FIRST, SECOND, crop_border=16)
-    with pytest.raises(UserError, match="leaves nothing"):
-        psnr(FIRST, SECOND, crop_border=20)
+        open_metric("ssim", 16)(FIRST, SECOND)
+    with pytest.raises(UserError, match="crop_border 20 leaves nothing"):
+        open_metric("psnr", 20)(FIRST, SECOND)

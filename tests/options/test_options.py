@@ -495,7 +495,7 @@ CONTRADICTIONS = [
     ),
     (
         ["val.best=held_out/dists"],
-        "val.best: 'held_out/dists' is not measured; measured are: held_out/psnr",
+        "val.best: 'held_out/dists' is not measured; measured are: held_out/psnr_y",
     ),
     (
         ["val={hold_out: 0, stop_after: 3}"],
@@ -755,7 +755,7 @@ def test_several_validation_sets(load):
     config = load(VAL, night, "datasets.val_night.name=night", "val.val_freq=10")
     assert list(config.datasets.validation) == ["val", "val_night"]
     assert config.datasets.validation["val_night"].dataroot_lq == "b"
-    assert set(config.val.metrics) == {"psnr", "ssim", "lpips"}
+    assert set(config.val.metrics) == {"psnr_y", "ssim_y", "lpips"}
 
 
 def test_a_dumped_config_has_no_key_without_an_effect(tmp_path, options):

@@ -86,7 +86,6 @@ def test_no_file_imports_itself_by_way_of_others():
     assert not circle, " -> ".join(circle)
 
 
-@pytest.mark.xfail(strict=True, reason="the package's rooms are next")
 def test_folders_side_by_side_do_not_import_each_other_both_ways():
     """Also by way of a third: folders of one room are read in one order."""
     arrows = defaultdict(lambda: defaultdict(set))

@@ -234,7 +234,7 @@ def test_a_network_that_is_not_finite_is_not_kept_as_the_best(tmp_path, options)
         with pytest.raises(
             UserError, match=r"iteration 7: ema/body\.0\.weight: holds NaN"
         ):
-            training.checkpoints.keep_best(7, {"a/psnr": 30.0}, cfg.val)
+            training.checkpoints.keep_best(7, {"a/psnr_y": 30.0}, cfg.val)
     assert not (tmp_path / "runs/tiny/models").exists()
 
 

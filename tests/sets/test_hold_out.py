@@ -196,7 +196,7 @@ def test_the_center_of_a_large_image_is_validated_whatever_the_seed(tmp_path, ma
 
 def test_a_run_without_datasets_val_validates_on_held_out_images(tmp_path, match):
     folder = run(tmp_path, match, "val.val_freq=2", "train.total_iter=3")
-    validated = [line["iter"] for line in reported(folder) if "held_out/psnr" in line]
+    validated = [line["iter"] for line in reported(folder) if "held_out/psnr_y" in line]
     assert validated == [2, 3], "and after the last iteration"
     log = (folder / "train.log").read_text()
     assert "on train, 27 images" in log
@@ -215,7 +215,7 @@ def test_a_resumed_run_holds_out_the_same_images(tmp_path, match):
         whole / "training_states/6.state", parts / "training_states/6.state"
     )
     figures = [
-        [line for line in reported(folder) if "held_out/psnr" in line]
+        [line for line in reported(folder) if "held_out/psnr_y" in line]
         for folder in (whole, parts)
     ]
     assert figures[0] == [line for line in figures[1] if line["iter"] != 3]
@@ -224,7 +224,7 @@ def test_a_resumed_run_holds_out_the_same_images(tmp_path, match):
 @pytest.mark.parametrize("override", ["val=null", "val.hold_out=0"])
 def test_nothing_is_held_out_if_the_options_say_so(tmp_path, match, override):
     folder = run(tmp_path, match, override, "train.total_iter=1")
-    assert [set(line) & {"held_out/psnr"} for line in reported(folder)] == [set()]
+    assert [set(line) & {"held_out/psnr_y"} for line in reported(folder)] == [set()]
     log = (folder / "train.log").read_text()
     assert "on train, 30 images" in log and "held out" not in log
 
@@ -236,12 +236,12 @@ def test_three_images_are_validated_and_two_are_too_few(tmp_path, options):
     one = "train.total_iter=1"
     folder = run(tmp_path, options, one)
     assert "validating on 1 of 1 images" in (folder / "train.log").read_text()
-    assert any("held_out/psnr" in line for line in reported(folder))
+    assert any("held_out/psnr_y" in line for line in reported(folder))
 
     log = (folder / "train.log").read_text()
-    assert "bicubic interpolation  held_out/psnr " in log
-    assert "iter 0 validation  held_out/psnr " in log
-    assert "validation: psnr of the Y channel without 4 pixels" in log
+    assert "bicubic interpolation  held_out/psnr_y " in log
+    assert "iter 0 validation  held_out/psnr_y " in log
+    assert "validation: psnr_y of the Y channel without 4 pixels" in log
 
     next(root.rglob("*.png")).unlink()
     folder = run(tmp_path, options, one, "name=two")

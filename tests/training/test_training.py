@@ -150,10 +150,10 @@ def test_validation_measures_and_saves(tmp_path, options):
     add_validation_set(options, tmp_path, picture(48, 80, 9))
     options["val"] = {"val_freq": 2, "save_img": True}
     folder = run(tmp_path, options, "train.total_iter=2")
-    (line,) = [line for line in reported(folder) if "held_out/psnr" in line]
+    (line,) = [line for line in reported(folder) if "held_out/psnr_y" in line]
     assert line["iter"] == 2
-    assert 5 < line["held_out/psnr"] < 60
-    assert 0 < line["held_out/ssim"] < 1
+    assert 5 < line["held_out/psnr_y"] < 60
+    assert 0 < line["held_out/ssim_y"] < 1
     assert (folder / "visualization/held_out/a/a_2.png").is_file()
 
 

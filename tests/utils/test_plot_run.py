@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
+from realesrgan_paddle.metrics.table import CURVE_TITLES
 from realesrgan_paddle.tools.plot_run import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.curves import panels, plot_runs, read_curves, smooth
@@ -55,7 +56,7 @@ def test_one_run_and_several_are_drawn(tmp_path, capsys):
 
 def test_both_discriminator_losses_and_one_metric_of_all_sets_share_a_panel(tmp_path):
     curves = read_curves(write_run(tmp_path / "run") / "metrics.jsonl", "run")
-    shown = panels(curves, LOSS_TITLES)
+    shown = panels(curves, {**LOSS_TITLES, **CURVE_TITLES})
     assert [[curve.name for curve in curves] for curves in shown.values()] == [
         ["l_g_pix"],
         ["l_d_real", "l_d_fake"],
@@ -68,7 +69,7 @@ def test_both_discriminator_losses_and_one_metric_of_all_sets_share_a_panel(tmp_
         "discriminator losses (untrained: ln 2)",
         "learning rate",
         "psnr (higher is better)",
-        "delta_e",
+        "delta_e (lower is better)",
     ]
 
 

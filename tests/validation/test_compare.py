@@ -9,9 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from realesrgan_paddle.commands.compare import compare, load_upscalers
+from realesrgan_paddle.commands.compare import (
+    compare,
+    load_upscalers,
+    metrics_to_measure,
+)
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.metrics.comparison_metrics import metrics_to_measure
+from realesrgan_paddle.metrics.table import METRICS, OpenMetric
 from realesrgan_paddle.tools import compare as tool
 from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError
@@ -61,6 +65,20 @@ def work(tmp_path):
     return tmp_path
 
 
+def values_of(mean):
+    """A row of means by the metrics' labels."""
+    return {metric.label: value for metric, value in mean.values.items()}
+
+
+def replace_metrics(monkeypatch, measures):
+    """Let compare measure with functions in place of networks, by the metric's name."""
+
+    def open_metric(name, border):
+        return OpenMetric(METRICS[name], border, measures[name])
+
+    monkeypatch.setattr("realesrgan_paddle.commands.compare.open_metric", open_metric)
+
+
 def inputs(work):
     return sorted((work / "lq").iterdir())
 
@@ -105,52 +123,59 @@ def test_metrics_are_those_of_the_images(work):
         work,
         gt=work / "gt",
     )
-    means = {mean.label: mean for mean in done.means}
+    means = {mean.label: values_of(mean) for mean in done.means}
     assert list(means) == ["bicubic", "right", "wrong"]
-    assert means["right"].values["psnr"] == float("inf")
-    assert means["right"].values["ssim"] == pytest.approx(1)
-    assert means["wrong"].values["psnr"] < means["bicubic"].values["psnr"] < 40
+    assert means["right"]["PSNR-Y"] == float("inf")
+    assert means["right"]["SSIM-Y"] == pytest.approx(1)
+    assert means["wrong"]["PSNR-Y"] < means["bicubic"]["PSNR-Y"] < 40
     page = Elements(done.page.read_text(encoding="utf-8")).text
     assert "inf" in page
-    assert f"{means['wrong'].values['psnr']:.2f}" in page
-    assert done.remark.startswith("3 images; PSNR and SSIM of the Y channel")
+    assert f"{means['wrong']['PSNR-Y']:.2f}" in page
+    assert done.remark.startswith("3 images; PSNR-Y and SSIM-Y of the Y channel")
 
 
 @pytest.mark.paddle
-def test_perceptual_distances_have_columns_of_their_own(work, monkeypatch):
-    from realesrgan_paddle.metrics import available_metrics as metrics
-
-    far = {"calculate_lpips": 0.25, "calculate_dists": 0.125}
-    monkeypatch.setattr(
-        metrics,
-        "open_metric",
-        lambda options: lambda sr, gt: far[options.type] * float((sr != gt).any()),
+def test_each_metric_has_a_column_and_a_channel_of_its_own(work, monkeypatch):
+    replace_metrics(
+        monkeypatch,
+        {
+            "lpips": lambda sr, gt: 0.25 * (sr != gt).any(),
+            "dists": lambda sr, gt: 0.125 * (sr != gt).any(),
+            "psnr": lambda sr, gt: 20.0 if (sr != gt).any() else np.inf,
+            "psnr_y": lambda sr, gt: 30.0,
+        },
     )
     networks = {
         "right": nearest(2),
         "wrong": Upscaler(lambda x: 1 - nearest(2).run(x), 2),
     }
     done = compare(
-        inputs(work), networks, work, gt=work / "gt", metrics=["dists", "psnr", "lpips"]
+        inputs(work),
+        networks,
+        work,
+        gt=work / "gt",
+        metrics=["dists", "psnr", "lpips", "psnr_y"],
     )
     means = {mean.label: mean for mean in done.means}
-    assert list(means["right"].values) == ["dists", "psnr", "lpips"]
-    assert str(means["wrong"]).startswith("0.1250 DISTS, ")
-    assert str(means["wrong"]).endswith(" dB PSNR, 0.2500 LPIPS, 0.65 grid index")
+    assert str(means["wrong"]) == (
+        "0.1250 DISTS, 20.00 dB PSNR, 0.2500 LPIPS, 30.00 dB PSNR-Y, 0.65 grid index"
+    )
     page = done.page.read_text(encoding="utf-8")
-    assert "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th>" in page
-    best = ("0.0000", "inf", "0.0000")
+    assert (
+        "<th>DISTS</th><th>PSNR [dB]</th><th>LPIPS</th><th>PSNR-Y [dB]</th>"
+    ) in page
+    best = ("0.0000", "inf", "0.0000", "30.00")
     cells = "".join(f'<td class="best">{value}</td>' for value in best)
     assert f"<td>right</td>{cells}" in page
     assert (
-        "PSNR of the Y channel, DISTS (lower is better) and LPIPS (lower is better) of RGB"
-        in done.remark
-    )
+        "DISTS (lower is better) and PSNR and LPIPS (lower is better) of RGB, "
+        "PSNR-Y of the Y channel, without 2"
+    ) in done.remark
     assert f"  wrong            {means['wrong']}" in str(done).splitlines()
 
     assert metrics_to_measure(None, Path("gt")) == (
-        ["psnr", "ssim"],
-        ["LPIPS is left out: calculate_lpips: tests fetch nothing"],
+        ["psnr_y", "ssim_y"],
+        ["LPIPS is left out: lpips: tests fetch nothing"],
     )
 
 
@@ -163,15 +188,9 @@ def test_without_ground_truth_nothing_is_measured(work):
     assert "ground truth" not in page.images()
 
 
-@pytest.mark.paddle
 def test_niqe_is_measured_without_ground_truth_too(work, monkeypatch):
-    from realesrgan_paddle.metrics import available_metrics
-
-    def brightness(sr, gt):
-        """Return a figure that, like NIQE, looks at the result alone."""
-        return float(sr.mean())
-
-    monkeypatch.setattr(available_metrics, "open_metric", lambda options: brightness)
+    brightness = {"niqe": lambda sr, _: sr.mean(), "psnr": lambda sr, gt: np.inf}
+    replace_metrics(monkeypatch, brightness)
     (work / "gt/a.png").unlink()
     networks = {"one": nearest(2), "dark": Upscaler(lambda x: nearest(2).run(x / 2), 2)}
     metrics = ["psnr", "niqe"]
@@ -180,22 +199,22 @@ def test_niqe_is_measured_without_ground_truth_too(work, monkeypatch):
         "3 images; no ground truth; NIQE (lower is better) of the Y channel, "
         "without 2 pixels at each border"
     )
-    bicubic, one, dark = done.means
-    assert list(one.values) == ["niqe"]
-    assert bicubic.values["niqe"] > 1.9 * dark.values["niqe"]
+    bicubic, one, dark = map(values_of, done.means)
+    assert list(one) == ["NIQE"]
+    assert bicubic["NIQE"] > 1.9 * dark["NIQE"]
     assert "<th>NIQE</th>" in done.page.read_text(encoding="utf-8")
 
     done = compare(
         inputs(work), networks, work / "out", gt=work / "gt", metrics=metrics
     )
     assert "2 with a ground truth, NIQE (lower is better) over all" in done.remark
-    assert done.means[1].values == {"niqe": one.values["niqe"], "psnr": float("inf")}
+    assert values_of(done.means[1]) == {"NIQE": one["NIQE"], "PSNR": float("inf")}
 
 
 def test_some_ground_truths_may_be_missing(work):
     (work / "gt/a.png").unlink()
     done = compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt")
-    assert done.means[1].values["psnr"] == float("inf")
+    assert values_of(done.means[1])["PSNR-Y"] == float("inf")
     assert "means over the 2 with a ground truth" in done.remark
     assert "<option>ground truth</option>" not in done.page.read_text(encoding="utf-8")
 
@@ -227,15 +246,14 @@ def test_networks_of_two_scales_are_compared_at_the_larger(work):
     )
     images = Elements(done.page.read_text(encoding="utf-8")).images()
     assert len({image.shape for image in images.values()}) == 1
-    assert done.means[2].values["psnr"] == float("inf")
+    assert values_of(done.means[2])["PSNR-Y"] == float("inf")
 
 
 def test_a_ground_truth_may_be_larger_by_less_than_the_scale(work):
     for path in (work / "gt").iterdir():
         write_image(path, np.pad(read_image(path), ((0, 1), (0, 1), (0, 0))))
-    assert compare(
-        inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt"
-    ).means[1].values["psnr"] == float("inf")
+    done = compare(inputs(work), {"one": nearest(2)}, work / "out", gt=work / "gt")
+    assert values_of(done.means[1])["PSNR-Y"] == float("inf")
 
 
 def test_rows_are_limited_and_spread(work):
@@ -355,8 +373,9 @@ def test_a_network_that_leaves_a_grid_is_warned_of_and_never_best(tmp_path, know
     if not known:
         return
 
-    bicubic, fine, grid = done.means
-    assert grid.values["psnr"] > max(fine.values["psnr"], bicubic.values["psnr"])
+    _, fine, grid = done.means
+    others = [values_of(mean)["PSNR-Y"] for mean in done.means[:2]]
+    assert values_of(grid)["PSNR-Y"] > max(others)
     assert "(a grid shows)" in str(grid)
     assert "(a grid shows)" not in str(fine)
     (row,) = re.findall(r"<tr><td>grid</td>.*?</tr>", page)

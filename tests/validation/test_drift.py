@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from sample_runs import picture
 
-from realesrgan_paddle.judging.drift import described, find_drift
-from realesrgan_paddle.judging.image_metrics import mean_of, measure_image
+from realesrgan_paddle.judging.drift import described, find_drift, measure_drift
 from realesrgan_paddle.judging.images import GENERAL_CROPS, general_images
+from realesrgan_paddle.metrics.measuring import mean_of
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import enlarge, write_image
@@ -62,18 +62,16 @@ def measured(change, *, gt=True):
     if not gt:
         images = [replace(image, gt=None) for image in images]
     sets = {"general": images, "held_out": images[:2]}
-    return {
-        name: {
-            image.name: measure_image(
-                change(enlarge(image.lq, SCALE)),
-                image,
-                {"lpips": slightly_different},
-                SCALE,
-            )
-            for image in images
-        }
-        for name, images in sets.items()
-    }
+    found = {}
+    for name, images in sets.items():
+        found[name] = {}
+        for image in images:
+            sr = change(enlarge(image.lq, SCALE))
+            scores = measure_drift(sr, image, SCALE)
+            if image.gt is not None:
+                scores["lpips"] = slightly_different(sr, image.gt)
+            found[name][image.name] = scores
+    return found
 
 
 def drifted(now, start=unchanged, *, gt=True):

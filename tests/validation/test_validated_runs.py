@@ -24,10 +24,10 @@ from realesrgan_paddle.judging.images import (
     open_judged_sets,
 )
 from realesrgan_paddle.judging.verdict import read_lines
+from realesrgan_paddle.metrics.table import METRICS
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.options.schema.validation import ValOptions
-from realesrgan_paddle.training.checkpoints import Best, is_better
+from realesrgan_paddle.training.checkpoints import Best
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -250,12 +250,12 @@ def test_the_best_network_is_that_of_the_best_value_of_the_chosen_metric(
 
 
 def test_a_lower_value_is_better_for_distances_only():
-    for name, lower in (("psnr", False), ("lpips", True)):
-        metrics = {name: {"type": f"calculate_{name}"}}
-        options = ValOptions(best=f"held_out/{name}", metrics=metrics, val_freq=1)
-        assert is_better(0.2, 0.3, options) == lower
-        assert is_better(0.3, 0.2, options) != lower
-        assert not is_better(0.2, 0.2, options)
+    for name, lower in (("psnr", False), ("lpips", True), ("niqe", True)):
+        metric = METRICS[name]
+        assert metric.is_better(0.2, 0.3) == lower
+        assert metric.is_better(0.3, 0.2) != lower
+        assert not metric.is_better(0.2, 0.2)
+    assert not METRICS["niqe"].is_better(float("inf"), 4.0)
 
 
 def test_impossible_options_of_validation_are_refused(tmp_path, validated):

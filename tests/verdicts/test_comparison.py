@@ -6,8 +6,8 @@ import numpy as np
 
 from realesrgan_paddle.data.sets.naming import clips_of
 from realesrgan_paddle.judging.comparison import Answer, compare_images
-from realesrgan_paddle.judging.image_metrics import add_image, mean_of, only_finite
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, MetricFormat
+from realesrgan_paddle.metrics.measuring import add_image, mean_of, only_finite
+from realesrgan_paddle.metrics.table import METRICS, Metric
 
 
 def figures(values, metric="psnr", clips=12):
@@ -22,7 +22,7 @@ def figures(values, metric="psnr", clips=12):
 def answer(changes, metric="psnr", clips=12):
     reference = figures([20.0] * len(changes), metric, clips)
     ours = figures([20.0 + change for change in changes], metric, clips)
-    (judged,) = compare_images(ours, reference, METRIC_FORMATS).changes
+    (judged,) = compare_images(ours, reference, METRICS).changes
     return judged.answer
 
 
@@ -49,20 +49,20 @@ def test_only_images_that_both_have_are_compared():
     ours = figures([21.0] * 8)
     theirs = figures([20.0] * 6)
     theirs["another"] = {"psnr": 1.0}
-    against = compare_images(ours, theirs, METRIC_FORMATS)
+    against = compare_images(ours, theirs, METRICS)
     assert (against.images, against.clips) == (6, 6)
     assert against.changes[0].interval.mean == 1.0
-    assert compare_images(ours, {}, METRIC_FORMATS).changes == []
-    assert compare_images(ours, figures([0.2] * 8, "lpips"), METRIC_FORMATS).images == 0
+    assert compare_images(ours, {}, METRICS).changes == []
+    assert compare_images(ours, figures([0.2] * 8, "lpips"), METRICS).images == 0
 
 
 def test_a_change_is_printed_with_its_unit_and_interval():
     against = compare_images(
-        figures([21.0] * 6), figures([20.5] * 6), {"psnr": METRIC_FORMATS["psnr"]}
+        figures([21.0] * 6), figures([20.5] * 6), {"psnr": METRICS["psnr"]}
     )
     assert str(against.changes[0]) == "PSNR +0.50 dB (+0.50 to +0.50)"
     few = compare_images(
-        figures([0.5] * 2, "x"), figures([0.75] * 2, "x"), {"x": MetricFormat("X", 3)}
+        figures([0.5] * 2, "x"), figures([0.75] * 2, "x"), {"x": Metric("X", 3)}
     )
     assert str(few.changes[0]) == "X -0.250"
 
@@ -88,6 +88,8 @@ def test_images_of_one_name_are_all_kept():
     assert mean_of(made, "psnr") == 3.0
     assert list(made) == ["a", "a 2", "a 3"]
     assert len(set(clips_of([*made, "b"]))) == 2
+    made["unknown"] = {"psnr": math.nan}
+    assert mean_of(made, "psnr") == 3.0
     assert math.isnan(mean_of(made, "ssim"))
 
 

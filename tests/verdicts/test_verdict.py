@@ -9,10 +9,10 @@ from realesrgan_paddle.judging.comparison import Change, Comparison, described_s
 from realesrgan_paddle.judging.drift import Drift
 from realesrgan_paddle.judging.findings import COLORS, GRIDDED
 from realesrgan_paddle.judging.verdict import Outcome, next_step, read_lines
+from realesrgan_paddle.metrics.table import METRICS
 from realesrgan_paddle.training.checkpoints import RunRecord
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.paired import Interval
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 from realesrgan_paddle.utils.runlog.training_state import TrainingState, load_state
 
 
@@ -21,7 +21,7 @@ def against(clips=5, images=12, **changes):
     compared = []
     for name, (low, high) in changes.items():
         interval = Interval((low + high) / 2, low, high, clips)
-        compared.append(Change(METRIC_FORMATS[name], interval))
+        compared.append(Change(METRICS[name], interval))
     return Comparison(images, clips, compared)
 
 

@@ -25,10 +25,11 @@ from realesrgan_paddle.video.comparison import (
     compare_videos,
     file_name,
     upscale_for_comparison,
+    write_frames_page,
+    write_preview,
 )
 from realesrgan_paddle.video.pictures import open_excerpt
 from realesrgan_paddle.video.playable import is_played, playable
-from realesrgan_paddle.video.preview import write_frames_page, write_preview
 from realesrgan_paddle.video.side_by_side import picture_size
 
 pytest.importorskip("av")
@@ -183,9 +184,9 @@ def test_the_page_asks_nobody_and_holds_what_the_players_need(pair, tmp_path):
     for word in ("http:", "https:", "//", "@import", "url("):
         code = re.sub(r"//.*", "", page.source) if word == "//" else page.source
         assert word not in code
-    assert "<th>sharp</th>" in page.source
+    assert "<th>sharpness</th>" in page.source
     assert set(done.figures) == {"bicubic", "x2"}
-    assert "steadiness of 3 of 20 frames, at 128x96" in str(done)
+    assert "temporal consistency of 3 of 20 frames, at 128x96" in str(done)
 
 
 HOSTILE = '"><script>alert(1)</script>\n</script><img src=x>‮'
@@ -260,7 +261,7 @@ def test_a_frame_is_beside_what_is_shown_at_its_time(tmp_path):
     fast = picture_clip(tmp_path / "fast.mkv", np.repeat(images, 2, axis=0), rate=20)
     excerpts = [open_excerpt("slow", slow), open_excerpt("fast", fast)]
     done = compare_videos(excerpts, tmp_path)
-    assert "steadiness is not measured" in done.remarks[0]
+    assert "temporal consistency is not measured" in done.remarks[0]
     for number, image in enumerate(read_back(done.shared).images.astype(int)):
         assert np.abs(image[50, [20, 170]] - grays[number // 2]).max() <= 3
 
@@ -286,7 +287,7 @@ def test_the_command_compares_results(pair, tmp_path, capsys):
     out = tmp_path / "out"
     assert tool.main([*flags, "--output", str(out), "--measured_frames", "2"]) == 0
     printed = capsys.readouterr().out
-    assert re.search(r"\nbicubic +\d\.\d\d\nx2 +\d\.\d\d\nsharp: ", printed)
+    assert re.search(r"\nbicubic +\d\.\d{3}\nx2 +\d\.\d{3}\nsharpness: ", printed)
     assert f"open {out / 'index.html'} in a browser" in printed
     assert {path.suffix for path in out.iterdir()} == {".html", ".mp4"}
 

@@ -91,7 +91,6 @@ def niqe(
     image: np.ndarray,
     parameters: NIQEParameters,
     *,
-    crop_border: int = 0,
     convert_to: Channel = "y",
 ) -> float:
     """Return the NIQE of an image: a distance from undistorted photographs.
@@ -102,19 +101,17 @@ def niqe(
     Args:
         image: uint8, (H, W) gray or (H, W, 3) RGB.
         parameters: see `load_niqe`.
-        crop_border: pixels left out at each border.
         convert_to: which gray is made of RGB.
 
     Raises:
         UserError: it has not two blocks of 96 x 96 pixels.
     """
-    inner = slice(crop_border, -crop_border or None)
-    gray = _to_gray(image, convert_to)[inner, inner]
+    gray = _to_gray(image, convert_to)
     rows, columns = (side // BLOCK for side in gray.shape)
     if rows * columns < LEAST_BLOCKS:
         raise UserError(
-            f"NIQE needs {BLOCK}x{2 * BLOCK} pixels or more inside crop_border "
-            f"{crop_border}, not {gray.shape[1]}x{gray.shape[0]}"
+            f"NIQE needs {BLOCK}x{2 * BLOCK} pixels or more inside the border, "
+            f"not {gray.shape[1]}x{gray.shape[0]}"
         )
     # Rounded as in MATLAB, whose images are integers.
     gray = np.rint(gray[: rows * BLOCK, : columns * BLOCK])

@@ -1,10 +1,11 @@
-"""PSNR and SSIM as super-resolution papers report them, and color difference."""
+"""PSNR and SSIM as super-resolution papers report them, color difference and sharpness."""
 
 import cv2
 import numpy as np
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import structural_similarity
 
+from realesrgan_paddle.utils.crops import sobel_magnitude
 from realesrgan_paddle.utils.errors import UserError
 
 SSIM_WINDOW = 11
@@ -12,6 +13,9 @@ SSIM_WINDOW = 11
 
 COLOR_BLOCK = 16
 """Side of the blocks whose mean colors are compared [pixels]; chosen by eye."""
+
+MIN_GRADIENT = 1e-3
+"""Added to mean gradients, by which flat images have some [levels per pixel]."""
 
 # Weights of R, G and B in luma [16, 235] for inputs in [0, 1]: ITU-R BT.601, as in
 # MATLAB's rgb2ycbcr.
@@ -34,7 +38,6 @@ def psnr(
     image: np.ndarray,
     reference: np.ndarray,
     *,
-    crop_border: int = 0,
     y_channel: bool = False,
 ) -> float:
     """Return the peak signal-to-noise ratio in dB; infinity for equal images.
@@ -42,10 +45,9 @@ def psnr(
     Args:
         image: uint8, (H, W) gray or (H, W, 3) RGB.
         reference: the ground truth, of the same shape.
-        crop_border: pixels left out at each border.
         y_channel: compare only the Y channel of RGB images (see `luma`).
     """
-    image, reference = cropped_pair(image, reference, crop_border, y_channel)
+    image, reference = _compared(image, reference, y_channel)
     error = np.mean((image - reference) ** 2)
     if error == 0:
         return float("inf")
@@ -56,7 +58,6 @@ def ssim(
     image: np.ndarray,
     reference: np.ndarray,
     *,
-    crop_border: int = 0,
     y_channel: bool = False,
 ) -> float:
     """Return the structural similarity, averaged over pixels and channels; at most 1.
@@ -67,7 +68,7 @@ def ssim(
     Raises:
         UserError: the image is smaller than the window.
     """
-    image, reference = cropped_pair(image, reference, crop_border, y_channel)
+    image, reference = _compared(image, reference, y_channel)
     if min(image.shape[:2]) < SSIM_WINDOW:
         raise UserError(
             f"SSIM needs at least {SSIM_WINDOW}x{SSIM_WINDOW} pixels, "
@@ -111,26 +112,55 @@ def _block_colors(image: np.ndarray) -> np.ndarray:
     return rgb2lab(means)
 
 
-def cropped_pair(
-    image: np.ndarray, reference: np.ndarray, crop_border: int, y_channel: bool = False
+def _compared(
+    image: np.ndarray, reference: np.ndarray, y_channel: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return both images as float64 without their borders, arguments as in `psnr`.
+    """Return the values of both images that are compared, as float64.
 
     Raises:
-        UserError: the shapes differ, or nothing is left.
+        UserError: the shapes differ.
     """
     if image.shape != reference.shape:
         raise UserError(
             f"images of {image.shape} and {reference.shape} cannot be compared"
         )
-    inner = slice(crop_border, -crop_border or None)
-    cropped = image[inner, inner]
-    if not cropped.size:
-        raise UserError(
-            f"crop_border {crop_border} leaves nothing of "
-            f"{image.shape[1]}x{image.shape[0]}"
-        )
-    reference = reference[inner, inner]
     if y_channel and image.ndim == 3:
-        return luma(cropped), luma(reference)
-    return cropped.astype(np.float64), reference.astype(np.float64)
+        return luma(image), luma(reference)
+    return image.astype(np.float64), reference.astype(np.float64)
+
+
+def sharpness(image: np.ndarray, reference: np.ndarray) -> float:
+    """Return the mean gradient of an image relative to that of its reference; see below.
+
+    1 is as sharp as the reference, usually the ground truth; less is softer.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+        reference: of the same shape.
+    """
+    return mean_gradient(image) / mean_gradient(reference)
+
+
+def mean_gradient(image: np.ndarray) -> float:
+    """Return the mean Sobel gradient magnitude of the luma, plus `MIN_GRADIENT`.
+
+    Args:
+        image: uint8 (H, W, 3) RGB.
+    """
+    return float(sobel_magnitude(image).mean()) + MIN_GRADIENT
+
+
+def without_border(image: np.ndarray, border: int) -> np.ndarray:
+    """Return an image (H, W, ...) without so many pixels at each border.
+
+    Raises:
+        UserError: nothing is left.
+    """
+    inner = slice(border, -border or None)
+    kept = image[inner, inner]
+    if not kept.size:
+        raise UserError(
+            f"crop_border {border} leaves nothing of {image.shape[1]}x{image.shape[0]} "
+            "pixels"
+        )
+    return np.ascontiguousarray(kept)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 class MetricFormat:
     """How a metric is printed, and whether lower values are better."""
 
-    name: str
+    label: str
+    """Its name in tables, such as "PSNR-Y"."""
     digits: int
     unit: str = ""
     lower_is_better: bool = False
@@ -21,33 +22,23 @@ class MetricFormat:
         return text
 
 
-METRIC_FORMATS = {
-    "psnr": MetricFormat("PSNR", 2, "dB"),
-    "ssim": MetricFormat("SSIM", 4),
-    "lpips": MetricFormat("LPIPS", 4, lower_is_better=True),
-    "dists": MetricFormat("DISTS", 4, lower_is_better=True),
-    "niqe": MetricFormat("NIQE", 3, lower_is_better=True),
-}
-
-
 @dataclass(frozen=True)
 class Mean:
     """The mean metrics of one method."""
 
     label: str
-    values: Mapping[str, float]
-    """By the metrics' names in `METRIC_FORMATS`; PSNR may be infinite."""
+    values: Mapping[MetricFormat, float]
+    """PSNR may be infinite."""
     grid_index: float
     """See `utils.metrics.grid_artifact`."""
     has_grid: bool
     """Whether `grid_index` says that a regular grid shows: then it is never the best."""
 
     def __str__(self) -> str:
-        """Return all metrics in one line, such as "27.31 dB PSNR, 0.8210 SSIM ..."."""
+        """Return all metrics in one line, such as "27.31 dB PSNR-Y, 0.8210 SSIM-Y ..."."""
         parts = []
-        for name, value in self.values.items():
-            metric = METRIC_FORMATS[name]
-            parts.append(f"{metric.text(value)} {metric.name}")
+        for metric, value in self.values.items():
+            parts.append(f"{metric.text(value)} {metric.label}")
         warning = " (a grid shows)" if self.has_grid else ""
         parts.append(f"{self.grid_index:.2f} grid index{warning}")
         return ", ".join(parts)

@@ -12,7 +12,10 @@ import numpy as np
 
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS, Mean
+from realesrgan_paddle.utils.report.metric_formats import Mean
+
+PAGE = "index.html"
+"""The name of a page that stands alone in its folder."""
 
 
 def read_asset(name: str) -> str:
@@ -144,13 +147,12 @@ def _table(means: Sequence[Mean]) -> str:
         return ""
     head = "<th></th>"
     lines = [f"<td>{escaped(mean.label)}</td>" for mean in means]
-    for name in means[0].values:
-        metric = METRIC_FORMATS[name]
+    for metric in means[0].values:
         unit = " [dB]" if metric.unit == "dB" else ""
-        head += f"<th>{metric.name}{unit}</th>"
+        head += f"<th>{metric.label}{unit}</th>"
 
-        values = [mean.values[name] for mean in means]
-        sound = [mean.values[name] for mean in means if not mean.has_grid]
+        values = [mean.values[metric] for mean in means]
+        sound = [mean.values[metric] for mean in means if not mean.has_grid]
         best = min(sound) if metric.lower_is_better else max(sound)
         for number, value in enumerate(values):
             is_best = value == best and not means[number].has_grid

@@ -50,7 +50,7 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Figures:
+class MetricsTable:
     """A table of figures: a line for each video."""
 
     columns: Sequence[str]
@@ -65,7 +65,7 @@ def video_page(
     *,
     headline: str,
     remarks: Sequence[str],
-    figures: Figures | None,
+    figures: MetricsTable | None,
     left: int,
     right: int,
     start: Fraction,
@@ -142,7 +142,7 @@ def _file(clip: Clip) -> str:
     return f'<a href="{file}">{label}</a> ({what}) '
 
 
-def _table(figures: Figures | None) -> str:
+def _table(figures: MetricsTable | None) -> str:
     """Return the table of figures; "" without any."""
     if figures is None:
         return ""

@@ -10,7 +10,6 @@ import numpy as np
 
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import atomic_path, numbers_of, read_regular
-from realesrgan_paddle.utils.report.metric_formats import METRIC_FORMATS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -159,7 +158,8 @@ def panels(
 
     shown: dict[str, list[Curve]] = {}
     for curve in sorted(curves, key=order):
-        title = _title(curve.name, {**TITLES, **titles})
+        name = curve.name.rpartition("/")[2]  # of a validation: SET/METRIC
+        title = {**TITLES, **titles}.get(name, name)
         shown.setdefault(title, []).append(curve)
     return shown
 
@@ -203,16 +203,6 @@ def _name_runs(inputs: Sequence[str | Path]) -> dict[str, Path]:
     if repeated:
         names = [str(file.parent) for file in files]
     return dict(zip(names, files, strict=True))
-
-
-def _title(name: str, titles: Mapping[str, str]) -> str:
-    if "/" not in name:
-        return titles.get(name, name)
-    metric = name.rpartition("/")[2]  # a validation: SET/METRIC
-    if metric not in METRIC_FORMATS:
-        return titles.get(metric, metric)
-    better = "lower" if METRIC_FORMATS[metric].lower_is_better else "higher"
-    return f"{metric} ({better} is better)"
 
 
 def _draw(

@@ -2,6 +2,7 @@
 
 Chu et al. 2020, "Learning Temporal Coherence via Self-Supervision for GAN-based Video
 Generation" (TecoGAN), section 5; parameters as in `metrics.py` of thunil/TecoGAN.
+Flicker needs no ground truth: it is what changes where the input stands still.
 """
 
 from collections.abc import Callable
@@ -30,6 +31,19 @@ SIGMA = 1.2
 
 TLP_UNIT = 100.0
 """tLP is given times 100, as in TecoGAN's tables."""
+
+STILL_WINDOW = 5
+"""Side of the window around a pixel of the input that must stand still [pixels].
+
+The kernel of two convolutions in a row: a network sees at least that much.
+"""
+STILL_CHANGE = 1.0
+"""A window stands still if it changes by at most this, on average [8-bit levels].
+
+What rounding makes of a window that does not change: each frame is off by half a level.
+"""
+LEAST_STILL = 0.01
+"""Share of a frame that must stand still; less says nothing about the frame."""
 
 Frame = np.ndarray
 """uint8 RGB (H, W, 3)."""
@@ -66,7 +80,7 @@ class Step:
         """Return tLP: the difference of the two LPIPS distances, times 100."""
         return abs(self.distance - gt.distance) * TLP_UNIT
 
-    def difference_error(self, gt: "Step") -> float:
+    def change_error(self, gt: "Step") -> float:
         """Return the mean absolute difference of the two changes [8-bit levels].
 
         In other words, how much the error changes from frame to frame. With squares in
@@ -87,8 +101,8 @@ def inner(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise UserError(
-            f"frames of {width}x{height} pixels are too small to measure steadiness; "
-            f"at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed"
+            f"frames of {width}x{height} pixels are too small to measure temporal "
+            f"consistency; at least {SMALLEST_SIDE}x{SMALLEST_SIDE} are needed"
         )
     return image[_middle(height), _middle(width)]
 
@@ -118,6 +132,40 @@ def change(before: Frame, after: Frame) -> np.ndarray:
     earlier = inner(before).astype(np.int16)
     later = inner(after)
     return later - earlier
+
+
+def still_part(before: Frame, after: Frame, size: tuple[int, int]) -> np.ndarray:
+    """Return where the input stands still, bool (h, w), in the inner part of a result.
+
+    Args:
+        before: a frame of the input.
+        after: its next frame.
+        size: width and height of the result's frames.
+    """
+    window = (STILL_WINDOW, STILL_WINDOW)
+    changes = cv2.absdiff(before, after)
+    levels = changes.mean(axis=2)
+    means = cv2.blur(levels, window)
+
+    still = np.uint8(means <= STILL_CHANGE)
+    enlarged = cv2.resize(still, size, interpolation=cv2.INTER_NEAREST)
+    return inner(enlarged) > 0
+
+
+def still_flicker(before: Frame, after: Frame, still: np.ndarray) -> float:
+    """Return the mean absolute change of a result where the input stands still.
+
+    In 8-bit levels; NaN if too little of the input stands still.
+
+    Args:
+        before: a frame of the result.
+        after: its next frame.
+        still: see `still_part`.
+    """
+    if still.mean() < LEAST_STILL:
+        return np.nan
+    changes = change(before, after)[still]
+    return float(np.abs(changes).mean())
 
 
 def _middle(side: int) -> slice:

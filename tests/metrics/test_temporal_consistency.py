@@ -1,17 +1,30 @@
-"""Made clips rank as they should: what flickers, what is blurred, what only moves."""
+"""Made clips rank as they should: what flickers, what is blurred, what only moves.
+
+tOF and tLP equal TecoGAN's (recorded by record_temporal_consistency.py).
+"""
 
 import weakref
+from functools import partial
 from math import hypot, isnan
 
 import cv2
 import numpy as np
 import pytest
+import sample_perceptual_metrics
+import sample_temporal as sample
+from places import REFERENCE
 from scenes import scene
 
+from realesrgan_paddle.metrics import clips as module
+from realesrgan_paddle.metrics.clips import consistency_lines, measure_clip
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import enlarge
-from realesrgan_paddle.utils.temporal.figures import steadiness_table
-from realesrgan_paddle.utils.temporal.measure import measure_steadiness
+from realesrgan_paddle.utils.metrics.temporal_consistency import measure_consistency
+
+RECORDED = np.load(REFERENCE / "temporal_consistency.npz")
+COUNTED = slice(sample.CUT, -sample.CUT)
+GT = sample.ground_truth()[COUNTED]
+SR = sample.result()[COUNTED]
 
 SCALE = 4
 WIDTH, HEIGHT = 192, 128
@@ -43,14 +56,14 @@ def small(frames):
 
 
 def means(clips, **given):
-    measured = measure_steadiness(clips, **given)
+    measured = measure_consistency(clips, **given)
     return {name: clip.mean for name, clip in measured.items()}
 
 
 def test_new_noise_in_each_frame_is_unsteady():
     found = means({"sr": noisy(MOVING)}, gt=MOVING, lq=small(MOVING))["sr"]
     assert found.tof > 0.05
-    assert found.difference_error > 5
+    assert found.change > 5
 
     still = means({"sr": noisy(STILL)}, gt=STILL, lq=small(STILL))["sr"]
     assert still.flicker > 5
@@ -58,13 +71,13 @@ def test_new_noise_in_each_frame_is_unsteady():
 
 def test_the_same_noise_in_all_frames_is_steady():
     found = means({"sr": noisy(STILL, again=False)}, gt=STILL, lq=small(STILL))["sr"]
-    assert found.flicker == found.difference_error == 0
+    assert found.flicker == found.change == 0
     assert found.tof < 1e-3
 
 
 def test_more_noise_is_less_steady():
     found = means({str(n): noisy(MOVING, n) for n in (2, 6, 18)}, gt=MOVING)
-    for field in ("tof", "difference_error"):
+    for field in ("tof", "change"):
         little, medium, much = (
             getattr(found[name], field) for name in ("2", "6", "18")
         )
@@ -101,10 +114,10 @@ def test_differences_are_in_levels():
     blinking = [gray, gray + 6, gray, gray + 6]
     found = means({"blinking": blinking}, gt=gt, lq=small(gt))
 
-    assert found["blinking"].difference_error == 6
+    assert found["blinking"].change == 6
     assert found["blinking"].flicker == 6
     assert found["ground truth"].flicker == 0
-    assert isnan(found["blinking"].sharpness)  # a flat ground truth has none
+    assert found["blinking"].sharpness == 1  # as flat as the ground truth
 
 
 def test_tlp_compares_distances_of_the_inner_parts_times_100():
@@ -116,7 +129,7 @@ def test_tlp_compares_distances_of_the_inner_parts_times_100():
 
     brighter = [np.full((HEIGHT, WIDTH, 3), level, np.uint8) for level in (0, 51, 255)]
     black = [brighter[0]] * 3
-    measured = measure_steadiness({"b": brighter}, gt=black, distance=mean_change)
+    measured = measure_consistency({"b": brighter}, gt=black, distance=mean_change)
     assert [step.tlp for step in measured["b"].steps] == pytest.approx([20, 80])
     assert set(shapes) == {INNER}
 
@@ -130,23 +143,23 @@ def test_flicker_counts_only_where_the_input_stands_still():
     assert 0.3 < found.still < 0.7
     assert found.flicker < 0.5
     assert isnan(found.tof)
-    assert isnan(found.difference_error)
+    assert isnan(found.change)
 
 
 def test_where_nothing_stands_still_there_is_no_flicker():
     rng = np.random.default_rng(0)
     lq = rng.integers(0, 256, (4, HEIGHT // SCALE, WIDTH // SCALE, 3), np.uint8)
     lq[:, 10:15, 10:15] = 0  # one window that stands still says nothing
-    measured = measure_steadiness({"sr": MOVING}, lq=lq)["sr"]
+    measured = measure_consistency({"sr": MOVING}, lq=lq)["sr"]
     assert isnan(measured.mean.flicker)
-    assert "flicker -" in str(measured)
+    assert "flicker" not in consistency_lines({"sr": measured})[0]
 
 
 def test_steps_without_a_figure_do_not_count_in_its_mean():
     bright = [frame // 2 + 100 for frame in STILL]
     lq = small([*STILL[:2], *bright[:2]])
     flickering = noisy(STILL)
-    measured = measure_steadiness({"sr": flickering}, lq=lq)["sr"]
+    measured = measure_consistency({"sr": flickering}, lq=lq)["sr"]
     first, second, third = (step.flicker for step in measured.steps)
     assert isnan(second)
     assert measured.mean.flicker == pytest.approx((first + third) / 2)
@@ -180,16 +193,16 @@ def test_two_frames_of_each_clip_are_in_memory():
             alive = sum(each() is not None for each in frames)
             assert alive <= 3  # a pair, and the one that was just left
 
-    measured = measure_steadiness({"sr": clip()}, gt=map(scene, [1] * 8, range(8)))
+    measured = measure_consistency({"sr": clip()}, gt=map(scene, [1] * 8, range(8)))
     assert len(measured["sr"].steps) == 7
     assert measured["sr"].mean.tof == 0
 
 
 def test_the_table_is_aligned_and_leaves_out_what_nothing_has():
-    measured = measure_steadiness({"a\nb": MOVING}, gt=MOVING)
-    header, *rows = steadiness_table(measured)[:3]
-    assert header.split() == ["tOF", "change", "sharp"]
-    assert rows[0].split() == [r"a\nb", "0.000", "0.00", "1.00"]
+    measured = measure_consistency({"a\nb": MOVING}, gt=MOVING)
+    header, *rows = consistency_lines(measured)[:3]
+    assert header.split() == ["tOF", "change", "sharpness"]
+    assert rows[0].split() == [r"a\nb", "0.000", "0.00", "1.000"]
     assert len({len(line) for line in (header, *rows)}) == 1
 
 
@@ -213,5 +226,46 @@ UNEVEN = [*MOVING[:2], MOVING[2][:100], MOVING[3]]
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(clip, gt, message):
     with pytest.raises(UserError, match=message) as caught:
-        measure_steadiness({"sr": clip}, gt=gt)
+        measure_consistency({"sr": clip}, gt=gt)
     assert "\n" not in str(caught.value)
+
+
+def test_tof_equals_tecogans():
+    measured = measure_consistency({"sr": SR}, gt=GT)["sr"]
+    found = [step.tof for step in measured.steps]
+    assert found == pytest.approx(RECORDED["tOF"], abs=5e-4)
+
+
+@pytest.mark.paddle
+def test_tlp_equals_tecogans():
+    from realesrgan_paddle.loss.lpips import LPIPS
+    from realesrgan_paddle.metrics.perceptual import perceptual_distance
+
+    network = sample_perceptual_metrics.network("alex")
+    lpips = LPIPS({**network, **sample_perceptual_metrics.linear("alex")}, "alex")
+    distance = partial(perceptual_distance, lpips)
+
+    measured = measure_consistency({"sr": SR}, gt=GT, distance=distance)["sr"]
+    found = [step.tlp for step in measured.steps]
+    assert found == pytest.approx(RECORDED["tLP100"], abs=5e-3)
+
+
+def test_lpips_is_used_where_it_has_weights_and_there_is_ground_truth(monkeypatch):
+    clips = {"sr": [255 - frame for frame in MOVING]}
+    opened = []
+
+    def open_metric(name):
+        opened.append(name)
+        return lambda first, second: float(np.mean(first)) / 255
+
+    monkeypatch.setattr(module, "open_metric", open_metric)
+    monkeypatch.setattr(module, "missing_weights", lambda name: None)
+    assert measure_clip(clips, gt=MOVING)["sr"].mean.tlp > 1
+    measure_clip(clips, lq=MOVING)
+    assert opened == ["lpips"]
+
+    remarks = []
+    monkeypatch.setattr(module, "missing_weights", lambda name: "no file")
+    measured = measure_clip(clips, gt=MOVING, remark=remarks.append)
+    assert remarks == ["tLP is left out: no file"]
+    assert isnan(measured["sr"].mean.tlp)

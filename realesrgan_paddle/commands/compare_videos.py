@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from realesrgan_paddle.commands.compare import INPUT, check_names
+from realesrgan_paddle.commands.compare import check_names, load_upscalers
 from realesrgan_paddle.data.footage.video import is_video_name
 from realesrgan_paddle.inference.video.settings import (
     VideoSettings,
     require_av,
     seconds_of,
 )
-from realesrgan_paddle.judging.grids import GT
+from realesrgan_paddle.metrics.table import GT, INPUT
 from realesrgan_paddle.utils.cli import Parser, int_range, named_value
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import start_paddle
@@ -116,7 +116,6 @@ def compare_video_flags(args: argparse.Namespace) -> str:
 def _upscaled(args: argparse.Namespace, part: VideoSettings) -> "list[Excerpt]":
     """Upscale the part of the input by each network."""
     start_paddle()
-    from realesrgan_paddle.commands.compare import load_upscalers
     from realesrgan_paddle.video.comparison import upscale_for_comparison
 
     upscalers = load_upscalers(

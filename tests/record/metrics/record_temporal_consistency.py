@@ -1,10 +1,10 @@
-"""Record TecoGAN's tOF and tLP: tests/reference/steadiness/tecogan.npz.
+"""Record TecoGAN's tOF and tLP: tests/reference/temporal_consistency.npz.
 
     export PYTHONPATH=tests/helpers:tests/record
-    python tests/record/steadiness/record_steadiness.py --tecogan PATH
+    python tests/record/metrics/record_temporal_consistency.py --tecogan PATH
 
 PATH is a checkout of thunil/TecoGAN (recorded at bc747a4). Its metrics.py is run as it is
-on the clips of sample_steadiness.py, on the CPU. Needs torch, torchvision, absl-py and
+on the clips of sample_temporal.py, on the CPU. Needs torch, torchvision, absl-py and
 OpenCV; what else it imports is not used for tOF and tLP, and left empty. The weights of
 LPIPS are those of sample_perceptual_metrics.py.
 """
@@ -21,11 +21,11 @@ from unittest.mock import MagicMock
 import cv2
 import numpy as np
 import sample_perceptual_metrics
-import sample_steadiness
+import sample_temporal
 import torch
 import torchvision
 
-OUTPUT = Path(__file__).resolve().parents[2] / "reference/steadiness/tecogan.npz"
+OUTPUT = Path(__file__).resolve().parents[2] / "reference/temporal_consistency.npz"
 UNUSED = (
     "IPython",
     "matplotlib",
@@ -76,8 +76,8 @@ def stay_on_the_cpu() -> None:
 
 def run(checkout: Path, folder: Path) -> dict[str, np.ndarray]:
     """Return what metrics.py computes for each pair of frames that it measures."""
-    write_frames(folder / "result", sample_steadiness.result())
-    write_frames(folder / "target", sample_steadiness.ground_truth())
+    write_frames(folder / "result", sample_temporal.result())
+    write_frames(folder / "target", sample_temporal.ground_truth())
     stay_on_the_cpu()
     sys.modules.update({name: MagicMock() for name in UNUSED})
     sys.modules["skimage.measure"].compare_ssim.return_value = 0.0

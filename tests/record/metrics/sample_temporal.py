@@ -1,4 +1,4 @@
-"""The clips of record_steadiness.py and its tests."""
+"""The clips of record_temporal_consistency.py and its tests."""
 
 import formulas
 import numpy as np
