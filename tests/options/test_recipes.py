@@ -14,17 +14,16 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.models.weights.read_generator import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
-from realesrgan_paddle.recipes import choose_training
+from realesrgan_paddle.recipes import recipe as module
 from realesrgan_paddle.recipes.choose_schedule import (
     choose_schedule,
     choose_total,
     disk_use,
     remark_minimum,
 )
-from realesrgan_paddle.recipes.choose_training import choose_losses, choose_network
 from realesrgan_paddle.recipes.environment import Images, Machine, NetworkSize
 from realesrgan_paddle.recipes.plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
-from realesrgan_paddle.recipes.recipe import auto_recipe
+from realesrgan_paddle.recipes.recipe import auto_recipe, choose_losses, choose_network
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -37,7 +36,7 @@ CPU = Machine(False, 2, 16.0)
 
 @pytest.fixture(autouse=True)
 def no_download(monkeypatch):
-    monkeypatch.setattr(choose_training, "fetch", lambda name, folder: None)
+    monkeypatch.setattr(module, "fetch", lambda name, folder: None)
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
 def test_the_nearest_network_is_finetuned_where_the_other_is_out_of_reach(
     frames, monkeypatch
 ):
-    monkeypatch.setattr(choose_training, "fetch", out_of_reach)
+    monkeypatch.setattr(module, "fetch", out_of_reach)
     cfg, lines = recipe(dataroot_gt=frames)
     assert cfg.path.pretrain_network_g == "realesr-animevideov3"
     assert cfg.network_g == find("realesr-animevideov3").network
