@@ -91,7 +91,7 @@ class Targets:
             are in `output` itself.
         suffix: the result of `a.png` is `a_<suffix>.png`, or `a.png` if it is empty.
         ext: "png", "jpg", or "auto" for the input's format; images with alpha are
-            always PNG, and animations keep their kind.
+            always PNG, and animations keep their format.
     """
 
     output: Path
@@ -102,7 +102,7 @@ class Targets:
     def of(self, path: Path, picture: Picture) -> Path:
         """Return the file of the result of `path`."""
         if picture.animation is not None:
-            known = ANIMATED[picture.animation.kind]
+            known = ANIMATED[picture.animation.format]
             is_known = path.suffix.lower() in known
             extension = path.suffix if is_known else known[0]
             return self._file(path, extension)

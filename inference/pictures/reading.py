@@ -47,7 +47,7 @@ class Animation:
     Attributes:
         path: for errors.
         data: the file's content.
-        kind: "GIF", "WEBP" or "PNG".
+        format: "GIF", "WEBP" or "PNG".
         first: the number of the first frame: 1 where an APNG has an image for viewers
             that show no animation.
         count: how many frames there are from `first` on.
@@ -57,7 +57,7 @@ class Animation:
 
     path: str | Path
     data: bytes
-    kind: str
+    format: str
     first: int
     count: int
     mode: str
@@ -191,21 +191,21 @@ def _is_cut_short(gif: bytes) -> bool:
     GIF89a specification, appendix A.
     """
     flags = gif[10]
-    place = 13 + _palette_bytes(flags)
-    while place < len(gif):
-        block = gif[place]
+    offset = 13 + _palette_bytes(flags)
+    while offset < len(gif):
+        block = gif[offset]
         if block == _EXTENSION:
-            place += 2
-        elif block == _IMAGE and place + 10 <= len(gif):
-            flags = gif[place + 9]
-            place += 11 + _palette_bytes(flags)  # and the size of its codes
+            offset += 2
+        elif block == _IMAGE and offset + 10 <= len(gif):
+            flags = gif[offset + 9]
+            offset += 11 + _palette_bytes(flags)  # and the size of its codes
         else:
             return block == _IMAGE  # else the end mark, or what nobody reads
 
         # Sub-blocks, each after its length; the last has none.
-        while place < len(gif) and gif[place]:
-            place += 1 + gif[place]
-        place += 1
+        while offset < len(gif) and gif[offset]:
+            offset += 1 + gif[offset]
+        offset += 1
     return True
 
 
@@ -244,8 +244,7 @@ def _read_animation(
     with _damage_named(path):
         mode = "RGBA" if image.format == "GIF" else _mode_of(image)
     loop = image.info.get("loop")
-    kind = image.format or ""
-    return Animation(path, data, kind, first, count - first, mode, loop)
+    return Animation(path, data, image.format or "", first, count - first, mode, loop)
 
 
 def _decoded(image: Image.Image, path: str | Path) -> np.ndarray:

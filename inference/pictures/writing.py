@@ -188,19 +188,19 @@ def encode_animation(
     if animation.loop is not None:
         options["loop"] = animation.loop
 
-    if animation.kind == "GIF":
+    if animation.format == "GIF":
         images = [_for_gif(image) for image in images]
         if any(image.mode == "RGBA" for image in images):
             options["disposal"] = 2  # clears what the next frame does not cover
     else:
         options["icc_profile"] = metadata.profile or None
         options["exif"] = metadata.exif
-    if animation.kind == "WEBP":
+    if animation.format == "WEBP":
         options["lossless"] = True
 
     first, *others = images
     file = io.BytesIO()
-    first.save(file, animation.kind, save_all=True, append_images=others, **options)
+    first.save(file, animation.format, save_all=True, append_images=others, **options)
     return file.getvalue()
 
 

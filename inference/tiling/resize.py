@@ -34,17 +34,17 @@ class RowResizer:
     Args:
         size: (width, height) of the image.
         new_size: (width, height) of the result.
-        kind: the filter; it is widened to downscale, so that nothing aliases.
+        resampling: the filter; it is widened to downscale, so that nothing aliases.
     """
 
     def __init__(
-        self, size: tuple[int, int], new_size: tuple[int, int], kind: Filter
+        self, size: tuple[int, int], new_size: tuple[int, int], resampling: Filter
     ) -> None:
         self._width = new_size[0]
-        self._method = kind.method
+        self._method = resampling.method
         height, new_height = size[1], new_size[1]
         self._changes_height = height != new_height
-        self._taps = _taps(height, new_height, kind)
+        self._taps = _taps(height, new_height, resampling)
         self._next = next(self._taps, None)
         self._kept: np.ndarray | None = None
         self._first = 0
@@ -79,14 +79,14 @@ class RowResizer:
     def _in_width(self, rows: np.ndarray) -> np.ndarray:
         """Return rows of the result's width."""
         if rows.ndim == 2:
-            return self._plane_in_width(rows)
-        planes = np.moveaxis(rows, 2, 0)
-        return np.dstack([self._plane_in_width(plane) for plane in planes])
+            return self._channel_in_width(rows)
+        channels = np.moveaxis(rows, 2, 0)
+        return np.dstack([self._channel_in_width(channel) for channel in channels])
 
-    def _plane_in_width(self, plane: np.ndarray) -> np.ndarray:
-        new_size = (self._width, len(plane))
-        picture = Image.fromarray(np.ascontiguousarray(plane))
-        resized = picture.resize(new_size, self._method)
+    def _channel_in_width(self, channel: np.ndarray) -> np.ndarray:
+        new_size = (self._width, len(channel))
+        image = Image.fromarray(np.ascontiguousarray(channel))
+        resized = image.resize(new_size, self._method)
         return np.asarray(resized)
 
 
@@ -111,18 +111,18 @@ class Taps:
         return total.astype(np.float32)
 
 
-def _taps(length: int, new_length: int, kind: Filter) -> Iterator[Taps]:
+def _taps(length: int, new_length: int, resampling: Filter) -> Iterator[Taps]:
     """Yield what each row of the result is made of."""
     scale = length / new_length
     widening = max(scale, 1.0)
-    reach = kind.support * widening
+    reach = resampling.support * widening
     for row in range(new_length):
         center = (row + 0.5) * scale
         begin = max(int(center - reach + 0.5), 0)
         end = min(int(center + reach + 0.5), length)
 
-        places = (y - center + 0.5 for y in range(begin, end))
-        weights = [kind.weight(place * (1.0 / widening)) for place in places]
+        distances = (y - center + 0.5 for y in range(begin, end))
+        weights = [resampling.weight(x * (1.0 / widening)) for x in distances]
         total = sum(weights)
         yield Taps(begin, [weight / total for weight in weights])
 

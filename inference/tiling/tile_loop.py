@@ -137,20 +137,20 @@ class TileLoop:
         image, scale = self._image, self._network.scale
         top, _ = image.rows_within
         left, _ = image.columns_within
-        place = row.target(scale, top), column.target(scale, left)
+        region = row.target(scale, top), column.target(scale, left)
 
         kept_rows = row.kept(scale)
         kept_columns = column.kept(scale)
         window = image.window(row.window(), column.window())
         key = _key(window, kept_rows, kept_columns)
-        if self._writer.repeat(place, key):
+        if self._writer.repeat(region, key):
             self._counts.repeated += 1
             return
 
         network_in = network_input(window)
         output = self._network(network_in, self._counts)
         tile = output[:, kept_rows, kept_columns]
-        self._writer.write(tile, place, key)
+        self._writer.write(tile, region, key)
 
 
 def _key(window: np.ndarray, rows: slice, columns: slice) -> Hashable:
@@ -178,8 +178,8 @@ def to_float(image: np.ndarray) -> np.ndarray:
 
 
 def _mirrored(length: int, pad: int, multiple: int) -> np.ndarray:
-    """Return which pixel of an axis stands at each place of the mirrored one."""
+    """Return which pixel of an axis each one of the mirrored axis repeats."""
     padded = length + 2 * pad
     rest = -padded % multiple
-    places = np.arange(length)
-    return np.pad(places, (pad, pad + rest), "reflect")
+    pixels = np.arange(length)
+    return np.pad(pixels, (pad, pad + rest), "reflect")

@@ -1,7 +1,7 @@
 """The result, into which tiles are written as they come: rounded, gray, resized.
 
 Both writers remember what they hold, so that a tile identical to one of these is copied.
-Places are slices of the network's output without what was mirrored at the borders.
+Regions are slices of the network's output without what was mirrored at the borders.
 """
 
 from collections.abc import Hashable
@@ -12,7 +12,7 @@ import numpy as np
 
 from realesrgan_paddle.inference.tiling.resize import LANCZOS, RowResizer
 
-Place = tuple[slice, slice]
+Region = tuple[slice, slice]
 
 BAND = 64
 """So many rows of a strip are made gray, resized and rounded at once."""
@@ -27,10 +27,10 @@ class TileWriter(Protocol):
     def begin_row(self, height: int) -> None:
         """Prepare for a row of tiles `height` high; one that was begun is begun anew."""
 
-    def write(self, tile: np.ndarray, place: Place, key: Hashable) -> None:
+    def write(self, tile: np.ndarray, region: Region, key: Hashable) -> None:
         """Take float32 (3, h, w), not clipped, and remember it as `key`."""
 
-    def repeat(self, place: Place, key: Hashable) -> bool:
+    def repeat(self, region: Region, key: Hashable) -> bool:
         """Copy what was written as `key`; return whether it is still there."""
 
     def end_row(self) -> None:
@@ -52,27 +52,27 @@ class DirectWriter:
 
     def __init__(self, out: np.ndarray, before: "DirectWriter | None" = None) -> None:
         self._out = out
-        self._places: dict[Hashable, Place] = {}
+        self._regions: dict[Hashable, Region] = {}
         self._before = before
 
     def begin_row(self, height: int) -> None:
         """See `TileWriter`."""
 
-    def write(self, tile: np.ndarray, place: Place, key: Hashable) -> None:
+    def write(self, tile: np.ndarray, region: Region, key: Hashable) -> None:
         """See `TileWriter`."""
         dtype = self._out.dtype
-        target = np.moveaxis(self._out[place], 2, 0)
+        target = np.moveaxis(self._out[region], 2, 0)
         for plane, plane_of_target in zip(tile, target, strict=True):
             plane_of_target[...] = _rounded(plane, dtype)
-        self._places[key] = place
+        self._regions[key] = region
 
-    def repeat(self, place: Place, key: Hashable) -> bool:
+    def repeat(self, region: Region, key: Hashable) -> bool:
         """See `TileWriter`."""
-        source = self if key in self._places else self._before
-        if source is None or key not in source._places:
+        source = self if key in self._regions else self._before
+        if source is None or key not in source._regions:
             return False
-        self._out[place] = source._out[source._places[key]]
-        self._places.setdefault(key, place)
+        self._out[region] = source._out[source._regions[key]]
+        self._regions.setdefault(key, region)
         return True
 
     def end_row(self) -> None:
@@ -80,7 +80,7 @@ class DirectWriter:
 
     def forget(self) -> None:
         """See `TileWriter`."""
-        self._places.clear()
+        self._regions.clear()
         self._before = None
 
     def finish(self) -> None:
@@ -116,17 +116,17 @@ class StripWriter:
             self.forget()
             self._strip = np.empty((height, self._width, 3), np.float32)
 
-    def write(self, tile: np.ndarray, place: Place, key: Hashable) -> None:
+    def write(self, tile: np.ndarray, region: Region, key: Hashable) -> None:
         """See `TileWriter`."""
-        _, columns = place
+        _, columns = region
         channels_last = tile.transpose(1, 2, 0)
         target = self._strip[: self._height, columns]
         np.clip(channels_last, 0, 1, out=target)
         self._keys[columns.start] = key
 
-    def repeat(self, place: Place, key: Hashable) -> bool:
+    def repeat(self, region: Region, key: Hashable) -> bool:
         """See `TileWriter`."""
-        _, columns = place
+        _, columns = region
         found = (start for start, written in self._keys.items() if written == key)
         start = next(found, None)
         if start is None:

@@ -170,41 +170,41 @@ class _CodedRange:
             )
 
 
-def _without_gaps(wanted: _CodedRange) -> Iterator[tuple[Any, bool]]:
+def _without_gaps(coded: _CodedRange) -> Iterator[tuple[Any, bool]]:
     """Yield a frame for each one in the range, and whether it is a repeated one."""
     previous = None
-    due = wanted.start
-    end = (len(wanted.source.timeline.times), None)
+    due = coded.start
+    end = (len(coded.source.timeline.times), None)
 
-    for number, frame in chain(decodable_frames(wanted.source, wanted.start), [end]):
+    for number, frame in chain(decodable_frames(coded.source, coded.start), [end]):
         if number < due:
             previous = frame
             continue
 
-        bad = range(due, min(number, wanted.stop))
+        bad = range(due, min(number, coded.stop))
         if bad:
-            wanted.report(bad[0], bad[-1])
-            stand_in = previous or _last_before(wanted) or frame
+            coded.report(bad[0], bad[-1])
+            stand_in = previous or _last_before(coded) or frame
             yield from ((stand_in, True) for _ in bad)
-        if number >= wanted.stop:
+        if number >= coded.stop:
             return
 
-        wanted.check_size(number, frame)
+        coded.check_size(number, frame)
         yield frame, False
         previous = frame
         due = number + 1
-        if due == wanted.stop:
+        if due == coded.stop:
             return
 
 
-def _last_before(wanted: _CodedRange) -> Any:
+def _last_before(coded: _CodedRange) -> Any:
     """Return the last frame before the range that can be decoded; None: there is none.
 
     For a range that is entered among frames that cannot be decoded.
     """
     last = None
-    for number, frame in decodable_frames(wanted.source, 0):
-        if number >= wanted.start:
+    for number, frame in decodable_frames(coded.source, 0):
+        if number >= coded.start:
             return last
         last = frame
     return last

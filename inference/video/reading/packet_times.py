@@ -54,7 +54,7 @@ class PacketOrder:
     lost: int
 
 
-def find_order(path: Path, stream: int, scan: Packets) -> PacketOrder:
+def find_order(path: Path, stream: int, packets: Packets) -> PacketOrder:
     """Return which packets become frames, in the order of display.
 
     The packets' times tell, if the decoder confirms it at the beginning. Else all are
@@ -65,20 +65,20 @@ def find_order(path: Path, stream: int, scan: Packets) -> PacketOrder:
     if seen.first_frame is None:
         seen = _decode(path, stream, None)
 
-    lost = _undecodable_start(scan, seen)
-    expected = _by_time(scan)
+    lost = _undecodable_start(packets, seen)
+    expected = _by_time(packets)
     expected = _without(expected, set(lost.tolist()))
 
-    if _times_are_sound(scan, expected) and _confirms(seen, expected, lost):
+    if _times_are_sound(packets, expected) and _confirms(seen, expected, lost):
         return PacketOrder(expected, seen.first_frame, len(lost))
 
     seen = _decode(path, stream, None)
-    return PacketOrder(_with_damaged(scan, seen, lost), seen.first_frame, len(lost))
+    return PacketOrder(_with_damaged(packets, seen, lost), seen.first_frame, len(lost))
 
 
-def without_cut(order: PacketOrder, scan: Packets) -> PacketOrder:
+def without_cut(order: PacketOrder, packets: Packets) -> PacketOrder:
     """Return an order without the packets that are not to be shown any more."""
-    is_left_out = scan.discarded[order.shown]
+    is_left_out = packets.discarded[order.shown]
     shown = order.shown[~is_left_out]
     return replace(order, shown=shown)
 
@@ -113,26 +113,26 @@ def _decode(path: Path, stream: int, limit: int | None) -> _Decoded:
             return _Decoded(numbers, decoder.damaged, first_frame, decoder.number)
 
 
-def _by_time(scan: Packets) -> np.ndarray:
+def _by_time(packets: Packets) -> np.ndarray:
     """Return the packets that are to be shown, ordered by their times."""
-    is_shown = ~scan.discarded
+    is_shown = ~packets.discarded
     shown = np.flatnonzero(is_shown)
-    order = np.argsort(scan.times[shown], kind="stable")
+    order = np.argsort(packets.times[shown], kind="stable")
     return shown[order]
 
 
-def _undecodable_start(scan: Packets, seen: _Decoded) -> np.ndarray:
+def _undecodable_start(packets: Packets, seen: _Decoded) -> np.ndarray:
     """Return the packets at the beginning whose frames need others that are not there.
 
     Those before the first key frame, and those shown before it, as in a recording that
     begins in the middle of a broadcast.
     """
-    key = _first(scan.keys)
-    key_time = scan.times[key]
+    key = _first(packets.keys)
+    key_time = packets.times[key]
 
-    leading = scan.times < key_time
+    leading = packets.times < key_time
     leading[:key] = True
-    leading[scan.discarded] = False
+    leading[packets.discarded] = False
     leading[seen.count :] = False
 
     whole = set(seen.numbers)
@@ -145,17 +145,17 @@ def _first(flags: np.ndarray) -> int:
     return int(np.argmax(flags))
 
 
-def _times_are_sound(scan: Packets, expected: np.ndarray) -> bool:
+def _times_are_sound(packets: Packets, expected: np.ndarray) -> bool:
     """Return whether times can be those of the display.
 
     That is, none is missing, none is repeated, decoding times do not go back, and no
     frame is shown so long before those decoded before it that no decoder could do it.
     """
-    times = scan.times[expected]
+    times = packets.times[expected]
     if (times == NO_TIME).any() or (np.diff(times) <= 0).any():
         return False
 
-    decoding = scan.decoding_times[scan.decoding_times != NO_TIME]
+    decoding = packets.decoding_times[packets.decoding_times != NO_TIME]
     if (np.diff(decoding) < 0).any():
         return False
 
@@ -183,7 +183,7 @@ def _without(numbers: np.ndarray, gone: set[int]) -> np.ndarray:
     return numbers[~is_gone]
 
 
-def _with_damaged(scan: Packets, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
+def _with_damaged(packets: Packets, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
     """Return the packets of the frames that came out, and the damaged ones.
 
     A damaged packet that became no frame takes its place by its number: before the
@@ -195,11 +195,11 @@ def _with_damaged(scan: Packets, seen: _Decoded, lost: np.ndarray) -> np.ndarray
 
     silent = seen.damaged.difference(seen.numbers, left_out)
     for number in sorted(silent):
-        if scan.discarded[number]:
+        if packets.discarded[number]:
             continue
         is_later = shown > number
-        place = _first(is_later) if is_later.any() else len(shown)
-        shown = np.insert(shown, place, number)
+        position = _first(is_later) if is_later.any() else len(shown)
+        shown = np.insert(shown, position, number)
     return shown
 
 
@@ -221,19 +221,19 @@ class FrameTimes:
 
 
 def frame_times(
-    scan: Packets, order: PacketOrder, ticks: Fraction, avi: bool
+    packets: Packets, order: PacketOrder, ticks: Fraction, avi: bool
 ) -> FrameTimes:
     """Return when the frames are shown.
 
     Args:
-        scan: of the packets.
+        packets: of the picture stream.
         order: of the frames.
         ticks: of a frame, as the file tells; 0: it does not.
         avi: the file is an AVI, which stores no times of display.
     """
-    times = scan.times[order.shown]
-    if avi or _are_guessed(scan, order):
-        times = _output_times(scan, order, ticks)
+    times = packets.times[order.shown]
+    if avi or _are_guessed(packets, order):
+        times = _output_times(packets, order, ticks)
 
     step = _usual_step(times, ticks)
     if (times == NO_TIME).any():
@@ -244,29 +244,29 @@ def frame_times(
     return _mend(times.tolist(), step)
 
 
-def _are_guessed(scan: Packets, order: PacketOrder) -> bool:
+def _are_guessed(packets: Packets, order: PacketOrder) -> bool:
     """Return whether times of display are missing, or often go back.
 
     libavformat guesses times that a container does not store. Where H.264 is in one
     that was not made for it, the guess is wrong; the times of decoding ascend then.
     """
-    times = scan.times[order.shown]
+    times = packets.times[order.shown]
     if (times == NO_TIME).any():
         return True
 
-    packets = np.sort(order.shown)
-    decoding_steps = np.diff(scan.decoding_times[packets])
+    in_file_order = np.sort(order.shown)
+    decoding_steps = np.diff(packets.decoding_times[in_file_order])
     backward = np.count_nonzero(np.diff(times) <= 0)
     is_often = bool(backward > MAX_WRONG * len(times))
     return is_often and bool(np.all(decoding_steps > 0))
 
 
-def _output_times(scan: Packets, order: PacketOrder, ticks: Fraction) -> np.ndarray:
+def _output_times(packets: Packets, order: PacketOrder, ticks: Fraction) -> np.ndarray:
     """Return when a decoder gives out the frames: when it is given the next packet.
 
     At the beginning it holds some back, so at the end as many are still to come.
     """
-    given = np.sort(scan.decoding_times[order.shown])
+    given = np.sort(packets.decoding_times[order.shown])
     first_out = order.first_frame.dts
     if first_out is None or given[0] == NO_TIME:
         return given

@@ -195,60 +195,52 @@ def test_each_container_can_be_written(work, tmp_path, container):
     assert read_back(tmp_path / written).size == (96, 64)
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--crf", "20"], "--crf: for videos, and "),
-        (["--preview", "5"], "--preview: for videos, and "),
-        (["--start", "1"], "--start: for videos, and "),
-        (["--no_reuse"], "--no_reuse: for videos, and "),
-    ],
-)
-def test_flags_of_videos_need_one(work, tmp_path, flags, message):
-    with pytest.raises(UserError, match=message):
-        run_infer(work, work / "files/c.png", tmp_path / "out", *flags)
+def test_flags_of_videos_need_one(work, tmp_path):
+    for words in ("--crf 20", "--preview 5", "--start 1", "--no_reuse"):
+        flag, *_ = flags = words.split()
+        with pytest.raises(UserError, match=f"{flag}: for videos, and "):
+            run_infer(work, work / "files/c.png", tmp_path / "out", *flags)
     assert not names(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--start", "1;30"], "'1;30' is not a time such as 90, 1:30 or 0:01:30.5"),
-        (["--crf", "64"], "'64' is not a whole number from 0 to 63"),
-        (["--codec", "h265"], "invalid choice: 'h265'"),
-        (["--deinterlase", "no"], "did you mean '--deinterlace'"),
-        (["--container", "ts"], "invalid choice: 'ts'"),
-        (["--preview_frames", "0"], "'0' is not a whole number from 1"),
-        (["--segment_seconds", "0"], "'0' is not a number from 0.1 to 600"),
-    ],
-)
-def test_bad_words_are_named(work, tmp_path, capsys, flags, message):
-    with pytest.raises(SystemExit) as caught:
-        run_infer(work, work / "my clip.mp4", tmp_path / "out", *flags)
-    assert caught.value.code == 2
-    assert message in capsys.readouterr().err
+BAD_WORDS = {
+    "--start 1;30": "'1;30' is not a time such as 90, 1:30 or 0:01:30.5",
+    "--crf 64": "'64' is not a whole number from 0 to 63",
+    "--codec h265": "invalid choice: 'h265'",
+    "--deinterlase no": "did you mean '--deinterlace'",
+    "--container ts": "invalid choice: 'ts'",
+    "--preview_frames 0": "'0' is not a whole number from 1",
+    "--segment_seconds 0": "'0' is not a number from 0.1 to 600",
+}
+
+
+def test_bad_words_are_named(work, tmp_path, capsys):
+    for words, message in BAD_WORDS.items():
+        with pytest.raises(SystemExit) as caught:
+            run_infer(work, work / "my clip.mp4", tmp_path / "out", *words.split())
+        assert caught.value.code == 2
+        assert message in capsys.readouterr().err
     assert not names(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        (["--codec", "ffv1", "--crf", "9"], "--crf 9: ffv1 is lossless"),
-        (["--preset", "fats"], "did you mean 'fast'"),
-        (["--pix_fmt", "yuv420"], "did you mean 'yuv420p'"),
-        (["--start", "9"], "no frame between --start and --end"),
-        (["--outscale", "1000"], "more than 16384 on a side"),
-        (["--codec", "h264", "--container", "webm"], "h264"),
-    ],
-)
-def test_what_cannot_be_had_is_one_line_and_leaves_nothing(
-    work, tmp_path, capsys, flags, message
-):
-    assert run_infer(work, work / "my clip.mp4", tmp_path / "out", *flags) == 1
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.startswith("failed: ")
-    assert error.count("\n") == 1
+NOT_TO_BE_HAD = {
+    "--codec ffv1 --crf 9": "--crf 9: ffv1 is lossless",
+    "--preset fats": "did you mean 'fast'",
+    "--pix_fmt yuv420": "did you mean 'yuv420p'",
+    "--start 9": "no frame between --start and --end",
+    "--outscale 1000": "more than 16384 on a side",
+    "--codec h264 --container webm": "h264",
+}
+
+
+def test_what_cannot_be_had_is_one_line_and_leaves_nothing(work, tmp_path, capsys):
+    for words, message in NOT_TO_BE_HAD.items():
+        flags = words.split()
+        assert run_infer(work, work / "my clip.mp4", tmp_path / "out", *flags) == 1
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.startswith("failed: ")
+        assert error.count("\n") == 1
     assert not names(tmp_path)
 
 
