@@ -361,11 +361,11 @@ def log_ffmpeg_commands(folder: Path, monkeypatch) -> Path:
 @pytest.mark.parametrize(
     ("file", "nth"),
     [
-        ("/.sources/a.txt", 1),
         ("/train/a_", 3),
-        ("/.sources/a.jsonl", 1),
         ("/.thumbs/b_", 3),
         ("/manifest.jsonl", 1),
+        pytest.param("/.sources/a.txt", 1, marks=pytest.mark.slow),
+        pytest.param("/.sources/a.jsonl", 1, marks=pytest.mark.slow),
     ],
 )
 def test_an_extraction_killed_anywhere_is_resumed_to_the_same_set(

@@ -55,8 +55,14 @@ def statistics_of(features, batch=7):
 
 
 @pytest.fixture(scope="module")
-def made_weights():
-    return from_pytorch_fid(sample.weights(inception_layers()))
+def made_tensors():
+    """What pytorch-fid's file holds, of formulas: 22 million numbers."""
+    return sample.weights(inception_layers())
+
+
+@pytest.fixture(scope="module")
+def made_weights(made_tensors):
+    return from_pytorch_fid(made_tensors)
 
 
 @pytest.fixture(scope="module")
@@ -154,9 +160,9 @@ def test_the_memory_of_statistics_does_not_grow_with_the_images():
 
 
 def test_weights_are_read_from_the_package_and_from_pytorch_fids_file(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, made_tensors
 ):
-    tensors = sample.weights(inception_layers())
+    tensors = dict(made_tensors)
     ones = {name: np.ones_like(v) for name, v in tensors.items() if "bn.weight" in name}
     tensors |= ones  # the package's file has none
     archive = io.BytesIO()

@@ -1,5 +1,6 @@
 """`python -m realesrgan_paddle <command>`."""
 
+import json
 import subprocess
 import sys
 
@@ -61,38 +62,52 @@ def test_an_error_of_a_command_is_one_line(tmp_path):
     assert done.stderr == "error: nowhere: no such file or folder\n"
 
 
-def test_help_does_not_wait_for_paddle():
-    """What a tool imports at its top level must not import Paddle, which takes seconds."""
+def test_a_tool_is_imported_without_paddle_and_without_pyav():
+    """Its --help and its first errors must not wait for Paddle, which takes seconds."""
     modules = [f"tools.{name}" for name in sorted(TOOLS)]
     others = [name.removeprefix("realesrgan_paddle.") for name in NOT_IN_TOOLS.values()]
-    done = python("-c", IMPORT_TOOLS, *modules, *others)
+    code = f"import sys; sys.modules['av'] = None\n{IMPORT_TOOLS}"
+    done = python("-c", code, *modules, *others)
     assert done.returncode == 0, done.stderr
 
 
-WITHOUT_PADDLE = """
-import sys
-sys.modules["paddle"] = None
+RUN_WITHOUT = """
+import json, sys
+missing, *commands = map(json.loads, sys.argv[1:])
+sys.modules[missing] = None
 from realesrgan_paddle.__main__ import command
-command()
+for words in commands:
+    sys.argv[1:] = words
+    try:
+        command()
+    except SystemExit as ended:
+        print(ended.code)
 """
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["predict", "--input", "a.png", "--output", "out", "--model_path", "x.pth"],
-        ["infer", "--input", "a.png", "--output", "out", "--model_path", "infer"],
-        ["compare", "--input", "a.png", "--models", "x=x.pth"],
-        ["evaluate", "--gt", "a.png", "--degrade", "bicubic", "--models", "x=x.pth"],
-    ],
-)
-def test_without_paddle_a_command_says_what_to_install(tmp_path, words):
+def run_without(module, commands, folder):
+    """Run commands where a module is not installed, one after the other."""
+    words = map(json.dumps, [module, *map(str.split, commands)])
+    return python("-c", RUN_WITHOUT, *words, cwd=folder)
+
+
+def test_without_paddle_a_command_says_what_to_install(tmp_path):
     write_image(tmp_path / "a.png", np.zeros((8, 8, 3), np.uint8))
-    done = python("-c", WITHOUT_PADDLE, *words, cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: PaddlePaddle is not installed")
-    assert "pip install paddlepaddle" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    commands = [
+        "predict --input a.png --output out --model_path x.pth",
+        "infer --input a.png --output out --model_path infer",
+        "compare --input a.png --models x=x.pth",
+        "evaluate --gt a.png --degrade bicubic --models x=x.pth",
+        "--version",
+    ]
+    done = run_without("paddle", commands, tmp_path)
+    version = f"realesrgan-paddle {__version__}, PaddlePaddle is not installed"
+    assert done.stdout.splitlines() == ["1"] * 4 + [version, "0"]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert line.startswith("error: PaddlePaddle is not installed")
+        assert "pip install paddlepaddle" in line
 
 
 def test_without_paddle_the_package_can_be_imported_and_says_what_to_install():
@@ -105,34 +120,17 @@ def test_without_paddle_the_package_can_be_imported_and_says_what_to_install():
     assert "UserError: PaddlePaddle is not installed" in done.stderr
 
 
-WITHOUT_PYAV = WITHOUT_PADDLE.replace('"paddle"', '"av"')
-
-
-@pytest.mark.parametrize("flags", [["--preview", "1"], ["--video"]])
-def test_without_pyav_a_video_says_what_to_install(tmp_path, flags):
+def test_without_pyav_a_video_says_what_to_install(tmp_path):
     (tmp_path / "a.mp4").touch()
-    name, models = ("infer", ["--model_path", "x"])
-    if flags == ["--video"]:
-        name, models = "compare", ["--models", "x=x.pth"]
-    done = python(
-        "-c", WITHOUT_PYAV, name, "--input", "a.mp4", *models, *flags, cwd=tmp_path
-    )
-    assert done.returncode == 1
-    assert "pip install av" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-def test_without_pyav_all_tools_can_be_imported():
-    modules = [f"tools.{name}" for name in sorted(TOOLS)]
-    code = f"import sys; sys.modules['av'] = None\n{IMPORT_TOOLS}"
-    done = python("-c", code, *modules)
-    assert done.returncode == 0, done.stderr
-
-
-def test_the_version_needs_no_paddle():
-    done = python("-c", WITHOUT_PADDLE, "--version")
-    expected = f"realesrgan-paddle {__version__}, PaddlePaddle is not installed\n"
-    assert (done.returncode, done.stdout) == (0, expected)
+    commands = [
+        "infer --input a.mp4 --model_path x --preview 1",
+        "compare --input a.mp4 --models x=x.pth --video",
+    ]
+    done = run_without("av", commands, tmp_path)
+    assert done.stdout.split() == ["1", "1"]
+    lines = done.stderr.splitlines()
+    assert len(lines) == 2
+    assert all("pip install av" in line for line in lines)
 
 
 @pytest.mark.paddle

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from clips import picture_clip
 from places import ROOT
-from sample_runs import picture
+from sample_runs import picture, usable_ops
 from sample_weights import sample_weights
 from scenes import scene
 
@@ -47,6 +47,7 @@ FOLDER = "a 'folder' \"of\" $x; #1 & 比赛"
 CLIP = "-rf; 'a' \"b\".mkv"
 TINY = (
     "path.pretrain_network_g=tiny.pdparams",
+    f"cpu_ops={usable_ops()}",
     "gt_size=32",
     "queue_size=0",
     "datasets.train.batch_size_per_gpu=1",

@@ -15,6 +15,7 @@ import sample_perceptual_metrics
 from clips import picture_clip
 from formulas import picture
 from places import ROOT
+from sample_runs import usable_ops
 from sample_weights import sample_weights
 from scenes import scene
 
@@ -102,6 +103,7 @@ REPLACED = {
 }
 
 TINY_RUN = (
+    f"cpu_ops={usable_ops()}",
     "gt_size=32",
     "queue_size=0",
     "datasets.train.batch_size_per_gpu=1",

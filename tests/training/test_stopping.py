@@ -27,6 +27,7 @@ from sample_runs import (
     start,
     state_of,
     temporaries,
+    usable_ops,
     wait_until,
     write_yml,
 )
@@ -112,6 +113,7 @@ def test_the_line_that_a_stopped_run_ends_with_resumes_it(tmp_path, monkeypatch)
         'path.experiments_root="my runs"',
         "gt_size=32",
         "train.lpips_opt=null",
+        f"cpu_ops={usable_ops()}",
         "datasets.train.num_worker_per_gpu=0",
         "logger.print_freq=1",
         *ENDLESS,
