@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.inference.open_runner import Runner, open_runner
+from realesrgan_paddle.inference.open_runner import open_runner
+from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
 from realesrgan_paddle.utils.metrics.similarity import psnr
 

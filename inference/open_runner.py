@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from realesrgan_paddle.inference.graph.inference_yml import (
     read_tensors,
 )
 from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_static
+from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
@@ -51,25 +52,6 @@ PRECISIONS_OF = {
     ("onnxruntime", "cpu"): ("fp32",),
 }
 """{(engine, device): what it computes in}."""
-
-
-class Runner(Protocol):
-    """Runs a network.
-
-    Attributes:
-        scale: its upscaling factor.
-        device: where, with what and in which precision it runs, and why; for messages.
-    """
-
-    scale: int
-    device: str
-
-    def __call__(self, images: np.ndarray, /) -> np.ndarray:
-        """Return (N, 3, scale * H, scale * W) for float32 (N, 3, H, W) in [0, 1].
-
-        Raises:
-            MemoryError: they do not fit.
-        """
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,19 @@ scale * W), not clipped; MemoryError if that does not fit. It may have these att
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from realesrgan_paddle.utils.errors import UserError
 
 Run = Callable[[np.ndarray], np.ndarray]
+
+HEIGHT, WIDTH = 2, 3
+"""The axes of (N, C, H, W)."""
+
+PASSED_ON = ("radius", "multiple", "bytes_per_pixel", "bytes_in_bands")
+"""What a runner may say of itself for tiles; it holds for each of the eight runs."""
 
 
 @dataclass
@@ -34,6 +41,25 @@ class TileCounts:
     """Copied from an identical tile."""
     in_float32: int = 0
     """Of those computed, twice: the output was not finite at first."""
+
+
+class Runner(Protocol):
+    """Runs a network.
+
+    Attributes:
+        scale: its upscaling factor.
+        device: where, with what and in which precision it runs, and why; for messages.
+    """
+
+    scale: int
+    device: str
+
+    def __call__(self, images: np.ndarray, /) -> np.ndarray:
+        """Return (N, 3, scale * H, scale * W) for float32 (N, 3, H, W) in [0, 1].
+
+        Raises:
+            MemoryError: they do not fit.
+        """
 
 
 class CheckedRunner:
@@ -78,6 +104,45 @@ class CheckedRunner:
                 f"the network's output for {shape} is {output.shape}, not {expected}"
             )
         return output
+
+
+class SelfEnsemble:
+    """A network's mean over the eight flips and turns of its input.
+
+    It takes eight times as long. Lim et al. 2017, "Enhanced Deep Residual Networks for Single
+    Image Super-Resolution", section 3.3 (geometric self-ensemble). Programs for waifu2x
+    call it TTA.
+
+    Attributes:
+        runner: runs the network.
+        scale: its upscaling factor.
+        device: where it runs, and how.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner = runner
+        self.scale = runner.scale
+        self.device = f"{runner.device}, mean of 8 flips and turns"
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the runner says of itself, if it does."""
+        if name not in PASSED_ON:
+            raise AttributeError(name)
+        return getattr(self.runner, name)
+
+    def __call__(self, images: np.ndarray, /) -> np.ndarray:
+        """Return the mean, float32 (N, 3, scale * H, scale * W)."""
+        total = np.zeros((), np.float32)
+        for mirrored in (images, images[..., ::-1]):
+            for turns in range(4):
+                turned = np.rot90(mirrored, turns, (HEIGHT, WIDTH))
+                output = self.runner(np.ascontiguousarray(turned))
+
+                upright = np.rot90(output, -turns, (HEIGHT, WIDTH))
+                if mirrored is not images:
+                    upright = upright[..., ::-1]
+                total = total + upright
+        return total / np.float32(8)
 
 
 def find_scale(source: Path, run: Callable[[np.ndarray], np.ndarray]) -> int:

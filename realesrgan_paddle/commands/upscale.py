@@ -8,7 +8,6 @@ from pathlib import Path
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.what_follows import after_video
 from realesrgan_paddle.data.footage.video import is_video_name, list_videos
-from realesrgan_paddle.inference.open_runner import Runner
 from realesrgan_paddle.inference.pictures.files import (
     PICTURE_SUFFIXES,
     find_inputs,
@@ -19,7 +18,7 @@ from realesrgan_paddle.inference.pictures.upscale_files import (
     PictureSettings,
     upscale_files,
 )
-from realesrgan_paddle.inference.runners.self_ensemble import SelfEnsemble
+from realesrgan_paddle.inference.runners.runner import Runner, SelfEnsemble
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.settings import DEFAULTS, require_av
 from realesrgan_paddle.utils.cli import say

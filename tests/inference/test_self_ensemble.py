@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from realesrgan_paddle.inference.runners.self_ensemble import SelfEnsemble
+from realesrgan_paddle.inference.runners.runner import SelfEnsemble
 from realesrgan_paddle.inference.upscaler import Upscaler
 
 
