@@ -19,15 +19,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from engines.cases import OURS, PEERS, SHIPPED
-from engines.commands import ROOT, infer
-from engines.network import Network
-from engines.pictures import cut, paint
+from engines.network import ROOT, Network, infer
 from engines.rows import GOAL_BEFORE, Row, Taken, compare, describe, psnr, table
 from train_step import Stepper
 
-from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_rgb, write_image
 
 SMALL = "realesr-animevideov3"
 NETWORKS = (
@@ -44,6 +44,13 @@ MANY_PIXELS = 100_000
 PAUSE = 0.3
 """Seconds between two turns. OpenMP's threads go on waiting for work for 0.2 s
 (KMP_BLOCKTIME), on the cores of whoever is next."""
+AREA_PER_DISC = 15
+"""Pixels of the picture for each disc: enough that discs cover nearly all."""
+SMALLEST_RADIUS, LARGEST_RADIUS = 3.0, 50.0
+GRAIN = 2.0
+"""Standard deviation of the noise, in levels of 255."""
+LARGEST = (1280, 720)
+"""Width and height of what is painted; larger pictures repeat it, mirrored."""
 
 
 def measure(
@@ -151,6 +158,46 @@ def _write(network: Network, size: str, path: Path | None) -> Path:
     file = network.folder / f"{size}.png"
     write_image(file, _image(size, path))
     return file
+
+
+def cut(path: Path, width: int, height: int) -> np.ndarray:
+    """Return the middle of an image file, uint8 RGB (height, width, 3)."""
+    image = np.rint(255 * read_rgb(path)).astype(np.uint8)
+    top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+    if min(top, left) < 0:
+        found = f"{image.shape[1]}x{image.shape[0]}"
+        raise UserError(f"{path}: {found} pixels are less than {width}x{height}")
+    return image[top : top + height, left : left + width]
+
+
+def paint(width: int, height: int) -> np.ndarray:
+    """Return a picture of discs upon discs, uint8 RGB (height, width, 3).
+
+    Radii r are distributed as 1 / r^3, with which the picture has edges and a spectrum
+    like a photograph's: Lee, Mumford & Huang 2001, "Occlusion Models for Natural
+    Images", section 4. It is smoothed as by a lens, and has some grain.
+    """
+    rng = np.random.default_rng(0)
+    size = min(width, LARGEST[0]), min(height, LARGEST[1])
+    discs = _discs(*size, rng)
+    smooth = cv2.GaussianBlur(discs, (0, 0), 0.8)
+
+    margins = ((0, height - size[1]), (0, width - size[0]), (0, 0))
+    picture = np.pad(smooth, margins, "symmetric")
+    picture = picture + GRAIN * rng.standard_normal(picture.shape, np.float32)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _discs(width: int, height: int, rng: np.random.Generator) -> np.ndarray:
+    image = np.full((height, width, 3), 128, np.uint8)
+    for _ in range(width * height // AREA_PER_DISC):
+        radius = SMALLEST_RADIUS * (1 + rng.pareto(2))
+        radius = min(radius, LARGEST_RADIUS)
+        center = int(rng.integers(width)), int(rng.integers(height))
+        tint = rng.normal(0, 20, 3)
+        color = np.clip(rng.uniform(20, 236) + tint, 0, 255).tolist()
+        cv2.circle(image, center, int(radius), color, -1, cv2.LINE_AA)
+    return image
 
 
 def parse_args() -> argparse.Namespace:

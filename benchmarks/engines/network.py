@@ -1,14 +1,19 @@
-"""A network in the forms that the engines of the inference benchmark read."""
+"""A network in the forms that the engines read, and whole commands that run it, timed."""
 
 import argparse
+import os
 import subprocess
+import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 
-from engines.commands import export
+from engines.cases import tree_peaks
 from engines.ncnn_files import write_ncnn
+from engines.rows import Taken
 from realesrgan_paddle.models.weights.read_generator import (
     WEIGHT_FILES,
     locate,
@@ -16,6 +21,9 @@ from realesrgan_paddle.models.weights.read_generator import (
 )
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
+ROOT = BENCHMARKS.parent
+LOOK_EVERY = 0.02
+"""Seconds between two looks at the memory of a command's processes."""
 
 
 class Network:
@@ -65,3 +73,55 @@ def _find(name: str, folder: Path | None) -> Path:
             if path.exists():
                 return path.resolve()
     return locate(name).resolve()
+
+
+def infer(
+    checkout: Path, model: Path, image: Path, output: Path, threads: int
+) -> Taken:
+    """Run a checkout's tools/infer.py on one image; return what it took.
+
+    Raises:
+        RuntimeError: it failed; its messages are in the error.
+    """
+    command = [sys.executable, "tools/infer.py", "--model_path", str(model)]
+    command += ["--input", str(image), "--output", str(output)]
+    command += ["--threads", str(threads), "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=checkout,
+        env=environment,
+    )
+    ended = threading.Event()
+    peaks: dict[str, float] = {}
+    watch = threading.Thread(target=_watch, args=(process.pid, ended, peaks))
+    watch.start()
+    messages, _ = process.communicate()
+    seconds = time.perf_counter() - start
+    ended.set()
+    watch.join()
+
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{messages}")
+    return Taken([seconds], sum(peaks.values()))
+
+
+def _watch(pid: int, ended: threading.Event, peaks: dict[str, float]) -> None:
+    """Enter the peak memory of a process and its descendants until `ended` is set."""
+    while not ended.wait(LOOK_EVERY):
+        peaks.update(tree_peaks(pid))
+
+
+def export(weights: Path, folder: Path) -> None:
+    """Write the exported model of weights into `folder`."""
+    command = [sys.executable, "tools/export_model.py", "--model_dir", str(weights)]
+    command += ["--save_inference_dir", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(
+        command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    )

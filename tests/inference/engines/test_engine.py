@@ -1,7 +1,12 @@
 """The engine computes what Paddle computes, for every network, size and precision."""
 
+import ctypes
+import mmap
+import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,6 +14,7 @@ import pytest
 from realesrgan_paddle.inference.engine import engine as engine_module
 from realesrgan_paddle.inference.engine import operators
 from realesrgan_paddle.inference.engine.engine import Engine, why_not
+from realesrgan_paddle.inference.engine.primitives import PreparedWeights, Sum, SumSpec
 from realesrgan_paddle.inference.engine.winograd import (
     A2,
     B2,
@@ -23,8 +29,10 @@ from realesrgan_paddle.models.networks.rdn import RDN
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.ops.onednn.library import BF16, OneDNNError
+from realesrgan_paddle.ops.onednn.convolutions import plus, times
+from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
+from realesrgan_paddle.utils.machine.memory import AddressRange
 
 NETWORKS = [
     RRDBNet(num_block=1, num_feat=32, num_grow_ch=16),
@@ -254,3 +262,55 @@ def test_the_six_products_make_a_convolution():
     taps = weight.ravel()
     expected = [d[i : i + 3] @ taps + bias[0] for i in range(4)]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def prepared(value: float) -> bytes:
+    """Return a constant weight as oneDNN wants it."""
+    weight = np.full((BLOCK, BLOCK, 1, 3), value, np.float32)
+    bias = np.zeros(BLOCK, np.float32)
+    weights = PreparedWeights([weight] * 6, [bias] * 6, None, F32)
+    return b"".join(ctypes.string_at(at, weight.nbytes) for at in weights.kinds)
+
+
+@pytest.mark.paddle
+def test_what_onednn_made_for_a_size_is_freed(monkeypatch):
+    alive = {"memory_desc": 0, "primitive_attr": 0, "post_ops": 0}
+    call = type(library()).call
+
+    def counted(self, name, *arguments):
+        for kind in alive:
+            alive[kind] += name.startswith(f"dnnl_{kind}_create")
+            alive[kind] -= name == f"dnnl_{kind}_destroy"
+        call(self, name, *arguments)
+
+    monkeypatch.setattr(type(library()), "call", counted)
+    spec = SumSpec(1234, 2.0, 1.0, (F32, F32), (plus(F32), times(0.5)), F32)
+    Sum(spec)
+    assert alive == {"memory_desc": 0, "primitive_attr": 0, "post_ops": 0}
+
+
+@pytest.mark.usefixtures("avx2")
+@pytest.mark.paddle
+def test_two_engines_may_prepare_their_weights_at_once(monkeypatch):
+    expected = [prepared(1.0), prepared(2.0)]
+    set_address = library().set_address
+
+    def slow(*arguments):
+        status = set_address(*arguments)
+        time.sleep(0.002)
+        return status
+
+    monkeypatch.setattr(library(), "set_address", slow)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(prepared, [1.0, 2.0])) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts what is reserved")
+def test_a_process_with_many_ranges_may_fork():
+    size = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE
+    ranges = [AddressRange(size) for _ in range(20)]
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    assert os.waitpid(pid, 0) == (pid, 0)
+    assert len({memory.address for memory in ranges}) == 20

@@ -9,8 +9,7 @@ import time
 import numpy as np
 import pytest
 import yaml
-from graphs import samples
-from graphs.exported import arrays_read, parameter_file, recorded_graph
+from plain_graphs import SPECS, parameter_file, recorded_graph
 from sample_weights import sample_weights
 
 from realesrgan_paddle.inference.export import export
@@ -101,30 +100,27 @@ def test_another_networks_onnx_is_refused(copy, tmp_path):
     assert open_runner(copy, engine="onnxruntime").scale == 4
 
 
-@pytest.mark.parametrize("name", samples.SPECS)
+@pytest.mark.parametrize("name", SPECS)
 def test_a_plain_graph_runs_in_paddle_and_says_why(name, tmp_path):
     """Paddle 2.6.2 wrote it. It computes what the network computes."""
     from realesrgan_paddle.inference.runners.predictors import DygraphRunner
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.weights.assign import load_weights
 
-    spec = samples.SPECS[name]
-    folder = recorded_graph(name, "2.6.2", tmp_path)
-    runner = open_runner(folder, device="cpu", threads=1)
+    tensors = recorded_graph(name, tmp_path)
+    runner = open_runner(tmp_path, device="cpu", threads=1)
     assert (
         "with Paddle's predictor (auto: it has no inference.yml; export it again with "
         "tools/export_model.py for the fast engine), in fp32"
     ) in runner.device
 
-    network = Network(spec)
-    load_weights(
-        network, dict(zip(spec.tensor_shapes(), arrays_read(folder), strict=True))
-    )
-    expected = DygraphRunner(network, spec.scale)(IMAGES)
+    network = Network(SPECS[name])
+    load_weights(network, tensors)
+    expected = DygraphRunner(network, runner.scale)(IMAGES)
     np.testing.assert_allclose(runner(IMAGES), expected, atol=1e-5)
 
-    line = refusal(folder, engine="onednn")
-    assert line.startswith(f"{folder}: it has no inference.yml; export it again with")
+    line = refusal(tmp_path, engine="onednn")
+    assert line.startswith(f"{tmp_path}: it has no inference.yml; export it again with")
 
 
 @pytest.mark.parametrize(

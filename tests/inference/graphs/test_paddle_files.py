@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import paddle
 import pytest
-from graphs.exported import HEADER, parameter_file
 from paddle.base.proto import framework_pb2
+from plain_graphs import HEADER, parameter_file
 
 from realesrgan_paddle.inference import export as module
 from realesrgan_paddle.inference.graph.paddle_files import (
