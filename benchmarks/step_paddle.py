@@ -45,8 +45,7 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     """
     import paddle
 
-    from realesrgan_paddle.loss.gan import GANLoss
-    from realesrgan_paddle.loss.image_losses import L1Loss
+    from realesrgan_paddle.loss.losses import GANLoss, L1Loss
     from realesrgan_paddle.loss.perceptual import VGG19, PerceptualLoss
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact

@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.data.statistics.tiles import means_of_parts
-from realesrgan_paddle.data.statistics.window_blocks import block_statistics
-from realesrgan_paddle.data.statistics.window_edges import edge_statistics
+from realesrgan_paddle.data.statistics.window_edges import (
+    block_statistics,
+    edge_statistics,
+)
 
 SQUARE = 16
 """Side of the squares in which noise is measured [pixels]."""

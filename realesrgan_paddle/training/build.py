@@ -7,14 +7,14 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from realesrgan_paddle.loss.dists import load_vgg16_features
-from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import (
+from realesrgan_paddle.loss.losses import (
     PIXEL_LOSSES,
     ArtifactLoss,
     DistillationLoss,
+    GANLoss,
     open_image_losses,
 )
+from realesrgan_paddle.loss.lpips_dists import load_vgg16_features
 from realesrgan_paddle.loss.perceptual import open_perceptual_loss
 from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.models.networks.discriminators import (

@@ -262,8 +262,7 @@ def test_metrics_are_spelled_either_way():
 @pytest.mark.paddle
 def test_lpips_and_dists_are_those_of_their_networks(place):
     """Of each network by formulas: that it is the right one, whatever the weights."""
-    from realesrgan_paddle.loss.dists import load_dists
-    from realesrgan_paddle.loss.lpips import load_lpips
+    from realesrgan_paddle.loss.lpips_dists import load_dists, load_lpips
     from realesrgan_paddle.metrics.perceptual import perceptual_distance
 
     for net in ("alex", "vgg", "squeeze"):

@@ -5,7 +5,7 @@ import paddle
 import pytest
 from sample_runs import picture, reported, run
 
-from realesrgan_paddle.loss.image_losses import ColorLoss
+from realesrgan_paddle.loss.losses import ColorLoss
 
 pytestmark = pytest.mark.paddle
 

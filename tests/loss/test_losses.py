@@ -10,11 +10,11 @@ import sample_losses as sample
 from array_asserts import assert_close
 from places import REFERENCE
 
-from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import (
+from realesrgan_paddle.loss.losses import (
     PIXEL_LOSSES,
     ArtifactLoss,
     CharbonnierLoss,
+    GANLoss,
     artifact_map,
 )
 

@@ -9,9 +9,8 @@ from places import REFERENCE, ROOT
 from pydantic import ValidationError
 
 from realesrgan_paddle.loss import metric_weights
-from realesrgan_paddle.loss.dists import DISTS, load_dists
-from realesrgan_paddle.loss.image_losses import WeightedLoss
-from realesrgan_paddle.loss.lpips import LPIPS, load_lpips
+from realesrgan_paddle.loss.losses import WeightedLoss
+from realesrgan_paddle.loss.lpips_dists import DISTS, LPIPS, load_dists, load_lpips
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
 from realesrgan_paddle.metrics import perceptual, table
 from realesrgan_paddle.ops.choose import choose_ops

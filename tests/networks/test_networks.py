@@ -11,7 +11,7 @@ import pytest
 import sample_networks
 from places import REFERENCE, TESTS
 
-from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.loss.losses import GANLoss
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.known import GENERATORS
 from realesrgan_paddle.models.networks.network import Network

@@ -7,9 +7,8 @@ import pytest
 import sample_perceptual_metrics as sample
 from sample_runs import assert_states_equal, reported, run, write_yml
 
-from realesrgan_paddle.loss.dists import load_vgg16_features
-from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import L1Loss
+from realesrgan_paddle.loss.losses import GANLoss, L1Loss
+from realesrgan_paddle.loss.lpips_dists import load_vgg16_features
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     CHANNELS,

@@ -4,8 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
-from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import L1Loss
+from realesrgan_paddle.loss.losses import GANLoss, L1Loss
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet

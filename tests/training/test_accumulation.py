@@ -10,8 +10,7 @@ import pytest
 from batch_changes import changed_batches
 from sample_runs import log_of, picture, reported, run, write_yml
 
-from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import ArtifactLoss, L1Loss
+from realesrgan_paddle.loss.losses import ArtifactLoss, GANLoss, L1Loss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.networks.unet_discriminator import UNetDiscriminatorSN

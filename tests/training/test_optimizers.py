@@ -5,7 +5,7 @@ import paddle
 import pytest
 from sample_runs import log_of, reported, run
 
-from realesrgan_paddle.loss.image_losses import L1Loss
+from realesrgan_paddle.loss.losses import L1Loss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.step.pixel_step import (

@@ -15,8 +15,7 @@ import pytest
 from gpu_autocast import gpu_autocast
 from sample_runs import assert_resumes_exactly, log_of, parts_of, run
 
-from realesrgan_paddle.loss.gan import GANLoss
-from realesrgan_paddle.loss.image_losses import L1Loss
+from realesrgan_paddle.loss.losses import GANLoss, L1Loss
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,

@@ -12,7 +12,7 @@ from sample_runs import (
     write_grainy_images,
 )
 
-from realesrgan_paddle.loss.gan import GANLoss
+from realesrgan_paddle.loss.losses import GANLoss
 from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp
 from realesrgan_paddle.utils.errors import UserError
 

@@ -1,31 +1,129 @@
-"""DISTS: how much two images differ in structure and texture.
+"""LPIPS and DISTS: how different two images look, by features of trained networks.
 
-The same texture in other places counts little. Ding et al. 2020, "Image Quality
-Assessment: Unifying Structure and Texture Similarity", equations 3 to 7 and, for the
-pooling, equation 1; the values are those of the authors' code (dingkeyan93/DISTS,
-`DISTS_pt.py`).
+LPIPS: Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a
+Perceptual Metric", equation 1; the values are those of version 0.1 of the authors' code
+(richzhang/PerceptualSimilarity, `lpips/lpips.py`).
+
+DISTS compares structure and texture; the same texture in other places counts little.
+Ding et al. 2020, "Image Quality Assessment: Unifying Structure and Texture Similarity",
+equations 3 to 7 and, for the pooling, equation 1; the values are those of the authors'
+code (dingkeyan93/DISTS, `DISTS_pt.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
-from realesrgan_paddle.loss.feature_networks import VGG16, Features, max_pool_2
+from realesrgan_paddle.loss.feature_networks import (
+    ALEXNET,
+    VGG16,
+    Features,
+    SqueezeNetFeatures,
+    max_pool_2,
+    max_pool_3,
+)
 from realesrgan_paddle.loss.metric_weights import fetch_metric_weights
 from realesrgan_paddle.loss.perceptual import IMAGENET_MEAN, IMAGENET_STD
 from realesrgan_paddle.ops.plain import PLAIN, Ops
+from realesrgan_paddle.options.schema.training import LPIPS_SMALLEST
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.weights.reader import read_weights
 
-CHANNELS = (3, 64, 128, 256, 512, 512)
-"""Channels of what is compared: the image itself and the features of VGG16's blocks."""
+Net = Literal["alex", "vgg", "squeeze"]
 
-C = 1e-6  # the authors' c1 and c2, which keep the quotients of flat features at 1
+LAYERS = {"alex": 5, "vgg": 5, "squeeze": 7}
+"""How many layers of each network are compared."""
+
+# The authors' `ScalingLayer`, which takes images in [-1, 1].
+SHIFT = (-0.030, -0.088, -0.188)
+SCALE = (0.458, 0.448, 0.450)
+
+DISTS_CHANNELS = (3, 64, 128, 256, 512, 512)
+"""Channels of what DISTS compares: the image and the features of VGG16's blocks."""
+STABILITY = 1e-6  # the authors' c1 and c2: quotients of flat features are 1
 POOL_EPSILON = 1e-12  # the authors', for a finite gradient of the root at 0
 POOL_1D = (0.25, 0.5, 0.25)  # a Hann window of 5 without its zeros, scaled to sum 1
+
+
+class LPIPS:
+    """Mean squared distance of features of unit length, with weighted channels.
+
+    0 for equal images; lower is better.
+
+    Args:
+        tensors: the network's (see `Features` and `SqueezeNetFeatures`), and
+            "lin0.weight" (1, channels, 1, 1) to that of the last layer.
+        net: AlexNet, with which LPIPS is usually reported, VGG16 or SqueezeNet.
+        ops: operators that compute the convolutions.
+    """
+
+    def __init__(
+        self, tensors: Mapping[str, np.ndarray], net: Net = "alex", ops: Ops = PLAIN
+    ) -> None:
+        # SHIFT and SCALE for images in [0, 1]
+        mean = [(shift + 1) / 2 for shift in SHIFT]
+        std = [scale / 2 for scale in SCALE]
+        self.features = _open_features(net, tensors, mean, std, ops)
+
+        self.channel_weights = []
+        for layer in range(LAYERS[net]):
+            weight = tensors[f"lin{layer}.weight"]
+            self.channel_weights.append(paddle.to_tensor(weight))
+        self.smallest = LPIPS_SMALLEST[net]
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
+        """Return the distance of each image of sr from gt, (N,).
+
+        Both are (N, 3, H, W), RGB in [0, 1]. Gradients flow to `sr` only.
+
+        Raises:
+            UserError: the images are too small for the network's poolings.
+        """
+        height, width = sr.shape[2:]
+        if min(height, width) < self.smallest:
+            raise UserError(
+                f"LPIPS needs images of at least {self.smallest}x{self.smallest}, "
+                f"not {width}x{height}"
+            )
+        # The targets first, while nothing is kept for the backward pass.
+        with paddle.no_grad():
+            targets = self.features(gt)
+        features = self.features(sr)
+        layers = zip(features, targets, self.channel_weights, strict=True)
+        return sum(self.features.ops.unit_distance(*layer) for layer in layers)
+
+
+def _open_features(
+    net: Net,
+    tensors: Mapping[str, np.ndarray],
+    mean: Sequence[float],
+    std: Sequence[float],
+    ops: Ops,
+) -> Features | SqueezeNetFeatures:
+    if net == "squeeze":
+        return SqueezeNetFeatures(tensors, mean=mean, std=std, ops=ops)
+    network, pool = (ALEXNET, max_pool_3) if net == "alex" else (VGG16, max_pool_2)
+    return Features(network, tensors, pool, mean=mean, std=std, ops=ops)
+
+
+def load_lpips(
+    net: Net = "alex", folder: str | Path = "weights", ops: Ops = PLAIN
+) -> LPIPS:
+    """Return LPIPS with the authors' weights, lpips_NET.pdparams in `folder`.
+
+    The file is fetched first if it does not exist.
+
+    Raises:
+        UserError: it cannot be fetched; says what to do.
+    """
+    path = fetch_metric_weights(f"lpips_{net}", folder)
+    tensors = read_weights(path).select()
+    return LPIPS(tensors, net, ops)
 
 
 def l2_pool(ops: Ops, x: Tensor) -> Tensor:
@@ -102,7 +200,7 @@ class DISTS:
 
 def _by_layer(weights: np.ndarray) -> list[Tensor]:
     """Return the weights of each layer's channels, (1, C, 1)."""
-    layers = paddle.to_tensor(weights).split(CHANNELS, axis=1)
+    layers = paddle.to_tensor(weights).split(DISTS_CHANNELS, axis=1)
     return [layer.flatten(2) for layer in layers]
 
 
@@ -121,7 +219,7 @@ def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     x_mean = _mean(x)
     y_mean = _mean(y)
     squared_means = x_mean.square() + y_mean.square()
-    texture = (2 * x_mean * y_mean + C) / (squared_means + C)
+    texture = (2 * x_mean * y_mean + STABILITY) / (squared_means + STABILITY)
 
     # No gradient through this mean: the centered values sum to 0, so to first order
     # neither variance nor covariance changes with it.
@@ -130,7 +228,7 @@ def _difference(x: Tensor, y: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     x_variance = _mean(x.square())
     y_variance = _mean(y.square())
     covariance = _mean(x * y)
-    structure = (2 * covariance + C) / (x_variance + y_variance + C)
+    structure = (2 * covariance + STABILITY) / (x_variance + y_variance + STABILITY)
 
     difference = alpha * (1 - texture) + beta * (1 - structure)
     return difference.sum(1)
