@@ -78,7 +78,7 @@ def max_pool_2(ops: Ops, x: Tensor) -> Tensor:
     return ops.max_pool(x)
 
 
-class Features:
+class BlockFeatures:
     """Features of images after the ReLU; no gradient reaches the weights.
 
     Args:

@@ -22,7 +22,7 @@ from paddle.nn import functional as F
 from realesrgan_paddle.loss.feature_networks import (
     ALEXNET,
     VGG16,
-    Features,
+    BlockFeatures,
     SqueezeNetFeatures,
     max_pool_2,
     max_pool_3,
@@ -56,7 +56,7 @@ class LPIPS:
     0 for equal images; lower is better.
 
     Args:
-        tensors: the network's (see `Features` and `SqueezeNetFeatures`), and
+        tensors: the network's (see `BlockFeatures` and `SqueezeNetFeatures`), and
             "lin0.weight" (1, channels, 1, 1) to that of the last layer.
         net: AlexNet, with which LPIPS is usually reported, VGG16 or SqueezeNet.
         ops: operators that compute the convolutions.
@@ -104,11 +104,11 @@ def _open_features(
     mean: Sequence[float],
     std: Sequence[float],
     ops: Ops,
-) -> Features | SqueezeNetFeatures:
+) -> BlockFeatures | SqueezeNetFeatures:
     if net == "squeeze":
         return SqueezeNetFeatures(tensors, mean=mean, std=std, ops=ops)
     network, pool = (ALEXNET, max_pool_3) if net == "alex" else (VGG16, max_pool_2)
-    return Features(network, tensors, pool, mean=mean, std=std, ops=ops)
+    return BlockFeatures(network, tensors, pool, mean=mean, std=std, ops=ops)
 
 
 def load_lpips(
@@ -149,13 +149,13 @@ class DISTS:
     photographs are often for a shorter side of 256 pixels.
 
     Args:
-        tensors: VGG16's (see `Features`), and "alpha" and "beta" (1, 1475, 1, 1), the
+        tensors: VGG16's (see `BlockFeatures`), and "alpha" and "beta" (1, 1475, 1, 1), the
             weights of the channels.
         ops: operators that compute the convolutions.
     """
 
     def __init__(self, tensors: Mapping[str, np.ndarray], ops: Ops = PLAIN) -> None:
-        self.features = Features(
+        self.features = BlockFeatures(
             VGG16, tensors, l2_pool, mean=IMAGENET_MEAN, std=IMAGENET_STD, ops=ops
         )
         alpha, beta = tensors["alpha"], tensors["beta"]
@@ -252,7 +252,7 @@ def load_dists(folder: str | Path = "weights", ops: Ops = PLAIN) -> DISTS:
 
 def load_vgg16_features(
     blocks: int, folder: str | Path = "weights", ops: Ops = PLAIN
-) -> Features:
+) -> BlockFeatures:
     """Return the features of VGG16's first `blocks` blocks with DISTS's weights.
 
     With VGG's own max pooling.
@@ -260,7 +260,7 @@ def load_vgg16_features(
     Raises:
         UserError: as `load_dists`.
     """
-    return Features(
+    return BlockFeatures(
         VGG16[:blocks],
         _read_dists(folder),
         max_pool_2,

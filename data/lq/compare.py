@@ -156,7 +156,7 @@ def read_sets(options: LQConfig, real: Path) -> Sets:
 
 
 @dataclass(frozen=True)
-class Measured:
+class WindowStatistics:
     """The statistics of real and of synthetic windows, as if all showed the same."""
 
     real: np.ndarray
@@ -200,7 +200,7 @@ class Comparer:
         by_group = distances(found.real, found.synthetic, self._sets.names)
         return by_group, found.windows
 
-    def measure(self, options: Mapping[str, Any]) -> Measured:
+    def measure(self, options: Mapping[str, Any]) -> WindowStatistics:
         """Return the statistics of the real windows and of those that options make."""
         chosen = self._chosen
         tasks = []
@@ -215,7 +215,7 @@ class Comparer:
         wanted = self._sets.real.content
         slopes, _ = content_slopes([shown], [found])
         mean = wanted.mean(axis=0)
-        return Measured(
+        return WindowStatistics(
             real=self._sets.statistics - (wanted - mean) @ slopes,
             synthetic=found - (shown - mean) @ slopes,
             windows=windows,

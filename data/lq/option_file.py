@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from realesrgan_paddle.data.lq.solution import Finding
+from realesrgan_paddle.data.lq.solution import FoundParameter
 from realesrgan_paddle.data.lq.solve import Solved
 from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
 from realesrgan_paddle.utils.errors import printable
@@ -116,7 +116,7 @@ def write_options(solved: Solved, options: LQConfig, real: Path, path: Path) -> 
         temporary.write_text(text, "utf-8")
 
 
-def _line(key: str, value: Any, finding: Finding | None) -> str:
+def _line(key: str, value: Any, finding: FoundParameter | None) -> str:
     line = f"{key}: {_inline(value)}"
     if finding is None:
         return line

@@ -68,7 +68,7 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FoundParameter:
     """What was found about one parameter."""
 
     name: str
@@ -119,7 +119,7 @@ def solution_options(solution: Solution, scale: int) -> dict[str, Any]:
     return {key: _rounded(value) for key, value in options.items()}
 
 
-def findings(solution: Solution, scale: int) -> list[Finding]:
+def findings(solution: Solution, scale: int) -> list[FoundParameter]:
     """Return what was found about each parameter."""
     codec = solution.best.choices["codec"]
     rows = []
@@ -140,7 +140,7 @@ def is_identified(found: NumberFound) -> bool:
     return found.high - found.low < WIDE
 
 
-def _choice(name: str, chances: Mapping[str, float]) -> Finding:
+def _choice(name: str, chances: Mapping[str, float]) -> FoundParameter:
     best = max(chances, key=lambda option: chances[option])
     percent = ", ".join(
         f"{option} {chance:.0%}"
@@ -151,10 +151,10 @@ def _choice(name: str, chances: Mapping[str, float]) -> Finding:
     if chances[best] < CERTAIN:
         others = [option for option, chance in chances.items() if chance >= LIKELY]
         interval = f"not identifiable: {' or '.join(others or [best])}"
-    return Finding(name, best, interval, f"chances: {percent}")
+    return FoundParameter(name, best, interval, f"chances: {percent}")
 
 
-def _number(name: str, found: NumberFound, codec: str, scale: int) -> Finding:
+def _number(name: str, found: NumberFound, codec: str, scale: int) -> FoundParameter:
     number = NUMBER[name]
     low, middle, high = (
         _text(name, place, codec, scale)
@@ -162,7 +162,9 @@ def _number(name: str, found: NumberFound, codec: str, scale: int) -> Finding:
     )
     ends = f"{low} to {high}"
     if found.present < ABSENT:
-        return Finding(name, "none", "identified", f"present: {found.present:.0%}")
+        return FoundParameter(
+            name, "none", "identified", f"present: {found.present:.0%}"
+        )
     interval = f"{COVERAGE:.0%}: {ends}"
     if not is_identified(found):
         interval = f"not identifiable: {ends}"
@@ -170,7 +172,7 @@ def _number(name: str, found: NumberFound, codec: str, scale: int) -> Finding:
     if number.none_share and found.present <= PRESENT:
         interval = f"not identifiable: none, or {ends}"
         evidence += f", present: {found.present:.0%}"
-    return Finding(name, middle, interval, evidence)
+    return FoundParameter(name, middle, interval, evidence)
 
 
 def _text(name: str, place: float, codec: str, scale: int) -> str:

@@ -23,7 +23,7 @@ from realesrgan_paddle.data.lq.solution import (
     HALF_RANGE,
     LIKELY,
     PRESENT,
-    Finding,
+    FoundParameter,
     NumberFound,
     Solution,
     findings,
@@ -62,7 +62,7 @@ class Solved:
     solution: Solution
     options: Mapping[str, Any]
     """As of an option file, flat: ranges and probabilities."""
-    findings: Sequence[Finding]
+    findings: Sequence[FoundParameter]
     before: Mapping[str, float]
     """Distances of what the given options make, by group of statistics."""
     after: Mapping[str, float]

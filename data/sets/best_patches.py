@@ -10,8 +10,8 @@ import numpy as np
 
 from realesrgan_paddle.data.sets.choose_patches import (
     CHOSEN,
-    Choice,
     Example,
+    PatchChoice,
     choose_patches,
 )
 from realesrgan_paddle.data.sets.naming import check_outside
@@ -121,7 +121,7 @@ def _cut(
     return len(boxes[name])
 
 
-def _boxes(chosen: Choice, names: Mapping[Path, str]) -> Boxes:
+def _boxes(chosen: PatchChoice, names: Mapping[Path, str]) -> Boxes:
     """Return the chosen patches as they are written."""
     boxes: Boxes = {}
     for path, patches in chosen.chosen.items():
@@ -170,7 +170,7 @@ def _check_rows(rows: object) -> None:
             raise ValueError("a patch outside of its frame")
 
 
-def _write_sheet(folder: Path, choice: Choice) -> Path | None:
+def _write_sheet(folder: Path, choice: PatchChoice) -> Path | None:
     """Write the sheet into `folder`; return its path, None if there is nothing to show.
 
     Of more patches than there is room for, evenly spaced ones are shown.

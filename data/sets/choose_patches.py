@@ -56,7 +56,7 @@ class Example:
 
 
 @dataclass
-class Choice:
+class PatchChoice:
     """The patches of a set of frames."""
 
     chosen: dict[Path, list[Patch]] = field(default_factory=dict)
@@ -90,7 +90,9 @@ class Placed:
     patch: Patch
 
 
-def choose_patches(paths: Sequence[Path], cutting: Cutting, taken: int = 0) -> Choice:
+def choose_patches(
+    paths: Sequence[Path], cutting: Cutting, taken: int = 0
+) -> PatchChoice:
     """Return the best patches of images; the same in each run.
 
     Holds about 4 kB a frame in memory.
@@ -107,7 +109,7 @@ def choose_patches(paths: Sequence[Path], cutting: Cutting, taken: int = 0) -> C
     work = partial(_judge, cutting=cutting, overlays=overlays)
     judged, failures = run_each(work, in_time, threads=cutting.threads)
 
-    result = Choice(failures=failures)
+    result = PatchChoice(failures=failures)
     good = _placed(judged, moments)
     new, repeats = without_repeats(good)
     surplus: list[Placed] = []
@@ -154,7 +156,7 @@ def _placed(judged: Sequence[_Judged], moments: Moments) -> list[Placed]:
 
 
 def _note(
-    result: Choice, judged: Sequence[_Judged], groups: Mapping[str, list[Placed]]
+    result: PatchChoice, judged: Sequence[_Judged], groups: Mapping[str, list[Placed]]
 ) -> None:
     """Add counts and examples of all that was decided."""
     for title, group in groups.items():

@@ -10,7 +10,7 @@ import numpy as np
 from realesrgan_paddle.inference.engine.features import padded
 from realesrgan_paddle.inference.engine.recorder import Recorder
 from realesrgan_paddle.ops.onednn.convolutions import (
-    Step,
+    PostOperation,
     describe_convolution,
     operands,
     post_operations,
@@ -57,7 +57,7 @@ class BlockConvolutionSpec(NamedTuple):
     dtype: int
     """That it multiplies in."""
     out_dtype: int
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PostOperation, ...] = ()
     has_slopes: bool = False
     """Whether a PReLU follows, after the steps."""
     kernel: tuple[int, int] = (1, 3)

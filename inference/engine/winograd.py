@@ -35,7 +35,7 @@ from realesrgan_paddle.inference.engine.primitives import (
 )
 from realesrgan_paddle.inference.engine.recorder import Buffer, Recorder
 from realesrgan_paddle.ops.onednn.convolutions import (
-    Step,
+    PostOperation,
     leaky_relu,
     minus,
     plus,
@@ -229,7 +229,7 @@ class _Forms:
     def _run(
         self,
         factors: tuple[float, float],
-        steps: list[Step],
+        steps: list[PostOperation],
         addresses: Sequence[int],
     ) -> None:
         """Compute a sum; the last address is the result's."""
@@ -291,7 +291,7 @@ class RowConvolution:
         if spec.has_slopes:
             self.prelu = PReLU(spec.out_ch, spec.rows, spec.width, spec.out_dtype)
 
-    def _sum(self, steps: list[Step]) -> Sum:
+    def _sum(self, steps: list[PostOperation]) -> Sum:
         """Return a sum that starts with zeros, because oneDNN's has one dtype."""
         spec = self.spec
         elements = padded(spec.out_ch) * spec.rows * spec.width
@@ -301,7 +301,7 @@ class RowConvolution:
         )
 
     def _last_of(
-        self, shape: tuple[int, int, int, int, int], steps: list[Step]
+        self, shape: tuple[int, int, int, int, int], steps: list[PostOperation]
     ) -> BlockConvolutionSpec:
         spec = self.spec
         return BlockConvolutionSpec(

@@ -103,7 +103,7 @@ class DiscriminatorWarmUp:
             self.ended = int(state["ended"][0]) or None
 
 
-Features = Sequence[Tensor]
+DiscriminatorFeatures = Sequence[Tensor]
 """What a discriminator's `features` returned and its `classify` takes."""
 
 
@@ -124,8 +124,8 @@ class AdversarialLoss(Protocol):
 class RealAndFake(NamedTuple):
     """The discriminator's features of ground truth and generator output, detached."""
 
-    real: Features
-    fake: Features
+    real: DiscriminatorFeatures
+    fake: DiscriminatorFeatures
 
 
 @dataclass(kw_only=True)
@@ -195,8 +195,12 @@ class GANStep(PixelStep):
         return RealAndFake(real, [feature.detach() for feature in fake])
 
     def _generator_backward(
-        self, sr: Tensor, batch: Batch, real: Features, mean: GradientAccumulation
-    ) -> Features:
+        self,
+        sr: Tensor,
+        batch: Batch,
+        real: DiscriminatorFeatures,
+        mean: GradientAccumulation,
+    ) -> DiscriminatorFeatures:
         """Accumulate the generator's gradients; return the features of its output.
 
         The gradients of the losses meet in a detached copy of `sr` and go through the
@@ -235,7 +239,9 @@ class GANStep(PixelStep):
             {"l_d_fake": loss}, out_d_fake=logits.mean(), out_d_right=accuracy
         )
 
-    def _classify(self, features: Features, counterpart: Features) -> Tensor:
+    def _classify(
+        self, features: DiscriminatorFeatures, counterpart: DiscriminatorFeatures
+    ) -> Tensor:
         """Return the logits; if `relativistic`, minus those of the counterpart.
 
         The counterpart of a generated image is its ground truth and vice versa: they

@@ -31,7 +31,7 @@ Padding = tuple[int, int]
 """Zeros along the height and along the width."""
 
 
-class Step(NamedTuple):
+class PostOperation(NamedTuple):
     """Something done to a result before it is written."""
 
     kind: int
@@ -45,28 +45,28 @@ class Step(NamedTuple):
         return self.kind in (BINARY_ADD, BINARY_SUB)
 
 
-def plus(dtype: int = F32) -> Step:
+def plus(dtype: int = F32) -> PostOperation:
     """Return the addition of a tensor of the result's layout."""
-    return Step(BINARY_ADD, dtype=dtype)
+    return PostOperation(BINARY_ADD, dtype=dtype)
 
 
-def minus(dtype: int = F32) -> Step:
+def minus(dtype: int = F32) -> PostOperation:
     """Return the subtraction of a tensor of the result's layout."""
-    return Step(BINARY_SUB, dtype=dtype)
+    return PostOperation(BINARY_SUB, dtype=dtype)
 
 
-def times(factor: float) -> Step:
+def times(factor: float) -> PostOperation:
     """Return the multiplication by a number."""
-    return Step(ELTWISE_LINEAR, factor)
+    return PostOperation(ELTWISE_LINEAR, factor)
 
 
-def leaky_relu(slope: float) -> list[Step]:
+def leaky_relu(slope: float) -> list[PostOperation]:
     """Return the activation: one step, or none for slope 1."""
-    return [] if slope == 1 else [Step(ELTWISE_RELU, slope)]
+    return [] if slope == 1 else [PostOperation(ELTWISE_RELU, slope)]
 
 
 def post_operations(
-    steps: Sequence[Step],
+    steps: Sequence[PostOperation],
     layouts: Sequence[c_void_p] = (),
     *,
     has_slopes: bool = False,
@@ -94,12 +94,12 @@ def post_operations(
     return attributes_of(chain)
 
 
-def operands(steps: Sequence[Step]) -> list[int]:
+def operands(steps: Sequence[PostOperation]) -> list[int]:
     """Return the argument of each step's operand, for those that have one."""
     return [_argument(i) | SRC_1 for i, step in enumerate(steps) if step.has_operand]
 
 
-def slopes_of(steps: Sequence[Step]) -> int:
+def slopes_of(steps: Sequence[PostOperation]) -> int:
     """Return the argument of the slopes of the PReLU that follows the steps."""
     return _argument(len(steps)) | WEIGHTS
 

@@ -22,8 +22,8 @@ from realesrgan_paddle.options.reading.other_projects import (
     Reasons,
 )
 from realesrgan_paddle.options.reading.sections import (
+    OptionSection,
     Schema,
-    Section,
     sections,
     sections_of,
 )
@@ -91,7 +91,7 @@ def options_page() -> str:
     return "\n".join(parts)
 
 
-def _grouped(found: list[Section]) -> list[tuple[list[str], Section]]:
+def _grouped(found: list[OptionSection]) -> list[tuple[list[str], OptionSection]]:
     """Return each model once, with the names of all sections that it describes."""
     names = defaultdict(list)
     described = {}
@@ -111,7 +111,7 @@ def _lq_keys() -> dict[str, Schema]:
     return own
 
 
-def _section_text(names: list[str], section: Section) -> str:
+def _section_text(names: list[str], section: OptionSection) -> str:
     title = ", ".join(f"`{name}`" for name in names) if section.name else "Top level"
     kind = section.keys.get("type", {}).get("const")
     if kind:
@@ -282,20 +282,20 @@ def _input_schema(model: type[Options]) -> Schema:
     return schema
 
 
-def _name_validation_sets(datasets: Section) -> None:
+def _name_validation_sets(datasets: OptionSection) -> None:
     """Replace "keys of any name are validation sets" by the names they may have."""
     validation_set = datasets.schema["additionalProperties"]
     datasets.schema["patternProperties"] = {"^val(_|$)": validation_set}
     datasets.schema["additionalProperties"] = False
 
 
-def _accept_layer_numbers(perceptual: Section) -> None:
+def _accept_layer_numbers(perceptual: OptionSection) -> None:
     weights = perceptual.keys["layer_weights"]
     weights["propertyNames"] = {"enum": [*VGG19_LAYERS, *LAYER_NAMES]}
     weights["minProperties"] = 1
 
 
-def _accept_spellings(by_name: dict[str, Section]) -> None:
+def _accept_spellings(by_name: dict[str, OptionSection]) -> None:
     """Add the keys that `our_spelling` renames."""
     optimizer = by_name["train.optim_g"]
     decays = optimizer.keys["betas"]["prefixItems"]
@@ -308,7 +308,7 @@ def _accept_spellings(by_name: dict[str, Section]) -> None:
     perceptual.keys["norm_img"] = {**perceptual.keys["range_norm"], **other}
 
 
-def _accept_top_level_keys(train: Section) -> None:
+def _accept_top_level_keys(train: OptionSection) -> None:
     """Add the top-level keys that the loader also accepts in datasets.train."""
     for key in TOP_LEVEL:
         train.keys[key] = {
@@ -317,7 +317,7 @@ def _accept_top_level_keys(train: Section) -> None:
         }
 
 
-def _accept_ignored(found: list[Section], reasons: Reasons) -> None:
+def _accept_ignored(found: list[OptionSection], reasons: Reasons) -> None:
     """Add the keys that have no effect, with any value."""
     for pattern, reason in reasons.items():
         parent, _, key = pattern.rpartition(".")

@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Section:
+class OptionSection:
     """One group of keys: its dotted name ("" for the top level) and its JSON schema."""
 
     name: str
@@ -30,13 +30,13 @@ class Section:
         return f"{self.name}.{key}"
 
 
-def sections(model: type[Options]) -> list[Section]:
+def sections(model: type[Options]) -> list[OptionSection]:
     """Return a model's sections in order; one of several types comes once for each."""
     schema = model.model_json_schema(mode="serialization")
     return sections_of(schema)
 
 
-def sections_of(schema: Schema) -> list[Section]:
+def sections_of(schema: Schema) -> list[OptionSection]:
     """Return the sections of a model's JSON schema; their schemas are parts of it."""
     definitions = schema.get("$defs", {})
     found = _walk("", schema, definitions)
@@ -45,8 +45,8 @@ def sections_of(schema: Schema) -> list[Section]:
 
 def _walk(
     name: str, schema: Schema, definitions: Mapping[str, Schema]
-) -> Iterator[Section]:
-    section = Section(name, schema)
+) -> Iterator[OptionSection]:
+    section = OptionSection(name, schema)
     yield section
 
     inner = dict(section.keys)
