@@ -251,7 +251,7 @@ class SumSpec(NamedTuple):
     second: float
     dtypes: tuple[int, int]
     """Of x and y."""
-    steps: tuple[Step, ...]
+    steps: tuple[PostOperation, ...]
     out_dtype: int
 
 

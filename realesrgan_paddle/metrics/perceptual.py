@@ -8,9 +8,8 @@ import numpy as np
 import paddle
 from paddle import Tensor
 
-from realesrgan_paddle.loss.dists import DISTS, load_dists
 from realesrgan_paddle.loss.inception import load_inception
-from realesrgan_paddle.loss.lpips import LPIPS, Net, load_lpips
+from realesrgan_paddle.loss.lpips_dists import DISTS, LPIPS, Net, load_dists, load_lpips
 from realesrgan_paddle.ops.choose import float32_ops
 
 KEPT_VALUES = 3 * 2**17

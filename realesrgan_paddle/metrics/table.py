@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.report.metric_formats import MetricFormat
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.loss.lpips import Net
+    from realesrgan_paddle.loss.lpips_dists import Net
 
 Measure = Callable[[np.ndarray, np.ndarray], float]
 """Returns the metric of an image and its ground truth, both uint8 RGB (H, W, 3).

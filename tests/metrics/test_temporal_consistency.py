@@ -238,7 +238,7 @@ def test_tof_equals_tecogans():
 
 @pytest.mark.paddle
 def test_tlp_equals_tecogans():
-    from realesrgan_paddle.loss.lpips import LPIPS
+    from realesrgan_paddle.loss.lpips_dists import LPIPS
     from realesrgan_paddle.metrics.perceptual import perceptual_distance
 
     network = sample_perceptual_metrics.network("alex")
