@@ -1,4 +1,4 @@
-"""Folders of pictures: order, folders within, resuming, overlap, reports, and ends."""
+"""Folders of pictures: names, order, what fails, resuming, overlap, reports, and ends."""
 
 import json
 import os
@@ -16,6 +16,7 @@ from odd_images import place
 from realesrgan_paddle.inference.pictures import upscale_files as module
 from realesrgan_paddle.inference.pictures import writing
 from realesrgan_paddle.inference.pictures.files import find_inputs
+from realesrgan_paddle.inference.pictures.reading import read_picture
 from realesrgan_paddle.inference.pictures.record import check_report, reported
 from realesrgan_paddle.inference.pictures.upscale_files import (
     PictureSettings,
@@ -40,8 +41,10 @@ def folder(tmp_path):
 
 
 def draw(path, width=4, channels=3, dtype=np.uint8):
-    shape = (3, width, channels) if channels > 1 else (3, width)
-    write_image(path, np.full(shape, 90, dtype))
+    shape = (6, width, channels) if channels > 1 else (6, width)
+    image = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype)
+    write_image(path, image)
+    return image
 
 
 def upscale(folder, output, run=nearest, *, recursive=False, report=None, **settings):
@@ -77,6 +80,151 @@ class Counted:
         return nearest(images)
 
 
+NAMES = [
+    ("a.png", 3, {}, "a_out.png"),
+    ("a.JPG", 3, {}, "a_out.JPG"),
+    ("a.b.png", 3, {"suffix": "x4"}, "a.b_x4.png"),
+    ("a.bmp", 3, {"suffix": ""}, "a.bmp"),
+    ("a.png", 3, {"ext": "jpg"}, "a_out.jpg"),
+    ("a.webp", 4, {}, "a_out.png"),
+    ("a.png", 4, {"ext": "jpg"}, "a_out.png"),
+    ("图像 1.png", 1, {}, "图像 1_out.png"),
+]
+"""Input, its channels, settings, and the result."""
+
+
+@pytest.mark.parametrize(("given", "channels", "settings", "result"), NAMES)
+def test_a_results_name_follows_input_suffix_and_ext(
+    folder, tmp_path, given, channels, settings, result
+):
+    draw(folder / given, channels=channels)
+    failures, lines = upscale(folder, tmp_path / "out", **settings)
+    assert not failures
+    assert files(tmp_path / "out") == [result]
+    shape = (12, 8, channels) if channels > 1 else (12, 8)
+    assert read_image(tmp_path / "out" / result).shape == shape
+    assert lines[0].startswith("[1/1]")
+    assert "4x6 ->" in lines[0]
+    assert "8x12" in lines[0]
+
+
+def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
+    draw(folder / "a.png")
+    (folder / "b.png").write_text("<html>404</html>")
+    (folder / "c.png").touch()
+    (folder / "d.png").mkdir()
+    (folder / "notes.txt").write_text("no image")
+    draw(folder / "e.png")
+    failures, lines = upscale(folder, tmp_path / "out")
+    assert [path.name for path in failures] == ["b.png", "c.png"]
+    assert "not a readable image" in failures[folder / "b.png"]
+    assert lines[2].count("b.png") == 1
+    assert files(tmp_path / "out") == ["a_out.png", "e_out.png"]
+
+
+def test_results_of_an_earlier_run_are_replaced(folder, tmp_path):
+    draw(folder / "a.png")
+    (tmp_path / "a_out.png").write_text("old")
+    assert not upscale(folder, tmp_path)[0]
+    assert read_image(tmp_path / "a_out.png").shape == (12, 8, 3)
+
+
+def test_an_input_is_never_overwritten(folder):
+    before = draw(folder / "a.png")
+    draw(folder / "a_out.png")
+    failures, _ = upscale(folder, folder)
+    assert list(failures) == [folder / "a.png"]
+    assert "overwrite the input" in failures[folder / "a.png"]
+    assert len(upscale(folder, folder, suffix="")[0]) == 3
+    assert (read_image(folder / "a.png") == before).all()
+
+
+def test_an_image_that_the_network_fails_on_is_named(folder, tmp_path):
+    draw(folder / "a.png")
+    write_image(folder / "b.png", np.full((3, 3, 3), 255, np.uint8))
+
+    def diverging(images):
+        return np.where(images.min() == 1, np.float32(np.nan), nearest(images))
+
+    failures, lines = upscale(folder, tmp_path / "out", diverging)
+    assert list(failures) == [folder / "b.png"]
+    assert "b.png: failed: the network's output holds NaN" in lines[1]
+    assert files(tmp_path / "out") == ["a_out.png"]
+
+
+def test_an_output_that_is_no_folder_is_refused_before_any_work(folder, tmp_path):
+    draw(folder / "a.png")
+    (tmp_path / "out").write_text("a file where the folder should be")
+    for output in (tmp_path / "out", tmp_path / "out/more"):
+        with pytest.raises(UserError, match=r"out: not a folder"):
+            upscale(folder, output)
+
+
+def test_the_input_may_be_one_file(folder, tmp_path):
+    draw(folder / "a.png")
+    (folder / "scan").write_bytes((folder / "a.png").read_bytes())
+    assert not upscale(folder / "scan", tmp_path / "out")[0]
+    assert files(tmp_path / "out") == ["scan_out.png"]
+
+
+def test_images_come_by_size_the_largest_first_and_equal_ones_by_name(folder, tmp_path):
+    """A graph prepares itself for the largest image so far: once, not for each image."""
+    for name, width in {"a": 4, "b": 9, "d": 12, "e": 4}.items():
+        draw(folder / f"{name}.png", width)
+    for name in ("f", "c"):
+        (folder / f"{name}.png").write_bytes(b"no picture")
+
+    widths = []
+
+    def run(images):
+        widths.append(images.shape[3])
+        return nearest(images)
+
+    failures, lines = upscale(folder, tmp_path / "out", run)
+    assert widths == [12, 10, 4, 4]
+    assert [path.name for path in failures] == ["c.png", "f.png"]
+    for number, (name, line) in enumerate(zip("dbaecf", lines, strict=True), 1):
+        assert line.startswith(f"[{number}/6] {folder / name}.png")
+
+
+def test_missing_inputs_are_named(folder):
+    with pytest.raises(UserError, match="no images in this folder"):
+        find_inputs(folder)
+    draw(folder / "sub" / "a.png")
+    with pytest.raises(UserError, match=r"in this folder .*; there are some in .*sub$"):
+        find_inputs(folder)
+    with pytest.raises(UserError, match=r"nowhere: no such file"):
+        find_inputs(folder / "nowhere")
+
+
+def test_an_image_that_its_format_cannot_hold_is_refused(tmp_path):
+    for shape, dtype in (((6, 4, 3), np.uint16), ((6, 4, 4), np.uint8)):
+        with pytest.raises(UserError, match="cannot write"):
+            write_image(tmp_path / "a.jpg", np.zeros(shape, dtype))
+    assert not list(tmp_path.iterdir())
+
+
+def test_pictures_beyond_max_pixels_are_refused_by_their_header(
+    folder, tmp_path, monkeypatch
+):
+    draw(folder / "large.png", 50)
+    draw(folder / "small.png", 49)
+    read = []
+    monkeypatch.setattr(
+        module,
+        "read_picture",
+        lambda path, **flags: (read.append(path.name), read_picture(path, **flags))[1],
+    )
+    failures, lines = upscale(folder, tmp_path / "out", max_pixels=299)
+    assert read == ["small.png"]
+    assert failures == {
+        folder / "large.png": "50x6 are 300 pixels, more than --max_pixels 299; cut "
+        "it into smaller images, or allow more"
+    }
+    assert len(lines) == 2
+    assert upscale(folder, tmp_path / "out", max_pixels=300)[0] == {}
+
+
 def test_folders_within_are_repeated_under_the_output(folder, tmp_path):
     for name in ("a.png", "b/a.png", "b/c/a.jpg", ".thumbs/a.png", "b/.hidden.png"):
         draw(folder / name)
@@ -106,7 +254,7 @@ def test_pictures_whose_results_are_there_are_left_out(folder, tmp_path):
 
     failures, lines = upscale(folder, tmp_path / "out", again, skip_existing=True)
     assert not failures
-    assert (first.count, again.count) == (5, 1)
+    assert (first.count, again.count) == (6, 1)  # alpha goes through it too
     assert lines[-1] == "4 results were there before, and are left as they are"
     assert (tmp_path / "out/a_out.png").stat() == before
     assert len(files(tmp_path / "out")) == 5
@@ -122,12 +270,17 @@ def test_another_pictures_result_is_not_taken_for_ones_own(folder, tmp_path):
     assert files(tmp_path / "out") == ["a_out.png", "a_out.webp"]
 
 
-def test_two_pictures_with_one_result_still_fail_when_resumed(folder, tmp_path):
+def test_two_pictures_with_one_result_fail_one_of_them_also_when_resumed(
+    folder, tmp_path
+):
+    """Also where names differ in their case alone, which some disks do not tell."""
+    draw(folder / "A.jpg")
     draw(folder / "a.bmp")
-    draw(folder / "a.jpg")
     for skip in (False, True):
         failures, _ = upscale(folder, tmp_path / "out", ext="png", skip_existing=skip)
-        assert [path.name for path in failures] == ["a.jpg"]
+        assert [path.name for path in failures] == ["a.bmp"]
+        assert "A.jpg" in failures[folder / "a.bmp"]
+    assert files(tmp_path / "out") == ["A_out.png"]
 
 
 def test_one_is_read_and_one_written_while_one_is_computed(
@@ -244,8 +397,8 @@ def test_the_report_says_what_became_of_each_picture(folder, tmp_path):
         "status": "done",
         "error": None,
         "remarks": [],
-        "size": [6, 3],
-        "output_size": [12, 6],
+        "size": [6, 6],
+        "output_size": [12, 12],
         "frames": 1,
     }
     assert by_name["b.png"]["remarks"] == [".jpg holds 8 bits"]
@@ -295,7 +448,7 @@ def test_a_signal_leaves_whole_files_and_a_report(folder, tmp_path, number, code
     process.join(60)
     assert process.exitcode == code
     assert files(output) == ["9_out.png"]
-    assert read_image(output / "9_out.png").shape == (6, 18, 3)
+    assert read_image(output / "9_out.png").shape == (12, 18, 3)
 
     told = json.loads(report.read_text())
     assert told["complete"] is False
