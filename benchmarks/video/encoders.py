@@ -20,7 +20,7 @@ import numpy as np
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.plan import VideoPlan, make_plan
 from realesrgan_paddle.inference.video.reading.colors import ToRGB
-from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.reading.source import VideoSource
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.encoding import encoder
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=24)
     args = parser.parse_args()
 
-    source = open_source(args.video, detect_fields=False)
+    source = open_video(args.video, detect_fields=False)
     upscaler = Upscaler.load(args.model, tile="auto")
     frames = upscaler.frames(args.video, VideoSettings(deinterlace="no"))
     images = [frame.image for frame in islice(frames, args.frames)]

@@ -21,7 +21,7 @@ from realesrgan_paddle.inference.video.plan import (
 )
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
 from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
-from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.segment_maker import SegmentMaker, UpscaledVideo
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.muxing import mux
@@ -61,7 +61,7 @@ def upscale_video(
             cannot be had.
     """
     began = time.monotonic()
-    opened = open_source(source)
+    opened = open_video(source)
     plan = make_plan(opened, target, settings, outscale or upscaler.scale)
     make_folder(target.parent)
 
@@ -141,7 +141,7 @@ def _open(
         What reads the wanted frames, (width, height) of their results [pixels], and what
         a user should know.
     """
-    source = open_source(path)
+    source = open_video(path)
     remarks = list(source.remarks)
     part = choose_part(source, settings, remarks)
     pixel_format = settings.pix_fmt or source.pixel_format

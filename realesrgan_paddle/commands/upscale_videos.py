@@ -16,7 +16,7 @@ from realesrgan_paddle.inference.pictures.files import Taken, is_written
 from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.plan import choose_part
-from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.reading.source import (
     open_container,
     picture_streams,
@@ -230,7 +230,7 @@ def _show_seconds(
     seconds: Fraction,
 ) -> Path:
     """Show some seconds from the middle."""
-    source = open_source(path)
+    source = open_video(path)
     part = choose_part(source, flags.video, [])
     timeline = part.timeline
     begin = timeline.times[0] * timeline.time_base - source.start

@@ -22,7 +22,7 @@ from realesrgan_paddle.inference.video.reading.colors import (
     input_options,
 )
 from realesrgan_paddle.inference.video.reading.frames import decode
-from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.reading.source import (
     BT709,
     LIMITED,
@@ -163,8 +163,8 @@ class Excerpt:
 
 
 def open_excerpt(label: str, path: Path, settings: VideoSettings = DEFAULTS) -> Excerpt:
-    """Open a video of which the part of `settings` is shown; see `open_source`."""
-    source = open_source(path)
+    """Open a video of which the part of `settings` is shown; see `open_video`."""
+    source = open_video(path)
     part = choose_part(source, settings, remarks=[])
     return Excerpt(label, source, part)
 

@@ -18,7 +18,7 @@ from realesrgan_paddle.inference.video.reading.frames import (
     decode,
     deinterlaced,
 )
-from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.reading.source import (
     VideoSource,
     open_container,
@@ -31,7 +31,7 @@ B_FRAMES, GOP = 3, 12
 
 
 def opened(path: Path) -> VideoSource:
-    return open_source(path, detect_fields=False)
+    return open_video(path, detect_fields=False)
 
 
 def digests(frames: Iterable[DecodedFrame]) -> list[tuple[int, int, bool, str]]:

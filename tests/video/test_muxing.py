@@ -18,7 +18,7 @@ from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 av = pytest.importorskip("av")
 pytestmark = NEEDED
 
-from realesrgan_paddle.inference.video.reading.open_source import open_source  # noqa: E402
+from realesrgan_paddle.inference.video.reading.open_video import open_video  # noqa: E402
 from realesrgan_paddle.inference.video.reading.source import Timeline, VideoSource  # noqa: E402
 from realesrgan_paddle.inference.video.writing import containers  # noqa: E402
 from realesrgan_paddle.inference.video.writing.containers import (  # noqa: E402
@@ -107,7 +107,7 @@ def muxed(tmp_path, monkeypatch) -> Callable[..., Muxed]:
         start: Fraction | None = None,
         end: Fraction | None = None,
     ) -> Muxed:
-        source = open_source(path, detect_fields=False)
+        source = open_video(path, detect_fields=False)
         timeline = part(source.timeline, start, end)
         segments = write_segments(source, timeline, codec, tmp_path / "parts")
         target = tmp_path / name
@@ -410,7 +410,7 @@ def turned_clip(folder: Path, turn: str) -> Path:
 
 
 def test_rotation_that_pyav_cannot_write_is_refused(tmp_path, monkeypatch):
-    source = open_source(turned_clip(tmp_path, "hflip"), detect_fields=False)
+    source = open_video(turned_clip(tmp_path, "hflip"), detect_fields=False)
     monkeypatch.setattr(containers, "VideoStream", object)  # as of PyAV 17
     with pytest.raises(UserError, match="the picture is rotated, which PyAV"):
         check_container(source, tmp_path / "out.mp4", "h264")
@@ -431,7 +431,7 @@ def test_rotation_is_kept(tmp_path, muxed, name):
 def test_no_frame_may_be_missing(tmp_path):
     path = tmp_path / "in.mp4"
     ffmpeg(*PICTURE, *H264, path)
-    source = open_source(path, detect_fields=False)
+    source = open_video(path, detect_fields=False)
     segments = write_segments(source, source.timeline, "h264", tmp_path / "parts")
     target = tmp_path / "out.mp4"
 
@@ -503,7 +503,7 @@ def test_what_would_be_lost_is_refused(tmp_path):
         (wide, "out.mkv", "ffv1", r"aspect ratio 16/11, which ffv1 in .mkv"),
         (styled, "out.mp4", "h264", r"subtitle stream 1 \(ass\).*use .mkv"),
     ):
-        source = open_source(path, detect_fields=False)
+        source = open_video(path, detect_fields=False)
         with pytest.raises(UserError, match=words):
             check_container(source, tmp_path / name, codec)
 

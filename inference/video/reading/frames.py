@@ -101,7 +101,7 @@ def decode(
     it are not, and come as the decoder makes them, with traces of the damage.
 
     Args:
-        source: what `open_source` returned.
+        source: what `open_video` returned.
         part: which frames.
         bad_frames: "repeat" yields the frame before one that cannot be decoded, or the
             one after it if there is none before.

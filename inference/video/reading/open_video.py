@@ -43,7 +43,7 @@ CUT_SECONDS = 1
 """A picture stream that ends this much before its declared end is cut short."""
 
 
-def open_source(path: Path, *, detect_fields: bool = True) -> VideoSource:
+def open_video(path: Path, *, detect_fields: bool = True) -> VideoSource:
     """Return what a video is, and when each of its frames is shown.
 
     All its packets are read, and its first frames decoded.

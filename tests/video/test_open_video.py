@@ -9,7 +9,7 @@ from coded_clips import X264, coded_clip, times_by_ffmpeg
 
 pytest.importorskip("av")
 
-from realesrgan_paddle.inference.video.reading.open_source import open_source
+from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.reading.packet_times import (
     PacketOrder,
     frame_times,
@@ -21,7 +21,7 @@ TS_PACKET = 188
 
 
 def opened(path: Path) -> VideoSource:
-    return open_source(path, detect_fields=False)
+    return open_video(path, detect_fields=False)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_a_cut_file_ends_before_its_cut_frame(tmp_path: Path, mp4: Path, ts: Pat
 
 def refusal(path: Path) -> str:
     with pytest.raises(UserError) as caught:
-        open_source(path)
+        open_video(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
     assert "\n" not in message
@@ -149,7 +149,7 @@ def test_encrypted_is_refused(tmp_path: Path, mp4: Path):
 
 
 def test_large_frames_are_refused(mp4: Path, monkeypatch: pytest.MonkeyPatch):
-    module = "realesrgan_paddle.inference.video.reading.open_source.MAX_PIXELS"
+    module = "realesrgan_paddle.inference.video.reading.open_video.MAX_PIXELS"
     monkeypatch.setattr(module, 64 * 48 - 1)
     assert "frames of 64x48; at most 3,071" in refusal(mp4)
 
