@@ -24,8 +24,11 @@ from realesrgan_paddle.inference.graph.inference_yml import (
 )
 from realesrgan_paddle.inference.graph.onnx_check import import_onnx
 from realesrgan_paddle.inference.graph.onnx_write import onnx_model
+from realesrgan_paddle.inference.runners.dygraph_runner import (
+    DygraphRunner,
+    require_rgb,
+)
 from realesrgan_paddle.inference.runners.onnx_runners import OnnxRuntimeRunner
-from realesrgan_paddle.inference.runners.predictors import DygraphRunner, require_rgb
 from realesrgan_paddle.inference.runners.static_runner import StaticRunner, open_graph
 from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Generator

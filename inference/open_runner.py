@@ -176,7 +176,7 @@ def _open_weights(
     precision, reason = _precision(FROM_WEIGHTS, place, request)
     start_paddle()
     # Imported here: Paddle takes seconds, and a graph's process loads its own.
-    from realesrgan_paddle.inference.runners.predictors import load_dygraph
+    from realesrgan_paddle.inference.runners.dygraph_runner import load_dygraph
 
     fast = request.engine == "auto"
     dygraph = load_dygraph(model, weights, device=request.device, fast=fast)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet, ValidationSet
-from realesrgan_paddle.inference.runners.predictors import DygraphRunner
+from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.judging.comparison import START
 from realesrgan_paddle.judging.images import most_detailed_crops, open_judged_sets

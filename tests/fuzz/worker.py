@@ -28,7 +28,7 @@ ALSO_IMPORTED = [
     "realesrgan_paddle.metrics.measuring",
     "realesrgan_paddle.metrics.methods",
     "realesrgan_paddle.inference.export",
-    "realesrgan_paddle.inference.runners.predictors",
+    "realesrgan_paddle.inference.runners.dygraph_runner",
     "realesrgan_paddle.training.guards",
     "realesrgan_paddle.training.open_training",
 ]

@@ -21,7 +21,10 @@ from realesrgan_paddle.inference.graph.inference_yml import (
     inference_yml,
     read_tensors,
 )
-from realesrgan_paddle.inference.runners.predictors import DygraphRunner, load_dygraph
+from realesrgan_paddle.inference.runners.dygraph_runner import (
+    DygraphRunner,
+    load_dygraph,
+)
 from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.network import Network

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.inference.export import export
-from realesrgan_paddle.inference.runners.predictors import load_dygraph
+from realesrgan_paddle.inference.runners.dygraph_runner import load_dygraph
 from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.weights.read_generator import read_generator

@@ -20,7 +20,7 @@ from sample_runs import (
     state_of,
 )
 
-from realesrgan_paddle.inference.runners.predictors import DygraphRunner
+from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.models.step.gan_step import GANStep
 from realesrgan_paddle.training import checkpoints, validator
 from realesrgan_paddle.training.batches import BatchMaker, TrainingBatches

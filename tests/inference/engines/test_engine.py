@@ -70,7 +70,7 @@ def expected_of(
     """Return what Paddle's own operators compute."""
     import paddle
 
-    from realesrgan_paddle.inference.runners.predictors import DygraphRunner
+    from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
     from realesrgan_paddle.models.networks.network import Network
     from realesrgan_paddle.models.weights.assign import load_weights
 

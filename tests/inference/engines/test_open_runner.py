@@ -104,32 +104,28 @@ def decibels(ours, exact):
     return -10 * np.log10(np.mean((ours - exact) ** 2) / np.ptp(exact) ** 2)
 
 
-@pytest.mark.parametrize(
-    ("cpu", "sixteen_bit", "asked", "taken", "why"),
-    [
+def test_bf16_is_automatic_where_nobody_sees_it(known, monkeypatch, folders):
+    expected = sample_weights(RRDB)
+    for cpu, sixteen_bit, asked, taken, why in (
         (True, False, "auto", "bf16", "auto: the CPU has it, and images have 8 bits"),
         (True, True, "auto", "fp32", "auto: images have 16 bits"),
         (False, False, "auto", "fp32", "auto: the CPU has no bf16"),
         (True, True, "bf16", "bf16", "asked for"),
         (True, False, "fp32", "fp32", "asked for"),
-    ],
-)
-def test_bf16_is_automatic_where_nobody_sees_it(
-    known, monkeypatch, folders, cpu, sixteen_bit, asked, taken, why
-):
-    monkeypatch.setattr(module, "has_bf16", lambda: cpu)
-    runner = open_runner(
-        folders / "rrdb", precision=asked, sixteen_bit=sixteen_bit, device="cpu"
-    )
-    network, tensors, precision, _, _ = known[0]
-    assert (network, precision) == (RRDB, taken)
-    expected = sample_weights(RRDB)
-    assert list(tensors) == list(expected)
-    for name, tensor in tensors.items():
-        np.testing.assert_array_equal(tensor, expected[name])
-    assert runner.device == (
-        f"cpu, with the oneDNN engine (auto: a network that it knows), in {taken} ({why})"
-    )
+    ):
+        monkeypatch.setattr(module, "has_bf16", lambda has=cpu: has)
+        runner = open_runner(
+            folders / "rrdb", precision=asked, sixteen_bit=sixteen_bit, device="cpu"
+        )
+        assert runner.device == (
+            "cpu, with the oneDNN engine (auto: a network that it knows), in "
+            f"{taken} ({why})"
+        )
+        network, tensors, precision, _, _ = known.pop()
+        assert (network, precision) == (RRDB, taken)
+        assert list(tensors) == list(expected)
+        for name, tensor in tensors.items():
+            np.testing.assert_array_equal(tensor, expected[name])
 
 
 def test_the_engine_gets_the_network_of_weights(known, weights):
@@ -226,43 +222,43 @@ def test_openvino_reads_a_pdmodel_but_not_prelu(in_this_process, folders):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("place", "flags", "message"),
-    [
-        ("cpu", {"engine": "tensorflow"}, "'tensorflow': known are auto, onednn"),
-        ("cpu", {"precision": "fp8"}, "'fp8': known are auto, fp32"),
-        (
-            "cpu",
-            {"engine": "openvino", "precision": "fp16"},
-            "openvino on a cpu has fp32 and bf16; fp16 is had with engine paddle on a gpu",
-        ),
-        (
-            "cpu",
-            {"engine": "onnxruntime", "precision": "bf16"},
-            "onnxruntime on a cpu has fp32; bf16 is had with engine onednn on a cpu",
-        ),
-        ("cpu", {"precision": "int8"}, "int8.json: no such file, which int8 needs"),
-        (
-            "cpu",
-            {"precision": "int8", "engine": "openvino"},
-            "int8 is had with engine onednn on a cpu",
-        ),
-        ("cpu", {"precision": "fp16"}, "fp16 is had with engine paddle on a gpu"),
-        (
-            "gpu",
-            {"engine": "paddle", "precision": "bf16"},
-            "paddle on a gpu has fp32 and fp16",
-        ),
-        ("gpu", {"engine": "openvino"}, "'openvino' computes on a CPU only"),
-        ("gpu", {"engine": "onednn"}, "'onednn' computes on a CPU only"),
-        ("cpu", {"trt": True}, "TensorRT runs a graph on a GPU"),
-        ("gpu", {"trt": True, "engine": "openvino"}, "with engine paddle"),
-    ],
-)
-def test_what_cannot_be_says_what_can(place, flags, message, monkeypatch, folders):
-    monkeypatch.setattr(module.Request, "place", place)
-    with pytest.raises(UserError, match=message):
-        open_runner(folders / "compact", **flags)
+CANNOT = [
+    ("cpu", {"engine": "tensorflow"}, "'tensorflow': known are auto, onednn"),
+    ("cpu", {"precision": "fp8"}, "'fp8': known are auto, fp32"),
+    (
+        "cpu",
+        {"engine": "openvino", "precision": "fp16"},
+        "openvino on a cpu has fp32 and bf16; fp16 is had with engine paddle on a gpu",
+    ),
+    (
+        "cpu",
+        {"engine": "onnxruntime", "precision": "bf16"},
+        "onnxruntime on a cpu has fp32; bf16 is had with engine onednn on a cpu",
+    ),
+    ("cpu", {"precision": "int8"}, "int8.json: no such file, which int8 needs"),
+    (
+        "cpu",
+        {"precision": "int8", "engine": "openvino"},
+        "int8 is had with engine onednn on a cpu",
+    ),
+    ("cpu", {"precision": "fp16"}, "fp16 is had with engine paddle on a gpu"),
+    (
+        "gpu",
+        {"engine": "paddle", "precision": "bf16"},
+        "paddle on a gpu has fp32 and fp16",
+    ),
+    ("gpu", {"engine": "openvino"}, "'openvino' computes on a CPU only"),
+    ("gpu", {"engine": "onednn"}, "'onednn' computes on a CPU only"),
+    ("cpu", {"trt": True}, "TensorRT runs a graph on a GPU"),
+    ("gpu", {"trt": True, "engine": "openvino"}, "with engine paddle"),
+]
+
+
+def test_what_cannot_be_says_what_can(monkeypatch, folders):
+    for place, flags, message in CANNOT:
+        monkeypatch.setattr(module.Request, "place", place)
+        with pytest.raises(UserError, match=message):
+            open_runner(folders / "compact", **flags)
 
 
 def test_bf16_is_refused_on_a_cpu_without(monkeypatch, folders):
@@ -311,21 +307,19 @@ def test_a_damaged_onnx_file_is_one_line(engine, folders, tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(
-    ("engine", "device", "place"),
-    [
+def test_an_engine_for_cpus_takes_the_cpu(monkeypatch):
+    monkeypatch.setattr(module, "_has_gpu_build", lambda: True)
+    monkeypatch.setattr(module, "pick_device", lambda _: ("gpu", "a GPU is there"))
+    for engine, device, place in (
         ("auto", "auto", "gpu"),
         ("paddle", "auto", "gpu"),
         ("openvino", "auto", "cpu"),
         ("onednn", "auto", "cpu"),
         ("openvino", "gpu", "gpu"),
         ("paddle", "cpu", "cpu"),
-    ],
-)
-def test_an_engine_for_cpus_takes_the_cpu(monkeypatch, engine, device, place):
-    monkeypatch.setattr(module, "_has_gpu_build", lambda: True)
-    monkeypatch.setattr(module, "pick_device", lambda _: ("gpu", "a GPU is there"))
-    assert module.Request(engine, "auto", device, 1, False, False).place == place
+    ):
+        request = module.Request(engine, "auto", device, 1, False, False)
+        assert request.place == place, (engine, device)
 
 
 def test_paddle_is_not_loaded_to_choose():
