@@ -53,7 +53,10 @@ def read_metadata(image: Image.Image) -> Metadata:
         kept = _DESCRIPTIVE | {_EXIF_IFD, _GPS_IFD}
         for tag in set(exif) - kept:
             del exif[tag]
-    return Metadata(profile, exif.tobytes() if len(exif) else b"")
+        exif.bigtiff = False  # other formats hold a plain TIFF's directory only
+    content = exif.tobytes() if len(exif) else b""
+    Image.Exif().load(content)  # what cannot be read again stops no result
+    return Metadata(profile, content)
 
 
 def fitting(

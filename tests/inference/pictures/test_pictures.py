@@ -362,6 +362,18 @@ def test_a_tiff_holds_profile_and_exif_of_a_camera(tmp_path, dtype, shape):
         assert opened.getexif().get_ifd(0x8825)[1] == "N"
 
 
+def test_a_big_tiff_keeps_its_exif_and_stops_no_other_picture(tmp_path):
+    image = Image.fromarray(np.zeros((6, 5, 3), np.uint8))
+    exif = camera_exif()
+    path = place(tmp_path, "big.tif", saved(image, "TIFF", big_tiff=True, exif=exif))
+    assert path.read_bytes()[2] in (43, 0)  # BigTIFF's number, by either byte order
+
+    assert not upscale(path)[1]
+    with Image.open(tmp_path / "out/big.tif") as opened:
+        assert opened.size == (10, 12)
+        assert opened.getexif()[0x010F] == "Maker"
+
+
 def test_cmyk_is_converted_by_its_profile(tmp_path):
     image = Image.new("CMYK", (8, 8), (0, 200, 0, 0))
     data = encode(image, "JPEG", icc_profile=cmyk_profile(), quality=100)
