@@ -104,7 +104,7 @@ def export(
     if onnx:
         import_onnx()
 
-    with tempfile.TemporaryDirectory() as name, _on_cpu():
+    with tempfile.TemporaryDirectory() as name, _on_cpu(), _home_in(name):
         temporary = Path(name)
         network = Network(description)
         load_weights(network, tensors)
@@ -235,6 +235,26 @@ def _publish(made: Path, folder: Path) -> list[Path]:
             if not (made / name).is_file():
                 (folder / name).unlink(missing_ok=True)
     return files
+
+
+@contextmanager
+def _home_in(folder: str) -> Iterator[None]:
+    """Let Paddle write the code that it traces into `folder`, not below the user's home.
+
+    A home may be read-only, and Paddle leaves its files there.
+    """
+    home = Path(folder) / "home"
+    home.mkdir()
+    before = {name: os.environ.get(name) for name in ("HOME", "USERPROFILE")}
+    os.environ.update(dict.fromkeys(before, str(home)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 Both are extras: they are imported where they are used.
 """
 
+import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,8 @@ class OnnxRuntimeRunner:
     """
 
     def __init__(self, model: Path, threads: int) -> None:
+        # It would report to its maker, and keep an identity of the machine in ~/.cache.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         try:
             import onnxruntime  # an extra
             from onnxruntime.capi import onnxruntime_pybind11_state as errors
@@ -120,6 +124,8 @@ class OpenVinoRunner:
     """
 
     def __init__(self, model: Path, precision: str, threads: int) -> None:
+        # It would tell its maker of each import; without this package it has a stub.
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
         try:
             import openvino  # an extra
         except ImportError:

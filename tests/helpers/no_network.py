@@ -1,8 +1,9 @@
-"""Run a command that is killed as soon as it opens a socket to another machine.
+"""Run a command that is killed as soon as it opens a socket of the network.
 
     python no_network.py WORD ...
 
-By a filter of system calls (seccomp), which holds for native code and child processes too; Linux only.
+By a filter of system calls (seccomp), which holds for native code and child processes too;
+Linux only.
 Sockets between processes of this machine (AF_UNIX) are allowed.
 """
 
