@@ -6,7 +6,6 @@ from PIL import Image
 
 from realesrgan_paddle.data.sets.multiscale import resize_lanczos, smaller_sizes
 from realesrgan_paddle.tools.generate_multiscale import main
-from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
 
 RNG = np.random.default_rng(0)
@@ -80,22 +79,6 @@ def test_gray_alpha_and_16_bit_images_keep_their_type(
     assert (small == level).all()
 
 
-def test_an_unreadable_image_is_reported_and_the_others_are_downscaled(
-    tmp_path: Path, capsys
-):
-    write_image(
-        tmp_path / "in" / "b.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    )
-    (tmp_path / "in" / "a.png").write_text("no image")
-    assert generate(tmp_path) == 1
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "bT0.png",
-        "bT1.png",
-        "bT2.png",
-    ]
-    assert "a.png: not a readable image" in capsys.readouterr().err
-
-
 def test_existing_files_are_not_overwritten(tmp_path: Path):
     write_image(
         tmp_path / "in" / "a.png", RNG.integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -105,12 +88,3 @@ def test_existing_files_are_not_overwritten(tmp_path: Path):
     assert generate(tmp_path) == 0
     assert (tmp_path / "out" / "aT1.png").read_bytes() == b"mine"
     assert (tmp_path / "out" / "aT2.png").exists()
-
-
-def test_missing_folders_and_clashing_names_are_refused(tmp_path: Path):
-    with pytest.raises(UserError, match="not a folder"):
-        generate(tmp_path)
-    for name in ("a.png", "a.jpg"):
-        write_image(tmp_path / "in" / name, np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(UserError, match="same output names"):
-        generate(tmp_path)
