@@ -36,41 +36,35 @@ def upscaler():
     return Upscaler(nearest, SCALE)
 
 
-@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
-def test_a_pil_image_gives_one_of_its_mode(upscaler, mode):
-    image = Image.fromarray(picture(6, 4, 4)).convert(mode)
-    large = upscaler(image)
-    assert (large.mode, large.size) == (mode, (8, 12))
-    difference = np.array(large).astype(int) - enlarged(np.array(image))
-    assert np.abs(difference).max() <= 1
+MODES = {
+    **{mode: mode for mode in ("L", "LA", "RGB", "RGBA")},
+    **{"P": "RGB", "1": "L", "CMYK": "RGB", "YCbCr": "RGB"},
+}
+"""Mode of a PIL image, and of its result: one that holds new colors."""
 
 
-@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
-def test_a_pil_image_of_16_bits_keeps_them(upscaler, mode):
+def test_a_pil_image_gives_one_of_its_mode(upscaler):
+    for mode, becomes in MODES.items():
+        channels = 4 if mode.endswith("A") else 3
+        image = Image.fromarray(picture(6, 4, channels)).convert(mode)
+        large = upscaler(image)
+        assert (large.mode, large.size) == (becomes, (8, 12))
+        difference = np.array(large).astype(int) - enlarged(
+            np.array(image.convert(becomes))
+        )
+        assert np.abs(difference).max() <= 1
+
+
+def test_a_pil_image_of_16_bits_keeps_them(upscaler):
     values = picture(6, 4, dtype=np.uint16)
-    image = Image.fromarray(values)
-    if mode != "I;16":
-        image = image.convert("I").convert(mode)
-    large = upscaler(image)
-    assert large.mode == mode.removesuffix("B")
-    difference = np.array(large).astype(int) - enlarged(values)
-    assert np.abs(difference).max() <= 1
-
-
-@pytest.mark.parametrize(
-    ("made", "becomes"),
-    [
-        (lambda image: image.convert("P"), "RGB"),
-        (lambda image: image.convert("1"), "L"),
-        (lambda image: image.convert("CMYK"), "RGB"),
-        (lambda image: image.convert("YCbCr"), "RGB"),
-    ],
-)
-def test_a_mode_that_holds_no_new_colors_becomes_one_that_does(upscaler, made, becomes):
-    image = made(Image.fromarray(picture(6, 4, 3)))
-    large = upscaler(image)
-    assert large.mode == becomes
-    assert (np.array(large) == enlarged(np.array(image.convert(becomes)))).all()
+    for mode in ("I;16", "I;16B", "I"):
+        image = Image.fromarray(values)
+        if mode != "I;16":
+            image = image.convert("I").convert(mode)
+        large = upscaler(image)
+        assert large.mode == mode.removesuffix("B")
+        difference = np.array(large).astype(int) - enlarged(values)
+        assert np.abs(difference).max() <= 1
 
 
 def test_what_is_clear_in_a_palette_stays_clear(upscaler):
@@ -112,27 +106,21 @@ def test_a_list_gives_a_list(upscaler, tmp_path):
     assert upscaler([]) == []
 
 
-@pytest.mark.parametrize(
-    ("image", "message"),
-    [
-        (3, "^int cannot be upscaled; a NumPy array, a PIL image, the path"),
-        (None, "^NoneType cannot be upscaled"),
-        ([[[1]]], "^list cannot be upscaled"),
-        (
-            np.zeros((4, 4), np.float32),
-            r"an array of float32 \(4, 4\) cannot be upscaled",
-        ),
-        (Image.new("F", (2, 2)), "a PIL image of mode F with values from 0.0 to 0.0"),
-        (
-            Image.fromarray(np.full((2, 2), -1, np.int32)),
-            "of mode I with values from -1",
-        ),
-        (Image.new("RGB", (0, 2)), "the PIL image has no pixels"),
-    ],
-)
-def test_other_kinds_are_refused(upscaler, image, message):
-    with pytest.raises(UserError, match=message):
-        upscaler(image)
+OTHER_KINDS = [
+    (3, "^int cannot be upscaled; a NumPy array, a PIL image, the path"),
+    (None, "^NoneType cannot be upscaled"),
+    ([[[1]]], "^list cannot be upscaled"),
+    (np.zeros((4, 4), np.float32), r"an array of float32 \(4, 4\) cannot be upscaled"),
+    (Image.new("F", (2, 2)), "a PIL image of mode F with values from 0.0 to 0.0"),
+    (Image.fromarray(np.full((2, 2), -1, np.int32)), "of mode I with values from -1"),
+    (Image.new("RGB", (0, 2)), "the PIL image has no pixels"),
+]
+
+
+def test_other_kinds_are_refused(upscaler):
+    for image, message in OTHER_KINDS:
+        with pytest.raises(UserError, match=message):
+            upscaler(image)
 
 
 def test_a_damaged_pil_image_is_one_line(upscaler, tmp_path):
@@ -163,21 +151,15 @@ def test_predict_cuts_patches_of_the_given_size():
     assert upscaler.tile == 0
 
 
-def test_predict_takes_the_arguments_of_isr(upscaler):
+def test_predict_takes_the_arguments_of_isr_and_refuses_wrong_sizes(upscaler):
     assert upscaler.predict(picture(6, 4, 3), 4, 10, 2).dtype == np.uint8
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"by_patch_of_size": 0}, "by_patch_of_size 0: must be 1 or more"),
-        ({"padding_size": -1}, "padding_size -1: must be 0 or more"),
-        ({"batch_size": 0}, "batch_size 0: must be 1 or more"),
-    ],
-)
-def test_predict_refuses_wrong_sizes(upscaler, options, message):
-    with pytest.raises(UserError, match=message):
-        upscaler.predict(picture(4, 4, 3), **options)
+    for option, value in (
+        ("by_patch_of_size", 0),
+        ("padding_size", -1),
+        ("batch_size", 0),
+    ):
+        with pytest.raises(UserError, match=f"{option} {value}: must be . or more"):
+            upscaler.predict(picture(4, 4, 3), **{option: value})
 
 
 def test_the_pipeline_takes_and_gives_bgr(upscaler, tmp_path):
@@ -193,36 +175,28 @@ def test_the_pipeline_takes_and_gives_bgr(upscaler, tmp_path):
     assert len(sr([red, red])) == 2
 
 
-@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3), (4, 6, 4)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_the_pipeline_gives_three_channels_of_8_bits(upscaler, shape, dtype):
-    image = np.full(shape, np.iinfo(dtype).max // 2, dtype)
-    output = pipeline("image-super-resolution", model=upscaler)(image)["output_img"]
-    assert (output.shape, output.dtype) == ((8, 12, 3), np.uint8)
-    assert set(output.ravel()) <= {127, 128}
-
-
-@pytest.mark.parametrize(
-    ("task", "message"),
-    [
-        ("image_super_resolution", "did you mean 'image-super-resolution'"),
-        ("text-generation", "no task is called 'text-generation' .known: image-super"),
-    ],
-)
-def test_the_pipeline_has_one_task(upscaler, task, message):
-    with pytest.raises(UserError, match=message):
-        pipeline(task, model=upscaler)
-
-
-@pytest.mark.parametrize("shape", [(4, 6, 2), (4, 6, 5), (1, 4, 6, 3)])
-def test_the_pipeline_refuses_other_arrays(upscaler, shape):
+def test_the_pipeline_gives_three_channels_of_8_bits(upscaler, dtype):
     sr = pipeline("image-super-resolution", model=upscaler)
-    with pytest.raises(UserError, match="cannot be upscaled"):
-        sr(np.zeros(shape, np.uint8))
+    for shape in ((4, 6), (4, 6, 3), (4, 6, 4)):
+        output = sr(np.full(shape, np.iinfo(dtype).max // 2, dtype))["output_img"]
+        assert (output.shape, output.dtype) == ((8, 12, 3), np.uint8)
+        assert set(output.ravel()) <= {127, 128}
 
 
-def test_the_pipeline_fetches_no_address(upscaler):
+def test_what_the_pipeline_does_not_take_is_refused(upscaler):
+    tasks = {
+        "image_super_resolution": "did you mean 'image-super-resolution'",
+        "text-generation": "no task is called 'text-generation' .known: image-super",
+    }
+    for task, message in tasks.items():
+        with pytest.raises(UserError, match=message):
+            pipeline(task, model=upscaler)
+
     sr = pipeline("image-super-resolution", model=upscaler)
+    for shape in ((4, 6, 2), (4, 6, 5), (1, 4, 6, 3)):
+        with pytest.raises(UserError, match="cannot be upscaled"):
+            sr(np.zeros(shape, np.uint8))
     with pytest.raises(UserError, match=r"https://x/a.png: addresses are not fetched"):
         sr("https://x/a.png")
 
