@@ -59,8 +59,8 @@ CHAIN = (
     "tools/infer.py --input {images} --output infer_tiles --model_path infer --tile 64",
     "tools/infer.py --input {images} --output infer_paddle --model_path infer --engine paddle",
     "tools/predict.py --input {images} --output predict --model_path net.pdparams --outscale 2.5",
-    "tools/infer.py --input {video} --output video --model_path infer --end 0.4",
-    "tools/evaluate.py --gt sub --degrade bicubic --models bicubic net.pdparams"
+    "tools/infer.py --input {video} --output video --model_path infer --end 0.1",
+    "tools/evaluate.py --gt frames --degrade bicubic --models bicubic net.pdparams"
     " --metrics psnr ssim psnr_y ssim_y lpips --json evaluate.json",
 )
 GAN = "name=gan cpu_ops=onednn datasets.train.dataroot_gt=sub"
