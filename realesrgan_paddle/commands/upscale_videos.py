@@ -18,8 +18,8 @@ from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.plan import choose_part
 from realesrgan_paddle.inference.video.reading.open_video import open_video
 from realesrgan_paddle.inference.video.reading.source import (
+    first_picture_stream,
     open_container,
-    picture_streams,
     time_code,
 )
 from realesrgan_paddle.inference.video.segment_maker import UpscaledVideo
@@ -39,7 +39,8 @@ def has_more_than_8_bits(path: Path) -> bool:
     """
     try:
         with open_container(path) as container:
-            pixel_format = picture_streams(container)[0].codec_context.format
+            picture = first_picture_stream(path, container)
+            pixel_format = picture.codec_context.format
     except (UserError, OSError):
         return False
     return pixel_format is not None and pixel_format.components[0].bits > 8

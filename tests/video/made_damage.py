@@ -201,11 +201,24 @@ ODD_TIMES: dict[str, Odd] = {
 
 HDR = "setparams=color_primaries=bt2020:color_trc={}:colorspace=bt2020nc"
 
+
+def with_cover(path: Path) -> None:
+    """Make a song with a picture, as music players show it."""
+    picture = ("-f", "lavfi", "-i", "color=red:size=16x16:rate=1:duration=1")
+    coded = ("-c:v", "png", "-disposition:v", "attached_pic")
+    ffmpeg(*tone(), *picture, *AAC, *coded, f"file:{path}")
+
+
+TICKS = "N*100000000000"  # of a millisecond in .mkv: three years
+CENTURIES = ("-bf", 0, "-bsf:v", f"setts=pts='{TICKS}':dts='{TICKS}'")
+
 BAD: dict[str, tuple[Make, str]] = {
     "no index.mp4": (cut(made(*PICTURE, *X264), 0.6), "moov"),
     "no frames.mkv": (without_frames, ""),
     "no frame.avi": (made(*PICTURE, *X264, "-frames:v", 0), "there is no frame in it"),
     "no picture.mp4": (made(*tone(), *AAC), "no video stream"),
+    "a song with its cover.mp4": (with_cover, "no video stream"),
+    "4000 years.mkv": (made(*PICTURE, *X264, *CENTURIES), "frames last"),
     "nothing.mp4": (written(b""), ""),
     "zeros.mp4": (written(bytes(10_000)), ""),
     "page.mp4": (

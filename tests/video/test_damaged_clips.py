@@ -12,6 +12,7 @@ from made_damage import BAD, CUT, ODD_TIMES, bad_frame, damaged_middle, with_tra
 from read_back import NEEDED, read_back
 from upscaled import SCALE, lossless, upscale_clip
 
+from realesrgan_paddle.commands.upscale_videos import has_more_than_8_bits
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = NEEDED
@@ -46,6 +47,7 @@ def test_what_is_no_video_is_refused_in_one_line(tmp_path: Path, name: str):
     before = sorted(tmp_path.iterdir())
     reason = refused(source, tmp_path / "result.mkv")
     assert words in reason
+    has_more_than_8_bits(source)  # by which the command chooses; says nothing
     assert "root:" not in reason  # nothing of /etc/passwd
     assert sorted(tmp_path.iterdir()) == before
 

@@ -22,6 +22,7 @@ from realesrgan_paddle.inference.video.reading.source import (
     Packets,
     Timeline,
     VideoSource,
+    first_picture_stream,
     open_container,
     picture_streams,
     scan_packets,
@@ -35,6 +36,8 @@ from realesrgan_paddle.utils.field_order import FieldOrder, field_order
 
 RATE_TOLERANCE = Fraction(1, 1000)
 """A file's frame rate is believed if the frames' times say the same within this."""
+LONGEST = 366 * 24 * 60 * 60
+"""A year [s]; the times of what claims to last longer overflow libavformat's numbers."""
 
 CUT_ANYWHERE = ("mpegts", "mpeg")
 """Containers whose last packet may be cut without a sign of it."""
@@ -155,8 +158,7 @@ def _look_into(path: Path) -> _File:
         UserError: it cannot be opened, or declares too large frames.
     """
     with open_container(path) as container:
-        pictures = picture_streams(container)
-        picture = pictures[0]
+        picture = first_picture_stream(path, container)
         width, height = picture.codec_context.width, picture.codec_context.height
         if width * height > MAX_PIXELS:
             raise UserError(
@@ -167,7 +169,7 @@ def _look_into(path: Path) -> _File:
             path=path,
             format=container.format.name,
             start=_start(container),
-            pictures=len(pictures),
+            pictures=len(picture_streams(container)),
             stream=picture.index,
             time_base=picture.time_base,
             rate=picture.average_rate or Fraction(0),
@@ -233,7 +235,11 @@ def _describe(
 def _timeline(
     file: _File, packets: Packets, order: PacketOrder, times: FrameTimes
 ) -> Timeline:
-    """Return when frames are shown, when the last one ends, and their rate."""
+    """Return when frames are shown, when the last one ends, and their rate.
+
+    Raises:
+        UserError: they would be shown for longer than any video lasts.
+    """
     shown = times.times
     last_packet = order.shown[-1]
     duration = int(packets.durations[last_packet])
@@ -241,6 +247,12 @@ def _timeline(
 
     ticks = end - shown[0]
     seconds = ticks * file.time_base
+    if seconds > LONGEST:
+        years = round(seconds / LONGEST)
+        raise UserError(
+            f"{file.path}: damaged: by its time stamps {len(shown):,} frames last "
+            f"{years:,} years"
+        )
     rate = len(shown) / seconds
     tolerance = RATE_TOLERANCE * rate
     if abs(file.rate - rate) < tolerance:

@@ -227,6 +227,18 @@ def picture_streams(container: Any) -> list[Any]:
     return [stream for stream in streams if not stream.disposition & NO_PICTURE]
 
 
+def first_picture_stream(path: Path, container: Any) -> Any:
+    """Return the video stream that is upscaled.
+
+    Raises:
+        UserError: there is none, as in a song with a cover.
+    """
+    pictures = picture_streams(container)
+    if not pictures:
+        raise UserError(f"{path}: no video stream in it")
+    return pictures[0]
+
+
 def read_packets(container: Any, streams: Any) -> Iterator[Any]:
     """Yield the packets with data, to the end or to where the file cannot be read on.
 
@@ -273,13 +285,13 @@ def why_undecodable(path: Path) -> str | None:
     """
     try:
         with open_container(path) as container:
-            stream = picture_streams(container)[0]
+            stream = first_picture_stream(path, container)
             packet = next(read_packets(container, stream), None)
             if packet is None:
                 return "there is no frame in it"
             if packet.has_sidedata("encryption_info"):
                 return ENCRYPTED
-    except (UserError, IndexError):
+    except UserError:
         pass
     return None
 
