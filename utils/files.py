@@ -1,5 +1,6 @@
 """Files: regular ones are read, all are written whole or not at all; JSON objects of runs."""
 
+import errno
 import hashlib
 import json
 import math
@@ -222,12 +223,15 @@ def name_failed_path(path: Path) -> Iterator[None]:
 
     Raises:
         CannotWriteError: for any OSError inside.
+        MemoryError: there is no memory, or none for another thread (an encoder's).
     """
     try:
         yield
     except CannotWriteError:
         raise
     except OSError as error:
+        if error.errno in (errno.ENOMEM, errno.EAGAIN):
+            raise MemoryError(str(error)) from error
         raise CannotWriteError(
             error.errno, f"cannot be written ({error.strerror or error})", str(path)
         ) from error

@@ -140,7 +140,7 @@ class Engine:
 
     def _record(self, image: np.ndarray) -> "_Recording":
         """Compute the first image of a size."""
-        recorder = Recorder(int(free_memory()))
+        recorder = Recorder(free_memory())
         source = Image(recorder, *image.shape)
         source.array[...] = image
         ops: EngineOps | IntegerOps
@@ -158,7 +158,7 @@ class Engine:
 
     def measure_ranges(self, image: np.ndarray) -> Ranges:
         """Return how large the features of an image (3, H, W) are: see `Ranges`."""
-        recorder = Recorder(int(free_memory()))
+        recorder = Recorder(free_memory())
         source = Image(recorder, *image.shape)
         source.array[...] = image
         ops = RangeOps(recorder, self._dtype, self._prepared)

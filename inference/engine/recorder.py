@@ -6,15 +6,13 @@ images of that size only repeat the notes, so that Python adds a microsecond an 
 """
 
 import math
-import mmap
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from realesrgan_paddle.ops.onednn.primitives import Operation
-from realesrgan_paddle.utils.machine.memory import AddressRange
+from realesrgan_paddle.utils.machine.memory import reserve_memory
 
 
 class Buffer:
@@ -53,17 +51,15 @@ class Recorder:
     """Operations in order, and the memory that they work on.
 
     Args:
-        most_bytes: that it may take; None: as many as the machine has.
+        most_bytes: that it may take.
 
     Attributes:
         memory: addresses of which pages are committed when they are first written to.
         bytes: the most that was in use.
     """
 
-    def __init__(self, most_bytes: int | None = None) -> None:
-        if most_bytes is None:
-            most_bytes = os.sysconf("SC_PHYS_PAGES") * mmap.PAGESIZE
-        self.memory = AddressRange(most_bytes)
+    def __init__(self, most_bytes: float = math.inf) -> None:
+        self.memory = reserve_memory(most_bytes)
         self.bytes = 0
         self._zeros = [np.zeros(0, np.uint8)]
         self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []

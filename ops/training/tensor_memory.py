@@ -10,7 +10,6 @@ to clear them again in each step.
 
 import math
 import mmap
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from ctypes import c_float
@@ -22,7 +21,11 @@ import paddle
 from paddle import Tensor
 from paddle.utils import dlpack
 
-from realesrgan_paddle.utils.machine.memory import AddressRange, ByteRange
+from realesrgan_paddle.utils.machine.memory import (
+    AddressRange,
+    ByteRange,
+    reserve_memory,
+)
 
 DType = Literal["float32", "int16", "uint8"]
 _BYTES = {"float32": 4, "int16": 2, "uint8": 1}
@@ -104,14 +107,13 @@ class _Block:
 
 @cache
 def _memory() -> AddressRange:
-    """Return an address range as long as the machine's memory.
+    """Return an address range for large tensors; see `reserve_memory`.
 
     One page, too little for any tensor, if the system refuses that, and with Paddle 2,
     whose `from_dlpack` copies.
     """
     if not paddle.__version__.startswith("2."):
-        with suppress(OSError):
-            pages = os.sysconf("SC_PHYS_PAGES")
-            return AddressRange(pages * mmap.PAGESIZE)
+        with suppress(MemoryError):
+            return reserve_memory()
 
     return AddressRange(mmap.PAGESIZE)

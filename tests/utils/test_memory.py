@@ -1,5 +1,8 @@
 """The memory that a process may take, and still take, from what Linux says of it."""
 
+import subprocess
+import sys
+
 import pytest
 
 from realesrgan_paddle.utils.machine import memory
@@ -61,3 +64,25 @@ def test_elsewhere_it_is_half_of_the_machine_or_a_guess(machine, monkeypatch):
 
     monkeypatch.delattr(memory.os, "sysconf")
     assert memory.free_memory() == memory.UNKNOWN_MEMORY
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_a_limited_address_space_is_shared():
+    """Of `ulimit -v` each range takes half of what is left, so that others can follow."""
+    code = (
+        "import resource, sys\n"
+        "from realesrgan_paddle.utils.machine.memory import reserve_memory\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+        "kept = [reserve_memory() for _ in range(3)]\n"
+        "sizes = [each.pages.size for each in kept]\n"
+        "assert 2**28 < sizes[2] < sizes[1] < sizes[0] < 2**31, sizes\n"
+        "assert reserve_memory(2**20).pages.size == 2**20\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**20, 4 << 30))\n"
+        "try:\n"
+        "    reserve_memory()\n"
+        "except MemoryError as error:\n"
+        "    assert 'ulimit -v' in str(error)\n"
+        "else:\n"
+        "    sys.exit('there was memory')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

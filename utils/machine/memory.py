@@ -37,6 +37,8 @@ NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 
 When it forks, Linux would ask for as much memory again. Python 3.10 has no name for it.
 """
+SMALLEST_RANGE = 64 << 20
+"""Fewer addresses hold no network's features of any picture [bytes]."""
 ByteRange = tuple[int, int]
 """Begin and end, in bytes from the start of the memory."""
 
@@ -141,6 +143,39 @@ def _used(folder: Path, used: str, cached: str) -> int:
         if name == cached:
             taken -= int(value)
     return taken
+
+
+def _addresses_left() -> float:
+    """Return how many addresses `ulimit -v` leaves this process; infinity if all."""
+    if importlib.util.find_spec("resource") is None:
+        return math.inf
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    statm = STATUS.with_name("statm")
+    if limit == resource.RLIM_INFINITY or not statm.exists():
+        return math.inf
+    pages = int(statm.read_text().split()[0])
+    return max(limit - pages * mmap.PAGESIZE, 0)
+
+
+def reserve_memory(most: float = math.inf) -> "AddressRange":
+    """Return an address range of `most` bytes, or as long as memory or a limit allows.
+
+    Of a limited address space it takes half of what is left, for others come after it.
+
+    Raises:
+        MemoryError: less than `SMALLEST_RANGE` is left.
+    """
+    size = min(most, memory_limit(), _addresses_left() / 2)
+    if size == math.inf:
+        size = UNKNOWN_MEMORY
+    while size >= min(most, SMALLEST_RANGE):
+        try:
+            return AddressRange(int(size))
+        except OSError:
+            size /= 2
+    raise MemoryError("no addresses are left; raise the limit that ulimit -v shows")
 
 
 class AddressRange:
