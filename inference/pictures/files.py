@@ -159,7 +159,7 @@ def is_written(target: Path) -> bool:
     return target.is_file() and target.stat().st_size > 0
 
 
-class Taken:
+class TakenFiles:
     """The files that may not be written: the inputs, and results of this run."""
 
     def __init__(self, inputs: Sequence[Path]) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from realesrgan_paddle.inference.pictures.files import (
-    Taken,
+    TakenFiles,
     Targets,
     check_size,
     is_written,
@@ -154,7 +154,7 @@ class PictureUpscaler:
         self.settings = settings
         self.say = say
         self.records = [Record(path) for path in paths]
-        self._taken = Taken(paths)
+        self._taken = TakenFiles(paths)
         self._writing: tuple[Record, Path, Future[None]] | None = None
 
     def run(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.data.footage.video import is_video_name
-from realesrgan_paddle.inference.pictures.files import Taken, is_written
+from realesrgan_paddle.inference.pictures.files import TakenFiles, is_written
 from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.plan import choose_part
@@ -98,7 +98,7 @@ def upscale_videos(
 
     One that fails does not stop the others, but a full disk does.
     """
-    taken = Taken([record.input for record in records])
+    taken = TakenFiles([record.input for record in records])
     for record in records:
         try:
             if flags.preview or flags.preview_frames:
@@ -117,7 +117,7 @@ def _upscale_one(
     upscaler: Upscaler,
     record: VideoRecord,
     flags: UpscaleFlags,
-    taken: Taken,
+    taken: TakenFiles,
 ) -> None:
     """Upscale one video."""
     target = target_of(record.input, flags)

@@ -105,7 +105,8 @@ def muxed(tmp_path) -> Callable[..., Muxed]:
     ) -> Muxed:
         target = tmp_path / name
         outcome, _ = upscale_clip(
-            *(path, target),
+            path,
+            target,
             codec=codec,
             preset=QUICK[codec],
             start=start,

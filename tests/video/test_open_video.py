@@ -14,7 +14,11 @@ from realesrgan_paddle.inference.video.reading.packet_times import (
     PacketOrder,
     frame_times,
 )
-from realesrgan_paddle.inference.video.reading.source import Jump, Packets, VideoSource
+from realesrgan_paddle.inference.video.reading.source import (
+    Jump,
+    PacketTable,
+    VideoSource,
+)
 from realesrgan_paddle.utils.errors import UserError
 
 TS_PACKET = 188
@@ -77,7 +81,7 @@ def test_times_become_ascending():
         order = PacketOrder(np.arange(len(found)), None, 0)
         flags = np.zeros(len(found), bool)
         array = np.array(found)
-        scan = Packets(array, array, 0 * array, array, flags, flags, cut=False)
+        scan = PacketTable(array, array, 0 * array, array, flags, flags, cut=False)
 
         mended = frame_times(scan, order, Fraction(40), avi=False)
         assert mended.times == times, name

@@ -19,7 +19,7 @@ from realesrgan_paddle.inference.video.reading.packet_times import (
 )
 from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
-    Packets,
+    PacketTable,
     Timeline,
     VideoSource,
     first_picture_stream,
@@ -201,7 +201,7 @@ def _declared_seconds(container: Any, picture: Any) -> Fraction | None:
 def _describe(
     file: _File,
     info: VideoInfo,
-    packets: Packets,
+    packets: PacketTable,
     order: PacketOrder,
     fields: FieldOrder,
 ) -> VideoSource:
@@ -233,7 +233,7 @@ def _describe(
 
 
 def _timeline(
-    file: _File, packets: Packets, order: PacketOrder, times: FrameTimes
+    file: _File, packets: PacketTable, order: PacketOrder, times: FrameTimes
 ) -> Timeline:
     """Return when frames are shown, when the last one ends, and their rate.
 
@@ -278,7 +278,7 @@ def _color_tags(frame: Any, info: VideoInfo) -> ColorTags:
     )
 
 
-def _frame_of_each(packets: Packets, order: PacketOrder) -> np.ndarray:
+def _frame_of_each(packets: PacketTable, order: PacketOrder) -> np.ndarray:
     """Return which frame each packet is; -1: none."""
     frames = np.full_like(packets.sizes, -1)
     frames[order.shown] = np.arange(len(order.shown))

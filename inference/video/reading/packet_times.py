@@ -19,7 +19,7 @@ from realesrgan_paddle.inference.video.reading.decoders import careful_decoder
 from realesrgan_paddle.inference.video.reading.source import (
     NO_TIME,
     Jump,
-    Packets,
+    PacketTable,
     VideoSource,
     open_container,
     read_packets,
@@ -54,7 +54,7 @@ class PacketOrder:
     lost: int
 
 
-def find_order(path: Path, stream: int, packets: Packets) -> PacketOrder:
+def find_order(path: Path, stream: int, packets: PacketTable) -> PacketOrder:
     """Return which packets become frames, in the order of display.
 
     The packets' times tell, if the decoder confirms it at the beginning. Else all are
@@ -76,7 +76,7 @@ def find_order(path: Path, stream: int, packets: Packets) -> PacketOrder:
     return PacketOrder(_with_damaged(packets, seen, lost), seen.first_frame, len(lost))
 
 
-def without_cut(order: PacketOrder, packets: Packets) -> PacketOrder:
+def without_cut(order: PacketOrder, packets: PacketTable) -> PacketOrder:
     """Return an order without the packets that are not to be shown any more."""
     is_left_out = packets.discarded[order.shown]
     shown = order.shown[~is_left_out]
@@ -113,7 +113,7 @@ def _decode(path: Path, stream: int, limit: int | None) -> _Decoded:
             return _Decoded(numbers, decoder.damaged, first_frame, decoder.number)
 
 
-def _by_time(packets: Packets) -> np.ndarray:
+def _by_time(packets: PacketTable) -> np.ndarray:
     """Return the packets that are to be shown, ordered by their times."""
     is_shown = ~packets.discarded
     shown = np.flatnonzero(is_shown)
@@ -121,7 +121,7 @@ def _by_time(packets: Packets) -> np.ndarray:
     return shown[order]
 
 
-def _undecodable_start(packets: Packets, seen: _Decoded) -> np.ndarray:
+def _undecodable_start(packets: PacketTable, seen: _Decoded) -> np.ndarray:
     """Return the packets at the beginning whose frames need others that are not there.
 
     Those before the first key frame, and those shown before it, as in a recording that
@@ -145,7 +145,7 @@ def _first(flags: np.ndarray) -> int:
     return int(np.argmax(flags))
 
 
-def _times_are_sound(packets: Packets, expected: np.ndarray) -> bool:
+def _times_are_sound(packets: PacketTable, expected: np.ndarray) -> bool:
     """Return whether times can be those of the display.
 
     That is, none is missing, none is repeated, decoding times do not go back, and no
@@ -183,7 +183,7 @@ def _without(numbers: np.ndarray, gone: set[int]) -> np.ndarray:
     return numbers[~is_gone]
 
 
-def _with_damaged(packets: Packets, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
+def _with_damaged(packets: PacketTable, seen: _Decoded, lost: np.ndarray) -> np.ndarray:
     """Return the packets of the frames that came out, and the damaged ones.
 
     A damaged packet that became no frame takes its place by its number: before the
@@ -221,7 +221,7 @@ class FrameTimes:
 
 
 def frame_times(
-    packets: Packets, order: PacketOrder, ticks: Fraction, avi: bool
+    packets: PacketTable, order: PacketOrder, ticks: Fraction, avi: bool
 ) -> FrameTimes:
     """Return when the frames are shown.
 
@@ -244,7 +244,7 @@ def frame_times(
     return _mend(times.tolist(), step)
 
 
-def _are_guessed(packets: Packets, order: PacketOrder) -> bool:
+def _are_guessed(packets: PacketTable, order: PacketOrder) -> bool:
     """Return whether times of display are missing, or often go back.
 
     libavformat guesses times that a container does not store. Where H.264 is in one
@@ -261,7 +261,9 @@ def _are_guessed(packets: Packets, order: PacketOrder) -> bool:
     return is_often and bool(np.all(decoding_steps > 0))
 
 
-def _output_times(packets: Packets, order: PacketOrder, ticks: Fraction) -> np.ndarray:
+def _output_times(
+    packets: PacketTable, order: PacketOrder, ticks: Fraction
+) -> np.ndarray:
     """Return when a decoder gives out the frames: when it is given the next packet.
 
     At the beginning it holds some back, so at the end as many are still to come.

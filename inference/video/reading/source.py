@@ -84,7 +84,7 @@ class ColorTags:
 
 
 @dataclass(frozen=True)
-class Packets:
+class PacketTable:
     """The packets of a picture stream in the file's order, those without data left out.
 
     Attributes:
@@ -160,7 +160,7 @@ class VideoSource:
     colors: ColorTags
     field_order: FieldOrder
     timeline: Timeline
-    packets: Packets
+    packets: PacketTable
     frames: np.ndarray
     jumps: list[Jump]
     start: Fraction
@@ -296,7 +296,7 @@ def why_undecodable(path: Path) -> str | None:
     return None
 
 
-def scan_packets(path: Path, stream: int) -> Packets:
+def scan_packets(path: Path, stream: int) -> PacketTable:
     """Return what the packets of a stream tell; the file is read once, whole.
 
     Raises:
@@ -316,11 +316,13 @@ def scan_packets(path: Path, stream: int) -> Packets:
 
     times, decoding_times, durations, sizes, *flags = map(np.array, columns)
     keys, discarded = (flag.astype(bool) for flag in flags)
-    found = Packets(times, decoding_times, durations, sizes, keys, discarded, cut=False)
+    found = PacketTable(
+        times, decoding_times, durations, sizes, keys, discarded, cut=False
+    )
     return without_last(found) if is_cut else found
 
 
-def without_last(found: Packets) -> Packets:
+def without_last(found: PacketTable) -> PacketTable:
     """Return a scan whose last packet is cut, so that it is not shown."""
     discarded = found.discarded.copy()
     discarded[-1] = True

@@ -16,7 +16,7 @@ from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video.plan import result_colors, result_size
 from realesrgan_paddle.inference.video.reading.source import (
     ColorTags,
-    Packets,
+    PacketTable,
     Timeline,
     VideoSource,
 )
@@ -65,7 +65,7 @@ def source(
         colors=colors,
         field_order="progressive",
         timeline=Timeline(Fraction(1, 25), [0], 1, Fraction(25)),
-        packets=Packets(NONE, NONE, NONE, NONE, NONE, NONE, cut=False),
+        packets=PacketTable(NONE, NONE, NONE, NONE, NONE, NONE, cut=False),
         frames=NONE,
         jumps=[],
         start=Fraction(0),
