@@ -15,9 +15,9 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_frames
 from realesrgan_paddle.data.footage import keyframes
-from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.split import SplitOptions
+from realesrgan_paddle.data.footage.video import Sampling
 from realesrgan_paddle.utils.cli import Parser, float_range, group_of, run, say
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next

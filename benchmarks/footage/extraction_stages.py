@@ -29,10 +29,10 @@ from realesrgan_paddle.data.footage import frame_writer, keyframes, scoring
 from realesrgan_paddle.data.footage.passport.picture import PictureMeter
 from realesrgan_paddle.data.footage.passport.true_size import TrueSizeFinder
 from realesrgan_paddle.data.footage.screen.source import SourceScreen
-from realesrgan_paddle.data.footage.shots import settling
+from realesrgan_paddle.data.footage.shots import shot_finder
 from realesrgan_paddle.data.footage.shots.blends import BlendFinder
-from realesrgan_paddle.data.footage.shots.settling import Settler
-from realesrgan_paddle.data.footage.views.miniatures import Miniatures
+from realesrgan_paddle.data.footage.shots.shot_finder import ShotFinder
+from realesrgan_paddle.data.footage.views.set_images import Miniatures
 from realesrgan_paddle.tools import extract_keyframes
 
 PASSPORT = "passport"
@@ -40,10 +40,10 @@ PASSPORT = "passport"
 STAGES: list[tuple[str, Any, str]] = [
     ("probe", keyframes, "probe"),
     ("interlacing", keyframes, "field_order"),
-    ("packets", settling, "read_packets"),
+    ("packets", shot_finder, "read_packets"),
     ("transitions", BlendFinder, "transition_of"),
-    ("shots", Settler, "settle"),
-    ("shots", Settler, "number"),
+    ("shots", ShotFinder, "add"),
+    ("shots", ShotFinder, "assign_shot"),
     ("scores", scoring, "measure"),
     ("hash", scoring, "perceptual_hash"),
     ("thumbnails", scoring, "write_thumb"),
@@ -52,11 +52,11 @@ STAGES: list[tuple[str, Any, str]] = [
     ("screen, at the end", SourceScreen, "overlays"),
     (PASSPORT, TrueSizeFinder, "add"),
     (PASSPORT, PictureMeter, "offer"),
-    (PASSPORT, keyframes, "judge_source"),
+    (PASSPORT, keyframes, "apply_verdict"),
     (PASSPORT, keyframes, "write_passports"),
     ("miniatures", Miniatures, "write"),
     ("PNG", frame_writer, "_write"),
-    ("copies and views", keyframes, "settle"),
+    ("copies and views", keyframes, "decide"),
     ("sheet", keyframes, "write_sheet"),
 ]
 

@@ -83,19 +83,14 @@ def side_filled(image: np.ndarray, kind: str) -> tuple[np.ndarray, Crop]:
     return result, place
 
 
-def logo(image: np.ndarray, number: int, kind: str) -> tuple[np.ndarray, Crop]:
+def logo(image: np.ndarray, _: int) -> tuple[np.ndarray, Crop]:
     """Return an image with a channel's logo, and its place."""
-    width, painted = image.shape[1], image.copy()
-    shift = np.random.default_rng(number).integers(-6, 7, 2) * (kind == "moving")
-    x, y = width - 200 + int(shift[0]), 40 + int(shift[1])
+    painted = image.copy()
+    x, y = image.shape[1] - 200, 40
     cv2.circle(painted, (x + 36, y + 36), 30, WHITE, 6, cv2.LINE_AA)
     write(painted, "TV9", x + 56, y + 52, 1.6)
     result = cv2.addWeighted(painted, 0.85, image, 0.15, 0)
-    place = Crop(x + 4, y + 4, 148, 64)
-    if kind == "mirrored" and number % 2:
-        result = result[:, ::-1].copy()
-        place = Crop(width - place.right, place.y, place.width, place.height)
-    return result, place
+    return result, Crop(x + 4, y + 4, 148, 64)
 
 
 def scoreboard(image: np.ndarray, number: int) -> tuple[np.ndarray, Crop]:
@@ -140,9 +135,7 @@ PLACES: dict[str, Case] = {
 }
 OVERLAYS: dict[str, Case] = {
     "no overlay": lambda image, _: (image, None),
-    "logo": lambda image, number: logo(image, number, "static"),
-    "logo, +-6 pixels": lambda image, number: logo(image, number, "moving"),
-    "logo, mirrored in half": lambda image, number: logo(image, number, "mirrored"),
+    "logo": logo,
     "scoreboard": scoreboard,
     "ticker": ticker,
     "lower third": banner,

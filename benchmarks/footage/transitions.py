@@ -20,7 +20,7 @@ import numpy as np
 
 from realesrgan_paddle.data.footage.keyframes import Settings, extract_key_frames
 from realesrgan_paddle.data.footage.selection import Selection
-from realesrgan_paddle.data.footage.shots.settling import IN_TRANSITION
+from realesrgan_paddle.data.footage.shots.shot_finder import IN_TRANSITION
 from realesrgan_paddle.data.footage.split import SplitOptions
 from realesrgan_paddle.data.sets.manifest import read_records
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg, probe

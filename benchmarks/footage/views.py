@@ -19,19 +19,28 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.split import TRAIN, VAL, deal
+from realesrgan_paddle.data.footage.split import TRAIN, VAL, assign_parts
 from realesrgan_paddle.data.footage.views.candidates import (
-    Comparison,
-    Pictures,
+    DescribedFrames,
+    FramePairs,
     compare,
 )
-from realesrgan_paddle.data.footage.views.clusters import find_views
-from realesrgan_paddle.data.footage.views.copies import find_copies
-from realesrgan_paddle.data.footage.views.features import find_features
-from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
-from realesrgan_paddle.data.footage.views.miniatures import miniature
-from realesrgan_paddle.data.footage.views.quality import is_enlarged, quality
-from realesrgan_paddle.data.footage.views.unseen import find_fine_features, keep_unseen
+from realesrgan_paddle.data.footage.views.copies import (
+    find_copies,
+    is_enlarged,
+    quality,
+)
+from realesrgan_paddle.data.footage.views.features import (
+    HashIndex,
+    find_corners,
+    perceptual_hash,
+)
+from realesrgan_paddle.data.footage.views.set_images import miniature
+from realesrgan_paddle.data.footage.views.views import (
+    find_sift_corners,
+    find_views,
+    keep_unseen,
+)
 from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
@@ -134,14 +143,14 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def comparisons(images: Sequence[np.ndarray]) -> list[Comparison]:
+def comparisons(images: Sequence[np.ndarray]) -> list[FramePairs]:
     """Return the comparisons of miniatures with each other, and mirrored."""
     sides = []
     for step in (1, -1):
         turned = [np.ascontiguousarray(image[:, ::step]) for image in images]
         bits = [np.unpackbits(perceptual_hash(image)) for image in turned]
         signs = np.array(bits, np.float32) * 2 - 1
-        sides.append(Pictures([find_features(image) for image in turned], signs))
+        sides.append(DescribedFrames([find_corners(image) for image in turned], signs))
     return [compare(sides[0], sides[0]), compare(sides[0], sides[1])]
 
 
@@ -248,7 +257,7 @@ def shared_corners(one: tuple, other: tuple) -> int:
 def parts_by_shot(shots: Sequence[str], share: float) -> list[str]:
     """Return the part of each frame if shots are dealt."""
     numbers = [shots.index(shot) for shot in shots]
-    parts = deal(Counter(numbers), {}, share)
+    parts = assign_parts(Counter(numbers), {}, share)
     return [parts[number] for number in numbers]
 
 
@@ -257,15 +266,15 @@ def parts_by_view(
 ) -> list[str]:
     """Return the part of each miniature if views are dealt."""
     began = time.process_time()
-    kinds = comparisons(images)
-    views = find_views(kinds, shots)
+    pairs = comparisons(images)
+    views = find_views(pairs, shots)
     found = time.process_time()
 
     def parts_of(views: Sequence[int]) -> list[str]:
-        parts = deal(Counter(views), {}, share)
+        parts = assign_parts(Counter(views), {}, share)
         return [parts[view] for view in views]
 
-    kept = keep_unseen(views, kinds, parts_of, lambda n: find_fine_features(images[n]))
+    kept = keep_unseen(views, pairs, parts_of, lambda n: find_sift_corners(images[n]))
     checked = time.process_time()
     print(f"{len(set(views))} views in {found - began:.1f} s", end=", ")
     print(f"{len(set(kept))} after the check in {checked - found:.1f} s")

@@ -3,27 +3,21 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 
-from realesrgan_paddle.data.footage.frame_record import frame_record
 from realesrgan_paddle.data.footage.frame_sheet import outcome, write_sheet
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
-from realesrgan_paddle.data.footage.passport.files import write_passports
-from realesrgan_paddle.data.footage.passport.judge import judge_source
-from realesrgan_paddle.data.footage.passport.look_ahead import look_ahead
+from realesrgan_paddle.data.footage.passport.files import apply_verdict, write_passports
 from realesrgan_paddle.data.footage.passport.page import passport_tables, summary_line
 from realesrgan_paddle.data.footage.passport.passport import Passport
-from realesrgan_paddle.data.footage.sampling import Sampling
+from realesrgan_paddle.data.footage.passport.true_size import find_true_size
 from realesrgan_paddle.data.footage.scoring import VideoScorer
-from realesrgan_paddle.data.footage.selection import Candidate, Selection
+from realesrgan_paddle.data.footage.selection import Candidate, Selection, frame_record
 from realesrgan_paddle.data.footage.split import VAL, SplitOptions
-from realesrgan_paddle.data.footage.video import list_videos
+from realesrgan_paddle.data.footage.video import Sampling, SourceVideo, list_videos
+from realesrgan_paddle.data.footage.views.decide import decide
 from realesrgan_paddle.data.footage.views.decisions import base_name, read_decisions
-from realesrgan_paddle.data.footage.views.hashes import HashIndex
-from realesrgan_paddle.data.footage.views.miniatures import Miniatures
-from realesrgan_paddle.data.footage.views.places import find_image
-from realesrgan_paddle.data.footage.views.settle import settle
+from realesrgan_paddle.data.footage.views.set_images import Miniatures, find_image
 from realesrgan_paddle.data.sets.made_folders import keep_settings
 from realesrgan_paddle.data.sets.manifest import (
     MANIFEST,
@@ -148,7 +142,7 @@ def extract_key_frames(
     Existing files are left alone, and finished videos are not decoded again, so an
     interrupted extraction is resumed by running it again. A video that fails is
     reported and the others continue. At the end, the worse ones of copies are removed
-    and the others moved into the parts of the split, see `settle`.
+    and the others moved into the parts of the split, see `decide`.
     `output`/manifest.jsonl lists all frames with their scores and why they were
     dropped. Shows a progress bar on a terminal.
 
@@ -183,9 +177,9 @@ def extract_key_frames(
                     writer.abandon()
                     done.failures.append(failure_line(video, error))
                     failures.append(failure_record(video, done.failures[-1]))
-            extraction.settle()
+            extraction.decide()
         finally:
-            write_manifest(output, failures, read_decisions(output).settled)
+            write_manifest(output, failures, read_decisions(output).applied_to)
 
     done.written += writer.written
     done.passports = write_passports(output, read_decisions(output))
@@ -214,7 +208,7 @@ class _Extraction:
         self._settings = settings
         self._sheet = sheet
         self._writer = writer
-        self._miniatures = Miniatures(output, partial(find_image, output))
+        self._miniatures = Miniatures(output)
         self._decisions = read_decisions(output)
         self._names: list[str] = []
         self._new: set[str] = set()
@@ -226,19 +220,24 @@ class _Extraction:
         self._names.append(name)
         finished = source_list(self._output, name)
         records = list(read_records(finished)) if finished.exists() else []
-        if not records or not self._all_present(records):
-            self._extract(video, info, name)
+        if records and self._all_present(records):
+            return
+        order = self._field_order(video, info)
+        if order is None:
+            write_records(finished, [skip_record(video, "interlaced video")])
+        else:
+            self._extract(SourceVideo(video, name, info, order))
 
-    def settle(self) -> None:
+    def decide(self) -> None:
         """Decide over all videos which frames stay, and in which part; count them."""
         done, settings = self.done, self._settings
-        decisions = settle(self._output, settings.selection, settings.split)
+        decisions = decide(self._output, settings.selection, settings.split)
         done.remark = decisions.remark
         for name in self._names:
             for finished in (True, False):
                 path = source_list(self._output, name, finished=finished)
                 if path.exists():
-                    self._count(map(decisions.settled, read_records(path)))
+                    self._count(map(decisions.applied_to, read_records(path)))
 
     def _count(self, records: Iterable[Record]) -> None:
         """Count the frames of a video that are kept and dropped."""
@@ -251,26 +250,19 @@ class _Extraction:
                 done.dropped[outcome(record)] += 1
                 done.written -= record.get("file") in self._new
 
-    def _extract(self, video: Path, info: VideoInfo, name: str) -> None:
+    def _extract(self, video: SourceVideo) -> None:
         """Write the frames of a video that are kept, then its records."""
-        finished = source_list(self._output, name)
-        unfinished = source_list(self._output, name, finished=False)
-        order = self._field_order(video, info)
-        if order is None:
-            write_records(finished, [skip_record(video, "interlaced video")])
-            return
-
+        finished = source_list(self._output, video.name)
+        unfinished = source_list(self._output, video.name, finished=False)
         sampling, selection = self._settings.sampling, self._settings.selection
         enlarged_from = None
         if selection.true_size:
-            enlarged_from = look_ahead(video, info, sampling, order)
-        scorer = VideoScorer(
-            name, sampling, selection, HashIndex(), self._sheet, enlarged_from
-        )
+            enlarged_from = find_true_size(video, sampling)
+        scorer = VideoScorer(video, sampling, selection, self._sheet, enlarged_from)
         decided: list[Candidate] = []
         error: UserError | None = None
         try:
-            for frame in scorer.decide(video, info, order):
+            for frame in scorer.decide():
                 if not frame.reason:
                     self._keep(frame)
                 decided.append(frame)
@@ -282,17 +274,8 @@ class _Extraction:
         records = []
         for frame in decided:
             overlays = scorer.screen.boxes_at(frame.seconds)
-            records.append(frame_record(frame, video, overlays))
-        records = judge_source(
-            video,
-            name,
-            info,
-            order,
-            scorer,
-            records,
-            self._output,
-            selection,
-        )
+            records.append(frame_record(frame, video.path, overlays))
+        records = apply_verdict(scorer, records, self._output, selection)
         write_records(unfinished if error else finished, records)
         if error:
             raise error

@@ -7,10 +7,12 @@ import cv2
 from tqdm import tqdm
 
 from realesrgan_paddle.data.footage.frame_sheet import thumb_path, write_thumb
-from realesrgan_paddle.data.footage.passport.look_ahead import brought_back
 from realesrgan_paddle.data.footage.passport.picture import PictureMeter
-from realesrgan_paddle.data.footage.passport.true_size import TrueSize, TrueSizeFinder
-from realesrgan_paddle.data.footage.sampling import Sampling
+from realesrgan_paddle.data.footage.passport.true_size import (
+    TrueSize,
+    TrueSizeFinder,
+    at_true_size,
+)
 from realesrgan_paddle.data.footage.screen.source import SourceScreen
 from realesrgan_paddle.data.footage.selection import (
     Candidate,
@@ -18,111 +20,112 @@ from realesrgan_paddle.data.footage.selection import (
     Selection,
     rejection_reason,
 )
-from realesrgan_paddle.data.footage.shots.settling import (
+from realesrgan_paddle.data.footage.shots.shot_finder import (
     IN_TRANSITION,
-    Settler,
+    ShotFinder,
     ShotReport,
 )
-from realesrgan_paddle.data.footage.video import Frame, frame_at, frames
-from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
+from realesrgan_paddle.data.footage.video import (
+    Frame,
+    Sampling,
+    SourceVideo,
+    frame_at,
+    frames,
+)
+from realesrgan_paddle.data.footage.views.features import perceptual_hash
 from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.errors import UserError, printable
-from realesrgan_paddle.utils.ffmpeg import VideoInfo
-from realesrgan_paddle.utils.field_order import FieldOrder
 
 
 class VideoScorer:
     """Scores the frames of one video; holds only those in memory that may be kept.
 
     Args:
-        name: name of the video in the set.
+        video: the video.
         sampling: which frames to decode.
         selection: which of them to keep.
-        index: hashes of the frames that the set has; kept frames are added.
         sheet: folder for thumbnails of all frames.
         enlarged_from: the size that frames are brought back to; None: they stay.
     """
 
     def __init__(
         self,
-        name: str,
+        video: SourceVideo,
         sampling: Sampling,
         selection: Selection,
-        index: HashIndex,
         sheet: Path,
         enlarged_from: TrueSize | None = None,
     ) -> None:
-        self._name = name
-        self._sampling = sampling
+        self.video = video
         self._selection = selection
-        self._picker = Picker(selection, index)
+        self._picker = Picker(selection)
         self._sheet = sheet
         self.enlarged_from = enlarged_from
-        self.shots = ShotReport()
-        """What is known about the video's shots, once all frames are decided."""
+        self._finder = ShotFinder(
+            video.path, sampling, check_blends=not selection.keep_all
+        )
         self.screen = SourceScreen(selection.borders, keep_all=selection.keep_all)
         self._true_size = TrueSizeFinder()
         self.picture = PictureMeter()
 
-    def decide(
-        self, video: Path, info: VideoInfo, order: FieldOrder
-    ) -> Iterator[Candidate]:
+    @property
+    def shots(self) -> ShotReport:
+        """What is known about the video's shots, once all frames are decided."""
+        return self._finder.report
+
+    def decide(self) -> Iterator[Candidate]:
         """Yield every frame as soon as it is kept or dropped; kept ones have an image.
 
         Raises:
             UserError: as `frames` does, after all frames before the error were yielded.
         """
-        settler = Settler(
-            video, self._sampling, check_blends=not self._selection.keep_all
-        )
-        self.shots = settler.report
-        settler.prepare(order, info.seconds)
-        pulldown = settler.report.has_pulldown
+        finder, video = self._finder, self.video
+        finder.prepare(video.order, video.info.seconds)
 
         error: UserError | None = None
         progress = tqdm(
-            total=info.seconds,
+            total=video.info.seconds,
             unit="s",
-            desc=printable(self._name),
+            desc=printable(video.name),
             unit_scale=True,
             disable=None,
         )
         with progress:
             try:
-                for frame in frames(video, info, settler.sampling, order, pulldown):
-                    for settled in settler.settle(self._score(frame)):
-                        decided = self._offer(settled, settler, video, info, order)
-                        yield from map(self._final, decided)
+                for frame in self._decoded():
+                    for found in finder.add(self._score(frame)):
+                        yield from map(self._final, self._offer(*found))
                     progress.update(frame.seconds - progress.n)
             except UserError as caught:
                 error = caught
 
-        for settled in settler.finish():
-            decided = self._offer(settled, settler, video, info, order)
-            yield from map(self._final, decided)
+        for found in finder.finish():
+            yield from map(self._final, self._offer(*found))
         yield from map(self._final, self._picker.finish())
         if error:
             raise error
 
+    def _decoded(self) -> Iterator[Frame]:
+        """Yield the frames of the video that are looked at."""
+        video, finder = self.video, self._finder
+        pulldown = finder.report.has_pulldown
+        return frames(video.path, video.info, finder.sampling, video.order, pulldown)
+
     def _offer(
-        self,
-        settled: tuple[Candidate, float | None],
-        settler: Settler,
-        video: Path,
-        info: VideoInfo,
-        order: FieldOrder,
+        self, candidate: Candidate, extra_seconds: float | None
     ) -> Iterator[Candidate]:
-        """Offer a settled frame to the picker, and one after its transition, if any."""
-        candidate, extra_seconds = settled
+        """Offer a frame with its shot to the picker, and one after its transition."""
         self._place(candidate)
         yield from self._picker.offer(candidate)
         if extra_seconds is None:
             return
-        pulldown = settler.report.has_pulldown
-        frame = frame_at(video, info, extra_seconds, order, pulldown=pulldown)
+        video, pulldown = self.video, self.shots.has_pulldown
+        frame = frame_at(
+            video.path, video.info, extra_seconds, video.order, pulldown=pulldown
+        )
         if frame:
             extra = self._score(frame)
-            settler.number(extra)
+            self._finder.assign_shot(extra)
             self._place(extra)
             yield from self._picker.offer(extra)
 
@@ -157,9 +160,9 @@ class VideoScorer:
         """Return the frame with its scores and the reason why it alone is rejected."""
         whole = frame.image
         if self.enlarged_from:
-            whole = brought_back(whole, self.enlarged_from)
+            whole = at_true_size(whole, self.enlarged_from)
         luma = cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY)
-        file = f"{self._name}_{frame.seconds:010.3f}.png"
+        file = f"{self.video.name}_{frame.seconds:010.3f}.png"
         content = self.screen.look(file, whole, luma, frame.seconds)
 
         luma, image = content.of(luma), content.of(whole)
@@ -170,7 +173,7 @@ class VideoScorer:
             scores=measure(luma),
             hash=perceptual_hash(luma),
             crop=content,
-            shot=0,  # settled when the next frame is known
+            shot=0,  # found when the next frame is known
         )
         if not self._selection.keep_all:
             candidate.reason = rejection_reason(

@@ -1,11 +1,14 @@
 """Which frames are worth training on: each alone, then the best of each time window."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.views.hashes import HashIndex, hash_distance
+from realesrgan_paddle.data.footage.views.features import HashIndex, hash_distance
+from realesrgan_paddle.data.sets.manifest import DROPPED, KEPT, Record
 from realesrgan_paddle.data.statistics.image_scores import Scores
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.crops import Crop
@@ -161,12 +164,11 @@ class Picker:
 
     Args:
         selection: how many to pick, and what counts as a near-duplicate.
-        index: hashes of the frames that the set has; kept frames are added.
     """
 
-    def __init__(self, selection: Selection, index: HashIndex) -> None:
+    def __init__(self, selection: Selection) -> None:
         self._selection = selection
-        self._index = index
+        self._index = HashIndex()
         self._window = (0.0, 0)
         self._best: list[Candidate] = []
 
@@ -244,3 +246,48 @@ class Picker:
     def _are_alike(self, one: Candidate, other: Candidate) -> bool:
         distance = hash_distance(one.hash, other.hash)
         return distance < self._selection.min_difference
+
+
+def frame_record(frame: Candidate, source: Path, overlays: Sequence[Crop]) -> Record:
+    """Return the record of a frame.
+
+    Args:
+        frame: the frame, kept or dropped.
+        source: its video.
+        overlays: boxes in the video's frame.
+    """
+    scores, crop = frame.scores, frame.crop
+    boxes = [_box_in_crop(overlay, crop) for overlay in overlays]
+
+    return {
+        "source": str(source),
+        "decision": DROPPED if frame.reason else KEPT,
+        "reason": frame.reason,
+        "file": frame.file,
+        "seconds": round(frame.seconds, 6),
+        "shot": frame.shot,
+        "score": round(scores.total, 4),
+        "sharpness": round(scores.sharpness, 4),
+        "detail": round(scores.detail, 4),
+        "blockiness": round(scores.blockiness, 4),
+        "contrast": round(scores.contrast, 1),
+        "noise": round(scores.noise, 2),
+        "brightness": round(scores.brightness, 1),
+        "hash": frame.hash.tobytes().hex(),
+        "size": [crop.width, crop.height],
+        "crop": [crop.x, crop.y, crop.width, crop.height],
+        "overlays": [box for box in boxes if box],
+    }
+
+
+def _box_in_crop(box: Crop, crop: Crop) -> list[int]:
+    """Return the part of a box inside `crop`, in the crop's pixels; [] for none."""
+    if not box.touches(crop):
+        return []
+    left = max(box.x, crop.x)
+    right = min(box.right, crop.right)
+    top = max(box.y, crop.y)
+    bottom = min(box.bottom, crop.bottom)
+    width = right - left
+    height = bottom - top
+    return [left - crop.x, top - crop.y, width, height]

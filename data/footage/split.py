@@ -57,7 +57,7 @@ def earlier_parts(groups: Sequence[int], parts: Sequence[str]) -> dict[int, str]
     return known
 
 
-def deal(
+def assign_parts(
     sizes: Mapping[int, int], known: Mapping[int, str], share: float
 ) -> dict[int, str]:
     """Return the part of each group, so that validation has about its share of frames.

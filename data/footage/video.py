@@ -4,13 +4,14 @@ import logging
 import queue
 import re
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import ffmpeg
 import numpy as np
 
-from realesrgan_paddle.data.footage.sampling import Sampling
+from realesrgan_paddle.utils.cli import float_range, setting
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import (
     HDR_TRANSFERS,
@@ -42,6 +43,72 @@ SQUARE_TOLERANCE = 0.01
 # Lines printed by ffmpeg's showinfo filter and its demuxers.
 _FRAME = re.compile(r"n: *\d+ pts: *\S+ pts_time: *(\S+) .* s:\d+x\d+ ")
 _CUT_SHORT = re.compile(r"partial file|File ended prematurely")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames to take from a video, and how to treat interlaced videos."""
+
+    select: Literal["keyframe", "scene", "interval"] = setting(
+        "keyframe",
+        "take key frames (fast, least compressed), the first frame of each scene, or "
+        "one frame every --interval seconds",
+    )
+    interval: float = setting(
+        1.0, "seconds between frames, for --select interval", float_range(0.001)
+    )
+    scene_change: float = setting(
+        0.1,
+        "difference from the previous frame that starts a scene, for --select scene; "
+        "lower finds more scenes",
+        float_range(0, 1),
+    )
+    """Compared with the `scene` score of ffmpeg's select filter.
+
+    0.1 is also the default of its scdet filter (threshold 10 of 100).
+    """
+    interlaced: Literal["deinterlace", "skip", "keep"] = setting(
+        "deinterlace",
+        "what to do with interlaced videos; deinterlace is slow, as it decodes every "
+        "frame",
+    )
+    max_minutes: float = setting(
+        360.0, "give up on a video after this many minutes", float_range(0.001)
+    )
+
+    def expression(self) -> str:
+        """Return the condition for ffmpeg's select filter.
+
+        It compares presentation times, so the frame rate may vary.
+        """
+        if self.select == "keyframe":
+            return "key"
+        if self.select == "scene":
+            return f"eq(n,0)+gt(scene,{self.scene_change:.6f})"
+
+        # Take the first frame of each interval. The microsecond is for times such as
+        # 0.29999999, which belong to the interval that begins at 0.3.
+        current = self._interval_number("t")
+        previous = self._interval_number("prev_selected_t")
+        return f"isnan(prev_selected_t)+gt({current},{previous})"
+
+    def _interval_number(self, time: str) -> str:
+        return f"floor(({time}+0.000001)/{self.interval:.6f})"
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """A video whose frames go into a set."""
+
+    path: Path
+    """A local file."""
+    name: str
+    """Its name in the set, which the names of its frames begin with."""
+    info: VideoInfo
+    """What `probe` returned for it."""
+    order: FieldOrder = "progressive"
+    """Which field of an interlaced video is shown first; such a video is deinterlaced.
+    """
 
 
 class Frame(NamedTuple):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from realesrgan_paddle.data.footage.keyframes import find_videos
-from realesrgan_paddle.data.footage.split import VAL, deal
+from realesrgan_paddle.data.footage.split import VAL, assign_parts
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.naming import safe_stem
@@ -249,7 +249,7 @@ def _of_other_views(manifest: Path, paths: list[Path]) -> list[Path]:
         if "view" in record:
             views[Path(record["file"]).name] = record["view"]
 
-    parts = deal(Counter(views.values()), {}, 1 / HELD_OUT_PART)
+    parts = assign_parts(Counter(views.values()), {}, 1 / HELD_OUT_PART)
     unseen = []
     for path in paths:
         view = views.get(path.name)

@@ -17,7 +17,6 @@ from scenes import letterboxed, scene
 from realesrgan_paddle.data.footage import scoring
 from realesrgan_paddle.data.footage.selection import Candidate, Picker, Selection
 from realesrgan_paddle.data.footage.video import frames
-from realesrgan_paddle.data.footage.views.hashes import HashIndex
 from realesrgan_paddle.data.sets.manifest import overlays_by_file, read_records
 from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.data.statistics.image_scores import Scores
@@ -502,7 +501,7 @@ def candidate(seconds: float, score: float, seed: int) -> Candidate:
 
 
 def test_the_best_of_near_duplicates_is_kept():
-    picker = Picker(Selection(), HashIndex())
+    picker = Picker(Selection())
     offered = [
         candidate(0, 0.5, 0),
         candidate(1, 0.7, 0),

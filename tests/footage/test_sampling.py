@@ -7,8 +7,7 @@ from clips import ffmpeg, moving_clip, picture_clip
 from scenes import scene, woven
 
 from realesrgan_paddle.data.footage import video
-from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.video import frames
+from realesrgan_paddle.data.footage.video import Sampling, frames
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import probe

@@ -8,8 +8,7 @@ import pytest
 from clips import picture_clip
 from scenes import scene, woven
 
-from realesrgan_paddle.data.footage.sampling import Sampling
-from realesrgan_paddle.data.footage.video import frames
+from realesrgan_paddle.data.footage.video import Sampling, frames
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.ffmpeg import probe
 from realesrgan_paddle.utils.field_order import field_order, has_pulldown

@@ -1,13 +1,26 @@
 """The passports of a set in files: one for each source, and all in passport.json."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from realesrgan_paddle.data.footage.passport.passport import Passport, with_frames
+from realesrgan_paddle.data.footage.passport.passport import (
+    Passport,
+    passport_of,
+    with_frames,
+)
+from realesrgan_paddle.data.footage.passport.verdict import (
+    UNWANTED,
+    is_unwanted,
+    with_verdict,
+)
+from realesrgan_paddle.data.footage.scoring import VideoScorer
+from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.views.decisions import Decisions, base_name
+from realesrgan_paddle.data.footage.views.set_images import remove_image
 from realesrgan_paddle.data.sets.manifest import (
+    DROPPED,
     Record,
     is_kept,
     read_records,
@@ -66,10 +79,10 @@ def write_passports(output: Path, decisions: Decisions) -> list[Passport]:
 
     passports = []
     for passport in read_passports(output):
-        settled = list(map(decisions.settled, records[passport.name]))
+        decided = list(map(decisions.applied_to, records[passport.name]))
         copies = dict(shared.get(passport.name, {}))
         known = passport.model_copy(update={"copies": copies})
-        passports.append(with_frames(known, settled))
+        passports.append(with_frames(known, decided))
     if passports:
         with atomic_path(output / PASSPORT) as temporary:
             temporary.write_bytes(_Passports.dump_json(passports, indent=1))
@@ -84,3 +97,33 @@ def _records(output: Path, name: str) -> list[Record]:
         if path.exists():
             records += read_records(path)
     return [record for record in records if "file" in record]
+
+
+def apply_verdict(
+    scorer: VideoScorer, records: Sequence[Record], output: Path, selection: Selection
+) -> list[Record]:
+    """Write the passport of a source; remove its frames if it is not worth training on.
+
+    Args:
+        scorer: what has seen all its frames.
+        records: the manifest's records of all frames.
+        output: folder of the set.
+        selection: what was asked for.
+
+    Returns:
+        The records, with what became of the frames.
+    """
+    passport = with_verdict(passport_of(scorer, records))
+    left = list(records)
+    if is_unwanted(passport, selection):
+        left = [_without_image(record, output) for record in records]
+    write_passport(output, with_frames(passport, left))
+    return left
+
+
+def _without_image(record: Record, output: Path) -> Record:
+    """Remove the image of a frame, if it was kept; return its record, dropped."""
+    if not is_kept(record):
+        return record
+    remove_image(output, base_name(record))
+    return {**record, "decision": DROPPED, "reason": UNWANTED}

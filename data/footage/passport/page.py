@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from realesrgan_paddle.data.footage.passport.passport import Box, Passport
-from realesrgan_paddle.data.footage.passport.verdict import quantizer_text
-from realesrgan_paddle.data.footage.passport.withdrawal import UNWANTED
+from realesrgan_paddle.data.footage.passport.verdict import UNWANTED, quantizer_text
 from realesrgan_paddle.utils.report.pages import escaped
 
 

@@ -2,23 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from realesrgan_paddle.data.footage.frame_sheet import outcome
-from realesrgan_paddle.data.footage.passport.compression import Compression
-from realesrgan_paddle.data.footage.passport.quantizer import Quantizer
+from realesrgan_paddle.data.footage.passport.compression import Quantizer, compression
 from realesrgan_paddle.data.footage.passport.true_size import TrueSize
 from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.screen.overlays import Overlay
 from realesrgan_paddle.data.footage.screen.side_fill import Sides
 from realesrgan_paddle.data.sets.manifest import KEPT, Record
 from realesrgan_paddle.utils.crops import Crop
-from realesrgan_paddle.utils.ffmpeg import VideoInfo
-from realesrgan_paddle.utils.field_order import FieldOrder
 
 Size = tuple[int, int]
 """Width and height [pixels]."""
@@ -131,35 +127,24 @@ class Passport(_Part):
     verdict: Verdict = Verdict(decision="train")
 
 
-def passport_of(
-    video: Path,
-    name: str,
-    info: VideoInfo,
-    order: FieldOrder,
-    stream: Compression,
-    scorer: VideoScorer,
-    records: Sequence[Record],
-) -> Passport:
+def passport_of(scorer: VideoScorer, records: Sequence[Record]) -> Passport:
     """Return the passport of a source, still without a verdict.
 
     Args:
-        video: the file.
-        name: its name in the set.
-        info: what `probe` returned.
-        order: its field order.
-        stream: how it is compressed.
         scorer: what has seen all its frames.
         records: the manifest's records of all frames.
     """
+    video, shots = scorer.video, scorer.shots
+    stream = compression(video.path, video.info, shots.packets)
     outcomes = Counter(map(outcome, records))
     picture = scorer.picture.figures()
     screen = scorer.screen.report()
     ends = scorer.bandwidth()
     passport = Passport(
-        source=str(video),
-        name=name,
-        size=(info.width, info.height),
-        seconds=info.seconds,
+        source=str(video.path),
+        name=video.name,
+        size=(video.info.width, video.info.height),
+        seconds=video.info.seconds,
         true_size=_enlarged_from(scorer.true_size()),
         brought_back=scorer.enlarged_from is not None,
         detail_ends=round(max(ends), 3) if ends else None,
@@ -175,9 +160,9 @@ def passport_of(
         blocky=_share(outcomes[BLOCKY], records),
         sharpness=_median(records, "sharpness"),
         contrast=_median(records, "contrast"),
-        shots=scorer.shots.shots,
-        transitions=scorer.shots.transitions,
-        interlacing="telecine, undone" if scorer.shots.has_pulldown else order,
+        shots=shots.shots,
+        transitions=shots.transitions,
+        interlacing="telecine, undone" if shots.has_pulldown else video.order,
         borders=_box(screen.borders) if screen.borders else None,
         side_fill=_side_fill(screen.side_fill),
         overlays=tuple(map(_overlay_found, screen.overlays)),

@@ -2,8 +2,12 @@
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.passport.resampling import BLOCK, GRID, Trace
-from realesrgan_paddle.data.footage.passport.spectrum import level_difference
+from realesrgan_paddle.data.footage.passport.resampling import (
+    BLOCK,
+    GRID,
+    Trace,
+    level_difference,
+)
 
 # Thresholds were chosen on the setting clips of benchmarks/footage/true_size.py.
 

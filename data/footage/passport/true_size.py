@@ -1,16 +1,20 @@
 """The size that the frames of a source had before somebody enlarged them."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from PIL import Image
 
-from realesrgan_paddle.data.footage.passport.factors import (
+from realesrgan_paddle.data.footage.passport.enlargement import (
     Enlargement,
     Kind,
     find_enlargement,
 )
-from realesrgan_paddle.data.footage.passport.resampling import GRID, Trace
-from realesrgan_paddle.data.footage.passport.spectrum import bandwidth
+from realesrgan_paddle.data.footage.passport.resampling import GRID, Trace, bandwidth
+from realesrgan_paddle.data.footage.screen.borders import content_box
+from realesrgan_paddle.data.footage.video import Sampling, SourceVideo, frames
 from realesrgan_paddle.utils.crops import Crop
 
 MAX_FRAMES = 8
@@ -163,3 +167,34 @@ def _true_size(found: Enlargement, size: Size) -> TrueSize:
     true_width = round(width / across)
     true_height = round(height / down)
     return TrueSize(true_width, true_height, across, down, kind)
+
+
+def find_true_size(video: SourceVideo, sampling: Sampling) -> TrueSize | None:
+    """Return what a video was enlarged from, as its first 29 frames tell.
+
+    They are the ones that `TrueSizeFinder` would look at while all are extracted.
+
+    Args:
+        video: the video.
+        sampling: which frames will be extracted.
+
+    Raises:
+        UserError: as `frames` does.
+    """
+    finder = TrueSizeFinder()
+    with closing(frames(video.path, video.info, sampling, video.order)) as decoded:
+        for frame in decoded:
+            luma = cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY)
+            finder.add(luma, content_box(luma))
+            if finder.is_full:
+                break
+    return finder.find()
+
+
+def at_true_size(image: np.ndarray, true_size: TrueSize) -> np.ndarray:
+    """Return a frame, uint8 RGB (H, W, 3), at its true size, by antialiased Lanczos."""
+    height, width = image.shape[:2]
+    size = true_size.size_of(width, height)
+    full = Image.fromarray(image)
+    small = full.resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(small)

@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 
 from realesrgan_paddle.data.footage.passport.passport import Passport, Verdict
+from realesrgan_paddle.data.footage.selection import Selection
+
+UNWANTED = "its source is not worth training on"
+"""Why the frames are dropped that would be kept of a better source."""
 
 BAD_QP, POOR_QP = 32.5, 27.0
 """Quantizers of key frames, as QP of H.264, from which a source is bad, or poor.
@@ -51,9 +55,16 @@ MIN_FRAMES = 4
 """With fewer frames, shares of them tell nothing."""
 
 
-def judged(passport: Passport) -> Passport:
+def with_verdict(passport: Passport) -> Passport:
     """Return the passport with its verdict."""
     return passport.model_copy(update={"verdict": verdict(passport)})
+
+
+def is_unwanted(passport: Passport, selection: Selection) -> bool:
+    """Return whether none of a source's frames are to be kept."""
+    if selection.trust_sources or selection.keep_all:
+        return False
+    return passport.verdict.decision == "do not train"
 
 
 def verdict(passport: Passport) -> Verdict:

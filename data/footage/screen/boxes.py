@@ -57,30 +57,27 @@ BOX_MARGIN = 3
 """Added to each side of a box: the blurred outline of an overlay belongs to it."""
 
 
-def overlay_boxes(
-    is_fixed: np.ndarray, is_flat: np.ndarray, frame_area: int
-) -> list[Crop]:
+def overlay_boxes(is_fixed: np.ndarray, is_flat: np.ndarray) -> list[Crop]:
     """Return the boxes of text, logos and panels on the grid, without a margin.
 
     Args:
         is_fixed: where an edge is the same in all frames, uint8 0 or 1 (H, W).
         is_flat: where hardly any frame has an edge, uint8 0 or 1 (H, W).
-        frame_area: pixels of the whole frame on the grid.
     """
-    dense = without_single_pixels(is_fixed)
+    dense = _without_single_pixels(is_fixed)
     if not dense.any():
         return []
 
     boxes = []
-    for box in joined_boxes(dense):
-        if not _has_size(box, frame_area):
+    for box in _joined_boxes(dense):
+        if not _has_size(box, is_fixed.size):
             continue
         if _is_lettering(box, dense) or _is_panel(box, dense, is_flat):
             boxes.append(box)
     return boxes
 
 
-def without_single_pixels(is_fixed: np.ndarray) -> np.ndarray:
+def _without_single_pixels(is_fixed: np.ndarray) -> np.ndarray:
     """Return the fixed edges that have others around them."""
     size = (SEED_SIZE, SEED_SIZE)
     density = cv2.boxFilter(is_fixed.astype(np.float32), -1, size)
@@ -88,7 +85,7 @@ def without_single_pixels(is_fixed: np.ndarray) -> np.ndarray:
     return is_fixed * is_dense.astype(np.uint8)
 
 
-def joined_boxes(is_fixed: np.ndarray) -> list[Crop]:
+def _joined_boxes(is_fixed: np.ndarray) -> list[Crop]:
     """Return the bounding boxes of neighboring fixed edges, on the grid."""
     size = (CLOSING_SIZE, CLOSING_SIZE)
     kernel = np.ones(size, np.uint8)

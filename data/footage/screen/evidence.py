@@ -59,30 +59,26 @@ class Evidence:
 
     def __init__(self) -> None:
         self.count = 0
-        self.directions = np.zeros((2, 0, 0), np.float32)
+        self._directions = np.zeros((2, 0, 0), np.float32)
         self._lengths = np.zeros((0, 0), np.float32)
 
     def add(self, directions: np.ndarray) -> None:
         """Add the directions of a frame's gradients, float32 (2, H, W)."""
         if not self.count:
-            self.directions = np.zeros_like(directions)
+            self._directions = np.zeros_like(directions)
             self._lengths = np.zeros_like(directions[0])
 
-        self.directions += directions
+        self._directions += directions
         self._lengths += cv2.magnitude(directions[0], directions[1])
         self.count += 1
 
-    def boxes(self, frame_area: int | None = None) -> list[Crop]:
-        """Return the boxes of overlays on the grid, without a margin; [] for none.
-
-        Args:
-            frame_area: pixels of the whole frame, if only a part of it was added.
-        """
+    def boxes(self) -> list[Crop]:
+        """Return the boxes of overlays on the grid, without a margin; [] for none."""
         if self.count < MIN_FRAMES:
             return []
-        is_fixed = self.is_fixed()
+        is_fixed = self._is_fixed()
         is_flat = self._is_flat()
-        found = overlay_boxes(is_fixed, is_flat, frame_area or is_fixed.size)
+        found = overlay_boxes(is_fixed, is_flat)
 
         is_calm = is_flat | is_fixed
         has_edge = self._lengths >= MIN_PANEL_EDGE * self.count
@@ -93,9 +89,9 @@ class Evidence:
                 boxes.append(grown_to_panel(box, is_calm, is_edge))
         return boxes
 
-    def is_fixed(self) -> np.ndarray:
+    def _is_fixed(self) -> np.ndarray:
         """Return where an edge is fixed, uint8 0 or 1 (H, W)."""
-        length = cv2.magnitude(self.directions[0], self.directions[1])
+        length = cv2.magnitude(self._directions[0], self._directions[1])
         least = min_length(self.count) * self.count
         is_fixed = length > least
         return is_fixed.astype(np.uint8)
@@ -114,7 +110,7 @@ class Evidence:
         inner = _margin(box, nearest)
         outer = _margin(box, farthest)
 
-        horizontal, vertical = self.directions
+        horizontal, vertical = self._directions
         length_inside = np.hypot(horizontal[inner], vertical[inner]).sum()
         length = np.hypot(horizontal[outer], vertical[outer]).sum()
         length_around = length - length_inside
@@ -132,7 +128,7 @@ class Evidence:
         The quotient of the eigenvalues of the structure tensor: 0 for parallel lines.
         """
         is_edge = box.of(is_fixed) > 0
-        horizontal, vertical = self.directions
+        horizontal, vertical = self._directions
         x = box.of(horizontal)[is_edge]
         y = box.of(vertical)[is_edge]
 

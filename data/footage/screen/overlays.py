@@ -16,10 +16,8 @@ from realesrgan_paddle.data.footage.screen.gradients import (
     grid_size,
     shrunken,
 )
-from realesrgan_paddle.data.footage.screen.mirrored import mirrored_boxes
-from realesrgan_paddle.data.footage.screen.moving import moving_boxes
 from realesrgan_paddle.data.footage.screen.ticker import ticker_boxes
-from realesrgan_paddle.data.footage.views.hashes import HashIndex, perceptual_hash
+from realesrgan_paddle.data.footage.views.features import HashIndex, perceptual_hash
 from realesrgan_paddle.utils.crops import Crop
 
 # Where no source is named, the value was chosen on the synthetic clips of tests/footage,
@@ -47,7 +45,7 @@ So long may the overlay have been there before, and may it be there afterwards.
 """
 
 MAX_SAMPLES = 18
-"""Frames that are held, small, for overlays that move or are mirrored."""
+"""Frames that are held, small, for tickers."""
 
 MIN_OVERLAP = 0.5
 """Shared area of two boxes, in the smaller one, from which they are one overlay."""
@@ -61,7 +59,7 @@ A lower third has 0.05 to 0.09, a scoreboard 0.01 to 0.03. The place that a car 
 towards looks alike for a while, too: up to 0.007, measured on drawn streets.
 """
 
-Kind = Literal["static", "moving", "ticker", "temporary"]
+Kind = Literal["static", "ticker", "temporary"]
 
 
 @dataclass(frozen=True)
@@ -146,9 +144,9 @@ class OverlayFinder:
 
         found = [Overlay(box, "static") for box in self._all.boxes()]
         samples = [view.luma for view in self._samples]
-        _add_new(found, mirrored_boxes(samples), "static")
-        _add_new(found, ticker_boxes(samples), "ticker")
-        _add_new(found, moving_boxes(samples), "moving")
+        for box in ticker_boxes(samples):
+            if not _is_known(box, found):
+                found.append(Overlay(box, "ticker"))
         rows, columns = self._recent[0].luma.shape
         least = MIN_TEMPORARY_SHARE * rows * columns
         for overlay in self._temporary:
@@ -213,13 +211,6 @@ def _view(
     directions = gradient_directions(small)
     clear_borders(directions, content, frame_shape)
     return View(small, directions, seconds, Sketch(directions))
-
-
-def _add_new(found: list[Overlay], boxes: list[Crop], kind: Kind) -> None:
-    """Add those of `boxes` that no overlay covers yet."""
-    for box in boxes:
-        if not _is_known(box, found):
-            found.append(Overlay(box, kind))
 
 
 def _is_known(box: Crop, found: list[Overlay]) -> bool:

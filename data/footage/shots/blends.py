@@ -4,7 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.shots.glances import MIN_SPACING, Glance, glances
+from realesrgan_paddle.data.footage.shots.small_frames import (
+    MIN_SPACING,
+    SmallFrame,
+    small_frames,
+)
 from realesrgan_paddle.data.footage.shots.transitions import (
     MAX_LIKENESS,
     Transition,
@@ -12,7 +16,6 @@ from realesrgan_paddle.data.footage.shots.transitions import (
     likeness,
     transition_at,
 )
-from realesrgan_paddle.data.footage.shots.wipes import wipe_at
 
 REACH = 2.2
 """Seconds before and after a frame that are looked at; transitions take 0.5 to 2."""
@@ -60,12 +63,12 @@ class BlendFinder:
         self.transitions: list[Transition] = []
         """Those found, in the order of time."""
         self._path = path
-        self._seen: list[Glance] = []
+        self._seen: list[SmallFrame] = []
         self._seen_from = 0.0
         self._seen_to = 0.0
 
     def transition_of(
-        self, before: np.ndarray | None, frame: Glance, after: np.ndarray | None
+        self, before: np.ndarray | None, frame: SmallFrame, after: np.ndarray | None
     ) -> Transition | None:
         """Return the transition that a frame is in; None if it is in none.
 
@@ -97,7 +100,7 @@ class BlendFinder:
             first, last = seconds - TICK, end + TICK
             stretch = [seen for seen in self._seen if first <= seen.seconds <= last]
         else:
-            stretch = list(glances(self._path, seconds, end))
+            stretch = list(small_frames(self._path, seconds, end))
         if len(stretch) < 2:
             return False
         images = _images(stretch)
@@ -112,7 +115,7 @@ class BlendFinder:
         stretch = self._around(seconds - REACH, seconds + REACH)
         if len(stretch) < 2:
             return None
-        times = np.array([glance.seconds for glance in stretch])
+        times = np.array([small.seconds for small in stretch])
         images = _images(stretch)
 
         found = _transition_in(images, times, seconds)
@@ -123,20 +126,20 @@ class BlendFinder:
             end = max(end + MARGIN, more.end) if more else end
         return Transition(start, end) if found else None
 
-    def _around(self, start: float, end: float) -> list[Glance]:
+    def _around(self, start: float, end: float) -> list[SmallFrame]:
         """Return the small frames of a stretch; what was seen is not decoded again.
 
         Only the last stretch is held, 2 MB: frames are looked around in order of time.
         """
         if not self._seen or not self._seen_from <= start <= self._seen_to:
-            seen = list(glances(self._path, start, end))
+            seen = list(small_frames(self._path, start, end))
         else:
             first = start - TICK
-            seen = [glance for glance in self._seen if glance.seconds >= first]
+            seen = [small for small in self._seen if small.seconds >= first]
             first_new = self._seen[-1].seconds + MIN_SPACING
-            for glance in glances(self._path, self._seen_to, end):
-                if glance.seconds >= first_new - TICK:
-                    seen.append(glance)
+            for small in small_frames(self._path, self._seen_to, end):
+                if small.seconds >= first_new - TICK:
+                    seen.append(small)
         self._seen, self._seen_from, self._seen_to = seen, start, end
         return seen
 
@@ -144,15 +147,14 @@ class BlendFinder:
 def _transition_in(
     images: np.ndarray, times: np.ndarray, seconds: float
 ) -> Transition | None:
-    """Return the transition, of either kind, that the frame of a time is in."""
+    """Return the transition that the frame of a time is in; None for none."""
     place = int(np.abs(times - seconds).argmin())
-    found = transition_at(images, times, place)
-    return found or wipe_at(images, times, place)
+    return transition_at(images, times, place)
 
 
-def _images(stretch: list[Glance]) -> np.ndarray:
+def _images(stretch: list[SmallFrame]) -> np.ndarray:
     """Return the small frames, uint8 RGB (N, 54, 96, 3)."""
-    images = [glance.image for glance in stretch]
+    images = [small.image for small in stretch]
     return np.stack(images)
 
 

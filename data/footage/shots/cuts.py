@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.shots.glances import glance_of
+from realesrgan_paddle.data.footage.shots.small_frames import shrink
 from realesrgan_paddle.data.footage.shots.transitions import likeness
 
 MIN_CUT_DISTANCE = 0.35
@@ -81,7 +81,7 @@ class ShotCounter:
             seconds: its time.
             starts_shot: the frame is known to be the first of a new shot.
         """
-        view = _View(0, seconds, glance_of(image), _color_histogram(image))
+        view = _View(0, seconds, shrink(image), _color_histogram(image))
         if self._views and not starts_shot and _is_empty(view.small):
             return self.current
 

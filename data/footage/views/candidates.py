@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.views.features import DESCRIPTOR_BITS, Features
-from realesrgan_paddle.data.footage.views.hashes import HASH_BITS
+from realesrgan_paddle.data.footage.views.features import (
+    DESCRIPTOR_BITS,
+    HASH_BITS,
+    Corners,
+)
 
 TABLES = 12
 """Choices of bits; a descriptor of which 10 % of the bits differ is found by one of
@@ -34,20 +37,20 @@ Pair = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Pictures:
+class DescribedFrames:
     """What all frames are compared by, as they are or mirrored."""
 
-    features: Sequence[Features]
+    corners: Sequence[Corners]
     hash_signs: np.ndarray
     """Perceptual hashes, float32 (N, HASH_BITS): -1 and 1."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FramePairs:
     """All frames beside the same frames, or beside the mirrored ones."""
 
-    frames: Sequence[Features]
-    others: Sequence[Features]
+    frames: Sequence[Corners]
+    others: Sequence[Corners]
     votes: np.ndarray
     """Of `count_votes`, int32 (N, N)."""
     equal_bits: np.ndarray
@@ -55,19 +58,19 @@ class Comparison:
     is_mirrored: bool
 
 
-def compare(plain: Pictures, others: Pictures) -> Comparison:
+def compare(plain: DescribedFrames, others: DescribedFrames) -> FramePairs:
     """Return the comparison of all frames with others: `plain` or the mirrored ones."""
     products = plain.hash_signs @ others.hash_signs.T
-    return Comparison(
-        plain.features,
-        others.features,
-        votes=count_votes(plain.features, others.features),
+    return FramePairs(
+        plain.corners,
+        others.corners,
+        votes=count_votes(plain.corners, others.corners),
         equal_bits=((products + HASH_BITS) / 2).astype(np.int32),
         is_mirrored=others is not plain,
     )
 
 
-def count_votes(frames: Sequence[Features], others: Sequence[Features]) -> np.ndarray:
+def count_votes(frames: Sequence[Corners], others: Sequence[Corners]) -> np.ndarray:
     """Return how many descriptors of each two frames are alike, as far as was looked.
 
     Args:
@@ -131,7 +134,7 @@ def strongest(votes: np.ndarray, per_frame: int, least: int) -> list[Pair]:
     return [(int(one), int(other)) for one, other in pairs[order]]
 
 
-def _descriptors(frames: Sequence[Features]) -> tuple[np.ndarray, np.ndarray]:
+def _descriptors(frames: Sequence[Corners]) -> tuple[np.ndarray, np.ndarray]:
     """Return all descriptors, uint8 (N, 32), and the frame that each is of, (N,)."""
     descriptors = np.concatenate([frame.descriptors for frame in frames])
     lengths = [len(frame.descriptors) for frame in frames]

@@ -39,7 +39,7 @@ class Decisions(BaseModel):
     remark: str = ""
     """Why validation has another share than was asked for."""
 
-    def settled(self, record: Record) -> Record:
+    def applied_to(self, record: Record) -> Record:
         """Return the record of a frame as all videos together decide on it."""
         if not is_kept(record):
             return record
@@ -50,10 +50,10 @@ class Decisions(BaseModel):
             dropped = {"decision": DROPPED, "reason": reason, "file": name}
             return {**record, **dropped}
 
-        settled = {**record, "file": self.place(name)}
+        decided = {**record, "file": self.place(name)}
         if name in self.views:
-            settled["view"] = self.views[name]
-        return settled
+            decided["view"] = self.views[name]
+        return decided
 
     def place(self, name: str) -> str:
         """Return a kept frame's path in the set: "train/a.png", or "a.png"."""

@@ -8,8 +8,12 @@ from clips import moving_clip, picture_clip
 from scenes import scene
 
 from realesrgan_paddle.data.footage.packets import read_packets
-from realesrgan_paddle.data.footage.passport.compression import Compression, compression
-from realesrgan_paddle.data.footage.passport.quantizer import qp_of_step, vp9_step
+from realesrgan_paddle.data.footage.passport.compression import (
+    Compression,
+    compression,
+    qp_of_step,
+    vp9_step,
+)
 from realesrgan_paddle.data.footage.passport.verdict import BAD_QP, POOR_QP
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg, probe
 

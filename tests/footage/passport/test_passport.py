@@ -16,8 +16,7 @@ from realesrgan_paddle.data.footage.passport.passport import (
     QuantizerFigures,
 )
 from realesrgan_paddle.data.footage.passport.picture import PictureMeter
-from realesrgan_paddle.data.footage.passport.verdict import judged
-from realesrgan_paddle.data.footage.passport.withdrawal import UNWANTED
+from realesrgan_paddle.data.footage.passport.verdict import UNWANTED, with_verdict
 from realesrgan_paddle.data.sets.manifest import read_records
 from realesrgan_paddle.tools.extract_keyframes import main
 
@@ -134,7 +133,7 @@ def test_passports_are_read_again_when_a_set_is_resumed(
     ],
 )
 def test_verdicts(figures: dict, decision: str, reason: str):
-    verdict = judged(GOOD.model_copy(update=figures)).verdict
+    verdict = with_verdict(GOOD.model_copy(update=figures)).verdict
     assert verdict.decision == decision
     assert bool(verdict.reasons) == bool(reason)
     assert not reason or reason in verdict.reasons[0]
@@ -142,7 +141,7 @@ def test_verdicts(figures: dict, decision: str, reason: str):
 
 def test_fake_hd_is_to_be_downscaled():
     true = EnlargedFrom(width=960, height=540, factor_x=2, factor_y=2, how="bicubic")
-    passport = judged(GOOD.model_copy(update={"true_size": true}))
+    passport = with_verdict(GOOD.model_copy(update={"true_size": true}))
     assert str(passport.verdict) == "train on it downscaled to 960x540"
     assert "enlarged x2 from 960x540 (bicubic)" in summary_line(passport)
 
@@ -150,13 +149,13 @@ def test_fake_hd_is_to_be_downscaled():
 def test_footage_that_was_stretched_is_downscaled_in_its_shape():
     stretched = {"width": 960, "height": 1080, "factor_x": 2, "factor_y": 1}
     true = EnlargedFrom(**stretched, how="nearest")
-    passport = judged(GOOD.model_copy(update={"true_size": true}))
+    passport = with_verdict(GOOD.model_copy(update={"true_size": true}))
     assert str(passport.verdict) == "train on it downscaled to 960x540"
 
 
 def test_a_poor_source_is_warned_of():
     poor = QuantizerFigures(name="QP", value=30, qp=30)
-    passport = judged(GOOD.model_copy(update={"quantizer": poor, "halo": 0.1}))
+    passport = with_verdict(GOOD.model_copy(update={"quantizer": poor, "halo": 0.1}))
     assert passport.verdict.decision == "train"
     assert len(passport.verdict.warnings) == 2
 
@@ -164,21 +163,21 @@ def test_a_poor_source_is_warned_of():
 def test_slight_blocks_of_mpeg_2_are_no_reason_to_leave_a_source_out():
     quantizer = QuantizerFigures(name="quantizer_scale", value=8, qp=26.5)
     figures = {"codec": "mpeg2video", "quantizer": quantizer, "blocky": 0.9}
-    smooth = judged(GOOD.model_copy(update=figures))
+    smooth = with_verdict(GOOD.model_copy(update=figures))
     assert smooth.verdict.decision == "train"
     assert (
         "90% of the frames are dropped for slight blocks" in smooth.verdict.warnings[0]
     )
 
-    wiped = judged(smooth.model_copy(update={"wiped": 0.6}))
+    wiped = with_verdict(smooth.model_copy(update={"wiped": 0.6}))
     assert wiped.verdict.decision == "do not train"
 
 
 def test_a_bad_source_encoded_again_at_a_high_rate_is_warned_of():
     again = GOOD.model_copy(update={"key_bits_per_pixel": 0.4, "wiped": 0.5})
-    assert "compressed before" in judged(again).verdict.warnings[0]
+    assert "compressed before" in with_verdict(again).verdict.warnings[0]
     smooth = GOOD.model_copy(update={"key_bits_per_pixel": 0.6, "wiped": 0.5})
-    assert not judged(smooth).verdict.warnings
+    assert not with_verdict(smooth).verdict.warnings
 
 
 @pytest.mark.parametrize(("strength", "halo"), [(0, 0), (0.5, 0.025), (2, 0.21)])

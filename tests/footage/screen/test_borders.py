@@ -6,7 +6,7 @@ import pytest
 from scenes import letterboxed, scene
 
 from realesrgan_paddle.data.footage.screen.borders import profile
-from realesrgan_paddle.data.footage.screen.frame_part import FrameParts
+from realesrgan_paddle.data.footage.screen.source import FrameParts
 from realesrgan_paddle.utils.crops import Crop
 
 WIDTH, HEIGHT = 320, 180

@@ -1,4 +1,4 @@
-"""Overlays that are not always there, or not always at the same place."""
+"""Overlays that change, or are not always there."""
 
 from collections.abc import Sequence
 
@@ -20,25 +20,9 @@ def write(image: np.ndarray, text: str, x: int, y: int, size: float = 0.7) -> No
     cv2.putText(image, text, (x, y), FONT, size, WHITE, 2, cv2.LINE_AA)
 
 
-def logo(image: np.ndarray, x: int, y: int) -> Crop:
-    """Draw a logo; return its box."""
-    cv2.circle(image, (x + 18, y + 18), 15, WHITE, 3, cv2.LINE_AA)
-    write(image, "TV9", x + 34, y + 26)
-    return Crop(x + 2, y + 2, 76, 32)
-
-
 def draw(kind: str, image: np.ndarray, number: int) -> tuple[np.ndarray, Crop | None]:
     """Return a frame with the overlay, and its box in this frame."""
     image = image.copy()
-    if kind == "moving":
-        x, y = np.random.default_rng(number).integers(-6, 7, 2).tolist()
-        logo(image, 520 + x, 30 + y)
-        return image, Crop(516, 26, 88, 44)  # all its places
-    if kind == "mirrored":
-        box = logo(image, 520, 30)
-        if number % 3:
-            return image, box
-        return image[:, ::-1], Crop(WIDTH - box.right, box.y, box.width, box.height)
     if kind == "ticker":
         image[310:340] = (20, 30, 120)
         offset = number * 137 % 400
@@ -86,14 +70,7 @@ def is_covered(truth: Crop, box: Crop) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"),
-    [
-        ("moving", 14),
-        ("mirrored", 12),
-        ("ticker", 8),
-        ("temporary", 18),
-        ("scoreboard", 4),
-    ],
+    ("kind", "count"), [("ticker", 8), ("temporary", 18), ("scoreboard", 4)]
 )
 def test_overlays_are_found_where_and_when_they_are_shown(kind: str, count: int):
     drawn = [draw(kind, image, n) for n, image in enumerate(views(count))]
@@ -105,7 +82,7 @@ def test_overlays_are_found_where_and_when_they_are_shown(kind: str, count: int)
     truths = [truth for _, truth in drawn if truth]
     for overlay in found:
         assert any(shared(overlay.box, truth) for truth in truths)
-    expected = kind if kind in ("moving", "ticker", "temporary") else "static"
+    expected = "static" if kind == "scoreboard" else kind
     assert expected in {overlay.kind for overlay in found}
 
 

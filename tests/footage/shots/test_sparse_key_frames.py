@@ -8,7 +8,7 @@ from clips import picture_clip
 from scenes import scene
 
 from realesrgan_paddle.data.footage.packets import read_packets
-from realesrgan_paddle.data.footage.shots.sparse import has_sparse_keys
+from realesrgan_paddle.data.footage.shots.shot_finder import has_sparse_keys
 from realesrgan_paddle.data.sets.manifest import read_records
 from realesrgan_paddle.tools.extract_keyframes import main
 

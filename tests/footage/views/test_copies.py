@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from scenes import scene
 
-from realesrgan_paddle.data.footage.views.candidates import Pictures, compare
-from realesrgan_paddle.data.footage.views.copies import find_copies
-from realesrgan_paddle.data.footage.views.features import find_features
-from realesrgan_paddle.data.footage.views.hashes import perceptual_hash
-from realesrgan_paddle.data.footage.views.quality import is_enlarged, quality
+from realesrgan_paddle.data.footage.views.candidates import DescribedFrames, compare
+from realesrgan_paddle.data.footage.views.copies import (
+    find_copies,
+    is_enlarged,
+    quality,
+)
+from realesrgan_paddle.data.footage.views.features import find_corners, perceptual_hash
 
 SIZE = (400, 224)
 
@@ -33,17 +35,19 @@ def moment(number: int, seed: int) -> np.ndarray:
     return picture
 
 
-def pictures(images: list[np.ndarray]) -> Pictures:
+def pictures(images: list[np.ndarray]) -> DescribedFrames:
     bits = [np.unpackbits(perceptual_hash(image)) for image in images]
     signs = np.array(bits, np.float32) * 2 - 1
-    return Pictures([find_features(image) for image in images], signs)
+    return DescribedFrames([find_corners(image) for image in images], signs)
 
 
 def copies(images: list[np.ndarray], shots: list[int] | None = None) -> list:
     mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
     plain = pictures(images)
-    kinds = [compare(plain, plain), compare(plain, pictures(mirrored))]
-    return find_copies(kinds, shots or list(range(len(images))), images.__getitem__)
+    comparisons = [compare(plain, plain), compare(plain, pictures(mirrored))]
+    return find_copies(
+        comparisons, shots or list(range(len(images))), images.__getitem__
+    )
 
 
 def zoomed(image: np.ndarray, share: float, x: float, y: float) -> np.ndarray:

@@ -10,21 +10,16 @@ from test_copies import pictures
 
 from realesrgan_paddle.data.footage.split import (
     SplitOptions,
-    deal,
+    assign_parts,
     earlier_parts,
     remark,
 )
 from realesrgan_paddle.data.footage.views.candidates import compare
-from realesrgan_paddle.data.footage.views.clusters import find_views
-from realesrgan_paddle.data.footage.views.features import (
-    Features,
-    align,
-    find_features,
-    two_best,
-)
-from realesrgan_paddle.data.footage.views.unseen import (
-    align_finely,
-    find_fine_features,
+from realesrgan_paddle.data.footage.views.features import Corners, align, find_corners
+from realesrgan_paddle.data.footage.views.views import (
+    align_sift,
+    find_sift_corners,
+    find_views,
     keep_unseen,
     mirror,
 )
@@ -44,8 +39,8 @@ def camera(
 def views(images: list[np.ndarray], shots: list[int] | None = None) -> list[int]:
     mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
     plain = pictures(images)
-    kinds = [compare(plain, plain), compare(plain, pictures(mirrored))]
-    return find_views(kinds, shots or list(range(len(images))))
+    comparisons = [compare(plain, plain), compare(plain, pictures(mirrored))]
+    return find_views(comparisons, shots or list(range(len(images))))
 
 
 def test_pans_zooms_and_mirrored_frames_of_a_place_are_one_view():
@@ -73,7 +68,7 @@ def test_places_with_the_same_logo_are_other_views():
 
 
 def test_corners_in_overlays_do_not_count():
-    found = find_features(camera(1), [Crop(0, 0, 200, 224)])
+    found = find_corners(camera(1), [Crop(0, 0, 200, 224)])
     assert len(found.points) > 50
     assert found.points[:, 0].min() >= 200
 
@@ -81,7 +76,7 @@ def test_corners_in_overlays_do_not_count():
 def test_pictures_without_corners_are_views_of_their_own():
     flat = np.full((224, 400), 90, np.uint8)
     assert views([flat, flat + 3, camera(1)]) == [0, 1, 2]
-    assert align(find_features(flat), find_features(camera(1))) is None
+    assert align(find_corners(flat), find_corners(camera(1))) is None
 
 
 def unseen(images: list[np.ndarray]) -> tuple[list[int], list[int]]:
@@ -89,18 +84,18 @@ def unseen(images: list[np.ndarray]) -> tuple[list[int], list[int]]:
     of the images that were looked at closely."""
     plain = pictures(images)
     mirrored = pictures([np.ascontiguousarray(image[:, ::-1]) for image in images])
-    kinds = [compare(plain, plain), compare(plain, mirrored)]
+    comparisons = [compare(plain, plain), compare(plain, mirrored)]
     looked_at: list[int] = []
 
     def parts(views: list[int]) -> list[str]:
         last = len(images) - 1
         return ["val" if view == last else "train" for view in views]
 
-    def find(number: int) -> Features:
+    def find(number: int) -> Corners:
         looked_at.append(number)
-        return find_fine_features(images[number])
+        return find_sift_corners(images[number])
 
-    return keep_unseen(range(len(images)), kinds, parts, find), looked_at
+    return keep_unseen(range(len(images)), comparisons, parts, find), looked_at
 
 
 PLACES = [camera(1), camera(2), camera(3), camera(2, pan=50, mirrored=True)]
@@ -114,7 +109,7 @@ def test_a_validation_image_is_never_of_a_place_that_is_trained_on():
 
 
 def test_few_pictures_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("realesrgan_paddle.data.footage.views.unseen.MAX_PICTURES", 2)
+    monkeypatch.setattr("realesrgan_paddle.data.footage.views.views.MAX_PICTURES", 2)
     views, looked_at = unseen([*PLACES[:3], camera(4)])
     assert len(looked_at) == 2
     assert views == [0, 1, 2, 3]
@@ -122,9 +117,9 @@ def test_few_pictures_are_looked_at_closely(monkeypatch: pytest.MonkeyPatch):
 
 def test_mirrored_descriptors_are_those_of_the_mirrored_picture():
     picture = camera(1)
-    turned = find_fine_features(np.ascontiguousarray(picture[:, ::-1]))
-    features = find_fine_features(picture)
-    alignment = align_finely(turned, mirror(features))
+    turned = find_sift_corners(np.ascontiguousarray(picture[:, ::-1]))
+    features = find_sift_corners(picture)
+    alignment = align_sift(turned, mirror(features))
     assert alignment
     assert alignment.inliers > 0.8 * len(features.points)
     assert np.allclose(alignment.matrix, np.eye(3), atol=0.5)
@@ -146,17 +141,17 @@ def test_mirrored_descriptors_are_those_of_the_mirrored_picture():
 def test_groups_are_dealt_out_whole_as_near_to_the_share_as_they_add_up(
     sizes: list[int], share: float, val: int
 ):
-    parts = deal(dict(enumerate(sizes)), {}, share)
+    parts = assign_parts(dict(enumerate(sizes)), {}, share)
     in_val = [sizes[group] for group, part in parts.items() if part == "val"]
     assert sum(in_val) == val
     assert set(parts) == set(range(len(sizes)))
-    assert parts == deal(dict(enumerate(sizes)), {}, share)
+    assert parts == assign_parts(dict(enumerate(sizes)), {}, share)
 
 
 def test_groups_keep_their_part_when_others_are_added():
-    first = deal({0: 8, 1: 2}, {}, 0.2)
+    first = assign_parts({0: 8, 1: 2}, {}, 0.2)
     assert first == {0: "train", 1: "val"}
-    later = deal({0: 8, 1: 2, 2: 9, 3: 2}, first, 0.2)
+    later = assign_parts({0: 8, 1: 2, 2: 9, 3: 2}, first, 0.2)
     assert later == {0: "train", 1: "val", 2: "train", 3: "val"}
 
 
@@ -177,12 +172,3 @@ def test_the_reason_for_another_share_is_said():
         "largest with 70 of 100 frames, and none is divided"
     )
     assert remark(options, Counter({0: 90, 1: 10}), 10) == ""
-
-
-def test_a_row_and_a_column_that_prefer_each_other_are_mutual():
-    similarity = np.array([[3, 9, 8], [1, 9.5, 2]], np.float32)
-    nearest, mutual, best, second = two_best(similarity)
-    assert nearest.tolist() == [1, 1]
-    assert mutual.tolist() == [False, True]
-    assert best.tolist() == [9, 9.5]
-    assert second.tolist() == [8, 2]

@@ -14,33 +14,43 @@ from realesrgan_paddle.data.footage.split import (
     TRAIN,
     VAL,
     SplitOptions,
-    deal,
+    assign_parts,
     earlier_parts,
     remark,
 )
 from realesrgan_paddle.data.footage.views.candidates import (
-    Comparison,
+    DescribedFrames,
+    FramePairs,
     Pair,
-    Pictures,
     compare,
 )
-from realesrgan_paddle.data.footage.views.clusters import find_views
-from realesrgan_paddle.data.footage.views.copies import find_copies
+from realesrgan_paddle.data.footage.views.copies import (
+    find_copies,
+    is_enlarged,
+    quality,
+)
 from realesrgan_paddle.data.footage.views.decisions import (
     Decisions,
     read_decisions,
     write_decisions,
 )
-from realesrgan_paddle.data.footage.views.features import Features, find_features
-from realesrgan_paddle.data.footage.views.hashes import perceptual_hash
-from realesrgan_paddle.data.footage.views.miniatures import LONG_SIDE, Miniatures
-from realesrgan_paddle.data.footage.views.places import (
+from realesrgan_paddle.data.footage.views.features import (
+    Corners,
+    find_corners,
+    perceptual_hash,
+)
+from realesrgan_paddle.data.footage.views.set_images import (
+    LONG_SIDE,
+    Miniatures,
     find_image,
     move_image,
     remove_image,
 )
-from realesrgan_paddle.data.footage.views.quality import is_enlarged, quality
-from realesrgan_paddle.data.footage.views.unseen import find_fine_features, keep_unseen
+from realesrgan_paddle.data.footage.views.views import (
+    find_sift_corners,
+    find_views,
+    keep_unseen,
+)
 from realesrgan_paddle.data.sets.manifest import (
     EXTRACTED,
     Record,
@@ -60,7 +70,7 @@ Of more, those that are last in their shots are left out: they go where their sh
 """
 
 
-def settle(output: Path, selection: Selection, split: SplitOptions) -> Decisions:
+def decide(output: Path, selection: Selection, split: SplitOptions) -> Decisions:
     """Decide over all videos of a set, note it, and move or remove images accordingly.
 
     Nothing is decided anew while the records of the videos are the same. Otherwise
@@ -74,7 +84,11 @@ def settle(output: Path, selection: Selection, split: SplitOptions) -> Decisions
     fingerprint = _fingerprint(output)
     frames = _kept_frames(output)
     if fingerprint != decisions.fingerprint:
-        decisions = _decide(output, frames, decisions, selection, split)
+        earlier, decisions = decisions, Decisions()
+        wants_copies = not selection.keep_all and selection.min_difference > 0
+        if frames and (wants_copies or split.val_share):
+            undecided = _Undecided(output, frames, earlier, split)
+            decisions = undecided.decisions(wants_copies=wants_copies)
         decisions.fingerprint = fingerprint
         write_decisions(output, decisions)
 
@@ -130,43 +144,75 @@ def _kept_frames(output: Path) -> list[_Frame]:
     return frames
 
 
-def _decide(
-    output: Path,
-    frames: list[_Frame],
-    earlier: Decisions,
-    selection: Selection,
-    split: SplitOptions,
-) -> Decisions:
-    """Return the decisions on a set."""
-    wants_copies = not selection.keep_all and selection.min_difference > 0
-    if not frames or not (wants_copies or split.val_share):
-        return Decisions()
-    small = Miniatures(output, partial(find_image, output))
-    compared = _compared(frames, small)
-    names = [frame.name for frame in compared]
-    shots = [frame.shot for frame in compared]
+class _Undecided:
+    """A set that is to be decided on.
 
-    kinds = _comparisons(compared, small)
-    pairs: list[Pair] = []
-    if wants_copies:
-        pairs = find_copies(kinds, shots, lambda number: small.read(names[number]))
-    views = find_views(kinds, shots, pairs)
-    copies = _worse_copies(output, compared, pairs, earlier)
-    decisions = Decisions(copies=copies)
+    Args:
+        output: its folder.
+        frames: all frames that the videos alone would keep; at least one.
+        earlier: what was decided before videos were added.
+        split: how it is split.
+    """
 
-    def deal_views(views: Sequence[int]) -> list[str]:
-        """Note what the views lead to; return the part of each compared frame."""
-        groups = _groups(frames, compared, views, split)
-        decisions.views = groups
-        if split.val_share:
-            _split(frames, groups, decisions, earlier, split)
-        return [decisions.parts.get(name, "") for name in names]
+    def __init__(
+        self,
+        output: Path,
+        frames: list[_Frame],
+        earlier: Decisions,
+        split: SplitOptions,
+    ) -> None:
+        self._output = output
+        self._frames = frames
+        self._earlier = earlier
+        self._split = split
+        self._small = Miniatures(output)
+        self._compared = _compared(frames, self._small)
 
-    if split.val_share and split.split_by == "view":
-        keep_unseen(views, kinds, deal_views, partial(_fine_features, compared, small))
-    else:
-        deal_views(views)
-    return decisions
+    def decisions(self, *, wants_copies: bool) -> Decisions:
+        """Return the decisions."""
+        shots = [frame.shot for frame in self._compared]
+        comparisons = _comparisons(self._compared, self._small)
+        pairs: list[Pair] = []
+        if wants_copies:
+            pairs = find_copies(comparisons, shots, self._miniature)
+        views = find_views(comparisons, shots, pairs)
+        copies = _worse_copies(self._output, self._compared, pairs, self._earlier)
+
+        if self._split.val_share and self._split.split_by == "view":
+            parts_of = partial(self._parts_of, copies)
+            views = keep_unseen(views, comparisons, parts_of, self._sift_corners)
+        return self._with_views(copies, views)
+
+    def _miniature(self, number: int) -> np.ndarray:
+        return self._small.read(self._compared[number].name)
+
+    def _sift_corners(self, number: int) -> Corners:
+        boxes = self._compared[number].overlays
+        return find_sift_corners(self._miniature(number), boxes)
+
+    def _parts_of(self, copies: dict[str, str], views: Sequence[int]) -> list[str]:
+        """Return the part of each compared frame, or "", for given views."""
+        parts = self._with_views(copies, views).parts
+        return [parts.get(frame.name, "") for frame in self._compared]
+
+    def _with_views(self, copies: dict[str, str], views: Sequence[int]) -> Decisions:
+        """Return the decisions that copies and the views of compared frames lead to."""
+        groups = _groups(self._frames, self._compared, views, self._split)
+        decisions = Decisions(copies=copies, views=groups)
+        if not self._split.val_share:
+            return decisions
+
+        known = earlier_parts(
+            [groups[frame.name] for frame in self._frames],
+            [_earlier_part(frame, self._earlier) for frame in self._frames],
+        )
+        kept = [frame.name for frame in self._frames if frame.name not in copies]
+        sizes = Counter(groups[name] for name in kept)
+        assigned = assign_parts(sizes, known, self._split.val_share)
+        decisions.parts = {name: assigned[groups[name]] for name in kept}
+        val = list(decisions.parts.values()).count(VAL)
+        decisions.remark = remark(self._split, sizes, val)
+        return decisions
 
 
 def _compared(frames: list[_Frame], small: Miniatures) -> list[_Frame]:
@@ -183,7 +229,7 @@ def _compared(frames: list[_Frame], small: Miniatures) -> list[_Frame]:
     return [readable[number] for _, number in sorted(first, key=lambda rank: rank[1])]
 
 
-def _comparisons(frames: list[_Frame], small: Miniatures) -> list[Comparison]:
+def _comparisons(frames: list[_Frame], small: Miniatures) -> list[FramePairs]:
     """Return the comparisons of frames with each other, and mirrored."""
     if len(frames) < 2:
         return []
@@ -196,18 +242,13 @@ def _comparisons(frames: list[_Frame], small: Miniatures) -> list[Comparison]:
             if is_mirrored:
                 luma = np.ascontiguousarray(luma[:, ::-1])
                 boxes = [_mirrored(box, luma.shape[1]) for box in boxes]
-            features.append(find_features(luma, boxes))
+            features.append(find_corners(luma, boxes))
             hashes.append(np.unpackbits(perceptual_hash(luma)))
         signs = np.array(hashes, np.float32) * 2 - 1
-        sides.append(Pictures(features, signs))
+        sides.append(DescribedFrames(features, signs))
 
     plain, mirrored = sides
     return [compare(plain, plain), compare(plain, mirrored)]
-
-
-def _fine_features(frames: list[_Frame], small: Miniatures, number: int) -> Features:
-    frame = frames[number]
-    return find_fine_features(small.read(frame.name), frame.overlays)
 
 
 def _mirrored(box: Crop, width: int) -> Crop:
@@ -281,26 +322,6 @@ def _worse_copies(
         else:
             kept.add(number)
     return copies
-
-
-def _split(
-    frames: list[_Frame],
-    groups: dict[str, int],
-    decisions: Decisions,
-    earlier: Decisions,
-    split: SplitOptions,
-) -> None:
-    """Note the parts of all kept frames, and why they are not as was asked for."""
-    known = earlier_parts(
-        [groups[frame.name] for frame in frames],
-        [_earlier_part(frame, earlier) for frame in frames],
-    )
-    kept = [frame.name for frame in frames if frame.name not in decisions.copies]
-    sizes = Counter(groups[name] for name in kept)
-    dealt = deal(sizes, known, split.val_share)
-    decisions.parts = {name: dealt[groups[name]] for name in kept}
-    val = list(decisions.parts.values()).count(VAL)
-    decisions.remark = remark(split, sizes, val)
 
 
 def _earlier_part(frame: _Frame, earlier: Decisions) -> str:

@@ -11,7 +11,7 @@ from killed import run_until_killed
 from scenes import scene
 
 from realesrgan_paddle.data.footage.views.decisions import Decisions, read_decisions
-from realesrgan_paddle.data.footage.views.outdated import remove_outdated
+from realesrgan_paddle.data.footage.views.set_images import remove_outdated
 from realesrgan_paddle.data.sets.manifest import read_records
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.errors import UserError
@@ -120,7 +120,7 @@ def test_one_view_leaves_no_validation_and_it_is_said(tmp_path, capsys):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no such signal here")
 @pytest.mark.parametrize("file", ["decisions.json", "/train/"])
-def test_a_run_killed_while_it_settles_is_resumed(tmp_path, matches, file):
+def test_a_run_killed_while_it_decides_is_resumed(tmp_path, matches, file):
     words = ["--val-share", "0.3", "--input", *map(str, matches)]
     run_until_killed(main, ["--output", str(tmp_path / "out"), *words], file, 1)
     for name in ("out", "whole"):
@@ -168,14 +168,14 @@ def test_damaged_decisions_are_refused_in_one_line(tmp_path, matches):
 def test_sub_images_of_frames_that_left_the_training_part_are_removed(tmp_path):
     frames = tmp_path / "frames"
     frames.mkdir()
-    settled = Decisions(copies={"a.png": "b.png"}, parts={"b.png": "val"})
+    decisions = Decisions(copies={"a.png": "b.png"}, parts={"b.png": "val"})
     lines = []
     for name in ("a", "b", "c"):
         record = {"source": "x.mp4", "decision": "kept", "reason": "", "shot": 0}
         record |= {"file": f"{name}.png", "seconds": 1.0, "size": [8, 8], "score": 1.0}
         record |= {"hash": "0" * 64, "overlays": [], "sharpness": 1.0}
         record |= {"blockiness": 0.0, "contrast": 99.0}
-        lines.append(json.dumps(settled.settled(record)) + "\n")
+        lines.append(json.dumps(decisions.applied_to(record)) + "\n")
     (frames / "manifest.jsonl").write_text("".join(lines))
     made = ["sub/a_s001.png", "sub/b_s002.png", "sub/c_s001.png", "sub/mine.png"]
     made += ["multiscale/b_s002T1.png", "val/HR/b.png", "val/LR/a.png", "val/HR/c.png"]

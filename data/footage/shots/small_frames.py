@@ -13,7 +13,7 @@ import numpy as np
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
 
-GLANCE_SIZE = (96, 54)
+SMALL_SIZE = (96, 54)
 """Width and height of a small frame, whatever the shape of the video."""
 
 MIN_SPACING = 0.03
@@ -25,7 +25,7 @@ MAX_MINUTES = 2
 _TIME = re.compile(r"n: *\d+ pts: *\S+ pts_time: *(\S+) ")
 
 
-class Glance(NamedTuple):
+class SmallFrame(NamedTuple):
     """A small frame."""
 
     seconds: float
@@ -33,12 +33,12 @@ class Glance(NamedTuple):
     """uint8 RGB (54, 96, 3)."""
 
 
-def glance_of(image: np.ndarray) -> np.ndarray:
-    """Return an image, uint8 RGB (H, W, 3), at `GLANCE_SIZE`."""
-    return cv2.resize(image, GLANCE_SIZE, interpolation=cv2.INTER_AREA)
+def shrink(image: np.ndarray) -> np.ndarray:
+    """Return an image, uint8 RGB (H, W, 3), at `SMALL_SIZE`."""
+    return cv2.resize(image, SMALL_SIZE, interpolation=cv2.INTER_AREA)
 
 
-def glances(path: Path, start: float, end: float) -> Iterator[Glance]:
+def small_frames(path: Path, start: float, end: float) -> Iterator[SmallFrame]:
     """Yield small frames of a video from `start` to `end` [s], while ffmpeg decodes.
 
     Fewer, or none, where it cannot be decoded. ffmpeg is stopped when the caller stops.
@@ -55,7 +55,7 @@ def glances(path: Path, start: float, end: float) -> Iterator[Glance]:
         .filter("showinfo", checksum=0)
         .filter("settb", 1000)
         .filter("setpts", "N")
-        .filter("scale", *GLANCE_SIZE, flags="area")
+        .filter("scale", *SMALL_SIZE, flags="area")
     )
     times: queue.SimpleQueue[float] = queue.SimpleQueue()
 
@@ -68,7 +68,7 @@ def glances(path: Path, start: float, end: float) -> Iterator[Glance]:
     try:
         with FFmpegRun(output, path, watch, minutes=MAX_MINUTES) as run:
             for image in _read_raw(run.stdout):
-                yield Glance(begin + times.get(timeout=60), image)
+                yield SmallFrame(begin + times.get(timeout=60), image)
     except (UserError, ValueError, queue.Empty):
         return
 
@@ -82,7 +82,7 @@ def _raw_output(video: Any) -> Any:
 
 def _read_raw(stream: IO[bytes]) -> Iterator[np.ndarray]:
     """Yield the images, uint8 RGB (54, 96, 3), of a stream of raw frames."""
-    width, height = GLANCE_SIZE
+    width, height = SMALL_SIZE
     size = width * height * 3
     while len(data := stream.read(size)) == size:
         samples = np.frombuffer(data, np.uint8)

@@ -1,31 +1,130 @@
-"""Validation images that show the place of a training image after all.
+"""Views: frames that show the same place, by whatever camera position and zoom.
 
-The corners by which views are found are fast enough for all frames, but miss places
-seen from far apart. Here only validation images and the training images likeliest to
-show the same are compared, by the corners and descriptors of Lowe 2004, "Distinctive
-image features from scale-invariant keypoints", with the distance of Arandjelovic and
-Zisserman 2012, "Three things everyone should know to improve object retrieval".
+The corners by which views are found (ORB) are fast enough for all frames, but miss
+places seen from far apart. So validation images are compared once more, with the
+training images likeliest to show the same, by SIFT: the corners and descriptors of Lowe
+2004, "Distinctive image features from scale-invariant keypoints", with the distance of
+Arandjelovic and Zisserman 2012, "Three things everyone should know to improve object
+retrieval".
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import zip_longest
 
 import cv2
 import numpy as np
 
 from realesrgan_paddle.data.footage.split import TRAIN, VAL
-from realesrgan_paddle.data.footage.views.candidates import Comparison, Pair
-from realesrgan_paddle.data.footage.views.clusters import join_views
+from realesrgan_paddle.data.footage.views.candidates import FramePairs, Pair, strongest
 from realesrgan_paddle.data.footage.views.features import (
     MAX_RATIO,
     Alignment,
-    Features,
+    Corners,
+    align,
     fit,
     two_best,
 )
 from realesrgan_paddle.utils.crops import Crop
 
-MAX_FINE_FEATURES = 600
+MIN_INLIERS = 9
+"""Matches that must follow one homography.
+
+Measured with benchmarks/footage/views.py on frames of five stadiums: frames of two
+stadiums never have more than 5; with 9, 98 % of the pairs that have over 60 at full
+size with SIFT are in one view.
+"""
+
+MIN_CELLS = 5
+"""Cells of the picture, of 48, in which they must lie; a logo fills 1 to 3."""
+
+PER_FRAME = 2
+"""Pairs a frame that are compared in each round, those with most votes first.
+
+With 4, no more pairs of benchmarks/footage/views.py are in one view.
+"""
+
+ROUNDS = 3
+"""After each, pairs that are in one view by now make room for others."""
+
+MIN_VOTES = 4
+"""Pairs with fewer are not compared."""
+
+
+def find_views(
+    comparisons: Sequence[FramePairs],
+    groups: Sequence[Hashable],
+    copies: Sequence[Pair] = (),
+) -> list[int]:
+    """Return the number of each frame's view: that of the view's first frame.
+
+    Args:
+        comparisons: the features of all frames, plain and mirrored.
+        groups: what frames that are in one view anyway have in common: the shot.
+        copies: pairs that are in one view anyway.
+    """
+    views = _Sets(len(groups))
+    first_of: dict[Hashable, int] = {}
+    for number, group in enumerate(groups):
+        views.join(number, first_of.setdefault(group, number))
+    for one, other in copies:
+        views.join(one, other)
+
+    tables = [kind.votes.copy() for kind in comparisons]
+    for _ in range(ROUNDS):
+        for kind, votes in zip(comparisons, tables, strict=True):
+            labels = np.array(views.labels())
+            votes[labels[:, None] == labels] = 0
+            for one, other in strongest(votes, PER_FRAME, MIN_VOTES):
+                votes[one, other] = votes[other, one] = 0
+                if views.find(one) == views.find(other):
+                    continue
+                alignment = align(kind.frames[one], kind.others[other])
+                if _follow(alignment, MIN_INLIERS, MIN_CELLS):
+                    views.join(one, other)
+    return views.labels()
+
+
+def join_views(views: Sequence[int], pairs: Sequence[Pair]) -> list[int]:
+    """Return the views of `find_views` after those of some pairs became one."""
+    joined = _Sets(len(views))
+    for number, view in enumerate(views):
+        joined.join(number, view)
+    for one, other in pairs:
+        joined.join(one, other)
+    return joined.labels()
+
+
+def _follow(alignment: Alignment | None, inliers: int, cells: int) -> bool:
+    """Return whether so many corners, in so many cells, show that two are one view."""
+    if alignment is None:
+        return False
+    return alignment.inliers >= inliers and alignment.cells >= cells
+
+
+class _Sets:
+    """Disjoint sets of numbers, each named by its least one."""
+
+    def __init__(self, count: int) -> None:
+        self._parents = list(range(count))
+
+    def find(self, number: int) -> int:
+        """Return the name of the set that a number is in."""
+        while self._parents[number] != number:
+            self._parents[number] = self._parents[self._parents[number]]
+            number = self._parents[number]
+        return number
+
+    def join(self, one: int, other: int) -> None:
+        """Make one set of those that two numbers are in."""
+        first, second = sorted([self.find(one), self.find(other)])
+        self._parents[second] = first
+
+    def labels(self) -> list[int]:
+        """Return the name of each number's set."""
+        return [self.find(number) for number in range(len(self._parents))]
+
+
+MAX_SIFT_CORNERS = 600
 """Corners of a picture; 60 ms and 77 kB, and a comparison takes 3 ms.
 
 With 1000, the same places are told apart.
@@ -37,8 +136,8 @@ MIN_CONTRAST = 0.02
 BINS = (4, 4, 8)
 """A descriptor: rows, columns, and directions of the gradient."""
 
-MIN_FINE_INLIERS = 14
-MIN_FINE_CELLS = 7
+MIN_SIFT_INLIERS = 14
+MIN_SIFT_CELLS = 7
 """What two pictures of one place have in common.
 
 Measured with benchmarks/footage/views.py on frames of five stadiums: of two stadiums,
@@ -54,7 +153,7 @@ Without regard to views, all images with most votes may be of a single large one
 """
 
 MAX_PICTURES = 1000
-"""Pictures whose corners are found: 60 s and 77 MB.
+"""DescribedFrames whose corners are found: 60 s and 77 MB.
 
 Extraction takes 0.6 s a frame and more, so this is at most a tenth of it. With more,
 the likeliest pairs are compared, as many as there is room for.
@@ -63,15 +162,15 @@ the likeliest pairs are compared, as many as there is room for.
 MAX_DIFFERING = 5000
 """Pairs that are compared in vain, in all rounds: 15 s."""
 
-ROUNDS = 50
+CHECK_ROUNDS = 50
 """Of dealing and checking; each joins two views."""
 
 
 def keep_unseen(
     views: Sequence[int],
-    kinds: Sequence[Comparison],
-    deal: Callable[[list[int]], Sequence[str]],
-    find: Callable[[int], Features],
+    comparisons: Sequence[FramePairs],
+    parts_of: Callable[[list[int]], Sequence[str]],
+    find: Callable[[int], Corners],
 ) -> list[int]:
     """Return views so joined that no validation image shows what is trained on.
 
@@ -79,41 +178,41 @@ def keep_unseen(
 
     Args:
         views: of `find_views`.
-        kinds: all frames, plain and mirrored.
-        deal: returns the part of each frame, or "", for given views.
-        find: returns `find_fine_features` of a frame.
+        comparisons: all frames, plain and mirrored.
+        parts_of: returns the part of each frame, or "", for given views.
+        find: returns `find_sift_corners` of a frame.
     """
     joined = list(views)
-    parts = deal(joined)
-    if not kinds:
+    parts = parts_of(joined)
+    if not comparisons:
         return joined
-    check = _Check(kinds, find)
-    for _ in range(ROUNDS):
+    check = _Check(comparisons, find)
+    for _ in range(CHECK_ROUNDS):
         pairs = check.shared(joined, parts)
         if not pairs:
             break
         joined = join_views(joined, pairs)
-        parts = deal(joined)
+        parts = parts_of(joined)
     return joined
 
 
-def find_fine_features(luma: np.ndarray, masked: Sequence[Crop] = ()) -> Features:
+def find_sift_corners(luma: np.ndarray, masked: Sequence[Crop] = ()) -> Corners:
     """Return SIFT corners of a picture, uint8 (H, W), outside the boxes `masked`."""
     mask = np.full(luma.shape, 255, np.uint8)
     for box in masked:
         box.of(mask)[...] = 0
 
-    detector = cv2.SIFT.create(MAX_FINE_FEATURES, contrastThreshold=MIN_CONTRAST)
+    detector = cv2.SIFT.create(MAX_SIFT_CORNERS, contrastThreshold=MIN_CONTRAST)
     corners, found = detector.detectAndCompute(luma, mask)
     points = np.array([corner.pt for corner in corners], np.float32).reshape(-1, 2)
     if found is None:
         found = np.empty((0, np.prod(BINS)))
     # OpenCV's values are whole numbers up to 255.
-    return Features(points, found.astype(np.uint8), luma.shape[1::-1])
+    return Corners(points, found.astype(np.uint8), luma.shape[1::-1])
 
 
-def align_finely(one: Features, other: Features) -> Alignment | None:
-    """Return the homography that most matches follow, of `find_fine_features`."""
+def align_sift(one: Corners, other: Corners) -> Alignment | None:
+    """Return the homography that most matches follow, of `find_sift_corners`."""
     if min(len(one.points), len(other.points)) < 2:
         return None
     similarity = _roots(one.descriptors) @ _roots(other.descriptors).T
@@ -127,8 +226,8 @@ def align_finely(one: Features, other: Features) -> Alignment | None:
     return fit(here, there, one.size)
 
 
-def mirror(features: Features) -> Features:
-    """Return what `find_fine_features` finds in the mirrored picture.
+def mirror(features: Corners) -> Corners:
+    """Return what `find_sift_corners` finds in the mirrored picture.
 
     Descriptors are turned by the direction of the gradient; so mirroring swaps their
     rows and the sense of the directions.
@@ -141,7 +240,7 @@ def mirror(features: Features) -> Features:
     last_column = features.size[0] - 1
     points[:, 0] = last_column - points[:, 0]
     descriptors = features.descriptors[:, order]
-    return Features(points, descriptors, features.size)
+    return Corners(points, descriptors, features.size)
 
 
 def _roots(descriptors: np.ndarray) -> np.ndarray:
@@ -150,14 +249,6 @@ def _roots(descriptors: np.ndarray) -> np.ndarray:
     sums = values.sum(axis=1, keepdims=True)
     shares = values / (sums + 1e-6)
     return np.sqrt(shares)
-
-
-def _shows_same_place(alignment: Alignment | None) -> bool:
-    """Return whether an alignment is that of two pictures of one place."""
-    if alignment is None:
-        return False
-    is_enough = alignment.inliers >= MIN_FINE_INLIERS
-    return is_enough and alignment.cells >= MIN_FINE_CELLS
 
 
 def _best_of_views(votes: np.ndarray, views: np.ndarray) -> np.ndarray:
@@ -176,11 +267,11 @@ class _Check:
     """Compares validation images with training images, each pair once."""
 
     def __init__(
-        self, kinds: Sequence[Comparison], find: Callable[[int], Features]
+        self, comparisons: Sequence[FramePairs], find: Callable[[int], Corners]
     ) -> None:
-        self._kinds = kinds
+        self._kinds = comparisons
         self._find = find
-        self._features: dict[int, Features] = {}
+        self._features: dict[int, Corners] = {}
         self._differ: set[tuple[int, int, int]] = set()
 
     def shared(self, views: Sequence[int], parts: Sequence[str]) -> list[Pair]:
@@ -229,13 +320,13 @@ class _Check:
         second = self._of(other)
         if self._kinds[kind].is_mirrored:
             second = mirror(second)
-        found = align_finely(self._of(one), second)
-        shown = _shows_same_place(found)
+        found = align_sift(self._of(one), second)
+        shown = _follow(found, MIN_SIFT_INLIERS, MIN_SIFT_CELLS)
         if not shown:
             self._differ.add((one, other, kind))
         return shown
 
-    def _of(self, number: int) -> Features:
+    def _of(self, number: int) -> Corners:
         if number not in self._features:
             self._features[number] = self._find(number)
         return self._features[number]

@@ -9,8 +9,11 @@ from realesrgan_paddle.data.footage.passport.peaks import (
     MAX_FACTOR,
     highest_share,
 )
-from realesrgan_paddle.data.footage.passport.resampling import BLOCK, Trace
-from realesrgan_paddle.data.footage.passport.spectrum import level_difference
+from realesrgan_paddle.data.footage.passport.resampling import (
+    BLOCK,
+    Trace,
+    level_difference,
+)
 
 # Thresholds were chosen on the setting clips of benchmarks/footage/true_size.py:
 # true, enlarged, and both after JPEG, MPEG-2, H.264 and HEVC.

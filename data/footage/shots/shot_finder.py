@@ -1,27 +1,102 @@
-"""What the frames around a frame say about it: its shot, and whether it is a blend."""
+"""What the frames around a frame say about it: its shot, and whether it is a mixture.
+
+And which frames are asked for where key frames are too few to stand for the video.
+"""
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from realesrgan_paddle.data.footage.packets import NO_PACKETS, Packets, read_packets
-from realesrgan_paddle.data.footage.sampling import Sampling
 from realesrgan_paddle.data.footage.selection import Candidate
 from realesrgan_paddle.data.footage.shots.blends import MARGIN, BlendFinder
 from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
-from realesrgan_paddle.data.footage.shots.glances import Glance, glance_of
-from realesrgan_paddle.data.footage.shots.sparse import (
-    dense_sampling,
-    has_sparse_keys,
-    is_slide_show,
-    longest_gap,
-    sparse_remark,
-)
+from realesrgan_paddle.data.footage.shots.small_frames import SmallFrame, shrink
+from realesrgan_paddle.data.footage.video import Sampling
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.field_order import FieldOrder, has_pulldown
+
+LONG_GAP = 10.5
+"""Seconds from a key frame to the next from which on too much lies between them.
+
+By default x264 and x265 make a key frame every 250 frames at the latest, which are 10.4
+seconds of film at 24 a second; hours of such videos are not decoded whole.
+"""
+
+MAX_LONG_SHARE = 0.25
+"""Share of a video that may lie in longer gaps: a still title does not count."""
+
+FEW_KEY_FRAMES = 3
+FEW_GAP = 6.0
+"""A video with fewer key frames is sparse with gaps of this length [s] already.
+
+It is short then, so decoding it takes little.
+"""
+
+DENSE_INTERVAL = 2.0
+"""Seconds after which one more frame of a scene is taken."""
+
+SLIDES_RATE = 2.0
+"""Frames a second up to which a video is a row of pictures; all of them are taken."""
+
+MIN_INTERVAL = 0.001
+"""Seconds; two packets may claim the same time."""
+
+
+@dataclass(frozen=True)
+class DenseSampling(Sampling):
+    """The first frame of each scene, key frames, and one each `interval` seconds."""
+
+    def expression(self) -> str:
+        """Return the condition for ffmpeg's select filter."""
+        late = f"gte(t-prev_selected_t,{self.interval:.6f}-0.001)"
+        scene = f"gt(scene,{self.scene_change:.6f})"
+        return f"isnan(prev_selected_t)+key+{scene}+{late}"
+
+
+def longest_gap(packets: Packets) -> float:
+    """Return the most seconds without a key frame; 0 if there are none."""
+    return float(max(packets.gaps, default=0.0))
+
+
+def has_sparse_keys(packets: Packets) -> bool:
+    """Return whether key frames stand too far apart to stand for the video."""
+    gaps = packets.gaps
+    if not gaps.sum():
+        return False
+    if len(gaps) < FEW_KEY_FRAMES and gaps.max() > FEW_GAP:
+        return True
+    if is_slide_show(packets):
+        return len(gaps) < len(packets.seconds)
+    in_long_gaps = gaps[gaps > LONG_GAP].sum()
+    return bool(in_long_gaps > MAX_LONG_SHARE * gaps.sum())
+
+
+def is_slide_show(packets: Packets) -> bool:
+    """Return whether there are so few frames a second that each may be a picture."""
+    return 0 < packets.rate <= SLIDES_RATE
+
+
+def dense_sampling(sampling: Sampling, packets: Packets) -> DenseSampling:
+    """Return how to sample a video instead that has sparse key frames."""
+    interval = DENSE_INTERVAL
+    if is_slide_show(packets):
+        interval = max(float(np.diff(packets.seconds).min()) / 2, MIN_INTERVAL)
+    settings = asdict(sampling)
+    return DenseSampling(**settings | {"select": "interval", "interval": interval})
+
+
+def sparse_remark(packets: Packets, sampling: DenseSampling) -> str:
+    """Return the line that tells of it."""
+    gap = longest_gap(packets)
+    taken = "the frames of scenes and one every"
+    if is_slide_show(packets):
+        return f"few key frames (up to {gap:.3g} s apart); took all frames"
+    return f"key frames up to {gap:.3g} s apart; took {taken} {sampling.interval:g} s"
+
 
 IN_TRANSITION = "in a transition"
 """Why a frame that is a mixture of two shots is dropped."""
@@ -51,8 +126,10 @@ class ShotReport:
     """Of the first half hour."""
 
 
-class Settler:
-    """Settles the shot and the blending of a video's frames when the next is known.
+class ShotFinder:
+    """Finds the shot of each frame of a video, and frames in transitions.
+
+    Both are known of a frame when the next one is.
 
     Args:
         path: the video.
@@ -95,25 +172,25 @@ class Settler:
             self._all_start_shots = is_slide_show(packets)
             self._tell(sparse_remark(packets, dense))
 
-    def settle(self, candidate: Candidate) -> Iterator[tuple[Candidate, float | None]]:
-        """Yield the frame before `candidate`, settled, as `finish` does."""
+    def add(self, candidate: Candidate) -> Iterator[tuple[Candidate, float | None]]:
+        """Yield the frame before `candidate`, with its shot, as `finish` does."""
         assert candidate.image is not None
-        small = glance_of(candidate.image)
+        small = shrink(candidate.image)
         held, self._held = self._held, (candidate, small)
         if held:
-            yield self._settled(*held, small, candidate.seconds)
+            yield self._with_shot(*held, small, candidate.seconds)
 
     def finish(self) -> Iterator[tuple[Candidate, float | None]]:
-        """Yield the last frame, settled, and when [s] a frame should be taken after it.
+        """Yield the last frame, and when [s] another one should be taken after it.
 
         That is the first clean one after a transition; None if there is no need.
         """
         held = self._held
         self._held = None
         if held:
-            yield self._settled(*held, None, float("inf"))
+            yield self._with_shot(*held, None, float("inf"))
 
-    def number(self, candidate: Candidate) -> None:
+    def assign_shot(self, candidate: Candidate) -> None:
         """Give a frame the number of its shot."""
         assert candidate.image is not None
         candidate.shot = self._shots.shot_of_next(
@@ -121,7 +198,7 @@ class Settler:
         )
         self.report.shots = self._shots.count
 
-    def _settled(
+    def _with_shot(
         self,
         candidate: Candidate,
         small: np.ndarray,
@@ -131,11 +208,11 @@ class Settler:
         before, self._before = self._before, small
         transition = None
         if self._blends and not candidate.reason:
-            glance = Glance(candidate.seconds, small)
-            transition = self._blends.transition_of(before, glance, after)
+            shown = SmallFrame(candidate.seconds, small)
+            transition = self._blends.transition_of(before, shown, after)
             self.report.transitions = len(self._blends.transitions)
         if transition is None:
-            self.number(candidate)
+            self.assign_shot(candidate)
             return candidate, None
 
         candidate.shot = self._shots.current
