@@ -40,7 +40,7 @@ class SplitOptions:
 
 
 def earlier_parts(groups: Sequence[int], parts: Sequence[str]) -> dict[int, str]:
-    """Return the parts of the groups that an earlier run has dealt.
+    """Return the parts of the groups that an earlier run has assigned.
 
     A group that holds frames of both parts, because a new video shows that they are of
     one view, is for training from now on: nothing that was trained on may validate.

@@ -34,7 +34,7 @@ SOFT_FINENESS, SOFT_SHARPNESS, SHARPNESS_PER_FINENESS = 0.145, 0.42, 5.1
 
 A blurred texture can have edges that look steep; blurred by a Gaussian of sigma 2.5, or
 by motion, its fineness is at most 0.145, and that of true HD 0.19 or more. Chosen on
-the setting sources of benchmarks/footage/scores.py.
+the setting sources of docs/footage.md.
 """
 
 RAMP_FINENESS, FULL_FINENESS = 1 / 9, 0.2
@@ -45,7 +45,7 @@ HALVING_NOISE = 6.0
 """Noise [8-bit levels] that halves the total score.
 
 Grain hides blocks and steepens what is between the edges, so without this it would win:
-grain of sigma 4 on the frames of benchmarks/footage/scores.py raised the median from
+grain of sigma 4 on the frames of docs/footage.md raised the median from
 0.40 to 0.52, and with it lowers it from 0.46 to 0.35.
 """
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from realesrgan_paddle.utils.crops import Crop
 
-# Where no source is named, a value was chosen with benchmarks/footage/patches.py on the
+# Where no source is named, a value was chosen on frames spoilt in known ways, of the
 # sources that docs/footage.md names for setting, and measured on others.
 
 TILE = 32

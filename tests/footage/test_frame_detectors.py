@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from clips import picture_clip
-from scenes import drive, letterboxed, scene, woven
+from scenes import drive, letterboxed, scene
 
 from realesrgan_paddle.data.footage.screen.borders import content_box
 from realesrgan_paddle.data.footage.screen.overlays import OverlayFinder
@@ -23,7 +23,6 @@ from realesrgan_paddle.data.footage.views.features import (
 from realesrgan_paddle.data.statistics.image_scores import measure
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.ffmpeg import probe
-from realesrgan_paddle.utils.field_order import field_order
 
 SEEDS = range(12)
 
@@ -76,31 +75,6 @@ def test_key_frames_and_no_other_frames_are_extracted(tmp_path: Path):
             round(frame.seconds * 25) for frame in frames(clip, probe(clip), Sampling())
         }
         pairs += [(number in keys, number in found) for number in range(60)]
-    assert_precision_and_recall(pairs)
-
-
-def test_interlaced_and_progressive_clips_are_classified(tmp_path: Path):
-    pairs = []
-    for seed in range(4):
-        fields = [scene(seed, step) for step in range(24)]
-        order = ("tff", "bff")[seed % 2]
-        clips = {
-            order: [woven(*fields[n : n + 2], order) for n in range(0, 24, 2)],
-            "progressive": fields[:12],
-        }
-        for truth, pictures in clips.items():
-            clip = picture_clip(
-                tmp_path / f"{seed}{truth}.mkv",
-                pictures,
-                options=("-c:v", "ffv1", "-pix_fmt", "yuv444p"),
-            )
-            found = field_order(clip, probe(clip).seconds)
-            pairs.append(
-                (
-                    truth != "progressive",
-                    found == order if truth == order else found != "progressive",
-                )
-            )
     assert_precision_and_recall(pairs)
 
 
@@ -456,19 +430,6 @@ def test_overlays_of_moving_shots_are_detected_and_scenery_is_not():
             ]
             pairs += [(False, bool(plain.boxes(640, 360)))]
     assert_precision_and_recall(pairs)
-
-
-@pytest.mark.parametrize("kind", ["nothing", "still camera"])
-def test_clips_without_a_detectable_overlay_have_no_boxes(kind: str):
-    finder = OverlayFinder()
-    for number in range(30):
-        step = 4 * number if kind != "still camera" else 0
-        picture = scene(
-            number % 6 if kind == "nothing" else 0, step, width=640, height=360
-        )
-        picture = with_overlays(picture, "logo", 0)[0] if kind != "nothing" else picture
-        finder.add(luma(picture), content_box(luma(picture)))
-    assert finder.boxes(640, 360) == []
 
 
 def test_cuts_between_shots_are_detected():

@@ -1,6 +1,5 @@
 """Extraction from synthetic clips: the set, its manifest and its sheet."""
 
-import json
 import os
 import signal
 import weakref
@@ -82,30 +81,6 @@ def test_the_manifest_lists_every_frame_with_the_reason_if_it_is_dropped(
     assert {record["source"] for record in records} == {str(clip)}
     assert records[0]["size"] == [192, 128]
     assert records[3]["sharpness"] < 0.38 < records[0]["sharpness"]
-
-
-def test_of_copies_in_other_videos_and_earlier_runs_the_better_one_stays(
-    tmp_path: Path,
-):
-    first = picture_clip(tmp_path / "a.mkv", [scene(0), scene(1)])
-    second = picture_clip(
-        tmp_path / "b.mkv", [cv2.resize(scene(n), (150, 100)) for n in (2, 1)]
-    )
-    third = picture_clip(tmp_path / "c.mkv", [scene(n)[2:] for n in (0, 3)])
-    out = tmp_path / "out"
-    extract(out, first, second)
-    extract(out, third)
-    # The enlarged copy in b is worse than a's; that in c is as good, and has two rows
-    # less.
-    copies = {r["file"]: r["reason"] for r in manifest(out) if r["reason"]}
-    (of_first,) = {"a_000000.000.png", "c_000000.000.png"} & set(copies)
-    better = {"a_000000.000.png", "c_000000.000.png"} - {of_first}
-    assert copies == {
-        "b_000000.040.png": "copy of a_000000.040.png (better)",
-        of_first: f"copy of {better.pop()} (better)",
-    }
-    assert pngs(out) == sorted(r["file"] for r in manifest(out) if not r["reason"])
-    assert len(pngs(out)) == 4
 
 
 def test_the_best_frames_of_each_time_window_are_kept(tmp_path: Path):
@@ -516,9 +491,3 @@ def test_the_best_of_near_duplicates_is_kept():
     assert [frame.seconds for frame in picker.finish()] == [1, 3]
     (late,) = picker.offer(candidate(100, 0.9, 0))
     assert late.reason == "like 1.png"
-
-
-def test_the_manifest_has_one_json_object_a_line(tmp_path: Path):
-    extract(tmp_path / "out", picture_clip(tmp_path / "clip.mkv", [scene(0), scene(1)]))
-    lines = (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()
-    assert [json.loads(line)["file"] for line in lines] == pngs(tmp_path / "out")

@@ -10,7 +10,6 @@ import pytest
 from clips import flat_clip, moving_clip, picture_clip
 from scenes import scene
 
-from realesrgan_paddle.data.sets.meta_info import image_paths
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.tools.extract_keyframes import main
 from realesrgan_paddle.utils.errors import UserError
@@ -142,15 +141,6 @@ def test_a_wrong_input_path_writes_nothing(tmp_path: Path):
         with pytest.raises(UserError, match=reason):
             extract(tmp_path / "out", clip, tmp_path / wrong)
     assert not (tmp_path / "out").exists()
-
-
-def test_the_only_images_in_the_output_are_frames(tmp_path: Path):
-    extract(tmp_path / "out", moving_clip(tmp_path / "match.png.mp4", "0,0.48"))
-    images = image_paths(tmp_path / "out", None)
-    assert [path.name for path in images] == [
-        "match.png_000000.000.png",
-        "match.png_000000.480.png",
-    ]
 
 
 def test_a_video_given_several_times_is_extracted_once(tmp_path: Path, capsys):

@@ -129,18 +129,6 @@ def test_chroma_samples_are_taken_to_lie_on_the_left_luma_column(tmp_path: Path)
     assert abs((frame.image[4:-4, columns, 2] - expected).mean()) < 0.3
 
 
-def test_hdr_is_refused(tmp_path: Path):
-    clip = flat_clip(
-        tmp_path / "hdr.mkv",
-        "red",
-        pix_fmt="yuv420p10le",
-        tagged="bt2020nc",
-        transfer="smpte2084",
-    )
-    with pytest.raises(UserError, match=r"hdr\.mkv: HDR \(PQ\)"):
-        frames_of(clip)
-
-
 @pytest.mark.parametrize(
     ("aspect", "width"),
     [("2", 128), ("1/2", 32), ("64/45", 91), ("199/200:max=1000", 64)],
@@ -196,11 +184,12 @@ ODD_NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_file_names_can_be_opened(tmp_path: Path, monkeypatch, name: str):
-    moving_clip(tmp_path / "clip.mp4").rename(tmp_path / name)
+def test_odd_file_names_can_be_opened(tmp_path: Path, monkeypatch):
+    clip = moving_clip(tmp_path / "clip.mp4")
     monkeypatch.chdir(tmp_path)
-    assert len(frames_of(Path(name))) == 3
+    for name in ODD_NAMES:
+        clip = clip.rename(tmp_path / name)
+        assert len(frames_of(Path(name))) == 3, name
 
 
 def test_a_file_name_that_is_no_utf8_is_refused(tmp_path: Path):
@@ -232,15 +221,15 @@ NO_VIDEOS = {
 }
 
 
-@pytest.mark.parametrize("name", NO_VIDEOS)
-def test_files_that_are_no_videos_are_refused_in_one_line(tmp_path: Path, name: str):
+def test_files_that_are_no_videos_are_refused_in_one_line(tmp_path: Path):
     moving_clip(tmp_path / "clip.mkv")
-    path = tmp_path / name
-    path.write_bytes(NO_VIDEOS[name])
-    with pytest.raises(UserError) as caught:
-        frames_of(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
+    for name, content in NO_VIDEOS.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            frames_of(path)
+        assert str(caught.value).startswith(f"{path}: "), name
+        assert "\n" not in str(caught.value), name
 
 
 def test_a_sound_file_with_cover_art_is_refused(tmp_path: Path):

@@ -59,12 +59,6 @@ class Quantizer:
     """Mean over the key frames looked at."""
     qp: float
     """The QP of H.264 with the same step, as blocks have it, not the header alone."""
-    keys: int
-    """Key frames looked at."""
-
-    def __str__(self) -> str:
-        value = f"{self.name} {self.value:.0f}"
-        return f"{value} (like QP {self.qp:.0f})"
 
 
 @dataclass(frozen=True)
@@ -165,7 +159,7 @@ def quantizer(path: Path, seconds: float | None, codec: str) -> Quantizer | None
     if name == "QP":
         is_near = blocks is not None and abs(blocks - qp) <= MAX_DEVIATION
         qp = blocks if blocks is not None and is_near else qp - TREE_OFFSET
-    return Quantizer(name, round(value, 1), round(qp, 1), len(frames))
+    return Quantizer(name, round(value, 1), round(qp, 1))
 
 
 def _block_qp(path: Path, start: float | None) -> float | None:

@@ -174,7 +174,7 @@ def keep_unseen(
 ) -> list[int]:
     """Return views so joined that no validation image shows what is trained on.
 
-    As far as that is found: views are joined and dealt again until nothing is.
+    As far as that is found: views are joined and parts chosen again until nothing is.
 
     Args:
         views: of `find_views`.
