@@ -104,7 +104,7 @@ def transition_at(
     """
     if not 0 < place < len(images) - 1:
         return None
-    points = points_of(images)
+    points = _points_of(images)
     for longest in (MAX_SECONDS, MAX_SECONDS / 2):
         span = _straightest_span(points, seconds, place, longest)
         if span is None:
@@ -113,13 +113,15 @@ def transition_at(
         stretch, times = points[first : last + 1], seconds[first : last + 1]
         # Two transitions, one soon after the other, look like one with a bend.
         if _bend(stretch, times) <= MAX_BEND:
-            is_change = differ(images[first], images[last])
-            found = _judged(stretch, times, place - first) if is_change else None
-            return found
+            if not _differ(images[first], images[last]):
+                return None
+            return _transition_of_span(stretch, times, place - first)
     return None
 
 
-def _judged(points: np.ndarray, seconds: np.ndarray, place: int) -> Transition | None:
+def _transition_of_span(
+    points: np.ndarray, seconds: np.ndarray, place: int
+) -> Transition | None:
     """Return the transition that a span is, if a frame of it is a mixture."""
     if not _is_mixed(points):
         return None
@@ -142,7 +144,7 @@ def change_of(images: np.ndarray) -> tuple[float, float]:
     Returns:
         The mean difference [8-bit levels], and its ratio to the way taken, 0 to 1.
     """
-    points = points_of(images)
+    points = _points_of(images)
     way = float(_step_lengths(points).sum())
     change = points[-1] - points[0]
     distance = float(np.abs(change).mean())
@@ -195,7 +197,7 @@ def _compared(image: np.ndarray) -> np.ndarray:
     return luma.astype(np.float32)
 
 
-def points_of(images: np.ndarray) -> np.ndarray:
+def _points_of(images: np.ndarray) -> np.ndarray:
     """Return small frames as points, float32 (N, 14 * 24 * 3)."""
     rows = []
     for image in images:
@@ -265,7 +267,7 @@ def _slowest(steps: np.ndarray, place: int) -> np.ndarray:
     return np.minimum(before[:, None], slowest_after[None])
 
 
-def differ(before: np.ndarray, after: np.ndarray) -> bool:
+def _differ(before: np.ndarray, after: np.ndarray) -> bool:
     """Return whether two small frames are of two shots, or one of them is empty."""
     for image in (before, after):
         luma = _compared(image)

@@ -87,31 +87,31 @@ def find_copies(
     same_shot = shots[:, None] == shots
 
     found: set[Pair] = set()
-    for kind in comparisons:
-        votes = np.where(same_shot, 0, kind.votes)
-        near = np.where(same_shot, 0, kind.equal_bits)
+    for compared in comparisons:
+        votes = np.where(same_shot, 0, compared.votes)
+        near = np.where(same_shot, 0, compared.equal_bits)
         likely = set(strongest(votes, VOTES_PER_FRAME, MIN_VOTES))
         likely.update(strongest(near, HASHES_PER_FRAME, MIN_EQUAL_BITS))
         for pair in sorted(likely - found):
-            if _are_copies(kind, pair, read):
+            if _are_copies(compared, pair, read):
                 found.add(pair)
     return sorted(found)
 
 
 def _are_copies(
-    kind: FramePairs, pair: Pair, read: Callable[[int], np.ndarray]
+    compared: FramePairs, pair: Pair, read: Callable[[int], np.ndarray]
 ) -> bool:
     """Return whether two frames are copies."""
     one, other = pair
     first, second = read(one), read(other)
-    if kind.is_mirrored:
+    if compared.is_mirrored:
         second = np.ascontiguousarray(second[:, ::-1])
-    if kind.equal_bits[pair] >= STRETCHED_EQUAL_BITS:
+    if compared.equal_bits[pair] >= STRETCHED_EQUAL_BITS:
         whole = _stretch(first, second)
         if changed_share(first, second, whole) <= MAX_CHANGED:
             return True
 
-    alignment = align(kind.frames[one], kind.others[other])
+    alignment = align(compared.frames[one], compared.others[other])
     if alignment is None:
         return False
     return changed_share(first, second, alignment.matrix) <= MAX_CHANGED

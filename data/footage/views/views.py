@@ -69,16 +69,16 @@ def find_views(
     for one, other in copies:
         views.join(one, other)
 
-    tables = [kind.votes.copy() for kind in comparisons]
+    tables = [compared.votes.copy() for compared in comparisons]
     for _ in range(ROUNDS):
-        for kind, votes in zip(comparisons, tables, strict=True):
+        for compared, votes in zip(comparisons, tables, strict=True):
             labels = np.array(views.labels())
             votes[labels[:, None] == labels] = 0
             for one, other in strongest(votes, PER_FRAME, MIN_VOTES):
                 votes[one, other] = votes[other, one] = 0
                 if views.find(one) == views.find(other):
                     continue
-                alignment = align(kind.frames[one], kind.others[other])
+                alignment = align(compared.frames[one], compared.others[other])
                 if _follow(alignment, MIN_INLIERS, MIN_CELLS):
                     views.join(one, other)
     return views.labels()
@@ -264,12 +264,15 @@ def _best_of_views(votes: np.ndarray, views: np.ndarray) -> np.ndarray:
 
 
 class _Check:
-    """Compares validation images with training images, each pair once."""
+    """Compares validation images with training images, each pair once.
+
+    A side is the index of a comparison: 0 for plain pictures, 1 for mirrored ones.
+    """
 
     def __init__(
         self, comparisons: Sequence[FramePairs], find: Callable[[int], Corners]
     ) -> None:
-        self._kinds = comparisons
+        self._comparisons = comparisons
         self._find = find
         self._features: dict[int, Corners] = {}
         self._differ: set[tuple[int, int, int]] = set()
@@ -286,12 +289,12 @@ class _Check:
         )
         pairs: list[Pair] = []
         known: set[int] = set()
-        for image, other, kind in self._likely(validation, training, np.array(views)):
+        for image, other, side in self._likely(validation, training, np.array(views)):
             if len(self._differ) >= MAX_DIFFERING:
                 break
             if views[image] in known or not self._has_room(image, other):
                 continue
-            if self._show_one_place(image, other, kind):
+            if self._show_one_place(image, other, side):
                 known.add(views[image])
                 pairs.append((image, other))
         return pairs
@@ -299,11 +302,11 @@ class _Check:
     def _likely(
         self, validation: np.ndarray, training: np.ndarray, views: np.ndarray
     ) -> Iterator[tuple[int, int, int]]:
-        """Yield a validation and a training image and the kind, the likeliest first."""
+        """Yield a validation image, a training image and a side, the likeliest first."""
         ranked: list[list[tuple[int, int, int]]] = []
-        for number, kind in enumerate(self._kinds):
+        for number, compared in enumerate(self._comparisons):
             for image in validation.tolist():
-                votes = kind.votes[image, training]
+                votes = compared.votes[image, training]
                 best = training[_best_of_views(votes, views[training])]
                 ranked.append([(image, other, number) for other in best.tolist()])
         for pairs in zip_longest(*ranked):
@@ -314,16 +317,16 @@ class _Check:
         known = self._features.keys() | {one, other}
         return len(known) <= MAX_PICTURES
 
-    def _show_one_place(self, one: int, other: int, kind: int) -> bool:
-        if (one, other, kind) in self._differ:
+    def _show_one_place(self, one: int, other: int, side: int) -> bool:
+        if (one, other, side) in self._differ:
             return False
         second = self._of(other)
-        if self._kinds[kind].is_mirrored:
+        if self._comparisons[side].is_mirrored:
             second = mirror(second)
         found = align_sift(self._of(one), second)
         shown = _follow(found, MIN_SIFT_INLIERS, MIN_SIFT_CELLS)
         if not shown:
-            self._differ.add((one, other, kind))
+            self._differ.add((one, other, side))
         return shown
 
     def _of(self, number: int) -> Corners:
