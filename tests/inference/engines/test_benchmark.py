@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from engines.cases import SHIPPED, tree_peaks
 from engines.ncnn_files import write_ncnn
-from engines.rows import TakenFiles, compare, psnr, table
+from engines.rows import Taken, compare, psnr, table
 from places import ROOT
 from sample_weights import sample_weights
 
@@ -24,9 +24,9 @@ from realesrgan_paddle.utils.weights.writer import write_pth
 SRVGG = SRVGGNetCompact(num_feat=8, num_conv=2)
 RRDB = RRDBNet(num_feat=8, num_block=2, num_grow_ch=4)
 
-OURS = TakenFiles([3.0, 2.0, 4.0], 100.4, 50.04)
-FAST = TakenFiles([4.0, 2.5, 2.0], 300, 140)
-SLOW = TakenFiles([10.0, 10.0, 10.0], 900)
+OURS = Taken([3.0, 2.0, 4.0], 100.4, 50.04)
+FAST = Taken([4.0, 2.5, 2.0], 300, 140)
+SLOW = Taken([10.0, 10.0, 10.0], 900)
 
 ENGINE = """
 import sys
