@@ -173,7 +173,9 @@ class SegmentMaker:
 
     def make(self, parts: SegmentFolder) -> None:
         """Make the segments that are missing."""
-        missing = parts.missing()
+        missing, damaged = parts.missing()
+        for name in damaged:
+            self.remark(f"{name} in {parts.folder} is damaged, so it is made again")
         left = sum(segment.frames for segment in missing)
         self.outcome.resumed = self.outcome.frames - left
         if missing:
@@ -212,6 +214,7 @@ class SegmentMaker:
         with closing(upscaled):
             for segment in segments:
                 yield from self._encoded(segment, upscaled, parts.path(segment))
+                parts.add(segment)
 
     def _encoded(
         self, segment: Segment, frames: Stream[RGBFrame], path: Path

@@ -26,10 +26,7 @@ from realesrgan_paddle.inference.video.segment_maker import SegmentMaker, Upscal
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.muxing import mux
 from realesrgan_paddle.inference.video.writing.segments import SegmentFolder
-from realesrgan_paddle.utils.files import atomic_path, make_folder, open_regular
-
-SAMPLE_BYTES = 1 << 22
-"""Of a source's beginning and end, by which it is known again."""
+from realesrgan_paddle.utils.files import atomic_path, make_folder, sha256_of
 
 PROBE_SIDE = 24
 """Of the picture by which a network is known again [pixels]."""
@@ -180,7 +177,7 @@ def _job_record(
     source = plan.source
     return {
         "input": source.path.name,
-        "input's content": _content(source.path),
+        "input's content": sha256_of(source.path),
         "network's output": _network(upscaler),
         "tile": upscaler.tile,
         "tile_pad": upscaler.tile_pad,
@@ -190,17 +187,6 @@ def _job_record(
         "encoding": asdict(plan.encoding),
         "libraries": av.library_versions,
     }
-
-
-def _content(path: Path) -> str:
-    """Return a hash of a file's size, beginning and end."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with open_regular(path) as file:
-        digest.update(file.read(SAMPLE_BYTES))
-        file.seek(max(0, size - SAMPLE_BYTES))
-        digest.update(file.read(SAMPLE_BYTES))
-    return digest.hexdigest()
 
 
 def _network(upscaler: ArrayUpscaler) -> str:

@@ -105,8 +105,13 @@ def test_an_interrupted_run_leaves_whole_segments_and_goes_on(
     ]
 
     monkeypatch.undo()
+    first = tmp_path / "result.mp4.parts/000000.nut"
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
     outcome, _ = upscale_clip(clip, target, **SETTINGS)
     assert outcome.resumed > 0
+    assert any("000000.nut" in each for each in outcome.remarks)
     assert_is(target, undisturbed)
 
 

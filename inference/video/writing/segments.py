@@ -1,7 +1,8 @@
 """What of a video is done already: whole segments in a folder beside the result.
 
-The folder holds `job.json`, which says what is being made of what, and a NUT file for each
-segment, complete in itself. A run that was killed goes on after them.
+The folder holds `job.json`, which says what is being made of what, a NUT file for each
+segment, complete in itself, and their sha256 in `made.txt`. A run that was killed goes on
+after them, and makes anew what is not as it was written.
 """
 
 import json
@@ -21,14 +22,17 @@ from realesrgan_paddle.utils.files import (
     open_regular,
     parse_object,
     remove_leftovers,
+    sha256_of,
 )
 from realesrgan_paddle.utils.locks import locked
 
-JOB, LOCK = "job.json", "lock"
+JOB, MADE, LOCK = "job.json", "made.txt", "lock"
 DECIDED = "decided"
 """Key of what is not asked for but found, once for all runs."""
 MOST_BYTES = 1 << 20
 """Of a `job.json`; what this program writes has a few kB."""
+NOTE_BYTES = 200
+"""Of `made.txt` for each segment; a line has 75, and may be there twice."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,8 @@ class SegmentFolder:
                 try:
                     yield self._take_over(job, decide)
                 finally:
-                    nothing_made = len(self.missing()) == len(self._segments)
-                    if nothing_made and self.folder.is_dir():
+                    any_made = any(self.path(each).is_file() for each in self._segments)
+                    if not any_made and self.folder.is_dir():
                         self.remove()
         except Timeout:
             raise UserError(
@@ -117,22 +121,41 @@ class SegmentFolder:
         """Return the segment's file, which may not be there yet."""
         return self.folder / segment.name
 
-    def missing(self) -> list[Segment]:
-        """Return the segments that are not done yet."""
-        missing = []
+    def add(self, segment: Segment) -> None:
+        """Note that a segment's file is whole."""
+        with (self.folder / MADE).open("a", encoding="utf-8") as file:
+            file.write(f"{segment.name} {sha256_of(self.path(segment))}\n")
+
+    def missing(self) -> tuple[list[Segment], list[str]]:
+        """Return the segments that are not done yet, and which files are damaged."""
+        notes = self.folder / MADE
+        made = {}
+        if notes.exists():
+            with open_regular(notes) as file:
+                lines = (
+                    file.read(NOTE_BYTES * len(self._segments))
+                    .decode("utf-8", "replace")
+                    .splitlines()
+                )
+            made = dict(line.split(" ", 1) for line in lines if " " in line)
+
+        missing, damaged = [], []
         for segment in self._segments:
             path = self.path(segment)
-            if not path.is_file():
+            if not path.is_file() or segment.name not in made:
                 missing.append(segment)
-        return missing
+            elif sha256_of(path) != made[segment.name]:
+                missing.append(segment)
+                damaged.append(segment.name)
+        return missing, damaged
 
     def remove(self) -> None:
         """Remove the folder, with what this program put there and nothing else."""
         remove_leftovers(self.folder)
         for segment in self._segments:
             self.path(segment).unlink(missing_ok=True)
-        (self.folder / JOB).unlink(missing_ok=True)
-        (self.folder / LOCK).unlink(missing_ok=True)
+        for name in (JOB, MADE, LOCK):
+            (self.folder / name).unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 

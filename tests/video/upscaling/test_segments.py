@@ -63,7 +63,8 @@ def hold(
     """Hold the folder as a run does that is over after `done` segments."""
     with parts.held(job, lambda: {"tile": 128}) as decided:
         for segment in SEGMENTS[:done]:
-            parts.path(segment).write_bytes(b"nut")
+            parts.path(segment).write_bytes(segment.name.encode())
+            parts.add(segment)
     return decided
 
 
@@ -86,10 +87,25 @@ def test_what_was_decided_holds_for_the_runs_that_follow(parts: SegmentFolder):
     assert hold(parts, done=1) == {"tile": 128}
     with parts.held(JOB, lambda: pytest.fail("is decided")) as decided:
         assert decided == {"tile": 128}
-        assert parts.missing() == SEGMENTS[1:]
+        assert parts.missing() == (SEGMENTS[1:], [])
         parts.path(SEGMENTS[1]).write_bytes(b"nut")
         parts.remove()
     assert not parts.folder.exists()
+
+
+def test_segments_that_are_not_as_they_were_written_are_missing(parts: SegmentFolder):
+    hold(parts, done=2)
+    first, second = (parts.path(each) for each in SEGMENTS)
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-1])
+    assert parts.missing() == (SEGMENTS[:1], [first.name])
+
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(whole)
+    assert parts.missing() == (SEGMENTS, [first.name, second.name])
+
+    (parts.folder / "made.txt").write_bytes(b"\xff nothing\n\n" * 9)
+    assert parts.missing() == (SEGMENTS, [])
 
 
 def test_a_run_that_did_nothing_leaves_nothing(parts: SegmentFolder):
