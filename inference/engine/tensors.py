@@ -11,10 +11,6 @@ from realesrgan_paddle.inference.engine.recorder import Buffer, Recorder
 from realesrgan_paddle.ops.onednn.library import F32
 
 
-class NotPossibleError(Exception):
-    """The network has something that these operators do not do; the message says what."""
-
-
 class Image:
     """An image, float32 (C, H, W), with what is to be added to it."""
 

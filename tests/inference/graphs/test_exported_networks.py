@@ -241,6 +241,9 @@ DAMAGED = [
     ("a: &a [x]\nRealESRGAN: *a", "an anchor or an alias"),
     ("RealESRGAN: !!python/object:os.system {}", "damaged"),
     ("RealESRGAN: \xff", "damaged"),
+    ("RealESRGAN: {files: {}, tensors: !!int ''}", "damaged"),
+    ("RealESRGAN: {files: " + "1:" * 400_000 + "1}", "network: "),
+    ("RealESRGAN: {files: {}, tensors: !!float " + "1:" * 400_000 + "1}", "damaged"),
     ("x" * (1 << 20), "larger than 1 MiB"),
 ]
 
