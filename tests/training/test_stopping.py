@@ -114,6 +114,7 @@ def test_the_line_that_a_stopped_run_ends_with_resumes_it(tmp_path, monkeypatch)
         "gt_size=32",
         "train.lpips_opt=null",
         f"cpu_ops={usable_ops()}",
+        "datasets.train.batch_size_per_gpu=1",
         "datasets.train.num_worker_per_gpu=0",
         "logger.print_freq=1",
         *ENDLESS,
@@ -256,7 +257,7 @@ def check_kills(tmp_path, options, workers, kills, total_iter):
 
 
 def test_a_run_killed_at_any_moment_loses_nothing(tmp_path, options):
-    check_kills(tmp_path, options, workers=1, kills=2, total_iter=20)
+    check_kills(tmp_path, options, workers=1, kills=2, total_iter=14)
 
 
 @pytest.mark.slow

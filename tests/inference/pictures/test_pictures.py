@@ -38,7 +38,7 @@ from realesrgan_paddle.inference.pictures.upscale_files import (
 )
 from realesrgan_paddle.inference.pictures.writing import write_picture
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.utils.images import read_image
+from realesrgan_paddle.utils.images import read_image, write_image
 
 
 def nearest(images):
@@ -415,6 +415,16 @@ def test_gray_with_alpha_of_16_bits_keeps_its_bits(tmp_path):
     assert np.abs(result[::2, ::2, 3].astype(int) - 30_000).max() <= 1
     for channel in range(3):
         assert np.abs(result[::2, ::2, channel].astype(int) - gray).max() <= 1
+
+
+def test_a_tiff_with_alpha_of_16_bits_keeps_its_bits(tmp_path):
+    """Pillow, which reads those of 8 bits, would read it in 8 bits."""
+    pixels = np.dstack([deep(PICTURE), np.full((HEIGHT, WIDTH), 30_000, np.uint16)])
+    write_image(tmp_path / "a.tif", pixels)
+    assert not upscale(tmp_path / "a.tif")[1]
+    result = read_image(tmp_path / "out/a.png")
+    assert result.dtype == np.uint16
+    assert np.abs(result[::2, ::2].astype(int) - pixels).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
