@@ -188,12 +188,6 @@ def test_a_wrong_hash_deletes_only_the_part_and_names_both_hashes(server, path):
     assert path.read_bytes() == CONTENT
 
 
-def test_other_bytes_of_the_right_size_are_refused(server, path):
-    server.content = CONTENT[::-1]
-    assert "expected" in refused(server, path)
-    assert visible(path.parent) == []
-
-
 def test_after_a_refused_range_the_whole_file_is_requested(server, path):
     part_of(path, CONTENT[:1000])
     server.status = 416

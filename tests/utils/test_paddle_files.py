@@ -59,11 +59,3 @@ def test_paddle_loads_our_files(tmp_path):
         assert all(isinstance(tensor, paddle.Tensor) for tensor in found.values())
         assert_arrays_identical(arrays(found), state)
     assert list(loaded) == ["params", "params_ema"]
-
-
-def test_a_layer_takes_the_weights_of_our_file(tmp_path):
-    state = {key: array + 1 for key, array in arrays(network().state_dict()).items()}
-    write_pdparams(tmp_path / "w.pdparams", {"": state})
-    layer = network()
-    layer.set_state_dict(paddle.load(str(tmp_path / "w.pdparams")))
-    assert_arrays_identical(arrays(layer.state_dict()), state)
