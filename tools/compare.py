@@ -1,4 +1,4 @@
-"""Compare networks side by side, on images or a video: figures, a sheet, an HTML page."""
+"""Compare networks side by side, on images or a video: metrics, a sheet, an HTML page."""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals import end_at_once

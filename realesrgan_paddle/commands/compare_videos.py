@@ -52,7 +52,7 @@ def add_video_flags(parser: Parser) -> None:
     add(
         "--measured_frames",
         type=int_range(0),
-        help="videos: frames whose steadiness is measured, from the middle; 0: none "
+        help="videos: frames whose temporal consistency is measured, from the middle; 0: none "
         f"(default: {MEASURED_FRAMES})",
     )
 

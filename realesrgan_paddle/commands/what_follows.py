@@ -170,7 +170,7 @@ def after_evaluation(
     degrade: str | None,
     seed: int | None,
 ) -> str:
-    """Return what follows figures: looking at the images that they are of.
+    """Return what follows metrics: looking at the images that they are of.
 
     Of images that were degraded on the way, first the command that writes them; or else
     upscaling the user's images with the last network.

@@ -42,14 +42,14 @@ class Evaluation:
         return lines
 
     def result(self, method: str, data: str) -> Result:
-        """Return the figures of a method on a set."""
+        """Return the metrics of a method on a set."""
         for result in self.results:
             if (result.method, result.data) == (method, data):
                 return result
         raise KeyError((method, data))
 
     def text(self) -> str:
-        """Return the tables for a terminal: the figures, and what the networks cost."""
+        """Return the tables for a terminal: the metrics, and what the networks cost."""
         titles = [_title(name) for name in self.metrics]
         rows = [["set", "images", "model", *titles]]
         for result in self.results:
@@ -138,7 +138,7 @@ class Evaluation:
         return lines
 
     def _marked(self, method: str, data: str) -> str:
-        """Return the figures of a method on a set, those that are the best in bold."""
+        """Return the metrics of a method on a set, those that are the best in bold."""
         cells = []
         for name in self.metrics:
             text = _cell(name, self.result(method, data).means)
@@ -148,7 +148,7 @@ class Evaluation:
         return " / ".join(cells)
 
     def _best(self, metric: str, data: str) -> str:
-        """Return the best figure on a set; "" where there is no better and worse."""
+        """Return the best value on a set; "" where there is no better and worse."""
         if len(self.methods) < 2 or not METRICS[metric].has_best:
             return ""
         known = []

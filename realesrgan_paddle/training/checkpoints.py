@@ -219,7 +219,7 @@ class Checkpoints:
             options: `best` names the metric that decides, else the first one does, on
                 the first set that it measures.
         """
-        metric = options.best or _first_figure(metrics, options)
+        metric = options.best or _first_measured(metrics, options)
         if metric is None:
             return
 
@@ -341,12 +341,12 @@ def check_parts(parts: Parts, step: PixelStep, scale: int, source: str) -> None:
     check_pairs(pool, scale, source)
 
 
-def _first_figure(metrics: Mapping[str, float], options: ValOptions) -> str | None:
+def _first_measured(metrics: Mapping[str, float], options: ValOptions) -> str | None:
     """Return the "<set>/<metric>" of the first metric, None if it measures no set."""
     first = next(iter(options.metrics), None)
-    for figure in metrics:
-        if figure.rpartition("/")[2] == first:
-            return figure
+    for name in metrics:
+        if name.rpartition("/")[2] == first:
+            return name
     return None
 
 

@@ -44,15 +44,15 @@ class VideoComparison:
     page: Path
     shared: Path
     shared_size: tuple[int, int]
-    figures: dict[str, ClipMetrics]
+    metrics: dict[str, ClipMetrics]
     """By method; empty where nothing was measured."""
     remarks: list[str]
 
     def __str__(self) -> str:
-        """Return the figures and the files, a line each."""
+        """Return the metrics and the files, a line each."""
         width, height = self.shared_size
         lines = [*self.remarks]
-        lines += consistency_lines(self.figures)
+        lines += consistency_lines(self.metrics)
         lines.append(f"{self.shared}: {width}x{height}")
         lines.append(f"open {self.page} in a browser")
         return "\n".join(map(printable, lines))
@@ -95,9 +95,9 @@ def compare_videos(
         UserError: a video is damaged.
     """
     remarks: list[str] = []
-    figures = {}
+    metrics = {}
     if measured_frames:
-        figures = measure(excerpts, gt, measured_frames, remarks)
+        metrics = measure(excerpts, gt, measured_frames, remarks)
     on_page = [*remarks]
 
     before = excerpts[0] if len(excerpts) == 2 else excerpts[1]
@@ -116,10 +116,10 @@ def compare_videos(
         shown,
         folder / PAGE,
         chosen=(shown.index(before), shown.index(after)),
-        figures=figures,
+        metrics=metrics,
         remarks=on_page,
     )
-    return VideoComparison(folder / PAGE, shared, size, figures, remarks)
+    return VideoComparison(folder / PAGE, shared, size, metrics, remarks)
 
 
 def write_players(
@@ -127,7 +127,7 @@ def write_players(
     page: Path,
     *,
     chosen: tuple[int, int],
-    figures: Mapping[str, ClipMetrics],
+    metrics: Mapping[str, ClipMetrics],
     remarks: Sequence[str],
 ) -> None:
     """Write the page with two players, and the videos beside it."""
@@ -142,7 +142,7 @@ def write_players(
         clips,
         headline=f"Before and after: {source.path.name}",
         remarks=remarks,
-        figures=_table(figures),
+        metrics=_table(metrics),
         left=chosen[0],
         right=chosen[1],
         start=excerpts[0].start - source.start,
@@ -238,7 +238,7 @@ def write_preview(
     before = open_excerpt(INPUT, source, settings)
     after = open_excerpt(RESULT, result)
     page = folder / PAGE
-    write_players([before, after], page, chosen=(0, 1), figures={}, remarks=remarks)
+    write_players([before, after], page, chosen=(0, 1), metrics={}, remarks=remarks)
     return page
 
 

@@ -185,7 +185,7 @@ def test_the_page_asks_nobody_and_holds_what_the_players_need(pair, tmp_path):
         code = re.sub(r"//.*", "", page.source) if word == "//" else page.source
         assert word not in code
     assert "<th>sharpness</th>" in page.source
-    assert set(done.figures) == {"bicubic", "x2"}
+    assert set(done.metrics) == {"bicubic", "x2"}
     assert "temporal consistency of 3 of 20 frames, at 128x96" in str(done)
 
 

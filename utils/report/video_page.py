@@ -51,13 +51,13 @@ class Clip:
 
 @dataclass(frozen=True)
 class MetricsTable:
-    """A table of figures: a line for each video."""
+    """A table of metrics: a line for each video."""
 
     columns: Sequence[str]
     lines: Sequence[tuple[str, Sequence[str]]]
-    """Label and figures."""
+    """Label and metrics."""
     remark: str
-    """What the figures are, and which values are good."""
+    """What the metrics are, and which values are good."""
 
 
 def video_page(
@@ -65,7 +65,7 @@ def video_page(
     *,
     headline: str,
     remarks: Sequence[str],
-    figures: MetricsTable | None,
+    metrics: MetricsTable | None,
     left: int,
     right: int,
     start: Fraction,
@@ -76,7 +76,7 @@ def video_page(
         clips: what the players can show; at least two.
         headline: the page's title.
         remarks: lines below it.
-        figures: what was measured.
+        metrics: what was measured.
         left: number of the video that the left player shows at first.
         right: number of that of the right player.
         start: the time of the first frame, where the videos are a part [s].
@@ -86,7 +86,7 @@ def video_page(
     )
     files = "".join(map(_file, clips))
     labels = {str(number): clip.label for number, clip in enumerate(clips)}
-    return f"""{page_head(headline, "video_page.css")}{_table(figures)}
+    return f"""{page_head(headline, "video_page.css")}{_table(metrics)}
 {paragraphs}<div class="viewer" hidden>
 {_STAGE}{_controls(labels, left, right)}{_HELP}<p class="faint">{files}</p>
 <noscript><p class="warning">The players need JavaScript.</p></noscript>
@@ -142,16 +142,16 @@ def _file(clip: Clip) -> str:
     return f'<a href="{file}">{label}</a> ({what}) '
 
 
-def _table(figures: MetricsTable | None) -> str:
-    """Return the table of figures; "" without any."""
-    if figures is None:
+def _table(metrics: MetricsTable | None) -> str:
+    """Return the table of metrics; "" without any."""
+    if metrics is None:
         return ""
-    head = "".join(f"<th>{escaped(name)}</th>" for name in ("", *figures.columns))
+    head = "".join(f"<th>{escaped(name)}</th>" for name in ("", *metrics.columns))
     body = ""
-    for label, values in figures.lines:
+    for label, values in metrics.lines:
         cells = "".join(f"<td>{escaped(text)}</td>" for text in (label, *values))
         body += f"<tr>{cells}</tr>\n"
-    caption = f"<figcaption>{escaped(figures.remark)}</figcaption>"
+    caption = f"<figcaption>{escaped(metrics.remark)}</figcaption>"
     return f"<figure><table><tr>{head}</tr>\n{body}</table>{caption}</figure>"
 
 
