@@ -1,14 +1,11 @@
 """Networks side by side on the same images: metrics, a sheet and a page of crops."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.sets.made_folders import images_to_compare
-from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.judging.page_summary import (
     Grids,
@@ -31,7 +28,6 @@ from realesrgan_paddle.metrics.table import (
     OpenMetric,
     Scores,
     measure_image,
-    missing_weights,
     open_metric,
 )
 from realesrgan_paddle.utils.crops import Crop, most_different
@@ -44,9 +40,7 @@ from realesrgan_paddle.utils.images import (
     to_uint8,
     write_image,
 )
-from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
-from realesrgan_paddle.utils.next_steps import command_line, filled
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
     Row,
@@ -59,12 +53,6 @@ from realesrgan_paddle.utils.report.pages import PAGE, Summary, html_page
 SHEET = "sheet.png"
 CROP_SIZE = 96
 """Width and height of the crops, in input pixels, unless --crop_size says another."""
-
-AGAIN = (
-    "tools/compare.py --input {input} --models {models} --output {output} --gt {gt} "
-    "--run {run} --crop {crop} --crop_size {crop_size} --metrics {metrics}"
-)
-"""The line that compares the same networks on the same images again."""
 
 
 @dataclass(frozen=True)
@@ -108,48 +96,6 @@ class Measured:
     def without_results(self) -> "Measured":
         """Return the metrics alone: the images of many inputs are too much to keep."""
         return replace(self, results={})
-
-
-def compare_image_flags(args: argparse.Namespace) -> str:
-    """Compare networks on images as the flags say; return what to print."""
-    folders, gt = images_to_compare(args.input, args.gt)
-    inputs = [path for folder in folders for path in find_inputs(folder)]
-
-    start_paddle()
-    upscalers = load_upscalers(
-        args.models, tile=args.tile, tile_pad=args.tile_pad, device=args.device
-    )
-    metrics, remarks = metrics_to_measure(args.metrics, gt)
-    flags = vars(args) | {"models": [f"{name}={model}" for name, model in args.models]}
-    done = compare(
-        inputs,
-        upscalers,
-        args.output,
-        gt=gt,
-        crop=args.crop,
-        crop_size=args.crop_size or CROP_SIZE,
-        metrics=metrics,
-        run=args.run,
-        commands=[command_line(*filled(AGAIN, **flags))],
-    )
-    return "\n".join([str(done), *remarks])
-
-
-def metrics_to_measure(
-    chosen: Sequence[str] | None, gt: Path | None
-) -> tuple[Sequence[str], list[str]]:
-    """Return the chosen metrics, and remarks.
-
-    If none are, and there is ground truth: PSNR and SSIM of Y, as papers report them, and,
-    if its weights are available, LPIPS; else a remark.
-    """
-    if chosen or gt is None:
-        return chosen or (), []
-
-    reason = missing_weights("lpips")
-    if reason:
-        return ["psnr_y", "ssim_y"], [f"LPIPS is left out: {reason}"]
-    return ["psnr_y", "ssim_y", "lpips"], []
 
 
 def check_names(named: Sequence[tuple[str, str]]) -> None:

@@ -1,17 +1,20 @@
 """What tools/evaluate.py does: check the flags, open what is measured, measure, write."""
 
-import argparse
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_evaluation
+from realesrgan_paddle.inference.open_runner import ENGINES, PRECISIONS
 from realesrgan_paddle.metrics.clips import open_steps
 from realesrgan_paddle.metrics.data_sets import (
     DataSet,
+    NamedFolder,
     check_way,
     open_degradation,
     open_sets,
+    parse_folder,
 )
 from realesrgan_paddle.metrics.evaluation import Evaluation
 from realesrgan_paddle.metrics.measuring import Rules, measure_sets
@@ -19,14 +22,16 @@ from realesrgan_paddle.metrics.methods import Method, open_methods
 from realesrgan_paddle.metrics.table import (
     BICUBIC,
     FID,
+    METRICS,
     OF_IMAGES,
     open_features,
     open_metric,
+    parse_metric,
 )
-from realesrgan_paddle.utils.cli import Parser
+from realesrgan_paddle.utils.cli import int_range, setting
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import check_target
-from realesrgan_paddle.utils.machine.devices import start_paddle
+from realesrgan_paddle.utils.machine.devices import DEVICES, start_paddle
 
 USUAL = ("psnr", "ssim", "psnr_y", "ssim_y")
 """What is measured unless --metrics says otherwise: nothing is fetched for it."""
@@ -55,35 +60,100 @@ def parse_model(text: str) -> tuple[str, str]:
     return (path.stem if path.is_file() else path.name) or text, text
 
 
-def check_flags(parser: Parser, args: argparse.Namespace) -> None:
-    """Exit with 2 where flags contradict one another."""
-    if args.input and args.degrade:
-        parser.error("--input has low-quality images, --degrade makes them; give one")
-    if args.input and len(args.input) != len(args.gt):
-        parser.error(
-            f"--input: {len(args.input)} given for {len(args.gt)} of --gt; give one for "
-            "each, in the same order"
-        )
-    if args.seed is not None and args.degrade in (None, BICUBIC):
-        parser.error("--seed is that of --degrade FILE.yml; give both")
+@dataclass(frozen=True, kw_only=True)
+class EvaluateFlags:
+    """The flags of tools/evaluate.py."""
+
+    models: list[tuple[str, str]] = setting(
+        ...,
+        "what to measure: weights, exported folders, released models, bicubic",
+        parse_model,
+        metavar="[NAME=]MODEL",
+    )
+    gt: list[NamedFolder] = setting(
+        ...,
+        "ground truth, a folder for each benchmark set",
+        parse_folder,
+        metavar="[NAME=]FOLDER",
+    )
+    input: list[NamedFolder] | None = setting(
+        None,
+        "the low-quality images of each --gt, in the same order",
+        parse_folder,
+        metavar="FOLDER",
+    )
+    degrade: str | None = setting(
+        None,
+        "make the low-quality images: bicubic (MATLAB's, as in papers), or an option "
+        "file of make_lq_data.py or of a training",
+        metavar="WAY",
+    )
+    seed: int | None = setting(
+        None,
+        "of all draws of --degrade FILE.yml, instead of its manual_seed",
+        int_range(0),
+    )
+    metrics: list[str] = setting(
+        list(USUAL), f"any of {', '.join(METRICS)}", parse_metric, metavar="METRIC"
+    )
+    scale: int | None = setting(
+        None,
+        "how much larger the ground truth is; that of the networks if not given",
+        int_range(1, 16),
+    )
+    crop_border: int | None = setting(
+        None,
+        "pixels left out at each border; the scale if not given, as in papers",
+        int_range(0),
+    )
+    size: int | None = setting(
+        None,
+        "measure the center of each image, of at most SIZE x SIZE input pixels",
+        int_range(1),
+    )
+    precision: list[str] = setting(
+        ["fp32"],
+        "what networks compute in; of several, each is a row",
+        choices=PRECISIONS,
+    )
+    engine: str = setting("auto", "what runs networks", choices=ENGINES)
+    device: str = setting("auto", "where to compute", choices=DEVICES)
+    json: Path | None = setting(
+        None, "write all metrics, of each image too", metavar="FILE"
+    )
+    markdown: Path | None = setting(None, "write the tables of papers", metavar="FILE")
+
+    def __post_init__(self) -> None:
+        """Raise ArgumentTypeError where flags contradict one another."""
+        if self.input and self.degrade:
+            raise ArgumentTypeError(
+                "--input has low-quality images, --degrade makes them; give one"
+            )
+        if self.input and len(self.input) != len(self.gt):
+            raise ArgumentTypeError(
+                f"--input: {len(self.input)} given for {len(self.gt)} of --gt; give one "
+                "for each, in the same order"
+            )
+        if self.seed is not None and self.degrade in (None, BICUBIC):
+            raise ArgumentTypeError("--seed is that of --degrade FILE.yml; give both")
 
 
-def evaluate(args: argparse.Namespace) -> Evaluation:
+def evaluate(flags: EvaluateFlags) -> Evaluation:
     """Measure as the flags say; write the files of --json and --markdown."""
-    sets = checked_sets(args)
+    sets = checked_sets(flags)
 
     # Paddle is loaded from here on.
     start_paddle()
-    precisions = list(dict.fromkeys(args.precision))
+    precisions = list(dict.fromkeys(flags.precision))
     methods = open_methods(
-        args.models, precisions, engine=args.engine, device=args.device
+        flags.models, precisions, engine=flags.engine, device=flags.device
     )
-    rules = rules_of(args, methods)
+    rules = rules_of(flags, methods)
     degrade = None
-    if args.degrade is not None:
-        degrade = open_degradation(args.degrade, rules.scale, args.seed)
+    if flags.degrade is not None:
+        degrade = open_degradation(flags.degrade, rules.scale, flags.seed)
 
-    names = list(dict.fromkeys(args.metrics))
+    names = list(dict.fromkeys(flags.metrics))
     border = rules.crop_border
     results = measure_sets(
         sets,
@@ -95,30 +165,30 @@ def evaluate(args: argparse.Namespace) -> Evaluation:
         open_steps(names),
     )
 
-    found = Evaluation(sets, methods, names, rules, args.degrade, args.seed, results)
+    found = Evaluation(sets, methods, names, rules, flags.degrade, flags.seed, results)
     if not any(result.images for result in results):
         raise UserError(f"no image could be measured: {found.failures[0]}")
-    if args.json:
-        found.write_json(args.json)
-    if args.markdown:
-        found.write_markdown(args.markdown)
+    if flags.json:
+        found.write_json(flags.json)
+    if flags.markdown:
+        found.write_markdown(flags.markdown)
     return found
 
 
-def checked_sets(args: argparse.Namespace) -> list[DataSet]:
+def checked_sets(flags: EvaluateFlags) -> list[DataSet]:
     """Return the sets, after a check of all that can be checked in a moment.
 
     Raises:
         UserError: two names are the same, or a file or folder cannot be used.
     """
-    for path in (args.json, args.markdown):
+    for path in (flags.json, flags.markdown):
         if path is not None:
             check_target(path)
-    check_distinct([name for name, _ in args.models], "--models")
-    check_distinct([name for name, _ in args.gt], "--gt")
-    if args.degrade is not None:
-        check_way(args.degrade)
-    return open_sets(args.gt, args.input or [], degraded=args.degrade is not None)
+    check_distinct([name for name, _ in flags.models], "--models")
+    check_distinct([name for name, _ in flags.gt], "--gt")
+    if flags.degrade is not None:
+        check_way(flags.degrade)
+    return open_sets(flags.gt, flags.input or [], degraded=flags.degrade is not None)
 
 
 def check_distinct(names: Sequence[str], flag: str) -> None:
@@ -130,16 +200,16 @@ def check_distinct(names: Sequence[str], flag: str) -> None:
             )
 
 
-def rules_of(args: argparse.Namespace, methods: Sequence[Method]) -> Rules:
+def rules_of(flags: EvaluateFlags, methods: Sequence[Method]) -> Rules:
     """Return how images are measured: as the flags say, else by the largest scale."""
     scales = [method.scale for method in methods if method.scale]
-    scale = args.scale or max(scales, default=USUAL_SCALE)
-    border = scale if args.crop_border is None else args.crop_border
-    return Rules(scale, border, args.size)
+    scale = flags.scale or max(scales, default=USUAL_SCALE)
+    border = scale if flags.crop_border is None else flags.crop_border
+    return Rules(scale, border, flags.size)
 
 
-def what_follows(args: argparse.Namespace, found: Evaluation) -> str:
+def what_follows(flags: EvaluateFlags, found: Evaluation) -> str:
     """Return the command that follows an evaluation."""
     data = found.sets[0]
     shown = data.input if data.has_same_names() else None
-    return after_evaluation(args.models, data.gt, shown, args.degrade, args.seed)
+    return after_evaluation(flags.models, data.gt, shown, flags.degrade, flags.seed)

@@ -85,8 +85,6 @@ class Metric(MetricFormat):
     """
     needs_gt: bool = True
     """Whether it compares with the ground truth; others look at the image alone."""
-    has_best: bool = True
-    """Whether higher, or lower, values are better at all."""
 
     @property
     def compared(self) -> str:

@@ -7,7 +7,7 @@ UNFETCHED = ("lpips", "dists", "niqe")
 
 def fetch_nothing(patch: pytest.MonkeyPatch) -> None:
     """Let validation run without LPIPS, DISTS and NIQE unless a test asks for them."""
-    for module in ("metrics.clips", "commands.compare", "training.validation"):
+    for module in ("metrics.clips", "commands.compare_command", "training.validation"):
         name = f"realesrgan_paddle.{module}.missing_weights"
         patch.setattr(name, missing_weights)
 

@@ -22,7 +22,7 @@ from sample_runs import (
 
 from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.models.step.gan_step import GANStep
-from realesrgan_paddle.training import checkpoints, validator
+from realesrgan_paddle.training import checkpoints, validation, validator
 from realesrgan_paddle.training.batches import BatchMaker, TrainingBatches
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, write_image
@@ -89,9 +89,7 @@ def is_number_5(maker, number):
     "error",
     [
         UserError("a process that reads training images died"),
-        MemoryError("no memory"),
         OSError(errno.EIO, "Input/output error", "0.png"),
-        RuntimeError("a bug"),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -197,7 +195,7 @@ def is_report_of_2(run, iteration, values, line):
 FAILURES = {
     "measuring": (validator, "validate", at_iteration_2),
     "the report": (experiment.Experiment, "report", is_report_of_2),
-    "the sheet": (validator.Validator, "_write_sheets", at_iteration_2),
+    "the sheet": (validation.Sheets, "write", at_iteration_2),
     "the best network": (checkpoints.Checkpoints, "keep_best", at_iteration_2),
 }
 

@@ -135,17 +135,9 @@ def test_one_picture_is_computed_at_a_time(tmp_path, monkeypatch):
     assert most == [1, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        ("nowhere", "^nowhere: no such file or folder, nor a released model"),
-        ("RealESRGAN_x4pluss", "did you mean 'RealESRGAN_x4plus'"),
-        ("infer/inference.pdmodel", "no such file; export one"),
-    ],
-)
-def test_a_model_that_does_not_exist_is_refused_at_the_start(model, message):
-    with pytest.raises(UserError, match=message):
-        Service([model], LIMITS)
+def test_a_model_that_does_not_exist_is_refused_at_the_start():
+    with pytest.raises(UserError, match="did you mean 'RealESRGAN_x4plus'"):
+        Service(["RealESRGAN_x4pluss"], LIMITS)
 
 
 def test_without_gradio_one_line_says_what_to_install(monkeypatch):
@@ -154,18 +146,8 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch):
         main(["serve", "--model", NAME])
 
 
-@pytest.mark.parametrize(
-    ("host", "local"),
-    [
-        ("127.0.0.1", True),
-        ("127.5.0.1", True),
-        ("localhost", True),
-        ("::1", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.168.1.7", False),
-        ("localhost.example.org", False),
-    ],
-)
-def test_only_loopback_addresses_are_local(host, local):
-    assert page.is_local(host) == local
+def test_only_loopback_addresses_are_local():
+    for host in ("127.0.0.1", "127.5.0.1", "localhost", "::1"):
+        assert page.is_local(host)
+    for host in ("0.0.0.0", "::", "192.168.1.7", "localhost.example.org"):
+        assert not page.is_local(host)

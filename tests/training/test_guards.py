@@ -8,16 +8,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from batch_changes import changed_batches
-from sample_runs import (
-    assert_states_equal,
-    log_of,
-    opened,
-    parts_of,
-    picture,
-    reported,
-    run,
-    state_of,
-)
+from sample_runs import assert_states_equal, log_of, opened, parts_of, run, state_of
 
 from realesrgan_paddle.judging.judge import REPORTS, DiscriminatorWatch
 from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp, GANStep
@@ -25,9 +16,7 @@ from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.guards import NonFiniteGuard
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.runlog.training_state import load_state
-from realesrgan_paddle.utils.weights.reader import read_weights
 
 pytestmark = pytest.mark.paddle
 
@@ -179,40 +168,3 @@ def test_only_the_newest_checkpoints_of_the_run_are_kept(tmp_path, options):
         "5.state",
         "6.state",
     }
-
-
-def test_the_best_generator_is_kept_and_named(tmp_path, options):
-    gt = picture(48, 80, 9)
-    write_image(tmp_path / "val_gt/a.png", gt)
-    write_image(tmp_path / "val_lq/a.png", gt[::4, ::4])
-    options["datasets"]["val"] = {
-        "name": "held_out",
-        "type": "PairedImageDataset",
-        "dataroot_gt": str(tmp_path / "val_gt"),
-        "dataroot_lq": str(tmp_path / "val_lq"),
-    }
-    metrics = {"psnr": {"type": "calculate_psnr"}}
-    options["val"] = {"val_freq": 1, "save_img": False, "metrics": metrics}
-    options["logger"] |= {"save_checkpoint_freq": 1, "keep_checkpoints": 0}
-    run(tmp_path, options, "train.total_iter=3")
-    folder = run(tmp_path, options, "auto_resume=true")
-
-    values = {
-        line["iter"]: line["held_out/psnr"]
-        for line in reported(folder)
-        if "held_out/psnr" in line
-    }
-    best = max(values, key=values.get)
-    kept, expected = (
-        read_weights(folder / f"models/net_g_{when}.pdparams").groups
-        for when in ("best", best)
-    )
-    assert kept.keys() == expected.keys() == {"params", "params_ema"}
-    assert all(same(kept[group], expected[group]) for group in kept)
-    *_, last = lines = log_of(folder).splitlines()
-    named = f"net_g_best.pdparams, held_out/psnr {values[best]:.4f}, iter {best}"
-    assert sum(f"{named}; " in line for line in lines) == 1
-    assert any(
-        "verdict: against bicubic: PSNR" in " ".join(line.split()) for line in lines
-    )
-    assert "tools/export_model.py --model_dir " in last

@@ -13,7 +13,6 @@ from sample_runs import (
 )
 
 from realesrgan_paddle.loss.losses import GANLoss
-from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
@@ -114,17 +113,6 @@ def test_a_warm_up_without_a_target_accuracy_takes_its_iterations(tmp_path, sepa
     )
     assert not any("l_g_gan" in line for line in reported(folder))
     assert "trained alone for 10 iterations: it classifies" in log_of(folder)
-
-
-def test_the_warm_up_ends_at_its_target_accuracy():
-    warm_up = DiscriminatorWarmUp(max_iterations=300, target_accuracy=0.6)
-    iteration = 0
-    while warm_up.is_active(iteration + 1):
-        iteration += 1
-        warm_up.record(iteration, 1.0)
-    assert warm_up.separated
-    # 1 - 0.5 * 0.98^n reaches 0.6 at n = log(0.8) / log(0.98) = 11.05.
-    assert warm_up.ended == iteration == 12
 
 
 def test_the_accuracy_compares_an_image_with_what_was_generated_from_it():

@@ -9,11 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realesrgan_paddle.commands.compare import (
-    compare,
-    load_upscalers,
-    metrics_to_measure,
-)
+from realesrgan_paddle.commands.compare import compare, load_upscalers
+from realesrgan_paddle.commands.compare_command import metrics_to_measure
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.metrics.table import METRICS, OpenMetric
 from realesrgan_paddle.tools import compare as tool

@@ -30,6 +30,7 @@ from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.checkpoints import Best
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
@@ -75,6 +76,7 @@ def runs(tmp_path_factory):
     roots = (f"path.experiments_root={folder / name}" for name in ("one", "two"))
     with pytest.MonkeyPatch.context() as patch:
         fetch_nothing(patch)
+        options["logger"] |= {"save_checkpoint_freq": 1, "keep_checkpoints": 0}
         straight = run(folder, options, next(roots), "train.total_iter=3")
         stopped = next(roots)
         run(folder, options, stopped, "train.total_iter=1")
@@ -131,6 +133,28 @@ def test_the_verdict_is_logged_and_its_figures_are_those_of_the_log(runs):
     last = np.mean([image["psnr"] for image in figures["last"]["clips"].values()])
     assert change["mean"] == pytest.approx(last - mean)
     assert change["interval"][0] <= change["mean"] <= change["interval"][1]
+
+
+def test_the_best_generator_is_kept_and_named(runs):
+    values = {
+        line["iter"]: line["clips/psnr"]
+        for line in reported(runs[0])
+        if "clips/psnr" in line
+    }
+    best = max(values, key=values.get)
+    kept, expected = (
+        read_weights(runs[0] / f"models/net_g_{when}.pdparams").groups
+        for when in ("best", best)
+    )
+    assert kept.keys() == expected.keys() == {"params", "params_ema"}
+    for group, arrays in expected.items():
+        for name, array in arrays.items():
+            assert np.array_equal(kept[group][name], array)
+
+    log = log_of(runs[0])
+    named = f"net_g_best.pdparams, clips/psnr {values[best]:.4f}, iter {best}; "
+    assert log.count(named) == 1
+    assert "tools/export_model.py --model_dir " in log.splitlines()[-1]
 
 
 def test_drift_is_not_measured_if_unwanted_or_from_random_weights(tmp_path, validated):

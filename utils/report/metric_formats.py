@@ -13,6 +13,8 @@ class MetricFormat:
     digits: int
     unit: str = ""
     lower_is_better: bool = False
+    has_best: bool = True
+    """Whether higher, or lower, values are better at all."""
 
     def text(self, value: float) -> str:
         """Return the value with its unit, such as "27.31 dB"."""

@@ -155,7 +155,7 @@ def _table(means: Sequence[Mean]) -> str:
         sound = [mean.values[metric] for mean in means if not mean.has_grid]
         best = min(sound) if metric.lower_is_better else max(sound)
         for number, value in enumerate(values):
-            is_best = value == best and not means[number].has_grid
+            is_best = value == best and not means[number].has_grid and metric.has_best
             mark = ' class="best"' if is_best else ""
             lines[number] += f"<td{mark}>{value:.{metric.digits}f}</td>"
 
