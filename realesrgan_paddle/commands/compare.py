@@ -56,7 +56,7 @@ CROP_SIZE = 96
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ImageComparison:
     """What `compare` wrote and measured."""
 
     sheet: Path
@@ -144,7 +144,7 @@ def compare(
     metrics: Sequence[str] = ("psnr_y", "ssim_y"),
     run: Path | None = None,
     commands: Sequence[str] = (),
-) -> Comparison:
+) -> ImageComparison:
     """Upscale `inputs` by bicubic interpolation and each network; write sheet and page.
 
     All images are measured, and so many are shown that there are `most_rows` rows.
@@ -189,7 +189,7 @@ def compare(
 
     grids = Grids.of([each.grid_indices for each in all_measured])
     found = metrics_of(inputs, all_measured)
-    done = Comparison(
+    done = ImageComparison(
         sheet=Path(output) / SHEET,
         page=Path(output) / PAGE,
         means=_means(found, grids),
@@ -250,7 +250,7 @@ def _means(found: Metrics, grids: Grids) -> list[Mean]:
 
 
 def write_comparison(
-    done: Comparison,
+    done: ImageComparison,
     rows: Sequence[Row],
     names: Sequence[str],
     scale: int,

@@ -9,7 +9,7 @@ from typing import Any
 
 from realesrgan_paddle import __version__
 from realesrgan_paddle.metrics.data_sets import DataSet
-from realesrgan_paddle.metrics.measuring import Result, Rules
+from realesrgan_paddle.metrics.measuring import Rules, SetResult
 from realesrgan_paddle.metrics.methods import CARD_SIZE, Card, Method
 from realesrgan_paddle.metrics.table import FID, METRICS, OF_CLIPS
 from realesrgan_paddle.utils.errors import printable
@@ -31,7 +31,7 @@ class Evaluation:
     degrade: str | None
     """What made the low-quality images: "bicubic" or an option file; None: --input."""
     seed: int | None
-    results: Sequence[Result]
+    results: Sequence[SetResult]
 
     @property
     def failures(self) -> list[str]:
@@ -41,7 +41,7 @@ class Evaluation:
             lines += data.failures
         return lines
 
-    def result(self, method: str, data: str) -> Result:
+    def result(self, method: str, data: str) -> SetResult:
         """Return the metrics of a method on a set."""
         for result in self.results:
             if (result.method, result.data) == (method, data):
@@ -258,7 +258,7 @@ def _method_record(method: Method) -> dict[str, Any]:
     }
 
 
-def _result_record(result: Result) -> dict[str, Any]:
+def _result_record(result: SetResult) -> dict[str, Any]:
     images = {name: _finite(scores) for name, scores in result.images.items()}
     return {
         "model": result.method,

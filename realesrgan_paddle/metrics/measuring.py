@@ -39,7 +39,7 @@ class Rules:
 
 
 @dataclass
-class Result:
+class SetResult:
     """The metrics of one method on one set."""
 
     method: str
@@ -63,7 +63,7 @@ def measure_sets(
     degrade: Degrade | None = None,
     features: Callable[[np.ndarray], np.ndarray] | None = None,
     steps: StepMeasure | None = None,
-) -> list[Result]:
+) -> list[SetResult]:
     """Return the metrics of each method on each set; show a progress bar on a terminal.
 
     An image that cannot be read or measured is left out for all methods, and a line on
@@ -78,13 +78,13 @@ def measure_sets(
         features: of FID, see `perceptual.open_features`; None: without FID.
         steps: metrics of clips; None: without them.
     """
-    measured: list[Result] = []
+    measured: list[SetResult] = []
     total = sum(len(data.pairs) for data in sets)
     with tqdm(total=total, unit="image", disable=None) as bar:
         for data in sets:
             clip = Clip(steps) if steps else None
             distances = SetDistances(features, rules.crop_border) if features else None
-            of_set = {name: Result(name, data.name) for name in runs}
+            of_set = {name: SetResult(name, data.name) for name in runs}
             for pair in data.pairs:
                 try:
                     lq, gt = read_pair(pair, rules.scale, degrade, rules.size)

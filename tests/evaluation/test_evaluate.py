@@ -17,7 +17,7 @@ import make_lq_data
 from realesrgan_paddle.metrics.data_sets import DataSet, Pair
 from realesrgan_paddle.metrics.evaluation import Evaluation
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
-from realesrgan_paddle.metrics.measuring import Result, Rules, measure_sets
+from realesrgan_paddle.metrics.measuring import Rules, SetResult, measure_sets
 from realesrgan_paddle.metrics.methods import Card, Method
 from realesrgan_paddle.metrics.table import open_metric, parse_metric
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -194,7 +194,7 @@ def test_the_json_says_what_was_measured_and_how(place):
 
 
 def test_what_is_not_finite_is_null_in_json_and_shown(tmp_path):
-    result = Result("m", "S", {"a": {"psnr": math.inf, "sharpness": math.nan}})
+    result = SetResult("m", "S", {"a": {"psnr": math.inf, "sharpness": math.nan}})
     methods = [method("m", nearest)]
     data = DataSet("S\x1b[2J", tmp_path, None)
     result.data = data.name
@@ -219,7 +219,7 @@ def test_a_graph_that_is_not_known_has_no_counts():
     card = Card("its operator 1 is another", None, None, 0.5, "cpu")
     methods = [Method("m", "infer", "fp32", 4, nearest, card)]
     data = DataSet("S", "hr", None)
-    results = [Result("m", "S")]
+    results = [SetResult("m", "S")]
     rules = Rules(4, 4, None)
     found = Evaluation([data], methods, ["psnr"], rules, "bicubic", None, results)
     assert "| m | its operator 1 is another | - | - | - | 0.500 |" in found.markdown()

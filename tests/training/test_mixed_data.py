@@ -170,20 +170,8 @@ def test_resuming_with_all_that_has_a_state_equals_not_stopping(tmp_path, mixed)
             "'datasets.train_paired.share' is 1, expected less than 1",
         ),
         (
-            ["datasets.train_paired.share=0"],
-            "'datasets.train_paired.share' is 0, expected greater than 0",
-        ),
-        (["datasets.train_pared.dataroot_lq=lq"], "expected train, train_paired, val"),
-        (
             ["datasets.train.dataroot_lq=lq"],
             "pairs besides synthesized images go into datasets.train_paired",
-        ),
-        (
-            [
-                "datasets.train={type: RealESRGANPairedDataset, dataroot_lq: lq}",
-                "high_order_degradation=false",
-            ],
-            "datasets.train_paired goes with a datasets.train of type RealESRGANDataset",
         ),
     ],
 )
