@@ -132,11 +132,8 @@ class SegmentFolder:
         made = {}
         if notes.exists():
             with open_regular(notes) as file:
-                lines = (
-                    file.read(NOTE_BYTES * len(self._segments))
-                    .decode("utf-8", "replace")
-                    .splitlines()
-                )
+                content = file.read(NOTE_BYTES * len(self._segments))
+            lines = content.decode("utf-8", "replace").splitlines()
             made = dict(line.split(" ", 1) for line in lines if " " in line)
 
         missing, damaged = [], []
