@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import ConfigDict, StrictInt, StrictStr
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from realesrgan_paddle.data.loading.datasets import (
     Source,
@@ -53,6 +55,21 @@ class HeldOut:
 
     excluded: frozenset[Path] = frozenset()
     validated: tuple[Path, ...] = ()
+
+
+@checked_dataclass(config=ConfigDict(extra="forbid"))
+class HeldOutNames:
+    """The images held out of a run, by name, so that a resumed run holds out the same.
+
+    Attributes:
+        count: the option `val.hold_out` by which they were chosen.
+        excluded: ground truths that are never in a batch, below `dataroot_gt`.
+        validated: those of them to validate on.
+    """
+
+    count: StrictInt
+    excluded: list[StrictStr]
+    validated: list[StrictStr]
 
 
 @dataclass(frozen=True)
@@ -107,6 +124,49 @@ def hold_out(paths: Sequence[Path], count: int) -> HeldOut:
     return HeldOut(frozenset(excluded), tuple(validated))
 
 
+def choose_held_out(
+    paths: Sequence[Path], count: int, root: Path, before: HeldOutNames | None
+) -> tuple[HeldOut, list[str]]:
+    """Return what to hold out, the same images as before where they are there, and remarks.
+
+    Chosen anew from files that have changed since, they would be other images, some of
+    which were trained on.
+    """
+    if before is None or not before.validated:
+        return hold_out(paths, count), []
+    if count != before.count:
+        remark = (
+            f"val.hold_out was {before.count}: images held out now may be trained on"
+        )
+        return hold_out(paths, count), [remark]
+
+    by_name = {path_below(root, path): path for path in paths}
+    gone = [name for name in before.validated if name not in by_name]
+    if len(gone) == len(before.validated):
+        remark = (
+            "none of the images validated before is there: others are held out, which may "
+            "have been trained on"
+        )
+        return hold_out(paths, count), [remark]
+
+    remarks = []
+    if gone:
+        remarks.append(
+            f"{len(gone)} of the {len(before.validated)} images validated before are gone "
+            f"({gone[0]}, ...); metrics are those of the others"
+        )
+    excluded = frozenset(by_name[name] for name in before.excluded if name in by_name)
+    validated = tuple(by_name[name] for name in before.validated if name in by_name)
+    return HeldOut(excluded, validated), remarks
+
+
+def path_below(root: Path, path: Path) -> str:
+    """Return an image's path below `root`; its name where it lies elsewhere."""
+    inside = path.is_relative_to(root)
+    relative = path.relative_to(root) if inside else Path(path.name)
+    return relative.as_posix()
+
+
 def open_held_out(cfg: Config, files: Sequence[Source]) -> HeldOutSet:
     """Return the crops to validate on: the center of each image.
 
@@ -130,15 +190,10 @@ def open_held_out(cfg: Config, files: Sequence[Source]) -> HeldOutSet:
         else:
             gt, lq = read_pair(gt_path, lq_path, cfg.scale)
         if min(gt.shape[:2]) >= SMALLEST_SIDE:
-            images.append(_center(_flat_name(gt_path, root), gt, lq, options))
+            name = Path(path_below(root, gt_path)).with_suffix("")
+            flat = "_".join(name.parts)
+            images.append(_center(flat, gt, lq, options))
     return HeldOutSet(HELD_OUT, cfg.scale, images)
-
-
-def _flat_name(path: Path, root: Path) -> str:
-    """Return the name of an image, with its folders below `root`: "folder_image"."""
-    inside = path.is_relative_to(root)
-    relative = path.relative_to(root) if inside else Path(path.name)
-    return "_".join(relative.with_suffix("").parts)
 
 
 def _center(

@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from realesrgan_paddle.data.loading.hold_out import HeldOutNames
 from realesrgan_paddle.data.loading.pair_pool import check_pairs
 from realesrgan_paddle.metrics.table import METRICS, name_of
 from realesrgan_paddle.models.step.pixel_step import PixelStep
@@ -78,6 +79,7 @@ class RunRecord:
         skipped_in_a_row: those since the last update that was made.
         rolled_back: whether the run has gone back to a checkpoint.
         validation_due: whether the last iteration is still to be validated.
+        held_out: the images that are held out; None in states of older versions.
     """
 
     saved: list[Number] = field(default_factory=list)
@@ -91,6 +93,7 @@ class RunRecord:
     skipped_in_a_row: Number = 0
     rolled_back: StrictBool = False
     validation_due: StrictBool = False
+    held_out: HeldOutNames | None = None
 
     @classmethod
     def of(cls, state: TrainingState) -> "RunRecord":

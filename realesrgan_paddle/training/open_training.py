@@ -11,7 +11,7 @@ from realesrgan_paddle.options.reading.load import config_differences, load_conf
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.build import build_step, check_same_start, describe_step
-from realesrgan_paddle.training.checkpoints import Checkpoints, check_state
+from realesrgan_paddle.training.checkpoints import Checkpoints, RunRecord, check_state
 from realesrgan_paddle.training.training_data import describe_data, open_training_data
 from realesrgan_paddle.training.validator import Validator, open_validator
 from realesrgan_paddle.utils.errors import UserError
@@ -65,7 +65,8 @@ def open_training(cfg: Config) -> Training:
     state, damaged = state_to_resume(cfg, experiment, step)
     start = state.iteration if state else 0
 
-    data = open_training_data(cfg, group, resuming=start > 0)
+    before = RunRecord.of(state).held_out if state else None
+    data = open_training_data(cfg, group, resuming=start > 0, before=before)
     batches_before = start * cfg.datasets.train.accum_iter
     batches = TrainingBatches(cfg, data, batches_before, group, experiment.log)
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches, cfg.scale)
@@ -74,6 +75,7 @@ def open_training(cfg: Config) -> Training:
     validator = open_validator(cfg, step, data, experiment, checkpoints)
     if state is not None:
         checkpoints.restore(state)
+    checkpoints.record.held_out = data.names
     check_same_start(cfg, start, step, group)
 
     network = f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale}"
@@ -82,6 +84,7 @@ def open_training(cfg: Config) -> Training:
         *(f"skipped a damaged training state: {problem}" for problem in damaged),
         *(describe_changes(cfg, experiment) if state else []),
         f"{network} on {describe_data(cfg, data, group)}",
+        *data.remarks,
         ops_remark,
         *describe_step(step),
         *(f"option {key} is ignored: {why}" for key, why in cfg.ignored.items()),

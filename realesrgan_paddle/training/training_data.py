@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
 
 from realesrgan_paddle.data.degradation.codec import check_installed
 from realesrgan_paddle.data.loading.datasets import (
@@ -20,14 +19,16 @@ from realesrgan_paddle.data.loading.header_checks import (
     pair_problems,
     too_small,
 )
-from realesrgan_paddle.data.loading.hold_out import hold_out
+from realesrgan_paddle.data.loading.hold_out import (
+    HeldOutNames,
+    choose_held_out,
+    path_below,
+)
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
-
-Dataset = TypeVar("Dataset", HighQualityDataset, PairedDataset)
 
 POOL_BATCHES = 15
 """Size of the pair pool to suggest: Real-ESRGAN has 180 pairs, 12 in a batch."""
@@ -43,18 +44,26 @@ class TrainingData:
         excluded: ground truths that are never in a batch.
         held_out: those of them to validate on, each with the file of its low-quality
             image if it has one.
+        names: both by name, for a training state.
         file_report: what the log says of the files' headers.
+        remarks: what it says of images that were held out before and are not now.
     """
 
     images: HighQualityDataset | None
     pairs: PairedDataset | None
     excluded: frozenset[Path]
     held_out: Sequence[tuple[Path, Path | None]]
+    names: HeldOutNames
     file_report: str
+    remarks: list[str]
 
 
 def open_training_data(
-    cfg: Config, group: ProcessGroup = ALONE, *, resuming: bool = False
+    cfg: Config,
+    group: ProcessGroup = ALONE,
+    *,
+    resuming: bool = False,
+    before: HeldOutNames | None = None,
 ) -> TrainingData:
     """Open the data of a run, check the headers of all files, and hold images out.
 
@@ -62,6 +71,7 @@ def open_training_data(
         cfg: options.
         group: the processes that train together: the pool holds all of their pairs.
         resuming: whether the run has begun before; see `check_files`.
+        before: what the run that is resumed has held out.
 
     Raises:
         UserError: files are missing, unreadable or do not fit, the pool is smaller than
@@ -75,24 +85,22 @@ def open_training_data(
     report = check_files(cfg, images, pairs, resuming=resuming)
 
     # The pairs beside images may show the same scenes, so they leave those out, too.
-    if images is not None:
-        images, excluded, held_out = without_held_out(images, cfg.hold_out)
-        if pairs is not None:
-            pairs = pairs.without(excluded)
-    else:
-        assert pairs is not None
-        pairs, excluded, held_out = without_held_out(pairs, cfg.hold_out)
-    return TrainingData(images, pairs, excluded, held_out, report)
-
-
-def without_held_out(
-    dataset: Dataset, count: int
-) -> tuple[Dataset, frozenset[Path], list[tuple[Path, Path | None]]]:
-    """Return the dataset to train on, what is excluded, and `count` to validate on."""
-    held = hold_out(dataset.gt_paths, count)
-    remaining = dataset.without(held.excluded)
+    dataset = pairs if images is None else images
+    assert dataset is not None
+    root = Path(cfg.datasets.train.dataroot_gt)
+    held, remarks = choose_held_out(dataset.gt_paths, cfg.hold_out, root, before)
     held_out = dataset.files(held.validated)
-    return remaining, held.excluded, held_out
+    if images is not None:
+        images = images.without(held.excluded)
+    if pairs is not None:
+        pairs = pairs.without(held.excluded)
+
+    names = HeldOutNames(
+        cfg.hold_out,
+        sorted(path_below(root, path) for path in held.excluded),
+        [path_below(root, path) for path in held.validated],
+    )
+    return TrainingData(images, pairs, held.excluded, held_out, names, report, remarks)
 
 
 def check_pool_size(cfg: Config, group: ProcessGroup) -> None:

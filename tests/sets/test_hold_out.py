@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample_runs import assert_states_equal, picture, reported, run, write_yml
+from sample_runs import assert_states_equal, log_of, picture, reported, run, write_yml
 
 from realesrgan_paddle.data.loading.hold_out import hold_out, open_held_out
 from realesrgan_paddle.options.reading.load import load_config
@@ -116,6 +116,47 @@ def match(tmp_path, options) -> dict:
 def is_red(gt: np.ndarray) -> np.ndarray:
     """Return which of (N, 3, H, W) are red."""
     return ~gt[:, 1:].any(axis=(1, 2, 3))
+
+
+def test_a_resumed_run_holds_out_what_it_did_before(tmp_path, match):
+    """Whatever became of its folder; otherwise it would validate on what it trained on."""
+    folder = tmp_path / "match"
+    yml = write_yml(tmp_path, match)
+    before = open_training_data(load_config(yml))
+    names = before.names
+    assert len(names.validated) == 3
+
+    for number in range(50, 80):
+        write_image(folder / f"match_{number:06d}.480.png", picture(96, 80, number))
+    assert open_training_data(load_config(yml)).held_out != before.held_out
+    again = open_training_data(load_config(yml), before=names)
+    assert (again.held_out, again.excluded) == (before.held_out, before.excluded)
+    assert (again.names, again.remarks) == (names, [])
+
+    (folder / names.validated[0]).unlink()
+    fewer = open_training_data(load_config(yml), before=names)
+    assert fewer.held_out == before.held_out[1:]
+    assert names.validated[0] in fewer.remarks[0]
+
+    more = open_training_data(load_config(yml, ["val.hold_out=2"]), before=names)
+    assert "val.hold_out was 8" in more.remarks[0]
+    for name in names.validated[1:]:
+        (folder / name).unlink()
+    others = open_training_data(load_config(yml), before=names)
+    assert "none of the images validated before is there" in others.remarks[0]
+
+
+def test_a_training_state_knows_what_is_held_out(tmp_path, match):
+    overrides = ("train.total_iter=1", "logger.save_checkpoint_freq=1")
+    folder = run(tmp_path, match, *overrides)
+    said = "validating on 3 of 3 images"
+    first = next(line for line in log_of(folder).splitlines() if said in line)
+
+    new = tmp_path / "match/match_000077.480.png"
+    write_image(new, picture(96, 80, 77))
+    run(tmp_path, match, "train.total_iter=2", "auto_resume=true")
+    *_, last = (line for line in log_of(folder).splitlines() if said in line)
+    assert last.partition(said)[2] == first.partition(said)[2]
 
 
 @pytest.mark.parametrize(("workers", "start"), [(0, 0), (2, 0), (0, 17)])
