@@ -167,7 +167,10 @@ def _add_yml(network: Network, made: Path, folder: Path) -> str:
     """
     there = folder / NAME
     if os.path.lexists(there) and not is_ours(there):
-        return f"{there} is not of this project, so it is left as it is"
+        return (
+            f"{there} is not of this project, so it is left as it is, and Paddle's "
+            "predictor runs the graph, not the fast engine"
+        )
     state = network.state_dict()
     # Paddle writes tensors in the order of their variables' names.
     names = sorted(state, key=lambda name: state[name].name.encode())

@@ -35,7 +35,7 @@ MARK = "# Written by realesrgan-paddle"
 """How each such file of ours begins."""
 OWN_PART = "RealESRGAN"
 NOT_TOLD = {"act_type", "upscaling"}
-"""Arguments of networks that their tensors tell only in part."""
+"""Arguments that tensors tell only in part; one of a new network is added here."""
 WHITE = 255
 """The highest level of 8 bits; images of 16 bits are divided by 65535."""
 LARGEST = 1 << 20
