@@ -11,12 +11,15 @@ its shape. Nothing is pickled, because whoever reads a pickle runs what is in it
 
 import json
 import os
+import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Thread
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +43,8 @@ RealESRGAN_x4plus takes 0.2 GB. A forged graph may ask for hundreds of GB.
 """
 TRIAL_SECONDS = 20
 """CPU time for that: RealESRGAN_x4plus takes 0.7 s."""
+LOOKS_EVERY = 1.0
+"""How often it looks whether its parent is still there [s]."""
 STATUS = Path("/proc/self/status")
 
 
@@ -78,6 +83,7 @@ def receive_array(pipe: IO[bytes], shape: list[int]) -> np.ndarray:
 def main() -> None:
     """Serve until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
+    Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     images_in = sys.stdin.buffer
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # for what Paddle prints
@@ -91,6 +97,14 @@ def main() -> None:
             images = receive_array(images_in, shape)
             with _errors_sent(answers):
                 send_array(answers, runner(images))
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent was killed, and remove the folder of both."""
+    while os.getppid() == parent:
+        time.sleep(LOOKS_EVERY)
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+    os._exit(1)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """An exported graph runs in a process of its own: what that one dies of is a line here."""
 
 import gc
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import pytest
 from paddle import nn
 from paddle.base.proto import framework_pb2
 from places import ROOT
+from sample_runs import wait_until
 from sample_weights import sample_weights
 
 from realesrgan_paddle.inference import export as export_module
@@ -101,6 +104,27 @@ def test_a_graph_that_crashes_paddle_is_one_line_and_exit_code_1(damaged, tmp_pa
     assert done.stderr.startswith(f"error: {damaged}/inference.pdmodel: Paddle failed")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the parent's number")
+def test_a_killed_command_leaves_neither_process_nor_folder(tmp_path):
+    export(SPEC, sample_weights(SPEC), tmp_path / "infer")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    code = (
+        "import os, signal, sys\n"
+        "from realesrgan_paddle.inference.runners.graph_process import load_static\n"
+        "runner = load_static(sys.argv[1])\n"
+        "assert os.listdir(os.environ['TMPDIR'])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "infer"],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+    wait_until(lambda: not any(temporary.iterdir()))
 
 
 def test_a_crash_on_one_image_leaves_the_others(start, tmp_path):
