@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # for what Paddle prints
 
-    # EOFError: the parent needs no more.
+    # EOFError: the parent is gone, for it kills a process that it needs no more.
     with suppress(EOFError), _errors_sent(answers):
         runner = _load(*sys.argv[1:])
         send(answers, scale=runner.scale, device=runner.device)
@@ -97,12 +97,18 @@ def main() -> None:
             images = receive_array(images_in, shape)
             with _errors_sent(answers):
                 send_array(answers, runner(images))
+    _end()
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent was killed, and remove the folder of both."""
+    """End this process when its parent was killed, also in the middle of an image."""
     while os.getppid() == parent:
         time.sleep(LOOKS_EVERY)
+    _end()
+
+
+def _end() -> NoReturn:
+    """Remove the folder that the parent made for this process, and end it."""
     shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
     os._exit(1)
 
