@@ -98,7 +98,7 @@ class OverlayFinder:
         self._all = Evidence()
         self._recent: deque[View] = deque(maxlen=WINDOW + LOOK_BACK)
         self._temporary: list[Overlay] = []
-        self._samples: list[View] = []
+        self._samples: list[np.ndarray] = []
         self._random = np.random.default_rng(0)
 
     def add(self, luma: np.ndarray, content: Crop, seconds: float = 0.0) -> None:
@@ -125,7 +125,7 @@ class OverlayFinder:
 
         self._all.add(view.directions)
         self._recent.append(view)
-        self._sample(view)
+        self._sample(view.luma)
         if self._all.count % LOOK_BACK == 0:
             self._look_back()
 
@@ -143,8 +143,7 @@ class OverlayFinder:
             return []
 
         found = [Overlay(box, "static") for box in self._all.boxes()]
-        samples = [view.luma for view in self._samples]
-        for box in ticker_boxes(samples):
+        for box in ticker_boxes(self._samples):
             if not _is_known(box, found):
                 found.append(Overlay(box, "ticker"))
         rows, columns = self._recent[0].luma.shape
@@ -171,15 +170,14 @@ class OverlayFinder:
             return columns, rows
         return grid_size(luma.shape[1], luma.shape[0])
 
-    def _sample(self, view: View) -> None:
+    def _sample(self, luma: np.ndarray) -> None:
         """Hold each view with the same probability: Vitter 1985, algorithm R."""
-        held = view._replace(directions=np.empty(0))
         if len(self._samples) < MAX_SAMPLES:
-            self._samples.append(held)
+            self._samples.append(luma)
             return
         place = int(self._random.integers(self._all.count))
         if place < MAX_SAMPLES:
-            self._samples[place] = held
+            self._samples[place] = luma
 
     def _look_back(self) -> None:
         """Note what was fixed in the last views, and when."""
