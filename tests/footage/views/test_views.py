@@ -156,10 +156,9 @@ def test_groups_keep_their_part_when_others_are_added():
 
 
 def test_a_view_that_was_trained_on_is_never_validated_on():
-    assert earlier_parts([0, 0, 1, 1, 2], ["val", "train", "val", "", ""]) == {
-        0: "train",
-        1: "val",
-    }
+    groups = [0, 0, 1, 1, 2, 3, 3]
+    parts = ["val", "train", "val", "", "", "train", "val"]
+    assert earlier_parts(groups, parts) == {0: "train", 1: "val", 3: "train"}
 
 
 def test_the_reason_for_another_share_is_said():
