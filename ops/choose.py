@@ -39,13 +39,12 @@ def choose_ops(wanted: CPUOps = "auto") -> tuple[Ops, str]:
         return _choose_faster()
 
     ops = OneDNNOps(BF16 if wanted == "onednn_bf16" else F32)
+    precision = "bfloat16" if ops.dtype == BF16 else "float32"
     try:
         difference = _checked_difference(ops)
+        return ops, _describe(precision, difference, f"cpu_ops: {wanted}")
     except OneDNNError as error:
         raise UserError(f"cpu_ops: {wanted}: {error}; use auto or plain") from error
-
-    precision = "bfloat16" if ops.dtype == BF16 else "float32"
-    return ops, _describe(precision, difference, f"cpu_ops: {wanted}")
 
 
 def float32_ops() -> Ops:
