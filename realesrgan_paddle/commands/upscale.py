@@ -58,6 +58,7 @@ def find_all_inputs(flags: UpscaleFlags) -> Inputs:
     if videos:
         require_av()
     _check_video_flags(flags, has_videos=bool(videos))
+    _check_output(Path(flags.output), has_videos=bool(videos))
     pictures = []
     if not videos or Path(flags.input).is_dir():
         pictures = find_inputs(
@@ -105,6 +106,17 @@ def _check_video_flags(flags: UpscaleFlags, *, has_videos: bool) -> None:
         raise UserError(
             f"--{given[0]}: for videos, and {flags.input} has none; images have "
             "--outscale and --ext"
+        )
+
+
+def _check_output(output: Path, *, has_videos: bool) -> None:
+    """Raise UserError for a folder to make that is named like a picture or a video."""
+    is_picture = output.suffix.lower() in PICTURE_SUFFIXES
+    is_video = is_video_name(output) and not has_videos
+    if (is_picture or is_video) and not output.is_dir():
+        raise UserError(
+            f"--output {output}: is named like a file; the results of pictures go into a "
+            "folder, under their own names"
         )
 
 

@@ -204,6 +204,10 @@ WRONG = {
     ),
     "predict --input inputs --model_path none.pdparams": "none.pdparams: no such file",
     "predict --input inputs --model_path broken.pdparams": "broken.pdparams",
+    "infer --input inputs --model_path infer --output x.mp4": "is named like a file",
+    "predict --input inputs --model_path net_g_10.pdparams --output x.png": (
+        "is named like a file"
+    ),
     "export_model --model_dir none.pdparams": "none.pdparams: no such file",
     "export_model --model_dir net_g_10.pdparams --save_inference_dir net_g_10.pdparams": (
         "is a file"
