@@ -164,6 +164,18 @@ def test_extreme_times_cost_neither_time_nor_frames(tmp_path: Path, name: str):
     assert time.monotonic() - started < SECONDS
 
 
+def test_times_that_the_container_cannot_tell_apart_are_said(tmp_path: Path):
+    source, target = tmp_path / "source.mp4", tmp_path / "result.mkv"
+    TIMES["1 us apart.mp4"].make(source)
+    outcome, _ = upscale_clip(source, target, **lossless(".mkv"))
+    (remark,) = (each for each in outcome.remarks if "shortest time" in each)
+    assert remark.startswith(f"{COUNT - 1:,} frames ")
+    assert "1 ms" in remark
+
+    outcome, _ = upscale_clip(source, tmp_path / "result.mp4", **lossless(".mp4"))
+    assert not any("shortest time" in each for each in outcome.remarks)
+
+
 ODD_NAMES = [
     "two words.mp4",
     " leading and trailing .mp4",

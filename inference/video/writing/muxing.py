@@ -130,7 +130,7 @@ class _Mux:
         output.start_encoding()
 
         output.mux(self._covers)
-        shown = self._picture.packets(self._window.origin)
+        shown = self._picture.packets(self._window.origin, self._remark)
         for packet in heapq.merge(shown, self._copied(), key=_decoding_time):
             try:
                 output.mux(packet)
@@ -253,14 +253,20 @@ class PictureStream:
         self._describe(copy, output.format.name)
         self._copy = copy
 
-    def packets(self, origin: Fraction) -> Iterator[Any]:
+    def packets(self, origin: Fraction, remark: Callable[[str], None]) -> Iterator[Any]:
         """Yield the packets with the output's times.
 
         Args:
             origin: the source's time that becomes 0 [s].
+            remark: is told if the output's ticks are too long for some times.
         """
         unit = self._copy.time_base
-        shown = self._shown(origin, unit)
+        shown, moved = self._shown(origin, unit)
+        if moved:
+            remark(
+                f"{moved:,} frames follow others within the shortest time that this "
+                f"container knows, {float(unit) * 1e3:g} ms, and are shown that much later"
+            )
         decoded = decoding_times(self._order, shown)
         end = round((self._timeline.end * self._timeline.time_base - origin) / unit)
         ends = [*shown[1:], max(end, shown[-1] + 1)]
@@ -274,18 +280,20 @@ class PictureStream:
             packet.stream = self._copy
             yield packet
 
-    def _shown(self, origin: Fraction, unit: Fraction) -> list[int]:
+    def _shown(self, origin: Fraction, unit: Fraction) -> tuple[list[int], int]:
         """Return when each frame is shown [ticks of `unit`], strictly ascending.
 
-        Frames less than a tick apart are a tick apart.
+        Frames less than a tick apart are a tick apart; how many is the second value.
         """
         shown: list[int] = []
+        moved = 0
         for time in self._timeline.times:
             ticks = round((time * self._timeline.time_base - origin) / unit)
-            if shown:
-                ticks = max(ticks, shown[-1] + 1)
+            if shown and ticks <= shown[-1]:
+                ticks = shown[-1] + 1
+                moved += 1
             shown.append(ticks)
-        return shown
+        return shown, moved
 
     def _describe(self, copy: Any, muxer: str) -> None:
         """Set what the coded picture may not tell itself."""
