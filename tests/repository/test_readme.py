@@ -99,6 +99,7 @@ REPLACED = {
     "...": "experiments/finetune_RealESRGANx4plus/models",
     "net_g_102500": "net_g_2",
     "--block 23": "--block 1",
+    "released=RealESRGAN_x4plus": "released=X.pth",  # the guide compares another by name
     '"body.?.*", "body.1?.*"': '"body.0.rdb1.*"',
 }
 
