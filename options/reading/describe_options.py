@@ -8,6 +8,7 @@ the newest that yaml-language-server's releases all know.
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from realesrgan_paddle.options.reading.sections import (
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.options.schema.training import VGG19_LAYERS
-from realesrgan_paddle.utils.cli import Parser, say
+from realesrgan_paddle.utils.cli import parse_flags, say, setting
 from realesrgan_paddle.utils.field_types import Options
 from realesrgan_paddle.utils.files import atomic_path
 
@@ -215,27 +216,24 @@ def _ignored_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+@dataclass(frozen=True)
+class Flags:
+    """The flags of this command."""
+
+    output: Path = setting(CHECKOUT / "docs" / "options.md", "page to write")
+    schemas: Path = setting(
+        CHECKOUT / "options",
+        "folder for the JSON schemas, beside the yml files that name them",
+        metavar="FOLDER",
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    parser = Parser(__doc__)
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=CHECKOUT / "docs" / "options.md",
-        help="page to write",
-    )
-    parser.add_argument(
-        "--schemas",
-        type=Path,
-        default=CHECKOUT / "options",
-        metavar="FOLDER",
-        help="folder for the JSON schemas, beside the yml files that name them",
-    )
-    args = parser.parse(argv)
-
-    written = {args.output: options_page()}
+    flags = parse_flags(Flags, __doc__, argv)
+    written = {flags.output: options_page()}
     for name, text in editor_schemas().items():
-        written[args.schemas / name] = text
+        written[flags.schemas / name] = text
     for path, text in written.items():
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
