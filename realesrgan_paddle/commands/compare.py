@@ -25,8 +25,8 @@ from realesrgan_paddle.metrics.table import (
     GT,
     INPUT,
     METRICS,
+    ImageMetrics,
     OpenMetric,
-    Scores,
     measure_image,
     open_metric,
 )
@@ -86,7 +86,7 @@ class Measured:
 
     results: dict[str, np.ndarray]
     """By method, the ground truth last if it is known: uint8 RGB (H, W, 3)."""
-    scores: dict[str, Scores]
+    values: dict[str, ImageMetrics]
     """Metrics by method; empty where nothing is measured."""
     grid_indices: dict[str, float]
     """Grid index of each of `results`."""
@@ -217,23 +217,23 @@ def measure(
     for name, upscaler in upscalers.items():
         results[name] = upscaler(lq, outscale=scale)
 
-    scores = {}
+    values = {}
     if metrics:
-        scores = {
+        values = {
             name: measure_image(sr, truth, metrics) for name, sr in results.items()
         }
     if truth is not None:
         results[GT] = truth
     grid_indices = {name: grid_index(sr, scale) for name, sr in results.items()}
-    return lq, Measured(results, scores, grid_indices, scale)
+    return lq, Measured(results, values, grid_indices, scale)
 
 
 def metrics_of(inputs: Sequence[Path], measured: Sequence[Measured]) -> Metrics:
     """Return the metrics of each method by the name of the image."""
     found: Metrics = {}
     for path, each in zip(inputs, measured, strict=True):
-        for method, scores in each.scores.items():
-            add_image(found.setdefault(method, {}), path.stem, scores)
+        for method, values in each.values.items():
+            add_image(found.setdefault(method, {}), path.stem, values)
     return found
 
 
@@ -325,9 +325,9 @@ def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) 
 
     for method, result in measured.results.items():
         image = np.ascontiguousarray(crop.of(result, scale))
-        scores = measured.scores.get(method, {})
+        values = measured.values.get(method, {})
         notes = []
-        for metric, value in scores.items():
+        for metric, value in values.items():
             notes.append(METRICS[metric].text(value))
         note = ", ".join(notes)
         panels.append(Panel(method, image, note))

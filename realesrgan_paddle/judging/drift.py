@@ -21,7 +21,7 @@ from realesrgan_paddle.judging.findings import (
     Finding,
 )
 from realesrgan_paddle.metrics.measuring import Metrics, SetMetrics, mean_of
-from realesrgan_paddle.metrics.table import Scores
+from realesrgan_paddle.metrics.table import ImageMetrics
 from realesrgan_paddle.options.schema.validation import (
     GENERAL,
     GeneralLimits,
@@ -57,7 +57,7 @@ class Drift(NamedTuple):
     """How far, and the limit."""
 
 
-def measure_drift(sr: np.ndarray, image: "ValidationImage", scale: int) -> Scores:
+def measure_drift(sr: np.ndarray, image: "ValidationImage", scale: int) -> ImageMetrics:
     """Return the metrics of one result by which drift is found.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from realesrgan_paddle.metrics.table import (
     METRICS,
     OF_CLIPS,
-    Scores,
+    ImageMetrics,
     missing_weights,
     open_metric,
 )
@@ -157,7 +157,7 @@ class Clip:
         """Forget the frame before: the next one that is added does not follow it."""
         self._before = None
 
-    def add(self, frame: Upscaled) -> dict[str, Scores]:
+    def add(self, frame: Upscaled) -> dict[str, ImageMetrics]:
         """Return the metrics of each method's step to this frame; NaN of the first.
 
         Raises:

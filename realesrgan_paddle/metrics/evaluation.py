@@ -259,7 +259,7 @@ def _method_record(method: Method) -> dict[str, Any]:
 
 
 def _result_record(result: SetResult) -> dict[str, Any]:
-    images = {name: _finite(scores) for name, scores in result.images.items()}
+    images = {name: _finite(metrics) for name, metrics in result.images.items()}
     return {
         "model": result.method,
         "set": result.data,
@@ -269,10 +269,10 @@ def _result_record(result: SetResult) -> dict[str, Any]:
     }
 
 
-def _finite(scores: Mapping[str, float]) -> dict[str, float | None]:
-    """Return the scores, None for what is not finite: JSON has no such numbers."""
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """Return the metrics, None for what is not finite: JSON has no such numbers."""
     finite = {}
-    for name, value in scores.items():
+    for name, value in metrics.items():
         finite[name] = float(value) if math.isfinite(value) else None
     return finite
 

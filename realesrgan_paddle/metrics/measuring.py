@@ -12,13 +12,19 @@ from tqdm import tqdm
 
 from realesrgan_paddle.metrics.clips import Clip, StepMeasure, Upscaled
 from realesrgan_paddle.metrics.data_sets import DataSet, Degrade, Pair, read_pair
-from realesrgan_paddle.metrics.table import FID, GT, OpenMetric, Scores, measure_image
+from realesrgan_paddle.metrics.table import (
+    FID,
+    GT,
+    ImageMetrics,
+    OpenMetric,
+    measure_image,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure_line
 from realesrgan_paddle.utils.metrics.frechet import FeatureStatistics, frechet_distance
 from realesrgan_paddle.utils.metrics.similarity import without_border
 
-SetMetrics = dict[str, Scores]
+SetMetrics = dict[str, ImageMetrics]
 """Metrics of the images of one set, by the image's name."""
 Metrics = dict[str, SetMetrics]
 """Metrics of several sets, by their names."""
@@ -46,11 +52,11 @@ class SetResult:
     data: str
     images: SetMetrics = field(default_factory=dict)
     """Of each image that all methods could be measured on."""
-    whole: Scores = field(default_factory=dict)
+    whole: ImageMetrics = field(default_factory=dict)
     """Of all images together: FID."""
 
     @property
-    def means(self) -> Scores:
+    def means(self) -> ImageMetrics:
         """The means over the images, and `whole`."""
         return means_of(self.images) | self.whole
 
@@ -93,8 +99,8 @@ def measure_sets(
                     found = _measured(pair, images, metrics, clip)
                     if distances:
                         distances.add(images)
-                    for name, scores in found.items():
-                        of_set[name].images[pair.name] = scores
+                    for name, values in found.items():
+                        of_set[name].images[pair.name] = values
                 except (UserError, OSError) as error:
                     if clip:
                         clip.interrupt()
@@ -113,14 +119,14 @@ def _measured(
     images: Upscaled,
     metrics: Mapping[str, OpenMetric],
     clip: Clip | None,
-) -> dict[str, Scores]:
+) -> dict[str, ImageMetrics]:
     """Return the metrics of each method on one pair."""
     found = {}
     try:
         steps = clip.add(images) if clip else {}
         for name, sr in images.results.items():
-            scores = measure_image(sr, images.gt, metrics)
-            found[name] = steps.get(name, {}) | scores
+            values = measure_image(sr, images.gt, metrics)
+            found[name] = steps.get(name, {}) | values
     except UserError as error:
         raise UserError(f"{pair.gt}: {error}") from error
     return found
@@ -163,9 +169,9 @@ class SetDistances:
         return frechet_distance(self._statistics[method], truth)
 
 
-def means_of(images: SetMetrics) -> Scores:
+def means_of(images: SetMetrics) -> ImageMetrics:
     """Return the means of all metrics of a set; see `mean_of`."""
-    names = dict.fromkeys(name for scores in images.values() for name in scores)
+    names = dict.fromkeys(name for each in images.values() for name in each)
     return {name: mean_of(images, name) for name in names}
 
 
@@ -174,12 +180,12 @@ def mean_of(images: SetMetrics, metric: str) -> float:
 
     Infinite where it is infinite for one of them.
     """
-    values = [scores[metric] for scores in images.values() if metric in scores]
+    values = [each[metric] for each in images.values() if metric in each]
     known = [value for value in values if not math.isnan(value)]
     return float(np.mean(known)) if known else math.nan
 
 
-def add_image(images: SetMetrics, name: str, values: Scores) -> None:
+def add_image(images: SetMetrics, name: str, values: ImageMetrics) -> None:
     """Add an image's values under its name, or where that is taken, a numbered name.
 
     Crops of one image, numbered so, count as one clip; see `clips_of`.

@@ -24,7 +24,7 @@ Measure = Callable[[np.ndarray, np.ndarray], float]
 
 Metrics that need no ground truth look at the image alone.
 """
-Scores = dict[str, float]
+ImageMetrics = dict[str, float]
 """Metrics of one image by name; infinite PSNR for equal images, NaN for what is not known."""
 
 
@@ -219,7 +219,7 @@ def open_metric(name: str, border: int = 0) -> OpenMetric:
 
 def measure_image(
     image: np.ndarray, gt: np.ndarray | None, metrics: Mapping[str, OpenMetric]
-) -> Scores:
+) -> ImageMetrics:
     """Return the metrics of one result by name.
 
     Args:
@@ -227,13 +227,13 @@ def measure_image(
         gt: its ground truth, of the same shape; None: metrics that need it are left out.
         metrics: what is measured.
     """
-    scores = {}
+    values = {}
     for name, each in metrics.items():
         if gt is not None:
-            scores[name] = each(image, gt)
+            values[name] = each(image, gt)
         elif not each.metric.needs_gt:
-            scores[name] = each(image, image)
-    return scores
+            values[name] = each(image, image)
+    return values
 
 
 def open_features() -> Callable[[np.ndarray], np.ndarray]:
