@@ -21,17 +21,17 @@ from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import print_next
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Flags:
     """The flags of this command."""
 
     input: list[str] = setting(..., "videos and folders of videos")
     output: Path = setting(..., "folder; existing files stay")
-    settings: keyframes.Settings
     sheet: Path | None = setting(
         None, "folder of the overview; without it: OUTPUT_sheet"
     )
     max_gigabytes: float = setting(500.0, "stop after this", float_range(0))
+    settings: keyframes.Settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
