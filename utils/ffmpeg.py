@@ -1,6 +1,7 @@
 """The ffmpeg program: where it is, which files it may open, how it is run, what it tells."""
 
 import functools
+import logging
 import re
 import shutil
 import subprocess
@@ -20,6 +21,11 @@ from realesrgan_paddle.utils.files import (
     failed_download,
     open_regular,
 )
+
+logger = logging.getLogger(__name__)
+
+OLDEST_VERSION = (6, 1)
+"""Of ffmpeg: older ones abort at a damaged key frame (4.2.2, 4.4.1, 5.1.9 do)."""
 
 CONTAINERS = (
     "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,nut,rm,wtv,dv,ivf,yuv4mpegpipe"
@@ -65,14 +71,44 @@ _ERROR = re.compile(r"(?:\[[^\]]* @ \w+\] )*\[(?:error|fatal)\] (.*)")
 
 
 def find_ffmpeg() -> str:
-    """Return the path of ffmpeg: the one on the PATH, else that of imageio-ffmpeg."""
+    """Return the path of ffmpeg, the same on every machine unless asked otherwise.
+
+    The one that the environment variable IMAGEIO_FFMPEG_EXE names; else that in
+    imageio-ffmpeg; else, where that package was installed without one, the PATH's.
+
+    Raises:
+        UserError: there is none, or what the variable names is no program.
+    """
     try:
-        return shutil.which("ffmpeg") or imageio_ffmpeg.get_ffmpeg_exe()
+        name = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
         raise UserError(
-            "no ffmpeg on the PATH nor in imageio-ffmpeg; "
-            "run: pip install imageio-ffmpeg"
+            "no ffmpeg in imageio-ffmpeg nor on the PATH; "
+            "install one, or name it by IMAGEIO_FFMPEG_EXE"
         ) from error
+
+    binary = shutil.which(name)
+    if binary is None:
+        raise UserError(f"{name}: not a program; IMAGEIO_FFMPEG_EXE names it as ffmpeg")
+    if name == "ffmpeg":
+        _warn_if_old(binary)
+    return binary
+
+
+@functools.cache
+def _warn_if_old(binary: str) -> None:
+    command = [binary, "-hide_banner", "-version"]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    version = re.match(rb"ffmpeg version n?(\d+)\.(\d+)", done.stdout)
+    if version and (int(version[1]), int(version[2])) < OLDEST_VERSION:
+        logger.warning(
+            "%s from the PATH (%s): before 6.1 a damaged key frame ends a video; "
+            "IMAGEIO_FFMPEG_EXE can name a newer one",
+            version[0].decode(),
+            binary,
+        )
 
 
 @functools.cache

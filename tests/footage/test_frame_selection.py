@@ -325,11 +325,10 @@ def test_finished_videos_are_not_decoded_again_unless_a_frame_is_missing(
 
 def log_ffmpeg_commands(folder: Path, monkeypatch) -> Path:
     """Return a file that will hold the arguments of each ffmpeg that is started."""
-    log, binary = folder / "commands", folder / "bin" / "ffmpeg"
-    binary.parent.mkdir()
+    log, binary = folder / "commands", folder / "ffmpeg"
     binary.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec {find_ffmpeg()} "$@"\n')
     binary.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{binary.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(binary))
     return log
 
 

@@ -176,7 +176,10 @@ GOOD: dict[str, tuple[Callable[[Path], object], tuple[int, int], int]] = {
     ),
     "one pixel.mkv": (
         lambda path: encoded(
-            path, "-c:v", "ffv1", source="color=red:size=1x1:duration=0.2"
+            path,
+            "-c:v",
+            "ffv1",
+            source="color=red:size=2x2:duration=0.2,format=yuv444p,crop=1:1",
         ),
         (1, 1),
         1,

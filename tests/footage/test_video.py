@@ -278,13 +278,34 @@ def test_a_damaged_key_frame_is_skipped_with_a_warning(tmp_path: Path, caplog):
     assert "left out" in caplog.text
 
 
-def test_the_ffmpeg_of_imageio_is_used_if_none_is_on_the_path(
-    tmp_path: Path, monkeypatch
-):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    binary = Path(find_ffmpeg())
-    assert "imageio_ffmpeg" in binary.parts
-    subprocess.run([binary, "-version"], check=True, capture_output=True)
+@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for ffmpeg")
+def test_which_ffmpeg_is_used(tmp_path: Path, monkeypatch, caplog):
+    old = tmp_path / "ffmpeg"
+    old.write_text("#!/bin/sh\necho ffmpeg version 5.1.9-0+deb12u1 Copyright\n")
+    old.chmod(0o755)
+
+    # the bundled one, whatever is on the PATH
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    bundled = Path(find_ffmpeg())
+    assert "imageio_ffmpeg" in bundled.parts
+    subprocess.run([bundled, "-version"], check=True, capture_output=True)
+    assert not caplog.records
+
+    # another by the variable: a path, or the name of one on the PATH
+    for name in (str(old), "ffmpeg"):
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", name)
+        assert find_ffmpeg() == str(old)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "missing"))
+    with pytest.raises(UserError, match="missing: not a program; IMAGEIO_FFMPEG_EXE"):
+        find_ffmpeg()
+
+    # the PATH's where imageio-ffmpeg has none, which it tells by this name
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE")
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", lambda: "ffmpeg")
+    assert find_ffmpeg() == str(old)
+    (warning,) = caplog.messages
+    assert warning.startswith(f"ffmpeg version 5.1 from the PATH ({old}): before")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell script stands for ffmpeg")
@@ -302,10 +323,9 @@ def test_ctrl_c_ends_ffmpeg(tmp_path: Path):
         "--output",
         tmp_path / "out",
     ]
-    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
         command,
-        env={**os.environ, "PATH": path},
+        env={**os.environ, "IMAGEIO_FFMPEG_EXE": str(fake)},
         stderr=subprocess.PIPE,
         text=True,
         # Tests that run in the background inherit that Ctrl-C is ignored.
