@@ -1,9 +1,10 @@
 """What runs a network: which engine, in which precision, and why."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
-from realesrgan_paddle.ops.onednn.library import OneDNNError
+from realesrgan_paddle.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import (
     DEVICES,
@@ -96,7 +97,8 @@ def open_runner(
         model: a folder or file that tools/export_model.py wrote, a weight file, or the
             name of a released model.
         engine: one of `ENGINES`. "auto": the project's own ("onednn") if it knows the
-            network and this CPU, else Paddle.
+            network and this CPU, else Paddle; on a system without it onnxruntime, if
+            that is installed and the export has an inference.onnx.
         precision: one of `PRECISIONS`. "auto": bf16 where the CPU and the engine have
             it, else fp32. "int8" needs the file that tools/quantize.py writes.
         device: "auto", "cpu" or "gpu".
@@ -145,6 +147,8 @@ def _open_exported(model: Path, request: Request) -> Runner:
     runner, why = _try_onednn(model, request, place, load)
     if runner is not None:
         return runner
+    if request.engine == "auto" and place == "cpu" and _only_onnxruntime_is_fast(model):
+        return _open_foreign(model, replace(request, engine="onnxruntime"), place, why)
     precision, reason = _precision("paddle", place, request)
     graph = load_static(
         model,
@@ -183,7 +187,15 @@ def _open_weights(
     return _described(dygraph, "Paddle's dygraph mode", why, precision, reason)
 
 
-def _open_foreign(model: Path, request: Request, place: str) -> Runner:
+def _only_onnxruntime_is_fast(model: Path) -> bool:
+    """Return whether the engine is missing here, and onnxruntime can run `model`."""
+    is_ready = onnx_file(model) is not None and find_spec("onnxruntime") is not None
+    return is_ready and bool(_why_no_onednn())
+
+
+def _open_foreign(
+    model: Path, request: Request, place: str, why: str = "asked for"
+) -> Runner:
     """Return a runner of an exported graph with OpenVINO or onnxruntime."""
     precision, reason = _precision(request.engine, place, request)
     path = onnx_file(model)
@@ -198,7 +210,7 @@ def _open_foreign(model: Path, request: Request, place: str) -> Runner:
 
     graph = GraphRunner(path, "cpu", request.threads, request.engine, precision)
     engine = f"{request.engine} on {path.name}"
-    return _described(graph, engine, "asked for", precision, reason)
+    return _described(graph, engine, why, precision, reason)
 
 
 class NotUsableError(UserError):
@@ -267,11 +279,24 @@ def _try_onednn(
 
 def _open_engine(loaded: Loaded, precision: str, threads: int) -> Engine:
     """Return the engine; NotUsableError if oneDNN cannot compute the network here."""
+    if reason := _why_no_onednn():
+        raise NotUsableError(
+            f"the oneDNN engine is not available on this system: {reason}"
+        )
     network, tensors, ranges = loaded
     try:
         return Engine(network, tensors, precision, threads, ranges=ranges)
     except OneDNNError as error:
         raise NotUsableError(f"the engine cannot run it: {error}") from error
+
+
+def _why_no_onednn() -> str:
+    """Return why Paddle's oneDNN cannot be had on this system, or ""."""
+    try:
+        library()
+    except OneDNNError as error:
+        return str(error)
+    return ""
 
 
 def _precision(engine: str, place: str, request: Request) -> tuple[str, str]:

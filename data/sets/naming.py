@@ -60,7 +60,7 @@ def claim_source_name(source: Path, output: Path) -> str:
         owner = output / SOURCES_FOLDER / f"{name}.txt"
         if not owner.exists():
             with atomic_path(owner) as temporary:
-                temporary.write_text(identity)
+                temporary.write_text(identity, encoding="utf-8")
             return name
         if read_regular(owner) == identity.encode():
             return name

@@ -1,7 +1,7 @@
 """oneDNN's C API through ctypes, from the library inside the Paddle wheel.
 
-On a CPU, Paddle's own convolutions use oneDNN in inference graphs only. Its Linux wheel
-still carries the library (`paddle/libs/libdnnl.so.3`) and has it loaded, with its own
+On a CPU, Paddle's own convolutions use oneDNN in inference graphs only. Its wheels for
+Linux and Windows still carry the library (`paddle/libs`) and have it loaded, with an
 OpenMP, so that no compiler, header or package is needed to call it. Names, numbers and
 signatures here are those of oneDNN 3's `dnnl.h` and `dnnl_types.h`; they are stable
 throughout version 3.
@@ -15,7 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-LIBRARY = "libdnnl.so.3"
+LIBRARIES = {"linux": "libdnnl.so.3", "win32": "mkldnn.dll"}
+"""Its name in Paddle's wheels, by `sys.platform`; those for macOS have none.
+
+That of Windows was read from the wheel of 3.3.1, which exports every function that is
+called here. It was never run: see docs/platforms.md.
+"""
 
 # dnnl_data_type_t
 BF16 = 2
@@ -149,8 +154,9 @@ class Library:
         """
         openmp = self._openmp or self._functions
         openmp.omp_set_num_threads(count)
-        if self._openmp is not None:
-            self._openmp.kmp_set_blocktime(spin_ms)
+        set_spin_time = getattr(self._openmp, "kmp_set_blocktime", None)
+        if set_spin_time is not None:  # Intel's OpenMP
+            set_spin_time(spin_ms)
 
     def create(self, name: str, *args: Any) -> c_void_p:
         """Return the handle that the function `name` creates."""
@@ -160,12 +166,16 @@ class Library:
 
 
 def _load_openmp(folder: Path) -> ctypes.CDLL | None:
-    """Load the OpenMP of Paddle's wheel for all libraries; None if it has none.
+    """Load the OpenMP that oneDNN computes with; None if the wheel has none.
 
-    As Paddle's import does; else oneDNN would take GNU's. On two cores with three times as
-    much other work, 128x128 pixels through realesr-animevideov3 took 1.3 s with GNU's and
-    0.4 s with this one (without other work the same).
+    On Windows that is Microsoft's, which `mkldnn.dll` imports. On Linux it is Paddle's,
+    loaded for all libraries as Paddle's import does; else oneDNN would take GNU's. On two
+    cores with three times as much other work, 128x128 pixels through
+    realesr-animevideov3 took 1.3 s with GNU's and 0.4 s with this one (without other
+    work the same).
     """
+    if sys.platform == "win32":
+        return ctypes.CDLL("vcomp140.dll")
     path = folder / "libiomp5.so"
     if not path.is_file():
         return None
@@ -175,14 +185,15 @@ def _load_openmp(folder: Path) -> ctypes.CDLL | None:
 @cache
 def library() -> Library:
     """Return the library of the installed Paddle; OneDNNError if it cannot be used."""
-    if sys.platform != "linux":
-        raise OneDNNError(f"Paddle's wheel for {sys.platform} has no {LIBRARY}")
+    name = LIBRARIES.get(sys.platform)
+    if name is None:
+        raise OneDNNError(f"Paddle's wheel for {sys.platform} has no oneDNN")
 
     # Found without an import of Paddle, which takes a second.
     paddle = find_spec("paddle")
     if paddle is None or paddle.origin is None:
-        raise OneDNNError(f"Paddle, whose wheel carries {LIBRARY}, is not installed")
-    return Library(Path(paddle.origin).parent / "libs" / LIBRARY)
+        raise OneDNNError(f"Paddle, whose wheel carries {name}, is not installed")
+    return Library(Path(paddle.origin).parent / "libs" / name)
 
 
 def threads() -> int:

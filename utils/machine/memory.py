@@ -188,8 +188,11 @@ class AddressRange:
     """
 
     def __init__(self, size: int) -> None:
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
-        pages = mmap.mmap(-1, size, flags)
+        if hasattr(mmap, "MAP_ANONYMOUS"):
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NO_RESERVE
+            pages = mmap.mmap(-1, size, flags)
+        else:  # Windows, which grants all of it or nothing
+            pages = mmap.mmap(-1, size)
         self.pages = np.frombuffer(pages, np.uint8)
         self.address: int = self.pages.ctypes.data
 

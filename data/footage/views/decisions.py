@@ -107,7 +107,7 @@ def read_decisions(output: Path) -> Decisions:
 def write_decisions(output: Path, decisions: Decisions) -> None:
     """Write the decisions on a set, atomically."""
     with atomic_path(_path(output)) as temporary:
-        temporary.write_text(decisions.model_dump_json(indent=1))
+        temporary.write_text(decisions.model_dump_json(indent=1), encoding="utf-8")
 
 
 def _path(output: Path) -> Path:

@@ -6,9 +6,10 @@ after them, and makes anew what is not as it was written.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,9 @@ class SegmentFolder:
             raise UserError(
                 f"{self.folder}: another process works on this video"
             ) from None
+        finally:
+            if os.name == "nt":  # the lock was open when `remove` was called
+                self._remove_lock()
 
     def path(self, segment: Segment) -> Path:
         """Return the segment's file, which may not be there yet."""
@@ -151,10 +155,21 @@ class SegmentFolder:
         remove_leftovers(self.folder)
         for segment in self._segments:
             self.path(segment).unlink(missing_ok=True)
-        for name in (JOB, MADE, LOCK):
+        for name in (JOB, MADE):
             (self.folder / name).unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        self._remove_lock()
+
+    def _remove_lock(self) -> None:
+        """Remove the lock, and the folder if nothing else is in it.
+
+        Windows refuses that while the lock is held.
+        """
+        if (self.folder / JOB).is_file() or not self.folder.is_dir():
+            return
+        with suppress(PermissionError):
+            (self.folder / LOCK).unlink(missing_ok=True)
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
 
     def damaged(self, found: object) -> UserError:
         """Return the error to raise for a `job.json` with what was found in it."""
