@@ -276,6 +276,24 @@ def test_weights_run_in_paddle_or_the_own_engine_only(weights):
         open_runner(weights, engine="paddle", precision="bf16", device="cpu")
 
 
+@pytest.mark.usefixtures("in_this_process")
+def test_without_onednn_onnxruntime_runs_what_is_ready_for_it(monkeypatch, folders):
+    def missing():
+        raise OneDNNError("the wheel has none")
+
+    monkeypatch.setattr(module, "library", missing)
+    model = folders / "compact"
+    why = "the oneDNN engine is not available on this system: the wheel has none"
+    device = open_runner(model, device="cpu").device
+    assert f"with onnxruntime on inference.onnx (auto: {why}), in fp32" in device
+    with pytest.raises(UserError, match=f"compact: {why}"):
+        open_runner(model, engine="onednn")
+
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    device = open_runner(model, device="cpu").device
+    assert f"with Paddle's predictor (auto: {why}), in fp32" in device
+
+
 def test_a_missing_onnx_file_is_said(folders, tmp_path):
     program = folders / "compact" / "inference.pdmodel"
     with pytest.raises(
