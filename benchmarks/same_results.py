@@ -21,8 +21,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import numpy as np
 
 from realesrgan_paddle.utils.images import IMAGE_SUFFIXES, read_image
+from realesrgan_paddle.utils.weights.reader import read_safetensors
 
 ROOT = Path(__file__).resolve().parents[1]
 TIMES = (
@@ -116,8 +118,11 @@ def contents(path: Path) -> object:
     if path.suffix in IMAGE_SUFFIXES:
         image = read_image(path)
         digest.update(f"{image.shape} {image.dtype}".encode() + image.tobytes())
-    elif path.suffix in (".pdparams", ".state", ".pdiparams"):
+    elif path.suffix in (".pdparams", ".pdiparams"):
         digest.update(path.read_bytes())
+    elif path.suffix == ".state":
+        for name, tensor in sorted(read_safetensors(path)[0].items()):
+            digest.update(name.encode() + np.ascontiguousarray(tensor).tobytes())
     elif path.suffix in (".mp4", ".mkv"):
         with av.open(str(path)) as video:
             for frame in video.decode(video=0):
