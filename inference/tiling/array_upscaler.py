@@ -60,6 +60,7 @@ class ArrayUpscaler:
 
     Attributes:
         counts: what became of the tiles of the last image.
+        before_tile: is called before each tile; what it raises ends the image.
 
     """
 
@@ -94,6 +95,7 @@ class ArrayUpscaler:
         self.log = log
         self.multiple = size_multiple(scale)
         self.counts = TileCounts()
+        self.before_tile: Callable[[], None] = _go_on
         self._network = CheckedRunner(run, scale)
         self._planner = TilePlanner(run, scale, self.multiple, tile, tile_pad)
         self._before: DirectWriter | None = None
@@ -218,7 +220,12 @@ class ArrayUpscaler:
 
         mirrored = self._mirrored(image)
         loop = TileLoop(
-            self._network, mirrored, writer, self.counts, progress=self.progress
+            self._network,
+            mirrored,
+            writer,
+            self.counts,
+            progress=self.progress,
+            before_tile=self.before_tile,
         )
         loop.run(self._planner, out.nbytes)
         return writer
@@ -237,6 +244,10 @@ class ArrayUpscaler:
             for top in range(0, height, BAND):
                 band = to_float(alpha[top : top + BAND])
                 rows.add(resizer.add(band))
+
+
+def _go_on() -> None:
+    """End nothing."""
 
 
 def check_image(image: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """An image through the network, tile by tile: windows of it in, tiles of the result out."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 from tqdm import tqdm
@@ -56,6 +56,7 @@ class TileLoop:
         writer: takes the tiles of the result.
         counts: are raised by the image's tiles.
         progress: show a progress bar of the tiles on stderr if that is a terminal.
+        before_tile: is called before each tile; what it raises ends the image.
     """
 
     def __init__(
@@ -66,12 +67,14 @@ class TileLoop:
         counts: TileCounts,
         *,
         progress: bool,
+        before_tile: Callable[[], None],
     ) -> None:
         self._network = network
         self._image = image
         self._writer = writer
         self._counts = counts
         self._progress = progress
+        self._before_tile = before_tile
 
     def run(self, planner: TilePlanner, result_bytes: int) -> None:
         """Upscale the image; where memory is short, go on with smaller tiles.
@@ -121,6 +124,7 @@ class TileLoop:
         self._writer.begin_row(height * self._network.scale)
 
         for column in columns:
+            self._before_tile()
             column = column.within(*image.columns_within)
             width = column.stop - column.start
             if height and width:

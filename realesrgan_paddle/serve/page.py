@@ -1,19 +1,22 @@
 """Serve a web page that upscales pictures: drop one, choose a model, compare, download."""
 
 import html
-import ipaddress
+import logging
 import os
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.models.weights.catalogue import list_models
+from realesrgan_paddle.serve.guard import Guard, Names, is_local
+from realesrgan_paddle.serve.kept import KEPT, KeptFiles, own_folder
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.cli import (
     float_range,
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CLEAN_EVERY, KEPT = 600, 3600
-"""How often files are looked through, and how long they are kept for download [s]."""
+CLEAN_EVERY = 600
+"""How often Gradio looks for files that were kept for `KEPT` [s]."""
 TITLE = "Real-ESRGAN on PaddlePaddle"
 STYLE = "footer {display: none !important} .gradio-container {max-width: 1400px}"
 MOST_PORTS = 65535
@@ -50,7 +53,18 @@ class Flags:
     )
     host: str = setting("127.0.0.1", "the address to listen at")
     port: int = setting(7860, "the port", int_range(1, MOST_PORTS))
+    name: list[str] | None = setting(
+        None,
+        "a name by which browsers may ask for the page, besides its address; may be "
+        "given several times",
+        action="extend",
+    )
     max_mb: int = setting(20, "largest file, in megabytes", int_range(1))
+    max_kept_mb: int = setting(
+        2000,
+        "most megabytes of all uploads and results, which are kept for an hour",
+        int_range(1),
+    )
     max_megapixels: float = setting(
         4.0, "largest picture, in megapixels", float_range(0.001)
     )
@@ -70,21 +84,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     models = flags.model or list_models()
     service = Service(models, limits, device=flags.device, threads=flags.threads)
 
-    # Removed at the end: uploads and results are nobody's afterwards.
-    with tempfile.TemporaryDirectory(prefix="serve_") as folder:
-        gr = import_gradio(Path(folder))
+    with own_folder() as folder:
+        kept = KeptFiles(folder, flags.max_kept_mb)
+        gr = import_gradio(kept.files)
         if flags.device == "gpu" or not all(map(is_exported, models)):
             # Paddle takes over SIGTERM, which only the main thread can undo.
             start_paddle()
 
-        page = build_page(gr, service)
-        page.queue(max_size=flags.max_waiting, default_concurrency_limit=1)
+        page = build_page(gr, service, kept, flags.max_waiting)
         if not is_local(flags.host):
             sys.stderr.write(
                 f"warning: whoever reaches {printable(flags.host)}:{flags.port} can use "
                 "this page, there is no password\n"
             )
-        launch(gr, page, flags.host, flags.port, limits.bytes)
+        names = Names(flags.host, tuple(flags.name or ()))
+        launch(gr, page, names, flags.port, kept, limits.bytes)
         try:
             threading.Event().wait()
         finally:
@@ -92,13 +106,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def launch(gr: Any, page: Any, host: str, port: int, most_bytes: int) -> None:
-    """Open the page at its address; it runs in threads of its own."""
+def launch(
+    gr: Any, page: Any, names: Names, port: int, kept: KeptFiles, most_bytes: int
+) -> None:
+    """Open the page at its address; it runs in threads of its own.
+
+    Args:
+        gr: the module, from `import_gradio`.
+        page: from `build_page`.
+        names: what it listens at, and is asked for by.
+        port: the port.
+        kept: where uploads go.
+        most_bytes: of an upload.
+
+    Raises:
+        UserError: the port is in use, or the address is not this machine's.
+    """
+    from starlette.middleware import Middleware
+
+    # Gradio asks its own address when it starts, which no proxy should see.
+    os.environ["no_proxy"] = ",".join(("localhost", names.host, _no_proxy()))
+    guard = Middleware(Guard, names=names, kept=kept, most_bytes=most_bytes)
     try:
         _, address, _ = page.launch(
-            server_name=host,
+            server_name=names.host,
             server_port=port,
             max_file_size=most_bytes,
+            app_kwargs={"middleware": [guard]},
             theme=gr.themes.Default(
                 font=["system-ui", "sans-serif"], font_mono=["monospace"]
             ),
@@ -114,18 +148,15 @@ def launch(gr: Any, page: Any, host: str, port: int, most_bytes: int) -> None:
         )
     except OSError as error:
         raise UserError(
-            f"{host}:{port} cannot be listened at: the port is in use, or the address is "
-            "not this machine's; choose another --port or --host"
+            f"{names.host}:{port} cannot be listened at: the port is in use, or the "
+            "address is not this machine's; choose another --port or --host"
         ) from error
     say(f"{address} (Ctrl-C ends it)")
 
 
-def is_local(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _no_proxy() -> str:
+    """Return the hosts that are asked without a proxy, as the user has set them."""
+    return os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
 
 
 def import_gradio(folder: Path) -> Any:
@@ -147,16 +178,55 @@ def import_gradio(folder: Path) -> Any:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import gradio
 
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        """Raise gradio.Error in the place of fetching what a client names."""
+        raise gradio.Error("nothing is fetched from addresses", print_exception=False)
+
+    gradio.processing_utils.async_ssrf_protected_download = refuse
+    # What clients do wrong is one line each on stderr, not a page.
+    traceback.print_exc = _print_error
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(_without_traceback)
     return gradio
 
 
-def build_page(gr: Any, service: Service) -> "gradio.Blocks":
+def _print_error(*_: object, **__: object) -> None:
+    """Print the exception that is being handled as one line."""
+    error = sys.exc_info()[1]
+    sys.stderr.write(f"error: a request failed: {_in_words(error)}\n")
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Keep a record, as one line."""
+    if record.exc_info:
+        record.msg = f"a request failed: {_in_words(record.exc_info[1])}"
+        record.args, record.exc_info = None, None
+    return True
+
+
+def _in_words(error: BaseException | None) -> str:
+    return error_line(f"{type(error).__name__}: {error}")
+
+
+def build_page(
+    gr: Any, service: Service, kept: KeptFiles, most_waiting: int
+) -> "gradio.Blocks":
     """Return the page: a picture, a model, a button; before and after; the file.
 
     Args:
         gr: the module, from `import_gradio`.
         service: what the button does.
+        kept: where results go.
+        most_waiting: pictures that wait while one is computed.
     """
+
+    def is_awaited() -> bool:
+        """Return whether the client of the one picture that is computed is still there.
+
+        Gradio itself asks only between the results of a function.
+        """
+        jobs = [job for job in page._queue.active_jobs if job]
+        return page.is_running and any(event.alive for job in jobs for event in job)
 
     def checked(picture: str | None) -> str:
         """Return the remark on a picture that has just been dropped."""
@@ -166,8 +236,9 @@ def build_page(gr: Any, service: Service) -> "gradio.Blocks":
     def upscaled(picture: str | None, model: str) -> Iterator[tuple]:
         """Yield what the outputs show; Gradio copies the files before it goes on."""
         path = _given(gr, picture)
-        with tempfile.TemporaryDirectory(prefix="serve_") as folder:
-            made = _or_error(gr, service.upscale, path, model, Path(folder))
+        _or_error(gr, kept.check_room)
+        with tempfile.TemporaryDirectory(dir=kept.folder) as folder:
+            made = _or_error(gr, service.upscale, path, model, Path(folder), is_awaited)
             shown = (str(made.before), str(made.after))
             download = gr.DownloadButton(value=str(made.full), interactive=True)
             yield shown, download, made.text
@@ -207,6 +278,8 @@ def build_page(gr: Any, service: Service) -> "gradio.Blocks":
             api_name="upscale",
             concurrency_limit=1,
         )
+    # Not open: whoever asks past the page waits as well.
+    page.queue(max_size=most_waiting, default_concurrency_limit=1, api_open=False)
     return page
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,13 +114,31 @@ class Service:
             )
         return f"{header.width}x{header.height} pixels"
 
-    def upscale(self, path: Path, model: str, folder: Path) -> Result:
+    def upscale(
+        self,
+        path: Path,
+        model: str,
+        folder: Path,
+        is_awaited: Callable[[], bool] = lambda: True,
+    ) -> Result:
         """Upscale a picture file, and write the files of the result into `folder`.
 
+        Args:
+            path: the file.
+            model: one of `models`.
+            folder: it exists.
+            is_awaited: whether somebody waits for the result; asked before each tile.
+
         Raises:
-            UserError: a picture that `check` refuses, an unknown model, or one that
-                cannot be loaded or run.
+            UserError: a picture that `check` refuses, an unknown model, one that cannot
+                be loaded or run, or nobody waits any more.
         """
+
+        def check_awaited() -> None:
+            """Raise UserError if nobody waits."""
+            if not is_awaited():
+                raise UserError("nobody waits for the picture any more")
+
         self.check(path)
         if model not in self.models:
             raise UserError(f"{model}: not one of this page's models")
@@ -130,8 +148,11 @@ class Service:
             raise UserError(_without_folder(error, path)) from error
 
         with self._busy:
+            check_awaited()
             start = time.perf_counter()
-            large = self._upscaler(model)(image)
+            upscaler = self._upscaler(model)
+            upscaler.before_tile = check_awaited
+            large = upscaler(image)
             seconds = time.perf_counter() - start
         text = f"{_size(image)} to {_size(large)} pixels, {seconds:.1f} s"
         return _written(image, large, folder, path.stem, text)

@@ -1,5 +1,6 @@
 """The web page in Gradio, over HTTP and in a browser; skipped where these are missing."""
 
+import http.client
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,8 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.serve.guard import Names
+from realesrgan_paddle.serve.kept import KeptFiles
 from realesrgan_paddle.serve.page import build_page, import_gradio, launch
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -30,30 +34,40 @@ pytestmark = pytest.mark.slow  # Gradio takes seconds to import and to start
 
 MODELS = ["realesr-animevideov3", "RealESRGAN_x4plus"]
 LIMITS = Limits(megabytes=1, megapixels=0.5)
+MOST_KEPT = 20
 SLOW = 1.0
 """How long the network computes on a picture that is 7 pixels wide [s]."""
+computed = []
+"""A number for each slow tile."""
 
 
 def nearest(images):
     """A network that repeats pixels, slowly for pictures of one size."""
     if images.shape[3] == 7:
         time.sleep(SLOW)
+        computed.append(len(computed))
     return images.repeat(4, axis=2).repeat(4, axis=3)
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def kept(tmp_path_factory):
+    return KeptFiles(tmp_path_factory.mktemp("gradio"), MOST_KEPT)
+
+
+@pytest.fixture(scope="module")
+def address(kept):
     """The address of a running page with two models and room for one to wait."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(nearest, 4))
+        patch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(nearest, 4, tile=512))
+        patch.setattr(traceback, "print_exc", traceback.print_exc)  # is put back
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
 
-        gr = import_gradio(tmp_path_factory.mktemp("gradio"))
-        page = build_page(gr, Service(MODELS, LIMITS))
-        page.queue(max_size=1, default_concurrency_limit=1)
-        launch(gr, page, "127.0.0.1", port, LIMITS.bytes)
+        gr = import_gradio(kept.files)
+        page = build_page(gr, Service(MODELS, LIMITS), kept, 1)
+        names = Names("127.0.0.1", ("page.example",))
+        launch(gr, page, names, port, kept, LIMITS.bytes)
         yield f"http://127.0.0.1:{port}"
         page.close(verbose=False)
 
@@ -98,28 +112,43 @@ def test_what_is_no_picture_is_refused(client, tmp_path):
         client.predict(None, MODELS[0], api_name="/upscale")
 
 
-def upload(address, content):
+def upload(address, content, **more):
     """The path that the page gives to an uploaded file."""
     body = (
         b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
     )
     body += content + b"\r\n--x--\r\n"
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    headers = {"Content-Type": "multipart/form-data; boundary=x", **more}
     request = urllib.request.Request(f"{address}/gradio_api/upload", body, headers)
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)[0]
 
 
-def events_of(address, path):
-    """What the page answers to a call with the file `path` of its machine."""
+def called(address, path):
+    """Where the page answers a call with the file `path` of its machine."""
     file = {"path": str(path), "meta": {"_type": "gradio.FileData"}}
     data = json.dumps({"data": [file, MODELS[0]]}).encode()
     headers = {"Content-Type": "application/json"}
     call = f"{address}/gradio_api/call/upscale"
     with urllib.request.urlopen(urllib.request.Request(call, data, headers)) as answer:
         number = json.load(answer)["event_id"]
-    with urllib.request.urlopen(f"{call}/{number}") as answer:
+    return f"{call}/{number}"
+
+
+def events_of(address, path):
+    """What the page answers to a call with the file `path` of its machine."""
+    with urllib.request.urlopen(called(address, path)) as answer:
         return answer.read().decode()
+
+
+def status_of(address, path="/", content=None, **headers):
+    """The status of the answer to a GET, or a POST of `content`."""
+    request = urllib.request.Request(address + path, content, headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def test_a_large_upload_is_cut_off(address):
@@ -127,6 +156,95 @@ def test_a_large_upload_is_cut_off(address):
     with pytest.raises(urllib.error.HTTPError) as refused:
         upload(address, bytes(LIMITS.bytes + 1))
     assert refused.value.code == 413
+
+    connection = http.client.HTTPConnection(urlsplit(address).netloc)
+    connection.putrequest("POST", "/gradio_api/upload")
+    connection.putheader("Content-Length", str(2 * LIMITS.bytes))
+    connection.endheaders()
+    assert connection.getresponse().status == 413, "before anything is received"
+    connection.close()
+
+
+def test_pages_of_other_sites_are_not_answered(address, kept):
+    """Neither as themselves, nor by a name that they let point here."""
+    before = set(kept.files.rglob("*"))
+    host = urlsplit(address).netloc
+    port = urlsplit(address).port
+    foreign = [
+        {"Origin": "http://page.invalid"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Host": "page.invalid"},
+        {"Host": f"page.invalid:{port}", "Origin": f"http://page.invalid:{port}"},
+    ]
+    for headers in foreign:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            upload(address, b"foreign", **headers)
+        assert refused.value.code in (403, 421), headers
+        assert status_of(address, "/config", **headers) in (403, 421), headers
+    assert set(kept.files.rglob("*")) == before
+
+    own = {"Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    assert upload(address, b"own", **own)
+    assert status_of(address, Host=f"localhost:{port}") == 200
+    assert status_of(address, Host="page.example") == 200
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert status_of(address, **link, **{"Sec-Fetch-Dest": "document"}) == 200
+    assert status_of(address, **link, **{"Sec-Fetch-Dest": "iframe"}) == 403
+
+
+def test_uploads_have_a_limit_all_together(address, kept):
+    """Those that were kept for an hour make room."""
+    files = []
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        for number in range(MOST_KEPT + 1):
+            files.append(upload(address, bytes([number]) * (LIMITS.bytes - 1000)))
+    assert refused.value.code == 507
+    assert b"the page keeps 20 MB at most" in refused.value.read()
+    assert files
+    for path in files:
+        os.utime(path, (0, 0))
+    assert upload(address, b"small")
+    assert not any(map(os.path.exists, files))
+
+
+def test_nothing_passes_the_queue(address):
+    """Gradio has places that compute, or run ffmpeg, at once."""
+    for place in ("run/upscale", "api/upscale", "process_recording"):
+        content = b'{"data": [null, null]}'
+        json_type = {"Content-Type": "application/json"}
+        status = status_of(address, f"/gradio_api/{place}", content, **json_type)
+        assert status == 404
+
+
+def test_what_nobody_waits_for_is_not_computed(address, tmp_path):
+    path = picture(tmp_path / "a.png", width=7, height=50 * 512)
+    computed.clear()
+    answer = urllib.request.urlopen(called(address, upload(address, path.read_bytes())))
+    while not computed:
+        time.sleep(0.1)
+    answer.close()
+    time.sleep(3 * SLOW)
+    reached = len(computed)
+    time.sleep(3 * SLOW)
+    assert len(computed) == reached
+    assert "event: complete" in events_of(address, upload(address, small_png(tmp_path)))
+
+
+def small_png(tmp_path):
+    return picture(tmp_path / "small.png").read_bytes()
+
+
+def test_nothing_is_fetched_and_each_error_is_one_line(address, capfd):
+    events = events_of(address, "http://page.invalid/a.png")
+    assert "nothing is fetched from addresses" in events
+    assert status_of(address, "/gradio_api/file=http://page.invalid/a.png") == 403
+    assert capfd.readouterr().err == ""
+    assert "event: error" in events_of(address, "/etc/hosts.png")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("error: a request failed: InvalidPathError: Cannot move")
 
 
 def test_a_file_that_was_not_uploaded_is_not_read(address, tmp_path):

@@ -1,5 +1,6 @@
 """What the web page does, without Gradio: limits, one at a time, the files it makes."""
 
+import tempfile
 import threading
 import time
 
@@ -9,6 +10,8 @@ import pytest
 from realesrgan_paddle.__main__ import main
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.serve import page, service
+from realesrgan_paddle.serve.guard import Names, is_local
+from realesrgan_paddle.serve.kept import LOCK, PREFIX, own_folder
 from realesrgan_paddle.serve.service import Limits, Service
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
@@ -146,8 +149,74 @@ def test_without_gradio_one_line_says_what_to_install(monkeypatch):
         main(["serve", "--model", NAME])
 
 
+def test_a_picture_that_nobody_waits_for_ends_at_the_next_tile(tmp_path, monkeypatch):
+    computed = []
+
+    def network(images):
+        computed.append(images.shape)
+        return nearest(images)
+
+    monkeypatch.setattr(
+        service.Upscaler, "load", lambda *_, **__: Upscaler(network, 2, tile=8)
+    )
+    write_image(tmp_path / "a.png", picture(80, 8, 3))
+    served = Service([NAME], LIMITS)
+    with pytest.raises(UserError, match="nobody waits"):
+        served.upscale(
+            tmp_path / "a.png", NAME, tmp_path, is_awaited=lambda: len(computed) < 2
+        )
+    assert len(computed) == 2
+    served.upscale(tmp_path / "a.png", NAME, tmp_path)
+    assert len(computed) == 12
+
+
+def test_folders_of_processes_that_ended_are_removed_and_no_others(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ended = tmp_path / f"{PREFIX}ended"
+    ended.mkdir()
+    (ended / LOCK).touch()
+    (ended / "a.png").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / LOCK).touch()
+    link = tmp_path / f"{PREFIX}link"
+    link.symlink_to(elsewhere)
+    strange = tmp_path / f"{PREFIX}strange"
+    strange.mkdir()
+
+    with own_folder() as running:
+        with own_folder() as other:
+            assert other != running
+            kept = {running, other, elsewhere, link, strange}
+            assert set(tmp_path.iterdir()) == kept
+        assert running.is_dir()
+    assert set(tmp_path.iterdir()) == {elsewhere, link, strange}
+    assert (elsewhere / LOCK).exists()
+
+
+def test_the_page_answers_to_its_address_and_to_the_names_given():
+    local = Names("127.0.0.1", ("Box.example",))
+    for name in ("127.0.0.1", "localhost", "::1", "box.example"):
+        assert name in local
+    for name in ("192.168.1.7", "example", "localhost.example.org", ""):
+        assert name not in local
+
+    one = Names("192.168.1.7")
+    assert "192.168.1.7" in one
+    for name in ("127.0.0.1", "localhost", "box.example"):
+        assert name not in one
+
+    every = Names("0.0.0.0")
+    for name in ("127.0.0.1", "192.168.1.7", "fe80::1", "localhost"):
+        assert name in every
+    for name in ("box.example", ""):
+        assert name not in every
+
+
 def test_only_loopback_addresses_are_local():
     for host in ("127.0.0.1", "127.5.0.1", "localhost", "::1"):
-        assert page.is_local(host)
+        assert is_local(host)
     for host in ("0.0.0.0", "::", "192.168.1.7", "localhost.example.org"):
-        assert not page.is_local(host)
+        assert not is_local(host)
