@@ -19,6 +19,8 @@ from pathlib import Path
 
 from step_cases import CASES
 
+from realesrgan_paddle.utils.machine.devices import has_bf16
+
 HERE = Path(__file__).parent
 Row = dict[str, str | int | float | None]
 
@@ -165,8 +167,14 @@ def main() -> None:
     if args.quick:
         cases = [name for name in cases if CASES[name].quick]
 
+    precisions = ["fp32"]
+    if has_bf16():
+        precisions.append("bf16")
+    else:
+        print("no rows in bf16: this CPU does not multiply in it", file=sys.stderr)
+
     rows = []
-    for batch, case, precision in product(batches, cases, ("fp32", "bf16")):
+    for batch, case, precision in product(batches, cases, precisions):
         row = measure(case, batch, precision, args)
         rows.append(row)
         print(json.dumps(row), flush=True)
