@@ -32,6 +32,7 @@ STEPS_ASIDE = "the oneDNN engine is not available on this system: "
 
 IMPORT_AND_PREDICT = """
 import importlib, sys
+import zlib  # before Paddle 2.6, which has another one in it; commands do by way of NumPy
 from pathlib import Path
 from realesrgan_paddle.utils.machine.devices import start_paddle
 start_paddle()
