@@ -14,6 +14,7 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional as F
 
+from realesrgan_paddle.loss.grid import GridLoss, grid_period
 from realesrgan_paddle.loss.lpips_dists import load_dists, load_lpips
 from realesrgan_paddle.ops.plain import Ops
 from realesrgan_paddle.options.schema.training import TrainOptions
@@ -158,13 +159,16 @@ class WeightedLoss:
         return self.loss_weight * distances.mean()
 
 
-def open_image_losses(train: TrainOptions, ops: Ops) -> dict[str, ImageLoss]:
+def open_image_losses(
+    train: TrainOptions, scale: int, ops: Ops
+) -> dict[str, ImageLoss]:
     """Return the losses of an output and its unsharpened ground truth.
 
     Those whose sections are there, by the names that they are reported under.
 
     Args:
         train: the section `train`.
+        scale: of the network.
         ops: operators that compute the networks.
 
     Raises:
@@ -181,6 +185,11 @@ def open_image_losses(train: TrainOptions, ops: Ops) -> dict[str, ImageLoss]:
     if train.color_opt:
         color = train.color_opt
         losses["l_g_color"] = ColorLoss(color.loss_weight, color.brightness, color.cell)
+    if train.grid_opt:
+        grid = train.grid_opt
+        losses["l_g_grid"] = GridLoss(
+            grid.loss_weight, grid.gain_weight, grid_period(scale)
+        )
     return losses
 
 

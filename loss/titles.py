@@ -14,6 +14,7 @@ LOSS_TITLES = {
     "l_g_lpips": "LPIPS as a loss (l_g_lpips)",
     "l_g_dists": "DISTS as a loss (l_g_dists)",
     "l_g_color": "color loss (l_g_color)",
+    "l_g_grid": "grid loss (l_g_grid)",
     "l_g_distill": "distillation loss (l_g_distill)",
     "l_d_real": DISCRIMINATOR_LOSSES,
     "l_d_fake": DISCRIMINATOR_LOSSES,

@@ -3,11 +3,12 @@
 python -m benchmarks.domain_gain --data DATA --weights WEIGHTS --work FOLDER
 --results benchmarks/domain_gain/results/arms.jsonl
 
-DATA has the folders of domains.yml, WEIGHTS the released networks as NAME.pdparams. An
-arm takes 8 to 15 minutes on two idle cores and its figures 3; all of three seeds a day.
-Arms whose figures are in the results are not trained again, and an arm that was stopped
-goes on from its state in FOLDER. `--hours` ends the run after the arm at hand. Run it
-once for each core with `--threads 1`: the runs share the arms among them.
+DATA has folders of domains.yml, those of the chosen domains at least, WEIGHTS the
+released networks as NAME.pdparams. An arm takes 8 to 15 minutes on two idle cores and its
+figures 3; all of three seeds a day. Arms whose figures are in the results are not trained
+again, and an arm that was stopped goes on from its state in FOLDER. `--hours` ends the
+run after the arm at hand. Run it once for each core with `--threads 1`: the runs share
+the arms among them.
 
 The tables and docs/domain_gain/ are made of the results: -m benchmarks.domain_gain.report.
 """
@@ -40,6 +41,7 @@ from benchmarks.domain_gain.finetune import CONVOLUTIONS, ROOT, Terms, finetune
 from benchmarks.domain_gain.inputs import Part, cut_parts, degradations, make_pairs
 from benchmarks.domain_gain.judge import BICUBIC, Pair, Weights, judge_kinds, no_weights
 from benchmarks.domain_gain.recipes import PLAIN, Recipe
+from realesrgan_paddle.options.reading.load import given_options, merged
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.devices import start_paddle
 
@@ -52,6 +54,7 @@ def main() -> None:
     args = _arguments()
     start_paddle()
     domains = read_domains(args.data)
+    args.domains = [name for name in args.domains if name in domains]
     for domain in domains.values():
         with _claimed(args.work, domain.name, wait=True):
             sub_images(domain, args.work / "images" / domain.name)
@@ -73,16 +76,18 @@ def _networks(
     domains: Mapping[str, Domain], args: argparse.Namespace
 ) -> Iterator[tuple[str, Weights, Sequence[str]]]:
     """Yield each network: its name, its weights, and the domains that it is judged on."""
-    judged = (*args.domains, GENERAL)
+    judged = [name for name in (*args.domains, GENERAL) if name in domains]
     yield BICUBIC, no_weights, judged
     for name in (RELEASED, SMALLEST):
         yield name, partial(Path, args.weights / f"{name}.pdparams"), judged
     for arm in all_arms(args.seeds, args.domains):
         if any(fnmatchcase(arm.name, pattern) for pattern in args.arms):
             weights = partial(_train, arm, domains, args)
-            yield arm.name, weights, arm.judged_on(args.domains)
+            on = arm.judged_on(args.domains)
+            yield arm.name, weights, [name for name in on if name in domains]
     # It takes as long to judge as an arm takes in all.
-    yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), judged
+    if (args.weights / f"{LARGE}.pdparams").exists():
+        yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), judged
 
 
 @contextmanager
@@ -128,7 +133,7 @@ def _train(arm: Arm, domains: Mapping[str, Domain], args: argparse.Namespace) ->
         terms,
         arm.seed,
         recipe.base,
-        recipe.keys,
+        merged(given_options(None, args.keys), recipe.keys),
     )
 
 
@@ -187,6 +192,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--inputs", nargs="+", choices=degradations(), default=list(degradations())
     )
+    parser.add_argument("--keys", nargs="+", default=[], help="a.b=c, of all arms")
     parser.add_argument("--cpu_ops", default="onednn_bf16")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--hours", type=float, default=24.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.domain_gain.finetune import ROOT
 from benchmarks.domain_gain.recipes import LONG, PLAIN, RECIPES, Recipe
 
-DOMAINS = ("soccer", "drone", "dashcam", "drone_back", "film")
+DOMAINS = ("soccer", "drone", "dashcam", "drone_back", "film", "street", "anime")
 RELEASED, SMALLEST = "realesr-general-x4v3", "realesr-animevideov3"
 LARGE = "RealESRGAN_x4plus"
 """Released networks that are judged beside; the large one has 14 times the parameters of

@@ -32,9 +32,11 @@ class Domain:
 
 
 def read_domains(data: Path) -> dict[str, Domain]:
-    """Return the domains of `FILE` by name; their folders are below `data`."""
+    """Return the domains of `FILE` whose folders are below `data`, by name."""
     domains = {}
     for name, entry in yaml.safe_load(FILE.read_text(encoding="utf-8")).items():
+        if not (data / entry["folder"]).is_dir():
+            continue
         images = list_images(data / entry["folder"])
         train = []
         for clip in entry["train"]:

@@ -12,10 +12,12 @@ from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.metrics.table import measure_image, open_metric
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.images import enlarge
+from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
 from realesrgan_paddle.utils.metrics.similarity import mean_delta_e, sharpness
 
 SCALE = 4
 METRICS = ("psnr", "ssim", "lpips", "dists")
+FURTHER = ("delta_e", "sharpness", "grid")
 OF_LUMA = {"psnr": "psnr_y", "ssim": "ssim_y"}
 """What the records call psnr and ssim."""
 BICUBIC = "bicubic"
@@ -112,11 +114,11 @@ def figures(weights: Path | None, pairs: Sequence[Pair]) -> Record:
     """Return the figures of a network on each crop, and which clips the crops are of.
 
     PSNR and SSIM are of the Y channel, without `SCALE` pixels at each border; sharpness
-    is the result's, relative to the ground truth's.
+    and grid index are the result's, relative to the ground truth's.
     """
     upscaler = Upscaler.load(weights, precision="fp32") if weights else None
     metrics = {n: open_metric(OF_LUMA.get(n, n), SCALE) for n in METRICS}
-    found: Record = {name: [] for name in ("group", *METRICS, "delta_e", "sharpness")}
+    found: Record = {name: [] for name in ("group", *METRICS, *FURTHER)}
     for pair in pairs:
         for crop in pair.crops:
             lq = np.ascontiguousarray(crop.of(pair.lq))
@@ -125,6 +127,7 @@ def figures(weights: Path | None, pairs: Sequence[Pair]) -> Record:
             values = measure_image(sr, gt, metrics)
             values["delta_e"] = mean_delta_e(sr, gt)
             values["sharpness"] = sharpness(sr, gt)
+            values["grid"] = grid_index(sr, SCALE) / grid_index(gt, SCALE)
             found["group"].append(pair.group)
             for name, value in values.items():
                 found[name].append(round(value, 4))

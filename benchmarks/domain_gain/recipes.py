@@ -43,11 +43,18 @@ def _lpips(weight: float) -> dict[str, Any]:
     return {"train": {"lpips_opt": {"loss_weight": weight}}}
 
 
+def _grid(weight: float, gain: float = 0, **losses: Any) -> dict[str, Any]:
+    grid = {"loss_weight": weight, "gain_weight": gain}
+    return {"train": {"grid_opt": grid, **losses}}
+
+
 def _rate(rate: float) -> dict[str, Any]:
     scheduler = {"eta_min": rate / 10}
     return {"train": {"optim_g": {"lr": rate}, "scheduler": scheduler}}
 
 
+GRID_WEIGHTS = (0, 0.5, 1, 2, 4)
+GRIDDED = ("soccer", "film", "street", "anime")
 PLAIN = Recipe("")
 LONG = Recipe(
     "3 x as long", domains=("soccer", "drone", "dashcam", "generic"), length=3
@@ -63,5 +70,7 @@ RECIPES = (
     Recipe("no LPIPS", keys=_lpips(0)),
     Recipe("quarter as long", length=0.25),
     Recipe("24 frames", domains=("soccer",), frames=24),
+    *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
+    Recipe("grid loss 2, gain 2", GRIDDED, keys=_grid(2, gain=2)),
 )
 """The most telling first."""

@@ -202,6 +202,21 @@ class ColorLossOptions(Options):
     )
 
 
+class GridLossOptions(Options):
+    """Grid artifacts: the part of the error that repeats every `scale` pixels."""
+
+    type: Literal["GridLoss"] = Field(default="GridLoss", description="The only type.")
+    loss_weight: NonNegative = Field(
+        default=1.0,
+        description="Weight of the grid loss. Raise it if the drift alarm says that a "
+        "regular grid shows.",
+    )
+    gain_weight: NonNegative = Field(
+        default=0.0,
+        description="Weight of the same of the error's magnitude.",
+    )
+
+
 class DistillationLossOptions(Options):
     """Distance between the output and a teacher network's output for the same input."""
 
@@ -298,6 +313,10 @@ class TrainOptions(ScheduleOptions):
     color_opt: ColorLossOptions | None = Field(
         default=None,
         description="Color loss: holds mean colors, which drift under a GAN.",
+    )
+    grid_opt: GridLossOptions | None = Field(
+        default=None,
+        description="Grid loss: against the regular grid that short trainings leave.",
     )
     distill_opt: DistillationLossOptions | None = Field(
         default=None,

@@ -218,7 +218,7 @@ def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses
         perceptual=perceptual,
         artifact=artifact,
         distillation=distillation,
-        distances=open_image_losses(train, ops),
+        distances=open_image_losses(train, cfg.scale, ops),
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
     )
