@@ -23,6 +23,7 @@ from realesrgan_paddle.utils.errors import (
     UserError,
     did_you_mean,
     error_line,
+    lacks_memory,
     printable,
 )
 from realesrgan_paddle.utils.signals import hangup_signals, leave_terminal
@@ -290,7 +291,9 @@ def run(main: Callable[[], int]) -> NoReturn:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         code = _fail(f"{name}{error.strerror or error}", 1)
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not lacks_memory(error):
+            raise
         code = _fail(
             f"out of memory{_failed_allocation(error)}; "
             "a smaller gt_size, batch_size_per_gpu or --tile takes less",
@@ -299,8 +302,7 @@ def run(main: Callable[[], int]) -> NoReturn:
     except KeyboardInterrupt:
         code = _fail("interrupted", 130)
     finally:
-        # The work is done. While Python itself ends, a signal would end it silently.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        _ignore_signals()
     sys.exit(code)
 
 
@@ -323,7 +325,19 @@ def _handle_signals() -> None:
         signal.signal(number, hang_up)
 
 
-def _failed_allocation(error: MemoryError) -> str:
+def _ignore_signals() -> None:
+    """End quietly, once the work is done.
+
+    While Python itself ends, a handler would raise in the middle of what libraries do
+    then. Ctrl-C may still end what hangs.
+    """
+    for number in (signal.SIGTERM, *hangup_signals()):
+        signal.signal(number, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _failed_allocation(error: MemoryError | RuntimeError) -> str:
     """Return the line of Paddle's page-long message that says how much was needed."""
     for line in str(error).splitlines():
         if "alloc" in line:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 _UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 
 
+NO_MEMORY = ("can't start new thread", "failed to map segment from shared object")
+"""How Python says that a thread's stack has no place, and Paddle that a library has none."""
 LONGEST_MESSAGE = 2000
 """Letters of a message that are shown; an option's value may have thousands."""
 
@@ -21,6 +23,13 @@ class UserError(Exception):
     allowed and what to do. Command lines print it without a traceback and exit with 1
     (see `utils.cli.run`).
     """
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Return whether an error of Python's or Paddle's tells of a lack of memory."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in NO_MEMORY
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ its shape. Nothing is pickled, because whoever reads a pickle runs what is in it
 """
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -24,8 +25,10 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from realesrgan_paddle.inference.graph.exported_files import EXPORT_FIRST
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import start_paddle
+from realesrgan_paddle.utils.machine.memory import addresses_left
 
 if TYPE_CHECKING:
     from realesrgan_paddle.inference.runners.onnx_runners import (
@@ -145,13 +148,21 @@ def _load(
             return onnx_runners.OnnxRuntimeRunner(path, int(threads))
         from realesrgan_paddle.inference.runners.static_runner import open_graph
 
-        return open_graph(
-            path,
-            device=device,
-            threads=int(threads),
-            precision=precision,
-            trt=trt == "trt",
-        )
+        try:
+            return open_graph(
+                path,
+                device=device,
+                threads=int(threads),
+                precision=precision,
+                trt=trt == "trt",
+            )
+        except MemoryError as error:
+            if addresses_left() < math.inf:  # ulimit -v, not what the graph asks for
+                raise
+            raise UserError(
+                f"{path} or {weights.name} is damaged: it asks for too much memory for "
+                f"4x4 pixels; {EXPORT_FIRST}"
+            ) from error
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from realesrgan_paddle.inference.graph.exported_files import (
 from realesrgan_paddle.inference.graph.paddle_files import checked_program
 from realesrgan_paddle.inference.runners import tensorrt
 from realesrgan_paddle.inference.runners.runner import check_one_of_each, find_scale
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, lacks_memory
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 
 ONEDNN_SHAPES = 10
@@ -117,6 +117,8 @@ class StaticRunner:
                 self._largest = images.size
             return _run(self._predictor, images)
         except PADDLE_ERRORS as error:
+            if lacks_memory(error):
+                raise MemoryError(_summary(error)) from error
             raise UserError(
                 f"the graph cannot be run on {images.shape}: {_summary(error)}; it is "
                 f"damaged, or not of this Paddle's version; {EXPORT_FIRST}"
@@ -196,16 +198,12 @@ def open_graph(
     except UserError as error:
         prefix = "" if str(error).startswith(str(program)) else f"{program}: "
         raise UserError(f"{prefix}{error}") from error
-    except MemoryError as error:
-        reason = "it asks for too much memory for 4x4 pixels"
-        raise UserError(_damaged(program, reason)) from error
     except PADDLE_ERRORS as error:
-        raise UserError(_damaged(program, _summary(error))) from error
-
-
-def _damaged(program: Path, reason: str) -> str:
-    weights = program.with_suffix(".pdiparams").name
-    return f"{program} or {weights} is damaged: {reason}; {EXPORT_FIRST}"
+        if lacks_memory(error):
+            raise MemoryError(_summary(error)) from error
+        raise UserError(
+            f"{program} or {weights.name} is damaged: {_summary(error)}; {EXPORT_FIRST}"
+        ) from error
 
 
 def _summary(error: Exception) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
-PATHS = [TESTS.parent, HERE, TESTS, TESTS / "helpers"]
+PATHS = [TESTS.parent, HERE, TESTS, TESTS / "helpers", TESTS / "video"]
 """Where the workers, and what their commands start, find their modules."""
 RESULTS = "results.jsonl"
 STUCK = 300

@@ -1,8 +1,10 @@
 """Runs a command in a forked process, within limits on time, memory and file sizes."""
 
+import ctypes
 import gc
 import os
 import resource
+import shutil
 import signal
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from typing import NoReturn
 import sitecustomize
 
 from realesrgan_paddle.utils.cli import run
+from realesrgan_paddle.utils.signals import end_at_once
 
 SECONDS = 30
 """The longest run: so much time, and so much work (other jobs may slow it down)."""
@@ -27,6 +30,9 @@ ADDRESS_SPACE = 24 << 30
 FILE_SIZE = 1 << 30
 GRACE = 3
 """How long processes that a command has started may outlive it [s]."""
+
+CAPABILITIES = (0x20080522, 0)
+"""Of capset(2): its version 3, and the calling thread."""
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -75,9 +81,35 @@ class Place:
             folder.mkdir(parents=True)
         self.canary.write_text("nobody\n")
 
+    def remove(self) -> None:
+        """Remove the folders, of which HOME may refuse it."""
+        if self.home.exists():
+            self.home.chmod(0o755)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def text(self, stream: str) -> str:
         """Return what was printed to "stdout" or "stderr"."""
         return (self.folder / stream).read_bytes().decode(errors="surrogateescape")
+
+
+@dataclass
+class Conditions:
+    """What a run meets besides its files, and what it must then come to.
+
+    Attributes:
+        addresses: bytes of addresses that it may take besides those it begins with; None:
+            up to `ADDRESS_SPACE`. Then its files are good, and errors tell of memory.
+        signal: what it is sent; 0: none.
+        after: when that is [s].
+        must_fail: whether its files are such that it may not succeed.
+        video: of a success: the result, and another file with the same frames.
+    """
+
+    addresses: int | None = None
+    signal: int = 0
+    after: float = 0.0
+    must_fail: bool = False
+    video: tuple[Path, Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +130,11 @@ class Ended:
 
 
 def run_command(
-    main: Callable[[], int], words: list[str], place: Place, most: int
+    main: Callable[[], int],
+    words: list[str],
+    place: Place,
+    conditions: Conditions,
+    most: int,
 ) -> Ended:
     """Run a command in a fork of this process, which has imported it; return its end.
 
@@ -106,18 +142,22 @@ def run_command(
         main: the command's function.
         words: its name and its arguments.
         place: where it runs.
+        conditions: what it meets there.
         most: memory in bytes at which it is killed.
     """
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
-        _become(main, words, place)
-    return _watched(pid, most)
+        _become(main, words, place, conditions.addresses)
+    return _watched(pid, conditions, most)
 
 
-def _become(main: Callable[[], int], words: list[str], place: Place) -> NoReturn:
+def _become(
+    main: Callable[[], int], words: list[str], place: Place, addresses: int | None
+) -> NoReturn:
     """Be the command: set up this process as a shell would, and run `main`."""
     gc.freeze()  # a collection would copy the parent's memory
+    end_at_once()
     os.setsid()
     os.chdir(place.work)
     for number, name, flags in (
@@ -127,12 +167,17 @@ def _become(main: Callable[[], int], words: list[str], place: Place) -> NoReturn
     ):
         os.dup2(os.open(name, flags), number)
 
+    begins_with = int(Path("/proc/self/statm").read_text().split()[0]) * PAGE
+    most_addresses = ADDRESS_SPACE if addresses is None else begins_with + addresses
     for limit, most in (
-        (resource.RLIMIT_AS, ADDRESS_SPACE),
+        (resource.RLIMIT_AS, most_addresses),
         (resource.RLIMIT_FSIZE, FILE_SIZE),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (most, most))
+    if os.geteuid() == 0:  # else nothing would be forbidden
+        version = (ctypes.c_uint32 * 2)(*CAPABILITIES)
+        assert ctypes.CDLL(None).capset(version, (ctypes.c_uint32 * 6)()) == 0
     os.environ["HOME"] = str(place.home)
     os.environ["TMPDIR"] = str(place.tmp)
     os.environ[sitecustomize.EVENTS] = str(place.events)
@@ -142,15 +187,19 @@ def _become(main: Callable[[], int], words: list[str], place: Place) -> NoReturn
     run(main)
 
 
-def _watched(pid: int, most: int) -> Ended:
-    """Wait for a command; kill it when it goes over a limit."""
+def _watched(pid: int, conditions: Conditions, most: int) -> Ended:
+    """Wait for a command, and send its signal; kill it when it goes over a limit."""
     start = time.monotonic()
     peak, stopped = 0, ""
+    waits = conditions.signal != 0
     while True:
         ended, status, used = os.wait4(pid, os.WNOHANG)
         seconds = time.monotonic() - start
         if ended:
             break
+        if waits and seconds > conditions.after:
+            os.kill(pid, conditions.signal)
+            waits = False
         now = usage(pid)
         peak = max(peak, now.memory)
         if not stopped:

@@ -1,25 +1,33 @@
 """The undamaged files that the campaign mutates: made once, and real ones if there are any."""
 
+import importlib.util
 import json
 import shutil
 import sys
 from pathlib import Path
+from unittest import mock
 
 import yaml
 from clips import moving_clip
 from conftest import ASSETS
-from odd_images import animations, grays, kinds, place
+from made_clips import AAC, PICTURE, X264, made, tone
+from made_damage import CENTURIES, ODD_TIMES, with_cover
+from odd_images import animations, colors, encode, grays, kinds, place
+from PIL import Image
 from places import REFERENCE, ROOT
 from sample_ncnn import rrdb_parts, srvgg_parts, write_pair
 from sample_runs import run, tiny_options
 from sample_weights import sample_weights
 
 from realesrgan_paddle.inference.export import export
+from realesrgan_paddle.inference.video.writing.segments import SegmentFolder
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.tools import infer
 from realesrgan_paddle.utils.weights.writer import save_safetensors, write_pdparams
 
 SMALL = SRVGGNetCompact(num_feat=8, num_conv=1, upscale=2)
+OTHER = SRVGGNetCompact(num_feat=12, num_conv=1, upscale=2)
 SMALL_RRDB = RRDBNet(num_feat=8, num_block=1, num_grow_ch=4)
 LARGEST = 5_000_000
 """Bytes of the largest real file that is taken."""
@@ -36,6 +44,9 @@ def make_samples(folder: Path) -> None:
     _make_weights(folder)
     _make_clips(folder / "clips")
     export(SMALL, sample_weights(SMALL), folder / "graph")
+    has_onnx = importlib.util.find_spec("onnxruntime") is not None
+    export(OTHER, sample_weights(OTHER), folder / "other_graph", onnx=has_onnx)
+    _make_parts(folder)
     _make_run(folder)
     for kind, places in REAL.items():
         for source in places:
@@ -43,7 +54,8 @@ def make_samples(folder: Path) -> None:
 
 
 def _make_pictures(folder: Path) -> None:
-    for name, content in {**kinds(), **grays(), **animations()}.items():
+    big = {"big.tif": encode(Image.fromarray(colors()), "TIFF", big_tiff=True)}
+    for name, content in {**kinds(), **grays(), **animations(), **big}.items():
         if len(content) < 1_000_000:
             place(folder / "pictures", name, content)
 
@@ -74,6 +86,22 @@ def _make_clips(folder: Path) -> None:
         codec = ("-c:v", "mpeg2video") if suffix in ("mpg", "ts") else ()
         moving_clip(folder / f"moving.{suffix}", options=codec)
     shutil.copy(folder / "moving.mpg", folder / "moving.vob")
+    with_cover(folder / "song.mp4")
+    made(*tone(), *AAC)(folder / "sound.mp4")
+    made(*PICTURE, *X264, *CENTURIES)(folder / "centuries.mkv")
+    for name, odd in ODD_TIMES.items():
+        odd.make(folder / name)
+
+
+def _make_parts(folder: Path) -> None:
+    """Upscale a video and keep its segments, as of a run that was killed in the end."""
+    parts = folder / "parts"
+    parts.mkdir()
+    source = shutil.copy(folder / "clips" / "moving.mp4", parts)
+    target = str(parts / "result.mkv")
+    words = ["--input", source, "--output", target, "--segment_seconds", "0.4"]
+    with mock.patch.object(SegmentFolder, "remove"):
+        assert infer.main([*words, "--model_path", str(folder / "graph")]) == 0
 
 
 def _make_run(folder: Path) -> None:
@@ -83,17 +111,20 @@ def _make_run(folder: Path) -> None:
     options["logger"]["save_checkpoint_freq"] = 2
     done = run(folder, options, "queue_size=0")
     shutil.copytree(done, folder / "run")
+    held = {**options, "name": "held", "val": {"val_freq": 2, "hold_out": 1}}
+    done = run(folder, held, "queue_size=0")
+    shutil.copytree(done, folder / "held")
     shutil.rmtree(folder / "runs")
     (folder / "options.yml").unlink()
 
     options["datasets"]["train"]["dataroot_gt"] = "hr"
-    options["queue_size"] = 0
+    options["queue_size"] = held["queue_size"] = 0
     plain = {**options, "model_type": "RealESRNetModel"}
     plain.pop("network_d")
     for key in ("artifact_opt", "gan_opt", "optim_d"):
         plain["train"] = {k: v for k, v in plain["train"].items() if k != key}
     (folder / "options").mkdir()
-    for name, one in (("gan", options), ("plain", plain)):
+    for name, one in (("gan", options), ("plain", plain), ("held", held)):
         text = yaml.safe_dump(json.loads(json.dumps(one)))
         (folder / "options" / f"{name}.yml").write_text(text)
     (folder / "shipped").mkdir()

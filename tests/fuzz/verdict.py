@@ -1,16 +1,20 @@
 """What is accepted of a run: success, or one line and exit code 1; and no other trace."""
 
+import hashlib
 import io
 import json
 import math
 import re
+import signal
 import struct
 import sys
 from pathlib import Path
 
-from child import MEMORY, Ended, Place
+import av
+from child import MEMORY, Conditions, Ended, Place
 from PIL import Image
 
+from realesrgan_paddle.inference.pictures.files import PICTURE_SUFFIXES
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 from realesrgan_paddle.utils.files import is_leftover
 
@@ -18,12 +22,12 @@ REMARKS = re.compile(
     r"option \S+ is ignored: |\[[^]]+\] \[ *(INFO|WARNING)\] |libpng (warning|error): |"
     r"(Corrupt JPEG data|Inconsistent progression sequence|Unknown Adobe color transform|"
     r"Premature end of JPEG file|Warning: unknown JFIF|Invalid SOS parameters)|"
-    r"tempfile\.tif: |\w+Decode\w*: "
+    r"tempfile\.tif: |\w+Decode\w*: |[IW]\d{4} \d\d:\d\d:"
 )
 """Lines on stderr that are no errors: ignored options, the log, remarks of libraries.
 
 The log looks so where VisualDL is imported. libpng's; libjpeg's warnings: its jerror.h, JWRN_;
-libtiff's: the file's name or that of the function.
+libtiff's: the file's name or that of the function; Paddle's: glog's level and time.
 """
 LISTED = re.compile(r"error: [\d,]+ problems? with ")
 """The last line of a training that lists unreadable images, one a line, and does not start."""
@@ -33,7 +37,11 @@ SPACES = r"[\n\r\t\u00a0\u2000-\u200a\u202f\u205f\u3000]"
 """Line breaks, and spaces of all widths, which are seen as spaces."""
 LARGEST_PICTURE = 400_000_000
 """Decoded bytes of a picture that may be opened; of larger ones only the header."""
+LARGEST_RESULT = 10_000_000
+"""Bytes of a picture that is decoded again."""
 USAGE_ERROR = 2
+SILENT = (signal.SIGINT, signal.SIGHUP)
+"""Signals that end Python itself while it starts or ends, before or after all work."""
 PROGRAMS = {sys.executable, find_ffmpeg(), "uname"}
 """What a command may start; `platform` of the standard library asks uname."""
 PADDLES = {
@@ -86,30 +94,41 @@ def snapshot(place: Place) -> dict[str, tuple[int, int]]:
     return found
 
 
-def judge(place: Place, ended: Ended, before: dict[str, tuple[int, int]]) -> list[str]:
+def judge(
+    place: Place,
+    conditions: Conditions,
+    ended: Ended,
+    before: dict[str, tuple[int, int]],
+) -> list[str]:
     """Return what is wrong with a run; [] if it is accepted."""
     return [
-        *_ending(ended),
-        *_messages(place, ended),
+        *_ending(ended, conditions),
+        *_messages(place, ended, conditions),
         *_traces(place, before),
+        *_results(place, ended, conditions),
         *_events(place),
     ]
 
 
-def _ending(ended: Ended) -> list[str]:
+def _ending(ended: Ended, conditions: Conditions) -> list[str]:
     if ended.stopped:
         return [ended.stopped]
     problems = []
+    codes = {0, 1, USAGE_ERROR} | ({128 + conditions.signal} - {128})
+    if -ended.code in set(SILENT) & {conditions.signal}:
+        return []
     if ended.code < 0:
         problems.append(f"died of signal {-ended.code}")
-    elif ended.code not in (0, 1, USAGE_ERROR):
+    elif ended.code not in codes:
         problems.append(f"exit code {ended.code}")
+    if ended.code == 0 and conditions.must_fail:
+        problems.append("succeeds with files that are not its own")
     if ended.left:
         problems.append("left a process running")
     return problems
 
 
-def _messages(place: Place, ended: Ended) -> list[str]:
+def _messages(place: Place, ended: Ended, conditions: Conditions) -> list[str]:
     """Judge what was printed."""
     errors, problems = place.text("stderr"), []
     if "Traceback (most recent call last)" in errors:
@@ -122,11 +141,13 @@ def _messages(place: Place, ended: Ended) -> list[str]:
 
     if ended.code == USAGE_ERROR and "(see --help)" not in errors:
         problems.append("exit code 2 without a usage error")
-    if ended.code == 1 and errors.startswith("error: out of memory"):
-        problems.append("memory ran out")
-
     printed = [line for line in errors.split("\n") if line]
     lines = [line for line in printed if not REMARKS.match(line)]
+    if conditions.addresses is not None:
+        others = [line for line in lines if ended.code and "memory" not in line]
+        problems += [f"names another cause: {line[:200]}" for line in others[:1]]
+    elif ended.code == 1 and errors.startswith("error: out of memory"):
+        problems.append("memory ran out")
     if any(len(line) > LONGEST_LINE for line in lines):
         problems.append("an error of thousands of characters")
     return problems + _lines(ended.code, lines)
@@ -153,11 +174,43 @@ def _traces(place: Place, before: dict[str, tuple[int, int]]) -> list[str]:
     after = snapshot(place)
     changed = sorted({path for path, _ in before.items() ^ after.items()})
     problems = [f"changed outside the output: {path}" for path in changed[:3]]
-    problems += [f"left behind: {path}" for path in [*place.tmp.iterdir()][:3]]
+    left = [path for path in place.tmp.iterdir() if not path.is_symlink()]
+    problems += [f"left behind: {path}" for path in left[:3]]
     if place.out.is_dir():
         leftovers = [path for path in place.out.rglob(".*") if is_leftover(path)]
         problems += [f"left behind: {path}" for path in leftovers[:3]]
     return problems
+
+
+def _results(place: Place, ended: Ended, conditions: Conditions) -> list[str]:
+    """Judge whether what was written is whole, and what it must be."""
+    problems = []
+    for path in sorted(place.out.rglob("*")) if place.out.is_dir() else []:
+        is_picture = path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+        if is_picture and path.stat().st_size < LARGEST_RESULT:
+            problems += _not_whole(path)
+    if conditions.video and ended.code == 0:
+        result, same = map(_frames_hash, conditions.video)
+        problems += ["other frames than those of a run without stop"] * (result != same)
+    return problems
+
+
+def _not_whole(path: Path) -> list[str]:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except Exception as error:
+        return [f"not a whole picture: {path}: {error}"]
+    return []
+
+
+def _frames_hash(path: Path) -> str:
+    """Return a hash of the frames of a video, and of their times."""
+    digest = hashlib.sha256()
+    with av.open(path) as container:
+        for frame in container.decode(video=0):
+            digest.update(f"{frame.time}".encode() + frame.to_ndarray().tobytes())
+    return digest.hexdigest()
 
 
 def _events(place: Place) -> list[str]:

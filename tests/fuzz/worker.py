@@ -10,7 +10,6 @@ import importlib
 import json
 import os
 import shlex
-import shutil
 import socket
 import sys
 from pathlib import Path
@@ -24,6 +23,7 @@ from realesrgan_paddle.utils.machine.devices import start_paddle
 ALSO_IMPORTED = [
     "matplotlib.font_manager",  # the first import lists all fonts
     "realesrgan_paddle.commands.compare",
+    "realesrgan_paddle.commands.upscale_videos",
     "realesrgan_paddle.data.lq.folder",
     "realesrgan_paddle.metrics.measuring",
     "realesrgan_paddle.metrics.methods",
@@ -66,14 +66,15 @@ def module_of(command: str) -> str:
 def run_case(number: int, campaign: Path, canary: socket.socket) -> dict:
     """Draw and run a case; return what is known of it, with the problems found."""
     place = Place(campaign / "cases" / str(number))
-    shutil.rmtree(place.folder, ignore_errors=True)
+    place.remove()
     place.make()
     address = "{}:{}".format(*canary.getsockname())
-    command, *words = draw_case(number, place, campaign / "samples", address)
+    words, conditions = draw_case(number, place, campaign / "samples", address)
+    command = words[0]
 
     before, most = snapshot(place), memory_limit(place)
-    ended = run_command(lambda: call(command, words), [command, *words], place, most)
-    problems = judge(place, ended, before)
+    ended = run_command(lambda: call(*words), words, place, conditions, most)
+    problems = judge(place, conditions, ended, before)
     problems += ["connected to the canary"] * _was_called(canary)
 
     answer = {
@@ -86,21 +87,21 @@ def run_case(number: int, campaign: Path, canary: socket.socket) -> dict:
         "problems": problems,
     }
     if problems:
-        answer["line"] = f"cd {place.work}; {command} {shlex.join(words)}"
+        answer["line"] = f"cd {place.work}; {shlex.join(words)}  # {conditions}"
         answer["errors"] = (
             place.text("stderr")[-3000:].encode(errors="replace").decode()
         )
     else:
-        shutil.rmtree(place.folder)
+        place.remove()
     return answer
 
 
-def call(command: str, words: list[str]) -> int:
+def call(command: str, *words: str) -> int:
     """Be the program `command` and return its exit code."""
     module = importlib.import_module(module_of(command))
     # What multiprocessing imports in the processes that it starts.
     sys.modules["__main__"] = module
-    return module.main(words)
+    return module.main([*words])
 
 
 def _was_called(canary: socket.socket) -> bool:

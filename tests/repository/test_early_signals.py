@@ -11,6 +11,7 @@ import time
 import pytest
 from places import ROOT
 
+from realesrgan_paddle.utils.errors import NO_MEMORY
 from realesrgan_paddle.utils.signals import end_at_once, ending_at_once
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
@@ -58,11 +59,17 @@ run(main)
 
 # A signal where a command's work is done, and Python ends.
 ENDED = """
-import atexit, os, signal
+import atexit, os, sys
 from realesrgan_paddle.utils.cli import run
 
-atexit.register(os.kill, os.getpid(), signal.SIGTERM)
+atexit.register(os.kill, os.getpid(), int(sys.argv[1]))
 run(lambda: 0)
+"""
+
+RAISING = """
+import sys
+from realesrgan_paddle.utils.cli import run
+run(lambda: exec(sys.argv[1]))
 """
 
 
@@ -99,8 +106,24 @@ def test_the_handlers_before_are_back_after_the_import():
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
-def test_a_sigterm_after_the_work_changes_nothing():
-    assert python("-c", ENDED) == (0, "")
+def test_a_signal_after_the_work_says_nothing():
+    """Nor changes the result, except Ctrl-C: it may end a library that hangs."""
+    for number, code in (
+        (signal.SIGTERM, 0),
+        (signal.SIGHUP, 0),
+        (signal.SIGINT, -signal.SIGINT),
+    ):
+        assert python("-c", ENDED, int(number)) == (code, "")
+
+
+def test_a_library_that_lacks_memory_is_one_line():
+    for words in NO_MEMORY:
+        raised = f"raise RuntimeError({words!r})"
+        code, line = python("-c", RAISING, raised)
+        assert code == 1
+        assert line.startswith("error: out of memory")
+    code, line = python("-c", RAISING, "raise RuntimeError('another')")
+    assert line.startswith("Traceback"), "a bug is shown as it is"
 
 
 def test_an_ignored_signal_stays_ignored():

@@ -145,7 +145,7 @@ def _used(folder: Path, used: str, cached: str) -> int:
     return taken
 
 
-def _addresses_left() -> float:
+def addresses_left() -> float:
     """Return how many addresses `ulimit -v` leaves this process; infinity if all."""
     if importlib.util.find_spec("resource") is None:
         return math.inf
@@ -167,7 +167,7 @@ def reserve_memory(most: float = math.inf) -> "AddressRange":
     Raises:
         MemoryError: less than `SMALLEST_RANGE` is left.
     """
-    size = min(most, memory_limit(), _addresses_left() / 2)
+    size = min(most, memory_limit(), addresses_left() / 2)
     if size == math.inf:
         size = UNKNOWN_MEMORY
     while size >= min(most, SMALLEST_RANGE):

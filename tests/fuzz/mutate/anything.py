@@ -1,6 +1,5 @@
 """Mutations of bytes, whatever they mean, and what all mutators share."""
 
-import struct
 from collections.abc import Callable, Sequence
 from random import Random
 from typing import TypeVar
@@ -85,5 +84,5 @@ def _fill(content: bytearray, rng: Random) -> None:
 
 def pack(order: str, size: int, number: int) -> bytes:
     """Return an unsigned integer's bytes; what does not fit is cut off."""
-    kind = {1: "B", 2: "H", 4: "I", 8: "Q"}[size]
-    return struct.pack(order + kind, number % (1 << 8 * size))
+    kind = "big" if order == ">" else "little"
+    return (number % (1 << 8 * size)).to_bytes(size, kind)

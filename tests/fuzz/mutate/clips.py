@@ -1,13 +1,16 @@
-"""Mutations of video files: boxes of MP4, chunks of AVI, lists that name other files."""
+"""Mutations of video files: boxes of MP4, chunks of AVI, times, lists of other files."""
 
 import struct
 from random import Random
 
-from mutate.anything import edited, extreme, mutate_bytes
+from mutate.anything import edited, extreme, mutate_bytes, pack
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"udta", b"dinf"}
 Box = list
 """[name, content], where the content is bytes or a list of boxes."""
+EBML = b"\x1aE\xdf\xa3"
+TICK, CLUSTER, BLOCK = b"\x2a\xd7\xb1\x83", b"\x1fC\xb6u", b"\xa3"
+"""Of Matroska: the length of a tick [ns], in three bytes; a cluster; a SimpleBlock."""
 
 
 def mutate_clip(content: bytes, address: str, rng: Random) -> bytes:
@@ -28,6 +31,8 @@ def mutate_clip(content: bytes, address: str, rng: Random) -> bytes:
         return _joined(boxes, rng)
     if content.startswith(b"RIFF"):
         return _change_riff(content, rng)
+    if content.startswith(EBML):
+        return _change_times(content, rng)
     return mutate_bytes(content, rng)
 
 
@@ -133,3 +138,22 @@ def _change_riff(content: bytes, rng: Random) -> bytes:
     field = at + rng.choice((4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44))
     number = struct.pack("<I", extreme(rng, 4))
     return content[:field] + number + content[field + 4 :]
+
+
+def _change_times(content: bytes, rng: Random) -> bytes:
+    """Change when the frames of a Matroska file are shown: never again, all at once."""
+    changed = bytearray(content)
+    tick = content.find(TICK) + len(TICK)
+    if rng.random() < 0.3 and tick >= len(TICK):
+        changed[tick : tick + 3] = pack(">", 3, extreme(rng, 3))
+        return bytes(changed)
+
+    # A SimpleBlock's size has 2 or 3 bytes here, its track 1, its time 2.
+    clusters = content.find(CLUSTER)
+    equal, at = extreme(rng, 2), max(clusters, 0)
+    while (at := content.find(BLOCK, at + 1)) >= 0:
+        size = 3 if content[at + 1 : at + 2] < b"\x40" else 2
+        if content[at + 1 + size : at + 2 + size] == b"\x81" and rng.random() < 0.5:
+            time = rng.choice((equal, extreme(rng, 2)))
+            changed[at + 2 + size : at + 4 + size] = pack(">", 2, time)
+    return bytes(changed)

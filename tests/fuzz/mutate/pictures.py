@@ -23,7 +23,7 @@ def mutate_picture(content: bytes, rng: Random) -> bytes:
         return _png(content, rng)
     if content.startswith(b"\xff\xd8"):
         return _jpeg(content, rng)
-    if content[:4] in (b"II*\0", b"MM\0*"):
+    if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return _tiff(content, rng)
     if content.startswith(b"RIFF"):
         return _webp(content, rng)
@@ -66,7 +66,7 @@ def _add_chunk(chunks: Parts, rng: Random) -> None:
             (b"iTXt", b"x\0\1\0\0\0" + text[3:]),
             (b"PLTE", rng.randbytes(rng.choice((0, 1, 3, 768, 771)))),
             (b"tRNS", rng.randbytes(rng.choice((0, 1, 2, 6, 300)))),
-            (b"eXIf", b"MM\0*\0\0\0\x08" + rng.randbytes(30)),
+            (b"eXIf", _exif(rng)),
             (b"acTL", struct.pack(">II", extreme(rng, 4), extreme(rng, 4))),
             (b"fcTL", rng.randbytes(26)),
             (b"pHYs", rng.randbytes(9)),
@@ -150,27 +150,43 @@ def _change_frame(segments: Parts, rng: Random) -> None:
 
 
 def _add_exif(segments: Parts, rng: Random) -> None:
-    entries = b"".join(_entry(">", rng) for _ in range(rng.choice((1, 5))))
-    head = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, extreme(rng, 1))
-    segments.insert(0, (b"\xff\xe1", head + entries + pack(">", 4, extreme(rng, 4))))
+    segments.insert(0, (b"\xff\xe1", b"Exif\0\0" + _exif(rng)))
+
+
+def _exif(rng: Random) -> bytes:
+    """Return Exif with odd entries, at times in the layout of a BigTIFF."""
+    order, big = rng.choice("<>"), rng.random() < 0.3
+    wide = 8 if big else 4
+    head = (b"II" if order == "<" else b"MM") + pack(order, 2, 43 if big else 42)
+    head += (pack(order, 2, 8) + pack(order, 2, 0)) * big
+    head += pack(order, wide, 16 if big else 8)
+    entries = b"".join(_entry(order, wide, rng) for _ in range(rng.choice((1, 5))))
+    count = pack(order, 8 if big else 2, rng.choice((1, 5, extreme(rng, 1))))
+    return head + count + entries + pack(order, wide, extreme(rng, 4))
 
 
 # The tags of TIFF.
 
 TAGS = [254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 284, 317]
-TAGS += [320, 322, 323, 324, 325, 330, 338, 339, 347, 530, 34665, 34675]
+TAGS += [320, 322, 323, 324, 325, 330, 338, 339, 347, 530, 34665, 34675, 34853]
 
 
 def _tiff(content: bytes, rng: Random) -> bytes:
     order = "<" if content.startswith(b"II") else ">"
-    (start,) = struct.unpack_from(order + "I", content, 4)
-    if start + 2 > len(content):
+    # A directory: the number of its entries, and these: tag, type, count, value.
+    big = content[2:4] in (b"+\0", b"\0+")
+    at, head, wide = (8, 8, 8) if big else (4, 2, 4)
+    start = _number(order, content[at : at + wide])
+    if start + head > len(content):
         return mutate_bytes(content, rng)
-    (count,) = struct.unpack_from(order + "H", content, start)
+    count = _number(order, content[start : start + head])
+    entry = 4 + 2 * wide
     changed = bytearray(content)
     for _ in range(rng.choice((1, 2, 3))):
-        at = start + 2 + 12 * rng.randrange(max(1, count))
-        field, size = rng.choice(((0, 2), (2, 2), (4, 4), (8, 2), (8, 4), (8, 2)))
+        at = start + head + entry * rng.randrange(max(1, count))
+        value = 4 + wide
+        fields = ((0, 2), (2, 2), (4, wide), (value, 2), (value, wide), (value, 2))
+        field, size = rng.choice(fields)
         number = extreme(rng, size)
         if field == 0:
             number = rng.choice(TAGS)
@@ -180,14 +196,21 @@ def _tiff(content: bytes, rng: Random) -> bytes:
             number = rng.randrange(40)
         changed[at + field : at + field + size] = pack(order, size, number)
     if rng.random() < 0.15:  # the next directory: itself, or anywhere
-        end = start + 2 + 12 * count
-        changed[end : end + 4] = pack(order, 4, rng.choice((start, extreme(rng, 4))))
+        end = start + head + entry * count
+        after = rng.choice((start, extreme(rng, 4)))
+        changed[end : end + wide] = pack(order, wide, after)
     return bytes(changed)
 
 
-def _entry(order: str, rng: Random) -> bytes:
-    tag, kind = rng.choice(TAGS), rng.randrange(14)
-    return struct.pack(order + "HHII", tag, kind, extreme(rng, 4), extreme(rng, 4))
+def _number(order: str, content: bytes) -> int:
+    return int.from_bytes(content, "big" if order == ">" else "little")
+
+
+def _entry(order: str, wide: int, rng: Random) -> bytes:
+    """Return an entry of a directory whose counts and values have `wide` bytes."""
+    tag, kind = rng.choice(TAGS), rng.randrange(19)
+    numbers = pack(order, wide, extreme(rng, wide)), pack(order, wide, extreme(rng, 4))
+    return pack(order, 2, tag) + pack(order, 2, kind) + b"".join(numbers)
 
 
 def tiff_bomb(rng: Random) -> bytes:
@@ -234,6 +257,9 @@ def _webp(content: bytes, rng: Random) -> bytes:
     )
     if rng.random() < 0.3:
         body = extended + body
+    if rng.random() < 0.2:
+        exif = _exif(rng)
+        body += b"EXIF" + pack("<", 4, len(exif)) + exif + b"\0" * (len(exif) % 2)
     size = len(body) + 4 if rng.random() < 0.7 else extreme(rng, 4)
     return b"RIFF" + pack("<", 4, size) + b"WEBP" + body
 
