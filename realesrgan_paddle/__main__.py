@@ -47,8 +47,8 @@ NOT_IN_TOOLS = {
 }
 """The modules of commands that no script of tools/ starts."""
 
-SMALL_PRODUCTS = ("extract_keyframes", "build_domain_set")
-"""Commands whose products of matrices are too small for several threads."""
+SMALL_PRODUCTS = ("extract_keyframes", "build_domain_set", "infer", "predict")
+"""Commands whose products of matrices, if any, are too small for several threads."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

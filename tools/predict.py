@@ -1,9 +1,11 @@
 """Upscale images and videos with a network straight from its weights."""
 
 if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.machine.devices import use_one_blas_thread
     from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
+    use_one_blas_thread()
 
 import sys
 from collections.abc import Sequence

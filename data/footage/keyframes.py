@@ -14,7 +14,8 @@ from realesrgan_paddle.data.footage.passport.true_size import find_true_size
 from realesrgan_paddle.data.footage.scoring import VideoScorer
 from realesrgan_paddle.data.footage.selection import Candidate, Selection, frame_record
 from realesrgan_paddle.data.footage.split import VAL, SplitOptions
-from realesrgan_paddle.data.footage.video import Sampling, SourceVideo, list_videos
+from realesrgan_paddle.data.footage.video import Sampling, SourceVideo
+from realesrgan_paddle.data.footage.video_names import list_videos
 from realesrgan_paddle.data.footage.views.decide import decide
 from realesrgan_paddle.data.footage.views.decisions import base_name, read_decisions
 from realesrgan_paddle.data.footage.views.set_images import Miniatures, find_image

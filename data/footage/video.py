@@ -25,12 +25,6 @@ from realesrgan_paddle.utils.ffmpeg import (
 )
 from realesrgan_paddle.utils.field_order import FieldOrder
 
-_VIDEO_NAME = re.compile(
-    r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|"
-    r"rm|rmvb|ts|vob|webm|wmv|wtv|y4m)",
-    re.IGNORECASE | re.DOTALL,
-)
-
 TIME_TIMEOUT = 60
 """Seconds to wait for the line with a frame's time, which was printed before it."""
 
@@ -118,18 +112,6 @@ class Frame(NamedTuple):
     """Presentation time from the start of the file."""
     image: np.ndarray
     """uint8 RGB (H, W, 3), full range, square pixels, upright."""
-
-
-def is_video_name(path: Path) -> bool:
-    """Return whether a path is named like a video, and not hidden."""
-    return _VIDEO_NAME.fullmatch(path.name) is not None
-
-
-def list_videos(folder: Path) -> list[Path]:
-    """Return the videos below `folder`, by suffix, sorted; no hidden files."""
-    return sorted(
-        path for path in folder.rglob("*") if is_video_name(path) and path.is_file()
-    )
 
 
 def frames(

@@ -7,12 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.video import (
-    Sampling,
-    frames,
-    is_video_name,
-    list_videos,
-)
+from realesrgan_paddle.data.footage.video import Sampling, frames
+from realesrgan_paddle.data.footage.video_names import is_video_name, list_videos
 from realesrgan_paddle.data.statistics.window_statistics import content
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import probe

@@ -202,8 +202,7 @@ class PreparedWeights:
         self.kinds = []
         for i, kind in enumerate(kinds):
             plain = np.ascontiguousarray(kind, np.float32)
-            # Other threads may use the same primitive, but not with these memories.
-            copy.bound({SRC: plain.ctypes.data, DST: begin + i * stride})()
+            copy.once({SRC: plain.ctypes.data, DST: begin + i * stride})
             self.kinds.append(begin + i * stride)
 
         self._biases = [_channels(bias) for bias in biases]

@@ -62,7 +62,8 @@ class Recorder:
         self.memory = reserve_memory(most_bytes)
         self.bytes = 0
         self._zeros = [np.zeros(0, np.uint8)]
-        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._calls: list[tuple[Any, Any]] = []
+        self._is_bound = False
 
     def zeros(self, size: int) -> int:
         """Return the address of `size` zero bytes, which nothing may write to."""
@@ -74,8 +75,8 @@ class Recorder:
 
     def run(self, operation: Operation, addresses: Mapping[int, int]) -> None:
         """Execute a primitive with each argument's memory at these addresses."""
-        execution = operation.bound(addresses)
-        self.call(execution)
+        operation.once(addresses)
+        self._calls.append((operation, addresses))
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call a function now, and in each repetition."""
@@ -84,5 +85,14 @@ class Recorder:
 
     def repeat(self) -> None:
         """Do all of it again."""
+        if not self._is_bound:
+            self._bind()
         for function, arguments in self._calls:
             function(*arguments)
+
+    def _bind(self) -> None:
+        """Bind the operations to their memories, which a single image is spared."""
+        for i, (operation, addresses) in enumerate(self._calls):
+            if isinstance(operation, Operation):
+                self._calls[i] = operation.bound(addresses), ()
+        self._is_bound = True

@@ -11,7 +11,7 @@ from realesrgan_paddle.commands.compare import (
     compare,
     load_upscalers,
 )
-from realesrgan_paddle.data.footage.video import is_video_name
+from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.inference.video.settings import (

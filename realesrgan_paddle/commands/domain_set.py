@@ -18,7 +18,7 @@ from realesrgan_paddle.data.footage.keyframes import (
 from realesrgan_paddle.data.footage.passport.page import summary_line
 from realesrgan_paddle.data.footage.passport.passport import Passport
 from realesrgan_paddle.data.footage.split import TRAIN, VAL
-from realesrgan_paddle.data.footage.video import list_videos
+from realesrgan_paddle.data.footage.video_names import list_videos
 from realesrgan_paddle.data.footage.views.set_images import remove_outdated
 from realesrgan_paddle.data.loading.header_checks import check_headers
 from realesrgan_paddle.data.sets.best_patches import extract_best_patches

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.what_follows import after_video
-from realesrgan_paddle.data.footage.video import is_video_name, list_videos
+from realesrgan_paddle.data.footage.video_names import is_video_name, list_videos
 from realesrgan_paddle.inference.pictures.files import (
     PICTURE_SUFFIXES,
     find_inputs,

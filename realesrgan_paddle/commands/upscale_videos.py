@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.data.footage.video import is_video_name
+from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.inference.pictures.files import TakenFiles, is_written
 from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.upscaler import Upscaler

@@ -9,7 +9,7 @@ import numpy as np
 import skimage
 from PIL import Image
 
-from realesrgan_paddle.data.footage.video import is_video_name
+from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.loading.datasets import ValidationDataset, ValidationImage
 from realesrgan_paddle.data.loading.hold_out import (
     LARGEST_SIDE,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from realesrgan_paddle.data.footage.video import is_video_name
+from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.sets.made_folders import validation_of_set
 from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic

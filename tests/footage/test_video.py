@@ -11,7 +11,8 @@ import pytest
 from clips import ffmpeg, flat_clip, moving_clip
 from places import ROOT
 
-from realesrgan_paddle.data.footage.video import Sampling, frames, list_videos
+from realesrgan_paddle.data.footage.video import Sampling, frames
+from realesrgan_paddle.data.footage.video_names import list_videos
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg, probe
 

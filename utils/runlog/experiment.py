@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from filelock import Timeout
 
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import (
@@ -30,7 +29,6 @@ from realesrgan_paddle.utils.files import (
     remove_leftovers,
 )
 from realesrgan_paddle.utils.images import read_image, write_image
-from realesrgan_paddle.utils.locks import locked
 
 if TYPE_CHECKING:
     from visualdl import LogWriter
@@ -157,6 +155,11 @@ class Experiment:
         if not self.writes:
             yield
             return
+
+        # Imported here: commands that only read a run need no locks.
+        from filelock import Timeout
+
+        from realesrgan_paddle.utils.locks import locked
 
         make_folder(self.root.parent)
         if self.root.exists():
