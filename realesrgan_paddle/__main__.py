@@ -22,6 +22,7 @@ from realesrgan_paddle.utils.machine.devices import (
 from realesrgan_paddle.utils.signals import ending_at_once
 
 COMMANDS = {
+    "upscale": "upscale images and videos, with a network that suits them or yours",
     "quickstart": "run the whole chain on one video",
     "convert_torch": "convert weights between frameworks, or get a released model",
     "extract_keyframes": "extract the key frames of videos",

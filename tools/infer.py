@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realesrgan_paddle.commands.upscale import after_videos, find_all_inputs, upscale
+from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
+from realesrgan_paddle.commands.upscale_inputs import find_all_inputs
 from realesrgan_paddle.commands.what_follows import after_inference
 from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.models.weights.weight_options import DenoiseOptions
 from realesrgan_paddle.utils.cli import int_range, parse_flags, run, setting
-from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import print_next
 
 
@@ -26,7 +26,9 @@ class Flags(UpscaleFlags):
     """The flags of this command."""
 
     model_path: str = setting(
-        "./infer/", "folder with inference.pdmodel, or a .pdmodel or .onnx file"
+        "./infer/",
+        "folder with inference.pdmodel, or a .pdmodel or .onnx file",
+        also=("--model", "-m"),
     )
     threads: int | None = setting(
         None, "CPU threads; all cores if not given", int_range(1, 1024)
@@ -41,12 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     argv = sys.argv[1:] if argv is None else argv
     flags = parse_flags(Flags, __doc__, argv)
-    if flags.mixed != DenoiseOptions():
-        raise UserError(
-            "--denoise_strength and --dn_model: the weights of an exported graph are "
-            "fixed; give these flags to tools/export_model.py, and run the graph that it "
-            "writes"
-        )
+    flags.mixed.check_exported()
     inputs = find_all_inputs(flags)
 
     runner = open_runner(
@@ -61,9 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     code = upscale(runner, inputs, flags)
     if code == 0:
-        line = after_videos("tools/infer.py", argv, inputs, flags)
+        line = after_videos("tools/infer.py", argv, inputs, flags, runner.scale)
         if line is None:
-            folder = inputs.pictures[0].parent if flags.recursive else flags.input
+            folder = inputs.pictures[0].parent if flags.recursive else flags.given[0]
             line = after_inference(str(folder), flags.model_path)
         print_next(line)
     return code

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from realesrgan_paddle.commands.upscale import after_videos, find_all_inputs, upscale
+from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
+from realesrgan_paddle.commands.upscale_inputs import find_all_inputs
 from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.inference.graph.exported_files import require_weights
 from realesrgan_paddle.inference.open_runner import open_runner
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     code = upscale(runner, inputs, flags)
     if code == 0:
-        line = after_videos("tools/predict.py", argv, inputs, flags)
+        line = after_videos("tools/predict.py", argv, inputs, flags, runner.scale)
         if line is None:
             line = after_weights(
                 flags.model_path,

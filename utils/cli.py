@@ -34,20 +34,44 @@ LARGEST_INT = 2**63 - 1
 """Of a flag: NumPy and Paddle count in 64 bits."""
 
 
+HELP_ALL = ("--help", "all")
+"""Words that print the help with the flags that few people need."""
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults that say something, and a flag's value once for all its spellings."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        says_nothing = action.default in (None, False, [], "")
+        return action.help if says_nothing else super()._get_help_string(action)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        default = self._get_default_metavar_for_optional(action)
+        value = self._format_args(action, default)
+        return f"{', '.join(action.option_strings)} {value}"
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser for which `--model-path` and `--model_path` are the same flag.
 
     Flags are declared with underscores. Abbreviations are not accepted; an unknown flag
     is an error that suggests the nearest known one. Positional arguments may stand
     between flags.
+
+    Args:
+        description: of the command.
+        shows_all: its help has the flags that few people need, too.
     """
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, *, shows_all: bool = True) -> None:
         super().__init__(
             description=description,
             allow_abbrev=False,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=HelpFormatter,
         )
+        self._shows_all = shows_all
 
     def parse(self, argv: Sequence[str] | None) -> argparse.Namespace:
         """Return the parsed `argv` (None: `sys.argv`); exit with 2 on a usage error."""
@@ -87,6 +111,9 @@ class Parser(argparse.ArgumentParser):
                 arguments["default"] = field.default
             elif field.default_factory is not MISSING:
                 arguments["default"] = field.default_factory()
+            if declared["rare"] and not self._shows_all:
+                arguments["help"] = argparse.SUPPRESS
+                self.epilog = "More flags: --help all"
             if declared["positional"]:
                 self.add_argument(field.name, **arguments)
                 continue
@@ -164,6 +191,7 @@ def setting(
     *,
     also: Sequence[str] = (),
     positional: bool = False,
+    rare: bool = False,
     choices: Iterable[str] | None = None,
     nargs: int | str | None = None,
     metavar: str | None = None,
@@ -177,6 +205,7 @@ def setting(
         kind: the flag's `type`, where the field's does not say it.
         also: other spellings, as `-dn` for `--denoise_strength`.
         positional: it is no flag, but takes the words without one.
+        rare: few people need it; `--help all` shows it.
         choices: see `argparse`, as the others.
         nargs: of a list; one or more if not given.
         metavar: what the help calls the value.
@@ -191,7 +220,12 @@ def setting(
         "action": action,
     }
     arguments = {name: value for name, value in given.items() if value is not None}
-    metadata = {"arguments": arguments, "also": also, "positional": positional}
+    metadata = {
+        "arguments": arguments,
+        "also": also,
+        "positional": positional,
+        "rare": rare,
+    }
     if default is ...:
         return dataclasses.field(kw_only=True, metadata=metadata)
     if isinstance(default, list):
@@ -239,9 +273,11 @@ def parse_flags(
         description: of the command: its module's docstring.
         argv: the words; None: `sys.argv`.
     """
-    parser = Parser(description or "")
+    words = tuple(sys.argv[1:] if argv is None else argv)
+    wants_all = words == HELP_ALL
+    parser = Parser(description or "", shows_all=wants_all)
     parser.add_group(group)
-    args = parser.parse(argv)
+    args = parser.parse(words[:1] if wants_all else words)
     try:
         return group_of(args, group)
     except argparse.ArgumentTypeError as error:

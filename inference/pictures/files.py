@@ -86,7 +86,7 @@ class Targets:
     """Where results go.
 
     Attributes:
-        output: the folder of all results.
+        output: the folder of all results, or the file of a single one.
         root: the folder whose subfolders are repeated in `output`; None: all results
             are in `output` itself.
         suffix: the result of `a.png` is `a_<suffix>.png`, or `a.png` if it is empty.
@@ -99,8 +99,25 @@ class Targets:
     suffix: str = "out"
     ext: str = "auto"
 
+    @property
+    def folder(self) -> Path:
+        """The folder of all results."""
+        return self.output.parent if self._is_file else self.output
+
+    @property
+    def _is_file(self) -> bool:
+        is_named_so = self.output.suffix.lower() in PICTURE_SUFFIXES
+        return is_named_so and not self.output.is_dir()
+
     def of(self, path: Path, picture: Picture) -> Path:
-        """Return the file of the result of `path`."""
+        """Return the file of the result of `path`.
+
+        Raises:
+            UserError: a single result's file cannot hold it.
+        """
+        if self._is_file:
+            check_format(self.output, picture)
+            return self.output
         if picture.animation is not None:
             known = ANIMATED[picture.animation.format]
             is_known = path.suffix.lower() in known
@@ -115,6 +132,8 @@ class Targets:
 
         Only its pixels tell whether it has alpha, and its content whether it moves.
         """
+        if self._is_file:
+            return [self.output]
         opaque = self._still(path, has_alpha=False)
         clear = self._still(path, has_alpha=True)
         if not all_frames or path.suffix.lower() not in ANIMATED_SUFFIXES:
@@ -140,6 +159,22 @@ class Targets:
             folder /= path.parent.relative_to(self.root)
         stem = f"{path.stem}_{self.suffix}" if self.suffix else path.stem
         return folder / f"{stem}{extension}"
+
+
+def check_format(target: Path, picture: Picture) -> None:
+    """Raise UserError if a file named `target` cannot hold what the picture has."""
+    suffix = target.suffix.lower()
+    if picture.animation is not None:
+        known = ANIMATED[picture.animation.format]
+        if suffix not in known:
+            raise UserError(
+                f"{target}: the result is an animation, which keeps its format; name it "
+                f"*{known[0]}"
+            )
+    elif picture.pixels.shape[2:] == (4,) and suffix != ".png":
+        raise UserError(f"{target}: pictures with alpha are written as *.png only")
+    elif suffix not in IMAGE_SUFFIXES:
+        raise UserError(f"{target}: is not written as {suffix}; name it *.png")
 
 
 def check_size(target: Path, picture: Picture, scale: float) -> None:

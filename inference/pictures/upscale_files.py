@@ -66,7 +66,8 @@ def upscale_files(
     settings: PictureSettings = DEFAULTS,
     *,
     root: Path | None = None,
-    records: list[Record] | None = None,
+    records: Sequence[Record] | None = None,
+    taken: TakenFiles | None = None,
     report: Callable[[str], None] = say,
 ) -> dict[Path, str]:
     """Upscale image files into the folder `output`; return the reason of each failure.
@@ -78,33 +79,33 @@ def upscale_files(
     Args:
         upscaler: upscales one image.
         paths: the input files, see `find_inputs`.
-        output: folder, made if missing.
+        output: folder, made if missing; or the file of a single picture's result, which
+            is named like one.
         settings: see `PictureSettings`.
         root: see `Targets`.
-        records: gets a record of each picture, filled in as it is done.
+        records: of each picture, filled in as it is done; None: they are made here.
+        taken: the files that may not be written; None: `paths`.
         report: gets one line for each file.
 
     Raises:
         UserError: `output` cannot be written.
     """
     output = Path(output)
-    make_folder(output)
-    if settings.skip_existing:
-        remove_leftovers(output)  # of a run that was killed, which this one continues
-
-    largest_first = sorted(paths, key=_pixel_count, reverse=True)
     targets = Targets(output, root, settings.suffix, settings.ext)
-    work = PictureUpscaler(upscaler, largest_first, targets, settings, report)
-    if records is not None:
-        records += work.records
-    work.run()
+    make_folder(targets.folder)
+    if settings.skip_existing:
+        # Of a run that was killed, which this one continues.
+        remove_leftovers(targets.folder)
 
-    errors = {record.input: record.error for record in work.records}
+    records = records or [Record(path) for path in paths]
+    taken = taken or TakenFiles(paths)
+    largest_first = sorted(records, key=_pixel_count, reverse=True)
+    PictureUpscaler(upscaler, largest_first, targets, settings, report, taken).run()
+
     failures = {}
-    for path in paths:
-        reason = errors[path]
-        if reason is not None:
-            failures[path] = reason
+    for record in records:
+        if record.error is not None:
+            failures[record.input] = record.error
     return failures
 
 
@@ -135,26 +136,28 @@ class PictureUpscaler:
 
     Args:
         upscaler: upscales one image.
-        paths: the input files.
+        records: of the input files.
         targets: where results go.
         settings: see `PictureSettings`.
         say: gets one line for each picture.
+        taken: the files that may not be written.
     """
 
     def __init__(
         self,
         upscaler: ArrayUpscaler,
-        paths: Sequence[Path],
+        records: Sequence[Record],
         targets: Targets,
         settings: PictureSettings,
         say: Callable[[str], None],
+        taken: TakenFiles,
     ) -> None:
         self.upscaler = upscaler
         self.targets = targets
         self.settings = settings
         self.say = say
-        self.records = [Record(path) for path in paths]
-        self._taken = TakenFiles(paths)
+        self.records = records
+        self._taken = taken
         self._writing: tuple[Record, Path, Future[None]] | None = None
 
     def run(self) -> None:
@@ -180,7 +183,10 @@ class PictureUpscaler:
 
         skipped = sum(record.status == "skipped" for record in self.records)
         if skipped:
-            self.say(f"{skipped} results were there before, and are left as they are")
+            self.say(
+                f"results left as they are, because they were there before: {skipped}; "
+                "delete them to have them made anew"
+            )
 
     def _missing(self) -> Iterator[Record]:
         """Yield the records of pictures whose results are not there yet."""
@@ -369,10 +375,10 @@ def _refuse_larger(path: Path, max_pixels: int) -> None:
         )
 
 
-def _pixel_count(path: Path) -> int:
+def _pixel_count(record: Record) -> int:
     """Return how many pixels an image has; 0 if that cannot be read, as is said later."""
     try:
-        header = read_checked_header(path)
+        header = read_checked_header(record.input)
     except (UserError, OSError):
         return 0
     return header.width * header.height

@@ -38,31 +38,39 @@ class VideoSettings:
         "auto",
         "codec of a video's result; auto: vp9 in webm, else hevc for more than 8 bits a "
         "sample and h264 for 8",
+        rare=True,
     )
     crf: int | None = setting(
         None,
         "constant quality, lower is better and larger; if not given 17 for h264, 19 for "
         "hevc, 25 for av1 and vp9; ffv1 is lossless and has none",
         int_range(0, 63),
+        rare=True,
     )
     preset: str | None = setting(
         None,
         "how hard the encoder tries: ultrafast to veryslow (h264, hevc), 0 (slow) to 13 "
         "(av1) or 8 (vp9)",
         str,
+        rare=True,
     )
     pix_fmt: str | None = setting(
-        None, "pixel format of a video's result; the source's if not given", str
+        None,
+        "pixel format of a video's result; the source's if not given",
+        str,
+        rare=True,
     )
     width: int | None = setting(
         None,
         "width of a video's result; with --height alone, as the aspect ratio asks",
         int_range(2, MOST_SIDE),
+        rare=True,
     )
     height: int | None = setting(
         None,
         "height of a video's result, such as 1080, instead of --outscale",
         int_range(2, MOST_SIDE),
+        rare=True,
     )
     start: float | None = setting(
         None, "begin at the first frame from this time on (90, 1:30, ...)", seconds_of
@@ -74,19 +82,24 @@ class VideoSettings:
         "auto",
         "interlaced videos: a frame of each frame, or of each field (twice the rate); "
         "auto: frame where fields are found",
+        rare=True,
     )
     bad_frames: Literal["stop", "repeat"] = setting(
         "stop",
         "a frame that cannot be decoded ends the run, or shows the one before again",
+        rare=True,
     )
     segment_seconds: float = setting(
         4.0,
         "a run that was killed goes on after the last whole segment; shorter ones lose "
         "less work and cost bits, for each begins with a key frame",
         float_range(0.1, 600),
+        rare=True,
     )
     no_reuse: bool = setting(
-        False, "compute frames and tiles again that are identical to those before"
+        False,
+        "compute frames and tiles again that are identical to those before",
+        rare=True,
     )
 
 

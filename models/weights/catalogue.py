@@ -297,8 +297,8 @@ def is_released(name: str) -> bool:
 def find(name: str) -> ReleasedModel:
     """Return the released model of this name.
 
-    Capitals, dashes, underscores and dots do not matter: "realesrgan-x4plus" is
-    RealESRGAN_x4plus, as the project's ncnn files are called.
+    Capitals, dashes, underscores and dots do not matter, nor does the first word:
+    "realesrgan-x4plus" and "x4plus" are RealESRGAN_x4plus.
 
     Raises:
         UserError: there is none; the message lists the names.
@@ -338,16 +338,23 @@ def released_hint(path: str | Path) -> str:
                 f"; the released model is had by its name, {model.name}, without folder "
                 "and ending"
             )
-    return did_you_mean(name.stem, [model.name for model in MODELS])
+    known = [model.name for model in MODELS]
+    known += [_short(model.name) for model in MODELS]
+    return did_you_mean(name.stem, known)
 
 
 def _by_letters(name: str) -> ReleasedModel | None:
     """Return the model whose name has the same letters and digits, if there is one."""
     wanted = _letters(name)
     for model in MODELS:
-        if _letters(model.name) == wanted:
+        if wanted in (_letters(model.name), _letters(_short(model.name))):
             return model
     return None
+
+
+def _short(name: str) -> str:
+    """Return a model's name without the project's: "x4plus" of RealESRGAN_x4plus."""
+    return re.sub("^realesr(gan)?[-_]", "", name, flags=re.IGNORECASE)
 
 
 def _letters(name: str) -> str:

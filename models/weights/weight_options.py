@@ -34,12 +34,24 @@ class DenoiseOptions:
         "0 keeps noise, 1 removes most; realesr-general-x4v3 only, or with --dn_model",
         float_range(0, 1),
         also=["-dn"],
+        rare=True,
     )
     dn_model: str | Path | None = setting(
         None,
         "weights of the same network that denoise weakly; those of "
         "realesr-general-wdn-x4v3 if not given",
+        rare=True,
     )
+
+    def check_exported(self) -> None:
+        """Raise UserError if weights of an exported model should be mixed."""
+        if self.denoise_strength is None and self.dn_model is None:
+            return
+        raise UserError(
+            "--denoise_strength and --dn_model: the weights of an exported graph are "
+            "fixed; give these flags to tools/export_model.py, and run the graph that it "
+            "writes"
+        )
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,7 @@ class WeightOptions(DenoiseOptions):
         None,
         "number of RRDB blocks that the weights must have; not needed",
         int_range(1),
+        rare=True,
     )
 
     def read(self, model: str | Path) -> "tuple[Generator, Tensors]":

@@ -1,18 +1,12 @@
-"""What tools/infer.py and tools/predict.py do: images and videos in, upscaled ones out."""
+"""What upscale.py, infer.py and predict.py do: images and videos in, upscaled ones out."""
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
+from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
 from realesrgan_paddle.commands.what_follows import after_video
-from realesrgan_paddle.data.footage.video_names import is_video_name, list_videos
-from realesrgan_paddle.inference.pictures.files import (
-    PICTURE_SUFFIXES,
-    find_inputs,
-    may_have_16_bits,
-)
+from realesrgan_paddle.inference.pictures.files import TakenFiles
 from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
 from realesrgan_paddle.inference.pictures.upscale_files import (
     PictureSettings,
@@ -20,104 +14,9 @@ from realesrgan_paddle.inference.pictures.upscale_files import (
 )
 from realesrgan_paddle.inference.runners.runner import Runner, SelfEnsemble
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.settings import DEFAULTS, require_av
 from realesrgan_paddle.utils.cli import say
-from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import command_line, without_flags
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What is to be upscaled."""
-
-    pictures: list[Path]
-    videos: list[Path]
-
-    def __len__(self) -> int:
-        return len(self.pictures) + len(self.videos)
-
-    def may_have_16_bits(self, ext: str) -> bool:
-        """Return whether a result may have more than 8 bits a sample."""
-        if may_have_16_bits(self.pictures, ext):
-            return True
-        if not self.videos:
-            return False
-        from realesrgan_paddle.commands.upscale_videos import has_more_than_8_bits
-
-        return any(map(has_more_than_8_bits, self.videos))
-
-
-def find_all_inputs(flags: UpscaleFlags) -> Inputs:
-    """Return the images and videos that the flags name.
-
-    Raises:
-        UserError: there is none, or flags do not fit them.
-    """
-    videos = _find_videos(flags)
-    if videos:
-        require_av()
-    _check_video_flags(flags, has_videos=bool(videos))
-    _check_output(Path(flags.output), has_videos=bool(videos))
-    pictures = []
-    if not videos or Path(flags.input).is_dir():
-        pictures = find_inputs(
-            flags.input,
-            suffixes=PICTURE_SUFFIXES,
-            recursive=flags.recursive,
-            without=flags.output,
-            may_be_none=bool(videos),
-        )
-    return Inputs(pictures, videos)
-
-
-def _find_videos(flags: UpscaleFlags) -> list[Path]:
-    """Return --input itself if it is named like a video, or the videos of that folder.
-
-    What lies in the folder of the results is none of them, unless that is --input.
-    """
-    path, results = Path(flags.input), Path(flags.output).resolve()
-    if not path.is_dir():
-        is_there = path.exists() and is_video_name(path)
-        return [path] if is_there else []
-
-    found = list_videos(path)
-    if not flags.recursive:
-        return [each for each in found if each.parent == path]
-    if results == path.resolve():
-        return found
-    return [each for each in found if results not in each.resolve().parents]
-
-
-def _check_video_flags(flags: UpscaleFlags, *, has_videos: bool) -> None:
-    """Raise UserError for flags of videos without a video, or that exclude each other."""
-    if flags.preview is not None and flags.preview_frames is not None:
-        raise UserError("--preview and --preview_frames: give one of the two")
-    if has_videos:
-        return
-
-    given = [
-        field.name
-        for field in dataclasses.fields(DEFAULTS)
-        if getattr(flags.video, field.name) != getattr(DEFAULTS, field.name)
-    ]
-    given += [name for name in ("preview", "preview_frames") if getattr(flags, name)]
-    if given:
-        raise UserError(
-            f"--{given[0]}: for videos, and {flags.input} has none; images have "
-            "--outscale and --ext"
-        )
-
-
-def _check_output(output: Path, *, has_videos: bool) -> None:
-    """Raise UserError for a folder to make that is named like a picture or a video."""
-    is_picture = output.suffix.lower() in PICTURE_SUFFIXES
-    is_video = is_video_name(output) and not has_videos
-    if (is_picture or is_video) and not output.is_dir():
-        raise UserError(
-            f"--output {output}: is named like a file; the results of pictures go into a "
-            "folder, under their own names"
-        )
 
 
 def upscale(runner: Runner, inputs: Inputs, flags: UpscaleFlags) -> int:
@@ -135,57 +34,72 @@ def upscale(runner: Runner, inputs: Inputs, flags: UpscaleFlags) -> int:
         progress=not inputs.videos,  # these have a progress bar of their own
         log=say,
     )
+    all_inputs = [*inputs.pictures, *inputs.videos]
     if flags.report is not None:
-        check_report(flags.report, [*inputs.pictures, *inputs.videos])
+        check_report(flags.report, all_inputs)
 
-    videos = []
+    pictures = {path: Record(path) for path in inputs.pictures}
+    videos = {}
     if inputs.videos:
         # PyAV is optional, and who upscales pictures does not wait for it.
         from realesrgan_paddle.commands.upscale_videos import VideoRecord
 
-        videos = list(map(VideoRecord, inputs.videos))
+        videos = {path: VideoRecord(path) for path in inputs.videos}
 
-    records: list[Record] = [*videos]
-    with reported(flags.report, records, flags.model_path):
-        if inputs.pictures:
-            _upscale_pictures(upscaler, inputs.pictures, flags, records)
-        if videos:
-            from realesrgan_paddle.commands.upscale_videos import upscale_videos
+    records = [*videos.values(), *pictures.values()]
+    taken = TakenFiles(all_inputs)
+    outputs: dict[Path, None] = {}
+    with reported(flags.report, records, flags.model_path or ""):
+        for found in inputs.found:
+            results = results_of(found, flags, runner.scale)
+            outputs[results.output] = None
+            if found.pictures:
+                own = [pictures[path] for path in found.pictures]
+                _upscale_pictures(upscaler, own, results, flags, taken)
+            if found.videos:
+                from realesrgan_paddle.commands.upscale_videos import upscale_videos
 
-            upscale_videos(upscaler, videos, flags)
+                films = [videos[path] for path in found.videos]
+                upscale_videos(upscaler, films, results, flags, taken)
 
     failed = [record for record in records if record.error is not None]
-    kind = "files" if videos else "images"
-    if len(inputs) > 1 or not videos:
-        done = len(inputs) - len(failed)
-        say(f"{done} of {len(inputs)} {kind} are in {flags.output}")
+    kind = "files" if inputs.videos else "images"
+    if len(all_inputs) > 1 or not inputs.videos:
+        done = len(all_inputs) - len(failed)
+        where = " and ".join(map(str, outputs))
+        say(f"{done} of {len(all_inputs)} {kind} are in {where}")
     return report_failures(f"{record.input}: {record.error}" for record in failed)
 
 
 def _upscale_pictures(
     upscaler: Upscaler,
-    pictures: Sequence[Path],
+    records: Sequence[Record],
+    results: Results,
     flags: UpscaleFlags,
-    records: list[Record],
+    taken: TakenFiles,
 ) -> None:
-    """Upscale pictures as the flags say."""
-    keeps_folders = flags.recursive and Path(flags.input).is_dir()
+    """Upscale the pictures of one place as the flags say."""
     settings = PictureSettings(
         outscale=flags.outscale,
-        suffix=flags.suffix,
+        suffix=results.suffix,
         ext=flags.ext,
         all_frames=flags.all_frames,
         skip_existing=flags.skip_existing,
         max_pixels=flags.max_pixels,
     )
-    root = Path(flags.input) if keeps_folders else None
     upscale_files(
-        upscaler, pictures, flags.output, settings, root=root, records=records
+        upscaler,
+        [record.input for record in records],
+        results.output,
+        settings,
+        root=results.root,
+        records=records,
+        taken=taken,
     )
 
 
 def after_videos(
-    script: str, argv: Sequence[str], inputs: Inputs, flags: UpscaleFlags
+    script: str, argv: Sequence[str], inputs: Inputs, flags: UpscaleFlags, scale: float
 ) -> str | None:
     """Return what follows upscaled videos, or a preview of them; None without videos.
 
@@ -194,6 +108,7 @@ def after_videos(
         argv: its words.
         inputs: what was upscaled.
         flags: what `argv` says.
+        scale: the network's.
     """
     if not inputs.videos:
         return None
@@ -202,5 +117,6 @@ def after_videos(
         return command_line(script, *rest)
     from realesrgan_paddle.commands.upscale_videos import target_of
 
-    video = inputs.videos[0]
-    return after_video(video, target_of(video, flags))
+    found = next(found for found in inputs.found if found.videos)
+    video = found.videos[0]
+    return after_video(video, target_of(video, results_of(found, flags, scale), flags))

@@ -1,4 +1,4 @@
-"""The flags that tools/infer.py and tools/predict.py share."""
+"""The flags that tools/upscale.py, tools/infer.py and tools/predict.py share."""
 
 import argparse
 from dataclasses import dataclass
@@ -45,17 +45,37 @@ def _suffix(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class UpscaleFlags:
-    """The flags of both commands, with Real-ESRGAN's names and meanings where it has them."""
+    """The flags of these commands, with Real-ESRGAN's names and meanings where it has them."""
 
-    input: str = setting(..., "an image, a video, or a folder of these")
-    output: str = setting("results", "folder for the results; or a video's result")
-    model_path: str = setting(
-        ..., "weights of any known format, or a released model's name"
+    inputs: list[str] = setting(
+        [],
+        "images, videos, or folders of these",
+        positional=True,
+        nargs="*",
+        metavar="INPUT",
+    )
+    input: list[str] = setting([], "the same", also=("-i",), action="extend", rare=True)
+    output: str | None = setting(
+        "results",
+        "folder for the results; or the result of a single image or video",
+        also=("-o",),
+    )
+    model_path: str | None = setting(
+        ...,
+        "weights of any known format, or a released model's name",
+        also=("--model", "--model_name", "-m", "-n"),
     )
     outscale: float | None = setting(
-        None, "upscaling factor of the result; the network's if not given", _positive
+        None,
+        "upscaling factor of the result; the network's if not given",
+        _positive,
+        also=("--scale", "-s"),
     )
-    suffix: str = setting("out", "a.png becomes a_SUFFIX.png; may be empty", _suffix)
+    suffix: str | None = setting(
+        None,
+        "a.png becomes a_SUFFIX.png; may be empty; out if not given",
+        _suffix,
+    )
     ext: str = setting(
         "auto", "format of the results; auto: the input's", choices=EXTENSIONS
     )
@@ -63,9 +83,12 @@ class UpscaleFlags:
         0,
         "pixels by which the image is mirrored at its borders, and cropped after",
         int_range(0),
+        rare=True,
     )
     alpha_upsampler: Literal["realesrgan", "bicubic"] = setting(
-        "realesrgan", "what upscales an alpha channel"
+        "realesrgan",
+        "what upscales an alpha channel",
+        rare=True,
     )
 
     # Memory.
@@ -74,6 +97,7 @@ class UpscaleFlags:
         "longest side of a tile in input pixels; 0: no tiles; auto: no tiles if the image "
         "fits into the free memory, else those that fit and compute least",
         _tile,
+        also=("-t",),
         metavar="auto|N",
     )
     tile_pad: int | None = setting(
@@ -81,12 +105,14 @@ class UpscaleFlags:
         "pixels that a tile sees beyond its border; fewer are faster, with seams; 80 or "
         "what the network needs if not given",
         int_range(0),
+        rare=True,
     )
     max_pixels: int | None = setting(
         None,
         "images with more pixels are refused before they are decoded; if not given, those "
         "that would be decoded to more than REALESRGAN_MAX_IMAGE_MB (400) MB",
         int_range(1),
+        rare=True,
     )
 
     # What computes.
@@ -95,17 +121,21 @@ class UpscaleFlags:
         "auto",
         "what computes; auto: onednn for networks that it knows on a CPU, or paddle",
         choices=ENGINES,
+        rare=True,
     )
     precision: str = setting(
         "auto",
         "what it computes in; auto: bf16 for 8-bit images where CPU and engine have it, "
         "or fp32",
         choices=PRECISIONS,
+        rare=True,
     )
 
     # Files.
     recursive: bool = setting(
-        False, "also the images of the folders within; --output repeats these"
+        False,
+        "also what lies in the folders within; --output repeats these",
+        also=("-r",),
     )
     skip_existing: bool = setting(
         False, "leave out images whose results are there, such as of a run that ended"
@@ -118,7 +148,9 @@ class UpscaleFlags:
         False, "average the results of 8 flips and turns; takes 8 times as long"
     )
     report: Path | None = setting(
-        None, "write a JSON file of what became of each image (docs/inference.md)"
+        None,
+        "write a JSON file of what became of each image (docs/inference.md)",
+        rare=True,
     )
 
     # Videos.
@@ -127,6 +159,7 @@ class UpscaleFlags:
         "auto",
         "of videos' results, where --output is a folder; auto: the input's, or mkv",
         choices=CONTAINERS,
+        rare=True,
     )
     preview: float | None = setting(
         None,
@@ -141,3 +174,15 @@ class UpscaleFlags:
         int_range(1, MOST_PREVIEW_FRAMES),
         metavar="N",
     )
+
+    def __post_init__(self) -> None:
+        """Refuse a command without anything to upscale."""
+        if not self.given:
+            raise argparse.ArgumentTypeError(
+                "nothing to upscale; name an image, a video, or a folder of these"
+            )
+
+    @property
+    def given(self) -> list[str]:
+        """All inputs, in the order of the command line: words first, then --input's."""
+        return [*self.inputs, *self.input]

@@ -1,7 +1,6 @@
 """Videos in, upscaled videos or a preview of them out.
 
-What tools/infer.py and tools/predict.py do with videos. It imports PyAV, which not
-everybody has.
+It imports PyAV, which not everybody has.
 """
 
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
+from realesrgan_paddle.commands.upscale_inputs import Results
 from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.inference.pictures.files import TakenFiles, is_written
 from realesrgan_paddle.inference.pictures.record import Record
@@ -31,19 +31,31 @@ from realesrgan_paddle.utils.jobs import failure_line
 from realesrgan_paddle.utils.runlog.meter import duration
 from realesrgan_paddle.video.comparison import write_frames_page, write_preview
 
+MICROSECONDS = 1e6
+"""In a second: the unit of a container's duration (AV_TIME_BASE)."""
 
-def has_more_than_8_bits(path: Path) -> bool:
-    """Return whether a video has more than 8 bits a sample.
 
-    False if it cannot be read, as is said later.
+def declared_pixels(path: Path, flags: UpscaleFlags) -> float:
+    """Return the pixels of the frames to upscale, as the file's header has them.
+
+    0 if it cannot be read, or does not say.
     """
     try:
         with open_container(path) as container:
             picture = first_picture_stream(path, container)
-            pixel_format = picture.codec_context.format
+            rate = float(picture.average_rate or 0)
+            seconds = float((picture.duration or 0) * picture.time_base)
+            seconds = seconds or float(container.duration or 0) / MICROSECONDS
+            size = picture.codec_context.width * picture.codec_context.height
     except (UserError, OSError):
-        return False
-    return pixel_format is not None and pixel_format.components[0].bits > 8
+        return 0.0
+
+    if flags.preview_frames:
+        return float(size * flags.preview_frames)
+    length = min(seconds, flags.video.end or seconds) - (flags.video.start or 0)
+    if flags.preview:
+        length = min(length, flags.preview)
+    return max(0.0, length) * rate * size
 
 
 @dataclass(eq=False)
@@ -92,20 +104,24 @@ class VideoRecord(Record):
 
 
 def upscale_videos(
-    upscaler: Upscaler, records: Sequence[VideoRecord], flags: UpscaleFlags
+    upscaler: Upscaler,
+    records: Sequence[VideoRecord],
+    results: Results,
+    flags: UpscaleFlags,
+    taken: TakenFiles,
 ) -> None:
     """Upscale videos, or parts of them, as the flags say; note what became of them.
 
     One that fails does not stop the others, but a full disk does.
     """
-    taken = TakenFiles([record.input for record in records])
     for record in records:
+        target = target_of(record.input, results, flags)
         try:
             if flags.preview or flags.preview_frames:
-                _preview(upscaler, record.input, flags)
+                _preview(upscaler, record.input, target, flags)
                 record.status = "skipped"
             else:
-                _upscale_one(upscaler, record, flags, taken)
+                _upscale_one(upscaler, record, target, flags, taken)
         except (UserError, OSError) as error:
             record.status = "failed"
             line = failure_line(record.input, error)
@@ -116,15 +132,18 @@ def upscale_videos(
 def _upscale_one(
     upscaler: Upscaler,
     record: VideoRecord,
+    target: Path,
     flags: UpscaleFlags,
     taken: TakenFiles,
 ) -> None:
-    """Upscale one video."""
-    target = target_of(record.input, flags)
+    """Upscale one video into `target`."""
     taken.take(target, record.input)
     if flags.skip_existing and is_written(target):
         record.output, record.status = target, "skipped"
-        say(f"{record.input.name}: {target} was there before, and is left as it is")
+        say(
+            f"{record.input.name}: {target} was there before, and is left as it is; "
+            "delete it to have it made anew"
+        )
         return
 
     outcome = upscaler.video(
@@ -137,23 +156,19 @@ def _upscale_one(
         say(f"  {remark}")
 
 
-def target_of(path: Path, flags: UpscaleFlags) -> Path:
+def target_of(path: Path, results: Results, flags: UpscaleFlags) -> Path:
     """Return the file of a video's result: --output if it names one, else in it."""
-    output = Path(flags.output)
+    output = results.output
     if is_video_name(output) and not output.is_dir():
         return output
-    stem = f"{path.stem}_{flags.suffix}" if flags.suffix else path.stem
+    stem = f"{path.stem}_{results.suffix}" if results.suffix else path.stem
     suffix = f".{flags.container}"
     if flags.container == "auto":
         codec = flags.video.codec
         if codec == "auto":
             codec = "vp9" if path.suffix.lower() == ".webm" else "h264"
         suffix = suffix_for(path, codec)
-
-    folder = output
-    if flags.recursive and Path(flags.input).is_dir():
-        folder /= path.parent.relative_to(flags.input)
-    return folder / f"{stem}{suffix}"
+    return results.folder_of(path) / f"{stem}{suffix}"
 
 
 def _summary(outcome: UpscaledVideo) -> str:
@@ -185,13 +200,12 @@ def _summary(outcome: UpscaledVideo) -> str:
     return line
 
 
-def _preview(upscaler: Upscaler, path: Path, flags: UpscaleFlags) -> None:
+def _preview(upscaler: Upscaler, path: Path, target: Path, flags: UpscaleFlags) -> None:
     """Write a page that shows a part of a video before and after, beside its result.
 
     Raises:
         UserError: as `upscale_video`.
     """
-    target = target_of(path, flags)
     folder = target.with_name(f"{target.stem}_preview")
     if flags.preview_frames:
         page = _show_frames(upscaler, path, folder, flags, flags.preview_frames)

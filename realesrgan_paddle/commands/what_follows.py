@@ -13,6 +13,7 @@ from realesrgan_paddle.data.sets.made_folders import (
     scale_of_set,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, next_line, override
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -155,6 +156,16 @@ def after_inference(images: str, folder: str) -> str:
 
     output = f"{graph}_compare"
     return next_line("results", images=images, gt=gt, models=models, output=output)
+
+
+def after_upscale(images: Path, model: str) -> str:
+    """Return what follows upscaled images: a page that compares them with bicubic ones."""
+    if is_exported(model):
+        return after_inference(str(images), model)
+    name = Path(model).stem
+    output = f"{name}_compare"
+    models = [f"{name}={model}"]
+    return next_line("results", images=images, models=models, output=output)
 
 
 def after_video(source: Path, result: Path) -> str:

@@ -291,7 +291,7 @@ def flags_of(script):
     """The flags in a script's --help, written with underscores."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        run_script(script, ["--help"])
+        run_script(script, ["--help", "all"])
     return set(re.findall(r"--\w+", printed.getvalue()))
 
 

@@ -12,7 +12,7 @@ from made_damage import BAD, CUT, ODD_TIMES, bad_frame, damaged_middle, with_tra
 from read_back import NEEDED, read_back
 from upscaled import SCALE, lossless, upscale_clip
 
-from realesrgan_paddle.commands.upscale_videos import has_more_than_8_bits
+from realesrgan_paddle.inference.video.reading.source import has_more_than_8_bits
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = NEEDED

@@ -239,6 +239,20 @@ def first_picture_stream(path: Path, container: Any) -> Any:
     return pictures[0]
 
 
+def has_more_than_8_bits(path: Path) -> bool:
+    """Return whether a video has more than 8 bits a sample.
+
+    False if it cannot be read, as is said later.
+    """
+    try:
+        with open_container(path) as container:
+            picture = first_picture_stream(path, container)
+            pixel_format = picture.codec_context.format
+    except (UserError, OSError):
+        return False
+    return pixel_format is not None and pixel_format.components[0].bits > 8
+
+
 def read_packets(container: Any, streams: Any) -> Iterator[Any]:
     """Yield the packets with data, to the end or to where the file cannot be read on.
 

@@ -17,7 +17,7 @@ from realesrgan_paddle.inference.pictures import upscale_files as module
 from realesrgan_paddle.inference.pictures import writing
 from realesrgan_paddle.inference.pictures.files import find_inputs
 from realesrgan_paddle.inference.pictures.reading import read_picture
-from realesrgan_paddle.inference.pictures.record import check_report, reported
+from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
 from realesrgan_paddle.inference.pictures.upscale_files import (
     PictureSettings,
     upscale_files,
@@ -49,7 +49,7 @@ def draw(path, width=4, channels=3, dtype=np.uint8):
 
 def upscale(folder, output, run=nearest, *, recursive=False, report=None, **settings):
     inputs = find_inputs(folder, recursive=recursive, without=output)
-    lines, records = [], []
+    lines, records = [], [Record(path) for path in inputs]
     with reported(report, records, "net"):
         failures = upscale_files(
             Upscaler(run, 2),
@@ -255,7 +255,10 @@ def test_pictures_whose_results_are_there_are_left_out(folder, tmp_path):
     failures, lines = upscale(folder, tmp_path / "out", again, skip_existing=True)
     assert not failures
     assert (first.count, again.count) == (6, 1)  # alpha goes through it too
-    assert lines[-1] == "4 results were there before, and are left as they are"
+    assert lines[-1] == (
+        "results left as they are, because they were there before: 4; delete them to "
+        "have them made anew"
+    )
     assert (tmp_path / "out/a_out.png").stat() == before
     assert len(files(tmp_path / "out")) == 5
 
@@ -348,9 +351,9 @@ def test_a_full_disk_ends_the_run_and_is_reported(folder, tmp_path, monkeypatch)
     told = json.loads(report.read_text())
     assert told["complete"] is False
     assert [file["status"] for file in told["files"]] == [
+        "not reached",
+        "not reached",
         "failed",
-        "not reached",
-        "not reached",
     ]
 
 
@@ -453,9 +456,9 @@ def test_a_signal_leaves_whole_files_and_a_report(folder, tmp_path, number, code
     told = json.loads(report.read_text())
     assert told["complete"] is False
     assert [file["status"] for file in told["files"]] == [
+        "not reached",
+        "not reached",
         "done",
-        "not reached",
-        "not reached",
     ]
 
 

@@ -1,0 +1,82 @@
+"""Upscale images and videos, with a network that suits them and this machine or one of yours.
+
+Such as: match.mp4 photos, or stream.mp4 -m experiments/soccer/infer. Results lie beside
+the inputs: match_x4.mp4, photos_x4.
+"""
+
+if __name__ == "__main__":  # before all that takes time to import
+    from realesrgan_paddle.utils.signals import end_at_once
+
+    end_at_once()
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from realesrgan_paddle.commands.choose_network import open_network
+from realesrgan_paddle.commands.upscale import after_videos, upscale
+from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
+from realesrgan_paddle.commands.upscale_inputs import find_all_inputs
+from realesrgan_paddle.commands.what_follows import after_upscale
+from realesrgan_paddle.inference.graph.exported_files import is_exported
+from realesrgan_paddle.inference.open_runner import open_runner
+from realesrgan_paddle.models.weights.weight_options import WeightOptions
+from realesrgan_paddle.utils.cli import int_range, parse_flags, run, setting
+from realesrgan_paddle.utils.next_steps import print_next
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flags(UpscaleFlags):
+    """The flags of this command."""
+
+    output: str | None = setting(
+        None,
+        "folder for the results, or the result of a single image or video; beside the "
+        "inputs if not given",
+        also=("-o",),
+    )
+    model_path: str | None = setting(
+        None,
+        "a released model's name, weights of any known format, or an exported model; "
+        "chosen by inputs and machine if not given",
+        also=("--model", "--model_name", "-m", "-n"),
+    )
+    threads: int | None = setting(
+        None, "CPU threads; all cores if not given", int_range(1, 1024), rare=True
+    )
+    weights: WeightOptions
+    overwrite: bool = setting(
+        False, "make results anew that are there; they are left as they are otherwise"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 if an image failed."""
+    argv = sys.argv[1:] if argv is None else argv
+    given = parse_flags(Flags, __doc__, argv)
+    flags = replace(given, skip_existing=not given.overwrite)
+    if flags.model_path and is_exported(flags.model_path):
+        flags.weights.check_exported()
+    inputs = find_all_inputs(flags)
+
+    open_model = partial(
+        open_runner,
+        engine=flags.engine,
+        precision=flags.precision,
+        device=flags.device,
+        threads=flags.threads,
+        sixteen_bit=inputs.may_have_16_bits(flags.ext),
+        weights=flags.weights,
+    )
+    runner, model = open_network(flags, inputs, open_model)
+    flags = replace(flags, model_path=model)
+    code = upscale(runner, inputs, flags)
+    if code == 0:
+        line = after_videos("tools/upscale.py", argv, inputs, flags, runner.scale)
+        print_next(line or after_upscale(inputs.pictures[0], model))
+    return code
+
+
+if __name__ == "__main__":
+    run(main)
