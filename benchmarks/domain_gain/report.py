@@ -29,10 +29,10 @@ from benchmarks.domain_gain.arms import (
     RELEASED,
     SMALLEST,
 )
+from benchmarks.domain_gain.bootstrap import FEWEST_GROUPS, bootstrap_interval
 from benchmarks.domain_gain.judge import BICUBIC, Record, read_records
 from benchmarks.domain_gain.recipes import LONG, RECIPES
 from realesrgan_paddle.utils.files import atomic_path
-from realesrgan_paddle.utils.paired import paired_interval
 
 METRICS = {
     "psnr": "{:.2f}",
@@ -91,8 +91,9 @@ class Row:
         for metric in METRICS:
             some, others = first.values[metric], second.values[metric]
             difference = some.mean(axis=0) - others.mean(axis=0)
-            interval = paired_interval(difference.tolist(), self.groups)
-            ends = [interval.low, interval.high] if interval.is_known else None
+            interval = bootstrap_interval(difference.tolist(), self.groups)
+            is_known = interval.count >= FEWEST_GROUPS
+            ends = [interval.low, interval.high] if is_known else None
             found[metric] = {
                 "mean": round(interval.mean, 4),
                 "interval": ends and [round(end, 4) for end in ends],

@@ -7,6 +7,7 @@ that differ only in their last number are taken for one series.
 
 import hashlib
 import itertools
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -34,9 +35,15 @@ _UNSAFE = re.compile('[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff<>:"/\\\\|?*,%
 
 _LINE_BREAK_OR_SEPARATOR = re.compile(f"[\r\n]|{PAIR_SEPARATOR}")
 
-_CROP = re.compile(r"_s\d{3,}$")  # of tools/extract_subimages.py
+MOMENT_SECONDS = 1.0
+"""Frames of a clip that are less than so many seconds apart count as one moment.
+
+What is nearer than that to a moment that is held out is not trained on either.
+"""
+
+_CROP = re.compile(r"(_s\d{3,})+$")  # of tools/extract_subimages.py; of these again
 _DOWNSCALED = re.compile(r"T[0-3]$")  # of tools/generate_multiscale.py
-_TIME = re.compile(r"_\d{6,}\.\d{3}$")  # of tools/extract_keyframes.py
+_TIME = re.compile(r"_(\d{6,}\.\d{3})$")  # of tools/extract_keyframes.py
 _NUMBER = re.compile(r"[-_. ]*\d+$")
 
 
@@ -148,3 +155,52 @@ def clips_of(names: Sequence[str]) -> list[str]:
     if len(set(clips)) > 1 or are_frames:
         return clips
     return [frame for _, frame in known]
+
+
+def image_name(path: Path) -> str:
+    """Return the name of an image without suffix, from which `clips_of` tells its clip.
+
+    That of a video's frame is told by the file alone; other files keep their folders,
+    which may be what tells their series apart.
+
+    Args:
+        path: below the folder of the images.
+    """
+    stem = path.with_suffix("")
+    if seconds_of_frame(stem.name) is not None:
+        return stem.name
+    return "_".join(stem.parts)
+
+
+def seconds_of_frame(name: str) -> float | None:
+    """Return when a video's frame is shown, by its name or a crop's; None for others."""
+    frame = _DOWNSCALED.sub("", _CROP.sub("", name))
+    found = _TIME.search(frame)
+    return float(found[1]) if found else None
+
+
+def moments_of(names: Sequence[str]) -> list[str]:
+    """Return the moment of each image, by names without suffix.
+
+    Frames of a video are of one moment if less than `MOMENT_SECONDS` after its first
+    frame. Images without times are moments of their own, with all of their crops.
+    """
+    moments: dict[str, str] = {}
+    started: dict[str, tuple[float, str]] = {}
+
+    def order(name: str) -> tuple[float, str]:
+        """Return what names are sorted by: the time."""
+        return seconds_of_frame(name) or 0.0, name
+
+    for name in sorted(names, key=order):
+        clip, frame = source_and_frame(Path(f"{name}.png"))
+        seconds = seconds_of_frame(name)
+        if seconds is None:
+            moments[name] = frame
+            continue
+        first, moment = started.get(clip, (-math.inf, ""))
+        if seconds >= first + MOMENT_SECONDS:
+            moment = frame
+            started[clip] = seconds, moment
+        moments[name] = moment
+    return [moments[name] for name in names]

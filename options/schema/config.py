@@ -200,7 +200,7 @@ def _measured(cfg: Sections, val: ValOptions) -> list[str]:
     sets = {}
     for dataset in cfg.datasets.validation.values():
         sets[dataset.name] = dataset.dataroot_gt is not None
-    if not sets and val.hold_out:
+    if not sets and val.hold_out != 0:
         sets[HELD_OUT] = True
 
     metrics = []

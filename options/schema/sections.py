@@ -203,8 +203,11 @@ class Sections(SynthesisOptions):
         return train.batch_size_per_gpu * train.accum_iter
 
     @property
-    def hold_out(self) -> int:
-        """Number of training images to hold out; 0 with datasets.val or `val: null`."""
+    def hold_out(self) -> int | None:
+        """Crops of held-out training images to validate on; None: as planned.
+
+        0 with datasets.val or `val: null`.
+        """
         if self.val is None or self.datasets.validation:
             return 0
         return self.val.hold_out

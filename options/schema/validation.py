@@ -159,11 +159,12 @@ class ValOptions(Options):
         description="Iterations between validations; one more follows the last "
         "iteration. About six in a run show its course; more cost time.",
     )
-    hold_out: Natural = Field(
-        default=8,
-        description="Without datasets.val: training images to keep for validation, "
-        "whole videos or series where possible, at most a tenth, but one of three or "
-        "more. 0 turns validation off.",
+    hold_out: Natural | None = Field(
+        default=None,
+        description="Without datasets.val: crops of training images to validate on, of "
+        "as many moments of the clips as can be spared, or whole clips where there are "
+        "many. null: 24 crops of up to 12 moments or clips, at most a third of the "
+        "frames. 0 turns validation off.",
     )
     tile: Natural = Field(
         default=0,

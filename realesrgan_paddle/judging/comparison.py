@@ -1,33 +1,50 @@
 """A method against another on the same images, metric by metric, and in words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from realesrgan_paddle.data.sets.naming import clips_of
+from realesrgan_paddle.data.sets.naming import clips_of, moments_of, seconds_of_frame
 from realesrgan_paddle.metrics.measuring import SetMetrics
 from realesrgan_paddle.metrics.table import METRICS, Metric
-from realesrgan_paddle.utils.paired import FEWEST_GROUPS, Interval, paired_interval
+from realesrgan_paddle.utils.paired import FEWEST_UNITS, Interval, paired_interval
 
 START = "the network it started from"
 
 NOTICEABLE = {
-    METRICS["psnr"]: 0.1,
-    METRICS["psnr_y"]: 0.1,
-    METRICS["ssim"]: 0.002,
-    METRICS["ssim_y"]: 0.002,
-    METRICS["lpips"]: 0.005,
-    METRICS["dists"]: 0.005,
+    METRICS["psnr"]: 0.5,
+    METRICS["psnr_y"]: 0.5,
+    METRICS["ssim"]: 0.005,
+    METRICS["ssim_y"]: 0.005,
+    METRICS["lpips"]: 0.01,
+    METRICS["dists"]: 0.01,
 }
-"""A gain that certainly stays below this is none. About a twentieth of what docs/soccer.md
-gained (PSNR +2.2 dB, LPIPS -0.12, DISTS -0.09); of other metrics, 0."""
+"""The smallest mean change that is called one; of other metrics, any.
+
+Half a decibel is what MPEG's committee took for visible when it chose among tools
+(Salomon 2007, "Data Compression: The Complete Reference", section 4.2.2). From one rate
+of x264 to the next it goes with 0.006 of SSIM. Those of LPIPS and DISTS are twice what
+another seed of a training changes. See "A change that can be seen" in
+docs/measurements.md.
+"""
+
+
+class Claim(str, Enum):
+    """What the images can say something of: the word for a unit, in the plural."""
+
+    CLIPS = "clips"
+    """Other clips."""
+    MOMENTS = "moments"
+    """Other moments of clips that were trained on; these very clips and no others."""
+    IMAGES = "images"
+    """Other images, where their names tell of no clips."""
 
 
 class Answer(str, Enum):
     """What the images say of one metric."""
 
     BETTER = "better"
-    NOT_BETTER = "not better"
+    NOT_BETTER = "not visibly better"
     WORSE = "worse"
     UNKNOWN = "cannot be told"
 
@@ -43,18 +60,29 @@ class Change:
     @property
     def answer(self) -> Answer:
         """What the interval says; see `NOTICEABLE`."""
-        if not self.interval.is_known:
+        found = self.interval
+        if not found.is_known:
             return Answer.UNKNOWN
-        low, high = self.interval.low, self.interval.high
+        gain, low, high = found.mean, found.low, found.high
         if self.metric.lower_is_better:
-            low, high = -high, -low
-        if low > 0:
+            gain, low, high = -gain, -high, -low
+
+        smallest = NOTICEABLE.get(self.metric, 0)
+        if low > 0 and gain >= smallest:
             return Answer.BETTER
-        if high < 0:
+        if high < 0 and gain <= -smallest:
             return Answer.WORSE
-        if high < NOTICEABLE.get(self.metric, 0):
+        if high < smallest:
             return Answer.NOT_BETTER
         return Answer.UNKNOWN
+
+    @property
+    def gained_lost(self) -> tuple[int, int]:
+        """How many units have gained, and how many have lost."""
+        found = self.interval
+        if self.metric.lower_is_better:
+            return found.lower, found.higher
+        return found.higher, found.lower
 
     def __str__(self) -> str:
         """Return such as "PSNR-Y +0.52 dB (+0.31 to +0.73)"."""
@@ -71,7 +99,10 @@ class Change:
 class Comparison:
     """A method against another on the images of one set."""
 
+    claim: Claim
     images: int
+    units: int
+    """Moments, clips or images, as the claim says."""
     clips: int
     changes: list[Change]
     """In the order of the metrics; empty if the images have no metrics in common."""
@@ -82,12 +113,73 @@ class Comparison:
         answers = [each.answer for each in self.changes]
         return answers.count(Answer.BETTER) - answers.count(Answer.WORSE)
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are enough units to say something."""
+        return self.units >= FEWEST_UNITS
+
     def place(self, kind: str) -> str:
-        """Return such as "12 held-out images of 5 clips"."""
-        text = f"{self.images} {kind} image{'s' * (self.images != 1)}"
-        if self.clips == self.images:
+        """Return such as "24 held-out images, 12 moments of 3 clips"."""
+        text = counted(self.images, f"{kind} image")
+        if self.claim is Claim.MOMENTS:
+            moments = counted(self.units, "moment")
+            return f"{text}, {moments} of {counted(self.clips, 'clip')}"
+        if self.units == self.images:
             return text
-        return f"{text} of {self.clips} clip{'s' * (self.clips != 1)}"
+        return f"{text} of {counted(self.units, self.claim.value[:-1])}"
+
+    def headline(self, name: str, other: str, *, unseen: bool) -> str:
+        """Return the one sentence that comes first.
+
+        Such as "On moments of these 3 clips that it has not seen, the new network is
+        closer to the truth than bicubic: in 12 of 14 moments, PSNR-Y +1.30 dB (+0.90 to
+        +1.70)".
+
+        Args:
+            name: of the method.
+            other: of the other one.
+            unseen: whether the method was trained on none of the images.
+        """
+        where = f"On {self.claim.value}"
+        if self.claim is Claim.MOMENTS:
+            clips = f"these {self.clips} clips" if self.clips > 1 else "this clip"
+            where += f" of {clips}"
+        where += " that it has not seen" * unseen
+        return f"{where}, {self._outcome(name, other)}"
+
+    def _outcome(self, name: str, other: str) -> str:
+        """Return the sentence without its place."""
+        unknown = (
+            f"it cannot be told whether {name} is closer to the truth than {other}"
+        )
+        units = f"{self.units} {self.claim.value}"
+        if not self.is_enough:
+            return (
+                f"{unknown}: that takes {FEWEST_UNITS} {self.claim.value}, here {units}"
+            )
+
+        better = [each for each in self.changes if each.answer is Answer.BETTER]
+        worse = [each for each in self.changes if each.answer is Answer.WORSE]
+        first = self.changes[0]
+        if self.surplus > 0:
+            gained, _ = better[0].gained_lost
+            text = f"{name} is closer to the truth than {other}: "
+            text += f"in {gained} of {units}, {better[0]}"
+            return text + (f"; further in {joined_labels(worse)}" if worse else "")
+        if self.surplus < 0:
+            _, lost = worse[0].gained_lost
+            text = f"{name} is further from the truth than {other}: "
+            text += f"in {lost} of {units}, {worse[0]}"
+            return text + (f"; closer in {joined_labels(better)}" if better else "")
+        if better:
+            return (
+                f"{name} is closer to the truth than {other} in "
+                f"{joined_labels(better)}, and further in {joined_labels(worse)}"
+            )
+        if all(each.answer is Answer.NOT_BETTER for each in self.changes):
+            return f"{name} is not visibly closer to the truth than {other}: {first}; {units}"
+        gained, _ = first.gained_lost
+        return f"{unknown}: {first}, gained in {gained} of {units}"
 
     def described(self, name: str) -> str:
         """Return such as "better than bicubic in LPIPS, cannot be told in PSNR-Y"."""
@@ -110,31 +202,58 @@ class Comparison:
 
 
 def compare_images(
-    ours: SetMetrics, theirs: SetMetrics, metrics: Mapping[str, Metric]
-) -> Comparison:
-    """Return how a method compares with another one, image by image.
+    ours: SetMetrics,
+    theirs: SetMetrics,
+    metrics: Mapping[str, Metric],
+    seen: Collection[str] | None = None,
+) -> list[Comparison]:
+    """Return how a method compares with another one, a comparison for each claim.
 
-    Images of one clip count as one; see `clips_of`.
+    [] if the images have no metrics in common. Images of one unit count as one.
 
     Args:
         ours: metrics of the method.
         theirs: of the other method; images that only one of them has are left out.
         metrics: which, by the names that `ours` and `theirs` give them.
+        seen: clips of which the method was trained on other frames; None: not known.
+            Then few clips stand for their moments, and more for other clips.
     """
     present = {}
     for name, metric in metrics.items():
         if _common_images(ours, theirs, [name]):
             present[name] = metric
     images = _common_images(ours, theirs, present) if present else []
-    if not images:
-        return Comparison(0, 0, [])
 
+    found = []
+    for claim, own in _by_claim(images, seen).items():
+        clips = clips_of(own)
+        units = moments_of(own) if claim is Claim.MOMENTS else clips
+        changes = []
+        for name, metric in present.items():
+            differences = [ours[image][name] - theirs[image][name] for image in own]
+            changes.append(Change(metric, paired_interval(differences, units)))
+        counts = len(own), len(set(units)), len(set(clips))
+        found.append(Comparison(claim, *counts, changes))
+    return found
+
+
+def _by_claim(
+    images: Sequence[str], seen: Collection[str] | None
+) -> dict[Claim, list[str]]:
+    """Return the images by what they can say something of."""
     clips = clips_of(images)
-    changes = []
-    for name, metric in present.items():
-        differences = [ours[image][name] - theirs[image][name] for image in images]
-        changes.append(Change(metric, paired_interval(differences, clips)))
-    return Comparison(len(images), len(set(clips)), changes)
+    moments = moments_of(images)
+    are_frames = any(seconds_of_frame(image) is not None for image in images)
+    if len(set(clips)) == len(set(moments)) and not are_frames:
+        return {Claim.IMAGES: list(images)} if images else {}
+    if seen is None:
+        seen = clips if len(set(clips)) < FEWEST_UNITS else []
+
+    found: dict[Claim, list[str]] = {}
+    for image, clip in zip(images, clips, strict=True):
+        claim = Claim.MOMENTS if clip in seen else Claim.CLIPS
+        found.setdefault(claim, []).append(image)
+    return found
 
 
 def _common_images(
@@ -164,13 +283,36 @@ def described_set(kind: str, compared: Mapping[str, Comparison]) -> list[str]:
     first = next(iter(measured.values()))
     parts = [each.described(name) for name, each in measured.items()]
     sentence = f"On {first.place(kind)}: {'; '.join(parts)}"
-    if first.clips < FEWEST_GROUPS:
+    if not first.is_enough:
         sentence = (
             f"On {first.place(kind)}: whether it is better than "
             f"{joined([*measured])} cannot be told; "
-            f"that takes at least {FEWEST_GROUPS} clips"
+            f"that takes at least {FEWEST_UNITS} {first.claim.value}"
         )
     return [sentence, *(f"  {each.intervals(name)}" for name, each in measured.items())]
+
+
+def units_told(images: Sequence[str], seen: Collection[str]) -> str:
+    """Return what images stand for, such as "12 moments of 3 clips"."""
+    parts = []
+    for claim, own in _by_claim(images, seen).items():
+        clips = len(set(clips_of(own)))
+        if claim is Claim.MOMENTS:
+            moments = counted(len(set(moments_of(own))), "moment")
+            parts.append(f"{moments} of {counted(clips, 'clip')}")
+        else:
+            parts.append(counted(clips, claim.value[:-1]))
+    return joined(parts)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return such as "1 clip" or "3 clips"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def joined_labels(changes: Sequence[Change]) -> str:
+    """Return the metrics' names, such as "PSNR and LPIPS"."""
+    return joined([each.metric.label for each in changes])
 
 
 def joined(words: Sequence[str]) -> str:

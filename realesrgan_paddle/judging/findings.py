@@ -6,7 +6,7 @@ verdict).
 
 from typing import NamedTuple
 
-from realesrgan_paddle.utils.paired import FEWEST_GROUPS
+from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
 FEWEST_IMAGES = 5
 """The smallest set that a network was measured to gain from: the quickstart's frames."""
@@ -67,10 +67,10 @@ TOO_LONG = Finding(
     "the last one was trained for too long or at too high a train.optim_g.lr",
     "export the best one",
 )
-FEW_CLIPS = Finding(
-    "there are too few clips to tell",
-    f"validate on images of at least {FEWEST_GROUPS} clips: more footage, a larger "
-    "val.hold_out, or datasets.val",
+FEW_UNITS = Finding(
+    "there is too little to tell",
+    f"at least {FEWEST_UNITS} moments or clips must be held out: take more frames or more "
+    "footage, or validate on other clips (datasets.val)",
 )
 STILL_IMPROVES = Finding("the last validation is the best", "raise train.total_iter")
 NO_GAIN = Finding(

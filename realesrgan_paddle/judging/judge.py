@@ -2,8 +2,9 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from operator import sub, truediv
+from pathlib import Path
 
 from realesrgan_paddle.judging.drift import (
     DELTA_E,
@@ -64,7 +65,8 @@ class Judge:
         experiment: Experiment,
     ) -> None:
         self._options = options
-        self._pretrained = cfg.path.pretrain_network_g is not None
+        start = cfg.path.pretrain_network_g
+        self._start = Path(start).stem if start is not None else None
         self._experiment = experiment
         self._discriminator = DiscriminatorWatch(
             step, cfg.train.gan_opt, cfg.logger.print_freq
@@ -83,7 +85,7 @@ class Judge:
             now: the network's metrics.
             start: those of the network that the run started from.
         """
-        if self._options is None or self._options.drift is None or not self._pretrained:
+        if self._options is None or self._options.drift is None or self._start is None:
             return False
         lpips = lpips_name(self._options)
         sets = [_change(each, now, start, lpips) for each in now if each in start]
@@ -94,35 +96,47 @@ class Judge:
         return bool(lines)
 
     def at_end(
-        self, metrics: Mapping[str, Metrics], *, best_iteration: int, trained_on: int
-    ) -> None:
-        """Log the verdict on the run's last network, and write it.
+        self,
+        metrics: Mapping[str, Metrics],
+        *,
+        best_iteration: int,
+        trained_on: int,
+        seen: Collection[str],
+        page: Path | None,
+    ) -> list[str]:
+        """Log the verdict on the run's last network, write it, and return its lines.
 
         Args:
             metrics: of `LAST`, `BEST`, `START` and `BICUBIC`.
             best_iteration: of the best network.
             trained_on: how many images the run is trained on.
+            seen: the clips that it is trained on.
+            page: shows the verdict with crops; the first line says where.
         """
         if self._options is None or LAST not in metrics:
-            return
+            return []
         drifts = self._drifts(metrics[LAST], metrics.get(START, {}))
         verdict = judge_run(
             self._options,
             metrics,
             drifts,
             self._experiment,
-            pretrained=self._pretrained,
+            start=self._start,
             best_iteration=best_iteration,
             trained_on=trained_on,
+            seen=seen,
+            page=page,
         )
         if verdict is None:
-            return
-        for line in (*verdict.lines, verdict.next):
+            return []
+        lines = [*verdict.lines, verdict.next]
+        for line in lines:
             self._experiment.log(f"verdict: {line}")
         verdict.write(self._experiment.root, metrics)
+        return lines
 
     def _drifts(self, now: Metrics, start: Metrics) -> list[Drift]:
-        if self._options is None or not self._pretrained:
+        if self._options is None or self._start is None:
             return []
         return find_drift(self._options, now, start)
 

@@ -113,11 +113,16 @@ def networks_verdict(names: Sequence[str], metrics: Metrics) -> list[str]:
     judged = {name: metric for name, metric in METRICS.items() if metric.has_best}
     compared = {}
     for other in others:
-        theirs = metrics.get(other, {})
-        compared[other] = compare_images(ours, theirs, judged)
+        for found in compare_images(ours, metrics.get(other, {}), judged):
+            compared[other] = found
+    if not compared:
+        return []
 
-    sentence, *intervals = described_set("compared", compared) or [""]
-    return [f"{names[-1]}: {sentence}", *intervals] if sentence else []
+    first = compared.get(others[0])
+    lines = []
+    if first is not None:
+        lines.append(first.headline(names[-1], others[0], unseen=False))
+    return [*lines, *described_set("compared", compared)]
 
 
 def run_summary(run: Path) -> Summary:

@@ -4,14 +4,16 @@
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.judging.comparison import (
     START,
     Answer,
+    Claim,
     Comparison,
     compare_images,
     described_set,
@@ -19,7 +21,7 @@ from realesrgan_paddle.judging.comparison import (
 from realesrgan_paddle.judging.drift import SHARPNESS_LQ, Drift, by_finding
 from realesrgan_paddle.judging.findings import (
     COLORS,
-    FEW_CLIPS,
+    FEW_UNITS,
     FORGETS,
     NO_GAIN,
     SOFTER,
@@ -39,7 +41,6 @@ from realesrgan_paddle.options.schema.validation import (
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 from realesrgan_paddle.utils.next_steps import next_line
-from realesrgan_paddle.utils.paired import FEWEST_GROUPS
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 FILE = "verdict.json"
@@ -57,7 +58,7 @@ class Outcome:
     """What the next step depends on. The other network is the start, or else bicubic."""
 
     validated: Comparison
-    """The last network on the first set with metrics."""
+    """The last network on the first set with metrics, by its firmest claim."""
     best: Comparison | None
     """The best network on it, where that is not the last one."""
     best_iteration: int
@@ -81,11 +82,11 @@ class Verdict:
     """What a run's images say of its last network."""
 
     lines: list[str]
-    """One sentence a set, its intervals, drift; the first is of the validated images."""
+    """What a person reads first; then one sentence a set, its intervals, drift."""
     next: str
     """What to do."""
     compared: dict[str, dict[str, Comparison]]
-    """By set and the name of the other method."""
+    """By set, or set and claim where it supports two, and the name of the other method."""
 
     def write(self, folder: Path, metrics: Mapping[str, Metrics]) -> None:
         """Write `verdict.json` into the folder of a run.
@@ -116,7 +117,13 @@ def _as_json(compared: Comparison) -> dict[str, Any]:
         if found.is_known:
             values["interval"] = [found.low, found.high]
         metrics[each.metric.label] = values
-    return {"images": compared.images, "clips": compared.clips, "metrics": metrics}
+    return {
+        "claim": compared.claim.value,
+        "images": compared.images,
+        "units": compared.units,
+        "clips": compared.clips,
+        "metrics": metrics,
+    }
 
 
 def read_lines(folder: Path) -> list[str]:
@@ -144,9 +151,11 @@ def judge_run(
     drifts: Sequence[Drift],
     experiment: Experiment,
     *,
-    pretrained: bool,
+    start: str | None,
     best_iteration: int,
     trained_on: int,
+    seen: Collection[str],
+    page: Path | None = None,
 ) -> Verdict | None:
     """Return the verdict on a run's last network; None if nothing was validated.
 
@@ -155,49 +164,90 @@ def judge_run(
         metrics: by method: `LAST`, `BEST`, `START` and `BICUBIC`.
         drifts: what is beyond the limits of `val.drift`.
         experiment: has the weight files.
-        pretrained: whether the run started from weights, not at random.
+        start: the name of the network that the run started from; None: it started at
+            random.
         best_iteration: of the best network.
         trained_on: how many images the run is trained on.
+        seen: the clips that it is trained on; see `compare_images`.
+        page: where the crops can be looked at.
     """
     last = metrics.get(LAST, {})
-    references = [START, BICUBIC] if pretrained else [BICUBIC]
+    references = [START, BICUBIC] if start else [BICUBIC]
+    compare_set = partial(_compare_set, options, metrics, references, seen)
+    sets = {name: compare_set(name, LAST) for name in last}
+    validated = [each for each in last if each not in (GENERAL, REAL) and sets[each]]
+    if not validated:
+        return None
 
-    lines: list[str] = []
+    primary = validated[0]
+    reference = next(iter(sets[primary][0]))
+    other = start if reference == START and start else "bicubic interpolation"
+    lines = []
+    for against in sets[primary]:
+        found = against[reference]
+        headline = found.headline("the new network", other, unseen=True)
+        lines.append(f"{headline}; see {page}" if page else headline)
+
     compared: dict[str, dict[str, Comparison]] = {}
-    for name, images in last.items():
-        metrics_of_set = _compared(options, has_gt=name != REAL)
-        compared[name] = {}
-        for reference in references:
-            theirs = metrics.get(reference, {}).get(name, {})
-            compared[name][reference] = compare_images(images, theirs, metrics_of_set)
-        lines += described_set(KINDS.get(name, name), compared[name])
+    for name, claims in sets.items():
+        for against in claims:
+            key = name
+            if len(claims) > 1:
+                claim = next(iter(against.values())).claim
+                key = f"{name}, {claim.value}"
+            compared[key] = against
+            lines += described_set(KINDS.get(name, name), against)
     for finding, amounts in by_finding(drifts).items():
         lines.append(f"{finding.said}: {', '.join(amounts)}")
 
-    validated = [each for each in last if each not in (GENERAL, REAL)]
-    measured = (n for n in validated if any(c.changes for c in compared[n].values()))
-    primary = next(measured, None)
-    if primary is None:
-        return None
-
     best = None
-    ours = metrics.get(BEST, {}).get(primary, {})
-    if ours != last[primary]:
-        theirs = metrics.get(references[0], {}).get(primary, {})
-        best = compare_images(ours, theirs, _compared(options))
-
+    if metrics.get(BEST, {}).get(primary, {}) != last[primary]:
+        best = _firmest(compare_set(primary, BEST), reference)
+    first = _firmest(sets[primary], reference)
+    assert first is not None  # of the validated sets it is one
     outcome = Outcome(
-        validated=compared[primary][references[0]],
+        validated=first,
         best=best,
         best_iteration=best_iteration,
         trained_on=trained_on,
-        general=compared.get(GENERAL, {}).get(START),
+        general=_firmest(sets.get(GENERAL, []), START),
         drifts=drifts,
-        softer_on_real=_is_softer(compared.get(REAL, {}).get(START)),
+        softer_on_real=_is_softer(_firmest(sets.get(REAL, []), START)),
         export_last=_export(experiment, experiment.latest),
         export_best=_export(experiment, experiment.models / "net_g_best.pdparams"),
     )
     return Verdict(lines, next_step(outcome), compared)
+
+
+def _compare_set(
+    options: ValOptions,
+    metrics: Mapping[str, Metrics],
+    others: Sequence[str],
+    seen: Collection[str],
+    name: str,
+    method: str,
+) -> list[dict[str, Comparison]]:
+    """Return how a method compares with others on a set: for each claim, by the other.
+
+    Other clips are the firmer claim, so that comes before moments.
+    """
+    ours = metrics.get(method, {}).get(name, {})
+    judged = _compared(options, has_gt=name != REAL)
+    found: dict[Claim, dict[str, Comparison]] = {}
+    for other in others:
+        theirs = metrics.get(other, {}).get(name, {})
+        for each in compare_images(ours, theirs, judged, seen):
+            found.setdefault(each.claim, {})[other] = each
+    return [found[claim] for claim in Claim if claim in found]
+
+
+def _firmest(
+    claims: Sequence[Mapping[str, Comparison]], other: str
+) -> Comparison | None:
+    """Return the first claim against another method that has enough units, or any."""
+    against = [each[other] for each in claims if other in each]
+    enough = [each for each in against if each.is_enough]
+    return next(iter(enough or against), None)
 
 
 def _compared(options: ValOptions, *, has_gt: bool = True) -> dict[str, Metric]:
@@ -259,9 +309,9 @@ def next_step(run: Outcome) -> str:
         ),
         (helped, "use it", run.export_last),
         (
-            run.validated.clips < FEWEST_GROUPS,
+            not run.validated.is_enough,
             "compare by eye (tools/compare.py)",
-            FEW_CLIPS.line(),
+            FEW_UNITS.line(),
         ),
         (bool(few), NO_GAIN.said, few),
         (run.best is None, "train for longer", STILL_IMPROVES.line()),

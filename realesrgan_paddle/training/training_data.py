@@ -25,6 +25,7 @@ from realesrgan_paddle.data.loading.hold_out import (
     path_below,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.data.sets.naming import image_name, source_and_frame
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.images import list_images
@@ -56,6 +57,18 @@ class TrainingData:
     names: HeldOutNames
     file_report: str
     remarks: list[str]
+
+    def clips(self, root: Path) -> frozenset[str]:
+        """Return the clips that are trained on, as the verdict names them.
+
+        Args:
+            root: `datasets.train.dataroot_gt`.
+        """
+        paths = [
+            path for each in (self.images, self.pairs) if each for path in each.gt_paths
+        ]
+        names = [image_name(Path(path_below(root, path))) for path in paths]
+        return frozenset(source_and_frame(Path(f"{name}.png"))[0] for name in names)
 
 
 def open_training_data(
@@ -99,6 +112,7 @@ def open_training_data(
         cfg.hold_out,
         sorted(path_below(root, path) for path in held.excluded),
         [path_below(root, path) for path in held.validated],
+        held.crops,
     )
     return TrainingData(images, pairs, held.excluded, held_out, names, report, remarks)
 

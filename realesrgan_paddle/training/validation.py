@@ -11,7 +11,10 @@ from realesrgan_paddle.data.loading.hold_out import (
     HeldOutSet,
     ValidationSet,
     open_held_out,
+    path_below,
 )
+from realesrgan_paddle.data.sets.naming import image_name
+from realesrgan_paddle.judging.comparison import counted, units_told
 from realesrgan_paddle.judging.drift import measure_drift
 from realesrgan_paddle.metrics.measuring import Metrics, SetMetrics, add_image, means_of
 from realesrgan_paddle.metrics.table import (
@@ -25,10 +28,19 @@ from realesrgan_paddle.metrics.table import (
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.training_data import TrainingData
+from realesrgan_paddle.utils.crops import visible_difference
+from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
+from realesrgan_paddle.utils.report.pages import Summary, html_page
 from realesrgan_paddle.utils.runlog.experiment import Experiment
+
+VERDICT_PAGE = "verdict.html"
+"""In the folder of a run: the verdict, and crops of the validated images."""
+START_LABEL = "start network"
+NEW_LABEL = "new network"
+INPUT_LABEL = "input, bicubic"
 
 Upscale = Callable[[np.ndarray], np.ndarray]
 """Takes and returns uint8 RGB (H, W, 3); the result is larger by the run's scale."""
@@ -40,7 +52,7 @@ def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]
         ValidationDataset.open(options, cfg.scale)
         for options in cfg.datasets.validation.values()
     ]
-    held_out = open_held_out(cfg, data.held_out)
+    held_out = open_held_out(cfg, data.held_out, data.names.crops)
     if held_out.images:
         sets.append(held_out)
     return sets
@@ -48,18 +60,22 @@ def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]
 
 def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
     """Return what the log says of held-out images, or of their absence."""
-    if not cfg.hold_out:
+    if cfg.hold_out == 0:
         return []
     if not data.held_out:
         return [
             "no validation: there are fewer than three images, so none is held out; "
             "choose validation images with datasets.val"
         ]
-    names = ", ".join(gt.name for gt, _ in data.held_out)
+    root = Path(cfg.datasets.train.dataroot_gt)
+    files = [Path(path_below(root, gt)) for gt, _ in data.held_out]
+    told = units_told([image_name(file) for file in files], data.clips(root))
+    each = f", {counted(data.names.crops, 'crop')} of each" if data.names.crops else ""
+    listed = ", ".join(file.name for file in files)
     return [
-        f"validating on {len(data.held_out)} of {len(data.excluded):,} images that are "
-        f"held out of training: {names}; to choose others: datasets.val; to train on all: "
-        "val.hold_out=0"
+        f"validating on {len(files)} of {len(data.excluded):,} images that are held out "
+        f"of training{each}: {told}: {listed}; to choose others: datasets.val; to train "
+        "on all: val.hold_out=0"
     ]
 
 
@@ -190,7 +206,7 @@ class Sheets:
         """Write a sheet for each set, headed by its metrics, named "<set>/<metric>"."""
         for crops in self.crops:
             name = crops.name
-            columns = {"start network": self.start[name]} if self.start else {}
+            columns = {START_LABEL: self.start[name]} if self.start else {}
             columns[f"iter {iteration:,}"] = upscaled(self.upscale, crops)
 
             prefix = f"{name}/"
@@ -204,6 +220,45 @@ class Sheets:
             headline = f"{run}, {name}, iter {iteration:,}: {shown}"
             sheet = draw_sheet(crops, columns, headline)
             self.experiment.show(name, iteration, sheet)
+
+    @property
+    def page(self) -> Path | None:
+        """Where `write_page` writes; None where there is nothing to show."""
+        return self.experiment.root / VERDICT_PAGE if self.crops else None
+
+    def write_page(self, lines: Sequence[str]) -> None:
+        """Write the page with the verdict and the crops of the first set.
+
+        Those come first where the start network's result, or else bicubic
+        interpolation, differs most visibly from the network's.
+        """
+        if self.page is None:
+            return
+        crops = self.crops[0]
+        last = upscaled(self.upscale, crops)
+        before = START_LABEL if self.start else INPUT_LABEL
+        rows = []
+        for number, crop in enumerate(crops):
+            images = {INPUT_LABEL: enlarge(crop.lq, crops.scale)}
+            if self.start:
+                images[START_LABEL] = self.start[crops.name][number]
+            shown = visible_difference(images[before], last[number], crops.scale)
+            images[NEW_LABEL] = last[number]
+            rows.append((float(shown.mean()), _row(crop, images)))
+        rows.sort(key=lambda row: -row[0])
+
+        page = html_page(
+            [row for _, row in rows],
+            [],
+            headline=f"{self.experiment.root.name}: what the training changed",
+            remark="Crops that were not trained on; those that changed most come first.",
+            warnings=[],
+            before=before,
+            after=NEW_LABEL,
+            summary=Summary(lines),
+        )
+        with atomic_path(self.page) as temporary:
+            temporary.write_text(page, encoding="utf-8")
 
 
 def draw_sheet(
@@ -221,7 +276,7 @@ def draw_sheet(
     """
     rows = []
     for number, crop in enumerate(crops):
-        images = {"input, bicubic": enlarge(crop.lq, crops.scale)}
+        images = {INPUT_LABEL: enlarge(crop.lq, crops.scale)}
         for label, outputs in columns.items():
             images[label] = outputs[number]
         rows.append(_row(crop, images))

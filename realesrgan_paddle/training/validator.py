@@ -1,6 +1,6 @@
 """Validation during training: metrics, sheets, judge, best network, early stopping."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,6 +58,7 @@ class Validator:
         checkpoints: keep the best network; their record remembers the results.
         last_iteration: of the run.
         trained_on: how many images it is trained on.
+        seen: the clips that these are of.
         remarks: lines for the log before training.
     """
 
@@ -73,6 +74,7 @@ class Validator:
     checkpoints: Checkpoints
     last_iteration: int
     trained_on: int
+    seen: Collection[str]
     remarks: Sequence[str]
 
     @property
@@ -160,9 +162,15 @@ class Validator:
         self.checkpoints.report_networks()
         if self.experiment.writes:
             best = record.best.iteration if record.best else 0
-            self.judge.at_end(
-                record.figures, best_iteration=best, trained_on=self.trained_on
+            lines = self.judge.at_end(
+                record.figures,
+                best_iteration=best,
+                trained_on=self.trained_on,
+                seen=self.seen,
+                page=self.sheets.page,
             )
+            if lines:
+                self.sheets.write_page(lines)
         if reason := self.stop_reason():
             self.experiment.log(f"stopped early: {reason}")
 
@@ -248,5 +256,6 @@ def open_validator(
         checkpoints=checkpoints,
         last_iteration=cfg.train.total_iter,
         trained_on=sum(map(len, trained_on)),
+        seen=data.clips(Path(cfg.datasets.train.dataroot_gt)),
         remarks=remarks,
     )

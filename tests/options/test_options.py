@@ -745,7 +745,7 @@ def test_keys_that_end_in_2_are_the_second_blur():
 
 
 def test_images_are_held_out_unless_there_are_others_or_no_validation(load):
-    counts = [([], 8), (["val=null"], 0), (["val.hold_out=3"], 3), ([VAL], 0)]
+    counts = [([], None), (["val=null"], 0), (["val.hold_out=3"], 3), ([VAL], 0)]
     for overrides, count in counts:
         assert load(*overrides).hold_out == count
 

@@ -1,5 +1,6 @@
 """Images held out for validation: which, that no batch has them, and what is logged."""
 
+from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -30,86 +31,117 @@ def video(name: str, frames: int, crops: int = 0) -> list[Path]:
     return names(*(f"{stem}.png" for stem in stems))
 
 
-def test_a_whole_video_is_held_out_before_part_of_another():
-    held = hold_out(video("a", 60) + video("b", 5) + video("c", 60), 4)
-    assert held.excluded == set(video("b", 5)), "all of b, and nothing of the others"
-    assert len(held.validated) == 4 and set(held.validated) < held.excluded
+def stems(paths, length=17) -> list[str]:
+    """Return the beginnings of the names, such as "match_000012.500"."""
+    return sorted({path.name[:length] for path in paths})
 
 
-def test_the_end_of_a_single_video_is_held_out():
-    frames = video("match", 200)
-    assert hold_out(frames, 8).excluded == set(frames[-8:])
-    assert set(hold_out(frames, 8).validated) == set(frames[-8:])
+def test_moments_are_spread_over_all_clips_and_take_at_most_a_third():
+    """Of three clips with a frame every 2.5 seconds, so that no neighbor is too near."""
+    frames = video("a", 20) + video("b", 12) + video("c", 4)
+    held = hold_out(frames)
+    assert len(held.excluded) == 12 == len(held.validated)
+    counts = Counter(path.name[0] for path in held.excluded)
+    assert counts == {"a": 5, "b": 5, "c": 2}, "half of a clip stays for training"
+    assert held.crops == 2
+
+    times = [float(path.stem[2:]) for path in held.validated if path.name[0] == "a"]
+    assert np.ptp(np.diff(sorted(times))) <= 2.5, "evenly spaced"
+    assert hold_out(frames[::-1] + frames[:20]) == held
+
+    few = hold_out(video("a", 4) + video("b", 4) + video("c", 2))
+    assert len(few.excluded) == 3 and few.crops == 4
+    assert {path.name[0] for path in few.excluded} == set("abc")
 
 
-def test_frames_of_one_more_video_are_added_if_whole_ones_are_too_few():
-    held = hold_out(video("a", 60) + video("b", 60) + video("c", 2), 8)
-    assert held.excluded == {*video("c", 2), *video("b", 60)[-6:]}
+def test_nothing_within_a_second_of_a_moment_is_trained_on():
+    """A frame every half second, of two clips of half a minute."""
+    frames = []
+    for clip in "ab":
+        frames += names(*(f"{clip}_{0.5 * n:010.3f}.png" for n in range(60)))
+    held = hold_out(frames)
+    assert len(held.validated) == 12
+    assert len(held.excluded) == 36
+    kept = [path for path in frames if path not in held.excluded]
+    for path in held.validated:
+        same_clip = [other for other in kept if other.name[0] == path.name[0]]
+        gaps = [
+            abs(float(path.stem[2:]) - float(other.stem[2:])) for other in same_clip
+        ]
+        assert min(gaps) == 1
+
+
+def test_whole_clips_are_held_out_where_a_fifth_of_them_is_enough():
+    clips = [video(f"clip{number:02}_", 6) for number in range(30)]
+    held = hold_out([path for clip in clips for path in clip])
+    assert len(held.excluded) == 6 * 6 and len(held.validated) == 24
+    whole = [clip for clip in clips if held.excluded >= set(clip)]
+    assert len(whole) == 6
+    assert all(set(clip) & set(held.validated) for clip in whole)
+
+    fewer = hold_out([path for clip in clips[:20] for path in clip])
+    assert len(stems(fewer.excluded, 6)) == 12, "moments of 12 clips instead"
 
 
 def test_crops_and_downscaled_versions_of_an_image_stay_together():
-    stems = [f"match_{number:06d}.000" for number in range(100)]
-    crops = [f"sub/{stem}_s{crop:03d}.png" for stem in stems for crop in range(1, 6)]
-    small = [f"multiscale/{stem}T{level}.png" for stem in stems for level in range(2)]
-    held = hold_out(names(*crops, *small), 8)
-    assert {path.name[:16] for path in held.excluded} == {s[:16] for s in stems[-8:]}
-    assert len(held.excluded) == 8 * 7
-
-    assert len({path.name[:16] for path in held.validated}) == 8, "one crop of each"
-    upper_left = [path for path in held.validated if "_s001" in path.name]
-    assert not upper_left, "not always the first crop"
+    frames = [f"match_{number:06d}.000" for number in range(0, 300, 3)]
+    crops = [f"sub/{stem}_s{crop:03d}.png" for stem in frames for crop in range(1, 6)]
+    small = [f"multiscale/{stem}T{level}.png" for stem in frames for level in range(2)]
+    held = hold_out(names(*crops, *small))
+    assert len(stems(held.excluded, 16)) == 12
+    assert len(held.excluded) == 12 * 7
+    assert len(held.validated) == 24 and held.crops == 1, "two of each frame"
+    assert len(stems(held.validated, 16)) == 12
 
 
-def test_a_folder_of_numbered_images_is_one_source():
-    clips = names(*(f"clip{c}/{n:04d}.png" for c in range(30) for n in range(10)))
-    last = names(*(f"clip9/{n:04d}.png" for n in range(10)))
-    assert hold_out(clips, 8).excluded == set(last)
+def test_photographs_and_series_without_times():
+    photos = names(*(f"{first}{second}.jpg" for first in "abcde" for second in "vwxyz"))
+    held = hold_out(photos)
+    assert len(held.excluded) == 8 == len(held.validated), "a third"
+
+    series = names(*(f"{number:04d}.png" for number in range(600)))
+    held = hold_out(series)
+    assert len(held.validated) == 12
+    assert len(held.excluded) == 12 * (1 + 2 * 2), "a twelfth: neighbors too"
 
 
-def test_images_without_numbers_are_sources_of_their_own():
-    letters = "abcdefghijklmnopqrst"
-    photos = names(*(f"{first}{second}.jpg" for first in letters for second in letters))
-    assert hold_out(photos, 8).excluded == set(photos[-8:])
-
-
-def test_at_most_a_tenth_is_held_out_but_one_of_three():
+def test_as_many_crops_as_are_asked_for():
+    """An older option file says 8; at most a third of the frames, one of three."""
     for count, asked, expected in [
-        (2, 8, 0),
-        (3, 8, 1),
-        (9, 8, 1),
+        (2, None, 0),
+        (3, None, 1),
+        (9, 8, 3),
         (3, 0, 0),
-        (10, 8, 1),
-        (35, 8, 3),
+        (35, 8, 8),
+        (35, 1, 1),
         (500, 8, 8),
+        (500, 100, 50),
+        (500, None, 12),
         (500, 0, 0),
     ]:
         held = hold_out(video("match", count), asked)
-        assert len(held.excluded) == len(held.validated) == expected
+        assert len(held.excluded) == len(held.validated) == expected, (count, asked)
+    assert hold_out(video("match", 500), 8).crops == 1
+    assert hold_out(video("match", 500), 100).crops == 2
 
-
-def test_all_crops_of_one_of_a_few_frames_are_held_out():
     crops = video("match", 5, crops=8)
-    held = hold_out(crops, 8)
-    assert held.excluded == set(crops[-8:])
-    assert len(held.validated) == 1
-    assert not hold_out(video("match", 2, crops=8), 8).excluded
+    assert len(hold_out(crops).excluded) == 8, "one frame of five"
+    assert not hold_out(video("match", 2, crops=8)).excluded
 
 
-def test_the_order_of_the_paths_and_duplicates_do_not_matter():
-    frames = video("a", 30) + video("b", 30)
-    assert hold_out(frames[::-1] + frames[:20], 4) == hold_out(frames, 4)
+RED = (5, 15, 25)
 
 
 @pytest.fixture
 def match(tmp_path, options) -> dict:
-    """Options of a tiny run on 30 key frames; the last three are red, to be held out."""
+    """Options of a tiny run on 30 key frames; those that are held out are red."""
     for number in range(30):
         frame = picture(96, 80, number)
-        if number > 26:
+        if number in RED:
             frame[:, :, 1:] = 0
-        write_image(tmp_path / "match" / f"match_{number:06d}.480.png", frame)
+        write_image(tmp_path / "match" / f"match_{3 * number:06d}.480.png", frame)
     options["datasets"]["train"]["dataroot_gt"] = str(tmp_path / "match")
-    del options["val"]
+    options["val"] = {"hold_out": 3}
     return options
 
 
@@ -127,7 +159,7 @@ def test_a_resumed_run_holds_out_what_it_did_before(tmp_path, match):
     assert len(names.validated) == 3
 
     for number in range(50, 80):
-        write_image(folder / f"match_{number:06d}.480.png", picture(96, 80, number))
+        write_image(folder / f"match_{3 * number:06d}.480.png", picture(96, 80, number))
     assert open_training_data(load_config(yml)).held_out != before.held_out
     again = open_training_data(load_config(yml), before=names)
     assert (again.held_out, again.excluded) == (before.held_out, before.excluded)
@@ -139,7 +171,7 @@ def test_a_resumed_run_holds_out_what_it_did_before(tmp_path, match):
     assert names.validated[0] in fewer.remarks[0]
 
     more = open_training_data(load_config(yml, ["val.hold_out=2"]), before=names)
-    assert "val.hold_out was 8" in more.remarks[0]
+    assert "val.hold_out was 3" in more.remarks[0]
     for name in names.validated[1:]:
         (folder / name).unlink()
     others = open_training_data(load_config(yml), before=names)
@@ -167,7 +199,7 @@ def test_no_batch_has_a_held_out_image(tmp_path, match, workers, start):
         "datasets.train.batch_size_per_gpu=9",
     ]
     counts = []
-    for hold in (8, 0):
+    for hold in (3, 0):
         cfg = load_config(
             write_yml(tmp_path, match), [*overrides, f"val.hold_out={hold}"]
         )
@@ -198,8 +230,8 @@ def test_pairs_are_held_out_with_their_low_quality_images(tmp_path, match):
     batches = TrainingBatches(cfg, data)
     assert not any(is_red(batch.gt.numpy()).any() for batch in islice(batches, 7))
 
-    images = list(open_held_out(cfg, data.held_out))
-    expected = [f"match_{number:06d}.480" for number in (27, 28, 29)]
+    images = list(open_held_out(cfg, data.held_out, 1))
+    expected = [f"match_{3 * number:06d}.480" for number in RED]
     assert [image.name for image in images] == expected
     assert not any(image.lq.any() for image in images), "black, as in the files"
 
@@ -218,21 +250,28 @@ def test_held_out_images_are_not_trained_on_as_pairs_either(tmp_path, match):
     assert not any(is_red(batch.gt.numpy()).any() for batch in islice(batches, 10))
 
 
-def test_the_center_of_a_large_image_is_validated_whatever_the_seed(tmp_path, match):
+def test_the_most_detailed_crops_are_validated_whatever_the_seed(tmp_path, match):
     large = np.zeros((603, 1000, 3), np.uint8)
-    large[300, 500] = 255
+    large[100:164, 700:764] = picture(64, 64, 0)
+    large[500:532, 300:332] = 60
     file = tmp_path / "match" / "match_000029.480.png"
     write_image(file, large)
     yml = write_yml(tmp_path, match)
-    first, second = (
-        open_held_out(load_config(yml, [f"manual_seed={seed}"]), [(file, None)])
-        for seed in (1, 2)
-    )
-    (image,), (other,) = first.images, second.images
+    opened = [
+        open_held_out(load_config(yml, [f"manual_seed={seed}"]), [(file, None)], crops)
+        for seed, crops in ((1, 2), (2, 2), (1, 0))
+    ]
+    first, other, center = (held.images for held in opened)
+    assert [image.name[-5:] for image in first] == ["_s001", "_s002"]
+    for image, again in zip(first, other, strict=True):
+        assert (image.gt.shape, image.lq.shape) == ((256, 256, 3), (64, 64, 3))
+        np.testing.assert_array_equal(image.lq, again.lq)
+    assert (first[0].gt == picture(64, 64, 0)[10, 10]).all(axis=2).any()
+    assert (first[1].gt == 60).any()
+
+    # A state of an earlier version has the metrics of centers.
+    (image,) = center
     assert (image.gt.shape, image.lq.shape) == ((512, 512, 3), (128, 128, 3))
-    y, x, _ = np.argwhere(image.gt)[0]
-    assert abs(y - 256) <= 4 and abs(x - 256) <= 4
-    np.testing.assert_array_equal(image.lq, other.lq)
 
 
 def test_a_run_without_datasets_val_validates_on_held_out_images(tmp_path, match):
@@ -241,9 +280,9 @@ def test_a_run_without_datasets_val_validates_on_held_out_images(tmp_path, match
     assert validated == [2, 3], "and after the last iteration"
     log = (folder / "train.log").read_text()
     assert "on train, 27 images" in log
-    files = [f"match_{number:06d}.480.png" for number in (27, 28, 29)]
+    files = [f"match_{3 * number:06d}.480.png" for number in RED]
     assert f"{', '.join(files)}; to choose others: datasets.val" in log
-    image = "match_000028.480/match_000028.480_2.png"
+    image = "match_000045.480/match_000045.480_2.png"
     assert (folder / "visualization/held_out" / image).is_file()
     assert (folder / "models/net_g_best.pdparams").is_file()
 
@@ -273,7 +312,8 @@ def test_nothing_is_held_out_if_the_options_say_so(tmp_path, match, override):
 def test_three_images_are_validated_and_two_are_too_few(tmp_path, options):
     del options["val"]
     root = Path(options["datasets"]["train"]["dataroot_gt"])
-    write_image(root / "2.png", picture(80, 96, 2))
+    for name in ("1.png", "2.png"):
+        write_image(root / name, picture(80, 96, 2))
     one = "train.total_iter=1"
     folder = run(tmp_path, options, one)
     assert "validating on 1 of 1 images" in (folder / "train.log").read_text()
@@ -298,7 +338,7 @@ def test_a_held_out_image_of_any_size_is_cropped_to_a_multiple_of_the_scale(
         cfg = load_config(write_yml(tmp_path, options))
         ((_, lq, gt),) = [
             (image.name, image.lq, image.gt)
-            for image in open_held_out(cfg, [(path, None)])
+            for image in open_held_out(cfg, [(path, None)], 0)
         ]
         height, width = (min(side, 512) // 4 for side in size)
         assert lq.shape == (height, width, 3)

@@ -1,91 +1,64 @@
-"""The interval of a mean difference: known answers, groups, few images."""
+"""The interval of a mean difference: known answers, units, few images."""
 
 import numpy as np
 import pytest
 
-from realesrgan_paddle.utils.paired import FEWEST_GROUPS, expanded_tail, paired_interval
+from realesrgan_paddle.utils.paired import FEWEST_UNITS, Interval, paired_interval
 
 
-def test_the_interval_is_that_of_the_mean_for_many_images():
-    values = np.random.default_rng(1).normal(0.3, 1, 2000)
-    found = paired_interval(values)
-    half = 1.96 * values.std(ddof=1) / np.sqrt(2000)
-    assert found.mean == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.05 * half)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.05 * half)
-    assert found.count == 2000
-    assert found.low > 0
+def test_the_interval_is_students():
+    """Values and interval of Student 1908, section IX, table of hours of sleep."""
+    gained = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
+    found = paired_interval(gained)
+    assert (found.mean, found.count) == (pytest.approx(1.58), 10)
+    assert (found.higher, found.lower) == (9, 0)
+    # R: t.test(sleep$extra[11:20] - sleep$extra[1:10])
+    assert found.low == pytest.approx(0.7001142, abs=1e-6)
+    assert found.high == pytest.approx(2.4598858, abs=1e-6)
+
+    widths = [paired_interval(gained, level=level).high for level in (0.5, 0.95, 0.99)]
+    assert widths == sorted(widths)
+    assert paired_interval([0.0] * 10) == Interval(0.0, 0.0, 0.0, 10)
 
 
-def test_the_same_images_give_the_same_interval():
-    values = [0.1, -0.4, 0.9, 0.2, 0.3, 0.5]
-    assert paired_interval(values) == paired_interval(values)
-    assert paired_interval(values) != paired_interval(values, seed=1)
-
-
-def test_a_few_clips_of_many_images_say_less_than_as_many_images():
-    """20 images whose differences are those of their 5 clips."""
+def test_a_unit_of_many_images_weighs_as_one_of_few():
+    """Ten crops of one moment say no more of other moments than one."""
     clip_means = [0.5, -0.1, 0.6, 0.2, -0.05]
     values = np.repeat(clip_means, 4)
-    clips = np.repeat(list("abcde"), 4)
-
+    grouped = paired_interval(values, np.repeat(list("abcde"), 4))
+    assert grouped == paired_interval(clip_means)
     alone = paired_interval(values)
-    grouped = paired_interval(values, clips)
-    assert grouped.mean == alone.mean
-    assert grouped.count == 5
-    assert grouped.high - grouped.low > 1.5 * (alone.high - alone.low)
-    assert alone.low > 0
-    assert grouped.low < 0
+    assert alone.low > 0 > grouped.low
+
+    uneven = paired_interval([1.0, 2.0, 3.0, 4.0, 10.0, 5.0], list("aaaaab"))
+    assert (uneven.mean, uneven.count) == (4.5, 2)
 
 
-def test_a_clip_of_more_images_weighs_more():
-    """The mean is over images, so groups of one image are the images."""
-    values = [1.0, 2.0, 3.0, 4.0, 10.0, 5.0]
-    assert paired_interval(values, list("abcdef")) == paired_interval(values)
-    found = paired_interval(values, list("aaaaab"))
-    assert found.mean == pytest.approx(np.mean(values))
-    # Five draws of two clips: only a, only b or both.
-    assert (found.low, found.high) == (4.0, 5.0)
-
-
-def test_a_few_images_say_nothing_and_enough_that_agree_say_something():
-    for count in range(1, FEWEST_GROUPS):
+def test_a_few_units_say_nothing_and_enough_that_agree_say_something():
+    assert paired_interval([1.0]).high == np.inf
+    for count in range(1, FEWEST_UNITS):
         assert not paired_interval([1.0] * count).is_known, count
-    found = paired_interval([1.0] * FEWEST_GROUPS)
-    assert found.is_known and found.low > 0
-    assert paired_interval([-1.0, -2.0, -1.5, -1.2, -3.0]).high < 0
-    found = paired_interval([0.0] * 10)
-    assert found.low == found.high == 0
+    assert paired_interval([1.0] * FEWEST_UNITS).is_known
+    assert paired_interval([-1.0, -2.0, -1.5, -1.2]).high < 0
 
 
-def test_the_interval_is_wider_for_fewer_groups_and_at_a_higher_level():
-    tails = [expanded_tail(count, 0.95) for count in (5, 10, 30, 10_000)]
-    assert tails == sorted(tails)
-    assert tails[-1] == pytest.approx(0.025, rel=0.01)
-
-    values = np.random.default_rng(0).normal(size=12)
-    narrow, wide = (
-        paired_interval(values, level=0.5),
-        paired_interval(values, level=0.99),
-    )
-    assert wide.low < narrow.low < narrow.high < wide.high
-
-
-def test_it_contains_the_truth_about_as_often_as_it_says():
+def test_it_contains_the_truth_of_given_clips_at_least_as_often_as_it_says():
+    """Three clips that differ as much as their moments do, and vary unequally."""
     rng = np.random.default_rng(3)
-    hits = 0
-    for _ in range(300):
-        found = paired_interval(rng.normal(size=6), draws=500)
-        hits += found.low <= 0 <= found.high
-    assert 0.90 <= hits / 300 <= 0.98
+    spreads = np.array([0.5, 1.0, 2.0])
+    for moments in (2, 4):
+        hits = 0
+        for _ in range(1000):
+            truths = rng.normal(size=3)
+            values = truths + spreads * rng.normal(size=(moments, 3))
+            found = paired_interval(values.ravel())
+            hits += found.low <= truths.mean() <= found.high
+        assert hits >= 950, moments
 
 
-@pytest.mark.parametrize("values", [[], [1.0, np.nan], [np.inf], [[1.0, 2.0]]])
-def test_what_is_no_list_of_numbers_is_refused(values):
-    with pytest.raises(ValueError, match="finite"):
-        paired_interval(values)
-
-
-def test_each_image_needs_its_group():
-    with pytest.raises(ValueError, match="2 differences, but 1 groups"):
+def test_what_is_no_list_of_numbers_is_refused():
+    for values in ([], [1.0, np.nan], [np.inf], [[1.0, 2.0]]):
+        with pytest.raises(ValueError, match="finite"):
+            paired_interval(values)
+    with pytest.raises(ValueError, match="2 differences, but 1 units"):
         paired_interval([1.0, 2.0], ["a"])

@@ -36,16 +36,21 @@ def test_the_last_network_is_judged_against_the_first_and_bicubic(work):
     bright = nearest(lambda x: (x + 0.02).clip(0, 1))
     brighter = nearest(lambda x: (x + 0.2).clip(0, 1))
     done = compared(work, {"old": brighter, "new": bright}, crop_size=8)
-    assert done.verdict[0] == (
-        "new: On 6 compared images: better than old in PSNR-Y and SSIM-Y; better "
-        "than bicubic in PSNR-Y and SSIM-Y"
+    first, second, *_ = done.verdict
+    assert first.startswith(
+        "On images, new is closer to the truth than old: in 6 of 6 images, PSNR-Y +"
+    )
+    assert second == (
+        "On 6 compared images: better than old in PSNR-Y and SSIM-Y; better than bicubic "
+        "in PSNR-Y and SSIM-Y"
     )
     page = done.page.read_text(encoding="utf-8")
     assert page.index(done.verdict[0]) < page.index("<table>")
     assert str(done).startswith(done.verdict[0])
 
     done = compared(work, {"old": bright, "new": brighter}, crop_size=8)
-    assert "worse than old in PSNR-Y and SSIM-Y" in done.verdict[0]
+    assert "new is further from the truth than old: in 6 of 6" in done.verdict[0]
+    assert "worse than old in PSNR-Y and SSIM-Y" in done.verdict[1]
 
 
 def test_without_ground_truth_there_is_no_verdict(work):

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from realesrgan_paddle.data.sets.naming import clips_of
-from realesrgan_paddle.judging.comparison import Answer, compare_images
+from realesrgan_paddle.data.sets.naming import clips_of, moments_of
+from realesrgan_paddle.judging.comparison import Answer, Claim, compare_images
 from realesrgan_paddle.metrics.measuring import add_image, mean_of, only_finite
 from realesrgan_paddle.metrics.table import METRICS, Metric
 
@@ -19,10 +19,14 @@ def figures(values, metric="psnr", clips=12):
     return made
 
 
-def answer(changes, metric="psnr", clips=12):
+def compared(changes, metric="psnr", clips=12, seen=()):
     reference = figures([20.0] * len(changes), metric, clips)
     ours = figures([20.0 + change for change in changes], metric, clips)
-    (judged,) = compare_images(ours, reference, METRICS).changes
+    return compare_images(ours, reference, METRICS, seen)
+
+
+def answer(changes, metric="psnr", clips=12):
+    (judged,) = compared(changes, metric, clips)[0].changes
     return judged.answer
 
 
@@ -31,47 +35,108 @@ def around(mean, spread=0.1, count=12):
 
 
 def test_answers():
-    assert answer(around(0.5)) is Answer.BETTER
-    assert answer(around(-0.5)) is Answer.WORSE
-    assert answer(around(-0.5), "lpips") is Answer.BETTER
-    assert answer(around(0.5), "lpips") is Answer.WORSE
-    assert answer(around(0.0, 0.01)) is Answer.NOT_BETTER
-    assert answer(around(0.0, 3.0)) is Answer.UNKNOWN
-    assert answer(around(0.0, 0.001), "dists") is Answer.NOT_BETTER
+    """Better takes an interval above zero, and a gain that can be seen."""
+    table = [
+        (around(0.9), "psnr", Answer.BETTER),
+        (around(-0.9), "psnr", Answer.WORSE),
+        (around(-0.09, 0.01), "lpips", Answer.BETTER),
+        (around(0.09, 0.01), "lpips", Answer.WORSE),
+        # Surely above or below zero, and surely less than half a decibel.
+        (around(0.02, 0.01), "psnr", Answer.NOT_BETTER),
+        (around(-0.02, 0.01), "psnr", Answer.NOT_BETTER),
+        (around(-0.002, 0.001), "dists", Answer.NOT_BETTER),
+        (around(0.0, 0.2), "psnr", Answer.NOT_BETTER),
+        # Surely above zero; whether it can be seen is open.
+        (around(0.45, 0.3), "psnr", Answer.UNKNOWN),
+        (around(0.0, 3.0), "psnr", Answer.UNKNOWN),
+        (around(0.9, 3.0), "psnr", Answer.UNKNOWN),
+        # A metric without a smallest effect.
+        (around(0.02, 0.01), "sharpness", Answer.BETTER),
+    ]
+    for changes, metric, expected in table:
+        assert answer(changes, metric) is expected, (changes.mean(), metric)
 
 
-def test_images_of_a_few_clips_tell_nothing_however_many_they_are():
-    assert answer(around(2.0, count=60), clips=4) is Answer.UNKNOWN
-    assert answer(around(2.0, count=60), clips=5) is Answer.BETTER
+def test_images_of_a_few_other_clips_tell_nothing_however_many_they_are():
+    assert answer(around(2.0, count=60), clips=3) is Answer.UNKNOWN
+    assert answer(around(2.0, count=60), clips=4) is Answer.BETTER
+
+
+def test_moments_of_clips_that_were_trained_on_and_other_clips_are_told_apart():
+    changes = around(2.0, count=24)
+    (moments,) = compared(changes, clips=2, seen={"a", "b"})
+    assert (moments.claim, moments.units, moments.clips) == (Claim.MOMENTS, 24, 2)
+    assert moments.place("held-out") == "24 held-out images, 24 moments of 2 clips"
+
+    clips, moments = compared(changes, clips=12, seen=set("abcdef"))
+    if clips.claim is Claim.MOMENTS:
+        clips, moments = moments, clips
+    assert (clips.claim, clips.units, clips.images) == (Claim.CLIPS, 6, 12)
+    assert (moments.claim, moments.clips) == (Claim.MOMENTS, 6)
+
+    # Where it is not known what was trained on, a few clips stand for themselves only.
+    assert compared(changes, clips=3, seen=None)[0].claim is Claim.MOMENTS
+    assert compared(changes, clips=4, seen=None)[0].claim is Claim.CLIPS
+    photos = {"baby": {"psnr": 1.0}, "bird": {"psnr": 2.0}}
+    assert compare_images(photos, photos, METRICS)[0].claim is Claim.IMAGES
+
+
+def test_the_first_sentence():
+    def said(changes, metric="psnr", clips=2, seen=("a", "b")):
+        (found,) = compared(changes, metric, clips, seen)
+        return found.headline("the new network", "the old one", unseen=True)
+
+    gained = around(1.3, 1.5, 24)
+    assert said(gained) == (
+        "On moments of these 2 clips that it has not seen, the new network is closer to "
+        "the truth than the old one: in 22 of 24 moments, PSNR +1.30 dB (+0.91 to +1.69)"
+    )
+    assert "this clip that" in said(gained, clips=1)
+    assert said(-gained).endswith(
+        "further from the truth than the old one: in 22 of 24 moments, PSNR -1.30 dB "
+        "(-1.69 to -0.91)"
+    )
+    assert said(-gained / 10, "lpips", 6, ()).startswith(
+        "On clips that it has not seen, the new network is closer to the truth than the "
+        "old one: in 6 of 6 clips, LPIPS -0.1300 ("
+    )
+    assert "is not visibly closer to the truth than the old one: PSNR +0.02 dB" in said(
+        around(0.02, 0.01, 24)
+    )
+    assert said(around(0.2, 3.0, 24)).endswith("gained in 13 of 24 moments")
+    assert "it cannot be told whether the new network is closer" in said(
+        around(0.2, 3.0, 24)
+    )
+    assert said(gained, clips=3, seen=()).endswith("that takes 4 clips, here 3 clips")
 
 
 def test_only_images_that_both_have_are_compared():
     ours = figures([21.0] * 8)
     theirs = figures([20.0] * 6)
     theirs["another"] = {"psnr": 1.0}
-    against = compare_images(ours, theirs, METRICS)
+    (against,) = compare_images(ours, theirs, METRICS)
     assert (against.images, against.clips) == (6, 6)
     assert against.changes[0].interval.mean == 1.0
-    assert compare_images(ours, {}, METRICS).changes == []
-    assert compare_images(ours, figures([0.2] * 8, "lpips"), METRICS).images == 0
+    assert compare_images(ours, {}, METRICS) == []
+    assert compare_images(ours, figures([0.2] * 8, "lpips"), METRICS) == []
 
 
 def test_a_change_is_printed_with_its_unit_and_interval():
-    against = compare_images(
+    (against,) = compare_images(
         figures([21.0] * 6), figures([20.5] * 6), {"psnr": METRICS["psnr"]}
     )
     assert str(against.changes[0]) == "PSNR +0.50 dB (+0.50 to +0.50)"
-    few = compare_images(
+    (few,) = compare_images(
         figures([0.5] * 2, "x"), figures([0.75] * 2, "x"), {"x": Metric("X", 3)}
     )
     assert str(few.changes[0]) == "X -0.250"
 
 
-def test_names_tell_clips():
+def test_names_tell_clips_and_moments():
     # Frames and sub-images of videos.
     parts = ["m_000001.000_s001", "m_000001.000_s002", "n_000002.500"]
     assert clips_of(parts) == ["m", "m", "n"]
-    assert clips_of(["m_000001.000", "m_000002.000"]) == ["m", "m"]
+    assert clips_of(["m_000001.000_s003_s001", "m_000002.000"]) == ["m", "m"]
     # Numbered photographs tell nothing; several series do.
     assert clips_of(["0801", "0802", "0803"]) == ["./0801", "./0802", "./0803"]
     assert clips_of(["cup 1", "cup 2", "hat 1"]) == ["./cup", "./cup", "./hat"]
@@ -79,6 +144,11 @@ def test_names_tell_clips():
     # Crops of numbered photographs are one image each.
     crops = ["0801_s001", "0801_s002", "0802_s001"]
     assert clips_of(crops) == ["0801", "0801", "0802"]
+
+    frames = ["m_000002.100", "m_000001.000_s001", "m_000001.900", "n_000001.500"]
+    first = "m_000001.000"
+    assert moments_of(frames) == ["m_000002.100", first, first, "n_000001.500"]
+    assert moments_of(["cup 1", "cup 2"]) == ["./cup 1", "./cup 2"]
 
 
 def test_images_of_one_name_are_all_kept():

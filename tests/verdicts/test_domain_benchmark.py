@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from benchmarks.domain_gain.bootstrap import bootstrap_interval
 from benchmarks.domain_gain.domains import Domain, halves
 from benchmarks.domain_gain.finetune import BASE, ROOT, degradation_keys
 from benchmarks.domain_gain.hidden import PRESETS, TRUTHS
@@ -64,3 +67,13 @@ def test_arms_are_compared_by_the_seeds_that_both_have():
     assert oracle.against(domain)["psnr"]["mean"] == 2
     assert domain.against(oracle)["psnr"]["mean"] == -2
     assert domain.against(released)["psnr"]["mean"] == 2
+
+
+def test_arms_are_compared_by_a_bootstrap_over_clips():
+    values = [1.0, 2.0, 3.0, 4.0, 10.0, 5.0]
+    found = bootstrap_interval(values, list("aaaaab"))
+    # The mean is over crops; of two clips, draws are only a, only b or both.
+    assert (found.mean, found.low, found.high) == (pytest.approx(25 / 6), 4.0, 5.0)
+    alone = bootstrap_interval(values)
+    assert alone == bootstrap_interval(values, list("abcdef"))
+    assert alone.low < alone.mean < alone.high

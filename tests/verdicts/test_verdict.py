@@ -5,7 +5,12 @@ from dataclasses import replace
 import pytest
 from sample_runs import log_of, run, state_of
 
-from realesrgan_paddle.judging.comparison import Change, Comparison, described_set
+from realesrgan_paddle.judging.comparison import (
+    Change,
+    Claim,
+    Comparison,
+    described_set,
+)
 from realesrgan_paddle.judging.drift import Drift
 from realesrgan_paddle.judging.findings import COLORS, GRIDDED
 from realesrgan_paddle.judging.verdict import Outcome, next_step, read_lines
@@ -22,10 +27,10 @@ def against(clips=5, images=12, **changes):
     for name, (low, high) in changes.items():
         interval = Interval((low + high) / 2, low, high, clips)
         compared.append(Change(METRICS[name], interval))
-    return Comparison(images, clips, compared)
+    return Comparison(Claim.CLIPS, images, clips, clips, compared)
 
 
-BETTER = against(psnr=(-0.2, 0.4), lpips=(-0.2, -0.1), dists=(-0.1, -0.05))
+BETTER = against(psnr=(-0.2, 0.8), lpips=(-0.2, -0.1), dists=(-0.1, -0.05))
 WORSE = against(psnr=(-2, -1), lpips=(0.1, 0.2))
 NEITHER = against(psnr=(-1, 1))
 SHIFTED = [Drift(COLORS, "held_out", "by Delta E 2.5")]
@@ -50,12 +55,13 @@ def test_one_sentence_says_what_is_better_and_what_cannot_be_told():
         "cannot be told in PSNR; against bicubic it cannot be told in PSNR"
     )
     assert told[2] == "  against bicubic: PSNR +0.00 dB (-1.00 to +1.00)"
-    assert described_set("held-out", {"bicubic": Comparison(0, 0, [])}) == []
+    nothing = Comparison(Claim.IMAGES, 0, 0, 0, [])
+    assert described_set("held-out", {"bicubic": nothing}) == []
 
     few = against(clips=1, images=1, psnr=(1, 2))
     assert described_set("held-out", {"the start": few, "bicubic": few})[0] == (
         "On 1 held-out image: whether it is better than the start and bicubic cannot be "
-        "told; that takes at least 5 clips"
+        "told; that takes at least 4 clips"
     )
 
 
