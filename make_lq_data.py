@@ -10,6 +10,7 @@ if __name__ == "__main__":  # before all that takes time to import
     end_at_once()
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realesrgan_paddle.commands.what_follows import after_pairs
-from realesrgan_paddle.utils.cli import int_range, parse_flags, run, say, setting
+from realesrgan_paddle.utils.cli import (
+    float_range,
+    int_range,
+    parse_flags,
+    run,
+    say,
+    setting,
+)
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.files import check_target
 from realesrgan_paddle.utils.jobs import report_failures
@@ -65,6 +73,12 @@ class Flags:
         "with --write: the ground truth; by default that of --yml_path",
         metavar="HR",
     )
+    minutes: float | None = setting(
+        None,
+        "with --write: about how long to search at most; by default as long as it takes, "
+        "some minutes",
+        float_range(0.5),
+    )
     fit_report: Path | None = setting(
         None,
         "write the sheet of real windows beside synthetic ones of --fit, and its table",
@@ -103,6 +117,10 @@ class Flags:
                 "--write comes first; then degrade with what it wrote: --yml_path "
                 "FILE.yml --save_dir DIR"
             )
+        if self.minutes is not None and not self.write:
+            return (
+                "--minutes limits the search of --fit REAL --write FILE.yml; give both"
+            )
         if self.hr and not self.write:
             return "--hr goes with --fit and --write; otherwise: --input"
         if self.yml_path is None and not (self.write and self.hr):
@@ -136,7 +154,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if flags.preview:
         _preview(options, flags.preview)
     if flags.fit and flags.write:
-        failures += _solve(options, flags.fit, flags.write, flags.fit_report)
+        seconds = 60 * flags.minutes if flags.minutes else math.inf
+        failures += _solve(options, flags.fit, flags.write, flags.fit_report, seconds)
     elif flags.fit:
         failures += _compare(options, flags.fit, flags.fit_report)
     if flags.save_dir:
@@ -187,14 +206,14 @@ def _compare(options: "LQConfig", real: Path, sheet: Path | None) -> Sequence[st
 
 
 def _solve(
-    options: "LQConfig", real: Path, path: Path, sheet: Path | None
+    options: "LQConfig", real: Path, path: Path, sheet: Path | None, seconds: float
 ) -> Sequence[str]:
     """Write the option file of --write and its sheet; return unreadable images."""
     from realesrgan_paddle.data.lq.folder import write_windows
     from realesrgan_paddle.data.lq.option_file import write_options
     from realesrgan_paddle.data.lq.solve import solve_for
 
-    solved = solve_for(options, real)
+    solved = solve_for(options, real, seconds=seconds)
     sys.stdout.write(f"{solved}\n")
     write_options(solved, options, real, path)
     sheet = sheet or path.with_suffix(".png")

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from tqdm import tqdm
 
 from realesrgan_paddle.data.lq.compare import Sets
 from realesrgan_paddle.data.lq.parameters import (
@@ -34,6 +33,7 @@ from realesrgan_paddle.data.lq.solution import (
     Solution,
 )
 from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
+from realesrgan_paddle.utils.runlog.progress import Progress
 
 NEXT_COVERAGE = 0.98
 """As COVERAGE, of the limits of the next round: what they leave out is lost."""
@@ -67,6 +67,10 @@ class Round:
 
 
 ROUNDS = (Round(180, 8), Round(110, 10), Round(80, 12))
+TIME_SHARE = 0.5
+"""Of the time of a fit that has a limit; comparing takes the rest."""
+LEAST_SHARE = 0.25
+"""Of a round's degradations that are tried, however little time there is."""
 
 
 @dataclass
@@ -85,8 +89,11 @@ def search(
     seed: int = 0,
     rounds: Sequence[Round] = ROUNDS,
     region: Region | None = None,
+    progress: Progress | None = None,
 ) -> Solution:
     """Return the degradation of ground truth that has the real images' statistics.
+
+    Where the time of `progress` has a limit, each round ends when its part is over.
 
     Args:
         sets: windows of the real images and of the ground truth.
@@ -95,22 +102,33 @@ def search(
         seed: of all draws.
         rounds: how much is tried.
         region: what is searched; None: everything.
+        progress: counts the degradations, of all work of which `TIME_SHARE` is this.
     """
     same = SAME_SCALERS.get(scale, ())
     region = _without_same(region or Region(), same)
     samples = Samples()
     total = sum(one.degradations for one in rounds)
-    with tqdm(total=total, unit="degradation", disable=None) as progress:
-        for number, one in enumerate(rounds):
-            rng = np.random.default_rng([seed, number])
-            points, tasks = _draw(one, region, sets, scale, rng)
-            samples.points += points
-            samples.contents += [sets.gt.content[task.windows] for task in tasks]
-            for found in simulator.measure(tasks):
-                samples.statistics.append(found)
-                progress.update()
-            solution = _found(samples, region, sets)
-            region = _narrowed(region, solution)
+    progress = progress or Progress("search", total)
+    planned = 0
+    for number, one in enumerate(rounds):
+        rng = np.random.default_rng([seed, number])
+        points, tasks = _draw(one, region, sets, scale, rng)
+        planned += one.degradations
+        share = TIME_SHARE * planned / total
+        least = LEAST_SHARE * one.degradations
+        found = []
+        for statistics in simulator.measure(tasks):
+            found.append(statistics)
+            progress.advance()
+            if len(found) >= least and progress.is_past(share):
+                break
+
+        tried = len(found)
+        samples.statistics += found
+        samples.points += points[:tried]
+        samples.contents += [sets.gt.content[task.windows] for task in tasks[:tried]]
+        solution = _found(samples, region, sets)
+        region = _narrowed(region, solution)
     return replace(solution, choices=_shared(solution.choices, same))
 
 

@@ -5,6 +5,7 @@ that it found likely, and the nearest is improved one parameter at a time (`pick
 much is tried is a compromise: 40 comparisons take about as long as the search.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -33,6 +34,7 @@ from realesrgan_paddle.data.lq.solution import (
 from realesrgan_paddle.data.lq.windows import stream_codec
 from realesrgan_paddle.options.schema.degradation import LQConfig, SynthesisOptions
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.runlog.progress import Progress
 
 FAR = 2.0
 """`Solution.outlying` above which the real images are out of range."""
@@ -53,6 +55,14 @@ TOLERANCE = 1.07
 
 Other windows changed the distance of one degradation by as much.
 """
+COMPARISONS = 50
+"""About so many are made; only the time left that is said depends on it."""
+COMPARISON = 9
+"""One takes as long as so many degradations of the search."""
+NEAREST_SHARE = 0.7
+"""Of the time of a fit with a limit, after which no other start is compared."""
+LAST_SHARE = 0.85
+"""Of the time of a fit with a limit, after which nothing else is tried: then ranges."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,8 @@ def solve_for(
     real: Path,
     rounds: Sequence[Round] = ROUNDS,
     processes: int = 0,
+    *,
+    seconds: float = math.inf,
 ) -> Solved:
     """Return the degradation that makes the ground truth look like real images.
 
@@ -114,20 +126,26 @@ def solve_for(
         real: a folder of images or videos, an image or a video.
         rounds: how much is tried.
         processes: that degrade; 0: one per core, at most 4.
+        seconds: that it may take, about: less is tried where they are few.
 
     Raises:
         UserError: images are missing or too small, or a video is given and PyAV is not
             installed.
     """
+    total = sum(one.degradations for one in rounds) + COMPARISON * COMPARISONS
+    progress = Progress("fit", total, seconds)
     sets = read_sets(options, real)
     codec = stream_codec(real)
     scale, seed = options.scale, options.manual_seed
     with Simulator(sets.gt.pixels, scale, processes) as simulator:
-        solution = search(sets, simulator, scale, seed, rounds, _region(codec))
+        region = _region(codec)
+        solution = search(sets, simulator, scale, seed, rounds, region, progress)
         compare = Comparer(sets, simulator)
-        written = solution_options(pick(solution, compare.apart(), scale), scale)
+        picked = pick(solution, compare.apart(), scale, progress)
+        written = solution_options(picked, scale)
         before, _ = compare(degradation(options))
         after, synthetic = compare(written)
+    progress.close()
 
     return Solved(
         solution=solution,
@@ -138,7 +156,7 @@ def solve_for(
         null=sets.null,
         real=sets.real.pixels,
         synthetic=synthetic,
-        notes=_notes(sets, solution.tried, codec),
+        notes=_notes(sets, solution.tried, codec, rounds),
         warnings=_warnings(solution),
         failures=sets.failures,
     )
@@ -154,10 +172,14 @@ def _region(codec: str | None) -> Region:
     return Region()
 
 
-def _notes(sets: Sets, tried: int, codec: str | None) -> list[str]:
+def _notes(
+    sets: Sets, tried: int, codec: str | None, rounds: Sequence[Round]
+) -> list[str]:
     """Return what was measured, one line each."""
     of_real, of_gt = sets.notes
-    notes = [of_real, f"{of_gt}; {tried} degradations tried"]
+    planned = sum(one.degradations for one in rounds)
+    short = f" of {planned}, for lack of time" if tried < planned else ""
+    notes = [of_real, f"{of_gt}; {tried} degradations tried{short}"]
     if codec:
         notes.append(f"codec: {codec}, as the stream says")
     elif find_spec("av") is None:
@@ -175,7 +197,12 @@ def _warnings(solution: Solution) -> list[str]:
     ]
 
 
-def pick(solution: Solution, compare: Comparer, scale: int) -> Solution:
+def pick(
+    solution: Solution,
+    compare: Comparer,
+    scale: int,
+    progress: Progress | None = None,
+) -> Solution:
     """Return a solution whose ranges are to be written: nearest the real images.
 
     Its intervals say what to synthesize, not what is known; those of `solution` do,
@@ -185,7 +212,9 @@ def pick(solution: Solution, compare: Comparer, scale: int) -> Solution:
         solution: what the search found.
         compare: measures distances, on windows that the result is not judged by.
         scale: factor by which the real images are smaller.
+        progress: of the whole fit; nothing more is tried after `LAST_SHARE` of its time.
     """
+    progress = progress or Progress("comparisons", COMPARISON * COMPARISONS)
 
     def distance(point: Point, width: float) -> float:
         """Return how far the images of ranges around a point are from the real ones."""
@@ -193,11 +222,15 @@ def pick(solution: Solution, compare: Comparer, scale: int) -> Solution:
 
     def length(tried: Solution) -> float:
         """Return how far the images of a solution are from the real ones."""
-        return compare(solution_options(tried, scale))[0]["all"]
+        found = compare(solution_options(tried, scale))[0]["all"]
+        progress.advance(COMPARISON)
+        return found
 
-    best, width, least = _nearest(solution, distance)
+    best, width, least = _nearest(solution, distance, progress)
     for name in [*PICKED, *solution.numbers]:
         for moved in _moves(name, best, solution):
+            if progress.is_past(LAST_SHARE):
+                break
             found = distance(moved, width)
             if found < least:
                 least, best = found, moved
@@ -212,7 +245,9 @@ def pick(solution: Solution, compare: Comparer, scale: int) -> Solution:
 
 
 def _nearest(
-    solution: Solution, distance: Callable[[Point, float], float]
+    solution: Solution,
+    distance: Callable[[Point, float], float],
+    progress: Progress,
 ) -> tuple[Point, float, float]:
     """Return the nearest point and width of ranges around it, and their distance."""
     agreeing = [point for point in solution.nearest if _agrees(point, solution)]
@@ -220,10 +255,14 @@ def _nearest(
     tried = []
     for number, point in enumerate(points):
         tried.append((distance(point, 0.0), number, 0.0))
+        if progress.is_past(NEAREST_SHARE):
+            break
 
     better = [number for _, number, _ in sorted(tried)[:BETTER]]
     for number in sorted({0, *better}):
         for width in WIDTHS[:-1]:
+            if progress.is_past(LAST_SHARE):
+                break
             found = distance(points[number], width)
             tried.append((found, number, width))
 

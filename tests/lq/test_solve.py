@@ -83,7 +83,7 @@ def test_a_coarse_jpeg_is_found_and_both_commands_take_the_file(place, capsys):
 def test_the_recipe_trains_with_what_was_solved_for(place, monkeypatch, capsys):
     asked = []
 
-    def solve_at_once(options, real):
+    def solve_at_once(options, real, seconds):
         asked.append((options.dataroot_gt, options.scale, real))
         return solved_as({"jpeg_range2": [30, 40], "sinc_prob": 0.25})
 
@@ -117,12 +117,22 @@ def test_without_real_images_the_recipe_is_mild_unless_something_is_given(
     assert "jpeg_range" not in options
 
 
+def test_a_fit_with_little_time_tries_a_quarter_and_says_so(place, capsys):
+    solved = solve_for(LQConfig(dataroot_gt="HR", scale=2), Path("REAL"), seconds=1e-3)
+    assert solved.solution.tried == 23
+    assert "23 degradations tried of 90, for lack of time" in str(solved)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "fit begins, at most 0s"
+    assert lines[-1].startswith("fit: done in")
+
+
 def test_what_goes_together_is_said(place, capsys):
     wrong = {
         "--yml_path a.yml --write b.yml": "--fit REAL",
         "--yml_path a.yml --fit REAL --write b.yml --save_dir LQ": "--write comes first",
         "--fit REAL --hr HR": "--write",
         "--fit REAL --write b.yml": "--yml_path",
+        "--yml_path a.yml --fit REAL --minutes 2": "--write",
     }
     for words, said in wrong.items():
         with pytest.raises(SystemExit):

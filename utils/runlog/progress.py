@@ -1,0 +1,69 @@
+"""How far a piece of work is and how long it will take, said while it goes on."""
+
+import math
+import sys
+import time
+
+from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.runlog.meter import duration
+
+ON_TERMINAL_S = 0.5
+"""A terminal's line is rewritten so often [s]."""
+IN_FILE_S = 10.0
+"""Where stderr is a file or a pipe, a line is added so often [s]."""
+
+
+class Progress:
+    """Says on stderr how far some work is, and knows how much time it may take.
+
+    Args:
+        work: its name, such as "fit".
+        total: its steps, as far as they are known.
+        seconds: that it may take from now on; infinite: as long as it needs.
+    """
+
+    def __init__(self, work: str, total: float, seconds: float = math.inf) -> None:
+        self._work = work
+        self._total = total
+        self._seconds = seconds
+        self._done = 0.0
+        self._start = time.monotonic()
+        self._on_terminal = sys.stderr.isatty()
+        self._said_at = self._start
+        self._width = 0
+        limit = f", at most {duration(seconds)}" if math.isfinite(seconds) else ""
+        self._say(f"{work} begins{limit}")
+
+    def is_past(self, share: float) -> bool:
+        """Return whether that share of the seconds has passed; never without a limit."""
+        return time.monotonic() - self._start > share * self._seconds
+
+    def advance(self, steps: float = 1) -> None:
+        """Count steps that are done; say how far it is, every few seconds."""
+        self._done += steps
+        now = time.monotonic()
+        every = ON_TERMINAL_S if self._on_terminal else IN_FILE_S
+        if now - self._said_at < every:
+            return
+        self._said_at = now
+        took = now - self._start
+        left = took * max(0.0, self._total / self._done - 1)
+        left = min(left, max(0.0, self._seconds - took))
+        share = took / max(took + left, 1e-9)
+        self._say(f"{self._work}: {share:.0%}, {duration(left)} left")
+
+    def close(self) -> None:
+        """Say how long it took."""
+        took = time.monotonic() - self._start
+        self._say(f"{self._work}: done in {duration(took)}")
+        if self._on_terminal:
+            sys.stderr.write("\n")
+
+    def _say(self, line: str) -> None:
+        line = printable(line)
+        if self._on_terminal:
+            self._width = max(self._width, len(line))
+            sys.stderr.write(f"\r{line:{self._width}}")
+        else:
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
