@@ -5,6 +5,7 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
+import time
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from contextlib import closing
@@ -27,30 +28,33 @@ from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.signals import StopRequest
 
 
-def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
+def train(
+    cfg: Config, recipe: Sequence[str] = (), started: float | None = None
+) -> Path:
     """Train as `cfg` says, from the start or a training state; return the last weights.
 
-    `recipe` is logged first: the options that were chosen, and why.
+    `recipe` is logged first: the options that were chosen, and why. `train.minutes` count
+    from `started`, by `time.monotonic`; None: from now.
     """
     # Imported here: they import Paddle, which reads what `start_paddle` sets.
     from realesrgan_paddle.training.guards import NonFiniteGuard, SaveOnError
     from realesrgan_paddle.training.learning_rate import learning_rate
     from realesrgan_paddle.training.open_training import open_training
 
-    opened = open_training(cfg)
+    opened = open_training(cfg, started)
     group, experiment, step = opened.group, opened.experiment, opened.step
     batches, checkpoints = opened.batches, opened.checkpoints
-    validator, log = opened.validator, experiment.log
+    validator, course, log = opened.validator, opened.course, experiment.log
 
-    iteration, total = opened.resumed_at or 0, cfg.train.total_iter
+    iteration = opened.resumed_at or 0
     guard = NonFiniteGuard(cfg.train.max_nonfinite, checkpoints, log)
     saver = SaveOnError(checkpoints, batches, cfg.datasets.train.accum_iter, iteration)
 
     with experiment.reserved(), closing(batches), StopRequest() as stop_request, saver:
         remarks = [*recipe, *opened.remarks]
         experiment.open(dump_config(cfg), opened.resumed_at, remarks, validator.is_due)
-        validator.measure_start(iteration)
-        meter = Meter(iteration, total, cfg.images_per_iteration * group.size)
+        meter = Meter(iteration, course.total, cfg.images_per_iteration * group.size)
+        validator.measure_start(iteration, meter)
 
         while True:
             # After the last checkpoint, so that nothing is lost where this fails. A run
@@ -61,7 +65,7 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
 
             # One process validates, and a signal may reach any of them: they agree on
             # both, for all must leave the loop in the same iteration.
-            ends = iteration >= total or stop_reason is not None
+            ends = iteration >= course.total or stop_reason is not None
             signal, any_ends = group.maximum(stop_request.signal or 0, ends)
             if signal or any_ends:
                 break
@@ -71,12 +75,13 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
             parts = list(islice(batches, cfg.datasets.train.accum_iter))
             meter.batch_ready()
 
-            warmup_iter = cfg.train.warmup_iter
+            warmup_iter, place = cfg.train.warmup_iter, course.scheduled(iteration)
             step.set_learning_rates(
-                partial(learning_rate, cfg.train.scheduler, warmup_iter, iteration)
+                partial(learning_rate, cfg.train.scheduler, warmup_iter, place)
             )
             losses = step(parts, iteration)
             meter.step_done()
+            course.follow_clock(iteration, meter)
             guard(iteration, step.skipped, losses)
             validator.schedule(iteration)
             saver.iteration = iteration
@@ -87,7 +92,10 @@ def train(cfg: Config, recipe: Sequence[str] = ()) -> Path:
                 experiment.report(iteration, values, line)
                 validator.judge.at_report(iteration, values)
 
-            if iteration == total or iteration % cfg.logger.save_checkpoint_freq == 0:
+            if (
+                iteration == course.total
+                or iteration % cfg.logger.save_checkpoint_freq == 0
+            ):
                 checkpoints.save(iteration)
                 meter.exclude("checkpoint", cfg.logger.save_checkpoint_freq)
 
@@ -133,7 +141,10 @@ class Flags:
         metavar="REAL",
     )
     minutes: float | None = setting(
-        None, "with --recipe: about how long to train", float_range(1)
+        None,
+        "with --recipe: how long it may take, from the start to the verdict; parts that do "
+        "not fit are shortened or left out, and that is said",
+        float_range(1),
     )
 
     dry_run: bool = setting(
@@ -173,7 +184,9 @@ class Flags:
         return None
 
 
-def resolve(flags: Flags, overrides: Sequence[str]) -> tuple[Config, list[str]]:
+def resolve(
+    flags: Flags, overrides: Sequence[str], started: float
+) -> tuple[Config, list[str]]:
     """Return the options, and a line for each that was not given but chosen."""
     if flags.yml_path and not flags.recipe:
         return load_training(flags.yml_path, overrides)
@@ -188,23 +201,25 @@ def resolve(flags: Flags, overrides: Sequence[str]) -> tuple[Config, list[str]]:
         flags.network,
         flags.minutes,
         lq=flags.lq,
+        started=started,
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    started = time.monotonic()
     flags = parse_flags(Flags, __doc__, argv)
     keep_freed_memory()
     with naming_an_alternative(argv, with_network=flags.yml_path is not None):
-        return run_command(flags)
+        return run_command(flags, started)
 
 
-def run_command(flags: Flags) -> int:
+def run_command(flags: Flags, started: float) -> int:
     """Train, or print the options, as the flags say; return the exit code."""
     overrides = [*flags.overrides]
     if flags.auto_resume:
         overrides.append("auto_resume=true")
-    cfg, recipe = resolve(flags, overrides)
+    cfg, recipe = resolve(flags, overrides, started)
 
     if flags.debug:
         overrides += [
@@ -214,7 +229,7 @@ def run_command(flags: Flags) -> int:
         ]
         if cfg.val:
             overrides.append("val.val_freq=8")
-        cfg, recipe = resolve(flags, overrides)
+        cfg, recipe = resolve(flags, overrides, started)
 
     if flags.dry_run:
         for line in recipe:
@@ -225,7 +240,7 @@ def run_command(flags: Flags) -> int:
     if cfg.cpu_ops == "auto":
         start_trial()  # while this process imports Paddle and opens the run
     start_paddle()
-    train(cfg, recipe)
+    train(cfg, recipe, started)
     return 0
 
 

@@ -212,6 +212,9 @@ class ValidationDataset:
             ]
         return cls(options.name, pairs, scale)
 
+    def __len__(self) -> int:
+        return len(self.pairs)
+
     def __iter__(self) -> Iterator[ValidationImage]:
         for gt_path, lq_path in self.pairs:
             name = lq_path.stem

@@ -116,6 +116,9 @@ class HeldOutSet:
     def __iter__(self) -> Iterator[ValidationImage]:
         return iter(self.images)
 
+    def __len__(self) -> int:
+        return len(self.images)
+
 
 ValidationSet = ValidationDataset | HeldOutSet
 

@@ -34,6 +34,7 @@ from realesrgan_paddle.data.lq.solution import (
 from realesrgan_paddle.data.lq.windows import stream_codec
 from realesrgan_paddle.options.schema.degradation import LQConfig, SynthesisOptions
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.runlog.meter import duration
 from realesrgan_paddle.utils.runlog.progress import Progress
 
 FAR = 2.0
@@ -134,6 +135,8 @@ def solve_for(
     """
     total = sum(one.degradations for one in rounds) + COMPARISON * COMPARISONS
     progress = Progress("fit", total, seconds)
+    limit = f", at most {duration(seconds)}" if math.isfinite(seconds) else ""
+    progress.say(f"begins{limit}")
     sets = read_sets(options, real)
     codec = stream_codec(real)
     scale, seed = options.scale, options.manual_seed

@@ -177,6 +177,12 @@ class ScheduleOptions(Options):
         "crops. Finetuning small networks takes hundreds to thousands; Real-ESRGAN "
         "took 400,000."
     )
+    minutes: Positive | None = Field(
+        default=None,
+        description="Minutes from the command to the verdict: iterations and schedule "
+        "follow the clock, total_iter is the plan. --recipe auto --minutes sets it. "
+        "null: no limit.",
+    )
     warmup_iter: WarmUp = Field(
         default=-1,
         description="Iterations over which the learning rate rises linearly from 0; "

@@ -10,18 +10,23 @@ from itertools import islice
 import numpy as np
 import paddle
 
+from realesrgan_paddle.data.loading.hold_out import HeldOutSet
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.models.networks.network import Network
-from realesrgan_paddle.ops.choose import choose_ops
+from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.sections import GeneratorOptions
+from realesrgan_paddle.options.schema.validation import GENERAL
 from realesrgan_paddle.training.batches import TrainingBatches
-from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.training.learning_rate import learning_rate
-from realesrgan_paddle.training.training_data import open_training_data
+from realesrgan_paddle.training.open_training import open_training
+from realesrgan_paddle.training.validation import validate
+from realesrgan_paddle.training.validator import Validator
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 from realesrgan_paddle.utils.machine.memory import memory_limit
+from realesrgan_paddle.utils.machine.process_group import ALONE
+from realesrgan_paddle.utils.runlog.progress import Progress
 
 MAX_HEADERS = 1000
 """Sizes are read from at most so many images, spread evenly: enough for a quantile."""
@@ -29,6 +34,8 @@ SMALL_NETWORK = 3e6
 """Parameters: SRVGGNetCompact has 0.6 and 1.2 million, RRDBNet 4.5 to 16.7."""
 LONG_TIMING_S = 60
 """Timing ends with the first measured iteration if that took so long."""
+TIMED = 3
+"""Parts of a run that are timed: opening, iterations, validation."""
 
 
 @dataclass(frozen=True)
@@ -125,29 +132,72 @@ def inspect_network(options: GeneratorOptions) -> NetworkSize:
     return NetworkSize(str(options), count)
 
 
-def seconds_per_iteration(cfg: Config) -> float:
-    """Return the time that an iteration takes here when all networks are trained [s].
+@dataclass(frozen=True)
+class Costs:
+    """What the parts of a run take on this machine as it is now [s]."""
 
-    It is the mean of three iterations after the first, which takes longer, or of one if
-    they are slow.
+    opening: float
+    """Networks, data, held-out images."""
+    step: float
+    """An iteration."""
+    validation: float
+    """Of all sets, by the time of one image of each."""
+    general: float
+    """Its part for general images, which can be left out."""
+
+
+def measure_costs(cfg: Config) -> Costs:
+    """Return what a run takes: it is opened, some iterations and images are timed.
+
+    An iteration is the mean of three after the first, which takes longer, or one if they
+    are slow; all networks are trained. Nothing is written.
     """
     no_warm_up = {"net_d_init_iters": 0, "net_d_init_until": None}
     train = cfg.train.model_copy(update=no_warm_up)
     cfg = cfg.model_copy(update={"train": train})
 
-    ops, _ = choose_ops(cfg.cpu_ops)
-    step = build_step(cfg, ops)
-    step.set_learning_rates(
+    progress = Progress("timing", TIMED)
+    begun = time.perf_counter()
+    run = open_training(cfg, group=ALONE)
+    opening = time.perf_counter() - begun
+    run.step.set_learning_rates(
         partial(learning_rate, train.scheduler, train.warmup_iter, 1)
     )
+    progress.advance()
+    with closing(run.batches) as batches:
+        step = _seconds_of_step(run.step, batches, cfg.datasets.train.accum_iter)
+    progress.advance()
+    by_set = _seconds_of_sets(run.validator)
+    progress.close()
+    general = by_set.get(GENERAL, 0.0)
+    return Costs(opening, step, sum(by_set.values()), general)
 
+
+def _seconds_of_step(
+    step: PixelStep, batches: TrainingBatches, accum_iter: int
+) -> float:
     times = [time.perf_counter()]
-    with closing(TrainingBatches(cfg, open_training_data(cfg))) as batches:
-        while len(times) < 3 or (
-            len(times) < 5 and times[-1] - times[0] < LONG_TIMING_S
-        ):
-            parts = list(islice(batches, cfg.datasets.train.accum_iter))
-            losses = step(parts, len(times))
-            float(next(iter(losses.values())))  # waits for the device
-            times.append(time.perf_counter())
+    while len(times) < 3 or (len(times) < 5 and times[-1] - times[0] < LONG_TIMING_S):
+        parts = list(islice(batches, accum_iter))
+        losses = step(parts, len(times))
+        float(next(iter(losses.values())))  # waits for the device
+        times.append(time.perf_counter())
     return (times[-1] - times[1]) / (len(times) - 2)
+
+
+def _seconds_of_sets(validator: Validator) -> dict[str, float]:
+    """Return what a validation of each set takes, by the time of its second image."""
+    if validator.options is None:
+        return {}
+    found = {}
+    for images in (*validator.sets, *validator.judged_sets):
+        shown = list(islice(images, 2))
+        times = []
+        for image in shown:
+            begun = time.perf_counter()
+            one = HeldOutSet(images.name, images.scale, [image])
+            validate(validator.metrics, validator.upscale, [one])
+            times.append(time.perf_counter() - begun)
+        if times:
+            found[images.name] = times[-1] * len(images)
+    return found

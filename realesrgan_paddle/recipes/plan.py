@@ -64,6 +64,7 @@ class Plan:
 
     def choose(self, key: str, value: Any, reason: str) -> None:
         """Set the dotted `key` to `value`, unless the user gave it or a part of it."""
+        self.lines = [line for line in self.lines if not line.startswith(f"{key}: ")]
         given = value_at(self.given, key, MISSING)
         if given is MISSING:
             self.chosen = merged(self.chosen, nested(key, value))

@@ -13,6 +13,8 @@ thumb:
   with a GAN, EMA 0.999.
 """
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ from realesrgan_paddle.models.weights.read_generator import (
 from realesrgan_paddle.options.reading.load import given_options, merged
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import KernelOptions, LQConfig
+from realesrgan_paddle.recipes.budget import choose_total_by_time, open_budget
 from realesrgan_paddle.recipes.choose_schedule import (
     choose_batch,
     choose_checkpoints,
@@ -41,7 +44,6 @@ from realesrgan_paddle.recipes.choose_schedule import (
     choose_rate,
     choose_schedule,
     choose_total,
-    choose_total_by_time,
     remark_minimum,
 )
 from realesrgan_paddle.recipes.environment import (
@@ -96,6 +98,7 @@ def auto_recipe(
     *,
     machine: Machine | None = None,
     lq: Path | None = None,
+    started: float | None = None,
 ) -> tuple[Config, list[str]]:
     """Return the options of a run, and a line for each that was chosen here.
 
@@ -104,22 +107,24 @@ def auto_recipe(
         overrides: `a.b=c`, which win over the file and the other arguments.
         dataroot_gt: the images, as datasets.train.dataroot_gt.
         network: a released model's name or a weight file, as path.pretrain_network_g.
-        minutes: about how long to train; iterations are timed here. It wins over the
-            file's total_iter.
+        minutes: how long the command may take, as train.minutes; a run is timed here.
+            It wins over the file's total_iter.
         machine: what to train on; None: this machine.
         lq: real low-quality images or videos, whose degradation is solved for; None:
             a mild default.
+        started: when the command began, by `time.monotonic`; None: now.
 
     Raises:
         UserError: no images are named, or the options are wrong.
     """
+    started = time.monotonic() if started is None else started
     plan = open_plan(yml_path, overrides, dataroot_gt, network, minutes)
     machine = machine or inspect_machine()
     choose_network(plan)
     choose_losses(plan, machine)
 
     choose_set_parts(plan, plan.config)
-    choose_degradation(plan, lq)
+    choose_mild_degradation(plan, lq)
 
     train = plan.config.datasets.train
     images = inspect_images(train.dataroot_gt, train.meta_info)
@@ -129,10 +134,13 @@ def auto_recipe(
     choose_crops(plan, images, generator, machine)
     choose_batch(plan, generator, machine)
     choose_optimizers(plan)
-    if minutes is None:
+    if plan.config.train.minutes is None:
+        solve_degradation(plan, lq, math.inf)
         choose_total(plan, images)
     else:
-        choose_total_by_time(plan, minutes)
+        costs, budget = open_budget(plan, started, fits=lq is not None)
+        solve_degradation(plan, lq, budget.fit)
+        choose_total_by_time(plan, costs, started, budget)
     choose_rate(plan, generator)
     choose_schedule(plan)
     choose_checkpoints(plan, generator)
@@ -154,7 +162,7 @@ def open_plan(
     if network is not None:
         given = merged(given, nested("path.pretrain_network_g", network))
     if minutes is not None:
-        given = without_total(given)
+        given = merged(without_total(given), nested("train.minutes", minutes))
     given = merged(given, given_options(None, overrides))
 
     plan = Plan(given, yml_path or "--recipe auto")
@@ -260,17 +268,14 @@ def choose_discriminator(plan: Plan, machine: Machine) -> None:
     plan.choose("l1_gt_usm", False, NOT_SHARPENED)
 
 
-def choose_degradation(plan: Plan, lq: Path | None) -> None:
-    """Choose the degradation; what the user gave of it stays.
+def choose_mild_degradation(plan: Plan, lq: Path | None) -> None:
+    """Choose the mild degradation, unless the user gives some, or real images.
 
-    The mild default is not mixed with a degradation that the user began to give.
-
-    Args:
-        plan: gets the options; it names the images and the scale already.
-        lq: real low-quality images or videos to solve for; None: the mild default.
+    It is not mixed with a degradation that the user began to give. Real images are judged
+    at the end.
 
     Raises:
-        UserError: as `solve_for`, or the training has pairs.
+        UserError: there are real images to solve for, and the training has pairs.
     """
     synthesizes = plan.config.high_order_degradation
     if lq is None:
@@ -283,6 +288,31 @@ def choose_degradation(plan: Plan, lq: Path | None) -> None:
             "--lq: the low-quality images of pairs are read, so there is no degradation "
             "to solve for; leave it out"
         )
+    if plan.config.val is not None:
+        plan.choose("val.real_lq", str(lq), "the verdict looks at results on them, too")
+
+
+def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
+    """Choose the degradation of real images; what the user gave of it stays.
+
+    Args:
+        plan: gets the options; it names the images and the scale already.
+        lq: real low-quality images or videos to solve for; None: nothing is solved.
+        seconds: that it may take; 0: the degradation is the mild one.
+
+    Raises:
+        UserError: as `solve_for`.
+    """
+    if lq is None:
+        return
+    if not seconds:
+        if not _given(plan):
+            _choose(plan, MILD)
+        plan.lines.append(
+            "warning: the degradation is not solved for, for lack of time: it is the mild "
+            "one; give more --minutes, or an option file of make_lq_data.py --fit"
+        )
+        return
 
     cfg = plan.config
     train = cfg.datasets.train
@@ -292,10 +322,8 @@ def choose_degradation(plan: Plan, lq: Path | None) -> None:
         dataroot_gt=train.dataroot_gt,
         meta_info=train.meta_info,
     )
-    solved = solve_for(options, lq)
+    solved = solve_for(options, lq, seconds=seconds)
     _choose(plan, solved.options)
-    if cfg.val is not None:
-        plan.choose("val.real_lq", str(lq), "the verdict looks at results on them, too")
     before, after = solved.before["all"], solved.after["all"]
     plan.lines.append(
         f"degradation: solved for from {lq}: distance {after:.2f}, Real-ESRGAN's "
@@ -308,10 +336,10 @@ def choose_degradation(plan: Plan, lq: Path | None) -> None:
 
 def _choose(plan: Plan, options: Mapping[str, Any]) -> None:
     """Set all options; one line is said for all of them."""
-    said = len(plan.lines)
+    lines = plan.lines
     for key, value in options.items():
         plan.choose(_dotted(key), value, "degradation")
-    del plan.lines[said:]
+    plan.lines = lines
 
 
 def _given(plan: Plan) -> bool:

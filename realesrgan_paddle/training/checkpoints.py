@@ -27,6 +27,7 @@ from realesrgan_paddle.models.step.state import Parts
 from realesrgan_paddle.options.schema.sections import LoggerOptions
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.pace import Pace
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -80,6 +81,7 @@ class RunRecord:
         rolled_back: whether the run has gone back to a checkpoint.
         validation_due: whether the last iteration is still to be validated.
         held_out: the images that are held out; None in states of older versions.
+        pace: the plan of a run with `train.minutes`.
     """
 
     saved: list[Number] = field(default_factory=list)
@@ -94,6 +96,7 @@ class RunRecord:
     rolled_back: StrictBool = False
     validation_due: StrictBool = False
     held_out: HeldOutNames | None = None
+    pace: Pace | None = None
 
     @classmethod
     def of(cls, state: TrainingState) -> "RunRecord":

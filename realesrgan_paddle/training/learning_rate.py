@@ -12,7 +12,7 @@ from realesrgan_paddle.options.schema.optimization import (
 
 
 def learning_rate(
-    scheduler: SchedulerOptions, warmup_iter: int, iteration: int, base: float
+    scheduler: SchedulerOptions, warmup_iter: int, iteration: float, base: float
 ) -> float:
     """Return the learning rate at `iteration` (the first is 1).
 
@@ -24,7 +24,8 @@ def learning_rate(
     Args:
         scheduler: the section `train.scheduler`.
         warmup_iter: length of the warm-up; none if it is not positive.
-        iteration: which iteration.
+        iteration: which iteration; of a run whose length changes (`Course.scheduled`)
+            one of its plan, or between two.
         base: the optimizer's own learning rate.
     """
     if iteration < warmup_iter:
@@ -44,7 +45,9 @@ def learning_rate(
             return cosine_restart_rate(steps, scheduler, base)
 
 
-def multistep_restart_factor(steps: int, scheduler: MultiStepRestartLROptions) -> float:
+def multistep_restart_factor(
+    steps: float, scheduler: MultiStepRestartLROptions
+) -> float:
     """Return the last restart's weight (or 1) times gamma per milestone since."""
     restarted, weight = -1, 1.0
     for restart, restart_weight in zip(
@@ -58,7 +61,7 @@ def multistep_restart_factor(steps: int, scheduler: MultiStepRestartLROptions) -
 
 
 def cosine_restart_rate(
-    steps: int, scheduler: CosineAnnealingRestartLROptions, base: float
+    steps: float, scheduler: CosineAnnealingRestartLROptions, base: float
 ) -> float:
     """Return the learning rate at `steps`; a period includes its last step."""
     begin = 0

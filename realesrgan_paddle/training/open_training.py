@@ -1,5 +1,6 @@
 """Everything that the training loop works with, opened in order and resumed."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.build import build_step, check_same_start, describe_step
 from realesrgan_paddle.training.checkpoints import Checkpoints, RunRecord, check_state
+from realesrgan_paddle.training.pace import Course
 from realesrgan_paddle.training.training_data import describe_data, open_training_data
 from realesrgan_paddle.training.validator import Validator, open_validator
 from realesrgan_paddle.utils.errors import UserError
@@ -35,6 +37,7 @@ class Training:
         batches: the training batches after the last iteration.
         checkpoints: writes and restores all of this.
         validator: validates, and knows when to stop early.
+        course: how many iterations there are, and at which rate.
         resumed_at: the iteration of the state that was restored; None for a new run.
         remarks: what the log says of it all.
     """
@@ -45,17 +48,27 @@ class Training:
     batches: TrainingBatches
     checkpoints: Checkpoints
     validator: Validator
+    course: Course
     resumed_at: int | None
     remarks: list[str]
 
 
-def open_training(cfg: Config) -> Training:
+def open_training(
+    cfg: Config, started: float | None = None, group: ProcessGroup | None = None
+) -> Training:
     """Return the training run of `cfg`, as new or restored from a training state.
+
+    Args:
+        cfg: options.
+        started: when the command began, from which `train.minutes` count, by
+            `time.monotonic`; None: now.
+        group: the processes that train together; None: those that the launcher started.
 
     Raises:
         UserError: data, weights or the training state cannot be used.
     """
-    group = join_group()
+    started = time.monotonic() if started is None else started
+    group = group or join_group()
     board, board_remarks = make_visualdl_writer(cfg.logger.use_tb_logger)
     folder = Path(cfg.path.experiments_root) / cfg.name
     experiment = Experiment(folder, group.writes, board)
@@ -72,10 +85,14 @@ def open_training(cfg: Config) -> Training:
     checkpoints = Checkpoints(experiment, cfg.logger, step, batches, cfg.scale)
 
     # Before the state is restored: drift is measured from the pretrained network.
-    validator = open_validator(cfg, step, data, experiment, checkpoints)
+    course = Course(cfg, group, started, experiment.log)
+    validator = open_validator(cfg, step, data, experiment, checkpoints, course)
     if state is not None:
         checkpoints.restore(state)
+        if course.resume(checkpoints.record.pace, state.iteration):
+            checkpoints.record.validation_due = True
     checkpoints.record.held_out = data.names
+    checkpoints.record.pace = course.pace if cfg.train.minutes else None
     check_same_start(cfg, start, step, group)
 
     network = f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale}"
@@ -92,7 +109,15 @@ def open_training(cfg: Config) -> Training:
     ]
     resumed_at = state.iteration if state else None
     return Training(
-        group, experiment, step, batches, checkpoints, validator, resumed_at, remarks
+        group=group,
+        experiment=experiment,
+        step=step,
+        batches=batches,
+        checkpoints=checkpoints,
+        validator=validator,
+        course=course,
+        resumed_at=resumed_at,
+        remarks=remarks,
     )
 
 

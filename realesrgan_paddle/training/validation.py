@@ -1,6 +1,6 @@
 """What a validation looks at: its sets, their metrics, and a sheet of crops."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
 from realesrgan_paddle.utils.report.pages import Summary, html_page
 from realesrgan_paddle.utils.runlog.experiment import Experiment
+from realesrgan_paddle.utils.runlog.progress import Progress
 
 VERDICT_PAGE = "verdict.html"
 """In the folder of a run: the verdict, and crops of the validated images."""
@@ -131,7 +132,7 @@ def upscaled(upscale: Upscale, images: HeldOutSet) -> list[np.ndarray]:
 def validate(
     metrics: Mapping[str, OpenMetric],
     upscale: Upscale,
-    sets: Iterable[ValidationSet],
+    sets: Sequence[ValidationSet],
     folder: Path | None = None,
     iteration: int = 0,
 ) -> Metrics:
@@ -146,6 +147,7 @@ def validate(
         iteration: the last iteration of training.
     """
     measured: Metrics = {}
+    progress = Progress("validation", sum(map(len, sets)))
     for images in sets:
         found: SetMetrics = {}
         for image in images:
@@ -156,7 +158,9 @@ def validate(
             scores = measure_drift(sr, image, images.scale)
             scores |= measure_image(sr, image.gt, metrics)
             add_image(found, image.name, scores)
+            progress.advance()
         measured[images.name] = found
+    progress.close()
     return measured
 
 

@@ -20,6 +20,7 @@ from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.checkpoints import Checkpoints
+from realesrgan_paddle.training.pace import Course
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.training.validation import (
     Sheets,
@@ -56,7 +57,7 @@ class Validator:
         judge: looks at each validation, and at the end.
         experiment: where results are reported.
         checkpoints: keep the best network; their record remembers the results.
-        last_iteration: of the run.
+        course: which iterations are validated.
         trained_on: how many images it is trained on.
         seen: the clips that these are of.
         remarks: lines for the log before training.
@@ -72,7 +73,7 @@ class Validator:
     judge: Judge
     experiment: Experiment
     checkpoints: Checkpoints
-    last_iteration: int
+    course: Course
     trained_on: int
     seen: Collection[str]
     remarks: Sequence[str]
@@ -88,15 +89,15 @@ class Validator:
         A state that is saved before its validation tells a resumed run to make it.
         """
         if self.options is not None:
-            is_due = iteration % self.options.val_freq == 0
-            is_last = iteration == self.last_iteration
-            self.checkpoints.record.validation_due = is_due or is_last
+            is_due = self.course.is_validated(iteration)
+            self.checkpoints.record.validation_due = is_due
 
-    def measure_start(self, iteration: int) -> None:
+    def measure_start(self, iteration: int, meter: Meter) -> None:
         """Log the metrics before the first iteration: what training has to beat.
 
         Those of bicubic interpolation and of the network that the run starts from. A run
-        that is resumed after an `iteration` has them in its record.
+        that is resumed after an `iteration` has them in its record. `meter` takes their
+        time for that of a validation, until one is made.
         """
         options, log = self.options, self.experiment.log
         if options is None or iteration or not self.experiment.writes:
@@ -113,6 +114,7 @@ class Validator:
         record = self.checkpoints.record
         record.start = means
         record.figures = {BICUBIC: only_finite(bicubic), START: only_finite(start)}
+        meter.exclude("validation", options.val_freq)
 
     def __call__(self, iteration: int, meter: Meter) -> None:
         """Validate if that is due after `iteration`; `meter` excludes its time.
@@ -205,6 +207,7 @@ def open_validator(
     data: TrainingData,
     experiment: Experiment,
     checkpoints: Checkpoints,
+    course: Course,
 ) -> Validator:
     """Return what validates a run, with its judge.
 
@@ -215,6 +218,7 @@ def open_validator(
         data: has the images held out to validate on, if the options name no others.
         experiment: where results are reported.
         checkpoints: keep the best network; their record remembers the results.
+        course: which iterations are validated.
 
     Raises:
         UserError: images cannot be read, or a metric's weights cannot be had.
@@ -254,7 +258,7 @@ def open_validator(
         judge=Judge(cfg, options, step, experiment),
         experiment=experiment,
         checkpoints=checkpoints,
-        last_iteration=cfg.train.total_iter,
+        course=course,
         trained_on=sum(map(len, trained_on)),
         seen=data.clips(Path(cfg.datasets.train.dataroot_gt)),
         remarks=remarks,

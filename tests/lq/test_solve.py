@@ -122,7 +122,7 @@ def test_a_fit_with_little_time_tries_a_quarter_and_says_so(place, capsys):
     assert solved.solution.tried == 23
     assert "23 degradations tried of 90, for lack of time" in str(solved)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "fit begins, at most 0s"
+    assert lines[0] == "fit: begins, at most 0s"
     assert lines[-1].startswith("fit: done in")
 
 

@@ -2,6 +2,9 @@
 
 import re
 import shlex
+from dataclasses import replace
+from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,21 +12,26 @@ import yaml
 from places import ROOT
 from sample_runs import log_of, picture, reported
 
+import train
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.models.weights.read_generator import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
+from realesrgan_paddle.recipes import budget
 from realesrgan_paddle.recipes import recipe as module
+from realesrgan_paddle.recipes.budget import HELPFUL, least_minutes, plan_budget
 from realesrgan_paddle.recipes.choose_schedule import (
     choose_schedule,
     choose_total,
     disk_use,
     remark_minimum,
 )
-from realesrgan_paddle.recipes.environment import Images, Machine, NetworkSize
+from realesrgan_paddle.recipes.environment import Costs, Images, Machine, NetworkSize
 from realesrgan_paddle.recipes.plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
 from realesrgan_paddle.recipes.recipe import auto_recipe, choose_losses, choose_network
+from realesrgan_paddle.training import pace
+from realesrgan_paddle.training.pace import kept_for_the_end
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -128,7 +136,7 @@ def test_a_file_is_never_given_another_network_but_the_command_is_named(
     names["finetune_realesrgan_x4plus.yml"] = cfg.path.pretrain_network_d
     missing = find(names.get(file, cfg.path.pretrain_network_g))
 
-    def no_training(cfg, recipe):
+    def no_training(cfg, recipe, started):
         raise OutOfReachError("not reachable; or download it", missing)
 
     monkeypatch.setattr("train.train", no_training)
@@ -241,14 +249,80 @@ def test_a_pretrained_discriminator_needs_no_warm_up(frames):
     assert cfg.train.net_d_init_iters == 0
 
 
-def test_minutes_are_converted_to_iterations_by_timing_some(tmp_path, options):
+COSTS = Costs(opening=20.0, step=1.0, validation=6.0, general=2.0)
+
+
+def test_the_parts_of_a_run_fit_into_its_minutes():
+    """The plan is arithmetic: what the parts take together is what there is."""
+    for minutes, fits in product((3, 6, 15, 60), (True, False)):
+        found = plan_budget(minutes, 30.0, COSTS, fits=fits)
+        assert found.fit == (20 * minutes if fits else 0)
+        assert found.val_freq * found.validations >= found.iterations
+        together = 30 + found.fit + found.opening + found.start
+        together += found.iterations * found.step
+        together += found.validations * found.validation
+        together += kept_for_the_end(minutes)
+        assert 60 * minutes - 1 <= together <= 60 * minutes
+
+    hour = plan_budget(60, 30.0, COSTS, fits=False)
+    assert (hour.validations, hour.general) == (8, True)
+    slow = replace(COSTS, validation=25.0, general=10.0)
+    short = plan_budget(3, 30.0, slow, fits=True)
+    assert (short.validations, short.general) == (1, False), "start and end are left"
+    assert short.validation == 15
+    assert plan_budget(1, 30.0, slow, fits=True).fit == 0, "too short for a fit"
+    assert plan_budget(1, 90.0, slow, fits=True).iterations == 1
+
+
+def test_the_least_minutes_that_help_are_those_of_the_plan():
+    least = least_minutes(HELPFUL, 30.0, COSTS, fits=True)
+    assert plan_budget(least, 30.0, COSTS, fits=True).iterations >= HELPFUL
+    assert plan_budget(least - 1, 30.0, COSTS, fits=True).iterations < HELPFUL
+    assert least_minutes(HELPFUL, 30.0, replace(COSTS, step=1e4), fits=True) is None
+
+
+def test_few_minutes_are_warned_of_first_and_trained_in_small_batches(
+    frames, monkeypatch, capsys
+):
+    monkeypatch.setattr(budget, "measure_costs", lambda cfg: COSTS)
+    cfg, lines = auto_recipe(None, (), frames, minutes=3, machine=CPU)
+    assert cfg.train.minutes == 3
+    assert (cfg.gt_size, cfg.datasets.train.batch_size_per_gpu) == (128, 2)
+    assert cfg.train.total_iter == cfg.train.scheduler.T_max > 100
+    assert cfg.val.val_freq == cfg.logger.save_checkpoint_freq
+
+    slow = replace(COSTS, step=30.0)
+    monkeypatch.setattr(budget, "measure_costs", lambda cfg: slow)
+    capsys.readouterr()
+    cfg, lines = auto_recipe(None, (), frames, minutes=3, machine=CPU)
+    assert (cfg.gt_size, cfg.datasets.train.batch_size_per_gpu) == (96, 2)
+    told = capsys.readouterr().err.splitlines()
+    assert told[1].startswith("warning: 3 minutes on this machine are ")
+    assert told[1].endswith(" is the least that helps")
+    assert told[1] in lines
+    assert told[2].startswith("minutes: 3: ")
+
+
+def test_a_run_of_minutes_is_planned_trained_and_judged_within_them(
+    tmp_path, options, monkeypatch, capsys
+):
+    """Its config is that of a run with minutes, so a resumed one has the rest of them."""
     options["train"] |= {"net_d_init_iters": 100, "total_iter": 7}
     file = tmp_path / "options.yml"
     file.write_text(yaml.safe_dump(options))
-    cfg, lines = auto_recipe(str(file), minutes=1)
-    assert 54 < cfg.train.total_iter < 54 / 0.005
+    seconds = iter(range(60))  # one passes whenever somebody looks
+    clock = SimpleNamespace(monotonic=lambda: next(seconds))
+    for each in (pace, budget, train):
+        monkeypatch.setattr(each, "time", clock)
+    assert main(["--recipe", "auto", f"--yml_path={file}", "--minutes=1"]) == 0
+    assert "minutes: 1: " in capsys.readouterr().err
+    run = tmp_path / "runs/tiny"
+    cfg = load_config(run / "config.yml")
+    assert cfg.train.minutes == 1
     assert cfg.train.net_d_init_iters == 100
-    assert "what fits into 1 minutes" in line(lines, "train.total_iter")
+    assert 30 < reported(run)[-1]["iter"] < 60
+    assert next(seconds) > 45
+
     with pytest.raises(
         UserError, match=r"--minutes chooses train\.total_iter, which is given too"
     ):

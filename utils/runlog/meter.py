@@ -1,6 +1,7 @@
 """The speed and remaining time of a run, and its one-line reports."""
 
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import SupportsFloat
 
@@ -8,6 +9,8 @@ from realesrgan_paddle.utils.machine.memory import peak_memory
 
 PEAK_LABELS = {"memory_mb": "peak", "gpu_memory_mb": "GPU peak"}
 """How the report line labels the values of `peak_memory`."""
+RECENT = 10
+"""Iterations whose time is that of a step now."""
 
 
 class Meter:
@@ -16,14 +19,20 @@ class Meter:
     Call `batch_ready` when a batch has arrived and `step_done` when it has been trained
     on. Call `exclude` after work that is not training (validating, saving): its time
     then counts neither as training nor as waiting for data.
+
+    Attributes:
+        total: the run's last iteration; it may change.
     """
 
     def __init__(self, start: int, total_iter: int, batch_size: int) -> None:
         self._iteration = start
-        self._total = total_iter
+        self.total = total_iter
         self._batch_size = batch_size
         self._excluded: dict[str, tuple[float, int]] = {}
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._is_first = True
         self._start_report()
+        self._step_began = time.perf_counter()
 
     def batch_ready(self) -> None:
         """Count the time since the last step as waiting for data."""
@@ -31,9 +40,22 @@ class Meter:
 
     def step_done(self) -> None:
         """Count one more iteration."""
-        self._mark = time.perf_counter()
+        now = time.perf_counter()
+        if not self._is_first:  # it takes longer: operators are prepared
+            self._recent.append(now - self._step_began)
+        self._is_first = False
+        self._mark = self._step_began = now
         self._steps += 1
         self._iteration += 1
+
+    @property
+    def step_s(self) -> float:
+        """The mean time of the last iterations, waiting for data included [s]."""
+        return sum(self._recent) / max(1, len(self._recent))
+
+    def seconds_of(self, task: str) -> float:
+        """Return how long an excluded task took last [s]; 0 before the first time."""
+        return self._excluded.get(task, (0.0, 0))[0]
 
     def exclude(self, task: str, every: int) -> None:
         """Leave the time since the last call out of the speed.
@@ -47,6 +69,7 @@ class Meter:
         self._excluded[task] = (took, every)
         self._mark += took
         self._since += took
+        self._step_began += took
 
     def report(
         self, losses: Mapping[str, SupportsFloat], lr: float
@@ -65,7 +88,7 @@ class Meter:
         memory = peak_memory()
 
         fields = [
-            f"iter {self._iteration:,}/{self._total:,}",
+            f"iter {self._iteration:,}/{self.total:,}",
             "  ".join(f"{name} {value:.4g}" for name, value in loss_values.items()),
             f"lr {lr:.1e}",
             f"{speed:.3g} img/s",
@@ -86,10 +109,10 @@ class Meter:
 
     def _left(self, step_s: float) -> float:
         """Return the seconds to the end of the run, at `step_s` an iteration."""
-        seconds = (self._total - self._iteration) * step_s
+        seconds = (self.total - self._iteration) * step_s
         excluded = 0.0
         for took, every in self._excluded.values():
-            due = self._total // every - self._iteration // every
+            due = self.total // every - self._iteration // every
             excluded += took * due
         return seconds + excluded
 

@@ -31,38 +31,39 @@ class Progress:
         self._on_terminal = sys.stderr.isatty()
         self._said_at = self._start
         self._width = 0
-        limit = f", at most {duration(seconds)}" if math.isfinite(seconds) else ""
-        self._say(f"{work} begins{limit}")
 
     def is_past(self, share: float) -> bool:
         """Return whether that share of the seconds has passed; never without a limit."""
         return time.monotonic() - self._start > share * self._seconds
 
     def advance(self, steps: float = 1) -> None:
-        """Count steps that are done; say how far it is, every few seconds."""
+        """Count steps that are done; say how far it is if some seconds have passed."""
         self._done += steps
         now = time.monotonic()
         every = ON_TERMINAL_S if self._on_terminal else IN_FILE_S
         if now - self._said_at < every:
             return
-        self._said_at = now
         took = now - self._start
         left = took * max(0.0, self._total / self._done - 1)
         left = min(left, max(0.0, self._seconds - took))
         share = took / max(took + left, 1e-9)
-        self._say(f"{self._work}: {share:.0%}, {duration(left)} left")
+        self.say(f"{share:.0%}, {duration(left)} left")
 
     def close(self) -> None:
-        """Say how long it took."""
+        """Say how long it took, or wipe a terminal's line; nothing if nothing was said."""
+        if not self._width:
+            return
         took = time.monotonic() - self._start
-        self._say(f"{self._work}: done in {duration(took)}")
+        self.say(f"done in {duration(took)}")
         if self._on_terminal:
-            sys.stderr.write("\n")
+            sys.stderr.write(f"\r{'':{self._width}}\r")
 
-    def _say(self, line: str) -> None:
-        line = printable(line)
+    def say(self, text: str) -> None:
+        """Say something of the work, whenever the last line was."""
+        self._said_at = time.monotonic()
+        line = printable(f"{self._work}: {text}")
+        self._width = max(self._width, len(line))
         if self._on_terminal:
-            self._width = max(self._width, len(line))
             sys.stderr.write(f"\r{line:{self._width}}")
         else:
             sys.stderr.write(f"{line}\n")

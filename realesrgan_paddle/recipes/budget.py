@@ -1,0 +1,230 @@
+"""What fits into `--minutes`: the fit, the start, iterations, validations, the verdict.
+
+The parts are measured once before anything long starts, by `measure_costs`, and the plan
+is said. It is made again after the fit; then the run follows the clock by itself.
+"""
+
+import math
+import sys
+import time
+from dataclasses import dataclass, replace
+
+from realesrgan_paddle.recipes.environment import Costs, measure_costs
+from realesrgan_paddle.recipes.plan import Plan
+from realesrgan_paddle.training.pace import kept_for_the_end
+from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.runlog.meter import duration
+
+FIT_SHARE = 1 / 3
+"""Most of the minutes that the fit may take; a rule of thumb."""
+FIT_LEAST_S = 30.0
+"""A fit with less time than this is left out [s]; a rule of thumb."""
+START_SHARE = 2.0
+"""The start's validation, of bicubic interpolation too, in validations; rounded up."""
+VALIDATION_SHARE = 0.2
+"""Most of the time that validations may take, without the start's; a rule of thumb."""
+GENERAL_SHARE = 0.25
+"""General images are left out where start and end would take more of the time."""
+MOST_VALIDATIONS = 8
+HELPFUL = 100
+"""Iterations below which next to nothing is learned; a rule of thumb."""
+ENOUGH = 300
+"""Where fewer iterations fit, batches become smaller; the quickstart's, of 4 x 128."""
+SMALL_BATCHES = ((4, 128), (2, 128), (2, 96))
+"""Crops and their side, the largest first."""
+LONGEST = 24 * 60
+"""Minutes up to which the least that helps is looked for."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The parts of a run of some minutes [s]."""
+
+    minutes: float
+    spent: float
+    fit: float
+    """At most; 0: there is none."""
+    opening: float
+    start: float
+    """The validation of the network to start from."""
+    step: float
+    iterations: int
+    validations: int
+    """After the start's, the last one included."""
+    validation: float
+    general: bool
+    """Whether general images are validated too."""
+
+    @property
+    def val_freq(self) -> int:
+        """Iterations between validations."""
+        return max(1, math.ceil(self.iterations / max(1, self.validations)))
+
+    def __str__(self) -> str:
+        """Return what each part will take."""
+        training = self.iterations * self.step
+        parts = [f"{duration(self.spent)} so far"]
+        if self.fit:
+            parts.append(f"at most {duration(self.fit)} to fit")
+        parts += [
+            f"{duration(self.opening)} to open the run",
+            f"{duration(self.start)} to validate the start",
+            f"{duration(training)} for {self.iterations:,} iterations of "
+            f"{self.step:.2g} s",
+        ]
+        if self.validation:
+            each = duration(self.validation)
+            parts.append(f"{self.validations} validations of {each}")
+        end = duration(kept_for_the_end(self.minutes))
+        parts.append(f"{end} for the verdict")
+        return ", ".join(parts)
+
+
+def plan_budget(minutes: float, spent: float, costs: Costs, *, fits: bool) -> Budget:
+    """Return what fits into the minutes.
+
+    Args:
+        minutes: of the whole command.
+        spent: since it began [s].
+        costs: what the parts take, as measured.
+        fits: whether the degradation is solved for, too.
+    """
+    fit = FIT_SHARE * 60 * minutes if fits else 0.0
+    if fit < FIT_LEAST_S:
+        fit = 0.0
+    left = 60 * minutes - spent - kept_for_the_end(minutes) - costs.opening - fit
+
+    validation, general = costs.validation, True
+    if (START_SHARE + 1) * validation > GENERAL_SHARE * left:
+        validation -= costs.general
+        general = costs.general == 0
+    start = START_SHARE * validation
+    left -= start
+
+    validations = 0
+    if validation:
+        most = math.floor(VALIDATION_SHARE * left / validation)
+        validations = min(MOST_VALIDATIONS, max(1, most))
+    left -= validations * validation
+    iterations = max(1, math.floor(left / costs.step))
+    return Budget(
+        minutes=minutes,
+        spent=spent,
+        fit=fit,
+        opening=costs.opening,
+        start=start,
+        step=costs.step,
+        iterations=iterations,
+        validations=min(validations, iterations),
+        validation=validation,
+        general=general,
+    )
+
+
+def least_minutes(
+    iterations: int, spent: float, costs: Costs, *, fits: bool
+) -> int | None:
+    """Return the fewest whole minutes into which so many iterations fit, if any."""
+    for minutes in range(1, LONGEST + 1):
+        budget = plan_budget(minutes, spent, costs, fits=fits)
+        if budget.iterations >= iterations:
+            return minutes
+    return None
+
+
+def open_budget(plan: Plan, started: float, *, fits: bool) -> tuple[Costs, Budget]:
+    """Return what a run costs, and what fits into its minutes; say both at once.
+
+    Where few iterations fit, smaller batches are chosen.
+
+    Args:
+        plan: has crops, batches and losses already.
+        started: when the command began, by `time.monotonic`.
+        fits: whether the degradation is solved for afterwards.
+    """
+    minutes = plan.config.train.minutes
+    assert minutes is not None
+    spent = time.monotonic() - started
+    tell(f"minutes: {duration(spent)} to begin; now a few iterations are timed")
+    costs = measure_costs(plan.config)
+    spent = time.monotonic() - started
+    budget = plan_budget(minutes, spent, costs, fits=fits)
+    if budget.iterations < ENOUGH:
+        costs, budget = _with_smaller_batches(plan, budget, costs, fits=fits)
+
+    if budget.iterations < HELPFUL:
+        least = least_minutes(HELPFUL, spent, costs, fits=fits)
+        helps = (
+            f"{least} is the least that helps" if least else "take a smaller network"
+        )
+        warning = (
+            f"warning: {minutes:g} minutes on this machine are {budget.iterations:,} "
+            f"iterations: next to nothing will be learned; {helps}"
+        )
+        tell(warning)
+        plan.lines.append(warning)
+    tell(f"minutes: {minutes:g}: {budget}")
+    return costs, budget
+
+
+def _with_smaller_batches(
+    plan: Plan, budget: Budget, costs: Costs, *, fits: bool
+) -> tuple[Costs, Budget]:
+    """Choose the largest of `SMALL_BATCHES` with enough iterations, else the smallest."""
+    cfg = plan.config
+    pixels = cfg.images_per_iteration * cfg.gt_size**2
+    for size, side in SMALL_BATCHES:
+        share = size * side**2 / pixels
+        if share >= 1 or plan.gives("gt_size"):
+            continue
+        smaller = replace(costs, step=costs.step * share)
+        budget = plan_budget(budget.minutes, budget.spent, smaller, fits=fits)
+        plan.choose(
+            "gt_size",
+            side,
+            f"and a small batch, so that {budget.iterations:,} iterations fit into "
+            f"{budget.minutes:g} minutes; a rule of thumb",
+        )
+        for key, value in (("batch_size_per_gpu", size), ("accum_iter", 1)):
+            plan.choose(f"datasets.train.{key}", value, "as gt_size")
+        if budget.iterations >= ENOUGH:
+            break
+    else:
+        smaller = costs
+    return smaller, budget
+
+
+def choose_total_by_time(
+    plan: Plan, costs: Costs, started: float, budget: Budget
+) -> None:
+    """Choose iterations and validations for what is left of the minutes.
+
+    Args:
+        plan: gets the options.
+        costs: as measured.
+        started: when the command began.
+        budget: what was planned before the fit, if there was one.
+    """
+    spent = time.monotonic() - started
+    if budget.fit:
+        budget = plan_budget(budget.minutes, spent, costs, fits=False)
+    plan.choose(
+        "train.total_iter",
+        budget.iterations,
+        f"{budget.minutes:g} minutes: {budget}; the run follows the clock",
+    )
+    cfg = plan.config
+    if cfg.val is None:
+        return
+    reason = f"{budget.validations} fit, with the last one"
+    plan.choose("val.val_freq", budget.val_freq, reason)
+    if not budget.general and cfg.val.drift is not None:
+        plan.choose(
+            "val.drift.general", None, "general images are left out for lack of time"
+        )
+
+
+def tell(line: str) -> None:
+    """Say a line at once, before there is a run with a log."""
+    sys.stderr.write(f"{printable(line)}\n")
+    sys.stderr.flush()
