@@ -36,8 +36,8 @@ class Flags(UpscaleFlags):
         "inputs if not given",
         also=("-o",),
     )
-    model_path: str | None = setting(
-        None,
+    model_path: str = setting(
+        "",
         "a released model's name, weights of any known format, or an exported model; "
         "chosen by inputs and machine if not given",
         also=("--model", "--model_name", "-m", "-n"),

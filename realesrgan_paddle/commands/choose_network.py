@@ -62,7 +62,7 @@ def open_network(
         UserError: the network cannot be had or read.
     """
     pixels = count_pixels(inputs, flags)
-    if flags.model_path is not None:
+    if flags.model_path:
         runner = open_model(flags.model_path)
         seconds = time_for(runner, pixels)
         if seconds > LONG:

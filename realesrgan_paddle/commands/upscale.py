@@ -49,7 +49,7 @@ def upscale(runner: Runner, inputs: Inputs, flags: UpscaleFlags) -> int:
     records = [*videos.values(), *pictures.values()]
     taken = TakenFiles(all_inputs)
     outputs: dict[Path, None] = {}
-    with reported(flags.report, records, flags.model_path or ""):
+    with reported(flags.report, records, flags.model_path):
         for found in inputs.found:
             results = results_of(found, flags, runner.scale)
             outputs[results.output] = None

@@ -60,7 +60,7 @@ class UpscaleFlags:
         "folder for the results; or the result of a single image or video",
         also=("-o",),
     )
-    model_path: str | None = setting(
+    model_path: str = setting(
         ...,
         "weights of any known format, or a released model's name",
         also=("--model", "--model_name", "-m", "-n"),
