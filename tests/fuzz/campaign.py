@@ -15,7 +15,7 @@ TESTS = HERE.parent
 PATHS = [TESTS.parent, HERE, TESTS, TESTS / "helpers", TESTS / "video"]
 """Where the workers, and what their commands start, find their modules."""
 RESULTS = "results.jsonl"
-STUCK = 300
+STUCK = 900
 """Seconds after which a worker is given up: far more than any case may take."""
 
 

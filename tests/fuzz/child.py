@@ -22,7 +22,7 @@ from realesrgan_paddle.utils.signals import end_at_once
 SECONDS = 30
 """The longest run: so much time, and so much work (other jobs may slow it down)."""
 LONGEST_WAIT = 120
-"""The longest run of a command that waits instead of working [s]."""
+"""The longest run of a command that waits, for anything but a processor [s]."""
 MEMORY = 2 << 30
 """The largest memory of a run without that for its pictures [bytes]."""
 ADDRESS_SPACE = 24 << 30
@@ -190,7 +190,7 @@ def _become(
 def _watched(pid: int, conditions: Conditions, most: int) -> Ended:
     """Wait for a command, and send its signal; kill it when it goes over a limit."""
     start = time.monotonic()
-    peak, stopped = 0, ""
+    peak, queued, stopped = 0, 0.0, ""
     waits = conditions.signal != 0
     while True:
         ended, status, used = os.wait4(pid, os.WNOHANG)
@@ -201,9 +201,9 @@ def _watched(pid: int, conditions: Conditions, most: int) -> Ended:
             os.kill(pid, conditions.signal)
             waits = False
         now = usage(pid)
-        peak = max(peak, now.memory)
+        peak, queued = max(peak, now.memory), max(queued, now.queued)
         if not stopped:
-            stopped = _over_a_limit(seconds, now.cpu, peak, most)
+            stopped = _over_a_limit(seconds - queued, now.cpu, peak, most)
             if stopped:
                 _kill(pid)
         time.sleep(0.02 if seconds < 2 else 0.1)
@@ -257,20 +257,23 @@ class Usage:
     """Bytes of private memory."""
     cpu: float
     """Seconds of all cores."""
+    queued: float
+    """Seconds for which one of them, or several, could have worked but others did."""
 
 
 def usage(pid: int) -> Usage:
     """Return what `pid` and its descendants use; nothing of those that have ended."""
-    memory, cpu = 0, 0.0
+    memory, cpu, queued = 0, 0.0, 0.0
     for process in family(pid):
         try:
+            queued += int(Path(f"/proc/{process}/schedstat").read_text().split()[1])
             fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2]
             pages = Path(f"/proc/{process}/statm").read_text().split()
         except (FileNotFoundError, ProcessLookupError):
             continue
         memory += (int(pages[1]) - int(pages[2])) * PAGE  # resident without shared
         cpu += sum(map(int, fields.split()[11:15])) / TICKS  # own, waited-for children
-    return Usage(memory, cpu)
+    return Usage(memory, cpu, queued / 1e9)
 
 
 def family(pid: int) -> list[int]:

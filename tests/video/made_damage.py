@@ -209,6 +209,12 @@ def with_cover(path: Path) -> None:
     ffmpeg(*tone(), *picture, *AAC, *coded, f"file:{path}")
 
 
+def of_unknown_codec(path: Path) -> None:
+    """Make a clip whose header names a codec that nobody has."""
+    ffmpeg(*PICTURE, "-c:v", "mpeg4", f"file:{path}")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"NONE"))
+
+
 TICKS = "N*100000000000"  # of a millisecond in .mkv: three years
 CENTURIES = ("-bf", 0, "-bsf:v", f"setts=pts='{TICKS}':dts='{TICKS}'")
 
@@ -218,6 +224,7 @@ BAD: dict[str, tuple[Make, str]] = {
     "no frame.avi": (made(*PICTURE, *X264, "-frames:v", 0), "there is no frame in it"),
     "no picture.mp4": (made(*tone(), *AAC), "no video stream"),
     "a song with its cover.mp4": (with_cover, "no video stream"),
+    "no such codec.avi": (of_unknown_codec, "no decoder found"),
     "4000 years.mkv": (made(*PICTURE, *X264, *CENTURIES), "frames last"),
     "nothing.mp4": (written(b""), ""),
     "zeros.mp4": (written(bytes(10_000)), ""),

@@ -231,11 +231,17 @@ def first_picture_stream(path: Path, container: Any) -> Any:
     """Return the video stream that is upscaled.
 
     Raises:
-        UserError: there is none, as in a song with a cover.
+        UserError: there is none, as in a song with a cover, or FFmpeg does not know how
+            it is coded.
     """
     pictures = picture_streams(container)
     if not pictures:
         raise UserError(f"{path}: no video stream in it")
+    if pictures[0].codec_context is None:
+        raise UserError(
+            f"{path}: its video is coded in a way that FFmpeg does not know; it is "
+            "damaged, or needs converting by what made it"
+        )
     return pictures[0]
 
 

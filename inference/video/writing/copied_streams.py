@@ -337,8 +337,8 @@ def _length(packet: Any) -> Fraction:
     if packet.stream.type != "audio":
         return length
 
-    decoder = packet.stream.codec_context
-    if decoder.frame_size and decoder.sample_rate:
+    decoder = packet.stream.codec_context  # None of a codec that FFmpeg does not know
+    if decoder is not None and decoder.frame_size and decoder.sample_rate:
         samples = Fraction(decoder.frame_size, decoder.sample_rate)
         if abs(samples - length) < packet.time_base:
             return samples
