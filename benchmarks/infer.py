@@ -24,10 +24,11 @@ import numpy as np
 from engines.cases import OURS, PEERS, SHIPPED
 from engines.network import ROOT, Network, infer
 from engines.rows import GOAL_BEFORE, Row, Taken, compare, describe, psnr, table
-from train_step import Stepper
+from train_step import Stepper, add_busy, busy, machine
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_rgb, write_image
+from realesrgan_paddle.utils.machine.devices import has_bf16
 
 SMALL = "realesr-animevideov3"
 NETWORKS = (
@@ -105,10 +106,11 @@ def _take_turns(
         command = network.process(args.peers_python, "peers", name, args)
         steppers[name] = Stepper(command, args.threads)
 
-    for _ in range(rounds):
-        for stepper in steppers.values():
-            time.sleep(PAUSE)
-            stepper.step("wall")
+    with busy(args.busy):
+        for _ in range(rounds):
+            for stepper in steppers.values():
+                time.sleep(PAUSE)
+                stepper.step("wall")
 
     taken = {}
     reference = np.load(network.output(SHIPPED)) if peers else None
@@ -129,11 +131,13 @@ def whole_command(network: Network, args: argparse.Namespace) -> Row:
         checkouts["before"] = args.before.resolve()
 
     runs: dict[str, list[Taken]] = {name: [] for name in checkouts}
-    for _ in range(rounds_of("128x128", args)):
-        for name, checkout in checkouts.items():
-            results = network.folder / f"results_{name}"
-            model = network.folder / "infer"
-            runs[name].append(infer(checkout, model, file, results, args.threads))
+    with busy(args.busy):
+        for _ in range(rounds_of("128x128", args)):
+            for name, checkout in checkouts.items():
+                results = network.folder / f"results_{name}"
+                model = network.folder / "infer"
+                run = infer(checkout, model, file, results, args.threads)
+                runs[name].append(run)
 
     taken = {}
     for name, several in runs.items():
@@ -238,6 +242,7 @@ def parse_args() -> argparse.Namespace:
         metavar="CHECKOUT",
         help="checkout whose tools/infer.py is the one to compare with",
     )
+    add_busy(parser)
     add("--networks", nargs="+", default=NETWORKS, metavar="NAME")
     add("--sizes", nargs="+", metavar="WxH", help="default: 128x128 640x360")
     every = [name for names in PEERS.values() for name in names]
@@ -259,6 +264,10 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Run the command."""
     args = parse_args()
+    print(machine())
+    if "bf16" in args.precisions and not has_bf16():
+        args.precisions.remove("bf16")
+        print("no rows in bf16: this CPU does not multiply in it")
     rows: list[Row] = []
     for name in args.networks:
         network = Network(name, args)

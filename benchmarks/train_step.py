@@ -10,19 +10,54 @@ this project starts Paddle in.
 import argparse
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
 from step_cases import CASES
 
-from realesrgan_paddle.utils.machine.devices import has_bf16
+from realesrgan_paddle.utils.machine.devices import core_count, has_bf16
 
 HERE = Path(__file__).parent
 Row = dict[str, str | int | float | None]
+SPIN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"
+FAST = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16")
+"""Instructions on which the choice of precision depends, as /proc/cpuinfo names them."""
+
+
+@contextmanager
+def busy(count: int) -> Iterator[None]:
+    """Keep so many processes busy, as other programs on a user's machine do."""
+    others = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+
+
+def machine() -> str:
+    """Return the processor's name, its cores, and what it multiplies fast."""
+    words = {}
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            name, _, value = line.partition(":")
+            words.setdefault(name.strip(), value.strip())
+    model = words.get("model name") or platform.processor() or "unknown processor"
+    family = words.get("cpu family", "?"), words.get("model", "?")
+    flags = words.get("flags", "").split()
+    has = [name for name in FAST if name in flags]
+    return (
+        f"{model} (family {family[0]}, model {family[1]}), {core_count()} cores, "
+        f"{' '.join(has) or 'none of ' + ' '.join(FAST)}"
+    )
 
 
 class Stepper:
@@ -70,11 +105,12 @@ class Stepper:
 def measure(case: str, batch: int, precision: str, args: argparse.Namespace) -> Row:
     """Return the row of one case."""
     steppers = _start(case, batch, precision, args)
-    for i in range(args.rounds):
-        for name, stepper in steppers.items():
-            # One round is enough for stock Paddle: it is slow, and no ratio needs it.
-            if name != "stock" or i == 0:
-                stepper.step(args.clock)
+    with busy(args.busy):
+        for i in range(args.rounds):
+            for name, stepper in steppers.items():
+                # One round is enough for stock Paddle: it is slow, and no ratio needs it.
+                if name != "stock" or i == 0:
+                    stepper.step(args.clock)
 
     peaks = {name: stepper.close() for name, stepper in steppers.items()}
     times = {name: stepper.times for name, stepper in steppers.items()}
@@ -112,6 +148,17 @@ def _start(
         commands["stock"] = [*ours, "--ops", "plain"]
 
     return {name: Stepper(words, args.threads) for name, words in commands.items()}
+
+
+def add_busy(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for processes that keep cores busy."""
+    parser.add_argument(
+        "--busy",
+        type=int,
+        default=0,
+        metavar="N",
+        help="keep N other processes busy meanwhile; default: none",
+    )
 
 
 def parse_args(parser: argparse.ArgumentParser) -> argparse.Namespace:
@@ -161,7 +208,9 @@ def main() -> None:
         "--no_stock", action="store_true", help="do not run stock Paddle"
     )
     parser.add_argument("--rounds", type=int, default=7)
+    add_busy(parser)
     args = parse_args(parser)
+    print(machine(), file=sys.stderr)
     batches = (1,) if args.quick else (1, 4)
     cases = [name for name in CASES if args.only in name]
     if args.quick:

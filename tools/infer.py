@@ -31,7 +31,10 @@ class Flags(UpscaleFlags):
         also=("--model", "-m"),
     )
     threads: int | None = setting(
-        None, "CPU threads; all cores if not given", int_range(1, 1024)
+        None,
+        "most CPU threads; all cores if not given; the onednn engine leaves busy cores to "
+        "other programs",
+        int_range(1, 1024),
     )
     trt: bool = setting(
         False, "run with TensorRT on a GPU; the first run of a size takes minutes"

@@ -167,8 +167,15 @@ class IntegerConvolution:
         recorder.run(self._primitive, addresses)
 
 
-@lru_cache(CACHE_SIZE)
 def integer_convolution(spec: IntegerConvolutionSpec) -> IntegerConvolution:
+    """Return the convolution's primitive, created once for each number of threads."""
+    return _integer_convolution(spec, library().threads)
+
+
+@lru_cache(CACHE_SIZE)
+def _integer_convolution(
+    spec: IntegerConvolutionSpec, threads: int
+) -> IntegerConvolution:
     """Return the convolution's primitives, created once."""
     return IntegerConvolution(spec)
 

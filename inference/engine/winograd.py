@@ -41,7 +41,7 @@ from realesrgan_paddle.ops.onednn.convolutions import (
     plus,
     times,
 )
-from realesrgan_paddle.ops.onednn.library import BYTES, F32
+from realesrgan_paddle.ops.onednn.library import BYTES, F32, library
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
 
 A, B = 0.75, 1.5
@@ -340,7 +340,12 @@ class RowConvolution:
                 self.prelu(recorder, address, weights.slopes)
 
 
-@lru_cache(CACHE_SIZE)
 def row_convolution(spec: RowConvolutionSpec) -> RowConvolution:
-    """Return the convolution's primitives, created once."""
+    """Return the convolution's primitives, created once for each number of threads."""
+    return _row_convolution(spec, library().threads)
+
+
+@lru_cache(CACHE_SIZE)
+def _row_convolution(spec: RowConvolutionSpec, threads: int) -> RowConvolution:
+    """Return what is created, which keeps the present number of threads for good."""
     return RowConvolution(spec)

@@ -46,6 +46,26 @@ def core_count() -> int:
     return max(1, math.ceil(min(cores, _quota(Path("/sys/fs/cgroup")))))
 
 
+def running_elsewhere() -> int:
+    """Return how many threads of other processes run now or wait for a core.
+
+    On Linux: the fourth field of /proc/loadavg (proc(5)) without this process's own;
+    elsewhere, and where that cannot be read, 0.
+    """
+    try:
+        load = Path("/proc/loadavg").read_text().split()
+        running = int(load[3].split("/")[0])
+        own = sum(map(_runs, Path("/proc/self/task").iterdir()))
+    except (OSError, ValueError, IndexError):  # none, or a thread has just ended
+        return 0
+    return max(0, running - own)
+
+
+def _runs(task: Path) -> bool:
+    """Return whether a thread runs; in stat its state follows its name in brackets."""
+    return (task / "stat").read_text().rpartition(") ")[2].startswith("R")
+
+
 def local_process_count() -> int:
     """Return how many processes Paddle's launcher started on this machine, else 1."""
     return launcher_number("PADDLE_LOCAL_SIZE")

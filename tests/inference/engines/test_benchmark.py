@@ -144,7 +144,7 @@ def test_engines_take_turns_and_are_compared_with_torch(tmp_path, monkeypatch, c
     monkeypatch.setattr(benchmark, "PAUSE", 0)
     monkeypatch.setattr(benchmark, "PEERS", {"fp32": (SHIPPED, "OpenVINO", "ncnn")})
     stub = Stub(tmp_path, {"paddle": 0.01, "ncnn": 0.001})
-    args = Namespace(peers_python="python", threads=1, rounds=2, image=None)
+    args = Namespace(peers_python="python", threads=1, rounds=2, image=None, busy=1)
     args.peers = ["ncnn"]
     monkeypatch.setattr(benchmark, "OURS", {"paddle": ("fp32",)})
 
@@ -165,7 +165,9 @@ def test_two_checkouts_are_timed_from_start_to_end(tmp_path, monkeypatch):
         code = f"import time; time.sleep({pause})"
         (tmp_path / name / "tools" / "infer.py").write_text(code)
     monkeypatch.setattr(benchmark, "ROOT", tmp_path / "now")
-    args = Namespace(threads=1, rounds=2, image=None, before=tmp_path / "before")
+    args = Namespace(
+        threads=1, rounds=2, busy=0, image=None, before=tmp_path / "before"
+    )
 
     row = benchmark.whole_command(SimpleNamespace(name="net", folder=tmp_path), args)
     assert row["case"] == "whole process net 128x128"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.ops.onednn.convolutions import plus, times
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
+from realesrgan_paddle.utils.machine.devices import running_elsewhere
 from realesrgan_paddle.utils.machine.memory import AddressRange
 
 NETWORKS = [
@@ -158,6 +160,39 @@ def test_a_repetition_depends_on_nothing_but_the_image():
     for image, found in zip([*images, *images], in_turn, strict=True):
         fresh = Engine(description, tensors_of(description))(image)
         np.testing.assert_array_equal(found, fresh)
+
+
+@pytest.mark.usefixtures("avx2")
+@pytest.mark.paddle
+def test_cores_that_others_keep_busy_are_left_to_them(monkeypatch):
+    description = SRVGGNetCompact(num_conv=1, num_feat=16)
+    looks = iter([0, 0, 9, 9, 9, 9, 0, 0, 0])
+    monkeypatch.setattr(engine_module, "running_elsewhere", lambda: next(looks))
+    monkeypatch.setattr(engine_module.os, "cpu_count", lambda: 4)
+    engine = Engine(description, tensors_of(description), threads=3)
+    image = np.random.default_rng(3).random((1, 3, 24, 20), np.float32)
+    expected = engine(image)
+    threads = [library().threads]
+    for _ in range(7):
+        np.testing.assert_array_equal(engine(image), expected)
+        threads.append(library().threads)
+    # One look that is out of line changes nothing.
+    assert threads == [3, 3, 3, 1, 1, 1, 1, 3]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what runs")
+def test_what_runs_elsewhere_is_counted(monkeypatch):
+    spin = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(spin) for _ in range(2)]
+    try:
+        time.sleep(0.2)
+        assert max(running_elsewhere() for _ in range(20)) >= 2
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
+    monkeypatch.setattr(Path, "read_text", lambda path: "no numbers here")
+    assert running_elsewhere() == 0
 
 
 @pytest.mark.usefixtures("avx2")
