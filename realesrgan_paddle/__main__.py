@@ -41,6 +41,7 @@ COMMANDS = {
     "evaluate": "measure networks on benchmark sets",
     "plot_run": "plot the curves of training runs",
     "serve": "upscale pictures on a web page",
+    "doctor": "show what this machine has, what is missing and what to install",
 }
 NOT_IN_TOOLS = {
     "describe_options": "realesrgan_paddle.options.reading.describe_options",

@@ -56,6 +56,8 @@ REQUIRED = {  # the flags that each command needs, with right values
     "preflight": "--input images",
     "quantize": "--model_path exported --calibration images",
     "quickstart": "--video clip.mp4 --output out",
+    "upscale": "images --model_path net.pdparams",
+    "doctor": "",
 }
 
 
@@ -112,8 +114,12 @@ def snapshot(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-RUN_WITHOUT_FLAGS = {"convert_torch", "quickstart"}
-MISSING = ("the following arguments are required: --", "--yml_path FILE is needed")
+RUN_WITHOUT_FLAGS = {"convert_torch", "quickstart", "doctor"}
+MISSING = (
+    "the following arguments are required: --",
+    "--yml_path FILE is needed",
+    "nothing to upscale; name an image, a video, or a folder of these",
+)
 WRONG_VALUES = {
     "make_lq_data": [
         "--seed -1",
@@ -158,6 +164,7 @@ WRONG_VALUES = {
         "--precision fp8",
         "--max_pixels 0",
     ],
+    "upscale": ["--scale 0", "--tile -1"],
     "preflight": ["--scale 0", "--min_size 0"],
     "predict": [
         "--tile_pad -1",
@@ -425,6 +432,9 @@ MISTAKES = {
     "generate_meta_info_pairdata --input images others --meta_info out.txt": (
         "would be a pair, but their names differ"
     ),
+    "upscale nowhere": "nowhere: no such file or folder",
+    "upscale images --model x4pluss": "did you mean 'x4plus'?",
+    "upscale images --model net.pdparams --output out.png": "is named like a file",
     "predict --input images --output out --model_path net.pdparams --block 6": (
         "--block 6 contradicts the file"
     ),

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from places import ROOT
 
 from realesrgan_paddle import __version__
 from realesrgan_paddle.__main__ import COMMANDS, NOT_IN_TOOLS, main
+from realesrgan_paddle.commands import doctor
 from realesrgan_paddle.utils.images import write_image
 
 TOOLS = {path.stem for path in (ROOT / "tools").glob("*.py")} - {"__init__"}
@@ -142,3 +144,27 @@ def test_the_version_is_that_of_the_toolkit_and_of_paddle_with_the_device(capsys
     version = f"realesrgan-paddle {__version__}, PaddlePaddle {paddle.__version__}, "
     assert printed.startswith(version)
     assert printed.endswith(")\n")
+
+
+def test_doctor_says_what_is_there_and_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert f"realesrgan-paddle {__version__}" in printed
+    assert "ONEDNN_MAX_CPU_ISA=AVX2" in printed
+    assert f"released networks:  in {tmp_path / 'weights'}: none yet" in printed
+    assert "tools/upscale.py" in printed.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+    def without(missing):
+        return lambda name: None if name in missing else find_spec(name)
+
+    monkeypatch.setattr(doctor, "find_spec", without({"paddle", "av"}))
+    assert main(["doctor"]) == 1
+    printed = capsys.readouterr().out
+    assert "Paddle:             MISSING: pip install paddlepaddle (CPU)" in printed
+    assert (
+        "av:                 not installed; for upscaling videos: pip install"
+        in printed
+    )

@@ -83,7 +83,7 @@ PROCESSORS = [
 
 def test_what_onednn_uses_is_what_the_processor_has_within_its_limit(monkeypatch):
     for features, limit, lanes, bf16 in PROCESSORS:
-        monkeypatch.setattr(devices, "_features", features.split)
+        monkeypatch.setattr(devices, "cpu_features", features.split)
         monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
         if limit:
             monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)

@@ -250,7 +250,7 @@ def has_bf16() -> bool:
     """
     if float_lanes() < 16 or _isa_limit() in ("AVX512_CORE", "AVX512_CORE_VNNI"):
         return False
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_features())
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(cpu_features())
 
 
 def float_lanes() -> int:
@@ -260,14 +260,25 @@ def float_lanes() -> int:
     """
     limit = _isa_limit()
     is_limited = limit.startswith(("SSE", "AVX2")) or limit == "AVX"
-    return 16 if "avx512f" in _features() and not is_limited else 8
+    return 16 if "avx512f" in cpu_features() and not is_limited else 8
 
 
 def _isa_limit() -> str:
     return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
 
 
-def _features() -> Sequence[str]:
+def cpu_name() -> str:
+    """Return the processor's name, as the system has it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown"
+
+
+def cpu_features() -> Sequence[str]:
     """Return the words that describe this CPU, none where they are not known."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.is_file():
