@@ -8,8 +8,9 @@ pot: what the clips differ by then widens the interval, which is to be safe rath
 narrow. (With a variance of its own for each clip, pooled, it contained the truth in as
 little as 84 % of cases where clips vary unequally.)
 
-How often it contains the truth is simulated by benchmarks/verdicts/coverage.py; the
-figures are in docs/measurements.md, "What the verdict's intervals hold".
+How often it contains the truth is simulated by benchmarks/verdicts/coverage.py: of the
+moments of three clips in 94 % of cases and more, of clips in 91 to 96 %
+(docs/measurements.md, "What the verdict's intervals hold").
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ from scipy.special import stdtrit
 
 FEWEST_UNITS = 4
 """Fewer say nothing: of three, an interval is 2.5 standard deviations of the units to each
-side, and real differences, which are skewed, are not within it as often as it says."""
+side, of four 1.6; with four moments of three clips the gain of five minutes of training
+was told in 99 to 100 % of simulated sets."""
 
 
 @dataclass(frozen=True)

@@ -32,16 +32,18 @@ from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.options.schema.validation import HELD_OUT
 from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.images import read_rgb, to_uint8
+from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
 UNITS = 12
 """Moments, clips or images that are held out where nothing else is asked for.
 
-With so many the gain of a short training was told in 99 % of sets of three clips
-(docs/measurements.md, "How often the verdict tells").
+With so many the gain of five minutes was told in all of 2,000 sets of three clips
+(docs/measurements.md, "What the verdict's intervals hold").
 """
 LARGEST_SHARE = 3
-"""At most one third of the frames is held out. A few less to train on cost little: eight
-frames of five clips gained as much as 82 (docs/domain_gain/)."""
+"""At most one third of the frames is held out; half of them where a third is too few for a
+verdict. A few less to train on cost little: eight frames of five clips gained as much as
+82 (docs/domain_gain/)."""
 LARGEST_CLIP_SHARE = 5
 """Whole clips are held out if one of so many is enough of them, otherwise moments."""
 FEWEST_CLIPS = 5
@@ -277,8 +279,8 @@ def _clips(paths: Sequence[Path]) -> list[Clip]:
 def _whole_clips(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip] | None:
     """Return whole clips to hold out, spread over all; None where they are too few."""
     are_images = all(len(clip) == 1 for clip in clips)
-    share = LARGEST_SHARE if are_images else LARGEST_CLIP_SHARE
-    count = min(wanted, len(clips) // share)
+    room = _room(len(clips)) if are_images else len(clips) // LARGEST_CLIP_SHARE
+    count = min(wanted, room)
     if count < (1 if are_images else FEWEST_CLIPS):
         return None
 
@@ -290,12 +292,20 @@ def _whole_clips(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip] 
     return chosen, []
 
 
+def _room(frames: int) -> int:
+    """Return how many of so many frames may be held out."""
+    if frames < FEWEST:
+        return 0
+    few = min(FEWEST_UNITS, frames // 2)
+    return max(few, frames // LARGEST_SHARE)
+
+
 def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
     """Return single frames of all clips to hold out, and the frames next to them.
 
     Each clip keeps at least half of its frames.
     """
-    room = sum(map(len, clips)) // LARGEST_SHARE
+    room = _room(sum(map(len, clips)))
     counts = [0] * len(clips)
     plans: list[tuple[Clip, Clip]] = [([], []) for _ in clips]
     open_clips = set(range(len(clips)))
