@@ -45,6 +45,8 @@ SPLITS = 20
 """Ways of splitting the real images that are averaged."""
 BATCH = 4
 """Windows that are degraded with the same way of resizing, when sets are compared."""
+COMPARISON = 9
+"""One comparison takes as long as so many degradations of the search."""
 APART_SEED = 1_000_000
 """First seed of comparisons apart from the usual ones, which count from 0."""
 
@@ -75,6 +77,36 @@ def distances(
         result[group] = float(np.mean(members))
     result["all"] = float(np.mean(list(result.values())))
     return result
+
+
+def weighted_distances(
+    one: np.ndarray, other: np.ndarray, names: Sequence[str], counts: np.ndarray
+) -> np.ndarray:
+    """Return the distance of all statistics, for each row of counts, float64 (R,).
+
+    As `distances` has it in "all", with windows that count as often as is said.
+
+    Args:
+        one: statistics of windows, float64 (N, F).
+        other: the same of the windows that stand beside them, float64 (N, F).
+        names: of the F statistics.
+        counts: how often each of the N pairs counts, float64 (R, N).
+    """
+    signs = np.repeat([1.0, -1.0], len(one))
+    shares = np.tile(counts / counts.sum(axis=1, keepdims=True), 2) * signs
+    single = np.empty((len(counts), len(names)))
+    for column in range(len(names)):
+        values = np.concatenate([one[:, column], other[:, column]])
+        order = np.argsort(values, kind="stable")
+        gaps = np.cumsum(shares[:, order], axis=1)
+        is_last = np.append(np.diff(values[order]) > 0, True)  # of equal values
+        single[:, column] = np.abs(gaps[:, is_last]).max(axis=1)
+
+    by_group = []
+    for starts in GROUPS.values():
+        members = [name.startswith(starts) for name in names]
+        by_group.append(single[:, members].mean(axis=1))
+    return np.mean(by_group, axis=0)
 
 
 def null_distances(

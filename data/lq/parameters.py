@@ -61,7 +61,7 @@ class Choice:
 
 
 NUMBERS = (
-    Number("blur", 0.15, 1.25),  # low-quality pixels
+    Number("blur", 0.05, 1.25),  # low-quality pixels
     Number("anisotropy", -0.9, 0.9),  # logarithm of horizontal over vertical blur
     Number("motion", 0, 4, none_share=0.8),  # low-quality pixels
     Number("noise", 0, 20, none_share=0.1, power=2),  # 8-bit levels

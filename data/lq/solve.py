@@ -1,4 +1,4 @@
-"""Solve for the degradation of real images: read, search, compare, pick.
+"""Solve for the degradation of real images: read, search, compare, pick, leave out.
 
 The search predicts each parameter by itself. Then whole degradations are tried, those
 that it found likely, and the nearest is improved one parameter at a time (`pick`). How
@@ -15,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.data.degradation.codec import check_installed
-from realesrgan_paddle.data.lq.compare import Comparer, Sets, degradation, read_sets
+from realesrgan_paddle.data.lq.compare import (
+    COMPARISON,
+    Comparer,
+    Sets,
+    degradation,
+    read_sets,
+)
 from realesrgan_paddle.data.lq.parameters import NUMBER, Point, Region
 from realesrgan_paddle.data.lq.search import ROUNDS, Round, search
 from realesrgan_paddle.data.lq.simulate import Simulator
@@ -31,6 +37,7 @@ from realesrgan_paddle.data.lq.solution import (
     is_identified,
     solution_options,
 )
+from realesrgan_paddle.data.lq.stages import leave_out, left_out_findings
 from realesrgan_paddle.data.lq.windows import stream_codec
 from realesrgan_paddle.options.schema.degradation import LQConfig, SynthesisOptions
 from realesrgan_paddle.utils.errors import printable
@@ -56,14 +63,12 @@ TOLERANCE = 1.07
 
 Other windows changed the distance of one degradation by as much.
 """
-COMPARISONS = 50
+COMPARISONS = 65
 """About so many are made; only the time left that is said depends on it."""
-COMPARISON = 9
-"""One takes as long as so many degradations of the search."""
-NEAREST_SHARE = 0.7
+NEAREST_SHARE = 0.6
 """Of the time of a fit with a limit, after which no other start is compared."""
-LAST_SHARE = 0.85
-"""Of the time of a fit with a limit, after which nothing else is tried: then ranges."""
+LAST_SHARE = 0.7
+"""As that, after which nothing else is tried: then ranges, and leaving out."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +146,12 @@ def solve_for(
     codec = stream_codec(real)
     scale, seed = options.scale, options.manual_seed
     with Simulator(sets.gt.pixels, scale, processes) as simulator:
-        region = _region(codec)
+        region = searched_region(codec)
         solution = search(sets, simulator, scale, seed, rounds, region, progress)
         compare = Comparer(sets, simulator)
         picked = pick(solution, compare.apart(), scale, progress)
-        written = solution_options(picked, scale)
+        needed, decisions = leave_out(picked, compare, sets, scale, progress)
+        written = solution_options(needed, scale)
         before, _ = compare(degradation(options))
         after, synthetic = compare(written)
     progress.close()
@@ -153,7 +159,7 @@ def solve_for(
     return Solved(
         solution=solution,
         options=written,
-        findings=findings(solution, scale),
+        findings=left_out_findings(findings(solution, scale), decisions),
         before=before,
         after=after,
         null=sets.null,
@@ -165,7 +171,7 @@ def solve_for(
     )
 
 
-def _region(codec: str | None) -> Region:
+def searched_region(codec: str | None) -> Region:
     """Return what is searched, given the codec of the real videos if there is one."""
     if codec:
         check_installed(SynthesisOptions(video_prob=1))

@@ -29,7 +29,7 @@ from realesrgan_paddle.options.schema.degradation import LQConfig
 pytestmark = pytest.mark.paddle
 NOTHING = Point(
     places={
-        "blur": 0.1,
+        "blur": 0.175,
         "anisotropy": 0.5,
         "motion": 0.0,
         "noise": 0.0,
