@@ -127,7 +127,9 @@ class Flags:
         None, "choose missing options by images, network and machine"
     )
     dataroot_gt: str | None = setting(
-        None, "with --recipe: the training images", metavar="FOLDER"
+        None,
+        "with --recipe: the training images; with --lq alone, generic pictures",
+        metavar="FOLDER",
     )
     network: str | None = setting(
         None,

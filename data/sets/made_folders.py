@@ -11,6 +11,8 @@ from typing import Any
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
+from realesrgan_paddle.utils.images import list_images
+from realesrgan_paddle.utils.next_steps import command_line
 
 MANIFEST = "manifest.jsonl"
 """The list of all frames beside those of tools/extract_keyframes.py."""
@@ -27,6 +29,15 @@ TRAIN, VAL = "train", "val"
 """Folders of the two parts of frames; VAL is that of a set's validation images, too."""
 
 
+def only_poor(footage: str | Path) -> str:
+    """Return what to do with footage of which nothing is good enough to train on."""
+    line = command_line("train.py", "--recipe", "auto", "--lq", str(footage))
+    return (
+        "Poor footage is what a network restores, not what it learns from: to train one "
+        f"for it on generic pictures that are degraded alike: {line}"
+    )
+
+
 def list_of_set(folder: Path) -> Path | None:
     """Return the list of the training images of a set; None for any other folder.
 
@@ -37,6 +48,12 @@ def list_of_set(folder: Path) -> Path | None:
         return None
     path = folder / SET_LIST
     if not path.is_file():
+        if (folder / "frames" / MANIFEST).is_file() and not list_images(
+            folder / "frames", recursive=True
+        ):
+            raise UserError(
+                f"{folder}: no frame was good enough. {only_poor('FOOTAGE')}"
+            )
         raise UserError(
             f"{folder}: a set without its list, {path.name}; run "
             "tools/build_domain_set.py again, with the same flags, to complete it"

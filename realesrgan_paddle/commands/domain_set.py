@@ -29,6 +29,7 @@ from realesrgan_paddle.data.sets.made_folders import (
     check_images,
     has_settings,
     keep_settings,
+    only_poor,
 )
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
@@ -178,7 +179,7 @@ def build_domain_set(
         frames = output / "frames"
         sheet = output / "frames_sheet"
         extracted = extract_key_frames(videos, frames, settings, sheet=sheet)
-        _check_any_frame(extracted, frames)
+        _check_any_frame(extracted, frames, inputs)
         done.remark = extracted.remark
         remove_outdated(frames, output)
         done.passports = extracted.passports
@@ -257,7 +258,9 @@ def _claim(output: Path, options: DomainOptions) -> DomainOptions:
     return options
 
 
-def _check_any_frame(extracted: FrameSet, frames: Path) -> None:
+def _check_any_frame(
+    extracted: FrameSet, frames: Path, inputs: Sequence[str | Path]
+) -> None:
     """Refuse to go on without a frame, and say why there is none.
 
     Raises:
@@ -272,7 +275,8 @@ def _check_any_frame(extracted: FrameSet, frames: Path) -> None:
         )
     reasons = ", ".join(f"{n} {reason}" for reason, n in extracted.dropped.items())
     raise UserError(
-        f"{frames}: all frames were dropped ({reasons}); see {extracted.sheet}"
+        f"{frames}: all frames were dropped ({reasons}); see {extracted.sheet}. "
+        f"{only_poor(inputs[0])}"
     )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from realesrgan_paddle.data.lq.solve import solve_for
+from realesrgan_paddle.data.sets.generic import PICTURES, generic_images
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import (
     find,
@@ -88,6 +89,11 @@ WHY_MILD = (
 )
 """Says what was chosen and why, by benchmarks/domain_gain/presets.py and hidden.py."""
 
+WHY_GENERIC = (
+    f"no clean images were given: {PICTURES}, degraded as --lq is; sharp pictures of the "
+    "footage's own kind gain more: --dataroot_gt FOLDER (docs/finetuning.md)"
+)
+
 
 def auto_recipe(
     yml_path: str | None,
@@ -105,7 +111,8 @@ def auto_recipe(
     Args:
         yml_path: option file whose options are kept, if any.
         overrides: `a.b=c`, which win over the file and the other arguments.
-        dataroot_gt: the images, as datasets.train.dataroot_gt.
+        dataroot_gt: the images, as datasets.train.dataroot_gt; None with `lq`: generic
+            pictures.
         network: a released model's name or a weight file, as path.pretrain_network_g.
         minutes: how long the command may take, as train.minutes; a run is timed here.
             It wins over the file's total_iter.
@@ -118,7 +125,7 @@ def auto_recipe(
         UserError: no images are named, or the options are wrong.
     """
     started = time.monotonic() if started is None else started
-    plan = open_plan(yml_path, overrides, dataroot_gt, network, minutes)
+    plan = open_plan(yml_path, overrides, dataroot_gt, network, minutes, lq)
     machine = machine or inspect_machine()
     choose_network(plan)
     choose_losses(plan, machine)
@@ -154,8 +161,12 @@ def open_plan(
     dataroot_gt: str | None,
     network: str | None,
     minutes: float | None,
+    lq: Path | None = None,
 ) -> Plan:
-    """Return the plan with the options that the user gave; see `auto_recipe`."""
+    """Return the plan with the options that the user gave; see `auto_recipe`.
+
+    Without images to train on, but with low-quality ones, generic pictures are chosen.
+    """
     given = given_options(yml_path)
     if dataroot_gt is not None:
         given = merged(given, nested("datasets.train.dataroot_gt", dataroot_gt))
@@ -167,9 +178,12 @@ def open_plan(
 
     plan = Plan(given, yml_path or "--recipe auto")
     if not plan.gives("datasets.train.dataroot_gt"):
-        raise UserError(
-            "--recipe auto: no images to train on; give --dataroot_gt FOLDER"
-        )
+        if lq is None:
+            raise UserError(
+                "--recipe auto: no images to train on; give --dataroot_gt FOLDER, or, "
+                "with nothing but poor footage, --lq FOOTAGE alone"
+            )
+        plan.choose("datasets.train.dataroot_gt", str(generic_images()), WHY_GENERIC)
     if minutes is not None and plan.gives("train.total_iter"):
         raise UserError(
             "--minutes chooses train.total_iter, which is given too; leave one of them out"

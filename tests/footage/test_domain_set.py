@@ -17,6 +17,7 @@ from scenes import scene
 from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
 from realesrgan_paddle.data.footage import frame_writer
 from realesrgan_paddle.data.footage.keyframes import Settings
+from realesrgan_paddle.data.sets.made_folders import list_of_set
 from realesrgan_paddle.data.sets.meta_info import read_meta_info, training_images
 from realesrgan_paddle.recipes.environment import Machine
 from realesrgan_paddle.recipes.plan import Plan, choose_set_parts, nested
@@ -217,8 +218,13 @@ def test_the_error_says_why_there_is_no_frame(tmp_path):
 
     (videos / "broken.mp4").unlink()
     picture_clip(videos / "black.mkv", [np.zeros_like(scene(0))] * 2)
-    with pytest.raises(UserError, match=r"all frames were dropped \(2 black\)"):
+    with pytest.raises(UserError, match=r"dropped \(2 black\).*--lq .*videos") as error:
         main(words)
+    assert "train.py --recipe auto --lq" in str(error.value)
+
+    # Nor is it said to build the set again, by what gets the set.
+    with pytest.raises(UserError, match=r"no frame was good enough.*--lq FOOTAGE"):
+        list_of_set(tmp_path / "set")
 
 
 def test_the_error_says_why_no_frame_could_be_written(tmp_path, monkeypatch):
