@@ -70,7 +70,7 @@ ROUNDS = (Round(180, 8), Round(110, 10), Round(80, 12))
 TIME_SHARE = 0.5
 """Of the time of a fit that has a limit; comparing takes the rest."""
 LEAST_SHARE = 0.25
-"""Of a round's degradations that are tried, however little time there is."""
+"""Of a round's degradations that are tried once it is begun, in however little time."""
 
 
 @dataclass
@@ -93,7 +93,8 @@ def search(
 ) -> Solution:
     """Return the degradation of ground truth that has the real images' statistics.
 
-    Where the time of `progress` has a limit, each round ends when its part is over.
+    Where the time of `progress` has a limit, each round ends when its part is over, and
+    the last ones are left out when nothing is left for them.
 
     Args:
         sets: windows of the real images and of the ground truth.
@@ -111,6 +112,8 @@ def search(
     progress = progress or Progress("search", total)
     planned = 0
     for number, one in enumerate(rounds):
+        if number and progress.is_past(TIME_SHARE):
+            break
         rng = np.random.default_rng([seed, number])
         points, tasks = _draw(one, region, sets, scale, rng)
         planned += one.degradations

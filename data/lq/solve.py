@@ -69,6 +69,8 @@ NEAREST_SHARE = 0.6
 """Of the time of a fit with a limit, after which no other start is compared."""
 LAST_SHARE = 0.7
 """As that, after which nothing else is tried: then ranges, and leaving out."""
+RANGES_SHARE = 0.1
+"""Where nothing ended so long after that, ranges are not compared either."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,8 @@ def pick(
                 least, best = found, moved
                 break
 
+    if progress.is_past(LAST_SHARE + RANGES_SHARE):
+        return _around(best, width, solution)
     ranges = [solution]
     ranges += [_around(best, width, solution) for width in WIDTHS]
     lengths = [length(tried) for tried in ranges]

@@ -45,7 +45,10 @@ class Progress:
             return
         took = now - self._start
         left = took * max(0.0, self._total / self._done - 1)
-        left = min(left, max(0.0, self._seconds - took))
+        if took > self._seconds:
+            self.say(f"its time is over by {duration(took - self._seconds)}; it ends")
+            return
+        left = min(left, self._seconds - took)
         share = took / max(took + left, 1e-9)
         self.say(f"{share:.0%}, {duration(left)} left")
 
