@@ -7,6 +7,7 @@ Genetics"). Its value for the statistics of the real images, and how far off suc
 predictions are, give the limits of the next round.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -33,6 +34,7 @@ from realesrgan_paddle.data.lq.solution import (
     Solution,
 )
 from realesrgan_paddle.data.lq.windows import GtWindows, RealWindows
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.progress import Progress
 
 NEXT_COVERAGE = 0.98
@@ -56,6 +58,10 @@ Few, so that what differs between scenes counts as what cannot be known.
 SCALERS = CHOICE["scaler"].options
 SAME_SCALERS: Mapping[int, Sequence[str]] = {1: SCALERS, 2: ("area", "bilinear")}
 """Scalers that make the same image, by scale: at 2, both are means of 2 x 2 pixels."""
+
+
+class TooLittleTimeError(UserError):
+    """The time of a fit is over before anything can be said."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,9 @@ def search(
         rounds: how much is tried.
         region: what is searched; None: everything.
         progress: counts the degradations, of all work of which `TIME_SHARE` is this.
+
+    Raises:
+        TooLittleTimeError: all of it is over within the first round.
     """
     same = SAME_SCALERS.get(scale, ())
     region = _without_same(region or Region(), same)
@@ -125,6 +134,11 @@ def search(
             progress.advance()
             if len(found) >= least and progress.is_past(share):
                 break
+            if not number and progress.is_past(1):
+                raise TooLittleTimeError(
+                    f"the fit: {len(found)} degradations were tried in its time, and "
+                    f"{math.ceil(least)} are the least; give more --minutes"
+                )
 
         tried = len(found)
         samples.statistics += found

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
+from realesrgan_paddle.recipes.choose_schedule import HELPFUL
 from realesrgan_paddle.recipes.environment import Costs, measure_costs
 from realesrgan_paddle.recipes.plan import Plan
 from realesrgan_paddle.training.pace import kept_for_the_end
@@ -23,11 +24,14 @@ START_SHARE = 2.0
 """The start's validation, of bicubic interpolation too, in validations; rounded up."""
 VALIDATION_SHARE = 0.2
 """Most of the time that validations may take, without the start's; a rule of thumb."""
-GENERAL_SHARE = 0.25
-"""General images are left out where start and end would take more of the time."""
+ENDS_SHARE = 0.25
+"""Most of the time that the validations at start and end may take; a rule of thumb.
+
+Where they would take more, general images are left out, then there are fewer crops.
+"""
+FEWEST_CROPS = 6
+"""Crops that are held out at least."""
 MOST_VALIDATIONS = 8
-HELPFUL = 100
-"""Iterations below which next to nothing is learned; a rule of thumb."""
 ENOUGH = 300
 """Where fewer iterations fit, batches become smaller; the quickstart's, of 4 x 128."""
 SMALL_BATCHES = ((4, 128), (2, 128), (2, 96))
@@ -54,6 +58,8 @@ class Budget:
     validation: float
     general: bool
     """Whether general images are validated too."""
+    crops: int | None
+    """Crops held out; None: as many as usual."""
 
     @property
     def val_freq(self) -> int:
@@ -94,17 +100,23 @@ def plan_budget(minutes: float, spent: float, costs: Costs, *, fits: bool) -> Bu
         fit = 0.0
     left = 60 * minutes - spent - kept_for_the_end(minutes) - costs.opening - fit
 
-    validation, general = costs.validation, True
-    if (START_SHARE + 1) * validation > GENERAL_SHARE * left:
+    most = max(0.0, ENDS_SHARE * left / (START_SHARE + 1))
+    validation, general, crops = costs.validation, True, None
+    if validation > most:
         validation -= costs.general
         general = costs.general == 0
+    if validation > most and costs.crops > FEWEST_CROPS:
+        others = validation - costs.held_out
+        fit_in = math.floor(costs.crops * (most - others) / costs.held_out)
+        crops = max(FEWEST_CROPS, fit_in)
+        validation = others + costs.held_out * crops / costs.crops
     start = START_SHARE * validation
     left -= start
 
     validations = 0
     if validation:
-        most = math.floor(VALIDATION_SHARE * left / validation)
-        validations = min(MOST_VALIDATIONS, max(1, most))
+        on_the_way = math.floor(VALIDATION_SHARE * left / validation)
+        validations = min(MOST_VALIDATIONS, max(1, on_the_way))
     left -= validations * validation
     iterations = max(1, math.floor(left / costs.step))
     return Budget(
@@ -118,6 +130,7 @@ def plan_budget(minutes: float, spent: float, costs: Costs, *, fits: bool) -> Bu
         validations=min(validations, iterations),
         validation=validation,
         general=general,
+        crops=crops,
     )
 
 
@@ -132,7 +145,9 @@ def least_minutes(
     return None
 
 
-def open_budget(plan: Plan, started: float, *, fits: bool) -> tuple[Costs, Budget]:
+def open_budget(
+    plan: Plan, started: float, *, gpu: bool, fits: bool
+) -> tuple[Costs, Budget]:
     """Return what a run costs, and what fits into its minutes; say both at once.
 
     Where few iterations fit, smaller batches are chosen.
@@ -140,13 +155,14 @@ def open_budget(plan: Plan, started: float, *, fits: bool) -> tuple[Costs, Budge
     Args:
         plan: has crops, batches and losses already.
         started: when the command began, by `time.monotonic`.
+        gpu: whether it trains on one, where the time of a step is not that of its pixels.
         fits: whether the degradation is solved for afterwards.
     """
     minutes = plan.config.train.minutes
     assert minutes is not None
     spent = time.monotonic() - started
     tell(f"minutes: {duration(spent)} to begin; now a few iterations are timed")
-    costs = measure_costs(plan.config)
+    costs = measure_costs(plan.config) if gpu else _costs_by_pixels(plan)
     spent = time.monotonic() - started
     budget = plan_budget(minutes, spent, costs, fits=fits)
     if budget.iterations < ENOUGH:
@@ -167,6 +183,25 @@ def open_budget(plan: Plan, started: float, *, fits: bool) -> tuple[Costs, Budge
     return costs, budget
 
 
+def _costs_by_pixels(plan: Plan) -> Costs:
+    """Return the costs of a run, with a step timed on the smallest batch.
+
+    A few large ones might take all of the minutes on a busy machine.
+    """
+    cfg = plan.config
+    size, side = SMALL_BATCHES[-1]
+    share = cfg.images_per_iteration * cfg.gt_size**2 / (size * side**2)
+    if share <= 1 or plan.gives("gt_size"):
+        return measure_costs(cfg)
+    train = cfg.datasets.train.model_copy(
+        update={"batch_size_per_gpu": size, "accum_iter": 1}
+    )
+    datasets = cfg.datasets.model_copy(update={"train": train})
+    small = cfg.model_copy(update={"gt_size": side, "datasets": datasets})
+    costs = measure_costs(small)
+    return replace(costs, step=costs.step * share)
+
+
 def _with_smaller_batches(
     plan: Plan, budget: Budget, costs: Costs, *, fits: bool
 ) -> tuple[Costs, Budget]:
@@ -183,7 +218,8 @@ def _with_smaller_batches(
             "gt_size",
             side,
             f"and a small batch, so that {budget.iterations:,} iterations fit into "
-            f"{budget.minutes:g} minutes; a rule of thumb",
+            f"{budget.minutes:g} minutes: more than few large ones learn "
+            "(docs/measurements.md)",
         )
         for key, value in (("batch_size_per_gpu", size), ("accum_iter", 1)):
             plan.choose(f"datasets.train.{key}", value, "as gt_size")
@@ -218,6 +254,8 @@ def choose_total_by_time(
         return
     reason = f"{budget.validations} fit, with the last one"
     plan.choose("val.val_freq", budget.val_freq, reason)
+    if budget.crops:
+        plan.choose("val.hold_out", budget.crops, "crops; fewer, for lack of time")
     if not budget.general and cfg.val.drift is not None:
         plan.choose(
             "val.drift.general", None, "general images are left out for lack of time"

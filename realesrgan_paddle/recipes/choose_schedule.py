@@ -25,11 +25,13 @@ LPIPS still fell in docs/soccer.md, at 1; the quickstart gained nothing more at 
 docs/domain_gain's networks one gained from 1.8 to 5.5, and one, judged on another camera,
 lost from 1.2 to 3.7: held-out images tell, and the best network is kept.
 """
-FULL_RATE = 1000
-"""Iterations from which the full learning rate is chosen: a line through two measurements.
+HELPFUL = 100
+"""Iterations from which a gain was measured: docs/measurements.md, "Few minutes"."""
+FULL_RATE = 100
+"""Iterations from which the full learning rate is chosen.
 
-docs/soccer.md's 2,400 were trained with it; of 150 and 200, a fifth of it left less of a
-grid and gained about as much (docs/measurements.md, "The grid index, and too short a run").
+With the loss on grid artifacts 100 iterations of it gain and leave little of a grid
+(docs/measurements.md, "Few minutes"); without it fewer had left one.
 """
 KEPT_CHECKPOINTS = 3
 """Checkpoints that a recipe keeps: one to resume from, and two to fall back on."""
@@ -140,8 +142,8 @@ def choose_rate(plan: Plan, generator: NetworkSize) -> None:
     if total < FULL_RATE:
         rate = float(f"{rate * total / FULL_RATE:.2g}")
         reason = (
-            f"in proportion to the iterations, below {FULL_RATE:,}: less of a grid, for "
-            "about as much gain (docs/measurements.md)"
+            f"in proportion to the iterations, below {FULL_RATE:,}: less of a grid "
+            "(docs/measurements.md)"
         )
     plan.choose("train.optim_g.lr", rate, reason)
 
@@ -234,17 +236,13 @@ def pool_size(cfg: Config) -> int:
 def remark_minimum(plan: Plan, images: Images) -> None:
     """Warn if there is less time or footage than any network was measured to gain from.
 
-    docs/measurements.md, "Too short a run": with Real-ESRGAN's degradation a grid shows
-    after 213 iterations on five frames; after the quickstart's 300 with a milder
-    one there is none.
+    docs/measurements.md, "Few minutes". A run of some minutes was warned of before.
     """
-    total = plan.config.train.total_iter
-    if total < MIN_ITERATIONS:
+    train = plan.config.train
+    if train.total_iter < HELPFUL and train.minutes is None:
         plan.lines.append(
-            f"warning: too little time: {total:,} iterations, and the shortest run that "
-            f"was measured to gain had {MIN_ITERATIONS} (the quickstart's); one of 213 "
-            "left a visible grid in its images (docs/measurements.md); give more "
-            "--minutes, and look at the images before you use the network"
+            f"warning: too little time: {train.total_iter:,} iterations; the shortest run "
+            f"that was measured to gain had {HELPFUL}; raise train.total_iter"
         )
     if images.count < FEWEST_IMAGES:
         plan.lines.append(

@@ -16,7 +16,7 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.sections import GeneratorOptions
-from realesrgan_paddle.options.schema.validation import GENERAL
+from realesrgan_paddle.options.schema.validation import GENERAL, HELD_OUT
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.learning_rate import learning_rate
 from realesrgan_paddle.training.open_training import open_training
@@ -144,6 +144,10 @@ class Costs:
     """Of all sets, by the time of one image of each."""
     general: float
     """Its part for general images, which can be left out."""
+    held_out: float
+    """Its part for crops held out of training, of which there can be fewer."""
+    crops: int
+    """How many these are; 0: other images are validated."""
 
 
 def measure_costs(cfg: Config) -> Costs:
@@ -169,8 +173,15 @@ def measure_costs(cfg: Config) -> Costs:
     progress.advance()
     by_set = _seconds_of_sets(run.validator)
     progress.close()
-    general = by_set.get(GENERAL, 0.0)
-    return Costs(opening, step, sum(by_set.values()), general)
+    crops = [len(each) for each in run.validator.sets if each.name == HELD_OUT]
+    return Costs(
+        opening=opening,
+        step=step,
+        validation=sum(by_set.values()),
+        general=by_set.get(GENERAL, 0.0),
+        held_out=by_set.get(HELD_OUT, 0.0),
+        crops=sum(crops),
+    )
 
 
 def _seconds_of_step(
@@ -186,18 +197,17 @@ def _seconds_of_step(
 
 
 def _seconds_of_sets(validator: Validator) -> dict[str, float]:
-    """Return what a validation of each set takes, by the time of its second image."""
+    """Return what a validation of each set takes, by the time of one image.
+
+    The first image of all takes longer and counts for its set if it has no other.
+    """
     if validator.options is None:
         return {}
-    found = {}
+    found: dict[str, float] = {}
     for images in (*validator.sets, *validator.judged_sets):
-        shown = list(islice(images, 2))
-        times = []
-        for image in shown:
+        for image in islice(images, 1 if found else 2):
             begun = time.perf_counter()
             one = HeldOutSet(images.name, images.scale, [image])
             validate(validator.metrics, validator.upscale, [one])
-            times.append(time.perf_counter() - begun)
-        if times:
-            found[images.name] = times[-1] * len(images)
+            found[images.name] = (time.perf_counter() - begun) * len(images)
     return found

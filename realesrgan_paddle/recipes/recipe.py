@@ -16,9 +16,11 @@ thumb:
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from realesrgan_paddle.data.lq.search import TooLittleTimeError
 from realesrgan_paddle.data.lq.solve import solve_for
 from realesrgan_paddle.data.sets.generic import PICTURES, generic_images
 from realesrgan_paddle.models.networks.description import Generator
@@ -145,7 +147,7 @@ def auto_recipe(
         solve_degradation(plan, lq, math.inf)
         choose_total(plan, images)
     else:
-        costs, budget = open_budget(plan, started, fits=lq is not None)
+        costs, budget = open_budget(plan, started, gpu=machine.gpu, fits=lq is not None)
         solve_degradation(plan, lq, budget.fit)
         choose_total_by_time(plan, costs, started, budget)
     choose_rate(plan, generator)
@@ -312,22 +314,13 @@ def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
     Args:
         plan: gets the options; it names the images and the scale already.
         lq: real low-quality images or videos to solve for; None: nothing is solved.
-        seconds: that it may take; 0: the degradation is the mild one.
+        seconds: that it may take; if they do not suffice, the degradation is the mild one.
 
     Raises:
         UserError: as `solve_for`.
     """
     if lq is None:
         return
-    if not seconds:
-        if not _given(plan):
-            _choose(plan, MILD)
-        plan.lines.append(
-            "warning: the degradation is not solved for, for lack of time: it is the mild "
-            "one; give more --minutes, or an option file of make_lq_data.py --fit"
-        )
-        return
-
     cfg = plan.config
     train = cfg.datasets.train
     options = LQConfig(
@@ -336,7 +329,19 @@ def solve_degradation(plan: Plan, lq: Path | None, seconds: float) -> None:
         dataroot_gt=train.dataroot_gt,
         meta_info=train.meta_info,
     )
-    solved = solve_for(options, lq, seconds=seconds)
+    solved = None
+    with suppress(TooLittleTimeError):
+        if seconds:
+            solved = solve_for(options, lq, seconds=seconds)
+    if solved is None:
+        if not _given(plan):
+            _choose(plan, MILD)
+        plan.lines.append(
+            "warning: the degradation is not solved for, for lack of time: it is the mild "
+            "one; give more --minutes, or an option file of make_lq_data.py --fit"
+        )
+        return
+
     _choose(plan, solved.options)
     before, after = solved.before["all"], solved.after["all"]
     plan.lines.append(

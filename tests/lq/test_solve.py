@@ -12,13 +12,14 @@ import make_lq_data
 import train
 from realesrgan_paddle.data.lq import solve, windows
 from realesrgan_paddle.data.lq.folder import read_lq_options, write_lq_folder
-from realesrgan_paddle.data.lq.search import Round
+from realesrgan_paddle.data.lq.search import Round, TooLittleTimeError
 from realesrgan_paddle.data.lq.solution import NumberFound, Solution, findings
 from realesrgan_paddle.data.lq.solve import Solved, solve_for
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.recipes import recipe
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.runlog.progress import Progress
 
 pytestmark = pytest.mark.paddle
 FEW = (Round(90, 4),)
@@ -117,8 +118,15 @@ def test_without_real_images_the_recipe_is_mild_unless_something_is_given(
     assert "jpeg_range" not in options
 
 
-def test_a_fit_with_little_time_tries_a_quarter_and_says_so(place, capsys):
-    solved = solve_for(LQConfig(dataroot_gt="HR", scale=2), Path("REAL"), seconds=1e-3)
+def test_a_fit_with_little_time_tries_a_quarter_and_says_so(place, monkeypatch, capsys):
+    options = LQConfig(dataroot_gt="HR", scale=2)
+    with pytest.raises(
+        TooLittleTimeError, match=r"1 degradations were tried .* and 23 "
+    ):
+        solve_for(options, Path("REAL"), seconds=1e-3)
+
+    monkeypatch.setattr(Progress, "is_past", lambda self, share: share < 1)
+    solved = solve_for(options, Path("REAL"), seconds=60)
     assert solved.solution.tried == 23
     assert "23 degradations tried of 90, for lack of time" in str(solved)
     lines = capsys.readouterr().err.splitlines()

@@ -41,7 +41,7 @@ class Progress:
         self._done += steps
         now = time.monotonic()
         every = ON_TERMINAL_S if self._on_terminal else IN_FILE_S
-        if now - self._said_at < every:
+        if now - self._said_at < every or self._done == self._total:
             return
         took = now - self._start
         left = took * max(0.0, self._total / self._done - 1)
