@@ -208,6 +208,7 @@ def _with_smaller_batches(
     """Choose the largest of `SMALL_BATCHES` with enough iterations, else the smallest."""
     cfg = plan.config
     pixels = cfg.images_per_iteration * cfg.gt_size**2
+    smaller = costs
     for size, side in SMALL_BATCHES:
         share = size * side**2 / pixels
         if share >= 1 or plan.gives("gt_size"):
@@ -225,8 +226,6 @@ def _with_smaller_batches(
             plan.choose(f"datasets.train.{key}", value, "as gt_size")
         if budget.iterations >= ENOUGH:
             break
-    else:
-        smaller = costs
     return smaller, budget
 
 

@@ -297,11 +297,15 @@ def test_few_minutes_are_warned_of_first_and_trained_in_small_batches(
     assert cfg.train.total_iter == cfg.train.scheduler.T_max > 100
     assert cfg.val.val_freq == cfg.logger.save_checkpoint_freq
 
+    assert line(lines, "train.total_iter").endswith("; the run follows the clock)")
+    assert "iterations of 0.21 s" in line(lines, "train.total_iter")
+
     slow = replace(COSTS, step=30.0)
     monkeypatch.setattr(budget, "measure_costs", lambda cfg: slow)
     capsys.readouterr()
     cfg, lines = auto_recipe(None, (), frames, minutes=3, machine=CPU)
     assert (cfg.gt_size, cfg.datasets.train.batch_size_per_gpu) == (96, 2)
+    assert "iterations of 30 s" in line(lines, "train.total_iter")
     told = capsys.readouterr().err.splitlines()
     assert told[1].startswith("warning: 3 minutes on this machine are ")
     assert told[1].endswith(" is the least that helps")
