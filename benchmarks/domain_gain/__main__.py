@@ -61,6 +61,8 @@ def main() -> None:
 
     end = time.monotonic() + 3600 * args.hours
     for name, weights, judged_on in _networks(domains, args):
+        if not any(fnmatchcase(name, pattern) for pattern in args.arms):
+            continue
         if time.monotonic() > end:
             break
         with _claimed(args.work, name) as claimed:
@@ -81,13 +83,11 @@ def _networks(
     for name in (RELEASED, SMALLEST):
         yield name, partial(Path, args.weights / f"{name}.pdparams"), judged
     for arm in all_arms(args.seeds, args.domains):
-        if any(fnmatchcase(arm.name, pattern) for pattern in args.arms):
-            weights = partial(_train, arm, domains, args)
-            on = arm.judged_on(args.domains)
-            yield arm.name, weights, [name for name in on if name in domains]
+        weights = partial(_train, arm, domains, args)
+        on = arm.judged_on(args.domains)
+        yield arm.name, weights, [name for name in on if name in domains]
     # It takes as long to judge as an arm takes in all.
-    if (args.weights / f"{LARGE}.pdparams").exists():
-        yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), judged
+    yield LARGE, partial(Path, args.weights / f"{LARGE}.pdparams"), judged
 
 
 @contextmanager
@@ -187,7 +187,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--network", choices=CONVOLUTIONS, default=RELEASED)
     parser.add_argument("--iterations", type=int, default=1500)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", default=["*"], help="patterns of names")
+    parser.add_argument(
+        "--arms", nargs="+", default=["*"], help="patterns of their names"
+    )
     parser.add_argument("--domains", nargs="+", choices=DOMAINS, default=DOMAINS)
     parser.add_argument(
         "--inputs", nargs="+", choices=degradations(), default=list(degradations())

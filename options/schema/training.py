@@ -208,12 +208,14 @@ class GridLossOptions(Options):
     type: Literal["GridLoss"] = Field(default="GridLoss", description="The only type.")
     loss_weight: NonNegative = Field(
         default=1.0,
-        description="Weight of the grid loss. Raise it if the drift alarm says that a "
-        "regular grid shows.",
+        description="Weight of the grid loss. 2 suits a pixel loss of weight 1 "
+        "(docs/measurements.md); raise it if the drift alarm says that a regular grid "
+        "shows.",
     )
     gain_weight: NonNegative = Field(
         default=0.0,
-        description="Weight of the same of the error's magnitude.",
+        description="Weight of the same of the error's magnitude: phases that are wrong "
+        "by different amounts. Not measured: 0 leaves it out.",
     )
 
 

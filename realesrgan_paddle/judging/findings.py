@@ -52,8 +52,9 @@ WORSE = Finding(
 )
 GRIDDED = Finding(
     "a regular grid shows",
-    "try more iterations (train.total_iter) on more images, a lower train.optim_g.lr, a "
-    "smaller train.lpips_opt.loss_weight or an earlier checkpoint",
+    "try the grid loss (train.grid_opt.type=GridLoss) or a larger weight of it, more "
+    "iterations (train.total_iter) on more images, a lower train.optim_g.lr, a smaller "
+    "train.lpips_opt.loss_weight or an earlier checkpoint",
 )
 FORGETS = Finding("on general ones it became worse", "train on some of these, too")
 SOFTER = Finding(

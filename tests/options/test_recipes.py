@@ -78,6 +78,9 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     assert cfg.network_g.num_conv == 32
     assert cfg.model_type == "RealESRNetModel"
     assert cfg.train.lpips_opt.loss_weight == 0.1
+    assert cfg.train.grid_opt.loss_weight == module.GRID_WEIGHT
+    with_gan, _ = recipe(None, ["model_type=RealESRGANModel"], frames)
+    assert with_gan.train.grid_opt is None, "not measured with a GAN"
     assert not cfg.gt_usm
     assert cfg.gt_size == 160
     assert cfg.datasets.train.batch_size_per_gpu == 6

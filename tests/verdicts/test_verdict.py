@@ -83,7 +83,7 @@ NEXT_STEPS = [
     (
         {"drifts": GRID},
         "look at its images first: a regular grid shows: general with x2.0 the energy; "
-        "try more iterations",
+        "try the grid loss (train.grid_opt.type=GridLoss)",
     ),
     ({"drifts": GRID, "trained_on": 1}, "the energy; train on more images"),
     (
