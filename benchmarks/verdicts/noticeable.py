@@ -24,7 +24,7 @@ RATES = range(23, 36, 3)
 SIDE = 256
 FRAMES, STEP = 8, 3
 """A crop becomes a clip that pans onto it, this many pixels a frame."""
-MEASURED = ("psnr_y", "ssim_y", "lpips", "dists")
+MEASURED = ("psnr_y", "ssim_y", "lpips")
 VISIBLE = 0.5
 """Decibels."""
 

@@ -39,6 +39,8 @@ from realesrgan_paddle.utils.runlog.progress import Progress
 
 VERDICT_PAGE = "verdict.html"
 """In the folder of a run: the verdict, and crops of the validated images."""
+MOST_LISTED = 12
+"""Names of held-out images in the log; the training states have all."""
 START_LABEL = "start network"
 NEW_LABEL = "new network"
 INPUT_LABEL = "input, bicubic"
@@ -72,7 +74,8 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
     files = [Path(path_below(root, gt)) for gt, _ in data.held_out]
     told = units_told([image_name(file) for file in files], data.clips(root))
     each = f", {counted(data.names.crops, 'crop')} of each" if data.names.crops else ""
-    listed = ", ".join(file.name for file in files)
+    listed = ", ".join(file.name for file in files[:MOST_LISTED])
+    listed += ", ..." * (len(files) > MOST_LISTED)
     return [
         f"validating on {len(files)} of {len(data.excluded):,} images that are held out "
         f"of training{each}: {told}: {listed}; to choose others: datasets.val; to train "
