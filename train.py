@@ -16,6 +16,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Literal
 
+from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.ops.trial import start_trial
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
@@ -155,6 +156,12 @@ class Flags:
     auto_resume: bool = setting(
         False, "resume from this run's newest training state, if there is one"
     )
+    launcher: str | None = setting(
+        None,
+        "BasicSR's, and ignored: start several GPUs with paddle.distributed.launch",
+        choices=("none", "pytorch", "slurm"),
+        rare=True,
+    )
     debug: bool = setting(False, "report every iteration, save and validate every 8")
     overrides: list[str] = setting(
         [],
@@ -222,6 +229,10 @@ def run_command(flags: Flags, started: float) -> int:
     if flags.auto_resume:
         overrides.append("auto_resume=true")
     cfg, recipe = resolve(flags, overrides, started)
+    # Before Paddle is imported and images are listed, which takes a while.
+    for weights in (cfg.path.pretrain_network_g, cfg.path.pretrain_network_d):
+        if weights is not None:
+            check_there(weights)
 
     if flags.debug:
         overrides += [
@@ -233,6 +244,9 @@ def run_command(flags: Flags, started: float) -> int:
             overrides.append("val.val_freq=8")
         cfg, recipe = resolve(flags, overrides, started)
 
+    if flags.launcher:
+        why = "--launcher is ignored: paddle.distributed.launch starts several GPUs"
+        recipe = [*recipe, why]
     if flags.dry_run:
         for line in recipe:
             say(f"# {line}")

@@ -26,7 +26,7 @@ from realesrgan_paddle.utils.next_steps import print_next
 class Flags:
     """The flags of this command."""
 
-    input: list[str] = setting(..., "videos, or one folder of images")
+    input: list[str] = setting(..., "videos, or one folder of images", takes_words=True)
     output: Path = setting(..., "folder of the set, new or resumed")
     options: DomainOptions
     frames: Settings

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.models.networks.description import Generator
-from realesrgan_paddle.models.weights.catalogue import table
+from realesrgan_paddle.models.weights.catalogue import is_released, table
 from realesrgan_paddle.models.weights.convert import LAYOUTS, WRITERS, convert
 from realesrgan_paddle.models.weights.read_generator import fetch
 from realesrgan_paddle.utils.cli import parse_flags, run, setting
@@ -31,7 +31,9 @@ DEFAULT = "RealESRGAN_x4plus"
 class Flags:
     """The flags of this command."""
 
-    input: Path | None = setting(None, "the weight file to convert")
+    input: Path | None = setting(
+        None, "the weight file to convert, or a released model", takes_words=True
+    )
     name: str | None = setting(
         None, f"the released model to obtain and convert, if no --input: {DEFAULT}"
     )
@@ -62,7 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    path = flags.input or fetch(flags.name or DEFAULT, "weights")
+    path = flags.input
+    if path is None or (not path.exists() and is_released(str(path))):
+        path = fetch(str(path or flags.name or DEFAULT), "weights")
     done = convert(path, flags.output, flags.to, flags.layout, flags.overwrite)
     print(done)
     if isinstance(done.network, Generator):

@@ -25,7 +25,7 @@ from realesrgan_paddle.utils.next_steps import print_next
 class Flags:
     """The flags of this command."""
 
-    input: list[str] = setting(..., "videos and folders of videos")
+    input: list[str] = setting(..., "videos and folders of videos", takes_words=True)
     output: Path = setting(..., "folder; existing files stay")
     sheet: Path | None = setting(
         None, "folder of the overview; without it: OUTPUT_sheet"

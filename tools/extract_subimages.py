@@ -29,7 +29,7 @@ from realesrgan_paddle.utils.next_steps import print_next
 class Flags:
     """The flags of this command."""
 
-    input: Path = setting(..., "folder of images")
+    input: Path = setting(..., "folder of images", takes_words=True)
     output: Path = setting(..., "folder; existing files stay")
     crop_size: int = setting(480, "side of a sub-image", int_range(1))
     step: int = setting(240, "pixels to the next sub-image", int_range(1))

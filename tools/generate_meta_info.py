@@ -20,7 +20,7 @@ from realesrgan_paddle.utils.next_steps import print_next
 class Flags:
     """The flags of this command."""
 
-    input: list[Path] = setting(..., "folders of images")
+    input: list[Path] = setting(..., "folders of images", takes_words=True)
     root: list[Path] = setting(
         ..., "what the names are relative to: one, or one per input"
     )

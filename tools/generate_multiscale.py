@@ -21,7 +21,7 @@ from realesrgan_paddle.utils.next_steps import print_next
 class Flags:
     """The flags of this command."""
 
-    input: Path = setting(..., "folder of images")
+    input: Path = setting(..., "folder of images", takes_words=True)
     output: Path = setting(..., "folder; existing files stay")
     manifest: Path | None = setting(
         None,

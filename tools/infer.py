@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == 0:
         line = after_videos("tools/infer.py", argv, inputs, flags, runner.scale)
         if line is None:
-            folder = inputs.pictures[0].parent if flags.recursive else flags.given[0]
+            folder = inputs.pictures[0].parent if flags.recursive else flags.input[0]
             line = after_inference(str(folder), flags.model_path)
         print_next(line)
     return code

@@ -25,6 +25,7 @@ class Flags:
         ...,
         "folder of a run, experiments/NAME; several are plotted together",
         metavar="RUN",
+        takes_words=True,
     )
     output: str = setting("curves.png", "the PNG to write")
 

@@ -34,6 +34,9 @@ LARGEST_INT = 2**63 - 1
 """Of a flag: NumPy and Paddle count in 64 bits."""
 
 
+WORDS = "words"
+"""Where the parser keeps words without a flag, until the flag that takes them has them."""
+
 HELP_ALL = ("--help", "all")
 """Words that print the help with the flags that few people need."""
 
@@ -72,13 +75,36 @@ class Parser(argparse.ArgumentParser):
             formatter_class=HelpFormatter,
         )
         self._shows_all = shows_all
+        self._taker: argparse.Action | None = None
+        self._must_be_given = False
 
     def parse(self, argv: Sequence[str] | None) -> argparse.Namespace:
         """Return the parsed `argv` (None: `sys.argv`); exit with 2 on a usage error."""
         words = sys.argv[1:] if argv is None else argv
         words = [_with_underscores(word) for word in words]
         self._check_flags(words)
-        return self.parse_intermixed_args(words)
+        args = self.parse_intermixed_args(words)
+        if self._taker is not None:
+            self._take_words(args, self._taker)
+        return args
+
+    def _take_words(self, args: argparse.Namespace, taker: argparse.Action) -> None:
+        """Give the words without a flag to the flag that takes them; see `setting`."""
+        words = getattr(args, WORDS)
+        given = getattr(args, taker.dest)
+        convert = cast(Callable[[str], Any], taker.type or str)
+        if taker.nargs is not None:
+            given = [*map(convert, words), *(given or [])] or given
+        elif len(words) + (given is not None) > 1:
+            self.error(f"one input is expected, not {len(words) + (given is not None)}")
+        elif words:
+            given = convert(words[0])
+
+        if not given and self._must_be_given:
+            self.error(
+                f"the following arguments are required: {taker.option_strings[0]}"
+            )
+        setattr(args, taker.dest, given)
 
     def _check_flags(self, words: Sequence[str]) -> None:
         """Exit with 2 at the first unknown flag.
@@ -119,9 +145,17 @@ class Parser(argparse.ArgumentParser):
                 continue
 
             arguments["required"] = "default" not in arguments
-            self.add_argument(
+            if declared["takes_words"]:
+                self._must_be_given = arguments.pop("required")
+                about = arguments.get("help")
+                shown = arguments.get("metavar", field.name.upper())
+                self.add_argument(WORDS, nargs="*", metavar=shown, help=about)
+                arguments["help"] = "the same"
+            action = self.add_argument(
                 f"--{field.name}", *declared["also"], dest=field.name, **arguments
             )
+            if declared["takes_words"]:
+                self._taker = action
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
@@ -191,6 +225,7 @@ def setting(
     *,
     also: Sequence[str] = (),
     positional: bool = False,
+    takes_words: bool = False,
     rare: bool = False,
     choices: Iterable[str] | None = None,
     nargs: int | str | None = None,
@@ -205,6 +240,7 @@ def setting(
         kind: the flag's `type`, where the field's does not say it.
         also: other spellings, as `-dn` for `--denoise_strength`.
         positional: it is no flag, but takes the words without one.
+        takes_words: words without a flag are its values, too.
         rare: few people need it; `--help all` shows it.
         choices: see `argparse`, as the others.
         nargs: of a list; one or more if not given.
@@ -224,6 +260,7 @@ def setting(
         "arguments": arguments,
         "also": also,
         "positional": positional,
+        "takes_words": takes_words,
         "rare": rare,
     }
     if default is ...:

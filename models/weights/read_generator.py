@@ -86,14 +86,17 @@ def locate(path_or_name: str | Path, folder: Path = DEFAULT_FOLDER) -> Path:
     Raises:
         UserError: there is no such file; says which released model may be meant.
     """
+    check_there(path_or_name)
     path = Path(path_or_name)
     if path.is_dir():
         return _only_file(path)
-    if path.exists():
-        return path
-    if is_released(str(path_or_name)):
-        return fetch(str(path_or_name), folder)
+    return path if path.exists() else fetch(str(path_or_name), folder)
 
+
+def check_there(path_or_name: str | Path) -> None:
+    """Raise UserError if there is neither a file nor a released model of this name."""
+    if Path(path_or_name).exists() or is_released(str(path_or_name)):
+        return
     raise UserError(
         f"{path_or_name}: no such file, and no released model of this name"
         f"{released_hint(path_or_name)} (tools/convert_torch.py --list shows them)"

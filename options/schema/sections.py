@@ -63,8 +63,8 @@ class PathOptions(Options):
     )
     param_key_g: Text | None = Field(
         default=None,
-        description="Which weights of that file; null takes params_ema, else params, "
-        "else the only ones.",
+        description="Which weights of that file, if it holds several; null takes "
+        "params_ema, else params, else the only ones.",
     )
     strict_load_g: bool = Field(
         default=True,

@@ -57,6 +57,7 @@ class CompareFlags:
         ...,
         "low-quality images, folders, a set of tools/build_domain_set.py, or with "
         "--video a video",
+        takes_words=True,
     )
     gt: Path | None = setting(
         None,

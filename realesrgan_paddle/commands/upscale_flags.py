@@ -47,14 +47,9 @@ def _suffix(text: str) -> str:
 class UpscaleFlags:
     """The flags of these commands, with Real-ESRGAN's names and meanings where it has them."""
 
-    inputs: list[str] = setting(
-        [],
-        "images, videos, or folders of these",
-        positional=True,
-        nargs="*",
-        metavar="INPUT",
+    input: list[str] = setting(
+        ..., "images, videos, or folders of these", also=("-i",), takes_words=True
     )
-    input: list[str] = setting([], "the same", also=("-i",), action="extend", rare=True)
     output: str | None = setting(
         "results",
         "folder for the results; or the result of a single image or video",
@@ -174,15 +169,3 @@ class UpscaleFlags:
         int_range(1, MOST_PREVIEW_FRAMES),
         metavar="N",
     )
-
-    def __post_init__(self) -> None:
-        """Refuse a command without anything to upscale."""
-        if not self.given:
-            raise argparse.ArgumentTypeError(
-                "nothing to upscale; name an image, a video, or a folder of these"
-            )
-
-    @property
-    def given(self) -> list[str]:
-        """All inputs, in the order of the command line: words first, then --input's."""
-        return [*self.inputs, *self.input]

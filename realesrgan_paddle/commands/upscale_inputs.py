@@ -92,7 +92,7 @@ def find_all_inputs(flags: UpscaleFlags) -> Inputs:
     """
     files: dict[Path, Found] = {}
     places: list[Found] = []
-    for word in dict.fromkeys(flags.given):  # a file that is named twice is one
+    for word in dict.fromkeys(flags.input):  # a file that is named twice is one
         path = Path(word)
         if path.is_dir():
             places.append(_look_into(path, flags))
@@ -152,7 +152,7 @@ def _check_video_flags(flags: UpscaleFlags, inputs: Inputs) -> None:
     given += [name for name in ("preview", "preview_frames") if getattr(flags, name)]
     if given:
         raise UserError(
-            f"--{given[0]}: for videos, and {flags.given[0]} has none; images have "
+            f"--{given[0]}: for videos, and {flags.input[0]} has none; images have "
             "--outscale and --ext"
         )
 

@@ -1,5 +1,6 @@
 """From options to a training step: networks with their weights, losses, optimizers."""
 
+import logging
 import zlib
 from functools import partial
 
@@ -55,6 +56,9 @@ from realesrgan_paddle.utils.weights.reader import read_weights
 OPTIMIZERS = {"Adam": paddle.optimizer.Adam, "AdamW": paddle.optimizer.AdamW}
 
 Discriminator = UNetDiscriminatorSN | ProjectedDiscriminator
+
+
+logger = logging.getLogger(__name__)
 
 
 def build_step(
@@ -157,11 +161,18 @@ def read_pretrained(
 
     Args:
         pretrained: the file or the name.
-        param_key: which group of tensors; see `WeightFile.select`.
+        param_key: which group of tensors; see `WeightFile.select`. The only group of a
+            file is taken whatever it is called.
         option: the option that says so, for errors.
     """
     file = locate(pretrained)
     weights = read_weights(file)
+    only = next(iter(weights.groups)) if len(weights.groups) == 1 else param_key
+    if param_key is not None and param_key != only:
+        logger.warning(
+            "%s: has no %r, so its only weights are taken: %r", file, param_key, only
+        )
+        param_key = only
     try:
         tensors = weights.select(param_key)
     except UserError as error:

@@ -78,7 +78,7 @@ def test_no_result_replaces_an_input(place, capsys):
 def test_flags_that_cannot_be_meant_are_refused(place, capsys):
     with pytest.raises(SystemExit):
         upscale.main(["-m", "net.pdparams"])
-    assert "nothing to upscale" in capsys.readouterr().err
+    assert "the following arguments are required: --input" in capsys.readouterr().err
     with pytest.raises(UserError, match="the weights of an exported graph are fixed"):
         upscale.main(["a.png", "-m", "net.onnx", "-dn", "0.5"])
     with pytest.raises(UserError, match="no released model of this name; did you mean"):

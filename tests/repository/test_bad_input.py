@@ -115,11 +115,7 @@ def snapshot(folder: Path) -> dict[Path, int]:
 
 
 RUN_WITHOUT_FLAGS = {"convert_torch", "quickstart", "doctor"}
-MISSING = (
-    "the following arguments are required: --",
-    "--yml_path FILE is needed",
-    "nothing to upscale; name an image, a video, or a folder of these",
-)
+MISSING = ("the following arguments are required: --", "--yml_path FILE is needed")
 WRONG_VALUES = {
     "make_lq_data": [
         "--seed -1",

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from places import ROOT
 from realesrgan_paddle import __version__
 from realesrgan_paddle.__main__ import COMMANDS, NOT_IN_TOOLS, main
 from realesrgan_paddle.commands import doctor
+from realesrgan_paddle.utils.cli import parse_flags, setting
 from realesrgan_paddle.utils.images import write_image
 
 TOOLS = {path.stem for path in (ROOT / "tools").glob("*.py")} - {"__init__"}
@@ -168,3 +171,26 @@ def test_doctor_says_what_is_there_and_what_to_install(tmp_path, monkeypatch, ca
         "av:                 not installed; for upscaling videos: pip install"
         in printed
     )
+
+
+def test_inputs_need_no_flag(capsys):
+    @dataclass(frozen=True)
+    class Several:
+        input: list[Path] = setting(..., "files", takes_words=True)
+        output: str = setting("out", "a folder")
+
+    @dataclass(frozen=True)
+    class One:
+        input: Path | None = setting(None, "a file", takes_words=True)
+
+    both = parse_flags(Several, "", ["a", "--output", "x", "b", "--input", "c", "d"])
+    assert both == Several(input=[Path(name) for name in "abcd"], output="x")
+    assert parse_flags(One, "", ["a"]) == parse_flags(One, "", ["--input", "a"])
+    assert parse_flags(One, "", []).input is None
+    for group, words, problem in (
+        (Several, [], "the following arguments are required: --input"),
+        (One, ["a", "--input", "b"], "one input is expected, not 2"),
+    ):
+        with pytest.raises(SystemExit):
+            parse_flags(group, "", words)
+        assert problem in capsys.readouterr().err

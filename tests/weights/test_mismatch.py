@@ -57,7 +57,7 @@ def test_another_kind_of_network_is_named():
 
 
 @pytest.mark.paddle
-def test_training_says_which_option_differs_from_the_file(tmp_path):
+def test_training_says_which_option_differs_from_the_file(tmp_path, caplog):
     from realesrgan_paddle.ops.plain import PLAIN
     from realesrgan_paddle.options.schema.sections import PathOptions
     from realesrgan_paddle.training.build import build_generator
@@ -72,9 +72,15 @@ def test_training_says_which_option_differs_from_the_file(tmp_path):
     ):
         build_generator(wanted, path, PLAIN)
 
+    # The only group is meant, whatever it is called; of two none is.
     path = PathOptions(pretrain_network_g=file, param_key_g="params_ema")
+    build_generator(SMALL_RRDB, path, PLAIN)
+    assert "has no 'params_ema', so its only weights are taken: 'params'" in caplog.text
+    groups = {"params": zeros(SMALL_RRDB), "best": zeros(SMALL_RRDB)}
+    write_pdparams(file, groups)
     with pytest.raises(
-        UserError, match=r"has no 'params_ema'.*; set path.param_key_g: params$"
+        UserError,
+        match=r"has no 'params_ema'.*; set path.param_key_g: params or path.param_key_g: best$",
     ):
         build_generator(SMALL_RRDB, path, PLAIN)
 
