@@ -195,7 +195,7 @@ def _arguments() -> argparse.Namespace:
         "--inputs", nargs="+", choices=degradations(), default=list(degradations())
     )
     parser.add_argument("--keys", nargs="+", default=[], help="a.b=c, of all arms")
-    parser.add_argument("--cpu_ops", default="onednn_bf16")
+    parser.add_argument("--cpu_ops", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--work", type=Path, required=True)

@@ -187,7 +187,7 @@ def _arguments() -> argparse.Namespace:
         "--network", choices=CONVOLUTIONS, default="realesr-animevideov3"
     )
     parser.add_argument("--iterations", type=int, default=400)
-    parser.add_argument("--cpu_ops", default="onednn_bf16")
+    parser.add_argument("--cpu_ops", default="auto")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--cases", type=int, default=5)
     parser.add_argument("--work", type=Path, required=True)
