@@ -61,10 +61,11 @@ PART_OF: Mapping[str, str] = {
 DEVIATIONS = 2.0
 """A stage stays if the distance without it is larger by so many standard deviations.
 
-Of the difference, between resamples of the windows.
+Of the difference, between resamples of the windows: one in forty is more by chance.
 """
 ALL_DEVIATIONS = 1.0
-"""As that, where all stages are left out at once: the difference varies more."""
+"""As that, where all stages are left out at once: the difference varies more, and would
+hide that one of them is needed; one in six is more by chance, and each is then judged."""
 LEAST = 0.01
 """And by at least this."""
 RESAMPLES = 200
@@ -96,8 +97,8 @@ class Decision:
     def numbers(self) -> str:
         """The evidence."""
         return (
-            f"distance without it {self.without:.3f}, with it {self.with_it:.3f}; "
-            f"chance {self.chance:.3f}"
+            f"distance without it {self.without:.3f}, with it {self.with_it:.3f}, "
+            f"by chance {self.chance:.3f} more"
         )
 
 
@@ -285,7 +286,15 @@ def left_out_findings(
             rows.append(replace(row, evidence=f"{row.evidence}; {decision.numbers}"))
         else:
             value = NEUTRAL_CHOICES.get(row.name, "none")
-            rows.append(FoundParameter(row.name, value, "left out", decision.numbers))
+            rows.append(
+                FoundParameter(
+                    row.name,
+                    value,
+                    f"left out: distance {decision.without:.3f}, "
+                    f"with it {decision.with_it:.3f}",
+                    f"by chance {decision.chance:.3f} more",
+                )
+            )
     return rows
 
 

@@ -139,7 +139,7 @@ def test_the_table_says_what_was_decided(everything):
     rows = left_out_findings(findings(everything, SCALE), decisions)
     by_name = {row.name: row for row in rows}
     assert by_name["blur"].value == "none"
-    assert by_name["blur"].interval == "left out"
+    assert by_name["blur"].interval.startswith("left out: distance 0.")
     assert by_name["scaler"].value == "area"
     assert "distance without it 0." in by_name["halo"].evidence
     assert by_name["halo"].interval.startswith("not identifiable")
