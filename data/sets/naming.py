@@ -39,6 +39,7 @@ MOMENT_SECONDS = 1.0
 """Frames of a clip that are less than so many seconds apart count as one moment.
 
 What is nearer than that to a moment that is held out is not trained on either.
+A choice: in a second people and camera move on; frames that look alike are dropped.
 """
 
 _CROP = re.compile(r"(_s\d{3,})+$")  # of tools/extract_subimages.py; of these again
