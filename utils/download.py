@@ -4,6 +4,7 @@ Own code on urllib, because no library does all three and locks as well: pooch, 
 nearest, checks hashes but neither resumes nor lets a second process wait.
 """
 
+import errno
 import http.client
 import os
 import time
@@ -63,16 +64,12 @@ def download(url: str, path: str | Path, sha256: str, size: int) -> Path:
     path = Path(path)
     if not url.lower().startswith(("http://", "https://")):
         raise UserError(f"{url}: only http and https addresses are fetched")
+    # Asked before the lock too: the folder may be another user's, who shares it.
+    if _is_there(path, url, sha256):
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
-
     with locked(path.with_name(f".{path.name}.lock")):
-        if path.exists():
-            found = sha256_of(path)
-            if found != sha256.lower():
-                raise UserError(
-                    f"{path}: is not {url}: sha256 {found}, expected {sha256}; "
-                    "move it away"
-                )
+        if _is_there(path, url, sha256):
             return path
 
         part = path.with_name(f"{path.name}.part")
@@ -86,6 +83,18 @@ def download(url: str, path: str | Path, sha256: str, size: int) -> Path:
             )
         part.replace(path)
     return path
+
+
+def _is_there(path: Path, url: str, sha256: str) -> bool:
+    """Return whether the file is there; raise UserError if it is another."""
+    if not path.exists():
+        return False
+    found = sha256_of(path)
+    if found != sha256.lower():
+        raise UserError(
+            f"{path}: is not {url}: sha256 {found}, expected {sha256}; move it away"
+        )
+    return True
 
 
 def _complete(part: Path, url: str, size: int) -> None:
@@ -103,9 +112,12 @@ def _complete(part: Path, url: str, size: int) -> None:
             try:
                 _store(response, part, start, size, pace)
             except OSError as error:
+                advice = "make room"
+                if error.errno in (errno.EACCES, errno.EPERM, errno.ELOOP):
+                    advice = "remove it, or let its owner do so,"
                 raise UserError(
-                    f"{part}: cannot be written ({error.strerror}); "
-                    "make room and run again"
+                    f"{part}: cannot be written ({error.strerror}); {advice} and run "
+                    "again"
                 ) from None
 
     have = _size(part)
@@ -244,7 +256,8 @@ def _store(
         desc=printable(part.stem),
         disable=None,
     )
-    with bar, part.open("r+b" if start else "wb") as file:
+    mode = "r+b" if start else "wb"
+    with bar, open(part, mode, opener=_without_links) as file:
         file.seek(start)
         for chunk in _chunks(response, size - start):
             file.write(chunk)
@@ -252,6 +265,11 @@ def _store(
             bar.update(len(chunk))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _without_links(path: str, flags: int) -> int:
+    """Open a file, not what another user of its folder has linked to its name."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def _chunks(response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 10.0
 """Seconds to wait for another process before a line says for what."""
 
+ANYBODYS = 0o666
+"""The mode of a lock file, whatever the umask: it holds nothing."""
 UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 """How file systems, such as those of networks, say that they have no locks."""
 
@@ -27,7 +29,8 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 
     Where the file system has no locks, a file beside it is there as long as the lock is
     held. It names its process: one that a killed process of this machine left behind
-    holds nobody up.
+    holds nobody up. Every user who may reach the file may lock it, so that a folder can
+    be shared; a link in its place is not followed.
 
     Args:
         path: the file; it stays.
@@ -75,8 +78,15 @@ def _lock_error(path: Path) -> OSError | None:
         return None
     import fcntl  # Windows has none
 
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    flags = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW
+    is_new = not os.path.lexists(path)
+    if is_new:  # else Linux refuses what another user created in a folder such as /tmp
+        flags |= os.O_CREAT
+    handle = os.open(path, flags, ANYBODYS)
     try:
+        if is_new:
+            with suppress(PermissionError):  # another user was faster
+                os.fchmod(handle, ANYBODYS)
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         return error if error.errno in UNSUPPORTED else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from realesrgan_paddle.inference.pictures.files import (
     TakenFiles,
@@ -20,6 +21,7 @@ from realesrgan_paddle.inference.pictures.reading import Picture, read_picture
 from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.pictures.writing import (
     encode_animation,
+    frame_to_write,
     write_file,
     write_picture,
 )
@@ -116,13 +118,15 @@ class UpscaledPicture:
     Attributes:
         picture: the input.
         target: the file to write.
-        frames: of an animation; else the image alone.
+        image: the result; of an animation its first frame.
+        frames: of an animation.
         durations: of each frame of an animation [ms].
     """
 
     picture: Picture
     target: Path
-    frames: list[np.ndarray]
+    image: np.ndarray
+    frames: list[Image.Image]
     durations: list[float]
 
 
@@ -244,29 +248,31 @@ class PictureUpscaler:
 
         start = time.perf_counter()
         try:
-            frames, durations = self._frames(picture)
+            result = self._computed(picture, target)
         except FAILURES:
             self._taken.release(target)
             raise
         finally:
             record.compute = time.perf_counter() - start
-        record.frames = len(frames)
-        record.output_size = _size(frames[0])
-        return UpscaledPicture(picture, target, frames, durations)
+        record.frames = max(len(result.frames), 1)
+        record.output_size = _size(result.image)
+        return result
 
-    def _frames(self, picture: Picture) -> tuple[list[np.ndarray], list[float]]:
-        """Return a picture upscaled: its frames, and their durations."""
+    def _computed(self, picture: Picture, target: Path) -> UpscaledPicture:
+        """Return the result of a picture, all its frames if it is an animation."""
         if picture.animation is None:
             image = self.upscaler(picture.pixels, outscale=self.settings.outscale)
-            return [image], []
+            return UpscaledPicture(picture, target, image, [], [])
 
-        frames: list[np.ndarray] = []
+        frames: list[Image.Image] = []
         durations: list[float] = []
         for frame, duration in picture.animation.frames():
             upscaled = self.upscaler(frame, outscale=self.settings.outscale)
-            frames.append(upscaled)
+            if not frames:
+                image = upscaled
+            frames.append(frame_to_write(picture.animation, upscaled))
             durations.append(duration)
-        return frames, durations
+        return UpscaledPicture(picture, target, image, frames, durations)
 
     def _write(self, record: Record, result: UpscaledPicture) -> None:
         """Write a result; in the writer's thread."""
@@ -331,15 +337,14 @@ def one_ahead(
 
 def write_result(result: UpscaledPicture) -> list[str]:
     """Write a result with its input's metadata; return what is to be said of it."""
-    picture, target, frames = result.picture, result.target, result.frames
-    image = frames[0]
+    picture, target, image = result.picture, result.target, result.image
     gray = image.ndim == 2 or (picture.gray_alpha and image.dtype == np.uint8)
     kept, remarks = fitting(
         picture.metadata, target.suffix, gray=gray, size=_size(image)
     )
     if picture.animation is not None:
         durations = result.durations
-        data = encode_animation(picture.animation, frames, durations, kept)
+        data = encode_animation(picture.animation, result.frames, durations, kept)
         write_file(target, data)
         return remarks
 

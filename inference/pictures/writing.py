@@ -167,9 +167,19 @@ def _tiff(image: np.ndarray, metadata: Metadata) -> bytes:
     return file.getvalue() + strip
 
 
+def frame_to_write(animation: Animation, frame: np.ndarray) -> Image.Image:
+    """Return a frame, uint8 (H, W, ...), as its result's file is given it.
+
+    Of a GIF in the colors of its palette, a byte a pixel, so that thousands of frames fit
+    into memory; those with clear pixels get theirs from Pillow when they are written.
+    """
+    image = Image.fromarray(frame)
+    return _for_gif(image) if animation.format == "GIF" else image
+
+
 def encode_animation(
     animation: Animation,
-    frames: Sequence[np.ndarray],
+    frames: Sequence[Image.Image],
     durations: Sequence[float],
     metadata: Metadata,
 ) -> bytes:
@@ -179,18 +189,16 @@ def encode_animation(
 
     Args:
         animation: the input, for its kind and loops.
-        frames: uint8, (H, W, ...), of one size.
+        frames: of one size; see `frame_to_write`.
         durations: of each frame [ms].
         metadata: what the result holds; a GIF holds none.
     """
-    images = [Image.fromarray(frame) for frame in frames]
     options: dict[str, Any] = {"duration": list(durations)}
     if animation.loop is not None:
         options["loop"] = animation.loop
 
     if animation.format == "GIF":
-        images = [_for_gif(image) for image in images]
-        if any(image.mode == "RGBA" for image in images):
+        if any(image.mode == "RGBA" for image in frames):
             options["disposal"] = 2  # clears what the next frame does not cover
     else:
         options["icc_profile"] = metadata.profile or None
@@ -198,18 +206,19 @@ def encode_animation(
     if animation.format == "WEBP":
         options["lossless"] = True
 
-    first, *others = images
+    first, *others = frames
     file = io.BytesIO()
     first.save(file, animation.format, save_all=True, append_images=others, **options)
     return file.getvalue()
 
 
 def _for_gif(image: Image.Image) -> Image.Image:
-    """Return an RGBA frame with alpha 0 or 255, or as RGB if nothing is clear."""
+    """Return an RGBA frame with alpha 0 or 255, or in 256 colors if nothing is clear."""
     pixels = np.array(image)
     clear = pixels[..., 3] < OPAQUE_FROM
     if not clear.any():
-        return image.convert("RGB")
+        # As Pillow itself does when it writes a GIF.
+        return image.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE)
     pixels[..., 3] = 255
     pixels[clear] = 0
     return Image.fromarray(pixels)

@@ -1,15 +1,20 @@
 """Locks between processes, with the system's locks and without."""
 
 import errno
+import hashlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import time
 
 import pytest
 from filelock import SoftFileLock, Timeout
 
 from realesrgan_paddle.utils import locks
+from realesrgan_paddle.utils.download import _without_links
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.locks import locked
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -84,3 +89,53 @@ def test_who_waits_long_says_for_what(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(locks.logger, "warning", lambda *_: other.release())
     with locked(tmp_path / ".x.lock"):
         assert not other.is_locked
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from realesrgan_paddle.utils.download import download
+from realesrgan_paddle.utils.locks import locked
+
+folder, sha256 = Path(sys.argv[1]), sys.argv[2]
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+assert download("http://127.0.0.1:9/whole", folder / "whole", sha256, 1).is_file()
+with locked(folder / "common/.lock", wait=False):
+    print("held")
+"""
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can be two")
+def test_two_users_share_a_folder(tmp_path):
+    """One has whole files in it, and has locked what the other locks next."""
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        if folder.stat().st_uid == 0 and folder.is_relative_to(tempfile.gettempdir()):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    (tmp_path / "whole").write_bytes(b"x")
+    common = tmp_path / "common"
+    common.mkdir()
+    common.chmod(0o777)
+    with locked(common / ".lock"):
+        pass
+
+    words = [str(tmp_path), hashlib.sha256(b"x").hexdigest()]
+    command = [sys.executable, "-c", AS_NOBODY, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("held\n", "")
+
+
+def test_a_planted_link_is_not_followed(tmp_path):
+    """Neither by a lock nor by a download: another user may have put it there."""
+    own = tmp_path / "own"
+    own.write_text("kept")
+    (tmp_path / ".lock").symlink_to(own)
+    with pytest.raises(OSError, match="symbolic"), locked(tmp_path / ".lock"):
+        pass
+    (tmp_path / "new.part").symlink_to(tmp_path / "missing")
+    opened = tmp_path / "new.part"
+    with pytest.raises(OSError, match="symbolic"):
+        open(opened, "wb", opener=_without_links)  # noqa: SIM115
+    assert own.read_text() == "kept"
+    assert own.stat().st_mode & 0o777 != locks.ANYBODYS
+    assert not (tmp_path / "missing").exists()

@@ -300,7 +300,7 @@ def test_one_is_read_and_one_written_while_one_is_computed(
         return real_read(path, **options)
 
     def write(result):
-        if result.frames[0].shape[1] == 18:
+        if result.image.shape[1] == 18:
             begun["write", 9].set()
         return real_write(result)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from odd_images import (
     RGB_PROFILE,
+    animations,
     as_gray,
     camera_exif,
     cmyk_profile,
@@ -36,7 +37,11 @@ from realesrgan_paddle.inference.pictures.upscale_files import (
     PictureSettings,
     upscale_files,
 )
-from realesrgan_paddle.inference.pictures.writing import write_picture
+from realesrgan_paddle.inference.pictures.writing import (
+    encode_animation,
+    frame_to_write,
+    write_picture,
+)
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.images import read_image, write_image
 
@@ -474,6 +479,22 @@ def test_moving_frames_keep_what_is_clear(tmp_path, kind):
             assert np.array_equal(shown[..., 3], expected[..., 3]), number
             visible = expected[..., 3] > 0
             assert np.abs(shown - expected)[visible].max() <= 12
+
+
+def test_frames_of_a_gif_wait_in_256_colors(tmp_path):
+    """A byte a pixel, for thousands may wait; the file is the one that Pillow makes."""
+    path = place(tmp_path, "moving.gif", animations()["moving.gif"])
+    animation = read_picture(path, all_frames=True).animation
+    frames, times = zip(*animation.frames(), strict=True)
+    waiting = [frame_to_write(animation, frame) for frame in frames]
+    assert {frame.mode for frame in waiting} == {"P"}
+
+    first, *others = (Image.fromarray(frame).convert("RGB") for frame in frames)
+    file = io.BytesIO()
+    options = {"save_all": True, "append_images": others, "loop": animation.loop}
+    first.save(file, "GIF", duration=list(times), **options)
+    written = encode_animation(animation, waiting, times, Metadata())
+    assert written == file.getvalue()
 
 
 def test_an_apng_with_another_still_keeps_its_frames(tmp_path):
