@@ -9,8 +9,6 @@ import argparse
 import dataclasses
 import io
 import math
-import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -23,10 +21,15 @@ from realesrgan_paddle.utils.errors import (
     UserError,
     did_you_mean,
     error_line,
+    failed_allocation,
     lacks_memory,
     printable,
 )
-from realesrgan_paddle.utils.signals import hangup_signals, leave_terminal
+from realesrgan_paddle.utils.signals import (
+    hangup_signals,
+    ignore_signals,
+    leave_terminal,
+)
 
 Group = TypeVar("Group")
 
@@ -326,24 +329,6 @@ def say(line: str) -> None:
     sys.stdout.write(f"{printable(line)}\n")
 
 
-def shell_join(words: Iterable[str]) -> str:
-    """Return a command that can be pasted into a shell, and holds no hidden character."""
-    return " ".join(map(_shell_word, words))
-
-
-def _shell_word(word: str) -> str:
-    """Return a quoted word; with $'...' of bash and zsh where it is not printable."""
-    if printable(word) == word:
-        return shlex.quote(word)
-    quoted = ""
-    for character in word:
-        if printable(character) == character and character not in "'\\":
-            quoted += character
-        else:
-            quoted += "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
-    return f"$'{quoted}'"
-
-
 def run(main: Callable[[], int]) -> NoReturn:
     """Run a command's `main` and exit with the code it returns.
 
@@ -368,14 +353,14 @@ def run(main: Callable[[], int]) -> NoReturn:
         if not lacks_memory(error):
             raise
         code = _fail(
-            f"out of memory{_failed_allocation(error)}; "
+            f"out of memory{failed_allocation(error)}; "
             "a smaller gt_size, batch_size_per_gpu or --tile takes less",
             1,
         )
     except KeyboardInterrupt:
         code = _fail("interrupted", 130)
     finally:
-        _ignore_signals()
+        ignore_signals()
     sys.exit(code)
 
 
@@ -396,26 +381,6 @@ def _handle_signals() -> None:
     signal.signal(signal.SIGTERM, terminate)
     for number in hangup_signals():
         signal.signal(number, hang_up)
-
-
-def _ignore_signals() -> None:
-    """End quietly, once the work is done.
-
-    While Python itself ends, a handler would raise in the middle of what libraries do
-    then. Ctrl-C may still end what hangs.
-    """
-    for number in (signal.SIGTERM, *hangup_signals()):
-        signal.signal(number, signal.SIG_IGN)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _failed_allocation(error: MemoryError | RuntimeError) -> str:
-    """Return the line of Paddle's page-long message that says how much was needed."""
-    for line in str(error).splitlines():
-        if "alloc" in line:
-            return f" ({line.strip()})"
-    return ""
 
 
 def _fail(message: str, code: int) -> int:

@@ -32,6 +32,14 @@ def lacks_memory(error: Exception) -> bool:
     )
 
 
+def failed_allocation(error: MemoryError | RuntimeError) -> str:
+    """Return the line of Paddle's page-long message that says how much was needed."""
+    for line in str(error).splitlines():
+        if "alloc" in line:
+            return f" ({line.strip()})"
+    return ""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return "; did you mean 'x'?" for the known word nearest to `word`, or ""."""
     nearest = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -5,14 +5,15 @@ holds for a CPU and a GPU: `train.py --recipe auto` looks at the machine itself.
 """
 
 import json
+import os
 import re
+import shlex
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import realesrgan_paddle
-from realesrgan_paddle.utils.cli import shell_join
 from realesrgan_paddle.utils.errors import printable
 
 NEXT = {
@@ -158,3 +159,21 @@ def _python() -> str:
     if found and Path(found).parent == this.parent:
         return "python"
     return str(this)
+
+
+def shell_join(words: Iterable[str]) -> str:
+    """Return a command that can be pasted into a shell, and holds no hidden character."""
+    return " ".join(map(_shell_word, words))
+
+
+def _shell_word(word: str) -> str:
+    """Return a quoted word; with $'...' of bash and zsh where it is not printable."""
+    if printable(word) == word:
+        return shlex.quote(word)
+    quoted = ""
+    for character in word:
+        if printable(character) == character and character not in "'\\":
+            quoted += character
+        else:
+            quoted += "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+    return f"$'{quoted}'"

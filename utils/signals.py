@@ -108,6 +108,18 @@ def hangup_signals() -> list[signal.Signals]:
     return [hangup]
 
 
+def ignore_signals() -> None:
+    """End quietly, once the work is done.
+
+    While Python itself ends, a handler would raise in the middle of what libraries do
+    then. Ctrl-C may still end what hangs.
+    """
+    for number in (signal.SIGTERM, *hangup_signals()):
+        signal.signal(number, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def leave_terminal() -> None:
     """Drop what stdout and stderr get from now on, unless they are files.
 

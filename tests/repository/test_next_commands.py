@@ -28,13 +28,14 @@ from realesrgan_paddle.tools import (
     preflight,
 )
 from realesrgan_paddle.utils import next_steps
-from realesrgan_paddle.utils.cli import parse_flags, shell_join
+from realesrgan_paddle.utils.cli import parse_flags
 from realesrgan_paddle.utils.images import list_images, write_image
 from realesrgan_paddle.utils.next_steps import (
     command_line,
     next_line,
     override,
     print_next,
+    shell_join,
 )
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
