@@ -50,8 +50,11 @@ def running_elsewhere() -> int:
     """Return how many threads of other processes run now or wait for a core.
 
     On Linux: the fourth field of /proc/loadavg (proc(5)) without this process's own;
-    elsewhere, and where that cannot be read, 0.
+    elsewhere, and where that cannot be read, 0. So it is where this process may use a
+    part of the cores only, as in many containers: others may run beside that part.
     """
+    if core_count() < (os.cpu_count() or 1):
+        return 0
     try:
         load = Path("/proc/loadavg").read_text().split()
         running = int(load[3].split("/")[0])

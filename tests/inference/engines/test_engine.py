@@ -33,6 +33,7 @@ from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.ops.onednn.convolutions import plus, times
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
+from realesrgan_paddle.utils.machine import devices
 from realesrgan_paddle.utils.machine.devices import running_elsewhere
 from realesrgan_paddle.utils.machine.memory import AddressRange
 
@@ -182,15 +183,20 @@ def test_cores_that_others_keep_busy_are_left_to_them(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what runs")
 def test_what_runs_elsewhere_is_counted(monkeypatch):
+    monkeypatch.setattr(devices, "core_count", os.cpu_count)
     spin = [sys.executable, "-c", "while True: pass"]
     others = [subprocess.Popen(spin) for _ in range(2)]
     try:
         time.sleep(0.2)
         assert max(running_elsewhere() for _ in range(20)) >= 2
+        # On the cores that this process may not use, others disturb nobody.
+        monkeypatch.setattr(devices, "core_count", lambda: 0)
+        assert running_elsewhere() == 0
     finally:
         for process in others:
             process.kill()
             process.wait()
+    monkeypatch.setattr(devices, "core_count", os.cpu_count)
     monkeypatch.setattr(Path, "read_text", lambda path: "no numbers here")
     assert running_elsewhere() == 0
 
