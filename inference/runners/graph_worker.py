@@ -10,7 +10,6 @@ its shape. Nothing is pickled, because whoever reads a pickle runs what is in it
 """
 
 import json
-import math
 import os
 import shutil
 import signal
@@ -137,7 +136,9 @@ def _load(
         weights = path.with_suffix(".pdiparams")
     else:
         weights = path
-    with limited(TRIAL_BYTES + 3 * weights.stat().st_size, TRIAL_SECONDS):
+    most_bytes = TRIAL_BYTES + 3 * weights.stat().st_size
+    has_room = addresses_left() > most_bytes  # within ulimit -v
+    with limited(most_bytes, TRIAL_SECONDS):
         if engine == "openvino":
             from realesrgan_paddle.inference.runners import onnx_runners
 
@@ -157,7 +158,7 @@ def _load(
                 trt=trt == "trt",
             )
         except MemoryError as error:
-            if addresses_left() < math.inf:  # ulimit -v, not what the graph asks for
+            if not has_room:  # it is not what the graph asks for
                 raise
             raise UserError(
                 f"{path} or {weights.name} is damaged: it asks for too much memory for "
