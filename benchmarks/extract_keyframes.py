@@ -110,6 +110,7 @@ def repeated(video: Path, times: int, path: Path) -> Path:
 def extract(video: Path, output: Path, flags: list[str]) -> Figures:
     """Extract into an empty folder, which is removed, and return what that took."""
     command = [sys.executable, TOOL, "--input", video, "--output", output, *flags]
+    command += ["--min_frames", "0"]  # ffmpeg writes key frames alone, too
     figures = run(command, output)
     for folder in (output, output.with_name(f"{output.name}_sheet")):
         shutil.rmtree(folder)

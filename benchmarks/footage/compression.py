@@ -14,6 +14,7 @@ from pathlib import Path
 from realesrgan_paddle.data.footage.keyframes import Settings, extract_key_frames
 from realesrgan_paddle.data.footage.passport.passport import Passport
 from realesrgan_paddle.data.footage.passport.verdict import POOR_QP
+from realesrgan_paddle.data.footage.video import Sampling
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 
 RATES = {
@@ -22,6 +23,7 @@ RATES = {
     "libvpx-vp9": (20, 31, 45, 63),
     "mpeg2video": (2, 4, 8, 20, 31),
 }
+KEY_FRAMES = Settings(Sampling(min_frames=0))
 GOOD, BAD = "good", "bad"
 EXPECTED = {
     "libx264": (23, 40),
@@ -76,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 encode(video, codec, rate, clip, args.start)
                 output = args.work / f"{clip.stem}_out"
                 sheet = args.work / f"{clip.stem}_sheet"
-                done = extract_key_frames([clip], output, Settings(), sheet=sheet)
+                done = extract_key_frames([clip], output, KEY_FRAMES, sheet=sheet)
                 (passport,) = done.passports
 
                 expected = GOOD if rate <= EXPECTED[codec][0] else "between"

@@ -22,6 +22,7 @@ from realesrgan_paddle.data.footage.keyframes import Settings, extract_key_frame
 from realesrgan_paddle.data.footage.selection import Selection
 from realesrgan_paddle.data.footage.shots.shot_finder import IN_TRANSITION
 from realesrgan_paddle.data.footage.split import SplitOptions
+from realesrgan_paddle.data.footage.video import Sampling
 from realesrgan_paddle.data.sets.manifest import read_records
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg, probe
 
@@ -114,7 +115,7 @@ def decisions(video: Path, folder: Path) -> list[tuple[float, str]]:
         min_difference=0,
         window=0,
     )
-    settings = Settings(selection=selection, split=SplitOptions())
+    settings = Settings(Sampling(min_frames=0), selection, SplitOptions())
     output = folder / f"{video.stem}_frames"
     extract_key_frames([video], output, settings, sheet=folder / f"{video.stem}_sheet")
     records = read_records(output / "manifest.jsonl")

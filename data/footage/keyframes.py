@@ -70,6 +70,8 @@ class FrameSet:
     """One line for each video that failed; frames before the failure are kept."""
     remark: str = ""
     """Why validation has another share than was asked for; "" if it has that."""
+    has_others: bool = False
+    """Whether frames between key frames were taken, which were few."""
     sheet: Path | None = None
     """The page that shows all frames; None if there are none."""
     passports: list[Passport] = field(default_factory=list)
@@ -93,7 +95,7 @@ class FrameSet:
 
     def lines(self, output: Path, settings: Settings) -> list[str]:
         """Return what a command tells of the extraction into `output`."""
-        is_keys = settings.sampling.select == "keyframe"
+        is_keys = settings.sampling.select == "keyframe" and not self.has_others
         kind = "key frames" if is_keys else "frames"
         present = f" ({self.present} of them there before)" if self.present else ""
         frames = f"{self.written + self.present} {kind}{present}"
@@ -270,6 +272,8 @@ class _Extraction:
         except UserError as caught:
             error = caught
 
+        self.done.has_others |= scorer.shots.is_dense
+
         # The records are written last: where they exist, the frames do.
         self._writer.finish()
         records = []
@@ -320,6 +324,8 @@ def _keep_settings(output: Path, settings: Settings) -> None:
         **asdict(settings.split),
     }
     del all_settings["max_minutes"]  # it does not change which frames are taken
+    if all_settings["min_frames"] == Sampling.min_frames:
+        del all_settings["min_frames"]  # sets made before take it from now on
     for flag in ("true_size", "trust_sources"):
         if not all_settings[flag]:
             del all_settings[flag]  # older sets were made without it

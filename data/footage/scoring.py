@@ -1,6 +1,7 @@
 """Decode the frames of one video, score them, and decide which to keep."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -61,6 +62,8 @@ class VideoScorer:
         self._picker = Picker(selection)
         self._sheet = sheet
         self.enlarged_from = enlarged_from
+        if selection.keep_all:  # nothing is chosen, so there is no choice to be had
+            sampling = replace(sampling, min_frames=0)
         self._finder = ShotFinder(
             video.path, sampling, check_blends=not selection.keep_all
         )
@@ -81,6 +84,10 @@ class VideoScorer:
         """
         finder, video = self._finder, self.video
         finder.prepare(video.order, video.info.seconds)
+        if finder.report.is_dense:
+            seconds = float(finder.report.packets.gaps.sum())
+            wanted = self._selection.of_short_video(seconds, finder.sampling.min_frames)
+            self._picker = Picker(wanted)
 
         error: UserError | None = None
         progress = tqdm(
@@ -166,6 +173,7 @@ class VideoScorer:
         content = self.screen.look(file, whole, luma, frame.seconds)
 
         luma, image = content.of(luma), content.of(whole)
+        is_key = self._finder.is_key(frame.seconds)
         candidate = Candidate(
             file=file,
             seconds=frame.seconds,
@@ -174,6 +182,7 @@ class VideoScorer:
             hash=perceptual_hash(luma),
             crop=content,
             shot=0,  # found when the next frame is known
+            is_key=is_key,
         )
         if not self._selection.keep_all:
             candidate.reason = rejection_reason(

@@ -11,7 +11,7 @@ from typing import IO, Any, Literal, NamedTuple
 import ffmpeg
 import numpy as np
 
-from realesrgan_paddle.utils.cli import float_range, setting
+from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import (
     HDR_TRANSFERS,
@@ -47,6 +47,13 @@ class Sampling:
         "keyframe",
         "take key frames (fast, least compressed), the first frame of each scene, or "
         "one frame every --interval seconds",
+    )
+    min_frames: int = setting(
+        20,
+        "of a video with fewer key frames take frames between them, too, so that it "
+        "gives about so many if it has them (not with --keep_all); 0: key frames alone, "
+        "if they are no more than 10 s apart",
+        int_range(0, 1000),
     )
     interval: float = setting(
         1.0, "seconds between frames, for --select interval", float_range(0.001)

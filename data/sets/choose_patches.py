@@ -12,6 +12,7 @@ import numpy as np
 
 from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.patch_candidates import (
+    ONE_VIEW,
     REPEATED,
     SURPLUS,
     Patch,
@@ -25,8 +26,15 @@ from realesrgan_paddle.utils.jobs import run_each
 CHOSEN = "chosen"
 """Title of the chosen patches on the sheet."""
 
-Moments = Mapping[Path, tuple[str, int, float]]
-"""Source, number of the shot in it and time [s] of frames."""
+Moments = Mapping[Path, tuple[str, int, float, int]]
+"""Source, number of the shot in it, time [s] and view of frames; view -1: not known."""
+
+VIEW_PATCHES = 64
+"""A view may give so many patches, whatever the others give.
+
+Eight frames of eight patches: eight frames of five clips were as good as 82
+(docs/domain_gain/README.md, "Recipes").
+"""
 
 REPEAT_DISTANCE = 5.0
 """Patches are the same place again below this RMS difference of their signatures [levels].
@@ -88,6 +96,8 @@ class Placed:
     shot: int
     """Number of its shot, in all videos."""
     patch: Patch
+    view: int = -1
+    """Number of its view, in all videos: what shows the same place; -1: not known."""
 
 
 def choose_patches(
@@ -112,6 +122,7 @@ def choose_patches(
     result = PatchChoice(failures=failures)
     good = _placed(judged, moments)
     new, repeats = without_repeats(good)
+    new, of_one_view = balanced(new)
     surplus: list[Placed] = []
     if cutting.max_patches:
         left = max(0, cutting.max_patches - taken)
@@ -120,7 +131,13 @@ def choose_patches(
     result.chosen = {frame.path: [] for frame in judged}
     for placed in new:
         result.chosen[judged[placed.frame].path].append(placed.patch)
-    _note(result, judged, {CHOSEN: new, REPEATED: repeats, SURPLUS: surplus})
+    groups = {
+        CHOSEN: new,
+        REPEATED: repeats,
+        ONE_VIEW: of_one_view,
+        SURPLUS: surplus,
+    }
+    _note(result, judged, groups)
     return result
 
 
@@ -148,10 +165,10 @@ def _placed(judged: Sequence[_Judged], moments: Moments) -> list[Placed]:
     shots: dict[tuple[str, int], int] = {}
     placed = []
     for number, frame in enumerate(judged):
-        source, shot, _ = _moment(frame.path, moments)
+        source, shot, _, view = _moment(frame.path, moments)
         shot_number = shots.setdefault((source, shot), len(shots))
         for patch in frame.good:
-            placed.append(Placed(number, shot_number, patch))
+            placed.append(Placed(number, shot_number, patch, view))
     return placed
 
 
@@ -171,22 +188,23 @@ def _note(
             result.examples.setdefault(reason, []).append(example)
 
 
-def _moments(manifest: Path) -> dict[Path, tuple[str, int, float]]:
-    """Return source, shot and time [s] of each kept frame."""
+def _moments(manifest: Path) -> dict[Path, tuple[str, int, float, int]]:
+    """Return source, shot, time [s] and view of each kept frame."""
     moments = {}
     for record in filter(is_kept, read_records(manifest)):
         path = manifest.parent / record["file"]
         source = record["source"]
         shot = record.get("shot", 0)
         seconds = record.get("seconds", 0.0)
-        moments[path.resolve()] = (source, shot, seconds)
+        view = record.get("view", -1)
+        moments[path.resolve()] = (source, shot, seconds, view)
     return moments
 
 
-def _moment(path: Path, moments: Moments) -> tuple[str, int, float]:
-    """Return source, shot and time of an image."""
+def _moment(path: Path, moments: Moments) -> tuple[str, int, float, int]:
+    """Return source, shot, time and view of an image."""
     absolute = path.resolve()
-    unknown = ("", 0, 0.0)
+    unknown = ("", 0, 0.0, -1)
     return moments.get(absolute, unknown)
 
 
@@ -211,6 +229,27 @@ def without_repeats(
         for placed in sorted(of_shot, key=_rank):
             (new if memory.is_new(placed.patch.signature) else repeats).append(placed)
     return new, repeats
+
+
+def balanced(patches: Sequence[Placed]) -> tuple[list[Placed], list[Placed]]:
+    """Return patches of which no view gives more than all others, and what is left over.
+
+    But at least `VIEW_PATCHES`; all if there is one view alone. A still camera that ran
+    for an hour does not fill the set.
+    """
+    by_view: dict[int, list[Placed]] = defaultdict(list)
+    for placed in patches:
+        by_view[placed.view].append(placed)
+
+    kept: list[Placed] = []
+    surplus: list[Placed] = []
+    for of_view in by_view.values():
+        others = len(patches) - len(of_view)
+        limit = max(others, VIEW_PATCHES) if others else 0
+        some, rest = spread(of_view, limit)
+        kept += some
+        surplus += rest
+    return kept, surplus
 
 
 def spread(patches: Sequence[Placed], count: int) -> tuple[list[Placed], list[Placed]]:

@@ -11,8 +11,10 @@ from realesrgan_paddle.data.statistics.tiles import Tiles, can_judge, judge_tile
 from realesrgan_paddle.utils.crops import Crop
 
 OVERLAY, SOFT = "overlay", "out of focus"
-CROWDED, REPEATED, SURPLUS = "better ones in the frame", "repeated", "beyond the number"
-"""Reasons to leave a patch out, beside `FLAT`; those of the second line are said of good ones."""
+CROWDED, REPEATED, ONE_VIEW = "better ones in the frame", "repeated", "of one view"
+SURPLUS = "beyond the number"
+"""Reasons to leave a patch out, beside `FLAT`; those after the first line are said of good
+ones."""
 
 MAX_OVERLAP = 0.5
 """Patches of one frame may share this much of their area: neighbors on a grid whose step

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from realesrgan_paddle.data.footage.enough import enough_lines
 from realesrgan_paddle.data.footage.keyframes import (
     FrameSet,
     Settings,
@@ -31,6 +32,7 @@ from realesrgan_paddle.data.sets.made_folders import (
     keep_settings,
     only_poor,
 )
+from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.meta_info import write_meta_info
 from realesrgan_paddle.data.sets.multiscale import generate_multiscale
 from realesrgan_paddle.data.sets.naming import check_outside, distinct_stems
@@ -109,6 +111,8 @@ class DomainSet:
     root: Path
     frames: int = 0
     """Frames for training."""
+    views: int = 0
+    """Views that they show; 0: not known, as of a folder of images."""
     cut: CutImages = field(default_factory=CutImages)
     """Their sub-images."""
     smaller: int = 0
@@ -142,6 +146,8 @@ class DomainSet:
             lines.append(f"for validation: {self.val} images of other views")
         if self.remark:
             lines.append(self.remark)
+        if self.views:
+            lines += enough_lines(self.passports, self.frames, self.views)
         return lines
 
 
@@ -288,6 +294,8 @@ def _write_training_images(
     done.frames = len(list_images(train, recursive=True))
 
     manifest = frames / MANIFEST
+    if manifest.is_file():
+        done.views = _count_views(manifest)
     cutting = Cutting(
         grid=CropGrid(options.crop_size, options.step),
         min_detail=options.min_detail,
@@ -308,6 +316,16 @@ def _write_training_images(
         done.smaller, failures = generate_multiscale(*folders)
         done.failures += failures
     return folders
+
+
+def _count_views(manifest: Path) -> int:
+    """Return how many views, or else shots, the frames for training show."""
+    views = set()
+    for record in filter(is_kept, read_records(manifest)):
+        if not record["file"].startswith(f"{VAL}/"):
+            shot = (record["source"], record.get("shot", 0))
+            views.add(record.get("view", shot))
+    return len(views)
 
 
 def _write_validation(

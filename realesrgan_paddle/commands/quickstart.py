@@ -138,7 +138,8 @@ def make_training_images(run: Commands, work: Path) -> None:
     )
     run(
         "Extract the key frames",
-        "tools/extract_keyframes.py --input {video} --output {work}/frames",
+        "tools/extract_keyframes.py --input {video} --output {work}/frames "
+        "--min_frames 0",
     )
     hold_out(work / "frames", work / "train", work / "held_out")
     run(

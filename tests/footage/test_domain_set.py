@@ -281,7 +281,7 @@ def whole_build(tmp_path_factory) -> tuple[list[str], dict[str, bytes]]:
     [("/.sources/", 2), ("/sub/", 2), ("/LR/", 2)],  # all others: -m slow
 )
 def test_a_build_killed_in_any_stage_is_resumed_to_the_same_set(
-    tmp_path, whole_build, file, nth
+    tmp_path, whole_build, file, nth, capsys
 ):
     words, whole = whole_build
     words = [*words, str(tmp_path / "set")]
@@ -289,6 +289,8 @@ def test_a_build_killed_in_any_stage_is_resumed_to_the_same_set(
     assert contents(tmp_path / "set") != whole
     assert main(words) == 0
     assert contents(tmp_path / "set") == whole
+    # 6 shots, one of which is for validation.
+    assert " frames of 5 views: " in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import os
 import signal
 import weakref
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -492,3 +493,17 @@ def test_the_best_of_near_duplicates_is_kept():
     assert [frame.seconds for frame in picker.finish()] == [1, 3]
     (late,) = picker.offer(candidate(100, 0.9, 0))
     assert late.reason == "like 1.png"
+
+
+def test_a_key_frame_is_kept_before_frames_like_it_that_are_none():
+    picker = Picker(Selection(window=1.0))
+    before, same_time, key, after = (candidate(s, 0.8, 0) for s in (0, 1, 1.5, 2))
+    key.is_key, key.scores = True, replace(key.scores, noise=20)
+    assert key.scores.total < same_time.scores.total
+
+    decided = []
+    for frame in (before, same_time, key, after):
+        decided += picker.offer(frame)
+    decided += picker.finish()
+    assert [frame.seconds for frame in decided if not frame.reason] == [0, 1.5]
+    assert after.reason == f"like {before.file}"

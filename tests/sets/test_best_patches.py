@@ -6,7 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from realesrgan_paddle.data.sets.choose_patches import Placed, spread, without_repeats
+from realesrgan_paddle.data.sets.choose_patches import (
+    Placed,
+    balanced,
+    spread,
+    without_repeats,
+)
 from realesrgan_paddle.data.sets.manifest import write_records
 from realesrgan_paddle.data.sets.patch_candidates import (
     FLAT,
@@ -126,6 +131,25 @@ def test_a_limited_number_is_spread_over_kinds_and_shots():
     assert {one.shot for one in chosen if one.patch.signature[0] == 40} == {0, 1}
     assert len(chosen) + len(left) == 45
     assert spread(grass, 0) == (grass, [])
+
+
+def test_a_still_camera_does_not_fill_the_set():
+    still = [
+        Placed(frame, 0, placed(0, frame, frame % 200).patch, view=3)
+        for frame in range(300)
+    ]
+    for others, kept_of_it in ((0, 300), (20, 64), (100, 100)):
+        moving = [
+            Placed(frame, 1, placed(1, 1.0, frame).patch, view=frame % 2)
+            for frame in range(others)
+        ]
+        kept, left = balanced([*still, *moving])
+        views = [one.view for one in kept]
+        assert views.count(3) == kept_of_it, others
+        assert len(views) == kept_of_it + others
+        assert len(kept) + len(left) == 300 + others
+    # Those with most detail of each kind of content, not the first ones.
+    assert np.mean([one.patch.score for one in kept if one.view == 3]) > 160
 
 
 def cut(root: Path, *flags: str) -> int:

@@ -6,6 +6,9 @@ from realesrgan_paddle.data.footage.passport.passport import Box, Passport
 from realesrgan_paddle.data.footage.passport.verdict import UNWANTED, quantizer_text
 from realesrgan_paddle.utils.report.pages import escaped
 
+FEW_KEPT = 3
+"""Of a source that gives no more frames it is said what became of the others."""
+
 
 def summary_line(passport: Passport) -> str:
     """Return one line about a source: verdict, main figures, reasons."""
@@ -15,7 +18,7 @@ def summary_line(passport: Passport) -> str:
         figures.append(f"{passport.key_bits_per_pixel:.2f} bit/pixel in key frames")
     if passport.quantizer:
         figures.append(quantizer_text(passport))
-    figures.append(f"{passport.kept} frames kept")
+    figures.append(_kept(passport))
     line = f"{passport.name}: {passport.verdict}; {', '.join(figures)}"
 
     reasons = passport.verdict.reasons + passport.verdict.warnings
@@ -28,6 +31,19 @@ def summary_line(passport: Passport) -> str:
     elif passport.true_size:
         line += "; extract again with --true_size to bring its frames back"
     return line
+
+
+def _kept(passport: Passport) -> str:
+    """Return how many frames were kept; of few, why the others were not."""
+    total = passport.kept + sum(passport.dropped.values())
+    text = f"{passport.kept} of {total} frames kept"
+    if passport.kept > FEW_KEPT or not passport.dropped:
+        return text
+    return f"{text}: {_dropped(passport)}"
+
+
+def _dropped(passport: Passport) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in passport.dropped.items())
 
 
 def passport_tables(passports: Sequence[Passport]) -> Iterator[str]:
@@ -47,6 +63,8 @@ def _table(passport: Passport) -> Iterator[str]:
         yield f'<p class="reason">{escaped(reason)}</p>\n'
     for warning in passport.verdict.warnings:
         yield f'<p class="warning">{escaped(warning)}</p>\n'
+    if passport.kept <= FEW_KEPT:
+        yield f'<p class="warning">{escaped(_kept(passport))}</p>\n'
 
     yield "<table>\n"
     for label, value in _rows(passport):
@@ -83,8 +101,7 @@ def _rows(passport: Passport) -> Iterator[tuple[str, str]]:
         copies = [f"{count} in {name}" for name, count in passport.copies.items()]
         yield "copies", ", ".join(copies) or "none found"
     yield "frames kept", str(passport.kept)
-    reasons = [f"{count} {reason}" for reason, count in passport.dropped.items()]
-    yield "frames dropped", ", ".join(reasons) or "none"
+    yield "frames dropped", _dropped(passport) or "none"
 
 
 def _true_size(passport: Passport) -> str:

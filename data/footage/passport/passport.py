@@ -22,7 +22,7 @@ Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 """In the video's frame [pixels]: x, y, width, height."""
 
-Decision = Literal["train", "downscale", "do not train"]
+Decision = Literal["train", "downscale", "train if nothing better", "do not train"]
 
 BLURRED, BLOCKY = "blurred", "blocky"
 """Reasons to drop a frame, as `selection.rejection_reason` spells them."""
@@ -67,13 +67,15 @@ class Verdict(_Part):
     height: int | None = None
     """The size to downscale to."""
     reasons: tuple[str, ...] = ()
-    """Why not to train on it, or not at its size: figure and threshold."""
+    """Why not to train on it, not at its size, or on another: figure and threshold."""
     warnings: tuple[str, ...] = ()
     """What is not good, but no reason to leave the source out."""
 
     def __str__(self) -> str:
         if self.decision == "downscale":
             return f"train on it downscaled to {self.width}x{self.height}"
+        if self.decision == "train if nothing better":
+            return "train on it if you have nothing better"
         return f"{self.decision} on it"
 
 

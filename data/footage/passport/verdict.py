@@ -9,7 +9,8 @@ UNWANTED = "its source is not worth training on"
 """Why the frames are dropped that would be kept of a better source."""
 
 BAD_QP, POOR_QP = 32.5, 27.0
-"""Quantizers of key frames, as QP of H.264, from which a source is bad, or poor.
+"""Quantizers of key frames, as QP of H.264, from which a source is bad, or poor: trained
+on if there is nothing better.
 
 Of the encodes of the setting sources: the blocks of x264's key frames have QP 17 to 20
 at CRF 23 and 33 to 37 at CRF 40; x265's headers less 3 say 20 to 26 at CRF 23 and 33 to
@@ -70,11 +71,16 @@ def is_unwanted(passport: Passport, selection: Selection) -> bool:
 def verdict(passport: Passport) -> Verdict:
     """Return whether to train on a source, with the reasons."""
     bad = tuple(_reasons_not_to(passport))
+    poor = tuple(_reasons_for_better(passport))
     warnings = tuple(_warnings(passport))
     if bad:
-        return Verdict(decision="do not train", reasons=bad, warnings=warnings)
+        return Verdict(decision="do not train", reasons=bad, warnings=poor + warnings)
 
     true = passport.true_size
+    if true is None and poor:
+        return Verdict(
+            decision="train if nothing better", reasons=poor, warnings=warnings
+        )
     if true is None:
         return Verdict(decision="train", warnings=warnings)
     # Both sides shrink by the larger factor, so that nothing is distorted.
@@ -86,7 +92,7 @@ def verdict(passport: Passport) -> Verdict:
         width=round(width / factor),
         height=round(height / factor),
         reasons=(reason,),
-        warnings=warnings,
+        warnings=poor + warnings,
     )
 
 
@@ -118,26 +124,31 @@ def _reasons_not_to(passport: Passport) -> Iterator[str]:
         )
 
 
-def _warnings(passport: Passport) -> Iterator[str]:
-    """Yield what is not good, but no reason to leave a source out."""
-    quantizer, between = passport.quantizer, passport.seconds_between_keys
+def _reasons_for_better(passport: Passport) -> Iterator[str]:
+    """Yield why another source would be better: what compression took from this one."""
+    quantizer = passport.quantizer
     if quantizer and POOR_QP <= quantizer.qp < BAD_QP:
         yield f"{quantizer_text(passport)} in key frames; good is like QP 26 or less"
-    if _is_blocky(passport) and _has_slight_blocks(passport):
-        yield (
-            f"{passport.blocky:.0%} of the frames are dropped for slight blocks; "
-            "--max_blockiness 2 keeps them"
-        )
     low = _has_bits_below(passport, POOR_KEY_BITS)
     if low and not _has_bits_below(passport, BAD_KEY_BITS) and _is_wiped(passport):
         yield (
-            f"{passport.key_bits_per_pixel:.3f} bit/pixel in key frames, less than "
-            f"{POOR_KEY_BITS}, and {_wiped_text(passport)}"
+            f"{_wiped_text(passport)}, and {passport.key_bits_per_pixel:.3f} bit/pixel "
+            f"in key frames are less than {POOR_KEY_BITS}"
         )
     elif _is_encoded_again(passport):
         yield (
             f"{_wiped_text(passport)}, though {quantizer_text(passport)} wipes none: "
             "look whether it was compressed before"
+        )
+
+
+def _warnings(passport: Passport) -> Iterator[str]:
+    """Yield what else is not good, but no reason to look for another source."""
+    between = passport.seconds_between_keys
+    if _is_blocky(passport) and _has_slight_blocks(passport):
+        yield (
+            f"{passport.blocky:.0%} of the frames are dropped for slight blocks; "
+            "--max_blockiness 2 keeps them"
         )
     if _is_share_from(passport, passport.blurred, SOME_BLURRED):
         yield f"{passport.blurred:.0%} of the frames are blurred"

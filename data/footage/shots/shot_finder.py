@@ -36,11 +36,16 @@ FEW_GAP = 6.0
 It is short then, so decoding it takes little.
 """
 
-DENSE_INTERVAL = 2.0
-"""Seconds after which one more frame of a scene is taken."""
+DENSE_INTERVAL, SHORT_INTERVAL = 2.0, 0.5
+"""Seconds after which one more frame of a scene is taken; of a short video the fewer the
+shorter it is, down to the second. In half a second players, a ball and a hand-held camera
+move; what did not is dropped as a near-duplicate."""
 
 SLIDES_RATE = 2.0
 """Frames a second up to which a video is a row of pictures; all of them are taken."""
+
+SAME_FRAME = 0.25
+"""Two times are of one frame if they are less than this share of a frame apart."""
 
 MIN_INTERVAL = 0.001
 """Seconds; two packets may claim the same time."""
@@ -62,8 +67,11 @@ def longest_gap(packets: Packets) -> float:
     return float(max(packets.gaps, default=0.0))
 
 
-def has_sparse_keys(packets: Packets) -> bool:
-    """Return whether key frames stand too far apart to stand for the video."""
+def has_sparse_keys(packets: Packets, min_frames: int) -> bool:
+    """Return whether key frames stand too far apart to stand for the video.
+
+    Or are fewer than `min_frames`: the video is short then, or they are seldom.
+    """
     gaps = packets.gaps
     if not gaps.sum():
         return False
@@ -71,6 +79,8 @@ def has_sparse_keys(packets: Packets) -> bool:
         return True
     if is_slide_show(packets):
         return len(gaps) < len(packets.seconds)
+    if len(gaps) < min_frames and gaps.max() > SHORT_INTERVAL:
+        return True
     in_long_gaps = gaps[gaps > LONG_GAP].sum()
     return bool(in_long_gaps > MAX_LONG_SHARE * gaps.sum())
 
@@ -83,6 +93,9 @@ def is_slide_show(packets: Packets) -> bool:
 def dense_sampling(sampling: Sampling, packets: Packets) -> DenseSampling:
     """Return how to sample a video instead that has sparse key frames."""
     interval = DENSE_INTERVAL
+    if sampling.min_frames:
+        apart = float(packets.gaps.sum()) / sampling.min_frames
+        interval = round(min(max(apart, SHORT_INTERVAL), DENSE_INTERVAL), 2)
     if is_slide_show(packets):
         interval = max(float(np.diff(packets.seconds).min()) / 2, MIN_INTERVAL)
     settings = asdict(sampling)
@@ -95,7 +108,11 @@ def sparse_remark(packets: Packets, sampling: DenseSampling) -> str:
     taken = "the frames of scenes and one every"
     if is_slide_show(packets):
         return f"few key frames (up to {gap:.3g} s apart); took all frames"
-    return f"key frames up to {gap:.3g} s apart; took {taken} {sampling.interval:g} s"
+    count = len(packets.gaps)
+    keys = f"{count} key frames up to {gap:.3g} s apart"
+    if count == 1:
+        keys = f"one key frame in {gap:.3g} s"
+    return f"{keys}; took {taken} {sampling.interval:g} s"
 
 
 IN_TRANSITION = "in a transition"
@@ -165,12 +182,22 @@ class ShotFinder:
         report.packets = packets
         report.key_frames = int(packets.are_keys.sum())
         report.key_frame_gap = longest_gap(packets)
-        if self.sampling.select == "keyframe" and has_sparse_keys(packets):
+        if self.sampling.select == "keyframe" and has_sparse_keys(
+            packets, self.sampling.min_frames
+        ):
             report.is_dense = True
             dense = dense_sampling(self.sampling, packets)
             self.sampling = dense
             self._all_start_shots = is_slide_show(packets)
             self._tell(sparse_remark(packets, dense))
+
+    def is_key(self, seconds: float) -> bool:
+        """Return whether the frame at a time is a key frame, where others are not."""
+        packets = self.report.packets
+        if not self.report.is_dense:
+            return False
+        to_key = np.abs(packets.key_times - seconds)
+        return bool(to_key.min(initial=np.inf) < SAME_FRAME / packets.rate)
 
     def add(self, candidate: Candidate) -> Iterator[tuple[Candidate, float | None]]:
         """Yield the frame before `candidate`, with its shot, as `finish` does."""

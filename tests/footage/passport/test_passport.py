@@ -9,7 +9,7 @@ import pytest
 from clips import picture_clip
 from scenes import scene
 
-from realesrgan_paddle.data.footage.passport.page import summary_line
+from realesrgan_paddle.data.footage.passport.page import passport_tables, summary_line
 from realesrgan_paddle.data.footage.passport.passport import (
     EnlargedFrom,
     Passport,
@@ -153,11 +153,20 @@ def test_footage_that_was_stretched_is_downscaled_in_its_shape():
     assert str(passport.verdict) == "train on it downscaled to 960x540"
 
 
-def test_a_poor_source_is_warned_of():
+def test_a_poor_source_is_trained_on_if_there_is_nothing_better():
     poor = QuantizerFigures(name="QP", value=30, qp=30)
     passport = with_verdict(GOOD.model_copy(update={"quantizer": poor, "halo": 0.1}))
-    assert passport.verdict.decision == "train"
-    assert len(passport.verdict.warnings) == 2
+    assert str(passport.verdict) == "train on it if you have nothing better"
+    assert passport.verdict.reasons[0].startswith("QP 30 in key frames")
+    assert len(passport.verdict.warnings) == 1  # the halos
+    page = "".join(passport_tables([passport]))
+    assert 'class="passport train-if-nothing-better"' in page
+
+    # A football video of 3 Mbit/s in full HD.
+    soft = {"key_bits_per_pixel": 0.132, "wiped": 0.56}
+    passport = with_verdict(GOOD.model_copy(update=soft))
+    assert "a: train on it if you have nothing better; " in summary_line(passport)
+    assert "56% of its texture has no fine detail" in passport.verdict.reasons[0]
 
 
 def test_slight_blocks_of_mpeg_2_are_no_reason_to_leave_a_source_out():
@@ -175,9 +184,10 @@ def test_slight_blocks_of_mpeg_2_are_no_reason_to_leave_a_source_out():
 
 def test_a_bad_source_encoded_again_at_a_high_rate_is_warned_of():
     again = GOOD.model_copy(update={"key_bits_per_pixel": 0.4, "wiped": 0.5})
-    assert "compressed before" in with_verdict(again).verdict.warnings[0]
+    assert "compressed before" in with_verdict(again).verdict.reasons[0]
+    assert with_verdict(again).verdict.decision == "train if nothing better"
     smooth = GOOD.model_copy(update={"key_bits_per_pixel": 0.6, "wiped": 0.5})
-    assert not with_verdict(smooth).verdict.warnings
+    assert with_verdict(smooth).verdict.decision == "train"
 
 
 @pytest.mark.parametrize(("strength", "halo"), [(0, 0), (0.5, 0.025), (2, 0.21)])

@@ -32,7 +32,9 @@ def test_packets_tell_the_key_frames(tmp_path: Path):
     assert packets.rate == pytest.approx(10, rel=0.01)
     assert len(packets.sizes) == 30
     assert packets.sizes[packets.are_keys].min() > packets.sizes[1:12].max()
-    assert not has_sparse_keys(packets)
+    assert not has_sparse_keys(packets, min_frames=0)
+    assert not has_sparse_keys(packets, min_frames=3)
+    assert has_sparse_keys(packets, min_frames=4)
 
 
 def test_scenes_between_far_key_frames_are_taken_and_it_is_said(
@@ -47,7 +49,27 @@ def test_scenes_between_far_key_frames_are_taken_and_it_is_said(
     for start in range(0, 66, 10):
         third = start / 3
         assert any(third <= time + 0.01 < third + 3.3 for time in times), start
-    assert "key frames up to 21.7 s apart; took the frames of scenes" in caplog.text
+    assert "one key frame in 21.7 s; took the frames of scenes" in caplog.text
+
+
+def test_a_short_video_gives_as_many_frames_as_it_has(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    shown = [scene(n // 30, 1.5 * n) for n in range(120)]
+    clip = picture_clip(
+        tmp_path / "clip.mp4", shown, rate=10, options=(*NO_CUTS, "-g", 50)
+    )
+    with caplog.at_level(logging.WARNING):
+        times = kept(tmp_path / "out", clip)
+    assert "3 key frames up to 5 s apart; took the frames" in caplog.text
+    assert 15 <= len(times) <= 24
+    assert {second // 3 for second in times} == {0, 1, 2, 3}
+
+    few = kept(tmp_path / "few", clip, "--min_frames", "0")
+    assert set(few) <= {0.0, 5.0, 10.0}
+    # A window of one's own stays.
+    windows = kept(tmp_path / "windows", clip, "--window", "6", "--per_window", "1")
+    assert len(windows) <= 6
 
 
 def test_all_pictures_of_a_slide_show_are_taken(tmp_path: Path):
