@@ -93,6 +93,8 @@ NOT_RUN = [
     # test_fit.py runs it; it needs larger images than those here.
     "python make_lq_data.py --yml_path options/generate_lq_broadcast.yml"
     " --input datasets/SoccerHR --fit datasets/Real --fit_report fit.png",
+    # It downloads pictures and fits for minutes; test_generic.py has its parts.
+    "python train.py --recipe auto --lq datasets/Poor",
 ]
 # On the page, and in its place here: the RRDBNet trained before has 1 block.
 REPLACED = {
