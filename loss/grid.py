@@ -15,7 +15,7 @@ SMALLEST_SQUARE = 1e-12
 
 @dataclass(frozen=True)
 class GridLoss:
-    """loss_weight * grid(sr - gt) + gain_weight * grid(|sr - gt|).
+    """loss_weight * grid(sr - gt).
 
     An upscaling network makes `period` x `period` pixels of each input pixel by weights
     of their own. What it does otherwise at one of these places, a phase, than at the
@@ -30,26 +30,19 @@ class GridLoss:
     by its spectrum.
 
     Attributes:
-        loss_weight: factor on the grid of the error.
-        gain_weight: factor on the grid of its magnitude: phases that are wrong by
-            different amounts.
+        loss_weight: factor on it.
         period: of the grid [pixels].
     """
 
     loss_weight: float = 1.0
-    gain_weight: float = 0.0
     period: int = 4
 
     def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
-        """Return the loss of sr (N, C, H, W); H and W are at least `period`."""
-        error = sr - gt
-        loss = self.loss_weight * self._grid(error)
-        if self.gain_weight:
-            loss = loss + self.gain_weight * self._grid(error.abs())
-        return loss
+        """Return the loss of sr (N, C, H, W), the mean over the images.
 
-    def _grid(self, error: Tensor) -> Tensor:
-        """Return the mean over the images of `grid`."""
+        H and W are at least `period`.
+        """
+        error = sr - gt
         height, width = (side - side % self.period for side in error.shape[2:])
         phases = F.pixel_unshuffle(error[:, :, :height, :width], self.period)
         window = [min(WINDOW, side) for side in phases.shape[2:]]
@@ -59,7 +52,8 @@ class GridLoss:
         means = means.reshape([count, channels, self.period**2, -1])
         deviations = means - means.mean(axis=2, keepdim=True)
         mean_square = deviations.square().mean(axis=[1, 2, 3])
-        return (mean_square + SMALLEST_SQUARE).sqrt().mean()
+        grid = (mean_square + SMALLEST_SQUARE).sqrt().mean()
+        return self.loss_weight * grid
 
 
 def grid_period(scale: int) -> int:

@@ -187,9 +187,7 @@ def open_image_losses(
         losses["l_g_color"] = ColorLoss(color.loss_weight, color.brightness, color.cell)
     if train.grid_opt:
         grid = train.grid_opt
-        losses["l_g_grid"] = GridLoss(
-            grid.loss_weight, grid.gain_weight, grid_period(scale)
-        )
+        losses["l_g_grid"] = GridLoss(grid.loss_weight, grid_period(scale))
     return losses
 
 

@@ -49,7 +49,13 @@ NOT_IN_TOOLS = {
 }
 """The modules of commands that no script of tools/ starts."""
 
-SMALL_PRODUCTS = ("extract_keyframes", "build_domain_set", "infer", "predict")
+SMALL_PRODUCTS = (
+    "extract_keyframes",
+    "build_domain_set",
+    "upscale",
+    "infer",
+    "predict",
+)
 """Commands whose products of matrices, if any, are too small for several threads."""
 
 

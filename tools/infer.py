@@ -1,10 +1,13 @@
 """Upscale images and videos with an exported model: with oneDNN on a CPU, or on a GPU."""
 
 if __name__ == "__main__":  # before all that takes time to import
-    from realesrgan_paddle.utils.machine.devices import use_one_blas_thread
     from realesrgan_paddle.utils.signals import end_at_once
 
     end_at_once()
+
+if __name__ == "__main__":  # before numpy is imported
+    from realesrgan_paddle.utils.machine.devices import use_one_blas_thread
+
     use_one_blas_thread()
 
 import sys

@@ -43,9 +43,8 @@ def _lpips(weight: float) -> dict[str, Any]:
     return {"train": {"lpips_opt": {"loss_weight": weight}}}
 
 
-def _grid(weight: float, gain: float = 0, **losses: Any) -> dict[str, Any]:
-    grid = {"loss_weight": weight, "gain_weight": gain}
-    return {"train": {"grid_opt": grid, **losses}}
+def _grid(weight: float) -> dict[str, Any]:
+    return {"train": {"grid_opt": {"loss_weight": weight}}}
 
 
 def _rate(rate: float) -> dict[str, Any]:
@@ -71,6 +70,5 @@ RECIPES = (
     Recipe("quarter as long", length=0.25),
     Recipe("24 frames", domains=("soccer",), frames=24),
     *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
-    Recipe("grid loss 2, gain 2", GRIDDED, keys=_grid(2, gain=2)),
 )
 """The most telling first."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realesrgan_paddle.data.statistics.window_statistics import statistics_array
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.jobs import end_with_parent
 from realesrgan_paddle.utils.machine.devices import core_count, start_paddle
@@ -89,6 +88,9 @@ def _start(path: Path, scale: int) -> None:
 
 
 def _measure(task: Task) -> np.ndarray:
+    # Imported here: it imports Paddle, after `_start` has set its threads.
+    from realesrgan_paddle.data.statistics.window_statistics import statistics_array
+
     return statistics_array(_degrade(task))
 
 

@@ -212,11 +212,6 @@ class GridLossOptions(Options):
         "(docs/measurements.md); raise it if the drift alarm says that a regular grid "
         "shows.",
     )
-    gain_weight: NonNegative = Field(
-        default=0.0,
-        description="Weight of the same of the error's magnitude: phases that are wrong "
-        "by different amounts. Not measured: 0 leaves it out.",
-    )
 
 
 class DistillationLossOptions(Options):

@@ -115,8 +115,8 @@ def upscale_videos(
     One that fails does not stop the others, but a full disk does.
     """
     for record in records:
-        target = target_of(record.input, results, flags)
         try:
+            target = target_of(record.input, results, flags)
             if flags.preview or flags.preview_frames:
                 _preview(upscaler, record.input, target, flags)
                 record.status = "skipped"

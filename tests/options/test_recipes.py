@@ -4,6 +4,7 @@ import re
 import shlex
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -133,8 +134,11 @@ def test_the_nearest_network_is_finetuned_where_the_other_is_out_of_reach(
     ],
 )
 def test_a_file_is_never_given_another_network_but_the_command_is_named(
-    file, overrides, monkeypatch
+    file, overrides, monkeypatch, tmp_path
 ):
+    monkeypatch.chdir(tmp_path)
+    Path("weights").mkdir()
+    Path("weights/RealESRGAN_x4plus.pdparams").touch()  # converted before
     path = str(ROOT / "options" / file)
     cfg = load_config(path)
     names = {"train_realesrgan_x4plus.yml": "RealESRNet_x4plus"}

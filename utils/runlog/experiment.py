@@ -5,6 +5,7 @@ is one file, and a resumed run rewrites it from `metrics.jsonl` and the saved sh
 every step is there exactly once.
 """
 
+import errno
 import importlib.util
 import json
 import math
@@ -29,6 +30,7 @@ from realesrgan_paddle.utils.files import (
     remove_leftovers,
 )
 from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.signals import leave_terminal
 
 if TYPE_CHECKING:
     from visualdl import LogWriter
@@ -218,8 +220,13 @@ class Experiment:
         if not self.writes:
             return
         message = printable(message)
-        sys.stdout.write(f"{message}\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"{message}\n")
+            sys.stdout.flush()
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            leave_terminal()  # it was closed a moment before its SIGHUP is handled
         now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
         _append(self.root / "train.log", f"{now} {message}")
 
