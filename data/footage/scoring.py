@@ -113,10 +113,24 @@ class VideoScorer:
             raise error
 
     def _decoded(self) -> Iterator[Frame]:
-        """Yield the frames of the video that are looked at."""
+        """Yield the frames of the video that are looked at.
+
+        Of those whose times are the same to a millisecond, and so their files' names,
+        only the first.
+        """
         video, finder = self.video, self._finder
         pulldown = finder.report.has_pulldown
-        return frames(video.path, video.info, finder.sampling, video.order, pulldown)
+        decoded = frames(video.path, video.info, finder.sampling, video.order, pulldown)
+        names = set()
+        for frame in decoded:
+            name = self._file_of(frame)
+            if name not in names:
+                names.add(name)
+                yield frame
+
+    def _file_of(self, frame: Frame) -> str:
+        """Return what a frame's file is called."""
+        return f"{self.video.name}_{frame.seconds:010.3f}.png"
 
     def _offer(
         self, candidate: Candidate, extra_seconds: float | None
@@ -169,7 +183,7 @@ class VideoScorer:
         if self.enlarged_from:
             whole = at_true_size(whole, self.enlarged_from)
         luma = cv2.cvtColor(whole, cv2.COLOR_RGB2GRAY)
-        file = f"{self.video.name}_{frame.seconds:010.3f}.png"
+        file = self._file_of(frame)
         content = self.screen.look(file, whole, luma, frame.seconds)
 
         luma, image = content.of(luma), content.of(whole)

@@ -162,6 +162,13 @@ GOOD: dict[str, tuple[Callable[[Path], object], tuple[int, int], int]] = {
         (96, 64),
         10,
     ),
+    "frames within a millisecond.mp4": (
+        lambda path: encoded(
+            path, "-c:v", "mjpeg", source="testsrc2=size=96x64:rate=2500:duration=0.004"
+        ),
+        (96, 64),
+        5,
+    ),
     "odd sides.mkv": (
         lambda path: encoded(
             path,
