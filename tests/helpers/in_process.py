@@ -1,6 +1,7 @@
 """Degradations of the solver without other processes."""
 
 from realesrgan_paddle.data.lq import simulate
+from realesrgan_paddle.data.statistics.window_statistics import statistics_array
 
 
 class InProcess:
@@ -16,7 +17,7 @@ class InProcess:
 
     def measure(self, tasks):
         for degraded in self.degrade(tasks):
-            yield simulate.statistics_array(degraded)
+            yield statistics_array(degraded)
 
     def __enter__(self):
         return self

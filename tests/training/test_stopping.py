@@ -79,6 +79,11 @@ def test_a_closed_terminal_saves_and_ends_the_run(tmp_path, options):
     options["datasets"]["train"]["num_worker_per_gpu"] = 2
     words = [ROOT / "train.py", "--yml_path", write_yml(tmp_path, options), *ENDLESS]
     ours, terminal = pty.openpty()
+
+    def take_terminal():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup of the tests ignores it
+
     process = subprocess.Popen(
         [sys.executable, *words],
         stdin=terminal,
@@ -86,7 +91,7 @@ def test_a_closed_terminal_saves_and_ends_the_run(tmp_path, options):
         stderr=terminal,
         cwd=tmp_path,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=take_terminal,
     )
     os.close(terminal)
     folder = tmp_path / "runs/tiny"
