@@ -2,17 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from realesrgan_paddle.data.footage.passport.passport import Passport
+from realesrgan_paddle.data.footage.passport.passport import MIDDLE, Passport
 
 ENOUGH_FRAMES, ENOUGH_VIEWS = 8, 5
 """Frames, and views that they show, from which more of them gain next to nothing.
 
 Of soccer, in 500 iterations: eight frames of five matches were within 0.1 dB, 2 % of
-LPIPS and 1 % of DISTS of all 82 (docs/domain_gain/README.md, "Frames and clips").
+LPIPS and 1 % of DISTS of all 82 (docs/domain_gain/README.md, "Recipes").
 """
 
 MEASURED = "of soccer, 8 frames of 5 clips trained as good a network as 82"
-POOR = "train if nothing better"
 LITTLE = "more frames of the same views would hardly help"
 
 
@@ -27,7 +26,7 @@ def enough_lines(
         views: that these frames show.
     """
     used = [passport for passport in passports if passport.kept]
-    poor = [one for one in used if one.verdict.decision == POOR]
+    poor = [one for one in used if one.verdict.decision == MIDDLE]
     counts = f"{_count(frames, 'frame')} of {_count(views, 'view')}"
     if poor and len(poor) == len(used):
         yield f"{counts}, all of poor sources: less compressed footage would help most"

@@ -35,7 +35,7 @@ def generic_images(folder: Path = FOLDER) -> Path:
         UserError: they cannot be downloaded; says how to do without.
     """
     pictures = folder / NAME
-    archive = folder / f"{NAME}.zip"
+    archive = folder / f".{NAME}.zip"  # ours, and not one that a user has put there
     if archive.exists() or not (pictures.is_dir() and list_images(pictures)):
         try:
             download(URL, archive, SHA256, SIZE)

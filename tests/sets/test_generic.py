@@ -53,11 +53,15 @@ def ignore(*_: object) -> None:
 
 
 def test_generic_pictures_are_downloaded_once_and_cut(served):
+    users = Path("datasets") / f"{NAME}.zip"
+    users.parent.mkdir()
+    users.write_bytes(b"somebody's own")
     sub = generic_images()
+    assert users.read_bytes() == b"somebody's own"
     assert sub == Path("datasets") / f"{NAME}_sub"
     names = [path.name for path in list_images(sub)]
     assert names == [f"080{n}_s00{part}.png" for n in range(3) for part in (1, 2)]
-    assert not (sub.parent / f"{NAME}.zip").exists()
+    assert not (sub.parent / f".{NAME}.zip").exists()
 
     served.unlink()  # nothing is asked for again
     assert generic_images() == sub
@@ -66,7 +70,7 @@ def test_generic_pictures_are_downloaded_once_and_cut(served):
 def test_an_interrupted_unpacking_goes_on(served):
     folder = Path("datasets")
     folder.mkdir()
-    (folder / f"{NAME}.zip").write_bytes(served.read_bytes())
+    (folder / f".{NAME}.zip").write_bytes(served.read_bytes())
     (folder / NAME).mkdir()
     write_image(folder / NAME / "0800.png", world(7, 480))
     generic_images()

@@ -22,6 +22,8 @@ Size = tuple[int, int]
 Box = tuple[int, int, int, int]
 """In the video's frame [pixels]: x, y, width, height."""
 
+MIDDLE: Literal["train if nothing better"] = "train if nothing better"
+"""The decision on a poor source, which helps where there is no other."""
 Decision = Literal["train", "downscale", "train if nothing better", "do not train"]
 
 BLURRED, BLOCKY = "blurred", "blocky"
@@ -74,7 +76,7 @@ class Verdict(_Part):
     def __str__(self) -> str:
         if self.decision == "downscale":
             return f"train on it downscaled to {self.width}x{self.height}"
-        if self.decision == "train if nothing better":
+        if self.decision == MIDDLE:
             return "train on it if you have nothing better"
         return f"{self.decision} on it"
 

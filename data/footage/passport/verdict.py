@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from realesrgan_paddle.data.footage.passport.passport import Passport, Verdict
+from realesrgan_paddle.data.footage.passport.passport import MIDDLE, Passport, Verdict
 from realesrgan_paddle.data.footage.selection import Selection
 
 UNWANTED = "its source is not worth training on"
@@ -78,9 +78,7 @@ def verdict(passport: Passport) -> Verdict:
 
     true = passport.true_size
     if true is None and poor:
-        return Verdict(
-            decision="train if nothing better", reasons=poor, warnings=warnings
-        )
+        return Verdict(decision=MIDDLE, reasons=poor, warnings=warnings)
     if true is None:
         return Verdict(decision="train", warnings=warnings)
     # Both sides shrink by the larger factor, so that nothing is distorted.
