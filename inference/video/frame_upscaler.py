@@ -84,6 +84,10 @@ class FrameUpscaler:
         self._before, self._result = image, result
         return result
 
+    def known(self, image: np.ndarray, result: np.ndarray) -> None:
+        """Take over the result of a frame that an earlier run upscaled."""
+        self._before, self._result = image, result
+
     def _is_repeated(self, image: np.ndarray) -> bool:
         before = self._before
         return self._reuse and before is not None and np.array_equal(image, before)

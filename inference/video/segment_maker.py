@@ -50,6 +50,9 @@ QUEUED = 3
 SECONDS_BETWEEN_LINES = 60.0
 """Of what is told of a video that takes long."""
 
+LONG_SEGMENT = 60.0
+"""Frames are kept one by one where those of a segment take longer [s]."""
+
 
 @dataclass
 class StageSeconds:
@@ -176,17 +179,26 @@ class SegmentMaker:
         missing, damaged = parts.missing()
         for name in damaged:
             self.remark(f"{name} in {parts.folder} is damaged, so it is made again")
-        left = sum(segment.frames for segment in missing)
+        kept = parts.kept()
+        left = sum(segment.frames for segment in missing) - len(kept)
         self.outcome.resumed = self.outcome.frames - left
-        if missing:
+        if self.outcome.resumed and left and self._say is not None:
+            left_out = (n for n in _frames_of(missing) if n not in kept)
+            first = next(left_out, self.outcome.frames)
+            self._say(
+                f"going on from frame {first + 1:,} of {self.outcome.frames:,}; an earlier "
+                f"run did {self.outcome.resumed:,}"
+            )
+        if left:
             self._tell_estimate(left, parts)
 
-        written = prefetch(self._written(missing, parts))
+        written = prefetch(self._written(missing, parts, kept))
         name = self._plan.source.path.name
         bar = Progress(self.outcome.frames, self.outcome.resumed, name, self._say)
         with bar, closing(written):
             for frame in written:
-                bar.update(frame.seconds)
+                if frame.index not in kept:
+                    bar.update(frame.seconds)
 
     def _tell_estimate(self, left: int, parts: SegmentFolder) -> None:
         """Say how long the rest takes and how large it is, where it is long."""
@@ -203,10 +215,10 @@ class SegmentMaker:
             self._say(f"warning: {warning}")
 
     def _written(
-        self, segments: list[Segment], parts: SegmentFolder
+        self, segments: list[Segment], parts: SegmentFolder, kept: dict[int, Path]
     ) -> Stream[RGBFrame]:
         """Write the segments; yield each frame when it is encoded."""
-        upscaled = self._upscaled(segments)
+        upscaled = self._upscaled(segments, parts, kept)
         # On a CPU the two take turns: an encoder that takes a core from the network's
         # threads costs more than it hides, for they wait for each other many times a frame.
         if self._on_gpu:
@@ -230,17 +242,29 @@ class SegmentMaker:
                     encode(frame.image, frame.time)
                 yield frame
 
-    def _upscaled(self, segments: list[Segment]) -> Stream[RGBFrame]:
-        """Yield the frames of the segments, upscaled."""
+    def _upscaled(
+        self, segments: list[Segment], parts: SegmentFolder, kept: dict[int, Path]
+    ) -> Stream[RGBFrame]:
+        """Yield the frames of the segments, upscaled; those that were kept are read."""
         seconds = self.outcome.seconds
         upscale = FrameUpscaler(self._upscaler, self._size, reuse=self._reuse)
         self.outcome.repeats = upscale.repeats
         read = prefetch(self._read(segments), size=QUEUED, in_background=True)
         with closing(read):
-            for frame in read:
-                with seconds.timed("network"):
-                    image = upscale(frame.image)
-                yield replace(frame, image=image)
+            for length in (segment.frames for segment in segments):
+                for frame in islice(read, length):
+                    if frame.index in kept:
+                        image = np.load(kept[frame.index], allow_pickle=False)
+                        upscale.known(frame.image, image)
+                        yield replace(frame, image=image)
+                        continue
+
+                    before = seconds.network
+                    with seconds.timed("network"):
+                        image = upscale(frame.image)
+                    if (seconds.network - before) * length > LONG_SEGMENT:
+                        parts.keep(frame.index, image, length)
+                    yield replace(frame, image=image)
 
     def _read(self, segments: list[Segment]) -> Stream[RGBFrame]:
         """Yield the frames of the segments, as decoded."""
@@ -271,6 +295,12 @@ class SegmentMaker:
         for first in np.unique(spread.astype(int)).tolist():
             last = min(first + length, frames)
             yield list(self._images(first, last))
+
+
+def _frames_of(segments: list[Segment]) -> Iterator[int]:
+    """Yield the numbers of the frames of segments."""
+    for segment in segments:
+        yield from range(segment.first, segment.last)
 
 
 def _runs(segments: list[Segment]) -> list[tuple[int, int]]:

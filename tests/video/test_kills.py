@@ -113,6 +113,52 @@ def test_an_interrupted_run_leaves_whole_segments_and_goes_on(
     assert_is(target, undisturbed)
 
 
+def test_slow_frames_are_kept_one_by_one(clip: Path, tmp_path: Path, monkeypatch):
+    import upscaled
+
+    from realesrgan_paddle.inference.video import segment_maker
+
+    calls = []
+    repeat = upscaled.repeated
+
+    def interrupted(images: np.ndarray) -> np.ndarray:
+        calls.append(images.shape)
+        if len(calls) == stop_at:
+            raise KeyboardInterrupt
+        return repeat(images)
+
+    # As if a frame took long: each segment would take minutes.
+    monkeypatch.setattr(segment_maker, "LONG_SEGMENT", -1.0)
+    monkeypatch.setattr(upscaled, "repeated", interrupted)
+    target, parts = tmp_path / "result.mp4", tmp_path / "result.mp4.parts"
+    stop_at = 1_000
+    upscale_clip(clip, target, **FEW_SEGMENTS)
+    all_calls = len(calls)
+    expected = read_back(target)
+    assert_is(target, expected)  # nothing is left beside it
+    target.unlink()
+
+    calls.clear()
+    stop_at = all_calls - 5  # in the last segment of 20 frames
+    with pytest.raises(KeyboardInterrupt):
+        upscale_clip(clip, target, **FEW_SEGMENTS)
+    frames = sorted(parts.glob("frame-*.npy"))
+    assert 10 < len(frames) < 20
+    frames[3].write_bytes(frames[4].read_bytes())
+    (parts / "frame-99999999.npy").write_bytes(b"a stranger's")
+
+    calls.clear()
+    stop_at = 1_000
+    outcome, said = upscale_clip(clip, target, **FEW_SEGMENTS)
+    assert outcome.resumed == 40 + len(frames) - 1
+    assert said[0].startswith("going on from frame 44 of 60; an earlier run did 5")
+    assert len(calls) < 20
+    assert (parts / "frame-99999999.npy").read_bytes() == b"a stranger's"
+    (parts / "frame-99999999.npy").unlink()
+    parts.rmdir()
+    assert_is(target, expected)
+
+
 def test_a_full_disk_is_told_and_nothing_is_lost(
     clip: Path, undisturbed: Video, tmp_path: Path
 ):

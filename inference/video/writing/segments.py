@@ -2,7 +2,8 @@
 
 The folder holds `job.json`, which says what is being made of what, a NUT file for each
 segment, complete in itself, and their sha256 in `made.txt`. A run that was killed goes on
-after them, and makes anew what is not as it was written.
+after them, and makes anew what is not as it was written. Where a segment takes minutes, the
+upscaled frames of the one that is being made lie there too, so no more than one is lost.
 """
 
 import json
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import Timeout
 
 from realesrgan_paddle.utils.errors import UserError
@@ -33,7 +35,9 @@ DECIDED = "decided"
 MOST_BYTES = 1 << 20
 """Of a `job.json`; what this program writes has a few kB."""
 NOTE_BYTES = 200
-"""Of `made.txt` for each segment; a line has 75, and may be there twice."""
+"""Of `made.txt` for each segment and frame; a line has 83, and may be there twice."""
+ROOM = 4
+"""Frames are kept while the disk has so many times the room that those of a segment need."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class SegmentFolder:
                     yield self._take_over(job, decide)
                 finally:
                     any_made = any(self.path(each).is_file() for each in self._segments)
+                    any_made = any_made or bool(self._frames())
                     if not any_made and self.folder.is_dir():
                         self.remove()
         except Timeout:
@@ -126,20 +131,42 @@ class SegmentFolder:
         return self.folder / segment.name
 
     def add(self, segment: Segment) -> None:
-        """Note that a segment's file is whole."""
-        with (self.folder / MADE).open("a", encoding="utf-8") as file:
-            file.write(f"{segment.name} {sha256_of(self.path(segment))}\n")
+        """Note that a segment's file is whole; its frames are not needed any more."""
+        self._note(segment.name)
+        for index, path in self._frames().items():
+            if segment.first <= index < segment.last:
+                path.unlink(missing_ok=True)
+
+    def keep(self, index: int, image: np.ndarray, frames: int) -> None:
+        """Keep an upscaled frame of a segment of so many, if there is room for all of them.
+
+        Args:
+            index: of the frame.
+            image: as it is encoded.
+            frames: of its segment.
+        """
+        free = shutil.disk_usage(self.folder).free
+        if free < ROOM * frames * image.nbytes:
+            return
+        path = self._frame(index)
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, image)
+        self._note(path.name)
+
+    def kept(self) -> dict[int, Path]:
+        """Return the kept frames of missing segments, as far as they are as written."""
+        made = self._notes()
+        missing, _ = self.missing()
+        return {
+            index: path
+            for index, path in self._frames().items()
+            if any(each.first <= index < each.last for each in missing)
+            and sha256_of(path) == made[path.name]
+        }
 
     def missing(self) -> tuple[list[Segment], list[str]]:
         """Return the segments that are not done yet, and which files are damaged."""
-        notes = self.folder / MADE
-        made = {}
-        if notes.exists():
-            with open_regular(notes) as file:
-                content = file.read(NOTE_BYTES * len(self._segments))
-            lines = content.decode("utf-8", "replace").splitlines()
-            made = dict(line.split(" ", 1) for line in lines if " " in line)
-
+        made = self._notes()
         missing, damaged = [], []
         for segment in self._segments:
             path = self.path(segment)
@@ -150,11 +177,40 @@ class SegmentFolder:
                 damaged.append(segment.name)
         return missing, damaged
 
+    def _note(self, name: str) -> None:
+        """Write down what a file holds that is whole now."""
+        digest = sha256_of(self.folder / name)
+        with (self.folder / MADE).open("a", encoding="utf-8") as file:
+            file.write(f"{name} {digest}\n")
+
+    def _notes(self) -> dict[str, str]:
+        """Return the sha256 of each whole file by its name."""
+        notes = self.folder / MADE
+        if not notes.exists():
+            return {}
+        lines = len(self._segments) + self._segments[-1].last
+        with open_regular(notes) as file:
+            content = file.read(NOTE_BYTES * lines)
+        noted = content.decode("utf-8", "replace").splitlines()
+        return dict(line.split(" ", 1) for line in noted if " " in line)
+
+    def _frame(self, index: int) -> Path:
+        """Return the file of a kept frame."""
+        return self.folder / f"frame-{index:08}.npy"
+
+    def _frames(self) -> dict[int, Path]:
+        """Return the files of frames by index, as far as this program wrote them."""
+        if not self.folder.is_dir():
+            return {}
+        made = self._notes()
+        found = sorted(self.folder.glob(f"frame-{'[0-9]' * 8}.npy"))
+        return {int(path.stem[6:]): path for path in found if path.name in made}
+
     def remove(self) -> None:
         """Remove the folder, with what this program put there and nothing else."""
         remove_leftovers(self.folder)
-        for segment in self._segments:
-            self.path(segment).unlink(missing_ok=True)
+        for path in [*self._frames().values(), *map(self.path, self._segments)]:
+            path.unlink(missing_ok=True)
         for name in (JOB, MADE):
             (self.folder / name).unlink(missing_ok=True)
         self._remove_lock()
