@@ -16,11 +16,22 @@ import numpy as np
 
 import realesrgan_paddle
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
+from realesrgan_paddle.utils.images import write_image
 
 CHECKOUT = Path(sys.argv[1])
 FOLDERS = ("data", "inference", "loss", "models", "ops", "options", "tools", "utils")
 IN_THE_WHEEL = (".py", ".yml", ".json", ".typed", ".css", ".js")
 MODEL = "realesr-animevideov3"
+TRIED = (
+    f"path.pretrain_network_g=weights/{MODEL}.pdparams",
+    "datasets.train.dataroot_gt=hr",
+    "network_g.num_conv=16",
+    "val=null",
+    "train.lpips_opt=null",
+    "gt_size=64",
+    "train.total_iter=4",
+)
+"""What makes the training a short one."""
 HAS_PYAV = importlib.util.find_spec("av") is not None
 OF_VIDEOS = (
     "realesrgan_paddle.commands.upscale_videos",
@@ -70,20 +81,33 @@ def check_imports() -> None:
 
 
 def use(folder: Path) -> None:
-    """Convert and export a released model and upscale an image with it."""
+    """Convert, train, degrade, export and upscale, in a folder that has nothing else."""
 
     def command(*words: str) -> None:
         """Run one of the package's commands."""
-        program = [sys.executable, "-m", "realesrgan_paddle"]
-        subprocess.run([*program, *words], check=True, cwd=folder)
+        program = Path(sys.executable).with_name("realesrgan-paddle")
+        subprocess.run([program, *words], check=True, cwd=folder)
 
     command("--help")
-    command("convert_torch", "--name", MODEL)
-    weights = f"weights/{MODEL}.pdparams"
-    command("export_model", "--model-dir", weights, "--save-inference-dir", "infer")
+    command("convert", MODEL)
+    random = np.random.default_rng(0)
+    for name in ("a.png", "b.png"):
+        write_image(
+            folder / "hr" / name, random.integers(0, 256, (96, 96, 3), np.uint8)
+        )
+    command("train", "--yml_path", "finetune_cpu", "name=tried", *TRIED)
+    command(
+        "degrade", "--yml_path", "generate_lq_data", "--input", "hr", "--save_dir", "lq"
+    )
+    assert sorted(path.name for path in (folder / "lq").glob("*.png")) == [
+        "a.png",
+        "b.png",
+    ]
+    weights = "experiments/tried/models/net_g_latest.pdparams"
+    command("export", "--model-dir", weights, "--save-inference-dir", "infer")
 
     upscaler = realesrgan_paddle.Upscaler.load(folder / "infer")
-    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    image = random.integers(0, 256, (20, 30, 3), np.uint8)
     assert upscaler(image).shape == (80, 120, 3)
 
     if HAS_PYAV:

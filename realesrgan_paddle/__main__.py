@@ -1,4 +1,4 @@
-"""The commands as `python -m realesrgan_paddle <command>`, also of an installed package."""
+"""The program `realesrgan-paddle COMMAND`, also `python -m realesrgan_paddle COMMAND`."""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals import end_at_once
@@ -12,50 +12,55 @@ from importlib.util import find_spec
 from typing import NoReturn
 
 from realesrgan_paddle import __version__
-from realesrgan_paddle.utils.cli import run
+from realesrgan_paddle.utils.cli import HELP_ALL, run
 from realesrgan_paddle.utils.errors import did_you_mean
 from realesrgan_paddle.utils.machine.devices import (
+    NO_PADDLE,
     pick_device,
     start_paddle,
     use_one_blas_thread,
 )
+from realesrgan_paddle.utils.next_steps import PROGRAM, SHORT_NAMES
 from realesrgan_paddle.utils.signals import ending_at_once
 
 COMMANDS = {
-    "upscale": "upscale images and videos, with a network that suits them or yours",
+    "upscale": "make images and videos larger and better",
+    "train": "train or finetune a network with an option file, or --recipe auto",
+    "frames": "extract the frames of videos that are worth training on",
+    "set": "make a training set from videos or images",
+    "degrade": "degrade images as training does, or as real footage is",
+    "convert": "convert weights between frameworks, or get a released network",
+    "export": "export a network as a static graph",
+    "compare": "compare networks side by side, on images or a video",
+    "evaluate": "measure networks on benchmark sets",
+    "serve": "the same on a web page",
+    "models": "list the released networks, and where they can be had from here",
+    "doctor": "show what this machine has, what is missing and what to install",
+}
+"""What most people need, in the order of the help."""
+MORE_COMMANDS = {
     "quickstart": "run the whole chain on one video",
-    "convert_torch": "convert weights between frameworks, or get a released model",
-    "extract_keyframes": "extract the key frames of videos",
-    "build_domain_set": "make a training set from videos or frames, in one go",
+    "infer": "upscale with an exported network: all engines and precisions",
+    "predict": "upscale with a network's weights",
+    "quantize": "make an exported network ready for int8",
     "extract_subimages": "cut large images into training images",
     "generate_multiscale": "add downscaled versions of training images",
     "generate_meta_info": "list training images",
     "generate_meta_info_pairdata": "list pairs of training images",
     "preflight": "check all images of a training run before it starts",
-    "describe_options": "explain the keys of the option files",
-    "predict": "upscale images with a network's weights",
-    "export_model": "export a network as a static graph",
-    "quantize": "make an exported model ready for int8",
-    "infer": "upscale images with an exported model",
-    "compare": "compare networks side by side",
-    "evaluate": "measure networks on benchmark sets",
     "plot_run": "plot the curves of training runs",
-    "serve": "upscale pictures on a web page",
-    "doctor": "show what this machine has, what is missing and what to install",
+    "describe_options": "write the pages that explain the keys of the option files",
 }
+"""The others; `--help all` shows them."""
 NOT_IN_TOOLS = {
+    "train": "realesrgan_paddle.commands.train",
+    "make_lq_data": "realesrgan_paddle.commands.make_lq_data",
     "describe_options": "realesrgan_paddle.options.reading.describe_options",
     "serve": "realesrgan_paddle.serve.page",
 }
 """The modules of commands that no script of tools/ starts."""
 
-SMALL_PRODUCTS = (
-    "extract_keyframes",
-    "build_domain_set",
-    "upscale",
-    "infer",
-    "predict",
-)
+SMALL_PRODUCTS = ("frames", "set", "upscale", "infer", "predict")
 """Commands whose products of matrices, if any, are too small for several threads."""
 
 
@@ -63,35 +68,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("-h", "--help"):
-        print("usage: python -m realesrgan_paddle COMMAND [--help] ...")
-        print("       python -m realesrgan_paddle --version\n")
-        for name, summary in COMMANDS.items():
-            print(f"  {name:<28} {summary}")
+        print(usage(shows_all=tuple(words) == HELP_ALL))
         return 0 if words else 2
     if words == ["--version"]:
         print(versions())
         return 0
 
-    name = words[0].replace("-", "_")
-    if name not in COMMANDS:
-        hint = did_you_mean(name, COMMANDS)
+    # Underscores or dashes, and the script's name or its short one: all are the same.
+    typed = words[0].replace("-", "_")
+    name = SHORT_NAMES.get(typed, typed)
+    known = COMMANDS | MORE_COMMANDS
+    if name not in known:
+        hint = did_you_mean(name, known)
         sys.stderr.write(f"error: unknown command {words[0]!r}{hint} (see --help)\n")
         return 2
 
     if name in SMALL_PRODUCTS:
         use_one_blas_thread()
-    sys.argv[0] = f"realesrgan_paddle {name}"  # argparse names the program by it
+    sys.argv[0] = f"{PROGRAM} {typed}"  # argparse names the program by it
     with ending_at_once():
-        place = NOT_IN_TOOLS.get(name, f"realesrgan_paddle.tools.{name}")
-        tool = importlib.import_module(place)
+        tool = importlib.import_module(module_of(name))
     return tool.main(words[1:])
+
+
+def usage(*, shows_all: bool) -> str:
+    """Return the page of --help: the commands, in two groups."""
+    lines = [
+        f"usage: {PROGRAM} COMMAND [--help] ...",
+        "",
+        f"  {PROGRAM} upscale match.mp4 photos",
+        "",
+    ]
+    lines += [f"  {name:<10} {about}" for name, about in COMMANDS.items()]
+    lines.append("")
+    if shows_all:
+        lines += [f"  {name:<28} {about}" for name, about in MORE_COMMANDS.items()]
+        lines.append("")
+        lines += [f"  {old:<28} the same as {new}" for old, new in SHORT_NAMES.items()]
+    else:
+        lines.append("More commands: --help all; the versions: --version")
+    return "\n".join(lines)
+
+
+def module_of(name: str) -> str:
+    """Return the module of a command whose `main` runs it."""
+    scripts = {short: script for script, short in SHORT_NAMES.items()}
+    script = scripts.get(name, name)
+    return NOT_IN_TOOLS.get(script, f"realesrgan_paddle.tools.{script}")
 
 
 def versions() -> str:
     """Return the versions of the toolkit and of Paddle, and the device it would take."""
     toolkit = f"realesrgan-paddle {__version__}"
     if find_spec("paddle") is None:
-        return f"{toolkit}, PaddlePaddle is not installed"
+        return f"{toolkit}, {NO_PADDLE}"
 
     start_paddle()
     import paddle

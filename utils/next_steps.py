@@ -56,6 +56,17 @@ NEXT = {
 ROOT = Path(realesrgan_paddle.__file__).resolve().parents[1]
 """The checkout, or the folder of installed packages."""
 
+PROGRAM = "realesrgan-paddle"
+"""What the installed package puts beside `python`."""
+SHORT_NAMES = {
+    "extract_keyframes": "frames",
+    "build_domain_set": "set",
+    "make_lq_data": "degrade",
+    "convert_torch": "convert",
+    "export_model": "export",
+}
+"""A script -> its name as a command of that program; others are called the same."""
+
 YOUR_IMAGES = "FOLDER_OF_IMAGES"
 """Stands for images that only the user knows."""
 
@@ -68,8 +79,6 @@ def print_next(line: str) -> None:
     condition = ""
     if YOUR_IMAGES in line:
         condition = f", with your images in place of {YOUR_IMAGES}"
-    elif not (ROOT / "train.py").is_file() and " -m realesrgan_paddle " not in line:
-        condition = ", in a checkout of the project"
     sys.stdout.write(f"next{condition}: {line}\n")
 
 
@@ -105,7 +114,7 @@ def filled(template: str, **given: object) -> list[str]:
 
 
 def command_line(script: str, *words: str) -> str:
-    """Return the line that runs a script of the checkout from the current folder."""
+    """Return the line that runs a script, or its command if installed, from this folder."""
     return shell_join([*_start(script), *words])
 
 
@@ -140,16 +149,41 @@ def _as_value(text: str) -> str:
     return f"./{text}" if text.startswith("-") else text
 
 
+def process_words(script: str, words: Sequence[str]) -> list[str]:
+    """Return what starts a script as a process of this very Python, wherever it runs."""
+    if is_checkout():
+        return [sys.executable, str(ROOT / script), *words]
+    return [sys.executable, "-m", "realesrgan_paddle", _short_name(script), *words]
+
+
+def is_checkout() -> bool:
+    """Return whether this is a checkout, with its scripts, and not an installed package."""
+    return (ROOT / "train.py").is_file()
+
+
 def _start(script: str) -> list[str]:
     """Return the words that start a script from the current folder."""
-    python = _python()
-    if not (ROOT / "train.py").is_file():
-        if script.startswith("tools/"):
-            return [python, "-m", "realesrgan_paddle", Path(script).stem]
-        return [python, script]  # of a checkout: the package cannot train
+    if not is_checkout():
+        return [*_program(), _short_name(script)]
     if Path.cwd() == ROOT:
-        return [python, script]
-    return [python, str(ROOT / script)]
+        return [_python(), script]
+    return [_python(), str(ROOT / script)]
+
+
+def _short_name(script: str) -> str:
+    name = Path(script).stem
+    return SHORT_NAMES.get(name, name)
+
+
+def _program() -> list[str]:
+    """Return the words that start the installed program, which may not be on the path."""
+    beside = Path(sys.executable).with_name(PROGRAM)
+    found = shutil.which(PROGRAM)
+    if found and Path(found).parent == beside.parent:
+        return [PROGRAM]
+    if beside.is_file():
+        return [str(beside)]
+    return [_python(), "-m", "realesrgan_paddle"]
 
 
 def _python() -> str:

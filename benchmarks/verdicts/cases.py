@@ -163,7 +163,7 @@ def train_case(
     lr: float = 2e-4,
 ) -> None:
     """Train one case into work/runs/NAME."""
-    from train import train
+    from realesrgan_paddle.commands.train import train
 
     train_set = {
         "type": "RealESRGANPairedDataset",

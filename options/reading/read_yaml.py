@@ -14,6 +14,9 @@ import yaml
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.files import failed_download, read_regular
 
+SHIPPED = Path(__file__).resolve().parents[1]
+"""Folder of the option files that come with the project, in a checkout and installed."""
+
 HEADER_BYTES = 512
 """Enough of a file for `failed_download`, which looks at its first words."""
 
@@ -185,24 +188,42 @@ def parse_yaml(text: str, source: str) -> Any:
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Return the mapping in a yml file, keys as text.
 
+    Args:
+        path: the file; its ending may be left out. Where there is none, the name of one
+            of `SHIPPED`, alone or behind options/.
+
     Raises:
         UserError: the file is missing, is too large, is not UTF-8, is not YAML, holds
             no mapping, or gives one key two values.
     """
-    path = Path(path)
+    path = _find(Path(path))
     data = parse_yaml(_read_text(path), str(path))
     if not isinstance(data, dict):
         raise UserError(f"{path}: holds no 'key: value' lines")
     return data
 
 
-def _read_text(path: Path) -> str:
+def _find(path: Path) -> Path:
+    """Return the file that is meant by a path or a name; see `read_yaml`."""
+    named = path.with_name(f"{path.name.removesuffix('.yml')}.yml")
+    shipped = []
+    if path.parent in (Path(), Path("options")):
+        shipped = list(SHIPPED.glob("*.yml"))
+
+    for candidate in (path, named, *shipped):
+        is_meant = candidate in (path, named) or candidate.name == named.name
+        if is_meant and candidate.exists() and not candidate.is_dir():
+            return candidate
     if path.is_dir():
         raise UserError(f"{path}: a folder; name a yml file")
-    if not path.exists():
-        neighbors = [other.name for other in path.parent.glob("*.yml")]
-        raise UserError(f"{path}: no such file{did_you_mean(path.name, neighbors)}")
 
+    neighbors = [other.name for other in path.parent.glob("*.yml")]
+    names = [other.stem for other in shipped]
+    hint = did_you_mean(path.name, neighbors) or did_you_mean(named.stem, names)
+    raise UserError(f"{path}: no such file{hint}")
+
+
+def _read_text(path: Path) -> str:
     content = read_regular(path)
     if content and (kind := failed_download(content[:HEADER_BYTES])):
         raise UserError(f"{path}: {kind}")

@@ -113,8 +113,8 @@ def _paddle() -> str:
     """Return Paddle's version and the device that it would take."""
     if find_spec("paddle") is None:
         return (
-            "MISSING: pip install paddlepaddle (CPU); for a GPU see requirements-gpu.txt "
-            "or https://www.paddlepaddle.org.cn/install/quick"
+            "MISSING: pip install paddlepaddle (CPU), or paddlepaddle-gpu setuptools "
+            "(NVIDIA GPU; newer: https://www.paddlepaddle.org.cn/install/quick)"
         )
     start_paddle()
     import paddle

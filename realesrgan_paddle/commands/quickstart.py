@@ -18,7 +18,12 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
-from realesrgan_paddle.utils.next_steps import ROOT, YOUR_IMAGES, command_line, filled
+from realesrgan_paddle.utils.next_steps import (
+    YOUR_IMAGES,
+    command_line,
+    filled,
+    process_words,
+)
 from realesrgan_paddle.utils.packages import PackageFile, read_wheel
 from realesrgan_paddle.utils.runlog.meter import duration
 
@@ -70,8 +75,7 @@ class Commands:
         line = command_line(script, *words)
         sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ {line}\n")
         sys.stdout.flush()
-        call = [sys.executable, str(ROOT / script), *words]
-        done = subprocess.run(call, check=False)
+        done = subprocess.run(process_words(script, words), check=False)
         if done.returncode:
             raise UserError(
                 f"step {self.number} of {self.count} failed: {script} ended with code "
@@ -95,13 +99,8 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
 
     Raises:
         UserError: there is no such video, it has fewer than two key frames, a step
-            failed, or this is no checkout.
+            failed.
     """
-    if not (ROOT / "train.py").is_file():
-        raise UserError(
-            "the quickstart trains, which the installed package cannot; run "
-            "tools/quickstart.py in a checkout of the project"
-        )
     require_av()
     if video is not None:
         find_videos([video])
@@ -114,7 +113,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
         "video": video,
         "work": work,
         "network": NETWORK,
-        "options": ROOT / "options/quickstart.yml",
+        "options": "quickstart",
         "iterations": iterations,
     }
     run = Commands(11, given)

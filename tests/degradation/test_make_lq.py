@@ -1,12 +1,12 @@
 """make_lq_data.py: training's degradation on files, reproducible file by file."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 from places import ROOT
 
+from realesrgan_paddle.commands import make_lq_data
 from realesrgan_paddle.data.degradation import pipeline
 from realesrgan_paddle.data.lq.folder import make_lq, read_lq_options
 from realesrgan_paddle.data.sets.made_folders import LQ_FILE
@@ -23,12 +23,7 @@ pytestmark = pytest.mark.paddle
 
 
 def command(*words: object) -> int:
-    spec = importlib.util.spec_from_file_location(
-        "make_lq_data", ROOT / "make_lq_data.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main([str(word) for word in words])
+    return make_lq_data.main([str(word) for word in words])
 
 
 def picture(seed: int, height: int, width: int) -> np.ndarray:

@@ -13,7 +13,7 @@ import sample_perceptual_metrics as samples
 from formulas import picture
 from sample_weights import sample_weights
 
-import make_lq_data
+from realesrgan_paddle.commands import make_lq_data
 from realesrgan_paddle.metrics.data_sets import DataSet, Pair
 from realesrgan_paddle.metrics.evaluation import Evaluation
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic

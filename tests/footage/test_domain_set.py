@@ -15,6 +15,7 @@ from sample_runs import picture
 from scenes import scene
 
 from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
+from realesrgan_paddle.commands.train import Flags
 from realesrgan_paddle.data.footage import frame_writer
 from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.data.sets.made_folders import list_of_set
@@ -26,7 +27,6 @@ from realesrgan_paddle.tools.build_domain_set import main
 from realesrgan_paddle.utils.cli import parse_flags
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import list_images, read_image, write_image
-from train import Flags
 
 pytestmark = pytest.mark.paddle
 

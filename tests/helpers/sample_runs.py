@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 from forkserver import FORKSERVER
 
+from realesrgan_paddle.commands.train import main, train
 from realesrgan_paddle.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.options.reading.load import dump_config, load_config
 from realesrgan_paddle.utils.images import write_image
@@ -19,7 +20,6 @@ from realesrgan_paddle.utils.runlog.training_state import (
     load_newest_state,
     load_state,
 )
-from train import main, train
 
 
 def picture(height: int, width: int, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from in_process import InProcess
 from scenes import world
 
-import make_lq_data
+from realesrgan_paddle.commands import make_lq_data
 from realesrgan_paddle.data.lq import fit as fit_module
 from realesrgan_paddle.data.lq import windows
 from realesrgan_paddle.data.lq.compare import GROUPS

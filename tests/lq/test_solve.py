@@ -8,8 +8,7 @@ import yaml
 from in_process import InProcess
 from scenes import world
 
-import make_lq_data
-import train
+from realesrgan_paddle.commands import make_lq_data, train
 from realesrgan_paddle.data.lq import solve, windows
 from realesrgan_paddle.data.lq.folder import read_lq_options, write_lq_folder
 from realesrgan_paddle.data.lq.search import Round, TooLittleTimeError

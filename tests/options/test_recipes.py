@@ -13,7 +13,8 @@ import yaml
 from places import ROOT
 from sample_runs import log_of, picture, reported
 
-import train
+from realesrgan_paddle.commands import train
+from realesrgan_paddle.commands.train import main
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights import read_generator
@@ -42,7 +43,6 @@ from realesrgan_paddle.training.pace import kept_for_the_end
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
-from train import main
 
 pytestmark = pytest.mark.paddle
 
@@ -153,7 +153,7 @@ def test_a_file_is_never_given_another_network_but_the_command_is_named(
     def no_training(cfg, recipe, started):
         raise OutOfReachError("not reachable; or download it", missing)
 
-    monkeypatch.setattr("train.train", no_training)
+    monkeypatch.setattr(train, "train", no_training)
     words = ["--yml_path", path, "name=my run"]
     with pytest.raises(UserError, match="not reachable; or download it; or ") as error:
         main(words)

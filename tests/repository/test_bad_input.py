@@ -58,6 +58,7 @@ REQUIRED = {  # the flags that each command needs, with right values
     "quickstart": "--video clip.mp4 --output out",
     "upscale": "images --model_path net.pdparams",
     "doctor": "",
+    "models": "",
 }
 
 
@@ -114,7 +115,7 @@ def snapshot(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
-RUN_WITHOUT_FLAGS = {"convert_torch", "quickstart", "doctor"}
+RUN_WITHOUT_FLAGS = {"convert_torch", "quickstart", "doctor", "models"}
 MISSING = ("the following arguments are required: --", "--yml_path FILE is needed")
 WRONG_VALUES = {
     "make_lq_data": [

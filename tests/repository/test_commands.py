@@ -12,10 +12,20 @@ import pytest
 from places import ROOT
 
 from realesrgan_paddle import __version__
-from realesrgan_paddle.__main__ import COMMANDS, NOT_IN_TOOLS, main
-from realesrgan_paddle.commands import doctor
+from realesrgan_paddle.__main__ import (
+    COMMANDS,
+    MORE_COMMANDS,
+    NOT_IN_TOOLS,
+    main,
+    module_of,
+)
+from realesrgan_paddle.commands import doctor, models
+from realesrgan_paddle.options.reading.read_yaml import read_yaml
 from realesrgan_paddle.utils.cli import parse_flags, setting
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.machine.devices import NO_PADDLE
+from realesrgan_paddle.utils.next_steps import SHORT_NAMES
 
 TOOLS = {path.stem for path in (ROOT / "tools").glob("*.py")} - {"__init__"}
 IMPORT_TOOLS = """
@@ -33,15 +43,32 @@ def python(*words, cwd=None):
 
 
 def test_every_tool_is_a_command():
-    assert set(COMMANDS) == TOOLS | set(NOT_IN_TOOLS)
-    assert not TOOLS & set(NOT_IN_TOOLS)
+    modules = {module_of(name) for name in (*COMMANDS, *MORE_COMMANDS)}
+    tools = {f"realesrgan_paddle.tools.{name}" for name in TOOLS}
+    assert modules == tools | set(NOT_IN_TOOLS.values())
+    assert not COMMANDS.keys() & MORE_COMMANDS
 
 
-def test_help_lists_them(capsys):
+def test_help_lists_them_and_the_present_names_go_on_working(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["__main__.py"])
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    assert all(name in printed for name in COMMANDS)
+    assert all(f"\n  {name} " in printed for name in COMMANDS)
+    assert "quantize" not in printed
+    assert main(["--help", "all"]) == 0
+    printed = capsys.readouterr().out
+    for name in (*COMMANDS, *MORE_COMMANDS, *SHORT_NAMES):
+        assert f"\n  {name} " in printed
     assert main([]) == 2
+    capsys.readouterr()
+
+    for old, new in SHORT_NAMES.items():
+        for name in (old, new):
+            with pytest.raises(SystemExit):
+                main([name, "--help"])
+            assert capsys.readouterr().out.startswith(
+                f"usage: realesrgan-paddle {name} "
+            )
 
 
 def test_an_unknown_command_is_an_error(capsys):
@@ -55,7 +82,7 @@ def test_a_command_gets_its_flags(command, monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         main([command, "--model-dri", "x"])
     assert ended.value.code == 2
-    error = "realesrgan_paddle export_model: error: unknown flag '--model_dri'; did you"
+    error = "realesrgan-paddle export_model: error: unknown flag '--model_dri'; did you"
     assert capsys.readouterr().err.startswith(error)
 
 
@@ -106,7 +133,7 @@ def test_without_paddle_a_command_says_what_to_install(tmp_path):
         "--version",
     ]
     done = run_without("paddle", commands, tmp_path)
-    version = f"realesrgan-paddle {__version__}, PaddlePaddle is not installed"
+    version = f"realesrgan-paddle {__version__}, {NO_PADDLE}"
     assert done.stdout.splitlines() == ["1"] * 4 + [version, "0"]
     lines = done.stderr.splitlines()
     assert len(lines) == 4
@@ -171,6 +198,41 @@ def test_doctor_says_what_is_there_and_what_to_install(tmp_path, monkeypatch, ca
         "av:                 not installed; for upscaling videos: pip install"
         in printed
     )
+
+
+def test_models_says_where_each_is_from_here(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights/realesr-animevideov3.pdparams").touch()
+    monkeypatch.setattr(models, "answers", lambda site: "github" not in site)
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    places = {line.split()[0]: line for line in printed.splitlines()}
+    assert places["realesr-animevideov3"].endswith(
+        " here: weights/realesr-animevideov3.pdparams"
+    )
+    assert "x4  67.0 MB  BSD-3-Clause" in places["RealESRGAN_x4plus"]
+    assert places["RealESRGAN_x4plus"].endswith("(fp16)")
+    assert places["RealESRGAN_x2plus"].endswith("out of reach: see below")
+    assert "/RealESRGAN_x2plus.pth\n" in printed
+    assert places["psnr-large"].endswith("amazonaws.com")
+
+
+def test_option_files_are_found_by_name(tmp_path, monkeypatch):
+    """In any folder: those of the project, behind a file of that path."""
+    monkeypatch.chdir(tmp_path)
+    shipped = read_yaml(ROOT / "options/finetune_cpu.yml")
+    for name in ("finetune_cpu", "finetune_cpu.yml", "options/finetune_cpu.yml"):
+        assert read_yaml(name) == shipped
+    with pytest.raises(UserError, match="finetune_cp: no such file; did you mean 'fin"):
+        read_yaml("finetune_cp")
+    with pytest.raises(UserError, match="no such file"):
+        read_yaml("elsewhere/finetune_cpu.yml")
+
+    (tmp_path / "finetune_cpu").mkdir()
+    assert read_yaml("finetune_cpu") == shipped
+    (tmp_path / "finetune_cpu.yml").write_text("name: mine\n")
+    assert read_yaml("finetune_cpu") == {"name": "mine"}
 
 
 def test_inputs_need_no_flag(capsys):

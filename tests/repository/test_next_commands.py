@@ -14,7 +14,7 @@ from sample_runs import picture, usable_ops
 from sample_weights import sample_weights
 from scenes import scene
 
-from make_lq_data import main as make_lq
+from realesrgan_paddle.commands.make_lq_data import main as make_lq
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
 from realesrgan_paddle.options.reading.load import given_options, load_config
@@ -155,7 +155,7 @@ def test_a_set_is_trained_on_and_compared_on_its_validation_images(place, run, c
 
 def train_options(line: str) -> dict:
     """The options that a printed training command gives; its flags must be known."""
-    from train import Flags
+    from realesrgan_paddle.commands.train import Flags
 
     _, script, *arguments = words_of(line)
     assert Path(script) == ROOT / "train.py"
@@ -259,13 +259,25 @@ def test_a_line_starts_this_python_from_any_folder(tmp_path, monkeypatch):
     assert command_line("tools/infer.py").startswith("python ")
 
 
-def test_the_installed_package_says_where_it_can_train(tmp_path, monkeypatch, capsys):
+def test_the_installed_package_names_its_own_commands(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(next_steps, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setenv("PATH", "")
     assert command_line("tools/infer.py").endswith(" -m realesrgan_paddle infer")
+
+    program = tmp_path / "bin/realesrgan-paddle"
+    write_program(program)
     print_next(next_line("training images", gt=Path("HR")))
-    printed = capsys.readouterr().out
-    assert printed.startswith("next, in a checkout of the project: ")
-    assert printed.endswith(" train.py --recipe auto --dataroot_gt HR\n")
+    expected = f"next: {program} train --recipe auto --dataroot_gt HR\n"
+    assert capsys.readouterr().out == expected
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert command_line("tools/export_model.py") == "realesrgan-paddle export"
+
+
+def write_program(path):
+    path.parent.mkdir()
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,7 @@ def test_data_files_are_in_the_wheel():
 
 def test_imports_and_requirements_are_the_same():
     required = {distribution(line) for line in REQUIRED}
+    required -= set(itertools.chain(*PADDLE.values()))
     assert imported_distributions() - {"paddle"} == required
 
 
@@ -114,6 +115,8 @@ def test_the_command_of_the_wheel_exists():
 def test_requirements_add_one_paddle_and_the_checkout(name, paddle):
     assert [distribution(line) for line in requirements(name)[:-1]] == paddle
     assert requirements(name)[-1] == "-e .[video]"
+    extra = "gpu" if "gpu" in name else "cpu"
+    assert [*requirements(name)[:-1], *EXTRAS["video"]] == EXTRAS[extra]
 
 
 def test_test_requirements_begin_with_the_others():

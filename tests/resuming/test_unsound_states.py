@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from sample_runs import assert_states_equal, log_of, opened, run, state_of
 
+from realesrgan_paddle.commands.train import train
 from realesrgan_paddle.ops.plain import PlainOps
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.build import build_step
 from realesrgan_paddle.training.checkpoints import check_state
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.training_state import load_state, save_state
-from train import train
 
 pytestmark = pytest.mark.paddle
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scenes import world
 
-import train
+from realesrgan_paddle.commands import train
 from realesrgan_paddle.data.sets import generic
 from realesrgan_paddle.data.sets.generic import NAME, generic_images
 from realesrgan_paddle.recipes import recipe

@@ -8,7 +8,7 @@ from sample_runs import picture, write_yml
 from sample_weights import sample_weights
 from scenes import scene
 
-from make_lq_data import main as make_lq
+from realesrgan_paddle.commands.make_lq_data import main as make_lq
 from realesrgan_paddle.data.sets.made_folders import images_to_compare
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import load_config

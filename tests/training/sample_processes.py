@@ -13,11 +13,11 @@ from batch_changes import Change, changed_batches
 from forkserver import FORKSERVER
 from sample_runs import write_yml
 
+from realesrgan_paddle.commands.train import main
 from realesrgan_paddle.models.step.pixel_step import Batch
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.utils import cli
 from realesrgan_paddle.utils.errors import UserError
-from train import main
 
 SECONDS = 60
 

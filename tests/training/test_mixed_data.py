@@ -17,7 +17,7 @@ from sample_runs import (
     write_yml,
 )
 
-import make_lq_data
+from realesrgan_paddle.commands import make_lq_data
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.batches import PairSchedule, TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data

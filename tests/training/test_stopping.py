@@ -33,12 +33,12 @@ from sample_runs import (
 )
 from sample_weights import sample_weights
 
+from realesrgan_paddle.commands.train import main
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils import cli, files
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
-from train import main
 
 pytestmark = [
     pytest.mark.paddle,

@@ -16,13 +16,13 @@ from sample_runs import (
     write_yml,
 )
 
+from realesrgan_paddle.commands.train import main
 from realesrgan_paddle.ops import choose as cpu_ops
 from realesrgan_paddle.ops.trial import TrialError
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.reader import read_weights
 from realesrgan_paddle.utils.weights.writer import write_pdparams
-from train import main
 
 pytestmark = pytest.mark.paddle
 

@@ -137,14 +137,19 @@ def pick_device(wanted: str = "auto") -> tuple[str, str]:
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
+NO_PADDLE = (
+    "PaddlePaddle is not installed, and this package does not choose between its CPU and "
+    "its GPU build: pip install paddlepaddle for a CPU; for an NVIDIA GPU pip install "
+    "paddlepaddle-gpu setuptools, or a newer one from "
+    "https://www.paddlepaddle.org.cn/install/quick"
+)
+"""What a user without it is told."""
+
+
 def require_paddle() -> None:
     """Raise UserError, which says what to install, if there is no Paddle."""
     if find_spec("paddle") is None:
-        raise UserError(
-            "PaddlePaddle is not installed, and this package does not choose between its "
-            "CPU and its GPU build: pip install paddlepaddle for a CPU; for a GPU see "
-            "requirements-gpu.txt or https://www.paddlepaddle.org.cn/install/quick"
-        )
+        raise UserError(NO_PADDLE)
 
 
 def start_paddle() -> None:
