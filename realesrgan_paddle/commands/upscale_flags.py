@@ -12,7 +12,7 @@ from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.utils.cli import float_range, int_range, setting
 from realesrgan_paddle.utils.machine.devices import DEVICES
 
-CONTAINERS = ("auto", "mp4", "mov", "mkv", "webm")
+CONTAINERS = ("auto", "mp4", "mov", "mkv", "webm", "ts")
 
 LONGEST_PREVIEW = 3600.0
 """Seconds; a longer part is asked for with --start and --end."""

@@ -22,6 +22,9 @@ MUXERS = {
     ".mov": "mov",
     ".mkv": "matroska",
     ".webm": "webm",
+    ".ts": "mpegts",
+    ".m2ts": "mpegts",
+    ".mts": "mpegts",
 }
 """Suffix of an output -> ffmpeg's name of the container."""
 
@@ -37,6 +40,14 @@ TEXT = {
 """Container -> the codec of its plain text subtitles."""
 TEXT_CODECS = {"mov_text", "subrip", "text", "webvtt"}
 """Subtitles that are text with a little style, and translate without loss."""
+
+BROADCAST = "mpegts"
+"""ffmpeg's name of MPEG-TS; it would write what it does not know as private data."""
+OF_BROADCASTS = {
+    *("h264", "hevc", "aac", "mp2", "mp3", "ac3", "eac3", "dts", "opus", "truehd"),
+    *("dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"),
+}
+"""Codecs that it tells so that others know them (libavformat/mpegtsenc.c)."""
 
 COVERS = {"mp4": {"mjpeg", "png", "bmp"}}
 """Container -> codecs of the pictures that it shows as its cover."""
@@ -72,8 +83,8 @@ def muxer_for(target: Path) -> str:
 def suffix_for(path: Path, codec: str) -> str:
     """Return the suffix of the container for a source, where only a folder is given.
 
-    mp4, m4v, mov, mkv and webm stay what they are if all streams fit into them with a
-    picture of `codec`, ffmpeg's name of it; all others become mkv.
+    mp4, m4v, mov, mkv, webm, ts, m2ts and mts stay what they are if all streams fit into
+    them with a picture of `codec`, ffmpeg's name of it; all others become mkv.
     """
     suffix = path.suffix.lower()
     if suffix not in MUXERS:
@@ -101,6 +112,11 @@ def check_container(source: VideoSource, target: Path, codec: str) -> None:
         )
 
     is_rotated = source.display_matrix is not None
+    if is_rotated and muxer == BROADCAST:
+        raise UserError(
+            f"{target}: the picture is rotated, which {target.suffix} cannot tell; use "
+            ".mkv or .mp4"
+        )
     if is_rotated and not hasattr(VideoStream, "set_display_matrix"):
         raise UserError(
             f"{target}: the picture is rotated, which PyAV {av.__version__} cannot "
@@ -142,7 +158,7 @@ def is_cover(stream: Any) -> bool:
 
 def translates(muxer: str, stream: Any) -> bool:
     """Return whether a stream is plain text that is written in the container's codec."""
-    if stream.type != "subtitle":
+    if stream.type != "subtitle" or muxer not in TEXT:
         return False
     if codec_name(stream) not in TEXT_CODECS:
         return False
@@ -156,6 +172,8 @@ def takes(muxer: str, stream: Any) -> bool:
     """
     if stream.type == "attachment":
         return muxer in ATTACHMENTS
+    if muxer == BROADCAST and codec_name(stream) not in OF_BROADCASTS:
+        return False
     if is_cover(stream):
         return muxer in ATTACHMENTS or codec_name(stream) in COVERS.get(muxer, ())
     trial = av.open(io.BytesIO(), "w", format=muxer)
@@ -222,6 +240,8 @@ def _containers_of(stream: Any) -> str:
 
 def _takes_picture(muxer: str, codec: str) -> bool:
     """Return whether a container holds a picture, found by writing such a header."""
+    if muxer == BROADCAST:
+        return codec in OF_BROADCASTS
     trial = av.open(io.BytesIO(), "w", format=muxer)
     try:
         stream = trial.add_mux_stream(codec, rate=Fraction(25), width=64, height=64)
