@@ -1,7 +1,8 @@
 """Upscale images and videos, with a network that suits them and this machine or one of yours.
 
 Such as: match.mp4 photos, or stream.mp4 -m experiments/soccer/infer. Results lie beside
-the inputs: match_x4.mp4, photos_x4.
+the inputs: match_x4.mp4, photos_x4. Addresses (https://...) are fetched into the current
+folder; - is standard input, and -o - standard output.
 """
 
 if __name__ == "__main__":  # before all that takes time to import
@@ -23,6 +24,7 @@ from realesrgan_paddle.commands.choose_network import open_network
 from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import find_all_inputs
+from realesrgan_paddle.commands.upscale_streams import PIPE, only_files
 from realesrgan_paddle.commands.what_follows import after_upscale
 from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.inference.open_runner import open_runner
@@ -63,8 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = replace(given, skip_existing=not given.overwrite)
     if flags.model_path and is_exported(flags.model_path):
         flags.weights.check_exported()
-    inputs = find_all_inputs(flags)
+    with only_files(flags) as flags:
+        return _upscale(flags, argv, by_pipe=PIPE in (*given.input, given.output))
 
+
+def _upscale(flags: Flags, argv: Sequence[str], *, by_pipe: bool) -> int:
+    """Upscale files; return the exit code. What follows `by_pipe` has no files to name."""
+    inputs = find_all_inputs(flags)
     open_model = partial(
         open_runner,
         engine=flags.engine,
@@ -77,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     runner, model = open_network(flags, inputs, open_model)
     flags = replace(flags, model_path=model)
     code = upscale(runner, inputs, flags)
-    if code == 0:
+    if code == 0 and not by_pipe:
         line = after_videos("tools/upscale.py", argv, inputs, flags, runner.scale)
         print_next(line or after_upscale(inputs.pictures[0], model))
     return code

@@ -10,7 +10,7 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,6 +38,9 @@ of 64 MB at most, within two hours.
 
 MAX_REASON = 80
 """Letters of a server's reason that an error repeats."""
+
+PAGES = ("text/html", "application/xhtml+xml")
+"""Media types of what is answered in place of a file."""
 
 ATTEMPTS = 5
 """How often one call connects before it reports a broken connection."""
@@ -99,7 +102,7 @@ def _is_there(path: Path, url: str, sha256: str) -> bool:
 
 def _complete(part: Path, url: str, size: int) -> None:
     """Download the rest of `part` up to `size` bytes, reconnecting if it breaks off."""
-    pace = _Pace(url)
+    pace = Pace(url)
     for _ in range(ATTEMPTS):
         have = _size(part)
         if have == size:
@@ -133,19 +136,28 @@ def _size(path: Path) -> int:
 
 def _request(url: str, part: Path, have: int) -> http.client.HTTPResponse:
     """Return the server's response to a request for all but the first `have` bytes."""
-    headers = {"User-Agent": "realesrgan-paddle", "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
     try:
-        request = urllib.request.Request(url, headers=headers)
-        return _opener().open(request, timeout=TIMEOUT)
+        return open_url(url, {"Range": f"bytes={have}-"} if have else {})
     except urllib.error.HTTPError as error:
         if have and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink()  # the server would refuse this range every time
             return _request(url, part, 0)
-        raise UserError(
-            f"{url}: the server answers {error.code} {error.reason[:MAX_REASON]}"
-        ) from None
+        raise refusal(url, error) from None
+
+
+def open_url(url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    """Return a server's response.
+
+    Raises:
+        HTTPError: it refuses; see `refusal`.
+        UserError: it cannot be reached.
+    """
+    own = {"User-Agent": "realesrgan-paddle", "Accept-Encoding": "identity"}
+    try:
+        request = urllib.request.Request(url, headers={**own, **headers})
+        return _opener().open(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError:
+        raise
     except (OSError, http.client.HTTPException, ValueError, OverflowError) as error:
         # OverflowError: a redirection to a port of 30 digits
         reason = getattr(error, "reason", error)
@@ -153,6 +165,13 @@ def _request(url: str, part: Path, have: int) -> http.client.HTTPResponse:
             f"{url}: not reachable ({reason}); "
             "check the network connection and the proxy"
         ) from None
+
+
+def refusal(url: str, error: urllib.error.HTTPError) -> UserError:
+    """Return the error to raise where a server refuses."""
+    return UserError(
+        f"{url}: the server answers {error.code} {error.reason[:MAX_REASON]}"
+    )
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -193,7 +212,7 @@ def _checked_start(
     Raises:
         UserError: its headers say that it cannot be the expected file.
     """
-    if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
+    if response.headers.get_content_type() in PAGES:
         raise UserError(
             f"{url}: the server answers with an HTML page (a login or proxy page?), "
             "not with the file"
@@ -217,7 +236,7 @@ def _checked_start(
     return start
 
 
-class _Pace:
+class Pace:
     """How fast a download has come so far.
 
     Args:
@@ -245,7 +264,7 @@ class _Pace:
 
 
 def _store(
-    response: http.client.HTTPResponse, part: Path, start: int, size: int, pace: _Pace
+    response: http.client.HTTPResponse, part: Path, start: int, size: int, pace: Pace
 ) -> None:
     """Write a response at offset `start` of `part`, up to `size` bytes in total."""
     bar = tqdm(

@@ -1,18 +1,19 @@
 """Which files are videos, by their names; ffmpeg is not imported for that."""
 
-import re
 from pathlib import Path
 
-_VIDEO_NAME = re.compile(
-    r"[^.].*\.(3gp|asf|avi|dv|flv|gxf|ivf|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|mxf|nut|ogv|"
-    r"rm|rmvb|ts|vob|webm|wmv|wtv|y4m)",
-    re.IGNORECASE | re.DOTALL,
+VIDEO_SUFFIXES = (
+    *(".3gp", ".asf", ".avi", ".dv", ".flv", ".gxf", ".ivf", ".m2ts", ".m4v", ".mkv"),
+    *(".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".rmvb"),
+    *(".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m"),
 )
+"""Of files that are videos, in lower case."""
 
 
 def is_video_name(path: Path) -> bool:
     """Return whether a path is named like a video, and not hidden."""
-    return _VIDEO_NAME.fullmatch(path.name) is not None
+    is_hidden = path.name.startswith(".")
+    return not is_hidden and path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def list_videos(folder: Path) -> list[Path]:
