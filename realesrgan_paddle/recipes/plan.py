@@ -33,6 +33,8 @@ MISSING = object()
 class Plan:
     """The options so far, and a line for each that was chosen.
 
+    Lines of options are indented: details, for the log and not for the screen.
+
     Args:
         given: the user's own options; they stay.
         source: where most of them come from, for errors.
@@ -64,14 +66,15 @@ class Plan:
 
     def choose(self, key: str, value: Any, reason: str) -> None:
         """Set the dotted `key` to `value`, unless the user gave it or a part of it."""
-        self.lines = [line for line in self.lines if not line.startswith(f"{key}: ")]
+        name = f"  {key}: "
+        self.lines = [line for line in self.lines if not line.startswith(name)]
         given = value_at(self.given, key, MISSING)
         if given is MISSING:
             self.chosen = merged(self.chosen, nested(key, value))
-            self.lines.append(f"{key}: {inline_yaml(value)}  ({reason})")
+            self.lines.append(f"{name}{inline_yaml(value)}  ({reason})")
         elif given != value:
             self.lines.append(
-                f"{key}: {inline_yaml(given)}  "
+                f"{name}{inline_yaml(given)}  "
                 f"(as given; the recipe's: {inline_yaml(value)}, {reason})"
             )
 

@@ -135,7 +135,8 @@ def auto_recipe(
     train = plan.config.datasets.train
     images = inspect_images(train.dataroot_gt, train.meta_info)
     generator = inspect_network(plan.config.network_g)
-    plan.lines.insert(0, f"recipe auto for {images}; {generator}; {machine}")
+    start = plan.value("path.pretrain_network_g") or "a network without weights"
+    plan.lines.insert(0, f"recipe auto for {images}; {start}: {generator}; {machine}")
 
     choose_crops(plan, images, generator, machine)
     choose_batch(plan, generator, machine)

@@ -23,7 +23,7 @@ FIRST_CHECK = 4
 """Iterations before the first comparison: the first one takes longer."""
 TOLERATED = 0.03
 """The plan stays if it is off by less [share of the iterations that are left]."""
-SAID = 0.1
+SAID = 0.2
 """A line is logged once the plan has changed by this share since the last."""
 VALIDATION_SHARE = 0.2
 """Most of the time left that validations on the way may take; a rule of thumb."""

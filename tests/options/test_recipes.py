@@ -70,7 +70,7 @@ def out_of_reach(name, folder):
 
 def line(lines, key):
     """The line that says what was chosen for `key`."""
-    (found,) = [line for line in lines if line.startswith(f"{key}: ")]
+    (found,) = [line for line in lines if line.startswith(f"  {key}: ")]
     return found
 
 
@@ -229,8 +229,10 @@ def test_given_options_stay_and_the_lines_say_so(frames, tmp_path):
     cfg, lines = recipe(str(file), ["train.total_iter=5000"], frames)
     assert (cfg.gt_size, cfg.train.total_iter, cfg.train.optim_g.lr) == (64, 5000, 3e-4)
     assert cfg.train.scheduler.milestones == (9,)
-    assert line(lines, "gt_size").startswith(
-        "gt_size: 64  (as given; the recipe's: 160, docs/soccer.md's"
+    assert (
+        line(lines, "gt_size")
+        .lstrip()
+        .startswith("gt_size: 64  (as given; the recipe's: 160, docs/soccer.md's")
     )
     assert "as given" in line(lines, "train.total_iter")
     assert cfg.logger.save_checkpoint_freq == 620

@@ -94,7 +94,7 @@ def test_the_minutes_are_kept_and_the_rate_falls_to_its_end(clock, step_s, least
     assert all(after <= before for before, after in pairwise(rates))
     if len(rates) > 100:
         assert rates[-1] < 1.2e-5, "the schedule follows"
-    assert bool(lines) == (not 450 < len(rates) < 550)
+    assert bool(lines) == (not 400 < len(rates) < 600)
     if lines:
         assert " iterations in the place of 500" in lines[0]
 

@@ -120,3 +120,15 @@ def test_values_that_are_not_finite_are_null_in_the_metrics_file_after_a_resume_
         {"iter": iteration, "l_g_pix": None, "psnr": None, "lr": 0.5}
         for iteration in (1, 2)
     ]
+
+
+def test_details_are_in_the_log_and_not_on_the_screen(tmp_path, capsys):
+    experiment = Experiment(tmp_path / "run")
+    lines = ["recipe auto for 2 images", "  gt_size: 64  (why)", "  name: x  (why)"]
+    experiment.open("name: x\n", None, lines)
+
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert all(line in log for line in lines)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == lines[0]
+    assert shown[1].startswith("2 more lines, ") and len(shown) == 2

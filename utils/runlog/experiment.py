@@ -145,6 +145,10 @@ class Experiment:
         """The json-lines file of every reported number."""
         return self.root / "metrics.jsonl"
 
+    @property
+    def _log_file(self) -> Path:
+        return self.root / "train.log"
+
     @contextmanager
     def reserved(self) -> Iterator[None]:
         """Hold a lock that keeps other runs of this name out of the folder.
@@ -192,7 +196,8 @@ class Experiment:
         Args:
             config: the resolved options as yml.
             resumed_at: the iteration the run resumes from; None for a new run.
-            remarks: lines for the log.
+            remarks: lines for the log; those that are indented are details, which only
+                its file gets.
             validates_again: whether it makes the validation of that iteration again, so
                 that what it has reported is dropped, too.
         """
@@ -210,8 +215,17 @@ class Experiment:
 
         with atomic_path(self.config) as temporary:
             temporary.write_text(config, encoding="utf-8")
+        details = 0
         for remark in remarks:
-            self.log(remark)
+            if remark.startswith("  "):
+                self._write(remark)
+                details += 1
+            else:
+                self.log(remark)
+        if details:
+            self.log(
+                f"{details} more lines, on what was chosen and why: {self._log_file}"
+            )
         if self.visualdl is not None:
             self._open_visualdl(self.visualdl, validated_until)
 
@@ -227,8 +241,12 @@ class Experiment:
             if error.errno != errno.EIO:
                 raise
             leave_terminal()  # it was closed a moment before its SIGHUP is handled
+        self._write(message)
+
+    def _write(self, message: str) -> None:
+        """Add a line to the log, with the time."""
         now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-        _append(self.root / "train.log", f"{now} {message}")
+        _append(self._log_file, f"{now} {printable(message)}")
 
     def report(self, iteration: int, values: Mapping[str, float], line: str) -> None:
         """Log `line` and add `values` to `metrics.jsonl`.

@@ -9,8 +9,8 @@ from realesrgan_paddle.utils.machine.memory import peak_memory
 
 PEAK_LABELS = {"memory_mb": "peak", "gpu_memory_mb": "GPU peak"}
 """How the report line labels the values of `peak_memory`."""
-RECENT = 10
-"""Iterations whose time is that of a step now."""
+RECENT = 30
+"""Iterations whose mean time is that of a step now: other work comes and goes."""
 
 
 class Meter:
