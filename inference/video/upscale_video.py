@@ -113,17 +113,38 @@ def sampled_frames(
     count: int,
     *,
     outscale: float | None = None,
+    share: float = 1.0,
 ) -> Iterator[tuple[RGBFrame, np.ndarray]]:
     """Yield up to `count` frames, evenly spread over a video, and their upscaled images.
 
-    Args and errors are those of `upscaled_frames`.
+    Of each frame only the middle if `share`, of its pixels, is less than 1. The other
+    args and errors are those of `upscaled_frames`.
     """
     reader, size, _ = _open(upscaler, source, settings, outscale)
     spread = np.linspace(0, reader.count - 1, count)
     for index in np.unique(spread.astype(int)).tolist():
         with closing(reader.frames(index, index + 1)) as frames:
             for frame in frames:
-                yield frame, upscaler.to_size(frame.image, size)
+                middle = _middle(frame.image, share)
+                height, width = middle.shape[:2]
+                whole_height, whole_width = frame.image.shape[:2]
+                part = (
+                    size[0] * width // whole_width,
+                    size[1] * height // whole_height,
+                )
+                result = upscaler.to_size(middle, part)
+                yield replace(frame, image=middle), result
+
+
+def _middle(image: np.ndarray, share: float) -> np.ndarray:
+    """Return the middle of an image, of even sides, with so much of its pixels."""
+    if share >= 1:
+        return image
+    height, width = image.shape[:2]
+    rows = max(2, 2 * int(height * share**0.5 / 2))
+    columns = max(2, 2 * int(width * share**0.5 / 2))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return image[top : top + rows, left : left + columns]
 
 
 def _open(

@@ -61,7 +61,9 @@ def open_network(
         runner = open_model(flags.model_path)
         seconds = time_for(runner, pixels)
         if seconds > LONG:
-            say(f"{flags.model_path}: {faster_networks(flags.model_path, seconds)}")
+            say(
+                f"{flags.model_path}: this will take {faster_networks(flags.model_path, seconds)}"
+            )
         return runner, flags.model_path
 
     if inputs.videos:
@@ -86,7 +88,7 @@ def _open_small(open_model: Open, pixels: float, why: str) -> tuple[Runner, str]
     seconds = time_for(runner, pixels)
     _say_choice(name, why, seconds)
     if seconds > LONG:
-        say(f"{name}: {faster_networks(name, seconds)}")
+        say(f"{name}: this will take {faster_networks(name, seconds)}")
     return runner, name
 
 
@@ -139,7 +141,7 @@ def faster_networks(model: str, seconds: float) -> str:
         model: the network's name or path.
         seconds: that it takes.
     """
-    takes = f"this will take about {duration(seconds)}"
+    takes = f"about {duration(seconds)}"
     network = _network_of(model)
     if network is None:
         return takes

@@ -140,7 +140,7 @@ def test_the_network_suits_inputs_and_machine(place, monkeypatch, capsys):
 
 
 def test_faster_networks_are_named_by_their_multiplications():
-    assert faster_networks(FASTEST, 7200) == "this will take about 2h 00m"
+    assert faster_networks(FASTEST, 7200) == "about 2h 00m"
     # 16,697,987 and 1,213,296 weights, most of them used once for each pixel.
     assert f"with -m {SMALL} about 8m" in faster_networks(CRISPEST, 7200)
 

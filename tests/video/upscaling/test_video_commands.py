@@ -14,6 +14,7 @@ from made_clips import AAC, FFV1, X264, YUV420, made, pattern, tone
 from read_back import NEEDED, read_back
 from sample_weights import sample_weights
 
+from realesrgan_paddle.commands import video_previews
 from realesrgan_paddle.commands.upscale_flags import CONTAINERS
 from realesrgan_paddle.inference import open_runner
 from realesrgan_paddle.inference.runners.static_runner import open_graph
@@ -21,7 +22,7 @@ from realesrgan_paddle.inference.video import segment_maker
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.tools import compare, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = [NEEDED, pytest.mark.paddle]
@@ -208,7 +209,7 @@ BAD_WORDS = {
     "--crf 64": "'64' is not a whole number from 0 to 63",
     "--codec h265": "invalid choice: 'h265'",
     "--deinterlase no": "did you mean '--deinterlace'",
-    "--container ts": "invalid choice: 'ts'",
+    "--container avi": "invalid choice: 'avi'",
     "--preview_frames 0": "'0' is not a whole number from 1",
     "--segment_seconds 0": "'0' is not a number from 0.1 to 600",
 }
@@ -272,7 +273,7 @@ def test_a_preview_of_seconds(work, tmp_path, capsys):
     assert (tmp_path / "my clip_out.mp4").is_file()
 
 
-def test_a_preview_of_frames(work, tmp_path, capsys):
+def test_a_preview_of_frames(work, tmp_path, capsys, monkeypatch):
     target = tmp_path / "result.mp4"
     flags = ("--preview_frames=3",)
     assert run_infer(work, work / "my clip.mp4", target, *flags) == 0
@@ -283,6 +284,22 @@ def test_a_preview_of_frames(work, tmp_path, capsys):
     ]
     assert "--preview_frames" not in said.splitlines()[-1]
     assert not target.exists()
+
+    monkeypatch.setattr(video_previews, "time_for", lambda *_: 80.0)
+    assert run_infer(work, work / "my clip.mp4", target, "--preview", "0.2") == 0
+    said = capsys.readouterr().out
+    assert "5 frames would take about 6m 40s, so the preview has 2 frames" in said
+    assert said.count(": frame at ") == 2
+    assert "all 6 frames will take about " in said
+    page = tmp_path / "result_preview" / "index.html"
+    assert "all 6 frames will take about " in page.read_text()
+
+    monkeypatch.setattr(video_previews, "time_for", lambda *_: 720.0)
+    assert run_infer(work, work / "my clip.mp4", target, "--preview", "0.2") == 0
+    assert "has 25% of one frame, its middle" in capsys.readouterr().out
+    before, after = (page.with_name(f"001_{kind}.png") for kind in ("input", "result"))
+    assert read_image(before).shape == (8, 12, 3)
+    assert read_image(after).shape == (32, 48, 3)
 
     both = (*flags, "--preview", "3")
     with pytest.raises(UserError, match="--preview and --preview_frames"):
