@@ -40,6 +40,9 @@ SIDE = 96
 WORTH_TIMING = 2**17
 """Input pixels below which nothing is timed: they take less than a minute anywhere."""
 
+MICROSECONDS = 1e6
+"""In a second: the unit of a container's duration (AV_TIME_BASE)."""
+
 Open = Callable[[str], Runner]
 
 
@@ -110,12 +113,34 @@ def count_pixels(inputs: Inputs, flags: UpscaleFlags) -> float:
         except (UserError, OSError):
             continue  # as is said later
         pixels += header.width * header.height
-    if inputs.videos:
-        # PyAV is optional.
-        from realesrgan_paddle.commands.upscale_videos import declared_pixels
+    return pixels + sum(_declared_pixels(path, flags) for path in inputs.videos)
 
-        pixels += sum(declared_pixels(path, flags) for path in inputs.videos)
-    return pixels
+
+def _declared_pixels(path: Path, flags: UpscaleFlags) -> float:
+    """Return the pixels of the frames to upscale, as a video's header has them.
+
+    0 if it cannot be read, or does not say, or for a preview, which says itself how long
+    the whole video takes.
+    """
+    if flags.preview or flags.preview_frames:
+        return 0.0
+    # PyAV is optional.
+    from realesrgan_paddle.inference.video.reading.source import (
+        first_picture_stream,
+        open_container,
+    )
+
+    try:
+        with open_container(path) as container:
+            picture = first_picture_stream(path, container)
+            rate = float(picture.average_rate or 0)
+            seconds = float((picture.duration or 0) * picture.time_base)
+            seconds = seconds or float(container.duration or 0) / MICROSECONDS
+            size = picture.codec_context.width * picture.codec_context.height
+    except (UserError, OSError):
+        return 0.0
+    length = min(seconds, flags.video.end or seconds) - (flags.video.start or 0)
+    return max(0.0, length) * rate * size
 
 
 def time_for(runner: Runner, pixels: float) -> float:

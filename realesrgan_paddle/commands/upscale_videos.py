@@ -15,39 +15,11 @@ from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.inference.pictures.files import TakenFiles, is_written
 from realesrgan_paddle.inference.pictures.record import Record
 from realesrgan_paddle.inference.upscaler import Upscaler
-from realesrgan_paddle.inference.video.reading.source import (
-    first_picture_stream,
-    open_container,
-)
 from realesrgan_paddle.inference.video.segment_maker import UpscaledVideo
 from realesrgan_paddle.inference.video.writing.containers import suffix_for
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import failure_line
-
-MICROSECONDS = 1e6
-"""In a second: the unit of a container's duration (AV_TIME_BASE)."""
-
-
-def declared_pixels(path: Path, flags: UpscaleFlags) -> float:
-    """Return the pixels of the frames to upscale, as the file's header has them.
-
-    0 if it cannot be read, or does not say, or for a preview.
-    """
-    try:
-        with open_container(path) as container:
-            picture = first_picture_stream(path, container)
-            rate = float(picture.average_rate or 0)
-            seconds = float((picture.duration or 0) * picture.time_base)
-            seconds = seconds or float(container.duration or 0) / MICROSECONDS
-            size = picture.codec_context.width * picture.codec_context.height
-    except (UserError, OSError):
-        return 0.0
-
-    if flags.preview_frames or flags.preview:
-        return 0.0  # it says itself how long the whole video takes
-    length = min(seconds, flags.video.end or seconds) - (flags.video.start or 0)
-    return max(0.0, length) * rate * size
 
 
 @dataclass(eq=False)
