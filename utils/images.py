@@ -126,17 +126,34 @@ def decode_image(data: bytes, path: str | Path) -> np.ndarray:
 
 
 def read_rgb(path: str | Path) -> np.ndarray:
-    """Return an image as float32 RGB (H, W, 3) in [0, 1].
+    """Return an image as float32 RGB (H, W, 3) in [0, 1]; see `read_samples`."""
+    return to_float(read_samples(path))
 
-    Gray is repeated, an alpha channel dropped. 16-bit samples are recognized by their
-    type, not by their values.
+
+def read_rgb8(path: str | Path) -> np.ndarray:
+    """Return an image as uint8 RGB (H, W, 3); see `read_samples`."""
+    return np.ascontiguousarray(eight_bits(read_samples(path)))
+
+
+def read_samples(path: str | Path) -> np.ndarray:
+    """Return an image's RGB (H, W, 3) as it is stored, uint8 or uint16.
+
+    Gray is repeated, an alpha channel dropped. It may be a view that cannot be written
+    to, so that a crop of a large image takes no more memory than the file's samples.
     """
     image = read_image(path)
     if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, axis=2)
-    white = np.float32(np.iinfo(image.dtype).max)
-    rgb = image[..., :3].astype(np.float32)
-    return rgb / white
+        return np.broadcast_to(image[..., None], (*image.shape, 3))
+    return image[..., :3]
+
+
+def to_float(samples: np.ndarray) -> np.ndarray:
+    """Return uint8 or uint16 samples as float32 in [0, 1].
+
+    16 bits are recognized by the type, not by the values.
+    """
+    white = np.float32(np.iinfo(samples.dtype).max)
+    return samples.astype(np.float32) / white
 
 
 def write_image(

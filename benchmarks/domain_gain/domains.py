@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from realesrgan_paddle.data.sets.subimages import CropGrid
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
+from realesrgan_paddle.utils.images import list_images, read_rgb8, write_image
 
 FILE = Path(__file__).with_name("domains.yml")
 GRID = CropGrid(crop_size=480, step=480)
@@ -51,7 +51,7 @@ def read_domains(data: Path) -> dict[str, Domain]:
 
 def read_frame(path: Path, domain: Domain) -> np.ndarray:
     """Return a frame, uint8 RGB (H, W, 3), at the size that its domain is judged at."""
-    image = to_uint8(read_rgb(path))
+    image = read_rgb8(path)
     if domain.shrink == 1:
         return image
     height, width = (side // domain.shrink for side in image.shape[:2])

@@ -34,7 +34,7 @@ from realesrgan_paddle.data.lq.stages import leave_out
 from realesrgan_paddle.data.lq.windows import gt_windows, read_real, real_windows
 from realesrgan_paddle.data.statistics.window_statistics import window_statistics
 from realesrgan_paddle.options.schema.degradation import LQConfig
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
+from realesrgan_paddle.utils.images import list_images, read_rgb8, write_image
 from realesrgan_paddle.utils.machine.devices import start_paddle
 
 QUICK_SIDE = 64
@@ -173,7 +173,7 @@ def prepare(name: str, case: Mapping[str, Any], args: argparse.Namespace) -> LQC
     for number, path in enumerate(reals):
         target = folder / "real" / f"{path.stem}.png"
         if not target.exists():
-            write_image(target, degrade(to_uint8(read_rgb(path)), case, number))
+            write_image(target, degrade(read_rgb8(path), case, number))
     (folder / "gt").mkdir(parents=True, exist_ok=True)
     for path in _named(case["gt"], args.data, GT_IMAGES):
         link = folder / "gt" / path.name

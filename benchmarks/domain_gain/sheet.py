@@ -17,7 +17,7 @@ from benchmarks.domain_gain.judge import SCALE
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import named_value
 from realesrgan_paddle.utils.crops import Crop
-from realesrgan_paddle.utils.images import enlarge, read_rgb, to_uint8, write_image
+from realesrgan_paddle.utils.images import enlarge, read_rgb8, write_image
 from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
 
@@ -39,7 +39,7 @@ def main() -> None:
     for path, place in zip(args.frames, args.at, strict=True):
         x, y = (int(number) for number in place.split(","))
         shown = Crop(x - SIDE // 2, y - SIDE // 2, SIDE, SIDE)
-        frame = to_uint8(read_rgb(path))
+        frame = read_rgb8(path)
         height, width = (side // (2 * SCALE) * (2 * SCALE) for side in frame.shape[:2])
         gt = np.ascontiguousarray(frame[:height, :width])
         lq = degrade(gt, path.name)

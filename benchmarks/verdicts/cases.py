@@ -19,7 +19,7 @@ from PIL import Image
 
 from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.options.reading.load import check_options
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8, write_image
+from realesrgan_paddle.utils.images import list_images, read_rgb8, to_uint8, write_image
 from realesrgan_paddle.utils.machine.devices import start_paddle
 
 SCALE = 4
@@ -77,7 +77,7 @@ def write_images(frames: Path, folder: Path) -> None:
 
     for clip in names:
         for number, path in enumerate(evenly(clips[clip], FRAMES)):
-            gt = middle(to_uint8(read_rgb(path)))
+            gt = middle(read_rgb8(path))
             file = f"{clip}_{number:06}.000.png"  # as tools/extract_keyframes.py
             if clip in validated:
                 write_pair(folder / "val", file, gt, degraded(gt))

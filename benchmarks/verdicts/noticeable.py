@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.video.flicker import compressed
 from realesrgan_paddle.metrics.table import METRICS, measure_image, open_metric
 from realesrgan_paddle.utils.crops import most_detailed
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
+from realesrgan_paddle.utils.images import list_images, read_rgb8
 from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 
@@ -40,7 +40,7 @@ def main() -> None:
 
     slopes = []
     for path in evenly_spaced(list_images(args.frames), args.count):
-        frame = to_uint8(read_rgb(path))
+        frame = read_rgb8(path)
         (crop,) = most_detailed(frame, SIDE, 1)
         gt = np.ascontiguousarray(crop.of(frame))
         found = [measure_image(at_rate(gt, rate), gt, metrics) for rate in RATES]

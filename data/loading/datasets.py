@@ -33,7 +33,13 @@ from realesrgan_paddle.options.schema.datasets import (
     ValDataset,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
+from realesrgan_paddle.utils.images import (
+    eight_bits,
+    list_images,
+    read_rgb8,
+    read_samples,
+    to_float,
+)
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Sample = tuple[np.ndarray, ...]
@@ -87,7 +93,7 @@ class HighQualityDataset:
         rng = generator(self.seed, Stream.SAMPLE, position)
 
         path = self.paths[index]
-        gt = read_rgb(path)
+        gt = read_samples(path)
         (gt,) = _augment([gt], self.options, rng)
         gt = _pad_to(gt, self.crop)
 
@@ -219,10 +225,10 @@ class ValidationDataset:
         for gt_path, lq_path in self.pairs:
             name = lq_path.stem
             if gt_path is None:
-                yield ValidationImage(name, to_uint8(read_rgb(lq_path)), None)
+                yield ValidationImage(name, read_rgb8(lq_path), None)
             else:
                 gt, lq = read_pair(gt_path, lq_path, self.scale, self.remainder)
-                yield ValidationImage(name, to_uint8(lq), to_uint8(gt))
+                yield ValidationImage(name, eight_bits(lq), eight_bits(gt))
 
 
 def crop_size(gt_size: int, scale: int) -> int:
@@ -293,7 +299,7 @@ def read_pair(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ground truth and the low-quality image.
 
-    Both float32 RGB (H, W, 3) in [0, 1], one `scale` times as large as the other.
+    Both RGB (H, W, 3) as `read_samples`, one `scale` times as large as the other.
 
     Args:
         gt_path: file of the ground truth.
@@ -305,8 +311,8 @@ def read_pair(
     Raises:
         UserError: a file cannot be read, or the sizes do not agree.
     """
-    gt = read_rgb(gt_path)
-    lq = read_rgb(lq_path)
+    gt = read_samples(gt_path)
+    lq = read_samples(lq_path)
     if not sizes_agree(_size(gt), _size(lq), scale, remainder):
         raise UserError(size_mismatch(gt_path, _size(gt), lq_path, _size(lq), scale))
 
@@ -364,5 +370,6 @@ def _crop(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
     return image[top:bottom, left:right]
 
 
-def _channels_first(image: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(image.transpose(2, 0, 1))
+def _channels_first(crop: np.ndarray) -> np.ndarray:
+    """Return a crop's samples as float32 (3, H, W) in [0, 1]."""
+    return to_float(np.ascontiguousarray(crop.transpose(2, 0, 1)))

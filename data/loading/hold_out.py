@@ -31,7 +31,7 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.options.schema.validation import HELD_OUT
 from realesrgan_paddle.utils.crops import Crop, most_detailed
-from realesrgan_paddle.utils.images import read_rgb, to_uint8
+from realesrgan_paddle.utils.images import eight_bits, read_samples, to_float
 from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
 UNITS = 12
@@ -221,7 +221,7 @@ def open_held_out(cfg: Config, files: Sequence[Source], crops: int) -> HeldOutSe
     for gt_path, lq_path in files:
         lq = None
         if lq_path is None:
-            gt = read_rgb(gt_path)
+            gt = read_samples(gt_path)
         else:
             gt, lq = read_pair(gt_path, lq_path, cfg.scale)
         if min(gt.shape[:2]) < SMALLEST_SIDE:
@@ -245,7 +245,7 @@ def _chosen_crops(gt: np.ndarray, count: int, scale: int) -> list[Crop]:
         return [Crop(left, top, crop_width, crop_height)]
 
     # On the grid of low-quality pixels, over which detail is averaged.
-    image = to_uint8(gt[: height * scale, : width * scale])
+    image = eight_bits(gt[: height * scale, : width * scale])
     found = most_detailed(image, SIDE // scale * scale, count)
     crops = []
     for crop in found:
@@ -259,12 +259,14 @@ def _cut(
 ) -> ValidationImage:
     """Return a crop of `gt`, and of `lq` or, without one, of `gt` degraded.
 
-    `gt` and `lq` are float32 RGB (H, W, 3) in [0, 1].
+    `gt` and `lq` are RGB (H, W, 3) as `read_samples`.
     """
     gt = crop.of(gt, options.scale)
     if lq is None:
-        return ValidationImage(name, make_lq(gt, name, options), to_uint8(gt))
-    return ValidationImage(name, to_uint8(crop.of(lq)), to_uint8(gt))
+        lq = make_lq(to_float(gt), name, options)
+    else:
+        lq = eight_bits(crop.of(lq))
+    return ValidationImage(name, lq, eight_bits(gt))
 
 
 def _clips(paths: Sequence[Path]) -> list[Clip]:

@@ -12,7 +12,7 @@ from realesrgan_paddle.data.footage.video_names import is_video_name, list_video
 from realesrgan_paddle.data.statistics.window_statistics import content
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.ffmpeg import probe
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
+from realesrgan_paddle.utils.images import list_images, read_rgb8
 from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 
 MOST_PICTURES = 32
@@ -71,7 +71,7 @@ def read_real(path: Path) -> tuple[list[RealImage], list[str]]:
     pictures: list[RealImage] = []
     for image in evenly_spaced(images, MOST_PICTURES):
         try:
-            pixels = to_uint8(read_rgb(image))
+            pixels = read_rgb8(image)
         except UserError as error:
             failures.append(printable(str(error)))
             continue
@@ -173,7 +173,7 @@ def window_side(pictures: Sequence[RealImage], gt: Sequence[Path], scale: int) -
         UserError: half of them are smaller than the smallest window.
     """
     room = np.median([min(picture.pixels.shape[:2]) for picture in pictures])
-    sizes = [min(read_rgb(path).shape[:2]) for path in gt[: min(5, len(gt))]]
+    sizes = [min(read_rgb8(path).shape[:2]) for path in gt[: min(5, len(gt))]]
     room = min(room, np.median(sizes) / scale)
     for side in SIDES:
         if side <= room:
@@ -222,7 +222,7 @@ def gt_windows(
     failures: list[str] = []
     for number, path in enumerate(chosen):
         try:
-            image = to_uint8(read_rgb(path))
+            image = read_rgb8(path)
         except UserError as error:
             failures.append(printable(str(error)))
             continue

@@ -33,13 +33,7 @@ from realesrgan_paddle.metrics.table import (
 from realesrgan_paddle.utils.crops import Crop, most_different
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import atomic_path
-from realesrgan_paddle.utils.images import (
-    enlarge,
-    list_images,
-    read_rgb,
-    to_uint8,
-    write_image,
-)
+from realesrgan_paddle.utils.images import enlarge, list_images, read_rgb8, write_image
 from realesrgan_paddle.utils.metrics.grid_artifact import grid_index
 from realesrgan_paddle.utils.report.contact_sheet import (
     Panel,
@@ -210,7 +204,7 @@ def measure(
 ) -> tuple[np.ndarray, Measured]:
     """Upscale one image by each method; return it, and what can be measured."""
     if gt is None:
-        lq, truth = to_uint8(read_rgb(path)), None
+        lq, truth = read_rgb8(path), None
     else:
         lq, truth = read_pair(Pair(path.name, gt, path), scale)
     results = {BICUBIC: enlarge(lq, scale)}

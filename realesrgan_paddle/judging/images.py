@@ -24,7 +24,7 @@ from realesrgan_paddle.options.schema.validation import GENERAL, REAL
 from realesrgan_paddle.utils.crops import Crop, most_detailed
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import sha256_of
-from realesrgan_paddle.utils.images import list_images, read_rgb, to_uint8
+from realesrgan_paddle.utils.images import list_images, read_rgb8
 from realesrgan_paddle.utils.report.contact_sheet import evenly_spaced
 
 COUNT = 6
@@ -105,7 +105,7 @@ def _shipped() -> Iterator[tuple[str, np.ndarray]]:
         path = folder / image.file
         if not path.is_file() or sha256_of(path) != image.sha256:
             raise UserError(f"{path}: missing, or not the file that scikit-image ships")
-        yield path.stem, image.crop.of(to_uint8(read_rgb(path)))
+        yield path.stem, image.crop.of(read_rgb8(path))
 
 
 def _most_detailed_of(folder: str, scale: int) -> list[tuple[str, np.ndarray]]:
@@ -113,7 +113,7 @@ def _most_detailed_of(folder: str, scale: int) -> list[tuple[str, np.ndarray]]:
     smallest = SMALLEST + scale
     found = []
     for path in evenly_spaced(list_images(folder, recursive=True), COUNT):
-        image = to_uint8(read_rgb(path))
+        image = read_rgb8(path)
         (crop,) = most_detailed(image, SIDE, 1)
         if min(crop.width, crop.height) >= smallest:
             found.append((path.stem, crop.of(image)))

@@ -19,7 +19,7 @@ from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
 from realesrgan_paddle.metrics.table import BICUBIC
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError, did_you_mean
-from realesrgan_paddle.utils.images import read_rgb, to_uint8
+from realesrgan_paddle.utils.images import read_rgb, read_rgb8, to_uint8
 
 if TYPE_CHECKING:
     from realesrgan_paddle.options.schema.degradation import LQConfig
@@ -226,7 +226,7 @@ def read_pair(
     gt = to_uint8(rgb)
 
     if pair.lq is not None:
-        lq = to_uint8(read_rgb(pair.lq))
+        lq = read_rgb8(pair.lq)
     else:
         assert degrade is not None
         lq = degrade(rgb, pair.name)

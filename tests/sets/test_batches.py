@@ -1,5 +1,6 @@
 """The stream of training samples: which image when, and how samples are cut."""
 
+import tracemalloc
 from itertools import islice
 
 import numpy as np
@@ -133,3 +134,14 @@ def test_ground_truth_without_any_low_quality_image_is_refused(tmp_path):
     message = r"lq/a\.png: no such file, and none of the 1 pairs is complete"
     with pytest.raises(UserError, match=message):
         paired_paths(str(tmp_path / "gt"), str(tmp_path / "lq"), None)
+
+
+def test_a_crop_of_a_large_image_takes_little_more_than_its_samples(tmp_path):
+    write_image(tmp_path / "gray.png", np.zeros((3000, 2000), np.uint8))
+    data = HighQualityDataset.open(options(tmp_path), gt_size=64, scale=4, seed=0)
+    data[0, 0]  # imports what it needs
+    tracemalloc.start()
+    data[0, 1]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * 3000 * 2000, "a copy as float32 RGB takes 12 times as much"
