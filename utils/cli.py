@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import io
 import math
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -381,6 +382,20 @@ def _handle_signals() -> None:
     signal.signal(signal.SIGTERM, terminate)
     for number in hangup_signals():
         signal.signal(number, hang_up)
+    sys.unraisablehook = _exit_in_callback
+
+
+def _exit_in_callback(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Exit if a signal came in a callback of a weak reference.
+
+    Python drops what is raised there, and shows a traceback. A temporary file may stay.
+    """
+    raised = unraisable.exc_value
+    if isinstance(raised, SystemExit) and isinstance(raised.code, int):
+        os._exit(raised.code)
+    if isinstance(raised, KeyboardInterrupt):
+        os._exit(_fail("interrupted", 130))
+    sys.__unraisablehook__(unraisable)
 
 
 def _fail(message: str, code: int) -> int:

@@ -57,6 +57,23 @@ run(main)
 """
 
 
+IN_CALLBACK = """
+import signal, sys, time, weakref
+from realesrgan_paddle.utils.cli import run
+
+class Thing:
+    pass
+
+def main():
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: signal.raise_signal(int(sys.argv[1])))
+    del thing
+    time.sleep(5)
+    return 0
+
+run(main)
+"""
+
 # A signal where a command's work is done, and Python ends.
 ENDED = """
 import atexit, os, sys
@@ -114,6 +131,11 @@ def test_a_signal_after_the_work_says_nothing():
         (signal.SIGINT, -signal.SIGINT),
     ):
         assert python("-c", ENDED, int(number)) == (code, "")
+
+
+@pytest.mark.parametrize(("number", "ending"), ENDINGS)
+def test_a_signal_in_a_callback_of_a_weak_reference_is_one_line(number, ending):
+    assert python("-c", IN_CALLBACK, int(number)) == ending
 
 
 def test_a_library_that_lacks_memory_is_one_line():
