@@ -25,6 +25,7 @@ from realesrgan_paddle.utils.signals import ending_at_once
 
 COMMANDS = {
     "upscale": "make images and videos larger and better",
+    "tune": "make a network for your own footage, and tell whether it is better",
     "train": "train or finetune a network with an option file, or --recipe auto",
     "frames": "extract the frames of videos that are worth training on",
     "set": "make a training set from videos or images",
@@ -97,6 +98,8 @@ def usage(*, shows_all: bool) -> str:
         f"usage: {PROGRAM} COMMAND [--help] ...",
         "",
         f"  {PROGRAM} upscale match.mp4 photos",
+        f"  {PROGRAM} tune match1.mp4 match2.mp4 --lq stream.mp4 --minutes 15",
+        f"  {PROGRAM} upscale stream.mp4 -m tuned/match1",
         "",
     ]
     lines += [f"  {name:<10} {about}" for name, about in COMMANDS.items()]

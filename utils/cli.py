@@ -27,6 +27,7 @@ from realesrgan_paddle.utils.errors import (
     printable,
 )
 from realesrgan_paddle.utils.signals import (
+    end_with_parent,
     hangup_signals,
     ignore_signals,
     leave_terminal,
@@ -343,6 +344,7 @@ def run(main: Callable[[], int]) -> NoReturn:
             # Such as a Chinese name on a terminal that knows ASCII only.
             stream.reconfigure(errors="backslashreplace")
     _handle_signals()
+    end_with_parent()
     try:
         code = main()
     except UserError as error:

@@ -6,8 +6,10 @@ Ctrl-C (SIGINT), SIGTERM, and SIGHUP, which a terminal sends that is closed.
 import os
 import signal
 import stat
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,6 +17,12 @@ from typing import Any, NoReturn
 
 WORDS = {signal.SIGINT: b"interrupted", signal.SIGTERM: b"terminated"}
 """What the line says."""
+
+
+PARENT = "REALESRGAN_PARENT"
+"""Environment variable of a command that another one started, and that ends with it."""
+LOOKS_EVERY = 1.0
+"""How often a process looks for its parent [s]."""
 
 
 def end_at_once() -> None:
@@ -131,6 +139,56 @@ def leave_terminal() -> None:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             os.dup2(nowhere, number)
     os.close(nowhere)
+
+
+@contextmanager
+def passing_on(process: subprocess.Popen[str]) -> Iterator[list[int]]:
+    """Hand Ctrl-C, SIGTERM and SIGHUP on to a process; its end is the block's business.
+
+    The process is in a session of its own, so that each signal reaches it once. Yields
+    the signals that were handed on. Python handles signals in the main thread only; in
+    others none is.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+
+    def hand_on(number: int, _: FrameType | None) -> None:
+        """Note a signal and send it."""
+        received.append(number)
+        if number in hangup_signals():
+            leave_terminal()
+        process.send_signal(number)
+
+    passed = (signal.SIGINT, signal.SIGTERM, *hangup_signals())
+    before = {number: signal.signal(number, hand_on) for number in passed}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def wait_for_end_of(parent: int) -> None:
+    """Wait until the parent of this process has ended, even if it was killed."""
+    while os.getppid() == parent:
+        time.sleep(LOOKS_EVERY)
+
+
+def end_with_parent() -> None:
+    """End as by SIGTERM once the command that started this one was killed; see `PARENT`."""
+    parent = os.environ.pop(PARENT, "")
+    if not parent.isdecimal():
+        return
+
+    def watch() -> None:
+        """Wait in a thread, then end the process."""
+        wait_for_end_of(int(parent))
+        leave_terminal()  # nobody reads any more
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 class StopRequest:

@@ -14,7 +14,6 @@ import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -28,6 +27,7 @@ from realesrgan_paddle.inference.graph.exported_files import EXPORT_FIRST
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import start_paddle
 from realesrgan_paddle.utils.machine.memory import addresses_left
+from realesrgan_paddle.utils.signals import wait_for_end_of
 
 if TYPE_CHECKING:
     from realesrgan_paddle.inference.runners.onnx_runners import (
@@ -45,8 +45,6 @@ RealESRGAN_x4plus takes 0.2 GB. A forged graph may ask for hundreds of GB.
 """
 TRIAL_SECONDS = 20
 """CPU time for that: RealESRGAN_x4plus takes 0.7 s."""
-LOOKS_EVERY = 1.0
-"""How often it looks whether its parent is still there [s]."""
 STATUS = Path("/proc/self/status")
 
 
@@ -104,8 +102,7 @@ def main() -> None:
 
 def _end_with(parent: int) -> None:
     """End this process when its parent was killed, also in the middle of an image."""
-    while os.getppid() == parent:
-        time.sleep(LOOKS_EVERY)
+    wait_for_end_of(parent)
     _end()
 
 

@@ -174,7 +174,7 @@ def build_domain_set(
             other files or a set made with other options, or no image is left.
     """
     check_utf8(output)  # the options of a training name it
-    frames = _folder_of_images(inputs)
+    frames = folder_of_images(inputs)
     if frames is not None:
         check_outside(output, frames)
     videos = find_videos(inputs) if frames is None else []
@@ -207,7 +207,7 @@ def build_domain_set(
     return done
 
 
-def _folder_of_images(inputs: Sequence[str | Path]) -> Path | None:
+def folder_of_images(inputs: Sequence[str | Path]) -> Path | None:
     """Return the only input if it is a folder with images, else None.
 
     Raises:

@@ -1,13 +1,11 @@
 """The whole chain on one video, as the commands that a user would type."""
 
 import shutil
-import subprocess
-import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from realesrgan_paddle.commands.steps import Steps
 from realesrgan_paddle.data.footage.keyframes import find_videos
 from realesrgan_paddle.data.footage.split import VAL, assign_parts
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
@@ -18,12 +16,7 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
-from realesrgan_paddle.utils.next_steps import (
-    YOUR_IMAGES,
-    command_line,
-    filled,
-    process_words,
-)
+from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, command_line, filled
 from realesrgan_paddle.utils.packages import PackageFile, read_wheel
 from realesrgan_paddle.utils.runlog.meter import duration
 
@@ -49,38 +42,6 @@ MAX_HELD_OUT = 3
 """Frames to validate on and compare: each costs time."""
 HELD_OUT_PART = 5
 """One frame in so many, and at least one, is not trained on."""
-
-
-@dataclass
-class Commands:
-    """Runs the project's commands in turn, showing each as it would be typed."""
-
-    count: int
-    given: dict[str, object]
-    """What the braces of their templates hold; see `filled`."""
-    number: int = field(default=0, init=False)
-
-    def __call__(self, what: str, template: str) -> None:
-        """Run a command.
-
-        Args:
-            what: one line that says what it does.
-            template: its script and its words.
-
-        Raises:
-            UserError: it failed.
-        """
-        self.number += 1
-        script, *words = filled(template, **self.given)
-        line = command_line(script, *words)
-        sys.stdout.write(f"\n[{self.number}/{self.count}] {what}\n$ {line}\n")
-        sys.stdout.flush()
-        done = subprocess.run(process_words(script, words), check=False)
-        if done.returncode:
-            raise UserError(
-                f"step {self.number} of {self.count} failed: {script} ended with code "
-                f"{done.returncode}; its last line above says why"
-            )
 
 
 def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
@@ -116,7 +77,8 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
         "options": "quickstart",
         "iterations": iterations,
     }
-    run = Commands(11, given)
+    again = ("--video", str(video), "--output", str(folder))
+    run = Steps(11, given, command_line("tools/quickstart.py", *again))
     make_training_images(run, work)
     finetune(run)
     export_and_compare(run)
@@ -129,7 +91,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
     return _farewell(work, video, time.monotonic() - began)
 
 
-def make_training_images(run: Commands, work: Path) -> None:
+def make_training_images(run: Steps, work: Path) -> None:
     """Make training images of a video, and low-quality versions of held-out frames."""
     run(
         "Get the released network",
@@ -158,7 +120,7 @@ def make_training_images(run: Commands, work: Path) -> None:
     )
 
 
-def finetune(run: Commands) -> None:
+def finetune(run: Steps) -> None:
     """Finetune the released network on the training images."""
     run(
         "Finetune on the training images",
@@ -172,7 +134,7 @@ def finetune(run: Commands) -> None:
     )
 
 
-def export_and_compare(run: Commands) -> None:
+def export_and_compare(run: Steps) -> None:
     """Export both networks, upscale the held-out frames, and compare the results."""
     run(
         "Export the released network",

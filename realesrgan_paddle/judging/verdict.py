@@ -76,6 +76,17 @@ class Outcome:
     export_best: str
     """The command that exports the best network."""
 
+    @property
+    def helped(self) -> bool:
+        """Whether the last network is better."""
+        return self.validated.surplus > 0
+
+    @property
+    def best_is_better(self) -> bool:
+        """Whether the best network is better, and the last one is not."""
+        best_helped = self.best is not None and self.best.surplus > 0
+        return best_helped and not self.helped
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -85,13 +96,15 @@ class Verdict:
     """What a person reads first; then one sentence a set, its intervals, drift."""
     next: str
     """What to do."""
+    network: str
+    """The file, in the run's folder of networks, that is worth exporting."""
     compared: dict[str, dict[str, Comparison]]
     """By set, or set and claim where it supports two, and the name of the other method."""
 
     def write(self, folder: Path, metrics: Mapping[str, Metrics]) -> None:
         """Write `verdict.json` into the folder of a run.
 
-        It holds `lines` and `next` (texts), `sets` (by set, other method and metric:
+        It holds `lines`, `next` and `network` (texts), `sets` (by set, other method and metric:
         mean change, interval, answer) and `figures` (the metrics by method, set, image
         and name).
         """
@@ -101,6 +114,7 @@ class Verdict:
         content = {
             "lines": self.lines,
             "next": self.next,
+            "network": self.network,
             "sets": sets,
             "figures": metrics,
         }
@@ -124,6 +138,25 @@ def _as_json(compared: Comparison) -> dict[str, Any]:
         "clips": compared.clips,
         "metrics": metrics,
     }
+
+
+def network_of(folder: Path) -> Path:
+    """Return the network of a run that its verdict prefers; the last one without any.
+
+    Raises:
+        UserError: `verdict.json` is not as a run writes it.
+    """
+    experiment = Experiment(folder)
+    path = folder / FILE
+    if not path.is_file():
+        return experiment.latest
+    try:
+        name = parse_object(read_regular(path)).get("network", experiment.latest.name)
+    except ValueError:
+        name = None
+    if name not in (experiment.latest.name, experiment.best.name):
+        raise UserError(f"{path}: not the verdict of a run; move it away")
+    return experiment.models / name
 
 
 def read_lines(folder: Path) -> list[str]:
@@ -212,9 +245,10 @@ def judge_run(
         drifts=drifts,
         softer_on_real=_is_softer(_firmest(sets.get(REAL, []), START)),
         export_last=_export(experiment, experiment.latest),
-        export_best=_export(experiment, experiment.models / "net_g_best.pdparams"),
+        export_best=_export(experiment, experiment.best),
     )
-    return Verdict(lines, next_step(outcome), compared)
+    network = experiment.best if outcome.best_is_better else experiment.latest
+    return Verdict(lines, next_step(outcome), network.name, compared)
 
 
 def _compare_set(
@@ -276,8 +310,7 @@ def _export(experiment: Experiment, weights: Path) -> str:
 
 def next_step(run: Outcome) -> str:
     """Return what to do after the run, and why: the first that applies."""
-    helped = run.validated.surplus > 0
-    best_helped = run.best is not None and run.best.surplus > 0
+    helped = run.helped
     forgets = run.general is not None and run.general.surplus < 0
     few = few_images(run.trained_on)
 
@@ -293,7 +326,7 @@ def next_step(run: Outcome) -> str:
             COLORS.line(*colors.get(COLORS, ()), instead=few),
         ),
         (
-            best_helped and not helped,
+            run.best_is_better,
             f"use the best network, of iter {run.best_iteration:,}",
             TOO_LONG.line(instead=run.export_best),
         ),

@@ -240,7 +240,7 @@ class Checkpoints:
         parts = self._step.state()
         self._check(parts, iteration)
         weights = network_files(parts)["net_g"]
-        write_pdparams(self._experiment.models / "net_g_best.pdparams", weights)
+        write_pdparams(self._experiment.best, weights)
 
         before = f", before {best.value:.4f} at iter {best.iteration:,}" if best else ""
         self._experiment.log(
@@ -290,7 +290,7 @@ class Checkpoints:
         best = self.record.best
         if best is None:
             return
-        file = self._experiment.models / "net_g_best.pdparams"
+        file = self._experiment.best
         text = f"best: {file}, {best.figure} {best.value:.4f}, iter {best.iteration:,}"
         if best.figure in self.record.start:
             text += f"; {self.record.start[best.figure]:.4f} before training"

@@ -57,6 +57,7 @@ REQUIRED = {  # the flags that each command needs, with right values
     "quantize": "--model_path exported --calibration images",
     "quickstart": "--video clip.mp4 --output out",
     "upscale": "images --model_path net.pdparams",
+    "tune": "clip.mp4",
     "doctor": "",
     "models": "",
 }
@@ -172,6 +173,7 @@ WRONG_VALUES = {
     ],
     "quantize": ["--held_out 2", "--threads 0"],
     "quickstart": ["--iterations 0"],
+    "tune": ["--minutes 1"],
 }
 MISTAKES = {
     # missing files and folders

@@ -121,6 +121,11 @@ class Experiment:
         return self.models / "net_g_latest.pdparams"
 
     @property
+    def best(self) -> Path:
+        """File of the generator that validated best, if there are validations."""
+        return self.models / "net_g_best.pdparams"
+
+    @property
     def states(self) -> Path:
         """Folder of `<iter>.state`, from which a run is resumed."""
         return self.root / "training_states"

@@ -1,0 +1,306 @@
+"""A network for somebody's footage in one go: set, fit, training, verdict, export.
+
+Each step is a command of the project, run as a process. `tune.json` in the folder of a
+tune says what it is made of and which steps are done, so that the same command goes on
+where it was, whatever ended it.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from filelock import Timeout
+
+from realesrgan_paddle.commands.steps import Steps
+from realesrgan_paddle.commands.tune_folder import (
+    RUN,
+    Notes,
+    Step,
+    check_disk,
+    disk_use,
+    notes_of,
+    whole_path,
+    write_notes,
+)
+from realesrgan_paddle.data.sets.made_folders import SET_LIST
+from realesrgan_paddle.data.sets.naming import safe_stem
+from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME
+from realesrgan_paddle.judging.verdict import network_of, read_lines
+from realesrgan_paddle.models.weights.read_generator import check_there
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.files import atomic_path, make_folder
+from realesrgan_paddle.utils.locks import locked
+from realesrgan_paddle.utils.next_steps import (
+    YOUR_IMAGES,
+    command_line,
+    filled,
+    override,
+)
+from realesrgan_paddle.utils.runlog.experiment import Experiment
+from realesrgan_paddle.utils.runlog.meter import duration
+
+FOLDER = Path("tuned")
+"""Where tunes are, each in a folder of its own."""
+LOG, PAGE = "log.txt", "verdict.html"
+"""In the folder of a tune: all that was printed, and what it came to."""
+COMMAND = (
+    "tools/tune.py {inputs} --lq {lq} --minutes {minutes} --network {network} "
+    "--output {output}"
+)
+
+EXPORT_S = 15.0
+"""Kept of the minutes for the export, which takes 6 s on two CPU cores."""
+LEAST_S = 60.0
+"""What training must have [s]; train.py refuses less."""
+NOT_BETTER = "do not use it"
+"""Begins what a verdict advises against a network."""
+TOO_SHORT = "train for longer"
+"""Begins what it advises where the last validation was the best."""
+
+
+def tune(
+    inputs: Sequence[str | Path] = (),
+    *,
+    lq: str | Path | None = None,
+    minutes: float = 15.0,
+    output: Path | None = None,
+    network: str | None = None,
+    started: float | None = None,
+) -> "Tune":
+    """Make a network for footage that `inputs` show well, or `lq` shows poorly.
+
+    The folder then holds an exported network, `verdict.html`, `log.txt`, `set` and `run`.
+    Called again with the same arguments, it goes on where it was stopped.
+
+    Args:
+        inputs: videos, folders of videos, or one folder of images; none: generic
+            pictures, degraded as `lq` is.
+        lq: an image or video, or a folder of them, as poor as what is to be restored.
+        minutes: that all of it may take, the export included.
+        output: the folder; None: one in `FOLDER`, named after the first input.
+        network: a released network or a weight file to start from; None: as
+            `train.py --recipe auto` chooses.
+        started: when this began, by `time.monotonic`; None: now.
+
+    Returns:
+        The tune, all of whose steps are done.
+
+    Raises:
+        UserError: an input is missing, the folder holds something else or another tune,
+            the disk has too little room, the minutes do not suffice, or a step failed.
+    """
+    started = time.monotonic() if started is None else started
+    named = [*inputs, *([lq] if lq is not None else [])]
+    if not named:
+        raise UserError(
+            "nothing to learn from: name sharp videos or images, or poor ones alone: "
+            "--lq FOOTAGE"
+        )
+    for path in named:
+        if not Path(path).exists():
+            raise UserError(f"{path}: no such file or folder")
+    if network is not None:
+        check_there(network)
+
+    folder = output or FOLDER / safe_stem(Path(named[0]).absolute())
+    notes = Notes(
+        inputs=[whole_path(each) for each in inputs],
+        lq=whole_path(lq) if lq is not None else None,
+        network=network,
+        minutes=minutes,
+        started_in=whole_path("."),
+    )
+    given: dict[str, object] = {
+        "inputs": list(map(str, inputs)),
+        "lq": lq,
+        "network": network,
+        "minutes": f"{minutes:g}",
+        "output": output,
+    }
+    made = Tune(folder, notes_of(folder, notes), given, started)
+    if not made.is_done:
+        check_disk(folder, disk_use(inputs, network))
+
+    make_folder(folder)
+    try:
+        with locked(folder / ".tune.lock", wait=False):
+            made.run()
+    except Timeout:
+        raise UserError(f"{folder}: a tune is at work in it; wait for it") from None
+    return made
+
+
+class Tune:
+    """A tune, and what came out.
+
+    Args:
+        folder: its folder.
+        notes: what it is made of; how far it is.
+        given: what the braces of `COMMAND` hold.
+        started: when this sitting began, by `time.monotonic`.
+
+    Attributes:
+        folder: holds everything.
+        again: the line that goes on with it.
+    """
+
+    def __init__(
+        self, folder: Path, notes: Notes, given: dict[str, object], started: float
+    ) -> None:
+        self.folder = folder
+        self.again = command_line(*filled(COMMAND, **given))
+        self._given = given
+        self._notes = notes
+        self._started = started
+        self._experiment = Experiment(folder / RUN)
+
+        log = folder / LOG
+        if log.exists() and notes.began:
+            # A sitting that was killed ended when its log got the last line.
+            notes.seconds += max(0.0, log.stat().st_mtime - notes.began)
+        notes.began = time.time()
+        values = {**given, "set": folder / "set", "folder": folder}
+        count = 3 if notes.inputs else 2
+        self._steps = Steps(count, values, self.again, log, self.seconds_left)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do."""
+        return "export" in self._notes.done
+
+    @property
+    def failed(self) -> bool:
+        """Whether some of its inputs could not be used."""
+        return self._notes.failed
+
+    @property
+    def verdict(self) -> list[str]:
+        """The lines of its verdict, what to do last; [] without one."""
+        return read_lines(self._experiment.root)
+
+    def seconds_left(self) -> float:
+        """Return what is left of the minutes [s], not less than 0."""
+        return max(0.0, 60 * self._notes.minutes - self._spent())
+
+    def _spent(self) -> float:
+        return self._notes.seconds + time.monotonic() - self._started
+
+    def run(self) -> None:
+        """Do the steps that are not done; see `tune`."""
+        write_notes(self.folder, self._notes)
+        if self._notes.inputs:
+            self._step("set", "Make the training set", self._make_set)
+        self._step("train", "Fit, train and judge", self._train)
+        self._step("export", "Export the network", self._export)
+        page = self._experiment.root / PAGE
+        if page.is_file():
+            with atomic_path(self.folder / PAGE) as temporary:
+                shutil.copyfile(page, temporary)
+
+    def summary(self) -> list[str]:
+        """Return what a user is told at the end."""
+        lines = ["", f"{self.folder}: the network, made in {duration(self._spent())}"]
+        if self.verdict:
+            headline, *_, advice = self.verdict
+            if advice.startswith("use "):
+                advice = advice.partition(":")[0]  # the export follows, which is done
+            elif advice.startswith(TOO_SHORT):
+                advice = f"{TOO_SHORT}: more --minutes, and another --output"
+            lines += [f"verdict: {headline}", f"verdict: {advice}"]
+            lines.append(f"before and after: {self.folder / PAGE}")
+        else:
+            lines.append("no verdict: there are too few images to hold some out")
+        if self.failed:
+            lines.append(
+                f"some footage could not be used: {self.folder / LOG} says why"
+            )
+        return lines
+
+    def next(self) -> str:
+        """Return the command that upscales with the network, if it is better."""
+        images = self._given["lq"] or YOUR_IMAGES
+        is_better = not self.verdict or not self.verdict[-1].startswith(NOT_BETTER)
+        return command_line(
+            *filled(
+                "tools/upscale.py {images} -m {model}"
+                if is_better
+                else "tools/upscale.py {images}",
+                images=images,
+                model=self.folder,
+            )
+        )
+
+    def _step(self, name: Step, what: str, work: Callable[[str], None]) -> None:
+        """Do a step unless it is done and what it made is there."""
+        products = {
+            "set": self.folder / "set" / SET_LIST,
+            "train": self._experiment.latest,
+            "export": self.folder / MODEL_NAME,
+        }
+        notes = self._notes
+        if name in notes.done and products[name].is_file():
+            self._steps.skip(what)
+            return
+        # What follows is made anew, too.
+        order = list(products)
+        notes.done = [each for each in notes.done if each in order[: order.index(name)]]
+        write_notes(self.folder, notes)
+        work(what)
+        notes.done.append(name)
+        write_notes(self.folder, notes)
+
+    def _make_set(self, what: str) -> None:
+        template = "tools/build_domain_set.py --input {inputs} --output {set}"
+        code = self._steps.run(what, template)
+        # Of several videos one may fail alone.
+        if code and not (self.folder / "set" / SET_LIST).is_file():
+            raise self._steps.failed(template, code)
+        self._notes.failed = code != 0
+
+    def _train(self, what: str) -> None:
+        """Train, or go on with a run, whose states know how much time it has left."""
+        values = self._steps.given
+        values["config"] = self._experiment.config
+        if self._has_state():
+            self._steps(what, "train.py --yml_path {config} --auto_resume")
+            return
+
+        seconds = self.seconds_left() - EXPORT_S
+        if seconds < LEAST_S:
+            raise self._too_little_time()
+        values["left"] = f"{seconds / 60:.1f}"
+        if self._experiment.config.is_file():  # the fit is done
+            self._steps(
+                what, "train.py --yml_path {config} --auto_resume train.minutes={left}"
+            )
+            return
+
+        values["gt"] = values["set"] if self._notes.inputs else None
+        values["places"] = [
+            f"name={RUN}",
+            override("path.experiments_root", self.folder),
+        ]
+        self._steps(
+            what,
+            "train.py --recipe auto --dataroot_gt {gt} --network {network} --lq {lq} "
+            "--minutes {left} {places}",
+        )
+
+    def _has_state(self) -> bool:
+        return any(self._experiment.states.glob("*.state"))
+
+    def _too_little_time(self) -> UserError:
+        minutes = self._notes.minutes
+        more = {**self._given, "minutes": f"{2 * minutes:g}"}
+        return UserError(
+            f"too little is left of {minutes:g} minutes to train; what is done stays; "
+            f"with more of them: {command_line(*filled(COMMAND, **more))}"
+        )
+
+    def _export(self, what: str) -> None:
+        self._steps.given["weights"] = network_of(self._experiment.root)
+        self._steps(
+            what,
+            "tools/export_model.py --model_dir {weights} --save_inference_dir {folder}",
+        )
