@@ -1,6 +1,6 @@
 """A page and a contact sheet of all frames of a set, kept and dropped, to look over."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -24,8 +24,10 @@ from realesrgan_paddle.utils.report.contact_sheet import (
     evenly_spaced,
     rows_of,
 )
-from realesrgan_paddle.utils.report.pages import GalleryImage, Section, gallery
+from realesrgan_paddle.utils.report.gallery import About, GalleryImage, Section, gallery
 
+FRAMES = "frames"
+"""The folder of frames in a set of tools/build_domain_set.py."""
 THUMBS = ".thumbs"
 """Hidden folder of the thumbnails, so that training does not take them for images."""
 
@@ -83,13 +85,15 @@ def outcome(record: Record) -> str:
     return "near-duplicates" if reason.startswith(LIKE) else reason
 
 
-def write_sheet(output: Path, sheet: Path, lead: Iterable[str] = ()) -> Path | None:
+def write_sheet(
+    output: Path, sheet: Path, about: Mapping[str, About] | None = None
+) -> Path | None:
     """Write contact_sheet.png and index.html into `sheet` from the manifest of a set.
 
     Args:
         output: folder of the set.
         sheet: folder to write into.
-        lead: HTML that the page begins with.
+        about: what the page says of the sources, by their names in the manifest.
 
     Returns:
         The page; None if there is no frame to show.
@@ -99,19 +103,39 @@ def write_sheet(output: Path, sheet: Path, lead: Iterable[str] = ()) -> Path | N
         return None
     kept = len(groups.get(KEPT, []))
     total = sum(map(len, groups.values()))
-    headline = f"{output.name}: {kept} of {total} frames kept"
+    name = output.parent.name if output.name == FRAMES else output.name
+    headline = f"{name}: {kept} of {total} frames kept"
 
     rows: list[Row] = []
-    sections: list[Section] = []
     for title, records in groups.items():
         rows += _rows(title, records, sheet)
-        sections.append(Section(title, list(map(_image, records))))
-
     write_image(sheet / "contact_sheet.png", contact_sheet(rows, [], headline))
+
+    by_source: dict[str, list[Record]] = {}
+    for records in groups.values():
+        for record in records:
+            by_source.setdefault(record["source"], []).append(record)
+    about = about or {}
+    sections = []
+    for source in sorted(by_source):
+        images = [
+            _image(record, place) for place, record in enumerate(by_source[source])
+        ]
+        about_it = about.get(source, About())
+        sections.append(Section(Path(source).name, images, about_it))
+
+    dropped = _listed({key: len(each) for key, each in groups.items() if key != KEPT})
+    lead = f"{kept} of {total} frames are kept to train on"
+    lead += f"; dropped: {dropped}." if dropped else "."
     page = sheet / "index.html"
-    with atomic_path(page) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(gallery(sections, headline, REMARK, lead))
+    with atomic_path(page) as temporary:
+        text = gallery(sections, f"Frames of {name}", lead, REMARK)
+        temporary.write_text(text, encoding="utf-8")
     return page
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _shown_frames(output: Path, sheet: Path) -> Groups:
@@ -188,20 +212,26 @@ def _short_name(file: str) -> str:
     return f"{video[:NAME_LENGTH]} {time:.1f} s"
 
 
-def _image(record: Record) -> GalleryImage:
-    """Return the frame's entry on the page."""
-    scores = (
-        f"score {record['score']:.2f}, sharpness {record['sharpness']:.2f}, "
-        f"blockiness {record['blockiness']:.2f}, contrast {record['contrast']:.0f}, "
-        f"shot {record['shot']}"
-    )
+def _image(record: Record, place: int) -> GalleryImage:
+    """Return the frame's entry on the page; `place` is where it stands at first."""
+    scores = {
+        "score, best first": -record["score"],
+        "sharpness, least first": record["sharpness"],
+        "blocks, most first": -record["blockiness"],
+        "contrast, least first": record["contrast"],
+    }
+    is_kept = record["decision"] == KEPT
     reason = record["reason"]
-    note = f"{reason}; {scores}" if reason else scores
-    thumb = thumb_path(Path(), record["file"]).name
+    note = f"{record['seconds']:.1f} s, score {record['score']:.2f}"
+    if reason and reason != outcome(record):
+        note += f"; {reason}"
     return GalleryImage(
-        file=f"{THUMBS}/{thumb}",
+        file=f"{THUMBS}/{thumb_path(Path(), record['file']).name}",
         label=record["file"],
         note=note,
+        group=outcome(record),
+        is_kept=is_kept,
+        order={"kept first": place, "time": record["seconds"], **scores},
         boxes=_overlay_shares(record),
     )
 

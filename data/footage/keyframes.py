@@ -8,7 +8,7 @@ from pathlib import Path
 from realesrgan_paddle.data.footage.frame_sheet import outcome, write_sheet
 from realesrgan_paddle.data.footage.frame_writer import FrameWriter
 from realesrgan_paddle.data.footage.passport.files import apply_verdict, write_passports
-from realesrgan_paddle.data.footage.passport.page import passport_tables, summary_line
+from realesrgan_paddle.data.footage.passport.page import about_sources, summary_line
 from realesrgan_paddle.data.footage.passport.passport import Passport
 from realesrgan_paddle.data.footage.passport.true_size import find_true_size
 from realesrgan_paddle.data.footage.scoring import VideoScorer
@@ -186,7 +186,7 @@ def extract_key_frames(
 
     done.written += writer.written
     done.passports = write_passports(output, read_decisions(output))
-    done.sheet = write_sheet(output, sheet, passport_tables(done.passports))
+    done.sheet = write_sheet(output, sheet, about_sources(done.passports))
     return done
 
 

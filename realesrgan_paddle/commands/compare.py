@@ -41,12 +41,18 @@ from realesrgan_paddle.utils.report.contact_sheet import (
     contact_sheet,
     evenly_spaced,
 )
+from realesrgan_paddle.utils.report.image_page import image_page
 from realesrgan_paddle.utils.report.metric_formats import Mean, MetricFormat
-from realesrgan_paddle.utils.report.pages import PAGE, Summary, html_page
+from realesrgan_paddle.utils.report.pages import PAGE, Summary
 
 SHEET = "sheet.png"
-CROP_SIZE = 96
-"""Width and height of the crops, in input pixels, unless --crop_size says another."""
+CROP_SIZE = 80
+"""Width and height of the crops, in input pixels, unless --crop_size says another.
+
+Four times as large, they fit a phone's screen pixel by pixel, and twice so a page.
+"""
+MEASURED_SIDE = 64
+"""Crops of results are measured from this side on: some metrics need 31 pixels."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ def compare(
     *,
     gt: Path | None = None,
     crop: Crop | None = None,
-    crop_size: int = 96,
+    crop_size: int = CROP_SIZE,
     crops: int = 2,
     most_rows: int = 12,
     metrics: Sequence[str] = ("psnr_y", "ssim_y"),
@@ -179,7 +185,7 @@ def compare(
         if path in shown:
             given = [inside(path, lq, crop)] if crop else []
             chosen = given or differing(measured, names, crop_size, crops)
-            rows += [_row(path.name, lq, measured, each, scale) for each in chosen]
+            rows += _rows(path.name, lq, measured, chosen, opened)
 
     grids = Grids.of([each.grid_indices for each in all_measured])
     found = metrics_of(inputs, all_measured)
@@ -251,7 +257,7 @@ def write_comparison(
     summary: Summary,
 ) -> None:
     """Write the sheet, and the page that compares the first with the last network."""
-    page = html_page(
+    page = image_page(
         rows,
         done.means,
         headline=f"Before and after, x{scale}: {', '.join(names)}",
@@ -261,7 +267,8 @@ def write_comparison(
         after=names[-1],
         summary=summary,
     )
-    sheet = contact_sheet(rows, done.means, done.remark, done.warnings)
+    crops = [row for row in rows if not row.is_whole]
+    sheet = contact_sheet(crops, done.means, done.remark, done.warnings)
     write_image(done.sheet, sheet)
     with atomic_path(done.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -311,23 +318,68 @@ def match_ground_truths(inputs: Sequence[Path], gt: Path | None) -> dict[Path, P
     return found
 
 
-def _row(name: str, lq: np.ndarray, measured: Measured, crop: Crop, scale: int) -> Row:
-    """Return the panels of one crop: the input's pixels repeated, then each result."""
-    pixels = crop.of(lq)
-    pixels = pixels.repeat(scale, 0).repeat(scale, 1)
-    panels = [Panel(INPUT, pixels)]
+def _rows(
+    name: str,
+    lq: np.ndarray,
+    measured: Measured,
+    crops: Sequence[Crop],
+    metrics: Mapping[str, OpenMetric],
+) -> list[Row]:
+    """Return the row of the whole image, unless a crop is all of it, and those of crops."""
+    height, width = lq.shape[:2]
+    whole = Crop(0, 0, width, height)
+    if list(crops) == [whole]:
+        return [_crop_row(name, lq, measured, whole, metrics)]
 
+    boxes = [
+        (c.x / width, c.y / height, c.width / width, c.height / height) for c in crops
+    ]
+    rows = [_row(name, lq, measured, whole, measured.values, boxes)]
+    for crop in crops:
+        title = f"{name}, {crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
+        rows.append(_crop_row(title, lq, measured, crop, metrics))
+    return rows
+
+
+def _crop_row(
+    title: str,
+    lq: np.ndarray,
+    measured: Measured,
+    crop: Crop,
+    metrics: Mapping[str, OpenMetric],
+) -> Row:
+    """Return the row of a crop, with the metrics of that crop alone."""
+    scale = measured.scale
+    values: dict[str, ImageMetrics] = {}
+    truth = measured.results.get(GT)
+    if truth is not None and scale * min(crop.width, crop.height) >= MEASURED_SIDE:
+        compared = {key: each for key, each in metrics.items() if each.metric.needs_gt}
+        gt = np.ascontiguousarray(crop.of(truth, scale))
+        for method in measured.values:
+            image = np.ascontiguousarray(crop.of(measured.results[method], scale))
+            values[method] = measure_image(image, gt, compared)
+    return _row(title, lq, measured, crop, values)
+
+
+def _row(
+    title: str,
+    lq: np.ndarray,
+    measured: Measured,
+    crop: Crop,
+    values: Mapping[str, ImageMetrics],
+    boxes: Sequence[tuple[float, float, float, float]] = (),
+) -> Row:
+    """Return the panels of a part: the input's pixels repeated, then each result."""
+    scale = measured.scale
+    pixels = crop.of(lq).repeat(scale, 0).repeat(scale, 1)
+    panels = [Panel(INPUT, pixels, repeated=scale)]
     for method, result in measured.results.items():
         image = np.ascontiguousarray(crop.of(result, scale))
-        values = measured.values.get(method, {})
         notes = []
-        for metric, value in values.items():
-            notes.append(METRICS[metric].text(value))
-        note = ", ".join(notes)
-        panels.append(Panel(method, image, note))
-
-    title = f"{name}, {crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
-    return Row(title, panels)
+        for metric, value in values.get(method, {}).items():
+            notes.append(f"{METRICS[metric].text(value)} {METRICS[metric].label}")
+        panels.append(Panel(method, image, ", ".join(notes)))
+    return Row(title, panels, is_whole=bool(boxes), boxes=boxes)
 
 
 def _size(image: np.ndarray) -> str:

@@ -178,8 +178,11 @@ def open_judged_sets(cfg: Config) -> tuple[list[HeldOutSet], list[str]]:
     return sets, remarks
 
 
-def most_detailed_crops(dataset: ValidationSet) -> HeldOutSet:
-    """Return the most detailed crop of each of up to six images of a validation set."""
+def most_detailed_crops(dataset: ValidationSet, side: int = SIDE) -> HeldOutSet:
+    """Return the most detailed crop of each of up to six images of a validation set.
+
+    Of the ground truth a crop has up to `side` pixels each way.
+    """
     if isinstance(dataset, ValidationDataset):
         dataset = replace(dataset, pairs=evenly_spaced(dataset.pairs, COUNT))
     else:
@@ -187,7 +190,7 @@ def most_detailed_crops(dataset: ValidationSet) -> HeldOutSet:
 
     images = []
     for image in dataset:
-        (crop,) = most_detailed(image.lq, SIDE // dataset.scale, 1)
+        (crop,) = most_detailed(image.lq, side // dataset.scale, 1)
         if min(crop.width, crop.height) * dataset.scale < SMALLEST:
             continue
         gt = None if image.gt is None else crop.of(image.gt, dataset.scale)

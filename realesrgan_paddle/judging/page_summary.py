@@ -3,19 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from realesrgan_paddle.judging.comparison import compare_images, described_set
 from realesrgan_paddle.judging.findings import GRIDDED
-from realesrgan_paddle.judging.verdict import read_lines
+from realesrgan_paddle.judging.verdict import START, read_figures, read_lines
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
-from realesrgan_paddle.metrics.measuring import Metrics, mean_of
+from realesrgan_paddle.metrics.measuring import Metrics, all_means, mean_of
 from realesrgan_paddle.metrics.table import BICUBIC, CURVE_TITLES, GT, METRICS
-from realesrgan_paddle.options.schema.validation import GRID_LIMIT
+from realesrgan_paddle.options.schema.validation import GENERAL, GRID_LIMIT, REAL
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.report.pages import Summary
-from realesrgan_paddle.utils.runlog.curves import plot_runs
+from realesrgan_paddle.utils.runlog.curve_panels import Curves, Levels, curves_html
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 
@@ -138,21 +137,44 @@ def run_summary(run: Path) -> Summary:
             "experiments/NAME"
         )
     lines = read_lines(run) or ["no verdict: it has not ended, or validated nothing"]
-    lines = [f"The run {run.name}:", *(f" {line}" for line in lines)]
+    head, *details = lines
+    lines = [f"The run {run.name}: {head}", *(f" {line}" for line in details)]
     train = next_line("option file", file=config)
     experiment = Experiment(run)
     export = next_line("weights", weights=experiment.latest, folder=experiment.exported)
     return Summary(lines, _curves(run), [train, export])
 
 
-def _curves(run: Path) -> bytes:
-    """Return the PNG of tools/plot_run.py for a run.
+def run_curves(base: Mapping[str, Levels]) -> Curves:
+    """Return the curves of a run without points, with titles and base lines.
+
+    Args:
+        base: of validations, by SET/METRIC.
+    """
+    levels = {title: {"": level} for title, level in REFERENCE_LEVELS.items()}
+    titles = {**LOSS_TITLES, **CURVE_TITLES}
+    return Curves(titles, {**levels, **base}, hidden_sets=(GENERAL, REAL))
+
+
+def base_lines(figures: Mapping[str, Metrics]) -> dict[str, dict[str, float]]:
+    """Return what a run has to beat, by SET/METRIC: the start network and bicubic.
+
+    Args:
+        figures: metrics by method, as a run's record and its verdict have them.
+    """
+    lines: dict[str, dict[str, float]] = {}
+    for method, label in ((START, "start"), (BICUBIC, "bicubic")):
+        for name, mean in all_means(figures.get(method, {})).items():
+            lines.setdefault(name, {})[label] = mean
+    return lines
+
+
+def _curves(run: Path) -> str:
+    """Return the curves of a run as HTML.
 
     Raises:
-        UserError: it has reported nothing, or matplotlib is not installed.
+        UserError: it has reported nothing, or a line is not of a run.
     """
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "curves.png"
-        titles = {**LOSS_TITLES, **CURVE_TITLES}
-        plot_runs([run], file, titles, REFERENCE_LEVELS)
-        return file.read_bytes()
+    curves = run_curves(base_lines(read_figures(run)))
+    curves.read(Experiment(run).metrics)
+    return curves_html(curves)

@@ -30,7 +30,7 @@ from realesrgan_paddle.judging.findings import (
     WORSE,
     few_images,
 )
-from realesrgan_paddle.metrics.measuring import Metrics
+from realesrgan_paddle.metrics.measuring import Metrics, all_means
 from realesrgan_paddle.metrics.table import BICUBIC, METRICS, Metric, name_of
 from realesrgan_paddle.options.schema.validation import (
     GENERAL,
@@ -176,6 +176,20 @@ def read_lines(folder: Path) -> list[str]:
     if len(lines) > MOST_LINES or not all(isinstance(each, str) for each in lines):
         raise UserError(f"{path}: not the verdict of a run; move it away") from None
     return lines
+
+
+def read_figures(folder: Path) -> dict[str, Metrics]:
+    """Return the metrics that the verdict of a run holds, by method; {} without one."""
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    try:
+        figures = parse_object(read_regular(path)).get("figures", {})
+        for sets in figures.values():
+            all_means(sets)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise UserError(f"{path}: not the verdict of a run; move it away") from None
+    return figures
 
 
 def judge_run(

@@ -206,3 +206,12 @@ def only_finite(metrics: Metrics) -> Metrics:
             finite = {key: each for key, each in values.items() if math.isfinite(each)}
             sets[dataset][image] = finite
     return sets
+
+
+def all_means(measured: Metrics) -> dict[str, float]:
+    """Return the means of all metrics, named "<set>/<metric>"."""
+    found = {}
+    for name, images in measured.items():
+        for metric, mean in means_of(images).items():
+            found[f"{name}/{metric}"] = mean
+    return found

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from realesrgan_paddle.judging.page_summary import run_curves
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.ops.choose import choose_ops
 from realesrgan_paddle.options.reading.load import config_differences, load_config
@@ -19,6 +20,7 @@ from realesrgan_paddle.training.validator import Validator, open_validator
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ProcessGroup, join_group
 from realesrgan_paddle.utils.runlog.experiment import Experiment, make_visualdl_writer
+from realesrgan_paddle.utils.runlog.run_page import RunPage
 from realesrgan_paddle.utils.runlog.training_state import (
     TrainingState,
     load_newest_state,
@@ -71,7 +73,8 @@ def open_training(
     group = group or join_group()
     board, board_remarks = make_visualdl_writer(cfg.logger.use_tb_logger)
     folder = Path(cfg.path.experiments_root) / cfg.name
-    experiment = Experiment(folder, group.writes, board)
+    page = RunPage(folder, run_curves({}), lambda: course.total)
+    experiment = Experiment(folder, group.writes, board, page)
 
     ops, ops_remark = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops, group)

@@ -16,7 +16,13 @@ from realesrgan_paddle.data.loading.hold_out import (
 from realesrgan_paddle.data.sets.naming import image_name
 from realesrgan_paddle.judging.comparison import counted, units_told
 from realesrgan_paddle.judging.drift import measure_drift
-from realesrgan_paddle.metrics.measuring import Metrics, SetMetrics, add_image, means_of
+from realesrgan_paddle.judging.images import SIDE
+from realesrgan_paddle.metrics.measuring import (
+    Metrics,
+    SetMetrics,
+    add_image,
+    all_means,
+)
 from realesrgan_paddle.metrics.table import (
     METRICS,
     OpenMetric,
@@ -28,12 +34,13 @@ from realesrgan_paddle.metrics.table import (
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.training_data import TrainingData
-from realesrgan_paddle.utils.crops import visible_difference
+from realesrgan_paddle.utils.crops import most_different, visible_difference
 from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import enlarge, write_image
 from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
-from realesrgan_paddle.utils.report.pages import Summary, html_page
+from realesrgan_paddle.utils.report.image_page import image_page
+from realesrgan_paddle.utils.report.pages import Summary
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.runlog.progress import Progress
 
@@ -177,15 +184,6 @@ def means(measured: Metrics, options: ValOptions) -> dict[str, float]:
     return {key: found[key] for key in found if key.rpartition("/")[2] in names}
 
 
-def all_means(measured: Metrics) -> dict[str, float]:
-    """Return the means of all metrics, named "<set>/<metric>"."""
-    found = {}
-    for name, images in measured.items():
-        for metric, mean in means_of(images).items():
-            found[f"{name}/{metric}"] = mean
-    return found
-
-
 def describe_drift(cfg: Config) -> list[str]:
     """Return what the log says of drift; nothing where it is turned off."""
     if cfg.val is None or cfg.val.drift is None:
@@ -206,6 +204,10 @@ class Sheets:
     """Of each set; none where val.save_sheet is false."""
     start: Mapping[str, Sequence[np.ndarray]]
     """The start network's outputs for them, by set; {} of random weights."""
+    changing: HeldOutSet | None
+    """Larger parts of the first set's images, of which the page shows what changed."""
+    start_of_changing: Sequence[np.ndarray]
+    """The start network's outputs for these; [] of random weights."""
     upscale: Upscale
     experiment: Experiment
 
@@ -231,34 +233,39 @@ class Sheets:
     @property
     def page(self) -> Path | None:
         """Where `write_page` writes; None where there is nothing to show."""
-        return self.experiment.root / VERDICT_PAGE if self.crops else None
+        return self.experiment.root / VERDICT_PAGE if self.changing else None
 
     def write_page(self, lines: Sequence[str]) -> None:
-        """Write the page with the verdict and the crops of the first set.
+        """Write the page with the verdict, and of each image the crop that changed most.
 
-        Those come first where the start network's result, or else bicubic
-        interpolation, differs most visibly from the network's.
+        From the start network's result, or else from bicubic interpolation. What changed
+        most visibly comes first.
         """
-        if self.page is None:
+        if self.page is None or self.changing is None:
             return
-        crops = self.crops[0]
-        last = upscaled(self.upscale, crops)
-        before = START_LABEL if self.start else INPUT_LABEL
+        scale = self.changing.scale
+        before = START_LABEL if self.start_of_changing else INPUT_LABEL
         rows = []
-        for number, crop in enumerate(crops):
-            images = {INPUT_LABEL: enlarge(crop.lq, crops.scale)}
-            if self.start:
-                images[START_LABEL] = self.start[crops.name][number]
-            shown = visible_difference(images[before], last[number], crops.scale)
-            images[NEW_LABEL] = last[number]
-            rows.append((float(shown.mean()), _row(crop, images)))
+        for number, image in enumerate(self.changing):
+            results = {INPUT_LABEL: enlarge(image.lq, scale)}
+            if self.start_of_changing:
+                results[START_LABEL] = self.start_of_changing[number]
+            results[NEW_LABEL] = self.upscale(image.lq)
+
+            pair = results[before], results[NEW_LABEL]
+            (crop,) = most_different(*pair, scale, SIDE // scale, 1)
+            shown = {label: crop.of(each, scale) for label, each in results.items()}
+            gt = None if image.gt is None else crop.of(image.gt, scale)
+            part = ValidationImage(image.name, crop.of(image.lq), gt)
+            changed = visible_difference(shown[before], shown[NEW_LABEL], scale)
+            rows.append((float(changed.mean()), _row(part, shown)))
         rows.sort(key=lambda row: -row[0])
 
-        page = html_page(
+        page = image_page(
             [row for _, row in rows],
             [],
             headline=f"{self.experiment.root.name}: what the training changed",
-            remark="Crops that were not trained on; those that changed most come first.",
+            remark="None of it was trained on. Of each image the crop that changed most.",
             warnings=[],
             before=before,
             after=NEW_LABEL,
@@ -293,13 +300,16 @@ def draw_sheet(
 def _row(crop: ValidationImage, images: Mapping[str, np.ndarray]) -> Row:
     """Return the panels of one crop, with PSNR and the ground truth if it is known."""
     if crop.gt is None:
-        panels = [Panel(label, image) for label, image in images.items()]
-        return Row(crop.name, panels)
+        return Row(crop.name, [_panel(label, image) for label, image in images.items()])
 
     gt = np.ascontiguousarray(crop.gt)
     panels = []
     for label, image in images.items():
-        decibels = psnr(image, gt, y_channel=True)
-        panels.append(Panel(label, image, f"{decibels:.2f} dB"))
-    panels.append(Panel("ground truth", gt))
+        decibels = psnr(np.ascontiguousarray(image), gt, y_channel=True)
+        panels.append(_panel(label, image, f"{decibels:.2f} dB"))
+    panels.append(_panel("ground truth", gt))
     return Row(crop.name, panels)
+
+
+def _panel(label: str, image: np.ndarray, note: str = "") -> Panel:
+    return Panel(label, np.ascontiguousarray(image), note)

@@ -7,14 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.loading.hold_out import HeldOutSet, ValidationSet
+from realesrgan_paddle.data.loading.hold_out import (
+    LARGEST_SIDE,
+    HeldOutSet,
+    ValidationSet,
+)
 from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.judging.comparison import START
 from realesrgan_paddle.judging.images import most_detailed_crops, open_judged_sets
 from realesrgan_paddle.judging.judge import Judge
+from realesrgan_paddle.judging.page_summary import base_lines
 from realesrgan_paddle.judging.verdict import BEST, LAST
-from realesrgan_paddle.metrics.measuring import Metrics, only_finite
+from realesrgan_paddle.metrics.measuring import Metrics, all_means, only_finite
 from realesrgan_paddle.metrics.table import BICUBIC, OpenMetric
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
@@ -25,7 +30,6 @@ from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.training.validation import (
     Sheets,
     Upscale,
-    all_means,
     describe_drift,
     describe_held_out,
     describe_metrics,
@@ -100,7 +104,10 @@ class Validator:
         time for that of a validation, until one is made.
         """
         options, log = self.options, self.experiment.log
-        if options is None or iteration or not self.experiment.writes:
+        if options is None or not self.experiment.writes:
+            return
+        if iteration:
+            self._draw_base_lines()
             return
 
         log(f"validation: {describe_metrics(options)}")
@@ -114,7 +121,14 @@ class Validator:
         record = self.checkpoints.record
         record.start = means
         record.figures = {BICUBIC: only_finite(bicubic), START: only_finite(start)}
+        self._draw_base_lines()
         meter.exclude("validation", options.val_freq)
+
+    def _draw_base_lines(self) -> None:
+        """Show on the run's page what it has to beat."""
+        if self.experiment.page is not None:
+            lines = base_lines(self.checkpoints.record.figures)
+            self.experiment.page.curves.levels.update(lines)
 
     def __call__(self, iteration: int, meter: Meter) -> None:
         """Validate if that is due after `iteration`; `meter` excludes its time.
@@ -173,6 +187,8 @@ class Validator:
             )
             if lines:
                 self.sheets.write_page(lines)
+            if self.experiment.page is not None:
+                self.experiment.page.end("finished", lines, self.sheets.page)
         if reason := self.stop_reason():
             self.experiment.log(f"stopped early: {reason}")
 
@@ -228,6 +244,7 @@ def open_validator(
     metrics: dict[str, OpenMetric] = {}
     judged_sets: list[HeldOutSet] = []
     crops: list[HeldOutSet] = []
+    changing: HeldOutSet | None = None
     remarks = describe_held_out(cfg, data)
     if cfg.val is not None and sets:
         metrics, left_out = open_available(cfg.val)
@@ -238,13 +255,17 @@ def open_validator(
         if options.save_sheet:
             found = map(most_detailed_crops, sets)
             crops = [each for each in found if each.images]
+            larger = (most_detailed_crops(each, LARGEST_SIDE) for each in sets)
+            changing = next(filter(len, larger), None)
 
     tile = cfg.val.tile if cfg.val else 0
     runner = DygraphRunner(step.ema.layer, cfg.scale)
     upscale = ArrayUpscaler(runner, cfg.scale, tile=tile, log=experiment.log)
     start: dict[str, list[np.ndarray]] = {}
+    start_of_changing: list[np.ndarray] = []
     if cfg.path.pretrain_network_g is not None:
         start = {each.name: upscaled(upscale, each) for each in crops}
+        start_of_changing = upscaled(upscale, changing) if changing else []
 
     trained_on = [each for each in (data.images, data.pairs) if each is not None]
     return Validator(
@@ -254,7 +275,7 @@ def open_validator(
         scale=cfg.scale,
         sets=sets,
         judged_sets=judged_sets,
-        sheets=Sheets(crops, start, upscale, experiment),
+        sheets=Sheets(crops, start, changing, start_of_changing, upscale, experiment),
         judge=Judge(cfg, options, step, experiment),
         experiment=experiment,
         checkpoints=checkpoints,

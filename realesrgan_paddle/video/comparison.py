@@ -23,7 +23,8 @@ from realesrgan_paddle.utils.files import atomic_path, make_folder
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.metrics.temporal_consistency import ClipMetrics
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
-from realesrgan_paddle.utils.report.pages import PAGE, html_page
+from realesrgan_paddle.utils.report.image_page import image_page
+from realesrgan_paddle.utils.report.pages import PAGE
 from realesrgan_paddle.utils.report.video_page import MetricsTable, video_page
 from realesrgan_paddle.video.pictures import Excerpt, open_excerpt
 from realesrgan_paddle.video.playable import playable
@@ -269,9 +270,9 @@ def write_frames_page(
             write_image(folder / file, image)
             size = f"{image.shape[1]}x{image.shape[0]}"
             panels.append(Panel(label, image, size, file))
-        rows.append(Row(time_code(time), panels))
+        rows.append(Row(time_code(time), panels, is_whole=True))
 
-    text = html_page(
+    text = image_page(
         rows,
         [],
         headline=headline,
@@ -279,7 +280,6 @@ def write_frames_page(
         warnings=[],
         before=INPUT,
         after=RESULT,
-        wide=True,
     )
     page = folder / PAGE
     with atomic_path(page) as temporary:

@@ -438,7 +438,12 @@ def test_the_sheet_shows_all_frames_and_its_thumbnails_are_no_training_images(
     sheet = tmp_path / "sets" / "out_sheet"
     assert f"look at them: {sheet / 'index.html'}" in capsys.readouterr().out
     page = (sheet / "index.html").read_text()
-    assert page.count("<figure>") == 4
+    assert page.count("<figure ") == 4
+    assert page.count('<figure class="kept"') == 3
+    assert 'value="s0">a &#x27;clip&#x27; &amp; 比赛.mkv</option>' in page
+    assert (
+        '<p class="lead">3 of 4 frames are kept to train on; dropped: 1 black.' in page
+    )
     assert "a &#x27;clip&#x27; &amp; 比赛_000000.000.png" in page
     assert "black (1)" in page
     assert read_image(sheet / "contact_sheet.png").shape[1] > 700

@@ -20,12 +20,8 @@ from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import shell_join
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
-from realesrgan_paddle.utils.report.pages import (
-    GalleryImage,
-    Section,
-    gallery,
-    html_page,
-)
+from realesrgan_paddle.utils.report.gallery import About, GalleryImage, Section, gallery
+from realesrgan_paddle.utils.report.image_page import image_page
 from realesrgan_paddle.utils.runlog.curves import blank_figure, plot_text
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
@@ -131,7 +127,7 @@ def test_pages_sheets_and_plots_show_them(tmp_path):
     name = "".join(HOSTILE_NAMES)
     panel = Panel(name, np.zeros((8, 8, 3), np.uint8), name)
     rows = [Row(name, [panel])]
-    page = html_page(
+    page = image_page(
         rows,
         [],
         headline=name,
@@ -140,7 +136,9 @@ def test_pages_sheets_and_plots_show_them(tmp_path):
         before=name,
         after=name,
     )
-    page += "".join(gallery([Section(name, [GalleryImage("a", name, name)])], name, ""))
+    shown = GalleryImage("a", name, name, name, True, {name: 0})
+    about = About(name, [name], details=[(name, name)])
+    page += gallery([Section(name, [shown], about)], name, name, name)
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
     assert "\u202e" not in page
     assert r"\x1b[2J" in page

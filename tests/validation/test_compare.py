@@ -38,10 +38,12 @@ class Elements(HTMLParser):
         self.text += data
 
     def images(self):
-        """{label: RGB} of the first row's panels."""
-        found = {}
+        """{label: RGB} of the first crop's panels."""
+        found, of_crop = {}, False
         for tag, attributes in self.tags:
-            if tag == "img" and "src" in attributes:
+            if tag == "section":
+                of_crop = attributes["class"] == "row"
+            if tag == "img" and "src" in attributes and of_crop:
                 head, data = attributes["src"].split(",")
                 assert head == "data:image/png;base64"
                 image = cv2.imdecode(
@@ -97,7 +99,8 @@ def test_the_page_is_self_contained(work):
     images = page.images()
     assert list(images) == ["input", "bicubic", "<released>", "fine", "ground truth"]
     lq = read_image(work / "lq/a.png")[4:12, 3:15]
-    for label in ("input", "<released>", "fine", "ground truth"):
+    assert (images["input"] == lq).all(), "stored once, and enlarged by the page"
+    for label in ("<released>", "fine", "ground truth"):
         assert (images[label] == lq.repeat(2, 0).repeat(2, 1)).all(), label
     assert images["bicubic"].shape == (16, 24, 3)
     assert "a.png, 12x8 pixels at (3, 4)" in page.text
@@ -111,6 +114,28 @@ def test_the_page_is_self_contained(work):
         "&lt;released&gt;",
         "fine",
     ]
+    wholes = [each for tag, each in page.tags if each.get("class") == "row whole"]
+    assert [each["data-size"] for each in wholes] == ["60 40"] * 3
+    left, _, width, _ = re.search(
+        r'aria-label="crop" style="left:(.*?)%;top:(.*?)%;width:(.*?)%;height:(.*?)%"',
+        text,
+    ).groups()
+    assert (float(left), float(width)) == (10, 40)
+
+
+def test_a_page_of_five_pictures_is_light_and_says_what_that_costs(tmp_path):
+    """Noise is the worst case: whole pictures are reduced, crops become JPEG."""
+    draw = np.random.default_rng(0)
+    for name in "abcde":
+        lq = draw.integers(0, 256, (150, 260, 3), np.uint8)
+        write_image(tmp_path / f"{name}.png", cv2.GaussianBlur(lq, (0, 0), 1.5))
+    networks = {"one": nearest(4), "two": Upscaler(lambda x: 1 - nearest(4).run(x), 4)}
+    done = compare(sorted(tmp_path.iterdir()), networks, tmp_path / "out")
+    assert done.page.stat().st_size < 3e6
+    page = Elements(done.page.read_text(encoding="utf-8"))
+    assert re.search(r"Crops are JPEG files of quality (95|90|85) here", page.text)
+    assert "Whole pictures are reduced to 960 pixels" in page.text
+    assert page.text.count("80x80 pixels at") == 10
 
 
 def test_metrics_are_those_of_the_images(work):
@@ -242,7 +267,8 @@ def test_networks_of_two_scales_are_compared_at_the_larger(work):
         gt=work / "gt/a.png",
     )
     images = Elements(done.page.read_text(encoding="utf-8")).images()
-    assert len({image.shape for image in images.values()}) == 1
+    del images["input"]  # stored once
+    assert {image.shape for image in images.values()} == {(40, 60, 3)}
     assert values_of(done.means[2])["PSNR-Y"] == float("inf")
 
 

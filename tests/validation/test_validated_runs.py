@@ -120,12 +120,15 @@ def test_the_verdict_is_logged_and_its_figures_are_those_of_the_log(runs):
     assert "6 images" in lines[0]
     assert lines[1].startswith("On 6 clips images: ")
     shown = page.read_text(encoding="utf-8")
-    assert f'<p class="verdict">{lines[0]}</p>' in shown
+    assert f'<p class="lead">{lines[0]}</p>' in shown
     assert shown.count('<figure data-label="new network">') == 6
     assert "On 6 real low-quality images: " in "\n".join(lines)
     assert "general images of 5 clips: " in "\n".join(lines)
     assert f"verdict: {lines[0]}; see {page}" in "\n".join(logged)
     assert f"verdict: {lines[-1]}" in logged[-2]
+    progress = (runs[0] / "progress.js").read_text(encoding="utf-8")
+    assert '"state": "finished"' in progress
+    assert f"open {runs[0] / 'index.html'} in a browser" in "\n".join(logged)
 
     figures = verdict_of(runs[0])["figures"]
     assert figures.keys() == {"bicubic", "the network it started from", "best", "last"}

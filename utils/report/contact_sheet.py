@@ -30,6 +30,13 @@ class Panel:
     """Text below the panel, such as "27.31 dB"."""
     file: str = ""
     """Path of the image relative to a page that shall not hold the image itself."""
+    repeated: int = 1
+    """How often each pixel is repeated in a row and in a column, to enlarge a picture."""
+
+    @property
+    def stored(self) -> np.ndarray:
+        """The image with each repeated pixel once."""
+        return np.ascontiguousarray(self.image[:: self.repeated, :: self.repeated])
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,10 @@ class Row:
 
     title: str
     panels: Sequence[Panel]
+    is_whole: bool = False
+    """Whether they show all of the image; its crops are the rows that follow."""
+    boxes: Sequence[tuple[float, float, float, float]] = ()
+    """Places of these crops: left, top, width, height as shares of the image."""
 
 
 def contact_sheet(

@@ -51,6 +51,9 @@ class Player {
     this.layer.querySelector("b").textContent = clip.label;
     if (clip === this.clip) return;
     this.clip = clip;
+    // A file may have more than the picture, right and below.
+    const [across, down] = clip.padding.map((share) => `${100 * (1 + share)}%`);
+    Object.assign(this.video.style, { width: across, height: down });
     this.video.src = clip.file;
     this.seek(time);
   }
@@ -209,76 +212,21 @@ function choose() {
 
 // Sizes: all pictures are as large as the largest one, in pixels of the screen.
 const size = page.clips.reduce((most, clip) => (clip.size[0] > most[0] ? clip.size : most), [0, 0]);
-const center = [0.5, 0.5]; // the share of the picture that is in the middle of the stage
 viewer.style.setProperty("--aspect", size[0] / size[1]);
+const view = new View(size, [{ box: stage, pictures: players.map((player) => player.picture) }]);
 
 function layOut() {
-  const zoom = Number(byId("zoom").value) / devicePixelRatio;
-  const room = [stage.clientWidth, stage.clientHeight];
-  const shown = zoom ? size.map((pixels) => pixels * zoom) : room;
-  const corner = shown.map((length, axis) => {
-    const spare = room[axis] - length;
-    if (spare >= 0) {
-      center[axis] = 0.5;
-      return spare / 2;
-    }
-    const start = Math.min(0, Math.max(spare, room[axis] / 2 - center[axis] * length));
-    center[axis] = (room[axis] / 2 - start) / length;
-    return Math.round(start);
-  });
-
-  stage.classList.toggle("zoomed", zoom > 0);
-  for (const { picture, video, clip } of players) {
-    Object.assign(picture.style, { left: `${corner[0]}px`, top: `${corner[1]}px`, width: `${shown[0]}px`, height: `${shown[1]}px` });
-    Object.assign(video.style, { width: `${shown[0] * (1 + clip.padding[0])}px`, height: `${shown[1] * (1 + clip.padding[1])}px` });
-  }
-  return shown;
+  view.zoom = Number(byId("zoom").value);
+  view.layOut();
 }
 
-function moveDivider(percent) {
-  const cut = Math.min(100, Math.max(0, percent));
-  stage.style.setProperty("--cut", `${cut}%`);
-  divider.setAttribute("aria-valuenow", Math.round(cut));
-}
-
-// A drag moves the divider, or the picture where it is larger than the stage; a click plays.
-let drag = null;
-stage.addEventListener("pointerdown", (event) => {
-  if (event.button !== 0) return;
-  const onDivider = event.target === divider;
-  drag = { x: event.clientX, y: event.clientY, moved: false, onDivider, pans: !onDivider && stage.classList.contains("zoomed") };
-  stage.setPointerCapture(event.pointerId);
-});
-stage.addEventListener("pointermove", (event) => {
-  if (!drag) return;
-  const [x, y] = [event.clientX - drag.x, event.clientY - drag.y];
-  if (!drag.moved && Math.hypot(x, y) < 4) return;
-  drag.moved = true;
-  if (drag.pans) {
-    const shown = layOut();
-    center[0] -= x / shown[0];
-    center[1] -= y / shown[1];
-    Object.assign(drag, { x: event.clientX, y: event.clientY });
-    layOut();
-  } else {
-    const box = stage.getBoundingClientRect();
-    moveDivider(100 * (event.clientX - box.left) / box.width);
-  }
-});
-stage.addEventListener("pointerup", () => {
-  if (drag && !drag.moved && !drag.onDivider) toggle();
-  drag = null;
-});
-stage.addEventListener("pointercancel", () => (drag = null));
-
-divider.addEventListener("keydown", (event) => {
-  const now = Number(divider.getAttribute("aria-valuenow"));
-  const by = event.shiftKey ? 10 : 1;
-  const places = { ArrowLeft: now - by, ArrowRight: now + by, Home: 0, End: 100 };
-  if (!(event.key in places)) return;
-  moveDivider(places[event.key]);
-  event.preventDefault();
-  event.stopPropagation();
+new Stage(stage, view, {
+  onTap: () => toggle(),
+  onZoom(zoom, place) {
+    if (![...byId("zoom").options].some((option) => Number(option.value) === zoom)) return;
+    byId("zoom").value = zoom;
+    view.zoomTo(zoom, place);
+  },
 });
 
 const toggle = () => (playing ? pause() : play());
@@ -304,7 +252,6 @@ byId("seek").addEventListener("input", () => goTo(Number(byId("seek").value)));
 byId("zoom").addEventListener("change", layOut);
 byId("pixels").addEventListener("change", () => stage.classList.toggle("pixelated", byId("pixels").value === "pixelated"));
 for (const id of ["left", "right"]) byId(id).addEventListener("change", choose);
-new ResizeObserver(layOut).observe(stage);
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("select")) return;
@@ -329,7 +276,6 @@ for (const { video } of players) {
   for (const event of ["canplay", "waiting", "seeked"]) video.addEventListener(event, goOn);
 }
 left.video.addEventListener("ended", atEnd);
-moveDivider(50);
 choose();
 watchFrames();
 viewer.hidden = false;

@@ -9,7 +9,7 @@ from itertools import pairwise
 from urllib.parse import quote
 
 from realesrgan_paddle.utils.errors import printable
-from realesrgan_paddle.utils.report.pages import escaped, page_head, read_asset
+from realesrgan_paddle.utils.report.pages import escaped, whole_page
 
 _SPEEDS = {"0.1": "0.1x", "0.25": "0.25x", "0.5": "0.5x", "1": "1x", "2": "2x"}
 _ZOOMS = {"0": "fit", "1": "1:1", "2": "2x"}
@@ -86,16 +86,13 @@ def video_page(
     )
     files = "".join(map(_file, clips))
     labels = {str(number): clip.label for number, clip in enumerate(clips)}
-    return f"""{page_head(headline, "video_page.css")}{_table(metrics)}
+    body = f"""{_table(metrics)}
 {paragraphs}<div class="viewer" hidden>
 {_STAGE}{_controls(labels, left, right)}{_HELP}<p class="faint">{files}</p>
 <noscript><p class="warning">The players need JavaScript.</p></noscript>
-<script type="application/json" id="clips">{_data(clips, start)}</script>
-<script>
-{read_asset("video_page.js")}</script>
-</body>
-</html>
-"""
+<script type="application/json" id="clips">{_data(clips, start)}</script>"""
+    assets = ("stage.css", "video_page.css", "stage.js", "video_page.js")
+    return whole_page(headline, body, *assets)
 
 
 def _controls(labels: Mapping[str, str], left: int, right: int) -> str:

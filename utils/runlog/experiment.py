@@ -12,7 +12,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +30,8 @@ from realesrgan_paddle.utils.files import (
     remove_leftovers,
 )
 from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.report.pages import PAGE
+from realesrgan_paddle.utils.runlog.run_page import RunPage
 from realesrgan_paddle.utils.signals import leave_terminal
 
 if TYPE_CHECKING:
@@ -109,6 +111,8 @@ class Experiment:
     """Whether this process writes: of several of one training, only one does."""
     visualdl: VisualDLWriter | None = None
     """Gets every reported number and sheet too, if given."""
+    page: RunPage | None = None
+    """Shows how far the run is, if given."""
 
     @property
     def models(self) -> Path:
@@ -178,7 +182,13 @@ class Experiment:
         lock = locked(self.root.with_name(f".{self.root.name}.lock"), wait=False)
         try:
             with lock:
-                yield
+                try:
+                    yield
+                finally:
+                    # What ended the run matters more than an error here.
+                    with suppress(OSError, UserError):
+                        if self.page is not None:
+                            self.page.end("stopped")
         except Timeout:
             raise UserError(
                 f"{self.root}: a training of this name is running; "
@@ -231,6 +241,9 @@ class Experiment:
             self.log(
                 f"{details} more lines, on what was chosen and why: {self._log_file}"
             )
+        if self.page is not None:
+            self.page.open(self.metrics, resumed_at or 0)
+            self.log(f"open {self.root / PAGE} in a browser to follow it")
         if self.visualdl is not None:
             self._open_visualdl(self.visualdl, validated_until)
 
@@ -267,6 +280,8 @@ class Experiment:
         }
         record = {"iter": iteration, **numbers}
         _append(self.metrics, json.dumps(record, allow_nan=False))
+        if self.page is not None:
+            self.page.report(iteration, numbers, line)
         if self.visualdl is not None:
             self.visualdl.add_scalars([(iteration, numbers)])
 
@@ -280,6 +295,8 @@ class Experiment:
         """
         path = self.visualization / dataset / f"sheet_{iteration}.png"
         write_image(path, sheet)
+        if self.page is not None:
+            self.page.show(dataset, path)
         if self.visualdl is not None:
             self.visualdl.add_image(f"{dataset}/sheet", iteration, sheet)
 

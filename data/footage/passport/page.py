@@ -1,10 +1,11 @@
-"""The passports as lines of text, and as tables of an HTML page."""
+"""The passports as lines of text, and as what the page of a set says of its sources."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
-from realesrgan_paddle.data.footage.passport.passport import Box, Passport
+from realesrgan_paddle.data.footage.passport.passport import MIDDLE, Box, Passport
 from realesrgan_paddle.data.footage.passport.verdict import UNWANTED, quantizer_text
-from realesrgan_paddle.utils.report.pages import escaped
+from realesrgan_paddle.utils.report.gallery import About
 
 FEW_KEPT = 3
 """Of a source that gives no more frames it is said what became of the others."""
@@ -46,30 +47,56 @@ def _dropped(passport: Passport) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in passport.dropped.items())
 
 
-def passport_tables(passports: Sequence[Passport]) -> Iterator[str]:
-    """Yield the pieces of HTML that show the passports, one after the other."""
-    if passports:
-        yield "<h2>Sources</h2>\n"
-    for passport in passports:
-        yield from _table(passport)
+PLAIN: tuple[tuple[str, str], ...] = (
+    ("compressed before", "It seems to have been compressed before."),
+    ("wiped", "Compression has wiped its fine detail."),
+    ("no fine detail", "Compression has wiped its fine detail."),
+    ("in key frames", "It is strongly compressed."),
+    ("slight blocks", "Some of its frames show slight compression blocks."),
+    ("compression blocks", "Its frames show compression blocks."),
+    ("blurred", "Many of its frames are blurred."),
+    ("enlarged", "It was enlarged from a smaller picture."),
+    ("grain", "It has strong grain, which a network learns to make."),
+    ("halos", "It was sharpened: there are halos beside edges."),
+    ("between key frames", "It has few key frames; --select scene finds more."),
+)
+"""What a reason of a verdict means, by words of it; the figures are in the table."""
+KINDS: Mapping[str, Literal["good", "doubtful", "bad"]] = {
+    "train": "good",
+    "downscale": "doubtful",
+    MIDDLE: "doubtful",
+    "do not train": "bad",
+}
 
 
-def _table(passport: Passport) -> Iterator[str]:
-    kind = passport.verdict.decision.replace(" ", "-")
-    verdict = str(passport.verdict)
-    yield f'<div class="passport {kind}">\n<h3>{escaped(passport.name)}: '
-    yield f"<b>{escaped(verdict)}</b></h3>\n"
-    for reason in passport.verdict.reasons:
-        yield f'<p class="reason">{escaped(reason)}</p>\n'
-    for warning in passport.verdict.warnings:
-        yield f'<p class="warning">{escaped(warning)}</p>\n'
-    if passport.kept <= FEW_KEPT:
-        yield f'<p class="warning">{escaped(_kept(passport))}</p>\n'
+def about_sources(passports: Sequence[Passport]) -> dict[str, About]:
+    """Return what the page of a set says of each source, by its name in the manifest."""
+    return {passport.source: _about(passport) for passport in passports}
 
-    yield "<table>\n"
-    for label, value in _rows(passport):
-        yield f"<tr><th>{escaped(label)}</th><td>{escaped(value)}</td></tr>\n"
-    yield "</table>\n</div>\n"
+
+def _about(passport: Passport) -> About:
+    """Return the verdict in plain words, and the figures behind it."""
+    verdict = passport.verdict
+    reasons = [*verdict.reasons, *verdict.warnings]
+    plain = list(dict.fromkeys(map(_plain, reasons)))
+    said = str(verdict)
+    total = passport.kept + sum(passport.dropped.values())
+    kept = f"{passport.kept} of {total} frames kept"
+    if passport.dropped:
+        kept += f"; dropped: {_dropped(passport)}"
+    return About(
+        verdict=f"{said[0].upper()}{said[1:]}.",
+        remarks=[*plain, f"{kept}."],
+        kind=KINDS[verdict.decision],
+        details=[*(("because", reason) for reason in reasons), *_rows(passport)],
+    )
+
+
+def _plain(reason: str) -> str:
+    for words, meaning in PLAIN:
+        if words in reason:
+            return meaning
+    return f"{reason}."
 
 
 def _rows(passport: Passport) -> Iterator[tuple[str, str]]:

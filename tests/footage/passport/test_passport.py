@@ -1,6 +1,7 @@
 """The passport of each source: its figures, its verdict, and what follows from it."""
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,7 @@ import pytest
 from clips import picture_clip
 from scenes import scene
 
-from realesrgan_paddle.data.footage.passport.page import passport_tables, summary_line
+from realesrgan_paddle.data.footage.passport.page import about_sources, summary_line
 from realesrgan_paddle.data.footage.passport.passport import (
     EnlargedFrom,
     Passport,
@@ -77,7 +78,9 @@ def test_a_good_and_a_bad_source(tmp_path: Path, clips: list[Path], capsys):
     assert "poor: do not train on it; 320x192" in printed
 
     page = (tmp_path / "out_sheet" / "index.html").read_text()
-    assert page.index("poor: <b>do not train on it") < page.index("<figure")
+    name = re.escape(clips[1].name)
+    said = rf'class="bad">\n<h2>{name}</h2>\n<p class="about"><b>Do not train on it'
+    assert re.search(said, page)
 
 
 def test_the_verdict_is_overruled_by_a_flag(tmp_path: Path, clips: list[Path]):
@@ -159,14 +162,24 @@ def test_a_poor_source_is_trained_on_if_there_is_nothing_better():
     assert str(passport.verdict) == "train on it if you have nothing better"
     assert passport.verdict.reasons[0].startswith("QP 30 in key frames")
     assert len(passport.verdict.warnings) == 1  # the halos
-    page = "".join(passport_tables([passport]))
-    assert 'class="passport train-if-nothing-better"' in page
+    (about,) = about_sources([passport]).values()
+    assert (about.verdict, about.kind) == (
+        "Train on it if you have nothing better.",
+        "doubtful",
+    )
+    assert about.remarks[:2] == [
+        "It is strongly compressed.",
+        "It was sharpened: there are halos beside edges.",
+    ]
+    assert ("because", passport.verdict.reasons[0]) in about.details
 
     # A football video of 3 Mbit/s in full HD.
     soft = {"key_bits_per_pixel": 0.132, "wiped": 0.56}
     passport = with_verdict(GOOD.model_copy(update=soft))
     assert "a: train on it if you have nothing better; " in summary_line(passport)
     assert "56% of its texture has no fine detail" in passport.verdict.reasons[0]
+    (about,) = about_sources([passport]).values()
+    assert about.remarks[0] == "Compression has wiped its fine detail."
 
 
 def test_slight_blocks_of_mpeg_2_are_no_reason_to_leave_a_source_out():
