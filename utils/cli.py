@@ -9,7 +9,6 @@ import argparse
 import dataclasses
 import io
 import math
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +27,8 @@ from realesrgan_paddle.utils.errors import (
 )
 from realesrgan_paddle.utils.signals import (
     end_with_parent,
+    ending_at_once,
+    exit_in_callback,
     hangup_signals,
     ignore_signals,
     leave_terminal,
@@ -88,7 +89,8 @@ class Parser(argparse.ArgumentParser):
         words = sys.argv[1:] if argv is None else argv
         words = [_with_underscores(word) for word in words]
         self._check_flags(words)
-        args = self.parse_intermixed_args(words)
+        with ending_at_once():  # argparse's own clean-up fails when it is interrupted
+            args = self.parse_intermixed_args(words)
         if self._taker is not None:
             self._take_words(args, self._taker)
         return args
@@ -384,20 +386,7 @@ def _handle_signals() -> None:
     signal.signal(signal.SIGTERM, terminate)
     for number in hangup_signals():
         signal.signal(number, hang_up)
-    sys.unraisablehook = _exit_in_callback
-
-
-def _exit_in_callback(unraisable: "sys.UnraisableHookArgs") -> None:
-    """Exit if a signal came in a callback of a weak reference.
-
-    Python drops what is raised there, and shows a traceback. A temporary file may stay.
-    """
-    raised = unraisable.exc_value
-    if isinstance(raised, SystemExit) and isinstance(raised.code, int):
-        os._exit(raised.code)
-    if isinstance(raised, KeyboardInterrupt):
-        os._exit(_fail("interrupted", 130))
-    sys.__unraisablehook__(unraisable)
+    sys.unraisablehook = exit_in_callback
 
 
 def _fail(message: str, code: int) -> int:

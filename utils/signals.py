@@ -68,6 +68,19 @@ def _end(number: int, _: FrameType | None) -> NoReturn:
     os._exit(128 + number)
 
 
+def exit_in_callback(unraisable: "sys.UnraisableHookArgs") -> None:
+    """Exit if a signal came in a callback of a weak reference; a `sys.unraisablehook`.
+
+    Python drops what is raised there, and shows a traceback. A temporary file may stay.
+    """
+    raised = unraisable.exc_value
+    if isinstance(raised, SystemExit) and isinstance(raised.code, int):
+        os._exit(raised.code)
+    if isinstance(raised, KeyboardInterrupt):
+        _end(signal.SIGINT, None)
+    sys.__unraisablehook__(unraisable)
+
+
 @contextmanager
 def defer_interrupts() -> Iterator[None]:
     """Defer Ctrl-C, SIGTERM and SIGHUP to the end of the block; then their handlers run.

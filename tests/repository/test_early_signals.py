@@ -74,6 +74,21 @@ def main():
 run(main)
 """
 
+IN_PARSING = """
+import signal, sys
+from dataclasses import dataclass
+from realesrgan_paddle.utils.cli import parse_flags, run, setting
+
+def convert(text):
+    signal.raise_signal(int(text))
+
+@dataclass(frozen=True)
+class Flags:
+    number: int = setting(0, "a signal", convert)
+
+run(lambda: parse_flags(Flags, "", ["--number", sys.argv[1]]))
+"""
+
 # A signal where a command's work is done, and Python ends.
 ENDED = """
 import atexit, os, sys
@@ -134,8 +149,9 @@ def test_a_signal_after_the_work_says_nothing():
 
 
 @pytest.mark.parametrize(("number", "ending"), ENDINGS)
-def test_a_signal_in_a_callback_of_a_weak_reference_is_one_line(number, ending):
+def test_a_signal_where_python_drops_or_replaces_it_is_one_line(number, ending):
     assert python("-c", IN_CALLBACK, int(number)) == ending
+    assert python("-c", IN_PARSING, int(number)) == ending
 
 
 def test_a_library_that_lacks_memory_is_one_line():

@@ -17,6 +17,7 @@ from realesrgan_paddle.inference.video.reading.packet_times import (
 from realesrgan_paddle.inference.video.reading.source import (
     Jump,
     PacketTable,
+    Timeline,
     VideoSource,
 )
 from realesrgan_paddle.utils.errors import UserError
@@ -86,6 +87,15 @@ def test_times_become_ascending():
         mended = frame_times(scan, order, Fraction(40), avi=False)
         assert mended.times == times, name
         assert mended.jumps == jumps, name
+
+
+def test_a_written_rate_fits_into_32_bits():
+    for rate in (Fraction(5_000_000_000, 3_291_689_583), Fraction(1, 10**12), 10**12):
+        written = Timeline(Fraction(1), [0], 1, Fraction(rate)).written_rate
+        assert 0 < written.numerator < 2**31
+        assert written.denominator < 2**31
+    film = Fraction(24_000, 1_001)
+    assert Timeline(Fraction(1), [0], 1, film).written_rate == film
 
 
 def test_recordings_that_are_joined_go_on(tmp_path: Path, ts: Path):

@@ -45,6 +45,12 @@ LIMITED, FULL = 1, 2
 """Numbers of AVColorRange; 0 is unknown, which players take for limited."""
 
 
+RATE_PRECISION = 60_060
+"""Largest denominator of a written rate; ffmpeg's for rates that it guesses."""
+FASTEST, SLOWEST = 30_000, Fraction(1, RATE_PRECISION)
+"""Bounds of a written rate [frames a second]."""
+
+
 @dataclass(frozen=True)
 class Timeline:
     """When each frame of a video is shown.
@@ -60,6 +66,12 @@ class Timeline:
     times: list[int]
     end: int
     rate: Fraction
+
+    @property
+    def written_rate(self) -> Fraction:
+        """`rate` as files and encoders tell it, whose integers have 32 bits."""
+        rate = min(self.rate, Fraction(FASTEST))
+        return max(rate.limit_denominator(RATE_PRECISION), SLOWEST)
 
 
 @dataclass(frozen=True)

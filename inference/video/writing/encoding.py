@@ -163,7 +163,7 @@ def encoder(
         str(path), "w", format="nut", container_options=as_they_are
     ) as container:
         stream = container.add_stream(
-            ENCODERS[encoding.codec], timeline.rate, options=encoding.options()
+            ENCODERS[encoding.codec], timeline.written_rate, options=encoding.options()
         )
         stream.width, stream.height = encoding.width, encoding.height
         stream.pix_fmt = encoding.pixel_format

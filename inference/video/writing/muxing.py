@@ -43,9 +43,6 @@ EDIT_LISTS = {"mp4", "mov"}
 MOST_TICKS = 2**31 - 1
 """In a second of an mp4; ffmpeg's limit."""
 
-RATE_PRECISION = 100_000
-"""Largest denominator of a written rate; ffmpeg's limit for guessed rates is 60,060."""
-
 
 def mux(
     source: VideoSource,
@@ -298,7 +295,7 @@ class PictureStream:
     def _describe(self, copy: Any, muxer: str) -> None:
         """Set what the coded picture may not tell itself."""
         context = copy.codec_context
-        context.framerate = self._timeline.rate.limit_denominator(RATE_PRECISION)
+        context.framerate = self._timeline.written_rate
         if context.name == "hevc" and muxer in {"mp4", "mov"}:
             context.codec_tag = "hvc1"  # the only one that Apple's players take
 
