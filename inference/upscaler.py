@@ -1,14 +1,19 @@
 """The Python API: images of any kind in, images of the same kind out; and whole videos."""
 
+import re
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 import numpy as np
 from PIL import Image
+from typing_extensions import Unpack
 
 from realesrgan_paddle.inference.open_runner import open_runner
+from realesrgan_paddle.inference.runners.runner import Run
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.inference.tiling.plan import Tile
 from realesrgan_paddle.inference.video.settings import (
@@ -31,12 +36,89 @@ KEPT_MODES = ("L", "RGB", "RGBA")
 MOST_16_BITS = 2**16 - 1
 
 
+class VideoKeywords(TypedDict, total=False):
+    """What `Upscaler.video` takes by name: the fields of `VideoSettings`, which see."""
+
+    codec: Literal["auto", "h264", "hevc", "av1", "vp9", "ffv1"]
+    crf: int | None
+    preset: str | None
+    pix_fmt: str | None
+    width: int | None
+    height: int | None
+    start: float | None
+    end: float | None
+    deinterlace: Literal["auto", "no", "frame", "field"]
+    bad_frames: Literal["stop", "repeat"]
+    segment_seconds: float
+    no_reuse: bool
+
+
 class Upscaler(ArrayUpscaler):
     """Upscales images and videos with a network, whole or in tiles.
 
-    `Upscaler.load` makes one from a file or a released model's name. See `ArrayUpscaler`
-    for the arguments.
+    Args:
+        network: the name of a released model (see `list_models`), a weight file, a folder
+            or `.pdmodel` file that tools/export_model.py wrote; or what runs a network,
+            see `ArrayUpscaler`.
+        scale: of what runs a network; all others tell it themselves.
+        precision: what to compute in, see `open_runner`.
+        engine: what computes, see `open_runner`.
+        device: "auto", "cpu" or "gpu".
+        threads: CPU threads of an exported model; None: all cores.
+        tile: see `ArrayUpscaler`, as all that follow.
+
+    Raises:
+        UserError: there is no such model, it cannot be loaded, or an option has a value
+            that is not known.
     """
+
+    def __init__(
+        self,
+        network: str | PathLike[str] | Run,
+        scale: int | None = None,
+        *,
+        precision: str = "auto",
+        engine: str = "auto",
+        device: str = "auto",
+        threads: int | None = None,
+        tile: Tile = 0,
+        tile_pad: int | None = None,
+        pre_pad: int = 0,
+        alpha_upsampler: Literal["realesrgan", "bicubic"] = "realesrgan",
+        progress: bool = False,
+        log: Callable[[str], None] = warnings.warn,
+    ) -> None:
+        self._name = ""
+        if isinstance(network, str | PathLike):
+            self._name = f"{str(network)!r}, "
+            runner = open_runner(
+                Path(network) if isinstance(network, PathLike) else network,
+                engine=engine,
+                precision=precision,
+                device=device,
+                threads=threads,
+            )
+            network, scale = runner, runner.scale
+        elif scale is None:
+            raise UserError("Upscaler: give the scale of what runs the network")
+        super().__init__(
+            network,
+            scale,
+            tile=tile,
+            tile_pad=tile_pad,
+            pre_pad=pre_pad,
+            alpha_upsampler=alpha_upsampler,
+            progress=progress,
+            log=log,
+        )
+
+    def __repr__(self) -> str:
+        """Return the network, its scale, and where, by which engine, in what it computes."""
+        device = getattr(self.run, "device", "")
+        # Without the reasons, which stand in parentheses.
+        where = re.sub(r" \([^()]*\)", "", device)
+        on = f", on {where}" if where else ""
+        return f"Upscaler({self._name}x{self.scale}{on})"
 
     @classmethod
     def load(
@@ -51,27 +133,29 @@ class Upscaler(ArrayUpscaler):
         device: str = "auto",
         threads: int | None = None,
     ) -> "Upscaler":
-        """Return an upscaler for `model`.
+        """Return `Upscaler(model, ...)`.
 
         Args:
-            model: a folder or `.pdmodel` file that tools/export_model.py wrote, a weight
-                file, or the name of a released model (see `list_models`).
-            precision: what to compute in, see `open_runner`.
-            engine: what computes, see `open_runner`.
-            tile: see `ArrayUpscaler`.
-            tile_pad: see `ArrayUpscaler`.
-            pre_pad: see `ArrayUpscaler`.
-            device: "auto", "cpu" or "gpu".
-            threads: CPU threads of an exported model; None: all cores.
-
-        Raises:
-            UserError: there is no such model, it cannot be loaded, or an option has a
-                value that is not known.
+            model: a released name, a weight file or an export; see the class, as for the
+                others.
+            precision: what to compute in.
+            engine: what computes.
+            tile: longest side of a tile.
+            tile_pad: what a tile sees beyond its border.
+            pre_pad: how far the image is mirrored at its borders.
+            device: where.
+            threads: of an exported model on a CPU.
         """
-        runner = open_runner(
-            model, engine=engine, precision=precision, device=device, threads=threads
+        return cls(
+            model,
+            precision=precision,
+            engine=engine,
+            tile=tile,
+            tile_pad=tile_pad,
+            pre_pad=pre_pad,
+            device=device,
+            threads=threads,
         )
-        return cls(runner, runner.scale, tile=tile, tile_pad=tile_pad, pre_pad=pre_pad)
 
     @overload
     def __call__(
@@ -188,16 +272,27 @@ class Upscaler(ArrayUpscaler):
         *,
         outscale: float | None = None,
         say: Callable[[str], None] | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+        **changes: Unpack[VideoKeywords],
     ) -> "UpscaledVideo":
         """Write an upscaled video, with its sound and all else; see `upscale_video`.
 
-        A run that was ended goes on where it was. Needs PyAV.
+        A run that was ended goes on where it was: `on_progress`, which is called with the
+        frames that are done and all frames, may end it with an exception. Needs PyAV.
+
+            sr.video("match.mp4", "match_x4.mp4", crf=18, start=90, end=100)
         """
         require_av()
         from realesrgan_paddle.inference.video.upscale_video import upscale_video
 
         return upscale_video(
-            self, Path(source), Path(target), settings, outscale=outscale, say=say
+            self,
+            Path(source),
+            Path(target),
+            replace(settings, **changes),
+            outscale=outscale,
+            say=say,
+            on_progress=on_progress,
         )
 
     def frames(

@@ -1,5 +1,6 @@
-"""Real-ESRGAN on PaddlePaddle: `Upscaler`, `pipeline` and `list_models`."""
+"""Real-ESRGAN on PaddlePaddle: `Upscaler`, `build_set`, `train`, `compare` and others."""
 
+import importlib
 import os
 import re
 from pathlib import Path
@@ -22,6 +23,7 @@ os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", f"{_megabytes}000000")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 if TYPE_CHECKING:
+    from realesrgan_paddle.api import build_set, compare, train
     from realesrgan_paddle.inference.pipeline import pipeline
     from realesrgan_paddle.inference.upscaler import Upscaler
     from realesrgan_paddle.models.weights.catalogue import list_models
@@ -29,24 +31,32 @@ if TYPE_CHECKING:
 from realesrgan_paddle.utils.version import VERSION  # noqa: E402  (needs __path__)
 
 __version__ = VERSION
-__all__ = ["Upscaler", "__version__", "list_models", "pipeline"]
+__all__ = [
+    "Upscaler",
+    "__version__",
+    "build_set",
+    "compare",
+    "list_models",
+    "pipeline",
+    "train",
+]
+_MODULES = {
+    "Upscaler": "inference.upscaler",
+    "build_set": "api",
+    "compare": "api",
+    "list_models": "models.weights.catalogue",
+    "pipeline": "inference.pipeline",
+    "train": "api",
+}
+"""The module of each public name, which is imported at its first use: that takes a moment."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use, which takes a moment."""
-    if name == "Upscaler":
-        from realesrgan_paddle.inference.upscaler import Upscaler
-
-        return Upscaler
-    if name == "pipeline":
-        from realesrgan_paddle.inference.pipeline import pipeline
-
-        return pipeline
-    if name == "list_models":
-        from realesrgan_paddle.models.weights.catalogue import list_models
-
-        return list_models
-    raise AttributeError(f"module 'realesrgan_paddle' has no attribute {name!r}")
+    """Return a public name."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'realesrgan_paddle' has no attribute {name!r}")
+    module = importlib.import_module(f"realesrgan_paddle.{_MODULES[name]}")
+    return getattr(module, name)
 
 
 def __dir__() -> list[str]:

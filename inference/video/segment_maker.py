@@ -108,6 +108,7 @@ class SegmentMaker:
         plan: what is made.
         settings: what was asked for.
         say: gets lines on what is done; None: nothing is told.
+        on_progress: gets the frames that are done, and all; None: nothing is told.
 
     Attributes:
         outcome: what became of the video so far.
@@ -119,6 +120,7 @@ class SegmentMaker:
         plan: VideoPlan,
         settings: VideoSettings,
         say: Callable[[str], None] | None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> None:
         frames = len(plan.part.timeline.times)
         self.outcome = UpscaledVideo(plan, frames, remarks=plan.remarks)
@@ -127,6 +129,7 @@ class SegmentMaker:
         self._size = (plan.encoding.width, plan.encoding.height)
         self._reuse = not settings.no_reuse
         self._say = say
+        self._on_progress = on_progress
         self._on_gpu = getattr(upscaler.run, "device", "").startswith("gpu")
         self._reader = FrameReader(
             plan.source,
@@ -197,8 +200,11 @@ class SegmentMaker:
         bar = Progress(self.outcome.frames, self.outcome.resumed, name, self._say)
         with bar, closing(written):
             for frame in written:
-                if frame.index not in kept:
-                    bar.update(frame.seconds)
+                if frame.index in kept:
+                    continue
+                bar.update(frame.seconds)
+                if self._on_progress is not None:
+                    self._on_progress(bar.done, self.outcome.frames)
 
     def _tell_estimate(self, left: int, parts: SegmentFolder) -> None:
         """Say how long the rest takes and how large it is, where it is long."""
@@ -322,6 +328,9 @@ class Progress:
         done: of these, done by earlier runs.
         name: of the video, for lines.
         say: gets a line a minute where there is no terminal; None: nothing is told.
+
+    Attributes:
+        done: frames that are done.
     """
 
     def __init__(
@@ -329,7 +338,7 @@ class Progress:
     ) -> None:
         self._total = total
         self._before = done
-        self._done = done
+        self.done = done
         self._name = name
         self._say = say
         self._began = self._told = time.monotonic()
@@ -356,7 +365,7 @@ class Progress:
 
     def update(self, shown_at: Fraction) -> None:
         """Count a frame, which is shown at this time of the video [s]."""
-        self._done += 1
+        self.done += 1
         self._bar.set_postfix_str(f"at {time_code(shown_at)}", refresh=False)
         self._bar.update()
 
@@ -367,9 +376,9 @@ class Progress:
                 self._say(self._line(shown_at))
 
     def _line(self, shown_at: Fraction) -> str:
-        rate = (self._done - self._before) / self.seconds
-        left = (self._total - self._done) / rate
+        rate = (self.done - self._before) / self.seconds
+        left = (self._total - self.done) / rate
         return (
-            f"{self._name}: at {time_code(shown_at)}, {self._done:,} of "
+            f"{self._name}: at {time_code(shown_at)}, {self.done:,} of "
             f"{self._total:,} frames, {rate:.3g} frames/s, {duration(left)} left"
         )

@@ -40,6 +40,7 @@ def upscale_video(
     *,
     outscale: float | None = None,
     say: Callable[[str], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> UpscaledVideo:
     """Write an upscaled video, with all that goes with it.
 
@@ -52,6 +53,8 @@ def upscale_video(
         settings: see `VideoSettings`.
         outscale: the upscaling factor; None: the network's.
         say: gets lines on what is done; None: nothing is told.
+        on_progress: is called after each frame, with how many are done and how many
+            there are.
 
     Raises:
         UserError: the video, or a frame of it, cannot be decoded, or what is asked for
@@ -62,7 +65,7 @@ def upscale_video(
     plan = make_plan(opened, target, settings, outscale or upscaler.scale)
     make_folder(target.parent)
 
-    maker = SegmentMaker(upscaler, plan, settings, say)
+    maker = SegmentMaker(upscaler, plan, settings, say, on_progress)
     outcome = maker.outcome
     parts = SegmentFolder(target, plan.segments)
     job = _job_record(plan, upscaler, settings)

@@ -1,12 +1,13 @@
 """What tools/compare.py does: its flags, and the steps with images and with a video."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from realesrgan_paddle.commands.compare import (
     CROP_SIZE,
+    ImageComparison,
     check_names,
     compare,
     load_upscalers,
@@ -33,6 +34,7 @@ from realesrgan_paddle.utils.machine.devices import DEVICES, start_paddle
 from realesrgan_paddle.utils.next_steps import command_line, filled
 
 if TYPE_CHECKING:
+    from realesrgan_paddle.video.comparison import VideoComparison
     from realesrgan_paddle.video.pictures import Excerpt
 
 NOT_OF_VIDEOS = ("crop", "crop_size", "metrics", "run")
@@ -137,8 +139,8 @@ class CompareFlags:
         return self.models or []
 
 
-def compare_as_told(flags: CompareFlags) -> str:
-    """Compare networks on images or a video; return what to print.
+def compare_as_told(flags: CompareFlags) -> "ImageComparison | VideoComparison":
+    """Compare networks on images or a video; return what to print, as a text.
 
     Raises:
         UserError: flags do not belong together; says what would.
@@ -176,8 +178,8 @@ def _refuse(flags: CompareFlags, names: Sequence[str], reason: str) -> None:
             raise UserError(f"--{name}: {reason}")
 
 
-def compare_on_images(flags: CompareFlags) -> str:
-    """Compare networks on images; return what to print."""
+def compare_on_images(flags: CompareFlags) -> ImageComparison:
+    """Compare networks on images."""
     folders, gt = images_to_compare(flags.input, flags.gt)
     inputs = [path for folder in folders for path in find_inputs(folder)]
 
@@ -199,7 +201,7 @@ def compare_on_images(flags: CompareFlags) -> str:
         run=flags.run,
         commands=[command_line(*filled(AGAIN, **again))],
     )
-    return "\n".join([str(done), *remarks])
+    return replace(done, remark="; ".join([done.remark, *remarks]))
 
 
 def metrics_to_measure(
@@ -219,8 +221,8 @@ def metrics_to_measure(
     return ["psnr_y", "ssim_y", "lpips"], []
 
 
-def compare_on_video(flags: CompareFlags) -> str:
-    """Compare networks, or results that exist already, on a video; return what to print."""
+def compare_on_video(flags: CompareFlags) -> "VideoComparison":
+    """Compare networks, or results that exist already, on a video."""
     require_av()
     # They import PyAV.
     from realesrgan_paddle.video.comparison import compare_videos
@@ -237,14 +239,13 @@ def compare_on_video(flags: CompareFlags) -> str:
     if flags.models:
         excerpts += _upscaled(flags, part)
     frames = flags.measured_frames
-    done = compare_videos(
+    return compare_videos(
         excerpts,
         Path(flags.output),
         gt=gt,
         layout=flags.layout or "beside",
         measured_frames=MEASURED_FRAMES if frames is None else frames,
     )
-    return str(done)
 
 
 def _upscaled(flags: CompareFlags, part: VideoSettings) -> "list[Excerpt]":

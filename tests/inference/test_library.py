@@ -7,12 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 from places import ROOT
+from sample_weights import sample_weights
 
 import realesrgan_paddle
 from realesrgan_paddle import pipeline
-from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference import upscaler as upscaler_module
+from realesrgan_paddle.inference.upscaler import Upscaler, VideoKeywords
+from realesrgan_paddle.inference.video.settings import VideoSettings
+from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 SCALE = 2
 
@@ -205,7 +210,8 @@ def test_the_example_of_the_page_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("small.png", "a.png", "b.png"):
         write_image(name, picture(5, 4, 3))
-    monkeypatch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(nearest, SCALE))
+    monkeypatch.setattr(nearest, "scale", SCALE, raising=False)
+    monkeypatch.setattr(upscaler_module, "open_runner", lambda *_, **__: nearest)
     text = (ROOT / "docs" / "inference.md").read_text(encoding="utf-8")
     example = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[-1]
     exec(compile(example, "inference.md", "exec"), names := {})
@@ -224,6 +230,22 @@ def test_the_public_names_are_found_by_editors():
         for name in names:
             assert f"{name}: " in inspect.getdoc(function), f"{name} is not explained"
             assert parameters[name].annotation is not inspect.Parameter.empty
+
+
+def test_an_upscaler_says_what_it_is(tmp_path):
+    weights = sample_weights(SRVGGNetCompact(num_feat=8, num_conv=1))
+    write_pdparams(tmp_path / "net.pdparams", {"params": weights})
+    path = tmp_path / "net.pdparams"
+    by_name = repr(Upscaler(str(path), precision="fp32", device="cpu"))
+    assert by_name.startswith(f"Upscaler('{path}', x4, on cpu, with ")
+    assert by_name.endswith(", in fp32)")
+    assert by_name == repr(Upscaler.load(path, precision="fp32", device="cpu"))
+    assert repr(Upscaler(nearest, SCALE)) == "Upscaler(x2)"
+    with pytest.raises(UserError, match="give the scale"):
+        Upscaler(nearest)
+
+    settings = inspect.get_annotations(VideoSettings)
+    assert inspect.get_annotations(VideoKeywords) == settings
 
 
 @pytest.mark.parametrize("option", ["engine", "precision"])

@@ -102,6 +102,10 @@ def _valid_tag(name: str) -> str:
     return name.replace("%", "_")  # VisualDL refuses "%" in tags
 
 
+FOLDER = "folder: "
+"""Begins the first line of a run, which says where it is."""
+
+
 @dataclass(frozen=True)
 class Experiment:
     """`<experiments_root>/<name>/`, with BasicSR's layout."""
@@ -230,6 +234,7 @@ class Experiment:
 
         with atomic_path(self.config) as temporary:
             temporary.write_text(config, encoding="utf-8")
+        self.log(f"{FOLDER}{self.root}")
         details = 0
         for remark in remarks:
             if remark.startswith("  "):
