@@ -26,8 +26,8 @@ from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.options.reading.load import dump_config
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.utils.cli import flags_of, words_of
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.keywords import flags_of, words_of
 from realesrgan_paddle.utils.next_steps import override, process_words
 from realesrgan_paddle.utils.runlog.experiment import FOLDER, Experiment
 

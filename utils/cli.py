@@ -11,7 +11,7 @@ import io
 import math
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING
 from pathlib import Path
 from types import UnionType
@@ -326,57 +326,6 @@ def parse_flags(
         return group_of(args, group)
     except argparse.ArgumentTypeError as error:
         parser.error(str(error))
-
-
-class _Refusing(Parser):
-    """A parser of what a program gives by name, which must not exit."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise `message`."""
-        raise UserError(message)
-
-
-def flags_of(group: type[Group], values: Mapping[str, object]) -> Group:
-    """Return the flags of a command with values given by name, checked as its words are.
-
-    Args:
-        group: see `parse_flags`.
-        values: see `words_of`.
-
-    Raises:
-        UserError: a name or a value that the command does not take.
-    """
-    parser = _Refusing("")
-    parser.add_group(group)
-    try:
-        return group_of(parser.parse(words_of(values)), group)
-    except argparse.ArgumentTypeError as error:
-        raise UserError(str(error)) from None
-
-
-def words_of(values: Mapping[str, object]) -> list[str]:
-    """Return the words that give a command's flags their values.
-
-    None and False leave a flag out, True is a switch. Of a list each item is a word, of a
-    mapping each NAME=VALUE.
-    """
-    words: list[str] = []
-    for name, value in values.items():
-        if value is None or value is False:
-            continue
-        if isinstance(value, Mapping):
-            value = [f"{key}={each}" for key, each in value.items()]
-        if value is True:
-            words.append(f"--{name}")
-        elif isinstance(value, list | tuple):
-            # A word that begins with a dash would be a flag.
-            items = [
-                f"./{each}" if str(each)[:1] == "-" else str(each) for each in value
-            ]
-            words += [f"--{name}", *items] if items else []
-        else:
-            words.append(f"--{name}={value}")
-    return words
 
 
 def say(line: str) -> None:

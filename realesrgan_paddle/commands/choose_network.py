@@ -9,7 +9,7 @@ import numpy as np
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import Inputs
 from realesrgan_paddle.inference.graph.exported_files import is_exported
-from realesrgan_paddle.inference.runners.runner import Runner
+from realesrgan_paddle.inference.runners.runner import Run, Runner
 from realesrgan_paddle.metrics.macs import count_macs
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.weights.catalogue import find, is_released
@@ -143,7 +143,7 @@ def _declared_pixels(path: Path, flags: UpscaleFlags) -> float:
     return max(0.0, length) * rate * size
 
 
-def time_for(runner: Runner, pixels: float) -> float:
+def time_for(runner: Run, pixels: float) -> float:
     """Return about how many seconds `pixels` input pixels take; 0 if that is not long.
 
     The padding of tiles, decoding and encoding are not counted.
