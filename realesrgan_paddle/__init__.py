@@ -24,6 +24,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 if TYPE_CHECKING:
     from realesrgan_paddle.api import build_set, compare, train
+    from realesrgan_paddle.commands.tune import tune
     from realesrgan_paddle.inference.pipeline import pipeline
     from realesrgan_paddle.inference.upscaler import Upscaler
     from realesrgan_paddle.models.weights.catalogue import list_models
@@ -39,6 +40,7 @@ __all__ = [
     "list_models",
     "pipeline",
     "train",
+    "tune",
 ]
 _MODULES = {
     "Upscaler": "inference.upscaler",
@@ -47,6 +49,7 @@ _MODULES = {
     "list_models": "models.weights.catalogue",
     "pipeline": "inference.pipeline",
     "train": "api",
+    "tune": "commands.tune",
 }
 """The module of each public name, which is imported at its first use: that takes a moment."""
 

@@ -18,9 +18,10 @@ from realesrgan_paddle.metrics.clips import (
 )
 from realesrgan_paddle.metrics.table import BICUBIC, INPUT
 from realesrgan_paddle.utils.cli import say
+from realesrgan_paddle.utils.crops import Crop, most_different
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.files import atomic_path, make_folder
-from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.images import eight_bits, enlarge, write_image
 from realesrgan_paddle.utils.metrics.temporal_consistency import ClipMetrics
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row
 from realesrgan_paddle.utils.report.image_page import image_page
@@ -34,6 +35,8 @@ SHARED: Mapping[Layout, str] = {"beside": "side_by_side.mp4", "split": "split.mp
 """The file to share, by its layout."""
 UPSCALED_CRF = 12
 """Of results that are made to be compared: the network is to be seen, not the codec."""
+CROPS, CROP_SIDE = 2, 96
+"""Of each frame on a page of frames, and their width and height [input pixels]."""
 RESULT = "result"
 """The label of what was upscaled, on pages that show the work of one network."""
 
@@ -252,7 +255,8 @@ def write_frames_page(
 ) -> Path:
     """Write a page with a before/after slider for each frame; return its path.
 
-    The images are PNG files beside it.
+    The images are PNG files beside it. Below each frame are the crops where the result
+    differs most from bicubic enlargement, if it is larger by a whole number.
 
     Args:
         frames: when each is shown [s], the input and the result: uint8 or uint16 RGB
@@ -270,7 +274,15 @@ def write_frames_page(
             write_image(folder / file, image)
             size = f"{image.shape[1]}x{image.shape[0]}"
             panels.append(Panel(label, image, size, file))
-        rows.append(Row(time_code(time), panels, is_whole=True))
+        before, after = map(eight_bits, images)
+        crops = _telling_crops(before, after)
+        height, width = before.shape[:2]
+        boxes = [
+            (c.x / width, c.y / height, c.width / width, c.height / height)
+            for c in crops
+        ]
+        rows.append(Row(time_code(time), panels, is_whole=True, boxes=boxes))
+        rows += [_crop_row(before, after, crop) for crop in crops]
 
     text = image_page(
         rows,
@@ -285,3 +297,21 @@ def write_frames_page(
     with atomic_path(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return page
+
+
+def _telling_crops(before: np.ndarray, after: np.ndarray) -> list[Crop]:
+    """Return the crops of a frame, uint8 RGB, that show what was upscaled."""
+    scale, rest = divmod(after.shape[0], before.shape[0])
+    if rest or after.shape[1] != before.shape[1] * scale or scale < 2:
+        return []
+    return most_different(enlarge(before, scale), after, scale, CROP_SIDE, CROPS)
+
+
+def _crop_row(before: np.ndarray, after: np.ndarray, crop: Crop) -> Row:
+    """Return a crop's pixels repeated, beside the upscaled ones."""
+    scale = after.shape[0] // before.shape[0]
+    pixels = crop.of(before).repeat(scale, 0).repeat(scale, 1)
+    result = np.ascontiguousarray(crop.of(after, scale))
+    panels = [Panel(INPUT, pixels, repeated=scale), Panel(RESULT, result)]
+    title = f"{crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
+    return Row(title, panels)
