@@ -31,7 +31,9 @@ def one_network(case: Case, batch: int, ops: object) -> Callable[[], None]:
     else:
         network = UNetDiscriminatorSN()
     network.ops = ops
-    adam = paddle.optimizer.Adam(learning_rate=1e-4, parameters=network.parameters())
+    adam = paddle.optimizer.Adam(
+        learning_rate=1e-4, parameters=network.parameters(), use_multi_tensor=True
+    )
     x = paddle.rand([batch, 3, case.size, case.size])
 
     def step() -> None:
@@ -71,7 +73,7 @@ def gan(case: Case, batch: int, ops: object) -> Callable[[], None]:
     vgg = VGG19(weights, list(VGG_LAYER_WEIGHTS), ops=ops)
     perceptual = PerceptualLoss(VGG_LAYER_WEIGHTS, vgg)
 
-    adam = partial(paddle.optimizer.Adam, learning_rate=1e-4)
+    adam = partial(paddle.optimizer.Adam, learning_rate=1e-4, use_multi_tensor=True)
     take_step = GANStep(
         generator=generator,
         ema=EMA(generator, 0.999),

@@ -53,7 +53,11 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.weights.reader import read_weights
 
-OPTIMIZERS = {"Adam": paddle.optimizer.Adam, "AdamW": paddle.optimizer.AdamW}
+OPTIMIZERS = {
+    # One operation for all parameters. One for each waits for all threads each time.
+    "Adam": partial(paddle.optimizer.Adam, use_multi_tensor=True),
+    "AdamW": paddle.optimizer.AdamW,
+}
 
 Discriminator = UNetDiscriminatorSN | ProjectedDiscriminator
 

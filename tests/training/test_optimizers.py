@@ -13,6 +13,7 @@ from realesrgan_paddle.models.step.pixel_step import (
     Batch,
     PixelStep,
     ReferenceLosses,
+    are_finite,
 )
 from realesrgan_paddle.models.step.state import get_optimizer_state, set_optimizer_state
 from realesrgan_paddle.options.schema.optimization import OptimizerOptions
@@ -146,3 +147,19 @@ def test_an_update_is_skipped_for_a_gradient_although_the_loss_is_finite(grad_cl
     assert float(losses["l_g_pix"]) == 0
     for parameter, value in zip(step.generator.parameters(), before, strict=True):
         np.testing.assert_array_equal(parameter.numpy(), value)
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu:0"])
+def test_what_is_not_finite_is_found_in_losses_and_in_gradients(device, monkeypatch):
+    """A GPU checks all gradients by one operation, which this CPU can do, too."""
+    monkeypatch.setattr(paddle, "get_device", lambda: device)
+    for wrong in (None, float("nan"), float("inf"), -float("inf")):
+        losses = {"a": paddle.to_tensor(0.5), "b": paddle.to_tensor(wrong or 2.0)}
+        gradients = [paddle.linspace(-3, 1e30, 9).reshape([3, 3]), paddle.ones([2])]
+        before = [gradient.numpy() for gradient in gradients]
+        assert are_finite(losses, gradients) == (wrong is None, True)
+        for gradient, values in zip(gradients, before, strict=True):
+            np.testing.assert_array_equal(gradient.numpy(), values)
+
+        gradients[0][1, 1] = wrong or 0.0
+        assert are_finite({"a": losses["a"]}, gradients) == (True, wrong is None)
