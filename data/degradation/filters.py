@@ -1,6 +1,7 @@
 """Filters of a batch of images: blur, unsharp masking and resizing, as tensors."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from paddle.nn import functional as F
 from scipy.fft import next_fast_len
 
 from realesrgan_paddle.options.schema.degradation import ResizeMode
+from realesrgan_paddle.utils.machine.devices import without_tf32
 
 
 def blur(image: Tensor, kernel: Tensor) -> Tensor:
@@ -51,16 +53,30 @@ def blur(image: Tensor, kernel: Tensor) -> Tensor:
 def _reflect(image: Tensor, radius: int, axis: int) -> Tensor:
     """Return `image` with `radius` reflected pixels added on both sides of `axis`."""
     length = image.shape[axis]
-    index = np.pad(np.arange(length), radius, mode="reflect")
-    end = len(index) - radius
-    before = paddle.to_tensor(index[:radius])
-    after = paddle.to_tensor(index[end:])
-    parts = [
-        paddle.index_select(image, before, axis),
-        image,
-        paddle.index_select(image, after, axis),
-    ]
-    return paddle.concat(parts, axis)
+    device = paddle.get_device()
+    if length > radius:
+        edge, reverse = radius + 1, _reversed(radius + 1, device)
+        first = paddle.slice(image, [axis], [0], [edge])
+        last = paddle.slice(image, [axis], [length - edge], [length])
+        before = paddle.index_select(first, reverse[:radius], axis)
+        after = paddle.index_select(last, reverse[1:], axis)
+    else:
+        # reflected more than once
+        index = np.pad(np.arange(length), radius, mode="reflect")
+        end = len(index) - radius
+        before = paddle.index_select(image, paddle.to_tensor(index[:radius]), axis)
+        after = paddle.index_select(image, paddle.to_tensor(index[end:]), axis)
+    return paddle.concat([before, image, after], axis)
+
+
+@lru_cache(maxsize=64)
+def _reversed(length: int, device: str) -> Tensor:
+    """Return length - 1, ..., 1, 0 on the current `device`."""
+    return paddle.arange(length - 1, -1, -1)
+
+
+LONGEST_KEPT = 512
+"""Matrices of USM that are kept, by their side [pixels]: 1 MB. Crops have few sizes."""
 
 
 class USM:
@@ -78,8 +94,10 @@ class USM:
         odd_side = radius + 1 - radius % 2
         column = cv2.getGaussianKernel(odd_side, sigma)
         self._window = column[:, 0]
+        self._matrices: dict[int, Tensor] = {}
 
     @paddle.no_grad()
+    @without_tf32()
     def __call__(
         self, image: Tensor, weight: float = 0.5, threshold: float = 10
     ) -> Tensor:
@@ -91,8 +109,7 @@ class USM:
             threshold: smallest difference that counts as detail, in levels of 255.
         """
         height, width = image.shape[2:]
-        down = _blur_matrix(self._window, height)
-        across = _blur_matrix(self._window, width)
+        down, across = self._matrix(height), self._matrix(width)
 
         detail = image - _blur_separably(image, down, across)
         mask = paddle.abs(detail) * 255 > threshold
@@ -101,6 +118,14 @@ class USM:
 
         sharp = paddle.clip(image + weight * detail, 0, 1)
         return soft_mask * sharp + (1 - soft_mask) * image
+
+    def _matrix(self, length: int) -> Tensor:
+        """Return `_blur_matrix` of a length; those of crops are kept on the device."""
+        if length > LONGEST_KEPT:
+            return _blur_matrix(self._window, length)
+        if length not in self._matrices:
+            self._matrices[length] = _blur_matrix(self._window, length)
+        return self._matrices[length]
 
 
 def _blur_separably(image: Tensor, down: Tensor, across: Tensor) -> Tensor:

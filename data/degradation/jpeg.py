@@ -7,6 +7,8 @@ follow libjpeg instead: no coefficient is quantized in steps below 1, and chroma
 interpolated.
 """
 
+from functools import cache
+
 import numpy as np
 import paddle
 from paddle import Tensor
@@ -38,14 +40,14 @@ CHROMA_TABLE = (
     (99, 99, 99, 99, 99, 99, 99, 99),
     (99, 99, 99, 99, 99, 99, 99, 99),
 )
-ColorMatrix = tuple[tuple[float, float, float], ...]
+Matrix = tuple[tuple[float, ...], ...]
 # JFIF 1.02: full-range YCbCr of ITU-R BT.601.
-RGB_TO_YCBCR: ColorMatrix = (
+RGB_TO_YCBCR: Matrix = (
     (0.299, 0.587, 0.114),
     (-0.168736, -0.331264, 0.5),
     (0.5, -0.418688, -0.081312),
 )
-YCBCR_TO_RGB: ColorMatrix = (
+YCBCR_TO_RGB: Matrix = (
     (1, 0, 1.402),
     (1, -0.344136, -0.714136),
     (1, 1.772, 0),
@@ -82,9 +84,9 @@ def jpeg(
 
     factor = _table_factor(quality)
     # Y is shifted to -128..127 for the DCT; Cb and Cr are centered on 0 already.
-    luma_table = np.transpose(LUMA_TABLE)
+    luma_table = tuple(zip(*LUMA_TABLE, strict=True))
     luma = _quantize_blocks(luma - 128, luma_table, factor) + 128
-    chroma = _quantize_blocks(chroma, np.array(CHROMA_TABLE), factor)
+    chroma = _quantize_blocks(chroma, CHROMA_TABLE, factor)
 
     # Without the padding, so that no pixel is interpolated with it.
     rows = (height + 1) // 2
@@ -110,16 +112,16 @@ def _table_factor(quality: Tensor) -> Tensor:
     return paddle.where(quality < 50, below_50, from_50)
 
 
-def _mix_channels(image: Tensor, matrix: ColorMatrix) -> Tensor:
+def _mix_channels(image: Tensor, matrix: Matrix) -> Tensor:
     """Return (N, 3, H, W) `image` with each pixel's channels multiplied by `matrix`."""
     batch, channels, height, width = image.shape
     flat = image.reshape([batch, channels, height * width])
-    weights = paddle.to_tensor(matrix, dtype="float32")
+    weights = _constant(matrix, paddle.get_device())
     mixed = paddle.matmul(weights, flat)
     return mixed.reshape(image.shape)
 
 
-def _quantize_blocks(plane: Tensor, table: np.ndarray, factor: Tensor) -> Tensor:
+def _quantize_blocks(plane: Tensor, table: Matrix, factor: Tensor) -> Tensor:
     """Return `plane` with the DCT of its 8 x 8 blocks quantized by `table` * `factor`.
 
     Args:
@@ -133,16 +135,14 @@ def _quantize_blocks(plane: Tensor, table: np.ndarray, factor: Tensor) -> Tensor
     row_blocks = [batch, channels, rows, 8, width]
     blocks = [batch, channels, rows, 8, columns, 8]
 
-    # By frequency and position.
-    basis = dct(np.eye(8), norm="ortho", axis=0)
-    basis = paddle.to_tensor(basis, dtype="float32")
+    device = paddle.get_device()
+    basis = _dct_basis(device)
     plane = plane.reshape(row_blocks)
     plane = paddle.matmul(basis, plane).reshape(blocks)
     coefficients = paddle.matmul(plane, basis.T)
 
     factor = factor.reshape([-1, 1, 1, 1, 1, 1])
-    table = table.reshape(8, 1, 8)
-    step = paddle.to_tensor(table, dtype="float32") * factor
+    step = _constant(table, device).reshape([8, 1, 8]) * factor
     step = paddle.clip(step, min=SMALLEST_STEP)
     # On a CPU, Paddle divides by a tensor of equal shape ten times as fast.
     step = step.expand(coefficients.shape)
@@ -152,3 +152,19 @@ def _quantize_blocks(plane: Tensor, table: np.ndarray, factor: Tensor) -> Tensor
     plane = paddle.matmul(coefficients, basis).reshape(row_blocks)
     plane = paddle.matmul(basis.T, plane)
     return plane.reshape([batch, channels, height, width])
+
+
+@cache
+def _constant(matrix: Matrix, device: str) -> Tensor:
+    """Return a matrix as float32 on the current `device`, where it is kept."""
+    return paddle.to_tensor(matrix, dtype="float32")
+
+
+@cache
+def _dct_basis(device: str) -> Tensor:
+    """Return the DCT of 8 samples on the current `device`: float32 (8, 8).
+
+    By frequency and position.
+    """
+    basis = dct(np.eye(8), norm="ortho", axis=0)
+    return paddle.to_tensor(basis, dtype="float32")

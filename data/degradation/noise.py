@@ -198,18 +198,13 @@ def _count_levels(level: Tensor) -> Tensor:
 
     Rounded up to a power of two.
     """
-    samples = level.shape[0]
     if paddle.get_device() == "cpu":  # NumPy counts four times as fast
         levels = level.numpy()
         levels = levels.astype(np.uint8)
         counts = [np.bincount(sample.ravel(), minlength=256) for sample in levels]
         present = paddle.to_tensor(np.stack(counts) > 0)
     else:
-        sample = paddle.arange(samples)
-        sample = sample.reshape([-1, 1, 1, 1])
-        bins = 256 * sample + level.astype("int64")
-        counts = paddle.bincount(bins.flatten(), minlength=256 * samples)
-        present = counts.reshape([samples, 256]) > 0
+        present = _present_levels(level)
 
     count = present.astype("int64").sum(axis=1, keepdim=True)
     # The smallest power of two that is not below the count; a logarithm could miss it
@@ -219,6 +214,17 @@ def _count_levels(level: Tensor) -> Tensor:
     smallest = candidates.min(axis=1)
     smallest = smallest.astype("float32")
     return smallest.reshape([-1, 1, 1, 1])
+
+
+def _present_levels(level: Tensor) -> Tensor:
+    """Return which levels each sample has, bool (N, 256); a GPU need not be waited for."""
+    samples = level.shape[0]
+    sample = paddle.arange(samples)
+    bins = 256 * sample.reshape([-1, 1, 1, 1]) + level.astype("int64")
+    # Pixels of a level all write the same there.
+    bins = bins.flatten()
+    marks = paddle.scatter(paddle.zeros([256 * samples]), bins, paddle.ones(bins.shape))
+    return marks.reshape([samples, 256]) > 0
 
 
 def with_grain(noise: Tensor, sizes: np.ndarray) -> Tensor:

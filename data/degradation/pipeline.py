@@ -35,6 +35,7 @@ from realesrgan_paddle.options.schema.degradation import (
     ResizeMode,
     SynthesisOptions,
 )
+from realesrgan_paddle.utils.machine.devices import without_tf32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +150,7 @@ def draw_pass(
 
 
 @paddle.no_grad()
+@without_tf32()
 def degrade(
     gt_usm: Tensor,
     kernels: Sequence[Tensor],

@@ -38,7 +38,6 @@ from realesrgan_paddle.utils.images import (
     list_images,
     read_rgb8,
     read_samples,
-    to_float,
 )
 from realesrgan_paddle.utils.seeds import Stream, generator
 
@@ -53,9 +52,9 @@ Source = tuple[Path, Path | None]
 class HighQualityDataset:
     """High-resolution images and random blur kernels: Real-ESRGAN's training data.
 
-    A sample is (gt, kernel1, kernel2, sinc_kernel). gt: float32 RGB (3, crop, crop) in
-    [0, 1], randomly flipped and rotated, padded by reflection where the file is
-    smaller. Kernels: float32 (k, k).
+    A sample is (gt, kernel1, kernel2, sinc_kernel). gt: RGB (3, crop, crop), uint8 or
+    uint16 as in the file, randomly flipped and rotated, padded by reflection where the
+    file is smaller. Kernels: float32 (k, k).
     """
 
     paths: list[Path]
@@ -108,8 +107,8 @@ class HighQualityDataset:
 class PairedDataset:
     """Given pairs of a high-resolution image and its low-quality version.
 
-    A sample is (gt, lq): float32 RGB (3, gt_size, gt_size) and (3, gt_size / scale,
-    gt_size / scale) in [0, 1], with the same crop, flip and rotation.
+    A sample is (gt, lq): RGB (3, gt_size, gt_size) and (3, gt_size / scale, gt_size /
+    scale), uint8 or uint16 as in the files, with the same crop, flip and rotation.
     """
 
     pairs: list[Pair]
@@ -371,5 +370,5 @@ def _crop(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
 
 
 def _channels_first(crop: np.ndarray) -> np.ndarray:
-    """Return a crop's samples as float32 (3, H, W) in [0, 1]."""
-    return to_float(np.ascontiguousarray(crop.transpose(2, 0, 1)))
+    """Return a crop as a (3, H, W) of its own, without the image that it is cut from."""
+    return np.ascontiguousarray(crop.transpose(2, 0, 1))

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -243,8 +243,18 @@ def _read_batch(dataset: Dataset, keys: list[Key], limit: int) -> ReadBatch:
     problems: list[str] = []
     samples = [_read_sample(dataset, key, limit, problems) for key in keys]
     fields = zip(*samples, strict=True)
-    batch = tuple(map(np.stack, fields))
+    batch = tuple(map(_stack, fields))
     return batch, problems
+
+
+def _stack(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays stacked on axis 0; uint8 images beside uint16 ones become uint16."""
+    deepest = np.result_type(*arrays)
+    if deepest == np.uint16:
+        arrays = [
+            each * np.uint16(257) if each.dtype == np.uint8 else each for each in arrays
+        ]
+    return np.stack(arrays)
 
 
 def _read_sample(dataset: Dataset, key: Key, limit: int, problems: list[str]) -> Sample:

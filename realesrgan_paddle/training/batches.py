@@ -37,6 +37,7 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.datasets import ImageOptions
 from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.utils.errors import printable
+from realesrgan_paddle.utils.images import to_float
 from realesrgan_paddle.utils.machine.devices import (
     compute_on_one_thread,
     shorten_spin_time,
@@ -155,7 +156,7 @@ class BatchMaker:
 
     def _given(self, number: int) -> Pairs:
         assert self._pair_samples is not None
-        gt, lq = map(paddle.to_tensor, next(self._pair_samples))
+        gt, lq = map(image_tensor, next(self._pair_samples))
         return Pairs(self._target(gt), lq, None)
 
     def _synthesized(self, number: int) -> Pairs:
@@ -166,8 +167,9 @@ class BatchMaker:
         """
         assert self._image_samples is not None
         cfg = self._cfg
-        gt, *kernels = map(paddle.to_tensor, next(self._image_samples))
-        gt = self._target(gt)
+        samples, *kernel_arrays = next(self._image_samples)
+        gt = self._target(image_tensor(samples))
+        kernels = [paddle.to_tensor(array) for array in kernel_arrays]
         # RealESRGANModel always degrades the sharpened ground truth.
         source = gt if has_one_target(cfg) else self._usm(gt)
 
@@ -184,6 +186,17 @@ class BatchMaker:
         """Return the ground truth, sharpened if it is the only target (`gt_usm`)."""
         sharpen = has_one_target(self._cfg) and self._cfg.gt_usm
         return self._usm(gt) if sharpen else gt
+
+
+def image_tensor(samples: np.ndarray) -> Tensor:
+    """Return images, uint8 or uint16, as float32 in [0, 1].
+
+    uint8 goes to a GPU as it is, in a quarter of the time.
+    """
+    if paddle.get_device() == "cpu" or samples.dtype != np.uint8:
+        return paddle.to_tensor(to_float(samples))
+    levels = paddle.to_tensor(samples).astype("float32")
+    return levels / paddle.full_like(levels, 255)
 
 
 def has_one_target(cfg: Config) -> bool:

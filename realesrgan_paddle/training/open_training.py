@@ -18,6 +18,7 @@ from realesrgan_paddle.training.pace import Course
 from realesrgan_paddle.training.training_data import describe_data, open_training_data
 from realesrgan_paddle.training.validator import Validator, open_validator
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.machine.devices import start_gpu
 from realesrgan_paddle.utils.machine.process_group import ProcessGroup, join_group
 from realesrgan_paddle.utils.runlog.experiment import Experiment, make_visualdl_writer
 from realesrgan_paddle.utils.runlog.run_page import RunPage
@@ -71,6 +72,7 @@ def open_training(
     """
     started = time.monotonic() if started is None else started
     group = group or join_group()
+    start_gpu()
     board, board_remarks = make_visualdl_writer(cfg.logger.use_tb_logger)
     folder = Path(cfg.path.experiments_root) / cfg.name
     page = RunPage(folder, run_curves({}), lambda: course.total)

@@ -12,7 +12,7 @@ import pytest
 from places import REFERENCE
 from scipy.stats import chi2, poisson
 
-from realesrgan_paddle.data.degradation import pipeline
+from realesrgan_paddle.data.degradation import noise, pipeline
 from realesrgan_paddle.data.degradation.filters import USM, blur, resize_by, resize_to
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
 from realesrgan_paddle.data.degradation.noise import (
@@ -135,6 +135,17 @@ def test_normal_fields_have_mean_0_and_variance_1():
     normal = normal_fields([3, 64, 64], [5, 6], [False, False]).numpy()
     assert normal.mean() == pytest.approx(0, abs=0.02)
     assert normal.std() == pytest.approx(1, abs=0.02)
+
+
+def test_a_gpu_finds_the_levels_that_numpy_finds(monkeypatch):
+    levels = np.random.default_rng(0).integers(0, 256, (3, 3, 9, 7))
+    levels[1] = levels[1] // 100
+    levels[2] = 255
+    level = paddle.to_tensor(levels.astype(np.float32))
+    on_cpu = noise._count_levels(level)
+    monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
+    assert noise._count_levels(level).flatten().tolist() == on_cpu.flatten().tolist()
+    assert on_cpu.flatten().tolist() == [256, 4, 1]
 
 
 def test_counts_follow_the_poisson_distribution():

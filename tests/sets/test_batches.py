@@ -4,6 +4,7 @@ import tracemalloc
 from itertools import islice
 
 import numpy as np
+import paddle
 import pytest
 
 from realesrgan_paddle.data.loading.datasets import (
@@ -12,10 +13,15 @@ from realesrgan_paddle.data.loading.datasets import (
     crop_size,
     paired_paths,
 )
-from realesrgan_paddle.data.loading.loader import EndlessSampler
+from realesrgan_paddle.data.loading.loader import (
+    BadImages,
+    EndlessSampler,
+    endless_batches,
+)
 from realesrgan_paddle.options.schema.datasets import TrainDataset
+from realesrgan_paddle.training.batches import image_tensor
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.images import to_float, write_image
 
 pytestmark = pytest.mark.paddle
 
@@ -85,8 +91,8 @@ def red(tmp_path) -> HighQualityDataset:
 def test_a_sample_is_a_crop_and_three_kernels(red):
     gt, *kernels = red[0, 5]
     assert gt.shape == (3, 100, 100), "padded: the image is smaller than the crop"
-    assert gt.dtype == np.float32
-    np.testing.assert_allclose(gt[0], 200 / 255, atol=1e-6)
+    assert gt.dtype == np.uint8, "a quarter of the bytes, from a worker's process"
+    assert (gt[0] == 200).all()
     assert not gt[1:].any()
     assert [kernel.shape for kernel in kernels] == [(21, 21)] * 3
 
@@ -118,6 +124,29 @@ def test_both_images_of_a_pair_get_the_same_crop_and_rotation(tmp_path):
         np.testing.assert_array_equal(gt[:, ::2, ::2], small)
         seen.add(small.tobytes())
     assert len(seen) > 8
+
+
+def test_8_and_16_bits_share_a_batch(tmp_path):
+    """And become the numbers that each would be alone, on every device."""
+    levels = np.arange(64 * 64 * 3).reshape(64, 64, 3) % 256
+    for name, image in (("a", np.uint8(levels)), ("b", np.uint16(levels * 257 + 3))):
+        write_image(tmp_path / f"{name}.png", image)
+    bare = options(tmp_path, use_hflip=False)
+    data = HighQualityDataset.open(bare, gt_size=40, scale=4, seed=0)
+    alone = [to_float(data[i, i][0]) for i in range(2)]
+    keys = EndlessSampler(length=2, batch_size=2, seed=0, shuffle=False)
+    batches = endless_batches(data, keys, 0, BadImages(0, print))
+    (mixed, *_) = next(batches)
+    assert mixed.dtype == np.uint16
+    assert np.array_equal(image_tensor(mixed).numpy(), np.stack(alone))
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu:0"])
+def test_levels_become_the_same_numbers_on_every_device(device, monkeypatch):
+    monkeypatch.setattr(paddle, "get_device", lambda: device)
+    levels = np.arange(256, dtype=np.uint8)
+    expected = levels.astype(np.float32) / np.float32(255)
+    assert image_tensor(levels).numpy().tobytes() == expected.tobytes()
 
 
 def test_a_pair_whose_sizes_disagree_is_refused_when_read(tmp_path):

@@ -6,6 +6,7 @@ import os
 import paddle
 import pytest
 
+from realesrgan_paddle.data.degradation.filters import USM
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine import devices
 from realesrgan_paddle.utils.machine.devices import (
@@ -72,6 +73,47 @@ WRONG_NUMBERS = [
     *(("PADDLE_LOCAL_SIZE", text) for text in [*WRONG, "0"]),
     *(("PADDLE_TRAINER_ID", text) for text in WRONG),
 ]
+
+
+def test_tf32_is_off_while_images_are_degraded_and_only_then(monkeypatch):
+    """Paddle's switch is for CUDA builds: here it only has to be turned."""
+    turned, state = [], {"on": True}
+    monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: True)
+    monkeypatch.setattr(
+        paddle.base.core, "get_cublas_switch", lambda: state["on"], raising=False
+    )
+    monkeypatch.setattr(
+        paddle.base.core,
+        "set_cublas_switch",
+        lambda on: turned.append(on) or state.update(on=on),
+        raising=False,
+    )
+    USM()(paddle.rand([1, 3, 8, 8]))
+    assert (turned, state["on"]) == ([False, True], True)
+    with pytest.raises(ZeroDivisionError), devices.without_tf32():
+        raise ZeroDivisionError
+    assert state["on"]
+
+
+def test_a_gpu_that_paddle_has_no_code_for_is_one_line(monkeypatch):
+    set_flags = []
+    monkeypatch.setattr(paddle, "set_flags", set_flags.append)
+    devices.start_gpu()
+    assert not set_flags, "a CPU has no cuDNN"
+
+    def fail(_):
+        raise RuntimeError("no kernel image is available for execution on the device")
+
+    monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
+    monkeypatch.setattr(paddle.device.cuda, "get_device_name", lambda: "NVIDIA H100")
+    monkeypatch.setattr(paddle.device.cuda, "get_device_capability", lambda: (9, 0))
+    devices.start_gpu()
+    assert set_flags == [{"FLAGS_cudnn_exhaustive_search": True}]
+    monkeypatch.setattr(paddle, "ones", fail)
+    with pytest.raises(
+        UserError, match=r"NVIDIA H100 \(compute capability 9\.0\): the"
+    ):
+        devices.start_gpu()
 
 
 def test_a_number_that_is_none_is_one_line(monkeypatch):

@@ -7,8 +7,8 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -132,6 +132,52 @@ def pick_device(wanted: str = "auto") -> tuple[str, str]:
             f"device 'gpu': {obstacle}; see requirements-gpu.txt, or use cpu"
         )
     return "cpu", obstacle
+
+
+def start_gpu() -> None:
+    """Prepare Paddle for training where it computes on a GPU; does nothing elsewhere.
+
+    cuDNN tries its algorithms for each new shape, once: training repeats a few shapes.
+
+    Raises:
+        UserError: the installed Paddle has no code for this GPU.
+    """
+    import paddle
+
+    if not paddle.get_device().startswith("gpu"):
+        return
+    paddle.set_flags({"FLAGS_cudnn_exhaustive_search": True})
+    try:
+        paddle.ones([1]).sum().item()
+    except (RuntimeError, OSError) as error:
+        major, minor = paddle.device.cuda.get_device_capability()
+        raise UserError(
+            f"{paddle.device.cuda.get_device_name()} (compute capability {major}.{minor}): "
+            f"the installed Paddle {paddle.__version__}, built for CUDA "
+            f"{paddle.version.cuda()}, cannot compute on it; install one that can "
+            "(docs/gpu.md), or train on the CPU: CUDA_VISIBLE_DEVICES= in the environment"
+        ) from error
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Let a GPU multiply matrices of float32 as such meanwhile, not in TF32.
+
+    TF32, Paddle's default on Ampere and later, rounds to 10 bits: an image in [0, 1] then
+    differs by up to half a level of 255.
+    """
+    import paddle
+    from paddle.base import core
+
+    if not paddle.device.is_compiled_with_cuda():
+        yield
+        return
+    before = core.get_cublas_switch()
+    core.set_cublas_switch(False)
+    try:
+        yield
+    finally:
+        core.set_cublas_switch(before)
 
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
