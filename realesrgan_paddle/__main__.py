@@ -5,7 +5,9 @@ if __name__ == "__main__":  # before all that takes time to import
 
     end_at_once()
 
+import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -13,7 +15,7 @@ from typing import NoReturn
 
 from realesrgan_paddle import __version__
 from realesrgan_paddle.utils.cli import HELP_ALL, run
-from realesrgan_paddle.utils.errors import did_you_mean
+from realesrgan_paddle.utils.errors import UserError, did_you_mean
 from realesrgan_paddle.utils.machine.devices import (
     NO_PADDLE,
     pick_device,
@@ -21,6 +23,7 @@ from realesrgan_paddle.utils.machine.devices import (
     use_one_blas_thread,
 )
 from realesrgan_paddle.utils.next_steps import PROGRAM, SHORT_NAMES
+from realesrgan_paddle.utils.parser import COMPLETING, complete
 from realesrgan_paddle.utils.signals import ending_at_once
 
 COMMANDS = {
@@ -53,6 +56,12 @@ MORE_COMMANDS = {
     "describe_options": "write the pages that explain the keys of the option files",
 }
 """The others; `--help all` shows them."""
+SHELLS = ("bash", "zsh", "fish")
+EXIT_CODES = (
+    "exit codes: 0 all is done; 1 something failed, be it one of many files, and a line",
+    "says what; 2 words that are not understood; 129, 130 and 143 ended by a closed",
+    "terminal, Ctrl-C or SIGTERM: what is resumable then goes on when it is typed again",
+)
 NOT_IN_TOOLS = {
     "train": "realesrgan_paddle.commands.train",
     "make_lq_data": "realesrgan_paddle.commands.make_lq_data",
@@ -68,6 +77,11 @@ SMALL_PRODUCTS = ("frames", "set", "upscale", "infer", "predict")
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    if COMPLETING in os.environ:
+        words = _words_to_complete()
+    if words[:1] == ["completion"]:
+        print(_completion(words[1:]))
+        return 0
     if not words or words[0] in ("-h", "--help"):
         print(usage(shows_all=tuple(words) == HELP_ALL))
         return 0 if words else 2
@@ -108,9 +122,39 @@ def usage(*, shows_all: bool) -> str:
         lines += [f"  {name:<28} {about}" for name, about in MORE_COMMANDS.items()]
         lines.append("")
         lines += [f"  {old:<28} the same as {new}" for old, new in SHORT_NAMES.items()]
+        lines += ["", *EXIT_CODES]
     else:
-        lines.append("More commands: --help all; the versions: --version")
+        lines.append(
+            "More commands and exit codes: --help all; the versions: --version; completion "
+            f'in a\nshell: eval "$({PROGRAM} completion bash)" (zsh; fish: ... | source)'
+        )
     return "\n".join(lines)
+
+
+def _completion(words: Sequence[str]) -> str:
+    """Return what a shell evaluates to complete the commands and their flags."""
+    if len(words) != 1 or words[0] not in SHELLS:
+        raise UserError(f"completion: name the shell: {', '.join(SHELLS)}")
+    if find_spec("argcomplete") is None:
+        raise UserError(
+            "completion needs argcomplete, which is not installed: pip install argcomplete"
+        )
+    import argcomplete
+
+    return argcomplete.shellcode([PROGRAM], shell=words[0])
+
+
+def _words_to_complete() -> list[str]:
+    """Return the command whose flags the shell asks for; complete the command itself."""
+    line = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
+    program, *typed = line.split()
+    if len(typed) > 1 or (typed and line.endswith(" ")):
+        os.environ[COMPLETING] = "2"  # the parser's program is the second word
+        return typed[:1]
+    parser = argparse.ArgumentParser(program)
+    parser.add_argument("command", choices=[*COMMANDS, *MORE_COMMANDS])
+    complete(parser)
+    return typed
 
 
 def module_of(name: str) -> str:

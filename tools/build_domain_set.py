@@ -1,4 +1,9 @@
-"""Build a training set from videos or frames: frames, sub-images, meta info in one go."""
+"""Build a training set from videos or frames: frames, sub-images, meta info in one go.
+
+For example:
+
+    set match1.mp4 match2.mp4 --output datasets/Domain
+"""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals import end_at_once

@@ -1,4 +1,10 @@
-"""Compare networks side by side, on images or a video: metrics, a sheet, an HTML page."""
+"""Compare networks side by side, on images or a video: metrics, a sheet, an HTML page.
+
+For example:
+
+    compare stills --models released=x4plus mine=tuned/match --gt HR
+    compare --video stream.mp4 --models mine=tuned/match --end 5
+"""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals import end_at_once

@@ -1,5 +1,8 @@
 """Turn weights of any known format into .pdparams (or .safetensors, .pth); get the released models.
 
+    convert --name realesr-general-x4v3
+    convert X.pth --output X.pdparams
+
 Without arguments: obtain RealESRGAN_x4plus and write
 weights/RealESRGAN_x4plus.pdparams, ready to finetune. Reads torch .pth, .safetensors,
 .pdparams and ncnn .param/.bin, and says which network it found.

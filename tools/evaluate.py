@@ -1,4 +1,9 @@
-"""Measure networks and bicubic on benchmark sets: tables of metrics, and what each costs."""
+"""Measure networks and bicubic on benchmark sets: tables of metrics, and what each costs.
+
+For example:
+
+    evaluate --gt Set5 --degrade bicubic --models released=x4plus mine=tuned/match
+"""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals import end_at_once

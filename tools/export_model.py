@@ -1,4 +1,9 @@
-"""Export a network as a static graph: inference.pdmodel, checked against the network."""
+"""Export a network as a static graph: inference.pdmodel, checked against the network.
+
+For example:
+
+    export --model_dir experiments/NAME/models/net_g_latest.pdparams --save_inference_dir infer
+"""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals import end_at_once

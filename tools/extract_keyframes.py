@@ -1,4 +1,9 @@
-"""Extract the frames of videos that are worth training on as PNG files."""
+"""Extract the frames of videos that are worth training on as PNG files.
+
+For example:
+
+    frames match1.mp4 match2.mp4 --output datasets/Frames
+"""
 
 if __name__ == "__main__":  # before all that takes time to import
     from realesrgan_paddle.utils.signals import end_at_once

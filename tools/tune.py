@@ -1,8 +1,10 @@
 """Make a network for your own footage in one go, and tell whether it is better.
 
-Such as: match1.mp4 match2.mp4 --lq stream.mp4 --minutes 15, with sharp videos of what
-stream.mp4 shows poorly. It makes a training set, solves for the degradation, trains,
-judges and exports, all into one folder. What was stopped goes on when it is typed again.
+    tune match1.mp4 match2.mp4 --lq stream.mp4 --minutes 15
+
+The first are sharp videos of what stream.mp4 shows poorly. It makes a training set,
+solves for the degradation, trains, judges and exports, all into one folder. What was
+stopped goes on when it is typed again.
 """
 
 if __name__ == "__main__":  # before all that takes time to import

@@ -1,8 +1,12 @@
 """Upscale images and videos, with a network that suits them and this machine or one of yours.
 
-Such as: match.mp4 photos, or stream.mp4 -m experiments/soccer/infer. Results lie beside
-the inputs: match_x4.mp4, photos_x4. Addresses (https://...) are fetched into the current
-folder; - is standard input, and -o - standard output.
+    upscale match.mp4 photos
+    upscale match.mp4 --preview 5
+    upscale stream.mp4 -m tuned/match -o large.mp4
+    upscale https://example.org/old.jpg --scale 2
+
+Results lie beside the inputs: match_x4.mp4, photos_x4. Addresses are fetched into the
+current folder; - is standard input, and -o - standard output.
 """
 
 if __name__ == "__main__":  # before all that takes time to import
@@ -50,11 +54,17 @@ class Flags(UpscaleFlags):
         also=("--model", "--model_name", "-m", "-n"),
     )
     threads: int | None = setting(
-        None, "CPU threads; all cores if not given", int_range(1, 1024), rare=True
+        None,
+        "CPU threads; all cores if not given",
+        int_range(1, 1024),
+        rare=True,
+        heading="what computes",
     )
     weights: WeightOptions
     overwrite: bool = setting(
-        False, "make results anew that are there; they are left as they are otherwise"
+        False,
+        "make results anew that are there; they are left as they are otherwise",
+        heading="files",
     )
 
 

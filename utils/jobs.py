@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from realesrgan_paddle.utils.colors import emphasized
 from realesrgan_paddle.utils.errors import UserError, error_line
 
 EXHAUSTED = {
@@ -101,6 +102,7 @@ def report_failures(failures: Iterable[str]) -> int:
     """Print each failure as one line on stderr; return the exit code, 1 for any."""
     code = 0
     for failure in failures:
-        sys.stderr.write(f"failed: {error_line(failure)}\n")
+        line = emphasized(f"failed: {error_line(failure)}", sys.stderr)
+        sys.stderr.write(f"{line}\n")
         code = 1
     return code

@@ -4,8 +4,9 @@ import argparse
 from collections.abc import Mapping
 from typing import NoReturn
 
-from realesrgan_paddle.utils.cli import Group, Parser, group_of
+from realesrgan_paddle.utils.cli import Group, group_of
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.parser import Parser
 
 
 class _Refusing(Parser):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import realesrgan_paddle
+from realesrgan_paddle.utils.colors import emphasized
 from realesrgan_paddle.utils.errors import printable
 
 NEXT = {
@@ -79,7 +80,8 @@ def print_next(line: str) -> None:
     condition = ""
     if YOUR_IMAGES in line:
         condition = f", with your images in place of {YOUR_IMAGES}"
-    sys.stdout.write(f"next{condition}: {line}\n")
+    whole = emphasized(f"next{condition}: {line}", sys.stdout)
+    sys.stdout.write(f"{whole}\n")
 
 
 def next_line(made: str, **given: object) -> str:

@@ -37,7 +37,10 @@ class Selection:
     """
 
     min_size: int = setting(
-        64, "drop frames whose shorter side, without black bars, is less", int_range(1)
+        64,
+        "drop frames whose shorter side, without black bars, is less",
+        int_range(1),
+        heading="what is dropped",
     )
     min_sharpness: float = setting(
         0.38,

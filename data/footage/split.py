@@ -31,6 +31,7 @@ class SplitOptions:
         "share of the frames to keep for validation: they go to OUTPUT/val, the others "
         "to OUTPUT/train; 0: no split",
         float_range(0, 0.9),
+        heading="validation",
     )
     split_by: Literal["view", "shot", "source"] = setting(
         "view",

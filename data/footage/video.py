@@ -47,6 +47,7 @@ class Sampling:
         "keyframe",
         "take key frames (fast, least compressed), the first frame of each scene, or "
         "one frame every --interval seconds",
+        heading="which frames",
     )
     min_frames: int = setting(
         20,

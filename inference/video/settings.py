@@ -39,6 +39,7 @@ class VideoSettings:
         "codec of a video's result; auto: vp9 in webm, else hevc for more than 8 bits a "
         "sample and h264 for 8",
         rare=True,
+        heading="videos",
     )
     crf: int | None = setting(
         None,

@@ -90,6 +90,7 @@ class CompareFlags:
         "differs most from the first",
         parse_crop,
         metavar="X,Y,W,H",
+        heading="images",
     )
     crop_size: int | None = setting(
         None,
@@ -116,6 +117,7 @@ class CompareFlags:
         "videos: results of --input that exist already",
         named_value,
         metavar="NAME=VIDEO",
+        heading="videos",
     )
     start: float | None = setting(
         None, "videos: from this time on (90, 1:30, ...)", seconds_of

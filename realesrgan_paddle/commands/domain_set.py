@@ -67,6 +67,7 @@ class DomainOptions:
         240,
         "pixels from one sub-image to the next; less than --crop_size: overlap",
         int_range(1),
+        heading="sub-images",
     )
     min_detail: float = setting(
         0.05,

@@ -1,5 +1,8 @@
 """Write a low-quality PNG for each image of a folder, with the degradation of training.
 
+    degrade --input datasets/HR --save_dir datasets/LQ --yml_path generate_lq_broadcast
+    degrade --input datasets/HR --fit stream.mp4 --write my_degradation.yml
+
 All random values depend on the seed and on the file's name: the same file is always
 degraded in the same way.
 """

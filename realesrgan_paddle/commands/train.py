@@ -1,4 +1,11 @@
-"""Train or finetune a generator with the options of a file, or chosen by --recipe."""
+"""Train or finetune a generator with the options of a file, or chosen by --recipe.
+
+For example:
+
+    train --recipe auto --dataroot_gt datasets/Domain --lq stream.mp4 --minutes 15
+    train --yml_path finetune_cpu datasets.train.dataroot_gt=datasets/Domain
+    train --yml_path experiments/NAME/config.yml --auto_resume
+"""
 
 import sys
 import time
@@ -122,7 +129,9 @@ class Flags:
 
     # Options that are chosen.
     recipe: Literal["auto"] | None = setting(
-        None, "choose missing options by images, network and machine"
+        None,
+        "choose missing options by images, network and machine",
+        heading="options that are chosen",
     )
     dataroot_gt: str | None = setting(
         None,
@@ -148,7 +157,9 @@ class Flags:
     )
 
     dry_run: bool = setting(
-        False, "print the given and chosen options as yml, without training"
+        False,
+        "print the given and chosen options as yml, without training",
+        heading="the run",
     )
     auto_resume: bool = setting(
         False, "resume from this run's newest training state, if there is one"

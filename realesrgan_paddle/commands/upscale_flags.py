@@ -66,10 +66,12 @@ class UpscaleFlags:
         _positive,
         also=("--scale", "-s"),
     )
+    # How results look.
     suffix: str | None = setting(
         None,
         "a.png becomes a_SUFFIX.png; may be empty; out if not given",
         _suffix,
+        heading="results",
     )
     ext: str = setting(
         "auto", "format of the results; auto: the input's", choices=EXTENSIONS
@@ -94,6 +96,7 @@ class UpscaleFlags:
         _tile,
         also=("-t",),
         metavar="auto|N",
+        heading="memory",
     )
     tile_pad: int | None = setting(
         None,
@@ -111,7 +114,9 @@ class UpscaleFlags:
     )
 
     # What computes.
-    device: str = setting("auto", "where to compute", choices=DEVICES)
+    device: str = setting(
+        "auto", "where to compute", choices=DEVICES, heading="what computes"
+    )
     engine: str = setting(
         "auto",
         "what computes; auto: onednn for networks that it knows on a CPU, or paddle",
@@ -131,6 +136,7 @@ class UpscaleFlags:
         False,
         "also what lies in the folders within; --output repeats these",
         also=("-r",),
+        heading="files",
     )
     skip_existing: bool = setting(
         False, "leave out images whose results are there, such as of a run that ended"

@@ -1,6 +1,7 @@
 """`python -m realesrgan_paddle <command>`."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from realesrgan_paddle.utils.cli import parse_flags, setting
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.devices import NO_PADDLE
-from realesrgan_paddle.utils.next_steps import SHORT_NAMES
+from realesrgan_paddle.utils.next_steps import SHORT_NAMES, print_next
 
 TOOLS = {path.stem for path in (ROOT / "tools").glob("*.py")} - {"__init__"}
 IMPORT_TOOLS = """
@@ -69,6 +70,59 @@ def test_help_lists_them_and_the_present_names_go_on_working(monkeypatch, capsys
             assert capsys.readouterr().out.startswith(
                 f"usage: realesrgan-paddle {name} "
             )
+
+
+def test_the_help_of_a_command_begins_with_what_is_given(monkeypatch, capsys):
+    for name, first in (("upscale", "INPUT ..."), ("export", "--model_dir MODEL_DIR")):
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        printed = capsys.readouterr().out
+        assert printed.startswith(f"usage: realesrgan-paddle {name} {first}")
+        assert f"\n    {name} " in printed, "an example"
+    assert "\nvideos:\n" in (page := help_of("upscale", capsys))
+    assert "--precision" not in page
+    assert "--precision" in help_of("upscale", capsys, "all")
+    assert "\x1b" not in page
+
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[1mvideos:\x1b[0m\n" in help_of("upscale", capsys)
+    print_next("train.py")
+    assert capsys.readouterr().out.startswith("\x1b[32mnext:\x1b[0m train.py")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in help_of("upscale", capsys)
+
+
+def help_of(name, capsys, *words):
+    with pytest.raises(SystemExit):
+        main([name, "--help", *words])
+    return capsys.readouterr().out
+
+
+def test_a_shell_completes_commands_and_flags(tmp_path):
+    pytest.importorskip("argcomplete")
+    for line, expected in (
+        ("realesrgan-paddle up", "upscale"),
+        ("realesrgan-paddle models --he", "--help"),
+    ):
+        out = tmp_path / "completions"
+        asked = {
+            "_ARGCOMPLETE": "1",
+            "_ARGCOMPLETE_STDOUT_FILENAME": str(out),
+            "COMP_LINE": line,
+            "COMP_POINT": str(len(line)),
+            "PYTHONPATH": str(ROOT),
+        }
+        subprocess.run(
+            [sys.executable, "-m", "realesrgan_paddle"],
+            env={**os.environ, **asked},
+            check=True,
+        )
+        assert out.read_text().strip() == expected
+    assert main(["completion", "fish"]) == 0
+    with pytest.raises(UserError, match="name the shell: bash, zsh, fish"):
+        main(["completion", "tcsh"])
 
 
 def test_an_unknown_command_is_an_error(capsys):

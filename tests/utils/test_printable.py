@@ -13,12 +13,13 @@ from places import ROOT
 from realesrgan_paddle.inference.pictures.upscale_files import upscale_files
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.tools.extract_subimages import main as extract_subimages
-from realesrgan_paddle.utils.cli import Parser, say
+from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import check_utf8
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import shell_join
+from realesrgan_paddle.utils.parser import Parser
 from realesrgan_paddle.utils.report.contact_sheet import Panel, Row, contact_sheet
 from realesrgan_paddle.utils.report.gallery import About, GalleryImage, Section, gallery
 from realesrgan_paddle.utils.report.image_page import image_page

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realesrgan_paddle.utils.colors import emphasized
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import (
     atomic_path,
@@ -258,7 +259,7 @@ class Experiment:
             return
         message = printable(message)
         try:
-            sys.stdout.write(f"{message}\n")
+            sys.stdout.write(f"{emphasized(message, sys.stdout)}\n")
             sys.stdout.flush()
         except OSError as error:
             if error.errno != errno.EIO:
