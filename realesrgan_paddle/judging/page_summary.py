@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.judging.comparison import compare_images, described_set
+from realesrgan_paddle.judging.drift import DELTA_E
 from realesrgan_paddle.judging.findings import GRIDDED
 from realesrgan_paddle.judging.verdict import START, read_figures, read_lines
 from realesrgan_paddle.loss.titles import LOSS_TITLES, REFERENCE_LEVELS
@@ -153,6 +154,7 @@ def run_curves(base: Mapping[str, Levels]) -> Curves:
     """
     levels = {title: {"": level} for title, level in REFERENCE_LEVELS.items()}
     titles = {**LOSS_TITLES, **CURVE_TITLES}
+    del titles[DELTA_E]  # of the drift, which is shown among more curves
     return Curves(titles, {**levels, **base}, hidden_sets=(GENERAL, REAL))
 
 

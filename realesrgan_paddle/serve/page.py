@@ -1,23 +1,24 @@
-"""Serve a web page that upscales pictures: drop one, choose a model, compare, download."""
+"""Serve a page to work on: upscale pictures and videos, compare, make networks of clips."""
 
-import html
 import logging
 import os
 import sys
-import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.models.weights.catalogue import list_models
 from realesrgan_paddle.serve.guard import Guard, Names, is_local
-from realesrgan_paddle.serve.kept import KEPT, KeptFiles, own_folder
+from realesrgan_paddle.serve.kept import KeptFiles, own_folder
+from realesrgan_paddle.serve.parts import Parts
 from realesrgan_paddle.serve.service import Limits, Service
+from realesrgan_paddle.serve.tabs import build_page
+from realesrgan_paddle.serve.tunes import Tunes
 from realesrgan_paddle.utils.cli import (
     float_range,
     int_range,
@@ -26,17 +27,8 @@ from realesrgan_paddle.utils.cli import (
     setting,
 )
 from realesrgan_paddle.utils.errors import UserError, error_line, printable
-from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
 from realesrgan_paddle.utils.machine.devices import DEVICES, start_paddle
 
-if TYPE_CHECKING:
-    import gradio
-
-T = TypeVar("T")
-
-CLEAN_EVERY = 600
-"""How often Gradio looks for files that were kept for `KEPT` [s]."""
-TITLE = "Real-ESRGAN on PaddlePaddle"
 STYLE = "footer {display: none !important} .gradio-container {max-width: 1400px}"
 MOST_PORTS = 65535
 
@@ -59,7 +51,7 @@ class Flags:
         "given several times",
         action="extend",
     )
-    max_mb: int = setting(20, "largest file, in megabytes", int_range(1))
+    max_mb: int = setting(20, "largest picture, in megabytes", int_range(1))
     max_kept_mb: int = setting(
         2000,
         "most megabytes of all uploads and results, which are kept for an hour",
@@ -68,8 +60,21 @@ class Flags:
     max_megapixels: float = setting(
         4.0, "largest picture, in megapixels", float_range(0.001)
     )
+    max_video_mb: int = setting(200, "largest video, in megabytes", int_range(1))
+    max_video_s: float = setting(
+        60.0, "longest video that is upscaled, in seconds", float_range(0.1)
+    )
     max_waiting: int = setting(
-        8, "most pictures that wait; one is computed at a time", int_range(1)
+        8, "most pictures and videos that wait; one is computed at a time", int_range(1)
+    )
+    work: Path = setting(
+        Path("studio"),
+        "folder of the networks that are made, with their clips; they stay there",
+    )
+    max_work_gb: float = setting(
+        20.0,
+        "gigabytes in that folder from which on no network is begun",
+        float_range(0.1),
     )
     device: str = setting("auto", "where to compute", choices=DEVICES)
     threads: int | None = setting(
@@ -80,9 +85,14 @@ class Flags:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command until it is interrupted."""
     flags = parse_flags(Flags, __doc__, argv)
-    limits = Limits(flags.max_mb, flags.max_megapixels)
+    limits = Limits(
+        flags.max_mb, flags.max_megapixels, flags.max_video_mb, flags.max_video_s
+    )
     models = flags.model or list_models()
-    service = Service(models, limits, device=flags.device, threads=flags.threads)
+    tunes = Tunes(flags.work, flags.max_work_gb)
+    service = Service(
+        models, limits, device=flags.device, threads=flags.threads, tunes=tunes
+    )
 
     with own_folder() as folder:
         kept = KeptFiles(folder, flags.max_kept_mb)
@@ -91,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Paddle takes over SIGTERM, which only the main thread can undo.
             start_paddle()
 
-        page = build_page(gr, service, kept, flags.max_waiting)
+        page = build_page(Parts(gr, service, tunes, kept), flags.max_waiting)
         if not is_local(flags.host):
             sys.stderr.write(
                 f"warning: whoever reaches {printable(flags.host)}:{flags.port} can use "
@@ -103,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             threading.Event().wait()
         finally:
             page.close(verbose=False)
+            tunes.close()
     return 0
 
 
@@ -206,102 +217,3 @@ def _without_traceback(record: logging.LogRecord) -> bool:
 
 def _in_words(error: BaseException | None) -> str:
     return error_line(f"{type(error).__name__}: {error}")
-
-
-def build_page(
-    gr: Any, service: Service, kept: KeptFiles, most_waiting: int
-) -> "gradio.Blocks":
-    """Return the page: a picture, a model, a button; before and after; the file.
-
-    Args:
-        gr: the module, from `import_gradio`.
-        service: what the button does.
-        kept: where results go.
-        most_waiting: pictures that wait while one is computed.
-    """
-
-    def is_awaited() -> bool:
-        """Return whether the client of the one picture that is computed is still there.
-
-        Gradio itself asks only between the results of a function.
-        """
-        jobs = [job for job in page._queue.active_jobs if job]
-        return page.is_running and any(event.alive for job in jobs for event in job)
-
-    def checked(picture: str | None) -> str:
-        """Return the remark on a picture that has just been dropped."""
-        path = _given(gr, picture)
-        return _or_error(gr, service.check, path)
-
-    def upscaled(picture: str | None, model: str) -> Iterator[tuple]:
-        """Yield what the outputs show; Gradio copies the files before it goes on."""
-        path = _given(gr, picture)
-        _or_error(gr, kept.check_room)
-        with tempfile.TemporaryDirectory(dir=kept.folder) as folder:
-            made = _or_error(gr, service.upscale, path, model, Path(folder), is_awaited)
-            shown = (str(made.before), str(made.after))
-            download = gr.DownloadButton(value=str(made.full), interactive=True)
-            yield shown, download, made.text
-
-    with gr.Blocks(
-        title=TITLE, analytics_enabled=False, delete_cache=(CLEAN_EVERY, KEPT)
-    ) as page:
-        gr.Markdown(f"# {TITLE}")
-        with gr.Row():
-            with gr.Column(scale=1, min_width=300):
-                picture = gr.File(
-                    label=_allowed(service), file_types=[*IMAGE_SUFFIXES], height=180
-                )
-                model = gr.Dropdown(
-                    [*service.models], value=service.models[0], label="Model"
-                )
-                button = gr.Button("Upscale", variant="primary", elem_id="upscale")
-                remark = gr.Markdown(elem_id="remark")
-            with gr.Column(scale=3, min_width=500):
-                slider = gr.ImageSlider(
-                    label="Before and after",
-                    type="filepath",
-                    interactive=False,
-                    max_height=640,
-                    buttons=["fullscreen"],
-                )
-                download = gr.DownloadButton(
-                    "Download the PNG", interactive=False, elem_id="download"
-                )
-
-        # Not queued: only a header is read, while a picture may be computed.
-        picture.upload(checked, picture, remark, show_progress="hidden", queue=False)
-        button.click(
-            upscaled,
-            [picture, model],
-            [slider, download, remark],
-            api_name="upscale",
-            concurrency_limit=1,
-        )
-    # Not open: whoever asks past the page waits as well.
-    page.queue(max_size=most_waiting, default_concurrency_limit=1, api_open=False)
-    return page
-
-
-def _allowed(service: Service) -> str:
-    limits = service.limits
-    return f"Picture: up to {limits.megabytes} MB, {limits.megapixels:g} megapixels"
-
-
-def _given(gr: Any, picture: str | None) -> Path:
-    """Return the path of the uploaded file."""
-    if picture is None:
-        raise gr.Error("drop a picture first", print_exception=False)
-    return Path(picture)
-
-
-def _or_error(gr: Any, work: Callable[..., T], *arguments: Any) -> T:
-    """Return what `work` returns; a UserError becomes a message on the page.
-
-    Gradio shows messages as HTML, and a file's name may hold some.
-    """
-    try:
-        return work(*arguments)
-    except (UserError, OSError) as error:
-        message = html.escape(error_line(str(error)))
-        raise gr.Error(message, print_exception=False) from error

@@ -1,9 +1,11 @@
-"""What the web page does, without the page: checked pictures in, files out."""
+"""What the page does with pictures: checked ones in, files out."""
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 from realesrgan_paddle.inference.graph.exported_files import exported_files, is_exported
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.weights.catalogue import is_released, released_hint
+from realesrgan_paddle.serve.tunes import Tunes
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import eight_bits, read_image, write_image
@@ -29,17 +32,21 @@ QUICK = 1
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may have."""
+    """What a picture, or a video, may have."""
 
     megabytes: int
     """Of its file."""
     megapixels: float
-    """Of its pixels, as its header says."""
+    """Of its pixels, as its header says; also of a video's frames."""
+    video_megabytes: int = 200
+    """Of a video's file."""
+    video_seconds: float = 60.0
+    """Of a video."""
 
     @property
     def bytes(self) -> int:
-        """The largest file."""
-        return self.megabytes * 10**6
+        """The largest file of all."""
+        return max(self.megabytes, self.video_megabytes) * 10**6
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Result:
 
 
 class Service:
-    """Upscales picture files with the models of a list, one picture at a time.
+    """Upscales picture files, one at a time, with the models of a list and those made here.
 
     The network that was used last stays in memory, no other.
 
@@ -66,6 +73,7 @@ class Service:
         limits: what pictures may have.
         device: see `Upscaler.load`.
         threads: see `Upscaler.load`.
+        tunes: makes networks; while it does, nothing is upscaled.
 
     Raises:
         UserError: a model that does not exist.
@@ -78,6 +86,7 @@ class Service:
         *,
         device: str = "auto",
         threads: int | None = None,
+        tunes: Tunes | None = None,
     ) -> None:
         for model in models:
             _check_model(model)
@@ -86,7 +95,34 @@ class Service:
         self.device = device
         self.threads = threads
         self._loaded: tuple[str, Upscaler] | None = None
-        self._busy = threading.Lock()
+        self._tunes = tunes
+        self._busy = tunes.busy if tunes else threading.Lock()
+
+    @property
+    def choices(self) -> list[str]:
+        """The models that can be chosen now."""
+        return [*self.models, *(self._tunes.networks if self._tunes else ())]
+
+    def check_model(self, model: str) -> None:
+        """Raise UserError if a model cannot be chosen."""
+        if model not in self.choices:
+            raise UserError(f"{model}: not one of this page's models")
+
+    @contextmanager
+    def alone(self, is_awaited: Callable[[], bool]) -> Iterator[None]:
+        """Compute while nothing else does; wait for it while `is_awaited`.
+
+        Raises:
+            UserError: a network is being made, which takes long, or nobody waits.
+        """
+        while not self._busy.acquire(timeout=0.2):
+            if self._tunes and self._tunes.running:
+                raise UserError(self._tunes.occupied)
+            check_awaited(is_awaited)
+        try:
+            yield
+        finally:
+            self._busy.release()
 
     def check(self, path: Path) -> str:
         """Return a picture's size, as "640x360 pixels".
@@ -95,7 +131,7 @@ class Service:
             UserError: it is no image, or exceeds a limit; nothing was decoded.
         """
         size = path.stat().st_size
-        if size > self.limits.bytes:
+        if size > self.limits.megabytes * 10**6:
             raise UserError(
                 f"{path.name}: {size / 10**6:.1f} MB; up to {self.limits.megabytes} MB "
                 "are allowed"
@@ -133,25 +169,18 @@ class Service:
             UserError: a picture that `check` refuses, an unknown model, one that cannot
                 be loaded or run, or nobody waits any more.
         """
-
-        def check_awaited() -> None:
-            """Raise UserError if nobody waits."""
-            if not is_awaited():
-                raise UserError("nobody waits for the picture any more")
-
         self.check(path)
-        if model not in self.models:
-            raise UserError(f"{model}: not one of this page's models")
+        self.check_model(model)
         try:
             image = read_image(path)
         except UserError as error:
             raise UserError(_without_folder(error, path)) from error
 
-        with self._busy:
-            check_awaited()
+        with self.alone(is_awaited):
+            check_awaited(is_awaited)
             start = time.perf_counter()
             upscaler = self._upscaler(model)
-            upscaler.before_tile = check_awaited
+            upscaler.before_tile = partial(check_awaited, is_awaited)
             large = upscaler(image)
             seconds = time.perf_counter() - start
         text = f"{_size(image)} to {_size(large)} pixels, {seconds:.1f} s"
@@ -166,6 +195,12 @@ class Service:
             )
             self._loaded = (model, upscaler)
         return self._loaded[1]
+
+
+def check_awaited(is_awaited: Callable[[], bool]) -> None:
+    """Raise UserError if nobody waits."""
+    if not is_awaited():
+        raise UserError("nobody waits for the result any more")
 
 
 def _check_model(model: str) -> None:

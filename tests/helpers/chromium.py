@@ -29,7 +29,7 @@ class Chromium:
             "--disable-gpu",
             "--autoplay-policy=no-user-gesture-required",
             "--remote-debugging-pipe",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             f"--user-data-dir={self._profile.name}",
             f"--window-size={size[0]},{size[1]}",
             "about:blank",
@@ -57,7 +57,9 @@ class Chromium:
         if dark:
             feature = {"name": "prefers-color-scheme", "value": "dark"}
             self.send("Emulation.setEmulatedMedia", features=[feature])
-        self.send("Page.navigate", url=Path(page).absolute().as_uri())
+        is_address = str(page).startswith("http://")
+        url = str(page) if is_address else Path(page).absolute().as_uri()
+        self.send("Page.navigate", url=url)
 
     def __enter__(self):
         return self

@@ -12,18 +12,25 @@ import traceback
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, Chromium
+from clips import ffmpeg
 from sample_weights import sample_weights
 
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.serve.guard import Names
 from realesrgan_paddle.serve.kept import KeptFiles
-from realesrgan_paddle.serve.page import build_page, import_gradio, launch
+from realesrgan_paddle.serve.page import import_gradio, launch
+from realesrgan_paddle.serve.parts import Parts
 from realesrgan_paddle.serve.service import Limits, Service
+from realesrgan_paddle.serve.tabs import build_page
+from realesrgan_paddle.serve.tunes import Tunes
+from realesrgan_paddle.utils.ffmpeg import probe
 from realesrgan_paddle.utils.images import read_image, write_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
@@ -33,7 +40,7 @@ gradio_client = pytest.importorskip("gradio_client")
 pytestmark = pytest.mark.slow  # Gradio takes seconds to import and to start
 
 MODELS = ["realesr-animevideov3", "RealESRGAN_x4plus"]
-LIMITS = Limits(megabytes=1, megapixels=0.5)
+LIMITS = Limits(megabytes=1, megapixels=0.5, video_megabytes=1, video_seconds=5)
 MOST_KEPT = 20
 SLOW = 1.0
 """How long the network computes on a picture that is 7 pixels wide [s]."""
@@ -55,7 +62,12 @@ def kept(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(kept):
+def tunes(tmp_path_factory):
+    return Tunes(tmp_path_factory.mktemp("studio") / "work", most_gigabytes=1)
+
+
+@pytest.fixture(scope="module")
+def address(kept, tunes):
     """The address of a running page with two models and room for one to wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(nearest, 4, tile=512))
@@ -65,7 +77,8 @@ def address(kept):
             port = free.getsockname()[1]
 
         gr = import_gradio(kept.files)
-        page = build_page(gr, Service(MODELS, LIMITS), kept, 1)
+        service = Service(MODELS, LIMITS, tunes=tunes)
+        page = build_page(Parts(gr, service, tunes, kept), 1)
         names = Names("127.0.0.1", ("page.example",))
         launch(gr, page, names, port, kept, LIMITS.bytes)
         yield f"http://127.0.0.1:{port}"
@@ -88,8 +101,8 @@ def picture(path, width=16, height=12):
 def upscale(client, path, model=MODELS[0]):
     """What the button does: (before, after), the file to download, the remark."""
     file = gradio_client.handle_file(str(path))
-    shown, download, remark = client.predict(file, model, api_name="/upscale")
-    return shown, download["value"], remark
+    slider, _, download, remark = client.predict(file, model, api_name="/upscale")
+    return slider["value"], download["value"], remark
 
 
 def test_a_picture_comes_back_large(client, tmp_path):
@@ -312,6 +325,73 @@ def test_the_page_in_a_browser(address, tmp_path):
         browser.quit()
 
 
+WAITS = "import time; print('at work', flush=True); time.sleep(60)"
+
+
+def choose_files(browser, selector, *paths):
+    document = browser.send("DOM.getDocument")["root"]["nodeId"]
+    node = browser.send("DOM.querySelector", nodeId=document, selector=selector)
+    files = list(map(str, paths))
+    browser.send("DOM.setFileInputFiles", nodeId=node["nodeId"], files=files)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_a_network_is_made_and_stopped_in_a_browser(
+    address, tunes, tmp_path, monkeypatch
+):
+    """A command that waits stands for the tune; tests/training/test_tune.py runs one."""
+    waits = [sys.executable, "-c", WAITS]
+    monkeypatch.setattr("realesrgan_paddle.serve.tunes.process_words", lambda *_: waits)
+    clip = tmp_path / "match.mp4"
+    clip.write_bytes(bytes(1000))
+    with Chromium(address, size=(1280, 1000)) as browser:
+        tabs = "[...document.querySelectorAll('button[role=tab]')]"
+        tab = f"{tabs}.find(each => each.textContent.trim() == 'Make a network')"
+        browser.wait_for(tab + " != null", 60)
+        time.sleep(1)  # the tabs are there before they answer
+        browser.evaluate(f"{tab}.click()")
+        browser.wait_for("document.querySelector('#good input[type=file]') != null", 20)
+        choose_files(browser, "#good input[type=file]", clip)
+        browser.wait_for("document.querySelector('#good').innerText.includes('match')")
+        browser.evaluate("document.querySelector('#name :is(input, textarea)').focus()")
+        browser.send("Input.insertText", text="derby")
+        state = "document.querySelector('#state').innerText"
+        browser.wait_for(f"{state}.startsWith('Drop clips')")
+        browser.evaluate("document.querySelector('#begin').click()")
+        browser.wait_for(f"{state}.includes('Making the training set')", 20)
+        browser.wait_for("!document.querySelector('#stop').disabled", 20)
+        assert tunes.running == "derby"
+        browser.evaluate("document.querySelector('#stop').click()")
+        browser.wait_for(f"{state}.includes('Stopped. What is done is kept')", 20)
+        browser.wait_for("!document.querySelector('#go_on').disabled", 20)
+        assert tunes.running is None
+        assert not browser.messages
+        hosts = {urlsplit(url).netloc for url in browser.requests}
+        assert hosts <= {urlsplit(address).netloc, ""}
+
+
+def test_two_networks_are_compared(client, tmp_path):
+    file = gradio_client.handle_file(str(picture(tmp_path / "a.png")))
+    pair, said = client.predict(file, "bicubic", MODELS[1], api_name="/compare")
+    assert said == f"left: bicubic; right: {MODELS[1]}"
+    bicubic, result = map(read_image, pair)
+    assert (result == read_image(tmp_path / "a.png").repeat(4, 0).repeat(4, 1)).all()
+    assert bicubic.shape == result.shape
+    assert (bicubic != result).any()
+
+
+def test_a_video_that_is_too_long_or_none_is_refused(client, tmp_path):
+    long = tmp_path / "long.mp4"
+    ffmpeg("-f", "lavfi", "-i", "testsrc=size=32x32:rate=5:duration=6", long)
+    with pytest.raises(
+        gradio_client.exceptions.AppError, match=r"long\.mp4: 6 s; up to"
+    ):
+        upscale(client, long)
+    long.write_bytes(b"no video")
+    with pytest.raises(gradio_client.exceptions.AppError, match=r"long\.mp4: "):
+        upscale(client, long)
+
+
 def test_the_command_ends_when_it_is_told_and_leaves_nothing(tmp_path):
     """Also with Paddle loaded, whose own handler of SIGTERM prints a page."""
     network = SRVGGNetCompact(num_feat=8, num_conv=1)
@@ -324,6 +404,7 @@ def test_the_command_ends_when_it_is_told_and_leaves_nothing(tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     words = ["serve", "--port", str(port), "--model", weights, "--device", "cpu"]
+    words += ["--work", str(tmp_path / "work")]
     process = subprocess.Popen(
         [sys.executable, "-m", "realesrgan_paddle", *words],
         env=os.environ | {"TMPDIR": str(temporary)},
@@ -335,6 +416,13 @@ def test_the_command_ends_when_it_is_told_and_leaves_nothing(tmp_path):
         assert process.stdout.readline() == f"{address} (Ctrl-C ends it)\n"
         client = gradio_client.Client(address, verbose=False)
         upscale(client, picture(tmp_path / "a.png"), weights)
+        clip = tmp_path / "clip.mp4"
+        ffmpeg("-f", "lavfi", "-i", "testsrc=size=32x24:rate=5:duration=1", clip)
+        file = gradio_client.handle_file(str(clip))
+        _, _, download, said = client.predict(file, weights, api_name="/upscale")
+        assert said == "Done."
+        info = probe(Path(download["value"]))
+        assert (info.width, info.height) == (128, 96)
         assert list(temporary.iterdir()) != []
         process.terminate()
         assert process.wait(timeout=30) == 143

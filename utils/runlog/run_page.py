@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from realesrgan_paddle.utils.errors import printable
-from realesrgan_paddle.utils.files import atomic_path
+from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 from realesrgan_paddle.utils.report.pages import PAGE, filled, whole_page
 from realesrgan_paddle.utils.runlog.curve_panels import Curves
 
@@ -107,3 +108,15 @@ def _number(sheet: Path) -> int:
     """Return the iteration of sheet_<iteration>.png; 0 of another file."""
     number = sheet.stem.rpartition("_")[2]
     return int(number) if number.isdecimal() else 0
+
+
+def read_progress(root: Path) -> dict[str, Any] | None:
+    """Return what the page of a run shows; None where there is none that can be read."""
+    path = root / PROGRESS
+    if not path.is_file():
+        return None
+    text = read_regular(path).decode("utf-8", "replace").strip()
+    try:
+        return parse_object(text.removeprefix("showRun(").removesuffix(");").encode())
+    except ValueError:
+        return None
