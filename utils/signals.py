@@ -174,7 +174,9 @@ def passing_on(process: subprocess.Popen[str]) -> Iterator[list[int]]:
             leave_terminal()
         process.send_signal(number)
 
-    passed = (signal.SIGINT, signal.SIGTERM, *hangup_signals())
+    passed = [signal.SIGTERM, *hangup_signals()]
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        passed.append(signal.SIGINT)
     before = {number: signal.signal(number, hand_on) for number in passed}
     try:
         yield received

@@ -208,7 +208,12 @@ class Tune:
             elif advice.startswith(TOO_SHORT):
                 advice = f"{TOO_SHORT}: more --minutes, and another --output"
             lines += [f"verdict: {headline}", f"verdict: {advice}"]
-            lines.append(f"before and after: {self.folder / PAGE}")
+            lines.append(
+                f"before and after: {self.folder / PAGE}; its set and training:"
+            )
+            lines.append(
+                f"  {self.folder}/set/frames_sheet/index.html, {RUN}/index.html"
+            )
         else:
             lines.append("no verdict: there are too few images to hold some out")
         if self.failed:
@@ -260,6 +265,8 @@ class Tune:
 
     def _train(self, what: str) -> None:
         """Train, or go on with a run, whose states know how much time it has left."""
+        with locked(self._experiment.lock):
+            pass  # until the training of a tune that was killed has saved its state
         values = self._steps.given
         values["config"] = self._experiment.config
         if self._has_state():

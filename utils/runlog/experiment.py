@@ -150,6 +150,11 @@ class Experiment:
         return self.root / "config.yml"
 
     @property
+    def lock(self) -> Path:
+        """The file that a run holds, beside the folder, so that it stays the only one."""
+        return self.root.with_name(f".{self.root.name}.lock")
+
+    @property
     def exported(self) -> Path:
         """Folder for its network as a graph."""
         return self.root / "infer"
@@ -184,9 +189,8 @@ class Experiment:
         make_folder(self.root.parent)
         if self.root.exists():
             make_folder(self.root)
-        lock = locked(self.root.with_name(f".{self.root.name}.lock"), wait=False)
         try:
-            with lock:
+            with locked(self.lock, wait=False):
                 try:
                     yield
                 finally:
