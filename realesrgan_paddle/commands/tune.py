@@ -208,14 +208,13 @@ class Tune:
             elif advice.startswith(TOO_SHORT):
                 advice = f"{TOO_SHORT}: more --minutes, and another --output"
             lines += [f"verdict: {headline}", f"verdict: {advice}"]
-            lines.append(
-                f"before and after: {self.folder / PAGE}; its set and training:"
-            )
-            lines.append(
-                f"  {self.folder}/set/frames_sheet/index.html, {RUN}/index.html"
-            )
+            lines.append(f"before and after: {self.folder / PAGE}")
         else:
             lines.append("no verdict: there are too few images to hold some out")
+        for what, place in (("set", "set/frames_sheet"), ("training", RUN)):
+            page = self.folder / place / "index.html"
+            if page.is_file():
+                lines.append(f"its {what}: {page}")
         if self.failed:
             lines.append(
                 f"some footage could not be used: {self.folder / LOG} says why"
