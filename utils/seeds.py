@@ -18,7 +18,9 @@ class Stream(IntEnum):
     BATCH = 2
 
 
-def generator(seed: int, stream: Stream, counter: int) -> np.random.Generator:
-    """Return the random generator of item number `counter` of `stream`."""
-    key = [seed, stream, counter]
+def generator(
+    seed: int, stream: Stream, counter: int, part: int = 0
+) -> np.random.Generator:
+    """Return the random generator of a part of item number `counter` of `stream`."""
+    key = [seed, stream, counter, *([part] if part else [])]
     return np.random.default_rng(key)

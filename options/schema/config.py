@@ -162,7 +162,9 @@ def _pair_problems(cfg: Sections) -> Iterator[str]:
 def _pool_problems(cfg: Sections) -> Iterator[str]:
     train = cfg.datasets.train
     paired = train.type == "RealESRGANPairedDataset"
-    if 0 < cfg.queue_size < train.batch_size_per_gpu and not paired:
+    # With slices, the pool holds so many of each: the number of processes decides.
+    size = 1 if train.slices else train.batch_size_per_gpu
+    if 0 < cfg.queue_size < size and not paired:
         yield (
             f"queue_size {cfg.queue_size} is less than one batch of "
             f"{train.batch_size_per_gpu}; 0 means no pool"

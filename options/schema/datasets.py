@@ -94,6 +94,13 @@ class TrainDataset(KernelOptions, ImageOptions):
         description="Batches whose gradients are accumulated for one update. Raise it "
         "to train with larger batches than memory holds; time grows with it.",
     )
+    slices: BatchSize | None = Field(
+        default=None,
+        description="Parts of the batch of all processes that have a degradation and a "
+        "pair pool of their own, as each GPU's part has in Real-ESRGAN; null: one for "
+        "each process. With 4, one process trains as 4 GPUs with a quarter of its "
+        "batch_size_per_gpu.",
+    )
     max_bad_images: Natural = Field(
         default=10,
         description="How many images may become unreadable during a run; each is "

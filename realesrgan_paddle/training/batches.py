@@ -7,7 +7,7 @@ the step.
 """
 
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -31,11 +31,11 @@ from realesrgan_paddle.data.loading.loader import (
     EndlessSampler,
     endless_batches,
 )
-from realesrgan_paddle.data.loading.pair_pool import PairPool
+from realesrgan_paddle.data.loading.pair_pool import PairPool, counts_of
 from realesrgan_paddle.models.step.pixel_step import Batch
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.datasets import ImageOptions
-from realesrgan_paddle.training.training_data import TrainingData
+from realesrgan_paddle.training.training_data import TrainingData, slice_count
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.images import to_float
 from realesrgan_paddle.utils.machine.devices import (
@@ -53,8 +53,8 @@ class Pairs(NamedTuple):
     """Ground truths, (N, 3, gt_size, gt_size)."""
     lq: Tensor
     """Low-quality images, (N, 3, gt_size / scale, gt_size / scale)."""
-    rng: np.random.Generator | None
-    """Continues after the random values of the degradation; None for given pairs: no pool."""
+    rngs: Sequence[np.random.Generator]
+    """Continue after the random values of each slice; none for given pairs: no pool."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ class BatchMaker:
         self._group = group
         self._bad_images = bad_images
         self._usm = USM()
+        self._slices = own_slices(cfg, group)
         self._schedule = PairSchedule.of(cfg)
         train, paired_before = cfg.datasets.train, self._schedule.count(start)
 
@@ -157,13 +158,13 @@ class BatchMaker:
     def _given(self, number: int) -> Pairs:
         assert self._pair_samples is not None
         gt, lq = map(image_tensor, next(self._pair_samples))
-        return Pairs(self._target(gt), lq, None)
+        return Pairs(self._target(gt), lq, [])
 
     def _synthesized(self, number: int) -> Pairs:
         """Read ground truths, degrade them, and cut training patches from both.
 
-        Every process draws the random values for the images of all processes, from the same
-        seed, and takes its own part: together they train on what one process would.
+        Random values are drawn for each slice of the batch of all processes, from a seed
+        that its number is part of: so any number of processes trains on the same.
         """
         assert self._image_samples is not None
         cfg = self._cfg
@@ -173,19 +174,33 @@ class BatchMaker:
         # RealESRGANModel always degrades the sharpened ground truth.
         source = gt if has_one_target(cfg) else self._usm(gt)
 
-        rng = generator(cfg.manual_seed, Stream.BATCH, number)
-        batch_size = self._group.size * cfg.datasets.train.batch_size_per_gpu
-        own_part = self._group.local_slice(batch_size)
-        params = draw(cfg, rng, batch_size).subset(own_part)
-        lq = degrade(source, kernels, params, cfg.scale, cfg.jpeg_chroma_upsampling)
-
-        gt, lq = paired_random_crop(gt, lq, cfg.gt_size, cfg.scale, rng)
-        return Pairs(gt, lq, rng)
+        size = gt.shape[0] // len(self._slices)
+        rngs, pairs = [], []
+        for place, number_of_slice in enumerate(self._slices):
+            part = slice(place * size, (place + 1) * size)
+            rng = generator(cfg.manual_seed, Stream.BATCH, number, number_of_slice)
+            params = draw(cfg, rng, size)
+            own_kernels = [kernel[part] for kernel in kernels]
+            lq = degrade(
+                source[part], own_kernels, params, cfg.scale, cfg.jpeg_chroma_upsampling
+            )
+            pairs.append(paired_random_crop(gt[part], lq, cfg.gt_size, cfg.scale, rng))
+            rngs.append(rng)
+        gts, lqs = zip(*pairs, strict=True)
+        return Pairs(paddle.concat(gts), paddle.concat(lqs), rngs)
 
     def _target(self, gt: Tensor) -> Tensor:
         """Return the ground truth, sharpened if it is the only target (`gt_usm`)."""
         sharpen = has_one_target(self._cfg) and self._cfg.gt_usm
         return self._usm(gt) if sharpen else gt
+
+
+def own_slices(cfg: Config, group: ProcessGroup) -> range:
+    """Return the numbers of this process's slices of a batch."""
+    if not cfg.high_order_degradation:
+        return range(1)
+    slices = slice_count(cfg, group)
+    return range(slices)[group.local_slice(slices)]
 
 
 def image_tensor(samples: np.ndarray) -> Tensor:
@@ -263,6 +278,7 @@ class TrainingBatches:
         pool: what synthesized batches pass through; given pairs do not.
         bad_images: those that could not be read.
         prefetcher: makes the next batch in a thread; None on a GPU.
+        remarks: what the log says of a pool that was loaded.
     """
 
     def __init__(
@@ -274,7 +290,9 @@ class TrainingBatches:
         log: Callable[[str], None] | None = None,
     ) -> None:
         self.number = start
-        self.pool = PairPool(cfg.queue_size)
+        self._slices = own_slices(cfg, group)
+        self.pool = PairPool(cfg.queue_size, len(self._slices))
+        self.remarks: list[str] = []
         self.bad_images = BadImages(
             cfg.datasets.train.max_bad_images,
             log if log and group.writes else _print_to_stderr,
@@ -293,30 +311,26 @@ class TrainingBatches:
 
     def __next__(self) -> Batch:
         make = self.prefetcher or self._maker
-        gt, lq, rng = make(self.number + 1)
-        if rng is not None and self._cfg.queue_size:
-            gt, lq = self._pass_pool(gt, lq, rng)
-        else:
-            # As the pool's exchange does: no process takes a batch that another lacks.
-            self._group.wait()
+        gt, lq, rngs = make(self.number + 1)
+        # No process takes a batch that another lacks.
+        self._group.wait()
+        if rngs:
+            gt, lq = self.pool.exchange(gt, lq, rngs)
         self.number += 1
 
         gt_usm = self._usm(gt) if self._has_sharpened_target else gt
         return Batch(lq=lq, gt=gt, gt_usm=gt_usm)
 
-    def _pass_pool(
-        self, gt: Tensor, lq: Tensor, rng: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Exchange the pairs of all processes; return this process's part of them.
-
-        Every process has the whole pool, in the same state.
-        """
-        gt, lq = self._group.gather(gt), self._group.gather(lq)
-        own_part = self._group.local_slice(gt.shape[0])
-        return self.pool.exchange(gt, lq, rng, own_part)
-
     def state(self) -> dict[str, np.ndarray]:
-        """Return the pool as arrays; the rest follows from the number of batches."""
+        """Return the pool as arrays; the rest follows from the number of batches.
+
+        With the pairs of all processes, which must all call this; they are returned in
+        the one that writes files.
+        """
+        return self.pool.state(self._group)
+
+    def own_state(self) -> dict[str, np.ndarray]:
+        """As `state`, where other processes may have ended: without their pairs."""
         return self.pool.state()
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
@@ -325,8 +339,16 @@ class TrainingBatches:
         Raises:
             UserError: it does not fit `queue_size` or `gt_size`.
         """
-        gt_size = self._cfg.gt_size
-        self.pool.load_state(state, gt_size)
+        own, slices = self._slices, len(self._slices) * self._group.size
+        part = slice(own.start, own.stop)
+        self.pool.load_state(state, self._cfg.gt_size, part, slices)
+
+        saved = len(counts_of(state))
+        if saved not in (0, slices):
+            self.remarks = [
+                f"the pair pool of the training state, of {saved} slices, is dealt out to "
+                f"{slices} (datasets.train.slices)"
+            ]
 
     def close(self) -> None:
         """End the thread and the processes that read images."""

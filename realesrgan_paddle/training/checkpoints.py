@@ -180,12 +180,18 @@ class Checkpoints:
                 not be resumed from. Nothing is written.
             OSError: a file cannot be written; what was there before is untouched.
         """
-        self.save_alone(iteration)
+        self._save(iteration, self._batches.state())
         # The launcher ends all processes when one has ended, so wait for the file.
         self._step.group.wait()
 
     def save_alone(self, iteration: int) -> None:
-        """As `save`, where the other processes may have ended: do not wait for them."""
+        """As `save`, where the other processes may have ended: do not wait for them.
+
+        The state then lacks their pairs in the pool.
+        """
+        self._save(iteration, self._batches.own_state())
+
+    def _save(self, iteration: int, pool: Mapping[str, np.ndarray]) -> None:
         record = self.record
         record.saved = [*(i for i in record.saved if i < iteration), iteration]
         is_regular = iteration % self.options.save_checkpoint_freq == 0
@@ -193,12 +199,12 @@ class Checkpoints:
             record.good = iteration
 
         if self._experiment.writes:
-            self._write(iteration)
+            self._write(iteration, pool)
             self._remove_old()
         self.saved_at = iteration
 
-    def _write(self, iteration: int) -> None:
-        parts = {**self._step.state(), "pool": self._batches.state()}
+    def _write(self, iteration: int, pool: Mapping[str, np.ndarray]) -> None:
+        parts = {**self._step.state(), "pool": {**pool}}
         self._check(parts, iteration)
         for name, groups in network_files(parts).items():
             for suffix in (iteration, "latest"):

@@ -107,6 +107,7 @@ def open_training(
         *(describe_changes(cfg, experiment) if state else []),
         f"{network} on {describe_data(cfg, data, group)}",
         *data.remarks,
+        *batches.remarks,
         ops_remark,
         *describe_step(step),
         *(f"option {key} is ignored: {why}" for key, why in cfg.ignored.items()),

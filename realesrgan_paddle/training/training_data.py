@@ -82,17 +82,17 @@ def open_training_data(
 
     Args:
         cfg: options.
-        group: the processes that train together: the pool holds all of their pairs.
+        group: the processes that train together.
         resuming: whether the run has begun before; see `check_files`.
         before: what the run that is resumed has held out.
 
     Raises:
-        UserError: files are missing, unreadable or do not fit, the pool is smaller than
-            a batch, or a video codec is not installed.
+        UserError: files are missing, unreadable or do not fit, the options are no
+            `slice_count`, or a video codec is not installed.
     """
     if cfg.high_order_degradation:
         check_installed(cfg)
-        check_pool_size(cfg, group)
+        slice_count(cfg, group)
 
     images, pairs = open_datasets(cfg)
     report = check_files(cfg, images, pairs, resuming=resuming)
@@ -117,15 +117,29 @@ def open_training_data(
     return TrainingData(images, pairs, held.excluded, held_out, names, report, remarks)
 
 
-def check_pool_size(cfg: Config, group: ProcessGroup) -> None:
-    """Raise UserError if the pair pool is smaller than the batch of all processes."""
-    batch_size = group.size * cfg.datasets.train.batch_size_per_gpu
-    if 0 < cfg.queue_size < batch_size:
+def slice_count(cfg: Config, group: ProcessGroup) -> int:
+    """Return how many slices, with a degradation and a pool each, a batch has.
+
+    Raises:
+        UserError: the processes cannot share them, or the images of a batch are not as
+            many in each of them, or more than a pool holds.
+    """
+    train = cfg.datasets.train
+    batch_size = group.size * train.batch_size_per_gpu
+    slices = train.slices or group.size
+    if slices % group.size or batch_size % slices:
         raise UserError(
-            f"queue_size {cfg.queue_size} is less than one batch of {group.size} "
-            f"processes, {batch_size} images; set it to {POOL_BATCHES * batch_size}, for "
-            "example, or to 0 for no pool"
+            f"datasets.train.slices: {slices}, but it must be a multiple of the number of "
+            f"processes, {group.size}, that divides their batch, {batch_size} images"
         )
+    size = batch_size // slices
+    if 0 < cfg.queue_size < size:
+        raise UserError(
+            f"queue_size {cfg.queue_size} is less than the {size} images of one of the "
+            f"batch's {slices} slices; set it to {POOL_BATCHES * size}, for example, or to "
+            "0 for no pool"
+        )
+    return slices
 
 
 def describe_data(cfg: Config, data: TrainingData, group: ProcessGroup) -> str:
@@ -144,6 +158,8 @@ def describe_data(cfg: Config, data: TrainingData, group: ProcessGroup) -> str:
     if group.size > 1:
         batch_size = group.size * train.batch_size_per_gpu
         remarks.append(f"{group.size} processes, {batch_size} images in a batch")
+    if train.slices is not None:
+        remarks.append(f"{train.slices} slices, each degraded on its own")
     return "; ".join(remarks)
 
 

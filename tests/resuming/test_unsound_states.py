@@ -239,9 +239,12 @@ def test_a_network_that_is_not_finite_is_not_kept_as_the_best(tmp_path, options)
 
 
 def test_a_run_whose_moments_overflow_ends_at_its_first_checkpoint(tmp_path, options):
-    """Finite gradients, whose squares are not: the weights stay finite and stand still."""
+    """Finite gradients, whose squares are not: Paddle's Adam makes NaN weights of them.
+
+    With one operation for each parameter, as on Paddle 2.6, the weights stand still.
+    """
     with pytest.raises(
-        UserError, match=r"iteration 3: optimizer_g/.*/moment2_0: holds"
+        UserError, match=r"iteration 3: (generator/|optimizer_g/.*/moment2_0).*: holds"
     ):
         run(tmp_path, options, "train.pixel_opt.loss_weight=1e30")
     assert not (tmp_path / "runs/tiny/models").exists()

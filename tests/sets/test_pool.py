@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
-from realesrgan_paddle.data.loading.pair_pool import PairPool
+from realesrgan_paddle.data.loading.pair_pool import PairPool, check_pairs
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = pytest.mark.paddle
@@ -22,9 +22,8 @@ def numbers(gt: paddle.Tensor, lq: paddle.Tensor) -> list[int]:
 
 
 def step(pool: PairPool, iteration: int) -> list[int]:
-    return numbers(
-        *pool.exchange(*pairs(2 * iteration), np.random.default_rng([0, iteration]))
-    )
+    rng = np.random.default_rng([0, iteration])
+    return numbers(*pool.exchange(*pairs(2 * iteration), [rng]))
 
 
 def test_the_pool_fills_first_and_then_mixes():
@@ -60,7 +59,7 @@ def test_a_resumed_pool_continues_as_the_original(k: int):
 def test_the_pool_copies_its_pairs():
     pool = PairPool(2)
     gt, lq = pairs(0)
-    pool.exchange(gt, lq, np.random.default_rng(0))
+    pool.exchange(gt, lq, [np.random.default_rng(0)])
     gt.fill_(9.0)
     lq.fill_(9.0)
     in_8_bits = pool.state()["lq"][:, 0, 0, 0]
@@ -88,11 +87,11 @@ def test_a_pool_of_8_bit_images_is_kept_in_8_bits_without_a_changed_bit(levels):
     pool, resumed = PairPool(1), PairPool(1)
     images = levels.astype(np.float32) / np.float32(255)
     gt = paddle.to_tensor(np.resize(images, (1, 3, 16, 16)))
-    pool.exchange(gt, gt[..., :4, :4], np.random.default_rng(0))
+    pool.exchange(gt, gt[..., :4, :4], [np.random.default_rng(0)])
     state = pool.state()
     assert {array.dtype for array in state.values()} == {np.dtype(np.uint8)}
     resumed.load_state(state, gt_size=16)
-    out, _ = resumed.exchange(gt, gt, np.random.default_rng(0))
+    out, _ = resumed.exchange(gt, gt, [np.random.default_rng(0)])
     assert out.numpy().tobytes() == gt.numpy().tobytes()
 
 
@@ -100,5 +99,45 @@ def test_a_pool_of_8_bit_images_is_kept_in_8_bits_without_a_changed_bit(levels):
 def test_a_pool_of_other_images_is_kept_as_it_is(change):
     pool = PairPool(1)
     gt = paddle.full([1, 3, 8, 8], 0.2) + change
-    pool.exchange(gt, gt[..., :2, :2], np.random.default_rng(0))
+    pool.exchange(gt, gt[..., :2, :2], [np.random.default_rng(0)])
     assert pool.state()["gt"].tobytes() == gt.numpy().tobytes()
+
+
+def exchange(pool: PairPool, iteration: int) -> list[int]:
+    """Exchange the pairs 4 * iteration ... + 3: two of each slice."""
+    rngs = [np.random.default_rng([iteration, number]) for number in range(2)]
+    return numbers(*pool.exchange(*pairs(4 * iteration, 4), rngs))
+
+
+def test_slices_have_pools_of_their_own_and_the_same_together_or_apart():
+    together, apart = PairPool(6, 2), [PairPool(6), PairPool(6)]
+    for i in range(20):
+        out = exchange(together, i)
+        assert {number // 2 % 2 for number in out[:2]} == {0}, "of the first slice"
+        assert {number // 2 % 2 for number in out[2:]} == {1}
+        for number, pool in enumerate(apart):
+            rng = np.random.default_rng([i, number])
+            given = pairs(4 * i + 2 * number)
+            assert numbers(*pool.exchange(*given, [rng])) == out[2 * number :][:2]
+
+    state = together.state()
+    assert state["counts"].tolist() == [6, 6]
+    check_pairs(state, 2, "state")
+    with pytest.raises(UserError, match=r"counts, \[6 5\], are not those of 12 pairs"):
+        check_pairs({**state, "counts": np.array([6, 5])}, 2, "state")
+
+    resumed, second = PairPool(6, 2), PairPool(6)
+    resumed.load_state(state, gt_size=4)
+    assert exchange(resumed, 20) == exchange(together, 20)
+    second.load_state(state, 4, slice(1, 2), slices=2)
+    assert second.state()["lq"].tobytes() == apart[1].state()["lq"].tobytes()
+
+
+def test_a_pool_of_another_number_of_slices_is_dealt_out():
+    one, two = PairPool(5), PairPool(4, 2)
+    for i in range(3):
+        step(one, i)
+    two.load_state(one.state(), gt_size=4)
+    assert [len(pairs) for pairs in two.slices] == [3, 2]
+    one.load_state(two.state(), gt_size=4)
+    assert [len(pairs) for pairs in one.slices] == [5]

@@ -29,11 +29,15 @@ def free_port() -> int:
 
 
 def start_together(
-    folder: Path, options: dict, *overrides: str, change: Change | None = None
+    folder: Path,
+    options: dict,
+    *overrides: str,
+    change: Change | None = None,
+    count: int = 2,
 ) -> list[BaseProcess]:
-    """Start the two processes of one training; `change` changes the batches of the second.
+    """Start the processes of one training; `change` changes the batches of the second.
 
-    What they say on stderr goes to `stderr.0` and `stderr.1`.
+    What they say on stderr goes to `stderr.0`, `stderr.1`, ...
     """
     arguments = [
         "--yml_path",
@@ -41,13 +45,13 @@ def start_together(
         "--auto_resume",
         *overrides,
     ]
-    ports = [free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(count + 1)]
     processes = [
         FORKSERVER.Process(
             target=_train,
             args=(rank, ports, arguments, folder / f"stderr.{rank}", rank and change),
         )
-        for rank in range(2)
+        for rank in range(count)
     ]
     for process in processes:
         process.start()
@@ -55,10 +59,14 @@ def start_together(
 
 
 def finish_together(
-    folder: Path, options: dict, *overrides: str, change: Change | None = None
+    folder: Path,
+    options: dict,
+    *overrides: str,
+    change: Change | None = None,
+    count: int = 2,
 ) -> list[int]:
     """As `start_together`, to the end; return the exit codes."""
-    processes = start_together(folder, options, *overrides, change=change)
+    processes = start_together(folder, options, *overrides, change=change, count=count)
     for process in processes:
         process.join(SECONDS)
     alive = [process for process in processes if process.is_alive()]
@@ -95,12 +103,12 @@ def _train(
 ) -> None:
     endpoints = [f"127.0.0.1:{port}" for port in ports]
     os.environ |= {
-        "PADDLE_MASTER": endpoints[2],
-        "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints[:2]),
+        "PADDLE_MASTER": endpoints[-1],
+        "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints[:-1]),
         "PADDLE_CURRENT_ENDPOINT": endpoints[rank],
         "PADDLE_TRAINER_ID": str(rank),
-        "PADDLE_TRAINERS_NUM": "2",
-        "PADDLE_LOCAL_SIZE": "2",
+        "PADDLE_TRAINERS_NUM": str(len(ports) - 1),
+        "PADDLE_LOCAL_SIZE": str(len(ports) - 1),
         "PADDLE_DISTRI_BACKEND": "gloo",
     }
     # As in a process of its own: Paddle starts two for gloo.

@@ -99,7 +99,9 @@ def files_of(folder: Path) -> list[str]:
 
 
 def test_one_writes_and_another_number_of_processes_may_resume(tmp_path, options):
-    options["queue_size"] = 5
+    options["queue_size"] = 3
+    options["manual_seed"] = 5
+    options["datasets"]["train"]["slices"] = 2
     options["train"]["total_iter"] = 4
     options["logger"]["save_checkpoint_freq"] = 2
     finish(tmp_path, options, ONE, "name=one")
@@ -117,6 +119,26 @@ def test_one_writes_and_another_number_of_processes_may_resume(tmp_path, options
     assert finish_together(tmp_path, options, TWO, "name=more", resume_one) == [0, 0]
     assert_runs_alike(tmp_path, "fewer")
     assert_runs_alike(tmp_path, "more")
+
+
+@pytest.mark.slow
+def test_four_processes_train_as_one_with_four_slices(tmp_path, options):
+    """Each has a degradation and a pool of its own, as each GPU has in Real-ESRGAN."""
+    options["queue_size"] = 2
+    options["manual_seed"] = 5
+    options["train"]["total_iter"] = 4
+    options["logger"]["save_checkpoint_freq"] = 2
+    slices = "datasets.train.batch_size_per_gpu=4", "datasets.train.slices=4"
+    finish(tmp_path, options, *slices, "name=one")
+    ended = finish_together(tmp_path, options, TWO, "name=four", count=4)
+    assert ended == [0] * 4
+    assert_runs_alike(tmp_path, "four")
+    pool = parts_of(tmp_path / "runs/four", 4)["pool"]
+    assert pool["counts"].tolist() == [2] * 4
+
+    state = f"path.resume_state={state_of(tmp_path / 'runs/four', 2)}"
+    finish(tmp_path, options, *slices, "name=fewer", state)
+    assert_runs_alike(tmp_path, "fewer")
 
 
 def test_an_update_not_finite_in_one_is_skipped_by_all(tmp_path, options):
@@ -172,12 +194,25 @@ def test_what_one_cannot_read_costs_nothing(tmp_path, options, pool):
     assert f"; saved {state_of(folder, 1)}\n" in log_of(folder)
 
 
-def test_a_pool_smaller_than_the_global_batch_is_refused(tmp_path, options):
-    cfg = load_config(write_yml(tmp_path, options), [ONE, "queue_size=3"])
-    with pytest.raises(
-        UserError,
-        match="queue_size 3 is less than one batch of 2 processes, 4 images; set it to 60",
-    ):
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            "datasets.train.slices=2 queue_size=1",
+            "queue_size 1 is less than the 2 images .* 2 slices; set it to 30",
+        ),
+        (
+            "datasets.train.slices=3",
+            "slices: 3, but .* multiple .* processes, 2, .* batch, 4 images",
+        ),
+        ("datasets.train.slices=8", "slices: 8, but .* divides their batch, 4 images"),
+    ],
+)
+def test_slices_that_processes_cannot_share_are_refused(
+    tmp_path, options, overrides, message
+):
+    cfg = load_config(write_yml(tmp_path, options), [ONE, *overrides.split()])
+    with pytest.raises(UserError, match=message):
         open_training_data(cfg, ProcessGroup(0, 2))
 
 
