@@ -35,7 +35,7 @@ SHARED: Mapping[Layout, str] = {"beside": "side_by_side.mp4", "split": "split.mp
 """The file to share, by its layout."""
 UPSCALED_CRF = 12
 """Of results that are made to be compared: the network is to be seen, not the codec."""
-CROPS, CROP_SIDE = 2, 96
+CROPS, CROP_SIDE = 2, 80
 """Of each frame on a page of frames, and their width and height [input pixels]."""
 RESULT = "result"
 """The label of what was upscaled, on pages that show the work of one network."""

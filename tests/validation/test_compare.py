@@ -133,7 +133,7 @@ def test_a_page_of_five_pictures_is_light_and_says_what_that_costs(tmp_path):
     done = compare(sorted(tmp_path.iterdir()), networks, tmp_path / "out")
     assert done.page.stat().st_size < 3e6
     page = Elements(done.page.read_text(encoding="utf-8"))
-    assert re.search(r"Crops are JPEG files of quality (95|90|85) here", page.text)
+    assert re.search(r"Crops are JPEG files of quality (95|90|85), to", page.text)
     assert "Whole pictures are reduced to 960 pixels" in page.text
     assert page.text.count("80x80 pixels at") == 10
 

@@ -341,8 +341,11 @@ def test_frames_are_files_beside_their_page(tmp_path):
     assert "0:00:01.500" in read.source
     assert "1:06:40.000" in read.source
     assert "&lt;b&gt;" in read.source
-    files = [tmp_path / "p" / link for link in read.links()]
+    links = read.links()
+    files = [tmp_path / "p" / link for link in links if link.endswith(".png")]
     assert len(files) == 4
+    crops = [link for link in links if link.startswith("data:image/png;")]
+    assert len(crops) == 4, "one of each frame, of both"
     assert (read_image(files[0]) == lq).all()
     assert (read_image(files[3]) == sr).all()
 

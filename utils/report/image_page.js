@@ -2,6 +2,8 @@
 const byId = (id) => document.getElementById(id);
 const chosen = { left: byId("left"), right: byId("right") };
 const MOST_HEIGHT = 0.95; // of the window, that a stage takes
+const [WHOLE_SHARE, CROP_SHARE] = [0.7, 0.55]; // of a row's width, that a stage takes at most
+const NARROW = 900; // [pixels] windows whose panels are below the stage
 
 class Row {
   constructor(element) {
@@ -24,11 +26,16 @@ class Row {
 
   // A stage is a whole multiple of its pictures where there is room, so that no pixel is blurred.
   fit() {
-    const { style, parentElement } = this.stage;
+    const grid = this.element.querySelector(".columns");
+    const isNarrow = innerWidth <= NARROW;
+    const share = this.element.classList.contains("whole") ? WHOLE_SHARE : CROP_SHARE;
+    const room = isNarrow ? grid.clientWidth : Math.floor(grid.clientWidth * share);
     const [width, height] = this.view.size.map((pixels) => pixels / devicePixelRatio);
     const most = Math.max(1, Math.floor(MOST_HEIGHT * innerHeight / height));
-    const times = Math.min(most, Math.floor(parentElement.clientWidth / width));
-    style.width = times < 1 ? "100%" : `${times * width}px`;
+    const times = Math.min(most, Math.floor(room / width));
+    const shown = times < 1 ? room : times * width;
+    this.stage.style.width = `${shown}px`;
+    grid.style.gridTemplateColumns = isNarrow ? "minmax(0, 1fr)" : `${shown}px minmax(0, 1fr)`;
     const zoom = this.view.zoom || times;
     this.stage.classList.toggle("pixelated", zoom >= 1);
     for (const figure of this.figures) figure.classList.toggle("pixelated", this.view.zoom >= 1);

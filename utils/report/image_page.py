@@ -99,16 +99,14 @@ def _sources(rows: Sequence[Row]) -> tuple[Iterator[str], str]:
     for quality in QUALITIES:
         if sum(len(data) for _, data in crops) <= room:
             break
-        said = (
-            f"Crops are JPEG files of quality {quality} here; the sheet beside this page "
-            "has them without loss."
-        )
+        said = f"Crops are JPEG files of quality {quality}, to keep this page light."
         # What is stored small, the input, stays as it is.
         crops = [
             _png(panel.stored) if panel.repeated > 1 else _jpeg(panel.image, quality)
             for panel in small
         ]
-    if wholes:
+    sides = [max(panel.image.shape) for row, panel in panels if row.is_whole]
+    if any(side > WHOLE_SIDE for side in sides):
         said += f" Whole pictures are reduced to {WHOLE_SIDE} pixels."
 
     in_turn = {True: iter(wholes), False: iter(crops)}
