@@ -1,3 +1,3 @@
 """The toolkit's version, for what it writes."""
 
-VERSION = "0.1.0"
+VERSION = "1.0.0"

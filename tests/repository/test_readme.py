@@ -19,6 +19,7 @@ from sample_runs import usable_ops
 from sample_weights import sample_weights
 from scenes import scene
 
+from realesrgan_paddle.__main__ import module_of
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
@@ -81,6 +82,7 @@ NOT_OURS = [
     "pip install -r requirements-gpu.txt",
     "curl --create-dirs -Lo weights/vgg19.pdparams"
     " https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams",
+    "pip install realesrgan-paddle[cpu]",
     # test_many_processes.py runs this launcher.
     "python -m paddle.distributed.launch --devices 0,1,2,3 train.py"
     " --yml_path options/finetune_realesrgan_x4plus.yml",
@@ -147,11 +149,24 @@ def commands(page):
 
 
 def scripts_of(page):
-    """The words behind `python` of each command that starts a script of this project."""
+    """Script and words of each command that starts a script of this project."""
     started = [line for line in commands(page) if line not in (*SET_UP, *NOT_OURS)]
-    for line in started:
-        assert line.startswith("python "), line
-    return [shlex.split(line)[1:] for line in started]
+    return list(map(script_of, started))
+
+
+def script_of(line):
+    """Script and words of a line that begins with `python` or the installed program."""
+    program, name, *words = shlex.split(line)
+    if program == "realesrgan-paddle":
+        script = module_of(name).rpartition(".")[2]
+        name = (
+            f"tools/{script}.py"
+            if (ROOT / f"tools/{script}.py").is_file()
+            else f"{script}.py"
+        )
+    else:
+        assert program == "python", line
+    return [name, *words]
 
 
 def code_in_first_column(page):
