@@ -55,6 +55,12 @@ COMMANDS = [
 ]
 BENCHMARKS = [str(p.relative_to(ROOT)) for p in (ROOT / "benchmarks").rglob("*.py")]
 
+START = [
+    "pip install -r requirements.txt",
+    "realesrgan-paddle upscale match.mp4 inputs",
+    "realesrgan-paddle tune match1.mp4 match2.mp4 --lq stream.mp4 --minutes 15",
+    "realesrgan-paddle upscale stream.mp4 -m tuned/match1",
+]
 SET_UP = [
     "pip install -r requirements.txt && python tools/quickstart.py",
     "pip install -r requirements-dev.txt && python -m pytest",
@@ -78,6 +84,7 @@ KEPT = [
 QUICKSTART = "python tools/quickstart.py --video match.mp4"
 # No script of this project is started by these lines.
 NOT_OURS = [
+    START[0],
     "pip install paddlepaddle==2.6.2 setuptools -e .",
     "pip install -r requirements-gpu.txt",
     "curl --create-dirs -Lo weights/vgg19.pdparams"
@@ -92,6 +99,7 @@ NOT_OURS = [
 # Checked like all others, but not run here.
 NOT_RUN = [
     QUICKSTART,  # it takes minutes
+    *START[2:],  # test_tune.py runs one
     # test_fit.py runs it; it needs larger images than those here.
     "python make_lq_data.py --yml_path options/generate_lq_broadcast.yml"
     " --input datasets/SoccerHR --fit datasets/Real --fit_report fit.png",
@@ -252,7 +260,7 @@ def test_every_command_works_in_the_order_of_the_pages(workplace, monkeypatch):
     for line in dict.fromkeys(ours):
         for shown, used in REPLACED.items():
             line = line.replace(shown, used)
-        _, script, *arguments = shlex.split(line)
+        script, *arguments = script_of(line)
         run_script(script, tiny(script, arguments))
     for written in (
         "results/frame_out.png",
@@ -283,7 +291,8 @@ def test_the_quickstart_takes_a_video(monkeypatch):
 
 def test_two_commands_do_all_the_set_up_and_the_checks_run_the_second():
     for page in READMES:
-        assert commands(page)[:2] == SET_UP
+        assert commands(page)[: len(START)] == START
+        assert commands(page)[len(START) :][:2] == SET_UP
     checks = ROOT / ".ci" / "run"
     assert not checks.is_file() or SET_UP[1] in checks.read_text()
 
