@@ -167,12 +167,12 @@ class Operation:
         self, description: c_void_p, memories: Mapping[int, c_void_p | None]
     ) -> None:
         self.library = dnnl = library()
+        self._memories: dict[int, c_void_p] = {}
         self.description = description
         self.handle = dnnl.create("dnnl_primitive_create", description)
 
         self.layouts: dict[int, c_void_p] = {}
         self.bytes: dict[int, int] = {}
-        self._memories: dict[int, c_void_p] = {}
         for argument, given in memories.items():
             chosen = given or self._chosen_layout(argument)
             self.layouts[argument] = chosen
@@ -199,6 +199,8 @@ class Operation:
 
     def __del__(self) -> None:
         """Free what oneDNN holds; layouts may be shared."""
+        if not hasattr(self, "handle"):  # the process was stopped while it was made
+            return
         dnnl = self.library
         for memory in self._memories.values():
             dnnl.call("dnnl_memory_destroy", memory)

@@ -31,7 +31,7 @@ FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_in
 """Of x86 processors: what oneDNN chooses its code by."""
 
 OPTIONAL = {
-    "av": ("av>=17", "upscaling videos"),
+    "av": ("av>=17,<19", "upscaling videos"),
     "onnxruntime": ("onnx onnxruntime", "--engine onnxruntime, and ONNX exports"),
     "openvino": ("onnx openvino", "--engine openvino"),
     "gradio": ("gradio starlette", "the web page (serve)"),

@@ -27,6 +27,7 @@ from realesrgan_paddle.utils.runlog.training_state import (
     load_newest_state,
     load_state,
 )
+from realesrgan_paddle.utils.signals import ending_at_once
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def open_training(
     page = RunPage(folder, run_curves({}), lambda: course.total)
     experiment = Experiment(folder, group.writes, board, page)
 
-    ops, ops_remark = choose_ops(cfg.cpu_ops)
+    with ending_at_once():  # a signal that raises inside Paddle aborts it
+        ops, ops_remark = choose_ops(cfg.cpu_ops)
     step = build_step(cfg, ops, group)
     state, damaged = state_to_resume(cfg, experiment, step)
     start = state.iteration if state else 0

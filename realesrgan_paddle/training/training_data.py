@@ -27,7 +27,7 @@ from realesrgan_paddle.data.loading.hold_out import (
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.data.sets.naming import image_name, source_and_frame
 from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.utils.errors import UserError, printable
+from realesrgan_paddle.utils.errors import UserError, error_line
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
@@ -107,6 +107,12 @@ def open_training_data(
         images = images.without(held.excluded)
     if pairs is not None:
         pairs = pairs.without(held.excluded)
+    for left in (images, pairs):
+        if left is not None and not left.gt_paths:
+            raise UserError(
+                f"{root}: all {len(held.excluded)} images are held out for validation, so "
+                "none is left to train on; add others, or set val.hold_out=0 in a new run"
+            )
 
     names = HeldOutNames(
         cfg.hold_out,
@@ -322,7 +328,7 @@ def refuse(problems: Sequence[str], count: int) -> None:
     if len(problems) == 1:
         raise UserError(problems[0])
 
-    lines = [f"{printable(problem)}\n" for problem in problems]
+    lines = [f"{error_line(problem)}\n" for problem in problems]
     sys.stderr.writelines(lines[:SHOWN])
     more = ""
     if len(lines) > SHOWN:

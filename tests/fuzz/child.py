@@ -180,6 +180,7 @@ def _become(
         assert ctypes.CDLL(None).capset(version, (ctypes.c_uint32 * 6)()) == 0
     os.environ["HOME"] = str(place.home)
     os.environ["TMPDIR"] = str(place.tmp)
+    os.environ["PIP_NO_INDEX"] = "1"  # metrics' weights would come from one
     os.environ[sitecustomize.EVENTS] = str(place.events)
     tempfile.tempdir = None  # what was found before the fork
     sitecustomize.watch(os.environ[sitecustomize.EVENTS])
