@@ -4,6 +4,7 @@ import html
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +46,16 @@ def make_tab(parts: Parts) -> tuple[Any, Callable[[], Any]]:
             tunes.stop()
         return shown(name)
 
-    def shown(name: str | None, seen: str = "") -> tuple:
-        """Return what the outputs show of a network; pictures that were `seen` stay."""
+    def shown(name: str | None, seen: tuple[str, str] = ("", "")) -> tuple:
+        """Return what the outputs show of a network; what was `seen` stays as it is."""
         if not name:
-            return "", *_blank(gr)
+            return ("", ""), *_blank(gr)
         state = or_error(gr, tunes.state, name)
-        now = f"{name} {state.sheet} {len(state.frames)}"
-        return now, *_outputs(gr, parts, name, state, pictures=now != seen)
+        written = state.progress["written"] if state.progress else ""
+        pictures = f"{name} {state.sheet} {len(state.frames)}"
+        now = (pictures, f"{name} {len(state.clips)} {written}")
+        fresh = Fresh(pictures=now[0] != seen[0], numbers=now[1] != seen[1])
+        return now, *_outputs(gr, parts, name, state, fresh)
 
     def listed() -> Any:
         """Return the list of networks, with the one that is being made chosen."""
@@ -118,7 +122,7 @@ def _results(gr: Any) -> tuple[Any, Any, Any, list[Any]]:
     )
     log = gr.Textbox(label="Log", lines=8, **shown)
     outputs = [
-        gr.State(""), text, again, end, download, clips, *plots, sheet, frames, log
+        gr.State(("", "")), text, again, end, download, clips, *plots, sheet, frames, log
     ]  # fmt: skip
     return job, again, end, outputs
 
@@ -137,10 +141,16 @@ def _blank(gr: Any) -> tuple:
     )
 
 
-def _outputs(
-    gr: Any, parts: Parts, name: str, state: State, *, pictures: bool
-) -> tuple:
-    """Return what the outputs show of a network's state, with or without its pictures."""
+@dataclass(frozen=True)
+class Fresh:
+    """What is to be shown anew: plots blink, and pictures take time."""
+
+    pictures: bool
+    numbers: bool
+
+
+def _outputs(gr: Any, parts: Parts, name: str, state: State, fresh: Fresh) -> tuple:
+    """Return what the outputs show of a network's state."""
     main = state.progress["main"] if state.progress else []
     validations = [panel for panel in main if ": " in panel["title"]]  # SET: METRIC
     losses = [panel for panel in main if panel not in validations]
@@ -154,14 +164,18 @@ def _outputs(
         gr.Button(interactive=not state.running and state.network is None),
         gr.Button(interactive=state.running),
         gr.DownloadButton(value=made, interactive=made is not None),
-        gr.Dataframe(
-            value=[list(row) for row in state.clips], visible=bool(state.clips)
-        ),
-        _plot(gr, validations),
-        _plot(gr, losses),
-        _picture(gr, state) if pictures else gr.skip(),
-        _thumbnails(gr, state) if pictures else gr.skip(),
+        _clips(gr, state) if fresh.numbers else gr.skip(),
+        _plot(gr, validations) if fresh.numbers else gr.skip(),
+        _plot(gr, losses) if fresh.numbers else gr.skip(),
+        _picture(gr, state) if fresh.pictures else gr.skip(),
+        _thumbnails(gr, state) if fresh.pictures else gr.skip(),
         gr.Textbox(value=log, visible=bool(log)),
+    )
+
+
+def _clips(gr: Any, state: State) -> Any:
+    return gr.Dataframe(
+        value=[list(row) for row in state.clips], visible=bool(state.clips)
     )
 
 

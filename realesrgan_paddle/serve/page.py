@@ -145,7 +145,9 @@ def launch(
             max_file_size=most_bytes,
             app_kwargs={"middleware": [guard]},
             theme=gr.themes.Default(
-                font=["system-ui", "sans-serif"], font_mono=["monospace"]
+                primary_hue="blue",  # as the other pages
+                font=["system-ui", "sans-serif"],
+                font_mono=["monospace"],
             ),
             css=STYLE,
             footer_links=[],

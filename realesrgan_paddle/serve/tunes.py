@@ -36,6 +36,8 @@ SUFFIXES = (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)
 """Of the files that a network is made of."""
 LONGEST_NAME = 40
 LOG_LINES = 8
+ENDED = "error: terminated"
+"""What a command says that was told to stop."""
 MOST_FRAMES = 24
 """Frames of a set that the page shows."""
 MINUTES = (3, 720)
@@ -248,7 +250,8 @@ def _sentence(
     if is_ready and not running:
         return "Ready: choose it under Upscale, or download it."
     if not running:
-        why = f" Its last line: {log[-1]}" if log else ""
+        errors = [line for line in log if line.startswith("error: ")]
+        why = f" {errors[-1]}" if errors and errors[-1] != ENDED else ""
         return f"Stopped. What is done is kept; Go on takes it from there.{why}"
     if progress is None:
         return "Making the training set." if not has_set else "Fitting the degradation."

@@ -1,7 +1,7 @@
 // The page of a run: progress.js beside it calls showRun, and is loaded again while the run goes on.
 const byId = (id) => document.getElementById(id);
 const EVERY = 3000; // [ms] while it goes on
-const SILENT = 600; // [s] without a report, after which it is said that it may have been stopped
+const SILENT = 600; // [s] without a report, and five times the usual, after which it may have been stopped
 
 function duration(seconds) {
   const minutes = Math.floor(seconds / 60);
@@ -14,8 +14,8 @@ function stateOf(run) {
   const at = `iteration ${run.iteration.toLocaleString("en")}${run.total ? ` of ${run.total.toLocaleString("en")}` : ""}`;
   if (run.state !== "training") return `${run.state[0].toUpperCase()}${run.state.slice(1)} at ${at}.`;
   const since = Date.now() / 1000 - run.written;
-  if (since > SILENT) return `At ${at}; no report for ${duration(since)}: it may have been stopped.`;
-  return run.left === null ? "Training begins." : `Training: ${at}, ${duration(run.left)} left.`;
+  if (since > Math.max(SILENT, 5 * run.every)) return `At ${at}; no report for ${duration(since)}: it may have been stopped.`;
+  return run.left === null ? "Training begins." : `Training: ${at}, ${duration(Math.max(0, run.left - since))} left.`;
 }
 
 let shown = "";

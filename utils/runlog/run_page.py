@@ -92,6 +92,7 @@ class RunPage:
             "left": self._left,
             "line": self._line,
             "written": time.time(),
+            "every": time.monotonic() - self._written if self._written else 0.0,
             "main": main,
             "more": more,
             "sheets": sheets,
