@@ -1,6 +1,7 @@
 """A run's checkpoints: written, pruned, and restored."""
 
 import reprlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, field
 from pathlib import Path
@@ -201,6 +202,8 @@ class Checkpoints:
         if self._experiment.writes:
             self._write(iteration, pool)
             self._remove_old()
+            if is_regular and record.saved == [iteration]:
+                self._state_budget(iteration)
         self.saved_at = iteration
 
     def _write(self, iteration: int, pool: Mapping[str, np.ndarray]) -> None:
@@ -301,6 +304,24 @@ class Checkpoints:
         if best.figure in self.record.start:
             text += f"; {self.record.start[best.figure]:.4f} before training"
         self._experiment.log(text)
+
+    def _state_budget(self, iteration: int) -> None:
+        """Log how much of the disk checkpoints will take, by the first one."""
+        networks = [
+            self._experiment.models / f"net_{n}_{iteration}.pdparams" for n in "gd"
+        ]
+        sizes = [path.stat().st_size for path in networks if path.exists()]
+        each = sum(sizes) + self._state_file(iteration).stat().st_size
+        keep = self.options.keep_checkpoints
+        kept = f"the newest {keep} are kept" if keep else "all are kept"
+        budget = f", {keep * each / 1e9:.2g} GB in all" if keep else ""
+        self._experiment.log(
+            f"checkpoints: {each / 1e6:,.0f} MB each; {kept} (logger.keep_checkpoints)"
+            f"{budget}, besides latest and best"
+        )
+        free = shutil.disk_usage(self._experiment.root).free
+        if free < max(keep, 1) * each:
+            self._experiment.log(f"warning: {free / 1e9:.2g} GB are free there")
 
     def _load(self, state: TrainingState) -> None:
         self._step.load(state.parts, str(state.path))

@@ -152,6 +152,8 @@ def test_the_start_counts_from_the_end_of_the_warm_up():
 def test_only_the_newest_checkpoints_of_the_run_are_kept(tmp_path, options):
     options["logger"] |= {"save_checkpoint_freq": 1, "keep_checkpoints": 2}
     folder = run(tmp_path, options, "train.total_iter=3")
+    assert (log := log_of(folder)).count("checkpoints: ") == 1
+    assert "MB each; the newest 2 are kept (logger.keep_checkpoints), 0." in log
     mine = folder / "models/net_g_1.pdparams"
     run(tmp_path, options, "train.total_iter=4", "auto_resume=true")
     assert not mine.exists()
