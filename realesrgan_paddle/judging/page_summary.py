@@ -15,6 +15,7 @@ from realesrgan_paddle.options.schema.validation import GENERAL, GRID_LIMIT, REA
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.report.pages import Summary
+from realesrgan_paddle.utils.runlog.curve_panels import START as START_LINE
 from realesrgan_paddle.utils.runlog.curve_panels import Curves, Levels, curves_html
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
@@ -165,7 +166,7 @@ def base_lines(figures: Mapping[str, Metrics]) -> dict[str, dict[str, float]]:
         figures: metrics by method, as a run's record and its verdict have them.
     """
     lines: dict[str, dict[str, float]] = {}
-    for method, label in ((START, "start"), (BICUBIC, "bicubic")):
+    for method, label in ((START, START_LINE), (BICUBIC, "bicubic")):
         for name, mean in all_means(figures.get(method, {})).items():
             lines.setdefault(name, {})[label] = mean
     return lines

@@ -185,9 +185,7 @@ def _plot(gr: Any, panels: list[dict[str, Any]]) -> Any:
 
     rows = []
     for panel in panels[:1]:
-        start = [each["value"] for each in panel["levels"] if each["name"] == "start"]
         for curve in panel["curves"]:
-            rows += [(0, value, curve["name"]) for value in start]
             rows += [(x, y, curve["name"]) for x, y in curve["points"] if y is not None]
         last = max((x for x, _, _ in rows), default=0)
         for level in panel["levels"]:

@@ -58,7 +58,7 @@ def test_a_run_shows_how_far_it_is_and_how_it_ended(root):
     assert (now["iteration"], now["total"], now["left"]) == (10, 40, 30.0)
     psnr, pixel = now["main"]
     assert psnr["title"] == "held_out: psnr_y (higher is better)"
-    assert psnr["curves"][0]["points"] == [[10, 28.25]]
+    assert psnr["curves"][0]["points"] == [[0, 27.5], [10, 28.25]]
     levels = {each["name"]: each["value"] for each in psnr["levels"]}
     assert levels == {"start": 27.5, "bicubic": 27.5}
     assert len(pixel["curves"][0]["points"]) == 10

@@ -71,10 +71,13 @@ function drawPanel(panel) {
   for (const value of ticks(0, last)) {
     drawing.append(svg("text", { x: placeX(value), y: HEIGHT - 4, "text-anchor": "middle" }, short(value)));
   }
+  const taken = [];
   for (const { name, value } of panel.levels) {
     const y = placeY(value);
     drawing.append(svg("line", { class: "level", x1: LEFT, x2: WIDTH, y1: y, y2: y }));
-    drawing.append(svg("text", { x: WIDTH, y: y - 3, "text-anchor": "end" }, name));
+    const place = taken.some((other) => Math.abs(other - y) < 14) ? y + 12 : y - 3; // below the line, if need be
+    taken.push(y);
+    drawing.append(svg("text", { x: WIDTH, y: place, "text-anchor": "end" }, name));
   }
   panel.curves.forEach((curve, number) => drawCurve(drawing, panel, curve, number, placeX, placeY));
   figure.append(drawing);

@@ -25,7 +25,7 @@ function showRun(run) {
   if (text === shown) return;
   shown = text;
   byId("done").style.width = `${run.total ? Math.min(100, 100 * run.iteration / run.total) : 0}%`;
-  byId("speed").textContent = run.line;
+  byId("speed").textContent = run.state === "training" ? run.line : "";
   byId("empty").hidden = run.main.length > 0;
   byId("more").parentElement.hidden = run.more.length === 0;
   drawCurves(byId("main"), run.main);

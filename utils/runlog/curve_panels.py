@@ -16,6 +16,8 @@ from realesrgan_paddle.utils.runlog.curves import (
     read_curves,
 )
 
+START = "start"
+"""The base line of the network that a run starts from."""
 MOST_POINTS = 600
 """Of a curve on a page; of more, neighbors are averaged."""
 
@@ -64,21 +66,13 @@ class Curves:
                 points[:] = _halved(points)
             title, curve_name = self._title(name)
             panels = main if self._matters(name) else more
-            panel = panels.get(title)
-            if panel is None:
-                levels = self.levels.get(name, self.levels.get(title, {}))
-                panel = {
-                    "title": title,
-                    "noisy": "/" not in name and name not in NOISELESS,
-                    "curves": [],
-                    "levels": [
-                        {"name": level, "value": value}
-                        for level, value in levels.items()
-                        if math.isfinite(value)
-                    ],
-                }
-                panels[title] = panel
-            panel["curves"].append({"name": curve_name, "points": points})
+            levels = self.levels.get(name, self.levels.get(title, {}))
+            panel = panels.setdefault(title, _panel(title, name, levels))
+            # A validation begins with the network that the run starts from.
+            start: list[Point] = []
+            if "/" in name and START in levels:
+                start = [(0, _finite(levels[START]))]
+            panel["curves"].append({"name": curve_name, "points": [*start, *points]})
         return list(main.values()), list(more.values())
 
     def _title(self, name: str) -> tuple[str, str]:
@@ -95,6 +89,17 @@ class Curves:
     def _rank(self, item: tuple[str, list[Point]]) -> bool:
         """Return the sort key: validations come first."""
         return "/" not in item[0]
+
+
+def _panel(title: str, name: str, levels: Levels) -> dict[str, Any]:
+    """Return a panel without curves, for a value of a name."""
+    lines = [
+        {"name": level, "value": value}
+        for level, value in levels.items()
+        if math.isfinite(value)
+    ]
+    is_noisy = "/" not in name and name not in NOISELESS
+    return {"title": title, "noisy": is_noisy, "curves": [], "levels": lines}
 
 
 def _finite(value: float | None) -> float | None:
