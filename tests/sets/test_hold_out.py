@@ -12,6 +12,7 @@ from realesrgan_paddle.data.loading.hold_out import hold_out, open_held_out
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 
 pytestmark = pytest.mark.paddle
@@ -325,7 +326,15 @@ def test_three_images_are_validated_and_two_are_too_few(tmp_path, options):
     assert "iter 0 validation  held_out/psnr_y " in log
     assert "validation: psnr_y of the Y channel without 4 pixels" in log
 
-    next(root.rglob("*.png")).unlink()
+    shown = (folder / "visualization/held_out").iterdir()
+    (held_out,) = (path for path in shown if path.is_dir())
+    for path in root.rglob("*.png"):
+        if path.stem != held_out.name:
+            path.unlink()
+    with pytest.raises(UserError, match="none is left to train on"):
+        run(tmp_path, options, "train.total_iter=2", "auto_resume=true")
+
+    write_image(root / "2.png", picture(80, 96, 2))
     folder = run(tmp_path, options, one, "name=two")
     assert "no validation: " in (folder / "train.log").read_text()
 
