@@ -190,17 +190,18 @@ def run(main: Callable[[], int]) -> NoReturn:
         code = main()
     except UserError as error:
         code = _fail(str(error), 1)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        code = _fail(f"{name}{error.strerror or error}", 1)
-    except (MemoryError, RuntimeError) as error:
-        if not lacks_memory(error):
+    except (OSError, MemoryError, RuntimeError) as error:
+        if lacks_memory(error):
+            message = (
+                f"out of memory{failed_allocation(error)}; "
+                "a smaller gt_size, batch_size_per_gpu or --tile takes less"
+            )
+        elif isinstance(error, OSError):
+            name = f"{error.filename}: " if error.filename else ""
+            message = f"{name}{error.strerror or error}"
+        else:
             raise
-        code = _fail(
-            f"out of memory{failed_allocation(error)}; "
-            "a smaller gt_size, batch_size_per_gpu or --tile takes less",
-            1,
-        )
+        code = _fail(message, 1)
     except KeyboardInterrupt:
         code = _fail("interrupted", 130)
     finally:

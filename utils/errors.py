@@ -1,6 +1,7 @@
 """The one exception for errors that the user can fix, and helpers for its message."""
 
 import difflib
+import errno
 import unicodedata
 from collections.abc import Iterable
 
@@ -26,13 +27,15 @@ class UserError(Exception):
 
 
 def lacks_memory(error: Exception) -> bool:
-    """Return whether an error of Python's or Paddle's tells of a lack of memory."""
+    """Return whether an error of Python's, Paddle's or the system's tells of it."""
+    if isinstance(error, OSError):  # EAGAIN: a thread or process has no place
+        return error.errno in (errno.ENOMEM, errno.EAGAIN)
     return isinstance(error, MemoryError) or any(
         words in str(error) for words in NO_MEMORY
     )
 
 
-def failed_allocation(error: MemoryError | RuntimeError) -> str:
+def failed_allocation(error: Exception) -> str:
     """Return the line of Paddle's page-long message that says how much was needed."""
     for line in str(error).splitlines():
         if "alloc" in line:

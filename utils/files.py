@@ -1,6 +1,5 @@
 """Files: regular ones are read, all are written whole or not at all; JSON objects of runs."""
 
-import errno
 import hashlib
 import json
 import math
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, lacks_memory
 
 _KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -230,7 +229,7 @@ def name_failed_path(path: Path) -> Iterator[None]:
     except CannotWriteError:
         raise
     except OSError as error:
-        if error.errno in (errno.ENOMEM, errno.EAGAIN):
+        if lacks_memory(error):
             raise MemoryError(str(error)) from error
         raise CannotWriteError(
             error.errno, f"cannot be written ({error.strerror or error})", str(path)

@@ -160,6 +160,8 @@ def test_a_library_that_lacks_memory_is_one_line():
         code, line = python("-c", RAISING, raised)
         assert code == 1
         assert line.startswith("error: out of memory")
+    code, line = python("-c", RAISING, "raise BlockingIOError(11, 'unavailable')")
+    assert line.startswith("error: out of memory"), "as a thread that cannot start"
     code, line = python("-c", RAISING, "raise RuntimeError('another')")
     assert line.startswith("Traceback"), "a bug is shown as it is"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import ffmpeg
 from made_clips import AAC, COUNT, PICTURE, TIMES, X264, made, tone
 from made_damage import BAD, CUT, ODD_TIMES, bad_frame, damaged_middle, with_tracks
 from read_back import NEEDED, read_back
@@ -222,3 +223,14 @@ def test_a_video_is_never_written_over_itself(tmp_path: Path):
         with pytest.raises(UserError):
             upscale_clip(clip, tmp_path / name)
         assert clip.read_bytes() == before
+
+
+def test_sound_that_no_decoder_knows_costs_no_frame(tmp_path: Path):
+    source, target = tmp_path / "clip.mp4", tmp_path / "result.mp4"
+    ffmpeg(*PICTURE, *tone(), *X264, *AAC, f"file:{source}")
+    content = bytearray(source.read_bytes())
+    decoder = content.index(b"\x04\x80\x80\x80", content.index(b"esds"))
+    content[decoder + 5] = 0xFE  # the kind of object (ISO/IEC 14496-1); AAC is 0x40
+    source.write_bytes(content)
+    upscale_clip(source, target)
+    assert len(read_back(target).times) == len(read_back(source).times)

@@ -207,7 +207,8 @@ def _muxer_options(
 
     # When a stream begins stands in ticks of the whole file, which are milliseconds if
     # nothing else is said.
-    rates = [stream.sample_rate for stream in original.streams.audio]
+    # A stream that no decoder knows has no rate.
+    rates = [getattr(stream, "sample_rate", 0) for stream in original.streams.audio]
     ticks = math.lcm(timeline.time_base.denominator, *filter(None, rates))
     if ticks > MOST_TICKS:
         ticks = timeline.time_base.denominator
