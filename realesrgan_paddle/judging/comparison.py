@@ -140,7 +140,7 @@ class Comparison:
             other: of the other one.
             unseen: whether the method was trained on none of the images.
         """
-        where = f"On {self.claim.value}"
+        where = f"On {self.claim.value}" if unseen else f"On these {self.claim.value}"
         if self.claim is Claim.MOMENTS:
             clips = f"these {self.clips} clips" if self.clips > 1 else "this clip"
             where += f" of {clips}"

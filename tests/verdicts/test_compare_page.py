@@ -38,7 +38,7 @@ def test_the_last_network_is_judged_against_the_first_and_bicubic(work):
     done = compared(work, {"old": brighter, "new": bright}, crop_size=8)
     first, second, *_ = done.verdict
     assert first.startswith(
-        "On images, new is closer to the truth than old: in 6 of 6 images, PSNR-Y +"
+        "On these images, new is closer to the truth than old: in 6 of 6 images, PSNR-Y +"
     )
     assert second == (
         "On 6 compared images: better than old in PSNR-Y and SSIM-Y; better than bicubic "
