@@ -30,6 +30,7 @@ from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.keywords import flags_of, words_of
 from realesrgan_paddle.utils.next_steps import override, process_words
 from realesrgan_paddle.utils.runlog.experiment import FOLDER, Experiment
+from realesrgan_paddle.utils.signals import PARENT
 
 if TYPE_CHECKING:
     from realesrgan_paddle.video.comparison import VideoComparison
@@ -182,7 +183,12 @@ class _Training:
             text=True,
             encoding="utf-8",
             errors="backslashreplace",
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"},
+            env={
+                **os.environ,
+                PARENT: str(os.getpid()),
+                "PYTHONUNBUFFERED": "1",
+                "PYTHONIOENCODING": "utf-8",
+            },
             start_new_session=True,  # Ctrl-C reaches this process alone, which passes it on
         )
         try:
