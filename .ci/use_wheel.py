@@ -35,6 +35,7 @@ TRIED = (
 HAS_PYAV = importlib.util.find_spec("av") is not None
 OF_VIDEOS = (
     "realesrgan_paddle.commands.upscale_videos",
+    "realesrgan_paddle.commands.video_previews",
     "realesrgan_paddle.inference.video.",
     "realesrgan_paddle.video.",
 )
