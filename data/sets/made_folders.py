@@ -31,7 +31,7 @@ TRAIN, VAL = "train", "val"
 
 def only_poor(footage: str | Path) -> str:
     """Return what to do with footage of which nothing is good enough to train on."""
-    line = command_line("train.py", "--recipe", "auto", "--lq", str(footage))
+    line = command_line("tools/tune.py", "--lq", str(footage))
     return (
         "Poor footage is what a network restores, not what it learns from: to train one "
         f"for it on generic pictures that are degraded alike: {line}"

@@ -220,7 +220,7 @@ def test_the_error_says_why_there_is_no_frame(tmp_path):
     picture_clip(videos / "black.mkv", [np.zeros_like(scene(0))] * 2)
     with pytest.raises(UserError, match=r"dropped \(2 black\).*--lq .*videos") as error:
         main(words)
-    assert "train.py --recipe auto --lq" in str(error.value)
+    assert "tools/tune.py --lq" in str(error.value)
 
     # Nor is it said to build the set again, by what gets the set.
     with pytest.raises(UserError, match=r"no frame was good enough.*--lq FOOTAGE"):
