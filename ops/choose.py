@@ -71,10 +71,10 @@ def _choose_faster() -> tuple[Ops, str]:
     plain = f"{trial.plain_ms:.0f} ms"
     if trial.plain_ms < trial.onednn_ms:
         return PLAIN, (
-            f"operators: Paddle's own (a small step takes {plain}, with oneDNN"
+            f"operators: Paddle's own (on one thread a small step takes {plain}, with oneDNN"
             f" {dnnl.version}'s {onednn}; cpu_ops: auto)"
         )
-    times = f"a small step takes {onednn}, with Paddle's own {plain}; cpu_ops: auto"
+    times = f"on one thread a small step takes {onednn}, with Paddle's own {plain}; cpu_ops: auto"
     if trial.bf16_difference is not None:
         times = f"in float32 {times}"
         return OneDNNOps(BF16), _describe("bfloat16", trial.bf16_difference, times)

@@ -23,7 +23,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError
-from realesrgan_paddle.utils.machine.devices import has_bf16, start_paddle
+from realesrgan_paddle.utils.machine.devices import (
+    compute_on_one_thread,
+    has_bf16,
+    start_paddle,
+)
 
 if TYPE_CHECKING:
     from paddle import Tensor
@@ -118,7 +122,9 @@ def main() -> None:
         with suppress(OneDNNError):
             bf16_difference = check(OneDNNOps(BF16))
 
-    # In turn, so that other load disturbs both.
+    # In turn, so that other load disturbs both, and on one thread: of several one would
+    # be held up on busy cores in each of the many small operations.
+    compute_on_one_thread()
     onednn_ms, plain_ms = [], []
     for _ in range(1 + ROUNDS):
         onednn_ms.append(_time_step(onednn))

@@ -82,7 +82,7 @@ def test_auto_takes_bfloat16_where_it_is_there_but_measures_in_float32(monkeypat
     assert ops == OneDNNOps(BF16)
     assert "bfloat16" in reason
     assert "9e-02" in reason
-    assert "in float32 a small step takes 20 ms" in reason
+    assert "in float32 on one thread a small step takes 20 ms" in reason
     assert float32_ops() == OneDNNOps(F32)
 
     monkeypatch.setattr(choose, "trial_result", found(33, 27, 0.09))
