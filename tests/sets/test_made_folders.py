@@ -67,7 +67,7 @@ def test_training_takes_the_list_of_a_set_and_its_validation_images(
         str(made_set / "val/HR"),
         str(made_set / "val/LR"),
     )
-    assert [line.partition(":")[0] for line in lines] == [
+    assert [line.strip().partition(":")[0] for line in lines] == [
         "datasets.train.meta_info",
         "datasets.val",
     ]

@@ -130,5 +130,6 @@ def test_details_are_in_the_log_and_not_on_the_screen(tmp_path, capsys):
     log = (tmp_path / "run" / "train.log").read_text()
     assert all(line in log for line in lines)
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0] == lines[0]
-    assert shown[1].startswith("2 more lines, ") and len(shown) == 2
+    _folder, first, last = shown
+    assert first == lines[0]
+    assert last.startswith("2 more lines, ")
