@@ -87,6 +87,8 @@ NOT_OURS = [
     START[0],
     "pip install paddlepaddle==2.6.2 setuptools -e .",
     "pip install -r requirements-gpu.txt",
+    "python -m pip install paddlepaddle-gpu"
+    " -i https://www.paddlepaddle.org.cn/packages/stable/cu118/",
     "curl --create-dirs -Lo weights/vgg19.pdparams"
     " https://paddle-hapi.bj.bcebos.com/models/vgg19.pdparams",
     "pip install realesrgan-paddle[cpu]",
