@@ -284,7 +284,7 @@ ODD_HEADERS = [
     (b"Content-Length: 1_0", "the server has 10 bytes"),
     (b"Content-Range: bytes 9999-", "sha256"),
     (b"Content-Type: " + b";" * 10_000, "sha256"),
-    (b"Location: http://127.0.0.1:99999/", "not reachable"),
+    (b"Location: http://127.0.0.1:65536/", "not reachable"),  # wraps to port 0
     (b"Location: http://127.0.0.1:" + b"9" * 30 + b"/", "not reachable"),
     (b"Location: http://[::1", "not reachable"),
     (b"Location: http://" + b"a" * 300 + b"/", "not reachable"),
