@@ -190,7 +190,7 @@ def run(main: Callable[[], int]) -> NoReturn:
         code = main()
     except UserError as error:
         code = _fail(str(error), 1)
-    except (OSError, MemoryError, RuntimeError) as error:
+    except Exception as error:
         if lacks_memory(error):
             message = (
                 f"out of memory{failed_allocation(error)}; "

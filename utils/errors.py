@@ -11,8 +11,12 @@ from collections.abc import Iterable
 _UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 
 
-NO_MEMORY = ("can't start new thread", "failed to map segment from shared object")
-"""How Python says that a thread's stack has no place, and Paddle that a library has none."""
+NO_MEMORY = (
+    "can't start new thread",
+    "failed to map segment from shared object",
+    "Insufficient memory",
+)
+"""How Python says that a thread's stack has no place, Paddle a library, OpenCV an image."""
 LONGEST_MESSAGE = 2000
 """Letters of a message that are shown; an option's value may have thousands."""
 

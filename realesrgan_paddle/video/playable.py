@@ -224,7 +224,9 @@ class Sound:
         self._written = Fraction(0)
         self._track: Any = None
         source = self._stack.enter_context(open_container(excerpt.source.path))
-        self.is_there = bool(source.streams.audio)
+        # A track of a codec that nobody knows has no decoder.
+        tracks = source.streams.audio
+        self.is_there = bool(tracks) and tracks[0].codec_context is not None
         if not self.is_there:
             return
 

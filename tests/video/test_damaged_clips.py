@@ -15,6 +15,8 @@ from upscaled import SCALE, lossless, upscale_clip
 
 from realesrgan_paddle.inference.video.reading.source import has_more_than_8_bits
 from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.video.comparison import compare_videos
+from realesrgan_paddle.video.pictures import open_excerpt
 
 pytestmark = NEEDED
 
@@ -238,3 +240,7 @@ def test_sound_that_no_decoder_knows_costs_no_frame(tmp_path: Path):
         assert container.streams.audio[0].codec_context is None
     upscale_clip(source, target)
     assert len(read_back(target).times) == len(read_back(source).times)
+
+    pair = [open_excerpt(path.stem, path) for path in (source, target)]
+    done = compare_videos(pair, tmp_path, measured_frames=0)
+    assert len(read_back(done.shared).times) == len(read_back(source).times)
