@@ -87,7 +87,22 @@ def contact_sheet(
 def _row_height(row: Row) -> int:
     """Return the height of a row: title, labels, panels, notes and a margin."""
     panel = row.panels[0].image
-    return 3 * LINE + panel.shape[0] + MARGIN
+    note_lines = max(1, *(len(_lines_of_note(each)) for each in row.panels))
+    return (2 + note_lines) * LINE + panel.shape[0] + MARGIN
+
+
+def _lines_of_note(panel: Panel) -> list[str]:
+    """Return a panel's note in lines that are not wider than it, broken at spaces."""
+    font = ImageFont.load_default(TEXT)
+    width = panel.image.shape[1]
+    lines: list[str] = []
+    for word in printable(panel.note).split():
+        longer = f"{lines[-1]} {word}" if lines else ""
+        if longer and font.getlength(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _panels_width(row: Row) -> int:
@@ -109,7 +124,8 @@ def _paste_row(
         note_top = panel_top + height + (LINE - TEXT) // 2
         _write(draw, panel.label, left, top + LINE)
         sheet.paste(Image.fromarray(panel.image), (left, panel_top))
-        _write(draw, panel.note, left, note_top)
+        for number, line in enumerate(_lines_of_note(panel)):
+            _write(draw, line, left, note_top + LINE * number)
         left += width + MARGIN
 
 
