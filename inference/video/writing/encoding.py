@@ -194,6 +194,7 @@ def encoder(
         from_rgb = FromRGB(encoding.colors, encoding.matrix, encoding.pixel_format)
 
         def encode(image: np.ndarray, time: int) -> None:
+            """Encode a frame, shown at `time`, and write what is ready."""
             frame = from_rgb(image)
             # NUT has no times below 0, which an edit list or a joined file may have.
             frame.pts = time - timeline.times[0]
@@ -202,7 +203,7 @@ def encoder(
                 packets = stream.encode(frame)
             except av.ExternalError as error:  # no more is said by the encoder
                 raise UserError(
-                    f"{ENCODERS[encoding.codec]} does not encode {encoding.width}x"
+                    f"{path}: {ENCODERS[encoding.codec]} does not encode {encoding.width}x"
                     f"{encoding.height} pixels here, probably for lack of memory; a "
                     "smaller --outscale or another --codec takes less"
                 ) from error
