@@ -123,6 +123,12 @@ class Ops(Protocol):
         Input and output are plain (N, C, H, W) with every implementation.
         """
 
+    def clip(self, x: Tensor, most: float) -> Tensor:
+        """Return x (N, C, H, W) with what is beyond -most and most at these bounds.
+
+        Input and output are plain (N, C, H, W) with every implementation.
+        """
+
     def dense_block(
         self,
         x: Tensor,
@@ -246,6 +252,10 @@ class PlainOps:
     def nearest_upsample(self, x: Tensor, scale: int) -> Tensor:
         """See `Ops`."""
         return nearest_upsample(x, scale)
+
+    def clip(self, x: Tensor, most: float) -> Tensor:
+        """See `Ops`."""
+        return paddle.clip(x, -most, most)
 
     def dense_block(
         self,

@@ -344,6 +344,11 @@ class EngineOps:
         """See `Ops`."""
         return RepeatedImage(x, scale)
 
+    def clip(self, x: Image, most: float) -> Image:
+        """See `Ops`; in place."""
+        self.recorder.call(np.clip, x.array, -most, most, x.array)
+        return x
+
 
 def _is_large(size: Size) -> bool:
     """Return whether what is upsampled must be computed in bands."""

@@ -11,13 +11,17 @@ from realesrgan_paddle.models.networks.description import (
 )
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
 
-AnyGenerator = RRDBNet | SRVGGNetCompact | RDN | RRDN
-"""Every generator there is: a new one is added here, and nowhere else."""
+AnyGenerator = RRDBNet | RecurrentSRVGG | SRVGGNetCompact | RDN | RRDN
+"""Every generator there is: a new one is added here, and nowhere else.
+
+In the order in which they are looked for: RecurrentSRVGG has all that SRVGGNetCompact has.
+"""
 
 GENERATORS: tuple[type[Generator], ...] = get_args(AnyGenerator)
 

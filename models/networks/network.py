@@ -1,5 +1,6 @@
 """A generator as a Paddle layer: the tensors of its description, and its forward pass."""
 
+import paddle
 from paddle import ParamAttr, Tensor, nn
 from paddle.jit import not_to_static
 from paddle.nn import initializer
@@ -11,6 +12,7 @@ from realesrgan_paddle.models.networks.description import (
     Uniform,
     Weights,
 )
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.ops.plain import PLAIN, Ops
 
 
@@ -22,9 +24,12 @@ class Network(nn.Layer):
     Attributes:
         description: which generator it is.
         ops: what computes it; Paddle's own operators unless another is set.
+        num_frame: in training mode, how many images of a batch are the frames of a clip,
+            which a network with a state takes one after the other. 1: all are pictures.
     """
 
     ops: Ops = PLAIN
+    num_frame: int = 1
 
     def __init__(self, description: Generator) -> None:
         super().__init__()
@@ -43,11 +48,38 @@ class Network(nn.Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 3, scale * H, scale * W) for x (N, 3, H, W); see `Generator`."""
+        if self.training and self.num_frame > 1:
+            return self.clips(x, self.num_frame)
         return self._forward(x)
 
     @not_to_static  # no branch depends on a tensor, so an export can trace it as it is
     def _forward(self, x: Tensor) -> Tensor:
         return self.description.forward(x, self.weights(), self.ops)
+
+    def clips(self, x: Tensor, num_frame: int) -> Tensor:
+        """Return clips upscaled frame by frame, the state carried through each of them.
+
+        Args:
+            x: the frames of N clips, clip by clip: (N * num_frame, 3, H, W).
+            num_frame: frames of a clip.
+
+        Returns:
+            (N * num_frame, 3, scale * H, scale * W).
+        """
+        network = self.description
+        assert isinstance(network, RecurrentSRVGG)
+        frames = x.reshape([-1, num_frame, *x.shape[1:]]).unbind(1)
+        weights = self.weights()
+        state = paddle.zeros([len(frames[0]), network.num_state, *x.shape[2:]])
+
+        results = []
+        for number, frame in enumerate(frames):
+            before = frames[max(0, number - 1)]
+            after = frames[min(number + 1, num_frame - 1)]
+            beside = paddle.concat([before - frame, after - frame, state], 1)
+            result, state = network.step(frame, beside, weights, self.ops)
+            results.append(result)
+        return paddle.stack(results, 1).flatten(0, 1)
 
     def weights(self) -> Weights:
         """Return {layer name: its tensors, weight before bias}."""

@@ -98,6 +98,15 @@ class SRVGGNetCompact(Generator):
         All convolutions work at the input's size. The last one's channels become pixels
         and are added to the input, upscaled by nearest neighbor.
         """
+        return self._upscaled(x, self._features(x, w, ops), w, ops)
+
+    def _features(
+        self, x: "Tensor", w: Weights, ops: "Ops", added: "Tensor | None" = None
+    ) -> "Tensor":
+        """Return what the last convolution gets.
+
+        `added`, features from elsewhere, are added to what the first one makes.
+        """
         features = ops.enter(x)
         for i in range(self.num_conv + 1):
             weight, bias = w[f"body.{2 * i}"]
@@ -107,7 +116,13 @@ class SRVGGNetCompact(Generator):
             else:
                 slope = SLOPES[self.act_type]
                 features = ops.conv(features, weight, bias, slope=slope)
+            if added is not None and i == 0:
+                features = ops.add(features, added)
+        return features
 
+    def _upscaled(
+        self, x: "Tensor", features: "Tensor", w: Weights, ops: "Ops"
+    ) -> "Tensor":
         last = f"body.{2 * self.num_conv + 2}"
         features = ops.conv(features, *w[last])
         residual = ops.pixel_shuffle(features, self.upscale)

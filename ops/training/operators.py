@@ -144,6 +144,10 @@ class OneDNNOps:
         """See `Ops`."""
         return PLAIN.nearest_upsample(x, scale)
 
+    def clip(self, x: Tensor, most: float) -> Tensor:
+        """See `Ops`."""
+        return PLAIN.clip(x, most)
+
     def dense_block(
         self,
         x: Tensor,

@@ -6,6 +6,7 @@ from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
 from realesrgan_paddle.models.networks.known import recognize
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.utils.errors import UserError
@@ -22,6 +23,7 @@ SPECS = [
     SRVGGNetCompact(num_feat=8, num_conv=3, upscale=2),
     SRVGGNetCompact(num_feat=8, num_conv=0, upscale=1),
     SRVGGNetCompact(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=12, upscale=3),
+    RecurrentSRVGG(num_feat=8, num_conv=3, upscale=2, num_state=5),
     UNetDiscriminatorSNOptions(num_feat=4),
     UNetDiscriminatorSNOptions(num_in_ch=1, num_feat=8),
 ]

@@ -385,7 +385,7 @@ REFUSED = {
         "RealESRGANDataset goes with high_order_degradation: true"
     ),
     "network_g.type=SwinIR": (
-        "'network_g.type' is 'SwinIR', expected 'RRDBNet' or 'SRVGGNetCompact'"
+        "'network_g.type' is 'SwinIR', expected 'RRDBNet' or 'RecurrentSRVGG'"
     ),
     "network_g=": "'network_g' is empty, expected a section",
     "network_g.num_block=0": (

@@ -27,6 +27,7 @@ from realesrgan_paddle.inference.engine.winograd import (
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -44,6 +45,7 @@ NETWORKS = [
     SRVGGNetCompact(num_conv=2, num_feat=24),
     SRVGGNetCompact(num_conv=1, num_feat=16, upscale=2, act_type="relu"),
     SRVGGNetCompact(num_conv=3, num_feat=20, upscale=1, act_type="leakyrelu"),
+    RecurrentSRVGG(num_conv=2, num_feat=16),
     RDN(C=2, D=2, G=16, G0=32, x=2),
     RDN(C=3, D=1, G=32, G0=16, x=4, upscaling="shuffle"),
     RRDN(C=2, D=2, G=16, G0=16, T=2, x=4),
