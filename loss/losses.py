@@ -160,7 +160,7 @@ class WeightedLoss:
 
 
 def open_image_losses(
-    train: TrainOptions, scale: int, ops: Ops
+    train: TrainOptions, scale: int, ops: Ops, num_frame: int = 1
 ) -> dict[str, ImageLoss]:
     """Return the losses of an output and its unsharpened ground truth.
 
@@ -170,6 +170,7 @@ def open_image_losses(
         train: the section `train`.
         scale: of the network.
         ops: operators that compute the networks.
+        num_frame: frames of a clip.
 
     Raises:
         UserError: the weights of LPIPS or DISTS cannot be had; says what to do.
@@ -188,7 +189,33 @@ def open_image_losses(
     if train.grid_opt:
         grid = train.grid_opt
         losses["l_g_grid"] = GridLoss(grid.loss_weight, grid_period(scale))
+    if train.temporal_opt:
+        temporal = train.temporal_opt
+        losses["l_g_temporal"] = TemporalLoss(num_frame, temporal.loss_weight)
     return losses
+
+
+@dataclass(frozen=True)
+class TemporalLoss:
+    """loss_weight * mean |(sr_t - sr_t-1) - (gt_t - gt_t-1)| over the frames of clips.
+
+    What the output changes from frame to frame beyond what the scene does is flicker. Lai
+    et al. 2018, "Learning Blind Video Temporal Consistency", section 3.2, compare an output
+    with the one before it, moved by the optical flow (short-term temporal loss); here the
+    ground truth tells what may change, so no flow is needed.
+
+    Attributes:
+        num_frame: frames of a clip.
+        loss_weight: factor on it.
+    """
+
+    num_frame: int
+    loss_weight: float = 1.0
+
+    def __call__(self, sr: Tensor, gt: Tensor) -> Tensor:
+        """Return the loss of sr (N * num_frame, C, H, W), clip by clip."""
+        error = (sr - gt).reshape([-1, self.num_frame, *sr.shape[1:]])
+        return self.loss_weight * (error[:, 1:] - error[:, :-1]).abs().mean()
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,21 @@ def compress(image: np.ndarray, video: Video) -> np.ndarray:
     Deterministic for one version of PyAV.
     """
     height, width = image.shape[:2]
-    bottom = _padded(height) - height
-    right = _padded(width) - width
-    padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REFLECT)
-
-    frames = _moving_frames(padded, video.motion)
+    frames = _moving_frames(_padded(image), video.motion)
     return _last_of(frames, video)[:height, :width]
+
+
+def compress_clip(frames: Sequence[np.ndarray], video: Video) -> list[np.ndarray]:
+    """Return the frames of a clip, uint8 RGB (H, W, 3), compressed as a video.
+
+    It begins with the clip's next frames, backwards: so the first frame is predicted,
+    too, as most frames of a video are.
+    """
+    height, width = frames[0].shape[:2]
+    padded = [_padded(frame) for frame in frames]
+    lead = padded[FRAMES - 1 : 0 : -1]
+    decoded = _decode(_encode([*lead, *padded], video), video)
+    return [_to_rgb(frame)[:height, :width] for frame in decoded[len(lead) :]]
 
 
 def compress_together(windows: np.ndarray, video: Video) -> np.ndarray:
@@ -166,10 +175,18 @@ def compress_together(windows: np.ndarray, video: Video) -> np.ndarray:
 def _last_of(frames: Sequence[np.ndarray], video: Video) -> np.ndarray:
     """Return the last frame after compression, uint8 RGB (H, W, 3)."""
     packets = _encode(frames, video)
-    return _to_rgb(_decode_last(packets, video))
+    return _to_rgb(_decode(packets, video)[-1])
 
 
-def _padded(side: int) -> int:
+def _padded(image: np.ndarray) -> np.ndarray:
+    """Return an image with mirrored pixels at the bottom and right, as encoders need."""
+    height, width = image.shape[:2]
+    bottom = _padded_side(height) - height
+    right = _padded_side(width) - width
+    return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REFLECT)
+
+
+def _padded_side(side: int) -> int:
     """Return the smallest side of at least `side` pixels that every encoder takes."""
     blocks = -(-side // SIDE_MULTIPLE)
     return max(SMALLEST_SIDE, blocks * SIDE_MULTIPLE)
@@ -199,7 +216,8 @@ def _encode(frames: Sequence[np.ndarray], video: Video) -> "list[Packet]":
     encoder.time_base = Fraction(1, FRAME_RATE)
     encoder.framerate = Fraction(FRAME_RATE)
     encoder.thread_count = 1
-    rate_control = _rate_control(video, encoder.width * encoder.height)
+    pixels = encoder.width * encoder.height
+    rate_control = _rate_control(video, pixels, len(frames))
     encoder.options = SETTINGS[video.codec] | rate_control
 
     packets = []
@@ -208,7 +226,7 @@ def _encode(frames: Sequence[np.ndarray], video: Video) -> "list[Packet]":
     return packets + encoder.encode(None)
 
 
-def _rate_control(video: Video, pixels: int) -> dict[str, str]:
+def _rate_control(video: Video, pixels: int, frames: int) -> dict[str, str]:
     """Return ffmpeg's options for the quality of a video, or for its bitrate.
 
     The bitrate is limited in one pass, with a buffer of all frames: the first frame,
@@ -224,23 +242,23 @@ def _rate_control(video: Video, pixels: int) -> dict[str, str]:
 
     frame_bits = video.bits_per_pixel * pixels
     rate = str(round(frame_bits * FRAME_RATE))
-    buffer = str(round(frame_bits * FRAMES))
+    buffer = str(round(frame_bits * frames))
     limits = {"b": rate, "maxrate": rate, "bufsize": buffer}
     if video.codec == "vp9":
         limits["max-intra-rate"] = VP9_INTRA
     return limits
 
 
-def _decode_last(packets: "Sequence[Packet]", video: Video) -> "VideoFrame":
-    """Return the last frame."""
+def _decode(packets: "Sequence[Packet]", video: Video) -> "list[VideoFrame]":
+    """Return the frames."""
     import av
 
     decoder = av.CodecContext.create(DECODERS[video.codec], "r")
     decoder.thread_count = 1
-    frames = []
+    frames: list[VideoFrame] = []
     for packet in [*packets, None]:  # None: the end, so that no frame is held back
         frames += decoder.decode(packet)
-    return frames[-1]
+    return frames
 
 
 def _to_frame(image: np.ndarray, number: int, pixel_format: str) -> "VideoFrame":

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.degradation.codec import Video, compress, draw_video
+from realesrgan_paddle.data.degradation.codec import (
+    Video,
+    compress,
+    compress_clip,
+    draw_video,
+)
 from realesrgan_paddle.options.schema.degradation import (
     DeinterlaceName,
     SynthesisOptions,
@@ -155,12 +160,16 @@ def draw_domain(
 def apply_domain(
     images: np.ndarray, params: Sequence[DomainParams]
 ) -> list[np.ndarray]:
-    """Return each image, uint8 RGB (N, H, W, 3), after what its parameters name."""
+    """Return each image, uint8 RGB (N, H, W, 3), after what its parameters name.
+
+    Of clips the frames, clip by clip, with the parameters of each clip.
+    """
+    clips = images.reshape(len(params), -1, *images.shape[1:])
     cores = os.cpu_count() or 1
     threads = min(len(params), cores, MAX_THREADS)
     with ThreadPoolExecutor(threads) as pool:
-        changed = pool.map(_apply, images, params)
-        return list(changed)
+        changed = pool.map(_apply, clips, params)
+        return [frame for frames in changed for frame in frames]
 
 
 def _draw_sample(options: SynthesisOptions, rng: np.random.Generator) -> DomainParams:
@@ -174,11 +183,15 @@ def _draw_sample(options: SynthesisOptions, rng: np.random.Generator) -> DomainP
     return DomainParams(halo=halo, interlacing=interlacing, video=video)
 
 
-def _apply(image: np.ndarray, params: DomainParams) -> np.ndarray:
+def _apply(clip: np.ndarray, params: DomainParams) -> list[np.ndarray]:
+    """Return the frames of a clip (T, H, W, 3), changed alike; an image is one frame."""
+    frames = list(clip)
     if params.halo:
-        image = add_halo(image, params.halo)
+        frames = [add_halo(frame, params.halo) for frame in frames]
     if params.interlacing:
-        image = interlace(image, params.interlacing)
+        frames = [interlace(frame, params.interlacing) for frame in frames]
+    if params.video and len(frames) > 1:
+        return compress_clip(frames, params.video)
     if params.video:
-        image = compress(image, params.video)
-    return image
+        frames = [compress(frames[0], params.video)]
+    return frames

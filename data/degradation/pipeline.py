@@ -37,6 +37,8 @@ from realesrgan_paddle.options.schema.degradation import (
 )
 from realesrgan_paddle.utils.machine.devices import without_tf32
 
+MOST_SEED = 2**31
+
 
 @dataclass(frozen=True, kw_only=True)
 class PassParams:
@@ -70,6 +72,22 @@ class PassParams:
         jpeg = f"JPEG {self.quality[0]:.0f}" if self.compressed[0] else "no JPEG"
         return f"x{self.factor:.2f}, {noise} noise {strength}, {jpeg}"
 
+    def of_frames(self, count: int) -> "PassParams":
+        """Return the values of the frames of clips, `count` of each sample.
+
+        A clip's frames share all but their noise, which a camera makes anew each time.
+        """
+        seeds = np.add.outer(self.field_seeds, np.arange(count)).ravel()
+        return replace(
+            self,
+            strength=self.strength.repeat(count),
+            gray=self.gray.repeat(count),
+            quality=self.quality.repeat(count),
+            compressed=self.compressed.repeat(count),
+            field_seeds=seeds % MOST_SEED,
+            grain=self.grain.repeat(count),
+        )
+
     def subset(self, samples: slice) -> "PassParams":
         """Return the values of some samples of the batch."""
         return replace(
@@ -95,7 +113,7 @@ class DegradationParams:
     jpeg_last: bool
     """The last JPEG comes after the final resize and sinc filter, else before them."""
     domain: tuple[DomainParams, ...] = ()
-    """What a domain adds, one per sample; empty where the options use none of it."""
+    """What a domain adds, one per image or clip; empty where the options use none of it."""
 
     def __str__(self) -> str:
         """Describe the first sample; with a video, its second JPEG is not applied."""
@@ -142,7 +160,7 @@ def draw_pass(
         strength=_uniform(strengths, rng, batch_size),
         gray=rng.random(batch_size) < options.gray_noise_prob,
         quality=_uniform(options.jpeg_range, rng, batch_size),
-        field_seeds=rng.integers(2**31, size=batch_size),
+        field_seeds=rng.integers(MOST_SEED, size=batch_size),
         # Last, and not drawn by default, so that they change no other draw.
         compressed=_draw_compressed(options, rng, batch_size),
         grain=_draw_grain(options, rng, batch_size),
@@ -164,12 +182,21 @@ def degrade(
 
     Args:
         gt_usm: float32 RGB (N, 3, H, W) in [0, 1], sharpened by `USM`; H and W
-            multiples of `scale`.
-        kernels: the fields of `Kernels` as batches, each float32 (N, k, k).
-        params: the random values. Equal params give equal results.
+            multiples of `scale`. Of clips the frames, clip by clip.
+        kernels: the fields of `Kernels` as batches, each float32 (N, k, k); one for each
+            clip.
+        params: the random values, of each image or each clip. Equal params give equal
+            results.
         scale: factor by which the result is smaller.
         chroma_upsampling: see `jpeg`.
     """
+    num_frame = len(gt_usm) // len(params.first.strength)
+    if num_frame > 1:
+        kernels = [kernel.repeat_interleave(num_frame, 0) for kernel in kernels]
+        first = params.first.of_frames(num_frame)
+        second = params.second.of_frames(num_frame)
+        params = replace(params, first=first, second=second)
+
     first_kernel, second_kernel, final_kernel = kernels
     height = gt_usm.shape[2] // scale
     width = gt_usm.shape[3] // scale
@@ -222,7 +249,8 @@ def _last_jpeg(
     if not params.domain:
         return _jpeg_where(second.compressed, image, second, chroma_upsampling)
     has_video = [sample.video is not None for sample in params.domain]
-    compressed = second.compressed & ~np.array(has_video)
+    num_frame = len(image) // len(has_video)
+    compressed = second.compressed & ~np.repeat(has_video, num_frame)
     return _jpeg_where(compressed, image, second, chroma_upsampling)
 
 

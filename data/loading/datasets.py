@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from typing_extensions import Self
 
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
 from realesrgan_paddle.data.loading.header_checks import (
@@ -63,9 +64,7 @@ class HighQualityDataset:
     seed: int
 
     @classmethod
-    def open(
-        cls, options: TrainDataset, gt_size: int, scale: int, seed: int
-    ) -> "HighQualityDataset":
+    def open(cls, options: TrainDataset, gt_size: int, scale: int, seed: int) -> Self:
         """Return the dataset of `options`; their files must exist."""
         paths = training_images(options.dataroot_gt, options.meta_info)
         return cls(paths, options, crop_size(gt_size, scale), seed)
@@ -75,7 +74,7 @@ class HighQualityDataset:
         """The files of the ground truths."""
         return self.paths
 
-    def without(self, excluded: Set[Path]) -> "HighQualityDataset":
+    def without(self, excluded: Set[Path]) -> Self:
         """Return the dataset without the ground truths `excluded`."""
         kept = [path for path in self.paths if path not in excluded]
         return replace(self, paths=kept)
@@ -93,13 +92,13 @@ class HighQualityDataset:
 
         path = self.paths[index]
         gt = read_samples(path)
-        (gt,) = _augment([gt], self.options, rng)
-        gt = _pad_to(gt, self.crop)
+        (gt,) = augment([gt], self.options, rng)
+        gt = pad_to(gt, self.crop)
 
-        top, left = _random_corner(gt, self.crop, rng)
-        gt = _crop(gt, top, left, self.crop)
+        top, left = random_corner(gt, self.crop, rng)
+        gt = crop_at(gt, top, left, self.crop)
 
-        gt = _channels_first(gt)
+        gt = channels_first(gt)
         return gt, *draw_kernels(self.options, rng)
 
 
@@ -169,11 +168,11 @@ class PairedDataset:
                 f"{lq_path}: {found} is smaller than gt_size / scale = {lq_side}"
             )
 
-        top, left = _random_corner(lq, lq_side, rng)
-        lq = _crop(lq, top, left, lq_side)
-        gt = _crop(gt, top * self.scale, left * self.scale, self.gt_size)
-        gt, lq = _augment([gt, lq], self.options, rng)
-        return _channels_first(gt), _channels_first(lq)
+        top, left = random_corner(lq, lq_side, rng)
+        lq = crop_at(lq, top, left, lq_side)
+        gt = crop_at(gt, top * self.scale, left * self.scale, self.gt_size)
+        gt, lq = augment([gt, lq], self.options, rng)
+        return channels_first(gt), channels_first(lq)
 
 
 @dataclass(frozen=True)
@@ -325,7 +324,7 @@ def _size(image: np.ndarray) -> Size:
     return width, height
 
 
-def _augment(
+def augment(
     images: list[np.ndarray], options: ImageOptions, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """Return the images randomly flipped and transposed, all in the same way.
@@ -343,7 +342,7 @@ def _augment(
     return images
 
 
-def _pad_to(image: np.ndarray, side: int) -> np.ndarray:
+def pad_to(image: np.ndarray, side: int) -> np.ndarray:
     """Return `image` with reflected pixels at the bottom and right, up to `side`."""
     height, width = image.shape[:2]
     bottom = max(0, side - height)
@@ -353,7 +352,7 @@ def _pad_to(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REFLECT_101)
 
 
-def _random_corner(
+def random_corner(
     image: np.ndarray, side: int, rng: np.random.Generator
 ) -> tuple[int, int]:
     """Return top and left of a random square crop inside `image`."""
@@ -363,12 +362,13 @@ def _random_corner(
     return top, left
 
 
-def _crop(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
+def crop_at(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
+    """Return the square of `side` pixels whose corner is at `top` and `left`."""
     bottom = top + side
     right = left + side
     return image[top:bottom, left:right]
 
 
-def _channels_first(crop: np.ndarray) -> np.ndarray:
+def channels_first(crop: np.ndarray) -> np.ndarray:
     """Return a crop as a (3, H, W) of its own, without the image that it is cut from."""
     return np.ascontiguousarray(crop.transpose(2, 0, 1))

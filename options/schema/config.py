@@ -40,6 +40,7 @@ def section_problems(cfg: Sections) -> Iterator[str]:
     yield from _degradation_problems(cfg)
     yield from _pair_problems(cfg)
     yield from _pool_problems(cfg)
+    yield from _clip_problems(cfg)
     yield from _validation_set_problems(cfg)
     if cfg.val is not None:
         yield from _metric_problems(cfg, cfg.val)
@@ -169,6 +170,20 @@ def _pool_problems(cfg: Sections) -> Iterator[str]:
             f"queue_size {cfg.queue_size} is less than one batch of "
             f"{train.batch_size_per_gpu}; 0 means no pool"
         )
+
+
+def _clip_problems(cfg: Sections) -> Iterator[str]:
+    key = "datasets.train.num_frame"
+    if cfg.datasets.train.num_frame == 1:
+        if cfg.train.temporal_opt is not None:
+            yield f"train.temporal_opt compares frames of a clip; set {key} above 1"
+        return
+    if cfg.queue_size:
+        yield f"queue_size is {cfg.queue_size}, but {key} has no pair pool; set it to 0"
+    if not cfg.high_order_degradation or cfg.datasets.train_paired is not None:
+        yield f"{key} above 1 is for RealESRGANDataset alone, without given pairs"
+    if cfg.train.artifact_opt is not None:
+        yield f"train.artifact_opt compares pictures; leave it out with {key} above 1"
 
 
 def _validation_set_problems(cfg: Sections) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The section `datasets`: images to train and to validate on."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import Self
@@ -8,6 +8,7 @@ from typing_extensions import Self
 from realesrgan_paddle.options.schema.degradation import KernelOptions
 from realesrgan_paddle.utils.field_types import (
     BatchSize,
+    Count,
     Enlargement,
     FolderName,
     Natural,
@@ -100,6 +101,20 @@ class TrainDataset(KernelOptions, ImageOptions):
         "pair pool of their own, as each GPU's part has in Real-ESRGAN; null: one for "
         "each process. With 4, one process trains as 4 GPUs with a quarter of its "
         "batch_size_per_gpu.",
+    )
+    num_frame: Annotated[Count, Field(le=100)] = Field(
+        default=1,
+        description="Frames of a training clip; above 1 the images are consecutive "
+        "frames in the order of their names, a folder for each clip, and a batch is of "
+        "clips. For RecurrentSRVGG: 5 to 15.",
+    )
+    interval_list: Annotated[list[Count], Field(min_length=1)] = Field(
+        default=[1],
+        description="Steps from one frame of a clip to the next, one of which is drawn. "
+        "[1, 2, 3] shows faster motion than the footage has.",
+    )
+    random_reverse: bool = Field(
+        default=False, description="Play half of the clips backwards."
     )
     max_bad_images: Natural = Field(
         default=10,

@@ -214,6 +214,19 @@ class GridLossOptions(Options):
     )
 
 
+class TemporalLossOptions(Options):
+    """Error of what changes from a frame of a clip to the next: flicker."""
+
+    type: Literal["TemporalLoss"] = Field(
+        default="TemporalLoss", description="The only type."
+    )
+    loss_weight: NonNegative = Field(
+        default=1.0,
+        description="Weight of the temporal loss. Raise it if results flicker, lower it "
+        "if they are soft: what does not change does not flicker.",
+    )
+
+
 class DistillationLossOptions(Options):
     """Distance between the output and a teacher network's output for the same input."""
 
@@ -314,6 +327,11 @@ class TrainOptions(ScheduleOptions):
     grid_opt: GridLossOptions | None = Field(
         default=None,
         description="Grid loss: against the regular grid that short trainings leave.",
+    )
+    temporal_opt: TemporalLossOptions | None = Field(
+        default=None,
+        description="Temporal loss: against flicker; needs datasets.train.num_frame "
+        "above 1.",
     )
     distill_opt: DistillationLossOptions | None = Field(
         default=None,

@@ -169,18 +169,22 @@ class BatchMaker:
         assert self._image_samples is not None
         cfg = self._cfg
         samples, *kernel_arrays = next(self._image_samples)
-        gt = self._target(image_tensor(samples))
+        # Of clips (N, num_frame, 3, H, W) the frames, clip by clip.
+        images = samples.reshape(-1, *samples.shape[-3:])
+        gt = self._target(image_tensor(images))
         kernels = [paddle.to_tensor(array) for array in kernel_arrays]
         # RealESRGANModel always degrades the sharpened ground truth.
         source = gt if has_one_target(cfg) else self._usm(gt)
 
-        size = gt.shape[0] // len(self._slices)
+        num_frame = cfg.datasets.train.num_frame
+        size = len(samples) // len(self._slices)
         rngs, pairs = [], []
         for place, number_of_slice in enumerate(self._slices):
-            part = slice(place * size, (place + 1) * size)
+            own = slice(place * size, (place + 1) * size)
+            part = slice(own.start * num_frame, own.stop * num_frame)
             rng = generator(cfg.manual_seed, Stream.BATCH, number, number_of_slice)
             params = draw(cfg, rng, size)
-            own_kernels = [kernel[part] for kernel in kernels]
+            own_kernels = [kernel[own] for kernel in kernels]
             lq = degrade(
                 source[part], own_kernels, params, cfg.scale, cfg.jpeg_chroma_upsampling
             )

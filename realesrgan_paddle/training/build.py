@@ -25,6 +25,7 @@ from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.projected_discriminator import (
     ProjectedDiscriminator,
 )
+from realesrgan_paddle.models.networks.recurrent_srvgg import STATE, RecurrentSRVGG
 from realesrgan_paddle.models.networks.unet_discriminator import (
     UNetDiscriminatorSN,
     init_first_layer,
@@ -84,6 +85,8 @@ def build_step(
     precision = choose_precision(cfg.use_amp, cfg.amp_bf16)
 
     net_g = build_generator(cfg.network_g, cfg.path, ops)
+    if isinstance(cfg.network_g, RecurrentSRVGG):
+        net_g.num_frame = cfg.datasets.train.num_frame
     freeze(net_g, train.freeze)
     pixel_step = PixelStep(
         generator=net_g,
@@ -114,14 +117,26 @@ def build_step(
     )
 
 
-def build_generator(options: GeneratorOptions, path: PathOptions, ops: Ops) -> nn.Layer:
-    """Return the network of `options` with the pretrained weights of `path`, if any."""
+def build_generator(options: GeneratorOptions, path: PathOptions, ops: Ops) -> Network:
+    """Return the network of `options` with the pretrained weights of `path`, if any.
+
+    A RecurrentSRVGG may begin as an SRVGGNetCompact.
+    """
     network = Network(options)
     network.ops = ops
     if path.pretrain_network_g is not None:
         tensors = read_pretrained(
             path.pretrain_network_g, path.param_key_g, "path.param_key_g"
         )
+        if isinstance(options, RecurrentSRVGG) and f"{STATE}.weight" not in tensors:
+            own = {
+                name: tensor.numpy() for name, tensor in network.state_dict().items()
+            }
+            tensors = {**own, **tensors}
+            logger.warning(
+                "%s: has no state, so it begins without one, as it is",
+                path.pretrain_network_g,
+            )
         load_pretrained(
             network, options, tensors, path.pretrain_network_g, path.strict_load_g
         )
@@ -233,7 +248,9 @@ def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses
         perceptual=perceptual,
         artifact=artifact,
         distillation=distillation,
-        distances=open_image_losses(train, cfg.scale, ops),
+        distances=open_image_losses(
+            train, cfg.scale, ops, cfg.datasets.train.num_frame
+        ),
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,
     )

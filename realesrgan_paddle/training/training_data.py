@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from realesrgan_paddle.data.degradation.codec import check_installed
+from realesrgan_paddle.data.loading.clips import ClipDataset
 from realesrgan_paddle.data.loading.datasets import (
     HighQualityDataset,
     PairedDataset,
@@ -154,7 +155,8 @@ def describe_data(cfg: Config, data: TrainingData, group: ProcessGroup) -> str:
 
     datasets = []
     if data.images is not None:
-        datasets.append(f"{train.name}, {len(data.images):,} images")
+        clips = f" in clips of {train.num_frame}" if train.num_frame > 1 else ""
+        datasets.append(f"{train.name}, {len(data.images):,} images{clips}")
     if data.pairs is not None:
         name = pairs.name if pairs else train.name
         datasets.append(f"{name}, {len(data.pairs):,} pairs")
@@ -201,7 +203,8 @@ def open_datasets(
     if not cfg.high_order_degradation:
         return None, PairedDataset.open(train, *geometry)
 
-    images = HighQualityDataset.open(train, *geometry)
+    kind = ClipDataset if train.num_frame > 1 else HighQualityDataset
+    images = kind.open(train, *geometry)
     if cfg.datasets.train_paired is None:
         return images, None
     return images, PairedDataset.open(cfg.datasets.train_paired, *geometry)

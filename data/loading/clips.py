@@ -1,0 +1,146 @@
+"""Clips among the images of a set: files that are consecutive frames of a video.
+
+As in REDS and other sets for BasicSR's recurrent networks, a clip is a folder of frames
+in the order of their names. Crops of one clip (`_s001`, `_s002`, ...) may share its
+folder, and frames with times in their names (tools/extract_keyframes.py) are of one clip
+only where none is missing between them.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from realesrgan_paddle.data.degradation.kernels import draw_kernels
+from realesrgan_paddle.data.loading.datasets import (
+    HighQualityDataset,
+    Sample,
+    augment,
+    channels_first,
+    crop_at,
+    pad_to,
+    random_corner,
+)
+from realesrgan_paddle.data.sets.naming import seconds_of_frame
+from realesrgan_paddle.options.schema.datasets import TrainDataset
+from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.images import read_samples
+from realesrgan_paddle.utils.seeds import Stream, generator
+
+LONGEST_STEP = 0.1
+"""Frames with times that are further apart do not follow each other [s]: 10 frames a
+second, the slowest that footage of motion has."""
+
+_PARTS = re.compile(r"^(?P<series>.*?)(?P<number>\d+(\.\d+)?)(?P<crop>(_s\d{3,})*)$")
+
+Run = list[Path]
+"""Files of frames that follow each other."""
+
+
+@dataclass(frozen=True)
+class ClipDataset(HighQualityDataset):
+    """Clips of consecutive frames, each with the kernels of one image.
+
+    Each file is the first frame of a clip, so a sample's index is that of its file. A
+    sample is (gt, kernel1, kernel2, sinc_kernel), as `HighQualityDataset`'s, but gt is RGB
+    (num_frame, 3, crop, crop): one crop, flip and rotation for all frames. A clip that
+    reaches the last frame goes back from there; a single image stands still.
+    """
+
+    options: TrainDataset
+
+    @cached_property
+    def _places(self) -> list[tuple[Run, int]]:
+        """The run of each file, and which of its frames it is."""
+        places = {}
+        for run in runs_of(self.paths):
+            places.update({path: (run, number) for number, path in enumerate(run)})
+        return [places[path] for path in self.paths]
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        index, position = key
+        options = self.options
+        rng = generator(self.seed, Stream.SAMPLE, position)
+
+        run, first = self._places[index]
+        interval = options.interval_list[rng.integers(len(options.interval_list))]
+        numbers = forth_and_back(first, len(run), options.num_frame, interval)
+        if options.random_reverse and rng.random() < 0.5:
+            numbers.reverse()
+
+        frames = read_frames([run[number] for number in numbers])
+        frames = augment(frames, options, rng)
+        frames = [pad_to(frame, self.crop) for frame in frames]
+        top, left = random_corner(frames[0], self.crop, rng)
+        crops = [crop_at(frame, top, left, self.crop) for frame in frames]
+        gt = np.stack([channels_first(crop) for crop in crops])
+        return gt, *draw_kernels(options, rng)
+
+
+def runs_of(paths: Sequence[Path]) -> list[Run]:
+    """Return the files as runs of consecutive frames; an image alone is a run of one."""
+    by_series: dict[tuple[Path, str, str], Run] = {}
+    for path in sorted(paths, key=_order):
+        found = _PARTS.match(path.stem)
+        series, crop = (found["series"], found["crop"]) if found else (path.stem, "")
+        by_series.setdefault((path.parent, series, crop), []).append(path)
+
+    runs: list[Run] = []
+    for files in by_series.values():
+        previous: float | None = None
+        for path in files:
+            seconds = seconds_of_frame(path.stem)
+            follows = path is not files[0]
+            if seconds is not None and previous is not None:
+                follows = seconds - previous <= LONGEST_STEP
+            if follows:
+                runs[-1].append(path)
+            else:
+                runs.append([path])
+            previous = seconds
+    return runs
+
+
+def _order(path: Path) -> tuple[Path, str, float, str]:
+    """Return what files are sorted by: numbers count as such, however many digits."""
+    found = _PARTS.match(path.stem)
+    if found is None:
+        return path.parent, path.stem, 0.0, ""
+    return path.parent, found["series"], float(found["number"]), path.name
+
+
+def forth_and_back(first: int, count: int, length: int, interval: int) -> list[int]:
+    """Return `length` of the numbers 0 to count - 1, from `first` on, turning at the ends."""
+    period = max(1, 2 * (count - 1))
+    numbers = []
+    for step in range(length):
+        place = (first + step * interval) % period
+        numbers.append(min(place, period - place) if count > 1 else 0)
+    return numbers
+
+
+def read_frames(paths: Sequence[Path]) -> list[np.ndarray]:
+    """Return the images, RGB (H, W, 3) as `read_samples`, each file read once.
+
+    Raises:
+        UserError: one cannot be read, or has another size than the first.
+    """
+    by_path = {path: read_samples(path) for path in dict.fromkeys(paths)}
+    height, width = by_path[paths[0]].shape[:2]
+    for path, frame in by_path.items():
+        if frame.shape[:2] != (height, width):
+            raise UserError(
+                f"{path}: {frame.shape[1]}x{frame.shape[0]}, but the frame {paths[0].name} "
+                f"of this clip has {width}x{height}"
+            )
+    deepest = np.result_type(*by_path.values())
+    if deepest == np.uint16:
+        by_path = {path: _sixteen_bits(frame) for path, frame in by_path.items()}
+    return [by_path[path] for path in paths]
+
+
+def _sixteen_bits(frame: np.ndarray) -> np.ndarray:
+    return frame if frame.dtype == np.uint16 else frame * np.uint16(257)
