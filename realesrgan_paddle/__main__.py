@@ -47,6 +47,7 @@ MORE_COMMANDS = {
     "infer": "upscale with an exported network: all engines and precisions",
     "predict": "upscale with a network's weights",
     "quantize": "make an exported network ready for int8",
+    "clips": "cut clips of consecutive frames out of videos, for a recurrent network",
     "extract_subimages": "cut large images into training images",
     "generate_multiscale": "add downscaled versions of training images",
     "generate_meta_info": "list training images",

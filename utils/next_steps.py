@@ -22,6 +22,10 @@ NEXT = {
         "tools/extract_subimages.py --input {images} --output {output}_sub "
         "--manifest {manifest}"
     ),
+    "clips": (
+        "train.py --yml_path options/finetune_recurrent.yml "
+        "datasets.train.dataroot_gt={folder}"
+    ),
     "images": (
         "tools/generate_meta_info.py --input {folders} --root {root} "
         "--meta_info {listed} --check"
@@ -61,6 +65,7 @@ PROGRAM = "realesrgan-paddle"
 """What the installed package puts beside `python`."""
 SHORT_NAMES = {
     "extract_keyframes": "frames",
+    "extract_clips": "clips",
     "build_domain_set": "set",
     "make_lq_data": "degrade",
     "convert_torch": "convert",

@@ -102,6 +102,7 @@ def test_shipped_files_load_and_fit_a_screen():
         "finetune_realesr_general_x4v3",
         "finetune_cpu",
         "finetune_cpu_gan",
+        "finetune_recurrent",
         "distill_realesr_animevideov3",
         "generate_lq_broadcast",
         "generate_lq_dashcam",

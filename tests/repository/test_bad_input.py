@@ -45,6 +45,7 @@ REQUIRED = {  # the flags that each command needs, with right values
     "evaluate": "--models net.pdparams --gt images --degrade bicubic",
     "export_model": "--model_dir net.pdparams --save_inference_dir out",
     "extract_keyframes": "--input clip.mp4 --output out",
+    "extract_clips": "--input clip.mp4 --output out",
     "build_domain_set": "--input images --output out",
     "extract_subimages": "--input images --output out",
     "generate_meta_info": "--input images --root . --meta_info out.txt",
@@ -145,6 +146,7 @@ WRONG_VALUES = {
     ],
     "export_model": ["--block 0"],
     "extract_keyframes": ["--interval -1"],
+    "extract_clips": ["--num_frame 1", "--crop_size 8"],
     "extract_subimages": [
         "--crop_size -480",
         "--step 0",
@@ -287,6 +289,8 @@ MISTAKES = {
         "empty: no image here is named like an"
     ),
     "extract_keyframes --input empty --output out": "empty: no videos in this folder",
+    "extract_clips --input empty --output out": "empty: no videos in this folder",
+    "extract_clips --input clip.mp4 --output text.txt": "text.txt: not a folder",
     "extract_subimages --input empty --output out": "empty: no images in it",
     "generate_meta_info --input empty --root . --meta_info out.txt": (
         "empty: no readable images to name"

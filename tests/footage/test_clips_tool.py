@@ -1,0 +1,68 @@
+"""tools/extract_clips.py: consecutive frames, cut out where there is detail, none across cuts."""
+
+from pathlib import Path
+
+import numpy as np
+from clips import ffmpeg
+
+from realesrgan_paddle.data.loading.clips import runs_of
+from realesrgan_paddle.data.sets.naming import seconds_of_frame
+from realesrgan_paddle.tools.extract_clips import main
+from realesrgan_paddle.utils.images import read_rgb8
+
+
+def two_shots(path: Path) -> Path:
+    """A clip of 4 s at 10 frames a second: noise at the right, and a cut after 2.1 s."""
+    noise = "if(gt(X,96),random(1)*255,mod(3*N,200)+20)"
+    first = f"color=gray:s=192x96:r=10:d=2.1,geq=lum='{noise}':cb=90:cr=110"
+    second = f"color=gray:s=192x96:r=10:d=1.9,geq=lum='{noise}':cb=170:cr=190"
+    ffmpeg(
+        *("-f", "lavfi", "-i", first, "-f", "lavfi", "-i", second),
+        *("-filter_complex", "concat=n=2", "-c:v", "libx264", "-qp", 4, path),
+    )
+    return path
+
+
+def extract(video: Path, output: Path, *flags: str) -> int:
+    words = ["--input", str(video), "--output", str(output), "--crop_size", "64"]
+    return main([*words, "--num_frame", "5", "--crops", "1", *flags])
+
+
+def test_clips_are_consecutive_frames_and_none_has_a_cut(tmp_path, capsys):
+    assert extract(two_shots(tmp_path / "m.mp4"), tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    # They begin at 0, 1, 2 and 3 s; that of 2 s has the cut.
+    assert "3 clips of 5 frames of 1 videos" in printed
+    assert "1 moments with a cut" in printed
+    assert "datasets.train.dataroot_gt=" in printed.splitlines()[-1]
+
+    paths = sorted((tmp_path / "out").rglob("*.png"))
+    runs = runs_of(paths)
+    assert [len(run) for run in runs] == [5, 5, 5]
+    for run in runs:
+        times = [seconds_of_frame(path.stem) for path in run]
+        assert np.allclose(np.diff(times), 0.1)
+        # The half that is noise, and none of the other.
+        assert all(read_rgb8(path)[:, :4].std() > 20 for path in run)
+
+
+def test_what_is_there_stays_and_what_is_missing_comes_back(tmp_path):
+    video = two_shots(tmp_path / "m.mp4")
+    extract(video, tmp_path / "out")
+    paths = sorted((tmp_path / "out").rglob("*.png"))
+    before = paths[1].read_bytes()
+    paths[0].write_bytes(b"mine")
+    paths[1].unlink()
+    extract(video, tmp_path / "out")
+    assert paths[0].read_bytes() == b"mine"
+    assert paths[1].read_bytes() == before
+
+
+def test_a_file_that_is_no_video_is_one_line_and_others_go_on(tmp_path, capsys):
+    (tmp_path / "videos").mkdir()
+    two_shots(tmp_path / "videos" / "m.mp4")
+    (tmp_path / "videos" / "n.mp4").write_bytes(b"no video")
+    assert extract(tmp_path / "videos", tmp_path / "out") == 1
+    output = capsys.readouterr()
+    assert "3 clips of 5 frames of 1 videos" in output.out
+    assert "n.mp4" in output.err
