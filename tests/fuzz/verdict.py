@@ -83,9 +83,7 @@ def snapshot(place: Place) -> dict[str, tuple[int, int]]:
     """Return the size and time of everything that a run must not change."""
     found = {}
     for path in (*place.work.rglob("*"), *place.home.rglob("*")):
-        mine = path.is_relative_to(place.out)
-        paddles = path.is_relative_to(place.home / ".cache")
-        if not mine and not paddles:
+        if not _may_write(path, place):
             status = path.lstat()
             folder = path.is_dir() and not path.is_symlink()
             found[str(path)] = (
@@ -232,6 +230,12 @@ def _events(place: Place) -> list[str]:
 
 
 def _may_write(path: Path, place: Place) -> bool:
-    """Return whether a run may write there: output, temporary files, Paddle's cache."""
-    allowed = (place.out, place.tmp, place.home / ".cache", Path("/dev"))
+    """Return whether a run may write there.
+
+    Into its output, temporary files, Paddle's cache, and `weights`, where those of metrics
+    and losses go. pip, which fetches these, asks rustc for its version; where that is
+    rustup's, it makes a folder.
+    """
+    allowed = [place.out, place.tmp, place.home / ".cache", Path("/dev")]
+    allowed += [place.work / "weights", place.home / ".rustup"]
     return any(path.is_relative_to(folder) for folder in allowed)

@@ -64,9 +64,10 @@ class FrameParts:
         """
         self._frame = Crop(0, 0, luma.shape[1], luma.shape[0])
         if shot not in self._shots:
-            self._shots[shot] = _Votes()
-            if len(self._shots) > KEPT_SHOTS:
+            # An earlier shot may come back after it was closed.
+            if len(self._shots) == KEPT_SHOTS:
                 self._close(min(self._shots))
+            self._shots[shot] = _Votes()
         self._shots[shot].add(one, luma)
         return self.of_shot(shot)
 

@@ -95,6 +95,15 @@ def test_a_shot_of_one_frame_has_the_bars_of_the_other_shots():
     assert_inside(found, truth)
 
 
+def test_a_shot_may_come_back_after_many_others():
+    parts = FrameParts()
+    image, _ = with_bars("dark gray", 5)
+    for shot in range(6):
+        parts.add(luma(image), profile(luma(image)), shot)
+    told = parts.of_shot(0)
+    assert parts.add(luma(image), profile(luma(image)), 0) == told
+
+
 def test_a_shot_without_bars_is_not_cropped_as_the_one_before():
     parts = FrameParts()
     for number in range(8):
