@@ -30,7 +30,9 @@ from realesrgan_paddle.utils.report.video_page import MetricsTable, video_page
 from realesrgan_paddle.video.pictures import Excerpt, open_excerpt
 from realesrgan_paddle.video.playable import playable
 from realesrgan_paddle.video.side_by_side import Layout, whole_size, write_side_by_side
+from realesrgan_paddle.video.time_slice import TimeSlice
 
+SLICES = "time_slices.png"
 SHARED: Mapping[Layout, str] = {"beside": "side_by_side.mp4", "split": "split.mp4"}
 """The file to share, by its layout."""
 UPSCALED_CRF = 12
@@ -100,8 +102,12 @@ def compare_videos(
     """
     remarks: list[str] = []
     metrics = {}
+    slices = TimeSlice()
     if measured_frames:
-        metrics = measure(excerpts, gt, measured_frames, remarks)
+        metrics = measure(excerpts, gt, measured_frames, remarks, slices)
+    if metrics:
+        make_folder(folder)
+        write_image(folder / SLICES, slices.sheet())
     on_page = [*remarks]
 
     before = excerpts[0] if len(excerpts) == 2 else excerpts[1]
@@ -122,6 +128,7 @@ def compare_videos(
         chosen=(shown.index(before), shown.index(after)),
         metrics=metrics,
         remarks=on_page,
+        slices=SLICES if metrics else "",
     )
     return VideoComparison(folder / PAGE, shared, size, metrics, remarks)
 
@@ -133,8 +140,12 @@ def write_players(
     chosen: tuple[int, int],
     metrics: Mapping[str, ClipMetrics],
     remarks: Sequence[str],
+    slices: str = "",
 ) -> None:
-    """Write the page with two players, and the videos beside it."""
+    """Write the page with two players, and the videos beside it.
+
+    `slices` is the file of the time slices there, if any.
+    """
     make_folder(page.parent)
     clips = []
     for number, excerpt in enumerate(excerpts):
@@ -147,6 +158,7 @@ def write_players(
         headline=f"Before and after: {source.path.name}",
         remarks=remarks,
         metrics=_table(metrics),
+        slices=slices,
         left=chosen[0],
         right=chosen[1],
         start=excerpts[0].start - source.start,
@@ -166,6 +178,7 @@ def measure(
     gt: Excerpt | None,
     most_frames: int,
     remarks: list[str],
+    slices: TimeSlice,
 ) -> dict[str, ClipMetrics]:
     """Return the temporal consistency of the results, by their names, and of bicubic enlargement.
 
@@ -176,6 +189,7 @@ def measure(
         gt: the ground truth.
         most_frames: so many are measured, from the middle.
         remarks: gets a line on what was measured, or why nothing.
+        slices: gets the frames that are measured.
     """
     everything = [*excerpts, gt] if gt else [*excerpts]
     counts = {excerpt.label: len(excerpt.times) - 1 for excerpt in everything}
@@ -194,12 +208,17 @@ def measure(
         f"temporal consistency of {used} of {count} frames, at {width}x{height}"
     )
     source = excerpts[0].middle(used)
-    frames_of = {BICUBIC: source.arrays(width, height)}
-    for excerpt in excerpts[1:]:
-        frames_of[excerpt.label] = excerpt.middle(used).arrays(width, height)
+    compared = {BICUBIC: source}
+    compared |= {excerpt.label: excerpt.middle(used) for excerpt in excerpts[1:]}
+    if gt:
+        compared[gt.label] = gt.middle(used)
+    frames_of = {
+        label: slices.watched(label, excerpt.arrays(width, height))
+        for label, excerpt in compared.items()
+    }
     return measure_clip(
         frames_of,
-        gt=gt.middle(used).arrays(width, height) if gt else None,
+        gt=frames_of.pop(gt.label) if gt else None,
         lq=source.arrays(*source.upright),
         remark=remarks.append,
     )

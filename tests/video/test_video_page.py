@@ -31,6 +31,7 @@ from realesrgan_paddle.video.comparison import (
 from realesrgan_paddle.video.pictures import open_excerpt
 from realesrgan_paddle.video.playable import is_played, playable
 from realesrgan_paddle.video.side_by_side import picture_size
+from realesrgan_paddle.video.time_slice import TimeSlice
 
 pytest.importorskip("av")
 
@@ -289,13 +290,40 @@ def test_the_command_compares_results(pair, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"\nbicubic +\d\.\d{3}\nx2 +\d\.\d{3}\nsharpness: ", printed)
     assert f"open {out / 'index.html'} in a browser" in printed
-    assert {path.suffix for path in out.iterdir()} == {".html", ".mp4"}
+    assert {path.suffix for path in out.iterdir()} == {".html", ".mp4", ".png"}
+    assert 'src="time_slices.png"' in (out / "index.html").read_text()
 
     flags += ["--gt", result, "--output", str(out), "--measured_frames", "0"]
     assert tool.main([*flags, "--layout", "split"]) == 0
     labels = [clip["label"] for clip in Page(out / "index.html").data["clips"]]
     assert labels == ["input", "x2", "ground truth"]
     assert (out / "split.mp4").is_file()
+    assert "time_slices" not in (out / "index.html").read_text()
+
+
+def test_a_time_slice_is_a_detailed_column_of_each_frame():
+    rng = np.random.default_rng(0)
+    lines = np.full((5, 90, 3), 90, np.uint8)
+    lines[:, 60:70] = rng.integers(0, 255, (5, 10, 3))
+    frames = lines[:, None].repeat(300, axis=1)
+    slices = TimeSlice()
+    assert np.array_equal([*slices.watched("stripes", frames)], frames)
+    assert np.array_equal([*slices.watched("inverted", 255 - frames)], 255 - frames)
+
+    middle = slices.sheet()[-100]
+    shown = [
+        [column for column in range(90) if _holds(middle, each[:, column])]
+        for each in (lines, 255 - lines)
+    ]
+    assert shown[0] == shown[1]
+    assert 59 <= shown[0][0] <= 70
+
+
+def _holds(row, colors):
+    """Return whether a row of a sheet has the colors over time, each three times."""
+    wanted = colors.repeat(3, axis=0)
+    places = range(len(row) - len(wanted) + 1)
+    return any(np.array_equal(row[x : x + len(wanted)], wanted) for x in places)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def video_page(
     headline: str,
     remarks: Sequence[str],
     metrics: MetricsTable | None,
+    slices: str,
     left: int,
     right: int,
     start: Fraction,
@@ -77,6 +78,7 @@ def video_page(
         headline: the page's title.
         remarks: lines below it.
         metrics: what was measured.
+        slices: path of an image of time slices, relative to the page; "": none.
         left: number of the video that the left player shows at first.
         right: number of that of the right player.
         start: the time of the first frame, where the videos are a part [s].
@@ -90,7 +92,7 @@ def video_page(
 {paragraphs}<div class="viewer" hidden>
 {_STAGE}{_controls(labels, left, right)}{_HELP}<p class="faint">{files}</p>
 <noscript><p class="warning">The players need JavaScript.</p></noscript>
-<script type="application/json" id="clips">{_data(clips, start)}</script>"""
+{_slices(slices)}<script type="application/json" id="clips">{_data(clips, start)}</script>"""
     assets = ("stage.css", "video_page.css", "stage.js", "video_page.js")
     return whole_page(headline, body, *assets)
 
@@ -150,6 +152,18 @@ def _table(metrics: MetricsTable | None) -> str:
         body += f"<tr>{cells}</tr>\n"
     caption = f"<figcaption>{escaped(metrics.remark)}</figcaption>"
     return f"<figure><table><tr>{head}</tr>\n{body}</table>{caption}</figure>"
+
+
+def _slices(file: str) -> str:
+    """Return the figure of the time slices; "" without any."""
+    if not file:
+        return ""
+    return (
+        f'<figure class="slices"><img src="{quote(file)}" alt="one column of each '
+        'video over time"><figcaption>One column of pixels of each frame, from left to '
+        "right: what stands still is a line, what flickers is rough.</figcaption>"
+        "</figure>\n"
+    )
 
 
 def _data(clips: Sequence[Clip], start: Fraction) -> str:
