@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -17,6 +17,7 @@ from realesrgan_paddle.inference.engine.recorder import Recorder
 from realesrgan_paddle.inference.engine.tensors import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -65,6 +66,7 @@ class Engine:
         bytes_per_pixel: memory for each pixel of an image.
         bytes_in_bands: memory for any image and for each of its pixels, if that is less;
             not where it never is.
+        num_state: channels of the state; only of a network that has one, and not in int8.
 
     Raises:
         OneDNNError: oneDNN cannot compute this network on this processor, or is wrong.
@@ -110,7 +112,9 @@ class Engine:
         self._weights = _weights(description, tensors)
         self._prepared: dict[tuple[str, int], PreparedWeights] = {}
         self._integers: dict[str, PreparedWeights | IntegerWeights] = {}
-        self._recorded: _Recording | None = None
+        self._recorded: dict[Compute, _Recording] = {}
+        if isinstance(description, RecurrentSRVGG) and ranges is None:
+            self.num_state = description.num_state
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the upscaled images, (N, 3, scale * H, scale * W), not clipped.
@@ -126,9 +130,18 @@ class Engine:
             # OpenMP keeps these for each thread that calls it. Its own threads must sleep
             # soon after an image: others are decoded and encoded meanwhile.
             library().use_threads(self._free_threads(), SPIN_MS)
-            results = [self._run(image) for image in images]
+            results = [self._run(_forward, image)[0] for image in images]
         # One image, as the upscaler gives, is not copied again.
         return np.stack(results) if len(results) > 1 else results[0][None]
+
+    def step(
+        self, frame: np.ndarray, beside: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return an upscaled frame, and the state for the one after it; see `Runner`."""
+        with self._lock:
+            library().use_threads(self._free_threads(), SPIN_MS)
+            result, state = self._run(_step, frame, beside)
+        return result, state
 
     def _free_threads(self) -> int:
         """Return on how many threads to compute: on none that other programs need.
@@ -149,61 +162,87 @@ class Engine:
             return self
         return Engine(self.description, self._tensors, "fp32", self._threads)
 
-    def _run(self, image: np.ndarray) -> np.ndarray:
-        recorded = self._recorded
-        if recorded is not None and recorded.fits(image):
-            recorded.input.array[...] = image
-            recorded.recorder.repeat()
-            return recorded.output.array.copy()
+    def _run(self, compute: "Compute", *images: np.ndarray) -> list[np.ndarray]:
+        recorded = self._recorded.get(compute)
+        if recorded is not None and recorded.fits(images):
+            recorded.repeat(images)
+        else:
+            # The memory of the last size is free before that of this one is taken.
+            recorded = None
+            self._recorded.pop(compute, None)
+            recorded = self._recorded[compute] = self._record(compute, images)
+        return [output.array.copy() for output in recorded.outputs]
 
-        # The memory of the last size is free before that of this one is taken.
-        self._recorded = recorded = None
-        self._recorded = recorded = self._record(image)
-        return recorded.output.array.copy()
-
-    def _record(self, image: np.ndarray) -> "_Recording":
-        """Compute the first image of a size."""
+    def _record(self, compute: "Compute", images: Sequence[np.ndarray]) -> "_Recording":
+        """Compute the first images of a size."""
         recorder = Recorder(free_memory())
-        source = Image(recorder, *image.shape)
-        source.array[...] = image
+        inputs = [_image(recorder, image) for image in images]
         ops: EngineOps | IntegerOps
         if self._ranges is None:
             ops = EngineOps(recorder, self._dtype, self._prepared)
         else:
             ops = IntegerOps(recorder, self._ranges, self._integers)
-        output = self._forward(source, ops)
-        return _Recording(recorder, source, output)
-
-    def _forward(self, source: Image, ops: "EngineOps | IntegerOps") -> Image:
-        # Its images and features stand in for Paddle's tensors.
-        output: Any = self.description.forward(source, self._weights, ops)  # type: ignore[arg-type]
-        return output
+        outputs = compute(self.description, inputs, self._weights, ops)
+        return _Recording(recorder, inputs, outputs)
 
     def measure_ranges(self, image: np.ndarray) -> Ranges:
         """Return how large the features of an image (3, H, W) are: see `Ranges`."""
         recorder = Recorder(free_memory())
-        source = Image(recorder, *image.shape)
-        source.array[...] = image
+        source = _image(recorder, image)
         ops = RangeOps(recorder, self._dtype, self._prepared)
         with self._lock:
             library().use_threads(self._threads, SPIN_MS)
-            self._forward(source, ops)
+            _forward(self.description, [source], self._weights, ops)
         return ops.ranges
 
 
-class _Recording:
-    """What is computed for one size of image, from `input` to `output`."""
+# The engine's images and features stand in for Paddle's tensors.
+Compute = Callable[[Any, list[Image], Any, Any], Sequence[Image]]
+"""(the network, its inputs, its weights, operators) -> its outputs."""
 
-    def __init__(self, recorder: Recorder, source: Image, output: Image) -> None:
-        self.recorder = recorder
-        self.input = source
-        self.output = output
+
+def _forward(
+    network: Any, inputs: list[Image], weights: Any, ops: Any
+) -> Sequence[Image]:
+    return [network.forward(*inputs, weights, ops)]
+
+
+def _step(network: Any, inputs: list[Image], weights: Any, ops: Any) -> Sequence[Image]:
+    outputs: Sequence[Image] = network.step(*inputs, weights, ops)
+    return outputs
+
+
+def _image(recorder: Recorder, array: np.ndarray) -> Image:
+    """Return an image with the values of an array (C, H, W)."""
+    image = Image(recorder, *array.shape)
+    image.array[...] = array
+    return image
+
+
+class _Recording:
+    """What is computed for one size of image, from `inputs` to `outputs`."""
+
+    def __init__(
+        self, recorder: Recorder, inputs: Sequence[Image], outputs: Sequence[Image]
+    ) -> None:
+        self.outputs = outputs
+        self._recorder = recorder
+        self._inputs = inputs
         self._threads = library().threads
 
-    def fits(self, image: np.ndarray) -> bool:
-        """Return whether that is an image's size, and its threads the present number."""
-        is_same_size = self.input.array.shape == image.shape
-        return is_same_size and self._threads == library().threads
+    def fits(self, images: Sequence[np.ndarray]) -> bool:
+        """Return whether that is the images' size, and its threads the present number."""
+        are_same_size = all(
+            known.array.shape == image.shape
+            for known, image in zip(self._inputs, images, strict=True)
+        )
+        return are_same_size and self._threads == library().threads
+
+    def repeat(self, images: Sequence[np.ndarray]) -> None:
+        """Compute other images."""
+        for known, image in zip(self._inputs, images, strict=True):
+            known.array[...] = image
+        self._recorder.repeat()
 
 
 def _weights(

@@ -5,6 +5,8 @@ gives (N, 3, scale * H, scale * W), not clipped, as NumPy arrays. MemoryError if
 does not fit.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from paddle import nn
 from realesrgan_paddle.inference.graph.exported_files import require_weights
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.ops.choose import choose_ops
@@ -31,6 +34,7 @@ class DygraphRunner:
     Attributes:
         scale: its upscaling factor.
         device: where it runs, and why.
+        num_state: channels of the state; only of a network that has one.
     """
 
     def __init__(self, network: nn.Layer, scale: int, device: str = "") -> None:
@@ -38,17 +42,41 @@ class DygraphRunner:
         self.network = network
         self.scale = scale
         self.device = device
+        description = getattr(network, "description", None)
+        if isinstance(description, RecurrentSRVGG):
+            self.num_state = description.num_state
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the upscaled images."""
-        try:
-            with paddle.no_grad():
-                return self.network(paddle.to_tensor(images)).numpy()
-        except OSError as error:
-            # Paddle's own allocator raises MemoryError.
-            if LIBRARY_OUT_OF_MEMORY not in str(error):
-                raise
-            raise MemoryError(str(error)) from error
+        with _for_inference():
+            return self.network(paddle.to_tensor(images)).numpy()
+
+    def step(
+        self, frame: np.ndarray, beside: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return an upscaled frame, and the state for the one after it; see `Runner`."""
+        network = self.network
+        with _for_inference():
+            result, state = network.description.step(
+                paddle.to_tensor(frame[None]),
+                paddle.to_tensor(beside[None]),
+                network.weights(),
+                network.ops,
+            )
+            return result[0].numpy(), state[0].numpy()
+
+
+@contextmanager
+def _for_inference() -> Iterator[None]:
+    """Keep nothing for gradients; raise MemoryError where a library lacks memory."""
+    try:
+        with paddle.no_grad():
+            yield
+    except OSError as error:
+        # Paddle's own allocator raises MemoryError.
+        if LIBRARY_OUT_OF_MEMORY not in str(error):
+            raise
+        raise MemoryError(str(error)) from error
 
 
 def require_rgb(network: Generator, source: str) -> None:

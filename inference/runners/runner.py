@@ -11,6 +11,15 @@ scale * W), not clipped; MemoryError if that does not fit. It may have these att
                       for each input pixel)
     device            where it runs; "gpu" or "gpu ..." has a memory of its own
     exact()           returns a runner of the same network in float32
+
+A runner of a network that carries a state through a video, frame by frame, also has these:
+
+    num_state         channels of the state
+    step(frame, beside)
+                      returns (3, scale * H, scale * W) and the state for the frame after it,
+                      (num_state, H, W), for float32 arrays (3, H, W) and (6 + num_state, H,
+                      W): the frame before minus this one, that after minus this one, and
+                      the state. Zeros for what there is not
 """
 
 from collections.abc import Callable

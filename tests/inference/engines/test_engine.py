@@ -32,7 +32,7 @@ from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.ops.onednn.convolutions import plus, times
-from realesrgan_paddle.ops.onednn.library import BF16, F32, OneDNNError, library
+from realesrgan_paddle.ops.onednn.library import F32, library
 from realesrgan_paddle.ops.onednn.primitives import BLOCK
 from realesrgan_paddle.utils.machine import devices
 from realesrgan_paddle.utils.machine.devices import running_elsewhere
@@ -127,16 +127,6 @@ def test_bf16_is_close_to_float32(description, has_bf16):
     found = Engine(description, tensors, "bf16")(image)
     error = np.sqrt(np.mean((found - exact) ** 2)) / np.std(exact)
     assert 0 < error < 0.02
-
-
-@pytest.fixture
-def has_bf16() -> None:
-    from realesrgan_paddle.inference.engine.check import check_operators
-
-    try:
-        check_operators(BF16)
-    except OneDNNError as error:
-        pytest.skip(f"no bfloat16 here: {error}")
 
 
 @pytest.mark.usefixtures("avx2")
