@@ -13,9 +13,9 @@ from realesrgan_paddle.data.footage.shots.transitions import (
     MAX_LIKENESS,
     Transition,
     change_of,
-    likeness,
     transition_at,
 )
+from realesrgan_paddle.utils.likeness import likeness
 
 REACH = 2.2
 """Seconds before and after a frame that are looked at; transitions take 0.5 to 2."""

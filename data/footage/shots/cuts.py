@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from realesrgan_paddle.data.footage.shots.small_frames import shrink
-from realesrgan_paddle.data.footage.shots.transitions import likeness
+from realesrgan_paddle.utils.likeness import likeness, shrink
 
 MIN_CUT_DISTANCE = 0.35
 """Distance of the histograms of successive frames above which there is a cut.

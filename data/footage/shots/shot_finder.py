@@ -14,10 +14,11 @@ from realesrgan_paddle.data.footage.packets import NO_PACKETS, Packets, read_pac
 from realesrgan_paddle.data.footage.selection import Candidate
 from realesrgan_paddle.data.footage.shots.blends import MARGIN, BlendFinder
 from realesrgan_paddle.data.footage.shots.cuts import ShotCounter
-from realesrgan_paddle.data.footage.shots.small_frames import SmallFrame, shrink
+from realesrgan_paddle.data.footage.shots.small_frames import SmallFrame
 from realesrgan_paddle.data.footage.video import Sampling
 from realesrgan_paddle.utils.errors import printable
 from realesrgan_paddle.utils.field_order import FieldOrder, has_pulldown
+from realesrgan_paddle.utils.likeness import shrink
 
 LONG_GAP = 10.5
 """Seconds from a key frame to the next from which on too much lies between them.

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import cv2
 import ffmpeg
 import numpy as np
 
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.ffmpeg import FFmpegRun, video_input
-
-SMALL_SIZE = (96, 54)
-"""Width and height of a small frame, whatever the shape of the video."""
+from realesrgan_paddle.utils.likeness import SMALL_SIZE
 
 MIN_SPACING = 0.03
 """Seconds from a small frame to the next, at least; of 50 a second, every other."""
@@ -31,11 +28,6 @@ class SmallFrame(NamedTuple):
     seconds: float
     image: np.ndarray
     """uint8 RGB (54, 96, 3)."""
-
-
-def shrink(image: np.ndarray) -> np.ndarray:
-    """Return an image, uint8 RGB (H, W, 3), at `SMALL_SIZE`."""
-    return cv2.resize(image, SMALL_SIZE, interpolation=cv2.INTER_AREA)
 
 
 def small_frames(path: Path, start: float, end: float) -> Iterator[SmallFrame]:

@@ -10,10 +10,11 @@ from scenes import scene
 
 from realesrgan_paddle.data.footage.shots import blends
 from realesrgan_paddle.data.footage.shots.blends import BlendFinder
-from realesrgan_paddle.data.footage.shots.small_frames import SmallFrame, shrink
+from realesrgan_paddle.data.footage.shots.small_frames import SmallFrame
 from realesrgan_paddle.data.footage.shots.transitions import transition_at
 from realesrgan_paddle.data.sets.manifest import read_records
 from realesrgan_paddle.tools.extract_keyframes import main
+from realesrgan_paddle.utils.likeness import shrink
 
 RATE = 25
 START, LENGTH = 20, 25
