@@ -18,7 +18,7 @@ from realesrgan_paddle.commands import video_previews
 from realesrgan_paddle.commands.upscale_flags import CONTAINERS
 from realesrgan_paddle.inference import open_runner
 from realesrgan_paddle.inference.runners.static_runner import open_graph
-from realesrgan_paddle.inference.video import segment_maker
+from realesrgan_paddle.inference.video import progress
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.tools import compare, export_model, infer, predict
 from realesrgan_paddle.utils.errors import UserError
@@ -319,7 +319,7 @@ def test_a_long_video_is_estimated_and_told_of_once_a_minute(
 
     clip = tmp_path / "clip.mkv"
     made(*pattern(size=SIZE, count=40), *FFV1)(clip)
-    monkeypatch.setattr(segment_maker, "time", Clock())
+    monkeypatch.setattr(progress, "time", Clock())
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=99))
     assert run_infer(work, clip, tmp_path / "result.mkv") == 0
     lines = capsys.readouterr().out.splitlines()
