@@ -1,7 +1,7 @@
 """Upscales arrays of any size and kind: gray, RGB, alpha, 8 or 16 bits; resized or not."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -131,7 +131,12 @@ class ArrayUpscaler:
         return self.to_size(image, scaled_size(width, height, factor))
 
     def to_size(
-        self, image: np.ndarray, size: tuple[int, int], *, after: bool = False
+        self,
+        image: np.ndarray,
+        size: tuple[int, int],
+        *,
+        after: bool = False,
+        beside: Sequence[np.ndarray] = (),
     ) -> np.ndarray:
         """Return an image upscaled to `size`, (width, height), for the frames of a video.
 
@@ -141,12 +146,14 @@ class ArrayUpscaler:
             after: copy tiles that are identical to one of the image before, if that was
                 upscaled so too, and neither is resized. Its result must not have been
                 written into.
+            beside: images of the same kind whose colors the network gets too, as channels
+                behind those of `image`.
         """
         height, width = image.shape[:2]
         out = empty_result(image, size)
         tiles_before = str(self._planner)
         try:
-            self._upscale_into(image, out, after=after)
+            self._upscale_into(image, out, after=after, beside=beside)
         except MemoryError as error:
             advice = f"use smaller tiles (now {self.tile})"
             if self.tile == "auto":
@@ -183,7 +190,14 @@ class ArrayUpscaler:
         """Cut images of the size of `plan` so from now on; None: as memory allows."""
         self._planner.fixed = plan
 
-    def _upscale_into(self, image: np.ndarray, out: np.ndarray, *, after: bool) -> None:
+    def _upscale_into(
+        self,
+        image: np.ndarray,
+        out: np.ndarray,
+        *,
+        after: bool,
+        beside: Sequence[np.ndarray],
+    ) -> None:
         """Upscale into `out`, of any size; see `to_size`.
 
         Raises:
@@ -192,11 +206,14 @@ class ArrayUpscaler:
         self.counts = TileCounts()
         before = self._before if after else None
         self._before = None
+        colors = image[..., :3] if image.ndim == 3 else image
+        if beside:
+            colors = np.dstack([colors, *(each[..., :3] for each in beside)])
         if image.shape[2:] == (4,):
-            writer = self._through_network(image[..., :3], out[..., :3], before)
+            writer = self._through_network(colors, out[..., :3], before)
             self._upscale_alpha(image[..., 3], out[..., 3])
         else:
-            writer = self._through_network(image, out, before)
+            writer = self._through_network(colors, out, before)
 
         if after and isinstance(writer, DirectWriter):
             writer.finish()

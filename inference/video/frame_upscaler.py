@@ -55,38 +55,64 @@ class FrameUpscaler:
 
     Attributes:
         repeats: what was not computed again.
+        reach: frames before and after a frame that the network looks at.
+        state: of a network that carries one, after the last frame; None: it has none, or
+            there was no frame.
     """
+
+    reach = 0
 
     def __init__(
         self, upscaler: ArrayUpscaler, size: tuple[int, int], *, reuse: bool
     ) -> None:
         self.repeats = Repeats()
+        self.state: np.ndarray | None = None
         self._upscaler = upscaler
         self._size = size
         self._reuse = reuse
         self._before: np.ndarray | None = None
         self._result: np.ndarray | None = None
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def __call__(
+        self, image: np.ndarray, after: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the upscaled frame, of the dtype and channels of `image`.
 
         It is the same array as that before if the frames are identical, so nobody may
         write into it.
+
+        Args:
+            image: as decoded.
+            after: the frame after it; None: there is none.
         """
         if self._is_repeated(image) and self._result is not None:
             self.repeats.frames += 1
             return self._result
 
-        upscaler = self._upscaler
-        result = upscaler.to_size(image, self._size, after=self._reuse)
-        self.repeats.tiles += upscaler.counts.repeated
-        self.repeats.tiles_computed += upscaler.counts.computed
+        result = self._upscale(image, after)
         self._before, self._result = image, result
         return result
+
+    def begin(self, before: np.ndarray | None, state: np.ndarray | None) -> None:
+        """Compute the next frame in any case, as the one after `before`.
+
+        Args:
+            before: as decoded; None: there is none.
+            state: after that.
+        """
+        self._before, self._result, self.state = before, None, state
 
     def known(self, image: np.ndarray, result: np.ndarray) -> None:
         """Take over the result of a frame that an earlier run upscaled."""
         self._before, self._result = image, result
+
+    def _upscale(self, image: np.ndarray, after: np.ndarray | None) -> np.ndarray:
+        """Return the upscaled frame; `after` is for networks that look at it."""
+        upscaler = self._upscaler
+        result = upscaler.to_size(image, self._size, after=self._reuse)
+        self.repeats.tiles += upscaler.counts.repeated
+        self.repeats.tiles_computed += upscaler.counts.computed
+        return result
 
     def _is_repeated(self, image: np.ndarray) -> bool:
         before = self._before

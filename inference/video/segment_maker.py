@@ -28,6 +28,14 @@ from realesrgan_paddle.inference.video.plan import VideoPlan, estimate
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
 from realesrgan_paddle.inference.video.progress import Progress
 from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
+from realesrgan_paddle.inference.video.recurrent import (
+    carries_state,
+    kept_with_state,
+    open_frame_upscaler,
+    whole_frame,
+    with_next,
+    with_those_before,
+)
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.encoding import encoder
 from realesrgan_paddle.inference.video.writing.segments import (
@@ -124,6 +132,7 @@ class SegmentMaker:
         self._say = say
         self._on_progress = on_progress
         self._on_gpu = getattr(upscaler.run, "device", "").startswith("gpu")
+        self._carries_state = carries_state(upscaler.run)
         self._reader = FrameReader(
             plan.source,
             plan.part,
@@ -131,6 +140,11 @@ class SegmentMaker:
             settings.bad_frames,
             self.remark,
         )
+        if self._carries_state and upscaler.tile not in (0, "auto"):
+            self.remark(
+                f"not cut into tiles of {upscaler.tile} pixels: the network carries a "
+                "state, for which frames stay whole"
+            )
 
     def remark(self, line: str) -> None:
         """Take note of what a user should know, once."""
@@ -145,7 +159,9 @@ class SegmentMaker:
         """
         first = next(self._images(0, 1))
         tiles = self._upscaler.plan(first, self._size)
-        if self.outcome.frames > FEW_FRAMES:
+        if self._carries_state:
+            tiles = whole_frame(first)
+        elif self.outcome.frames > FEW_FRAMES:
             pairs = self._samples(COMPARED_PAIRS, 2)
             repeating = choose_tiles(self._upscaler, pairs, self._size)
             tiles = repeating or tiles
@@ -176,6 +192,8 @@ class SegmentMaker:
         for name in damaged:
             self.remark(f"{name} in {parts.folder} is damaged, so it is made again")
         kept = parts.kept()
+        if self._carries_state:
+            kept = kept_with_state(missing, kept, parts)
         left = sum(segment.frames for segment in missing) - len(kept)
         self.outcome.resumed = self.outcome.frames - left
         if self.outcome.resumed and left and self._say is not None:
@@ -203,7 +221,7 @@ class SegmentMaker:
         """Say how long the rest takes and how large it is, where it is long."""
         if self._say is None or left < FEW_FRAMES:
             return
-        upscale = FrameUpscaler(self._upscaler, self._size, reuse=False)
+        upscale = open_frame_upscaler(self._upscaler, self._size, reuse=False)
         found = estimate(self._samples, upscale, self._plan, left)
         self._say(str(found))
 
@@ -242,35 +260,82 @@ class SegmentMaker:
                 yield frame
 
     def _upscaled(
-        self, segments: list[Segment], parts: SegmentFolder, kept: dict[int, Path]
+        self, missing: list[Segment], parts: SegmentFolder, kept: dict[int, Path]
     ) -> Stream[RGBFrame]:
         """Yield the frames of the segments, upscaled; those that were kept are read."""
-        seconds = self.outcome.seconds
-        upscale = FrameUpscaler(self._upscaler, self._size, reuse=self._reuse)
+        upscale = open_frame_upscaler(self._upscaler, self._size, reuse=self._reuse)
         self.outcome.repeats = upscale.repeats
-        read = prefetch(self._read(segments), size=QUEUED, in_background=True)
+        segments = missing
+        if self._carries_state:
+            segments = with_those_before(missing, self._plan.segments, kept, parts)
+        again = sum(segment.frames for segment in segments if segment not in missing)
+        if again:
+            self.remark(
+                f"{again:,} frames are computed again: the state that the network has after "
+                "them is needed, and is not there"
+            )
+        for run in _runs(segments):
+            for frame, segment in self._upscaled_run(run, upscale, parts, kept):
+                if segment in missing:
+                    yield frame
+
+    def _upscaled_run(
+        self,
+        run: list[Segment],
+        upscale: FrameUpscaler,
+        parts: SegmentFolder,
+        kept: dict[int, Path],
+    ) -> Stream[tuple[RGBFrame, Segment]]:
+        """Yield the frames of segments that follow each other, and their segments."""
+        first, last = run[0].first, run[-1].last
+        begin = max(0, first - upscale.reach)
+        end = min(last + upscale.reach, self.outcome.frames)
+        read = prefetch(self._read(begin, end), size=QUEUED, in_background=True)
         with closing(read):
-            for length in (segment.frames for segment in segments):
-                for frame in islice(read, length):
+            frames = with_next(read)
+            upscale.begin(None, None)
+            if begin < first:
+                before, _ = next(frames)
+                state = None if first in kept else parts.state(first - 1)
+                upscale.begin(before.image, state)
+
+            for segment in run:
+                is_long = False
+                for frame, after in islice(frames, segment.frames):
                     if frame.index in kept:
                         image = np.load(kept[frame.index], allow_pickle=False)
                         upscale.known(frame.image, image)
-                        yield replace(frame, image=image)
-                        continue
+                        is_long = self._carries_state
+                        if is_long and frame.index + 1 not in kept:
+                            upscale.state = parts.state(frame.index)
+                    else:
+                        image, seconds = self._timed_upscaling(upscale, frame, after)
+                        # A state is of use if no frame before it is missing.
+                        goes_on = is_long and self._carries_state
+                        is_long = goes_on or seconds * segment.frames > LONG_SEGMENT
+                        if is_long:
+                            parts.keep(frame.index, image, segment, upscale.state)
+                    ends = frame.index + 1 == segment.last < self.outcome.frames
+                    if ends and upscale.state is not None:
+                        parts.keep_state(frame.index, upscale.state)
+                        # A run that goes on here has not this result to copy.
+                        upscale.begin(frame.image, upscale.state)
+                    yield replace(frame, image=image), segment
 
-                    before = seconds.network
-                    with seconds.timed("network"):
-                        image = upscale(frame.image)
-                    if (seconds.network - before) * length > LONG_SEGMENT:
-                        parts.keep(frame.index, image, length)
-                    yield replace(frame, image=image)
+    def _timed_upscaling(
+        self, upscale: FrameUpscaler, frame: RGBFrame, after: RGBFrame | None
+    ) -> tuple[np.ndarray, float]:
+        """Return a frame upscaled, and the seconds that this took."""
+        seconds = self.outcome.seconds
+        before = seconds.network
+        with seconds.timed("network"):
+            image = upscale(frame.image, None if after is None else after.image)
+        return image, seconds.network - before
 
-    def _read(self, segments: list[Segment]) -> Stream[RGBFrame]:
-        """Yield the frames of the segments, as decoded."""
-        for first, last in _runs(segments):
-            frames = self._reader.frames(first, last)
-            with closing(frames):
-                yield from self._timed_reading(frames)
+    def _read(self, first: int, last: int) -> Stream[RGBFrame]:
+        """Yield the frames [first, last), as decoded."""
+        with closing(self._reader.frames(first, last)) as frames:
+            yield from self._timed_reading(frames)
 
     def _timed_reading(self, frames: Stream[RGBFrame]) -> Stream[RGBFrame]:
         seconds = self.outcome.seconds
@@ -302,12 +367,12 @@ def _frames_of(segments: list[Segment]) -> Iterator[int]:
         yield from range(segment.first, segment.last)
 
 
-def _runs(segments: list[Segment]) -> list[tuple[int, int]]:
-    """Return the frames (first, last) of segments that follow each other without a gap."""
-    runs: list[tuple[int, int]] = []
+def _runs(segments: list[Segment]) -> list[list[Segment]]:
+    """Return the segments in lists of those that follow each other without a gap."""
+    runs: list[list[Segment]] = []
     for segment in segments:
-        first = segment.first
-        if runs and runs[-1][1] == first:
-            first, _ = runs.pop()
-        runs.append((first, segment.last))
+        if runs and runs[-1][-1].last == segment.first:
+            runs[-1].append(segment)
+        else:
+            runs.append([segment])
     return runs

@@ -12,7 +12,6 @@ import av
 import numpy as np
 
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
-from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
 from realesrgan_paddle.inference.video.plan import (
     VideoPlan,
     choose_part,
@@ -22,6 +21,11 @@ from realesrgan_paddle.inference.video.plan import (
 from realesrgan_paddle.inference.video.prefetch import Stream, prefetch
 from realesrgan_paddle.inference.video.reading.frames import FrameReader, RGBFrame
 from realesrgan_paddle.inference.video.reading.open_video import open_video
+from realesrgan_paddle.inference.video.recurrent import (
+    carries_state,
+    open_frame_upscaler,
+    with_next,
+)
 from realesrgan_paddle.inference.video.segment_maker import SegmentMaker, UpscaledVideo
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.muxing import mux
@@ -102,11 +106,12 @@ def upscaled_frames(
     for remark in remarks:
         upscaler.log(remark)
 
-    upscale = FrameUpscaler(upscaler, size, reuse=not settings.no_reuse)
+    upscale = open_frame_upscaler(upscaler, size, reuse=not settings.no_reuse)
     frames = prefetch(reader.frames(0, reader.count), in_background=True)
     with closing(frames):
-        for frame in frames:
-            yield replace(frame, image=upscale(frame.image))
+        for frame, after in with_next(frames):
+            image = upscale(frame.image, None if after is None else after.image)
+            yield replace(frame, image=image)
 
 
 def sampled_frames(
@@ -120,8 +125,9 @@ def sampled_frames(
 ) -> Iterator[tuple[RGBFrame, np.ndarray]]:
     """Yield up to `count` frames, evenly spread over a video, and their upscaled images.
 
-    Of each frame only the middle if `share`, of its pixels, is less than 1. The other
-    args and errors are those of `upscaled_frames`.
+    Of each frame only the middle if `share`, of its pixels, is less than 1. A network
+    that carries a state sees each as a video of its own. The other args and errors are
+    those of `upscaled_frames`.
     """
     reader, size, _ = _open(upscaler, source, settings, outscale)
     spread = np.linspace(0, reader.count - 1, count)
@@ -135,8 +141,8 @@ def sampled_frames(
                     size[0] * width // whole_width,
                     size[1] * height // whole_height,
                 )
-                result = upscaler.to_size(middle, part)
-                yield replace(frame, image=middle), result
+                upscale = open_frame_upscaler(upscaler, part, reuse=False)
+                yield replace(frame, image=middle), upscale(middle)
 
 
 def _middle(image: np.ndarray, share: float) -> np.ndarray:
@@ -199,7 +205,7 @@ def _job_record(
 ) -> dict[str, Any]:
     """Return what a run must have in common with one that it goes on from."""
     source = plan.source
-    return {
+    record = {
         "input": source.path.name,
         "input's content": sha256_of(source.path),
         "network's output": _network(upscaler),
@@ -211,11 +217,21 @@ def _job_record(
         "encoding": asdict(plan.encoding),
         "libraries": av.library_versions,
     }
+    if carries_state(upscaler.run):
+        # What is repeated is the same with any other network, computed or copied.
+        record["no_reuse"] = settings.no_reuse
+    return record
 
 
 def _network(upscaler: ArrayUpscaler) -> str:
     """Return a hash of what a network makes of a picture, to the bit."""
     noise = np.random.default_rng(0)
     picture = noise.random((1, 3, PROBE_SIDE, PROBE_SIDE), np.float32)
-    output = upscaler.run(picture)
-    return hashlib.sha256(output.tobytes()).hexdigest()
+    digest = hashlib.sha256(upscaler.run(picture).tobytes())
+    if carries_state(upscaler.run):
+        run: Any = upscaler.run
+        frames = 2 * picture.shape[1]
+        beside = noise.random((frames + run.num_state, *picture.shape[2:]), np.float32)
+        for part in run.step(picture[0], beside - np.float32(0.5)):
+            digest.update(part.tobytes())
+    return digest.hexdigest()

@@ -3,7 +3,8 @@
 The folder holds `job.json`, which says what is being made of what, a NUT file for each
 segment, complete in itself, and their sha256 in `made.txt`. A run that was killed goes on
 after them, and makes anew what is not as it was written. Where a segment takes minutes, the
-upscaled frames of the one that is being made lie there too, so no more than one is lost.
+upscaled frames of the one that is being made lie there too, so no more than one is lost. Of
+a network that carries a state, that after the last segment and the last frame is there.
 """
 
 import json
@@ -30,12 +31,15 @@ from realesrgan_paddle.utils.files import (
 from realesrgan_paddle.utils.locks import locked
 
 JOB, MADE, LOCK = "job.json", "made.txt", "lock"
+FRAME, STATE = "frame", "state"
+"""How the names of arrays begin."""
 DECIDED = "decided"
 """Key of what is not asked for but found, once for all runs."""
 MOST_BYTES = 1 << 20
 """Of a `job.json`; what this program writes has a few kB."""
-NOTE_BYTES = 200
-"""Of `made.txt` for each segment and frame; a line has 83, and may be there twice."""
+NOTE_BYTES = 400
+"""Of `made.txt` for each segment and frame, and the state after it; a line has 83, and may
+be there twice."""
 ROOM = 4
 """Frames are kept while the disk has so many times the room that those of a segment need."""
 
@@ -115,7 +119,7 @@ class SegmentFolder:
                     yield self._take_over(job, decide)
                 finally:
                     any_made = any(self.path(each).is_file() for each in self._segments)
-                    any_made = any_made or bool(self._frames())
+                    any_made = any_made or bool(self._arrays(FRAME))
                     if not any_made and self.folder.is_dir():
                         self.remove()
         except Timeout:
@@ -131,26 +135,56 @@ class SegmentFolder:
         return self.folder / segment.name
 
     def add(self, segment: Segment) -> None:
-        """Note that a segment's file is whole; its frames are not needed any more."""
+        """Note that a segment's file is whole; its frames are not needed any more.
+
+        Nor are the states before its end.
+        """
         self._note(segment.name)
-        for index, path in self._frames().items():
+        for index, path in self._arrays(FRAME).items():
             if segment.first <= index < segment.last:
                 path.unlink(missing_ok=True)
+        for index, path in self._arrays(STATE).items():
+            if index < segment.last - 1:
+                path.unlink(missing_ok=True)
 
-    def keep(self, index: int, image: np.ndarray, frames: int) -> None:
-        """Keep an upscaled frame of a segment of so many, if there is room for all of them.
+    def keep(
+        self, index: int, image: np.ndarray, segment: Segment, state: np.ndarray | None
+    ) -> None:
+        """Keep an upscaled frame of a segment, if there is room for all of them.
 
         Args:
             index: of the frame.
             image: as it is encoded.
-            frames: of its segment.
+            segment: its own.
+            state: after it, of a network that carries one.
         """
         free = shutil.disk_usage(self.folder).free
-        if free < ROOM * frames * image.nbytes:
+        if free < ROOM * segment.frames * image.nbytes:
             return
-        path = self._frame(index)
+        self._save(FRAME, index, image)
+        if state is None:
+            return
+        self.keep_state(index, state)
+        if index > segment.first:
+            self._array(STATE, index - 1).unlink(missing_ok=True)
+
+    def keep_state(self, index: int, state: np.ndarray) -> None:
+        """Keep the state after a frame, until `add` is called for a later segment."""
+        self._save(STATE, index, state)
+
+    def has_state(self, index: int) -> bool:
+        """Return whether the state after a frame is there, as it was written."""
+        path = self._array(STATE, index)
+        return path.is_file() and sha256_of(path) == self._notes().get(path.name)
+
+    def state(self, index: int) -> np.ndarray:
+        """Return the state after a frame, (num_state, H, W)."""
+        return np.load(self._array(STATE, index), allow_pickle=False)
+
+    def _save(self, kind: str, index: int, array: np.ndarray) -> None:
+        path = self._array(kind, index)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, image)
+            np.save(file, array)
         self._note(path.name)
 
     def kept(self) -> dict[int, Path]:
@@ -159,7 +193,7 @@ class SegmentFolder:
         missing, _ = self.missing()
         return {
             index: path
-            for index, path in self._frames().items()
+            for index, path in self._arrays(FRAME).items()
             if any(each.first <= index < each.last for each in missing)
             and sha256_of(path) == made[path.name]
         }
@@ -194,22 +228,23 @@ class SegmentFolder:
         noted = content.decode("utf-8", "replace").splitlines()
         return dict(line.split(" ", 1) for line in noted if " " in line)
 
-    def _frame(self, index: int) -> Path:
-        """Return the file of a kept frame."""
-        return self.folder / f"frame-{index:08}.npy"
+    def _array(self, kind: str, index: int) -> Path:
+        """Return the file of a kept frame, or of the state after it."""
+        return self.folder / f"{kind}-{index:08}.npy"
 
-    def _frames(self) -> dict[int, Path]:
-        """Return the files of frames by index, as far as this program wrote them."""
+    def _arrays(self, kind: str) -> dict[int, Path]:
+        """Return the files of a kind by index, as far as this program wrote them."""
         if not self.folder.is_dir():
             return {}
         made = self._notes()
-        found = sorted(self.folder.glob(f"frame-{'[0-9]' * 8}.npy"))
-        return {int(path.stem[6:]): path for path in found if path.name in made}
+        found = sorted(self.folder.glob(f"{kind}-{'[0-9]' * 8}.npy"))
+        return {int(path.stem[-8:]): path for path in found if path.name in made}
 
     def remove(self) -> None:
         """Remove the folder, with what this program put there and nothing else."""
         remove_leftovers(self.folder)
-        for path in [*self._frames().values(), *map(self.path, self._segments)]:
+        arrays = [p for kind in (FRAME, STATE) for p in self._arrays(kind).values()]
+        for path in [*arrays, *map(self.path, self._segments)]:
             path.unlink(missing_ok=True)
         for name in (JOB, MADE):
             (self.folder / name).unlink(missing_ok=True)
