@@ -132,6 +132,8 @@ class SelfEnsemble:
         self.runner = runner
         self.scale = runner.scale
         self.device = f"{runner.device}, mean of 8 flips and turns"
+        if hasattr(runner, "num_state"):
+            self.device += "; each frame of a video alone, without the state"
 
     def __getattr__(self, name: str) -> Any:
         """Return what the runner says of itself, if it does."""

@@ -152,7 +152,7 @@ class _Step:
 
 
 def is_cut(before: np.ndarray, now: np.ndarray) -> bool:
-    """Return whether two successive frames are of different shots.
+    """Return whether two successive frames are of different shots; black is one too.
 
     Args:
         before: uint8 or uint16 RGB(A), (H, W, 3 or 4).
