@@ -33,6 +33,7 @@ from realesrgan_paddle.inference.runners.static_runner import StaticRunner, open
 from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, check_utf8, sha256_of
@@ -75,6 +76,8 @@ class Exported:
     """Why there is no inference.json; empty if there is one."""
     without_yml: str
     """Why no inference.yml was written; empty if one was."""
+    without_state: bool
+    """Whether the network carries a state through videos, and so the graph lacks it."""
 
 
 def export(
@@ -91,6 +94,8 @@ def export(
     clipped. Paddle 2.6 and 3.x read it, whichever wrote it. Nothing is written unless
     the graph, run by paddle.inference on the CPU, agrees with the dygraph network at
     three sizes. With `onnx` an inference.onnx is written too, if onnxruntime agrees.
+    Of a network that carries a state through videos, what is written is the network for
+    single pictures.
 
     Raises:
         UserError: the weights do not fit, or a graph differs from the network; the
@@ -103,6 +108,11 @@ def export(
     require_rgb(description, "export")
     if onnx:
         import_onnx()
+    without_state = isinstance(description, RecurrentSRVGG)
+    if isinstance(description, RecurrentSRVGG):
+        description = description.plain()
+        names = tensors.keys() & description.tensor_shapes().keys()
+        tensors = {name: tensors[name] for name in names}
 
     with tempfile.TemporaryDirectory() as name, _on_cpu(), _home_in(name):
         temporary = Path(name)
@@ -121,7 +131,14 @@ def export(
         without_yml = _add_yml(network, temporary, folder)
 
         files = _publish(temporary, folder)
-        return Exported(files, differences, onnx_differences, without_json, without_yml)
+        return Exported(
+            files,
+            differences,
+            onnx_differences,
+            without_json,
+            without_yml,
+            without_state,
+        )
 
 
 def _save(network: nn.Layer, folder: Path) -> None:

@@ -21,6 +21,7 @@ from realesrgan_paddle.inference.graph.inference_yml import (
     inference_yml,
     read_tensors,
 )
+from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.inference.runners.dygraph_runner import (
     DygraphRunner,
     load_dygraph,
@@ -29,10 +30,12 @@ from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.assign import load_weights
+from realesrgan_paddle.tools import export_model
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.version import VERSION
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -102,6 +105,32 @@ def test_the_graph_is_the_network(spec, tmp_path):
             np.abs(ours.astype(int) - Upscaler(dygraph(spec), spec.scale)(image)).max()
             <= 1
         )
+
+
+def test_a_network_with_a_state_is_exported_for_pictures(tmp_path, capsys):
+    spec = RecurrentSRVGG(num_feat=16, num_conv=2, num_state=4)
+    weights, folder = tmp_path / "net_g.pdparams", tmp_path / "infer"
+    write_pdparams(weights, {"params": sample_weights(spec)})
+    words = ["--model_dir", str(weights), "--save_inference_dir", str(folder)]
+    assert export_model.main(words) == 0
+    told = [
+        line for line in capsys.readouterr().out.splitlines() if "state goes" in line
+    ]
+    assert told == [
+        "the export upscales each picture, and each frame of a video, alone; for videos "
+        f"use {weights} itself, whose state goes from frame to frame"
+    ]
+
+    plain = checked_export(folder / "inference.pdmodel").network
+    assert plain == SRVGGNetCompact(num_feat=16, num_conv=2)
+    images = picture(1, 3, 9, 14).astype(np.float32) / np.float32(255)
+    expected = dygraph(spec)(images)
+    for engine in ("auto", "paddle"):
+        runner = open_runner(folder, engine=engine, precision="fp32", device="cpu")
+        assert not hasattr(runner, "num_state")
+        assert np.allclose(runner(images), expected, atol=1e-4)
+    weights_runner = open_runner(weights, device="cpu")
+    assert weights_runner.num_state == 4
 
 
 def described_by(spec):
