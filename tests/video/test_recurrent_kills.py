@@ -176,7 +176,7 @@ def test_it_goes_on_when_it_is_killed_between_any_two_operations_on_files(
     target = tmp_path / "b" / "result.mkv"
     nth, was_killed = 0, True
     while was_killed:
-        nth += 3
+        nth += 7
         words = [str(clip), str(target)]
         was_killed = run_until_operation(
             upscale_in_a_process, words, target.parent, nth

@@ -246,7 +246,7 @@ class SegmentFolder:
         arrays = [p for kind in (FRAME, STATE) for p in self._arrays(kind).values()]
         for path in [*arrays, *map(self.path, self._segments)]:
             path.unlink(missing_ok=True)
-        for name in (JOB, MADE):
+        for name in (MADE, JOB):  # without a job what is left would be a stranger's
             (self.folder / name).unlink(missing_ok=True)
         self._remove_lock()
 
