@@ -208,7 +208,10 @@ def _forward(
 
 
 def _step(network: Any, inputs: list[Image], weights: Any, ops: Any) -> Sequence[Image]:
-    outputs: Sequence[Image] = network.step(*inputs, weights, ops)
+    frame, beside = inputs
+    outputs: Sequence[Image] = network.step(
+        frame, ops.features_of(beside), weights, ops
+    )
     return outputs
 
 

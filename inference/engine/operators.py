@@ -62,14 +62,23 @@ class EngineOps:
         self.dtype = dtype
         self.prepared = prepared
 
-    def enter(self, x: Image | RepeatedImage) -> Image:
+    def enter(self, x: Image | RepeatedImage | Features) -> Image | Features:
         """Return x: the first convolution reads it as it is."""
-        if isinstance(x, Image):
+        if not isinstance(x, RepeatedImage):
             return x
         channels, height, width = x.image.array.shape
         image = Image(self.recorder, channels, x.scale * height, x.scale * width)
         self.recorder.call(image.array.fill, 0)
         return image + x
+
+    def features_of(self, x: Image) -> Image | Features:
+        """Return an image as features, whose convolution is faster; not of few channels."""
+        _, channels, height, width = x.shape
+        if channels < BLOCK:
+            return x
+        out = Features(self.recorder, Size(height, width, GROUP), channels, F32)
+        copies.split(self.recorder, self._in_blocks(x).address, F32, out)
+        return out
 
     def leave(self, x: Features | Deferred) -> Image:
         """Return features as an image."""
