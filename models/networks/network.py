@@ -12,7 +12,7 @@ from realesrgan_paddle.models.networks.description import (
     Uniform,
     Weights,
 )
-from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
+from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE, RecurrentSRVGG
 from realesrgan_paddle.ops.plain import PLAIN, Ops
 
 
@@ -76,7 +76,8 @@ class Network(nn.Layer):
         for number, frame in enumerate(frames):
             before = frames[max(0, number - 1)]
             after = frames[min(number + 1, num_frame - 1)]
-            beside = paddle.concat([before - frame, after - frame, state], 1)
+            changes = CHANGE * (before - frame), CHANGE * (after - frame)
+            beside = paddle.concat([*changes, state], 1)
             result, state = network.step(frame, beside, weights, self.ops)
             results.append(result)
         return paddle.stack(results, 1).flatten(0, 1)

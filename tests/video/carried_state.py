@@ -7,6 +7,8 @@ import numpy as np
 from clips import ffmpeg
 from scenes import scene
 
+from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE
+
 SCALE = 2
 STATES = 2
 WIDTH, HEIGHT = 48, 32
@@ -35,7 +37,8 @@ class Remembering:
         if len(self.steps) == self.stop_at:
             raise KeyboardInterrupt
         self.steps.append(frame.shape[1:])
-        before, after, state = beside[:3], beside[3:6], beside[6:]
+        before, after = beside[:3] / CHANGE, beside[3:6] / CHANGE
+        state = beside[6:]
         assert state.shape == (STATES, *frame.shape[1:])
 
         # Of the state a little of each frame is left after many.

@@ -8,7 +8,7 @@ from realesrgan_paddle.inference.engine import engine as engine_module
 from realesrgan_paddle.inference.engine.engine import Engine
 from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.models.networks.network import Network
-from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
+from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE, RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.ops.choose import choose_ops
@@ -60,7 +60,8 @@ def stepped(runner: Engine | DygraphRunner, frames: np.ndarray) -> np.ndarray:
     for number, frame in enumerate(frames):
         before = frames[max(0, number - 1)]
         after = frames[min(number + 1, len(frames) - 1)]
-        beside = np.concatenate([before - frame, after - frame, state])
+        changes = CHANGE * (before - frame), CHANGE * (after - frame)
+        beside = np.concatenate([*changes, state])
         result, state = runner.step(frame, beside)
         assert state.dtype == result.dtype == np.float32
         results.append(result)

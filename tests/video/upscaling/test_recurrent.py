@@ -19,6 +19,7 @@ from realesrgan_paddle.inference.video.recurrent import (
 )
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.upscale_video import sampled_frames
+from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = NEEDED
@@ -48,7 +49,8 @@ def unrolled(frames: list[np.ndarray]) -> np.ndarray:
     results = []
     for number, frame in enumerate(clip):
         before, after = clip[max(0, number - 1)], clip[number + 1 : number + 2]
-        beside = [before - frame, (after or [frame])[0] - frame, state]
+        changes = [before - frame, (after or [frame])[0] - frame]
+        beside = [*(CHANGE * change for change in changes), state]
         result, state = network.step(frame, np.concatenate(beside))
         results.append(np.rint(255 * result.clip(0, 1)).astype(np.uint8))
     return np.stack(results).transpose(0, 2, 3, 1)
