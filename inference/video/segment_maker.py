@@ -265,28 +265,28 @@ class SegmentMaker:
         """Yield the frames of the segments, upscaled; those that were kept are read."""
         upscale = open_frame_upscaler(self._upscaler, self._size, reuse=self._reuse)
         self.outcome.repeats = upscale.repeats
-        segments = missing
+        wanted, segments = set(missing), missing
         if self._carries_state:
             segments = with_those_before(missing, self._plan.segments, kept, parts)
-        again = sum(segment.frames for segment in segments if segment not in missing)
+        again = sum(segment.frames for segment in segments if segment not in wanted)
         if again:
             self.remark(
                 f"{again:,} frames are computed again: the state that the network has after "
                 "them is needed, and is not there"
             )
         for run in _runs(segments):
-            for frame, segment in self._upscaled_run(run, upscale, parts, kept):
-                if segment in missing:
-                    yield frame
+            with closing(self._upscaled_run(run, wanted, upscale, parts, kept)) as made:
+                yield from made
 
     def _upscaled_run(
         self,
         run: list[Segment],
+        wanted: set[Segment],
         upscale: FrameUpscaler,
         parts: SegmentFolder,
         kept: dict[int, Path],
-    ) -> Stream[tuple[RGBFrame, Segment]]:
-        """Yield the frames of segments that follow each other, and their segments."""
+    ) -> Stream[RGBFrame]:
+        """Yield the wanted frames of segments that follow each other."""
         first, last = run[0].first, run[-1].last
         begin = max(0, first - upscale.reach)
         end = min(last + upscale.reach, self.outcome.frames)
@@ -300,7 +300,7 @@ class SegmentMaker:
                 upscale.begin(before.image, state)
 
             for segment in run:
-                is_long = False
+                is_long, is_wanted = False, segment in wanted
                 for frame, after in islice(frames, segment.frames):
                     if frame.index in kept:
                         image = np.load(kept[frame.index], allow_pickle=False)
@@ -313,14 +313,16 @@ class SegmentMaker:
                         # A state is of use if no frame before it is missing.
                         goes_on = is_long and self._carries_state
                         is_long = goes_on or seconds * segment.frames > LONG_SEGMENT
-                        if is_long:
+                        if is_long and is_wanted:
                             parts.keep(frame.index, image, segment, upscale.state)
                     ends = frame.index + 1 == segment.last < self.outcome.frames
                     if ends and upscale.state is not None:
-                        parts.keep_state(frame.index, upscale.state)
+                        replaced = None if is_wanted else segment.first - 1
+                        parts.keep_state(frame.index, upscale.state, replaced)
                         # A run that goes on here has not this result to copy.
                         upscale.begin(frame.image, upscale.state)
-                    yield replace(frame, image=image), segment
+                    if is_wanted:
+                        yield replace(frame, image=image)
 
     def _timed_upscaling(
         self, upscale: FrameUpscaler, frame: RGBFrame, after: RGBFrame | None

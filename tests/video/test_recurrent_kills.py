@@ -124,11 +124,16 @@ def test_a_state_that_is_lost_is_computed_again(
         content[-1] ^= 1
         (parts / name).write_bytes(content)
 
+    # What is computed for the state is not lost either, and takes the room of one.
+    with pytest.raises(KeyboardInterrupt):
+        upscaled(clip, target, Remembering(stop_at=PROBED + 11))
+    states = [each for each in names(parts, "state-*.npy") if each != name]
+    assert states == ["state-00000009.npy"]
     network = Remembering()
     outcome = upscaled(clip, target, network)
     assert outcome.resumed == 15
-    assert any(line.startswith("15 frames are computed") for line in outcome.remarks)
-    assert len(network.steps) == PROBED + COUNT - COPIED
+    assert any(line.startswith("5 frames are computed") for line in outcome.remarks)
+    assert len(network.steps) == PROBED + COUNT - 10 - 1
     assert packets(target) == undisturbed
 
 

@@ -164,13 +164,23 @@ class SegmentFolder:
         self._save(FRAME, index, image)
         if state is None:
             return
-        self.keep_state(index, state)
-        if index > segment.first:
-            self._array(STATE, index - 1).unlink(missing_ok=True)
+        # That at the beginning of the segment stays.
+        replaced = index - 1 if index > segment.first else None
+        self.keep_state(index, state, replaced)
 
-    def keep_state(self, index: int, state: np.ndarray) -> None:
-        """Keep the state after a frame, until `add` is called for a later segment."""
+    def keep_state(
+        self, index: int, state: np.ndarray, replaced: int | None = None
+    ) -> None:
+        """Keep the state after a frame, until `add` is called for a later segment.
+
+        Args:
+            index: of the frame.
+            state: after it.
+            replaced: an earlier frame, after which the state is not needed any more.
+        """
         self._save(STATE, index, state)
+        if replaced is not None:
+            self._array(STATE, replaced).unlink(missing_ok=True)
 
     def has_state(self, index: int) -> bool:
         """Return whether the state after a frame is there, as it was written."""
