@@ -19,6 +19,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Literal
 
+from realesrgan_paddle.commands.what_follows import after_training
 from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.ops.trial import start_trial
 from realesrgan_paddle.options.reading.load import dump_config
@@ -27,7 +28,6 @@ from realesrgan_paddle.recipes.alternatives import naming_an_alternative
 from realesrgan_paddle.recipes.plan import load_training
 from realesrgan_paddle.utils.cli import float_range, parse_flags, say, setting
 from realesrgan_paddle.utils.machine.devices import keep_freed_memory, start_paddle
-from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.meter import Meter
 from realesrgan_paddle.utils.signals import StopRequest
 
@@ -110,8 +110,7 @@ def train(
             raise SystemExit(128 + signal)  # a shell's code for that signal
 
         validator.report_end()
-    export = next_line("weights", weights=experiment.latest, folder=experiment.exported)
-    log(f"next: {export}")
+    log(f"next: {after_training(cfg, experiment)}")
     return experiment.latest
 
 

@@ -14,6 +14,7 @@ from realesrgan_paddle.data.sets.made_folders import (
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.inference.graph.exported_files import is_exported
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, next_line, override
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -101,6 +102,14 @@ def _network_for(scale: int) -> list[str]:
     # No other is released, so it starts from scratch.
     network = ["network_g.type=SRVGGNetCompact", f"network_g.upscale={scale}"]
     return [f"scale={scale}", *network]
+
+
+def after_training(cfg: "Config", experiment: Experiment) -> str:
+    """Return what follows a run: the export; a network with a state is used as it is."""
+    if isinstance(cfg.network_g, RecurrentSRVGG):
+        videos = _users_images()
+        return next_line("weights for video", videos=videos, weights=experiment.latest)
+    return next_line("weights", weights=experiment.latest, folder=experiment.exported)
 
 
 def after_weights(

@@ -246,6 +246,11 @@ def open_validator(
     crops: list[HeldOutSet] = []
     changing: HeldOutSet | None = None
     remarks = describe_held_out(cfg, data)
+    if cfg.datasets.train.num_frame > 1 and sets:
+        remarks.append(
+            "validation takes single pictures, which a state does not reach; what it gains "
+            "shows in clips: tools/compare.py --video"
+        )
     if cfg.val is not None and sets:
         metrics, left_out = open_available(cfg.val)
         available = {name: cfg.val.metrics[name] for name in metrics}

@@ -1,5 +1,6 @@
 """Clips: consecutive frames, degraded alike, through which a network carries a state."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -181,6 +182,7 @@ def test_a_run_on_clips_learns_to_use_the_state_and_resumes_exactly(tmp_path):
         for name, array in arrays.items():
             assert np.array_equal(again[name], array), f"{part}/{name}"
     assert "12 images in clips of 3" in log_of(resumed)
+    assert re.search(r"next: .*upscale.* --model_path .*net_g_latest", log_of(resumed))
 
 
 def test_a_recurrent_network_begins_as_a_plain_one(tmp_path, caplog):
