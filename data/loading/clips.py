@@ -25,7 +25,6 @@ from realesrgan_paddle.data.loading.datasets import (
     random_corner,
 )
 from realesrgan_paddle.data.sets.naming import seconds_of_frame
-from realesrgan_paddle.options.schema.datasets import TrainDataset
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_samples
 from realesrgan_paddle.utils.seeds import Stream, generator
@@ -51,8 +50,6 @@ class ClipDataset(HighQualityDataset):
     (num_frame, 3, crop, crop): one crop, flip and rotation for all frames. A clip that
     reaches the last frame goes back from there; a single image stands still.
     """
-
-    options: TrainDataset
 
     @cached_property
     def _places(self) -> list[tuple[Run, int]]:

@@ -8,6 +8,7 @@ from realesrgan_paddle.metrics.macs import count_macs, count_parameters
 from realesrgan_paddle.metrics.methods import network_of, open_methods
 from realesrgan_paddle.models.networks.known import GENERATORS
 from realesrgan_paddle.models.networks.rdn import RDN
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -18,6 +19,7 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 NETWORKS = (
     SRVGGNetCompact(num_feat=8, num_conv=2),
     SRVGGNetCompact(num_feat=8, num_conv=2, act_type="relu", upscale=2),
+    RecurrentSRVGG(num_feat=8, num_conv=2),
     RRDBNet(num_feat=8, num_grow_ch=4, num_block=2),
     RRDBNet(num_feat=8, num_grow_ch=4, num_block=1, scale=2),
     RRDBNet(num_feat=8, num_grow_ch=4, num_block=1, scale=1),
