@@ -198,9 +198,9 @@ class Sections(SynthesisOptions):
 
     @property
     def images_per_iteration(self) -> int:
-        """Number of ground-truth crops that one update is made of."""
+        """Number of ground-truth crops that one update is made of; of clips the frames."""
         train = self.datasets.train
-        return train.batch_size_per_gpu * train.accum_iter
+        return train.batch_size_per_gpu * train.accum_iter * train.num_frame
 
     @property
     def hold_out(self) -> int | None:

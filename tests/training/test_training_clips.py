@@ -86,6 +86,8 @@ def load_config_of(tmp_path, options, *overrides):
 
 def test_one_crop_follows_through_the_frames_of_a_clip(tmp_path):
     dataset = dataset_of(tmp_path, use_hflip=False, use_rot=False)
+    cfg = load_config_of(tmp_path, clip_options(tmp_path))
+    assert cfg.images_per_iteration == 2 * 3
     for position in range(5):
         gt, *kernels = dataset[0, position]
         assert gt.shape == (3, 3, dataset.crop, dataset.crop)
