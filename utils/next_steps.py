@@ -23,7 +23,7 @@ NEXT = {
         "--manifest {manifest}"
     ),
     "clips": (
-        "train.py --yml_path options/finetune_recurrent.yml "
+        "train.py --yml_path finetune_recurrent "
         "datasets.train.dataroot_gt={folder}"
     ),
     "images": (

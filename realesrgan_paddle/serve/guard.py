@@ -116,6 +116,7 @@ class Guard:
             return
 
         async def send_with_policy(message: MutableMapping[str, Any]) -> None:
+            """Send a message; the answer's headers say what the page may load."""
             if message["type"] == "http.response.start":
                 policy = (b"content-security-policy", POLICY.encode())
                 message["headers"] = [*message.get("headers", ()), policy]

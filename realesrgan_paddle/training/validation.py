@@ -184,6 +184,16 @@ def means(measured: Metrics, options: ValOptions) -> dict[str, float]:
     return {key: found[key] for key in found if key.rpartition("/")[2] in names}
 
 
+def describe_clips(cfg: Config) -> list[str]:
+    """Return what the log says of a run on clips."""
+    if cfg.datasets.train.num_frame == 1:
+        return []
+    return [
+        "validation takes single pictures, which a state does not reach; what it gains "
+        "shows in clips: tools/compare.py --video"
+    ]
+
+
 def describe_drift(cfg: Config) -> list[str]:
     """Return what the log says of drift; nothing where it is turned off."""
     if cfg.val is None or cfg.val.drift is None:

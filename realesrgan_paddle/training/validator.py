@@ -30,6 +30,7 @@ from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.training.validation import (
     Sheets,
     Upscale,
+    describe_clips,
     describe_drift,
     describe_held_out,
     describe_metrics,
@@ -246,17 +247,12 @@ def open_validator(
     crops: list[HeldOutSet] = []
     changing: HeldOutSet | None = None
     remarks = describe_held_out(cfg, data)
-    if cfg.datasets.train.num_frame > 1 and sets:
-        remarks.append(
-            "validation takes single pictures, which a state does not reach; what it gains "
-            "shows in clips: tools/compare.py --video"
-        )
     if cfg.val is not None and sets:
         metrics, left_out = open_available(cfg.val)
         available = {name: cfg.val.metrics[name] for name in metrics}
         options = cfg.val.model_copy(update={"metrics": available})
         judged_sets, said = open_judged_sets(cfg)
-        remarks += [*left_out, *said, *describe_drift(cfg)]
+        remarks += [*left_out, *said, *describe_drift(cfg), *describe_clips(cfg)]
         if options.save_sheet:
             found = map(most_detailed_crops, sets)
             crops = [each for each in found if each.images]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sample_weights import tensors_of
 
 from realesrgan_paddle.inference.engine import engine as engine_module
 from realesrgan_paddle.inference.engine import operators
@@ -56,17 +57,6 @@ SIZES = [(4, 4), (16, 8), (20, 12), (12, 36)]
 ROUNDING = 1e-6
 """Largest difference, relative to the largest value, of the same sums in another order."""
 ODD_SIZES = [(1, 1), (5, 3), (7, 34), (18, 9), (3, 1)]
-
-
-def tensors_of(description: Generator) -> dict[str, np.ndarray]:
-    """Return random tensors under which features neither vanish nor explode."""
-    random = np.random.default_rng(1)
-    tensors = {}
-    for name, shape in description.tensor_shapes().items():
-        inputs = int(np.prod(shape[1:])) if len(shape) > 1 else 16
-        values = random.standard_normal(shape) / np.sqrt(inputs)
-        tensors[name] = values.astype(np.float32)
-    return tensors
 
 
 def expected_of(

@@ -3,6 +3,7 @@
 import numpy as np
 import paddle
 import pytest
+from sample_weights import tensors_of
 
 from realesrgan_paddle.inference.engine import engine as engine_module
 from realesrgan_paddle.inference.engine.engine import Engine
@@ -21,17 +22,6 @@ NETWORKS = [
     RecurrentSRVGG(num_feat=32, num_conv=2, num_state=32, act_type="relu"),
 ]
 COUNT = 5
-
-
-def tensors_of(description: RecurrentSRVGG) -> dict[str, np.ndarray]:
-    """Return random tensors under which features neither vanish nor explode."""
-    random = np.random.default_rng(1)
-    tensors = {}
-    for name, shape in description.tensor_shapes().items():
-        inputs = int(np.prod(shape[1:])) if len(shape) > 1 else 16
-        values = random.standard_normal(shape) / np.sqrt(inputs)
-        tensors[name] = values.astype(np.float32)
-    return tensors
 
 
 def frames_of(height: int, width: int, count: int = COUNT) -> np.ndarray:
