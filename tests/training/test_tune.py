@@ -174,8 +174,8 @@ import os, signal, sys, time
 from realesrgan_paddle.utils.cli import run
 
 def main():
-    print("begun", os.getpid(), flush=True)
     try:
+        print("begun", os.getpid(), flush=True)
         time.sleep(60)
     finally:
         open("ended", "w").close()
