@@ -23,8 +23,7 @@ NEXT = {
         "--manifest {manifest}"
     ),
     "clips": (
-        "train.py --yml_path finetune_recurrent "
-        "datasets.train.dataroot_gt={folder}"
+        "train.py --yml_path finetune_recurrent datasets.train.dataroot_gt={folder}"
     ),
     "images": (
         "tools/generate_meta_info.py --input {folders} --root {root} "
