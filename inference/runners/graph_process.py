@@ -31,6 +31,7 @@ from realesrgan_paddle.inference.runners.graph_worker import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, require_paddle
+from realesrgan_paddle.utils.signals import defer_interrupts
 
 ENGINE_NAMES = {
     "paddle": "Paddle",
@@ -183,32 +184,31 @@ class _Worker:
     """
 
     def __init__(self, arguments: list[str]) -> None:
-        # For its standard error, and for its own temporary files: it may not be able
-        # to remove them.
-        self._folder = tempfile.TemporaryDirectory(prefix="graph_")
-        self._messages = Path(self._folder.name, "messages.txt")
         search_path = os.pathsep.join(path for path in sys.path if path)
-        environment = {
-            **os.environ,
-            "PYTHONPATH": search_path,
-            "TMPDIR": self._folder.name,
-        }
-        with self._messages.open("wb") as messages:
-            self._process = subprocess.Popen(
-                [sys.executable, graph_worker.__file__, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=messages,
-                env=environment,
+        environment = {**os.environ, "PYTHONPATH": search_path}
+        # A signal between the folder and who removes it would leave the folder.
+        with defer_interrupts():
+            # For its standard error, and for its own temporary files: it may not be
+            # able to remove them.
+            self._folder = tempfile.TemporaryDirectory(prefix="graph_")
+            self._messages = Path(self._folder.name, "messages.txt")
+            environment["TMPDIR"] = self._folder.name
+            with self._messages.open("wb") as messages:
+                self._process = subprocess.Popen(
+                    [sys.executable, graph_worker.__file__, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=messages,
+                    env=environment,
+                )
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self.images = self._process.stdin
+            self.answers = self._process.stdout
+            self.ended = False
+            self._finalizer = weakref.finalize(
+                self, _end, self._process, self._folder, self.images, self.answers
             )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self.images = self._process.stdin
-        self.answers = self._process.stdout
-        self.ended = False
-        self._finalizer = weakref.finalize(
-            self, _end, self._process, self._folder, self.images, self.answers
-        )
 
     def memory(self) -> tuple[int, int]:
         """Return its memory now and at most [bytes]; zeros where there is no /proc."""
@@ -239,12 +239,13 @@ def _end(
     *pipes: IO[bytes],
 ) -> None:
     """Kill a process, whatever it is doing, and remove its files."""
-    process.kill()
-    process.wait()
-    for pipe in pipes:
-        with suppress(OSError):  # what it did not read is lost
-            pipe.close()
-    folder.cleanup()
+    with defer_interrupts():
+        process.kill()
+        process.wait()
+        for pipe in pipes:
+            with suppress(OSError):  # what it did not read is lost
+                pipe.close()
+        folder.cleanup()
 
 
 def load_static(

@@ -1,4 +1,6 @@
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -129,6 +131,28 @@ def test_a_file_that_changed_is_refused(tmp_path: Path, mp4: Path):
     coded_clip(clip, "-c:v", "mpeg4")
     with pytest.raises(UserError, match="changes while it is read"):
         decoded(source)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_a_decoder_without_memory_for_its_threads_says_so(mp4: Path):
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from realesrgan_paddle.inference.video.reading.decoders import Decoder\n"
+        "from realesrgan_paddle.inference.video.reading.source import open_container\n"
+        "with open_container(Path(sys.argv[1])) as container:\n"
+        "    stream = container.streams.video[0]\n"
+        "    stream.codec_context.thread_count = 16\n"
+        "    used = int(Path('/proc/self/statm').read_text().split()[0]) * 4096\n"
+        "    limit = used + (24 << 20)  # of a thread: 8 MB\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "    try:\n"
+        "        Decoder(stream, 0)\n"
+        "    except MemoryError:\n"
+        "        sys.exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, mp4], check=False)
+    assert done.returncode == 7
 
 
 def test_a_damaged_frame_stops(damaged: Path):

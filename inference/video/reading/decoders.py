@@ -20,7 +20,7 @@ from realesrgan_paddle.inference.video.reading.source import (
     open_container,
     read_packets,
 )
-from realesrgan_paddle.utils.errors import UserError
+from realesrgan_paddle.utils.errors import UserError, lacks_memory
 
 NumberedFrame = tuple[int, Any]
 """The number of a packet, and the VideoFrame that it became."""
@@ -41,6 +41,9 @@ class Decoder:
     Args:
         stream: of a container that nothing has been decoded of.
         number: of the first packet.
+
+    Raises:
+        MemoryError: there is no room for its threads.
     """
 
     def __init__(self, stream: Any, number: int) -> None:
@@ -48,6 +51,12 @@ class Decoder:
         self._context = _prepared(stream)
         self._context.thread_type = "AUTO"
         self._context.options = ERRORS
+        try:
+            self._context.open(strict=False)
+        except av.FFmpegError as error:
+            if lacks_memory(error):
+                raise MemoryError(str(error)) from error
+            # Any other is told by the first packet.
 
     def decode(self, packet: Any) -> list[NumberedFrame]:
         """Return the frames that are ready.

@@ -127,6 +127,33 @@ def test_a_killed_command_leaves_neither_process_nor_folder(tmp_path):
     wait_until(lambda: not any(temporary.iterdir()))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="sends itself a signal")
+def test_a_signal_while_the_process_is_ended_leaves_no_folder(tmp_path):
+    export(SPEC, sample_weights(SPEC), tmp_path / "infer")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    code = (
+        "import os, signal, sys, tempfile\n"
+        "from realesrgan_paddle.inference.runners.graph_process import load_static\n"
+        "from realesrgan_paddle.utils.signals import exit_in_callback\n"
+        "sys.unraisablehook = exit_in_callback\n"
+        "runner = load_static(sys.argv[1])\n"
+        "remove = tempfile.TemporaryDirectory.cleanup\n"
+        "def interrupted(folder):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    remove(folder)\n"
+        "tempfile.TemporaryDirectory.cleanup = interrupted\n"
+        "del runner\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "infer"],
+        env=os.environ | {"TMPDIR": str(temporary)},
+        check=False,
+    )
+    assert done.returncode == 128 + signal.SIGINT
+    assert not any(temporary.iterdir())
+
+
 def test_a_crash_on_one_image_leaves_the_others(start, tmp_path):
     runner = start(run=f"width == 8 and {CRASH}")
     for width in (4, 8, 12):
