@@ -264,15 +264,19 @@ class PictureUpscaler:
             image = self.upscaler(picture.pixels, outscale=self.settings.outscale)
             return UpscaledPicture(picture, target, image, [], [])
 
-        frames: list[Image.Image] = []
+        frames: list[Future[Image.Image]] = []
         durations: list[float] = []
-        for frame, duration in picture.animation.frames():
-            upscaled = self.upscaler(frame, outscale=self.settings.outscale)
-            if not frames:
-                image = upscaled
-            frames.append(frame_to_write(picture.animation, upscaled))
-            durations.append(duration)
-        return UpscaledPicture(picture, target, image, frames, durations)
+        # To find a small frame's 256 colors takes as long as to upscale it.
+        with ThreadPoolExecutor() as pool:
+            for frame, duration in picture.animation.frames():
+                upscaled = self.upscaler(frame, outscale=self.settings.outscale)
+                if not frames:
+                    image = upscaled
+                ready = pool.submit(frame_to_write, picture.animation, upscaled)
+                frames.append(ready)
+                durations.append(duration)
+        made = [frame.result() for frame in frames]
+        return UpscaledPicture(picture, target, image, made, durations)
 
     def _write(self, record: Record, result: UpscaledPicture) -> None:
         """Write a result; in the writer's thread."""
