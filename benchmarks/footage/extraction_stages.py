@@ -13,10 +13,10 @@ if __name__ == "__main__":  # before numpy is imported, as the tool does
 
     use_one_blas_thread()
 
+import argparse
 import functools
 import json
 import resource
-import sys
 import tempfile
 import threading
 import time
@@ -104,7 +104,12 @@ def timed(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     """Extract into a temporary folder and print the row."""
-    video, *flags = sys.argv[1:]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("video")
+    own_flags, flags = parser.parse_known_args()
+    video = own_flags.video
     imports = time.process_time()
     for stage, owner, name in STAGES:
         setattr(owner, name, timed(stage, getattr(owner, name)))

@@ -8,8 +8,8 @@ The images of a folder are frames; what their names have before the last "_" is 
 Of a video, a frame a second is taken, and all are of one shot.
 """
 
+import argparse
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -318,7 +318,18 @@ def most_shared(corners: Sequence[tuple], image: int, training: Sequence[int]) -
     return max(counts, default=0)
 
 
-if __name__ == "__main__":
-    cv2.setNumThreads(1)
+def main() -> None:
+    """Measure what the first argument names."""
     what = {"copies": measure_copies, "better": measure_better, "split": measure_split}
-    what[sys.argv[1]](frames_of(sys.argv[2:]))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=what)
+    parser.add_argument("inputs", nargs="+", help="folders or videos")
+    flags = parser.parse_args()
+    cv2.setNumThreads(1)
+    what[flags.what](frames_of(flags.inputs))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """How often the verdict's intervals hold the truth, and how often it tells, by simulation.
 
-    python benchmarks/verdicts/coverage.py --results benchmarks/domain_gain/results/arms.jsonl
+    python -m benchmarks.verdicts.coverage --results benchmarks/domain_gain/results/arms.jsonl
 
 Differences of crops are those that five-minute finetunes really made, in two domains:
 their spread between clips, and how they are distributed within. The first table draws

@@ -1,6 +1,6 @@
 """What the other metrics change by where PSNR changes by half a decibel.
 
-    python benchmarks/verdicts/noticeable.py --frames FOLDER
+    python -m benchmarks.verdicts.noticeable --frames FOLDER
 
 Crops of the frames are encoded by x264 at neighboring rates, which differ by about half
 a decibel, the difference that MPEG's committee took for visible. Prints the change of
