@@ -43,9 +43,7 @@ class Flags:
         "several times; all released models if not given",
         action="extend",
     )
-    host: str = setting(
-        "127.0.0.1", "the address to listen at", heading="address"
-    )
+    host: str = setting("127.0.0.1", "the address to listen at", heading="address")
     port: int = setting(7860, "the port", int_range(1, MOST_PORTS))
     name: list[str] | None = setting(
         None,
