@@ -2,12 +2,10 @@
 
 import shutil
 import time
-from collections import Counter
 from pathlib import Path
 
 from realesrgan_paddle.commands.steps import Steps
 from realesrgan_paddle.data.footage.keyframes import find_videos
-from realesrgan_paddle.data.footage.split import VAL, assign_parts
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.manifest import is_kept, read_records
 from realesrgan_paddle.data.sets.naming import moments_of, safe_stem
@@ -41,9 +39,8 @@ SHORTEST_CLIP, LONGEST_CLIP = 0.4, 2.0
 
 MAX_HELD_OUT = 5
 """Frames to validate on and compare: each costs time."""
-HELD_OUT_SHARES = (0.2, 0.4)
-"""Of the frames, not trained on: the second where the first shows too few moments to tell
-whether the network is better."""
+MOST_UNSEEN = 0.6
+"""Of the frames, not trained on, in a video with few."""
 
 
 def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
@@ -184,10 +181,10 @@ def fetch_clip(folder: Path) -> Path:
 def hold_out(frames: Path, train: Path, held_out: Path) -> None:
     """Copy a part of `frames` to `held_out`, other frames to `train`.
 
-    Whole views with a share of the frames are not trained on; where all frames are of
-    one view, the middle of the video (at least one frame): one stretch of time has few
-    shots in common with the rest. A frame of each of up to `MAX_HELD_OUT` moments is
-    held out to compare on.
+    Not trained on are whole views from the middle of the video on, until they show as
+    many moments as it takes to tell whether a network is better; where all frames are of
+    one view, its frames from there on. A frame of each of up to `MAX_HELD_OUT` moments
+    is held out to compare on.
     """
     paths = list_images(frames)
     if len(paths) < 2:
@@ -195,35 +192,40 @@ def hold_out(frames: Path, train: Path, held_out: Path) -> None:
             f"{frames}: {len(paths)} frames, but at least 2 are needed: one to train on "
             "and one to compare on; choose a longer video"
         )
-    for share in HELD_OUT_SHARES:
-        unseen = _of_other_views(frames / MANIFEST, paths, share) or _middle(
-            paths, share
-        )
-        moments = moments_of([path.stem for path in unseen])
-        shown = [unseen[moments.index(moment)] for moment in dict.fromkeys(moments)]
-        if len(shown) >= FEWEST_UNITS:
+    most = max(1, int(MOST_UNSEEN * len(paths)))
+    later = paths[len(paths) // 2 :]
+    views = _views(frames / MANIFEST, paths)
+    unseen: list[Path] = []
+    for path in later:
+        view = views[path]
+        if path not in unseen and len(unseen) + len(view) <= most:
+            unseen = sorted([*unseen, *view])
+        if len(_a_frame_a_moment(unseen)) >= FEWEST_UNITS:
             break
+    unseen = unseen or later[:most]
 
+    shown = _a_frame_a_moment(unseen)
     step = -(-len(shown) // MAX_HELD_OUT)
     _copy([path for path in paths if path not in unseen], train)
     _copy(shown[::step], held_out)
 
 
-def _middle(paths: list[Path], share: float) -> list[Path]:
-    """Return a share of the frames from the middle of the video on."""
-    start = len(paths) // 2
-    return paths[start : start + max(1, int(share * len(paths)))]
-
-
-def _of_other_views(manifest: Path, paths: list[Path], share: float) -> list[Path]:
-    """Return the frames of whole views that add up to a share; none if there is one."""
-    views: dict[str, int] = {}
+def _views(manifest: Path, paths: list[Path]) -> dict[Path, list[Path]]:
+    """Return of each frame all frames of its view; those without one are of one view."""
+    number = {}
     for record in filter(is_kept, read_records(manifest)):
-        if "view" in record:
-            views[Path(record["file"]).name] = record["view"]
+        number[Path(record["file"]).name] = record.get("view")
 
-    parts = assign_parts(Counter(views.values()), {}, share)
-    return [path for path in paths if parts.get(views.get(path.name, -1)) == VAL]
+    views: dict[int | None, list[Path]] = {}
+    for path in paths:
+        views.setdefault(number.get(path.name), []).append(path)
+    return {path: view for view in views.values() for path in view}
+
+
+def _a_frame_a_moment(paths: list[Path]) -> list[Path]:
+    """Return the first frame of each moment."""
+    moments = moments_of([path.stem for path in paths])
+    return [paths[moments.index(moment)] for moment in dict.fromkeys(moments)]
 
 
 def _copy(paths: list[Path], folder: Path) -> None:
