@@ -9,12 +9,14 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 import realesrgan_paddle
+from realesrgan_paddle.commands.quickstart import CLIP, fetch_clip
 from realesrgan_paddle.utils.ffmpeg import find_ffmpeg
 from realesrgan_paddle.utils.images import write_image
 
@@ -32,6 +34,11 @@ TRIED = (
     "train.total_iter=4",
 )
 """What makes the training a short one."""
+THREE_LINES = f"""
+from realesrgan_paddle import Upscaler, tune
+made = tune(["{Path(CLIP.path).name}"], network="{MODEL}", minutes=2)
+Upscaler(made.folder).video("a.mp4", "e.mp4")
+"""
 HAS_PYAV = importlib.util.find_spec("av") is not None
 OF_VIDEOS = (
     "realesrgan_paddle.commands.upscale_videos",
@@ -120,6 +127,22 @@ def use(folder: Path) -> None:
             "infer", "--input", "a.mp4", "--output", "b.mp4", "--model_path", "infer"
         )
         assert (folder / "b.mp4").stat().st_size
+        command("upscale", "a.mp4", "-m", MODEL, "--output", "c.mp4")
+        tune_and_upscale(folder, command)
+
+
+def tune_and_upscale(folder: Path, command: Callable[..., None]) -> None:
+    """Make a network of a clip in the shortest time, and upscale with it; then by Python."""
+    clip = fetch_clip(folder)
+    command("tune", clip.name, "--network", MODEL, "--minutes", "2")
+    tuned = folder / "tuned" / clip.stem
+    assert (tuned / "verdict.html").stat().st_size
+    command("upscale", "a.mp4", "-m", f"tuned/{clip.stem}", "--output", "d.mp4")
+    assert (folder / "d.mp4").stat().st_size
+
+    # A second call finds it done.
+    subprocess.run([sys.executable, "-c", THREE_LINES], check=True, cwd=folder)
+    assert (folder / "e.mp4").stat().st_size
 
 
 check_contents()

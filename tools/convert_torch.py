@@ -42,7 +42,9 @@ class Flags:
     )
     list: bool = setting(False, "list the released models and stop")
     output: Path | None = setting(
-        None, "the file to write (by default weights/NAME.pdparams)"
+        None,
+        "the file to write (by default weights/NAME.pdparams)",
+        heading="result",
     )
     to: str | None = setting(
         None, "the format to write (by default as --output says)", choices=WRITERS

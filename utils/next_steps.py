@@ -41,6 +41,7 @@ NEXT = {
         "tools/export_model.py --model_dir {weights} --save_inference_dir {folder} "
         "--denoise_strength {denoise_strength} --dn_model {dn_model}"
     ),
+    "tuned network": "tools/upscale.py {images} -m {model}",
     "weights for video": "tools/upscale.py {videos} --model_path {weights}",
     "graph": (
         "tools/infer.py --input {images} --output {folder}_results "

@@ -41,9 +41,9 @@ def generic_images(folder: Path = FOLDER) -> Path:
             download(URL, archive, SHA256, SIZE)
         except UserError as error:
             raise UserError(
-                f"no clean images are given, and {PICTURES} cannot be had: {error}; name "
-                f"a folder of sharp pictures, --dataroot_gt FOLDER, or put some into "
-                f"{pictures}"
+                f"no clean images are given, and {PICTURES} cannot be had: {error}; put "
+                f"sharp pictures into {pictures}, or name their folder: tune FOLDER "
+                "--lq ..., train --dataroot_gt FOLDER"
             ) from None
         _unpack(archive, pictures)
         archive.unlink()

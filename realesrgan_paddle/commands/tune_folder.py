@@ -26,9 +26,8 @@ from realesrgan_paddle.utils.files import (
     read_regular,
 )
 from realesrgan_paddle.utils.images import list_images
+from realesrgan_paddle.utils.runlog.experiment import TUNE_NOTES
 
-NOTES = "tune.json"
-"""In the folder of a tune: what it is made of, and how far it is."""
 RUN = "run"
 """The training's name, and its folder in that of the tune."""
 
@@ -80,7 +79,7 @@ def notes_of(folder: Path, wanted: Notes) -> Notes:
         UserError: the folder holds another tune, or something else.
     """
     check_utf8(folder)  # the options of a training name it
-    path = folder / NOTES
+    path = folder / TUNE_NOTES
     if not path.exists():
         if folder.is_dir() and not all(map(_is_ours, folder.iterdir())):
             raise UserError(f"{folder}: holds other files; use another --output")
@@ -120,7 +119,7 @@ def _is_ours(path: Path) -> bool:
 
 def write_notes(folder: Path, notes: Notes) -> None:
     """Write the notes of a tune into its folder."""
-    with atomic_path(folder / NOTES) as temporary:
+    with atomic_path(folder / TUNE_NOTES) as temporary:
         text = json.dumps(asdict(notes), indent=1, ensure_ascii=False)
         temporary.write_text(f"{text}\n", encoding="utf-8")
 

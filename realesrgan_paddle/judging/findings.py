@@ -59,8 +59,8 @@ GRIDDED = Finding(
 FORGETS = Finding("on general ones it became worse", "train on some of these, too")
 SOFTER = Finding(
     "it is softer on your real images than before",
-    "match the degradation to them: train.py --recipe auto --lq REAL, or "
-    "make_lq_data.py --fit REAL",
+    "match the degradation to them: realesrgan-paddle train --recipe auto "
+    "--lq REAL, or realesrgan-paddle degrade --fit REAL",
 )
 
 # Of a whole run.

@@ -40,7 +40,7 @@ from realesrgan_paddle.options.schema.validation import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
-from realesrgan_paddle.utils.next_steps import next_line
+from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, next_line
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 FILE = "verdict.json"
@@ -176,6 +176,11 @@ def read_lines(folder: Path) -> list[str]:
     if len(lines) > MOST_LINES or not all(isinstance(each, str) for each in lines):
         raise UserError(f"{path}: not the verdict of a run; move it away") from None
     return lines
+
+
+def without_command(advice: str) -> str:
+    """Return the advice of a verdict without the command in it, if it says "use it"."""
+    return advice.partition(":")[0] if advice.startswith("use ") else advice
 
 
 def read_figures(folder: Path) -> dict[str, Metrics]:
@@ -318,7 +323,12 @@ def _is_softer(real: Comparison | None) -> bool:
 
 
 def _export(experiment: Experiment, weights: Path) -> str:
-    """Return the command that exports one of a run's networks."""
+    """Return the command that exports one of a run's networks.
+
+    A tune exports the right one itself: that which upscales with it.
+    """
+    if experiment.tuned:
+        return next_line("tuned network", images=YOUR_IMAGES, model=experiment.tuned)
     return next_line("weights", weights=weights, folder=experiment.exported)
 
 
@@ -355,7 +365,7 @@ def next_step(run: Outcome) -> str:
         (helped, "use it", run.export_last),
         (
             not run.validated.is_enough,
-            "compare by eye (tools/compare.py)",
+            "compare by eye (realesrgan-paddle compare)",
             FEW_UNITS.line(),
         ),
         (bool(few), NO_GAIN.said, few),

@@ -43,7 +43,7 @@ class Flags:
         "several times; all released models if not given",
         action="extend",
     )
-    host: str = setting("127.0.0.1", "the address to listen at")
+    host: str = setting("127.0.0.1", "the address to listen at", heading="address")
     port: int = setting(7860, "the port", int_range(1, MOST_PORTS))
     name: list[str] | None = setting(
         None,
@@ -51,7 +51,9 @@ class Flags:
         "given several times",
         action="extend",
     )
-    max_mb: int = setting(20, "largest picture, in megabytes", int_range(1))
+    max_mb: int = setting(
+        20, "largest picture, in megabytes", int_range(1), heading="limits"
+    )
     max_kept_mb: int = setting(
         2000,
         "most megabytes of all uploads and results, which are kept for an hour",
@@ -70,13 +72,16 @@ class Flags:
     work: Path = setting(
         Path("studio"),
         "folder of the networks that are made, with their clips; they stay there",
+        heading="networks that are made",
     )
     max_work_gb: float = setting(
         20.0,
         "gigabytes in that folder from which on no network is begun",
         float_range(0.1),
     )
-    device: str = setting("auto", "where to compute", choices=DEVICES)
+    device: str = setting(
+        "auto", "where to compute", choices=DEVICES, heading="what computes"
+    )
     threads: int | None = setting(
         None, "CPU threads; all cores if not given", int_range(1, 1024)
     )

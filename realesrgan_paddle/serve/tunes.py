@@ -21,6 +21,7 @@ from realesrgan_paddle.data.footage.passport.passport import Passport
 from realesrgan_paddle.data.footage.video_names import VIDEO_SUFFIXES
 from realesrgan_paddle.data.sets.naming import safe_stem
 from realesrgan_paddle.inference.graph.exported_files import is_exported
+from realesrgan_paddle.judging.verdict import without_command
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
 from realesrgan_paddle.utils.images import IMAGE_SUFFIXES
@@ -231,7 +232,7 @@ class Tunes:
             frames=frames,
             progress=progress,
             sheet=sheet if sheet and sheet.is_file() else None,
-            verdict=[line for line in verdict if not line.startswith(" ")],
+            verdict=[without_command(e) for e in verdict if not e.startswith(" ")],
             network=network,
         )
 

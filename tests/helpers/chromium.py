@@ -122,6 +122,21 @@ class Chromium:
                 clickCount=1,
             )
 
+    def touch(self, *paths, steps=8):
+        """Put fingers down at the starts of paths, move them along, and lift them."""
+        for step in range(steps + 1):
+            points = [
+                {
+                    "x": start[0] + (end[0] - start[0]) * step / steps,
+                    "y": start[1] + (end[1] - start[1]) * step / steps,
+                    "id": number,
+                }
+                for number, (start, end) in enumerate(paths)
+            ]
+            kind = "touchMove" if step else "touchStart"
+            self.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+        self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+
     def screenshot(self, path):
         data = self.send("Page.captureScreenshot", format="png")["data"]
         Path(path).write_bytes(base64.b64decode(data))

@@ -86,7 +86,7 @@ def test_pictures_of_ones_own_are_taken(served):
 def test_out_of_reach_says_what_to_do_instead(served):
     served.unlink()
     with pytest.raises(
-        UserError, match=r"404 .*--dataroot_gt FOLDER, or put some into"
+        UserError, match=r"404 .*; put sharp pictures into .*: tune FOLDER --lq"
     ):
         generic_images()
     write_image(Path("datasets") / NAME / "flat.png", np.zeros((480, 480, 3), np.uint8))

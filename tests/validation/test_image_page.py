@@ -68,6 +68,43 @@ def test_pixels_are_whole_and_the_pictures_of_a_row_move_together(page):
         assert all(url.startswith(("file:", "data:")) for url in browser.requests)
 
 
+def test_fingers_move_the_divider_zoom_pan_and_scroll(page):
+    with Chromium(page, size=(500, 900)) as browser:
+        browser.send("Emulation.setTouchEmulationEnabled", enabled=True)
+        browser.wait_for("typeof rows == 'object' && rows.length == 6")
+        browser.evaluate(f"{STAGE}.scrollIntoView({{block: 'center'}})")
+        left, top, width, height = browser.evaluate(f"{PLACE}({STAGE})")
+        middle, y = left + width / 2, top + height / 4
+        cut = f"{STAGE}.querySelector('.divider').getAttribute('aria-valuenow')"
+        browser.touch(((middle, y), (left + width / 4, y)))
+        assert browser.evaluate(cut) == "25"
+
+        zoom = "Number(byId('zoom').value)"
+        browser.touch(
+            ((middle - 20, y), (left + 9, y)), ((middle + 20, y), (left + width - 9, y))
+        )
+        assert browser.evaluate(zoom) > 1
+        picture = f"{PLACE}({STAGE}.querySelector('.picture'))"
+        before = browser.evaluate(picture)
+        browser.touch(((middle, y), (middle + 30, y + 20)))
+        moved = [
+            now - then
+            for now, then in zip(browser.evaluate(picture), before, strict=True)
+        ]
+        assert moved[:2] == pytest.approx([30, 20], abs=1)
+        ends = (left + 9, y), (left + width - 9, y)
+        for _ in range(3):
+            browser.touch(*((end, (middle, y)) for end in ends), steps=30)
+        assert browser.evaluate(zoom) == 0
+        assert browser.evaluate(cut) == "25"
+
+        scrolled = browser.evaluate("scrollY")
+        browser.touch(((left + 9, y), (left + 12, y - 120)))
+        browser.wait_for(f"scrollY > {scrolled}")
+        assert browser.evaluate(cut) == "25", "the divider stays where a finger scrolls"
+        assert not browser.messages
+
+
 def test_keys_and_clicks_choose_what_is_shown(page):
     with Chromium(page, size=(1280, 1000)) as browser:
         browser.wait_for("typeof rows == 'object' && rows.length == 6")

@@ -78,7 +78,7 @@ NEXT_STEPS = [
     ),
     (
         {"softer_on_real": True},
-        "match the degradation to them: train.py --recipe auto --lq REAL",
+        "match the degradation to them: realesrgan-paddle train --recipe auto",
     ),
     (
         {"drifts": GRID},

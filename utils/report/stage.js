@@ -115,6 +115,10 @@ class Stage {
     if (!drag) return;
     const [x, y] = [event.clientX - drag.x, event.clientY - drag.y];
     if (!drag.moved && Math.hypot(x, y) < 4) return;
+    if (!drag.moved && !drag.pans && event.pointerType === "touch" && Math.abs(y) > Math.abs(x)) {
+      this.drag = null; // a finger that scrolls the page
+      return;
+    }
     drag.moved = true;
     if (drag.pans) {
       this.view.pan(x, y);

@@ -38,6 +38,9 @@ from realesrgan_paddle.utils.signals import leave_terminal
 if TYPE_CHECKING:
     from visualdl import LogWriter
 
+TUNE_NOTES = "tune.json"
+"""In the folder of a tune: what it is made of, and how far it is."""
+
 
 def make_visualdl_writer(
     wanted: bool,
@@ -158,6 +161,12 @@ class Experiment:
     def exported(self) -> Path:
         """Folder for its network as a graph."""
         return self.root / "infer"
+
+    @property
+    def tuned(self) -> Path | None:
+        """Folder of the tune whose training this is, which exports the network itself."""
+        folder = self.root.parent
+        return folder if (folder / TUNE_NOTES).is_file() else None
 
     @property
     def metrics(self) -> Path:
