@@ -5,6 +5,7 @@ rows from what the user asks for, and looks here only whether a row of that id i
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -35,8 +36,8 @@ class Row:
 
 
 def add_row(manifest: Path, row: Row) -> None:
-    """Append a row; of two with one id the later counts."""
-    with manifest.open("a", encoding="utf-8") as file:
+    """Append a row; of two with one id the later counts. No link is followed for it."""
+    with open(manifest, "a", encoding="utf-8", opener=_no_link) as file:
         file.write(json.dumps(asdict(row)) + "\n")
 
 
@@ -53,6 +54,12 @@ def read_rows(manifest: Path, most_bytes: int) -> dict[str, Row]:
         lines = file.read(most_bytes).decode("utf-8", "replace").splitlines()
     found = map(_row, lines)
     return {row.id: row for row in found if row is not None}
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file that may be a stranger's: a link would lead out of its folder."""
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return os.open(path, flags, 0o666)
 
 
 def _row(line: str) -> Row | None:

@@ -94,8 +94,13 @@ class SharedVideo:
             self._maker.make_one(own[row], self._parts)
         return replace(row, sha256=sha256_of(row.target))
 
-    def note(self, row: Row) -> None:
-        """Note that a row is done.
+    def seconds(self) -> tuple[float, float, float]:
+        """Return how long was decoded, computed and encoded so far."""
+        seconds = self.outcome.seconds
+        return seconds.decode, seconds.network, seconds.encode
+
+    def note(self, row: Row, seconds: tuple[float, float, float]) -> None:
+        """Note that a row is done, and the seconds that it took.
 
         Raises:
             UserError: its file is not what was made.
@@ -106,6 +111,11 @@ class SharedVideo:
                 f"{row.target}: not as it was written; do all machines see one folder?"
             )
         self._parts.add(segment)
+        total = self.outcome.seconds
+        before = self.seconds()
+        total.decode, total.network, total.encode = map(
+            sum, zip(before, seconds, strict=True)
+        )
 
     def end(self) -> UpscaledVideo:
         """Put the result together, and let go of the folder, which is removed."""

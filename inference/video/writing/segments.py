@@ -1,10 +1,11 @@
 """What of a video is done already: whole segments in a folder beside the result.
 
 The folder holds `job.json`, which says what is being made of what, a NUT file for each
-segment, complete in itself, and a row with its sha256 in `rows.jsonl`. A run that was killed goes on
-after them, and makes anew what is not as it was written. Where a segment takes minutes, the
-upscaled frames of the one that is being made lie there too, so no more than one is lost. Of
-a network that carries a state, that after the last segment and the last frame is there.
+segment, complete in itself, and in `rows.jsonl` a row with its sha256. A run that was killed
+goes on after them, and makes anew what is not as it was written. Where a segment takes
+minutes, the upscaled frames of the one that is being made lie there too, so no more than one
+is lost. Of a network that carries a state, that after the last segment and the last frame is
+there.
 """
 
 import json
