@@ -140,7 +140,7 @@ def _connected(address: str) -> Any:
     """
     if find_spec("ray") is None:
         raise UserError(
-            "--cluster needs Ray, which is not installed: pip install 'ray>=2.40' on each "
+            "--cluster needs Ray, which is not installed: pip install 'ray>=2.60' on each "
             "machine; --processes N needs nothing"
         )
     # Read by Ray when it is imported and started: nothing is sent to its makers.

@@ -1,11 +1,17 @@
-"""Several processes give what one process gives."""
+"""Several processes, and machines that come and go, give what one process gives."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_clips import X264, YUV420, made, pattern
+from places import ROOT
 from read_back import NEEDED
+from sample_runs import wait_until
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -18,6 +24,7 @@ pytestmark = [NEEDED, pytest.mark.paddle]
 
 SPEC = SRVGGNetCompact(num_feat=16, num_conv=2)
 SEGMENTS = ["--segment_seconds", "0.4"]
+PATIENCE = 120.0
 
 
 def made_inputs(folder: Path, pictures: int, clips: int, frames: int) -> Path:
@@ -105,3 +112,55 @@ def test_a_strangers_manifest_leads_nowhere(tmp_path: Path):
     with pytest.raises(OSError, match=r"upscaled\.jsonl"):
         predict.main(flags)
     assert foreign.read_text() == "a stranger's\n"
+
+
+def workers(of: list[int]) -> list[int]:
+    """Processes of Ray that do batches now, on nodes with these raylets."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdecimal():
+            continue
+        try:
+            name = (folder / "cmdline").read_text()
+            parent = int((folder / "stat").read_text().rpartition(") ")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+        if name.startswith("ray::_do") and parent in of:
+            found.append(int(folder.name))
+    return found
+
+
+def upscale_on_cluster(folder: Path) -> str:
+    """Upscale with three workers, of which one is killed, while another joins."""
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        nodes = [cluster.head_node, *(cluster.add_node(num_cpus=1) for _ in range(2))]
+        raylets = [
+            info.process.pid for node in nodes for info in node.all_processes["raylet"]
+        ]
+        command = [sys.executable, "-m", "realesrgan_paddle", "predict"]
+        flags = words(folder, "cluster", "--cluster", cluster.address)
+        with (folder / "said.txt").open("w") as out:
+            process = subprocess.Popen(
+                [*command, *flags], stdout=out, stderr=out, cwd=ROOT
+            )
+        wait_until(lambda: workers(raylets), PATIENCE)
+        os.kill(workers(raylets)[0], signal.SIGKILL)
+        cluster.add_node(num_cpus=1)
+        code = process.wait(PATIENCE)
+        said = (folder / "said.txt").read_text()
+        assert code == 0, said
+        return said
+    finally:
+        cluster.shutdown()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+def test_a_cluster_whose_machines_come_and_go_gives_what_one_gives(work: Path):
+    pytest.importorskip("ray")
+    said = upscale_on_cluster(work)
+    assert contents(work / "cluster") == contents(work / "one"), said
