@@ -6,11 +6,8 @@ from pathlib import Path
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
-from realesrgan_paddle.commands.upscale_shared import (
-    SharedRun,
-    open_upscaler,
-    picture_settings,
-)
+from realesrgan_paddle.commands.upscale_rows import open_upscaler, picture_settings
+from realesrgan_paddle.commands.upscale_shared import SharedRun
 from realesrgan_paddle.commands.what_follows import after_video
 from realesrgan_paddle.inference.pictures.files import TakenFiles
 from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
