@@ -92,6 +92,8 @@ class SharedRun:
         reopen = partial(reopen.func, model, **{**reopen.keywords, "threads": threads})
         work = Upscaling(reopen, UpscaleFlags(**words), core_count())
 
+        # Before any process writes: later they may be what one of them is writing.
+        self._remove_leftovers()
         batches = chain(self._videos(), self._pictures())
         done: Iterator[tuple[Batch, Any]]
         if flags.cluster is not None:
@@ -106,9 +108,12 @@ class SharedRun:
         finally:
             for video, _ in self._left.values():
                 video.close()
-            for _, results in self._places:
-                if results.output.is_dir():
-                    remove_leftovers(results.output)
+            self._remove_leftovers()
+
+    def _remove_leftovers(self) -> None:
+        for _, results in self._places:
+            if results.output.is_dir():
+                remove_leftovers(results.output)
 
     def _row(self, kind: str, source: Path, target: Path) -> Row:
         return Row(f"{kind}:{self._job}:{source}", str(source), str(target))
@@ -175,7 +180,6 @@ class SharedRun:
                 results.output, results.root, settings.suffix, settings.ext
             )
             make_folder(targets.folder)
-            remove_leftovers(targets.folder)
             rows = read_rows(_manifest(results), MOST_BYTES)
             batch: list[Row] = []
             near: list[Path] = []
