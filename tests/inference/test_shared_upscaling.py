@@ -14,8 +14,10 @@ from read_back import NEEDED
 from sample_runs import wait_until
 from sample_weights import sample_weights
 
+from realesrgan_paddle.commands import upscale_shared
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import predict
+from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.rows import Row, add_row, read_rows
 from realesrgan_paddle.utils.weights.writer import write_pdparams
@@ -112,6 +114,29 @@ def test_a_strangers_manifest_leads_nowhere(tmp_path: Path):
     with pytest.raises(OSError, match=r"upscaled\.jsonl"):
         predict.main(flags)
     assert foreign.read_text() == "a stranger's\n"
+
+
+def test_what_another_process_is_writing_stays(work: Path, tmp_path: Path, monkeypatch):
+    """Videos are planned while segments of others are made, and pictures after them."""
+    output = tmp_path / "out"
+
+    def in_this_process(upscaling, batches, processes):
+        opened = upscaling.open()
+        coming = iter(batches)
+        first = next(coming)
+        with atomic_path(output / "other.png") as temporary:
+            temporary.touch()
+            rest = list(coming)
+            assert temporary.exists()
+        for batch in [first, *rest]:
+            yield batch, upscaling.do(opened, batch)
+
+    monkeypatch.setattr(upscale_shared, "done_by_processes", in_this_process)
+    flags = words(work, "out", "--processes", "1")
+    flags[flags.index("--output") + 1] = str(output)
+    assert predict.main(flags) == 0
+    (output / "other.png").unlink()
+    assert contents(output) == contents(work / "one")
 
 
 def workers(of: list[int]) -> list[int]:
