@@ -33,9 +33,10 @@ def upscale(
         inputs: what is upscaled.
         flags: of the command.
     """
-    say(f"{flags.model_path}: x{runner.scale}, on {runner.device}")
     # Videos have a progress bar of their own.
     upscaler = open_upscaler(runner, flags, progress=not inputs.videos)
+    device = getattr(upscaler.run, "device", runner.device)  # with --tta its mean
+    say(f"{flags.model_path}: x{runner.scale}, on {device}")
     all_inputs = [*inputs.pictures, *inputs.videos]
     if flags.report is not None:
         check_report(flags.report, all_inputs)
