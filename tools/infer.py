@@ -13,6 +13,7 @@ if __name__ == "__main__":  # before numpy is imported
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags.mixed.check_exported()
     inputs = find_all_inputs(flags)
 
-    runner = open_runner(
+    reopen = partial(
+        open_runner,
         flags.model_path,
         engine=flags.engine,
         precision=flags.precision,
@@ -62,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         trt=flags.trt,
         exported=True,
     )
-    code = upscale(runner, inputs, flags)
+    runner = reopen()
+    code = upscale(runner, reopen, inputs, flags)
     if code == 0:
         line = after_videos("tools/infer.py", argv, inputs, flags, runner.scale)
         if line is None:

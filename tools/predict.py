@@ -13,6 +13,7 @@ if __name__ == "__main__":  # before numpy is imported
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     inputs = find_all_inputs(flags)
     require_weights(flags.model_path)
 
-    runner = open_runner(
+    reopen = partial(
+        open_runner,
         flags.model_path,
         engine=flags.engine,
         precision=flags.precision,
@@ -47,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sixteen_bit=inputs.may_have_16_bits(flags.ext),
         weights=flags.weights,
     )
-    code = upscale(runner, inputs, flags)
+    runner = reopen()
+    code = upscale(runner, reopen, inputs, flags)
     if code == 0:
         line = after_videos("tools/predict.py", argv, inputs, flags, runner.scale)
         if line is None:

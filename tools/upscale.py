@@ -93,7 +93,7 @@ def _upscale(flags: Flags, argv: Sequence[str], *, by_pipe: bool) -> int:
     )
     runner, model = open_network(flags, inputs, open_model)
     flags = replace(flags, model_path=model)
-    code = upscale(runner, inputs, flags)
+    code = upscale(runner, partial(open_model, model), inputs, flags)
     if code == 0 and not by_pipe:
         line = after_videos("tools/upscale.py", argv, inputs, flags, runner.scale)
         print_next(line or after_upscale(inputs.pictures[0], model))

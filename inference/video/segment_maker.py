@@ -129,6 +129,7 @@ class SegmentMaker:
         self._plan = plan
         self._size = (plan.encoding.width, plan.encoding.height)
         self._reuse = not settings.no_reuse
+        self._keeps_frames = True
         self._say = say
         self._on_progress = on_progress
         self._on_gpu = getattr(upscaler.run, "device", "").startswith("gpu")
@@ -216,6 +217,16 @@ class SegmentMaker:
                 bar.update(frame.seconds)
                 if self._on_progress is not None:
                     self._on_progress(bar.done, self.outcome.frames)
+
+    def make_one(self, segment: Segment, parts: SegmentFolder) -> None:
+        """Write the file of one segment, for the process that holds the folder.
+
+        Nothing else: what is noted there is noted by that process alone.
+        """
+        self._keeps_frames = False
+        with closing(self._upscaled([segment], parts, {})) as upscaled:
+            for _ in self._encoded(segment, upscaled, parts.path(segment)):
+                pass
 
     def _tell_estimate(self, left: int, parts: SegmentFolder) -> None:
         """Say how long the rest takes and how large it is, where it is long."""
@@ -313,7 +324,7 @@ class SegmentMaker:
                         # A state is of use if no frame before it is missing.
                         goes_on = is_long and self._carries_state
                         is_long = goes_on or seconds * segment.frames > LONG_SEGMENT
-                        if is_long and is_wanted:
+                        if is_long and is_wanted and self._keeps_frames:
                             parts.keep(frame.index, image, segment, upscale.state)
                     ends = frame.index + 1 == segment.last < self.outcome.frames
                     if ends and upscale.state is not None:

@@ -71,20 +71,27 @@ def upscale_video(
 
     maker = SegmentMaker(upscaler, plan, settings, say, on_progress)
     outcome = maker.outcome
-    parts = SegmentFolder(target, plan.segments)
-    job = _job_record(plan, upscaler, settings)
+    parts = SegmentFolder(source, target, plan.segments)
+    job = job_record(plan, upscaler, settings)
     with parts.held(job, maker.decide_tiles) as tiles:
         with maker.tiles_fixed(tiles, parts):
             maker.make(parts)
-        # In the folder, from which the next run removes what a killed one leaves.
-        result = atomic_path(target, within=parts.folder)
-        with result as temporary, outcome.seconds.timed("mux"):
-            _mux(plan, parts, temporary, settings, maker.remark)
-        parts.remove()
+        join_segments(plan, parts, settings, maker)
 
-    outcome.bytes = target.stat().st_size
     outcome.seconds.total = time.monotonic() - began
     return outcome
+
+
+def join_segments(
+    plan: VideoPlan, parts: SegmentFolder, settings: VideoSettings, maker: SegmentMaker
+) -> None:
+    """Put the segments together into the result, and remove their folder."""
+    # In the folder, from which the next run removes what a killed one leaves.
+    result = atomic_path(plan.target, within=parts.folder)
+    with result as temporary, maker.outcome.seconds.timed("mux"):
+        _mux(plan, parts, temporary, settings, maker.remark)
+    parts.remove()
+    maker.outcome.bytes = plan.target.stat().st_size
 
 
 def upscaled_frames(
@@ -200,7 +207,7 @@ def _mux(
     mux(source, timeline, segments, target, start=start, end=end, remark=remark)
 
 
-def _job_record(
+def job_record(
     plan: VideoPlan, upscaler: ArrayUpscaler, settings: VideoSettings
 ) -> dict[str, Any]:
     """Return what a run must have in common with one that it goes on from."""

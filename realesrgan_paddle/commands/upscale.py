@@ -1,39 +1,42 @@
 """What upscale.py, infer.py and predict.py do: images and videos in, upscaled ones out."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
+from realesrgan_paddle.commands.upscale_rows import open_upscaler, picture_settings
+from realesrgan_paddle.commands.upscale_shared import SharedRun
 from realesrgan_paddle.commands.what_follows import after_video
 from realesrgan_paddle.inference.pictures.files import TakenFiles
 from realesrgan_paddle.inference.pictures.record import Record, check_report, reported
-from realesrgan_paddle.inference.pictures.upscale_files import (
-    PictureSettings,
-    upscale_files,
-)
-from realesrgan_paddle.inference.runners.runner import Runner, SelfEnsemble
+from realesrgan_paddle.inference.pictures.upscale_files import upscale_files
+from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.jobs import report_failures
 from realesrgan_paddle.utils.next_steps import command_line, without_flags
 
 
-def upscale(runner: Runner, inputs: Inputs, flags: UpscaleFlags) -> int:
-    """Upscale `inputs` as the flags say; return the exit code: 1 if one failed."""
-    if flags.tta:
-        runner = SelfEnsemble(runner)
-    say(f"{flags.model_path}: x{runner.scale}, on {runner.device}")
-    upscaler = Upscaler(
-        runner,
-        runner.scale,
-        tile=flags.tile,
-        tile_pad=flags.tile_pad,
-        pre_pad=flags.pre_pad,
-        alpha_upsampler=flags.alpha_upsampler,
-        progress=not inputs.videos,  # these have a progress bar of their own
-        log=say,
-    )
+def upscale(
+    runner: Runner,
+    reopen: "partial[Runner]",
+    inputs: Inputs,
+    flags: UpscaleFlags,
+) -> int:
+    """Upscale `inputs` as the flags say; return the exit code: 1 if one failed.
+
+    Args:
+        runner: runs the network.
+        reopen: opens it in another process.
+        inputs: what is upscaled.
+        flags: of the command.
+    """
+    # Videos have a progress bar of their own.
+    upscaler = open_upscaler(runner, flags, progress=not inputs.videos)
+    device = getattr(upscaler.run, "device", runner.device)  # with --tta its mean
+    say(f"{flags.model_path}: x{runner.scale}, on {device}")
     all_inputs = [*inputs.pictures, *inputs.videos]
     if flags.report is not None:
         check_report(flags.report, all_inputs)
@@ -49,10 +52,15 @@ def upscale(runner: Runner, inputs: Inputs, flags: UpscaleFlags) -> int:
     records = [*videos.values(), *pictures.values()]
     taken = TakenFiles(all_inputs)
     outputs: dict[Path, None] = {}
+    is_shared = flags.processes is not None or flags.cluster is not None
     with reported(flags.report, records, flags.model_path):
+        if is_shared:
+            SharedRun(upscaler, inputs, flags, {**pictures, **videos}).run(reopen)
         for found in inputs.found:
             results = results_of(found, flags, runner.scale)
             outputs[results.output] = None
+            if is_shared:
+                continue
             if found.pictures:
                 own = [pictures[path] for path in found.pictures]
                 _upscale_pictures(upscaler, own, results, flags, taken)
@@ -79,19 +87,11 @@ def _upscale_pictures(
     taken: TakenFiles,
 ) -> None:
     """Upscale the pictures of one place as the flags say."""
-    settings = PictureSettings(
-        outscale=flags.outscale,
-        suffix=results.suffix,
-        ext=flags.ext,
-        all_frames=flags.all_frames,
-        skip_existing=flags.skip_existing,
-        max_pixels=flags.max_pixels,
-    )
     upscale_files(
         upscaler,
         [record.input for record in records],
         results.output,
-        settings,
+        picture_settings(flags, results),
         root=results.root,
         records=records,
         taken=taken,

@@ -154,6 +154,23 @@ class UpscaleFlags:
         rare=True,
     )
 
+    processes: int | None = setting(
+        None,
+        "so many processes share the work on this machine, each with its part of the "
+        "cores; what they have done is noted in upscaled.jsonl beside the results, from "
+        "where the same command goes on (docs/scale.md)",
+        int_range(1, 1024),
+        heading="several processes",
+        rare=True,
+    )
+    cluster: str | None = setting(
+        None,
+        "the machines of a Ray cluster share the work: its address, or auto; all must "
+        "see inputs and results under the same paths (docs/scale.md)",
+        metavar="auto|ADDRESS",
+        rare=True,
+    )
+
     # Videos.
     video: VideoSettings
     container: str = setting(

@@ -58,7 +58,7 @@ def resumed_clip(case: Case) -> list[str]:
     elif choice == 2:
         one.unlink()
     elif choice == 3:
-        notes = parts / "made.txt"
+        notes = parts / "rows.jsonl"
         notes.write_bytes(mutate_bytes(notes.read_bytes(), rng))
     elif choice == 4:
         job = parts / "job.json"

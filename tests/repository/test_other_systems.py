@@ -45,7 +45,7 @@ from realesrgan_paddle.tools import predict
 from realesrgan_paddle.utils.machine import memory
 assert memory.sys.platform == platform
 assert memory.reserve_memory(2**26).pages.size == 2**26
-parts = SegmentFolder(Path(f"{platform}.mp4"), [])
+parts = SegmentFolder(Path("a.mp4"), Path(f"{platform}.mp4"), [])
 with parts.held({}, dict):
     assert parts.folder.is_dir()
     parts.remove()

@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from places import ROOT
-from sample_processes import SECONDS, broken, finish_together, not_a_number
+from sample_processes import (
+    SECONDS,
+    broken,
+    finish_together,
+    not_a_number,
+    start_together,
+)
 from sample_runs import (
     alive,
     children,
@@ -247,3 +253,38 @@ def test_sigterm_to_the_launcher_saves(tmp_path, options):
     assert not (tmp_path / "http.log").exists()
     for rank in (0, 1):
         assert "Traceback" not in (tmp_path / f"log/workerlog.{rank}").read_text()
+
+
+def test_a_killed_process_ends_all_and_the_newest_state_goes_on(tmp_path, options):
+    """As after the loss of a machine: the launcher starts the same command again."""
+    options["queue_size"] = 0
+    options["train"]["total_iter"] = 6
+    options["logger"]["save_checkpoint_freq"] = 1
+    assert finish_together(tmp_path, options, TWO, "name=undisturbed") == [0, 0]
+
+    folder = tmp_path / "runs/killed"
+    endless = "train.total_iter=100000"
+    processes = start_together(tmp_path, options, TWO, "name=killed", endless)
+    try:
+        wait_until(state_of(folder, 2).exists, SECONDS)
+        processes[1].kill()
+        for process in processes:
+            process.join(SECONDS)
+    finally:
+        for process in processes:
+            process.kill()
+    codes = [process.exitcode for process in processes]
+    assert codes[1] == -signal.SIGKILL
+    assert codes[0] not in (0, -signal.SIGKILL), "it has seen that the other is gone"
+
+    reached = newest_state(folder)[0].iteration
+    assert reached >= 2
+    total = f"train.total_iter={max(6, reached + 1)}"
+    assert finish_together(tmp_path, options, TWO, "name=killed", total) == [0, 0]
+    assert f"resumed after iteration {reached}" in log_of(folder)
+    ours, others = (
+        parts_of(tmp_path / "runs" / n, 6) for n in ("killed", "undisturbed")
+    )
+    for part, arrays in others.items():
+        for name, array in arrays.items():
+            assert np.array_equal(ours[part][name], array), f"{part}/{name}"

@@ -1,10 +1,11 @@
 """What of a video is done already: whole segments in a folder beside the result.
 
 The folder holds `job.json`, which says what is being made of what, a NUT file for each
-segment, complete in itself, and their sha256 in `made.txt`. A run that was killed goes on
-after them, and makes anew what is not as it was written. Where a segment takes minutes, the
-upscaled frames of the one that is being made lie there too, so no more than one is lost. Of
-a network that carries a state, that after the last segment and the last frame is there.
+segment, complete in itself, and in `rows.jsonl` a row with its sha256. A run that was killed
+goes on after them, and makes anew what is not as it was written. Where a segment takes
+minutes, the upscaled frames of the one that is being made lie there too, so no more than one
+is lost. Of a network that carries a state, that after the last segment and the last frame is
+there.
 """
 
 import json
@@ -29,17 +30,18 @@ from realesrgan_paddle.utils.files import (
     sha256_of,
 )
 from realesrgan_paddle.utils.locks import locked
+from realesrgan_paddle.utils.rows import Row, add_row, read_rows
 
-JOB, MADE, LOCK = "job.json", "made.txt", "lock"
+JOB, ROWS, LOCK = "job.json", "rows.jsonl", "lock"
 FRAME, STATE = "frame", "state"
 """How the names of arrays begin."""
 DECIDED = "decided"
 """Key of what is not asked for but found, once for all runs."""
 MOST_BYTES = 1 << 20
 """Of a `job.json`; what this program writes has a few kB."""
-NOTE_BYTES = 400
-"""Of `made.txt` for each segment and frame, and the state after it; a line has 83, and may
-be there twice."""
+ROW_BYTES = 20_000
+"""Of `rows.jsonl` for each segment and frame, and the state after it; a row has 200 and its
+paths, which are of 4,096 at most, and may be there twice."""
 ROOM = 4
 """Frames are kept while the disk has so many times the room that those of a segment need."""
 
@@ -86,12 +88,14 @@ class SegmentFolder:
     """The folder of a result's segments, beside it: "TARGET.parts".
 
     Args:
+        source: the video.
         target: the result.
         segments: all that the result has.
     """
 
-    def __init__(self, target: Path, segments: Sequence[Segment]) -> None:
+    def __init__(self, source: Path, target: Path, segments: Sequence[Segment]) -> None:
         self.folder = target.with_name(f"{target.name}.parts")
+        self._source = source
         self._segments = segments
 
     @contextmanager
@@ -139,7 +143,7 @@ class SegmentFolder:
 
         Nor are the states before its end.
         """
-        self._note(segment.name)
+        self._note(self.path(segment), segment.first, segment.last)
         for index, path in self._arrays(FRAME).items():
             if segment.first <= index < segment.last:
                 path.unlink(missing_ok=True)
@@ -195,7 +199,7 @@ class SegmentFolder:
         path = self._array(kind, index)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, array)
-        self._note(path.name)
+        self._note(path, index, index + 1)
 
     def kept(self) -> dict[int, Path]:
         """Return the kept frames of missing segments, as far as they are as written."""
@@ -221,22 +225,24 @@ class SegmentFolder:
                 damaged.append(segment.name)
         return missing, damaged
 
-    def _note(self, name: str) -> None:
+    def row(self, segment: Segment) -> Row:
+        """Return the row of a segment that is not done."""
+        return self._row(self.path(segment), segment.first, segment.last)
+
+    def _row(self, path: Path, first: int, last: int, sha256: str = "") -> Row:
+        source, target = str(self._source), str(path)
+        return Row(path.name, source, target, first, last, sha256=sha256)
+
+    def _note(self, path: Path, first: int, last: int) -> None:
         """Write down what a file holds that is whole now."""
-        digest = sha256_of(self.folder / name)
-        with (self.folder / MADE).open("a", encoding="utf-8") as file:
-            file.write(f"{name} {digest}\n")
+        row = self._row(path, first, last, sha256_of(path))
+        add_row(self.folder / ROWS, row)
 
     def _notes(self) -> dict[str, str]:
         """Return the sha256 of each whole file by its name."""
-        notes = self.folder / MADE
-        if not notes.exists():
-            return {}
-        lines = len(self._segments) + self._segments[-1].last
-        with open_regular(notes) as file:
-            content = file.read(NOTE_BYTES * lines)
-        noted = content.decode("utf-8", "replace").splitlines()
-        return dict(line.split(" ", 1) for line in noted if " " in line)
+        lines = len(self._segments) + sum(each.frames for each in self._segments)
+        rows = read_rows(self.folder / ROWS, ROW_BYTES * lines)
+        return {name: row.sha256 for name, row in rows.items()}
 
     def _array(self, kind: str, index: int) -> Path:
         """Return the file of a kept frame, or of the state after it."""
@@ -256,7 +262,7 @@ class SegmentFolder:
         arrays = [p for kind in (FRAME, STATE) for p in self._arrays(kind).values()]
         for path in [*arrays, *map(self.path, self._segments)]:
             path.unlink(missing_ok=True)
-        for name in (MADE, JOB):  # without a job what is left would be a stranger's
+        for name in (ROWS, JOB):  # without a job what is left would be a stranger's
             (self.folder / name).unlink(missing_ok=True)
         self._remove_lock()
 
@@ -296,7 +302,14 @@ class SegmentFolder:
             record = {**job, DECIDED: decide()}
             with atomic_path(path) as temporary:
                 temporary.write_text(_as_json(record), encoding="utf-8")
+        return self.decided(job)
 
+    def decided(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Return what was decided when the folder was made, if it is of the same job.
+
+        Raises:
+            UserError: it is another's.
+        """
         found = self._read()
         decided = found.pop(DECIDED, None)
         wanted = json.loads(_as_json(job))

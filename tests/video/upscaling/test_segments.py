@@ -54,7 +54,7 @@ def test_a_segment_ends_where_its_time_is_over():
 
 @pytest.fixture
 def parts(tmp_path: Path) -> SegmentFolder:
-    return SegmentFolder(tmp_path / "result.mp4", SEGMENTS)
+    return SegmentFolder(Path("clip.mp4"), tmp_path / "result.mp4", SEGMENTS)
 
 
 def hold(
@@ -104,7 +104,7 @@ def test_segments_that_are_not_as_they_were_written_are_missing(parts: SegmentFo
     second.write_bytes(whole)
     assert parts.missing() == (SEGMENTS, [first.name, second.name])
 
-    (parts.folder / "made.txt").write_bytes(b"\xff nothing\n\n" * 9)
+    (parts.folder / "rows.jsonl").write_bytes(b"\xff nothing\n{}\n[]\n" * 9)
     assert parts.missing() == (SEGMENTS, [])
 
 
