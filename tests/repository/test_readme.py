@@ -176,6 +176,9 @@ def script_of(line):
         )
     else:
         assert program == "python", line
+    if name == "-m":
+        module, *words = words
+        name = f"{module.replace('.', '/')}.py"
     return [name, *words]
 
 
