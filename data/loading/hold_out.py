@@ -305,9 +305,9 @@ def _clips(paths: Sequence[Path]) -> list[Clip]:
     return [list(clips[clip].values()) for clip in sorted(clips)]
 
 
-def _parts(file: str) -> list[str]:
-    """Return what paths are sorted by, without making one."""
-    return file.replace(os.sep, "/").split("/")
+def _parts(file: str) -> str:
+    """Return what orders paths as `Path` does: by folder, then by name."""
+    return file.replace(os.sep, "\0").replace("/", "\0")
 
 
 def _whole_clips(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip] | None:

@@ -153,7 +153,7 @@ def _local_names(root: Path, suffixes: Sequence[str]) -> list[str]:
                 path = f"{folder}/{name}"
                 if os.path.isfile(path):  # noqa: PTH113
                     names.append(f"{prefix}{name}")
-    return sorted(names, key=lambda name: name.split("/"))
+    return sorted(names, key=lambda name: name.replace("/", "\0"))
 
 
 def _listed_objects(root: Path, found: Mapping[str, Mapping[str, Any]]) -> ImageList:
@@ -170,7 +170,7 @@ def _listed_objects(root: Path, found: Mapping[str, Mapping[str, Any]]) -> Image
             shards.append(name)
     if not names:
         return _listed_members(root, sorted(shards))
-    ordered = sorted(names, key=lambda name: name.split("/"))
+    ordered = sorted(names, key=lambda name: name.replace("/", "\0"))
     return ImageList(root, ordered, [names[name] for name in ordered])
 
 

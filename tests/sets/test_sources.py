@@ -59,16 +59,16 @@ def footage(folder):
         members = {}
         for number in range(count):
             name = f"{clip}.{number:06d}.png"
-            file = folder / f"hr/{clip}/{name}"
+            file = folder / f"frames/{clip}/{name}"
             write_image(file, picture(60 + number, 64, number))
             members[name] = file.read_bytes()
         write_tar(folder / f"shards/{clip}.tar", members)
-    return folder / "hr", folder / "shards"
+    return folder / "frames", folder / "shards"
 
 
 def test_shards_hold_what_the_folders_held(tmp_path):
     files, shards = (training_images(root, None) for root in footage(tmp_path))
-    assert [str(p).replace("/hr/", "/shards/") for p in files] == [
+    assert [str(p).replace("/frames/", "/shards/") for p in files] == [
         str(p).replace(".tar/", "/") for p in shards
     ]
     assert check_headers(shards).sides.tolist() == check_headers(files).sides.tolist()
@@ -90,7 +90,7 @@ def test_the_index_of_a_shard_is_made_once_for_each_version(tmp_path, monkeypatc
         assert list(training_images(shards, None)) == before
 
     sources.open_shard.cache_clear()
-    image = (tmp_path / "hr/goal/goal.000000.png").read_bytes()
+    image = (tmp_path / "frames/goal/goal.000000.png").read_bytes()
     write_tar(shards / "goal.tar", {"new.png": image})
     names = [path.name for path in training_images(shards, None)]
     assert names == ["new.png", *(path.name for path in before[4:])]
@@ -212,13 +212,12 @@ def storage(tmp_path, monkeypatch):
         server.start()
 
     yield stop_for
-    client.delete_bucket  # the server forgets it
     server.stop()
 
 
 def test_object_storage_lists_and_reads_what_the_disk_has(tmp_path, storage):
-    files = training_images(tmp_path / "hr", None)
-    for folder in ("hr", "shards"):
+    files = training_images(tmp_path / "frames", None)
+    for folder in ("frames", "shards"):
         objects = training_images(f"s3://footage/{folder}", None)
         assert [path.name for path in objects] == [path.name for path in files]
         sides = check_headers(objects).sides
@@ -226,39 +225,46 @@ def test_object_storage_lists_and_reads_what_the_disk_has(tmp_path, storage):
         for file, stored in zip(files, objects, strict=True):
             assert np.array_equal(read_samples(file), sources.read_samples(stored))
 
-    with pytest.raises(UserError, match=r"s3://footage/hr/none\.png"):
-        sources.read_samples(objects.root.parent / "hr/none.png")
+    with pytest.raises(UserError, match=r"s3://footage/frames/none\.png"):
+        sources.read_samples(objects.root.parent / "frames/none.png")
     meta = tmp_path / "meta.txt"
     meta.write_text("goal/goal.000001.png\n")
-    (chosen,) = training_images("s3://footage/hr", meta)
+    (chosen,) = training_images("s3://footage/frames", meta)
     assert chosen.name == "goal.000001.png"
     meta.write_text("goal/none.png\n")
     with pytest.raises(UserError, match=r"1 of its 1 images are not in .*none\.png"):
-        training_images("s3://footage/hr", meta)
+        training_images("s3://footage/frames", meta)
 
 
 @pytest.mark.paddle
-@pytest.mark.parametrize("folder", ["hr", "shards"])
+@pytest.mark.parametrize("folder", ["frames", "shards"])
 def test_a_run_from_object_storage_equals_the_run_from_disk(
-    tmp_path, options, storage, capfd, folder
+    tmp_path, options, storage, monkeypatch, capfd, folder
 ):
     """Resumed once; the server is away for a while in the middle of the rest."""
-    options["datasets"]["train"]["dataroot_gt"] = str(tmp_path / "hr")
+    options["datasets"]["train"]["dataroot_gt"] = str(tmp_path / "frames")
     options["val"] = {"hold_out": 2}
     disk = run(tmp_path, options, "name=disk", "train.total_iter=12")
 
     options["datasets"]["train"]["dataroot_gt"] = f"s3://footage/{folder}"
-    options["datasets"]["train"]["num_worker_per_gpu"] = 1
     run(tmp_path, options, "name=s3")
     seconds = float(os.environ.get("AWAY", "3"))
-    away = threading.Timer(1, storage, [seconds])
+    away, reads = threading.Thread(target=storage, args=[seconds]), []
     read_bytes = sources.read_bytes
-    assert read_bytes is not None
-    away.start()
+
+    def read_while_away(path):
+        reads.append(path)
+        if len(reads) == 5:
+            away.start()
+            time.sleep(1)
+        return read_bytes(path)
+
+    monkeypatch.setattr(sources, "read_bytes", read_while_away)
     stored = run(
         tmp_path, options, "name=s3", "auto_resume=true", "train.total_iter=12"
     )
     away.join()
+    assert capfd.readouterr().err.count("waiting for it") == 1
     assert_states_equal(state_of(disk, 12), state_of(stored, 12))
     losses = [line for line in reported(disk) if "l_g_pix" in line]
     assert losses == [line for line in reported(stored) if "l_g_pix" in line]
