@@ -7,7 +7,7 @@ the names of the files alone, and their degradation is drawn once.
 """
 
 import os
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -291,7 +291,7 @@ def _clips(paths: Sequence[Path]) -> list[Clip]:
 
     As text: a million paths take a gigabyte.
     """
-    files = map(str, paths)
+    files: Iterable[str] = map(str, paths)
     if isinstance(paths, ImageList):
         root = paths.root
         files = (
