@@ -141,7 +141,11 @@ def read_samples(path: str | Path) -> np.ndarray:
     Gray is repeated, an alpha channel dropped. It may be a view that cannot be written
     to, so that a crop of a large image takes no more memory than the file's samples.
     """
-    image = read_image(path)
+    return rgb_of(read_image(path))
+
+
+def rgb_of(image: np.ndarray) -> np.ndarray:
+    """Return a decoded image as `read_samples` does."""
     if image.ndim == 2:
         return np.broadcast_to(image[..., None], (*image.shape, 3))
     return image[..., :3]

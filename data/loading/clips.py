@@ -25,8 +25,8 @@ from realesrgan_paddle.data.loading.datasets import (
     random_corner,
 )
 from realesrgan_paddle.data.sets.naming import seconds_of_frame
+from realesrgan_paddle.data.sets.sources import read_samples
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import read_samples
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 LONGEST_STEP = 0.13

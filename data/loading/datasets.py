@@ -21,12 +21,14 @@ from realesrgan_paddle.data.loading.header_checks import (
     size_text,
     sizes_agree,
 )
+from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.data.sets.meta_info import (
     PAIR_SEPARATOR,
     image_paths,
     read_meta_info,
     training_images,
 )
+from realesrgan_paddle.data.sets.sources import is_stored, read_samples
 from realesrgan_paddle.options.schema.datasets import (
     ImageOptions,
     TrainDataset,
@@ -34,12 +36,7 @@ from realesrgan_paddle.options.schema.datasets import (
     ValDataset,
 )
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import (
-    eight_bits,
-    list_images,
-    read_rgb8,
-    read_samples,
-)
+from realesrgan_paddle.utils.images import eight_bits, list_images, read_rgb8
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Sample = tuple[np.ndarray, ...]
@@ -58,7 +55,7 @@ class HighQualityDataset:
     file is smaller. Kernels: float32 (k, k).
     """
 
-    paths: list[Path]
+    paths: ImageList
     options: TrainDataset
     crop: int
     seed: int
@@ -70,14 +67,13 @@ class HighQualityDataset:
         return cls(paths, options, crop_size(gt_size, scale), seed)
 
     @property
-    def gt_paths(self) -> list[Path]:
+    def gt_paths(self) -> ImageList:
         """The files of the ground truths."""
         return self.paths
 
     def without(self, excluded: Set[Path]) -> Self:
         """Return the dataset without the ground truths `excluded`."""
-        kept = [path for path in self.paths if path not in excluded]
-        return replace(self, paths=kept)
+        return replace(self, paths=self.paths.without(excluded))
 
     def files(self, gt_paths: Sequence[Path]) -> list[Source]:
         """Return the given ground truths, without low-quality images."""
@@ -252,6 +248,12 @@ def paired_paths(
     """
     gt_root = Path(dataroot_gt)
     lq_root = Path(dataroot_lq)
+    for root in (gt_root, lq_root):
+        if is_stored(root):
+            raise UserError(
+                f"{root}: pairs are read from folders only; tar shards and object storage "
+                "are for ground truth that is degraded in training (RealESRGANDataset)"
+            )
     if meta_info is None:
         pairs = _pairs_by_name(gt_root, lq_root)
     else:

@@ -6,7 +6,8 @@ out as the footage can spare, and several crops of each are measured. They are c
 the names of the files alone, and their degradation is drawn once.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +22,19 @@ from realesrgan_paddle.data.loading.datasets import (
     read_pair,
 )
 from realesrgan_paddle.data.lq.folder import lq_options, make_lq
+from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.data.sets.naming import (
     MOMENT_SECONDS,
     image_name,
     seconds_of_frame,
     source_and_frame,
 )
+from realesrgan_paddle.data.sets.sources import read_samples
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.options.schema.validation import HELD_OUT
 from realesrgan_paddle.utils.crops import Crop, most_detailed
-from realesrgan_paddle.utils.images import eight_bits, read_samples, to_float
+from realesrgan_paddle.utils.images import eight_bits, to_float
 from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
 UNITS = 12
@@ -68,7 +71,7 @@ SMALLEST_SIDE = 64
 SEED = 0
 """Seed of their degradation, whatever the run's: so the metrics of runs compare."""
 
-Frame = list[Path]
+Frame = list[str]
 """The files of one image: itself, or its crops and downscaled versions."""
 Clip = list[Frame]
 """The frames of a video, a series or a single image, by time."""
@@ -152,11 +155,11 @@ def hold_out(paths: Sequence[Path], count: int | None = None) -> HeldOut:
         files = [path for frame in unit for path in frame]
         validated += _evenly_spaced(files, min(share, len(files)))
 
-    excluded = [path for unit in (*units, gaps) for frame in unit for path in frame]
+    excluded = {path for unit in (*units, gaps) for frame in unit for path in frame}
     each = 1
     if validated:
         each = max(1, min(MOST_CROPS, crops // len(validated)))
-    return HeldOut(frozenset(excluded), tuple(validated), each)
+    return HeldOut(frozenset(map(Path, excluded)), tuple(map(Path, validated)), each)
 
 
 def choose_held_out(
@@ -175,7 +178,7 @@ def choose_held_out(
         )
         return hold_out(paths, count), [remark]
 
-    by_name = {path_below(root, path): path for path in paths}
+    by_name = _found(paths, {*before.excluded, *before.validated}, root)
     gone = [name for name in before.validated if name not in by_name]
     if len(gone) == len(before.validated):
         remark = (
@@ -193,6 +196,20 @@ def choose_held_out(
     excluded = frozenset(by_name[name] for name in before.excluded if name in by_name)
     validated = tuple(by_name[name] for name in before.validated if name in by_name)
     return HeldOut(excluded, validated, before.crops), remarks
+
+
+def _found(paths: Sequence[Path], names: Set[str], root: Path) -> dict[str, Path]:
+    """Return those of the paths that have such names, by name."""
+    if not isinstance(paths, ImageList):
+        below = ((path_below(root, path), path) for path in paths)
+        return {name: path for name, path in below if name in names}
+    found = {}
+    for number, name in enumerate(paths.names()):
+        if not name[:1].isalnum():  # such as "./a.png" or "/data/a.png"
+            name = path_below(root, root / name)
+        if name in names:
+            found[name] = paths[number]
+    return found
 
 
 def path_below(root: Path, path: Path) -> str:
@@ -270,12 +287,27 @@ def _cut(
 
 
 def _clips(paths: Sequence[Path]) -> list[Clip]:
-    """Return the clips, each as its frames, all sorted by name, which is by time."""
+    """Return the clips, each as its frames, all sorted by name, which is by time.
+
+    As text: a million paths take a gigabyte.
+    """
+    files: Iterable[str] = map(str, paths)
+    if isinstance(paths, ImageList):
+        root = paths.root
+        files = (
+            f"{root}/{name}" if name[:1].isalnum() else str(root / name)
+            for name in paths.names()
+        )
     clips: dict[str, dict[str, Frame]] = {}
-    for path in sorted(set(paths)):
-        clip, name = source_and_frame(path)
-        clips.setdefault(clip, {}).setdefault(name, []).append(path)
+    for file in sorted(set(files), key=_parts):
+        clip, name = source_and_frame(Path(file))
+        clips.setdefault(clip, {}).setdefault(name, []).append(file)
     return [list(clips[clip].values()) for clip in sorted(clips)]
+
+
+def _parts(file: str) -> str:
+    """Return what orders paths as `Path` does: by folder, then by name."""
+    return file.replace(os.sep, "\0").replace("/", "\0")
 
 
 def _whole_clips(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip] | None:
@@ -309,12 +341,13 @@ def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
     """
     room = _room(sum(map(len, clips)))
     counts = [0] * len(clips)
+    times = [_times(clip) for clip in clips]
     plans: list[tuple[Clip, Clip]] = [([], []) for _ in clips]
     open_clips = set(range(len(clips)))
     while sum(counts) < wanted and open_clips:
         # Of the clips with the fewest moments the one with most frames.
         number = min(open_clips, key=lambda n: (counts[n], -len(clips[n]), n))
-        held, gap = _spread(clips[number], counts[number] + 1)
+        held, gap = _spread(clips[number], times[number], counts[number] + 1)
         before = sum(map(len, plans[number]))
         size = len(held) + len(gap)
         if size > len(clips[number]) // 2 or size - before > room:
@@ -328,28 +361,28 @@ def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
     return units, [frame for _, gap in plans for frame in gap]
 
 
-def _spread(clip: Clip, count: int) -> tuple[Clip, Clip]:
+def _times(clip: Clip) -> np.ndarray:
+    """Return when the frames are shown [s]; NaN where their names do not tell."""
+    times = (seconds_of_frame(Path(frame[0]).stem) for frame in clip)
+    return np.array([np.nan if time is None else time for time in times])
+
+
+def _spread(clip: Clip, times: np.ndarray, count: int) -> tuple[Clip, Clip]:
     """Return `count` frames, each in the middle of an equal part, and their neighbors."""
     places = [(2 * part + 1) * len(clip) // (2 * count) for part in range(count)]
-    times = [seconds_of_frame(frame[0].stem) for frame in clip]
     few = len(clip) // (UNTIMED_GAP * count)
-    gap = []
-    for number, frame in enumerate(clip):
-        if number in places:
-            continue
-        for place in places:
-            time, middle = times[number], times[place]
-            if time is None or middle is None:
-                is_near = abs(number - place) <= few
-            else:
-                is_near = abs(time - middle) < MOMENT_SECONDS
-            if is_near:
-                gap.append(frame)
-                break
-    return [clip[place] for place in places], gap
+    numbers = np.arange(len(clip))
+    is_near = np.zeros(len(clip), bool)
+    for place in places:
+        gaps = np.abs(times - times[place])
+        by_number = np.abs(numbers - place) <= few
+        is_near |= np.where(np.isnan(gaps), by_number, gaps < MOMENT_SECONDS)
+    is_near[places] = False
+    near = [clip[number] for number in np.flatnonzero(is_near)]
+    return [clip[place] for place in places], near
 
 
-def _evenly_spaced(paths: Sequence[Path], count: int) -> list[Path]:
+def _evenly_spaced(paths: Sequence[str], count: int) -> list[str]:
     """Return `count` of the paths, each from the middle of an equal part of the list.
 
     From the middle, because the start would be the first crop of a frame each time.

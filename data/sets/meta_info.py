@@ -8,13 +8,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.data.sets.made_folders import (
     check_ground_truth,
     check_images,
     list_of_set,
 )
+from realesrgan_paddle.data.sets.sources import is_stored, list_source, read_bytes
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, open_regular, read_regular
 from realesrgan_paddle.utils.images import list_images, read_image
@@ -38,7 +41,8 @@ def read_meta_info(path: str | Path) -> list[str]:
         UserError: the file does not exist, is no text, is empty, or has too many lines.
     """
     try:
-        text = read_regular(path).decode("utf-8-sig", "surrogateescape")
+        data = read_bytes(path) if is_stored(path) else read_regular(path)
+        text = data.decode("utf-8-sig", "surrogateescape")
     except FileNotFoundError:
         raise UserError(
             f"{path}: no such meta-info file; tools/generate_meta_info.py writes one"
@@ -62,13 +66,13 @@ def read_meta_info(path: str | Path) -> list[str]:
     return [_SIZE.sub("", line) for line in lines]
 
 
-def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path]:
+def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> ImageList:
     """Return the images of a training set.
 
     A file that the meta-info file names need not exist; reading it reports the error.
 
     Args:
-        dataroot: folder of the set.
+        dataroot: folder of the set, or of tar shards, or a URL; see `sources`.
         meta_info: file that lists the images (of pairs, the first of each); None: every
             image below `dataroot`.
 
@@ -77,14 +81,16 @@ def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path
     """
     root = Path(dataroot)
     if meta_info is None:
-        paths = list_images(root, recursive=True)
+        paths = list_source(root)
         if not paths:
             raise UserError(f"{root}: no images in it")
         return paths
 
     names = [line.split(PAIR_SEPARATOR)[0] for line in read_meta_info(meta_info)]
-    paths = [root / name for name in names]
-    if not any(path.is_file() for path in paths):
+    if is_stored(root):
+        return _listed(list_source(root), names, meta_info)
+    paths = ImageList(root, names)
+    if not any(is_stored(path) or path.is_file() for path in paths):
         raise UserError(
             f"{meta_info}: none of its {len(paths):,} images exists, such as "
             f"{paths[0]}; they are relative to {root}"
@@ -92,7 +98,21 @@ def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> list[Path
     return paths
 
 
-def training_images(dataroot: str | Path, meta_info: str | Path | None) -> list[Path]:
+def _listed(
+    stored: ImageList, names: Sequence[str], meta_info: str | Path
+) -> ImageList:
+    """Return those images of shards or object storage that a meta-info file names."""
+    places = {name: place for place, name in enumerate(stored.names())}
+    missing = [name for name in names if name not in places]
+    if missing:
+        raise UserError(
+            f"{meta_info}: {len(missing):,} of its {len(names):,} images are not in "
+            f"{stored.root}, such as {missing[0]}"
+        )
+    return stored.select(np.array([places[name] for name in names]))
+
+
+def training_images(dataroot: str | Path, meta_info: str | Path | None) -> ImageList:
     """Return the ground truths of a training set; as `image_paths`, with more care.
 
     Without a meta-info file, of a set of tools/build_domain_set.py those in its list.
@@ -102,10 +122,14 @@ def training_images(dataroot: str | Path, meta_info: str | Path | None) -> list[
             below it, was written by a command and is no ground truth.
     """
     root = Path(dataroot)
+    if is_stored(root):
+        return image_paths(root, meta_info)
     meta_info = meta_info or list_of_set(root)
     paths = image_paths(root, meta_info)
     if meta_info is None:
-        check_ground_truth(root, paths)
+        # One image of each folder tells what the folder is.
+        of_folders = {name.rpartition("/")[0]: name for name in paths.names()}
+        check_ground_truth(root, [root / name for name in of_folders.values()])
     return paths
 
 

@@ -10,7 +10,7 @@ import itertools
 import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from realesrgan_paddle.data.sets.made_folders import check_images
@@ -46,6 +46,7 @@ _CROP = re.compile(r"(_s\d{3,})+$")  # of tools/extract_subimages.py; of these a
 _DOWNSCALED = re.compile(r"T[0-3]$")  # of tools/generate_multiscale.py
 _TIME = re.compile(r"_(\d{6,}\.\d{3})$")  # of tools/extract_keyframes.py
 _NUMBER = re.compile(r"[-_. ]*\d+$")
+_VARIES = re.compile(r"(_\d{6,}\.\d{3}|\d{3,})((?:_s\d{3,})*)(?=\.[^./]*$)")
 
 
 def safe_stem(path: Path) -> str:
@@ -171,6 +172,20 @@ def image_name(path: Path) -> str:
     if seconds_of_frame(stem.name) is not None:
         return stem.name
     return "_".join(stem.parts)
+
+
+def one_of_each_clip(names: Iterable[str]) -> set[str]:
+    """Return names of as many clips, with other numbers: few of a million files.
+
+    `image_name` and `source_and_frame` tell the same clips from them.
+    """
+    return {_VARIES.sub(_any_number, name) for name in names}
+
+
+def _any_number(found: re.Match[str]) -> str:
+    # Four digits, for three after a point are a time's.
+    number = "_000000.000" if found[1].startswith("_") else "0000"
+    return number + ("_s000" if found[2] else "")
 
 
 def seconds_of_frame(name: str) -> float | None:

@@ -9,7 +9,7 @@ A training state is checked before it is written and before it is loaded: a stat
 is not sound would spoil the run without a word.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
@@ -41,7 +41,9 @@ def get_optimizer_state(
         owner = _owner(key, names)
         if owner is not None:
             accumulator = key[len(owner) + 1 :]
-            state[f"{names[owner]}/{accumulator}"] = np.array(value)
+            # A tensor's `numpy` copies already, and `np.array` would copy that again.
+            array = value.numpy() if isinstance(value, Tensor) else np.array(value)
+            state[f"{names[owner]}/{accumulator}"] = array
     return state
 
 
@@ -77,16 +79,16 @@ def set_optimizer_state(
     optimizer.set_state_dict(accumulators)
 
 
-def _owner(key: str, names: Iterable[str]) -> str | None:
+def _owner(key: str, names: Mapping[str, str]) -> str | None:
     """Return Paddle's name of the parameter that an accumulator belongs to, if any.
 
     One name may begin with another: the longest is right.
     """
-    owners = []
-    for name in names:
-        if key.startswith(name + "_"):
-            owners.append(name)
-    return max(owners, key=len, default=None)
+    end = len(key)
+    while (end := key.rfind("_", 0, end)) > 0:
+        if key[:end] in names:
+            return key[:end]
+    return None
 
 
 Parts = Mapping[str, Mapping[str, np.ndarray]]

@@ -33,7 +33,8 @@ class ImageOptions(Options):
     """How training images are read."""
 
     dataroot_gt: Text = Field(
-        description="Folder of the ground-truth images. Cut large frames into "
+        description="Folder of the ground-truth images, or of tar shards of them, or a "
+        "URL of either such as s3://bucket/hr (docs/scale.md). Cut large frames into "
         "sub-images first (tools/extract_subimages.py): whole frames are slow to "
         "decode."
     )

@@ -89,6 +89,7 @@ def train(
             guard(iteration, step.skipped, losses)
             validator.schedule(iteration)
             saver.iteration = iteration
+            checkpoints.raise_failed()
 
             if iteration % cfg.logger.print_freq == 0:
                 # Note: the losses become floats here, which is a CPU-GPU sync point.
@@ -100,11 +101,10 @@ def train(
                 iteration == course.total
                 or iteration % cfg.logger.save_checkpoint_freq == 0
             ):
-                checkpoints.save(iteration)
+                checkpoints.start_save(iteration)
                 meter.exclude("checkpoint", cfg.logger.save_checkpoint_freq)
 
-        if iteration != checkpoints.saved_at:
-            checkpoints.save(iteration)
+        checkpoints.finish(iteration)
         if signal:
             checkpoints.report_saved(f"{Signals(signal).name}:")
             raise SystemExit(128 + signal)  # a shell's code for that signal

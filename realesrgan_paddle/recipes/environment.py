@@ -12,6 +12,7 @@ import paddle
 
 from realesrgan_paddle.data.loading.hold_out import HeldOutSet
 from realesrgan_paddle.data.sets.meta_info import training_images
+from realesrgan_paddle.data.sets.sources import read_size
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
@@ -22,7 +23,6 @@ from realesrgan_paddle.training.learning_rate import learning_rate
 from realesrgan_paddle.training.open_training import open_training
 from realesrgan_paddle.training.validation import validate
 from realesrgan_paddle.training.validator import Validator
-from realesrgan_paddle.utils.image_headers import read_checked_header
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 from realesrgan_paddle.utils.machine.memory import memory_limit
 from realesrgan_paddle.utils.machine.process_group import ALONE
@@ -105,8 +105,7 @@ def inspect_images(dataroot: str, meta_info: str | None) -> Images:
     paths = training_images(dataroot, meta_info)
     count = len(paths)
     step = math.ceil(count / MAX_HEADERS)
-    headers = [read_checked_header(path) for path in paths[::step]]
-    sizes = np.array([(header.width, header.height) for header in headers])
+    sizes = np.array([read_size(path) for path in paths[::step]])
 
     pixels = sizes.prod(axis=1)
     mean_pixels = float(pixels.mean())

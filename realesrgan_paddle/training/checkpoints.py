@@ -1,26 +1,14 @@
 """A run's checkpoints: written, pruned, and restored."""
 
-import reprlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import paddle
-from pydantic import (
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictFloat,
-    StrictStr,
-    TypeAdapter,
-    ValidationError,
-)
-from pydantic.dataclasses import dataclass
 
-from realesrgan_paddle.data.loading.hold_out import HeldOutNames
 from realesrgan_paddle.data.loading.pair_pool import check_pairs
 from realesrgan_paddle.metrics.table import METRICS, name_of
 from realesrgan_paddle.models.step.pixel_step import PixelStep
@@ -28,7 +16,7 @@ from realesrgan_paddle.models.step.state import Parts
 from realesrgan_paddle.options.schema.sections import LoggerOptions
 from realesrgan_paddle.options.schema.validation import ValOptions
 from realesrgan_paddle.training.batches import TrainingBatches
-from realesrgan_paddle.training.pace import Pace
+from realesrgan_paddle.training.run_record import Best, RunRecord
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import next_line
 from realesrgan_paddle.utils.runlog.experiment import Experiment
@@ -45,86 +33,6 @@ PARTS = {
     "pool",
 }
 """The parts of a training state."""
-
-Number = Annotated[int, Field(strict=True, ge=0)]
-Finite = Annotated[StrictFloat, Field(allow_inf_nan=False)]
-RecordedFigures = dict[StrictStr, dict[StrictStr, dict[StrictStr, Finite]]]
-NO_OTHERS = ConfigDict(extra="forbid")
-
-
-@dataclass(config=NO_OTHERS)
-class Best:
-    """The best validation so far: its metric, value and iteration."""
-
-    figure: StrictStr
-    value: Finite
-    iteration: Number
-
-
-@dataclass(config=NO_OTHERS)
-class RunRecord:
-    """What a run remembers besides its tensors.
-
-    Every training state holds it, so a resumed run behaves as one that never stopped.
-
-    Attributes:
-        saved: iterations whose checkpoints this run wrote and has not removed.
-        good: the last regular checkpoint that was not saved between skipped updates.
-        start: the metrics before the first iteration, by "<set>/<metric>".
-        figures: those of single images, by method, set, image and metric: of bicubic
-            interpolation, the start network, and the networks of the best and the last
-            validation.
-        best: the validation of `net_g_best.pdparams`.
-        stale: validations since `best`.
-        drifted: the last validation's iteration, if the drift alarm went off there.
-        skipped: updates skipped because something was not finite.
-        skipped_in_a_row: those since the last update that was made.
-        rolled_back: whether the run has gone back to a checkpoint.
-        validation_due: whether the last iteration is still to be validated.
-        held_out: the images that are held out; None in states of older versions.
-        pace: the plan of a run with `train.minutes`.
-    """
-
-    saved: list[Number] = field(default_factory=list)
-    good: Number | None = None
-    start: dict[StrictStr, StrictFloat] = field(default_factory=dict)
-    figures: dict[StrictStr, RecordedFigures] = field(default_factory=dict)
-    best: Best | None = None
-    stale: Number = 0
-    drifted: Number | None = None
-    skipped: Number = 0
-    skipped_in_a_row: Number = 0
-    rolled_back: StrictBool = False
-    validation_due: StrictBool = False
-    held_out: HeldOutNames | None = None
-    pace: Pace | None = None
-
-    @classmethod
-    def of(cls, state: TrainingState) -> "RunRecord":
-        """Return the record in a training state.
-
-        Raises:
-            UserError: there is none, or a value is not of its type or in its range.
-        """
-        try:
-            record = TypeAdapter(cls).validate_python(state.record.get("run"))
-        except ValidationError as error:
-            problem = error.errors()[0]
-            key = ".".join(map(str, ("run", *problem["loc"])))
-            found = reprlib.repr(problem["input"])
-            raise UserError(
-                f"{state.path}: its record has {key}: {found} ({problem['msg']})"
-            ) from None
-
-        dates = [*record.saved, record.good or 0, record.drifted or 0]
-        if record.best is not None:
-            dates.append(record.best.iteration)
-        if max(dates) > state.iteration:
-            raise UserError(
-                f"{state.path}: its record of iteration {state.iteration} mentions "
-                f"iteration {max(dates)}"
-            )
-        return record
 
 
 class Checkpoints:
@@ -157,6 +65,8 @@ class Checkpoints:
         self._step = step
         self._batches = batches
         self._scale = scale
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._in_flight: tuple[int, Future[None]] | None = None
 
     def restore(self, state: TrainingState) -> None:
         """Restore networks, optimizers, pool and record from `state`."""
@@ -181,7 +91,42 @@ class Checkpoints:
                 not be resumed from. Nothing is written.
             OSError: a file cannot be written; what was there before is untouched.
         """
+        self.start_save(iteration)
+        self.finish(iteration)
+
+    def start_save(self, iteration: int) -> None:
+        """As `save`, but only copy in the calling thread, and write in another.
+
+        One checkpoint is written at a time: this waits for the one before. What `save`
+        raises is raised by whatever looks at it next: `raise_failed`, `wait`, or this.
+        """
         self._save(iteration, self._batches.state())
+
+    def raise_failed(self) -> None:
+        """Raise what has ended the write of a checkpoint; do not wait for it."""
+        if self._in_flight is not None and self._in_flight[1].done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until the checkpoint is written that `start_save` began, if any.
+
+        Raises:
+            UserError: see `save`.
+            OSError: see `save`.
+        """
+        if self._in_flight is None:
+            return
+        iteration, written = self._in_flight
+        self._in_flight = None  # also where it failed: the error is raised once
+        written.result()
+        self.saved_at = iteration
+
+    def finish(self, iteration: int) -> None:
+        """Wait for a write, and save `iteration` unless it is saved."""
+        self.wait()
+        if iteration != self.saved_at:
+            self.start_save(iteration)
+            self.wait()
         # The launcher ends all processes when one has ended, so wait for the file.
         self._step.group.wait()
 
@@ -191,37 +136,43 @@ class Checkpoints:
         The state then lacks their pairs in the pool.
         """
         self._save(iteration, self._batches.own_state())
+        self.wait()
 
     def _save(self, iteration: int, pool: Mapping[str, np.ndarray]) -> None:
+        self.wait()
         record = self.record
         record.saved = [*(i for i in record.saved if i < iteration), iteration]
         is_regular = iteration % self.options.save_checkpoint_freq == 0
         if is_regular and not record.skipped_in_a_row:
             record.good = iteration
 
-        if self._experiment.writes:
-            self._write(iteration, pool)
-            self._remove_old()
-            if is_regular and record.saved == [iteration]:
-                self._state_budget(iteration)
-        self.saved_at = iteration
+        if not self._experiment.writes:
+            self.saved_at = iteration
+            return
+        # Old checkpoints are removed after the write, so the record still lists them;
+        # `restore` drops what is gone.
+        state = TrainingState(
+            iteration,
+            {**self._step.state(), "pool": {**pool}},
+            {"paddle": paddle.__version__, "run": asdict(record)},
+        )
+        is_first = is_regular and record.saved == [iteration]
+        written = self._writer.submit(self._write, state, is_first)
+        self._in_flight = iteration, written
 
-    def _write(self, iteration: int, pool: Mapping[str, np.ndarray]) -> None:
-        parts = {**self._step.state(), "pool": {**pool}}
+    def _write(self, state: TrainingState, is_first: bool) -> None:
+        """Check and write a state, and remove old ones; in a thread of its own."""
+        iteration, parts = state.iteration, state.parts
         self._check(parts, iteration)
         for name, groups in network_files(parts).items():
             for suffix in (iteration, "latest"):
                 path = self._experiment.models / f"{name}_{suffix}.pdparams"
                 write_pdparams(path, groups)
-
-        # Old checkpoints are removed after this, so the record still lists them;
-        # `restore` drops what is gone.
-        state = TrainingState(
-            iteration,
-            parts,
-            {"paddle": paddle.__version__, "run": asdict(self.record)},
-        )
         save_state(self._state_file(iteration), state)
+
+        self._remove_old()
+        if is_first:
+            self._state_budget(iteration)
 
     def keep_best(
         self, iteration: int, metrics: Mapping[str, float], options: ValOptions
@@ -278,6 +229,7 @@ class Checkpoints:
         again would lead to the same place.
         """
         assert self.record.good is not None
+        self.wait()
         self._load(load_state(self._state_file(self.record.good)))
         self.record.rolled_back = True
         self.record.skipped_in_a_row = 0
@@ -384,8 +336,8 @@ def _first_measured(metrics: Mapping[str, float], options: ValOptions) -> str | 
 
 
 def network_files(
-    parts: Mapping[str, dict[str, np.ndarray]],
-) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    parts: Parts,
+) -> dict[str, dict[str, Mapping[str, np.ndarray]]]:
     """Return the groups of weights of each weight file, from a step's state.
 
     "net_g" has `params` and `params_ema`; "net_d", of a GAN, has `params`.

@@ -112,9 +112,10 @@ class SaveOnError:
     def _save(self) -> str:
         """Save the state if it is whole and not saved; return why that has failed."""
         is_whole = self._batches.number == self.iteration * self._accum_iter
-        if not is_whole or self.iteration == self._checkpoints.saved_at:
-            return ""
         try:
+            self._checkpoints.wait()
+            if not is_whole or self.iteration == self._checkpoints.saved_at:
+                return ""
             self._checkpoints.save_alone(self.iteration)
         except (UserError, OSError, MemoryError, RuntimeError) as problem:
             return _in_one_line(problem)

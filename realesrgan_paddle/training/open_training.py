@@ -13,8 +13,9 @@ from realesrgan_paddle.options.reading.load import config_differences, load_conf
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.build import build_step, check_same_start, describe_step
-from realesrgan_paddle.training.checkpoints import Checkpoints, RunRecord, check_state
+from realesrgan_paddle.training.checkpoints import Checkpoints, check_state
 from realesrgan_paddle.training.pace import Course
+from realesrgan_paddle.training.run_record import RunRecord
 from realesrgan_paddle.training.training_data import describe_data, open_training_data
 from realesrgan_paddle.training.validator import Validator, open_validator
 from realesrgan_paddle.utils.errors import UserError

@@ -26,7 +26,11 @@ from realesrgan_paddle.data.loading.hold_out import (
     path_below,
 )
 from realesrgan_paddle.data.sets.meta_info import training_images
-from realesrgan_paddle.data.sets.naming import image_name, source_and_frame
+from realesrgan_paddle.data.sets.naming import (
+    image_name,
+    one_of_each_clip,
+    source_and_frame,
+)
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, error_line
 from realesrgan_paddle.utils.images import list_images
@@ -65,10 +69,12 @@ class TrainingData:
         Args:
             root: `datasets.train.dataroot_gt`.
         """
-        paths = [
-            path for each in (self.images, self.pairs) if each for path in each.gt_paths
-        ]
-        names = [image_name(Path(path_below(root, path))) for path in paths]
+        paths: set[str] = set()
+        if self.images is not None:
+            paths |= one_of_each_clip(self.images.paths.names())
+        if self.pairs is not None:
+            paths |= {path_below(root, path) for path in self.pairs.gt_paths}
+        names = [image_name(Path(path_below(root, root / path))) for path in paths]
         return frozenset(source_and_frame(Path(f"{name}.png"))[0] for name in names)
 
 
@@ -225,7 +231,6 @@ def check_run(
         pairs: its given pairs.
         decode: decode every file instead of reading its header.
     """
-    image_paths = images.paths if images else []
     given_pairs = pairs.pairs if pairs else []
     val_pairs = [
         pair
@@ -233,28 +238,33 @@ def check_run(
         for pair in ValidationDataset.open(options, cfg.scale).pairs
     ]
 
-    # A file that is in both sets is checked once.
-    train_paths = dict.fromkeys([*image_paths, *chain.from_iterable(given_pairs)])
-    val_paths = [
-        path
-        for pair in val_pairs
-        for path in pair
-        if path is not None and path not in train_paths
-    ]
-    train = check_headers(list(train_paths), decode=decode)
-    val = check_headers(val_paths, decode=decode)
+    # Files that are in both sets are named once.
+    of_pairs = dict.fromkeys(chain.from_iterable(given_pairs))
+    val_paths = dict.fromkeys(
+        path for pair in val_pairs for path in pair if path is not None
+    )
+    others = [*of_pairs, *val_paths]
+    listed: set[Path] = set()
+    count, small, unreadable = 0, [], []
+    if images is not None:
+        found = check_headers(images.paths, decode=decode)
+        count, unreadable = found.count, found.problems
+        small = too_small(found, images.crop, "the crop of")
+        if others:
+            listed = set(images.paths).intersection(others)
+    train = check_headers([*of_pairs], decode=decode)
+    val = check_headers([p for p in val_paths if p not in of_pairs], decode=decode)
 
     sizes = train.sizes | val.sizes
     known_pairs = [(gt, lq) for gt, lq in val_pairs if gt]
+    unreadable = [*dict.fromkeys([*unreadable, *train.problems])]
     unfit = [
-        *val.problems,
+        *(problem for problem in val.problems if problem not in unreadable),
         *pair_problems(given_pairs, train.sizes, cfg.scale, cfg.gt_size),
         *pair_problems(known_pairs, sizes, cfg.scale, 0, remainder=cfg.scale - 1),
     ]
-    small = []
-    if images is not None:
-        small = too_small(image_paths, train.sizes, images.crop, "the crop of")
-    return Report(train.count + val.count, train.problems, unfit, small)
+    count += train.count + val.count - len(listed)
+    return Report(count, unreadable, unfit, small)
 
 
 def check_folders(
@@ -288,7 +298,7 @@ def check_folders(
 
     unfit = pair_problems(pairs, found.sizes, scale, 0)
     unfit += [f"{path}: has no ground truth in {folders[0]}" for path in unpaired]
-    small = too_small(paths, found.sizes, min_size, "--min_size")
+    small = too_small(found, min_size, "--min_size")
     return Report(found.count, found.problems, unfit, small)
 
 

@@ -144,6 +144,8 @@ class Validator:
             record.validation_due = False
             return
 
+        # So that memory need not hold both, and what fails here loses nothing.
+        self.checkpoints.wait()
         folder = self.experiment.visualization if options.save_img else None
         measured = self._measure(self.upscale, folder, iteration)
         metrics = self._means(measured, options)

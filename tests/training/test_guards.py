@@ -1,6 +1,7 @@
 """Losses that are not finite, a collapsed discriminator, and which checkpoints are kept."""
 
 import math
+import time
 from dataclasses import replace
 from itertools import pairwise
 from unittest.mock import Mock
@@ -14,6 +15,7 @@ from realesrgan_paddle.judging.judge import REPORTS, DiscriminatorWatch
 from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp, GANStep
 from realesrgan_paddle.options.schema.training import GANLossOptions
 from realesrgan_paddle.training.batches import TrainingBatches
+from realesrgan_paddle.training.checkpoints import Checkpoints
 from realesrgan_paddle.training.guards import NonFiniteGuard
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.runlog.training_state import load_state
@@ -170,3 +172,21 @@ def test_only_the_newest_checkpoints_of_the_run_are_kept(tmp_path, options):
         "5.state",
         "6.state",
     }
+
+
+def test_a_state_is_that_of_its_iteration_though_training_goes_on(
+    tmp_path, options, monkeypatch
+):
+    """The writer begins each state late, when the loop is iterations further."""
+    save = ("logger.save_checkpoint_freq=2",)
+    straight = run(tmp_path, options, *save, "name=straight")
+    write = Checkpoints._write
+
+    def write_late(self, *state):
+        time.sleep(0.5)
+        write(self, *state)
+
+    monkeypatch.setattr(Checkpoints, "_write", write_late)
+    late = run(tmp_path, options, *save, "name=late")
+    for iteration in (2, 4, 6):
+        assert_states_equal(state_of(straight, iteration), state_of(late, iteration))

@@ -27,7 +27,7 @@ from realesrgan_paddle.judging.verdict import read_lines
 from realesrgan_paddle.metrics.table import METRICS
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import load_config
-from realesrgan_paddle.training.checkpoints import Best
+from realesrgan_paddle.training.run_record import Best
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.weights.reader import read_weights

@@ -15,7 +15,7 @@ from realesrgan_paddle.judging.drift import Drift
 from realesrgan_paddle.judging.findings import COLORS, GRIDDED
 from realesrgan_paddle.judging.verdict import Outcome, next_step, read_lines
 from realesrgan_paddle.metrics.table import METRICS
-from realesrgan_paddle.training.checkpoints import RunRecord
+from realesrgan_paddle.training.run_record import RunRecord
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.paired import Interval
 from realesrgan_paddle.utils.runlog.training_state import TrainingState, load_state
