@@ -6,21 +6,23 @@ out as the footage can spare, and several crops of each are measured. They are c
 the names of the files alone, and their degradation is drawn once.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from pydantic import ConfigDict, StrictInt, StrictStr
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from realesrgan_paddle.data.loading.clips import clip_around, read_frames, runs_of
 from realesrgan_paddle.data.loading.datasets import (
     Source,
     ValidationDataset,
     ValidationImage,
     read_pair,
 )
-from realesrgan_paddle.data.lq.folder import lq_options, make_lq
+from realesrgan_paddle.data.lq.folder import lq_options, make_lq_clip
 from realesrgan_paddle.data.sets.naming import (
     MOMENT_SECONDS,
     image_name,
@@ -65,6 +67,8 @@ LARGEST_SIDE = 512
 """The center crops of earlier versions have at most this side [pixels]."""
 SMALLEST_SIDE = 64
 """Smaller images are not validated [pixels]: DISTS halves an image five times."""
+CLIP_FRAMES = 15
+"""Frames of a clip that is validated, at most: as many as tools/extract_clips.py cuts."""
 SEED = 0
 """Seed of their degradation, whatever the run's: so the metrics of runs compare."""
 
@@ -125,7 +129,9 @@ class HeldOutSet:
 ValidationSet = ValidationDataset | HeldOutSet
 
 
-def hold_out(paths: Sequence[Path], count: int | None = None) -> HeldOut:
+def hold_out(
+    paths: Sequence[Path], count: int | None = None, num_frame: int = 1
+) -> HeldOut:
     """Return the images to validate on, and all that must be excluded with them.
 
     Where there are many clips, whole ones; otherwise moments of all clips, spread over
@@ -134,18 +140,19 @@ def hold_out(paths: Sequence[Path], count: int | None = None) -> HeldOut:
     Args:
         paths: the ground truths.
         count: how many crops to validate on, of as many moments as can be spared; None:
-            `CROPS` of `UNITS`.
+            `CROPS` of `UNITS`, or as many clips as `UNITS`.
+        num_frame: frames of the clips that are trained on; 1: it is images.
     """
     if count == 0:
         return HeldOut()
-    crops = count or CROPS
+    crops = count or (CROPS if num_frame == 1 else UNITS)
     wanted = min(crops, max(UNITS, crops // 2))
     clips = _clips(paths)
-    units, gaps = _whole_clips(clips, wanted) or _moments(clips, wanted)
+    units, gaps = _whole_clips(clips, wanted) or _moments(clips, wanted, num_frame - 1)
 
     total = sum(map(len, clips))
     if not units and total >= FEWEST:
-        units = [[clips[-1][-1]]]
+        units = [clips[-1][-num_frame:]]
     validated = []
     for number, unit in enumerate(units):
         share = crops * (number + 1) // len(units) - crops * number // len(units)
@@ -160,7 +167,11 @@ def hold_out(paths: Sequence[Path], count: int | None = None) -> HeldOut:
 
 
 def choose_held_out(
-    paths: Sequence[Path], count: int | None, root: Path, before: HeldOutNames | None
+    paths: Sequence[Path],
+    count: int | None,
+    root: Path,
+    before: HeldOutNames | None,
+    num_frame: int = 1,
 ) -> tuple[HeldOut, list[str]]:
     """Return what to hold out, the same images as before where they are there, and remarks.
 
@@ -168,12 +179,12 @@ def choose_held_out(
     which were trained on.
     """
     if before is None or not before.validated:
-        return hold_out(paths, count), []
+        return hold_out(paths, count, num_frame), []
     if count is not None and count != before.count:
         remark = (
             f"val.hold_out was {before.count}: images held out now may be trained on"
         )
-        return hold_out(paths, count), [remark]
+        return hold_out(paths, count, num_frame), [remark]
 
     by_name = {path_below(root, path): path for path in paths}
     gone = [name for name in before.validated if name not in by_name]
@@ -182,7 +193,7 @@ def choose_held_out(
             "none of the images validated before is there: others are held out, which may "
             "have been trained on"
         )
-        return hold_out(paths, count), [remark]
+        return hold_out(paths, count, num_frame), [remark]
 
     remarks = []
     if gone:
@@ -202,23 +213,36 @@ def path_below(root: Path, path: Path) -> str:
     return relative.as_posix()
 
 
-def open_held_out(cfg: Config, files: Sequence[Source], crops: int) -> HeldOutSet:
+def open_held_out(
+    cfg: Config, files: Sequence[Source], crops: int, excluded: Collection[Path] = ()
+) -> HeldOutSet:
     """Return the crops to validate on: the most detailed ones of each image.
 
-    Images below `SMALLEST_SIDE` are left out.
+    Or of the clip around each, once, in training on clips. Images below `SMALLEST_SIDE`
+    are left out.
 
     Args:
         cfg: options of the run. Its degradation makes missing low-quality images.
         files: ground truth and low-quality image, if any, of each.
         crops: of each; 0: its center of up to `LARGEST_SIDE` pixels.
+        excluded: what is not trained on, of which the clips are.
 
     Raises:
         UserError: an image cannot be read.
     """
     options = lq_options(cfg).model_copy(update={"manual_seed": SEED})
     root = Path(cfg.datasets.train.dataroot_gt)
+    runs = runs_of([*excluded]) if cfg.datasets.train.num_frame > 1 else []
+    around: set[Path] = set()
     images = []
     for gt_path, lq_path in files:
+        if gt_path in around:
+            continue
+        clip: list[np.ndarray] = []
+        if runs:
+            clip_paths = clip_around(gt_path, runs, CLIP_FRAMES)
+            clip = read_frames(clip_paths)
+            around.update(clip_paths)
         lq = None
         if lq_path is None:
             gt = read_samples(gt_path)
@@ -231,7 +255,8 @@ def open_held_out(cfg: Config, files: Sequence[Source], crops: int) -> HeldOutSe
         chosen = _chosen_crops(gt, crops, cfg.scale)
         for number, crop in enumerate(chosen, start=1):
             crop_name = f"{name}_s{number:03d}" if len(chosen) > 1 else name
-            images.append(_cut(crop_name, gt, lq, crop, options))
+            frames = clip or [gt]
+            images.append(_cut(crop_name, frames, lq, crop, options))
     return HeldOutSet(HELD_OUT, cfg.scale, images)
 
 
@@ -255,18 +280,24 @@ def _chosen_crops(gt: np.ndarray, count: int, scale: int) -> list[Crop]:
 
 
 def _cut(
-    name: str, gt: np.ndarray, lq: np.ndarray | None, crop: Crop, options: LQConfig
+    name: str,
+    frames: Sequence[np.ndarray],
+    lq: np.ndarray | None,
+    crop: Crop,
+    options: LQConfig,
 ) -> ValidationImage:
-    """Return a crop of `gt`, and of `lq` or, without one, of `gt` degraded.
+    """Return a crop of an image, or of the last of the `frames` of a clip.
 
-    `gt` and `lq` are RGB (H, W, 3) as `read_samples`.
+    And of `lq` or, without one, of the frames degraded as one. All RGB (H, W, 3) as
+    `read_samples`.
     """
-    gt = crop.of(gt, options.scale)
+    gt = np.stack([crop.of(frame, options.scale) for frame in frames])
     if lq is None:
-        lq = make_lq(to_float(gt), name, options)
+        small = make_lq_clip(to_float(gt), name, options)
     else:
-        lq = eight_bits(crop.of(lq))
-    return ValidationImage(name, lq, eight_bits(gt))
+        small = eight_bits(crop.of(lq))[None]
+    *before, last = map(partial(ValidationImage, name), small, eight_bits(gt))
+    return replace(last, before=tuple(before))
 
 
 def _clips(paths: Sequence[Path]) -> list[Clip]:
@@ -302,10 +333,11 @@ def _room(frames: int) -> int:
     return max(few, frames // LARGEST_SHARE)
 
 
-def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
+def _moments(clips: Sequence[Clip], wanted: int, reach: int) -> tuple[list[Clip], Clip]:
     """Return single frames of all clips to hold out, and the frames next to them.
 
-    Each clip keeps at least half of its frames.
+    Of a series without times `reach` on each side, if it is long enough. Each clip keeps
+    at least half of its frames.
     """
     room = _room(sum(map(len, clips)))
     counts = [0] * len(clips)
@@ -314,7 +346,7 @@ def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
     while sum(counts) < wanted and open_clips:
         # Of the clips with the fewest moments the one with most frames.
         number = min(open_clips, key=lambda n: (counts[n], -len(clips[n]), n))
-        held, gap = _spread(clips[number], counts[number] + 1)
+        held, gap = _spread(clips[number], counts[number] + 1, reach)
         before = sum(map(len, plans[number]))
         size = len(held) + len(gap)
         if size > len(clips[number]) // 2 or size - before > room:
@@ -328,11 +360,11 @@ def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
     return units, [frame for _, gap in plans for frame in gap]
 
 
-def _spread(clip: Clip, count: int) -> tuple[Clip, Clip]:
+def _spread(clip: Clip, count: int, reach: int) -> tuple[Clip, Clip]:
     """Return `count` frames, each in the middle of an equal part, and their neighbors."""
     places = [(2 * part + 1) * len(clip) // (2 * count) for part in range(count)]
     times = [seconds_of_frame(frame[0].stem) for frame in clip]
-    few = len(clip) // (UNTIMED_GAP * count)
+    few = max(min(reach, len(clip) // (4 * count)), len(clip) // (UNTIMED_GAP * count))
     gap = []
     for number, frame in enumerate(clip):
         if number in places:

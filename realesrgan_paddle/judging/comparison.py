@@ -118,9 +118,9 @@ class Comparison:
         """Whether there are enough units to say something."""
         return self.units >= FEWEST_UNITS
 
-    def place(self, kind: str) -> str:
+    def place(self, kind: str, noun: str = "image") -> str:
         """Return such as "24 held-out images, 12 moments of 3 clips"."""
-        text = counted(self.images, f"{kind} image")
+        text = counted(self.images, f"{kind} {noun}")
         if self.claim is Claim.MOMENTS:
             moments = counted(self.units, "moment")
             return f"{text}, {moments} of {counted(self.clips, 'clip')}"
@@ -268,7 +268,9 @@ def _common_images(
     return found
 
 
-def described_set(kind: str, compared: Mapping[str, Comparison]) -> list[str]:
+def described_set(
+    kind: str, compared: Mapping[str, Comparison], noun: str = "image"
+) -> list[str]:
     """Return the sentence on one set, and the intervals of each comparison.
 
     [] if nothing was measured on it.
@@ -276,16 +278,17 @@ def described_set(kind: str, compared: Mapping[str, Comparison]) -> list[str]:
     Args:
         kind: what the images are, such as "held-out".
         compared: how the network compares with each other method, by name.
+        noun: what one of them is.
     """
     measured = {name: each for name, each in compared.items() if each.changes}
     if not measured:
         return []
     first = next(iter(measured.values()))
     parts = [each.described(name) for name, each in measured.items()]
-    sentence = f"On {first.place(kind)}: {'; '.join(parts)}"
+    sentence = f"On {first.place(kind, noun)}: {'; '.join(parts)}"
     if not first.is_enough:
         sentence = (
-            f"On {first.place(kind)}: whether it is better than "
+            f"On {first.place(kind, noun)}: whether it is better than "
             f"{joined([*measured])} cannot be told; "
             f"that takes at least {FEWEST_UNITS} {first.claim.value}"
         )

@@ -193,8 +193,7 @@ def most_detailed_crops(dataset: ValidationSet, side: int = SIDE) -> HeldOutSet:
         (crop,) = most_detailed(image.lq, side // dataset.scale, 1)
         if min(crop.width, crop.height) * dataset.scale < SMALLEST:
             continue
-        gt = None if image.gt is None else crop.of(image.gt, dataset.scale)
-        images.append(ValidationImage(image.name, crop.of(image.lq), gt))
+        images.append(image.cut(crop, dataset.scale))
     return HeldOutSet(dataset.name, dataset.scale, images)
 
 

@@ -40,7 +40,7 @@ from realesrgan_paddle.options.schema.validation import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
-from realesrgan_paddle.utils.next_steps import next_line
+from realesrgan_paddle.utils.next_steps import YOUR_VIDEOS, next_line
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 FILE = "verdict.json"
@@ -72,9 +72,9 @@ class Outcome:
     softer_on_real: bool
     """Whether results on real images are softer than the start network's."""
     export_last: str
-    """The command that exports the last network."""
+    """The command that exports the last network, or upscales videos with it."""
     export_best: str
-    """The command that exports the best network."""
+    """The same of the best network."""
 
     @property
     def helped(self) -> bool:
@@ -202,6 +202,8 @@ def judge_run(
     best_iteration: int,
     trained_on: int,
     seen: Collection[str],
+    of_clips: bool = False,
+    carries_state: bool = False,
 ) -> Verdict | None:
     """Return the verdict on a run's last network; None if nothing was validated.
 
@@ -215,6 +217,8 @@ def judge_run(
         best_iteration: of the best network.
         trained_on: how many images the run is trained on.
         seen: the clips that it is trained on; see `compare_images`.
+        of_clips: what is held out are sequences of frames.
+        carries_state: the network is used on videos, as it is.
     """
     last = metrics.get(LAST, {})
     references = [START, BICUBIC] if start else [BICUBIC]
@@ -241,7 +245,8 @@ def judge_run(
                 claim = next(iter(against.values())).claim
                 key = f"{name}, {claim.value}"
             compared[key] = against
-            lines += described_set(KINDS.get(name, name), against)
+            noun = "sequence" if name == HELD_OUT and of_clips else "image"
+            lines += described_set(KINDS.get(name, name), against, noun)
     for finding, amounts in by_finding(drifts).items():
         lines.append(f"{finding.said}: {', '.join(amounts)}")
 
@@ -258,8 +263,8 @@ def judge_run(
         general=_firmest(sets.get(GENERAL, []), START),
         drifts=drifts,
         softer_on_real=_is_softer(_firmest(sets.get(REAL, []), START)),
-        export_last=_export(experiment, experiment.latest),
-        export_best=_export(experiment, experiment.best),
+        export_last=_use(experiment, experiment.latest, carries_state=carries_state),
+        export_best=_use(experiment, experiment.best, carries_state=carries_state),
     )
     network = experiment.best if outcome.best_is_better else experiment.latest
     return Verdict(lines, next_step(outcome), network.name, compared)
@@ -317,8 +322,10 @@ def _is_softer(real: Comparison | None) -> bool:
     return False
 
 
-def _export(experiment: Experiment, weights: Path) -> str:
-    """Return the command that exports one of a run's networks."""
+def _use(experiment: Experiment, weights: Path, *, carries_state: bool) -> str:
+    """Return the command that exports one of a run's networks, or upscales videos with it."""
+    if carries_state:
+        return next_line("weights for video", videos=YOUR_VIDEOS, weights=weights)
     return next_line("weights", weights=weights, folder=experiment.exported)
 
 
