@@ -198,6 +198,16 @@ def test_a_run_on_clips_learns_to_use_the_state_and_resumes_exactly(tmp_path):
     assert re.search(r"next: .*upscale.* --model_path .*net_g_latest", log_of(resumed))
 
 
+def test_a_run_with_warm_up_frames_resumes_exactly(tmp_path):
+    options = clip_options(tmp_path, num_frame=4)
+    options["train"]["warmup_frames"] = 2
+    whole = run(tmp_path, options, "name=whole")
+    run(tmp_path, options, "name=cut", "train.total_iter=3")
+    resumed = run(tmp_path, options, "name=cut", "auto_resume=true")
+    for name, array in parts_of(whole, 6)["generator"].items():
+        assert np.array_equal(parts_of(resumed, 6)["generator"][name], array), name
+
+
 def test_a_recurrent_network_begins_as_a_plain_one(tmp_path, caplog):
     options = clip_options(tmp_path)
     plain = Network(SRVGGNetCompact(num_feat=8, num_conv=2))
@@ -222,6 +232,8 @@ def test_a_recurrent_network_begins_as_a_plain_one(tmp_path, caplog):
         ("datasets.train.num_frame=1", "train.temporal_opt compares frames of a clip"),
         ("train.artifact_opt={}", "train.artifact_opt compares pictures"),
         ("datasets.train.interval_list=[]", "interval_list"),
+        ("train.warmup_frames=3", "it must be below datasets.train.num_frame"),
+        ("train.warmup_frames=2", "train.temporal_opt needs two frames"),
     ],
 )
 def test_options_that_do_not_go_with_clips_are_refused(tmp_path, override, complaint):
