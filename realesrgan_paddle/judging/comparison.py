@@ -206,6 +206,8 @@ def compare_images(
     theirs: SetMetrics,
     metrics: Mapping[str, Metric],
     seen: Collection[str] | None = None,
+    *,
+    of_clips: bool = False,
 ) -> list[Comparison]:
     """Return how a method compares with another one, a comparison for each claim.
 
@@ -217,6 +219,7 @@ def compare_images(
         metrics: which, by the names that `ours` and `theirs` give them.
         seen: clips of which the method was trained on other frames; None: not known.
             Then few clips stand for their moments, and more for other clips.
+        of_clips: each is a sequence of frames, also where its name has no time.
     """
     present = {}
     for name, metric in metrics.items():
@@ -225,7 +228,7 @@ def compare_images(
     images = _common_images(ours, theirs, present) if present else []
 
     found = []
-    for claim, own in _by_claim(images, seen).items():
+    for claim, own in _by_claim(images, seen, of_clips=of_clips).items():
         clips = clips_of(own)
         units = moments_of(own) if claim is Claim.MOMENTS else clips
         changes = []
@@ -238,12 +241,14 @@ def compare_images(
 
 
 def _by_claim(
-    images: Sequence[str], seen: Collection[str] | None
+    images: Sequence[str], seen: Collection[str] | None, *, of_clips: bool = False
 ) -> dict[Claim, list[str]]:
     """Return the images by what they can say something of."""
     clips = clips_of(images)
     moments = moments_of(images)
     are_frames = any(seconds_of_frame(image) is not None for image in images)
+    if of_clips and seen is not None and set(clips) & set(seen):
+        are_frames = True
     if len(set(clips)) == len(set(moments)) and not are_frames:
         return {Claim.IMAGES: list(images)} if images else {}
     if seen is None:
@@ -295,10 +300,15 @@ def described_set(
     return [sentence, *(f"  {each.intervals(name)}" for name, each in measured.items())]
 
 
-def units_told(images: Sequence[str], seen: Collection[str]) -> str:
-    """Return what images stand for, such as "12 moments of 3 clips"."""
+def units_told(
+    images: Sequence[str], seen: Collection[str], *, of_clips: bool = False
+) -> str:
+    """Return what images stand for, such as "12 moments of 3 clips".
+
+    `of_clips`: see `compare_images`.
+    """
     parts = []
-    for claim, own in _by_claim(images, seen).items():
+    for claim, own in _by_claim(images, seen, of_clips=of_clips).items():
         clips = len(set(clips_of(own)))
         if claim is Claim.MOMENTS:
             moments = counted(len(set(moments_of(own))), "moment")

@@ -222,7 +222,9 @@ def judge_run(
     """
     last = metrics.get(LAST, {})
     references = [START, BICUBIC] if start else [BICUBIC]
-    compare_set = partial(_compare_set, options, metrics, references, seen)
+    compare_set = partial(
+        _compare_set, options, metrics, references, seen, of_clips=of_clips
+    )
     sets = {name: compare_set(name, LAST) for name in last}
     validated = [each for each in last if each not in (GENERAL, REAL) and sets[each]]
     if not validated:
@@ -277,6 +279,8 @@ def _compare_set(
     seen: Collection[str],
     name: str,
     method: str,
+    *,
+    of_clips: bool,
 ) -> list[dict[str, Comparison]]:
     """Return how a method compares with others on a set: for each claim, by the other.
 
@@ -287,7 +291,9 @@ def _compare_set(
     found: dict[Claim, dict[str, Comparison]] = {}
     for other in others:
         theirs = metrics.get(other, {}).get(name, {})
-        for each in compare_images(ours, theirs, judged, seen):
+        sequences = of_clips and name == HELD_OUT
+        found_here = compare_images(ours, theirs, judged, seen, of_clips=sequences)
+        for each in found_here:
             found.setdefault(each.claim, {})[other] = each
     return [found[claim] for claim in Claim if claim in found]
 

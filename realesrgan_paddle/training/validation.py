@@ -84,7 +84,11 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
         ]
     root = Path(cfg.datasets.train.dataroot_gt)
     files = [Path(path_below(root, gt)) for gt, _ in data.held_out]
-    told = units_told([image_name(file) for file in files], data.clips(root))
+    told = units_told(
+        [image_name(file) for file in files],
+        data.clips(root),
+        of_clips=cfg.datasets.train.num_frame > 1,
+    )
     each = f", {counted(data.names.crops, 'crop')} of each" if data.names.crops else ""
     listed = ", ".join(file.name for file in files[:MOST_LISTED])
     listed += ", ..." * (len(files) > MOST_LISTED)

@@ -259,7 +259,8 @@ def test_held_out_clips_are_validated_with_the_state_and_judged(tmp_path):
     whole = run(tmp_path, options, "name=whole")
     log = log_of(whole)
     assert "held-out clips are upscaled frame by frame in their order" in log
-    assert "verdict: On 4 held-out sequences: worse than bicubic in PSNR" in log
+    assert "verdict: On moments of these 4 clips that it has not seen, " in log
+    assert "On 4 held-out sequences, 4 moments of 4 clips: worse than bicubic" in log
 
     run(tmp_path, options, "name=cut", "train.total_iter=3")
     resumed = run(tmp_path, options, "name=cut", "auto_resume=true")
