@@ -170,7 +170,7 @@ def open_image_losses(
         train: the section `train`.
         scale: of the network.
         ops: operators that compute the networks.
-        num_frame: frames of a clip.
+        num_frame: frames of a clip that have an output.
 
     Raises:
         UserError: the weights of LPIPS or DISTS cannot be had; says what to do.

@@ -76,6 +76,8 @@ SHORT_NAMES = {
 
 YOUR_IMAGES = "FOLDER_OF_IMAGES"
 """Stands for images that only the user knows."""
+YOUR_VIDEOS = "VIDEOS"
+"""Stands for videos that only the user knows."""
 
 # A path that YAML reads as a string without quotes.
 _PLAIN_PATH = re.compile(r"[\w./-]*[/_][\w./-]*")

@@ -2,14 +2,15 @@
 
 As in REDS and other sets for BasicSR's recurrent networks, a clip is a folder of frames
 in the order of their names. Crops of one clip (`_s001`, `_s002`, ...) may share its
-folder, and frames with times in their names (tools/extract_keyframes.py) are of one clip
-only where none is missing between them.
+folder. Frames are of one clip only where none is missing between them, as the times in
+their names (tools/extract_keyframes.py) or their numbers tell.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -89,17 +90,19 @@ def runs_of(paths: Sequence[Path]) -> list[Run]:
 
     runs: list[Run] = []
     for files in by_series.values():
-        previous: float | None = None
-        for path in files:
-            seconds = seconds_of_frame(path.stem)
-            follows = path is not files[0]
-            if seconds is not None and previous is not None:
-                follows = seconds - previous <= LONGEST_STEP
-            if follows:
-                runs[-1].append(path)
+        times = [seconds_of_frame(path.stem) for path in files]
+        numbers = [_order(path)[2] for path in files]
+        steps = [after - before for before, after in pairwise(numbers)]
+        runs.append(files[:1])
+        for place, step in enumerate(steps):
+            before, after = times[place : place + 2]
+            if before is None or after is None:
+                follows = step <= min(steps)
             else:
-                runs.append([path])
-            previous = seconds
+                follows = after - before <= LONGEST_STEP
+            if not follows:
+                runs.append([])
+            runs[-1].append(files[place + 1])
     return runs
 
 
@@ -119,6 +122,19 @@ def forth_and_back(first: int, count: int, length: int, interval: int) -> list[i
         place = (first + step * interval) % period
         numbers.append(min(place, period - place) if count > 1 else 0)
     return numbers
+
+
+def clip_around(path: Path, runs: Sequence[Run], most: int) -> Run:
+    """Return up to `most` consecutive frames, those nearest to that of `path`.
+
+    Args:
+        path: one of the files of `runs`.
+        runs: as of `runs_of`.
+        most: how many.
+    """
+    run = next(run for run in runs if path in run)
+    first = max(0, min(run.index(path) - most // 2, len(run) - most))
+    return run[first : first + most]
 
 
 def read_frames(paths: Sequence[Path]) -> list[np.ndarray]:

@@ -35,6 +35,7 @@ from realesrgan_paddle.options.schema.datasets import (
     TrainPairedDataset,
     ValDataset,
 )
+from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import eight_bits, list_images, read_rgb8
 from realesrgan_paddle.utils.seeds import Stream, generator
@@ -173,11 +174,26 @@ class PairedDataset:
 
 @dataclass(frozen=True)
 class ValidationImage:
-    """One validation image, uint8 RGB (H, W, 3); `gt` is None without ground truth."""
+    """One validation image, uint8 RGB (H, W, 3); `gt` is None without ground truth.
+
+    Or the last frame of a clip, with those `before` it, in order.
+    """
 
     name: str
     lq: np.ndarray
     gt: np.ndarray | None
+    before: tuple["ValidationImage", ...] = ()
+
+    @property
+    def frames(self) -> tuple["ValidationImage", ...]:
+        """All frames of the clip; of a picture itself."""
+        return *self.before, self
+
+    def cut(self, crop: Crop, scale: int) -> "ValidationImage":
+        """Return a crop [low-quality pixels] of the image, and of the frames before it."""
+        gt = None if self.gt is None else crop.of(self.gt, scale)
+        before = tuple(frame.cut(crop, scale) for frame in self.before)
+        return ValidationImage(self.name, crop.of(self.lq), gt, before)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 What the verdict can tell depends on the number of independent units: other moments of
 the clips, or other clips (`realesrgan_paddle/judging/comparison.py`). So as many are held
 out as the footage can spare, and several crops of each are measured. They are chosen by
-the names of the files alone, and their degradation is drawn once.
+the names of the files alone.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +15,12 @@ import numpy as np
 from pydantic import ConfigDict, StrictInt, StrictStr
 from pydantic.dataclasses import dataclass as checked_dataclass
 
-from realesrgan_paddle.data.loading.datasets import (
-    Source,
-    ValidationDataset,
-    ValidationImage,
-    read_pair,
-)
-from realesrgan_paddle.data.lq.folder import lq_options, make_lq
 from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.data.sets.naming import (
     MOMENT_SECONDS,
-    image_name,
     seconds_of_frame,
     source_and_frame,
 )
-from realesrgan_paddle.data.sets.sources import read_samples
-from realesrgan_paddle.options.schema.config import Config
-from realesrgan_paddle.options.schema.degradation import LQConfig
-from realesrgan_paddle.options.schema.validation import HELD_OUT
-from realesrgan_paddle.utils.crops import Crop, most_detailed
-from realesrgan_paddle.utils.images import eight_bits, to_float
 from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
 UNITS = 12
@@ -62,15 +48,6 @@ CROPS = 24
 eight of 512 pixels that were held out in earlier versions."""
 MOST_CROPS = 4
 """Crops of one file."""
-SIDE = 256
-"""Of a crop [pixels]."""
-LARGEST_SIDE = 512
-"""The center crops of earlier versions have at most this side [pixels]."""
-SMALLEST_SIDE = 64
-"""Smaller images are not validated [pixels]: DISTS halves an image five times."""
-SEED = 0
-"""Seed of their degradation, whatever the run's: so the metrics of runs compare."""
-
 Frame = list[str]
 """The files of one image: itself, or its crops and downscaled versions."""
 Clip = list[Frame]
@@ -110,25 +87,9 @@ class HeldOutNames:
     crops: StrictInt = 0
 
 
-@dataclass(frozen=True)
-class HeldOutSet:
-    """The crops to validate on, made once and kept in memory."""
-
-    name: str
-    scale: int
-    images: list[ValidationImage]
-
-    def __iter__(self) -> Iterator[ValidationImage]:
-        return iter(self.images)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-
-ValidationSet = ValidationDataset | HeldOutSet
-
-
-def hold_out(paths: Sequence[Path], count: int | None = None) -> HeldOut:
+def hold_out(
+    paths: Sequence[Path], count: int | None = None, num_frame: int = 1
+) -> HeldOut:
     """Return the images to validate on, and all that must be excluded with them.
 
     Where there are many clips, whole ones; otherwise moments of all clips, spread over
@@ -137,18 +98,19 @@ def hold_out(paths: Sequence[Path], count: int | None = None) -> HeldOut:
     Args:
         paths: the ground truths.
         count: how many crops to validate on, of as many moments as can be spared; None:
-            `CROPS` of `UNITS`.
+            `CROPS` of `UNITS`, or as many clips as `UNITS`.
+        num_frame: frames of the clips that are trained on; 1: it is images.
     """
     if count == 0:
         return HeldOut()
-    crops = count or CROPS
+    crops = count or (CROPS if num_frame == 1 else UNITS)
     wanted = min(crops, max(UNITS, crops // 2))
     clips = _clips(paths)
-    units, gaps = _whole_clips(clips, wanted) or _moments(clips, wanted)
+    units, gaps = _whole_clips(clips, wanted) or _moments(clips, wanted, num_frame - 1)
 
     total = sum(map(len, clips))
     if not units and total >= FEWEST:
-        units = [[clips[-1][-1]]]
+        units = [clips[-1][-num_frame:]]
     validated = []
     for number, unit in enumerate(units):
         share = crops * (number + 1) // len(units) - crops * number // len(units)
@@ -163,7 +125,11 @@ def hold_out(paths: Sequence[Path], count: int | None = None) -> HeldOut:
 
 
 def choose_held_out(
-    paths: Sequence[Path], count: int | None, root: Path, before: HeldOutNames | None
+    paths: Sequence[Path],
+    count: int | None,
+    root: Path,
+    before: HeldOutNames | None,
+    num_frame: int = 1,
 ) -> tuple[HeldOut, list[str]]:
     """Return what to hold out, the same images as before where they are there, and remarks.
 
@@ -171,12 +137,12 @@ def choose_held_out(
     which were trained on.
     """
     if before is None or not before.validated:
-        return hold_out(paths, count), []
+        return hold_out(paths, count, num_frame), []
     if count is not None and count != before.count:
         remark = (
             f"val.hold_out was {before.count}: images held out now may be trained on"
         )
-        return hold_out(paths, count), [remark]
+        return hold_out(paths, count, num_frame), [remark]
 
     by_name = _found(paths, {*before.excluded, *before.validated}, root)
     gone = [name for name in before.validated if name not in by_name]
@@ -185,7 +151,7 @@ def choose_held_out(
             "none of the images validated before is there: others are held out, which may "
             "have been trained on"
         )
-        return hold_out(paths, count), [remark]
+        return hold_out(paths, count, num_frame), [remark]
 
     remarks = []
     if gone:
@@ -217,73 +183,6 @@ def path_below(root: Path, path: Path) -> str:
     inside = path.is_relative_to(root)
     relative = path.relative_to(root) if inside else Path(path.name)
     return relative.as_posix()
-
-
-def open_held_out(cfg: Config, files: Sequence[Source], crops: int) -> HeldOutSet:
-    """Return the crops to validate on: the most detailed ones of each image.
-
-    Images below `SMALLEST_SIDE` are left out.
-
-    Args:
-        cfg: options of the run. Its degradation makes missing low-quality images.
-        files: ground truth and low-quality image, if any, of each.
-        crops: of each; 0: its center of up to `LARGEST_SIDE` pixels.
-
-    Raises:
-        UserError: an image cannot be read.
-    """
-    options = lq_options(cfg).model_copy(update={"manual_seed": SEED})
-    root = Path(cfg.datasets.train.dataroot_gt)
-    images = []
-    for gt_path, lq_path in files:
-        lq = None
-        if lq_path is None:
-            gt = read_samples(gt_path)
-        else:
-            gt, lq = read_pair(gt_path, lq_path, cfg.scale)
-        if min(gt.shape[:2]) < SMALLEST_SIDE:
-            continue
-
-        name = image_name(Path(path_below(root, gt_path)))
-        chosen = _chosen_crops(gt, crops, cfg.scale)
-        for number, crop in enumerate(chosen, start=1):
-            crop_name = f"{name}_s{number:03d}" if len(chosen) > 1 else name
-            images.append(_cut(crop_name, gt, lq, crop, options))
-    return HeldOutSet(HELD_OUT, cfg.scale, images)
-
-
-def _chosen_crops(gt: np.ndarray, count: int, scale: int) -> list[Crop]:
-    """Return the most detailed crops of `gt` [low-quality pixels]; 0: the center."""
-    height, width = (side // scale for side in gt.shape[:2])
-    if count == 0:
-        size = LARGEST_SIDE // scale
-        crop_height, crop_width = min(height, size), min(width, size)
-        top, left = (height - crop_height) // 2, (width - crop_width) // 2
-        return [Crop(left, top, crop_width, crop_height)]
-
-    # On the grid of low-quality pixels, over which detail is averaged.
-    image = eight_bits(gt[: height * scale, : width * scale])
-    found = most_detailed(image, SIDE // scale * scale, count)
-    crops = []
-    for crop in found:
-        corner = crop.x // scale, crop.y // scale
-        crops.append(Crop(*corner, crop.width // scale, crop.height // scale))
-    return crops
-
-
-def _cut(
-    name: str, gt: np.ndarray, lq: np.ndarray | None, crop: Crop, options: LQConfig
-) -> ValidationImage:
-    """Return a crop of `gt`, and of `lq` or, without one, of `gt` degraded.
-
-    `gt` and `lq` are RGB (H, W, 3) as `read_samples`.
-    """
-    gt = crop.of(gt, options.scale)
-    if lq is None:
-        lq = make_lq(to_float(gt), name, options)
-    else:
-        lq = eight_bits(crop.of(lq))
-    return ValidationImage(name, lq, eight_bits(gt))
 
 
 def _clips(paths: Sequence[Path]) -> list[Clip]:
@@ -334,10 +233,11 @@ def _room(frames: int) -> int:
     return max(few, frames // LARGEST_SHARE)
 
 
-def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
+def _moments(clips: Sequence[Clip], wanted: int, reach: int) -> tuple[list[Clip], Clip]:
     """Return single frames of all clips to hold out, and the frames next to them.
 
-    Each clip keeps at least half of its frames.
+    Of a series without times `reach` on each side, if it is long enough. Each clip keeps
+    at least half of its frames.
     """
     room = _room(sum(map(len, clips)))
     counts = [0] * len(clips)
@@ -347,7 +247,7 @@ def _moments(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip]:
     while sum(counts) < wanted and open_clips:
         # Of the clips with the fewest moments the one with most frames.
         number = min(open_clips, key=lambda n: (counts[n], -len(clips[n]), n))
-        held, gap = _spread(clips[number], times[number], counts[number] + 1)
+        held, gap = _spread(clips[number], times[number], counts[number] + 1, reach)
         before = sum(map(len, plans[number]))
         size = len(held) + len(gap)
         if size > len(clips[number]) // 2 or size - before > room:
@@ -367,10 +267,10 @@ def _times(clip: Clip) -> np.ndarray:
     return np.array([np.nan if time is None else time for time in times])
 
 
-def _spread(clip: Clip, times: np.ndarray, count: int) -> tuple[Clip, Clip]:
+def _spread(clip: Clip, times: np.ndarray, count: int, reach: int) -> tuple[Clip, Clip]:
     """Return `count` frames, each in the middle of an equal part, and their neighbors."""
     places = [(2 * part + 1) * len(clip) // (2 * count) for part in range(count)]
-    few = len(clip) // (UNTIMED_GAP * count)
+    few = max(min(reach, len(clip) // (4 * count)), len(clip) // (UNTIMED_GAP * count))
     numbers = np.arange(len(clip))
     is_near = np.zeros(len(clip), bool)
     for place in places:

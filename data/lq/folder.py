@@ -166,25 +166,36 @@ def make_lq(gt: np.ndarray, name: str, options: LQConfig) -> np.ndarray:
     name only, so a single image can be made again.
 
     Args:
-        gt: float32 RGB (H, W, 3) in [0, 1]; rows and columns beyond a multiple of the
+        gt: float32 RGB (H, W, 3) in [0, 1]; as `make_lq_clip`.
+        name: name relative to the ground-truth folder, with forward slashes.
+        options: how it is degraded.
+    """
+    (lq,) = make_lq_clip(gt[None], name, options)
+    return lq
+
+
+def make_lq_clip(gt: np.ndarray, name: str, options: LQConfig) -> np.ndarray:
+    """Return the low-quality frames of a clip, with the draws of one image, as training's.
+
+    uint8 RGB (T, H // scale, W // scale, 3).
+
+    Args:
+        gt: float32 RGB (T, H, W, 3) in [0, 1]; rows and columns beyond a multiple of the
             scale are cut off at the bottom and right.
         name: name relative to the ground-truth folder, with forward slashes.
         options: how it is degraded.
     """
     scale = options.scale
-    height, width = (side - side % scale for side in gt.shape[:2])
-    cropped = gt[:height, :width]
-    channels_first = np.ascontiguousarray(cropped.transpose(2, 0, 1))
-    image = paddle.to_tensor(channels_first)[None]
+    height, width = (side - side % scale for side in gt.shape[1:3])
+    cropped = gt[:, :height, :width]
+    image = paddle.to_tensor(np.ascontiguousarray(cropped.transpose(0, 3, 1, 2)))
     if options.gt_usm:
         image = USM()(image)
 
     kernels, params = lq_params(name, options)
     batched = [paddle.to_tensor(kernel[None]) for kernel in kernels]
     lq = degrade(image, batched, params, scale, options.jpeg_chroma_upsampling)
-    (channels_first,) = lq.numpy()
-    channels_last = channels_first.transpose(1, 2, 0)
-    return to_uint8(channels_last)
+    return to_uint8(lq.numpy().transpose(0, 2, 3, 1))
 
 
 def lq_params(name: str, options: LQConfig) -> tuple[Kernels, DegradationParams]:

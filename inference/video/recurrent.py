@@ -56,6 +56,22 @@ def open_frame_upscaler(
     return kind(upscaler, size, reuse=reuse)
 
 
+def upscale_clip(
+    upscaler: ArrayUpscaler, frames: Sequence[np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Yield the frames of a clip upscaled, as those of a video.
+
+    Args:
+        upscaler: has a network that carries a state.
+        frames: uint8 RGB (H, W, 3), in order.
+    """
+    height, width = frames[0].shape[:2]
+    size = (width * upscaler.scale, height * upscaler.scale)
+    upscale = open_frame_upscaler(upscaler, size, reuse=True)
+    for frame, after in with_next(iter(frames)):
+        yield upscale(frame, after)
+
+
 class RecurrentUpscaler(FrameUpscaler):
     """Upscales the frames of a video, in order, each whole; carries the state.
 

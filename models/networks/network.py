@@ -26,10 +26,13 @@ class Network(nn.Layer):
         ops: what computes it; Paddle's own operators unless another is set.
         num_frame: in training mode, how many images of a batch are the frames of a clip,
             which a network with a state takes one after the other. 1: all are pictures.
+        warmup_frames: how many of these only fill the state, without gradients: truncated
+            backpropagation through time.
     """
 
     ops: Ops = PLAIN
     num_frame: int = 1
+    warmup_frames: int = 0
 
     def __init__(self, description: Generator) -> None:
         super().__init__()
@@ -49,22 +52,23 @@ class Network(nn.Layer):
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, 3, scale * H, scale * W) for x (N, 3, H, W); see `Generator`."""
         if self.training and self.num_frame > 1:
-            return self.clips(x, self.num_frame)
+            return self.clips(x, self.num_frame, self.warmup_frames)
         return self._forward(x)
 
     @not_to_static  # no branch depends on a tensor, so an export can trace it as it is
     def _forward(self, x: Tensor) -> Tensor:
         return self.description.forward(x, self.weights(), self.ops)
 
-    def clips(self, x: Tensor, num_frame: int) -> Tensor:
+    def clips(self, x: Tensor, num_frame: int, warmup_frames: int = 0) -> Tensor:
         """Return clips upscaled frame by frame, the state carried through each of them.
 
         Args:
             x: the frames of N clips, clip by clip: (N * num_frame, 3, H, W).
             num_frame: frames of a clip.
+            warmup_frames: how many only fill the state, without gradients.
 
         Returns:
-            (N * num_frame, 3, scale * H, scale * W).
+            Those after them, (N * (num_frame - warmup_frames), 3, scale * H, scale * W).
         """
         network = self.description
         assert isinstance(network, RecurrentSRVGG)
@@ -78,8 +82,11 @@ class Network(nn.Layer):
             after = frames[min(number + 1, num_frame - 1)]
             changes = CHANGE * (before - frame), CHANGE * (after - frame)
             beside = paddle.concat([*changes, state], 1)
-            result, state = network.step(frame, beside, weights, self.ops)
-            results.append(result)
+            trained = number >= warmup_frames
+            with paddle.set_grad_enabled(trained and paddle.is_grad_enabled()):
+                result, state = network.step(frame, beside, weights, self.ops)
+            if trained:
+                results.append(result)
         return paddle.stack(results, 1).flatten(0, 1)
 
     def weights(self) -> Weights:

@@ -36,7 +36,7 @@ class Batch:
     lq: Tensor
     """Low-quality input, (N, 3, H / scale, W / scale)."""
     gt: Tensor
-    """Ground truth, (N, 3, H, W)."""
+    """Ground truth, (N, 3, H, W); of clips without the frames that only fill the state."""
     gt_usm: Tensor
     """Ground truth sharpened by an unsharp mask, (N, 3, H, W).
 

@@ -6,6 +6,7 @@ from pydantic import model_validator
 from typing_extensions import Self
 
 from realesrgan_paddle.models.networks.discriminators import UNetDiscriminatorSNOptions
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.options.schema.sections import Sections
 from realesrgan_paddle.options.schema.training import LPIPS_SMALLEST
 from realesrgan_paddle.options.schema.validation import (
@@ -174,6 +175,16 @@ def _pool_problems(cfg: Sections) -> Iterator[str]:
 
 def _clip_problems(cfg: Sections) -> Iterator[str]:
     key = "datasets.train.num_frame"
+    warmup = cfg.train.warmup_frames
+    trained = cfg.datasets.train.num_frame - warmup
+    if trained < 1:
+        yield f"train.warmup_frames is {warmup}; it must be below {key}"
+    if warmup and not isinstance(cfg.network_g, RecurrentSRVGG):
+        yield "train.warmup_frames fill a state, which only RecurrentSRVGG has; set it to 0"
+    if warmup and cfg.train.distill_opt is not None:
+        yield "train.warmup_frames have no teacher; leave out train.distill_opt, or set it to 0"
+    if warmup and trained == 1 and cfg.train.temporal_opt is not None:
+        yield f"train.temporal_opt needs two frames beyond train.warmup_frames; raise {key}"
     if cfg.datasets.train.num_frame == 1:
         if cfg.train.temporal_opt is not None:
             yield f"train.temporal_opt compares frames of a clip; set {key} above 1"

@@ -333,6 +333,12 @@ class TrainOptions(ScheduleOptions):
         description="Temporal loss: against flicker; needs datasets.train.num_frame "
         "above 1.",
     )
+    warmup_frames: Natural = Field(
+        default=0,
+        description="Frames at the begin of each clip that only fill the state: no "
+        "gradients, no loss, and nothing kept for the backward pass. Needs a network "
+        "with a state, and must be below datasets.train.num_frame.",
+    )
     distill_opt: DistillationLossOptions | None = Field(
         default=None,
         description="Distillation: a large teacher network teaches a small generator.",

@@ -118,9 +118,9 @@ class Comparison:
         """Whether there are enough units to say something."""
         return self.units >= FEWEST_UNITS
 
-    def place(self, kind: str) -> str:
+    def place(self, kind: str, noun: str = "image") -> str:
         """Return such as "24 held-out images, 12 moments of 3 clips"."""
-        text = counted(self.images, f"{kind} image")
+        text = counted(self.images, f"{kind} {noun}")
         if self.claim is Claim.MOMENTS:
             moments = counted(self.units, "moment")
             return f"{text}, {moments} of {counted(self.clips, 'clip')}"
@@ -206,6 +206,8 @@ def compare_images(
     theirs: SetMetrics,
     metrics: Mapping[str, Metric],
     seen: Collection[str] | None = None,
+    *,
+    of_clips: bool = False,
 ) -> list[Comparison]:
     """Return how a method compares with another one, a comparison for each claim.
 
@@ -217,6 +219,7 @@ def compare_images(
         metrics: which, by the names that `ours` and `theirs` give them.
         seen: clips of which the method was trained on other frames; None: not known.
             Then few clips stand for their moments, and more for other clips.
+        of_clips: each is a sequence of frames, also where its name has no time.
     """
     present = {}
     for name, metric in metrics.items():
@@ -225,7 +228,7 @@ def compare_images(
     images = _common_images(ours, theirs, present) if present else []
 
     found = []
-    for claim, own in _by_claim(images, seen).items():
+    for claim, own in _by_claim(images, seen, of_clips=of_clips).items():
         clips = clips_of(own)
         units = moments_of(own) if claim is Claim.MOMENTS else clips
         changes = []
@@ -238,12 +241,14 @@ def compare_images(
 
 
 def _by_claim(
-    images: Sequence[str], seen: Collection[str] | None
+    images: Sequence[str], seen: Collection[str] | None, *, of_clips: bool = False
 ) -> dict[Claim, list[str]]:
     """Return the images by what they can say something of."""
     clips = clips_of(images)
     moments = moments_of(images)
     are_frames = any(seconds_of_frame(image) is not None for image in images)
+    if of_clips and seen is not None and set(clips) & set(seen):
+        are_frames = True
     if len(set(clips)) == len(set(moments)) and not are_frames:
         return {Claim.IMAGES: list(images)} if images else {}
     if seen is None:
@@ -268,7 +273,9 @@ def _common_images(
     return found
 
 
-def described_set(kind: str, compared: Mapping[str, Comparison]) -> list[str]:
+def described_set(
+    kind: str, compared: Mapping[str, Comparison], noun: str = "image"
+) -> list[str]:
     """Return the sentence on one set, and the intervals of each comparison.
 
     [] if nothing was measured on it.
@@ -276,26 +283,32 @@ def described_set(kind: str, compared: Mapping[str, Comparison]) -> list[str]:
     Args:
         kind: what the images are, such as "held-out".
         compared: how the network compares with each other method, by name.
+        noun: what one of them is.
     """
     measured = {name: each for name, each in compared.items() if each.changes}
     if not measured:
         return []
     first = next(iter(measured.values()))
     parts = [each.described(name) for name, each in measured.items()]
-    sentence = f"On {first.place(kind)}: {'; '.join(parts)}"
+    sentence = f"On {first.place(kind, noun)}: {'; '.join(parts)}"
     if not first.is_enough:
         sentence = (
-            f"On {first.place(kind)}: whether it is better than "
+            f"On {first.place(kind, noun)}: whether it is better than "
             f"{joined([*measured])} cannot be told; "
             f"that takes at least {FEWEST_UNITS} {first.claim.value}"
         )
     return [sentence, *(f"  {each.intervals(name)}" for name, each in measured.items())]
 
 
-def units_told(images: Sequence[str], seen: Collection[str]) -> str:
-    """Return what images stand for, such as "12 moments of 3 clips"."""
+def units_told(
+    images: Sequence[str], seen: Collection[str], *, of_clips: bool = False
+) -> str:
+    """Return what images stand for, such as "12 moments of 3 clips".
+
+    `of_clips`: see `compare_images`.
+    """
     parts = []
-    for claim, own in _by_claim(images, seen).items():
+    for claim, own in _by_claim(images, seen, of_clips=of_clips).items():
         clips = len(set(clips_of(own)))
         if claim is Claim.MOMENTS:
             moments = counted(len(set(moments_of(own))), "moment")

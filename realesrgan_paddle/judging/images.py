@@ -11,7 +11,7 @@ from PIL import Image
 
 from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.loading.datasets import ValidationDataset, ValidationImage
-from realesrgan_paddle.data.loading.hold_out import (
+from realesrgan_paddle.data.loading.held_out_crops import (
     LARGEST_SIDE,
     SEED,
     HeldOutSet,
@@ -193,8 +193,7 @@ def most_detailed_crops(dataset: ValidationSet, side: int = SIDE) -> HeldOutSet:
         (crop,) = most_detailed(image.lq, side // dataset.scale, 1)
         if min(crop.width, crop.height) * dataset.scale < SMALLEST:
             continue
-        gt = None if image.gt is None else crop.of(image.gt, dataset.scale)
-        images.append(ValidationImage(image.name, crop.of(image.lq), gt))
+        images.append(image.cut(crop, dataset.scale))
     return HeldOutSet(dataset.name, dataset.scale, images)
 
 

@@ -25,6 +25,7 @@ from realesrgan_paddle.judging.findings import (
 )
 from realesrgan_paddle.judging.verdict import LAST, START, judge_run
 from realesrgan_paddle.metrics.measuring import Metrics, mean_of
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.step.gan_step import DiscriminatorWarmUp, GANStep
 from realesrgan_paddle.models.step.pixel_step import PixelStep
 from realesrgan_paddle.options.schema.config import Config
@@ -67,6 +68,8 @@ class Judge:
         self._options = options
         start = cfg.path.pretrain_network_g
         self._start = Path(start).stem if start is not None else None
+        self._of_clips = cfg.datasets.train.num_frame > 1
+        self._carries_state = isinstance(cfg.network_g, RecurrentSRVGG)
         self._experiment = experiment
         self._discriminator = DiscriminatorWatch(
             step, cfg.train.gan_opt, cfg.logger.print_freq
@@ -125,6 +128,8 @@ class Judge:
             best_iteration=best_iteration,
             trained_on=trained_on,
             seen=seen,
+            of_clips=self._of_clips,
+            carries_state=self._carries_state,
         )
         if verdict is None:
             return []

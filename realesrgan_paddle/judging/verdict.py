@@ -40,7 +40,7 @@ from realesrgan_paddle.options.schema.validation import (
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, parse_object, read_regular
-from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, next_line
+from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, YOUR_VIDEOS, next_line
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 FILE = "verdict.json"
@@ -72,9 +72,9 @@ class Outcome:
     softer_on_real: bool
     """Whether results on real images are softer than the start network's."""
     export_last: str
-    """The command that exports the last network."""
+    """The command that exports the last network, or upscales videos with it."""
     export_best: str
-    """The command that exports the best network."""
+    """The same of the best network."""
 
     @property
     def helped(self) -> bool:
@@ -207,6 +207,8 @@ def judge_run(
     best_iteration: int,
     trained_on: int,
     seen: Collection[str],
+    of_clips: bool = False,
+    carries_state: bool = False,
 ) -> Verdict | None:
     """Return the verdict on a run's last network; None if nothing was validated.
 
@@ -220,10 +222,14 @@ def judge_run(
         best_iteration: of the best network.
         trained_on: how many images the run is trained on.
         seen: the clips that it is trained on; see `compare_images`.
+        of_clips: what is held out are sequences of frames.
+        carries_state: the network is used on videos, as it is.
     """
     last = metrics.get(LAST, {})
     references = [START, BICUBIC] if start else [BICUBIC]
-    compare_set = partial(_compare_set, options, metrics, references, seen)
+    compare_set = partial(
+        _compare_set, options, metrics, references, seen, of_clips=of_clips
+    )
     sets = {name: compare_set(name, LAST) for name in last}
     validated = [each for each in last if each not in (GENERAL, REAL) and sets[each]]
     if not validated:
@@ -246,7 +252,8 @@ def judge_run(
                 claim = next(iter(against.values())).claim
                 key = f"{name}, {claim.value}"
             compared[key] = against
-            lines += described_set(KINDS.get(name, name), against)
+            noun = "sequence" if name == HELD_OUT and of_clips else "image"
+            lines += described_set(KINDS.get(name, name), against, noun)
     for finding, amounts in by_finding(drifts).items():
         lines.append(f"{finding.said}: {', '.join(amounts)}")
 
@@ -263,8 +270,8 @@ def judge_run(
         general=_firmest(sets.get(GENERAL, []), START),
         drifts=drifts,
         softer_on_real=_is_softer(_firmest(sets.get(REAL, []), START)),
-        export_last=_export(experiment, experiment.latest),
-        export_best=_export(experiment, experiment.best),
+        export_last=_use(experiment, experiment.latest, carries_state=carries_state),
+        export_best=_use(experiment, experiment.best, carries_state=carries_state),
     )
     network = experiment.best if outcome.best_is_better else experiment.latest
     return Verdict(lines, next_step(outcome), network.name, compared)
@@ -277,6 +284,8 @@ def _compare_set(
     seen: Collection[str],
     name: str,
     method: str,
+    *,
+    of_clips: bool,
 ) -> list[dict[str, Comparison]]:
     """Return how a method compares with others on a set: for each claim, by the other.
 
@@ -287,7 +296,9 @@ def _compare_set(
     found: dict[Claim, dict[str, Comparison]] = {}
     for other in others:
         theirs = metrics.get(other, {}).get(name, {})
-        for each in compare_images(ours, theirs, judged, seen):
+        sequences = of_clips and name == HELD_OUT
+        found_here = compare_images(ours, theirs, judged, seen, of_clips=sequences)
+        for each in found_here:
             found.setdefault(each.claim, {})[other] = each
     return [found[claim] for claim in Claim if claim in found]
 
@@ -322,13 +333,15 @@ def _is_softer(real: Comparison | None) -> bool:
     return False
 
 
-def _export(experiment: Experiment, weights: Path) -> str:
-    """Return the command that exports one of a run's networks.
+def _use(experiment: Experiment, weights: Path, *, carries_state: bool) -> str:
+    """Return the command that exports one of a run's networks, or upscales with it.
 
-    A tune exports the right one itself: that which upscales with it.
+    A tune exports the right one itself, and the export of one with a state has none.
     """
     if experiment.tuned:
         return next_line("tuned network", images=YOUR_IMAGES, model=experiment.tuned)
+    if carries_state:
+        return next_line("weights for video", videos=YOUR_VIDEOS, weights=weights)
     return next_line("weights", weights=weights, folder=experiment.exported)
 
 

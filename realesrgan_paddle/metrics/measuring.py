@@ -4,14 +4,16 @@ tools/evaluate.py and tools/compare.py measure so; a validation takes the averag
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
+from realesrgan_paddle.inference.video.recurrent import with_next
 from realesrgan_paddle.metrics.clips import Clip, StepMeasure, Upscaled
 from realesrgan_paddle.metrics.data_sets import DataSet, Degrade, Pair, read_pair
+from realesrgan_paddle.metrics.methods import ClipRun, Run
 from realesrgan_paddle.metrics.table import (
     FID,
     GT,
@@ -28,9 +30,6 @@ SetMetrics = dict[str, ImageMetrics]
 """Metrics of the images of one set, by the image's name."""
 Metrics = dict[str, SetMetrics]
 """Metrics of several sets, by their names."""
-
-Run = Callable[[np.ndarray, int], np.ndarray]
-"""Returns a method's result at a scale, of uint8 RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def measure_sets(
         rules: how.
         degrade: makes the low-quality images of sets that have none.
         features: of FID, see `perceptual.open_features`; None: without FID.
-        steps: metrics of clips; None: without them.
+        steps: metrics of clips, through which a state is then carried; None: without them.
     """
     measured: list[SetResult] = []
     total = sum(len(data.pairs) for data in sets)
@@ -91,10 +90,17 @@ def measure_sets(
             clip = Clip(steps) if steps else None
             distances = SetDistances(features, rules.crop_border) if features else None
             of_set = {name: SetResult(name, data.name) for name in runs}
-            for pair in data.pairs:
+            _begin_clip(runs)
+            for (pair, read), following in with_next(_read(data, rules, degrade)):
                 try:
-                    lq, gt = read_pair(pair, rules.scale, degrade, rules.size)
-                    results = {name: run(lq, rules.scale) for name, run in runs.items()}
+                    if isinstance(read, Exception):
+                        raise read
+                    lq, gt = read
+                    after = _frame_after(lq, following)
+                    results = {
+                        name: _run(run, lq, after, rules.scale, of_clip=bool(clip))
+                        for name, run in runs.items()
+                    }
                     images = Upscaled(lq, gt, results)
                     found = _measured(pair, images, metrics, clip)
                     if distances:
@@ -104,6 +110,7 @@ def measure_sets(
                 except (UserError, OSError) as error:
                     if clip:
                         clip.interrupt()
+                    _begin_clip(runs)
                     data.failures.append(failure_line(pair.gt, error))
                 bar.update()
 
@@ -112,6 +119,41 @@ def measure_sets(
                     result.whole[FID] = distances.fid(name)
                 measured.append(result)
     return measured
+
+
+Read = tuple[Pair, tuple[np.ndarray, np.ndarray] | Exception]
+"""An image of a set with its ground truth, or why it cannot be read."""
+
+
+def _read(data: DataSet, rules: Rules, degrade: Degrade | None) -> Iterator[Read]:
+    for pair in data.pairs:
+        try:
+            yield pair, read_pair(pair, rules.scale, degrade, rules.size)
+        except (UserError, OSError) as error:
+            yield pair, error
+
+
+def _frame_after(lq: np.ndarray, following: Read | None) -> np.ndarray | None:
+    """Return the frame that follows `lq` in its clip, if it could be read."""
+    if following is None or isinstance(following[1], Exception):
+        return None
+    after, _ = following[1]
+    return after if after.shape == lq.shape else None
+
+
+def _begin_clip(runs: Mapping[str, Run]) -> None:
+    for run in runs.values():
+        if isinstance(run, ClipRun):
+            run.begin()
+
+
+def _run(
+    run: Run, lq: np.ndarray, after: np.ndarray | None, scale: int, *, of_clip: bool
+) -> np.ndarray:
+    """Return a method's result, in a clip with the state if the network carries one."""
+    if of_clip and isinstance(run, ClipRun):
+        return run.frame(lq, after, scale)
+    return run(lq, scale)
 
 
 def _measured(

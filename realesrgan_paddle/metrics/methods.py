@@ -13,6 +13,11 @@ import numpy as np
 from realesrgan_paddle.inference.graph.exported_files import exported_files, is_exported
 from realesrgan_paddle.inference.graph.inference_yml import checked_export
 from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
+from realesrgan_paddle.inference.video.recurrent import (
+    carries_state,
+    open_frame_upscaler,
+)
 from realesrgan_paddle.metrics.macs import count_macs, count_parameters
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
 from realesrgan_paddle.metrics.table import BICUBIC
@@ -24,6 +29,10 @@ CARD_SIZE = 128
 """Side of the input that a card is of [pixels]: that of vendors' model zoos."""
 TIMED_RUNS = 3
 """Of which the median is taken, after one that is not timed."""
+
+
+Run = Callable[[np.ndarray, int], np.ndarray]
+"""Returns a method's result at a scale, of uint8 RGB (H, W, 3)."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +68,34 @@ class Method(NamedTuple):
     """What it computes in; "" for bicubic."""
     scale: int | None
     """Its upscaling factor; None: any."""
-    run: Callable[[np.ndarray, int], np.ndarray]
+    run: Run
     """The result at a scale, of uint8 RGB (H, W, 3)."""
     card: Card | None
     """None for bicubic."""
+
+
+class ClipRun:
+    """Runs a network that carries a state on the frames of clips, in order."""
+
+    def __init__(self, upscaler: Upscaler) -> None:
+        self._upscaler = upscaler
+        self._frames: FrameUpscaler | None = None
+
+    def __call__(self, lq: np.ndarray, scale: int) -> np.ndarray:
+        """Return the result of a single image."""
+        return self._upscaler(lq, outscale=scale)
+
+    def begin(self) -> None:
+        """Forget what was before: the next frame is the first of a clip."""
+        self._frames = None
+
+    def frame(self, lq: np.ndarray, after: np.ndarray | None, scale: int) -> np.ndarray:
+        """Return the result of a frame; `after` is the next of its clip, if there is one."""
+        height, width = lq.shape[:2]
+        if self._frames is None:
+            size = (width * scale, height * scale)
+            self._frames = open_frame_upscaler(self._upscaler, size, reuse=True)
+        return self._frames(lq, after)
 
 
 def open_methods(
@@ -88,7 +121,9 @@ def open_methods(
                 model, engine=engine, precision=precision, device=device, tile="auto"
             )
             card = card_of(model, upscaler)
-            run = partial(_upscaled, upscaler)
+            run: Run = partial(_upscaled, upscaler)
+            if carries_state(upscaler.run):
+                run = ClipRun(upscaler)
             methods.append(Method(label, model, precision, upscaler.scale, run, card))
     return methods
 

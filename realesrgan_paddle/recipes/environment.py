@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import paddle
 
-from realesrgan_paddle.data.loading.hold_out import HeldOutSet
+from realesrgan_paddle.data.loading.held_out_crops import HeldOutSet
 from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.data.sets.sources import read_size
 from realesrgan_paddle.models.networks.network import Network

@@ -191,7 +191,11 @@ class BatchMaker:
             pairs.append(paired_random_crop(gt[part], lq, cfg.gt_size, cfg.scale, rng))
             rngs.append(rng)
         gts, lqs = zip(*pairs, strict=True)
-        return Pairs(paddle.concat(gts), paddle.concat(lqs), rngs)
+        gt = paddle.concat(gts)
+        if cfg.train.warmup_frames:
+            clips = gt.reshape([-1, num_frame, *gt.shape[1:]])
+            gt = clips[:, cfg.train.warmup_frames :].flatten(0, 1)
+        return Pairs(gt, paddle.concat(lqs), rngs)
 
     def _target(self, gt: Tensor) -> Tensor:
         """Return the ground truth, sharpened if it is the only target (`gt_usm`)."""

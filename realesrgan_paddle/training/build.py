@@ -87,6 +87,7 @@ def build_step(
     net_g = build_generator(cfg.network_g, cfg.path, ops)
     if isinstance(cfg.network_g, RecurrentSRVGG):
         net_g.num_frame = cfg.datasets.train.num_frame
+        net_g.warmup_frames = train.warmup_frames
     freeze(net_g, train.freeze)
     pixel_step = PixelStep(
         generator=net_g,
@@ -249,7 +250,7 @@ def build_losses(cfg: Config, ops: Ops, precision: Precision) -> ReferenceLosses
         artifact=artifact,
         distillation=distillation,
         distances=open_image_losses(
-            train, cfg.scale, ops, cfg.datasets.train.num_frame
+            train, cfg.scale, ops, cfg.datasets.train.num_frame - train.warmup_frames
         ),
         pixel_usm=cfg.l1_gt_usm,
         perceptual_usm=cfg.percep_gt_usm,

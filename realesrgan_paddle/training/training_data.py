@@ -108,7 +108,9 @@ def open_training_data(
     dataset = pairs if images is None else images
     assert dataset is not None
     root = Path(cfg.datasets.train.dataroot_gt)
-    held, remarks = choose_held_out(dataset.gt_paths, cfg.hold_out, root, before)
+    held, remarks = choose_held_out(
+        dataset.gt_paths, cfg.hold_out, root, before, cfg.datasets.train.num_frame
+    )
     held_out = dataset.files(held.validated)
     if images is not None:
         images = images.without(held.excluded)

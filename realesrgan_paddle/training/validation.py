@@ -7,24 +7,29 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.data.loading.datasets import ValidationDataset, ValidationImage
-from realesrgan_paddle.data.loading.hold_out import (
+from realesrgan_paddle.data.loading.held_out_crops import (
     HeldOutSet,
     ValidationSet,
     open_held_out,
-    path_below,
 )
+from realesrgan_paddle.data.loading.hold_out import path_below
 from realesrgan_paddle.data.sets.naming import image_name
+from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
+from realesrgan_paddle.inference.video.recurrent import upscale_clip
 from realesrgan_paddle.judging.comparison import counted, units_told
 from realesrgan_paddle.judging.drift import measure_drift
 from realesrgan_paddle.judging.images import SIDE
+from realesrgan_paddle.metrics.clips import Clip, StepMeasure, Upscaled, open_steps
 from realesrgan_paddle.metrics.measuring import (
     Metrics,
     SetMetrics,
     add_image,
     all_means,
+    means_of,
 )
 from realesrgan_paddle.metrics.table import (
     METRICS,
+    OF_CLIPS,
     OpenMetric,
     measure_image,
     missing_weights,
@@ -62,7 +67,7 @@ def open_validation_sets(cfg: Config, data: TrainingData) -> list[ValidationSet]
         ValidationDataset.open(options, cfg.scale)
         for options in cfg.datasets.validation.values()
     ]
-    held_out = open_held_out(cfg, data.held_out, data.names.crops)
+    held_out = open_held_out(cfg, data.held_out, data.names.crops, data.excluded)
     if held_out.images:
         sets.append(held_out)
     return sets
@@ -79,7 +84,11 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
         ]
     root = Path(cfg.datasets.train.dataroot_gt)
     files = [Path(path_below(root, gt)) for gt, _ in data.held_out]
-    told = units_told([image_name(file) for file in files], data.clips(root))
+    told = units_told(
+        [image_name(file) for file in files],
+        data.clips(root),
+        of_clips=cfg.datasets.train.num_frame > 1,
+    )
     each = f", {counted(data.names.crops, 'crop')} of each" if data.names.crops else ""
     listed = ", ".join(file.name for file in files[:MOST_LISTED])
     listed += ", ..." * (len(files) > MOST_LISTED)
@@ -136,7 +145,15 @@ def summary(metrics: Mapping[str, float]) -> str:
 
 def upscaled(upscale: Upscale, images: HeldOutSet) -> list[np.ndarray]:
     """Return what a network makes of the images of a set, uint8 RGB (H, W, 3)."""
-    return [upscale(image.lq) for image in images]
+    return [upscaled_frames(upscale, image)[-1] for image in images]
+
+
+def upscaled_frames(upscale: Upscale, image: ValidationImage) -> list[np.ndarray]:
+    """Return the frames of a clip upscaled, through which a state is carried if there is one."""
+    frames = [frame.lq for frame in image.frames]
+    if len(frames) > 1 and isinstance(upscale, ArrayUpscaler):
+        return [*upscale_clip(upscale, frames)]
+    return [upscale(frame) for frame in frames]
 
 
 def validate(
@@ -145,29 +162,39 @@ def validate(
     sets: Sequence[ValidationSet],
     folder: Path | None = None,
     iteration: int = 0,
+    steps: StepMeasure | None = None,
 ) -> Metrics:
-    """Validate on each set; return the metrics of each image.
+    """Validate on each set; return the metrics of each image, or the means of each clip.
 
     Args:
         metrics: by name.
         upscale: returns an image enlarged by the scale of the sets.
         sets: the sets.
-        folder: gets each output as `<set>/<image>/<image>_<iteration>.png`; None: they
-            are not kept.
+        folder: gets each output, of a clip its last frame's, as
+            `<set>/<image>/<image>_<iteration>.png`; None: they are not kept.
         iteration: the last iteration of training.
+        steps: metrics of clips; None: without them.
     """
     measured: Metrics = {}
     progress = Progress("validation", sum(map(len, sets)))
     for images in sets:
         found: SetMetrics = {}
         for image in images:
-            sr = upscale(image.lq)
+            results = upscaled_frames(upscale, image)
             if folder is not None:
                 file = f"{image.name}_{iteration}.png"
-                write_image(folder / images.name / image.name / file, sr)
-            scores = measure_drift(sr, image, images.scale)
-            scores |= measure_image(sr, image.gt, metrics)
-            add_image(found, image.name, scores)
+                write_image(folder / images.name / image.name / file, results[-1])
+            clip = Clip(steps) if steps and image.before else None
+            frames: SetMetrics = {}
+            for number, frame in enumerate(image.frames):
+                sr = results[number]
+                scores = measure_image(sr, frame.gt, metrics)
+                if number == len(image.before):  # of each frame it would take longest
+                    scores = measure_drift(sr, frame, images.scale) | scores
+                if clip and frame.gt is not None:
+                    scores |= clip.add(Upscaled(frame.lq, frame.gt, {"": sr}))[""]
+                frames[str(number)] = scores
+            add_image(found, image.name, means_of(frames))
             progress.advance()
         measured[images.name] = found
     progress.close()
@@ -180,18 +207,21 @@ def means(measured: Metrics, options: ValOptions) -> dict[str, float]:
     They are over the images with a ground truth, or over all for a metric that needs none.
     """
     found = all_means(measured)
-    names = set(options.metrics)
+    names = {*options.metrics, *OF_CLIPS}
     return {key: found[key] for key in found if key.rpartition("/")[2] in names}
 
 
-def describe_clips(cfg: Config) -> list[str]:
-    """Return what the log says of a run on clips."""
+def open_clip_metrics(cfg: Config) -> tuple[StepMeasure | None, list[str]]:
+    """Return tLP for a run on clips, and what the log says of their validation."""
     if cfg.datasets.train.num_frame == 1:
-        return []
-    return [
-        "validation takes single pictures, which a state does not reach; what it gains "
-        "shows in clips: tools/compare.py --video"
+        return None, []
+    remarks = [
+        "held-out clips are upscaled frame by frame in their order; metrics are the means "
+        "of each clip's frames"
     ]
+    if reason := missing_weights("lpips"):
+        return None, [*remarks, f"validating without tlp: {reason}"]
+    return open_steps(["tlp"]), remarks
 
 
 def describe_drift(cfg: Config) -> list[str]:
@@ -260,13 +290,12 @@ class Sheets:
             results = {INPUT_LABEL: enlarge(image.lq, scale)}
             if self.start_of_changing:
                 results[START_LABEL] = self.start_of_changing[number]
-            results[NEW_LABEL] = self.upscale(image.lq)
+            results[NEW_LABEL] = upscaled_frames(self.upscale, image)[-1]
 
             pair = results[before], results[NEW_LABEL]
             (crop,) = most_different(*pair, scale, SIDE // scale, 1)
             shown = {label: crop.of(each, scale) for label, each in results.items()}
-            gt = None if image.gt is None else crop.of(image.gt, scale)
-            part = ValidationImage(image.name, crop.of(image.lq), gt)
+            part = image.cut(crop, scale)
             changed = visible_difference(shown[before], shown[NEW_LABEL], scale)
             rows.append((float(changed.mean()), _row(part, shown)))
         rows.sort(key=lambda row: -row[0])

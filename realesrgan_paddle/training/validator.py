@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realesrgan_paddle.data.loading.hold_out import (
+from realesrgan_paddle.data.loading.held_out_crops import (
     LARGEST_SIDE,
     HeldOutSet,
     ValidationSet,
@@ -19,6 +19,7 @@ from realesrgan_paddle.judging.images import most_detailed_crops, open_judged_se
 from realesrgan_paddle.judging.judge import Judge
 from realesrgan_paddle.judging.page_summary import base_lines
 from realesrgan_paddle.judging.verdict import BEST, LAST
+from realesrgan_paddle.metrics.clips import StepMeasure
 from realesrgan_paddle.metrics.measuring import Metrics, all_means, only_finite
 from realesrgan_paddle.metrics.table import BICUBIC, OpenMetric
 from realesrgan_paddle.models.step.pixel_step import PixelStep
@@ -30,12 +31,12 @@ from realesrgan_paddle.training.training_data import TrainingData
 from realesrgan_paddle.training.validation import (
     Sheets,
     Upscale,
-    describe_clips,
     describe_drift,
     describe_held_out,
     describe_metrics,
     means,
     open_available,
+    open_clip_metrics,
     open_validation_sets,
     summary,
     upscaled,
@@ -54,6 +55,7 @@ class Validator:
         options: the section `val` with the metrics that can be had; None: there is
             nothing to validate on.
         metrics: these metrics, opened.
+        steps: metrics of clips; None: without them.
         upscale: enlarges an image by the averaged generator.
         scale: its upscaling factor.
         sets: what it is validated on.
@@ -70,6 +72,7 @@ class Validator:
 
     options: ValOptions | None
     metrics: Mapping[str, OpenMetric]
+    steps: StepMeasure | None
     upscale: Upscale
     scale: int
     sets: Sequence[ValidationSet]
@@ -167,7 +170,9 @@ class Validator:
         self, upscale: Upscale, folder: Path | None = None, iteration: int = 0
     ) -> Metrics:
         """Return the metrics of all sets; see `validate`."""
-        measured = validate(self.metrics, upscale, self.sets, folder, iteration)
+        measured = validate(
+            self.metrics, upscale, self.sets, folder, iteration, self.steps
+        )
         return measured | validate(self.metrics, upscale, self.judged_sets)
 
     def _means(self, measured: Metrics, options: ValOptions) -> dict[str, float]:
@@ -245,6 +250,7 @@ def open_validator(
     sets = open_validation_sets(cfg, data)
     options: ValOptions | None = None
     metrics: dict[str, OpenMetric] = {}
+    steps: StepMeasure | None = None
     judged_sets: list[HeldOutSet] = []
     crops: list[HeldOutSet] = []
     changing: HeldOutSet | None = None
@@ -254,7 +260,8 @@ def open_validator(
         available = {name: cfg.val.metrics[name] for name in metrics}
         options = cfg.val.model_copy(update={"metrics": available})
         judged_sets, said = open_judged_sets(cfg)
-        remarks += [*left_out, *said, *describe_drift(cfg), *describe_clips(cfg)]
+        steps, of_clips = open_clip_metrics(cfg)
+        remarks += [*left_out, *said, *describe_drift(cfg), *of_clips]
         if options.save_sheet:
             found = map(most_detailed_crops, sets)
             crops = [each for each in found if each.images]
@@ -274,6 +281,7 @@ def open_validator(
     return Validator(
         options=options,
         metrics=metrics,
+        steps=steps,
         upscale=upscale,
         scale=cfg.scale,
         sets=sets,

@@ -6,13 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sample_weights import sample_weights
 from scenes import scene
 
+from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.recurrent import upscale_clip
 from realesrgan_paddle.metrics.clips import StepMeasure, open_steps
 from realesrgan_paddle.metrics.matlab_bicubic import resize_bicubic
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.tools import evaluate as tool
 from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.metrics.similarity import psnr
 from realesrgan_paddle.utils.metrics.temporal_consistency import measure_consistency
+from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 MOVES = (0, 1, 2, 2, 3)
 """Where the camera is: it stands still once."""
@@ -126,3 +132,32 @@ def test_a_single_image_is_no_clip(clip, capsys):
         "8.png: tOF, flicker: two frames of a clip are needed"
         in capsys.readouterr().out
     )
+
+
+@pytest.mark.paddle
+def test_a_state_is_carried_through_clips(clip):
+    spec = RecurrentSRVGG(num_feat=16, num_conv=2, num_state=4)
+    write_pdparams(clip / "net.pdparams", {"params": sample_weights(spec)})
+    words = ["--models", "net=net.pdparams", *BICUBIC[2:]]
+    images, _ = evaluate(*words, "--metrics", "psnr", "change", "--crop_border", "0")
+    upscaler = Upscaler(clip / "net.pdparams", precision="fp32")
+    expected = upscale_clip(upscaler, frames(clip / "lr"))
+    for number, sr in enumerate(expected, start=8):
+        right = psnr(sr, read_image(clip / f"hr/{number}.png"))
+        assert images[f"{number}.png"]["psnr"] == pytest.approx(right, abs=1e-3)
+
+    alone, _ = evaluate(*words, "--metrics", "psnr", "--crop_border", "0")
+    assert abs(alone["10.png"]["psnr"] - images["10.png"]["psnr"]) > 0.01
+
+    # A frame that cannot be read ends a clip; the next one begins another.
+    (clip / "hr/9.png").write_bytes(b"no image")
+    cut, _ = evaluate(
+        *words, "--metrics", "psnr", "change", "--crop_border", "0", code=1
+    )
+    (first, *_) = upscale_clip(upscaler, frames_from(clip, 10))
+    right = psnr(first, read_image(clip / "hr/10.png"))
+    assert cut["10.png"]["psnr"] == pytest.approx(right, abs=1e-3)
+
+
+def frames_from(clip, first):
+    return [read_image(clip / f"lr/{number}.png") for number in range(first, 13)]

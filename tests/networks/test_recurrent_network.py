@@ -94,6 +94,23 @@ def test_training_unrolls_clips_and_validation_takes_pictures():
     assert not np.allclose(recurrent(frames).numpy(), clips, atol=1e-3)
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_warm_up_frames_fill_the_state_without_gradients(fast):
+    _, recurrent = made_recurrent(trained=True)
+    if fast:
+        recurrent.ops, _ = choose_ops("onednn")
+    frames = pictures(8, 3, 9, 7)
+    whole = recurrent.clips(frames, 4).reshape([2, 4, 3, 36, 28])
+    frames.stop_gradient = False
+    found = recurrent.clips(frames, 4, warmup_frames=2)
+    assert np.allclose(found, whole[:, 2:].flatten(0, 1), atol=1e-6)
+    found.square().sum().backward()
+    # The second is a neighbor of the third; the first is seen by the state alone.
+    seen = frames.grad.reshape([2, 4, -1]).abs().max(axis=(0, 2)).numpy()
+    assert seen[0] == 0
+    assert (seen[1:] > 0).all()
+
+
 def test_onednns_operators_give_the_same_result_and_gradients():
     ops, _ = choose_ops("onednn")
     _, recurrent = made_recurrent(trained=True)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from sample_runs import assert_states_equal, log_of, picture, reported, run, write_yml
 
-from realesrgan_paddle.data.loading.hold_out import hold_out, open_held_out
+from realesrgan_paddle.data.loading.held_out_crops import open_held_out
+from realesrgan_paddle.data.loading.hold_out import hold_out
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data

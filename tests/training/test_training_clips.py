@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,14 +14,24 @@ from sample_runs import log_of, opened, parts_of, picture, run, tiny_options, wr
 from realesrgan_paddle.data.degradation.codec import compress_clip, draw_video
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
 from realesrgan_paddle.data.degradation.pipeline import degrade, draw
-from realesrgan_paddle.data.loading.clips import ClipDataset, forth_and_back, runs_of
+from realesrgan_paddle.data.loading.clips import (
+    ClipDataset,
+    clip_around,
+    forth_and_back,
+    runs_of,
+)
+from realesrgan_paddle.judging.verdict import judge_run, read_figures
 from realesrgan_paddle.loss.losses import TemporalLoss
+from realesrgan_paddle.metrics.clips import StepMeasure
 from realesrgan_paddle.models.networks.network import Network
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.options.schema.degradation import KernelOptions, SynthesisOptions
+from realesrgan_paddle.options.schema.validation import MetricOptions, ValOptions
+from realesrgan_paddle.training.validation import validate
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import write_image
+from realesrgan_paddle.utils.images import to_uint8, write_image
+from realesrgan_paddle.utils.runlog.experiment import Experiment
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytestmark = pytest.mark.paddle
@@ -187,6 +198,16 @@ def test_a_run_on_clips_learns_to_use_the_state_and_resumes_exactly(tmp_path):
     assert re.search(r"next: .*upscale.* --model_path .*net_g_latest", log_of(resumed))
 
 
+def test_a_run_with_warm_up_frames_resumes_exactly(tmp_path):
+    options = clip_options(tmp_path, num_frame=4)
+    options["train"]["warmup_frames"] = 2
+    whole = run(tmp_path, options, "name=whole")
+    run(tmp_path, options, "name=cut", "train.total_iter=3")
+    resumed = run(tmp_path, options, "name=cut", "auto_resume=true")
+    for name, array in parts_of(whole, 6)["generator"].items():
+        assert np.array_equal(parts_of(resumed, 6)["generator"][name], array), name
+
+
 def test_a_recurrent_network_begins_as_a_plain_one(tmp_path, caplog):
     options = clip_options(tmp_path)
     plain = Network(SRVGGNetCompact(num_feat=8, num_conv=2))
@@ -211,8 +232,103 @@ def test_a_recurrent_network_begins_as_a_plain_one(tmp_path, caplog):
         ("datasets.train.num_frame=1", "train.temporal_opt compares frames of a clip"),
         ("train.artifact_opt={}", "train.artifact_opt compares pictures"),
         ("datasets.train.interval_list=[]", "interval_list"),
+        ("train.warmup_frames=3", "it must be below datasets.train.num_frame"),
+        ("train.warmup_frames=2", "train.temporal_opt needs two frames"),
     ],
 )
 def test_options_that_do_not_go_with_clips_are_refused(tmp_path, override, complaint):
     with pytest.raises(UserError, match=complaint.replace("[", "\\[")):
         load_config_of(tmp_path, clip_options(tmp_path), override)
+
+
+def validated_options(tmp_path):
+    """Options of a run over five clips of 12 frames, of which moments are held out."""
+    options = clip_options(tmp_path)
+    for clip in range(5):
+        scene = picture(80, 120, clip)
+        for number in range(12):
+            frame = scene[:64, 2 * number : 2 * number + 72]
+            write_image(tmp_path / "clips" / f"{clip}" / f"{number:08d}.png", frame)
+    metrics = {"psnr": {"type": "calculate_psnr", "crop_border": 0}}
+    options["val"] = {"val_freq": 3, "metrics": metrics, "drift": None}
+    return options
+
+
+def test_held_out_clips_are_validated_with_the_state_and_judged(tmp_path):
+    options = validated_options(tmp_path)
+    whole = run(tmp_path, options, "name=whole")
+    log = log_of(whole)
+    assert "held-out clips are upscaled frame by frame in their order" in log
+    assert "verdict: On moments of these 4 clips that it has not seen, " in log
+    assert "On 4 held-out sequences, 4 moments of 4 clips: worse than bicubic" in log
+
+    run(tmp_path, options, "name=cut", "train.total_iter=3")
+    resumed = run(tmp_path, options, "name=cut", "auto_resume=true")
+    figures = [read_figures(folder) for folder in (whole, resumed)]
+    assert figures[0] == figures[1]
+    assert len(figures[0]["last"]["held_out"]) == 4
+
+
+def test_the_next_step_of_a_network_with_a_state_is_a_video(tmp_path):
+    options = ValOptions(metrics={"psnr": MetricOptions(type="calculate_psnr")})
+    better, worse = (
+        {"held_out": {f"{letter}_1": {"psnr": value} for letter in "abcdefgh"}}
+        for value in (30.0, 28.0)
+    )
+    judge = partial(
+        judge_run,
+        options,
+        {"last": better, "bicubic": worse},
+        [],
+        Experiment(tmp_path),
+        start=None,
+        best_iteration=3,
+        trained_on=500,
+        seen=[],
+    )
+    used = judge(of_clips=True, carries_state=True).next
+    assert re.fullmatch(r"use it: .*upscale\S* VIDEOS --model_path .*net_g_\S+", used)
+    assert "export" in judge().next
+
+
+def test_a_clip_is_measured_as_the_steps_of_its_network(tmp_path):
+    options = validated_options(tmp_path)
+    with opened(tmp_path, options) as (_, training):
+        validator = training.validator
+        (held_out,) = validator.sets
+        layer = validator.upscale.run.network
+        weights = layer.state_dict()
+        for name in ("beside.weight", "state.weight"):
+            weights[name].set_value(paddle.randn(weights[name].shape) * 0.1)
+        steps = StepMeasure(
+            ["tlp"], lambda a, b: float(np.abs(a / 255 - b / 255).mean())
+        )
+        found = validate(validator.metrics, validator.upscale, [held_out], steps=steps)
+        assert found["held_out"][held_out.images[0].name]["tlp"] > 0
+
+        image = held_out.images[0]
+        lq = [paddle.to_tensor(frame.lq.transpose(2, 0, 1)) for frame in image.frames]
+        assert len(lq) == 5, "num_frame - 1 on each side"
+        with paddle.no_grad():
+            clip = layer.clips(paddle.stack(lq).astype("float32") / 255, len(lq))
+        values = []
+        for sr, frame in zip(clip.numpy(), image.frames, strict=True):
+            results = to_uint8(sr.transpose(1, 2, 0))
+            values.append(validator.metrics["psnr"](results, frame.gt))
+        measured = found["held_out"][image.name]["psnr"]
+        assert np.isclose(measured, np.mean(values), atol=0.01)
+        alone = [validator.upscale(frame.lq) for frame in image.frames]
+        values = [
+            validator.metrics["psnr"](sr, frame.gt)
+            for sr, frame in zip(alone, image.frames, strict=True)
+        ]
+        assert abs(measured - np.mean(values)) > 0.05, "the state changes something"
+
+
+def test_clips_do_not_reach_across_frames_that_are_held_out():
+    paths = [Path(f"set/a/{n:03d}.png") for n in (1, 2, 3, 8, 9)]
+    assert [len(run) for run in runs_of(paths)] == [3, 2]
+    assert clip_around(paths[3], runs_of(paths), 4) == paths[3:]
+    long = [Path(f"set/a/{n:03d}.png") for n in range(30)]
+    assert clip_around(long[1], [long], 15) == long[:15]
+    assert clip_around(long[20], [long], 15) == long[13:28]

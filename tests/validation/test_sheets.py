@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realesrgan_paddle.data.loading.datasets import ValidationImage
-from realesrgan_paddle.data.loading.hold_out import HeldOutSet
+from realesrgan_paddle.data.loading.held_out_crops import HeldOutSet
 from realesrgan_paddle.judging.images import most_detailed_crops
 from realesrgan_paddle.training.validation import draw_sheet
 
