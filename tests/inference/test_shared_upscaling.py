@@ -198,8 +198,7 @@ def test_a_damaged_segment_of_a_stopped_run_is_made_again(
     with pytest.raises(UserError, match="was killed"):
         predict.main(flags)
     first = tmp_path / "out/0_out.mp4.parts/000000.nut"
-    first.write_bytes(first.read_bytes()[:-1] + b"?")
-    assert first.with_name("000001.nut").is_file()
+    first.write_bytes(first.with_name("000001.nut").read_bytes())
 
     in_this_process(monkeypatch)
     assert predict.main(flags) == 0
