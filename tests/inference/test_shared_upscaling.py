@@ -18,7 +18,7 @@ from read_back import NEEDED
 from sample_runs import wait_until
 from sample_weights import sample_weights
 
-from realesrgan_paddle.commands import upscale_shared
+from realesrgan_paddle.commands import shared_work
 from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -139,7 +139,7 @@ def test_what_another_process_is_writing_stays(work: Path, tmp_path: Path, monke
         for batch in [first, *rest]:
             yield batch, upscaling.do(opened, batch)
 
-    monkeypatch.setattr(upscale_shared, "done_by_processes", in_this_process)
+    monkeypatch.setattr(shared_work, "done_by_processes", in_this_process)
     flags = words(work, "out", "--processes", "1")
     flags[flags.index("--output") + 1] = str(output)
     assert predict.main(flags) == 0
@@ -171,7 +171,7 @@ def in_this_process(monkeypatch, *, only: int | None = None, **changes: object) 
                 raise UserError("a process was killed")
             yield batch, work.do(opened, batch)
 
-    monkeypatch.setattr(upscale_shared, "done_by_processes", done)
+    monkeypatch.setattr(shared_work, "done_by_processes", done)
 
 
 def test_a_machine_that_computes_other_bits_makes_no_segment(
