@@ -153,9 +153,7 @@ def _check_video_flags(flags: UpscaleFlags, inputs: Inputs) -> None:
         for field in dataclasses.fields(DEFAULTS)
         if getattr(flags.video, field.name) != getattr(DEFAULTS, field.name)
     ]
-    given += [
-        name for name in ("preview", "preview_frames") if getattr(flags.sharing, name)
-    ]
+    given += [name for name in ("preview", "preview_frames") if getattr(flags, name)]
     if given:
         raise UserError(
             f"--{given[0]}: for videos, and {flags.input[0]} has none; images have "
