@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from realesrgan_paddle.commands.domain_set import DomainOptions, build_domain_set
+from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.commands.what_follows import after_set
 from realesrgan_paddle.data.footage.keyframes import Settings
 from realesrgan_paddle.utils.cli import parse_flags, run, say, setting
@@ -35,12 +36,15 @@ class Flags:
     output: Path = setting(..., "folder of the set, new or resumed")
     options: DomainOptions
     frames: Settings
+    sharing: Sharing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if a video or image failed."""
     flags = parse_flags(Flags, __doc__, argv)
-    done = build_domain_set(flags.input, flags.output, flags.options, flags.frames)
+    done = build_domain_set(
+        flags.input, flags.output, flags.options, flags.frames, flags.sharing
+    )
 
     for line in done.remarks():
         say(line)

@@ -1,7 +1,7 @@
 """Extract the frames of videos that are worth training on into a folder."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,11 @@ from realesrgan_paddle.utils.ffmpeg import VideoInfo, probe
 from realesrgan_paddle.utils.field_order import FieldOrder, field_order
 from realesrgan_paddle.utils.files import check_regular, make_folder, remove_leftovers
 from realesrgan_paddle.utils.jobs import failure_line
+
+MAX_GIGABYTES = 500.0
+"""Of frames, at most."""
+Share = Callable[[Iterable[Path]], Iterable[tuple[set[str], bool]]]
+"""Has videos done by others; yields what `extract_one` returned for those that did not fail."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,8 @@ def extract_key_frames(
     settings: Settings,
     *,
     sheet: Path,
-    max_gigabytes: float = 500.0,
+    max_gigabytes: float = MAX_GIGABYTES,
+    share: Share | None = None,
 ) -> FrameSet:
     """Write frames of `videos` as PNG files into `output`.
 
@@ -155,6 +161,8 @@ def extract_key_frames(
         settings: which frames to extract.
         sheet: folder for the page and the contact sheet that show all frames.
         max_gigabytes: stop when more is written.
+        share: has videos done by other processes, each by `extract_one`, before they are
+            looked at here; those that fail there are tried again.
 
     Raises:
         UserError: `output` is no folder and cannot become one, or it was made with
@@ -172,6 +180,8 @@ def extract_key_frames(
         extraction = _Extraction(output, settings, sheet, writer)
         done = extraction.done
         try:
+            if share is not None:
+                extraction.note(share(extraction.unfinished(videos)))
             for video in videos:
                 try:
                     extraction.add(video)
@@ -188,6 +198,24 @@ def extract_key_frames(
     done.passports = write_passports(output, read_decisions(output))
     done.sheet = write_sheet(output, sheet, about_sources(done.passports))
     return done
+
+
+def extract_one(
+    video: Path, output: Path, settings: Settings, sheet: Path
+) -> tuple[set[str], bool]:
+    """Write the frames of a video into a set that another process makes.
+
+    Returns:
+        Which frames were written, and whether frames between key frames were taken.
+
+    Raises:
+        UserError: as `extract_key_frames`.
+        OSError: as `extract_key_frames`.
+    """
+    with FrameWriter(output, MAX_GIGABYTES * 1e9) as writer:
+        extraction = _Extraction(output, settings, sheet, writer)
+        extraction.add(video)
+    return extraction.new, extraction.done.has_others
 
 
 def _check_output(output: Path, sheet: Path, settings: Settings) -> None:
@@ -214,7 +242,30 @@ class _Extraction:
         self._miniatures = Miniatures(output)
         self._decisions = read_decisions(output)
         self._names: list[str] = []
-        self._new: set[str] = set()
+        self.new: set[str] = set()
+
+    def unfinished(self, videos: Iterable[Path]) -> Iterator[Path]:
+        """Yield videos that no earlier run has finished; name them in their order.
+
+        Of copies, which have one name, the first.
+        """
+        names = set()
+        for video in videos:
+            try:
+                probe(video)
+                name = claim_source_name(video, self._output)
+            except (UserError, OSError):
+                continue  # told when it is added
+            if name not in names and not source_list(self._output, name).exists():
+                yield video
+            names.add(name)
+
+    def note(self, results: Iterable[tuple[set[str], bool]]) -> None:
+        """Take down what other processes have done."""
+        for written, has_others in results:
+            self.new |= written
+            self.done.written += len(written)
+            self.done.has_others |= has_others
 
     def add(self, video: Path) -> None:
         """Extract the frames of a video, unless an earlier run has finished it."""
@@ -247,11 +298,11 @@ class _Extraction:
         done = self.done
         for record in records:
             if is_kept(record):
-                done.present += base_name(record) not in self._new
+                done.present += base_name(record) not in self.new
                 done.val += record["file"].startswith(f"{VAL}/")
             else:
                 done.dropped[outcome(record)] += 1
-                done.written -= record.get("file") in self._new
+                done.written -= record.get("file") in self.new
 
     def _extract(self, video: SourceVideo) -> None:
         """Write the frames of a video that are kept, then its records."""
@@ -301,7 +352,7 @@ class _Extraction:
         assert frame.image is not None
         self._miniatures.write(frame.file, frame.image)
         if find_image(self._output, frame.file) is None:
-            self._new.add(frame.file)
+            self.new.add(frame.file)
             self._writer.put(self._output / frame.file, frame.image)
         frame.image = None
 

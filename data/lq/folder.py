@@ -1,7 +1,7 @@
 """Make a folder of low-quality images, with the degradation that training uses; sheets of them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,6 +109,23 @@ def write_lq_folder(
         UserError: there are no images, two of them would get the same name, `save_dir`
             is among them or not a folder, or a video codec is used without PyAV.
     """
+    targets = begin_lq_folder(options, save_dir)
+    todo = [
+        path for path, target in targets.items() if overwrite or not target.exists()
+    ]
+    # One at a time: Paddle has one random generator for all threads.
+    write = partial(_write, targets=targets, options=options)
+    written, failures = run_each(write, todo, threads=1)
+    missing = set(todo) - set(written)
+    return lq_folder(options, save_dir, targets, missing, len(todo), failures)
+
+
+def begin_lq_folder(options: LQConfig, save_dir: Path) -> dict[Path, Path]:
+    """Make `save_dir`; return the PNG that each ground truth of `options` becomes.
+
+    Raises:
+        UserError: as `write_lq_folder`.
+    """
     check_installed(options)
     root = Path(options.dataroot_gt)
     if options.meta_info is None:
@@ -117,20 +134,33 @@ def write_lq_folder(
     targets = _targets(paths, root, save_dir)
     make_folder(save_dir)
     _mark(save_dir, options.scale)
+    return targets
 
-    todo = [
-        path for path, target in targets.items() if overwrite or not target.exists()
-    ]
-    # One at a time: Paddle has one random generator for all threads.
-    write = partial(_write_lq, targets=targets, options=options)
-    written, failures = run_each(write, todo, threads=1)
 
-    missing = set(todo) - set(written)
-    pairs = {}
-    for path, target in targets.items():
-        if path not in missing:
-            pairs[source_name(path, root)] = source_name(target, save_dir)
-    return LQFolder(pairs, len(targets) - len(todo), failures)
+def lq_folder(
+    options: LQConfig,
+    save_dir: Path,
+    targets: Mapping[Path, Path],
+    missing: Set[Path],
+    todo: int,
+    failures: Sequence[str],
+) -> LQFolder:
+    """Return what became of a folder.
+
+    Args:
+        options: where the ground truth is.
+        save_dir: folder of the low-quality images.
+        targets: see `begin_lq_folder`.
+        missing: ground truths whose images could not be made.
+        todo: how many were to be made; the others existed.
+        failures: see `LQFolder`.
+    """
+    pairs = {
+        source_name(path, Path(options.dataroot_gt)): source_name(target, save_dir)
+        for path, target in targets.items()
+        if path not in missing
+    }
+    return LQFolder(pairs, len(targets) - todo, failures)
 
 
 def _mark(save_dir: Path, scale: int) -> None:
@@ -227,11 +257,19 @@ def source_name(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def _write_lq(path: Path, targets: Mapping[Path, Path], options: LQConfig) -> Path:
+def write_lq(path: Path, target: Path, options: LQConfig) -> None:
+    """Write the low-quality version of a ground truth.
+
+    Raises:
+        UserError: as `read_gt`.
+    """
     name = source_name(path, Path(options.dataroot_gt))
     gt = read_gt(path, options.scale)
-    lq = make_lq(gt, name, options)
-    write_image(targets[path], lq)
+    write_image(target, make_lq(gt, name, options))
+
+
+def _write(path: Path, targets: Mapping[Path, Path], options: LQConfig) -> Path:
+    write_lq(path, targets[path], options)
     return path
 
 

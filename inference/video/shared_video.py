@@ -8,6 +8,7 @@ frame goes through the whole video, which is one row then.
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from platform import node
 
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.inference.video.plan import make_plan
@@ -19,6 +20,9 @@ from realesrgan_paddle.inference.video.writing.segments import SegmentFolder
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import make_folder, sha256_of
 from realesrgan_paddle.utils.rows import Row
+
+ALIKE = "; take machines and installations that are alike, or --precision fp32"
+"""What to do where two of them compute different bits."""
 
 
 class SharedVideo:
@@ -89,7 +93,7 @@ class SharedVideo:
         own = {self._parts.row(each): each for each in self.plan.segments}
         if row not in own:
             raise UserError(f"{row.id}: no segment of {self.plan.target}")
-        tiles = self._parts.decided(self._job)
+        tiles = self._parts.decided(self._job, f"on {node()}{ALIKE}")
         with self._maker.tiles_fixed(tiles, self._parts):
             self._maker.make_one(own[row], self._parts)
         return replace(row, sha256=sha256_of(row.target))

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from realesrgan_paddle.commands.shared_extraction import shared_videos
+from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.data.footage.enough import enough_lines
 from realesrgan_paddle.data.footage.keyframes import (
     FrameSet,
@@ -157,6 +159,7 @@ def build_domain_set(
     output: Path,
     options: DomainOptions,
     settings: Settings,
+    sharing: Sharing | None = None,
 ) -> DomainSet:
     """Build the set `output` from videos, or from one folder of frames.
 
@@ -169,6 +172,7 @@ def build_domain_set(
         output: folder of the set; new, empty or made by this function.
         options: how the frames are cut.
         settings: how frames are extracted from videos.
+        sharing: which processes extract them; the rest is done by this one.
 
     Raises:
         UserError: an input does not exist, `output` has a name that is no UTF-8, holds
@@ -177,6 +181,11 @@ def build_domain_set(
     check_utf8(output)  # the options of a training name it
     frames = folder_of_images(inputs)
     if frames is not None:
+        if sharing:
+            raise UserError(
+                f"{frames}: holds images, and --processes and --cluster share videos; "
+                "leave them out"
+            )
         check_outside(output, frames)
     videos = find_videos(inputs) if frames is None else []
     options = _claim(output, options)
@@ -185,7 +194,13 @@ def build_domain_set(
     if frames is None:
         frames = output / "frames"
         sheet = output / "frames_sheet"
-        extracted = extract_key_frames(videos, frames, settings, sheet=sheet)
+        share = None
+        if sharing:
+            share = partial(shared_videos, frames, sheet, settings, sharing)
+            videos = list(map(sharing.path, videos))
+        extracted = extract_key_frames(
+            videos, frames, settings, sheet=sheet, share=share
+        )
         _check_any_frame(extracted, frames, inputs)
         done.remark = extracted.remark
         remove_outdated(frames, output)

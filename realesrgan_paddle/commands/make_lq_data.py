@@ -12,9 +12,12 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from realesrgan_paddle.commands.shared_degrading import write_shared_lq_folder
+from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.commands.what_follows import after_pairs
 from realesrgan_paddle.options.reading.read_yaml import SHIPPED
 from realesrgan_paddle.utils.cli import (
@@ -37,7 +40,7 @@ if TYPE_CHECKING:
     from realesrgan_paddle.options.schema.degradation import LQConfig
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Flags:
     """The flags of this command."""
 
@@ -95,6 +98,7 @@ class Flags:
     meta_info: Path | None = setting(
         None, 'also write the pairs to FILE, one line "gt, lq" each', metavar="FILE"
     )
+    sharing: Sharing
     overrides: list[str] = setting(
         [],
         "option that replaces the file's",
@@ -133,6 +137,8 @@ class Flags:
                 "--save_dir DIR, the folder for the low-quality images, is needed; only "
                 "--preview and --fit work without it"
             )
+        if self.sharing and not self.save_dir:
+            return "--processes and --cluster share what --save_dir DIR asks for"
         if self.fit_report and not self.fit:
             return "--fit_report FILE.png shows the comparison of --fit; give both"
         return ""
@@ -158,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif flags.fit:
         failures += _compare(options, flags.fit, flags.fit_report)
     if flags.save_dir:
-        failures += _write(options, flags.save_dir, flags.meta_info, flags.overwrite)
+        failures += _write(options, flags.save_dir, flags)
 
     print_next(_what_follows(flags, options))
     distinct = list(dict.fromkeys(failures))  # --fit and --save_dir may name the same
@@ -223,15 +229,17 @@ def _solve(
     return solved.failures
 
 
-def _write(
-    options: "LQConfig", save_dir: Path, meta_info: Path | None, overwrite: bool
-) -> Sequence[str]:
+def _write(options: "LQConfig", save_dir: Path, flags: Flags) -> Sequence[str]:
     """Write the low-quality images; return a line for each that failed."""
     from realesrgan_paddle.data.lq.folder import write_lq_folder, write_pairs
 
-    done = write_lq_folder(options, save_dir, overwrite=overwrite)
-    if meta_info is not None:
-        write_pairs(done.pairs, meta_info)
+    if flags.sharing:
+        write: Any = partial(write_shared_lq_folder, sharing=flags.sharing)
+    else:
+        write = write_lq_folder
+    done = write(options, save_dir, overwrite=flags.overwrite)
+    if flags.meta_info is not None:
+        write_pairs(done.pairs, flags.meta_info)
 
     count = f"{len(done.pairs)} low-quality images"
     if done.skipped:

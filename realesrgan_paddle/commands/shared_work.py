@@ -4,15 +4,22 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from realesrgan_paddle.utils.cli import say
+from realesrgan_paddle.utils.cli import int_range, say, setting
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.jobs import end_with_parent
+from realesrgan_paddle.utils.machine.devices import core_count
 
+PICTURES = 8
+"""Of a batch: one is read while another is computed, and a killed process loses few."""
+MOST_BYTES = 1 << 30
+"""Of a manifest: a million rows of 300 bytes, three times."""
 AHEAD = 2
 """Batches for each process: it computes one while the next one waits for it."""
 RETRIES = 3
@@ -37,6 +44,55 @@ class Work(Generic[Batch, Result]):
     def do(self, opened: Any, batch: Batch) -> Result:
         """Return what became of a batch. What fails in it is told in the result."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """The flags of commands whose work several processes can share."""
+
+    processes: int | None = setting(
+        None,
+        "so many processes share the work on this machine, each with its part of the "
+        "cores; what they have done is noted beside the results, from where the same "
+        "command goes on (docs/scale.md)",
+        int_range(1, 1024),
+        heading="several processes",
+        rare=True,
+    )
+    cluster: str | None = setting(
+        None,
+        "the machines of a Ray cluster share the work: its address, or auto; all must "
+        "see inputs and results under the same paths (docs/scale.md)",
+        metavar="auto|ADDRESS",
+        rare=True,
+    )
+
+    def __post_init__(self) -> None:
+        if self.processes is not None and self.cluster is not None:
+            raise UserError("--processes and --cluster: give one of the two")
+
+    def __bool__(self) -> bool:
+        """Return whether other processes do the work."""
+        return self.processes is not None or self.cluster is not None
+
+    def threads(self, wanted: int | None = None) -> int:
+        """Return how many threads a process computes with: `wanted`, or its part."""
+        if self.cluster is not None:
+            return wanted or 1
+        return wanted or max(1, core_count() // (self.processes or 1))
+
+    def path(self, path: Path) -> Path:
+        """Return a path as other processes find it, which may be in other folders."""
+        return path if self.cluster is None else path.absolute()
+
+    def done(
+        self, work: Work[Batch, Result], batches: Iterable[Batch], threads: int
+    ) -> Iterator[tuple[Batch, Result | UserError]]:
+        """Yield each batch with what became of it; see the two functions below."""
+        if self.cluster is not None:
+            yield from done_by_cluster(work, batches, self.cluster, threads)
+        else:
+            yield from done_by_processes(work, batches, self.processes or 1)
 
 
 _opened: dict[str, Any] = {}

@@ -52,14 +52,13 @@ def upscale(
     records = [*videos.values(), *pictures.values()]
     taken = TakenFiles(all_inputs)
     outputs: dict[Path, None] = {}
-    is_shared = flags.processes is not None or flags.cluster is not None
     with reported(flags.report, records, flags.model_path):
-        if is_shared:
+        if flags.sharing:
             SharedRun(upscaler, inputs, flags, {**pictures, **videos}).run(reopen)
         for found in inputs.found:
             results = results_of(found, flags, runner.scale)
             outputs[results.output] = None
-            if is_shared:
+            if flags.sharing:
                 continue
             if found.pictures:
                 own = [pictures[path] for path in found.pictures]

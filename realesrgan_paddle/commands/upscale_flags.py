@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from realesrgan_paddle.commands.shared_work import Sharing
 from realesrgan_paddle.inference.open_runner import ENGINES, PRECISIONS
 from realesrgan_paddle.inference.pictures.files import EXTENSIONS
 from realesrgan_paddle.inference.tiling.plan import Tile
@@ -154,22 +155,7 @@ class UpscaleFlags:
         rare=True,
     )
 
-    processes: int | None = setting(
-        None,
-        "so many processes share the work on this machine, each with its part of the "
-        "cores; what they have done is noted in upscaled.jsonl beside the results, from "
-        "where the same command goes on (docs/scale.md)",
-        int_range(1, 1024),
-        heading="several processes",
-        rare=True,
-    )
-    cluster: str | None = setting(
-        None,
-        "the machines of a Ray cluster share the work: its address, or auto; all must "
-        "see inputs and results under the same paths (docs/scale.md)",
-        metavar="auto|ADDRESS",
-        rare=True,
-    )
+    sharing: Sharing
 
     # Videos.
     video: VideoSettings

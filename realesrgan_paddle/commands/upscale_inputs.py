@@ -93,7 +93,7 @@ def find_all_inputs(flags: UpscaleFlags) -> Inputs:
     files: dict[Path, Found] = {}
     places: list[Found] = []
     for word in dict.fromkeys(flags.input):  # a file that is named twice is one
-        path = _seen_by_all(Path(word), flags)
+        path = flags.sharing.path(Path(word))
         if path.is_dir():
             places.append(_look_into(path, flags))
             continue
@@ -112,11 +112,6 @@ def find_all_inputs(flags: UpscaleFlags) -> Inputs:
     _check_video_flags(flags, inputs)
     _check_output(flags, inputs)
     return inputs
-
-
-def _seen_by_all(path: Path, flags: UpscaleFlags) -> Path:
-    """Return a path that other machines understand, where these are asked for."""
-    return path if flags.cluster is None else path.absolute()
 
 
 def _look_into(folder: Path, flags: UpscaleFlags) -> Found:
@@ -146,11 +141,10 @@ def _check_video_flags(flags: UpscaleFlags, inputs: Inputs) -> None:
     """Raise UserError for flags of videos without a video, or that exclude each other."""
     if flags.preview is not None and flags.preview_frames is not None:
         raise UserError("--preview and --preview_frames: give one of the two")
-    shared = [name for name in ("processes", "cluster") if getattr(flags, name)]
-    if len(shared) > 1:
-        raise UserError("--processes and --cluster: give one of the two")
-    if shared and (flags.preview or flags.preview_frames):
-        raise UserError(f"--preview: is made by one process; leave out --{shared[0]}")
+    if flags.sharing and (flags.preview or flags.preview_frames):
+        raise UserError(
+            "--preview is made by one process; leave out --processes and --cluster"
+        )
     if inputs.videos:
         return
 
@@ -200,7 +194,7 @@ def results_of(found: Found, flags: UpscaleFlags, scale: float) -> Results:
     root = found.place if found.is_folder and flags.recursive else None
     if flags.output is not None:
         suffix = SUFFIX if flags.suffix is None else flags.suffix
-        output = _seen_by_all(Path(flags.output), flags)
+        output = flags.sharing.path(Path(flags.output))
         return Results(output, suffix, root)
 
     factor = f"x{flags.outscale or scale:g}"

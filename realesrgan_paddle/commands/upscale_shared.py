@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realesrgan_paddle.commands.shared_work import done_by_cluster, done_by_processes
+from realesrgan_paddle.commands.shared_work import MOST_BYTES, PICTURES
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
 from realesrgan_paddle.commands.upscale_rows import (
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 
 MANIFEST = "upscaled.jsonl"
 """In the folder of the results: a row for each that is whole."""
-MOST_BYTES = 1 << 30
-"""Of a manifest: a million rows of 300 bytes, three times."""
-PICTURES = 8
-"""Of a batch: one is read while another is computed, and a killed process loses few."""
 
 
 class SharedRun:
@@ -82,10 +78,7 @@ class SharedRun:
         """Do all; note what became of each file in its record."""
         flags = self._flags
         words = {each.name: getattr(flags, each.name) for each in fields(UpscaleFlags)}
-        threads = reopen.keywords.get("threads")
-        if flags.cluster is None:
-            threads = threads or max(1, core_count() // (flags.processes or 1))
-        threads = threads or 1
+        threads = flags.sharing.threads(reopen.keywords.get("threads"))
         (model,) = reopen.args
         if Path(model).exists():  # other processes may be in other folders
             model = Path(model).absolute()
@@ -95,13 +88,8 @@ class SharedRun:
         # Before any process writes: later they may be what one of them is writing.
         self._remove_leftovers()
         batches = chain(self._videos(), self._pictures())
-        done: Iterator[tuple[Batch, Any]]
-        if flags.cluster is not None:
-            done = done_by_cluster(work, batches, flags.cluster, threads)
-        else:
-            done = done_by_processes(work, batches, flags.processes or 1)
         try:
-            for batch, result in done:
+            for batch, result in flags.sharing.done(work, batches, threads):
                 if isinstance(result, UserError):
                     result = Done(error=str(result))
                 self._note(batch, result)

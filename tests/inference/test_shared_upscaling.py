@@ -1,10 +1,14 @@
 """Several processes, and machines that come and go, give what one process gives."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from platform import node
 
 import numpy as np
 import pytest
@@ -14,9 +18,12 @@ from read_back import NEEDED
 from sample_runs import wait_until
 from sample_weights import sample_weights
 
-from realesrgan_paddle.commands import upscale_shared
+from realesrgan_paddle.commands import shared_work
+from realesrgan_paddle.inference.open_runner import open_runner
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.tools import predict
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.rows import Row, add_row, read_rows
@@ -25,6 +32,7 @@ from realesrgan_paddle.utils.weights.writer import write_pdparams
 pytestmark = [NEEDED, pytest.mark.paddle]
 
 SPEC = SRVGGNetCompact(num_feat=16, num_conv=2)
+RECURRENT = RecurrentSRVGG(num_feat=16, num_conv=2, num_state=4)
 SEGMENTS = ["--segment_seconds", "0.4"]
 PATIENCE = 120.0
 
@@ -131,12 +139,70 @@ def test_what_another_process_is_writing_stays(work: Path, tmp_path: Path, monke
         for batch in [first, *rest]:
             yield batch, upscaling.do(opened, batch)
 
-    monkeypatch.setattr(upscale_shared, "done_by_processes", in_this_process)
+    monkeypatch.setattr(shared_work, "done_by_processes", in_this_process)
     flags = words(work, "out", "--processes", "1")
     flags[flags.index("--output") + 1] = str(output)
     assert predict.main(flags) == 0
     (output / "other.png").unlink()
     assert contents(output) == contents(work / "one")
+
+
+def test_a_network_with_a_state_gives_what_it_gives_in_one_process(tmp_path: Path):
+    made_inputs(tmp_path, pictures=0, clips=2, frames=20)
+    weights = sample_weights(RECURRENT)
+    write_pdparams(tmp_path / "net.pdparams", {"params": weights})
+    assert predict.main(words(tmp_path, "one")) == 0
+    report = tmp_path / "report.json"
+    flags = words(tmp_path, "two", "--processes", "2", "--report", str(report))
+    assert predict.main(flags) == 0
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    told = json.loads(report.read_text())["files"]
+    assert [each["video"]["codec"] for each in told] == ["h264", "h264"]
+
+
+def in_this_process(monkeypatch, *, only: int | None = None, **changes: object) -> None:
+    """Do batches here, `only` so many of them, by an `Upscaling` with `changes`."""
+
+    def done(work, batches, processes):
+        work = replace(work, **changes)
+        opened = work.open()
+        for number, batch in enumerate(batches):
+            if number == only:
+                raise UserError("a process was killed")
+            yield batch, work.do(opened, batch)
+
+    monkeypatch.setattr(shared_work, "done_by_processes", done)
+
+
+def test_a_machine_that_computes_other_bits_makes_no_segment(
+    tmp_path: Path, monkeypatch, capsys
+):
+    made_inputs(tmp_path, pictures=0, clips=1, frames=30)
+    other = tmp_path / "other.pdparams"
+    write_pdparams(other, {"params": sample_weights(SPEC, seed=1)})
+    in_this_process(monkeypatch, reopen=partial(open_runner, other))
+    assert predict.main(words(tmp_path, "out", "--processes", "1")) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "0.mp4: " in line
+    assert "network's output was" in line
+    assert f"on {node()}; take machines" in line
+    assert contents(tmp_path / "out") == {}
+
+
+def test_a_damaged_segment_of_a_stopped_run_is_made_again(
+    work: Path, tmp_path: Path, monkeypatch
+):
+    flags = words(work, "out", "--processes", "1")
+    flags[flags.index("--output") + 1] = str(tmp_path / "out")
+    in_this_process(monkeypatch, only=2)
+    with pytest.raises(UserError, match="was killed"):
+        predict.main(flags)
+    first = tmp_path / "out/0_out.mp4.parts/000000.nut"
+    first.write_bytes(first.with_name("000001.nut").read_bytes())
+
+    in_this_process(monkeypatch)
+    assert predict.main(flags) == 0
+    assert contents(tmp_path / "out") == contents(work / "one")
 
 
 def workers(of: list[int]) -> list[int]:

@@ -37,6 +37,8 @@ FRAME, STATE = "frame", "state"
 """How the names of arrays begin."""
 DECIDED = "decided"
 """Key of what is not asked for but found, once for all runs."""
+GO_ON = "now; repeat that run to go on, or remove the folder to begin anew"
+"""What is told of a folder of another job."""
 MOST_BYTES = 1 << 20
 """Of a `job.json`; what this program writes has a few kB."""
 ROW_BYTES = 20_000
@@ -304,8 +306,12 @@ class SegmentFolder:
                 temporary.write_text(_as_json(record), encoding="utf-8")
         return self.decided(job)
 
-    def decided(self, job: dict[str, Any]) -> dict[str, Any]:
+    def decided(self, job: dict[str, Any], hint: str = GO_ON) -> dict[str, Any]:
         """Return what was decided when the folder was made, if it is of the same job.
+
+        Args:
+            job: what is made of what, in plain values.
+            hint: where or when `job` is so, and what to do if it is another.
 
         Raises:
             UserError: it is another's.
@@ -317,8 +323,7 @@ class SegmentFolder:
             if found.get(key) != wanted.get(key):
                 raise UserError(
                     f"{self.folder}: segments of another run: {key} was "
-                    f"{found.get(key)!r}, and is {wanted.get(key)!r} now; repeat that run "
-                    "to go on, or remove the folder to begin anew"
+                    f"{found.get(key)!r}, and is {wanted.get(key)!r} {hint}"
                 )
         if not isinstance(decided, dict):
             raise self.damaged(f"without {DECIDED!r}")
