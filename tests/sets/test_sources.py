@@ -235,7 +235,6 @@ def test_object_storage_lists_and_reads_what_the_disk_has(tmp_path, storage):
         training_images("s3://footage/frames", meta)
 
 
-@pytest.mark.paddle
 @pytest.mark.parametrize(("folder", "seconds"), [("frames", 3), ("shards", 20)])
 def test_a_run_from_object_storage_equals_the_run_from_disk(
     tmp_path, options, storage, monkeypatch, capfd, folder, seconds
