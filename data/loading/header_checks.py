@@ -31,8 +31,6 @@ Size = tuple[int, int]
 
 THREADS = 8
 """Files read at a time: disks and network drives serve several requests in parallel."""
-
-
 WORTH_KEEPING = 1000
 """So many headers that had to be read are kept for the next start."""
 PIECE = 10_000
@@ -75,9 +73,7 @@ def check_headers(paths: Sequence[Path], *, decode: bool = False) -> HeaderRepor
     keys, problems = _keys(paths)
     distinct, first = np.unique(keys, return_index=True)
     first = first[distinct != 0]
-    kept = _kept(paths)
-    if decode or not isinstance(paths, ImageList):
-        kept = np.empty(0, _KEPT)
+    kept = np.empty(0, _KEPT) if decode else _kept(paths)
 
     known = np.isin(keys[first], kept["key"])
     unknown = np.sort(first[~known])
@@ -97,11 +93,8 @@ def check_headers(paths: Sequence[Path], *, decode: bool = False) -> HeaderRepor
     if isinstance(paths, ImageList) and len(readable) >= WORTH_KEEPING:
         _keep(paths, np.concatenate([kept[np.isin(kept["key"], keys)], readable]))
     table = np.sort(np.concatenate([kept, readable]), order="key")
-    return HeaderReport(paths, _sides(keys, table), problems, len(first) + _gone(keys))
-
-
-def _gone(keys: np.ndarray) -> int:
-    return int(np.count_nonzero(keys == 0))
+    gone = int(np.count_nonzero(keys == 0))
+    return HeaderReport(paths, _sides(keys, table), problems, len(first) + gone)
 
 
 def _sides(keys: np.ndarray, table: np.ndarray) -> np.ndarray:

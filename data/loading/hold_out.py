@@ -272,14 +272,18 @@ def _spread(clip: Clip, times: np.ndarray, count: int, reach: int) -> tuple[Clip
     places = [(2 * part + 1) * len(clip) // (2 * count) for part in range(count)]
     few = max(min(reach, len(clip) // (4 * count)), len(clip) // (UNTIMED_GAP * count))
     numbers = np.arange(len(clip))
+
     is_near = np.zeros(len(clip), bool)
     for place in places:
         gaps = np.abs(times - times[place])
         by_number = np.abs(numbers - place) <= few
-        is_near |= np.where(np.isnan(gaps), by_number, gaps < MOMENT_SECONDS)
+        by_time = gaps < MOMENT_SECONDS
+        is_near |= np.where(np.isnan(gaps), by_number, by_time)
     is_near[places] = False
+
+    held = [clip[place] for place in places]
     near = [clip[number] for number in np.flatnonzero(is_near)]
-    return [clip[place] for place in places], near
+    return held, near
 
 
 def _evenly_spaced(paths: Sequence[str], count: int) -> list[str]:

@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from realesrgan_paddle.commands.shared_work import MOST_BYTES, PICTURES, Sharing, Work
+from realesrgan_paddle.commands.shared_work import MOST_BYTES, Sharing, Work
 from realesrgan_paddle.options.schema.degradation import LQConfig
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import remove_leftovers, sha256_of
@@ -89,9 +88,11 @@ def write_shared_lq_folder(
     failures: dict[str, str] = {}
     threads = sharing.threads()
     work = Degrading(options, threads)
+    size = sharing.batch_size(len(todo))
+    batches = (todo[first : first + size] for first in range(0, len(todo), size))
     try:
         with tqdm(total=len(todo), unit="image", disable=None) as bar:
-            for batch, done in sharing.done(work, _batches(todo), threads):
+            for batch, done in sharing.done(work, batches, threads):
                 results = (
                     [str(done)] * len(batch) if isinstance(done, UserError) else done
                 )
@@ -115,8 +116,3 @@ def _is_whole(row: Row, noted: Row | None) -> bool:
     if not target.exists() or noted is None or noted.target != row.target:
         return target.exists()
     return sha256_of(target) == noted.sha256
-
-
-def _batches(rows: Rows) -> Iterator[Rows]:
-    for first in range(0, len(rows), PICTURES):
-        yield rows[first : first + PICTURES]

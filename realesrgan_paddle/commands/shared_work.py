@@ -17,7 +17,7 @@ from realesrgan_paddle.utils.jobs import end_with_parent
 from realesrgan_paddle.utils.machine.devices import core_count
 
 PICTURES = 8
-"""Of a batch: one is read while another is computed, and a killed process loses few."""
+"""Most of a batch: one is read while another is computed, and a killed process loses few."""
 MOST_BYTES = 1 << 30
 """Of a manifest: a million rows of 300 bytes, three times."""
 AHEAD = 2
@@ -80,6 +80,10 @@ class Sharing:
         if self.cluster is not None:
             return wanted or 1
         return wanted or max(1, core_count() // (self.processes or 1))
+
+    def batch_size(self, pictures: int) -> int:
+        """Return how many pictures a batch has, so that each process gets some of few."""
+        return max(1, min(PICTURES, pictures // (self.processes or PICTURES)))
 
     def path(self, path: Path) -> Path:
         """Return a path as other processes find it, which may be in other folders."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realesrgan_paddle.commands.shared_work import MOST_BYTES, PICTURES
+from realesrgan_paddle.commands.shared_work import MOST_BYTES
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import Inputs, Results, results_of
 from realesrgan_paddle.commands.upscale_rows import (
@@ -70,13 +70,15 @@ class SharedRun:
         self._left: dict[str, tuple[SharedVideo, int]] = {}
         self._number = 0
         noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
-        asked = repr((flags.outscale, flags.ext, flags.all_frames, flags.video))
+        how = flags.tile, flags.tile_pad, flags.pre_pad, flags.alpha_upsampler
+        asked = repr((flags.outscale, flags.ext, flags.all_frames, flags.video, how))
         digest = hashlib.sha256(upscaler(noise).tobytes() + asked.encode())
         self._job = digest.hexdigest()[:12]
 
     def run(self, reopen: "partial[Runner]") -> None:
         """Do all; note what became of each file in its record."""
         flags = self._flags
+        # Without what a command has besides, which need not be there in the others.
         words = {each.name: getattr(flags, each.name) for each in fields(UpscaleFlags)}
         threads = flags.sharing.threads(reopen.keywords.get("threads"))
         (model,) = reopen.args
@@ -108,12 +110,14 @@ class SharedRun:
 
     def _is_done(self, row: Row, possible: list[Path], rows: dict[str, Row]) -> bool:
         """Return whether the result of a row is there, as it was written; note it."""
+        earlier = rows.get(row.id)
         for target in possible:
-            earlier = rows.get(row.id)
-            is_own = earlier is not None and earlier.target == str(target)
-            if not is_written(target) or not (is_own or self._flags.skip_existing):
+            if not is_written(target):
                 continue
-            if is_own and earlier and sha256_of(target) != earlier.sha256:
+            if earlier is not None and earlier.target == str(target):
+                if sha256_of(target) != earlier.sha256:
+                    continue
+            elif not self._flags.skip_existing:
                 continue
             record = self._records[Path(row.source)]
             record.output, record.status = target, "skipped"
@@ -169,6 +173,7 @@ class SharedRun:
             )
             make_folder(targets.folder)
             rows = read_rows(_manifest(results), MOST_BYTES)
+            size = self._flags.sharing.batch_size(len(found.pictures))
             batch: list[Row] = []
             near: list[Path] = []
             for path in sorted(found.pictures, key=lambda path: path.with_suffix("")):
@@ -177,7 +182,7 @@ class SharedRun:
                 if self._is_done(row, possible, rows):
                     continue
                 last = Path(batch[-1].source) if batch else path
-                if len(batch) >= PICTURES and last.stem != path.stem:
+                if len(batch) >= size and last.stem != path.stem:
                     yield Batch(tuple(batch), results, tuple(near))
                     batch, near = [], []
                 batch.append(row)

@@ -1,6 +1,5 @@
 """make_lq_data.py with several processes writes what one process writes."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from places import ROOT
+from ray_cluster import ray_cluster
 
 from realesrgan_paddle.commands import make_lq_data
 from realesrgan_paddle.data.sets.made_folders import LQ_FILE
@@ -93,19 +93,11 @@ def test_only_what_is_written_is_shared(capsys):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Ray's clusters run on Linux")
 def test_a_cluster_gives_what_one_gives(work: Path):
-    pytest.importorskip("ray")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 2, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    try:
+    with ray_cluster(cores=2) as cluster:
         flags = words(work, "cluster", "--cluster", cluster.address)
         command = [sys.executable, "make_lq_data.py", *flags]
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
         )
-    finally:
-        cluster.shutdown()
     assert done.returncode == 0, done.stderr
     assert contents(work / "cluster") == contents(work / "one")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from made_clips import X264, YUV420, made, pattern
 from places import ROOT
+from ray_cluster import ray_cluster
 from read_back import NEEDED
 from sample_runs import wait_until
 from sample_weights import sample_weights
@@ -223,12 +224,7 @@ def workers(of: list[int]) -> list[int]:
 
 def upscale_on_cluster(folder: Path) -> str:
     """Upscale with three workers, of which one is killed, while another joins."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    head = {"num_cpus": 1, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
-    try:
+    with ray_cluster(cores=1) as cluster:
         nodes = [cluster.head_node, *(cluster.add_node(num_cpus=1) for _ in range(2))]
         raylets = [
             info.process.pid for node in nodes for info in node.all_processes["raylet"]
@@ -246,12 +242,9 @@ def upscale_on_cluster(folder: Path) -> str:
         said = (folder / "said.txt").read_text()
         assert code == 0, said
         return said
-    finally:
-        cluster.shutdown()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 def test_a_cluster_whose_machines_come_and_go_gives_what_one_gives(work: Path):
-    pytest.importorskip("ray")
     said = upscale_on_cluster(work)
     assert contents(work / "cluster") == contents(work / "one"), said
