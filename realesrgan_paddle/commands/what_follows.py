@@ -16,7 +16,12 @@ from realesrgan_paddle.data.sets.meta_info import training_images
 from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.next_steps import YOUR_IMAGES, next_line, override
+from realesrgan_paddle.utils.next_steps import (
+    YOUR_IMAGES,
+    YOUR_VIDEOS,
+    next_line,
+    override,
+)
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 if TYPE_CHECKING:
@@ -107,8 +112,8 @@ def _network_for(scale: int) -> list[str]:
 def after_training(cfg: "Config", experiment: Experiment) -> str:
     """Return what follows a run: the export; a network with a state is used as it is."""
     if isinstance(cfg.network_g, RecurrentSRVGG):
-        videos = _users_images()
-        return next_line("weights for video", videos=videos, weights=experiment.latest)
+        weights = experiment.latest
+        return next_line("weights for video", videos=YOUR_VIDEOS, weights=weights)
     return next_line("weights", weights=experiment.latest, folder=experiment.exported)
 
 
