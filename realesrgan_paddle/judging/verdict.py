@@ -71,9 +71,9 @@ class Outcome:
     """What is beyond the limits of `val.drift`."""
     softer_on_real: bool
     """Whether results on real images are softer than the start network's."""
-    export_last: str
+    use_last: str
     """The command that exports the last network, or upscales videos with it."""
-    export_best: str
+    use_best: str
     """The same of the best network."""
 
     @property
@@ -244,16 +244,8 @@ def judge_run(
         headline = found.headline("the new network", other, unseen=True)
         lines.append(headline)
 
-    compared: dict[str, dict[str, Comparison]] = {}
-    for name, claims in sets.items():
-        for against in claims:
-            key = name
-            if len(claims) > 1:
-                claim = next(iter(against.values())).claim
-                key = f"{name}, {claim.value}"
-            compared[key] = against
-            noun = "sequence" if name == HELD_OUT and of_clips else "image"
-            lines += described_set(KINDS.get(name, name), against, noun)
+    compared, described = _described(sets, of_clips=of_clips)
+    lines += described
     for finding, amounts in by_finding(drifts).items():
         lines.append(f"{finding.said}: {', '.join(amounts)}")
 
@@ -270,11 +262,29 @@ def judge_run(
         general=_firmest(sets.get(GENERAL, []), START),
         drifts=drifts,
         softer_on_real=_is_softer(_firmest(sets.get(REAL, []), START)),
-        export_last=_use(experiment, experiment.latest, carries_state=carries_state),
-        export_best=_use(experiment, experiment.best, carries_state=carries_state),
+        use_last=_use(experiment, experiment.latest, carries_state=carries_state),
+        use_best=_use(experiment, experiment.best, carries_state=carries_state),
     )
     network = experiment.best if outcome.best_is_better else experiment.latest
     return Verdict(lines, next_step(outcome), network.name, compared)
+
+
+def _described(
+    sets: Mapping[str, Sequence[dict[str, Comparison]]], *, of_clips: bool
+) -> tuple[dict[str, dict[str, Comparison]], list[str]]:
+    """Return the comparisons on each set, by set and claim, and the lines on them."""
+    compared: dict[str, dict[str, Comparison]] = {}
+    lines: list[str] = []
+    for name, claims in sets.items():
+        noun = "sequence" if name == HELD_OUT and of_clips else "image"
+        for against in claims:
+            key = name
+            if len(claims) > 1:
+                claim = next(iter(against.values())).claim
+                key = f"{name}, {claim.value}"
+            compared[key] = against
+            lines += described_set(KINDS.get(name, name), against, noun)
+    return compared, lines
 
 
 def _compare_set(
@@ -365,7 +375,7 @@ def next_step(run: Outcome) -> str:
         (
             run.best_is_better,
             f"use the best network, of iter {run.best_iteration:,}",
-            TOO_LONG.line(instead=run.export_best),
+            TOO_LONG.line(instead=run.use_best),
         ),
         (run.validated.surplus < 0, "do not use it", WORSE.line(instead=few)),
         (bool(drifted), "look at its images first", "; ".join(drifted[:1])),
@@ -373,9 +383,9 @@ def next_step(run: Outcome) -> str:
         (
             helped and forgets,
             "use it for this kind of images only",
-            FORGETS.line(instead=few or run.export_last),
+            FORGETS.line(instead=few or run.use_last),
         ),
-        (helped, "use it", run.export_last),
+        (helped, "use it", run.use_last),
         (
             not run.validated.is_enough,
             "compare by eye (realesrgan-paddle compare)",

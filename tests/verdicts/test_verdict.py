@@ -43,8 +43,8 @@ OUTCOME = Outcome(
     general=None,
     drifts=(),
     softer_on_real=False,
-    export_last="EXPORT LAST",
-    export_best="EXPORT BEST",
+    use_last="EXPORT LAST",
+    use_best="EXPORT BEST",
 )
 
 
