@@ -25,6 +25,7 @@ from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_
 from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
+from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
 from realesrgan_paddle.ops.onednn.library import OneDNNError, library
 from realesrgan_paddle.utils.errors import UserError
@@ -165,6 +166,7 @@ def _open_weights(
 ) -> Runner:
     """Return a runner of the network in a weight file, or of a released model's name."""
     if request.engine in ("openvino", "onnxruntime") or request.trt:
+        check_there(model)
         raise UserError(
             f"{model}: weights, which --engine onednn and paddle run; export them for the "
             "others with tools/export_model.py --onnx"

@@ -1,7 +1,7 @@
 """Write a low-quality PNG for each image of a folder, with the degradation of training.
 
-    degrade --input datasets/HR --save_dir datasets/LQ --yml_path generate_lq_broadcast
-    degrade --input datasets/HR --fit stream.mp4 --write my_degradation.yml
+    degrade datasets/HR --output datasets/LQ --yml_path generate_lq_broadcast
+    degrade --hr datasets/HR --fit stream.mp4 --write my_degradation.yml
 
 All random values depend on the seed and on the file's name: the same file is always
 degraded in the same way.
@@ -51,7 +51,10 @@ class Flags:
         metavar="FILE",
     )
     save_dir: Path | None = setting(
-        None, "folder for the low-quality images", metavar="DIR"
+        None,
+        "folder for the low-quality images",
+        also=["--output"],
+        metavar="DIR",
     )
     preview: Path | None = setting(
         None,
@@ -99,13 +102,24 @@ class Flags:
         None, 'also write the pairs to FILE, one line "gt, lq" each', metavar="FILE"
     )
     sharing: Sharing
-    overrides: list[str] = setting(
+    words: list[str] = setting(
         [],
-        "option that replaces the file's",
+        "a folder, as --input; an option that replaces the file's",
         positional=True,
         nargs="*",
-        metavar="a.b=c",
+        metavar="DIR|a.b=c",
     )
+
+    @property
+    def overrides(self) -> list[str]:
+        """The words that give an option a value."""
+        return [word for word in self.words if "=" in word]
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders whose images are degraded: at most one."""
+        given = [self.input] if self.input else []
+        return given + [word for word in self.words if "=" not in word]
 
     def __post_init__(self) -> None:
         """Refuse flags that do not go together, and too few of them."""
@@ -113,6 +127,8 @@ class Flags:
             raise argparse.ArgumentTypeError(problem)
 
     def _problem(self) -> str:
+        if len(self.folders) > 1:
+            return f"one folder is expected, not {len(self.folders)}"
         if self.write and not self.fit:
             return "--write FILE.yml writes what --fit REAL finds; give both"
         if self.write and self.save_dir:
@@ -182,7 +198,7 @@ def _read_options(flags: Flags) -> "LQConfig":
     for key, reason in options.ignored.items():
         sys.stderr.write(f"option {printable(key)} is ignored: {reason}\n")
 
-    root = flags.input or flags.hr
+    root = next(iter(flags.folders), flags.hr)
     if root is None:
         return options
     return options.model_copy(update={"dataroot_gt": root, "meta_info": None})
@@ -266,7 +282,7 @@ def _what_follows(flags: Flags, options: "LQConfig") -> str:
         yml_path=flags.yml_path,
         save_dir=save_dir,
         meta_info=meta_info,
-        input=flags.input,
+        input=next(iter(flags.folders), None),
         seed=flags.seed,
         overrides=flags.overrides,
     )

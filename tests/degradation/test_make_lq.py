@@ -137,8 +137,13 @@ def test_input_replaces_meta_info(folder: Path):
     meta_info = f"meta_info={folder / 'meta.txt'}"
     make(folder, meta_info)
     assert list(written(folder)) == ["a.png"]
-    make(folder, meta_info, "--input", folder / "HR" / "clip", save_dir="clip")
+    clip = folder / "HR" / "clip"
+    make(folder, meta_info, "--input", clip, save_dir="clip")
+    make(folder, clip, meta_info, save_dir="the_same")
     assert list(written(folder, "clip")) == ["c.d.png"]
+    assert written(folder, "the_same") == written(folder, "clip")
+    with pytest.raises(SystemExit, match="2"):
+        make(folder, clip, clip, save_dir="two")
 
 
 @pytest.mark.parametrize("gt_usm", [True, False])

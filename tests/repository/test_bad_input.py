@@ -225,6 +225,9 @@ MISTAKES = {
         "nowhere: not a folder"
     ),
     "generate_multiscale --input nowhere --output out": "nowhere: not a folder",
+    "upscale images -m nowhere --engine onnxruntime": (
+        "nowhere: no such file, and no released model of this name"
+    ),
     "infer --input nowhere --output out": "nowhere: no such file or folder",
     "infer --input images --output out --model_path nowhere": (
         "nowhere/inference.pdmodel: no such file"

@@ -73,7 +73,11 @@ def test_help_lists_them_and_the_present_names_go_on_working(monkeypatch, capsys
 
 
 def test_the_help_of_a_command_begins_with_what_is_given(monkeypatch, capsys):
-    for name, first in (("upscale", "INPUT ..."), ("export", "--model_dir MODEL_DIR")):
+    for name, first in (
+        ("upscale", "INPUT ... [flags]"),
+        ("export", "MODEL_DIR [flags]"),
+        ("evaluate", "--models [NAME=]MODEL"),
+    ):
         with pytest.raises(SystemExit):
             main([name, "--help"])
         printed = capsys.readouterr().out
