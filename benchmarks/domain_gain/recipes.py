@@ -20,6 +20,8 @@ class Recipe:
     """Iterations, as a multiple of the plain finetune's."""
     frames: int | None = None
     """Train on so many frames, evenly spaced; None: on all."""
+    clips: int | None = None
+    """Train on the first so many clips; None: on all."""
     keys: Mapping[str, Any] = field(default_factory=dict)
     """Other values of the option file."""
     base: Path = BASE
@@ -29,14 +31,16 @@ class Recipe:
 
     def images(self, names: Sequence[str], domain: Domain) -> list[str]:
         """Return those of a domain's sub-images, named FRAME_..., to train on."""
-        if self.frames is None:
-            return list(names)
-        count = len(domain.train)
-        chosen = {
-            domain.train[place * count // self.frames].stem
-            for place in range(self.frames)
-        }
-        return [name for name in names if name.rpartition("_")[0] in chosen]
+        stems = [path.stem for path in domain.train]
+        if self.clips is not None:
+            # A file is named CLIP_...
+            clips = list(dict.fromkeys(stem.partition("_")[0] for stem in stems))
+            known = clips[: self.clips]
+            stems = [stem for stem in stems if stem.partition("_")[0] in known]
+        if self.frames is not None:
+            places = range(self.frames)
+            stems = [stems[place * len(stems) // self.frames] for place in places]
+        return [name for name in names if name.rpartition("_")[0] in stems]
 
 
 def _lpips(weight: float) -> dict[str, Any]:
@@ -69,6 +73,13 @@ RECIPES = (
     Recipe("no LPIPS", keys=_lpips(0)),
     Recipe("quarter as long", length=0.25),
     Recipe("24 frames", domains=("soccer",), frames=24),
+    Recipe("1 clip", domains=("soccer",), clips=1),
+    Recipe("1 clip, 8 frames", domains=("soccer",), clips=1, frames=8),
+    Recipe("1 clip, 2 frames", domains=("soccer",), clips=1, frames=2),
+    Recipe("2 clips", domains=("soccer",), clips=2),
+    Recipe("2 clips, 8 frames", domains=("soccer",), clips=2, frames=8),
+    Recipe("3 clips, 10 frames", domains=("soccer",), clips=3, frames=10),
+    Recipe("GAN, grid loss 2", base=GAN, length=0.6, goes_on=True, keys=_grid(2)),
     *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
 )
 """The most telling first."""

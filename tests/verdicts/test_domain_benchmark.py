@@ -33,6 +33,9 @@ def test_a_recipe_takes_frames_of_all_clips():
     chosen = Recipe("few", frames=8).images(names, domain)
     assert len(chosen) == 24
     assert {name[0] for name in chosen} == set("abcd")
+    two = Recipe("two", clips=2, frames=8).images(names, domain)
+    assert len(two) == 24
+    assert {name[0] for name in two} == set("ab")
     assert Recipe("all").images(names, domain) == names
 
 
