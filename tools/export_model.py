@@ -2,7 +2,7 @@
 
 For example:
 
-    export --model_dir experiments/NAME/models/net_g_latest.pdparams --save_inference_dir infer
+    export experiments/NAME/models/net_g_latest.pdparams --save_inference_dir infer
 """
 
 if __name__ == "__main__":  # before all that takes time to import
@@ -28,8 +28,12 @@ class Flags:
         ...,
         "weights of any known format, or a released model's name",
         also=["--model_path"],
+        takes_words=True,
+        metavar="MODEL",
     )
-    save_inference_dir: str = setting("./infer/", "folder for the exported model")
+    save_inference_dir: str = setting(
+        "./infer/", "folder for the exported model", heading="result"
+    )
     onnx: bool = setting(
         False, "write inference.onnx too, for OpenVINO, onnxruntime and others"
     )

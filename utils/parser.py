@@ -176,8 +176,9 @@ class Parser(argparse.ArgumentParser):
     def format_help(self) -> str:
         """Return the help: what is given first, an example, the flags by headings."""
         # argparse's own usage repeats all flags.
+        one = self._taker is not None and self._taker.nargs is None
         given = [
-            f"{each.metavar or each.dest} ..."
+            f"{each.metavar or each.dest}{'' if one else ' ...'}"
             for each in self._actions
             if not each.option_strings
         ]
