@@ -59,6 +59,16 @@ def picture(path, width=16, height=12):
     return path
 
 
+def slow_picture(path):
+    """Write and return the path of a picture of 50 slow tiles.
+
+    They differ, for a tile that equals one before is not computed again.
+    """
+    draw = np.random.default_rng(0)
+    write_image(path, draw.integers(0, 255, (50 * 512, 7, 3), np.uint8))
+    return path
+
+
 def choose_files(browser, selector, *paths):
     """Give files to a field of a page in `chromium.Chromium`."""
     document = browser.send("DOM.getDocument")["root"]["nodeId"]

@@ -17,7 +17,16 @@ from urllib.parse import urlsplit
 import pytest
 from chromium import CHROMIUM, Chromium
 from clips import ffmpeg
-from sample_page import LIMITS, MODELS, SLOW, choose_files, computed, picture, served
+from sample_page import (
+    LIMITS,
+    MODELS,
+    SLOW,
+    choose_files,
+    computed,
+    picture,
+    served,
+    slow_picture,
+)
 from sample_weights import sample_weights
 
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -191,7 +200,7 @@ def test_nothing_passes_the_queue(address):
 
 
 def test_what_nobody_waits_for_is_not_computed(address, tmp_path):
-    path = picture(tmp_path / "a.png", width=7, height=50 * 512)
+    path = slow_picture(tmp_path / "a.png")
     computed.clear()
     answer = urllib.request.urlopen(called(address, upload(address, path.read_bytes())))
     while not computed:
