@@ -29,9 +29,10 @@ class Flags:
         "weights of any known format, or a released model's name",
         also=["--model_path"],
         takes_words=True,
+        metavar="MODEL",
     )
     save_inference_dir: str = setting(
-        "./infer/", "folder for the exported model", also=["--output"]
+        "./infer/", "folder for the exported model", also=["--output"], heading="result"
     )
     onnx: bool = setting(
         False, "write inference.onnx too, for OpenVINO, onnxruntime and others"

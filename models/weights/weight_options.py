@@ -35,6 +35,7 @@ class DenoiseOptions:
         float_range(0, 1),
         also=["-dn"],
         rare=True,
+        heading="weights",
     )
     dn_model: str | Path | None = setting(
         None,

@@ -75,7 +75,7 @@ def test_help_lists_them_and_the_present_names_go_on_working(monkeypatch, capsys
 def test_the_help_of_a_command_begins_with_what_is_given(monkeypatch, capsys):
     for name, first in (
         ("upscale", "INPUT ... [flags]"),
-        ("export", "MODEL_DIR [flags]"),
+        ("export", "MODEL [flags]"),
         ("evaluate", "--models [NAME=]MODEL"),
     ):
         with pytest.raises(SystemExit):
@@ -83,6 +83,12 @@ def test_the_help_of_a_command_begins_with_what_is_given(monkeypatch, capsys):
         printed = capsys.readouterr().out
         assert printed.startswith(f"usage: realesrgan-paddle {name} {first}")
         assert f"\n    {name} " in printed, "an example"
+    first, rest = help_of("export", capsys, "all").split("\nresult:\n")
+    assert ("MODEL  " in first, "--onnx" in rest) == (True, True)
+    assert ("--onnx" in first, "--dn_model" in rest.split("\nweights:\n")[1]) == (
+        False,
+        True,
+    )
     assert "\nvideos:\n" in (page := help_of("upscale", capsys))
     assert "--precision" not in page
     assert "--precision" in help_of("upscale", capsys, "all")

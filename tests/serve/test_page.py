@@ -8,30 +8,32 @@ import socket
 import subprocess
 import sys
 import time
-import traceback
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import numpy as np
 import pytest
 from chromium import CHROMIUM, Chromium
 from clips import ffmpeg
+from sample_page import (
+    LIMITS,
+    MODELS,
+    SLOW,
+    choose_files,
+    computed,
+    picture,
+    served,
+    slow_picture,
+)
 from sample_weights import sample_weights
 
-from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
-from realesrgan_paddle.serve.guard import Names
 from realesrgan_paddle.serve.kept import KeptFiles
-from realesrgan_paddle.serve.page import import_gradio, launch
-from realesrgan_paddle.serve.parts import Parts
-from realesrgan_paddle.serve.service import Limits, Service
-from realesrgan_paddle.serve.tabs import build_page
 from realesrgan_paddle.serve.tunes import Tunes
 from realesrgan_paddle.utils.ffmpeg import probe
-from realesrgan_paddle.utils.images import read_image, write_image
+from realesrgan_paddle.utils.images import read_image
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytest.importorskip("gradio", reason='needs Gradio: pip install -e ".[serve]"')
@@ -39,21 +41,7 @@ gradio_client = pytest.importorskip("gradio_client")
 
 pytestmark = pytest.mark.slow  # Gradio takes seconds to import and to start
 
-MODELS = ["realesr-animevideov3", "RealESRGAN_x4plus"]
-LIMITS = Limits(megabytes=1, megapixels=0.5, video_megabytes=1, video_seconds=5)
 MOST_KEPT = 20
-SLOW = 1.0
-"""How long the network computes on a picture that is 7 pixels wide [s]."""
-computed = []
-"""A number for each slow tile."""
-
-
-def nearest(images):
-    """A network that repeats pixels, slowly for pictures of one size."""
-    if images.shape[3] == 7:
-        time.sleep(SLOW)
-        computed.append(len(computed))
-    return images.repeat(4, axis=2).repeat(4, axis=3)
 
 
 @pytest.fixture(scope="module")
@@ -68,34 +56,13 @@ def tunes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(kept, tunes):
-    """The address of a running page with two models and room for one to wait."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Upscaler, "load", lambda *_, **__: Upscaler(nearest, 4, tile=512))
-        patch.setattr(traceback, "print_exc", traceback.print_exc)  # is put back
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-
-        gr = import_gradio(kept.files)
-        service = Service(MODELS, LIMITS, tunes=tunes)
-        page = build_page(Parts(gr, service, tunes, kept), 1)
-        names = Names("127.0.0.1", ("page.example",))
-        launch(gr, page, names, port, kept, LIMITS.bytes)
-        yield f"http://127.0.0.1:{port}"
-        page.close(verbose=False)
+    with served(kept, tunes) as address:
+        yield address
 
 
 @pytest.fixture
 def client(address, tmp_path):
     return gradio_client.Client(address, verbose=False, download_files=tmp_path / "got")
-
-
-def picture(path, width=16, height=12):
-    """Write and return the path of a picture: a slope from black to red."""
-    image = np.zeros((height, width, 3), np.uint8)
-    image[..., 0] = np.linspace(0, 255, width)
-    write_image(path, image)
-    return path
 
 
 def upscale(client, path, model=MODELS[0]):
@@ -233,7 +200,7 @@ def test_nothing_passes_the_queue(address):
 
 
 def test_what_nobody_waits_for_is_not_computed(address, tmp_path):
-    path = picture(tmp_path / "a.png", width=7, height=50 * 512)
+    path = slow_picture(tmp_path / "a.png")
     computed.clear()
     answer = urllib.request.urlopen(called(address, upload(address, path.read_bytes())))
     while not computed:
@@ -326,13 +293,6 @@ def test_the_page_in_a_browser(address, tmp_path):
 
 
 WAITS = "import time; print('at work', flush=True); time.sleep(60)"
-
-
-def choose_files(browser, selector, *paths):
-    document = browser.send("DOM.getDocument")["root"]["nodeId"]
-    node = browser.send("DOM.querySelector", nodeId=document, selector=selector)
-    files = list(map(str, paths))
-    browser.send("DOM.setFileInputFiles", nodeId=node["nodeId"], files=files)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")

@@ -35,8 +35,12 @@ TINY = (
     "train.lpips_opt=null",
     "train.total_iter=2",
     "val.drift=null",
+    "val.metrics={psnr_y: {type: calculate_psnr, test_y_channel: true}}",
 )
-"""What makes the training of a tune a short one, beside no limit of time and no fit."""
+"""What makes the training of a tune a short one, beside no limit of time and no fit.
+
+LPIPS would try both kinds of operators in one more process of each training.
+"""
 
 
 @pytest.fixture
