@@ -40,7 +40,8 @@ class Network(nn.Layer):
         self._holders: dict[str, nn.Layer] = {}
 
         for layer, parameters in description.layers().items():
-            scope = "conv2d" if "bias" in parameters else "p_re_lu"
+            is_prelu = len(parameters["weight"].shape) == 1
+            scope = "p_re_lu" if is_prelu else "conv2d"
             holder = _add_sublayer(self, layer, scope)
             for name, (shape, init) in parameters.items():
                 attr = ParamAttr(initializer=_initializer(init))

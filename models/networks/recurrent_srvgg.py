@@ -3,9 +3,10 @@
 Beside a frame it sees the frames before and after it, and features that it made of the
 frame before: the hidden state of RLSP (Fuoli et al. 2019, "Efficient Video
 Super-Resolution through Recurrent Latent Space Propagation", section 3), here without its
-feedback of the last output. All of that enters by one convolution whose weights begin at
-zero, so an SRVGGNetCompact made recurrent computes what it did, to the bit, until training
-has found a use for it.
+feedback of the last output. All of that enters by one convolution without a bias, whose
+weights begin at zero, so an SRVGGNetCompact made recurrent computes what it did, to the bit,
+until training has found a use for it. And always a frame with zeros beside it is what the
+frame is as a single picture, to the bit.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -73,14 +74,11 @@ class RecurrentSRVGG(SRVGGNetCompact):
 
     def layers(self) -> Layers:
         """See `Generator`."""
-        nothing = Constant(0.0)
         weight = (self.num_feat, self.num_beside, 3, 3)
         return {
             **super().layers(),
-            BESIDE: {
-                "weight": Parameter(weight, nothing),
-                "bias": Parameter((self.num_feat,), nothing),
-            },
+            # Without a bias, so that zeros beside a frame add nothing.
+            BESIDE: {"weight": Parameter(weight, Constant(0.0))},
             STATE: conv(self.num_feat, self.num_state),
         }
 
