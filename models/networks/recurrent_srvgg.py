@@ -9,7 +9,8 @@ until training has found a use for it. And always a frame with zeros beside it i
 frame is as a single picture, to the bit.
 """
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 from typing_extensions import Self
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from paddle import Tensor
 
     from realesrgan_paddle.ops.plain import Ops
+
+Array = TypeVar("Array", bound=Any)
 
 BESIDE, STATE = "beside", "state"
 """The layers that SRVGGNetCompact has not."""
@@ -89,8 +92,7 @@ class RecurrentSRVGG(SRVGGNetCompact):
 
         Args:
             x: frames, one of each of N videos, (N, num_in_ch, H, W), float32 in [0, 1].
-            beside: (N, num_beside, H, W): `CHANGE` times the frame before minus x, the
-                same of the frame after, and the state. Zeros for what there is not.
+            beside: (N, num_beside, H, W), see `joined_beside`.
             w: as for `forward`.
             ops: as for `forward`.
 
@@ -116,3 +118,22 @@ class RecurrentSRVGG(SRVGGNetCompact):
         num_state, _ = conv_channels(tensors, f"{STATE}.weight", source)
         arguments = plain.model_dump(exclude={"type"})
         return cls(**arguments, num_state=num_state)
+
+
+def joined_beside(
+    x: Array,
+    before: Array,
+    after: Array,
+    state: Array,
+    concat: Callable[[list[Array]], Array],
+) -> Array:
+    """Return what `step` gets beside frames, as arrays of any library.
+
+    Args:
+        x: the frames.
+        before: those before them, (..., num_in_ch, H, W); x where there is none.
+        after: those after them, as well.
+        state: what `step` made of those before, (..., num_state, H, W); zeros if nothing.
+        concat: concatenates along the channels.
+    """
+    return concat([CHANGE * (before - x), CHANGE * (after - x), state])

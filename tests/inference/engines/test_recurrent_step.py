@@ -9,7 +9,7 @@ from realesrgan_paddle.inference.engine import engine as engine_module
 from realesrgan_paddle.inference.engine.engine import Engine
 from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.models.networks.network import Network
-from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE, RecurrentSRVGG
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.ops.choose import choose_ops
@@ -51,9 +51,7 @@ def stepped(runner: Engine | DygraphRunner, frames: np.ndarray) -> np.ndarray:
     for number, frame in enumerate(frames):
         before = frames[max(0, number - 1)]
         after = frames[min(number + 1, len(frames) - 1)]
-        changes = CHANGE * (before - frame), CHANGE * (after - frame)
-        beside = np.concatenate([*changes, state])
-        result, state = runner.step(frame, beside)
+        result, state = runner.step(frame, before, after, state)
         assert state.dtype == result.dtype == np.float32
         results.append(result)
     return np.stack(results)
@@ -144,6 +142,6 @@ def test_a_picture_is_a_frame_with_nothing_beside_it_to_the_bit(name):
     else:
         runner = Engine(NETWORKS[0], tensors_of(NETWORKS[0]), name)
     (frame,) = frames_of(12, 10, count=1)
-    nothing = np.zeros((6 + runner.num_state, 12, 10), np.float32)
-    result, _ = runner.step(frame, nothing)
+    nothing = np.zeros((runner.num_state, 12, 10), np.float32)
+    result, _ = runner.step(frame, frame, frame, nothing)
     np.testing.assert_array_equal(runner(frame[None])[0], result)
