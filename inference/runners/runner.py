@@ -176,12 +176,3 @@ def find_scale(source: Path, run: Callable[[np.ndarray], np.ndarray]) -> int:
             "(1, 3, 4 * scale, 4 * scale)"
         )
     return scale
-
-
-def check_one_of_each(source: Path, inputs: int, outputs: int) -> None:
-    """Raise UserError unless a graph has one input and one output."""
-    if inputs != 1 or outputs != 1:
-        raise UserError(
-            f"{source}: has {inputs} inputs and {outputs} outputs; an upscaler has one of "
-            "each"
-        )
