@@ -71,10 +71,6 @@ class RecurrentSRVGG(SRVGGNetCompact):
         """Channels of what `step` gets beside a frame."""
         return 2 * self.num_in_ch + self.num_state
 
-    def plain(self) -> SRVGGNetCompact:
-        """Return the network that upscales a single picture as this one does."""
-        return SRVGGNetCompact(**self.model_dump(exclude={"type", "num_state"}))
-
     def layers(self) -> Layers:
         """See `Generator`."""
         weight = (self.num_feat, self.num_beside, 3, 3)
