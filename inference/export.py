@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import paddle
-from paddle import nn
+from paddle import Tensor, nn
 from paddle.static import InputSpec
 
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME, ONNX_NAME
@@ -24,12 +24,14 @@ from realesrgan_paddle.inference.graph.inference_yml import (
 )
 from realesrgan_paddle.inference.graph.onnx_check import import_onnx
 from realesrgan_paddle.inference.graph.onnx_write import onnx_model
+from realesrgan_paddle.inference.graph.step_names import STEP_INPUTS
 from realesrgan_paddle.inference.runners.dygraph_runner import (
     DygraphRunner,
     require_rgb,
 )
+from realesrgan_paddle.inference.runners.graph_in_process import GraphInProcess
 from realesrgan_paddle.inference.runners.onnx_runners import OnnxRuntimeRunner
-from realesrgan_paddle.inference.runners.static_runner import StaticRunner, open_graph
+from realesrgan_paddle.inference.runners.static_runner import open_graph
 from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.network import Network
@@ -76,8 +78,6 @@ class Exported:
     """Why there is no inference.json; empty if there is one."""
     without_yml: str
     """Why no inference.yml was written; empty if one was."""
-    without_state: bool
-    """Whether the network carries a state through videos, and so the graph lacks it."""
 
 
 def export(
@@ -94,8 +94,8 @@ def export(
     clipped. Paddle 2.6 and 3.x read it, whichever wrote it. Nothing is written unless
     the graph, run by paddle.inference on the CPU, agrees with the dygraph network at
     three sizes. With `onnx` an inference.onnx is written too, if onnxruntime agrees.
-    Of a network that carries a state through videos, what is written is the network for
-    single pictures.
+    Of a network that carries a state through videos one step is written, which takes the
+    frames beside a frame and a state too, and returns the next state too.
 
     Raises:
         UserError: the weights do not fit, or a graph differs from the network; the
@@ -108,21 +108,19 @@ def export(
     require_rgb(description, "export")
     if onnx:
         import_onnx()
-    without_state = isinstance(description, RecurrentSRVGG)
-    if isinstance(description, RecurrentSRVGG):
-        description = description.plain()
-        names = tensors.keys() & description.tensor_shapes().keys()
-        tensors = {name: tensors[name] for name in names}
 
     with tempfile.TemporaryDirectory() as name, _on_cpu(), _home_in(name):
         temporary = Path(name)
         network = Network(description)
         load_weights(network, tensors)
         network.eval()
+        layer: nn.Layer = network
+        if isinstance(description, RecurrentSRVGG):
+            layer = _Step(network)
 
         with _old_ir():
-            _save(network, temporary)
-        without_json = _add_json(network, temporary)
+            _save(layer, description, temporary)
+        without_json = _add_json(layer, description, temporary)
 
         runner = DygraphRunner(network, description.scale)
         graph = open_graph(temporary, device="cpu")
@@ -137,15 +135,35 @@ def export(
             onnx_differences,
             without_json,
             without_yml,
-            without_state,
         )
 
 
-def _save(network: nn.Layer, folder: Path) -> None:
-    any_size = [None, 3, None, None]
-    image = InputSpec(any_size, "float32", name=INPUT)
+class _Step(nn.Layer):
+    """What is written of a network that carries a state: see `Network.step`."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, x: Tensor, before: Tensor, after: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the upscaled frames, and the state for those after them."""
+        return self.network.step(x, before, after, state)
+
+
+def _save(layer: nn.Layer, description: Generator, folder: Path) -> None:
+    channels = {INPUT: 3}
+    if isinstance(description, RecurrentSRVGG):
+        channels = dict.fromkeys(STEP_INPUTS, 3)
+        channels["state"] = description.num_state
+
+    inputs = [
+        InputSpec([None, count, None, None], "float32", name=name)
+        for name, count in channels.items()
+    ]
     path = folder / "inference"
-    paddle.jit.save(network, str(path), input_spec=[image])
+    paddle.jit.save(layer, str(path), input_spec=inputs)
 
 
 def _old_ir() -> AbstractContextManager[None]:
@@ -159,7 +177,7 @@ def _old_ir() -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _add_json(network: nn.Layer, made: Path) -> str:
+def _add_json(layer: nn.Layer, description: Generator, made: Path) -> str:
     """Write inference.json beside the `.pdmodel`; return the reason if that is impossible.
 
     It has no weights of its own: it is kept only if Paddle writes the very same weight
@@ -169,7 +187,7 @@ def _add_json(network: nn.Layer, made: Path) -> str:
         return "this Paddle does not write it"
 
     pir = made / "pir"
-    _save(network, pir)
+    _save(layer, description, pir)
     name = "inference.pdiparams"
     if not filecmp.cmp(pir / name, made / name, shallow=False):
         return "it would need other weights than the .pdmodel"
@@ -216,9 +234,7 @@ def _add_onnx(
     return _compare(runner, OnnxRuntimeRunner(path, core_count()))
 
 
-def _compare(
-    network: DygraphRunner, graph: StaticRunner | OnnxRuntimeRunner
-) -> dict[Shape, float]:
+def _compare(network: DygraphRunner, graph: GraphInProcess) -> dict[Shape, float]:
     """Return the differences of an exported graph; UserError if one is too great."""
     multiple = size_multiple(network.scale)
     random = np.random.default_rng(0)
@@ -227,18 +243,28 @@ def _compare(
     for batch, height, width in SHAPES:
         shape = (batch, 3, height * multiple, width * multiple)
         images = random.random(shape, np.float32)
-        expected = network(images)
-
-        difference = float(np.abs(graph(images) - expected).max())
-        allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
-        # Written so that NaN is refused too.
-        if not difference <= allowed:
-            raise UserError(
-                f"the exported graph differs from the network by {difference:.2g} for "
-                f"{shape}; {TOLERANCE:g} is allowed, so nothing was written"
-            )
-        differences[shape] = difference
+        pairs = [(graph(images), network(images))]
+        if hasattr(network, "num_state"):
+            frame = images[0]
+            before, after = random.random((2, *frame.shape), np.float32)
+            state = random.random((network.num_state, *frame.shape[1:]), np.float32)
+            step = (frame, before, after, state - np.float32(0.5))
+            pairs += zip(graph.step(*step), network.step(*step), strict=True)
+        differences[shape] = max(_difference(shape, *pair) for pair in pairs)
     return differences
+
+
+def _difference(shape: Shape, found: np.ndarray, expected: np.ndarray) -> float:
+    """Return the difference of a graph's output; UserError if it is too great."""
+    difference = float(np.abs(found - expected).max())
+    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    # Written so that NaN is refused too.
+    if not difference <= allowed:
+        raise UserError(
+            f"the exported graph differs from the network by {difference:.2g} for "
+            f"{shape}; {TOLERANCE:g} is allowed, so nothing was written"
+        )
+    return difference
 
 
 def _publish(made: Path, folder: Path) -> list[Path]:

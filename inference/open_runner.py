@@ -24,6 +24,7 @@ from realesrgan_paddle.inference.graph.inference_yml import (
 from realesrgan_paddle.inference.runners.graph_process import GraphRunner, load_static
 from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.read_generator import check_there
 from realesrgan_paddle.models.weights.weight_options import AS_THEY_ARE, WeightOptions
@@ -275,6 +276,8 @@ def _try_onednn(
     why = "auto: a network that it knows"
     if request.engine == "onednn":
         why = "asked for"
+    if precision == "int8" and isinstance(runner.description, RecurrentSRVGG):
+        reason += "; each frame of a video alone, without the state"
     return _described(runner, "the oneDNN engine", why, precision, reason), ""
 
 

@@ -54,11 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"largest difference from dygraph, input {shape}: {difference:.1e}")
     for shape, difference in done.onnx_differences.items():
         say(f"that of inference.onnx in onnxruntime, input {shape}: {difference:.1e}")
-    if done.without_state:
-        say(
-            "the export upscales each picture, and each frame of a video, alone; for videos "
-            f"use {flags.model_dir} itself, whose state goes from frame to frame"
-        )
     if done.without_json:
         say(f"no inference.json: {done.without_json}")
     if done.without_yml:

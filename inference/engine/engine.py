@@ -17,7 +17,10 @@ from realesrgan_paddle.inference.engine.recorder import Recorder
 from realesrgan_paddle.inference.engine.tensors import Image, Weight
 from realesrgan_paddle.models.networks.description import Generator
 from realesrgan_paddle.models.networks.rdn import RDN
-from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
+from realesrgan_paddle.models.networks.recurrent_srvgg import (
+    RecurrentSRVGG,
+    joined_beside,
+)
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.rrdn import RRDN
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
@@ -135,13 +138,18 @@ class Engine:
         return np.stack(results) if len(results) > 1 else results[0][None]
 
     def step(
-        self, frame: np.ndarray, beside: np.ndarray
+        self,
+        frame: np.ndarray,
+        before: np.ndarray,
+        after: np.ndarray,
+        state: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return an upscaled frame, and the state for the one after it; see `Runner`."""
+        beside = joined_beside(frame, before, after, state, np.concatenate)
         with self._lock:
             library().use_threads(self._free_threads(), SPIN_MS)
-            result, state = self._run(_step, frame, beside)
-        return result, state
+            result, next_state = self._run(_step, frame, beside)
+        return result, next_state
 
     def _free_threads(self) -> int:
         """Return on how many threads to compute: on none that other programs need.

@@ -90,15 +90,16 @@ class EngineOps:
         self,
         x: Features | Image | Deferred,
         weight: Weight,
-        bias: Weight,
+        bias: Weight | None = None,
         *,
         padding: int = 1,
         slope: float = 1.0,
     ) -> Features | Deferred:
         """See `Ops`."""
+        added = bias or _zeros(weight)
         if isinstance(x, Deferred):
-            return x.then(lambda part: self._conv(part, weight, bias, None, slope))
-        return self._conv(x, weight, bias, None, slope)
+            return x.then(lambda part: self._conv(part, weight, added, None, slope))
+        return self._conv(x, weight, added, None, slope)
 
     def conv_prelu(
         self, x: Features | Image, weight: Weight, bias: Weight, slopes: Weight
@@ -357,6 +358,11 @@ class EngineOps:
         """See `Ops`; in place."""
         self.recorder.call(np.clip, x.array, -most, most, x.array)
         return x
+
+
+def _zeros(weight: Weight) -> Weight:
+    """Return the bias of a convolution that has none."""
+    return Weight(f"zeros of {weight.name}", np.zeros(len(weight.array), np.float32))
 
 
 def _is_large(size: Size) -> bool:

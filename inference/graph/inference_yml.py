@@ -23,9 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from realesrgan_paddle.inference.graph.exported_files import MODEL_NAME, ONNX_NAME
 from realesrgan_paddle.inference.graph.paddle_files import read_parameters
+from realesrgan_paddle.inference.graph.step_names import STEP_INPUTS, STEP_OUTPUTS
 from realesrgan_paddle.inference.tiles import size_multiple
 from realesrgan_paddle.models.networks.description import Description
 from realesrgan_paddle.models.networks.known import AnyGenerator, recognize
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import open_regular, sha256_of
 from realesrgan_paddle.utils.version import VERSION
@@ -36,6 +38,11 @@ MARK = "# Written by realesrgan-paddle"
 OWN_PART = "RealESRGAN"
 NOT_TOLD = {"act_type", "upscaling"}
 """Arguments that tensors tell only in part; one of a new network is added here."""
+STEP_REMARK = """\
+# One step of a network for video: before and after are the frames beside x, or x itself
+# where there is none (a picture, a cut); state is next_state of the step before, at first
+# zeros.
+"""
 WHITE = 255
 """The highest level of 8 bits; images of 16 bits are divided by 65535."""
 LARGEST = 1 << 20
@@ -117,13 +124,23 @@ def inference_yml(export: Export, input_name: str) -> str:
         "tensors": list(export.tensors),
         "files": export.files,
     }
+    remark = ""
+    if isinstance(network, RecurrentSRVGG):
+        own["step"] = {
+            "inputs": list(STEP_INPUTS),
+            "outputs": list(STEP_OUTPUTS),
+            "state_shape": [-1, network.num_state, -1, -1],
+        }
+        remark = STEP_REMARK
     parts = {
         "Global": {"model_name": f"{network.type}_x{network.scale}"},
         "PreProcess": {"transform_ops": _preparation()},
         OWN_PART: own,
     }
     head = f"{MARK} {VERSION}. Height and width must be multiples of size_multiple.\n"
-    return head + yaml.safe_dump(parts, sort_keys=False, default_flow_style=None)
+    return (
+        head + remark + yaml.safe_dump(parts, sort_keys=False, default_flow_style=None)
+    )
 
 
 def _preparation() -> list[dict]:

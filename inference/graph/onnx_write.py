@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from realesrgan_paddle.inference.graph.onnx_check import import_onnx
+from realesrgan_paddle.inference.graph.step_names import STEP_INPUTS, STEP_OUTPUTS
 from realesrgan_paddle.models.networks.description import Generator
+from realesrgan_paddle.models.networks.recurrent_srvgg import (
+    RecurrentSRVGG,
+    joined_beside,
+)
 from realesrgan_paddle.ops.plain import DENSE_BLOCK_SLOPE, concatenating_dense_block
 
 OPSET = 17
@@ -35,7 +40,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Value:
-    """A tensor of the graph; it may be added to others and multiplied by numbers."""
+    """A tensor of the graph; it may be added, subtracted and multiplied by numbers."""
 
     name: str
     shape: tuple[int, ...]
@@ -43,6 +48,9 @@ class Value:
 
     def __add__(self, other: "Value") -> "Value":
         return self.ops.add(self, other)
+
+    def __sub__(self, other: "Value") -> "Value":
+        return self.ops.subtract(self, other)
 
     def __rmul__(self, factor: float) -> "Value":
         return self.ops.multiply(self, factor)
@@ -94,6 +102,10 @@ class OnnxOps:
         """See `Ops`."""
         channels = x.shape[1]
         return self._node("Add", [x, y], channels)
+
+    def subtract(self, x: Value, y: Value) -> Value:
+        """Return x - y."""
+        return self._node("Sub", [x, y], x.shape[1])
 
     def multiply(self, x: Value, factor: float) -> Value:
         """Return x * factor."""
@@ -172,6 +184,14 @@ class OnnxOps:
             nearest_mode="floor",
         )
 
+    def clip(self, x: Value, most: float) -> Value:
+        """See `Ops`."""
+        bounds = [
+            self.constant(f"bound_{bound}", np.array(bound, np.float32))
+            for bound in (-most, most)
+        ]
+        return self._node("Clip", [x, *bounds], x.shape[1])
+
     def dense_block(
         self,
         x: Value,
@@ -197,7 +217,8 @@ def onnx_model(description: Generator, tensors: Mapping[str, np.ndarray]) -> byt
     """Return the network as an ONNX model.
 
     Its input `x` is float32 RGB [N, 3, H, W] in [0, 1] with N, H, W free, as that of the
-    `.pdmodel`; its output `output` is [N, 3, scale * H, scale * W], not clipped.
+    `.pdmodel`; its output `output` is [N, 3, scale * H, scale * W], not clipped. A network
+    that carries a state has more of both, see `step_names`.
 
     Args:
         description: the network.
@@ -210,7 +231,7 @@ def onnx_model(description: Generator, tensors: Mapping[str, np.ndarray]) -> byt
     helper = onnx.helper
 
     ops = OnnxOps()
-    output = _record(description, tensors, ops)
+    outputs = _record(description, tensors, ops)
     nodes = [
         helper.make_node(node.operator, node.inputs, [node.output], **node.attributes)
         for node in ops.nodes
@@ -221,14 +242,23 @@ def onnx_model(description: Generator, tensors: Mapping[str, np.ndarray]) -> byt
     ]
 
     float32 = onnx.TensorProto.FLOAT
-    image = ["N", description.num_in_ch, "H", "W"]
-    upscaled = ["N", description.num_out_ch, "upscaled_H", "upscaled_W"]
-    nodes.append(helper.make_node("Identity", [output], ["output"]))
+    shapes = [["N", description.num_out_ch, "upscaled_H", "upscaled_W"]]
+    if isinstance(description, RecurrentSRVGG):
+        shapes.append(["N", description.num_state, "H", "W"])
+    names = STEP_OUTPUTS[: len(shapes)]
+    for name, output in zip(names, outputs, strict=True):
+        nodes.append(helper.make_node("Identity", [output], [name]))
     graph = helper.make_graph(
         nodes,
         description.type,
-        [helper.make_tensor_value_info("x", float32, image)],
-        [helper.make_tensor_value_info("output", float32, upscaled)],
+        [
+            helper.make_tensor_value_info(name, float32, ["N", channels, "H", "W"])
+            for name, channels in _inputs(description).items()
+        ],
+        [
+            helper.make_tensor_value_info(name, float32, shape)
+            for name, shape in zip(names, shapes, strict=True)
+        ],
         weights,
         doc_string=str(description),
     )
@@ -243,17 +273,33 @@ def onnx_model(description: Generator, tensors: Mapping[str, np.ndarray]) -> byt
     return model.SerializeToString()
 
 
+def _inputs(description: Generator) -> dict[str, int]:
+    """Return {name of an input: its channels}."""
+    if not isinstance(description, RecurrentSRVGG):
+        return {"x": description.num_in_ch}
+    channels = dict.fromkeys(STEP_INPUTS, description.num_in_ch)
+    return {**channels, "state": description.num_state}
+
+
 def _record(
     description: Generator, tensors: Mapping[str, np.ndarray], ops: OnnxOps
-) -> str:
-    """Record the forward pass with `ops`; return the name of its output."""
+) -> list[str]:
+    """Record the forward pass, or a step, with `ops`; return the names of its outputs."""
     weights: dict[str, Any] = {}
     for layer, parameters in description.layers().items():
         names = [f"{layer}.{part}" for part in parameters]
         arrays = [tensors[name] for name in names]
         weights[layer] = tuple(map(ops.constant, names, arrays))
 
-    shape = (UNKNOWN, description.num_in_ch, UNKNOWN, UNKNOWN)
-    image: Any = Value("x", shape, ops)
+    inputs: list[Any] = [
+        Value(name, (UNKNOWN, channels, UNKNOWN, UNKNOWN), ops)
+        for name, channels in _inputs(description).items()
+    ]
     recording: Any = ops  # without the methods that only losses use
-    return description.forward(image, weights, recording).name
+    image = inputs[0]
+    if isinstance(description, RecurrentSRVGG):
+        before, after, state = inputs[1:]
+        beside = joined_beside(image, before, after, state, recording.concat)
+        outputs = description.step(image, beside, weights, recording)
+        return [output.name for output in outputs]
+    return [description.forward(image, weights, recording).name]

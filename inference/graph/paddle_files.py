@@ -197,6 +197,26 @@ def checked_program(program: Path) -> bytes:
         raise _damaged(program) from error
 
 
+def input_shapes(program: bytes) -> dict[str, list[int]]:
+    """Return {name of an input: its shape} of a program; sizes that are free are -1."""
+    (block,) = framework_proto().ProgramDesc.FromString(program).blocks
+    fed = {
+        str(name)
+        for operator in block.ops
+        if operator.type == "feed"
+        for slot in operator.outputs
+        for name in slot.arguments
+    }
+    return {str(each.name): _dims(each.type) for each in block.vars if each.name in fed}
+
+
+def _dims(kind: Any) -> list[int]:
+    """Return the shape of a variable; the field has another name in Paddle 2.6."""
+    fields = kind.DESCRIPTOR.fields_by_name
+    name = "dense_tensor" if "dense_tensor" in fields else "lod_tensor"
+    return list(getattr(kind, name).tensor.dims)
+
+
 def _description(program: Path) -> Any:
     """Return the ProgramDesc message of a `.pdmodel`, of one block."""
     from google.protobuf.message import DecodeError

@@ -52,18 +52,18 @@ class DygraphRunner:
             return self.network(paddle.to_tensor(images)).numpy()
 
     def step(
-        self, frame: np.ndarray, beside: np.ndarray
+        self,
+        frame: np.ndarray,
+        before: np.ndarray,
+        after: np.ndarray,
+        state: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return an upscaled frame, and the state for the one after it; see `Runner`."""
-        network = self.network
         with _for_inference():
-            result, state = network.description.step(
-                paddle.to_tensor(frame[None]),
-                paddle.to_tensor(beside[None]),
-                network.weights(),
-                network.ops,
-            )
-            return result[0].numpy(), state[0].numpy()
+            arrays = (frame, before, after, state)
+            tensors = [paddle.to_tensor(array[None]) for array in arrays]
+            result, next_state = self.network.step(*tensors)
+            return result[0].numpy(), next_state[0].numpy()
 
 
 @contextmanager

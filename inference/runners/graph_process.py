@@ -26,8 +26,8 @@ from realesrgan_paddle.inference.runners import graph_worker
 from realesrgan_paddle.inference.runners.graph_worker import (
     TRIAL_SECONDS,
     receive,
-    receive_array,
-    send_array,
+    receive_arrays,
+    send_arrays,
 )
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.devices import DEVICES, core_count, require_paddle
@@ -67,6 +67,7 @@ class GraphRunner:
     Attributes:
         scale: its upscaling factor, found by running it once.
         device: where it runs, and why; for messages.
+        num_state: channels of the state; only of a graph that takes one.
     """
 
     def __init__(
@@ -88,6 +89,8 @@ class GraphRunner:
         opened = self._start()
         self.scale: int = opened["scale"]
         self.device: str = opened["device"]
+        if opened["num_state"]:
+            self.num_state: int = opened["num_state"]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return the upscaled images.
@@ -96,16 +99,43 @@ class GraphRunner:
             UserError: the graph cannot be run on them; others may still be upscaled.
             MemoryError: they do not fit.
         """
+        (upscaled,) = self._answers(images)
+        return upscaled
+
+    def step(
+        self,
+        frame: np.ndarray,
+        before: np.ndarray,
+        after: np.ndarray,
+        state: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return an upscaled frame, and the state for the one after it; see runner.py.
+
+        Raises:
+            UserError: the graph cannot be run on them.
+            MemoryError: they do not fit.
+        """
+        result, next_state = self._answers(frame, before, after, state)
+        if next_state.shape != state.shape:
+            raise UserError(
+                f"{self._program}: makes a state {next_state.shape} of one "
+                f"{state.shape}; that of an upscaler keeps its shape"
+            )
+        return result, next_state
+
+    def _answers(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        """Return what the other process makes of arrays, the images first."""
         if self._worker.ended:
             self._start()
+        images = arrays[0]
         with self._exchange(f"on {images.shape}"):
             with suppress(BrokenPipeError):  # it has ended; why is found next
-                send_array(self._worker.images, images)
+                send_arrays(self._worker.images, *arrays)
             answer = receive(self._worker.answers)
-            if "shape" in answer:
-                height, width = images.shape[2:]
+            if "shapes" in answer:
+                height, width = images.shape[-2:]
                 self._largest = max(self._largest, height * width)
-                return receive_array(self._worker.answers, answer["shape"])
+                return receive_arrays(self._worker.answers, answer["shapes"])
         raise _error(answer)
 
     @property

@@ -2,11 +2,11 @@
 
     python graph_worker.py PROGRAM DEVICE THREADS ENGINE PRECISION trt|no_trt
 
-It says what it has loaded, and then, until its input ends, answers each array of images
-with the upscaled ones.
+It says what it has loaded, and then, until its input ends, answers an array of images with
+the upscaled ones, and the four arrays of a step (see runner.py) with its two results.
 
-Lines and arrays pass between the two: a line is JSON, an array is preceded by a line with
-its shape. Nothing is pickled, because whoever reads a pickle runs what is in it.
+Lines and arrays pass between the two: a line is JSON, arrays are preceded by a line with
+their shapes. Nothing is pickled, because whoever reads a pickle runs what is in it.
 """
 
 import json
@@ -30,13 +30,7 @@ from realesrgan_paddle.utils.machine.memory import addresses_left
 from realesrgan_paddle.utils.signals import wait_for_end_of
 
 if TYPE_CHECKING:
-    from realesrgan_paddle.inference.runners.onnx_runners import (
-        OnnxRuntimeRunner,
-        OpenVinoRunner,
-    )
-    from realesrgan_paddle.inference.runners.static_runner import StaticRunner
-
-    InProcess = StaticRunner | OpenVinoRunner | OnnxRuntimeRunner
+    from realesrgan_paddle.inference.runners.graph_in_process import GraphInProcess
 
 TRIAL_BYTES = 3 << 29
 """Memory for a graph's first image, of 4x4 pixels, besides three times its weights.
@@ -62,22 +56,26 @@ def receive(pipe: IO[bytes]) -> dict[str, Any]:
     return json.loads(line)
 
 
-def send_array(pipe: IO[bytes], array: np.ndarray) -> None:
-    """Write an array as float32."""
-    array = np.ascontiguousarray(array, np.float32)
-    send(pipe, shape=array.shape)
-    flat = array.reshape(-1)
-    pipe.write(flat.view(np.uint8).data)
+def send_arrays(pipe: IO[bytes], *arrays: np.ndarray) -> None:
+    """Write arrays as float32."""
+    whole = [np.ascontiguousarray(array, np.float32) for array in arrays]
+    send(pipe, shapes=[array.shape for array in whole])
+    for array in whole:
+        flat = array.reshape(-1)
+        pipe.write(flat.view(np.uint8).data)
     pipe.flush()
 
 
-def receive_array(pipe: IO[bytes], shape: list[int]) -> np.ndarray:
-    """Return the array of that shape behind its line; EOFError if it is not complete."""
-    array = np.empty(shape, np.float32)
-    buffer = array.reshape(-1).view(np.uint8)
-    if pipe.readinto(buffer) < buffer.size:  # type: ignore[attr-defined]
-        raise EOFError
-    return array
+def receive_arrays(pipe: IO[bytes], shapes: list[list[int]]) -> list[np.ndarray]:
+    """Return the arrays of these shapes behind their line; EOFError if one is not whole."""
+    arrays = []
+    for shape in shapes:
+        array = np.empty(shape, np.float32)
+        buffer = array.reshape(-1).view(np.uint8)
+        if pipe.readinto(buffer) < buffer.size:  # type: ignore[attr-defined]
+            raise EOFError
+        arrays.append(array)
+    return arrays
 
 
 def main() -> None:
@@ -91,12 +89,15 @@ def main() -> None:
     # EOFError: the parent is gone, for it kills a process that it needs no more.
     with suppress(EOFError), _errors_sent(answers):
         runner = _load(*sys.argv[1:])
-        send(answers, scale=runner.scale, device=runner.device)
+        num_state = getattr(runner, "num_state", 0)
+        send(answers, scale=runner.scale, device=runner.device, num_state=num_state)
         while True:
-            shape = receive(images_in)["shape"]
-            images = receive_array(images_in, shape)
+            arrays = receive_arrays(images_in, receive(images_in)["shapes"])
             with _errors_sent(answers):
-                send_array(answers, runner(images))
+                if len(arrays) == 1:
+                    send_arrays(answers, runner(*arrays))
+                else:
+                    send_arrays(answers, *runner.step(*arrays))
     _end()
 
 
@@ -125,7 +126,7 @@ def _errors_sent(answers: IO[bytes]) -> Iterator[None]:
 
 def _load(
     program: str, device: str, threads: str, engine: str, precision: str, trt: str
-) -> "InProcess":
+) -> "GraphInProcess":
     """Return a runner that has run once."""
     path = Path(program)
     if path.suffix == ".pdmodel":

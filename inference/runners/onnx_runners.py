@@ -7,13 +7,15 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from realesrgan_paddle.inference.graph.onnx_check import checked_onnx
-from realesrgan_paddle.inference.runners.runner import check_one_of_each, find_scale
+from realesrgan_paddle.inference.runners.graph_in_process import GraphInProcess
+from realesrgan_paddle.inference.runners.runner import find_scale
 from realesrgan_paddle.utils.errors import UserError
 
 FATAL = 4
@@ -26,16 +28,12 @@ FAILURES = (RuntimeError, UnicodeDecodeError)
 """What OpenVINO raises; the second for a message that repeats a damaged name."""
 
 
-class OnnxRuntimeRunner:
-    """Runs an `.onnx` file; called like `DygraphRunner`.
+class OnnxRuntimeRunner(GraphInProcess):
+    """Runs an `.onnx` file.
 
     Args:
         model: the file.
         threads: CPU threads.
-
-    Attributes:
-        scale: its upscaling factor, found by running it once.
-        device: where it runs.
 
     Raises:
         UserError: onnxruntime is not installed, or the model is refused or damaged.
@@ -77,28 +75,25 @@ class OnnxRuntimeRunner:
                 f"{model}: onnxruntime cannot load it ({_first_line(error)})"
             ) from error
 
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        check_one_of_each(model, len(inputs), len(outputs))
-        self._input = inputs[0].name
+        shapes = {each.name: each.shape for each in self._session.get_inputs()}
+        self._know(model, shapes, len(self._session.get_outputs()))
         self.scale = find_scale(model, self)
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return the upscaled images.
-
-        Raises:
-            UserError: the model cannot be run on images of this size.
-            MemoryError: they do not fit.
-        """
+    def _run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         try:
-            (upscaled,) = self._session.run(None, {self._input: images})
+            return self._session.run(None, dict(inputs))
         except self._errors as error:
             if "Failed to allocate" in str(error) or "bad allocation" in str(error):
                 raise MemoryError(str(error)) from error
             raise UserError(
-                f"{self._model}: onnxruntime cannot run it on {images.shape} "
+                f"{self._model}: onnxruntime cannot run it on {_shape(inputs)} "
                 f"({_first_line(error)})"
             ) from error
-        return upscaled
+
+
+def _shape(inputs: Mapping[str, np.ndarray]) -> tuple[int, ...]:
+    """Return the shape of the images that a graph was given."""
+    return next(iter(inputs.values())).shape
 
 
 def _first_line(error: Exception) -> str:
@@ -106,17 +101,13 @@ def _first_line(error: Exception) -> str:
     return line[:LONGEST_REASON]
 
 
-class OpenVinoRunner:
-    """Runs an `.onnx` or a `.pdmodel` file; called like `DygraphRunner`.
+class OpenVinoRunner(GraphInProcess):
+    """Runs an `.onnx` or a `.pdmodel` file.
 
     Args:
         model: the file; beside a `.pdmodel` lies its `.pdiparams`.
         precision: "fp32" or "bf16".
         threads: CPU threads.
-
-    Attributes:
-        scale: its upscaling factor, found by running it once.
-        device: where it runs.
 
     Raises:
         UserError: OpenVINO is not installed, or the model is refused or damaged, or is
@@ -152,33 +143,34 @@ class OpenVinoRunner:
                 f"{model}: OpenVINO cannot load it ({_reason(error)}){advice}"
             ) from error
 
-        inputs, outputs = self._compiled.inputs, self._compiled.outputs
-        check_one_of_each(model, len(inputs), len(outputs))
+        shapes = {each.get_any_name(): _sizes(each) for each in self._compiled.inputs}
+        self._know(model, shapes, len(self._compiled.outputs))
         self.scale = find_scale(model, self)
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return the upscaled images.
-
-        Raises:
-            UserError: the model cannot be run on images of this size.
-            MemoryError: they do not fit.
-        """
+    def _run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         try:
             # A request of its own: when memory is short, OpenVINO 2026.4 may leave the
             # output as it is, without an error. That of a request in use would be the
             # image before.
             request = self._compiled.create_infer_request()
-            upscaled = request.infer({0: images}, share_inputs=True)[0]
+            found = request.infer(dict(inputs), share_inputs=True)
+            outputs = [found[number] for number in range(len(found))]
         except FAILURES as error:
             if "Failed to allocate" in str(error) or "bad_alloc" in str(error):
                 raise MemoryError(str(error)) from error
             raise UserError(
-                f"{self._model}: OpenVINO cannot run it on {images.shape} "
+                f"{self._model}: OpenVINO cannot run it on {_shape(inputs)} "
                 f"({_reason(error)})"
             ) from error
-        if upscaled.size == 0:
-            raise MemoryError(f"OpenVINO made nothing of {images.shape}")
-        return upscaled
+        if any(output.size == 0 for output in outputs):
+            raise MemoryError(f"OpenVINO made nothing of {_shape(inputs)}")
+        return outputs
+
+
+def _sizes(port: Any) -> list[object]:
+    """Return the shape of an input of OpenVINO's, None for a size that is free."""
+    sizes = port.get_partial_shape()
+    return [size.get_length() if size.is_static else None for size in sizes]
 
 
 def _read(core: Any, model: Path) -> Any:

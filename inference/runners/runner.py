@@ -15,11 +15,11 @@ scale * W), not clipped; MemoryError if that does not fit. It may have these att
 A runner of a network that carries a state through a video, frame by frame, also has these:
 
     num_state         channels of the state
-    step(frame, beside)
+    step(frame, before, after, state)
                       returns (3, scale * H, scale * W) and the state for the frame after it,
-                      (num_state, H, W), for float32 arrays (3, H, W) and (6 + num_state, H,
-                      W): the frame before minus this one, that after minus this one, and
-                      the state. Zeros for what there is not
+                      (num_state, H, W). All are float32 without N: the frame itself in the
+                      place of one that there is not, and zeros in that of a state. With
+                      these it returns what the runner makes of the frame as a picture
 """
 
 from collections.abc import Callable
@@ -176,12 +176,3 @@ def find_scale(source: Path, run: Callable[[np.ndarray], np.ndarray]) -> int:
             "(1, 3, 4 * scale, 4 * scale)"
         )
     return scale
-
-
-def check_one_of_each(source: Path, inputs: int, outputs: int) -> None:
-    """Raise UserError unless a graph has one input and one output."""
-    if inputs != 1 or outputs != 1:
-        raise UserError(
-            f"{source}: has {inputs} inputs and {outputs} outputs; an upscaler has one of "
-            "each"
-        )

@@ -5,6 +5,7 @@ runs this in a process of its own, and is what commands use.
 """
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from realesrgan_paddle.inference.graph.exported_files import (
     EXPORT_FIRST,
     exported_files,
 )
-from realesrgan_paddle.inference.graph.paddle_files import checked_program
+from realesrgan_paddle.inference.graph.paddle_files import checked_program, input_shapes
 from realesrgan_paddle.inference.runners import tensorrt
-from realesrgan_paddle.inference.runners.runner import check_one_of_each, find_scale
+from realesrgan_paddle.inference.runners.graph_in_process import GraphInProcess
+from realesrgan_paddle.inference.runners.runner import find_scale
 from realesrgan_paddle.utils.errors import UserError, lacks_memory
 from realesrgan_paddle.utils.machine.devices import core_count, pick_device
 
@@ -50,7 +52,7 @@ It has no exception of its own for a damaged file.
 """
 
 
-class StaticRunner:
+class StaticRunner(GraphInProcess):
     """Runs an exported graph with paddle.inference.
 
     Args:
@@ -62,8 +64,6 @@ class StaticRunner:
         precision: "fp32"; "bf16" on a CPU, "fp16" on a GPU.
         trt: run it with TensorRT, on a GPU.
 
-    Attributes:
-        scale: its upscaling factor, found by running it once.
     """
 
     def __init__(
@@ -98,15 +98,13 @@ class StaticRunner:
             tensorrt.check_available()
         copy.write_bytes(content)
         self.files = (str(copy), str(weights))
-        self.scale = self._find_scale(program)
+        self.scale = self._find_scale(program, input_shapes(content))
+        if trt and hasattr(self, "num_state"):
+            raise UserError("it takes a state, which is not run with TensorRT")
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Return the upscaled images.
-
-        Raises:
-            UserError: Paddle cannot run the graph on images of this size.
-            MemoryError: they do not fit.
-        """
+    def _run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """Return the graph's outputs."""
+        images = next(iter(inputs.values()))
         # In its first run a predictor lets tensors share memory. If a larger image comes
         # later, each takes its own (realesr-animevideov3, 640x448 pixels: 4.5 GB instead
         # of 0.7 GB), so that one gets a new predictor.
@@ -115,7 +113,7 @@ class StaticRunner:
                 self._predictor = None
                 self._predictor = inference.create_predictor(self._config(images))
                 self._largest = images.size
-            return _run(self._predictor, images)
+            return _run(self._predictor, inputs)
         except PADDLE_ERRORS as error:
             if lacks_memory(error):
                 raise MemoryError(_summary(error)) from error
@@ -152,7 +150,7 @@ class StaticRunner:
                 config.set_bfloat16_op(BF16_OPERATORS)
         return config
 
-    def _find_scale(self, program: Path) -> int:
+    def _find_scale(self, program: Path, shapes: Mapping[str, list[int]]) -> int:
         """Return the upscaling factor of a 4x4 image: every network takes multiples of 4."""
         config = inference.Config(*self.files)
         config.disable_glog_info()
@@ -161,17 +159,20 @@ class StaticRunner:
         config.switch_ir_optim(False)  # quick to load, slow to run
         predictor = inference.create_predictor(config)
 
-        inputs, outputs = predictor.get_input_names(), predictor.get_output_names()
-        check_one_of_each(program, len(inputs), len(outputs))
-        return find_scale(program, lambda images: _run(predictor, images))
+        self._know(program, shapes, len(predictor.get_output_names()))
+        return find_scale(
+            program, lambda images: _run(predictor, self._of_pictures(images))[0]
+        )
 
 
-def _run(predictor: inference.Predictor, images: np.ndarray) -> np.ndarray:
-    (input_name,) = predictor.get_input_names()
-    (output_name,) = predictor.get_output_names()
-    predictor.get_input_handle(input_name).copy_from_cpu(images)
+def _run(
+    predictor: inference.Predictor, inputs: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    for name, array in inputs.items():
+        predictor.get_input_handle(name).copy_from_cpu(array)
     predictor.run()
-    return predictor.get_output_handle(output_name).copy_to_cpu()
+    names = predictor.get_output_names()
+    return [predictor.get_output_handle(name).copy_to_cpu() for name in names]
 
 
 def open_graph(

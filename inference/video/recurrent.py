@@ -21,7 +21,6 @@ from realesrgan_paddle.inference.tiling.plan import TilePlan
 from realesrgan_paddle.inference.tiling.tile_loop import MirroredImage
 from realesrgan_paddle.inference.video.frame_upscaler import FrameUpscaler
 from realesrgan_paddle.inference.video.writing.segments import Segment, SegmentFolder
-from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE
 from realesrgan_paddle.utils.images import eight_bits
 from realesrgan_paddle.utils.likeness import likeness, shrink
 
@@ -157,9 +156,7 @@ class _Step:
             if images.shape[1] == 3:
                 return run(images)
             frame, before, after = np.split(images[0], 3)
-            changes = CHANGE * (before - frame), CHANGE * (after - frame)
-            beside = np.concatenate([*changes, self.state])
-            result, self.next_state = run.step(frame, beside)
+            result, self.next_state = run.step(frame, before, after, self.state)
             return result[None]
         except MemoryError as error:
             raise OutOfMemoryError(

@@ -237,8 +237,8 @@ def _network(upscaler: ArrayUpscaler) -> str:
     digest = hashlib.sha256(upscaler.run(picture).tobytes())
     if carries_state(upscaler.run):
         run: Any = upscaler.run
-        frames = 2 * picture.shape[1]
-        beside = noise.random((frames + run.num_state, *picture.shape[2:]), np.float32)
-        for part in run.step(picture[0], beside - np.float32(0.5)):
+        before, after = noise.random((2, *picture.shape[1:]), np.float32)
+        state = noise.random((run.num_state, *picture.shape[2:]), np.float32)
+        for part in run.step(picture[0], before, after, state - np.float32(0.5)):
             digest.update(part.tobytes())
     return digest.hexdigest()

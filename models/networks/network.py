@@ -12,7 +12,10 @@ from realesrgan_paddle.models.networks.description import (
     Uniform,
     Weights,
 )
-from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE, RecurrentSRVGG
+from realesrgan_paddle.models.networks.recurrent_srvgg import (
+    RecurrentSRVGG,
+    joined_beside,
+)
 from realesrgan_paddle.ops.plain import PLAIN, Ops
 
 
@@ -40,7 +43,8 @@ class Network(nn.Layer):
         self._holders: dict[str, nn.Layer] = {}
 
         for layer, parameters in description.layers().items():
-            scope = "conv2d" if "bias" in parameters else "p_re_lu"
+            is_prelu = len(parameters["weight"].shape) == 1
+            scope = "p_re_lu" if is_prelu else "conv2d"
             holder = _add_sublayer(self, layer, scope)
             for name, (shape, init) in parameters.items():
                 attr = ParamAttr(initializer=_initializer(init))
@@ -73,21 +77,35 @@ class Network(nn.Layer):
         network = self.description
         assert isinstance(network, RecurrentSRVGG)
         frames = x.reshape([-1, num_frame, *x.shape[1:]]).unbind(1)
-        weights = self.weights()
         state = paddle.zeros([len(frames[0]), network.num_state, *x.shape[2:]])
 
         results = []
         for number, frame in enumerate(frames):
             before = frames[max(0, number - 1)]
             after = frames[min(number + 1, num_frame - 1)]
-            changes = CHANGE * (before - frame), CHANGE * (after - frame)
-            beside = paddle.concat([*changes, state], 1)
             trained = number >= warmup_frames
             with paddle.set_grad_enabled(trained and paddle.is_grad_enabled()):
-                result, state = network.step(frame, beside, weights, self.ops)
+                result, state = self.step(frame, before, after, state)
             if trained:
                 results.append(result)
         return paddle.stack(results, 1).flatten(0, 1)
+
+    @not_to_static
+    def step(
+        self, x: Tensor, before: Tensor, after: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the upscaled frames of N videos, and the state for those after them.
+
+        Args:
+            x: the frames, (N, 3, H, W).
+            before: those before them; x where there is none, as at a cut.
+            after: those after them, as well.
+            state: what the step before returned, (N, num_state, H, W); zeros at first.
+        """
+        network = self.description
+        assert isinstance(network, RecurrentSRVGG)
+        beside = joined_beside(x, before, after, state, _along_channels)
+        return network.step(x, beside, self.weights(), self.ops)
 
     def weights(self) -> Weights:
         """Return {layer name: its tensors, weight before bias}."""
@@ -95,6 +113,10 @@ class Network(nn.Layer):
             name: tuple(holder.parameters(include_sublayers=False))
             for name, holder in self._holders.items()
         }
+
+
+def _along_channels(tensors: list[Tensor]) -> Tensor:
+    return paddle.concat(tensors, 1)
 
 
 def _add_sublayer(layer: nn.Layer, name: str, scope: str) -> nn.Layer:

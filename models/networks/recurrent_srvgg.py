@@ -3,12 +3,14 @@
 Beside a frame it sees the frames before and after it, and features that it made of the
 frame before: the hidden state of RLSP (Fuoli et al. 2019, "Efficient Video
 Super-Resolution through Recurrent Latent Space Propagation", section 3), here without its
-feedback of the last output. All of that enters by one convolution whose weights begin at
-zero, so an SRVGGNetCompact made recurrent computes what it did, to the bit, until training
-has found a use for it.
+feedback of the last output. All of that enters by one convolution without a bias, whose
+weights begin at zero, so an SRVGGNetCompact made recurrent computes what it did, to the bit,
+until training has found a use for it. And always a frame with zeros beside it is what the
+frame is as a single picture, to the bit.
 """
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 from typing_extensions import Self
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from paddle import Tensor
 
     from realesrgan_paddle.ops.plain import Ops
+
+Array = TypeVar("Array", bound=Any)
 
 BESIDE, STATE = "beside", "state"
 """The layers that SRVGGNetCompact has not."""
@@ -67,20 +71,13 @@ class RecurrentSRVGG(SRVGGNetCompact):
         """Channels of what `step` gets beside a frame."""
         return 2 * self.num_in_ch + self.num_state
 
-    def plain(self) -> SRVGGNetCompact:
-        """Return the network that upscales a single picture as this one does."""
-        return SRVGGNetCompact(**self.model_dump(exclude={"type", "num_state"}))
-
     def layers(self) -> Layers:
         """See `Generator`."""
-        nothing = Constant(0.0)
         weight = (self.num_feat, self.num_beside, 3, 3)
         return {
             **super().layers(),
-            BESIDE: {
-                "weight": Parameter(weight, nothing),
-                "bias": Parameter((self.num_feat,), nothing),
-            },
+            # Without a bias, so that zeros beside a frame add nothing.
+            BESIDE: {"weight": Parameter(weight, Constant(0.0))},
             STATE: conv(self.num_feat, self.num_state),
         }
 
@@ -91,8 +88,7 @@ class RecurrentSRVGG(SRVGGNetCompact):
 
         Args:
             x: frames, one of each of N videos, (N, num_in_ch, H, W), float32 in [0, 1].
-            beside: (N, num_beside, H, W): `CHANGE` times the frame before minus x, the
-                same of the frame after, and the state. Zeros for what there is not.
+            beside: (N, num_beside, H, W), see `joined_beside`.
             w: as for `forward`.
             ops: as for `forward`.
 
@@ -118,3 +114,22 @@ class RecurrentSRVGG(SRVGGNetCompact):
         num_state, _ = conv_channels(tensors, f"{STATE}.weight", source)
         arguments = plain.model_dump(exclude={"type"})
         return cls(**arguments, num_state=num_state)
+
+
+def joined_beside(
+    x: Array,
+    before: Array,
+    after: Array,
+    state: Array,
+    concat: Callable[[list[Array]], Array],
+) -> Array:
+    """Return what `step` gets beside frames, as arrays of any library.
+
+    Args:
+        x: the frames.
+        before: those before them, (..., num_in_ch, H, W); x where there is none.
+        after: those after them, as well.
+        state: what `step` made of those before, (..., num_state, H, W); zeros if nothing.
+        concat: concatenates along the channels.
+    """
+    return concat([CHANGE * (before - x), CHANGE * (after - x), state])

@@ -346,7 +346,7 @@ def _is_softer(real: Comparison | None) -> bool:
 def _use(experiment: Experiment, weights: Path, *, carries_state: bool) -> str:
     """Return the command that exports one of a run's networks, or upscales with it.
 
-    A tune exports the right one itself, and the export of one with a state has none.
+    A tune exports the right one itself; one with a state is for videos, as it is.
     """
     if experiment.tuned:
         return next_line("tuned network", images=YOUR_IMAGES, model=experiment.tuned)

@@ -107,30 +107,30 @@ def test_the_graph_is_the_network(spec, tmp_path):
         )
 
 
-def test_a_network_with_a_state_is_exported_for_pictures(tmp_path, capsys):
+def test_a_network_with_a_state_is_exported_with_it(tmp_path, capsys):
     spec = RecurrentSRVGG(num_feat=16, num_conv=2, num_state=4)
     weights, folder = tmp_path / "net_g.pdparams", tmp_path / "infer"
     write_pdparams(weights, {"params": sample_weights(spec)})
     words = ["--model_dir", str(weights), "--save_inference_dir", str(folder)]
     assert export_model.main(words) == 0
-    told = [
-        line for line in capsys.readouterr().out.splitlines() if "state goes" in line
-    ]
-    assert told == [
-        "the export upscales each picture, and each frame of a video, alone; for videos "
-        f"use {weights} itself, whose state goes from frame to frame"
-    ]
+    assert capsys.readouterr().out.count("largest difference from dygraph") == 3
 
-    plain = checked_export(folder / "inference.pdmodel").network
-    assert plain == SRVGGNetCompact(num_feat=16, num_conv=2)
+    assert checked_export(folder / "inference.pdmodel").network == spec
+    text = (folder / "inference.yml").read_text()
+    assert "state is next_state of the step before" in text
+    own = yaml.safe_load(text)["RealESRGAN"]
+    assert own["input"]["name"] == "x"
+    assert own["step"] == {
+        "inputs": ["x", "before", "after", "state"],
+        "outputs": ["output", "next_state"],
+        "state_shape": [-1, 4, -1, -1],
+    }
     images = picture(1, 3, 9, 14).astype(np.float32) / np.float32(255)
     expected = dygraph(spec)(images)
-    for engine in ("auto", "paddle"):
-        runner = open_runner(folder, engine=engine, precision="fp32", device="cpu")
-        assert not hasattr(runner, "num_state")
+    for model, engine in ((folder, "auto"), (folder, "paddle"), (weights, "auto")):
+        runner = open_runner(model, engine=engine, precision="fp32", device="cpu")
+        assert runner.num_state == 4
         assert np.allclose(runner(images), expected, atol=1e-4)
-    weights_runner = open_runner(weights, device="cpu")
-    assert weights_runner.num_state == 4
 
 
 def described_by(spec):

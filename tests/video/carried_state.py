@@ -7,8 +7,6 @@ import numpy as np
 from clips import ffmpeg
 from scenes import scene
 
-from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE
-
 SCALE = 2
 STATES = 2
 WIDTH, HEIGHT = 48, 32
@@ -32,17 +30,20 @@ class Remembering:
         return images.repeat(SCALE, axis=2).repeat(SCALE, axis=3)
 
     def step(
-        self, frame: np.ndarray, beside: np.ndarray
+        self,
+        frame: np.ndarray,
+        before: np.ndarray,
+        after: np.ndarray,
+        state: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         if len(self.steps) == self.stop_at:
             raise KeyboardInterrupt
         self.steps.append(frame.shape[1:])
-        before, after = beside[:3] / CHANGE, beside[3:6] / CHANGE
-        state = beside[6:]
         assert state.shape == (STATES, *frame.shape[1:])
 
         # Of the state a little of each frame is left after many.
-        result = frame + 0.2 * before - 0.3 * after + 0.5 * state.mean(0)
+        changes = 0.2 * (before - frame) - 0.3 * (after - frame)
+        result = frame + changes + 0.5 * state.mean(0)
         state = np.float32(0.9) * state + np.float32(0.3) * (frame[:STATES] - 0.5)
         return self(result[None].astype(np.float32))[0], state.clip(-1, 1)
 

@@ -16,6 +16,7 @@ from realesrgan_paddle.inference.engine.engine import Engine
 from realesrgan_paddle.inference.engine.int8 import IntegerWeights
 from realesrgan_paddle.inference.export import export
 from realesrgan_paddle.inference.open_runner import open_runner
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.rrdbnet import RRDBNet
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.ops.onednn.library import OneDNNError
@@ -253,3 +254,16 @@ def test_other_networks_and_weights_have_no_int8(tmp_path, calibration):
     write_pdparams(tmp_path / "net.pdparams", {"params": sample_weights(COMPACT)})
     with pytest.raises(UserError, match=r"export_model.py, then run tools/quantize"):
         open_runner(tmp_path / "net.pdparams", precision="int8")
+
+
+def test_a_network_with_a_state_is_quantized_for_pictures_and_says_so(
+    tmp_path, calibration
+):
+    recurrent = RecurrentSRVGG(**COMPACT.model_dump(exclude={"type"}), num_state=4)
+    tensors = {**sample_weights(recurrent), **sample_weights(COMPACT)}
+    export(recurrent, tensors, tmp_path / "infer")
+    assert run(tmp_path / "infer", calibration) == 0
+    runner = open_runner(tmp_path / "infer", precision="int8", device="cpu")
+    assert not hasattr(runner, "num_state")
+    told = "in int8 (asked for; each frame of a video alone, without the state)"
+    assert runner.device.endswith(told)

@@ -259,3 +259,51 @@ def test_memory_that_openvino_lacks_is_a_memory_error(raises, model, tmp_path):
         runner(np.zeros((1, 3, 8, 8), np.float32))
     with pytest.raises(UserError, match=r"a\.onnx: asks for too much memory"):
         find_scale(path, runner)
+
+
+def graph_of(inputs, outputs):
+    """Return an ONNX model that hands inputs {name: shape} on as outputs (name, source)."""
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    described = helper.make_tensor_value_info
+    made = helper.make_graph(
+        [helper.make_node("Identity", [source], [name]) for name, source in outputs],
+        "handing_on",
+        [described(name, kind, shape) for name, shape in inputs.items()],
+        [described(name, kind, None) for name, _ in outputs],
+    )
+    opset = helper.make_opsetid("", 17)
+    model = helper.make_model(made, opset_imports=[opset], ir_version=8)
+    return model.SerializeToString()
+
+
+IMAGE = ["N", 3, "H", "W"]
+STEP = {"x": IMAGE, "before": IMAGE, "after": IMAGE, "state": ["N", 2, "H", "W"]}
+BOTH = [("output", "x"), ("next_state", "state")]
+NOT_STEPS = [
+    ({**STEP, "state": ["N", "C", "H", "W"]}, BOTH, r"state has the shape \['N', 'C'"),
+    ({**STEP, "state": ["N", 4097, "H", "W"]}, BOTH, "with 1 to 4096 channels"),
+    ({**STEP, "state": [2]}, BOTH, r"state has the shape \[2\]"),
+    (
+        STEP,
+        BOTH[:1],
+        "has 4 inputs and 1 outputs; an upscaler has one of each, or takes",
+    ),
+    ({**STEP, "more": IMAGE}, BOTH, "has 5 inputs and 2 outputs"),
+    ({"x": IMAGE, "state": STEP["state"]}, BOTH, "has 2 inputs and 2 outputs"),
+]
+
+
+def test_a_graph_that_is_no_step_is_refused(tmp_path):
+    path = tmp_path / "a.onnx"
+    for inputs, outputs, message in NOT_STEPS:
+        path.write_bytes(graph_of(inputs, outputs))
+        with pytest.raises(UserError, match=message):
+            OnnxRuntimeRunner(path, threads=1)
+
+    path.write_bytes(graph_of(STEP, BOTH))
+    runner = OnnxRuntimeRunner(path, threads=1)
+    assert runner.num_state == 2
+    frame, state = np.ones((3, 4, 5), np.float32), np.ones((2, 4, 5), np.float32)
+    result, next_state = runner.step(frame, frame, frame, state)
+    assert np.array_equal(result, frame)
+    assert np.array_equal(next_state, state)

@@ -9,10 +9,11 @@ from realesrgan_paddle.inference.engine import engine as engine_module
 from realesrgan_paddle.inference.engine.engine import Engine
 from realesrgan_paddle.inference.runners.dygraph_runner import DygraphRunner
 from realesrgan_paddle.models.networks.network import Network
-from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE, RecurrentSRVGG
+from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.assign import load_weights
 from realesrgan_paddle.ops.choose import choose_ops
+from realesrgan_paddle.ops.plain import PLAIN, Ops
 
 pytestmark = pytest.mark.paddle
 
@@ -50,9 +51,7 @@ def stepped(runner: Engine | DygraphRunner, frames: np.ndarray) -> np.ndarray:
     for number, frame in enumerate(frames):
         before = frames[max(0, number - 1)]
         after = frames[min(number + 1, len(frames) - 1)]
-        changes = CHANGE * (before - frame), CHANGE * (after - frame)
-        beside = np.concatenate([*changes, state])
-        result, state = runner.step(frame, beside)
+        result, state = runner.step(frame, before, after, state)
         assert state.dtype == result.dtype == np.float32
         results.append(result)
     return np.stack(results)
@@ -124,3 +123,25 @@ def test_only_a_network_with_a_state_says_so():
     engine = Engine(plain, tensors_of(plain))
     assert not hasattr(engine, "num_state")
     assert not hasattr(DygraphRunner(network_of(plain), 4), "num_state")
+
+
+def dygraph_runner(ops: Ops) -> DygraphRunner:
+    network = network_of(NETWORKS[0])
+    network.ops = ops
+    return DygraphRunner(network, 4)
+
+
+@pytest.mark.usefixtures("avx2", "has_bf16")
+@pytest.mark.parametrize("name", ["fp32", "bf16", "dygraph", "dygraph, oneDNN's"])
+def test_a_picture_is_a_frame_with_nothing_beside_it_to_the_bit(name):
+    """So the only frame of a shot is what the picture alone is."""
+    if name == "dygraph":
+        runner = dygraph_runner(PLAIN)
+    elif name == "dygraph, oneDNN's":
+        runner = dygraph_runner(choose_ops("onednn")[0])
+    else:
+        runner = Engine(NETWORKS[0], tensors_of(NETWORKS[0]), name)
+    (frame,) = frames_of(12, 10, count=1)
+    nothing = np.zeros((runner.num_state, 12, 10), np.float32)
+    result, _ = runner.step(frame, frame, frame, nothing)
+    np.testing.assert_array_equal(runner(frame[None])[0], result)

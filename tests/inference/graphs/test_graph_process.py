@@ -37,13 +37,15 @@ from contextlib import suppress
 from realesrgan_paddle.inference.runners.graph_worker import *
 sys.stderr.write("terminate called\\n")
 {load}
-send(sys.stdout.buffer, scale=1, device="cpu")
+send(sys.stdout.buffer, scale=1, device="cpu", num_state={num_state})
 with suppress(EOFError):
     while True:
-        images = receive_array(sys.stdin.buffer, receive(sys.stdin.buffer)["shape"])
-        width = images.shape[3]
+        images, *beside = receive_arrays(
+            sys.stdin.buffer, receive(sys.stdin.buffer)["shapes"]
+        )
+        width = images.shape[-1]
         {run}
-        send_array(sys.stdout.buffer, images)
+        send_arrays(sys.stdout.buffer, images, *beside[2:])
 """
 """A process that answers as graph_worker.py does, without Paddle."""
 CRASH = "os.kill(os.getpid(), signal.SIGSEGV)"
@@ -67,9 +69,9 @@ def damaged(tmp_path):
 def start(tmp_path, monkeypatch):
     """Return a function that starts a runner with a worker of few lines."""
 
-    def with_worker(load="", run="pass", engine="paddle"):
+    def with_worker(load="", run="pass", engine="paddle", num_state=0):
         path = tmp_path / "worker.py"
-        path.write_text(WORKER.format(load=load, run=run))
+        path.write_text(WORKER.format(load=load, run=run, num_state=num_state))
         monkeypatch.setattr(graph_worker, "__file__", str(path))
         return GraphRunner(Path("x.pdmodel"), "cpu", 1, engine)
 
@@ -200,7 +202,7 @@ def test_the_process_ends_with_its_runner_even_while_it_computes(start):
     runner = start(run="time.sleep(60)")
     process = runner._worker._process
     folder = Path(runner._worker._folder.name)
-    runner._worker.images.write(b'{"shape": [1, 3, 4, 4]}\n' + bytes(192))
+    runner._worker.images.write(b'{"shapes": [[1, 3, 4, 4]]}\n' + bytes(192))
     runner._worker.images.flush()
 
     started = time.perf_counter()
@@ -249,3 +251,25 @@ def test_a_graphs_memory_is_measured_with_a_small_image(start):
     larger = np.zeros((1, 3, 150, 150), np.float32)
     runner(larger)
     assert 5000 < runner.bytes_per_pixel < 6000, "what it keeps is counted as well"
+
+
+def test_a_state_goes_there_and_comes_back(start):
+    runner = start(num_state=2)
+    assert runner.num_state == 2
+    frame = images(6)[0]
+    states = np.random.default_rng(1).random((3, 2, 4, 6), np.float32)
+    for state in states:
+        result, next_state = runner.step(frame, frame, frame, state)
+        assert np.array_equal(result, frame)
+        assert np.array_equal(next_state, state)
+    assert np.array_equal(runner(images()), images())
+    assert not hasattr(start(), "num_state")
+
+
+def test_a_state_of_another_shape_is_one_line(start):
+    runner = start(num_state=2, run="beside[2:] = [part[:, :2] for part in beside[2:]]")
+    frame, state = images(6)[0], np.zeros((2, 4, 6), np.float32)
+    with pytest.raises(
+        UserError, match=r"makes a state \(2, 2, 6\) of one \(2, 4, 6\)"
+    ):
+        runner.step(frame, frame, frame, state)

@@ -19,7 +19,6 @@ from realesrgan_paddle.inference.video.recurrent import (
 )
 from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.upscale_video import sampled_frames
-from realesrgan_paddle.models.networks.recurrent_srvgg import CHANGE
 from realesrgan_paddle.utils.errors import UserError
 
 pytestmark = NEEDED
@@ -48,10 +47,9 @@ def unrolled(frames: list[np.ndarray]) -> np.ndarray:
     state = np.zeros((network.num_state, HEIGHT, WIDTH), np.float32)
     results = []
     for number, frame in enumerate(clip):
-        before, after = clip[max(0, number - 1)], clip[number + 1 : number + 2]
-        changes = [before - frame, (after or [frame])[0] - frame]
-        beside = [*(CHANGE * change for change in changes), state]
-        result, state = network.step(frame, np.concatenate(beside))
+        before = clip[max(0, number - 1)]
+        after = clip[min(number + 1, len(clip) - 1)]
+        result, state = network.step(frame, before, after, state)
         results.append(np.rint(255 * result.clip(0, 1)).astype(np.uint8))
     return np.stack(results).transpose(0, 2, 3, 1)
 
@@ -137,9 +135,9 @@ def test_other_sizes_alpha_and_bits_are_those_of_pictures():
 
     class Plain:
         def __call__(self, images: np.ndarray) -> np.ndarray:
-            network = Remembering()
-            zeros = np.zeros((8, *images.shape[2:]), np.float32)
-            return network.step(images[0], zeros)[0][None]
+            (frame,) = images
+            zeros = np.zeros((Remembering.num_state, *frame.shape[1:]), np.float32)
+            return Remembering().step(frame, frame, frame, zeros)[0][None]
 
     colors = shot(1, 1)[0]
     ramp = np.tile(np.arange(WIDTH, dtype=np.uint8), (HEIGHT, 1))
@@ -160,8 +158,8 @@ def test_what_is_not_finite_is_computed_again_with_the_same_state():
     frames = shot(1, 4)
 
     class Overflowing(Remembering):
-        def step(self, frame: np.ndarray, beside: np.ndarray):
-            result, state = super().step(frame, beside)
+        def step(self, *arrays: np.ndarray):
+            result, state = super().step(*arrays)
             broken = np.float32(np.nan if len(self.steps) == 3 else 0)
             return result + broken, state + broken
 
@@ -209,8 +207,8 @@ def test_another_network_is_told_by_its_step_alone(tmp_path: Path):
         Upscaler(Remembering(stop_at=12), SCALE).video(clip, target, **settings)
 
     class Other(Remembering):
-        def step(self, frame: np.ndarray, beside: np.ndarray):
-            result, state = super().step(frame, beside)
+        def step(self, *arrays: np.ndarray):
+            result, state = super().step(*arrays)
             return result, -state
 
     with pytest.raises(UserError, match="network's output was"):
