@@ -214,7 +214,7 @@ def _parts(file: str) -> str:
 
 def _stem(name: str) -> str:
     """Return a file's name without suffix, as `Path.stem` does."""
-    stem, point, suffix = name.rpartition(".")
+    stem, _, suffix = name.rpartition(".")
     return stem if stem and suffix else name
 
 
