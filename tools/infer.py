@@ -18,6 +18,11 @@ from functools import partial
 from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import find_all_inputs
+from realesrgan_paddle.commands.upscale_storage import (
+    Stored,
+    find_stored,
+    upscale_stored,
+)
 from realesrgan_paddle.commands.what_follows import after_inference
 from realesrgan_paddle.inference.open_runner import open_runner
 from realesrgan_paddle.models.weights.weight_options import DenoiseOptions
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     flags = parse_flags(Flags, __doc__, argv)
     flags.mixed.check_exported()
-    inputs = find_all_inputs(flags)
+    inputs = find_stored(flags) or find_all_inputs(flags)
 
     reopen = partial(
         open_runner,
@@ -64,6 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         trt=flags.trt,
         exported=True,
     )
+    if isinstance(inputs, Stored):
+        return upscale_stored(reopen, inputs, flags)
     runner = reopen()
     code = upscale(runner, reopen, inputs, flags)
     if code == 0:

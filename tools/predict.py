@@ -18,6 +18,11 @@ from functools import partial
 from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import find_all_inputs
+from realesrgan_paddle.commands.upscale_storage import (
+    Stored,
+    find_stored,
+    upscale_stored,
+)
 from realesrgan_paddle.commands.what_follows import after_weights
 from realesrgan_paddle.inference.graph.exported_files import require_weights
 from realesrgan_paddle.inference.open_runner import open_runner
@@ -37,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 if an image failed."""
     argv = sys.argv[1:] if argv is None else argv
     flags = parse_flags(Flags, __doc__, argv)
-    inputs = find_all_inputs(flags)
+    inputs = find_stored(flags) or find_all_inputs(flags)
     require_weights(flags.model_path)
 
     reopen = partial(
@@ -49,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         sixteen_bit=inputs.may_have_16_bits(flags.ext),
         weights=flags.weights,
     )
+    if isinstance(inputs, Stored):
+        return upscale_stored(reopen, inputs, flags)
     runner = reopen()
     code = upscale(runner, reopen, inputs, flags)
     if code == 0:

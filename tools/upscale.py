@@ -27,13 +27,20 @@ from functools import partial
 from realesrgan_paddle.commands.choose_network import open_network
 from realesrgan_paddle.commands.upscale import after_videos, upscale
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
-from realesrgan_paddle.commands.upscale_inputs import find_all_inputs
+from realesrgan_paddle.commands.upscale_inputs import Inputs, find_all_inputs
+from realesrgan_paddle.commands.upscale_storage import (
+    Stored,
+    find_stored,
+    upscale_stored,
+)
 from realesrgan_paddle.commands.upscale_streams import PIPE, only_files
 from realesrgan_paddle.commands.what_follows import after_upscale
 from realesrgan_paddle.inference.graph.exported_files import is_exported
 from realesrgan_paddle.inference.open_runner import open_runner
+from realesrgan_paddle.inference.runners.runner import Runner
 from realesrgan_paddle.models.weights.weight_options import WeightOptions
 from realesrgan_paddle.utils.cli import int_range, parse_flags, run, setting
+from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.next_steps import print_next
 
 
@@ -75,14 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = replace(given, skip_existing=not given.overwrite)
     if flags.model_path and is_exported(flags.model_path):
         flags.weights.check_exported()
+    if stored := find_stored(given):
+        return _upscale_stored(given, stored)
     with only_files(flags) as flags:
         return _upscale(flags, argv, by_pipe=PIPE in (*given.input, given.output))
 
 
-def _upscale(flags: Flags, argv: Sequence[str], *, by_pipe: bool) -> int:
-    """Upscale files; return the exit code. What follows `by_pipe` has no files to name."""
-    inputs = find_all_inputs(flags)
-    open_model = partial(
+def _opening(flags: Flags, inputs: Inputs | Stored) -> "partial[Runner]":
+    """Return what opens a network, by its name."""
+    return partial(
         open_runner,
         engine=flags.engine,
         precision=flags.precision,
@@ -91,6 +99,22 @@ def _upscale(flags: Flags, argv: Sequence[str], *, by_pipe: bool) -> int:
         sixteen_bit=inputs.may_have_16_bits(flags.ext),
         weights=flags.weights,
     )
+
+
+def _upscale_stored(flags: Flags, stored: Stored) -> int:
+    if not flags.model_path:
+        raise UserError(
+            "--model_path: name a network, such as realesr-general-x4v3; for object "
+            "storage none is chosen, for that would read all files before"
+        )
+    reopen = partial(_opening(flags, stored), flags.model_path)
+    return upscale_stored(reopen, stored, flags)
+
+
+def _upscale(flags: Flags, argv: Sequence[str], *, by_pipe: bool) -> int:
+    """Upscale files; return the exit code. What follows `by_pipe` has no files to name."""
+    inputs = find_all_inputs(flags)
+    open_model = _opening(flags, inputs)
     runner, model = open_network(flags, inputs, open_model)
     flags = replace(flags, model_path=model)
     code = upscale(runner, partial(open_model, model), inputs, flags)

@@ -38,7 +38,7 @@ class Row:
 def add_row(manifest: Path, row: Row) -> None:
     """Append a row; of two with one id the later counts. No link is followed for it."""
     with open(manifest, "a", encoding="utf-8", opener=_no_link) as file:
-        file.write(json.dumps(asdict(row)) + "\n")
+        file.write(line_of(row))
 
 
 def read_rows(manifest: Path, most_bytes: int) -> dict[str, Row]:
@@ -51,9 +51,18 @@ def read_rows(manifest: Path, most_bytes: int) -> dict[str, Row]:
     if not manifest.exists():
         return {}
     with open_regular(manifest) as file:
-        lines = file.read(most_bytes).decode("utf-8", "replace").splitlines()
-    found = map(_row, lines)
+        return rows_of(file.read(most_bytes))
+
+
+def rows_of(manifest: bytes) -> dict[str, Row]:
+    """Return the rows in the text of a manifest, as `read_rows`."""
+    found = map(_row, manifest.decode("utf-8", "replace").splitlines())
     return {row.id: row for row in found if row is not None}
+
+
+def line_of(row: Row) -> str:
+    """Return the line of a manifest that a row is."""
+    return json.dumps(asdict(row)) + "\n"
 
 
 def _no_link(path: str, flags: int) -> int:

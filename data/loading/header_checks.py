@@ -116,11 +116,14 @@ def _keys(paths: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
         return paths.stamps, []
     places = paths.names() if isinstance(paths, ImageList) else map(str, paths)
     root = str(paths.root) if isinstance(paths, ImageList) else ""
+    below = os.path.join(root, "")  # noqa: PTH118
 
     keys = np.zeros(len(paths), np.uint64)
     problems: dict[str, str] = {}
     for number, name in enumerate(places):
-        place = os.path.join(root, name)  # noqa: PTH118  (a Path takes ten times longer)
+        place = f"{below}{name}"
+        if not name[:1].isalnum() or ":" in name:  # such as "/data/a.png"
+            place = os.path.join(root, name)  # noqa: PTH118  (as a Path, but quicker)
         try:
             status = os.stat(place)  # noqa: PTH116
         except OSError as error:

@@ -6,7 +6,6 @@ out as the footage can spare, and several crops of each are measured. They are c
 the names of the files alone.
 """
 
-import os
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.data.sets.naming import (
     MOMENT_SECONDS,
     seconds_of_frame,
-    source_and_frame,
+    source_and_frame_in,
 )
 from realesrgan_paddle.utils.paired import FEWEST_UNITS
 
@@ -190,23 +189,33 @@ def _clips(paths: Sequence[Path]) -> list[Clip]:
 
     As text: a million paths take a gigabyte.
     """
-    files: Iterable[str] = map(str, paths)
+    files: Iterable[str] = (path.as_posix() for path in paths)
     if isinstance(paths, ImageList):
-        root = paths.root
+        root = paths.root.as_posix()
         files = (
-            f"{root}/{name}" if name[:1].isalnum() else str(root / name)
+            f"{root}/{name}" if name[:1].isalnum() else (paths.root / name).as_posix()
             for name in paths.names()
         )
     clips: dict[str, dict[str, Frame]] = {}
+    folders: dict[str, str] = {}
     for file in sorted(set(files), key=_parts):
-        clip, name = source_and_frame(Path(file))
+        folder, _, file_name = file.rpartition("/")
+        if folder not in folders:
+            folders[folder] = Path(file).parent.as_posix()
+        clip, name = source_and_frame_in(folders[folder], _stem(file_name))
         clips.setdefault(clip, {}).setdefault(name, []).append(file)
     return [list(clips[clip].values()) for clip in sorted(clips)]
 
 
 def _parts(file: str) -> str:
     """Return what orders paths as `Path` does: by folder, then by name."""
-    return file.replace(os.sep, "\0").replace("/", "\0")
+    return file.replace("/", "\0")
+
+
+def _stem(name: str) -> str:
+    """Return a file's name without suffix, as `Path.stem` does."""
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and suffix else name
 
 
 def _whole_clips(clips: Sequence[Clip], wanted: int) -> tuple[list[Clip], Clip] | None:
@@ -263,7 +272,7 @@ def _moments(clips: Sequence[Clip], wanted: int, reach: int) -> tuple[list[Clip]
 
 def _times(clip: Clip) -> np.ndarray:
     """Return when the frames are shown [s]; NaN where their names do not tell."""
-    times = (seconds_of_frame(Path(frame[0]).stem) for frame in clip)
+    times = (seconds_of_frame(_stem(frame[0].rpartition("/")[2])) for frame in clip)
     return np.array([np.nan if time is None else time for time in times])
 
 

@@ -132,15 +132,24 @@ def source_and_frame(path: Path) -> tuple[str, str]:
     Files that one of the tools has named count as one source whatever their folders:
     crops and downscaled versions of an image may be in two.
     """
-    uncropped = _CROP.sub("", path.stem)
+    return source_and_frame_in(path.parent.as_posix(), path.stem)
+
+
+def source_and_frame_in(folder: str, stem: str) -> tuple[str, str]:
+    """As `source_and_frame`, of a file's folder and stem: a `Path` takes ten times longer.
+
+    Args:
+        folder: of the file, as `Path.as_posix` writes it.
+        stem: the file's name without suffix.
+    """
+    uncropped = _CROP.sub("", stem)
     image = _DOWNSCALED.sub("", uncropped)
     if _TIME.search(image):
         return _TIME.sub("", image), image
 
     series = _NUMBER.sub("", image)
-    if image != path.stem:
+    if image != stem:
         return series, image
-    folder = path.parent.as_posix()
     return f"{folder}/{series}", f"{folder}/{image}"
 
 

@@ -6,6 +6,7 @@ one in object storage has its URL, which `Path` writes with one slash,
 only what reads a file asks where it lies. Shards are read by offset and never extracted.
 """
 
+import errno
 import functools
 import hashlib
 import io
@@ -44,6 +45,8 @@ BLOCK = 1 << 20
 _URL = re.compile(r"^([a-z][a-z0-9+]+):/+")
 _STORED = re.compile(r"^[a-z][a-z0-9+]+:/|\.tar(/|$)")
 _INDEX = np.dtype([("key", "<u8"), ("offset", "<i8"), ("size", "<i8")])
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Of the disk here, which an object is copied to: no storage can be blamed."""
 _NO_RETRY = (FileNotFoundError, PermissionError, IsADirectoryError, ValueError)
 
 Result = TypeVar("Result")
@@ -52,7 +55,7 @@ Result = TypeVar("Result")
 def is_stored(path: str | Path) -> bool:
     """Return whether a path leads into a shard or to object storage."""
     return _STORED.search(Path(path).as_posix()) is not None and bool(
-        _url(path) or _shard_of(Path(path))
+        is_url(path) or _shard_of(Path(path))
     )
 
 
@@ -64,15 +67,15 @@ def read_bytes(path: str | Path) -> bytes:
     """
     inside = _shard_of(Path(path))
     if inside is None:
-        return _ask(path, lambda fs, url: fs.cat_file(url))
+        return ask_storage(path, lambda fs, url: fs.cat_file(url))
     tar, member = inside
     offset, size = open_shard(tar).place(member, path)
     if size > LARGEST_FILE:
         raise UserError(f"{path}: larger than {LARGEST_FILE >> 30} GiB")
     if size == 0:
         return b""
-    if _url(tar):
-        return _ask(
+    if is_url(tar):
+        return ask_storage(
             tar, lambda fs, url: fs.cat_file(url, start=offset, end=offset + size)
         )
     with open_regular(tar) as file:
@@ -101,7 +104,7 @@ def read_size(path: Path) -> tuple[int, int]:
 
 def _stored_header(path: Path) -> Header:
     if _shard_of(path) is None:
-        head = _ask(path, lambda fs, url: _read_head(fs, url))
+        head = ask_storage(path, lambda fs, url: _read_head(fs, url))
         try:
             return read_header(io.BytesIO(head), path)
         except UserError:
@@ -127,9 +130,8 @@ def list_source(root: Path) -> ImageList:
     Raises:
         UserError: it does not exist, or a shard is damaged.
     """
-    if _url(root):
-        found = _ask(root, lambda fs, url: fs.find(url, detail=True))
-        return _listed_objects(root, found)
+    if is_url(root):
+        return _listed_objects(root)
     if root.suffix == ".tar" and root.is_file():
         return _listed_members(root, [""])
     names = _local_names(root, images.IMAGE_SUFFIXES)
@@ -156,22 +158,30 @@ def _local_names(root: Path, suffixes: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: name.replace("/", "\0"))
 
 
-def _listed_objects(root: Path, found: Mapping[str, Mapping[str, Any]]) -> ImageList:
-    base = _url_parts(root)[1].strip("/")
+def _listed_objects(root: Path) -> ImageList:
     names, shards = {}, []
-    for key, info in found.items():
-        name = key.strip("/")[len(base) :].strip("/")
+    for name, info in objects_below(root).items():
         suffix = Path(name).suffix.lower()
-        if any(part.startswith(".") for part in name.split("/")):
-            continue
         if suffix in images.IMAGE_SUFFIXES:
-            names[name] = key_of(name, _stamp(info))
+            names[name] = key_of(name, stamp_of(info))
         elif suffix == ".tar":
             shards.append(name)
     if not names:
         return _listed_members(root, sorted(shards))
     ordered = sorted(names, key=lambda name: name.replace("/", "\0"))
     return ImageList(root, ordered, [names[name] for name in ordered])
+
+
+def objects_below(root: Path) -> dict[str, Mapping[str, Any]]:
+    """Return what storage says of the objects below a URL, by name, without hidden ones."""
+    found = ask_storage(root, lambda fs, url: fs.find(url, detail=True))
+    base = _url_parts(root)[1].strip("/")
+    objects = {}
+    for key, info in found.items():
+        name = key.strip("/")[len(base) :].strip("/")
+        if not any(part.startswith(".") for part in name.split("/")):
+            objects[name] = info
+    return objects
 
 
 def _listed_members(root: Path, shards: Sequence[str]) -> ImageList:
@@ -221,12 +231,12 @@ def open_shard(tar: Path) -> Shard:
     Raises:
         UserError: it is no tar, or is damaged.
     """
-    if _url(tar):
-        stamp = _stamp(_ask(tar, lambda fs, url: fs.info(url)))
+    if is_url(tar):
+        stamp = stamp_of(ask_storage(tar, lambda fs, url: fs.info(url)))
     else:
         status = tar.stat()
         stamp = f"{status.st_size} {status.st_mtime_ns}"
-    place = tar if _url(tar) else tar.absolute()
+    place = tar if is_url(tar) else tar.absolute()
     cached = cache_file("shards", f"{place}\0{stamp}", ".npz")
     try:
         with np.load(cached) as file:
@@ -234,8 +244,10 @@ def open_shard(tar: Path) -> Shard:
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         pass  # there is none yet, or it is damaged: made below
 
-    if _url(tar):
-        places = _ask(tar, lambda fs, url: _places(fs.open(url, block_size=BLOCK), tar))
+    if is_url(tar):
+        places = ask_storage(
+            tar, lambda fs, url: _places(fs.open(url, block_size=BLOCK), tar)
+        )
     else:
         places = _places(open_regular(tar), tar)
     rows = [(key_of(name, ""), *place) for name, place in places.items()]
@@ -286,7 +298,7 @@ def _shard_of(path: Path) -> tuple[Path, str] | None:
     if place < 0:
         return None
     tar = Path(text[: place + 4])
-    if not _url(tar) and not _is_file(tar):
+    if not is_url(tar) and not _is_file(tar):
         return None
     return tar, text[place + 5 :]
 
@@ -303,13 +315,14 @@ def cache_file(kind: str, key: str, suffix: str) -> Path:
     return Path(cache, "realesrgan-paddle", kind, f"{name.hexdigest()}{suffix}")
 
 
-def _stamp(info: Mapping[str, Any]) -> str:
+def stamp_of(info: Mapping[str, Any]) -> str:
     """Return what tells versions of an object apart."""
     version = info.get("ETag") or info.get("etag") or info.get("mtime")
     return f"{info.get('size')} {version or info.get('LastModified')}"
 
 
-def _url(path: str | Path) -> bool:
+def is_url(path: str | Path) -> bool:
+    """Return whether a path is an address in object storage."""
     return _URL.match(Path(path).as_posix()) is not None
 
 
@@ -325,7 +338,13 @@ _said_at = -np.inf
 """When this process last said that storage does not answer, by `time.monotonic`."""
 
 
-def _ask(path: str | Path, question: Callable[[Any, str], Result]) -> Result:
+def address(path: str | Path) -> str:
+    """Return the URL that `Path` has written with one slash."""
+    scheme, rest = _url_parts(path)
+    return f"{scheme}://{rest}"
+
+
+def ask_storage(path: str | Path, question: Callable[[Any, str], Result]) -> Result:
     """Return the answer of object storage; wait and ask again where there is none.
 
     Raises:
@@ -333,8 +352,8 @@ def _ask(path: str | Path, question: Callable[[Any, str], Result]) -> Result:
             not answered for the time of `WAITS`, or fsspec is not installed.
     """
     global _said_at
-    scheme, rest = _url_parts(path)
-    url = f"{scheme}://{rest}"
+    url = address(path)
+    scheme = url.partition(":")[0]
     try:
         # Imported here: local files need no fsspec.
         import fsspec
@@ -354,6 +373,8 @@ def _ask(path: str | Path, question: Callable[[Any, str], Result]) -> Result:
         except _NO_RETRY as error:
             raise UserError(f"{url}: {error or 'not there'}") from error
         except Exception as error:  # each kind of storage raises its own
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             if wait is None:
                 raise UserError(

@@ -51,7 +51,8 @@ class TrainingData:
         held_out: those of them to validate on, each with the file of its low-quality
             image if it has one.
         names: both by name, for a training state.
-        file_report: what the log says of the files' headers.
+        file_report: what the log says of the files' headers; empty in other processes
+            than the first.
         remarks: what it says of images that were held out before and are not now.
     """
 
@@ -85,7 +86,7 @@ def open_training_data(
     resuming: bool = False,
     before: HeldOutNames | None = None,
 ) -> TrainingData:
-    """Open the data of a run, check the headers of all files, and hold images out.
+    """Open the data of a run, let one process check all headers, and hold images out.
 
     Args:
         cfg: options.
@@ -102,7 +103,11 @@ def open_training_data(
         slice_count(cfg, group)
 
     images, pairs = open_datasets(cfg)
-    report = check_files(cfg, images, pairs, resuming=resuming)
+    # The first process for all: the others wait for it in `check_same_start`, and end
+    # where it has found a problem.
+    report = ""
+    if group.writes:
+        report = check_files(cfg, images, pairs, resuming=resuming)
 
     # The pairs beside images may show the same scenes, so they leave those out, too.
     dataset = pairs if images is None else images
@@ -253,7 +258,7 @@ def check_run(
         count, unreadable = found.count, found.problems
         small = too_small(found, images.crop, "the crop of")
         if others:
-            listed = set(images.paths).intersection(others)
+            listed = set(others).intersection(images.paths)
     train = check_headers([*of_pairs], decode=decode)
     val = check_headers([p for p in val_paths if p not in of_pairs], decode=decode)
 

@@ -10,6 +10,7 @@ from sample_runs import assert_states_equal, log_of, picture, reported, run, wri
 
 from realesrgan_paddle.data.loading.held_out_crops import open_held_out
 from realesrgan_paddle.data.loading.hold_out import hold_out
+from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.options.reading.load import load_config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.training_data import open_training_data
@@ -105,6 +106,21 @@ def test_photographs_and_series_without_times():
     held = hold_out(series)
     assert len(held.validated) == 12
     assert len(held.excluded) == 12 * (1 + 2 * 2), "a twelfth: neighbors too"
+
+
+@pytest.mark.parametrize(
+    "form", ["./{}", "deep//{}", "deep/./{}", ".hidden_{}", "deep/a.b{}", "/other/{}"]
+)
+def test_names_that_a_list_may_have_are_the_files_that_a_path_is(form):
+    """Clips are told from the text of names, for speed; so a path must say the same."""
+    written = [form.format(path.name) for path in video("a", 20) + video("b", 12)]
+    written += [form.format(f"{number}.{end}") for number in range(9) for end in "ab"]
+    listed = hold_out(ImageList(Path("set"), written))
+    assert listed == hold_out([Path("set") / name for name in written])
+    crops = [form.format(f"{n}_s00{k}.png") for n in range(9) for k in (1, 2)]
+    held = hold_out(ImageList(Path("set"), crops)).excluded
+    frames = {path.name.rpartition("_s")[0] for path in held}
+    assert len(held) == 2 * len(frames), "crops of an image stay together"
 
 
 def test_as_many_crops_as_are_asked_for():

@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from s3_server import s3_server
 from sample_runs import assert_states_equal, picture, reported, run, state_of
 
 from realesrgan_paddle.data.loading import header_checks
@@ -184,34 +185,12 @@ def test_object_storage_without_fsspec_names_the_install(monkeypatch):
 @pytest.fixture
 def storage(tmp_path, monkeypatch):
     """A local S3 server with the footage in it: its address, and what stops and starts it."""
-    moto = pytest.importorskip("moto.server")
-    boto3 = pytest.importorskip("boto3")
-    fsspec = pytest.importorskip("s3fs")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    port = server.get_host_and_port()[1]
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    fsspec.S3FileSystem.clear_instance_cache()
-
-    client = boto3.client("s3", endpoint_url=f"http://127.0.0.1:{port}")
-    client.create_bucket(Bucket="footage")
-    for root in footage(tmp_path):
-        for file in root.rglob("*.*"):
-            name = file.relative_to(tmp_path).as_posix()
-            client.put_object(Bucket="footage", Key=name, Body=file.read_bytes())
-
-    def stop_for(seconds: float) -> None:
-        nonlocal server
-        server.stop()
-        time.sleep(seconds)
-        server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port)
-        server.start()
-
-    yield stop_for
-    server.stop()
+    with s3_server(monkeypatch, "footage") as (client, stop_for):
+        for root in footage(tmp_path):
+            for file in root.rglob("*.*"):
+                name = file.relative_to(tmp_path).as_posix()
+                client.put_object(Bucket="footage", Key=name, Body=file.read_bytes())
+        yield stop_for
 
 
 def test_object_storage_lists_and_reads_what_the_disk_has(tmp_path, storage):

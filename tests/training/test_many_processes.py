@@ -182,6 +182,16 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
+def test_only_the_first_checks_the_headers_of_all_files(tmp_path, options):
+    (tmp_path / "hr/3.png").write_bytes(b"no picture")
+    assert finish_together(tmp_path, options, TWO) == [1, 1]
+    first, second = stderr_of(tmp_path, 0), stderr_of(tmp_path, 1)
+    assert len(first) == 1
+    assert first[0].startswith(f"error: {tmp_path}/hr/3.png: not a readable image")
+    assert len(second) == 1
+    assert second[0].startswith("error: another process of this training has ended")
+
+
 @pytest.mark.parametrize("pool", [pytest.param(4, marks=pytest.mark.slow), 0])
 def test_what_one_cannot_read_costs_nothing(tmp_path, options, pool):
     """Of the pairs of images, the second process reads the fourth in iteration 2."""
