@@ -32,12 +32,14 @@ class Domain:
 
 
 def read_domains(data: Path) -> dict[str, Domain]:
-    """Return the domains of `FILE` whose folders are below `data`, by name."""
+    """Return the domains of `FILE` that have images below `data`, by name."""
     domains = {}
     for name, entry in yaml.safe_load(FILE.read_text(encoding="utf-8")).items():
         if not (data / entry["folder"]).is_dir():
             continue
         images = list_images(data / entry["folder"])
+        if not images:
+            continue
         train = []
         for clip in entry["train"]:
             train += _of_clip(clip, images)
