@@ -129,13 +129,7 @@ def export(
         without_yml = _add_yml(network, temporary, folder)
 
         files = _publish(temporary, folder)
-        return Exported(
-            files,
-            differences,
-            onnx_differences,
-            without_json,
-            without_yml,
-        )
+        return Exported(files, differences, onnx_differences, without_json, without_yml)
 
 
 class _Step(nn.Layer):

@@ -22,6 +22,7 @@ A runner of a network that carries a state through a video, frame by frame, also
                       these it returns what the runner makes of the frame as a picture
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,9 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 HEIGHT, WIDTH = 2, 3
 """The axes of (N, C, H, W)."""
+
+PROBE_SIDE = 24
+"""Of the picture by which a network is known again [pixels]."""
 
 PASSED_ON = ("radius", "multiple", "bytes_per_pixel", "bytes_in_bands")
 """What a runner may say of itself for tiles; it holds for each of the eight runs."""
@@ -176,3 +180,19 @@ def find_scale(source: Path, run: Callable[[np.ndarray], np.ndarray]) -> int:
             "(1, 3, 4 * scale, 4 * scale)"
         )
     return scale
+
+
+def network_digest(run: Any) -> str:
+    """Return a hash of what a runner makes of a picture, to the bit.
+
+    And of what it makes of a frame with others and a state beside it, if it takes them.
+    """
+    noise = np.random.default_rng(0)
+    picture = noise.random((1, 3, PROBE_SIDE, PROBE_SIDE), np.float32)
+    digest = hashlib.sha256(run(picture).tobytes())
+    if hasattr(run, "num_state"):
+        before, after = noise.random((2, *picture.shape[1:]), np.float32)
+        state = noise.random((run.num_state, *picture.shape[2:]), np.float32)
+        for part in run.step(picture[0], before, after, state - np.float32(0.5)):
+            digest.update(part.tobytes())
+    return digest.hexdigest()

@@ -1,6 +1,5 @@
 """A video in, a larger video out."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -11,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
+from realesrgan_paddle.inference.runners.runner import network_digest
 from realesrgan_paddle.inference.tiling.array_upscaler import ArrayUpscaler
 from realesrgan_paddle.inference.video.plan import (
     VideoPlan,
@@ -31,9 +31,6 @@ from realesrgan_paddle.inference.video.settings import VideoSettings
 from realesrgan_paddle.inference.video.writing.muxing import mux
 from realesrgan_paddle.inference.video.writing.segments import SegmentFolder
 from realesrgan_paddle.utils.files import atomic_path, make_folder, sha256_of
-
-PROBE_SIDE = 24
-"""Of the picture by which a network is known again [pixels]."""
 
 
 def upscale_video(
@@ -215,7 +212,7 @@ def job_record(
     record = {
         "input": source.path.name,
         "input's content": sha256_of(source.path),
-        "network's output": _network(upscaler),
+        "network's output": network_digest(upscaler.run),
         "tile": upscaler.tile,
         "tile_pad": upscaler.tile_pad,
         "pre_pad": upscaler.pre_pad,
@@ -228,17 +225,3 @@ def job_record(
         # What is repeated is the same with any other network, computed or copied.
         record["no_reuse"] = settings.no_reuse
     return record
-
-
-def _network(upscaler: ArrayUpscaler) -> str:
-    """Return a hash of what a network makes of a picture, to the bit."""
-    noise = np.random.default_rng(0)
-    picture = noise.random((1, 3, PROBE_SIDE, PROBE_SIDE), np.float32)
-    digest = hashlib.sha256(upscaler.run(picture).tobytes())
-    if carries_state(upscaler.run):
-        run: Any = upscaler.run
-        before, after = noise.random((2, *picture.shape[1:]), np.float32)
-        state = noise.random((run.num_state, *picture.shape[2:]), np.float32)
-        for part in run.step(picture[0], before, after, state - np.float32(0.5)):
-            digest.update(part.tobytes())
-    return digest.hexdigest()

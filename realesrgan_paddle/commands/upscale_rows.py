@@ -1,5 +1,6 @@
 """What one of several processes does: it opens the network, and upscales batches of rows."""
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,11 @@ from realesrgan_paddle.inference.pictures.upscale_files import (
     PictureSettings,
     upscale_files,
 )
-from realesrgan_paddle.inference.runners.runner import Runner, SelfEnsemble
+from realesrgan_paddle.inference.runners.runner import (
+    Runner,
+    SelfEnsemble,
+    network_digest,
+)
 from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.utils.cli import say
 from realesrgan_paddle.utils.errors import UserError
@@ -71,6 +76,24 @@ def open_upscaler(runner: Runner, flags: UpscaleFlags, *, progress: bool) -> Ups
         progress=progress,
         log=say,
     )
+
+
+def job_of(upscaler: Upscaler, flags: UpscaleFlags) -> str:
+    """Return what tells the rows of one network and the same flags from others."""
+    asked = (
+        flags.tile,
+        flags.tile_pad,
+        flags.pre_pad,
+        flags.alpha_upsampler,
+        flags.outscale,
+        flags.suffix,
+        flags.ext,
+        flags.all_frames,
+        flags.container,
+        flags.video,
+    )
+    digest = hashlib.sha256(f"{network_digest(upscaler.run)} {asked!r}".encode())
+    return digest.hexdigest()[:12]
 
 
 def picture_settings(flags: UpscaleFlags, results: Results) -> PictureSettings:

@@ -4,15 +4,12 @@ This process plans, holds the folders of videos, notes rows and puts videos toge
 to processes of this machine or of a cluster, which read and write the files themselves.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from realesrgan_paddle.commands.shared_work import MOST_BYTES
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
@@ -21,6 +18,7 @@ from realesrgan_paddle.commands.upscale_rows import (
     Batch,
     Done,
     Upscaling,
+    job_of,
     picture_settings,
 )
 from realesrgan_paddle.inference.pictures.files import TakenFiles, Targets, is_written
@@ -69,11 +67,7 @@ class SharedRun:
         self._taken = TakenFiles([*inputs.pictures, *inputs.videos])
         self._left: dict[str, tuple[SharedVideo, int]] = {}
         self._number = 0
-        noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
-        how = flags.tile, flags.tile_pad, flags.pre_pad, flags.alpha_upsampler
-        asked = repr((flags.outscale, flags.ext, flags.all_frames, flags.video, how))
-        digest = hashlib.sha256(upscaler(noise).tobytes() + asked.encode())
-        self._job = digest.hexdigest()[:12]
+        self._job = job_of(upscaler, flags)
 
     def run(self, reopen: "partial[Runner]") -> None:
         """Do all; note what became of each file in its record."""

@@ -4,7 +4,6 @@ One object after the other is fetched into a temporary folder, upscaled there an
 are done is noted in the results' own folder, from where the same command goes on.
 """
 
-import hashlib
 import shutil
 import tempfile
 import time
@@ -12,12 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from realesrgan_paddle.commands.shared_work import MOST_BYTES
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import SUFFIX, Results
-from realesrgan_paddle.commands.upscale_rows import open_upscaler, picture_settings
+from realesrgan_paddle.commands.upscale_rows import (
+    job_of,
+    open_upscaler,
+    picture_settings,
+)
 from realesrgan_paddle.commands.upscale_shared import MANIFEST
 from realesrgan_paddle.data.footage.video_names import is_video_name
 from realesrgan_paddle.data.sets.sources import (
@@ -167,15 +168,7 @@ class _Run:
         self._stored = stored
         self._flags = flags
         self._number = 0
-
-        noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
-        how = flags.tile, flags.tile_pad, flags.pre_pad, flags.alpha_upsampler
-        names = flags.suffix, flags.container
-        asked = repr(
-            (flags.outscale, flags.ext, flags.all_frames, flags.video, how, names)
-        )
-        digest = hashlib.sha256(upscaler(noise).tobytes() + asked.encode())
-        self._job = digest.hexdigest()[:12]
+        self._job = job_of(upscaler, flags)
 
         self._there = self._listed()
         self._rows: dict[str, Row] = {}

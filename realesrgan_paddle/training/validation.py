@@ -89,10 +89,9 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
         data.clips(root),
         of_clips=cfg.datasets.train.num_frame > 1,
     )
-    crops = data.names.crops
-    each = f", {counted(crops, 'crop')} of each" if crops else ""
-    if crops > 1:  # small images have room for fewer
-        each = f", up to {crops} crops of each"
+    # Small images have room for fewer crops.
+    most = counted(data.names.crops, "crop")
+    each = f", at most {most} of each" if data.names.crops else ""
     listed = ", ".join(file.name for file in files[:MOST_LISTED])
     listed += ", ..." * (len(files) > MOST_LISTED)
     return [

@@ -160,6 +160,14 @@ def test_a_network_with_a_state_gives_what_it_gives_in_one_process(tmp_path: Pat
     told = json.loads(report.read_text())["files"]
     assert [each["video"]["codec"] for each in told] == ["h264", "h264"]
 
+    # Another network, though it makes the same of pictures.
+    weights["beside.weight"] = weights["beside.weight"][:, ::-1].copy()
+    write_pdparams(tmp_path / "net.pdparams", {"params": weights})
+    assert predict.main(words(tmp_path, "one again")) == 0
+    assert predict.main(words(tmp_path, "two", "--processes", "2")) == 0
+    assert contents(tmp_path / "one again") != contents(tmp_path / "one")
+    assert contents(tmp_path / "two") == contents(tmp_path / "one again")
+
 
 def in_this_process(monkeypatch, *, only: int | None = None, **changes: object) -> None:
     """Do batches here, `only` so many of them, by an `Upscaling` with `changes`."""
