@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for file in done.files:
         say(f"{file} ({file.stat().st_size:,} bytes)")
 
-    print_next(after_export(flags.model_dir, flags.save_inference_dir))
+    print_next(after_export(network, flags.model_dir, flags.save_inference_dir))
     return 0
 
 

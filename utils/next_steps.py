@@ -86,8 +86,9 @@ _PLAIN_PATH = re.compile(r"[\w./-]*[/_][\w./-]*")
 def print_next(line: str) -> None:
     """Print the command that follows, and what it asks for before it can be run."""
     condition = ""
-    if YOUR_IMAGES in line:
-        condition = f", with your images in place of {YOUR_IMAGES}"
+    for word, what in ((YOUR_IMAGES, "images"), (YOUR_VIDEOS, "videos")):
+        if word in line.split():
+            condition = f", with your {what} in place of {word}"
     whole = emphasized(f"next{condition}: {line}", sys.stdout)
     sys.stdout.write(f"{whole}\n")
 

@@ -25,6 +25,7 @@ from realesrgan_paddle.utils.next_steps import (
 from realesrgan_paddle.utils.runlog.experiment import Experiment
 
 if TYPE_CHECKING:
+    from realesrgan_paddle.models.networks.description import Generator
     from realesrgan_paddle.options.schema.config import Config
 
 USERS_IMAGES = Path("inputs")
@@ -140,12 +141,14 @@ def after_weights(
     )
 
 
-def after_export(weights: str, folder: str) -> str:
-    """Return what follows an export: upscaling with it.
+def after_export(network: "Generator", weights: str, folder: str) -> str:
+    """Return what follows an export: upscaling with it; videos, if it carries a state.
 
     The images are the run's low-quality validation images, or one of its training
     images; without a run those in `inputs`, or else the user's, as a word to replace.
     """
+    if isinstance(network, RecurrentSRVGG):
+        return next_line("weights for video", videos=YOUR_VIDEOS, weights=folder)
     run = _run_of(Path(weights))
     images = _images_of(run) if run is not None else None
     return next_line("graph", images=images or _users_images(), folder=Path(folder))

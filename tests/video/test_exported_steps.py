@@ -16,7 +16,7 @@ from realesrgan_paddle.inference.upscaler import Upscaler
 from realesrgan_paddle.inference.video import segment_maker
 from realesrgan_paddle.inference.video.recurrent import upscale_clip
 from realesrgan_paddle.models.networks.recurrent_srvgg import RecurrentSRVGG
-from realesrgan_paddle.tools import upscale
+from realesrgan_paddle.tools import export_model, upscale
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -108,6 +108,14 @@ def test_a_command_gives_a_videos_frames(folder, expected, tmp_path, engine):
     assert upscale.main(words) == 0
     found = read_back(tmp_path / "result.mkv").images.astype(int)
     assert np.abs(found - expected).max() <= LEVELS
+
+
+def test_what_follows_its_export_are_videos(folder, tmp_path, capsys):
+    weights = str(folder.with_name("net_g.pdparams"))
+    assert export_model.main([weights, "--output", str(tmp_path / "infer")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("next, with your videos in place of VIDEOS: ")
+    assert last.endswith(f" VIDEOS --model_path {tmp_path / 'infer'}")
 
 
 def upscale_in_a_process(words: Sequence[str]) -> int:
