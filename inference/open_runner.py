@@ -346,7 +346,7 @@ def _automatic(
     if engine == "paddle":
         return "fp32", "auto: what bf16 does to this graph is not known"
     if request.sixteen_bit:
-        return "fp32", "auto: images have 16 bits"
+        return "fp32", "auto: images may have 16 bits"
     if not has_bf16():
         return "fp32", "auto: the CPU has no bf16"
     return "bf16", "auto: the CPU has it, and images have 8 bits"

@@ -108,7 +108,7 @@ def test_bf16_is_automatic_where_nobody_sees_it(known, monkeypatch, folders):
     expected = sample_weights(RRDB)
     for cpu, sixteen_bit, asked, taken, why in (
         (True, False, "auto", "bf16", "auto: the CPU has it, and images have 8 bits"),
-        (True, True, "auto", "fp32", "auto: images have 16 bits"),
+        (True, True, "auto", "fp32", "auto: images may have 16 bits"),
         (False, False, "auto", "fp32", "auto: the CPU has no bf16"),
         (True, True, "bf16", "bf16", "asked for"),
         (True, False, "fp32", "fp32", "asked for"),
@@ -388,5 +388,5 @@ def test_a_picture_of_16_bits_is_computed_in_float32(
     write_image(tmp_path / "in" / "a.png", np.zeros((8, 8, 3), np.uint8))
     assert "in bf16 (auto" in first_line(*arguments)
     write_image(tmp_path / "in" / "b.png", np.zeros((8, 8, 3), np.uint16))
-    assert "in fp32 (auto: images have 16 bits)" in first_line(*arguments)
+    assert "in fp32 (auto: images may have 16 bits)" in first_line(*arguments)
     assert "in bf16 (auto" in first_line(*arguments, "--ext", "jpg")
