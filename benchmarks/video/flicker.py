@@ -43,13 +43,9 @@ FRAMES = 40
 SCALE = 4
 X264_DEFAULT = {"crf": "23"}
 MATRIX = Colorspace.ITU709
-EXACT = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-)
-"""Without these flags a conversion there and back makes frames darker by a level."""
+EXACT = Interpolation.BICUBIC | 0x40000 | 0x2000 | 0x4000
+"""With libswscale's accurate_rnd, full_chroma_int and full_chroma_inp, for which PyAV 17
+has no names: without them a conversion there and back makes frames darker by a level."""
 LARGEST = (960, 536)
 AS_IS = (320, 176)
 MULTIPLE = 2 * SCALE

@@ -97,8 +97,7 @@ def _shape(inputs: Mapping[str, np.ndarray]) -> tuple[int, ...]:
 
 
 def _first_line(error: Exception) -> str:
-    line = str(error).splitlines()[0]
-    return line[:LONGEST_REASON]
+    return _lines(error)[0][:LONGEST_REASON]
 
 
 class OpenVinoRunner(GraphInProcess):
@@ -192,5 +191,9 @@ def _read(core: Any, model: Path) -> Any:
 
 def _reason(error: Exception) -> str:
     """Return the line of OpenVINO's message that gives the reason: the last one."""
-    message = str(error).strip()
-    return message.splitlines()[-1]
+    return _lines(error)[-1]
+
+
+def _lines(error: Exception) -> list[str]:
+    """Return the lines of a message; of some errors Python 3.10 is told none."""
+    return str(error).strip().splitlines() or [type(error).__name__]

@@ -99,7 +99,7 @@ LISTS = {
     "only a header": b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41",
     "a box of 4 EB": b"\0\0\0\1moov" + b"\x3f" + b"\xff" * 7,
     "boxes in boxes": b"".join(
-        (80 * (99 - n) + 800).to_bytes(4) + b"moov" for n in range(99)
+        (80 * (99 - n) + 800).to_bytes(4, "big") + b"moov" for n in range(99)
     ),
     "matroska magic": b"\x1a\x45\xdf\xa3" + b"\xff" * 64,
     "riff of -1 bytes": b"RIFF\xff\xff\xff\xffAVI LIST\xff\xff\xff\xffhdrl",
@@ -281,7 +281,7 @@ def outcome(tmp_path_factory) -> dict[str, list[dict]]:
     for number, name in enumerate(GOOD_NAMES):
         # Other content each, for the same video is the same source.
         (videos / name).write_bytes(
-            template.read_bytes() + (9).to_bytes(4) + b"free" + bytes([number])
+            template.read_bytes() + (9).to_bytes(4, "big") + b"free" + bytes([number])
         )
     makers = {name: make for name, (make, *_) in {**GOOD, **BAD}.items()}
     makers |= {flipped_name(seed): flipped(seed) for seed in FLIPS}

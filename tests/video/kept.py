@@ -9,6 +9,8 @@ from made_clips import Clip
 from read_back import Stream, Video, decoded_sound, read_back
 from upscaled import SCALE, lossless, upscale_clip
 
+from realesrgan_paddle.inference.video.writing.containers import WRITES_RATES
+
 TARGETS = {
     ".avi": ".mkv",
     ".flv": ".mkv",
@@ -103,6 +105,9 @@ def _assert_times(pair: Pair, true: list[Fraction]) -> None:
     """Each frame keeps its time, and the last one is shown as long."""
     _assert_close(_after_first(pair.source), true, pair.source.time_base)
     _assert_close(_after_first(pair.result), true, pair.tick)
+
+    if pair.target.suffix == ".mkv" and not WRITES_RATES:
+        return  # without a frame rate Matroska does not tell how long the last one is
 
     ends = [
         video.times[-1] + video.durations[-1] - video.times[0] for video in pair.videos

@@ -54,7 +54,7 @@ def elements(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, in
         size_at = start + id_length
         size_length = 9 - data[size_at].bit_length()
         content = size_at + size_length
-        size = int.from_bytes(data[size_at:content]) - (1 << (7 * size_length))
+        size = int.from_bytes(data[size_at:content], "big") - (1 << (7 * size_length))
         if size == (1 << (7 * size_length)) - 1:  # unknown: to the end
             size = end - content
         yield data[start:size_at], content, content + size
@@ -74,7 +74,7 @@ def with_block_times(times: list[int]) -> Make:
                 continue
             for name, start, end in elements(data, *cluster):
                 if name == TIMESTAMP:
-                    cluster_time = int.from_bytes(data[start:end])
+                    cluster_time = int.from_bytes(data[start:end], "big")
                 elif name == BLOCK:
                     struct.pack_into(
                         ">h", data, start + 1, next(remaining) - cluster_time
@@ -134,16 +134,16 @@ def with_tracks(count: int) -> Make:
         data = path.read_bytes()
         movie = data.index(b"moov") - 4
         track = data.index(b"trak") - 4
-        one = data[track : track + int.from_bytes(data[track : track + 4])]
+        one = data[track : track + int.from_bytes(data[track : track + 4], "big")]
         head, rest = data[movie + 8 : track], data[track + len(one) :]
 
         number = one.index(b"tkhd") + 16
         copies = b"".join(
-            one[:number] + n.to_bytes(4) + one[number + 4 :]
+            one[:number] + n.to_bytes(4, "big") + one[number + 4 :]
             for n in range(1, count + 1)
         )
         content = b"moov" + head + copies + rest
-        path.write_bytes(data[:movie] + (len(content) + 4).to_bytes(4) + content)
+        path.write_bytes(data[:movie] + (len(content) + 4).to_bytes(4, "big") + content)
 
     return make
 
@@ -156,8 +156,10 @@ def claims_to_be(width: int, height: int) -> Make:
         data = path.read_bytes()
         for name, true, told in ((0xB0, 320, width), (0xBA, 256, height)):
             element = bytes([name, 0x82])
-            assert data.count(element + true.to_bytes(2)) == 1
-            data = data.replace(element + true.to_bytes(2), element + told.to_bytes(2))
+            assert data.count(element + true.to_bytes(2, "big")) == 1
+            data = data.replace(
+                element + true.to_bytes(2, "big"), element + told.to_bytes(2, "big")
+            )
         path.write_bytes(data)
 
     return make

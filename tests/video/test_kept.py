@@ -10,9 +10,11 @@ from read_back import NEEDED, read_back
 from upscaled import SCALE, lossless, upscale_clip
 
 from realesrgan_paddle.inference.upscaler import Upscaler
+from realesrgan_paddle.inference.video.writing import muxing
 
 pytestmark = NEEDED
 
+TIME_CODE = "29.97 drop frame.mov"
 DEPTHS = {
     "10 bits.mkv": "yuv420p10le",
     "10 bits.mp4": "yuv420p10le",
@@ -25,7 +27,18 @@ DEPTHS = {
 
 @pytest.mark.parametrize("name", TIMES)
 def test_every_frame_keeps_its_time(tmp_path: Path, name: str):
+    if name == TIME_CODE and not muxing.WRITES_RATES:
+        pytest.skip("PyAV 17 writes no time code")
     assert_all_is_kept(tmp_path, name, TIMES[name])
+
+
+def test_a_time_code_that_pyav_cannot_write_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(muxing, "WRITES_RATES", False)
+    TIMES[TIME_CODE].make(tmp_path / "in.mov")
+    outcome, _ = upscale_clip(
+        tmp_path / "in.mov", tmp_path / "out.mov", **lossless(".mov")
+    )
+    assert any("the time code is left out" in remark for remark in outcome.remarks)
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -187,11 +187,11 @@ def _fit(block: np.ndarray) -> tuple[float, float, float]:
     negative = block[block < 0]
     positive = block[block > 0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.sqrt(np.square(negative).sum() / np.float32(negative.size))
-        right = np.sqrt(np.square(positive).sum() / np.float32(positive.size))
+        left = np.sqrt(np.square(negative).mean(dtype=np.float64))
+        right = np.sqrt(np.square(positive).mean(dtype=np.float64))
         ratio = left / right
-        mean_square = np.square(block).mean()
-        moments = np.square(np.abs(block).mean()) / mean_square
+        mean_square = np.square(block).mean(dtype=np.float64)
+        moments = np.square(np.abs(block).mean(dtype=np.float64)) / mean_square
 
     cubes = (ratio**3 + 1) * (ratio + 1)
     squares = np.square(ratio) + 1

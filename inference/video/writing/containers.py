@@ -60,6 +60,8 @@ MIME_TYPES = {"mjpeg": "image/jpeg", "png": "image/png", "bmp": "image/bmp"}
 """Decoder -> the media type of its pictures."""
 COVER_SUFFIXES = {"mjpeg": ".jpg", "png": ".png", "bmp": ".bmp"}
 
+WRITES_RATES = int(av.__version__.partition(".")[0]) >= 18
+"""PyAV 17, the newest for Python 3.10, tells an mov or Matroska no frame rate."""
 PASSED_ON = ("audio", "subtitle")
 """Kinds of streams that must not be lost: an output without them is refused."""
 
@@ -120,7 +122,7 @@ def check_container(source: VideoSource, target: Path, codec: str) -> None:
     if is_rotated and not hasattr(VideoStream, "set_display_matrix"):
         raise UserError(
             f"{target}: the picture is rotated, which PyAV {av.__version__} cannot "
-            "write; run: pip install 'av>=18'"
+            "write; run: pip install 'av>=17.1'"
         )
     if source.aspect != 1 and muxer in MATROSKA and codec not in HOLDS_ASPECT:
         raise UserError(

@@ -21,6 +21,7 @@ from realesrgan_paddle.inference.video.reading.source import (
     read_whole,
 )
 from realesrgan_paddle.inference.video.writing.containers import (
+    WRITES_RATES,
     add_cover,
     is_cover,
     muxer_for,
@@ -145,6 +146,11 @@ class _Mux:
             self._picture.add_to(output, stream)
             return
         if _is_made_anew(stream):
+            if "timecode" in stream.metadata and not WRITES_RATES:
+                self._remark(
+                    f"the time code is left out: PyAV {av.__version__} does not write it, "
+                    "PyAV 18 does (from Python 3.11 on)"
+                )
             return
 
         if is_cover(stream) and takes(output.format.name, stream):

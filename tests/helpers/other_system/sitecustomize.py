@@ -11,6 +11,7 @@ import builtins
 import errno
 import importlib.util
 import os
+import pathlib
 import stat
 import sys
 import threading
@@ -260,7 +261,10 @@ def _platform(module, on_windows: bool) -> dict:
 def _hide_proc() -> None:
     """Let no Python code see files under /proc and /sys."""
     for name in ("stat", "lstat"):
-        setattr(os, name, _without_proc(getattr(os, name)))
+        looked = _without_proc(getattr(os, name))
+        setattr(os, name, looked)
+        if sys.version_info < (3, 11):  # whose pathlib keeps functions of its own
+            setattr(pathlib._NormalAccessor, name, staticmethod(looked))
 
     def refuse(event: str, arguments: tuple) -> None:
         """Refuse to open or list one."""
