@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -59,6 +60,8 @@ class PictureSettings:
 
 
 DEFAULTS = PictureSettings()
+BYTES_AT_ONCE = 4_000_000
+"""Of an animation's upscaled frames, which wait to be given their colors."""
 
 
 def upscale_files(
@@ -264,19 +267,24 @@ class PictureUpscaler:
             image = self.upscaler(picture.pixels, outscale=self.settings.outscale)
             return UpscaledPicture(picture, target, image, [], [])
 
-        frames: list[Future[Image.Image]] = []
+        frames: list[Image.Image] = []
+        waiting: list[np.ndarray] = []
         durations: list[float] = []
-        # To find a small frame's 256 colors takes as long as to upscale it.
+        ready = partial(frame_to_write, picture.animation)
+        # To find a small frame's 256 colors takes as long as to upscale it, and longer
+        # beside the next frame's upscaling, whose threads wait for each other.
         with ThreadPoolExecutor() as pool:
             for frame, duration in picture.animation.frames():
                 upscaled = self.upscaler(frame, outscale=self.settings.outscale)
-                if not frames:
-                    image = upscaled
-                ready = pool.submit(frame_to_write, picture.animation, upscaled)
-                frames.append(ready)
                 durations.append(duration)
-        made = [frame.result() for frame in frames]
-        return UpscaledPicture(picture, target, image, made, durations)
+                if len(durations) == 1:
+                    image = upscaled
+                waiting.append(upscaled)
+                if sum(each.nbytes for each in waiting) >= BYTES_AT_ONCE:
+                    frames += pool.map(ready, waiting)
+                    waiting.clear()
+            frames += pool.map(ready, waiting)
+        return UpscaledPicture(picture, target, image, frames, durations)
 
     def _write(self, record: Record, result: UpscaledPicture) -> None:
         """Write a result; in the writer's thread."""
