@@ -101,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if name in SMALL_PRODUCTS:
         use_one_blas_thread()
-    sys.argv[0] = f"{PROGRAM} {typed}"  # argparse names the program by it
+    # argparse names the program by it, and the next command's line follows it.
+    sys.argv[0] = f"{PROGRAM} {typed}"
     with ending_at_once():
         tool = importlib.import_module(module_of(name))
     return tool.main(words[1:])

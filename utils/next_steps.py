@@ -125,7 +125,10 @@ def filled(template: str, **given: object) -> list[str]:
 
 
 def command_line(script: str, *words: str) -> str:
-    """Return the line that runs a script, or its command if installed, from this folder."""
+    """Return the line that runs a script, or its command, from this folder.
+
+    The command where there are no scripts, and for who typed a command before.
+    """
     return shell_join([*_start(script), *words])
 
 
@@ -162,7 +165,7 @@ def _as_value(text: str) -> str:
 
 def process_words(script: str, words: Sequence[str]) -> list[str]:
     """Return what starts a script as a process of this very Python, wherever it runs."""
-    if is_checkout():
+    if _names_scripts():
         return [sys.executable, str(ROOT / script), *words]
     return [sys.executable, "-m", "realesrgan_paddle", _short_name(script), *words]
 
@@ -172,9 +175,15 @@ def is_checkout() -> bool:
     return (ROOT / "train.py").is_file()
 
 
+def _names_scripts() -> bool:
+    """Return whether lines name a checkout's scripts: not to who typed the program."""
+    typed_program = sys.argv[0].startswith(f"{PROGRAM} ")
+    return is_checkout() and not typed_program
+
+
 def _start(script: str) -> list[str]:
     """Return the words that start a script from the current folder."""
-    if not is_checkout():
+    if not _names_scripts():
         return [*_program(), _short_name(script)]
     if Path.cwd() == ROOT:
         return [_python(), script]

@@ -27,6 +27,7 @@ from realesrgan_paddle.models.weights.ncnn import read_ncnn
 from realesrgan_paddle.utils.download import download
 from realesrgan_paddle.utils.errors import UserError, printable
 from realesrgan_paddle.utils.locks import locked
+from realesrgan_paddle.utils.next_steps import command_line
 from realesrgan_paddle.utils.packages import read_npm_package, read_wheel
 from realesrgan_paddle.utils.weights.keras_files import read_tfjs
 from realesrgan_paddle.utils.weights.reader import Tensors, read_weights
@@ -100,7 +101,7 @@ def check_there(path_or_name: str | Path) -> None:
         return
     raise UserError(
         f"{path_or_name}: no such file, and no released model of this name"
-        f"{released_hint(path_or_name)} (tools/convert_torch.py --list shows them)"
+        f"{released_hint(path_or_name)} ({command_line('tools/models.py')} lists them)"
     )
 
 

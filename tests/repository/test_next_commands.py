@@ -14,6 +14,7 @@ from sample_runs import picture, usable_ops
 from sample_weights import sample_weights
 from scenes import scene
 
+from realesrgan_paddle import __main__ as program
 from realesrgan_paddle.commands.make_lq_data import main as make_lq
 from realesrgan_paddle.models.networks.srvgg import SRVGGNetCompact
 from realesrgan_paddle.models.weights.catalogue import find
@@ -259,18 +260,28 @@ def test_a_line_starts_this_python_from_any_folder(tmp_path, monkeypatch):
     assert command_line("tools/infer.py").startswith("python ")
 
 
+def test_who_types_the_program_is_told_its_commands(place, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["realesrgan-paddle"])
+    write_image(place / "HR/a.png", picture(96, 96, 0))
+    words = ["--input", "HR", "--root", "HR", "--meta_info", "list.txt"]
+    assert program.main(["generate_meta_info", *words]) == 0
+    line = printed_next(capsys.readouterr().out)
+    assert " train --recipe auto " in line
+    assert "train.py" not in line
+
+
 def test_the_installed_package_names_its_own_commands(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(next_steps, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
     monkeypatch.setenv("PATH", "")
     assert command_line("tools/infer.py").endswith(" -m realesrgan_paddle infer")
 
-    program = tmp_path / "bin/realesrgan-paddle"
-    write_program(program)
+    installed = tmp_path / "bin/realesrgan-paddle"
+    write_program(installed)
     print_next(next_line("training images", gt=Path("HR")))
-    expected = f"next: {program} train --recipe auto --dataroot_gt HR\n"
+    expected = f"next: {installed} train --recipe auto --dataroot_gt HR\n"
     assert capsys.readouterr().out == expected
-    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setenv("PATH", str(installed.parent))
     assert command_line("tools/export_model.py") == "realesrgan-paddle export"
 
 
