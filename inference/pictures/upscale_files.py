@@ -275,11 +275,10 @@ class PictureUpscaler:
         # beside the next frame's upscaling, whose threads wait for each other.
         with ThreadPoolExecutor() as pool:
             for frame, duration in picture.animation.frames():
-                upscaled = self.upscaler(frame, outscale=self.settings.outscale)
+                waiting.append(self.upscaler(frame, outscale=self.settings.outscale))
+                if not durations:
+                    image = waiting[0]
                 durations.append(duration)
-                if len(durations) == 1:
-                    image = upscaled
-                waiting.append(upscaled)
                 if sum(each.nbytes for each in waiting) >= BYTES_AT_ONCE:
                     frames += pool.map(ready, waiting)
                     waiting.clear()
