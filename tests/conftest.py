@@ -1,6 +1,7 @@
 """Fixtures that several test files share, and the flags of the fuzz campaign."""
 
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,12 @@ def avx2():
     """Skip where oneDNN has no convolutions for the engine, which the command then leaves."""
     if CPUINFO.is_file() and "avx2" not in CPUINFO.read_text().split():
         pytest.skip("this processor has no AVX2")
+
+
+@pytest.fixture(autouse=True)
+def own_words(monkeypatch):
+    """Let no test see how another one called the program, which notes it in `sys.argv`."""
+    monkeypatch.setattr(sys, "argv", [*sys.argv])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
