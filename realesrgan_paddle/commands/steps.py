@@ -55,13 +55,13 @@ class Steps:
         """
         code = self.run(what, template)
         if code:
-            raise self.failed(template, code)
+            raise self.failed(code)
 
-    def failed(self, template: str, code: int) -> UserError:
+    def failed(self, code: int) -> UserError:
         """Return the error about the step that ended with a code."""
         return UserError(
-            f"step {self.number} of {self.count} failed: {template.split()[0]} ended with "
-            f"code {code}; its last line above says why. To go on then: {self.go_on}"
+            f"step {self.number} of {self.count} failed with exit code {code}; its last "
+            f"line above says why. To go on then: {self.go_on}"
         )
 
     def skip(self, what: str) -> None:

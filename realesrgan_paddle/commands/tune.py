@@ -252,7 +252,7 @@ class Tune:
         code = self._steps.run(what, template)
         # Of several videos one may fail alone.
         if code and not (self.folder / "set" / SET_LIST).is_file():
-            raise self._steps.failed(template, code)
+            raise self._steps.failed(code)
         self._notes.failed = code != 0
 
     def _train(self, what: str) -> None:
