@@ -33,16 +33,18 @@ HELP_ALL = ("--help", "all")
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults that say something, and a flag's value once for all its spellings.
 
-    Paragraphs of the description stay such; examples, which are indented, stay as they
-    are.
+    Paragraphs of the description stay such. Examples, which are indented, stay as they
+    are, but for the command's name: it becomes what is typed.
     """
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         parts = []
         for paragraph in text.strip().split("\n\n"):
-            is_example = paragraph.startswith("    ")
-            filled = super()._fill_text(paragraph, width, indent)
-            parts.append(paragraph if is_example else filled)
+            if paragraph.startswith("    "):
+                part = re.sub(r"^    \w+", f"    {self._prog}", paragraph, flags=re.M)
+            else:
+                part = super()._fill_text(paragraph, width, indent)
+            parts.append(part)
         return "\n\n".join(parts)
 
     def _get_help_string(self, action: argparse.Action) -> str | None:

@@ -82,7 +82,7 @@ def test_the_help_of_a_command_begins_with_what_is_given(monkeypatch, capsys):
             main([name, "--help"])
         printed = capsys.readouterr().out
         assert printed.startswith(f"usage: realesrgan-paddle {name} {first}")
-        assert f"\n    {name} " in printed, "an example"
+        assert f"\n    realesrgan-paddle {name} " in printed, "an example"
     first, rest = help_of("export", capsys, "all").split("\nresult:\n")
     assert ("MODEL  " in first, "--onnx" in rest) == (True, True)
     assert ("--onnx" in first, "--dn_model" in rest.split("\nweights:\n")[1]) == (
