@@ -13,8 +13,6 @@ from realesrgan_paddle.commands import make_lq_data
 from realesrgan_paddle.data.sets.made_folders import LQ_FILE
 from realesrgan_paddle.utils.images import write_image
 
-pytestmark = pytest.mark.paddle
-
 PATIENCE = 120.0
 
 

@@ -11,8 +11,6 @@ from realesrgan_paddle.tools.build_domain_set import main
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import is_leftover
 
-pytestmark = pytest.mark.paddle
-
 OPTIONS = ["--crop_size", "128", "--step", "128", "--val_share", "0.2"]
 
 

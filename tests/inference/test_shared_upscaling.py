@@ -30,7 +30,7 @@ from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.rows import Row, add_row, read_rows
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
-pytestmark = [NEEDED, pytest.mark.paddle]
+pytestmark = NEEDED
 
 SPEC = SRVGGNetCompact(num_feat=16, num_conv=2)
 RECURRENT = RecurrentSRVGG(num_feat=16, num_conv=2, num_state=4)

@@ -15,8 +15,6 @@ from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.next_steps import process_words
 from realesrgan_paddle.utils.weights.writer import write_pdparams
 
-pytestmark = pytest.mark.paddle
-
 
 def test_a_training_is_that_of_the_command_and_can_be_stopped(tmp_path, options):
     yml, total = write_yml(tmp_path, options), "train.total_iter=4"
