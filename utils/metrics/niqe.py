@@ -186,9 +186,10 @@ def _fit(block: np.ndarray) -> tuple[float, float, float]:
     """
     negative = block[block < 0]
     positive = block[block > 0]
+    # In float64: the order of float32 sums depends on NumPy's version.
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.sqrt(np.square(negative).mean(dtype=np.float64))
-        right = np.sqrt(np.square(positive).mean(dtype=np.float64))
+        left = np.sqrt(np.square(negative).sum(dtype=np.float64) / negative.size)
+        right = np.sqrt(np.square(positive).sum(dtype=np.float64) / positive.size)
         ratio = left / right
         mean_square = np.square(block).mean(dtype=np.float64)
         moments = np.square(np.abs(block).mean(dtype=np.float64)) / mean_square
