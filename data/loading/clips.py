@@ -16,14 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from realesrgan_paddle.data.degradation.kernels import draw_kernels
-from realesrgan_paddle.data.loading.datasets import (
-    HighQualityDataset,
-    Sample,
+from realesrgan_paddle.data.loading.datasets import HighQualityDataset, Sample
+from realesrgan_paddle.data.loading.training_crops import (
     augment,
     channels_first,
+    choose_corner,
     crop_at,
     pad_to,
-    random_corner,
 )
 from realesrgan_paddle.data.sets.naming import seconds_of_frame
 from realesrgan_paddle.data.sets.sources import read_samples
@@ -74,7 +73,7 @@ class ClipDataset(HighQualityDataset):
         frames = read_frames([run[number] for number in numbers])
         frames = augment(frames, options, rng)
         frames = [pad_to(frame, self.crop) for frame in frames]
-        top, left = random_corner(frames[0], self.crop, rng)
+        top, left = choose_corner(frames[0], self.crop, options.crop_candidates, rng)
         crops = [crop_at(frame, top, left, self.crop) for frame in frames]
         gt = np.stack([channels_first(crop) for crop in crops])
         return gt, *draw_kernels(options, rng)

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from typing_extensions import Self
 
@@ -20,6 +19,13 @@ from realesrgan_paddle.data.loading.header_checks import (
     size_mismatch,
     size_text,
     sizes_agree,
+)
+from realesrgan_paddle.data.loading.training_crops import (
+    augment,
+    channels_first,
+    choose_corner,
+    crop_at,
+    pad_to,
 )
 from realesrgan_paddle.data.sets.image_list import ImageList
 from realesrgan_paddle.data.sets.meta_info import (
@@ -92,7 +98,7 @@ class HighQualityDataset:
         (gt,) = augment([gt], self.options, rng)
         gt = pad_to(gt, self.crop)
 
-        top, left = random_corner(gt, self.crop, rng)
+        top, left = choose_corner(gt, self.crop, self.options.crop_candidates, rng)
         gt = crop_at(gt, top, left, self.crop)
 
         gt = channels_first(gt)
@@ -165,9 +171,11 @@ class PairedDataset:
                 f"{lq_path}: {found} is smaller than gt_size / scale = {lq_side}"
             )
 
-        top, left = random_corner(lq, lq_side, rng)
-        lq = crop_at(lq, top, left, lq_side)
-        gt = crop_at(gt, top * self.scale, left * self.scale, self.gt_size)
+        top, left = choose_corner(
+            gt, self.gt_size, self.options.crop_candidates, rng, step=self.scale
+        )
+        gt = crop_at(gt, top, left, self.gt_size)
+        lq = crop_at(lq, top // self.scale, left // self.scale, lq_side)
         gt, lq = augment([gt, lq], self.options, rng)
         return channels_first(gt), channels_first(lq)
 
@@ -340,53 +348,3 @@ def _size(image: np.ndarray) -> Size:
     """Return (width, height)."""
     height, width = image.shape[:2]
     return width, height
-
-
-def augment(
-    images: list[np.ndarray], options: ImageOptions, rng: np.random.Generator
-) -> list[np.ndarray]:
-    """Return the images randomly flipped and transposed, all in the same way.
-
-    As BasicSR's `augment`: `use_hflip` allows horizontal flips, `use_rot` vertical
-    flips and transposition.
-    """
-    hflip, vflip, transpose = rng.random(3) < 0.5
-    if hflip and options.use_hflip:
-        images = [image[:, ::-1] for image in images]
-    if vflip and options.use_rot:
-        images = [image[::-1] for image in images]
-    if transpose and options.use_rot:
-        images = [image.transpose(1, 0, 2) for image in images]
-    return images
-
-
-def pad_to(image: np.ndarray, side: int) -> np.ndarray:
-    """Return `image` with reflected pixels at the bottom and right, up to `side`."""
-    height, width = image.shape[:2]
-    bottom = max(0, side - height)
-    right = max(0, side - width)
-    if bottom == right == 0:
-        return image
-    return cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REFLECT_101)
-
-
-def random_corner(
-    image: np.ndarray, side: int, rng: np.random.Generator
-) -> tuple[int, int]:
-    """Return top and left of a random square crop inside `image`."""
-    height, width = image.shape[:2]
-    top = int(rng.integers(0, height - side + 1))
-    left = int(rng.integers(0, width - side + 1))
-    return top, left
-
-
-def crop_at(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
-    """Return the square of `side` pixels whose corner is at `top` and `left`."""
-    bottom = top + side
-    right = left + side
-    return image[top:bottom, left:right]
-
-
-def channels_first(crop: np.ndarray) -> np.ndarray:
-    """Return a crop as a (3, H, W) of its own, without the image that it is cut from."""
-    return np.ascontiguousarray(crop.transpose(2, 0, 1))

@@ -56,6 +56,12 @@ class ImageOptions(Options):
         description="Also flip upside down and transpose at random. Set true for "
         "textures without an up and a down, such as aerial images.",
     )
+    crop_candidates: Annotated[Count, Field(le=64)] = Field(
+        default=1,
+        description="Crops that are drawn of an image, of which the one with most detail "
+        "is trained on. 1 takes any, as Real-ESRGAN does; 4 learns more in minutes "
+        "(docs/training.md).",
+    )
     use_shuffle: bool = Field(
         default=True,
         description="Draw the images in random order. Keep true: neighboring frames "

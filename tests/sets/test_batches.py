@@ -126,6 +126,40 @@ def test_both_images_of_a_pair_get_the_same_crop_and_rotation(tmp_path):
     assert len(seen) > 8
 
 
+def half_textured(height: int, width: int) -> np.ndarray:
+    """Return a picture, uint16 (height, width, 3), flat in its left half."""
+    noise = np.random.default_rng(0).integers(0, 65536, (height, width, 3))
+    noise[:, : width // 2] = 30000
+    return np.uint16(noise)
+
+
+@pytest.mark.parametrize("gray", [False, True], ids=["color", "gray"])
+def test_of_several_crops_that_with_most_detail_is_taken(tmp_path, gray):
+    image = half_textured(80, 400)
+    write_image(tmp_path / "a.png", image[..., 0] if gray else image)
+    deviations = {}
+    for candidates in (1, 4):
+        bare = options(tmp_path, use_rot=True, crop_candidates=candidates)
+        data = HighQualityDataset.open(bare, gt_size=32, scale=4, seed=0)
+        deviations[candidates] = [data[0, i][0].std() for i in range(40)]
+    assert np.mean(np.equal(deviations[1], 0)) > 0.3, "any crop is taken"
+    # All four are flat one time in thirty.
+    assert np.mean(np.equal(deviations[4], 0)) < 0.15
+
+
+def test_of_several_crops_of_a_pair_that_with_most_detail_is_taken(tmp_path):
+    lq = half_textured(20, 100)
+    write_image(tmp_path / "lq" / "a.png", lq)
+    write_image(tmp_path / "gt" / "a.png", lq.repeat(2, axis=0).repeat(2, axis=1))
+    train = paired(tmp_path, gt_size=16, scale=2).options
+    chosen = train.model_copy(update={"crop_candidates": 8})
+    dataset = PairedDataset.open(chosen, gt_size=16, scale=2, seed=0)
+    for position in range(20):
+        gt, small = dataset[0, position]
+        np.testing.assert_array_equal(gt[:, ::2, ::2], small)
+        assert small.std() > 0
+
+
 def test_8_and_16_bits_share_a_batch(tmp_path):
     """And become the numbers that each would be alone, on every device."""
     levels = np.arange(64 * 64 * 3).reshape(64, 64, 3) % 256
