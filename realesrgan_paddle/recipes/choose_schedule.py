@@ -10,9 +10,8 @@ from realesrgan_paddle.models.networks.discriminators import (
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.recipes.environment import Images, Machine, NetworkSize
 from realesrgan_paddle.recipes.plan import MAX_ITERATIONS, MIN_ITERATIONS, Plan
+from realesrgan_paddle.training.memory import GIB_PER_CROP
 
-GIB_PER_CROP = {True: 0.15, False: 1.5}
-"""Memory to train on a crop of 256x256, by `Generator.small`; rules of thumb [GiB]."""
 CROP_MULTIPLE = 16
 """gt_size is a multiple of this where images limit it; the U-Net needs 8."""
 MIN_GT_SIZE = 64

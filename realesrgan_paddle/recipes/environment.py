@@ -20,6 +20,7 @@ from realesrgan_paddle.options.schema.sections import GeneratorOptions
 from realesrgan_paddle.options.schema.validation import GENERAL, HELD_OUT
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.learning_rate import learning_rate
+from realesrgan_paddle.training.memory import SMALL_NETWORK
 from realesrgan_paddle.training.open_training import open_training
 from realesrgan_paddle.training.validation import validate
 from realesrgan_paddle.training.validator import Validator
@@ -30,8 +31,6 @@ from realesrgan_paddle.utils.runlog.progress import Progress
 
 MAX_HEADERS = 1000
 """Sizes are read from at most so many images, spread evenly: enough for a quantile."""
-SMALL_NETWORK = 3e6
-"""Parameters: SRVGGNetCompact has 0.6 and 1.2 million, RRDBNet 4.5 to 16.7."""
 LONG_TIMING_S = 60
 """Timing ends with the first measured iteration if that took so long."""
 TIMED = 3
