@@ -56,8 +56,14 @@ def _rate(rate: float) -> dict[str, Any]:
     return {"train": {"optim_g": {"lr": rate}, "scheduler": scheduler}}
 
 
+def _candidates(count: int) -> dict[str, Any]:
+    return {"datasets": {"train": {"crop_candidates": count}}}
+
+
 GRID_WEIGHTS = (0, 0.5, 1, 2, 4)
 GRIDDED = ("soccer", "film", "street", "anime")
+CANDIDATES = (1, 4, 16)
+EVERYWHERE = ("soccer", "street", "film", "anime", "drone", "dashcam")
 PLAIN = Recipe("")
 LONG = Recipe(
     "3 x as long", domains=("soccer", "drone", "dashcam", "generic"), length=3
@@ -81,5 +87,6 @@ RECIPES = (
     Recipe("3 clips, 10 frames", domains=("soccer",), clips=3, frames=10),
     Recipe("GAN, grid loss 2", base=GAN, length=0.6, goes_on=True, keys=_grid(2)),
     *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
+    *(Recipe(f"{n} candidates", EVERYWHERE, keys=_candidates(n)) for n in CANDIDATES),
 )
 """The most telling first."""
