@@ -92,7 +92,7 @@ def describe_held_out(cfg: Config, data: TrainingData) -> list[str]:
     # Small images have room for fewer crops.
     most = counted(data.names.crops, "crop")
     each = f", at most {most} of each" if data.names.crops else ""
-    listed = ", ".join(file.name for file in files[:MOST_LISTED])
+    listed = ", ".join(file.as_posix() for file in files[:MOST_LISTED])
     listed += ", ..." * (len(files) > MOST_LISTED)
     return [
         f"validating on {len(files)} of {len(data.excluded):,} images that are held out "

@@ -259,6 +259,7 @@ def test_held_out_clips_are_validated_with_the_state_and_judged(tmp_path):
     whole = run(tmp_path, options, "name=whole")
     log = log_of(whole)
     assert "held-out clips are upscaled frame by frame in their order" in log
+    assert re.search(r"of 4 clips: \d/0+\d+\.png, ", log), "names the clips of frames"
     assert "verdict: On moments of these 4 clips that it has not seen, " in log
     assert "On 4 held-out sequences, 4 moments of 4 clips: worse than bicubic" in log
 
