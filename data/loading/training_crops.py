@@ -45,8 +45,6 @@ def choose_corner(
 ) -> tuple[int, int]:
     """Return top and left of a square crop at random, or of several that with most detail.
 
-    Detail is the mean Sobel gradient magnitude of the luma.
-
     Args:
         image: uint8 or uint16 RGB (H, W, 3), no smaller than the crop.
         side: side of the crop [pixels].
@@ -55,19 +53,19 @@ def choose_corner(
         step: top and left are multiples of it [pixels].
     """
     height, width = image.shape[:2]
-    corners = []
+    corners: list[tuple[int, int]] = []
     for _ in range(candidates):
         top = int(rng.integers(0, (height - side) // step + 1)) * step
         left = int(rng.integers(0, (width - side) // step + 1)) * step
         corners.append((top, left))
     if candidates == 1:
         return corners[0]
+    return max(corners, key=lambda corner: _detail(crop_at(image, *corner, side)))
 
-    def detail(corner: tuple[int, int]) -> float:
-        crop = eight_bits(crop_at(image, *corner, side))
-        return float(sobel_magnitude(crop).mean())
 
-    return max(corners, key=detail)
+def _detail(crop: np.ndarray) -> float:
+    """Return the mean Sobel gradient magnitude of the luma."""
+    return float(sobel_magnitude(eight_bits(crop)).mean())
 
 
 def crop_at(image: np.ndarray, top: int, left: int, side: int) -> np.ndarray:

@@ -50,6 +50,7 @@ from realesrgan_paddle.options.schema.training import (
     DistillationLossOptions,
     GANLossOptions,
 )
+from realesrgan_paddle.training.memory import describe_memory
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 from realesrgan_paddle.utils.weights.reader import read_weights
@@ -330,11 +331,14 @@ def check_same_start(
     )
 
 
-def describe_step(step: PixelStep) -> list[str]:
-    """Return lines for the log: how many parameters are trained, mixed precision."""
+def describe_step(cfg: Config, step: PixelStep, ops: Ops) -> list[str]:
+    """Return lines for the log: parameters that are trained, memory, mixed precision."""
     count = sum(p.size for p in step.generator.parameters())
     trained = sum(p.size for p in trainable_parameters(step.generator))
-    lines = [f"{trained:,} of the generator's {count:,} parameters are trained"]
+    lines = [
+        f"{trained:,} of the generator's {count:,} parameters are trained",
+        describe_memory(cfg, count, ops),
+    ]
     if step.precision.remark:
         lines.append(step.precision.remark)
     return lines

@@ -14,7 +14,6 @@ from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.training.batches import TrainingBatches
 from realesrgan_paddle.training.build import build_step, check_same_start, describe_step
 from realesrgan_paddle.training.checkpoints import Checkpoints, check_state
-from realesrgan_paddle.training.memory import describe_memory
 from realesrgan_paddle.training.pace import Course
 from realesrgan_paddle.training.run_record import RunRecord
 from realesrgan_paddle.training.training_data import describe_data, open_training_data
@@ -104,7 +103,6 @@ def open_training(
     checkpoints.record.pace = course.pace if cfg.train.minutes else None
     check_same_start(cfg, start, step, group)
 
-    parameters = sum(p.size for p in step.generator.parameters())
     network = f"{cfg.model_type}: {cfg.network_g.type} x{cfg.scale}"
     remarks = [
         *board_remarks,
@@ -114,8 +112,7 @@ def open_training(
         *data.remarks,
         *batches.remarks,
         ops_remark,
-        *describe_step(step),
-        describe_memory(cfg, parameters, ops),
+        *describe_step(cfg, step, ops),
         *(f"option {key} is ignored: {why}" for key, why in cfg.ignored.items()),
         *validator.remarks,
     ]
