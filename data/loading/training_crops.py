@@ -60,7 +60,7 @@ def choose_corner(
         corners.append((top, left))
     if candidates == 1:
         return corners[0]
-    return max(corners, key=lambda corner: _detail(crop_at(image, *corner, side)))
+    return max(corners, key=lambda at: _detail(crop_at(image, at[0], at[1], side)))
 
 
 def _detail(crop: np.ndarray) -> float:
