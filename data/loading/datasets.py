@@ -34,7 +34,7 @@ from realesrgan_paddle.data.sets.meta_info import (
     read_meta_info,
     training_images,
 )
-from realesrgan_paddle.data.sets.sources import is_stored, read_samples
+from realesrgan_paddle.data.sets.sources import is_there, list_source, read_samples
 from realesrgan_paddle.options.schema.datasets import (
     ImageOptions,
     TrainDataset,
@@ -43,7 +43,7 @@ from realesrgan_paddle.options.schema.datasets import (
 )
 from realesrgan_paddle.utils.crops import Crop
 from realesrgan_paddle.utils.errors import UserError
-from realesrgan_paddle.utils.images import eight_bits, list_images, read_rgb8
+from realesrgan_paddle.utils.images import eight_bits
 from realesrgan_paddle.utils.seeds import Stream, generator
 
 Sample = tuple[np.ndarray, ...]
@@ -243,7 +243,7 @@ class ValidationDataset:
         for gt_path, lq_path in self.pairs:
             name = lq_path.stem
             if gt_path is None:
-                yield ValidationImage(name, read_rgb8(lq_path), None)
+                yield ValidationImage(name, eight_bits(read_samples(lq_path)), None)
             else:
                 gt, lq = read_pair(gt_path, lq_path, self.scale, self.remainder)
                 yield ValidationImage(name, eight_bits(lq), eight_bits(gt))
@@ -267,17 +267,17 @@ def paired_paths(
     Without `meta_info`, files are paired by their names relative to the folders,
     without suffix. Single files may be missing; reading them reports it.
 
+    Args:
+        dataroot_gt: folder of the ground truth, or of tar shards, or a URL; see
+            `sources`.
+        dataroot_lq: the same of the low-quality images.
+        meta_info: file that lists the pairs.
+
     Raises:
         UserError: a folder or file does not exist, or there is no complete pair.
     """
     gt_root = Path(dataroot_gt)
     lq_root = Path(dataroot_lq)
-    for root in (gt_root, lq_root):
-        if is_stored(root):
-            raise UserError(
-                f"{root}: pairs are read from folders only; tar shards and object storage "
-                "are for ground truth that is degraded in training (RealESRGANDataset)"
-            )
     if meta_info is None:
         pairs = _pairs_by_name(gt_root, lq_root)
     else:
@@ -286,8 +286,8 @@ def paired_paths(
 
     if not pairs:
         raise UserError(f"{meta_info or gt_root}: no image pairs in it")
-    if not any(gt.is_file() and lq.is_file() for gt, lq in pairs):
-        missing = next(path for path in pairs[0] if not path.is_file())
+    if not any(is_there(gt) and is_there(lq) for gt, lq in pairs):
+        missing = next(path for path in pairs[0] if not is_there(path))
         raise UserError(
             f"{missing}: no such file, and none of the {len(pairs):,} pairs is complete"
         )
@@ -297,13 +297,11 @@ def paired_paths(
 def _pairs_by_name(gt_root: Path, lq_root: Path) -> list[Pair]:
     """Return each ground truth with the low-quality image of its relative name."""
     lq_paths = {}
-    for path in list_images(lq_root, recursive=True):
-        name = path.relative_to(lq_root)
-        lq_paths[name.with_suffix("")] = path
+    for name in map(Path, list_source(lq_root).names()):
+        lq_paths[name.with_suffix("")] = lq_root / name
 
     pairs = []
-    for path in training_images(gt_root, None):
-        name = path.relative_to(gt_root)
+    for name in map(Path, training_images(gt_root, None).names()):
         lq_path = lq_paths.get(name.with_suffix(""), lq_root / name)
         pairs.append((gt_root / name, lq_path))
     return pairs

@@ -17,7 +17,12 @@ from realesrgan_paddle.data.sets.made_folders import (
     check_images,
     list_of_set,
 )
-from realesrgan_paddle.data.sets.sources import is_stored, list_source, read_bytes
+from realesrgan_paddle.data.sets.sources import (
+    is_stored,
+    is_there,
+    list_source,
+    read_bytes,
+)
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.files import atomic_path, open_regular, read_regular
 from realesrgan_paddle.utils.images import list_images, read_image
@@ -90,7 +95,7 @@ def image_paths(dataroot: str | Path, meta_info: str | Path | None) -> ImageList
     if is_stored(root):
         return _listed(list_source(root), names, meta_info)
     paths = ImageList(root, names)
-    if not any(is_stored(path) or path.is_file() for path in paths):
+    if not any(map(is_there, paths)):
         raise UserError(
             f"{meta_info}: none of its {len(paths):,} images exists, such as "
             f"{paths[0]}; they are relative to {root}"

@@ -59,6 +59,11 @@ def is_stored(path: str | Path) -> bool:
     )
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is a file; of shards and object storage it is supposed."""
+    return path.is_file() or is_stored(path)
+
+
 def read_bytes(path: str | Path) -> bytes:
     """Return an object or the member of a shard.
 
@@ -128,7 +133,7 @@ def list_source(root: Path) -> ImageList:
     """Return all images below a folder, in its shards if it has no image itself.
 
     Raises:
-        UserError: it does not exist, or a shard is damaged.
+        UserError: it does not exist, a shard is damaged, or storage has no image there.
     """
     if is_url(root):
         return _listed_objects(root)
@@ -166,6 +171,8 @@ def _listed_objects(root: Path) -> ImageList:
             names[name] = key_of(name, stamp_of(info))
         elif suffix == ".tar":
             shards.append(name)
+    if not names and not shards:
+        raise UserError(f"{address(root)}: no images in it")
     if not names:
         return _listed_members(root, sorted(shards))
     ordered = sorted(names, key=lambda name: name.replace("/", "\0"))

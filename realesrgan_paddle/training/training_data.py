@@ -31,9 +31,9 @@ from realesrgan_paddle.data.sets.naming import (
     one_of_each_clip,
     source_and_frame,
 )
+from realesrgan_paddle.data.sets.sources import list_source
 from realesrgan_paddle.options.schema.config import Config
 from realesrgan_paddle.utils.errors import UserError, error_line
-from realesrgan_paddle.utils.images import list_images
 from realesrgan_paddle.utils.machine.process_group import ALONE, ProcessGroup
 
 POOL_BATCHES = 15
@@ -297,7 +297,7 @@ def check_folders(
     pairs, unpaired = [], []
     if lq is not None:
         pairs = paired_paths(str(folders[0]), str(lq), None)
-        unpaired = sorted({*list_images(lq, recursive=True)} - {p for _, p in pairs})
+        unpaired = sorted({*list_source(lq)} - {p for _, p in pairs})
     paths = [path for folder in folders for path in training_images(folder, None)]
 
     lq_paths = [path for _, path in pairs]

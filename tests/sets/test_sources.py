@@ -12,6 +12,7 @@ from s3_server import s3_server
 from sample_runs import assert_states_equal, picture, reported, run, state_of
 
 from realesrgan_paddle.data.loading import header_checks
+from realesrgan_paddle.data.loading.datasets import PairedDataset, ValidationDataset
 from realesrgan_paddle.data.loading.header_checks import check_headers
 from realesrgan_paddle.data.loading.hold_out import hold_out
 from realesrgan_paddle.data.sets import sources
@@ -22,6 +23,7 @@ from realesrgan_paddle.data.sets.naming import (
     one_of_each_clip,
     source_and_frame,
 )
+from realesrgan_paddle.options.schema.datasets import TrainPairedDataset, ValDataset
 from realesrgan_paddle.utils.errors import UserError
 from realesrgan_paddle.utils.images import read_samples, write_image
 
@@ -53,14 +55,14 @@ def add(archive, name: str, data: bytes) -> None:
     archive.addfile(member, io.BytesIO(data))
 
 
-def footage(folder):
+def footage(folder, seed=0):
     """Write frames of two clips as files, and as a shard of each; return both folders."""
     for clip, count in (("goal", 4), ("match", 5)):
         members = {}
         for number in range(count):
             name = f"{clip}.{number:06d}.png"
             file = folder / f"frames/{clip}/{name}"
-            write_image(file, picture(60 + number, 64, number))
+            write_image(file, picture(60 + number, 64, seed + number))
             members[name] = file.read_bytes()
         write_tar(folder / f"shards/{clip}.tar", members)
     return folder / "frames", folder / "shards"
@@ -186,7 +188,7 @@ def test_object_storage_without_fsspec_names_the_install(monkeypatch):
 def storage(tmp_path, monkeypatch):
     """A local S3 server with the footage in it: its address, and what stops and starts it."""
     with s3_server(monkeypatch, "footage") as (client, stop_for):
-        for root in footage(tmp_path):
+        for root in (*footage(tmp_path), *footage(tmp_path / "lq", seed=50)):
             for file in root.rglob("*.*"):
                 name = file.relative_to(tmp_path).as_posix()
                 client.put_object(Bucket="footage", Key=name, Body=file.read_bytes())
@@ -212,6 +214,42 @@ def test_object_storage_lists_and_reads_what_the_disk_has(tmp_path, storage):
     meta.write_text("goal/none.png\n")
     with pytest.raises(UserError, match=r"1 of its 1 images are not in .*none\.png"):
         training_images("s3://footage/frames", meta)
+
+
+@pytest.mark.parametrize("folder", ["frames", "shards"])
+def test_pairs_and_validation_images_are_those_of_the_disk(tmp_path, storage, folder):
+    """Networks of scale 1, so that the footage and other footage of its sizes are pairs."""
+    place = f"s3://footage/{folder}", f"s3://footage/lq/{folder}"
+    local = str(tmp_path / "frames"), str(tmp_path / "lq/frames")
+    (pairs, stored), (images, objects) = (
+        [open_set(*roots) for roots in (local, place)]
+        for open_set in (open_pairs, open_validation)
+    )
+    assert len(pairs) == len(stored) == 9
+    for number in range(9):
+        for array, other in zip(pairs[number, 5], stored[number, 5], strict=True):
+            assert np.array_equal(array, other)
+    for image, other in zip(images, objects, strict=True):
+        assert image.name == other.name and np.array_equal(image.lq, other.lq)
+        assert np.array_equal(image.gt, other.gt) and (image.gt != image.lq).any()
+
+    without_gt = ValDataset(type="SingleImageDataset", name="v", dataroot_lq=place[1])
+    alone = ValidationDataset.open(without_gt, 1)
+    assert [i.lq.sum() for i in alone] == [i.lq.sum() for i in images]
+    with pytest.raises(UserError, match=r"s3://footage/none: no images in it"):
+        open_pairs(place[0], "s3://footage/none")
+
+
+def open_pairs(gt, lq):
+    options = TrainPairedDataset(dataroot_gt=gt, dataroot_lq=lq)
+    return PairedDataset.open(options, gt_size=32, scale=1, seed=3)
+
+
+def open_validation(gt, lq):
+    options = ValDataset(
+        type="PairedImageDataset", name="v", dataroot_gt=gt, dataroot_lq=lq
+    )
+    return ValidationDataset.open(options, 1)
 
 
 @pytest.mark.parametrize(("folder", "seconds"), [("frames", 3), ("shards", 20)])
