@@ -37,16 +37,19 @@ from benchmarks.domain_gain.arms import (
     all_arms,
 )
 from benchmarks.domain_gain.domains import Domain, halves, read_domains, sub_images
-from benchmarks.domain_gain.finetune import CONVOLUTIONS, ROOT, Terms, finetune
-from benchmarks.domain_gain.inputs import Part, cut_parts, degradations, make_pairs
-from benchmarks.domain_gain.judge import BICUBIC, Pair, Weights, judge_kinds, no_weights
+from benchmarks.domain_gain.finetune import (
+    CONVOLUTIONS,
+    ROOT,
+    Terms,
+    finetune,
+    folder_of,
+)
+from benchmarks.domain_gain.inputs import cut_parts, degradations, kinds_of, make_pairs
+from benchmarks.domain_gain.judge import BICUBIC, Weights, judge_kinds, no_weights
 from benchmarks.domain_gain.recipes import PLAIN, Recipe
 from realesrgan_paddle.options.reading.load import given_options, merged
 from realesrgan_paddle.utils.images import write_image
 from realesrgan_paddle.utils.machine.devices import start_paddle
-
-FORGETTING = "matched"
-"""The kind of input on which the general pictures are judged."""
 
 
 def main() -> None:
@@ -59,6 +62,7 @@ def main() -> None:
         with _claimed(args.work, domain.name, wait=True):
             sub_images(domain, args.work / "images" / domain.name)
 
+    kinds = cache(partial(kinds_of, inputs=args.inputs))
     end = time.monotonic() + 3600 * args.hours
     for name, weights, judged_on in _networks(domains, args):
         if not any(fnmatchcase(name, pattern) for pattern in args.arms):
@@ -69,7 +73,7 @@ def main() -> None:
             if not claimed:
                 continue
             for domain in judged_on:
-                kinds = _kinds(domains[domain], tuple(args.inputs))
+                kinds = kinds(domains[domain])
                 judge_kinds(name, weights, kinds, args.results)
             print(f"{name}: done", flush=True)
 
@@ -126,7 +130,7 @@ def _train(arm: Arm, domains: Mapping[str, Domain], args: argparse.Namespace) ->
         args.threads,
     )
     return finetune(
-        args.work / arm.name.replace(", ", "_").replace(" ", "_"),
+        folder_of(args.work, arm.name),
         images,
         names,
         read_lq_options(yml),
@@ -149,7 +153,7 @@ def _fit(domain: Domain, gt: Path, args: argparse.Namespace) -> Path:
     yml = folder / "fitted.yml"
     if yml.exists():
         return yml
-    for pair in make_pairs(_parts(domain), degradations()["H.264, CRF 28"]):
+    for pair in make_pairs(cut_parts(domain), degradations()["H.264, CRF 28"]):
         write_image(folder / "real" / f"{Path(pair.name).stem}.png", pair.lq)
     command = [
         sys.executable,
@@ -161,23 +165,6 @@ def _fit(domain: Domain, gt: Path, args: argparse.Namespace) -> Path:
     with (folder / "fit.txt").open("w", encoding="utf-8") as log:
         subprocess.run(command, cwd=ROOT, check=True, stdout=log, stderr=log)
     return yml
-
-
-@cache
-def _kinds(domain: Domain, inputs: Sequence[str]) -> dict[str, list[Pair]]:
-    """Return the pairs of each kind of input that a domain is judged on."""
-    parts = _parts(domain)
-    degrade = degradations()
-    chosen = [FORGETTING] if domain.name == GENERAL else inputs
-    return {
-        f"{domain.name}: {kind}": make_pairs(parts, degrade[kind]) for kind in chosen
-    }
-
-
-@cache
-def _parts(domain: Domain) -> list[Part]:
-    """Return the judged parts of a domain, cut once: photographs are slow to read."""
-    return cut_parts(domain)
 
 
 def _arguments() -> argparse.Namespace:

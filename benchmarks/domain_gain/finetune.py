@@ -43,6 +43,11 @@ class Terms:
     threads: int
 
 
+def folder_of(work: Path, name: str) -> Path:
+    """Return the folder in which an arm of this name is trained."""
+    return work / name.replace(", ", "_").replace(" ", "_")
+
+
 def finetune(
     folder: Path,
     gt: Path,

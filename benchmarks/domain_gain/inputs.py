@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from benchmarks.domain_gain.arms import GENERAL
 from benchmarks.domain_gain.domains import Domain, read_frame
 from benchmarks.domain_gain.finetune import ROOT
 from benchmarks.domain_gain.judge import SCALE, Pair
 from benchmarks.video.flicker import compressed
 from realesrgan_paddle.utils.crops import Crop, most_detailed
+
+FORGETTING = "matched"
+"""The kind of input on which the general pictures are judged."""
 
 CROP_SIZE = 64
 """Side of what is judged [low-quality pixels]."""
@@ -103,6 +107,22 @@ def with_room(crop: Crop, height: int, width: int) -> tuple[Crop, Crop]:
     x = min(crop.x - left, room.width - crop.width)
     y = min(crop.y - top, room.height - crop.height)
     return room, Crop(x, y, crop.width, crop.height)
+
+
+def kinds_of(domain: Domain, inputs: Sequence[str]) -> dict[str, list[Pair]]:
+    """Return the pairs of each kind of input that a domain is judged on."""
+    parts = _parts(domain)
+    degrade = degradations()
+    chosen = [FORGETTING] if domain.name == GENERAL else inputs
+    return {
+        f"{domain.name}: {kind}": make_pairs(parts, degrade[kind]) for kind in chosen
+    }
+
+
+@cache
+def _parts(domain: Domain) -> list[Part]:
+    """Return the judged parts of a domain, cut once: photographs are slow to read."""
+    return cut_parts(domain)
 
 
 def make_pairs(parts: Sequence[Part], degrade: Degrade) -> list[Pair]:

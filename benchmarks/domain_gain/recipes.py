@@ -60,6 +60,8 @@ def _candidates(count: int) -> dict[str, Any]:
     return {"datasets": {"train": {"crop_candidates": count}}}
 
 
+CURVE = {"logger": {"save_checkpoint_freq": 1200, "keep_checkpoints": 20}}
+"""Checkpoints that `benchmarks.domain_gain.curve` judges."""
 GRID_WEIGHTS = (0, 0.5, 1, 2, 4)
 GRIDDED = ("soccer", "film", "street", "anime")
 CANDIDATES = (1, 4, 16)
@@ -86,6 +88,15 @@ RECIPES = (
     Recipe("2 clips, 8 frames", domains=("soccer",), clips=2, frames=8),
     Recipe("3 clips, 10 frames", domains=("soccer",), clips=3, frames=10),
     Recipe("GAN, grid loss 2", base=GAN, length=0.6, goes_on=True, keys=_grid(2)),
+    Recipe("4 x as long", domains=("soccer",), length=4, keys=CURVE),
+    Recipe(
+        "GAN, 3 x as long",
+        domains=("soccer",),
+        length=3,
+        keys=CURVE,
+        base=GAN,
+        goes_on=True,
+    ),
     *(Recipe(f"grid loss {w:g}", GRIDDED, keys=_grid(w)) for w in GRID_WEIGHTS),
     *(Recipe(f"{n} candidates", EVERYWHERE, keys=_candidates(n)) for n in CANDIDATES),
 )
