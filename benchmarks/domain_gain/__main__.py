@@ -62,7 +62,7 @@ def main() -> None:
         with _claimed(args.work, domain.name, wait=True):
             sub_images(domain, args.work / "images" / domain.name)
 
-    kinds = cache(partial(kinds_of, inputs=args.inputs))
+    pairs_of = cache(partial(kinds_of, inputs=args.inputs))
     end = time.monotonic() + 3600 * args.hours
     for name, weights, judged_on in _networks(domains, args):
         if not any(fnmatchcase(name, pattern) for pattern in args.arms):
@@ -73,7 +73,7 @@ def main() -> None:
             if not claimed:
                 continue
             for domain in judged_on:
-                kinds = kinds(domains[domain])
+                kinds = pairs_of(domains[domain])
                 judge_kinds(name, weights, kinds, args.results)
             print(f"{name}: done", flush=True)
 
