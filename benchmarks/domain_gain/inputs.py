@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -111,18 +111,12 @@ def with_room(crop: Crop, height: int, width: int) -> tuple[Crop, Crop]:
 
 def kinds_of(domain: Domain, inputs: Sequence[str]) -> dict[str, list[Pair]]:
     """Return the pairs of each kind of input that a domain is judged on."""
-    parts = _parts(domain)
+    parts = cut_parts(domain)
     degrade = degradations()
     chosen = [FORGETTING] if domain.name == GENERAL else inputs
     return {
         f"{domain.name}: {kind}": make_pairs(parts, degrade[kind]) for kind in chosen
     }
-
-
-@cache
-def _parts(domain: Domain) -> list[Part]:
-    """Return the judged parts of a domain, cut once: photographs are slow to read."""
-    return cut_parts(domain)
 
 
 def make_pairs(parts: Sequence[Part], degrade: Degrade) -> list[Pair]:

@@ -90,7 +90,8 @@ class TrainDataset(KernelOptions, ImageOptions):
     )
     dataroot_lq: Text | None = Field(
         default=None,
-        description="Folder of the low-quality images; RealESRGANPairedDataset only.",
+        description="Folder of the low-quality images, or shards or a URL, as "
+        "dataroot_gt; RealESRGANPairedDataset only.",
     )
     batch_size_per_gpu: BatchSize = Field(
         default=12,
@@ -138,8 +139,8 @@ class TrainPairedDataset(ImageOptions):
         default="RealESRGANPairedDataset", description="Pairs of images; the only type."
     )
     dataroot_lq: Text = Field(
-        description="Folder of the low-quality images, aligned to the pixel with "
-        "dataroot_gt."
+        description="Folder of the low-quality images, or shards or a URL, aligned to "
+        "the pixel with dataroot_gt."
     )
     share: Share = Field(
         default=0.25,
@@ -167,11 +168,12 @@ class ValDataset(Options):
     )
     dataroot_gt: Text | None = Field(
         default=None,
-        description="Folder of the ground-truth images; PairedImageDataset only.",
+        description="Folder of the ground-truth images, or shards or a URL "
+        "(docs/scale.md); PairedImageDataset only.",
     )
     dataroot_lq: Text = Field(
-        description="Folder of the low-quality images, of footage that is not trained "
-        "on; make_lq_data.py makes them from ground truth."
+        description="Folder of the low-quality images, or shards or a URL, of footage "
+        "that is not trained on; make_lq_data.py makes them from ground truth."
     )
     meta_info: Text | None = Field(
         default=None,
