@@ -1,7 +1,7 @@
 """What one of several processes does: it opens the network, and upscales batches of rows."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +94,24 @@ def job_of(upscaler: Upscaler, flags: UpscaleFlags) -> str:
     )
     digest = hashlib.sha256(f"{network_digest(upscaler.run)} {asked!r}".encode())
     return digest.hexdigest()[:12]
+
+
+def elsewhere(
+    reopen: "partial[Runner]", flags: UpscaleFlags
+) -> tuple["partial[Runner]", UpscaleFlags]:
+    """Return what opens the network in another process, and the flags which that needs.
+
+    Args:
+        reopen: opens it in this one.
+        flags: of the command, which may have others besides; those may not be there.
+    """
+    words = {each.name: getattr(flags, each.name) for each in fields(UpscaleFlags)}
+    threads = flags.sharing.threads(reopen.keywords.get("threads"))
+    (model,) = reopen.args
+    if Path(model).exists():  # other processes may be in other folders
+        model = Path(model).absolute()
+    keywords = {**reopen.keywords, "threads": threads}
+    return partial(reopen.func, model, **keywords), UpscaleFlags(**words)
 
 
 def picture_settings(flags: UpscaleFlags, results: Results) -> PictureSettings:

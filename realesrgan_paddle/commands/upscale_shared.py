@@ -5,7 +5,7 @@ to processes of this machine or of a cluster, which read and write the files the
 """
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ from realesrgan_paddle.commands.upscale_rows import (
     Batch,
     Done,
     Upscaling,
+    elsewhere,
     job_of,
     picture_settings,
 )
@@ -71,15 +72,9 @@ class SharedRun:
 
     def run(self, reopen: "partial[Runner]") -> None:
         """Do all; note what became of each file in its record."""
-        flags = self._flags
-        # Without what a command has besides, which need not be there in the others.
-        words = {each.name: getattr(flags, each.name) for each in fields(UpscaleFlags)}
-        threads = flags.sharing.threads(reopen.keywords.get("threads"))
-        (model,) = reopen.args
-        if Path(model).exists():  # other processes may be in other folders
-            model = Path(model).absolute()
-        reopen = partial(reopen.func, model, **{**reopen.keywords, "threads": threads})
-        work = Upscaling(reopen, UpscaleFlags(**words), core_count())
+        reopen, flags = elsewhere(reopen, self._flags)
+        threads = reopen.keywords["threads"]
+        work = Upscaling(reopen, flags, core_count())
 
         # Before any process writes: later they may be what one of them is writing.
         self._remove_leftovers()

@@ -1,20 +1,24 @@
 """Upscaling from object storage into object storage (docs/scale.md).
 
-One object after the other is fetched into a temporary folder, upscaled there and put. Which
-are done is noted in the results' own folder, from where the same command goes on.
+Objects are fetched into a temporary folder, upscaled there and put: one after the other, or
+by several processes. This one notes which are done in the results' own folder, from where
+the same command goes on.
 """
 
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
-from realesrgan_paddle.commands.shared_work import MOST_BYTES
+from realesrgan_paddle.commands.shared_work import MOST_BYTES, Work
 from realesrgan_paddle.commands.upscale_flags import UpscaleFlags
 from realesrgan_paddle.commands.upscale_inputs import SUFFIX, Results
 from realesrgan_paddle.commands.upscale_rows import (
+    elsewhere,
     job_of,
     open_upscaler,
     picture_settings,
@@ -115,11 +119,6 @@ def _check_flags(flags: UpscaleFlags, places: list[str]) -> None:
             raise UserError(
                 f"--{name}: not for object storage; leave it out, or mount it"
             )
-    if flags.sharing:
-        raise UserError(
-            "--processes and --cluster: not for object storage; mount it, or start a "
-            "command for each of several folders"
-        )
 
 
 def _is_input(path: Path) -> bool:
@@ -141,10 +140,20 @@ def upscale_stored(
     runner = reopen()
     upscaler = open_upscaler(runner, flags, progress=False)
     say(f"{flags.model_path}: x{runner.scale}, on {runner.device}")
-    run = _Run(upscaler, stored, flags)
+    run = _Run(job_of(upscaler, flags), stored, Path(flags.output or ""))
     try:
-        for name in stored.objects:
-            run.do(name)
+        if flags.sharing:
+            reopen, own = elsewhere(reopen, flags)
+            work = UpscalingStored(reopen, own, stored.root)
+            threads = reopen.keywords["threads"]
+            for batch, results in flags.sharing.done(work, run.batches(), threads):
+                if isinstance(results, UserError):
+                    results = [Put(error=str(results)) for _ in batch.objects]
+                run.note(batch, results)
+        else:
+            work = UpscalingStored(reopen, flags, stored.root)
+            for batch in run.batches():
+                run.note(batch, work.do(upscaler, batch))
     finally:
         run.put_manifest()
 
@@ -153,100 +162,96 @@ def upscale_stored(
     return report_failures(run.failures)
 
 
-class _Run:
-    """A run, and what it has done.
+@dataclass(frozen=True)
+class StoredBatch:
+    """Objects of one folder and one name but for the suffix: their results may meet.
 
     Attributes:
-        output: the folder of the results.
-        failures: a line for each object that failed.
+        objects: the size of each in bytes, by its name below the folder of the inputs.
+        sources: of results that are there already, what each was made of; URLs.
     """
 
-    def __init__(self, upscaler: Upscaler, stored: Stored, flags: UpscaleFlags) -> None:
-        self.output = Path(flags.output or "")
-        self.failures: list[str] = []
-        self._upscaler = upscaler
-        self._stored = stored
-        self._flags = flags
-        self._number = 0
-        self._job = job_of(upscaler, flags)
+    objects: dict[str, int]
+    sources: dict[str, str]
 
-        self._there = self._listed()
-        self._rows: dict[str, Row] = {}
-        if MANIFEST in self._there:
-            text = ask_storage(
-                self.output / MANIFEST,
-                lambda fs, url: fs.cat_file(url, start=0, end=MOST_BYTES),
-            )
-            self._rows = rows_of(text)
-        self._noted_at, self._is_noted = time.monotonic(), True
-        # Of each result's URL that of its source: no other may replace it.
-        self._sources: dict[str, str] = {}
-        self._done = frozenset(filter(self._is_done, stored.objects))
 
-    def _listed(self) -> frozenset[str]:
-        try:
-            return frozenset(objects_below(self.output))
-        except UserError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return frozenset()
-            raise
+@dataclass(frozen=True)
+class Put:
+    """What became of an object.
 
-    def do(self, name: str) -> None:
-        """Upscale an object, unless that is done; note what became of it."""
-        self._number += 1
-        if name in self._done:
-            return
-        url = address(self._stored.root / name)
+    Attributes:
+        target: the URL of its result.
+        frames: of a video.
+        sha256: of the result.
+        said: what is told of it.
+        error: why there is none.
+    """
+
+    target: str = ""
+    frames: int = 0
+    sha256: str = ""
+    said: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class UpscalingStored(Work[StoredBatch, list[Put]]):
+    """What a process does with objects.
+
+    Attributes:
+        reopen: opens the network.
+        flags: of the command.
+        root: the folder of the inputs.
+    """
+
+    reopen: "partial[Runner]"
+    flags: UpscaleFlags
+    root: Path
+
+    def open(self) -> Upscaler:
+        """Return the upscaler."""
+        return open_upscaler(self.reopen(), self.flags, progress=False)
+
+    def do(self, opened: Upscaler, batch: StoredBatch) -> list[Put]:
+        """Fetch, upscale and put the objects of a batch, one after the other."""
+        sources = dict(batch.sources)
+        return [
+            self._object(opened, name, size, sources)
+            for name, size in batch.objects.items()
+        ]
+
+    def _object(
+        self, upscaler: Upscaler, name: str, size: int, sources: dict[str, str]
+    ) -> Put:
+        """Do one; note its result in `sources`."""
+        url = address(self.root / name)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "in", Path(name).name)
             try:
-                record, result = self._upscale(name, path)
-                target = self._put(name, result, url)
+                self._fetch(name, size, path)
+                record, result = self._upscale(upscaler, path)
+                target = self._put(name, result, sources)
                 digest = sha256_of(result)
             except (UserError, OSError) as error:
                 line = failure_line(path, error).replace(str(path), url)
-                line = f"{url}: {line.removeprefix(f'{url}: ')}"
-                self.failures.append(line)
-                self._say(f"failed: {line}")
-                return
+                return Put(error=line.removeprefix(f"{url}: "))
+        said = record.summary().replace(str(result), target)
+        return Put(target, record.frames, digest, said)
 
-        row = Row(self._id(name), url, target, last=record.frames, sha256=digest)
-        self._rows[row.id] = row
-        self._is_noted = False
-        self._say(f"{url} {record.summary().replace(str(result), target)}")
-        if time.monotonic() - self._noted_at > NOTED_EVERY:
-            self.put_manifest()
-
-    def _id(self, name: str) -> str:
-        """Return what tells a row: the object, its version, and what is made of it."""
-        url = address(self._stored.root / name)
-        _, stamp = self._stored.objects[name]
-        return f"{self._job}:{key_of(url, stamp):016x}"
-
-    def _is_done(self, name: str) -> bool:
-        """Return whether an object's result is noted and there."""
-        row = self._rows.get(self._id(name))
-        below = f"{address(self.output)}/"
-        if row is None or row.target.removeprefix(below) not in self._there:
-            return False
-        self._sources[row.target] = address(self._stored.root / name)
-        return True
-
-    def _upscale(self, name: str, path: Path) -> tuple[Record, Path]:
-        """Fetch an object into the file `path`; return its result, beside the folder."""
+    def _fetch(self, name: str, size: int, path: Path) -> None:
+        """Fetch an object into the file `path` of a new folder."""
         path.parent.mkdir()
-        size, _ = self._stored.objects[name]
         free = shutil.disk_usage(path.parent).free
         if free < DISK_FACTOR * size:
             raise UserError(
                 f"{size / 1e9:.1f} GB, and only {free / 1e9:.1f} GB are free in "
                 f"{tempfile.gettempdir()}; set TMPDIR to a larger disk"
             )
-        ask_storage(
-            self._stored.root / name, lambda fs, url: fs.get_file(url, str(path))
-        )
+        ask_storage(self.root / name, lambda fs, url: fs.get_file(url, str(path)))
 
-        flags, upscaler = self._flags, self._upscaler
+    def _upscale(self, upscaler: Upscaler, path: Path) -> tuple[Record, Path]:
+        """Return the result of a file, in a folder beside that of the file."""
+        flags = self.flags
         suffix = SUFFIX if flags.suffix is None else flags.suffix
         results = Results(path.parents[1] / "out", suffix, None)
         if is_video_name(path):
@@ -274,15 +279,104 @@ class _Run:
             raise UserError(f"{record.error}")
         return record, record.output
 
-    def _put(self, name: str, result: Path, url: str) -> str:
+    def _put(self, name: str, result: Path, sources: dict[str, str]) -> str:
         """Put a result where it belongs; return its URL."""
-        place = self.output / Path(name).parent / result.name
+        url = address(self.root / name)
+        place = Path(self.flags.output or "") / Path(name).parent / result.name
         target = address(place)
-        other = self._sources.setdefault(target, url)
+        other = sources.setdefault(target, url)
         if other != url:
             raise UserError(f"its result would replace that of {other}; rename one")
         ask_storage(place, lambda fs, to: fs.put_file(str(result), to))
         return target
+
+
+class _Run:
+    """A run, and what it has done.
+
+    Attributes:
+        output: the folder of the results.
+        failures: a line for each object that failed.
+    """
+
+    def __init__(self, job: str, stored: Stored, output: Path) -> None:
+        self.output = output
+        self.failures: list[str] = []
+        self._stored = stored
+        self._job = job
+
+        there = self._listed()
+        self._rows: dict[str, Row] = {}
+        if MANIFEST in there:
+            text = ask_storage(
+                self.output / MANIFEST,
+                lambda fs, url: fs.cat_file(url, start=0, end=MOST_BYTES),
+            )
+            self._rows = rows_of(text)
+        self._noted_at, self._is_noted = time.monotonic(), True
+        # Of each object that is done the URL of its result.
+        self._done = {
+            name: target
+            for name in stored.objects
+            if (target := self._target_there(name, there))
+        }
+        self._number = len(self._done)
+
+    def _listed(self) -> frozenset[str]:
+        try:
+            return frozenset(objects_below(self.output))
+        except UserError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return frozenset()
+            raise
+
+    def _id(self, name: str) -> str:
+        """Return what tells a row: the object, its version, and what is made of it."""
+        _, stamp = self._stored.objects[name]
+        return f"{self._job}:{key_of(self._url(name), stamp):016x}"
+
+    def _url(self, name: str) -> str:
+        return address(self._stored.root / name)
+
+    def _target_there(self, name: str, there: frozenset[str]) -> str | None:
+        """Return the URL of an object's result if that is noted and there."""
+        row = self._rows.get(self._id(name))
+        below = f"{address(self.output)}/"
+        is_there = row is not None and row.target.removeprefix(below) in there
+        return row.target if row is not None and is_there else None
+
+    def batches(self) -> Iterator[StoredBatch]:
+        """Yield what is left to do."""
+
+        def stem(name: str) -> Path:
+            return Path(name).with_suffix("")
+
+        objects, done = self._stored.objects, self._done
+        for _, group in groupby(sorted(objects, key=stem), stem):
+            names = list(group)
+            left = {name: objects[name][0] for name in names if name not in done}
+            there = {done[name]: self._url(name) for name in names if name in done}
+            if left:
+                yield StoredBatch(left, there)
+
+    def note(self, batch: StoredBatch, results: list[Put]) -> None:
+        """Note what became of the objects of a batch."""
+        for name, put in zip(batch.objects, results, strict=True):
+            self._number += 1
+            url = self._url(name)
+            head = f"[{self._number}/{len(self._stored.objects)}]"
+            if put.error:
+                self.failures.append(f"{url}: {put.error}")
+                say(f"{head} failed: {url}: {put.error}")
+                continue
+            row = Row(
+                self._id(name), url, put.target, last=put.frames, sha256=put.sha256
+            )
+            self._rows[row.id] = row
+            self._is_noted = False
+            say(f"{head} {url} {put.said}")
+        if time.monotonic() - self._noted_at > NOTED_EVERY:
+            self.put_manifest()
 
     def put_manifest(self) -> None:
         """Put the manifest, if a row was added to it since."""
@@ -290,6 +384,3 @@ class _Run:
         if not self._is_noted:
             ask_storage(self.output / MANIFEST, lambda fs, url: fs.pipe_file(url, text))
         self._noted_at, self._is_noted = time.monotonic(), True
-
-    def _say(self, line: str) -> None:
-        say(f"[{self._number}/{len(self._stored.objects)}] {line}")

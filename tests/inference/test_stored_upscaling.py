@@ -120,7 +120,7 @@ def test_a_run_that_ends_early_goes_on(
     tmp_path: Path, bucket: Bucket, monkeypatch, capsys
 ):
     flags = words(tmp_path, "s3://clips")
-    put, count = upscale_storage._Run._put, []
+    put, count = upscale_storage.UpscalingStored._put, []
 
     def end_at_the_third(self, *args):
         count.append(1)
@@ -129,7 +129,7 @@ def test_a_run_that_ends_early_goes_on(
         return put(self, *args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(upscale_storage._Run, "_put", end_at_the_third)
+        patch.setattr(upscale_storage.UpscalingStored, "_put", end_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             predict.main(flags)
     assert len(bucket.below("out/")) == 3, "two results and the manifest"
@@ -137,6 +137,35 @@ def test_a_run_that_ends_early_goes_on(
     assert predict.main(flags) == 0
     assert capsys.readouterr().out.count(" -> ") == 2
     assert len(bucket.below("out/")) == 5
+
+
+@pytest.mark.parametrize(
+    "sharing",
+    [
+        ["--processes", "2"],
+        pytest.param(["--cluster", "auto"], marks=pytest.mark.slow),
+    ],
+)
+def test_several_give_what_one_gives_and_go_on(
+    tmp_path: Path, bucket: Bucket, capsys, sharing: list[str]
+):
+    flags = words(tmp_path, "s3://clips", "--precision", "fp32", "--ext", "png")
+    bucket.put("in/b.png", (tmp_path / "in/a.png").read_bytes())
+    assert predict.main(flags) == 1
+    expected = bucket.below("out/")
+    del expected["upscaled.jsonl"]
+    flags[flags.index("s3://clips/out")] = "s3://clips/two"
+    capsys.readouterr()
+    assert predict.main([*flags, *sharing]) == 1
+    replaced = "b.png: its result would replace that of s3://clips/in/b.jpg"
+    assert replaced in capsys.readouterr().err
+    assert predict.main([*flags, *sharing]) == 1
+    said = capsys.readouterr()
+    assert " -> " not in said.out
+    assert replaced in said.err
+    results = bucket.below("two/")
+    assert len(rows_of(results.pop("upscaled.jsonl"))) == len(results)
+    assert results == expected
 
 
 def test_a_video_larger_than_the_disk_is_not_fetched(
@@ -159,7 +188,6 @@ def test_a_video_larger_than_the_disk_is_not_fetched(
             "-i s3://clips/in -o s3://clips/in",
             "s3://clips/in: the folder of the inputs",
         ),
-        ("-i s3://clips/in -o s3://clips/out --processes 2", "--processes .* mount it"),
         (
             "-i s3://clips/in -o s3://clips/out --preview 1",
             "--preview: not for object storage",
