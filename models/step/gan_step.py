@@ -255,7 +255,8 @@ class GANStep(PixelStep):
         if not self.relativistic:
             return logits
 
-        with paddle.no_grad():
+        # By the same weights: without another power iteration of the spectral norm.
+        with paddle.no_grad(), power_iteration(self.discriminator, enabled=False):
             reference = self.precision(self.discriminator.classify, counterpart)
         return logits - reference
 
@@ -303,9 +304,11 @@ def power_iteration(network: nn.Layer, *, enabled: bool) -> Iterator[None]:
     meanwhile. Accumulated batches share the steps of the first: an update then depends
     on the images in it and not on how many batches they came in.
     """
+    before = network.training
     if not enabled:
         network.eval()
     try:
         yield
     finally:
-        network.train()
+        if before:
+            network.train()

@@ -36,11 +36,33 @@ def weights(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def discriminator(weights):
+def projected_discriminator(weights):
     paddle.seed(0)
     return ProjectedDiscriminator(
         load_vgg16_features(3, weights), num_feat=8, num_block=3
+    )
+
+
+@pytest.fixture
+def discriminator(weights):
+    return projected_discriminator(weights)
+
+
+def relativistic_step(judge, losses):
+    """A step with SGD and a generator of its own, always the same one."""
+    paddle.seed(5)
+    generator = Network(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2))
+    return GANStep(
+        generator=generator,
+        ema=EMA(generator, 0.9),
+        losses=losses,
+        optimizer_g=paddle.optimizer.SGD(1.0, parameters=generator.parameters()),
+        lr_g=1.0,
+        discriminator=judge,
+        optimizer_d=paddle.optimizer.SGD(1.0, parameters=judge.parameters()),
+        lr_d=1.0,
+        gan_loss=GANLoss(),
+        relativistic=True,
     )
 
 
@@ -107,8 +129,6 @@ def test_it_tells_sharp_from_blurred_within_a_few_updates(discriminator):
 def test_a_relativistic_step_follows_the_gradient_of_the_difference(
     discriminator, kind
 ):
-    paddle.seed(5)
-    generator = Network(SRVGGNetCompact(num_feat=8, num_conv=2, upscale=2))
     judge = discriminator if kind == "projected" else UNetDiscriminatorSN(num_feat=8)
     gt = pictures("gt")
     for _ in range(20):
@@ -118,6 +138,8 @@ def test_a_relativistic_step_follows_the_gradient_of_the_difference(
     judge.eval()
     judge.train = lambda: judge
     batch = Batch(lq=paddle.nn.functional.avg_pool2d(gt, 2), gt=gt, gt_usm=gt)
+    step = relativistic_step(judge, ReferenceLosses(pixel=L1Loss(loss_weight=0.0)))
+    generator = step.generator
     fake, real = judge(generator(batch.lq)), judge(gt)
     teaches, learns = (
         paddle.nn.functional.softplus(x).mean()
@@ -130,18 +152,6 @@ def test_a_relativistic_step_follows_the_gradient_of_the_difference(
         for network in (generator, judge)
     ]
 
-    step = GANStep(
-        generator=generator,
-        ema=EMA(generator, 0.9),
-        losses=ReferenceLosses(pixel=L1Loss(loss_weight=0.0)),
-        optimizer_g=paddle.optimizer.SGD(1.0, parameters=generator.parameters()),
-        lr_g=1.0,
-        discriminator=judge,
-        optimizer_d=paddle.optimizer.SGD(1.0, parameters=judge.parameters()),
-        lr_d=1.0,
-        gan_loss=GANLoss(),
-        relativistic=True,
-    )
     losses = step([batch], 1)
     assert float(losses["l_g_gan"]) == pytest.approx(float(teaches), rel=1e-5)
     assert (
@@ -159,6 +169,33 @@ def test_a_relativistic_step_follows_the_gradient_of_the_difference(
             np.testing.assert_allclose(
                 was - parameter.numpy(), gradient.numpy(), atol=tolerance
             )
+
+
+def test_two_accumulated_batches_of_two_are_one_of_four(weights):
+    large, small = (
+        relativistic_step(
+            projected_discriminator(weights), ReferenceLosses(pixel=L1Loss())
+        )
+        for _ in range(2)
+    )
+    before = large.state()
+    gt = pictures("gt", 4)
+    whole = Batch(lq=paddle.nn.functional.avg_pool2d(gt, 2), gt=gt, gt_usm=gt)
+    halves = [
+        Batch(lq=lq, gt=gt, gt_usm=gt)
+        for lq, gt in zip(whole.lq.split(2), whole.gt.split(2), strict=True)
+    ]
+    for i in (1, 2):
+        expected, found = large([whole], i), small(halves, i)
+        for name, loss in expected.items():
+            assert float(found[name]) == pytest.approx(float(loss), rel=1e-4), name
+    for part in ("generator", "discriminator"):
+        for name, array in large.state()[part].items():
+            found = small.state()[part][name]
+            np.testing.assert_allclose(found, array, atol=2e-6, err_msg=name)
+            is_last_bias = part == "discriminator" and name.endswith("bias")
+            moved = np.abs(array - before[part][name]).max()
+            assert moved > 1e-5 or is_last_bias, "a difference of logits has no bias"
 
 
 @pytest.fixture
