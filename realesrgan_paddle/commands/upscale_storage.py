@@ -121,6 +121,10 @@ def _check_flags(flags: UpscaleFlags, places: list[str]) -> None:
             )
 
 
+def _without_suffix(name: str) -> Path:
+    return Path(name).with_suffix("")
+
+
 def _is_input(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES or is_video_name(path)
 
@@ -148,7 +152,7 @@ def upscale_stored(
             threads = reopen.keywords["threads"]
             for batch, results in flags.sharing.done(work, run.batches(), threads):
                 if isinstance(results, UserError):
-                    results = [Put(error=str(results)) for _ in batch.objects]
+                    results = [StoredDone(error=str(results)) for _ in batch.objects]
                 run.note(batch, results)
         else:
             work = UpscalingStored(reopen, flags, stored.root)
@@ -176,7 +180,7 @@ class StoredBatch:
 
 
 @dataclass(frozen=True)
-class Put:
+class StoredDone:
     """What became of an object.
 
     Attributes:
@@ -195,7 +199,7 @@ class Put:
 
 
 @dataclass(frozen=True)
-class UpscalingStored(Work[StoredBatch, list[Put]]):
+class UpscalingStored(Work[StoredBatch, list[StoredDone]]):
     """What a process does with objects.
 
     Attributes:
@@ -212,7 +216,7 @@ class UpscalingStored(Work[StoredBatch, list[Put]]):
         """Return the upscaler."""
         return open_upscaler(self.reopen(), self.flags, progress=False)
 
-    def do(self, opened: Upscaler, batch: StoredBatch) -> list[Put]:
+    def do(self, opened: Upscaler, batch: StoredBatch) -> list[StoredDone]:
         """Fetch, upscale and put the objects of a batch, one after the other."""
         sources = dict(batch.sources)
         return [
@@ -222,7 +226,7 @@ class UpscalingStored(Work[StoredBatch, list[Put]]):
 
     def _object(
         self, upscaler: Upscaler, name: str, size: int, sources: dict[str, str]
-    ) -> Put:
+    ) -> StoredDone:
         """Do one; note its result in `sources`."""
         url = address(self.root / name)
         with tempfile.TemporaryDirectory() as folder:
@@ -234,9 +238,9 @@ class UpscalingStored(Work[StoredBatch, list[Put]]):
                 digest = sha256_of(result)
             except (UserError, OSError) as error:
                 line = failure_line(path, error).replace(str(path), url)
-                return Put(error=line.removeprefix(f"{url}: "))
+                return StoredDone(error=line.removeprefix(f"{url}: "))
         said = record.summary().replace(str(result), target)
-        return Put(target, record.frames, digest, said)
+        return StoredDone(target, record.frames, digest, said)
 
     def _fetch(self, name: str, size: int, path: Path) -> None:
         """Fetch an object into the file `path` of a new folder."""
@@ -314,11 +318,12 @@ class _Run:
             )
             self._rows = rows_of(text)
         self._noted_at, self._is_noted = time.monotonic(), True
-        # Of each object that is done the URL of its result.
+        # Of each object that is done, the URL of its result: noted, and there.
+        targets = {address(output / name) for name in there}
         self._done = {
-            name: target
+            name: row.target
             for name in stored.objects
-            if (target := self._target_there(name, there))
+            if (row := self._rows.get(self._id(name))) and row.target in targets
         }
         self._number = len(self._done)
 
@@ -338,28 +343,17 @@ class _Run:
     def _url(self, name: str) -> str:
         return address(self._stored.root / name)
 
-    def _target_there(self, name: str, there: frozenset[str]) -> str | None:
-        """Return the URL of an object's result if that is noted and there."""
-        row = self._rows.get(self._id(name))
-        below = f"{address(self.output)}/"
-        is_there = row is not None and row.target.removeprefix(below) in there
-        return row.target if row is not None and is_there else None
-
     def batches(self) -> Iterator[StoredBatch]:
         """Yield what is left to do."""
-
-        def stem(name: str) -> Path:
-            return Path(name).with_suffix("")
-
         objects, done = self._stored.objects, self._done
-        for _, group in groupby(sorted(objects, key=stem), stem):
+        for _, group in groupby(sorted(objects, key=_without_suffix), _without_suffix):
             names = list(group)
             left = {name: objects[name][0] for name in names if name not in done}
             there = {done[name]: self._url(name) for name in names if name in done}
             if left:
                 yield StoredBatch(left, there)
 
-    def note(self, batch: StoredBatch, results: list[Put]) -> None:
+    def note(self, batch: StoredBatch, results: list[StoredDone]) -> None:
         """Note what became of the objects of a batch."""
         for name, put in zip(batch.objects, results, strict=True):
             self._number += 1

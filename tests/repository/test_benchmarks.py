@@ -7,7 +7,8 @@ import sys
 import pytest
 from places import ROOT
 
-COMMAND = re.compile(r"python (-m benchmarks[\w.]*|benchmarks/[\w/]+\.py)")
+LAUNCHER = r"(?:-m paddle\.distributed\.launch \S+ \S+ )?"
+COMMAND = re.compile(rf"python {LAUNCHER}(-m benchmarks[\w.]*|benchmarks/[\w/]+\.py)")
 
 
 def named_commands() -> list[str]:
